@@ -1,0 +1,43 @@
+# `make demo` and `make test` are all the set-up there is: each makes .venv first when it is missing or out of date.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lock clean
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+WORKERS ?= 2
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+.venv/.installed: requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=…"; exit 1; }
+	@printf '[1/3] Making .venv with %s\n' "$$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear .venv || { echo "The venv module is missing: install it (Debian: apt install python3-venv)"; exit 1; }
+	@printf '[2/3] Installing %s locked packages (under a minute)\n' "$$(grep -c '==' requirements.txt)"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	@printf '[3/3] Installing kakiyo-webhooks\n'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: .venv/.installed ## Run a daemon with three local receivers and watch it work
+	@$(BIN)/kakiyo-webhooks demo
+
+test: .venv/.installed ## Run every test
+	@$(BIN)/python -m pytest -n $(WORKERS)
+
+check: .venv/.installed ## Check formatting, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: .venv/.installed ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: ## Lock the requirements anew, with hashes (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --upgrade --output-file requirements.txt
+
+clean: ## Remove what these commands made
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
