@@ -1,0 +1,11 @@
+"""The one clock seam: wall-clock milliseconds for what is stored, Trio's time for every wait."""
+
+import time
+from collections.abc import Callable
+
+NowMs = Callable[[], int]
+
+
+def wall_clock_ms() -> int:
+    """Milliseconds since the Unix epoch, UTC. It may jump: store it, show it, never wait by it."""
+    return time.time_ns() // 1_000_000

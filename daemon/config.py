@@ -1,0 +1,220 @@
+"""The daemon's settings: one frozen, validated tree (SPEC "Configuration").
+
+A TOML file, then the environment (`KAKIYO_WEBHOOKS_` prefix, `__` between levels), then flags; the later wins.
+`systemd/config.example.toml` documents every setting with its default.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from daemon.config_sources import ConfigError as ConfigError  # raised here
+from daemon.config_sources import environment_source, explain, file_source, flags_source, merge
+from daemon.lifecycle import Policy
+from daemon.mail.addresses import parse_sender
+
+_PRIVATE_NETWORKS = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+
+
+def _network(value: object) -> IPv4Network | IPv6Network:
+    if isinstance(value, IPv4Network | IPv6Network):
+        return value
+    try:
+        return ip_network(str(value))
+    except ValueError as error:
+        raise ValueError(f'expected a network such as "10.0.0.0/8": {error}') from None
+
+
+_Seconds = Annotated[float, Field(gt=0, le=3600)]
+_Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ApiSettings(_Section):
+    """`[api]`: where the HTTP API listens, and how much it takes in at once."""
+
+    bind: str = "127.0.0.1:8480"
+    max_waiting_events: int = Field(10_000, ge=1)
+    max_waiting_bytes: int = Field(64 * 1024 * 1024, ge=1)
+    max_connections: int = Field(1_000, ge=1)
+
+    @field_validator("bind")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        scheme, _, rest = value.partition(":")
+        host, _, port = value.rpartition(":")
+        is_unix = scheme == "unix" and rest.startswith("/")
+        is_descriptor = value.startswith("fd://") and value[5:].isdigit()
+        is_tcp = bool(host) and port.isdigit() and int(port) < 65536
+        if not (is_unix or is_descriptor or is_tcp):
+            raise ValueError('expected "host:port", "unix:/path" or "fd://number"')
+        return value
+
+
+class DeliverySettings(_Section):
+    """`[delivery]`: the deadline, the retries, when a webhook is disabled, how stopping and idling go."""
+
+    timeout_s: _Seconds = 10
+    retry_delays_s: tuple[_Seconds, ...] = (1, 2, 4)
+    disable_after: int = Field(4, ge=1)
+    count: Literal["deliveries", "attempts"] = "deliveries"
+    stop_grace_s: float = Field(15, ge=0, le=3600)
+    idle_actor_s: _Seconds = 60
+    idle_connection_s: _Seconds = 30
+
+    @property
+    def policy(self) -> Policy:
+        """The same as the rules take it."""
+        return Policy(self.retry_delays_s, self.disable_after, self.count)
+
+
+class EgressSettings(_Section):
+    """`[egress]`: which receivers may be reached, and whom to trust for TLS."""
+
+    allow_http: bool = False
+    allow_networks: tuple[_Network, ...] = ()
+    ca_file: Path | None = None
+
+    @field_validator("ca_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+
+class CreditsSettings(_Section):
+    """`[credits]`: the price of a successful delivery, and whether an empty balance holds deliveries back."""
+
+    per_delivery: int = Field(2, ge=0)
+    enforce: bool = False
+
+
+class SmtpSettings(_Section):
+    """`[smtp]`: where mail goes out; with no host it is written to a Maildir in the state directory."""
+
+    host: str = ""
+    port: int = Field(587, ge=1, le=65535)
+    security: Literal["tls", "starttls", "none"] = "starttls"
+    username: str = ""
+    password_file: Path | None = None
+    sender: str = Field("webhooks@localhost", alias="from")
+    ca_file: Path | None = None
+
+    @field_validator("password_file", "ca_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @field_validator("sender")
+    @classmethod
+    def _is_an_email_address(cls, value: str) -> str:
+        if parse_sender(value) is None:
+            raise ValueError('expected an email address: "name@domain" or "Display Name <name@domain>"')
+        return value
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> Self:
+        if bool(self.username) != bool(self.password_file):
+            raise ValueError("expected username and password_file together, or neither")
+        return self
+
+
+class LogSettings(_Section):
+    """`[log]`: how much is logged, and in which form."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class EventTypeSettings(_Section):
+    """`[[event_types]]`: an event type that the operator adds."""
+
+    name: str = Field(pattern=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)+$", max_length=200)
+    description: str = Field(min_length=1)
+    category: str = "custom"
+    example: dict[str, Any] = Field(default_factory=dict)
+
+
+def _default_state_dir() -> Path:
+    if under_systemd := os.environ.get("STATE_DIRECTORY"):
+        return Path(under_systemd.split(":")[0])
+    if base := os.environ.get("XDG_STATE_HOME"):
+        return Path(base) / "kakiyo-webhooks"
+    try:
+        return Path.home() / ".local/state/kakiyo-webhooks"
+    except RuntimeError:
+        raise ConfigError("state_dir: it has no default, for this user has no home directory: set it") from None
+
+
+class Settings(_Section):
+    """The whole tree. Make it with `load_settings`."""
+
+    state_dir: Path = Field(default_factory=_default_state_dir)
+    public_url: str = "http://127.0.0.1:8480"
+    dev: bool = False
+    api: ApiSettings = ApiSettings()
+    delivery: DeliverySettings = DeliverySettings()
+    egress: EgressSettings = EgressSettings()
+    credits: CreditsSettings = CreditsSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    log: LogSettings = LogSettings()
+    event_types: tuple[EventTypeSettings, ...] = ()
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_a_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("expected an http:// or https:// URL without a query")
+        return value.rstrip("/")
+
+    @field_validator("event_types")
+    @classmethod
+    def _are_distinct(cls, value: tuple[EventTypeSettings, ...]) -> tuple[EventTypeSettings, ...]:
+        names = [event_type.name for event_type in value]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"expected each name once: {', '.join(sorted(twice))}")
+        return value
+
+    @property
+    def effective_egress(self) -> EgressSettings:
+        """The egress rules with what `--dev` adds: http, loopback and private receivers."""
+        if not self.dev:
+            return self.egress
+        allowed = dict.fromkeys((*self.egress.allow_networks, *map(ip_network, _PRIVATE_NETWORKS)))
+        return self.egress.model_copy(update={"allow_http": True, "allow_networks": tuple(allowed)})
+
+
+def load_settings(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """Read and validate the settings from `file`, the environment and `flags` (a nested mapping, which wins).
+
+    Raises ConfigError with one line for each mistake: where it stands, the setting's name, what is wrong and what was
+    expected.
+    """
+    from_file = [file_source(file)] if file else []
+    sources = [*from_file, environment_source(os.environ), flags_source(flags or {})]
+    merged: dict[str, Any] = {}
+    for source in sources:
+        merged = merge(merged, source.tree)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        lines = [explain(detail, sources, _names_beside(detail["loc"])) for detail in error.errors()]
+        raise ConfigError("\n".join(lines)) from None
+
+
+def _names_beside(loc: Sequence[int | str]) -> list[str]:
+    """Return the names of the settings that stand where `loc` points."""
+    section: Any = Settings
+    if loc[0] == "event_types":
+        section = EventTypeSettings
+    elif len(loc) > 1:
+        section = Settings.model_fields[str(loc[0])].annotation
+    return [field.alias or name for name, field in section.model_fields.items()]

@@ -1,0 +1,126 @@
+"""The rules of retrying, failing and disabling, pure (SPEC "A delivery", "Auto-disable").
+
+    pending --2xx------------------------------> succeeded      counter := 0
+    pending --failed attempt, retries left-----> pending        due after 1, 2, 4 s
+    pending --failed attempt, none left--------> failed         counter + 1; at 4 the webhook is disabled
+    pending --webhook disabled or deleted------> cancelled
+
+No other room decides whether to try again, whether a delivery is over, or whether to disable a webhook.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from daemon.model import CancelReason, DeliveryStatus, DisabledReason, Outcome, OutcomeKind, Webhook
+
+Unit = Literal["deliveries", "attempts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The promised schedule: seconds before each retry, and how many consecutive failures (of `count`) disable."""
+
+    retry_delays_s: tuple[float, ...] = (1, 2, 4)
+    disable_after: int = 4
+    count: Unit = "deliveries"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What follows from one attempt: the delivery's next state, the wait before a retry, the counter, disabling."""
+
+    status: DeliveryStatus
+    retry_in_s: float | None
+    consecutive_failures: int
+    disable: bool = False
+    cancel_reason: CancelReason | None = None
+
+
+def is_counted(outcome: Outcome) -> bool:
+    """Whether the attempt happened at all: one that our own shutdown cut short did not (SPEC "A delivery")."""
+    return outcome.kind is not OutcomeKind.INTERRUPTED
+
+
+def judge(
+    policy: Policy,
+    attempt_number: int,
+    outcome: Outcome,
+    consecutive_failures: int,
+    withdrawn: CancelReason | None = None,
+) -> Verdict:
+    """Decide what follows from the attempt with this number (from 1) on a webhook with this failure counter.
+
+    `withdrawn` says that the webhook was disabled or deleted while the attempt was in flight: a success still
+    counts, a failure ends the delivery as cancelled and is not held against the webhook.
+    """
+    if outcome.delivered:
+        return Verdict(DeliveryStatus.SUCCEEDED, None, 0)
+    if withdrawn is not None:
+        return Verdict(DeliveryStatus.CANCELLED, None, consecutive_failures, cancel_reason=withdrawn)
+    exhausted = attempt_number > len(policy.retry_delays_s)
+    failures = consecutive_failures + (exhausted or policy.count == "attempts")
+    disable = failures >= policy.disable_after
+    if exhausted or disable:
+        return Verdict(DeliveryStatus.FAILED, None, failures, disable)
+    return Verdict(DeliveryStatus.PENDING, policy.retry_delays_s[attempt_number - 1], failures)
+
+
+def remaining_backoff_s(policy: Policy, attempts_made: int, next_attempt_at: int | None, now: int) -> float:
+    """Seconds that a pending delivery still has to wait before its next attempt, at `now` (milliseconds).
+
+    Never more than the whole delay, so that a wall clock set back by a day cannot make a delivery hang.
+    """
+    if next_attempt_at is None or not 0 < attempts_made <= len(policy.retry_delays_s):
+        return 0.0
+    return min(max(next_attempt_at - now, 0) / 1000, policy.retry_delays_s[attempts_made - 1])
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEdit:
+    """What to change about a webhook; None leaves a field as it is. `active=True` re-enables and resets the counter."""
+
+    name: str | None = None
+    url: str | None = None
+    secret: str | None = None
+    remove_secret: bool = False
+    events: tuple[str, ...] | None = None
+    active: bool | None = None
+
+
+def withdrawal(webhook: Webhook) -> CancelReason | None:
+    """Why this webhook's pending deliveries are cancelled; None while it gets deliveries."""
+    if webhook.deleted_at is not None:
+        return CancelReason.WEBHOOK_DELETED
+    return None if webhook.active else CancelReason.WEBHOOK_DISABLED
+
+
+def edited(webhook: Webhook, edit: WebhookEdit, now: int) -> Webhook:
+    """Return the webhook as it is after this edit at `now`."""
+    secret = None if edit.remove_secret else edit.secret or webhook.secret
+    webhook = replace(
+        webhook,
+        name=webhook.name if edit.name is None else edit.name,
+        url=webhook.url if edit.url is None else edit.url,
+        secret=secret,
+        events=webhook.events if edit.events is None else edit.events,
+        updated_at=now,
+    )
+    if edit.active:
+        return replace(webhook, active=True, consecutive_failures=0, disabled_reason=None, disabled_at=None)
+    if edit.active is False and webhook.active:
+        return replace(webhook, active=False, disabled_reason=DisabledReason.MANUAL, disabled_at=now)
+    return webhook
+
+
+def deleted(webhook: Webhook, now: int) -> Webhook:
+    """Return the webhook as a deleted one; its secret is forgotten."""
+    return replace(webhook, active=False, secret=None, deleted_at=now, updated_at=now)
+
+
+def after_verdict(webhook: Webhook, verdict: Verdict, now: int) -> Webhook:
+    """Return the webhook as it is after an attempt on it was judged at `now`."""
+    webhook = replace(webhook, consecutive_failures=verdict.consecutive_failures)
+    if not verdict.disable:
+        return webhook
+    reason = DisabledReason.CONSECUTIVE_FAILURES
+    return replace(webhook, active=False, disabled_reason=reason, disabled_at=now, updated_at=now)

@@ -1,0 +1,235 @@
+"""The words of the contract (SPEC "Words") as frozen values, and how their ids are made.
+
+Times are integers: milliseconds since the Unix epoch, UTC. Durations are milliseconds too unless the name ends in `_s`.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+_CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+class DeliveryStatus(StrEnum):
+    """Where a delivery stands (SPEC "Words")."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class CancelReason(StrEnum):
+    """Why a delivery was cancelled (SPEC "Auto-disable", "HTTP API")."""
+
+    WEBHOOK_DISABLED = "webhook_disabled"
+    WEBHOOK_DELETED = "webhook_deleted"
+
+
+class DisabledReason(StrEnum):
+    """Why a webhook gets no deliveries."""
+
+    CONSECUTIVE_FAILURES = "consecutive_failures"
+    MANUAL = "manual"
+
+
+class OutcomeKind(StrEnum):
+    """What happened on the wire in one attempt (DESIGN "The way of one event", 5)."""
+
+    DELIVERED = "delivered"
+    HTTP_ERROR = "http_error"
+    TIMEOUT = "timeout"
+    DNS_ERROR = "dns_error"
+    CONNECT_ERROR = "connect_error"
+    TLS_ERROR = "tls_error"
+    PROTOCOL_ERROR = "protocol_error"
+    BLOCKED_ADDRESS = "blocked_address"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """The tenant: owns webhooks, API keys, credits and notification addresses."""
+
+    id: str
+    name: str
+    notification_emails: tuple[str, ...]
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A team's API key without its secret part; `revoked_at` is None while it works."""
+
+    id: str
+    team_id: str
+    name: str
+    created_at: int
+    revoked_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A registered receiver. `events` are event types, or `*` for all; `secret` is None when deliveries go unsigned."""
+
+    id: str
+    team_id: str
+    name: str
+    url: str
+    secret: str | None
+    events: tuple[str, ...]
+    active: bool
+    consecutive_failures: int
+    disabled_reason: DisabledReason | None
+    disabled_at: int | None
+    created_at: int
+    updated_at: int
+    deleted_at: int | None = None
+
+    def subscribes_to(self, event_type: str) -> bool:
+        """Whether events of this type are for this webhook (`*` takes future types too)."""
+        return "*" in self.events or event_type in self.events
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened. `body` is the payload, serialised once: these very bytes are sent and signed."""
+
+    id: str
+    team_id: str
+    type: str
+    timestamp: int
+    body: bytes
+    accepted_at: int
+    test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One event to one webhook. `seq` is its place in the order of acceptance, over all webhooks.
+
+    `attempts_made` counts the attempts that ended; `next_attempt_at` is set while a retry waits.
+    """
+
+    seq: int
+    id: str
+    event_id: str
+    event_type: str
+    webhook_id: str
+    team_id: str
+    status: DeliveryStatus
+    attempts_made: int
+    next_attempt_at: int | None
+    created_at: int
+    completed_at: int | None = None
+    cancel_reason: CancelReason | None = None
+    test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one attempt brought. `error` is one sentence for a person when it failed, else None.
+
+    `headers` and `body` are the bounded part of the response that is kept (SPEC "An attempt").
+    """
+
+    kind: OutcomeKind
+    duration_ms: int
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    error: str | None = None
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the receiver answered 2xx in time."""
+        return self.kind is OutcomeKind.DELIVERED
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One HTTP POST of a delivery; `number` counts from 1."""
+
+    number: int
+    started_at: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class CreditEntry:
+    """One line of a team's ledger: a grant (amount above 0) or a debit (below 0), and the balance after it."""
+
+    id: str
+    team_id: str
+    amount: int
+    balance_after: int
+    created_at: int
+    delivery_id: str | None = None
+    note: str | None = None
+
+
+# Bodies up to this many bytes wait in memory with their delivery.
+LIGHT_BODY_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A pending delivery with what its attempts need: the body, and where the last one left off.
+
+    A large body is not carried along (None) but read when its turn has come, so that waiting costs no memory.
+    """
+
+    seq: int
+    delivery_id: str
+    event_id: str
+    event_type: str
+    body: bytes | None
+    attempts_made: int = 0
+    next_attempt_at: int | None = None
+    test: bool = False
+
+
+def id_maker(now_ms: Callable[[], int], entropy: Callable[[int], bytes] = os.urandom) -> Callable[[str], str]:
+    """Return a function that makes ids like `dlv_01k…`: a prefix, 10 characters of time and 16 of chance.
+
+    Ids sort roughly by the time they were made, which keeps index pages together; order is `seq`'s business.
+    """
+
+    def make(prefix: str) -> str:
+        number = (now_ms() & (1 << 48) - 1) << 80 | int.from_bytes(entropy(10))
+        return f"{prefix}_{''.join(_CROCKFORD[number >> shift & 31] for shift in range(125, -5, -5))}"
+
+    return make
+
+
+@dataclass(frozen=True, slots=True)
+class FailedDelivery:
+    """One line of a disabling mail: a failed delivery and its last attempt's error."""
+
+    delivery_id: str
+    event_type: str
+    failed_at: int
+    outcome: OutcomeKind
+    status: int | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One disabling's email in the outbox, as facts: what it says is made when it is sent.
+
+    `recipients` are those who still wait for it; `attempts_made` counts sendings that failed.
+    """
+
+    id: str
+    team_id: str
+    recipients: tuple[str, ...]
+    webhook_id: str
+    webhook_name: str
+    webhook_url: str
+    disabled_at: int
+    failures: tuple[FailedDelivery, ...]
+    created_at: int
+    attempts_made: int = 0
+    next_attempt_at: int = 0

@@ -1,0 +1,52 @@
+"""What is submitted and what is answered: the values on the way into the router."""
+
+from dataclasses import dataclass
+
+from daemon.model import Event
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to be accepted; `body` is its payload, serialised once, `timestamp` in milliseconds."""
+
+    team_id: str
+    type: str
+    timestamp: int
+    body: bytes
+    test: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A caller's promise that the same `key` means the same request; `fingerprint` is a digest of its body.
+
+    `scope` is whose key it is (a team's id, or "operator"): two callers may use the same key.
+    """
+
+    scope: str
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Events that are accepted together or not at all, in this order."""
+
+    events: tuple[NewEvent, ...]
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer for one accepted event: its id, and how many deliveries were made of it."""
+
+    event_id: str
+    deliveries: int
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedEvent:
+    """An accepted event and the webhooks that subscribe to it, each with the id of the delivery to it."""
+
+    event: Event
+    deliveries: tuple[tuple[str, str], ...]  # (delivery id, webhook id)
