@@ -1,0 +1,36 @@
+"""The one thread seam: how blocking work leaves the event loop. Tests inject `run_inline`."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import anyio
+import anyio.to_thread
+
+Result = TypeVar("Result")
+
+
+class Hop(Protocol):
+    """Runs a blocking function and returns what it returns.
+
+    Cancelled before the function began, nothing ran; cancelled later, the function still runs to its end.
+    """
+
+    async def __call__(self, work: Callable[[], Result], /) -> Result:
+        """Run `work`."""
+        ...
+
+
+def thread_hop(threads: int) -> Hop:
+    """Return a hop onto worker threads, at most `threads` at once."""
+    limiter = anyio.CapacityLimiter(threads)
+
+    async def hop(work: Callable[[], Result], /) -> Result:
+        return await anyio.to_thread.run_sync(work, limiter=limiter)
+
+    return hop
+
+
+async def run_inline(work: Callable[[], Result], /) -> Result:
+    """Run `work` right here, blocking the loop: for virtual time, whose clock would take a thread for idleness."""
+    await anyio.lowlevel.checkpoint()
+    return work()

@@ -1,0 +1,126 @@
+"""The metrics of `GET /metrics` (SPEC "HTTP API"), in a registry of their own.
+
+Label values are fixed and their series are made at the start, so that counting costs one dictionary look-up.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+from daemon import __version__
+from daemon.model import DeliveryStatus, OutcomeKind
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_PREFIX = "kakiyo_webhooks_"
+_ATTEMPT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 7.5, 10)
+_COMMIT_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+_BATCH_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+class Refusal(StrEnum):
+    """Why a submission was refused."""
+
+    OVERLOADED = "overloaded"
+    STOPPING = "stopping"
+    STORE_UNAVAILABLE = "store_unavailable"
+    IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+    UNKNOWN_TEAM = "unknown_team"
+    INVALID = "invalid"
+
+
+class ActorKind(StrEnum):
+    """Which role an actor plays (DESIGN "Rooms")."""
+
+    ENDPOINT = "endpoint"
+    ROUTER = "router"
+    STORE = "store"
+    NOTIFIER = "notifier"
+    HOUSEKEEPER = "housekeeper"
+    LISTENER = "listener"
+
+
+class MailResult(StrEnum):
+    """What became of one sending of a mail."""
+
+    SENT = "sent"
+    DEFERRED = "deferred"
+    GIVEN_UP = "given_up"
+
+
+_Label = TypeVar("_Label", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Everything that is counted. Count with `metrics.attempts[kind].inc()`, `metrics.commit_batch_size.observe(n)`.
+
+    The gauges read their value when asked: give each its source with `metrics.actors_alive.set_function(read)`.
+    """
+
+    registry: CollectorRegistry
+    events_accepted: Counter
+    submissions_refused: Mapping[Refusal, Counter]
+    attempts: Mapping[OutcomeKind, Counter]
+    deliveries: Mapping[DeliveryStatus, Counter]
+    webhooks_disabled: Counter
+    actor_restarts: Mapping[ActorKind, Counter]
+    mails: Mapping[MailResult, Counter]
+    attempt_duration_seconds: Histogram
+    accept_duration_seconds: Histogram
+    commit_duration_seconds: Histogram
+    commit_batch_size: Histogram
+    actors_alive: Gauge
+    actors_parked: Gauge
+    waiting_events: Gauge
+
+    def render(self) -> bytes:
+        """Return all metrics in Prometheus' text format 0.0.4; its media type is CONTENT_TYPE."""
+        return generate_latest(self.registry)
+
+
+def make_metrics() -> Metrics:
+    """Return fresh metrics, all zero; `process_*` and `kakiyo_webhooks_build_info` stand beside them."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    _gauge(registry, "build_info", "The running version, as a label", ("version",)).labels(__version__).set(1)
+    return Metrics(
+        registry=registry,
+        events_accepted=_counter(registry, "events_accepted", "Events accepted and committed"),
+        submissions_refused=_counters(registry, "submissions_refused", "Submissions refused", "reason", Refusal),
+        attempts=_counters(registry, "attempts", "HTTP attempts that ended", "outcome", OutcomeKind),
+        deliveries=_counters(registry, "deliveries", "Deliveries made, and how they ended", "status", DeliveryStatus),
+        webhooks_disabled=_counter(registry, "webhooks_disabled", "Webhooks disabled for consecutive failures"),
+        actor_restarts=_counters(registry, "actor_restarts", "Crashed actors started again", "kind", ActorKind),
+        mails=_counters(registry, "mails", "Sendings of mails", "result", MailResult),
+        attempt_duration_seconds=_histogram(registry, "attempt_duration_seconds", "Attempts' duration", _ATTEMPT_S),
+        accept_duration_seconds=_histogram(registry, "accept_duration_seconds", "Submission to commit", _COMMIT_S),
+        commit_duration_seconds=_histogram(registry, "commit_duration_seconds", "One transaction", _COMMIT_S),
+        commit_batch_size=_histogram(registry, "commit_batch_size", "Commands in one transaction", _BATCH_SIZES),
+        actors_alive=_gauge(registry, "actors_alive", "Endpoint actors running now"),
+        actors_parked=_gauge(registry, "actors_parked", "Webhooks whose actor kept crashing and rests"),
+        waiting_events=_gauge(registry, "waiting_events", "Events submitted and not yet committed"),
+    )
+
+
+def _counter(registry: CollectorRegistry, name: str, meaning: str, labels: tuple[str, ...] = ()) -> Counter:
+    return Counter(_PREFIX + name, meaning, labels, registry=registry)
+
+
+def _counters(
+    registry: CollectorRegistry, name: str, meaning: str, label: str, values: Iterable[_Label]
+) -> Mapping[_Label, Counter]:
+    counter = _counter(registry, name, meaning, (label,))
+    return MappingProxyType({value: counter.labels(value.value) for value in values})
+
+
+def _gauge(registry: CollectorRegistry, name: str, meaning: str, labels: tuple[str, ...] = ()) -> Gauge:
+    return Gauge(_PREFIX + name, meaning, labels, registry=registry)
+
+
+def _histogram(registry: CollectorRegistry, name: str, meaning: str, buckets: tuple[float, ...]) -> Histogram:
+    return Histogram(_PREFIX + name, meaning, registry=registry, buckets=buckets)

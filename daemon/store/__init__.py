@@ -1,0 +1,1 @@
+"""The durable state: the only room with SQL."""

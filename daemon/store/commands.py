@@ -1,0 +1,201 @@
+"""Every write, as a value: what `Writer.execute` takes, and what it answers (None where nothing is said)."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from daemon.lifecycle import Verdict
+from daemon.model import ApiKey, Attempt, CancelReason, CreditEntry, Team, Webhook, Work
+from daemon.submission import Idempotency, MatchedEvent, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What was kept. `work` pairs each new delivery with its webhook's id, in order.
+
+    `replayed` says that an idempotency key was known: these are the first receipts, and nothing was kept.
+    """
+
+    receipts: tuple[Receipt, ...]
+    work: tuple[tuple[str, Work], ...] = ()
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """How many other deliveries were cancelled, and whether a mail was queued."""
+
+    cancelled: int = 0
+    mail_queued: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveredPage:
+    """How many deliveries were queued, and where the next page begins (None: that was all)."""
+
+    queued: int
+    next_after_seq: int | None
+
+
+Answer = TypeVar("Answer", covariant=True)
+
+
+class Command(Generic[Answer]):
+    """Base of all commands; the type parameter is what the writer answers."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptEvents(Command[Accepted]):
+    """Keep these events and their deliveries, all or none. Answers Accepted, or raises IdempotencyConflict."""
+
+    events: tuple[MatchedEvent, ...]
+    idempotency: Idempotency | None
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordAttempt(Command[Recorded]):
+    """One ended attempt and all that follows from it, in one transaction (DESIGN "The way of one event", 6).
+
+    Does nothing if this attempt is recorded already, so that it may be given again after a doubtful failure.
+    `failures_before` is the failure counter that the verdict started from; `charge` is what a success costs.
+    On disabling, the webhook's other pending deliveries are cancelled and a mail with id `mail_id` is queued; it
+    names the last `failures_shown` failed deliveries. Answers Recorded.
+    """
+
+    webhook_id: str
+    team_id: str
+    delivery_id: str
+    seq: int
+    attempt: Attempt
+    failures_before: int
+    verdict: Verdict
+    next_attempt_at: int | None
+    charge: int
+    now: int
+    entry_id: str
+    mail_id: str
+    failures_shown: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CreateWebhook(Command[None]):
+    """Keep a new webhook."""
+
+    webhook: Webhook
+
+
+@dataclass(frozen=True, slots=True)
+class SaveWebhook(Command[int]):
+    """Replace a webhook's row; with `withdraw`, cancel its pending deliveries but the one in flight.
+
+    Answers how many deliveries were cancelled.
+    """
+
+    webhook: Webhook
+    withdraw: CancelReason | None = None
+    in_flight_seq: int | None = None
+    now: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPending(Command[int]):
+    """Cancel the pending deliveries of a webhook that gets none any more. Answers how many."""
+
+    webhook_id: str
+    reason: CancelReason
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resend(Command[str | None]):
+    """Queue the event of this delivery again for the same webhook. Answers the new delivery's id, None if unknown."""
+
+    delivery_id: str
+    new_id: str
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recover(Command[RecoveredPage]):
+    """Queue, in order, events that the webhook subscribes to and neither got nor waits for.
+
+    Looks at events accepted at or after `since` with a seq above `after_seq`, at most `limit` of them a call.
+    `new_ids` has at least `limit` ids. Answers RecoveredPage.
+    """
+
+    webhook: Webhook
+    since: int
+    after_seq: int
+    limit: int
+    new_ids: tuple[str, ...]
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTeam(Command[None]):
+    """Keep a new team with a balance of 0. Raises AlreadyExists."""
+
+    team: Team
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTeam(Command[None]):
+    """Replace a team's name and notification addresses."""
+
+    team: Team
+
+
+@dataclass(frozen=True, slots=True)
+class AddKey(Command[None]):
+    """Keep an API key and the SHA-256 of its secret."""
+
+    key: ApiKey
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeKey(Command[None]):
+    """Revoke a key for good."""
+
+    key_id: str
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrantCredits(Command[CreditEntry]):
+    """Add to a team's balance. Answers the CreditEntry."""
+
+    entry_id: str
+    team_id: str
+    amount: int
+    note: str | None
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailSent(Command[None]):
+    """The mail went out to everyone who waited for it (or can never reach those left over)."""
+
+    mail_id: str
+    now: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MailDeferred(Command[None]):
+    """The mail is to be tried again for these recipients."""
+
+    mail_id: str
+    recipients: tuple[str, ...]
+    attempts_made: int
+    next_attempt_at: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetIdempotencyKeys(Command[None]):
+    """Forget the keys first used before this time."""
+
+    before: int

@@ -1,0 +1,79 @@
+"""Every read for the daemon's own actors, by name: run them with `Reader.fetch`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, case, func, select
+
+from daemon.model import LIGHT_BODY_BYTES, ApiKey, Mail, Webhook, Work
+from daemon.store import rows
+from daemon.store.disabling import IS_PENDING
+from daemon.store.schema import api_keys, deliveries, events, mails, teams, webhooks
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What the router knows of an active webhook."""
+
+    webhook_id: str
+    team_id: str
+    events: tuple[str, ...]
+
+
+def subscriptions(connection: Connection) -> list[Subscription]:
+    """Return the subscriptions of all active webhooks, oldest webhook first."""
+    query = select(webhooks).where(webhooks.c.active, webhooks.c.deleted_at.is_(None)).order_by(webhooks.c.seq)
+    found = (rows.webhook(row) for row in connection.execute(query))
+    return [Subscription(webhook.id, webhook.team_id, webhook.events) for webhook in found]
+
+
+def team_ids(connection: Connection) -> list[str]:
+    """Return all teams' ids."""
+    return list(connection.execute(select(teams.c.id)).scalars())
+
+
+def valid_keys(connection: Connection) -> list[tuple[bytes, ApiKey]]:
+    """Return each API key that is not revoked, with the digest of its secret."""
+    found = connection.execute(select(api_keys).where(api_keys.c.revoked_at.is_(None)))
+    return [(row.digest, rows.api_key(row)) for row in found]
+
+
+def webhooks_with_work(connection: Connection) -> list[str]:
+    """Return the ids of the webhooks that have pending deliveries."""
+    return list(connection.execute(select(deliveries.c.webhook_id).where(IS_PENDING).distinct()).scalars())
+
+
+def webhook_or_deleted(connection: Connection, webhook_id: str) -> Webhook | None:
+    """Return a webhook by its id, a deleted one too."""
+    row = connection.execute(select(webhooks).where(webhooks.c.id == webhook_id)).first()
+    return None if row is None else rows.webhook(row)
+
+
+def pending_work(connection: Connection, webhook_id: str, after_seq: int, limit: int) -> Sequence[Work]:
+    """Return a webhook's pending deliveries behind `after_seq`, in order, at most `limit`."""
+    light = case((func.length(events.c.body) <= LIGHT_BODY_BYTES, events.c.body), else_=None)
+    query = (
+        select(deliveries, light.label("body"))
+        .join_from(deliveries, events, deliveries.c.event_id == events.c.id)
+        .where(deliveries.c.webhook_id == webhook_id, IS_PENDING, deliveries.c.seq > after_seq)
+        .order_by(deliveries.c.seq)
+        .limit(limit)
+    )
+    return [rows.work(row) for row in connection.execute(query)]
+
+
+def event_body(connection: Connection, event_id: str) -> bytes:
+    """Return the bytes of an event's payload."""
+    return bytes(connection.execute(select(events.c.body).where(events.c.id == event_id)).scalar_one())
+
+
+def due_mails(connection: Connection, now: int, limit: int = 20) -> Sequence[Mail]:
+    """Return the mails that are to be sent by `now`, oldest first."""
+    waiting = select(mails).where(mails.c.sent_at.is_(None), mails.c.next_attempt_at <= now)
+    return [rows.mail(row) for row in connection.execute(waiting.order_by(mails.c.next_attempt_at).limit(limit))]
+
+
+def next_mail_at(connection: Connection) -> int | None:
+    """Return when the next mail is to be sent, None if none waits."""
+    waiting = select(func.min(mails.c.next_attempt_at)).where(mails.c.sent_at.is_(None))
+    return connection.execute(waiting).scalar()

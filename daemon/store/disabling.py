@@ -1,0 +1,97 @@
+"""Writes: a webhook that is disabled takes its pending deliveries along, and its team's mail is queued with it."""
+
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, and_, insert, literal_column, select, update
+
+from daemon.model import CancelReason, DeliveryStatus, DisabledReason, FailedDelivery, OutcomeKind
+from daemon.store.commands import RecordAttempt, Recorded
+from daemon.store.rows import to_json
+from daemon.store.schema import attempts, deliveries, mails, teams, webhooks
+
+# A literal and no parameter: only so does SQLite use the index that holds the pending deliveries.
+IS_PENDING = deliveries.c.status == literal_column("'pending'")
+
+
+def cancel_pending(
+    connection: Connection, webhook_id: str, reason: CancelReason, now: int, but_seq: int | None = None
+) -> int:
+    """Cancel a webhook's pending deliveries, but the one in flight. Return how many."""
+    cancelling = (
+        update(deliveries)
+        .where(deliveries.c.webhook_id == webhook_id, IS_PENDING)
+        .values(status=DeliveryStatus.CANCELLED, cancel_reason=reason, completed_at=now, next_attempt_at=None)
+    )
+    if but_seq is not None:
+        cancelling = cancelling.where(deliveries.c.seq != but_seq)
+    return connection.execute(cancelling).rowcount
+
+
+def disable_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
+    """Disable the webhook whose failure counter is full (SPEC "Auto-disable")."""
+    connection.execute(
+        update(webhooks)
+        .where(webhooks.c.id == command.webhook_id)
+        .values(
+            active=False,
+            disabled_reason=DisabledReason.CONSECUTIVE_FAILURES,
+            disabled_at=command.now,
+            updated_at=command.now,
+        )
+    )
+    cancelled = cancel_pending(connection, command.webhook_id, CancelReason.WEBHOOK_DISABLED, command.now)
+    return Recorded(cancelled, _queue_mail(connection, command))
+
+
+def _queue_mail(connection: Connection, command: RecordAttempt) -> bool:
+    query = (
+        select(webhooks.c.name, webhooks.c.url, teams.c.notification_emails)
+        .join_from(webhooks, teams, webhooks.c.team_id == teams.c.id)
+        .where(webhooks.c.id == command.webhook_id)
+    )
+    row = connection.execute(query).one()
+    if row.notification_emails == "[]":
+        return False
+    failures = _last_failures(connection, command.webhook_id, command.failures_shown)
+    connection.execute(insert(mails), [_mail_row(command, row, failures)])
+    return True
+
+
+def _mail_row(command: RecordAttempt, row: Any, failures: list[FailedDelivery]) -> dict[str, Any]:
+    return {
+        "id": command.mail_id,
+        "team_id": command.team_id,
+        "webhook_id": command.webhook_id,
+        "webhook_name": row.name,
+        "webhook_url": row.url,
+        "disabled_at": command.now,
+        "failures": to_json([asdict(failure) for failure in failures]),
+        "recipients": row.notification_emails,
+        "created_at": command.now,
+        "attempts_made": 0,
+        "next_attempt_at": command.now,
+    }
+
+
+def _last_failures(connection: Connection, webhook_id: str, limit: int) -> list[FailedDelivery]:
+    last = and_(attempts.c.delivery_seq == deliveries.c.seq, attempts.c.number == deliveries.c.attempts_made)
+    query = (
+        select(
+            deliveries.c.id,
+            deliveries.c.event_type,
+            deliveries.c.completed_at,
+            attempts.c.outcome,
+            attempts.c.status,
+            attempts.c.error,
+        )
+        .join_from(deliveries, attempts, last)
+        .where(deliveries.c.webhook_id == webhook_id, deliveries.c.status == DeliveryStatus.FAILED)
+        .order_by(deliveries.c.seq.desc())
+        .limit(limit)
+    )
+    rows = connection.execute(query).all()
+    return [
+        FailedDelivery(row.id, row.event_type, row.completed_at, OutcomeKind(row.outcome), row.status, row.error)
+        for row in reversed(rows)
+    ]

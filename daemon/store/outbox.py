@@ -1,0 +1,33 @@
+"""Writes: what became of the mails in the outbox."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, update
+
+from daemon.store.commands import MailDeferred, MailSent
+from daemon.store.rows import to_json
+from daemon.store.schema import mails
+from daemon.store.sequences import Sequences
+
+
+def mark_sent(connection: Connection, commands: Sequence[MailSent], _sequences: Sequences) -> list[None]:
+    """Take mails out of the outbox."""
+    for command in commands:
+        done = update(mails).where(mails.c.id == command.mail_id)
+        connection.execute(done.values(sent_at=command.now, last_error=command.error))
+    return [None] * len(commands)
+
+
+def defer(connection: Connection, commands: Sequence[MailDeferred], _sequences: Sequences) -> list[None]:
+    """Let mails wait for another try."""
+    for command in commands:
+        waiting = update(mails).where(mails.c.id == command.mail_id)
+        connection.execute(
+            waiting.values(
+                recipients=to_json(command.recipients),
+                attempts_made=command.attempts_made,
+                next_attempt_at=command.next_attempt_at,
+                last_error=command.error,
+            )
+        )
+    return [None] * len(commands)

@@ -1,0 +1,151 @@
+"""Every read for the API, by name: run them with `Reader.fetch`. Pages go by `seq`, never by offset."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, Row, Select, Table, select
+
+from daemon.model import ApiKey, Attempt, CreditEntry, Delivery, DeliveryStatus, Event, Team, Webhook
+from daemon.store import rows
+from daemon.store.disabling import IS_PENDING
+from daemon.store.schema import api_keys, attempts, credit_entries, deliveries, events, teams, webhooks
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Some items in order, and where the next page begins (None: there is none)."""
+
+    items: tuple[Item, ...]
+    next_cursor: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFilter:
+    """Which deliveries to list; None means any. `since` and `until` bound `created_at`, both included."""
+
+    team_id: str | None = None
+    webhook_id: str | None = None
+    status: DeliveryStatus | None = None
+    event_type: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+def get_team(connection: Connection, team_id: str) -> Team | None:
+    """Return a team by its id."""
+    return _one(connection, teams, team_id, rows.team)
+
+
+def list_teams(connection: Connection, limit: int, before: int | None = None) -> Page[Team]:
+    """Return teams, newest first."""
+    return _page(connection, select(teams), teams, limit, before, rows.team)
+
+
+def get_balance(connection: Connection, team_id: str) -> int:
+    """Return a team's credits, 0 for an unknown team."""
+    return int(connection.execute(select(teams.c.balance).where(teams.c.id == team_id)).scalar() or 0)
+
+
+def get_key(connection: Connection, key_id: str) -> ApiKey | None:
+    """Return an API key, revoked or not, by its id."""
+    return _one(connection, api_keys, key_id, rows.api_key)
+
+
+def list_keys(connection: Connection, team_id: str, limit: int, before: int | None = None) -> Page[ApiKey]:
+    """Return a team's API keys, newest first."""
+    of_team = select(api_keys).where(api_keys.c.team_id == team_id)
+    return _page(connection, of_team, api_keys, limit, before, rows.api_key)
+
+
+def get_webhook(connection: Connection, webhook_id: str) -> Webhook | None:
+    """Return a webhook that is not deleted, by its id."""
+    found = _one(connection, webhooks, webhook_id, rows.webhook)
+    return None if found is None or found.deleted_at is not None else found
+
+
+def list_webhooks(connection: Connection, team_id: str | None, limit: int, before: int | None = None) -> Page[Webhook]:
+    """Return the webhooks of a team, or of all, newest first."""
+    query = select(webhooks).where(webhooks.c.deleted_at.is_(None))
+    if team_id is not None:
+        query = query.where(webhooks.c.team_id == team_id)
+    return _page(connection, query, webhooks, limit, before, rows.webhook)
+
+
+def get_event(connection: Connection, event_id: str) -> Event | None:
+    """Return an event by its id."""
+    return _one(connection, events, event_id, rows.event)
+
+
+def deliveries_of_event(connection: Connection, event_id: str) -> list[Delivery]:
+    """Return an event's deliveries, oldest first."""
+    query = select(deliveries).where(deliveries.c.event_id == event_id).order_by(deliveries.c.seq)
+    return [rows.delivery(row) for row in connection.execute(query)]
+
+
+def get_delivery(connection: Connection, delivery_id: str) -> Delivery | None:
+    """Return a delivery by its id."""
+    return _one(connection, deliveries, delivery_id, rows.delivery)
+
+
+def get_attempts(connection: Connection, delivery_id: str) -> list[Attempt]:
+    """Return a delivery's attempts, in order."""
+    query = (
+        select(attempts)
+        .join_from(attempts, deliveries, attempts.c.delivery_seq == deliveries.c.seq)
+        .where(deliveries.c.id == delivery_id)
+        .order_by(attempts.c.number)
+    )
+    return [rows.attempt(row) for row in connection.execute(query)]
+
+
+def list_deliveries(
+    connection: Connection, wanted: DeliveryFilter, limit: int, before: int | None = None
+) -> Page[Delivery]:
+    """Return the deliveries that fit, newest first."""
+    query = select(deliveries).where(*_conditions(wanted))
+    return _page(connection, query, deliveries, limit, before, rows.delivery)
+
+
+def list_credit_entries(
+    connection: Connection, team_id: str, limit: int, before: int | None = None
+) -> Page[CreditEntry]:
+    """Return a team's ledger, newest first."""
+    of_team = select(credit_entries).where(credit_entries.c.team_id == team_id)
+    return _page(connection, of_team, credit_entries, limit, before, rows.credit_entry)
+
+
+def _conditions(wanted: DeliveryFilter) -> list[Any]:
+    column = deliveries.c
+    conditions = [
+        wanted.team_id is not None and column.team_id == wanted.team_id,
+        wanted.webhook_id is not None and column.webhook_id == wanted.webhook_id,
+        wanted.status is not None
+        and (IS_PENDING if wanted.status is DeliveryStatus.PENDING else column.status == wanted.status),
+        wanted.event_type is not None and column.event_type == wanted.event_type,
+        wanted.since is not None and column.created_at >= wanted.since,
+        wanted.until is not None and column.created_at <= wanted.until,
+    ]
+    return [condition for condition in conditions if condition is not False]
+
+
+def _one(connection: Connection, table: Table, its_id: str, value: Callable[[Row[Any]], Item]) -> Item | None:
+    row = connection.execute(select(table).where(table.c.id == its_id)).first()
+    return None if row is None else value(row)
+
+
+def _page(
+    connection: Connection,
+    query: Select[Any],
+    table: Table,
+    limit: int,
+    before: int | None,
+    value: Callable[[Row[Any]], Item],
+) -> Page[Item]:
+    if before is not None:
+        query = query.where(table.c.seq < before)
+    found: Sequence[Row[Any]] = connection.execute(query.order_by(table.c.seq.desc()).limit(limit + 1)).all()
+    shown = found[:limit]
+    return Page(tuple(value(row) for row in shown), shown[-1].seq if len(found) > limit else None)

@@ -1,0 +1,75 @@
+"""Writes: old events queued again, one by hand (resend) or all that a webhook missed (recover)."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Select, exists, insert, or_, select
+
+from daemon.model import DeliveryStatus
+from daemon.store.accepting import delivery_row
+from daemon.store.commands import Recover, RecoveredPage, Resend
+from daemon.store.schema import deliveries, events
+from daemon.store.sequences import Sequences
+
+
+def resend(connection: Connection, commands: Sequence[Resend], sequences: Sequences) -> list[str | None]:
+    """Queue the events of these deliveries again, each for the same webhook."""
+    return [_resend(connection, command, sequences) for command in commands]
+
+
+def _resend(connection: Connection, command: Resend, sequences: Sequences) -> str | None:
+    old = connection.execute(select(deliveries).where(deliveries.c.id == command.delivery_id)).first()
+    if old is None:
+        return None
+    row = delivery_row(
+        sequences.next_delivery(),
+        command.new_id,
+        old.event_id,
+        old.event_type,
+        old.webhook_id,
+        old.team_id,
+        command.now,
+        old.test,
+    )
+    connection.execute(insert(deliveries), [row])
+    return command.new_id
+
+
+def recover(connection: Connection, commands: Sequence[Recover], sequences: Sequences) -> list[RecoveredPage]:
+    """Queue what these webhooks missed, a page each."""
+    return [_recover_page(connection, command, sequences) for command in commands]
+
+
+def _recover_page(connection: Connection, command: Recover, sequences: Sequences) -> RecoveredPage:
+    missed = connection.execute(_missed(command)).all()
+    rows = [
+        delivery_row(
+            sequences.next_delivery(),
+            new_id,
+            event.id,
+            event.type,
+            command.webhook.id,
+            command.webhook.team_id,
+            command.now,
+            False,
+        )
+        for event, new_id in zip(missed, command.new_ids, strict=False)
+    ]
+    if rows:
+        connection.execute(insert(deliveries), rows)
+    return RecoveredPage(len(rows), missed[-1].seq if len(missed) == command.limit else None)
+
+
+def _missed(command: Recover) -> Select[tuple[int, str, str]]:
+    got_or_waits = exists().where(
+        deliveries.c.event_id == events.c.id,
+        deliveries.c.webhook_id == command.webhook.id,
+        or_(deliveries.c.status == DeliveryStatus.SUCCEEDED, deliveries.c.status == DeliveryStatus.PENDING),
+    )
+    query = (
+        select(events.c.seq, events.c.id, events.c.type)
+        .where(events.c.team_id == command.webhook.team_id, events.c.seq > command.after_seq)
+        .where(events.c.accepted_at >= command.since, events.c.test.is_(False), ~got_or_waits)
+        .order_by(events.c.seq)
+        .limit(command.limit)
+    )
+    return query if "*" in command.webhook.events else query.where(events.c.type.in_(command.webhook.events))

@@ -1,0 +1,170 @@
+"""The tables. `seq` is the order of acceptance: pages and queues go by it, ids are for the outside."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
+
+# The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
+HEAD_REVISION = "0001"
+
+metadata = MetaData()
+# On SQLite only INTEGER is the rowid itself; BIGINT would cost a second B-tree.
+_Seq = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _seq() -> Column[int]:
+    return Column("seq", _Seq, primary_key=True, autoincrement=True)
+
+
+teams = Table(
+    "teams",
+    metadata,
+    _seq(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("notification_emails", Text, nullable=False),  # JSON array
+    Column("balance", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _seq(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("team_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),  # SHA-256 of the key
+    Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    Index("ix_api_keys_team", "team_id", "seq"),
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    _seq(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("team_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("secret", Text),
+    Column("events", Text, nullable=False),  # JSON array
+    Column("active", Boolean, nullable=False),
+    Column("consecutive_failures", Integer, nullable=False),
+    Column("disabled_reason", Text),
+    Column("disabled_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("deleted_at", BigInteger),
+    Index("ix_webhooks_team", "team_id", "seq"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    _seq(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("team_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("timestamp", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("accepted_at", BigInteger, nullable=False),
+    Column("test", Boolean, nullable=False),
+    Index("ix_events_team", "team_id", "seq"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _seq(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("event_id", Text, nullable=False),
+    Column("event_type", Text, nullable=False),
+    Column("webhook_id", Text, nullable=False),
+    Column("team_id", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("attempts_made", Integer, nullable=False),
+    Column("next_attempt_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("completed_at", BigInteger),
+    Column("cancel_reason", Text),
+    Column("test", Boolean, nullable=False),
+    Index("ix_deliveries_event", "event_id"),
+    Index("ix_deliveries_team", "team_id", "seq"),
+    Index("ix_deliveries_team_status", "team_id", "status", "seq"),
+    Index("ix_deliveries_webhook", "webhook_id", "seq"),
+    Index("ix_deliveries_webhook_status", "webhook_id", "status", "seq"),
+)
+# What the endpoint actors read and what a start looks through: it holds the pending ones only, so it stays small.
+Index(
+    "ix_deliveries_pending",
+    deliveries.c.webhook_id,
+    deliveries.c.seq,
+    sqlite_where=deliveries.c.status == "pending",
+    postgresql_where=deliveries.c.status == "pending",
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("delivery_seq", _Seq, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("duration_ms", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("status", Integer),
+    Column("headers", Text, nullable=False),  # JSON array of [name, value]
+    Column("body", LargeBinary, nullable=False),
+    Column("error", Text),
+    sqlite_with_rowid=False,
+)
+
+credit_entries = Table(
+    "credit_entries",
+    metadata,
+    _seq(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("team_id", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("balance_after", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("delivery_id", Text),
+    Column("note", Text),
+    UniqueConstraint("delivery_id", name="uq_credit_entries_delivery"),  # a delivery is never charged twice
+    Index("ix_credit_entries_team", "team_id", "seq"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("receipts", Text, nullable=False),  # JSON array of [event id, number of deliveries]
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_idempotency_keys_age", "created_at"),
+)
+
+mails = Table(
+    "mails",
+    metadata,
+    _seq(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("team_id", Text, nullable=False),
+    Column("webhook_id", Text, nullable=False),
+    Column("webhook_name", Text, nullable=False),
+    Column("webhook_url", Text, nullable=False),
+    Column("disabled_at", BigInteger, nullable=False),
+    Column("failures", Text, nullable=False),  # JSON array of FailedDelivery, oldest first
+    Column("recipients", Text, nullable=False),  # JSON array: those who still wait for it
+    Column("created_at", BigInteger, nullable=False),
+    Column("attempts_made", Integer, nullable=False),
+    Column("next_attempt_at", BigInteger, nullable=False),
+    Column("sent_at", BigInteger),
+    Column("last_error", Text),
+)
+Index(
+    "ix_mails_waiting",
+    mails.c.next_attempt_at,
+    sqlite_where=mails.c.sent_at.is_(None),
+    postgresql_where=mails.c.sent_at.is_(None),
+)

@@ -1,0 +1,60 @@
+"""One batch of commands in one transaction; if one command fails, it alone fails."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from daemon.errors import StoreUnavailable
+from daemon.store import accepting, administering, commands, crediting, outbox, outcomes, requeueing
+from daemon.store.commands import Command
+from daemon.store.database import Database
+from daemon.store.sequences import Sequences
+
+_Apply = Callable[[Connection, Sequence[Any], Sequences], Sequence[Any]]
+
+APPLY: Mapping[type, _Apply] = {
+    commands.AcceptEvents: accepting.accept_events,
+    commands.ForgetIdempotencyKeys: accepting.forget_idempotency_keys,
+    commands.RecordAttempt: outcomes.record_attempts,
+    commands.CreateWebhook: administering.create_webhooks,
+    commands.SaveWebhook: administering.save_webhooks,
+    commands.CancelPending: administering.cancel_all_pending,
+    commands.Resend: requeueing.resend,
+    commands.Recover: requeueing.recover,
+    commands.CreateTeam: administering.create_teams,
+    commands.SaveTeam: administering.save_teams,
+    commands.AddKey: administering.add_keys,
+    commands.RevokeKey: administering.revoke_keys,
+    commands.GrantCredits: crediting.grant_credits,
+    commands.MailSent: outbox.mark_sent,
+    commands.MailDeferred: outbox.defer,
+}
+
+
+def run_batch(database: Database, batch: Sequence[Command[Any]]) -> list[Any]:
+    """Run the commands in their order and commit them; return their answers, an Exception where one failed.
+
+    Neighbours of one kind become one statement for all. When the database itself fails (full, locked, broken),
+    every command gets StoreUnavailable and nothing is kept.
+    """
+    try:
+        return _transaction(database, batch)
+    except OperationalError as error:
+        return [StoreUnavailable(f"the database failed ({error.orig})") for _ in batch]
+    except Exception as error:
+        if len(batch) == 1:
+            return [error]
+        return [run_batch(database, [command])[0] for command in batch]
+
+
+def _transaction(database: Database, batch: Sequence[Command[Any]]) -> list[Any]:
+    with database.writing.begin() as connection:
+        return [answer for kind, run in _runs(batch) for answer in APPLY[kind](connection, run, database.sequences)]
+
+
+def _runs(batch: Sequence[Command[Any]]) -> Iterator[tuple[type, list[Command[Any]]]]:
+    for kind, run in groupby(batch, type):
+        yield kind, list(run)

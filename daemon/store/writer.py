@@ -1,0 +1,99 @@
+"""The one writer: it takes all commands that wait and commits them together (DESIGN "The store")."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import trio
+
+from daemon.errors import StoreUnavailable
+from daemon.hop import Hop
+from daemon.metrics import Metrics
+from daemon.reply import Reply
+from daemon.store.commands import Command
+from daemon.store.database import Database
+from daemon.store.transactions import run_batch
+
+MAX_BATCH = 2_000
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    command: Command[Any]
+    reply: Reply[Any] = field(default_factory=Reply)
+
+
+class Writer:
+    """The mailbox of writes. An answer means that the command is committed, and durable."""
+
+    def __init__(self, database: Database, hop: Hop, metrics: Metrics) -> None:
+        self._database = database
+        self._hop = hop
+        self._metrics = metrics
+        self._waiting: deque[_Request] = deque()
+        self._wake = trio.Event()
+        self._closed = False
+
+    async def execute(self, command: Command[Answer]) -> Answer:
+        """Run one command and return its answer, after COMMIT.
+
+        Raises StoreUnavailable (possibly though it was committed, if the writer crashed), or the command's own error.
+        A caller that is cancelled here leaves the command in the queue.
+        """
+        (answer,) = await self.execute_all([command])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def execute_all(self, commands: Sequence[Command[Answer]]) -> list[Answer | Exception]:
+        """Run one caller's commands in order, in one transaction if it can be; return each one's answer or error."""
+        if self._closed:
+            raise StoreUnavailable("the store is closed: the daemon has stopped")
+        requests = [_Request(command) for command in commands]
+        self._waiting.extend(requests)
+        self._wake.set()
+        return [await _settled(request.reply) for request in requests]
+
+    def close(self) -> None:
+        """Take no more commands; `run` ends when it has committed those that wait."""
+        self._closed = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Commit batch after batch until closed."""
+        while True:
+            while self._waiting:
+                await self._commit([self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))])
+            if self._closed:
+                return
+            self._wake = trio.Event()
+            await self._wake.wait()
+
+    async def _commit(self, requests: list[_Request]) -> None:
+        batch = [request.command for request in requests]
+        started = trio.current_time()
+        try:
+            answers = await self._hop(partial(run_batch, self._database, batch))
+        except BaseException:
+            _fail(requests)
+            raise
+        self._metrics.commit_duration_seconds.observe(trio.current_time() - started)
+        self._metrics.commit_batch_size.observe(len(batch))
+        for request, answer in zip(requests, answers, strict=True):
+            request.reply.settle(answer)
+
+
+async def _settled(reply: Reply[Answer]) -> Answer | Exception:
+    try:
+        return await reply.wait()
+    except Exception as error:
+        return error
+
+
+def _fail(requests: list[_Request]) -> None:
+    for request in requests:
+        request.reply.settle(StoreUnavailable("the store failed in the middle of writing: try again"))
