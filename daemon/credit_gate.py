@@ -1,0 +1,92 @@
+"""Holds deliveries back while their team cannot pay for them (SPEC "Credits", `credits.enforce`).
+
+A delivery reserves its price before its first attempt and settles when it is over, so that deliveries in flight
+together never cost more than the balance. A team's account lives here only while something is reserved or waits.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import trio
+
+
+@dataclass(slots=True)
+class _Account:
+    """`available` is the balance less what is reserved; None while it is being read."""
+
+    available: int | None = None
+    grants: int = 0
+    users: int = 0
+    changed: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
+
+
+class CreditGate:
+    """Who may deliver, by the team's balance. Without enforcement everyone may, at no cost."""
+
+    def __init__(self, price: int, enforce: bool, balance_of: Callable[[str], Awaitable[int]]) -> None:
+        self._price = price if enforce else 0
+        self._balance_of = balance_of
+        self._accounts: dict[str, _Account] = {}
+
+    @property
+    def enforced(self) -> bool:
+        """Whether anything is ever held back."""
+        return self._price > 0
+
+    async def reserve(self, team_id: str, on_wait: Callable[[], None]) -> None:
+        """Wait until the team can pay for one more delivery, and set its price aside.
+
+        `on_wait` is called once if that does not go at once.
+        """
+        if not self._price:
+            return
+        account = self._accounts.setdefault(team_id, _Account())
+        account.users += 1
+        try:
+            await self._take(team_id, account, on_wait)
+        except BaseException:
+            self._release(team_id, account)
+            raise
+
+    def settle(self, team_id: str, *, charged: bool) -> None:
+        """End a reservation, a charged one after COMMIT: the price is spent, or available again."""
+        if not self._price:
+            return
+        account = self._accounts[team_id]
+        if not charged:
+            self._add(account, self._price)
+        self._release(team_id, account)
+
+    def granted(self, team_id: str, amount: int) -> None:
+        """Take note of a grant, after COMMIT."""
+        if account := self._accounts.get(team_id):
+            account.grants += 1
+            self._add(account, amount)
+
+    async def _take(self, team_id: str, account: _Account, on_wait: Callable[[], None]) -> None:
+        available = await self._available(team_id, account)
+        if available < self._price:
+            on_wait()
+        while available < self._price:
+            await account.changed.park()
+            available = await self._available(team_id, account)
+        account.available = available - self._price
+
+    async def _available(self, team_id: str, account: _Account) -> int:
+        while account.available is None:
+            grants = account.grants
+            balance = await self._balance_of(team_id)
+            # A grant that was committed meanwhile may or may not be in what was read: read again.
+            if account.available is None and account.grants == grants:
+                account.available = balance
+        return account.available
+
+    def _add(self, account: _Account, amount: int) -> None:
+        if account.available is not None:
+            account.available += amount
+            account.changed.unpark_all()
+
+    def _release(self, team_id: str, account: _Account) -> None:
+        account.users -= 1
+        if not account.users:
+            del self._accounts[team_id]

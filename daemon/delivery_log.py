@@ -1,0 +1,87 @@
+"""What is logged and counted of deliveries (the fields stand in `log_events`)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from structlog.typing import FilteringBoundLogger
+
+from daemon.lifecycle import Verdict
+from daemon.metrics import Metrics
+from daemon.model import Attempt, CancelReason, DeliveryStatus, DisabledReason, OutcomeKind, Webhook, Work
+from daemon.store.commands import Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryLog:
+    """A line for each attempt, each final state and each disabling."""
+
+    log: FilteringBoundLogger
+    metrics: Metrics
+
+    def attempt_ended(self, webhook: Webhook, work: Work, attempt: Attempt, verdict: Verdict) -> None:
+        """Tell of a committed attempt and, if it was the last one, of the delivery's final state."""
+        self.metrics.attempts[attempt.outcome.kind].inc()
+        self.metrics.attempt_duration_seconds.observe(attempt.outcome.duration_ms / 1000)
+        fields = self._fields(webhook, work, attempt)
+        retry_in_ms = None if verdict.retry_in_s is None else round(verdict.retry_in_s * 1000)
+        self.log.info("attempt_ended", **fields, retryInMs=retry_in_ms)
+        if verdict.status is not DeliveryStatus.PENDING:
+            self._delivery_ended(webhook, fields, verdict)
+
+    def interrupted(self, webhook: Webhook, work: Work, number: int) -> None:
+        """Tell of an attempt that our own shutdown cut short."""
+        self.metrics.attempts[OutcomeKind.INTERRUPTED].inc()
+        names = {"eventId": work.event_id, "deliveryId": work.delivery_id}
+        owner = {"webhookId": webhook.id, "teamId": webhook.team_id}
+        self.log.info("attempt_ended", **names, **owner, attempt=number, outcome=OutcomeKind.INTERRUPTED)
+
+    def webhook_disabled(self, webhook: Webhook, recorded: Recorded, mail_id: str) -> None:
+        """Tell of a webhook that its failure counter disabled, and of what followed from it."""
+        self.metrics.webhooks_disabled.inc()
+        owner = {"webhookId": webhook.id, "teamId": webhook.team_id}
+        self.log.warning(
+            "webhook_disabled",
+            **owner,
+            reason=DisabledReason.CONSECUTIVE_FAILURES,
+            consecutiveFailures=webhook.consecutive_failures,
+            cancelled=recorded.cancelled,
+        )
+        self.metrics.deliveries[DeliveryStatus.CANCELLED].inc(recorded.cancelled)
+        if recorded.mail_queued:
+            self.log.info("mail_queued", mailId=mail_id, **owner)
+
+    def cancelled(self, webhook: Webhook, count: int, reason: CancelReason) -> None:
+        """Tell of deliveries that were cancelled all at once."""
+        if count:
+            self.metrics.deliveries[DeliveryStatus.CANCELLED].inc(count)
+            self.log.info(
+                "deliveries_cancelled", webhookId=webhook.id, teamId=webhook.team_id, count=count, reason=reason
+            )
+
+    def waiting_for_credits(self, webhook: Webhook, work: Work) -> None:
+        """Tell that a delivery, and those behind it, wait until the team has credits."""
+        self.log.warning("credits_waiting", webhookId=webhook.id, teamId=webhook.team_id, deliveryId=work.delivery_id)
+
+    def _delivery_ended(self, webhook: Webhook, fields: dict[str, Any], verdict: Verdict) -> None:
+        self.metrics.deliveries[verdict.status].inc()
+        if verdict.status is DeliveryStatus.SUCCEEDED:
+            self.log.info("delivery_succeeded", **fields)
+        elif verdict.status is DeliveryStatus.FAILED:
+            self.log.warning("delivery_failed", **fields, consecutiveFailures=verdict.consecutive_failures)
+        else:
+            owner = {"webhookId": webhook.id, "teamId": webhook.team_id}
+            self.log.info("deliveries_cancelled", **owner, count=1, reason=verdict.cancel_reason)
+
+    def _fields(self, webhook: Webhook, work: Work, attempt: Attempt) -> dict[str, Any]:
+        return {
+            "eventId": work.event_id,
+            "eventType": work.event_type,
+            "deliveryId": work.delivery_id,
+            "webhookId": webhook.id,
+            "teamId": webhook.team_id,
+            "attempt": attempt.number,
+            "outcome": attempt.outcome.kind,
+            "status": attempt.outcome.status,
+            "durationMs": attempt.outcome.duration_ms,
+            "error": attempt.outcome.error,
+        }

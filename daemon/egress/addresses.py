@@ -1,0 +1,153 @@
+"""Which addresses may be reached: our own table with a named verdict per range (SPEC "HTTP API", bad input).
+
+The ranges are those of the IANA IPv4 and IPv6 Special-Purpose Address Registries that are not globally reachable,
+the multicast ranges, and the metadata services of the clouds. `ipaddress.is_global` is no guard: it differs between
+Python versions and calls NAT64 forms of 127.0.0.1 global.
+"""
+
+import socket
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+# The narrower range stands before the wider one: the first match gives the verdict.
+_IPV4_VERDICTS = tuple(
+    (IPv4Network(network), verdict)
+    for network, verdict in (
+        ("0.0.0.0/32", "unspecified"),
+        ("0.0.0.0/8", "this_network"),
+        ("10.0.0.0/8", "private"),
+        ("100.100.100.200/32", "metadata"),
+        ("100.64.0.0/10", "carrier_grade_nat"),
+        ("127.0.0.0/8", "loopback"),
+        ("168.63.129.16/32", "metadata"),
+        ("169.254.169.254/32", "metadata"),
+        ("169.254.170.0/24", "metadata"),
+        ("169.254.0.0/16", "link_local"),
+        ("172.16.0.0/12", "private"),
+        ("192.0.0.192/32", "metadata"),
+        ("192.0.0.0/24", "protocol_assignments"),
+        ("192.0.2.0/24", "documentation"),
+        ("192.88.99.0/24", "deprecated_relay"),
+        ("192.168.0.0/16", "private"),
+        ("198.18.0.0/15", "benchmarking"),
+        ("198.51.100.0/24", "documentation"),
+        ("203.0.113.0/24", "documentation"),
+        ("224.0.0.0/4", "multicast"),
+        ("255.255.255.255/32", "broadcast"),
+        ("240.0.0.0/4", "reserved"),
+    )
+)
+_IPV6_VERDICTS = tuple(
+    (IPv6Network(network), verdict)
+    for network, verdict in (
+        ("::/128", "unspecified"),
+        ("::1/128", "loopback"),
+        ("64:ff9b:1::/48", "local_nat64"),
+        ("100::/63", "discard"),
+        ("2001::/32", "teredo"),
+        ("2001:2::/48", "benchmarking"),
+        ("2001::/23", "protocol_assignments"),
+        ("2001:db8::/32", "documentation"),
+        ("3fff::/20", "documentation"),
+        ("5f00::/16", "segment_routing"),
+        ("fd00:ec2::254/128", "metadata"),
+        ("fd20:ce::254/128", "metadata"),
+        ("fc00::/7", "unique_local"),
+        ("fe80::/10", "link_local"),
+        ("fec0::/10", "site_local"),
+        ("ff00::/8", "multicast"),
+    )
+)
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+_MAPPED = IPv6Network("::ffff:0:0/96")
+_NAT64 = IPv6Network("64:ff9b::/96")
+_CARRIES_IPV4_AT_THE_END = (_MAPPED, IPv6Network("::/96"), _NAT64, IPv6Network("64:ff9b:1::/48"))
+_SIX_TO_FOUR = IPv6Network("2002::/16")
+_TEREDO = IPv6Network("2001::/32")
+# IPv6 addresses that are nothing but a way to an IPv4 address: the verdict on that one is the verdict on them.
+_TRANSPARENT = (_MAPPED, _NAT64)
+
+
+def parse_address(host: str) -> Address | None:
+    """Return the address that a host is, or None when it is a name to be resolved.
+
+    Short, octal, hexadecimal and decimal IPv4 forms (`127.1`, `0x7f000001`) are addresses, as the system's resolver
+    reads them.
+    """
+    try:
+        return ip_address(host)
+    except ValueError:
+        pass
+    try:
+        return IPv4Address(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return None
+
+
+def judge(address: Address, allowed_networks: Iterable[Network] = ()) -> str | None:
+    """Return None when the address may be reached, else the name of the range that forbids it.
+
+    An allowed network wins over the table, for the address itself and for an IPv4 address embedded in it. IPv6
+    outside 2000::/3 is not public, whatever the table says.
+    """
+    embedded = _embedded_ipv4(address) if isinstance(address, IPv6Address) else None
+    allowed = tuple(allowed_networks)
+    if _within(address, allowed) or (embedded is not None and _within(embedded, allowed)):
+        return None
+    if isinstance(address, IPv4Address):
+        return _verdict(address, _IPV4_VERDICTS)
+    return _judge_ipv6(address, embedded)
+
+
+def refusal(host: str, addresses: Sequence[Address], allowed_networks: Iterable[Network] = ()) -> str | None:
+    """Return None when every address of the host may be reached, else one sentence: which may not, why, what to do.
+
+    One bad address refuses the whole name, so that a receiver cannot hide one behind a good one.
+    """
+    allowed = tuple(allowed_networks)
+    for address in addresses:
+        if (verdict := judge(address, allowed)) is not None:
+            subject = host if parse_address(host) is not None else f"{host} resolves to {address}, which"
+            return (
+                f"{subject} is not a public address ({verdict.replace('_', ' ')}): use a public receiver, "
+                "or have the operator allow its network in egress.allow_networks"
+            )
+    return None
+
+
+def _judge_ipv6(address: IPv6Address, embedded: IPv4Address | None) -> str | None:
+    own = _verdict(address, _IPV6_VERDICTS)
+    if own in (
+        "unspecified",
+        "loopback",
+    ):  # both lie in ::/96 and would be read as the IPv4 addresses 0.0.0.0 and 0.0.0.1
+        return own
+    if embedded is not None:
+        verdict = _verdict(embedded, _IPV4_VERDICTS)
+        if verdict is not None or _within(address, _TRANSPARENT):
+            return verdict
+    if own is None and address not in _GLOBAL_UNICAST:
+        return "reserved"
+    return own
+
+
+def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
+    number = int(address)
+    if _within(address, _CARRIES_IPV4_AT_THE_END):
+        return IPv4Address(number & 0xFFFFFFFF)
+    if address in _SIX_TO_FOUR:
+        return IPv4Address(number >> 80 & 0xFFFFFFFF)
+    if address in _TEREDO:  # RFC 4380, 4: the client's address is stored with every bit flipped
+        return IPv4Address(number & 0xFFFFFFFF ^ 0xFFFFFFFF)
+    return None
+
+
+def _within(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address in network for network in networks)
+
+
+def _verdict(address: Address, table: Iterable[tuple[Network, str]]) -> str | None:
+    return next((verdict for network, verdict in table if address in network), None)

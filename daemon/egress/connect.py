@@ -1,0 +1,117 @@
+"""Opening a connection: resolve once, judge every address, connect to a judged literal, shake hands (SPEC "HTTP API").
+
+The name is resolved nowhere else, so what was judged is what is connected to, however the name resolves meanwhile.
+"""
+
+import os
+import socket
+import ssl
+from collections.abc import Sequence
+from ipaddress import IPv6Address
+
+import httpx
+import trio
+
+from daemon.egress.addresses import Address, refusal
+from daemon.egress.errors import BlockedAddress, DnsError, TlsError
+from daemon.egress.resolver import Resolve
+from daemon.egress.urls import EgressRules, Target
+from daemon.egress.wire import TlsWire, Wire
+
+# An address that stays silent gets no more than this while others wait (two SYN are lost by then).
+_LONGEST_SHARE_S = 3.0
+
+
+async def open_wire(target: Target, rules: EgressRules, resolve: Resolve, tls: ssl.SSLContext) -> Wire:
+    """Connect to the target and, for https, verify its certificate for its name.
+
+    Has no deadline of its own: runs under the caller's. Raises DnsError, BlockedAddress, TlsError, httpx.ConnectError.
+    """
+    addresses = await _resolved(target, resolve)
+    if (sentence := refusal(target.host, addresses, rules.allow_networks)) is not None:
+        raise BlockedAddress(sentence)
+    connected = await _connect_to_any(target, addresses)
+    return Wire(connected) if target.scheme == "http" else await _secured(connected, target, tls)
+
+
+async def _resolved(target: Target, resolve: Resolve) -> Sequence[Address]:
+    try:
+        addresses = await resolve(target.host, target.port)
+    except socket.gaierror as error:
+        if error.errno in (socket.EAI_NONAME, socket.EAI_NODATA):
+            raise DnsError(f"the name {target.host} does not exist or has no address") from None
+        raise DnsError(f"the name {target.host} could not be resolved ({error.strerror})") from None
+    except OSError:
+        raise DnsError(f"the name {target.host} could not be resolved") from None
+    if not addresses:
+        raise DnsError(f"the name {target.host} has no address")
+    return addresses
+
+
+async def _connect_to_any(target: Target, addresses: Sequence[Address]) -> socket.socket:
+    failures = []
+    for place, address in enumerate(addresses):
+        reason = "no answer"
+        with trio.move_on_after(_share_s(len(addresses) - place)):
+            try:
+                return await _connect(address, target.port)
+            except OSError as error:
+                reason = (error.strerror or str(error)).lower()
+        failures.append(f"{address}: {reason}")
+    raise httpx.ConnectError(f"no connection to {target.host} port {target.port} ({', '.join(failures)})")
+
+
+def _share_s(addresses_left: int) -> float:
+    """Seconds for the next address: the last may take all that is left, the others leave something for those behind."""
+    if addresses_left == 1:
+        return float("inf")
+    remaining = trio.current_effective_deadline() - trio.current_time()
+    return max(0.0, min(_LONGEST_SHARE_S, remaining / addresses_left))
+
+
+async def _connect(address: Address, port: int) -> socket.socket:
+    family = socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET
+    connecting = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        connecting.setblocking(False)
+        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await _finish_connect(connecting, (str(address), port))
+    except BaseException:
+        connecting.close()
+        raise
+    return connecting
+
+
+async def _finish_connect(connecting: socket.socket, address: tuple[str, int]) -> None:
+    try:
+        connecting.connect(address)
+    except BlockingIOError:
+        await trio.lowlevel.wait_writable(connecting)
+        if code := connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(code, os.strerror(code)) from None
+
+
+async def _secured(connected: socket.socket, target: Target, tls: ssl.SSLContext) -> Wire:
+    try:
+        wire = TlsWire(connected, tls, target.host)
+        await wire.handshake()
+    except ssl.SSLError as error:
+        connected.close()
+        raise TlsError(_tls_sentence(error, target.host)) from error
+    except OSError as error:
+        connected.close()
+        raise TlsError(f"{target.host} closed the connection during the TLS handshake") from error
+    except BaseException:
+        connected.close()
+        raise
+    return wire
+
+
+def _tls_sentence(error: ssl.SSLError, host: str) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate is not valid for {host} ({error.verify_message.rstrip('.')})"
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return f"{host} closed the connection during the TLS handshake"
+    if error.reason == "WRONG_VERSION_NUMBER":
+        return f"{host} does not speak TLS on this port"
+    return f"the TLS handshake with {host} failed ({(error.reason or 'unknown reason').lower().replace('_', ' ')})"

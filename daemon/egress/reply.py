@@ -1,0 +1,135 @@
+"""One response as it arrives: parsed by llhttp, bounded, never decoded (SPEC "An attempt"; RFC 9112)."""
+
+import httptools
+import httpx
+
+_MOST_HEADERS = 100
+_LONGEST_HEAD = 64 * 1024
+_MOST_INTERIM = 10
+_NO_BODY = (204, 304)
+
+
+class Reply:
+    """The state of one response. Feed it what arrives until `complete`, and take the body as it comes.
+
+    `status` is None until the final head is complete; `reusable` says, once `complete`, whether the connection may
+    carry another request, and `keep_alive_s` for how long the receiver says it keeps it.
+    """
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.complete = False
+        self.reusable = False
+        self.keep_alive_s: float | None = None
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._body: list[bytes] = []
+        self._interim = 0
+        self._head_bytes = 0
+        self._bytes_without_body = 0
+        self._ends_with_connection = False
+
+    def feed(self, data: bytes) -> None:
+        """Take what arrived. Raises httpx.RemoteProtocolError when it is malformed or breaks a bound.
+
+        The bounds: 64 KiB and 100 fields for the head, with its interim responses and trailers; 10 interim responses.
+        """
+        self._bytes_without_body += len(data)
+        parser = self._parser
+        assert parser is not None, "a complete reply takes no more"
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            self._stop_at(error.__context__ or error)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._stop_at(httpx.RemoteProtocolError(f"the receiver's response is not valid HTTP/1.1 ({error})"))
+        if self._bytes_without_body > _LONGEST_HEAD and not self.complete:
+            raise _too_much("a head or trailer of more than 64 KiB")
+        if self.complete:
+            self._parser = None  # it refers back to this object: do not leave the pair to the garbage collector
+
+    def end(self) -> None:
+        """The connection ended. Raises httpx.RemoteProtocolError when the response was not complete without that."""
+        if self.status is None:
+            raise httpx.RemoteProtocolError("the receiver closed the connection without a complete response")
+        if not self._ends_with_connection:
+            raise httpx.RemoteProtocolError("the receiver closed the connection before its response was complete")
+        self.complete = True
+        self._parser = None
+
+    def take_body(self) -> bytes:
+        """Return the body that came since the last call, with no more than what one feed brought, undecoded."""
+        body = b"".join(self._body)
+        self._body.clear()
+        return body
+
+    def _stop_at(self, error: BaseException) -> None:
+        if not self.complete:
+            raise error
+        self.reusable = False  # what followed the response was not for us, and so the next bytes would not be either
+
+    def on_message_begin(self) -> None:
+        """Parser callback."""
+        if self.complete:
+            raise _too_much("a second response")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Parser callback: a field of a head or a trailer."""
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > _LONGEST_HEAD:
+            raise _too_much("a head of more than 64 KiB")
+        if len(self.headers) == _MOST_HEADERS:
+            raise _too_much(f"more than {_MOST_HEADERS} header fields")
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """Parser callback: an interim or the final head is there."""
+        parser = self._parser
+        assert parser is not None
+        status = parser.get_status_code()
+        if status < 100 or not parser.get_http_version().startswith("1."):
+            raise httpx.RemoteProtocolError("the receiver's response is not valid HTTP/1.1 (version or status)")
+        if status < 200 and status != 101:
+            self._interim += 1
+            return
+        self.status = status
+        self.reusable = parser.should_keep_alive() and status != 101
+        self._read_framing(status)
+
+    def on_body(self, body: bytes) -> None:
+        """Parser callback."""
+        self._bytes_without_body = 0
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """Parser callback: an interim or the final response is over."""
+        if self.status is not None:
+            self.complete = True
+            return
+        if self._interim > _MOST_INTERIM:
+            raise _too_much(f"more than {_MOST_INTERIM} interim responses")
+        self.headers.clear()
+
+    def _read_framing(self, status: int) -> None:
+        framed = status in _NO_BODY
+        for name, value in self.headers:
+            match name.lower():
+                case b"content-length":
+                    framed = True
+                case b"transfer-encoding":
+                    framed = framed or value.rstrip().lower().endswith(b"chunked")
+                case b"keep-alive":
+                    self.keep_alive_s = _timeout_parameter(value)
+        self._ends_with_connection = not framed
+
+
+def _timeout_parameter(value: bytes) -> float | None:
+    for parameter in value.lower().split(b","):
+        name, _, number = parameter.partition(b"=")
+        if name.strip() == b"timeout" and number.strip().isdigit():
+            return float(number[:9])
+    return None
+
+
+def _too_much(what: str) -> httpx.RemoteProtocolError:
+    return httpx.RemoteProtocolError(f"the receiver sent {what}")

@@ -1,0 +1,114 @@
+"""Which URLs a webhook may have (SPEC "HTTP API", bad input), at registration and again at every connect."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import httpx
+import trio
+
+from daemon.config import EgressSettings
+from daemon.egress.addresses import Address, Network, parse_address, refusal
+from daemon.egress.resolver import Resolve
+from daemon.errors import UrlNotAllowed
+
+LONGEST_URL = 2048
+_LOOKUP_TIMEOUT_S = 3.0
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_NAME = re.compile(
+    r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EgressRules:
+    """What may be reached beyond https to public addresses."""
+
+    allow_http: bool = False
+    allow_networks: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a URL leads: `host` is a lower-case ASCII name (IDNA) or an address without brackets."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+def egress_rules(settings: EgressSettings) -> EgressRules:
+    """Return the rules that the settings ask for."""
+    return EgressRules(settings.allow_http, settings.allow_networks)
+
+
+def parse_target(url: str, allow_http: bool = False) -> Target:
+    """Return where the URL leads, without resolving anything.
+
+    Raises UrlNotAllowed with `rule` one of length, characters, scheme, user_info, fragment, host, port.
+    """
+    _check_text(url)
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise _refused_by_parser(error) from None
+    _check_scheme(parsed.scheme, allow_http)
+    if "@" in re.split("[/?]", url.partition("//")[2], maxsplit=1)[0]:
+        raise UrlNotAllowed(
+            "user_info", "the URL has a user name or password before its host: remove it, and use a secret"
+        )
+    port = _DEFAULT_PORTS[parsed.scheme] if parsed.port is None else parsed.port
+    if not 0 < port < 65536:
+        raise UrlNotAllowed("port", f"the URL's port {port} does not exist: use 1 to 65535")
+    return Target(parsed.scheme, _checked_host(parsed.raw_host.decode("ascii")), port)
+
+
+async def check_url(url: str, rules: EgressRules, resolve: Resolve) -> None:
+    """Raise UrlNotAllowed when a webhook may not have this URL; `rule` is `address` when its host is not public.
+
+    Takes at most 3 s. A host that does not resolve in that time is accepted: every connect checks again.
+    """
+    target = parse_target(url, rules.allow_http)
+    if (sentence := refusal(target.host, await _addresses_now(target, resolve), rules.allow_networks)) is not None:
+        raise UrlNotAllowed("address", sentence)
+
+
+async def _addresses_now(target: Target, resolve: Resolve) -> Sequence[Address]:
+    if (literal := parse_address(target.host)) is not None:
+        return (literal,)
+    with trio.move_on_after(_LOOKUP_TIMEOUT_S):
+        try:
+            return await resolve(target.host, target.port)
+        except OSError:
+            return ()
+    return ()
+
+
+def _check_text(url: str) -> None:
+    if len(url) > LONGEST_URL:
+        raise UrlNotAllowed("length", f"the URL has {len(url)} characters: use at most {LONGEST_URL}")
+    if any(character.isspace() or not character.isprintable() or character == "\\" for character in url):
+        raise UrlNotAllowed("characters", "the URL contains a space, control character or backslash: percent-encode it")
+    if "#" in url:
+        raise UrlNotAllowed("fragment", "the URL has a fragment, which is never sent: remove the # and what follows it")
+
+
+def _check_scheme(scheme: str, allow_http: bool) -> None:
+    if scheme not in _DEFAULT_PORTS:
+        raise UrlNotAllowed("scheme", "the URL is not https: use a full URL that begins with https://")
+    if scheme == "http" and not allow_http:
+        raise UrlNotAllowed("scheme", "the URL is http, which anyone on the way can read: use https")
+
+
+def _checked_host(host: str) -> str:
+    if not host:
+        raise UrlNotAllowed("host", "the URL has no host: use a full URL such as https://hooks.example.com/path")
+    if "%" in host or (parse_address(host) is None and _NAME.fullmatch(host.removesuffix(".")) is None):
+        raise UrlNotAllowed("host", "the URL's host is not a valid name or address: correct it")
+    return host
+
+
+def _refused_by_parser(error: httpx.InvalidURL) -> UrlNotAllowed:
+    if "port" in str(error):
+        return UrlNotAllowed("port", "the URL's port is not a number: use 1 to 65535")
+    return UrlNotAllowed("host", "the URL's host is not a valid name or address: correct it")

@@ -1,0 +1,247 @@
+"""The endpoint actor: one webhook, one delivery at a time, in order (DESIGN "The way of one event", 4).
+
+Two tasks share it: one delivers, one makes changes to the webhook. What both touch changes under `_transition` only,
+so that no rule races with a delivery in flight; no attempt and no wait ever holds it.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import httpx
+import trio
+
+from daemon.attempt import make_attempt
+from daemon.clock import NowMs
+from daemon.credit_gate import CreditGate
+from daemon.delivery_log import DeliveryLog
+from daemon.errors import StoreUnavailable
+from daemon.lifecycle import Policy, Verdict, after_verdict, judge, remaining_backoff_s, withdrawal
+from daemon.mailbox import Change, Mailbox
+from daemon.model import Attempt, CancelReason, DeliveryStatus, Outcome, Webhook, Work
+from daemon.patience import persist
+from daemon.pause import Pause
+from daemon.store import daemon_queries
+from daemon.store.commands import CancelPending, RecordAttempt, SaveWebhook
+from daemon.store.reader import Reader
+from daemon.store.writer import Writer
+from daemon.work_queue import WorkQueue
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointParts:
+    """What every endpoint actor works with. `price` is in credits, the times in seconds."""
+
+    reader: Reader
+    writer: Writer
+    gate: CreditGate
+    make_transport: Callable[[], httpx.AsyncBaseTransport]
+    policy: Policy
+    timeout_s: float
+    idle_s: float
+    price: int
+    now_ms: NowMs
+    new_id: Callable[[str], str]
+    on_change: Callable[[Webhook], None]
+    on_mail: Callable[[], None]
+    log: DeliveryLog
+
+
+class Endpoint:
+    """One life of one webhook's actor, from the webhook's row as it was at the start."""
+
+    def __init__(self, parts: EndpointParts, webhook: Webhook, mailbox: Mailbox, pause: Pause) -> None:
+        self._parts = parts
+        self._webhook = webhook
+        self._mailbox = mailbox
+        self._pause = pause
+        self._queue = WorkQueue(mailbox, self._read_pending)
+        self._transport = parts.make_transport()
+        self._transition = trio.Lock()
+        self._current: Work | None = None
+        self._in_flight = False
+
+    async def run(self, retire: Callable[[], None]) -> None:
+        """Deliver what is pending and what comes, until idle for `idle_s` or the pause is closed.
+
+        Before an idle actor ends it calls `retire`, with nothing in its mailbox and no await in between.
+        """
+        async with self._transport, trio.open_nursery() as nursery:
+            nursery.start_soon(self._obey)
+            await self._deliver(retire)
+            nursery.cancel_scope.cancel()
+
+    # -- delivering
+
+    async def _deliver(self, retire: Callable[[], None]) -> None:
+        while not self._pause.closed:
+            work = await self._queue.next()
+            if work is not None:
+                await self._carry_out(work)
+            elif not await self._pause.wait(self._parts.idle_s, self._mailbox.wait_for_work):
+                async with self._transition:
+                    if self._mailbox.empty:
+                        retire()
+                        return
+
+    async def _read_pending(self, after_seq: int, limit: int) -> Sequence[Work]:
+        read = partial(self._parts.reader.fetch, daemon_queries.pending_work, self._webhook.id, after_seq, limit)
+        return await persist(read, self._parts.log.log)
+
+    async def _carry_out(self, work: Work) -> None:
+        """Bring one delivery to its end; leave it pending when told to stop."""
+        if reason := withdrawal(self._webhook):
+            await self._cancel_pending(reason)
+            return
+        self._current = work
+        now = self._parts.now_ms()
+        await self._pause.wait(remaining_backoff_s(self._parts.policy, work.attempts_made, work.next_attempt_at, now))
+        if self._is_due(work) and await self._reserve_credits(work):
+            charged = False
+            try:
+                charged = await self._attempt_until_over(work)
+            finally:
+                self._parts.gate.settle(self._webhook.team_id, charged=charged)
+
+    async def _reserve_credits(self, work: Work) -> bool:
+        """Wait until the team can pay; False if the delivery was cancelled, or the daemon stops, meanwhile."""
+        gate, team_id = self._parts.gate, self._webhook.team_id
+        if not gate.enforced:
+            return True
+        on_wait = partial(self._parts.log.waiting_for_credits, self._webhook, work)
+        if not await self._pause.wait(math.inf, partial(gate.reserve, team_id, on_wait)):
+            return False
+        if self._is_due(work):
+            return True
+        gate.settle(team_id, charged=False)
+        return False
+
+    async def _attempt_until_over(self, work: Work) -> bool:
+        """Make attempt after attempt while the delivery is due; return whether it succeeded."""
+        with_body = await self._with_body(work)
+        number = work.attempts_made
+        while self._is_due(work):
+            number += 1
+            verdict, ended_at = await self._attempt(with_body, number)
+            if verdict.retry_in_s is None:
+                return verdict.status is DeliveryStatus.SUCCEEDED
+            await self._pause.wait(ended_at + verdict.retry_in_s - trio.current_time())
+        return False
+
+    async def _with_body(self, work: Work) -> Work:
+        if work.body is not None:
+            return work
+        read = partial(self._parts.reader.fetch, daemon_queries.event_body, work.event_id)
+        return replace(work, body=await persist(read, self._parts.log.log))
+
+    def _is_due(self, work: Work) -> bool:
+        return self._current is work and not self._pause.closed
+
+    async def _attempt(self, work: Work, number: int) -> tuple[Verdict, float]:
+        """Make one attempt and commit what follows. Return the verdict, and when the attempt ended (Trio's clock)."""
+        started_at = self._parts.now_ms()
+        self._in_flight = True
+        try:
+            outcome = await self._send(work, number)
+            ended_at = trio.current_time()
+            async with self._transition:
+                return await self._settle(work, Attempt(number, started_at, outcome)), ended_at
+        finally:
+            self._in_flight = False
+
+    async def _send(self, work: Work, number: int) -> Outcome:
+        parts = self._parts
+        try:
+            return await make_attempt(
+                self._transport, self._webhook, work, number, timeout_s=parts.timeout_s, now_ms=parts.now_ms
+            )
+        except trio.Cancelled:
+            parts.log.interrupted(self._webhook, work, number)
+            raise
+
+    async def _settle(self, work: Work, attempt: Attempt) -> Verdict:
+        parts, webhook, now = self._parts, self._webhook, self._parts.now_ms()
+        verdict = judge(
+            parts.policy, attempt.number, attempt.outcome, webhook.consecutive_failures, withdrawal(webhook)
+        )
+        if verdict.disable:
+            self._queue.forget()
+        command = self._record(work, attempt, verdict, now)
+        recorded = await persist(partial(parts.writer.execute, command), parts.log.log)
+        self._webhook = after_verdict(webhook, verdict, now)
+        parts.log.attempt_ended(self._webhook, work, attempt, verdict)
+        if verdict.disable:
+            parts.on_change(self._webhook)
+            parts.log.webhook_disabled(self._webhook, recorded, command.mail_id)
+        if recorded.mail_queued:
+            parts.on_mail()
+        return verdict
+
+    def _record(self, work: Work, attempt: Attempt, verdict: Verdict, now: int) -> RecordAttempt:
+        return RecordAttempt(
+            webhook_id=self._webhook.id,
+            team_id=self._webhook.team_id,
+            delivery_id=work.delivery_id,
+            seq=work.seq,
+            attempt=attempt,
+            failures_before=self._webhook.consecutive_failures,
+            verdict=verdict,
+            next_attempt_at=None if verdict.retry_in_s is None else now + round(verdict.retry_in_s * 1000),
+            charge=self._parts.price,
+            now=now,
+            entry_id=self._parts.new_id("crd"),
+            mail_id=self._parts.new_id("mail"),
+            failures_shown=self._parts.policy.disable_after,
+        )
+
+    # -- changing
+
+    async def _obey(self) -> None:
+        while True:
+            await self._mailbox.wait_for_change()
+            async with self._transition:
+                # Taken out only now: a change that is taken out is made, or answered with an error.
+                if self._mailbox.changes:
+                    await self._answer(self._mailbox.changes.popleft())
+
+    async def _answer(self, change: Change) -> None:
+        if change.abandoned:
+            return
+        try:
+            change.reply.settle(await self._make(change))
+        except StoreUnavailable as error:
+            change.reply.settle(error)
+        except BaseException:
+            change.reply.settle(StoreUnavailable("the webhook's actor crashed in the middle of it: look and repeat"))
+            raise
+
+    async def _make(self, change: Change) -> Webhook | None:
+        if self._webhook.deleted_at is not None:
+            return None
+        webhook = change.apply(self._webhook)
+        in_flight_seq = self._current.seq if self._current and self._in_flight else None
+        if reason := withdrawal(webhook):
+            self._queue.forget()
+        save = SaveWebhook(webhook, reason, in_flight_seq, self._parts.now_ms())
+        cancelled = await self._parts.writer.execute(save)
+        self._webhook = webhook
+        self._parts.on_change(webhook)
+        if reason:
+            self._parts.log.cancelled(webhook, cancelled, reason)
+            self._drop_current()
+        return webhook
+
+    def _drop_current(self) -> None:
+        """Let go of a delivery that waits for its retry or for credits; one in flight may finish."""
+        if not self._in_flight:
+            self._current = None
+            self._pause.end()
+
+    async def _cancel_pending(self, reason: CancelReason) -> None:
+        """Cancel what was accepted while the webhook was being disabled or deleted."""
+        async with self._transition:
+            self._queue.forget()
+            cancel = CancelPending(self._webhook.id, reason, self._parts.now_ms())
+            count = await persist(partial(self._parts.writer.execute, cancel), self._parts.log.log)
+        self._parts.log.cancelled(self._webhook, count, reason)

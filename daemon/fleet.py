@@ -1,0 +1,127 @@
+"""The endpoint actors that live: started on demand, restarted after a crash, parked when they keep crashing."""
+
+from collections.abc import Iterable
+from contextvars import Context
+from dataclasses import dataclass, field
+from functools import partial
+
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from daemon.endpoint import Endpoint, EndpointParts
+from daemon.errors import DaemonError, Stopping, StoreUnavailable
+from daemon.mailbox import Change, Mailbox
+from daemon.metrics import ActorKind, Metrics
+from daemon.model import Work
+from daemon.patience import persist
+from daemon.pause import Pause
+from daemon.store import daemon_queries
+from daemon.supervisor import Budget, Child, supervise
+
+_STOPPING = "the daemon is stopping: try again in a moment"
+
+
+@dataclass(slots=True)
+class _Post:
+    """One webhook's place in the fleet; it outlives its actor's crashes."""
+
+    mailbox: Mailbox = field(default_factory=Mailbox)
+    pause: Pause = field(default_factory=Pause)
+    parked: bool = False
+
+
+class Fleet:
+    """Gives every webhook that has something to do an actor of its own. A webhook at rest costs nothing here."""
+
+    def __init__(self, parts: EndpointParts, log: FilteringBoundLogger, metrics: Metrics, budget: Budget) -> None:
+        self._parts = parts
+        self._log = log
+        self._metrics = metrics
+        self._budget = budget
+        self._posts: dict[str, _Post] = {}
+        self._nursery: trio.Nursery | None = None
+        self._stopped = trio.Event()
+        self.started = trio.Event()
+
+    @property
+    def alive(self) -> int:
+        """How many actors live."""
+        return len(self._posts) - self.parked
+
+    @property
+    def parked(self) -> int:
+        """How many webhooks rest because their actor kept crashing."""
+        return sum(post.parked for post in self._posts.values())
+
+    async def run(self) -> None:
+        """Host the actors until told to stop, and until each has finished its attempt."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            self.started.set()
+            await self._stopped.wait()
+            for post in self._posts.values():
+                post.pause.close()
+        self._nursery = None
+
+    def stop(self) -> None:
+        """Let every actor finish its attempt in flight, then end."""
+        self._stopped.set()
+
+    def offer(self, webhook_id: str, work: Work) -> None:
+        """Hint at a delivery that was just committed; hints of one webhook come in order."""
+        self._post(webhook_id).mailbox.offer(work)
+
+    def rouse(self, webhook_ids: Iterable[str]) -> None:
+        """Have these webhooks' actors look into the database: something may be pending."""
+        for webhook_id in webhook_ids:
+            self._post(webhook_id).mailbox.fall_behind()
+
+    def ask(self, webhook_id: str, change: Change) -> None:
+        """Hand a change to the webhook's actor; a parked one is tried again. A fleet that stops answers Stopping."""
+        if self._stopped.is_set():
+            change.reply.settle(Stopping(_STOPPING))
+            return
+        if (post := self._posts.get(webhook_id)) is not None and post.parked:
+            del self._posts[webhook_id]
+        self._post(webhook_id).mailbox.ask(change)
+
+    def _post(self, webhook_id: str) -> _Post:
+        post = self._posts.get(webhook_id)
+        if post is None:
+            post = self._posts[webhook_id] = _Post()
+            self._start(webhook_id, post)
+        return post
+
+    def _start(self, webhook_id: str, post: _Post) -> None:
+        if self._nursery is None or self._stopped.is_set():
+            return  # the database has it: the next start goes on from there
+        # In a context of its own: an actor must not inherit the context of the request that started it.
+        Context().run(self._nursery.start_soon, self._supervise, webhook_id, post)
+
+    async def _supervise(self, webhook_id: str, post: _Post) -> None:
+        child = Child(ActorKind.ENDPOINT, webhook_id, partial(self._live, webhook_id, post), self._budget)
+        if await supervise(child, self._log, self._metrics):
+            _answer_all(post.mailbox, Stopping(_STOPPING))  # only a stop leaves any
+        else:
+            post.parked = True
+            post.mailbox.fall_behind()
+            _answer_all(post.mailbox, StoreUnavailable("the webhook's actor keeps crashing: look into the log"))
+            self._log.error("actor_parked", actor=ActorKind.ENDPOINT, webhookId=webhook_id)
+
+    async def _live(self, webhook_id: str, post: _Post) -> None:
+        post.mailbox.fall_behind()
+        read = partial(self._parts.reader.fetch, daemon_queries.webhook_or_deleted, webhook_id)
+        webhook = await persist(read, self._log)
+        if webhook is None:
+            _answer_all(post.mailbox, None)
+            self._retire(webhook_id)
+        else:
+            await Endpoint(self._parts, webhook, post.mailbox, post.pause).run(partial(self._retire, webhook_id))
+
+    def _retire(self, webhook_id: str) -> None:
+        del self._posts[webhook_id]
+
+
+def _answer_all(mailbox: Mailbox, answer: DaemonError | None) -> None:
+    while mailbox.changes:
+        mailbox.changes.popleft().reply.settle(answer)

@@ -1,0 +1,56 @@
+"""Who is behind an API key: all valid keys' digests, in memory."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from daemon.model import ApiKey
+
+_PREFIX = "kwh_"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: a team, or the operator (no team)."""
+
+    team_id: str | None
+    key_id: str
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether this may act for every team."""
+        return self.team_id is None
+
+
+def generate_key() -> str:
+    """Return a new API key with 256 bits of chance."""
+    return _PREFIX + secrets.token_urlsafe(32)
+
+
+def digest_of(key: str) -> bytes:
+    """Return what is stored of a key. Plain SHA-256 does: the key is pure chance, there is nothing to guess."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+
+
+class KeyRing:
+    """Finds principals by their key, in time that tells nothing about the stored keys.
+
+    What is looked up is a digest: how far two digests agree says nothing about the keys.
+    """
+
+    def __init__(self, operator_key: str, keys: Iterable[tuple[bytes, ApiKey]]) -> None:
+        self._by_digest = {digest: Principal(key.team_id, key.id) for digest, key in keys}
+        self._by_digest[digest_of(operator_key)] = Principal(None, "operator")
+
+    def find(self, key: str) -> Principal | None:
+        """Return who is behind this key, None if it is unknown or revoked."""
+        return self._by_digest.get(digest_of(key))
+
+    def add(self, digest: bytes, key: ApiKey) -> None:
+        """Let a new key in."""
+        self._by_digest[digest] = Principal(key.team_id, key.id)
+
+    def remove(self, key_id: str) -> None:
+        """Let a revoked key in no more."""
+        self._by_digest = {digest: who for digest, who in self._by_digest.items() if who.key_id != key_id}

@@ -1,0 +1,132 @@
+"""Every log event that the daemon writes: its name, level, fields and meaning.
+
+This table is what the documentation, `kakiyo-webhooks logs` and the strict check of the tests are made from. Nothing
+here may hold a secret, a key, a signature or a payload.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+Level = Literal["debug", "info", "warning", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class LogEvent:
+    """One kind of log line. `fields` are all that it may carry besides `timestamp`, `level` and `event`."""
+
+    name: str
+    level: Level
+    fields: tuple[str, ...]
+    meaning: str
+
+
+FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        "actor": "Which actor: `endpoint`, `router`, `store`, `notifier` or `listener`",
+        "amount": "Credits",
+        "attempt": "Number of the attempt, from 1",
+        "balance": "The team's credits afterwards",
+        "bind": "Where the HTTP API listens",
+        "cancelled": "How many deliveries were cancelled",
+        "code": "The stable code of the problem document",
+        "consecutiveFailures": "The webhook's failure counter",
+        "count": "How many",
+        "deliveries": "How many deliveries were made",
+        "deliveryId": "Id of the delivery",
+        "durationMs": "How long it took, in milliseconds",
+        "error": "One sentence: what went wrong",
+        "eventId": "Id of the event",
+        "eventType": "Type of the event",
+        "events": "How many events",
+        "keyId": "Id of the API key",
+        "mailId": "Id of the mail",
+        "method": "HTTP method",
+        "outcome": "What happened on the wire: `delivered`, `http_error`, `timeout`, …",
+        "path": "Path of the request, without its query",
+        "pending": "How many deliveries were pending",
+        "reason": "Why",
+        "recipients": "How many addresses",
+        "restarts": "How many restarts within the budget so far",
+        "retryInMs": "Milliseconds until the next try; null when there is none",
+        "seconds": "How many seconds",
+        "signal": "The signal that stops the daemon",
+        "stateDir": "The state directory",
+        "status": "HTTP status of the answer",
+        "teamId": "Id of the team",
+        "test": "Whether it is a test delivery",
+        "traceback": "Python traceback, without values of variables",
+        "version": "Version of the daemon",
+        "webhookId": "Id of the webhook",
+        "webhooks": "How many webhooks",
+    }
+)
+
+
+def _table(level: Level, *rows: tuple[str, str, str]) -> tuple[LogEvent, ...]:
+    return tuple(LogEvent(name, level, tuple(fields.split()), meaning) for name, fields, meaning in rows)
+
+
+_DELIVERY = "eventId eventType deliveryId webhookId teamId attempt outcome status durationMs error test"
+_WEBHOOK = "webhookId teamId"
+_MAIL = "mailId webhookId teamId recipients"
+
+_DEBUG = _table(
+    "debug",
+    (
+        "event_accepted",
+        "eventId eventType teamId events deliveries test",
+        "A submission is committed: one line for all",
+    ),
+    ("request_refused", "method path status code", "A request was refused through the caller's fault"),
+)
+_INFO = _table(
+    "info",
+    ("daemon_started", "version stateDir webhooks pending", "The state is open and the actors start"),
+    ("operator_key_created", "path", "The first start made the operator key and wrote it to this file"),
+    ("daemon_ready", "bind durationMs", "Requests are taken from now on"),
+    ("daemon_stopping", "signal seconds", "The stop began: attempts in flight have this long"),
+    ("daemon_stopped", "durationMs", "Everything is written and the process ends"),
+    ("store_recovered", "durationMs", "The database works again"),
+    ("attempt_ended", f"{_DELIVERY} retryInMs", "One HTTP POST ended, well or not"),
+    ("delivery_succeeded", _DELIVERY, "The delivery is over: the receiver has it"),
+    ("deliveries_cancelled", f"{_WEBHOOK} count reason", "Pending deliveries were cancelled"),
+    ("deliveries_recovered", f"{_WEBHOOK} count", "Deliveries were queued again by a recovery"),
+    ("delivery_resent", f"{_WEBHOOK} deliveryId", "A delivery was queued again by a resend"),
+    ("credits_granted", "teamId amount balance", "A team got credits"),
+    ("webhook_created", _WEBHOOK, "A webhook was registered"),
+    ("webhook_changed", _WEBHOOK, "A webhook was edited"),
+    ("webhook_enabled", _WEBHOOK, "A webhook is active again and its failure counter is 0"),
+    ("webhook_deleted", f"{_WEBHOOK} cancelled", "A webhook was deleted"),
+    ("team_created", "teamId", "A team was made"),
+    ("team_changed", "teamId", "A team was edited"),
+    ("key_created", "keyId teamId", "An API key was made"),
+    ("key_revoked", "keyId teamId", "An API key was revoked"),
+    ("mail_queued", _MAIL, "A mail about a disabled webhook waits to be sent"),
+    ("mail_sent", f"{_MAIL} durationMs", "The mail server (or the Maildir) took the mail"),
+)
+_WARNING = _table(
+    "warning",
+    ("dev_mode", "reason", "`--dev`: http and private receivers are allowed, which is not for production"),
+    ("descriptors_low", "count reason", "The process is close to its limit of open files"),
+    ("connection_failed", "error traceback", "Serving one HTTP connection crashed, the others go on"),
+    ("delivery_failed", f"{_DELIVERY} consecutiveFailures", "The delivery is over: its retries are used up"),
+    ("credits_waiting", f"{_WEBHOOK} deliveryId balance", "Deliveries wait until credits are granted"),
+    ("webhook_disabled", f"{_WEBHOOK} reason consecutiveFailures cancelled", "A webhook gets no deliveries any more"),
+    ("mail_deferred", f"{_MAIL} attempt retryInMs error", "A mail could not be sent to all and is tried again"),
+)
+_ERROR = _table(
+    "error",
+    ("daemon_failed", "error traceback", "The daemon cannot go on: the process ends non-zero"),
+    ("actor_restarted", "actor webhookId restarts error traceback", "An actor crashed and starts again"),
+    ("actor_parked", "actor webhookId restarts error", "A webhook's actor kept crashing: it rests"),
+    ("store_unavailable", "error retryInMs traceback", "The database fails: what was acknowledged stays"),
+    ("api_error", "method path status code error traceback", "A request failed through the daemon's fault"),
+    ("mail_crashed", "mailId webhookId teamId error traceback", "Making or sending a mail crashed: it is tried again"),
+    ("mail_given_up", f"{_MAIL} error", "These addresses cannot be reached: nothing more is tried for them"),
+)
+
+LOG_EVENTS: Mapping[str, LogEvent] = MappingProxyType(
+    {event.name: event for event in (*_DEBUG, *_INFO, *_WARNING, *_ERROR)}
+)

@@ -1,0 +1,82 @@
+"""An endpoint actor's mailbox: hints of new deliveries, and changes to its webhook.
+
+The database is the queue; hints only spare the reading. Invariant: while `behind` is False, every pending delivery
+that the actor has not taken up yet is among the hints, in order. A full mailbox drops what it holds and is behind:
+the actor then reads on in the database.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import trio
+
+from daemon.model import Webhook, Work
+from daemon.reply import Reply
+
+CAPACITY = 64
+
+
+@dataclass(slots=True)
+class Change:
+    """A change to a webhook, made by its actor between two steps of a delivery. Answers the webhook as it is then.
+
+    `abandoned` is set by a caller that waits no longer: the change must not be made behind its back.
+    """
+
+    apply: Callable[[Webhook], Webhook]
+    reply: Reply[Webhook | None] = field(default_factory=Reply)
+    abandoned: bool = False
+
+
+class Mailbox:
+    """Owned by the fleet, so that it outlives a crash of its actor. Never blocks who puts something in."""
+
+    __slots__ = ("_change_waiters", "_work_waiters", "behind", "changes", "hints")
+
+    def __init__(self) -> None:
+        self.behind = True
+        self.hints: deque[Work] = deque()
+        self.changes: deque[Change] = deque()
+        self._work_waiters = trio.lowlevel.ParkingLot()
+        self._change_waiters = trio.lowlevel.ParkingLot()
+
+    def offer(self, work: Work) -> None:
+        """Hint at a delivery that was just committed. Hints come in the order of `seq`."""
+        if self.behind:
+            return
+        if len(self.hints) < CAPACITY:
+            self.hints.append(work)
+        else:
+            self.fall_behind()
+        self._work_waiters.unpark_all()
+
+    def ask(self, change: Change) -> None:
+        """Ask for a change; it is made even while a delivery waits for its retry."""
+        self.changes.append(change)
+        self._change_waiters.unpark_all()
+
+    def fall_behind(self) -> None:
+        """Forget the hints: the database knows them all."""
+        self.hints.clear()
+        self.behind = True
+        self._work_waiters.unpark_all()
+
+    def catch_up(self) -> None:
+        """Take hints again: call it before reading the database, so that nothing falls between the two."""
+        self.behind = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits here."""
+        return not (self.hints or self.behind or self.changes)
+
+    async def wait_for_work(self) -> None:
+        """Wait until there is a hint, or a reason to read the database."""
+        while not (self.hints or self.behind):
+            await self._work_waiters.park()
+
+    async def wait_for_change(self) -> None:
+        """Wait until a change is asked for."""
+        while not self.changes:
+            await self._change_waiters.park()

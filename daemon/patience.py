@@ -1,0 +1,29 @@
+"""Going on by itself when the database works again: waits instead of crashing, and says so once."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from daemon.errors import StoreUnavailable
+
+Result = TypeVar("Result")
+
+_FIRST_WAIT_S = 0.1
+_LAST_WAIT_S = 5.0
+
+
+async def persist(step: Callable[[], Awaitable[Result]], log: FilteringBoundLogger) -> Result:
+    """Do `step` until the store does not fail it any more, waiting 0.1 s, then twice as long up to 5 s.
+
+    `step` must be safe to repeat: its first try may have been committed.
+    """
+    wait_s = _FIRST_WAIT_S
+    while True:
+        try:
+            return await step()
+        except StoreUnavailable as error:
+            log.error("store_unavailable", error=str(error), retryInMs=round(wait_s * 1000))
+        await trio.sleep(wait_s)
+        wait_s = min(wait_s * 2, _LAST_WAIT_S)

@@ -1,0 +1,196 @@
+"""What changes by hand: teams, keys, webhooks, grants, and deliveries queued again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from daemon.clock import NowMs
+from daemon.credit_gate import CreditGate
+from daemon.errors import StoreUnavailable, WebhookInactive
+from daemon.fleet import Fleet
+from daemon.keyring import KeyRing, digest_of, generate_key
+from daemon.lifecycle import WebhookEdit, deleted, edited
+from daemon.mailbox import Change
+from daemon.metrics import Metrics
+from daemon.model import ApiKey, CreditEntry, DeliveryStatus, Team, Webhook
+from daemon.store import queries
+from daemon.store.commands import (
+    AddKey,
+    CreateTeam,
+    CreateWebhook,
+    GrantCredits,
+    Recover,
+    Resend,
+    RevokeKey,
+    SaveTeam,
+)
+from daemon.store.reader import Reader
+from daemon.store.writer import Writer
+from daemon.subscriptions import SubscriptionIndex
+
+CHANGE_TIMEOUT_S = 20
+_RECOVER_PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryParts:
+    """What the registry keeps in step with each other."""
+
+    reader: Reader
+    writer: Writer
+    fleet: Fleet
+    index: SubscriptionIndex
+    teams: set[str]
+    keyring: KeyRing
+    gate: CreditGate
+    now_ms: NowMs
+    new_id: Callable[[str], str]
+    log: FilteringBoundLogger
+    metrics: Metrics
+
+
+class Registry:
+    """Each method returns after COMMIT, with the daemon's memory in step; StoreUnavailable may come out of any."""
+
+    def __init__(self, parts: RegistryParts) -> None:
+        self._parts = parts
+
+    async def create_team(self, team_id: str | None, name: str, emails: tuple[str, ...]) -> Team:
+        """Make a team, with an id of its own or a made one. Raises AlreadyExists."""
+        parts = self._parts
+        team = Team(team_id or parts.new_id("team"), name, emails, parts.now_ms())
+        await parts.writer.execute(CreateTeam(team))
+        parts.teams.add(team.id)
+        parts.log.info("team_created", teamId=team.id)
+        return team
+
+    async def change_team(self, team_id: str, name: str | None, emails: tuple[str, ...] | None) -> Team | None:
+        """Change a team's name or notification addresses; None leaves one as it is. Returns None if unknown."""
+        parts = self._parts
+        team = await parts.reader.fetch(queries.get_team, team_id)
+        if team is None:
+            return None
+        kept = team.notification_emails if emails is None else emails
+        team = replace(team, name=team.name if name is None else name, notification_emails=kept)
+        await parts.writer.execute(SaveTeam(team))
+        parts.log.info("team_changed", teamId=team.id)
+        return team
+
+    async def create_key(self, team_id: str, name: str) -> tuple[ApiKey, str] | None:
+        """Make an API key; return it with its secret, which is nowhere to be seen again. None: no such team."""
+        parts = self._parts
+        if team_id not in parts.teams:
+            return None
+        secret = generate_key()
+        key = ApiKey(parts.new_id("key"), team_id, name, parts.now_ms())
+        await parts.writer.execute(AddKey(key, digest_of(secret)))
+        parts.keyring.add(digest_of(secret), key)
+        parts.log.info("key_created", keyId=key.id, teamId=team_id)
+        return key, secret
+
+    async def revoke_key(self, key_id: str) -> bool:
+        """Revoke an API key; return whether there is one with this id."""
+        parts = self._parts
+        key = await parts.reader.fetch(queries.get_key, key_id)
+        if key is None:
+            return False
+        await parts.writer.execute(RevokeKey(key_id, parts.now_ms()))
+        parts.keyring.remove(key_id)
+        parts.log.info("key_revoked", keyId=key_id, teamId=key.team_id)
+        return True
+
+    async def create_webhook(
+        self, team_id: str, name: str, url: str, secret: str | None, events: tuple[str, ...]
+    ) -> Webhook:
+        """Register an active webhook."""
+        parts, now = self._parts, self._parts.now_ms()
+        webhook = Webhook(
+            parts.new_id("wh"), team_id, name, url, secret, events, True, 0, None, None, created_at=now, updated_at=now
+        )
+        await parts.writer.execute(CreateWebhook(webhook))
+        parts.index.put(webhook)
+        parts.log.info("webhook_created", webhookId=webhook.id, teamId=team_id)
+        return webhook
+
+    async def change_webhook(self, webhook_id: str, edit: WebhookEdit) -> Webhook | None:
+        """Edit, enable or disable a webhook, in turn with its deliveries. Returns None if there is none."""
+        webhook = await self._ask(webhook_id, partial(edited, edit=edit, now=self._parts.now_ms()))
+        if webhook is not None:
+            name = "webhook_enabled" if edit.active else "webhook_changed"
+            self._parts.log.info(name, webhookId=webhook_id, teamId=webhook.team_id)
+        return webhook
+
+    async def delete_webhook(self, webhook_id: str) -> bool:
+        """Delete a webhook; its pending deliveries are cancelled, but one in flight may finish."""
+        webhook = await self._ask(webhook_id, partial(deleted, now=self._parts.now_ms()))
+        if webhook is not None:
+            self._parts.log.info("webhook_deleted", webhookId=webhook_id, teamId=webhook.team_id)
+        return webhook is not None
+
+    async def grant_credits(self, team_id: str, amount: int, note: str | None) -> CreditEntry | None:
+        """Add credits to a team, and let go on what waits for them. Returns None if there is no such team."""
+        parts = self._parts
+        if team_id not in parts.teams:
+            return None
+        entry = await parts.writer.execute(GrantCredits(parts.new_id("crd"), team_id, amount, note, parts.now_ms()))
+        parts.gate.granted(team_id, amount)
+        parts.log.info("credits_granted", teamId=team_id, amount=amount, balance=entry.balance_after)
+        return entry
+
+    async def resend(self, delivery_id: str) -> str | None:
+        """Queue a delivery's event again; return the new delivery's id, None if unknown. Raises WebhookInactive."""
+        parts = self._parts
+        delivery = await parts.reader.fetch(queries.get_delivery, delivery_id)
+        if delivery is None:
+            return None
+        await self._active_webhook(delivery.webhook_id)
+        new_id = await parts.writer.execute(Resend(delivery_id, parts.new_id("dlv"), parts.now_ms()))
+        parts.fleet.rouse([delivery.webhook_id])
+        parts.metrics.deliveries[DeliveryStatus.PENDING].inc()
+        parts.log.info("delivery_resent", webhookId=delivery.webhook_id, teamId=delivery.team_id, deliveryId=new_id)
+        return new_id
+
+    async def recover(self, webhook_id: str, since: int) -> int | None:
+        """Queue again, in order, what the webhook missed since then; return how many. Raises WebhookInactive.
+
+        Repeating it is harmless: what waits or was delivered is left out.
+        """
+        parts = self._parts
+        if await parts.reader.fetch(queries.get_webhook, webhook_id) is None:
+            return None
+        webhook = await self._active_webhook(webhook_id)
+        queued, after_seq = 0, 0
+        while True:
+            new_ids = tuple(parts.new_id("dlv") for _ in range(_RECOVER_PAGE))
+            page = await parts.writer.execute(
+                Recover(webhook, since, after_seq, _RECOVER_PAGE, new_ids, parts.now_ms())
+            )
+            queued += page.queued
+            parts.fleet.rouse([webhook_id] if page.queued else [])
+            if page.next_after_seq is None:
+                break
+            after_seq = page.next_after_seq
+        parts.metrics.deliveries[DeliveryStatus.PENDING].inc(queued)
+        parts.log.info("deliveries_recovered", webhookId=webhook_id, teamId=webhook.team_id, count=queued)
+        return queued
+
+    async def _active_webhook(self, webhook_id: str) -> Webhook:
+        webhook = await self._parts.reader.fetch(queries.get_webhook, webhook_id)
+        if webhook is None or not webhook.active:
+            raise WebhookInactive(f"the webhook {webhook_id} is disabled or deleted: enable it first")
+        return webhook
+
+    async def _ask(self, webhook_id: str, apply: Callable[[Webhook], Webhook]) -> Webhook | None:
+        if await self._parts.reader.fetch(queries.get_webhook, webhook_id) is None:
+            return None
+        change = Change(apply)
+        self._parts.fleet.ask(webhook_id, change)
+        with trio.move_on_after(CHANGE_TIMEOUT_S):
+            try:
+                return await change.reply.wait()
+            finally:
+                change.abandoned = True
+        raise StoreUnavailable("the webhook could not be changed in time: try again in a moment")

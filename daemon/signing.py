@@ -1,0 +1,59 @@
+"""Both signature schemes of a delivery (SPEC "Payload and headers"), pure.
+
+`X-Kakiyo-Signature` is the product's own; `webhook-signature` is symmetric Standard Webhooks
+(https://www.standardwebhooks.com, "Signature scheme").
+"""
+
+import base64
+import binascii
+import hmac
+import os
+
+STANDARD_PREFIX = "whsec_"
+_KEY_BYTES = range(24, 65)
+_LONGEST_SECRET = 256
+
+
+def signature_headers(secret: str | None, delivery_id: str, timestamp_s: int, body: bytes) -> list[tuple[str, str]]:
+    """Return the signature headers of one attempt: none without a secret, two when the secret has the `whsec_` form.
+
+    `delivery_id` and `timestamp_s` (Unix seconds) are the values of `webhook-id` and `webhook-timestamp`;
+    `body` is what is sent, byte for byte.
+    """
+    if secret is None:
+        return []
+    headers = [("X-Kakiyo-Signature", hmac.digest(secret.encode(), body, "sha256").hex())]
+    if (key := _standard_key(secret)) is not None:
+        signed = f"{delivery_id}.{timestamp_s}.".encode() + body
+        headers.append(("webhook-signature", "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()))
+    return headers
+
+
+def generate_secret() -> str:
+    """Return a new secret of the `whsec_` form with 32 bytes of chance (SPEC: `secret: "generate"`)."""
+    return STANDARD_PREFIX + base64.b64encode(os.urandom(32)).decode()
+
+
+def check_secret(secret: str) -> None:
+    """Raise ValueError, with one sentence for the person who chose it, when the secret cannot be used.
+
+    `whsec_` must be followed by the base64 of 24 to 64 bytes; any other secret has 1 to 256 printable characters.
+    """
+    if secret.startswith(STANDARD_PREFIX):
+        if _standard_key(secret) is None:
+            raise ValueError(
+                "the secret begins with whsec_ but the base64 of 24 to 64 bytes does not follow: "
+                'correct it, or use "generate"'
+            )
+    elif not (0 < len(secret) <= _LONGEST_SECRET and secret.isprintable()):
+        raise ValueError(f"the secret must have 1 to {_LONGEST_SECRET} printable characters: choose another")
+
+
+def _standard_key(secret: str) -> bytes | None:
+    if not secret.startswith(STANDARD_PREFIX):
+        return None
+    try:
+        key = base64.b64decode(secret.removeprefix(STANDARD_PREFIX), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return key if len(key) in _KEY_BYTES else None

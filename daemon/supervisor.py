@@ -1,0 +1,77 @@
+"""One-for-one supervision: a crashed child is logged and started again, until its own budget is spent."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from daemon.metrics import ActorKind, Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many restarts within `window_s` a child may have, and the back-off before each (doubling up to the last)."""
+
+    restarts: int = 5
+    window_s: float = 60
+    first_backoff_s: float = 0.1
+    last_backoff_s: float = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """Someone to supervise: `run` is called anew for each start and returns when its work is done."""
+
+    kind: ActorKind
+    name: str
+    run: Callable[[], Awaitable[None]]
+    budget: Budget = Budget()
+
+
+class ActorFailed(Exception):
+    """An actor that the process cannot do without spent its budget: systemd is to start the process afresh."""
+
+
+async def supervise(child: Child, log: FilteringBoundLogger, metrics: Metrics) -> bool:
+    """Run the child, start it again after each crash; return True when it ended, False when its budget is spent.
+
+    Only what is no Exception gets through: Cancelled, KeyboardInterrupt.
+    """
+    crashes: deque[float] = deque()
+    while True:
+        crash = await _crash_of(child.run)
+        if crash is None:
+            return True
+        crashes.append(trio.current_time())
+        while crashes[0] < crashes[-1] - child.budget.window_s:
+            crashes.popleft()
+        metrics.actor_restarts[child.kind].inc()
+        log.error("actor_restarted", actor=child.name, restarts=len(crashes), error=_innermost(crash), exc_info=crash)
+        if len(crashes) > child.budget.restarts:
+            return False
+        backoff_s = child.budget.first_backoff_s * 2 ** (len(crashes) - 1)
+        await trio.sleep(min(backoff_s, child.budget.last_backoff_s))
+
+
+async def supervise_vital(child: Child, log: FilteringBoundLogger, metrics: Metrics) -> None:
+    """Supervise a child that the process cannot do without. Raises ActorFailed when its budget is spent."""
+    if not await supervise(child, log, metrics):
+        raise ActorFailed(f"{child.name} crashed {child.budget.restarts + 1} times in {child.budget.window_s:g} s")
+
+
+async def _crash_of(run: Callable[[], Awaitable[None]]) -> BaseExceptionGroup[Exception] | None:
+    crash: BaseExceptionGroup[Exception] | None = None
+    # `except Exception` would miss a group that holds a Cancelled beside the error.
+    try:
+        await run()
+    except* Exception as group:
+        crash = group
+    return crash
+
+
+def _innermost(crash: BaseException) -> str:
+    while isinstance(crash, BaseExceptionGroup):
+        crash = crash.exceptions[0]
+    return f"{type(crash).__name__}: {crash}"
