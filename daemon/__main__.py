@@ -1,0 +1,5 @@
+"""`python -m daemon` is `kakiyo-webhooks`."""
+
+from daemon.cli import main
+
+main()

@@ -1,0 +1,113 @@
+"""The composition root: opens everything, runs it, closes it; returns the process's exit code."""
+
+import resource
+import signal
+import sys
+from functools import partial
+
+import trio
+from api.serve import Listeners, open_listeners, serve_api
+from structlog.typing import FilteringBoundLogger
+
+from api.app import create_app
+from daemon import __version__
+from daemon.assembly import Daemon, Seams, assemble, handles_of, real_seams
+from daemon.config import ConfigError, Settings
+from daemon.lifeline import Lifeline, feed_watchdog, open_lifeline
+from daemon.log import make_logger
+from daemon.metrics import make_metrics
+from daemon.running import run_daemon
+from daemon.state_dir import DATABASE, OPERATOR_KEY, operator_key, use_state_dir
+from daemon.store.database import DatabaseRefused, open_database
+from daemon.supervisor import ActorFailed
+
+EXIT_OK, EXIT_FAILED, EXIT_REFUSED = 0, 1, 2
+
+
+def serve(settings: Settings) -> int:
+    """Run the daemon until SIGTERM or SIGINT. Returns 0 after a clean stop, 1 when it cannot go on, 2 for a setting
+    or a state directory that it cannot work with (said in one sentence on stderr).
+    """
+    log = make_logger(settings.log)
+    try:
+        with use_state_dir(settings.state_dir):
+            _raise_descriptor_limit()
+            return _run_until_stopped(settings, log)
+    except (ConfigError, DatabaseRefused) as error:
+        sys.stderr.write(f"kakiyo-webhooks: {error}\n")
+        return EXIT_REFUSED
+
+
+def _run_until_stopped(settings: Settings, log: FilteringBoundLogger) -> int:
+    failure: BaseExceptionGroup[ActorFailed] | None = None
+    try:
+        trio.run(_main, settings, log)
+    except* ActorFailed as group:
+        failure = group
+    if failure is None:
+        return EXIT_OK
+    log.error("daemon_failed", error=str(failure.exceptions[0]), exc_info=failure)
+    return EXIT_FAILED
+
+
+async def _main(settings: Settings, log: FilteringBoundLogger) -> None:
+    started = trio.current_time()
+    log.info("daemon_started", version=__version__, stateDir=str(settings.state_dir))
+    if settings.dev:
+        log.warning("dev_mode", reason="http, loopback and private receivers are allowed: never use it in production")
+    key, is_new = operator_key(settings.state_dir)
+    if is_new:
+        log.info("operator_key_created", path=str(settings.state_dir / OPERATOR_KEY))
+    seams = _seams(settings)
+    database = await trio.to_thread.run_sync(open_database, settings.state_dir / DATABASE)
+    try:
+        daemon = await assemble(settings, database, key, seams, make_metrics(), log)
+        listeners = await open_listeners(settings.api.bind)
+        await _run(settings, daemon, listeners, started)
+    finally:
+        database.close()
+    log.info("daemon_stopped")
+
+
+async def _run(settings: Settings, daemon: Daemon, listeners: Listeners, started: float) -> None:
+    ready, stop, grace_s = trio.Event(), trio.Event(), settings.delivery.stop_grace_s
+    app = create_app(handles_of(daemon, settings, lambda: ready.is_set() and not stop.is_set()))
+    limit = settings.api.max_connections
+    api = partial(serve_api, app, listeners, stop=stop, grace_s=grace_s, max_connections=limit, log=daemon.log)
+    lifeline = open_lifeline()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_stop_on_signal, stop, lifeline, grace_s, daemon.log)
+        nursery.start_soon(_announce, ready, lifeline, settings, started, daemon.log)
+        await run_daemon(daemon, api, ready, stop, grace_s)
+        nursery.cancel_scope.cancel()
+
+
+async def _stop_on_signal(stop: trio.Event, lifeline: Lifeline, grace_s: float, log: FilteringBoundLogger) -> None:
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async for number in signals:
+            stop.set()
+            log.info("daemon_stopping", signal=signal.Signals(number).name, seconds=grace_s)
+            await lifeline.stopping("Finishing the attempts in flight")
+
+
+async def _announce(
+    ready: trio.Event, lifeline: Lifeline, settings: Settings, started: float, log: FilteringBoundLogger
+) -> None:
+    await ready.wait()
+    duration_ms = round((trio.current_time() - started) * 1000)
+    log.info("daemon_ready", bind=settings.api.bind, durationMs=duration_ms)
+    await lifeline.ready(f"Listening on {settings.api.bind}")
+    await feed_watchdog(lifeline)
+
+
+def _seams(settings: Settings) -> Seams:
+    try:
+        return real_seams(settings)
+    except OSError as error:
+        raise ConfigError(f"egress.ca_file: {settings.egress.ca_file} cannot be used ({error}): correct it") from None
+
+
+def _raise_descriptor_limit() -> None:
+    """Every webhook being delivered to has a connection: take all the descriptors that we may."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,164 @@
+"""Builds the daemon's actors and handles out of their parts; starts nothing."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+import httpx
+from structlog.typing import FilteringBoundLogger
+
+from daemon.catalogue import EventType, build_catalogue
+from daemon.clock import NowMs, wall_clock_ms
+from daemon.config import Settings
+from daemon.credit_gate import CreditGate
+from daemon.delivery_log import DeliveryLog
+from daemon.egress.resolver import system_resolver
+from daemon.egress.tls import make_tls_context
+from daemon.egress.transport import EndpointTransport
+from daemon.egress.urls import check_url, egress_rules
+from daemon.endpoint import EndpointParts
+from daemon.fleet import Fleet
+from daemon.handles import Handles
+from daemon.hop import Hop, thread_hop
+from daemon.keyring import KeyRing
+from daemon.mail.result import Send
+from daemon.mail.sender import make_sender
+from daemon.metrics import Metrics
+from daemon.model import id_maker
+from daemon.notifier import Notifier
+from daemon.patience import persist
+from daemon.registry import Registry, RegistryParts
+from daemon.router import InboxLimits, Router, RouterParts
+from daemon.store import daemon_queries, queries
+from daemon.store.database import READERS, Database
+from daemon.store.reader import Reader
+from daemon.store.writer import Writer
+from daemon.subscriptions import SubscriptionIndex
+from daemon.supervisor import Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """Where tests put something else: time, threads, the way out, the way of the mail."""
+
+    now_ms: NowMs
+    write_hop: Hop
+    read_hop: Hop
+    make_transport: Callable[[], httpx.AsyncBaseTransport]
+    check_url: Callable[[str], Awaitable[None]]
+    send_mail: Send
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """All that runs, put together."""
+
+    writer: Writer
+    reader: Reader
+    fleet: Fleet
+    router: Router
+    registry: Registry
+    notifier: Notifier
+    keyring: KeyRing
+    metrics: Metrics
+    log: FilteringBoundLogger
+    now_ms: NowMs
+    check_url: Callable[[str], Awaitable[None]]
+
+
+def real_seams(settings: Settings) -> Seams:
+    """Return the seams of production: time, threads, sockets, mail. Raises OSError for an unreadable CA file."""
+    rules, resolve = egress_rules(settings.effective_egress), system_resolver()
+    tls = make_tls_context(settings.egress.ca_file)
+    return Seams(
+        now_ms=wall_clock_ms,
+        write_hop=thread_hop(1),
+        read_hop=thread_hop(READERS),
+        make_transport=partial(EndpointTransport, rules, resolve, tls, settings.delivery.idle_connection_s),
+        check_url=partial(check_url, rules=rules, resolve=resolve),
+        send_mail=make_sender(settings),
+    )
+
+
+async def assemble(
+    settings: Settings,
+    database: Database,
+    operator_key: str,
+    seams: Seams,
+    metrics: Metrics,
+    log: FilteringBoundLogger,
+) -> Daemon:
+    """Build the daemon on an open database; reads what the actors keep in memory."""
+    reader, writer = Reader(database, seams.read_hop), Writer(database, seams.write_hop, metrics)
+    index = SubscriptionIndex(await reader.fetch(daemon_queries.subscriptions))
+    teams = set(await reader.fetch(daemon_queries.team_ids))
+    keyring = KeyRing(operator_key, await reader.fetch(daemon_queries.valid_keys))
+    new_id = id_maker(seams.now_ms)
+
+    async def balance_of(team_id: str) -> int:
+        return await persist(partial(reader.fetch, queries.get_balance, team_id), log)
+
+    gate = CreditGate(settings.credits.per_delivery, settings.credits.enforce, balance_of)
+    notifier = _notifier(reader, writer, seams, metrics, log)
+    endpoints = EndpointParts(
+        reader=reader,
+        writer=writer,
+        gate=gate,
+        make_transport=seams.make_transport,
+        policy=settings.delivery.policy,
+        timeout_s=settings.delivery.timeout_s,
+        idle_s=settings.delivery.idle_actor_s,
+        price=settings.credits.per_delivery,
+        now_ms=seams.now_ms,
+        new_id=new_id,
+        on_change=index.put,
+        on_mail=notifier.wake,
+        log=DeliveryLog(log, metrics),
+    )
+    fleet = Fleet(endpoints, log, metrics, Budget())
+    limits = InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes)
+    router = Router(RouterParts(reader, writer, fleet, index, teams, limits, seams.now_ms, new_id, metrics))
+    registry = Registry(
+        RegistryParts(reader, writer, fleet, index, teams, keyring, gate, seams.now_ms, new_id, log, metrics)
+    )
+    _watch(metrics, fleet, router)
+    return Daemon(
+        writer, reader, fleet, router, registry, notifier, keyring, metrics, log, seams.now_ms, seams.check_url
+    )
+
+
+def handles_of(daemon: Daemon, settings: Settings, is_ready: Callable[[], bool]) -> Handles:
+    """Return what the HTTP edge is given."""
+    return Handles(
+        settings=settings,
+        catalogue=build_catalogue(
+            EventType(added.name, added.description, added.category, added.example) for added in settings.event_types
+        ),
+        router=daemon.router,
+        registry=daemon.registry,
+        reader=daemon.reader,
+        keyring=daemon.keyring,
+        check_url=daemon.check_url,
+        is_ready=is_ready,
+        now_ms=daemon.now_ms,
+        log=daemon.log,
+        metrics=daemon.metrics,
+    )
+
+
+def _notifier(reader: Reader, writer: Writer, seams: Seams, metrics: Metrics, log: FilteringBoundLogger) -> Notifier:
+    return Notifier(
+        due=lambda now: reader.fetch(daemon_queries.due_mails, now),
+        next_due_at=partial(reader.fetch, daemon_queries.next_mail_at),
+        execute=writer.execute,
+        send=seams.send_mail,
+        now_ms=seams.now_ms,
+        log=log,
+        metrics=metrics,
+    )
+
+
+def _watch(metrics: Metrics, fleet: Fleet, router: Router) -> None:
+    metrics.actors_alive.set_function(lambda: fleet.alive)
+    metrics.actors_parked.set_function(lambda: fleet.parked)
+    metrics.waiting_events.set_function(lambda: router.waiting_events)

@@ -1,0 +1,109 @@
+"""The line to systemd: readiness, status and the watchdog, after sd_notify(3). Silent where systemd is not.
+
+[Service] Type=notify, WatchdogSec=30
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+import trio
+
+# Systemd's queue drains within milliseconds; a READY that got lost would leave the unit starting for ever.
+_SEND_DEADLINE_S = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Lifeline:
+    """Where to notify: `address` is the socket of the service manager, None without one.
+
+    `watchdog_s` is how long the manager waits for a sign of life, None when it does not watch this process.
+    """
+
+    address: str | bytes | None = None
+    watchdog_s: float | None = None
+
+    async def ready(self, status: str = "") -> None:
+        """Say READY=1: the start is over and requests are taken."""
+        await self._send("READY=1", *_status(status))
+
+    async def stopping(self, status: str = "") -> None:
+        """Say STOPPING=1: the stop has begun."""
+        await self._send("STOPPING=1", *_status(status))
+
+    async def status(self, text: str) -> None:
+        """Say STATUS=: one line for `systemctl status`."""
+        await self._send(*_status(text))
+
+    async def extend_timeout(self, seconds: float) -> None:
+        """Say EXTEND_TIMEOUT_USEC=: the start or stop at hand needs up to this many seconds from now."""
+        await self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
+
+    async def beat(self) -> None:
+        """Say WATCHDOG=1: the event loop turns."""
+        await self._send("WATCHDOG=1")
+
+    async def _send(self, *lines: str) -> None:
+        """Send one datagram. Never raises but Cancelled, and tries for at most 2 s: the daemon outlives its manager."""
+        if self.address is None:
+            return
+        message = "\n".join(lines).encode()
+        with (
+            trio.move_on_after(_SEND_DEADLINE_S),
+            suppress(OSError),
+            socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
+        ):
+            sender.setblocking(False)
+            sender.connect(self.address)  # connected, because only then does the kernel tell when its queue has room
+            await _send_when_there_is_room(sender, message)
+
+
+async def _send_when_there_is_room(sender: socket.socket, message: bytes) -> None:
+    while True:
+        try:
+            sender.send(message)
+            return
+        except BlockingIOError:
+            await trio.lowlevel.wait_writable(sender)
+
+
+def open_lifeline(environment: Mapping[str, str] = os.environ, pid: int | None = None) -> Lifeline:
+    """Return the lifeline that `environment` describes: NOTIFY_SOCKET (a path, or `@name` for an abstract one), and
+    WATCHDOG_USEC unless WATCHDOG_PID names another process than `pid` (default: this one).
+
+    What is missing or malformed is as if it were not there.
+    """
+    address = environment.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return Lifeline()
+    return Lifeline(
+        b"\0" + os.fsencode(address[1:]) if address.startswith("@") else address,
+        _watchdog_s(environment, os.getpid() if pid is None else pid),
+    )
+
+
+def _watchdog_s(environment: Mapping[str, str], pid: int) -> float | None:
+    microseconds = environment.get("WATCHDOG_USEC", "")
+    watched = environment.get("WATCHDOG_PID") or str(pid)
+    if not microseconds.isdecimal() or int(microseconds) == 0 or watched != str(pid):
+        return None
+    return int(microseconds) / 1_000_000
+
+
+def _status(text: str) -> tuple[str, ...]:
+    one_line = " ".join(text.split())
+    return (f"STATUS={one_line}",) if one_line else ()
+
+
+async def feed_watchdog(lifeline: Lifeline) -> None:
+    """Send a sign of life every half of the watchdog's time until cancelled; returns at once if nobody watches.
+
+    It runs as a task of the event loop that does the work: a loop that hangs stops it, and systemd restarts the daemon.
+    """
+    if lifeline.watchdog_s is None:
+        return
+    while True:
+        await lifeline.beat()
+        await trio.sleep(lifeline.watchdog_s / 2)

@@ -1,0 +1,92 @@
+"""What the mail about a disabled webhook says (SPEC "Auto-disable")."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from daemon.mail.addresses import one_line
+from daemon.model import FailedDelivery, Mail
+
+# 7bit: servers without 8BITMIME take it, too.
+_POLICY = SMTP.clone(cte_type="7bit")
+_NAME_LIMIT = 100
+_URL_LIMIT = 300
+_ERROR_LIMIT = 300
+# `recover` counts from an event's acceptance, which lies before the failure by the retries and the queue.
+_RECOVERY_MARGIN_MS = 3_600_000
+
+Compose = Callable[[Mail, Sequence[Address]], EmailMessage]
+
+
+def message_composer(sender: Address, public_url: str) -> Compose:
+    """Return what turns a mail and the recipients that it goes to into a message, text and HTML.
+
+    The same mail gives the same Date and Message-ID each time, so that a repeated sending can be recognised.
+    `public_url` is the API's address as its users know it, without a slash at the end.
+    """
+    templates = Environment(
+        loader=PackageLoader("daemon.mail"),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def compose(mail: Mail, recipients: Sequence[Address]) -> EmailMessage:
+        facts = _facts(mail, public_url)
+        message = _envelope(mail, sender, recipients)
+        message.set_content(templates.get_template("disabled.txt").render(facts))
+        message.add_alternative(templates.get_template("disabled.html").render(facts), subtype="html")
+        return message
+
+    return compose
+
+
+def _envelope(mail: Mail, sender: Address, recipients: Sequence[Address]) -> EmailMessage:
+    message = EmailMessage(policy=_POLICY)
+    message["Subject"] = f"Webhook “{one_line(mail.webhook_name, _NAME_LIMIT)}” was disabled"
+    message["From"] = sender
+    message["To"] = tuple(recipients)
+    message["Date"] = format_datetime(_utc(mail.created_at))
+    message["Message-ID"] = f"<{mail.id}@{sender.domain}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: holiday notices do not answer it
+    return message
+
+
+def _facts(mail: Mail, public_url: str) -> dict[str, Any]:
+    since = min((failure.failed_at for failure in mail.failures), default=mail.disabled_at)
+    return {
+        "name": one_line(mail.webhook_name, _NAME_LIMIT),
+        "url": one_line(mail.webhook_url, _URL_LIMIT),
+        "webhook_id": mail.webhook_id,
+        "team_id": mail.team_id,
+        "disabled_at": _shown(mail.disabled_at),
+        "failing_since": _shown(since),
+        "failures": [_failure_facts(failure) for failure in mail.failures],
+        "webhook_route": f"{public_url}/v1/webhooks/{mail.webhook_id}",
+        "recover_since": f"{_utc(since - _RECOVERY_MARGIN_MS):%Y-%m-%dT%H:%M:%SZ}",
+    }
+
+
+def _failure_facts(failure: FailedDelivery) -> dict[str, str]:
+    answer = f"HTTP {failure.status}" if failure.status is not None else failure.outcome.replace("_", " ")
+    return {
+        "at": _shown(failure.failed_at),
+        "event_type": one_line(failure.event_type, _NAME_LIMIT),
+        "delivery_id": failure.delivery_id,
+        "error": one_line(failure.error, _ERROR_LIMIT) if failure.error else answer,
+    }
+
+
+def _shown(ms: int) -> str:
+    return f"{_utc(ms):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _utc(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms // 1000, UTC)

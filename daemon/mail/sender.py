@@ -1,0 +1,19 @@
+"""Which way mail goes out: SMTP when a server is configured, else the Maildir in the state directory."""
+
+from daemon.config import Settings
+from daemon.mail.addresses import parse_sender
+from daemon.mail.maildir import maildir_sender
+from daemon.mail.message import message_composer
+from daemon.mail.result import Send
+from daemon.mail.smtp import smtp_sender
+
+
+def make_sender(settings: Settings) -> Send:
+    """Return the sending that `settings` ask for (SPEC "Auto-disable"). Without `smtp.host`: `<state_dir>/Maildir`."""
+    sender = parse_sender(settings.smtp.sender)
+    if sender is None:
+        raise ValueError("smtp.from was validated when the settings were loaded")
+    compose = message_composer(sender, settings.public_url)
+    if settings.smtp.host:
+        return smtp_sender(settings.smtp, sender, compose)
+    return maildir_sender(settings.state_dir / "Maildir", compose)

@@ -1,0 +1,160 @@
+"""The mail actor: takes mails from the outbox and sees each one out (SPEC "Auto-disable").
+
+Deliveries never wait for it. A mail leaves the outbox when the commit says so: a crash between the mail server's
+answer and the commit sends it again, under the same Message-ID.
+"""
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from daemon.clock import NowMs
+from daemon.errors import StoreUnavailable
+from daemon.mail.result import Send, SendResult
+from daemon.metrics import MailResult, Metrics
+from daemon.model import Mail
+from daemon.store.commands import Command, MailDeferred, MailSent
+
+_FIRST_RETRY_S = 5
+_LONGEST_RETRY_S = 15 * 60
+_LONGEST_NAP_S = 60  # sleeps are in Trio's time, due times in the wall clock's: look at it again
+_STORE_RETRIES_S = (1, 2, 4, 8, 16, 32, 60)
+_RECORDING_GRACE_S = 5
+
+
+class Notifier:
+    """Sends the mails of the outbox, oldest first, each until everyone took it or refused it for good.
+
+    The seams: `due(now)` answers the mails due at `now` (milliseconds), oldest first, possibly only the first few;
+    `next_due_at()` the earliest due time of all, None for an empty outbox; `execute` is the store's writer; `send` is
+    one sending. Make one, `run()` it in a supervised task, and `wake()` it after each commit that queued a mail.
+    """
+
+    def __init__(
+        self,
+        *,
+        due: Callable[[int], Awaitable[Sequence[Mail]]],
+        next_due_at: Callable[[], Awaitable[int | None]],
+        execute: Callable[[Command[None]], Awaitable[None]],
+        send: Send,
+        now_ms: NowMs,
+        log: FilteringBoundLogger,
+        metrics: Metrics,
+    ) -> None:
+        self._due = due
+        self._next_due_at = next_due_at
+        self._execute = execute
+        self._send = send
+        self._now_ms = now_ms
+        self._log = log
+        self._metrics = metrics
+        self._woken = trio.Event()
+
+    def wake(self) -> None:
+        """Look into the outbox now: a mail was queued. Never blocks; callable from the event loop's thread only."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Send what is due, for ever, until cancelled. Boot needs no `wake`: it starts by looking."""
+        store_failures = 0
+        while True:
+            self._woken = trio.Event()
+            try:
+                nap_s = await self._send_due()
+                store_failures = 0
+            except StoreUnavailable:  # the store logs it
+                nap_s = _store_retry_s(store_failures)
+                store_failures += 1
+            with trio.move_on_after(nap_s):
+                await self._woken.wait()
+
+    async def _send_due(self) -> float:
+        """Send the mails that are due; return the seconds until it is worth looking again."""
+        now, due_at = self._now_ms(), await self._next_due_at()
+        if due_at is None:
+            return _LONGEST_NAP_S
+        wait_s = (due_at - now) / 1000
+        # A due time further away than the longest back-off means that the wall clock was set back: do not wait for it.
+        if 0 < wait_s <= _LONGEST_RETRY_S:
+            return min(wait_s, _LONGEST_NAP_S)
+        for mail in await self._due(max(now, due_at)):
+            await self._see_out(mail)
+        return 0
+
+    async def _see_out(self, mail: Mail) -> None:
+        started = trio.current_time()
+        result = await self._try_to_send(mail)
+        command = self._follow_up(mail, result)
+        await self._record(command)
+        self._report(mail, result, command, round((trio.current_time() - started) * 1000))
+
+    async def _try_to_send(self, mail: Mail) -> SendResult:
+        if not mail.recipients:
+            return SendResult(error="the team has no notification address: set notificationEmails on the team")
+        try:
+            return await self._send(mail)
+        except Exception as error:  # a mail that breaks the sender must not hold up those behind it
+            log = _bound(self._log, mail)
+            log.error("mail_crashed", error=repr(error), exc_info=error)
+            return SendResult(deferred=mail.recipients, error=f"the sender crashed: {error!r}")
+
+    def _follow_up(self, mail: Mail, result: SendResult) -> MailSent | MailDeferred:
+        now = self._now_ms()
+        if not result.deferred:
+            return MailSent(mail.id, now, result.error)
+        next_attempt_at = now + retry_delay_s(mail.attempts_made) * 1000
+        return MailDeferred(mail.id, result.deferred, mail.attempts_made + 1, next_attempt_at, result.error or "")
+
+    async def _record(self, command: MailSent | MailDeferred) -> None:
+        """Commit what the sending brought, however long the store fails: sending again would be a second mail.
+
+        A stop waits for it for at most 5 s.
+        """
+        with trio.move_on_after(_RECORDING_GRACE_S, shield=True):
+            await self._execute_until_done(command)
+            return
+        await self._execute_until_done(command)
+
+    async def _execute_until_done(self, command: Command[None]) -> None:
+        failures = 0
+        while True:
+            try:
+                await self._execute(command)
+                return
+            except StoreUnavailable:
+                await trio.sleep(_store_retry_s(failures))
+                failures += 1
+
+    def _report(self, mail: Mail, result: SendResult, command: MailSent | MailDeferred, duration_ms: int) -> None:
+        log = _bound(self._log, mail)
+        if result.taken:
+            self._metrics.mails[MailResult.SENT].inc()
+            log.info("mail_sent", recipients=len(result.taken), durationMs=duration_ms)
+        if result.refused or not mail.recipients:
+            self._metrics.mails[MailResult.GIVEN_UP].inc()
+            log.error("mail_given_up", recipients=len(result.refused), error=result.error)
+        if isinstance(command, MailDeferred):
+            self._metrics.mails[MailResult.DEFERRED].inc()
+            log.warning(
+                "mail_deferred",
+                recipients=len(result.deferred),
+                attempt=command.attempts_made,
+                retryInMs=retry_delay_s(mail.attempts_made) * 1000,
+                error=result.error,
+            )
+
+
+def retry_delay_s(attempts_made: int) -> int:
+    """Seconds before a mail is tried again after a further failure: 5, 10, 20, … and from then on 15 minutes."""
+    doublings = min(attempts_made, math.ceil(math.log2(_LONGEST_RETRY_S / _FIRST_RETRY_S)))
+    return min(_FIRST_RETRY_S << doublings, _LONGEST_RETRY_S)
+
+
+def _store_retry_s(failures: int) -> int:
+    return _STORE_RETRIES_S[min(failures, len(_STORE_RETRIES_S) - 1)]
+
+
+def _bound(log: FilteringBoundLogger, mail: Mail) -> FilteringBoundLogger:
+    return log.bind(mailId=mail.id, webhookId=mail.webhook_id, teamId=mail.team_id)

@@ -1,0 +1,83 @@
+"""Start order and stop order (DESIGN "Supervision and stopping")."""
+
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import trio
+
+from daemon.assembly import Daemon
+from daemon.housekeeping import keep_house
+from daemon.metrics import ActorKind
+from daemon.supervisor import Budget, Child, supervise, supervise_vital
+
+_STORE_DRAIN_S = 10
+# Nothing depends on these at once: they are tried again for ever, at last once a minute.
+_PATIENT = Budget(restarts=1_000_000_000, last_backoff_s=60)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A task that can be waited for and, when it is too slow, cancelled."""
+
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    done: trio.Event = field(default_factory=trio.Event)
+
+    async def run(self, work: Callable[[], Awaitable[object]]) -> None:
+        try:
+            with self.scope:
+                await work()
+        finally:
+            self.done.set()
+
+    async def end(self) -> None:
+        self.scope.cancel()
+        await self.done.wait()
+
+
+async def run_daemon(
+    daemon: Daemon,
+    serve_api: Callable[[], Awaitable[None]],
+    ready: trio.Event,
+    stop: trio.Event,
+    grace_s: float = math.inf,
+) -> None:
+    """Run all actors and the API until `stop` is set and the stop is over: at most `grace_s` and the store's drain.
+
+    Sets `ready` when submissions are taken. `serve_api` must end soon after `stop`, with its requests answered.
+    Raises ActorFailed, in a group, when a vital actor spent its budget.
+    """
+    store, fleet, router, api = _Task(), _Task(), _Task(), _Task()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.run, _vital(daemon, ActorKind.STORE, daemon.writer.run))
+        nursery.start_soon(fleet.run, daemon.fleet.run)
+        await daemon.fleet.started.wait()
+        nursery.start_soon(router.run, _vital(daemon, ActorKind.ROUTER, daemon.router.run))
+        nursery.start_soon(_patient(daemon, ActorKind.NOTIFIER, daemon.notifier.run))
+        housekeeping = partial(keep_house, daemon.writer, daemon.now_ms, daemon.log)
+        nursery.start_soon(_patient(daemon, ActorKind.HOUSEKEEPER, housekeeping))
+        nursery.start_soon(api.run, serve_api)
+        ready.set()
+        await stop.wait()
+        # At once, beside the API's requests in flight: what these still submit stays pending for the next start.
+        daemon.fleet.stop()
+        with trio.move_on_after(grace_s):
+            await api.done.wait()
+            daemon.router.close()
+            await router.done.wait()
+            await fleet.done.wait()
+        for task in (api, router, fleet):
+            await task.end()
+        daemon.writer.close()
+        with trio.move_on_after(_STORE_DRAIN_S):
+            await store.done.wait()
+        nursery.cancel_scope.cancel()
+
+
+def _vital(daemon: Daemon, kind: ActorKind, run: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    return partial(supervise_vital, Child(kind, kind.value, run), daemon.log, daemon.metrics)
+
+
+def _patient(daemon: Daemon, kind: ActorKind, run: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[bool]]:
+    return partial(supervise, Child(kind, kind.value, run, _PATIENT), daemon.log, daemon.metrics)

@@ -1,0 +1,72 @@
+"""The state directory: who uses it, and the files in it beside the database."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from daemon.config import ConfigError
+from daemon.keyring import generate_key
+
+DATABASE = "kakiyo-webhooks.db"
+OPERATOR_KEY = "operator.key"
+_LOCK = "lock"
+
+
+@contextmanager
+def use_state_dir(path: Path) -> Iterator[None]:
+    """Make the directory if need be (0700) and hold it for this process alone. Raises ConfigError if that fails."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigError(
+            f"state_dir: {path} cannot be used ({error.strerror}): give this user the right to write there, "
+            "or choose another directory with --state-dir"
+        ) from None
+    try:
+        _take(lock, path)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _take(lock: int, path: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ConfigError(
+            f"state_dir: {path} is in use by another daemon: stop that one, or choose another directory"
+        ) from None
+
+
+def operator_key(state_dir: Path) -> tuple[str, bool]:
+    """Return the operator key, and whether it was made just now (SPEC "Command line").
+
+    Raises ConfigError when the file is there but cannot be read, or is empty.
+    """
+    path = state_dir / OPERATOR_KEY
+    try:
+        key = path.read_text("ascii").strip()
+    except FileNotFoundError:
+        return _make_operator_key(path), True
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}): mend it, or remove it to get a new key") from None
+    if not key:
+        raise ConfigError(f"{path}: is empty: remove it to get a new key")
+    return key, False
+
+
+def _make_operator_key(path: Path) -> str:
+    key = generate_key()
+    # Written aside and renamed: whoever sees the file sees the whole key, and nobody else may read it.
+    aside = path.with_suffix(".new")
+    aside.unlink(missing_ok=True)
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(key + "\n")
+        file.flush()
+        os.fsync(descriptor)
+    aside.rename(path)
+    return key

@@ -1,0 +1,209 @@
+"""A daemon in a test's own task: real actors and a real database file, in virtual or real time."""
+
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import trio
+
+from daemon.assembly import Daemon, Seams, assemble
+from daemon.config import LogSettings, Settings
+from daemon.hop import run_inline
+from daemon.log import make_logger
+from daemon.mail.result import SendResult
+from daemon.metrics import make_metrics
+from daemon.model import Attempt, Delivery, Mail, Team, Webhook
+from daemon.running import run_daemon
+from daemon.store import queries
+from daemon.store.database import open_database
+from daemon.submission import NewEvent, Submission
+
+EPOCH_MS = 1_800_000_000_000
+OPERATOR_KEY = "operator-key-of-the-tests"
+
+Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
+
+
+class VirtualWallClock:
+    """The wall clock of virtual time: it goes with Trio's clock, and `offset_ms` makes it jump."""
+
+    def __init__(self) -> None:
+        self.offset_ms = 0
+        self._zero = trio.current_time()
+
+    def __call__(self) -> int:
+        return EPOCH_MS + round((trio.current_time() - self._zero) * 1000) + self.offset_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One POST as the receiver saw it; `at` is in seconds since the receiver was made."""
+
+    at: float
+    url: str
+    headers: httpx.Headers
+    body: bytes
+
+    @property
+    def attempt(self) -> int:
+        return int(self.headers["x-kakiyo-attempt"])
+
+    @property
+    def delivery_id(self) -> str:
+        return self.headers["webhook-id"]
+
+    @property
+    def number(self) -> Any:
+        """The `n` of the event's data: which of the test's events it is."""
+        return orjson.loads(self.body)["data"]["n"]
+
+
+@dataclass(slots=True)
+class FakeReceiver:
+    """Every receiver there is, in virtual time. `answers` gives each URL's handling; the rest get 200."""
+
+    answers: dict[str, Handler] = field(default_factory=dict)
+    arrivals: list[Arrival] = field(default_factory=list)
+    _zero: float = field(default_factory=trio.current_time)
+
+    async def handle(self, request: httpx.Request) -> httpx.Response:
+        at = trio.current_time() - self._zero
+        self.arrivals.append(Arrival(at, str(request.url), request.headers, await request.aread()))
+        handler = self.answers.get(str(request.url))
+        return httpx.Response(200) if handler is None else await handler(request)
+
+    def at(self, url: str) -> list[Arrival]:
+        return [arrival for arrival in self.arrivals if arrival.url == url]
+
+
+def statuses(*codes: int) -> Handler:
+    """Answer these statuses, one a request; the last one for ever."""
+    left = list(codes)
+
+    async def handle(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(left.pop(0) if len(left) > 1 else left[0])
+
+    return handle
+
+
+@dataclass(slots=True)
+class House:
+    """A running daemon and what a test asks of it."""
+
+    daemon: Daemon
+    receiver: FakeReceiver
+    clock: VirtualWallClock
+    log: io.BytesIO
+    mails: list[Mail]
+    stop: trio.Event
+    stopped: trio.Event
+
+    @property
+    def now(self) -> float:
+        return trio.current_time()
+
+    async def team(self, *, emails: tuple[str, ...] = ("ops@example.com",)) -> Team:
+        return await self.daemon.registry.create_team(None, "Acme", emails)
+
+    async def webhook(self, team: Team, url: str, *events: str, secret: str | None = None) -> Webhook:
+        return await self.daemon.registry.create_webhook(team.id, "CRM Sync", url, secret, events or ("*",))
+
+    async def submit(self, team: Team, *numbers: int, size: int = 0, event: str = "linkedin.message.sent") -> list[str]:
+        """Submit one event for each number, all in one submission; return their ids."""
+        events = tuple(self._event(team, number, size, event) for number in numbers)
+        return [receipt.event_id for receipt in await self.daemon.router.submit(Submission(events))]
+
+    async def deliveries(self, webhook: Webhook) -> list[Delivery]:
+        """Return a webhook's deliveries, oldest first."""
+        wanted = queries.DeliveryFilter(webhook_id=webhook.id)
+        page = await self.daemon.reader.fetch(queries.list_deliveries, wanted, 10_000)
+        return list(reversed(page.items))
+
+    async def attempts(self, delivery: Delivery) -> list[Attempt]:
+        return await self.daemon.reader.fetch(queries.get_attempts, delivery.id)
+
+    async def current(self, webhook: Webhook) -> Webhook:
+        found = await self.daemon.reader.fetch(queries.get_webhook, webhook.id)
+        assert found is not None
+        return found
+
+    async def balance(self, team: Team) -> int:
+        return await self.daemon.reader.fetch(queries.get_balance, team.id)
+
+    def log_lines(self, *names: str) -> list[dict[str, Any]]:
+        lines = [orjson.loads(line) for line in self.log.getvalue().splitlines()]
+        return [line for line in lines if not names or line["event"] in names]
+
+    def _event(self, team: Team, number: int, size: int, event: str) -> NewEvent:
+        data = {"n": number, "filler": "x" * size}
+        body = {"event": event, "teamId": team.id, "timestamp": "2027-01-15T08:00:00.000Z", "data": data}
+        return NewEvent(team.id, event, EPOCH_MS, orjson.dumps(body))
+
+
+@dataclass(slots=True)
+class Outbox:
+    """A mail server that takes everything."""
+
+    mails: list[Mail] = field(default_factory=list)
+
+    async def send(self, mail: Mail) -> SendResult:
+        await trio.lowlevel.checkpoint()
+        self.mails.append(mail)
+        return SendResult(taken=mail.recipients)
+
+
+def make_settings(state_dir: Path, **sections: Any) -> Settings:
+    return Settings.model_validate({"state_dir": state_dir, **sections})
+
+
+@asynccontextmanager
+async def running(
+    state_dir: Path,
+    receiver: FakeReceiver | None = None,
+    clock: VirtualWallClock | None = None,
+    settings: Settings | None = None,
+    transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
+) -> AsyncIterator[House]:
+    """Run a daemon on `state_dir`; leaving the block crashes it, as a kill would. Set `house.stop` for a clean stop."""
+    receiver, clock = receiver or FakeReceiver(), clock or VirtualWallClock()
+    settings = settings or make_settings(state_dir)
+    log, outbox = io.BytesIO(), Outbox()
+    seams = Seams(
+        now_ms=clock,
+        write_hop=run_inline,
+        read_hop=run_inline,
+        make_transport=transport or (lambda: httpx.MockTransport(receiver.handle)),
+        check_url=_accept_url,
+        send_mail=outbox.send,
+    )
+    database = open_database(state_dir / "test.db")
+    logger = make_logger(LogSettings(level="debug", format="json"), log, now_ms=clock, strict=True)
+    daemon = await assemble(settings, database, OPERATOR_KEY, seams, make_metrics(), logger)
+    house = House(daemon, receiver, clock, log, outbox.mails, trio.Event(), trio.Event())
+    try:
+        async with trio.open_nursery() as nursery:
+            ready = trio.Event()
+            nursery.start_soon(_run, house, ready, settings)
+            await ready.wait()
+            yield house
+            nursery.cancel_scope.cancel()
+    finally:
+        database.close()
+
+
+async def _run(house: House, ready: trio.Event, settings: Settings) -> None:
+    await run_daemon(house.daemon, house.stop.wait, ready, house.stop, settings.delivery.stop_grace_s)
+    house.stopped.set()
+
+
+async def _accept_url(_url: str) -> None:
+    await trio.lowlevel.checkpoint()
+
+
+def in_order(items: Sequence[int]) -> bool:
+    return list(items) == sorted(items)
