@@ -6,10 +6,11 @@ import sys
 from functools import partial
 
 import trio
-from api.serve import Listeners, open_listeners, serve_api
+from prometheus_client import disable_created_metrics
 from structlog.typing import FilteringBoundLogger
 
 from api.app import create_app
+from api.serve import Listeners, open_listeners, serve_api
 from daemon import __version__
 from daemon.assembly import Daemon, Seams, assemble, handles_of, real_seams
 from daemon.config import ConfigError, Settings
@@ -32,6 +33,7 @@ def serve(settings: Settings) -> int:
     try:
         with use_state_dir(settings.state_dir):
             _raise_descriptor_limit()
+            disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives it no types
             return _run_until_stopped(settings, log)
     except (ConfigError, DatabaseRefused) as error:
         sys.stderr.write(f"kakiyo-webhooks: {error}\n")

@@ -117,7 +117,7 @@ async def assemble(
     )
     fleet = Fleet(endpoints, log, metrics, Budget())
     limits = InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes)
-    router = Router(RouterParts(reader, writer, fleet, index, teams, limits, seams.now_ms, new_id, metrics))
+    router = Router(RouterParts(reader, writer, fleet, index, teams, limits, seams.now_ms, new_id, metrics, log))
     registry = Registry(
         RegistryParts(reader, writer, fleet, index, teams, keyring, gate, seams.now_ms, new_id, log, metrics)
     )

@@ -1,6 +1,6 @@
 """The line to systemd: readiness, status and the watchdog, after sd_notify(3). Silent where systemd is not.
 
-[Service] Type=notify, WatchdogSec=30
+The unit sets Type=notify and WatchdogSec=.
 """
 
 import os

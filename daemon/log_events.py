@@ -74,11 +74,7 @@ _MAIL = "mailId webhookId teamId recipients"
 
 _DEBUG = _table(
     "debug",
-    (
-        "event_accepted",
-        "eventId eventType teamId events deliveries test",
-        "A submission is committed: one line for all",
-    ),
+    ("events_accepted", "events deliveries", "A submission is committed: one line for all its events"),
     ("request_refused", "method path status code", "A request was refused through the caller's fault"),
 )
 _INFO = _table(
@@ -109,8 +105,6 @@ _INFO = _table(
 _WARNING = _table(
     "warning",
     ("dev_mode", "reason", "`--dev`: http and private receivers are allowed, which is not for production"),
-    ("descriptors_low", "count reason", "The process is close to its limit of open files"),
-    ("connection_failed", "error traceback", "Serving one HTTP connection crashed, the others go on"),
     ("delivery_failed", f"{_DELIVERY} consecutiveFailures", "The delivery is over: its retries are used up"),
     ("credits_waiting", f"{_WEBHOOK} deliveryId balance", "Deliveries wait until credits are granted"),
     ("webhook_disabled", f"{_WEBHOOK} reason consecutiveFailures cancelled", "A webhook gets no deliveries any more"),

@@ -205,10 +205,11 @@ def id_maker(now_ms: Callable[[], int], entropy: Callable[[int], bytes] = os.ura
 
 @dataclass(frozen=True, slots=True)
 class FailedDelivery:
-    """One line of a disabling mail: a failed delivery and its last attempt's error."""
+    """One line of a disabling mail: a failed delivery, when its event was accepted, and its last attempt's error."""
 
     delivery_id: str
     event_type: str
+    accepted_at: int
     failed_at: int
     outcome: OutcomeKind
     status: int | None

@@ -19,10 +19,13 @@ async def persist(step: Callable[[], Awaitable[Result]], log: FilteringBoundLogg
 
     `step` must be safe to repeat: its first try may have been committed.
     """
-    wait_s = _FIRST_WAIT_S
+    wait_s, started = _FIRST_WAIT_S, trio.current_time()
     while True:
         try:
-            return await step()
+            result = await step()
+            if wait_s > _FIRST_WAIT_S:
+                log.info("store_recovered", durationMs=round((trio.current_time() - started) * 1000))
+            return result
         except StoreUnavailable as error:
             log.error("store_unavailable", error=str(error), retryInMs=round(wait_s * 1000))
         await trio.sleep(wait_s)

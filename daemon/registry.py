@@ -119,9 +119,17 @@ class Registry:
         """Edit, enable or disable a webhook, in turn with its deliveries. Returns None if there is none."""
         webhook = await self._ask(webhook_id, partial(edited, edit=edit, now=self._parts.now_ms()))
         if webhook is not None:
-            name = "webhook_enabled" if edit.active else "webhook_changed"
-            self._parts.log.info(name, webhookId=webhook_id, teamId=webhook.team_id)
+            self._log_change(webhook, edit)
         return webhook
+
+    def _log_change(self, webhook: Webhook, edit: WebhookEdit) -> None:
+        owner = {"webhookId": webhook.id, "teamId": webhook.team_id}
+        if edit.active is None:
+            self._parts.log.info("webhook_changed", **owner)
+        elif edit.active:
+            self._parts.log.info("webhook_enabled", **owner)
+        else:
+            self._parts.log.warning("webhook_disabled", **owner, reason=webhook.disabled_reason)
 
     async def delete_webhook(self, webhook_id: str) -> bool:
         """Delete a webhook; its pending deliveries are cancelled, but one in flight may finish."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import trio
+from structlog.typing import FilteringBoundLogger
 
 from daemon.clock import NowMs
 from daemon.errors import Overloaded, Stopping, StoreUnavailable, UnknownTeam
@@ -44,6 +45,7 @@ class RouterParts:
     now_ms: NowMs
     new_id: Callable[[str], str]
     metrics: Metrics
+    log: FilteringBoundLogger
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,13 +151,18 @@ class Router:
             request.reply.settle(answer)
             return
         request.reply.settle(answer.receipts)
-        metrics = self._parts.metrics
-        metrics.accept_duration_seconds.observe(trio.current_time() - request.submitted_at)
-        if not answer.replayed:
-            metrics.events_accepted.inc(len(answer.receipts))
-            metrics.deliveries[DeliveryStatus.PENDING].inc(len(answer.work))
+        self._tell(request, answer)
         for webhook_id, work in answer.work:
             self._parts.fleet.offer(webhook_id, work)
+
+    def _tell(self, request: _Request, accepted: Accepted) -> None:
+        metrics = self._parts.metrics
+        metrics.accept_duration_seconds.observe(trio.current_time() - request.submitted_at)
+        if accepted.replayed:
+            return
+        metrics.events_accepted.inc(len(accepted.receipts))
+        metrics.deliveries[DeliveryStatus.PENDING].inc(len(accepted.work))
+        self._parts.log.debug("events_accepted", events=len(accepted.receipts), deliveries=len(accepted.work))
 
     def _count_refusal(self, error: Exception) -> None:
         unavailable = isinstance(error, StoreUnavailable)

@@ -13,13 +13,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from daemon.mail.addresses import one_line
 from daemon.model import FailedDelivery, Mail
 
-# 7bit: servers without 8BITMIME take it, too.
-_POLICY = SMTP.clone(cte_type="7bit")
+_TRANSFER_ENCODING = "quoted-printable"  # servers without 8BITMIME take it, too
 _NAME_LIMIT = 100
 _URL_LIMIT = 300
 _ERROR_LIMIT = 300
-# `recover` counts from an event's acceptance, which lies before the failure by the retries and the queue.
-_RECOVERY_MARGIN_MS = 3_600_000
 
 Compose = Callable[[Mail, Sequence[Address]], EmailMessage]
 
@@ -41,15 +38,16 @@ def message_composer(sender: Address, public_url: str) -> Compose:
     def compose(mail: Mail, recipients: Sequence[Address]) -> EmailMessage:
         facts = _facts(mail, public_url)
         message = _envelope(mail, sender, recipients)
-        message.set_content(templates.get_template("disabled.txt").render(facts))
-        message.add_alternative(templates.get_template("disabled.html").render(facts), subtype="html")
+        message.set_content(templates.get_template("disabled.txt").render(facts), cte=_TRANSFER_ENCODING)
+        html = templates.get_template("disabled.html").render(facts)
+        message.add_alternative(html, subtype="html", cte=_TRANSFER_ENCODING)
         return message
 
     return compose
 
 
 def _envelope(mail: Mail, sender: Address, recipients: Sequence[Address]) -> EmailMessage:
-    message = EmailMessage(policy=_POLICY)
+    message = EmailMessage(policy=SMTP)
     message["Subject"] = f"Webhook “{one_line(mail.webhook_name, _NAME_LIMIT)}” was disabled"
     message["From"] = sender
     message["To"] = tuple(recipients)
@@ -61,6 +59,8 @@ def _envelope(mail: Mail, sender: Address, recipients: Sequence[Address]) -> Ema
 
 def _facts(mail: Mail, public_url: str) -> dict[str, Any]:
     since = min((failure.failed_at for failure in mail.failures), default=mail.disabled_at)
+    # `recover` counts from an event's acceptance.
+    first_missed = min((failure.accepted_at for failure in mail.failures), default=mail.disabled_at)
     return {
         "name": one_line(mail.webhook_name, _NAME_LIMIT),
         "url": one_line(mail.webhook_url, _URL_LIMIT),
@@ -70,7 +70,7 @@ def _facts(mail: Mail, public_url: str) -> dict[str, Any]:
         "failing_since": _shown(since),
         "failures": [_failure_facts(failure) for failure in mail.failures],
         "webhook_route": f"{public_url}/v1/webhooks/{mail.webhook_id}",
-        "recover_since": f"{_utc(since - _RECOVERY_MARGIN_MS):%Y-%m-%dT%H:%M:%SZ}",
+        "recover_since": f"{_utc(first_missed):%Y-%m-%dT%H:%M:%SZ}",
     }
 
 

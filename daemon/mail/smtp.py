@@ -67,7 +67,7 @@ def _transact(
         return refused
     message = compose(mail, list(reachable.values()))
     needs_utf8 = not "".join(reachable).isascii()
-    content = message.as_bytes(policy=SMTPUTF8.clone(cte_type="7bit")) if needs_utf8 else message.as_bytes()
+    content = message.as_bytes(policy=SMTPUTF8) if needs_utf8 else message.as_bytes()
     options = ("SMTPUTF8",) if needs_utf8 else ()
     return refused | _hand_over(session, sender.addr_spec, list(reachable), content, options)
 

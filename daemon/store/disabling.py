@@ -3,12 +3,12 @@
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, literal_column, select, update
+from sqlalchemy import Connection, and_, func, insert, literal_column, select, update
 
 from daemon.model import CancelReason, DeliveryStatus, DisabledReason, FailedDelivery, OutcomeKind
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.rows import to_json
-from daemon.store.schema import attempts, deliveries, mails, teams, webhooks
+from daemon.store.schema import attempts, deliveries, events, mails, teams, webhooks
 
 # A literal and no parameter: only so does SQLite use the index that holds the pending deliveries.
 IS_PENDING = deliveries.c.status == literal_column("'pending'")
@@ -75,23 +75,37 @@ def _mail_row(command: RecordAttempt, row: Any, failures: list[FailedDelivery]) 
 
 
 def _last_failures(connection: Connection, webhook_id: str, limit: int) -> list[FailedDelivery]:
+    """Return the last failed deliveries since the last success, oldest first."""
+    of_webhook = deliveries.c.webhook_id == webhook_id
+    succeeded = select(func.max(deliveries.c.seq)).where(of_webhook, deliveries.c.status == DeliveryStatus.SUCCEEDED)
     last = and_(attempts.c.delivery_seq == deliveries.c.seq, attempts.c.number == deliveries.c.attempts_made)
     query = (
         select(
             deliveries.c.id,
             deliveries.c.event_type,
+            events.c.accepted_at,
             deliveries.c.completed_at,
             attempts.c.outcome,
             attempts.c.status,
             attempts.c.error,
         )
         .join_from(deliveries, attempts, last)
-        .where(deliveries.c.webhook_id == webhook_id, deliveries.c.status == DeliveryStatus.FAILED)
+        .join(events, events.c.id == deliveries.c.event_id)
+        .where(of_webhook, deliveries.c.status == DeliveryStatus.FAILED)
+        .where(deliveries.c.seq > func.coalesce(succeeded.scalar_subquery(), 0))
         .order_by(deliveries.c.seq.desc())
         .limit(limit)
     )
     rows = connection.execute(query).all()
     return [
-        FailedDelivery(row.id, row.event_type, row.completed_at, OutcomeKind(row.outcome), row.status, row.error)
+        FailedDelivery(
+            row.id,
+            row.event_type,
+            row.accepted_at,
+            row.completed_at,
+            OutcomeKind(row.outcome),
+            row.status,
+            row.error,
+        )
         for row in reversed(rows)
     ]

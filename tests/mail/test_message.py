@@ -1,0 +1,98 @@
+from dataclasses import replace
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+
+import pytest
+
+from daemon.mail.addresses import parse_address
+from daemon.mail.message import Compose
+from daemon.model import FailedDelivery, Mail, OutcomeKind
+
+
+def received(compose: Compose, mail: Mail) -> EmailMessage:
+    addresses = [address for recipient in mail.recipients if (address := parse_address(recipient))]
+    return message_from_bytes(compose(mail, addresses).as_bytes(), policy=default)
+
+
+def part(message: EmailMessage, subtype: str) -> str:
+    body = message.get_body((subtype,))
+    assert body is not None
+    return str(body.get_content())
+
+
+def test_the_header_names_the_webhook_and_both_sides(compose: Compose, mail: Mail) -> None:
+    message = received(compose, mail)
+    assert message["Subject"] == "Webhook “CRM Sync” was disabled"
+    assert message["From"] == "Kakiyo <hooks@example.com>"
+    assert message["To"] == "ann@example.com, bob@example.com"
+
+
+def test_the_same_mail_has_the_same_message_id_and_date_each_time(compose: Compose, mail: Mail) -> None:
+    first, again = received(compose, mail), received(compose, replace(mail, attempts_made=3))
+    assert first["Message-ID"] == again["Message-ID"] == "<mail_01k@example.com>"
+    assert first["Date"] == again["Date"] == "Tue, 15 Jul 2025 10:29:58 +0000"
+
+
+def test_it_asks_not_to_be_answered_by_machines(compose: Compose, mail: Mail) -> None:
+    assert received(compose, mail)["Auto-Submitted"] == "auto-generated"
+
+
+@pytest.mark.parametrize("subtype", ["plain", "html"])
+def test_both_parts_say_what_happened_and_what_to_do(compose: Compose, mail: Mail, subtype: str) -> None:
+    text = part(received(compose, mail), subtype)
+    for fact in (
+        "CRM Sync",
+        "https://crm.example.com/hook?x=1",
+        "team_1",
+        "2025-07-15 10:29:58 UTC",  # disabled at
+        "2025-07-15 08:59:58 UTC",  # failing since
+        "The receiver answered 503",
+        "No answer within 10 s",
+        "HTTP 500",
+        "connect error",
+        "dlv_4",
+        "PATCH https://hooks.example.com/v1/webhooks/wh_1",
+        '{"active": true}',
+        "kakiyo-webhooks webhooks enable wh_1",
+        "POST https://hooks.example.com/v1/webhooks/wh_1/recover",
+        '{"since": "2025-07-15T08:59:51Z"}',
+    ):
+        assert fact in text
+
+
+def test_html_in_a_name_or_an_error_is_text(compose: Compose, mail: Mail) -> None:
+    at = mail.disabled_at
+    failure = FailedDelivery("dlv_1", "a.b", at, at, OutcomeKind.TIMEOUT, None, "<script>alert(1)</script>")
+    message = received(compose, replace(mail, webhook_name="<img src=x>", failures=(failure,)))
+    assert "<img" not in part(message, "html")
+    assert "<script" not in part(message, "html")
+    assert "&lt;script&gt;" in part(message, "html")
+
+
+def test_a_name_with_line_breaks_cannot_add_a_header(compose: Compose, mail: Mail) -> None:
+    message = received(compose, replace(mail, webhook_name="CRM\r\nBcc: eve@example.com\r\n\r\nbody"))
+    assert message["Bcc"] is None
+    assert message["Subject"] == "Webhook “CRM Bcc: eve@example.com body” was disabled"
+
+
+def test_what_is_shown_is_bounded(compose: Compose, mail: Mail) -> None:
+    at = mail.disabled_at
+    failure = FailedDelivery("dlv_1", "a.b", at, at, OutcomeKind.TIMEOUT, None, "e" * 10_000)
+    long = replace(
+        mail, webhook_name="n" * 200, webhook_url="https://example.com/" + "u" * 2028, failures=(failure,) * 4
+    )
+    assert len(compose(long, []).as_bytes()) < 10_000
+
+
+def test_a_mail_without_failures_is_whole(compose: Compose, mail: Mail) -> None:
+    text = part(received(compose, replace(mail, failures=())), "plain")
+    assert "failed deliveries" not in text
+    assert "What to do" in text
+
+
+def test_it_is_sent_as_seven_bits_in_short_lines(compose: Compose, mail: Mail) -> None:
+    for name in ("Größe", "Größe " * 20):
+        content = compose(replace(mail, webhook_name=name), []).as_bytes()
+        assert content.isascii()
+        assert max(map(len, content.split(b"\r\n"))) <= 998

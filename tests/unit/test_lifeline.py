@@ -1,0 +1,115 @@
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from daemon.lifeline import Lifeline, feed_watchdog, open_lifeline
+
+
+@pytest.fixture
+def manager(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(str(tmp_path / "notify"))
+        receiver.settimeout(5)
+        yield receiver
+
+
+def line_to(receiver: socket.socket, **more: str) -> Lifeline:
+    return open_lifeline({"NOTIFY_SOCKET": receiver.getsockname(), **more}, pid=4711)
+
+
+async def test_ready_stopping_and_status_reach_the_manager(manager: socket.socket) -> None:
+    lifeline = line_to(manager)
+    await lifeline.ready("listening on 127.0.0.1:8480")
+    await lifeline.status("3 webhooks\nREADY=0")
+    await lifeline.stopping()
+    await lifeline.extend_timeout(1.5)
+    received = [manager.recv(1000) for _ in range(4)]
+    assert received == [
+        b"READY=1\nSTATUS=listening on 127.0.0.1:8480",
+        b"STATUS=3 webhooks READY=0",
+        b"STOPPING=1",
+        b"EXTEND_TIMEOUT_USEC=1500000",
+    ]
+
+
+async def test_an_abstract_socket_is_reached() -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind("")  # the kernel picks a free abstract name
+        name = receiver.getsockname().decode().replace("\0", "@", 1)
+        await open_lifeline({"NOTIFY_SOCKET": name}).ready()
+        assert receiver.recv(1000) == b"READY=1"
+
+
+@pytest.mark.parametrize("environment", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "vsock:2:1"}])
+async def test_without_a_manager_nothing_happens(environment: dict[str, str]) -> None:
+    lifeline = open_lifeline({**environment, "WATCHDOG_USEC": "1000"})
+    assert lifeline == Lifeline()
+    await lifeline.ready()
+    await feed_watchdog(lifeline)
+
+
+async def test_a_manager_that_went_away_does_not_harm(tmp_path: Path) -> None:
+    await open_lifeline({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready()
+
+
+async def test_a_full_queue_is_waited_for(manager: socket.socket) -> None:
+    lifeline = line_to(manager)
+    _fill_queue_of(manager)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lifeline.ready)
+        await trio.testing.wait_all_tasks_blocked()
+        received = [manager.recv(1000)]
+    manager.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            received.append(manager.recv(1000))
+    assert received[-1] == b"READY=1"
+
+
+async def test_a_manager_that_hangs_delays_the_daemon_by_two_seconds_at_most(
+    manager: socket.socket, autojump_clock: MockClock
+) -> None:
+    lifeline = line_to(manager)
+    _fill_queue_of(manager)
+    await lifeline.ready()
+    assert trio.current_time() == 2
+
+
+def _fill_queue_of(receiver: socket.socket) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+        filler.connect(receiver.getsockname())
+        filler.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                filler.send(b"X=1")
+
+
+async def test_the_watchdog_is_fed_at_half_its_time(manager: socket.socket, autojump_clock: MockClock) -> None:
+    lifeline = line_to(manager, WATCHDOG_USEC="30000000", WATCHDOG_PID="4711")
+    assert lifeline.watchdog_s == 30
+    with trio.move_on_after(46):
+        await feed_watchdog(lifeline)
+    manager.setblocking(False)
+    assert [manager.recv(1000) for _ in range(4)] == [b"WATCHDOG=1"] * 4
+    with pytest.raises(BlockingIOError):
+        manager.recv(1000)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "0"}, {"WATCHDOG_USEC": "soon"}, {}],
+)
+def test_a_watchdog_for_another_process_or_none_is_not_fed(environment: dict[str, str]) -> None:
+    assert open_lifeline({"NOTIFY_SOCKET": "/run/notify", **environment}, pid=4711).watchdog_s is None
+
+
+def test_a_watchdog_without_a_pid_is_for_this_process() -> None:
+    environment = {"NOTIFY_SOCKET": "/run/notify", "WATCHDOG_USEC": "500000"}
+    assert open_lifeline(environment).watchdog_s == 0.5
+    assert open_lifeline({**environment, "WATCHDOG_PID": str(os.getpid())}).watchdog_s == 0.5
