@@ -1,0 +1,48 @@
+"""The whole command line. The modules it imports are light: each command imports what it needs when it runs."""
+
+import typer
+
+from daemon.cli.credits import build_credits
+from daemon.cli.deliveries import build_deliveries
+from daemon.cli.demo import demo
+from daemon.cli.events import build_events
+from daemon.cli.keys import build_keys
+from daemon.cli.listen import listen
+from daemon.cli.logs import logs
+from daemon.cli.serve import check_config, serve
+from daemon.cli.teams import build_teams
+from daemon.cli.webhooks import build_webhooks
+
+_EXIT_CODES = (
+    "Exit codes: 0 done, 1 refused by the daemon, 2 wrong usage or settings, 3 the daemon cannot be reached, "
+    "4 not found, 130 ended by Ctrl-C."
+)
+
+
+def build_app() -> typer.Typer:
+    """Return the application with all its commands."""
+    # Tracebacks with local variables could show a key or a secret.
+    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, epilog=_EXIT_CODES)
+    app.callback()(version)
+    app.command()(serve)
+    app.command()(demo)
+    app.command("check-config")(check_config)
+    for build in (build_teams, build_keys, build_webhooks, build_events, build_deliveries, build_credits):
+        app.add_typer(build())
+    app.command()(logs)
+    app.command()(listen)
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from daemon import __version__
+
+        typer.echo(f"kakiyo-webhooks {__version__}")
+        raise typer.Exit
+
+
+def version(
+    shown: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Deliver webhooks: durable, ordered, signed, retried and accounted for."""

@@ -1,0 +1,90 @@
+"""Where the daemon is, and with which key it is spoken to."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daemon.cli.exits import CommandError, ExitCode
+
+KEY_VARIABLE = "KAKIYO_WEBHOOKS_API_KEY"
+_REACHABLE_AS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "::": "[::1]"}  # noqa: S104 - compared with, not bound to
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """An API's base URL, the unix socket to go through (or None), and the key, which is never shown."""
+
+    base_url: str
+    socket_path: str | None
+    key: str = field(repr=False)
+
+    @property
+    def address(self) -> str:
+        """The same for a person."""
+        return f"unix:{self.socket_path}" if self.socket_path else self.base_url
+
+
+def find_connection(
+    api_url: str | None, config: Path | None, state_dir: Path | None, environment: Mapping[str, str] = os.environ
+) -> Connection:
+    """Return the connection from the options, else the environment, else the settings (file and defaults).
+
+    Raises CommandError (USAGE) when there is no key, when its file may not be read, or when the settings are wrong.
+    """
+    key = environment.get(KEY_VARIABLE)
+    if not (api_url and key):
+        from daemon.cli.settings import read_settings
+
+        settings = read_settings(config, state_dir)
+        api_url = api_url or _bound_address(settings.api.bind)
+        key = key or _key_from(settings.state_dir / "operator.key")
+    base_url, socket_path = _parse_address(api_url)
+    return Connection(base_url, socket_path, _checked(key))
+
+
+def _bound_address(bind: str) -> str:
+    if bind.startswith("fd://"):
+        raise CommandError(
+            f"The daemon's socket is handed to it ({bind}), so its address is unknown here: give --api-url.",
+            ExitCode.USAGE,
+        )
+    if bind.startswith("unix:"):
+        return bind
+    host, _, port = bind.rpartition(":")
+    return f"http://{_REACHABLE_AS.get(host, host)}:{port}"
+
+
+def _parse_address(address: str) -> tuple[str, str | None]:
+    if address.startswith("unix:/"):
+        return "http://localhost", address.removeprefix("unix:")
+    if address.startswith(("http://", "https://")):
+        return address.rstrip("/"), None
+    raise CommandError(
+        f'{address}: not an address of the API: give "http://host:port" or "unix:/path".', ExitCode.USAGE
+    )
+
+
+def _key_from(file: Path) -> str:
+    try:
+        return file.read_text("ascii").strip()
+    except (FileNotFoundError, NotADirectoryError):
+        raise CommandError(
+            f"There is no key at {file}: start the daemon once, "
+            f"name its --state-dir or --config, or set {KEY_VARIABLE}.",
+            ExitCode.USAGE,
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a key"
+        raise CommandError(
+            f"The key at {file} cannot be read ({reason}): run this as the daemon's user, or set {KEY_VARIABLE}.",
+            ExitCode.USAGE,
+        ) from None
+
+
+def _checked(key: str) -> str:
+    if key and key.isascii() and key.isprintable() and " " not in key:
+        return key
+    raise CommandError(
+        f"The key is empty or not a key: correct {KEY_VARIABLE} or the file operator.key.", ExitCode.USAGE
+    )

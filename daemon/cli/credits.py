@@ -1,0 +1,84 @@
+"""`kakiyo-webhooks credits`: a team's balance and ledger."""
+
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli.options import AllPages, ApiUrl, AsJson, ConfigFile, Cursor, Limit, StateDir, TeamFilter
+
+_ENTRY_COLUMNS = ("id", "time", "amount", "balance after", "delivery", "note")
+
+
+def build_credits() -> typer.Typer:
+    """Return the group."""
+    group = typer.Typer(name="credits", help="Look at credits, and grant them.", no_args_is_help=True)
+    group.command("show")(show)
+    group.command("grant")(grant)
+    group.command("entries")(entries)
+    return group
+
+
+def show(
+    team_id: TeamFilter = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Show the balance."""
+    from daemon.cli.client import connect
+    from daemon.cli.replies import print_reply
+
+    with connect(api_url, config, state_dir) as client:
+        print_reply(client.get("/v1/credits", {"teamId": team_id}), as_json, _balance)
+
+
+def grant(
+    team_id: Annotated[str, typer.Option("--team", metavar="ID", help="The team that gets them.")],
+    amount: Annotated[int, typer.Option("--amount", help="How many credits.")],
+    note: Annotated[str | None, typer.Option("--note", help="What for; it stands in the ledger.")] = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Grant credits to a team."""
+    from daemon.cli.client import connect, present
+    from daemon.cli.replies import print_reply
+
+    body = present({"teamId": team_id, "amount": amount, "note": note})
+    with connect(api_url, config, state_dir) as client:
+        reply = client.send("POST", "/v1/credits/grants", body)
+        print_reply(reply, as_json, lambda entry: zip(_ENTRY_COLUMNS, _entry_row(entry), strict=True))
+
+
+def entries(
+    team_id: TeamFilter = None,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    every_page: AllPages = False,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """List the ledger: grants and debits, the newest first."""
+    from daemon.cli.client import connect
+    from daemon.cli.replies import print_list
+
+    query = {"teamId": team_id, "limit": limit, "cursor": cursor}
+    with connect(api_url, config, state_dir) as client:
+        print_list(
+            client, "/v1/credits/entries", query, _ENTRY_COLUMNS, _entry_row, every_page=every_page, as_json=as_json
+        )
+
+
+def _balance(credit: dict[str, Any]) -> list[tuple[str, Any]]:
+    enforced = "yes: deliveries wait when the balance is used up" if credit["enforce"] else "no: only counted"
+    price = credit["perDelivery"]
+    return [("team", credit["teamId"]), ("balance", credit["balance"]), ("per delivery", price), ("enforced", enforced)]
+
+
+def _entry_row(entry: dict[str, Any]) -> tuple[Any, ...]:
+    amount = f"{entry['amount']:+d}"
+    return entry["id"], entry["createdAt"], amount, entry["balanceAfter"], entry["deliveryId"], entry["note"]

@@ -1,0 +1,132 @@
+"""`kakiyo-webhooks deliveries`: what was delivered, what was not, and why."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli.options import AllPages, ApiUrl, AsJson, ConfigFile, Cursor, Limit, StateDir, TeamFilter
+
+_DeliveryId = Annotated[str, typer.Argument(metavar="DELIVERY")]
+_WHEN = "A time (2025-07-15T10:30:00Z) or an age (15m, 2h, 7d)."
+COLUMNS = ("id", "status", "attempts", "event", "webhook", "created", "ended")
+_ATTEMPT_COLUMNS = ("attempt", "started", "took", "outcome", "status", "error")
+
+
+class Status(StrEnum):
+    """What `--status` takes."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+def build_deliveries() -> typer.Typer:
+    """Return the group."""
+    group = typer.Typer(name="deliveries", help="List, look at and resend deliveries.", no_args_is_help=True)
+    group.command("list")(list_deliveries)
+    group.command("show")(show)
+    group.command("resend")(resend)
+    return group
+
+
+def list_deliveries(
+    webhook_id: Annotated[str | None, typer.Option("--webhook", metavar="ID", help="Only to this webhook.")] = None,
+    status: Annotated[Status | None, typer.Option("--status", help="Only those that stand so.")] = None,
+    event: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only of this event type.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help=_WHEN)] = None,
+    until: Annotated[str | None, typer.Option("--until", help=_WHEN)] = None,
+    team_id: TeamFilter = None,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    every_page: AllPages = False,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """List deliveries, the newest first."""
+    from daemon.cli.client import connect
+    from daemon.cli.moments import api_time
+    from daemon.cli.replies import print_list
+
+    filters = {"teamId": team_id, "webhookId": webhook_id, "status": status, "event": event}
+    query = {**filters, "since": api_time(since), "until": api_time(until), "limit": limit, "cursor": cursor}
+    with connect(api_url, config, state_dir) as client:
+        print_list(client, "/v1/deliveries", query, COLUMNS, row, every_page=every_page, as_json=as_json)
+
+
+def show(
+    delivery_id: _DeliveryId,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Show a delivery with every attempt, and what the receiver answered last."""
+    from daemon.cli.client import connect, path_of
+    from daemon.cli.output import print_line
+
+    with connect(api_url, config, state_dir) as client:
+        reply = client.get(path_of("deliveries", delivery_id))
+    if as_json:
+        print_line(reply.text)
+    else:
+        _print_delivery(reply.value)
+
+
+def resend(
+    delivery_id: _DeliveryId,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Make a new delivery of the same event to the same webhook."""
+    from daemon.cli.client import connect, path_of
+    from daemon.cli.replies import print_reply
+
+    with connect(api_url, config, state_dir) as client:
+        reply = client.send("POST", path_of("deliveries", delivery_id, "resend"), {})
+        print_reply(reply, as_json, lambda delivery: zip(COLUMNS, row(delivery), strict=True))
+
+
+def row(delivery: dict[str, Any]) -> tuple[Any, ...]:
+    """Return the delivery's cells, as COLUMNS names them."""
+    times = delivery["createdAt"], delivery["completedAt"]
+    return (
+        *(delivery["id"], _standing(delivery), delivery["attemptsMade"], delivery["event"], delivery["webhookId"]),
+        *times,
+    )
+
+
+def _standing(delivery: dict[str, Any]) -> str:
+    if delivery.get("waitingForCredits"):
+        return "pending, waits for credits"
+    return str(delivery["status"])
+
+
+def _print_delivery(delivery: dict[str, Any]) -> None:
+    from daemon.cli.output import record_of, render, table_of
+
+    next_attempt, reason = delivery["nextAttemptAt"], delivery["cancelReason"]
+    fields = [*zip(COLUMNS, row(delivery), strict=True), ("event id", delivery["eventId"]), ("test", delivery["test"])]
+    render(record_of([*fields, ("next attempt", next_attempt), ("cancelled because", reason)]))
+    if attempts := delivery["attempts"]:
+        render("")
+        render(table_of(_ATTEMPT_COLUMNS, map(_attempt_row, attempts)))
+        _print_answer(attempts[-1])
+
+
+def _attempt_row(attempt: dict[str, Any]) -> tuple[Any, ...]:
+    took = f"{attempt['durationMs']} ms"
+    return attempt["number"], attempt["startedAt"], took, attempt["outcome"], attempt["status"], attempt["error"]
+
+
+def _print_answer(attempt: dict[str, Any]) -> None:
+    from daemon.cli.output import cell, render
+
+    if attempt["responseBody"]:
+        render("\n[bold]answer to the last attempt[/]")
+        render(cell(attempt["responseBody"]))

@@ -1,0 +1,12 @@
+"""`kakiyo-webhooks demo`: see it work."""
+
+import typer
+
+
+def demo() -> None:
+    """Run a daemon with three local receivers for half a minute, and check that it keeps its promises."""
+    import trio
+
+    from daemon.demo.run import run_demo
+
+    raise typer.Exit(trio.run(run_demo))

@@ -1,0 +1,150 @@
+"""`kakiyo-webhooks events`: submitting events, and what types there are."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli.options import ApiUrl, AsJson, ConfigFile, StateDir, TeamFilter
+
+_EventType = Annotated[str, typer.Option("--type", metavar="TYPE", help="The event type.")]
+_IdempotencyKey = Annotated[
+    str | None,
+    typer.Option("--idempotency-key", metavar="KEY", help="The same key within 24 h delivers nothing again."),
+]
+
+
+def build_events() -> typer.Typer:
+    """Return the group."""
+    group = typer.Typer(name="events", help="Submit events, look at them, list the event types.", no_args_is_help=True)
+    group.command("send")(send)
+    group.command("batch")(batch)
+    group.command("show")(show)
+    group.command("types")(types)
+    group.command("example")(example)
+    return group
+
+
+def send(
+    event: _EventType,
+    data: Annotated[
+        str, typer.Option("--data", metavar="JSON", help="The data: a JSON object, @file, or - for standard input.")
+    ],
+    team_id: TeamFilter = None,
+    timestamp: Annotated[str | None, typer.Option("--timestamp", help="When it happened; without it, now.")] = None,
+    idempotency_key: _IdempotencyKey = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Submit one event. It is safely kept when this command ends with 0."""
+    from daemon.cli.client import connect, present
+    from daemon.cli.inputs import read_json
+    from daemon.cli.moments import api_time
+    from daemon.cli.replies import print_reply
+
+    body = present({"event": event, "teamId": team_id, "timestamp": api_time(timestamp)}) | {"data": read_json(data)}
+    with connect(api_url, config, state_dir) as client:
+        reply = client.send("POST", "/v1/events", body, _idempotency(idempotency_key))
+        print_reply(reply, as_json, _receipt)
+
+
+def batch(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="One event per line (NDJSON), or a JSON array; - for standard input.")
+    ],
+    idempotency_key: _IdempotencyKey = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Submit up to 1,000 events: all of them are accepted, or none."""
+    from daemon.cli.client import connect
+    from daemon.cli.inputs import read_bytes
+    from daemon.cli.output import print_line, render, table_of
+
+    content = read_bytes(file)
+    media_type = "application/json" if content.lstrip()[:1] == b"[" else "application/x-ndjson"
+    with connect(api_url, config, state_dir) as client:
+        reply = client.send_raw("/v1/events/batch", content, media_type, _idempotency(idempotency_key))
+    if as_json:
+        print_line(reply.text)
+    else:
+        render(
+            table_of(("event", "deliveries"), [(item["id"], item["deliveries"]) for item in reply.value["receipts"]])
+        )
+
+
+def show(
+    event_id: Annotated[str, typer.Argument(metavar="EVENT")],
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Show an event: what was accepted, and its deliveries."""
+    from daemon.cli.client import connect, path_of
+    from daemon.cli.output import print_line
+
+    with connect(api_url, config, state_dir) as client:
+        reply = client.get(path_of("events", event_id))
+    if as_json:
+        print_line(reply.text)
+    else:
+        _print_event(reply.value)
+
+
+def types(
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """List the event types."""
+    from daemon.cli.client import connect
+    from daemon.cli.replies import print_list
+
+    with connect(api_url, config, state_dir) as client:
+        columns = ("id", "category", "description")
+        print_list(client, "/v1/webhooks/test/events", {}, columns, _type_row, every_page=False, as_json=as_json)
+
+
+def example(
+    event: Annotated[str, typer.Argument(metavar="TYPE")],
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Print the example payload of an event type, as JSON. Nothing is sent."""
+    from daemon.cli.client import connect, path_of
+    from daemon.cli.output import print_line
+
+    with connect(api_url, config, state_dir) as client:
+        print_line(client.get(path_of("webhooks", "test", "example", event)).text)
+
+
+def _idempotency(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"idempotency-key": key}
+
+
+def _receipt(receipt: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [("event", receipt["id"]), ("deliveries", receipt["deliveries"])]
+
+
+def _type_row(event_type: dict[str, Any]) -> tuple[Any, ...]:
+    return event_type["id"], event_type["category"], event_type["description"]
+
+
+def _print_event(event: dict[str, Any]) -> None:
+    from daemon.cli.deliveries import COLUMNS, row
+    from daemon.cli.output import record_of, render, table_of
+
+    names = {"id": "id", "teamId": "team", "event": "type", "timestamp": "happened", "acceptedAt": "accepted"}
+    fields = [(label, event[field]) for field, label in names.items()]
+    body = json.dumps(event["body"], indent=2, ensure_ascii=False)
+    render(record_of([*fields, ("test", event["test"]), ("body", body)]))
+    render("\n[bold]deliveries[/]")
+    render(table_of(COLUMNS, map(row, event["deliveries"])))

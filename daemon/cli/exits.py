@@ -1,0 +1,30 @@
+"""How a command ends: the one place that documents the exit codes. They are stable: scripts may rely on them.
+
+0    it is done
+1    the daemon refused it, or the demo found something that is not as promised
+2    wrong usage, a wrong setting, or a file (the key's, for one) that is missing or may not be read
+3    the daemon cannot be reached, or gave no answer
+4    no such team, key, webhook, event or delivery
+130  ended by Ctrl-C (`logs` and `listen` are meant to be ended so: 0)
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes, as the module's table explains them."""
+
+    DONE = 0
+    REFUSED = 1
+    USAGE = 2
+    UNREACHABLE = 3
+    NOT_FOUND = 4
+    INTERRUPTED = 130
+
+
+class CommandError(Exception):
+    """Ends the command with `exit_code`; its text is for the user: what is wrong, where, what to do."""
+
+    def __init__(self, message: str, exit_code: ExitCode) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

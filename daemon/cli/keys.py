@@ -1,0 +1,85 @@
+"""`kakiyo-webhooks keys`: the API keys of teams."""
+
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli.options import AllPages, ApiUrl, AsJson, ConfigFile, Cursor, Limit, StateDir
+
+_Team = Annotated[str, typer.Option("--team", metavar="ID", help="The team whose keys these are.")]
+
+
+def build_keys() -> typer.Typer:
+    """Return the group."""
+    group = typer.Typer(name="keys", help="Make, list and revoke a team's API keys.", no_args_is_help=True)
+    group.command("create")(create)
+    group.command("list")(list_keys)
+    group.command("revoke")(revoke)
+    return group
+
+
+def create(
+    team_id: _Team,
+    name: Annotated[str, typer.Option("--name", help="What the key is for.")],
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Make a key for a team. It is shown this once."""
+    from daemon.cli.client import connect, path_of
+    from daemon.cli.replies import print_reply
+
+    with connect(api_url, config, state_dir) as client:
+        reply = client.send("POST", path_of("teams", team_id, "keys"), {"name": name})
+        print_reply(reply, as_json, _new_key)
+
+
+def list_keys(
+    team_id: _Team,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    every_page: AllPages = False,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """List a team's keys, without their secret part."""
+    from daemon.cli.client import connect, path_of
+    from daemon.cli.replies import print_list
+
+    with connect(api_url, config, state_dir) as client:
+        path, query = path_of("teams", team_id, "keys"), {"limit": limit, "cursor": cursor}
+        columns = ("id", "name", "created", "revoked")
+        print_list(client, path, query, columns, _row, every_page=every_page, as_json=as_json)
+
+
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="KEY_ID")],
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Revoke a key: from now on it is refused."""
+    from daemon.cli.client import connect, path_of
+    from daemon.cli.output import print_line
+
+    with connect(api_url, config, state_dir) as client:
+        client.delete(path_of("keys", key_id))
+    print_line(f"Revoked {key_id}.")
+
+
+def _row(key: dict[str, Any]) -> tuple[Any, ...]:
+    return key["id"], key["name"], key["createdAt"], key.get("revokedAt")
+
+
+def _new_key(key: dict[str, Any]) -> list[tuple[str, Any]]:
+    shown_once = "the key is shown this once: keep it now"
+    return [
+        ("id", key["id"]),
+        ("team", key["teamId"]),
+        ("name", key["name"]),
+        ("key", key["key"]),
+        ("note", shown_once),
+    ]

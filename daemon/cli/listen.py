@@ -1,0 +1,56 @@
+"""`kakiyo-webhooks listen`: a local receiver that prints and verifies deliveries."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from daemon.cli.exits import CommandError, ExitCode
+
+if TYPE_CHECKING:
+    from daemon.cli.received import Listening
+
+
+def listen(
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="The port on 127.0.0.1; 0 takes a free one.")
+    ] = 9000,
+    secret: Annotated[
+        str | None, typer.Option("--secret", help="The webhook's secret. Others on this machine may see it.")
+    ] = None,
+    secret_file: Annotated[
+        Path | None, typer.Option("--secret-file", metavar="FILE", help="A file that holds the secret.")
+    ] = None,
+    status: Annotated[int, typer.Option("--status", min=200, max=599, help="The status to answer.")] = 200,
+    fail_first: Annotated[
+        int, typer.Option("--fail-first", min=0, metavar="N", help="Answer 503 to the first N requests.")
+    ] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each request.")] = False,
+) -> None:
+    """Receive deliveries on loopback until Ctrl-C, print each one and say whether its signature is valid.
+
+    A webhook to http://127.0.0.1 needs a daemon that runs with --dev.
+    """
+    from daemon.cli.inputs import read_secret
+    from daemon.cli.received import Listening
+
+    if secret and secret_file:
+        raise typer.BadParameter("--secret and --secret-file exclude each other: give one")
+    listening = Listening(secret or read_secret(secret_file), status, fail_first, as_json)
+    try:
+        _listen_until_stopped(port, listening)
+    except OSError as error:
+        raise CommandError(
+            f"Port {port} cannot be used ({error.strerror}): choose another with --port.", ExitCode.USAGE
+        ) from None
+
+
+def _listen_until_stopped(port: int, listening: "Listening") -> None:
+    import trio
+
+    from daemon.cli.received import run_listening
+
+    try:
+        trio.run(run_listening, port, listening)
+    except* typer.Exit:
+        pass  # whoever read what is printed has left (`| head`)

@@ -1,0 +1,66 @@
+"""`kakiyo-webhooks logs`: the daemon's structured log, followed, filtered and made readable."""
+
+import sys
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from daemon.cli.exits import ExitCode
+
+
+class Level(StrEnum):
+    """What `--level` takes, from the least to the most urgent."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+def logs(
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="The log file; - for standard input.")] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on as the log grows, also when it is rotated.")
+    ] = False,
+    unit: Annotated[str, typer.Option("--unit", help="The systemd unit whose journal is read.")] = "kakiyo-webhooks",
+    webhook_id: Annotated[str | None, typer.Option("--webhook", metavar="ID", help="Only about this webhook.")] = None,
+    team_id: Annotated[str | None, typer.Option("--team", metavar="ID", help="Only about this team.")] = None,
+    delivery_id: Annotated[
+        str | None, typer.Option("--delivery", metavar="ID", help="Only about this delivery.")
+    ] = None,
+    event_id: Annotated[str | None, typer.Option("--event-id", metavar="ID", help="Only about this event.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Only lines of this name, such as attempt_ended.")] = None,
+    level: Annotated[
+        Level | None, typer.Option("--level", help="Only lines of this level or a more urgent one.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", help="A time (2025-07-15T10:30:00Z) or an age (15m, 2h).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON lines unchanged.")] = False,
+) -> None:
+    """Read the log from a file, a pipe or (when neither is there) the journal."""
+    from daemon.cli.log_filter import LogFilter
+    from daemon.cli.log_lines import print_lines
+    from daemon.cli.moments import parse_moment
+
+    moment = parse_moment(since) if since else None
+    ids = {"webhookId": webhook_id, "teamId": team_id, "deliveryId": delivery_id, "eventId": event_id, "event": name}
+    chosen = LogFilter({field: value for field, value in ids.items() if value is not None}, level, moment)
+    try:
+        print_lines(_source(file, unit, follow), chosen, as_json)
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.DONE) from None
+
+
+def _source(file: Path | None, unit: str, follow: bool) -> Iterator[str]:
+    from daemon.cli import log_sources
+
+    if file == Path("-") or (file is None and not sys.stdin.isatty()):
+        return log_sources.read_pipe(sys.stdin.buffer)
+    if file is not None:
+        return log_sources.read_file(file, follow)
+    return log_sources.read_journal(unit, follow)

@@ -1,0 +1,34 @@
+"""Times on the command line: RFC 3339, as the API has them, or an age such as `90s`, `15m`, `2h`, `7d`."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from daemon.cli.exits import CommandError, ExitCode
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def parse_moment(text: str, now: datetime | None = None) -> datetime:
+    """Return the moment that `text` names: RFC 3339 (UTC where it has no offset), or an age before `now`.
+
+    Raises CommandError (USAGE) on anything else.
+    """
+    if age := re.fullmatch(r"(\d{1,5})([smhd])", text):
+        return (now or datetime.now(UTC)) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(
+            f"{text}: not a time: give 2025-07-15T10:30:00Z, or an age such as 15m, 2h or 7d.", ExitCode.USAGE
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def to_rfc3339(moment: datetime) -> str:
+    """Return the moment as the API writes it: `2025-07-15T10:30:00.000Z`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def api_time(text: str | None) -> str | None:
+    """Return what an option gave (see `parse_moment`) as the API writes it; None stays None."""
+    return None if text is None else to_rfc3339(parse_moment(text))

@@ -1,0 +1,38 @@
+"""The options that many commands share, each documented once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON exactly as it came.")]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", envvar="KAKIYO_WEBHOOKS_CONFIG", help="The daemon's configuration file (TOML)."
+    ),
+]
+StateDir = Annotated[
+    Path | None,
+    typer.Option("--state-dir", metavar="DIR", help="The daemon's state directory, where operator.key is found."),
+]
+ApiUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--api-url",
+        metavar="URL",
+        envvar="KAKIYO_WEBHOOKS_API_URL",
+        help='Where the API is: "http://host:port" or "unix:/path"; without it, the bind address of the settings.',
+    ),
+]
+TeamFilter = Annotated[
+    str | None,
+    typer.Option("--team", metavar="ID", help="The team; a team's own key needs none."),
+]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, max=200, help="How many to list.")]
+Cursor = Annotated[str | None, typer.Option("--cursor", help="Go on where the page that gave this cursor ended.")]
+AllPages = Annotated[bool, typer.Option("--all", help="List all pages.")]
+EventsOption = Annotated[
+    list[str] | None,
+    typer.Option("--event", metavar="TYPE", help="An event type to subscribe to, or '*' for all. May be repeated."),
+]

@@ -1,0 +1,97 @@
+"""What commands print: tables for people, JSON for scripts.
+
+A reader that leaves (`| head`) ends the command quietly.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from daemon.cli.exits import ExitCode
+
+_UNFOLDED = 2_000
+_STATUS_STYLES = {
+    "succeeded": "green",
+    "delivered": "green",
+    "active": "green",
+    "pending": "yellow",
+    "failed": "red",
+    "disabled": "red",
+    "cancelled": "bright_black",
+}
+
+
+def printable(text: str) -> str:
+    """Return `text` with control characters replaced: a receiver's answer must not steer the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+@contextmanager
+def quiet_when_reader_leaves() -> Iterator[None]:
+    """End the command with 0 and no message when stdout was closed by whoever read it."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more at its exit: let that go nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(ExitCode.DONE) from None
+
+
+def print_line(line: str) -> None:
+    """Print one line as it is, at once."""
+    with quiet_when_reader_leaves():
+        print(line, flush=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on one line, for what is not the API's own text."""
+    print_line(json.dumps(value, ensure_ascii=False))
+
+
+def render(*parts: Any) -> None:
+    """Print Rich renderables, and strings that are ours (with markup), on stdout."""
+    # Without a terminal nothing is folded: a line is a row, for grep and awk.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
+    with console.capture() as captured:
+        console.print(*parts)
+    with quiet_when_reader_leaves():
+        print(captured.get(), end="", flush=True)
+
+
+def cell(value: Any) -> Text:
+    """Return one table cell: a dash for nothing, a colour for a status, nothing in it taken as markup."""
+    if value is None or value == "" or value == []:
+        return Text("-", style="bright_black")
+    if isinstance(value, bool):
+        return Text("yes" if value else "no")
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return Text(printable(text), style=_STATUS_STYLES.get(text, ""))
+
+
+def table_of(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """Return a table whose first column is never cut, so that ids can be copied."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for place, column in enumerate(columns):
+        table.add_column(column, no_wrap=place == 0, overflow="fold")
+    for row in rows:
+        table.add_row(*map(cell, row))
+    return table
+
+
+def record_of(pairs: Iterable[tuple[str, Any]]) -> Table:
+    """Return one thing's fields, one below the other."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs:
+        table.add_row(name, cell(value))
+    return table

@@ -1,0 +1,48 @@
+"""Answers of the API, printed: one thing, or a list page by page (SPEC "HTTP API")."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from daemon.cli.client import Client, Query, Reply
+from daemon.cli.output import print_line, record_of, render, table_of
+
+Row = Callable[[dict[str, Any]], Sequence[Any]]
+Fields = Callable[[dict[str, Any]], Iterable[tuple[str, Any]]]
+
+
+def print_reply(reply: Reply, as_json: bool, fields: Fields) -> None:
+    """Print an answer as it came, or as the names and values that `fields` makes of it."""
+    if as_json:
+        print_line(reply.text)
+    else:
+        render(record_of(fields(reply.value)))
+
+
+def print_list(
+    client: Client, path: str, query: Query, columns: Sequence[str], row: Row, *, every_page: bool, as_json: bool
+) -> None:
+    """Print one page, or all of them as if they were one.
+
+    As JSON one page is printed as it came, and all pages as `{"items": […], "nextCursor": null}`.
+    """
+    if every_page:
+        items = [item for page in client.pages(path, query) for item in page.value["items"]]
+        text = json.dumps({"items": items, "nextCursor": None}, ensure_ascii=False) if as_json else ""
+        cursor = None
+    else:
+        page = client.get(path, query)
+        items, cursor, text = page.value["items"], page.value["nextCursor"], page.text
+    if as_json:
+        print_line(text)
+    else:
+        _print_table(columns, items, row, cursor)
+
+
+def _print_table(columns: Sequence[str], items: Sequence[dict[str, Any]], row: Row, cursor: str | None) -> None:
+    if not items:
+        render("[bright_black]none[/]")
+        return
+    render(table_of(columns, map(row, items)))
+    if cursor:
+        render(f"[bright_black]There are more: add --all, or --cursor {cursor}[/]")

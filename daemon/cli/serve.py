@@ -1,0 +1,56 @@
+"""`kakiyo-webhooks serve` and `check-config`: running the daemon, and looking at its settings first."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli.options import ConfigFile, StateDir
+
+_Bind = Annotated[
+    str | None,
+    typer.Option(
+        "--bind", metavar="ADDRESS", help='Where the API listens: "host:port", "unix:/path" or "fd://number".'
+    ),
+]
+_Dev = Annotated[bool, typer.Option("--dev", help="Allow http receivers, and such on loopback and private addresses.")]
+
+
+def serve(config: ConfigFile = None, dev: _Dev = False, bind: _Bind = None, state_dir: StateDir = None) -> None:
+    """Run the daemon until SIGTERM or SIGINT."""
+    from daemon.cli.settings import read_settings
+
+    settings = read_settings(config, state_dir, bind, dev)
+    from daemon.app import serve as run
+
+    raise typer.Exit(run(settings))
+
+
+def check_config(
+    config: ConfigFile = None,
+    dev: _Dev = False,
+    bind: _Bind = None,
+    state_dir: StateDir = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the settings as JSON.")] = False,
+) -> None:
+    """Print the settings in effect, or what is wrong with them."""
+    from daemon.cli.output import print_json, print_line
+    from daemon.cli.settings import read_settings
+
+    # No setting is a secret: passwords and keys stand in files that the settings name.
+    shown = read_settings(config, state_dir, bind, dev).model_dump(mode="json", by_alias=True)
+    if as_json:
+        print_json(shown)
+        return
+    for line in _lines(shown):
+        print_line(line)
+    print_line("The settings are ok.")
+
+
+def _lines(settings: dict[str, Any], within: str = "") -> list[str]:
+    lines = []
+    for name, value in settings.items():
+        lines += (
+            _lines(value, f"{within}{name}.") if isinstance(value, dict) else [f"{within}{name} = {json.dumps(value)}"]
+        )
+    return lines

@@ -1,0 +1,35 @@
+"""The daemon's settings, as the commands' options name them."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daemon.cli.exits import CommandError, ExitCode
+
+if TYPE_CHECKING:  # pydantic takes a quarter of a second to import: only the commands that read settings pay for it
+    from daemon.config import Settings
+
+
+def read_settings(
+    config: Path | None, state_dir: Path | None = None, bind: str | None = None, dev: bool = False
+) -> "Settings":
+    """Return the settings from the file, the environment and these options, which win.
+
+    Raises CommandError (USAGE) with one line for each wrong setting.
+    """
+    from daemon.config import ConfigError, load_settings
+
+    try:
+        return load_settings(config, _given(state_dir, bind, dev))
+    except ConfigError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from None
+
+
+def _given(state_dir: Path | None, bind: str | None, dev: bool) -> dict[str, Any]:
+    flags: dict[str, Any] = {}
+    if state_dir is not None:
+        flags["state_dir"] = state_dir.absolute()
+    if bind is not None:
+        flags["api"] = {"bind": bind}
+    if dev:
+        flags["dev"] = True
+    return flags

@@ -1,0 +1,85 @@
+"""`kakiyo-webhooks teams`: the tenants."""
+
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli.options import AllPages, ApiUrl, AsJson, ConfigFile, Cursor, Limit, StateDir
+
+_Emails = Annotated[
+    list[str] | None,
+    typer.Option("--email", metavar="ADDRESS", help="Where to write when a webhook is disabled. May be repeated."),
+]
+_COLUMNS = ("id", "name", "notification emails", "created")
+
+
+def build_teams() -> typer.Typer:
+    """Return the group."""
+    group = typer.Typer(name="teams", help="Make, list and change teams.", no_args_is_help=True)
+    group.command("create")(create)
+    group.command("list")(list_teams)
+    group.command("update")(update)
+    return group
+
+
+def create(
+    name: Annotated[str, typer.Option("--name", help="The team's name.")],
+    team_id: Annotated[str | None, typer.Option("--id", help="The id to give it; without it one is made.")] = None,
+    emails: _Emails = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Make a team."""
+    from daemon.cli.client import connect, present
+
+    with connect(api_url, config, state_dir) as client:
+        body = present({"id": team_id, "name": name, "notificationEmails": emails})
+        _print_team(client.send("POST", "/v1/teams", body), as_json)
+
+
+def list_teams(
+    limit: Limit = None,
+    cursor: Cursor = None,
+    every_page: AllPages = False,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """List the teams."""
+    from daemon.cli.client import connect
+    from daemon.cli.replies import print_list
+
+    with connect(api_url, config, state_dir) as client:
+        query = {"limit": limit, "cursor": cursor}
+        print_list(client, "/v1/teams", query, _COLUMNS, _row, every_page=every_page, as_json=as_json)
+
+
+def update(
+    team_id: Annotated[str, typer.Argument(metavar="TEAM")],
+    name: Annotated[str | None, typer.Option("--name", help="A new name.")] = None,
+    emails: _Emails = None,
+    no_emails: Annotated[bool, typer.Option("--no-emails", help="Write to nobody.")] = False,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Change a team's name, or its notification emails (the addresses given replace all that were there)."""
+    from daemon.cli.client import connect, path_of, present
+
+    with connect(api_url, config, state_dir) as client:
+        body = present({"name": name, "notificationEmails": [] if no_emails else emails})
+        _print_team(client.send("PATCH", path_of("teams", team_id), body), as_json)
+
+
+def _row(team: dict[str, Any]) -> tuple[Any, ...]:
+    return team["id"], team["name"], team["notificationEmails"], team["createdAt"]
+
+
+def _print_team(reply: Any, as_json: bool) -> None:
+    from daemon.cli.replies import print_reply
+
+    print_reply(reply, as_json, lambda team: zip(_COLUMNS, _row(team), strict=True))

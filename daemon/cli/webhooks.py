@@ -1,0 +1,239 @@
+"""`kakiyo-webhooks webhooks`: the registered receivers."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from daemon.cli.options import AllPages, ApiUrl, AsJson, ConfigFile, Cursor, EventsOption, Limit, StateDir, TeamFilter
+
+_WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK")]
+_SecretFile = Annotated[
+    Path | None,
+    typer.Option("--secret-file", metavar="FILE", help="A file that holds the secret ('-': standard input)."),
+]
+_GenerateSecret = Annotated[
+    bool, typer.Option("--generate-secret", help="Have a whsec_ secret made; it is shown once.")
+]
+
+
+def build_webhooks() -> typer.Typer:
+    """Return the group."""
+    group = typer.Typer(name="webhooks", help="Register, change, test and recover webhooks.", no_args_is_help=True)
+    group.command("create")(create)
+    group.command("list")(list_webhooks)
+    group.command("show")(show)
+    group.command("update")(update)
+    group.command("enable")(enable)
+    group.command("disable")(disable)
+    group.command("delete")(delete)
+    group.command("test")(send_test)
+    group.command("recover")(recover)
+    return group
+
+
+def create(
+    name: Annotated[str, typer.Option("--name", help='A label, such as "CRM Sync".')],
+    url: Annotated[str, typer.Option("--url", help="The https endpoint that will get the POST requests.")],
+    events: Annotated[
+        list[str], typer.Option("--event", metavar="TYPE", help="An event type, or '*' for all. May be repeated.")
+    ],
+    team_id: TeamFilter = None,
+    secret_file: _SecretFile = None,
+    generate_secret: _GenerateSecret = False,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Register a webhook."""
+    from daemon.cli.client import connect, present
+
+    secret = _chosen_secret(secret_file, generate_secret)
+    with connect(api_url, config, state_dir) as client:
+        body = present({"teamId": team_id, "name": name, "url": url, "events": events, "secret": secret})
+        _print_webhook(client.send("POST", "/v1/webhooks", body), as_json)
+
+
+def list_webhooks(
+    team_id: TeamFilter = None,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    every_page: AllPages = False,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """List the webhooks."""
+    from daemon.cli.client import connect
+    from daemon.cli.replies import print_list
+
+    with connect(api_url, config, state_dir) as client:
+        query = {"teamId": team_id, "limit": limit, "cursor": cursor}
+        columns = ("id", "name", "state", "failures", "events", "url")
+        print_list(client, "/v1/webhooks", query, columns, _row, every_page=every_page, as_json=as_json)
+
+
+def show(
+    webhook_id: _WebhookId,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Show one webhook."""
+    from daemon.cli.client import connect, path_of
+
+    with connect(api_url, config, state_dir) as client:
+        _print_webhook(client.get(path_of("webhooks", webhook_id)), as_json)
+
+
+def update(
+    webhook_id: _WebhookId,
+    name: Annotated[str | None, typer.Option("--name", help="A new label.")] = None,
+    url: Annotated[str | None, typer.Option("--url", help="A new endpoint.")] = None,
+    events: EventsOption = None,
+    secret_file: _SecretFile = None,
+    generate_secret: _GenerateSecret = False,
+    no_secret: Annotated[bool, typer.Option("--no-secret", help="Remove the secret: deliveries go unsigned.")] = False,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Change a webhook (the event types given replace all that were there)."""
+    from daemon.cli.client import connect, path_of, present
+
+    secret = _chosen_secret(secret_file, generate_secret)
+    changes = present({"name": name, "url": url, "events": events, "secret": secret})
+    if no_secret and secret:
+        raise typer.BadParameter("--no-secret and a secret exclude each other: give one")
+    if no_secret:
+        changes["secret"] = None
+    with connect(api_url, config, state_dir) as client:
+        _print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), changes), as_json)
+
+
+def enable(
+    webhook_id: _WebhookId,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Enable a webhook again, and set its failure counter to 0."""
+    from daemon.cli.client import connect, path_of
+
+    with connect(api_url, config, state_dir) as client:
+        _print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), {"active": True}), as_json)
+
+
+def disable(
+    webhook_id: _WebhookId,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Disable a webhook: its pending deliveries are cancelled, and it gets no more."""
+    from daemon.cli.client import connect, path_of
+
+    with connect(api_url, config, state_dir) as client:
+        _print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), {"active": False}), as_json)
+
+
+def delete(
+    webhook_id: _WebhookId,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Delete a webhook: its pending deliveries are cancelled."""
+    from daemon.cli.client import connect, path_of
+    from daemon.cli.output import print_line
+
+    with connect(api_url, config, state_dir) as client:
+        client.delete(path_of("webhooks", webhook_id))
+    print_line(f"Deleted {webhook_id}.")
+
+
+def send_test(
+    event: Annotated[str, typer.Option("--type", metavar="TYPE", help="The event type to try.")],
+    team_id: TeamFilter = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Send a test event to all active webhooks of the team that subscribe to it."""
+    from daemon.cli.client import connect, present
+    from daemon.cli.output import print_line, render, table_of
+
+    with connect(api_url, config, state_dir) as client:
+        reply = client.send("POST", "/v1/webhooks/test", present({"teamId": team_id, "event": event}))
+    if as_json:
+        print_line(reply.text)
+    elif rows := [(delivery["id"], delivery["webhookId"]) for delivery in reply.value["deliveries"]]:
+        render(table_of(("delivery", "webhook"), rows))
+    else:
+        print_line(f"No active webhook subscribes to {event}: nothing was sent.")
+
+
+def recover(
+    webhook_id: _WebhookId,
+    since: Annotated[str, typer.Option("--since", help="A time (2025-07-15T10:30:00Z) or an age (15m, 2h, 7d).")],
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Queue again, in order, every event since then that the webhook subscribes to and never got."""
+    from daemon.cli.client import connect, path_of
+    from daemon.cli.moments import api_time
+    from daemon.cli.replies import print_reply
+
+    body = {"since": api_time(since)}
+    with connect(api_url, config, state_dir) as client:
+        print_reply(client.send("POST", path_of("webhooks", webhook_id, "recover"), body), as_json, dict.items)
+
+
+def _chosen_secret(file: Path | None, generate: bool) -> str | None:
+    from daemon.cli.inputs import read_secret
+
+    if generate and file:
+        raise typer.BadParameter("--generate-secret and --secret-file exclude each other: give one")
+    return "generate" if generate else read_secret(file)
+
+
+def _state(webhook: dict[str, Any]) -> str:
+    return "active" if webhook["active"] else "disabled"
+
+
+def _row(webhook: dict[str, Any]) -> tuple[Any, ...]:
+    name, failures = webhook["name"], webhook["consecutiveFailures"]
+    return webhook["id"], name, _state(webhook), failures, webhook["events"], webhook["url"]
+
+
+def _print_webhook(reply: Any, as_json: bool) -> None:
+    from daemon.cli.replies import print_reply
+
+    print_reply(reply, as_json, _fields)
+
+
+def _fields(webhook: dict[str, Any]) -> list[tuple[str, Any]]:
+    fields = [
+        ("id", webhook["id"]),
+        ("team", webhook["teamId"]),
+        ("name", webhook["name"]),
+        ("url", webhook["url"]),
+        ("events", webhook["events"]),
+        ("state", _state(webhook)),
+        ("failures in a row", webhook["consecutiveFailures"]),
+        ("disabled because", webhook["disabledReason"]),
+        ("disabled at", webhook["disabledAt"]),
+        ("signed", webhook["hasSecret"]),
+        ("created", webhook["createdAt"]),
+        ("updated", webhook["updatedAt"]),
+    ]
+    return [*fields, ("secret (shown this once)", webhook["secret"])] if webhook.get("secret") else fields

@@ -1,0 +1,291 @@
+"""Each command asks what SPEC "HTTP API" says."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from daemon.cli.moments import parse_moment, to_rfc3339
+
+WEBHOOK = {
+    "id": "wh_1",
+    "teamId": "t",
+    "name": "n",
+    "url": "https://x",
+    "events": ["*"],
+    "active": True,
+    "consecutiveFailures": 0,
+    "disabledReason": None,
+    "disabledAt": None,
+    "hasSecret": False,
+    "createdAt": "2025-01-01T00:00:00.000Z",
+    "updatedAt": "2025-01-01T00:00:00.000Z",
+}
+DELIVERY = {
+    "id": "dlv_1",
+    "eventId": "evt_1",
+    "webhookId": "wh_1",
+    "teamId": "t",
+    "event": "linkedin.message.sent",
+    "status": "failed",
+    "test": False,
+    "attemptsMade": 1,
+    "nextAttemptAt": None,
+    "createdAt": "2025-01-01T00:00:00.000Z",
+    "completedAt": None,
+    "cancelReason": None,
+    "waitingForCredits": False,
+}
+ATTEMPT = {
+    "number": 1,
+    "startedAt": "2025-01-01T00:00:00.000Z",
+    "durationMs": 12,
+    "outcome": "http_error",
+    "status": 500,
+    "error": "The receiver answered 500",
+    "responseHeaders": [],
+    "responseBody": "oh \x1b[2Jno [red]",
+}
+TEAM = {"id": "t", "name": "n", "notificationEmails": ["a@b.c"], "createdAt": "2025-01-01T00:00:00.000Z"}
+NEW_KEY = {"id": "key_1", "teamId": "t", "name": "n", "key": "shown-once", "createdAt": "2025-01-01T00:00:00.000Z"}
+CREDIT = {"teamId": "t", "balance": -4, "perDelivery": 2, "enforce": False}
+ENTRY = {"id": "c_1", "teamId": "t", "amount": 5, "balanceAfter": 5, "createdAt": "x", "deliveryId": None, "note": "hi"}
+EVENT = {
+    "id": "evt_1",
+    "teamId": "t",
+    "event": "a.b",
+    "timestamp": "x",
+    "acceptedAt": "y",
+    "test": False,
+    "body": {"data": {"é": 1}},
+    "deliveries": [DELIVERY],
+}
+EVENT_TYPE = {"id": "a.b", "name": "a.b", "description": "It happened", "category": "message"}
+RECEIPT = {"id": "evt_1", "deliveries": 3}
+
+
+def _list(*items: dict[str, Any]) -> dict[str, Any]:
+    return {"items": list(items), "nextCursor": None}
+
+
+# The command, the request that it makes (method, target, JSON body), the answer, and what a person must then see.
+CASES = [
+    (
+        "teams create --name n --id t --email a@b.c",
+        ("POST", "/v1/teams", {"id": "t", "name": "n", "notificationEmails": ["a@b.c"]}),
+        TEAM,
+        "a@b.c",
+    ),
+    ("teams create --name n", ("POST", "/v1/teams", {"name": "n"}), TEAM, "n"),
+    ("teams list --limit 5", ("GET", "/v1/teams?limit=5", None), _list(TEAM), "a@b.c"),
+    ("teams update t --no-emails", ("PATCH", "/v1/teams/t", {"notificationEmails": []}), TEAM, "n"),
+    ("keys create --team t --name n", ("POST", "/v1/teams/t/keys", {"name": "n"}), NEW_KEY, "shown-once"),
+    ("keys list --team t", ("GET", "/v1/teams/t/keys", None), _list(NEW_KEY), "key_1"),
+    ("keys revoke key_1", ("DELETE", "/v1/keys/key_1", None), None, "Revoked key_1."),
+    (
+        "webhooks create --team t --name n --url https://x --event a.b --event c.d --generate-secret",
+        (
+            "POST",
+            "/v1/webhooks",
+            {"teamId": "t", "name": "n", "url": "https://x", "events": ["a.b", "c.d"], "secret": "generate"},
+        ),
+        {**WEBHOOK, "secret": "whsec_x"},
+        "whsec_x",
+    ),
+    ("webhooks list --team t", ("GET", "/v1/webhooks?teamId=t", None), _list(WEBHOOK), "https://x"),
+    ("webhooks show wh_1", ("GET", "/v1/webhooks/wh_1", None), WEBHOOK, "active"),
+    ("webhooks show ../teams", ("GET", "/v1/webhooks/..%2Fteams", None), WEBHOOK, "active"),
+    (
+        "webhooks update wh_1 --name m --no-secret",
+        ("PATCH", "/v1/webhooks/wh_1", {"name": "m", "secret": None}),
+        WEBHOOK,
+        "active",
+    ),
+    ("webhooks enable wh_1", ("PATCH", "/v1/webhooks/wh_1", {"active": True}), WEBHOOK, "active"),
+    (
+        "webhooks disable wh_1",
+        ("PATCH", "/v1/webhooks/wh_1", {"active": False}),
+        {**WEBHOOK, "active": False},
+        "disabled",
+    ),
+    ("webhooks delete wh_1", ("DELETE", "/v1/webhooks/wh_1", None), None, "Deleted wh_1."),
+    (
+        "webhooks test --team t --type a.b",
+        ("POST", "/v1/webhooks/test", {"teamId": "t", "event": "a.b"}),
+        {"event": "a.b", "deliveries": [{"id": "dlv_1", "webhookId": "wh_1"}]},
+        "dlv_1",
+    ),
+    (
+        "webhooks test --type a.b",
+        ("POST", "/v1/webhooks/test", {"event": "a.b"}),
+        {"event": "a.b", "deliveries": []},
+        "No active webhook",
+    ),
+    (
+        "webhooks recover wh_1 --since 2025-07-15T12:30:00+02:00",
+        ("POST", "/v1/webhooks/wh_1/recover", {"since": "2025-07-15T10:30:00.000Z"}),
+        {"deliveries": 7},
+        "7",
+    ),
+    (
+        'events send --team t --type a.b --data {"x":1} --timestamp 2025-07-15T10:30:00Z',
+        (
+            "POST",
+            "/v1/events",
+            {"event": "a.b", "teamId": "t", "timestamp": "2025-07-15T10:30:00.000Z", "data": {"x": 1}},
+        ),
+        RECEIPT,
+        "evt_1",
+    ),
+    ("events show evt_1", ("GET", "/v1/events/evt_1", None), EVENT, "é"),
+    ("events types", ("GET", "/v1/webhooks/test/events", None), _list(EVENT_TYPE), "It happened"),
+    ("events example a.b", ("GET", "/v1/webhooks/test/example/a.b", None), {"event": "a.b"}, "a.b"),
+    (
+        "deliveries list --team t --webhook wh_1 --status failed --type a.b --since 2025-07-15T10:30:00Z --cursor c",
+        (
+            "GET",
+            "/v1/deliveries?teamId=t&webhookId=wh_1&status=failed&event=a.b&since=2025-07-15T10%3A30%3A00.000Z&cursor=c",
+            None,
+        ),
+        _list(DELIVERY),
+        "dlv_1",
+    ),
+    (
+        "deliveries show dlv_1",
+        ("GET", "/v1/deliveries/dlv_1", None),
+        {**DELIVERY, "attempts": [ATTEMPT]},
+        "The receiver answered 500",
+    ),
+    ("deliveries resend dlv_1", ("POST", "/v1/deliveries/dlv_1/resend", {}), DELIVERY, "dlv_1"),
+    ("credits show --team t", ("GET", "/v1/credits?teamId=t", None), CREDIT, "-4"),
+    (
+        "credits grant --team t --amount 5 --note hi",
+        ("POST", "/v1/credits/grants", {"teamId": "t", "amount": 5, "note": "hi"}),
+        ENTRY,
+        "+5",
+    ),
+    ("credits entries", ("GET", "/v1/credits/entries", None), _list(ENTRY), "hi"),
+]
+
+
+@pytest.mark.parametrize(("command", "request_", "answer", "shown"), CASES, ids=[case[0][:40] for case in CASES])
+def test_a_command_makes_the_request_of_the_contract_and_shows_the_answer(
+    run: Any, api: Any, command: str, request_: tuple[str, str, Any], answer: Any, shown: str
+) -> None:
+    api.answers = [(204, "") if answer is None else (200, json.dumps(answer))]
+    ended = run(*command.split(" "))
+    assert (ended.code, ended.err) == (0, "")
+    method, target, body = request_
+    assert (api.last.method, api.last.target) == (method, target)
+    assert (json.loads(api.last.body) if api.last.body else None) == body
+    assert shown in ended.out
+
+
+WITH_JSON = [case for case in CASES if case[2] is not None and not case[0].startswith("events example")]
+
+
+@pytest.mark.parametrize(
+    ("command", "request_", "answer", "shown"), WITH_JSON, ids=[case[0][:40] for case in WITH_JSON]
+)
+def test_with_json_the_answer_is_printed_exactly_as_it_came(
+    run: Any, api: Any, command: str, request_: Any, answer: Any, shown: str
+) -> None:
+    odd = json.dumps(answer, ensure_ascii=False, indent=1).replace('": ', '" :   ')
+    api.answers = [(200, odd)]
+    ended = run(*command.split(" "), "--json")
+    assert (ended.code, ended.out, ended.err) == (0, odd + "\n", "")
+
+
+def test_the_key_goes_out_as_a_bearer_token(run: Any, api: Any) -> None:
+    api.answers = [(200, json.dumps(CREDIT))]
+    run("credits", "show")
+    assert api.last.headers["authorization"] == "Bearer a-key-of-the-test"
+
+
+def test_all_pages_are_followed_and_printed_as_one(run: Any, api: Any) -> None:
+    first = json.dumps({"items": [TEAM], "nextCursor": "c+1"})
+    api.answers = [(200, first), (200, json.dumps(_list({**TEAM, "id": "u"})))]
+    ended = run("teams", "list", "--all", "--json")
+    assert [item["id"] for item in json.loads(ended.out)["items"]] == ["t", "u"]
+    assert json.loads(ended.out)["nextCursor"] is None
+    assert [asked.target for asked in api.asked] == ["/v1/teams", "/v1/teams?cursor=c%2B1"]
+
+
+def test_one_page_says_how_to_go_on(run: Any, api: Any) -> None:
+    api.answers = [(200, json.dumps({"items": [TEAM], "nextCursor": "c1"}))]
+    ended = run("teams", "list")
+    assert "--cursor c1" in ended.out
+    assert len(api.asked) == 1
+
+
+def test_an_idempotency_key_goes_out_as_its_header(run: Any, api: Any) -> None:
+    api.answers = [(202, json.dumps(RECEIPT))]
+    run("events", "send", "--type", "a.b", "--data", "{}", "--idempotency-key", "once")
+    assert api.last.headers["idempotency-key"] == "once"
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type"),
+    [(b'{"event":1}\n{"event":2}\n', "application/x-ndjson"), (b' [{"event":1}]', "application/json")],
+)
+def test_a_batch_is_sent_byte_for_byte(run: Any, api: Any, tmp_path: Path, content: bytes, media_type: str) -> None:
+    api.answers = [(202, json.dumps({"receipts": [RECEIPT]}))] * 2
+    (tmp_path / "events").write_bytes(content)
+    assert "evt_1" in run("events", "batch", str(tmp_path / "events")).out
+    assert run("events", "batch", "-", stdin=content).code == 0
+    assert [(asked.target, asked.body) for asked in api.asked] == [("/v1/events/batch", content)] * 2
+    assert api.last.headers["content-type"] == media_type
+
+
+def test_data_comes_from_a_file_or_from_standard_input(run: Any, api: Any, tmp_path: Path) -> None:
+    api.answers = [(202, json.dumps(RECEIPT))] * 2
+    (tmp_path / "data.json").write_text('{"from": "file"}')
+    run("events", "send", "--type", "a.b", "--data", f"@{tmp_path / 'data.json'}")
+    run("events", "send", "--type", "a.b", "--data", "-", stdin=b'{"from": "stdin"}')
+    assert [json.loads(asked.body)["data"]["from"] for asked in api.asked] == ["file", "stdin"]
+
+
+def test_a_secret_comes_from_a_file_without_its_line_break(run: Any, api: Any, tmp_path: Path) -> None:
+    api.answers = [(201, json.dumps(WEBHOOK))]
+    (tmp_path / "secret").write_text("s3cret\n")
+    run("webhooks", "update", "wh_1", "--secret-file", str(tmp_path / "secret"))
+    assert json.loads(api.last.body) == {"secret": "s3cret"}
+
+
+def test_secret_options_that_exclude_each_other_send_nothing(run: Any, api: Any, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s3cret\n")
+    ended = run("webhooks", "update", "wh_1", "--secret-file", str(tmp_path / "secret"), "--generate-secret")
+    assert ended.code == 2
+    assert run("webhooks", "update", "wh_1", "--no-secret", "--generate-secret").code == 2
+    assert api.asked == []
+
+
+def test_a_receivers_answer_cannot_steer_the_terminal(run: Any, api: Any) -> None:
+    api.answers = [(200, json.dumps({**DELIVERY, "attempts": [ATTEMPT]}))]
+    ended = run("deliveries", "show", "dlv_1")
+    assert "\x1b" not in ended.out
+    assert "oh �[2Jno [red]" in ended.out
+
+
+def test_a_delivery_that_waits_for_credits_says_so(run: Any, api: Any) -> None:
+    api.answers = [(200, json.dumps(_list({**DELIVERY, "status": "pending", "waitingForCredits": True})))]
+    assert "pending, waits for credits" in run("deliveries", "list").out
+
+
+def test_an_age_is_a_time_before_now() -> None:
+    now = datetime(2025, 7, 15, 10, 30, tzinfo=UTC)
+    assert to_rfc3339(parse_moment("90m", now)) == "2025-07-15T09:00:00.000Z"
+    assert to_rfc3339(parse_moment("7d", now)) == "2025-07-08T10:30:00.000Z"
+
+
+def test_a_time_without_an_offset_is_utc() -> None:
+    assert parse_moment("2025-07-15T10:30:00") == datetime(2025, 7, 15, 10, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "5", "1w", "", "-3h", "9999999d"])
+def test_what_is_no_time_is_wrong_usage(run: Any, api: Any, text: str) -> None:
+    ended = run("deliveries", "list", f"--since={text}")
+    assert ended.code == 2
+    assert api.asked == []
