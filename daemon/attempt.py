@@ -125,7 +125,8 @@ def _judge(response: httpx.Response | None) -> _Failure | None:
     assert response is not None
     if 200 <= response.status_code < 300:
         return None
-    return OutcomeKind.HTTP_ERROR, f"the receiver answered {response.status_code}"
+    hint = ", and redirects are not followed" if response.has_redirect_location else ""
+    return OutcomeKind.HTTP_ERROR, f"the receiver answered {response.status_code}{hint}"
 
 
 def _timeout(request: httpx.Request, received: _Received, timeout_s: float) -> _Failure:

@@ -18,6 +18,7 @@ _LOCK = "lock"
 def use_state_dir(path: Path) -> Iterator[None]:
     """Make the directory if need be (0700) and hold it for this process alone. Raises ConfigError if that fails."""
     try:
+        os.umask(0o077)  # the database holds secrets: what is written here is for this user alone
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:

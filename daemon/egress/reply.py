@@ -27,12 +27,14 @@ class Reply:
         self._interim = 0
         self._head_bytes = 0
         self._bytes_without_body = 0
+        self._failure: BaseException | None = None
         self._ends_with_connection = False
 
     def feed(self, data: bytes) -> None:
-        """Take what arrived. Raises httpx.RemoteProtocolError when it is malformed or breaks a bound.
+        """Take what arrived. Raises httpx.RemoteProtocolError when the head is malformed or breaks a bound.
 
         The bounds: 64 KiB and 100 fields for the head, with its interim responses and trailers; 10 interim responses.
+        What is wrong behind the head is raised by `take_body` in its place, however the bytes were cut on the way.
         """
         self._bytes_without_body += len(data)
         parser = self._parser
@@ -40,11 +42,11 @@ class Reply:
         try:
             parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
-            self._stop_at(error.__context__ or error)
+            self._fail(error.__context__ or error)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._stop_at(httpx.RemoteProtocolError(f"the receiver's response is not valid HTTP/1.1 ({error})"))
-        if self._bytes_without_body > _LONGEST_HEAD and not self.complete:
-            raise _too_much("a head or trailer of more than 64 KiB")
+            self._fail(httpx.RemoteProtocolError(f"the receiver's response is not valid HTTP/1.1 ({error})"))
+        if self._bytes_without_body > _LONGEST_HEAD:
+            self._fail(_too_much("a head or trailer of more than 64 KiB"))
         if self.complete:
             self._parser = None  # it refers back to this object: do not leave the pair to the garbage collector
 
@@ -58,15 +60,23 @@ class Reply:
         self._parser = None
 
     def take_body(self) -> bytes:
-        """Return the body that came since the last call, with no more than what one feed brought, undecoded."""
+        """Return the body that came since the last call, undecoded, b"" if none did.
+
+        Raises httpx.RemoteProtocolError when all of it is taken and what followed was malformed or broke a bound.
+        """
         body = b"".join(self._body)
         self._body.clear()
+        if not body and self._failure is not None:
+            raise self._failure
         return body
 
-    def _stop_at(self, error: BaseException) -> None:
-        if not self.complete:
+    def _fail(self, error: BaseException) -> None:
+        if self.status is None:
             raise error
-        self.reusable = False  # what followed the response was not for us, and so the next bytes would not be either
+        if self.complete:
+            self.reusable = False  # what followed the response is not for us, nor would be what comes next
+        else:
+            self._failure = error
 
     def on_message_begin(self) -> None:
         """Parser callback."""

@@ -126,7 +126,8 @@ class TlsWire(Wire):
         rest = memoryview(self._outgoing.read())
         while rest:
             await self.wait_writable()
-            rest = rest[self.send_now(rest) :]
+            with suppress(BlockingIOError):
+                rest = rest[self.send_now(rest) :]
 
     def _send_alert(self) -> None:
         with suppress(OSError):

@@ -1,0 +1,41 @@
+import ssl
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from daemon.egress.resolver import Resolve
+from daemon.egress.tls import make_tls_context
+from daemon.egress.transport import EndpointTransport
+from daemon.egress.urls import EgressRules
+from tests.egress.posting import LOOPBACK, resolving_to
+from tests.support.tls import TestAuthority, make_authority
+
+MakeTransport = Callable[..., EndpointTransport]
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> TestAuthority:
+    return make_authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def client_tls(authority: TestAuthority) -> ssl.SSLContext:
+    return make_tls_context(authority.ca_file)
+
+
+@pytest.fixture
+async def make_transport(client_tls: ssl.SSLContext) -> AsyncIterator[MakeTransport]:
+    made: list[EndpointTransport] = []
+
+    def make(resolve: Resolve | None = None, rules: EgressRules = LOOPBACK, idle_s: float = 30) -> EndpointTransport:
+        made.append(EndpointTransport(rules, resolve or resolving_to("127.0.0.1"), client_tls, idle_s))
+        return made[-1]
+
+    yield make
+    for transport in made:
+        await transport.aclose()
+
+
+@pytest.fixture
+def transport(make_transport: MakeTransport) -> EndpointTransport:
+    return make_transport()

@@ -1,0 +1,46 @@
+"""What the tests of the way out share: rules for loopback, a resolver of the tests' own, a POST, descriptors."""
+
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+
+import httpx
+import trio
+
+from daemon.egress.addresses import Address
+from daemon.egress.resolver import Resolve
+from daemon.egress.transport import EndpointTransport
+from daemon.egress.urls import EgressRules
+
+LOOPBACK = EgressRules(allow_http=True, allow_networks=(ip_network("127.0.0.0/8"), ip_network("::1/128")))
+
+
+def resolving_to(*addresses: str) -> Resolve:
+    """A resolver that gives these addresses for every name."""
+
+    async def resolve(host: str, port: int) -> Sequence[Address]:
+        await trio.lowlevel.checkpoint()
+        return [ip_address(address) for address in addresses]
+
+    return resolve
+
+
+async def post(transport: EndpointTransport, url: str, body: bytes = b"{}", keep: int = 4096) -> tuple[int, bytes]:
+    """POST the body; return the status and the first `keep` bytes of the response, at most 10 s later."""
+    with trio.fail_after(10):
+        response = await transport.handle_async_request(httpx.Request("POST", url, content=body))
+        kept = bytearray()
+        try:
+            assert isinstance(response.stream, httpx.AsyncByteStream)
+            async for chunk in response.stream:
+                kept += chunk[: keep - len(kept)]
+                if len(kept) == keep:
+                    break
+        finally:
+            await response.aclose()
+        return response.status_code, bytes(kept)
+
+
+def open_descriptors() -> int:
+    """How many descriptors this process has open."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
