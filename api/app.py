@@ -1,0 +1,101 @@
+"""The application: every route of the tables, bound to the daemon's handles (DESIGN "Rooms")."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from pydantic import BaseModel
+from quart import Request, Response
+from quart.globals import request_ctx
+from quart_trio import QuartTrio
+from werkzeug.routing import BaseConverter
+
+from api import credits, deliveries, events, health, keys, openapi, teams, testing, webhook_routes
+from api.auth import authenticate
+from api.json_body import JSON, read_json
+from api.problems import answer_error
+from api.query import NoQuery, read_query
+from api.request import ApiRequest
+from api.route import Access, Answer, Call, Route
+from daemon.handles import Handles
+
+BODY_TIMEOUT_S = 15
+OPEN = (Access.LOCAL, Access.LOCAL_OPERATOR)
+
+View = Callable[..., Awaitable[Response]]
+
+_DESCRIBED: tuple[Route, ...] = (
+    *events.ROUTES,
+    *webhook_routes.ROUTES,
+    *testing.ROUTES,
+    *deliveries.ROUTES,
+    *credits.ROUTES,
+    *teams.ROUTES,
+    *keys.ROUTES,
+    *health.ROUTES,
+)
+ROUTES = (*_DESCRIBED, openapi.document_route(_DESCRIBED))
+
+
+class IdConverter(BaseConverter):
+    """An id in a path, which is never the name of a route beside it: GET /v1/webhooks/test is a 405, not a webhook."""
+
+    regex = r"(?!(?:test|batch)\Z)[^/]+"
+    part_isolating = True
+
+
+def create_app(handles: Handles) -> QuartTrio:
+    """Return the HTTP API over these handles (SPEC "HTTP API"); it keeps no state of its own."""
+    app = QuartTrio("api", static_folder=None)
+    app.request_class = ApiRequest
+    app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
+    app.url_map.converters["id"] = IdConverter
+    app.url_map.merge_slashes = False  # //v1/events is no route, and no redirect either
+    for route in ROUTES:
+        rule = route.path.replace("{", "<id:").replace("}", ">")
+        app.add_url_rule(rule, route.name, bind(route, handles), methods=[route.method])
+    app.register_error_handler(Exception, partial(answer_error, handles))
+    app.after_request(_harden)
+    return app
+
+
+def bind(route: Route, handles: Handles) -> View:
+    """Return the view of a route: it checks the key, reads query and body, and turns the answer into a response."""
+
+    async def view(**path: str) -> Response:
+        request = request_ctx.request
+        call = Call(handles, authenticate(handles, request, route.access), request)
+        inputs = await _read_inputs(route, request)
+        return _respond(route, await route.handler(call, **path, **inputs))
+
+    return view
+
+
+async def _read_inputs(route: Route, request: Request) -> dict[str, BaseModel]:
+    inputs: dict[str, BaseModel] = {}
+    if route.query is not None:
+        inputs["query"] = read_query(request, route.query)
+    elif request.query_string and route.access not in OPEN:  # who asks for health may add what they like
+        read_query(request, NoQuery)
+    if route.body is not None and route.body.parsed:
+        inputs["body"] = await read_json(request, route.body.content[JSON])
+    return inputs
+
+
+def _respond(route: Route, answer: Answer) -> Response:
+    if answer is None:
+        response = Response(b"", route.status)
+        del response.headers["Content-Type"]
+        return response
+    content = answer if isinstance(answer, bytes) else _to_json(answer)
+    return Response(content, route.status, content_type=route.media_type)
+
+
+def _to_json(answer: BaseModel) -> str:
+    return answer.model_dump_json(by_alias=True, exclude_unset=True)  # a member that is not set is one not to be shown
+
+
+async def _harden(response: Any) -> Any:
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

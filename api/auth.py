@@ -1,0 +1,85 @@
+"""Keys: who asks, and what exists for them (SPEC "HTTP API")."""
+
+from ipaddress import IPv6Address, ip_address
+from typing import Protocol, TypeVar
+
+from quart import Request
+
+from api.errors import ApiError, Code, not_found, unauthorized, unknown_team, wrong_field
+from api.route import Access, Call
+from daemon.handles import Handles
+from daemon.keyring import Principal
+from daemon.store import queries
+
+
+class _HasTeam(Protocol):
+    @property
+    def team_id(self) -> str: ...
+
+
+Owned = TypeVar("Owned", bound=_HasTeam)
+ANYBODY = Principal(team_id="", key_id="")
+
+
+def authenticate(handles: Handles, request: Request, access: Access) -> Principal:
+    """Return who asks. Raises ApiError: 401 without a valid key, 403 where only the operator may.
+
+    A missing or malformed key is looked up like any other, so that the time tells nothing.
+    """
+    if access in (Access.LOCAL, Access.LOCAL_OPERATOR) and is_local(request):
+        return ANYBODY
+    principal = handles.keyring.find(_bearer_token(request.headers.get("Authorization", "")))
+    if principal is None:
+        raise unauthorized()
+    if access in (Access.OPERATOR, Access.LOCAL_OPERATOR) and principal.team_id is not None:
+        raise ApiError(Code.OPERATOR_ONLY, "This needs the operator's key: a team's key cannot do it.")
+    return principal
+
+
+def is_local(request: Request) -> bool:
+    """Whether the request came over the loopback interface or a unix socket."""
+    server = request.scope.get("server")
+    return server is None or _is_loopback(server[0])
+
+
+def owned(call: Call, found: Owned | None, what: str) -> Owned:
+    """Return what was found. Raises ApiError (404) if it is None or does not exist for this key."""
+    if found is None or call.principal.team_id not in (None, found.team_id):
+        raise not_found(what)
+    return found
+
+
+async def team_named(call: Call, given: str | None, path: str) -> str | None:
+    """Return the team that a request is about: a team key's own, or the operator's choice, None for all.
+
+    `given` is its teamId, found at `path`. Raises ApiError (404) if that team does not exist for this key.
+    """
+    own = call.principal.team_id
+    if given is None:
+        return own
+    is_there = given == own if own is not None else await call.handles.reader.fetch(queries.get_team, given) is not None
+    if not is_there:
+        raise unknown_team(path)
+    return given
+
+
+async def one_team(call: Call, given: str | None, path: str) -> str:
+    """Return the same for a request that is always about one team. Raises ApiError (404, 422)."""
+    team_id = await team_named(call, given, path)
+    if team_id is None:
+        raise wrong_field(path, "is missing: the operator must say which team")
+    return team_id
+
+
+def _bearer_token(header: str) -> str:
+    scheme, _, token = header.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback

@@ -1,0 +1,130 @@
+"""One client's connection, on which every wait ends (FINDINGS "HTTP server").
+
+Hypercorn's sends have no deadline, and its idle timer outlives the connection, or dies with the first request that
+Quart-Trio answers. It is given this stream instead of the socket's own: here everything has its deadline.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
+from typing import Any
+
+import trio
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a client is waited for, in seconds.
+
+    `idle_s`: until a whole request head is there. `send_s`: for each piece of a response. `linger_s`: for what it
+    still sends after we have answered, so that it gets to read the answer.
+    """
+
+    idle_s: float = 30
+    send_s: float = 15
+    linger_s: float = 1
+
+    @property
+    def message_s(self) -> float:
+        """The longest that one message of the application can take: sent behind another one, then a close."""
+        return 2 * self.send_s + self.linger_s
+
+
+DEFAULT_PATIENCE = Patience()
+
+
+class Connection:
+    """A stream as Hypercorn's TCPServer takes one. It closes by itself when idle for too long."""
+
+    def __init__(self, stream: trio.SocketStream, patience: Patience) -> None:
+        self.socket = stream.socket
+        self._stream = stream
+        self._patience = patience
+        self._requests = 0
+        self._stopping = False
+        self._idle_until = trio.current_time() + patience.idle_s
+        self._reading: trio.CancelScope | None = None
+        self._read = trio.Event()
+        self._discarding = False
+        self._unsent = b""
+        self._holds_head = False
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Say that a request is being answered: the connection is not idle meanwhile."""
+        self._requests += 1
+        self._wait_until(inf)
+        try:
+            yield
+        finally:
+            self._requests -= 1
+            if not self._requests:
+                self._wait_until(-inf if self._stopping else trio.current_time() + self._patience.idle_s)
+
+    def stop(self) -> None:
+        """Close as soon as no request is being answered: at once, if it is idle."""
+        self._stopping = True
+        if not self._requests:
+            self._wait_until(-inf)
+
+    def abort(self) -> None:
+        """Close at once; whoever reads or sends gets trio.ClosedResourceError."""
+        self.socket.close()
+
+    async def receive_some(self, max_bytes: int) -> bytes | bytearray:
+        """Return what came, b"" at the end: the client's, or ours because it was idle for too long."""
+        self._read = trio.Event()
+        try:
+            with trio.CancelScope(deadline=self._idle_until) as self._reading:
+                data = await self._stream.receive_some(max_bytes)
+                while data and self._discarding:
+                    data = await self._stream.receive_some(max_bytes)
+                return data
+        finally:
+            self._reading = None
+            self._read.set()
+        return b""
+
+    async def send_all(self, data: bytes) -> None:
+        """Send. Raises trio.BrokenResourceError, with the connection closed, if the client does not take it in time."""
+        self._unsent += data
+        if self._holds_head or not self._unsent:
+            return
+        unsent, self._unsent = self._unsent, b""
+        with trio.move_on_after(self._patience.send_s):
+            await self._stream.send_all(unsent)
+            return
+        self.abort()
+        raise trio.BrokenResourceError("the client does not read its response")
+
+    async def undisturbed(self, send: Callable[[Any], Awaitable[None]], message: Any) -> None:
+        """Hand a message of the application to Hypercorn, in one piece.
+
+        The end of a response cancels the application, which would stop Hypercorn half-way through closing or reusing
+        the connection. The head of a response waits for its body: one send instead of two.
+        """
+        self._holds_head = message["type"] == "http.response.start"
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + self._patience.message_s) as scope:
+            await send(message)
+        if scope.cancelled_caught:
+            self.abort()
+
+    async def send_eof(self) -> None:
+        """Say that nothing more will be sent."""
+        await self._stream.send_eof()
+
+    async def aclose(self) -> None:
+        """Close. If the client may still be sending, first let that run dry: closing on it would lose it our answer."""
+        try:
+            if self._reading is not None and not self._stopping:
+                self._discarding = True
+                with trio.move_on_after(self._patience.linger_s):
+                    await self._read.wait()
+        finally:
+            await self._stream.aclose()
+
+    def _wait_until(self, deadline: float) -> None:
+        self._idle_until = deadline
+        if self._reading is not None:
+            self._reading.deadline = deadline

@@ -1,0 +1,143 @@
+"""Credits: balance, ledger, grants (SPEC "Credits")."""
+
+from http import HTTPStatus
+
+from pydantic import Field
+
+from api.auth import one_team
+from api.errors import Code, unknown_team
+from api.route import Access, Call, Route, json_body
+from api.wire import Input, Output, OutputTime, Page, PageQuery, format_time, page_of
+from daemon import model
+from daemon.store import queries
+
+_LARGEST_GRANT = 10**12
+
+
+class TeamQuery(Input):
+    """Which team it is about."""
+
+    team_id: str | None = Field(None, description="The team. A team's key may leave it out, the operator must give it.")
+
+
+class LedgerQuery(PageQuery):
+    """Whose ledger, and which page of it."""
+
+    team_id: str | None = Field(None, description="The team. A team's key may leave it out, the operator must give it.")
+
+
+class Grant(Input):
+    """Credits to grant."""
+
+    team_id: str = Field(description="Who gets them.")
+    amount: int = Field(ge=1, le=_LARGEST_GRANT, description="How many.")
+    note: str | None = Field(None, max_length=500, description="Why; it stands in the ledger.")
+
+
+class Balance(Output):
+    """A team's credits now, and what deliveries cost."""
+
+    team_id: str = Field(description="Whose credits they are.")
+    balance: int = Field(description="It may be below 0 unless `enforce` is true.")
+    per_delivery: int = Field(description="What a successful delivery costs.")
+    enforce: bool = Field(description="Whether deliveries wait when the balance cannot pay for them.")
+
+
+class CreditEntry(Output):
+    """A line of a team's ledger."""
+
+    id: str = Field(description="The entry's id.")
+    team_id: str = Field(description="Whose credits they are.")
+    amount: int = Field(description="Above 0: granted; below 0: spent.")
+    balance_after: int = Field(description="The balance with this entry in it.")
+    created_at: OutputTime = Field(description="When it was granted or spent.")
+    delivery_id: str | None = Field(description="The delivery that was paid for.")
+    note: str | None = Field(description="What was said of a grant.")
+
+
+async def get_credits(call: Call, query: TeamQuery) -> Balance:
+    """Answer with the team's balance."""
+    team_id = await one_team(call, query.team_id, "query.teamId")
+    price = call.handles.settings.credits
+    balance = await call.handles.reader.fetch(queries.get_balance, team_id)
+    return Balance(team_id=team_id, balance=balance, per_delivery=price.per_delivery, enforce=price.enforce)
+
+
+async def list_credit_entries(call: Call, query: LedgerQuery) -> Page[CreditEntry]:
+    """Answer with the team's ledger, newest first."""
+    team_id = await one_team(call, query.team_id, "query.teamId")
+    found = await call.handles.reader.fetch(queries.list_credit_entries, team_id, query.limit, query.cursor)
+    return page_of([_show(entry) for entry in found.items], found.next_cursor)
+
+
+async def grant_credits(call: Call, body: Grant) -> CreditEntry:
+    """Add to a team's balance."""
+    entry = await call.handles.registry.grant_credits(body.team_id, body.amount, body.note)
+    if entry is None:
+        raise unknown_team("$.teamId")
+    return _show(entry)
+
+
+def _show(entry: model.CreditEntry) -> CreditEntry:
+    return CreditEntry(
+        id=entry.id,
+        team_id=entry.team_id,
+        amount=entry.amount,
+        balance_after=entry.balance_after,
+        created_at=format_time(entry.created_at),
+        delivery_id=entry.delivery_id,
+        note=entry.note,
+    )
+
+
+_GRANT_EXAMPLE = {"teamId": "team_acme", "amount": 500, "note": "invoice 2025-07"}
+_ENTRY_EXAMPLE = {
+    "id": "crd_01k0a3bq5v3x5z7b9d1f3h5k7n",
+    "teamId": "team_acme",
+    "amount": 500,
+    "balanceAfter": 620,
+    "createdAt": "2025-07-15T10:30:00.000Z",
+    "deliveryId": None,
+    "note": "invoice 2025-07",
+}
+
+ROUTES = (
+    Route(
+        "GET",
+        "/v1/credits",
+        get_credits,
+        tag="Credits",
+        summary="Look at a balance",
+        description="A team's credits, what a delivery costs, and whether an empty balance holds deliveries back.",
+        query=TeamQuery,
+        answer=Balance,
+        example={"teamId": "team_acme", "balance": 620, "perDelivery": 2, "enforce": False},
+        refusals=(Code.NOT_FOUND,),
+    ),
+    Route(
+        "GET",
+        "/v1/credits/entries",
+        list_credit_entries,
+        tag="Credits",
+        summary="Read a ledger",
+        description="A team's grants and debits, newest first, each with the balance after it.",
+        query=LedgerQuery,
+        answer=Page[CreditEntry],
+        example={"items": [_ENTRY_EXAMPLE], "nextCursor": None},
+        refusals=(Code.NOT_FOUND,),
+    ),
+    Route(
+        "POST",
+        "/v1/credits/grants",
+        grant_credits,
+        tag="Credits",
+        summary="Grant credits",
+        description="Adds to a team's balance; deliveries that wait for credits go on.",
+        access=Access.OPERATOR,
+        body=json_body(Grant, _GRANT_EXAMPLE),
+        status=HTTPStatus.CREATED,
+        answer=CreditEntry,
+        example=_ENTRY_EXAMPLE,
+        refusals=(Code.NOT_FOUND,),
+    ),
+)

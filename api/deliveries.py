@@ -1,0 +1,213 @@
+"""Deliveries and their attempts (SPEC "HTTP API", "A delivery")."""
+
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+
+from pydantic import Field
+
+from api.auth import owned, team_named
+from api.errors import Code, not_found
+from api.route import Call, Route
+from api.wire import InputTime, Output, OutputTime, Page, PageQuery, format_optional_time, format_time, page_of
+from daemon import model
+from daemon.model import CancelReason, DeliveryStatus, OutcomeKind
+from daemon.store import queries
+
+
+class Delivery(Output):
+    """One event on its way to one webhook."""
+
+    id: str = Field(description="The delivery's id, which the receiver sees as `webhook-id`.")
+    event_id: str = Field(description="The event that is delivered.")
+    webhook_id: str = Field(description="The webhook it is delivered to.")
+    team_id: str = Field(description="Whose webhook and event they are.")
+    event: str = Field(description="The event's type.")
+    status: DeliveryStatus = Field(description="Where it stands.")
+    test: bool = Field(description="Whether the test route made it.")
+    attempts_made: int = Field(description="How many attempts have ended.")
+    next_attempt_at: OutputTime | None = Field(description="When the next retry is due, while one waits.")
+    created_at: OutputTime = Field(description="When it was made.")
+    completed_at: OutputTime | None = Field(description="When it succeeded, failed or was cancelled.")
+    cancel_reason: CancelReason | None = Field(description="Why it was cancelled, if it was.")
+    waiting_for_credits: bool = Field(description="Whether it waits until its team is granted credits.")
+
+
+class Attempt(Output):
+    """One POST to the webhook's URL, and what came back."""
+
+    number: int = Field(description="From 1.")
+    started_at: OutputTime = Field(description="When it began.")
+    duration_ms: int = Field(description="Milliseconds until the answer was there, or the attempt had failed.")
+    outcome: OutcomeKind = Field(description="What happened on the wire.")
+    status: int | None = Field(description="The HTTP status, if one arrived.")
+    error: str | None = Field(description="One sentence: why it failed.")
+    response_headers: list[list[str]] = Field(description="Pairs of name and value, bounded.")
+    response_body: str = Field(description="The first 4 KiB; what is not UTF-8 is replaced.")
+
+
+class DeliveryDetails(Delivery):
+    """A delivery with all its attempts."""
+
+    attempts: list[Attempt] = Field(description="Oldest first.")
+
+
+class DeliveryQuery(PageQuery):
+    """Which deliveries to list."""
+
+    team_id: str | None = Field(None, description="Only this team's; the operator lists all teams' without it.")
+    webhook_id: str | None = Field(None, description="Only those to this webhook.")
+    status: DeliveryStatus | None = Field(None, description="Only those in this state.", strict=False)
+    event: str | None = Field(None, description="Only those of this event type.")
+    since: InputTime | None = Field(None, description="Only those made at this time or later.")
+    until: InputTime | None = Field(None, description="Only those made at this time or earlier.")
+
+
+async def list_deliveries(call: Call, query: DeliveryQuery) -> Page[Delivery]:
+    """Answer with deliveries, newest first."""
+    wanted = queries.DeliveryFilter(
+        team_id=await team_named(call, query.team_id, "query.teamId"),
+        webhook_id=query.webhook_id,
+        status=query.status,
+        event_type=query.event,
+        since=query.since,
+        until=query.until,
+    )
+    found = await call.handles.reader.fetch(queries.list_deliveries, wanted, query.limit, query.cursor)
+    return page_of(await show_deliveries(call, found.items), found.next_cursor)
+
+
+async def get_delivery(call: Call, delivery_id: str) -> DeliveryDetails:
+    """Answer with a delivery and its attempts."""
+    reader = call.handles.reader
+    delivery = owned(call, await reader.fetch(queries.get_delivery, delivery_id), "delivery")
+    attempts = await reader.fetch(queries.get_attempts, delivery_id)
+    [shown] = await show_deliveries(call, [delivery])
+    return DeliveryDetails(**shown.model_dump(), attempts=[_show_attempt(attempt) for attempt in attempts])
+
+
+async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
+    """Queue the delivery's event for its webhook once more."""
+    reader = call.handles.reader
+    owned(call, await reader.fetch(queries.get_delivery, delivery_id), "delivery")
+    new_id = await call.handles.registry.resend(delivery_id)
+    delivery = None if new_id is None else await reader.fetch(queries.get_delivery, new_id)
+    if delivery is None:
+        raise not_found("delivery")
+    [shown] = await show_deliveries(call, [delivery])
+    return shown
+
+
+async def show_deliveries(call: Call, deliveries: Iterable[model.Delivery]) -> list[Delivery]:
+    """Return deliveries as JSON shows them, with who waits for credits."""
+    listed = tuple(deliveries)
+    broke = await _teams_without_credits(call, listed)
+    return [_show_delivery(delivery, delivery.team_id in broke) for delivery in listed]
+
+
+async def _teams_without_credits(call: Call, deliveries: Sequence[model.Delivery]) -> frozenset[str]:
+    credits, reader = call.handles.settings.credits, call.handles.reader
+    if not credits.enforce:
+        return frozenset()
+    teams = {delivery.team_id for delivery in deliveries if delivery.status is DeliveryStatus.PENDING}
+    balances = {team_id: await reader.fetch(queries.get_balance, team_id) for team_id in teams}
+    return frozenset(team_id for team_id, balance in balances.items() if balance < credits.per_delivery)
+
+
+def _show_delivery(delivery: model.Delivery, team_is_broke: bool) -> Delivery:
+    return Delivery(
+        id=delivery.id,
+        event_id=delivery.event_id,
+        webhook_id=delivery.webhook_id,
+        team_id=delivery.team_id,
+        event=delivery.event_type,
+        status=delivery.status,
+        test=delivery.test,
+        attempts_made=delivery.attempts_made,
+        next_attempt_at=format_optional_time(delivery.next_attempt_at),
+        created_at=format_time(delivery.created_at),
+        completed_at=format_optional_time(delivery.completed_at),
+        cancel_reason=delivery.cancel_reason,
+        waiting_for_credits=team_is_broke and delivery.status is DeliveryStatus.PENDING,
+    )
+
+
+def _show_attempt(attempt: model.Attempt) -> Attempt:
+    outcome = attempt.outcome
+    return Attempt(
+        number=attempt.number,
+        started_at=format_time(attempt.started_at),
+        duration_ms=outcome.duration_ms,
+        outcome=outcome.kind,
+        status=outcome.status,
+        error=outcome.error,
+        response_headers=[list(header) for header in outcome.headers],
+        response_body=outcome.body.decode(errors="replace"),
+    )
+
+
+DELIVERY_EXAMPLE = {
+    "id": "dlv_01k0a3bq5u1w3y5a7d9f1h3k5n",
+    "eventId": "evt_01k0a3bq5t8v2x4z6c8e0g2j4m",
+    "webhookId": "wh_01jzy8h2k4n6q8s0v2x4z6b8d0",
+    "teamId": "team_acme",
+    "event": "linkedin.message.received",
+    "status": "pending",
+    "test": False,
+    "attemptsMade": 1,
+    "nextAttemptAt": "2025-07-15T10:30:01.310Z",
+    "createdAt": "2025-07-15T10:30:00.120Z",
+    "completedAt": None,
+    "cancelReason": None,
+    "waitingForCredits": False,
+}
+_ATTEMPT_EXAMPLE = {
+    "number": 1,
+    "startedAt": "2025-07-15T10:30:00.125Z",
+    "durationMs": 185,
+    "outcome": "http_error",
+    "status": 503,
+    "error": "The receiver answered 503.",
+    "responseHeaders": [["content-type", "text/plain"]],
+    "responseBody": "try later",
+}
+
+ROUTES = (
+    Route(
+        "GET",
+        "/v1/deliveries",
+        list_deliveries,
+        tag="Deliveries",
+        summary="List deliveries",
+        description="Newest first, filtered by webhook, status, event type and time.",
+        query=DeliveryQuery,
+        answer=Page[Delivery],
+        example={"items": [DELIVERY_EXAMPLE], "nextCursor": None},
+        refusals=(Code.NOT_FOUND,),
+    ),
+    Route(
+        "GET",
+        "/v1/deliveries/{delivery_id}",
+        get_delivery,
+        tag="Deliveries",
+        summary="Look at a delivery",
+        description="The delivery with every attempt and what the receiver answered.",
+        answer=DeliveryDetails,
+        example={**DELIVERY_EXAMPLE, "attempts": [_ATTEMPT_EXAMPLE]},
+        refusals=(Code.NOT_FOUND,),
+    ),
+    Route(
+        "POST",
+        "/v1/deliveries/{delivery_id}/resend",
+        resend_delivery,
+        tag="Deliveries",
+        summary="Send a delivery again",
+        description=(
+            "Makes a new delivery of the same event to the same webhook, whatever became of the old one. The receiver "
+            "sees the same body under a new `webhook-id`."
+        ),
+        status=HTTPStatus.ACCEPTED,
+        answer=Delivery,
+        example=DELIVERY_EXAMPLE,
+        refusals=(Code.NOT_FOUND, Code.WEBHOOK_INACTIVE),
+    ),
+)

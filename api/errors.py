@@ -1,0 +1,155 @@
+"""What the API refuses, as RFC 9457 problem documents (SPEC "HTTP API").
+
+Every refusal has a `Code` that stays the same for ever, and one sentence that says what to do.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from types import MappingProxyType
+
+from daemon.errors import (
+    AlreadyExists,
+    DaemonError,
+    IdempotencyConflict,
+    Overloaded,
+    Stopping,
+    StoreUnavailable,
+    UnknownTeam,
+    UrlNotAllowed,
+    WebhookInactive,
+)
+
+
+class Code(StrEnum):
+    """The `code` of a problem document."""
+
+    INVALID_REQUEST = "invalid_request"
+    INVALID_JSON = "invalid_json"
+    UNAUTHORIZED = "unauthorized"
+    OPERATOR_ONLY = "operator_only"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    REQUEST_TIMEOUT = "request_timeout"
+    IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+    WEBHOOK_INACTIVE = "webhook_inactive"
+    TEAM_EXISTS = "team_exists"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    INVALID_FIELD = "invalid_field"
+    URL_NOT_ALLOWED = "url_not_allowed"
+    INTERNAL_ERROR = "internal_error"
+    OVERLOADED = "overloaded"
+    STOPPING = "stopping"
+    STORE_UNAVAILABLE = "store_unavailable"
+    NOT_READY = "not_ready"
+
+
+STATUS: Mapping[Code, HTTPStatus] = MappingProxyType(
+    {
+        Code.INVALID_REQUEST: HTTPStatus.BAD_REQUEST,
+        Code.INVALID_JSON: HTTPStatus.BAD_REQUEST,
+        Code.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
+        Code.OPERATOR_ONLY: HTTPStatus.FORBIDDEN,
+        Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
+        Code.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
+        Code.REQUEST_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
+        Code.IDEMPOTENCY_CONFLICT: HTTPStatus.CONFLICT,
+        Code.WEBHOOK_INACTIVE: HTTPStatus.CONFLICT,
+        Code.TEAM_EXISTS: HTTPStatus.CONFLICT,
+        Code.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        Code.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        Code.INVALID_FIELD: HTTPStatus.UNPROCESSABLE_ENTITY,
+        Code.URL_NOT_ALLOWED: HTTPStatus.UNPROCESSABLE_ENTITY,
+        Code.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
+        Code.OVERLOADED: HTTPStatus.SERVICE_UNAVAILABLE,
+        Code.STOPPING: HTTPStatus.SERVICE_UNAVAILABLE,
+        Code.STORE_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+        Code.NOT_READY: HTTPStatus.SERVICE_UNAVAILABLE,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field; `path` is like `$.events[0]` (in the body), `query.limit` or `header.Idempotency-Key`."""
+
+    path: str
+    message: str
+
+
+class ApiError(Exception):
+    """A refusal: its code, one sentence, and the fields that are wrong, if any."""
+
+    def __init__(self, code: Code, detail: str, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.errors = tuple(errors)
+
+    @property
+    def status(self) -> HTTPStatus:
+        """The HTTP status that goes with the code."""
+        return STATUS[self.code]
+
+
+def unauthorized() -> ApiError:
+    """Return the one answer to a missing, malformed, unknown or revoked key: nothing in it tells which."""
+    return ApiError(Code.UNAUTHORIZED, "Send a valid API key in the header `Authorization: Bearer <key>`.")
+
+
+def not_found(what: str) -> ApiError:
+    """Return the answer for a thing that does not exist for this key, be it another team's or nobody's."""
+    return ApiError(Code.NOT_FOUND, f"There is no such {what}: check the id.")
+
+
+def unknown_team(path: str) -> ApiError:
+    """Return the answer for a teamId, found at `path`, that does not exist for this key."""
+    return ApiError(Code.NOT_FOUND, "There is no such team: check teamId.", [FieldError(path, "no such team")])
+
+
+def wrong_fields(errors: Sequence[FieldError]) -> ApiError:
+    """Return the answer for fields that break the contract."""
+    return ApiError(Code.INVALID_FIELD, "Correct the fields listed in `errors` and send the request again.", errors)
+
+
+def wrong_field(path: str, message: str) -> ApiError:
+    """Return the same for a single field."""
+    return wrong_fields([FieldError(path, message)])
+
+
+def invalid_json(reason: str, path: str = "$") -> ApiError:
+    """Return the answer for a body that is not JSON as RFC 8259 and RFC 7493 (I-JSON) want it."""
+    detail = f"The body is not valid JSON ({reason}): correct it and send it again."
+    return ApiError(Code.INVALID_JSON, detail, [FieldError(path, reason)])
+
+
+def too_large(limit: str, path: str = "$") -> ApiError:
+    """Return the answer for something over its limit; `limit` is a clause that names it."""
+    return ApiError(Code.TOO_LARGE, f"{limit[0].upper()}{limit[1:]}: send less at once.", [FieldError(path, limit)])
+
+
+def from_daemon(error: DaemonError) -> ApiError:
+    """Return what the API answers when a handle of the daemon refuses."""
+    match error:
+        case UnknownTeam():
+            return unknown_team("$.teamId")
+        case UrlNotAllowed(sentence=sentence):
+            return ApiError(Code.URL_NOT_ALLOWED, sentence, [FieldError("$.url", sentence)])
+        case Overloaded():
+            return ApiError(Code.OVERLOADED, "The daemon takes no more just now: send the request again in a second.")
+        case Stopping():
+            return ApiError(Code.STOPPING, "The daemon is stopping: send the request again when it is back.")
+        case StoreUnavailable():
+            return ApiError(Code.STORE_UNAVAILABLE, "The database cannot do it just now: send the request again.")
+        case IdempotencyConflict():
+            return ApiError(
+                Code.IDEMPOTENCY_CONFLICT, "This Idempotency-Key came with another request within 24 h: take a new one."
+            )
+        case WebhookInactive():
+            return ApiError(Code.WEBHOOK_INACTIVE, "The webhook is not active: set `active` to true first.")
+        case AlreadyExists():
+            return ApiError(Code.TEAM_EXISTS, "A team with this id exists: take another id, or change that team.")
+        case _:
+            raise error

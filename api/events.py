@@ -1,0 +1,150 @@
+"""Submitting events, and looking at one (SPEC "HTTP API")."""
+
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from pydantic import Field
+
+from api.auth import owned
+from api.deliveries import DELIVERY_EXAMPLE, Delivery, show_deliveries
+from api.errors import Code, unknown_team
+from api.json_body import JSON, NDJSON
+from api.route import Body, Call, Route
+from api.submitting import SubmissionHeaders, SubmittedEvent, read_batch, read_submission
+from api.wire import Output, OutputTime, format_time
+from daemon.errors import UnknownTeam
+from daemon.store import queries
+from daemon.submission import Submission
+
+
+class EventReceipt(Output):
+    """An event that is accepted and on disk."""
+
+    id: str = Field(description="The event's id.")
+    deliveries: int = Field(description="How many deliveries were made of it.")
+
+
+class BatchReceipt(Output):
+    """A batch that is accepted and on disk."""
+
+    receipts: list[EventReceipt] = Field(description="One for each event, in the order of the batch.")
+
+
+class EventDetails(Output):
+    """An accepted event, what is sent of it, and where it goes."""
+
+    id: str = Field(description="The event's id.")
+    team_id: str = Field(description="Whose event it is.")
+    event: str = Field(description="Its type.")
+    timestamp: OutputTime = Field(description="When it happened.")
+    accepted_at: OutputTime = Field(description="When it was accepted.")
+    test: bool = Field(description="Whether the test route made it.")
+    body: dict[str, Any] = Field(description="The body that is sent to the webhooks.")
+    deliveries: list[Delivery] = Field(description="One for each webhook it goes to, oldest first.")
+
+
+async def submit_event(call: Call) -> bytes:
+    """Accept one event; answers after the commit."""
+    [receipt] = await _submit(call, await read_submission(call), "$.teamId")
+    return orjson.dumps(receipt)
+
+
+async def submit_events(call: Call) -> bytes:
+    """Accept a batch of events in one commit, or nothing of it."""
+    return orjson.dumps({"receipts": await _submit(call, await read_batch(call), "$[{}].teamId")})
+
+
+async def get_event(call: Call, event_id: str) -> EventDetails:
+    """Answer with one event and its deliveries."""
+    reader = call.handles.reader
+    event = owned(call, await reader.fetch(queries.get_event, event_id), "event")
+    deliveries = await reader.fetch(queries.deliveries_of_event, event_id)
+    return EventDetails(
+        id=event.id,
+        team_id=event.team_id,
+        event=event.type,
+        timestamp=format_time(event.timestamp),
+        accepted_at=format_time(event.accepted_at),
+        test=event.test,
+        body=orjson.loads(event.body),
+        deliveries=await show_deliveries(call, deliveries),
+    )
+
+
+async def _submit(call: Call, submission: Submission, team_path: str) -> list[dict[str, Any]]:
+    try:
+        receipts = await call.handles.router.submit(submission)
+    except UnknownTeam as error:
+        raise unknown_team(team_path.format(error.index)) from None
+    return [{"id": receipt.event_id, "deliveries": receipt.deliveries} for receipt in receipts]
+
+
+_EVENT_ID = "evt_01k0a3bq5t8v2x4z6c8e0g2j4m"
+_RECEIPT_EXAMPLE = {"id": _EVENT_ID, "deliveries": 2}
+_BODY_EXAMPLE = {
+    "event": "linkedin.message.received",
+    "teamId": "team_acme",
+    "timestamp": "2025-07-15T10:30:00.000Z",
+    "data": {"chatId": "chat_9v6b2c8ylf", "message": "Yes, we are. Could you show me a short demo on Thursday?"},
+}
+_REFUSALS = (
+    Code.NOT_FOUND,
+    Code.IDEMPOTENCY_CONFLICT,
+    Code.OVERLOADED,
+    Code.STOPPING,
+)
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/events",
+        submit_event,
+        tag="Events",
+        summary="Submit an event",
+        description="Answers after the event and its deliveries are on disk. An event may have up to 256 KiB.",
+        body=Body({JSON: SubmittedEvent}, parsed=False, example=_BODY_EXAMPLE),
+        headers=SubmissionHeaders,
+        status=HTTPStatus.ACCEPTED,
+        answer=EventReceipt,
+        example=_RECEIPT_EXAMPLE,
+        refusals=_REFUSALS,
+    ),
+    Route(
+        "POST",
+        "/v1/events/batch",
+        submit_events,
+        tag="Events",
+        summary="Submit many events at once",
+        description=(
+            "Up to 1,000 events or 8 MiB, as a JSON array or one event a line (NDJSON). One commit takes all of them, "
+            "or none: the error names the index of the first wrong one, like `$[3].teamId`."
+        ),
+        body=Body({JSON: list[SubmittedEvent], NDJSON: str}, parsed=False, example=[_BODY_EXAMPLE]),
+        headers=SubmissionHeaders,
+        status=HTTPStatus.ACCEPTED,
+        answer=BatchReceipt,
+        example={"receipts": [_RECEIPT_EXAMPLE]},
+        refusals=_REFUSALS,
+    ),
+    Route(
+        "GET",
+        "/v1/events/{event_id}",
+        get_event,
+        tag="Events",
+        summary="Look at an event",
+        description="The event, the body that is sent of it, and its deliveries.",
+        answer=EventDetails,
+        example={
+            "id": _EVENT_ID,
+            "teamId": "team_acme",
+            "event": "linkedin.message.received",
+            "timestamp": "2025-07-15T10:30:00.000Z",
+            "acceptedAt": "2025-07-15T10:30:00.120Z",
+            "test": False,
+            "body": _BODY_EXAMPLE,
+            "deliveries": [DELIVERY_EXAMPLE],
+        },
+        refusals=(Code.NOT_FOUND,),
+    ),
+)

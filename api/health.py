@@ -1,0 +1,80 @@
+"""Whether the daemon lives, whether it is ready, what it counts (SPEC "HTTP API")."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from api.errors import ApiError, Code
+from api.route import Access, Call, Route
+from api.wire import Output
+from daemon.metrics import CONTENT_TYPE
+
+
+class Health(Output):
+    """The process answers."""
+
+    status: Literal["ok"] = Field(description="Always `ok`.")
+
+
+class Readiness(Output):
+    """Events are accepted."""
+
+    status: Literal["ready"] = Field(description="Always `ready`.")
+
+
+async def get_health(call: Call) -> Health:
+    """Answer while the process lives."""
+    return Health(status="ok")
+
+
+async def get_readiness(call: Call) -> Readiness:
+    """Answer 200 while events are accepted."""
+    if not call.handles.is_ready():
+        raise ApiError(Code.NOT_READY, "The daemon is starting or stopping: ask again in a second.")
+    return Readiness(status="ready")
+
+
+async def get_metrics(call: Call) -> bytes:
+    """Answer with all metrics."""
+    return call.handles.metrics.render()
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/healthz",
+        get_health,
+        tag="Operation",
+        summary="Is it alive?",
+        description="200 while the process answers. Needs no key on the loopback address or the unix socket.",
+        access=Access.LOCAL,
+        answer=Health,
+        example={"status": "ok"},
+    ),
+    Route(
+        "GET",
+        "/readyz",
+        get_readiness,
+        tag="Operation",
+        summary="Is it ready?",
+        description="200 while events are accepted, 503 while the daemon starts or stops. A key as for /healthz.",
+        access=Access.LOCAL,
+        answer=Readiness,
+        example={"status": "ready"},
+        refusals=(Code.NOT_READY,),
+    ),
+    Route(
+        "GET",
+        "/metrics",
+        get_metrics,
+        tag="Operation",
+        summary="Read the metrics",
+        description=(
+            "In Prometheus' text format. No key on the loopback address or the unix socket, else the operator's."
+        ),
+        access=Access.LOCAL_OPERATOR,
+        answer=str,
+        media_type=CONTENT_TYPE,
+        example="kakiyo_webhooks_events_accepted_total 12.0",
+    ),
+)

@@ -1,0 +1,121 @@
+"""The API keys of teams (SPEC "HTTP API"): shown once, stored hashed, revocable."""
+
+from http import HTTPStatus
+
+from pydantic import Field
+
+from api.errors import Code, not_found
+from api.route import Access, Call, Route, json_body
+from api.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_optional_time, format_time, page_of
+from daemon import model
+from daemon.store import queries
+
+
+class NewKey(Input):
+    """A key to make."""
+
+    name: Name = Field(description="A label for people: who or what uses the key.")
+
+
+class CreatedKey(Output):
+    """A new key. Only this answer has it."""
+
+    id: str = Field(description="The key's id.")
+    team_id: str = Field(description="Whose key it is.")
+    name: str = Field(description="A label for people.")
+    key: str = Field(description="What goes into `Authorization: Bearer`; keep it, it is not shown again.")
+    created_at: OutputTime = Field(description="When it was made.")
+
+
+class Key(Output):
+    """A key without what makes it work."""
+
+    id: str = Field(description="The key's id.")
+    team_id: str = Field(description="Whose key it is.")
+    name: str = Field(description="A label for people.")
+    created_at: OutputTime = Field(description="When it was made.")
+    revoked_at: OutputTime | None = Field(description="When it was revoked; null while it works.")
+
+
+async def create_key(call: Call, team_id: str, body: NewKey) -> CreatedKey:
+    """Make a key for a team."""
+    created = await call.handles.registry.create_key(team_id, body.name)
+    if created is None:
+        raise not_found("team")
+    key, secret = created
+    return CreatedKey(id=key.id, team_id=key.team_id, name=key.name, key=secret, created_at=format_time(key.created_at))
+
+
+async def list_keys(call: Call, team_id: str, query: PageQuery) -> Page[Key]:
+    """Answer with a team's keys, newest first."""
+    reader = call.handles.reader
+    if await reader.fetch(queries.get_team, team_id) is None:
+        raise not_found("team")
+    found = await reader.fetch(queries.list_keys, team_id, query.limit, query.cursor)
+    return page_of([_show(key) for key in found.items], found.next_cursor)
+
+
+async def revoke_key(call: Call, key_id: str) -> None:
+    """Revoke a key for good."""
+    if not await call.handles.registry.revoke_key(key_id):
+        raise not_found("key")
+
+
+def _show(key: model.ApiKey) -> Key:
+    return Key(
+        id=key.id,
+        team_id=key.team_id,
+        name=key.name,
+        created_at=format_time(key.created_at),
+        revoked_at=format_optional_time(key.revoked_at),
+    )
+
+
+_KEY_EXAMPLE = {
+    "id": "key_01k0a3bq5w5y7a9c1e3g5j7m9p",
+    "teamId": "team_acme",
+    "name": "CRM sync",
+    "createdAt": "2025-07-15T10:30:00.000Z",
+}
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/teams/{team_id}/keys",
+        create_key,
+        tag="Teams and keys",
+        summary="Make a key",
+        description="The key is in this answer only.",
+        access=Access.OPERATOR,
+        body=json_body(NewKey, {"name": "CRM sync"}),
+        status=HTTPStatus.CREATED,
+        answer=CreatedKey,
+        example={**_KEY_EXAMPLE, "key": "kwh_example-only-0000000000000000000000"},
+        refusals=(Code.NOT_FOUND,),
+    ),
+    Route(
+        "GET",
+        "/v1/teams/{team_id}/keys",
+        list_keys,
+        tag="Teams and keys",
+        summary="List a team's keys",
+        description="Newest first, revoked ones too.",
+        access=Access.OPERATOR,
+        query=PageQuery,
+        answer=Page[Key],
+        example={"items": [{**_KEY_EXAMPLE, "revokedAt": None}], "nextCursor": None},
+        refusals=(Code.NOT_FOUND,),
+    ),
+    Route(
+        "DELETE",
+        "/v1/keys/{key_id}",
+        revoke_key,
+        tag="Teams and keys",
+        summary="Revoke a key",
+        description="It stops working at once, for good.",
+        access=Access.OPERATOR,
+        status=HTTPStatus.NO_CONTENT,
+        answer=None,
+        refusals=(Code.NOT_FOUND,),
+    ),
+)

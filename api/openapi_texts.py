@@ -1,0 +1,70 @@
+"""What the OpenAPI document says beside what the routes and models say themselves."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from api.errors import Code
+
+CODE_MEANINGS: Mapping[Code, str] = MappingProxyType(
+    {
+        Code.INVALID_REQUEST: "The request is malformed.",
+        Code.INVALID_JSON: "The body is not valid JSON, or holds what cannot be passed on unchanged.",
+        Code.UNAUTHORIZED: "The key is missing, malformed, unknown or revoked.",
+        Code.OPERATOR_ONLY: "A team's key cannot do this.",
+        Code.NOT_FOUND: "It does not exist for this key.",
+        Code.METHOD_NOT_ALLOWED: "The path does not take this method.",
+        Code.REQUEST_TIMEOUT: "The body did not arrive in time.",
+        Code.IDEMPOTENCY_CONFLICT: "The Idempotency-Key was used with another request within 24 h.",
+        Code.WEBHOOK_INACTIVE: "The webhook is not active: enable it first.",
+        Code.TEAM_EXISTS: "A team with this id exists.",
+        Code.TOO_LARGE: "The body, the event or the batch is over its limit.",
+        Code.UNSUPPORTED_MEDIA_TYPE: "The body has another Content-Type than this route takes, or a Content-Encoding.",
+        Code.INVALID_FIELD: "A field is missing, wrong or unknown: `errors` names it.",
+        Code.URL_NOT_ALLOWED: "The URL breaks a rule: `detail` says which.",
+        Code.INTERNAL_ERROR: "The daemon failed at it; its log says why.",
+        Code.OVERLOADED: "The daemon takes no more just now: nothing was kept.",
+        Code.STOPPING: "The daemon is stopping: nothing was kept.",
+        Code.STORE_UNAVAILABLE: "The database failed: what was acknowledged before stays.",
+        Code.NOT_READY: "The daemon is starting or stopping.",
+    }
+)
+
+DESCRIPTION = """\
+Submit events: every webhook that subscribes gets them, signed, in order, retried and accounted for.
+
+**Keys.** Send `Authorization: Bearer <key>`. A team's key sees its own team only: what belongs to another team does not
+exist for it. The operator's key may do everything, and says which team it is about with `teamId`.
+
+**Lists** answer `items` and `nextCursor`; give that as `cursor` to get the next page.
+
+**Times** are RFC 3339. They are answered in UTC with milliseconds, and taken with any offset.
+
+**Refusals** are problem documents (RFC 9457) whose `code` never changes:
+
+""" + "\n".join(f"- `{code}`: {meaning}" for code, meaning in CODE_MEANINGS.items())
+
+TAGS: Mapping[str, str] = MappingProxyType(
+    {
+        "Events": "Things that happened, submitted to be delivered.",
+        "Webhooks": "Receivers and what they subscribe to.",
+        "Testing": "Trying webhooks out, and what can be subscribed to.",
+        "Deliveries": "One event to one webhook, with its attempts.",
+        "Credits": "What deliveries cost, and the ledger.",
+        "Teams and keys": "Tenants and their API keys.",
+        "Operation": "For those who run the daemon.",
+    }
+)
+
+RESPONSE_HEADERS: Mapping[int, Mapping[str, Any]] = MappingProxyType(
+    {
+        401: {"WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}, "required": True}},
+        503: {
+            "Retry-After": {
+                "description": "Seconds after which to try again.",
+                "schema": {"type": "integer", "minimum": 0},
+                "required": True,
+            }
+        },
+    }
+)

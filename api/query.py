@@ -1,0 +1,25 @@
+"""Reading query strings (SPEC "HTTP API", bad input)."""
+
+from typing import TypeVar
+
+from pydantic import BaseModel
+from quart import Request
+
+from api.errors import wrong_field
+from api.json_body import validate
+from api.wire import Input
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class NoQuery(Input):
+    """The query of routes that take none."""
+
+
+def read_query(request: Request, model: type[Model]) -> Model:
+    """Return the query string as `model`. Raises ApiError (422) for a wrong, unknown or repeated parameter."""
+    values = dict(request.args.lists())
+    for name, given in values.items():
+        if len(given) > 1:
+            raise wrong_field(f"query.{name}", "is given more than once")
+    return validate({name: value for name, [value] in values.items()}, model, "query")

@@ -1,0 +1,171 @@
+"""The accept loop: Hypercorn's connections under our own rule (FINDINGS "HTTP server").
+
+No client can end the daemon or hold up its stop: what goes wrong on a connection stays there, and at the end of
+the grace period every connection is closed, whatever it is doing.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, cast
+
+import orjson
+import trio
+from hypercorn.config import Config
+from hypercorn.logging import Logger
+from hypercorn.trio.tcp_server import TCPServer
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import AppWrapper, LifespanState
+from structlog.typing import FilteringBoundLogger
+
+from api.connection import DEFAULT_PATIENCE, Connection, Patience
+from api.errors import ApiError, Code
+from api.listeners import Listeners as Listeners
+from api.listeners import open_listeners as open_listeners
+from api.problems import MEDIA_TYPE, RETRY_AFTER_S, problem_of
+
+_REQUESTS_PER_CONNECTION = 100_000
+_REFUSAL_S = 1
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+async def serve_api(
+    app: Application,
+    listeners: Listeners,
+    *,
+    stop: trio.Event,
+    grace_s: float,
+    max_connections: int,
+    log: FilteringBoundLogger,
+    patience: Patience = DEFAULT_PATIENCE,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve an ASGI application until `stop` is set; closes the listeners.
+
+    Then it accepts no more, closes what is idle, lets requests in flight finish for `grace_s` seconds, and returns
+    when the last connection is closed. Raises only what the listeners raise.
+    """
+    server = _Server(app, max_connections, log, patience)
+    async with trio.open_nursery() as connections:
+        try:
+            async with trio.open_nursery() as accepting:
+                accept = partial(trio.serve_listeners, server.serve, handler_nursery=connections)
+                await accepting.start(accept, listeners)
+                task_status.started()
+                await stop.wait()
+                accepting.cancel_scope.cancel()
+            with trio.move_on_after(grace_s):
+                await server.drain()
+        finally:
+            server.abort()
+        connections.cancel_scope.cancel()
+
+
+class _Server:
+    def __init__(self, app: Application, max_connections: int, log: FilteringBoundLogger, patience: Patience) -> None:
+        self._app = app
+        self._max_connections = max_connections
+        self._log = log
+        self._patience = patience
+        self._config = _hypercorn_config(log)
+        self._context = WorkerContext(None)
+        self._live: set[Connection] = set()
+        self._closed_one = trio.Event()
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        """Serve one connection to its end."""
+        if len(self._live) >= self._max_connections:
+            await _refuse(stream)
+            return
+        connection = Connection(stream, self._patience)
+        self._live.add(connection)
+        if self._context.terminated.is_set():  # it was accepted in the last moment
+            connection.stop()
+        try:
+            await self._speak_http(connection)
+        except* Exception as errors:
+            self._log.error("api_error", error="a connection failed", exc_info=errors)
+        finally:
+            connection.abort()
+            self._live.discard(connection)
+            self._closed_one.set()
+
+    async def drain(self) -> None:
+        """Close what is idle, and wait for the rest to close."""
+        await self._context.terminated.set()
+        for connection in tuple(self._live):
+            connection.stop()
+        while self._live:
+            self._closed_one = trio.Event()
+            await self._closed_one.wait()
+
+    def abort(self) -> None:
+        """Close every connection at once."""
+        for connection in tuple(self._live):
+            connection.abort()
+
+    async def _speak_http(self, connection: Connection) -> None:
+        async def answer(scope: Any, receive: Any, send: Any, _spawn: Any, _call_soon: Any) -> None:
+            with connection.request():
+                if scope["type"] == "http":
+                    await self._app(scope, receive, partial(connection.undisturbed, send))
+                else:  # a WebSocket: there is none here
+                    await send({"type": "websocket.close"})
+
+        server = TCPServer(
+            cast(AppWrapper, answer),
+            self._config,
+            self._context,
+            LifespanState({}),
+            connection,  # type: ignore[arg-type]  # it takes any stream, whatever its signature says
+        )
+        server.idle_task = _NoIdleTask()  # type: ignore[assignment]  # the connection's own deadline does it
+        await server.run()
+
+
+class _NoIdleTask:
+    """In place of Hypercorn's idle timer, which would outlive a connection that its client closed."""
+
+    async def restart(self, _task_group: Any, _action: Any) -> None:
+        """Start nothing."""
+
+    async def stop(self) -> None:
+        """Stop nothing."""
+
+
+class _HypercornLog(Logger):
+    """Hypercorn's log as lines of ours: only what failed is of interest."""
+
+    def __init__(self, log: FilteringBoundLogger, config: Config) -> None:
+        super().__init__(config)
+        self._log = log
+
+    async def exception(self, message: str, *args: Any, **kwargs: Any) -> None:
+        self._log.error("api_error", error=message, exc_info=True)
+
+
+def _hypercorn_config(log: FilteringBoundLogger) -> Config:
+    config = Config()
+    config.errorlog = None
+    config.include_server_header = False
+    config.keep_alive_max_requests = _REQUESTS_PER_CONNECTION
+    config.logger_class = partial(_HypercornLog, log)  # type: ignore[assignment]  # it is only ever called
+    return config
+
+
+async def _refuse(stream: trio.SocketStream) -> None:
+    """Answer 503 without looking at the request."""
+    body = orjson.dumps(problem_of(ApiError(Code.OVERLOADED, "Too many connections are open: try again in a second.")))
+    head = (
+        f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
+        f"retry-after: {RETRY_AFTER_S}\r\nconnection: close\r\n\r\n"
+    )
+    with trio.move_on_after(_REFUSAL_S):
+        try:
+            await stream.send_all(head.encode() + body)
+            await stream.send_eof()
+            while await stream.receive_some():
+                pass  # closing on a client that still sends would lose it our answer
+        except trio.BrokenResourceError:
+            pass
+    await stream.aclose()

@@ -1,0 +1,139 @@
+"""Reading submitted events: from a request to what the router takes (SPEC "HTTP API")."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Any
+
+import orjson
+import trio
+from pydantic import BaseModel, Field
+
+from api.batch import array_items, line_items
+from api.errors import ApiError, too_large, unknown_team, wrong_field
+from api.json_body import JSON, NDJSON, decode, parse_json, read_bytes, require_media_type, validate
+from api.route import Call
+from api.wire import Input, InputTime, format_time
+from daemon.metrics import Refusal
+from daemon.submission import Idempotency, NewEvent, Submission
+
+KIB = 1024
+MAX_EVENT_BYTES = 256 * KIB
+MAX_REQUEST_BYTES = 2 * MAX_EVENT_BYTES  # escapes and white space make a request longer than its event
+MAX_BATCH_BYTES = 8 * KIB * KIB
+MAX_BATCH_EVENTS = 1000
+_LONGEST_IDEMPOTENCY_KEY = 255
+_BREATH = 64 * KIB  # characters of a batch that are read before the loop gets its turn
+
+
+class SubmittedEvent(Input):
+    """An event that happened in the product."""
+
+    event: str = Field(description="Its type, of GET /v1/webhooks/test/events.", examples=["linkedin.message.received"])
+    team_id: str | None = Field(None, description="Whose it is. A team's key may leave it out.", examples=["team_acme"])
+    data: dict[str, Any] = Field(description="What happened, as any JSON object; it is passed on as it is.")
+    timestamp: InputTime | None = Field(None, description="When it happened, with any offset; now, if left out.")
+
+
+class SubmissionHeaders(BaseModel):
+    """What a submission may carry beside its body."""
+
+    idempotency_key: str | None = Field(
+        None,
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=_LONGEST_IDEMPOTENCY_KEY,
+        pattern=r"^[!-~]([ -~]*[!-~])?$",
+        description="The same key with the same request gets the first answer for 24 h, and delivers nothing again.",
+    )
+
+
+async def read_submission(call: Call) -> Submission:
+    """Return the one event of the request. Raises ApiError (400, 404, 413, 415, 422)."""
+    with _counting_invalid(call):
+        require_media_type(call.request, JSON)
+        raw = await read_bytes(call.request)
+        event = _read_event(call, parse_json(decode(raw)), "$")
+        return Submission((event,), await _read_idempotency(call, raw))
+
+
+async def read_batch(call: Call) -> Submission:
+    """Return all events of the request, a JSON array or NDJSON. Raises ApiError (400, 404, 413, 415, 422)."""
+    with _counting_invalid(call):
+        media_type = require_media_type(call.request, JSON, NDJSON)
+        raw = await read_bytes(call.request)
+        events = await _read_events(call, decode(raw), media_type)
+        return Submission(events, await _read_idempotency(call, raw))
+
+
+def serialise(event_type: str, team_id: str, timestamp: int, data: Any) -> bytes:
+    """Return the body of an event's deliveries (SPEC "Payload and headers of a delivery"); `timestamp` is in ms."""
+    return orjson.dumps({"event": event_type, "teamId": team_id, "timestamp": format_time(timestamp), "data": data})
+
+
+def require_event_type(call: Call, event_type: str, path: str) -> None:
+    """Raise ApiError (422) if there is no such event type."""
+    if event_type not in call.handles.catalogue:
+        raise wrong_field(path, "unknown event type: GET /v1/webhooks/test/events lists them")
+
+
+async def _read_events(call: Call, text: str, media_type: str) -> tuple[NewEvent, ...]:
+    events: list[NewEvent] = []
+    breathed_at = 0
+    for value, end in array_items(text) if media_type == JSON else line_items(text):
+        if len(events) == MAX_BATCH_EVENTS:
+            raise too_large(f"a batch has at most {MAX_BATCH_EVENTS:,} events")
+        events.append(_read_event(call, value, f"$[{len(events)}]"))
+        if end - breathed_at > _BREATH:
+            breathed_at = end
+            await trio.lowlevel.checkpoint()
+    if not events:
+        raise wrong_field("$", "the batch holds no event")
+    return tuple(events)
+
+
+def _read_event(call: Call, value: Any, path: str) -> NewEvent:
+    submitted = validate(value, SubmittedEvent, path)
+    team_id = _team_of(call, submitted.team_id, f"{path}.teamId")
+    require_event_type(call, submitted.event, f"{path}.event")
+    timestamp = call.handles.now_ms() if submitted.timestamp is None else submitted.timestamp
+    body = serialise(submitted.event, team_id, timestamp, submitted.data)
+    if len(body) > MAX_EVENT_BYTES:
+        raise too_large(f"an event has at most {MAX_EVENT_BYTES // KIB} KiB", path)
+    return NewEvent(team_id, submitted.event, timestamp, body)
+
+
+def _team_of(call: Call, given: str | None, path: str) -> str:
+    """Whether an operator's team exists is the router's to say: it knows without reading."""
+    team_id = call.principal.team_id or given
+    if team_id is None:
+        raise wrong_field(path, "is missing: the operator must say which team")
+    if given not in (None, team_id):
+        raise unknown_team(path)
+    return team_id
+
+
+async def _read_idempotency(call: Call, raw: bytes) -> Idempotency | None:
+    key = call.request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not (0 < len(key) <= _LONGEST_IDEMPOTENCY_KEY and key.isascii() and key.isprintable()):
+        raise wrong_field("header.Idempotency-Key", "expected 1 to 255 printable ASCII characters")
+    return Idempotency(call.principal.team_id or "operator", key, await _fingerprint(call, raw))
+
+
+async def _fingerprint(call: Call, raw: bytes) -> bytes:
+    digest = sha256(f"{call.request.method} {call.request.path}\n".encode())
+    for start in range(0, len(raw), KIB * KIB):
+        digest.update(raw[start : start + KIB * KIB])
+        await trio.lowlevel.checkpoint()
+    return digest.digest()
+
+
+@contextmanager
+def _counting_invalid(call: Call) -> Iterator[None]:
+    try:
+        yield
+    except ApiError:
+        call.handles.metrics.submissions_refused[Refusal.INVALID].inc()
+        raise

@@ -1,0 +1,141 @@
+"""Teams, and who a key belongs to (SPEC "HTTP API")."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from pydantic import Field
+
+from api.errors import Code, not_found
+from api.route import Access, Call, Route, json_body
+from api.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_time, page_of
+from daemon import model
+from daemon.store import queries
+
+# An address as SMTP takes it without extensions (RFC 5321), short of quoted local parts.
+_EMAIL = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
+_TEAM_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+Emails = Annotated[list[Annotated[str, Field(pattern=_EMAIL, max_length=254)]], Field(max_length=20)]
+
+
+class NewTeam(Input):
+    """A team to make."""
+
+    id: str | None = Field(None, pattern=_TEAM_ID, description="The product's own id of the team; made, if left out.")
+    name: Name = Field(description="A label for people.")
+    notification_emails: Emails = Field(default_factory=list, description="Who is told when a webhook is disabled.")
+
+
+class TeamChange(Input):
+    """What to change of a team; what is left out stays."""
+
+    name: Name = Field(default_factory=str, description="A label for people.")
+    notification_emails: Emails = Field(default_factory=list, description="Who is told when a webhook is disabled.")
+
+
+class Team(Output):
+    """A tenant."""
+
+    id: str = Field(description="The team's id.")
+    name: str = Field(description="A label for people.")
+    notification_emails: list[str] = Field(description="Who is told when a webhook is disabled.")
+    created_at: OutputTime = Field(description="When it was made.")
+
+
+class Identity(Output):
+    """Who a key belongs to."""
+
+    team_id: str | None = Field(description="null for the operator.")
+    name: str | None = Field(description="The team's name; null for the operator.")
+    operator: bool = Field(description="Whether the key may act for every team.")
+
+
+async def verify_key(call: Call) -> Identity:
+    """Answer with whom the key belongs to."""
+    team_id = call.principal.team_id
+    team = None if team_id is None else await call.handles.reader.fetch(queries.get_team, team_id)
+    return Identity(team_id=team_id, name=team and team.name, operator=team_id is None)
+
+
+async def create_team(call: Call, body: NewTeam) -> Team:
+    """Make a team."""
+    return _show(await call.handles.registry.create_team(body.id, body.name, tuple(body.notification_emails)))
+
+
+async def list_teams(call: Call, query: PageQuery) -> Page[Team]:
+    """Answer with all teams, newest first."""
+    found = await call.handles.reader.fetch(queries.list_teams, query.limit, query.cursor)
+    return page_of([_show(team) for team in found.items], found.next_cursor)
+
+
+async def change_team(call: Call, team_id: str, body: TeamChange) -> Team:
+    """Change what the body names."""
+    emails = tuple(body.notification_emails) if "notification_emails" in body.model_fields_set else None
+    team = await call.handles.registry.change_team(team_id, body.name or None, emails)
+    if team is None:
+        raise not_found("team")
+    return _show(team)
+
+
+def _show(team: model.Team) -> Team:
+    return Team(
+        id=team.id,
+        name=team.name,
+        notification_emails=list(team.notification_emails),
+        created_at=format_time(team.created_at),
+    )
+
+
+_CHANGE_EXAMPLE = {"name": "Acme", "notificationEmails": ["ops@acme.example"]}
+_TEAM_EXAMPLE = {"id": "team_acme", **_CHANGE_EXAMPLE, "createdAt": "2025-07-15T10:30:00.000Z"}
+
+ROUTES = (
+    Route(
+        "GET",
+        "/v1/verify",
+        verify_key,
+        tag="Teams and keys",
+        summary="Check a key",
+        description="Answers with the key's team, or 401: integrations test their credentials with it.",
+        answer=Identity,
+        example={"teamId": "team_acme", "name": "Acme", "operator": False},
+    ),
+    Route(
+        "POST",
+        "/v1/teams",
+        create_team,
+        tag="Teams and keys",
+        summary="Make a team",
+        description="Its balance starts at 0.",
+        access=Access.OPERATOR,
+        body=json_body(NewTeam, {"id": "team_acme", **_CHANGE_EXAMPLE}),
+        status=HTTPStatus.CREATED,
+        answer=Team,
+        example=_TEAM_EXAMPLE,
+        refusals=(Code.TEAM_EXISTS,),
+    ),
+    Route(
+        "GET",
+        "/v1/teams",
+        list_teams,
+        tag="Teams and keys",
+        summary="List teams",
+        description="All teams, newest first.",
+        access=Access.OPERATOR,
+        query=PageQuery,
+        answer=Page[Team],
+        example={"items": [_TEAM_EXAMPLE], "nextCursor": None},
+    ),
+    Route(
+        "PATCH",
+        "/v1/teams/{team_id}",
+        change_team,
+        tag="Teams and keys",
+        summary="Change a team",
+        description="Any of name and notificationEmails.",
+        access=Access.OPERATOR,
+        body=json_body(TeamChange, _CHANGE_EXAMPLE),
+        answer=Team,
+        example=_TEAM_EXAMPLE,
+        refusals=(Code.NOT_FOUND,),
+    ),
+)

@@ -1,0 +1,156 @@
+"""Trying webhooks out, and the event types (SPEC "HTTP API", "Event types")."""
+
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import Field
+
+from api.auth import one_team
+from api.errors import Code, not_found
+from api.route import Call, Route, json_body
+from api.submitting import require_event_type, serialise
+from api.wire import Input, Output, OutputTime, Page, format_time, page_of
+from daemon.catalogue import EventType
+from daemon.store import queries
+from daemon.submission import NewEvent, Submission
+
+_EXAMPLE_TEAM = "team_12345abcde"
+
+
+class NewTest(Input):
+    """What to test."""
+
+    event: str = Field(description="An event type, of GET /v1/webhooks/test/events.")
+    team_id: str | None = Field(None, description="Whose webhooks. A team's key may leave it out.")
+
+
+class StartedDelivery(Output):
+    """A delivery of the test event."""
+
+    id: str = Field(description="The delivery's id.")
+    webhook_id: str = Field(description="The webhook it goes to.")
+
+
+class StartedTest(Output):
+    """What the test set off."""
+
+    event: str = Field(description="The event type.")
+    deliveries: list[StartedDelivery] = Field(description="One for each active webhook that subscribes to it.")
+
+
+class Payload(Output):
+    """The body of a delivery."""
+
+    event: str = Field(description="The event's type.")
+    team_id: str = Field(description="Whose event it is.")
+    timestamp: OutputTime = Field(description="When it happened.")
+    data: dict[str, Any] = Field(description="What happened.")
+
+
+class EventTypeInfo(Output):
+    """What a webhook can subscribe to."""
+
+    id: str = Field(description="What goes into a webhook's `events`.")
+    name: str = Field(description="The same.")
+    description: str = Field(description="What it means.")
+    category: str = Field(description="What it belongs to.")
+
+
+async def send_test(call: Call, body: NewTest) -> StartedTest:
+    """Send the event type's example to the team's webhooks."""
+    team_id = await one_team(call, body.team_id, "$.teamId")
+    require_event_type(call, body.event, "$.event")
+    now = call.handles.now_ms()
+    payload = serialise(body.event, team_id, now, call.handles.catalogue[body.event].example)
+    [receipt] = await call.handles.router.submit(Submission((NewEvent(team_id, body.event, now, payload, test=True),)))
+    deliveries = await call.handles.reader.fetch(queries.deliveries_of_event, receipt.event_id)
+    made = [StartedDelivery(id=delivery.id, webhook_id=delivery.webhook_id) for delivery in deliveries]
+    return StartedTest(event=body.event, deliveries=made)
+
+
+async def get_example(call: Call, event: str) -> Payload:
+    """Answer with an example payload; nothing is sent."""
+    event_type = call.handles.catalogue.get(event)
+    if event_type is None:
+        raise not_found("event type")
+    return Payload(
+        event=event,
+        team_id=call.principal.team_id or _EXAMPLE_TEAM,
+        timestamp=format_time(call.handles.now_ms()),
+        data=dict(event_type.example),
+    )
+
+
+async def list_event_types(call: Call) -> Page[EventTypeInfo]:
+    """Answer with all event types."""
+    return page_of([_show(event_type) for event_type in call.handles.catalogue.values()], None)
+
+
+def _show(event_type: EventType) -> EventTypeInfo:
+    return EventTypeInfo(
+        id=event_type.name,
+        name=event_type.name,
+        description=event_type.description,
+        category=event_type.category,
+    )
+
+
+_TYPE = "linkedin.message.received"
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/webhooks/test",
+        send_test,
+        tag="Testing",
+        summary="Send a test payload",
+        description=(
+            "Sends the event type's example to all active webhooks of the team that subscribe to it, with "
+            "`X-Kakiyo-Test: true`. Test deliveries are deliveries: they are retried, counted and cost the same."
+        ),
+        body=json_body(NewTest, {"event": _TYPE}),
+        status=HTTPStatus.ACCEPTED,
+        answer=StartedTest,
+        example={
+            "event": _TYPE,
+            "deliveries": [{"id": "dlv_01k0a3bq5u1w3y5a7d9f1h3k5n", "webhookId": "wh_01jzy8h2k4n6q8s0v2x4z6b8d0"}],
+        },
+        refusals=(Code.NOT_FOUND, Code.OVERLOADED, Code.STOPPING),
+    ),
+    Route(
+        "GET",
+        "/v1/webhooks/test/example/{event}",
+        get_example,
+        tag="Testing",
+        summary="See an example payload",
+        description="What a delivery of this event type looks like; nothing is sent.",
+        answer=Payload,
+        example={
+            "event": _TYPE,
+            "teamId": _EXAMPLE_TEAM,
+            "timestamp": "2025-07-15T10:30:00.000Z",
+            "data": {"chatId": "chat_9v6b2c8ylf", "message": "Yes, we are."},
+        },
+        refusals=(Code.NOT_FOUND,),
+    ),
+    Route(
+        "GET",
+        "/v1/webhooks/test/events",
+        list_event_types,
+        tag="Testing",
+        summary="List event types",
+        description="What webhooks can subscribe to, on one page.",
+        answer=Page[EventTypeInfo],
+        example={
+            "items": [
+                {
+                    "id": _TYPE,
+                    "name": _TYPE,
+                    "description": "Prospect responds to an agent",
+                    "category": "message",
+                }
+            ],
+            "nextCursor": None,
+        },
+    ),
+)

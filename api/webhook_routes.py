@@ -1,0 +1,124 @@
+"""The routes of webhooks, with their examples (SPEC "HTTP API")."""
+
+from http import HTTPStatus
+
+from api.errors import Code
+from api.route import Route, json_body
+from api.webhooks import (
+    NewWebhook,
+    Recovered,
+    Recovery,
+    Webhook,
+    WebhookChange,
+    WebhookQuery,
+    change_webhook,
+    create_webhook,
+    delete_webhook,
+    get_webhook,
+    list_webhooks,
+    recover_webhook,
+)
+from api.wire import Page
+
+_TAG = "Webhooks"
+_NEW_EXAMPLE = {
+    "name": "CRM sync",
+    "url": "https://crm.example.com/hooks/kakiyo",
+    "secret": "generate",
+    "events": ["linkedin.message.received", "linkedin.invitation.accepted"],
+}
+_WEBHOOK_EXAMPLE = {
+    "id": "wh_01jzy8h2k4n6q8s0v2x4z6b8d0",
+    "teamId": "team_acme",
+    "name": "CRM sync",
+    "url": "https://crm.example.com/hooks/kakiyo",
+    "events": ["linkedin.message.received", "linkedin.invitation.accepted"],
+    "active": True,
+    "consecutiveFailures": 0,
+    "disabledReason": None,
+    "disabledAt": None,
+    "hasSecret": True,
+    "createdAt": "2025-07-15T10:00:00.000Z",
+    "updatedAt": "2025-07-15T10:00:00.000Z",
+}
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/webhooks",
+        create_webhook,
+        tag=_TAG,
+        summary="Register a webhook",
+        description="A secret that is given or generated is in this answer only.",
+        body=json_body(NewWebhook, _NEW_EXAMPLE),
+        status=HTTPStatus.CREATED,
+        answer=Webhook,
+        example={**_WEBHOOK_EXAMPLE, "secret": "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
+        refusals=(Code.NOT_FOUND, Code.URL_NOT_ALLOWED),
+    ),
+    Route(
+        "GET",
+        "/v1/webhooks",
+        list_webhooks,
+        tag=_TAG,
+        summary="List webhooks",
+        description="Newest first.",
+        query=WebhookQuery,
+        answer=Page[Webhook],
+        example={"items": [_WEBHOOK_EXAMPLE], "nextCursor": None},
+        refusals=(Code.NOT_FOUND,),
+    ),
+    Route(
+        "GET",
+        "/v1/webhooks/{webhook_id}",
+        get_webhook,
+        tag=_TAG,
+        summary="Look at a webhook",
+        description="With its failure counter, and why it is disabled if it is.",
+        answer=Webhook,
+        example=_WEBHOOK_EXAMPLE,
+        refusals=(Code.NOT_FOUND,),
+    ),
+    Route(
+        "PATCH",
+        "/v1/webhooks/{webhook_id}",
+        change_webhook,
+        tag=_TAG,
+        summary="Change a webhook",
+        description=(
+            "Any of name, url, secret, events and active. `active: true` re-enables it and resets its failure counter; "
+            "`active: false` disables it and cancels its pending deliveries."
+        ),
+        body=json_body(WebhookChange, {"active": True}),
+        answer=Webhook,
+        example=_WEBHOOK_EXAMPLE,
+        refusals=(Code.NOT_FOUND, Code.URL_NOT_ALLOWED),
+    ),
+    Route(
+        "DELETE",
+        "/v1/webhooks/{webhook_id}",
+        delete_webhook,
+        tag=_TAG,
+        summary="Delete a webhook",
+        description="Its pending deliveries are cancelled; an attempt in flight may finish.",
+        status=HTTPStatus.NO_CONTENT,
+        answer=None,
+        refusals=(Code.NOT_FOUND,),
+    ),
+    Route(
+        "POST",
+        "/v1/webhooks/{webhook_id}/recover",
+        recover_webhook,
+        tag=_TAG,
+        summary="Recover what was missed",
+        description=(
+            "Queues again, in order, every event accepted since then that the webhook subscribes to, never got and "
+            "does not wait for."
+        ),
+        body=json_body(Recovery, {"since": "2025-07-15T10:00:00.000Z"}),
+        status=HTTPStatus.ACCEPTED,
+        answer=Recovered,
+        example={"deliveries": 3},
+        refusals=(Code.NOT_FOUND, Code.WEBHOOK_INACTIVE),
+    ),
+)

@@ -1,0 +1,198 @@
+"""Webhooks: register, list, change, delete, recover (SPEC "HTTP API", "Auto-disable")."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from api.auth import one_team, owned, team_named
+from api.errors import FieldError, not_found, wrong_field, wrong_fields
+from api.route import Call
+from api.wire import (
+    EventTypes,
+    Input,
+    InputTime,
+    Name,
+    Output,
+    OutputTime,
+    Page,
+    PageQuery,
+    format_optional_time,
+    format_time,
+    page_of,
+)
+from daemon import model, signing
+from daemon.catalogue import WILDCARD
+from daemon.lifecycle import WebhookEdit
+from daemon.model import DisabledReason
+from daemon.store import queries
+
+_GENERATE = "generate"
+_SIGNING = "Signs the deliveries. `generate` makes a Standard Webhooks one (`whsec_…`)."
+_URL = "Where deliveries are posted to: https, a public host, at most 2,048 characters."
+_EVENTS = "Event types, of GET /v1/webhooks/test/events; `*` is all of them, future ones too."
+
+
+class NewWebhook(Input):
+    """A webhook to register."""
+
+    team_id: str | None = Field(None, description="Whose webhook it is. A team's key may leave it out.")
+    name: Name = Field(description="A label for people.")
+    url: str = Field(description=_URL)
+    secret: str | None = Field(None, description=f"{_SIGNING} Without it deliveries go unsigned.")
+    events: EventTypes = Field(description=_EVENTS)
+
+
+# What is not given has a default that no client can mean: a null is refused, and the document shows no default.
+class WebhookChange(Input):
+    """What to change of a webhook; what is left out stays."""
+
+    name: Name = Field(default_factory=str, description="A label for people.")
+    url: str = Field(default_factory=str, description=_URL)
+    secret: str | None = Field(
+        default_factory=lambda: None, description=f"{_SIGNING} null removes it: deliveries then go unsigned."
+    )
+    events: EventTypes = Field(default_factory=list, description=_EVENTS)
+    active: bool = Field(default_factory=bool, description="true re-enables it and resets its failure counter.")
+
+
+class Recovery(Input):
+    """From when on to recover."""
+
+    since: InputTime = Field(description="Events accepted at this time or later are looked at.")
+
+
+class Recovered(Output):
+    """What was queued."""
+
+    deliveries: int = Field(description="How many deliveries were made.")
+
+
+class WebhookQuery(PageQuery):
+    """Which webhooks to list."""
+
+    team_id: str | None = Field(None, description="Only this team's; the operator lists all teams' without it.")
+
+
+class Webhook(Output):
+    """A registered receiver."""
+
+    id: str = Field(description="The webhook's id.")
+    team_id: str = Field(description="Whose webhook it is.")
+    name: str = Field(description="A label for people.")
+    url: str = Field(description="Where deliveries are posted to.")
+    events: list[str] = Field(description=_EVENTS)
+    active: bool = Field(description="Whether it gets deliveries.")
+    consecutive_failures: int = Field(description="Failed deliveries since the last success.")
+    disabled_reason: DisabledReason | None = Field(description="Why it is not active.")
+    disabled_at: OutputTime | None = Field(description="Since when it is not active.")
+    has_secret: bool = Field(description="Whether its deliveries are signed.")
+    created_at: OutputTime = Field(description="When it was registered.")
+    updated_at: OutputTime = Field(description="When it was last changed.")
+    secret: str | None = Field(None, description="Only in the answer to the request that set or generated it.")
+
+
+async def create_webhook(call: Call, body: NewWebhook) -> Webhook:
+    """Register a webhook."""
+    team_id = await one_team(call, body.team_id, "$.teamId")
+    _require_event_types(call, body.events)
+    secret = _chosen_secret(body.secret)
+    await call.handles.check_url(body.url)
+    webhook = await call.handles.registry.create_webhook(team_id, body.name, body.url, secret, tuple(body.events))
+    return _show(webhook, secret)
+
+
+async def list_webhooks(call: Call, query: WebhookQuery) -> Page[Webhook]:
+    """Answer with webhooks, newest first."""
+    team_id = await team_named(call, query.team_id, "query.teamId")
+    found = await call.handles.reader.fetch(queries.list_webhooks, team_id, query.limit, query.cursor)
+    return page_of([_show(webhook) for webhook in found.items], found.next_cursor)
+
+
+async def get_webhook(call: Call, webhook_id: str) -> Webhook:
+    """Answer with one webhook."""
+    return _show(await _find(call, webhook_id))
+
+
+async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> Webhook:
+    """Change what the body names."""
+    await _find(call, webhook_id)
+    given = body.model_fields_set
+    _require_event_types(call, body.events)
+    secret = _chosen_secret(body.secret)
+    if "url" in given:
+        await call.handles.check_url(body.url)
+    edit = WebhookEdit(
+        name=body.name or None,
+        url=body.url or None,
+        secret=secret,
+        remove_secret="secret" in given and secret is None,
+        events=tuple(body.events) or None,
+        active=body.active if "active" in given else None,
+    )
+    return _show(_still_there(await call.handles.registry.change_webhook(webhook_id, edit)), secret)
+
+
+async def delete_webhook(call: Call, webhook_id: str) -> None:
+    """Delete a webhook; its pending deliveries are cancelled."""
+    await _find(call, webhook_id)
+    if not await call.handles.registry.delete_webhook(webhook_id):
+        raise not_found("webhook")
+
+
+async def recover_webhook(call: Call, webhook_id: str, body: Recovery) -> Recovered:
+    """Queue what the webhook never got."""
+    await _find(call, webhook_id)
+    queued = await call.handles.registry.recover(webhook_id, body.since)
+    if queued is None:
+        raise not_found("webhook")
+    return Recovered(deliveries=queued)
+
+
+async def _find(call: Call, webhook_id: str) -> model.Webhook:
+    return owned(call, await call.handles.reader.fetch(queries.get_webhook, webhook_id), "webhook")
+
+
+def _still_there(webhook: model.Webhook | None) -> model.Webhook:
+    if webhook is None:
+        raise not_found("webhook")
+    return webhook
+
+
+def _require_event_types(call: Call, events: Sequence[str]) -> None:
+    unknown = [
+        FieldError(f"$.events[{index}]", "unknown event type: GET /v1/webhooks/test/events lists them")
+        for index, event in enumerate(events)
+        if event != WILDCARD and event not in call.handles.catalogue
+    ]
+    if unknown:
+        raise wrong_fields(unknown)
+
+
+def _chosen_secret(given: str | None) -> str | None:
+    if given is None:
+        return None
+    if given == _GENERATE:
+        return signing.generate_secret()
+    try:
+        signing.check_secret(given)
+    except ValueError as error:
+        raise wrong_field("$.secret", str(error)) from None
+    return given
+
+
+def _show(webhook: model.Webhook, secret: str | None = None) -> Webhook:
+    shown = Webhook(
+        id=webhook.id,
+        team_id=webhook.team_id,
+        name=webhook.name,
+        url=webhook.url,
+        events=list(webhook.events),
+        active=webhook.active,
+        consecutive_failures=webhook.consecutive_failures,
+        disabled_reason=webhook.disabled_reason,
+        disabled_at=format_optional_time(webhook.disabled_at),
+        has_secret=webhook.secret is not None,
+        created_at=format_time(webhook.created_at),
+        updated_at=format_time(webhook.updated_at),
+    )
+    return shown if secret is None else shown.model_copy(update={"secret": secret})

@@ -1,0 +1,144 @@
+"""JSON as it goes over the wire: the base of all its models, times, cursors, pages (SPEC "HTTP API").
+
+Each route file holds the models of its own routes.
+"""
+
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from api.errors import Code
+
+MAX_PAGE = 200
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_TIME = datetime.min.replace(tzinfo=UTC) - _EPOCH
+_LAST_TIME = datetime.max.replace(tzinfo=UTC) - _EPOCH
+_EXPECTED_TIME = "expected a time like 2025-07-15T10:30:00.000Z"
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
+_MAX_ROW_ID = 2**63 - 1
+
+
+class Input(BaseModel):
+    """Base of what a client sends: camelCase names only, strict types, no unknown field."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
+
+
+class Output(BaseModel):
+    """Base of what we answer."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=True)
+
+
+def format_time(time_ms: int) -> str:
+    """Return RFC 3339 in UTC with milliseconds and `Z` (SPEC "Payload and headers of a delivery")."""
+    return (_EPOCH + timedelta(milliseconds=time_ms)).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def format_optional_time(time_ms: int | None) -> str | None:
+    """Return the same, or None for no time."""
+    return None if time_ms is None else format_time(time_ms)
+
+
+def parse_time(value: object) -> int:
+    """Return the milliseconds since the epoch of an RFC 3339 time with any offset; finer digits are cut off.
+
+    Raises ValueError for anything else, and for times outside the years 1 to 9999 in UTC.
+    """
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        raise ValueError(_EXPECTED_TIME)
+    try:
+        moment = datetime.fromisoformat(value.upper())
+    except ValueError:
+        raise ValueError(_EXPECTED_TIME) from None
+    since_epoch = moment - _EPOCH
+    if not _FIRST_TIME <= since_epoch <= _LAST_TIME:
+        raise ValueError("expected a time between the years 1 and 9999 in UTC")
+    return since_epoch // timedelta(milliseconds=1)
+
+
+def encode_cursor(position: int) -> str:
+    """Return an opaque cursor for a place in a list."""
+    return urlsafe_b64encode(b"%d" % position).decode().rstrip("=")
+
+
+def decode_cursor(value: object) -> int:
+    """Return the place that a cursor stands for. Raises ValueError if it is none of ours."""
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]{2,26}", value):
+        digits = urlsafe_b64decode(value + "=" * (-len(value) % 4))
+        if re.fullmatch(rb"\d{1,19}", digits) and int(digits) <= _MAX_ROW_ID and encode_cursor(int(digits)) == value:
+            return int(digits)
+    raise ValueError("expected the nextCursor of the page before")
+
+
+def _parse_limit(value: object) -> int:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value) and 1 <= int(value) <= MAX_PAGE:
+        return int(value)
+    raise ValueError(f"expected a whole number from 1 to {MAX_PAGE}")
+
+
+def _unique(values: list[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+TIME_SCHEMA = {"type": "string", "format": "date-time", "examples": ["2025-07-15T10:30:00.000Z"]}
+InputTime = Annotated[int, BeforeValidator(parse_time), WithJsonSchema(TIME_SCHEMA)]
+OutputTime = Annotated[str, WithJsonSchema(TIME_SCHEMA)]
+Limit = Annotated[
+    int, BeforeValidator(_parse_limit), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_PAGE})
+]
+Cursor = Annotated[int, BeforeValidator(decode_cursor), WithJsonSchema({"type": "string", "examples": ["MTIz"]})]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+EventTypes = Annotated[list[str], Field(min_length=1), AfterValidator(_unique)]
+
+
+class PageQuery(Input):
+    """What every list takes."""
+
+    limit: Limit = Field(50, description="How many items to answer with, at most.")
+    cursor: Cursor | None = Field(None, description="The nextCursor of the page before; none for the first.")
+
+
+Item = TypeVar("Item", bound=Output)
+
+
+class Page(Output, Generic[Item]):
+    """One page of a list."""
+
+    model_config = ConfigDict(json_schema_extra={"description": "One page of a list."})
+
+    items: list[Item] = Field(description="What the list is of, in order.")
+    next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null on the last one.")
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """Name the schema after its items."""
+        return f"{params[0].__name__}Page"
+
+
+def page_of(items: Iterable[Item], next_position: int | None) -> Page[Item]:
+    """Return a page of these items; `next_position` is where the next one begins."""
+    return Page(items=list(items), next_cursor=None if next_position is None else encode_cursor(next_position))
+
+
+class WrongField(Output):
+    """One wrong field of a request."""
+
+    path: str = Field(description="JSON path, `query.<name>` or `header.<name>`.", examples=["$.events[0]"])
+    message: str = Field(description="What is wrong with it.")
+
+
+class Problem(Output):
+    """A refusal, as an RFC 9457 problem document."""
+
+    type: str = Field(description="Always `about:blank`: `code` is what to go by.")
+    title: str = Field(description="The name of the HTTP status.")
+    status: int = Field(description="The HTTP status.")
+    code: Code = Field(description="Which refusal it is; it never changes.")
+    detail: str = Field(description="One sentence: what is wrong and what to do.")
+    errors: list[WrongField] = Field(default_factory=list, description="The wrong fields, if it is about fields.")

@@ -1,0 +1,75 @@
+"""Credits over the API."""
+
+from typing import Any
+
+import pytest
+import trio
+
+from tests.support.api_client import ApiHouse
+
+
+async def grant(api: ApiHouse, amount: int, **fields: Any) -> dict[str, Any]:
+    answer = await api.operator.post("/v1/credits/grants", {"teamId": api.acme.id, "amount": amount, **fields})
+    assert answer.status == 201, answer.body
+    return dict(answer.value)
+
+
+async def test_a_grant_is_in_the_balance_and_in_the_ledger(api: ApiHouse) -> None:
+    entry = await grant(api, 500, note="invoice 7")
+    assert entry == {
+        "id": entry["id"],
+        "teamId": api.acme.id,
+        "amount": 500,
+        "balanceAfter": 500,
+        "createdAt": entry["createdAt"],
+        "deliveryId": None,
+        "note": "invoice 7",
+    }
+    balance = {"teamId": api.acme.id, "balance": 500, "perDelivery": 2, "enforce": False}
+    assert (await api.as_acme.get("/v1/credits")).value == balance
+    assert (await api.operator.get("/v1/credits", teamId=api.acme.id)).value == balance
+    assert (await api.as_acme.get("/v1/credits/entries")).value == {"items": [entry], "nextCursor": None}
+
+
+async def test_a_successful_delivery_is_in_the_ledger(api: ApiHouse) -> None:
+    await api.webhook()
+    event_id = await api.submit()
+    with trio.fail_after(5):
+        while not (items := (await api.as_acme.get("/v1/credits/entries")).value["items"]):
+            await trio.lowlevel.checkpoint()
+    [delivery] = (await api.as_acme.get(f"/v1/events/{event_id}")).value["deliveries"]
+    assert (items[0]["amount"], items[0]["balanceAfter"], items[0]["deliveryId"]) == (-2, -2, delivery["id"])
+
+
+async def test_the_ledger_is_listed_newest_first_page_by_page(api: ApiHouse) -> None:
+    for amount in (1, 2, 3):
+        await grant(api, amount)
+    first = (await api.as_acme.get("/v1/credits/entries", limit=2)).value
+    rest = (await api.as_acme.get("/v1/credits/entries", limit=2, cursor=first["nextCursor"])).value
+    assert [entry["amount"] for entry in [*first["items"], *rest["items"]]] == [3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"amount": 0}, "$.amount"),
+        ({"amount": -5}, "$.amount"),
+        ({"amount": 1.5}, "$.amount"),
+        ({"amount": "5"}, "$.amount"),
+        ({"amount": True}, "$.amount"),
+        ({"amount": 10**12 + 1}, "$.amount"),
+        ({"amount": 1, "note": "x" * 501}, "$.note"),
+        ({"amount": 1, "team_id": "x"}, "$.team_id"),
+        ({}, "$.amount"),
+    ],
+)
+async def test_a_wrong_grant_is_422(api: ApiHouse, body: dict[str, Any], path: str) -> None:
+    answer = await api.operator.post("/v1/credits/grants", {"teamId": api.acme.id, **body})
+    assert (answer.status, answer.paths) == (422, [path])
+
+
+async def test_another_teams_ledger_is_not_shown(api: ApiHouse) -> None:
+    await grant(api, 5)
+    _, stranger = await api.another_team()
+    assert (await stranger.get("/v1/credits/entries")).value["items"] == []
+    assert (await stranger.get("/v1/credits")).value["balance"] == 0

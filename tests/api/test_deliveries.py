@@ -1,0 +1,145 @@
+"""Deliveries over the API."""
+
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from tests.support.api_client import MESSAGE_SENT, ApiHouse, running_api
+from tests.support.daemon import FakeReceiver, make_settings, statuses
+
+MESSAGE_RECEIVED = "linkedin.message.received"
+FIELDS = {
+    *("id", "eventId", "webhookId", "teamId", "event", "status", "test", "attemptsMade", "nextAttemptAt", "createdAt"),
+    *("completedAt", "cancelReason", "waitingForCredits"),
+}
+
+
+async def settled(api: ApiHouse, count: int = 1) -> list[dict[str, Any]]:
+    """Return acme's deliveries, newest first, when as many as `count` are over."""
+    with trio.fail_after(5):
+        while True:
+            items = (await api.as_acme.get("/v1/deliveries")).value["items"]
+            if sum(item["status"] != "pending" for item in items) >= count:
+                return list(items)
+            await trio.lowlevel.checkpoint()
+
+
+async def test_a_delivery_is_shown_with_its_attempts_and_what_was_answered(tmp_path: Any) -> None:
+    async def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(201, headers={"x-thing": "1"}, content=b"\xffok")
+
+    receiver = FakeReceiver({"https://hooks.example.com/in": answer})
+    async with running_api(tmp_path, receiver=receiver) as api:
+        webhook, event_id = await api.webhook(), await api.submit()
+        [listed] = await settled(api)
+        shown = (await api.as_acme.get(f"/v1/deliveries/{listed['id']}")).value
+    assert set(listed) == FIELDS
+    assert set(shown) == {*FIELDS, "attempts"}
+    assert (shown["webhookId"], shown["eventId"], shown["event"]) == (webhook["id"], event_id, MESSAGE_SENT)
+    assert (shown["status"], shown["attemptsMade"], shown["nextAttemptAt"]) == ("succeeded", 1, None)
+    [attempt] = shown["attempts"]
+    assert (attempt["number"], attempt["outcome"], attempt["status"], attempt["error"]) == (1, "delivered", 201, None)
+    assert ["x-thing", "1"] in attempt["responseHeaders"]
+    assert attempt["responseBody"] == "\N{REPLACEMENT CHARACTER}ok"
+
+
+async def test_a_delivery_that_waits_for_its_retry_says_when(tmp_path: Any) -> None:
+    receiver = FakeReceiver({"https://hooks.example.com/in": statuses(503)})
+    async with running_api(tmp_path, receiver=receiver) as api:
+        await api.webhook()
+        await api.submit()
+        with trio.fail_after(5):
+            while True:
+                [item] = (await api.as_acme.get("/v1/deliveries", status="pending")).value["items"]
+                if item["attemptsMade"]:
+                    break
+        shown = (await api.as_acme.get(f"/v1/deliveries/{item['id']}")).value
+    assert shown["nextAttemptAt"] > shown["createdAt"]
+    assert shown["completedAt"] is None
+    assert shown["attempts"][0]["status"] == 503
+    assert shown["attempts"][0]["error"]
+
+
+async def test_deliveries_are_filtered(api: ApiHouse) -> None:
+    first, second = await api.webhook(MESSAGE_SENT), await api.webhook(MESSAGE_RECEIVED)
+    await api.submit(MESSAGE_SENT)
+    await api.submit(MESSAGE_RECEIVED)
+    received, sent = (item["id"] for item in await settled(api, 2))
+
+    async def listed(**query: str) -> list[str]:
+        return [item["id"] for item in (await api.as_acme.get("/v1/deliveries", **query)).value["items"]]
+
+    assert await listed() == [received, sent]
+    assert await listed(webhookId=first["id"]) == [sent]
+    assert await listed(webhookId=second["id"], event=MESSAGE_SENT) == []
+    assert await listed(event=MESSAGE_RECEIVED) == [received]
+    assert await listed(status="succeeded") == [received, sent]
+    assert await listed(status="failed") == []
+    assert await listed(since="2027-01-15T08:00:00Z", until="2027-01-15T09:00:00Z") == [received, sent]
+    assert await listed(since="2027-01-15T09:00:00Z") == []
+    assert await listed(until="2027-01-15T07:59:59+00:00") == []
+    assert await listed(webhookId="wh_unknown") == []
+
+
+async def test_deliveries_are_listed_page_by_page(api: ApiHouse) -> None:
+    await api.webhook()
+    for _ in range(3):
+        await api.submit()
+    first = (await api.as_acme.get("/v1/deliveries", limit=2)).value
+    rest = (await api.as_acme.get("/v1/deliveries", limit=2, cursor=first["nextCursor"])).value
+    assert [len(first["items"]), len(rest["items"]), rest["nextCursor"]] == [2, 1, None]
+
+
+async def test_a_team_sees_its_own_deliveries_only_and_the_operator_all(api: ApiHouse) -> None:
+    other, stranger = await api.another_team()
+    await api.webhook()
+    await api.submit()
+    assert (await stranger.get("/v1/deliveries")).value["items"] == []
+    assert len((await api.operator.get("/v1/deliveries")).value["items"]) == 1
+    assert (await api.operator.get("/v1/deliveries", teamId=other.id)).value["items"] == []
+
+
+async def test_a_delivery_is_sent_again_as_a_new_one_even_if_it_succeeded(api: ApiHouse) -> None:
+    webhook, event_id = await api.webhook(), await api.submit()
+    [first] = await settled(api)
+    again = await api.as_acme.call("POST", f"/v1/deliveries/{first['id']}/resend")
+    assert again.status == 202
+    assert set(again.value) == FIELDS
+    assert again.value["id"] != first["id"]
+    assert (again.value["eventId"], again.value["webhookId"]) == (event_id, webhook["id"])
+    await settled(api, 2)
+
+
+async def test_nothing_is_sent_again_to_an_inactive_webhook(api: ApiHouse) -> None:
+    webhook = await api.webhook()
+    await api.submit()
+    [first] = await settled(api)
+    await api.as_acme.patch(f"/v1/webhooks/{webhook['id']}", {"active": False})
+    answer = await api.as_acme.call("POST", f"/v1/deliveries/{first['id']}/resend")
+    assert (answer.status, answer.code) == (409, "webhook_inactive")
+
+
+@pytest.mark.parametrize("enforce", [True, False])
+async def test_a_delivery_says_that_it_waits_for_credits_until_they_are_granted(tmp_path: Any, enforce: bool) -> None:
+    settings = make_settings(tmp_path, credits={"enforce": enforce})
+    async with running_api(tmp_path, settings=settings) as api:
+        await api.webhook()
+        event_id = await api.submit()
+        [shown] = (await api.as_acme.get(f"/v1/events/{event_id}")).value["deliveries"]
+        if enforce:
+            assert (shown["status"], shown["waitingForCredits"]) == ("pending", True)
+        else:
+            assert shown["waitingForCredits"] is False
+        await api.operator.post("/v1/credits/grants", {"teamId": api.acme.id, "amount": 10})
+        [done] = await settled(api)
+    assert (done["status"], done["waitingForCredits"]) == ("succeeded", False)
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/deliveries/dlv_unknown", "/v1/deliveries/%00", "/v1/deliveries/%ff", "/v1/events/%F0%9F%98%80"]
+)
+async def test_an_unknown_id_is_404(api: ApiHouse, path: str) -> None:
+    answer = await api.operator.get(path)
+    assert (answer.status, answer.code) == (404, "not_found")

@@ -1,0 +1,202 @@
+"""Submitting one event, and looking at it."""
+
+from typing import Any
+
+import orjson
+import pytest
+import trio
+
+from api.app import create_app
+from daemon.errors import Overloaded, Stopping, StoreUnavailable
+from daemon.store import queries
+from daemon.submission import Receipt, Submission
+from tests.support.api_client import MESSAGE_SENT, ApiHouse, running_api
+from tests.support.api_server import exchange, serving
+
+KIB = 1024
+
+
+async def body_of(api: ApiHouse, event_id: str) -> bytes:
+    """The very bytes that are sent of an event."""
+    event = await api.handles.reader.fetch(queries.get_event, event_id)
+    assert event is not None
+    return event.body
+
+
+async def test_an_event_is_accepted_and_counted_for_each_webhook_that_subscribes(api: ApiHouse) -> None:
+    for events in (["*"], [MESSAGE_SENT], ["linkedin.message.received"]):
+        await api.webhook(*events)
+    answer = await api.as_acme.post("/v1/events", {"event": MESSAGE_SENT, "teamId": api.acme.id, "data": {}})
+    assert answer.status == 202
+    assert answer.value == {"id": answer.value["id"], "deliveries": 2}
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+async def test_the_body_is_serialised_once_in_the_promised_order(api: ApiHouse) -> None:
+    data = {"z": [1, 2.5, None, True], "ä": "😀\u2028", "big": 2**63 - 1, "nested": {"a": {}}, "0": -0.0}
+    submitted = {"data": data, "timestamp": "2025-07-15T12:30:00.1239+02:00", "event": MESSAGE_SENT}
+    answer = await api.as_acme.call("POST", "/v1/events", content=orjson.dumps(submitted, option=orjson.OPT_INDENT_2))
+    expected = {"event": MESSAGE_SENT, "teamId": api.acme.id, "timestamp": "2025-07-15T10:30:00.123Z", "data": data}
+    assert await body_of(api, answer.value["id"]) == orjson.dumps(expected)
+
+
+async def test_an_event_without_a_timestamp_happens_now(api: ApiHouse) -> None:
+    shown = (await api.as_acme.get(f"/v1/events/{await api.submit()}")).value
+    assert shown["timestamp"][:16] == shown["acceptedAt"][:16] == "2027-01-15T08:00"
+
+
+async def test_an_event_is_shown_with_its_body_and_deliveries(api: ApiHouse) -> None:
+    webhook = await api.webhook()
+    event_id = await api.submit(n=1)
+    shown = (await api.as_acme.get(f"/v1/events/{event_id}")).value
+    assert shown["id"] == event_id
+    assert (shown["teamId"], shown["event"], shown["test"]) == (api.acme.id, MESSAGE_SENT, False)
+    assert shown["body"]["data"] == {"n": 1}
+    assert [delivery["webhookId"] for delivery in shown["deliveries"]] == [webhook["id"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "path"),
+    [
+        ({"event": "linkedin.message.eaten"}, "$.event"),
+        ({"event": "*"}, "$.event"),
+        ({"event": None}, "$.event"),
+        ({"data": []}, "$.data"),
+        ({"data": "{}"}, "$.data"),
+        ({"data": None}, "$.data"),
+        ({"timestamp": "yesterday"}, "$.timestamp"),
+        ({"timestamp": 1752575400}, "$.timestamp"),
+        ({"teamId": 5}, "$.teamId"),
+        ({"team_id": "x"}, "$.team_id"),
+        ({"test": True}, "$.test"),
+    ],
+)
+async def test_a_wrong_event_is_422_and_counted(api: ApiHouse, change: dict[str, Any], path: str) -> None:
+    answer = await api.as_acme.post("/v1/events", {"event": MESSAGE_SENT, "data": {}, **change})
+    assert (answer.status, answer.code, answer.paths) == (422, "invalid_field", [path])
+    assert b'submissions_refused_total{reason="invalid"} 1.0' in api.handles.metrics.render()
+
+
+async def test_an_event_may_have_256_kib_and_not_a_byte_more(api: ApiHouse) -> None:
+    event_id = await api.submit(filler="")
+    room = 256 * KIB - len(await body_of(api, event_id))
+    for size, status in ((room, 202), (room + 1, 413)):
+        answer = await api.as_acme.post("/v1/events", {"event": MESSAGE_SENT, "data": {"filler": "x" * size}})
+        assert answer.status == status
+    assert (answer.code, answer.paths) == ("too_large", ["$"])
+
+
+async def test_a_request_may_be_longer_than_the_event_it_holds_but_not_for_ever(api: ApiHouse) -> None:
+    content = orjson.dumps({"event": MESSAGE_SENT, "data": {}})
+    for size, status in ((512 * KIB, 202), (512 * KIB + 1, 413)):
+        answer = await api.as_acme.call("POST", "/v1/events", content=content.ljust(size))
+        assert answer.status == status
+    assert answer.code == "too_large"
+
+
+async def test_the_same_key_with_the_same_request_gets_the_first_receipt_and_delivers_nothing_again(
+    api: ApiHouse,
+) -> None:
+    await api.webhook()
+    event = {"event": MESSAGE_SENT, "data": {"n": 1}}
+    first = await api.as_acme.post("/v1/events", event, **{"Idempotency-Key": "k 1"})
+    again = await api.as_acme.post("/v1/events", event, **{"Idempotency-Key": "k 1"})
+    assert first == again
+    assert len((await api.as_acme.get("/v1/deliveries")).value["items"]) == 1
+
+
+async def test_the_same_key_with_another_request_is_409(api: ApiHouse) -> None:
+    event = {"event": MESSAGE_SENT, "data": {"n": 1}}
+    await api.as_acme.post("/v1/events", event, **{"Idempotency-Key": "k"})
+    for path, body in (("/v1/events", {**event, "data": {"n": 2}}), ("/v1/events/batch", [event])):
+        answer = await api.as_acme.post(path, body, **{"Idempotency-Key": "k"})
+        assert (answer.status, answer.code) == (409, "idempotency_conflict")
+
+
+async def test_two_callers_may_use_the_same_key(api: ApiHouse) -> None:
+    _, stranger = await api.another_team()
+    event = {"event": MESSAGE_SENT, "data": {}}
+    receipts = [
+        await client.post("/v1/events", event, **{"Idempotency-Key": "k"}) for client in (api.as_acme, stranger)
+    ]
+    receipts.append(await api.operator.post("/v1/events", {**event, "teamId": api.acme.id}, **{"Idempotency-Key": "k"}))
+    assert [receipt.status for receipt in receipts] == [202] * 3
+    assert len({receipt.value["id"] for receipt in receipts}) == 3
+
+
+@pytest.mark.parametrize(
+    ("key", "status"), [("k" * 255, 202), ("k" * 256, 422), ("", 422), ("kä", 422), ("k\x7f", 422)]
+)
+async def test_an_idempotency_key_has_1_to_255_printable_ascii_characters(api: ApiHouse, key: str, status: int) -> None:
+    answer = await api.as_acme.post("/v1/events", {"event": MESSAGE_SENT, "data": {}}, **{"Idempotency-Key": key})
+    assert answer.status == status
+    assert status == 202 or answer.paths == ["header.Idempotency-Key"]
+
+
+class RefusingRouter:
+    """Refuses every submission in the same way."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def submit(self, submission: Submission) -> tuple[Receipt, ...]:
+        await trio.lowlevel.checkpoint()
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(Overloaded(), "overloaded"), (Stopping(), "stopping"), (StoreUnavailable(), "store_unavailable")],
+)
+@pytest.mark.parametrize("path", ["/v1/events", "/v1/events/batch", "/v1/webhooks/test"])
+async def test_what_the_daemon_cannot_take_now_is_503_with_retry_after(
+    tmp_path: Any, path: str, error: Exception, code: str
+) -> None:
+    async with running_api(tmp_path, router=RefusingRouter(error)) as api:
+        event = {"event": MESSAGE_SENT} if path.endswith("test") else {"event": MESSAGE_SENT, "data": {}}
+        answer = await api.as_acme.post(path, [event] if path.endswith("batch") else event)
+    assert (answer.status, answer.code) == (503, code)
+    assert answer.headers["Retry-After"] == "1"
+
+
+async def test_a_bug_is_a_500_problem_that_says_nothing_of_it_and_is_logged(tmp_path: Any) -> None:
+    async with running_api(tmp_path, router=RefusingRouter(RuntimeError("secret details"))) as api:
+        answer = await api.as_acme.post("/v1/events", {"event": MESSAGE_SENT, "data": {}})
+        [line] = api.house.log_lines("api_error")
+    assert (answer.status, answer.code) == (500, "internal_error")
+    assert b"secret details" not in answer.body
+    assert (line["method"], line["path"], line["status"]) == ("POST", "/v1/events", 500)
+    assert "secret details" in line["error"]
+
+
+async def test_a_body_that_does_not_arrive_in_time_is_408(api: ApiHouse) -> None:
+    app = create_app(api.handles)
+    assert app.config["BODY_TIMEOUT"] == 15
+    app.config["BODY_TIMEOUT"] = 0.05
+    head = f"POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {api.as_acme.key}\r\n"
+    head += "content-type: application/json\r\ncontent-length: 100\r\n\r\n{"
+    async with serving(app) as served, await served.connect() as stream:
+        with trio.fail_after(5):
+            status, body = await exchange(stream, head.encode())
+    assert (status, orjson.loads(body)["code"]) == (408, "request_timeout")
+
+
+async def test_a_client_that_goes_away_leaves_its_event_whole_or_not_there(api: ApiHouse) -> None:
+    await api.webhook()
+    content = orjson.dumps({"event": MESSAGE_SENT, "data": {}})
+    head = f"POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {api.as_acme.key}\r\n"
+    head += f"content-type: application/json\r\ncontent-length: {len(content)}\r\n\r\n"
+    async with serving(create_app(api.handles)) as served:
+        for rounds in range(40):  # gone at ever later points of the way
+            stream = await served.connect()
+            await stream.send_all(head.encode() + content)
+            for _ in range(rounds):
+                await trio.lowlevel.checkpoint()
+            await stream.aclose()
+        async with await served.connect() as stream:
+            status, body = await exchange(stream, head.encode() + content)
+    assert (status, orjson.loads(body)["deliveries"]) == (202, 1)
+    for delivery in (await api.as_acme.get("/v1/deliveries")).value["items"]:
+        shown = await api.as_acme.get(f"/v1/events/{delivery['eventId']}")
+        assert len(shown.value["deliveries"]) == 1
+    assert api.house.log_lines("api_error") == []

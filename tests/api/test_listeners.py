@@ -1,0 +1,84 @@
+"""Where the API listens: addresses, socket files, descriptors, and what is said when one cannot be had."""
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+import trio
+
+from api.listeners import open_listeners
+from daemon.config import ConfigError
+from tests.api.test_serve import HELLO, ScriptedApp
+from tests.support.api_server import exchange, serving
+
+
+async def test_a_unix_socket_is_served_and_is_for_owner_and_group(tmp_path: Path) -> None:
+    path = tmp_path / "api.sock"
+    async with serving(ScriptedApp(), bind=f"unix:{path}"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        async with await trio.open_unix_socket(str(path)) as stream:
+            assert await exchange(stream, HELLO) == (200, b"hello")
+
+
+async def test_a_socket_file_that_nobody_answers_on_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "api.sock"
+    left_over = socket.socket(socket.AF_UNIX)
+    left_over.bind(str(path))
+    left_over.close()
+    async with serving(ScriptedApp(), bind=f"unix:{path}"), await trio.open_unix_socket(str(path)) as stream:
+        assert await exchange(stream, HELLO) == (200, b"hello")
+
+
+async def test_a_socket_file_that_somebody_answers_on_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "api.sock"
+    async with serving(ScriptedApp(), bind=f"unix:{path}"):
+        with pytest.raises(ConfigError, match="is in use by another program: stop it, or set another address"):
+            await open_listeners(f"unix:{path}")
+        async with await trio.open_unix_socket(str(path)) as stream:
+            assert await exchange(stream, HELLO) == (200, b"hello")
+
+
+async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("mine")
+    with pytest.raises(ConfigError, match="in use"):
+        await open_listeners(f"unix:{path}")
+    assert path.read_text() == "mine"
+
+
+async def test_a_directory_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be listened on") as caught:
+        await open_listeners(f"unix:{tmp_path}/missing/api.sock")
+    assert str(tmp_path) in str(caught.value)
+
+
+async def test_a_busy_port_is_named_with_what_to_do() -> None:
+    async with serving(ScriptedApp()) as served:
+        with pytest.raises(ConfigError) as caught:
+            await open_listeners(f"127.0.0.1:{served.port}")
+    assert str(caught.value) == (
+        f"api.bind: 127.0.0.1:{served.port} is in use by another program: stop it, or set another address"
+    )
+
+
+async def test_an_address_of_another_machine_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"^api\.bind: 192\.0\.2\.1:80 cannot be listened on \("):
+        await open_listeners("192.0.2.1:80")
+
+
+async def test_a_descriptor_is_served_and_stays_open() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as passed:
+        async with serving(ScriptedApp(), bind=f"fd://{passed.fileno()}") as served:
+            async with await served.connect() as stream:
+                assert await exchange(stream, HELLO) == (200, b"hello")
+            served.stop.set()
+            await served.stopped.wait()
+        assert passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+
+
+async def test_a_descriptor_that_is_no_listening_socket_is_named(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w") as file, socket.socket() as not_listening:
+        for descriptor in (file.fileno(), not_listening.fileno(), 4000):
+            with pytest.raises(ConfigError, match=rf"fd://{descriptor} is no listening socket"):
+                await open_listeners(f"fd://{descriptor}")

@@ -1,0 +1,58 @@
+"""Whatever is sent, the API answers as its own description says (SPEC "HTTP API")."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+import schemathesis
+from schemathesis.checks import CheckFunction
+from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi import checks
+
+from api.app import ROUTES
+from api.openapi import describe
+from tests.support.api_live import LiveApi, live_api
+
+CONFIG = SchemathesisConfig.from_dict(
+    {
+        "seed": 8480,
+        "generation": {"deterministic": True, "max-examples": 10, "no-shrink": True},
+        "phases": {"stateful": {"enabled": False}},
+    }
+)
+schema = schemathesis.openapi.from_dict(describe(ROUTES), config=CONFIG)
+
+Case = schemathesis.Case[Any]
+
+# What is valid by the schema may still be refused, for a rule of the catalogue or for an id that nobody has.
+EXCLUDED: list[CheckFunction] = [checks.positive_data_acceptance]
+
+
+@schemathesis.serializer("application/x-ndjson")
+def one_line(_context: schemathesis.SerializationContext, value: Any) -> bytes:
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else orjson.dumps(value)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApi]:
+    with live_api(tmp_path_factory.mktemp("state")) as api:
+        yield api
+
+
+@schema.parametrize()
+def test_every_answer_is_one_that_the_description_promises(case: Case, live: LiveApi) -> None:
+    check(case, live)
+
+
+@schema.include(path_regex=r"\{(webhook|delivery|event|team)_id\}").parametrize()
+def test_so_is_every_answer_about_something_that_is_there(case: Case, live: LiveApi) -> None:
+    """It may be deleted on the way, by one of these requests."""
+    case.path_parameters.update({name: live.known_ids[name] for name in case.path_parameters})
+    check(case, live)
+
+
+def check(case: Case, live: LiveApi) -> None:
+    """Send it and judge the answer: status, headers, media type and body are described, and never a 5xx."""
+    headers = {"Authorization": f"Bearer {live.operator_key}"}
+    case.call_and_validate(base_url=live.url, headers=headers, excluded_checks=EXCLUDED, timeout=10)

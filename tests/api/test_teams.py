@@ -1,0 +1,82 @@
+"""Teams and their keys over the API."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.api_client import ApiHouse
+
+
+async def test_a_team_is_made_with_the_id_that_is_given_or_with_one_of_ours(api: ApiHouse) -> None:
+    body = {"id": "team_12345abcde", "name": "Given", "notificationEmails": ["ops@example.com"]}
+    given = await api.operator.post("/v1/teams", body)
+    assert given.status == 201
+    assert given.value == {**body, "createdAt": given.value["createdAt"]}
+    made = await api.operator.post("/v1/teams", {"name": "Made"})
+    assert made.value["id"].startswith("team_")
+    assert made.value["notificationEmails"] == []
+    listed = (await api.operator.get("/v1/teams")).value["items"]
+    assert [team["name"] for team in listed] == ["Made", "Given", "Acme"]
+
+
+async def test_a_teams_id_is_taken_once(api: ApiHouse) -> None:
+    answer = await api.operator.post("/v1/teams", {"id": api.acme.id, "name": "Again"})
+    assert (answer.status, answer.code) == (409, "team_exists")
+
+
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"name": ""}, "$.name"),
+        ({"name": "x" * 201}, "$.name"),
+        ({"id": "", "name": "n"}, "$.id"),
+        ({"id": "a/b", "name": "n"}, "$.id"),
+        ({"id": "x" * 101, "name": "n"}, "$.id"),
+        ({"name": "n", "notificationEmails": ["nobody"]}, "$.notificationEmails[0]"),
+        ({"name": "n", "notificationEmails": ["a@b.c", "a@b.c\r\nBcc: d@e.f"]}, "$.notificationEmails[1]"),
+        ({"name": "n", "notificationEmails": ["a@b.c\n"]}, "$.notificationEmails[0]"),
+        ({"name": "n", "notificationEmails": "a@b.c"}, "$.notificationEmails"),
+        ({"name": "n", "notificationEmails": ["a@b.c"] * 21}, "$.notificationEmails"),
+        ({"name": "n", "emails": []}, "$.emails"),
+    ],
+)
+async def test_a_wrong_team_is_422(api: ApiHouse, body: dict[str, Any], path: str) -> None:
+    answer = await api.operator.post("/v1/teams", body)
+    assert (answer.status, answer.paths) == (422, [path])
+
+
+async def test_a_teams_name_and_addresses_are_changed_one_by_one(api: ApiHouse) -> None:
+    path = f"/v1/teams/{api.acme.id}"
+    renamed = await api.operator.patch(path, {"name": "Acme Corp"})
+    assert (renamed.status, renamed.value["name"]) == (200, "Acme Corp")
+    told = await api.operator.patch(path, {"notificationEmails": ["a@example.com"]})
+    assert (told.value["name"], told.value["notificationEmails"]) == ("Acme Corp", ["a@example.com"])
+    assert (await api.operator.patch(path, {"notificationEmails": []})).value["notificationEmails"] == []
+    assert (await api.operator.patch(path, {"name": None})).status == 422
+    assert (await api.operator.patch("/v1/teams/unknown", {})).status == 404
+
+
+async def test_a_key_works_until_it_is_revoked_and_is_shown_once(api: ApiHouse) -> None:
+    path = f"/v1/teams/{api.acme.id}/keys"
+    created = await api.operator.post(path, {"name": "CRM"})
+    assert created.status == 201
+    assert set(created.value) == {"id", "teamId", "name", "key", "createdAt"}
+    client = api.operator.with_key(created.value["key"])
+    assert (await client.get("/v1/verify")).value["teamId"] == api.acme.id
+    listed = await api.operator.get(path)
+    assert created.value["key"].encode() not in listed.body
+    assert [(key["name"], key["revokedAt"]) for key in listed.value["items"]] == [("CRM", None), ("tests", None)]
+    assert (await api.operator.delete(f"/v1/keys/{created.value['id']}")).status == 204
+    assert (await client.get("/v1/verify")).status == 401
+    revoked = (await api.operator.get(path, limit=1)).value
+    assert revoked["items"][0]["revokedAt"] is not None
+    assert revoked["nextCursor"] is not None
+
+
+async def test_keys_of_unknown_teams_and_unknown_keys_are_404(api: ApiHouse) -> None:
+    for answer in (
+        await api.operator.post("/v1/teams/unknown/keys", {"name": "n"}),
+        await api.operator.get("/v1/teams/unknown/keys"),
+        await api.operator.delete("/v1/keys/unknown"),
+    ):
+        assert (answer.status, answer.code) == (404, "not_found")

@@ -1,0 +1,58 @@
+"""Times and cursors as text."""
+
+import pytest
+
+from api.wire import decode_cursor, encode_cursor, format_time, parse_time
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2025-07-15T10:30:00Z", "2025-07-15T10:30:00.000Z"),
+        ("2025-07-15t10:30:00.123456789z", "2025-07-15T10:30:00.123Z"),
+        ("2025-07-15T12:30:00+02:00", "2025-07-15T10:30:00.000Z"),
+        ("2025-07-15T10:30:00-00:00", "2025-07-15T10:30:00.000Z"),
+        ("1969-12-31T23:59:59.9999Z", "1969-12-31T23:59:59.999Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
+        ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
+        ("0001-01-02T00:00:00+23:59", "0001-01-01T00:01:00.000Z"),
+    ],
+)
+def test_times_are_taken_with_any_offset_and_shown_in_utc(text: str, shown: str) -> None:
+    assert format_time(parse_time(text)) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "now",
+            "2025-07-15",
+            "2025-07-15 10:30:00Z",
+            "2025-07-15T10:30:00",
+            "20250715T103000Z",
+            "2025-W29-2T10:30:00Z",
+        ),
+        *("2025-02-30T10:30:00Z", "2025-07-15T25:30:00Z", "2025-07-15T10:30:00,5Z", "2025-07-15T10:30:00Z\n"),
+        *("\N{ARABIC-INDIC DIGIT TWO}025-07-15T10:30:00Z", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"),
+        *(1752575400, None),
+    ],
+)
+def test_what_is_no_rfc_3339_time_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match="expected a time"):
+        parse_time(text)
+
+
+@pytest.mark.parametrize("position", [0, 1, 123, 2**63 - 1])
+def test_a_cursor_comes_back_as_it_went_out(position: int) -> None:
+    assert decode_cursor(encode_cursor(position)) == position
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    ["", "x", "MTIz=", "MTIz\n", "!!!!", "LTE", "MDE=", encode_cursor(2**63), "OTk5OTk5OTk5OTk5OTk5OTk5OTk5", None, 1],
+)
+def test_a_cursor_of_somebody_elses_is_refused(cursor: object) -> None:
+    with pytest.raises(ValueError, match="nextCursor"):
+        decode_cursor(cursor)

@@ -1,0 +1,159 @@
+"""The HTTP API over a running daemon, without sockets."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import orjson
+from quart.testing.utils import sentinel
+from quart_trio import QuartTrio
+from werkzeug.datastructures import Headers
+
+from api.app import create_app
+from daemon.assembly import handles_of
+from daemon.config import Settings
+from daemon.handles import Handles
+from daemon.model import Team
+from daemon.store.database import open_database
+from tests.support.daemon import OPERATOR_KEY, FakeReceiver, House, make_settings, running
+
+MESSAGE_SENT = "linkedin.message.sent"
+DATABASE_FILE = "test.db"  # as tests.support.daemon names it
+PUBLIC_URL = "https://hooks.example.com/in"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response: `value` is its JSON, None for no body."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    @property
+    def value(self) -> Any:
+        return orjson.loads(self.body) if self.body else None
+
+    @property
+    def code(self) -> str:
+        """The code of a problem document."""
+        assert self.headers["Content-Type"] == "application/problem+json"
+        assert self.value["status"] == self.status
+        return str(self.value["code"])
+
+    @property
+    def paths(self) -> list[str]:
+        """The fields that a problem document names."""
+        return [wrong["path"] for wrong in self.value.get("errors", [])]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiClient:
+    """Calls with one key; `with_key` gives the same with another."""
+
+    app: QuartTrio
+    key: str | None = OPERATOR_KEY
+
+    def with_key(self, key: str | None) -> "ApiClient":
+        return replace(self, key=key)
+
+    async def get(self, path: str, **query: Any) -> Answer:
+        return await self.call("GET", path, query_string=query)
+
+    async def post(self, path: str, body: Any, **headers: str) -> Answer:
+        return await self.call("POST", path, content=orjson.dumps(body), headers=headers)
+
+    async def patch(self, path: str, body: Any) -> Answer:
+        return await self.call("PATCH", path, content=orjson.dumps(body))
+
+    async def delete(self, path: str) -> Answer:
+        return await self.call("DELETE", path)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None = None,
+        media_type: str | None = "application/json",
+        headers: Mapping[str, str] | None = None,
+        query_string: Mapping[str, Any] | None = None,
+        server: tuple[str, int] | None = ("127.0.0.1", 80),
+    ) -> Answer:
+        """Send one request as it is given; `server` is the local address that it came to."""
+        sent = dict(headers or {})
+        if self.key is not None:
+            sent["Authorization"] = f"Bearer {self.key}"
+        if content is not None and media_type is not None:
+            sent["Content-Type"] = media_type
+        response = await self.app.test_client().open(
+            path,
+            method=method,
+            headers=sent,
+            data=content,
+            json=sentinel,
+            query_string=dict(query_string) if query_string else None,
+            scope_base={"server": server},
+        )
+        return Answer(response.status_code, response.headers, await response.get_data(as_text=False))
+
+
+@dataclass(frozen=True, slots=True)
+class ApiHouse:
+    """A running daemon with its API: the operator, and one team with its own key."""
+
+    house: House
+    handles: Handles
+    operator: ApiClient
+    acme: Team
+    as_acme: ApiClient
+
+    async def another_team(self, name: str = "Other") -> tuple[Team, ApiClient]:
+        """Make a team; return it with a client that uses its key."""
+        return await _team_with_client(self.house, self.operator, name)
+
+    async def webhook(self, *events: str, **fields: Any) -> dict[str, Any]:
+        """Register a webhook of acme's."""
+        body = {"name": "CRM sync", "url": PUBLIC_URL, "events": events or ("*",), **fields}
+        answer = await self.as_acme.post("/v1/webhooks", body)
+        assert answer.status == 201, answer.body
+        return dict(answer.value)
+
+    async def submit(self, event: str = MESSAGE_SENT, **data: Any) -> str:
+        """Submit an event of acme's; return its id."""
+        answer = await self.as_acme.post("/v1/events", {"event": event, "data": data})
+        assert answer.status == 202, answer.body
+        return str(answer.value["id"])
+
+
+@asynccontextmanager
+async def running_api(
+    state_dir: Path, *, receiver: FakeReceiver | None = None, settings: Settings | None = None, **changes: Any
+) -> AsyncIterator[ApiHouse]:
+    """Run a daemon and its API; `changes` replace handles."""
+    settings = settings or make_settings(state_dir)
+    (state_dir / DATABASE_FILE).write_bytes(_migrated_database())
+    async with running(state_dir, receiver=receiver, settings=settings) as house:
+        handles = replace(handles_of(house.daemon, settings, lambda: not house.stop.is_set()), **changes)
+        operator = ApiClient(create_app(handles))
+        acme, as_acme = await _team_with_client(house, operator, "Acme")
+        yield ApiHouse(house, handles, operator, acme, as_acme)
+
+
+@cache
+def _migrated_database() -> bytes:
+    """Migrating an empty database takes longer than most tests: once is enough."""
+    with TemporaryDirectory() as folder:
+        open_database(Path(folder) / DATABASE_FILE).close()
+        return (Path(folder) / DATABASE_FILE).read_bytes()
+
+
+async def _team_with_client(house: House, operator: ApiClient, name: str) -> tuple[Team, ApiClient]:
+    team = await house.daemon.registry.create_team(None, name, ())
+    created = await house.daemon.registry.create_key(team.id, "tests")
+    assert created is not None
+    return team, operator.with_key(created[1])
