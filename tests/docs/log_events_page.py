@@ -1,0 +1,50 @@
+"""docs/log-events.md, made from daemon/log_events.py: `python -m tests.docs.log_events_page > docs/log-events.md`."""
+
+from collections.abc import Iterator
+
+from daemon.log_events import FIELDS, LOG_EVENTS
+
+_HEAD = """\
+# Log events
+
+Made from `daemon/log_events.py`. To make it anew: `.venv/bin/python -m tests.docs.log_events_page > docs/log-events.md`
+
+The daemon writes one line for each happening, on stderr. As JSON a line has `timestamp` (RFC 3339, UTC, milliseconds),
+`level`, `event` (the name below), and the event's fields as far as they apply. No line holds a key, a secret, a
+signature or a payload."""
+_LEVELS = ("error", "warning", "info", "debug")
+
+
+def page() -> str:
+    """Return the whole page."""
+    sections = [_HEAD, *map(_section, _LEVELS), "\n".join(_table(("field", "meaning"), _fields()))]
+    sections.insert(-1, "## Fields")
+    return "\n\n".join(sections) + "\n"
+
+
+def _section(level: str) -> str:
+    rows = (
+        (f"`{event.name}`", _cell(event.meaning), " ".join(f"`{field}`" for field in event.fields))
+        for event in LOG_EVENTS.values()
+        if event.level == level
+    )
+    return "\n".join([f"## Level {level}", "", *_table(("event", "meaning", "fields"), rows)])
+
+
+def _fields() -> Iterator[tuple[str, ...]]:
+    return ((f"`{name}`", _cell(meaning)) for name, meaning in FIELDS.items())
+
+
+def _table(columns: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield "|---" * len(columns) + "|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    print(page(), end="")

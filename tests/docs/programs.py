@@ -1,0 +1,27 @@
+"""Programs that a test cannot do without, and the environment that they are given."""
+
+import os
+import re
+import shutil
+
+import pytest
+
+_OF_A_SERVICE = ("STATE_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID")
+
+
+def program(name: str) -> str:
+    """Return the program's path. Without it the test is skipped, or fails if KAKIYO_TESTS_REQUIRE names it."""
+    path = shutil.which(name)
+    if path is None:
+        required = re.split(r"[,\s]+", os.environ.get("KAKIYO_TESTS_REQUIRE", ""))
+        (pytest.fail if name in required else pytest.skip)(f"{name} is not on this machine")
+    return path
+
+
+def plain_environment(**added: str) -> dict[str, str]:
+    """Return the environment without what would configure our programs, or send requests through a proxy."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("KAKIYO_WEBHOOKS_") and name not in _OF_A_SERVICE and not name.lower().endswith("_proxy")
+    } | added
