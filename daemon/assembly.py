@@ -29,12 +29,14 @@ from daemon.notifier import Notifier
 from daemon.patience import persist
 from daemon.registry import Registry, RegistryParts
 from daemon.router import InboxLimits, Router, RouterParts
-from daemon.store import daemon_queries, queries
+from daemon.store import daemon_queries
+from daemon.store.commands import ReadBalance
 from daemon.store.database import READERS, Database
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.subscriptions import SubscriptionIndex
 from daemon.supervisor import Budget
+from daemon.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def real_seams(settings: Settings) -> Seams:
 async def assemble(
     settings: Settings,
     database: Database,
+    vault: Vault,
     operator_key: str,
     seams: Seams,
     metrics: Metrics,
@@ -96,13 +99,15 @@ async def assemble(
     new_id = id_maker(seams.now_ms)
 
     async def balance_of(team_id: str) -> int:
-        return await persist(partial(reader.fetch, queries.get_balance, team_id), log)
+        # By the writer: a grant is either in what it answers, or is noticed later.
+        return await persist(partial(writer.execute, ReadBalance(team_id)), log)
 
     gate = CreditGate(settings.credits.per_delivery, settings.credits.enforce, balance_of)
     notifier = _notifier(reader, writer, seams, metrics, log)
     endpoints = EndpointParts(
         reader=reader,
         writer=writer,
+        vault=vault,
         gate=gate,
         make_transport=seams.make_transport,
         policy=settings.delivery.policy,
@@ -119,7 +124,7 @@ async def assemble(
     limits = InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes)
     router = Router(RouterParts(reader, writer, fleet, index, teams, limits, seams.now_ms, new_id, metrics, log))
     registry = Registry(
-        RegistryParts(reader, writer, fleet, index, teams, keyring, gate, seams.now_ms, new_id, log, metrics)
+        RegistryParts(reader, writer, vault, fleet, index, teams, keyring, gate, seams.now_ms, new_id, log, metrics)
     )
     _watch(metrics, fleet, router)
     return Daemon(

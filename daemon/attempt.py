@@ -9,14 +9,15 @@ import trio
 
 from daemon import __version__
 from daemon.clock import NowMs
-from daemon.egress.errors import BlockedAddress, DnsError, TlsError
+from daemon.egress.errors import BlockedAddress, DnsError, OutOfDescriptors, TlsError
 from daemon.model import Outcome, OutcomeKind, Webhook, Work
-from daemon.signing import signature_headers
+from daemon.signing import Secrets, signature_headers
 
 KEPT_BODY = 4 * 1024
 _KEPT_HEADERS = 50
 _KEPT_HEADER_BYTES = 8 * 1024
 USER_AGENT = f"kakiyo-webhooks/{__version__}"
+UNSIGNED = Secrets()
 
 
 _Failure = tuple[OutcomeKind, str]
@@ -38,9 +39,12 @@ async def make_attempt(
     *,
     timeout_s: float,
     now_ms: NowMs,
+    secrets: Secrets = UNSIGNED,
     user_agent: str = USER_AGENT,
 ) -> Outcome:
     """Make attempt `number` (from 1) of a delivery and return its outcome; raises nothing but Cancelled.
+
+    `secrets` are the webhook's, opened: what signs this attempt.
 
     One deadline of `timeout_s` seconds holds for everything: DNS, connect, TLS, sending, the response's head and the
     first 4 KiB of its body. A response counts when it is complete or those 4 KiB are full. An exception that is none
@@ -49,7 +53,7 @@ async def make_attempt(
     started = trio.current_time()
     received = _Received()
     try:
-        request = build_request(webhook, work, number, now_ms() // 1000, user_agent)
+        request = build_request(webhook, work, number, now_ms() // 1000, secrets, user_agent)
         with trio.move_on_after(timeout_s) as deadline:
             await _exchange(transport, request, received)
         failure = _timeout(request, received, timeout_s) if deadline.cancelled_caught else _judge(received.response)
@@ -58,7 +62,9 @@ async def make_attempt(
     return _outcome(received, failure, round((trio.current_time() - started) * 1000))
 
 
-def build_request(webhook: Webhook, work: Work, number: int, timestamp_s: int, user_agent: str) -> httpx.Request:
+def build_request(
+    webhook: Webhook, work: Work, number: int, timestamp_s: int, secrets: Secrets, user_agent: str
+) -> httpx.Request:
     """Return the signed request of an attempt, with the headers of SPEC "Payload and headers".
 
     Raises httpx.InvalidURL. The work's body must have been read.
@@ -78,7 +84,7 @@ def build_request(webhook: Webhook, work: Work, number: int, timestamp_s: int, u
         ("X-Kakiyo-Event", work.event_type),
         ("X-Kakiyo-Delivery", work.delivery_id),
         ("X-Kakiyo-Attempt", str(number)),
-        *signature_headers(webhook.secret, work.delivery_id, timestamp_s, body),
+        *signature_headers(secrets.current, work.delivery_id, timestamp_s, body, secrets.previous),
     ]
     if work.test:
         headers.append(("X-Kakiyo-Test", "true"))
@@ -146,6 +152,8 @@ def _kind_of(error: Exception) -> OutcomeKind:
             return OutcomeKind.DNS_ERROR
         case TlsError():
             return OutcomeKind.TLS_ERROR
+        case OutOfDescriptors():
+            return OutcomeKind.INTERRUPTED
         case httpx.ConnectError():
             return OutcomeKind.CONNECT_ERROR
         case httpx.TimeoutException():

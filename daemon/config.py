@@ -39,12 +39,15 @@ class _Section(BaseModel):
 
 
 class ApiSettings(_Section):
-    """`[api]`: where the HTTP API listens, and how much it takes in at once."""
+    """`[api]`: where the HTTP API listens, how much it takes in at once, and how often a key may ask."""
 
     bind: str = "127.0.0.1:8480"
     max_waiting_events: int = Field(10_000, ge=1)
     max_waiting_bytes: int = Field(64 * 1024 * 1024, ge=1)
     max_connections: int = Field(1_000, ge=1)
+    rate_limit_per_s: float = Field(50, ge=0, le=1_000_000)
+    rate_limit_burst: int = Field(200, ge=1, le=1_000_000)
+    operator_rate_limit_per_s: float = Field(0, ge=0, le=1_000_000)
 
     @field_validator("bind")
     @classmethod
@@ -126,6 +129,17 @@ class SmtpSettings(_Section):
         return self
 
 
+class SecretsSettings(_Section):
+    """`[secrets]`: where the key that seals the webhooks' secrets stands; by default in the state directory."""
+
+    key_file: Path | None = None
+
+    @field_validator("key_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        return None if value == "" else value
+
+
 class LogSettings(_Section):
     """`[log]`: how much is logged, and in which form."""
 
@@ -164,6 +178,7 @@ class Settings(_Section):
     egress: EgressSettings = EgressSettings()
     credits: CreditsSettings = CreditsSettings()
     smtp: SmtpSettings = SmtpSettings()
+    secrets: SecretsSettings = SecretsSettings()
     log: LogSettings = LogSettings()
     event_types: tuple[EventTypeSettings, ...] = ()
 

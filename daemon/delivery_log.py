@@ -26,14 +26,12 @@ class DeliveryLog:
         retry_in_ms = None if verdict.retry_in_s is None else round(verdict.retry_in_s * 1000)
         self.log.info("attempt_ended", **fields, retryInMs=retry_in_ms)
         if verdict.status is not DeliveryStatus.PENDING:
-            self._delivery_ended(webhook, fields, verdict)
+            self._delivery_ended(fields, verdict)
 
-    def interrupted(self, webhook: Webhook, work: Work, number: int) -> None:
-        """Tell of an attempt that our own shutdown cut short."""
+    def interrupted(self, webhook: Webhook, work: Work, attempt: Attempt) -> None:
+        """Tell of an attempt that does not count: our own shutdown cut it short, or it could not even begin."""
         self.metrics.attempts[OutcomeKind.INTERRUPTED].inc()
-        names = {"eventId": work.event_id, "deliveryId": work.delivery_id}
-        owner = {"webhookId": webhook.id, "teamId": webhook.team_id}
-        self.log.info("attempt_ended", **names, **owner, attempt=number, outcome=OutcomeKind.INTERRUPTED)
+        self.log.info("attempt_ended", **self._fields(webhook, work, attempt), retryInMs=None)
 
     def webhook_disabled(self, webhook: Webhook, recorded: Recorded, mail_id: str) -> None:
         """Tell of a webhook that its failure counter disabled, and of what followed from it."""
@@ -60,17 +58,22 @@ class DeliveryLog:
 
     def waiting_for_credits(self, webhook: Webhook, work: Work) -> None:
         """Tell that a delivery, and those behind it, wait until the team has credits."""
-        self.log.warning("credits_waiting", webhookId=webhook.id, teamId=webhook.team_id, deliveryId=work.delivery_id)
+        self.log.warning(
+            "credits_waiting",
+            webhookId=webhook.id,
+            teamId=webhook.team_id,
+            deliveryId=work.delivery_id,
+            eventId=work.event_id,
+        )
 
-    def _delivery_ended(self, webhook: Webhook, fields: dict[str, Any], verdict: Verdict) -> None:
+    def _delivery_ended(self, fields: dict[str, Any], verdict: Verdict) -> None:
         self.metrics.deliveries[verdict.status].inc()
         if verdict.status is DeliveryStatus.SUCCEEDED:
             self.log.info("delivery_succeeded", **fields)
         elif verdict.status is DeliveryStatus.FAILED:
             self.log.warning("delivery_failed", **fields, consecutiveFailures=verdict.consecutive_failures)
         else:
-            owner = {"webhookId": webhook.id, "teamId": webhook.team_id}
-            self.log.info("deliveries_cancelled", **owner, count=1, reason=verdict.cancel_reason)
+            self.log.info("delivery_cancelled", **fields, reason=verdict.cancel_reason)
 
     def _fields(self, webhook: Webhook, work: Work, attempt: Attempt) -> dict[str, Any]:
         return {
@@ -84,4 +87,5 @@ class DeliveryLog:
             "status": attempt.outcome.status,
             "durationMs": attempt.outcome.duration_ms,
             "error": attempt.outcome.error,
+            "test": work.test,
         }

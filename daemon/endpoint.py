@@ -17,15 +17,16 @@ from daemon.clock import NowMs
 from daemon.credit_gate import CreditGate
 from daemon.delivery_log import DeliveryLog
 from daemon.errors import StoreUnavailable
-from daemon.lifecycle import Policy, Verdict, after_verdict, judge, remaining_backoff_s, withdrawal
+from daemon.lifecycle import Policy, Verdict, after_verdict, failed_deliveries, judge, remaining_backoff_s, withdrawal
 from daemon.mailbox import Change, Mailbox
-from daemon.model import Attempt, CancelReason, DeliveryStatus, Outcome, Webhook, Work
+from daemon.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, Webhook, Work
 from daemon.patience import persist
 from daemon.pause import Pause
 from daemon.store import daemon_queries
 from daemon.store.commands import CancelPending, RecordAttempt, SaveWebhook
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
+from daemon.vault import Vault
 from daemon.work_queue import WorkQueue
 
 
@@ -35,6 +36,7 @@ class EndpointParts:
 
     reader: Reader
     writer: Writer
+    vault: Vault
     gate: CreditGate
     make_transport: Callable[[], httpx.AsyncBaseTransport]
     policy: Policy
@@ -68,6 +70,8 @@ class Endpoint:
         Before an idle actor ends it calls `retire`, with nothing in its mailbox and no await in between.
         """
         async with self._transport, trio.open_nursery() as nursery:
+            # First what waits already: a webhook that crashes at every attempt can be edited or disabled all the same.
+            await self._make_changes()
             nursery.start_soon(self._obey)
             await self._deliver(retire)
             nursery.cancel_scope.cancel()
@@ -85,14 +89,14 @@ class Endpoint:
                         retire()
                         return
 
-    async def _read_pending(self, after_seq: int, limit: int) -> Sequence[Work]:
-        read = partial(self._parts.reader.fetch, daemon_queries.pending_work, self._webhook.id, after_seq, limit)
+    async def _read_pending(self, limit: int) -> Sequence[Work]:
+        read = partial(self._parts.reader.fetch, daemon_queries.pending_work, self._webhook.id, limit)
         return await persist(read, self._parts.log.log)
 
     async def _carry_out(self, work: Work) -> None:
         """Bring one delivery to its end; leave it pending when told to stop."""
-        if reason := withdrawal(self._webhook):
-            await self._cancel_pending(reason)
+        if withdrawal(self._webhook):
+            await self._cancel_pending()
             return
         self._current = work
         now = self._parts.now_ms()
@@ -120,10 +124,10 @@ class Endpoint:
     async def _attempt_until_over(self, work: Work) -> bool:
         """Make attempt after attempt while the delivery is due; return whether it succeeded."""
         with_body = await self._with_body(work)
-        number = work.attempts_made
-        while self._is_due(work):
-            number += 1
+        number = work.attempts_made + 1
+        while await self._begins(work):
             verdict, ended_at = await self._attempt(with_body, number)
+            number += verdict.counted
             if verdict.retry_in_s is None:
                 return verdict.status is DeliveryStatus.SUCCEEDED
             await self._pause.wait(ended_at + verdict.retry_in_s - trio.current_time())
@@ -135,13 +139,18 @@ class Endpoint:
         read = partial(self._parts.reader.fetch, daemon_queries.event_body, work.event_id)
         return replace(work, body=await persist(read, self._parts.log.log))
 
+    async def _begins(self, work: Work) -> bool:
+        """Put the delivery in flight if it is due still: a change under way may be just about to cancel it."""
+        async with self._transition:
+            self._in_flight = self._is_due(work)
+        return self._in_flight
+
     def _is_due(self, work: Work) -> bool:
         return self._current is work and not self._pause.closed
 
     async def _attempt(self, work: Work, number: int) -> tuple[Verdict, float]:
         """Make one attempt and commit what follows. Return the verdict, and when the attempt ended (Trio's clock)."""
         started_at = self._parts.now_ms()
-        self._in_flight = True
         try:
             outcome = await self._send(work, number)
             ended_at = trio.current_time()
@@ -151,13 +160,17 @@ class Endpoint:
             self._in_flight = False
 
     async def _send(self, work: Work, number: int) -> Outcome:
-        parts = self._parts
+        parts, webhook, started = self._parts, self._webhook, trio.current_time()
+        # A secret that cannot be opened raises: better parked, where it is seen and mended, than delivered unsigned.
+        secrets = parts.vault.secrets_of(webhook, parts.now_ms())
         try:
             return await make_attempt(
-                self._transport, self._webhook, work, number, timeout_s=parts.timeout_s, now_ms=parts.now_ms
+                self._transport, webhook, work, number, timeout_s=parts.timeout_s, now_ms=parts.now_ms, secrets=secrets
             )
         except trio.Cancelled:
-            parts.log.interrupted(self._webhook, work, number)
+            duration_ms = round((trio.current_time() - started) * 1000)
+            outcome = Outcome(OutcomeKind.INTERRUPTED, duration_ms, error="the daemon stopped meanwhile")
+            parts.log.interrupted(self._webhook, work, Attempt(number, parts.now_ms(), outcome))
             raise
 
     async def _settle(self, work: Work, attempt: Attempt) -> Verdict:
@@ -165,6 +178,9 @@ class Endpoint:
         verdict = judge(
             parts.policy, attempt.number, attempt.outcome, webhook.consecutive_failures, withdrawal(webhook)
         )
+        if not verdict.counted:
+            parts.log.interrupted(webhook, work, attempt)
+            return verdict
         if verdict.disable:
             self._queue.forget()
         command = self._record(work, attempt, verdict, now)
@@ -192,7 +208,7 @@ class Endpoint:
             now=now,
             entry_id=self._parts.new_id("crd"),
             mail_id=self._parts.new_id("mail"),
-            failures_shown=self._parts.policy.disable_after,
+            failures_shown=failed_deliveries(self._parts.policy, verdict.consecutive_failures),
         )
 
     # -- changing
@@ -200,10 +216,13 @@ class Endpoint:
     async def _obey(self) -> None:
         while True:
             await self._mailbox.wait_for_change()
+            await self._make_changes()
+
+    async def _make_changes(self) -> None:
+        while self._mailbox.changes:
             async with self._transition:
                 # Taken out only now: a change that is taken out is made, or answered with an error.
-                if self._mailbox.changes:
-                    await self._answer(self._mailbox.changes.popleft())
+                await self._answer(self._mailbox.changes.popleft())
 
     async def _answer(self, change: Change) -> None:
         if change.abandoned:
@@ -238,10 +257,12 @@ class Endpoint:
             self._current = None
             self._pause.end()
 
-    async def _cancel_pending(self, reason: CancelReason) -> None:
-        """Cancel what was accepted while the webhook was being disabled or deleted."""
+    async def _cancel_pending(self) -> None:
+        """Cancel what was accepted while the webhook was being disabled or deleted, unless it is enabled by now."""
         async with self._transition:
             self._queue.forget()
+            if (reason := withdrawal(self._webhook)) is None:
+                return
             cancel = CancelPending(self._webhook.id, reason, self._parts.now_ms())
             count = await persist(partial(self._parts.writer.execute, cancel), self._parts.log.log)
         self._parts.log.cancelled(self._webhook, count, reason)

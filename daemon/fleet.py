@@ -55,13 +55,14 @@ class Fleet:
 
     async def run(self) -> None:
         """Host the actors until told to stop, and until each has finished its attempt."""
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            self.started.set()
-            await self._stopped.wait()
-            for post in self._posts.values():
-                post.pause.close()
-        self._nursery = None
+        try:
+            async with trio.open_nursery() as self._nursery:
+                self.started.set()
+                await self._stopped.wait()
+                for post in self._posts.values():
+                    post.pause.close()
+        finally:
+            self._nursery = None
 
     def stop(self) -> None:
         """Let every actor finish its attempt in flight, then end."""
@@ -99,14 +100,14 @@ class Fleet:
         Context().run(self._nursery.start_soon, self._supervise, webhook_id, post)
 
     async def _supervise(self, webhook_id: str, post: _Post) -> None:
-        child = Child(ActorKind.ENDPOINT, webhook_id, partial(self._live, webhook_id, post), self._budget)
+        child = Child(ActorKind.ENDPOINT, partial(self._live, webhook_id, post), self._budget, webhook_id)
         if await supervise(child, self._log, self._metrics):
             _answer_all(post.mailbox, Stopping(_STOPPING))  # only a stop leaves any
         else:
             post.parked = True
             post.mailbox.fall_behind()
             _answer_all(post.mailbox, StoreUnavailable("the webhook's actor keeps crashing: look into the log"))
-            self._log.error("actor_parked", actor=ActorKind.ENDPOINT, webhookId=webhook_id)
+            self._log.error("actor_parked", webhookId=webhook_id)
 
     async def _live(self, webhook_id: str, post: _Post) -> None:
         post.mailbox.fall_behind()
@@ -116,6 +117,8 @@ class Fleet:
             _answer_all(post.mailbox, None)
             self._retire(webhook_id)
         else:
+            # What a crashed predecessor had changed may not have become known.
+            self._parts.on_change(webhook)
             await Endpoint(self._parts, webhook, post.mailbox, post.pause).run(partial(self._retire, webhook_id))
 
     def _retire(self, webhook_id: str) -> None:

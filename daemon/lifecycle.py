@@ -15,6 +15,9 @@ from daemon.model import CancelReason, DeliveryStatus, DisabledReason, Outcome, 
 
 Unit = Literal["deliveries", "attempts"]
 
+# An attempt that failed through our own fault (no descriptor left) is made again after this long.
+_AGAIN_IN_S = 1.0
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -27,18 +30,17 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What follows from one attempt: the delivery's next state, the wait before a retry, the counter, disabling."""
+    """What follows from one attempt: the delivery's next state, the wait before a retry, the counter, disabling.
+
+    `counted` is False for an attempt that never came about: it is made again, under the same number.
+    """
 
     status: DeliveryStatus
     retry_in_s: float | None
     consecutive_failures: int
     disable: bool = False
     cancel_reason: CancelReason | None = None
-
-
-def is_counted(outcome: Outcome) -> bool:
-    """Whether the attempt happened at all: one that our own shutdown cut short did not (SPEC "A delivery")."""
-    return outcome.kind is not OutcomeKind.INTERRUPTED
+    counted: bool = True
 
 
 def judge(
@@ -57,12 +59,22 @@ def judge(
         return Verdict(DeliveryStatus.SUCCEEDED, None, 0)
     if withdrawn is not None:
         return Verdict(DeliveryStatus.CANCELLED, None, consecutive_failures, cancel_reason=withdrawn)
+    if outcome.kind is OutcomeKind.INTERRUPTED:
+        return Verdict(DeliveryStatus.PENDING, _AGAIN_IN_S, consecutive_failures, counted=False)
     exhausted = attempt_number > len(policy.retry_delays_s)
     failures = consecutive_failures + (exhausted or policy.count == "attempts")
     disable = failures >= policy.disable_after
     if exhausted or disable:
         return Verdict(DeliveryStatus.FAILED, None, failures, disable)
     return Verdict(DeliveryStatus.PENDING, policy.retry_delays_s[attempt_number - 1], failures)
+
+
+def failed_deliveries(policy: Policy, consecutive_failures: int) -> int:
+    """How many failed deliveries a failure counter stands for, the last one included."""
+    if policy.count == "deliveries":
+        return consecutive_failures
+    attempts_each = len(policy.retry_delays_s) + 1
+    return -(-consecutive_failures // attempts_each)  # rounded up
 
 
 def remaining_backoff_s(policy: Policy, attempts_made: int, next_attempt_at: int | None, now: int) -> float:
@@ -77,7 +89,10 @@ def remaining_backoff_s(policy: Policy, attempts_made: int, next_attempt_at: int
 
 @dataclass(frozen=True, slots=True)
 class WebhookEdit:
-    """What to change about a webhook; None leaves a field as it is. `active=True` re-enables and resets the counter."""
+    """What to change about a webhook; None leaves a field as it is. `active=True` re-enables and resets the counter.
+
+    A new secret replaces the old one at once, and a removed one is gone: only `rotated` lets two sign side by side.
+    """
 
     name: str | None = None
     url: str | None = None
@@ -96,12 +111,11 @@ def withdrawal(webhook: Webhook) -> CancelReason | None:
 
 def edited(webhook: Webhook, edit: WebhookEdit, now: int) -> Webhook:
     """Return the webhook as it is after this edit at `now`."""
-    secret = None if edit.remove_secret else edit.secret or webhook.secret
+    webhook = _with_secret_of(edit, _without_expired_secret(webhook, now))
     webhook = replace(
         webhook,
         name=webhook.name if edit.name is None else edit.name,
         url=webhook.url if edit.url is None else edit.url,
-        secret=secret,
         events=webhook.events if edit.events is None else edit.events,
         updated_at=now,
     )
@@ -112,9 +126,25 @@ def edited(webhook: Webhook, edit: WebhookEdit, now: int) -> Webhook:
     return webhook
 
 
+def rotated(before: Webhook, secret: str, expires_at: int, now: int) -> Webhook:
+    """Return the webhook with this new (sealed) secret at `now`; the one before it signs too, until `expires_at`.
+
+    Only the latest one before is kept, and none that could not sign any more.
+    """
+    webhook = replace(_without_previous_secret(before), secret=secret, updated_at=now)
+    if before.secret is None or expires_at <= now:
+        return webhook
+    return replace(webhook, previous_secret=before.secret, previous_secret_expires_at=expires_at)
+
+
+def previous_secret_is_valid(webhook: Webhook, now: int) -> bool:
+    """Whether the secret that a rotation replaced still signs at `now` (milliseconds, wall clock)."""
+    return webhook.previous_secret_expires_at is not None and now < webhook.previous_secret_expires_at
+
+
 def deleted(webhook: Webhook, now: int) -> Webhook:
-    """Return the webhook as a deleted one; its secret is forgotten."""
-    return replace(webhook, active=False, secret=None, deleted_at=now, updated_at=now)
+    """Return the webhook as a deleted one; its secrets are forgotten."""
+    return replace(_without_previous_secret(webhook), active=False, secret=None, deleted_at=now, updated_at=now)
 
 
 def after_verdict(webhook: Webhook, verdict: Verdict, now: int) -> Webhook:
@@ -124,3 +154,17 @@ def after_verdict(webhook: Webhook, verdict: Verdict, now: int) -> Webhook:
         return webhook
     reason = DisabledReason.CONSECUTIVE_FAILURES
     return replace(webhook, active=False, disabled_reason=reason, disabled_at=now, updated_at=now)
+
+
+def _with_secret_of(edit: WebhookEdit, webhook: Webhook) -> Webhook:
+    if edit.secret is None and not edit.remove_secret:
+        return webhook
+    return replace(_without_previous_secret(webhook), secret=None if edit.remove_secret else edit.secret)
+
+
+def _without_expired_secret(webhook: Webhook, now: int) -> Webhook:
+    return webhook if previous_secret_is_valid(webhook, now) else _without_previous_secret(webhook)
+
+
+def _without_previous_secret(webhook: Webhook) -> Webhook:
+    return replace(webhook, previous_secret=None, previous_secret_expires_at=None)

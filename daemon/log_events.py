@@ -24,7 +24,7 @@ class LogEvent:
 
 FIELDS: Mapping[str, str] = MappingProxyType(
     {
-        "actor": "Which actor: `endpoint`, `router`, `store`, `notifier` or `listener`",
+        "actor": "Which actor: `endpoint`, `router`, `store`, `notifier` or `housekeeper`",
         "amount": "Credits",
         "attempt": "Number of the attempt, from 1",
         "balance": "The team's credits afterwards",
@@ -45,7 +45,6 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "method": "HTTP method",
         "outcome": "What happened on the wire: `delivered`, `http_error`, `timeout`, …",
         "path": "Path of the request, without its query",
-        "pending": "How many deliveries were pending",
         "reason": "Why",
         "recipients": "How many addresses",
         "restarts": "How many restarts within the budget so far",
@@ -59,7 +58,6 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "traceback": "Python traceback, without values of variables",
         "version": "Version of the daemon",
         "webhookId": "Id of the webhook",
-        "webhooks": "How many webhooks",
     }
 )
 
@@ -79,34 +77,41 @@ _DEBUG = _table(
 )
 _INFO = _table(
     "info",
-    ("daemon_started", "version stateDir webhooks pending", "The state is open and the actors start"),
+    ("daemon_started", "version stateDir", "The state is open and the actors start"),
     ("operator_key_created", "path", "The first start made the operator key and wrote it to this file"),
+    ("encryption_key_created", "path", "The first start made the key that encrypts secrets and wrote it to this file"),
     ("daemon_ready", "bind durationMs", "Requests are taken from now on"),
     ("daemon_stopping", "signal seconds", "The stop began: attempts in flight have this long"),
-    ("daemon_stopped", "durationMs", "Everything is written and the process ends"),
+    ("daemon_stopped", "", "Everything is written and the process ends"),
     ("store_recovered", "durationMs", "The database works again"),
     ("attempt_ended", f"{_DELIVERY} retryInMs", "One HTTP POST ended, well or not"),
     ("delivery_succeeded", _DELIVERY, "The delivery is over: the receiver has it"),
-    ("deliveries_cancelled", f"{_WEBHOOK} count reason", "Pending deliveries were cancelled"),
+    ("delivery_cancelled", f"{_DELIVERY} reason", "The delivery is over: its webhook went away while it was in flight"),
+    ("deliveries_cancelled", f"{_WEBHOOK} count reason", "Pending deliveries were cancelled: one line for all"),
     ("deliveries_recovered", f"{_WEBHOOK} count", "Deliveries were queued again by a recovery"),
-    ("delivery_resent", f"{_WEBHOOK} deliveryId", "A delivery was queued again by a resend"),
+    ("delivery_resent", f"{_WEBHOOK} deliveryId eventId", "A delivery was queued again by a resend"),
     ("credits_granted", "teamId amount balance", "A team got credits"),
     ("webhook_created", _WEBHOOK, "A webhook was registered"),
     ("webhook_changed", _WEBHOOK, "A webhook was edited"),
+    ("webhook_secret_rotated", f"{_WEBHOOK} seconds", "A webhook got a new secret; the old one signs this long, too"),
     ("webhook_enabled", _WEBHOOK, "A webhook is active again and its failure counter is 0"),
-    ("webhook_deleted", f"{_WEBHOOK} cancelled", "A webhook was deleted"),
+    ("webhook_deleted", _WEBHOOK, "A webhook was deleted"),
     ("team_created", "teamId", "A team was made"),
     ("team_changed", "teamId", "A team was edited"),
     ("key_created", "keyId teamId", "An API key was made"),
     ("key_revoked", "keyId teamId", "An API key was revoked"),
-    ("mail_queued", _MAIL, "A mail about a disabled webhook waits to be sent"),
+    ("mail_queued", "mailId webhookId teamId", "A mail about a disabled webhook waits to be sent"),
     ("mail_sent", f"{_MAIL} durationMs", "The mail server (or the Maildir) took the mail"),
 )
 _WARNING = _table(
     "warning",
     ("dev_mode", "reason", "`--dev`: http and private receivers are allowed, which is not for production"),
     ("delivery_failed", f"{_DELIVERY} consecutiveFailures", "The delivery is over: its retries are used up"),
-    ("credits_waiting", f"{_WEBHOOK} deliveryId balance", "Deliveries wait until credits are granted"),
+    (
+        "credits_waiting",
+        f"{_WEBHOOK} deliveryId eventId",
+        "This delivery and those behind it wait until credits are granted",
+    ),
     ("webhook_disabled", f"{_WEBHOOK} reason consecutiveFailures cancelled", "A webhook gets no deliveries any more"),
     ("mail_deferred", f"{_MAIL} attempt retryInMs error", "A mail could not be sent to all and is tried again"),
 )
@@ -114,7 +119,8 @@ _ERROR = _table(
     "error",
     ("daemon_failed", "error traceback", "The daemon cannot go on: the process ends non-zero"),
     ("actor_restarted", "actor webhookId restarts error traceback", "An actor crashed and starts again"),
-    ("actor_parked", "actor webhookId restarts error", "A webhook's actor kept crashing: it rests"),
+    ("actor_given_up", "actor webhookId restarts error traceback", "An actor crashed and its restarts are used up"),
+    ("actor_parked", "webhookId", "A webhook rests since its actor kept crashing: a change or a restart wakes it"),
     ("store_unavailable", "error retryInMs traceback", "The database fails: what was acknowledged stays"),
     ("api_error", "method path status code error traceback", "A request failed through the daemon's fault"),
     ("mail_crashed", "mailId webhookId teamId error traceback", "Making or sending a mail crashed: it is tried again"),

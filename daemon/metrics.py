@@ -41,7 +41,6 @@ class ActorKind(StrEnum):
     STORE = "store"
     NOTIFIER = "notifier"
     HOUSEKEEPER = "housekeeper"
-    LISTENER = "listener"
 
 
 class MailResult(StrEnum):

@@ -71,7 +71,10 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A registered receiver. `events` are event types, or `*` for all; `secret` is None when deliveries go unsigned."""
+    """A registered receiver. `events` are event types, or `*` for all; `secret` is None when deliveries go unsigned.
+
+    Both secrets are sealed (`daemon.vault`); the previous one signs beside `secret` until its time is over.
+    """
 
     id: str
     team_id: str
@@ -86,6 +89,8 @@ class Webhook:
     created_at: int
     updated_at: int
     deleted_at: int | None = None
+    previous_secret: str | None = None
+    previous_secret_expires_at: int | None = None
 
     def subscribes_to(self, event_type: str) -> bool:
         """Whether events of this type are for this webhook (`*` takes future types too)."""

@@ -12,11 +12,11 @@ from daemon.credit_gate import CreditGate
 from daemon.errors import StoreUnavailable, WebhookInactive
 from daemon.fleet import Fleet
 from daemon.keyring import KeyRing, digest_of, generate_key
-from daemon.lifecycle import WebhookEdit, deleted, edited
+from daemon.lifecycle import WebhookEdit, deleted, edited, rotated
 from daemon.mailbox import Change
 from daemon.metrics import Metrics
 from daemon.model import ApiKey, CreditEntry, DeliveryStatus, Team, Webhook
-from daemon.store import queries
+from daemon.store import daemon_queries, queries
 from daemon.store.commands import (
     AddKey,
     CreateTeam,
@@ -30,6 +30,7 @@ from daemon.store.commands import (
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.subscriptions import SubscriptionIndex
+from daemon.vault import Vault
 
 CHANGE_TIMEOUT_S = 20
 _RECOVER_PAGE = 1_000
@@ -41,6 +42,7 @@ class RegistryParts:
 
     reader: Reader
     writer: Writer
+    vault: Vault
     fleet: Fleet
     index: SubscriptionIndex
     teams: set[str]
@@ -53,7 +55,10 @@ class RegistryParts:
 
 
 class Registry:
-    """Each method returns after COMMIT, with the daemon's memory in step; StoreUnavailable may come out of any."""
+    """Each method returns after COMMIT, with the daemon's memory in step; StoreUnavailable may come out of any.
+
+    Memory is brought in step by the writer, not by the caller, who may go away in the middle of it.
+    """
 
     def __init__(self, parts: RegistryParts) -> None:
         self._parts = parts
@@ -62,21 +67,15 @@ class Registry:
         """Make a team, with an id of its own or a made one. Raises AlreadyExists."""
         parts = self._parts
         team = Team(team_id or parts.new_id("team"), name, emails, parts.now_ms())
-        await parts.writer.execute(CreateTeam(team))
-        parts.teams.add(team.id)
+        await parts.writer.execute(CreateTeam(team), lambda _: parts.teams.add(team.id))
         parts.log.info("team_created", teamId=team.id)
         return team
 
     async def change_team(self, team_id: str, name: str | None, emails: tuple[str, ...] | None) -> Team | None:
         """Change a team's name or notification addresses; None leaves one as it is. Returns None if unknown."""
-        parts = self._parts
-        team = await parts.reader.fetch(queries.get_team, team_id)
-        if team is None:
-            return None
-        kept = team.notification_emails if emails is None else emails
-        team = replace(team, name=team.name if name is None else name, notification_emails=kept)
-        await parts.writer.execute(SaveTeam(team))
-        parts.log.info("team_changed", teamId=team.id)
+        team = await self._parts.writer.execute(SaveTeam(team_id, name, emails))
+        if team is not None:
+            self._parts.log.info("team_changed", teamId=team.id)
         return team
 
     async def create_key(self, team_id: str, name: str) -> tuple[ApiKey, str] | None:
@@ -85,9 +84,8 @@ class Registry:
         if team_id not in parts.teams:
             return None
         secret = generate_key()
-        key = ApiKey(parts.new_id("key"), team_id, name, parts.now_ms())
-        await parts.writer.execute(AddKey(key, digest_of(secret)))
-        parts.keyring.add(digest_of(secret), key)
+        key, digest = ApiKey(parts.new_id("key"), team_id, name, parts.now_ms()), digest_of(secret)
+        await parts.writer.execute(AddKey(key, digest), lambda _: parts.keyring.add(digest, key))
         parts.log.info("key_created", keyId=key.id, teamId=team_id)
         return key, secret
 
@@ -97,26 +95,30 @@ class Registry:
         key = await parts.reader.fetch(queries.get_key, key_id)
         if key is None:
             return False
-        await parts.writer.execute(RevokeKey(key_id, parts.now_ms()))
-        parts.keyring.remove(key_id)
+        await parts.writer.execute(RevokeKey(key_id, parts.now_ms()), lambda _: parts.keyring.remove(key_id))
         parts.log.info("key_revoked", keyId=key_id, teamId=key.team_id)
         return True
 
     async def create_webhook(
         self, team_id: str, name: str, url: str, secret: str | None, events: tuple[str, ...]
     ) -> Webhook:
-        """Register an active webhook."""
-        parts, now = self._parts, self._parts.now_ms()
+        """Register an active webhook; its secret is sealed."""
+        parts, now, webhook_id = self._parts, self._parts.now_ms(), self._parts.new_id("wh")
+        sealed = None if secret is None else parts.vault.seal(secret, webhook_id)
         webhook = Webhook(
-            parts.new_id("wh"), team_id, name, url, secret, events, True, 0, None, None, created_at=now, updated_at=now
+            webhook_id, team_id, name, url, sealed, events, True, 0, None, None, created_at=now, updated_at=now
         )
-        await parts.writer.execute(CreateWebhook(webhook))
-        parts.index.put(webhook)
+        await parts.writer.execute(CreateWebhook(webhook), lambda _: parts.index.put(webhook))
         parts.log.info("webhook_created", webhookId=webhook.id, teamId=team_id)
         return webhook
 
     async def change_webhook(self, webhook_id: str, edit: WebhookEdit) -> Webhook | None:
-        """Edit, enable or disable a webhook, in turn with its deliveries. Returns None if there is none."""
+        """Edit, enable or disable a webhook, in turn with its deliveries. Returns None if there is none.
+
+        A secret in `edit` is a plain one, and is sealed here.
+        """
+        if edit.secret is not None:
+            edit = replace(edit, secret=self._parts.vault.seal(edit.secret, webhook_id))
         webhook = await self._ask(webhook_id, partial(edited, edit=edit, now=self._parts.now_ms()))
         if webhook is not None:
             self._log_change(webhook, edit)
@@ -131,6 +133,20 @@ class Registry:
         else:
             self._parts.log.warning("webhook_disabled", **owner, reason=webhook.disabled_reason)
 
+    async def rotate_secret(self, webhook_id: str, secret: str, overlap_s: int) -> Webhook | None:
+        """Give a webhook this new secret; the one before signs beside it for `overlap_s` seconds more.
+
+        Returns None if there is no such webhook.
+        """
+        parts, now = self._parts, self._parts.now_ms()
+        sealed = parts.vault.seal(secret, webhook_id)
+        change = partial(rotated, secret=sealed, expires_at=now + overlap_s * 1000, now=now)
+        webhook = await self._ask(webhook_id, change)
+        if webhook is not None:
+            owner = {"webhookId": webhook_id, "teamId": webhook.team_id}
+            parts.log.info("webhook_secret_rotated", **owner, seconds=overlap_s)
+        return webhook
+
     async def delete_webhook(self, webhook_id: str) -> bool:
         """Delete a webhook; its pending deliveries are cancelled, but one in flight may finish."""
         webhook = await self._ask(webhook_id, partial(deleted, now=self._parts.now_ms()))
@@ -143,8 +159,8 @@ class Registry:
         parts = self._parts
         if team_id not in parts.teams:
             return None
-        entry = await parts.writer.execute(GrantCredits(parts.new_id("crd"), team_id, amount, note, parts.now_ms()))
-        parts.gate.granted(team_id, amount)
+        grant = GrantCredits(parts.new_id("crd"), team_id, amount, note, parts.now_ms())
+        entry = await parts.writer.execute(grant, lambda _: parts.gate.granted(team_id, amount))
         parts.log.info("credits_granted", teamId=team_id, amount=amount, balance=entry.balance_after)
         return entry
 
@@ -155,10 +171,11 @@ class Registry:
         if delivery is None:
             return None
         await self._active_webhook(delivery.webhook_id)
-        new_id = await parts.writer.execute(Resend(delivery_id, parts.new_id("dlv"), parts.now_ms()))
-        parts.fleet.rouse([delivery.webhook_id])
+        command = Resend(delivery_id, parts.new_id("dlv"), parts.now_ms())
+        new_id = await parts.writer.execute(command, lambda _: parts.fleet.rouse([delivery.webhook_id]))
         parts.metrics.deliveries[DeliveryStatus.PENDING].inc()
-        parts.log.info("delivery_resent", webhookId=delivery.webhook_id, teamId=delivery.team_id, deliveryId=new_id)
+        owner = {"webhookId": delivery.webhook_id, "teamId": delivery.team_id}
+        parts.log.info("delivery_resent", **owner, deliveryId=new_id, eventId=delivery.event_id)
         return new_id
 
     async def recover(self, webhook_id: str, since: int) -> int | None:
@@ -170,25 +187,23 @@ class Registry:
         if await parts.reader.fetch(queries.get_webhook, webhook_id) is None:
             return None
         webhook = await self._active_webhook(webhook_id)
-        queued, after_seq = 0, 0
-        while True:
+        first = await parts.reader.fetch(daemon_queries.first_seq_since, webhook.team_id, since)
+        queued, after_seq = 0, None if first is None else first - 1
+        while after_seq is not None:
             new_ids = tuple(parts.new_id("dlv") for _ in range(_RECOVER_PAGE))
-            page = await parts.writer.execute(
-                Recover(webhook, since, after_seq, _RECOVER_PAGE, new_ids, parts.now_ms())
-            )
-            queued += page.queued
-            parts.fleet.rouse([webhook_id] if page.queued else [])
-            if page.next_after_seq is None:
-                break
-            after_seq = page.next_after_seq
+            command = Recover(webhook, since, after_seq, _RECOVER_PAGE, new_ids, parts.now_ms())
+            page = await parts.writer.execute(command, lambda _: parts.fleet.rouse([webhook_id]))
+            queued, after_seq = queued + page.queued, page.next_after_seq
         parts.metrics.deliveries[DeliveryStatus.PENDING].inc(queued)
         parts.log.info("deliveries_recovered", webhookId=webhook_id, teamId=webhook.team_id, count=queued)
         return queued
 
     async def _active_webhook(self, webhook_id: str) -> Webhook:
         webhook = await self._parts.reader.fetch(queries.get_webhook, webhook_id)
-        if webhook is None or not webhook.active:
-            raise WebhookInactive(f"the webhook {webhook_id} is disabled or deleted: enable it first")
+        if webhook is None:
+            raise WebhookInactive(f"the webhook {webhook_id} was deleted: register it anew")
+        if not webhook.active:
+            raise WebhookInactive(f"the webhook {webhook_id} is disabled: set `active` to true first")
         return webhook
 
     async def _ask(self, webhook_id: str, apply: Callable[[Webhook], Webhook]) -> Webhook | None:

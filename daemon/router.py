@@ -8,7 +8,7 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.clock import NowMs
-from daemon.errors import Overloaded, Stopping, StoreUnavailable, UnknownTeam
+from daemon.errors import IdempotencyConflict, Overloaded, Stopping, StoreUnavailable, UnknownTeam
 from daemon.fleet import Fleet
 from daemon.metrics import Metrics, Refusal
 from daemon.model import DeliveryStatus, Event
@@ -144,6 +144,11 @@ class Router:
             self._waiting_bytes -= sum(request.size_bytes for request in requests)
         for request, answer in zip(requests, answers, strict=True):
             self._answer(request, answer)
+        for command, answer in zip(commands, answers, strict=True):
+            if isinstance(answer, Accepted):
+                self._hint(answer)
+            elif isinstance(answer, StoreUnavailable):
+                self._rouse(command)
 
     def _answer(self, request: _Request, answer: Accepted | Exception) -> None:
         if isinstance(answer, Exception):
@@ -152,8 +157,15 @@ class Router:
             return
         request.reply.settle(answer.receipts)
         self._tell(request, answer)
-        for webhook_id, work in answer.work:
+
+    def _hint(self, accepted: Accepted) -> None:
+        for webhook_id, work in accepted.work:
             self._parts.fleet.offer(webhook_id, work)
+
+    def _rouse(self, command: AcceptEvents) -> None:
+        # It may be committed all the same, if the writer crashed right after: whoever submits it again gets the first
+        # receipt then, and no hint comes.
+        self._parts.fleet.rouse(webhook_id for matched in command.events for _, webhook_id in matched.deliveries)
 
     def _tell(self, request: _Request, accepted: Accepted) -> None:
         metrics = self._parts.metrics
@@ -165,8 +177,8 @@ class Router:
         self._parts.log.debug("events_accepted", events=len(accepted.receipts), deliveries=len(accepted.work))
 
     def _count_refusal(self, error: Exception) -> None:
-        unavailable = isinstance(error, StoreUnavailable)
-        refusal = Refusal.STORE_UNAVAILABLE if unavailable else Refusal.IDEMPOTENCY_CONFLICT
+        conflict = isinstance(error, IdempotencyConflict)
+        refusal = Refusal.IDEMPOTENCY_CONFLICT if conflict else Refusal.STORE_UNAVAILABLE
         self._parts.metrics.submissions_refused[refusal].inc()
 
     def _match(self, submission: Submission) -> AcceptEvents:

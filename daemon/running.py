@@ -76,8 +76,8 @@ async def run_daemon(
 
 
 def _vital(daemon: Daemon, kind: ActorKind, run: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    return partial(supervise_vital, Child(kind, kind.value, run), daemon.log, daemon.metrics)
+    return partial(supervise_vital, Child(kind, run), daemon.log, daemon.metrics)
 
 
 def _patient(daemon: Daemon, kind: ActorKind, run: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[bool]]:
-    return partial(supervise, Child(kind, kind.value, run, _PATIENT), daemon.log, daemon.metrics)
+    return partial(supervise, Child(kind, run, _PATIENT), daemon.log, daemon.metrics)

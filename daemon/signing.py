@@ -8,25 +8,42 @@ import base64
 import binascii
 import hmac
 import os
+from dataclasses import dataclass, field
 
 STANDARD_PREFIX = "whsec_"
 _KEY_BYTES = range(24, 65)
 _LONGEST_SECRET = 256
 
 
-def signature_headers(secret: str | None, delivery_id: str, timestamp_s: int, body: bytes) -> list[tuple[str, str]]:
-    """Return the signature headers of one attempt: none without a secret, two when the secret has the `whsec_` form.
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What signs one attempt: the webhook's secret, and while a rotation's overlap lasts, the one before it."""
+
+    current: str | None = field(default=None, repr=False)
+    previous: str | None = field(default=None, repr=False)
+
+
+def signature_headers(
+    secret: str | None, delivery_id: str, timestamp_s: int, body: bytes, previous: str | None = None
+) -> list[tuple[str, str]]:
+    """Return the signature headers of one attempt: none without a secret, two when a secret has the `whsec_` form.
 
     `delivery_id` and `timestamp_s` (Unix seconds) are the values of `webhook-id` and `webhook-timestamp`;
-    `body` is what is sent, byte for byte.
+    `body` is what is sent, byte for byte. `previous` is a secret that still counts beside the new one: it has its place
+    in `webhook-signature` only, whose values stand in a row with spaces between, the new secret's first.
     """
     if secret is None:
         return []
     headers = [("X-Kakiyo-Signature", hmac.digest(secret.encode(), body, "sha256").hex())]
-    if (key := _standard_key(secret)) is not None:
+    keys = [key for each in (secret, previous) if each is not None and (key := _standard_key(each)) is not None]
+    if keys:
         signed = f"{delivery_id}.{timestamp_s}.".encode() + body
-        headers.append(("webhook-signature", "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()))
+        headers.append(("webhook-signature", " ".join(_standard_signature(key, signed) for key in keys)))
     return headers
+
+
+def _standard_signature(key: bytes, signed: bytes) -> str:
+    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
 
 def generate_secret() -> str:

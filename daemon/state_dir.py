@@ -8,6 +8,7 @@ from pathlib import Path
 
 from daemon.config import ConfigError
 from daemon.keyring import generate_key
+from daemon.private_file import write_private_file
 
 DATABASE = "kakiyo-webhooks.db"
 OPERATOR_KEY = "operator.key"
@@ -18,7 +19,7 @@ _LOCK = "lock"
 def use_state_dir(path: Path) -> Iterator[None]:
     """Make the directory if need be (0700) and hold it for this process alone. Raises ConfigError if that fails."""
     try:
-        os.umask(0o077)  # the database holds secrets: what is written here is for this user alone
+        os.umask(0o077)  # what is written here is for this user alone
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
@@ -61,13 +62,5 @@ def operator_key(state_dir: Path) -> tuple[str, bool]:
 
 def _make_operator_key(path: Path) -> str:
     key = generate_key()
-    # Written aside and renamed: whoever sees the file sees the whole key, and nobody else may read it.
-    aside = path.with_suffix(".new")
-    aside.unlink(missing_ok=True)
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(key + "\n")
-        file.flush()
-        os.fsync(descriptor)
-    aside.rename(path)
+    write_private_file(path, key + "\n")
     return key

@@ -22,12 +22,15 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """Someone to supervise: `run` is called anew for each start and returns when its work is done."""
+    """Someone to supervise: `run` is called anew for each start and returns when its work is done.
+
+    `webhook_id` says whose it is, for an endpoint actor.
+    """
 
     kind: ActorKind
-    name: str
     run: Callable[[], Awaitable[None]]
     budget: Budget = Budget()
+    webhook_id: str | None = None
 
 
 class ActorFailed(Exception):
@@ -47,10 +50,12 @@ async def supervise(child: Child, log: FilteringBoundLogger, metrics: Metrics) -
         crashes.append(trio.current_time())
         while crashes[0] < crashes[-1] - child.budget.window_s:
             crashes.popleft()
-        metrics.actor_restarts[child.kind].inc()
-        log.error("actor_restarted", actor=child.name, restarts=len(crashes), error=_innermost(crash), exc_info=crash)
+        line = _bound(log, child).bind(restarts=len(crashes), error=innermost(crash), exc_info=crash)
         if len(crashes) > child.budget.restarts:
+            line.error("actor_given_up")
             return False
+        line.error("actor_restarted")
+        metrics.actor_restarts[child.kind].inc()
         backoff_s = child.budget.first_backoff_s * 2 ** (len(crashes) - 1)
         await trio.sleep(min(backoff_s, child.budget.last_backoff_s))
 
@@ -58,7 +63,12 @@ async def supervise(child: Child, log: FilteringBoundLogger, metrics: Metrics) -
 async def supervise_vital(child: Child, log: FilteringBoundLogger, metrics: Metrics) -> None:
     """Supervise a child that the process cannot do without. Raises ActorFailed when its budget is spent."""
     if not await supervise(child, log, metrics):
-        raise ActorFailed(f"{child.name} crashed {child.budget.restarts + 1} times in {child.budget.window_s:g} s")
+        raise ActorFailed(f"the {child.kind} crashed {child.budget.restarts + 1} times in {child.budget.window_s:g} s")
+
+
+def _bound(log: FilteringBoundLogger, child: Child) -> FilteringBoundLogger:
+    log = log.bind(actor=child.kind)
+    return log if child.webhook_id is None else log.bind(webhookId=child.webhook_id)
 
 
 async def _crash_of(run: Callable[[], Awaitable[None]]) -> BaseExceptionGroup[Exception] | None:
@@ -71,7 +81,8 @@ async def _crash_of(run: Callable[[], Awaitable[None]]) -> BaseExceptionGroup[Ex
     return crash
 
 
-def _innermost(crash: BaseException) -> str:
+def innermost(crash: BaseException) -> str:
+    """Return what went wrong first, in one line: a group says nothing by itself."""
     while isinstance(crash, BaseExceptionGroup):
         crash = crash.exceptions[0]
     return f"{type(crash).__name__}: {crash}"

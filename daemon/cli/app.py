@@ -9,10 +9,12 @@ from daemon.cli.events import build_events
 from daemon.cli.keys import build_keys
 from daemon.cli.listen import listen
 from daemon.cli.logs import logs
+from daemon.cli.secrets import build_secrets
 from daemon.cli.serve import check_config, serve
 from daemon.cli.teams import build_teams
 from daemon.cli.webhooks import build_webhooks
 
+_GROUPS = (build_teams, build_keys, build_webhooks, build_events, build_deliveries, build_credits, build_secrets)
 _EXIT_CODES = (
     "Exit codes: 0 done, 1 refused by the daemon, 2 wrong usage or settings, 3 the daemon cannot be reached, "
     "4 not found, 130 ended by Ctrl-C."
@@ -27,7 +29,7 @@ def build_app() -> typer.Typer:
     app.command()(serve)
     app.command()(demo)
     app.command("check-config")(check_config)
-    for build in (build_teams, build_keys, build_webhooks, build_events, build_deliveries, build_credits):
+    for build in _GROUPS:
         app.add_typer(build())
     app.command()(logs)
     app.command()(listen)

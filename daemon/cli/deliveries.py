@@ -34,7 +34,7 @@ def build_deliveries() -> typer.Typer:
 def list_deliveries(
     webhook_id: Annotated[str | None, typer.Option("--webhook", metavar="ID", help="Only to this webhook.")] = None,
     status: Annotated[Status | None, typer.Option("--status", help="Only those that stand so.")] = None,
-    event: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only of this event type.")] = None,
+    event: Annotated[str | None, typer.Option("--type", "--event", metavar="TYPE", help="Only of this type.")] = None,
     since: Annotated[str | None, typer.Option("--since", help=_WHEN)] = None,
     until: Annotated[str | None, typer.Option("--until", help=_WHEN)] = None,
     team_id: TeamFilter = None,

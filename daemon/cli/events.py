@@ -8,7 +8,7 @@ import typer
 
 from daemon.cli.options import ApiUrl, AsJson, ConfigFile, StateDir, TeamFilter
 
-_EventType = Annotated[str, typer.Option("--type", metavar="TYPE", help="The event type.")]
+_EventType = Annotated[str, typer.Option("--type", "--event", metavar="TYPE", help="The event type.")]
 _IdempotencyKey = Annotated[
     str | None,
     typer.Option("--idempotency-key", metavar="KEY", help="The same key within 24 h delivers nothing again."),

@@ -38,7 +38,9 @@ def check_config(
     from daemon.cli.settings import read_settings
 
     # No setting is a secret: passwords and keys stand in files that the settings name.
-    shown = read_settings(config, state_dir, bind, dev).model_dump(mode="json", by_alias=True)
+    settings = read_settings(config, state_dir, bind, dev)
+    effective = settings.model_copy(update={"egress": settings.effective_egress})
+    shown = effective.model_dump(mode="json", by_alias=True)
     if as_json:
         print_json(shown)
         return

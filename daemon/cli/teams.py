@@ -1,4 +1,4 @@
-"""`kakiyo-webhooks teams`: the tenants."""
+"""`kakiyo-webhooks teams`: the teams."""
 
 from typing import Annotated, Any
 

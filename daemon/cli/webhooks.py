@@ -26,6 +26,7 @@ def build_webhooks() -> typer.Typer:
     group.command("update")(update)
     group.command("enable")(enable)
     group.command("disable")(disable)
+    group.command("rotate-secret")(rotate_secret)
     group.command("delete")(delete)
     group.command("test")(send_test)
     group.command("recover")(recover)
@@ -143,6 +144,27 @@ def disable(
         _print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), {"active": False}), as_json)
 
 
+def rotate_secret(
+    webhook_id: _WebhookId,
+    secret_file: _SecretFile = None,
+    overlap_hours: Annotated[
+        int | None,
+        typer.Option("--overlap-hours", min=0, max=720, help="How long the old secret signs too; 24 without it."),
+    ] = None,
+    as_json: AsJson = False,
+    api_url: ApiUrl = None,
+    config: ConfigFile = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Give a webhook a new secret (made, unless one is given); for a while deliveries are signed with both."""
+    from daemon.cli.client import connect, path_of, present
+    from daemon.cli.inputs import read_secret
+
+    body = present({"secret": read_secret(secret_file), "overlapHours": overlap_hours})
+    with connect(api_url, config, state_dir) as client:
+        _print_webhook(client.send("POST", path_of("webhooks", webhook_id, "rotate-secret"), body), as_json)
+
+
 def delete(
     webhook_id: _WebhookId,
     api_url: ApiUrl = None,
@@ -159,7 +181,7 @@ def delete(
 
 
 def send_test(
-    event: Annotated[str, typer.Option("--type", metavar="TYPE", help="The event type to try.")],
+    event: Annotated[str, typer.Option("--type", "--event", metavar="TYPE", help="The event type to try.")],
     team_id: TeamFilter = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
@@ -236,4 +258,6 @@ def _fields(webhook: dict[str, Any]) -> list[tuple[str, Any]]:
         ("created", webhook["createdAt"]),
         ("updated", webhook["updatedAt"]),
     ]
+    if until := webhook.get("previousSecretExpiresAt"):
+        fields.append(("the old secret signs until", until))
     return [*fields, ("secret (shown this once)", webhook["secret"])] if webhook.get("secret") else fields

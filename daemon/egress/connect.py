@@ -3,6 +3,7 @@
 The name is resolved nowhere else, so what was judged is what is connected to, however the name resolves meanwhile.
 """
 
+import errno
 import os
 import socket
 import ssl
@@ -13,7 +14,7 @@ import httpx
 import trio
 
 from daemon.egress.addresses import Address, refusal
-from daemon.egress.errors import BlockedAddress, DnsError, TlsError
+from daemon.egress.errors import BlockedAddress, DnsError, OutOfDescriptors, TlsError
 from daemon.egress.resolver import Resolve
 from daemon.egress.urls import EgressRules, Target
 from daemon.egress.wire import TlsWire, Wire
@@ -56,6 +57,8 @@ async def _connect_to_any(target: Target, addresses: Sequence[Address]) -> socke
             try:
                 return await _connect(address, target.port)
             except OSError as error:
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    raise OutOfDescriptors("the daemon may open no more sockets just now") from None
                 reason = (error.strerror or str(error)).lower()
         failures.append(f"{address}: {reason}")
     raise httpx.ConnectError(f"no connection to {target.host} port {target.port} ({', '.join(failures)})")

@@ -11,5 +11,9 @@ class TlsError(httpx.ConnectError):
     """The TLS handshake failed, or the certificate is not valid for the host."""
 
 
+class OutOfDescriptors(httpx.ConnectError):
+    """This process may open no more sockets just now: no fault of the receiver's."""
+
+
 class BlockedAddress(httpx.ConnectError):
     """The URL or an address of its host may not be reached by the egress rules; nothing was connected."""

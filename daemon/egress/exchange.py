@@ -39,7 +39,7 @@ async def receive_into(reply: Reply, wire: Wire) -> None:
     if data:
         reply.feed(data)
     else:
-        reply.end()
+        reply.end(wire.truncated)
 
 
 async def _send(wire: Wire, request: bytes, reply: Reply) -> bool:

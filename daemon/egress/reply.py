@@ -6,7 +6,7 @@ import httpx
 _MOST_HEADERS = 100
 _LONGEST_HEAD = 64 * 1024
 _MOST_INTERIM = 10
-_NO_BODY = (204, 304)
+_PROTOCOL = b"HTTP/"
 
 
 class Reply:
@@ -23,6 +23,7 @@ class Reply:
         self.reusable = False
         self.keep_alive_s: float | None = None
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
+        self._start = b""
         self._body: list[bytes] = []
         self._interim = 0
         self._head_bytes = 0
@@ -36,6 +37,7 @@ class Reply:
         The bounds: 64 KiB and 100 fields for the head, with its interim responses and trailers; 10 interim responses.
         What is wrong behind the head is raised by `take_body` in its place, however the bytes were cut on the way.
         """
+        self._check_start(data)
         self._bytes_without_body += len(data)
         parser = self._parser
         assert parser is not None, "a complete reply takes no more"
@@ -50,11 +52,14 @@ class Reply:
         if self.complete:
             self._parser = None  # it refers back to this object: do not leave the pair to the garbage collector
 
-    def end(self) -> None:
-        """The connection ended. Raises httpx.RemoteProtocolError when the response was not complete without that."""
+    def end(self, truncated: bool = False) -> None:
+        """The connection ended; `truncated` when it was cut, so that what came may not be all (RFC 9112, 9.8).
+
+        Raises httpx.RemoteProtocolError when the response was not complete without that.
+        """
         if self.status is None:
             raise httpx.RemoteProtocolError("the receiver closed the connection without a complete response")
-        if not self._ends_with_connection:
+        if truncated or not self._ends_with_connection:
             raise httpx.RemoteProtocolError("the receiver closed the connection before its response was complete")
         self.complete = True
         self._parser = None
@@ -69,6 +74,13 @@ class Reply:
         if not body and self._failure is not None:
             raise self._failure
         return body
+
+    def _check_start(self, data: bytes) -> None:
+        if len(self._start) == len(_PROTOCOL):
+            return
+        self._start = (self._start + data).lstrip(b"\r\n")[: len(_PROTOCOL)]
+        if not _PROTOCOL.startswith(self._start):  # llhttp takes RTSP for HTTP, too
+            raise httpx.RemoteProtocolError("the receiver's response is not valid HTTP/1.1 (it is another protocol)")
 
     def _fail(self, error: BaseException) -> None:
         if self.status is None:
@@ -104,7 +116,7 @@ class Reply:
             return
         self.status = status
         self.reusable = parser.should_keep_alive() and status != 101
-        self._read_framing(status)
+        self._read_framing()
 
     def on_body(self, body: bytes) -> None:
         """Parser callback."""
@@ -120,17 +132,18 @@ class Reply:
             raise _too_much(f"more than {_MOST_INTERIM} interim responses")
         self.headers.clear()
 
-    def _read_framing(self, status: int) -> None:
-        framed = status in _NO_BODY
+    def _read_framing(self) -> None:
+        has_length, codings = False, b""
         for name, value in self.headers:
             match name.lower():
                 case b"content-length":
-                    framed = True
+                    has_length = True
                 case b"transfer-encoding":
-                    framed = framed or value.rstrip().lower().endswith(b"chunked")
+                    codings = value  # of several fields the last has the last coding, which is the one that frames
                 case b"keep-alive":
                     self.keep_alive_s = _timeout_parameter(value)
-        self._ends_with_connection = not framed
+        is_chunked = codings.rpartition(b",")[2].strip().lower() == b"chunked"
+        self._ends_with_connection = not (has_length or is_chunked)
 
 
 def _timeout_parameter(value: bytes) -> float | None:

@@ -19,6 +19,9 @@ _NAME = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 )
 
+# What browsers and some resolvers would read as an IPv4 address, or refuse; no top-level domain is a number.
+_ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
+
 
 @dataclass(frozen=True, slots=True)
 class EgressRules:
@@ -53,10 +56,7 @@ def parse_target(url: str, allow_http: bool = False) -> Target:
     except httpx.InvalidURL as error:
         raise _refused_by_parser(error) from None
     _check_scheme(parsed.scheme, allow_http)
-    if "@" in re.split("[/?]", url.partition("//")[2], maxsplit=1)[0]:
-        raise UrlNotAllowed(
-            "user_info", "the URL has a user name or password before its host: remove it, and use a secret"
-        )
+    _check_authority(re.split("[/?]", url.partition("//")[2], maxsplit=1)[0])
     port = _DEFAULT_PORTS[parsed.scheme] if parsed.port is None else parsed.port
     if not 0 < port < 65536:
         raise UrlNotAllowed("port", f"the URL's port {port} does not exist: use 1 to 65535")
@@ -100,10 +100,23 @@ def _check_scheme(scheme: str, allow_http: bool) -> None:
         raise UrlNotAllowed("scheme", "the URL is http, which anyone on the way can read: use https")
 
 
+def _check_authority(authority: str) -> None:
+    if "@" in authority:
+        raise UrlNotAllowed(
+            "user_info", "the URL has a user name or password before its host: remove it, and use a secret"
+        )
+    port = authority.rpartition("]")[2].partition(":")[2]
+    if port and not (port.isascii() and port.isdecimal()):  # httpx takes what int() takes, such as +443 and 4_43
+        raise UrlNotAllowed("port", "the URL's port is not a number: use 1 to 65535")
+
+
 def _checked_host(host: str) -> str:
     if not host:
         raise UrlNotAllowed("host", "the URL has no host: use a full URL such as https://hooks.example.com/path")
-    if "%" in host or (parse_address(host) is None and _NAME.fullmatch(host.removesuffix(".")) is None):
+    name = host.removesuffix(".")
+    if "%" not in host and parse_address(name) is not None:
+        return name
+    if _NAME.fullmatch(name) is None or _ENDS_IN_A_NUMBER.fullmatch(name) is not None:
         raise UrlNotAllowed("host", "the URL's host is not a valid name or address: correct it")
     return host
 

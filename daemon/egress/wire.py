@@ -14,10 +14,14 @@ RECEIVE_SIZE = 16 * 1024
 
 
 class Wire:
-    """A plain connection. One task uses it at a time; `close` it, nothing else does."""
+    """A plain connection. One task uses it at a time; `close` it, nothing else does.
+
+    `truncated` says, at the end of the stream, that it is not certain to be whole: TLS ended without a goodbye.
+    """
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        self.truncated = False
 
     def encode(self, data: bytes) -> bytes:
         """Return what `send_now` must be given, whole and in order, for the peer to read `data`."""
@@ -113,7 +117,10 @@ class TlsWire(Wire):
     def _read(self) -> bytes:
         try:
             return self._tls.read(RECEIVE_SIZE)
-        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+        except ssl.SSLZeroReturnError:
+            return b""
+        except ssl.SSLEOFError:
+            self.truncated = True
             return b""
 
     def _decode(self, arrived: bytes) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from daemon.errors import AlreadyExists
+from daemon.model import Team
 from daemon.store.commands import AddKey, CancelPending, CreateTeam, CreateWebhook, RevokeKey, SaveTeam, SaveWebhook
 from daemon.store.disabling import cancel_pending
-from daemon.store.rows import team_row, webhook_row
+from daemon.store.rows import team, team_row, to_json, webhook_row
 from daemon.store.schema import api_keys, teams, webhooks
 from daemon.store.sequences import Sequences
 
@@ -28,11 +29,22 @@ def _create_team(connection: Connection, command: CreateTeam) -> Exception | Non
     return None
 
 
-def save_teams(connection: Connection, commands: Sequence[SaveTeam], _sequences: Sequences) -> list[None]:
-    """Replace teams."""
-    for command in commands:
-        connection.execute(update(teams).where(teams.c.id == command.team.id).values(**team_row(command.team)))
-    return [None] * len(commands)
+def save_teams(connection: Connection, commands: Sequence[SaveTeam], _sequences: Sequences) -> list[Team | None]:
+    """Change teams."""
+    return [_save_team(connection, command) for command in commands]
+
+
+def _save_team(connection: Connection, command: SaveTeam) -> Team | None:
+    this = teams.c.id == command.team_id
+    changes = {
+        "name": command.name,
+        "notification_emails": None if command.notification_emails is None else to_json(command.notification_emails),
+    }
+    given = {column: value for column, value in changes.items() if value is not None}
+    if given:
+        connection.execute(update(teams).where(this).values(**given))
+    row = connection.execute(select(teams).where(this)).first()
+    return None if row is None else team(row)
 
 
 def add_keys(connection: Connection, commands: Sequence[AddKey], _sequences: Sequences) -> list[None]:

@@ -121,7 +121,7 @@ class Resend(Command[str | None]):
 class Recover(Command[RecoveredPage]):
     """Queue, in order, events that the webhook subscribes to and neither got nor waits for.
 
-    Looks at events accepted at or after `since` with a seq above `after_seq`, at most `limit` of them a call.
+    Of events accepted at or after `since`; looks at the next `limit` events behind `after_seq`.
     `new_ids` has at least `limit` ids. Answers RecoveredPage.
     """
 
@@ -141,10 +141,12 @@ class CreateTeam(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class SaveTeam(Command[None]):
-    """Replace a team's name and notification addresses."""
+class SaveTeam(Command[Team | None]):
+    """Change a team's name or notification addresses; None leaves one as it is. Answers the team, None if unknown."""
 
-    team: Team
+    team_id: str
+    name: str | None
+    notification_emails: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,13 @@ class GrantCredits(Command[CreditEntry]):
     amount: int
     note: str | None
     now: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBalance(Command[int]):
+    """Answers a team's balance, 0 for an unknown team: no write, but in the order of the writes."""
+
+    team_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from daemon.model import CreditEntry
-from daemon.store.commands import GrantCredits
+from daemon.store.commands import GrantCredits, ReadBalance
 from daemon.store.schema import credit_entries, teams
 from daemon.store.sequences import Sequences
 
@@ -36,6 +36,12 @@ def grant_credits(connection: Connection, commands: Sequence[GrantCredits], _seq
         connection,
         [(grant.entry_id, grant.team_id, grant.amount, None, grant.note, grant.now) for grant in commands],
     )
+
+
+def read_balances(connection: Connection, commands: Sequence[ReadBalance], _sequences: Sequences) -> list[int]:
+    """Answer balances."""
+    balances = _balances(connection, {command.team_id for command in commands})
+    return [balances.get(command.team_id, 0) for command in commands]
 
 
 _Line = tuple[str, str, int, str | None, str | None, int]

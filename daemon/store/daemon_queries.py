@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, case, exists, func, select
 
 from daemon.model import LIGHT_BODY_BYTES, ApiKey, Mail, Webhook, Work
 from daemon.store import rows
@@ -40,7 +40,9 @@ def valid_keys(connection: Connection) -> list[tuple[bytes, ApiKey]]:
 
 def webhooks_with_work(connection: Connection) -> list[str]:
     """Return the ids of the webhooks that have pending deliveries."""
-    return list(connection.execute(select(deliveries.c.webhook_id).where(IS_PENDING).distinct()).scalars())
+    # Webhook by webhook: SQLite would walk through all deliveries for a DISTINCT.
+    waits = exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_PENDING)
+    return list(connection.execute(select(webhooks.c.id).where(waits)).scalars())
 
 
 def webhook_or_deleted(connection: Connection, webhook_id: str) -> Webhook | None:
@@ -49,17 +51,23 @@ def webhook_or_deleted(connection: Connection, webhook_id: str) -> Webhook | Non
     return None if row is None else rows.webhook(row)
 
 
-def pending_work(connection: Connection, webhook_id: str, after_seq: int, limit: int) -> Sequence[Work]:
-    """Return a webhook's pending deliveries behind `after_seq`, in order, at most `limit`."""
+def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequence[Work]:
+    """Return a webhook's first pending deliveries, in order, at most `limit`."""
     light = case((func.length(events.c.body) <= LIGHT_BODY_BYTES, events.c.body), else_=None)
     query = (
         select(deliveries, light.label("body"))
         .join_from(deliveries, events, deliveries.c.event_id == events.c.id)
-        .where(deliveries.c.webhook_id == webhook_id, IS_PENDING, deliveries.c.seq > after_seq)
+        .where(deliveries.c.webhook_id == webhook_id, IS_PENDING)
         .order_by(deliveries.c.seq)
         .limit(limit)
     )
     return [rows.work(row) for row in connection.execute(query)]
+
+
+def first_seq_since(connection: Connection, team_id: str, since: int) -> int | None:
+    """Return the first seq of the team's events that were accepted at or after `since`, None if there are none."""
+    query = select(events.c.seq).where(events.c.team_id == team_id, events.c.accepted_at >= since)
+    return connection.execute(query.order_by(events.c.seq).limit(1)).scalar()
 
 
 def event_body(connection: Connection, event_id: str) -> bytes:

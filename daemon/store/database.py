@@ -1,19 +1,24 @@
 """Opening the database file: pragmas, migrations, and one sentence when it cannot be used."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, pool, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, pool, text
 from sqlalchemy.exc import DatabaseError
 
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
 
 READERS = 4
+# The newest revision whose secrets stood readable in the database.
+_LAST_READABLE = "0001"
 _BUSY_TIMEOUT_MS = 2_000
+
+Seal = Callable[[str, str], str]
 
 
 class DatabaseRefused(Exception):
@@ -34,14 +39,25 @@ class Database:
         self.writing.dispose()
 
 
-def open_database(path: Path) -> Database:
+def _refuse_to_seal(_secret: str, _webhook_id: str) -> str:
+    raise DatabaseRefused("holds secrets that are not sealed yet: start the daemon on it, which has the key")
+
+
+def open_database(path: Path, seal: Seal = _refuse_to_seal) -> Database:
     """Open or create the database at `path` and bring it to the newest revision.
 
+    `seal(secret, webhook_id)` seals the secrets of a database from before they were sealed.
     Raises DatabaseRefused when the file is not ours, is damaged, or was made by a newer version.
     """
-    writing = _engine(f"sqlite:///{path}", "BEGIN IMMEDIATE", _prepare_writer, pool.StaticPool)
+    # SQLite itself would open it all the same, and fail at the first write.
+    if path.exists() and not os.access(path, os.W_OK):
+        raise DatabaseRefused(f"{path}: is read-only: give this user the right to write it")
+    writing = _engine(URL.create("sqlite", database=str(path)), "BEGIN IMMEDIATE", _prepare_writer, pool.StaticPool)
     try:
-        sequences = _migrate(writing)
+        before, sequences = _migrate(writing, seal)
+        _use_write_ahead_log(writing)
+        if before == _LAST_READABLE:
+            _overwrite_free_space(writing)
     except DatabaseError as error:
         writing.dispose()
         raise DatabaseRefused(
@@ -50,13 +66,12 @@ def open_database(path: Path) -> Database:
     except DatabaseRefused as refusal:
         writing.dispose()
         raise DatabaseRefused(f"{path}: {refusal}") from None
-    reading = _engine(
-        f"sqlite:///file:{path}?mode=ro&uri=true", "BEGIN", _prepare_reader, pool.QueuePool, pool_size=READERS
-    )
+    read_only = URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
+    reading = _engine(read_only, "BEGIN", _prepare_reader, pool.QueuePool, pool_size=READERS)
     return Database(writing, reading, sequences)
 
 
-def _engine(url: str, begin: str, prepare: Callable[[Any], None], poolclass: type[pool.Pool], **options: Any) -> Engine:
+def _engine(url: URL, begin: str, prepare: Callable[[Any], None], poolclass: type[pool.Pool], **options: Any) -> Engine:
     # Connections move between worker threads, one at a time: hence no check_same_thread.
     engine = create_engine(url, poolclass=poolclass, connect_args={"check_same_thread": False}, **options)
 
@@ -75,7 +90,6 @@ def _engine(url: str, begin: str, prepare: Callable[[Any], None], poolclass: typ
 
 def _prepare_writer(connection: Any) -> None:
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
 
 
@@ -84,22 +98,40 @@ def _prepare_reader(connection: Any) -> None:
     connection.execute("PRAGMA query_only = ON")
 
 
-def _migrate(engine: Engine) -> Sequences:
+def _use_write_ahead_log(engine: Engine) -> None:
+    # Not before the file is known to be ours: this is written into it, and not within a transaction.
+    connection = engine.raw_connection()
+    connection.cursor().execute("PRAGMA journal_mode = WAL")
+    connection.close()
+
+
+def _overwrite_free_space(engine: Engine) -> None:
+    """Leave nothing of what was deleted or replaced in the file."""
+    connection = engine.raw_connection()
+    connection.cursor().execute("VACUUM")
+    connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def _migrate(engine: Engine, seal: Seal) -> tuple[str | None, Sequences]:
     with engine.begin() as connection:
         current = _revision(connection)
         if current != HEAD_REVISION:
-            _upgrade(connection, current)
-        return Sequences(connection)
+            _upgrade(connection, current, seal)
+        return current, Sequences(connection)
 
 
 def _revision(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
+    tables = inspect(connection).get_table_names()
+    if tables and "alembic_version" not in tables:
+        raise DatabaseRefused("is the database of another program: choose another state directory")
+    if not tables:
         return None
     revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return None if revision is None else str(revision)
 
 
-def _upgrade(connection: Connection, current: str | None) -> None:
+def _upgrade(connection: Connection, current: str | None, seal: Seal) -> None:
     # Imported here: it takes a quarter of a second, and most starts find nothing to do.
     from alembic import command
     from alembic.config import Config
@@ -110,5 +142,5 @@ def _upgrade(connection: Connection, current: str | None) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if current is not None and current not in known:
         raise DatabaseRefused(f"was made by a newer version (revision {current}): install that version again")
-    config.attributes["connection"] = connection
+    config.attributes.update(connection=connection, seal=seal)
     command.upgrade(config, "head")

@@ -3,15 +3,14 @@
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, literal_column, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 
 from daemon.model import CancelReason, DeliveryStatus, DisabledReason, FailedDelivery, OutcomeKind
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.rows import to_json
 from daemon.store.schema import attempts, deliveries, events, mails, teams, webhooks
 
-# A literal and no parameter: only so does SQLite use the index that holds the pending deliveries.
-IS_PENDING = deliveries.c.status == literal_column("'pending'")
+IS_PENDING = deliveries.c.status == DeliveryStatus.PENDING
 
 
 def cancel_pending(

@@ -8,7 +8,6 @@ from sqlalchemy import Connection, Row, Select, Table, select
 
 from daemon.model import ApiKey, Attempt, CreditEntry, Delivery, DeliveryStatus, Event, Team, Webhook
 from daemon.store import rows
-from daemon.store.disabling import IS_PENDING
 from daemon.store.schema import api_keys, attempts, credit_entries, deliveries, events, teams, webhooks
 
 Item = TypeVar("Item")
@@ -122,8 +121,7 @@ def _conditions(wanted: DeliveryFilter) -> list[Any]:
     conditions = [
         wanted.team_id is not None and column.team_id == wanted.team_id,
         wanted.webhook_id is not None and column.webhook_id == wanted.webhook_id,
-        wanted.status is not None
-        and (IS_PENDING if wanted.status is DeliveryStatus.PENDING else column.status == wanted.status),
+        wanted.status is not None and column.status == wanted.status,
         wanted.event_type is not None and column.event_type == wanted.event_type,
         wanted.since is not None and column.created_at >= wanted.since,
         wanted.until is not None and column.created_at <= wanted.until,

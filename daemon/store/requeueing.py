@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Select, exists, insert, or_, select
+from sqlalchemy import Connection, Select, and_, exists, insert, or_, select
 
+from daemon.catalogue import WILDCARD
 from daemon.model import DeliveryStatus
 from daemon.store.accepting import delivery_row
 from daemon.store.commands import Recover, RecoveredPage, Resend
@@ -40,7 +41,7 @@ def recover(connection: Connection, commands: Sequence[Recover], sequences: Sequ
 
 
 def _recover_page(connection: Connection, command: Recover, sequences: Sequences) -> RecoveredPage:
-    missed = connection.execute(_missed(command)).all()
+    looked_at = connection.execute(_look_at(command)).all()
     rows = [
         delivery_row(
             sequences.next_delivery(),
@@ -52,24 +53,26 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
             command.now,
             False,
         )
-        for event, new_id in zip(missed, command.new_ids, strict=False)
+        for event, new_id in zip((event for event in looked_at if event.missed), command.new_ids, strict=False)
     ]
     if rows:
         connection.execute(insert(deliveries), rows)
-    return RecoveredPage(len(rows), missed[-1].seq if len(missed) == command.limit else None)
+    return RecoveredPage(len(rows), looked_at[-1].seq if len(looked_at) == command.limit else None)
 
 
-def _missed(command: Recover) -> Select[tuple[int, str, str]]:
+def _look_at(command: Recover) -> Select[tuple[int, str, str, bool]]:
+    """Select the next events of the team, missed or not: a page bounds how long the writer is held up."""
     got_or_waits = exists().where(
         deliveries.c.event_id == events.c.id,
         deliveries.c.webhook_id == command.webhook.id,
         or_(deliveries.c.status == DeliveryStatus.SUCCEEDED, deliveries.c.status == DeliveryStatus.PENDING),
     )
-    query = (
-        select(events.c.seq, events.c.id, events.c.type)
+    missed = and_(events.c.accepted_at >= command.since, events.c.test.is_(False), ~got_or_waits)
+    if WILDCARD not in command.webhook.events:
+        missed = and_(events.c.type.in_(command.webhook.events), missed)
+    return (
+        select(events.c.seq, events.c.id, events.c.type, missed.label("missed"))
         .where(events.c.team_id == command.webhook.team_id, events.c.seq > command.after_seq)
-        .where(events.c.accepted_at >= command.since, events.c.test.is_(False), ~got_or_waits)
         .order_by(events.c.seq)
         .limit(command.limit)
     )
-    return query if "*" in command.webhook.events else query.where(events.c.type.in_(command.webhook.events))

@@ -65,6 +65,8 @@ def webhook(row: Row[Any]) -> Webhook:
         row.created_at,
         row.updated_at,
         row.deleted_at,
+        row.previous_secret,
+        row.previous_secret_expires_at,
     )
 
 
@@ -84,6 +86,8 @@ def webhook_row(value: Webhook) -> dict[str, Any]:
         "created_at": value.created_at,
         "updated_at": value.updated_at,
         "deleted_at": value.deleted_at,
+        "previous_secret": value.previous_secret,
+        "previous_secret_expires_at": value.previous_secret_expires_at,
     }
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeGuard
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from daemon.errors import StoreUnavailable
 from daemon.store import accepting, administering, commands, crediting, outbox, outcomes, requeueing
@@ -29,6 +29,7 @@ APPLY: Mapping[type, _Apply] = {
     commands.AddKey: administering.add_keys,
     commands.RevokeKey: administering.revoke_keys,
     commands.GrantCredits: crediting.grant_credits,
+    commands.ReadBalance: crediting.read_balances,
     commands.MailSent: outbox.mark_sent,
     commands.MailDeferred: outbox.defer,
 }
@@ -42,12 +43,17 @@ def run_batch(database: Database, batch: Sequence[Command[Any]]) -> list[Any]:
     """
     try:
         return _transaction(database, batch)
-    except OperationalError as error:
-        return [StoreUnavailable(f"the database failed ({error.orig})") for _ in batch]
     except Exception as error:
+        if _is_failure_of_the_database(error):
+            return [StoreUnavailable(f"the database failed ({error.orig})") for _ in batch]
         if len(batch) == 1:
             return [error]
         return [run_batch(database, [command])[0] for command in batch]
+
+
+def _is_failure_of_the_database(error: Exception) -> TypeGuard[DatabaseError]:
+    # A damaged file is a plain DatabaseError; its other subclasses are mistakes in a command.
+    return isinstance(error, OperationalError) or type(error) is DatabaseError
 
 
 def _transaction(database: Database, batch: Sequence[Command[Any]]) -> list[Any]:

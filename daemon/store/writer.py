@@ -1,7 +1,7 @@
 """The one writer: it takes all commands that wait and commits them together (DESIGN "The store")."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ Answer = TypeVar("Answer")
 @dataclass(frozen=True, slots=True)
 class _Request:
     command: Command[Any]
+    then: Callable[[Any], None] | None = None
     reply: Reply[Any] = field(default_factory=Reply)
 
 
@@ -38,22 +39,26 @@ class Writer:
         self._wake = trio.Event()
         self._closed = False
 
-    async def execute(self, command: Command[Answer]) -> Answer:
+    async def execute(self, command: Command[Answer], then: Callable[[Answer], None] | None = None) -> Answer:
         """Run one command and return its answer, after COMMIT.
 
         Raises StoreUnavailable (possibly though it was committed, if the writer crashed), or the command's own error.
-        A caller that is cancelled here leaves the command in the queue.
+        A caller that is cancelled here leaves the command in the queue; `then` is called with the answer all the same,
+        before any later command is run: by it memory stays in step with the database.
         """
-        (answer,) = await self.execute_all([command])
+        answers: list[Answer | Exception] = await self._execute([_Request(command, then)])
+        (answer,) = answers
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     async def execute_all(self, commands: Sequence[Command[Answer]]) -> list[Answer | Exception]:
         """Run one caller's commands in order, in one transaction if it can be; return each one's answer or error."""
+        return await self._execute([_Request(command) for command in commands])
+
+    async def _execute(self, requests: list[_Request]) -> list[Any]:
         if self._closed:
             raise StoreUnavailable("the store is closed: the daemon has stopped")
-        requests = [_Request(command) for command in commands]
         self._waiting.extend(requests)
         self._wake.set()
         return [await _settled(request.reply) for request in requests]
@@ -85,6 +90,9 @@ class Writer:
         self._metrics.commit_batch_size.observe(len(batch))
         for request, answer in zip(requests, answers, strict=True):
             request.reply.settle(answer)
+        for request, answer in zip(requests, answers, strict=True):
+            if request.then is not None and not isinstance(answer, Exception):
+                request.then(answer)
 
 
 async def _settled(reply: Reply[Answer]) -> Answer | Exception:

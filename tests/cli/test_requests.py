@@ -103,6 +103,13 @@ CASES = [
         WEBHOOK,
         "active",
     ),
+    (
+        "webhooks rotate-secret wh_1 --overlap-hours 2",
+        ("POST", "/v1/webhooks/wh_1/rotate-secret", {"overlapHours": 2}),
+        {**WEBHOOK, "secret": "whsec_x", "previousSecretExpiresAt": "2026-01-01T00:00:00.000Z"},
+        "2026-01-01T00:00:00.000Z",
+    ),
+    ("webhooks rotate-secret wh_1", ("POST", "/v1/webhooks/wh_1/rotate-secret", {}), WEBHOOK, "active"),
     ("webhooks enable wh_1", ("PATCH", "/v1/webhooks/wh_1", {"active": True}), WEBHOOK, "active"),
     (
         "webhooks disable wh_1",

@@ -3,9 +3,9 @@
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import orjson
@@ -14,18 +14,21 @@ import trio
 from daemon.assembly import Daemon, Seams, assemble
 from daemon.config import LogSettings, Settings
 from daemon.hop import run_inline
+from daemon.lifecycle import WebhookEdit
 from daemon.log import make_logger
 from daemon.mail.result import SendResult
 from daemon.metrics import make_metrics
-from daemon.model import Attempt, Delivery, Mail, Team, Webhook
+from daemon.model import Attempt, CreditEntry, Delivery, Mail, Team, Webhook
 from daemon.running import run_daemon
 from daemon.store import queries
-from daemon.store.database import open_database
+from daemon.store.database import Database, open_database
 from daemon.submission import NewEvent, Submission
+from daemon.vault import Vault
 
 EPOCH_MS = 1_800_000_000_000
 OPERATOR_KEY = "operator-key-of-the-tests"
 
+Result = TypeVar("Result")
 Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
 
 
@@ -92,6 +95,26 @@ def statuses(*codes: int) -> Handler:
 
 
 @dataclass(slots=True)
+class FakeHop:
+    """A thread in virtual time: the work is done after `begin_s`, its answer arrives `answer_s` later.
+
+    With `error`, the work is not done: the error is what arrives.
+    """
+
+    begin_s: float = 0
+    answer_s: float = 0
+    error: Exception | None = None
+
+    async def __call__(self, work: Callable[[], Result], /) -> Result:
+        await trio.sleep(self.begin_s)
+        if self.error is not None:
+            raise self.error
+        result = work()
+        await trio.sleep(self.answer_s)
+        return result
+
+
+@dataclass(slots=True)
 class House:
     """A running daemon and what a test asks of it."""
 
@@ -102,6 +125,7 @@ class House:
     mails: list[Mail]
     stop: trio.Event
     stopped: trio.Event
+    database: Database
 
     @property
     def now(self) -> float:
@@ -118,6 +142,12 @@ class House:
         events = tuple(self._event(team, number, size, event) for number in numbers)
         return [receipt.event_id for receipt in await self.daemon.router.submit(Submission(events))]
 
+    async def submit_test(self, team: Team, number: int = 0, event: str = "linkedin.message.sent") -> str:
+        """Submit one event as the test route does; return its id."""
+        test = replace(self._event(team, number, 0, event), test=True)
+        (receipt,) = await self.daemon.router.submit(Submission((test,)))
+        return receipt.event_id
+
     async def deliveries(self, webhook: Webhook) -> list[Delivery]:
         """Return a webhook's deliveries, oldest first."""
         wanted = queries.DeliveryFilter(webhook_id=webhook.id)
@@ -132,8 +162,23 @@ class House:
         assert found is not None
         return found
 
+    async def change(self, webhook: Webhook, **edit: Any) -> Webhook | None:
+        return await self.daemon.registry.change_webhook(webhook.id, WebhookEdit(**edit))
+
     async def balance(self, team: Team) -> int:
         return await self.daemon.reader.fetch(queries.get_balance, team.id)
+
+    async def grant(self, team: Team, amount: int) -> None:
+        assert await self.daemon.registry.grant_credits(team.id, amount, None) is not None
+
+    async def ledger(self, team: Team) -> list[CreditEntry]:
+        """Return a team's ledger, oldest first."""
+        page = await self.daemon.reader.fetch(queries.list_credit_entries, team.id, 10_000)
+        return list(reversed(page.items))
+
+    async def statuses(self, webhook: Webhook) -> list[str]:
+        """Return the statuses of a webhook's deliveries, oldest first."""
+        return [delivery.status.value for delivery in await self.deliveries(webhook)]
 
     def log_lines(self, *names: str) -> list[dict[str, Any]]:
         lines = [orjson.loads(line) for line in self.log.getvalue().splitlines()]
@@ -168,8 +213,12 @@ async def running(
     clock: VirtualWallClock | None = None,
     settings: Settings | None = None,
     transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
+    adapt: Callable[[Seams], Seams] = lambda seams: seams,
 ) -> AsyncIterator[House]:
-    """Run a daemon on `state_dir`; leaving the block crashes it, as a kill would. Set `house.stop` for a clean stop."""
+    """Run a daemon on `state_dir`; leaving the block crashes it, as a kill would. Set `house.stop` for a clean stop.
+
+    `adapt` may put something else into the seams: a slow or failing hop, say.
+    """
     receiver, clock = receiver or FakeReceiver(), clock or VirtualWallClock()
     settings = settings or make_settings(state_dir)
     log, outbox = io.BytesIO(), Outbox()
@@ -183,8 +232,8 @@ async def running(
     )
     database = open_database(state_dir / "test.db")
     logger = make_logger(LogSettings(level="debug", format="json"), log, now_ms=clock, strict=True)
-    daemon = await assemble(settings, database, OPERATOR_KEY, seams, make_metrics(), logger)
-    house = House(daemon, receiver, clock, log, outbox.mails, trio.Event(), trio.Event())
+    daemon = await assemble(settings, database, Vault([bytes(32)]), OPERATOR_KEY, adapt(seams), make_metrics(), logger)
+    house = House(daemon, receiver, clock, log, outbox.mails, trio.Event(), trio.Event(), database)
     try:
         async with trio.open_nursery() as nursery:
             ready = trio.Event()

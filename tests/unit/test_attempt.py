@@ -9,10 +9,10 @@ from standardwebhooks.webhooks import Webhook as StandardWebhook
 from trio.testing import MockClock
 
 from daemon import __version__
-from daemon.attempt import make_attempt
+from daemon.attempt import UNSIGNED, make_attempt
 from daemon.egress.errors import BlockedAddress, DnsError, TlsError
 from daemon.model import Outcome, OutcomeKind, Webhook, Work
-from daemon.signing import generate_secret
+from daemon.signing import Secrets, generate_secret
 
 BODY = b'{"event":"linkedin.message.sent","teamId":"team_1","timestamp":"2025-07-15T10:29:58.412Z","data":{}}'
 NOW_MS = 1_752_575_398_412
@@ -20,8 +20,8 @@ NOW_MS = 1_752_575_398_412
 Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
 
 
-def webhook(secret: str | None = None, url: str = "https://hooks.example.com:8443/a?b=c") -> Webhook:
-    return Webhook("wh_1", "team_1", "CRM", url, secret, ("*",), True, 0, None, None, NOW_MS, NOW_MS)
+def webhook(url: str = "https://hooks.example.com:8443/a?b=c") -> Webhook:
+    return Webhook("wh_1", "team_1", "CRM", url, None, ("*",), True, 0, None, None, NOW_MS, NOW_MS)
 
 
 def work(test: bool = False) -> Work:
@@ -34,6 +34,7 @@ async def attempt(
     delivery: Work | None = None,
     now_ms: int = NOW_MS,
     number: int = 1,
+    secrets: Secrets = UNSIGNED,
 ) -> Outcome:
     async def handle(request: httpx.Request) -> httpx.Response:
         if isinstance(answer, Exception):
@@ -42,12 +43,12 @@ async def attempt(
 
     transport = httpx.MockTransport(handle)
     return await make_attempt(
-        transport, hook or webhook(), delivery or work(), number, timeout_s=10, now_ms=lambda: now_ms
+        transport, hook or webhook(), delivery or work(), number, timeout_s=10, now_ms=lambda: now_ms, secrets=secrets
     )
 
 
 async def request_of(
-    hook: Webhook, delivery: Work | None = None, now_ms: int = NOW_MS, number: int = 1
+    hook: Webhook, delivery: Work | None = None, now_ms: int = NOW_MS, number: int = 1, secrets: Secrets = UNSIGNED
 ) -> httpx.Request:
     seen = []
 
@@ -55,7 +56,7 @@ async def request_of(
         seen.append(request)
         return httpx.Response(200)
 
-    await attempt(handle, hook, delivery, now_ms, number)
+    await attempt(handle, hook, delivery, now_ms, number, secrets)
     return seen[0]
 
 
@@ -94,7 +95,7 @@ async def test_the_request_has_the_promised_headers_and_the_stored_bytes() -> No
 
 async def test_a_published_library_verifies_the_request_that_is_sent() -> None:
     secret = generate_secret()
-    request = await request_of(webhook(secret), now_ms=int(time.time() * 1000))
+    request = await request_of(webhook(), now_ms=int(time.time() * 1000), secrets=Secrets(secret))
     StandardWebhook(secret).verify(request.content, dict(request.headers))
     assert "x-kakiyo-signature" in request.headers
 

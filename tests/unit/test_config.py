@@ -227,7 +227,7 @@ def test_the_example_file_documents_every_setting() -> None:
     documented = tomllib.loads(_uncommented())
     everything = json.loads(Settings(event_types=({"name": "a.b", "description": "x"},)).model_dump_json(by_alias=True))
     assert documented.keys() == everything.keys()
-    for name in ("api", "delivery", "egress", "credits", "smtp", "log"):
+    for name in ("api", "delivery", "egress", "credits", "smtp", "secrets", "log"):
         assert documented[name].keys() == everything[name].keys()
     assert documented["event_types"][0].keys() == everything["event_types"][0].keys()
 

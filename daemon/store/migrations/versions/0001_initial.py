@@ -75,14 +75,6 @@ def upgrade() -> None:
         sa.UniqueConstraint("id"),
     )
     op.create_index("ix_deliveries_event", "deliveries", ["event_id"], unique=False)
-    op.create_index(
-        "ix_deliveries_pending",
-        "deliveries",
-        ["webhook_id", "seq"],
-        unique=False,
-        sqlite_where=sa.text("status = 'pending'"),
-        postgresql_where=sa.text("status = 'pending'"),
-    )
     op.create_index("ix_deliveries_team", "deliveries", ["team_id", "seq"], unique=False)
     op.create_index("ix_deliveries_team_status", "deliveries", ["team_id", "status", "seq"], unique=False)
     op.create_index("ix_deliveries_webhook", "deliveries", ["webhook_id", "seq"], unique=False)
@@ -191,12 +183,6 @@ def downgrade() -> None:
     op.drop_index("ix_deliveries_webhook", table_name="deliveries")
     op.drop_index("ix_deliveries_team_status", table_name="deliveries")
     op.drop_index("ix_deliveries_team", table_name="deliveries")
-    op.drop_index(
-        "ix_deliveries_pending",
-        table_name="deliveries",
-        sqlite_where=sa.text("status = 'pending'"),
-        postgresql_where=sa.text("status = 'pending'"),
-    )
     op.drop_index("ix_deliveries_event", table_name="deliveries")
     op.drop_table("deliveries")
     op.drop_index("ix_credit_entries_team", table_name="credit_entries")

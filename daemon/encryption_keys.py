@@ -1,0 +1,107 @@
+"""The keys that seal secrets: where they come from, and the file they stand in.
+
+Looked for in this order: systemd's credential `encryption-key`, the file of the setting `secrets.key_file`, and
+`encryption.key` in the state directory, which the first start makes. A file has one key a line, the base64 of 32 bytes:
+the first one seals, all of them open.
+"""
+
+import base64
+import binascii
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daemon.config import ConfigError, Settings
+from daemon.private_file import write_private_file
+from daemon.vault import KEY_BYTES, generate_key
+
+ENCRYPTION_KEY = "encryption.key"
+CREDENTIAL = "encryption-key"
+_CREDENTIALS = "CREDENTIALS_DIRECTORY"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFile:
+    """Keys, the one that seals first, and the file they stand in; `is_new` if it was made just now.
+
+    `is_credential` says that systemd made the file: nobody can write there, and its access rights are systemd's.
+    """
+
+    path: Path
+    keys: tuple[bytes, ...] = field(repr=False)
+    is_new: bool = False
+    is_credential: bool = False
+
+
+def find_keys(settings: Settings, environment: Mapping[str, str] = os.environ) -> KeyFile:
+    """Return the keys; make the first one if none is given and the state directory has none.
+
+    Raises ConfigError when the file is missing, cannot be read, holds anything else or can be read by others.
+    """
+    if (given := given_keys(settings, environment)) is not None:
+        return given
+    path = settings.state_dir / ENCRYPTION_KEY
+    keys = (generate_key(),)
+    try:
+        write_keys(path, keys)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}): give this user the right to") from None
+    return KeyFile(path, keys, is_new=True)
+
+
+def given_keys(settings: Settings, environment: Mapping[str, str] = os.environ) -> KeyFile | None:
+    """Return the keys, None if there is no key yet. Raises ConfigError as `find_keys` does."""
+    credential = Path(environment.get(_CREDENTIALS, "/nonexistent")) / CREDENTIAL
+    if credential.exists():
+        return KeyFile(credential, _parse(credential, _read(credential)), is_credential=True)
+    path = settings.secrets.key_file or settings.state_dir / ENCRYPTION_KEY
+    if settings.secrets.key_file is None and not path.exists():
+        return None
+    return read_keys(path)
+
+
+def read_keys(path: Path) -> KeyFile:
+    """Return the keys in a file that only its owner may read. Raises ConfigError."""
+    text = _read(path)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise ConfigError(f"{path}: others than its owner have access to the encryption key: chmod 600 it")
+    return KeyFile(path, _parse(path, text))
+
+
+def write_keys(path: Path, keys: Sequence[bytes]) -> None:
+    """Write the file as a whole, durably (0600). Raises OSError."""
+    write_private_file(path, "".join(base64.b64encode(key).decode() + "\n" for key in keys))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("ascii")
+    except OSError as error:
+        raise ConfigError(f"{path}: the encryption key cannot be read ({error.strerror}): correct that") from None
+    except UnicodeDecodeError:
+        raise _spoilt(path) from None
+
+
+def _parse(path: Path, text: str) -> tuple[bytes, ...]:
+    keys = tuple(_decode(path, line) for line in text.split())
+    if not keys:
+        raise _spoilt(path)
+    return keys
+
+
+def _decode(path: Path, line: str) -> bytes:
+    try:
+        key = base64.b64decode(line, validate=True)
+    except binascii.Error:
+        raise _spoilt(path) from None
+    if len(key) != KEY_BYTES:
+        raise _spoilt(path)
+    return key
+
+
+def _spoilt(path: Path) -> ConfigError:
+    return ConfigError(
+        f"{path}: expected the base64 of {KEY_BYTES} bytes in each line, the encryption keys: restore it from a backup"
+    )

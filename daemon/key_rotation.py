@@ -1,0 +1,102 @@
+"""Giving the database a new encryption key, while no daemon runs. Whatever step it ends at, what is there opens."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from daemon.config import ConfigError, Settings
+from daemon.encryption_keys import CREDENTIAL, KeyFile, given_keys, read_keys, write_keys
+from daemon.sealed_database import open_with_keys
+from daemon.state_dir import DATABASE, use_state_dir
+from daemon.store.database import DatabaseRefused
+from daemon.store.sealing import reseal_all
+from daemon.vault import VaultError, generate_key
+
+_HOW_WITH_A_FILE = (
+    "write a new key (openssl rand -base64 32) into a line before the others in the file that it is made from, "
+    "and give that file with --key-file"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRotation:
+    """How many secrets were sealed anew, and the file whose first key seals them."""
+
+    secrets: int
+    key_path: Path
+
+
+class RotationRefused(Exception):
+    """The key was not changed, or not to the end: the message says why and what to do. What is there opens."""
+
+
+def rotate_key(settings: Settings) -> KeyRotation:
+    """Make a new key, seal every secret with it, forget the old keys.
+
+    Raises RotationRefused when a daemon runs, for a key file that is missing, spoilt or not ours to write, and for a
+    database that cannot be used. After any end, a crash too, the keys in the file open the database.
+    """
+    with _held(settings.state_dir):
+        old = _writable(settings)
+        open_with_keys(settings.state_dir, old).database.close()  # the file stays as it is unless it fits
+        both = replace(old, keys=(generate_key(), *old.keys))
+        _write(both)
+        secrets = _reseal(settings.state_dir, both)
+        _write(replace(both, keys=both.keys[:1]))
+    return KeyRotation(secrets, both.path)
+
+
+def reseal_with(settings: Settings, key_path: Path) -> KeyRotation:
+    """Seal every secret with the first key in this file, whose other keys open them. The file is not changed.
+
+    Raises RotationRefused as `rotate_key` does.
+    """
+    with _held(settings.state_dir):
+        key_file = read_keys(key_path)
+        if len(key_file.keys) == 1:
+            raise ConfigError(f"{key_path}: holds one key only: {_HOW_WITH_A_FILE}")
+        return KeyRotation(_reseal(settings.state_dir, key_file), key_path)
+
+
+@contextmanager
+def _held(state_dir: Path) -> Iterator[None]:
+    """Hold the state directory against daemons, and tell everything that may be wrong as one kind of error."""
+    try:
+        _require_database(state_dir)
+        with use_state_dir(state_dir):
+            yield
+    except (ConfigError, DatabaseRefused, VaultError) as error:
+        raise RotationRefused(str(error)) from None
+
+
+def _require_database(state_dir: Path) -> None:
+    if not (state_dir / DATABASE).exists():
+        raise ConfigError(f"state_dir: {state_dir} has no database: name the daemon's own with --state-dir or --config")
+
+
+def _writable(settings: Settings) -> KeyFile:
+    found = given_keys(settings)
+    if found is None:
+        raise ConfigError(
+            f"state_dir: {settings.state_dir} has no encryption key: if it is systemd's credential {CREDENTIAL}, "
+            f"{_HOW_WITH_A_FILE}"
+        )
+    if found.is_credential:
+        raise ConfigError(f"{found.path}: systemd's credential cannot be changed here: {_HOW_WITH_A_FILE}")
+    return found
+
+
+def _write(key_file: KeyFile) -> None:
+    try:
+        write_keys(key_file.path, key_file.keys)
+    except OSError as error:
+        raise ConfigError(f"{key_file.path}: cannot be written ({error.strerror}): {_HOW_WITH_A_FILE}") from None
+
+
+def _reseal(state_dir: Path, key_file: KeyFile) -> int:
+    opened = open_with_keys(state_dir, key_file)
+    try:
+        return reseal_all(opened.database, opened.vault.reseal)
+    finally:
+        opened.database.close()

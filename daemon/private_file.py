@@ -1,0 +1,38 @@
+"""Writing a small file that only its owner may read, as a whole or not at all."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+
+def write_private_file(path: Path, text: str) -> None:
+    """Write ASCII text to the file at `path` (0600), durably: whoever sees the file sees the old text or the new.
+
+    A file that was there keeps its owner. Raises OSError, with the old file as it was.
+    """
+    aside = path.with_suffix(".new")
+    aside.unlink(missing_ok=True)
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        with suppress(FileNotFoundError):
+            _keep_owner(descriptor, path.stat())
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    aside.rename(path)
+    _sync_directory(path.parent)
+
+
+def _keep_owner(descriptor: int, before: os.stat_result) -> None:
+    """Root may write for another user, who must be able to read it afterwards."""
+    if os.geteuid() != before.st_uid:
+        os.fchown(descriptor, before.st_uid, before.st_gid)
+
+
+def _sync_directory(directory: Path) -> None:
+    """Without it a power cut could undo the renaming."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

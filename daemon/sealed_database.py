@@ -1,0 +1,55 @@
+"""A database and the keys that fit it: opened together, or refused in one sentence."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.config import Settings
+from daemon.encryption_keys import KeyFile, find_keys
+from daemon.state_dir import DATABASE
+from daemon.store.database import Database, DatabaseRefused, open_database
+from daemon.store.sealing import seals
+from daemon.vault import SEAL_LENGTH, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class SealedDatabase:
+    """An open database, what opens the secrets in it, and where the keys came from."""
+
+    database: Database
+    vault: Vault
+    key_file: KeyFile
+
+
+def open_sealed_database(settings: Settings) -> SealedDatabase:
+    """Open or create the database of the state directory with its keys (see `daemon.encryption_keys`).
+
+    Raises ConfigError for a key file that cannot be used, and DatabaseRefused for a database that cannot be, or whose
+    secrets were sealed with a key that is not there.
+    """
+    key_file = find_keys(settings)
+    try:
+        return open_with_keys(settings.state_dir, key_file)
+    except DatabaseRefused:
+        if key_file.is_new:
+            key_file.path.unlink()  # the key that is missing belongs there
+        raise
+
+
+def open_with_keys(state_dir: Path, key_file: KeyFile) -> SealedDatabase:
+    """Open or create the database with these keys. Raises DatabaseRefused."""
+    vault = Vault(key_file.keys)
+    database = open_database(state_dir / DATABASE, vault.seal)
+    try:
+        _require_fitting(database, vault, key_file.path)
+    except DatabaseRefused:
+        database.close()
+        raise
+    return SealedDatabase(database, vault, key_file)
+
+
+def _require_fitting(database: Database, vault: Vault, key_path: Path) -> None:
+    if not all(map(vault.knows, seals(database, SEAL_LENGTH))):
+        raise DatabaseRefused(
+            f"{key_path}: is not the encryption key that the secrets in the database were sealed with: "
+            "restore the file from the backup that belongs to this database"
+        )

@@ -1,0 +1,42 @@
+"""The sealed secrets of webhooks: which keys they need, and sealing them anew. No plain secret comes by here."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, func, select, union, update
+from sqlalchemy.exc import DatabaseError
+
+from daemon.store.database import Database, DatabaseRefused
+from daemon.store.schema import webhooks
+
+_SECRETS = (webhooks.c.secret, webhooks.c.previous_secret)
+
+Reseal = Callable[[str, str], str]
+
+
+def seals(database: Database, length: int) -> list[str]:
+    """Return the different beginnings, `length` characters long, of all sealed secrets."""
+    beginnings = union(*(select(func.substr(column, 1, length)).where(column.is_not(None)) for column in _SECRETS))
+    with database.reading.connect() as connection:
+        return list(connection.execute(beginnings).scalars())
+
+
+def reseal_all(database: Database, reseal: Reseal) -> int:
+    """Replace every sealed secret by `reseal(sealed, webhook_id)`, all or none; return how many there are.
+
+    Raises DatabaseRefused when that cannot be written, and whatever `reseal` raises.
+    """
+    try:
+        with database.writing.begin() as connection:
+            return sum(_reseal_column(connection, name, reseal) for name in ("secret", "previous_secret"))
+    except DatabaseError as error:
+        raise DatabaseRefused(f"the database failed ({error.orig}): correct that, and do it again") from None
+
+
+def _reseal_column(connection: Connection, name: str, reseal: Reseal) -> int:
+    column = webhooks.c[name]
+    found = connection.execute(select(webhooks.c.id, column).where(column.is_not(None))).all()
+    for webhook_id, sealed in found:
+        connection.execute(
+            update(webhooks).where(webhooks.c.id == webhook_id).values({name: reseal(sealed, webhook_id)})
+        )
+    return len(found)

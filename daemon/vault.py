@@ -1,0 +1,91 @@
+"""The secrets of webhooks as they are kept: sealed with AES-256-GCM (NIST SP 800-38D), each for its own webhook.
+
+A sealed secret is `v1.<key id>.<base64url of nonce and ciphertext>`. The webhook's id is authenticated with it: a
+sealed secret that is moved into another webhook's row does not open there.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+from collections.abc import Sequence
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from daemon.lifecycle import previous_secret_is_valid
+from daemon.model import Webhook
+from daemon.signing import Secrets
+
+KEY_BYTES = 32
+_VERSION = "v1"
+_NONCE_BYTES = 12
+_KEY_ID_LENGTH = 16
+# What all secrets under one key begin with; the rest differs from secret to secret.
+SEAL_LENGTH = len(_VERSION) + 1 + _KEY_ID_LENGTH
+
+
+class VaultError(Exception):
+    """A sealed secret cannot be opened: the message says why and what to do, and holds nothing of the secret."""
+
+
+class Vault:
+    """Seals with the first of its keys, opens with any of them."""
+
+    __slots__ = ("_ciphers", "_current_id")
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        """Take one key or more, each of 32 bytes."""
+        self._ciphers = {key_id(key): AESGCM(key) for key in keys}
+        self._current_id = key_id(keys[0])
+
+    def seal(self, secret: str, webhook_id: str) -> str:
+        """Return the secret sealed for this webhook."""
+        nonce = os.urandom(_NONCE_BYTES)
+        ciphertext = self._ciphers[self._current_id].encrypt(nonce, secret.encode(), webhook_id.encode())
+        return f"{_VERSION}.{self._current_id}.{base64.urlsafe_b64encode(nonce + ciphertext).decode()}"
+
+    def open(self, sealed: str, webhook_id: str) -> str:
+        """Return what was sealed for this webhook.
+
+        Raises VaultError for anything that was not sealed so: by another key, for another webhook, or changed since.
+        """
+        version, _, rest = sealed.partition(".")
+        used_id, _, text = rest.partition(".")
+        cipher = self._ciphers.get(used_id)
+        if version != _VERSION or cipher is None:
+            raise VaultError(f"the secret of {webhook_id} is not sealed with a known key: give the webhook a new one")
+        try:
+            raw = base64.urlsafe_b64decode(text)
+            return cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], webhook_id.encode()).decode()
+        except (InvalidTag, ValueError, binascii.Error):
+            raise VaultError(
+                f"the secret of {webhook_id} was changed in the database: give the webhook a new one"
+            ) from None
+
+    def reseal(self, sealed: str, webhook_id: str) -> str:
+        """Return the same secret sealed with the first key. Raises VaultError."""
+        return self.seal(self.open(sealed, webhook_id), webhook_id)
+
+    def knows(self, sealed: str) -> bool:
+        """Whether one of the keys made this seal; its first `SEAL_LENGTH` characters tell."""
+        version, _, rest = sealed.partition(".")
+        return version == _VERSION and rest.partition(".")[0] in self._ciphers
+
+    def secrets_of(self, webhook: Webhook, now: int) -> Secrets:
+        """Return, opened, what signs the webhook's deliveries at `now` (milliseconds). Raises VaultError."""
+        previous = webhook.previous_secret if previous_secret_is_valid(webhook, now) else None
+        return Secrets(self._opened(webhook.secret, webhook.id), self._opened(previous, webhook.id))
+
+    def _opened(self, sealed: str | None, webhook_id: str) -> str | None:
+        return None if sealed is None else self.open(sealed, webhook_id)
+
+
+def key_id(key: bytes) -> str:
+    """Return the name of a key, which tells nothing about it: the key is pure chance, there is nothing to guess."""
+    return hashlib.sha256(b"kakiyo-webhooks key id\0" + key).hexdigest()[:_KEY_ID_LENGTH]
+
+
+def generate_key() -> bytes:
+    """Return a new key."""
+    return os.urandom(KEY_BYTES)

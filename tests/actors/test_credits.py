@@ -1,0 +1,337 @@
+"""SPEC "Credits": what is charged, the ledger, and how deliveries wait for credits under `credits.enforce`."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import trio
+from trio.testing import MockClock
+
+from daemon.config import Settings
+from daemon.model import Team, Webhook
+from tests.support.daemon import FakeHop, FakeReceiver, House, make_settings, running, statuses
+
+A, B = "https://a.example/hook", "https://b.example/hook"
+
+
+def enforcing(state_dir: Path, *, per_delivery: int = 2, **delivery: Any) -> Settings:
+    return make_settings(state_dir, credits={"enforce": True, "per_delivery": per_delivery}, delivery=delivery)
+
+
+async def slowly(_request: httpx.Request) -> httpx.Response:
+    await trio.sleep(1)
+    return httpx.Response(200)
+
+
+async def many_webhooks(house: House, team: Team, count: int) -> list[Webhook]:
+    return [await house.webhook(team, f"https://{number}.example/hook") for number in range(count)]
+
+
+async def delivered(house: House, webhooks: list[Webhook]) -> int:
+    return sum([(await house.statuses(webhook)).count("succeeded") for webhook in webhooks])
+
+
+# -- metering
+
+
+async def test_a_success_costs_2_credits_and_a_failed_or_cancelled_delivery_none(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    receiver = FakeReceiver({A: statuses(200, 500, 500, 500, 500, 500)})
+    async with running(tmp_path, receiver) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1, 2, 3)
+        await trio.sleep(7.5)
+        await house.change(webhook, active=False)
+        assert await house.statuses(webhook) == ["succeeded", "failed", "cancelled"]
+        assert await house.balance(team) == -2
+
+
+async def test_retries_of_a_delivery_that_succeeds_at_last_are_charged_once(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path, FakeReceiver({A: statuses(500, 500, 500, 200)})) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1)
+        await trio.sleep(60)
+        (delivery,) = await house.deliveries(webhook)
+        (entry,) = await house.ledger(team)
+        assert (entry.amount, entry.delivery_id, entry.created_at) == (-2, delivery.id, delivery.completed_at)
+
+
+async def test_the_ledger_carries_each_grant_and_debit_with_the_balance_after_it(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        await house.webhook(team, A)
+        await house.grant(team, 5)
+        await house.submit(team, 1, 2, 3)
+        await trio.sleep(1)
+        await house.grant(team, 10)
+        ledger = await house.ledger(team)
+        assert [(entry.amount, entry.balance_after) for entry in ledger] == [
+            (5, 5),
+            (-2, 3),
+            (-2, 1),
+            (-2, -1),
+            (10, 9),
+        ]
+        assert await house.balance(team) == 9
+        assert [entry.delivery_id is None for entry in ledger] == [True, False, False, False, True]
+
+
+async def test_by_default_the_balance_may_go_below_0(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        await house.webhook(team, A)
+        await house.submit(team, *range(10))
+        await trio.sleep(1)
+        assert await house.balance(team) == -20
+        assert house.log_lines("credits_waiting") == []
+
+
+async def test_a_test_delivery_costs_the_same(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        await house.webhook(team, A)
+        await house.submit_test(team)
+        await trio.sleep(1)
+        assert await house.balance(team) == -2
+
+
+async def test_a_delivery_that_costs_nothing_leaves_no_entry(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path, settings=enforcing(tmp_path, per_delivery=0)) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1, 2)
+        await trio.sleep(1)
+        assert await house.statuses(webhook) == ["succeeded"] * 2
+        assert (await house.balance(team), await house.ledger(team)) == (0, [])
+
+
+# -- enforcing
+
+
+async def test_without_credits_deliveries_wait_visibly_and_none_is_lost_or_failed(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path, settings=enforcing(tmp_path)) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1, 2, 3)
+        await trio.sleep(24 * 3600)
+        assert house.receiver.arrivals == []
+        first, *others = await house.deliveries(webhook)
+        assert {delivery.status.value for delivery in (first, *others)} == {"pending"}
+        (line,) = house.log_lines("credits_waiting")
+        assert (line["webhookId"], line["deliveryId"]) == (webhook.id, first.id)
+        assert (await house.current(webhook)).consecutive_failures == 0
+
+
+@pytest.mark.parametrize(("grants", "through"), [((1,), 0), ((1, 1), 1), ((5,), 2), ((6,), 3), ((100,), 6)])
+async def test_grants_of_n_let_n_halves_through_in_order(
+    tmp_path: Path, autojump_clock: MockClock, grants: tuple[int, ...], through: int
+) -> None:
+    async with running(tmp_path, settings=enforcing(tmp_path)) as house:
+        team = await house.team()
+        await house.webhook(team, A)
+        await house.submit(team, *range(6))
+        await trio.sleep(1)
+        for amount in grants:
+            await house.grant(team, amount)
+        await trio.sleep(1)
+        assert [arrival.number for arrival in house.receiver.arrivals] == list(range(through))
+        assert await house.balance(team) == sum(grants) - 2 * through
+
+
+async def test_50_webhooks_of_one_team_never_overdraw_its_credits(tmp_path: Path, autojump_clock: MockClock) -> None:
+    receiver = FakeReceiver({f"https://{number}.example/hook": slowly for number in range(50)})
+    async with running(tmp_path, receiver, settings=enforcing(tmp_path)) as house:
+        team = await house.team()
+        webhooks = await many_webhooks(house, team, 50)
+        await house.submit(team, 1, 2)
+        await trio.sleep(1)
+        await house.grant(team, 15)
+        await trio.sleep(1000)
+        assert (await delivered(house, webhooks), await house.balance(team)) == (7, 1)
+        await house.grant(team, 1)
+        await trio.sleep(1000)
+        assert (await delivered(house, webhooks), await house.balance(team)) == (8, 0)
+        await house.grant(team, 1000)
+        await trio.sleep(1000)
+        assert (await delivered(house, webhooks), len(receiver.arrivals)) == (100, 100)
+
+
+async def test_a_grant_that_is_committed_while_the_balance_is_read_counts_once(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    read_hop, write_hop = FakeHop(), FakeHop()
+    async with running(
+        tmp_path,
+        settings=enforcing(tmp_path),
+        adapt=lambda seams: replace(seams, read_hop=read_hop, write_hop=write_hop),
+    ) as house:
+        team = await house.team()
+        webhooks = await many_webhooks(house, team, 20)
+        read_hop.begin_s = 0.5
+        await house.submit(team, 1)
+        write_hop.answer_s = 1
+        await trio.sleep(1.2)  # the actors read webhook and deliveries until 1.0, their team's balance until 1.5
+        await house.grant(team, 10)  # committed at 1.2, known at 2.2
+        await trio.sleep(60)
+        assert (await delivered(house, webhooks), await house.balance(team)) == (5, 0)
+
+
+async def test_a_grant_lets_go_on_what_waits_even_if_its_caller_went_away(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    write_hop = FakeHop()
+    async with running(
+        tmp_path, settings=enforcing(tmp_path), adapt=lambda seams: replace(seams, write_hop=write_hop)
+    ) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1)
+        await trio.sleep(1)
+        write_hop.begin_s = 1
+        with trio.move_on_after(0.5):
+            await house.grant(team, 2)
+        await trio.sleep(60)
+        assert await house.statuses(webhook) == ["succeeded"]
+
+
+async def test_retries_do_not_take_credits_twice(tmp_path: Path, autojump_clock: MockClock) -> None:
+    receiver = FakeReceiver({A: statuses(500, 500, 500, 200)})
+    async with running(tmp_path, receiver, settings=enforcing(tmp_path)) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.grant(team, 4)
+        await house.submit(team, 1, 2)
+        await trio.sleep(60)
+        assert await house.statuses(webhook) == ["succeeded"] * 2
+        assert await house.balance(team) == 0
+
+
+async def test_credits_are_set_aside_for_a_delivery_that_waits_for_its_retry(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    receiver = FakeReceiver({A: statuses(500, 200)})
+    async with running(tmp_path, receiver, settings=enforcing(tmp_path)) as house:
+        team = await house.team()
+        await house.grant(team, 2)
+        await house.webhook(team, A)
+        await house.submit(team, 1)
+        await trio.sleep(0.5)
+        await house.webhook(team, B, "linkedin.message.received")
+        await house.submit(team, 2, event="linkedin.message.received")
+        await trio.sleep(60)
+        assert [arrival.number for arrival in receiver.arrivals] == [1, 1]
+        assert await house.balance(team) == 0
+
+
+async def test_a_failed_delivery_gives_back_what_was_set_aside(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path, FakeReceiver({A: statuses(500)}), settings=enforcing(tmp_path)) as house:
+        team = await house.team()
+        await house.grant(team, 2)
+        failing = await house.webhook(team, A, "linkedin.message.sent")
+        await house.submit(team, 1)
+        await trio.sleep(0.5)
+        other = await house.webhook(team, B, "linkedin.message.received")
+        await house.submit(team, 2, event="linkedin.message.received")
+        await trio.sleep(7)
+        assert await house.statuses(failing) == ["failed"]
+        assert await house.statuses(other) == ["succeeded"]
+        assert house.receiver.at(B)[0].at == pytest.approx(7, abs=1e-6)
+
+
+async def test_a_team_without_credits_holds_up_no_other_team(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path, settings=enforcing(tmp_path)) as house:
+        poor, rich = await house.team(), await house.team()
+        await house.webhook(poor, A)
+        webhook = await house.webhook(rich, B)
+        await house.grant(rich, 2)
+        await house.submit(poor, 1)
+        await house.submit(rich, 2)
+        await trio.sleep(1)
+        assert await house.statuses(webhook) == ["succeeded"]
+
+
+@pytest.mark.parametrize("delete", [False, True])
+async def test_a_webhook_may_be_disabled_or_deleted_while_its_deliveries_wait_for_credits(
+    tmp_path: Path, autojump_clock: MockClock, delete: bool
+) -> None:
+    async with running(tmp_path, settings=enforcing(tmp_path)) as house:
+        team = await house.team()
+        webhook, other = await house.webhook(team, A), await house.webhook(team, B)
+        await house.submit(team, 1, 2)
+        await trio.sleep(1)
+        if delete:
+            await house.daemon.registry.delete_webhook(webhook.id)
+        else:
+            await house.change(webhook, active=False)
+        assert await house.statuses(webhook) == ["cancelled"] * 2
+        await house.grant(team, 4)
+        await trio.sleep(60)
+        assert await house.statuses(other) == ["succeeded"] * 2
+        assert house.receiver.at(A) == []
+        assert await house.balance(team) == 0
+
+
+async def test_an_edited_url_holds_for_a_delivery_that_waits_for_credits(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path, settings=enforcing(tmp_path)) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1)
+        await trio.sleep(1)
+        await house.change(webhook, url=B)
+        await house.grant(team, 2)
+        await trio.sleep(1)
+        assert [arrival.url for arrival in house.receiver.arrivals] == [B]
+
+
+async def test_waiting_for_credits_survives_a_crash(tmp_path: Path, autojump_clock: MockClock) -> None:
+    settings = enforcing(tmp_path)
+    async with running(tmp_path, settings=settings) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1, 2)
+        await trio.sleep(1)
+    async with running(tmp_path, house.receiver, house.clock, settings) as house:
+        await trio.sleep(1)
+        assert len(house.log_lines("credits_waiting")) == 1
+        await house.grant(team, 2)
+        await trio.sleep(1)
+        assert await house.statuses(webhook) == ["succeeded", "pending"]
+
+
+async def test_what_was_set_aside_at_a_crash_is_free_again(tmp_path: Path, autojump_clock: MockClock) -> None:
+    settings = enforcing(tmp_path)
+    async with running(tmp_path, FakeReceiver({A: slowly}), settings=settings) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.grant(team, 2)
+        await house.submit(team, 1)
+        await trio.sleep(0.5)
+    async with running(tmp_path, house.receiver, house.clock, settings) as house:
+        await trio.sleep(60)
+        assert await house.statuses(webhook) == ["succeeded"]
+        assert await house.balance(team) == 0
+
+
+async def test_a_stop_does_not_wait_for_credits(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path, settings=enforcing(tmp_path)) as house:
+        team = await house.team()
+        await house.webhook(team, A)
+        await house.submit(team, 1)
+        await trio.sleep(1)
+        before = house.now
+        house.stop.set()
+        await house.stopped.wait()
+        assert house.now == before

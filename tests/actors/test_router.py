@@ -1,0 +1,650 @@
+"""Accepting events and queueing old ones again: what is acknowledged is kept, in order (SPEC "HTTP API")."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import httpx
+import pytest
+import trio
+import trio.testing
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+from trio.testing import MockClock
+
+from daemon.errors import (
+    IdempotencyConflict,
+    Overloaded,
+    Stopping,
+    StoreUnavailable,
+    UnknownTeam,
+    WebhookInactive,
+)
+from daemon.fleet import Fleet
+from daemon.model import Delivery, DeliveryStatus, Team, Webhook, Work, id_maker
+from daemon.router import InboxLimits, Router, RouterParts
+from daemon.store import daemon_queries, queries
+from daemon.submission import Idempotency, NewEvent, Receipt, Submission
+from daemon.subscriptions import SubscriptionIndex
+from tests.support.daemon import EPOCH_MS, FakeHop, FakeReceiver, House, make_settings, running, statuses
+
+A, B = "https://a.example/hook", "https://b.example/hook"
+DAY_S = 24 * 3600
+
+
+@dataclass(slots=True)
+class Disk:
+    """The database's disk: fails while `full`, and counts the commits."""
+
+    full: bool = False
+    commits: int = 0
+
+
+@contextmanager
+def disk_of(house: House) -> Iterator[Disk]:
+    disk = Disk()
+
+    def fail(_connection: object) -> None:
+        disk.commits += 1
+        if disk.full:
+            raise OperationalError("COMMIT", {}, Exception("database or disk is full"))
+
+    event.listen(house.database.writing, "commit", fail)
+    yield disk
+    event.remove(house.database.writing, "commit", fail)
+
+
+def submission(
+    team: Team, *numbers: int, key: str | None = None, scope: str = "operator", body: str = ""
+) -> Submission:
+    events = tuple(
+        NewEvent(team.id, "linkedin.message.sent", EPOCH_MS, b'{"data":{"n":%d}}' % number) for number in numbers
+    )
+    return Submission(events, None if key is None else Idempotency(scope, key, body.encode()))
+
+
+async def submit(house: House, what: Submission) -> tuple[Receipt, ...]:
+    return await house.daemon.router.submit(what)
+
+
+async def hang(_request: httpx.Request) -> httpx.Response:
+    await trio.sleep_forever()
+    raise AssertionError
+
+
+def numbers(house: House) -> list[int]:
+    return [arrival.number for arrival in house.receiver.arrivals]
+
+
+async def events_kept(house: House) -> int:
+    with house.database.reading.connect() as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM events").scalar_one())
+
+
+# -- accepting
+
+
+async def test_all_submissions_that_wait_are_kept_by_one_commit(tmp_path: Path, autojump_clock: MockClock) -> None:
+    write_hop = FakeHop()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+        team = await house.team()
+        write_hop.answer_s = 1
+        with disk_of(house) as disk:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(house.submit, team, 0)
+                await trio.sleep(0.5)
+                for number in range(1, 101):
+                    nursery.start_soon(house.submit, team, number)
+        assert disk.commits == 2
+        assert await events_kept(house) == 101
+
+
+async def test_the_receipts_come_after_the_commit_in_the_order_of_the_events(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    write_hop = FakeHop()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+        team, other = await house.team(), await house.team()
+        await house.webhook(team, A)
+        await house.webhook(team, B)
+        events = (*submission(team, 1).events, *submission(other, 2).events)
+        write_hop.begin_s = 5
+        started = house.now
+        receipts = await submit(house, Submission(events))
+        assert house.now - started == 5
+        assert [receipt.deliveries for receipt in receipts] == [2, 0]
+        for receipt, sent in zip(receipts, events, strict=True):
+            kept = await house.daemon.reader.fetch(queries.get_event, receipt.event_id)
+            assert kept is not None
+            assert (kept.team_id, kept.body) == (sent.team_id, sent.body)
+
+
+async def test_more_waiting_events_than_the_limit_are_refused_and_nothing_of_them_is_kept(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    write_hop = FakeHop()
+    settings = make_settings(tmp_path, api={"max_waiting_events": 10})
+    async with running(tmp_path, settings=settings, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+        team = await house.team()
+        write_hop.begin_s = 1
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(submit, house, submission(team, *range(7)))
+            await trio.sleep(0.5)
+            with pytest.raises(Overloaded):
+                await submit(house, submission(team, *range(4)))
+            nursery.start_soon(submit, house, submission(team, *range(3)))
+        assert await events_kept(house) == 10
+        await submit(house, submission(team, *range(10)))
+        assert house.daemon.router.waiting_events == 0
+
+
+async def test_more_waiting_bytes_than_the_limit_are_refused(tmp_path: Path, autojump_clock: MockClock) -> None:
+    settings = make_settings(tmp_path, api={"max_waiting_bytes": 10_000})
+    async with running(tmp_path, settings=settings) as house:
+        team = await house.team()
+        with pytest.raises(Overloaded):
+            await house.submit(team, 1, size=10_000)
+        await house.submit(team, 2, size=5_000)
+        await house.submit(team, 3, size=5_000)
+        assert await events_kept(house) == 2
+
+
+async def test_an_unknown_team_refuses_the_whole_submission_and_names_the_events_index(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        stranger = replace(team, id="team_nobody")
+        events = (*submission(team, 1, 2).events, *submission(stranger, 3).events)
+        with pytest.raises(UnknownTeam) as refusal:
+            await submit(house, Submission(events))
+        assert (refusal.value.team_id, refusal.value.index) == ("team_nobody", 2)
+        assert await events_kept(house) == 0
+
+
+async def test_a_closed_router_refuses_what_comes_and_keeps_what_waits(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    write_hop = FakeHop()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+        team = await house.team()
+        write_hop.begin_s = 1
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(submit, house, submission(team, 1))
+            await trio.sleep(0.1)
+            nursery.start_soon(submit, house, submission(team, 2))
+            await trio.sleep(0.1)
+            house.daemon.router.close()
+            with pytest.raises(Stopping):
+                await submit(house, submission(team, 3))
+        assert await events_kept(house) == 2
+
+
+async def test_a_submission_whose_caller_went_away_is_delivered(tmp_path: Path, autojump_clock: MockClock) -> None:
+    write_hop = FakeHop()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+        team = await house.team()
+        await house.webhook(team, A)
+        write_hop.begin_s = 1
+        with trio.move_on_after(0.5):
+            await house.submit(team, 1)
+        await trio.sleep(60)
+        assert numbers(house) == [1]
+
+
+async def test_a_webhook_whose_creator_went_away_gets_events_like_any_other(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    write_hop = FakeHop()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+        team = await house.team()
+        write_hop.begin_s = 1
+        with trio.move_on_after(0.5):
+            await house.webhook(team, A)
+        write_hop.begin_s = 0
+        await trio.sleep(10)
+        await house.submit(team, 1)
+        await trio.sleep(1)
+        assert numbers(house) == [1]
+
+
+async def test_a_key_is_revoked_at_once_even_if_the_caller_went_away(tmp_path: Path, autojump_clock: MockClock) -> None:
+    write_hop = FakeHop()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+        team = await house.team()
+        made = await house.daemon.registry.create_key(team.id, "CI")
+        assert made is not None
+        key, secret = made
+        write_hop.answer_s = 1
+        with trio.move_on_after(0.5):
+            await house.daemon.registry.revoke_key(key.id)
+        await trio.sleep(10)
+        assert house.daemon.keyring.find(secret) is None
+
+
+async def test_a_wildcard_takes_every_type_and_future_ones_once_each(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        await house.webhook(team, A, "*")
+        await house.webhook(team, B, "*", "linkedin.message.sent", "linkedin.message.sent")
+        await house.submit(team, 1, event="linkedin.message.sent")
+        await house.submit(team, 2, event="made.up.tomorrow")
+        await trio.sleep(1)
+        assert [arrival.number for arrival in house.receiver.at(A)] == [1, 2]
+        assert [arrival.number for arrival in house.receiver.at(B)] == [1, 2]
+
+
+async def test_an_event_reaches_the_subscribers_of_its_own_team_only(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path) as house:
+        team, other = await house.team(), await house.team()
+        await house.webhook(team, A, "linkedin.message.sent")
+        await house.webhook(other, B)
+        await house.submit(team, 1, event="linkedin.message.received")
+        await house.submit(team, 2, event="linkedin.message.sent")
+        await trio.sleep(1)
+        assert [(arrival.url, arrival.number) for arrival in house.receiver.arrivals] == [(A, 2)]
+
+
+# -- idempotency
+
+
+async def test_a_repeated_key_gets_the_first_receipts_and_delivers_nothing_again(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        await house.webhook(team, A)
+        first = await submit(house, submission(team, 1, 2, key="k"))
+        await house.webhook(team, B)
+        again = await submit(house, submission(team, 1, 2, key="k"))
+        await trio.sleep(1)
+        assert again == first
+        assert numbers(house) == [1, 2]
+        assert await events_kept(house) == 2
+
+
+async def test_the_same_key_with_another_body_is_refused_and_keeps_nothing(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        await submit(house, submission(team, 1, key="k", body="one"))
+        with pytest.raises(IdempotencyConflict):
+            await submit(house, submission(team, 2, key="k", body="two"))
+        assert await events_kept(house) == 1
+
+
+async def test_two_submissions_with_one_key_in_one_commit_are_one(tmp_path: Path, autojump_clock: MockClock) -> None:
+    write_hop = FakeHop()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+        team = await house.team()
+        await house.webhook(team, A)
+        write_hop.begin_s = 1
+        receipts: list[tuple[Receipt, ...]] = []
+
+        async def repeat() -> None:
+            receipts.append(await submit(house, submission(team, 1, key="k")))
+
+        with disk_of(house) as disk:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(house.submit, team, 0)
+                await trio.sleep(0.5)
+                nursery.start_soon(repeat)
+                nursery.start_soon(repeat)
+            await trio.sleep(0.5)
+            assert disk.commits == 2
+        await trio.sleep(60)
+        assert receipts[0] == receipts[1]
+        assert numbers(house) == [0, 1]
+
+
+async def test_a_key_is_known_for_24_hours_and_new_again_after_them(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        first = await submit(house, submission(team, 1, key="k"))
+        await trio.sleep(DAY_S - 1)
+        within = await submit(house, submission(team, 1, key="k"))
+        await trio.sleep(2)
+        after = await submit(house, submission(team, 2, key="k", body="another"))
+        assert within == first
+        assert after != first
+        assert await events_kept(house) == 2
+
+
+async def test_old_keys_are_swept_out(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        await submit(house, submission(team, 1, key="k"))
+        await trio.sleep(DAY_S + 1201)
+        with house.database.reading.connect() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM idempotency_keys").scalar_one() == 0
+
+
+async def test_two_callers_may_use_the_same_key(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        one = await submit(house, submission(team, 1, key="k", scope="operator"))
+        two = await submit(house, submission(team, 2, key="k", scope=team.id, body="other"))
+        assert one != two
+        assert await events_kept(house) == 2
+
+
+async def test_a_key_is_known_after_a_crash(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        first = await submit(house, submission(team, 1, key="k"))
+    async with running(tmp_path, house.receiver, house.clock) as house:
+        assert await submit(house, submission(team, 1, key="k")) == first
+
+
+# -- resend
+
+
+async def only(house: House, webhook: Webhook) -> Delivery:
+    (delivery,) = await house.deliveries(webhook)
+    return delivery
+
+
+async def test_a_resend_delivers_the_same_bytes_of_a_succeeded_delivery_again_as_a_new_delivery(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1)
+        await trio.sleep(1)
+        old = await only(house, webhook)
+        new_id = await house.daemon.registry.resend(old.id)
+        await trio.sleep(1)
+        first, second = house.receiver.arrivals
+        assert (first.delivery_id, second.delivery_id) == (old.id, new_id)
+        assert first.body == second.body
+        assert second.attempt == 1
+        assert await house.balance(team) == -4
+
+
+async def test_a_failed_delivery_can_be_resent(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path, FakeReceiver({A: statuses(500, 500, 500, 500, 200)})) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1)
+        await trio.sleep(10)
+        await house.daemon.registry.resend((await only(house, webhook)).id)
+        await trio.sleep(1)
+        assert await house.statuses(webhook) == ["failed", "succeeded"]
+
+
+async def test_a_resent_test_delivery_is_still_one(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit_test(team)
+        await trio.sleep(1)
+        await house.daemon.registry.resend((await only(house, webhook)).id)
+        await trio.sleep(1)
+        assert [arrival.headers.get("x-kakiyo-test") for arrival in house.receiver.arrivals] == ["true", "true"]
+
+
+async def test_what_is_unknown_or_whose_webhook_is_disabled_cannot_be_resent(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1)
+        await trio.sleep(1)
+        await house.change(webhook, active=False)
+        assert await house.daemon.registry.resend("dlv_unknown") is None
+        with pytest.raises(WebhookInactive):
+            await house.daemon.registry.resend((await only(house, webhook)).id)
+        with pytest.raises(WebhookInactive):
+            await house.daemon.registry.recover(webhook.id, 0)
+        assert await house.daemon.registry.recover("wh_unknown", 0) is None
+
+
+async def test_resends_among_submissions_lose_nothing_and_keep_the_order_of_their_commits(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    write_hop = FakeHop()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, -1)
+        await trio.sleep(1)
+        old = await only(house, webhook)
+        write_hop.begin_s, write_hop.answer_s = 0.001, 0.001
+        async with trio.open_nursery() as nursery:
+            for number in range(150):
+                nursery.start_soon(house.submit, team, number)
+                nursery.start_soon(house.daemon.registry.resend, old.id)
+                await trio.sleep(0.001 * (number % 4))
+        await trio.sleep(60)
+        deliveries = await house.deliveries(webhook)
+        assert len(deliveries) == 301
+        assert {delivery.status for delivery in deliveries} == {DeliveryStatus.SUCCEEDED}
+        assert [arrival.delivery_id for arrival in house.receiver.arrivals] == [delivery.id for delivery in deliveries]
+
+
+async def test_a_resend_whose_caller_went_away_is_delivered(tmp_path: Path, autojump_clock: MockClock) -> None:
+    write_hop = FakeHop()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1)
+        await trio.sleep(1)
+        write_hop.begin_s = 1
+        with trio.move_on_after(0.5):
+            await house.daemon.registry.resend((await only(house, webhook)).id)
+        await trio.sleep(60)
+        assert numbers(house) == [1, 1]
+
+
+# -- recover
+
+
+async def test_recover_queues_what_was_missed_in_order_and_only_that(tmp_path: Path, autojump_clock: MockClock) -> None:
+    settings = make_settings(tmp_path, delivery={"retry_delays_s": []})
+    receiver = FakeReceiver({A: statuses(200, 500, 200)})
+    async with running(tmp_path, receiver, settings=settings) as house:
+        team, other = await house.team(), await house.team()
+        webhook = await house.webhook(team, A, "linkedin.message.sent")
+        await house.submit(team, 1)  # gets it
+        await house.submit(team, 2)  # fails
+        await trio.sleep(1)
+        await house.change(webhook, active=False)
+        await house.submit(team, 3, 4)  # never gets them
+        await house.submit(team, 5, event="linkedin.message.received")  # does not subscribe to it
+        await house.submit(other, 6)
+        await house.submit_test(team, 7)
+        await house.change(webhook, active=True)
+        receiver.arrivals.clear()
+        assert await house.daemon.registry.recover(webhook.id, 0) == 3
+        await trio.sleep(1)
+        assert numbers(house) == [2, 3, 4]
+        assert await house.daemon.registry.recover(webhook.id, 0) == 0
+
+
+async def test_recover_queues_cancelled_deliveries_again_but_not_those_that_wait(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path, FakeReceiver({A: hang})) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1, 2)
+        await trio.sleep(10.5)
+        await house.change(webhook, active=False)
+        await house.change(webhook, active=True)
+        await house.submit(team, 3)
+        assert await house.statuses(webhook) == ["cancelled", "cancelled", "pending"]
+        assert await house.daemon.registry.recover(webhook.id, 0) == 2
+        house.receiver.answers.clear()
+        await trio.sleep(60)
+        assert numbers(house) == [1, 3, 3, 1, 2]
+
+
+async def test_recover_looks_back_no_further_than_asked(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        await house.submit(team, 1)
+        await trio.sleep(10)
+        since = house.clock()
+        await house.submit(team, 2)
+        await trio.sleep(10)
+        await house.submit(team, 3)
+        webhook = await house.webhook(team, A)
+        assert await house.daemon.registry.recover(webhook.id, since) == 2
+        await trio.sleep(1)
+        assert numbers(house) == [2, 3]
+
+
+async def test_recover_goes_on_beyond_its_page_of_1000(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path, FakeReceiver({A: hang})) as house:
+        team = await house.team()
+        event_ids = [event_id for _ in range(3) for event_id in await house.submit(team, *range(700))]
+        webhook = await house.webhook(team, A)
+        assert await house.daemon.registry.recover(webhook.id, 0) == 2100
+        assert await house.daemon.registry.recover(webhook.id, 0) == 0
+        assert [delivery.event_id for delivery in await house.deliveries(webhook)] == event_ids
+
+
+# -- a failing disk
+
+
+async def test_a_submission_that_the_disk_cannot_take_is_refused_and_nothing_of_it_is_kept(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        await house.webhook(team, A)
+        await house.submit(team, 1)
+        await trio.sleep(1)
+        with disk_of(house) as disk:
+            disk.full = True
+            with pytest.raises(StoreUnavailable):
+                await submit(house, submission(team, 2, key="k"))
+            disk.full = False
+            await submit(house, submission(team, 3, key="k"))
+        await trio.sleep(1)
+        assert numbers(house) == [1, 3]
+        assert await events_kept(house) == 2
+        assert house.log_lines("actor_restarted") == []
+
+
+async def test_an_outcome_that_the_disk_cannot_take_is_committed_later_and_once(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1, 2)
+        with disk_of(house) as disk:
+            disk.full = True
+            await trio.sleep(100)
+            assert await house.statuses(webhook) == ["pending", "pending"]
+            assert numbers(house) == [1]
+            disk.full = False
+            await trio.sleep(5)
+        assert await house.statuses(webhook) == ["succeeded"] * 2
+        assert [entry.amount for entry in await house.ledger(team)] == [-2, -2]
+        assert numbers(house) == [1, 2]
+        assert house.log_lines("store_unavailable")
+
+
+async def test_a_full_database_file_refuses_submissions_and_goes_on_when_there_is_room(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    def pages(house: House, limit: int) -> None:
+        with house.database.writing.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {limit}")
+
+    async with running(tmp_path) as house:
+        team = await house.team()
+        await house.webhook(team, A)
+        pages(house, 1)  # SQLite takes it for "no further page"
+        with pytest.raises(StoreUnavailable, match="full"):
+            await house.submit(team, 1, size=200_000)
+        pages(house, 1_000_000)
+        await house.submit(team, 2, size=200_000)
+        await trio.sleep(10)
+        assert numbers(house) == [2]
+        assert await events_kept(house) == 1
+
+
+async def test_a_database_that_cannot_be_read_holds_deliveries_up_and_loses_none(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    read_hop = FakeHop()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, read_hop=read_hop)) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        read_hop.error = StoreUnavailable("the database failed")
+        await house.submit(team, 1, 2)
+        await trio.sleep(30)
+        assert numbers(house) == []
+        read_hop.error = None
+        await trio.sleep(6)
+        assert numbers(house) == [1, 2]
+        assert await house.statuses(webhook) == ["succeeded"] * 2
+
+
+# -- crashes between commit and hint
+
+
+class FragileFleet:
+    """A fleet that crashes the router at its first hint; later it only notes whom it is to rouse."""
+
+    def __init__(self) -> None:
+        self.crashes = 1
+        self.roused: list[str] = []
+
+    def offer(self, _webhook_id: str, _work: Work) -> None:
+        if self.crashes:
+            self.crashes -= 1
+            raise RuntimeError("bug")
+
+    def rouse(self, webhook_ids: Iterable[str]) -> None:
+        self.roused.extend(webhook_ids)
+
+
+async def a_router(house: House, fleet: FragileFleet, team: Team) -> Router:
+    daemon = house.daemon
+    parts = RouterParts(
+        reader=daemon.reader,
+        writer=daemon.writer,
+        fleet=cast(Fleet, fleet),
+        index=SubscriptionIndex(await daemon.reader.fetch(daemon_queries.subscriptions)),
+        teams={team.id},
+        limits=InboxLimits(1_000, 1_000_000),
+        now_ms=daemon.now_ms,
+        new_id=id_maker(daemon.now_ms),
+        metrics=daemon.metrics,
+        log=daemon.log,
+    )
+    return Router(parts)
+
+
+async def test_a_router_that_crashes_after_the_commit_has_answered_all_and_rouses_whom_it_did_not_hint_at(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        fleet = FragileFleet()
+        router = await a_router(house, fleet, team)
+        receipts: list[tuple[Receipt, ...]] = []
+
+        async def submit_one(number: int) -> None:
+            receipts.append(await router.submit(submission(team, number)))
+
+        async with trio.open_nursery() as nursery:
+            for number in range(3):
+                nursery.start_soon(submit_one, number)
+            await trio.testing.wait_all_tasks_blocked()
+            with pytest.raises(RuntimeError):
+                await router.run()
+        assert len(receipts) == 3
+        router.close()
+        await router.run()
+        assert fleet.roused == [webhook.id]

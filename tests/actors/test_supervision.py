@@ -1,0 +1,398 @@
+"""DESIGN "Supervision and stopping": a crash is logged and healed, costs nobody else anything, and loses nothing."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+from trio.testing import MockClock
+
+from daemon.config import LogSettings
+from daemon.errors import StoreUnavailable
+from daemon.log import make_logger
+from daemon.mailbox import Change
+from daemon.metrics import ActorKind, make_metrics
+from daemon.model import Webhook
+from daemon.supervisor import ActorFailed, Budget, Child, supervise, supervise_vital
+from tests.support.daemon import FakeHop, FakeReceiver, House, running, statuses
+
+A, B = "https://a.example/hook", "https://b.example/hook"
+BACKOFFS = [0.1, 0.2, 0.4, 0.8, 1.6]
+CRASHES_AT = [sum(BACKOFFS[:count]) for count in range(6)]
+
+
+def answers(*steps: int | Exception) -> Callable[[httpx.Request], Awaitable[httpx.Response]]:
+    """Answer these statuses or crash the actor with these errors, one a request; the last one for ever."""
+    left = list(steps)
+
+    async def handle(_request: httpx.Request) -> httpx.Response:
+        step = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(step, Exception):
+            raise step
+        return httpx.Response(step)
+
+    return handle
+
+
+def restarts(house: House, kind: ActorKind) -> float | None:
+    name = "kakiyo_webhooks_actor_restarts_total"
+    return house.daemon.metrics.registry.get_sample_value(name, {"kind": kind.value})
+
+
+# -- endpoints
+
+
+async def test_a_crashed_actor_is_logged_and_restarted_with_a_back_off_and_goes_on(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    receiver = FakeReceiver({A: answers(RuntimeError("bug one"), RuntimeError("bug two"), 200)})
+    async with running(tmp_path, receiver) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1, 2)
+        await trio.sleep(60)
+        assert [arrival.at for arrival in receiver.arrivals] == pytest.approx([0, 0.1, 0.3, 0.3], abs=1e-6)
+        assert await house.statuses(webhook) == ["succeeded"] * 2
+        lines = house.log_lines("actor_restarted")
+        assert [(line["actor"], line["webhookId"]) for line in lines] == [("endpoint", webhook.id)] * 2
+        assert [line["error"] for line in lines] == ["RuntimeError: bug one", "RuntimeError: bug two"]
+        assert all("in handle" in line["traceback"] for line in lines)
+        assert restarts(house, ActorKind.ENDPOINT) == 2
+
+
+async def test_a_crash_neither_skips_nor_miscounts_an_attempt(tmp_path: Path, autojump_clock: MockClock) -> None:
+    receiver = FakeReceiver({A: answers(500, RuntimeError("bug"), 500, RuntimeError("bug"), 200)})
+    async with running(tmp_path, receiver) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1)
+        await trio.sleep(60)
+        (delivery,) = await house.deliveries(webhook)
+        assert [arrival.attempt for arrival in receiver.arrivals] == [1, 2, 2, 3, 3]
+        assert [attempt.number for attempt in await house.attempts(delivery)] == [1, 2, 3]
+        assert len({arrival.delivery_id for arrival in receiver.arrivals}) == 1
+        assert (await house.current(webhook)).consecutive_failures == 0
+        assert await house.balance(team) == -2
+
+
+async def test_an_actor_that_keeps_crashing_is_parked_and_the_others_keep_their_pace(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as house:
+        team = await house.team()
+        crashing, other = await house.webhook(team, A), await house.webhook(team, B)
+        await house.submit(team, 1, 2, 3)
+        await trio.sleep(3600)
+        assert [arrival.at for arrival in house.receiver.at(A)] == pytest.approx(CRASHES_AT, abs=1e-6)
+        assert await house.statuses(crashing) == ["pending"] * 3
+        assert [round(arrival.at, 3) for arrival in house.receiver.at(B)] == [0, 0, 0]
+        assert await house.statuses(other) == ["succeeded"] * 3
+        (line,) = house.log_lines("actor_parked")
+        assert line["webhookId"] == crashing.id
+        assert (house.daemon.fleet.parked, house.daemon.fleet.alive) == (1, 0)
+
+
+async def test_a_change_tries_a_parked_webhook_again_and_nothing_was_lost(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1, 2)
+        await trio.sleep(60)
+        await house.submit(team, 3)
+        await trio.sleep(60)
+        assert house.daemon.fleet.parked == 1
+        await house.change(webhook, url=B)
+        await trio.sleep(1)
+        assert [arrival.number for arrival in house.receiver.at(B)] == [1, 2, 3]
+        assert house.daemon.fleet.parked == 0
+
+
+async def test_a_webhook_that_crashes_at_every_attempt_can_be_disabled(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1, 2)
+        await trio.sleep(60)
+        changed = await house.change(webhook, active=False)
+        assert changed is not None
+        assert not changed.active
+        assert await house.statuses(webhook) == ["cancelled"] * 2
+
+
+async def test_a_change_asked_for_between_two_lives_is_made_in_the_next(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1)
+        await trio.sleep(0.2)
+        await house.change(webhook, url=B)
+        await trio.sleep(1)
+        assert await house.statuses(webhook) == ["succeeded"]
+
+
+async def test_a_change_that_crashes_is_answered_and_the_delivery_in_flight_is_made_again(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async def slowly(_request: httpx.Request) -> httpx.Response:
+        await trio.sleep(1)
+        return httpx.Response(200)
+
+    def crash(_webhook: Webhook) -> Webhook:
+        raise RuntimeError("bug")
+
+    async with running(tmp_path, FakeReceiver({A: slowly})) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1)
+        await trio.sleep(0.5)
+        change = Change(crash)
+        house.daemon.fleet.ask(webhook.id, change)
+        with pytest.raises(StoreUnavailable):
+            await change.reply.wait()
+        await trio.sleep(60)
+        assert [arrival.attempt for arrival in house.receiver.arrivals] == [1, 1]
+        assert await house.statuses(webhook) == ["succeeded"]
+
+
+async def enable_in_vain(house: House, webhook: Webhook) -> None:
+    with pytest.raises(StoreUnavailable):
+        await house.change(webhook, active=True)
+
+
+async def test_a_webhook_enabled_by_an_actor_that_crashed_in_the_commit_gets_new_events(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    write_hop, read_hop = FakeHop(), FakeHop()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop, read_hop=read_hop)) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.change(webhook, active=False)
+        write_hop.begin_s, read_hop.begin_s = 0.05, 0.02
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(enable_in_vain, house, webhook)
+            await trio.sleep(0.03)  # the change is being committed (from 0.02 to 0.07)
+            read_hop.error = RuntimeError("bug")
+            house.daemon.fleet.rouse([webhook.id])
+            await trio.sleep(0.03)
+            read_hop.error = None
+        await trio.sleep(1)
+        await house.submit(team, 1)
+        await trio.sleep(1)
+        assert (await house.current(webhook)).active
+        assert await house.statuses(webhook) == ["succeeded"]
+
+
+# -- the router and the store
+
+
+async def test_a_crashed_router_answers_who_waits_and_is_restarted(tmp_path: Path, autojump_clock: MockClock) -> None:
+    clock = FragileClock()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, now_ms=clock.around(seams.now_ms))) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        clock.broken = True
+        with pytest.raises(StoreUnavailable):
+            await house.submit(team, 1)
+        await house.submit(team, 2)
+        await trio.sleep(1)
+        assert [arrival.number for arrival in house.receiver.arrivals] == [2]
+        assert await house.statuses(webhook) == ["succeeded"]
+        assert [line["actor"] for line in house.log_lines("actor_restarted")] == ["router"]
+        assert house.daemon.router.waiting_events == 0
+
+
+async def test_a_crashed_store_fails_who_waits_and_is_restarted(tmp_path: Path, autojump_clock: MockClock) -> None:
+    write_hop = FakeHop()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        write_hop.error = RuntimeError("bug")
+        with pytest.raises(StoreUnavailable):
+            await house.submit(team, 1)
+        write_hop.error = None
+        await house.submit(team, 2)
+        await trio.sleep(1)
+        assert [arrival.number for arrival in house.receiver.arrivals] == [2]
+        assert await house.statuses(webhook) == ["succeeded"]
+        assert [line["actor"] for line in house.log_lines("actor_restarted")] == ["store"]
+
+
+async def test_an_outcome_that_met_a_crashed_store_is_committed_later_and_once(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    write_hop = FakeHop()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1)
+        write_hop.error = RuntimeError("bug")
+        await trio.sleep(0.05)
+        write_hop.error = None
+        await trio.sleep(60)
+        assert len(house.receiver.arrivals) == 1
+        assert await house.statuses(webhook) == ["succeeded"]
+        assert await house.balance(team) == -2
+
+
+@pytest.mark.parametrize("kind", [ActorKind.ROUTER, ActorKind.STORE])
+async def test_a_vital_actor_that_spends_its_budget_ends_the_daemon(
+    tmp_path: Path, autojump_clock: MockClock, kind: ActorKind
+) -> None:
+    submissions: list[int] = []
+    with pytest.raises(BaseExceptionGroup) as failure:
+        await crash_again_and_again(tmp_path, kind, submissions)
+    matched, rest = failure.value.split(ActorFailed)
+    assert matched is not None
+    assert rest is None
+    assert len(submissions) == Budget().restarts + 1
+
+
+async def crash_again_and_again(state_dir: Path, kind: ActorKind, submissions: list[int]) -> None:
+    clock, write_hop = FragileClock(), FakeHop()
+    async with running(
+        state_dir, adapt=lambda seams: replace(seams, now_ms=clock.around(seams.now_ms), write_hop=write_hop)
+    ) as house:
+        team = await house.team()
+        for number in range(20):
+            if kind is ActorKind.ROUTER:
+                clock.broken = True
+            else:
+                write_hop.error = RuntimeError("bug")
+            submissions.append(number)
+            with pytest.raises(StoreUnavailable):
+                await house.submit(team, number)
+            await trio.sleep(2)
+
+
+@dataclass(slots=True)
+class FragileClock:
+    """A wall clock that crashes once, at its next reading, when it is made `broken`."""
+
+    broken: bool = False
+
+    def around(self, now_ms: Callable[[], int]) -> Callable[[], int]:
+        def read() -> int:
+            if self.broken:
+                self.broken = False
+                raise RuntimeError("the clock is broken")
+            return now_ms()
+
+        return read
+
+
+# -- supervise() itself
+
+
+async def supervised(run: Callable[[], Awaitable[None]], budget: Budget) -> bool:
+    log = make_logger(LogSettings(format="json"), BytesIO(), strict=True)
+    return await supervise(Child(ActorKind.ENDPOINT, run, budget, "wh_1"), log, make_metrics())
+
+
+async def test_a_child_that_ends_is_not_started_again(autojump_clock: MockClock) -> None:
+    starts = []
+
+    async def run() -> None:
+        starts.append(trio.current_time())
+
+    assert await supervised(run, Budget())
+    assert len(starts) == 1
+
+
+async def test_the_back_off_doubles_up_to_its_last_value_until_the_budget_is_spent(autojump_clock: MockClock) -> None:
+    starts = []
+
+    async def run() -> None:
+        starts.append(trio.current_time())
+        raise ValueError
+
+    assert not await supervised(run, Budget(restarts=5, window_s=60, first_backoff_s=1, last_backoff_s=5))
+    waits = [later - earlier for earlier, later in pairwise(starts)]
+    assert waits == pytest.approx([1, 2, 4, 5, 5])
+
+
+async def test_crashes_older_than_the_window_do_not_count(autojump_clock: MockClock) -> None:
+    starts = []
+
+    async def run() -> None:
+        starts.append(trio.current_time())
+        await trio.sleep(20)
+        if len(starts) < 50:
+            raise ValueError
+
+    assert await supervised(run, Budget(restarts=3, window_s=60))
+    assert len(starts) == 50
+
+
+async def test_a_vital_child_that_spends_its_budget_raises_actor_failed(autojump_clock: MockClock) -> None:
+    async def run() -> None:
+        raise ValueError
+
+    log = make_logger(LogSettings(format="json"), BytesIO(), strict=True)
+    with pytest.raises(ActorFailed, match=r"^the router crashed 6 times in 60 s$"):
+        await supervise_vital(Child(ActorKind.ROUTER, run), log, make_metrics())
+
+
+async def test_a_group_of_an_error_and_a_cancellation_is_cancelled_and_not_restarted(
+    autojump_clock: MockClock,
+) -> None:
+    starts = []
+
+    async def fail_when_cancelled() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ValueError
+
+    async def run() -> None:
+        starts.append(trio.current_time())
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fail_when_cancelled)
+            nursery.start_soon(trio.sleep_forever)
+
+    with trio.move_on_after(1) as scope:
+        await supervised(run, Budget())
+    assert scope.cancelled_caught
+    assert len(starts) == 1
+
+
+async def test_an_error_whose_siblings_are_cancelled_by_it_is_a_crash_like_any_other(autojump_clock: MockClock) -> None:
+    starts = []
+
+    async def fail() -> None:
+        raise ValueError
+
+    async def run() -> None:
+        starts.append(trio.current_time())
+        if len(starts) == 1:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(trio.sleep_forever)
+                nursery.start_soon(fail)
+
+    assert await supervised(run, Budget())
+    assert len(starts) == 2
+
+
+async def test_an_attempt_that_succeeded_right_before_a_crash_is_not_made_again(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    receiver = FakeReceiver({A: statuses(200)})
+    async with running(tmp_path, receiver) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1)
+        while not house.log_lines("delivery_succeeded"):
+            await trio.lowlevel.checkpoint()
+    async with running(tmp_path, receiver, house.clock) as house:
+        await trio.sleep(60)
+        assert len(receiver.arrivals) == 1
+        assert await house.statuses(webhook) == ["succeeded"]

@@ -1,0 +1,68 @@
+"""A line for each attempt, each final state, each disabling and each restart of an actor, with its ids."""
+
+from pathlib import Path
+
+import httpx
+import trio
+from trio.testing import MockClock
+
+from tests.support.daemon import FakeReceiver, running, statuses
+
+GOOD, BAD, CRASHING, SLOW = (f"https://{name}.example.com/" for name in ("good", "bad", "crashing", "slow"))
+
+
+async def crash(_request: httpx.Request) -> httpx.Response:
+    raise RuntimeError("a mistake of ours")
+
+
+async def fail_slowly(_request: httpx.Request) -> httpx.Response:
+    await trio.sleep(5)
+    return httpx.Response(500)
+
+
+async def test_each_attempt_and_each_final_state_has_a_line_with_its_ids(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path, FakeReceiver({BAD: statuses(500), SLOW: fail_slowly})) as house:
+        team = await house.team()
+        good, bad, slow = [await house.webhook(team, url) for url in (GOOD, BAD, SLOW)]
+        [event_id] = await house.submit(team, 1)
+        await trio.sleep(1)
+        await house.change(slow, active=False)
+        await trio.sleep(30)
+        for webhook, attempts, final in (
+            (good, 1, "delivery_succeeded"),
+            (bad, 4, "delivery_failed"),
+            (slow, 1, "delivery_cancelled"),
+        ):
+            [delivery] = await house.deliveries(webhook)
+            ids = {"eventId": event_id, "deliveryId": delivery.id, "webhookId": webhook.id, "teamId": team.id}
+            lines = [line for line in house.log_lines("attempt_ended", final) if line.items() >= ids.items()]
+            assert [line["event"] for line in lines] == ["attempt_ended"] * attempts + [final]
+            assert [line["attempt"] for line in lines[:-1]] == list(range(1, attempts + 1))
+            assert all({"outcome", "status", "durationMs"} <= line.keys() for line in lines)
+
+
+async def test_each_disabling_has_a_line_with_its_reason(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path, FakeReceiver({BAD: statuses(500)})) as house:
+        team = await house.team()
+        bad, good = await house.webhook(team, BAD), await house.webhook(team, GOOD)
+        await house.submit(team, 1, 2, 3, 4, 5)
+        await trio.sleep(60)
+        await house.change(good, active=False)
+        lines = {(line["webhookId"], line["teamId"], line["reason"]) for line in house.log_lines("webhook_disabled")}
+    assert lines == {(bad.id, team.id, "consecutive_failures"), (good.id, team.id, "manual")}
+
+
+async def test_each_restart_of_a_webhooks_actor_has_a_line_that_names_the_webhook(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path, FakeReceiver({CRASHING: crash})) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, CRASHING)
+        await house.submit(team, 1)
+        await trio.sleep(1)
+        lines = house.log_lines("actor_restarted")
+    assert lines
+    assert {(line["actor"], line["webhookId"]) for line in lines} == {("endpoint", webhook.id)}
+    assert [line["restarts"] for line in lines] == list(range(1, len(lines) + 1))

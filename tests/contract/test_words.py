@@ -1,0 +1,48 @@
+"""The contract's words are used, and no others for the same things (SPEC "Words")."""
+
+import re
+
+from api.app import ROUTES
+from daemon.log_events import FIELDS, LOG_EVENTS
+from daemon.model import DeliveryStatus
+from tests.contract.command_line import help_of_every_command
+from tests.docs.readme import readme
+from tests.support.api_client import ApiHouse
+
+WORDS = ("team", "webhook", "event", "delivery", "attempt", "operator")
+# What others call a team, a webhook, an event, a delivery, an attempt, an operator.
+NOT_OURS = re.compile(
+    r"\b(workspaces?|subscribers?|callbacks?|dispatches|notifications? (?:id|type)|tries|admins?|superuser)\b",
+    re.IGNORECASE,
+)
+
+
+async def document_of(api: ApiHouse) -> str:
+    return (await api.operator.get("/openapi.json")).body.decode()
+
+
+async def test_the_contracts_words_are_those_of_api_log_and_docs(api: ApiHouse) -> None:
+    document = await document_of(api)
+    logged = " ".join([*LOG_EVENTS, *FIELDS.values()])
+    for word in WORDS:
+        stem = word.removesuffix("y")
+        assert stem in document
+        assert stem in readme()
+        assert word == "operator" or stem in logged
+
+
+async def test_no_other_words_are_used_for_the_same_things(api: ApiHouse) -> None:
+    page = " ".join([*LOG_EVENTS, *FIELDS, *FIELDS.values(), *(event.meaning for event in LOG_EVENTS.values())])
+    for text in (await document_of(api), page, readme(), help_of_every_command()):
+        assert NOT_OURS.findall(text) == []
+
+
+async def test_a_delivery_is_pending_succeeded_failed_or_cancelled(api: ApiHouse) -> None:
+    document = (await api.operator.get("/openapi.json")).value
+    states = {"pending", "succeeded", "failed", "cancelled"}
+    assert set(document["components"]["schemas"]["DeliveryStatus"]["enum"]) == states == set(DeliveryStatus)
+
+
+def test_the_routes_are_named_after_the_contracts_words() -> None:
+    first = {route.path.split("/")[2] for route in ROUTES if route.path.startswith("/v1/")}
+    assert first == {"teams", "webhooks", "events", "deliveries", "credits", "keys", "verify"}

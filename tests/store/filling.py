@@ -1,0 +1,80 @@
+"""Rows for the store's tests, made by the store's own commands."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from daemon.lifecycle import Policy, judge
+from daemon.model import Attempt, Event, Outcome, OutcomeKind, Team, Webhook, Work
+from daemon.store.commands import AcceptEvents, Command, CreateTeam, CreateWebhook, RecordAttempt
+from daemon.store.database import Database
+from daemon.store.transactions import run_batch
+from daemon.submission import Idempotency, MatchedEvent
+
+NOW = 1_800_000_000_000
+
+
+def run(database: Database, command: Command[Any]) -> Any:
+    """Run one command; return its answer or raise its error."""
+    (answer,) = run_batch(database, [command])
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def a_team(number: int = 1, emails: tuple[str, ...] = ("ops@example.com",)) -> Team:
+    return Team(f"team_{number}", f"Team {number}", emails, NOW)
+
+
+def a_webhook(number: int = 1, team: int = 1, events: tuple[str, ...] = ("*",)) -> Webhook:
+    url = f"https://{number}.example/hook"
+    return Webhook(f"wh_{number}", f"team_{team}", "CRM", url, None, events, True, 0, None, None, NOW, NOW)
+
+
+def an_event(number: int, team: int = 1, event_type: str = "a.b", at: int = NOW) -> Event:
+    return Event(f"evt_{number}", f"team_{team}", event_type, at, b"{}", at)
+
+
+def accepting(number: int, *webhook_ids: str, key: str | None = None, **event: Any) -> AcceptEvents:
+    deliveries = tuple((f"dlv_{number}_{webhook_id}", webhook_id) for webhook_id in webhook_ids)
+    idempotency = None if key is None else Idempotency("operator", key, b"same")
+    matched = MatchedEvent(an_event(number, **event), deliveries)
+    return AcceptEvents((matched,), idempotency, NOW)
+
+
+def recording(work: Work, number: int, *, status: int = 200, failures: int = 0, webhook: int = 1) -> RecordAttempt:
+    """Return what an actor commits after attempt `number` was answered so."""
+    kind = OutcomeKind.DELIVERED if status < 300 else OutcomeKind.HTTP_ERROR
+    error = None if status < 300 else f"the receiver answered {status}"
+    outcome = Outcome(kind, 12, status, (("server", "x"),), b"body", error)
+    verdict = judge(Policy(), number, outcome, failures)
+    return RecordAttempt(
+        webhook_id=f"wh_{webhook}",
+        team_id="team_1",
+        delivery_id=work.delivery_id,
+        seq=work.seq,
+        attempt=Attempt(number, NOW, outcome),
+        failures_before=failures,
+        verdict=verdict,
+        next_attempt_at=None if verdict.retry_in_s is None else NOW + 1000,
+        charge=2,
+        now=NOW + number,
+        entry_id=f"crd_{work.seq}_{number}",
+        mail_id=f"mail_{work.seq}_{number}",
+    )
+
+
+def found(database: Database) -> None:
+    """Make a team and a webhook."""
+    run(database, CreateTeam(a_team()))
+    run(database, CreateWebhook(a_webhook()))
+
+
+def accept(database: Database, numbers: Sequence[int], *webhook_ids: str) -> list[Work]:
+    """Accept events for these webhooks; return the work, in order."""
+    answers = run_batch(database, [accepting(number, *(webhook_ids or ("wh_1",))) for number in numbers])
+    return [work for answer in answers for _, work in answer.work]
+
+
+def count(database: Database, table: str, where: str = "1 = 1") -> int:
+    with database.reading.connect() as connection:
+        return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table} WHERE {where}").scalar_one())

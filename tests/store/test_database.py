@@ -1,0 +1,141 @@
+"""Opening the file: what is set, what is migrated, and what is refused without being touched."""
+
+import hashlib
+import sqlite3
+from importlib import resources
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DatabaseError
+
+from daemon.store import queries
+from daemon.store.commands import CreateTeam
+from daemon.store.database import Database, DatabaseRefused, open_database
+from daemon.store.schema import HEAD_REVISION, metadata
+from tests.store.filling import a_team, accept, found, run
+
+
+def alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(resources.files("daemon.store") / "migrations"))
+    return config
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_fresh_database_is_what_the_schema_says(database: Database) -> None:
+    with database.writing.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_the_revision_that_starts_without_alembic_is_the_newest_migration() -> None:
+    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == HEAD_REVISION
+
+
+def test_a_fresh_database_is_at_the_newest_revision(database: Database) -> None:
+    with database.reading.connect() as connection:
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar() == HEAD_REVISION
+
+
+def test_the_migrations_can_be_undone(database: Database) -> None:
+    config = alembic_config()
+    with database.writing.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+    with database.reading.connect() as connection:
+        tables = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars().all()
+    assert tables == ["alembic_version"]
+
+
+def test_opening_again_changes_nothing_and_goes_on_with_the_order(tmp_path: Path) -> None:
+    first = open_database(tmp_path / "x.db")
+    found(first)
+    seqs = [work.seq for work in accept(first, [1, 2])]
+    first.close()
+    again = open_database(tmp_path / "x.db")
+    assert [work.seq for work in accept(again, [3])] == [seqs[-1] + 1]
+    again.close()
+
+
+def test_what_is_acknowledged_survives_power_loss(database: Database) -> None:
+    with database.writing.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_readers_see_the_write_ahead_log_and_cannot_write(database: Database) -> None:
+    run(database, CreateTeam(a_team()))
+    with database.reading.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert queries.get_team(connection, "team_1") == a_team()
+        with pytest.raises(DatabaseError, match="readonly"):
+            connection.exec_driver_sql("DELETE FROM teams")
+
+
+def test_a_newer_revision_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    open_database(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    before = digest(path)
+    with pytest.raises(DatabaseRefused, match=r"x\.db: was made by a newer version \(revision 9999\)"):
+        open_database(path)
+    assert digest(path) == before
+
+
+@pytest.mark.parametrize("content", [b"This is a letter to my grandmother.\n" * 100, b"\x00" * 4096])
+def test_a_file_that_is_no_database_is_refused_and_stays_as_it_is(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.db"
+    path.write_bytes(content)
+    with pytest.raises(DatabaseRefused, match=r"x\.db: "):
+        open_database(path)
+    assert path.read_bytes() == content
+
+
+def test_a_database_of_another_program_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE recipes (name)")
+    connection.close()
+    before = digest(path)
+    with pytest.raises(DatabaseRefused, match="another program"):
+        open_database(path)
+    assert digest(path) == before
+
+
+def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
+    (tmp_path / "x.db").touch()
+    open_database(tmp_path / "x.db").close()
+
+
+def test_a_directory_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseRefused, match="cannot be opened"):
+        open_database(tmp_path / "missing" / "x.db")
+
+
+@pytest.mark.parametrize("name", ["with space", "100%41 #1", "what?mode=rwc", "ümläut", "a&b=c"])
+def test_the_state_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
+    directory = tmp_path / name
+    directory.mkdir()
+    database = open_database(directory / "x.db")
+    run(database, CreateTeam(a_team()))
+    with database.reading.connect() as connection:
+        assert queries.get_team(connection, "team_1") is not None
+    database.close()
+    assert (directory / "x.db").exists()
+
+
+def test_a_relative_path_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    database = open_database(Path("x.db"))
+    with database.reading.connect() as connection:
+        assert queries.get_team(connection, "team_1") is None
+    database.close()

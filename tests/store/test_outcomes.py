@@ -1,0 +1,126 @@
+"""An ended attempt and all that follows from it: one transaction, once, however often it is given (SPEC "Credits")."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from daemon.lifecycle import Verdict
+from daemon.model import CancelReason, DeliveryStatus
+from daemon.store import queries
+from daemon.store.commands import CancelPending, CreateWebhook, RecordAttempt, Recorded, SaveTeam
+from daemon.store.database import Database
+from daemon.store.transactions import run_batch
+from tests.store.filling import NOW, a_team, a_webhook, accept, count, found, recording, run
+
+
+def read(database: Database, query: Any, *args: Any) -> Any:
+    with database.reading.connect() as connection:
+        return query(connection, *args)
+
+
+def disabling(database: Database) -> RecordAttempt:
+    """Return the command that disables a webhook with three failed deliveries behind it and three waiting."""
+    *failed, last, _, _, _ = accept(database, range(7))
+    for failures, work in enumerate(failed):
+        run(database, final_failure(recording(work, 1, status=500), failures))
+    return final_failure(recording(last, 1, status=500), 3)
+
+
+def final_failure(command: RecordAttempt, failures: int) -> RecordAttempt:
+    verdict = Verdict(DeliveryStatus.FAILED, None, failures + 1, disable=failures == 3)
+    return replace(command, failures_before=failures, verdict=verdict, next_attempt_at=None)
+
+
+def test_a_success_is_recorded_with_its_attempt_its_debit_and_its_time(database: Database) -> None:
+    found(database)
+    (work,) = accept(database, [1])
+    assert run(database, recording(work, 1)) == Recorded()
+    delivery = read(database, queries.get_delivery, work.delivery_id)
+    (attempt,) = read(database, queries.get_attempts, work.delivery_id)
+    (entry,) = read(database, queries.list_credit_entries, "team_1", 10).items
+    assert (delivery.status, delivery.attempts_made, delivery.completed_at) == ("succeeded", 1, NOW + 1)
+    assert attempt == recording(work, 1).attempt
+    assert (entry.amount, entry.balance_after, entry.delivery_id) == (-2, -2, work.delivery_id)
+
+
+def test_a_failed_attempt_leaves_the_delivery_pending_with_its_next_time(database: Database) -> None:
+    found(database)
+    (work,) = accept(database, [1])
+    run(database, recording(work, 1, status=500))
+    delivery = read(database, queries.get_delivery, work.delivery_id)
+    assert (delivery.status, delivery.attempts_made, delivery.next_attempt_at) == ("pending", 1, NOW + 1000)
+    assert delivery.completed_at is None
+
+
+@pytest.mark.parametrize("in_one_batch", [True, False])
+def test_the_same_attempt_given_twice_is_recorded_and_charged_once(database: Database, in_one_batch: bool) -> None:
+    found(database)
+    (work,) = accept(database, [1])
+    command = recording(work, 1)
+    again = replace(command, entry_id="crd_other")
+    if in_one_batch:
+        assert run_batch(database, [command, again]) == [Recorded()] * 2
+    else:
+        assert [run(database, command), run(database, again)] == [Recorded()] * 2
+    assert count(database, "attempts") == count(database, "credit_entries") == 1
+    assert read(database, queries.get_balance, "team_1") == -2
+
+
+def test_the_same_disabling_given_twice_queues_one_mail_and_counts_once(database: Database) -> None:
+    found(database)
+    command = disabling(database)
+    first = run(database, command)
+    second = run(database, replace(command, mail_id="mail_other"))
+    assert (first, second) == (Recorded(cancelled=3, mail_queued=True), Recorded())
+    assert count(database, "mails") == 1
+    webhook = read(database, queries.get_webhook, "wh_1")
+    assert (webhook.active, webhook.consecutive_failures) == (False, 4)
+
+
+def test_an_attempt_of_a_delivery_that_was_cancelled_meanwhile_changes_nothing(database: Database) -> None:
+    found(database)
+    (work,) = accept(database, [1])
+    run(database, CancelPending("wh_1", CancelReason.WEBHOOK_DISABLED, NOW))
+    run(database, recording(work, 1))
+    assert read(database, queries.get_delivery, work.delivery_id).status == "cancelled"
+    assert count(database, "attempts") == count(database, "credit_entries") == 0
+
+
+def test_a_late_repetition_of_an_earlier_attempt_changes_nothing(database: Database) -> None:
+    found(database)
+    (work,) = accept(database, [1])
+    first, second = recording(work, 1, status=500), recording(work, 2, status=500)
+    run_batch(database, [first])
+    run_batch(database, [second])
+    run_batch(database, [first])
+    delivery = read(database, queries.get_delivery, work.delivery_id)
+    assert (delivery.attempts_made, count(database, "attempts")) == (2, 2)
+
+
+def test_many_outcomes_in_one_transaction_each_get_their_own_answer(database: Database) -> None:
+    found(database)
+    run(database, CreateWebhook(a_webhook(2)))
+    command = disabling(database)
+    others = accept(database, range(10, 15), "wh_2")
+    succeeding = [recording(work, 1, webhook=2) for work in others]
+    answers = run_batch(database, [*succeeding[:2], command, *succeeding[2:]])
+    assert answers == [*[Recorded()] * 2, Recorded(cancelled=3, mail_queued=True), *[Recorded()] * 3]
+    ledger = read(database, queries.list_credit_entries, "team_1", 10).items
+    assert [entry.balance_after for entry in reversed(ledger)] == [-2, -4, -6, -8, -10]
+
+
+def test_disabling_cancels_the_webhooks_pending_deliveries_and_nobody_elses(database: Database) -> None:
+    found(database)
+    run(database, CreateWebhook(a_webhook(2)))
+    accept(database, [90, 91], "wh_2")
+    run(database, disabling(database))
+    assert count(database, "deliveries", "webhook_id = 'wh_1' AND status = 'cancelled'") == 3
+    assert count(database, "deliveries", "webhook_id = 'wh_2' AND status = 'pending'") == 2
+
+
+def test_without_notification_addresses_no_mail_is_queued(database: Database) -> None:
+    found(database)
+    run(database, SaveTeam(a_team().id, None, ()))
+    assert run(database, disabling(database)) == Recorded(cancelled=3, mail_queued=False)
+    assert count(database, "mails") == 0

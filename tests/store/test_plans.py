@@ -1,0 +1,165 @@
+"""Every hot query uses an index: no scan of a table, and no sorting (DESIGN "The store")."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event
+
+from daemon.model import CancelReason, DeliveryStatus
+from daemon.store import daemon_queries, queries
+from daemon.store.commands import (
+    CancelPending,
+    Command,
+    ForgetIdempotencyKeys,
+    MailDeferred,
+    MailSent,
+    ReadBalance,
+    Recover,
+    Resend,
+    RevokeKey,
+    SaveTeam,
+    SaveWebhook,
+)
+from daemon.store.database import Database
+from daemon.store.transactions import run_batch
+from tests.store.filling import NOW, a_webhook, accept, accepting, found, recording
+from tests.store.test_outcomes import disabling
+
+TEAM, WEBHOOK = "team_1", "wh_1"
+
+
+@contextmanager
+def plans_of(engine: Engine) -> Iterator[list[str]]:
+    """The query plan's lines of every statement that is run, `statement: line`."""
+    lines: list[str] = []
+
+    def explain(
+        _connection: Connection, cursor: Any, statement: str, parameters: Any, _context: object, many: bool
+    ) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            values = parameters[0] if many else parameters
+            rows = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+            lines.extend(row[3] for row in rows)
+
+    event.listen(engine, "before_cursor_execute", explain)
+    yield lines
+    event.remove(engine, "before_cursor_execute", explain)
+
+
+def listing(**wanted: Any) -> Callable[[Connection], object]:
+    return partial(_list, queries.DeliveryFilter(**wanted))
+
+
+def _list(wanted: queries.DeliveryFilter, connection: Connection) -> object:
+    return queries.list_deliveries(connection, wanted, 20, 1000)
+
+
+def scans(lines: list[str]) -> list[str]:
+    # Whole index of what waits, all webhooks for those with work, the values of an IN: these are not the tables.
+    harmless = ("ix_mails_waiting", "SCAN webhooks", "CONSTANT ROW")
+    return [line for line in lines if line.startswith("SCAN") and not any(name in line for name in harmless)]
+
+
+READS: dict[str, tuple[Callable[[Connection], object], str]] = {
+    "pending_work": (
+        lambda c: daemon_queries.pending_work(c, WEBHOOK, 64),
+        "ix_deliveries_webhook_status (webhook_id=? AND status=?)",
+    ),
+    "webhooks_with_work": (
+        daemon_queries.webhooks_with_work,
+        "INDEX ix_deliveries_webhook_status (webhook_id=? AND status=?)",
+    ),
+    "webhook_or_deleted": (lambda c: daemon_queries.webhook_or_deleted(c, WEBHOOK), "(id=?)"),
+    "event_body": (lambda c: daemon_queries.event_body(c, "evt_1"), "(id=?)"),
+    "due_mails": (lambda c: daemon_queries.due_mails(c, NOW), "ix_mails_waiting (next_attempt_at<?)"),
+    "next_mail_at": (daemon_queries.next_mail_at, "ix_mails_waiting"),
+    "get_team": (lambda c: queries.get_team(c, TEAM), "(id=?)"),
+    "get_balance": (lambda c: queries.get_balance(c, TEAM), "(id=?)"),
+    "list_teams": (lambda c: queries.list_teams(c, 20, 1000), "INTEGER PRIMARY KEY (rowid<?)"),
+    "get_key": (lambda c: queries.get_key(c, "key_1"), "(id=?)"),
+    "list_keys": (lambda c: queries.list_keys(c, TEAM, 20, 1000), "ix_api_keys_team (team_id=? AND seq<?)"),
+    "get_webhook": (lambda c: queries.get_webhook(c, WEBHOOK), "(id=?)"),
+    "list_webhooks": (lambda c: queries.list_webhooks(c, TEAM, 20, 1000), "ix_webhooks_team (team_id=? AND seq<?)"),
+    "list_webhooks of all": (lambda c: queries.list_webhooks(c, None, 20, 1000), "INTEGER PRIMARY KEY (rowid<?)"),
+    "get_event": (lambda c: queries.get_event(c, "evt_1"), "(id=?)"),
+    "deliveries_of_event": (lambda c: queries.deliveries_of_event(c, "evt_1"), "ix_deliveries_event (event_id=?)"),
+    "get_delivery": (lambda c: queries.get_delivery(c, "dlv_1_wh_1"), "(id=?)"),
+    "get_attempts": (lambda c: queries.get_attempts(c, "dlv_1_wh_1"), "PRIMARY KEY (delivery_seq=?)"),
+    "list_credit_entries": (
+        lambda c: queries.list_credit_entries(c, TEAM, 20, 1000),
+        "ix_credit_entries_team (team_id=? AND seq<?)",
+    ),
+    "list_deliveries": (listing(), "INTEGER PRIMARY KEY (rowid<?)"),
+    "list_deliveries by team": (listing(team_id=TEAM), "ix_deliveries_team (team_id=? AND seq<?)"),
+    "list_deliveries by team and status": (
+        listing(team_id=TEAM, status=DeliveryStatus.FAILED),
+        "ix_deliveries_team_status (team_id=? AND status=? AND seq<?)",
+    ),
+    "list_deliveries by team and pending": (listing(team_id=TEAM, status=DeliveryStatus.PENDING), "ix_deliveries_"),
+    "list_deliveries by webhook": (
+        listing(team_id=TEAM, webhook_id=WEBHOOK),
+        "ix_deliveries_webhook (webhook_id=? AND seq<?)",
+    ),
+    "list_deliveries by webhook and status": (
+        listing(team_id=TEAM, webhook_id=WEBHOOK, status=DeliveryStatus.FAILED),
+        "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq<?)",
+    ),
+    "list_deliveries by webhook and pending": (
+        listing(team_id=TEAM, webhook_id=WEBHOOK, status=DeliveryStatus.PENDING),
+        "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq<?)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("query", "index"), READS.values(), ids=READS)
+def test_a_read_uses_its_index_and_sorts_nothing(
+    database: Database, query: Callable[[Connection], object], index: str
+) -> None:
+    found(database)
+    accept(database, range(20))
+    with plans_of(database.reading) as lines, database.reading.connect() as connection:
+        query(connection)
+    assert any(index in line for line in lines), lines
+    assert scans(lines) == []
+    assert [line for line in lines if "TEMP B-TREE" in line] == []
+
+
+WRITES: dict[str, Command[Any]] = {
+    "idempotency key": accepting(50, WEBHOOK, key="k"),
+    "forget keys": ForgetIdempotencyKeys(NOW),
+    "save webhook": SaveWebhook(a_webhook(), CancelReason.WEBHOOK_DISABLED, 3, NOW),
+    "cancel pending": CancelPending(WEBHOOK, CancelReason.WEBHOOK_DELETED, NOW),
+    "resend": Resend("dlv_1_wh_1", "dlv_new", NOW),
+    "recover": Recover(a_webhook(), NOW, 0, 100, tuple(f"dlv_r{n}" for n in range(100)), NOW),
+    "recover some types": Recover(a_webhook(events=("a.b", "c.d")), NOW, 5, 100, ("dlv_r",) * 100, NOW),
+    "save team": SaveTeam(TEAM, "Acme", ("ops@example.com",)),
+    "read balance": ReadBalance(TEAM),
+    "revoke key": RevokeKey("key_1", NOW),
+    "mail sent": MailSent("mail_1", NOW),
+    "mail deferred": MailDeferred("mail_1", (), 1, NOW, "no"),
+}
+
+
+@pytest.mark.parametrize("command", WRITES.values(), ids=WRITES)
+def test_a_write_finds_its_rows_by_an_index(database: Database, command: Command[Any]) -> None:
+    found(database)
+    accept(database, range(20))
+    with plans_of(database.writing) as lines:
+        run_batch(database, [command])
+    assert lines
+    assert scans(lines) == []
+    assert [line for line in lines if "TEMP B-TREE" in line] == []
+
+
+def test_recording_attempts_finds_its_rows_by_their_keys(database: Database) -> None:
+    found(database)
+    work = accept(database, range(100, 120))
+    last = disabling(database)
+    with plans_of(database.writing) as lines:
+        run_batch(database, [*(recording(one, 1) for one in work), last])
+    assert any("ix_deliveries_webhook_status" in line for line in lines)
+    assert scans(lines) == []
+    assert [line for line in lines if "TEMP B-TREE" in line] == []

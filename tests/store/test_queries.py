@@ -1,0 +1,172 @@
+"""Pages hold everything once, whatever comes meanwhile; filters mean what they say (SPEC "HTTP API")."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from daemon.model import ApiKey, CancelReason, Delivery, DeliveryStatus
+from daemon.store import daemon_queries, queries
+from daemon.store.commands import (
+    AddKey,
+    CancelPending,
+    CreateTeam,
+    CreateWebhook,
+    GrantCredits,
+    RevokeKey,
+    SaveWebhook,
+)
+from daemon.store.database import Database
+from daemon.store.queries import DeliveryFilter, Page
+from daemon.store.transactions import run_batch
+from tests.store.filling import NOW, a_team, a_webhook, accept, accepting, found, recording, run
+
+
+def read(database: Database, query: Callable[..., Any], *args: Any) -> Any:
+    with database.reading.connect() as connection:
+        return query(connection, *args)
+
+
+def all_pages(fetch: Callable[[int | None], Page[Any]]) -> tuple[list[Any], list[int]]:
+    """Return all items, page by page, and the sizes of the pages."""
+    items: list[Any] = []
+    sizes: list[int] = []
+    cursor = None
+    while True:
+        page = fetch(cursor)
+        items += page.items
+        sizes.append(len(page.items))
+        cursor = page.next_cursor
+        if cursor is None:
+            return items, sizes
+
+
+def listed(database: Database, **wanted: Any) -> list[Delivery]:
+    page: Page[Delivery] = read(database, queries.list_deliveries, DeliveryFilter(**wanted), 100)
+    return list(page.items)
+
+
+@pytest.mark.parametrize(("rows", "limit", "sizes"), [(0, 3, [0]), (3, 3, [3]), (4, 3, [3, 1]), (7, 2, [2, 2, 2, 1])])
+def test_pages_hold_every_delivery_once_newest_first(
+    database: Database, rows: int, limit: int, sizes: list[int]
+) -> None:
+    found(database)
+    seqs = [work.seq for work in accept(database, range(rows))]
+    wanted = DeliveryFilter(team_id="team_1")
+    items, found_sizes = all_pages(lambda cursor: read(database, queries.list_deliveries, wanted, limit, cursor))
+    assert [delivery.seq for delivery in items] == seqs[::-1]
+    assert found_sizes == sizes
+
+
+def test_what_comes_between_two_pages_neither_repeats_nor_hides_anything(database: Database) -> None:
+    found(database)
+    seqs = [work.seq for work in accept(database, range(10))]
+    arriving = iter(range(100, 200))
+
+    def fetch(cursor: int | None) -> Page[Delivery]:
+        accept(database, [next(arriving)])
+        page: Page[Delivery] = read(database, queries.list_deliveries, DeliveryFilter(), 4, cursor)
+        return page
+
+    items, _ = all_pages(fetch)
+    assert [delivery.seq for delivery in items if delivery.seq in seqs] == seqs[::-1]
+    assert len({delivery.seq for delivery in items}) == len(items)
+
+
+def test_each_list_goes_by_pages(database: Database) -> None:
+    found(database)
+    for number in range(2, 8):
+        run(database, CreateTeam(a_team(number)))
+        run(database, CreateWebhook(a_webhook(number)))
+        run(database, AddKey(ApiKey(f"key_{number}", "team_1", "CI", NOW), b"%d" % number))
+        run(database, GrantCredits(f"crd_{number}", "team_1", 1, None, NOW))
+    lists: list[Callable[[Connection, int, int | None], Page[Any]]] = [
+        queries.list_teams,
+        lambda c, limit, before: queries.list_webhooks(c, "team_1", limit, before),
+        lambda c, limit, before: queries.list_webhooks(c, None, limit, before),
+        lambda c, limit, before: queries.list_keys(c, "team_1", limit, before),
+        lambda c, limit, before: queries.list_credit_entries(c, "team_1", limit, before),
+    ]
+    for one in lists:
+        items, sizes = all_pages(partial(read, database, one, 2))
+        assert len({item.id for item in items}) == len(items) >= 6
+        assert max(sizes) == 2
+
+
+def test_deliveries_are_filtered_by_team_webhook_status_type_and_time(database: Database) -> None:
+    found(database)
+    run(database, CreateTeam(a_team(2)))
+    run(database, CreateWebhook(a_webhook(2, team=2)))
+    first, _ = accept(database, [1, 2])
+    run(database, recording(first, 1))
+    run_batch(database, [accepting(3, "wh_2", team=2, event_type="c.d", at=NOW + 5)])
+    assert [one.id for one in listed(database, team_id="team_2")] == ["dlv_3_wh_2"]
+    assert [one.id for one in listed(database, webhook_id="wh_1")] == ["dlv_2_wh_1", "dlv_1_wh_1"]
+    assert [one.id for one in listed(database, status=DeliveryStatus.SUCCEEDED)] == ["dlv_1_wh_1"]
+    assert [one.id for one in listed(database, webhook_id="wh_1", status=DeliveryStatus.PENDING)] == ["dlv_2_wh_1"]
+    assert [one.id for one in listed(database, event_type="c.d")] == ["dlv_3_wh_2"]
+    assert [one.id for one in listed(database, since=NOW + 5)] == ["dlv_3_wh_2"]
+    assert [one.id for one in listed(database, until=NOW + 4)] == ["dlv_2_wh_1", "dlv_1_wh_1"]
+    assert [one.id for one in listed(database, since=NOW, until=NOW + 5)][-1] == "dlv_1_wh_1"
+    assert listed(database, team_id="team_2", webhook_id="wh_1") == []
+
+
+def test_pending_work_comes_in_order_without_what_is_over_and_with_small_bodies_only(database: Database) -> None:
+    found(database)
+    work = accept(database, range(5))
+    run(database, recording(work[0], 1))
+    run(database, recording(work[1], 1, status=500))
+    pending = read(database, daemon_queries.pending_work, "wh_1", 3)
+    assert [one.seq for one in pending] == [one.seq for one in work[1:4]]
+    assert (pending[0].attempts_made, pending[0].next_attempt_at) == (1, NOW + 1000)
+    assert pending[1] == work[2]
+
+
+def test_webhooks_with_work_are_named_once_each(database: Database) -> None:
+    found(database)
+    run(database, CreateWebhook(a_webhook(2)))
+    run(database, CreateWebhook(a_webhook(3)))
+    accept(database, range(5), "wh_1", "wh_2")
+    run(database, CancelPending("wh_1", CancelReason.WEBHOOK_DISABLED, NOW))
+    assert read(database, daemon_queries.webhooks_with_work) == ["wh_2"]
+
+
+def test_subscriptions_are_those_of_active_webhooks(database: Database) -> None:
+    found(database)
+    disabled, deleted = a_webhook(2), a_webhook(3)
+    for webhook in (disabled, deleted):
+        run(database, CreateWebhook(webhook))
+    run(database, SaveWebhook(replace(disabled, active=False)))
+    run(database, SaveWebhook(replace(deleted, deleted_at=NOW)))
+    (subscription,) = read(database, daemon_queries.subscriptions)
+    assert (subscription.webhook_id, subscription.team_id, subscription.events) == ("wh_1", "team_1", ("*",))
+
+
+def test_a_deleted_webhook_is_found_by_the_daemon_only(database: Database) -> None:
+    found(database)
+    run(database, SaveWebhook(replace(a_webhook(), deleted_at=NOW)))
+    assert read(database, queries.get_webhook, "wh_1") is None
+    assert read(database, queries.list_webhooks, "team_1", 10).items == ()
+    assert read(database, daemon_queries.webhook_or_deleted, "wh_1") is not None
+
+
+def test_a_revoked_key_is_listed_but_not_valid_and_keeps_its_first_time(database: Database) -> None:
+    found(database)
+    run(database, AddKey(ApiKey("key_1", "team_1", "CI", NOW), b"one"))
+    run(database, AddKey(ApiKey("key_2", "team_1", "CI", NOW), b"two"))
+    run(database, RevokeKey("key_1", NOW + 1))
+    run(database, RevokeKey("key_1", NOW + 2))
+    assert [digest for digest, _ in read(database, daemon_queries.valid_keys)] == [b"two"]
+    assert read(database, queries.get_key, "key_1").revoked_at == NOW + 1
+
+
+def test_what_is_unknown_is_none_or_nothing(database: Database) -> None:
+    for query in (queries.get_team, queries.get_webhook, queries.get_event, queries.get_delivery, queries.get_key):
+        assert read(database, query, "nobody") is None
+    assert read(database, queries.get_attempts, "nobody") == []
+    assert read(database, queries.deliveries_of_event, "nobody") == []
+    assert read(database, queries.get_balance, "nobody") == 0
+    assert read(database, daemon_queries.next_mail_at) is None

@@ -1,0 +1,258 @@
+"""The writer: all that waits in one transaction, an answer after COMMIT, one failure alone (DESIGN "The store")."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import pytest
+import trio
+import trio.testing
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+
+from daemon.errors import AlreadyExists, StoreUnavailable
+from daemon.hop import Hop, run_inline, thread_hop
+from daemon.metrics import make_metrics
+from daemon.model import ApiKey
+from daemon.store import queries
+from daemon.store.commands import AddKey, CreateTeam, CreateWebhook, GrantCredits, ReadBalance
+from daemon.store.database import Database
+from daemon.store.reader import Reader
+from daemon.store.writer import MAX_BATCH, Writer
+from tests.store.filling import NOW, a_team, a_webhook, count
+
+Result = TypeVar("Result")
+
+
+@contextmanager
+def commits_of(database: Database) -> Iterator[list[str]]:
+    """The ends of transactions, as they happen: "commit" or "rollback"."""
+    ends: list[str] = []
+
+    def committed(_connection: Connection) -> None:
+        ends.append("commit")
+
+    def rolled_back(_connection: Connection) -> None:
+        ends.append("rollback")
+
+    event.listen(database.writing, "commit", committed)
+    event.listen(database.writing, "rollback", rolled_back)
+    yield ends
+    event.remove(database.writing, "commit", committed)
+    event.remove(database.writing, "rollback", rolled_back)
+
+
+@asynccontextmanager
+async def writing(database: Database, hop: Hop = run_inline) -> AsyncIterator[Writer]:
+    """A running writer; it is closed and has drained when the block is left."""
+    writer = Writer(database, hop, make_metrics())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writer.run)
+        yield writer
+        writer.close()
+
+
+@dataclass(slots=True)
+class Gate:
+    """A hop that holds each batch until it is opened."""
+
+    opened: trio.Event = field(default_factory=trio.Event)
+    error: Exception | None = None
+
+    async def __call__(self, work: Callable[[], Result], /) -> Result:
+        await self.opened.wait()
+        if self.error is not None:
+            raise self.error
+        return work()
+
+
+async def test_an_answer_means_that_the_command_is_committed(database: Database) -> None:
+    async with writing(database) as writer:
+        await writer.execute(CreateTeam(a_team()))
+        assert count(database, "teams") == 1
+
+
+@pytest.mark.parametrize("hop", [run_inline, thread_hop(1)], ids=["inline", "thread"])
+async def test_all_commands_that_wait_share_one_transaction(database: Database, hop: Hop) -> None:
+    writer = Writer(database, hop, make_metrics())
+    with commits_of(database) as ends:
+        async with trio.open_nursery() as nursery:
+            for number in range(100):
+                nursery.start_soon(writer.execute, CreateTeam(a_team(number)))
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(writer.run)
+            writer.close()
+    assert ends == ["commit"]
+    assert count(database, "teams") == 100
+
+
+async def test_what_comes_during_a_transaction_shares_the_next_one(database: Database) -> None:
+    gate = Gate()
+    async with writing(database, gate) as writer:
+        with commits_of(database) as ends:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(writer.execute, CreateTeam(a_team(0)))
+                await trio.testing.wait_all_tasks_blocked()
+                for number in range(1, 50):
+                    nursery.start_soon(writer.execute, CreateTeam(a_team(number)))
+                await trio.testing.wait_all_tasks_blocked()
+                gate.opened.set()
+        assert ends == ["commit"] * 2
+
+
+async def test_a_transaction_takes_at_most_its_maximum_of_commands(database: Database) -> None:
+    async with writing(database) as writer:
+        with commits_of(database) as ends:
+            await writer.execute_all([CreateTeam(a_team(number)) for number in range(MAX_BATCH + 1)])
+        assert ends == ["commit"] * 2
+
+
+async def test_answers_come_in_the_order_of_the_commands_also_of_mixed_kinds(database: Database) -> None:
+    async with writing(database) as writer:
+        await writer.execute(CreateTeam(a_team()))
+        steps = [
+            step
+            for number in range(20)
+            for step in (GrantCredits(f"crd_{number}", "team_1", 1, None, NOW), ReadBalance("team_1"))
+        ]
+        answers = await writer.execute_all(steps)
+        assert answers[1::2] == list(range(1, 21))
+
+
+async def test_a_failing_command_fails_alone(database: Database) -> None:
+    async with writing(database) as writer:
+        key = ApiKey("key_1", "team_1", "CI", NOW)
+        commands = [
+            CreateTeam(a_team(1)),
+            AddKey(key, b"digest"),
+            AddKey(key, b"another"),  # its id is taken
+            CreateTeam(a_team(2)),
+        ]
+        answers = await writer.execute_all(commands)
+        assert [type(answer) for answer in answers] == [type(None), type(None), IntegrityError, type(None)]
+        assert (count(database, "teams"), count(database, "api_keys")) == (2, 1)
+
+
+async def test_a_commands_own_error_is_raised_and_costs_its_neighbours_nothing(database: Database) -> None:
+    async with writing(database) as writer:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(writer.execute, CreateTeam(a_team(1)))
+            nursery.start_soon(writer.execute, CreateTeam(a_team(2)))
+        with commits_of(database) as ends:
+            answers = await writer.execute_all([CreateTeam(a_team(2)), CreateTeam(a_team(3))])
+            assert [type(answer) for answer in answers] == [AlreadyExists, type(None)]
+            with pytest.raises(AlreadyExists, match="team_3"):
+                await writer.execute(CreateTeam(a_team(3)))
+        assert ends == ["commit"] * 2
+
+
+@pytest.mark.parametrize("kind", [OperationalError, DatabaseError])
+async def test_when_the_database_fails_every_command_is_refused_and_nothing_is_kept(
+    database: Database, kind: type[DatabaseError]
+) -> None:
+    def fail(_connection: Connection) -> None:
+        raise kind("COMMIT", {}, Exception("disk I/O error"))
+
+    async with writing(database) as writer:
+        event.listen(database.writing, "commit", fail)
+        answers = await writer.execute_all([CreateTeam(a_team(1)), CreateWebhook(a_webhook())])
+        event.remove(database.writing, "commit", fail)
+        assert [type(answer) for answer in answers] == [StoreUnavailable] * 2
+        assert count(database, "teams") == 0
+        await writer.execute(CreateTeam(a_team(1)))
+        assert count(database, "teams") == 1
+
+
+async def test_closing_commits_what_waits_and_refuses_what_comes(database: Database) -> None:
+    gate = Gate()
+    writer = Writer(database, gate, make_metrics())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writer.run)
+        nursery.start_soon(writer.execute, CreateTeam(a_team(1)))
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(writer.execute, CreateTeam(a_team(2)))
+        await trio.testing.wait_all_tasks_blocked()
+        writer.close()
+        with pytest.raises(StoreUnavailable):
+            await writer.execute(CreateTeam(a_team(3)))
+        gate.opened.set()
+    assert count(database, "teams") == 2
+
+
+async def test_closing_before_the_start_ends_the_writer_at_once(database: Database) -> None:
+    writer = Writer(database, run_inline, make_metrics())
+    writer.close()
+    writer.close()
+    with trio.fail_after(1):
+        await writer.run()
+
+
+async def test_a_crash_fails_who_waits_for_that_transaction_and_leaves_the_rest_for_the_next_run(
+    database: Database,
+) -> None:
+    gate = Gate(error=RuntimeError("bug"))
+    writer = Writer(database, gate, make_metrics())
+    refusals: list[Exception] = []
+
+    async def create(number: int) -> None:
+        try:
+            await writer.execute(CreateTeam(a_team(number)))
+        except StoreUnavailable as refusal:
+            refusals.append(refusal)
+
+    async def run_twice() -> None:
+        with pytest.raises(RuntimeError):
+            await writer.run()
+        gate.error = None
+        await writer.run()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run_twice)
+        nursery.start_soon(create, 1)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(create, 2)
+        await trio.testing.wait_all_tasks_blocked()
+        gate.opened.set()
+        await trio.testing.wait_all_tasks_blocked()
+        writer.close()
+    assert len(refusals) == 1
+    assert count(database, "teams") == 1
+
+
+async def test_a_caller_that_goes_away_leaves_its_command_and_what_follows_from_it(database: Database) -> None:
+    gate, known = Gate(), []
+    async with writing(database, gate) as writer:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(writer.execute, CreateTeam(a_team(1)), lambda _: known.append("team_1"))
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.cancel_scope.cancel()
+        gate.opened.set()
+        await writer.execute(CreateTeam(a_team(2)))
+    assert count(database, "teams") == 2
+    assert known == ["team_1"]
+
+
+async def test_nothing_follows_from_a_command_that_failed(database: Database) -> None:
+    known: list[str] = []
+    async with writing(database) as writer:
+        await writer.execute(CreateTeam(a_team()))
+        with pytest.raises(AlreadyExists):
+            await writer.execute(CreateTeam(a_team()), lambda _: known.append("team_1"))
+    assert known == []
+
+
+async def test_reads_in_threads_go_on_while_a_transaction_is_open(database: Database) -> None:
+    reader = Reader(database, thread_hop(4))
+    with database.writing.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('x')")
+        with trio.fail_after(1):
+            assert await reader.fetch(queries.get_team, "team_1") is None
+
+
+async def test_a_read_that_fails_says_that_the_store_is_unavailable(database: Database) -> None:
+    def broken(connection: Connection) -> None:
+        connection.exec_driver_sql("SELECT * FROM nowhere")
+
+    with pytest.raises(StoreUnavailable):
+        await Reader(database, run_inline).fetch(broken)

@@ -1,0 +1,60 @@
+"""The router's index answers as a search through all webhooks would."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.model import Webhook
+from daemon.store.daemon_queries import Subscription
+from daemon.subscriptions import SubscriptionIndex
+
+TYPES = ("a.b", "c.d", "*")
+WEBHOOK = Webhook("wh_1", "team_1", "CRM", "https://a.example", None, ("a.b",), True, 0, None, None, 1, 1)
+
+webhooks = st.builds(
+    lambda number, team, events, active, gone: replace(
+        WEBHOOK, id=f"wh_{number}", team_id=f"team_{number % 2}", events=tuple(events), active=active, deleted_at=gone
+    ),
+    st.integers(0, 5),
+    st.integers(0, 1),
+    st.lists(st.sampled_from(TYPES), max_size=4),
+    st.booleans(),
+    st.none() | st.just(9),
+)
+
+
+def test_a_fresh_index_knows_the_subscriptions_it_was_given() -> None:
+    index = SubscriptionIndex([Subscription("wh_1", "t", ("a.b", "c.d")), Subscription("wh_2", "t", ("*", "a.b"))])
+    assert index.match("t", "a.b") == ["wh_1", "wh_2"]
+    assert index.match("t", "never.seen") == ["wh_2"]
+    assert index.match("other", "a.b") == []
+    assert len(index) == 2
+
+
+@given(st.lists(webhooks, max_size=30))
+def test_after_any_changes_each_matching_active_webhook_is_found_once(changes: list[Webhook]) -> None:
+    index, current = SubscriptionIndex(), dict[str, Webhook]()
+    for webhook in changes:
+        index.put(webhook)
+        current[webhook.id] = webhook
+    for team in ("team_0", "team_1"):
+        for event_type in ("a.b", "c.d", "e.f"):
+            expected = [
+                webhook.id
+                for webhook in current.values()
+                if webhook.team_id == team
+                and webhook.active
+                and webhook.deleted_at is None
+                and webhook.subscribes_to(event_type)
+            ]
+            assert sorted(index.match(team, event_type)) == sorted(expected)
+
+
+def test_a_forgotten_webhook_leaves_nothing_behind() -> None:
+    index = SubscriptionIndex()
+    index.put(WEBHOOK)
+    index.put(replace(WEBHOOK, active=False))
+    index.put(replace(WEBHOOK, active=False))
+    assert len(index) == 0
+    assert index.match("team_1", "a.b") == []
