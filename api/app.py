@@ -11,13 +11,17 @@ from quart_trio import QuartTrio
 from werkzeug.routing import BaseConverter
 
 from api import credits, deliveries, events, health, keys, openapi, teams, testing, webhook_routes
-from api.auth import authenticate
+from api.auth import ANYBODY, authenticate
+from api.errors import rate_limited
 from api.json_body import JSON, read_json
 from api.problems import answer_error
 from api.query import NoQuery, read_query
+from api.rate_limit import TakeToken, rate_limits
 from api.request import ApiRequest
 from api.route import Access, Answer, Call, Route
+from api.safety import SAFETY_HEADERS
 from daemon.handles import Handles
+from daemon.hop import Hop, thread_hop
 
 BODY_TIMEOUT_S = 15
 OPEN = (Access.LOCAL, Access.LOCAL_OPERATOR)
@@ -44,8 +48,12 @@ class IdConverter(BaseConverter):
     part_isolating = True
 
 
-def create_app(handles: Handles) -> QuartTrio:
-    """Return the HTTP API over these handles (SPEC "HTTP API"); it keeps no state of its own."""
+def create_app(handles: Handles, aside: Hop | None = None) -> QuartTrio:
+    """Return the HTTP API over these handles (SPEC "HTTP API"); of its own it only knows how often each key asked.
+
+    Large bodies are read by `aside`: one thread, since they would wait for each other anyway.
+    """
+    take_token, aside = rate_limits(handles.settings.api), aside or thread_hop(1)
     app = QuartTrio("api", static_folder=None)
     app.request_class = ApiRequest
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
@@ -53,32 +61,35 @@ def create_app(handles: Handles) -> QuartTrio:
     app.url_map.merge_slashes = False  # //v1/events is no route, and no redirect either
     for route in ROUTES:
         rule = route.path.replace("{", "<id:").replace("}", ">")
-        app.add_url_rule(rule, route.name, bind(route, handles), methods=[route.method])
+        app.add_url_rule(rule, route.name, bind(route, handles, take_token, aside), methods=[route.method])
     app.register_error_handler(Exception, partial(answer_error, handles))
     app.after_request(_harden)
     return app
 
 
-def bind(route: Route, handles: Handles) -> View:
+def bind(route: Route, handles: Handles, take_token: TakeToken, aside: Hop) -> View:
     """Return the view of a route: it checks the key, reads query and body, and turns the answer into a response."""
 
     async def view(**path: str) -> Response:
         request = request_ctx.request
-        call = Call(handles, authenticate(handles, request, route.access), request)
-        inputs = await _read_inputs(route, request)
+        principal = authenticate(handles, request, route.access)
+        if principal is not ANYBODY and (wait_s := take_token(principal)) is not None:
+            raise rate_limited(wait_s)
+        call = Call(handles, principal, request, aside)
+        inputs = await _read_inputs(route, request, aside)
         return _respond(route, await route.handler(call, **path, **inputs))
 
     return view
 
 
-async def _read_inputs(route: Route, request: Request) -> dict[str, BaseModel]:
+async def _read_inputs(route: Route, request: Request, aside: Hop) -> dict[str, BaseModel]:
     inputs: dict[str, BaseModel] = {}
     if route.query is not None:
         inputs["query"] = read_query(request, route.query)
     elif request.query_string and route.access not in OPEN:  # who asks for health may add what they like
         read_query(request, NoQuery)
     if route.body is not None and route.body.parsed:
-        inputs["body"] = await read_json(request, route.body.content[JSON])
+        inputs["body"] = await read_json(request, route.body.content[JSON], aside)
     return inputs
 
 
@@ -96,6 +107,6 @@ def _to_json(answer: BaseModel) -> str:
 
 
 async def _harden(response: Any) -> Any:
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    for name, value in SAFETY_HEADERS.items():
+        response.headers.setdefault(name, value)
     return response

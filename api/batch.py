@@ -1,4 +1,4 @@
-"""A batch of events as single values, so that the loop gets its turn between them (SPEC "HTTP API")."""
+"""A batch of events as single values: one too many, or too long, and the rest is not even parsed (SPEC "HTTP API")."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -8,8 +8,8 @@ from api.errors import invalid_json, wrong_field
 from api.json_body import parse_json_at, skip_space
 
 
-def array_items(text: str) -> Iterator[tuple[Any, int]]:
-    """Yield each value of a JSON array, and where it ends. Raises ApiError: 400, or 422 if it is no array."""
+def array_items(text: str) -> Iterator[Any]:
+    """Yield each value of a JSON array. Raises ApiError: 400, or 422 if it is no array."""
     start = skip_space(text, 0)
     if not text.startswith("[", start):
         parse_json_at(text, start)
@@ -17,7 +17,7 @@ def array_items(text: str) -> Iterator[tuple[Any, int]]:
     end = first = skip_space(text, start + 1)
     if not text.startswith("]", first):
         for value, after in _members(text, first):
-            yield value, after
+            yield value
             end = skip_space(text, after)
     if not text.startswith("]", end):
         raise invalid_json(f"a comma or ] is missing at character {end + 1}")
@@ -25,8 +25,8 @@ def array_items(text: str) -> Iterator[tuple[Any, int]]:
         raise invalid_json(f"something follows the array at character {end + 2}")
 
 
-def line_items(text: str) -> Iterator[tuple[Any, int]]:
-    """Yield the value of each line that is not blank (NDJSON), and where it ends. Raises ApiError (400)."""
+def line_items(text: str) -> Iterator[Any]:
+    """Yield the value of each line that is not blank (NDJSON). Raises ApiError (400)."""
     start = skip_space(text, 0)
     for index in count():
         if start == len(text):
@@ -35,7 +35,7 @@ def line_items(text: str) -> Iterator[tuple[Any, int]]:
         line_end = _line_end(text, start)
         if end > line_end or text[end:line_end].strip():
             raise invalid_json("a line holds more or less than one event", f"$[{index}]")
-        yield value, end
+        yield value
         start = skip_space(text, end)
 
 

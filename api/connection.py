@@ -5,7 +5,7 @@ Quart-Trio answers. It is given this stream instead of the socket's own: here ev
 """
 
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -32,6 +32,7 @@ class Patience:
 
 
 DEFAULT_PATIENCE = Patience()
+_PIECE_BYTES = 8 * 1024  # what is parsed in one go: a few milliseconds, even if it is all headers or chunks
 
 
 class Connection:
@@ -75,6 +76,7 @@ class Connection:
     async def receive_some(self, max_bytes: int) -> bytes | bytearray:
         """Return what came, b"" at the end: the client's, or ours because it was idle for too long."""
         self._read = trio.Event()
+        max_bytes = min(max_bytes, _PIECE_BYTES)
         try:
             with trio.CancelScope(deadline=self._idle_until) as self._reading:
                 data = await self._stream.receive_some(max_bytes)
@@ -117,12 +119,19 @@ class Connection:
     async def aclose(self) -> None:
         """Close. If the client may still be sending, first let that run dry: closing on it would lose it our answer."""
         try:
-            if self._reading is not None and not self._stopping:
-                self._discarding = True
-                with trio.move_on_after(self._patience.linger_s):
-                    await self._read.wait()
+            with trio.move_on_after(0 if self._stopping else self._patience.linger_s):
+                await self._run_dry()
         finally:
             await self._stream.aclose()
+
+    async def _run_dry(self) -> None:
+        if self._reading is not None:
+            self._discarding = True
+            await self._read.wait()
+            return
+        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+            while await self._stream.receive_some():
+                pass
 
     def _wait_until(self, deadline: float) -> None:
         self._idle_until = deadline

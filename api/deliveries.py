@@ -166,7 +166,7 @@ _ATTEMPT_EXAMPLE = {
     "durationMs": 185,
     "outcome": "http_error",
     "status": 503,
-    "error": "The receiver answered 503.",
+    "error": "the receiver answered 503",
     "responseHeaders": [["content-type", "text/plain"]],
     "responseBody": "try later",
 }

@@ -39,6 +39,8 @@ class Code(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     INVALID_FIELD = "invalid_field"
     URL_NOT_ALLOWED = "url_not_allowed"
+    RATE_LIMITED = "rate_limited"
+    HEAD_TOO_LARGE = "head_too_large"
     INTERNAL_ERROR = "internal_error"
     OVERLOADED = "overloaded"
     STOPPING = "stopping"
@@ -62,6 +64,8 @@ STATUS: Mapping[Code, HTTPStatus] = MappingProxyType(
         Code.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         Code.INVALID_FIELD: HTTPStatus.UNPROCESSABLE_ENTITY,
         Code.URL_NOT_ALLOWED: HTTPStatus.UNPROCESSABLE_ENTITY,
+        Code.RATE_LIMITED: HTTPStatus.TOO_MANY_REQUESTS,
+        Code.HEAD_TOO_LARGE: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
         Code.INTERNAL_ERROR: HTTPStatus.INTERNAL_SERVER_ERROR,
         Code.OVERLOADED: HTTPStatus.SERVICE_UNAVAILABLE,
         Code.STOPPING: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -80,13 +84,16 @@ class FieldError:
 
 
 class ApiError(Exception):
-    """A refusal: its code, one sentence, and the fields that are wrong, if any."""
+    """A refusal: its code, one sentence, the fields that are wrong, if any, and when to try again, if it knows."""
 
-    def __init__(self, code: Code, detail: str, errors: Sequence[FieldError] = ()) -> None:
+    def __init__(
+        self, code: Code, detail: str, errors: Sequence[FieldError] = (), retry_after_s: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.errors = tuple(errors)
+        self.retry_after_s = retry_after_s
 
     @property
     def status(self) -> HTTPStatus:
@@ -97,6 +104,12 @@ class ApiError(Exception):
 def unauthorized() -> ApiError:
     """Return the one answer to a missing, malformed, unknown or revoked key: nothing in it tells which."""
     return ApiError(Code.UNAUTHORIZED, "Send a valid API key in the header `Authorization: Bearer <key>`.")
+
+
+def rate_limited(retry_after_s: int) -> ApiError:
+    """Return the answer for a key that asks too often; in `retry_after_s` seconds it may again."""
+    detail = f"This key asks more often than it may: send the request again in {retry_after_s} s."
+    return ApiError(Code.RATE_LIMITED, detail, retry_after_s=retry_after_s)
 
 
 def not_found(what: str) -> ApiError:
@@ -136,7 +149,7 @@ def from_daemon(error: DaemonError) -> ApiError:
         case UnknownTeam():
             return unknown_team("$.teamId")
         case UrlNotAllowed(sentence=sentence):
-            return ApiError(Code.URL_NOT_ALLOWED, sentence, [FieldError("$.url", sentence)])
+            return ApiError(Code.URL_NOT_ALLOWED, _sentence(sentence), [FieldError("$.url", sentence)])
         case Overloaded():
             return ApiError(Code.OVERLOADED, "The daemon takes no more just now: send the request again in a second.")
         case Stopping():
@@ -148,8 +161,12 @@ def from_daemon(error: DaemonError) -> ApiError:
                 Code.IDEMPOTENCY_CONFLICT, "This Idempotency-Key came with another request within 24 h: take a new one."
             )
         case WebhookInactive():
-            return ApiError(Code.WEBHOOK_INACTIVE, "The webhook is not active: set `active` to true first.")
+            return ApiError(Code.WEBHOOK_INACTIVE, _sentence(str(error)))
         case AlreadyExists():
             return ApiError(Code.TEAM_EXISTS, "A team with this id exists: take another id, or change that team.")
         case _:
             raise error
+
+
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."

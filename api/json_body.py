@@ -7,22 +7,28 @@ What is taken is I-JSON (RFC 7493): UTF-8, no name twice in an object, no lone s
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
 from quart import Request
 
-from api.errors import ApiError, Code, FieldError, invalid_json, wrong_fields
+from api.errors import ApiError, Code, FieldError, invalid_json, too_large, wrong_fields
+from api.field_words import words_for
+from daemon.hop import Hop
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
+_LONGEST_AT_ONCE = 16 * 1024  # bytes that are judged within a few milliseconds, whatever they are
+_LONGEST_VALUE = 512 * 1024  # characters: twice an event, for escapes and white space
+_LONGEST_ATOM = len("-Infinity") + 1
 _MAX_REPORTED = 20
 _MAX_SHOWN_NAME = 100
 _SPACE = re.compile(r"[ \t\n\r]*")
 
 Model = TypeVar("Model", bound=BaseModel)
+Result = TypeVar("Result")
 
 
 def require_media_type(request: Request, *expected: str) -> str:
@@ -34,10 +40,16 @@ def require_media_type(request: Request, *expected: str) -> str:
     return request.mimetype
 
 
-async def read_json(request: Request, model: type[Model]) -> Model:
+async def read_json(request: Request, model: type[Model], aside: Hop) -> Model:
     """Return the body of a JSON request as `model`. Raises ApiError (400, 413, 415, 422)."""
     require_media_type(request, JSON)
-    return validate(parse_json(decode(await read_bytes(request))), model)
+    raw = await read_bytes(request)
+    return await judge(raw, lambda: validate(parse_json(decode(raw)), model), aside)
+
+
+async def judge(raw: bytes, work: Callable[[], Result], aside: Hop) -> Result:
+    """Return what `work` makes of a body: a long one is judged `aside`, since it may take a second of work."""
+    return work() if len(raw) <= _LONGEST_AT_ONCE else await aside(work)
 
 
 async def read_bytes(request: Request) -> bytes:
@@ -62,17 +74,34 @@ def parse_json(text: str) -> Any:
 
 
 def parse_json_at(text: str, position: int, path: str = "$") -> tuple[Any, int]:
-    """Return the JSON value that begins at `position`, and where it ends. Raises ApiError (400) naming `path`."""
+    """Return the JSON value that begins at `position`, and where it ends.
+
+    Raises ApiError naming `path`: 400, or 413 if the value is longer than any that is taken.
+    """
+    window = text if len(text) <= _LONGEST_VALUE else text[position : position + _LONGEST_VALUE]
+    skipped = 0 if window is text else position
     try:
-        value, end = _DECODER.raw_decode(text, position)
+        value, end = _DECODER.raw_decode(window, position - skipped)
     except json.JSONDecodeError as error:
-        raise invalid_json(f"line {error.lineno}, column {error.colno}: {error.msg.lower()}", path) from None
+        if skipped + len(window) < len(text) and _at_the_end(error):
+            raise too_large("a value is longer than any event may be", path) from None
+        raise invalid_json(_place(text, skipped + error.pos, error.msg), path) from None
     except ValueError as error:
         raise invalid_json(str(error).partition(":")[0].lower(), path) from None
     except RecursionError:
         raise invalid_json("it is nested too deeply", path) from None
     _require_writable(value, path)
-    return value, end
+    return value, end + skipped
+
+
+def _at_the_end(error: json.JSONDecodeError) -> bool:
+    """Whether it is the end of the text that is wrong: of a string, or just before the last character."""
+    return error.msg.startswith("Unterminated") or error.pos > len(error.doc) - _LONGEST_ATOM
+
+
+def _place(text: str, position: int, message: str) -> str:
+    line, column = text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
+    return f"line {line}, column {column}: {message.lower()}"
 
 
 def skip_space(text: str, position: int) -> int:
@@ -86,14 +115,13 @@ def validate(value: Any, model: type[Model], root: str = "$") -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False, include_input=False)
+        details = error.errors(include_url=False, include_input=False)
         raise wrong_fields([_explain(detail, root) for detail in details[:_MAX_REPORTED]]) from None
 
 
 def _explain(detail: Mapping[str, Any], root: str) -> FieldError:
-    messages = {"missing": "is missing", "extra_forbidden": "unknown field: remove it, or correct its spelling"}
-    message = messages.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
-    return FieldError(root + _path(detail["loc"]), f"{message[0].lower()}{message[1:]}")
+    field = next((str(part) for part in reversed(detail["loc"]) if isinstance(part, str)), "")
+    return FieldError(root + _path(detail["loc"]), words_for(detail, field))
 
 
 def _path(location: Sequence[int | str]) -> str:

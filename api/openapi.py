@@ -72,7 +72,7 @@ def describe(routes: Sequence[Route]) -> Schema:
 
 def codes_of(route: Route) -> tuple[Code, ...]:
     """Return every code with which this route may refuse."""
-    codes = {Code.UNAUTHORIZED, Code.INTERNAL_ERROR, *route.refusals}
+    codes = {Code.UNAUTHORIZED, Code.RATE_LIMITED, Code.INTERNAL_ERROR, *route.refusals}
     if route.access not in _OPEN:
         codes |= {Code.INVALID_FIELD, Code.STORE_UNAVAILABLE}
     if route.access in (Access.OPERATOR, Access.LOCAL_OPERATOR):

@@ -22,6 +22,8 @@ CODE_MEANINGS: Mapping[Code, str] = MappingProxyType(
         Code.UNSUPPORTED_MEDIA_TYPE: "The body has another Content-Type than this route takes, or a Content-Encoding.",
         Code.INVALID_FIELD: "A field is missing, wrong or unknown: `errors` names it.",
         Code.URL_NOT_ALLOWED: "The URL breaks a rule: `detail` says which.",
+        Code.RATE_LIMITED: "The key asks more often than it may: `Retry-After` says when it may again.",
+        Code.HEAD_TOO_LARGE: "The request's head is longer than 16 KiB.",
         Code.INTERNAL_ERROR: "The daemon failed at it; its log says why.",
         Code.OVERLOADED: "The daemon takes no more just now: nothing was kept.",
         Code.STOPPING: "The daemon is stopping: nothing was kept.",
@@ -51,20 +53,23 @@ TAGS: Mapping[str, str] = MappingProxyType(
         "Testing": "Trying webhooks out, and what can be subscribed to.",
         "Deliveries": "One event to one webhook, with its attempts.",
         "Credits": "What deliveries cost, and the ledger.",
-        "Teams and keys": "Tenants and their API keys.",
+        "Teams and keys": "Teams and their API keys.",
         "Operation": "For those who run the daemon.",
     }
 )
 
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds after which to try again.",
+        "schema": {"type": "integer", "minimum": 1},
+        "required": True,
+    }
+}
+
 RESPONSE_HEADERS: Mapping[int, Mapping[str, Any]] = MappingProxyType(
     {
         401: {"WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}, "required": True}},
-        503: {
-            "Retry-After": {
-                "description": "Seconds after which to try again.",
-                "schema": {"type": "integer", "minimum": 0},
-                "required": True,
-            }
-        },
+        429: _RETRY_AFTER,
+        503: _RETRY_AFTER,
     }
 )

@@ -62,8 +62,8 @@ def problem_response(refusal: ApiError) -> Response:
     response = Response(orjson.dumps(problem_of(refusal)), refusal.status, content_type=MEDIA_TYPE)
     if refusal.status is HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if refusal.status is HTTPStatus.SERVICE_UNAVAILABLE:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    if refusal.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+        response.headers["Retry-After"] = str(refusal.retry_after_s or RETRY_AFTER_S)
     return response
 
 

@@ -12,6 +12,7 @@ from quart import Request
 from api.errors import Code
 from api.json_body import JSON
 from daemon.handles import Handles
+from daemon.hop import Hop
 from daemon.keyring import Principal
 
 Answer = BaseModel | bytes | None
@@ -28,11 +29,12 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request by somebody whose key is known."""
+    """A request by somebody whose key is known; `aside` runs what would hold up the event loop."""
 
     handles: Handles
     principal: Principal
     request: Request
+    aside: Hop
 
 
 @dataclass(frozen=True, slots=True)

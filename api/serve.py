@@ -12,19 +12,21 @@ import orjson
 import trio
 from hypercorn.config import Config
 from hypercorn.logging import Logger
-from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, LifespanState
 from structlog.typing import FilteringBoundLogger
 
 from api.connection import DEFAULT_PATIENCE, Connection, Patience
 from api.errors import ApiError, Code
+from api.http1 import Http1Server
 from api.listeners import Listeners as Listeners
 from api.listeners import open_listeners as open_listeners
 from api.problems import MEDIA_TYPE, RETRY_AFTER_S, problem_of
+from api.safety import SAFETY_HEADERS
 
 _REQUESTS_PER_CONNECTION = 100_000
 _REFUSAL_S = 1
+_REFUSALS_AT_ONCE = 100
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -42,6 +44,8 @@ async def serve_api(
 ) -> None:
     """Serve an ASGI application until `stop` is set; closes the listeners.
 
+    At most `max_connections` are open at once, over all listeners; the rest are answered 503 or, in a flood, closed.
+    There is no limit for one peer's address: behind a proxy, and on loopback, everybody has the same one.
     Then it accepts no more, closes what is idle, lets requests in flight finish for `grace_s` seconds, and returns
     when the last connection is closed. Raises only what the listeners raise.
     """
@@ -71,11 +75,12 @@ class _Server:
         self._context = WorkerContext(None)
         self._live: set[Connection] = set()
         self._closed_one = trio.Event()
+        self._refusals = trio.CapacityLimiter(_REFUSALS_AT_ONCE)
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """Serve one connection to its end."""
         if len(self._live) >= self._max_connections:
-            await _refuse(stream)
+            await self._refuse(stream)
             return
         connection = Connection(stream, self._patience)
         self._live.add(connection)
@@ -104,15 +109,23 @@ class _Server:
         for connection in tuple(self._live):
             connection.abort()
 
+    async def _refuse(self, stream: trio.SocketStream) -> None:
+        try:
+            self._refusals.acquire_nowait()
+        except trio.WouldBlock:  # a flood: what is not answered cannot hold a descriptor either
+            await trio.aclose_forcefully(stream)
+            return
+        try:
+            await _answer_overloaded(stream)
+        finally:
+            self._refusals.release()
+
     async def _speak_http(self, connection: Connection) -> None:
         async def answer(scope: Any, receive: Any, send: Any, _spawn: Any, _call_soon: Any) -> None:
             with connection.request():
-                if scope["type"] == "http":
-                    await self._app(scope, receive, partial(connection.undisturbed, send))
-                else:  # a WebSocket: there is none here
-                    await send({"type": "websocket.close"})
+                await self._app(scope, receive, partial(connection.undisturbed, send))
 
-        server = TCPServer(
+        server = Http1Server(
             cast(AppWrapper, answer),
             self._config,
             self._context,
@@ -153,12 +166,14 @@ def _hypercorn_config(log: FilteringBoundLogger) -> Config:
     return config
 
 
-async def _refuse(stream: trio.SocketStream) -> None:
+async def _answer_overloaded(stream: trio.SocketStream) -> None:
     """Answer 503 without looking at the request."""
     body = orjson.dumps(problem_of(ApiError(Code.OVERLOADED, "Too many connections are open: try again in a second.")))
     head = (
         f"HTTP/1.1 503 Service Unavailable\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\n"
-        f"retry-after: {RETRY_AFTER_S}\r\nconnection: close\r\n\r\n"
+        f"retry-after: {RETRY_AFTER_S}\r\nconnection: close\r\n"
+        + "".join(f"{name}: {value}\r\n" for name, value in SAFETY_HEADERS.items())
+        + "\r\n"
     )
     with trio.move_on_after(_REFUSAL_S):
         try:

@@ -6,12 +6,11 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
-import trio
 from pydantic import BaseModel, Field
 
 from api.batch import array_items, line_items
 from api.errors import ApiError, too_large, unknown_team, wrong_field
-from api.json_body import JSON, NDJSON, decode, parse_json, read_bytes, require_media_type, validate
+from api.json_body import JSON, NDJSON, decode, judge, parse_json, read_bytes, require_media_type, validate
 from api.route import Call
 from api.wire import Input, InputTime, format_time
 from daemon.metrics import Refusal
@@ -23,7 +22,6 @@ MAX_REQUEST_BYTES = 2 * MAX_EVENT_BYTES  # escapes and white space make a reques
 MAX_BATCH_BYTES = 8 * KIB * KIB
 MAX_BATCH_EVENTS = 1000
 _LONGEST_IDEMPOTENCY_KEY = 255
-_BREATH = 64 * KIB  # characters of a batch that are read before the loop gets its turn
 
 
 class SubmittedEvent(Input):
@@ -53,8 +51,8 @@ async def read_submission(call: Call) -> Submission:
     with _counting_invalid(call):
         require_media_type(call.request, JSON)
         raw = await read_bytes(call.request)
-        event = _read_event(call, parse_json(decode(raw)), "$")
-        return Submission((event,), await _read_idempotency(call, raw))
+        now = call.handles.now_ms()
+        return await judge(raw, lambda: _read_one(call, raw, now), call.aside)
 
 
 async def read_batch(call: Call) -> Submission:
@@ -62,8 +60,8 @@ async def read_batch(call: Call) -> Submission:
     with _counting_invalid(call):
         media_type = require_media_type(call.request, JSON, NDJSON)
         raw = await read_bytes(call.request)
-        events = await _read_events(call, decode(raw), media_type)
-        return Submission(events, await _read_idempotency(call, raw))
+        now = call.handles.now_ms()
+        return await judge(raw, lambda: _read_many(call, raw, media_type, now), call.aside)
 
 
 def serialise(event_type: str, team_id: str, timestamp: int, data: Any) -> bytes:
@@ -77,26 +75,30 @@ def require_event_type(call: Call, event_type: str, path: str) -> None:
         raise wrong_field(path, "unknown event type: GET /v1/webhooks/test/events lists them")
 
 
-async def _read_events(call: Call, text: str, media_type: str) -> tuple[NewEvent, ...]:
+def _read_one(call: Call, raw: bytes, now: int) -> Submission:
+    return Submission((_read_event(call, parse_json(decode(raw)), "$", now),), _read_idempotency(call, raw))
+
+
+def _read_many(call: Call, raw: bytes, media_type: str, now: int) -> Submission:
+    return Submission(_read_events(call, decode(raw), media_type, now), _read_idempotency(call, raw))
+
+
+def _read_events(call: Call, text: str, media_type: str, now: int) -> tuple[NewEvent, ...]:
     events: list[NewEvent] = []
-    breathed_at = 0
-    for value, end in array_items(text) if media_type == JSON else line_items(text):
+    for value in array_items(text) if media_type == JSON else line_items(text):
         if len(events) == MAX_BATCH_EVENTS:
             raise too_large(f"a batch has at most {MAX_BATCH_EVENTS:,} events")
-        events.append(_read_event(call, value, f"$[{len(events)}]"))
-        if end - breathed_at > _BREATH:
-            breathed_at = end
-            await trio.lowlevel.checkpoint()
+        events.append(_read_event(call, value, f"$[{len(events)}]", now))
     if not events:
         raise wrong_field("$", "the batch holds no event")
     return tuple(events)
 
 
-def _read_event(call: Call, value: Any, path: str) -> NewEvent:
+def _read_event(call: Call, value: Any, path: str, now: int) -> NewEvent:
     submitted = validate(value, SubmittedEvent, path)
     team_id = _team_of(call, submitted.team_id, f"{path}.teamId")
     require_event_type(call, submitted.event, f"{path}.event")
-    timestamp = call.handles.now_ms() if submitted.timestamp is None else submitted.timestamp
+    timestamp = now if submitted.timestamp is None else submitted.timestamp
     body = serialise(submitted.event, team_id, timestamp, submitted.data)
     if len(body) > MAX_EVENT_BYTES:
         raise too_large(f"an event has at most {MAX_EVENT_BYTES // KIB} KiB", path)
@@ -113,20 +115,18 @@ def _team_of(call: Call, given: str | None, path: str) -> str:
     return team_id
 
 
-async def _read_idempotency(call: Call, raw: bytes) -> Idempotency | None:
+def _read_idempotency(call: Call, raw: bytes) -> Idempotency | None:
     key = call.request.headers.get("Idempotency-Key")
     if key is None:
         return None
     if not (0 < len(key) <= _LONGEST_IDEMPOTENCY_KEY and key.isascii() and key.isprintable()):
         raise wrong_field("header.Idempotency-Key", "expected 1 to 255 printable ASCII characters")
-    return Idempotency(call.principal.team_id or "operator", key, await _fingerprint(call, raw))
+    return Idempotency(call.principal.team_id or "operator", key, _fingerprint(call, raw))
 
 
-async def _fingerprint(call: Call, raw: bytes) -> bytes:
+def _fingerprint(call: Call, raw: bytes) -> bytes:
     digest = sha256(f"{call.request.method} {call.request.path}\n".encode())
-    for start in range(0, len(raw), KIB * KIB):
-        digest.update(raw[start : start + KIB * KIB])
-        await trio.lowlevel.checkpoint()
+    digest.update(raw)
     return digest.digest()
 
 

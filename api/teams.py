@@ -33,7 +33,7 @@ class TeamChange(Input):
 
 
 class Team(Output):
-    """A tenant."""
+    """A team: it owns webhooks, keys and credits."""
 
     id: str = Field(description="The team's id.")
     name: str = Field(description="A label for people.")

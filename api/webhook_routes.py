@@ -8,6 +8,8 @@ from api.webhooks import (
     NewWebhook,
     Recovered,
     Recovery,
+    RotatedWebhook,
+    SecretRotation,
     Webhook,
     WebhookChange,
     WebhookQuery,
@@ -17,6 +19,7 @@ from api.webhooks import (
     get_webhook,
     list_webhooks,
     recover_webhook,
+    rotate_webhook_secret,
 )
 from api.wire import Page
 
@@ -41,6 +44,7 @@ _WEBHOOK_EXAMPLE = {
     "createdAt": "2025-07-15T10:00:00.000Z",
     "updatedAt": "2025-07-15T10:00:00.000Z",
 }
+_EXAMPLE_WITH_SECRET = {**_WEBHOOK_EXAMPLE, "secret": "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}
 
 ROUTES = (
     Route(
@@ -53,7 +57,7 @@ ROUTES = (
         body=json_body(NewWebhook, _NEW_EXAMPLE),
         status=HTTPStatus.CREATED,
         answer=Webhook,
-        example={**_WEBHOOK_EXAMPLE, "secret": "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="},
+        example=_EXAMPLE_WITH_SECRET,
         refusals=(Code.NOT_FOUND, Code.URL_NOT_ALLOWED),
     ),
     Route(
@@ -103,6 +107,22 @@ ROUTES = (
         description="Its pending deliveries are cancelled; an attempt in flight may finish.",
         status=HTTPStatus.NO_CONTENT,
         answer=None,
+        refusals=(Code.NOT_FOUND,),
+    ),
+    Route(
+        "POST",
+        "/v1/webhooks/{webhook_id}/rotate-secret",
+        rotate_webhook_secret,
+        tag=_TAG,
+        summary="Give a webhook a new secret",
+        description=(
+            "Without `secret` one is generated. For `overlapHours` the secret before it counts, too: "
+            "`webhook-signature` then carries a signature for each of the two, the new one first; "
+            "`X-Kakiyo-Signature` is made with the new one at once. Only the latest secret before is kept."
+        ),
+        body=json_body(SecretRotation, {"overlapHours": 24}),
+        answer=RotatedWebhook,
+        example={**_EXAMPLE_WITH_SECRET, "previousSecretExpiresAt": "2025-07-16T10:00:00.000Z"},
         refusals=(Code.NOT_FOUND,),
     ),
     Route(

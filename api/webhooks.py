@@ -27,6 +27,7 @@ from daemon.model import DisabledReason
 from daemon.store import queries
 
 _GENERATE = "generate"
+_HOUR_S = 3600
 _SIGNING = "Signs the deliveries. `generate` makes a Standard Webhooks one (`whsec_…`)."
 _URL = "Where deliveries are posted to: https, a public host, at most 2,048 characters."
 _EVENTS = "Event types, of GET /v1/webhooks/test/events; `*` is all of them, future ones too."
@@ -53,6 +54,15 @@ class WebhookChange(Input):
     )
     events: EventTypes = Field(default_factory=list, description=_EVENTS)
     active: bool = Field(default_factory=bool, description="true re-enables it and resets its failure counter.")
+
+
+class SecretRotation(Input):
+    """A new secret, and for how long the one before signs too."""
+
+    secret: str = Field(_GENERATE, description=_SIGNING)
+    overlap_hours: int = Field(
+        24, ge=0, le=720, description="Hours in which `webhook-signature` is made with both secrets; 0 for none."
+    )
 
 
 class Recovery(Input):
@@ -91,11 +101,20 @@ class Webhook(Output):
     secret: str | None = Field(None, description="Only in the answer to the request that set or generated it.")
 
 
+class RotatedWebhook(Webhook):
+    """A webhook with its new secret."""
+
+    secret: str = Field(description="The new secret. Only this answer has it.")
+    previous_secret_expires_at: OutputTime | None = Field(
+        description="Until when the secret before it signs too; null if there was none, or for no overlap."
+    )
+
+
 async def create_webhook(call: Call, body: NewWebhook) -> Webhook:
     """Register a webhook."""
     team_id = await one_team(call, body.team_id, "$.teamId")
     _require_event_types(call, body.events)
-    secret = _chosen_secret(body.secret)
+    secret = None if body.secret is None else _chosen_secret(body.secret)
     await call.handles.check_url(body.url)
     webhook = await call.handles.registry.create_webhook(team_id, body.name, body.url, secret, tuple(body.events))
     return _show(webhook, secret)
@@ -118,7 +137,7 @@ async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> We
     await _find(call, webhook_id)
     given = body.model_fields_set
     _require_event_types(call, body.events)
-    secret = _chosen_secret(body.secret)
+    secret = None if body.secret is None else _chosen_secret(body.secret)
     if "url" in given:
         await call.handles.check_url(body.url)
     edit = WebhookEdit(
@@ -130,6 +149,16 @@ async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> We
         active=body.active if "active" in given else None,
     )
     return _show(_still_there(await call.handles.registry.change_webhook(webhook_id, edit)), secret)
+
+
+async def rotate_webhook_secret(call: Call, webhook_id: str, body: SecretRotation) -> RotatedWebhook:
+    """Give a webhook a new secret; the one before signs beside it for a while."""
+    await _find(call, webhook_id)
+    secret = _chosen_secret(body.secret)
+    overlap_s = body.overlap_hours * _HOUR_S
+    webhook = _still_there(await call.handles.registry.rotate_secret(webhook_id, secret, overlap_s))
+    expires_at = format_optional_time(webhook.previous_secret_expires_at)
+    return RotatedWebhook(**{**dict(_show(webhook)), "secret": secret}, previous_secret_expires_at=expires_at)
 
 
 async def delete_webhook(call: Call, webhook_id: str) -> None:
@@ -168,9 +197,7 @@ def _require_event_types(call: Call, events: Sequence[str]) -> None:
         raise wrong_fields(unknown)
 
 
-def _chosen_secret(given: str | None) -> str | None:
-    if given is None:
-        return None
+def _chosen_secret(given: str) -> str:
     if given == _GENERATE:
         return signing.generate_secret()
     try:
