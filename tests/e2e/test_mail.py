@@ -1,0 +1,95 @@
+"""The mail about a disabled webhook, to a real mail server (SPEC "Auto-disable")."""
+
+import mailbox
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
+from pathlib import Path
+
+from tests.e2e.conftest import MakeHouse
+from tests.e2e.deadline import ends_within
+from tests.e2e.operating import Operator, operated
+from tests.support import smtp
+from tests.support.receivers import open_receiver, respond
+from tests.support.tls import TestAuthority
+
+_QUICK = {"retry_delays_s": [0.01, 0.02, 0.04]}
+_RECIPIENTS = ("ann@example.com", "bob@example.com")
+_PASSWORD = "the password of the mail account"
+_ACCOUNT = "hooks@example.com"
+
+
+async def disable_a_webhook(operator: Operator) -> dict[str, object]:
+    """Have four deliveries fail, and a fifth cancelled; return the webhook that this disables."""
+    await operator.make_team("acme", *_RECIPIENTS)
+    async with open_receiver(respond(503, b"down for maintenance")) as receiver:
+        webhook = await operator.make_webhook(receiver.url)
+        await operator.submit(1, 2, 3, 4)
+        await operator.daemon.logged("webhook_disabled", webhookId=webhook["id"])
+        assert len(receiver.requests) == 4 * 4
+    return webhook
+
+
+def check_mail(mail: EmailMessage, webhook: dict[str, object]) -> None:
+    assert mail["To"] == ", ".join(_RECIPIENTS)
+    assert "CRM sync" in mail["Subject"]
+    assert [part.get_content_type() for part in mail.iter_parts()] == ["text/plain", "text/html"]
+    for part in mail.iter_parts():
+        text = part.get_content()
+        assert "CRM sync" in text
+        assert str(webhook["url"]) in text
+        assert str(webhook["id"]) in text
+        assert text.count("503") >= 4, "the last error of each of the four deliveries"
+
+
+@ends_within(40)
+async def test_one_mail_arrives_though_the_server_was_down_and_the_daemon_killed(
+    new_house: MakeHouse, authority: TestAuthority, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text(_PASSWORD + "\n")
+    server = smtp.MailServer(users={_ACCOUNT: _PASSWORD})
+    settings = {
+        "host": "127.0.0.1",
+        "security": "starttls",
+        "username": _ACCOUNT,
+        "password_file": str(tmp_path / "password"),
+        "from": "Kakiyo <hooks@example.com>",
+        "ca_file": str(authority.ca_file),
+    }
+    with smtp.reserve_port() as bound:
+        house = new_house(smtp={**settings, "port": bound.getsockname()[1]}, delivery=_QUICK)
+        async with operated(house, confidential=[_PASSWORD]) as operator:
+            webhook = await disable_a_webhook(operator)
+            await operator.daemon.logged("mail_deferred", webhookId=webhook["id"])
+            await operator.daemon.kill()
+        with smtp.serving(server, bound, security="starttls", tls=authority.server_context("127.0.0.1")):
+            async with operated(house, confidential=[_PASSWORD]) as operator:
+                await operator.daemon.logged("mail_sent", webhookId=webhook["id"])
+    [mail] = server.messages
+    check_mail(mail, webhook)
+    assert server.encrypted == [True]
+    assert server.logins == [_ACCOUNT]
+    assert server.taken[0].rcpt_tos == list(_RECIPIENTS)
+
+
+@ends_within(20)
+async def test_without_a_mail_server_the_mail_is_in_the_maildir_and_the_webhook_can_be_enabled_again(
+    new_house: MakeHouse,
+) -> None:
+    house = new_house(delivery=_QUICK)
+    async with operated(house) as operator:
+        webhook = await disable_a_webhook(operator)
+        await operator.daemon.logged("mail_sent", webhookId=webhook["id"])
+        shown = await operator.call("GET", f"/v1/webhooks/{webhook['id']}")
+        assert (shown["active"], shown["consecutiveFailures"]) == (False, 4)
+        assert shown["disabledReason"] == "consecutive_failures"
+        enabled = await operator.call("PATCH", f"/v1/webhooks/{webhook['id']}", {"active": True})
+        assert (enabled["active"], enabled["consecutiveFailures"], enabled["disabledAt"]) == (True, 0, None)
+    [mail] = read_maildir(house.state_dir / "Maildir")
+    check_mail(mail, webhook)
+
+
+def read_maildir(directory: Path) -> list[EmailMessage]:
+    files = mailbox.Maildir(directory, create=False)
+    parse = BytesParser(policy=policy.default).parsebytes
+    return [parse(files.get_bytes(key)) for key in files.iterkeys()]

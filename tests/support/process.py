@@ -1,0 +1,236 @@
+"""A daemon in a process of its own, on an ephemeral port that outlives its restarts.
+
+    house = make_house(tmp_path, {"delivery": {"retry_delays_s": [0.01]}})
+    async with daemon_process(house) as daemon:     # READY=1 was said
+        await daemon.logged("delivery_succeeded")   # wait, without sleeping, for a line of its log
+        daemon.signal(signal.SIGTERM)
+        assert await daemon.ended() == 0
+
+Nothing here sleeps or polls: the daemon's log comes through a pipe, its readiness through the service manager's socket.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import trio
+
+REPOSITORY = Path(__file__).parent.parent.parent
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
+_START_S = 20
+_ENDS = (b'"event":"delivery_succeeded"', b'"event":"delivery_failed"')
+# Longer than the grace that a daemon of the tests gives its attempts.
+_STOP_S = 20
+
+Sections = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonHouse:
+    """What stays over restarts: the state, the configuration file, the port. `reserved` keeps the port ours."""
+
+    state_dir: Path
+    config: Path
+    bind: str
+    reserved: socket.socket = field(repr=False)
+    dev: bool = True
+
+    @property
+    def url(self) -> str:
+        host, port = self.reserved.getsockname()
+        return f"http://{host}:{port}"
+
+    @property
+    def command(self) -> list[str]:
+        """The command line of its daemon."""
+        options = ["--config", self.config, "--state-dir", self.state_dir, "--bind", self.bind]
+        return [sys.executable, "-m", "daemon", "serve", *map(str, options), *(["--dev"] if self.dev else [])]
+
+    def read_key(self) -> str:
+        """Return the operator key that the daemon made at its first start."""
+        return (self.state_dir / "operator.key").read_text("ascii").strip()
+
+    def close(self) -> None:
+        self.reserved.close()
+
+
+def make_house(directory: Path, sections: Sections | None = None, *, dev: bool = True) -> DaemonHouse:
+    """Write a configuration file (log level debug, unless it says otherwise) and reserve a port."""
+    config = directory / "config.toml"
+    config.write_text(_toml({"log": {"level": "debug"}, **(sections or {})}), "utf-8")
+    # Bound but not listening: nobody else gets the port, a connection to it is refused, and the daemon may share it.
+    reserved = socket.socket()
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    reserved.bind(("127.0.0.1", 0))
+    return DaemonHouse(directory / "state", config, f"127.0.0.1:{reserved.getsockname()[1]}", reserved, dev)
+
+
+@dataclass(slots=True)
+class DaemonProcess:
+    """A daemon that runs, or ran: the lines of its stderr, and what it told its service manager, as they come in."""
+
+    house: DaemonHouse
+    process: trio.Process = field(repr=False)
+    stderr: list[bytes] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    ended_deliveries: int = 0
+    killed: bool = False
+    _changed: trio.Event = field(default_factory=trio.Event, repr=False)
+    _log_ended: trio.Event = field(default_factory=trio.Event, repr=False)
+
+    async def ready(self) -> None:
+        """Wait for READY=1."""
+        await self.noticed("READY=1")
+
+    async def noticed(self, notice: str, count: int = 1) -> None:
+        """Wait until the service manager was told this line so often."""
+        with trio.fail_after(_START_S):
+            while self.notices.count(notice) < count:
+                assert not self._log_ended.is_set(), f"the daemon ended without {notice}"
+                await self._changed.wait()
+
+    async def logged(self, event: str, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
+        """Wait until so many lines with these fields have been logged; return them all."""
+        with trio.fail_after(_START_S):
+            while len(found := self.log_lines(event, **fields)) < count:
+                assert not self._log_ended.is_set(), f"the daemon ended with {len(found)} of {count} {event}"
+                await self._changed.wait()
+        return found
+
+    async def deliveries_ended(self, count: int) -> None:
+        """Wait until so many deliveries have been logged as succeeded or failed."""
+        while self.ended_deliveries < count:
+            assert not self._log_ended.is_set(), f"the daemon ended with {self.ended_deliveries} of {count} deliveries"
+            await self._changed.wait()
+
+    def log_lines(self, event: str, **fields: Any) -> list[dict[str, Any]]:
+        """The lines logged so far of this event and with these fields."""
+        name = f'"event":"{event}"'.encode()
+        lines = [json.loads(line) for line in self.stderr if name in line]
+        return [line for line in lines if line.items() >= fields.items()]
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    async def kill(self) -> None:
+        """End it as a power cut would, and wait until all that it logged is here."""
+        self.killed = True
+        self.process.kill()
+        await self.process.wait()
+        await self._log_ended.wait()
+
+    async def ended(self) -> int:
+        """Wait until it has ended and all that it logged is here; return its exit code."""
+        with trio.fail_after(_STOP_S):
+            code = await self.process.wait()
+            await self._log_ended.wait()
+        return code
+
+    async def read_log(self) -> None:
+        """Take its stderr in until it closes it."""
+        assert self.process.stderr is not None
+        rest = b""
+        async for data in self.process.stderr:
+            *lines, rest = (rest + data).split(b"\n")
+            self.stderr += lines
+            self.ended_deliveries += sum(any(end in line for end in _ENDS) for line in lines)
+            self._notify()
+        self.stderr += [rest] if rest else []  # a kill can cut a line
+        self._log_ended.set()
+        self._notify()
+
+    async def read_notices(self, manager: trio.socket.SocketType) -> None:
+        """Take in what it tells its service manager."""
+        while True:
+            self.notices += (await manager.recv(4096)).decode().split("\n")
+            self._notify()
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+
+@asynccontextmanager
+async def daemon_process(
+    house: DaemonHouse, *, pass_fds: Sequence[int] = (), environment: Mapping[str, str] | None = None
+) -> AsyncIterator[DaemonProcess]:
+    """Run a daemon that is ready; leaving the block stops it with SIGTERM, if it runs, and asserts exit code 0.
+
+    Its last lines on stderr are printed, for pytest to show when the test fails.
+    """
+    with _service_manager() as manager:
+        notify = {"NOTIFY_SOCKET": "@" + manager.getsockname()[1:].decode()}
+        process = await trio.lowlevel.open_process(
+            house.command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=clean_environment({**notify, **(environment or {})}),
+            cwd=REPOSITORY,
+            pass_fds=pass_fds,
+        )
+        daemon = DaemonProcess(house, process)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(daemon.read_log)
+                nursery.start_soon(daemon.read_notices, manager)
+                await daemon.ready()
+                yield daemon
+                await _stop(daemon)
+                nursery.cancel_scope.cancel()
+        finally:
+            await _end(process)
+            sys.stderr.write(b"\n".join(daemon.stderr[-200:]).decode("utf-8", "replace") + "\n")
+
+
+async def run_to_its_end(house: DaemonHouse, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a daemon that is to refuse its start; return how it ended."""
+    with trio.fail_after(_START_S):
+        return await trio.run_process(
+            house.command, capture_stdout=True, capture_stderr=True, check=False,
+            env=clean_environment(environment), cwd=REPOSITORY,
+        )  # fmt: skip
+
+
+def clean_environment(added: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without what would configure a daemon, and with these."""
+    return {**{name: os.environ[name] for name in _INHERITED if name in os.environ}, **added}
+
+
+def _service_manager() -> trio.socket.SocketType:
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind("")  # Linux gives it an abstract name
+    return trio.socket.from_stdlib_socket(manager)
+
+
+async def _stop(daemon: DaemonProcess) -> None:
+    if daemon.process.returncode is None:
+        daemon.signal(signal.SIGTERM)
+    code = await daemon.ended()
+    assert daemon.killed or code == 0, f"the daemon ended with {code}"
+
+
+async def _end(process: trio.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+        with trio.CancelScope(shield=True, deadline=trio.current_time() + 5):
+            await process.wait()
+    if process.stderr is not None:
+        await trio.aclose_forcefully(process.stderr)
+
+
+def _toml(sections: Sections) -> str:
+    """JSON's strings, numbers, booleans and lists are TOML's too."""
+    tables = (
+        "\n".join([f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in section.items())])
+        for name, section in sections.items()
+    )
+    return "\n".join(tables) + "\n"
