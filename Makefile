@@ -1,6 +1,6 @@
 # `make demo` and `make test` are all the set-up there is: each makes .venv first when it is missing or out of date.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lock clean
+.PHONY: help demo test soak audit check format lock clean
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -26,6 +26,13 @@ demo: .venv/.installed ## Run a daemon with three local receivers and watch it w
 test: .venv/.installed ## Run every test
 	@$(BIN)/python -m pytest -n $(WORKERS)
 
+soak: .venv/.installed ## Run the long fault suites: 50 kills, a minute of overload, many random histories
+	@$(BIN)/python -m tests.faults.soak
+
+audit: ## Look up known vulnerabilities of the locked packages (needs the network)
+	@python3 -m venv .audit && .audit/bin/pip install --quiet pip-audit
+	@.audit/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements.txt
+
 check: .venv/.installed ## Check formatting, lint and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -40,4 +47,4 @@ lock: ## Lock the requirements anew, with hashes (needs uv)
 		--python-version 3.11 --upgrade --output-file requirements.txt
 
 clean: ## Remove what these commands made
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .audit build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -37,12 +37,18 @@ async def answer_error(handles: Handles, error: Exception) -> Response:
 
 def _log(handles: Handles, refusal: ApiError, error: Exception) -> None:
     log = handles.log.bind(
-        method=request.method, path=request.path, status=refusal.status.value, code=refusal.code.value
+        method=request.method, path=_path_of_route(), status=refusal.status.value, code=refusal.code.value
     )
     if refusal.code is Code.INTERNAL_ERROR:
         log.error("api_error", error=repr(error), exc_info=error)
     else:
         log.debug("request_refused")
+
+
+def _path_of_route() -> str:
+    """Return the path as the route has it: where it has an id, a careless client may have put a key or a secret."""
+    rule = request.url_rule
+    return "of no route" if rule is None else rule.rule.replace("<id:", "{").replace(">", "}")
 
 
 def as_refusal(error: Exception) -> ApiError:

@@ -44,7 +44,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "mailId": "Id of the mail",
         "method": "HTTP method",
         "outcome": "What happened on the wire: `delivered`, `http_error`, `timeout`, …",
-        "path": "Path of the request, without its query",
+        "path": "Path of the route, such as `/v1/webhooks/{webhook_id}`; of a key file, where it is",
         "reason": "Why",
         "recipients": "How many addresses",
         "restarts": "How many restarts within the budget so far",

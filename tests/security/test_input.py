@@ -1,0 +1,201 @@
+"""Whatever bytes come to the API's socket: a clear answer or a closed connection, and a daemon that goes on."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trio
+
+from api.app import create_app
+from api.connection import Patience
+from api.safety import SAFETY_HEADERS
+from tests.security.input_requests import BODY, CHUNKED, HOST, HOSTILE, POST, VERIFY, Hostile
+from tests.support.api_client import ApiHouse, running_api
+from tests.support.api_server import Served, exchange, read_to_end, serving
+
+SHORT = Patience(idle_s=0.5, send_s=1, linger_s=0.1)
+HEALTH = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+_ANSWER = re.compile(rb"HTTP/1\.1 (?P<status>\d{3}) [^\r\n]*\r\n(?P<head>(?:[^\r\n]+\r\n)*)\r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The API on a socket."""
+
+    api: ApiHouse
+    served: Served
+
+    async def is_healthy(self) -> bool:
+        async with await self.served.connect() as stream:
+            return (await exchange(stream, HEALTH))[0] == 200
+
+    def faults(self) -> list[dict[str, object]]:
+        return [*self.served.log_lines(), *self.api.house.log_lines("api_error")]
+
+
+@asynccontextmanager
+async def listening(
+    state_dir: Path, *, body_timeout_s: float = 15, max_connections: int = 100
+) -> AsyncIterator[Listening]:
+    async with running_api(state_dir) as api:
+        app = create_app(api.handles)
+        app.config["BODY_TIMEOUT"] = body_timeout_s
+        async with serving(app, patience=SHORT, max_connections=max_connections) as served:
+            yield Listening(api, served)
+
+
+async def answers_to(served: Served, sent: bytes) -> bytes:
+    """Send, and return all that is answered until the connection is closed. Fails if it is not."""
+    received = b""
+    with trio.fail_after(10):
+        async with await served.connect() as stream:
+            with suppress(trio.BrokenResourceError):
+                await stream.send_all(sent)
+            with suppress(trio.BrokenResourceError):
+                received = await read_to_end(stream)
+    return received
+
+
+@pytest.mark.fault(
+    "Requests that no honest client sends: wrong, double and endless lengths, smuggling shapes, torn heads, NUL bytes, "
+    "10,000 headers, other protocols, malformed targets and paths",
+    "A clear 4xx problem document, the connection closed, the daemon as before",
+    cases=sum(map(len, HOSTILE.values())),
+)
+@pytest.mark.parametrize("requests", HOSTILE.values(), ids=list(HOSTILE))
+async def test_a_hostile_request_gets_a_clear_answer_and_harms_nothing(
+    tmp_path: Path, requests: tuple[Hostile, ...]
+) -> None:
+    statuses: dict[str, tuple[int, ...]] = {}
+    async with listening(tmp_path) as here:
+
+        async def send(hostile: Hostile) -> None:
+            answers = list(_ANSWER.finditer(await answers_to(here.served, hostile.sent)))
+            statuses[hostile.name] = tuple(int(answer["status"]) for answer in answers)
+            for answer in answers:
+                check_head(int(answer["status"]), answer["head"].lower())
+
+        async with trio.open_nursery() as nursery:
+            for hostile in requests:
+                nursery.start_soon(send, hostile)
+        assert statuses == {hostile.name: hostile.statuses for hostile in requests}
+        assert await here.is_healthy()
+        assert here.faults() == []
+
+
+def check_head(status: int, head: bytes) -> None:
+    assert b"\r\nserver:" not in head
+    for name, value in SAFETY_HEADERS.items():
+        assert f"{name}: {value}\r\n".lower().encode() in head
+    assert status < 400 or b"content-type: application/problem+json\r\n" in head
+
+
+def test_no_two_hostile_requests_have_one_name() -> None:
+    for requests in HOSTILE.values():
+        assert len({hostile.name for hostile in requests}) == len(requests)
+
+
+@pytest.mark.fault(
+    "A client sends a body slower than it may, or less of it than it said", "408, and it is closed", cases=5
+)
+@pytest.mark.parametrize(
+    "sent",
+    [
+        POST + b"content-length: 12\r\n\r\n",
+        POST + b"content-length: 12\r\n\r\n" + BODY[:-1],
+        POST + b"expect: 100-continue\r\ncontent-length: 12\r\n\r\n",
+        CHUNKED + b"c\r\n" + BODY,
+        CHUNKED + b"ffffffffffffffff\r\n" + BODY,
+    ],
+    ids=["nothing", "a byte less", "expect", "no last chunk", "huge chunk"],
+)
+async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path, sent: bytes) -> None:
+    async with listening(tmp_path, body_timeout_s=0.1) as here:
+        received = await answers_to(here.served, sent)
+        assert b"HTTP/1.1 408 " in received
+        assert b'"request_timeout"' in received
+        assert await here.is_healthy()
+
+
+@pytest.mark.fault(
+    "A client drips its body, a byte at a time", "408 when its time is over: dripping does not extend it"
+)
+async def test_a_body_that_drips_in_has_no_more_time_than_another(tmp_path: Path) -> None:
+    async with listening(tmp_path, body_timeout_s=0.3) as here:
+        with trio.fail_after(5):
+            async with await here.served.connect() as stream, trio.open_nursery() as nursery:
+                await stream.send_all(POST + b"content-length: 60000\r\n\r\n")
+                nursery.start_soon(_drip, stream)
+                received = await read_to_end(stream)
+                nursery.cancel_scope.cancel()
+        assert received.startswith(b"HTTP/1.1 408 ")
+
+
+@pytest.mark.fault(
+    "Slow clients take every connection there is (slow loris)",
+    "More are answered 503 with Retry-After; the slow ones are closed, and everybody gets in again",
+)
+async def test_slow_clients_hold_their_connections_only_for_a_while(tmp_path: Path) -> None:
+    async with listening(tmp_path, max_connections=20) as here, trio.open_nursery() as nursery:
+        slow = [await here.served.connect() for _ in range(20)]
+        for stream in slow:
+            await stream.send_all(b"GET /v1/verify HTTP/1.1\r\n")
+            nursery.start_soon(_drip, stream)
+        async with await here.served.connect() as late:
+            refused = await read_to_end(late)
+        assert refused.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1" in refused
+        with trio.fail_after(5):
+            for stream in slow:
+                with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                    await read_to_end(stream)
+                await stream.aclose()
+            assert await here.is_healthy()
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.fault(
+    "A flood of connections beyond the limit, which never read or send",
+    "A hundred at once are told to come back, the others closed: no descriptor is held for them",
+)
+async def test_a_flood_of_connections_beyond_the_limit_is_closed(tmp_path: Path) -> None:
+    async with listening(tmp_path, max_connections=1) as here, await here.served.connect() as first:
+        flood = [await here.served.connect() for _ in range(150)]
+        with trio.fail_after(5):
+            answers = [await _answer_or_nothing(stream) for stream in flood]
+        assert sum(answer.startswith(b"HTTP/1.1 503 ") for answer in answers) == 100
+        assert answers.count(b"") == 50
+        assert (await exchange(first, HEALTH))[0] == 200
+
+
+@pytest.mark.fault("A client sends many requests without waiting for answers", "They are answered one after the other")
+async def test_pipelined_requests_are_answered_in_order(tmp_path: Path) -> None:
+    async with listening(tmp_path) as here:
+        unknown = b"GET /v1/webhooks/%d HTTP/1.1\r\n" + HOST + b"\r\n"
+        received = await answers_to(here.served, (VERIFY + b"\r\n" + unknown % 1) * 25)
+        assert [int(answer["status"]) for answer in _ANSWER.finditer(received)] == [200, 401] * 25
+
+
+async def test_who_expects_100_continue_is_told_to_go_on(tmp_path: Path) -> None:
+    async with listening(tmp_path) as here, await here.served.connect() as stream:
+        await stream.send_all(POST + b"expect: 100-continue\r\ncontent-length: 12\r\n\r\n")
+        assert (await stream.receive_some()).startswith(b"HTTP/1.1 100 ")
+        assert (await exchange(stream, BODY))[0] == 201
+
+
+async def _drip(stream: trio.SocketStream) -> None:
+    with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        while True:
+            await stream.send_all(b"a")
+            await trio.sleep(0.02)
+
+
+async def _answer_or_nothing(stream: trio.SocketStream) -> bytes:
+    async with stream:
+        try:
+            return bytes(await stream.receive_some())
+        except trio.BrokenResourceError:
+            return b""

@@ -1,0 +1,238 @@
+"""Who gets where: every route of the application, with every kind of key."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.app import create_app
+from daemon.keyring import KeyRing, Principal, digest_of
+from tests.security.who_gets_where import TABLE, Row
+from tests.support.api_client import Answer, ApiClient, ApiHouse, running_api
+from tests.support.daemon import OPERATOR_KEY
+
+ELSEWHERE = ("192.0.2.1", 8480)
+STRANGERS = 12
+NOBODYS_IDS = {"acme": "team_x", "webhook": "wh_x", "event": "evt_x", "delivery": "dlv_x", "key": "key_x"}
+
+every_route = pytest.mark.parametrize(("route", "row"), TABLE.items(), ids=list(TABLE))
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Acme with one of everything, another team, and a key of acme's that was revoked."""
+
+    api: ApiHouse
+    other: ApiClient
+    ids: Mapping[str, str]
+    revoked: str
+    headers_of_strangers: tuple[Mapping[str, str], ...]
+
+    async def ask(self, client: ApiClient, route: str, row: Row, ids: Mapping[str, str] | None = None) -> Answer:
+        method, target, body = row.request(route, self.ids if ids is None else ids)
+        return await client.call(method, target, content=body, server=ELSEWHERE)
+
+    async def ask_as_stranger(self, route: str, row: Row, headers: Mapping[str, str]) -> Answer:
+        method, target, body = row.request(route, self.ids)
+        nobody = self.api.operator.with_key(None)
+        return await nobody.call(method, target, content=body, headers=headers, server=ELSEWHERE)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with running_api(tmp_path) as api:
+        webhook = await api.webhook()
+        event = await api.submit()
+        [delivery] = (await api.as_acme.get(f"/v1/events/{event}")).value["deliveries"]
+        keys = f"/v1/teams/{api.acme.id}/keys"
+        revoked, spare = [(await api.operator.post(keys, {"name": name})).value for name in ("revoked", "spare")]
+        assert (await api.operator.delete(f"/v1/keys/{revoked['id']}")).status == 204
+        ids = {
+            "acme": api.acme.id,
+            "webhook": webhook["id"],
+            "event": event,
+            "delivery": delivery["id"],
+            "key": spare["id"],
+        }
+        _, other = await api.another_team()
+        yield World(api, other, ids, revoked["key"], strangers(str(api.as_acme.key), revoked["key"]))
+
+
+def strangers(key: str, revoked: str) -> tuple[Mapping[str, str], ...]:
+    """Return what those send who are to be kept out: no key, malformed ones, wrong ones, a revoked one."""
+    values = ("", "Bearer", "Bearer ", key, f"Basic {key}", f"Bearer{key}", f"Bearer {key} x", f"Bearer {key[:-1]}")
+    wrong = ("Bearer kwh_unknown", "Bearer \xff\xfe", f"Bearer {revoked}")
+    return ({}, *({"Authorization": value} for value in (*values, *wrong)))
+
+
+async def test_the_table_has_every_route_of_the_application_and_no_other(world: World) -> None:
+    served = {
+        f"{method} {re.sub(r'<id:([a-z_]+)>', '{1}', rule.rule)}"
+        for rule in create_app(world.api.handles).url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert served == {re.sub(r"{[a-z_]+}", "{1}", route) for route in TABLE}
+
+
+@pytest.mark.fault(
+    "Somebody without a valid key (none, malformed, wrong, revoked) calls any route",
+    "401, the same bytes for all; nothing is read, nothing changes",
+    cases=STRANGERS * len(TABLE),
+)
+@every_route
+async def test_who_has_no_valid_key_gets_the_same_401_everywhere(world: World, route: str, row: Row) -> None:
+    assert len(world.headers_of_strangers) == STRANGERS
+    answers = [await world.ask_as_stranger(route, row, headers) for headers in world.headers_of_strangers]
+    reference = await world.api.operator.with_key(None).get("/v1/verify")
+    for answer in answers:
+        assert (answer.status, answer.code) == (401, "unauthorized")
+        assert answer == reference
+
+
+@pytest.mark.fault(
+    "A team's key asks for what another team owns, by its id in the path, the query or the body",
+    "404, byte for byte as for an id that nobody has; 403 where only the operator may",
+    cases=len(TABLE),
+)
+@every_route
+async def test_another_teams_key_gets_what_it_would_get_if_the_thing_did_not_exist(
+    world: World, route: str, row: Row
+) -> None:
+    before = await everything_of_acmes(world)
+    answer = await world.ask(world.other, route, row)
+    assert answer.status == row.other
+    if row.other == 404:
+        assert answer == await world.ask(world.other, route, row, NOBODYS_IDS)
+    if row.other >= 400:
+        assert not any(each.encode() in answer.body for each in world.ids.values())
+        assert await everything_of_acmes(world) == before
+
+
+@every_route
+async def test_a_teams_own_key_gets_what_is_the_teams(world: World, route: str, row: Row) -> None:
+    assert (await world.ask(world.api.as_acme, route, row)).status == row.own
+
+
+@every_route
+async def test_the_operator_gets_everywhere(world: World, route: str, row: Row) -> None:
+    assert (await world.ask(world.api.operator, route, row)).status == row.operator
+
+
+@pytest.mark.fault(
+    "A team's key gives a cursor that another team's list answered with", "It gets its own items, or none", cases=3
+)
+async def test_a_cursor_of_another_teams_list_gives_nothing_of_theirs(world: World) -> None:
+    await world.api.webhook()
+    await world.api.submit()
+    for amount in (1, 2):
+        await world.api.operator.post("/v1/credits/grants", {"teamId": world.api.acme.id, "amount": amount})
+    for path in ("/v1/webhooks", "/v1/deliveries", "/v1/credits/entries"):
+        cursor = (await world.api.as_acme.get(path, limit=1)).value["nextCursor"]
+        assert cursor is not None
+        answer = await world.other.get(path, cursor=cursor)
+        assert (answer.status, answer.value) == (200, {"items": [], "nextCursor": None})
+
+
+@pytest.mark.fault(
+    "A team's key names another team's webhook in a filter", "An empty list, as for a webhook that nobody has"
+)
+async def test_a_filter_naming_another_teams_webhook_finds_nothing(world: World) -> None:
+    theirs = await world.other.get("/v1/deliveries", webhookId=world.ids["webhook"])
+    assert theirs.value == {"items": [], "nextCursor": None}
+    assert theirs == await world.other.get("/v1/deliveries", webhookId="wh_x")
+
+
+@pytest.mark.fault(
+    "A team's key sends an Idempotency-Key that another team has used", "Its own event, and a receipt of its own"
+)
+async def test_another_teams_idempotency_key_is_another_key(world: World) -> None:
+    event = {"event": "linkedin.message.sent", "data": {}}
+    [ours, theirs] = [
+        await client.post("/v1/events", event, **{"Idempotency-Key": "the same"})
+        for client in (world.api.as_acme, world.other)
+    ]
+    assert (ours.status, theirs.status) == (202, 202)
+    assert ours.value["id"] != theirs.value["id"]
+    assert (await world.other.get(f"/v1/events/{ours.value['id']}")).status == 404
+
+
+@pytest.mark.fault(
+    "A request carries two keys, so that a proxy and the daemon may each judge another one",
+    "401, whichever comes first",
+)
+async def test_of_two_keys_none_is_taken(world: World) -> None:
+    app = world.api.operator.app
+    for first, second in ((OPERATOR_KEY, "x"), ("x", OPERATOR_KEY)):
+        headers = [("Authorization", f"Bearer {first}"), ("Authorization", f"Bearer {second}")]
+        response = await app.test_client().get("/v1/verify", headers=headers)
+        assert response.status_code == 401
+
+
+@pytest.mark.fault(
+    "A proxy on this machine forwards a request for /metrics or /healthz, which need no key locally",
+    "401: who was forwarded is not local",
+    cases=4,
+)
+@pytest.mark.parametrize("header", ["Forwarded", "Via", "X-Forwarded-For", "X-Real-IP"])
+async def test_a_forwarded_request_is_not_a_local_one(world: World, header: str) -> None:
+    nobody = world.api.operator.with_key(None)
+    for path in ("/metrics", "/healthz", "/readyz", "/openapi.json"):
+        assert (await nobody.call("GET", path)).status == 200
+        assert (await nobody.call("GET", path, headers={header: "127.0.0.1"})).status == 401
+
+
+class CountingKeyRing(KeyRing):
+    """Counts how often it is asked."""
+
+    def __init__(self, operator_key: str) -> None:
+        super().__init__(operator_key, [])
+        self.asked = 0
+
+    def find(self, key: str) -> Principal | None:
+        self.asked += 1
+        return super().find(key)
+
+
+class WatchedKey(str):
+    """A key that must not be compared with another one, character by character."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("a key was compared")
+
+
+@pytest.mark.fault(
+    "The time of a 401 is measured, to guess a key piece by piece",
+    "One look-up of a digest, whatever was sent: how much of a key was right changes nothing",
+)
+async def test_every_refused_key_costs_one_look_up_of_a_digest(tmp_path: Path) -> None:
+    async with running_api(tmp_path) as api:
+        keyring = CountingKeyRing(OPERATOR_KEY)
+        nobody = ApiClient(create_app(replace(api.handles, keyring=keyring)), None)
+        for number, headers in enumerate(strangers(OPERATOR_KEY, "x"), 1):
+            assert (await nobody.call("GET", "/v1/verify", headers=headers)).status == 401
+            assert keyring.asked == number
+
+
+def test_a_key_is_found_by_its_digest_and_never_compared() -> None:
+    keyring = KeyRing(OPERATOR_KEY, [])
+    assert keyring.find(WatchedKey(OPERATOR_KEY)) is not None
+    assert keyring.find(WatchedKey(OPERATOR_KEY[:-1])) is None
+    assert digest_of(WatchedKey(OPERATOR_KEY)) == digest_of(OPERATOR_KEY)
+
+
+async def everything_of_acmes(world: World) -> list[Any]:
+    """Return all that an attack could have changed, but for what goes on by itself: attempts and debits."""
+    api = world.api
+    deliveries = (await api.as_acme.get("/v1/deliveries")).value["items"]
+    return [
+        (await api.as_acme.get("/v1/webhooks")).value,
+        [delivery["id"] for delivery in deliveries],
+        (await api.operator.get("/v1/teams")).value,
+        (await api.operator.get(f"/v1/teams/{api.acme.id}/keys")).value,
+    ]
