@@ -1,0 +1,167 @@
+"""SPEC "A delivery", "Auto-disable" and "Credits" once more, as a small simulation that shares nothing with the code.
+
+A webhook is a queue. Its head is attempted when it is due; an attempt takes as long as the receiver takes, and ends
+with its answer. Times are seconds. `Model.advance` brings everything to a moment; the other methods happen at it.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+RETRY_AFTER_S = (1, 2, 4)
+DISABLE_AT = 4
+PRICE = 2
+
+Status = Literal["pending", "succeeded", "failed", "cancelled"]
+
+
+@dataclass(slots=True)
+class ModelEvent:
+    """An accepted event."""
+
+    number: int
+    type: str
+
+
+@dataclass(slots=True)
+class ModelDelivery:
+    """One event to one webhook."""
+
+    event: ModelEvent
+    status: Status = "pending"
+    attempts: int = 0
+    reason: str | None = None
+    due: float = -math.inf
+
+
+@dataclass(slots=True)
+class ModelWebhook:
+    """A receiver: what it answers, how long that takes, and what became of its deliveries."""
+
+    name: str
+    events: tuple[str, ...]
+    answer: int = 200
+    takes_s: float = 0
+    active: bool = True
+    deleted: bool = False
+    failures: int = 0
+    disabled_reason: str | None = None
+    deliveries: list[ModelDelivery] = field(default_factory=list)
+    arrivals: list[tuple[int, int]] = field(default_factory=list)
+    # The attempt under way: its delivery, when it ends, and how.
+    flight: tuple[ModelDelivery, float, int] | None = None
+
+    def wants(self, event: ModelEvent) -> bool:
+        return "*" in self.events or event.type in self.events
+
+
+@dataclass(slots=True)
+class Model:
+    """A team with its webhooks."""
+
+    now: float = 0
+    webhooks: dict[str, ModelWebhook] = field(default_factory=dict)
+    events: list[ModelEvent] = field(default_factory=list)
+    balance: int = 0
+    mails: int = 0
+
+    # -- what happens by itself
+
+    def advance(self, to: float) -> None:
+        """Let time go on until `to`. Webhooks never wait for each other, so each goes by itself."""
+        for webhook in self.webhooks.values():
+            moment = self.now
+            while (step := self._next_step(webhook, moment)) is not None and step <= to:
+                moment = max(moment, step)
+                self._step(webhook, moment)
+        self.now = to
+
+    def _next_step(self, webhook: ModelWebhook, now: float) -> float | None:
+        if webhook.flight is not None:
+            return webhook.flight[1]
+        head = next((delivery for delivery in webhook.deliveries if delivery.status == "pending"), None)
+        return None if head is None else max(now, head.due)
+
+    def _step(self, webhook: ModelWebhook, now: float) -> None:
+        if webhook.flight is None:
+            head = next(delivery for delivery in webhook.deliveries if delivery.status == "pending")
+            webhook.arrivals.append((head.event.number, head.attempts + 1))
+            webhook.flight = (head, now + webhook.takes_s, webhook.answer)
+            return
+        delivery, ended_at, answer = webhook.flight
+        webhook.flight = None
+        delivery.attempts += 1
+        if 200 <= answer < 300:
+            self._succeed(webhook, delivery)
+        else:
+            self._fail(webhook, delivery, ended_at)
+
+    def _succeed(self, webhook: ModelWebhook, delivery: ModelDelivery) -> None:
+        delivery.status = "succeeded"
+        webhook.failures = 0
+        self.balance -= PRICE
+
+    def _fail(self, webhook: ModelWebhook, delivery: ModelDelivery, ended_at: float) -> None:
+        if webhook.deleted or not webhook.active:  # withdrawn while the attempt was under way
+            delivery.status = "cancelled"
+            delivery.reason = "webhook_deleted" if webhook.deleted else "webhook_disabled"
+        elif delivery.attempts <= len(RETRY_AFTER_S):
+            delivery.due = ended_at + RETRY_AFTER_S[delivery.attempts - 1]
+        else:
+            delivery.status = "failed"
+            webhook.failures += 1
+            if webhook.failures == DISABLE_AT:
+                self._disable(webhook, "consecutive_failures")
+                self.mails += 1
+
+    # -- what people do
+
+    def submit(self, *events: ModelEvent) -> None:
+        """Accept events, in order."""
+        self.events += events
+        for event in events:
+            for webhook in self.webhooks.values():
+                if webhook.active and webhook.wants(event):
+                    webhook.deliveries.append(ModelDelivery(event))
+
+    def disable(self, webhook: ModelWebhook) -> None:
+        if webhook.active:
+            self._disable(webhook, "manual")
+
+    def enable(self, webhook: ModelWebhook) -> None:
+        webhook.active, webhook.disabled_reason, webhook.failures = True, None, 0
+
+    def delete(self, webhook: ModelWebhook) -> None:
+        webhook.active, webhook.deleted = False, True
+        self._cancel(webhook, "webhook_deleted")
+
+    def resend(self, webhook: ModelWebhook, delivery: ModelDelivery) -> None:
+        """Queue the delivery's event again, behind all that waits."""
+        webhook.deliveries.append(ModelDelivery(delivery.event))
+
+    def recover(self, webhook: ModelWebhook) -> int:
+        """Queue again, in order, every event that the webhook subscribes to, never got and does not wait for."""
+        had = {id(one.event) for one in webhook.deliveries if one.status in ("succeeded", "pending")}
+        missed = [event for event in self.events if webhook.wants(event) and id(event) not in had]
+        webhook.deliveries += [ModelDelivery(event) for event in missed]
+        return len(missed)
+
+    def crash(self) -> None:
+        """Cut off the attempts under way: they are made again, under the same numbers; back-offs go on."""
+        for webhook in self.webhooks.values():
+            if webhook.flight is not None:
+                delivery, _, _ = webhook.flight
+                webhook.flight = None
+                if webhook.deleted or not webhook.active:
+                    delivery.status = "cancelled"
+                    delivery.reason = "webhook_deleted" if webhook.deleted else "webhook_disabled"
+
+    def _disable(self, webhook: ModelWebhook, reason: str) -> None:
+        webhook.active, webhook.disabled_reason = False, reason
+        self._cancel(webhook, "webhook_disabled")
+
+    def _cancel(self, webhook: ModelWebhook, reason: str) -> None:
+        for delivery in webhook.deliveries:
+            in_flight = webhook.flight is not None and webhook.flight[0] is delivery
+            if delivery.status == "pending" and not in_flight:
+                delivery.status, delivery.reason = "cancelled", reason

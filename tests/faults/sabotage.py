@@ -1,0 +1,127 @@
+"""Crashes at named points, through the seams: one call of one of them raises, before or after the real thing."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from daemon.assembly import Seams
+from daemon.credit_gate import CreditGate
+from daemon.mail.result import SendResult
+from daemon.model import Mail
+from daemon.pause import Pause
+from daemon.store.reader import Reader
+from daemon.store.writer import Writer
+
+Result = TypeVar("Result")
+
+
+class Bug(Exception):
+    """What no code expects: a mistake in the program."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The `on_call`th call of a seam, counted from 1, raises: before the real call, or after it was done."""
+
+    seam: str
+    after: bool = False
+    on_call: int = 1
+
+    def __str__(self) -> str:
+        return f"{'after' if self.after else 'before'} {self.seam}, call {self.on_call}"
+
+
+@dataclass(slots=True)
+class Saboteur:
+    """Raises at its point, once. `on_strike` is called when it does."""
+
+    point: Point
+    on_strike: Callable[[], None]
+    armed: bool = False
+    struck: bool = False
+    calls: Counter[str] = field(default_factory=Counter)
+
+    async def pass_through(self, seam: str, call: Callable[[], Awaitable[Result]]) -> Result:
+        """Do the call, unless this is the point."""
+        strikes = self._strikes(seam)
+        if strikes and not self.point.after:
+            raise Bug(str(self.point))
+        result = await call()
+        if strikes:
+            raise Bug(str(self.point))
+        return result
+
+    def now(self, now_ms: int) -> int:
+        """Return the time, unless this is the point."""
+        if self._strikes("clock"):
+            raise Bug(str(self.point))
+        return now_ms
+
+    def _strikes(self, seam: str) -> bool:
+        if not self.armed:
+            return False
+        self.calls[seam] += 1
+        if self.struck or seam != self.point.seam or self.calls[seam] != self.point.on_call:
+            return False
+        self.struck = True
+        self.on_strike()
+        return True
+
+    def sabotaged(self, seams: Seams) -> Seams:
+        """Return the seams with this saboteur in each."""
+
+        async def write_hop(work: Callable[[], Result], /) -> Result:
+            return await self.pass_through("commit", lambda: seams.write_hop(work))
+
+        async def send_mail(mail: Mail) -> SendResult:
+            return await self.pass_through("send mail", lambda: seams.send_mail(mail))
+
+        return replace(
+            seams,
+            now_ms=lambda: self.now(seams.now_ms()),
+            write_hop=write_hop,
+            send_mail=send_mail,
+            make_transport=lambda: _Transport(self, seams.make_transport()),
+        )
+
+    def enter(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Stand between the actors and what they await: each query, each command, the credits, each pause."""
+        fetch, execute, execute_all = Reader.fetch, Writer.execute, Writer.execute_all
+        reserve, wait = CreditGate.reserve, Pause.wait
+
+        async def read(reader: Reader, query: Any, *args: Any, **kwargs: Any) -> Any:
+            return await self.pass_through(f"read {query.__name__}", lambda: fetch(reader, query, *args, **kwargs))
+
+        async def write(writer: Writer, command: Any, *args: Any) -> Any:
+            return await self.pass_through(type(command).__name__, lambda: execute(writer, command, *args))
+
+        async def write_all(writer: Writer, commands: Any) -> Any:
+            return await self.pass_through("AcceptEvents", lambda: execute_all(writer, commands))
+
+        async def reserve_credits(gate: CreditGate, *args: Any) -> None:
+            await self.pass_through("reserve credits", lambda: reserve(gate, *args))
+
+        async def pause(one: Pause, *args: Any) -> bool:
+            return await self.pass_through("pause", lambda: wait(one, *args))
+
+        monkeypatch.setattr(Reader, "fetch", read)
+        monkeypatch.setattr(Writer, "execute", write)
+        monkeypatch.setattr(Writer, "execute_all", write_all)
+        monkeypatch.setattr(CreditGate, "reserve", reserve_credits)
+        monkeypatch.setattr(Pause, "wait", pause)
+
+
+class _Transport(httpx.AsyncBaseTransport):
+    def __init__(self, saboteur: Saboteur, inner: httpx.AsyncBaseTransport) -> None:
+        self._saboteur = saboteur
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        return await self._saboteur.pass_through("send request", lambda: self._inner.handle_async_request(request))
+
+    async def aclose(self) -> None:
+        await self._saboteur.pass_through("close connection", self._inner.aclose)

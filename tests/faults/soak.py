@@ -1,0 +1,122 @@
+"""The long versions of the crash, overload and state machine suites, with a progress bar and a summary.
+
+    python -m tests.faults.soak [--kills 50] [--seconds 60] [--examples 500] [--seed N]
+
+Ends with 0 when every promise held. The seed is printed: give it again to repeat the plan.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr
+from functools import partial
+from os import devnull
+from pathlib import Path
+
+import trio
+from hypothesis import HealthCheck, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from tests.faults.checker import violations
+from tests.faults.kill_plan import KillPlan
+from tests.faults.kill_run import run_kills
+from tests.faults.overload_run import OverloadPlan, run_overload
+from tests.faults.state_machine import WebhooksMachine
+from tests.faults.test_overload import check_overload, figures
+
+Advance = Callable[[], None]
+
+
+def soak_kills(directory: Path, kills: int, chosen_seed: int, advance: Advance) -> str:
+    """Kill again and again; return the figures. Raises AssertionError with the first violations."""
+    with _quiet():
+        run = trio.run(partial(run_kills, directory, KillPlan(chosen_seed, kills), advance))
+    found = violations(run.evidence)
+    assert not found, found[:10]
+    ends = Counter(delivery.status for delivery in run.evidence.deliveries)
+    return (
+        f"{kills} kills, {len(run.evidence.receipts)} events acknowledged, {len(run.evidence.deliveries)} deliveries "
+        f"checked ({ends['succeeded']} succeeded, {ends['failed']} failed, {ends['cancelled']} cancelled), "
+        f"{len(run.evidence.arrivals)} attempts, {len(run.evidence.mails)} mails, {run.ledger.enablings} enablings, "
+        f"{len(run.ledger.by_hand)} webhooks changed at will: nothing lost, nothing repeated wrongly"
+    )
+
+
+def soak_overload(directory: Path, seconds: int, advance: Advance) -> str:
+    """Overload a daemon; return the figures."""
+    with _quiet():
+        run = trio.run(run_overload, directory, OverloadPlan(seconds))
+    check_overload(run)
+    advance()
+    return figures(run)
+
+
+def soak_state_machine(examples: int, chosen_seed: int, advance: Advance) -> str:
+    """Compare the daemon with the model of SPEC in random sequences; return the figures."""
+
+    class CountedMachine(WebhooksMachine):
+        def teardown(self) -> None:
+            super().teardown()
+            advance()
+
+    long = settings(
+        max_examples=examples,
+        stateful_step_count=60,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(seed(chosen_seed)(CountedMachine), settings=long)
+    return f"{examples} sequences of up to 60 steps did as the model of SPEC does"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what the daemons log off the screen."""
+    with Path(devnull).open("w") as nowhere, redirect_stderr(nowhere):
+        yield
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    """Make a directory for a run; it stays when the run fails, for whoever looks into it."""
+    directory = Path(tempfile.mkdtemp(prefix="kakiyo-soak-"))
+    yield directory
+    shutil.rmtree(directory)
+
+
+def main() -> int:
+    """Run all suites; return the exit code."""
+    options = _options()
+    console = Console()
+    console.print(f"seed {options.seed}")
+    columns = (TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress, _directory() as kills, _directory() as overload:
+        suites: list[tuple[str, int, Callable[[Advance], str]]] = [
+            ("kills", options.kills, partial(soak_kills, kills, options.kills, options.seed)),
+            ("overload", 1, partial(soak_overload, overload, options.seconds)),
+            ("state machine", options.examples, partial(soak_state_machine, options.examples, options.seed)),
+        ]
+        for name, total, run in suites:
+            task = progress.add_task(name, total=total)
+            console.print(f"[green]ok[/] {name}: {run(partial(progress.advance, task))}", highlight=False)
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="soak", description="Break every promise for a while, and see them hold.")
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seconds", type=int, default=60, help="how long the overload lasts")
+    parser.add_argument("--examples", type=int, default=500, help="how many random sequences")
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""Random sequences of all that can happen to webhooks, done to the real actors and to a model of SPEC alike."""
+
+import shutil
+import tempfile
+from contextlib import AbstractAsyncContextManager
+from functools import cache
+from pathlib import Path
+
+import httpx
+import orjson
+import trio
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from daemon.lifecycle import WebhookEdit
+from daemon.model import Team, Webhook
+from daemon.store import queries
+from daemon.store.database import open_database
+from tests.faults.guest import Guest
+from tests.faults.model_of_spec import Model, ModelEvent, ModelWebhook
+from tests.support.daemon import House, VirtualWallClock, running
+
+TYPES = ("linkedin.message.sent", "linkedin.message.received")
+SUBSCRIPTIONS = st.sampled_from([("*",), (TYPES[0],), (TYPES[1],)])
+NAMES = st.sampled_from(["a", "b", "c"])
+# No sum of these is a back-off: nothing ever happens at the very moment at which somebody does something.
+WAITS_S = st.sampled_from([0.3137, 0.3137, 1.3771, 2.9113, 8.6393, 71.0519])
+BEHAVIOURS = st.tuples(st.sampled_from([200, 500, 404, 302, 204]), st.sampled_from([0.7019, 0, 0]))
+DATABASE = "test.db"
+
+
+@cache
+def empty_database() -> bytes:
+    """Return a database as a first start makes it: making it takes as long as a hundred steps."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / DATABASE
+        open_database(path).close()
+        return path.read_bytes()
+
+
+class WebhooksMachine(RuleBasedStateMachine):
+    """Three webhooks of one team."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp())
+        (self.directory / DATABASE).write_bytes(empty_database())
+        self.model = Model()
+        self.webhooks: dict[str, Webhook] = {}
+        self.arrivals: dict[str, list[tuple[int, int]]] = {}
+        self.mails = 0
+        self.guest = Guest()
+        self.guest.__enter__()
+
+    # -- the daemon
+
+    async def _start(self) -> None:
+        if not hasattr(self, "clock"):
+            self.clock = VirtualWallClock()
+        transport = httpx.MockTransport(self._receive)
+        self.life: AbstractAsyncContextManager[House] = running(
+            self.directory, clock=self.clock, transport=lambda: transport
+        )
+        self.house = await self.life.__aenter__()
+
+    async def _crash(self) -> None:
+        self.mails += len(self.house.mails)
+        await self.life.__aexit__(None, None, None)
+
+    async def _receive(self, request: httpx.Request) -> httpx.Response:
+        webhook = self.model.webhooks[request.url.host]
+        number = orjson.loads(await request.aread())["data"]["n"]
+        self.arrivals[webhook.name].append((number, int(request.headers["x-kakiyo-attempt"])))
+        answer = webhook.answer
+        await trio.sleep(webhook.takes_s)
+        return httpx.Response(answer)
+
+    @initialize(
+        events=st.tuples(SUBSCRIPTIONS, SUBSCRIPTIONS, SUBSCRIPTIONS),
+        behaviours=st.tuples(BEHAVIOURS, BEHAVIOURS, BEHAVIOURS),
+    )
+    def begin(self, events: tuple[tuple[str, ...], ...], behaviours: tuple[tuple[int, float], ...]) -> None:
+        self.guest.run(self._start)
+        self.team: Team = self.guest.run(self.house.team)
+        for name, subscribed, (answer, takes_s) in zip("abc", events, behaviours, strict=True):
+            self.webhooks[name] = self.guest.run(self.house.webhook, self.team, f"https://{name}/hook", *subscribed)
+            self.model.webhooks[name] = ModelWebhook(name, subscribed, answer, takes_s)
+            self.arrivals[name] = []
+
+    # -- what happens
+
+    @rule(event_type=st.sampled_from(TYPES), count=st.integers(1, 3))
+    def submit(self, event_type: str, count: int) -> None:
+        first = len(self.model.events)
+        events = [ModelEvent(number, event_type) for number in range(first, first + count)]
+        self.model.submit(*events)
+        submit = self.house.submit
+        self.guest.run(lambda: submit(self.team, *(event.number for event in events), event=event_type))
+
+    @rule(event_type=st.sampled_from(TYPES), count=st.integers(1, 5), seconds=WAITS_S)
+    def submit_and_wait(self, event_type: str, count: int, seconds: float) -> None:
+        self.submit(event_type, count)
+        self.wait(seconds)
+
+    @rule(name=NAMES, behaviour=BEHAVIOURS)
+    def receiver_changes(self, name: str, behaviour: tuple[int, float]) -> None:
+        self.model.webhooks[name].answer, self.model.webhooks[name].takes_s = behaviour
+
+    @rule(seconds=WAITS_S)
+    def wait(self, seconds: float) -> None:
+        self.guest.sleep(seconds)
+        self.model.advance(self.model.now + seconds)
+
+    @rule(name=NAMES, events=SUBSCRIPTIONS)
+    def edit(self, name: str, events: tuple[str, ...]) -> None:
+        if self._change(name, WebhookEdit(events=events)):
+            self.model.webhooks[name].events = events
+
+    @rule(name=NAMES)
+    def disable(self, name: str) -> None:
+        if self._change(name, WebhookEdit(active=False)):
+            self.model.disable(self.model.webhooks[name])
+
+    @rule(name=NAMES)
+    def enable(self, name: str) -> None:
+        if self._change(name, WebhookEdit(active=True)):
+            self.model.enable(self.model.webhooks[name])
+
+    @precondition(lambda self: len(self.model.events) > 4)
+    @rule(name=NAMES)
+    def delete(self, name: str) -> None:
+        deleted = self.guest.run(self.house.daemon.registry.delete_webhook, self.webhooks[name].id)
+        assert deleted == (not self.model.webhooks[name].deleted)
+        if deleted:
+            self.model.delete(self.model.webhooks[name])
+
+    @rule(name=NAMES, data=st.data())
+    def resend(self, name: str, data: st.DataObject) -> None:
+        webhook = self.model.webhooks[name]
+        if webhook.active and webhook.deliveries:
+            place = data.draw(st.integers(0, len(webhook.deliveries) - 1))
+            chosen = self.guest.run(self.house.deliveries, self.webhooks[name])[place]
+            assert self.guest.run(self.house.daemon.registry.resend, chosen.id)
+            self.model.resend(webhook, webhook.deliveries[place])
+
+    @rule(name=NAMES)
+    def recover(self, name: str) -> None:
+        webhook = self.model.webhooks[name]
+        if webhook.active:
+            queued = self.guest.run(self.house.daemon.registry.recover, self.webhooks[name].id, 0)
+            assert queued == self.model.recover(webhook)
+
+    @rule()
+    def crash_and_restart(self) -> None:
+        self.guest.run(self._crash)
+        self.model.crash()
+        self.guest.run(self._start)
+
+    def _change(self, name: str, edit: WebhookEdit) -> bool:
+        changed = self.guest.run(self.house.daemon.registry.change_webhook, self.webhooks[name].id, edit)
+        assert (changed is None) == self.model.webhooks[name].deleted
+        return changed is not None
+
+    # -- both say the same
+
+    @invariant()
+    def the_daemon_is_as_the_model_says(self) -> None:
+        if not self.webhooks:
+            return
+        self.model.advance(self.model.now)
+        for name, expected in self.model.webhooks.items():
+            assert self.arrivals[name] == expected.arrivals
+            found = self.guest.run(self.house.deliveries, self.webhooks[name])
+            assert [
+                (one.status.value, one.attempts_made, one.cancel_reason and one.cancel_reason.value) for one in found
+            ] == [(one.status, one.attempts, one.reason) for one in expected.deliveries]
+            if not expected.deleted:
+                self._compare_webhook(self.webhooks[name], expected)
+        assert self.guest.run(self.house.balance, self.team) == self.model.balance
+        assert self.mails + len(self.house.mails) == self.model.mails
+
+    def _compare_webhook(self, webhook: Webhook, expected: ModelWebhook) -> None:
+        shown = self.guest.run(self.house.daemon.reader.fetch, queries.get_webhook, webhook.id)
+        assert shown is not None
+        assert (shown.active, shown.consecutive_failures, shown.events, shown.disabled_reason) == (
+            expected.active,
+            expected.failures,
+            expected.events,
+            expected.disabled_reason,
+        )
+
+    def teardown(self) -> None:
+        if self.webhooks:
+            self.guest.run(self._crash)
+        self.guest.__exit__(None, None, None)
+        shutil.rmtree(self.directory)

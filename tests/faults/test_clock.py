@@ -1,0 +1,157 @@
+"""The wall clock jumps by a day: waits go by Trio's clock, what is stored and shown goes by the wall clock."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from daemon.assembly import Seams
+from daemon.mail.result import SendResult
+from daemon.model import Mail
+from daemon.submission import Idempotency, NewEvent, Submission
+from tests.support.daemon import EPOCH_MS, FakeReceiver, House, VirtualWallClock, make_settings, running, statuses
+
+URL = "https://a.example/hook"
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
+JUMPS = pytest.mark.parametrize("jump_ms", [DAY_MS, -DAY_MS], ids=["forward", "backward"])
+
+
+@pytest.mark.fault(
+    "The wall clock jumps a day forward or backward during a back-off",
+    "Retries come after 1, 2 and 4 s all the same: neither early nor never",
+)
+@JUMPS
+async def test_a_jump_during_a_back_off_moves_no_retry(jump_ms: int, tmp_path: Path, autojump_clock: MockClock) -> None:
+    receiver = FakeReceiver({URL: statuses(500)})
+    async with running(tmp_path, receiver) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, URL)
+        await house.submit(team, 1, 2)
+        for _ in range(14):
+            await trio.sleep(1.03)
+            house.clock.offset_ms += jump_ms
+        await trio.sleep(1)
+        expected = [0, 1, 3, 7, 7, 8, 10, 14]
+        assert [arrival.at for arrival in receiver.arrivals] == pytest.approx(expected, abs=0.01)
+        assert await house.statuses(webhook) == ["failed", "failed"]
+
+
+@pytest.mark.fault(
+    "The wall clock is set back by a day while the daemon is down",
+    "A back-off lasts no longer than it was to last at all",
+)
+async def test_a_clock_set_back_between_two_lives_makes_no_back_off_hang(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    clock = VirtualWallClock()
+    receiver = FakeReceiver({URL: statuses(500, 500, 200)})
+    async with running(tmp_path, receiver, clock) as house:
+        team = await house.team()
+        await house.webhook(team, URL)
+        await house.submit(team, 1)
+        await trio.sleep(1.5)  # 0.5 s into the back-off of 2 s
+    clock.offset_ms -= DAY_MS
+    async with running(tmp_path, receiver, clock):
+        await trio.sleep(10)
+    assert [arrival.at for arrival in receiver.arrivals] == pytest.approx([0, 1, 3.5], abs=0.01)
+
+
+@pytest.mark.fault(
+    "The wall clock jumps a day forward while the daemon is down",
+    "A back-off that is over by the wall clock is not waited for; attempts keep their numbers",
+)
+async def test_a_clock_set_forward_between_two_lives_ends_the_back_off(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    clock = VirtualWallClock()
+    receiver = FakeReceiver({URL: statuses(500, 200)})
+    async with running(tmp_path, receiver, clock) as house:
+        team = await house.team()
+        await house.webhook(team, URL)
+        await house.submit(team, 1)
+        await trio.sleep(0.5)
+    clock.offset_ms += DAY_MS
+    async with running(tmp_path, receiver, clock):
+        await trio.sleep(10)
+    assert [arrival.at for arrival in receiver.arrivals] == pytest.approx([0, 0.5], abs=0.01)
+    assert [arrival.attempt for arrival in receiver.arrivals] == [1, 2]
+
+
+@pytest.mark.fault(
+    "The wall clock jumps a day forward or backward while a mail waits to be tried again",
+    "The mail is sent within a minute or two, once",
+)
+@JUMPS
+async def test_a_jump_makes_no_mail_hang(jump_ms: int, tmp_path: Path, autojump_clock: MockClock) -> None:
+    sent: list[float] = []
+
+    async def refuse_twice(mail: Mail) -> SendResult:
+        await trio.lowlevel.checkpoint()
+        sent.append(trio.current_time())
+        refused = len(sent) <= 2
+        return SendResult(deferred=mail.recipients, error="busy") if refused else SendResult(taken=mail.recipients)
+
+    def refusing(seams: Seams) -> Seams:
+        return replace(seams, send_mail=refuse_twice)
+
+    settings = make_settings(tmp_path, delivery={"retry_delays_s": [0.01], "disable_after": 1})
+    async with running(tmp_path, FakeReceiver({URL: statuses(500)}), settings=settings, adapt=refusing) as house:
+        team = await house.team()
+        await house.webhook(team, URL)
+        await house.submit(team, 1)
+        await trio.sleep(1)
+        for _ in range(2):
+            house.clock.offset_ms += jump_ms
+            await trio.sleep(61)
+        await trio.sleep(1000)
+    assert len(sent) == 3
+    assert sent[-1] - sent[0] < 130
+
+
+async def submit_once(house: House, team_id: str) -> str:
+    event = NewEvent(team_id, "linkedin.message.sent", EPOCH_MS, b'{"data":{"n":1}}')
+    (receipt,) = await house.daemon.router.submit(Submission((event,), Idempotency("operator", "key", b"same")))
+    return receipt.event_id
+
+
+@pytest.mark.fault(
+    "The wall clock jumps between two submissions with the same idempotency key",
+    "Within 24 h of the wall clock, and whenever it was set back, the first receipt; later a new event",
+)
+async def test_an_idempotency_key_holds_for_24_hours_of_the_wall_clock(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        first = await submit_once(house, team.id)
+        house.clock.offset_ms -= DAY_MS
+        assert await submit_once(house, team.id) == first
+        house.clock.offset_ms += DAY_MS + 23 * HOUR_MS
+        assert await submit_once(house, team.id) == first
+        house.clock.offset_ms += 2 * HOUR_MS
+        assert await submit_once(house, team.id) != first
+
+
+@pytest.mark.fault(
+    "The wall clock jumps to and fro while events are submitted",
+    "Ids stay unique, order stays, and webhook-timestamp shows the wall clock",
+)
+async def test_ids_and_order_survive_jumps_and_timestamps_follow_them(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        await house.webhook(team, URL)
+        ids, shown = [], []
+        for number, jump_ms in enumerate([0, DAY_MS, -DAY_MS, -DAY_MS, DAY_MS, 0]):
+            house.clock.offset_ms += jump_ms
+            ids += await house.submit(team, number, number)
+            await trio.sleep(1)
+            shown += [(house.clock() - 1000) // 1000] * 2
+        assert len(set(ids)) == len(ids) == 12
+        assert [arrival.number for arrival in house.receiver.arrivals] == [number for number in range(6) for _ in "ab"]
+        assert len({arrival.delivery_id for arrival in house.receiver.arrivals}) == 12
+        assert [int(arrival.headers["webhook-timestamp"]) for arrival in house.receiver.arrivals] == shown

@@ -1,0 +1,84 @@
+"""Sequences of submitting, failing, editing, disabling, crashing …: the daemon does as a model of SPEC does.
+
+First those that are known to be delicate, step by step; then random ones.
+"""
+
+from collections.abc import Sequence
+from contextlib import closing
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.faults.state_machine import TYPES, WebhooksMachine
+
+EXAMPLES = 15
+STEPS = 25
+
+Step = tuple[str, *tuple[object, ...]]
+SUBMIT: Step = ("submit", TYPES[0], 2)
+SLOW_FAILURE: Step = ("receiver_changes", "a", (500, 0.7019))
+FAILURE: Step = ("receiver_changes", "a", (500, 0))
+SLOW_SUCCESS: Step = ("receiver_changes", "a", (200, 0.7019))
+SHORT: Step = ("wait", 0.3137)
+LONG: Step = ("wait", 71.0519)
+
+SCENARIOS: dict[str, Sequence[Step]] = {
+    "disabled while an attempt is under way that fails": (SLOW_FAILURE, SUBMIT, ("disable", "a"), LONG),
+    "deleted while an attempt is under way that fails": (SLOW_FAILURE, SUBMIT, ("delete", "a"), LONG),
+    "disabled while an attempt is under way that succeeds": (SLOW_SUCCESS, SUBMIT, ("disable", "a"), LONG),
+    "disabled and enabled while an attempt is under way": (
+        *(SLOW_FAILURE, SUBMIT, ("disable", "a"), ("enable", "a"), LONG),
+    ),
+    "disabled during a back-off": (FAILURE, SUBMIT, SHORT, ("disable", "a"), LONG),
+    "a crash while an attempt is under way": (SLOW_FAILURE, SUBMIT, SHORT, ("crash_and_restart",), LONG),
+    "a crash during each back-off": (
+        *(FAILURE, SUBMIT, SHORT, ("crash_and_restart",), ("wait", 1.3771), ("crash_and_restart",)),
+        *(("wait", 2.9113), ("crash_and_restart",), LONG),
+    ),
+    "a crash after disabling, with an attempt under way": (
+        *(SLOW_FAILURE, SUBMIT, ("disable", "a"), ("crash_and_restart",), LONG),
+    ),
+    "disabled by its failures, then enabled and recovered": (
+        *(FAILURE, SUBMIT, SUBMIT, SUBMIT, LONG, ("enable", "a"), SLOW_SUCCESS, ("recover", "a"), LONG),
+    ),
+    "a success between failures": (
+        *(FAILURE, SUBMIT, LONG, ("receiver_changes", "a", (200, 0)), SUBMIT, LONG, FAILURE, SUBMIT, LONG),
+    ),
+    "a change of subscriptions with deliveries waiting": (
+        *(SLOW_SUCCESS, SUBMIT, ("edit", "a", (TYPES[1],)), SUBMIT, ("submit", TYPES[1], 1), LONG),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_delicate_sequence_does_what_the_model_of_spec_does(name: str) -> None:
+    with closing(_Played()) as machine:
+        machine.begin((("*",),) * 3, ((200, 0),) * 3)
+        for method, *arguments in SCENARIOS[name]:
+            getattr(machine, method)(*arguments)
+            machine.the_daemon_is_as_the_model_says()
+
+
+class _Played(WebhooksMachine):
+    def close(self) -> None:
+        self.teardown()
+
+
+@pytest.mark.fault(
+    "Random sequences of submit, fail, succeed, edit, disable, enable, delete, resend, recover and crash",
+    "Deliveries, attempts, order, counters, credits and mails are at every step as a model of SPEC says",
+)
+def test_random_sequences_do_what_the_model_of_spec_does() -> None:
+    run_state_machine_as_test(
+        WebhooksMachine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            phases=(Phase.generate,),  # what it finds is shown as it is: shrinking it takes minutes
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
