@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.lifecycle import Verdict
 from daemon.metrics import Metrics
 from daemon.model import Attempt, CancelReason, DeliveryStatus, DisabledReason, OutcomeKind, Webhook, Work
-from daemon.store.commands import Recorded
+from daemon.store.commands import Cancelled, Recorded
+
+_LINES_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class DeliveryLog:
         self.metrics.attempts[OutcomeKind.INTERRUPTED].inc()
         self.log.info("attempt_ended", **self._fields(webhook, work, attempt), retryInMs=None)
 
-    def webhook_disabled(self, webhook: Webhook, recorded: Recorded, mail_id: str) -> None:
+    async def webhook_disabled(self, webhook: Webhook, recorded: Recorded, mail_id: str) -> None:
         """Tell of a webhook that its failure counter disabled, and of what followed from it."""
         self.metrics.webhooks_disabled.inc()
         owner = {"webhookId": webhook.id, "teamId": webhook.team_id}
@@ -42,19 +45,23 @@ class DeliveryLog:
             **owner,
             reason=DisabledReason.CONSECUTIVE_FAILURES,
             consecutiveFailures=webhook.consecutive_failures,
-            cancelled=recorded.cancelled,
+            cancelled=recorded.cancelled.count,
         )
-        self.metrics.deliveries[DeliveryStatus.CANCELLED].inc(recorded.cancelled)
         if recorded.mail_queued:
             self.log.info("mail_queued", mailId=mail_id, **owner)
+        await self.cancelled(webhook, recorded.cancelled, CancelReason.WEBHOOK_DISABLED)
 
-    def cancelled(self, webhook: Webhook, count: int, reason: CancelReason) -> None:
-        """Tell of deliveries that were cancelled all at once."""
-        if count:
-            self.metrics.deliveries[DeliveryStatus.CANCELLED].inc(count)
-            self.log.info(
-                "deliveries_cancelled", webhookId=webhook.id, teamId=webhook.team_id, count=count, reason=reason
-            )
+    async def cancelled(self, webhook: Webhook, cancelled: Cancelled, reason: CancelReason) -> None:
+        """Tell of deliveries that were cancelled all at once: of the first ones one by one, then how many in all."""
+        if not cancelled.count:
+            return
+        self.metrics.deliveries[DeliveryStatus.CANCELLED].inc(cancelled.count)
+        log = self.log.bind(webhookId=webhook.id, teamId=webhook.team_id, reason=reason)
+        for place, one in enumerate(cancelled.first):
+            log.info("delivery_cancelled", deliveryId=one.delivery_id, eventId=one.event_id, eventType=one.event_type)
+            if place % _LINES_AT_ONCE == _LINES_AT_ONCE - 1:
+                await trio.lowlevel.checkpoint()
+        log.info("deliveries_cancelled", count=cancelled.count)
 
     def waiting_for_credits(self, webhook: Webhook, work: Work) -> None:
         """Tell that a delivery, and those behind it, wait until the team has credits."""

@@ -189,9 +189,9 @@ class Endpoint:
         parts.log.attempt_ended(self._webhook, work, attempt, verdict)
         if verdict.disable:
             parts.on_change(self._webhook)
-            parts.log.webhook_disabled(self._webhook, recorded, command.mail_id)
-        if recorded.mail_queued:
-            parts.on_mail()
+            if recorded.mail_queued:
+                parts.on_mail()
+            await parts.log.webhook_disabled(self._webhook, recorded, command.mail_id)
         return verdict
 
     def _record(self, work: Work, attempt: Attempt, verdict: Verdict, now: int) -> RecordAttempt:
@@ -247,8 +247,8 @@ class Endpoint:
         self._webhook = webhook
         self._parts.on_change(webhook)
         if reason:
-            self._parts.log.cancelled(webhook, cancelled, reason)
             self._drop_current()
+            await self._parts.log.cancelled(webhook, cancelled, reason)
         return webhook
 
     def _drop_current(self) -> None:
@@ -264,5 +264,5 @@ class Endpoint:
             if (reason := withdrawal(self._webhook)) is None:
                 return
             cancel = CancelPending(self._webhook.id, reason, self._parts.now_ms())
-            count = await persist(partial(self._parts.writer.execute, cancel), self._parts.log.log)
-        self._parts.log.cancelled(self._webhook, count, reason)
+            cancelled = await persist(partial(self._parts.writer.execute, cancel), self._parts.log.log)
+        await self._parts.log.cancelled(self._webhook, cancelled, reason)

@@ -7,7 +7,16 @@ from sqlalchemy.exc import IntegrityError
 
 from daemon.errors import AlreadyExists
 from daemon.model import Team
-from daemon.store.commands import AddKey, CancelPending, CreateTeam, CreateWebhook, RevokeKey, SaveTeam, SaveWebhook
+from daemon.store.commands import (
+    AddKey,
+    Cancelled,
+    CancelPending,
+    CreateTeam,
+    CreateWebhook,
+    RevokeKey,
+    SaveTeam,
+    SaveWebhook,
+)
 from daemon.store.disabling import cancel_pending
 from daemon.store.rows import team, team_row, to_json, webhook_row
 from daemon.store.schema import api_keys, teams, webhooks
@@ -77,19 +86,21 @@ def create_webhooks(connection: Connection, commands: Sequence[CreateWebhook], _
     return [None] * len(commands)
 
 
-def save_webhooks(connection: Connection, commands: Sequence[SaveWebhook], _sequences: Sequences) -> list[int]:
+def save_webhooks(connection: Connection, commands: Sequence[SaveWebhook], _sequences: Sequences) -> list[Cancelled]:
     """Replace webhooks, and cancel what they shall not get any more."""
     return [_save_webhook(connection, command) for command in commands]
 
 
-def _save_webhook(connection: Connection, command: SaveWebhook) -> int:
+def _save_webhook(connection: Connection, command: SaveWebhook) -> Cancelled:
     row = webhook_row(command.webhook)
     connection.execute(update(webhooks).where(webhooks.c.id == command.webhook.id).values(**row))
     if command.withdraw is None:
-        return 0
+        return Cancelled()
     return cancel_pending(connection, command.webhook.id, command.withdraw, command.now, command.in_flight_seq)
 
 
-def cancel_all_pending(connection: Connection, commands: Sequence[CancelPending], _sequences: Sequences) -> list[int]:
+def cancel_all_pending(
+    connection: Connection, commands: Sequence[CancelPending], _sequences: Sequences
+) -> list[Cancelled]:
     """Cancel the pending deliveries of webhooks that get none any more."""
     return [cancel_pending(connection, command.webhook_id, command.reason, command.now) for command in commands]

@@ -21,10 +21,27 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """How many other deliveries were cancelled, and whether a mail was queued."""
+class CancelledDelivery:
+    """Which delivery was cancelled."""
 
-    cancelled: int = 0
+    delivery_id: str
+    event_id: str
+    event_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """How many deliveries were cancelled together; the first of them by name, in order, never too many to log."""
+
+    count: int = 0
+    first: tuple[CancelledDelivery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What other deliveries were cancelled, and whether a mail was queued."""
+
+    cancelled: Cancelled = Cancelled()
     mail_queued: bool = False
 
 
@@ -87,10 +104,10 @@ class CreateWebhook(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class SaveWebhook(Command[int]):
+class SaveWebhook(Command[Cancelled]):
     """Replace a webhook's row; with `withdraw`, cancel its pending deliveries but the one in flight.
 
-    Answers how many deliveries were cancelled.
+    Answers what was cancelled.
     """
 
     webhook: Webhook
@@ -100,8 +117,8 @@ class SaveWebhook(Command[int]):
 
 
 @dataclass(frozen=True, slots=True)
-class CancelPending(Command[int]):
-    """Cancel the pending deliveries of a webhook that gets none any more. Answers how many."""
+class CancelPending(Command[Cancelled]):
+    """Cancel the pending deliveries of a webhook that gets none any more. Answers what was cancelled."""
 
     webhook_id: str
     reason: CancelReason

@@ -43,6 +43,24 @@ async def test_each_attempt_and_each_final_state_has_a_line_with_its_ids(
             assert all({"outcome", "status", "durationMs"} <= line.keys() for line in lines)
 
 
+async def test_each_delivery_that_is_cancelled_unsent_has_a_line_with_its_ids(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path, FakeReceiver({BAD: statuses(500)})) as house:
+        team = await house.team()
+        by_failures, by_hand = await house.webhook(team, BAD), await house.webhook(team, BAD)
+        await house.submit(team, *range(1_500))
+        await house.change(by_hand, active=False)
+        await trio.sleep(60)
+        for webhook in (by_failures, by_hand):
+            told = [line for line in house.log_lines("delivery_cancelled") if line["webhookId"] == webhook.id]
+            cancelled = [one for one in await house.deliveries(webhook) if one.attempts_made == 0]
+            pairs = [(line["deliveryId"], line["eventId"]) for line in told if "outcome" not in line]
+            assert pairs == [(one.id, one.event_id) for one in cancelled[:1_000]]
+            [summary] = [line for line in house.log_lines("deliveries_cancelled") if line["webhookId"] == webhook.id]
+            assert summary["count"] == len(cancelled) > 1_400
+
+
 async def test_each_disabling_has_a_line_with_its_reason(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with running(tmp_path, FakeReceiver({BAD: statuses(500)})) as house:
         team = await house.team()
