@@ -2,11 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 from quart import Request, Response
-from quart.globals import request_ctx
+from quart import request as current_request
 from quart_trio import QuartTrio
 from werkzeug.routing import BaseConverter
 
@@ -71,7 +71,8 @@ def bind(route: Route, handles: Handles, take_token: TakeToken, aside: Hop) -> V
     """Return the view of a route: it checks the key, reads query and body, and turns the answer into a response."""
 
     async def view(**path: str) -> Response:
-        request = request_ctx.request
+        # The request behind Quart's proxy, which would be looked up anew at each use.
+        request: Request = cast(Any, current_request)._get_current_object()
         principal = authenticate(handles, request, route.access)
         if principal is not ANYBODY and (wait_s := take_token(principal)) is not None:
             raise rate_limited(wait_s)
