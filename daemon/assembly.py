@@ -113,6 +113,7 @@ async def assemble(
         policy=settings.delivery.policy,
         timeout_s=settings.delivery.timeout_s,
         idle_s=settings.delivery.idle_actor_s,
+        idle_connection_s=settings.delivery.idle_connection_s,
         price=settings.credits.per_delivery,
         now_ms=seams.now_ms,
         new_id=new_id,

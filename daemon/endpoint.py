@@ -42,6 +42,7 @@ class EndpointParts:
     policy: Policy
     timeout_s: float
     idle_s: float
+    idle_connection_s: float
     price: int
     now_ms: NowMs
     new_id: Callable[[str], str]
@@ -83,11 +84,19 @@ class Endpoint:
             work = await self._queue.next()
             if work is not None:
                 await self._carry_out(work)
-            elif not await self._pause.wait(self._parts.idle_s, self._mailbox.wait_for_work):
+            elif not await self._rest():
                 async with self._transition:
                     if self._mailbox.empty:
                         retire()
                         return
+
+    async def _rest(self) -> bool:
+        """Wait for work up to `idle_s`, at first with the connection kept; return whether there may be some."""
+        kept_s = min(self._parts.idle_connection_s, self._parts.idle_s)
+        if await self._pause.wait(kept_s, self._mailbox.wait_for_work):
+            return True
+        await self._transport.aclose()
+        return await self._pause.wait(self._parts.idle_s - kept_s, self._mailbox.wait_for_work)
 
     async def _read_pending(self, limit: int) -> Sequence[Work]:
         read = partial(self._parts.reader.fetch, daemon_queries.pending_work, self._webhook.id, limit)

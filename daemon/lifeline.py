@@ -37,10 +37,6 @@ class Lifeline:
         """Say STATUS=: one line for `systemctl status`."""
         await self._send(*_status(text))
 
-    async def extend_timeout(self, seconds: float) -> None:
-        """Say EXTEND_TIMEOUT_USEC=: the start or stop at hand needs up to this many seconds from now."""
-        await self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}")
-
     async def beat(self) -> None:
         """Say WATCHDOG=1: the event loop turns."""
         await self._send("WATCHDOG=1")

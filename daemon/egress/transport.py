@@ -62,13 +62,8 @@ class EndpointTransport(httpx.AsyncBaseTransport):
             raise
         return self._response(wire, origin, reply, sent_all)
 
-    def close_if_idle(self) -> None:
-        """Close the kept connection when its idle time is over."""
-        if self._idle is not None and trio.current_time() >= self._idle.until:
-            self._close_idle()
-
     async def aclose(self) -> None:
-        """Close the kept connection."""
+        """Close the kept connection; a later request opens another."""
         self._close_idle()
 
     def _close_idle(self) -> None:

@@ -206,3 +206,22 @@ async def test_an_actor_with_nothing_to_do_ends_and_starts_again_on_demand(
         await trio.sleep(1)
         assert (alive, idle) == (1, 0)
         assert [arrival.number for arrival in receiver.arrivals] == [1, 2]
+
+
+async def test_an_unused_connection_is_closed_before_its_actor_ends(tmp_path: Path, autojump_clock: MockClock) -> None:
+    class Kept(httpx.MockTransport):
+        async def aclose(self) -> None:
+            closings.append(trio.current_time() - receiver.arrivals[0].at - started)
+
+    receiver, started, closings = FakeReceiver(), trio.current_time(), list[float]()
+    async with running(tmp_path, receiver, transport=lambda: Kept(receiver.handle)) as house:
+        team = await house.team()
+        await house.webhook(team, A)
+        await house.submit(team, 1)
+        await trio.sleep(40)
+        assert closings == pytest.approx([30], abs=1e-6)
+        assert house.daemon.fleet.alive == 1
+        await house.submit(team, 2)
+        await trio.sleep(100)
+        assert [arrival.number for arrival in receiver.arrivals] == [1, 2]
+        assert closings == pytest.approx([30, 70, 100], abs=1e-6)

@@ -122,18 +122,13 @@ async def test_an_idle_connection_carries_nothing_after_its_time(
         assert connections_of(receiver.requests) == [0, 0, 1]
 
 
-async def test_an_idle_connection_can_be_closed_when_its_time_is_over(
-    make_transport: MakeTransport, mock_clock: MockClock
-) -> None:
-    transport = make_transport(idle_s=30)
+async def test_a_closed_transport_opens_another_connection_for_a_later_request(transport: EndpointTransport) -> None:
     async with open_receiver() as receiver:
         await post(transport, receiver.url)
-        transport.close_if_idle()
-        await post(transport, receiver.url)
-        assert receiver.connections == 1
-        mock_clock.jump(30)
-        transport.close_if_idle()
+        await transport.aclose()
         await receiver.disconnected()
+        await post(transport, receiver.url)
+        assert receiver.connections == 2
 
 
 async def test_the_receivers_own_keep_alive_time_is_respected(
