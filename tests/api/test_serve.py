@@ -1,7 +1,7 @@
 """The accept loop's promises, over real sockets."""
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 import pytest
@@ -13,6 +13,7 @@ from tests.support.api_server import Served, exchange, read_to_end, serving
 HELLO = b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n"
 HELD = b"GET /held HTTP/1.1\r\nhost: x\r\n\r\n"
 LARGE = b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n"
+LONG_POST = b"POST /hello HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000000\r\n\r\n"
 UPGRADE = (
     b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
     b"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -61,6 +62,12 @@ class ScriptedApp:
 async def say_hello(served: Served) -> tuple[int, bytes]:
     async with await served.connect() as stream:
         return await exchange(stream, HELLO)
+
+
+async def send_for_ever(stream: trio.SocketStream, head: bytes) -> NoReturn:
+    await stream.send_all(head)
+    while True:
+        await stream.send_all(bytes(64 * 1024))
 
 
 @pytest.mark.parametrize(
@@ -249,3 +256,47 @@ async def test_an_answer_can_be_read_though_the_client_is_still_sending_what_nob
         with trio.fail_after(5):
             await stream.send_all(head + body)
             assert (await read_to_end(stream)).endswith(b"hello")
+
+
+async def test_the_answer_to_a_malformed_request_can_be_read_by_a_client_that_first_sends_all_it_has() -> None:
+    async with serving(ScriptedApp(), patience=Patience(linger_s=60)) as served, await served.connect() as stream:
+        with trio.fail_after(5):
+            await stream.send_all(b"GET /hello HTTP/9.9\r\n\r\n")
+            await trio.lowlevel.wait_readable(stream.socket)  # it has answered: what is sent now, nobody asked for
+            await stream.send_all(bytes(16 * 1024 * 1024))  # more than the sockets hold: it goes through if it is read
+            await stream.send_eof()
+            head, _, body = (await read_to_end(stream)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert orjson.loads(body)["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize("request_head", [b"GET /hello HTTP/9.9\r\n\r\n", LONG_POST], ids=["malformed", "not read"])
+async def test_a_client_that_never_stops_sending_is_cut_off_after_its_answer(request_head: bytes) -> None:
+    async with serving(ScriptedApp(), patience=Patience(linger_s=0.1)) as served, await served.connect() as stream:
+        with trio.fail_after(5), pytest.raises(trio.BrokenResourceError):
+            await send_for_ever(stream, request_head)
+
+
+async def test_a_stop_waits_for_no_client_that_is_still_sending_what_nobody_reads() -> None:
+    app = ScriptedApp()
+    async with (
+        serving(app, grace_s=60, patience=Patience(linger_s=60)) as served,
+        await served.connect() as stream,
+    ):
+        await stream.send_all(LONG_POST.replace(b"/hello", b"/held"))
+        await app.arrived.wait()
+        served.stop.set()
+        app.release.set()
+        with trio.fail_after(5):
+            await served.stopped.wait()
+
+
+async def test_a_client_over_the_limit_that_never_stops_sending_is_cut_off() -> None:
+    async with (
+        serving(ScriptedApp(), max_connections=1) as served,
+        await served.connect() as first,
+        await served.connect() as second,
+    ):
+        await exchange(first, HELLO)
+        with trio.fail_after(5), pytest.raises(trio.BrokenResourceError):
+            await send_for_ever(second, LONG_POST)

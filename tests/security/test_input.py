@@ -1,13 +1,14 @@
 """Whatever bytes come to the API's socket: a clear answer or a closed connection, and a daemon that goes on."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from api.app import create_app
 from api.connection import Patience
@@ -15,6 +16,7 @@ from api.safety import SAFETY_HEADERS
 from tests.security.input_requests import BODY, CHUNKED, HOST, HOSTILE, POST, VERIFY, Hostile
 from tests.support.api_client import ApiHouse, running_api
 from tests.support.api_server import Served, exchange, read_to_end, serving
+from tests.support.daemon import OPERATOR_KEY
 
 SHORT = Patience(idle_s=0.5, send_s=1, linger_s=0.1)
 HEALTH = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -134,6 +136,21 @@ async def test_a_body_that_drips_in_has_no_more_time_than_another(tmp_path: Path
         assert received.startswith(b"HTTP/1.1 408 ")
 
 
+async def test_the_api_as_the_daemon_makes_it_gives_a_body_fifteen_seconds(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running_api(tmp_path) as api:
+        started = trio.current_time()
+        headers = {"Authorization": f"Bearer {OPERATOR_KEY}", "Content-Type": "application/json"}
+        dripping = api.operator.app.test_client().request("/v1/teams", method="POST", headers=headers)
+        async with trio.open_nursery() as nursery, dripping as request:
+            nursery.start_soon(_drip_by, request.send)
+            answer = await request.as_response()
+            nursery.cancel_scope.cancel()
+        assert answer.status_code == 408
+        assert trio.current_time() - started == pytest.approx(15, abs=0.01)
+
+
 @pytest.mark.fault(
     "Slow clients take every connection there is (slow loris)",
     "More are answered 503 with Retry-After; the slow ones are closed, and everybody gets in again",
@@ -191,6 +208,12 @@ async def _drip(stream: trio.SocketStream) -> None:
         while True:
             await stream.send_all(b"a")
             await trio.sleep(0.02)
+
+
+async def _drip_by(send: Callable[[bytes], Awaitable[None]]) -> None:
+    while True:
+        await send(b" ")
+        await trio.sleep(0.1)
 
 
 async def _answer_or_nothing(stream: trio.SocketStream) -> bytes:

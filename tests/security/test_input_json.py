@@ -1,5 +1,6 @@
 """Whatever stands in a body: a clear 4xx, never a 5xx, never a hang, and a loop that goes on meanwhile."""
 
+import gc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,16 @@ from hypothesis import strategies as st
 
 from api.app import ROUTES, create_app
 from api.batch import array_items
+from api.json_body import judge
 from api.route import Route
+from daemon.hop import run_inline
 from tests.security.input_bodies import UNREADABLE, bodies_like
 from tests.support.api_client import running_api
 from tests.support.api_live import LiveApi, live_api
 
 BODIES_A_ROUTE = 100
 JSON_ROUTES = [route for route in ROUTES if route.body is not None]
+LARGE = bytes(100_000)
 EVENT = b'{"event": "linkedin.message.sent", "data": {"d": [%s]}}'
 
 Result = TypeVar("Result")
@@ -132,6 +136,15 @@ async def test_a_small_body_is_read_on_the_spot(tmp_path: Path) -> None:
         as_acme = replace(api.as_acme, app=create_app(api.handles, hop))
         assert (await as_acme.call("POST", "/v1/events", content=EVENT % b"1")).status == 202
     assert hop.ways == 0
+
+
+async def test_the_garbage_collector_rests_while_a_large_body_is_read_and_only_then() -> None:
+    assert not await judge(LARGE, gc.isenabled, run_inline)
+    assert gc.isenabled()
+    with pytest.raises(ZeroDivisionError):
+        await judge(LARGE, lambda: 1 // 0, run_inline)
+    assert gc.isenabled()
+    assert await judge(b"{}", gc.isenabled, run_inline)
 
 
 class CountingHop:
