@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
-import httpx
 from structlog.typing import FilteringBoundLogger
 
 from daemon.catalogue import EventType, build_catalogue
@@ -14,7 +13,7 @@ from daemon.credit_gate import CreditGate
 from daemon.delivery_log import DeliveryLog
 from daemon.egress.resolver import system_resolver
 from daemon.egress.tls import make_tls_context
-from daemon.egress.transport import EndpointTransport
+from daemon.egress.transport import EndpointTransport, Transport
 from daemon.egress.urls import check_url, egress_rules
 from daemon.endpoint import EndpointParts
 from daemon.fleet import Fleet
@@ -46,7 +45,7 @@ class Seams:
     now_ms: NowMs
     write_hop: Hop
     read_hop: Hop
-    make_transport: Callable[[], httpx.AsyncBaseTransport]
+    make_transport: Callable[[], Transport]
     check_url: Callable[[str], Awaitable[None]]
     send_mail: Send
 

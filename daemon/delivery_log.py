@@ -16,7 +16,7 @@ _LINES_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class DeliveryLog:
-    """A line for each attempt, each final state and each disabling."""
+    """A line for each attempt, which tells of the final state, too, if it was the last one; one for each disabling."""
 
     log: FilteringBoundLogger
     metrics: Metrics
@@ -26,17 +26,17 @@ class DeliveryLog:
         self.metrics.attempts[attempt.outcome.kind].inc()
         self.metrics.attempt_duration_seconds.observe(attempt.outcome.duration_ms / 1000)
         fields = self._fields(webhook, work, attempt)
-        retry_in_ms = None if verdict.retry_in_s is None else round(verdict.retry_in_s * 1000)
-        self.log.info("attempt_ended", **fields, retryInMs=retry_in_ms)
-        if verdict.status is not DeliveryStatus.PENDING:
+        if verdict.retry_in_s is None:
             self._delivery_ended(fields, verdict)
+        else:
+            self.log.info("attempt_ended", **fields, retryInMs=round(verdict.retry_in_s * 1000))
 
     def interrupted(self, webhook: Webhook, work: Work, attempt: Attempt) -> None:
         """Tell of an attempt that does not count: our own shutdown cut it short, or it could not even begin."""
         self.metrics.attempts[OutcomeKind.INTERRUPTED].inc()
         self.log.info("attempt_ended", **self._fields(webhook, work, attempt), retryInMs=None)
 
-    async def webhook_disabled(self, webhook: Webhook, recorded: Recorded, mail_id: str) -> None:
+    async def webhook_disabled(self, webhook: Webhook, recorded: Recorded, mail_id: str | None) -> None:
         """Tell of a webhook that its failure counter disabled, and of what followed from it."""
         self.metrics.webhooks_disabled.inc()
         owner = {"webhookId": webhook.id, "teamId": webhook.team_id}

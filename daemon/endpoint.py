@@ -6,27 +6,29 @@ so that no rule races with a delivery in flight; no attempt and no wait ever hol
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 
-import httpx
 import trio
 
 from daemon.attempt import make_attempt
 from daemon.clock import NowMs
 from daemon.credit_gate import CreditGate
 from daemon.delivery_log import DeliveryLog
+from daemon.egress.transport import Transport
 from daemon.errors import StoreUnavailable
 from daemon.lifecycle import Policy, Verdict, after_verdict, failed_deliveries, judge, remaining_backoff_s, withdrawal
 from daemon.mailbox import Change, Mailbox
 from daemon.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, Webhook, Work
+from daemon.mutex import Mutex
 from daemon.patience import persist
 from daemon.pause import Pause
 from daemon.store import daemon_queries
 from daemon.store.commands import CancelPending, RecordAttempt, SaveWebhook
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
-from daemon.vault import Vault
+from daemon.vault import Opener, Vault
 from daemon.work_queue import WorkQueue
 
 
@@ -38,7 +40,7 @@ class EndpointParts:
     writer: Writer
     vault: Vault
     gate: CreditGate
-    make_transport: Callable[[], httpx.AsyncBaseTransport]
+    make_transport: Callable[[], Transport]
     policy: Policy
     timeout_s: float
     idle_s: float
@@ -61,7 +63,8 @@ class Endpoint:
         self._pause = pause
         self._queue = WorkQueue(mailbox, self._read_pending)
         self._transport = parts.make_transport()
-        self._transition = trio.Lock()
+        self._transition = Mutex()
+        self._opener = Opener(parts.vault)
         self._current: Work | None = None
         self._in_flight = False
 
@@ -70,12 +73,13 @@ class Endpoint:
 
         Before an idle actor ends it calls `retire`, with nothing in its mailbox and no await in between.
         """
-        async with self._transport, trio.open_nursery() as nursery:
+        with closing(self._transport):
             # First what waits already: a webhook that crashes at every attempt can be edited or disabled all the same.
             await self._make_changes()
-            nursery.start_soon(self._obey)
-            await self._deliver(retire)
-            nursery.cancel_scope.cancel()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._obey)
+                await self._deliver(retire)
+                nursery.cancel_scope.cancel()
 
     # -- delivering
 
@@ -95,7 +99,7 @@ class Endpoint:
         kept_s = min(self._parts.idle_connection_s, self._parts.idle_s)
         if await self._pause.wait(kept_s, self._mailbox.wait_for_work):
             return True
-        await self._transport.aclose()
+        self._transport.close()
         return await self._pause.wait(self._parts.idle_s - kept_s, self._mailbox.wait_for_work)
 
     async def _read_pending(self, limit: int) -> Sequence[Work]:
@@ -171,7 +175,7 @@ class Endpoint:
     async def _send(self, work: Work, number: int) -> Outcome:
         parts, webhook, started = self._parts, self._webhook, trio.current_time()
         # A secret that cannot be opened raises: better parked, where it is seen and mended, than delivered unsigned.
-        secrets = parts.vault.secrets_of(webhook, parts.now_ms())
+        secrets = self._opener.secrets_of(webhook, parts.now_ms())
         try:
             return await make_attempt(
                 self._transport, webhook, work, number, timeout_s=parts.timeout_s, now_ms=parts.now_ms, secrets=secrets
@@ -215,8 +219,8 @@ class Endpoint:
             next_attempt_at=None if verdict.retry_in_s is None else now + round(verdict.retry_in_s * 1000),
             charge=self._parts.price,
             now=now,
-            entry_id=self._parts.new_id("crd"),
-            mail_id=self._parts.new_id("mail"),
+            entry_id=self._parts.new_id("crd") if verdict.status is DeliveryStatus.SUCCEEDED else None,
+            mail_id=self._parts.new_id("mail") if verdict.disable else None,
             failures_shown=failed_deliveries(self._parts.policy, verdict.consecutive_failures),
         )
 

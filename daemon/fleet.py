@@ -16,6 +16,7 @@ from daemon.model import Work
 from daemon.patience import persist
 from daemon.pause import Pause
 from daemon.store import daemon_queries
+from daemon.store.commands import ReadBalance
 from daemon.supervisor import Budget, Child, supervise
 
 _STOPPING = "the daemon is stopping: try again in a moment"
@@ -28,6 +29,7 @@ class _Post:
     mailbox: Mailbox = field(default_factory=Mailbox)
     pause: Pause = field(default_factory=Pause)
     parked: bool = False
+    lived: bool = False
 
 
 class Fleet:
@@ -110,6 +112,12 @@ class Fleet:
             self._log.error("actor_parked", webhookId=webhook_id)
 
     async def _live(self, webhook_id: str, post: _Post) -> None:
+        if self._posts.get(webhook_id) is not post:
+            return  # it had retired before it crashed: by now another may live in its place
+        if post.lived:
+            # What its predecessor wrote last may wait for its commit still: read behind it.
+            await persist(partial(self._parts.writer.execute, ReadBalance("")), self._log)
+        post.lived = True
         post.mailbox.fall_behind()
         read = partial(self._parts.reader.fetch, daemon_queries.webhook_or_deleted, webhook_id)
         webhook = await persist(read, self._log)

@@ -149,7 +149,8 @@ def deleted(webhook: Webhook, now: int) -> Webhook:
 
 def after_verdict(webhook: Webhook, verdict: Verdict, now: int) -> Webhook:
     """Return the webhook as it is after an attempt on it was judged at `now`."""
-    webhook = replace(webhook, consecutive_failures=verdict.consecutive_failures)
+    if verdict.consecutive_failures != webhook.consecutive_failures:
+        webhook = replace(webhook, consecutive_failures=verdict.consecutive_failures)
     if not verdict.disable:
         return webhook
     reason = DisabledReason.CONSECUTIVE_FAILURES

@@ -84,8 +84,8 @@ _INFO = _table(
     ("daemon_stopping", "signal seconds", "The stop began: attempts in flight have this long"),
     ("daemon_stopped", "", "Everything is written and the process ends"),
     ("store_recovered", "durationMs", "The database works again"),
-    ("attempt_ended", f"{_DELIVERY} retryInMs", "One HTTP POST ended, well or not"),
-    ("delivery_succeeded", _DELIVERY, "The delivery is over: the receiver has it"),
+    ("attempt_ended", f"{_DELIVERY} retryInMs", "An attempt ended, and another one will follow"),
+    ("delivery_succeeded", _DELIVERY, "The delivery is over: its last attempt, told here, reached the receiver"),
     ("delivery_cancelled", f"{_DELIVERY} reason", "The delivery is over: its webhook was disabled or deleted"),
     (
         "deliveries_cancelled",

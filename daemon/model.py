@@ -201,9 +201,11 @@ def id_maker(now_ms: Callable[[], int], entropy: Callable[[int], bytes] = os.ura
     Ids sort roughly by the time they were made, which keeps index pages together; order is `seq`'s business.
     """
 
+    pairs = [first + second for first in _CROCKFORD for second in _CROCKFORD]
+
     def make(prefix: str) -> str:
         number = (now_ms() & (1 << 48) - 1) << 80 | int.from_bytes(entropy(10))
-        return f"{prefix}_{''.join(_CROCKFORD[number >> shift & 31] for shift in range(125, -5, -5))}"
+        return f"{prefix}_{''.join([pairs[number >> shift & 1023] for shift in range(120, -10, -10)])}"
 
     return make
 

@@ -25,6 +25,7 @@ class Reply(Generic[Answer]):
 
     async def wait(self) -> Answer:
         """Wait for the answer and return it, or raise the error."""
-        await self._event.wait()
+        if self._outcome is None:
+            await self._event.wait()
         assert self._outcome is not None
         return self._outcome.unwrap()

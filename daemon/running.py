@@ -15,6 +15,9 @@ from daemon.supervisor import Budget, Child, supervise, supervise_vital
 _STORE_DRAIN_S = 10
 # Nothing depends on these at once: they are tried again for ever, at last once a minute.
 _PATIENT = Budget(restarts=1_000_000_000, last_backoff_s=60)
+# A crash in a commit, or right after it, leaves in doubt what is on disk, and the daemon's memory may be behind it:
+# only a fresh start brings the two together.
+_NO_RESTART = Budget(restarts=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +49,14 @@ async def run_daemon(
     """Run all actors and the API until `stop` is set and the stop is over: at most `grace_s` and the store's drain.
 
     Sets `ready` when submissions are taken. `serve_api` must end soon after `stop`, with its requests answered.
-    Raises ActorFailed, in a group, when a vital actor spent its budget.
+    Raises ActorFailed, in a group, when the store crashed, or the router spent its budget.
     """
     store, fleet, router, api = _Task(), _Task(), _Task(), _Task()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(store.run, _vital(daemon, ActorKind.STORE, daemon.writer.run))
+        nursery.start_soon(store.run, _vital(daemon, Child(ActorKind.STORE, daemon.writer.run, _NO_RESTART)))
         nursery.start_soon(fleet.run, daemon.fleet.run)
         await daemon.fleet.started.wait()
-        nursery.start_soon(router.run, _vital(daemon, ActorKind.ROUTER, daemon.router.run))
+        nursery.start_soon(router.run, _vital(daemon, Child(ActorKind.ROUTER, daemon.router.run)))
         nursery.start_soon(_patient(daemon, ActorKind.NOTIFIER, daemon.notifier.run))
         housekeeping = partial(keep_house, daemon.writer, daemon.now_ms, daemon.log)
         nursery.start_soon(_patient(daemon, ActorKind.HOUSEKEEPER, housekeeping))
@@ -75,8 +78,8 @@ async def run_daemon(
         nursery.cancel_scope.cancel()
 
 
-def _vital(daemon: Daemon, kind: ActorKind, run: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    return partial(supervise_vital, Child(kind, run), daemon.log, daemon.metrics)
+def _vital(daemon: Daemon, child: Child) -> Callable[[], Awaitable[None]]:
+    return partial(supervise_vital, child, daemon.log, daemon.metrics)
 
 
 def _patient(daemon: Daemon, kind: ActorKind, run: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[bool]]:

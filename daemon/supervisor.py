@@ -63,7 +63,9 @@ async def supervise(child: Child, log: FilteringBoundLogger, metrics: Metrics) -
 async def supervise_vital(child: Child, log: FilteringBoundLogger, metrics: Metrics) -> None:
     """Supervise a child that the process cannot do without. Raises ActorFailed when its budget is spent."""
     if not await supervise(child, log, metrics):
-        raise ActorFailed(f"the {child.kind} crashed {child.budget.restarts + 1} times in {child.budget.window_s:g} s")
+        crashes = child.budget.restarts + 1
+        often = "" if crashes == 1 else f" {crashes} times in {child.budget.window_s:g} s"
+        raise ActorFailed(f"the {child.kind} crashed{often}: the process ends, to be started afresh")
 
 
 def _bound(log: FilteringBoundLogger, child: Child) -> FilteringBoundLogger:

@@ -81,6 +81,25 @@ class Vault:
         return None if sealed is None else self.open(sealed, webhook_id)
 
 
+class Opener:
+    """Opens one webhook's secrets once, and again when they change or when a rotation's overlap ends."""
+
+    __slots__ = ("_sealed", "_secrets", "_vault")
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._sealed: tuple[str | None, str | None] = (None, None)
+        self._secrets = Secrets()
+
+    def secrets_of(self, webhook: Webhook, now: int) -> Secrets:
+        """See Vault."""
+        previous = webhook.previous_secret if previous_secret_is_valid(webhook, now) else None
+        if (webhook.secret, previous) != self._sealed:
+            self._secrets = self._vault.secrets_of(webhook, now)
+            self._sealed = (webhook.secret, previous)
+        return self._secrets
+
+
 def key_id(key: bytes) -> str:
     """Return the name of a key, which tells nothing about it: the key is pure chance, there is nothing to guess."""
     return hashlib.sha256(b"kakiyo-webhooks key id\0" + key).hexdigest()[:_KEY_ID_LENGTH]

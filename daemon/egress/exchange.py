@@ -5,29 +5,28 @@ import ssl
 import httpx
 
 from daemon.egress.errors import TlsError
-from daemon.egress.reply import Reply
+from daemon.egress.response import Response
 from daemon.egress.wire import Wire
 
 
-async def exchange(wire: Wire, request: bytes, reply: Reply) -> bool:
-    """Send the request and receive into `reply` until its final head is there; return whether all was sent.
+async def exchange(wire: Wire, request: bytes, response: Response) -> bool:
+    """Send the request and receive into `response` until that is enough; return whether all was sent.
 
     A receiver may refuse a request before it has read it all: its answer counts, and the rest is not sent
     (RFC 9112, 9.5). Raises httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError, TlsError.
     """
-    sent_all = await _send(wire, request, reply)
+    sent_all = await _send(wire, request, response)
     try:
-        while reply.status is None:
-            await receive_into(reply, wire)
+        while not response.enough:
+            await _receive_into(response, wire)
     except (httpx.ReadError, httpx.RemoteProtocolError) as error:
-        if sent_all:
+        if sent_all or response.status is not None:
             raise
         raise httpx.WriteError("the receiver closed the connection while the request was being sent") from error
     return sent_all
 
 
-async def receive_into(reply: Reply, wire: Wire) -> None:
-    """Wait for the next piece of the response. Raises httpx.ReadError, httpx.RemoteProtocolError, TlsError."""
+async def _receive_into(response: Response, wire: Wire) -> None:
     try:
         data = await wire.receive()
     except ssl.SSLError as error:
@@ -37,12 +36,12 @@ async def receive_into(reply: Reply, wire: Wire) -> None:
         reason = (error.strerror or "unknown reason").lower()
         raise httpx.ReadError(f"the connection broke before the response was complete ({reason})") from error
     if data:
-        reply.feed(data)
+        response.feed(data)
     else:
-        reply.end(wire.truncated)
+        response.end(wire.truncated)
 
 
-async def _send(wire: Wire, request: bytes, reply: Reply) -> bool:
+async def _send(wire: Wire, request: bytes, response: Response) -> bool:
     encoded = wire.encode(request)
     try:
         sent = wire.send_now(encoded)
@@ -50,14 +49,14 @@ async def _send(wire: Wire, request: bytes, reply: Reply) -> bool:
         sent = 0
     except OSError:
         return False
-    return sent == len(encoded) or await _send_rest(wire, memoryview(encoded)[sent:], reply)
+    return sent == len(encoded) or await _send_rest(wire, memoryview(encoded)[sent:], response)
 
 
-async def _send_rest(wire: Wire, rest: memoryview, reply: Reply) -> bool:
+async def _send_rest(wire: Wire, rest: memoryview, response: Response) -> bool:
     while rest:
-        if reply.status is not None:
+        if response.status is not None:
             await wire.wait_writable()
-        elif not await _may_send_on(wire, reply):
+        elif not await _may_send_on(wire, response):
             return False
         try:
             rest = rest[wire.send_now(rest) :]
@@ -68,7 +67,7 @@ async def _send_rest(wire: Wire, rest: memoryview, reply: Reply) -> bool:
     return True
 
 
-async def _may_send_on(wire: Wire, reply: Reply) -> bool:
+async def _may_send_on(wire: Wire, response: Response) -> bool:
     """Wait for room, watching for an early answer: False after a refusal or when the receiver closed."""
     await wire.wait_ready()
     try:
@@ -78,5 +77,5 @@ async def _may_send_on(wire: Wire, reply: Reply) -> bool:
     except OSError:
         return False
     if data:
-        reply.feed(data)
-    return bool(data) and (reply.status is None or reply.status < 300)
+        response.feed(data)
+    return bool(data) and (response.status is None or response.status < 300)

@@ -1,37 +1,59 @@
-"""The httpx transport of one webhook: one keep-alive connection; no pool, redirects or proxies (DESIGN "Egress")."""
+"""The transport of one webhook: one keep-alive connection; no pool, redirects or proxies (DESIGN "Egress")."""
 
 import ssl
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-import httpx
 import trio
 
 from daemon.egress.connect import open_wire
 from daemon.egress.errors import BlockedAddress
-from daemon.egress.exchange import exchange, receive_into
-from daemon.egress.reply import Reply
+from daemon.egress.exchange import exchange
+from daemon.egress.post import Post, request_start
 from daemon.egress.resolver import Resolve
-from daemon.egress.urls import EgressRules, parse_target
+from daemon.egress.response import Response
+from daemon.egress.urls import EgressRules, Target, parse_target
 from daemon.egress.wire import Wire
 from daemon.errors import UrlNotAllowed
 
-_Origin = tuple[bytes, bytes, int | None]
+
+class Transport(Protocol):
+    """Carries the POSTs of one webhook, one at a time."""
+
+    async def send(self, post: Post, response: Response) -> None:
+        """Send the POST and fill `response`, which outlives a cancel, until it is `enough`.
+
+        Raises httpx.TransportError: DnsError, TlsError, BlockedAddress, or httpx's ConnectError, ReadError, WriteError
+        and RemoteProtocolError. Deadlines are the caller's cancel scopes: a cancel anywhere leaks nothing.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close the kept connection; a later POST opens another."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """Where a URL leads, and how a request for it starts."""
+
+    url: str
+    target: Target
+    start: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class _Idle:
     wire: Wire
-    origin: _Origin
+    route: _Route
     until: float
 
 
-class EndpointTransport(httpx.AsyncBaseTransport):
-    """Carries the requests of one webhook, one at a time, and keeps its connection for the next.
+class EndpointTransport(Transport):
+    """Sends over real sockets, and keeps its connection for the next POST to the same URL.
 
-    Requests have whole bodies. A response's stream gives the body as it came, never decoded; closing it before its
-    end closes the connection. Deadlines are the caller's cancel scopes: a cancel anywhere leaks nothing. Until the
-    head of the response is there, `request.extensions["phase"]` says how far the request got, for a person.
+    A kept connection that the receiver closed meanwhile is replaced before anything is sent. The response is never
+    decoded; when not all of it was taken, its connection is closed.
     """
 
     def __init__(self, rules: EgressRules, resolve: Resolve, tls: ssl.SSLContext, idle_s: float = 30.0) -> None:
@@ -40,108 +62,48 @@ class EndpointTransport(httpx.AsyncBaseTransport):
         self._resolve = resolve
         self._tls = tls
         self._idle_s = idle_s
+        self._route: _Route | None = None
         self._idle: _Idle | None = None
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request and return its response once the head is there, with the status whatever it is.
-
-        A kept connection that the receiver closed meanwhile is replaced before anything is sent. Raises
-        httpx.TransportError: DnsError, TlsError, BlockedAddress, or httpx's ConnectError, ReadError, WriteError,
-        RemoteProtocolError and (a line break in a header) LocalProtocolError.
-        """
-        head = _head(request)
-        content = await request.aread()
-        origin = (request.url.raw_scheme, request.url.raw_host, request.url.port)
-        wire = self._take_idle(origin) or await self._open(request)
-        request.extensions["phase"] = "waiting for the response"
+    async def send(self, post: Post, response: Response) -> None:
+        """See Transport."""
+        route = self._route_to(post.url)
+        wire = self._take_idle(route) or await open_wire(route.target, self._rules, self._resolve, self._tls)
+        response.stage = "waiting for the response"
         try:
-            reply = Reply()
-            sent_all = await exchange(wire, head + content, reply)
+            sent_all = await exchange(wire, b"%b%b%b" % (route.start, post.fields, post.body), response)
         except BaseException:
             wire.close()
             raise
-        return self._response(wire, origin, reply, sent_all)
+        if response.complete and response.reusable and sent_all:
+            self._keep(wire, route, response.keep_alive_s)
+        else:
+            wire.close()
 
-    async def aclose(self) -> None:
-        """Close the kept connection; a later request opens another."""
-        self._close_idle()
-
-    def _close_idle(self) -> None:
+    def close(self) -> None:
+        """See Transport."""
         if self._idle is not None:
             self._idle.wire.close()
             self._idle = None
 
-    def _take_idle(self, origin: _Origin) -> Wire | None:
+    def _route_to(self, url: str) -> _Route:
+        if self._route is None or self._route.url != url:
+            try:
+                self._route = _Route(url, parse_target(url, self._rules.allow_http), request_start(url))
+            except UrlNotAllowed as error:
+                raise BlockedAddress(error.sentence) from None
+        return self._route
+
+    def _take_idle(self, route: _Route) -> Wire | None:
         idle, self._idle = self._idle, None
         if idle is None:
             return None
-        if idle.origin == origin and trio.current_time() < idle.until and idle.wire.is_quiet():
+        if idle.route is route and trio.current_time() < idle.until and idle.wire.is_quiet():
             return idle.wire
         idle.wire.close()
         return None
 
-    async def _open(self, request: httpx.Request) -> Wire:
-        try:
-            target = parse_target(str(request.url), self._rules.allow_http)
-        except UrlNotAllowed as error:
-            raise BlockedAddress(error.sentence) from None
-        request.extensions["phase"] = "connecting"
-        return await open_wire(target, self._rules, self._resolve, self._tls)
-
-    def _response(self, wire: Wire, origin: _Origin, reply: Reply, sent_all: bool) -> httpx.Response:
-        def release() -> None:
-            if reply.complete and reply.reusable and sent_all:
-                self._keep(wire, origin, reply.keep_alive_s)
-            else:
-                wire.close()
-
-        body = _Body(wire, reply, release)
-        if reply.complete:
-            body.release()
-        assert reply.status is not None
-        return httpx.Response(reply.status, headers=reply.headers, stream=body)
-
-    def _keep(self, wire: Wire, origin: _Origin, keep_alive_s: float | None) -> None:
-        self._close_idle()
+    def _keep(self, wire: Wire, route: _Route, keep_alive_s: float | None) -> None:
         # A second less than the receiver says, so that no request meets its close on the way.
         idle_s = self._idle_s if keep_alive_s is None else min(self._idle_s, keep_alive_s - 1)
-        self._idle = _Idle(wire, origin, trio.current_time() + idle_s)
-
-
-class _Body(httpx.AsyncByteStream):
-    """A response's body. No generator, which must not be left before its end."""
-
-    def __init__(self, wire: Wire, reply: Reply, release: Callable[[], None]) -> None:
-        self._wire = wire
-        self._reply = reply
-        self._release: Callable[[], None] | None = release
-
-    def __aiter__(self) -> "_Body":
-        return self
-
-    async def __anext__(self) -> bytes:
-        while True:
-            if body := self._reply.take_body():
-                return body
-            if self._reply.complete:
-                raise StopAsyncIteration
-            await receive_into(self._reply, self._wire)
-
-    async def aclose(self) -> None:
-        self.release()
-
-    def release(self) -> None:
-        """Give the connection back, or close it when it can carry nothing more; once."""
-        release, self._release = self._release, None
-        if release is not None:
-            release()
-
-
-def _head(request: httpx.Request) -> bytes:
-    fields = request.headers.raw
-    lines = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
-    lines += [b"%b: %b" % field for field in fields]
-    head = b"\r\n".join(lines) + b"\r\n\r\n"
-    if head.count(b"\n") != len(fields) + 2 or head.count(b"\r") != len(fields) + 2:
-        raise httpx.LocalProtocolError("a header of the request contains a line break")
-    return head
+        self._idle = _Idle(wire, route, trio.current_time() + idle_s)

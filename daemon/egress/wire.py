@@ -144,5 +144,7 @@ class TlsWire(Wire):
 async def _arrival(connected: socket.socket) -> bytes:
     while True:
         await trio.lowlevel.wait_readable(connected)
-        with suppress(BlockingIOError):
+        try:
             return connected.recv(RECEIVE_SIZE)
+        except BlockingIOError:
+            continue

@@ -1,7 +1,11 @@
 """A session with the mail server: reached, secured and logged in, or a sentence why not."""
 
+import os
 import smtplib
+import socket
 import ssl
+
+import trio
 
 from daemon.config import SmtpSettings
 from daemon.mail.addresses import one_line
@@ -9,13 +13,52 @@ from daemon.mail.addresses import one_line
 _SOCKET_TIMEOUT_S = 30
 
 
-def open_session(settings: SmtpSettings) -> smtplib.SMTP:
-    """Connect as `[smtp]` says and return the session; blocks, each step for at most 30 s.
+class _Session(smtplib.SMTP):
+    """The library's session, on a connection that is there already."""
+
+    def __init__(self, connection: socket.socket, settings: SmtpSettings) -> None:
+        self._connection = connection
+        super().__init__(settings.host, settings.port)
+
+    def _get_socket(self, *_: object) -> socket.socket:
+        return self._connection
+
+
+async def connect(settings: SmtpSettings) -> socket.socket:
+    """Connect to the server of `[smtp]`; return the connection for use in a thread, each step for at most 30 s.
+
+    Raises OSError.
+    """
+    try:
+        stream = await trio.open_tcp_stream(settings.host, settings.port)
+    except OSError as error:
+        raise _last_reason(error) from None
+    connection = socket.socket(fileno=stream.socket.detach())
+    connection.settimeout(_SOCKET_TIMEOUT_S)
+    return connection
+
+
+def _last_reason(error: OSError) -> OSError:
+    # The reasons, one for each address that was tried, come as a group, each with the address before its words.
+    match error.__cause__:
+        case BaseExceptionGroup(exceptions=(*_, OSError(errno=int() as number))):
+            return OSError(number, os.strerror(number))
+    return error
+
+
+def open_session(settings: SmtpSettings, connection: socket.socket) -> smtplib.SMTP:
+    """Open a session on this connection as `[smtp]` says and return it; blocks. The connection is the session's now.
 
     The password file is read each time, so that a changed password needs no restart. Raises OSError (of which
     smtplib's errors are kinds) or ValueError (a user name or password that cannot be sent).
     """
-    session = _connect(settings)
+    try:
+        if settings.security == "tls":
+            connection = _tls(settings).wrap_socket(connection, server_hostname=settings.host)
+        session = _Session(connection, settings)
+    except BaseException:
+        connection.close()
+        raise
     try:
         if settings.security == "starttls":
             session.starttls(context=_tls(settings))
@@ -34,12 +77,6 @@ def close_session(session: smtplib.SMTP) -> None:
         session.quit()
     except OSError:
         session.close()
-
-
-def _connect(settings: SmtpSettings) -> smtplib.SMTP:
-    if settings.security == "tls":
-        return smtplib.SMTP_SSL(settings.host, settings.port, timeout=_SOCKET_TIMEOUT_S, context=_tls(settings))
-    return smtplib.SMTP(settings.host, settings.port, timeout=_SOCKET_TIMEOUT_S)
 
 
 def _tls(settings: SmtpSettings) -> ssl.SSLContext:

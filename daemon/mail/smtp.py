@@ -1,7 +1,10 @@
 """The way out over SMTP (RFC 5321): one transaction for all recipients, each with its own answer."""
 
 import smtplib
-from collections.abc import Mapping
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from email.headerregistry import Address
 from email.policy import SMTPUTF8
 from functools import partial
@@ -12,40 +15,89 @@ from daemon.config import SmtpSettings
 from daemon.mail.addresses import parse_address
 from daemon.mail.message import Compose
 from daemon.mail.result import Send, SendResult
-from daemon.mail.session import close_session, explain, open_session, reply_text
+from daemon.mail.session import close_session, connect, explain, open_session, reply_text
 from daemon.model import Mail
 
-# Over everything: a server that drips its answers does not hold the mail actor.
-_DEADLINE_S = 120
+# Over everything, connecting included: a server that drips its answers does not hold up the mails behind this one.
+DEADLINE_S = 60.0
+# What a sending that is cut off may still take, to tell what came of it.
+_AFTERMATH_S = 10
 _TRY_AGAIN = (421, b"the server closed the transaction")
 
 Replies = Mapping[str, tuple[int, bytes]]
 
 
-def smtp_sender(settings: SmtpSettings, sender: Address, compose: Compose) -> Send:
-    """Return a `Send` that hands each mail to the server of `[smtp]`, from a worker thread.
+def smtp_sender(settings: SmtpSettings, sender: Address, compose: Compose, deadline_s: float = DEADLINE_S) -> Send:
+    """Return a `Send` that hands each mail to the server of `[smtp]`, from a worker thread, in at most `deadline_s`.
 
     A 5xx for a recipient or for the message refuses for good. Everything else that goes wrong (4xx, no connection, no
-    login, refused sender, an untrusted certificate) can be mended at the server or in the settings: deferred.
+    login, refused sender, an untrusted certificate, no end in time) can be mended at the server or in the settings:
+    deferred.
     """
     limiter = trio.CapacityLimiter(1)
 
     async def send(mail: Mail) -> SendResult:
-        attempt = partial(_deliver, settings, sender, compose, mail)
-        with trio.move_on_after(_DEADLINE_S):
-            # An abandoned thread keeps its place at the limiter until its socket times out: at most one ever hangs.
-            return await trio.to_thread.run_sync(attempt, limiter=limiter, abandon_on_cancel=True)
-        return SendResult(deferred=mail.recipients, error=explain(settings, TimeoutError()))
+        addresses = {recipient: address for recipient in mail.recipients if (address := parse_address(recipient))}
+        if not addresses:
+            return _sort_out(mail, {}, {})
+        deliver = partial(_deliver, settings, sender, compose, mail, addresses)
+        deadline = trio.current_time() + deadline_s
+        try:
+            with trio.fail_at(deadline):
+                cord = await connect(settings)
+            result = await _run_until(deadline, deliver, cord, limiter)
+        except (OSError, ValueError) as error:
+            return SendResult(deferred=mail.recipients, error=explain(settings, error))
+        except trio.TooSlowError:
+            return SendResult(deferred=mail.recipients, error=explain(settings, TimeoutError()))
+        was_cut = trio.current_time() >= deadline and result.deferred == mail.recipients
+        return replace(result, error=explain(settings, TimeoutError())) if was_cut else result
 
     return send
 
 
-def _deliver(settings: SmtpSettings, sender: Address, compose: Compose, mail: Mail) -> SendResult:
-    addresses = {recipient: address for recipient in mail.recipients if (address := parse_address(recipient))}
-    if not addresses:
-        return _sort_out(mail, {}, {})
+async def _run_until(
+    deadline: float, deliver: Callable[[socket.socket], SendResult], cord: socket.socket, limiter: trio.CapacityLimiter
+) -> SendResult:
+    """Run `deliver` in a thread, and cut its connection off at the deadline or when cancelled: then the thread ends.
+
+    It may have been cut off in its farewell only, with the mail taken: so it is asked all the same. Raises
+    TooSlowError if it does not answer even then.
+    """
     try:
-        session = open_session(settings)
+        with trio.fail_at(deadline + _AFTERMATH_S):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_cut_at, deadline, cord)
+                thread = partial(deliver, cord)
+                result = await trio.to_thread.run_sync(thread, limiter=limiter, abandon_on_cancel=True)
+                nursery.cancel_scope.cancel()
+        return result
+    finally:
+        _cut(cord)
+        cord.close()
+
+
+async def _cut_at(deadline: float, cord: socket.socket) -> None:
+    await trio.sleep_until(deadline)
+    _cut(cord)
+
+
+def _cut(cord: socket.socket) -> None:
+    with suppress(OSError):  # it may be closed already
+        cord.shutdown(socket.SHUT_RDWR)
+
+
+def _deliver(
+    settings: SmtpSettings,
+    sender: Address,
+    compose: Compose,
+    mail: Mail,
+    addresses: Mapping[str, Address],
+    cord: socket.socket,
+) -> SendResult:
+    try:
+        # One of its own: whatever it closes or puts under TLS, the other end of the cord stays in the loop's hand.
+        session = open_session(settings, cord.dup())
         try:
             replies = _transact(session, sender, compose, mail, addresses)
         finally:

@@ -77,8 +77,9 @@ class RecordAttempt(Command[Recorded]):
 
     Does nothing if this attempt is recorded already, so that it may be given again after a doubtful failure.
     `failures_before` is the failure counter that the verdict started from; `charge` is what a success costs.
-    On disabling, the webhook's other pending deliveries are cancelled and a mail with id `mail_id` is queued; it
-    names the last `failures_shown` failed deliveries. Answers Recorded.
+    A success is charged in a ledger entry with id `entry_id`. On disabling, the webhook's other pending deliveries are
+    cancelled and a mail with id `mail_id` is queued; it names the last `failures_shown` failed deliveries. Only then
+    are these ids needed. Answers Recorded.
     """
 
     webhook_id: str
@@ -91,8 +92,8 @@ class RecordAttempt(Command[Recorded]):
     next_attempt_at: int | None
     charge: int
     now: int
-    entry_id: str
-    mail_id: str
+    entry_id: str | None
+    mail_id: str | None
     failures_shown: int = 4
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select
 
 from daemon.model import CreditEntry
+from daemon.store.bulk import execute_rows
 from daemon.store.commands import GrantCredits, ReadBalance
-from daemon.store.schema import credit_entries, teams
+from daemon.store.schema import teams
 from daemon.store.sequences import Sequences
 
 
@@ -15,7 +16,7 @@ from daemon.store.sequences import Sequences
 class Debit:
     """What one successful delivery costs its team."""
 
-    entry_id: str
+    entry_id: str | None
     team_id: str
     delivery_id: str
     amount: int
@@ -44,7 +45,7 @@ def read_balances(connection: Connection, commands: Sequence[ReadBalance], _sequ
     return [balances.get(command.team_id, 0) for command in commands]
 
 
-_Line = tuple[str, str, int, str | None, str | None, int]
+_Line = tuple[str | None, str, int, str | None, str | None, int]
 
 
 def _enter(connection: Connection, lines: Sequence[_Line]) -> list[CreditEntry]:
@@ -53,28 +54,35 @@ def _enter(connection: Connection, lines: Sequence[_Line]) -> list[CreditEntry]:
     balances = _balances(connection, {line[1] for line in lines})
     entries = []
     for entry_id, team_id, amount, delivery_id, note, now in lines:
+        assert entry_id is not None, "what is charged has an entry"
         balances[team_id] += amount
         entries.append(CreditEntry(entry_id, team_id, amount, balances[team_id], now, delivery_id, note))
-    connection.execute(insert(credit_entries), [_row(entry) for entry in entries])
-    connection.execute(_SET_BALANCE, [{"of_id": team, "balance": balance} for team, balance in balances.items()])
+    execute_rows(connection, _INSERT_ENTRIES, [_row(entry) for entry in entries])
+    execute_rows(connection, _SET_BALANCES, list(balances.items()))
     return entries
 
 
-_SET_BALANCE = update(teams).where(teams.c.id == bindparam("of_id")).values(balance=bindparam("balance"))
+_INSERT_ENTRIES = """
+    INSERT INTO credit_entries (id, team_id, amount, balance_after, created_at, delivery_id, note) VALUES {rows}
+"""
+_SET_BALANCES = """
+    UPDATE teams SET balance = changed.column2 FROM (VALUES {rows}) AS changed WHERE teams.id = changed.column1
+"""
+_BALANCES = select(teams.c.id, teams.c.balance).where(teams.c.id.in_(bindparam("ids", expanding=True)))
 
 
 def _balances(connection: Connection, team_ids: Iterable[str]) -> dict[str, int]:
-    rows = connection.execute(select(teams.c.id, teams.c.balance).where(teams.c.id.in_(sorted(team_ids))))
+    rows = connection.execute(_BALANCES, {"ids": sorted(team_ids)})
     return {row.id: row.balance for row in rows}
 
 
-def _row(entry: CreditEntry) -> dict[str, object]:
-    return {
-        "id": entry.id,
-        "team_id": entry.team_id,
-        "amount": entry.amount,
-        "balance_after": entry.balance_after,
-        "created_at": entry.created_at,
-        "delivery_id": entry.delivery_id,
-        "note": entry.note,
-    }
+def _row(entry: CreditEntry) -> tuple[object, ...]:
+    return (
+        entry.id,
+        entry.team_id,
+        entry.amount,
+        entry.balance_after,
+        entry.created_at,
+        entry.delivery_id,
+        entry.note,
+    )

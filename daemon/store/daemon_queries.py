@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, exists, func, select
+from sqlalchemy import Connection, Text, bindparam, case, cast, exists, func, select
 
 from daemon.model import LIGHT_BODY_BYTES, ApiKey, Mail, Webhook, Work
 from daemon.store import rows
+from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.disabling import IS_PENDING
 from daemon.store.schema import api_keys, deliveries, events, mails, teams, webhooks
 
@@ -53,15 +54,31 @@ def webhook_or_deleted(connection: Connection, webhook_id: str) -> Webhook | Non
 
 def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequence[Work]:
     """Return a webhook's first pending deliveries, in order, at most `limit`."""
-    light = case((func.length(events.c.body) <= LIGHT_BODY_BYTES, events.c.body), else_=None)
-    query = (
-        select(deliveries, light.label("body"))
-        .join_from(deliveries, events, deliveries.c.event_id == events.c.id)
-        .where(deliveries.c.webhook_id == webhook_id, IS_PENDING)
-        .order_by(deliveries.c.seq)
-        .limit(limit)
+    found = fetch_rows(connection, _PENDING_WORK, {"webhook_id": webhook_id, "limit": limit})
+    return [
+        Work(seq, delivery_id, event_id, event_type, body and body.encode(), attempts_made, next_attempt_at, bool(test))
+        for seq, delivery_id, event_id, event_type, body, attempts_made, next_attempt_at, test in sorted(found)
+    ]
+
+
+# A body is JSON, and so a text, though it is kept as the bytes that are sent.
+_LIGHT_BODY = case((func.length(events.c.body) <= LIGHT_BODY_BYTES, cast(events.c.body, Text)), else_=None)
+_PENDING_WORK = in_one_row(
+    select(
+        deliveries.c.seq,
+        deliveries.c.id,
+        deliveries.c.event_id,
+        deliveries.c.event_type,
+        _LIGHT_BODY.label("body"),
+        deliveries.c.attempts_made,
+        deliveries.c.next_attempt_at,
+        deliveries.c.test,
     )
-    return [rows.work(row) for row in connection.execute(query)]
+    .join_from(deliveries, events, deliveries.c.event_id == events.c.id)
+    .where(deliveries.c.webhook_id == bindparam("webhook_id"), IS_PENDING)
+    .order_by(deliveries.c.seq)
+    .limit(bindparam("limit"))
+)
 
 
 def first_seq_since(connection: Connection, team_id: str, since: int) -> int | None:

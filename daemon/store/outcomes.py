@@ -3,85 +3,84 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection
 
 from daemon.model import DeliveryStatus
+from daemon.store.bulk import execute_rows
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.crediting import Debit, debit
 from daemon.store.disabling import disable_webhook
 from daemon.store.rows import attempt_row
-from daemon.store.schema import attempts, deliveries, webhooks
 from daemon.store.sequences import Sequences
 
 
+class RecordedAlready(Exception):
+    """Among these attempts is one that was recorded before: each is to be given alone (`run_batch` does so)."""
+
+
 def record_attempts(connection: Connection, commands: Sequence[RecordAttempt], _sequences: Sequences) -> list[Recorded]:
-    """Record the attempts that are not recorded yet: rows, states, counters, debits, then disablings with mails."""
-    recorded = _already_recorded(connection, commands)
-    fresh = [command for command in commands if command.seq not in recorded]
-    if fresh:
-        connection.execute(insert(attempts), [attempt_row(command.seq, command.attempt) for command in fresh])
-        connection.execute(_UPDATE_DELIVERY, [_new_state(command) for command in fresh])
-    _update_counters(connection, fresh)
-    _charge(connection, fresh)
-    return [
-        disable_webhook(connection, command) if command.verdict.disable and command.seq not in recorded else Recorded()
-        for command in commands
-    ]
+    """Record ended attempts: states, rows, counters, debits, then disablings with mails.
+
+    One that is recorded already, or whose delivery is over, changes nothing. Raises RecordedAlready if that is so for
+    one of several.
+    """
+    moved = execute_rows(connection, _MOVE_DELIVERIES, [_new_state(command) for command in commands])
+    if moved < len(commands):
+        if len(commands) > 1:
+            raise RecordedAlready
+        return [Recorded()]
+    execute_rows(connection, _INSERT_ATTEMPTS, [attempt_row(command.seq, command.attempt) for command in commands])
+    _update_counters(connection, commands)
+    _charge(connection, commands)
+    return [disable_webhook(connection, command) if command.verdict.disable else Recorded() for command in commands]
 
 
-_UPDATE_DELIVERY = (
-    update(deliveries)
-    .where(deliveries.c.seq == bindparam("of_seq"))
-    .values(
-        {
-            name: bindparam(name)
-            for name in ("status", "attempts_made", "next_attempt_at", "completed_at", "cancel_reason")
-        }
+# Moves a delivery on from where this attempt found it, and no other: what makes a repetition harmless costs nothing.
+_MOVE_DELIVERIES = """
+    UPDATE deliveries
+    SET status = moved.column3, attempts_made = moved.column4, next_attempt_at = moved.column5,
+        completed_at = moved.column6, cancel_reason = moved.column7
+    FROM (VALUES {rows}) AS moved
+    WHERE deliveries.seq = moved.column1 AND deliveries.status = 'pending' AND deliveries.attempts_made = moved.column2
+"""
+_INSERT_ATTEMPTS = """
+    INSERT INTO attempts (delivery_seq, number, started_at, duration_ms, outcome, status, headers, body, error)
+    VALUES {rows}
+"""
+_UPDATE_COUNTERS = """
+    UPDATE webhooks SET consecutive_failures = counted.column2
+    FROM (VALUES {rows}) AS counted WHERE webhooks.id = counted.column1
+"""
+
+
+def _new_state(command: RecordAttempt) -> tuple[Any, ...]:
+    verdict, number = command.verdict, command.attempt.number
+    return (
+        command.seq,
+        number - 1,
+        verdict.status.value,
+        number,
+        command.next_attempt_at,
+        None if verdict.status is DeliveryStatus.PENDING else command.now,
+        verdict.cancel_reason and verdict.cancel_reason.value,
     )
-)
-_UPDATE_COUNTER = (
-    update(webhooks)
-    .where(webhooks.c.id == bindparam("of_id"))
-    .values(consecutive_failures=bindparam("consecutive_failures"))
-)
 
 
-def _already_recorded(connection: Connection, commands: Sequence[RecordAttempt]) -> set[int]:
-    """Return the seqs whose row shows that this very attempt was recorded, or that the delivery is over."""
-    numbers = {command.seq: command.attempt.number for command in commands}
-    query = select(deliveries.c.seq, deliveries.c.status, deliveries.c.attempts_made)
-    rows = connection.execute(query.where(deliveries.c.seq.in_(list(numbers))))
-    waiting = {row.seq for row in rows if (row.status, row.attempts_made) == ("pending", numbers[row.seq] - 1)}
-    return numbers.keys() - waiting
-
-
-def _new_state(command: RecordAttempt) -> dict[str, Any]:
-    return {
-        "of_seq": command.seq,
-        "status": command.verdict.status,
-        "attempts_made": command.attempt.number,
-        "next_attempt_at": command.next_attempt_at,
-        "completed_at": None if command.verdict.status is DeliveryStatus.PENDING else command.now,
-        "cancel_reason": command.verdict.cancel_reason,
-    }
-
-
-def _update_counters(connection: Connection, fresh: Sequence[RecordAttempt]) -> None:
+def _update_counters(connection: Connection, commands: Sequence[RecordAttempt]) -> None:
     changed = [
-        {"of_id": command.webhook_id, "consecutive_failures": command.verdict.consecutive_failures}
-        for command in fresh
+        (command.webhook_id, command.verdict.consecutive_failures)
+        for command in commands
         if command.verdict.consecutive_failures != command.failures_before
     ]
-    if changed:
-        connection.execute(_UPDATE_COUNTER, changed)
+    execute_rows(connection, _UPDATE_COUNTERS, changed)
 
 
-def _charge(connection: Connection, fresh: Sequence[RecordAttempt]) -> None:
+def _charge(connection: Connection, commands: Sequence[RecordAttempt]) -> None:
     debit(
         connection,
         [
             Debit(command.entry_id, command.team_id, command.delivery_id, command.charge, command.now)
-            for command in fresh
+            for command in commands
             if command.verdict.status is DeliveryStatus.SUCCEEDED and command.charge
         ],
     )

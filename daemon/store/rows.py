@@ -20,7 +20,6 @@ from daemon.model import (
     OutcomeKind,
     Team,
     Webhook,
-    Work,
 )
 
 
@@ -115,13 +114,6 @@ def delivery(row: Row[Any]) -> Delivery:
     )
 
 
-def work(row: Row[Any]) -> Work:
-    """Return the Work of a row of `deliveries` joined with its event's body."""
-    return Work(
-        row.seq, row.id, row.event_id, row.event_type, row.body, row.attempts_made, row.next_attempt_at, row.test
-    )
-
-
 def attempt(row: Row[Any]) -> Attempt:
     """Return the Attempt of a row of `attempts`."""
     headers = tuple((name, value) for name, value in orjson.loads(row.headers))
@@ -129,19 +121,20 @@ def attempt(row: Row[Any]) -> Attempt:
     return Attempt(row.number, row.started_at, outcome)
 
 
-def attempt_row(delivery_seq: int, value: Attempt) -> dict[str, Any]:
-    """Return the columns of `attempts` for an Attempt of this delivery."""
-    return {
-        "delivery_seq": delivery_seq,
-        "number": value.number,
-        "started_at": value.started_at,
-        "duration_ms": value.outcome.duration_ms,
-        "outcome": value.outcome.kind,
-        "status": value.outcome.status,
-        "headers": to_json(value.outcome.headers),
-        "body": value.outcome.body,
-        "error": value.outcome.error,
-    }
+def attempt_row(delivery_seq: int, value: Attempt) -> tuple[Any, ...]:
+    """Return the columns of `attempts`, in their order, for an Attempt of this delivery."""
+    outcome = value.outcome
+    return (
+        delivery_seq,
+        value.number,
+        value.started_at,
+        outcome.duration_ms,
+        outcome.kind.value,
+        outcome.status,
+        to_json(outcome.headers),
+        outcome.body,
+        outcome.error,
+    )
 
 
 def credit_entry(row: Row[Any]) -> CreditEntry:

@@ -69,7 +69,11 @@ class Writer:
         self._wake.set()
 
     async def run(self) -> None:
-        """Commit batch after batch until closed."""
+        """Commit batch after batch until closed.
+
+        A crash leaves in doubt what was committed, and which `then` was called: it must not be run again on the same
+        memory (DESIGN "Supervision and stopping").
+        """
         while True:
             while self._waiting:
                 await self._commit([self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))])

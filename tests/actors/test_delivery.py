@@ -9,6 +9,7 @@ from trio.testing import MockClock
 
 from daemon.model import DeliveryStatus, OutcomeKind
 from tests.support.daemon import FakeReceiver, make_settings, running, statuses
+from tests.support.mock_transport import MockTransport
 
 A, B = "https://a.example/hook", "https://b.example/hook"
 
@@ -209,8 +210,8 @@ async def test_an_actor_with_nothing_to_do_ends_and_starts_again_on_demand(
 
 
 async def test_an_unused_connection_is_closed_before_its_actor_ends(tmp_path: Path, autojump_clock: MockClock) -> None:
-    class Kept(httpx.MockTransport):
-        async def aclose(self) -> None:
+    class Kept(MockTransport):
+        def close(self) -> None:
             closings.append(trio.current_time() - receiver.arrivals[0].at - started)
 
     receiver, started, closings = FakeReceiver(), trio.current_time(), list[float]()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import pytest
@@ -18,8 +19,10 @@ from daemon.mailbox import Change
 from daemon.metrics import ActorKind, make_metrics
 from daemon.model import Webhook
 from daemon.supervisor import ActorFailed, Budget, Child, supervise, supervise_vital
+from tests.faults.sabotage import gives_up
 from tests.support.daemon import FakeHop, FakeReceiver, House, running, statuses
 
+Result = TypeVar("Result")
 A, B = "https://a.example/hook", "https://b.example/hook"
 BACKOFFS = [0.1, 0.2, 0.4, 0.8, 1.6]
 CRASHES_AT = [sum(BACKOFFS[:count]) for count in range(6)]
@@ -211,67 +214,71 @@ async def test_a_crashed_router_answers_who_waits_and_is_restarted(tmp_path: Pat
         assert house.daemon.router.waiting_events == 0
 
 
-async def test_a_crashed_store_fails_who_waits_and_is_restarted(tmp_path: Path, autojump_clock: MockClock) -> None:
-    write_hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        write_hop.error = RuntimeError("bug")
-        with pytest.raises(StoreUnavailable):
-            await house.submit(team, 1)
-        write_hop.error = None
-        await house.submit(team, 2)
-        await trio.sleep(1)
-        assert [arrival.number for arrival in house.receiver.arrivals] == [2]
-        assert await house.statuses(webhook) == ["succeeded"]
-        assert [line["actor"] for line in house.log_lines("actor_restarted")] == ["store"]
-
-
-async def test_an_outcome_that_met_a_crashed_store_is_committed_later_and_once(
+async def test_a_crash_of_the_store_ends_the_daemon_at_once_and_is_told(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    write_hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        await house.submit(team, 1)
-        write_hop.error = RuntimeError("bug")
-        await trio.sleep(0.05)
-        write_hop.error = None
+    write_hop, refused, logged = FakeHop(), [], []
+    with gives_up():
+        async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+            team = await house.team()
+            write_hop.error = RuntimeError("bug")
+            try:
+                await house.submit(team, 1)
+            except StoreUnavailable:
+                refused.append(1)
+            logged += [(line["actor"], line["error"]) for line in house.log_lines("actor_given_up", "actor_restarted")]
+            await trio.sleep_forever()
+    assert (refused, logged) == ([1], [("store", "RuntimeError: bug")])
+
+
+@pytest.mark.parametrize("is_committed", [False, True])
+async def test_an_outcome_that_met_a_crashing_store_is_committed_once_after_the_next_start(
+    tmp_path: Path, autojump_clock: MockClock, is_committed: bool
+) -> None:
+    write_hop, receiver = CrashingHop(is_committed), FakeReceiver()
+    with gives_up():
+        async with running(tmp_path, receiver, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+            team = await house.team()
+            webhook = await house.webhook(team, A)
+            await house.submit(team, 1)
+            write_hop.crashes = True
+            await trio.sleep_forever()
+    async with running(tmp_path, receiver, house.clock) as house:
         await trio.sleep(60)
-        assert len(house.receiver.arrivals) == 1
+        assert [arrival.attempt for arrival in receiver.arrivals] == ([1] if is_committed else [1, 1])
         assert await house.statuses(webhook) == ["succeeded"]
         assert await house.balance(team) == -2
 
 
-@pytest.mark.parametrize("kind", [ActorKind.ROUTER, ActorKind.STORE])
-async def test_a_vital_actor_that_spends_its_budget_ends_the_daemon(
-    tmp_path: Path, autojump_clock: MockClock, kind: ActorKind
-) -> None:
-    submissions: list[int] = []
-    with pytest.raises(BaseExceptionGroup) as failure:
-        await crash_again_and_again(tmp_path, kind, submissions)
-    matched, rest = failure.value.split(ActorFailed)
-    assert matched is not None
-    assert rest is None
-    assert len(submissions) == Budget().restarts + 1
-
-
-async def crash_again_and_again(state_dir: Path, kind: ActorKind, submissions: list[int]) -> None:
-    clock, write_hop = FragileClock(), FakeHop()
-    async with running(
-        state_dir, adapt=lambda seams: replace(seams, now_ms=clock.around(seams.now_ms), write_hop=write_hop)
-    ) as house:
-        team = await house.team()
-        for number in range(20):
-            if kind is ActorKind.ROUTER:
+async def test_a_router_that_spends_its_budget_ends_the_daemon(tmp_path: Path, autojump_clock: MockClock) -> None:
+    clock, crashes = FragileClock(), 0
+    with gives_up():
+        async with running(tmp_path, adapt=lambda seams: replace(seams, now_ms=clock.around(seams.now_ms))) as house:
+            team = await house.team()
+            while True:
                 clock.broken = True
-            else:
-                write_hop.error = RuntimeError("bug")
-            submissions.append(number)
-            with pytest.raises(StoreUnavailable):
-                await house.submit(team, number)
-            await trio.sleep(2)
+                crashes += 1
+                with pytest.raises(StoreUnavailable):
+                    await house.submit(team, crashes)
+                await trio.sleep(2)
+    assert crashes == Budget().restarts + 1
+
+
+@dataclass(slots=True)
+class CrashingHop:
+    """A hop that `crashes`: before its work, or after it."""
+
+    after: bool
+    crashes: bool = False
+
+    async def __call__(self, work: Callable[[], Result], /) -> Result:
+        await trio.lowlevel.checkpoint()
+        if self.crashes and not self.after:
+            raise RuntimeError("bug")
+        result = work()
+        if self.crashes:
+            raise RuntimeError("bug")
+        return result
 
 
 @dataclass(slots=True)
@@ -338,7 +345,7 @@ async def test_a_vital_child_that_spends_its_budget_raises_actor_failed(autojump
         raise ValueError
 
     log = make_logger(LogSettings(format="json"), BytesIO(), strict=True)
-    with pytest.raises(ActorFailed, match=r"^the router crashed 6 times in 60 s$"):
+    with pytest.raises(ActorFailed, match=r"^the router crashed 6 times in 60 s: "):
         await supervise_vital(Child(ActorKind.ROUTER, run), log, make_metrics())
 
 

@@ -33,7 +33,7 @@ async def make_transport(client_tls: ssl.SSLContext) -> AsyncIterator[MakeTransp
 
     yield make
     for transport in made:
-        await transport.aclose()
+        transport.close()
 
 
 @pytest.fixture

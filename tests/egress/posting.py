@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
-import httpx
 import trio
 
 from daemon.egress.addresses import Address
+from daemon.egress.post import make_post
 from daemon.egress.resolver import Resolve
+from daemon.egress.response import Response
 from daemon.egress.transport import EndpointTransport
 from daemon.egress.urls import EgressRules
 
@@ -28,17 +29,10 @@ def resolving_to(*addresses: str) -> Resolve:
 async def post(transport: EndpointTransport, url: str, body: bytes = b"{}", keep: int = 4096) -> tuple[int, bytes]:
     """POST the body; return the status and the first `keep` bytes of the response, at most 10 s later."""
     with trio.fail_after(10):
-        response = await transport.handle_async_request(httpx.Request("POST", url, content=body))
-        kept = bytearray()
-        try:
-            assert isinstance(response.stream, httpx.AsyncByteStream)
-            async for chunk in response.stream:
-                kept += chunk[: keep - len(kept)]
-                if len(kept) == keep:
-                    break
-        finally:
-            await response.aclose()
-        return response.status_code, bytes(kept)
+        response = Response(keep)
+        await transport.send(make_post(url, [], body), response)
+        assert response.status is not None
+        return response.status, bytes(response.body)
 
 
 def open_descriptors() -> int:

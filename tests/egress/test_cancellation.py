@@ -66,7 +66,7 @@ async def test_a_cancel_at_any_wait_leaves_no_descriptor_open(
             if kept:
                 await post(transport, receiver.url)
             was_cancelled = await cancelled_at(wait, transport, receiver.url, body)
-            await transport.aclose()
+            transport.close()
             await wait_all_tasks_blocked()  # the receiver may not even have accepted the connection
             await receiver.disconnected()
             assert open_descriptors() == before

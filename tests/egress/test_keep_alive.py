@@ -125,7 +125,7 @@ async def test_an_idle_connection_carries_nothing_after_its_time(
 async def test_a_closed_transport_opens_another_connection_for_a_later_request(transport: EndpointTransport) -> None:
     async with open_receiver() as receiver:
         await post(transport, receiver.url)
-        await transport.aclose()
+        transport.close()
         await receiver.disconnected()
         await post(transport, receiver.url)
         assert receiver.connections == 2
@@ -156,5 +156,5 @@ async def test_another_origin_gets_a_connection_of_its_own_and_the_old_one_is_cl
 async def test_closing_the_transport_closes_its_connection(transport: EndpointTransport) -> None:
     async with open_receiver() as receiver:
         await post(transport, receiver.url)
-        await transport.aclose()
+        transport.close()
         await receiver.disconnected()

@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +57,63 @@ class MoodyServer(MailServer):
             self.hang_ups -= 1
             server.transport.close()
         return reply
+
+
+_REPLIES = {b"DATA": b"354 Go on\r\n", b"QUIT": b"221 Bye\r\n", b"STAR": b"220 Go on\r\n"}
+_NEVER_ENDING_RECORD = b"\x16\x03\x03\x40\x00"  # its head promises 16 KiB of a TLS handshake
+
+
+@dataclass(slots=True)
+class DrippingServer:
+    """Serves its first client until the command `at`, then drips for ever.
+
+    `at` is the command's first four letters; "." ends the message; with an empty one it drips in place of the greeting.
+    `left` is set when the first client has hung up. It serves the next ones as a server should, and counts the messages
+    of all.
+    """
+
+    at: bytes
+    clients: int = 0
+    messages: int = 0
+    left: trio.Event = field(default_factory=trio.Event)
+
+    async def serve(self, client: trio.SocketStream) -> None:
+        """Serve one client."""
+        self.clients += 1
+        at = self.at if self.clients == 1 else b"none"
+        if at:
+            await client.send_all(b"220 Ready\r\n")
+        if not at or await self._dripping_begins(client, at):
+            await self._drip(client)
+        self.left.set()
+
+    async def _dripping_begins(self, client: trio.SocketStream, at: bytes) -> bool:
+        async with aclosing(self._commands(client)) as commands:
+            async for command in commands:
+                if command == at != b"STAR":
+                    return True
+                await client.send_all(_REPLIES.get(command, b"250-Fine\r\n250 STARTTLS\r\n"))
+                if command == at:
+                    await client.receive_some()  # the client's side of the handshake
+                    await client.send_all(_NEVER_ENDING_RECORD)
+                    return True
+        return False
+
+    async def _commands(self, client: trio.SocketStream) -> AsyncGenerator[bytes, None]:
+        rest, in_message = b"", False
+        async for data in client:
+            *lines, rest = (rest + data).split(b"\r\n")
+            for line in lines:
+                if not in_message or line == b".":
+                    self.messages += in_message
+                    in_message = line[:4].upper() == b"DATA"
+                    yield line[:4].upper()
+
+    async def _drip(self, client: trio.SocketStream) -> None:
+        with suppress(trio.BrokenResourceError):
+            while True:
+                await client.send_all(b"2")
+                await trio.sleep(0.01)
 
 
 @dataclass(slots=True)

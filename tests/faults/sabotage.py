@@ -1,20 +1,30 @@
-"""Crashes at named points, through the seams: one call of one of them raises, before or after the real thing."""
+"""Crashes at named points, through the seams: one call of one of them raises, before or after the real thing.
 
+`python -m tests.faults.sabotage SEAM CALL serve …` is `python -m daemon serve …` that crashes before this call.
+"""
+
+import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
-import httpx
 import pytest
 
 from daemon.assembly import Seams
+from daemon.cli import main as run_command_line
 from daemon.credit_gate import CreditGate
+from daemon.egress.post import Post
+from daemon.egress.response import Response
+from daemon.egress.transport import Transport
 from daemon.mail.result import SendResult
 from daemon.model import Mail
 from daemon.pause import Pause
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
+from daemon.supervisor import ActorFailed
 
 Result = TypeVar("Result")
 
@@ -61,6 +71,15 @@ class Saboteur:
             raise Bug(str(self.point))
         return now_ms
 
+    def follow(self, then: Callable[[Any], None], answer: Any) -> None:
+        """Do what follows from a commit, unless this is the point."""
+        strikes = self._strikes("then")
+        if strikes and not self.point.after:
+            raise Bug(str(self.point))
+        then(answer)
+        if strikes:
+            raise Bug(str(self.point))
+
     def _strikes(self, seam: str) -> bool:
         if not self.armed:
             return False
@@ -89,15 +108,18 @@ class Saboteur:
         )
 
     def enter(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Stand between the actors and what they await: each query, each command, the credits, each pause."""
+        """Stand between the actors and what they await: each query, each command and what follows from it, the credits,
+        each pause.
+        """
         fetch, execute, execute_all = Reader.fetch, Writer.execute, Writer.execute_all
         reserve, wait = CreditGate.reserve, Pause.wait
 
         async def read(reader: Reader, query: Any, *args: Any, **kwargs: Any) -> Any:
             return await self.pass_through(f"read {query.__name__}", lambda: fetch(reader, query, *args, **kwargs))
 
-        async def write(writer: Writer, command: Any, *args: Any) -> Any:
-            return await self.pass_through(type(command).__name__, lambda: execute(writer, command, *args))
+        async def write(writer: Writer, command: Any, then: Callable[[Any], None] | None = None) -> Any:
+            followed = None if then is None else partial(self.follow, then)
+            return await self.pass_through(type(command).__name__, lambda: execute(writer, command, followed))
 
         async def write_all(writer: Writer, commands: Any) -> Any:
             return await self.pass_through("AcceptEvents", lambda: execute_all(writer, commands))
@@ -115,13 +137,37 @@ class Saboteur:
         monkeypatch.setattr(Pause, "wait", pause)
 
 
-class _Transport(httpx.AsyncBaseTransport):
-    def __init__(self, saboteur: Saboteur, inner: httpx.AsyncBaseTransport) -> None:
+class _Transport(Transport):
+    def __init__(self, saboteur: Saboteur, inner: Transport) -> None:
         self._saboteur = saboteur
         self._inner = inner
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        return await self._saboteur.pass_through("send request", lambda: self._inner.handle_async_request(request))
+    async def send(self, post: Post, response: Response) -> None:
+        await self._saboteur.pass_through("send request", lambda: self._inner.send(post, response))
 
-    async def aclose(self) -> None:
-        await self._saboteur.pass_through("close connection", self._inner.aclose)
+    def close(self) -> None:
+        self._inner.close()
+
+
+@contextmanager
+def gives_up() -> Iterator[None]:
+    """Check that the daemon in this block ends by itself, since an actor failed that it cannot do without."""
+    ended = False
+    try:
+        yield
+    except* ActorFailed:
+        ended = True
+    assert ended
+
+
+def main() -> None:
+    """Run the command line with the point that its first two arguments name, armed from the start."""
+    seam, on_call = sys.argv.pop(1), int(sys.argv.pop(1))
+    saboteur = Saboteur(Point(seam, on_call=on_call), on_strike=lambda: None, armed=True)
+    with pytest.MonkeyPatch.context() as patch:
+        saboteur.enter(patch)
+        run_command_line()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
-"""The long versions of the crash, overload and state machine suites, with a progress bar and a summary.
+"""The long versions of the crash, overload, hell and state machine suites, with a progress bar and a summary.
 
-    python -m tests.faults.soak [--kills 50] [--seconds 60] [--examples 500] [--seed N]
+    python -m tests.faults.soak [--kills 50] [--seconds 60] [--rounds 5] [--examples 500] [--seed N]
 
 Ends with 0 when every promise held. The seed is printed: give it again to repeat the plan.
 """
@@ -24,6 +24,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.faults.checker import violations
+from tests.faults.hell import PLAIN
+from tests.faults.hell_daemon import survive
+from tests.faults.hell_daemon import violations as hell_violations
+from tests.faults.hell_tls import under_tls
 from tests.faults.kill_plan import KillPlan
 from tests.faults.kill_run import run_kills
 from tests.faults.overload_run import OverloadPlan, run_overload
@@ -57,6 +61,25 @@ def soak_overload(directory: Path, seconds: int, advance: Advance) -> str:
     return figures(run)
 
 
+def soak_hell(directory: Path, rounds: int, advance: Advance) -> str:
+    """Put one daemon a round among all receivers from hell at once; return the figures."""
+    fiends, attempts, grown_mib = [*PLAIN, *under_tls()], 0, 0.0
+    for number in range(rounds):
+        state_dir = directory / f"round-{number}"
+        state_dir.mkdir()
+        with _quiet():
+            survival = trio.run(survive, state_dir, fiends)
+        found = hell_violations(fiends, survival)
+        assert not found, found[:10]
+        attempts += sum(map(len, survival.attempts.values()))
+        grown_mib = max(grown_mib, survival.grown_mib)
+        advance()
+    return (
+        f"{rounds} rounds of {len(fiends)} receivers from hell, {attempts} attempts: each ended as it should and in "
+        f"time, at most {grown_mib:.1f} MiB more memory, no socket left open"
+    )
+
+
 def soak_state_machine(examples: int, chosen_seed: int, advance: Advance) -> str:
     """Compare the daemon with the model of SPEC in random sequences; return the figures."""
 
@@ -85,10 +108,15 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _directory() -> Iterator[Path]:
-    """Make a directory for a run; it stays when the run fails, for whoever looks into it."""
+    """Make a directory for all runs; it stays when one fails, for whoever looks into it."""
     directory = Path(tempfile.mkdtemp(prefix="kakiyo-soak-"))
     yield directory
     shutil.rmtree(directory)
+
+
+def _within(directory: Path, name: str) -> Path:
+    (directory / name).mkdir()
+    return directory / name
 
 
 def main() -> int:
@@ -97,10 +125,11 @@ def main() -> int:
     console = Console()
     console.print(f"seed {options.seed}")
     columns = (TextColumn("{task.description:<14}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress, _directory() as kills, _directory() as overload:
+    with Progress(*columns, console=console) as progress, _directory() as directory:
         suites: list[tuple[str, int, Callable[[Advance], str]]] = [
-            ("kills", options.kills, partial(soak_kills, kills, options.kills, options.seed)),
-            ("overload", 1, partial(soak_overload, overload, options.seconds)),
+            ("kills", options.kills, partial(soak_kills, _within(directory, "kills"), options.kills, options.seed)),
+            ("overload", 1, partial(soak_overload, _within(directory, "overload"), options.seconds)),
+            ("hell", options.rounds, partial(soak_hell, _within(directory, "hell"), options.rounds)),
             ("state machine", options.examples, partial(soak_state_machine, options.examples, options.seed)),
         ]
         for name, total, run in suites:
@@ -113,6 +142,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="soak", description="Break every promise for a while, and see them hold.")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seconds", type=int, default=60, help="how long the overload lasts")
+    parser.add_argument("--rounds", type=int, default=5, help="how often all receivers from hell")
     parser.add_argument("--examples", type=int, default=500, help="how many random sequences")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     return parser.parse_args()

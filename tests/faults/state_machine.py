@@ -19,6 +19,7 @@ from daemon.store.database import open_database
 from tests.faults.guest import Guest
 from tests.faults.model_of_spec import Model, ModelEvent, ModelWebhook
 from tests.support.daemon import House, VirtualWallClock, running
+from tests.support.mock_transport import MockTransport
 
 TYPES = ("linkedin.message.sent", "linkedin.message.received")
 SUBSCRIPTIONS = st.sampled_from([("*",), (TYPES[0],), (TYPES[1],)])
@@ -57,7 +58,7 @@ class WebhooksMachine(RuleBasedStateMachine):
     async def _start(self) -> None:
         if not hasattr(self, "clock"):
             self.clock = VirtualWallClock()
-        transport = httpx.MockTransport(self._receive)
+        transport = MockTransport(self._receive)
         self.life: AbstractAsyncContextManager[House] = running(
             self.directory, clock=self.clock, transport=lambda: transport
         )

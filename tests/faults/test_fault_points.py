@@ -1,10 +1,13 @@
 """Crash every actor at every await on its way: supervision brings it back, and what was promised still holds.
 
-The points are the list below; tests only have them. Two lives of a daemon share a database: the first one leaves
-deliveries and a back-off behind, the second one meets the point, at its start or later.
+The points are the lists below; tests only have them. Lives of a daemon share a database: the first one leaves
+deliveries and a back-off behind, the second one meets the point, at its start or later. A crash of the store ends it:
+then there is a third.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,14 +17,19 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon.app import EXIT_FAILED
 from daemon.errors import StoreUnavailable
 from daemon.model import LIGHT_BODY_BYTES, Team, Webhook
 from daemon.submission import Idempotency, NewEvent, Submission
+from tests.e2e.deadline import ends_within
+from tests.e2e.operating import operated
 from tests.faults.checker import violations
 from tests.faults.evidence import Receipt, Told
-from tests.faults.sabotage import Bug, Point, Saboteur
+from tests.faults.sabotage import Bug, Point, Saboteur, gives_up
 from tests.faults.wire import Wire, gather_from, until_at_rest
 from tests.support.daemon import EPOCH_MS, House, VirtualWallClock, make_settings, running
+from tests.support.mock_transport import MockTransport
+from tests.support.process import DaemonHouse, make_house
 
 Result = TypeVar("Result")
 DATABASE = "test.db"
@@ -42,7 +50,6 @@ POINTS = [
     *both("read event_body", 1),
     *both("read next_mail_at", 1, 2),
     *both("read due_mails", 1),
-    *both("commit", 1, 3, 6, 12),
     *both("AcceptEvents", 1, 2),
     *both("RecordAttempt", 1, 7, 15),
     *both("SaveWebhook", 1),
@@ -51,10 +58,12 @@ POINTS = [
     *both("reserve credits", 1),
     *both("pause", 1, 2, 9),
     *both("send request", 1, 11),
-    *both("close connection", 1),
     *both("send mail", 1),
     *[Point("clock", on_call=on_call) for on_call in (1, 2, 3, 5, 8, 13, 21)],
 ]
+
+# In the writer: around the commit, and around what follows from it in the daemon's memory.
+STORE_POINTS = [*both("commit", 1, 3, 6, 12), *both("then", 1, 2, 3, 4, 5)]
 
 
 def answer(url: str, number: int) -> int:
@@ -98,7 +107,7 @@ async def first_life(state_dir: Path, wire: Wire, clock: VirtualWallClock) -> tu
 
 
 @pytest.mark.fault(
-    "A crash of the actor, the router, the writer or the notifier, before and after each await on their way",
+    "A crash of the actor, the router or the notifier, before and after each await on their way",
     "Supervision brings it back; nothing is lost, charged, counted or mailed twice; other webhooks keep their pace",
 )
 @pytest.mark.parametrize("point", POINTS, ids=str)
@@ -114,24 +123,137 @@ async def test_a_crash_at_any_point_is_healed(
     async with running(
         tmp_path, clock=clock, transport=wire.transport, settings=settings, adapt=saboteur.sabotaged
     ) as house:
-        receipts += await submit(house, team, 2, 3)
-        await insist(lambda: house.change(webhooks[0], name="renamed"))
-        await insist(lambda: house.daemon.registry.delete_webhook(webhooks[-1].id))
-        receipts += await submit(house, team, LARGE_NUMBER, *range(4, 12))
-        with trio.fail_after(900):
-            await until_at_rest(house)
-            await trio.sleep(1)  # idle actors retire, and close their connections
-            await until_at_rest(house)
+        receipts += await go_on(house, team, webhooks)
+        await come_to_rest(house)
         assert saboteur.struck
         assert house.daemon.fleet.parked == 0
         healed = house.log_lines("actor_restarted", "mail_crashed")
         assert any(point.seam in line["error"] for line in healed) or point.seam == "clock"
         mails = {mail.id for mail in house.mails}
     told = Told(tuple(wire.arrivals), tuple(receipts), by_hand=frozenset({webhooks[-1].id}), maildir=tuple(mails))
-    evidence = gather_from(tmp_path / DATABASE, told)
+    check(tmp_path, told)
+
+
+async def go_on(house: House, team: Team, webhooks: list[Webhook]) -> list[Receipt]:
+    """Submit, edit a webhook, delete one, submit: each of it until it was answered. It may be done twice."""
+    receipts = await submit(house, team, 2, 3)
+    await insist(lambda: house.change(webhooks[0], name="renamed"))
+    await insist(lambda: house.daemon.registry.delete_webhook(webhooks[-1].id))
+    return receipts + await submit(house, team, LARGE_NUMBER, *range(4, 12))
+
+
+async def come_to_rest(house: House) -> None:
+    with trio.fail_after(900):
+        await until_at_rest(house)
+        await trio.sleep(1)  # idle actors retire, and close their connections
+        await until_at_rest(house)
+
+
+def check(state_dir: Path, told: Told) -> None:
+    evidence = gather_from(state_dir / DATABASE, told)
     assert violations(evidence) == []
-    assert len(evidence.events) == len(receipts)
+    assert len(evidence.events) == len(told.receipts)
     assert len(evidence.mails) == 1
+
+
+@dataclass(slots=True)
+class Newcomers:
+    """What came in by hand, as far as it was answered: only this may anyone rely on."""
+
+    teams: list[Team] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
+    webhooks: list[Webhook] = field(default_factory=list)
+    grants: int = 0
+
+    async def come(self, house: House) -> None:
+        """Make a team with a key, a webhook and credits, and revoke the key."""
+        registry = house.daemon.registry
+        self.teams.append(await registry.create_team(None, "Newcomer", ()))
+        made = await registry.create_key(self.teams[-1].id, "first")
+        if made is None:
+            return  # the team did not become known: the daemon is about to end
+        self.keys.append(made[1])
+        self.webhooks.append(await house.webhook(self.teams[-1], "https://new.example/hook"))
+        self.grants += await registry.grant_credits(self.teams[-1].id, 100, None) is not None
+        revoked = self.keys.pop()
+        assert await registry.revoke_key(made[0].id)
+        self.revoked.append(revoked)
+
+    async def are_known(self, house: House) -> None:
+        """Check that the daemon knows them, in its memory."""
+        assert [house.daemon.keyring.find(key) for key in self.revoked] == [None] * len(self.revoked)
+        assert None not in [house.daemon.keyring.find(key) for key in self.keys]
+        for team in self.teams:
+            [receipt] = await house.daemon.router.submit(Submission((_event(team, 0),)))
+            assert receipt.deliveries >= len(self.webhooks)
+            assert await house.balance(team) >= 100 * self.grants
+
+
+@pytest.mark.fault(
+    "A crash of the store: before a commit, after it, or between it and what follows from it in memory",
+    "The process ends non-zero at once; its next start knows all that is on disk, and all other promises hold",
+)
+@pytest.mark.parametrize("point", STORE_POINTS, ids=str)
+async def test_a_crash_of_the_store_ends_the_daemon_and_its_next_start_knows_all_that_is_on_disk(
+    point: Point, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire, clock = Wire(answer=answer), VirtualWallClock()
+    team, webhooks, receipts = await first_life(tmp_path, wire, clock)
+    saboteur, newcomers = Saboteur(point, wire.crash), Newcomers()
+    settings = make_settings(tmp_path, credits={"enforce": True})
+    with gives_up(), monkeypatch.context() as patch:
+        saboteur.enter(patch)
+        saboteur.armed = True
+        async with running(
+            tmp_path, clock=clock, transport=wire.transport, settings=settings, adapt=saboteur.sabotaged
+        ) as house:
+            mails = house.mails
+            with suppress(StoreUnavailable):
+                await newcomers.come(house)
+            await go_on(house, team, webhooks)
+            await trio.sleep(900)
+    assert saboteur.struck
+    wire.life += 3
+    async with running(tmp_path, clock=clock, transport=wire.transport, settings=settings) as house:
+        receipts += await go_on(house, team, webhooks)
+        await come_to_rest(house)
+        maildir = tuple({mail.id for mail in (*mails, *house.mails)})
+    told = Told(tuple(wire.arrivals), tuple(receipts), by_hand=frozenset({webhooks[-1].id}), maildir=maildir)
+    check(tmp_path, told)
+    async with running(tmp_path, clock=clock, transport=wire.transport, settings=settings) as house:
+        await newcomers.are_known(house)
+
+
+class SabotagedHouse(DaemonHouse):
+    """Its daemon crashes where the third command's answer was to be brought into memory."""
+
+    @property
+    def command(self) -> list[str]:
+        python, option, _module, *arguments = super().command
+        return [python, option, "tests.faults.sabotage", "then", "3", *arguments]
+
+
+@pytest.mark.fault(
+    "A real process crashes between the commit of a revoked API key and its memory",
+    "It ends with 1 at once, and the key is refused after the next start",
+)
+@ends_within(40)
+async def test_a_key_whose_revocation_met_a_crash_is_refused_after_the_next_start(tmp_path: Path) -> None:
+    house = make_house(tmp_path)
+    with closing(house):
+        async with operated(SabotagedHouse(house.state_dir, house.config, house.bind, house.reserved)) as operator:
+            await operator.make_team()
+            key = await operator.make_key()
+            with suppress(httpx.TransportError, AssertionError):  # whether it is answered is left open
+                await operator.call("DELETE", f"/v1/keys/{key['id']}", expect=204)
+            assert await operator.daemon.ended() == EXIT_FAILED
+            operator.daemon.killed = True
+            [line] = operator.daemon.log_lines("actor_given_up")
+            assert (line["actor"], line["error"]) == ("store", "Bug: before then, call 3")
+        async with operated(house) as operator:
+            operator.http.headers["Authorization"] = f"Bearer {key['key']}"
+            await operator.call("GET", "/v1/verify", expect=401)
 
 
 @pytest.mark.fault(
@@ -150,7 +272,7 @@ async def test_a_webhook_that_always_crashes_is_parked_and_holds_up_nobody(
         arrived_at.append(trio.current_time())
         return httpx.Response(200)
 
-    async with running(tmp_path, transport=lambda: httpx.MockTransport(receive)) as house:
+    async with running(tmp_path, transport=lambda: MockTransport(receive)) as house:
         team = await house.team()
         crashing = await house.webhook(team, "https://crashing/hook")
         healthy = [await house.webhook(team, f"https://healthy{number}/hook") for number in range(3)]

@@ -49,7 +49,7 @@ async def test_a_receiver_from_hell_costs_one_attempt_and_nothing_else(
         judge(fiend, outcome)
         await hell.misconduct_is_over.wait()
         await the_next_one_works(transport, hell)
-        await transport.aclose()
+        transport.close()
         await hell.deserted()
     assert open_descriptors() <= descriptors
 

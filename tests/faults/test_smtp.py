@@ -5,20 +5,26 @@ Message-ID. Deliveries never wait for mail.
 """
 
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
+from daemon.config import Settings
+from daemon.mail.addresses import parse_sender
+from daemon.mail.message import message_composer
+from daemon.mail.result import Send
 from daemon.mail.sender import make_sender
+from daemon.mail.smtp import smtp_sender
 from daemon.model import Team
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
-from tests.faults.moody_smtp import MoodyServer, WatchedSend
+from tests.faults.moody_smtp import DrippingServer, MoodyServer, WatchedSend
 from tests.support import smtp
 from tests.support.daemon import FakeReceiver, House, make_settings, running, statuses
 from tests.support.process import make_house
@@ -27,6 +33,7 @@ from tests.support.receivers import open_receiver, respond
 BROKEN, HEALTHY = "https://broken.example/in", "https://healthy.example/in"
 ANN, BOB = "ann@example.com", "bob@example.com"
 QUICK = {"retry_delays_s": [0.001, 0.001, 0.001], "disable_after": 1}
+DEADLINE_S = 0.5  # of a sending, where a test waits for it
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -59,14 +66,23 @@ class Office:
         assert self.sending.begun == before
 
 
+def hurried_sender(settings: Settings) -> Send:
+    """Return the sender of `settings`, with a deadline that a test can wait for."""
+    sender = parse_sender(settings.smtp.sender)
+    assert sender is not None
+    return smtp_sender(settings.smtp, sender, message_composer(sender, settings.public_url), DEADLINE_S)
+
+
 @asynccontextmanager
-async def office(directory: Path, port: int) -> AsyncIterator[Office]:
+async def office(
+    directory: Path, port: int, security: str = "none", make: Callable[[Settings], Send] = make_sender
+) -> AsyncIterator[Office]:
     settings = make_settings(
         directory,
         delivery=QUICK,
-        smtp={"host": "127.0.0.1", "port": port, "security": "none", "from": "hooks@example.com"},
+        smtp={"host": "127.0.0.1", "port": port, "security": security, "from": "hooks@example.com"},
     )
-    sending = WatchedSend(make_sender(settings))
+    sending = WatchedSend(make(settings))
     receiver = FakeReceiver({BROKEN: statuses(503)})
     with trio.fail_after(30):
         async with running(
@@ -112,6 +128,74 @@ async def test_deliveries_do_not_wait_for_a_mail_server_that_hangs(tmp_path: Pat
             await at.sends_nothing_more()
     assert [envelope.rcpt_tos for envelope in server.taken] == [[ANN, BOB]] * 2
     assert len(set(server.message_ids)) == 2
+
+
+@asynccontextmanager
+async def dripping(at: bytes) -> AsyncIterator[tuple[DrippingServer, int]]:
+    server = DrippingServer(at)
+    async with trio.open_nursery() as nursery:
+        [listener] = await nursery.start(partial(trio.serve_tcp, server.serve, 0, host="127.0.0.1"))
+        yield server, listener.socket.getsockname()[1]
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.fault(
+    "The SMTP server drips its greeting or a reply for ever",
+    "The connection is closed at the deadline, and the mail and those behind it arrive once at the next try",
+    cases=6,
+)
+@pytest.mark.parametrize("at", [b"", b"EHLO", b"MAIL", b"RCPT", b"DATA", b"."], ids=bytes.decode)
+async def test_a_server_that_drips_is_cut_off_and_the_mail_is_sent_at_the_next_try(tmp_path: Path, at: bytes) -> None:
+    async with dripping(at) as (server, port), office(tmp_path, port, make=hurried_sender) as at_work:
+        await at_work.disable_a_webhook()
+        result = await at_work.sending.has_ended(1)
+        assert result.deferred == (ANN, BOB)
+        assert "did not answer in time" in str(result.error)
+        with trio.fail_after(DEADLINE_S):
+            await server.left.wait()
+        messages = server.messages
+        await at_work.disable_a_webhook()
+        assert (await at_work.sending.has_ended(2)).taken == (ANN, BOB)
+        await at_work.later(5_000)
+        assert (await at_work.sending.has_ended(3)).taken == (ANN, BOB)
+        await at_work.sends_nothing_more()
+        assert server.messages - messages == 2
+
+
+async def test_a_server_that_drips_its_tls_handshake_is_cut_off_too(tmp_path: Path) -> None:
+    async with dripping(b"STAR") as (server, port), office(tmp_path, port, "starttls", hurried_sender) as at_work:
+        await at_work.disable_a_webhook()
+        assert "did not answer in time" in str((await at_work.sending.has_ended(1)).error)
+        with trio.fail_after(DEADLINE_S):
+            await server.left.wait()
+
+
+@pytest.mark.fault(
+    "The SMTP server takes the mail and drips its farewell for ever", "It counts as sent: there is no second mail"
+)
+async def test_a_mail_whose_server_drips_its_farewell_is_sent_once(tmp_path: Path) -> None:
+    async with dripping(b"QUIT") as (server, port), office(tmp_path, port, make=hurried_sender) as at_work:
+        await at_work.disable_a_webhook()
+        assert (await at_work.sending.has_ended(1)).taken == (ANN, BOB)
+        with trio.fail_after(DEADLINE_S):
+            await server.left.wait()
+        await at_work.sends_nothing_more()
+        assert server.messages == 1
+
+
+@pytest.mark.fault(
+    "The daemon is stopped while the SMTP server drips", "It stops at once, and hangs up on the mail server"
+)
+async def test_a_stop_hangs_up_on_a_mail_server_that_drips(tmp_path: Path) -> None:
+    async with dripping(b"MAIL") as (server, port), office(tmp_path, port) as at_work:
+        await at_work.disable_a_webhook()
+        await at_work.sending.has_begun(1)
+        while not server.clients:
+            await wait_all_tasks_blocked(0.005)
+        at_work.house.stop.set()
+        with trio.fail_after(3):
+            await at_work.house.stopped.wait()
+            await server.left.wait()
 
 
 @pytest.mark.fault(

@@ -10,10 +10,12 @@ import httpx
 import orjson
 import trio
 
+from daemon.egress.transport import Transport
 from daemon.supervisor import Budget
 from tests.faults.evidence import Arrival, Evidence, Told, gather, open_read_only
 from tests.faults.impossible_rows import ALWAYS, AT_REST, find_impossible_rows
 from tests.support.daemon import House
+from tests.support.mock_transport import MockTransport
 
 
 @dataclass(slots=True)
@@ -45,8 +47,8 @@ class Wire:
         now = trio.current_time()
         return self.life + (now >= self.crashed_at) + (now >= self.crashed_at + Budget().first_backoff_s / 2)
 
-    def transport(self) -> httpx.AsyncBaseTransport:
-        return httpx.MockTransport(self.handle)
+    def transport(self) -> Transport:
+        return MockTransport(self.handle)
 
 
 def gather_from(path: Path, told: Told, *, at_rest: bool = True) -> Evidence:

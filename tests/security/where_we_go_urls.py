@@ -111,12 +111,6 @@ AUTHORITIES = {
 
 REFUSED = {**DISGUISED_ADDRESSES, **DISGUISED_NAMES, **AUTHORITIES}
 
-# Not taken at registration, for clarity; what remains of them when a request is built leads to nothing but their host.
-HARMLESS_ONCE_PARSED = (
-    *("https://@good.example/", "https://good.example/\u3000"),
-    *("https://good.example:+443/", "https://good.example:4_43/", "https://good.example:\uff14\uff14\uff13/"),
-)
-
 # What looks like a trick, and is none: the host and port that must be asked for, whatever the rest says.
 HARMLESS = {
     "https://good.example": ("good.example", 443),

@@ -98,6 +98,38 @@ def test_a_late_repetition_of_an_earlier_attempt_changes_nothing(database: Datab
     assert (delivery.attempts_made, count(database, "attempts")) == (2, 2)
 
 
+def test_a_repetition_among_others_changes_nothing_and_costs_the_others_nothing(database: Database) -> None:
+    found(database)
+    works = accept(database, range(4))
+    first, *others = [recording(work, 1) for work in works]
+    run(database, first)
+    again = replace(first, entry_id="crd_other", attempt=replace(first.attempt, started_at=NOW + 9))
+    assert run_batch(database, [again, *others[:2], again, *others[2:]]) == [Recorded()] * 5
+    ledger = read(database, queries.list_credit_entries, "team_1", 10).items
+    assert [entry.balance_after for entry in reversed(ledger)] == [-2, -4, -6, -8]
+    assert [read(database, queries.get_attempts, work.delivery_id) for work in works] == [
+        [command.attempt] for command in (first, *others)
+    ]
+
+
+def test_a_repetition_of_a_failure_leaves_the_counter_as_it_is_by_now(database: Database) -> None:
+    found(database)
+    failed, succeeded = accept(database, [1, 2])
+    failure = final_failure(recording(failed, 1, status=500), 0)
+    run(database, failure)
+    run(database, recording(succeeded, 1, failures=1))
+    run(database, failure)
+    assert read(database, queries.get_webhook, "wh_1").consecutive_failures == 0
+
+
+def test_two_attempts_of_one_delivery_in_one_transaction_are_both_recorded(database: Database) -> None:
+    found(database)
+    (work,) = accept(database, [1])
+    assert run_batch(database, [recording(work, 1, status=500), recording(work, 2)]) == [Recorded()] * 2
+    delivery = read(database, queries.get_delivery, work.delivery_id)
+    assert (delivery.status, delivery.attempts_made, count(database, "attempts")) == ("succeeded", 2, 2)
+
+
 def test_many_outcomes_in_one_transaction_each_get_their_own_answer(database: Database) -> None:
     found(database)
     run(database, CreateWebhook(a_webhook(2)))

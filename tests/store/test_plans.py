@@ -58,8 +58,16 @@ def _list(wanted: queries.DeliveryFilter, connection: Connection) -> object:
 
 
 def scans(lines: list[str]) -> list[str]:
-    # Whole index of what waits, all webhooks for those with work, the values of an IN: these are not the tables.
-    harmless = ("ix_mails_waiting", "SCAN webhooks", "CONSTANT ROW")
+    # Whole index of what waits, all webhooks for those with work, the values of an IN, what `bulk` hands over.
+    harmless = (
+        "ix_mails_waiting",
+        "SCAN webhooks",
+        "CONSTANT ROW",
+        "SCAN page",
+        "SCAN moved",
+        "SCAN changed",
+        "SCAN counted",
+    )
     return [line for line in lines if line.startswith("SCAN") and not any(name in line for name in harmless)]
 
 

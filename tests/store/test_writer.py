@@ -188,36 +188,52 @@ async def test_closing_before_the_start_ends_the_writer_at_once(database: Databa
         await writer.run()
 
 
-async def test_a_crash_fails_who_waits_for_that_transaction_and_leaves_the_rest_for_the_next_run(
-    database: Database,
-) -> None:
-    gate = Gate(error=RuntimeError("bug"))
+async def test_a_crash_refuses_who_waits_for_that_transaction_and_ends_the_writer(database: Database) -> None:
+    gate, refused = Gate(error=RuntimeError("bug")), []
     writer = Writer(database, gate, make_metrics())
-    refusals: list[Exception] = []
 
     async def create(number: int) -> None:
-        try:
+        with pytest.raises(StoreUnavailable):
             await writer.execute(CreateTeam(a_team(number)))
-        except StoreUnavailable as refusal:
-            refusals.append(refusal)
+        refused.append(number)
 
-    async def run_twice() -> None:
-        with pytest.raises(RuntimeError):
+    async def run() -> None:
+        with pytest.raises(RuntimeError, match="bug"):
             await writer.run()
-        gate.error = None
-        await writer.run()
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(run_twice)
-        nursery.start_soon(create, 1)
-        await trio.testing.wait_all_tasks_blocked()
-        nursery.start_soon(create, 2)
-        await trio.testing.wait_all_tasks_blocked()
-        gate.opened.set()
-        await trio.testing.wait_all_tasks_blocked()
-        writer.close()
-    assert len(refusals) == 1
-    assert count(database, "teams") == 1
+    with trio.fail_after(1):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(create, 1)
+            nursery.start_soon(create, 2)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(run)
+            gate.opened.set()
+    assert sorted(refused) == [1, 2]
+    assert count(database, "teams") == 0
+
+
+async def test_what_was_committed_is_answered_though_what_follows_from_it_crashes(database: Database) -> None:
+    answered: list[int] = []
+    writer = Writer(database, run_inline, make_metrics())
+
+    def crash(_answer: object) -> None:
+        raise RuntimeError("bug")
+
+    async def create(number: int) -> None:
+        await writer.execute(CreateTeam(a_team(number)), crash)
+        answered.append(number)
+
+    async def run() -> None:
+        with pytest.raises(RuntimeError, match="bug"):
+            await writer.run()
+
+    with trio.fail_after(1):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(create, 1)
+            nursery.start_soon(create, 2)
+            await trio.testing.wait_all_tasks_blocked()
+            nursery.start_soon(run)
+    assert (sorted(answered), count(database, "teams")) == ([1, 2], 2)
 
 
 async def test_a_caller_that_goes_away_leaves_its_command_and_what_follows_from_it(database: Database) -> None:

@@ -1,7 +1,7 @@
 """A daemon in a test's own task: real actors and a real database file, in virtual or real time."""
 
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ import trio
 
 from daemon.assembly import Daemon, Seams, assemble
 from daemon.config import LogSettings, Settings
+from daemon.egress.transport import Transport
 from daemon.hop import run_inline
 from daemon.lifecycle import WebhookEdit
 from daemon.log import make_logger
@@ -24,12 +25,12 @@ from daemon.store import queries
 from daemon.store.database import Database, open_database
 from daemon.submission import NewEvent, Submission
 from daemon.vault import Vault
+from tests.support.mock_transport import Handler, MockTransport
 
 EPOCH_MS = 1_800_000_000_000
 OPERATOR_KEY = "operator-key-of-the-tests"
 
 Result = TypeVar("Result")
-Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
 
 
 class VirtualWallClock:
@@ -212,7 +213,7 @@ async def running(
     receiver: FakeReceiver | None = None,
     clock: VirtualWallClock | None = None,
     settings: Settings | None = None,
-    transport: Callable[[], httpx.AsyncBaseTransport] | None = None,
+    transport: Callable[[], Transport] | None = None,
     adapt: Callable[[Seams], Seams] = lambda seams: seams,
 ) -> AsyncIterator[House]:
     """Run a daemon on `state_dir`; leaving the block crashes it, as a kill would. Set `house.stop` for a clean stop.
@@ -226,7 +227,7 @@ async def running(
         now_ms=clock,
         write_hop=run_inline,
         read_hop=run_inline,
-        make_transport=transport or (lambda: httpx.MockTransport(receiver.handle)),
+        make_transport=transport or (lambda: MockTransport(receiver.handle)),
         check_url=_accept_url,
         send_mail=outbox.send,
     )

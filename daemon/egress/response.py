@@ -9,38 +9,63 @@ _MOST_INTERIM = 10
 _PROTOCOL = b"HTTP/"
 
 
-class Reply:
-    """The state of one response. Feed it what arrives until `complete`, and take the body as it comes.
+class Response:
+    """The state of one response. Feed it what arrives until `enough`: it keeps the first `kept_bytes` of the body.
 
-    `status` is None until the final head is complete; `reusable` says, once `complete`, whether the connection may
-    carry another request, and `keep_alive_s` for how long the receiver says it keeps it.
+    `stage` says how far its request has got, for a person. `status` is None until the final head is complete;
+    `reusable` says, once `complete`, whether the connection may carry another request, and `keep_alive_s` for how long
+    the receiver says it keeps it.
     """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "_bytes_without_body",
+        "_ends_with_connection",
+        "_head_bytes",
+        "_interim",
+        "_kept_bytes",
+        "_parser",
+        "_start",
+        "body",
+        "complete",
+        "headers",
+        "keep_alive_s",
+        "reusable",
+        "stage",
+        "status",
+    )
+
+    def __init__(self, kept_bytes: int) -> None:
+        self.stage = "connecting"
         self.status: int | None = None
         self.headers: list[tuple[bytes, bytes]] = []
+        self.body = bytearray()
         self.complete = False
         self.reusable = False
         self.keep_alive_s: float | None = None
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._start = b""
-        self._body: list[bytes] = []
+        self._kept_bytes = kept_bytes
         self._interim = 0
         self._head_bytes = 0
         self._bytes_without_body = 0
-        self._failure: BaseException | None = None
         self._ends_with_connection = False
 
+    @property
+    def enough(self) -> bool:
+        """Whether the response is complete, or as much of its body is here as is kept."""
+        return self.complete or len(self.body) == self._kept_bytes
+
     def feed(self, data: bytes) -> None:
-        """Take what arrived. Raises httpx.RemoteProtocolError when the head is malformed or breaks a bound.
+        """Take what arrived. Raises httpx.RemoteProtocolError when it is malformed or breaks a bound.
 
         The bounds: 64 KiB and 100 fields for the head, with its interim responses and trailers; 10 interim responses.
-        What is wrong behind the head is raised by `take_body` in its place, however the bytes were cut on the way.
+        What is wrong behind the end, or behind the part of the body that is kept, is no failure of the response.
         """
-        self._check_start(data)
+        if len(self._start) < len(_PROTOCOL):
+            self._check_start(data)
         self._bytes_without_body += len(data)
         parser = self._parser
-        assert parser is not None, "a complete reply takes no more"
+        assert parser is not None, "a complete response takes no more"
         try:
             parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
@@ -64,31 +89,15 @@ class Reply:
         self.complete = True
         self._parser = None
 
-    def take_body(self) -> bytes:
-        """Return the body that came since the last call, undecoded, b"" if none did.
-
-        Raises httpx.RemoteProtocolError when all of it is taken and what followed was malformed or broke a bound.
-        """
-        body = b"".join(self._body)
-        self._body.clear()
-        if not body and self._failure is not None:
-            raise self._failure
-        return body
-
     def _check_start(self, data: bytes) -> None:
-        if len(self._start) == len(_PROTOCOL):
-            return
         self._start = (self._start + data).lstrip(b"\r\n")[: len(_PROTOCOL)]
         if not _PROTOCOL.startswith(self._start):  # llhttp takes RTSP for HTTP, too
             raise httpx.RemoteProtocolError("the receiver's response is not valid HTTP/1.1 (it is another protocol)")
 
     def _fail(self, error: BaseException) -> None:
-        if self.status is None:
+        self.reusable = False  # what follows is not for us, nor would be what comes next
+        if not self.enough:
             raise error
-        if self.complete:
-            self.reusable = False  # what followed the response is not for us, nor would be what comes next
-        else:
-            self._failure = error
 
     def on_message_begin(self) -> None:
         """Parser callback."""
@@ -121,7 +130,7 @@ class Reply:
     def on_body(self, body: bytes) -> None:
         """Parser callback."""
         self._bytes_without_body = 0
-        self._body.append(body)
+        self.body += body[: self._kept_bytes - len(self.body)]
 
     def on_message_complete(self) -> None:
         """Parser callback: an interim or the final response is over."""

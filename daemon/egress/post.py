@@ -1,0 +1,33 @@
+"""What goes out: one POST, made for the wire (RFC 9112)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import httpx
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One POST: where to, its header fields as they go over the wire behind `Host`, and its whole body."""
+
+    url: str = field(repr=False)
+    fields: bytes = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+def make_post(url: str, headers: Iterable[tuple[str, str]], body: bytes) -> Post:
+    """Return the POST with these headers, in their order and case, behind the length of its body.
+
+    Raises httpx.LocalProtocolError when a header contains a line break.
+    """
+    lines = [f"{name}: {value}\r\n" for name, value in headers]
+    fields = "".join(lines).encode("latin-1")
+    if not fields.count(b"\n") == fields.count(b"\r") == len(lines):
+        raise httpx.LocalProtocolError("a header of the request contains a line break")
+    return Post(url, b"Content-Length: %d\r\n%b\r\n" % (len(body), fields), body)
+
+
+def request_start(url: str) -> bytes:
+    """Return the request line and the `Host` field for a URL that was checked."""
+    parsed = httpx.URL(url)
+    return b"POST %b HTTP/1.1\r\nHost: %b\r\n" % (parsed.raw_path, parsed.netloc)
