@@ -1,11 +1,12 @@
 # `make demo` and `make test` are all the set-up there is: each makes .venv first when it is missing or out of date.
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak audit check format lock clean
+.PHONY: help demo test soak bench audit check format lock clean
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
 WORKERS ?= 2
+ARGS ?=
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -28,6 +29,9 @@ test: .venv/.installed ## Run every test
 
 soak: .venv/.installed ## Run the long fault suites: 50 kills, a minute of overload, many random histories
 	@$(BIN)/python -m tests.faults.soak
+
+bench: .venv/.installed ## Measure it all against its floors (needs wrk and nginx)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 audit: ## Look up known vulnerabilities of the locked packages (needs the network)
 	@python3 -m venv .audit && .audit/bin/pip install --quiet pip-audit

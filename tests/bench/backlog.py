@@ -1,0 +1,78 @@
+"""A backlog of pending deliveries, and how fast a daemon drains it.
+
+The rows are there before the daemon starts, and the rate is read from the database when it has stopped: nothing asks
+the daemon meanwhile but five reads of /metrics a second, to see the end.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.daemon import database_of, measured_daemon, measured_house
+from tests.bench.filling import fill_pending
+from tests.bench.workbench import Bench, middle
+from tests.support.process import Sections
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """A filled state directory, of which every round gets a copy."""
+
+    state_dir: Path
+    webhooks: int
+    deliveries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """One round: deliveries, seconds from the first attempt's start to the last commit, the daemon's CPU seconds."""
+
+    deliveries: int
+    seconds: float
+    cpu_s: float
+
+
+def make_backlog(bench: Bench, url: str, webhooks: int, deliveries: int) -> Backlog:
+    """Fill a state directory: so many signed webhooks at this receiver, in teams of their own."""
+    state_dir = bench.fresh("backlog")
+    fill_pending(state_dir, [f"{url}/hooks/{number}" for number in range(webhooks)], deliveries // webhooks)
+    return Backlog(state_dir, webhooks, deliveries // webhooks * webhooks)
+
+
+async def drain(bench: Bench, backlog: Backlog, sections: Sections | None = None) -> Drained:
+    """Measure one round, on a copy of the backlog. Raises RuntimeError unless every first attempt succeeds."""
+    directory = bench.fresh("drain")
+    house = measured_house(directory, sections)
+    try:
+        shutil.copytree(backlog.state_dir, house.state_dir)
+        async with measured_daemon(house) as daemon:
+            await daemon.until_succeeded(backlog.deliveries)
+            cpu_s = daemon.usage().cpu_s - daemon.starting.cpu_s
+        return Drained(backlog.deliveries, _seconds(database_of(house), backlog.deliveries), cpu_s)
+    finally:
+        house.close()
+        shutil.rmtree(directory)
+
+
+def rate(rounds: Sequence[Drained]) -> float:
+    """Return deliveries per second, the median of the rounds."""
+    return middle([drained.deliveries / drained.seconds for drained in rounds])
+
+
+def cpu_us(rounds: Sequence[Drained]) -> float:
+    """Return the daemon's CPU microseconds per delivery, the median of the rounds."""
+    return middle([drained.cpu_s / drained.deliveries * 1e6 for drained in rounds])
+
+
+def _seconds(database: Path, expected: int) -> float:
+    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        attempts, first = connection.execute("SELECT count(*), min(started_at) FROM attempts").fetchone()
+        succeeded, last = connection.execute(
+            "SELECT count(*), max(completed_at) FROM deliveries WHERE status = 'succeeded'"
+        ).fetchone()
+    if not attempts == succeeded == expected:
+        raise RuntimeError(f"{succeeded} of {expected} deliveries succeeded in {attempts} attempts: not all at once")
+    return float(last - first) / 1000

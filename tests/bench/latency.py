@@ -1,0 +1,86 @@
+"""The time from a submission's 202, readable at the client, to the first byte of its delivery at the receiver.
+
+It is below 0 when the delivery overtakes the answer.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from tests.bench.daemon import MeasuredDaemon, measured_daemon, measured_house
+from tests.bench.events import TEAMS, team_of
+from tests.bench.processes import Server, python, run_json, server
+from tests.bench.workbench import Bench, middle
+from tests.support.process import Sections
+
+# In it each webhook gets its first delivery, and its connection.
+_WARM_UP_S = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Percentiles:
+    """Milliseconds that half, and 99 of 100, of one round's deliveries were below."""
+
+    p50: float
+    p99: float
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """The time to the first byte at the receiver, from the 202 (what was asked for) and from the POST (the whole)."""
+
+    from_202: Percentiles
+    from_post: Percentiles
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A daemon with a healthy webhook for each team, and their receiver, which notes times."""
+
+    daemon: MeasuredDaemon
+    receiver: Server
+
+
+@asynccontextmanager
+async def house_with_stamps(bench: Bench, sections: Sections | None = None) -> AsyncIterator[House]:
+    """Run a daemon whose teams have a signed webhook each."""
+    house = measured_house(bench.fresh("latency"), sections)
+    try:
+        async with server("stamping_receiver") as receiver, measured_daemon(house) as daemon:
+            for number in range(TEAMS):
+                await daemon.make_team(team_of(number))
+                await daemon.make_webhook(team_of(number), f"{receiver.url}/hooks/{number}")
+            yield House(daemon, receiver)
+    finally:
+        house.close()
+
+
+async def measure_latency(house: House, rate: float, seconds: float) -> Latency:
+    """Submit events at this rate for so long, after a warm-up, and wait for their deliveries; ends the receiver."""
+    whole = house.daemon.house
+    port, key_file = whole.bind.rpartition(":")[2], whole.state_dir / "operator.key"
+    command = python("paced_client", port, str(key_file), f"{rate:f}", f"{_WARM_UP_S + seconds:f}")
+    answered: dict[str, list[int]] = await run_json(command)
+    await house.daemon.until_succeeded(len(answered), others_may_fail=True)
+    first_bytes: dict[str, int] = await house.receiver.finish()
+    measured = [number for number in answered if int(number) >= rate * _WARM_UP_S]
+    from_post, from_202 = ([first_bytes[number] - answered[number][moment] for number in measured] for moment in (0, 1))
+    return Latency(_percentiles(from_202), _percentiles(from_post))
+
+
+def medians(rounds: Sequence[Latency]) -> Latency:
+    """Return the medians of the rounds."""
+    return Latency(_medians([each.from_202 for each in rounds]), _medians([each.from_post for each in rounds]))
+
+
+def _medians(rounds: Sequence[Percentiles]) -> Percentiles:
+    return Percentiles(middle([each.p50 for each in rounds]), middle([each.p99 for each in rounds]))
+
+
+def _percentiles(taken_ns: list[int]) -> Percentiles:
+    ascending = sorted(taken_ns)
+    return Percentiles(_percentile(ascending, 0.5), _percentile(ascending, 0.99))
+
+
+def _percentile(ascending_ns: Sequence[int], share: float) -> float:
+    return ascending_ns[min(int(len(ascending_ns) * share), len(ascending_ns) - 1)] / 1e6
