@@ -1,32 +1,26 @@
 """The application: every route of the tables, bound to the daemon's handles (DESIGN "Rooms")."""
 
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, cast
 
 from pydantic import BaseModel
 from quart import Request, Response
-from quart import request as current_request
 from quart_trio import QuartTrio
 from werkzeug.routing import BaseConverter
 
 from api import credits, deliveries, events, health, keys, openapi, teams, testing, webhook_routes
 from api.auth import ANYBODY, authenticate
+from api.dispatch import Dispatcher, View
 from api.errors import rate_limited
 from api.json_body import JSON, read_json
 from api.problems import answer_error
 from api.query import NoQuery, read_query
 from api.rate_limit import TakeToken, rate_limits
-from api.request import ApiRequest
 from api.route import Access, Answer, Call, Route
-from api.safety import SAFETY_HEADERS
 from daemon.handles import Handles
 from daemon.hop import Hop, thread_hop
 
 BODY_TIMEOUT_S = 15
 OPEN = (Access.LOCAL, Access.LOCAL_OPERATOR)
-
-View = Callable[..., Awaitable[Response]]
 
 _DESCRIBED: tuple[Route, ...] = (
     *events.ROUTES,
@@ -54,25 +48,20 @@ def create_app(handles: Handles, aside: Hop | None = None) -> QuartTrio:
     Large bodies are read by `aside`: one thread, since they would wait for each other anyway.
     """
     take_token, aside = rate_limits(handles.settings.api), aside or thread_hop(1)
-    app = QuartTrio("api", static_folder=None)
-    app.request_class = ApiRequest
+    app = Dispatcher("api", partial(answer_error, handles))
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
     app.url_map.converters["id"] = IdConverter
     app.url_map.merge_slashes = False  # //v1/events is no route, and no redirect either
     for route in ROUTES:
         rule = route.path.replace("{", "<id:").replace("}", ">")
-        app.add_url_rule(rule, route.name, bind(route, handles, take_token, aside), methods=[route.method])
-    app.register_error_handler(Exception, partial(answer_error, handles))
-    app.after_request(_harden)
+        app.add_view(rule, route.name, bind(route, handles, take_token, aside), route.method)
     return app
 
 
 def bind(route: Route, handles: Handles, take_token: TakeToken, aside: Hop) -> View:
     """Return the view of a route: it checks the key, reads query and body, and turns the answer into a response."""
 
-    async def view(**path: str) -> Response:
-        # The request behind Quart's proxy, which would be looked up anew at each use.
-        request: Request = cast(Any, current_request)._get_current_object()
+    async def view(request: Request, **path: str) -> Response:
         principal = authenticate(handles, request, route.access)
         if principal is not ANYBODY and (wait_s := take_token(principal)) is not None:
             raise rate_limited(wait_s)
@@ -105,9 +94,3 @@ def _respond(route: Route, answer: Answer) -> Response:
 
 def _to_json(answer: BaseModel) -> str:
     return answer.model_dump_json(by_alias=True, exclude_unset=True)  # a member that is not set is one not to be shown
-
-
-async def _harden(response: Any) -> Any:
-    for name, value in SAFETY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response

@@ -55,21 +55,22 @@ async def submit_events(call: Call) -> bytes:
     return orjson.dumps({"receipts": await _submit(call, await read_batch(call), "$[{}].teamId")})
 
 
-async def get_event(call: Call, event_id: str) -> EventDetails:
-    """Answer with one event and its deliveries."""
+async def get_event(call: Call, event_id: str) -> bytes:
+    """Answer with one event, as EventDetails, and its deliveries."""
     reader = call.handles.reader
     event = owned(call, await reader.fetch(queries.get_event, event_id), "event")
-    deliveries = await reader.fetch(queries.deliveries_of_event, event_id)
-    return EventDetails(
-        id=event.id,
-        team_id=event.team_id,
-        event=event.type,
-        timestamp=format_time(event.timestamp),
-        accepted_at=format_time(event.accepted_at),
-        test=event.test,
-        body=orjson.loads(event.body),
-        deliveries=await show_deliveries(call, deliveries),
-    )
+    deliveries = await show_deliveries(call, await reader.fetch(queries.deliveries_of_event, event_id))
+    shown = {
+        "id": event.id,
+        "teamId": event.team_id,
+        "event": event.type,
+        "timestamp": format_time(event.timestamp),
+        "acceptedAt": format_time(event.accepted_at),
+        "test": event.test,
+        "body": orjson.Fragment(event.body),  # as it is stored: a long one takes too long to be read and written
+        "deliveries": [delivery.model_dump(by_alias=True, exclude_unset=True) for delivery in deliveries],
+    }
+    return orjson.dumps(shown)
 
 
 async def _submit(call: Call, submission: Submission, team_path: str) -> list[dict[str, Any]]:

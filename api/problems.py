@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 import orjson
-from quart import Response, request
+from quart import Request, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from api.errors import ApiError, Code, from_daemon
@@ -25,19 +25,19 @@ _FRAMEWORK: Mapping[int | None, tuple[Code, str]] = MappingProxyType(
 )
 
 
-async def answer_error(handles: Handles, error: Exception) -> Response:
+def answer_error(handles: Handles, request: Request, error: Exception) -> Response:
     """Return the problem document for anything that was raised; what is our own fault is logged as an error."""
     refusal = as_refusal(error)
-    _log(handles, refusal, error)
+    _log(handles, request, refusal, error)
     response = problem_response(refusal)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     return response
 
 
-def _log(handles: Handles, refusal: ApiError, error: Exception) -> None:
+def _log(handles: Handles, request: Request, refusal: ApiError, error: Exception) -> None:
     log = handles.log.bind(
-        method=request.method, path=_path_of_route(), status=refusal.status.value, code=refusal.code.value
+        method=request.method, path=_path_of_route(request), status=refusal.status.value, code=refusal.code.value
     )
     if refusal.code is Code.INTERNAL_ERROR:
         log.error("api_error", error=repr(error), exc_info=error)
@@ -45,7 +45,7 @@ def _log(handles: Handles, refusal: ApiError, error: Exception) -> None:
         log.debug("request_refused")
 
 
-def _path_of_route() -> str:
+def _path_of_route(request: Request) -> str:
     """Return the path as the route has it: where it has an id, a careless client may have put a key or a secret."""
     rule = request.url_rule
     return "of no route" if rule is None else rule.rule.replace("<id:", "{").replace(">", "}")

@@ -7,6 +7,7 @@ import pytest
 import trio
 
 from api.app import create_app
+from api.events import EventDetails
 from daemon.errors import Overloaded, Stopping, StoreUnavailable
 from daemon.store import queries
 from daemon.submission import Receipt, Submission
@@ -53,6 +54,14 @@ async def test_an_event_is_shown_with_its_body_and_deliveries(api: ApiHouse) -> 
     assert (shown["teamId"], shown["event"], shown["test"]) == (api.acme.id, MESSAGE_SENT, False)
     assert shown["body"]["data"] == {"n": 1}
     assert [delivery["webhookId"] for delivery in shown["deliveries"]] == [webhook["id"]]
+
+
+async def test_an_event_is_shown_with_the_very_bytes_that_are_sent(api: ApiHouse) -> None:
+    await api.webhook()
+    event_id = await api.submit(z=1.0, a=2**63 - 1, text="ä\u2028")
+    answer = await api.as_acme.get(f"/v1/events/{event_id}")
+    assert await body_of(api, event_id) in answer.body
+    assert EventDetails.model_validate_json(answer.body, strict=False).id == event_id
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import trio
 
 from api.listeners import open_listeners
 from daemon.config import ConfigError
-from tests.api.test_serve import HELLO, ScriptedApp
+from tests.api.scripted_app import HELLO, ScriptedApp
 from tests.support.api_server import exchange, serving
 
 
