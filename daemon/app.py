@@ -72,6 +72,7 @@ async def _main(settings: Settings, log: FilteringBoundLogger) -> None:
         listeners = await open_listeners(settings.api.bind)
         # What is loaded by now stays: without this each full collection looks through it, for a tenth of a second.
         gc.freeze()
+        gc.enable()
         _tell_start(settings, is_new, sealed.key_file, log)
         await _run(settings, daemon, listeners, started)
     finally:

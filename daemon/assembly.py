@@ -92,7 +92,8 @@ async def assemble(
 ) -> Daemon:
     """Build the daemon on an open database; reads what the actors keep in memory."""
     reader, writer = Reader(database, seams.read_hop), Writer(database, seams.write_hop, metrics)
-    index = SubscriptionIndex(await reader.fetch(daemon_queries.subscriptions))
+    index = SubscriptionIndex()
+    await reader.fetch(daemon_queries.each_subscription, index.add)
     teams = set(await reader.fetch(daemon_queries.team_ids))
     keyring = KeyRing(operator_key, await reader.fetch(daemon_queries.valid_keys))
     new_id = id_maker(seams.now_ms)

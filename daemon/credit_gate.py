@@ -12,10 +12,16 @@ import trio
 
 @dataclass(slots=True)
 class _Account:
-    """`available` is the balance less what is reserved; None while it is being read."""
+    """`available` is the balance less what is reserved; None while it is being read.
+
+    It is too low when it `may_be_less` than that: what was reserved when it was read may have been charged by then.
+    `changes` counts what makes a reading under way worthless. `users` have reserved, or are about to.
+    """
 
     available: int | None = None
-    grants: int = 0
+    may_be_less: bool = False
+    reserved: int = 0
+    changes: int = 0
     users: int = 0
     changed: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
 
@@ -48,19 +54,25 @@ class CreditGate:
             self._release(team_id, account)
             raise
 
-    def settle(self, team_id: str, *, charged: bool) -> None:
-        """End a reservation, a charged one after COMMIT: the price is spent, or available again."""
+    def settle(self, team_id: str, *, charged: bool | None) -> None:
+        """End a reservation, a charged one after COMMIT: the price is spent, or available again.
+
+        None says that this is not known, as after a crash: then the balance tells.
+        """
         if not self._price:
             return
         account = self._accounts[team_id]
-        if not charged:
+        account.reserved -= self._price
+        if charged is None or (charged and account.may_be_less):
+            self._read_again(account)
+        elif not charged:
             self._add(account, self._price)
         self._release(team_id, account)
 
     def granted(self, team_id: str, amount: int) -> None:
         """Take note of a grant, after COMMIT."""
         if account := self._accounts.get(team_id):
-            account.grants += 1
+            account.changes += 1
             self._add(account, amount)
 
     async def _take(self, team_id: str, account: _Account, on_wait: Callable[[], None]) -> None:
@@ -71,15 +83,22 @@ class CreditGate:
             await account.changed.park()
             available = await self._available(team_id, account)
         account.available = available - self._price
+        account.reserved += self._price
 
     async def _available(self, team_id: str, account: _Account) -> int:
         while account.available is None:
-            grants = account.grants
+            changes = account.changes
             balance = await self._balance_of(team_id)
-            # A grant that was committed meanwhile may or may not be in what was read: read again.
-            if account.available is None and account.grants == grants:
-                account.available = balance
+            # What was committed meanwhile may or may not be in what was read: read again.
+            if account.available is None and account.changes == changes:
+                account.available = balance - account.reserved
+                account.may_be_less = account.reserved > 0
         return account.available
+
+    def _read_again(self, account: _Account) -> None:
+        account.available, account.may_be_less = None, True
+        account.changes += 1
+        account.changed.unpark_all()
 
     def _add(self, account: _Account, amount: int) -> None:
         if account.available is not None:

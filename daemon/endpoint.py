@@ -54,14 +54,16 @@ class EndpointParts:
 
 
 class Endpoint:
-    """One life of one webhook's actor, from the webhook's row as it was at the start."""
+    """One life of one webhook's actor, from the webhook's row and its first page of work as they were at the start."""
 
-    def __init__(self, parts: EndpointParts, webhook: Webhook, mailbox: Mailbox, pause: Pause) -> None:
+    def __init__(
+        self, parts: EndpointParts, webhook: Webhook, page: Sequence[Work], mailbox: Mailbox, pause: Pause
+    ) -> None:
         self._parts = parts
         self._webhook = webhook
         self._mailbox = mailbox
         self._pause = pause
-        self._queue = WorkQueue(mailbox, self._read_pending)
+        self._queue = WorkQueue(mailbox, self._read_pending, page)
         self._transport = parts.make_transport()
         self._transition = Mutex()
         self._opener = Opener(parts.vault)
@@ -115,7 +117,7 @@ class Endpoint:
         now = self._parts.now_ms()
         await self._pause.wait(remaining_backoff_s(self._parts.policy, work.attempts_made, work.next_attempt_at, now))
         if self._is_due(work) and await self._reserve_credits(work):
-            charged = False
+            charged = None
             try:
                 charged = await self._attempt_until_over(work)
             finally:

@@ -1,6 +1,6 @@
 """The endpoint actors that live: started on demand, restarted after a crash, parked when they keep crashing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,14 +12,16 @@ from daemon.endpoint import Endpoint, EndpointParts
 from daemon.errors import DaemonError, Stopping, StoreUnavailable
 from daemon.mailbox import Change, Mailbox
 from daemon.metrics import ActorKind, Metrics
-from daemon.model import Work
+from daemon.model import Webhook, Work
 from daemon.patience import persist
 from daemon.pause import Pause
 from daemon.store import daemon_queries
-from daemon.store.commands import ReadBalance
 from daemon.supervisor import Budget, Child, supervise
+from daemon.work_queue import PAGE
 
 _STOPPING = "the daemon is stopping: try again in a moment"
+# Enough to keep the readers busy. More would only have all webhooks of a large backlog wait for each other.
+_FIRST_LOOKS_AT_ONCE = 16
 
 
 @dataclass(slots=True)
@@ -41,6 +43,8 @@ class Fleet:
         self._metrics = metrics
         self._budget = budget
         self._posts: dict[str, _Post] = {}
+        self._looking: set[str] = set()
+        self._look_over = trio.lowlevel.ParkingLot()
         self._nursery: trio.Nursery | None = None
         self._stopped = trio.Event()
         self.started = trio.Event()
@@ -79,13 +83,24 @@ class Fleet:
         for webhook_id in webhook_ids:
             self._post(webhook_id).mailbox.fall_behind()
 
+    async def resume(self, webhook_id: str) -> None:
+        """Rouse one webhook of a long list, as soon as only few actors take their first look into the database.
+
+        So the first ones deliver while the others wait, and nobody else waits behind a long list.
+        """
+        while len(self._looking) >= _FIRST_LOOKS_AT_ONCE:
+            await self._look_over.park()
+        if not self._stopped.is_set():
+            self.rouse([webhook_id])
+
     def ask(self, webhook_id: str, change: Change) -> None:
         """Hand a change to the webhook's actor; a parked one is tried again. A fleet that stops answers Stopping."""
         if self._stopped.is_set():
             change.reply.settle(Stopping(_STOPPING))
             return
         if (post := self._posts.get(webhook_id)) is not None and post.parked:
-            del self._posts[webhook_id]
+            post.parked = False
+            self._start(webhook_id, post)
         self._post(webhook_id).mailbox.ask(change)
 
     def _post(self, webhook_id: str) -> _Post:
@@ -98,6 +113,7 @@ class Fleet:
     def _start(self, webhook_id: str, post: _Post) -> None:
         if self._nursery is None or self._stopped.is_set():
             return  # the database has it: the next start goes on from there
+        self._looking.add(webhook_id)
         # In a context of its own: an actor must not inherit the context of the request that started it.
         Context().run(self._nursery.start_soon, self._supervise, webhook_id, post)
 
@@ -114,20 +130,30 @@ class Fleet:
     async def _live(self, webhook_id: str, post: _Post) -> None:
         if self._posts.get(webhook_id) is not post:
             return  # it had retired before it crashed: by now another may live in its place
-        if post.lived:
-            # What its predecessor wrote last may wait for its commit still: read behind it.
-            await persist(partial(self._parts.writer.execute, ReadBalance("")), self._log)
-        post.lived = True
-        post.mailbox.fall_behind()
-        read = partial(self._parts.reader.fetch, daemon_queries.webhook_or_deleted, webhook_id)
-        webhook = await persist(read, self._log)
+        try:
+            webhook, page = await self._look(webhook_id, post)
+        finally:
+            self._looking.discard(webhook_id)
+            self._look_over.unpark()
         if webhook is None:
             _answer_all(post.mailbox, None)
             self._retire(webhook_id)
         else:
-            # What a crashed predecessor had changed may not have become known.
-            self._parts.on_change(webhook)
-            await Endpoint(self._parts, webhook, post.mailbox, post.pause).run(partial(self._retire, webhook_id))
+            endpoint = Endpoint(self._parts, webhook, page, post.mailbox, post.pause)
+            await endpoint.run(partial(self._retire, webhook_id))
+
+    async def _look(self, webhook_id: str, post: _Post) -> tuple[Webhook | None, Sequence[Work]]:
+        crashed, post.lived = post.lived, True
+        if crashed:
+            # What it wrote last may wait for its commit still: read behind it.
+            await self._parts.writer.settled()
+        post.mailbox.fall_behind()
+        post.mailbox.catch_up()
+        read = partial(self._parts.reader.fetch, daemon_queries.webhook_and_work, webhook_id, PAGE)
+        webhook, page = await persist(read, self._log)
+        if crashed and webhook is not None:
+            self._parts.on_change(webhook)  # what it had changed may not have become known
+        return webhook, page
 
     def _retire(self, webhook_id: str) -> None:
         del self._posts[webhook_id]

@@ -9,7 +9,6 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, BinaryIO, cast
 
 import orjson
@@ -62,13 +61,16 @@ class _Lossy:
         self._file = file
 
     def write(self, line: bytes) -> int:
-        with suppress(OSError, ValueError):
+        try:
             return self._file.write(line)
-        return 0
+        except (OSError, ValueError):
+            return 0
 
     def flush(self) -> None:
-        with suppress(OSError, ValueError):
+        try:
             self._file.flush()
+        except (OSError, ValueError):
+            return
 
 
 class _TimestampLevelEvent:
@@ -76,13 +78,16 @@ class _TimestampLevelEvent:
 
     def __init__(self, now_ms: NowMs) -> None:
         self._now_ms = now_ms
+        self._second, self._shown = -1, ""
 
     def __call__(self, logger: WrappedLogger, method: str, fields: EventDict) -> EventDict:
-        return {"timestamp": _rfc3339(self._now_ms()), "level": method, "event": fields.pop("event", ""), **fields}
+        return {"timestamp": self._timestamp(), "level": method, "event": fields.pop("event", ""), **fields}
 
-
-def _rfc3339(ms: int) -> str:
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(ms // 1000))}.{ms % 1000:03d}Z"
+    def _timestamp(self) -> str:
+        second, ms = divmod(self._now_ms(), 1000)
+        if second != self._second:  # lines come in their hundreds a second
+            self._second, self._shown = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        return f"{self._shown}.{ms:03d}Z"
 
 
 def _render_traceback(logger: WrappedLogger, method: str, fields: EventDict) -> EventDict:

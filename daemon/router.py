@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import trio
 from structlog.typing import FilteringBoundLogger
@@ -12,6 +13,7 @@ from daemon.errors import IdempotencyConflict, Overloaded, Stopping, StoreUnavai
 from daemon.fleet import Fleet
 from daemon.metrics import Metrics, Refusal
 from daemon.model import DeliveryStatus, Event
+from daemon.patience import persist
 from daemon.reply import Reply
 from daemon.store import daemon_queries
 from daemon.store.commands import Accepted, AcceptEvents
@@ -22,6 +24,7 @@ from daemon.subscriptions import SubscriptionIndex
 
 # Enough to fill a transaction well; what waits behind it gets the next one.
 _EVENTS_PER_COMMIT = 2_000
+_WEBHOOKS_PER_PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +95,24 @@ class Router:
         self._wake.set()
 
     async def run(self) -> None:
-        """Commit what waits, batch after batch, until closed. First rouse every webhook that has pending deliveries."""
-        # After a crash of this actor, too: hints of what it had committed may be lost.
-        self._parts.fleet.rouse(await self._parts.reader.fetch(daemon_queries.webhooks_with_work))
+        """Commit what waits, batch after batch, until closed. Beside it, have all that is pending delivered."""
+        async with trio.open_nursery() as nursery:
+            # After a crash of this actor, too: hints of what it had committed may be lost.
+            nursery.start_soon(self._resume_all)
+            await self._commit_until_closed()
+            nursery.cancel_scope.cancel()
+
+    async def _resume_all(self) -> None:
+        parts, last = self._parts, ""
+        while True:
+            read = partial(parts.reader.fetch, daemon_queries.webhooks_with_work, last, _WEBHOOKS_PER_PAGE)
+            page = await persist(read, parts.log)
+            if not page:
+                return
+            for last in page:
+                await parts.fleet.resume(last)
+
+    async def _commit_until_closed(self) -> None:
         while True:
             while self._inbox:
                 await self._commit(self._take())

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from daemon.mailbox import Mailbox
 from daemon.model import Work
 
-PAGE = 64
+# Small: each webhook with work holds a page of it in memory, bodies and all.
+PAGE = 16
 
 ReadPending = Callable[[int], Awaitable[Sequence[Work]]]
 
@@ -14,18 +15,20 @@ ReadPending = Callable[[int], Awaitable[Sequence[Work]]]
 class WorkQueue:
     """Merges the mailbox's hints with the pending rows of the database; each delivery comes out once, by `seq`.
 
-    `read_pending(limit)` answers the first pending rows. Ask for the next delivery only when the last one is over and
-    committed: what is pending then was never taken.
+    `read_pending(limit)` answers the first pending rows. `page` is what it answered for `PAGE`, if that was read
+    already, after the mailbox had caught up. Ask for the next delivery only when the last one is over and committed:
+    what is pending then was never taken.
     """
 
     __slots__ = ("_highest_seq", "_mailbox", "_page", "_read_pending", "_times_forgotten")
 
-    def __init__(self, mailbox: Mailbox, read_pending: ReadPending) -> None:
+    def __init__(self, mailbox: Mailbox, read_pending: ReadPending, page: Sequence[Work] = ()) -> None:
         self._mailbox = mailbox
         self._read_pending = read_pending
         self._page: deque[Work] = deque()
         self._highest_seq = 0
         self._times_forgotten = 0
+        self._keep(page)
 
     async def next(self) -> Work | None:
         """Return the next pending delivery, None if there is none just now."""
@@ -60,6 +63,9 @@ class WorkQueue:
         page = await self._read_pending(PAGE)
         if self._times_forgotten != times_forgotten:
             return  # this page, too, was read ahead
+        self._keep(page)
+
+    def _keep(self, page: Sequence[Work]) -> None:
         self._page.extend(page)
         if len(page) == PAGE:
             self._mailbox.fall_behind()

@@ -16,8 +16,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from daemon.cli.exits import CommandError
 
     _survive_narrow_encodings()
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        get_command(build_app()).main(None if arguments is None else list(arguments), prog_name="kakiyo-webhooks")
+        get_command(build_app(next(iter(given), None))).main(given, prog_name="kakiyo-webhooks")
     except CommandError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

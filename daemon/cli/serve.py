@@ -1,5 +1,6 @@
 """`kakiyo-webhooks serve` and `check-config`: running the daemon, and looking at its settings first."""
 
+import gc
 import json
 from typing import Annotated, Any
 
@@ -21,6 +22,8 @@ def serve(config: ConfigFile = None, dev: _Dev = False, bind: _Bind = None, stat
     from daemon.cli.settings import read_settings
 
     settings = read_settings(config, state_dir, bind, dev)
+    # Until all has started: what is imported stays, and collections would look through it in vain.
+    gc.disable()
     from daemon.app import serve as run
 
     raise typer.Exit(run(settings))

@@ -1,15 +1,18 @@
 """Writes: events, their deliveries, and the idempotency keys that make a repetition harmless."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, insert, select, tuple_
+from sqlalchemy import Connection, delete, select, tuple_
 
 from daemon.errors import IdempotencyConflict
 from daemon.model import LIGHT_BODY_BYTES, DeliveryStatus, Work
+from daemon.store.bulk import Row, execute_rows
 from daemon.store.commands import Accepted, AcceptEvents, ForgetIdempotencyKeys
-from daemon.store.schema import deliveries, events, idempotency_keys
+from daemon.store.schema import idempotency_keys
 from daemon.store.sequences import Sequences
 from daemon.submission import Idempotency, MatchedEvent, Receipt
 
@@ -23,16 +26,45 @@ def accept_events(
 ) -> list[Accepted | Exception]:
     """Keep all the submissions' events and deliveries; repeated ones get their first receipts and keep nothing."""
     first = _first_uses(connection, commands)
-    rows: dict[str, list[dict[str, Any]]] = {"events": [], "deliveries": [], "keys": []}
+    rows = _Rows()
     answers = [_accept(command, first, rows, sequences) for command in commands]
-    for table, table_rows in (
-        (events, rows["events"]),
-        (deliveries, rows["deliveries"]),
-        (idempotency_keys, rows["keys"]),
-    ):
-        if table_rows:
-            connection.execute(insert(table), table_rows)
+    execute_rows(connection, _INSERT_EVENTS, rows.events)
+    insert_deliveries(connection, rows.deliveries)
+    execute_rows(connection, _INSERT_KEYS, rows.keys)
     return answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What is to be inserted, by table."""
+
+    events: list[Row] = field(default_factory=list)
+    deliveries: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[Row] = field(default_factory=list)
+
+
+_INSERT_EVENTS = """
+    INSERT INTO events (seq, id, team_id, type, timestamp, body, accepted_at, test) VALUES {rows}
+"""
+_DELIVERY_COLUMNS = (
+    "seq",
+    "id",
+    "event_id",
+    "event_type",
+    "webhook_id",
+    "team_id",
+    "status",
+    "attempts_made",
+    "created_at",
+    "test",
+)
+_INSERT_DELIVERIES = f"INSERT INTO deliveries ({', '.join(_DELIVERY_COLUMNS)}) VALUES {{rows}}"
+_INSERT_KEYS = "INSERT INTO idempotency_keys (scope, key, fingerprint, receipts, created_at) VALUES {rows}"
+
+
+def insert_deliveries(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep deliveries that were never attempted, as `delivery_row` makes them."""
+    execute_rows(connection, _INSERT_DELIVERIES, list(map(itemgetter(*_DELIVERY_COLUMNS), rows)))
 
 
 def forget_idempotency_keys(
@@ -47,7 +79,7 @@ def forget_idempotency_keys(
 def _accept(
     command: AcceptEvents,
     first: dict[tuple[str, str], _First],
-    rows: dict[str, list[dict[str, Any]]],
+    rows: _Rows,
     sequences: Sequences,
 ) -> Accepted | Exception:
     name = command.idempotency and (command.idempotency.scope, command.idempotency.key)
@@ -57,7 +89,7 @@ def _accept(
     receipts = tuple(Receipt(matched.event.id, len(matched.deliveries)) for matched in command.events)
     if command.idempotency and name:
         first[name] = (command.idempotency.fingerprint, receipts)
-        rows["keys"].append(_key_row(command.idempotency, receipts, command.now))
+        rows.keys.append(_key_row(command.idempotency, receipts, command.now))
     return Accepted(receipts, tuple(pair for pairs in work for pair in pairs))
 
 
@@ -68,37 +100,36 @@ def _replayed(idempotency: Idempotency, first: _First) -> Accepted | Exception:
     return Accepted(receipts, replayed=True)
 
 
-def _keep(matched: MatchedEvent, rows: dict[str, list[dict[str, Any]]], sequences: Sequences) -> list[tuple[str, Work]]:
+def _keep(matched: MatchedEvent, rows: _Rows, sequences: Sequences) -> list[tuple[str, Work]]:
     event = matched.event
-    rows["events"].append(
-        {
-            "seq": sequences.next_event(),
-            "id": event.id,
-            "team_id": event.team_id,
-            "type": event.type,
-            "timestamp": event.timestamp,
-            "body": event.body,
-            "accepted_at": event.accepted_at,
-            "test": event.test,
-        }
+    test = int(event.test)
+    rows.events.append(
+        (
+            sequences.next_event(),
+            event.id,
+            event.team_id,
+            event.type,
+            event.timestamp,
+            event.body,
+            event.accepted_at,
+            test,
+        )
     )
     work = []
     body = event.body if len(event.body) <= LIGHT_BODY_BYTES else None
     for delivery_id, webhook_id in matched.deliveries:
         seq = sequences.next_delivery()
-        rows["deliveries"].append(
-            delivery_row(
-                seq, delivery_id, event.id, event.type, webhook_id, event.team_id, event.accepted_at, event.test
-            )
+        rows.deliveries.append(
+            delivery_row(seq, delivery_id, event.id, event.type, webhook_id, event.team_id, event.accepted_at, test)
         )
         work.append((webhook_id, Work(seq, delivery_id, event.id, event.type, body, test=event.test)))
     return work
 
 
 def delivery_row(
-    seq: int, delivery_id: str, event_id: str, event_type: str, webhook_id: str, team_id: str, now: int, test: bool
+    seq: int, delivery_id: str, event_id: str, event_type: str, webhook_id: str, team_id: str, now: int, test: int
 ) -> dict[str, Any]:
-    """Return the row of a delivery that was never attempted."""
+    """Return the row of a delivery that was never attempted, for `insert_deliveries`; `test` is 0 or 1."""
     return {
         "seq": seq,
         "id": delivery_id,
@@ -106,21 +137,19 @@ def delivery_row(
         "event_type": event_type,
         "webhook_id": webhook_id,
         "team_id": team_id,
-        "status": DeliveryStatus.PENDING,
+        "status": _PENDING,
         "attempts_made": 0,
         "created_at": now,
         "test": test,
     }
 
 
-def _key_row(idempotency: Idempotency, receipts: tuple[Receipt, ...], now: int) -> dict[str, Any]:
-    return {
-        "scope": idempotency.scope,
-        "key": idempotency.key,
-        "fingerprint": idempotency.fingerprint,
-        "receipts": orjson.dumps([[receipt.event_id, receipt.deliveries] for receipt in receipts]).decode(),
-        "created_at": now,
-    }
+_PENDING = DeliveryStatus.PENDING.value
+
+
+def _key_row(idempotency: Idempotency, receipts: tuple[Receipt, ...], now: int) -> Row:
+    stored = orjson.dumps([[receipt.event_id, receipt.deliveries] for receipt in receipts]).decode()
+    return (idempotency.scope, idempotency.key, idempotency.fingerprint, stored, now)
 
 
 def _first_uses(connection: Connection, commands: Sequence[AcceptEvents]) -> dict[tuple[str, str], _First]:

@@ -5,28 +5,46 @@ event loop: a row a step, as `executemany` and cursors go, costs the daemon more
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Select, func, select
+from sqlalchemy.engine.interfaces import DBAPICursor
+from sqlalchemy.exc import DBAPIError
 
-# SQLite keeps prepared statements by their text: few sizes, so that those in use stay prepared and small.
-_ROWS_AT_ONCE = 64
+# Statements stay prepared by their text, and to prepare one costs more than to run it: few sizes, the last one 1.
+_ROWS_AT_ONCE = (64, 16, 4, 1)
 
-Row = TypeVar("Row")
+Row = tuple[Any, ...]
 
 
-def execute_rows(connection: Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
+def execute_rows(connection: Connection, statement: str, rows: Sequence[Row]) -> int:
     """Run a statement whose `{rows}` stands for the rows of a VALUES clause; return how many rows it changed.
 
-    The columns of VALUES are called `column1`, `column2` and so on, in SQLite as in PostgreSQL.
+    The columns of VALUES are called `column1`, `column2` and so on, in SQLite as in PostgreSQL. Values should be plain
+    numbers, texts and bytes: others (an enum's member, a bool) are converted at many times the cost.
+    Raises SQLAlchemy's DBAPIError, of the same kind as the connection itself would.
     """
-    changed = 0
-    for some in _pieces(rows):
-        places = ", ".join(["(" + ", ".join("?" * len(some[0])) + ")"] * len(some))
-        values = tuple(value for row in some for value in row)
-        changed += connection.exec_driver_sql(statement.format(rows=places), values).rowcount
-    return changed
+    return sum(cursor.rowcount for cursor in _run(connection, statement, rows))
+
+
+def returned_rows(connection: Connection, statement: str, rows: Sequence[Row]) -> list[Row]:
+    """Run such a statement that ends in RETURNING; return its rows, in whichever order they come."""
+    # SQLite has done all of it when the first row is there, and keeps the others in memory: to fetch them cannot fail.
+    return [row for cursor in _run(connection, statement, rows) for row in cursor.fetchall()]
+
+
+def _run(connection: Connection, statement: str, rows: Sequence[Row]) -> Iterator[DBAPICursor]:
+    # The driver's own cursor: Core's way to it costs more than most of these statements.
+    cursor = connection.connection.cursor()
+    try:
+        for some in _pieces(rows):
+            places = ", ".join(["(" + ", ".join("?" * len(some[0])) + ")"] * len(some))
+            cursor.execute(statement.format(rows=places), list(chain.from_iterable(some)))
+            yield cursor
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise DBAPIError.instance(statement, None, error, Exception) from error
 
 
 def in_one_row(query: Select[Any]) -> Select[Any]:
@@ -40,4 +58,8 @@ def fetch_rows(connection: Connection, query: Select[Any], values: Mapping[str, 
 
 
 def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    return (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
+    start = 0
+    for size in _ROWS_AT_ONCE:
+        while len(rows) - start >= size:
+            yield rows[start : start + size]
+            start += size

@@ -1,12 +1,13 @@
 """Writes: balances and the ledger. Each entry carries the balance after it."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, select
 
 from daemon.model import CreditEntry
-from daemon.store.bulk import execute_rows
+from daemon.store.bulk import execute_rows, returned_rows
 from daemon.store.commands import GrantCredits, ReadBalance
 from daemon.store.schema import teams
 from daemon.store.sequences import Sequences
@@ -51,24 +52,33 @@ _Line = tuple[str | None, str, int, str | None, str | None, int]
 def _enter(connection: Connection, lines: Sequence[_Line]) -> list[CreditEntry]:
     if not lines:
         return []
-    balances = _balances(connection, {line[1] for line in lines})
+    balances = _change_balances(connection, lines)
     entries = []
     for entry_id, team_id, amount, delivery_id, note, now in lines:
         assert entry_id is not None, "what is charged has an entry"
         balances[team_id] += amount
         entries.append(CreditEntry(entry_id, team_id, amount, balances[team_id], now, delivery_id, note))
     execute_rows(connection, _INSERT_ENTRIES, [_row(entry) for entry in entries])
-    execute_rows(connection, _SET_BALANCES, list(balances.items()))
     return entries
 
 
 _INSERT_ENTRIES = """
     INSERT INTO credit_entries (id, team_id, amount, balance_after, created_at, delivery_id, note) VALUES {rows}
 """
-_SET_BALANCES = """
-    UPDATE teams SET balance = changed.column2 FROM (VALUES {rows}) AS changed WHERE teams.id = changed.column1
+_CHANGE_BALANCES = """
+    UPDATE teams SET balance = teams.balance + changed.column2
+    FROM (VALUES {rows}) AS changed WHERE teams.id = changed.column1 RETURNING id, balance
 """
 _BALANCES = select(teams.c.id, teams.c.balance).where(teams.c.id.in_(bindparam("ids", expanding=True)))
+
+
+def _change_balances(connection: Connection, lines: Iterable[_Line]) -> dict[str, int]:
+    """Change each team's balance by the sum of its lines; return the balances as they were before."""
+    changes: Counter[str] = Counter()
+    for _, team_id, amount, *_ in lines:
+        changes[team_id] += amount
+    after = returned_rows(connection, _CHANGE_BALANCES, list(changes.items()))
+    return {team_id: balance - changes[team_id] for team_id, balance in after}
 
 
 def _balances(connection: Connection, team_ids: Iterable[str]) -> dict[str, int]:

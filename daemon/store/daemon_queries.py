@@ -1,8 +1,9 @@
 """Every read for the daemon's own actors, by name: run them with `Reader.fetch`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import orjson
 from sqlalchemy import Connection, Text, bindparam, case, cast, exists, func, select
 
 from daemon.model import LIGHT_BODY_BYTES, ApiKey, Mail, Webhook, Work
@@ -21,11 +22,13 @@ class Subscription:
     events: tuple[str, ...]
 
 
-def subscriptions(connection: Connection) -> list[Subscription]:
-    """Return the subscriptions of all active webhooks, oldest webhook first."""
-    query = select(webhooks).where(webhooks.c.active, webhooks.c.deleted_at.is_(None)).order_by(webhooks.c.seq)
-    found = (rows.webhook(row) for row in connection.execute(query))
-    return [Subscription(webhook.id, webhook.team_id, webhook.events) for webhook in found]
+def each_subscription(connection: Connection, take: Callable[[Subscription], None]) -> None:
+    """Give `take` the subscription of each active webhook, oldest first, in the reader's thread."""
+    # One after the other: all at once would stay as the peak of the memory.
+    query = select(webhooks.c.id, webhooks.c.team_id, webhooks.c.events)
+    query = query.where(webhooks.c.active, webhooks.c.deleted_at.is_(None)).order_by(webhooks.c.seq)
+    for webhook_id, team_id, event_types in connection.execute(query):
+        take(Subscription(webhook_id, team_id, tuple(orjson.loads(event_types))))
 
 
 def team_ids(connection: Connection) -> list[str]:
@@ -39,17 +42,31 @@ def valid_keys(connection: Connection) -> list[tuple[bytes, ApiKey]]:
     return [(row.digest, rows.api_key(row)) for row in found]
 
 
-def webhooks_with_work(connection: Connection) -> list[str]:
-    """Return the ids of the webhooks that have pending deliveries."""
-    # Webhook by webhook: SQLite would walk through all deliveries for a DISTINCT.
-    waits = exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_PENDING)
-    return list(connection.execute(select(webhooks.c.id).where(waits)).scalars())
+def webhooks_with_work(connection: Connection, after: str = "", limit: int = 1_000) -> list[str]:
+    """Return the ids of the webhooks that have pending deliveries, in order: the next `limit` behind `after`."""
+    return sorted(row[0] for row in fetch_rows(connection, _WITH_WORK, {"after": after, "limit": limit}))
+
+
+# Webhook by webhook: SQLite would walk through all deliveries for a DISTINCT.
+_WITH_WORK = in_one_row(
+    select(webhooks.c.id)
+    .where(webhooks.c.id > bindparam("after"))
+    .where(exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_PENDING))
+    .order_by(webhooks.c.id)
+    .limit(bindparam("limit"))
+)
 
 
 def webhook_or_deleted(connection: Connection, webhook_id: str) -> Webhook | None:
     """Return a webhook by its id, a deleted one too."""
     row = connection.execute(select(webhooks).where(webhooks.c.id == webhook_id)).first()
     return None if row is None else rows.webhook(row)
+
+
+def webhook_and_work(connection: Connection, webhook_id: str, limit: int) -> tuple[Webhook | None, Sequence[Work]]:
+    """Return a webhook, deleted or not, and its first pending deliveries, in order, at most `limit`."""
+    webhook = webhook_or_deleted(connection, webhook_id)
+    return webhook, () if webhook is None else pending_work(connection, webhook_id, limit)
 
 
 def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequence[Work]:

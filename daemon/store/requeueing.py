@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Select, and_, exists, insert, or_, select
+from sqlalchemy import Connection, Select, and_, exists, or_, select
 
 from daemon.catalogue import WILDCARD
 from daemon.model import DeliveryStatus
-from daemon.store.accepting import delivery_row
+from daemon.store.accepting import delivery_row, insert_deliveries
 from daemon.store.commands import Recover, RecoveredPage, Resend
 from daemon.store.schema import deliveries, events
 from daemon.store.sequences import Sequences
@@ -29,9 +29,9 @@ def _resend(connection: Connection, command: Resend, sequences: Sequences) -> st
         old.webhook_id,
         old.team_id,
         command.now,
-        old.test,
+        int(old.test),
     )
-    connection.execute(insert(deliveries), [row])
+    insert_deliveries(connection, [row])
     return command.new_id
 
 
@@ -51,12 +51,11 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
             command.webhook.id,
             command.webhook.team_id,
             command.now,
-            False,
+            0,
         )
         for event, new_id in zip((event for event in looked_at if event.missed), command.new_ids, strict=False)
     ]
-    if rows:
-        connection.execute(insert(deliveries), rows)
+    insert_deliveries(connection, rows)
     return RecoveredPage(len(rows), looked_at[-1].seq if len(looked_at) == command.limit else None)
 
 

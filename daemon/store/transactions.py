@@ -57,8 +57,14 @@ def _is_failure_of_the_database(error: Exception) -> TypeGuard[DatabaseError]:
 
 
 def _transaction(database: Database, batch: Sequence[Command[Any]]) -> list[Any]:
-    with database.writing.begin() as connection:
-        return [answer for kind, run in _runs(batch) for answer in APPLY[kind](connection, run, database.sequences)]
+    connection = database.writer
+    try:
+        with connection.begin():
+            return [answer for kind, run in _runs(batch) for answer in APPLY[kind](connection, run, database.sequences)]
+    except BaseException:
+        # A COMMIT that failed may leave the transaction open, though Core takes it for ended.
+        connection.connection.rollback()
+        raise
 
 
 def _runs(batch: Sequence[Command[Any]]) -> Iterator[tuple[type, list[Command[Any]]]]:

@@ -17,6 +17,7 @@ from daemon.store.database import Database
 from daemon.store.transactions import run_batch
 
 MAX_BATCH = 2_000
+_LONGEST_GATHERING_S = 0.005
 
 Answer = TypeVar("Answer")
 
@@ -36,6 +37,7 @@ class Writer:
         self._hop = hop
         self._metrics = metrics
         self._waiting: deque[_Request] = deque()
+        self._last: _Request | None = None
         self._wake = trio.Event()
         self._closed = False
 
@@ -60,8 +62,14 @@ class Writer:
         if self._closed:
             raise StoreUnavailable("the store is closed: the daemon has stopped")
         self._waiting.extend(requests)
+        self._last = requests[-1] if requests else self._last
         self._wake.set()
         return [await _settled(request.reply) for request in requests]
+
+    async def settled(self) -> None:
+        """Wait until every command given before is committed, or has failed, though nobody may wait for its answer."""
+        if self._last is not None:
+            await _settled(self._last.reply)
 
     def close(self) -> None:
         """Take no more commands; `run` ends when it has committed those that wait."""
@@ -76,11 +84,23 @@ class Writer:
         """
         while True:
             while self._waiting:
+                await self._gather()
                 await self._commit([self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))])
             if self._closed:
                 return
             self._wake = trio.Event()
             await self._wake.wait()
+
+    async def _gather(self) -> None:
+        """Wait while each turn of the event loop brings more commands, up to `_LONGEST_GATHERING_S`.
+
+        A commit costs the same for one command and for forty; and while it runs, its thread and the loop hinder each
+        other at the interpreter lock. A loop at rest brings nothing more: then it is one turn.
+        """
+        gathered, deadline = 0, trio.current_time() + _LONGEST_GATHERING_S
+        while gathered < len(self._waiting) < MAX_BATCH and trio.current_time() < deadline:
+            gathered = len(self._waiting)
+            await trio.lowlevel.checkpoint()
 
     async def _commit(self, requests: list[_Request]) -> None:
         batch = [request.command for request in requests]

@@ -11,6 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.model import CancelReason, DeliveryStatus, DisabledReason, Webhook
+from daemon.work_queue import PAGE
 from tests.support.daemon import FakeHop, FakeReceiver, House, running, statuses
 
 A, B = "https://a.example/hook", "https://b.example/hook"
@@ -281,23 +282,25 @@ async def test_nothing_cancelled_is_delivered_when_a_hinted_backlog_is_disabled_
         assert await house.statuses(webhook) == ["succeeded", *["cancelled"] * 39, "succeeded"]
 
 
+@pytest.mark.parametrize(("delivered", "at"), [(0, 1.5), (PAGE, 3.5)])
 async def test_nothing_cancelled_is_delivered_when_it_was_being_read_while_disabled_and_enabled(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, delivered: int, at: float
 ) -> None:
     read_hop = FakeHop()
     async with running(tmp_path, adapt=lambda seams: replace(seams, read_hop=read_hop)) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         read_hop.begin_s, read_hop.answer_s = 1, 1
-        await house.submit(team, *range(5))  # a new actor: from 0 to 2 it reads its webhook, till 4 what is pending
-        await trio.sleep(3.5)
+        numbers = list(range(delivered + 5))
+        await house.submit(team, *numbers)  # a new actor: until 2 it reads the first page, and until 4 the next one
+        await trio.sleep(at)
         read_hop.begin_s, read_hop.answer_s = 0, 0
         await disable(house, webhook)
         await house.change(webhook, active=True)
         await house.submit(team, 100)
         await trio.sleep(60)
-        assert await house.statuses(webhook) == [*["cancelled"] * 5, "succeeded"]
-        assert [arrival.number for arrival in house.receiver.arrivals] == [100]
+        assert await house.statuses(webhook) == [*["succeeded"] * delivered, *["cancelled"] * 5, "succeeded"]
+        assert [arrival.number for arrival in house.receiver.arrivals] == [*numbers[:delivered], 100]
 
 
 @withdrawals

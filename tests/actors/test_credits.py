@@ -11,6 +11,7 @@ from trio.testing import MockClock
 
 from daemon.config import Settings
 from daemon.model import Team, Webhook
+from tests.faults.sabotage import Point, Saboteur
 from tests.support.daemon import FakeHop, FakeReceiver, House, make_settings, running, statuses
 
 A, B = "https://a.example/hook", "https://b.example/hook"
@@ -178,11 +179,11 @@ async def test_a_grant_that_is_committed_while_the_balance_is_read_counts_once(
     ) as house:
         team = await house.team()
         webhooks = await many_webhooks(house, team, 20)
-        read_hop.begin_s = 0.5
+        read_hop.begin_s = 1
         await house.submit(team, 1)
         write_hop.answer_s = 1
-        await trio.sleep(1.2)  # the actors read webhook and deliveries until 1.0, their team's balance until 1.5
-        await house.grant(team, 10)  # committed at 1.2, known at 2.2
+        await trio.sleep(1.2)  # the actors read webhook and deliveries until 1.0, their team's balance until 2.0
+        await house.grant(team, 10)  # committed at 2.0, known at 3.0
         await trio.sleep(60)
         assert (await delivered(house, webhooks), await house.balance(team)) == (5, 0)
 
@@ -335,3 +336,22 @@ async def test_a_stop_does_not_wait_for_credits(tmp_path: Path, autojump_clock: 
         house.stop.set()
         await house.stopped.wait()
         assert house.now == before
+
+
+async def test_a_success_whose_actor_crashed_right_after_its_commit_lets_nobody_else_through(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saboteur = Saboteur(Point("RecordAttempt", after=True), on_strike=lambda: None, armed=True)
+    saboteur.enter(monkeypatch)
+    receiver = FakeReceiver(dict.fromkeys((A, B), slowly))
+    async with running(tmp_path, receiver, settings=enforcing(tmp_path)) as house:
+        team = await house.team()
+        webhooks = [await house.webhook(team, url) for url in (A, B)]
+        await house.grant(team, 2)
+        await house.submit(team, 1)
+        await trio.sleep(60)
+        assert saboteur.struck
+        assert (await delivered(house, webhooks), await house.balance(team)) == (1, 0)
+        await house.grant(team, 2)
+        await trio.sleep(60)
+        assert (await delivered(house, webhooks), await house.balance(team)) == (2, 0)

@@ -1,6 +1,6 @@
 """Accepting events and queueing old ones again: what is acknowledged is kept, in order (SPEC "HTTP API")."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -604,17 +604,18 @@ class FragileFleet:
             self.crashes -= 1
             raise RuntimeError("bug")
 
-    def rouse(self, webhook_ids: Iterable[str]) -> None:
-        self.roused.extend(webhook_ids)
+    async def resume(self, webhook_id: str) -> None:
+        self.roused.append(webhook_id)
 
 
 async def a_router(house: House, fleet: FragileFleet, team: Team) -> Router:
-    daemon = house.daemon
+    daemon, index = house.daemon, SubscriptionIndex()
+    await daemon.reader.fetch(daemon_queries.each_subscription, index.add)
     parts = RouterParts(
         reader=daemon.reader,
         writer=daemon.writer,
         fleet=cast(Fleet, fleet),
-        index=SubscriptionIndex(await daemon.reader.fetch(daemon_queries.subscriptions)),
+        index=index,
         teams={team.id},
         limits=InboxLimits(1_000, 1_000_000),
         now_ms=daemon.now_ms,
@@ -642,9 +643,12 @@ async def test_a_router_that_crashes_after_the_commit_has_answered_all_and_rouse
             for number in range(3):
                 nursery.start_soon(submit_one, number)
             await trio.testing.wait_all_tasks_blocked()
-            with pytest.raises(RuntimeError):
+            with pytest.RaisesGroup(RuntimeError):
                 await router.run()
         assert len(receipts) == 3
-        router.close()
-        await router.run()
+        fleet.roused.clear()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(router.run)
+            await trio.testing.wait_all_tasks_blocked()
+            router.close()
         assert fleet.roused == [webhook.id]

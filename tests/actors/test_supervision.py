@@ -13,6 +13,9 @@ import trio
 from trio.testing import MockClock
 
 from daemon.config import LogSettings
+from daemon.egress.post import Post
+from daemon.egress.response import Response
+from daemon.egress.transport import Transport
 from daemon.errors import StoreUnavailable
 from daemon.log import make_logger
 from daemon.mailbox import Change
@@ -20,7 +23,7 @@ from daemon.metrics import ActorKind, make_metrics
 from daemon.model import Webhook
 from daemon.supervisor import ActorFailed, Budget, Child, supervise, supervise_vital
 from tests.faults.sabotage import gives_up
-from tests.support.daemon import FakeHop, FakeReceiver, House, running, statuses
+from tests.support.daemon import FakeHop, FakeReceiver, House, make_settings, running, statuses
 
 Result = TypeVar("Result")
 A, B = "https://a.example/hook", "https://b.example/hook"
@@ -193,6 +196,72 @@ async def test_a_webhook_enabled_by_an_actor_that_crashed_in_the_commit_gets_new
         await trio.sleep(1)
         assert (await house.current(webhook)).active
         assert await house.statuses(webhook) == ["succeeded"]
+
+
+async def disable_in_vain(house: House, webhook: Webhook) -> None:
+    with pytest.raises(StoreUnavailable):
+        await house.change(webhook, active=False)
+
+
+async def test_a_change_whose_slow_commit_outlives_its_crashed_actor_becomes_known(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    write_hop, read_hop = FakeHop(), FakeHop()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop, read_hop=read_hop)) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.change(webhook, name="awake")
+        write_hop.begin_s, read_hop.begin_s = 1, 0.02
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(disable_in_vain, house, webhook)
+            await trio.sleep(0.1)  # the change is being committed (until 1), and the next life begins before that
+            read_hop.error = RuntimeError("bug")
+            house.daemon.fleet.rouse([webhook.id])
+            await trio.sleep(0.03)
+            read_hop.error = None
+        await trio.sleep(5)
+        assert not (await house.current(webhook)).active
+        await house.submit(team, 1)
+        await trio.sleep(60)
+        assert await house.statuses(webhook) == []
+
+
+class FragileTransport(Transport):
+    """Takes 0.5 s for each request, and crashes the actor at the second closing: the one after it has retired."""
+
+    def __init__(self) -> None:
+        self.closed = self.in_flight = self.most_in_flight = self.sent = 0
+
+    async def send(self, post: Post, response: Response) -> None:
+        self.sent += 1
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        await trio.sleep(0.5)
+        self.in_flight -= 1
+        response.status, response.complete = 200, True
+
+    def close(self) -> None:
+        self.closed += 1
+        if self.closed == 2:
+            raise RuntimeError("bug")
+
+
+async def test_an_actor_that_crashes_after_it_has_retired_does_not_come_back_beside_its_successor(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    transport = FragileTransport()
+    settings = make_settings(tmp_path, delivery={"idle_actor_s": 0.2})
+    async with running(tmp_path, transport=lambda: transport, settings=settings) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, A)
+        await house.submit(team, 1)
+        await trio.sleep(0.72)  # crashed at 0.7, to be restarted at 0.8
+        assert len(house.log_lines("actor_restarted")) == 1
+        await house.submit(team, 2, 3, 4, 5)
+        await trio.sleep(60)
+        assert await house.statuses(webhook) == ["succeeded"] * 5
+        assert (transport.most_in_flight, transport.sent) == (1, 5)
+        assert house.daemon.fleet.alive == 0
 
 
 # -- the router and the store

@@ -45,8 +45,8 @@ def both(seam: str, *on_calls: int) -> list[Point]:
 # Each await on the way of an event, a change and a mail; first calls are often at the start, later ones are not.
 POINTS = [
     *both("read webhooks_with_work", 1),
-    *both("read webhook_or_deleted", 1),
-    *both("read pending_work", 1, 5),
+    *both("read webhook_and_work", 1, 5),
+    *both("read pending_work", 1),
     *both("read event_body", 1),
     *both("read next_mail_at", 1, 2),
     *both("read due_mails", 1),

@@ -70,6 +70,12 @@ def test_what_is_acknowledged_survives_power_loss(database: Database) -> None:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
 
 
+def test_the_write_ahead_log_is_checkpointed_every_16_mb(database: Database) -> None:
+    with database.writing.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA wal_autocheckpoint").scalar_one()
+        assert pages * connection.exec_driver_sql("PRAGMA page_size").scalar_one() == 16_384_000
+
+
 def test_readers_see_the_write_ahead_log_and_cannot_write(database: Database) -> None:
     run(database, CreateTeam(a_team()))
     with database.reading.connect() as connection:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection
 
 from daemon.model import CancelReason, DeliveryStatus
 from daemon.store import daemon_queries, queries
@@ -32,21 +32,17 @@ TEAM, WEBHOOK = "team_1", "wh_1"
 
 
 @contextmanager
-def plans_of(engine: Engine) -> Iterator[list[str]]:
-    """The query plan's lines of every statement that is run, `statement: line`."""
+def plans_of(connection: Connection) -> Iterator[list[str]]:
+    """The query plan's lines of every statement that the driver runs in this block; they are there when it is left."""
     lines: list[str] = []
-
-    def explain(
-        _connection: Connection, cursor: Any, statement: str, parameters: Any, _context: object, many: bool
-    ) -> None:
-        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
-            values = parameters[0] if many else parameters
-            rows = cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
-            lines.extend(row[3] for row in rows)
-
-    event.listen(engine, "before_cursor_execute", explain)
+    statements: list[str] = []
+    driver: Any = connection.connection.driver_connection
+    driver.set_trace_callback(lambda statement: statements.append(statement.strip()))
     yield lines
-    event.remove(engine, "before_cursor_execute", explain)
+    driver.set_trace_callback(None)
+    for statement in statements:
+        if statement.startswith(("SELECT", "INSERT", "UPDATE", "DELETE")):
+            lines.extend(row[3] for row in driver.execute(f"EXPLAIN QUERY PLAN {statement}"))
 
 
 def listing(**wanted: Any) -> Callable[[Connection], object]:
@@ -128,7 +124,7 @@ def test_a_read_uses_its_index_and_sorts_nothing(
 ) -> None:
     found(database)
     accept(database, range(20))
-    with plans_of(database.reading) as lines, database.reading.connect() as connection:
+    with database.reading.connect() as connection, plans_of(connection) as lines:
         query(connection)
     assert any(index in line for line in lines), lines
     assert scans(lines) == []
@@ -155,7 +151,7 @@ WRITES: dict[str, Command[Any]] = {
 def test_a_write_finds_its_rows_by_an_index(database: Database, command: Command[Any]) -> None:
     found(database)
     accept(database, range(20))
-    with plans_of(database.writing) as lines:
+    with plans_of(database.writer) as lines:
         run_batch(database, [command])
     assert lines
     assert scans(lines) == []
@@ -166,7 +162,7 @@ def test_recording_attempts_finds_its_rows_by_their_keys(database: Database) -> 
     found(database)
     work = accept(database, range(100, 120))
     last = disabling(database)
-    with plans_of(database.writing) as lines:
+    with plans_of(database.writer) as lines:
         run_batch(database, [*(recording(one, 1) for one in work), last])
     assert any("ix_deliveries_webhook_status" in line for line in lines)
     assert scans(lines) == []

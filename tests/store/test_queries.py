@@ -141,8 +141,9 @@ def test_subscriptions_are_those_of_active_webhooks(database: Database) -> None:
         run(database, CreateWebhook(webhook))
     run(database, SaveWebhook(replace(disabled, active=False)))
     run(database, SaveWebhook(replace(deleted, deleted_at=NOW)))
-    (subscription,) = read(database, daemon_queries.subscriptions)
-    assert (subscription.webhook_id, subscription.team_id, subscription.events) == ("wh_1", "team_1", ("*",))
+    given: list[daemon_queries.Subscription] = []
+    read(database, daemon_queries.each_subscription, given.append)
+    assert given == [daemon_queries.Subscription("wh_1", "team_1", ("*",))]
 
 
 def test_a_deleted_webhook_is_found_by_the_daemon_only(database: Database) -> None:

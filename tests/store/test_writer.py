@@ -101,6 +101,33 @@ async def test_what_comes_during_a_transaction_shares_the_next_one(database: Dat
         assert ends == ["commit"] * 2
 
 
+async def test_what_comes_turn_by_turn_of_the_loop_shares_transactions(database: Database) -> None:
+    async def grant_after(turns: int) -> None:
+        for _ in range(turns):
+            await trio.lowlevel.checkpoint()
+        await writer.execute(CreateTeam(a_team(turns)))
+
+    with commits_of(database) as ends:
+        async with writing(database) as writer, trio.open_nursery() as nursery:
+            for turns in range(100):
+                nursery.start_soon(grant_after, turns)
+    # A turn brings one command, before or after the writer's own step, as the loop likes: a pause ends the gathering.
+    assert len(ends) < 45
+
+
+async def test_what_comes_without_end_does_not_hold_up_a_transaction(database: Database) -> None:
+    async def keep_granting() -> None:
+        for number in range(1_000_000):
+            nursery.start_soon(writer.execute, CreateTeam(a_team(number)))
+            await trio.lowlevel.checkpoint()
+
+    async with writing(database) as writer, trio.open_nursery() as nursery:
+        nursery.start_soon(keep_granting)
+        with trio.fail_after(1):
+            await writer.execute(CreateTeam(a_team(-1)))
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_transaction_takes_at_most_its_maximum_of_commands(database: Database) -> None:
     async with writing(database) as writer:
         with commits_of(database) as ends:

@@ -77,6 +77,34 @@ async def test_what_was_not_charged_lets_the_next_one_through_and_what_was_does_
         gate.granted("t", 2)
 
 
+async def test_after_an_unknown_end_the_balance_tells_though_others_are_in_flight_still() -> None:
+    bank, let_through = Bank({"t": 6}), list[int]()
+    gate = CreditGate(2, True, bank.balance_of)
+    for _ in range(3):
+        await gate.reserve("t", nobody)
+
+    async def reserve() -> None:
+        await gate.reserve("t", lambda: None)
+        let_through.append(1)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reserve)
+        nursery.start_soon(reserve)
+        bank.balances["t"] = 2  # two were charged; one of these does not know it, and the other has not said it yet
+        gate.settle("t", charged=None)
+        await trio.testing.wait_all_tasks_blocked()
+        assert let_through == []
+        gate.settle("t", charged=True)
+        await trio.testing.wait_all_tasks_blocked()
+        assert let_through == []
+        gate.settle("t", charged=False)
+        await trio.testing.wait_all_tasks_blocked()
+        assert let_through == [1]
+        gate.settle("t", charged=None)  # it was not charged
+        await trio.testing.wait_all_tasks_blocked()
+        assert let_through == [1, 1]
+
+
 async def test_a_grant_during_a_reading_makes_it_read_again() -> None:
     bank = Bank({"t": 0}, trio.Event())
     gate = CreditGate(2, True, bank.balance_of)

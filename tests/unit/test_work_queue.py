@@ -9,7 +9,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.mailbox import Mailbox
+from daemon.mailbox import CAPACITY, Mailbox
 from daemon.model import Work
 from daemon.work_queue import PAGE, WorkQueue
 
@@ -133,7 +133,7 @@ async def _whatever_the_ways(steps: list[str]) -> None:
                 rows.pending.remove(one.seq)
                 taken.append(one.seq)
             continue
-        for _ in range(PAGE + 3 if step == "overflow" else 1):
+        for _ in range(CAPACITY + 3 if step == "overflow" else 1):
             seq += 1
             insort(rows.pending, seq)
             if step in ("hint", "overflow"):

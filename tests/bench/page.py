@@ -1,0 +1,37 @@
+"""The README's table of figures, made from what `make bench ARGS="--json FILE"` wrote.
+
+python -m tests.bench.page FILE
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.bench.figures import Figure, shown
+
+_MARKS = {True: "met", False: "**missed**", None: ""}
+
+
+def markdown_of(document: dict[str, Any]) -> str:
+    """Return the machine as a sentence and the figures as a table."""
+    machine = ", ".join(f"{name} {value}" for name, value in _flat(document["machine"]).items())
+    head = "| measure | value | ratio | goal | |\n|---|---:|---:|---|---|\n"
+    return f"Measured on: {machine}.\n\n{head}" + "".join(_line(Figure(**figure)) for figure in document["figures"])
+
+
+def _line(figure: Figure) -> str:
+    ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
+    cells = (figure.measure, f"{shown(figure.value)} {figure.unit}", ratio, figure.goal, _MARKS[figure.met])
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _flat(machine: dict[str, Any]) -> dict[str, str]:
+    return {
+        name: " ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
+        for name, value in machine.items()
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown_of(json.loads(Path(sys.argv[1]).read_text("utf-8"))))
