@@ -15,22 +15,20 @@ _MARKS = {True: "met", False: "**missed**", None: ""}
 
 def markdown_of(document: dict[str, Any]) -> str:
     """Return the machine as a sentence and the figures as a table."""
-    machine = ", ".join(f"{name} {value}" for name, value in _flat(document["machine"]).items())
+    machine = document["machine"]
+    libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
+    measured_on = (
+        f"Measured on {machine['date'][:10]}: {machine['cpu']}, {machine['cores']} cores, Python {machine['python']}, "
+        f"SQLite {machine['sqlite']}, {libraries}."
+    )
     head = "| measure | value | ratio | goal | |\n|---|---:|---:|---|---|\n"
-    return f"Measured on: {machine}.\n\n{head}" + "".join(_line(Figure(**figure)) for figure in document["figures"])
+    return f"{measured_on}\n\n{head}" + "".join(_line(Figure(**figure)) for figure in document["figures"])
 
 
 def _line(figure: Figure) -> str:
     ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
     cells = (figure.measure, f"{shown(figure.value)} {figure.unit}", ratio, figure.goal, _MARKS[figure.met])
     return f"| {' | '.join(cells)} |\n"
-
-
-def _flat(machine: dict[str, Any]) -> dict[str, str]:
-    return {
-        name: " ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
-        for name, value in machine.items()
-    }
 
 
 if __name__ == "__main__":
