@@ -24,9 +24,12 @@ def serve(config: ConfigFile = None, dev: _Dev = False, bind: _Bind = None, stat
     settings = read_settings(config, state_dir, bind, dev)
     # Until all has started: what is imported stays, and collections would look through it in vain.
     gc.disable()
-    from daemon.app import serve as run
+    try:
+        from daemon.app import serve as run
 
-    raise typer.Exit(run(settings))
+        raise typer.Exit(run(settings))
+    finally:
+        gc.enable()
 
 
 def check_config(

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
-from typing import Any
 
 import orjson
 from sqlalchemy import Connection, delete, select, tuple_
@@ -39,14 +37,15 @@ class _Rows:
     """What is to be inserted, by table."""
 
     events: list[Row] = field(default_factory=list)
-    deliveries: list[dict[str, Any]] = field(default_factory=list)
+    deliveries: list[Row] = field(default_factory=list)
     keys: list[Row] = field(default_factory=list)
 
 
 _INSERT_EVENTS = """
     INSERT INTO events (seq, id, team_id, type, timestamp, body, accepted_at, test) VALUES {rows}
 """
-_DELIVERY_COLUMNS = (
+# Of a delivery that was never attempted: what stays out is NULL.
+DELIVERY_COLUMNS = (
     "seq",
     "id",
     "event_id",
@@ -58,13 +57,13 @@ _DELIVERY_COLUMNS = (
     "created_at",
     "test",
 )
-_INSERT_DELIVERIES = f"INSERT INTO deliveries ({', '.join(_DELIVERY_COLUMNS)}) VALUES {{rows}}"
+_INSERT_DELIVERIES = f"INSERT INTO deliveries ({', '.join(DELIVERY_COLUMNS)}) VALUES {{rows}}"
 _INSERT_KEYS = "INSERT INTO idempotency_keys (scope, key, fingerprint, receipts, created_at) VALUES {rows}"
 
 
-def insert_deliveries(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+def insert_deliveries(connection: Connection, rows: Sequence[Row]) -> None:
     """Keep deliveries that were never attempted, as `delivery_row` makes them."""
-    execute_rows(connection, _INSERT_DELIVERIES, list(map(itemgetter(*_DELIVERY_COLUMNS), rows)))
+    execute_rows(connection, _INSERT_DELIVERIES, rows)
 
 
 def forget_idempotency_keys(
@@ -128,20 +127,9 @@ def _keep(matched: MatchedEvent, rows: _Rows, sequences: Sequences) -> list[tupl
 
 def delivery_row(
     seq: int, delivery_id: str, event_id: str, event_type: str, webhook_id: str, team_id: str, now: int, test: int
-) -> dict[str, Any]:
-    """Return the row of a delivery that was never attempted, for `insert_deliveries`; `test` is 0 or 1."""
-    return {
-        "seq": seq,
-        "id": delivery_id,
-        "event_id": event_id,
-        "event_type": event_type,
-        "webhook_id": webhook_id,
-        "team_id": team_id,
-        "status": _PENDING,
-        "attempts_made": 0,
-        "created_at": now,
-        "test": test,
-    }
+) -> Row:
+    """Return the `DELIVERY_COLUMNS` of a delivery, for `insert_deliveries`; `test` is 0 or 1."""
+    return (seq, delivery_id, event_id, event_type, webhook_id, team_id, _PENDING, 0, now, test)
 
 
 _PENDING = DeliveryStatus.PENDING.value

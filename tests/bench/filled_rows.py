@@ -7,7 +7,7 @@ from typing import Any
 from api.submitting import serialise
 from daemon.catalogue import build_catalogue
 from daemon.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, id_maker
-from daemon.store.accepting import delivery_row
+from daemon.store.accepting import DELIVERY_COLUMNS, delivery_row
 from daemon.store.rows import attempt_row
 from daemon.store.schema import attempts
 
@@ -56,9 +56,8 @@ class Acceptance:
         """Yield the deliveries, none of them attempted."""
         name = id_stem("dlv", self.until)
         for seq, (target, event_id, at) in enumerate(self._each(), self.first_delivery_seq):
-            yield delivery_row(
-                seq, f"{name}{seq:016d}", event_id, EVENT_TYPE, target.webhook_id, target.team_id, at, False
-            )
+            row = delivery_row(seq, f"{name}{seq:016d}", event_id, EVENT_TYPE, target.webhook_id, target.team_id, at, 0)
+            yield dict(zip(DELIVERY_COLUMNS, row, strict=True))
 
     def succeeded_rows(self) -> Iterator[Row]:
         """Yield the deliveries, each succeeded with its first attempt."""
