@@ -57,13 +57,19 @@ class Endpoint:
     """One life of one webhook's actor, from the webhook's row and its first page of work as they were at the start."""
 
     def __init__(
-        self, parts: EndpointParts, webhook: Webhook, page: Sequence[Work], mailbox: Mailbox, pause: Pause
+        self,
+        parts: EndpointParts,
+        webhook: Webhook,
+        page: Sequence[Work],
+        mailbox: Mailbox,
+        pause: Pause,
+        page_limit: Callable[[], int],
     ) -> None:
         self._parts = parts
         self._webhook = webhook
         self._mailbox = mailbox
         self._pause = pause
-        self._queue = WorkQueue(mailbox, self._read_pending, page)
+        self._queue = WorkQueue(mailbox, self._read_pending, page_limit, page)
         self._transport = parts.make_transport()
         self._transition = Mutex()
         self._opener = Opener(parts.vault)
@@ -105,7 +111,7 @@ class Endpoint:
         return await self._pause.wait(self._parts.idle_s - kept_s, self._mailbox.wait_for_work)
 
     async def _read_pending(self, limit: int) -> Sequence[Work]:
-        read = partial(self._parts.reader.fetch, daemon_queries.pending_work, self._webhook.id, limit)
+        read = partial(self._parts.reader.fetch_together, daemon_queries.pending_work, self._webhook.id, limit)
         return await persist(read, self._parts.log.log)
 
     async def _carry_out(self, work: Work) -> None:
@@ -151,7 +157,7 @@ class Endpoint:
     async def _with_body(self, work: Work) -> Work:
         if work.body is not None:
             return work
-        read = partial(self._parts.reader.fetch, daemon_queries.event_body, work.event_id)
+        read = partial(self._parts.reader.fetch_together, daemon_queries.event_body, work.event_id)
         return replace(work, body=await persist(read, self._parts.log.log))
 
     async def _begins(self, work: Work) -> bool:

@@ -17,7 +17,7 @@ from daemon.patience import persist
 from daemon.pause import Pause
 from daemon.store import daemon_queries
 from daemon.supervisor import Budget, Child, supervise
-from daemon.work_queue import PAGE
+from daemon.work_queue import FIRST_PAGE, page_size
 
 _STOPPING = "the daemon is stopping: try again in a moment"
 # Enough to keep the readers busy. More would only have all webhooks of a large backlog wait for each other.
@@ -139,7 +139,7 @@ class Fleet:
             _answer_all(post.mailbox, None)
             self._retire(webhook_id)
         else:
-            endpoint = Endpoint(self._parts, webhook, page, post.mailbox, post.pause)
+            endpoint = Endpoint(self._parts, webhook, page, post.mailbox, post.pause, self._page_limit)
             await endpoint.run(partial(self._retire, webhook_id))
 
     async def _look(self, webhook_id: str, post: _Post) -> tuple[Webhook | None, Sequence[Work]]:
@@ -149,11 +149,14 @@ class Fleet:
             await self._parts.writer.settled()
         post.mailbox.fall_behind()
         post.mailbox.catch_up()
-        read = partial(self._parts.reader.fetch, daemon_queries.webhook_and_work, webhook_id, PAGE)
+        read = partial(self._parts.reader.fetch_together, daemon_queries.webhook_and_work, webhook_id, FIRST_PAGE)
         webhook, page = await persist(read, self._log)
         if crashed and webhook is not None:
             self._parts.on_change(webhook)  # what it had changed may not have become known
         return webhook, page
+
+    def _page_limit(self) -> int:
+        return page_size(len(self._posts))
 
     def _retire(self, webhook_id: str) -> None:
         del self._posts[webhook_id]

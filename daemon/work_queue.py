@@ -6,8 +6,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from daemon.mailbox import Mailbox
 from daemon.model import Work
 
-# Small: each webhook with work holds a page of it in memory, bodies and all.
-PAGE = 16
+# What all queues together may read ahead: each holds its page in memory, bodies and all.
+_READ_AHEAD = 4_096
+# A queue's first page is small, since many may begin at once.
+FIRST_PAGE, _LARGEST_PAGE = 16, 128
+
+
+def page_size(queues: int) -> int:
+    """Return how many deliveries each of so many queues should read at once."""
+    return max(FIRST_PAGE, min(_LARGEST_PAGE, _READ_AHEAD // max(1, queues)))
+
 
 ReadPending = Callable[[int], Awaitable[Sequence[Work]]]
 
@@ -15,20 +23,23 @@ ReadPending = Callable[[int], Awaitable[Sequence[Work]]]
 class WorkQueue:
     """Merges the mailbox's hints with the pending rows of the database; each delivery comes out once, by `seq`.
 
-    `read_pending(limit)` answers the first pending rows. `page` is what it answered for `PAGE`, if that was read
-    already, after the mailbox had caught up. Ask for the next delivery only when the last one is over and committed:
-    what is pending then was never taken.
+    `read_pending(limit)` answers the first pending rows; `page_limit()` tells how many to read. `page` is what it
+    answered for `FIRST_PAGE`, if that was read already, after the mailbox had caught up. Ask for the next delivery only
+    when the last one is over and committed: what is pending then was never taken.
     """
 
-    __slots__ = ("_highest_seq", "_mailbox", "_page", "_read_pending", "_times_forgotten")
+    __slots__ = ("_highest_seq", "_mailbox", "_page", "_page_limit", "_read_pending", "_times_forgotten")
 
-    def __init__(self, mailbox: Mailbox, read_pending: ReadPending, page: Sequence[Work] = ()) -> None:
+    def __init__(
+        self, mailbox: Mailbox, read_pending: ReadPending, page_limit: Callable[[], int], page: Sequence[Work] = ()
+    ) -> None:
         self._mailbox = mailbox
         self._read_pending = read_pending
+        self._page_limit = page_limit
         self._page: deque[Work] = deque()
         self._highest_seq = 0
         self._times_forgotten = 0
-        self._keep(page)
+        self._keep(page, FIRST_PAGE)
 
     async def next(self) -> Work | None:
         """Return the next pending delivery, None if there is none just now."""
@@ -59,13 +70,13 @@ class WorkQueue:
         # is told by its seq. Rows are read from the first pending one on, whatever was taken before: a resent delivery
         # may become known behind the hint of a younger one.
         self._mailbox.catch_up()
-        times_forgotten = self._times_forgotten
-        page = await self._read_pending(PAGE)
+        times_forgotten, limit = self._times_forgotten, self._page_limit()
+        page = await self._read_pending(limit)
         if self._times_forgotten != times_forgotten:
             return  # this page, too, was read ahead
-        self._keep(page)
+        self._keep(page, limit)
 
-    def _keep(self, page: Sequence[Work]) -> None:
+    def _keep(self, page: Sequence[Work], limit: int) -> None:
         self._page.extend(page)
-        if len(page) == PAGE:
+        if len(page) == limit:
             self._mailbox.fall_behind()

@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.model import CancelReason, DeliveryStatus, DisabledReason, Webhook
-from daemon.work_queue import PAGE
+from daemon.work_queue import FIRST_PAGE
 from tests.support.daemon import FakeHop, FakeReceiver, House, running, statuses
 
 A, B = "https://a.example/hook", "https://b.example/hook"
@@ -282,7 +282,7 @@ async def test_nothing_cancelled_is_delivered_when_a_hinted_backlog_is_disabled_
         assert await house.statuses(webhook) == ["succeeded", *["cancelled"] * 39, "succeeded"]
 
 
-@pytest.mark.parametrize(("delivered", "at"), [(0, 1.5), (PAGE, 3.5)])
+@pytest.mark.parametrize(("delivered", "at"), [(0, 1.5), (FIRST_PAGE, 3.5)])
 async def test_nothing_cancelled_is_delivered_when_it_was_being_read_while_disabled_and_enabled(
     tmp_path: Path, autojump_clock: MockClock, delivered: int, at: float
 ) -> None:

@@ -111,11 +111,21 @@ class Saboteur:
         """Stand between the actors and what they await: each query, each command and what follows from it, the credits,
         each pause.
         """
-        fetch, execute, execute_all = Reader.fetch, Writer.execute, Writer.execute_all
+        fetch, fetch_together, execute, execute_all = (
+            Reader.fetch,
+            Reader.fetch_together,
+            Writer.execute,
+            Writer.execute_all,
+        )
         reserve, wait = CreditGate.reserve, Pause.wait
 
         async def read(reader: Reader, query: Any, *args: Any, **kwargs: Any) -> Any:
             return await self.pass_through(f"read {query.__name__}", lambda: fetch(reader, query, *args, **kwargs))
+
+        async def read_together(reader: Reader, query: Any, *args: Any, **kwargs: Any) -> Any:
+            return await self.pass_through(
+                f"read {query.__name__}", lambda: fetch_together(reader, query, *args, **kwargs)
+            )
 
         async def write(writer: Writer, command: Any, then: Callable[[Any], None] | None = None) -> Any:
             followed = None if then is None else partial(self.follow, then)
@@ -131,6 +141,7 @@ class Saboteur:
             return await self.pass_through("pause", lambda: wait(one, *args))
 
         monkeypatch.setattr(Reader, "fetch", read)
+        monkeypatch.setattr(Reader, "fetch_together", read_together)
         monkeypatch.setattr(Writer, "execute", write)
         monkeypatch.setattr(Writer, "execute_all", write_all)
         monkeypatch.setattr(CreditGate, "reserve", reserve_credits)

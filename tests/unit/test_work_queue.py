@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from daemon.mailbox import CAPACITY, Mailbox
 from daemon.model import Work
-from daemon.work_queue import PAGE, WorkQueue
+from daemon.work_queue import FIRST_PAGE, WorkQueue, page_size
+
+LIMIT = 16
 
 
 def work(seq: int) -> Work:
@@ -44,15 +46,30 @@ async def drained(queue: WorkQueue, rows: Rows) -> list[int]:
 
 
 async def test_what_is_pending_at_the_start_is_read_page_by_page() -> None:
-    rows, mailbox = Rows(list(range(1, 2 * PAGE + 2))), Mailbox()
-    assert await drained(WorkQueue(mailbox, rows.read), rows) == list(range(1, 2 * PAGE + 2))
+    rows, mailbox = Rows(list(range(1, 2 * LIMIT + 2))), Mailbox()
+    assert await drained(WorkQueue(mailbox, rows.read, lambda: LIMIT), rows) == list(range(1, 2 * LIMIT + 2))
     assert rows.readings == 3
     assert not mailbox.behind
 
 
+async def test_a_first_page_that_was_read_already_is_not_read_again() -> None:
+    rows, mailbox = Rows(list(range(1, FIRST_PAGE + 3))), Mailbox()
+    mailbox.catch_up()
+    queue = WorkQueue(mailbox, rows.read, lambda: LIMIT, [work(seq) for seq in rows.pending[:FIRST_PAGE]])
+    assert await drained(queue, rows) == list(range(1, FIRST_PAGE + 3))
+    assert rows.readings == 1
+
+
+def test_few_queues_read_long_pages_and_many_hold_little_in_all() -> None:
+    assert page_size(0) == page_size(1) == page_size(32) == 128
+    assert page_size(64) == 64
+    assert all(page_size(queues) * queues <= 4_096 for queues in range(32, 257))
+    assert page_size(100_000) == FIRST_PAGE
+
+
 async def test_hints_spare_the_reading() -> None:
     rows, mailbox = Rows(), Mailbox()
-    queue = WorkQueue(mailbox, rows.read)
+    queue = WorkQueue(mailbox, rows.read, lambda: LIMIT)
     assert await queue.next() is None
     rows.pending = [1, 2]
     mailbox.offer(work(1))
@@ -63,7 +80,7 @@ async def test_hints_spare_the_reading() -> None:
 
 async def test_what_is_read_and_hinted_comes_once() -> None:
     rows, mailbox = Rows([1, 2], reading=trio.Event()), Mailbox()
-    queue, taken = WorkQueue(mailbox, rows.read), list[int]()
+    queue, taken = WorkQueue(mailbox, rows.read, lambda: LIMIT), list[int]()
 
     async def drain() -> None:
         taken.extend(await drained(queue, rows))
@@ -81,7 +98,7 @@ async def test_what_is_read_and_hinted_comes_once() -> None:
 
 async def test_a_delivery_that_becomes_known_behind_a_younger_ones_hint_is_not_lost() -> None:
     rows, mailbox = Rows(), Mailbox()
-    queue = WorkQueue(mailbox, rows.read)
+    queue = WorkQueue(mailbox, rows.read, lambda: LIMIT)
     assert await queue.next() is None
     rows.pending = [10, 11]  # 10 was resent: nobody hints at it
     mailbox.offer(work(11))
@@ -94,7 +111,7 @@ async def test_a_delivery_that_becomes_known_behind_a_younger_ones_hint_is_not_l
 
 async def test_what_was_read_ahead_is_forgotten_also_while_it_is_being_read() -> None:
     rows, mailbox = Rows([1, 2, 3], reading=trio.Event()), Mailbox()
-    queue, taken = WorkQueue(mailbox, rows.read), list[int]()
+    queue, taken = WorkQueue(mailbox, rows.read, lambda: LIMIT), list[int]()
 
     async def drain() -> None:
         taken.extend(await drained(queue, rows))
@@ -111,7 +128,7 @@ async def test_what_was_read_ahead_is_forgotten_also_while_it_is_being_read() ->
 
 async def test_forgetting_drops_page_and_hints() -> None:
     rows, mailbox = Rows([1, 2, 3]), Mailbox()
-    queue = WorkQueue(mailbox, rows.read)
+    queue = WorkQueue(mailbox, rows.read, lambda: LIMIT)
     assert await queue.next() == work(1)
     mailbox.offer(work(4))
     rows.pending = []
@@ -126,7 +143,7 @@ def test_whatever_the_ways_every_pending_delivery_comes_out_once(steps: list[str
 
 async def _whatever_the_ways(steps: list[str]) -> None:
     rows, mailbox = Rows(), Mailbox()
-    queue, taken, seq = WorkQueue(mailbox, rows.read), list[int](), 0
+    queue, taken, seq = WorkQueue(mailbox, rows.read, lambda: LIMIT), list[int](), 0
     for step in steps:
         if step == "take":
             if (one := await queue.next()) is not None:

@@ -1,0 +1,140 @@
+"""Reads that share a hop: each caller gets its own answer or its own error, and takes nothing from the others."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import pytest
+import trio
+import trio.testing
+from sqlalchemy import Connection, text
+
+from daemon.errors import StoreUnavailable
+from daemon.store.database import Database
+from daemon.store.reader import Reader
+
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True)
+class Gate:
+    """A hop that waits at its beginning until it is opened."""
+
+    opened: trio.Event = field(default_factory=trio.Event)
+    hops: int = 0
+    crash: Exception | None = None
+
+    async def __call__(self, work: Callable[[], Result], /) -> Result:
+        self.hops += 1
+        await self.opened.wait()
+        if self.crash is not None:
+            crash, self.crash = self.crash, None
+            raise crash
+        return work()
+
+
+def double(connection: Connection, number: int) -> int:
+    return int(connection.execute(text("SELECT 2 * :number"), {"number": number}).scalar_one())
+
+
+def unknown_table(connection: Connection) -> None:
+    connection.execute(text("SELECT * FROM nowhere"))
+
+
+def mistaken(_connection: Connection) -> None:
+    raise ValueError("a mistake")
+
+
+async def test_reads_that_wait_share_a_hop_and_each_gets_its_own_answer(database: Database) -> None:
+    gate, answers = Gate(), dict[int, int]()
+    reader = Reader(database, gate)
+
+    async def ask(number: int) -> None:
+        answers[number] = await reader.fetch_together(double, number)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(40):
+            nursery.start_soon(ask, number)
+        await trio.testing.wait_all_tasks_blocked()
+        gate.opened.set()
+    assert answers == {number: 2 * number for number in range(40)}
+    assert gate.hops <= 4
+
+
+async def test_a_read_that_fails_fails_alone(database: Database) -> None:
+    gate = Gate()
+    reader = Reader(database, gate)
+
+    async def ask_what_fails() -> None:
+        with pytest.raises(StoreUnavailable):
+            await reader.fetch_together(unknown_table)
+
+    async def ask_by_mistake() -> None:
+        with pytest.raises(ValueError, match="a mistake"):
+            await reader.fetch_together(mistaken)
+
+    async def ask_well(number: int) -> None:
+        assert await reader.fetch_together(double, number) == 2 * number
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask_what_fails)
+        nursery.start_soon(ask_by_mistake)
+        for number in range(5):
+            nursery.start_soon(ask_well, number)
+        await trio.testing.wait_all_tasks_blocked()
+        gate.opened.set()
+
+
+async def test_callers_that_go_away_leave_the_others_their_answers(database: Database) -> None:
+    gate, answers = Gate(), list[int]()
+    reader = Reader(database, gate)
+
+    async def ask(number: int) -> None:
+        answers.append(await reader.fetch_together(double, number))
+
+    async with trio.open_nursery() as staying:
+        async with trio.open_nursery() as leaving:
+            for _ in range(3):
+                leaving.start_soon(ask, -1)
+            await trio.testing.wait_all_tasks_blocked()
+            for number in range(3):
+                staying.start_soon(ask, number)
+            await trio.testing.wait_all_tasks_blocked()
+            leaving.cancel_scope.cancel()
+        gate.opened.set()
+    assert sorted(answers) == [0, 2, 4]
+
+
+async def test_a_hop_that_breaks_before_it_reads_leaves_the_others_their_turn(database: Database) -> None:
+    gate, answers = Gate(crash=RuntimeError("no more threads")), list[int]()
+    reader = Reader(database, gate)
+
+    async def ask(number: int) -> None:
+        try:
+            answers.append(await reader.fetch_together(double, number))
+        except RuntimeError:
+            answers.append(-1)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(5):
+            nursery.start_soon(ask, number)
+        await trio.testing.wait_all_tasks_blocked()
+        gate.opened.set()
+    assert answers.count(-1) == 1
+    assert len(answers) == 5
+
+
+async def test_reads_that_share_a_hop_see_what_was_written_before_they_asked(database: Database) -> None:
+    async def run_now(work: Callable[[], Result], /) -> Result:
+        await trio.lowlevel.checkpoint()
+        return work()
+
+    def revision(connection: Connection) -> str:
+        return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+
+    reader = Reader(database, run_now)
+    before = await reader.fetch_together(revision)
+    with database.writer.begin():
+        database.writer.execute(text("UPDATE alembic_version SET version_num = 'newer'"))
+    assert before != "newer"
+    assert await reader.fetch_together(revision) == "newer"
