@@ -9,7 +9,7 @@ from daemon.model import Work
 # What all queues together may read ahead: each holds its page in memory, bodies and all.
 _READ_AHEAD = 4_096
 # A queue's first page is small, since many may begin at once.
-FIRST_PAGE, _LARGEST_PAGE = 16, 128
+FIRST_PAGE, _LARGEST_PAGE = 12, 128
 
 
 def page_size(queues: int) -> int:

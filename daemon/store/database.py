@@ -20,8 +20,8 @@ _BUSY_TIMEOUT_MS = 2_000
 # 16 MB of write-ahead log: the fewer checkpoints, the fewer times a large database writes the same pages. At SQLite's
 # 4 MB a delivery costs a third more with a million old ones.
 _CHECKPOINT_PAGES = 4_000
-# A quarter of SQLite's own: what readers look up is in the operating system's cache, once for all of them.
-_READER_CACHE_KIB = 500
+# Half of SQLite's own: what readers look up is in the operating system's cache, once for all of them.
+_READER_CACHE_KIB = 1_000
 
 Seal = Callable[[str, str], str]
 
@@ -78,7 +78,8 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal) -> Database:
         writing.dispose()
         raise DatabaseRefused(f"{path}: {refusal}") from None
     read_only = URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
-    reading = _engine(read_only, "BEGIN", _prepare_reader, pool.QueuePool, pool_size=READERS)
+    # The connection that was given back last knows the most: the others are for when it is taken.
+    reading = _engine(read_only, "BEGIN", _prepare_reader, pool.QueuePool, pool_size=READERS, pool_use_lifo=True)
     return Database(writing, writing.connect(), reading, sequences)
 
 

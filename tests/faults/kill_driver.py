@@ -22,6 +22,7 @@ from tests.faults.kill_plan import (
     planned_requests,
     planned_webhooks,
 )
+from tests.support.patient_client import make_patient_client
 
 
 @dataclass(slots=True)
@@ -81,8 +82,7 @@ class Driver:
         return self._submitted
 
     def _client(self, key: str) -> httpx.AsyncClient:
-        headers = {"Authorization": f"Bearer {key}"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False, timeout=20)
+        return make_patient_client(self.url, key, 20)
 
     def _moved(self) -> None:
         self._progress.set()

@@ -12,6 +12,7 @@ from tests.faults.evidence import Evidence, Receipt
 from tests.faults.kill_driver import Ledger
 from tests.faults.kill_plan import EVENT_TYPES, TEAM
 from tests.faults.kill_run import evidence_of, receiver_process, until_at_rest
+from tests.support.patient_client import make_patient_client
 from tests.support.process import DaemonHouse, DaemonProcess, Sections, daemon_process, make_house
 
 WEBHOOKS = len(EVENT_TYPES)
@@ -62,8 +63,7 @@ async def run_overload(directory: Path, plan: OverloadPlan) -> OverloadRun:
 
 
 def _client(house: DaemonHouse) -> httpx.AsyncClient:
-    headers = {"Authorization": f"Bearer {house.read_key()}"}
-    return httpx.AsyncClient(base_url=house.url, headers=headers, trust_env=False, timeout=30)
+    return make_patient_client(house.url, house.read_key(), 30)
 
 
 async def _register(http: httpx.AsyncClient, url: str) -> None:
