@@ -170,9 +170,20 @@ async def test_a_change_that_crashes_is_answered_and_the_delivery_in_flight_is_m
         assert await house.statuses(webhook) == ["succeeded"]
 
 
-async def enable_in_vain(house: House, webhook: Webhook) -> None:
-    with pytest.raises(StoreUnavailable):
-        await house.change(webhook, active=True)
+async def change_in_vain(house: House, webhook: Webhook, read_hop: FakeHop, *, active: bool, crash_at: float) -> None:
+    """Enable or disable the webhook, and have its actor crash `crash_at` seconds later, at its next reading."""
+
+    async def change() -> None:
+        with pytest.raises(StoreUnavailable):
+            await house.change(webhook, active=active)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(change)
+        await trio.sleep(crash_at)
+        read_hop.error = RuntimeError("bug")
+        house.daemon.fleet.rouse([webhook.id])
+        await trio.sleep(0.03)
+        read_hop.error = None
 
 
 async def test_a_webhook_enabled_by_an_actor_that_crashed_in_the_commit_gets_new_events(
@@ -184,23 +195,13 @@ async def test_a_webhook_enabled_by_an_actor_that_crashed_in_the_commit_gets_new
         webhook = await house.webhook(team, A)
         await house.change(webhook, active=False)
         write_hop.begin_s, read_hop.begin_s = 0.05, 0.02
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(enable_in_vain, house, webhook)
-            await trio.sleep(0.03)  # the change is being committed (from 0.02 to 0.07)
-            read_hop.error = RuntimeError("bug")
-            house.daemon.fleet.rouse([webhook.id])
-            await trio.sleep(0.03)
-            read_hop.error = None
+        # The change is being committed from 0.02 to 0.07.
+        await change_in_vain(house, webhook, read_hop, active=True, crash_at=0.03)
         await trio.sleep(1)
         await house.submit(team, 1)
         await trio.sleep(1)
         assert (await house.current(webhook)).active
         assert await house.statuses(webhook) == ["succeeded"]
-
-
-async def disable_in_vain(house: House, webhook: Webhook) -> None:
-    with pytest.raises(StoreUnavailable):
-        await house.change(webhook, active=False)
 
 
 async def test_a_change_whose_slow_commit_outlives_its_crashed_actor_becomes_known(
@@ -212,13 +213,8 @@ async def test_a_change_whose_slow_commit_outlives_its_crashed_actor_becomes_kno
         webhook = await house.webhook(team, A)
         await house.change(webhook, name="awake")
         write_hop.begin_s, read_hop.begin_s = 1, 0.02
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(disable_in_vain, house, webhook)
-            await trio.sleep(0.1)  # the change is being committed (until 1), and the next life begins before that
-            read_hop.error = RuntimeError("bug")
-            house.daemon.fleet.rouse([webhook.id])
-            await trio.sleep(0.03)
-            read_hop.error = None
+        # The change is being committed until 1, and the next life begins before that.
+        await change_in_vain(house, webhook, read_hop, active=False, crash_at=0.1)
         await trio.sleep(5)
         assert not (await house.current(webhook)).active
         await house.submit(team, 1)
