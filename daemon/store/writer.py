@@ -96,7 +96,7 @@ class Writer:
         """Wait while the event loop brings more commands, up to `_LONGEST_GATHERING_S`.
 
         A commit's thread and a busy loop hinder each other at the interpreter lock: half of what waits committed while
-        the other half is in flight costs a third more than all of it when the loop has come to rest. It has after
+        the other half is in flight costs a quarter more than all of it when the loop has come to rest. It has after
         `_QUIET_TURNS` turns without a new command; one may take a few turns from its socket to here.
         """
         gathered, quiet, deadline = 0, 0, trio.current_time() + _LONGEST_GATHERING_S

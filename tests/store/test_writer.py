@@ -115,6 +115,20 @@ async def test_what_comes_turn_by_turn_of_the_loop_shares_transactions(database:
     assert len(ends) < 45
 
 
+async def test_a_few_turns_without_a_command_do_not_end_the_gathering(database: Database) -> None:
+    async def grant_after(turns: int) -> None:
+        for _ in range(turns):
+            await trio.lowlevel.checkpoint()
+        await writer.execute(CreateTeam(a_team(turns)))
+
+    with commits_of(database) as ends:
+        async with writing(database) as writer, trio.open_nursery() as nursery:
+            for turns in range(0, 100, 2):
+                nursery.start_soon(grant_after, turns)
+    # Fifty commands, one in each second turn; more than one transaction only if the machine is slow.
+    assert len(ends) < 20
+
+
 async def test_what_comes_without_end_does_not_hold_up_a_transaction(database: Database) -> None:
     async def keep_granting() -> None:
         for number in range(1_000_000):
