@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from daemon.mailbox import Mailbox
 from daemon.model import Work
 
-# What all queues together may read ahead: each holds its page in memory, bodies and all.
+# What all queues together may read ahead, unless they are so many that each has its smallest page: pages are held in
+# memory, bodies and all.
 _READ_AHEAD = 4_096
 # A queue's first page is small, since many may begin at once.
 FIRST_PAGE, _LARGEST_PAGE = 12, 128

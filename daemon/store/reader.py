@@ -1,7 +1,7 @@
 """Reads: each query runs in one snapshot, on a read-only connection of its own or shared with others that wait."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -83,12 +83,10 @@ class Reader:
                 taken.append(self._waiting.popleft())
                 taken[-1].taken = True
         try:
-            with self._database.reading.begin() as connection:
-                for read in taken:
-                    read.answer = _answer(read.query, connection)
-        except DatabaseError as error:
+            self._run(partial(_answer_each, taken))
+        except StoreUnavailable as error:
             for read in taken:
-                read.answer = _unavailable(error)
+                read.answer = error
 
     def _run(self, query: Callable[[Connection], Result]) -> Result:
         try:
@@ -96,6 +94,11 @@ class Reader:
                 return query(connection)
         except DatabaseError as error:
             raise _unavailable(error) from error
+
+
+def _answer_each(reads: Sequence[_Read], connection: Connection) -> None:
+    for read in reads:
+        read.answer = _answer(read.query, connection)
 
 
 def _answer(query: Callable[[Connection], Any], connection: Connection) -> Any:
