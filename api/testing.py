@@ -60,12 +60,17 @@ async def send_test(call: Call, body: NewTest) -> StartedTest:
     """Send the event type's example to the team's webhooks."""
     team_id = await one_team(call, body.team_id, "$.teamId")
     require_event_type(call, body.event, "$.event")
-    now = call.handles.now_ms()
-    payload = serialise(body.event, team_id, now, call.handles.catalogue[body.event].example)
-    [receipt] = await call.handles.router.submit(Submission((NewEvent(team_id, body.event, now, payload, test=True),)))
+    [receipt] = await call.handles.router.submit(Submission((example_event(call, team_id, body.event),)))
     deliveries = await call.handles.reader.fetch(queries.deliveries_of_event, receipt.event_id)
     made = [StartedDelivery(id=delivery.id, webhook_id=delivery.webhook_id) for delivery in deliveries]
     return StartedTest(event=body.event, deliveries=made)
+
+
+def example_event(call: Call, team_id: str, event: str, only_webhook_id: str | None = None) -> NewEvent:
+    """Return an event type's example as a test event, for all webhooks that subscribe, or for one of them alone."""
+    now = call.handles.now_ms()
+    payload = serialise(event, team_id, now, call.handles.catalogue[event].example)
+    return NewEvent(team_id, event, now, payload, test=True, only_webhook_id=only_webhook_id)
 
 
 async def get_example(call: Call, event: str) -> Payload:

@@ -40,6 +40,7 @@ _WEBHOOK_EXAMPLE = {
     "consecutiveFailures": 0,
     "disabledReason": None,
     "disabledAt": None,
+    "parked": False,
     "hasSecret": True,
     "createdAt": "2025-07-15T10:00:00.000Z",
     "updatedAt": "2025-07-15T10:00:00.000Z",

@@ -95,6 +95,9 @@ class Webhook(Output):
     consecutive_failures: int = Field(description="Failed deliveries since the last success.")
     disabled_reason: DisabledReason | None = Field(description="Why it is not active.")
     disabled_at: OutputTime | None = Field(description="Since when it is not active.")
+    parked: bool = Field(
+        description="Whether its deliveries wait because the daemon failed at them again and again: its log says why."
+    )
     has_secret: bool = Field(description="Whether its deliveries are signed.")
     created_at: OutputTime = Field(description="When it was registered.")
     updated_at: OutputTime = Field(description="When it was last changed.")
@@ -114,22 +117,22 @@ async def create_webhook(call: Call, body: NewWebhook) -> Webhook:
     """Register a webhook."""
     team_id = await one_team(call, body.team_id, "$.teamId")
     _require_event_types(call, body.events)
-    secret = None if body.secret is None else _chosen_secret(body.secret)
+    secret = None if body.secret is None else chosen_secret(body.secret)
     await call.handles.check_url(body.url)
     webhook = await call.handles.registry.create_webhook(team_id, body.name, body.url, secret, tuple(body.events))
-    return _show(webhook, secret)
+    return _show(call, webhook, secret)
 
 
 async def list_webhooks(call: Call, query: WebhookQuery) -> Page[Webhook]:
     """Answer with webhooks, newest first."""
     team_id = await team_named(call, query.team_id, "query.teamId")
     found = await call.handles.reader.fetch(queries.list_webhooks, team_id, query.limit, query.cursor)
-    return page_of([_show(webhook) for webhook in found.items], found.next_cursor)
+    return page_of([_show(call, webhook) for webhook in found.items], found.next_cursor)
 
 
 async def get_webhook(call: Call, webhook_id: str) -> Webhook:
     """Answer with one webhook."""
-    return _show(await _find(call, webhook_id))
+    return _show(call, await _find(call, webhook_id))
 
 
 async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> Webhook:
@@ -137,7 +140,7 @@ async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> We
     await _find(call, webhook_id)
     given = body.model_fields_set
     _require_event_types(call, body.events)
-    secret = None if body.secret is None else _chosen_secret(body.secret)
+    secret = None if body.secret is None else chosen_secret(body.secret)
     if "url" in given:
         await call.handles.check_url(body.url)
     edit = WebhookEdit(
@@ -148,17 +151,17 @@ async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> We
         events=tuple(body.events) or None,
         active=body.active if "active" in given else None,
     )
-    return _show(_still_there(await call.handles.registry.change_webhook(webhook_id, edit)), secret)
+    return _show(call, _still_there(await call.handles.registry.change_webhook(webhook_id, edit)), secret)
 
 
 async def rotate_webhook_secret(call: Call, webhook_id: str, body: SecretRotation) -> RotatedWebhook:
     """Give a webhook a new secret; the one before signs beside it for a while."""
     await _find(call, webhook_id)
-    secret = _chosen_secret(body.secret)
+    secret = chosen_secret(body.secret)
     overlap_s = body.overlap_hours * _HOUR_S
     webhook = _still_there(await call.handles.registry.rotate_secret(webhook_id, secret, overlap_s))
     expires_at = format_optional_time(webhook.previous_secret_expires_at)
-    return RotatedWebhook(**{**dict(_show(webhook)), "secret": secret}, previous_secret_expires_at=expires_at)
+    return RotatedWebhook(**{**dict(_show(call, webhook)), "secret": secret}, previous_secret_expires_at=expires_at)
 
 
 async def delete_webhook(call: Call, webhook_id: str) -> None:
@@ -197,7 +200,8 @@ def _require_event_types(call: Call, events: Sequence[str]) -> None:
         raise wrong_fields(unknown)
 
 
-def _chosen_secret(given: str) -> str:
+def chosen_secret(given: str) -> str:
+    """Return the secret that a client asks for: its own, or a generated one. Raises ApiError (422)."""
     if given == _GENERATE:
         return signing.generate_secret()
     try:
@@ -207,7 +211,7 @@ def _chosen_secret(given: str) -> str:
     return given
 
 
-def _show(webhook: model.Webhook, secret: str | None = None) -> Webhook:
+def _show(call: Call, webhook: model.Webhook, secret: str | None = None) -> Webhook:
     shown = Webhook(
         id=webhook.id,
         team_id=webhook.team_id,
@@ -218,6 +222,7 @@ def _show(webhook: model.Webhook, secret: str | None = None) -> Webhook:
         consecutive_failures=webhook.consecutive_failures,
         disabled_reason=webhook.disabled_reason,
         disabled_at=format_optional_time(webhook.disabled_at),
+        parked=call.handles.fleet.is_parked(webhook.id),
         has_secret=webhook.secret is not None,
         created_at=format_time(webhook.created_at),
         updated_at=format_time(webhook.updated_at),

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 
+import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.catalogue import EventType, build_catalogue
@@ -23,11 +24,13 @@ from daemon.keyring import KeyRing
 from daemon.mail.result import Send
 from daemon.mail.sender import make_sender
 from daemon.metrics import Metrics
-from daemon.model import id_maker
+from daemon.model import Webhook, id_maker
+from daemon.news import News
 from daemon.notifier import Notifier
 from daemon.patience import persist
 from daemon.registry import Registry, RegistryParts
 from daemon.router import InboxLimits, Router, RouterParts
+from daemon.sent_request import sent_request
 from daemon.store import daemon_queries
 from daemon.store.commands import ReadBalance
 from daemon.store.database import READERS, Database
@@ -65,6 +68,9 @@ class Daemon:
     log: FilteringBoundLogger
     now_ms: NowMs
     check_url: Callable[[str], Awaitable[None]]
+    vault: Vault
+    news: News
+    started_at: float
 
 
 def real_seams(settings: Settings) -> Seams:
@@ -92,7 +98,7 @@ async def assemble(
 ) -> Daemon:
     """Build the daemon on an open database; reads what the actors keep in memory."""
     reader, writer = Reader(database, seams.read_hop), Writer(database, seams.write_hop, metrics)
-    index = SubscriptionIndex()
+    index, news = SubscriptionIndex(), News()
     await reader.fetch(daemon_queries.each_subscription, index.add)
     teams = set(await reader.fetch(daemon_queries.team_ids))
     keyring = KeyRing(operator_key, await reader.fetch(daemon_queries.valid_keys))
@@ -117,19 +123,34 @@ async def assemble(
         price=settings.credits.per_delivery,
         now_ms=seams.now_ms,
         new_id=new_id,
-        on_change=index.put,
+        on_change=partial(_webhook_changed, index, news),
         on_mail=notifier.wake,
-        log=DeliveryLog(log, metrics),
+        log=DeliveryLog(log, metrics, news),
     )
     fleet = Fleet(endpoints, log, metrics, Budget())
     limits = InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes)
-    router = Router(RouterParts(reader, writer, fleet, index, teams, limits, seams.now_ms, new_id, metrics, log))
+    router = Router(RouterParts(reader, writer, fleet, index, teams, limits, seams.now_ms, new_id, metrics, news, log))
     registry = Registry(
-        RegistryParts(reader, writer, vault, fleet, index, teams, keyring, gate, seams.now_ms, new_id, log, metrics)
+        RegistryParts(
+            reader, writer, vault, fleet, index, teams, keyring, gate, seams.now_ms, new_id, log, metrics, news
+        )
     )
     _watch(metrics, fleet, router)
     return Daemon(
-        writer, reader, fleet, router, registry, notifier, keyring, metrics, log, seams.now_ms, seams.check_url
+        writer,
+        reader,
+        fleet,
+        router,
+        registry,
+        notifier,
+        keyring,
+        metrics,
+        log,
+        seams.now_ms,
+        seams.check_url,
+        vault,
+        news,
+        started_at=trio.current_time(),
     )
 
 
@@ -149,7 +170,17 @@ def handles_of(daemon: Daemon, settings: Settings, is_ready: Callable[[], bool])
         now_ms=daemon.now_ms,
         log=daemon.log,
         metrics=daemon.metrics,
+        fleet=daemon.fleet,
+        news=daemon.news,
+        session_key=daemon.vault.derive("console sessions"),
+        sent_request=partial(sent_request, vault=daemon.vault),
+        started_at=daemon.started_at,
     )
+
+
+def _webhook_changed(index: SubscriptionIndex, news: News, webhook: Webhook) -> None:
+    index.put(webhook)
+    news.tell(webhook.team_id, webhook.id)
 
 
 def _notifier(reader: Reader, writer: Writer, seams: Seams, metrics: Metrics, log: FilteringBoundLogger) -> Notifier:

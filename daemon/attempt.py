@@ -6,7 +6,6 @@ import httpx
 import trio
 
 from daemon import __version__
-from daemon.clock import NowMs
 from daemon.egress.errors import BlockedAddress, DnsError, OutOfDescriptors, TlsError
 from daemon.egress.post import Post, make_post
 from daemon.egress.response import Response
@@ -31,13 +30,13 @@ async def make_attempt(
     number: int,
     *,
     timeout_s: float,
-    now_ms: NowMs,
+    timestamp_s: int,
     secrets: Secrets = UNSIGNED,
     user_agent: str = USER_AGENT,
 ) -> Outcome:
     """Make attempt `number` (from 1) of a delivery and return its outcome; raises nothing but Cancelled.
 
-    `secrets` are the webhook's, opened: what signs this attempt.
+    `secrets` are the webhook's, opened: what signs this attempt. `timestamp_s` is when it began (Unix seconds).
 
     One deadline of `timeout_s` seconds holds for everything: DNS, connect, TLS, sending, the response's head and the
     first 4 KiB of its body. A response counts when it is complete or those 4 KiB are full. An exception that is none
@@ -45,7 +44,7 @@ async def make_attempt(
     """
     started, response = trio.current_time(), Response(KEPT_BODY)
     try:
-        post = build_post(webhook, work, number, now_ms() // 1000, secrets, user_agent)
+        post = build_post(webhook, work, number, timestamp_s, secrets, user_agent)
         with trio.CancelScope(deadline=started + timeout_s) as deadline:
             await transport.send(post, response)
         failure = _timeout(response, timeout_s) if deadline.cancelled_caught else _judge(response)

@@ -1,4 +1,4 @@
-"""What is logged and counted of deliveries (the fields stand in `log_events`)."""
+"""What is logged, counted and told of deliveries (the fields stand in `log_events`)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +9,7 @@ from structlog.typing import FilteringBoundLogger
 from daemon.lifecycle import Verdict
 from daemon.metrics import Metrics
 from daemon.model import Attempt, CancelReason, DeliveryStatus, DisabledReason, OutcomeKind, Webhook, Work
+from daemon.news import News
 from daemon.store.commands import Cancelled, Recorded
 
 _LINES_AT_ONCE = 100
@@ -20,11 +21,13 @@ class DeliveryLog:
 
     log: FilteringBoundLogger
     metrics: Metrics
+    news: News
 
     def attempt_ended(self, webhook: Webhook, work: Work, attempt: Attempt, verdict: Verdict) -> None:
         """Tell of a committed attempt and, if it was the last one, of the delivery's final state."""
         self.metrics.attempts[attempt.outcome.kind].inc()
         self.metrics.attempt_duration_seconds.observe(attempt.outcome.duration_ms / 1000)
+        self.news.tell(webhook.team_id, webhook.id)
         fields = self._fields(webhook, work, attempt)
         if verdict.retry_in_s is None:
             self._delivery_ended(fields, verdict)
@@ -55,6 +58,7 @@ class DeliveryLog:
         """Tell of deliveries that were cancelled all at once: of the first ones one by one, then how many in all."""
         if not cancelled.count:
             return
+        self.news.tell(webhook.team_id, webhook.id)
         self.metrics.deliveries[DeliveryStatus.CANCELLED].inc(cancelled.count)
         log = self.log.bind(webhookId=webhook.id, teamId=webhook.team_id, reason=reason)
         for place, one in enumerate(cancelled.first):
@@ -65,6 +69,7 @@ class DeliveryLog:
 
     def waiting_for_credits(self, webhook: Webhook, work: Work) -> None:
         """Tell that a delivery, and those behind it, wait until the team has credits."""
+        self.news.tell(webhook.team_id, webhook.id)
         self.log.warning(
             "credits_waiting",
             webhookId=webhook.id,
@@ -75,6 +80,7 @@ class DeliveryLog:
 
     def _delivery_ended(self, fields: dict[str, Any], verdict: Verdict) -> None:
         self.metrics.deliveries[verdict.status].inc()
+        self.metrics.ended_pace.count()
         if verdict.status is DeliveryStatus.SUCCEEDED:
             self.log.info("delivery_succeeded", **fields)
         elif verdict.status is DeliveryStatus.FAILED:

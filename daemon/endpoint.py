@@ -173,20 +173,26 @@ class Endpoint:
         """Make one attempt and commit what follows. Return the verdict, and when the attempt ended (Trio's clock)."""
         started_at = self._parts.now_ms()
         try:
-            outcome = await self._send(work, number)
+            outcome = await self._send(work, number, started_at)
             ended_at = trio.current_time()
             async with self._transition:
                 return await self._settle(work, Attempt(number, started_at, outcome)), ended_at
         finally:
             self._in_flight = False
 
-    async def _send(self, work: Work, number: int) -> Outcome:
+    async def _send(self, work: Work, number: int, started_at: int) -> Outcome:
         parts, webhook, started = self._parts, self._webhook, trio.current_time()
         # A secret that cannot be opened raises: better parked, where it is seen and mended, than delivered unsigned.
-        secrets = self._opener.secrets_of(webhook, parts.now_ms())
+        secrets = self._opener.secrets_of(webhook, started_at)
         try:
             return await make_attempt(
-                self._transport, webhook, work, number, timeout_s=parts.timeout_s, now_ms=parts.now_ms, secrets=secrets
+                self._transport,
+                webhook,
+                work,
+                number,
+                timeout_s=parts.timeout_s,
+                timestamp_s=started_at // 1000,
+                secrets=secrets,
             )
         except trio.Cancelled:
             duration_ms = round((trio.current_time() - started) * 1000)

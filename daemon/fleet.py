@@ -57,7 +57,17 @@ class Fleet:
     @property
     def parked(self) -> int:
         """How many webhooks rest because their actor kept crashing."""
-        return sum(post.parked for post in self._posts.values())
+        return len(self.parked_webhooks)
+
+    @property
+    def parked_webhooks(self) -> list[str]:
+        """The ids of these webhooks."""
+        return [webhook_id for webhook_id, post in self._posts.items() if post.parked]
+
+    def is_parked(self, webhook_id: str) -> bool:
+        """Whether this webhook rests because its actor kept crashing."""
+        post = self._posts.get(webhook_id)
+        return post is not None and post.parked
 
     async def run(self) -> None:
         """Host the actors until told to stop, and until each has finished its attempt."""

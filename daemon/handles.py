@@ -1,23 +1,30 @@
 """What the HTTP edge is given: the handles of the daemon, and nothing else of it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
 
 from daemon.catalogue import Catalogue
 from daemon.clock import NowMs
 from daemon.config import Settings
+from daemon.fleet import Fleet
 from daemon.keyring import KeyRing
 from daemon.metrics import Metrics
+from daemon.model import Attempt, Delivery, Webhook
+from daemon.news import News
 from daemon.registry import Registry
 from daemon.router import Router
+from daemon.sent_request import SentRequest
 from daemon.store.reader import Reader
 
 
 @dataclass(frozen=True, slots=True)
 class Handles:
-    """The daemon, as the API sees it. `check_url` raises UrlNotAllowed; `is_ready` is False at start and stop."""
+    """The daemon, as the API sees it. `check_url` raises UrlNotAllowed; `is_ready` is False at start and stop.
+
+    `started_at` is Trio's time of the start (s); `session_key` signs the console's sessions.
+    """
 
     settings: Settings
     catalogue: Catalogue
@@ -30,3 +37,8 @@ class Handles:
     now_ms: NowMs
     log: FilteringBoundLogger
     metrics: Metrics
+    fleet: Fleet
+    news: News
+    session_key: bytes = field(repr=False)
+    sent_request: Callable[[Webhook, Delivery, bytes, Attempt], SentRequest]
+    started_at: float

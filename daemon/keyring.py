@@ -45,7 +45,11 @@ class KeyRing:
 
     def find(self, key: str) -> Principal | None:
         """Return who is behind this key, None if it is unknown or revoked."""
-        return self._by_digest.get(digest_of(key))
+        return self.find_by_digest(digest_of(key))
+
+    def find_by_digest(self, digest: bytes) -> Principal | None:
+        """Return who is behind the key with this digest, None if it is unknown or revoked."""
+        return self._by_digest.get(digest)
 
     def add(self, digest: bytes, key: ApiKey) -> None:
         """Let a new key in."""

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from daemon import __version__
 from daemon.model import DeliveryStatus, OutcomeKind
+from daemon.pace import Pace
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -58,6 +59,7 @@ _Label = TypeVar("_Label", bound=StrEnum)
 class Metrics:
     """Everything that is counted. Count with `metrics.attempts[kind].inc()`, `metrics.commit_batch_size.observe(n)`.
 
+    The two paces are events accepted and deliveries ended in the last minute.
     The gauges read their value when asked: give each its source with `metrics.actors_alive.set_function(read)`.
     """
 
@@ -76,6 +78,8 @@ class Metrics:
     actors_alive: Gauge
     actors_parked: Gauge
     waiting_events: Gauge
+    accepted_pace: Pace
+    ended_pace: Pace
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format 0.0.4; its media type is CONTENT_TYPE."""
@@ -103,6 +107,8 @@ def make_metrics() -> Metrics:
         actors_alive=_gauge(registry, "actors_alive", "Endpoint actors running now"),
         actors_parked=_gauge(registry, "actors_parked", "Webhooks whose actor kept crashing and rests"),
         waiting_events=_gauge(registry, "waiting_events", "Events submitted and not yet committed"),
+        accepted_pace=Pace(),
+        ended_pace=Pace(),
     )
 
 

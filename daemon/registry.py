@@ -16,6 +16,7 @@ from daemon.lifecycle import WebhookEdit, deleted, edited, rotated
 from daemon.mailbox import Change
 from daemon.metrics import Metrics
 from daemon.model import ApiKey, CreditEntry, DeliveryStatus, Team, Webhook
+from daemon.news import News
 from daemon.store import daemon_queries, queries
 from daemon.store.commands import (
     AddKey,
@@ -52,6 +53,7 @@ class RegistryParts:
     new_id: Callable[[str], str]
     log: FilteringBoundLogger
     metrics: Metrics
+    news: News
 
 
 class Registry:
@@ -109,6 +111,7 @@ class Registry:
             webhook_id, team_id, name, url, sealed, events, True, 0, None, None, created_at=now, updated_at=now
         )
         await parts.writer.execute(CreateWebhook(webhook), lambda _: parts.index.put(webhook))
+        parts.news.tell(team_id, webhook_id)
         parts.log.info("webhook_created", webhookId=webhook.id, teamId=team_id)
         return webhook
 
@@ -174,6 +177,7 @@ class Registry:
         command = Resend(delivery_id, parts.new_id("dlv"), parts.now_ms())
         new_id = await parts.writer.execute(command, lambda _: parts.fleet.rouse([delivery.webhook_id]))
         parts.metrics.deliveries[DeliveryStatus.PENDING].inc()
+        parts.news.tell(delivery.team_id, delivery.webhook_id)
         owner = {"webhookId": delivery.webhook_id, "teamId": delivery.team_id}
         parts.log.info("delivery_resent", **owner, deliveryId=new_id, eventId=delivery.event_id)
         return new_id
@@ -195,6 +199,7 @@ class Registry:
             page = await parts.writer.execute(command, lambda _: parts.fleet.rouse([webhook_id]))
             queued, after_seq = queued + page.queued, page.next_after_seq
         parts.metrics.deliveries[DeliveryStatus.PENDING].inc(queued)
+        parts.news.tell(webhook.team_id, webhook_id)
         parts.log.info("deliveries_recovered", webhookId=webhook_id, teamId=webhook.team_id, count=queued)
         return queued
 

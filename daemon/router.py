@@ -13,6 +13,7 @@ from daemon.errors import IdempotencyConflict, Overloaded, Stopping, StoreUnavai
 from daemon.fleet import Fleet
 from daemon.metrics import Metrics, Refusal
 from daemon.model import DeliveryStatus, Event
+from daemon.news import News
 from daemon.patience import persist
 from daemon.reply import Reply
 from daemon.store import daemon_queries
@@ -48,6 +49,7 @@ class RouterParts:
     now_ms: NowMs
     new_id: Callable[[str], str]
     metrics: Metrics
+    news: News
     log: FilteringBoundLogger
 
 
@@ -165,6 +167,7 @@ class Router:
         for command, answer in zip(commands, answers, strict=True):
             if isinstance(answer, Accepted):
                 self._hint(answer)
+                self._tell_news(command)
             elif isinstance(answer, StoreUnavailable):
                 self._rouse(command)
 
@@ -180,6 +183,11 @@ class Router:
         for webhook_id, work in accepted.work:
             self._parts.fleet.offer(webhook_id, work)
 
+    def _tell_news(self, command: AcceptEvents) -> None:
+        for matched in command.events:
+            for _, webhook_id in matched.deliveries:
+                self._parts.news.tell(matched.event.team_id, webhook_id)
+
     def _rouse(self, command: AcceptEvents) -> None:
         # It may be committed all the same, if the writer crashed right after: whoever submits it again gets the first
         # receipt then, and no hint comes.
@@ -191,6 +199,7 @@ class Router:
         if accepted.replayed:
             return
         metrics.events_accepted.inc(len(accepted.receipts))
+        metrics.accepted_pace.count(len(accepted.receipts))
         metrics.deliveries[DeliveryStatus.PENDING].inc(len(accepted.work))
         self._parts.log.debug("events_accepted", events=len(accepted.receipts), deliveries=len(accepted.work))
 
@@ -208,4 +217,6 @@ class Router:
         new_id = self._parts.new_id
         accepted = Event(new_id("evt"), event.team_id, event.type, event.timestamp, event.body, now, event.test)
         webhook_ids = self._parts.index.match(event.team_id, event.type)
+        if event.only_webhook_id is not None:
+            webhook_ids = [webhook_id for webhook_id in webhook_ids if webhook_id == event.only_webhook_id]
         return MatchedEvent(accepted, tuple((new_id("dlv"), webhook_id) for webhook_id in webhook_ids))

@@ -7,13 +7,17 @@ from daemon.model import Event
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """An event to be accepted; `body` is its payload, serialised once, `timestamp` in milliseconds."""
+    """An event to be accepted; `body` is its payload, serialised once, `timestamp` in milliseconds.
+
+    With `only_webhook_id` it is for that one of the webhooks that subscribe to it, and for no other.
+    """
 
     team_id: str
     type: str
     timestamp: int
     body: bytes
     test: bool = False
+    only_webhook_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

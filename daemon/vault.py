@@ -7,6 +7,7 @@ sealed secret that is moved into another webhook's row does not open there.
 import base64
 import binascii
 import hashlib
+import hmac
 import os
 from collections.abc import Sequence
 
@@ -32,11 +33,12 @@ class VaultError(Exception):
 class Vault:
     """Seals with the first of its keys, opens with any of them."""
 
-    __slots__ = ("_ciphers", "_current_id")
+    __slots__ = ("_ciphers", "_current_id", "_current_key")
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         """Take one key or more, each of 32 bytes."""
         self._ciphers = {key_id(key): AESGCM(key) for key in keys}
+        self._current_key = keys[0]
         self._current_id = key_id(keys[0])
 
     def seal(self, secret: str, webhook_id: str) -> str:
@@ -66,6 +68,10 @@ class Vault:
     def reseal(self, sealed: str, webhook_id: str) -> str:
         """Return the same secret sealed with the first key. Raises VaultError."""
         return self.seal(self.open(sealed, webhook_id), webhook_id)
+
+    def derive(self, purpose: str) -> bytes:
+        """Return a key for another purpose, which tells nothing of the first key and lasts as long."""
+        return hmac.digest(self._current_key, b"kakiyo-webhooks " + purpose.encode(), "sha256")
 
     def knows(self, sealed: str) -> bool:
         """Whether one of the keys made this seal; its first `SEAL_LENGTH` characters tell."""

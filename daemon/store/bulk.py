@@ -47,6 +47,15 @@ def _run(connection: Connection, statement: str, rows: Sequence[Row]) -> Iterato
         raise DBAPIError.instance(statement, None, error, Exception) from error
 
 
+def execute_at_once(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
+    """Run a statement whose one parameter is a JSON array of these rows, of numbers and texts, in a single step.
+
+    For rows that are cheap themselves: how many steps there are is what they cost.
+    """
+    if rows:
+        execute_rows(connection, statement, [(orjson.dumps(rows).decode(),)])
+
+
 def in_one_row(query: Select[Any]) -> Select[Any]:
     """Return a query for all rows of this one as one, for `fetch_rows`. Columns must be numbers, texts or NULL."""
     return select(func.json_group_array(func.json_array(*query.subquery("page").c)))

@@ -226,3 +226,11 @@ class ForgetIdempotencyKeys(Command[None]):
     """Forget the keys first used before this time."""
 
     before: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetWebhookHours(Command[int]):
+    """Forget counts of hours that began before this time, at most `limit` of them, oldest first. Answers how many."""
+
+    before: int
+    limit: int

@@ -11,6 +11,7 @@ from daemon.store.bulk import execute_rows, returned_rows
 from daemon.store.commands import GrantCredits, ReadBalance
 from daemon.store.schema import teams
 from daemon.store.sequences import Sequences
+from daemon.store.tallying import count_consumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +26,12 @@ class Debit:
 
 
 def debit(connection: Connection, debits: Sequence[Debit]) -> None:
-    """Charge these deliveries; the schema refuses to charge one twice."""
+    """Charge these deliveries, and count it on their days; the schema refuses to charge one twice."""
     _enter(
         connection,
         [(one.entry_id, one.team_id, -one.amount, one.delivery_id, None, one.now) for one in debits],
     )
+    count_consumed(connection, [(one.team_id, one.now, one.amount) for one in debits])
 
 
 def grant_credits(connection: Connection, commands: Sequence[GrantCredits], _sequences: Sequences) -> list[CreditEntry]:

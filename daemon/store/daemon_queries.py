@@ -11,6 +11,7 @@ from daemon.store import rows
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.disabling import IS_PENDING
 from daemon.store.schema import api_keys, deliveries, events, mails, teams, webhooks
+from daemon.store.seq_bounds import first_seq_since as first_seq_of_all_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,9 @@ _PENDING_WORK = in_one_row(
 
 def first_seq_since(connection: Connection, team_id: str, since: int) -> int | None:
     """Return the first seq of the team's events that were accepted at or after `since`, None if there are none."""
-    query = select(events.c.seq).where(events.c.team_id == team_id, events.c.accepted_at >= since)
+    first = first_seq_of_all_since(connection, events.c.seq, events.c.accepted_at, since)
+    query = select(events.c.seq).where(events.c.team_id == team_id, events.c.seq >= first)
+    query = query.where(events.c.accepted_at >= since)
     return connection.execute(query.order_by(events.c.seq).limit(1)).scalar()
 
 

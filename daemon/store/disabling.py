@@ -3,12 +3,13 @@
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 
-from daemon.model import CancelReason, DeliveryStatus, DisabledReason, FailedDelivery, OutcomeKind
+from daemon.model import CancelReason, DeliveryStatus, DisabledReason, FailedDelivery
 from daemon.store.commands import Cancelled, CancelledDelivery, RecordAttempt, Recorded
+from daemon.store.failures import failures_of
 from daemon.store.rows import to_json
-from daemon.store.schema import attempts, deliveries, events, mails, teams, webhooks
+from daemon.store.schema import deliveries, mails, teams, webhooks
 
 IS_PENDING = deliveries.c.status == DeliveryStatus.PENDING
 
@@ -57,7 +58,7 @@ def _queue_mail(connection: Connection, command: RecordAttempt) -> bool:
     row = connection.execute(query).one()
     if row.notification_emails == "[]":
         return False
-    failures = _last_failures(connection, command.webhook_id, command.failures_shown)
+    failures = failures_of(connection, command.webhook_id, command.failures_shown)
     connection.execute(insert(mails), [_mail_row(command, row, failures)])
     return True
 
@@ -76,40 +77,3 @@ def _mail_row(command: RecordAttempt, row: Any, failures: list[FailedDelivery]) 
         "attempts_made": 0,
         "next_attempt_at": command.now,
     }
-
-
-def _last_failures(connection: Connection, webhook_id: str, limit: int) -> list[FailedDelivery]:
-    """Return the last failed deliveries since the last success, oldest first."""
-    of_webhook = deliveries.c.webhook_id == webhook_id
-    succeeded = select(func.max(deliveries.c.seq)).where(of_webhook, deliveries.c.status == DeliveryStatus.SUCCEEDED)
-    last = and_(attempts.c.delivery_seq == deliveries.c.seq, attempts.c.number == deliveries.c.attempts_made)
-    query = (
-        select(
-            deliveries.c.id,
-            deliveries.c.event_type,
-            events.c.accepted_at,
-            deliveries.c.completed_at,
-            attempts.c.outcome,
-            attempts.c.status,
-            attempts.c.error,
-        )
-        .join_from(deliveries, attempts, last)
-        .join(events, events.c.id == deliveries.c.event_id)
-        .where(of_webhook, deliveries.c.status == DeliveryStatus.FAILED)
-        .where(deliveries.c.seq > func.coalesce(succeeded.scalar_subquery(), 0))
-        .order_by(deliveries.c.seq.desc())
-        .limit(limit)
-    )
-    rows = connection.execute(query).all()
-    return [
-        FailedDelivery(
-            row.id,
-            row.event_type,
-            row.accepted_at,
-            row.completed_at,
-            OutcomeKind(row.outcome),
-            row.status,
-            row.error,
-        )
-        for row in reversed(rows)
-    ]

@@ -12,6 +12,7 @@ from daemon.store.crediting import Debit, debit
 from daemon.store.disabling import disable_webhook
 from daemon.store.rows import attempt_row
 from daemon.store.sequences import Sequences
+from daemon.store.tallying import count_ended
 
 
 class RecordedAlready(Exception):
@@ -19,7 +20,7 @@ class RecordedAlready(Exception):
 
 
 def record_attempts(connection: Connection, commands: Sequence[RecordAttempt], _sequences: Sequences) -> list[Recorded]:
-    """Record ended attempts: states, rows, counters, debits, then disablings with mails.
+    """Record ended attempts: states, rows, counters, hours, debits, then disablings with mails.
 
     One that is recorded already, or whose delivery is over, changes nothing. Raises RecordedAlready if that is so for
     one of several.
@@ -31,6 +32,7 @@ def record_attempts(connection: Connection, commands: Sequence[RecordAttempt], _
         return [Recorded()]
     execute_rows(connection, _INSERT_ATTEMPTS, [attempt_row(command.seq, command.attempt) for command in commands])
     _update_counters(connection, commands)
+    count_ended(connection, commands)
     _charge(connection, commands)
     return [disable_webhook(connection, command) if command.verdict.disable else Recorded() for command in commands]
 

@@ -1,24 +1,18 @@
 """Every read for the API, by name: run them with `Reader.fetch`. Pages go by `seq`, never by offset."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, Table, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, select
 
 from daemon.model import ApiKey, Attempt, CreditEntry, Delivery, DeliveryStatus, Event, Team, Webhook
 from daemon.store import rows
+from daemon.store.pages import LOOK_AT, Choice, Page, bounded_page, page_of
 from daemon.store.schema import api_keys, attempts, credit_entries, deliveries, events, teams, webhooks
+from daemon.store.seq_bounds import end_seq_until, first_seq_since
 
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
-    """Some items in order, and where the next page begins (None: there is none)."""
-
-    items: tuple[Item, ...]
-    next_cursor: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +34,7 @@ def get_team(connection: Connection, team_id: str) -> Team | None:
 
 def list_teams(connection: Connection, limit: int, before: int | None = None) -> Page[Team]:
     """Return teams, newest first."""
-    return _page(connection, select(teams), teams, limit, before, rows.team)
+    return page_of(connection, select(teams), teams, limit, before, rows.team)
 
 
 def get_balance(connection: Connection, team_id: str) -> int:
@@ -56,7 +50,7 @@ def get_key(connection: Connection, key_id: str) -> ApiKey | None:
 def list_keys(connection: Connection, team_id: str, limit: int, before: int | None = None) -> Page[ApiKey]:
     """Return a team's API keys, newest first."""
     of_team = select(api_keys).where(api_keys.c.team_id == team_id)
-    return _page(connection, of_team, api_keys, limit, before, rows.api_key)
+    return page_of(connection, of_team, api_keys, limit, before, rows.api_key)
 
 
 def get_webhook(connection: Connection, webhook_id: str) -> Webhook | None:
@@ -70,7 +64,7 @@ def list_webhooks(connection: Connection, team_id: str | None, limit: int, befor
     query = select(webhooks).where(webhooks.c.deleted_at.is_(None))
     if team_id is not None:
         query = query.where(webhooks.c.team_id == team_id)
-    return _page(connection, query, webhooks, limit, before, rows.webhook)
+    return page_of(connection, query, webhooks, limit, before, rows.webhook)
 
 
 def get_event(connection: Connection, event_id: str) -> Event | None:
@@ -101,11 +95,15 @@ def get_attempts(connection: Connection, delivery_id: str) -> list[Attempt]:
 
 
 def list_deliveries(
-    connection: Connection, wanted: DeliveryFilter, limit: int, before: int | None = None
+    connection: Connection, wanted: DeliveryFilter, limit: int, before: int | None = None, look_at: int = LOOK_AT
 ) -> Page[Delivery]:
-    """Return the deliveries that fit, newest first."""
-    query = select(deliveries).where(*_conditions(wanted))
-    return _page(connection, query, deliveries, limit, before, rows.delivery)
+    """Return the deliveries that fit, newest first.
+
+    Where no index knows whether they fit, a page looks at no more than `look_at` of them: it may hold fewer than
+    `limit`, even none, and still have a next one.
+    """
+    choice = Choice(deliveries, [*_known_by_index(wanted), *_between(connection, wanted)], _seen_in_row(wanted))
+    return bounded_page(connection, choice, limit, before, rows.delivery, look_at)
 
 
 def list_credit_entries(
@@ -113,37 +111,44 @@ def list_credit_entries(
 ) -> Page[CreditEntry]:
     """Return a team's ledger, newest first."""
     of_team = select(credit_entries).where(credit_entries.c.team_id == team_id)
-    return _page(connection, of_team, credit_entries, limit, before, rows.credit_entry)
+    return page_of(connection, of_team, credit_entries, limit, before, rows.credit_entry)
 
 
-def _conditions(wanted: DeliveryFilter) -> list[Any]:
-    column = deliveries.c
-    conditions = [
-        wanted.team_id is not None and column.team_id == wanted.team_id,
-        wanted.webhook_id is not None and column.webhook_id == wanted.webhook_id,
-        wanted.status is not None and column.status == wanted.status,
-        wanted.event_type is not None and column.event_type == wanted.event_type,
-        wanted.since is not None and column.created_at >= wanted.since,
-        wanted.until is not None and column.created_at <= wanted.until,
-    ]
-    return [condition for condition in conditions if condition is not False]
+def _known_by_index(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
+    if wanted.webhook_id is not None:
+        conditions = [deliveries.c.webhook_id == wanted.webhook_id]
+    elif wanted.team_id is not None:
+        conditions = [deliveries.c.team_id == wanted.team_id]
+    else:
+        return []
+    return conditions if wanted.status is None else [*conditions, deliveries.c.status == wanted.status]
+
+
+def _seen_in_row(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
+    column, conditions = deliveries.c, []
+    if wanted.webhook_id is not None and wanted.team_id is not None:
+        # Appended to, so that no index of the team is taken for the webhook's.
+        conditions.append(column.team_id.concat("") == wanted.team_id)
+    if wanted.webhook_id is None and wanted.team_id is None and wanted.status is not None:
+        conditions.append(column.status == wanted.status)
+    if wanted.event_type is not None:
+        conditions.append(column.event_type == wanted.event_type)
+    if wanted.since is not None:
+        conditions.append(column.created_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(column.created_at <= wanted.until)
+    return conditions
+
+
+def _between(connection: Connection, wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
+    seq, at, conditions = deliveries.c.seq, deliveries.c.created_at, []
+    if wanted.since is not None:
+        conditions.append(seq >= first_seq_since(connection, seq, at, wanted.since))
+    if wanted.until is not None:
+        conditions.append(seq < end_seq_until(connection, seq, at, wanted.until))
+    return conditions
 
 
 def _one(connection: Connection, table: Table, its_id: str, value: Callable[[Row[Any]], Item]) -> Item | None:
     row = connection.execute(select(table).where(table.c.id == its_id)).first()
     return None if row is None else value(row)
-
-
-def _page(
-    connection: Connection,
-    query: Select[Any],
-    table: Table,
-    limit: int,
-    before: int | None,
-    value: Callable[[Row[Any]], Item],
-) -> Page[Item]:
-    if before is not None:
-        query = query.where(table.c.seq < before)
-    found: Sequence[Row[Any]] = connection.execute(query.order_by(table.c.seq.desc()).limit(limit + 1)).all()
-    shown = found[:limit]
-    return Page(tuple(value(row) for row in shown), shown[-1].seq if len(found) > limit else None)

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0002"
+HEAD_REVISION = "0003"
 
 metadata = MetaData()
 # On SQLite only INTEGER is the rowid itself; BIGINT would cost a second B-tree.
@@ -59,6 +59,8 @@ webhooks = Table(
     Column("previous_secret_expires_at", BigInteger),
     Index("ix_webhooks_team", "team_id", "seq"),
 )
+_not_deleted = webhooks.c.deleted_at.is_(None)
+Index("ix_webhooks_team_active", webhooks.c.team_id, webhooks.c.active, webhooks.c.seq, sqlite_where=_not_deleted)
 
 events = Table(
     "events",
@@ -111,6 +113,17 @@ attempts = Table(
     sqlite_with_rowid=False,
 )
 
+# How many deliveries of a webhook ended in the hour that began at `hour`.
+webhook_hours = Table(
+    "webhook_hours",
+    metadata,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("webhook_id", Text, primary_key=True),
+    Column("succeeded", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 credit_entries = Table(
     "credit_entries",
     metadata,
@@ -124,6 +137,16 @@ credit_entries = Table(
     Column("note", Text),
     UniqueConstraint("delivery_id", name="uq_credit_entries_delivery"),  # a delivery is never charged twice
     Index("ix_credit_entries_team", "team_id", "seq"),
+)
+
+# What a team's debits consumed on the UTC day that began at `day`.
+credit_days = Table(
+    "credit_days",
+    metadata,
+    Column("team_id", Text, primary_key=True),
+    Column("day", BigInteger, primary_key=True, autoincrement=False),
+    Column("consumed", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 idempotency_keys = Table(

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from daemon.errors import StoreUnavailable
-from daemon.store import accepting, administering, commands, crediting, outbox, outcomes, requeueing
+from daemon.store import accepting, administering, commands, crediting, outbox, outcomes, requeueing, tallying
 from daemon.store.commands import Command
 from daemon.store.database import Database
 from daemon.store.sequences import Sequences
@@ -18,6 +18,7 @@ _Apply = Callable[[Connection, Sequence[Any], Sequences], Sequence[Any]]
 APPLY: Mapping[type, _Apply] = {
     commands.AcceptEvents: accepting.accept_events,
     commands.ForgetIdempotencyKeys: accepting.forget_idempotency_keys,
+    commands.ForgetWebhookHours: tallying.forget_webhook_hours,
     commands.RecordAttempt: outcomes.record_attempts,
     commands.CreateWebhook: administering.create_webhooks,
     commands.SaveWebhook: administering.save_webhooks,

@@ -621,6 +621,7 @@ async def a_router(house: House, fleet: FragileFleet, team: Team) -> Router:
         now_ms=daemon.now_ms,
         new_id=id_maker(daemon.now_ms),
         metrics=daemon.metrics,
+        news=daemon.news,
         log=daemon.log,
     )
     return Router(parts)

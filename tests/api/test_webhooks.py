@@ -8,7 +8,7 @@ from tests.support.api_client import MESSAGE_SENT, PUBLIC_URL, ApiClient, ApiHou
 
 FIELDS = {
     *("id", "teamId", "name", "url", "events", "active", "consecutiveFailures", "disabledReason", "disabledAt"),
-    *("hasSecret", "createdAt", "updatedAt"),
+    *("parked", "hasSecret", "createdAt", "updatedAt"),
 }
 
 

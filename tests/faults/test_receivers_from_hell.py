@@ -97,7 +97,7 @@ async def attempt(transport: EndpointTransport, url: str, fiend: Fiend | None = 
     work = Work(1, "dlv_1", "evt_1", "linkedin.message.sent", body)
     timeout_s = deadline_s(fiend) if fiend else PROMISED_S
     with trio.fail_after(timeout_s + 2):
-        return await make_attempt(transport, webhook, work, 1, timeout_s=timeout_s, now_ms=lambda: 0)
+        return await make_attempt(transport, webhook, work, 1, timeout_s=timeout_s, timestamp_s=0)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ async def attempt(transport: EndpointTransport, url: str) -> Outcome:
     webhook = Webhook("wh_1", "team_1", "CRM", url, None, ("*",), True, 0, None, None, 0, 0)
     work = Work(1, "dlv_1", "evt_1", "linkedin.message.sent", b"{}")
     with trio.fail_after(10):
-        return await make_attempt(transport, webhook, work, 1, timeout_s=5, now_ms=lambda: 0)
+        return await make_attempt(transport, webhook, work, 1, timeout_s=5, timestamp_s=0)
 
 
 @asynccontextmanager

@@ -9,11 +9,12 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.model import CancelReason, DeliveryStatus
-from daemon.store import daemon_queries, queries
+from daemon.store import console_queries, daemon_queries, queries
 from daemon.store.commands import (
     CancelPending,
     Command,
     ForgetIdempotencyKeys,
+    ForgetWebhookHours,
     MailDeferred,
     MailSent,
     ReadBalance,
@@ -50,19 +51,28 @@ def listing(**wanted: Any) -> Callable[[Connection], object]:
 
 
 def _list(wanted: queries.DeliveryFilter, connection: Connection) -> object:
-    return queries.list_deliveries(connection, wanted, 20, 1000)
+    return queries.list_deliveries(connection, wanted, 20, 1000, look_at=5)
+
+
+def summing_up(**wanted: Any) -> Callable[[Connection], object]:
+    return lambda connection: console_queries.webhook_summaries(connection, TEAM, NOW, 20, 1000, look_at=5, **wanted)
 
 
 def scans(lines: list[str]) -> list[str]:
-    # Whole index of what waits, all webhooks for those with work, the values of an IN, what `bulk` hands over.
+    # Whole index of what waits, all webhooks for those with work, all teams for what is pending of each, what a query
+    # inside has found, the values of an IN, what `bulk` hands over.
     harmless = (
         "ix_mails_waiting",
         "SCAN webhooks",
+        "SCAN teams USING COVERING INDEX",
+        "SCAN anon_",
+        "SCAN (subquery-",
         "CONSTANT ROW",
         "SCAN page",
         "SCAN moved",
         "SCAN changed",
         "SCAN counted",
+        "SCAN json_each",
     )
     return [line for line in lines if line.startswith("SCAN") and not any(name in line for name in harmless)]
 
@@ -115,6 +125,56 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         listing(team_id=TEAM, webhook_id=WEBHOOK, status=DeliveryStatus.PENDING),
         "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq<?)",
     ),
+    "list_deliveries by webhook, its team and type": (
+        listing(team_id=TEAM, webhook_id=WEBHOOK, event_type="a.b"),
+        "ix_deliveries_webhook (webhook_id=? AND seq>? AND seq<?)",
+    ),
+    "list_deliveries by team and type": (
+        listing(team_id=TEAM, event_type="a.b"),
+        "ix_deliveries_team (team_id=? AND seq>? AND seq<?)",
+    ),
+    "list_deliveries by team and time": (
+        listing(team_id=TEAM, since=NOW, until=NOW),
+        "ix_deliveries_team (team_id=? AND seq>? AND seq<?)",
+    ),
+    "list_deliveries by status": (listing(status=DeliveryStatus.FAILED), "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    "first_seq_since": (lambda c: daemon_queries.first_seq_since(c, TEAM, NOW), "ix_events_team (team_id=? AND seq>?)"),
+    "webhook_summaries": (summing_up(), "ix_webhooks_team (team_id=? AND seq<?)"),
+    "webhook_summaries with a name": (summing_up(search="crm"), "ix_webhooks_team (team_id=? AND seq<?)"),
+    "webhook_summaries of active ones": (
+        summing_up(active=True),
+        "ix_webhooks_team_active (team_id=? AND active=? AND seq<?)",
+    ),
+    "webhook_summaries of disabled ones": (
+        summing_up(active=False, search="crm"),
+        "ix_webhooks_team_active (team_id=? AND active=? AND seq<?)",
+    ),
+    "last deliveries of webhooks": (summing_up(), "COVERING INDEX ix_deliveries_webhook (webhook_id=?)"),
+    "webhook_hours": (
+        lambda c: console_queries.webhook_hours(c, WEBHOOK, NOW),
+        "webhook_hours USING PRIMARY KEY (hour=? AND webhook_id=?)",
+    ),
+    "webhook_names": (lambda c: console_queries.webhook_names(c, [WEBHOOK, "wh_2"]), "(id=?)"),
+    "count_webhooks": (
+        lambda c: console_queries.count_webhooks(c, TEAM),
+        "ix_webhooks_team_active (team_id=? AND active=?)",
+    ),
+    "failures_of": (
+        lambda c: console_queries.failures_of(c, WEBHOOK, 4),
+        "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq>?)",
+    ),
+    "missed_by, its events": (
+        lambda c: console_queries.missed_by(c, a_webhook()),
+        "ix_events_team (team_id=? AND seq>?)",
+    ),
+    "missed_by, their deliveries": (
+        lambda c: console_queries.missed_by(c, a_webhook()),
+        "ix_deliveries_event (event_id=?)",
+    ),
+    "credit_days": (lambda c: console_queries.credit_days(c, TEAM, NOW), "PRIMARY KEY (team_id=? AND day>?)"),
+    "backlog": (lambda c: console_queries.backlog(c, TEAM), "ix_deliveries_team_status (team_id=? AND status=?)"),
+    "backlog of all": (console_queries.backlog, "ix_deliveries_team_status (team_id=? AND status=?)"),
+    "waiting_mails": (lambda c: console_queries.waiting_mails(c, 20), "ix_mails_waiting"),
 }
 
 
@@ -134,6 +194,7 @@ def test_a_read_uses_its_index_and_sorts_nothing(
 WRITES: dict[str, Command[Any]] = {
     "idempotency key": accepting(50, WEBHOOK, key="k"),
     "forget keys": ForgetIdempotencyKeys(NOW),
+    "forget hours": ForgetWebhookHours(NOW, 10),
     "save webhook": SaveWebhook(a_webhook(), CancelReason.WEBHOOK_DISABLED, 3, NOW),
     "cancel pending": CancelPending(WEBHOOK, CancelReason.WEBHOOK_DELETED, NOW),
     "resend": Resend("dlv_1_wh_1", "dlv_new", NOW),

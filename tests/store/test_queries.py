@@ -20,7 +20,8 @@ from daemon.store.commands import (
     SaveWebhook,
 )
 from daemon.store.database import Database
-from daemon.store.queries import DeliveryFilter, Page
+from daemon.store.pages import Page
+from daemon.store.queries import DeliveryFilter
 from daemon.store.transactions import run_batch
 from tests.store.filling import NOW, a_team, a_webhook, accept, accepting, found, recording, run
 

@@ -48,7 +48,7 @@ async def attempt(
         delivery or work(),
         number,
         timeout_s=10,
-        now_ms=lambda: now_ms,
+        timestamp_s=now_ms // 1000,
         secrets=secrets,
     )
 

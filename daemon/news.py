@@ -1,0 +1,72 @@
+"""Tells those who look on that something of a team has changed. What has changed is in the database."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import trio
+
+
+@dataclass(slots=True, eq=False)
+class Follower:
+    """Who looks on: at one webhook, or (None) at all of a team's."""
+
+    webhook_id: str | None
+    _news: trio.Event = field(default_factory=trio.Event)
+    _closed: bool = False
+
+    async def wait(self) -> bool:
+        """Wait until something has changed since the last call; return False when nothing will be told any more."""
+        await self._news.wait()
+        self._news = trio.Event()
+        return not self._closed
+
+    def wake(self) -> None:
+        """Have `wait` return."""
+        self._news.set()
+
+    def close(self) -> None:
+        """Have `wait` return False."""
+        self._closed = True
+        self._news.set()
+
+
+class News:
+    """Who does not look on costs nothing, and who is slow gets many changes as one."""
+
+    def __init__(self) -> None:
+        self._followers: dict[str, set[Follower]] = defaultdict(set)
+        self._closed = False
+
+    @property
+    def followers(self) -> int:
+        """How many look on."""
+        return sum(map(len, self._followers.values()))
+
+    def tell(self, team_id: str, webhook_id: str) -> None:
+        """Tell that this webhook or its deliveries have changed."""
+        for follower in self._followers.get(team_id, ()):
+            if follower.webhook_id in (None, webhook_id):
+                follower.wake()
+
+    @contextmanager
+    def follow(self, team_id: str, webhook_id: str | None = None) -> Iterator[Follower]:
+        """Look on at one webhook of the team's, or at all of them, while in this block."""
+        follower = Follower(webhook_id)
+        if self._closed:
+            follower.close()
+        self._followers[team_id].add(follower)
+        try:
+            yield follower
+        finally:
+            self._followers[team_id].discard(follower)
+            if not self._followers[team_id]:
+                del self._followers[team_id]
+
+    def close(self) -> None:
+        """Let all go who look on, and who come to: the daemon stops."""
+        self._closed = True
+        for followers in self._followers.values():
+            for follower in followers:
+                follower.close()

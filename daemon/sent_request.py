@@ -1,0 +1,38 @@
+"""What an attempt sent, made once more from what is kept: the same bytes are signed in the same way."""
+
+from dataclasses import dataclass
+
+from daemon.attempt import build_post
+from daemon.egress.post import request_start
+from daemon.model import Attempt, Delivery, Webhook, Work
+from daemon.signing import Secrets
+from daemon.vault import Vault, VaultError
+
+
+@dataclass(frozen=True, slots=True)
+class SentRequest:
+    """The request line and the header fields of an attempt, in their order.
+
+    With `is_certain` off the webhook has changed since: URL and secret may have been others than those used here.
+    """
+
+    line: str
+    headers: tuple[tuple[str, str], ...]
+    is_certain: bool
+
+
+def sent_request(webhook: Webhook, delivery: Delivery, body: bytes, attempt: Attempt, vault: Vault) -> SentRequest:
+    """Return what this attempt of a delivery of `body` sent (SPEC "Payload and headers of a delivery")."""
+    work = Work(delivery.seq, delivery.id, delivery.event_id, delivery.event_type, body, test=delivery.test)
+    secrets = _secrets_at(webhook, attempt.started_at, vault)
+    post = build_post(webhook, work, attempt.number, attempt.started_at // 1000, secrets or Secrets())
+    line, *fields = (request_start(post.url) + post.fields).decode("latin-1").split("\r\n")
+    headers = tuple((name, value) for name, _, value in (field.partition(": ") for field in fields if field))
+    return SentRequest(line, headers, secrets is not None and webhook.updated_at <= attempt.started_at)
+
+
+def _secrets_at(webhook: Webhook, time_ms: int, vault: Vault) -> Secrets | None:
+    try:
+        return vault.secrets_of(webhook, time_ms)
+    except VaultError:
+        return None

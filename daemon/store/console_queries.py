@@ -1,0 +1,213 @@
+"""Every read for the console's pages that the API has not: run them with `Reader.fetch`. Each looks at few rows."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Select, and_, bindparam, case, func, or_, select
+
+from daemon.model import Delivery, DeliveryStatus, Mail, Webhook
+from daemon.store import rows
+from daemon.store.bulk import fetch_rows, in_one_row
+from daemon.store.disabling import IS_PENDING
+from daemon.store.failures import failures_of as failures_of  # the console reads it, too
+from daemon.store.pages import LOOK_AT, Choice, Page, bounded_page
+from daemon.store.requeueing import is_missed
+from daemon.store.schema import credit_days as _days
+from daemon.store.schema import deliveries, events, mails, teams, webhooks
+from daemon.store.schema import webhook_hours as _hours
+from daemon.store.seq_bounds import first_seq_since
+from daemon.store.tallying import DAY_MS, HOUR_MS
+
+_HOURS_SHOWN = 24
+_WEBHOOKS_COUNTED = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class HourCount:
+    """How many deliveries of a webhook ended in the hour that began at `hour` (ms)."""
+
+    hour: int
+    succeeded: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSummary:
+    """A webhook, the last 24 hours that have counts (oldest first), and its newest delivery."""
+
+    webhook: Webhook
+    hours: tuple[HourCount, ...]
+    last_delivery: Delivery | None
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """How many events a webhook missed since then; `more` says that there are more events than were looked at."""
+
+    since: int
+    count: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CreditDay:
+    """What debits consumed on the UTC day that began at `day` (ms)."""
+
+    day: int
+    consumed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many deliveries are pending (`more`: at least so many), and the oldest of them."""
+
+    count: int
+    more: bool
+    oldest: Delivery | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingMail:
+    """A mail that still waits, and why the last sending failed."""
+
+    mail: Mail
+    last_error: str | None
+
+
+def webhook_summaries(
+    connection: Connection,
+    team_id: str,
+    now: int,
+    limit: int,
+    before: int | None = None,
+    active: bool | None = None,
+    search: str = "",
+    look_at: int = LOOK_AT,
+) -> Page[WebhookSummary]:
+    """Return a team's webhooks that fit, newest first, none that is deleted.
+
+    `search` is to be found in the name or the URL, in either case as far as its letters are ASCII. A page looks at no
+    more than `look_at` webhooks: it may hold fewer than `limit`, even none, and still have a next one.
+    """
+    page = bounded_page(connection, _webhooks_like(team_id, active, search), limit, before, rows.webhook, look_at)
+    ids = [webhook.id for webhook in page.items]
+    hours, last = _hours_of(connection, ids, now), _last_deliveries(connection, ids)
+    summaries = (WebhookSummary(one, tuple(hours.get(one.id, ())), last.get(one.id)) for one in page.items)
+    return Page(tuple(summaries), page.next_cursor)
+
+
+def webhook_hours(connection: Connection, webhook_id: str, now: int) -> tuple[HourCount, ...]:
+    """Return those of the last 24 hours, this one included, in which deliveries of the webhook ended, oldest first."""
+    return tuple(_hours_of(connection, [webhook_id], now).get(webhook_id, ()))
+
+
+def webhook_names(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+    """Return the names of those of these webhooks that there are or were, by id."""
+    found = connection.execute(select(webhooks.c.id, webhooks.c.name).where(webhooks.c.id.in_(ids)))
+    return {row.id: row.name for row in found}
+
+
+def count_webhooks(connection: Connection, team_id: str) -> tuple[int, int]:
+    """Return how many of a team's webhooks are active, and how many disabled; each counted up to 100,000."""
+    of_team = select(webhooks.c.seq).where(webhooks.c.team_id == team_id, webhooks.c.deleted_at.is_(None))
+    active, disabled = of_team.where(webhooks.c.active), of_team.where(~webhooks.c.active)
+    return _count(connection, active, _WEBHOOKS_COUNTED), _count(connection, disabled, _WEBHOOKS_COUNTED)
+
+
+def missed_by(connection: Connection, webhook: Webhook, limit: int = 5_000) -> Missed | None:
+    """Say what recovering a webhook (`Recover`) would queue since it last did well, None if it never failed.
+
+    That is since the event of its first delivery after its last success was accepted, or since it was disabled if that
+    was earlier. Looks at no more than `limit` events.
+    """
+    times = (_first_event_after_success(connection, webhook.id), webhook.disabled_at)
+    since = min((time for time in times if time is not None), default=None)
+    if since is None:
+        return None
+    of_team = and_(
+        events.c.team_id == webhook.team_id,
+        events.c.seq >= first_seq_since(connection, events.c.seq, events.c.accepted_at, since),
+        events.c.accepted_at >= since,
+    )
+    first = select(events.c.seq, case((is_missed(webhook, since), 1), else_=0).label("missed")).where(of_team)
+    looked_at = first.order_by(events.c.seq).limit(limit).subquery()
+    missed, last_seq = connection.execute(select(func.sum(looked_at.c.missed), func.max(looked_at.c.seq))).one()
+    behind = select(events.c.seq).where(of_team, events.c.seq > (last_seq or 0)).limit(1)
+    return Missed(since, missed or 0, connection.execute(behind).first() is not None)
+
+
+def credit_days(connection: Connection, team_id: str, since: int) -> tuple[CreditDay, ...]:
+    """Return the days on which a team consumed credits, oldest first, from the UTC day on that `since` falls into."""
+    query = select(_days.c.day, _days.c.consumed).where(_days.c.team_id == team_id)
+    found = connection.execute(query.where(_days.c.day >= since - since % DAY_MS).order_by(_days.c.day))
+    return tuple(CreditDay(row.day, row.consumed) for row in found)
+
+
+def backlog(connection: Connection, team_id: str | None = None, limit: int = 100_000) -> Backlog:
+    """Return how many deliveries of a team, or of all, are pending, counted up to `limit`, and the oldest of them."""
+    # Team by team even for all: an index knows what is pending of each.
+    these = select(teams.c.id) if team_id is None else select(teams.c.id).where(teams.c.id == team_id)
+    pending = select(deliveries.c.seq).where(IS_PENDING, deliveries.c.team_id.in_(these))
+    count = _count(connection, pending, limit + 1)
+    first = select(func.min(deliveries.c.seq)).where(IS_PENDING, deliveries.c.team_id == teams.c.id)
+    of_each = these.with_only_columns(first.scalar_subquery().label("seq")).select_from(teams).subquery()
+    oldest = select(func.min(of_each.c.seq)).scalar_subquery()
+    row = connection.execute(select(deliveries).where(deliveries.c.seq == oldest)).first()
+    return Backlog(min(count, limit), count > limit, None if row is None else rows.delivery(row))
+
+
+def waiting_mails(connection: Connection, limit: int) -> list[WaitingMail]:
+    """Return the mails that wait, oldest first; the `limit` that are due first, if there are more."""
+    waiting = select(mails).where(mails.c.sent_at.is_(None)).order_by(mails.c.next_attempt_at).limit(limit)
+    found = sorted(connection.execute(waiting), key=lambda row: row.seq)
+    return [WaitingMail(rows.mail(row), row.last_error) for row in found]
+
+
+def _webhooks_like(team_id: str, active: bool | None, search: str) -> Choice:
+    of_team, not_deleted = webhooks.c.team_id == team_id, webhooks.c.deleted_at.is_(None)
+    columns = (webhooks.c.name, webhooks.c.url)
+    like = [or_(*(column.icontains(search, autoescape=True) for column in columns))] if search else []
+    if active is None:
+        return Choice(webhooks, [of_team], [not_deleted, *like])
+    state = webhooks.c.active if active else ~webhooks.c.active
+    return Choice(webhooks, [of_team, state, not_deleted], like)
+
+
+def _hours_of(connection: Connection, webhook_ids: Collection[str], now: int) -> dict[str, list[HourCount]]:
+    this_hour = now - now % HOUR_MS
+    shown = [this_hour - ago * HOUR_MS for ago in range(_HOURS_SHOWN)]
+    values = {"hours": shown, "webhook_ids": webhook_ids}
+    found: dict[str, list[HourCount]] = {}
+    for webhook_id, hour, succeeded, failed in sorted(fetch_rows(connection, _HOURS, values)):
+        found.setdefault(webhook_id, []).append(HourCount(hour, succeeded, failed))
+    return found
+
+
+_HOURS = in_one_row(
+    select(_hours.c.webhook_id, _hours.c.hour, _hours.c.succeeded, _hours.c.failed).where(
+        _hours.c.hour.in_(bindparam("hours", expanding=True)),
+        _hours.c.webhook_id.in_(bindparam("webhook_ids", expanding=True)),
+    )
+)
+
+
+def _last_deliveries(connection: Connection, webhook_ids: Collection[str]) -> dict[str, Delivery]:
+    last = select(func.max(deliveries.c.seq)).where(deliveries.c.webhook_id == webhooks.c.id).scalar_subquery()
+    of_each = select(last).where(webhooks.c.id.in_(webhook_ids))
+    found = connection.execute(select(deliveries).where(deliveries.c.seq.in_(of_each)))
+    return {row.webhook_id: rows.delivery(row) for row in found}
+
+
+def _first_event_after_success(connection: Connection, webhook_id: str) -> int | None:
+    of_webhook = deliveries.c.webhook_id == webhook_id
+    succeeded = select(func.max(deliveries.c.seq)).where(of_webhook, deliveries.c.status == DeliveryStatus.SUCCEEDED)
+    query = (
+        select(events.c.accepted_at)
+        .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
+        .where(of_webhook, deliveries.c.seq > func.coalesce(succeeded.scalar_subquery(), 0))
+    )
+    return connection.execute(query.order_by(deliveries.c.seq).limit(1)).scalar()
+
+
+def _count(connection: Connection, query: Select[tuple[int]], limit: int) -> int:
+    return int(connection.execute(select(func.count()).select_from(query.limit(limit).subquery())).scalar_one())

@@ -1,0 +1,43 @@
+"""Reads: the failed deliveries that led to a disabling, for its mail and for whoever asks later."""
+
+from sqlalchemy import Connection, and_, func, select
+
+from daemon.model import DeliveryStatus, FailedDelivery, OutcomeKind
+from daemon.store.schema import attempts, deliveries, events
+
+
+def failures_of(connection: Connection, webhook_id: str, limit: int) -> list[FailedDelivery]:
+    """Return a webhook's last failed deliveries since its last success, oldest first, at most `limit`."""
+    of_webhook = deliveries.c.webhook_id == webhook_id
+    succeeded = select(func.max(deliveries.c.seq)).where(of_webhook, deliveries.c.status == DeliveryStatus.SUCCEEDED)
+    last = and_(attempts.c.delivery_seq == deliveries.c.seq, attempts.c.number == deliveries.c.attempts_made)
+    query = (
+        select(
+            deliveries.c.id,
+            deliveries.c.event_type,
+            events.c.accepted_at,
+            deliveries.c.completed_at,
+            attempts.c.outcome,
+            attempts.c.status,
+            attempts.c.error,
+        )
+        .join_from(deliveries, attempts, last)
+        .join(events, events.c.id == deliveries.c.event_id)
+        .where(of_webhook, deliveries.c.status == DeliveryStatus.FAILED)
+        .where(deliveries.c.seq > func.coalesce(succeeded.scalar_subquery(), 0))
+        .order_by(deliveries.c.seq.desc())
+        .limit(limit)
+    )
+    rows = connection.execute(query).all()
+    return [
+        FailedDelivery(
+            row.id,
+            row.event_type,
+            row.accepted_at,
+            row.completed_at,
+            OutcomeKind(row.outcome),
+            row.status,
+            row.error,
+        )
+        for row in reversed(rows)
+    ]

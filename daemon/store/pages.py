@@ -1,0 +1,76 @@
+"""Pages go by `seq`, newest first, never by number; and a page looks at a bounded number of rows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, select
+
+# So many rows are looked at in a few milliseconds.
+LOOK_AT = 5_000
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Item]):
+    """Some items in order, and where the next page begins (None: there is none)."""
+
+    items: tuple[Item, ...]
+    next_cursor: int | None
+
+
+def page_of(
+    connection: Connection,
+    query: Select[Any],
+    table: Table,
+    limit: int,
+    before: int | None,
+    value: Callable[[Row[Any]], Item],
+) -> Page[Item]:
+    """Return the first `limit` rows of `query` before this `seq`, newest first, as values."""
+    if before is not None:
+        query = query.where(table.c.seq < before)
+    found: Sequence[Row[Any]] = connection.execute(query.order_by(table.c.seq.desc()).limit(limit + 1)).all()
+    shown = found[:limit]
+    return Page(tuple(value(row) for row in shown), shown[-1].seq if len(found) > limit else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which rows of a table: `by_index` are conditions that an index on `seq` serves, `by_row` are judged one by one.
+
+    No condition of `by_row` may be one that an index could serve as well.
+    """
+
+    table: Table
+    by_index: Sequence[ColumnElement[bool]]
+    by_row: Sequence[ColumnElement[bool]]
+
+
+def bounded_page(
+    connection: Connection,
+    choice: Choice,
+    limit: int,
+    before: int | None,
+    value: Callable[[Row[Any]], Item],
+    look_at: int,
+) -> Page[Item]:
+    """Return the next `limit` of the chosen rows before this `seq`, newest first, having judged at most `look_at`.
+
+    So the page may hold fewer, even none, and still have a next one: that goes on where this one stopped looking.
+    """
+    chosen = select(choice.table).where(*choice.by_index, *choice.by_row)
+    unseen = _first_unseen(connection, choice, before, look_at) if choice.by_row else None
+    if unseen is None:
+        return page_of(connection, chosen, choice.table, limit, before, value)
+    page = page_of(connection, chosen.where(choice.table.c.seq > unseen), choice.table, limit, before, value)
+    return page if page.next_cursor is not None else Page(page.items, unseen + 1)
+
+
+def _first_unseen(connection: Connection, choice: Choice, before: int | None, look_at: int) -> int | None:
+    # It walks along the index alone: the rows themselves cost many times as much.
+    query = select(choice.table.c.seq).where(*choice.by_index)
+    if before is not None:
+        query = query.where(choice.table.c.seq < before)
+    return connection.execute(query.order_by(choice.table.c.seq.desc()).offset(look_at).limit(1)).scalar()

@@ -1,0 +1,63 @@
+"""Writes: what ended in each hour and what was consumed on each day, counted in the transaction in which it happens."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, delete, select, tuple_
+
+from daemon.model import DeliveryStatus
+from daemon.store.bulk import execute_at_once
+from daemon.store.commands import ForgetWebhookHours, RecordAttempt
+from daemon.store.schema import webhook_hours
+from daemon.store.sequences import Sequences
+
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
+WEBHOOK_HOURS_KEPT_MS = 48 * HOUR_MS
+
+_COUNT_HOURS = """
+    INSERT INTO webhook_hours (hour, webhook_id, succeeded, failed)
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+        json_extract(value, '$[3]')
+    FROM json_each(?) WHERE true
+    ON CONFLICT (hour, webhook_id) DO UPDATE
+    SET succeeded = webhook_hours.succeeded + excluded.succeeded, failed = webhook_hours.failed + excluded.failed
+"""
+_COUNT_DAYS = """
+    INSERT INTO credit_days (team_id, day, consumed)
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
+    FROM json_each(?) WHERE true
+    ON CONFLICT (team_id, day) DO UPDATE SET consumed = credit_days.consumed + excluded.consumed
+"""
+
+
+def count_ended(connection: Connection, commands: Iterable[RecordAttempt]) -> None:
+    """Count the deliveries that succeeded or failed with these attempts, each in its webhook's hour."""
+    ended: dict[DeliveryStatus, Counter[tuple[int, str]]] = defaultdict(Counter)
+    for command in commands:
+        ended[command.verdict.status][command.now - command.now % HOUR_MS, command.webhook_id] += 1
+    succeeded, failed = ended[DeliveryStatus.SUCCEEDED], ended[DeliveryStatus.FAILED]
+    rows = [(*key, succeeded[key], failed[key]) for key in succeeded.keys() | failed.keys()]
+    execute_at_once(connection, _COUNT_HOURS, rows)
+
+
+def count_consumed(connection: Connection, debits: Iterable[tuple[str, int, int]]) -> None:
+    """Count these debits (team id, time, amount above 0), each on its team's day."""
+    consumed: Counter[tuple[str, int]] = Counter()
+    for team_id, at, amount in debits:
+        consumed[team_id, at - at % DAY_MS] += amount
+    execute_at_once(connection, _COUNT_DAYS, [(*key, amount) for key, amount in consumed.items()])
+
+
+def forget_webhook_hours(
+    connection: Connection, commands: Sequence[ForgetWebhookHours], _sequences: Sequences
+) -> list[int]:
+    """Delete the oldest hours that began before their commands' times, a bounded number for each command."""
+    return [_forget_webhook_hours(connection, command) for command in commands]
+
+
+def _forget_webhook_hours(connection: Connection, command: ForgetWebhookHours) -> int:
+    key = tuple_(webhook_hours.c.hour, webhook_hours.c.webhook_id)
+    oldest = select(webhook_hours.c.hour, webhook_hours.c.webhook_id).where(webhook_hours.c.hour < command.before)
+    some = oldest.order_by(webhook_hours.c.hour, webhook_hours.c.webhook_id).limit(command.limit)
+    return connection.execute(delete(webhook_hours).where(key.in_(some))).rowcount

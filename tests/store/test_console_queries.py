@@ -1,0 +1,292 @@
+"""What the console's pages read: summaries, counts, what was missed, what waits (all bounded, all in order)."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count as counting
+from typing import Any
+
+import pytest
+
+from daemon.lifecycle import Verdict
+from daemon.model import CancelReason, DeliveryStatus, DisabledReason, Event, Webhook, Work
+from daemon.store import console_queries as console
+from daemon.store import daemon_queries
+from daemon.store.commands import (
+    AcceptEvents,
+    CancelPending,
+    CreateTeam,
+    CreateWebhook,
+    GrantCredits,
+    MailDeferred,
+    MailSent,
+    Recover,
+    Resend,
+    SaveWebhook,
+)
+from daemon.store.console_queries import Backlog, CreditDay, HourCount, Missed
+from daemon.store.database import Database
+from daemon.store.tallying import DAY_MS, HOUR_MS
+from daemon.submission import MatchedEvent
+from tests.store.filling import NOW, a_team, a_webhook, accept, found, recording, run
+from tests.store.test_outcomes import disabling, final_failure
+from tests.store.test_queries import all_pages, read
+
+MINUTE_MS = 60_000
+THIS_HOUR = NOW - NOW % HOUR_MS
+
+
+def webhooks_named(database: Database, *names: str) -> None:
+    """Register webhooks of team 1 with these names, from number 2 on."""
+    for number, name in enumerate(names, 2):
+        run(database, CreateWebhook(replace(a_webhook(number), name=name)))
+
+
+def disabled(webhook: Webhook, at: int = NOW) -> Webhook:
+    return replace(webhook, active=False, disabled_reason=DisabledReason.MANUAL, disabled_at=at)
+
+
+def names_of(database: Database, **wanted: Any) -> list[str]:
+    """Return the names on all pages of summaries."""
+
+    def fetch(cursor: int | None) -> Any:
+        return read(database, lambda c: console.webhook_summaries(c, "team_1", NOW, 2, cursor, look_at=3, **wanted))
+
+    return [summary.webhook.name for summary in all_pages(fetch)[0]]
+
+
+# -- webhooks
+
+
+def test_summaries_are_of_the_teams_webhooks_that_are_not_deleted_newest_first(database: Database) -> None:
+    found(database)
+    webhooks_named(database, "two", "three", "four", "five", "six", "seven", "eight")
+    run(database, CreateWebhook(replace(a_webhook(99, team=2), name="another team's")))
+    run(database, SaveWebhook(disabled(replace(a_webhook(4), name="four"))))
+    run(database, SaveWebhook(replace(a_webhook(6), active=False, deleted_at=NOW)))
+    assert names_of(database) == ["eight", "seven", "five", "four", "three", "two", "CRM"]
+    assert names_of(database, active=True) == ["eight", "seven", "five", "three", "two", "CRM"]
+    assert names_of(database, active=False) == ["four"]
+    assert read(database, console.count_webhooks, "team_1") == (6, 1)
+    assert read(database, console.count_webhooks, "team_9") == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("search", "found_names"),
+    [
+        ("sales", ["Sales 100%", "my sales"]),
+        ("SALES", ["Sales 100%", "my sales"]),
+        ("100%", ["Sales 100%"]),
+        ("%", ["Sales 100%"]),
+        ("_", ["a_b"]),
+        ("/", ["plain", "Sales 100%", "a_b", "my sales", "CRM"]),
+        ("3.EXAMPLE/hook", ["a_b"]),
+        ("nothing", []),
+        ("' OR 1 = 1 --", []),
+    ],
+)
+def test_a_search_finds_what_is_literally_in_name_or_url_in_either_case(
+    database: Database, search: str, found_names: list[str]
+) -> None:
+    found(database)
+    webhooks_named(database, "my sales", "a_b", "Sales 100%", "plain")
+    assert names_of(database, search=search) == found_names
+    assert names_of(database, search=search, active=True) == found_names
+    assert names_of(database, search=search, active=False) == []
+
+
+def test_a_summary_has_the_last_24_hours_and_the_newest_delivery(database: Database) -> None:
+    found(database)
+    webhooks_named(database, "idle")
+    works = accept(database, range(6))
+    for work, ago in zip(works, (24, 23, 1, 0, 0), strict=False):
+        run(database, replace(recording(work, 1), now=NOW - ago * HOUR_MS))
+    idle, busy = read(database, lambda c: console.webhook_summaries(c, "team_1", NOW, 10)).items
+    assert (idle.hours, idle.last_delivery) == ((), None)
+    assert busy.hours == tuple(HourCount(THIS_HOUR - ago * HOUR_MS, 2 if ago == 0 else 1, 0) for ago in (23, 1, 0))
+    assert busy.last_delivery.seq == works[-1].seq
+    assert read(database, console.webhook_hours, "wh_1", NOW) == busy.hours
+    assert read(database, console.webhook_hours, "wh_2", NOW) == ()
+
+
+def test_names_are_known_of_deleted_webhooks_too(database: Database) -> None:
+    found(database)
+    webhooks_named(database, "two")
+    run(database, SaveWebhook(replace(a_webhook(2), name="two", active=False, deleted_at=NOW)))
+    assert read(database, console.webhook_names, ["wh_1", "wh_2", "wh_9"]) == {"wh_1": "CRM", "wh_2": "two"}
+    assert read(database, console.webhook_names, []) == {}
+
+
+def test_the_failures_that_led_to_a_disabling_can_be_read_afterwards(database: Database) -> None:
+    found(database)
+    run(database, disabling(database))
+    failures = read(database, console.failures_of, "wh_1", 3)
+    assert [failure.delivery_id for failure in failures] == ["dlv_1_wh_1", "dlv_2_wh_1", "dlv_3_wh_1"]
+    assert failures[0].error == "the receiver answered 500"
+
+
+# -- what a webhook missed
+
+
+class History:
+    """Random histories of a webhook: what was accepted with and without a delivery, and how deliveries ended."""
+
+    def __init__(self, database: Database, chance: random.Random) -> None:
+        self.database, self.chance, self.webhook = database, chance, a_webhook(events=("a.b", "c.d"))
+        self.now, self.numbers, self.open = NOW, counting(), list[Work]()
+        run(database, CreateTeam(a_team()))
+        run(database, CreateTeam(a_team(2)))
+        run(database, CreateWebhook(self.webhook))
+        run(database, CreateWebhook(a_webhook(2)))
+
+    def happen(self) -> None:
+        self.now += self.chance.choice([0, 1, MINUTE_MS, 10 * MINUTE_MS, -MINUTE_MS])
+        steps: list[Callable[[], None]] = [self.accept] * 4 + [self.end] * 4 + [self.switch, self.resend]
+        self.chance.choice(steps)()
+
+    def accept(self) -> None:
+        number, chance = next(self.numbers), self.chance
+        team, event_type = chance.choice(["team_1"] * 4 + ["team_2"]), chance.choice(["a.b", "a.b", "c.d", "e.f"])
+        event = Event(f"evt_{number}", team, event_type, self.now, b"{}", self.now, test=chance.random() < 0.1)
+        mine = self.webhook.active and team == "team_1" and self.webhook.subscribes_to(event_type)
+        pairs = [(f"dlv_{number}", "wh_1")] if mine else []
+        pairs += [(f"dlv_{number}_2", "wh_2")] if team == "team_1" else []
+        accepted = run(self.database, AcceptEvents((MatchedEvent(event, tuple(pairs)),), None, self.now))
+        self.open += [work for webhook_id, work in accepted.work if webhook_id == "wh_1"]
+
+    def end(self) -> None:
+        if self.open:
+            succeeds = self.chance.random() < 0.3
+            command = recording(self.open.pop(0), 1, status=200 if succeeds else 500)
+            run(self.database, command if succeeds else final_failure(command, 0))
+
+    def switch(self) -> None:
+        if self.webhook.active:
+            self.webhook, self.open = disabled(self.webhook, self.now), []
+            run(self.database, SaveWebhook(self.webhook, CancelReason.WEBHOOK_DISABLED, None, self.now))
+        else:
+            self.webhook = replace(self.webhook, active=True, disabled_reason=None, disabled_at=None)
+            run(self.database, SaveWebhook(self.webhook))
+
+    def resend(self) -> None:
+        if self.webhook.active:
+            old = f"dlv_{self.chance.randrange(next(self.numbers) + 1)}"
+            run(self.database, Resend(old, f"{old}_again{next(self.numbers)}", self.now))
+
+    def recovered(self, since: int) -> int:
+        """Recover as the registry does, two events a page; return how many were queued."""
+        first = read(self.database, daemon_queries.first_seq_since, "team_1", since)
+        queued, after_seq = 0, None if first is None else first - 1
+        while after_seq is not None:
+            ids = tuple(f"dlv_r{next(self.numbers)}" for _ in range(2))
+            page = run(self.database, Recover(self.webhook, since, after_seq, 2, ids, self.now))
+            queued, after_seq = queued + page.queued, page.next_after_seq
+        return queued
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_what_was_missed_is_what_recovering_queues(database: Database, seed: int) -> None:
+    history = History(database, random.Random(seed))
+    for _ in range(history.chance.choice([3, 10, 40])):
+        history.happen()
+    missed = read(database, console.missed_by, history.webhook)
+    if missed is None:
+        assert history.webhook.active
+    else:
+        assert missed == Missed(missed.since, history.recovered(missed.since), more=False)
+        assert read(database, console.missed_by, history.webhook).count == 0
+
+
+def test_a_webhook_that_did_well_at_last_and_is_active_has_missed_nothing(database: Database) -> None:
+    found(database)
+    assert read(database, console.missed_by, a_webhook()) is None
+    failed, succeeded = accept(database, [1, 2])
+    run(database, final_failure(recording(failed, 1, status=500), 0))
+    run(database, recording(succeeded, 1))
+    assert read(database, console.missed_by, a_webhook()) is None
+
+
+def test_what_a_disabled_webhook_missed_begins_with_its_first_failure(database: Database) -> None:
+    found(database)
+    (fine,) = accept(database, [100])
+    run(database, recording(fine, 1))
+    run(database, disabling(database))
+    webhook = read(database, lambda c: daemon_queries.webhook_or_deleted(c, "wh_1"))
+    accept(database, range(200, 203), "wh_other")
+    assert webhook.disabled_at > NOW
+    assert read(database, console.missed_by, webhook) == Missed(NOW, 7 + 3, more=False)
+
+
+def test_no_more_events_are_looked_at_than_asked_for(database: Database) -> None:
+    found(database)
+    run(database, disabling(database))
+    webhook = disabled(a_webhook())
+    assert read(database, console.missed_by, webhook, 7) == Missed(NOW, 7, more=False)
+    assert read(database, console.missed_by, webhook, 6) == Missed(NOW, 6, more=True)
+
+
+def test_a_webhook_disabled_before_any_event_has_missed_none_yet(database: Database) -> None:
+    found(database)
+    webhook = disabled(a_webhook(), NOW + 7)
+    assert read(database, console.missed_by, webhook) == Missed(NOW + 7, 0, more=False)
+
+
+# -- credits, backlog, mail
+
+
+def test_credits_are_summed_by_utc_day_without_grants(database: Database) -> None:
+    found(database)
+    midnight = NOW - NOW % DAY_MS
+    times: Iterator[int] = iter([midnight - 1, midnight, midnight + DAY_MS - 1, midnight + 3 * DAY_MS])
+    for work, at in zip(accept(database, range(4)), times, strict=True):
+        run(database, replace(recording(work, 1), now=at))
+    run(database, GrantCredits("crd_g", "team_1", 100, None, midnight))
+    days = (CreditDay(midnight, 4), CreditDay(midnight + 3 * DAY_MS, 2))
+    assert read(database, console.credit_days, "team_1", midnight + HOUR_MS) == days
+    assert read(database, console.credit_days, "team_1", 0) == (CreditDay(midnight - DAY_MS, 2), *days)
+    assert read(database, console.credit_days, "team_2", 0) == ()
+
+
+def test_the_backlog_is_what_is_pending_of_a_team_or_of_all(database: Database) -> None:
+    found(database)
+    run(database, CreateTeam(a_team(2)))
+    assert read(database, console.backlog) == Backlog(0, False, None)
+    first, second, *_ = accept(database, range(5))
+    run(database, recording(first, 1))
+    run(database, final_failure(recording(second, 1, status=500), 0))
+    event = Event("evt_99", "team_2", "a.b", NOW, b"{}", NOW)
+    run(database, AcceptEvents((MatchedEvent(event, (("dlv_99", "wh_99"),)),), None, NOW))
+    of_all, of_one = read(database, console.backlog), read(database, console.backlog, "team_1")
+    assert [(one.count, one.more, one.oldest.id) for one in (of_all, of_one)] == [
+        (4, False, "dlv_2_wh_1"),
+        (3, False, "dlv_2_wh_1"),
+    ]
+    assert read(database, console.backlog, "team_2").oldest.id == "dlv_99"
+    assert read(database, console.backlog, "team_9") == Backlog(0, False, None)
+    assert [(one.count, one.more) for one in (read(database, console.backlog, None, n) for n in (3, 4))] == [
+        (3, True),
+        (4, False),
+    ]
+    run(database, CancelPending("wh_1", CancelReason.WEBHOOK_DELETED, NOW))
+    assert read(database, console.backlog).oldest.id == "dlv_99"
+
+
+def test_mails_that_wait_are_listed_oldest_first_with_their_last_error(database: Database) -> None:
+    found(database)
+    for number in (2, 3, 4):
+        run(database, CreateWebhook(a_webhook(number)))
+    mail_ids = [f"mail_{number}" for number in (1, 2, 3, 4)]
+    for number in (1, 2, 3, 4):
+        (work,) = accept(database, [number], f"wh_{number}")
+        verdict = Verdict(DeliveryStatus.FAILED, None, 4, disable=True)
+        command = replace(recording(work, 1, status=500, webhook=number), verdict=verdict, next_attempt_at=None)
+        run(database, replace(command, mail_id=mail_ids[number - 1]))
+    run(database, MailSent(mail_ids[1], NOW))
+    run(database, MailDeferred(mail_ids[0], ("ops@example.com",), 1, NOW + 10**6, "no route to host"))
+    waiting = read(database, console.waiting_mails, 10)
+    assert [(one.mail.id, one.last_error) for one in waiting] == [
+        (mail_ids[0], "no route to host"),
+        (mail_ids[2], None),
+        (mail_ids[3], None),
+    ]
+    assert len(read(database, console.waiting_mails, 2)) == 2

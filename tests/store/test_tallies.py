@@ -1,0 +1,177 @@
+"""Hours and days say what deliveries and ledger say, whatever is repeated or goes wrong; old hours are forgotten."""
+
+import random
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import trio
+from alembic import command
+from sqlalchemy import Connection
+
+from daemon.config import LogSettings
+from daemon.hop import run_inline
+from daemon.housekeeping import INTERVAL_S, keep_house
+from daemon.lifecycle import Verdict
+from daemon.log import make_logger
+from daemon.metrics import make_metrics
+from daemon.model import CancelReason, DeliveryStatus, Work
+from daemon.store.commands import (
+    CancelPending,
+    CreateTeam,
+    CreateWebhook,
+    ForgetWebhookHours,
+    GrantCredits,
+    RecordAttempt,
+)
+from daemon.store.database import Database, open_database
+from daemon.store.tallying import DAY_MS, HOUR_MS, WEBHOOK_HOURS_KEPT_MS
+from daemon.store.transactions import run_batch
+from daemon.store.writer import Writer
+from tests.store.filling import NOW, a_team, a_webhook, accept, count, found, recording, run
+from tests.store.test_database import alembic_config
+
+HOURS = "SELECT hour, webhook_id, succeeded, failed FROM webhook_hours ORDER BY hour, webhook_id"
+ENDED = f"""
+    SELECT completed_at - completed_at % {HOUR_MS}, webhook_id, sum(status = 'succeeded'), sum(status = 'failed')
+    FROM deliveries WHERE status IN ('succeeded', 'failed') GROUP BY 1, 2 ORDER BY 1, 2
+"""
+DAYS = "SELECT team_id, day, consumed FROM credit_days ORDER BY team_id, day"
+DEBITED = f"""
+    SELECT team_id, created_at - created_at % {DAY_MS}, -sum(amount)
+    FROM credit_entries WHERE delivery_id NOT NULL GROUP BY 1, 2 ORDER BY 1, 2
+"""
+STEPS_MS = (0, 1, 60_000, HOUR_MS, 7 * HOUR_MS, -HOUR_MS)
+
+
+def rows(connection: Connection, query: str) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+
+def assert_tallies_agree(database: Database) -> None:
+    with database.reading.connect() as connection:
+        assert rows(connection, HOURS) == rows(connection, ENDED)
+        assert rows(connection, DAYS) == rows(connection, DEBITED)
+
+
+def ending(work: Work, webhook: int, status: int, now: int, charge: int = 2) -> RecordAttempt:
+    """Return the command that ends a delivery with its first attempt."""
+    outcome = recording(work, 1, status=status, webhook=webhook)
+    outcome = replace(outcome, team_id=f"team_{webhook}", charge=charge, now=now, next_attempt_at=None)
+    return outcome if status < 300 else replace(outcome, verdict=Verdict(DeliveryStatus.FAILED, None, 0))
+
+
+def two_webhooks(database: Database) -> None:
+    found(database)
+    run(database, CreateTeam(a_team(2)))
+    run(database, CreateWebhook(a_webhook(2, team=2)))
+
+
+def random_commands(database: Database, chance: random.Random, now: int) -> list[RecordAttempt]:
+    """Accept some events for both webhooks; return what becomes of most of them."""
+    recorded = []
+    for webhook in (1, 2):
+        numbers = [chance.randrange(10**12) for _ in range(chance.choice([1, 3, 20]))]
+        for work in accept(database, numbers, f"wh_{webhook}"):
+            status = chance.choice([200, 200, 500, 0])
+            if status == 0:
+                recorded.append(replace(recording(work, 1, status=500, webhook=webhook), now=now))
+            elif chance.random() < 0.9:
+                recorded.append(ending(work, webhook, status, now, chance.choice([0, 2, 5])))
+    return recorded
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_hours_and_days_agree_with_deliveries_and_ledger_whatever_is_repeated(database: Database, seed: int) -> None:
+    chance, now, done = random.Random(seed), NOW, list[RecordAttempt]()
+    two_webhooks(database)
+    for turn in range(12):
+        now += chance.choice(STEPS_MS)
+        some = random_commands(database, chance, now)
+        repeated = chance.sample(done, min(len(done), chance.choice([0, 0, 3])))
+        batch = [*some, *repeated, *chance.sample(some, chance.choice([0, 1]))]
+        run_batch(database, chance.sample(batch, len(batch)))
+        run(database, GrantCredits(f"crd_g{turn}", "team_1", 9, None, now))
+        if chance.random() < 0.2:
+            run(database, CancelPending("wh_1", CancelReason.WEBHOOK_DISABLED, now))
+        done += some
+        assert_tallies_agree(database)
+    assert count(database, "webhook_hours") > 2
+
+
+def test_the_same_end_given_twice_counts_once(database: Database) -> None:
+    found(database)
+    (work,) = accept(database, [1])
+    run_batch(database, [ending(work, 1, 200, NOW)] * 2)
+    run(database, ending(work, 1, 200, NOW))
+    with database.reading.connect() as connection:
+        assert rows(connection, HOURS) == [(NOW - NOW % HOUR_MS, "wh_1", 1, 0)]
+        assert rows(connection, DAYS) == [("team_1", NOW - NOW % DAY_MS, 2)]
+
+
+def test_an_outcome_whose_transaction_fails_is_counted_nowhere(database: Database) -> None:
+    found(database)
+    first, second = accept(database, [1, 2])
+    taken = replace(ending(second, 1, 200, NOW), entry_id=ending(first, 1, 200, NOW).entry_id)
+    run(database, ending(first, 1, 200, NOW))
+    (refused,) = run_batch(database, [taken])
+    assert isinstance(refused, Exception)
+    assert_tallies_agree(database)
+
+
+def ended_at(database: Database, moments: Sequence[int]) -> None:
+    found(database)
+    for moment, work in zip(moments, accept(database, range(len(moments))), strict=True):
+        run(database, ending(work, 1, 200, moment))
+
+
+def test_hours_are_forgotten_oldest_first_so_many_at_a_time(database: Database) -> None:
+    ended_at(database, [NOW + hour * HOUR_MS for hour in range(5)])
+    before = NOW - NOW % HOUR_MS + 3 * HOUR_MS
+    assert run(database, ForgetWebhookHours(before, 2)) == 2
+    assert count(database, "webhook_hours", f"hour >= {before - HOUR_MS}") == count(database, "webhook_hours") == 3
+    assert run(database, ForgetWebhookHours(before, 2)) == 1
+    assert run(database, ForgetWebhookHours(before, 2)) == 0
+    assert count(database, "webhook_hours") == 2
+
+
+async def test_upkeep_forgets_all_hours_older_than_two_days(
+    database: Database, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.housekeeping._HOURS_AT_ONCE", 2)
+    ended_at(database, [NOW - WEBHOOK_HOURS_KEPT_MS - hour * HOUR_MS for hour in range(-1, 6)])
+    writer = Writer(database, run_inline, make_metrics())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writer.run)
+        nursery.start_soon(keep_house, writer, lambda: NOW, make_logger(LogSettings()))
+        await trio.sleep(INTERVAL_S / 2)
+        nursery.cancel_scope.cancel()
+    oldest = NOW - WEBHOOK_HOURS_KEPT_MS
+    assert count(database, "webhook_hours", f"hour >= {oldest}") == count(database, "webhook_hours") == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_migration_counts_what_is_there(tmp_path: Path, seed: int) -> None:
+    chance, path = random.Random(seed), tmp_path / "x.db"
+    database = open_database(path)
+    two_webhooks(database)
+    for turn in range(8):
+        run_batch(database, list(random_commands(database, chance, NOW + turn * 9 * HOUR_MS)))
+    run(database, GrantCredits("crd_g", "team_1", 9, None, NOW))
+    with database.reading.connect() as connection:
+        hours, days = rows(connection, HOURS), rows(connection, DAYS)
+    config = alembic_config()
+    with database.writing.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0002")
+    database.close()
+    open_database(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        (newest,) = connection.execute("SELECT max(completed_at) FROM deliveries").fetchone()
+        kept = [row for row in hours if int(str(row[0])) > newest - WEBHOOK_HOURS_KEPT_MS]
+        assert 0 < len(kept) < len(hours)
+        assert connection.execute(HOURS).fetchall() == kept
+        assert connection.execute(DAYS).fetchall() == days
