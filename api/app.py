@@ -1,7 +1,5 @@
 """The application: every route of the tables, bound to the daemon's handles (DESIGN "Rooms")."""
 
-from functools import partial
-
 from pydantic import BaseModel
 from quart import Request, Response
 from quart_trio import QuartTrio
@@ -9,6 +7,9 @@ from werkzeug.routing import BaseConverter
 
 from api import credits, deliveries, events, health, keys, openapi, teams, testing, webhook_routes
 from api.auth import ANYBODY, authenticate
+from api.console.errors import error_page
+from api.console.routes import PREFIX, add_console
+from api.console.visit import Desk
 from api.dispatch import Dispatcher, View
 from api.errors import rate_limited
 from api.json_body import JSON, read_json
@@ -48,13 +49,21 @@ def create_app(handles: Handles, aside: Hop | None = None) -> QuartTrio:
     Large bodies are read by `aside`: one thread, since they would wait for each other anyway.
     """
     take_token, aside = rate_limits(handles.settings.api), aside or thread_hop(1)
-    app = Dispatcher("api", partial(answer_error, handles))
+    console: Desk | None = None
+
+    async def answer_any_error(request: Request, error: Exception) -> Response:
+        if console is not None and f"{request.path}/".startswith(PREFIX):
+            return await error_page(console, request, error)
+        return await answer_error(handles, request, error)
+
+    app = Dispatcher("api", answer_any_error)
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
     app.url_map.converters["id"] = IdConverter
     app.url_map.merge_slashes = False  # //v1/events is no route, and no redirect either
     for route in ROUTES:
         rule = route.path.replace("{", "<id:").replace("}", ">")
         app.add_view(rule, route.name, bind(route, handles, take_token, aside), route.method)
+    console = add_console(app, handles, take_token, aside)
     return app
 
 

@@ -4,7 +4,8 @@ Quart gives each request two contexts, a session and signals, and sends a respon
 submission costs a tenth less. What is used of it: the request, the response, the map of URLs.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import trio
@@ -16,8 +17,19 @@ from quart_trio.asgi import TrioASGIHTTPConnection
 from api.request import ApiRequest
 from api.safety import SAFETY_HEADERS
 
-View = Callable[..., Awaitable[Response]]
-AnswerError = Callable[[Request, Exception], Response]
+SendPiece = Callable[[bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A response (200) whose body has no end known beforehand: `run` sends piece after piece until it returns."""
+
+    headers: tuple[tuple[str, str], ...]
+    run: Callable[[SendPiece], Awaitable[None]]
+
+
+View = Callable[..., Awaitable[Response | Streamed]]
+AnswerError = Callable[[Request, Exception], Awaitable[Response]]
 
 _SAFETY = tuple((name.lower().encode(), value.encode()) for name, value in SAFETY_HEADERS.items())
 
@@ -28,12 +40,12 @@ class Exchange(TrioASGIHTTPConnection):
     app: "Dispatcher"
 
     async def __call__(self, receive: Any, send: Any) -> None:
-        """Answer the request, in two messages: the head with the safety headers, and the whole body."""
+        """Answer the request: the head with the safety headers, and the body, whole or piece by piece."""
         request = self._create_request_from_scope(send)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.handle_messages, nursery, request, receive)
             response = await self.app.handle_request(request)
-            await _send(response, send)
+            await (_stream(response, send) if isinstance(response, Streamed) else _send(response, send))
             nursery.cancel_scope.cancel()
 
 
@@ -57,7 +69,7 @@ class Dispatcher(QuartTrio):
         self.add_url_rule(rule, name, methods=[method])
         self._views[name] = view
 
-    async def handle_request(self, request: Request) -> Response:
+    async def handle_request(self, request: Request) -> Response | Streamed:  # type: ignore[override]  # Streamed is new
         """Return the answer of the route's view, or what `answer_error` makes of what is raised."""
         try:
             rule, path = self._urls.match(request.path, request.method, return_rule=True)
@@ -66,10 +78,26 @@ class Dispatcher(QuartTrio):
                 return Response(b"", headers={"Allow": ", ".join(sorted(self._urls.allowed_methods(request.path)))})
             return await self._views[rule.endpoint](request, **path)
         except Exception as error:
-            return self._answer_error(request, error)
+            return await self._answer_error(request, error)
 
 
 async def _send(response: Response, send: Any) -> None:
-    headers = [(name.lower().encode(), value.encode()) for name, value in response.headers.items()]
-    await send({"type": "http.response.start", "status": response.status_code, "headers": [*headers, *_SAFETY]})
+    await send(_head(response.status_code, response.headers.items()))
     await send({"type": "http.response.body", "body": await response.get_data(as_text=False)})
+
+
+async def _stream(response: Streamed, send: Any) -> None:
+    async def send_piece(piece: bytes) -> None:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    await send(_head(200, response.headers))
+    await response.run(send_piece)
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _head(status: int, headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return the head of a response; a safety header that it has itself counts instead of the usual one."""
+    own = [(name.lower().encode(), value.encode()) for name, value in headers]
+    names = {name for name, _ in own}
+    usual = [header for header in _SAFETY if header[0] not in names]
+    return {"type": "http.response.start", "status": status, "headers": [*own, *usual]}

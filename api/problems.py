@@ -1,5 +1,6 @@
 """Errors as responses: whatever was raised becomes a problem document (RFC 9457)."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from daemon.handles import Handles
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 _FRAMEWORK: Mapping[int | None, tuple[Code, str]] = MappingProxyType(
     {
         404: (Code.NOT_FOUND, "There is nothing at this path: GET /openapi.json lists what there is."),
@@ -25,17 +27,18 @@ _FRAMEWORK: Mapping[int | None, tuple[Code, str]] = MappingProxyType(
 )
 
 
-def answer_error(handles: Handles, request: Request, error: Exception) -> Response:
+async def answer_error(handles: Handles, request: Request, error: Exception) -> Response:
     """Return the problem document for anything that was raised; what is our own fault is logged as an error."""
     refusal = as_refusal(error)
-    _log(handles, request, refusal, error)
+    log_refusal(handles, request, refusal, error)
     response = problem_response(refusal)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
     return response
 
 
-def _log(handles: Handles, request: Request, refusal: ApiError, error: Exception) -> None:
+def log_refusal(handles: Handles, request: Request, refusal: ApiError, error: Exception) -> None:
+    """Log what was refused: at debug level, unless it is our own fault."""
     log = handles.log.bind(
         method=request.method, path=_path_of_route(request), status=refusal.status.value, code=refusal.code.value
     )
@@ -48,7 +51,7 @@ def _log(handles: Handles, request: Request, refusal: ApiError, error: Exception
 def _path_of_route(request: Request) -> str:
     """Return the path as the route has it: where it has an id, a careless client may have put a key or a secret."""
     rule = request.url_rule
-    return "of no route" if rule is None else rule.rule.replace("<id:", "{").replace(">", "}")
+    return "of no route" if rule is None else _PARAMETER.sub(r"{\1}", rule.rule)
 
 
 def as_refusal(error: Exception) -> ApiError:

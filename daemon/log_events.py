@@ -73,6 +73,7 @@ _MAIL = "mailId webhookId teamId recipients"
 _DEBUG = _table(
     "debug",
     ("events_accepted", "events deliveries", "A submission is committed: one line for all its events"),
+    ("console_sign_in_refused", "", "Somebody tried to sign in to the console with a key that is not valid"),
     ("request_refused", "method path status code", "A request was refused through the caller's fault"),
 )
 _INFO = _table(
@@ -104,6 +105,8 @@ _INFO = _table(
     ("team_changed", "teamId", "A team was edited"),
     ("key_created", "keyId teamId", "An API key was made"),
     ("key_revoked", "keyId teamId", "An API key was revoked"),
+    ("console_signed_in", "keyId teamId", "Somebody signed in to the console with this key"),
+    ("console_signed_out", "keyId", "Somebody signed out of the console"),
     ("mail_queued", "mailId webhookId teamId", "A mail about a disabled webhook waits to be sent"),
     ("mail_sent", f"{_MAIL} durationMs", "The mail server (or the Maildir) took the mail"),
 )

@@ -69,6 +69,7 @@ def _facts(mail: Mail, public_url: str) -> dict[str, Any]:
         "disabled_at": _shown(mail.disabled_at),
         "failing_since": _shown(since),
         "failures": [_failure_facts(failure) for failure in mail.failures],
+        "console_page": f"{public_url}/console/webhooks/{mail.webhook_id}",
         "webhook_route": f"{public_url}/v1/webhooks/{mail.webhook_id}",
         "recover_since": f"{_utc(first_missed):%Y-%m-%dT%H:%M:%SZ}",
     }

@@ -52,6 +52,7 @@ def test_both_parts_say_what_happened_and_what_to_do(compose: Compose, mail: Mai
         "HTTP 500",
         "connect error",
         "dlv_4",
+        "https://hooks.example.com/console/webhooks/wh_1",
         "PATCH https://hooks.example.com/v1/webhooks/wh_1",
         '{"active": true}',
         "kakiyo-webhooks webhooks enable wh_1",

@@ -1,0 +1,78 @@
+"""The geometry of charts: bars as SVG paths, two for a whole chart, so that a list of them stays light."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from daemon.store.console_queries import CreditDay, HourCount
+
+HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+HOURS, DAYS = 24, 30
+HOUR_STEP, HOUR_BAR, HOUR_HEIGHT = 5, 4, 24
+DAY_STEP, DAY_BAR, DAY_HEIGHT = 20, 14, 120
+
+
+@dataclass(frozen=True, slots=True)
+class HourChart:
+    """How a webhook's deliveries ended in the last 24 hours: a bar an hour, failed ones on top of succeeded ones."""
+
+    succeeded: int
+    failed: int
+    succeeded_path: str
+    failed_path: str
+
+    @property
+    def rate(self) -> str:
+        """The share that succeeded: `99.5 %`, never rounded up to 100; "" if there was none."""
+        ended = self.succeeded + self.failed
+        if not ended:
+            return ""
+        per_mille = self.succeeded * 1000 // ended
+        return f"{per_mille // 10} %" if per_mille % 10 == 0 else f"{per_mille / 10:.1f} %"
+
+
+@dataclass(frozen=True, slots=True)
+class DayChart:
+    """Credits consumed a day, for 30 days, today the last; `highest` is the scale's end."""
+
+    days: tuple[CreditDay, ...]
+    path: str
+    highest: int
+    total: int
+
+
+def hour_chart(hours: Sequence[HourCount], now: int) -> HourChart:
+    """Return the chart of the 24 hours that end with the current one."""
+    first = now // HOUR_MS - HOURS + 1
+    highest = max((hour.succeeded + hour.failed for hour in hours), default=0)
+    succeeded, failed = [], []
+    for hour in hours:
+        x = (hour.hour // HOUR_MS - first) * HOUR_STEP
+        top = _height(hour.failed, highest, HOUR_HEIGHT)
+        low = min(_height(hour.succeeded, highest, HOUR_HEIGHT), HOUR_HEIGHT - top)
+        succeeded.append(_bar(x, HOUR_HEIGHT, low, HOUR_BAR))
+        failed.append(_bar(x, HOUR_HEIGHT - low, top, HOUR_BAR))
+    return HourChart(
+        sum(hour.succeeded for hour in hours), sum(hour.failed for hour in hours), "".join(succeeded), "".join(failed)
+    )
+
+
+def day_chart(days: Iterable[CreditDay], now: int) -> DayChart:
+    """Return the chart of the 30 days that end with today (UTC)."""
+    today = now // DAY_MS
+    consumed = {day.day // DAY_MS: day.consumed for day in days}
+    shown = tuple(CreditDay(day * DAY_MS, consumed.get(day, 0)) for day in range(today - DAYS + 1, today + 1))
+    highest = max(day.consumed for day in shown)
+    bars = (
+        _bar(index * DAY_STEP, DAY_HEIGHT, _height(day.consumed, highest, DAY_HEIGHT), DAY_BAR)
+        for index, day in enumerate(shown)
+    )
+    return DayChart(shown, "".join(bars), highest, sum(day.consumed for day in shown))
+
+
+def _height(count: int, highest: int, full: int) -> int:
+    """Return a bar's height: what is there at all is seen."""
+    return max(2, round(count * full / highest)) if count > 0 else 0
+
+
+def _bar(x: int, bottom: int, height: int, width: int) -> str:
+    return f"M{x} {bottom}v-{height}h{width}v{height}z" if height else ""

@@ -1,0 +1,30 @@
+"""Credits: the balance, what is consumed a day, the ledger, and what waits for them."""
+
+from quart import Response
+
+from api.console.charts import DAY_MS, DAYS, day_chart
+from api.console.lists import cursor, position
+from api.console.visit import Visit
+from daemon.store import console_queries, queries
+
+_PAGE = 50
+
+
+async def show_credits(visit: Visit) -> Response:
+    """Show the team's credits."""
+    reader, settings, now = visit.handles.reader, visit.handles.settings.credits, visit.now
+    balance = await reader.fetch(queries.get_balance, visit.team_id)
+    days = await reader.fetch(console_queries.credit_days, visit.team_id, (now // DAY_MS - DAYS + 1) * DAY_MS)
+    ledger = await reader.fetch(queries.list_credit_entries, visit.team_id, _PAGE, position(visit))
+    waits = settings.enforce and balance < settings.per_delivery
+    return await visit.page(
+        "credits.html",
+        balance=balance,
+        price=settings.per_delivery,
+        enforced=settings.enforce,
+        chart=day_chart(days, now),
+        entries=ledger.items,
+        next_page=visit.path("credits", cursor=cursor(ledger.next_cursor)) if ledger.next_cursor else "",
+        first_page=visit.path("credits") if visit.query("cursor") else "",
+        waiting=await reader.fetch(console_queries.backlog, visit.team_id) if waits else None,
+    )

@@ -1,0 +1,68 @@
+"""The list of deliveries, of a team and of one webhook."""
+
+from typing import Any
+
+from quart import Response
+
+from api.console.delivery_filter import Filter, read_filter
+from api.console.lists import cursor, position
+from api.console.live import Parts, live
+from api.console.visit import Visit
+from api.dispatch import Streamed
+from daemon.model import DeliveryStatus
+from daemon.store import console_queries, queries
+
+_PAGE = 50
+
+
+async def show_deliveries(visit: Visit) -> Response:
+    """Show the team's deliveries, newest first."""
+    return await visit.page("deliveries.html", **await delivery_list(visit, read_filter(visit), "deliveries"))
+
+
+async def follow_deliveries(visit: Visit) -> Streamed:
+    """Stream the first page of the list."""
+    chosen = read_filter(visit)
+
+    async def make_parts() -> Parts:
+        return {"delivery-rows": await delivery_rows(visit, chosen)}
+
+    return live(visit, chosen.wanted.webhook_id, make_parts)
+
+
+async def delivery_list(visit: Visit, chosen: Filter, *parts: str) -> dict[str, Any]:
+    """Return what a template needs to show a list of deliveries at the page of this address."""
+    given = {name: value for name, value in chosen.given.items() if value}
+    is_first = not visit.query("cursor")
+    rows, next_position = ([], None) if chosen.mistakes else await _find(visit, chosen)
+    return {
+        "deliveries": rows,
+        "names": await _names(visit, rows, chosen),
+        "chosen": chosen,
+        "statuses": [status.value for status in DeliveryStatus],
+        "event_types": list(visit.handles.catalogue),
+        "next_page": visit.path(*parts, cursor=cursor(next_position), **given) if next_position else "",
+        "first_page": "" if is_first else visit.path(*parts, **given),
+        "live": visit.path(*parts, "live", **given) if is_first and not chosen.mistakes else "",
+    }
+
+
+async def delivery_rows(visit: Visit, chosen: Filter) -> str:
+    """Return the rows of the first page."""
+    rows, _ = await _find(visit, chosen, first=True)
+    names = await _names(visit, rows, chosen)
+    return await visit.fragment("delivery_rows.html", deliveries=rows, names=names, chosen=chosen)
+
+
+async def _find(visit: Visit, chosen: Filter, *, first: bool = False) -> tuple[list[Any], int | None]:
+    before = None if first else position(visit)
+    page = await visit.handles.reader.fetch(queries.list_deliveries, chosen.wanted, _PAGE, before)
+    return list(page.items), page.next_cursor
+
+
+async def _names(visit: Visit, rows: list[Any], chosen: Filter) -> dict[str, str]:
+    """Return the webhooks' names; on one webhook's page nobody needs them."""
+    ids = {delivery.webhook_id for delivery in rows}
+    if not ids or (chosen.wanted.webhook_id is not None and not chosen.given["webhook"]):
+        return {}
+    return await visit.handles.reader.fetch(console_queries.webhook_names, ids)

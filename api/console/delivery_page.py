@@ -1,0 +1,103 @@
+"""A delivery's page: its attempts against the clock, what was sent and what came back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from quart import Response
+
+from api.auth import owned
+from api.console.excerpts import Excerpt, excerpt, readable_json
+from api.console.live import Parts, live
+from api.console.timeline import timeline
+from api.console.visit import PAGE_HEADERS, Visit, see_other
+from api.deliveries import resend_delivery, show_deliveries
+from api.dispatch import Streamed
+from daemon.model import Attempt, Delivery, Webhook
+from daemon.sent_request import SentRequest
+from daemon.store import daemon_queries, queries
+
+# Of a page's 100 KB: the rest is for the page itself.
+_BODY_ROOM = 24 * 1024
+_ATTEMPTS_ROOM = 48 * 1024
+_MOST_HEADERS_ROOM = 4 * 1024
+_MOST_RESPONSE_ROOM = 8 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAttempt:
+    """An attempt as the page shows it: what it sent, and what came back, cut to the page's room."""
+
+    attempt: Attempt
+    request: SentRequest | None
+    headers: Excerpt
+    body: Excerpt
+
+
+async def find(visit: Visit, delivery_id: str) -> Delivery:
+    """Return a delivery of the team's. Raises ApiError (404)."""
+    return owned(visit.call, await visit.handles.reader.fetch(queries.get_delivery, delivery_id), "delivery")
+
+
+async def show_delivery(visit: Visit, delivery_id: str) -> Response:
+    """Show the page."""
+    return await visit.page("delivery.html", **await _whole(visit, delivery_id))
+
+
+async def follow_delivery(visit: Visit, delivery_id: str) -> Streamed:
+    """Stream what changes of the page."""
+    delivery = await find(visit, delivery_id)
+
+    async def make_parts() -> Parts:
+        token = visit.desk.sessions.form_token(visit.session)
+        values = await _whole(visit, delivery_id)
+        return {"delivery-state": await visit.fragment("delivery_state.html", form_token=token, **values)}
+
+    return live(visit, delivery.webhook_id, make_parts)
+
+
+async def download_body(visit: Visit, delivery_id: str) -> Response:
+    """Answer with the body of the requests, byte for byte, as a file."""
+    delivery = await find(visit, delivery_id)
+    body = await visit.handles.reader.fetch(daemon_queries.event_body, delivery.event_id)
+    headers = {**PAGE_HEADERS, "Content-Disposition": f'attachment; filename="{delivery.event_id}.json"'}
+    return Response(body, content_type="application/json", headers=headers)
+
+
+async def resend(visit: Visit, delivery_id: str) -> Response:
+    """Queue the event again for its webhook, and show the new delivery."""
+    new = await resend_delivery(visit.call, delivery_id)
+    return see_other(visit.path("deliveries", new.id, said="resent"))
+
+
+async def _whole(visit: Visit, delivery_id: str) -> dict[str, Any]:
+    reader, delivery = visit.handles.reader, await find(visit, delivery_id)
+    attempts = await reader.fetch(queries.get_attempts, delivery_id)
+    webhook = await reader.fetch(daemon_queries.webhook_or_deleted, delivery.webhook_id)
+    body = await reader.fetch(daemon_queries.event_body, delivery.event_id)
+    [shown] = await show_deliveries(visit.call, [delivery])
+    return {
+        "delivery": delivery,
+        "webhook": webhook,
+        "waiting_for_credits": shown.waiting_for_credits,
+        "timeline": timeline(delivery, attempts),
+        "attempts": _show_attempts(visit, webhook, delivery, body, attempts),
+        "most_attempts": len(visit.handles.settings.delivery.retry_delays_s) + 1,
+        "body": excerpt(readable_json(body), _BODY_ROOM),
+        "body_size": len(body),
+    }
+
+
+def _show_attempts(
+    visit: Visit, webhook: Webhook | None, delivery: Delivery, body: bytes, attempts: Sequence[Attempt]
+) -> list[ShownAttempt]:
+    """Return the attempts, newest first, each with its share of the page's room."""
+    share = _ATTEMPTS_ROOM // max(1, len(attempts))
+    headers_room, response_room = min(share // 3, _MOST_HEADERS_ROOM), min(share * 2 // 3, _MOST_RESPONSE_ROOM)
+    shown = []
+    for attempt in reversed(attempts):
+        lines = "\n".join(f"{name}: {value}" for name, value in attempt.outcome.headers)
+        text = attempt.outcome.body.decode(errors="replace")
+        request = None if webhook is None else visit.handles.sent_request(webhook, delivery, body, attempt)
+        shown.append(ShownAttempt(attempt, request, excerpt(lines, headers_room), excerpt(text, response_room)))
+    return shown

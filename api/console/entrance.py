@@ -1,0 +1,100 @@
+"""From a request to a visit: who it is, what it is about, and whether its form is ours."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from quart import Request, Response
+
+from api.console.forms import Form, read_form
+from api.console.guard import require_form_token, require_own_origin
+from api.console.refusals import SignInFirst, page_not_found
+from api.console.sessions import COOKIE, COOKIE_PATH, LIFETIME_S, Session, SignedIn
+from api.console.visit import Desk, Visit
+from api.dispatch import Streamed
+from api.errors import rate_limited
+from api.rate_limit import TakeToken
+from api.route import Call
+from daemon.hop import Hop
+from daemon.keyring import Principal
+from daemon.model import Team
+from daemon.store import queries
+
+TOKEN_FIELD = "form_token"  # noqa: S105  # the name of the field, no token
+
+
+def enter(desk: Desk, request: Request, take_token: TakeToken) -> SignedIn:
+    """Return the request's session. Raises SignInFirst, and ApiError (429) if its key asks too often."""
+    signed_in = desk.sessions.read(request.cookies.get(COOKIE))
+    if signed_in is None:
+        raise SignInFirst
+    if (wait_s := take_token(signed_in.principal)) is not None:
+        raise rate_limited(wait_s)
+    return signed_in
+
+
+async def with_session(
+    desk: Desk,
+    request: Request,
+    signed_in: SignedIn,
+    team_id: str | None,
+    aside: Hop,
+    answer: Callable[[Visit], Awaitable[Response | Streamed]],
+) -> Response | Streamed:
+    """Return `answer` for the visit, with the session's cookie renewed when it is time.
+
+    Raises Refused: 404 for a team that does not exist for this key, 403 for a form that is not ours.
+    """
+    form = await _own_form(desk, request, signed_in.session) if request.method == "POST" else Form()
+    team = None if team_id is None else await _team(desk, signed_in.principal, team_id)
+    principal = signed_in.principal if team is None else Principal(team.id, signed_in.principal.key_id)
+    session = desk.sessions.renewed(signed_in.session)
+    if team is not None:
+        session = replace(session, team_id=team.id)
+    remembered = team or await _remembered(desk, session)
+    call = Call(desk.handles, principal, request, aside)
+    response = await answer(Visit(desk, call, session, signed_in.principal.is_operator, team, remembered, form))
+    if session != signed_in.session and isinstance(response, Response) and COOKIE not in _cookies_set(response):
+        set_session(desk, response, session)
+    return response
+
+
+def set_session(desk: Desk, response: Response, session: Session) -> None:
+    """Have the browser keep the session: out of scripts' reach, and not sent along with other sites' requests."""
+    response.set_cookie(
+        COOKIE,
+        desk.sessions.cookie(session),
+        max_age=LIFETIME_S,
+        path=COOKIE_PATH,
+        secure=desk.handles.settings.public_url.startswith("https://"),
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def clear_session(response: Response) -> None:
+    """Have the browser forget the session."""
+    response.delete_cookie(COOKIE, path=COOKIE_PATH, httponly=True, samesite="Lax")
+
+
+def _cookies_set(response: Response) -> str:
+    return " ".join(response.headers.getlist("Set-Cookie"))
+
+
+async def _own_form(desk: Desk, request: Request, session: Session) -> Form:
+    require_own_origin(request, desk.handles.settings.public_url)
+    form = await read_form(request)
+    require_form_token(form.exact(TOKEN_FIELD), desk.sessions.form_token(session))
+    return form
+
+
+async def _team(desk: Desk, principal: Principal, team_id: str) -> Team:
+    if principal.team_id not in (None, team_id):
+        raise page_not_found()
+    team = await desk.handles.reader.fetch(queries.get_team, team_id)
+    if team is None:
+        raise page_not_found()
+    return team
+
+
+async def _remembered(desk: Desk, session: Session) -> Team | None:
+    return None if session.team_id is None else await desk.handles.reader.fetch(queries.get_team, session.team_id)

@@ -1,0 +1,55 @@
+"""Errors as pages."""
+
+from http import HTTPStatus
+
+from quart import Request, Response
+
+from api.console.entrance import clear_session
+from api.console.refusals import Refused, SignInFirst
+from api.console.visit import Desk, address, html, see_other
+from api.errors import ApiError
+from api.problems import as_refusal, log_refusal, problem_response
+
+_TITLES = {
+    HTTPStatus.NOT_FOUND: "There is nothing here",
+    HTTPStatus.FORBIDDEN: "This form is out of date",
+    HTTPStatus.TOO_MANY_REQUESTS: "One moment, please",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Not possible just now",
+    HTTPStatus.CONFLICT: "Not possible as things are",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "The daemon failed at this",
+}
+_SENTENCES = {HTTPStatus.NOT_FOUND: "There is nothing here: check the address, or start from the menu."}
+
+
+async def error_page(desk: Desk, request: Request, error: Exception) -> Response:
+    """Return the page for anything that was raised; what is our own fault is logged as an error."""
+    if isinstance(error, SignInFirst):
+        return _sign_in_first(request)
+    if isinstance(error, Refused):
+        return await _page(desk, error.status, error.sentence)
+    refusal = as_refusal(error)
+    log_refusal(desk.handles, request, refusal, error)
+    page = await _page(desk, refusal.status, _sentence(refusal))
+    for name, value in problem_response(refusal).headers.items():
+        if name in ("Retry-After", "Allow"):
+            page.headers[name] = value
+    return page
+
+
+def _sign_in_first(request: Request) -> Response:
+    if request.path.endswith("/live"):  # nobody sees where it would lead to
+        return html("", HTTPStatus.UNAUTHORIZED)
+    wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
+    response = see_other(address("sign-in", next="" if wanted == "/console/" else wanted))
+    clear_session(response)
+    return response
+
+
+def _sentence(refusal: ApiError) -> str:
+    return _SENTENCES.get(refusal.status, refusal.detail)
+
+
+async def _page(desk: Desk, status: HTTPStatus, sentence: str) -> Response:
+    now = desk.handles.now_ms()
+    title = _TITLES.get(status, "This did not work")
+    return html(await desk.templates.render("error.html", now, title=title, sentence=sentence), status)

@@ -1,0 +1,39 @@
+"""The event types, and each one's example beside the code that verifies it."""
+
+from itertools import groupby
+
+from quart import Response
+
+from api.console.examples import example_payload
+from api.console.verification import verification_code
+from api.console.visit import Visit, see_other
+from api.errors import not_found
+from api.json_body import validate
+from api.testing import NewTest
+from api.testing import send_test as send_test_to_all
+
+
+async def show_event_types(visit: Visit) -> Response:
+    """Show what webhooks can subscribe to, by category."""
+    types = sorted(visit.handles.catalogue.values(), key=lambda event_type: event_type.category)
+    grouped = [(category, list(some)) for category, some in groupby(types, lambda event_type: event_type.category)]
+    return await visit.page("event_types.html", groups=grouped)
+
+
+async def show_event_type(visit: Visit, event: str) -> Response:
+    """Show one event type."""
+    event_type = visit.handles.catalogue.get(event)
+    if event_type is None:
+        raise not_found("event type")
+    example = example_payload(visit, event)
+    return await visit.page("event_type.html", event_type=event_type, example=example, verification=verification_code())
+
+
+async def send_test(visit: Visit, event: str) -> Response:
+    """Send the example to all of the team's active webhooks that subscribe to it."""
+    if event not in visit.handles.catalogue:
+        raise not_found("event type")
+    started = await send_test_to_all(visit.call, validate({"event": event}, NewTest))
+    if not started.deliveries:
+        return see_other(visit.path("event-types", event, said="test-without-receiver"))
+    return see_other(visit.path("deliveries", said="test-sent"))

@@ -1,0 +1,11 @@
+"""Example payloads, as a delivery would carry them."""
+
+from api.console.excerpts import readable_json
+from api.console.visit import Visit
+from api.submitting import serialise
+
+
+def example_payload(visit: Visit, event: str) -> str:
+    """Return the body of a delivery of this event type, with line breaks."""
+    example = visit.handles.catalogue[event].example
+    return readable_json(serialise(event, visit.team_id, visit.now, example))

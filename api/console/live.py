@@ -1,0 +1,70 @@
+"""Pages that change while one looks at them: server-sent events (WHATWG HTML, "Server-sent events").
+
+A stream sends parts of its page, made anew, whenever something has changed, but not more often than eyes can follow.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+
+import trio
+
+from api.console.refusals import Refused
+from api.console.visit import Visit
+from api.dispatch import SendPiece, Streamed
+from daemon.errors import DaemonError
+from daemon.news import Follower
+
+MOST_STREAMS = 200
+_LEAST_PAUSE_S = 0.5
+_HEARTBEAT_S = 15
+_RETRY_MS = 3000
+_HEADERS = (("Content-Type", "text/event-stream; charset=utf-8"), ("X-Accel-Buffering", "no"))
+
+Parts = Mapping[str, str]
+
+
+def live(visit: Visit, webhook_id: str | None, make_parts: Callable[[], Awaitable[Parts]]) -> Streamed:
+    """Return the stream of a page: `make_parts` returns the parts by the ids of the elements that hold them.
+
+    Raises Refused (503) when too many look on already. The stream ends with the session, and with the daemon.
+    """
+    news = visit.handles.news
+    if news.followers >= MOST_STREAMS:
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages are live at once: reload this one now and then.")
+
+    async def run(send: SendPiece) -> None:
+        with news.follow(visit.team_id, webhook_id) as follower:
+            await send(b"retry: %d\n\n" % _RETRY_MS)
+            shown: dict[str, str] = {}
+            while _is_valid(visit):
+                try:
+                    parts = await make_parts()
+                except DaemonError:
+                    return  # the browser comes back when it works again
+                for name, part in parts.items():
+                    if shown.get(name) != part:
+                        await send(_event(name, part))
+                shown.update(parts)
+                if not await _news(follower, send):
+                    return
+                await trio.sleep(_LEAST_PAUSE_S)
+
+    return Streamed(_HEADERS, run)
+
+
+async def _news(follower: Follower, send: SendPiece) -> bool:
+    """Wait for news, or at most so long that a page of a session that is over ends soon; False at the daemon's stop."""
+    with trio.move_on_after(_HEARTBEAT_S):
+        return await follower.wait()
+    await send(b": still here\n\n")  # a browser that is gone is noticed by it
+    return True
+
+
+def _is_valid(visit: Visit) -> bool:
+    desk = visit.desk
+    return desk.sessions.read(desk.sessions.cookie(visit.session)) is not None
+
+
+def _event(name: str, part: str) -> bytes:
+    lines = "".join(f"data: {line}\n" for line in part.splitlines())
+    return f"event: {name}\n{lines}\n".encode()

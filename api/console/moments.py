@@ -1,0 +1,60 @@
+"""Times and durations as people read them."""
+
+from datetime import UTC, datetime
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_RELATIVE_UNTIL_S = 30 * _DAY
+_LAST_MS = 253_402_300_799_999  # the end of the year 9999
+
+
+def moment(time_ms: int) -> datetime:
+    """Return milliseconds since the epoch as a time in UTC; what no calendar has becomes the nearest that it has."""
+    return datetime.fromtimestamp(min(max(time_ms, 0), _LAST_MS) / 1000, UTC)
+
+
+def exact(time_ms: int) -> str:
+    """Return a time to the millisecond: `24 Nov 2026, 14:03:07.125 UTC`."""
+    at = moment(time_ms)
+    return f"{at.day} {at:%b %Y, %H:%M:%S}.{time_ms % 1000:03} UTC"
+
+
+def relative(time_ms: int, now: int) -> str:
+    """Return a time as seen from now: `5 min ago`, `in 3 s`; one further away than 30 days by its date."""
+    seconds = abs(now - time_ms) // 1000
+    if seconds >= _RELATIVE_UNTIL_S:
+        at = moment(time_ms)
+        return f"{at.day} {at:%b %Y}"
+    if seconds < 1:
+        return "just now"
+    ago = _rounded(seconds)
+    return f"in {ago}" if time_ms > now else f"{ago} ago"
+
+
+def duration(duration_ms: int) -> str:
+    """Return a duration: `185 ms`, `1.25 s`, `2 min 5 s`, `3 h 4 min`, `2 days 5 h`."""
+    seconds = duration_ms / 1000
+    if duration_ms < 1000:
+        return f"{duration_ms} ms"
+    if seconds < _MINUTE:
+        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
+    if seconds < _HOUR:
+        return _two(seconds, _MINUTE, "min", 1, "s")
+    if seconds < _DAY:
+        return _two(seconds, _HOUR, "h", _MINUTE, "min")
+    return _two(seconds, _DAY, "days" if seconds >= 2 * _DAY else "day", _HOUR, "h")
+
+
+def _two(seconds: float, large: int, large_name: str, small: int, small_name: str) -> str:
+    rest = int(seconds % large) // small
+    return f"{int(seconds) // large} {large_name}" + (f" {rest} {small_name}" if rest else "")
+
+
+def _rounded(seconds: int) -> str:
+    if seconds < _MINUTE:
+        return f"{seconds} s"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE} min"
+    if seconds < _DAY:
+        return f"{seconds // _HOUR} h"
+    days = seconds // _DAY
+    return f"{days} day{'s' if days > 1 else ''}"

@@ -1,0 +1,143 @@
+"""Every page of the console, bound to the daemon's handles."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+
+from quart import Request, Response
+
+from api.console import (
+    credits_page,
+    deliveries_page,
+    delivery_page,
+    event_types_page,
+    home,
+    sign_in,
+    system_page,
+    team_page,
+    teams_page,
+    webhook_actions,
+    webhook_editing,
+    webhook_page,
+    webhook_secrets,
+    webhooks_page,
+)
+from api.console.assets import load_assets
+from api.console.entrance import enter, with_session
+from api.console.refusals import page_not_found
+from api.console.sessions import Sessions
+from api.console.shown_once import ShownOnce
+from api.console.templates import Templates
+from api.console.visit import Desk, Visit
+from api.dispatch import Dispatcher, Streamed, View
+from api.rate_limit import TakeToken
+from daemon.handles import Handles
+from daemon.hop import Hop
+
+PREFIX = "/console/"
+
+Handler = Callable[..., Awaitable[Response | Streamed]]
+
+
+class For(StrEnum):
+    """Whom a page is for."""
+
+    ANYBODY = "anybody"
+    SIGNED_IN = "signed in"
+    TEAM = "a team"
+    OPERATOR = "the operator"
+
+
+@dataclass(frozen=True, slots=True)
+class PageRoute:
+    """One page: `handler(visit, **path)`, or for anybody `handler(desk, request, **path)`."""
+
+    method: str
+    path: str
+    handler: Handler
+    whom: For = For.TEAM
+
+
+_WEBHOOK = "teams/<team_id>/webhooks/<webhook_id>"
+_DELIVERY = "teams/<team_id>/deliveries/<delivery_id>"
+PAGES = (
+    PageRoute("GET", "sign-in", sign_in.show_sign_in, For.ANYBODY),
+    PageRoute("POST", "sign-in", sign_in.sign_in, For.ANYBODY),
+    PageRoute("POST", "sign-out", sign_in.sign_out, For.SIGNED_IN),
+    PageRoute("GET", "", home.show_home, For.SIGNED_IN),
+    PageRoute("GET", "webhooks/<webhook_id>", home.find_webhook, For.SIGNED_IN),
+    PageRoute("GET", "teams/<team_id>/webhooks", webhooks_page.show_webhooks),
+    PageRoute("GET", "teams/<team_id>/webhooks/live", webhooks_page.follow_webhooks),
+    PageRoute("GET", "teams/<team_id>/webhooks/new", webhook_editing.show_new_webhook),
+    PageRoute("POST", "teams/<team_id>/webhooks/new", webhook_editing.create),
+    PageRoute("GET", _WEBHOOK, webhook_page.show_webhook),
+    PageRoute("GET", f"{_WEBHOOK}/live", webhook_page.follow_webhook),
+    PageRoute("GET", f"{_WEBHOOK}/edit", webhook_editing.show_webhook_edit),
+    PageRoute("POST", f"{_WEBHOOK}/edit", webhook_editing.edit),
+    PageRoute("POST", f"{_WEBHOOK}/enable", webhook_actions.enable),
+    PageRoute("POST", f"{_WEBHOOK}/disable", webhook_actions.disable),
+    PageRoute("POST", f"{_WEBHOOK}/test", webhook_actions.send_test),
+    PageRoute("POST", f"{_WEBHOOK}/recover", webhook_actions.recover),
+    PageRoute("GET", f"{_WEBHOOK}/secret", webhook_secrets.show_secret),
+    PageRoute("POST", f"{_WEBHOOK}/secret", webhook_secrets.rotate),
+    PageRoute("POST", f"{_WEBHOOK}/secret/remove", webhook_secrets.remove),
+    PageRoute("GET", f"{_WEBHOOK}/delete", webhook_actions.show_delete),
+    PageRoute("POST", f"{_WEBHOOK}/delete", webhook_actions.delete),
+    PageRoute("GET", "teams/<team_id>/deliveries", deliveries_page.show_deliveries),
+    PageRoute("GET", "teams/<team_id>/deliveries/live", deliveries_page.follow_deliveries),
+    PageRoute("GET", _DELIVERY, delivery_page.show_delivery),
+    PageRoute("GET", f"{_DELIVERY}/live", delivery_page.follow_delivery),
+    PageRoute("GET", f"{_DELIVERY}/body", delivery_page.download_body),
+    PageRoute("POST", f"{_DELIVERY}/resend", delivery_page.resend),
+    PageRoute("GET", "teams/<team_id>/event-types", event_types_page.show_event_types),
+    PageRoute("GET", "teams/<team_id>/event-types/<event>", event_types_page.show_event_type),
+    PageRoute("POST", "teams/<team_id>/event-types/<event>/test", event_types_page.send_test),
+    PageRoute("GET", "teams/<team_id>/credits", credits_page.show_credits),
+    PageRoute("GET", "teams", teams_page.show_teams, For.OPERATOR),
+    PageRoute("POST", "teams", teams_page.create, For.OPERATOR),
+    PageRoute("GET", "teams/<team_id>", team_page.show_team, For.OPERATOR),
+    PageRoute("POST", "teams/<team_id>", team_page.save, For.OPERATOR),
+    PageRoute("POST", "teams/<team_id>/keys", team_page.create_key, For.OPERATOR),
+    PageRoute("POST", "teams/<team_id>/keys/<key_id>/revoke", team_page.revoke_key, For.OPERATOR),
+    PageRoute("POST", "teams/<team_id>/grants", team_page.grant, For.OPERATOR),
+    PageRoute("GET", "system", system_page.show_system, For.OPERATOR),
+)
+
+
+def add_console(app: Dispatcher, handles: Handles, take_token: TakeToken, aside: Hop) -> Desk:
+    """Add every page to the application; return what they work with, for the pages of errors."""
+    assets = load_assets()
+    sessions = Sessions(handles.session_key, handles.keyring, handles.now_ms)
+    desk = Desk(handles, sessions, Templates(assets, aside), ShownOnce())
+
+    async def show_asset(_request: Request, fingerprint: str, name: str) -> Response:
+        return assets.answer(fingerprint, name)
+
+    async def go_in(_request: Request) -> Response:
+        return Response(b"", HTTPStatus.PERMANENT_REDIRECT, headers={"Location": PREFIX})
+
+    app.add_view(f"{PREFIX}assets/<fingerprint>/<name>", "console asset", show_asset, "GET")
+    app.add_view("/console", "console", go_in, "GET")
+    for route in PAGES:
+        name = f"console {route.method} {route.path}"
+        app.add_view(PREFIX + route.path, name, _bind(route, desk, take_token, aside), route.method)
+    return desk
+
+
+def _bind(route: PageRoute, desk: Desk, take_token: TakeToken, aside: Hop) -> View:
+    async def view_for_anybody(request: Request, **path: str) -> Response | Streamed:
+        return await route.handler(desk, request, **path)
+
+    async def view(request: Request, **path: str) -> Response | Streamed:
+        signed_in = enter(desk, request, take_token)
+        if route.whom is For.OPERATOR and not signed_in.principal.is_operator:
+            raise page_not_found()
+        team_id = path.pop("team_id") if route.whom is For.TEAM else None
+
+        async def answer(visit: Visit) -> Response | Streamed:
+            return await route.handler(visit, **path)
+
+        return await with_session(desk, request, signed_in, team_id, aside, answer)
+
+    return view_for_anybody if route.whom is For.ANYBODY else view

@@ -1,0 +1,143 @@
+// Makes pages livelier; each of them does its work without this file, too.
+"use strict";
+
+document.documentElement.classList.add("js");
+
+// Times: relative, kept true while the page stays open. The server writes them in the same words.
+const UNITS = [[86400, "day"], [3600, "h"], [60, "min"], [1, "s"]];
+
+function relative(time, now) {
+  const seconds = Math.floor(Math.abs(now - time) / 1000);
+  if (seconds < 1 || seconds >= 30 * 86400) return null;
+  const [size, name] = UNITS.find(([unit]) => seconds >= unit);
+  const count = Math.floor(seconds / size);
+  const words = `${count} ${name}${name === "day" && count > 1 ? "s" : ""}`;
+  return time > now ? `in ${words}` : `${words} ago`;
+}
+
+function refreshTimes() {
+  for (const element of document.querySelectorAll("time")) {
+    const words = relative(Date.parse(element.dateTime), Date.now());
+    if (words && element.textContent !== words) element.textContent = words;
+  }
+}
+
+// Copying: the clipboard is there in secure pages only, so an older way stands behind it.
+async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = document.createElement("textarea");
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+}
+
+function announce(words) {
+  const place = document.getElementById("announcements");
+  if (place) place.textContent = words;
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  if (button.matches(".copy")) {
+    const text = button.dataset.copy ?? button.nextElementSibling.textContent;
+    await copy(text);
+    button.firstElementChild.textContent = "Copied";
+    announce("Copied");
+    setTimeout(() => { button.firstElementChild.textContent = "Copy"; }, 1500);
+  } else if (button.dataset.generate) {
+    event.preventDefault();
+    const bytes = crypto.getRandomValues(new Uint8Array(32));
+    const field = document.getElementById(button.dataset.generate);
+    field.value = `whsec_${btoa(String.fromCharCode(...bytes))}`;
+    announce("A secret was generated");
+    field.focus();
+    field.select();
+  } else if (button.dataset.confirm && !button.dataset.asked) {
+    event.preventDefault();
+    button.dataset.asked = "yes";
+    button.textContent = button.dataset.confirm;
+    announce(button.dataset.confirm);
+  }
+});
+
+// A form that makes something is sent once, however often its button is pressed.
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("[data-once]")) return;
+  if (event.target.dataset.sent) event.preventDefault();
+  event.target.dataset.sent = "yes";
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("[data-sent]")) delete form.dataset.sent;
+});
+
+// "All events" covers the others.
+function coverChoices() {
+  const all = document.querySelector("[data-all]");
+  if (!all) return;
+  for (const choice of document.querySelectorAll(".choice:not(.all)")) choice.classList.toggle("covered", all.checked);
+}
+document.addEventListener("change", (event) => { if (event.target.matches("[data-all]")) coverChoices(); });
+
+// Live parts: the server sends them whole. Where the focus is, and what is unfolded, stays.
+function describe(element, root) {
+  if (!element || !root.contains(element)) return null;
+  const same = [...root.querySelectorAll(element.tagName)];
+  return { tag: element.tagName, href: element.getAttribute("href"), index: same.indexOf(element) };
+}
+
+function refocus(focus, root) {
+  if (!focus) return;
+  const same = [...root.querySelectorAll(focus.tag)];
+  const found = (focus.href && same.find((one) => one.getAttribute("href") === focus.href)) || same[focus.index];
+  if (found) found.focus({ preventScroll: true });
+}
+
+function replace(root, markup) {
+  const known = new Set([...root.querySelectorAll("[data-row]")].map((row) => row.dataset.row));
+  const unfolded = new Map([...root.querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
+  const focus = describe(document.activeElement, root);
+  const said = root.querySelector("[data-announce]")?.textContent;
+  root.innerHTML = markup;
+  for (const row of root.querySelectorAll("[data-row]")) row.classList.toggle("new", !known.has(row.dataset.row));
+  for (const [id, open] of unfolded) { const one = document.getElementById(id); if (one) one.open = open; }
+  refocus(focus, root);
+  const says = root.querySelector("[data-announce]")?.textContent;
+  if (says && says !== said) announce(says);
+  if (root.id === "delivery-rows") showRows(root.children.length > 0);
+}
+
+function showRows(some) {
+  document.querySelector("[data-when-rows]")?.toggleAttribute("hidden", !some);
+  document.querySelector("[data-when-empty]")?.toggleAttribute("hidden", some);
+}
+
+let stream = null;
+
+function follow() {
+  const live = document.querySelector("[data-live]");
+  if (!live || stream || document.hidden) return;
+  stream = new EventSource(live.dataset.live);
+  const sign = document.querySelector("[data-live-sign]");
+  stream.onopen = () => { sign?.toggleAttribute("hidden", false); };
+  stream.onerror = () => { sign?.toggleAttribute("hidden", true); };
+  for (const id of ["webhook-rows", "webhook-state", "delivery-rows", "delivery-state"]) {
+    const root = document.getElementById(id);
+    if (root) stream.addEventListener(id, (event) => { replace(root, event.data); refreshTimes(); });
+  }
+}
+
+// A browser opens few connections to one host: pages that nobody sees give theirs back.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) { stream?.close(); stream = null; } else { follow(); }
+});
+window.addEventListener("pagehide", () => { stream?.close(); stream = null; });
+window.addEventListener("pageshow", follow);
+
+coverChoices();
+refreshTimes();
+setInterval(refreshTimes, 1000);
+follow();
+document.querySelector("[data-focus]")?.focus();

@@ -1,0 +1,34 @@
+"""The system, for the operator: is it well, how much it does, what waits and what is stuck."""
+
+import trio
+from quart import Response
+
+from api.console.visit import Visit
+from daemon import __version__
+from daemon.model import Webhook
+from daemon.store import console_queries, queries
+
+_SHOWN = 20
+
+
+async def show_system(visit: Visit) -> Response:
+    """Show it as it is now."""
+    handles = visit.handles
+    parked = handles.fleet.parked_webhooks
+    found = [await handles.reader.fetch(queries.get_webhook, webhook_id) for webhook_id in parked[:_SHOWN]]
+    webhooks: list[Webhook] = [webhook for webhook in found if webhook is not None]
+    return await visit.page(
+        "system.html",
+        is_ready=handles.is_ready(),
+        version=__version__,
+        started_at=visit.now - round((trio.current_time() - handles.started_at) * 1000),
+        accepted_pace=handles.metrics.accepted_pace.last_minute,
+        ended_pace=handles.metrics.ended_pace.last_minute,
+        backlog=await handles.reader.fetch(console_queries.backlog),
+        waiting_events=handles.router.waiting_events,
+        actors_alive=handles.fleet.alive,
+        parked_count=len(parked),
+        parked=webhooks,
+        mails=await handles.reader.fetch(console_queries.waiting_mails, _SHOWN),
+        settings=handles.settings,
+    )

@@ -1,0 +1,99 @@
+"""One team, for the operator: its name and addresses, its keys, its credits."""
+
+from http import HTTPStatus
+
+from quart import Response
+
+from api.console.lists import cursor, position
+from api.console.refusals import field_mistakes, page_not_found
+from api.console.teams_page import team_mistakes
+from api.console.visit import Visit, address, see_other
+from api.credits import Grant, grant_credits
+from api.errors import ApiError, Code
+from api.json_body import validate
+from api.keys import NewKey
+from api.keys import create_key as create_api_key
+from api.keys import revoke_key as revoke_api_key
+from api.teams import TeamChange, change_team
+from daemon.store import queries
+
+_PAGE = 50
+_KEY_NAME = "Enter a name of 1 to 200 characters: who or what uses the key."
+_AMOUNT = "Enter a whole number from 1 to 1,000,000,000,000."
+_NOTE = "Enter at most 500 characters."
+
+
+async def show_team(visit: Visit, team_id: str) -> Response:
+    """Show the team."""
+    return await _show(visit, team_id, {})
+
+
+async def save(visit: Visit, team_id: str) -> Response:
+    """Change name and notification addresses; or show what is wrong."""
+    given = {"name": visit.form.text("name"), "notificationEmails": visit.form.text("emails").split()}
+    try:
+        await change_team(visit.call, team_id, validate(given, TeamChange))
+    except ApiError as error:
+        return await _show(visit, team_id, team_mistakes(error))
+    return see_other(address("teams", team_id, said="team-saved"))
+
+
+async def create_key(visit: Visit, team_id: str) -> Response:
+    """Make an API key, and show it for this once."""
+    try:
+        made = await create_api_key(visit.call, team_id, validate({"name": visit.form.text("key_name")}, NewKey))
+    except ApiError as error:
+        _require_about_fields(error)
+        return await _show(visit, team_id, {"key_name": _KEY_NAME})
+    visit.desk.shown_once.keep(visit.session.id, team_id, made.key)
+    return see_other(address("teams", team_id, said="key-created"))
+
+
+async def revoke_key(visit: Visit, team_id: str, key_id: str) -> Response:
+    """Revoke one of the team's keys."""
+    key = await visit.handles.reader.fetch(queries.get_key, key_id)
+    if key is None or key.team_id != team_id:
+        raise page_not_found()
+    await revoke_api_key(visit.call, key_id)
+    return see_other(address("teams", team_id, said="key-revoked"))
+
+
+async def grant(visit: Visit, team_id: str) -> Response:
+    """Grant the team credits."""
+    amount, note = visit.form.text("amount"), visit.form.text("note")
+    given = {"teamId": team_id, "amount": int(amount) if amount.isdecimal() and len(amount) < 16 else None}
+    try:
+        await grant_credits(visit.call, validate({**given, "note": note} if note else given, Grant))
+    except ApiError as error:
+        _require_about_fields(error)
+        words = {"amount": _AMOUNT, "note": _NOTE}
+        return await _show(visit, team_id, {name: words[name] for name in field_mistakes(error) if name in words})
+    return see_other(address("teams", team_id, said="credits-granted"))
+
+
+def _require_about_fields(error: ApiError) -> None:
+    if error.code is not Code.INVALID_FIELD:
+        raise error
+
+
+async def _show(visit: Visit, team_id: str, mistakes: dict[str, str]) -> Response:
+    reader = visit.handles.reader
+    team = await reader.fetch(queries.get_team, team_id)
+    if team is None:
+        raise page_not_found()
+    keys = await reader.fetch(queries.list_keys, team_id, _PAGE, position(visit))
+    typed = {name: visit.form.text(name) for name in ("key_name", "amount", "note")}
+    typed["name"] = visit.form.text("name") if visit.form.has("name") else team.name
+    typed["emails"] = visit.form.exact("emails") if visit.form.has("emails") else "\n".join(team.notification_emails)
+    return await visit.page(
+        "team.html",
+        HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK,
+        shown_team=team,
+        keys=keys.items,
+        next_page=address("teams", team_id, cursor=cursor(keys.next_cursor)) if keys.next_cursor else "",
+        first_page=address("teams", team_id) if visit.query("cursor") else "",
+        balance=await reader.fetch(queries.get_balance, team_id),
+        key=visit.desk.shown_once.take(visit.session.id, team_id),
+        typed=typed,
+        mistakes=mistakes,
+    )

@@ -1,0 +1,59 @@
+"""The teams, for the operator: choose one, or make one."""
+
+from http import HTTPStatus
+
+from quart import Response
+
+from api.console.lists import cursor, position
+from api.console.refusals import field_mistakes
+from api.console.visit import Visit, address, see_other
+from api.errors import ApiError, Code, from_daemon
+from api.json_body import validate
+from api.teams import NewTeam, create_team
+from daemon.errors import AlreadyExists
+from daemon.store import queries
+
+_PAGE = 50
+TEAM_WORDS = {
+    "id": "Use 1 to 100 letters, digits, dots, underscores or hyphens, the first a letter or a digit.",
+    "name": "Enter a name of 1 to 200 characters.",
+    "notificationEmails": "Enter email addresses such as ops@example.com, one a line.",
+}
+
+
+async def show_teams(visit: Visit) -> Response:
+    """Show the teams, newest first, and the form for another one."""
+    return await _show(visit, {}, {})
+
+
+async def create(visit: Visit) -> Response:
+    """Make a team and show it; or show what is wrong."""
+    typed = {name: visit.form.text(name) for name in ("id", "name", "emails")}
+    given = {"name": typed["name"], "notificationEmails": typed["emails"].split()}
+    try:
+        team = await create_team(visit.call, validate({**given, "id": typed["id"]} if typed["id"] else given, NewTeam))
+    except ApiError as error:
+        return await _show(visit, typed, team_mistakes(error))
+    except AlreadyExists as error:
+        return await _show(visit, typed, {"id": from_daemon(error).detail})
+    return see_other(address("teams", team.id, said="team-created"))
+
+
+def team_mistakes(error: ApiError) -> dict[str, str]:
+    """Return what is wrong with a team's form, by field. Raises the error if it is about no field."""
+    if error.code is not Code.INVALID_FIELD:
+        raise error
+    return {name: TEAM_WORDS.get(name, message) for name, message in field_mistakes(error).items()}
+
+
+async def _show(visit: Visit, typed: dict[str, str], mistakes: dict[str, str]) -> Response:
+    page = await visit.handles.reader.fetch(queries.list_teams, _PAGE, position(visit))
+    return await visit.page(
+        "teams.html",
+        HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK,
+        teams=page.items,
+        next_page=address("teams", cursor=cursor(page.next_cursor)) if page.next_cursor else "",
+        first_page=address("teams") if visit.query("cursor") else "",
+        typed=typed,
+        mistakes=mistakes,
+    )

@@ -1,0 +1,54 @@
+"""The templates (Jinja), compiled beside the event loop, and what all of them may use."""
+
+from functools import partial
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from api.console import moments
+from api.console.assets import Assets
+from api.wire import format_time
+from daemon.hop import Hop
+
+_TIME = Markup('<time datetime="{}" title="{}">{}</time>')
+
+
+class Templates:
+    """Renders pages. Everything that is put into one is escaped."""
+
+    def __init__(self, assets: Assets, aside: Hop) -> None:
+        self._aside = aside
+        self._loaded: dict[str, Template] = {}
+        self._environment = Environment(
+            loader=PackageLoader("api.console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals["asset"] = assets.address
+        self._environment.filters.update(duration=moments.duration, exact=moments.exact, number=_number, dotted=_dotted)
+
+    async def render(self, name: str, now: int, **values: Any) -> str:
+        """Return the page, or part of a page, of this name; `now` is what its times are relative to."""
+        if not self._loaded:
+            self._loaded = await self._aside(self._load)
+        return self._loaded[name].render(**values, now=now, when=partial(_when, now=now))
+
+    def _load(self) -> dict[str, Template]:
+        return {name: self._environment.get_template(name) for name in self._environment.list_templates()}
+
+
+def _when(time_ms: int, *, now: int) -> Markup:
+    return _TIME.format(format_time(time_ms), moments.exact(time_ms), moments.relative(time_ms, now))
+
+
+def _dotted(name: str) -> Markup:
+    """Let an event type's name go on in the next line behind its dots."""
+    return Markup(".<wbr>").join(name.split("."))
+
+
+def _number(value: int) -> str:
+    return f"{value:,}"

@@ -1,0 +1,86 @@
+"""The picture of a delivery: its attempts and the waits between them, against the clock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from daemon.model import Attempt, Delivery
+
+_STEPS_MS = tuple(digit * 10**power for power in range(12) for digit in (1, 2, 5))
+_MOST_TICKS = 6
+_LEAST_MS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Something that lasted: where it begins and how wide it is, in percent of the picture."""
+
+    start: float
+    width: float
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One attempt, and the wait before it."""
+
+    attempt: Attempt
+    span: Span
+    wait: Span | None
+    offset_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A mark on the clock, so many milliseconds after the first attempt began."""
+
+    at: float
+    offset_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The whole picture. `next_at` is where the next attempt will be, if one is due."""
+
+    rows: tuple[Row, ...]
+    ticks: tuple[Tick, ...]
+    queued_ms: int
+    total_ms: int
+    next_wait: Span | None
+
+
+def timeline(delivery: Delivery, attempts: Sequence[Attempt]) -> Timeline | None:
+    """Return the picture from the first attempt's beginning to the last one's end, or to the next one's beginning."""
+    if not attempts:
+        return None
+    zero = attempts[0].started_at
+    last_end = max(_end(attempt) for attempt in attempts)
+    next_at = delivery.next_attempt_at if delivery.next_attempt_at and delivery.next_attempt_at > last_end else None
+    whole = max((next_at or last_end) - zero, _LEAST_MS)
+    ends = [zero, *(_end(attempt) for attempt in attempts)]
+    rows = tuple(
+        Row(
+            attempt,
+            _span(attempt.started_at - zero, attempt.outcome.duration_ms, whole),
+            _span(before - zero, attempt.started_at - before, whole)
+            if number and attempt.started_at > before
+            else None,
+            attempt.started_at - zero,
+        )
+        for number, (attempt, before) in enumerate(zip(attempts, ends, strict=False))
+    )
+    next_wait = None if next_at is None else _span(last_end - zero, next_at - last_end, whole)
+    return Timeline(rows, _ticks(whole), max(0, zero - delivery.created_at), last_end - zero, next_wait)
+
+
+def _end(attempt: Attempt) -> int:
+    return attempt.started_at + attempt.outcome.duration_ms
+
+
+def _span(offset_ms: int, duration_ms: int, whole: int) -> Span:
+    start = min(max(100 * offset_ms / whole, 0), 100)
+    return Span(round(start, 2), round(min(100 * duration_ms / whole, 100 - start), 2), duration_ms)
+
+
+def _ticks(whole: int) -> tuple[Tick, ...]:
+    step = next((step for step in _STEPS_MS if whole / step <= _MOST_TICKS), whole)
+    return tuple(Tick(round(100 * offset / whole, 2), offset) for offset in range(0, whole + 1, step))

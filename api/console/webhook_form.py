@@ -1,0 +1,87 @@
+"""The form of a webhook: what was typed, and what is wrong with it."""
+
+from dataclasses import dataclass
+
+from api.console.forms import Form
+from api.console.refusals import field_mistakes
+from api.console.visit import Visit
+from api.errors import ApiError, from_daemon
+from api.json_body import validate
+from api.webhooks import NewWebhook, chosen_secret
+from daemon.catalogue import WILDCARD
+from daemon.errors import UrlNotAllowed
+from daemon.model import Webhook
+
+_WORDS = {
+    "name": "Enter a name of 1 to 200 characters: a label for people, such as CRM Sync.",
+    "events": "Choose at least one event, or all events.",
+}
+_NO_URL = "Enter the address that deliveries are posted to, such as https://crm.example.com/hooks."
+_LONGEST_URL = 2_048
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookForm:
+    """What stands in the form's fields."""
+
+    name: str = ""
+    url: str = ""
+    secret: str = ""
+    events: tuple[str, ...] = ()
+
+    @property
+    def all_events(self) -> bool:
+        """Whether it subscribes to all events, future ones too."""
+        return WILDCARD in self.events
+
+
+def read_webhook_form(form: Form) -> WebhookForm:
+    """Return what was typed. All events are all, whatever else is ticked."""
+    events = form.each("events")
+    return WebhookForm(
+        form.text("name"), form.text("url"), form.text("secret"), (WILDCARD,) if WILDCARD in events else events
+    )
+
+
+def form_of(webhook: Webhook) -> WebhookForm:
+    """Return the form as it is when a webhook is edited; its secret is not shown."""
+    return WebhookForm(webhook.name, webhook.url, "", webhook.events)
+
+
+async def mistakes_in(visit: Visit, typed: WebhookForm) -> dict[str, str]:
+    """Return what is wrong, by field, all at once."""
+    mistakes: dict[str, str] = {}
+    try:
+        validate({"name": typed.name, "url": typed.url, "events": list(typed.events)}, NewWebhook)
+    except ApiError as error:
+        mistakes = {name: _WORDS.get(name, message) for name, message in field_mistakes(error).items()}
+    if any(event != WILDCARD and event not in visit.handles.catalogue for event in typed.events):
+        mistakes["events"] = "One of the events does not exist any more: choose again."
+    if wrong := secret_mistake(typed.secret):
+        mistakes["secret"] = wrong
+    if wrong := await _url_mistake(visit, typed.url):
+        mistakes["url"] = wrong
+    return mistakes
+
+
+def secret_mistake(secret: str) -> str:
+    """Return what is wrong with a secret, "" if nothing is."""
+    try:
+        chosen_secret(secret) if secret else None
+    except ApiError as error:
+        return _as_sentence(field_mistakes(error)["secret"])
+    return ""
+
+
+async def _url_mistake(visit: Visit, url: str) -> str:
+    if not url:
+        return _NO_URL
+    try:
+        await visit.handles.check_url(url)
+    except UrlNotAllowed as error:
+        return from_daemon(error).detail
+    return ""
+
+
+def _as_sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."

@@ -1,0 +1,81 @@
+"""A webhook's page: how it is and why, what can be done, and its deliveries."""
+
+from http import HTTPStatus
+from typing import Any
+
+from quart import Response
+
+from api.auth import owned
+from api.console.charts import hour_chart
+from api.console.deliveries_page import delivery_list, delivery_rows
+from api.console.delivery_filter import read_filter
+from api.console.examples import example_payload
+from api.console.live import Parts, live
+from api.console.verification import verification_code
+from api.console.visit import Visit
+from api.console.webhook_state import state_of
+from api.dispatch import Streamed
+from daemon.catalogue import WILDCARD
+from daemon.model import Webhook
+from daemon.store import console_queries, queries
+
+_ERRORS_SHOWN = 10
+
+
+async def find(visit: Visit, webhook_id: str) -> Webhook:
+    """Return a webhook of the team's. Raises ApiError (404)."""
+    return owned(visit.call, await visit.handles.reader.fetch(queries.get_webhook, webhook_id), "webhook")
+
+
+def tested_events(visit: Visit, webhook: Webhook) -> list[str]:
+    """Return the event types that a test can be of: those that the webhook subscribes to."""
+    return [name for name in visit.handles.catalogue if webhook.subscribes_to(name)]
+
+
+async def show_webhook(visit: Visit, webhook_id: str, status: HTTPStatus = HTTPStatus.OK, **mistakes: str) -> Response:
+    """Show the page; `mistakes` says what was wrong with a field of one of its forms."""
+    webhook = await find(visit, webhook_id)
+    events = tested_events(visit, webhook)
+    return await visit.page(
+        "webhook.html",
+        status,
+        **await _state(visit, webhook),
+        **await delivery_list(visit, read_filter(visit, webhook_id), "webhooks", webhook_id),
+        secret=visit.desk.shown_once.take(visit.session.id, webhook_id),
+        tested_events=events,
+        example=example_payload(visit, events[0]) if events else "",
+        verification=verification_code(),
+        wildcard=WILDCARD,
+        mistakes={"event": "", "since": "", **mistakes},
+        typed={name: visit.form.text(name) for name in ("since", "event")},
+    )
+
+
+async def follow_webhook(visit: Visit, webhook_id: str) -> Streamed:
+    """Stream the webhook's state and the first page of its deliveries."""
+    await find(visit, webhook_id)
+    chosen = read_filter(visit, webhook_id)
+
+    async def make_parts() -> Parts:
+        webhook = await visit.handles.reader.fetch(queries.get_webhook, webhook_id)
+        if webhook is None:
+            return {}
+        token = visit.desk.sessions.form_token(visit.session)
+        state = await visit.fragment("webhook_state.html", form_token=token, **await _state(visit, webhook))
+        return {"webhook-state": state, "delivery-rows": await delivery_rows(visit, chosen)}
+
+    return live(visit, webhook_id, make_parts)
+
+
+async def _state(visit: Visit, webhook: Webhook) -> dict[str, Any]:
+    reader = visit.handles.reader
+    missed = None if webhook.active else await reader.fetch(console_queries.missed_by, webhook)
+    failures = [] if webhook.active else await reader.fetch(console_queries.failures_of, webhook.id, _ERRORS_SHOWN)
+    hours = await reader.fetch(console_queries.webhook_hours, webhook.id, visit.now)
+    return {
+        "webhook": webhook,
+        "state": state_of(visit.handles, webhook),
+        "chart": hour_chart(hours, visit.now),
+        "missed": missed,
+        "failures": failures,
+    }

@@ -1,0 +1,49 @@
+"""A webhook's secret: a new one, or none."""
+
+import re
+from http import HTTPStatus
+
+from quart import Response
+
+from api.console.visit import Visit, see_other
+from api.console.webhook_form import secret_mistake
+from api.console.webhook_page import find
+from api.json_body import validate
+from api.webhooks import SecretRotation, WebhookChange, change_webhook, rotate_webhook_secret
+from daemon import signing
+
+_MOST_HOURS = 720
+
+
+async def show_secret(visit: Visit, webhook_id: str) -> Response:
+    """Show the form."""
+    return await _show(visit, webhook_id, {"secret": "", "hours": "24"}, {})
+
+
+async def rotate(visit: Visit, webhook_id: str) -> Response:
+    """Give the webhook a new secret, and show it for this once; or show what is wrong."""
+    typed = {"secret": visit.form.text("secret"), "hours": visit.form.text("hours")}
+    if visit.form.has("generate"):
+        return await _show(visit, webhook_id, {**typed, "secret": signing.generate_secret()}, {})
+    mistakes = {"secret": secret_mistake(typed["secret"]) if typed["secret"] else "Enter a secret, or generate one."}
+    hours = int(typed["hours"]) if re.fullmatch(r"[0-9]{1,3}", typed["hours"]) else None
+    if hours is None or hours > _MOST_HOURS:
+        mistakes["hours"] = f"Enter a whole number of hours from 0 to {_MOST_HOURS}."
+    if any(mistakes.values()):
+        return await _show(visit, webhook_id, typed, mistakes)
+    rotation = validate({"secret": typed["secret"], "overlapHours": hours}, SecretRotation)
+    await rotate_webhook_secret(visit.call, webhook_id, rotation)
+    visit.desk.shown_once.keep(visit.session.id, webhook_id, typed["secret"])
+    return see_other(visit.path("webhooks", webhook_id, said="secret-rotated"))
+
+
+async def remove(visit: Visit, webhook_id: str) -> Response:
+    """Have deliveries go unsigned."""
+    await change_webhook(visit.call, webhook_id, validate({"secret": None}, WebhookChange))
+    return see_other(visit.path("webhooks", webhook_id, said="secret-removed"))
+
+
+async def _show(visit: Visit, webhook_id: str, typed: dict[str, str], mistakes: dict[str, str]) -> Response:
+    webhook = await find(visit, webhook_id)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if any(mistakes.values()) else HTTPStatus.OK
+    return await visit.page("webhook_secret.html", status, webhook=webhook, typed=typed, mistakes=mistakes)

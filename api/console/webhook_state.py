@@ -1,0 +1,50 @@
+"""How a webhook is, in a word, for lists and its own page."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from daemon.handles import Handles
+from daemon.model import DisabledReason, Webhook
+
+
+class State(StrEnum):
+    """A webhook's state, as people see it."""
+
+    ACTIVE = "active"
+    FAILING = "failing"
+    DISABLED = "disabled"
+    PARKED = "parked"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookState:
+    """The state, and its failure counter beside what it may reach: `2 of 4`."""
+
+    state: State
+    failures: str
+    why: str
+
+
+def state_of(handles: Handles, webhook: Webhook) -> WebhookState:
+    """Return how a webhook is."""
+    policy = handles.settings.delivery
+    failures = f"{webhook.consecutive_failures} of {policy.disable_after}"
+    if not webhook.active:
+        return WebhookState(State.DISABLED, failures, _why_disabled(webhook))
+    if handles.fleet.is_parked(webhook.id):
+        why = (
+            "Its deliveries wait, because the daemon failed at them again and again: the daemon's log says why. "
+            "Saving the webhook, a new secret or enabling it anew makes it try again."
+        )
+        return WebhookState(State.PARKED, failures, why)
+    if webhook.consecutive_failures:
+        unit = "deliveries" if policy.count == "deliveries" else "attempts"
+        why = f"{failures} {unit} in a row have failed. At {policy.disable_after} it is disabled."
+        return WebhookState(State.FAILING, failures, why)
+    return WebhookState(State.ACTIVE, failures, "It gets each event that it subscribes to.")
+
+
+def _why_disabled(webhook: Webhook) -> str:
+    if webhook.disabled_reason is DisabledReason.CONSECUTIVE_FAILURES:
+        return "Its deliveries kept failing. It gets none until it is enabled again."
+    return "It was disabled by hand. It gets no deliveries until it is enabled again."

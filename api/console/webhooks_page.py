@@ -1,0 +1,69 @@
+"""The list of webhooks."""
+
+from typing import Any
+
+from quart import Response
+
+from api.console.charts import HourChart, hour_chart
+from api.console.lists import cursor, position
+from api.console.live import Parts, live
+from api.console.visit import Visit
+from api.console.webhook_state import WebhookState, state_of
+from api.dispatch import Streamed
+from daemon.model import Delivery, Webhook
+from daemon.store import console_queries
+
+_PAGE = 25
+_LONGEST_SEARCH = 200
+_ACTIVE = {"": None, "active": True, "disabled": False}
+
+WebhookRow = tuple[Webhook, WebhookState, HourChart, Delivery | None]
+
+
+async def show_webhooks(visit: Visit) -> Response:
+    """Show the team's webhooks, newest first."""
+    rows, next_position = await _rows(visit)
+    active, disabled = await visit.handles.reader.fetch(console_queries.count_webhooks, visit.team_id)
+    filters = _filters(visit)
+    return await visit.page(
+        "webhooks.html",
+        rows=rows,
+        next_page=visit.path("webhooks", cursor=cursor(next_position), **filters) if next_position else "",
+        first_page=visit.path("webhooks", **filters) if visit.query("cursor") else "",
+        live="" if visit.query("cursor") else visit.path("webhooks", "live", **filters),
+        counts={"": active + disabled, "active": active, "disabled": disabled},
+        **filters,
+    )
+
+
+async def follow_webhooks(visit: Visit) -> Streamed:
+    """Stream the first page of the list."""
+
+    async def make_parts() -> Parts:
+        rows, _ = await _rows(visit)
+        return {"webhook-rows": await visit.fragment("webhook_rows.html", rows=rows)}
+
+    return live(visit, None, make_parts)
+
+
+async def _rows(visit: Visit) -> tuple[list[WebhookRow], int | None]:
+    filters, handles, now = _filters(visit), visit.handles, visit.now
+    page = await handles.reader.fetch(
+        console_queries.webhook_summaries,
+        visit.team_id,
+        now,
+        _PAGE,
+        position(visit),
+        _ACTIVE[filters["state"]],
+        filters["search"],
+    )
+    rows = [
+        (summary.webhook, state_of(handles, summary.webhook), hour_chart(summary.hours, now), summary.last_delivery)
+        for summary in page.items
+    ]
+    return rows, page.next_cursor
+
+
+def _filters(visit: Visit) -> dict[str, Any]:
+    state = visit.query("state")
+    return {"state": state if state in _ACTIVE else "", "search": visit.query("search")[:_LONGEST_SEARCH]}
