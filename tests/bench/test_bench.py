@@ -15,7 +15,7 @@ from tests.bench.nginx import nginx
 from tests.bench.suites import SUITES, Suite
 from tests.bench.sustained import measure_flow
 from tests.bench.workbench import Bench
-from tests.docs.programs import program
+from tests.support.programs import program
 
 FIGURE = Figure("drain, 50 webhooks", 2345.6, "deliveries/s", "quick", 0.234, "at least 0.2 of the bare loop", True)
 

@@ -16,8 +16,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from daemon import __version__
-from tests.docs.programs import plain_environment
 from tests.docs.sources import ROOT
+from tests.support.programs import plain_environment
 
 NAME = "kakiyo-webhooks"
 TOP_LEVEL = {"daemon", "api"}

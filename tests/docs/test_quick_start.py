@@ -12,9 +12,9 @@ from typing import IO
 
 import pytest
 
-from tests.docs.programs import plain_environment, program
 from tests.docs.readme import Block, blocks, section
 from tests.docs.sources import ROOT
+from tests.support.programs import plain_environment, program
 
 DONE = "-- the block is done --"
 PROGRAM = ".venv/bin/kakiyo-webhooks"

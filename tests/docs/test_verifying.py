@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from daemon.signing import generate_secret, signature_headers
-from tests.docs.programs import plain_environment, program
 from tests.docs.readme import only_block, section
+from tests.support.programs import plain_environment, program
 
 BODY = '{"event":"linkedin.message.received","teamId":"team_acme","data":{"message":"Grüße, 你好 👋"}}'.encode()
 OWN_SECRET = "a secret of its own: ключ"

@@ -9,6 +9,11 @@ import pytest
 _OF_A_SERVICE = ("STATE_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID")
 
 
+def is_here(name: str) -> bool:
+    """Whether this machine has the program."""
+    return shutil.which(name) is not None
+
+
 def program(name: str) -> str:
     """Return the program's path. Without it the test is skipped, or fails if KAKIYO_TESTS_REQUIRE names it."""
     path = shutil.which(name)

@@ -1,0 +1,100 @@
+"""Fixtures: a browser, daemons, and pages whose every fault fails their test."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser.house import ConsoleHouse, TeamHouse, console_house
+from tests.browser.watching import watch
+from tests.support.process import Sections
+from tests.support.programs import program
+
+# No sandbox, since tests run as root; and nothing that the browser does by itself.
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update"),
+)
+QUICK: Sections = {"delivery": {"retry_delays_s": [0.05, 0.1]}}
+PATIENT: Sections = {"delivery": {"retry_delays_s": [300, 600, 900]}, "credits": {"enforce": True}}
+
+OpenPage = Callable[..., Page]
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program("chromium"), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="package")
+def portal() -> Iterator[BlockingPortal]:
+    with start_blocking_portal("trio") as portal:
+        yield portal
+
+
+@pytest.fixture(scope="package")
+def house(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleHouse]:
+    """A daemon that retries at once."""
+    with console_house(portal, tmp_path_factory.mktemp("house"), QUICK) as house:
+        yield house
+
+
+@pytest.fixture(scope="package")
+def patient_house(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleHouse]:
+    """A daemon that waits long before it retries, and holds back what cannot be paid."""
+    with console_house(portal, tmp_path_factory.mktemp("patient"), PATIENT) as house:
+        yield house
+
+
+@pytest.fixture
+def acme(house: ConsoleHouse) -> TeamHouse:
+    return house.team("Acme", grant=1_000)
+
+
+@pytest.fixture
+def open_page(chromium: Browser, house: ConsoleHouse) -> Iterator[OpenPage]:
+    """Open pages, each in a browser of its own (`options` are those of a context): what goes wrong in one fails."""
+    contexts: list[BrowserContext] = []
+    faults: list[list[str]] = []
+
+    def open_one(base_url: str = "", **options: Any) -> Page:
+        context = chromium.new_context(base_url=base_url or house.url, **options)
+        context.set_default_timeout(5_000)
+        contexts.append(context)
+        page = context.new_page()
+        faults.append(watch(page, base_url or house.url))
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert [fault for of_page in faults for fault in of_page] == []
+
+
+@pytest.fixture
+def page(open_page: OpenPage, acme: TeamHouse) -> Page:
+    """A page of Acme's console, signed in."""
+    page = open_page()
+    sign_in(page, acme.key)
+    return page
+
+
+@pytest.fixture
+def operators(open_page: OpenPage, house: ConsoleHouse) -> Page:
+    """A page of the operator's console, signed in."""
+    page = open_page()
+    sign_in(page, house.api.key)
+    return page
+
+
+def sign_in(page: Page, key: str) -> None:
+    """Sign in with a key, and wait for where it leads."""
+    page.goto("/console/")
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign out").wait_for()

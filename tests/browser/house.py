@@ -1,0 +1,104 @@
+"""A daemon in a process of its own, for tests that sit before its console in a browser.
+
+The tests are synchronous, as the browser's driver is: what is asynchronous (the daemon's process, receivers) runs in
+Trio in another thread, behind a portal.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+from anyio.from_thread import BlockingPortal
+
+from tests.support.process import Sections, daemon_process, make_house
+from tests.support.receivers import Answer, ReceivedRequest, Receiver, open_receiver
+
+MESSAGE_SENT = "linkedin.message.sent"
+MESSAGE_RECEIVED = "linkedin.message.received"
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The daemon's API, called with one key."""
+
+    client: httpx.Client
+    key: str
+
+    def get(self, path: str, **query: str) -> Any:
+        return self.call("GET", path, params=query)
+
+    def post(self, path: str, **body: Any) -> Any:
+        return self.call("POST", path, json=body)
+
+    def patch(self, path: str, **body: Any) -> Any:
+        return self.call("PATCH", path, json=body)
+
+    def call(self, method: str, path: str, **request: Any) -> Any:
+        """Send a request that must succeed; return the answer's value."""
+        answer = self.client.request(method, path, headers={"Authorization": f"Bearer {self.key}"}, **request)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+
+@dataclass(frozen=True, slots=True)
+class TeamHouse:
+    """A team with a key of its own; `api` calls with that key."""
+
+    id: str
+    name: str
+    key: str
+    api: Api
+
+    def webhook(self, url: str, name: str = "CRM Sync", **fields: Any) -> str:
+        """Create a webhook for all events; return its id."""
+        return str(self.api.post("/v1/webhooks", **{"name": name, "url": url, "events": ["*"], **fields})["id"])
+
+    def submit(self, event: str = MESSAGE_SENT, **data: Any) -> str:
+        """Submit an event; return its id."""
+        return str(self.api.post("/v1/events", event=event, data=data)["id"])
+
+    def deliveries(self, **query: str) -> list[dict[str, Any]]:
+        """Return the team's deliveries, newest first."""
+        return list(self.api.get("/v1/deliveries", **query)["items"])
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleHouse:
+    """A running daemon and its operator; `api` calls with the operator's key."""
+
+    url: str
+    api: Api
+    portal: BlockingPortal
+
+    def team(self, name: str = "Acme", grant: int = 0) -> TeamHouse:
+        """Make a team with a key, and with so many credits."""
+        team = self.api.post("/v1/teams", name=name)["id"]
+        key = self.api.post(f"/v1/teams/{team}/keys", name="tests")["key"]
+        if grant:
+            self.api.post("/v1/credits/grants", teamId=team, amount=grant)
+        return TeamHouse(team, name, key, replace(self.api, key=key))
+
+    def receiver(self, answer: Answer | None = None) -> AbstractContextManager[Receiver]:
+        """Run a receiver."""
+        return self.portal.wrap_async_context_manager(open_receiver(answer))
+
+    def received(self, receiver: Receiver, count: int) -> list[ReceivedRequest]:
+        """Wait until the receiver has got so many requests; return them."""
+        return self.portal.call(receiver.received, count)
+
+
+@contextmanager
+def console_house(portal: BlockingPortal, directory: Path, sections: Sections) -> Iterator[ConsoleHouse]:
+    """Run a daemon with these settings."""
+    house = make_house(directory, sections)
+    try:
+        with (
+            portal.wrap_async_context_manager(daemon_process(house)),
+            httpx.Client(base_url=house.url, trust_env=False) as client,
+        ):
+            yield ConsoleHouse(house.url, Api(client, house.read_key()), portal)
+    finally:
+        house.close()

@@ -1,0 +1,131 @@
+"""Every page, in light and dark, wide and narrow, is for everybody (WCAG 2.2, A and AA, as far as axe-core sees)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python  # type: ignore[import-untyped]  # it has no types, and only its file is used
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import OpenPage, sign_in
+from tests.browser.house import MESSAGE_SENT, ConsoleHouse, TeamHouse
+from tests.support.receivers import Receiver, respond
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
+LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "phone": {"viewport": {"width": 360, "height": 740}, "color_scheme": "light"},
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_axe_finds_nothing_on_any_page_and_nothing_reaches_over_its_edge(
+    house: ConsoleHouse, open_page: OpenPage, look: str
+) -> None:
+    page = open_page(**LOOKS[look])
+    page.goto("/console/sign-in")
+    assert_good(page)
+    sign_in(page, house.api.key)
+    page.goto("/console/nowhere")
+    assert_good(page)
+    with lively_team(house) as (team, paths):
+        for path in paths:
+            page.goto(f"/console/{path}")
+            assert_good(page)
+        for path, button in mistakes(team):
+            page.goto(f"/console/{path}")
+            page.get_by_role("button", name=button).click()
+            page.locator("[aria-invalid]").first.wait_for()
+            assert_good(page)
+        empty = house.team("Empty")
+        for path in ("webhooks", "deliveries", "credits"):
+            page.goto(f"/console/teams/{empty.id}/{path}")
+            assert_good(page)
+
+
+def test_what_is_unfolded_is_good_too(house: ConsoleHouse, open_page: OpenPage) -> None:
+    page = open_page()
+    sign_in(page, house.api.key)
+    with lively_team(house) as (_, paths):
+        for path in paths:
+            page.goto(f"/console/{path}")
+            page.evaluate("document.querySelectorAll('details:not([name])').forEach(one => { one.open = true; })")
+            assert_good(page)
+
+
+def test_the_keyboard_skips_the_menu_and_every_focus_is_seen(acme: TeamHouse, page: Page) -> None:
+    page.goto(f"/console/teams/{acme.id}/webhooks")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.goto(f"/console/teams/{acme.id}/webhooks/new")
+    page.keyboard.press("Tab")
+    stops = 0
+    while page.evaluate("document.activeElement !== document.body"):
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline != "none", page.evaluate("document.activeElement.outerHTML")
+        page.keyboard.press("Tab")
+        stops += 1
+    assert stops > 15
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_who_wants_no_motion_gets_none(acme: TeamHouse, open_page: OpenPage, motion: Any) -> None:
+    page = open_page(reduced_motion=motion)
+    sign_in(page, acme.key)
+    page.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<p class=badge>x</p>')")
+    moving = page.evaluate(
+        "[...document.querySelectorAll('*')].filter(one => getComputedStyle(one).animationName !== 'none').length"
+    )
+    assert motion == "no-preference" or moving == 0
+
+
+@contextmanager
+def lively_team(house: ConsoleHouse) -> Iterator[tuple[TeamHouse, list[str]]]:
+    """Make a team with something of everything; give it with the paths of all the pages there are about it."""
+    team = house.team("Acme", grant=1_000)
+    with house.receiver() as good, house.receiver(respond(500, b"<oops>")) as bad:
+        webhooks = [team.webhook(good.url, secret="generate"), team.webhook(bad.url, "Data warehouse")]
+        for number in range(4):
+            team.submit(number=number)
+        wait_for_ends(house, good, bad)
+        team.submit()
+        kinds = [team.deliveries(status=status)[0]["id"] for status in ("succeeded", "failed")]
+        root = f"teams/{team.id}"
+        of_webhooks = [f"{root}/webhooks/{each}{page}" for each in webhooks for page in ("", "/edit", "/secret")]
+        yield (
+            team,
+            [
+                *("teams", "system", root, f"{root}/webhooks", f"{root}/webhooks/new", *of_webhooks),
+                *(f"{root}/webhooks/{webhooks[0]}/delete", f"{root}/deliveries", f"{root}/credits"),
+                *(f"{root}/event-types", f"{root}/event-types/{MESSAGE_SENT}"),
+                *(f"{root}/deliveries/{each}" for each in kinds),
+            ],
+        )
+
+
+def mistakes(team: TeamHouse) -> list[tuple[str, str]]:
+    """Return pages with a form, and the button that sends it with mistakes."""
+    root = f"teams/{team.id}"
+    return [(f"{root}/webhooks/new", "Create Webhook"), ("teams", "Create team"), (root, "Make an API key")]
+
+
+def wait_for_ends(house: ConsoleHouse, good: Receiver, bad: Receiver) -> None:
+    """Wait until four deliveries have succeeded, and four failed with all their attempts."""
+    house.received(good, 4)
+    house.received(bad, 12)
+
+
+def assert_good(page: Page) -> None:
+    """Expect no violation, and that nobody has to scroll sideways."""
+    page.evaluate(AXE)
+    found = page.evaluate("levels => axe.run({ runOnly: levels }).then(result => result.violations)", LEVELS)
+    told = [f"{page.url}: {each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
+    assert told == []
+    wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert wide <= 0, f"{page.url} is {wide} px too wide"
