@@ -1,6 +1,6 @@
 # `make demo` and `make test` are all the set-up there is: each makes .venv first when it is missing or out of date.
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench audit check format lock clean
+.PHONY: help demo test soak bench screenshots audit check format lock clean
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -9,7 +9,7 @@ WORKERS ?= 2
 ARGS ?=
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 .venv/.installed: requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with make PYTHON=…"; exit 1; }
@@ -32,6 +32,9 @@ soak: .venv/.installed ## Run the long fault suites: 50 kills, a minute of overl
 
 bench: .venv/.installed ## Measure it all against its floors (needs wrk and nginx)
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+screenshots: .venv/.installed ## Take the README's pictures of the console (needs chromium)
+	@$(BIN)/python -m tests.browser.screenshots docs/console
 
 audit: ## Look up known vulnerabilities of the locked packages (needs the network)
 	@python3 -m venv .audit && .audit/bin/pip install --quiet pip-audit

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from daemon.model import Attempt, Delivery
 
-_STEPS_MS = tuple(digit * 10**power for power in range(12) for digit in (1, 2, 5))
+_SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
+# Steps as clocks have them.
+_STEPS_MS = (
+    *(digit * power for power in (1, 10, 100) for digit in (1, 2, 5)),
+    *(step * unit for unit in (_SECOND, _MINUTE) for step in (1, 2, 5, 10, 15, 30)),
+    *(step * _HOUR for step in (1, 2, 3, 6, 12)),
+    *(digit * power * _DAY for power in (1, 10, 100, 1_000) for digit in (1, 2, 5)),
+)
 _MOST_TICKS = 6
 _LEAST_MS = 10
 
