@@ -55,11 +55,16 @@ def test_every_make_target_exists() -> None:
 
 
 def test_every_file_that_is_named_exists() -> None:
-    linked = re.findall(r"\]\(([^):]+)\)", readme())
+    linked = re.findall(r"\]\(([^):#]+)\)", readme())
     named = re.findall(r"`((?:daemon|api|systemd|docs|tests)/[\w./-]+)`", readme())
     assert linked
     assert named
     assert not [path for path in [*linked, *named] if not (ROOT / path).exists()]
+
+
+def test_every_section_that_is_linked_exists() -> None:
+    headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", readme(), re.MULTILINE)}
+    assert set(re.findall(r"\]\(#([^)]+)\)", readme())) <= headings
 
 
 def test_the_promises_of_the_demo_are_those_that_it_checks() -> None:
