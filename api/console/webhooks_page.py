@@ -14,6 +14,7 @@ from daemon.model import Delivery, Webhook
 from daemon.store import console_queries
 
 _PAGE = 25
+_COUNTED = 10_000  # in two milliseconds
 _LONGEST_SEARCH = 200
 _ACTIVE = {"": None, "active": True, "disabled": False}
 
@@ -23,7 +24,7 @@ WebhookRow = tuple[Webhook, WebhookState, HourChart, Delivery | None]
 async def show_webhooks(visit: Visit) -> Response:
     """Show the team's webhooks, newest first."""
     rows, next_position = await _rows(visit)
-    active, disabled = await visit.handles.reader.fetch(console_queries.count_webhooks, visit.team_id)
+    active, disabled = await visit.handles.reader.fetch(console_queries.count_webhooks, visit.team_id, _COUNTED + 1)
     filters = _filters(visit)
     return await visit.page(
         "webhooks.html",
@@ -31,7 +32,8 @@ async def show_webhooks(visit: Visit) -> Response:
         next_page=visit.path("webhooks", cursor=cursor(next_position), **filters) if next_position else "",
         first_page=visit.path("webhooks", **filters) if visit.query("cursor") else "",
         live="" if visit.query("cursor") else visit.path("webhooks", "live", **filters),
-        counts={"": active + disabled, "active": active, "disabled": disabled},
+        counts={"": _shown(active + disabled), "active": _shown(active), "disabled": _shown(disabled)},
+        has_any=bool(active + disabled),
         **filters,
     )
 
@@ -67,3 +69,7 @@ async def _rows(visit: Visit) -> tuple[list[WebhookRow], int | None]:
 def _filters(visit: Visit) -> dict[str, Any]:
     state = visit.query("state")
     return {"state": state if state in _ACTIVE else "", "search": visit.query("search")[:_LONGEST_SEARCH]}
+
+
+def _shown(count: int) -> str:
+    return f"{count:,}" if count <= _COUNTED else f"{_COUNTED:,}+"

@@ -19,7 +19,6 @@ from daemon.store.seq_bounds import first_seq_since
 from daemon.store.tallying import DAY_MS, HOUR_MS
 
 _HOURS_SHOWN = 24
-_WEBHOOKS_COUNTED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +106,11 @@ def webhook_names(connection: Connection, ids: Collection[str]) -> dict[str, str
     return {row.id: row.name for row in found}
 
 
-def count_webhooks(connection: Connection, team_id: str) -> tuple[int, int]:
-    """Return how many of a team's webhooks are active, and how many disabled; each counted up to 100,000."""
+def count_webhooks(connection: Connection, team_id: str, limit: int) -> tuple[int, int]:
+    """Return how many of a team's webhooks are active, and how many disabled; each counted up to `limit`."""
     of_team = select(webhooks.c.seq).where(webhooks.c.team_id == team_id, webhooks.c.deleted_at.is_(None))
     active, disabled = of_team.where(webhooks.c.active), of_team.where(~webhooks.c.active)
-    return _count(connection, active, _WEBHOOKS_COUNTED), _count(connection, disabled, _WEBHOOKS_COUNTED)
+    return _count(connection, active, limit), _count(connection, disabled, limit)
 
 
 def missed_by(connection: Connection, webhook: Webhook, limit: int = 5_000) -> Missed | None:

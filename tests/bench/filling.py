@@ -15,12 +15,24 @@ from daemon.sealed_database import open_sealed_database
 from daemon.state_dir import DATABASE, operator_key
 from daemon.store.rows import team_row, webhook_row
 from daemon.store.schema import attempts, credit_entries, deliveries, events, teams, webhooks
+from daemon.store.tallying import WEBHOOK_HOURS_KEPT_MS
 from daemon.vault import Vault
 from tests.bench.bulk_insert import bulk_connection, insert_rows, next_seq
 from tests.bench.filled_rows import PRICE, Acceptance, Target, id_stem
 
 SECRET = "whsec_a2FraXlvLXdlYmhvb2tzLWJlbmNobWFyay1zZWNyZXQ="
 _MONTH_MS = 30 * 24 * 3600 * 1000
+# What `daemon.store.tallying` would have counted.
+_TALLY_HOURS = """
+    INSERT INTO webhook_hours (hour, webhook_id, succeeded, failed)
+    SELECT completed_at - completed_at % 3600000, webhook_id, count(*), 0 FROM deliveries
+    WHERE seq >= ? AND completed_at >= ? GROUP BY 1, 2
+"""
+_TALLY_DAYS = """
+    INSERT INTO credit_days (team_id, day, consumed)
+    SELECT team_id, completed_at - completed_at % 86400000, count(*) * ?2 FROM deliveries
+    WHERE seq >= ?1 GROUP BY 1, 2
+"""
 
 
 def fill_pending(state_dir: Path, urls: Sequence[str], per_webhook: int) -> None:
@@ -77,6 +89,8 @@ def fill_history(state_dir: Path, targets: Sequence[Target], per_webhook: int) -
         insert_rows(connection, deliveries, accepted.succeeded_rows())
         insert_rows(connection, attempts, accepted.attempt_rows())
         insert_rows(connection, credit_entries, accepted.debit_rows())
+        connection.execute(_TALLY_HOURS, (first[1], now - WEBHOOK_HOURS_KEPT_MS))
+        connection.execute(_TALLY_DAYS, (first[1], PRICE))
         charged = [(-PRICE * per_webhook, target.team_id) for target in targets]
         connection.executemany("UPDATE teams SET balance = ? WHERE id = ?", charged)
 

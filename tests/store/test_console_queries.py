@@ -67,8 +67,9 @@ def test_summaries_are_of_the_teams_webhooks_that_are_not_deleted_newest_first(d
     assert names_of(database) == ["eight", "seven", "five", "four", "three", "two", "CRM"]
     assert names_of(database, active=True) == ["eight", "seven", "five", "three", "two", "CRM"]
     assert names_of(database, active=False) == ["four"]
-    assert read(database, console.count_webhooks, "team_1") == (6, 1)
-    assert read(database, console.count_webhooks, "team_9") == (0, 0)
+    assert read(database, console.count_webhooks, "team_1", 100) == (6, 1)
+    assert read(database, console.count_webhooks, "team_1", 5) == (5, 1)
+    assert read(database, console.count_webhooks, "team_9", 100) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     ),
     "webhook_names": (lambda c: console_queries.webhook_names(c, [WEBHOOK, "wh_2"]), "(id=?)"),
     "count_webhooks": (
-        lambda c: console_queries.count_webhooks(c, TEAM),
+        lambda c: console_queries.count_webhooks(c, TEAM, 100),
         "ix_webhooks_team_active (team_id=? AND active=?)",
     ),
     "failures_of": (
