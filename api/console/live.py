@@ -4,6 +4,7 @@ A stream sends parts of its page, made anew, whenever something has changed, but
 and the more streams there are the less often: all together take a small share of the event loop.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 
@@ -20,6 +21,8 @@ _LEAST_PAUSE_S = 0.5
 _PAUSE_FOR_EACH_S = 0.05  # 20 pages a second, all together
 _HEARTBEAT_S = 15
 _RETRY_MS = 3000
+# "5 s ago" goes on by itself in the browser.
+_WORDS_OF_TIMES = re.compile(r">[^<]*</time>")
 _HEADERS = (("Content-Type", "text/event-stream; charset=utf-8"), ("X-Accel-Buffering", "no"))
 
 Parts = Mapping[str, str]
@@ -44,9 +47,9 @@ def live(visit: Visit, webhook_id: str | None, make_parts: Callable[[], Awaitabl
                 except DaemonError:
                     return  # the browser comes back when it works again
                 for name, part in parts.items():
-                    if shown.get(name) != part:
+                    if shown.get(name) != (lasting := _WORDS_OF_TIMES.sub("", part)):
+                        shown[name] = lasting
                         await send(_event(name, part))
-                shown.update(parts)
                 if not await _news(follower, send):
                     return
                 await trio.sleep(max(_LEAST_PAUSE_S, news.followers * _PAUSE_FOR_EACH_S))

@@ -17,7 +17,7 @@ from api.keys import revoke_key as revoke_api_key
 from api.teams import TeamChange, change_team
 from daemon.store import queries
 
-_PAGE = 50
+_PAGE = 25
 _KEY_NAME = "Enter a name of 1 to 200 characters: who or what uses the key."
 _AMOUNT = "Enter a whole number from 1 to 1,000,000,000,000."
 _NOTE = "Enter at most 500 characters."

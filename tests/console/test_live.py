@@ -1,0 +1,138 @@
+"""Live pages: what has changed comes, and nothing else; and they end when they have to."""
+
+import pytest
+import trio
+import trio.testing
+
+from api.console import live
+from tests.support.api_client import ApiHouse
+from tests.support.console_client import ConsoleClient
+from tests.support.daemon import statuses
+
+
+async def test_a_page_comes_at_once_and_again_when_something_has_changed(
+    api: ApiHouse, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    webhook = await api.webhook()
+    async with acme.stream(f"{root}/deliveries/live") as deliveries:
+        assert await deliveries.event() == ("delivery-rows", "")
+        await api.submit()
+        name, rows = await deliveries.event()
+        while "succeeded" not in rows:
+            name, rows = await deliveries.event()
+        assert (name, rows.count("<tr")) == ("delivery-rows", 1)
+    async with acme.stream(f"{root}/webhooks/{webhook['id']}/live") as page:
+        assert {(await page.event())[0] for _ in range(2)} == {"webhook-state", "delivery-rows"}
+
+
+async def test_what_has_not_changed_is_not_sent_again(
+    api: ApiHouse, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    await api.webhook()
+    await api.submit()
+    await trio.sleep(1)
+    async with acme.stream(f"{root}/webhooks/live") as page:
+        await page.event()
+        with trio.move_on_after(600):  # all the while "5 min ago" goes on
+            await page.event()
+            pytest.fail("something was sent")
+
+
+async def test_another_teams_news_wake_nobody(
+    api: ApiHouse, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    await api.webhook()
+    _, other = await api.another_team()
+    async with acme.stream(f"{root}/deliveries/live") as page:
+        await page.event()
+        for _ in range(3):
+            await other.post("/v1/events", {"event": "linkedin.message.sent", "data": {}})
+        with trio.move_on_after(600):
+            await page.event()
+            pytest.fail("something was sent")
+
+
+async def test_a_webhooks_page_follows_it_to_its_disabling(
+    api: ApiHouse, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    webhook = await api.webhook()
+    api.house.receiver.answers[webhook["url"]] = statuses(503)
+    async with acme.stream(f"{root}/webhooks/{webhook['id']}/live") as page:
+        for _ in range(4):
+            await api.submit()
+        shown: dict[str, str] = {}
+        while "Its deliveries kept failing" not in shown.get("webhook-state", ""):
+            name, shown[name] = await page.event()
+        assert shown["webhook-state"].count("<li>") == 4
+
+
+async def test_a_page_ends_when_its_key_is_revoked_or_its_session_over(
+    api: ApiHouse, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    [key] = (await api.operator.get(f"/v1/teams/{api.acme.id}/keys")).value["items"]
+    async with acme.stream(f"{root}/deliveries/live") as page:
+        await page.event()
+        await api.operator.delete(f"/v1/keys/{key['id']}")
+        with trio.fail_after(20):
+            await page.ended()
+    assert api.handles.news.followers == 0
+
+
+async def test_a_page_ends_when_one_signs_out(
+    operator: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with operator.stream(f"{root}/deliveries/live") as page:
+        await page.event()
+        await operator.post("/console/sign-out")
+        with trio.fail_after(20):
+            await page.ended()
+
+
+async def test_pages_end_when_the_daemon_stops(
+    api: ApiHouse, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with acme.stream(f"{root}/deliveries/live") as page:
+        await page.event()
+        api.house.stop.set()
+        with trio.fail_after(5):
+            await page.ended()
+
+
+async def test_a_browser_that_is_gone_is_forgotten(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+    async with acme.stream(f"{root}/deliveries/live"):
+        assert api.handles.news.followers == 1
+    assert api.handles.news.followers == 0
+
+
+@pytest.mark.fault("Somebody opens live pages without end", "Those beyond 200 get 503 and have to be reloaded")
+async def test_so_many_pages_are_live_and_no_more(
+    api: ApiHouse, acme: ConsoleClient, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_STREAMS", 2)
+    async with acme.stream(f"{root}/deliveries/live"), acme.stream(f"{root}/webhooks/live"):
+        page = await acme.get(f"{root}/deliveries/live")
+        assert page.status == 503
+        assert "Too many pages are live at once" in page.text
+    async with acme.stream(f"{root}/deliveries/live") as stream:
+        assert stream.status == 200
+
+
+async def test_a_busy_webhook_changes_its_page_no_faster_than_eyes_follow(
+    api: ApiHouse, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    await api.webhook()
+    async with acme.stream(f"{root}/deliveries/live") as page, trio.open_nursery() as nursery:
+        events = 0
+        with trio.move_on_after(10):
+            nursery.start_soon(_submit_without_end, api)
+            while True:
+                await page.event()
+                events += 1
+        nursery.cancel_scope.cancel()
+    assert 10 <= events <= 22
+
+
+async def _submit_without_end(api: ApiHouse) -> None:
+    while True:
+        await api.submit()
+        await trio.sleep(0.1)

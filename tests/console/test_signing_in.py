@@ -1,0 +1,184 @@
+"""Signing in with an API key, and out; the session between (OWASP "Session Management")."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from itsdangerous import URLSafeSerializer
+
+from api.app import create_app
+from api.console.sessions import LIFETIME_S
+from daemon.config import Settings
+from tests.console.conftest import signed_in
+from tests.support.api_client import ApiHouse, running_api
+from tests.support.console_client import ConsoleClient
+from tests.support.daemon import make_settings
+
+HOUR_MS = 3_600_000
+FOREIGN_PAGES = (
+    *("https://evil.example/", "//evil.example/", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)"),
+    *(
+        "/console//evil.example",
+        "/consol",
+        "/v1/webhooks",
+        "/console/\r\nSet-Cookie: x=1",
+        "/console/\tx",
+        "/console/ü",
+    ),
+    "/console/" + "x" * 2_000,
+)
+
+
+@pytest.fixture
+def browser(api: ApiHouse) -> ConsoleClient:
+    return ConsoleClient(api.operator.app)
+
+
+async def test_a_teams_key_leads_to_its_webhooks_and_the_operators_to_the_teams(
+    api: ApiHouse, browser: ConsoleClient
+) -> None:
+    for key, first in ((api.as_acme.key, f"teams/{api.acme.id}/webhooks"), (api.operator.key, "teams")):
+        assert (await browser.sign_in(str(key))).location == "/console/"
+        assert (await browser.get("/console/")).location == f"/console/{first}"
+        assert (await browser.get(f"/console/{first}")).status == 200
+
+
+async def test_the_cookie_is_for_the_console_alone_and_out_of_scripts_reach(
+    api: ApiHouse, browser: ConsoleClient
+) -> None:
+    [cookie] = (await browser.sign_in(str(api.operator.key))).headers.getlist("Set-Cookie")
+    attributes = cookie.split("; ")[1:]
+    assert set(attributes) == {"HttpOnly", "SameSite=Lax", "Path=/console/", f"Max-Age={LIFETIME_S}"} | {
+        each for each in attributes if each.startswith("Expires=")
+    }
+    assert str(api.operator.key) not in cookie
+
+
+async def test_under_https_the_cookie_is_never_sent_in_the_clear(tmp_path: Path) -> None:
+    settings: Settings = make_settings(tmp_path, public_url="https://hooks.example.com")
+    async with running_api(tmp_path, settings=settings) as api:
+        [cookie] = (await ConsoleClient(api.operator.app).sign_in(str(api.operator.key))).headers.getlist("Set-Cookie")
+        assert "Secure" in cookie.split("; ")
+
+
+@pytest.mark.parametrize("key", ["", "kwh_wrong", "operator-key", "\x00", "ü" * 100, "x" * 10_000])
+async def test_a_key_that_is_not_valid_is_refused_beside_the_field_and_never_shown(
+    browser: ConsoleClient, key: str
+) -> None:
+    page = await browser.send("POST", "/console/sign-in", {"key": key, "next": "/console/system"})
+    assert page.status == 422
+    assert page.mistake("key") == (
+        "This key is not valid: check that you copied it whole, or ask the operator whether it was revoked."
+        if key
+        else "Enter an API key."
+    )
+    assert not key.strip() or key not in page.text
+    assert 'name="next" value="/console/system"' in page.text
+    assert "Set-Cookie" not in page.headers
+
+
+async def test_the_page_that_was_wanted_is_where_the_sign_in_leads(api: ApiHouse, browser: ConsoleClient) -> None:
+    wanted = f"/console/teams/{api.acme.id}/deliveries?status=failed"
+    asked = await browser.get(wanted)
+    assert asked.location.startswith("/console/sign-in?next=")
+    form = await browser.get(asked.location)
+    assert f'name="next" value="{wanted}"' in form.text
+    key = str(api.as_acme.key)
+    assert (await browser.send("POST", "/console/sign-in", {"key": key, "next": wanted})).location == wanted
+
+
+@pytest.mark.fault(
+    "A link leads to the sign-in with another site's address as the page to go on to",
+    "The console's own first page follows",
+    cases=len(FOREIGN_PAGES),
+)
+@pytest.mark.parametrize("page", FOREIGN_PAGES)
+async def test_the_sign_in_leads_to_no_other_site(api: ApiHouse, browser: ConsoleClient, page: str) -> None:
+    key = str(api.as_acme.key)
+    assert (await browser.send("POST", "/console/sign-in", {"key": key, "next": page})).location == "/console/"
+
+
+@pytest.mark.fault("Another site's page signs somebody in with a key of its own", "403", cases=3)
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://evil.example"}, {"Sec_Fetch_Site": "cross-site"}, {"Origin": "null"}],
+    ids=str,
+)
+async def test_only_the_consoles_own_page_signs_in(
+    api: ApiHouse, browser: ConsoleClient, headers: dict[str, str]
+) -> None:
+    page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, **headers)
+    assert page.status == 403
+    assert "Set-Cookie" not in page.headers
+
+
+async def test_who_has_signed_in_is_led_on_from_the_sign_in(operator: ConsoleClient) -> None:
+    assert (await operator.get("/console/sign-in?next=/console/system")).location == "/console/system"
+
+
+@pytest.mark.fault("Somebody has kept a copy of a cookie and uses it after its owner has signed out", "The sign-in")
+async def test_signing_out_ends_every_copy_of_the_session(api: ApiHouse, operator: ConsoleClient) -> None:
+    copy = operator.cookie
+    page = await operator.post("/console/sign-out")
+    operator.keep(page)
+    assert (page.location, operator.cookie) == ("/console/sign-in", None)
+    assert (await ConsoleClient(api.operator.app, copy).get("/console/teams")).status == 303
+
+
+@pytest.mark.fault("A key is revoked while somebody is signed in with it", "The session ends at once")
+async def test_a_session_ends_with_its_key(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+    [key] = (await api.operator.get(f"/v1/teams/{api.acme.id}/keys")).value["items"]
+    assert (await acme.get(f"{root}/credits")).status == 200
+    await api.operator.delete(f"/v1/keys/{key['id']}")
+    assert (await acme.get(f"{root}/credits")).status == 303
+
+
+@pytest.mark.fault("The session's cookie is forged, altered, cut, or of another daemon", "The sign-in", cases=9)
+async def test_a_cookie_that_is_not_ours_is_no_session(api: ApiHouse, operator: ConsoleClient) -> None:
+    good = str(operator.cookie)
+    session = [*URLSafeSerializer("x").loads_unsafe(good)[1]]
+    forged = (URLSafeSerializer(secret, salt="console session").dumps(session) for secret in ("", "x", bytes(32)))
+    middle = len(good) // 2
+    altered = good[:middle] + ("A" if good[middle] != "A" else "B") + good[middle + 1 :]
+    for cookie in (*forged, altered, good[:-1], good + "A", "", ".", "x" * 5_000):
+        assert (await ConsoleClient(api.operator.app, cookie).get("/console/teams")).status == 303
+    assert (await operator.get("/console/teams")).status == 200
+
+
+async def test_a_session_lasts_twelve_hours_longer_while_it_is_used_and_no_longer(
+    api: ApiHouse, operator: ConsoleClient
+) -> None:
+    api.house.clock.offset_ms += HOUR_MS // 2
+    assert "Set-Cookie" not in (await operator.get("/console/teams")).headers
+    api.house.clock.offset_ms += HOUR_MS
+    page = await operator.get("/console/teams")
+    old = operator.cookie
+    operator.keep(page)
+    assert operator.cookie != old
+    api.house.clock.offset_ms += 11 * HOUR_MS
+    assert (await operator.get("/console/teams")).status == 200
+    assert (await ConsoleClient(api.operator.app, old).get("/console/teams")).status == 303
+    api.house.clock.offset_ms += HOUR_MS
+    assert (await operator.get("/console/teams")).status == 303
+
+
+async def test_a_session_outlives_the_daemon(api: ApiHouse, operator: ConsoleClient) -> None:
+    restarted = ConsoleClient(create_app(api.handles), operator.cookie)
+    assert (await restarted.get("/console/teams")).status == 200
+    another = create_app(replace(api.handles, session_key=bytes(32)))
+    assert (await ConsoleClient(another, operator.cookie).get("/console/teams")).status == 303
+
+
+async def test_a_session_is_no_key_of_the_api(operator: ConsoleClient) -> None:
+    assert (await operator.get("/v1/teams")).status == 401
+
+
+async def test_signing_in_and_out_is_logged_without_the_key(api: ApiHouse) -> None:
+    client = await signed_in(api, str(api.as_acme.key))
+    await client.post("/console/sign-out")
+    await ConsoleClient(api.operator.app).sign_in("kwh_wrong")
+    [into] = api.house.log_lines("console_signed_in")
+    assert into["teamId"] == api.acme.id
+    assert len(api.house.log_lines("console_signed_out", "console_sign_in_refused")) == 2
+    assert str(api.as_acme.key).encode() not in api.house.log.getvalue()
+    assert b"kwh_wrong" not in api.house.log.getvalue()

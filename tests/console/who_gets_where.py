@@ -1,0 +1,74 @@
+"""The table of who gets where in the console: one row for each page, one column for each kind of key."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from string import Template
+from types import MappingProxyType
+
+WEBHOOK: Mapping[str, str | Sequence[str]] = {"name": "n", "url": "https://example.com/in", "events": ["*"]}
+_OF_WEBHOOK = "teams/<team_id>/webhooks/<webhook_id>"
+_OF_DELIVERY = "teams/<team_id>/deliveries/<delivery_id>"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The status of a page for acme's own key, another team's, and the operator's; `fields` are what is posted."""
+
+    own: int
+    other: int
+    operator: int
+    fields: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+
+    def path(self, route: str, ids: Mapping[str, str]) -> str:
+        """Return the address of the page about acme's things."""
+        named = route.partition(" ")[2].replace("<event>", "linkedin.message.sent")
+        for kind in ("team", "webhook", "delivery", "key"):
+            named = named.replace(f"<{kind}_id>", f"${kind}")
+        return "/console/" + Template(named).substitute(ids)
+
+
+_READ, _CHANGE, _OPERATORS, _OPERATOR_CHANGES = (Row(*status) for status in (
+    (200, 404, 200), (303, 404, 303), (404, 404, 200), (404, 404, 303)))  # fmt: skip
+
+TABLE: Mapping[str, Row] = MappingProxyType(
+    {
+        "GET ": Row(303, 303, 303),
+        "GET webhooks/<webhook_id>": Row(303, 404, 303),
+        "POST sign-out": Row(303, 303, 303),
+        "GET teams/<team_id>/webhooks": _READ,
+        "GET teams/<team_id>/webhooks/live": _READ,
+        "GET teams/<team_id>/webhooks/new": _READ,
+        "POST teams/<team_id>/webhooks/new": Row(303, 404, 303, WEBHOOK),
+        f"GET {_OF_WEBHOOK}": _READ,
+        f"GET {_OF_WEBHOOK}/live": _READ,
+        f"GET {_OF_WEBHOOK}/edit": _READ,
+        f"POST {_OF_WEBHOOK}/edit": Row(303, 404, 303, WEBHOOK),
+        f"POST {_OF_WEBHOOK}/enable": _CHANGE,
+        f"POST {_OF_WEBHOOK}/disable": _CHANGE,
+        f"POST {_OF_WEBHOOK}/test": Row(303, 404, 303, {"event": "linkedin.message.sent"}),
+        f"POST {_OF_WEBHOOK}/recover": Row(303, 404, 303, {"since": "2020-01-01T00:00"}),
+        f"GET {_OF_WEBHOOK}/secret": _READ,
+        f"POST {_OF_WEBHOOK}/secret": Row(303, 404, 303, {"secret": "s" * 20, "hours": "1"}),
+        f"POST {_OF_WEBHOOK}/secret/remove": _CHANGE,
+        f"GET {_OF_WEBHOOK}/delete": _READ,
+        f"POST {_OF_WEBHOOK}/delete": _CHANGE,
+        "GET teams/<team_id>/deliveries": _READ,
+        "GET teams/<team_id>/deliveries/live": _READ,
+        f"GET {_OF_DELIVERY}": _READ,
+        f"GET {_OF_DELIVERY}/live": _READ,
+        f"GET {_OF_DELIVERY}/body": _READ,
+        f"POST {_OF_DELIVERY}/resend": _CHANGE,
+        "GET teams/<team_id>/event-types": _READ,
+        "GET teams/<team_id>/event-types/<event>": _READ,
+        "POST teams/<team_id>/event-types/<event>/test": _CHANGE,
+        "GET teams/<team_id>/credits": _READ,
+        "GET teams": _OPERATORS,
+        "POST teams": Row(404, 404, 303, {"name": "n"}),
+        "GET teams/<team_id>": _OPERATORS,
+        "POST teams/<team_id>": Row(404, 404, 303, {"name": "n"}),
+        "POST teams/<team_id>/keys": Row(404, 404, 303, {"key_name": "n"}),
+        "POST teams/<team_id>/keys/<key_id>/revoke": _OPERATOR_CHANGES,
+        "POST teams/<team_id>/grants": Row(404, 404, 303, {"amount": "5"}),
+        "GET system": _OPERATORS,
+    }
+)
