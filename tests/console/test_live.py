@@ -31,7 +31,7 @@ async def test_what_has_not_changed_is_not_sent_again(
     await api.webhook()
     await api.submit()
     await trio.sleep(1)
-    async with acme.stream(f"{root}/webhooks/live") as page:
+    async with acme.stream(f"{root}/deliveries/live") as page:
         await page.event()
         with trio.move_on_after(600):  # all the while "5 min ago" goes on
             await page.event()
