@@ -61,7 +61,10 @@ async def revoke_key(visit: Visit, team_id: str, key_id: str) -> Response:
 async def grant(visit: Visit, team_id: str) -> Response:
     """Grant the team credits."""
     amount, note = visit.form.text("amount"), visit.form.text("note")
-    given = {"teamId": team_id, "amount": int(amount) if amount.isdecimal() and len(amount) < 16 else None}
+    given = {
+        "teamId": team_id,
+        "amount": int(amount) if amount.isascii() and amount.isdecimal() and len(amount) < 16 else None,
+    }
     try:
         await grant_credits(visit.call, validate({**given, "note": note} if note else given, Grant))
     except ApiError as error:
