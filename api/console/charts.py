@@ -9,6 +9,7 @@ HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 HOURS, DAYS = 24, 30
 HOUR_STEP, HOUR_BAR, HOUR_HEIGHT = 5, 4, 24
 DAY_STEP, DAY_BAR, DAY_HEIGHT = 20, 14, 120
+_LEAST = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def hour_chart(hours: Sequence[HourCount], now: int) -> HourChart:
     succeeded, failed = [], []
     for hour in hours:
         x = (hour.hour // HOUR_MS - first) * HOUR_STEP
-        top = _height(hour.failed, highest, HOUR_HEIGHT)
+        top = min(_height(hour.failed, highest, HOUR_HEIGHT), HOUR_HEIGHT - (_LEAST if hour.succeeded else 0))
         low = min(_height(hour.succeeded, highest, HOUR_HEIGHT), HOUR_HEIGHT - top)
         succeeded.append(_bar(x, HOUR_HEIGHT, low, HOUR_BAR))
         failed.append(_bar(x, HOUR_HEIGHT - low, top, HOUR_BAR))
@@ -71,7 +72,7 @@ def day_chart(days: Iterable[CreditDay], now: int) -> DayChart:
 
 def _height(count: int, highest: int, full: int) -> int:
     """Return a bar's height: what is there at all is seen."""
-    return max(2, round(count * full / highest)) if count > 0 else 0
+    return max(_LEAST, round(count * full / highest)) if count > 0 else 0
 
 
 def _bar(x: int, bottom: int, height: int, width: int) -> str:
