@@ -21,7 +21,7 @@ HALF_PAST_TWO = 1_795_530_600_000
             (text, None)
             for text in ("", "2026-11-24", "2026-11-24 14:30", "2026-02-29T00:00", "2026-11-24T14:30Z", "x")
         ),
-        ("２０２６-11-24T14:30", None),
+        ("\uff12026-11-24T14:30", None),
     ],
 )
 def test_a_time_is_read_as_the_form_sends_it_in_utc(text: str, time: int | None) -> None:
