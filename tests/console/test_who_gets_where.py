@@ -15,7 +15,8 @@ from tests.support.console_client import ConsoleClient, Page
 NOBODYS = {"team": "team_x", "webhook": "wh_x", "delivery": "dlv_x", "key": "key_x"}
 POSTS = {route: row for route, row in TABLE.items() if route.startswith("POST")}
 
-every_page = pytest.mark.parametrize(("route", "row"), TABLE.items(), ids=list(TABLE))
+READS = {route: row for route, row in TABLE.items() if route not in POSTS}
+
 every_change = pytest.mark.parametrize(("route", "row"), POSTS.items(), ids=list(POSTS))
 
 
@@ -25,7 +26,7 @@ class World:
 
     api: ApiHouse
     ids: Mapping[str, str]
-    others: ConsoleClient
+    others_key: str
 
     async def everything_of_acmes(self) -> list[Any]:
         """Return what an attack could have changed."""
@@ -44,7 +45,7 @@ async def world(api: ApiHouse) -> World:
     [key] = (await api.operator.get(f"/v1/teams/{api.acme.id}/keys")).value["items"]
     ids = {"team": api.acme.id, "webhook": webhook["id"], "delivery": delivery["id"], "key": key["id"]}
     _, other = await api.another_team()
-    return World(api, ids, await signed_in(api, str(other.key)))
+    return World(api, ids, str(other.key))
 
 
 async def visit(client: ConsoleClient, route: str, row: Row, ids: Mapping[str, str]) -> Page | int:
@@ -62,6 +63,10 @@ def status_of(answer: Page | int) -> int:
     return answer if isinstance(answer, int) else answer.status
 
 
+def text_of(answer: Page | int) -> str:
+    return "" if isinstance(answer, int) else answer.text
+
+
 def test_the_table_has_every_page_but_the_sign_in_and_no_other() -> None:
     assert {f"{page.method} {page.path}" for page in PAGES if page.whom is not For.ANYBODY} == set(TABLE)
 
@@ -71,18 +76,17 @@ def test_the_table_has_every_page_but_the_sign_in_and_no_other() -> None:
     "They are led to the sign-in; nothing is read, nothing changes",
     cases=len(TABLE),
 )
-@every_page
-async def test_who_has_not_signed_in_is_led_to_the_sign_in(world: World, route: str, row: Row) -> None:
-    before = await world.everything_of_acmes()
-    nobody = ConsoleClient(world.api.operator.app)
-    method, path = route.partition(" ")[0], row.path(route, world.ids)
-    page = await nobody.send(method, path, row.fields if method == "POST" else None)
-    if path.endswith("/live"):
-        assert page.status == 401
-    else:
-        assert page.status == 303
-        assert page.location.startswith("/console/sign-in")
-    assert page.text == ""
+async def test_who_has_not_signed_in_is_led_to_the_sign_in(world: World) -> None:
+    before, nobody = await world.everything_of_acmes(), ConsoleClient(world.api.operator.app)
+    for route, row in TABLE.items():
+        path = row.path(route, world.ids)
+        page = await nobody.send(route.partition(" ")[0], path, row.fields if route in POSTS else None)
+        if path.endswith("/live"):
+            assert page.status == 401, route
+        else:
+            assert page.status == 303, route
+            assert page.location.startswith("/console/sign-in"), route
+        assert page.text == ""
     assert await world.everything_of_acmes() == before
 
 
@@ -91,30 +95,35 @@ async def test_who_has_not_signed_in_is_led_to_the_sign_in(world: World, route: 
     "404, the same page as for what nobody has; nothing changes",
     cases=len(TABLE),
 )
-@every_page
-async def test_another_team_gets_what_it_would_get_if_the_thing_did_not_exist(
-    world: World, route: str, row: Row
-) -> None:
+async def test_another_team_gets_what_it_would_get_if_the_thing_did_not_exist(world: World) -> None:
     before = await world.everything_of_acmes()
-    answer = await visit(world.others, route, row, world.ids)
-    assert status_of(answer) == row.other
-    if row.other == 404:
-        assert isinstance(answer, int) or not any(each in answer.text for each in (*world.ids.values(), "Acme"))
-        nobodys = await visit(world.others, route, row, NOBODYS)
-        assert isinstance(answer, int) or isinstance(nobodys, int) or answer.text == nobodys.text
-        assert await world.everything_of_acmes() == before
+    for route, row in TABLE.items():
+        others = await signed_in(world.api, world.others_key)
+        answer = await visit(others, route, row, world.ids)
+        assert status_of(answer) == row.other, route
+        if row.other == 404:
+            nobodys = await visit(others, route, row, NOBODYS)
+            assert text_of(answer) == text_of(nobodys), route
+            assert not any(each in text_of(answer) for each in (*world.ids.values(), "Acme"))
+    assert await world.everything_of_acmes() == before
 
 
-@every_page
-async def test_a_team_gets_its_own_pages(world: World, route: str, row: Row) -> None:
-    client = await signed_in(world.api, str(world.api.as_acme.key))
-    assert status_of(await visit(client, route, row, world.ids)) == row.own
+async def test_a_team_and_the_operator_get_the_teams_pages_and_the_operator_its_own(
+    api: ApiHouse, world: World, acme: ConsoleClient, operator: ConsoleClient
+) -> None:
+    for route, row in READS.items():
+        assert status_of(await visit(acme, route, row, world.ids)) == row.own, route
+        assert status_of(await visit(operator, route, row, world.ids)) == row.operator, route
 
 
-@every_page
-async def test_the_operator_gets_everywhere(world: World, route: str, row: Row) -> None:
-    client = await signed_in(world.api, str(world.api.operator.key))
-    assert status_of(await visit(client, route, row, world.ids)) == row.operator
+@every_change
+async def test_a_team_changes_what_is_its_own(world: World, acme: ConsoleClient, route: str, row: Row) -> None:
+    assert status_of(await visit(acme, route, row, world.ids)) == row.own
+
+
+@every_change
+async def test_the_operator_changes_everything(world: World, operator: ConsoleClient, route: str, row: Row) -> None:
+    assert status_of(await visit(operator, route, row, world.ids)) == row.operator
 
 
 @pytest.mark.fault(
@@ -135,29 +144,29 @@ async def test_a_page_of_one_team_shows_nothing_of_another(world: World, pages: 
     "403, and nothing changes",
     cases=5 * len(POSTS),
 )
-@every_change
-async def test_a_form_that_is_not_of_this_session_changes_nothing(world: World, route: str, row: Row) -> None:
-    acting = await signed_in(world.api, str(world.api.operator.key))
-    token, foreign_token = await acting.token(), await world.others.token()
-    before, path = await world.everything_of_acmes(), row.path(route, world.ids)
-    for fields, headers in (
+async def test_a_form_that_is_not_of_this_session_changes_nothing(world: World, operator: ConsoleClient) -> None:
+    others = await signed_in(world.api, world.others_key)
+    token, foreign_token = await operator.token(), await others.token()
+    before = await world.everything_of_acmes()
+    attempts: tuple[tuple[dict[str, str], dict[str, str]], ...] = (
         ({}, {}),
         ({"form_token": foreign_token}, {}),
         ({"form_token": token}, {"Origin": "https://evil.example"}),
         ({"form_token": token}, {"Sec_Fetch_Site": "cross-site"}),
         ({"form_token": token}, {"Sec_Fetch_Site": "same-site", "Origin": "http://127.0.0.1"}),
-    ):
-        page = await acting.send("POST", path, {**row.fields, **fields}, **headers)
-        assert page.status == 403
-        assert "go back, reload the page and send it again" in page.text
+    )
+    for route, row in POSTS.items():
+        for fields, headers in attempts:
+            page = await operator.send("POST", row.path(route, world.ids), {**row.fields, **fields}, **headers)
+            assert page.status == 403, route
+            assert "go back, reload the page and send it again" in page.text
     assert await world.everything_of_acmes() == before
-    assert (await acting.get("/console/teams")).status == 200, "the session goes on"
+    assert (await operator.get("/console/teams")).status == 200, "the session goes on"
 
 
-@every_change
-async def test_a_change_is_never_made_by_following_a_link(world: World, route: str, row: Row) -> None:
+async def test_a_change_is_never_made_by_following_a_link(world: World, operator: ConsoleClient) -> None:
     before = await world.everything_of_acmes()
-    acting = await signed_in(world.api, str(world.api.operator.key))
-    page = await acting.get(row.path(route, world.ids))
-    assert page.status == 405 or f"GET {route.partition(' ')[2]}" in TABLE
+    for route, row in POSTS.items():
+        page = await operator.get(row.path(route, world.ids))
+        assert page.status == 405 or f"GET {route.partition(' ')[2]}" in TABLE, route
     assert await world.everything_of_acmes() == before
