@@ -7,6 +7,7 @@ from daemon.log_events import FIELDS, LOG_EVENTS
 from daemon.model import DeliveryStatus
 from tests.contract.command_line import help_of_every_command
 from tests.docs.readme import readme
+from tests.docs.sources import ROOT
 from tests.support.api_client import ApiHouse
 
 WORDS = ("team", "webhook", "event", "delivery", "attempt", "operator")
@@ -17,23 +18,30 @@ NOT_OURS = re.compile(
 )
 
 
+def console() -> str:
+    """Return all that the console's pages say by themselves."""
+    templates = (ROOT / "api/console/templates").glob("*.html")
+    return " ".join(re.sub(r"{%.*?%}|{{.*?}}|<.*?>", " ", each.read_text("utf-8")) for each in templates)
+
+
 async def document_of(api: ApiHouse) -> str:
     return (await api.operator.get("/openapi.json")).body.decode()
 
 
-async def test_the_contracts_words_are_those_of_api_log_and_docs(api: ApiHouse) -> None:
+async def test_the_contracts_words_are_those_of_api_log_console_and_docs(api: ApiHouse) -> None:
     document = await document_of(api)
     logged = " ".join([*LOG_EVENTS, *FIELDS.values()])
     for word in WORDS:
         stem = word.removesuffix("y")
         assert stem in document
         assert stem in readme()
+        assert stem in console()
         assert word == "operator" or stem in logged
 
 
 async def test_no_other_words_are_used_for_the_same_things(api: ApiHouse) -> None:
     page = " ".join([*LOG_EVENTS, *FIELDS, *FIELDS.values(), *(event.meaning for event in LOG_EVENTS.values())])
-    for text in (await document_of(api), page, readme(), help_of_every_command()):
+    for text in (await document_of(api), page, readme(), help_of_every_command(), console()):
         assert NOT_OURS.findall(text) == []
 
 
