@@ -5,8 +5,7 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
-# One more than a small machine has cores: some tests wait for real time to pass.
-WORKERS ?= 3
+WORKERS ?= 2
 ARGS ?=
 
 help: ## List the commands

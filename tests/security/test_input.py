@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -40,12 +40,12 @@ class Listening:
 
 @asynccontextmanager
 async def listening(
-    state_dir: Path, *, body_timeout_s: float = 15, max_connections: int = 100
+    state_dir: Path, *, body_timeout_s: float = 15, max_connections: int = 100, patience: Patience = SHORT
 ) -> AsyncIterator[Listening]:
     async with running_api(state_dir) as api:
         app = create_app(api.handles)
         app.config["BODY_TIMEOUT"] = body_timeout_s
-        async with serving(app, patience=SHORT, max_connections=max_connections) as served:
+        async with serving(app, patience=patience, max_connections=max_connections) as served:
             yield Listening(api, served)
 
 
@@ -179,7 +179,11 @@ async def test_slow_clients_hold_their_connections_only_for_a_while(tmp_path: Pa
     "A hundred at once are told to come back, the others closed: no descriptor is held for them",
 )
 async def test_a_flood_of_connections_beyond_the_limit_is_closed(tmp_path: Path) -> None:
-    async with listening(tmp_path, max_connections=1) as here, await here.served.connect() as first:
+    patience = replace(SHORT, idle_s=30)  # the first one waits while the flood comes in
+    async with (
+        listening(tmp_path, max_connections=1, patience=patience) as here,
+        await here.served.connect() as first,
+    ):
         flood = [await here.served.connect() for _ in range(150)]
         with trio.fail_after(5):
             answers = [await _answer_or_nothing(stream) for stream in flood]
