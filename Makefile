@@ -1,6 +1,6 @@
 # `make demo` and `make test` are all the set-up there is: each makes .venv first when it is missing or out of date.
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench screenshots audit check format lock clean
+.PHONY: help demo install uninstall test soak bench screenshots audit check format lock clean
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -23,6 +23,12 @@ help: ## List the commands
 
 demo: .venv/.installed ## Run a daemon with three local receivers and watch it work
 	@$(BIN)/kakiyo-webhooks demo
+
+install: ## Install it as a systemd service, or upgrade it (as root)
+	@PYTHON=$(if $(filter command% environment%,$(origin PYTHON)),$(PYTHON)) systemd/install
+
+uninstall: ## Remove the service; configuration, keys and state stay (as root)
+	@systemd/install uninstall
 
 test: .venv/.installed ## Run every test
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
@@ -52,6 +58,8 @@ format: .venv/.installed ## Format the code
 lock: ## Lock the requirements anew, with hashes (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --upgrade --output-file requirements.txt
+	uv pip compile pyproject.toml --group build --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --constraints requirements.txt --output-file systemd/requirements.txt
 
 clean: ## Remove what these commands made
 	rm -rf .venv .audit build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -18,12 +18,14 @@ class Patience:
     """How long a client is waited for, in seconds.
 
     `idle_s`: until a whole request head is there. `send_s`: for each piece of a response. `linger_s`: for what it
-    still sends after we have answered, so that it gets to read the answer.
+    still sends after we have answered, so that it gets to read the answer. `last_s`: for a request on an idle
+    connection when the server stops, which may be on its way: closing on it would refuse it.
     """
 
     idle_s: float = 30
     send_s: float = 15
     linger_s: float = 1
+    last_s: float = 0.05
 
     @property
     def message_s(self) -> float:
@@ -64,10 +66,10 @@ class Connection:
                 self._wait_until(-inf if self._stopping else trio.current_time() + self._patience.idle_s)
 
     def stop(self) -> None:
-        """Close as soon as no request is being answered: at once, if it is idle."""
+        """Close as soon as no request is being answered, or none has come in a last moment."""
         self._stopping = True
         if not self._requests:
-            self._wait_until(-inf)
+            self._wait_until(trio.current_time() + self._patience.last_s)
 
     def abort(self) -> None:
         """Close at once; whoever reads or sends gets trio.ClosedResourceError."""

@@ -59,6 +59,13 @@ class _Http1Protocol(H11Protocol):
         super().__init__(app, config, *arguments)
         self.connection = _StrictParser(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
 
+    async def _send_h11_event(self, event: Any) -> None:
+        if isinstance(event, h11.Response) and self.context.terminated.is_set():
+            # The client must not send its next request here (RFC 9112, 9.6).
+            headers = [*event.headers.raw_items(), (b"connection", b"close")]
+            event = h11.Response(status_code=event.status_code, headers=headers)
+        await super()._send_h11_event(event)
+
     async def _send_error_response(self, status_code: int) -> None:
         refusal = ApiError(*_HINTS.get(status_code, _MALFORMED))
         body = orjson.dumps(problem_of(refusal))

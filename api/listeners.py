@@ -4,6 +4,9 @@ import errno
 import os
 import socket
 import stat
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 import trio
 
@@ -14,15 +17,27 @@ Listeners = list[trio.SocketListener]
 _BACKLOG = 1024
 _SOCKET_MODE = 0o660
 _ANSWERS_WITHIN_S = 2
+_FIRST_PASSED = 3  # SD_LISTEN_FDS_START
 
 
-async def open_listeners(bind: str) -> Listeners:
-    """Return listeners for "host:port", "unix:/path" or "fd://number"; the descriptor stays open, a copy is used.
+def passed_descriptors(environment: Mapping[str, str] = os.environ, pid: int | None = None) -> Sequence[int]:
+    """Return the descriptors that systemd passed to this process, after sd_listen_fds(3): none without socket unit."""
+    of_pid, count = environment.get("LISTEN_PID", ""), environment.get("LISTEN_FDS", "")
+    if of_pid != str(os.getpid() if pid is None else pid) or not count.isdecimal():
+        return ()
+    return range(_FIRST_PASSED, _FIRST_PASSED + int(count))
 
+
+async def open_listeners(bind: str, passed: Sequence[int] = ()) -> Listeners:
+    """Return listeners for "host:port", "unix:/path" or "fd://number"; a descriptor stays open, a copy is used.
+
+    If sockets were passed by systemd, it listens on these, all of them, one of which has to be at `bind`.
     A socket file that is left over is replaced. Raises ConfigError, in one sentence, if the address cannot be had.
     """
     if bind.startswith("fd://"):
         return [_adopt(int(bind.removeprefix("fd://")))]
+    if passed:
+        return await _adopt_all(passed, bind)
     try:
         if bind.startswith("unix:"):
             return [await _listen_on_path(trio.Path(bind.removeprefix("unix:")))]
@@ -30,6 +45,38 @@ async def open_listeners(bind: str) -> Listeners:
         return list(await trio.open_tcp_listeners(int(port), host=host.strip("[]"), backlog=_BACKLOG))
     except OSError as error:
         raise ConfigError(_explain(bind, error)) from None
+
+
+async def _adopt_all(passed: Sequence[int], bind: str) -> Listeners:
+    listeners = [_adopt(descriptor) for descriptor in passed]
+    addresses = [listener.socket.getsockname() for listener in listeners]
+    # Else nobody would find it where the settings say: the commands, the proxy, the people.
+    if not await _is_among(bind, addresses):
+        for listener in listeners:
+            listener.socket.close()
+        shown = ", ".join(map(_shown, addresses))
+        raise ConfigError(
+            f"api.bind: {bind} is not where systemd's socket unit listens ({shown}): "
+            "write the same address into both, or disable the socket unit"
+        )
+    return listeners
+
+
+async def _is_among(bind: str, addresses: Sequence[Any]) -> bool:
+    if bind.startswith("unix:"):
+        return bind.removeprefix("unix:") in addresses
+    host, _, port = bind.rpartition(":")
+    with suppress(OSError):
+        meant = await trio.socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        return any(address[:2] == passed[:2] for *_, address in meant for passed in addresses)
+    return False
+
+
+def _shown(address: Any) -> str:
+    if isinstance(address, str):
+        return f"unix:{address}"
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _adopt(descriptor: int) -> trio.SocketListener:

@@ -19,8 +19,7 @@ from structlog.typing import FilteringBoundLogger
 from api.connection import DEFAULT_PATIENCE, Connection, Patience
 from api.errors import ApiError, Code
 from api.http1 import Http1Server
-from api.listeners import Listeners as Listeners
-from api.listeners import open_listeners as open_listeners
+from api.listeners import Listeners
 from api.problems import MEDIA_TYPE, RETRY_AFTER_S, problem_of
 from api.safety import SAFETY_HEADERS
 
@@ -46,7 +45,7 @@ async def serve_api(
 
     At most `max_connections` are open at once, over all listeners; the rest are answered 503 or, in a flood, closed.
     There is no limit for one peer's address: behind a proxy, and on loopback, everybody has the same one.
-    Then it accepts no more, closes what is idle, lets requests in flight finish for `grace_s` seconds, and returns
+    Then it accepts no more, closes what stays idle, lets requests in flight finish for `grace_s` seconds, and returns
     when the last connection is closed. Raises only what the listeners raise.
     """
     server = _Server(app, max_connections, log, patience)
@@ -96,7 +95,7 @@ class _Server:
             self._closed_one.set()
 
     async def drain(self) -> None:
-        """Close what is idle, and wait for the rest to close."""
+        """Close what stays idle, and wait for the rest to close."""
         await self._context.terminated.set()
         for connection in tuple(self._live):
             connection.stop()

@@ -15,6 +15,7 @@ from api.route import Call
 from api.wire import Input, InputTime, format_time
 from daemon.metrics import Refusal
 from daemon.submission import Idempotency, NewEvent, Submission
+from daemon.trace import parse_traceparent
 
 KIB = 1024
 MAX_EVENT_BYTES = 256 * KIB
@@ -43,6 +44,10 @@ class SubmissionHeaders(BaseModel):
         max_length=_LONGEST_IDEMPOTENCY_KEY,
         pattern=r"^[!-~]([ -~]*[!-~])?$",
         description="The same key with the same request gets the first answer for 24 h, and delivers nothing again.",
+    )
+    traceparent: str | None = Field(
+        None,
+        description="W3C Trace Context: is logged with each step and sent on with each delivery. Ignored if malformed.",
     )
 
 
@@ -102,7 +107,8 @@ def _read_event(call: Call, value: Any, path: str, now: int) -> NewEvent:
     body = serialise(submitted.event, team_id, timestamp, submitted.data)
     if len(body) > MAX_EVENT_BYTES:
         raise too_large(f"an event has at most {MAX_EVENT_BYTES // KIB} KiB", path)
-    return NewEvent(team_id, submitted.event, timestamp, body)
+    traceparent = parse_traceparent(call.request.headers.get("traceparent"))
+    return NewEvent(team_id, submitted.event, timestamp, body, traceparent=traceparent)
 
 
 def _team_of(call: Call, given: str | None, path: str) -> str:

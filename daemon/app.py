@@ -11,7 +11,8 @@ from prometheus_client import disable_created_metrics
 from structlog.typing import FilteringBoundLogger
 
 from api.app import create_app
-from api.serve import Listeners, open_listeners, serve_api
+from api.listeners import Listeners, open_listeners, passed_descriptors
+from api.serve import serve_api
 from daemon import __version__
 from daemon.assembly import Daemon, Seams, assemble, handles_of, real_seams
 from daemon.config import ConfigError, Settings
@@ -19,9 +20,11 @@ from daemon.encryption_keys import KeyFile
 from daemon.lifeline import Lifeline, feed_watchdog, open_lifeline
 from daemon.log import make_logger
 from daemon.metrics import make_metrics
+from daemon.repetitions import Repetitions, tell_repetitions
 from daemon.running import run_daemon
 from daemon.sealed_database import open_sealed_database
 from daemon.state_dir import OPERATOR_KEY, operator_key, use_state_dir
+from daemon.store.commands import ReadBalance
 from daemon.store.database import DatabaseRefused
 from daemon.supervisor import innermost
 
@@ -32,21 +35,22 @@ def serve(settings: Settings) -> int:
     """Run the daemon until SIGTERM or SIGINT. Returns 0 after a clean stop, 1 when it cannot go on, 2 for a setting
     or a state directory that it cannot work with (said in one sentence on stderr).
     """
-    log = make_logger(settings.log)
+    repetitions = Repetitions()
+    log = make_logger(settings.log, repetitions=repetitions)
     try:
         with use_state_dir(settings.state_dir):
             _raise_descriptor_limit()
             disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives it no types
-            return _run_until_stopped(settings, log)
+            return _run_until_stopped(settings, log, repetitions)
     except ConfigError as refusal:
         return _refuse(refusal)
 
 
-def _run_until_stopped(settings: Settings, log: FilteringBoundLogger) -> int:
+def _run_until_stopped(settings: Settings, log: FilteringBoundLogger, repetitions: Repetitions) -> int:
     failure: BaseExceptionGroup[Exception] | None = None
     try:
         try:
-            trio.run(_main, settings, log)
+            trio.run(_main, settings, log, repetitions)
         except (ConfigError, DatabaseRefused) as refusal:
             return _refuse(refusal)
     except* Exception as group:
@@ -62,19 +66,22 @@ def _refuse(refusal: Exception) -> int:
     return EXIT_REFUSED
 
 
-async def _main(settings: Settings, log: FilteringBoundLogger) -> None:
+async def _main(settings: Settings, log: FilteringBoundLogger, repetitions: Repetitions) -> None:
     started = trio.current_time()
     key, is_new = operator_key(settings.state_dir)
     seams = _seams(settings)
     sealed = await trio.to_thread.run_sync(open_sealed_database, settings)
     try:
         daemon = await assemble(settings, sealed.database, sealed.vault, key, seams, make_metrics(), log)
-        listeners = await open_listeners(settings.api.bind)
+        listeners = await open_listeners(settings.api.bind, passed_descriptors())
         # What is loaded by now stays: without this each full collection looks through it, for a tenth of a second.
         gc.freeze()
         gc.enable()
         _tell_start(settings, is_new, sealed.key_file, log)
-        await _run(settings, daemon, listeners, started)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(tell_repetitions, repetitions, log)
+            await _run(settings, daemon, listeners, started)
+            nursery.cancel_scope.cancel()
     finally:
         sealed.database.close()
     log.info("daemon_stopped")
@@ -98,7 +105,7 @@ async def _run(settings: Settings, daemon: Daemon, listeners: Listeners, started
     lifeline = open_lifeline()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_on_signal, stop, lifeline, grace_s, daemon.log)
-        nursery.start_soon(_announce, ready, lifeline, settings, started, daemon.log)
+        nursery.start_soon(_announce, ready, lifeline, settings, started, daemon)
         await run_daemon(daemon, api, ready, stop, grace_s)
         nursery.cancel_scope.cancel()
 
@@ -111,14 +118,12 @@ async def _stop_on_signal(stop: trio.Event, lifeline: Lifeline, grace_s: float, 
             await lifeline.stopping("Finishing the attempts in flight")
 
 
-async def _announce(
-    ready: trio.Event, lifeline: Lifeline, settings: Settings, started: float, log: FilteringBoundLogger
-) -> None:
+async def _announce(ready: trio.Event, lifeline: Lifeline, settings: Settings, started: float, daemon: Daemon) -> None:
     await ready.wait()
     duration_ms = round((trio.current_time() - started) * 1000)
-    log.info("daemon_ready", bind=settings.api.bind, durationMs=duration_ms)
+    daemon.log.info("daemon_ready", bind=settings.api.bind, durationMs=duration_ms)
     await lifeline.ready(f"Listening on {settings.api.bind}")
-    await feed_watchdog(lifeline)
+    await feed_watchdog(lifeline, partial(daemon.writer.execute, ReadBalance("")))
 
 
 def _seams(settings: Settings) -> Seams:
@@ -130,5 +135,6 @@ def _seams(settings: Settings) -> Seams:
 
 def _raise_descriptor_limit() -> None:
     """Every webhook being delivered to has a connection: take all the descriptors that we may."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

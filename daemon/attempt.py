@@ -76,6 +76,8 @@ def build_post(
     ]
     if work.test:
         headers.append(("X-Kakiyo-Test", "true"))
+    if work.traceparent is not None:
+        headers.append(("traceparent", work.traceparent))
     return make_post(webhook.url, headers, body)
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from daemon.config_sources import ConfigError as ConfigError  # raised here
 from daemon.config_sources import environment_source, explain, file_source, flags_source, merge
+from daemon.credentials import SMTP_PASSWORD, credential
 from daemon.lifecycle import Policy
 from daemon.mail.addresses import parse_sender
 
@@ -124,7 +125,7 @@ class SmtpSettings(_Section):
 
     @model_validator(mode="after")
     def _login_is_whole(self) -> Self:
-        if bool(self.username) != bool(self.password_file):
+        if bool(self.username) != bool(self.password_file or (self.username and credential(SMTP_PASSWORD))):
             raise ValueError("expected username and password_file together, or neither")
         return self
 

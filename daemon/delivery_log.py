@@ -11,6 +11,7 @@ from daemon.metrics import Metrics
 from daemon.model import Attempt, CancelReason, DeliveryStatus, DisabledReason, OutcomeKind, Webhook, Work
 from daemon.news import News
 from daemon.store.commands import Cancelled, Recorded
+from daemon.trace import trace_id_of
 
 _LINES_AT_ONCE = 100
 
@@ -101,4 +102,5 @@ class DeliveryLog:
             "durationMs": attempt.outcome.duration_ms,
             "error": attempt.outcome.error,
             "test": work.test,
+            "traceId": trace_id_of(work.traceparent),
         }

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.config import ConfigError, Settings
+from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
+from daemon.credentials import credential
 from daemon.private_file import write_private_file
 from daemon.vault import KEY_BYTES, generate_key
 
 ENCRYPTION_KEY = "encryption.key"
-CREDENTIAL = "encryption-key"
-_CREDENTIALS = "CREDENTIALS_DIRECTORY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +53,8 @@ def find_keys(settings: Settings, environment: Mapping[str, str] = os.environ) -
 
 def given_keys(settings: Settings, environment: Mapping[str, str] = os.environ) -> KeyFile | None:
     """Return the keys, None if there is no key yet. Raises ConfigError as `find_keys` does."""
-    credential = Path(environment.get(_CREDENTIALS, "/nonexistent")) / CREDENTIAL
-    if credential.exists():
-        return KeyFile(credential, _parse(credential, _read(credential)), is_credential=True)
+    if (handed := credential(CREDENTIAL, environment)) is not None:
+        return KeyFile(handed, _parse(handed, _read(handed)), is_credential=True)
     path = settings.secrets.key_file or settings.state_dir / ENCRYPTION_KEY
     if settings.secrets.key_file is None and not path.exists():
         return None

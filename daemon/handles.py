@@ -11,7 +11,7 @@ from daemon.config import Settings
 from daemon.fleet import Fleet
 from daemon.keyring import KeyRing
 from daemon.metrics import Metrics
-from daemon.model import Attempt, Delivery, Webhook
+from daemon.model import Attempt, Delivery, Event, Webhook
 from daemon.news import News
 from daemon.registry import Registry
 from daemon.router import Router
@@ -40,5 +40,5 @@ class Handles:
     fleet: Fleet
     news: News
     session_key: bytes = field(repr=False)
-    sent_request: Callable[[Webhook, Delivery, bytes, Attempt], SentRequest]
+    sent_request: Callable[[Webhook, Delivery, Event, Attempt], SentRequest]
     started_at: float

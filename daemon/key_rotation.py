@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from daemon.config import ConfigError, Settings
-from daemon.encryption_keys import CREDENTIAL, KeyFile, given_keys, read_keys, write_keys
+from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
+from daemon.encryption_keys import KeyFile, given_keys, read_keys, write_keys
 from daemon.sealed_database import open_with_keys
 from daemon.state_dir import DATABASE, use_state_dir
 from daemon.store.database import DatabaseRefused

@@ -5,11 +5,13 @@ The unit sets Type=notify and WatchdogSec=.
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 import trio
+
+from daemon.errors import StoreUnavailable
 
 # Systemd's queue drains within milliseconds; a READY that got lost would leave the unit starting for ever.
 _SEND_DEADLINE_S = 2
@@ -38,7 +40,7 @@ class Lifeline:
         await self._send(*_status(text))
 
     async def beat(self) -> None:
-        """Say WATCHDOG=1: the event loop turns."""
+        """Say WATCHDOG=1: the event loop turns, and the store answers."""
         await self._send("WATCHDOG=1")
 
     async def _send(self, *lines: str) -> None:
@@ -93,13 +95,17 @@ def _status(text: str) -> tuple[str, ...]:
     return (f"STATUS={one_line}",) if one_line else ()
 
 
-async def feed_watchdog(lifeline: Lifeline) -> None:
+async def feed_watchdog(lifeline: Lifeline, ask_store: Callable[[], Awaitable[object]]) -> None:
     """Send a sign of life every half of the watchdog's time until cancelled; returns at once if nobody watches.
 
-    It runs as a task of the event loop that does the work: a loop that hangs stops it, and systemd restarts the daemon.
+    It runs as a task of the event loop that does the work, and asks the store first: if either hangs, no sign is sent,
+    and systemd restarts the daemon. A store that answers with StoreUnavailable (a full disk, say) does not hang, and a
+    restart would mend nothing.
     """
     if lifeline.watchdog_s is None:
         return
     while True:
+        with suppress(StoreUnavailable):
+            await ask_store()
         await lifeline.beat()
         await trio.sleep(lifeline.watchdog_s / 2)

@@ -17,7 +17,9 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 
 from daemon.clock import NowMs, wall_clock_ms
 from daemon.config import LogSettings
+from daemon.journal import JournalLogger, journal_entry, stderr_is_the_journal
 from daemon.log_events import LOG_EVENTS
+from daemon.repetitions import Repetitions
 
 
 class UndocumentedLogEventError(Exception):
@@ -30,23 +32,33 @@ def make_logger(
     *,
     now_ms: NowMs = wall_clock_ms,
     strict: bool = False,
+    repetitions: Repetitions | None = None,
 ) -> FilteringBoundLogger:
     """Return the daemon's logger, writing to `file` (default: stderr, as bytes).
 
-    With format `json`, and with `auto` unless `file` is a terminal, each line is one JSON object: `timestamp` (RFC 3339
-    UTC, milliseconds, `Z`), `level`, `event`, then the fields in the order given. `console` is for people, in colour
-    on a terminal unless NO_COLOR is set. `exc_info` becomes the field `traceback`. Logging never raises when
-    the file cannot be written: such a line is lost. A `strict` logger (for tests) raises UndocumentedLogEventError
-    on an event, level or field that `log_events` does not list.
+    With format `json`, and with `auto` unless `file` is a terminal, each line is one JSON object: `timestamp` (RFC
+    3339 UTC, milliseconds, `Z`), `level`, `event`, then the fields in the order given. `console` is for people, in
+    colour on a terminal unless NO_COLOR is set. `exc_info` becomes the field `traceback`. Logging never raises when
+    the file cannot be written: such a line is lost. Where stderr is systemd's journal, lines that would be JSON go to
+    it as entries with fields and priorities (`journal`). `repetitions` drops warnings that are repeated. A `strict`
+    logger (for tests) raises UndocumentedLogEventError on an event, level or field that `log_events` does not list.
     """
     target = sys.stderr.buffer if file is None else file
     as_json = settings.format == "json" or (settings.format == "auto" and not target.isatty())
+    to_journal = as_json and file is None and stderr_is_the_journal()
     processors: list[Processor] = [_TimestampLevelEvent(now_ms), _render_traceback]
+    if repetitions is not None:
+        processors.insert(0, repetitions)
     if strict:
         processors.append(_refuse_undocumented)
-    processors.extend([_to_json] if as_json else _console(in_colour=target.isatty() and "NO_COLOR" not in os.environ))
+    if to_journal:
+        processors.append(_to_journal)
+    else:
+        in_colour = target.isatty() and "NO_COLOR" not in os.environ
+        processors.extend([_to_json] if as_json else _console(in_colour))
+    lines = structlog.BytesLogger(cast(BinaryIO, _Lossy(target)))
     lazy = structlog.wrap_logger(
-        structlog.BytesLogger(cast(BinaryIO, _Lossy(target))),
+        JournalLogger(lambda count: lazy.warning("lines_lost", count=count)) if to_journal else lines,
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(settings.level),
         context_class=dict,
@@ -113,6 +125,10 @@ def _to_json(logger: WrappedLogger, method: str, fields: EventDict) -> bytes:
         return orjson.dumps(fields, default=repr)
     except TypeError:  # lone surrogates and integers over 64 bits, which only the slow encoder takes
         return json.dumps(fields, default=repr).encode()
+
+
+def _to_journal(logger: WrappedLogger, method: str, fields: EventDict) -> bytes:
+    return journal_entry(fields, _to_json(logger, method, fields))
 
 
 def _console(in_colour: bool) -> list[Processor]:

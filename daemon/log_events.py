@@ -33,16 +33,16 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "code": "The stable code of the problem document",
         "consecutiveFailures": "The webhook's failure counter",
         "count": "How many",
-        "deliveries": "How many deliveries were made",
         "deliveryId": "Id of the delivery",
+        "deliveryIds": "Ids of the deliveries that were made, at most 100",
         "durationMs": "How long it took, in milliseconds",
         "error": "One sentence: what went wrong",
         "eventId": "Id of the event",
         "eventType": "Type of the event",
-        "events": "How many events",
         "keyId": "Id of the API key",
         "mailId": "Id of the mail",
         "method": "HTTP method",
+        "name": "Name of a line of the log",
         "outcome": "What happened on the wire: `delivered`, `http_error`, `timeout`, …",
         "path": "Path of the route, such as `/v1/webhooks/{webhook_id}`; of a key file, where it is",
         "reason": "Why",
@@ -55,6 +55,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "status": "HTTP status of the answer",
         "teamId": "Id of the team",
         "test": "Whether it is a test delivery",
+        "traceId": "Id of the trace that the submission belongs to (W3C Trace Context)",
         "traceback": "Python traceback, without values of variables",
         "version": "Version of the daemon",
         "webhookId": "Id of the webhook",
@@ -66,13 +67,12 @@ def _table(level: Level, *rows: tuple[str, str, str]) -> tuple[LogEvent, ...]:
     return tuple(LogEvent(name, level, tuple(fields.split()), meaning) for name, fields, meaning in rows)
 
 
-_DELIVERY = "eventId eventType deliveryId webhookId teamId attempt outcome status durationMs error test"
+_DELIVERY = "eventId eventType deliveryId webhookId teamId attempt outcome status durationMs error test traceId"
 _WEBHOOK = "webhookId teamId"
 _MAIL = "mailId webhookId teamId recipients"
 
 _DEBUG = _table(
     "debug",
-    ("events_accepted", "events deliveries", "A submission is committed: one line for all its events"),
     ("console_sign_in_refused", "", "Somebody tried to sign in to the console with a key that is not valid"),
     ("request_refused", "method path status code", "A request was refused through the caller's fault"),
 )
@@ -84,6 +84,7 @@ _INFO = _table(
     ("daemon_ready", "bind durationMs", "Requests are taken from now on"),
     ("daemon_stopping", "signal seconds", "The stop began: attempts in flight have this long"),
     ("daemon_stopped", "", "Everything is written and the process ends"),
+    ("event_accepted", "eventId eventType teamId deliveryIds test traceId", "An event and its deliveries are on disk"),
     ("store_recovered", "durationMs", "The database works again"),
     ("attempt_ended", f"{_DELIVERY} retryInMs", "An attempt ended, and another one will follow"),
     ("delivery_succeeded", _DELIVERY, "The delivery is over: its last attempt, told here, reached the receiver"),
@@ -120,6 +121,8 @@ _WARNING = _table(
         "This delivery and those behind it wait until credits are granted",
     ),
     ("webhook_disabled", f"{_WEBHOOK} reason consecutiveFailures cancelled", "A webhook gets no deliveries any more"),
+    ("lines_repeated", "name count", "So many more such lines, all the same, were left out within the last minute"),
+    ("lines_lost", "count", "So many lines before this one are lost: the journal did not take them"),
     ("mail_deferred", f"{_MAIL} attempt retryInMs error", "A mail could not be sent to all and is tried again"),
 )
 _ERROR = _table(

@@ -99,7 +99,10 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened. `body` is the payload, serialised once: these very bytes are sent and signed."""
+    """One thing that happened. `body` is the payload, serialised once: these very bytes are sent and signed.
+
+    `traceparent` is the submission's place in a trace (`daemon.trace`).
+    """
 
     id: str
     team_id: str
@@ -108,6 +111,7 @@ class Event:
     body: bytes
     accepted_at: int
     test: bool = False
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,7 @@ class Work:
     attempts_made: int = 0
     next_attempt_at: int | None = None
     test: bool = False
+    traceparent: str | None = None
 
 
 def id_maker(now_ms: Callable[[], int], entropy: Callable[[int], bytes] = os.urandom) -> Callable[[str], str]:

@@ -22,10 +22,13 @@ from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.submission import MatchedEvent, NewEvent, Receipt, Submission
 from daemon.subscriptions import SubscriptionIndex
+from daemon.trace import trace_id_of
 
 # Enough to fill a transaction well; what waits behind it gets the next one.
 _EVENTS_PER_COMMIT = 2_000
 _WEBHOOKS_PER_PAGE = 1_000
+_DELIVERIES_PER_LINE = 100
+_LINES_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,8 @@ class Router:
             if isinstance(answer, Accepted):
                 self._hint(answer)
                 self._tell_news(command)
+                if not answer.replayed:
+                    await self._log(command)
             elif isinstance(answer, StoreUnavailable):
                 self._rouse(command)
 
@@ -201,7 +206,21 @@ class Router:
         metrics.events_accepted.inc(len(accepted.receipts))
         metrics.accepted_pace.count(len(accepted.receipts))
         metrics.deliveries[DeliveryStatus.PENDING].inc(len(accepted.work))
-        self._parts.log.debug("events_accepted", events=len(accepted.receipts), deliveries=len(accepted.work))
+
+    async def _log(self, command: AcceptEvents) -> None:
+        for place, matched in enumerate(command.events):
+            event = matched.event
+            self._parts.log.info(
+                "event_accepted",
+                eventId=event.id,
+                eventType=event.type,
+                teamId=event.team_id,
+                deliveryIds=[delivery_id for delivery_id, _ in matched.deliveries[:_DELIVERIES_PER_LINE]],
+                test=event.test,
+                traceId=trace_id_of(event.traceparent),
+            )
+            if place % _LINES_AT_ONCE == _LINES_AT_ONCE - 1:
+                await trio.lowlevel.checkpoint()
 
     def _count_refusal(self, error: Exception) -> None:
         conflict = isinstance(error, IdempotencyConflict)
@@ -215,7 +234,9 @@ class Router:
 
     def _match_event(self, event: NewEvent, now: int) -> MatchedEvent:
         new_id = self._parts.new_id
-        accepted = Event(new_id("evt"), event.team_id, event.type, event.timestamp, event.body, now, event.test)
+        accepted = Event(
+            new_id("evt"), event.team_id, event.type, event.timestamp, event.body, now, event.test, event.traceparent
+        )
         webhook_ids = self._parts.index.match(event.team_id, event.type)
         if event.only_webhook_id is not None:
             webhook_ids = [webhook_id for webhook_id in webhook_ids if webhook_id == event.only_webhook_id]

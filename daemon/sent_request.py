@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from daemon.attempt import build_post
 from daemon.egress.post import request_start
-from daemon.model import Attempt, Delivery, Webhook, Work
+from daemon.model import Attempt, Delivery, Event, Webhook, Work
 from daemon.signing import Secrets
 from daemon.vault import Vault, VaultError
 
@@ -21,9 +21,17 @@ class SentRequest:
     is_certain: bool
 
 
-def sent_request(webhook: Webhook, delivery: Delivery, body: bytes, attempt: Attempt, vault: Vault) -> SentRequest:
-    """Return what this attempt of a delivery of `body` sent (SPEC "Payload and headers of a delivery")."""
-    work = Work(delivery.seq, delivery.id, delivery.event_id, delivery.event_type, body, test=delivery.test)
+def sent_request(webhook: Webhook, delivery: Delivery, event: Event, attempt: Attempt, vault: Vault) -> SentRequest:
+    """Return what this attempt of a delivery of `event` sent (SPEC "Payload and headers of a delivery")."""
+    work = Work(
+        delivery.seq,
+        delivery.id,
+        event.id,
+        event.type,
+        event.body,
+        test=delivery.test,
+        traceparent=event.traceparent,
+    )
     secrets = _secrets_at(webhook, attempt.started_at, vault)
     post = build_post(webhook, work, attempt.number, attempt.started_at // 1000, secrets or Secrets())
     line, *fields = (request_start(post.url) + post.fields).decode("latin-1").split("\r\n")

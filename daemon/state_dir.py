@@ -2,11 +2,13 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from daemon.config import ConfigError
+from daemon.credentials import OPERATOR_KEY as CREDENTIAL
+from daemon.credentials import credential
 from daemon.keyring import generate_key
 from daemon.private_file import write_private_file
 
@@ -43,12 +45,13 @@ def _take(lock: int, path: Path) -> None:
         ) from None
 
 
-def operator_key(state_dir: Path) -> tuple[str, bool]:
+def operator_key(state_dir: Path, environment: Mapping[str, str] = os.environ) -> tuple[str, bool]:
     """Return the operator key, and whether it was made just now (SPEC "Command line").
 
-    Raises ConfigError when the file is there but cannot be read, or is empty.
+    It is systemd's credential `operator-key`, else the file in the state directory. Raises ConfigError when what is
+    there cannot be read, or is empty.
     """
-    path = state_dir / OPERATOR_KEY
+    path = credential(CREDENTIAL, environment) or state_dir / OPERATOR_KEY
     try:
         key = path.read_text("ascii").strip()
     except FileNotFoundError:

@@ -18,6 +18,7 @@ class NewEvent:
     body: bytes
     test: bool = False
     only_webhook_id: str | None = None
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

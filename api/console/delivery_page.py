@@ -13,7 +13,7 @@ from api.console.timeline import timeline
 from api.console.visit import PAGE_HEADERS, Visit, see_other
 from api.deliveries import resend_delivery, show_deliveries
 from api.dispatch import Streamed
-from daemon.model import Attempt, Delivery, Webhook
+from daemon.model import Attempt, Delivery, Event, Webhook
 from daemon.sent_request import SentRequest
 from daemon.store import daemon_queries, queries
 
@@ -74,22 +74,23 @@ async def _whole(visit: Visit, delivery_id: str) -> dict[str, Any]:
     reader, delivery = visit.handles.reader, await find(visit, delivery_id)
     attempts = await reader.fetch(queries.get_attempts, delivery_id)
     webhook = await reader.fetch(daemon_queries.webhook_or_deleted, delivery.webhook_id)
-    body = await reader.fetch(daemon_queries.event_body, delivery.event_id)
+    event = await reader.fetch(queries.get_event, delivery.event_id)
+    assert event is not None, "a delivery outlives its event in no case"
     [shown] = await show_deliveries(visit.call, [delivery])
     return {
         "delivery": delivery,
         "webhook": webhook,
         "waiting_for_credits": shown.waiting_for_credits,
         "timeline": timeline(delivery, attempts),
-        "attempts": _show_attempts(visit, webhook, delivery, body, attempts),
+        "attempts": _show_attempts(visit, webhook, delivery, event, attempts),
         "most_attempts": len(visit.handles.settings.delivery.retry_delays_s) + 1,
-        "body": excerpt(readable_json(body), _BODY_ROOM),
-        "body_size": len(body),
+        "body": excerpt(readable_json(event.body), _BODY_ROOM),
+        "body_size": len(event.body),
     }
 
 
 def _show_attempts(
-    visit: Visit, webhook: Webhook | None, delivery: Delivery, body: bytes, attempts: Sequence[Attempt]
+    visit: Visit, webhook: Webhook | None, delivery: Delivery, event: Event, attempts: Sequence[Attempt]
 ) -> list[ShownAttempt]:
     """Return the attempts, newest first, each with its share of the page's room."""
     share = _ATTEMPTS_ROOM // max(1, len(attempts))
@@ -98,6 +99,6 @@ def _show_attempts(
     for attempt in reversed(attempts):
         lines = "\n".join(f"{name}: {value}" for name, value in attempt.outcome.headers)
         text = attempt.outcome.body.decode(errors="replace")
-        request = None if webhook is None else visit.handles.sent_request(webhook, delivery, body, attempt)
+        request = None if webhook is None else visit.handles.sent_request(webhook, delivery, event, attempt)
         shown.append(ShownAttempt(attempt, request, excerpt(lines, headers_room), excerpt(text, response_room)))
     return shown

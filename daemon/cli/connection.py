@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.cli.exits import CommandError, ExitCode
+from daemon.credentials import OPERATOR_KEY, credential
 
 KEY_VARIABLE = "KAKIYO_WEBHOOKS_API_KEY"
 _REACHABLE_AS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "::": "[::1]"}  # noqa: S104 - compared with, not bound to
@@ -38,7 +39,7 @@ def find_connection(
 
         settings = read_settings(config, state_dir)
         api_url = api_url or _bound_address(settings.api.bind)
-        key = key or _key_from(settings.state_dir / "operator.key")
+        key = key or _key_from(credential(OPERATOR_KEY, environment) or settings.state_dir / "operator.key")
     base_url, socket_path = _parse_address(api_url)
     return Connection(base_url, socket_path, _checked(key))
 
@@ -77,7 +78,8 @@ def _key_from(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a key"
         raise CommandError(
-            f"The key at {file} cannot be read ({reason}): run this as the daemon's user, or set {KEY_VARIABLE}.",
+            f"The key at {file} cannot be read ({reason}): run this as root or as the daemon's user, "
+            f"or set {KEY_VARIABLE}.",
             ExitCode.USAGE,
         ) from None
 

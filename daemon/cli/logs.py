@@ -49,7 +49,7 @@ def logs(
     from daemon.log_events import LOG_EVENTS
 
     if name is not None and name not in LOG_EVENTS:
-        raise typer.BadParameter(f"{name} is no name of a line: docs/log-events.md lists them")
+        raise typer.BadParameter(f"{name} is no name of a line: docs/logs.md lists them")
     moment = parse_moment(since) if since else None
     ids = {"webhookId": webhook_id, "teamId": team_id, "deliveryId": delivery_id, "eventId": event_id, "event": name}
     chosen = LogFilter({field: value for field, value in ids.items() if value is not None}, level, moment)

@@ -4,10 +4,12 @@ import os
 import smtplib
 import socket
 import ssl
+from pathlib import Path
 
 import trio
 
 from daemon.config import SmtpSettings
+from daemon.credentials import SMTP_PASSWORD, credential
 from daemon.mail.addresses import one_line
 
 _SOCKET_TIMEOUT_S = 30
@@ -87,7 +89,8 @@ def _tls(settings: SmtpSettings) -> ssl.SSLContext:
 
 
 def _password(settings: SmtpSettings) -> str:
-    return settings.password_file.read_text("utf-8").rstrip("\r\n") if settings.password_file else ""
+    file = settings.password_file or credential(SMTP_PASSWORD)
+    return file.read_text("utf-8").rstrip("\r\n") if file else ""
 
 
 def explain(settings: SmtpSettings, error: Exception) -> str:
@@ -117,7 +120,7 @@ def _other_reason(settings: SmtpSettings, error: Exception) -> str:
     match error:
         case smtplib.SMTPException():
             return one_line(str(error), 200)
-        case OSError(filename=str() | bytes()) | OSError(filename=settings.password_file) if error.filename:
+        case OSError(filename=str() | bytes() | Path()) if error.filename:
             return f"{error.filename} cannot be read ({error.strerror}): check smtp.password_file and smtp.ca_file"
         case TimeoutError():
             return "it did not answer in time: check smtp.host, smtp.port and the firewall"

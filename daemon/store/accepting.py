@@ -42,7 +42,7 @@ class _Rows:
 
 
 _INSERT_EVENTS = """
-    INSERT INTO events (seq, id, team_id, type, timestamp, body, accepted_at, test) VALUES {rows}
+    INSERT INTO events (seq, id, team_id, type, timestamp, body, accepted_at, test, traceparent) VALUES {rows}
 """
 # Of a delivery that was never attempted: what stays out is NULL.
 DELIVERY_COLUMNS = (
@@ -112,6 +112,7 @@ def _keep(matched: MatchedEvent, rows: _Rows, sequences: Sequences) -> list[tupl
             event.body,
             event.accepted_at,
             test,
+            event.traceparent,
         )
     )
     work = []
@@ -121,7 +122,8 @@ def _keep(matched: MatchedEvent, rows: _Rows, sequences: Sequences) -> list[tupl
         rows.deliveries.append(
             delivery_row(seq, delivery_id, event.id, event.type, webhook_id, event.team_id, event.accepted_at, test)
         )
-        work.append((webhook_id, Work(seq, delivery_id, event.id, event.type, body, test=event.test)))
+        made = Work(seq, delivery_id, event.id, event.type, body, test=event.test, traceparent=event.traceparent)
+        work.append((webhook_id, made))
     return work
 
 

@@ -74,8 +74,8 @@ def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequenc
     """Return a webhook's first pending deliveries, in order, at most `limit`."""
     found = fetch_rows(connection, _PENDING_WORK, {"webhook_id": webhook_id, "limit": limit})
     return [
-        Work(seq, delivery_id, event_id, event_type, body and body.encode(), attempts_made, next_attempt_at, bool(test))
-        for seq, delivery_id, event_id, event_type, body, attempts_made, next_attempt_at, test in sorted(found)
+        Work(seq, delivery_id, event_id, event_type, body and body.encode(), made, next_attempt_at, bool(test), trace)
+        for seq, delivery_id, event_id, event_type, body, made, next_attempt_at, test, trace in sorted(found)
     ]
 
 
@@ -91,6 +91,7 @@ _PENDING_WORK = in_one_row(
         deliveries.c.attempts_made,
         deliveries.c.next_attempt_at,
         deliveries.c.test,
+        events.c.traceparent,
     )
     .join_from(deliveries, events, deliveries.c.event_id == events.c.id)
     .where(deliveries.c.webhook_id == bindparam("webhook_id"), IS_PENDING)

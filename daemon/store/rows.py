@@ -92,7 +92,7 @@ def webhook_row(value: Webhook) -> dict[str, Any]:
 
 def event(row: Row[Any]) -> Event:
     """Return the Event of a row of `events`."""
-    return Event(row.id, row.team_id, row.type, row.timestamp, row.body, row.accepted_at, row.test)
+    return Event(row.id, row.team_id, row.type, row.timestamp, row.body, row.accepted_at, row.test, row.traceparent)
 
 
 def delivery(row: Row[Any]) -> Delivery:

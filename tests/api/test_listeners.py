@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from api.listeners import open_listeners
+from api.listeners import open_listeners, passed_descriptors
 from daemon.config import ConfigError
 from tests.api.scripted_app import HELLO, ScriptedApp
 from tests.support.api_server import exchange, serving
@@ -82,3 +82,33 @@ async def test_a_descriptor_that_is_no_listening_socket_is_named(tmp_path: Path)
         for descriptor in (file.fileno(), not_listening.fileno(), 4000):
             with pytest.raises(ConfigError, match=rf"fd://{descriptor} is no listening socket"):
                 await open_listeners(f"fd://{descriptor}")
+
+
+async def test_the_sockets_that_systemd_passed_are_served_all_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "api.sock"
+    with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(path))
+        unix.listen()
+        port = tcp.getsockname()[1]
+        for bind in (f"127.0.0.1:{port}", f"localhost:{port}", f"unix:{path}"):
+            listeners = await open_listeners(bind, [tcp.fileno(), unix.fileno()])
+            assert [listener.socket.getsockname() for listener in listeners] == [("127.0.0.1", port), str(path)]
+            for listener in listeners:
+                await listener.aclose()
+
+
+async def test_a_bind_address_at_which_systemd_does_not_listen_is_refused() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as passed:
+        with pytest.raises(ConfigError) as caught:
+            await open_listeners("127.0.0.1:1", [passed.fileno()])
+        assert str(caught.value) == (
+            "api.bind: 127.0.0.1:1 is not where systemd's socket unit listens "
+            f"(127.0.0.1:{passed.getsockname()[1]}): write the same address into both, or disable the socket unit"
+        )
+
+
+def test_descriptors_are_this_process_own_or_none() -> None:
+    assert list(passed_descriptors({"LISTEN_PID": "17", "LISTEN_FDS": "2"}, pid=17)) == [3, 4]
+    assert not passed_descriptors({"LISTEN_PID": "18", "LISTEN_FDS": "2"}, pid=17)
+    assert not passed_descriptors({"LISTEN_PID": "17", "LISTEN_FDS": "many"}, pid=17)
+    assert not passed_descriptors({}, pid=17)

@@ -46,7 +46,7 @@ async def test_nothing_that_a_client_sends_ends_the_process_or_holds_up_its_stop
         await stream.aclose()
 
 
-async def test_idle_connections_are_closed_at_once_by_a_stop() -> None:
+async def test_connections_that_stay_idle_are_closed_by_a_stop() -> None:
     async with (
         serving(ScriptedApp(), grace_s=60) as served,
         await served.connect() as used,
@@ -57,6 +57,23 @@ async def test_idle_connections_are_closed_at_once_by_a_stop() -> None:
         with trio.fail_after(5):
             await served.stopped.wait()
             assert await read_to_end(used) == await read_to_end(new) == b""
+
+
+async def test_a_request_that_is_on_its_way_when_the_server_stops_is_answered_and_the_connection_closed() -> None:
+    async with (
+        serving(ScriptedApp(), grace_s=60) as served,
+        await served.connect() as used,
+        await served.connect() as new,
+    ):
+        await exchange(used, HELLO)
+        served.stop.set()
+        await trio.testing.wait_all_tasks_blocked()
+        for stream in (used, new):
+            await stream.send_all(HELLO)
+            answer = await read_to_end(stream)
+            assert answer.startswith(b"HTTP/1.1 200")
+            assert b"connection: close" in answer
+        await served.stopped.wait()
 
 
 async def test_a_request_in_flight_is_answered_during_the_grace_period() -> None:

@@ -11,7 +11,8 @@ import trio
 from quart import Response, request
 from quart_trio import QuartTrio
 
-from api.serve import open_listeners, serve_api
+from api.listeners import open_listeners
+from api.serve import serve_api
 from daemon.config import LogSettings
 from daemon.log import make_logger
 

@@ -1,4 +1,4 @@
-"""docs/log-events.md, made from daemon/log_events.py: `python -m tests.docs.log_events_page > docs/log-events.md`."""
+"""docs/logs.md, made from daemon/log_events.py: `python -m tests.docs.log_events_page > docs/logs.md`."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from daemon.log_events import FIELDS, LOG_EVENTS
 _HEAD = """\
 # Log events
 
-Made from `daemon/log_events.py`. To make it anew: `.venv/bin/python -m tests.docs.log_events_page > docs/log-events.md`
+Made from `daemon/log_events.py`. To make it anew: `.venv/bin/python -m tests.docs.log_events_page > docs/logs.md`
 
 The daemon writes one line for each happening, on stderr. As JSON a line has `timestamp` (RFC 3339, UTC, milliseconds),
 `level`, `event` (the name below), and the event's fields as far as they apply. No line holds a key, a secret, a

@@ -8,8 +8,8 @@ LOG_METHODS = ("debug", "info", "warning", "error")
 
 
 def test_the_page_is_what_the_table_says() -> None:
-    written = (ROOT / "docs/log-events.md").read_text("utf-8")
-    remake = ".venv/bin/python -m tests.docs.log_events_page > docs/log-events.md"
+    written = (ROOT / "docs/logs.md").read_text("utf-8")
+    remake = ".venv/bin/python -m tests.docs.log_events_page > docs/logs.md"
     assert written == page(), f"the table has changed: {remake}"
 
 

@@ -23,6 +23,7 @@ NAME = "kakiyo-webhooks"
 TOP_LEVEL = {"daemon", "api"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 LOCKED = (ROOT / "requirements.txt").read_text("utf-8")
+DEV = [wanted for wanted in PROJECT["dependency-groups"]["dev"] if isinstance(wanted, str)]
 PIN = re.compile(r"([A-Za-z0-9._-]+)==(\S+?)(?: ; [^\\]+?)?((?: \\\n    --hash=sha256:[0-9a-f]{64})*)\n")
 
 
@@ -109,7 +110,7 @@ def test_the_lock_names_no_index() -> None:
     assert "index" not in re.sub(r"^\S+==.*$|^ +# via .*$", "", LOCKED, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("wanted", [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]])
+@pytest.mark.parametrize("wanted", [*PROJECT["project"]["dependencies"], *DEV])
 def test_every_dependency_is_locked_at_a_version_that_it_allows(wanted: str) -> None:
     requirement = Requirement(wanted)
     locked = pins().get(canonicalize_name(requirement.name), [])
@@ -120,3 +121,15 @@ def test_what_builds_the_wheel_is_locked_too() -> None:
     for wanted in PROJECT["build-system"]["requires"]:
         requirement = Requirement(wanted)
         assert set(pins()[canonicalize_name(requirement.name)]) == {str(requirement.specifier).removeprefix("==")}
+
+
+# what a server gets
+
+
+def test_a_server_gets_what_is_locked_for_the_tests_and_nothing_else() -> None:
+    on_server = PIN.findall((ROOT / "systemd/requirements.txt").read_text("utf-8"))
+    assert set(on_server) <= set(PIN.findall(LOCKED))
+    names = {canonicalize_name(name) for name, *_ in on_server}
+    wanted = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["build"]]
+    assert {canonicalize_name(Requirement(one).name) for one in wanted} <= names
+    assert not names & {"pytest", "ruff", "mypy", "playwright"}

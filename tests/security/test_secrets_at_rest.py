@@ -19,7 +19,8 @@ from trio.testing import MockClock
 
 from daemon import key_rotation
 from daemon.config import Settings
-from daemon.encryption_keys import CREDENTIAL, ENCRYPTION_KEY, read_keys, write_keys
+from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
+from daemon.encryption_keys import ENCRYPTION_KEY, read_keys, write_keys
 from daemon.key_rotation import RotationRefused, reseal_with, rotate_key
 from daemon.model import Webhook
 from daemon.sealed_database import open_sealed_database

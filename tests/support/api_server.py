@@ -11,7 +11,8 @@ import orjson
 import trio
 
 from api.connection import DEFAULT_PATIENCE, Patience
-from api.serve import Application, open_listeners, serve_api
+from api.listeners import open_listeners
+from api.serve import Application, serve_api
 from daemon.config import LogSettings
 from daemon.log import make_logger
 

@@ -8,6 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon.errors import StoreUnavailable
 from daemon.lifeline import Lifeline, feed_watchdog, open_lifeline
 
 
@@ -49,7 +50,7 @@ async def test_without_a_manager_nothing_happens(environment: dict[str, str]) ->
     lifeline = open_lifeline({**environment, "WATCHDOG_USEC": "1000"})
     assert lifeline == Lifeline()
     await lifeline.ready()
-    await feed_watchdog(lifeline)
+    await feed_watchdog(lifeline, trio.sleep_forever)
 
 
 async def test_a_manager_that_went_away_does_not_harm(tmp_path: Path) -> None:
@@ -92,11 +93,28 @@ async def test_the_watchdog_is_fed_at_half_its_time(manager: socket.socket, auto
     lifeline = line_to(manager, WATCHDOG_USEC="30000000", WATCHDOG_PID="4711")
     assert lifeline.watchdog_s == 30
     with trio.move_on_after(46):
-        await feed_watchdog(lifeline)
+        await feed_watchdog(lifeline, trio.lowlevel.checkpoint)
     manager.setblocking(False)
     assert [manager.recv(1000) for _ in range(4)] == [b"WATCHDOG=1"] * 4
     with pytest.raises(BlockingIOError):
         manager.recv(1000)
+
+
+async def test_a_store_that_hangs_starves_the_watchdog(manager: socket.socket, autojump_clock: MockClock) -> None:
+    with trio.move_on_after(100):
+        await feed_watchdog(line_to(manager, WATCHDOG_USEC="30000000"), trio.sleep_forever)
+    manager.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        manager.recv(1000)
+
+
+async def test_a_store_that_fails_does_not_starve_it(manager: socket.socket, autojump_clock: MockClock) -> None:
+    async def fail() -> None:
+        raise StoreUnavailable("the disk is full")
+
+    with trio.move_on_after(20):
+        await feed_watchdog(line_to(manager, WATCHDOG_USEC="30000000"), fail)
+    assert [manager.recv(1000) for _ in range(2)] == [b"WATCHDOG=1"] * 2
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from daemon.attempt import make_attempt
-from daemon.model import Attempt, Delivery, DeliveryStatus, Webhook, Work
+from daemon.model import Attempt, Delivery, DeliveryStatus, Event, Webhook, Work
 from daemon.sent_request import sent_request
 from daemon.vault import Vault
 from tests.support.mock_transport import MockTransport
@@ -20,6 +20,9 @@ WEBHOOK = Webhook(
 )
 DELIVERY = Delivery(1, "dlv_1", "evt_1", "a.b", "wh_1", "team_1", DeliveryStatus.PENDING, 0, None, AT, None, None, True)
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+EVENT = Event("evt_1", "team_1", "a.b", AT, BODY, AT, test=True, traceparent=TRACE)
+
 
 async def sent(webhook: Webhook, number: int) -> tuple[str, Sequence[tuple[str, str]], Attempt]:
     """Make an attempt; return the path and headers that arrived."""
@@ -29,7 +32,7 @@ async def sent(webhook: Webhook, number: int) -> tuple[str, Sequence[tuple[str, 
         requests.append(request)
         return httpx.Response(200)
 
-    work = Work(1, DELIVERY.id, DELIVERY.event_id, DELIVERY.event_type, BODY, test=DELIVERY.test)
+    work = Work(1, DELIVERY.id, DELIVERY.event_id, DELIVERY.event_type, BODY, test=DELIVERY.test, traceparent=TRACE)
     outcome = await make_attempt(
         MockTransport(receive),
         webhook,
@@ -59,7 +62,7 @@ async def test_the_request_is_shown_as_it_arrived(secret: str | None, before: st
         previous_secret_expires_at=None if before is None else AT + 1,
     )
     path, headers, attempt = await sent(webhook, number)
-    shown = sent_request(webhook, DELIVERY, BODY, attempt, VAULT)
+    shown = sent_request(webhook, DELIVERY, EVENT, attempt, VAULT)
     assert shown.line == f"POST {path} HTTP/1.1"
     assert list(shown.headers) == headers
     assert shown.is_certain
@@ -68,11 +71,11 @@ async def test_the_request_is_shown_as_it_arrived(secret: str | None, before: st
 async def test_after_the_webhook_was_changed_it_is_not_called_certain() -> None:
     _, _, attempt = await sent(WEBHOOK, 1)
     changed = replace(WEBHOOK, url="https://new.example.com/", updated_at=AT + 1)
-    assert not sent_request(changed, DELIVERY, BODY, attempt, VAULT).is_certain
+    assert not sent_request(changed, DELIVERY, EVENT, attempt, VAULT).is_certain
 
 
 async def test_a_secret_that_cannot_be_opened_leaves_the_rest_to_be_shown() -> None:
     _, _, attempt = await sent(WEBHOOK, 1)
-    shown = sent_request(replace(WEBHOOK, secret=VAULT.seal("s" * 20, "wh_2")), DELIVERY, BODY, attempt, VAULT)
+    shown = sent_request(replace(WEBHOOK, secret=VAULT.seal("s" * 20, "wh_2")), DELIVERY, EVENT, attempt, VAULT)
     assert not shown.is_certain
     assert dict(shown.headers)["webhook-id"] == "dlv_1"

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from daemon.config import ConfigError, Settings
-from daemon.encryption_keys import CREDENTIAL, ENCRYPTION_KEY, find_keys, read_keys, write_keys
+from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
+from daemon.encryption_keys import ENCRYPTION_KEY, find_keys, read_keys, write_keys
 from daemon.private_file import write_private_file
 from daemon.vault import SEAL_LENGTH, Vault, VaultError, generate_key, key_id
 
