@@ -38,14 +38,17 @@ _PIECE_BYTES = 8 * 1024  # what is parsed in one go: a few milliseconds, even if
 
 
 class Connection:
-    """A stream as Hypercorn's TCPServer takes one. It closes by itself when idle for too long."""
+    """A stream as Hypercorn's TCPServer takes one. It closes by itself when idle for too long.
+
+    While `stopping`, each response has to say that it is the connection's last.
+    """
 
     def __init__(self, stream: trio.SocketStream, patience: Patience) -> None:
         self.socket = stream.socket
         self._stream = stream
         self._patience = patience
         self._requests = 0
-        self._stopping = False
+        self.stopping = False
         self._idle_until = trio.current_time() + patience.idle_s
         self._reading: trio.CancelScope | None = None
         self._read = trio.Event()
@@ -63,11 +66,12 @@ class Connection:
         finally:
             self._requests -= 1
             if not self._requests:
-                self._wait_until(-inf if self._stopping else trio.current_time() + self._patience.idle_s)
+                patience_s = self._patience.last_s if self.stopping else self._patience.idle_s
+                self._wait_until(trio.current_time() + patience_s)
 
     def stop(self) -> None:
         """Close as soon as no request is being answered, or none has come in a last moment."""
-        self._stopping = True
+        self.stopping = True
         if not self._requests:
             self._wait_until(trio.current_time() + self._patience.last_s)
 
@@ -121,7 +125,7 @@ class Connection:
     async def aclose(self) -> None:
         """Close. If the client may still be sending, first let that run dry: closing on it would lose it our answer."""
         try:
-            with trio.move_on_after(0 if self._stopping else self._patience.linger_s):
+            with trio.move_on_after(0 if self.stopping else self._patience.linger_s):
                 await self._run_dry()
         finally:
             await self._stream.aclose()

@@ -5,6 +5,7 @@ malformed request without saying what is wrong.
 """
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -36,14 +37,24 @@ class Http1Server(TCPServer):
     async def run(self) -> None:
         """Serve it to its end."""
         try:
-            socket: Any = self.stream.socket
+            stream: Any = self.stream  # a Connection
+            socket = stream.socket
             client = parse_socket_addr(socket.family, socket.getpeername())
             server = parse_socket_addr(socket.family, socket.getsockname())
             async with TaskGroup() as tasks:
                 self._task_group = tasks
                 state = ConnectionState(self.state)
                 self.protocol = _Http1Protocol(  # type: ignore[assignment]  # it is called like the wrapper of both
-                    self.app, self.config, self.context, tasks, state, False, client, server, self.protocol_send
+                    lambda: bool(stream.stopping),
+                    self.app,
+                    self.config,
+                    self.context,
+                    tasks,
+                    state,
+                    False,
+                    client,
+                    server,
+                    self.protocol_send,
                 )
                 await self._read_data()
         except OSError:
@@ -55,13 +66,15 @@ class Http1Server(TCPServer):
 class _Http1Protocol(H11Protocol):
     """Hypercorn's protocol on a stricter parser, with problem documents for what does not parse."""
 
-    def __init__(self, app: Any, config: Config, *arguments: Any) -> None:
+    def __init__(self, is_stopping: Callable[[], bool], app: Any, config: Config, *arguments: Any) -> None:
         super().__init__(app, config, *arguments)
+        self._is_stopping = is_stopping
         self.connection = _StrictParser(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
 
     async def _send_h11_event(self, event: Any) -> None:
-        if isinstance(event, h11.Response) and self.context.terminated.is_set():
-            # The client must not send its next request here (RFC 9112, 9.6).
+        # Hypercorn's own way, its context's `terminated`, would close without having said so, on a client that may be
+        # sending its next request (RFC 9112, 9.6).
+        if isinstance(event, h11.Response) and self._is_stopping():
             headers = [*event.headers.raw_items(), (b"connection", b"close")]
             event = h11.Response(status_code=event.status_code, headers=headers)
         await super()._send_h11_event(event)

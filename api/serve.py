@@ -73,6 +73,7 @@ class _Server:
         self._config = _hypercorn_config(log)
         self._context = WorkerContext(None)
         self._live: set[Connection] = set()
+        self._stopping = False
         self._closed_one = trio.Event()
         self._refusals = trio.CapacityLimiter(_REFUSALS_AT_ONCE)
 
@@ -83,7 +84,7 @@ class _Server:
             return
         connection = Connection(stream, self._patience)
         self._live.add(connection)
-        if self._context.terminated.is_set():  # it was accepted in the last moment
+        if self._stopping:  # it was accepted in the last moment
             connection.stop()
         try:
             await self._speak_http(connection)
@@ -96,7 +97,7 @@ class _Server:
 
     async def drain(self) -> None:
         """Close what stays idle, and wait for the rest to close."""
-        await self._context.terminated.set()
+        self._stopping = True
         for connection in tuple(self._live):
             connection.stop()
         while self._live:

@@ -1,13 +1,36 @@
-"""Says loudly, at the end of a run, which tests this machine has no program for."""
+"""Says loudly, at the end of a run, what was not tested for want of something on this machine."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from tests.support.programs import is_here
+from tests.systemd.machine import missing
 
-_LARGE = {"chromium": "The console was NOT tested in a browser"}
+_MACHINES = "KAKIYO_TESTS_MACHINES"
+_TMPFS = Path("/dev/shm")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # One directory for all workers, which are started after this.
+    if not hasattr(config, "workerinput") and missing() is None:
+        os.environ[_MACHINES] = tempfile.mkdtemp(prefix="kakiyo-", dir=_TMPFS)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and _MACHINES in os.environ:
+        shutil.rmtree(os.environ.pop(_MACHINES), ignore_errors=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for program, loss in _LARGE.items():
-        if not is_here(program):
-            terminalreporter.section(f"{loss}: {program} is not on this machine", sep="!", red=True, bold=True)
+    if not is_here("chromium"):
+        _warn(terminalreporter, "The console was NOT tested in a browser: chromium is not on this machine")
+    if (reason := missing()) is not None:
+        _warn(terminalreporter, f"The service was NOT tested under systemd: {reason}")
+
+
+def _warn(reporter: pytest.TerminalReporter, loss: str) -> None:
+    reporter.section(loss, sep="!", red=True, bold=True)

@@ -22,10 +22,14 @@ class LogFilter:
         if record is None:
             return not self.fields and self.level is None and self.since is None
         return (
-            all(record.get(name) == value for name, value in self.fields.items())
+            all(_has(record, name, value) for name, value in self.fields.items())
             and _is_urgent_enough(record.get("level"), self.level)
             and _is_late_enough(record.get("timestamp"), self.since)
         )
+
+
+def _has(record: Mapping[str, Any], name: str, value: str) -> bool:
+    return record.get(name) == value or value in (record.get(f"{name}s") or ())
 
 
 def parse_record(line: str) -> dict[str, Any] | None:

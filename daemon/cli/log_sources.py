@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import IO
 
 from daemon.cli.exits import CommandError, ExitCode
+from daemon.cli.log_filter import LogFilter
+from daemon.journal import field_name
 
 _LOOK_AGAIN_S = 0.2
+_PRIORITIES = {"debug": "7", "info": "6", "warning": "4", "error": "3"}
 
 
 def read_pipe(pipe: IO[bytes]) -> Iterator[str]:
@@ -35,12 +38,13 @@ def read_file(file: Path, follow: bool) -> Iterator[str]:
         stream = _open_again(file)
 
 
-def read_journal(unit: str, follow: bool) -> Iterator[str]:
+def read_journal(unit: str, follow: bool, chosen: LogFilter) -> Iterator[str]:
     """Give the unit's lines in the journal, oldest first; with `follow` go on until the reader stops.
 
+    The journal leaves out by its indexes most of what `chosen` does not want; the rest is for the caller to leave out.
     Raises CommandError (USAGE) when there is no journalctl, or when it fails.
     """
-    command = ["journalctl", "--unit", unit, "--output", "cat", "--no-pager"]
+    command = ["journalctl", "--unit", unit, "--output", "cat", "--no-pager", "--quiet", *_matches(chosen)]
     try:
         # `--follow` alone would begin with the last 10 lines only.
         journal = subprocess.Popen([*command, "--follow", "--no-tail"] if follow else command, stdout=subprocess.PIPE)
@@ -55,6 +59,14 @@ def read_journal(unit: str, follow: bool) -> Iterator[str]:
             raise CommandError(f"journalctl could not read the journal of {unit}: see its words above.", ExitCode.USAGE)
     finally:
         _end(journal)
+
+
+def _matches(chosen: LogFilter) -> Iterator[str]:
+    if chosen.since is not None:
+        yield f"--since=@{chosen.since.timestamp():.6f}"
+    if chosen.level in _PRIORITIES:
+        yield f"--priority={_PRIORITIES[chosen.level]}"
+    yield from (f"{field_name(name)}={value}" for name, value in chosen.fields.items())
 
 
 def _open(file: Path) -> IO[bytes]:

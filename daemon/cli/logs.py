@@ -1,14 +1,19 @@
 """`kakiyo-webhooks logs`: the daemon's structured log, followed, filtered and made readable."""
 
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from daemon.cli.exits import ExitCode
+
+if TYPE_CHECKING:
+    from daemon.cli.log_filter import LogFilter
 
 
 class Level(StrEnum):
@@ -42,7 +47,10 @@ def logs(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the JSON lines unchanged.")] = False,
 ) -> None:
-    """Read the log from a file, a pipe or (when neither is there) the journal."""
+    """Read the log from a file, a pipe or (when neither is there) the journal of the service.
+
+    With --delivery it begins with the event's acceptance, so that a delivery is seen from its submission to its end.
+    """
     from daemon.cli.log_filter import LogFilter
     from daemon.cli.log_lines import print_lines
     from daemon.cli.moments import parse_moment
@@ -54,16 +62,25 @@ def logs(
     ids = {"webhookId": webhook_id, "teamId": team_id, "deliveryId": delivery_id, "eventId": event_id, "event": name}
     chosen = LogFilter({field: value for field, value in ids.items() if value is not None}, level, moment)
     try:
-        print_lines(_source(file, unit, follow), chosen, as_json)
+        print_lines(_source(file, unit, follow, chosen), chosen, as_json)
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.DONE) from None
 
 
-def _source(file: Path | None, unit: str, follow: bool) -> Iterator[str]:
+def _source(file: Path | None, unit: str, follow: bool, chosen: "LogFilter") -> Iterator[str]:
     from daemon.cli import log_sources
 
-    if file == Path("-") or (file is None and not sys.stdin.isatty()):
+    if file == Path("-") or (file is None and _is_piped_in()):
         return log_sources.read_pipe(sys.stdin.buffer)
     if file is not None:
         return log_sources.read_file(file, follow)
-    return log_sources.read_journal(unit, follow)
+    return log_sources.read_journal(unit, follow, chosen)
+
+
+def _is_piped_in() -> bool:
+    """Whether somebody feeds us a log: what a timer, a service or ssh gives us as standard input is none."""
+    try:
+        mode = os.fstat(sys.stdin.fileno()).st_mode
+    except OSError:
+        return True  # no file at all: whoever runs this command in a process of theirs feeds it
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)

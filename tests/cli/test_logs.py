@@ -72,6 +72,14 @@ def test_with_json_lines_are_unchanged_and_strange_lines_pass_through(run: Any, 
     assert run("logs", str(log_file), "--json").out == log_file.read_text()
 
 
+def test_a_delivery_is_followed_from_the_acceptance_of_its_event(run: Any, tmp_path: Path) -> None:
+    accepted = {"timestamp": "2025-07-15T10:30:00.000Z", "level": "info", "event": "event_accepted"}
+    lines = [{**accepted, "deliveryIds": ids} for ids in (["dlv_1", "dlv_2"], ["dlv_3"], [])]
+    (tmp_path / "log").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    result = run("logs", tmp_path / "log", "--delivery", "dlv_2", "--json")
+    assert [json.loads(line)["deliveryIds"] for line in result.stdout.splitlines()] == [["dlv_1", "dlv_2"]]
+
+
 def test_lines_are_readable_without_json(run: Any, log_file: Path) -> None:
     lines = run("logs", str(log_file)).out.splitlines()
     assert lines[0] == STRANGER
@@ -200,13 +208,18 @@ def _run_on_a_terminal(*arguments: str, environment: dict[str, str]) -> "subproc
 @pytest.mark.parametrize(
     ("options", "asked"),
     [
-        ([], "--unit kakiyo-webhooks --output cat --no-pager"),
-        (["-f", "--unit", "other"], "--unit other --output cat --no-pager --follow --no-tail"),
+        ([], "--unit kakiyo-webhooks --output cat --no-pager --quiet"),
+        (["-f", "--unit", "other"], "--unit other --output cat --no-pager --quiet --follow --no-tail"),
+        (
+            ["--delivery", "dlv_1", "--level", "warning", "--since", "2025-07-15T10:30:00Z"],
+            "--unit kakiyo-webhooks --output cat --no-pager --quiet --since=@1752575400.000000 --priority=4 "
+            "DELIVERY_ID=dlv_1",
+        ),
     ],
 )
 def test_with_a_terminal_and_no_file_the_journal_is_asked(tmp_path: Path, options: list[str], asked: str) -> None:
-    ended = _run_on_a_terminal(*options, environment=_fake_journalctl(tmp_path, 'echo "$@"'))
-    assert (ended.returncode, ended.stdout) == (0, f"{asked}\n")
+    ended = _run_on_a_terminal(*options, environment=_fake_journalctl(tmp_path, 'echo "$@" >&2'))
+    assert (ended.returncode, ended.stderr) == (0, f"{asked}\n")
 
 
 def test_a_journal_that_cannot_be_read_is_said(tmp_path: Path) -> None:

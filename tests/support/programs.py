@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -18,9 +19,16 @@ def program(name: str) -> str:
     """Return the program's path. Without it the test is skipped, or fails if KAKIYO_TESTS_REQUIRE names it."""
     path = shutil.which(name)
     if path is None:
-        required = re.split(r"[,\s]+", os.environ.get("KAKIYO_TESTS_REQUIRE", ""))
-        (pytest.fail if name in required else pytest.skip)(f"{name} is not on this machine")
+        skip_without(name, f"{name} is not on this machine")
     return path
+
+
+def skip_without(name: str, reason: str) -> NoReturn:
+    """Skip the test, or fail it if KAKIYO_TESTS_REQUIRE has this name."""
+    required = re.split(r"[,\s]+", os.environ.get("KAKIYO_TESTS_REQUIRE", ""))
+    if name in required:
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def plain_environment(**added: str) -> dict[str, str]:

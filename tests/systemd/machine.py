@@ -43,6 +43,7 @@ _DEFAULT_TARGET = """\
 Requires=sysinit.target sockets.target
 After=sysinit.target sockets.target
 AllowIsolate=yes
+Wants=kakiyo-webhooks.service kakiyo-webhooks.socket
 """
 
 
@@ -105,11 +106,11 @@ def booted(base: Path, layers: Sequence[Path] = (), *, own_network: bool = True)
     leaf = _unified_hierarchy() / f"kakiyo-{base.name}"  # type: ignore[operator]  # `missing` has looked
     leaf.mkdir()
     lower = ":".join(map(str, (*layers, "/")))
-    with _manager(base / "notify") as notices:
+    with _manager(base / "notify") as notices, (base / "boot.log").open("wb") as log:
         process = subprocess.Popen(
             ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(leaf), "unshare", *_namespaces(own_network),
              "--fork", "--kill-child", str(_BOOT), str(base), lower],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL, stderr=log,
         )  # fmt: skip
         try:
             init = _pid_when_ready(notices)
