@@ -48,7 +48,7 @@ def create_app(handles: Handles, aside: Hop | None = None) -> QuartTrio:
 
     Large bodies are read by `aside`: one thread, since they would wait for each other anyway.
     """
-    take_token, aside = rate_limits(handles.settings.api), aside or thread_hop(1)
+    take_token, aside = rate_limits(handles.api_settings), aside or thread_hop(1)
     console: Desk | None = None
 
     async def answer_any_error(request: Request, error: Exception) -> Response:

@@ -50,16 +50,36 @@ class Buckets:
             self._full_at = {key_id: full_at for key_id, full_at in self._full_at.items() if full_at > now_s}
 
 
-def rate_limits(settings: ApiSettings) -> TakeToken:
-    """Return what takes a token for a principal: None, or the whole seconds until there is one. A rate of 0 is none."""
-    teams = _buckets(settings.rate_limit_per_s, settings.rate_limit_burst)
-    operator = _buckets(settings.operator_rate_limit_per_s, settings.rate_limit_burst)
+def rate_limits(settings: Callable[[], ApiSettings]) -> TakeToken:
+    """Return what takes a token for a principal: None, or the whole seconds until there is one. A rate of 0 is none.
+
+    `settings()` are those in effect: when they change, all begin with full buckets.
+    """
+    made = _both(settings())
 
     def take(principal: Principal) -> int | None:
-        buckets = operator if principal.is_operator else teams
+        nonlocal made
+        if made.settings is not (present := settings()):
+            made = _both(present)
+        buckets = made.operator if principal.is_operator else made.teams
         return None if buckets is None else buckets.take(principal.key_id, trio.current_time())
 
     return take
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    settings: ApiSettings
+    teams: Buckets | None
+    operator: Buckets | None
+
+
+def _both(settings: ApiSettings) -> _Both:
+    return _Both(
+        settings,
+        _buckets(settings.rate_limit_per_s, settings.rate_limit_burst),
+        _buckets(settings.operator_rate_limit_per_s, settings.rate_limit_burst),
+    )
 
 
 def _buckets(per_s: float, burst: int) -> Buckets | None:

@@ -4,6 +4,7 @@ import gc
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 
 import trio
@@ -18,6 +19,7 @@ from daemon.assembly import Daemon, Seams, assemble, handles_of, real_seams
 from daemon.config import ConfigError, Settings
 from daemon.encryption_keys import KeyFile
 from daemon.lifeline import Lifeline, feed_watchdog, open_lifeline
+from daemon.live_settings import LiveSettings, reload_on_hangup
 from daemon.log import make_logger
 from daemon.metrics import make_metrics
 from daemon.repetitions import Repetitions, tell_repetitions
@@ -31,26 +33,29 @@ from daemon.supervisor import innermost
 EXIT_OK, EXIT_FAILED, EXIT_REFUSED = 0, 1, 2
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
     """Run the daemon until SIGTERM or SIGINT. Returns 0 after a clean stop, 1 when it cannot go on, 2 for a setting
     or a state directory that it cannot work with (said in one sentence on stderr).
+
+    `reread` reads the settings again, at SIGHUP.
     """
+    live = LiveSettings(settings, reread)
     repetitions = Repetitions()
-    log = make_logger(settings.log, repetitions=repetitions)
+    log = make_logger(settings.log, repetitions=repetitions, level=lambda: live.now.log.level)
     try:
         with use_state_dir(settings.state_dir):
             _raise_descriptor_limit()
             disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives it no types
-            return _run_until_stopped(settings, log, repetitions)
+            return _run_until_stopped(live, log, repetitions)
     except ConfigError as refusal:
         return _refuse(refusal)
 
 
-def _run_until_stopped(settings: Settings, log: FilteringBoundLogger, repetitions: Repetitions) -> int:
+def _run_until_stopped(live: LiveSettings, log: FilteringBoundLogger, repetitions: Repetitions) -> int:
     failure: BaseExceptionGroup[Exception] | None = None
     try:
         try:
-            trio.run(_main, settings, log, repetitions)
+            trio.run(_main, live, log, repetitions)
         except (ConfigError, DatabaseRefused) as refusal:
             return _refuse(refusal)
     except* Exception as group:
@@ -66,13 +71,14 @@ def _refuse(refusal: Exception) -> int:
     return EXIT_REFUSED
 
 
-async def _main(settings: Settings, log: FilteringBoundLogger, repetitions: Repetitions) -> None:
+async def _main(live: LiveSettings, log: FilteringBoundLogger, repetitions: Repetitions) -> None:
+    settings = live.now
     started = trio.current_time()
     key, is_new = operator_key(settings.state_dir)
-    seams = _seams(settings)
+    seams = _seams(live)
     sealed = await trio.to_thread.run_sync(open_sealed_database, settings)
     try:
-        daemon = await assemble(settings, sealed.database, sealed.vault, key, seams, make_metrics(), log)
+        daemon = await assemble(live, sealed.database, sealed.vault, key, seams, make_metrics(), log)
         listeners = await open_listeners(settings.api.bind, passed_descriptors())
         # What is loaded by now stays: without this each full collection looks through it, for a tenth of a second.
         gc.freeze()
@@ -80,6 +86,7 @@ async def _main(settings: Settings, log: FilteringBoundLogger, repetitions: Repe
         _tell_start(settings, is_new, sealed.key_file, log)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(tell_repetitions, repetitions, log)
+            nursery.start_soon(reload_on_hangup, live, log)
             await _run(settings, daemon, listeners, started)
             nursery.cancel_scope.cancel()
     finally:
@@ -99,7 +106,7 @@ def _tell_start(settings: Settings, operator_key_is_new: bool, encryption: KeyFi
 
 async def _run(settings: Settings, daemon: Daemon, listeners: Listeners, started: float) -> None:
     ready, stop, grace_s = trio.Event(), trio.Event(), settings.delivery.stop_grace_s
-    app = create_app(handles_of(daemon, settings, lambda: ready.is_set() and not stop.is_set()))
+    app = create_app(handles_of(daemon, lambda: ready.is_set() and not stop.is_set()))
     limit = settings.api.max_connections
     api = partial(serve_api, app, listeners, stop=stop, grace_s=grace_s, max_connections=limit, log=daemon.log)
     lifeline = open_lifeline()
@@ -126,11 +133,11 @@ async def _announce(ready: trio.Event, lifeline: Lifeline, settings: Settings, s
     await feed_watchdog(lifeline, partial(daemon.writer.execute, ReadBalance("")))
 
 
-def _seams(settings: Settings) -> Seams:
+def _seams(live: LiveSettings) -> Seams:
     try:
-        return real_seams(settings)
+        return real_seams(live)
     except OSError as error:
-        raise ConfigError(f"egress.ca_file: {settings.egress.ca_file} cannot be used ({error}): correct it") from None
+        raise ConfigError(f"egress.ca_file: {live.now.egress.ca_file} cannot be used ({error}): correct it") from None
 
 
 def _raise_descriptor_limit() -> None:

@@ -9,7 +9,6 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.catalogue import EventType, build_catalogue
 from daemon.clock import NowMs, wall_clock_ms
-from daemon.config import Settings
 from daemon.credit_gate import CreditGate
 from daemon.delivery_log import DeliveryLog
 from daemon.egress.resolver import system_resolver
@@ -20,9 +19,11 @@ from daemon.endpoint import EndpointParts
 from daemon.fleet import Fleet
 from daemon.handles import Handles
 from daemon.hop import Hop, thread_hop
+from daemon.housekeeping import Housekeeper
 from daemon.keyring import KeyRing
+from daemon.live_settings import LiveSettings
 from daemon.mail.result import Send
-from daemon.mail.sender import make_sender
+from daemon.mail.sender import live_sender
 from daemon.metrics import Metrics
 from daemon.model import Webhook, id_maker
 from daemon.news import News
@@ -63,6 +64,8 @@ class Daemon:
     router: Router
     registry: Registry
     notifier: Notifier
+    housekeeper: Housekeeper
+    live: LiveSettings
     keyring: KeyRing
     metrics: Metrics
     log: FilteringBoundLogger
@@ -73,8 +76,9 @@ class Daemon:
     started_at: float
 
 
-def real_seams(settings: Settings) -> Seams:
+def real_seams(live: LiveSettings) -> Seams:
     """Return the seams of production: time, threads, sockets, mail. Raises OSError for an unreadable CA file."""
+    settings = live.now
     rules, resolve = egress_rules(settings.effective_egress), system_resolver()
     tls = make_tls_context(settings.egress.ca_file)
     return Seams(
@@ -83,12 +87,12 @@ def real_seams(settings: Settings) -> Seams:
         read_hop=thread_hop(READERS),
         make_transport=partial(EndpointTransport, rules, resolve, tls, settings.delivery.idle_connection_s),
         check_url=partial(check_url, rules=rules, resolve=resolve),
-        send_mail=make_sender(settings),
+        send_mail=live_sender(lambda: live.now),
     )
 
 
 async def assemble(
-    settings: Settings,
+    live: LiveSettings,
     database: Database,
     vault: Vault,
     operator_key: str,
@@ -97,6 +101,7 @@ async def assemble(
     log: FilteringBoundLogger,
 ) -> Daemon:
     """Build the daemon on an open database; reads what the actors keep in memory."""
+    settings = live.now
     reader, writer = Reader(database, seams.read_hop), Writer(database, seams.write_hop, metrics)
     index, news = SubscriptionIndex(), News()
     await reader.fetch(daemon_queries.each_subscription, index.add)
@@ -135,6 +140,7 @@ async def assemble(
             reader, writer, vault, fleet, index, teams, keyring, gate, seams.now_ms, new_id, log, metrics, news
         )
     )
+    housekeeper = Housekeeper(writer, lambda: live.now.retention.days, seams.now_ms, log)
     _watch(metrics, fleet, router)
     return Daemon(
         writer,
@@ -143,6 +149,8 @@ async def assemble(
         router,
         registry,
         notifier,
+        housekeeper,
+        live,
         keyring,
         metrics,
         log,
@@ -154,10 +162,12 @@ async def assemble(
     )
 
 
-def handles_of(daemon: Daemon, settings: Settings, is_ready: Callable[[], bool]) -> Handles:
+def handles_of(daemon: Daemon, is_ready: Callable[[], bool]) -> Handles:
     """Return what the HTTP edge is given."""
+    settings = daemon.live.now
     return Handles(
         settings=settings,
+        api_settings=lambda: daemon.live.now.api,
         catalogue=build_catalogue(
             EventType(added.name, added.description, added.category, added.example) for added in settings.event_types
         ),

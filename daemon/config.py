@@ -148,6 +148,12 @@ class LogSettings(_Section):
     format: Literal["auto", "json", "console"] = "auto"
 
 
+class RetentionSettings(_Section):
+    """`[retention]`: for how long events are kept, with their deliveries and attempts; the ledger is kept for ever."""
+
+    days: int = Field(30, ge=0, le=36_500)
+
+
 class EventTypeSettings(_Section):
     """`[[event_types]]`: an event type that the operator adds."""
 
@@ -181,6 +187,7 @@ class Settings(_Section):
     smtp: SmtpSettings = SmtpSettings()
     secrets: SecretsSettings = SecretsSettings()
     log: LogSettings = LogSettings()
+    retention: RetentionSettings = RetentionSettings()
     event_types: tuple[EventTypeSettings, ...] = ()
 
     @field_validator("public_url")

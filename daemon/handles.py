@@ -7,7 +7,7 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.catalogue import Catalogue
 from daemon.clock import NowMs
-from daemon.config import Settings
+from daemon.config import ApiSettings, Settings
 from daemon.fleet import Fleet
 from daemon.keyring import KeyRing
 from daemon.metrics import Metrics
@@ -23,10 +23,12 @@ from daemon.store.reader import Reader
 class Handles:
     """The daemon, as the API sees it. `check_url` raises UrlNotAllowed; `is_ready` is False at start and stop.
 
-    `started_at` is Trio's time of the start (s); `session_key` signs the console's sessions.
+    `api_settings()` are those in effect now. `started_at` is Trio's time of the start (s); `session_key` signs the
+    console's sessions.
     """
 
     settings: Settings
+    api_settings: Callable[[], ApiSettings]
     catalogue: Catalogue
     router: Router
     registry: Registry

@@ -1,6 +1,9 @@
-"""The upkeep actor: forgets idempotency keys whose day is over, and the counts of hours that no page shows any more."""
+"""The upkeep actor: forgets idempotency keys whose day is over, counts that no page shows any more, and old events."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import trio
 from structlog.typing import FilteringBoundLogger
@@ -8,25 +11,75 @@ from structlog.typing import FilteringBoundLogger
 from daemon.clock import NowMs
 from daemon.patience import persist
 from daemon.store.accepting import IDEMPOTENCY_WINDOW_MS
-from daemon.store.commands import ForgetIdempotencyKeys, ForgetWebhookHours
-from daemon.store.tallying import WEBHOOK_HOURS_KEPT_MS
+from daemon.store.commands import (
+    Command,
+    ForgetEvents,
+    ForgetIdempotencyKeys,
+    ForgetMails,
+    ForgetWebhookHours,
+    ReleaseSpace,
+)
+from daemon.store.tallying import DAY_MS, WEBHOOK_HOURS_KEPT_MS
 from daemon.store.writer import Writer
 
 INTERVAL_S = 600
 # So many are deleted in some milliseconds: nobody waits for long behind it.
 _HOURS_AT_ONCE = 2_000
+_EVENTS_AT_ONCE = 50
+# The store is the others' for the rest of the time.
+_SHARE = 0.1
+_SHORTEST_REST_S = 0.02
+# Free pages are filled again by what comes: only what is much more than that is given back.
+_FREE_PAGES_LEFT, _PART_LEFT = 4_096, 10
+_PAGES_AT_ONCE = 64
+
+Answer = TypeVar("Answer")
 
 
-async def keep_house(writer: Writer, now_ms: NowMs, log: FilteringBoundLogger) -> None:
-    """Clean up every ten minutes, until cancelled."""
-    while True:
-        now = now_ms()
-        await persist(partial(writer.execute, ForgetIdempotencyKeys(now - IDEMPOTENCY_WINDOW_MS)), log)
-        await _forget_webhook_hours(writer, now - WEBHOOK_HOURS_KEPT_MS, log)
-        await trio.sleep(INTERVAL_S)
+@dataclass(frozen=True, slots=True)
+class Housekeeper:
+    """Keeps house. `retention_days()` is for how many days events are kept; 0 is for ever."""
 
+    writer: Writer
+    retention_days: Callable[[], int]
+    now_ms: NowMs
+    log: FilteringBoundLogger
 
-async def _forget_webhook_hours(writer: Writer, before: int, log: FilteringBoundLogger) -> None:
-    command = ForgetWebhookHours(before, _HOURS_AT_ONCE)
-    while await persist(partial(writer.execute, command), log) == _HOURS_AT_ONCE:
-        pass
+    async def run(self) -> None:
+        """Clean up every ten minutes, until cancelled."""
+        while True:
+            now = self.now_ms()
+            await self._do(ForgetIdempotencyKeys(now - IDEMPOTENCY_WINDOW_MS))
+            await self._forget_webhook_hours(now - WEBHOOK_HOURS_KEPT_MS)
+            if days := self.retention_days():
+                await self._forget_events(now - days * DAY_MS)
+            await trio.sleep(INTERVAL_S)
+
+    async def _forget_webhook_hours(self, before: int) -> None:
+        command = ForgetWebhookHours(before, _HOURS_AT_ONCE)
+        while await self._do(command) == _HOURS_AT_ONCE:
+            pass
+
+    async def _forget_events(self, before: int) -> None:
+        """Delete what is old and over, bit by bit, then give back what space is left over."""
+        events = deliveries = 0
+        after_seq: int | None = 0
+        while after_seq is not None:
+            forgotten = await self._gently(ForgetEvents(before, after_seq, _EVENTS_AT_ONCE))
+            events, deliveries = events + forgotten.events, deliveries + forgotten.deliveries
+            after_seq = forgotten.next_after_seq
+        await self._do(ForgetMails(before))
+        while await self._gently(ReleaseSpace(_FREE_PAGES_LEFT, _PART_LEFT, _PAGES_AT_ONCE)):
+            pass
+        if events:
+            self.log.info("events_forgotten", count=events, deliveries=deliveries)
+
+    async def _gently(self, command: Command[Answer]) -> Answer:
+        started = trio.current_time()
+        answer = await self._do(command)
+        took_s = trio.current_time() - started
+        await trio.sleep(max(_SHORTEST_REST_S, took_s * (1 - _SHARE) / _SHARE))
+        return answer
+
+    async def _do(self, command: Command[Answer]) -> Answer:
+        return await persist(partial(self.writer.execute, command), self.log)

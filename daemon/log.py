@@ -8,7 +8,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, BinaryIO, cast
 
 import orjson
@@ -20,6 +21,8 @@ from daemon.config import LogSettings
 from daemon.journal import JournalLogger, journal_entry, stderr_is_the_journal
 from daemon.log_events import LOG_EVENTS
 from daemon.repetitions import Repetitions
+
+_LEVELS = ("debug", "info", "warning", "error")
 
 
 class UndocumentedLogEventError(Exception):
@@ -33,6 +36,7 @@ def make_logger(
     now_ms: NowMs = wall_clock_ms,
     strict: bool = False,
     repetitions: Repetitions | None = None,
+    level: Callable[[], str] | None = None,
 ) -> FilteringBoundLogger:
     """Return the daemon's logger, writing to `file` (default: stderr, as bytes).
 
@@ -40,8 +44,9 @@ def make_logger(
     3339 UTC, milliseconds, `Z`), `level`, `event`, then the fields in the order given. `console` is for people, in
     colour on a terminal unless NO_COLOR is set. `exc_info` becomes the field `traceback`. Logging never raises when
     the file cannot be written: such a line is lost. Where stderr is systemd's journal, lines that would be JSON go to
-    it as entries with fields and priorities (`journal`). `repetitions` drops warnings that are repeated. A `strict`
-    logger (for tests) raises UndocumentedLogEventError on an event, level or field that `log_events` does not list.
+    it as entries with fields and priorities (`journal`). `repetitions` drops warnings that are repeated; `level()` is
+    asked for each line, if it is given. A `strict` logger (for tests) raises UndocumentedLogEventError on an event,
+    level or field that `log_events` does not list.
     """
     target = sys.stderr.buffer if file is None else file
     as_json = settings.format == "json" or (settings.format == "auto" and not target.isatty())
@@ -49,6 +54,8 @@ def make_logger(
     processors: list[Processor] = [_TimestampLevelEvent(now_ms), _render_traceback]
     if repetitions is not None:
         processors.insert(0, repetitions)
+    if level is not None:
+        processors.insert(0, partial(_drop_below, level))
     if strict:
         processors.append(_refuse_undocumented)
     if to_journal:
@@ -60,10 +67,16 @@ def make_logger(
     lazy = structlog.wrap_logger(
         JournalLogger(lambda count: lazy.warning("lines_lost", count=count)) if to_journal else lines,
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(settings.level),
+        wrapper_class=structlog.make_filtering_bound_logger(settings.level if level is None else "debug"),
         context_class=dict,
     )
     return cast(FilteringBoundLogger, lazy.bind())  # bound once: no assembling per line
+
+
+def _drop_below(level: Callable[[], str], logger: WrappedLogger, method: str, fields: EventDict) -> EventDict:
+    if _LEVELS.index(method) < _LEVELS.index(level()):
+        raise structlog.DropEvent
+    return fields
 
 
 class _Lossy:

@@ -8,7 +8,6 @@ from functools import partial
 import trio
 
 from daemon.assembly import Daemon
-from daemon.housekeeping import keep_house
 from daemon.metrics import ActorKind
 from daemon.supervisor import Budget, Child, supervise, supervise_vital
 
@@ -58,8 +57,7 @@ async def run_daemon(
         await daemon.fleet.started.wait()
         nursery.start_soon(router.run, _vital(daemon, Child(ActorKind.ROUTER, daemon.router.run)))
         nursery.start_soon(_patient(daemon, ActorKind.NOTIFIER, daemon.notifier.run))
-        housekeeping = partial(keep_house, daemon.writer, daemon.now_ms, daemon.log)
-        nursery.start_soon(_patient(daemon, ActorKind.HOUSEKEEPER, housekeeping))
+        nursery.start_soon(_patient(daemon, ActorKind.HOUSEKEEPER, daemon.housekeeper.run))
         nursery.start_soon(api.run, serve_api)
         ready.set()
         await stop.wait()

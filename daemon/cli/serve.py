@@ -19,7 +19,7 @@ _Dev = Annotated[bool, typer.Option("--dev", help="Allow http receivers, and suc
 
 def serve(config: ConfigFile = None, dev: _Dev = False, bind: _Bind = None, state_dir: StateDir = None) -> None:
     """Run the daemon until SIGTERM or SIGINT."""
-    from daemon.cli.settings import read_settings
+    from daemon.cli.settings import read_settings, settings_reader
 
     settings = read_settings(config, state_dir, bind, dev)
     # Until all has started: what is imported stays, and collections would look through it in vain.
@@ -27,7 +27,7 @@ def serve(config: ConfigFile = None, dev: _Dev = False, bind: _Bind = None, stat
     try:
         from daemon.app import serve as run
 
-        raise typer.Exit(run(settings))
+        raise typer.Exit(run(settings, settings_reader(config, state_dir, bind, dev)))
     finally:
         gc.enable()
 

@@ -1,5 +1,7 @@
 """The daemon's settings, as the commands' options name them."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +18,21 @@ def read_settings(
 
     Raises CommandError (USAGE) with one line for each wrong setting.
     """
-    from daemon.config import ConfigError, load_settings
+    from daemon.config import ConfigError
 
     try:
-        return load_settings(config, _given(state_dir, bind, dev))
+        return settings_reader(config, state_dir, bind, dev)()
     except ConfigError as error:
         raise CommandError(str(error), ExitCode.USAGE) from None
+
+
+def settings_reader(
+    config: Path | None, state_dir: Path | None = None, bind: str | None = None, dev: bool = False
+) -> "Callable[[], Settings]":
+    """Return what reads the settings each time it is called. It raises ConfigError for wrong ones."""
+    from daemon.config import load_settings
+
+    return partial(load_settings, config, _given(state_dir, bind, dev))
 
 
 def _given(state_dir: Path | None, bind: str | None, dev: bool) -> dict[str, Any]:

@@ -1,11 +1,23 @@
 """Which way mail goes out: SMTP when a server is configured, else the Maildir in the state directory."""
 
+from collections.abc import Callable
+
 from daemon.config import Settings
 from daemon.mail.addresses import parse_sender
 from daemon.mail.maildir import maildir_sender
 from daemon.mail.message import message_composer
-from daemon.mail.result import Send
+from daemon.mail.result import Send, SendResult
 from daemon.mail.smtp import smtp_sender
+from daemon.model import Mail
+
+
+def live_sender(settings: Callable[[], Settings]) -> Send:
+    """Return the sending that the settings ask for at that time."""
+
+    async def send(mail: Mail) -> SendResult:
+        return await make_sender(settings())(mail)
+
+    return send
 
 
 def make_sender(settings: Settings) -> Send:

@@ -53,6 +53,15 @@ class RecoveredPage:
     next_after_seq: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many events and deliveries were deleted, and behind which event to go on (None: that was all)."""
+
+    events: int
+    deliveries: int
+    next_after_seq: int | None
+
+
 Answer = TypeVar("Answer", covariant=True)
 
 
@@ -233,4 +242,34 @@ class ForgetWebhookHours(Command[int]):
     """Forget counts of hours that began before this time, at most `limit` of them, oldest first. Answers how many."""
 
     before: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetEvents(Command[Forgotten]):
+    """Delete events accepted before this time, with their deliveries and attempts: of the next `limit` behind
+    `after_seq` those of which no delivery is pending, or was made since. Answers Forgotten.
+    """
+
+    before: int
+    after_seq: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetMails(Command[None]):
+    """Delete mails made before this time that were sent."""
+
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSpace(Command[bool]):
+    """Give `limit` free pages back to the file system, if more are free than `leave_pages` and a `leave_part` of all.
+
+    Answers whether there may be more to give back.
+    """
+
+    leave_pages: int
+    leave_part: int
     limit: int

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,8 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal) -> Database:
     # SQLite itself would open it all the same, and fail at the first write.
     if path.exists() and not os.access(path, os.W_OK):
         raise DatabaseRefused(f"{path}: is read-only: give this user the right to write it")
-    writing = _engine(URL.create("sqlite", database=str(path)), "BEGIN IMMEDIATE", _prepare_writer, pool.StaticPool)
+    prepare = partial(_prepare_writer, is_new=not path.exists())
+    writing = _engine(URL.create("sqlite", database=str(path)), "BEGIN IMMEDIATE", prepare, pool.StaticPool)
     try:
         before, sequences = _migrate(writing, seal)
         _use_write_ahead_log(writing)
@@ -100,9 +102,11 @@ def _engine(url: URL, begin: str, prepare: Callable[[Any], None], poolclass: typ
     return engine
 
 
-def _prepare_writer(connection: Any) -> None:
+def _prepare_writer(connection: Any, is_new: bool) -> None:
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA synchronous = FULL")
+    if is_new:  # before the first table is made: else the file would have to be written anew to be able to shrink
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
 
 

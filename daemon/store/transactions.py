@@ -8,7 +8,17 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from daemon.errors import StoreUnavailable
-from daemon.store import accepting, administering, commands, crediting, outbox, outcomes, requeueing, tallying
+from daemon.store import (
+    accepting,
+    administering,
+    commands,
+    crediting,
+    outbox,
+    outcomes,
+    requeueing,
+    retention,
+    tallying,
+)
 from daemon.store.commands import Command
 from daemon.store.database import Database
 from daemon.store.sequences import Sequences
@@ -19,6 +29,9 @@ APPLY: Mapping[type, _Apply] = {
     commands.AcceptEvents: accepting.accept_events,
     commands.ForgetIdempotencyKeys: accepting.forget_idempotency_keys,
     commands.ForgetWebhookHours: tallying.forget_webhook_hours,
+    commands.ForgetEvents: retention.forget_events,
+    commands.ForgetMails: retention.forget_mails,
+    commands.ReleaseSpace: retention.release_space,
     commands.RecordAttempt: outcomes.record_attempts,
     commands.CreateWebhook: administering.create_webhooks,
     commands.SaveWebhook: administering.save_webhooks,

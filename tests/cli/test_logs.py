@@ -76,8 +76,8 @@ def test_a_delivery_is_followed_from_the_acceptance_of_its_event(run: Any, tmp_p
     accepted = {"timestamp": "2025-07-15T10:30:00.000Z", "level": "info", "event": "event_accepted"}
     lines = [{**accepted, "deliveryIds": ids} for ids in (["dlv_1", "dlv_2"], ["dlv_3"], [])]
     (tmp_path / "log").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    result = run("logs", tmp_path / "log", "--delivery", "dlv_2", "--json")
-    assert [json.loads(line)["deliveryIds"] for line in result.stdout.splitlines()] == [["dlv_1", "dlv_2"]]
+    result = run("logs", str(tmp_path / "log"), "--delivery", "dlv_2", "--json")
+    assert [json.loads(line)["deliveryIds"] for line in result.out.splitlines()] == [["dlv_1", "dlv_2"]]
 
 
 def test_lines_are_readable_without_json(run: Any, log_file: Path) -> None:

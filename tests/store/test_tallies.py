@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from daemon.config import LogSettings
 from daemon.hop import run_inline
-from daemon.housekeeping import INTERVAL_S, keep_house
+from daemon.housekeeping import INTERVAL_S, Housekeeper
 from daemon.lifecycle import Verdict
 from daemon.log import make_logger
 from daemon.metrics import make_metrics
@@ -146,7 +146,7 @@ async def test_upkeep_forgets_all_hours_older_than_two_days(
     writer = Writer(database, run_inline, make_metrics())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
-        nursery.start_soon(keep_house, writer, lambda: NOW, make_logger(LogSettings()))
+        nursery.start_soon(Housekeeper(writer, lambda: 0, lambda: NOW, make_logger(LogSettings())).run)
         await trio.sleep(INTERVAL_S / 2)
         nursery.cancel_scope.cancel()
     oldest = NOW - WEBHOOK_HOURS_KEPT_MS

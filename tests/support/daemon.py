@@ -16,6 +16,7 @@ from daemon.config import LogSettings, Settings
 from daemon.egress.transport import Transport
 from daemon.hop import run_inline
 from daemon.lifecycle import WebhookEdit
+from daemon.live_settings import fixed
 from daemon.log import make_logger
 from daemon.mail.result import SendResult
 from daemon.metrics import make_metrics
@@ -233,7 +234,8 @@ async def running(
     )
     database = open_database(state_dir / "test.db")
     logger = make_logger(LogSettings(level="debug", format="json"), log, now_ms=clock, strict=True)
-    daemon = await assemble(settings, database, Vault([bytes(32)]), OPERATOR_KEY, adapt(seams), make_metrics(), logger)
+    vault, live = Vault([bytes(32)]), fixed(settings)
+    daemon = await assemble(live, database, vault, OPERATOR_KEY, adapt(seams), make_metrics(), logger)
     house = House(daemon, receiver, clock, log, outbox.mails, trio.Event(), trio.Event(), database)
     try:
         async with trio.open_nursery() as nursery:

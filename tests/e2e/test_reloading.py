@@ -1,0 +1,24 @@
+"""SIGHUP: a real daemon reads its configuration again, and goes on delivering."""
+
+import signal
+
+from tests.e2e.conftest import MakeHouse
+from tests.e2e.operating import operated
+
+
+async def test_a_hangup_puts_settings_into_effect_and_a_mistake_changes_nothing(new_house: MakeHouse) -> None:
+    house = new_house(log={"level": "info"})
+    async with operated(house) as operator:
+        daemon = operator.daemon
+        house.config.write_text('[log]\nlevel = "loud"\n')
+        daemon.signal(signal.SIGHUP)
+        [refused] = await daemon.logged("settings_refused")
+        assert "log.level" in refused["error"]
+        house.config.write_text('[log]\nlevel = "debug"\n[api]\nrate_limit_per_s = 1\n[delivery]\ntimeout_s = 3\n')
+        daemon.signal(signal.SIGHUP)
+        [reloaded] = await daemon.logged("settings_reloaded")
+        assert reloaded["changed"] == ["api.rate_limit_per_s", "log.level"]
+        assert reloaded["needRestart"] == ["delivery.timeout_s"]
+        operator.http.headers["Authorization"] = "Bearer wrong"
+        await operator.call("GET", "/v1/teams", expect=401)
+        assert await daemon.logged("request_refused"), "debug lines are logged from now on"

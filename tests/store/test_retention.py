@@ -1,0 +1,161 @@
+"""`[retention]`: what is old and over is forgotten bit by bit, and its space given back."""
+
+from pathlib import Path
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from daemon.config import LogSettings
+from daemon.hop import run_inline
+from daemon.housekeeping import INTERVAL_S, Housekeeper
+from daemon.log import make_logger
+from daemon.metrics import make_metrics
+from daemon.model import Work
+from daemon.store.commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace, Resend
+from daemon.store.database import Database, open_database
+from daemon.store.tallying import DAY_MS
+from daemon.store.writer import Writer
+from tests.store.filling import NOW, accepting, count, found, recording, run
+
+OLD = NOW - 31 * DAY_MS
+LIMIT = NOW - 30 * DAY_MS
+
+
+def delivered(database: Database, number: int, at: int, *, over: bool = True) -> Work:
+    """Accept an event at this time; deliver it, if it is to be over."""
+    work: Work
+    [(_, work)] = run(database, accepting(number, "wh_1", at=at)).work
+    if over:
+        run(database, recording(work, 1))
+    return work
+
+
+def forget(database: Database, limit: int = 100) -> Forgotten:
+    """Forget what is old until nothing is left to look at."""
+    events = deliveries = 0
+    after: int | None = 0
+    while after is not None:
+        step = run(database, ForgetEvents(LIMIT, after, limit))
+        events, deliveries, after = events + step.events, deliveries + step.deliveries, step.next_after_seq
+    return Forgotten(events, deliveries, None)
+
+
+def checkpoint(database: Database) -> None:
+    """Have all that is committed in the file itself."""
+    database.writer.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def kept(database: Database, table: str = "events") -> list[str]:
+    with database.reading.connect() as connection:
+        return list(connection.exec_driver_sql(f"SELECT id FROM {table} ORDER BY seq").scalars())
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+def test_old_events_go_with_their_deliveries_and_attempts_and_young_ones_stay(database: Database, limit: int) -> None:
+    found(database)
+    for number, at in enumerate([OLD, OLD, OLD, LIMIT, NOW]):
+        delivered(database, number, at)
+    assert forget(database, limit) == Forgotten(3, 3, None)
+    assert kept(database) == ["evt_3", "evt_4"]
+    assert [count(database, table) for table in ("deliveries", "attempts")] == [2, 2]
+
+
+def test_ledger_and_balance_stay_for_ever(database: Database) -> None:
+    found(database)
+    for number in range(3):
+        delivered(database, number, OLD)
+    delivered(database, 3, NOW)
+    forget(database)
+    assert count(database, "credit_entries") == 4
+    assert count(database, "teams", "balance = -8") == 1
+
+
+def test_what_is_pending_stays_however_old(database: Database) -> None:
+    found(database)
+    delivered(database, 1, OLD, over=False)
+    delivered(database, 2, NOW)
+    assert forget(database) == Forgotten(0, 0, None)
+    assert kept(database) == ["evt_1", "evt_2"]
+
+
+def test_an_old_event_that_was_resent_lately_stays_with_all_its_deliveries(database: Database) -> None:
+    found(database)
+    work = delivered(database, 1, OLD)
+    resent = run(database, Resend(work.delivery_id, "dlv_new", NOW))
+    assert resent == "dlv_new"
+    with database.reading.connect() as connection:
+        seq = connection.exec_driver_sql("SELECT seq FROM deliveries WHERE id = 'dlv_new'").scalar_one()
+    run(database, recording(Work(seq, "dlv_new", "evt_1", "a.b", b"{}"), 1))
+    delivered(database, 2, NOW)
+    assert forget(database) == Forgotten(0, 0, None)
+    assert kept(database, "deliveries")[:2] == [work.delivery_id, "dlv_new"]
+
+
+def test_the_newest_event_stays_so_that_order_goes_on_from_it(database: Database, tmp_path: Path) -> None:
+    found(database)
+    for number in range(3):
+        delivered(database, number, OLD)
+    forget(database)
+    assert kept(database) == ["evt_2"]
+    with database.reading.connect() as connection:
+        newest = connection.exec_driver_sql("SELECT max(seq) FROM deliveries").scalar_one()
+    database.close()
+    again = open_database(tmp_path / "test.db")
+    assert delivered(again, 4, NOW).seq > newest
+    again.close()
+
+
+def test_sent_mails_that_are_old_go_and_those_that_wait_stay(database: Database) -> None:
+    row = "'{}', 't', 'w', 'n', 'u', 1, '[]', '[]', {}, 0, 1, {}, NULL"
+    names = "id, team_id, webhook_id, webhook_name, webhook_url, disabled_at, failures, recipients, created_at, " \
+            "attempts_made, next_attempt_at, sent_at, last_error"  # fmt: skip
+    with database.writing.begin() as connection:
+        for name, made, sent in (("old", OLD, NOW), ("waits", OLD, "NULL"), ("young", NOW, NOW)):
+            connection.exec_driver_sql(f"INSERT INTO mails ({names}) VALUES ({row.format(name, made, sent)})")
+    run(database, ForgetMails(LIMIT))
+    assert kept(database, "mails") == ["waits", "young"]
+
+
+def test_space_that_is_left_over_is_given_back_to_the_file_system(tmp_path: Path) -> None:
+    path = tmp_path / "test.db"
+    database = open_database(path)
+    found(database)
+    for number in range(600):
+        delivered(database, number, OLD)
+    checkpoint(database)
+    before = path.stat().st_size
+    forget(database)
+    while run(database, ReleaseSpace(leave_pages=10, leave_part=10, limit=16)):
+        pass
+    checkpoint(database)
+    with database.reading.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+    database.close()
+    assert path.stat().st_size < 0.7 * before, "the ledger stays"
+
+
+def test_space_that_will_be_filled_again_is_kept(database: Database) -> None:
+    found(database)
+    delivered(database, 1, OLD)
+    assert run(database, ReleaseSpace(leave_pages=1_000, leave_part=10, limit=16)) is False
+
+
+async def test_upkeep_forgets_by_the_days_in_effect_and_0_is_for_ever(
+    database: Database, autojump_clock: MockClock
+) -> None:
+    found(database)
+    for number in range(3):
+        delivered(database, number, OLD)
+    days = 0
+    writer = Writer(database, run_inline, make_metrics())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writer.run)
+        keeper = Housekeeper(writer, lambda: days, lambda: NOW, make_logger(LogSettings()))
+        nursery.start_soon(keeper.run)
+        await trio.sleep(INTERVAL_S / 2)
+        assert count(database, "events") == 3
+        days = 30
+        await trio.sleep(INTERVAL_S)
+        assert count(database, "events") == 1
+        nursery.cancel_scope.cancel()
