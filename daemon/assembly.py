@@ -27,6 +27,7 @@ from daemon.metrics import Metrics
 from daemon.model import Webhook, id_maker
 from daemon.news import News
 from daemon.notifier import Notifier
+from daemon.observer import Observer
 from daemon.patience import persist
 from daemon.registry import Registry, RegistryParts
 from daemon.router import InboxLimits, Router, RouterParts
@@ -63,6 +64,7 @@ class Daemon:
     router: Router
     registry: Registry
     notifier: Notifier
+    observer: Observer
     keyring: KeyRing
     metrics: Metrics
     log: FilteringBoundLogger
@@ -125,7 +127,7 @@ async def assemble(
         new_id=new_id,
         on_change=partial(_webhook_changed, index, news),
         on_mail=notifier.wake,
-        log=DeliveryLog(log, metrics, news),
+        log=DeliveryLog(log, metrics, news, settings.credits.per_delivery),
     )
     fleet = Fleet(endpoints, log, metrics, Budget())
     limits = InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes)
@@ -135,7 +137,8 @@ async def assemble(
             reader, writer, vault, fleet, index, teams, keyring, gate, seams.now_ms, new_id, log, metrics, news
         )
     )
-    _watch(metrics, fleet, router)
+    observer = Observer(reader, seams.read_hop, database.path, seams.now_ms, metrics)
+    _watch(metrics, fleet, router, gate, news)
     return Daemon(
         writer,
         reader,
@@ -143,6 +146,7 @@ async def assemble(
         router,
         registry,
         notifier,
+        observer,
         keyring,
         metrics,
         log,
@@ -170,6 +174,7 @@ def handles_of(daemon: Daemon, settings: Settings, is_ready: Callable[[], bool])
         now_ms=daemon.now_ms,
         log=daemon.log,
         metrics=daemon.metrics,
+        refresh_metrics=daemon.observer.refresh,
         fleet=daemon.fleet,
         news=daemon.news,
         session_key=daemon.vault.derive("console sessions"),
@@ -195,7 +200,9 @@ def _notifier(reader: Reader, writer: Writer, seams: Seams, metrics: Metrics, lo
     )
 
 
-def _watch(metrics: Metrics, fleet: Fleet, router: Router) -> None:
+def _watch(metrics: Metrics, fleet: Fleet, router: Router, gate: CreditGate, news: News) -> None:
     metrics.actors_alive.set_function(lambda: fleet.alive)
     metrics.actors_parked.set_function(lambda: fleet.parked)
     metrics.waiting_events.set_function(lambda: router.waiting_events)
+    metrics.teams_waiting_for_credits.set_function(lambda: gate.waiting_teams)
+    metrics.live_pages.set_function(lambda: news.followers)

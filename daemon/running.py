@@ -60,6 +60,7 @@ async def run_daemon(
         nursery.start_soon(_patient(daemon, ActorKind.NOTIFIER, daemon.notifier.run))
         housekeeping = partial(keep_house, daemon.writer, daemon.now_ms, daemon.log)
         nursery.start_soon(_patient(daemon, ActorKind.HOUSEKEEPER, housekeeping))
+        nursery.start_soon(_patient(daemon, ActorKind.OBSERVER, daemon.observer.run))
         nursery.start_soon(api.run, serve_api)
         ready.set()
         await stop.wait()

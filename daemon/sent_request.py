@@ -23,7 +23,9 @@ class SentRequest:
 
 def sent_request(webhook: Webhook, delivery: Delivery, body: bytes, attempt: Attempt, vault: Vault) -> SentRequest:
     """Return what this attempt of a delivery of `body` sent (SPEC "Payload and headers of a delivery")."""
-    work = Work(delivery.seq, delivery.id, delivery.event_id, delivery.event_type, body, test=delivery.test)
+    work = Work(
+        delivery.seq, delivery.id, delivery.event_id, delivery.event_type, body, delivery.created_at, test=delivery.test
+    )
     secrets = _secrets_at(webhook, attempt.started_at, vault)
     post = build_post(webhook, work, attempt.number, attempt.started_at // 1000, secrets or Secrets())
     line, *fields = (request_start(post.url) + post.fields).decode("latin-1").split("\r\n")

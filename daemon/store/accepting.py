@@ -121,7 +121,9 @@ def _keep(matched: MatchedEvent, rows: _Rows, sequences: Sequences) -> list[tupl
         rows.deliveries.append(
             delivery_row(seq, delivery_id, event.id, event.type, webhook_id, event.team_id, event.accepted_at, test)
         )
-        work.append((webhook_id, Work(seq, delivery_id, event.id, event.type, body, test=event.test)))
+        work.append(
+            (webhook_id, Work(seq, delivery_id, event.id, event.type, body, event.accepted_at, test=event.test))
+        )
     return work
 
 

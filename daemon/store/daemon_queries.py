@@ -74,8 +74,18 @@ def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequenc
     """Return a webhook's first pending deliveries, in order, at most `limit`."""
     found = fetch_rows(connection, _PENDING_WORK, {"webhook_id": webhook_id, "limit": limit})
     return [
-        Work(seq, delivery_id, event_id, event_type, body and body.encode(), attempts_made, next_attempt_at, bool(test))
-        for seq, delivery_id, event_id, event_type, body, attempts_made, next_attempt_at, test in sorted(found)
+        Work(
+            seq,
+            delivery_id,
+            event_id,
+            event_type,
+            body and body.encode(),
+            created_at,
+            made,
+            next_attempt_at,
+            bool(test),
+        )
+        for seq, delivery_id, event_id, event_type, body, created_at, made, next_attempt_at, test in sorted(found)
     ]
 
 
@@ -88,6 +98,7 @@ _PENDING_WORK = in_one_row(
         deliveries.c.event_id,
         deliveries.c.event_type,
         _LIGHT_BODY.label("body"),
+        deliveries.c.created_at,
         deliveries.c.attempts_made,
         deliveries.c.next_attempt_at,
         deliveries.c.test,
