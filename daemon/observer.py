@@ -51,7 +51,6 @@ class Observer:
     async def run(self) -> None:
         """Look whenever asked to, until cancelled."""
         while True:
-            self._asked, self._looked = trio.Event(), trio.Event()
             await self._asked.wait()
             started = trio.current_time()
             try:
@@ -61,6 +60,8 @@ class Observer:
                 now = trio.current_time()
                 self._fresh_until = now + max(FRESH_S, (now - started) * _FRESH_FOR_A_LOOK)
                 self._looked.set()
+                # Whoever asked meanwhile has got what they wanted; what is asked before `run` is not forgotten.
+                self._asked, self._looked = trio.Event(), trio.Event()
 
     async def _look_at_disk(self) -> None:
         metrics = self._metrics

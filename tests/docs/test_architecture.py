@@ -28,6 +28,7 @@ SLEEPS_IN_LOOPS = {
     "daemon/notifier.py": "the back-off while the database fails",
     "daemon/housekeeping.py": "its interval",
     "daemon/lifeline.py": "the beat of the watchdog",
+    "daemon/loop_lag.py": "how late it ends is what is measured",
     "daemon/cli/log_sources.py": "another program writes the file",
     "daemon/demo/process.py": "another process gets ready",
     "daemon/demo/run.py": "another process writes the mail",
