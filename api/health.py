@@ -36,6 +36,7 @@ async def get_readiness(call: Call) -> Readiness:
 
 async def get_metrics(call: Call) -> bytes:
     """Answer with all metrics."""
+    await call.handles.refresh_metrics()
     return call.handles.metrics.render()
 
 

@@ -14,6 +14,7 @@ from hypercorn.config import Config
 from hypercorn.logging import Logger
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, LifespanState
+from prometheus_client import Gauge
 from structlog.typing import FilteringBoundLogger
 
 from api.connection import DEFAULT_PATIENCE, Connection, Patience
@@ -39,16 +40,20 @@ async def serve_api(
     max_connections: int,
     log: FilteringBoundLogger,
     patience: Patience = DEFAULT_PATIENCE,
+    open_connections: Gauge | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve an ASGI application until `stop` is set; closes the listeners.
 
     At most `max_connections` are open at once, over all listeners; the rest are answered 503 or, in a flood, closed.
+    `open_connections` tells how many are open.
     There is no limit for one peer's address: behind a proxy, and on loopback, everybody has the same one.
     Then it accepts no more, closes what stays idle, lets requests in flight finish for `grace_s` seconds, and returns
     when the last connection is closed. Raises only what the listeners raise.
     """
     server = _Server(app, max_connections, log, patience)
+    if open_connections is not None:
+        open_connections.set_function(lambda: server.open_connections)
     async with trio.open_nursery() as connections:
         try:
             async with trio.open_nursery() as accepting:
@@ -76,6 +81,11 @@ class _Server:
         self._stopping = False
         self._closed_one = trio.Event()
         self._refusals = trio.CapacityLimiter(_REFUSALS_AT_ONCE)
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections are served now."""
+        return len(self._live)
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """Serve one connection to its end."""

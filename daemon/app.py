@@ -21,6 +21,7 @@ from daemon.encryption_keys import KeyFile
 from daemon.lifeline import Lifeline, feed_watchdog, open_lifeline
 from daemon.live_settings import LiveSettings, reload_on_hangup
 from daemon.log import make_logger
+from daemon.loop_lag import watch_loop_lag
 from daemon.metrics import make_metrics
 from daemon.repetitions import Repetitions, tell_repetitions
 from daemon.running import run_daemon
@@ -106,12 +107,28 @@ def _tell_start(settings: Settings, operator_key_is_new: bool, encryption: KeyFi
 
 async def _run(settings: Settings, daemon: Daemon, listeners: Listeners, started: float) -> None:
     ready, stop, grace_s = trio.Event(), trio.Event(), settings.delivery.stop_grace_s
-    app = create_app(handles_of(daemon, lambda: ready.is_set() and not stop.is_set()))
-    limit = settings.api.max_connections
-    api = partial(serve_api, app, listeners, stop=stop, grace_s=grace_s, max_connections=limit, log=daemon.log)
+    metrics, limit = daemon.metrics, settings.api.max_connections
+
+    def is_ready() -> bool:
+        return ready.is_set() and not stop.is_set()
+
+    metrics.ready.set_function(is_ready)
+    metrics.max_open_connections.set(limit)
+    app = create_app(handles_of(daemon, is_ready))
+    api = partial(
+        serve_api,
+        app,
+        listeners,
+        stop=stop,
+        grace_s=grace_s,
+        max_connections=limit,
+        open_connections=metrics.open_connections,
+        log=daemon.log,
+    )
     lifeline = open_lifeline()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_on_signal, stop, lifeline, grace_s, daemon.log)
+        nursery.start_soon(watch_loop_lag, metrics.event_loop_lag_seconds)
         nursery.start_soon(_announce, ready, lifeline, settings, started, daemon)
         await run_daemon(daemon, api, ready, stop, grace_s)
         nursery.cancel_scope.cancel()

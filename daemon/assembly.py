@@ -28,6 +28,7 @@ from daemon.metrics import Metrics
 from daemon.model import Webhook, id_maker
 from daemon.news import News
 from daemon.notifier import Notifier
+from daemon.observer import Observer
 from daemon.patience import persist
 from daemon.registry import Registry, RegistryParts
 from daemon.router import InboxLimits, Router, RouterParts
@@ -66,6 +67,7 @@ class Daemon:
     notifier: Notifier
     housekeeper: Housekeeper
     live: LiveSettings
+    observer: Observer
     keyring: KeyRing
     metrics: Metrics
     log: FilteringBoundLogger
@@ -130,7 +132,7 @@ async def assemble(
         new_id=new_id,
         on_change=partial(_webhook_changed, index, news),
         on_mail=notifier.wake,
-        log=DeliveryLog(log, metrics, news),
+        log=DeliveryLog(log, metrics, news, settings.credits.per_delivery),
     )
     fleet = Fleet(endpoints, log, metrics, Budget())
     limits = InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes)
@@ -141,7 +143,8 @@ async def assemble(
         )
     )
     housekeeper = Housekeeper(writer, lambda: live.now.retention.days, seams.now_ms, log)
-    _watch(metrics, fleet, router)
+    observer = Observer(reader, seams.read_hop, database.path, seams.now_ms, metrics)
+    _watch(metrics, fleet, router, gate, news)
     return Daemon(
         writer,
         reader,
@@ -151,6 +154,7 @@ async def assemble(
         notifier,
         housekeeper,
         live,
+        observer,
         keyring,
         metrics,
         log,
@@ -180,6 +184,7 @@ def handles_of(daemon: Daemon, is_ready: Callable[[], bool]) -> Handles:
         now_ms=daemon.now_ms,
         log=daemon.log,
         metrics=daemon.metrics,
+        refresh_metrics=daemon.observer.refresh,
         fleet=daemon.fleet,
         news=daemon.news,
         session_key=daemon.vault.derive("console sessions"),
@@ -205,7 +210,9 @@ def _notifier(reader: Reader, writer: Writer, seams: Seams, metrics: Metrics, lo
     )
 
 
-def _watch(metrics: Metrics, fleet: Fleet, router: Router) -> None:
+def _watch(metrics: Metrics, fleet: Fleet, router: Router, gate: CreditGate, news: News) -> None:
     metrics.actors_alive.set_function(lambda: fleet.alive)
     metrics.actors_parked.set_function(lambda: fleet.parked)
     metrics.waiting_events.set_function(lambda: router.waiting_events)
+    metrics.teams_waiting_for_credits.set_function(lambda: gate.waiting_teams)
+    metrics.live_pages.set_function(lambda: news.followers)

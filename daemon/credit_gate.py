@@ -15,7 +15,8 @@ class _Account:
     """`available` is the balance less what is reserved; None while it is being read.
 
     It is too low when it `may_be_less` than that: what was reserved when it was read may have been charged by then.
-    `changes` counts what makes a reading under way worthless. `users` have reserved, or are about to.
+    `changes` counts what makes a reading under way worthless. `users` have reserved, or are about to; `waiting` of them
+    lack credits.
     """
 
     available: int | None = None
@@ -23,6 +24,7 @@ class _Account:
     reserved: int = 0
     changes: int = 0
     users: int = 0
+    waiting: int = 0
     changed: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
 
 
@@ -38,6 +40,11 @@ class CreditGate:
     def enforced(self) -> bool:
         """Whether anything is ever held back."""
         return self._price > 0
+
+    @property
+    def waiting_teams(self) -> int:
+        """How many teams have deliveries that wait for credits."""
+        return sum(account.waiting > 0 for account in self._accounts.values())
 
     async def reserve(self, team_id: str, on_wait: Callable[[], None]) -> None:
         """Wait until the team can pay for one more delivery, and set its price aside.
@@ -79,11 +86,20 @@ class CreditGate:
         available = await self._available(team_id, account)
         if available < self._price:
             on_wait()
-        while available < self._price:
-            await account.changed.park()
-            available = await self._available(team_id, account)
+            available = await self._wait_for_credits(team_id, account)
         account.available = available - self._price
         account.reserved += self._price
+
+    async def _wait_for_credits(self, team_id: str, account: _Account) -> int:
+        account.waiting += 1
+        try:
+            available = 0
+            while available < self._price:
+                await account.changed.park()
+                available = await self._available(team_id, account)
+            return available
+        finally:
+            account.waiting -= 1
 
     async def _available(self, team_id: str, account: _Account) -> int:
         while account.available is None:

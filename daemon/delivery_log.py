@@ -18,16 +18,24 @@ _LINES_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class DeliveryLog:
-    """A line for each attempt, which tells of the final state, too, if it was the last one; one for each disabling."""
+    """A line for each attempt, which tells of the final state, too, if it was the last one; one for each disabling.
+
+    `price` is what a success costs, in credits.
+    """
 
     log: FilteringBoundLogger
     metrics: Metrics
     news: News
+    price: int
 
     def attempt_ended(self, webhook: Webhook, work: Work, attempt: Attempt, verdict: Verdict) -> None:
         """Tell of a committed attempt and, if it was the last one, of the delivery's final state."""
         self.metrics.attempts[attempt.outcome.kind].inc()
         self.metrics.attempt_duration_seconds.observe(attempt.outcome.duration_ms / 1000)
+        if attempt.number == 1:
+            # The wall clock may have been set back meanwhile.
+            delay_ms = max(0, attempt.started_at - work.created_at)
+            self.metrics.first_attempt_delay_seconds.observe(delay_ms / 1000)
         self.news.tell(webhook.team_id, webhook.id)
         fields = self._fields(webhook, work, attempt)
         if verdict.retry_in_s is None:
@@ -83,6 +91,7 @@ class DeliveryLog:
         self.metrics.deliveries[verdict.status].inc()
         self.metrics.ended_pace.count()
         if verdict.status is DeliveryStatus.SUCCEEDED:
+            self.metrics.credits_consumed.inc(self.price)
             self.log.info("delivery_succeeded", **fields)
         elif verdict.status is DeliveryStatus.FAILED:
             self.log.warning("delivery_failed", **fields, consecutiveFailures=verdict.consecutive_failures)

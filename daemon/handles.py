@@ -21,7 +21,8 @@ from daemon.store.reader import Reader
 
 @dataclass(frozen=True, slots=True)
 class Handles:
-    """The daemon, as the API sees it. `check_url` raises UrlNotAllowed; `is_ready` is False at start and stop.
+    """The daemon, as the API sees it. `check_url` raises UrlNotAllowed; `is_ready` is False at start and stop;
+    `refresh_metrics` is called before they are read.
 
     `api_settings()` are those in effect now. `started_at` is Trio's time of the start (s); `session_key` signs the
     console's sessions.
@@ -39,6 +40,7 @@ class Handles:
     now_ms: NowMs
     log: FilteringBoundLogger
     metrics: Metrics
+    refresh_metrics: Callable[[], Awaitable[None]]
     fleet: Fleet
     news: News
     session_key: bytes = field(repr=False)

@@ -24,7 +24,7 @@ class LogEvent:
 
 FIELDS: Mapping[str, str] = MappingProxyType(
     {
-        "actor": "Which actor: `endpoint`, `router`, `store`, `notifier` or `housekeeper`",
+        "actor": "Which actor: `endpoint`, `router`, `store`, `notifier`, `housekeeper` or `observer`",
         "amount": "Credits",
         "attempt": "Number of the attempt, from 1",
         "balance": "The team's credits afterwards",

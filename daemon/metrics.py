@@ -18,6 +18,9 @@ from daemon.pace import Pace
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _PREFIX = "kakiyo_webhooks_"
+# A delivery waits for those before it, for credits, for its webhook's next life.
+_DELAY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+_LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _ATTEMPT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 7.5, 10)
 _COMMIT_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 _BATCH_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -42,6 +45,7 @@ class ActorKind(StrEnum):
     STORE = "store"
     NOTIFIER = "notifier"
     HOUSEKEEPER = "housekeeper"
+    OBSERVER = "observer"
 
 
 class MailResult(StrEnum):
@@ -69,15 +73,32 @@ class Metrics:
     attempts: Mapping[OutcomeKind, Counter]
     deliveries: Mapping[DeliveryStatus, Counter]
     webhooks_disabled: Counter
+    credits_consumed: Counter
+    commits_failed: Counter
     actor_restarts: Mapping[ActorKind, Counter]
     mails: Mapping[MailResult, Counter]
+    first_attempt_delay_seconds: Histogram
     attempt_duration_seconds: Histogram
     accept_duration_seconds: Histogram
     commit_duration_seconds: Histogram
     commit_batch_size: Histogram
+    event_loop_lag_seconds: Histogram
+    ready: Gauge
     actors_alive: Gauge
     actors_parked: Gauge
     waiting_events: Gauge
+    pending_deliveries: Gauge
+    oldest_pending_delivery_age_seconds: Gauge
+    waiting_mails: Gauge
+    oldest_waiting_mail_age_seconds: Gauge
+    teams_waiting_for_credits: Gauge
+    open_connections: Gauge
+    max_open_connections: Gauge
+    live_pages: Gauge
+    database_bytes: Gauge
+    database_wal_bytes: Gauge
+    state_dir_free_bytes: Gauge
+    state_dir_size_bytes: Gauge
     accepted_pace: Pace
     ended_pace: Pace
 
@@ -98,15 +119,38 @@ def make_metrics() -> Metrics:
         attempts=_counters(registry, "attempts", "HTTP attempts that ended", "outcome", OutcomeKind),
         deliveries=_counters(registry, "deliveries", "Deliveries made, and how they ended", "status", DeliveryStatus),
         webhooks_disabled=_counter(registry, "webhooks_disabled", "Webhooks disabled for consecutive failures"),
+        credits_consumed=_counter(registry, "credits_consumed", "Credits charged for deliveries that succeeded"),
+        commits_failed=_counter(registry, "commits_failed", "Transactions that the database failed at, not kept"),
         actor_restarts=_counters(registry, "actor_restarts", "Crashed actors started again", "kind", ActorKind),
         mails=_counters(registry, "mails", "Sendings of mails", "result", MailResult),
+        first_attempt_delay_seconds=_histogram(
+            registry, "first_attempt_delay_seconds", "From a delivery's making to its first attempt's start", _DELAY_S
+        ),
         attempt_duration_seconds=_histogram(registry, "attempt_duration_seconds", "Attempts' duration", _ATTEMPT_S),
         accept_duration_seconds=_histogram(registry, "accept_duration_seconds", "Submission to commit", _COMMIT_S),
         commit_duration_seconds=_histogram(registry, "commit_duration_seconds", "One transaction", _COMMIT_S),
         commit_batch_size=_histogram(registry, "commit_batch_size", "Commands in one transaction", _BATCH_SIZES),
+        event_loop_lag_seconds=_histogram(registry, "event_loop_lag_seconds", "How late a timer was", _LAG_S),
+        ready=_gauge(registry, "ready", "1 while events are accepted, 0 at start and stop"),
         actors_alive=_gauge(registry, "actors_alive", "Endpoint actors running now"),
         actors_parked=_gauge(registry, "actors_parked", "Webhooks whose actor kept crashing and rests"),
         waiting_events=_gauge(registry, "waiting_events", "Events submitted and not yet committed"),
+        pending_deliveries=_gauge(registry, "pending_deliveries", "Deliveries that have not ended"),
+        oldest_pending_delivery_age_seconds=_gauge(
+            registry, "oldest_pending_delivery_age_seconds", "Since the oldest pending delivery was made, 0 without one"
+        ),
+        waiting_mails=_gauge(registry, "waiting_mails", "Mails in the outbox"),
+        oldest_waiting_mail_age_seconds=_gauge(
+            registry, "oldest_waiting_mail_age_seconds", "Since the oldest waiting mail was queued, 0 without one"
+        ),
+        teams_waiting_for_credits=_gauge(registry, "teams_waiting_for_credits", "Teams whose deliveries lack credits"),
+        open_connections=_gauge(registry, "open_connections", "HTTP connections to the API"),
+        max_open_connections=_gauge(registry, "max_open_connections", "How many of them there may be"),
+        live_pages=_gauge(registry, "live_pages", "Console pages that change while one looks"),
+        database_bytes=_gauge(registry, "database_bytes", "Size of the database file"),
+        database_wal_bytes=_gauge(registry, "database_wal_bytes", "Size of its write-ahead log"),
+        state_dir_free_bytes=_gauge(registry, "state_dir_free_bytes", "Free on the state directory's file system"),
+        state_dir_size_bytes=_gauge(registry, "state_dir_size_bytes", "Size of the state directory's file system"),
         accepted_pace=Pace(),
         ended_pace=Pace(),
     )

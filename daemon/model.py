@@ -194,6 +194,7 @@ class Work:
     event_id: str
     event_type: str
     body: bytes | None
+    created_at: int
     attempts_made: int = 0
     next_attempt_at: int | None = None
     test: bool = False

@@ -175,8 +175,7 @@ class Registry:
             return None
         await self._active_webhook(delivery.webhook_id)
         command = Resend(delivery_id, parts.new_id("dlv"), parts.now_ms())
-        new_id = await parts.writer.execute(command, lambda _: parts.fleet.rouse([delivery.webhook_id]))
-        parts.metrics.deliveries[DeliveryStatus.PENDING].inc()
+        new_id = await parts.writer.execute(command, lambda _: self._queued(delivery.webhook_id, 1))
         parts.news.tell(delivery.team_id, delivery.webhook_id)
         owner = {"webhookId": delivery.webhook_id, "teamId": delivery.team_id}
         parts.log.info("delivery_resent", **owner, deliveryId=new_id, eventId=delivery.event_id)
@@ -196,12 +195,15 @@ class Registry:
         while after_seq is not None:
             new_ids = tuple(parts.new_id("dlv") for _ in range(_RECOVER_PAGE))
             command = Recover(webhook, since, after_seq, _RECOVER_PAGE, new_ids, parts.now_ms())
-            page = await parts.writer.execute(command, lambda _: parts.fleet.rouse([webhook_id]))
+            page = await parts.writer.execute(command, lambda page: self._queued(webhook_id, page.queued))
             queued, after_seq = queued + page.queued, page.next_after_seq
-        parts.metrics.deliveries[DeliveryStatus.PENDING].inc(queued)
         parts.news.tell(webhook.team_id, webhook_id)
         parts.log.info("deliveries_recovered", webhookId=webhook_id, teamId=webhook.team_id, count=queued)
         return queued
+
+    def _queued(self, webhook_id: str, count: int) -> None:
+        self._parts.metrics.deliveries[DeliveryStatus.PENDING].inc(count)
+        self._parts.fleet.rouse([webhook_id])
 
     async def _active_webhook(self, webhook_id: str) -> Webhook:
         webhook = await self._parts.reader.fetch(queries.get_webhook, webhook_id)

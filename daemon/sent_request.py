@@ -29,6 +29,7 @@ def sent_request(webhook: Webhook, delivery: Delivery, event: Event, attempt: At
         event.id,
         event.type,
         event.body,
+        delivery.created_at,
         test=delivery.test,
         traceparent=event.traceparent,
     )

@@ -122,7 +122,16 @@ def _keep(matched: MatchedEvent, rows: _Rows, sequences: Sequences) -> list[tupl
         rows.deliveries.append(
             delivery_row(seq, delivery_id, event.id, event.type, webhook_id, event.team_id, event.accepted_at, test)
         )
-        made = Work(seq, delivery_id, event.id, event.type, body, test=event.test, traceparent=event.traceparent)
+        made = Work(
+            seq,
+            delivery_id,
+            event.id,
+            event.type,
+            body,
+            event.accepted_at,
+            test=event.test,
+            traceparent=event.traceparent,
+        )
         work.append((webhook_id, made))
     return work
 

@@ -74,8 +74,8 @@ def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequenc
     """Return a webhook's first pending deliveries, in order, at most `limit`."""
     found = fetch_rows(connection, _PENDING_WORK, {"webhook_id": webhook_id, "limit": limit})
     return [
-        Work(seq, delivery_id, event_id, event_type, body and body.encode(), made, next_attempt_at, bool(test), trace)
-        for seq, delivery_id, event_id, event_type, body, made, next_attempt_at, test, trace in sorted(found)
+        Work(seq, delivery_id, event_id, type_, body and body.encode(), created_at, made, due_at, bool(test), trace)
+        for seq, delivery_id, event_id, type_, body, created_at, made, due_at, test, trace in sorted(found)
     ]
 
 
@@ -88,6 +88,7 @@ _PENDING_WORK = in_one_row(
         deliveries.c.event_id,
         deliveries.c.event_type,
         _LIGHT_BODY.label("body"),
+        deliveries.c.created_at,
         deliveries.c.attempts_made,
         deliveries.c.next_attempt_at,
         deliveries.c.test,

@@ -44,6 +44,11 @@ class Database:
     reading: Engine
     sequences: Sequences
 
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return Path(str(self.writing.url.database))
+
     def close(self) -> None:
         """Close every connection."""
         self.reading.dispose()

@@ -115,6 +115,8 @@ class Writer:
             raise
         self._metrics.commit_duration_seconds.observe(trio.current_time() - started)
         self._metrics.commit_batch_size.observe(len(batch))
+        if any(isinstance(answer, StoreUnavailable) for answer in answers):
+            self._metrics.commits_failed.inc()
         for request, answer in zip(requests, answers, strict=True):
             request.reply.settle(answer)
         for request, answer in zip(requests, answers, strict=True):

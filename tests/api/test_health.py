@@ -1,6 +1,15 @@
 """Health, readiness, metrics."""
 
-from tests.support.api_client import ApiHouse
+import httpx
+import trio
+from trio.testing import MockClock
+
+from tests.support.api_client import PUBLIC_URL, ApiHouse
+
+
+async def hang(_request: httpx.Request) -> httpx.Response:
+    await trio.sleep_forever()
+    raise AssertionError
 
 
 async def test_alive_is_not_ready_once_the_daemon_stops(api: ApiHouse) -> None:
@@ -17,3 +26,15 @@ async def test_metrics_are_prometheus_text(api: ApiHouse) -> None:
     answer = await api.operator.get("/metrics")
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert b"kakiyo_webhooks_events_accepted_total 1.0" in answer.body
+
+
+async def test_metrics_tell_of_the_backlog_as_it_is_when_they_are_asked_for(
+    api: ApiHouse, autojump_clock: MockClock
+) -> None:
+    await api.webhook()
+    api.house.receiver.answers[PUBLIC_URL] = hang
+    await api.submit()
+    await trio.sleep(3)
+    answer = await api.operator.get("/metrics")
+    assert b"kakiyo_webhooks_pending_deliveries 1.0" in answer.body
+    assert b"kakiyo_webhooks_oldest_pending_delivery_age_seconds 3.0" in answer.body

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from tests.api.scripted_app import HELD, HELLO, ScriptedApp, say_hello
-from tests.support.api_server import exchange, read_to_end, serving
+from tests.support.api_server import Served, exchange, read_to_end, serving
 
 UPGRADE = (
     b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
@@ -117,6 +117,22 @@ async def test_connections_over_the_limit_are_told_to_come_back() -> None:
         with trio.fail_after(5):
             while (await say_hello(served))[0] != 200:
                 await trio.lowlevel.checkpoint()
+
+
+async def test_how_many_connections_are_open_is_told() -> None:
+    async with serving(ScriptedApp(), max_connections=1) as served:
+        assert open_connections(served) == 0
+        async with await served.connect() as stream:
+            await exchange(stream, HELLO)
+            assert open_connections(served) == 1
+        with trio.fail_after(5):
+            while open_connections(served):
+                await trio.lowlevel.checkpoint()
+
+
+def open_connections(served: Served) -> float:
+    [gauge] = served.open_connections.collect()
+    return gauge.samples[0].value
 
 
 async def test_a_bug_in_a_request_is_answered_and_logged_and_stays_there() -> None:

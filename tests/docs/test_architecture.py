@@ -29,6 +29,7 @@ SLEEPS_IN_LOOPS = {
     "daemon/housekeeping.py": "its interval; the others' share of the store",
     "daemon/lifeline.py": "the beat of the watchdog",
     "daemon/repetitions.py": "its window",
+    "daemon/loop_lag.py": "how late it ends is what is measured",
     "daemon/cli/log_sources.py": "another program writes the file",
     "daemon/demo/process.py": "another process gets ready",
     "daemon/demo/run.py": "another process writes the mail",

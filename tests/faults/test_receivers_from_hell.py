@@ -94,7 +94,7 @@ async def attempt(transport: EndpointTransport, url: str, fiend: Fiend | None = 
     """Make an attempt under the fiend's deadline; one that overruns it by far fails the test."""
     webhook = Webhook("wh_1", "team_1", "CRM", url, "secret", ("*",), True, 0, None, None, 0, 0)
     body = b"x" * (fiend.request_size if fiend else 2)
-    work = Work(1, "dlv_1", "evt_1", "linkedin.message.sent", body)
+    work = Work(1, "dlv_1", "evt_1", "linkedin.message.sent", body, created_at=0)
     timeout_s = deadline_s(fiend) if fiend else PROMISED_S
     with trio.fail_after(timeout_s + 2):
         return await make_attempt(transport, webhook, work, 1, timeout_s=timeout_s, timestamp_s=0)

@@ -1,6 +1,5 @@
 """How often a key may ask, in virtual time."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from api.app import ROUTES, create_app
+from api.app import ROUTES
 from api.openapi import describe
 from api.rate_limit import Buckets
 from daemon.config import Settings
@@ -81,8 +80,8 @@ async def test_the_operator_has_no_limit_unless_one_is_set(tmp_path: Path, autoj
     async with running_api(tmp_path, settings=limited(tmp_path, rate_limit_burst=1)) as api:
         assert set(await ask(api.operator, 500)) == {200}
         strict = limited(tmp_path, rate_limit_burst=2, operator_rate_limit_per_s=1)
-        operator = ApiClient(create_app(replace(api.handles, settings=strict)))
-        assert await ask(operator, 3) == [200, 200, 429]
+        api.house.daemon.live.take_over(strict)
+        assert await ask(api.operator, 3) == [200, 200, 429]
 
 
 async def test_a_rate_of_zero_is_no_limit(tmp_path: Path, autojump_clock: MockClock) -> None:

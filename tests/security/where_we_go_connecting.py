@@ -12,7 +12,7 @@ from daemon.model import Outcome, Webhook, Work
 
 async def attempt(transport: EndpointTransport, url: str) -> Outcome:
     webhook = Webhook("wh_1", "team_1", "CRM", url, None, ("*",), True, 0, None, None, 0, 0)
-    work = Work(1, "dlv_1", "evt_1", "linkedin.message.sent", b"{}")
+    work = Work(1, "dlv_1", "evt_1", "linkedin.message.sent", b"{}", created_at=0)
     with trio.fail_after(10):
         return await make_attempt(transport, webhook, work, 1, timeout_s=5, timestamp_s=0)
 

@@ -25,6 +25,7 @@ from daemon.store.commands import (
     SaveWebhook,
 )
 from daemon.store.database import Database
+from daemon.store.observing import observe
 from daemon.store.transactions import run_batch
 from tests.store.filling import NOW, a_webhook, accept, accepting, found, recording
 from tests.store.test_outcomes import disabling
@@ -174,6 +175,8 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "credit_days": (lambda c: console_queries.credit_days(c, TEAM, NOW), "PRIMARY KEY (team_id=? AND day>?)"),
     "backlog": (lambda c: console_queries.backlog(c, TEAM), "ix_deliveries_team_status (team_id=? AND status=?)"),
     "backlog of all": (console_queries.backlog, "ix_deliveries_team_status (team_id=? AND status=?)"),
+    "observe, pending deliveries": (observe, "COVERING INDEX ix_deliveries_team_status (team_id=? AND status=?)"),
+    "observe, waiting mails": (observe, "ix_mails_waiting"),
     "waiting_mails": (lambda c: console_queries.waiting_mails(c, 20), "ix_mails_waiting"),
 }
 

@@ -86,7 +86,7 @@ def test_an_old_event_that_was_resent_lately_stays_with_all_its_deliveries(datab
     assert resent == "dlv_new"
     with database.reading.connect() as connection:
         seq = connection.exec_driver_sql("SELECT seq FROM deliveries WHERE id = 'dlv_new'").scalar_one()
-    run(database, recording(Work(seq, "dlv_new", "evt_1", "a.b", b"{}"), 1))
+    run(database, recording(Work(seq, "dlv_new", "evt_1", "a.b", b"{}", NOW), 1))
     delivered(database, 2, NOW)
     assert forget(database) == Forgotten(0, 0, None)
     assert kept(database, "deliveries")[:2] == [work.delivery_id, "dlv_new"]

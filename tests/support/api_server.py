@@ -9,6 +9,7 @@ from typing import Any
 import h11
 import orjson
 import trio
+from prometheus_client import Gauge
 
 from api.connection import DEFAULT_PATIENCE, Patience
 from api.listeners import open_listeners
@@ -25,6 +26,7 @@ class Served:
     stop: trio.Event
     log: io.BytesIO
     stopped: trio.Event = field(default_factory=trio.Event)
+    open_connections: Gauge = field(default_factory=lambda: Gauge("open", "Now", registry=None))
 
     @property
     def url(self) -> str:
@@ -61,6 +63,7 @@ async def serving(
             max_connections=max_connections,
             log=make_logger(LogSettings(level="debug", format="json"), log, strict=True),
             patience=patience,
+            open_connections=served.open_connections,
             task_status=task_status,
         )
         served.stopped.set()

@@ -26,7 +26,7 @@ def webhook(url: str = "https://hooks.example.com:8443/a?b=c") -> Webhook:
 
 
 def work(test: bool = False) -> Work:
-    return Work(1, "dlv_1", "evt_1", "linkedin.message.sent", BODY, test=test)
+    return Work(1, "dlv_1", "evt_1", "linkedin.message.sent", BODY, created_at=0, test=test)
 
 
 async def attempt(

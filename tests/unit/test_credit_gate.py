@@ -55,6 +55,23 @@ async def test_as_many_reservations_as_the_balance_can_pay_go_at_once_and_the_ne
     assert (waiting, let_through) == (["t"], ["t"])
 
 
+async def test_a_team_waits_while_one_of_its_reservations_does_and_is_counted_once() -> None:
+    gate = CreditGate(2, True, Bank({"poor": 2, "rich": 9}).balance_of)
+    for team in ("poor", "rich"):
+        await gate.reserve(team, nobody)
+    assert gate.waiting_teams == 0
+    async with trio.open_nursery() as nursery:
+        for _ in range(2):
+            nursery.start_soon(gate.reserve, "poor", lambda: None)
+        await trio.testing.wait_all_tasks_blocked()
+        assert gate.waiting_teams == 1
+        gate.granted("poor", 2)
+        await trio.testing.wait_all_tasks_blocked()
+        assert gate.waiting_teams == 1
+        nursery.cancel_scope.cancel()
+    assert gate.waiting_teams == 0  # though the team has reserved still
+
+
 async def test_what_was_not_charged_lets_the_next_one_through_and_what_was_does_not() -> None:
     bank, let_through = Bank({"t": 2}), list[int]()
     gate = CreditGate(2, True, bank.balance_of)

@@ -9,7 +9,7 @@ from daemon.model import Work
 
 
 def work(seq: int) -> Work:
-    return Work(seq, f"dlv_{seq}", "evt_1", "a.b", b"{}")
+    return Work(seq, f"dlv_{seq}", "evt_1", "a.b", b"{}", created_at=0)
 
 
 @pytest.fixture

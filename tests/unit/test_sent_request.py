@@ -32,7 +32,16 @@ async def sent(webhook: Webhook, number: int) -> tuple[str, Sequence[tuple[str, 
         requests.append(request)
         return httpx.Response(200)
 
-    work = Work(1, DELIVERY.id, DELIVERY.event_id, DELIVERY.event_type, BODY, test=DELIVERY.test, traceparent=TRACE)
+    work = Work(
+        1,
+        DELIVERY.id,
+        DELIVERY.event_id,
+        DELIVERY.event_type,
+        BODY,
+        created_at=0,
+        test=DELIVERY.test,
+        traceparent=TRACE,
+    )
     outcome = await make_attempt(
         MockTransport(receive),
         webhook,

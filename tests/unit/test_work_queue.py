@@ -17,7 +17,7 @@ LIMIT = 16
 
 
 def work(seq: int) -> Work:
-    return Work(seq, f"dlv_{seq}", "evt_1", "a.b", b"{}")
+    return Work(seq, f"dlv_{seq}", "evt_1", "a.b", b"{}", created_at=0)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,14 @@
+"""How late the event loop is: what blocks it keeps everyone waiting."""
+
+import trio
+from prometheus_client import Histogram
+
+_EVERY_S = 0.5
+
+
+async def watch_loop_lag(lag_seconds: Histogram) -> None:
+    """Observe twice a second by how much a timer was late, until cancelled."""
+    while True:
+        due = trio.current_time() + _EVERY_S
+        await trio.sleep(_EVERY_S)
+        lag_seconds.observe(trio.current_time() - due)

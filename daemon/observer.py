@@ -1,0 +1,100 @@
+"""The observing actor: looks, when somebody asks for the metrics, at what cannot be counted as it happens.
+
+Nobody waits for long: it looks beside the requests that asked for it, and while the database or the disk fails the
+last values stay, so that an alarm about them stays, too.
+"""
+
+import math
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import trio
+from prometheus_client import Gauge
+
+from daemon.clock import NowMs
+from daemon.disk import disk_use
+from daemon.errors import StoreUnavailable
+from daemon.hop import Hop
+from daemon.metrics import Metrics
+from daemon.store.observing import Waiting, observe
+from daemon.store.reader import Reader
+
+FRESH_S = 5
+LONGEST_WAIT_S = 1
+# With a large backlog to count, values stay fresh for longer: so much longer than a look takes.
+_FRESH_FOR_A_LOOK = 20
+
+
+class Observer:
+    """Sets the gauges of what waits and of the disk. Before the first look they are not a number."""
+
+    def __init__(self, reader: Reader, hop: Hop, database: Path, now_ms: NowMs, metrics: Metrics) -> None:
+        self._reader = reader
+        self._hop = hop
+        self._database = database
+        self._now_ms = now_ms
+        self._metrics = metrics
+        self._fresh_until = -math.inf
+        self._asked = trio.Event()
+        self._looked = trio.Event()
+        for gauge in _gauges(metrics):
+            gauge.set(math.nan)
+
+    async def refresh(self) -> None:
+        """Have the gauges set anew, unless they were just now; wait for that for a second at most. Never fails."""
+        if trio.current_time() >= self._fresh_until:
+            self._asked.set()
+            with trio.move_on_after(LONGEST_WAIT_S):
+                await self._looked.wait()
+
+    async def run(self) -> None:
+        """Look whenever asked to, until cancelled."""
+        while True:
+            await self._asked.wait()
+            started = trio.current_time()
+            try:
+                await self._look_at_disk()
+                await self._look_into_store()
+            finally:
+                now = trio.current_time()
+                self._fresh_until = now + max(FRESH_S, (now - started) * _FRESH_FOR_A_LOOK)
+                self._looked.set()
+                # Whoever asked meanwhile has got what they wanted; what is asked before `run` is not forgotten.
+                self._asked, self._looked = trio.Event(), trio.Event()
+
+    async def _look_at_disk(self) -> None:
+        metrics = self._metrics
+        with suppress(OSError):
+            use = await self._hop(partial(disk_use, self._database))
+            metrics.database_bytes.set(use.database)
+            metrics.database_wal_bytes.set(use.wal)
+            metrics.state_dir_free_bytes.set(use.free)
+            metrics.state_dir_size_bytes.set(use.size)
+
+    async def _look_into_store(self) -> None:
+        metrics = self._metrics
+        with suppress(StoreUnavailable):
+            seen = await self._reader.fetch(observe)
+            self._set(metrics.pending_deliveries, metrics.oldest_pending_delivery_age_seconds, seen.deliveries)
+            self._set(metrics.waiting_mails, metrics.oldest_waiting_mail_age_seconds, seen.mails)
+
+    def _set(self, count: Gauge, age_s: Gauge, seen: Waiting) -> None:
+        count.set(seen.count)
+        age_s.set_function(partial(self._age_s, seen.oldest_at))
+
+    def _age_s(self, oldest_at: int | None) -> float:
+        return 0 if oldest_at is None else max(0, self._now_ms() - oldest_at) / 1000
+
+
+def _gauges(metrics: Metrics) -> tuple[Gauge, ...]:
+    return (
+        metrics.pending_deliveries,
+        metrics.oldest_pending_delivery_age_seconds,
+        metrics.waiting_mails,
+        metrics.oldest_waiting_mail_age_seconds,
+        metrics.database_bytes,
+        metrics.database_wal_bytes,
+        metrics.state_dir_free_bytes,
+        metrics.state_dir_size_bytes,
+    )

@@ -1,0 +1,56 @@
+"""What the metrics are told of what waits."""
+
+from dataclasses import replace
+
+from daemon.lifecycle import Verdict
+from daemon.model import DeliveryStatus, Event
+from daemon.store.commands import AcceptEvents, CreateTeam, CreateWebhook, MailSent
+from daemon.store.database import Database
+from daemon.store.observing import Observation, Waiting, observe
+from daemon.submission import MatchedEvent
+from tests.store.filling import NOW, a_team, a_webhook, accept, found, recording, run
+
+
+def seen(database: Database) -> Observation:
+    with database.reading.connect() as connection:
+        return observe(connection)
+
+
+def test_nothing_waits_in_a_new_database(database: Database) -> None:
+    assert seen(database) == Observation(Waiting(0, None), Waiting(0, None))
+
+
+def test_what_is_pending_of_all_teams_is_counted_and_its_oldest_told(database: Database) -> None:
+    found(database)
+    run(database, CreateTeam(a_team(2)))
+    first, *_ = accept(database, range(3))
+    event = Event("evt_99", "team_2", "a.b", NOW, b"{}", NOW + 5)
+    run(database, AcceptEvents((MatchedEvent(event, (("dlv_99", "wh_99"),)),), None, NOW + 5))
+    assert seen(database).deliveries == Waiting(4, NOW)
+    for work in (first, *accept(database, [7])):
+        run(database, recording(work, 1))
+    assert seen(database).deliveries == Waiting(3, NOW)
+
+
+def test_the_oldest_is_that_of_the_team_that_waits_longest(database: Database) -> None:
+    found(database)
+    run(database, CreateTeam(a_team(2)))
+    (work,) = accept(database, [1])
+    for number, team in ((2, "team_2"), (3, "team_1")):
+        event = Event(f"evt_{number}", team, "a.b", NOW, b"{}", NOW + number)
+        run(database, AcceptEvents((MatchedEvent(event, ((f"dlv_{number}", f"wh_{number}"),)),), None, NOW + number))
+    run(database, recording(work, 1))
+    assert seen(database).deliveries == Waiting(2, NOW + 2)
+
+
+def test_mails_wait_until_they_are_sent(database: Database) -> None:
+    found(database)
+    run(database, CreateWebhook(a_webhook(2)))
+    for number in (1, 2):
+        (work,) = accept(database, [number], f"wh_{number}")
+        verdict = Verdict(DeliveryStatus.FAILED, None, 4, disable=True)
+        command = replace(recording(work, 1, status=500, webhook=number), verdict=verdict, next_attempt_at=None)
+        run(database, replace(command, mail_id=f"mail_{number}", now=NOW + number))
+    assert seen(database).mails == Waiting(2, NOW + 1)
+    run(database, MailSent("mail_1", NOW))
+    assert seen(database).mails == Waiting(1, NOW + 2)
