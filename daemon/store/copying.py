@@ -36,13 +36,16 @@ def copy_database(source: Path, target: Path, room: Callable[[int], None], progr
 
 
 def fold_log(path: Path) -> None:
-    """Write what stands in the write-ahead log into the database, if both are sound and nobody else uses them."""
+    """Write what stands in the write-ahead log into the database. If it is damaged, or in use, all stays as it is."""
     try:
+        # Whoever opens a damaged one for writing spoils what could still be saved.
+        with closing(sqlite3.connect(read_only_uri(path), uri=True)) as connection:
+            _read(connection)
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            _read(connection)  # before it there is no log to be seen
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error:
-        return  # it stays where it is
+        return
 
 
 def read_only_uri(path: Path) -> str:
@@ -62,11 +65,15 @@ def _open_snapshot(source: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(read_only_uri(source), uri=True, isolation_level=None)
     try:
         connection.execute("BEGIN")
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # BEGIN alone does not read yet
+        _read(connection)  # BEGIN alone does not look at the file yet
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _read(connection: sqlite3.Connection) -> None:
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
 
 
 def _copy(reading: sqlite3.Connection, writing: sqlite3.Connection, progress: Callable[[int, int, int], None]) -> None:
@@ -116,5 +123,7 @@ def _failure(error: sqlite3.Error, source: Path, target: Path) -> CopyFailed:
             return CopyFailed(f"{target.parent}: the disk is full: free some, or choose another place")
         case "SQLITE_NOTADB":
             return CopyFailed(f"{source}: is not a database, or is damaged: use a backup that is whole")
+        case "SQLITE_CORRUPT":
+            return CopyFailed(f"{source}: is damaged ({error}): use a backup that is whole")
         case _:
             return CopyFailed(f"{source}: cannot be copied to {target.parent} ({error}): correct that, and do it again")

@@ -50,8 +50,7 @@ def seals_in(path: Path, revision: str, length: int) -> list[str]:
 
 
 def _inspect(connection: sqlite3.Connection) -> Contents:
-    # Python runs in it, and with it the handler of SIGINT; its exception ends the statement as interrupted.
-    connection.set_progress_handler(lambda: 0, _HEARING)
+    connection.set_progress_handler(_hear, _HEARING)
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise _damaged(found)
@@ -61,6 +60,11 @@ def _inspect(connection: sqlite3.Connection) -> Contents:
     if row is None:
         raise _not_ours("it has no revision")
     return Contents(pages, str(row[0]), pending)
+
+
+def _hear() -> int:
+    """Let Python handle signals: an exception here ends the statement as interrupted."""
+    return 0
 
 
 def _damaged(what: str) -> DatabaseRefused:
