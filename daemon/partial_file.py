@@ -50,12 +50,12 @@ def partial_file(target: Path, companions: Sequence[str] = ()) -> Iterator[Parti
         _take(descriptor, path)
         os.fchmod(descriptor, 0o600)
         os.ftruncate(descriptor, 0)
-        _remove(path, companions)
         try:
             yield PartialFile(path, target, descriptor)
         finally:
             if _is_at(descriptor, path):
-                _remove(path, ("", *companions))
+                for ending in ("", *companions):
+                    path.with_name(path.name + ending).unlink(missing_ok=True)
     finally:
         os.close(descriptor)
 
@@ -72,8 +72,3 @@ def _take(descriptor: int, path: Path) -> None:
 
 def _is_at(descriptor: int, path: Path) -> bool:
     return path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor))
-
-
-def _remove(path: Path, endings: Sequence[str]) -> None:
-    for ending in endings:
-        path.with_name(path.name + ending).unlink(missing_ok=True)

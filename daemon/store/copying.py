@@ -42,7 +42,6 @@ def fold_log(path: Path) -> None:
         with closing(sqlite3.connect(read_only_uri(path), uri=True)) as connection:
             _read(connection)
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            _read(connection)  # before it there is no log to be seen
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error:
         return

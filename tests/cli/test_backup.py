@@ -152,6 +152,7 @@ def test_what_a_killed_backup_left_is_taken_over(run: Any, state: Path, tmp_path
         (tmp_path / f"backup.db.partial{ending}").write_bytes(b"left" * 9999)
     assert run("backup", str(tmp_path / "backup.db"), "--state-dir", str(state)).code == 0
     assert count(tmp_path / "backup.db") == DELIVERIES
+    assert stat.S_IMODE((tmp_path / "backup.db").stat().st_mode) == 0o600
     assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["backup.db"]
 
 
