@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tests.bench.accept import measure_accept
+from tests.bench.backup import measure_backup
 from tests.bench.console import measure_console
 from tests.bench.drain import measure_drain
 from tests.bench.end_to_end import measure_end_to_end
@@ -35,4 +36,5 @@ SUITES = (
     Suite("recovery", measure_recovery, 15),
     Suite("growth", measure_growth, 20),
     Suite("console", measure_console, 27),
+    Suite("backup", measure_backup, 13),
 )
