@@ -9,7 +9,7 @@ from daemon.config import ConfigError, Settings
 from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
 from daemon.encryption_keys import KeyFile, given_keys, read_keys, write_keys
 from daemon.sealed_database import open_with_keys
-from daemon.state_dir import DATABASE, use_state_dir
+from daemon.state_dir import require_database, use_state_dir
 from daemon.store.database import DatabaseRefused
 from daemon.store.sealing import reseal_all
 from daemon.vault import VaultError, generate_key
@@ -64,16 +64,11 @@ def reseal_with(settings: Settings, key_path: Path) -> KeyRotation:
 def _held(state_dir: Path) -> Iterator[None]:
     """Hold the state directory against daemons, and tell everything that may be wrong as one kind of error."""
     try:
-        _require_database(state_dir)
+        require_database(state_dir)
         with use_state_dir(state_dir):
             yield
     except (ConfigError, DatabaseRefused, VaultError) as error:
         raise RotationRefused(str(error)) from None
-
-
-def _require_database(state_dir: Path) -> None:
-    if not (state_dir / DATABASE).exists():
-        raise ConfigError(f"state_dir: {state_dir} has no database: name the daemon's own with --state-dir or --config")
 
 
 def _writable(settings: Settings) -> KeyFile:

@@ -15,22 +15,22 @@ def write_private_file(path: Path, text: str) -> None:
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         with suppress(FileNotFoundError):
-            _keep_owner(descriptor, path.stat())
+            keep_owner(descriptor, path.stat())
         file.write(text)
         file.flush()
         os.fsync(descriptor)
     aside.rename(path)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
-def _keep_owner(descriptor: int, before: os.stat_result) -> None:
-    """Root may write for another user, who must be able to read it afterwards."""
+def keep_owner(descriptor: int, before: os.stat_result) -> None:
+    """Give the file to who owned what was there: root may write for another user, who must be able to read it."""
     if os.geteuid() != before.st_uid:
         os.fchown(descriptor, before.st_uid, before.st_gid)
 
 
-def _sync_directory(directory: Path) -> None:
-    """Without it a power cut could undo the renaming."""
+def sync_directory(directory: Path) -> None:
+    """Make a renaming in the directory last: without it a power cut could undo it."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -48,7 +48,7 @@ def open_with_keys(state_dir: Path, key_file: KeyFile) -> SealedDatabase:
 
 
 def _require_fitting(database: Database, vault: Vault, key_path: Path) -> None:
-    if not all(map(vault.knows, seals(database, SEAL_LENGTH))):
+    if not all(map(vault.knows, seals(database.reading, SEAL_LENGTH))):
         raise DatabaseRefused(
             f"{key_path}: is not the encryption key that the secrets in the database were sealed with: "
             "restore the file from the backup that belongs to this database"

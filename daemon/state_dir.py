@@ -3,14 +3,14 @@
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from daemon.config import ConfigError
 from daemon.credentials import OPERATOR_KEY as CREDENTIAL
 from daemon.credentials import credential
 from daemon.keyring import generate_key
-from daemon.private_file import write_private_file
+from daemon.private_file import keep_owner, write_private_file
 
 DATABASE = "kakiyo-webhooks.db"
 OPERATOR_KEY = "operator.key"
@@ -23,7 +23,7 @@ def use_state_dir(path: Path) -> Iterator[None]:
     try:
         os.umask(0o077)  # what is written here is for this user alone
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = _open_lock(path)
     except OSError as error:
         raise ConfigError(
             f"state_dir: {path} cannot be used ({error.strerror}): give this user the right to write there, "
@@ -34,6 +34,27 @@ def use_state_dir(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def require_database(path: Path) -> Path:
+    """Return where the database in the state directory is. Raises ConfigError when none can be seen."""
+    database = path / DATABASE
+    try:
+        database.stat()
+    except FileNotFoundError:
+        raise ConfigError(
+            f"state_dir: {path} has no database: name the daemon's own with --state-dir or --config"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"state_dir: {path} cannot be read ({error.strerror}): be its user, or root") from None
+    return database
+
+
+def _open_lock(path: Path) -> int:
+    lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with suppress(PermissionError):
+        keep_owner(lock, path.stat())  # root may be here before the daemon's own user
+    return lock
 
 
 def _take(lock: int, path: Path) -> None:

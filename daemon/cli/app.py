@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 import typer
 
+from daemon.cli.backup import backup, restore
 from daemon.cli.credits import build_credits
 from daemon.cli.deliveries import build_deliveries
 from daemon.cli.demo import demo
@@ -20,6 +21,8 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "serve": serve,
     "demo": demo,
     "check-config": check_config,
+    "backup": backup,
+    "restore": restore,
     "logs": logs,
     "listen": listen,
 }

@@ -2,7 +2,8 @@
 
 0    it is done
 1    the daemon refused it, or the demo found something that is not as promised
-2    wrong usage, a wrong setting, or a file (the key's, for one) that is missing or may not be read
+2    wrong usage, a wrong setting, or a file (the key's, a backup) that is missing, may not be read or written, or is
+     not what it should be
 3    the daemon cannot be reached, or gave no answer
 4    no such team, key, webhook, event or delivery
 130  ended by Ctrl-C (`logs` and `listen` are meant to be ended so: 0)

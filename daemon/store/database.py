@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, pool, text
 from sqlalchemy.exc import DatabaseError
@@ -14,9 +14,12 @@ from sqlalchemy.exc import DatabaseError
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
 
+if TYPE_CHECKING:  # it takes a quarter of a second to import: see _upgrade
+    from alembic.config import Config
+
 READERS = 4
 # The newest revision whose secrets stood readable in the database.
-_LAST_READABLE = "0001"
+LAST_READABLE = "0001"
 _BUSY_TIMEOUT_MS = 2_000
 # 16 MB of write-ahead log: the fewer checkpoints, the fewer times a large database writes the same pages. At SQLite's
 # 4 MB a delivery costs a third more with a million old ones.
@@ -74,7 +77,7 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal) -> Database:
     try:
         before, sequences = _migrate(writing, seal)
         _use_write_ahead_log(writing)
-        if before == _LAST_READABLE:
+        if before == LAST_READABLE:
             _overwrite_free_space(writing)
     except DatabaseError as error:
         writing.dispose()
@@ -84,10 +87,23 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal) -> Database:
     except DatabaseRefused as refusal:
         writing.dispose()
         raise DatabaseRefused(f"{path}: {refusal}") from None
+    return Database(writing, writing.connect(), read_only_engine(path), sequences)
+
+
+def read_only_engine(path: Path) -> Engine:
+    """Return what reads the database at `path`, over a few connections, and cannot write it."""
     read_only = URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
     # The connection that was given back last knows the most: the others are for when it is taken.
-    reading = _engine(read_only, "BEGIN", _prepare_reader, pool.QueuePool, pool_size=READERS, pool_use_lifo=True)
-    return Database(writing, writing.connect(), reading, sequences)
+    return _engine(read_only, "BEGIN", _prepare_reader, pool.QueuePool, pool_size=READERS, pool_use_lifo=True)
+
+
+def require_known_revision(revision: str) -> None:
+    """Raise DatabaseRefused unless this version can open a database of this revision."""
+    from alembic.script import ScriptDirectory
+
+    known = {script.revision for script in ScriptDirectory.from_config(_migrations()).walk_revisions()}
+    if revision not in known:
+        raise DatabaseRefused(f"was made by a newer version (revision {revision}): install that version again")
 
 
 def _engine(url: URL, begin: str, prepare: Callable[[Any], None], poolclass: type[pool.Pool], **options: Any) -> Engine:
@@ -157,13 +173,17 @@ def _revision(connection: Connection) -> str | None:
 def _upgrade(connection: Connection, current: str | None, seal: Seal) -> None:
     # Imported here: it takes a quarter of a second, and most starts find nothing to do.
     from alembic import command
+
+    if current is not None:
+        require_known_revision(current)
+    config = _migrations()
+    config.attributes.update(connection=connection, seal=seal)
+    command.upgrade(config, "head")
+
+
+def _migrations() -> "Config":
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(resources.files("daemon.store") / "migrations"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if current is not None and current not in known:
-        raise DatabaseRefused(f"was made by a newer version (revision {current}): install that version again")
-    config.attributes.update(connection=connection, seal=seal)
-    command.upgrade(config, "head")
+    return config

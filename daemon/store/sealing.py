@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, func, select, union, update
+from sqlalchemy import Connection, Engine, func, select, union, update
 from sqlalchemy.exc import DatabaseError
 
 from daemon.store.database import Database, DatabaseRefused
@@ -13,10 +13,10 @@ _SECRETS = (webhooks.c.secret, webhooks.c.previous_secret)
 Reseal = Callable[[str, str], str]
 
 
-def seals(database: Database, length: int) -> list[str]:
+def seals(reading: Engine, length: int) -> list[str]:
     """Return the different beginnings, `length` characters long, of all sealed secrets."""
     beginnings = union(*(select(func.substr(column, 1, length)).where(column.is_not(None)) for column in _SECRETS))
-    with database.reading.connect() as connection:
+    with reading.connect() as connection:
         return list(connection.execute(beginnings).scalars())
 
 

@@ -21,7 +21,9 @@ from tests.bench.bulk_insert import bulk_connection, insert_rows, next_seq
 from tests.bench.filled_rows import PRICE, Acceptance, Target, id_stem
 
 SECRET = "whsec_a2FraXlvLXdlYmhvb2tzLWJlbmNobWFyay1zZWNyZXQ="
-_MONTH_MS = 30 * 24 * 3600 * 1000
+_DAY_MS = 24 * 3600 * 1000
+# Less than the daemon keeps events for.
+_HISTORY_MS = 29 * _DAY_MS
 # What `daemon.store.tallying` would have counted.
 _TALLY_HOURS = """
     INSERT INTO webhook_hours (hour, webhook_id, succeeded, failed)
@@ -76,15 +78,16 @@ def fill_backlog(state_dir: Path, targets: Sequence[Target], per_webhook: int) -
         insert_rows(connection, deliveries, accepted.pending_rows())
 
 
-def fill_history(state_dir: Path, targets: Sequence[Target], per_webhook: int) -> None:
-    """Give each of these webhooks, new ones in teams of their own, so many succeeded deliveries of the last month.
+def fill_history(state_dir: Path, targets: Sequence[Target], per_webhook: int, ended_days_ago: int = 0) -> None:
+    """Give each of these webhooks, new ones in teams of their own, so many succeeded deliveries within 29 days.
 
     Each has its event, its attempt and its debit.
     """
     now, count = wall_clock_ms(), per_webhook * len(targets)
     with bulk_connection(state_dir / DATABASE, count) as connection:
         first = next_seq(connection, events), next_seq(connection, deliveries)
-        accepted = Acceptance(targets, count, *first, now - _MONTH_MS, now)
+        ended = now - ended_days_ago * _DAY_MS
+        accepted = Acceptance(targets, count, *first, ended - _HISTORY_MS, ended)
         insert_rows(connection, events, accepted.event_rows())
         insert_rows(connection, deliveries, accepted.succeeded_rows())
         insert_rows(connection, attempts, accepted.attempt_rows())

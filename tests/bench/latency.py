@@ -19,7 +19,7 @@ _WARM_UP_S = 2
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Milliseconds that half, and 99 of 100, of one round's deliveries were below."""
+    """Milliseconds that half, and 99 of 100, of what one round measured were below."""
 
     p50: float
     p99: float
@@ -65,7 +65,7 @@ async def measure_latency(house: House, rate: float, seconds: float) -> Latency:
     first_bytes: dict[str, int] = await house.receiver.finish()
     measured = [number for number in answered if int(number) >= rate * _WARM_UP_S]
     from_post, from_202 = ([first_bytes[number] - answered[number][moment] for number in measured] for moment in (0, 1))
-    return Latency(_percentiles(from_202), _percentiles(from_post))
+    return Latency(percentiles(from_202), percentiles(from_post))
 
 
 def medians(rounds: Sequence[Latency]) -> Latency:
@@ -77,7 +77,8 @@ def _medians(rounds: Sequence[Percentiles]) -> Percentiles:
     return Percentiles(middle([each.p50 for each in rounds]), middle([each.p99 for each in rounds]))
 
 
-def _percentiles(taken_ns: list[int]) -> Percentiles:
+def percentiles(taken_ns: list[int]) -> Percentiles:
+    """Return the percentiles of so many nanoseconds, in milliseconds."""
     ascending = sorted(taken_ns)
     return Percentiles(_percentile(ascending, 0.5), _percentile(ascending, 0.99))
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tests.bench.accept import measure_accept
+from tests.bench.backup import measure_backup
 from tests.bench.console import measure_console
 from tests.bench.drain import measure_drain
 from tests.bench.end_to_end import measure_end_to_end
@@ -12,6 +13,7 @@ from tests.bench.growth import measure_growth
 from tests.bench.isolation import measure_isolation
 from tests.bench.memory import measure_memory
 from tests.bench.recovery import measure_recovery
+from tests.bench.retention import measure_retention
 from tests.bench.tls import measure_tls
 from tests.bench.workbench import Bench
 
@@ -35,4 +37,6 @@ SUITES = (
     Suite("recovery", measure_recovery, 15),
     Suite("growth", measure_growth, 20),
     Suite("console", measure_console, 27),
+    Suite("backup", measure_backup, 13),
+    Suite("retention", measure_retention, 7),
 )

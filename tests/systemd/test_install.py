@@ -57,5 +57,7 @@ def _upgrade_and_remove(machine: Machine) -> None:
 
 def test_installing_without_root_is_refused_in_a_sentence(machine: Machine) -> None:
     machine.run("install", "-D", str(REPOSITORY / "systemd/install"), "/srv/systemd/install")
-    said = machine.run("setpriv", "--reuid=65534", "--clear-groups", "--regid=65534", "/srv/systemd/install", check=False)
+    said = machine.run(
+        "setpriv", "--reuid=65534", "--clear-groups", "--regid=65534", "/srv/systemd/install", check=False
+    )
     assert said == "This changes the system: run it as root.\n"

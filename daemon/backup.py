@@ -1,0 +1,130 @@
+"""Backing up the database into one file, while the daemon runs or not (README "Backups")."""
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon.config import ConfigError, Settings
+from daemon.partial_file import InTheMaking, PartialFile, partial_file
+from daemon.state_dir import require_database
+from daemon.store.copying import COMPANIONS, CopyFailed, copy_database
+from daemon.store.database import DatabaseRefused
+from daemon.store.inspecting import Contents, inspect_database
+
+_READ_BYTES = 1_000_000
+
+# Told what is being done, how many bytes of it are done, and of how many; 0 of 0 when nobody knows.
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup that is on the disk."""
+
+    file: Path
+    size: int
+    duration_ms: int
+    contents: Contents
+    sha256: str
+
+
+class BackupRefused(Exception):
+    """Nothing was backed up or restored: the message says why and what to do. What was there is as it was."""
+
+
+def back_up(settings: Settings, file: Path, tell: Tell, *, replace: bool = False) -> Backup:
+    """Copy the database as it is now into `file` (0600), check the copy, and leave it there, whole, or nothing.
+
+    `replace` allows a file to be there already. Raises BackupRefused.
+    """
+    began = time.monotonic()
+    with refusals():
+        source = require_database(settings.state_dir)
+        _require_place(file, settings.state_dir, replace=replace)
+        with made_beside(file) as partial:
+            contents = copy_checked(source, partial, tell, named=source)
+            sha256 = _digest(partial.path, tell)
+            size = partial.path.stat().st_size
+            _require_place(file, settings.state_dir, replace=replace)  # it took a while
+            partial.finish()
+    return Backup(file, size, round((time.monotonic() - began) * 1000), contents, sha256)
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Tell everything that may be wrong as one kind of error."""
+    try:
+        yield
+    except (ConfigError, CopyFailed, DatabaseRefused) as error:
+        raise BackupRefused(str(error)) from None
+    except OSError as error:
+        raise BackupRefused(f"{error.filename}: cannot be used ({error.strerror}): correct that") from None
+
+
+@contextmanager
+def made_beside(target: Path) -> Iterator[PartialFile]:
+    """Make a database beside its place (see `partial_file`). Raises BackupRefused where that cannot be."""
+    try:
+        with partial_file(target, COMPANIONS) as partial:
+            yield partial
+    except InTheMaking:
+        raise BackupRefused(f"{target}: is being written by another command: wait for that one") from None
+    except OSError as error:
+        raise BackupRefused(
+            f"{target}: cannot be written ({error.strerror}): correct that, or choose another place"
+        ) from None
+
+
+def copy_checked(source: Path, partial: PartialFile, tell: Tell, *, named: Path) -> Contents:
+    """Copy the database at `source` and check the copy; what is wrong with it is told of `named`.
+
+    Raises CopyFailed and DatabaseRefused.
+    """
+    copy_database(source, partial.path, _room_at(partial.path.parent), lambda done, of: tell("Copying", done, of))
+    tell("Checking", 0, 0)
+    try:
+        contents = inspect_database(partial.path)
+    except DatabaseRefused as refusal:
+        raise DatabaseRefused(f"{named}: {refusal}") from None
+    tell("Checking", size := partial.path.stat().st_size, size)
+    return contents
+
+
+def _room_at(directory: Path) -> Callable[[int], None]:
+    def require(needed: int) -> None:
+        # To fill the disk that the daemon works on would stop it.
+        if (free := shutil.disk_usage(directory).free) < needed:
+            raise CopyFailed(
+                f"{directory}: {needed / 1e6:,.0f} MB are needed there, and {free / 1e6:,.0f} MB are free: "
+                "free some, or choose another place"
+            )
+
+    return require
+
+
+def _require_place(file: Path, state_dir: Path, *, replace: bool) -> None:
+    if not file.parent.is_dir():
+        raise BackupRefused(f"{file.parent}: is not a directory: make it, or choose another place")
+    if file.parent.samefile(state_dir):
+        raise BackupRefused(f"{file}: the state directory itself is the daemon's own: choose another directory")
+    if not os.path.lexists(file):
+        return
+    if not file.is_file():
+        raise BackupRefused(f"{file}: is not a file: choose another name")
+    if not replace:
+        raise BackupRefused(f"{file}: is there already: choose another name, or replace it with --force")
+
+
+def _digest(path: Path, tell: Tell) -> str:
+    digest, done, size = hashlib.sha256(), 0, path.stat().st_size
+    with path.open("rb") as file:
+        while data := file.read(_READ_BYTES):
+            digest.update(data)
+            done += len(data)
+            tell("Digest", done, size)
+    return digest.hexdigest()

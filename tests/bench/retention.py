@@ -1,0 +1,89 @@
+"""What clients feel of the daemon's forgetting, with many deliveries in the database that are older than it keeps them.
+
+The load is the same with and without: events at a fixed rate to 50 webhooks. Without, the daemon keeps all for ever.
+"""
+
+import sqlite3
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import trio
+
+from tests.bench.daemon import database_of, measured_daemon, measured_house
+from tests.bench.disk_space import SUCCEEDED_BYTES, require_space
+from tests.bench.events import TEAMS, team_of
+from tests.bench.figures import Figure
+from tests.bench.filling import fill_history, fill_webhooks
+from tests.bench.nginx import nginx
+from tests.bench.steady_load import Served, compare, rate_of, serve
+from tests.bench.workbench import Bench, middle
+from tests.support.process import DaemonHouse
+
+_HISTORY, _QUICK_HISTORY = 1_000_000, 10_000
+_WEBHOOKS = 1_000
+_ENDED_DAYS_AGO = 31
+_NEVER_CONTACTED = "http://127.0.0.1:9/hooks"
+
+
+async def measure_retention(bench: Bench) -> list[Figure]:
+    """Measure the load alone, then with old events being deleted all the while."""
+    history = _QUICK_HISTORY if bench.quick else _HISTORY
+    require_space(bench.directory, 2 * history * SUCCEEDED_BYTES)
+    bench.advance(f"filling {history:,} old deliveries")
+    house = measured_house(bench.fresh("retention"))
+    without: list[Served] = []
+    during: list[Served] = []
+    forgotten: list[float] = []
+    try:
+        await trio.to_thread.run_sync(_fill, house.state_dir, history)
+        async with nginx(bench.fresh("nginx")) as receiver:
+            await _set_up(house, receiver.url)
+            for _ in range(bench.rounds):
+                bench.advance("the load alone")
+                without.append(await _load(bench, house, days=0))
+                bench.advance("forgetting under load")
+                before, began = await _events(house), time.perf_counter()
+                during.append(await _load(bench, house, days=30))
+                new = during[-1].accepted * 5 * bench.seconds
+                forgotten.append((before + new - await _events(house)) / (time.perf_counter() - began))
+    finally:
+        house.close()
+    name = f"retention, {history:,} old deliveries"
+    return [
+        Figure(f"{name}, forgotten under load", middle(forgotten), "events/s"),
+        *compare(f"{name}, {rate_of(bench)} events/s", "while forgetting", without, during),
+    ]
+
+
+def _fill(state_dir: Path, history: int) -> None:
+    targets = fill_webhooks(state_dir, [f"{_NEVER_CONTACTED}/{number}" for number in range(_WEBHOOKS)])
+    fill_history(state_dir, targets, history // _WEBHOOKS, _ENDED_DAYS_AGO)
+
+
+async def _set_up(house: DaemonHouse, url: str) -> None:
+    async with measured_daemon(_keeping(house, 0)) as daemon:
+        for number in range(TEAMS):
+            await daemon.make_team(team_of(number))
+            await daemon.make_webhook(team_of(number), f"{url}/hooks/{number}")
+
+
+async def _load(bench: Bench, house: DaemonHouse, days: int) -> Served:
+    async with measured_daemon(_keeping(house, days)) as daemon:
+        return await serve(bench, daemon)
+
+
+def _keeping(house: DaemonHouse, days: int) -> DaemonHouse:
+    """Return the house with a configuration of its own for this retention."""
+    config = house.config.with_name(f"retention-{days}.toml")
+    config.write_text(f"{house.config.read_text('utf-8')}\n[retention]\ndays = {days}\n", "utf-8")
+    return replace(house, config=config)
+
+
+async def _events(house: DaemonHouse) -> int:
+    def count() -> int:
+        with closing(sqlite3.connect(database_of(house))) as connection:
+            return int(connection.execute("SELECT count(*) FROM events").fetchone()[0])
+
+    return await trio.to_thread.run_sync(count)
