@@ -2,12 +2,16 @@
 
 from typing import Literal
 
+import trio
 from pydantic import Field
 
 from api.errors import ApiError, Code
 from api.route import Access, Call, Route
 from api.wire import Output
+from daemon.errors import StoreUnavailable
 from daemon.metrics import CONTENT_TYPE
+
+_STORE_ANSWERS_WITHIN_S = 2
 
 
 class Health(Output):
@@ -28,10 +32,21 @@ async def get_health(call: Call) -> Health:
 
 
 async def get_readiness(call: Call) -> Readiness:
-    """Answer 200 while events are accepted."""
-    if not call.handles.is_ready():
-        raise ApiError(Code.NOT_READY, "The daemon is starting or stopping: ask again in a second.")
+    """Answer 200 while events are accepted and the store answers; else say what is not ready."""
+    reason = call.handles.not_ready() or await _trouble_of_store(call)
+    if reason is not None:
+        raise ApiError(Code.NOT_READY, f"{reason[0].upper()}{reason[1:]}: ask again in a second.")
     return Readiness(status="ready")
+
+
+async def _trouble_of_store(call: Call) -> str | None:
+    with trio.move_on_after(_STORE_ANSWERS_WITHIN_S):
+        try:
+            await call.handles.ask_store()
+        except StoreUnavailable as error:
+            return str(error)
+        return None
+    return f"the store does not answer within {_STORE_ANSWERS_WITHIN_S} s"
 
 
 async def get_metrics(call: Call) -> bytes:
@@ -58,7 +73,10 @@ ROUTES = (
         get_readiness,
         tag="Operation",
         summary="Is it ready?",
-        description="200 while events are accepted, 503 while the daemon starts or stops. A key as for /healthz.",
+        description=(
+            "200 while events are accepted; 503, which says why, while the daemon starts or stops, or its database "
+            "fails. A key as for /healthz."
+        ),
         access=Access.LOCAL,
         answer=Readiness,
         example={"status": "ready"},

@@ -109,12 +109,12 @@ async def _run(settings: Settings, daemon: Daemon, listeners: Listeners, started
     ready, stop, grace_s = trio.Event(), trio.Event(), settings.delivery.stop_grace_s
     metrics, limit = daemon.metrics, settings.api.max_connections
 
-    def is_ready() -> bool:
-        return ready.is_set() and not stop.is_set()
+    def not_ready() -> str | None:
+        return "the daemon is stopping" if stop.is_set() else None if ready.is_set() else "the daemon is starting"
 
-    metrics.ready.set_function(is_ready)
+    metrics.ready.set_function(lambda: not_ready() is None)
     metrics.max_open_connections.set(limit)
-    app = create_app(handles_of(daemon, is_ready))
+    app = create_app(handles_of(daemon, not_ready))
     api = partial(
         serve_api,
         app,

@@ -166,7 +166,7 @@ async def assemble(
     )
 
 
-def handles_of(daemon: Daemon, is_ready: Callable[[], bool]) -> Handles:
+def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
     """Return what the HTTP edge is given."""
     settings = daemon.live.now
     return Handles(
@@ -180,7 +180,8 @@ def handles_of(daemon: Daemon, is_ready: Callable[[], bool]) -> Handles:
         reader=daemon.reader,
         keyring=daemon.keyring,
         check_url=daemon.check_url,
-        is_ready=is_ready,
+        not_ready=lambda: not_ready() or daemon.writer.trouble(),
+        ask_store=partial(daemon.writer.execute, ReadBalance("")),
         now_ms=daemon.now_ms,
         log=daemon.log,
         metrics=daemon.metrics,

@@ -21,7 +21,8 @@ from daemon.store.reader import Reader
 
 @dataclass(frozen=True, slots=True)
 class Handles:
-    """The daemon, as the API sees it. `check_url` raises UrlNotAllowed; `is_ready` is False at start and stop;
+    """The daemon, as the API sees it. `check_url` raises UrlNotAllowed; `not_ready()` says why no events
+    are accepted, None if they are; `ask_store` makes a round trip through the store, or raises StoreUnavailable;
     `refresh_metrics` is called before they are read.
 
     `api_settings()` are those in effect now. `started_at` is Trio's time of the start (s); `session_key` signs the
@@ -36,7 +37,8 @@ class Handles:
     reader: Reader
     keyring: KeyRing
     check_url: Callable[[str], Awaitable[None]]
-    is_ready: Callable[[], bool]
+    not_ready: Callable[[], str | None]
+    ask_store: Callable[[], Awaitable[object]]
     now_ms: NowMs
     log: FilteringBoundLogger
     metrics: Metrics

@@ -8,6 +8,7 @@ from daemon.cli.backup import backup, restore
 from daemon.cli.credits import build_credits
 from daemon.cli.deliveries import build_deliveries
 from daemon.cli.demo import demo
+from daemon.cli.doctor import doctor
 from daemon.cli.events import build_events
 from daemon.cli.keys import build_keys
 from daemon.cli.listen import listen
@@ -21,6 +22,7 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "serve": serve,
     "demo": demo,
     "check-config": check_config,
+    "doctor": doctor,
     "backup": backup,
     "restore": restore,
     "logs": logs,

@@ -1,7 +1,7 @@
 """How a command ends: the one place that documents the exit codes. They are stable: scripts may rely on them.
 
 0    it is done
-1    the daemon refused it, or the demo found something that is not as promised
+1    the daemon refused it, or the demo or `doctor` found something that is not as it should be
 2    wrong usage, a wrong setting, or a file (the key's, a backup) that is missing, may not be read or written, or is
      not what it should be
 3    the daemon cannot be reached, or gave no answer

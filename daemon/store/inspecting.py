@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from daemon.store.copying import read_only_uri
 from daemon.store.database import LAST_READABLE, DatabaseRefused, read_only_engine
@@ -74,3 +75,23 @@ def _damaged(what: str) -> DatabaseRefused:
 
 def _not_ours(why: object) -> DatabaseRefused:
     return DatabaseRefused(f"is not a database of Kakiyo Webhooks ({why}): choose another file")
+
+
+def newest_time(path: Path) -> int | None:
+    """Return when the newest event was accepted, None if there is none or it cannot be told."""
+    rows = _rows_if_readable(path, "SELECT accepted_at FROM events ORDER BY seq DESC LIMIT 1")
+    return int(rows[0][0]) if rows else None
+
+
+def newest_urls(path: Path, limit: int) -> list[str]:
+    """Return the URLs of the newest active webhooks, none if that cannot be told."""
+    query = "SELECT url FROM webhooks WHERE active AND deleted_at IS NULL ORDER BY seq DESC LIMIT ?"
+    return [str(url) for (url,) in _rows_if_readable(path, query, limit)]
+
+
+def _rows_if_readable(path: Path, query: str, *values: int) -> list[tuple[Any, ...]]:
+    try:
+        with closing(sqlite3.connect(read_only_uri(path), uri=True)) as connection:
+            return connection.execute(query, values).fetchall()
+    except sqlite3.Error:
+        return []  # what is wrong with it, `inspect_database` says

@@ -12,13 +12,14 @@ from daemon.errors import StoreUnavailable
 from daemon.hop import Hop
 from daemon.metrics import Metrics
 from daemon.reply import Reply
-from daemon.store.commands import Command
+from daemon.store.commands import Command, ReadBalance
 from daemon.store.database import Database
 from daemon.store.transactions import run_batch
 
 MAX_BATCH = 2_000
 _LONGEST_GATHERING_S = 0.015
 _QUIET_TURNS = 3
+_TROUBLE_S = 10
 
 Answer = TypeVar("Answer")
 
@@ -41,6 +42,13 @@ class Writer:
         self._last: _Request | None = None
         self._wake = trio.Event()
         self._closed = False
+        self._failure: tuple[float, str] | None = None
+
+    def trouble(self) -> str | None:
+        """Return why the last write failed, unless that is over: for 10 s, or until one is committed."""
+        if self._failure is None or trio.current_time() - self._failure[0] > _TROUBLE_S:
+            return None
+        return self._failure[1]
 
     async def execute(self, command: Command[Answer], then: Callable[[Answer], None] | None = None) -> Answer:
         """Run one command and return its answer, after COMMIT.
@@ -115,13 +123,20 @@ class Writer:
             raise
         self._metrics.commit_duration_seconds.observe(trio.current_time() - started)
         self._metrics.commit_batch_size.observe(len(batch))
-        if any(isinstance(answer, StoreUnavailable) for answer in answers):
-            self._metrics.commits_failed.inc()
+        self._note_failure(batch, answers)
         for request, answer in zip(requests, answers, strict=True):
             request.reply.settle(answer)
         for request, answer in zip(requests, answers, strict=True):
             if request.then is not None and not isinstance(answer, Exception):
                 request.then(answer)
+
+    def _note_failure(self, batch: Sequence[Command[Any]], answers: Sequence[Any]) -> None:
+        failures = [answer for answer in answers if isinstance(answer, StoreUnavailable)]
+        if failures:
+            self._metrics.commits_failed.inc()
+            self._failure = (trio.current_time(), str(failures[0]))
+        elif any(not isinstance(command, ReadBalance) for command in batch):  # on a full disk one can still read
+            self._failure = None
 
 
 async def _settled(reply: Reply[Answer]) -> Answer | Exception:

@@ -1,10 +1,13 @@
 """Health, readiness, metrics."""
 
+from pathlib import Path
+
 import httpx
 import trio
 from trio.testing import MockClock
 
-from tests.support.api_client import PUBLIC_URL, ApiHouse
+from daemon.errors import StoreUnavailable
+from tests.support.api_client import PUBLIC_URL, ApiHouse, running_api
 
 
 async def hang(_request: httpx.Request) -> httpx.Response:
@@ -19,6 +22,24 @@ async def test_alive_is_not_ready_once_the_daemon_stops(api: ApiHouse) -> None:
     assert (answer.status, answer.code) == (503, "not_ready")
     assert answer.headers["Retry-After"] == "1"
     assert (await api.operator.get("/healthz")).value == {"status": "ok"}
+
+
+async def test_not_ready_says_what_is_not(api: ApiHouse, autojump_clock: MockClock) -> None:
+    api.house.stop.set()
+    assert (await api.operator.get("/readyz")).value["detail"] == "The daemon is stopping: ask again in a second."
+
+
+async def test_a_store_that_fails_or_hangs_is_not_ready(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def fail() -> None:
+        raise StoreUnavailable("the database failed (disk I/O error)")
+
+    for ask_store, said in ((fail, "The database failed (disk I/O error)"), (trio.sleep_forever, "The store does not")):
+        directory = tmp_path / ask_store.__name__
+        directory.mkdir()
+        async with running_api(directory, ask_store=ask_store) as api:
+            answer = await api.operator.get("/readyz")
+            assert (answer.status, answer.code) == (503, "not_ready")
+            assert answer.value["detail"].startswith(said)
 
 
 async def test_metrics_are_prometheus_text(api: ApiHouse) -> None:

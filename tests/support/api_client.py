@@ -138,7 +138,9 @@ async def running_api(
     settings = settings or make_settings(state_dir)
     (state_dir / DATABASE_FILE).write_bytes(_migrated_database())
     async with running(state_dir, receiver=receiver, settings=settings) as house:
-        handles = replace(handles_of(house.daemon, lambda: not house.stop.is_set()), **changes)
+        handles = replace(
+            handles_of(house.daemon, lambda: "the daemon is stopping" if house.stop.is_set() else None), **changes
+        )
         operator = ApiClient(create_app(handles))
         acme, as_acme = await _team_with_client(house, operator, "Acme")
         yield ApiHouse(house, handles, operator, acme, as_acme)

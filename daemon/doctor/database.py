@@ -1,0 +1,51 @@
+"""The database: whole, of this version, and with times that the clock agrees with."""
+
+from collections.abc import Iterator
+
+from daemon.clock import NowMs
+from daemon.config import Settings
+from daemon.doctor.finding import Finding, failed, ok, skipped, warning
+from daemon.state_dir import DATABASE
+from daemon.store.database import DatabaseRefused
+from daemon.store.inspecting import Contents, inspect_database, newest_time
+from daemon.store.schema import HEAD_REVISION
+
+_CHECK = "database"
+_HOUR_MS = 3600 * 1000
+_EARLIEST_MS = 1_735_689_600_000  # 2025: before it no version was there
+
+
+def check_database(settings: Settings) -> Iterator[Finding]:
+    """Whether every page is whole, and which version made it; works while the daemon runs."""
+    path = settings.state_dir / DATABASE
+    if not path.exists():
+        yield skipped(_CHECK, f"{path} is not there yet: the first start makes it")
+        return
+    try:
+        found = inspect_database(path)
+    except DatabaseRefused as refusal:
+        said, _, _ = str(refusal).partition(": ")
+        yield failed(_CHECK, f"{path} {said}", "Restore a backup: kakiyo-webhooks restore FILE")
+        return
+    yield ok(_CHECK, f"all {found.pages:,} pages are whole; {found.pending:,} deliveries are pending")
+    yield _check_revision(found)
+
+
+def _check_revision(found: Contents) -> Finding:
+    if found.revision == HEAD_REVISION:
+        return ok("migrations", f"the database is of this version (revision {found.revision})")
+    if found.revision < HEAD_REVISION:
+        said = f"the database is of an older version (revision {found.revision} of {HEAD_REVISION})"
+        return warning("migrations", said, "Make a backup; the next start brings it up to date.")
+    said = f"the database was made by a newer version (revision {found.revision}; this one knows {HEAD_REVISION})"
+    return failed("migrations", said, "Install that version again, or restore a backup from before the upgrade.")
+
+
+def check_clock(settings: Settings, now_ms: NowMs) -> Iterator[Finding]:
+    """Whether the wall clock can be right: it is not behind what was written, nor long before all this was made."""
+    now, newest = now_ms(), newest_time(settings.state_dir / DATABASE)
+    advice = "Set the clock, and let a time service keep it: signatures carry its time, and receivers check it."
+    if now < _EARLIEST_MS or (newest is not None and now < newest - _HOUR_MS):
+        yield failed("clock", "the clock is behind what stands in the database, or years behind", advice)
+    else:
+        yield ok("clock", "the clock is not behind what stands in the database")

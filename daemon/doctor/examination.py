@@ -1,0 +1,59 @@
+"""All checks, one after the other; a mistake in one ends that one only."""
+
+import resource
+from collections.abc import Callable, Iterator
+
+from daemon.clock import wall_clock_ms
+from daemon.config import Settings
+from daemon.doctor.database import check_clock, check_database
+from daemon.doctor.files import check_disk, check_keys, check_state_dir
+from daemon.doctor.finding import Finding, failed, ok, warning
+from daemon.doctor.network import check_api, check_dns, check_mail, check_time_service
+
+_FEW_DESCRIPTORS = 4_096
+_LOCAL = ("http://127.0.0.1", "http://localhost", "http://[::1]")
+
+
+def examine(settings: Settings, ask_ready: Callable[[], object], api_address: str) -> Iterator[Finding]:
+    """Yield what each check finds. `ask_ready` asks the API at `api_address` whether it is ready, or raises."""
+    checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
+        ("settings", lambda: _check_settings(settings)),
+        ("state directory", lambda: check_state_dir(settings)),
+        ("keys", lambda: check_keys(settings)),
+        ("disk space", lambda: check_disk(settings)),
+        ("database", lambda: check_database(settings)),
+        ("clock", lambda: check_clock(settings, wall_clock_ms)),
+        ("time service", check_time_service),
+        ("descriptors", _check_descriptors),
+        ("DNS", lambda: check_dns(settings)),
+        ("mail", lambda: check_mail(settings)),
+        ("API", lambda: check_api(ask_ready, api_address)),
+    )
+    for name, check in checks:
+        yield from _guarded(name, check)
+
+
+def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from check()
+    except Exception as error:
+        yield failed(name, f"it could not be checked ({error!r})", "Report this as a bug, with these words.")
+
+
+def _check_settings(settings: Settings) -> Iterator[Finding]:
+    yield ok("settings", "they are right")
+    if settings.dev:
+        advice = "Take dev out of the configuration in production."
+        yield warning("dev mode", "receivers may be private and without TLS", advice)
+    if settings.public_url.startswith(_LOCAL) and not settings.dev:
+        advice = "Set public_url to the address that people use: it stands in emails."
+        yield warning("public_url", f"{settings.public_url} leads nowhere but on this machine", advice)
+
+
+def _check_descriptors() -> Iterator[Finding]:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < _FEW_DESCRIPTORS:
+        advice = "Each delivery in flight needs one: raise the limit (LimitNOFILE= in the unit has 65536)."
+        yield warning("descriptors", f"a process may open {hard:,} files only, here", advice)
+    else:
+        yield ok("descriptors", "a process may open enough files, here")

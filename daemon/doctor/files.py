@@ -1,0 +1,103 @@
+"""The state directory, its files and its disk."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from daemon.config import ConfigError, Settings
+from daemon.credentials import OPERATOR_KEY as OPERATOR_CREDENTIAL
+from daemon.credentials import credential
+from daemon.doctor.finding import Finding, failed, ok, skipped, warning
+from daemon.encryption_keys import given_keys
+from daemon.state_dir import DATABASE, OPERATOR_KEY
+
+_LITTLE_BYTES, _LEAST_BYTES = 1 << 30, 100 << 20
+_LITTLE_PART = 0.1
+_MIB = 1 << 20
+
+
+def check_state_dir(settings: Settings) -> Iterator[Finding]:
+    """Whether the directory is there, is for its owner alone, and can be written by whoever asks."""
+    path = settings.state_dir
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        yield skipped("state directory", f"{path} is not there yet: the first start makes it")
+        return
+    except OSError as error:
+        yield failed("state directory", f"{path} cannot be looked at ({error.strerror})", "Run this as root.")
+        return
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077:
+        yield warning("state directory", f"{path} is open to others (mode {mode:o})", f"Run: chmod 700 {path}")
+    elif not os.access(path, os.W_OK | os.X_OK):
+        advice = "Run this as root, or as the daemon's user, who has to be able to write there."
+        yield failed("state directory", f"{path} cannot be written by this user", advice)
+    else:
+        yield ok("state directory", f"{path} is there, for its owner alone")
+    yield from _check_owners(path, status.st_uid)
+
+
+def _check_owners(path: Path, owner: int) -> Iterator[Finding]:
+    try:
+        strange = sorted(entry.name for entry in path.iterdir() if entry.lstat().st_uid != owner)
+    except OSError:
+        return
+    if strange:
+        names = ", ".join(strange[:5])
+        yield failed("owner of files", f"{names} in {path} belong to another user than the directory",
+                     f"Run: chown -R --reference={path} {path}")  # fmt: skip
+    else:
+        yield ok("owner of files", "all files belong to the owner of the state directory")
+
+
+def check_keys(settings: Settings) -> Iterator[Finding]:
+    """Whether the operator's key and the encryption key are there, for their owner alone."""
+    handed = credential(OPERATOR_CREDENTIAL)
+    yield _key("operator key", handed or settings.state_dir / OPERATOR_KEY, is_credential=handed is not None)
+    try:
+        keys = given_keys(settings)
+    except ConfigError as refusal:
+        yield failed("encryption key", str(refusal), "Without the right key the daemon does not start.")
+        return
+    if keys is None:
+        yield skipped("encryption key", "there is none yet: the first start makes it")
+    else:
+        yield ok("encryption key", f"{keys.path} can be read, for its owner alone")
+
+
+def _key(name: str, path: Path, is_credential: bool) -> Finding:
+    try:
+        readable, mode = bool(path.read_text("ascii").strip()), stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return skipped(name, f"{path} is not there yet: the first start makes it")
+    except (OSError, UnicodeDecodeError) as error:
+        return failed(name, f"{path} cannot be read ({error})", "Run this as root, or mend the file.")
+    if not readable:
+        return failed(name, f"{path} is empty", "Remove it, and start the daemon, which makes a new one.")
+    if mode & 0o077 and not is_credential:
+        return warning(name, f"{path} can be read by others (mode {mode:o})", f"Run: chmod 600 {path}")
+    return ok(name, f"{path} can be read, for its owner alone")
+
+
+def check_disk(settings: Settings, statvfs: Callable[[Path], os.statvfs_result] = os.statvfs) -> Iterator[Finding]:
+    """Whether there is room to write."""
+    place = next((path for path in (settings.state_dir, *settings.state_dir.parents) if path.exists()), Path("/"))
+    found = statvfs(place)
+    free, all_of_it = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+    said = f"{free // _MIB:,} MiB are free where {settings.state_dir} is{_database_size(settings)}"
+    advice = "Free some space, give it a larger disk, or lower retention.days."
+    if free < _LEAST_BYTES or (found.f_files and found.f_favail < 100):
+        yield failed("disk space", said, advice + " Submissions are refused when it is full; nothing is lost.")
+    elif free < _LITTLE_BYTES or free < _LITTLE_PART * all_of_it:
+        yield warning("disk space", said, advice)
+    else:
+        yield ok("disk space", said)
+
+
+def _database_size(settings: Settings) -> str:
+    try:
+        return f"; the database has {(settings.state_dir / DATABASE).stat().st_size // _MIB:,} MiB"
+    except OSError:
+        return ""

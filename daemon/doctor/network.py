@@ -1,0 +1,122 @@
+"""What the daemon speaks to, and who speaks to it: name servers, the mail server, its own API, the time service."""
+
+import os
+import smtplib
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+import trio
+
+from daemon.config import Settings
+from daemon.doctor.finding import Finding, failed, ok, skipped, warning
+from daemon.egress.resolver import system_resolver
+from daemon.mail.session import close_session, connect, explain, open_session
+from daemon.state_dir import DATABASE
+from daemon.store.inspecting import newest_urls
+
+_WITHIN_S = 5
+_NAMES = 5
+
+
+def check_dns(settings: Settings) -> Iterator[Finding]:
+    """Whether names resolve: those of the newest webhooks' receivers, and the mail server's."""
+    names = _names(settings)
+    if not names:
+        yield skipped("DNS", "there is no webhook and no mail server whose name could be looked up")
+        return
+    unknown = trio.run(_unresolved, names)
+    if not unknown:
+        yield ok("DNS", f"{', '.join(names)} resolve")
+    elif len(unknown) < len(names):
+        yield warning("DNS", f"{', '.join(unknown)} cannot be resolved", "Ask whoever runs those receivers.")
+    else:
+        said = f"none of {', '.join(names)} can be resolved within {_WITHIN_S} s"
+        yield failed("DNS", said, "Check the name servers in /etc/resolv.conf, and the firewall before them.")
+
+
+def _names(settings: Settings) -> list[str]:
+    hosts = [settings.smtp.host] if settings.smtp.host else []
+    hosts += [urlsplit(url).hostname or "" for url in newest_urls(settings.state_dir / DATABASE, _NAMES)]
+    return list(dict.fromkeys(host for host in hosts if host and not _is_address(host)))
+
+
+def _is_address(host: str) -> bool:
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            socket.inet_pton(family, host)
+        except OSError:
+            continue
+        return True
+    return False
+
+
+async def _unresolved(names: list[str]) -> list[str]:
+    resolve = system_resolver()
+    resolved: set[str] = set()
+
+    async def look_up(name: str) -> None:
+        with trio.move_on_after(_WITHIN_S):
+            try:
+                await resolve(name, 443)
+            except OSError:
+                return
+            resolved.add(name)
+
+    async with trio.open_nursery() as nursery:
+        for name in names:
+            nursery.start_soon(look_up, name)
+    return [name for name in names if name not in resolved]
+
+
+def check_mail(settings: Settings) -> Iterator[Finding]:
+    """Whether the mail server can be reached, secured and logged in to; sends nothing."""
+    smtp = settings.smtp
+    if not smtp.host:
+        yield skipped("mail", f"no mail server is set: mail is written to {settings.state_dir / 'Maildir'}")
+        return
+    address = f"{smtp.host}:{smtp.port}"
+    try:
+        close_session(trio.run(_open_mail_session, settings))
+    except (OSError, ValueError, trio.TooSlowError) as error:
+        reason = explain(smtp, TimeoutError() if isinstance(error, trio.TooSlowError) else error)
+        yield failed("mail", f"{address}: {reason}", "Mails wait until that is mended; none is lost.")
+        return
+    yield ok("mail", f"{address} is reached{' and takes the login' if smtp.username else ''}")
+
+
+async def _open_mail_session(settings: Settings) -> smtplib.SMTP:
+    with trio.fail_after(3 * _WITHIN_S):
+        connection = await connect(settings.smtp)
+        connection.settimeout(_WITHIN_S)
+        return await trio.to_thread.run_sync(open_session, settings.smtp, connection)
+
+
+def check_api(ready: Callable[[], object], address: str) -> Iterator[Finding]:
+    """Whether the daemon answers at its address and takes events; `ready` asks it, or raises with the reason."""
+    try:
+        ready()
+    except Exception as error:
+        advice = 'Look at "systemctl status kakiyo-webhooks" and "kakiyo-webhooks logs --level warning".'
+        yield failed("API", f"{address}: {error}", advice)
+        return
+    yield ok("API", f"{address} answers, takes the operator's key, and is ready")
+
+
+def check_time_service() -> Iterator[Finding]:
+    """Whether a time service keeps the clock, as far as systemd knows."""
+    command = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
+    try:
+        said = subprocess.run(
+            command, capture_output=True, text=True, timeout=_WITHIN_S, check=False, env={**os.environ, "LC_ALL": "C"}
+        ).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        said = ""
+    if said == "yes":
+        yield ok("time service", "the clock is kept by a time service")
+    elif said == "no":
+        advice = "Enable one (Debian: apt install systemd-timesyncd): receivers refuse what is minutes off."
+        yield warning("time service", "no time service keeps the clock", advice)
+    else:
+        yield skipped("time service", "whether a time service keeps the clock cannot be told here")

@@ -1,0 +1,148 @@
+"""`kakiyo-webhooks doctor`: what it finds on real files, with a real daemon, and what it says is to be done."""
+
+import json
+import os
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import trio
+
+from daemon.config import Settings
+from daemon.doctor.database import check_clock
+from daemon.doctor.examination import examine
+from daemon.doctor.files import check_disk
+from daemon.doctor.finding import Verdict
+from daemon.doctor.network import check_dns, check_mail
+from daemon.store.database import open_database
+from tests.e2e.operating import operated
+from tests.store.filling import NOW, accept, found
+from tests.support.process import REPOSITORY, make_house
+from tests.support.programs import plain_environment
+
+
+def diagnose(run: Any, *options: object) -> tuple[int, dict[str, tuple[str, str, str]]]:
+    """Run the command; return its exit code, and each check's verdict, message and advice."""
+    ended = run("doctor", "--json", *map(str, options))
+    checks = json.loads(ended.out)["checks"]
+    return ended.code, {one["name"]: (one["verdict"], one["message"], one["advice"]) for one in checks}
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A state directory as a daemon leaves it, with an event from a while ago."""
+    directory = tmp_path / "state"
+    directory.mkdir(0o700)
+    database = open_database(directory / "kakiyo-webhooks.db")
+    found(database)
+    accept(database, [1, 2])
+    database.close()
+    return directory
+
+
+def test_before_the_first_start_nothing_is_wrong_but_that_the_daemon_does_not_run(run: Any, tmp_path: Path) -> None:
+    code, said = diagnose(run, "--state-dir", tmp_path / "missing")
+    assert code == 1
+    assert {name for name, (verdict, *_) in said.items() if verdict == "failed"} == {"API"}
+    assert said["database"][0] == said["operator key"][0] == "skipped"
+
+
+def test_wrong_settings_are_told_as_everywhere(run: Any, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text("[delivery]\ntimeout = 3\n")
+    ended = run("doctor", "--config", str(config))
+    assert ended.code == 2
+    assert "delivery.timeout: unknown setting" in ended.err
+
+
+def test_what_is_open_to_others_is_named_with_the_command_that_mends_it(run: Any, state: Path) -> None:
+    state.chmod(0o755)
+    (state / "operator.key").write_text("kwh_x\n")
+    (state / "operator.key").chmod(0o644)
+    _, said = diagnose(run, "--state-dir", state)
+    assert said["state directory"] == ("warning", f"{state} is open to others (mode 755)", f"Run: chmod 700 {state}")
+    assert said["operator key"][0] == "warning"
+    assert said["operator key"][2] == f"Run: chmod 600 {state}/operator.key"
+
+
+def test_a_damaged_database_is_found_and_a_backup_advised(run: Any, state: Path) -> None:
+    file = state / "kakiyo-webhooks.db"
+    content = bytearray(file.read_bytes())
+    content[5 * 4096 : 9 * 4096] = os.urandom(4 * 4096)
+    file.write_bytes(content)
+    code, said = diagnose(run, "--state-dir", state)
+    assert code == 1
+    assert said["database"][0] == "failed"
+    assert "restore" in said["database"][2]
+
+
+@pytest.mark.parametrize(("revision", "verdict"), [("0001", "warning"), ("9999", "failed")])
+def test_another_versions_database_is_told_from_ours(run: Any, state: Path, revision: str, verdict: str) -> None:
+    with closing(sqlite3.connect(state / "kakiyo-webhooks.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    _, said = diagnose(run, "--state-dir", state)
+    assert said["database"][0] == "ok"
+    assert said["migrations"][0] == verdict
+
+
+@pytest.mark.parametrize(
+    ("free", "verdict"), [(50 << 20, Verdict.FAILED), (500 << 20, Verdict.WARNING), (50 << 30, Verdict.OK)]
+)
+def test_a_disk_that_gets_full_is_said_before_it_is(state: Path, free: int, verdict: Verdict) -> None:
+    full = SimpleNamespace(f_bavail=free // 4096, f_frsize=4096, f_blocks=(100 << 30) // 4096, f_files=9, f_favail=900)
+    [finding] = check_disk(Settings(state_dir=state), lambda _path: cast(os.statvfs_result, full))
+    assert finding.verdict is verdict
+
+
+def test_a_clock_behind_the_database_is_found(state: Path) -> None:
+    settings = Settings(state_dir=state)
+    [behind] = check_clock(settings, lambda: NOW - 2 * 3600 * 1000)
+    [right] = check_clock(settings, lambda: NOW)
+    [ages_ago] = check_clock(settings, lambda: 1_000_000)
+    assert [behind.verdict, right.verdict, ages_ago.verdict] == [Verdict.FAILED, Verdict.OK, Verdict.FAILED]
+
+
+def test_a_receiver_whose_name_is_gone_is_named(state: Path) -> None:
+    [finding] = check_dns(Settings(state_dir=state))
+    assert finding.verdict is Verdict.FAILED
+    assert "1.example" in finding.message
+
+
+def test_a_mail_server_that_is_not_there_is_named_and_no_mail_server_is_no_fault(state: Path) -> None:
+    smtp = {"host": "127.0.0.1", "port": 1, "security": "none"}
+    [missing] = check_mail(Settings.model_validate({"state_dir": state, "smtp": smtp}))
+    assert missing.verdict is Verdict.FAILED
+    assert "127.0.0.1:1" in missing.message
+    [none] = check_mail(Settings(state_dir=state))
+    assert none.verdict is Verdict.SKIPPED
+
+
+def test_a_check_that_crashes_is_one_failed_check(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_arguments: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("daemon.doctor.examination.check_disk", crash)
+    findings = list(examine(Settings(state_dir=state), lambda: None, "127.0.0.1:8480"))
+    assert [finding.message for finding in findings if finding.check == "disk space"] == [
+        "it could not be checked (RuntimeError('a bug'))"
+    ]
+    assert findings[-1].check == "API"
+
+
+async def test_a_daemon_that_runs_is_found_ready_and_its_database_whole(tmp_path: Path) -> None:
+    house = make_house(tmp_path)
+    command = [sys.executable, "-m", "daemon", "doctor", "--json", "--state-dir", str(house.state_dir)]
+    try:
+        async with operated(house) as operator:
+            await operator.make_team()
+            environment = plain_environment(KAKIYO_WEBHOOKS_API__BIND=house.bind)
+            ended = await trio.run_process(command, capture_stdout=True, cwd=REPOSITORY, env=environment, check=False)
+    finally:
+        house.close()
+    said = {one["name"]: one["verdict"] for one in json.loads(ended.stdout)["checks"]}
+    for name in ("settings", "state directory", "operator key", "encryption key", "database", "migrations", "API"):
+        assert said[name] == "ok", name
