@@ -5,6 +5,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import trio
@@ -26,6 +27,7 @@ from daemon.metrics import make_metrics
 from daemon.repetitions import Repetitions, tell_repetitions
 from daemon.running import run_daemon
 from daemon.sealed_database import open_sealed_database
+from daemon.spans import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
 from daemon.state_dir import OPERATOR_KEY, operator_key, use_state_dir
 from daemon.store.commands import ReadBalance
 from daemon.store.database import DatabaseRefused
@@ -76,7 +78,7 @@ async def _main(live: LiveSettings, log: FilteringBoundLogger, repetitions: Repe
     settings = live.now
     started = trio.current_time()
     key, is_new = operator_key(settings.state_dir)
-    seams = _seams(live)
+    seams = replace(_seams(live), spans=_spans(log))
     sealed = await trio.to_thread.run_sync(open_sealed_database, settings)
     try:
         daemon = await assemble(live, sealed.database, sealed.vault, key, seams, make_metrics(), log)
@@ -92,6 +94,7 @@ async def _main(live: LiveSettings, log: FilteringBoundLogger, repetitions: Repe
             nursery.cancel_scope.cancel()
     finally:
         sealed.database.close()
+    await seams.spans.close()
     log.info("daemon_stopped")
 
 
@@ -155,6 +158,15 @@ def _seams(live: LiveSettings) -> Seams:
         return real_seams(live)
     except OSError as error:
         raise ConfigError(f"egress.ca_file: {live.now.egress.ca_file} cannot be used ({error}): correct it") from None
+
+
+def _spans(log: FilteringBoundLogger) -> Spans:
+    if not spans_wanted():
+        return NO_SPANS
+    if spans_possible():
+        return open_spans(__version__)
+    log.warning("spans_off", reason="OpenTelemetry's packages are missing: install the extra opentelemetry")
+    return NO_SPANS
 
 
 def _raise_descriptor_limit() -> None:

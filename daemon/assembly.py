@@ -33,6 +33,7 @@ from daemon.patience import persist
 from daemon.registry import Registry, RegistryParts
 from daemon.router import InboxLimits, Router, RouterParts
 from daemon.sent_request import sent_request
+from daemon.spans import NO_SPANS, Spans
 from daemon.store import daemon_queries
 from daemon.store.commands import ReadBalance
 from daemon.store.database import READERS, Database
@@ -53,6 +54,7 @@ class Seams:
     make_transport: Callable[[], Transport]
     check_url: Callable[[str], Awaitable[None]]
     send_mail: Send
+    spans: Spans = NO_SPANS
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +134,13 @@ async def assemble(
         new_id=new_id,
         on_change=partial(_webhook_changed, index, news),
         on_mail=notifier.wake,
-        log=DeliveryLog(log, metrics, news, settings.credits.per_delivery),
+        log=DeliveryLog(log, metrics, news, settings.credits.per_delivery, seams.spans),
     )
     fleet = Fleet(endpoints, log, metrics, Budget())
     limits = InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes)
-    router = Router(RouterParts(reader, writer, fleet, index, teams, limits, seams.now_ms, new_id, metrics, news, log))
+    router = Router(
+        RouterParts(reader, writer, fleet, index, teams, limits, seams.now_ms, new_id, metrics, news, log, seams.spans)
+    )
     registry = Registry(
         RegistryParts(
             reader, writer, vault, fleet, index, teams, keyring, gate, seams.now_ms, new_id, log, metrics, news

@@ -10,6 +10,7 @@ from daemon.lifecycle import Verdict
 from daemon.metrics import Metrics
 from daemon.model import Attempt, CancelReason, DeliveryStatus, DisabledReason, OutcomeKind, Webhook, Work
 from daemon.news import News
+from daemon.spans import NO_SPANS, Spans
 from daemon.store.commands import Cancelled, Recorded
 from daemon.trace import trace_id_of
 
@@ -27,10 +28,12 @@ class DeliveryLog:
     metrics: Metrics
     news: News
     price: int
+    spans: Spans = NO_SPANS
 
     def attempt_ended(self, webhook: Webhook, work: Work, attempt: Attempt, verdict: Verdict) -> None:
         """Tell of a committed attempt and, if it was the last one, of the delivery's final state."""
         self.metrics.attempts[attempt.outcome.kind].inc()
+        self.spans.attempt_ended(webhook, work, attempt)
         self.metrics.attempt_duration_seconds.observe(attempt.outcome.duration_ms / 1000)
         if attempt.number == 1:
             # The wall clock may have been set back meanwhile.

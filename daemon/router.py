@@ -16,6 +16,7 @@ from daemon.model import DeliveryStatus, Event
 from daemon.news import News
 from daemon.patience import persist
 from daemon.reply import Reply
+from daemon.spans import NO_SPANS, Spans
 from daemon.store import daemon_queries
 from daemon.store.commands import Accepted, AcceptEvents
 from daemon.store.reader import Reader
@@ -54,6 +55,7 @@ class RouterParts:
     metrics: Metrics
     news: News
     log: FilteringBoundLogger
+    spans: Spans = NO_SPANS
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,7 @@ class Router:
     async def _log(self, command: AcceptEvents) -> None:
         for place, matched in enumerate(command.events):
             event = matched.event
+            self._parts.spans.event_accepted(event, len(matched.deliveries))
             self._parts.log.info(
                 "event_accepted",
                 eventId=event.id,

@@ -81,7 +81,8 @@ def test_what_is_installed_is_what_is_locked(locked: Locked) -> None:
 def test_whatever_the_project_asks_for_is_locked() -> None:
     asked = [
         *PROJECT["project"]["dependencies"],
-        *PROJECT["dependency-groups"]["dev"],
+        *(each for each in PROJECT["dependency-groups"]["dev"] if isinstance(each, str)),
+        *PROJECT["project"]["optional-dependencies"]["opentelemetry"],
         *PROJECT["build-system"]["requires"],
     ]
     for each in map(Requirement, asked):
