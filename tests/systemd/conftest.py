@@ -34,7 +34,8 @@ def installed(machines: Path) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not layer.exists():
             with booted(machines / "installing", own_network=False) as machine, on_unix_socket(machine):
-                machine.run("make", "-C", str(REPOSITORY), "install")
+                said = machine.run("make", "-C", str(REPOSITORY), "install", check=False)
+                assert "Kakiyo Webhooks runs" in said, said + machine.run("journalctl", "--no-pager", "--lines=50")
                 machine.run("systemctl", "stop", "kakiyo-webhooks.service", "kakiyo-webhooks.socket")
                 machine.run("rm", "-r", "/var/lib/private/kakiyo-webhooks", "/var/lib/kakiyo-webhooks")
                 machine.run("rm", "-rf", "/var/log/journal")

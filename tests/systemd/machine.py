@@ -25,6 +25,7 @@ _BOOT = Path(__file__).parent / "boot.sh"
 _SYSTEMD = Path("/lib/systemd/systemd")
 _PROGRAMS = ("unshare", "nsenter", "ip", "systemctl", "journalctl", "pivot_root")
 _BOOTS_WITHIN_S = 20
+_UMASK = 0o022
 _CREDENTIALS = struct.Struct("3i")  # of unix(7): process, user, group
 # Of the machine as it is, these are not wanted: they would change what belongs to all machines on this kernel, or wait
 # for devices and people.
@@ -74,7 +75,7 @@ class Machine:
         """Run a command in there to its end; return what it printed. Asserts that it ended with 0, if `check`."""
         ended = subprocess.run(
             self.command(*command), capture_output=True, text=True, check=False, timeout=300,
-            env={**os.environ, **environment}, cwd="/",
+            env={**os.environ, **environment}, cwd="/", umask=_UMASK,
         )  # fmt: skip
         said = ended.stdout + ended.stderr
         assert not check or ended.returncode == 0, f"{command} ended with {ended.returncode}: {said}"
@@ -87,7 +88,11 @@ class Machine:
     def write(self, path: str, text: str) -> None:
         """Write a file in there."""
         subprocess.run(
-            self.command("sh", "-c", 'mkdir -p "$(dirname "$0")" && cat >"$0"', path), input=text, text=True, check=True
+            self.command("sh", "-c", 'mkdir -p "$(dirname "$0")" && cat >"$0"', path),
+            input=text,
+            text=True,
+            check=True,
+            umask=_UMASK,
         )
 
     def journal(self, *options: str) -> list[dict[str, Any]]:
@@ -100,9 +105,10 @@ class Machine:
 @contextmanager
 def booted(base: Path, layers: Sequence[Path] = (), *, own_network: bool = True) -> Iterator[Machine]:
     """Boot a machine on `layers`, over this machine; `base` is a new directory on a tmpfs, which the caller removes."""
-    for name in ("upper", "work", "root"):
-        (base / name).mkdir(parents=True)
-    _prepare(base / "upper")
+    with _usual_umask():
+        for name in ("upper", "work", "root"):
+            (base / name).mkdir(parents=True)
+        _prepare(base / "upper")
     leaf = _unified_hierarchy() / f"kakiyo-{base.name}"  # type: ignore[operator]  # `missing` has looked
     leaf.mkdir()
     lower = ":".join(map(str, (*layers, "/")))
@@ -110,7 +116,7 @@ def booted(base: Path, layers: Sequence[Path] = (), *, own_network: bool = True)
         process = subprocess.Popen(
             ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(leaf), "unshare", *_namespaces(own_network),
              "--fork", "--kill-child", str(_BOOT), str(base), lower],
-            stdin=subprocess.DEVNULL, stderr=log,
+            stdin=subprocess.DEVNULL, stderr=log, umask=_UMASK,
         )  # fmt: skip
         try:
             init = _pid_when_ready(notices)
@@ -162,6 +168,16 @@ def _remove(leaf: Path) -> None:
     for directory in sorted((path for path in leaf.rglob("*") if path.is_dir()), reverse=True):
         directory.rmdir()
     leaf.rmdir()
+
+
+@contextmanager
+def _usual_umask() -> Iterator[None]:
+    """As a machine has it: tests that ran a daemon in this process have left its strict one."""
+    before = os.umask(_UMASK)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _prepare(upper: Path) -> None:
