@@ -1,4 +1,4 @@
-"""Putting a backup in the database's place, while no daemon runs (README "Backups"). What was there is kept."""
+"""Putting a backup in the database's place while no daemon runs (README "Running it as a service")."""
 
 import os
 from dataclasses import dataclass

@@ -59,7 +59,8 @@ def _open_snapshot(source: Path) -> sqlite3.Connection:
     the start 593 times in 12 s and never ended. With it, the copy is of this moment, in one pass. VACUUM INTO would do
     the same in about the same time, but tells no progress, and reads a large file in the order of its trees.
 
-    The price: while the transaction lasts, the daemon's write-ahead log is not reused and grows by what is committed.
+    The price: while the transaction lasts, the daemon's write-ahead log is not reused and grows by what is committed:
+    with a million old deliveries 15 to 20 MB a second at 300 events a second, 90 MB for a copy of 1.4 GB.
     """
     connection = sqlite3.connect(read_only_uri(source), uri=True, isolation_level=None)
     try:

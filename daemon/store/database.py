@@ -24,6 +24,8 @@ _BUSY_TIMEOUT_MS = 2_000
 # 16 MB of write-ahead log: the fewer checkpoints, the fewer times a large database writes the same pages. At SQLite's
 # 4 MB a delivery costs a third more with a million old ones.
 _CHECKPOINT_PAGES = 4_000
+# A backup or another long read lets the log grow; what is beyond this is given back to the disk when it is over.
+_LASTING_LOG_BYTES = 64_000_000
 # Half of SQLite's own: what readers look up is in the operating system's cache, once for all of them.
 _READER_CACHE_KIB = 1_000
 
@@ -129,6 +131,7 @@ def _prepare_writer(connection: Any, is_new: bool) -> None:
     if is_new:  # before the first table is made: else the file would have to be written anew to be able to shrink
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA journal_size_limit = {_LASTING_LOG_BYTES}")
 
 
 def _prepare_reader(connection: Any) -> None:

@@ -27,12 +27,13 @@ from tests.bench.workbench import Bench, middle
 
 _HISTORY, _QUICK_HISTORY = 1_000_000, 10_000
 _WEBHOOKS = 1_000
+_LOOK_EACH_S = 0.1
 _NEVER_CONTACTED = "http://127.0.0.1:9/hooks"
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A backup: its size, its seconds, and how large the write-ahead log was at its end."""
+    """A backup: its size, its seconds, and how large the write-ahead log got meanwhile."""
 
     size: int
     seconds: float
@@ -111,9 +112,19 @@ async def _take_until(bench: Bench, daemon: MeasuredDaemon, ended: trio.Event, t
 
 async def _take(bench: Bench, daemon: MeasuredDaemon) -> Taken:
     options = ["--state-dir", str(daemon.house.state_dir), "--force", "--json"]
-    told: dict[str, Any] = await run_json([sys.executable, "-m", "daemon", "backup", str(_target(bench)), *options])
-    log = database_of(daemon.house).with_name(f"{database_of(daemon.house).name}-wal")
-    return Taken(told["bytes"], told["durationMs"] / 1000, log.stat().st_size)
+    command = [sys.executable, "-m", "daemon", "backup", str(_target(bench)), *options]
+    log, sizes = database_of(daemon.house).with_name(f"{database_of(daemon.house).name}-wal"), list[int]()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_watch, log, sizes)
+        told: dict[str, Any] = await run_json(command)
+        nursery.cancel_scope.cancel()
+    return Taken(told["bytes"], told["durationMs"] / 1000, max(sizes))
+
+
+async def _watch(log: Path, sizes: list[int]) -> None:
+    while True:
+        sizes.append((await trio.Path(log).stat()).st_size)
+        await trio.sleep(_LOOK_EACH_S)
 
 
 def _of_backups(rounds: Rounds, history: int) -> list[Figure]:

@@ -25,7 +25,7 @@ from tests.support.process import REPOSITORY, DaemonHouse, clean_environment
 from tests.support.receivers import open_receiver
 
 SUBMITTERS = 4
-OLD_DELIVERIES = 10_000
+OLD_DELIVERIES = 3_000
 # So many are acknowledged before the backup begins.
 FIRST = 60
 

@@ -76,6 +76,21 @@ def test_the_write_ahead_log_is_checkpointed_every_16_mb(database: Database) -> 
         assert pages * connection.exec_driver_sql("PRAGMA page_size").scalar_one() == 16_384_000
 
 
+def test_a_write_ahead_log_that_grew_is_given_back_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daemon.store.database._LASTING_LOG_BYTES", 1_000_000)
+    opened, log = open_database(tmp_path / "x.db"), tmp_path / "x.db-wal"
+    with opened.reading.connect() as long_read:
+        long_read.exec_driver_sql("SELECT count(*) FROM teams").scalar()
+        for number in range(3):
+            with opened.writer.begin():
+                opened.writer.exec_driver_sql(f"CREATE TABLE ballast_{number} AS SELECT zeroblob(7000000)")
+        assert log.stat().st_size > 20_000_000
+    for number in range(2):  # one copies it into the database, the next one begins it anew
+        run(opened, CreateTeam(a_team(number)))
+    assert log.stat().st_size == 1_000_000
+    opened.close()
+
+
 def test_readers_see_the_write_ahead_log_and_cannot_write(database: Database) -> None:
     run(database, CreateTeam(a_team()))
     with database.reading.connect() as connection:
