@@ -25,9 +25,9 @@ from daemon.store.writer import Writer
 INTERVAL_S = 600
 # So many are deleted in some milliseconds: nobody waits for long behind it.
 _HOURS_AT_ONCE = 2_000
-_EVENTS_AT_ONCE = 100
+_EVENTS_AT_ONCE = 25
 # The store is the others' for the rest of the time.
-_SHARE = 0.25
+_SHARE = 0.2
 _SHORTEST_REST_S = 0.02
 # Free pages are filled again by what comes: only what is much more than that is given back.
 _FREE_PAGES_LEFT, _PART_LEFT = 4_096, 10
