@@ -4,6 +4,7 @@ The tests are synchronous, as the browser's driver is: what is asynchronous (the
 Trio in another thread, behind a portal.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -59,6 +60,13 @@ class TeamHouse:
     def submit(self, event: str = MESSAGE_SENT, **data: Any) -> str:
         """Submit an event; return its id."""
         return str(self.api.post("/v1/events", event=event, data=data)["id"])
+
+    def until_disabled(self, webhook: str) -> None:
+        """Wait until this webhook is disabled: the last attempt is received a moment before it is recorded."""
+        deadline = time.monotonic() + 10
+        while self.api.get(f"/v1/webhooks/{webhook}")["disabledReason"] is None:
+            assert time.monotonic() < deadline, "it was not disabled"
+            time.sleep(0.02)
 
     def deliveries(self, **query: str) -> list[dict[str, Any]]:
         """Return the team's deliveries, newest first."""

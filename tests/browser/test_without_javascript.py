@@ -45,6 +45,7 @@ def test_a_disabled_webhook_is_enabled_again_and_recovered(house: ConsoleHouse, 
         for number in range(4):
             acme.submit(n=number)
         house.received(receiver, 12)
+        acme.until_disabled(webhook)
         receiver.answer = respond(200)
         plain.goto(f"/console/teams/{acme.id}/webhooks/{webhook}")
         plain.get_by_role("button", name="Re-enable and recover 4 missed events").click()

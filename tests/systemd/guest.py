@@ -68,6 +68,7 @@ class _Inside:
         self._stop = threading.Event()
         self._accepted: list[int] = []
         self._failures: Counter[str] = Counter()
+        self._repeated = 0
         self._longest_s = 0.0
 
     def set_up(self) -> Any:
@@ -108,6 +109,7 @@ class _Inside:
             "accepted": len(accepted),
             "failures": dict(self._failures),
             "lost": sorted(accepted - self._received.keys()),
+            "repeated": self._repeated,
             "twice": sum(count > 1 for count in self._received.values()),
             "longestMs": round(self._longest_s * 1000),
         }
@@ -129,7 +131,7 @@ class _Inside:
         while not self._stop.is_set():
             number, started = next(self._numbers), time.monotonic()
             try:
-                status = self._post(connection, number)
+                status = self._post_again_if_closed(connection, number)
             except OSError as error:
                 status = 0
                 self._failures[type(error).__name__] += 1
@@ -142,8 +144,21 @@ class _Inside:
                 connection.close()
                 self._stop.wait(0 if status else 0.01)
 
+    def _post_again_if_closed(self, connection: http.client.HTTPConnection, number: int) -> int:
+        """Do as HTTP clients do: what meets a kept connection's end goes once more over a new one (RFC 9112 9.3.1)."""
+        was_kept = connection.sock is not None
+        try:
+            return self._post(connection, number)
+        except (BrokenPipeError, ConnectionResetError):
+            if not was_kept:
+                raise
+        self._repeated += 1
+        connection.close()
+        return self._post(connection, number)
+
     def _post(self, connection: http.client.HTTPConnection, number: int) -> int:
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        headers["Idempotency-Key"] = f"number-{number}"
         connection.request("POST", "/v1/events", json.dumps(_event(number)), headers)
         response = connection.getresponse()
         response.read()
