@@ -21,9 +21,11 @@ from daemon.store.reader import Reader
 
 @dataclass(frozen=True, slots=True)
 class Handles:
-    """The daemon, as the API sees it. `check_url` raises UrlNotAllowed; `not_ready()` says why no events
-    are accepted, None if they are; `ask_store` makes a round trip through the store, or raises StoreUnavailable;
-    `refresh_metrics` is called before they are read.
+    """The daemon, as the API sees it.
+
+    `check_url` raises UrlNotAllowed. `not_ready()` says why no events are accepted, None if they are;
+    `store_trouble()` why the last write failed, None if it did not. `ask_store` makes a round trip through the store,
+    and writes if the last write failed; it raises StoreUnavailable. `refresh_metrics` is called before they are read.
 
     `api_settings()` are those in effect now. `started_at` is Trio's time of the start (s); `session_key` signs the
     console's sessions.
@@ -38,6 +40,7 @@ class Handles:
     keyring: KeyRing
     check_url: Callable[[str], Awaitable[None]]
     not_ready: Callable[[], str | None]
+    store_trouble: Callable[[], str | None]
     ask_store: Callable[[], Awaitable[object]]
     now_ms: NowMs
     log: FilteringBoundLogger

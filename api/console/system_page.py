@@ -19,7 +19,7 @@ async def show_system(visit: Visit) -> Response:
     webhooks: list[Webhook] = [webhook for webhook in found if webhook is not None]
     return await visit.page(
         "system.html",
-        is_ready=handles.not_ready() is None,
+        is_ready=handles.not_ready() is None and handles.store_trouble() is None,
         version=__version__,
         started_at=visit.now - round((trio.current_time() - handles.started_at) * 1000),
         accepted_pace=handles.metrics.accepted_pace.last_minute,

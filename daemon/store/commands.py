@@ -211,6 +211,11 @@ class ReadBalance(Command[int]):
 
 
 @dataclass(frozen=True, slots=True)
+class ProveWriting(Command[None]):
+    """Write something, and leave nothing behind: that it is committed shows that the database can be written."""
+
+
+@dataclass(frozen=True, slots=True)
 class MailSent(Command[None]):
     """The mail went out to everyone who waited for it (or can never reach those left over)."""
 

@@ -54,6 +54,11 @@ class Database:
         """Where the file is."""
         return Path(str(self.writing.url.database))
 
+    @property
+    def rows_written(self) -> int:
+        """How many rows the writer has inserted, changed and deleted so far."""
+        return int(self.writer.connection.driver_connection.total_changes)  # type: ignore[union-attr]  # it is open
+
     def close(self) -> None:
         """Close every connection."""
         self.reading.dispose()

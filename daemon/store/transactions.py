@@ -15,6 +15,7 @@ from daemon.store import (
     crediting,
     outbox,
     outcomes,
+    proving,
     requeueing,
     retention,
     tallying,
@@ -44,6 +45,7 @@ APPLY: Mapping[type, _Apply] = {
     commands.RevokeKey: administering.revoke_keys,
     commands.GrantCredits: crediting.grant_credits,
     commands.ReadBalance: crediting.read_balances,
+    commands.ProveWriting: proving.prove_writing,
     commands.MailSent: outbox.mark_sent,
     commands.MailDeferred: outbox.defer,
 }

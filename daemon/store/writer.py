@@ -12,14 +12,13 @@ from daemon.errors import StoreUnavailable
 from daemon.hop import Hop
 from daemon.metrics import Metrics
 from daemon.reply import Reply
-from daemon.store.commands import Command, ReadBalance
+from daemon.store.commands import Command, ProveWriting, ReadBalance
 from daemon.store.database import Database
 from daemon.store.transactions import run_batch
 
 MAX_BATCH = 2_000
 _LONGEST_GATHERING_S = 0.015
 _QUIET_TURNS = 3
-_TROUBLE_S = 10
 
 Answer = TypeVar("Answer")
 
@@ -42,13 +41,15 @@ class Writer:
         self._last: _Request | None = None
         self._wake = trio.Event()
         self._closed = False
-        self._failure: tuple[float, str] | None = None
+        self._failure: str | None = None
 
     def trouble(self) -> str | None:
-        """Return why the last write failed, unless that is over: for 10 s, or until one is committed."""
-        if self._failure is None or trio.current_time() - self._failure[0] > _TROUBLE_S:
-            return None
-        return self._failure[1]
+        """Return why the last write failed, None once something has been written since."""
+        return self._failure
+
+    async def prove(self) -> None:
+        """Make a round trip through the store; after a failure, one that writes. Raises StoreUnavailable."""
+        await self.execute(ReadBalance("") if self._failure is None else ProveWriting())
 
     async def execute(self, command: Command[Answer], then: Callable[[Answer], None] | None = None) -> Answer:
         """Run one command and return its answer, after COMMIT.
@@ -115,7 +116,7 @@ class Writer:
 
     async def _commit(self, requests: list[_Request]) -> None:
         batch = [request.command for request in requests]
-        started = trio.current_time()
+        started, written = trio.current_time(), self._database.rows_written
         try:
             answers = await self._hop(partial(run_batch, self._database, batch))
         except BaseException:
@@ -123,19 +124,19 @@ class Writer:
             raise
         self._metrics.commit_duration_seconds.observe(trio.current_time() - started)
         self._metrics.commit_batch_size.observe(len(batch))
-        self._note_failure(batch, answers)
+        self._note_failure(answers, self._database.rows_written > written)
         for request, answer in zip(requests, answers, strict=True):
             request.reply.settle(answer)
         for request, answer in zip(requests, answers, strict=True):
             if request.then is not None and not isinstance(answer, Exception):
                 request.then(answer)
 
-    def _note_failure(self, batch: Sequence[Command[Any]], answers: Sequence[Any]) -> None:
+    def _note_failure(self, answers: Sequence[Any], has_written: bool) -> None:
         failures = [answer for answer in answers if isinstance(answer, StoreUnavailable)]
         if failures:
             self._metrics.commits_failed.inc()
-            self._failure = (trio.current_time(), str(failures[0]))
-        elif any(not isinstance(command, ReadBalance) for command in batch):  # on a full disk one can still read
+            self._failure = str(failures[0])
+        elif has_written:  # what only read tells nothing: on a full disk one can still read
             self._failure = None
 
 

@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.errors import StoreUnavailable
+from tests.store.failing import failing_writes
 from tests.support.api_client import PUBLIC_URL, ApiHouse, running_api
 
 
@@ -40,6 +41,18 @@ async def test_a_store_that_fails_or_hangs_is_not_ready(tmp_path: Path, autojump
             answer = await api.operator.get("/readyz")
             assert (answer.status, answer.code) == (503, "not_ready")
             assert answer.value["detail"].startswith(said)
+
+
+async def test_it_is_not_ready_as_long_as_nothing_can_be_written(api: ApiHouse, autojump_clock: MockClock) -> None:
+    event = {"event": "linkedin.message.sent", "data": {}}
+    with failing_writes(api.house.database):
+        assert (await api.as_acme.post("/v1/events", event)).status == 503
+        for _ in range(3):
+            answer = await api.operator.get("/readyz")
+            assert answer.value["detail"] == "The database failed (not authorized): ask again in a second."
+            await trio.sleep(60)
+    assert (await api.operator.get("/readyz")).status == 200
+    assert (await api.as_acme.post("/v1/events", event)).status == 202
 
 
 async def test_metrics_are_prometheus_text(api: ApiHouse) -> None:

@@ -16,10 +16,19 @@ from daemon.hop import Hop, run_inline, thread_hop
 from daemon.metrics import make_metrics
 from daemon.model import ApiKey
 from daemon.store import queries
-from daemon.store.commands import AddKey, CreateTeam, CreateWebhook, GrantCredits, ReadBalance
+from daemon.store.commands import (
+    AddKey,
+    CreateTeam,
+    CreateWebhook,
+    ForgetIdempotencyKeys,
+    GrantCredits,
+    ProveWriting,
+    ReadBalance,
+)
 from daemon.store.database import Database
 from daemon.store.reader import Reader
 from daemon.store.writer import MAX_BATCH, Writer
+from tests.store.failing import failing_writes
 from tests.store.filling import NOW, a_team, a_webhook, count
 
 Result = TypeVar("Result")
@@ -313,3 +322,32 @@ async def test_a_read_that_fails_says_that_the_store_is_unavailable(database: Da
 
     with pytest.raises(StoreUnavailable):
         await Reader(database, run_inline).fetch(broken)
+
+
+async def test_it_is_in_trouble_from_a_write_that_failed_until_something_is_written(database: Database) -> None:
+    async with writing(database) as writer:
+        with failing_writes(database):
+            with pytest.raises(StoreUnavailable):
+                await writer.execute(CreateTeam(a_team()))
+            with pytest.raises(StoreUnavailable):
+                await writer.prove()
+        await writer.execute(ReadBalance("team_1"))
+        await writer.execute(ForgetIdempotencyKeys(0))
+        assert writer.trouble() == "the database failed (not authorized)", "neither of them wrote anything"
+        await writer.prove()
+        assert writer.trouble() is None
+
+
+async def test_a_proof_of_writing_leaves_nothing_behind(database: Database) -> None:
+    async with writing(database) as writer, trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(writer.execute, ProveWriting())
+    assert count(database, "idempotency_keys") == 0
+
+
+async def test_a_command_that_is_refused_is_no_trouble_of_the_database(database: Database) -> None:
+    async with writing(database) as writer:
+        await writer.execute(CreateTeam(a_team()))
+        with pytest.raises(AlreadyExists):
+            await writer.execute(CreateTeam(a_team()))
+        assert writer.trouble() is None
