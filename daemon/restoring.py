@@ -3,26 +3,16 @@
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 
 from daemon.backup import BackupRefused, Tell, copy_checked, made_beside, refusals
 from daemon.config import Settings
-from daemon.encryption_keys import given_keys
 from daemon.private_file import sync_directory
+from daemon.sealed_database import KeyFit, key_fit
 from daemon.state_dir import DATABASE, use_state_dir
 from daemon.store.copying import COMPANIONS, fold_log
 from daemon.store.database import DatabaseRefused, require_known_revision
-from daemon.store.inspecting import Contents, seals_in
-from daemon.vault import SEAL_LENGTH, Vault
-
-
-class KeyFit(StrEnum):
-    """Whether the encryption key that is there opens the secrets in the backup."""
-
-    FITS = "fits"
-    MISSING = "missing"
-    WRONG = "wrong"
+from daemon.store.inspecting import Contents
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +37,7 @@ def restore(settings: Settings, file: Path, tell: Tell, *, force: bool = False) 
         with use_state_dir(settings.state_dir), made_beside(database) as partial:
             contents = copy_checked(file, partial, tell, named=file)
             _require_known(contents.revision, file)
-            key = _key_fit(settings, partial.path, contents.revision)
+            key = key_fit(settings, partial.path, contents.revision)
             if key is KeyFit.WRONG and not force:
                 raise BackupRefused(_wrong_key(file))
             partial.give_to_owner_of(settings.state_dir)
@@ -68,13 +58,6 @@ def _require_known(revision: str, file: Path) -> None:
         require_known_revision(revision)
     except DatabaseRefused as refusal:
         raise BackupRefused(f"{file}: {refusal}") from None
-
-
-def _key_fit(settings: Settings, database: Path, revision: str) -> KeyFit:
-    found, given = seals_in(database, revision, SEAL_LENGTH), given_keys(settings)
-    if given is None:
-        return KeyFit.MISSING if found else KeyFit.FITS  # without secrets any key fits
-    return KeyFit.FITS if all(map(Vault(given.keys).knows, found)) else KeyFit.WRONG
 
 
 def _wrong_key(file: Path) -> str:

@@ -1,14 +1,24 @@
 """A database and the keys that fit it: opened together, or refused in one sentence."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from daemon.config import Settings
-from daemon.encryption_keys import KeyFile, find_keys
+from daemon.encryption_keys import KeyFile, find_keys, given_keys
 from daemon.state_dir import DATABASE
 from daemon.store.database import Database, DatabaseRefused, open_database
+from daemon.store.inspecting import seals_in
 from daemon.store.sealing import seals
 from daemon.vault import SEAL_LENGTH, Vault
+
+
+class KeyFit(StrEnum):
+    """Whether the encryption key that is there opens the secrets in a database."""
+
+    FITS = "fits"
+    MISSING = "missing"
+    WRONG = "wrong"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +63,14 @@ def _require_fitting(database: Database, vault: Vault, key_path: Path) -> None:
             f"{key_path}: is not the encryption key that the secrets in the database were sealed with: "
             "restore the file from the backup that belongs to this database"
         )
+
+
+def key_fit(settings: Settings, database: Path, revision: str) -> KeyFit:
+    """Return whether the keys of these settings open the secrets in a database file of this revision.
+
+    Without secrets any key fits, and none, too. Raises ConfigError for a key file that cannot be used.
+    """
+    found, given = seals_in(database, revision, SEAL_LENGTH), given_keys(settings)
+    if given is None:
+        return KeyFit.MISSING if found else KeyFit.FITS
+    return KeyFit.FITS if all(map(Vault(given.keys).knows, found)) else KeyFit.WRONG

@@ -36,6 +36,21 @@ def use_state_dir(path: Path) -> Iterator[None]:
         os.close(lock)
 
 
+def is_in_use(path: Path) -> bool:
+    """Whether a process holds the directory now, as far as this user may look."""
+    try:
+        lock = os.open(path / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 def require_database(path: Path) -> Path:
     """Return where the database in the state directory is. Raises ConfigError when none can be seen."""
     database = path / DATABASE

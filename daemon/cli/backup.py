@@ -101,7 +101,7 @@ def _restored_object(done: "Restored") -> dict[str, object]:
 
 def _print_restored(done: "Restored") -> None:
     from daemon.cli.output import print_line
-    from daemon.restoring import KeyFit
+    from daemon.sealed_database import KeyFit
 
     print_line(f"Restored {done.database}.")
     if done.kept is not None:

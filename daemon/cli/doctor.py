@@ -16,6 +16,9 @@ _SIGNS = {"ok": "✓", "warning": "!", "failed": "✗", "skipped": "-"}
 def doctor(
     config: ConfigFile = None,
     state_dir: StateDir = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Compare indexes and balances with their tables and ledgers, too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object with all checks.")] = False,
 ) -> None:
     """Check settings, rights, disk, database, clock, DNS, mail and API, and say what to do. 1 if something failed."""
@@ -33,7 +36,7 @@ def doctor(
             client.get("/readyz")
 
     findings = []
-    for finding in examine(settings, ask_ready, settings.api.bind):
+    for finding in examine(settings, ask_ready, settings.api.bind, full=full):
         findings.append(finding)
         if not as_json:
             _print(finding)

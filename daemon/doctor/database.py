@@ -1,13 +1,14 @@
 """The database: whole, of this version, and with times that the clock agrees with."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from daemon.clock import NowMs
 from daemon.config import Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
 from daemon.state_dir import DATABASE
 from daemon.store.database import DatabaseRefused
-from daemon.store.inspecting import Contents, inspect_database, newest_time
+from daemon.store.inspecting import Contents, inspect_database, newest_time, teams_out_of_balance
 from daemon.store.schema import HEAD_REVISION
 
 _CHECK = "database"
@@ -15,20 +16,32 @@ _HOUR_MS = 3600 * 1000
 _EARLIEST_MS = 1_735_689_600_000  # 2025: before it no version was there
 
 
-def check_database(settings: Settings) -> Iterator[Finding]:
-    """Whether every page is whole, and which version made it; works while the daemon runs."""
+def check_database(settings: Settings, *, full: bool = False) -> Iterator[Finding]:
+    """Whether every page is whole, and which version made it; works while the daemon runs.
+
+    With `full`, whether indexes and balances agree with their tables and ledgers, too: it takes several times as long.
+    """
     path = settings.state_dir / DATABASE
     if not path.exists():
         yield skipped(_CHECK, f"{path} is not there yet: the first start makes it")
         return
     try:
-        found = inspect_database(path)
+        found = inspect_database(path, full=full)
     except DatabaseRefused as refusal:
         said, _, _ = str(refusal).partition(": ")
         yield failed(_CHECK, f"{path} {said}", "Restore a backup: kakiyo-webhooks restore FILE")
         return
     yield ok(_CHECK, f"all {found.pages:,} pages are whole; {found.pending:,} deliveries are pending")
     yield _check_revision(found)
+    if full and found.revision == HEAD_REVISION:
+        yield _check_ledger(path)
+
+
+def _check_ledger(path: Path) -> Finding:
+    if teams := teams_out_of_balance(path):
+        said = f"balances that are not the sum of their ledgers: {len(teams)}, of {', '.join(teams[:5])}"
+        return failed("ledger", said, "Restore a backup: kakiyo-webhooks restore FILE")
+    return ok("ledger", "each team's balance is the sum of its ledger")
 
 
 def _check_revision(found: Contents) -> Finding:

@@ -14,20 +14,25 @@ _FEW_DESCRIPTORS = 4_096
 _LOCAL = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 
-def examine(settings: Settings, ask_ready: Callable[[], object], api_address: str) -> Iterator[Finding]:
-    """Yield what each check finds. `ask_ready` asks the API at `api_address` whether it is ready, or raises."""
+def examine(
+    settings: Settings, ask_ready: Callable[[], object], api_address: str, *, full: bool = False
+) -> Iterator[Finding]:
+    """Yield what each check finds, in `full` also what takes long.
+
+    `ask_ready` asks the API at `api_address` whether it is ready, or raises.
+    """
     checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
         ("settings", lambda: _check_settings(settings)),
         ("state directory", lambda: check_state_dir(settings)),
         ("keys", lambda: check_keys(settings)),
         ("disk space", lambda: check_disk(settings)),
-        ("database", lambda: check_database(settings)),
+        ("database", lambda: check_database(settings, full=full)),
         ("clock", lambda: check_clock(settings, wall_clock_ms)),
         ("time service", check_time_service),
         ("descriptors", _check_descriptors),
         ("DNS", lambda: check_dns(settings)),
         ("mail", lambda: check_mail(settings)),
-        ("API", lambda: check_api(ask_ready, api_address)),
+        ("API", lambda: check_api(settings, ask_ready, api_address)),
     )
     for name, check in checks:
         yield from _guarded(name, check)

@@ -10,7 +10,9 @@ from daemon.credentials import OPERATOR_KEY as OPERATOR_CREDENTIAL
 from daemon.credentials import credential
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
 from daemon.encryption_keys import given_keys
+from daemon.sealed_database import KeyFit, key_fit
 from daemon.state_dir import DATABASE, OPERATOR_KEY
+from daemon.store.inspecting import revision_if_readable
 
 _LITTLE_BYTES, _LEAST_BYTES = 1 << 30, 100 << 20
 _LITTLE_PART = 0.1
@@ -53,18 +55,29 @@ def _check_owners(path: Path, owner: int) -> Iterator[Finding]:
 
 
 def check_keys(settings: Settings) -> Iterator[Finding]:
-    """Whether the operator's key and the encryption key are there, for their owner alone."""
+    """Whether the operator's key and the encryption key are there, for their owner alone, and open the secrets."""
     handed = credential(OPERATOR_CREDENTIAL)
     yield _key("operator key", handed or settings.state_dir / OPERATOR_KEY, is_credential=handed is not None)
     try:
-        keys = given_keys(settings)
+        yield _encryption_key(settings)
     except ConfigError as refusal:
         yield failed("encryption key", str(refusal), "Without the right key the daemon does not start.")
-        return
+
+
+def _encryption_key(settings: Settings) -> Finding:
+    keys, database = given_keys(settings), settings.state_dir / DATABASE
+    fit = KeyFit.FITS
+    if revision := revision_if_readable(database):
+        fit = key_fit(settings, database, revision)
+    if fit is KeyFit.MISSING:
+        said = f"there is none, and {database} has secrets that were sealed with one"
+        return failed("encryption key", said, "Put the key of this database in its place.")
     if keys is None:
-        yield skipped("encryption key", "there is none yet: the first start makes it")
-    else:
-        yield ok("encryption key", f"{keys.path} can be read, for its owner alone")
+        return skipped("encryption key", "there is none yet: the first start makes it")
+    if fit is KeyFit.WRONG:
+        said = f"{keys.path} does not open the secrets in {database}"
+        return failed("encryption key", said, "Put the key of this database in its place.")
+    return ok("encryption key", f"{keys.path} can be read, for its owner alone, and opens the secrets")
 
 
 def _key(name: str, path: Path, is_credential: bool) -> Finding:

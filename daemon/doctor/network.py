@@ -13,7 +13,7 @@ from daemon.config import Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
 from daemon.egress.resolver import system_resolver
 from daemon.mail.session import close_session, connect, explain, open_session
-from daemon.state_dir import DATABASE
+from daemon.state_dir import DATABASE, is_in_use
 from daemon.store.inspecting import newest_urls
 
 _WITHIN_S = 5
@@ -90,16 +90,17 @@ async def _open_mail_session(settings: Settings) -> smtplib.SMTP:
     with trio.fail_after(3 * _WITHIN_S):
         connection = await connect(settings.smtp)
         connection.settimeout(_WITHIN_S)
-        return await trio.to_thread.run_sync(open_session, settings.smtp, connection)
+        return await trio.to_thread.run_sync(open_session, settings.smtp, connection, abandon_on_cancel=True)
 
 
-def check_api(ready: Callable[[], object], address: str) -> Iterator[Finding]:
+def check_api(settings: Settings, ready: Callable[[], object], address: str) -> Iterator[Finding]:
     """Whether the daemon answers at its address and takes events; `ready` asks it, or raises with the reason."""
     try:
         ready()
     except Exception as error:
+        runs = "a daemon uses" if is_in_use(settings.state_dir) else "no daemon uses"
         advice = 'Look at "systemctl status kakiyo-webhooks" and "kakiyo-webhooks logs --level warning".'
-        yield failed("API", f"{address}: {error}", advice)
+        yield failed("API", f"{address}: {error} ({runs} {settings.state_dir})", advice)
         return
     yield ok("API", f"{address} answers, takes the operator's key, and is ready")
 

@@ -13,6 +13,12 @@ from daemon.store.sealing import seals
 # So often within a long check Ctrl-C is heard, in steps of SQLite's machine.
 _HEARING = 100_000
 
+_OUT_OF_BALANCE = """
+    SELECT t.id FROM teams t LEFT JOIN (
+        SELECT team_id, sum(amount) AS total, max(seq) AS last FROM credit_entries GROUP BY team_id
+    ) ledger ON ledger.team_id = t.id LEFT JOIN credit_entries entry ON entry.seq = ledger.last
+    WHERE t.balance != coalesce(ledger.total, 0) OR t.balance != coalesce(entry.balance_after, 0)"""
+
 
 @dataclass(frozen=True, slots=True)
 class Contents:
@@ -23,14 +29,14 @@ class Contents:
     pending: int
 
 
-def inspect_database(path: Path) -> Contents:
-    """Check every page of the file and return what it holds.
+def inspect_database(path: Path, *, full: bool = False) -> Contents:
+    """Check every page of the file and return what it holds; with `full`, compare the indexes with their tables, too.
 
     Raises DatabaseRefused, in words that follow the file's name, when it is damaged or not ours.
     """
     try:
         with closing(sqlite3.connect(read_only_uri(path), uri=True)) as connection:
-            return _inspect(connection)
+            return _inspect(connection, full)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
             raise KeyboardInterrupt from None
@@ -50,9 +56,16 @@ def seals_in(path: Path, revision: str, length: int) -> list[str]:
         engine.dispose()
 
 
-def _inspect(connection: sqlite3.Connection) -> Contents:
+def teams_out_of_balance(path: Path) -> list[str]:
+    """Return the ids of teams whose balance is not the sum of their ledger, or not what its last entry says."""
+    with closing(sqlite3.connect(read_only_uri(path), uri=True)) as connection:
+        connection.set_progress_handler(_hear, _HEARING)
+        return [str(team_id) for (team_id,) in connection.execute(_OUT_OF_BALANCE)]
+
+
+def _inspect(connection: sqlite3.Connection, full: bool) -> Contents:
     connection.set_progress_handler(_hear, _HEARING)
-    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    (found,) = connection.execute("PRAGMA integrity_check(1)" if full else "PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise _damaged(found)
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
@@ -75,6 +88,12 @@ def _damaged(what: str) -> DatabaseRefused:
 
 def _not_ours(why: object) -> DatabaseRefused:
     return DatabaseRefused(f"is not a database of Kakiyo Webhooks ({why}): choose another file")
+
+
+def revision_if_readable(path: Path) -> str | None:
+    """Return the revision of the database, None if it cannot be told."""
+    rows = _rows_if_readable(path, "SELECT version_num FROM alembic_version")
+    return str(rows[0][0]) if rows else None
 
 
 def newest_time(path: Path) -> int | None:

@@ -8,8 +8,8 @@ from daemon.store.commands import ProveWriting
 from daemon.store.schema import idempotency_keys
 from daemon.store.sequences import Sequences
 
-# No submission has this scope: theirs are a team's id, or the operator's.
-_SCOPE = "proof"
+# No submission has this scope: no team's id is empty.
+_SCOPE = ""
 
 
 def prove_writing(connection: Connection, commands: Sequence[ProveWriting], _sequences: Sequences) -> list[None]:

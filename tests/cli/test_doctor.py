@@ -2,9 +2,12 @@
 
 import json
 import os
+import socket
 import sqlite3
 import sys
-from contextlib import closing
+import threading
+import time
+from contextlib import closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,11 +21,14 @@ from daemon.doctor.examination import examine
 from daemon.doctor.files import check_disk
 from daemon.doctor.finding import Verdict
 from daemon.doctor.network import check_dns, check_mail
+from daemon.encryption_keys import ENCRYPTION_KEY, write_keys
 from daemon.store.database import open_database
+from daemon.vault import Vault
 from tests.e2e.operating import operated
 from tests.store.filling import NOW, accept, found
 from tests.support.process import REPOSITORY, make_house
 from tests.support.programs import plain_environment
+from tests.support.smtp import MailServer, reserve_port, serving
 
 
 def diagnose(run: Any, *options: object) -> tuple[int, dict[str, tuple[str, str, str]]]:
@@ -80,6 +86,37 @@ def test_a_damaged_database_is_found_and_a_backup_advised(run: Any, state: Path)
     assert "restore" in said["database"][2]
 
 
+def test_an_encryption_key_that_is_missing_or_does_not_fit_is_found(run: Any, state: Path) -> None:
+    with closing(sqlite3.connect(state / "kakiyo-webhooks.db")) as connection, connection:
+        connection.execute("UPDATE webhooks SET secret = ?", (Vault([b"k" * 32]).seal("whsec_x", "wh_1"),))
+    said = {}
+    for key in (None, b"x" * 32, b"k" * 32):
+        if key is not None:
+            write_keys(state / ENCRYPTION_KEY, [key])
+        _, found_now = diagnose(run, "--state-dir", state)
+        said[key] = found_now["encryption key"]
+    assert said[None][:2] == (
+        "failed",
+        f"there is none, and {state}/kakiyo-webhooks.db has secrets that were sealed with one",
+    )
+    assert said[b"x" * 32][:2] == (
+        "failed",
+        f"{state}/{ENCRYPTION_KEY} does not open the secrets in {state}/kakiyo-webhooks.db",
+    )
+    assert said[b"k" * 32][0] == "ok"
+
+
+def test_a_balance_that_its_ledger_does_not_explain_is_found_by_looking_at_everything(run: Any, state: Path) -> None:
+    _, whole = diagnose(run, "--full", "--state-dir", state)
+    assert whole["ledger"][0] == "ok"
+    with closing(sqlite3.connect(state / "kakiyo-webhooks.db")) as connection, connection:
+        connection.execute("UPDATE teams SET balance = balance + 1 WHERE id = 'team_1'")
+    code, said = diagnose(run, "--full", "--state-dir", state)
+    assert code == 1
+    assert said["ledger"][:2] == ("failed", "balances that are not the sum of their ledgers: 1, of team_1")
+    assert "ledger" not in diagnose(run, "--state-dir", state)[1]
+
+
 @pytest.mark.parametrize(("revision", "verdict"), [("0001", "warning"), ("9999", "failed")])
 def test_another_versions_database_is_told_from_ours(run: Any, state: Path, revision: str, verdict: str) -> None:
     with closing(sqlite3.connect(state / "kakiyo-webhooks.db")) as connection, connection:
@@ -119,6 +156,45 @@ def test_a_mail_server_that_is_not_there_is_named_and_no_mail_server_is_no_fault
     assert "127.0.0.1:1" in missing.message
     [none] = check_mail(Settings(state_dir=state))
     assert none.verdict is Verdict.SKIPPED
+
+
+def test_a_mail_server_is_asked_for_what_is_set_and_no_mail_is_sent(state: Path) -> None:
+    server = MailServer(users={"kakiyo": "secret"})
+    password = state / "password"
+    password.write_text("secret\n")
+    smtp = {"host": "127.0.0.1", "security": "none", "username": "kakiyo", "password_file": password}
+    with serving(server) as port:
+        [right] = check_mail(Settings.model_validate({"state_dir": state, "smtp": {**smtp, "port": port}}))
+        password.write_text("wrong\n")
+        [wrong] = check_mail(Settings.model_validate({"state_dir": state, "smtp": {**smtp, "port": port}}))
+    assert (right.verdict, right.message) == (Verdict.OK, f"127.0.0.1:{port} is reached and takes the login")
+    assert wrong.verdict is Verdict.FAILED
+    assert "it refused the login" in wrong.message
+    assert server.taken == []
+
+
+def test_a_mail_server_that_speaks_without_end_does_not_hold_up_the_others(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.doctor.network._WITHIN_S", 0.1)
+    with closing(reserve_port()) as listener:
+        listener.listen()
+        threading.Thread(target=_drip, args=(listener,), daemon=True).start()
+        smtp = {"host": "127.0.0.1", "port": listener.getsockname()[1], "security": "none"}
+        started = time.monotonic()
+        [finding] = check_mail(Settings.model_validate({"state_dir": state, "smtp": smtp}))
+    assert finding.verdict is Verdict.FAILED
+    assert "did not answer in time" in finding.message
+    assert time.monotonic() - started < 3
+
+
+def _drip(listener: socket.socket) -> None:
+    """Greet the client in a line that never ends."""
+    connection, _ = listener.accept()
+    with connection, suppress(OSError):
+        while True:
+            connection.sendall(b"2")
+            time.sleep(0.02)
 
 
 def test_a_check_that_crashes_is_one_failed_check(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
