@@ -5,7 +5,8 @@
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
-WORKERS ?= 2
+# More than two cores: many tests wait for what takes its time.
+WORKERS ?= 3
 ARGS ?=
 
 help: ## List the commands

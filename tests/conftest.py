@@ -12,6 +12,7 @@ from tests.systemd.machine import missing
 
 _MACHINES = "KAKIYO_TESTS_MACHINES"
 _TMPFS = Path("/dev/shm")
+_BOOTS = Path(__file__).parent / "systemd"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,6 +24,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and _MACHINES in os.environ:
         shutil.rmtree(os.environ.pop(_MACHINES), ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Boots wait more than they work, and need one installation: all on the first worker, while the others do the rest.
+    items.sort(key=lambda item: not item.path.is_relative_to(_BOOTS))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
