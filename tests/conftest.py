@@ -1,4 +1,4 @@
-"""Says loudly, at the end of a run, what was not tested for want of something on this machine."""
+"""Where tests write, in which order they run, and loudly, at the end, what could not be tested on this machine."""
 
 import os
 import shutil
@@ -12,13 +12,25 @@ from tests.systemd.machine import missing
 
 _MACHINES = "KAKIYO_TESTS_MACHINES"
 _TMPFS = Path("/dev/shm")
+_ROOM_BYTES = 2 << 30
 _BOOTS = Path(__file__).parent / "systemd"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # One directory for all workers, which are started after this.
-    if not hasattr(config, "workerinput") and missing() is None:
+    # The workers are started after this, and write where it says.
+    if hasattr(config, "workerinput"):
+        return
+    if _has_room(_TMPFS):  # thousands of databases, each flushed again and again: a disk would take its time
+        os.environ["TMPDIR"], tempfile.tempdir = str(_TMPFS), None
+    if missing() is None:
         os.environ[_MACHINES] = tempfile.mkdtemp(prefix="kakiyo-", dir=_TMPFS)
+
+
+def _has_room(path: Path) -> bool:
+    if not os.access(path, os.W_OK):
+        return False
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize > _ROOM_BYTES and not found.f_flag & os.ST_NOEXEC
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
