@@ -133,8 +133,6 @@ def _portions(connection: int) -> Iterator[list[int]]:
         yield numbers[start : start + step]
 
 
-# A kill in the middle of a request leaves httpx's body behind, which the library does not close.
-@pytest.mark.filterwarnings("ignore:Async generator 'httpx._content:ResourceWarning")
 @pytest.mark.parametrize("seed", [20261])
 @ends_within(90)
 async def test_kills_in_the_middle_of_2000_events_lose_nothing_and_charge_nothing_twice(

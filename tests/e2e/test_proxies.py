@@ -109,14 +109,19 @@ async def test_the_api_and_the_console_are_reached_through_the_proxy_and_nothing
         assert (await outside.post("/v1/events", json=make_event(1), headers=key)).status_code == 202
         large = [make_event(number) | {"data": {"n": number, "text": "x" * 200_000}} for number in range(40)]
         assert (await outside.post("/v1/events/batch", json=large, headers=key)).status_code == 202
-        too_large = await outside.post("/v1/events/batch", content=b"x" * 8_800_000, headers=key | JSON)
-        assert too_large.status_code == 413
+        assert await _is_too_large(outside, b"x" * 8_800_000, key)
         for local in ("/metrics", "/readyz", "/healthz", "/openapi.json", "/"):
             assert (await outside.get(local)).status_code == 404, local
         await _use_the_console(outside, origin, house.read_key())
 
 
-JSON = {"Content-Type": "application/json"}
+async def _is_too_large(outside: httpx.AsyncClient, body: bytes, key: dict[str, str]) -> bool:
+    """Whether the proxy refuses it. A client that is still sending then may miss the answer (RFC 9112 9.6)."""
+    try:
+        headers = key | {"Content-Type": "application/json"}
+        return (await outside.post("/v1/events/batch", content=body, headers=headers)).status_code == 413
+    except httpx.TransportError:
+        return True
 
 
 async def _use_the_console(outside: httpx.AsyncClient, origin: str, key: str) -> None:
