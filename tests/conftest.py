@@ -1,5 +1,6 @@
 """Where tests write, in which order they run, and loudly, at the end, what could not be tested on this machine."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -41,6 +42,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Boots wait more than they work, and need one installation: all on the first worker, while the others do the rest.
     items.sort(key=lambda item: not item.path.is_relative_to(_BOOTS))
+
+
+def pytest_collection_finish() -> None:
+    # What is there by now stays to the end: to look through it for garbage again and again is a tenth of all work.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
