@@ -1,5 +1,7 @@
 """`kakiyo-webhooks backup` and `restore`: the database as one file, and back."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +10,7 @@ import typer
 from daemon.cli.options import ConfigFile, StateDir
 
 if TYPE_CHECKING:  # only the command that runs imports them
-    from daemon.backup import Backup
+    from daemon.backup import Backup, Tell
     from daemon.restoring import Restored
 
 _Json = Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")]
@@ -22,18 +24,13 @@ def backup(
     state_dir: StateDir = None,
 ) -> None:
     """Copy the database into one file, while the daemon runs or not."""
-    from daemon.backup import BackupRefused, back_up
-    from daemon.cli.copy_progress import telling_progress
-    from daemon.cli.exits import CommandError, ExitCode
+    from daemon.backup import back_up
     from daemon.cli.output import print_json
     from daemon.cli.settings import read_settings
 
     settings = read_settings(config, state_dir)
-    try:
-        with telling_progress(quiet=as_json) as tell:
-            done = back_up(settings, file.absolute(), tell, replace=force)
-    except BackupRefused as error:
-        raise CommandError(str(error), ExitCode.USAGE) from None
+    with _telling(as_json) as tell:
+        done = back_up(settings, file.absolute(), tell, replace=force)
     if as_json:
         print_json(_backup_object(done))
     else:
@@ -50,23 +47,31 @@ def restore(
     state_dir: StateDir = None,
 ) -> None:
     """Put a backup in the database's place, and keep what is there beside it. The daemon must not run."""
-    from daemon.backup import BackupRefused
-    from daemon.cli.copy_progress import telling_progress
-    from daemon.cli.exits import CommandError, ExitCode
     from daemon.cli.output import print_json
     from daemon.cli.settings import read_settings
     from daemon.restoring import restore as put_in_place
 
     settings = read_settings(config, state_dir)
-    try:
-        with telling_progress(quiet=as_json) as tell:
-            done = put_in_place(settings, file.absolute(), tell, force=force)
-    except BackupRefused as error:
-        raise CommandError(str(error), ExitCode.USAGE) from None
+    with _telling(as_json) as tell:
+        done = put_in_place(settings, file.absolute(), tell, force=force)
     if as_json:
         print_json(_restored_object(done))
     else:
         _print_restored(done)
+
+
+@contextmanager
+def _telling(as_json: bool) -> Iterator["Tell"]:
+    """Show how far it is, and a refusal as the command's own."""
+    from daemon.backup import BackupRefused
+    from daemon.cli.copy_progress import telling_progress
+    from daemon.cli.exits import CommandError, ExitCode
+
+    try:
+        with telling_progress(quiet=as_json) as tell:
+            yield tell
+    except BackupRefused as error:
+        raise CommandError(str(error), ExitCode.USAGE) from None
 
 
 def _backup_object(done: "Backup") -> dict[str, object]:

@@ -1,18 +1,17 @@
 """How far a copy has come: a bar on a terminal, a line now and then elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import TransferSpeedColumn as SpeedColumn
 
+from daemon.backup import Tell
 from daemon.cli.output import print_line
 
 _LINE_EVERY_S = 2.0
-
-Tell = Callable[[str, int, int], None]
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def check_database(settings: Settings, *, full: bool = False) -> Iterator[Findin
     try:
         found = inspect_database(path, full=full)
     except DatabaseRefused as refusal:
-        said, _, _ = str(refusal).partition(": ")
+        said, _, _ = str(refusal).rpartition(": ")  # what SQLite says may have colons in it
         yield failed(_CHECK, f"{path} {said}", "Restore a backup: kakiyo-webhooks restore FILE")
         return
     yield ok(_CHECK, f"all {found.pages:,} pages are whole; {found.pending:,} deliveries are pending")
