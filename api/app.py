@@ -44,7 +44,7 @@ class IdConverter(BaseConverter):
 
 
 def create_app(handles: Handles, aside: Hop | None = None) -> QuartTrio:
-    """Return the HTTP API over these handles (SPEC "HTTP API"); of its own it only knows how often each key asked.
+    """Return the HTTP API over these handles (contract "HTTP API"); of its own it only knows how often each key asked.
 
     Large bodies are read by `aside`: one thread, since they would wait for each other anyway.
     """

@@ -1,4 +1,4 @@
-"""Keys: who asks, and what exists for them (SPEC "HTTP API")."""
+"""Keys: who asks, and what exists for them (contract "HTTP API")."""
 
 from collections.abc import Sequence
 from ipaddress import IPv6Address, ip_address

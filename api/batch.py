@@ -1,4 +1,4 @@
-"""A batch of events as single values: one too many, or too long, and the rest is not even parsed (SPEC "HTTP API")."""
+"""A batch of events as single values: one too many, or too long, and the rest is not parsed (contract "HTTP API")."""
 
 from collections.abc import Iterator
 from itertools import count

@@ -1,4 +1,4 @@
-"""Credits: balance, ledger, grants (SPEC "Credits")."""
+"""Credits: balance, ledger, grants (contract "Credits")."""
 
 from http import HTTPStatus
 

@@ -1,4 +1,4 @@
-"""Deliveries and their attempts (SPEC "HTTP API", "A delivery")."""
+"""Deliveries and their attempts (contract "HTTP API", "A delivery")."""
 
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""What the API refuses, as RFC 9457 problem documents (SPEC "HTTP API").
+"""What the API refuses, as RFC 9457 problem documents (contract "HTTP API").
 
 Every refusal has a `Code` that stays the same for ever, and one sentence that says what to do.
 """

@@ -1,4 +1,4 @@
-"""Submitting events, and looking at one (SPEC "HTTP API")."""
+"""Submitting events, and looking at one (contract "HTTP API")."""
 
 from http import HTTPStatus
 from typing import Any

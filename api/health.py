@@ -1,4 +1,4 @@
-"""Whether the daemon lives, whether it is ready, what it counts (SPEC "HTTP API")."""
+"""Whether the daemon lives, whether it is ready, what it counts (contract "HTTP API")."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""Reading JSON from a request: media type, syntax, fields (SPEC "HTTP API", bad input).
+"""Reading JSON from a request: media type, syntax, fields (contract "HTTP API", bad input).
 
 What is taken is I-JSON (RFC 7493): UTF-8, no name twice in an object, no lone surrogate, no number beyond what
 64-bit integers and doubles hold. Everything that passes here can be written out again, byte-faithfully.

@@ -1,4 +1,4 @@
-"""The API keys of teams (SPEC "HTTP API"): shown once, stored hashed, revocable."""
+"""The API keys of teams (contract "HTTP API"): shown once, stored hashed, revocable."""
 
 from http import HTTPStatus
 

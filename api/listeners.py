@@ -1,4 +1,4 @@
-"""Where the API listens: `api.bind` of the settings (SPEC "Configuration")."""
+"""Where the API listens: `api.bind` of the settings (contract "Configuration")."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Reading query strings (SPEC "HTTP API", bad input)."""
+"""Reading query strings (contract "HTTP API", bad input)."""
 
 from typing import TypeVar
 

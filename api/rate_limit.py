@@ -1,4 +1,4 @@
-"""How often a key may ask: a token bucket for each (SPEC "Configuration", `[api]`).
+"""How often a key may ask: a token bucket for each (contract "Configuration", `[api]`).
 
 A bucket is kept as one number: the time at which it is full again. So a full bucket needs no memory at all.
 """

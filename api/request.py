@@ -1,4 +1,4 @@
-"""The request as Quart makes it, with the limits of its body (SPEC "HTTP API": 413)."""
+"""The request as Quart makes it, with the limits of its body (contract "HTTP API": 413)."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

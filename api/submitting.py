@@ -1,4 +1,4 @@
-"""Reading submitted events: from a request to what the router takes (SPEC "HTTP API")."""
+"""Reading submitted events: from a request to what the router takes (contract "HTTP API")."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,7 +70,7 @@ async def read_batch(call: Call) -> Submission:
 
 
 def serialise(event_type: str, team_id: str, timestamp: int, data: Any) -> bytes:
-    """Return the body of an event's deliveries (SPEC "Payload and headers of a delivery"); `timestamp` is in ms."""
+    """Return the body of an event's deliveries (contract "Payload and headers of a delivery"); `timestamp` is in ms."""
     return orjson.dumps({"event": event_type, "teamId": team_id, "timestamp": format_time(timestamp), "data": data})
 
 

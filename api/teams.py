@@ -1,4 +1,4 @@
-"""Teams, and who a key belongs to (SPEC "HTTP API")."""
+"""Teams, and who a key belongs to (contract "HTTP API")."""
 
 from http import HTTPStatus
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Trying webhooks out, and the event types (SPEC "HTTP API", "Event types")."""
+"""Trying webhooks out, and the event types (contract "HTTP API", "Event types")."""
 
 from http import HTTPStatus
 from typing import Any

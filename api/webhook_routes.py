@@ -1,4 +1,4 @@
-"""The routes of webhooks, with their examples (SPEC "HTTP API")."""
+"""The routes of webhooks, with their examples (contract "HTTP API")."""
 
 from http import HTTPStatus
 

@@ -1,4 +1,4 @@
-"""Webhooks: register, list, change, delete, recover (SPEC "HTTP API", "Auto-disable")."""
+"""Webhooks: register, list, change, delete, recover (contract "HTTP API", "Auto-disable")."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""JSON as it goes over the wire: the base of all its models, times, cursors, pages (SPEC "HTTP API").
+"""JSON as it goes over the wire: the base of all its models, times, cursors, pages (contract "HTTP API").
 
 Each route file holds the models of its own routes.
 """
@@ -36,7 +36,7 @@ class Output(BaseModel):
 
 
 def format_time(time_ms: int) -> str:
-    """Return RFC 3339 in UTC with milliseconds and `Z` (SPEC "Payload and headers of a delivery")."""
+    """Return RFC 3339 in UTC with milliseconds and `Z` (contract "Payload and headers of a delivery")."""
     return (_EPOCH + timedelta(milliseconds=time_ms)).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 

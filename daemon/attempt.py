@@ -1,4 +1,4 @@
-"""One attempt: sign, send, and say what happened on the wire (SPEC "An attempt"). No SQL, no retry decision."""
+"""One attempt: sign, send, and say what happened on the wire (contract "An attempt"). No SQL, no retry decision."""
 
 from collections.abc import Sequence
 
@@ -56,7 +56,7 @@ async def make_attempt(
 def build_post(
     webhook: Webhook, work: Work, number: int, timestamp_s: int, secrets: Secrets, user_agent: str = USER_AGENT
 ) -> Post:
-    """Return the signed POST of an attempt, with the headers of SPEC "Payload and headers".
+    """Return the signed POST of an attempt, with the headers of contract "Payload and headers".
 
     Raises httpx.LocalProtocolError. The work's body must have been read.
     """

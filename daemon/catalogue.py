@@ -1,4 +1,4 @@
-"""The event types: what they mean and what their data looks like (SPEC "Event types")."""
+"""The event types: what they mean and what their data looks like (contract "Event types")."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

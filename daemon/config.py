@@ -1,4 +1,4 @@
-"""The daemon's settings: one frozen, validated tree (SPEC "Configuration").
+"""The daemon's settings: one frozen, validated tree (contract "Configuration").
 
 A TOML file, then the environment (`KAKIYO_WEBHOOKS_` prefix, `__` between levels), then flags; the later wins.
 `systemd/config.example.toml` documents every setting with its default.

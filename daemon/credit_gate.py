@@ -1,4 +1,4 @@
-"""Holds deliveries back while their team cannot pay for them (SPEC "Credits", `credits.enforce`).
+"""Holds deliveries back while their team cannot pay for them (contract "Credits", `credits.enforce`).
 
 A delivery reserves its price before its first attempt and settles when it is over, so that deliveries in flight
 together never cost more than the balance. A team's account lives here only while something is reserved or waits.

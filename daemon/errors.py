@@ -41,7 +41,7 @@ class UnknownTeam(DaemonError):
 
 @dataclass
 class UrlNotAllowed(DaemonError):
-    """The URL breaks a rule of SPEC "HTTP API"; `rule` names it, `sentence` says what is wrong and what to do."""
+    """The URL breaks a rule of contract "HTTP API"; `rule` names it, `sentence` says what is wrong and what to do."""
 
     rule: str
     sentence: str

@@ -1,4 +1,4 @@
-"""The rules of retrying, failing and disabling, pure (SPEC "A delivery", "Auto-disable").
+"""The rules of retrying, failing and disabling, pure (contract "A delivery", "Auto-disable").
 
     pending --2xx------------------------------> succeeded      counter := 0
     pending --failed attempt, retries left-----> pending        due after 1, 2, 4 s

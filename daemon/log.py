@@ -1,4 +1,4 @@
-"""The structured log: one line per happening, on stderr (SPEC "Configuration", `[log]`).
+"""The structured log: one line per happening, on stderr (contract "Configuration", `[log]`).
 
 What may be logged stands in `log_events`; what a line looks like stands here.
 """

@@ -1,4 +1,4 @@
-"""The metrics of `GET /metrics` (SPEC "HTTP API"), in a registry of their own.
+"""The metrics of `GET /metrics` (contract "HTTP API"), in a registry of their own.
 
 Label values are fixed and their series are made at the start, so that counting costs one dictionary look-up.
 """

@@ -1,4 +1,4 @@
-"""The words of the contract (SPEC "Words") as frozen values, and how their ids are made.
+"""The words of the contract (contract "Words") as frozen values, and how their ids are made.
 
 Times are integers: milliseconds since the Unix epoch, UTC. Durations are milliseconds too unless the name ends in `_s`.
 """
@@ -12,7 +12,7 @@ _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 class DeliveryStatus(StrEnum):
-    """Where a delivery stands (SPEC "Words")."""
+    """Where a delivery stands (contract "Words")."""
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"
@@ -21,7 +21,7 @@ class DeliveryStatus(StrEnum):
 
 
 class CancelReason(StrEnum):
-    """Why a delivery was cancelled (SPEC "Auto-disable", "HTTP API")."""
+    """Why a delivery was cancelled (contract "Auto-disable", "HTTP API")."""
 
     WEBHOOK_DISABLED = "webhook_disabled"
     WEBHOOK_DELETED = "webhook_deleted"
@@ -140,7 +140,7 @@ class Delivery:
 class Outcome:
     """What one attempt brought. `error` is one sentence for a person when it failed, else None.
 
-    `headers` and `body` are the bounded part of the response that is kept (SPEC "An attempt").
+    `headers` and `body` are the bounded part of the response that is kept (contract "An attempt").
     """
 
     kind: OutcomeKind

@@ -1,4 +1,4 @@
-"""The mail actor: takes mails from the outbox and sees each one out (SPEC "Auto-disable").
+"""The mail actor: takes mails from the outbox and sees each one out (contract "Auto-disable").
 
 Deliveries never wait for it. A mail leaves the outbox when the commit says so: a crash between the mail server's
 answer and the commit sends it again, under the same Message-ID.

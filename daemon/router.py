@@ -86,7 +86,7 @@ class Router:
         return self._waiting_events
 
     async def submit(self, submission: Submission) -> tuple[Receipt, ...]:
-        """Accept events, all or none; return a receipt for each, in order, after COMMIT (SPEC "HTTP API").
+        """Accept events, all or none; return a receipt for each, in order, after COMMIT (contract "HTTP API").
 
         Raises UnknownTeam, Overloaded, Stopping and StoreUnavailable, with nothing kept, and IdempotencyConflict.
         A caller that is cancelled here does not take its submission back.

@@ -22,7 +22,7 @@ class SentRequest:
 
 
 def sent_request(webhook: Webhook, delivery: Delivery, event: Event, attempt: Attempt, vault: Vault) -> SentRequest:
-    """Return what this attempt of a delivery of `event` sent (SPEC "Payload and headers of a delivery")."""
+    """Return what this attempt of a delivery of `event` sent (contract "Payload and headers of a delivery")."""
     work = Work(
         delivery.seq,
         delivery.id,

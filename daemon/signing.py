@@ -1,4 +1,4 @@
-"""Both signature schemes of a delivery (SPEC "Payload and headers"), pure.
+"""Both signature schemes of a delivery (contract "Payload and headers"), pure.
 
 `X-Kakiyo-Signature` is the product's own; `webhook-signature` is symmetric Standard Webhooks
 (https://www.standardwebhooks.com, "Signature scheme").
@@ -47,7 +47,7 @@ def _standard_signature(key: bytes, signed: bytes) -> str:
 
 
 def generate_secret() -> str:
-    """Return a new secret of the `whsec_` form with 32 bytes of chance (SPEC: `secret: "generate"`)."""
+    """Return a new secret of the `whsec_` form with 32 bytes of chance (contract: `secret: "generate"`)."""
     return STANDARD_PREFIX + base64.b64encode(os.urandom(32)).decode()
 
 

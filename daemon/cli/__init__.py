@@ -1,4 +1,4 @@
-"""The command line, `kakiyo-webhooks` (SPEC "Command line"): thin, one file for each group of commands."""
+"""The command line, `kakiyo-webhooks` (contract "Command line"): thin, one file for each group of commands."""
 
 import sys
 from collections.abc import Sequence

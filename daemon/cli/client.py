@@ -1,4 +1,4 @@
-"""The client of a running daemon's HTTP API (SPEC "HTTP API"), with its refusals turned into sentences."""
+"""The client of a running daemon's HTTP API (contract "HTTP API"), with its refusals turned into sentences."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Answers of the API, printed: one thing, or a list page by page (SPEC "HTTP API")."""
+"""Answers of the API, printed: one thing, or a list page by page (contract "HTTP API")."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence

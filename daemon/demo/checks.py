@@ -1,4 +1,4 @@
-"""Whether what was seen is what the contract promises (SPEC). Pure: an observation in, a list of checks out."""
+"""Whether what was seen is what the contract promises. Pure: an observation in, a list of checks out."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

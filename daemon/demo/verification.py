@@ -1,4 +1,4 @@
-"""How a receiver checks that a delivery is genuine and fresh (SPEC "Payload and headers")."""
+"""How a receiver checks that a delivery is genuine and fresh (contract "Payload and headers")."""
 
 import hmac
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Which addresses may be reached: our own table with a named verdict per range (SPEC "HTTP API", bad input).
+"""Which addresses may be reached: our own table with a named verdict per range (contract "HTTP API", bad input).
 
 The ranges are those of the IANA IPv4 and IPv6 Special-Purpose Address Registries that are not globally reachable,
 the multicast ranges, and the metadata services of the clouds. `ipaddress.is_global` is no guard: it differs between

@@ -1,4 +1,4 @@
-"""Opening a connection: resolve once, judge every address, connect to a judged literal, shake hands (SPEC "HTTP API").
+"""Open a connection: resolve once, judge every address, connect to a judged literal, shake hands (contract "HTTP API").
 
 The name is resolved nowhere else, so what was judged is what is connected to, however the name resolves meanwhile.
 """

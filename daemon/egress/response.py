@@ -1,4 +1,4 @@
-"""One response as it arrives: parsed by llhttp, bounded, never decoded (SPEC "An attempt"; RFC 9112)."""
+"""One response as it arrives: parsed by llhttp, bounded, never decoded (contract "An attempt"; RFC 9112)."""
 
 import httptools
 import httpx

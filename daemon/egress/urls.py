@@ -1,4 +1,4 @@
-"""Which URLs a webhook may have (SPEC "HTTP API", bad input), at registration and again at every connect."""
+"""Which URLs a webhook may have (contract "HTTP API", bad input), at registration and again at every connect."""
 
 import re
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""Mail about disabled webhooks (SPEC "Auto-disable"): what it says, and its two ways out, SMTP and a Maildir."""
+"""Mail about disabled webhooks (contract "Auto-disable"): what it says, and its two ways out, SMTP and a Maildir."""

@@ -1,4 +1,4 @@
-"""The way out without a mail server: a Maildir, which any mail reader opens (SPEC "Auto-disable")."""
+"""The way out without a mail server: a Maildir, which any mail reader opens (contract "Auto-disable")."""
 
 import os
 from functools import partial

@@ -1,4 +1,4 @@
-"""What the mail about a disabled webhook says (SPEC "Auto-disable")."""
+"""What the mail about a disabled webhook says (contract "Auto-disable")."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime

@@ -21,7 +21,7 @@ def live_sender(settings: Callable[[], Settings]) -> Send:
 
 
 def make_sender(settings: Settings) -> Send:
-    """Return the sending that `settings` ask for (SPEC "Auto-disable"). Without `smtp.host`: `<state_dir>/Maildir`."""
+    """Return the sending that `settings` ask for (contract "Auto-disable"). Without `smtp.host`: `Maildir`."""
     sender = parse_sender(settings.smtp.sender)
     if sender is None:
         raise ValueError("smtp.from was validated when the settings were loaded")

@@ -34,7 +34,7 @@ def cancel_pending(
 
 
 def disable_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
-    """Disable the webhook whose failure counter is full (SPEC "Auto-disable")."""
+    """Disable the webhook whose failure counter is full (contract "Auto-disable")."""
     connection.execute(
         update(webhooks)
         .where(webhooks.c.id == command.webhook_id)

@@ -1,4 +1,4 @@
-"""SPEC "Credits": what is charged, the ledger, and how deliveries wait for credits under `credits.enforce`."""
+"""contract "Credits": what is charged, the ledger, and how deliveries wait for credits under `credits.enforce`."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""SPEC "A delivery": the schedule, the order, the independence, the resumption; all in virtual time, all exact."""
+"""contract "A delivery": the schedule, the order, the independence, the resumption; all in virtual time, all exact."""
 
 from pathlib import Path
 

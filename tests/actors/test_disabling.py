@@ -1,4 +1,4 @@
-"""SPEC "Auto-disable": what counts, the moment, what becomes of the rest, the one mail; in virtual time, exact."""
+"""contract "Auto-disable": what counts, the moment, what becomes of the rest, the one mail; in virtual time, exact."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Accepting events and queueing old ones again: what is acknowledged is kept, in order (SPEC "HTTP API")."""
+"""Accepting events and queueing old ones again: what is acknowledged is kept, in order (contract "HTTP API")."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The table of bad input, row by row (SPEC "HTTP API")."""
+"""The table of bad input, row by row (contract "HTTP API")."""
 
 from collections.abc import Mapping
 from functools import partial

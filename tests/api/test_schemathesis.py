@@ -1,4 +1,4 @@
-"""Whatever is sent, the API answers as its own description says (SPEC "HTTP API")."""
+"""Whatever is sent, the API answers as its own description says (contract "HTTP API")."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""One signed delivery's request as bytes, for the floors (SPEC "Payload and headers of a delivery").
+"""One signed delivery's request as bytes, for the floors (contract "Payload and headers of a delivery").
 
 Written out here rather than by the daemon's own code, so that a floor stays the same however that changes.
 """

@@ -1,4 +1,4 @@
-"""Each command asks what SPEC "HTTP API" says."""
+"""Each command asks what contract "HTTP API" says."""
 
 import json
 from datetime import UTC, datetime

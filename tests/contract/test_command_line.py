@@ -1,4 +1,4 @@
-"""Which commands there are, and what `--dev` says (SPEC "Command line")."""
+"""Which commands there are, and what `--dev` says (contract "Command line")."""
 
 from pathlib import Path
 

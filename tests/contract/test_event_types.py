@@ -1,4 +1,4 @@
-"""What the product's own help page says of events (SPEC "Event types", "Payload and headers of a delivery")."""
+"""What the product's own help page says of events (contract "Event types", "Payload and headers of a delivery")."""
 
 from pathlib import Path
 

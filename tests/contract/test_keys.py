@@ -1,4 +1,4 @@
-"""Keys at rest, and at the door (SPEC "HTTP API")."""
+"""Keys at rest, and at the door (contract "HTTP API")."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A crash in the narrowest place (SPEC "A delivery")."""
+"""A crash in the narrowest place (contract "A delivery")."""
 
 from collections.abc import Callable
 from dataclasses import replace

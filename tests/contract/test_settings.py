@@ -1,4 +1,4 @@
-"""What is set shows where the contract says it does (SPEC "Configuration")."""
+"""What is set shows where the contract says it does (contract "Configuration")."""
 
 from email import message_from_bytes, policy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The contract's words are used, and no others for the same things (SPEC "Words")."""
+"""The contract's words are used, and no others for the same things (contract "Words")."""
 
 import re
 

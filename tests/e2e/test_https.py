@@ -1,4 +1,4 @@
-"""A delivery over TLS, as a stranger's receiver sees and verifies it (SPEC "Payload and headers of a delivery")."""
+"""A delivery over TLS, as a stranger's receiver sees and verifies it (contract "Payload and headers of a delivery")."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The mail about a disabled webhook, to a real mail server (SPEC "Auto-disable")."""
+"""The mail about a disabled webhook, to a real mail server (contract "Auto-disable")."""
 
 import mailbox
 from email import policy

@@ -1,4 +1,4 @@
-"""What a daemon knows after a restart: all that it had acknowledged (SPEC "A delivery", "HTTP API", "Credits")."""
+"""What a daemon knows after a restart: all that it had acknowledged (contract "A delivery", "HTTP API", "Credits")."""
 
 import json
 

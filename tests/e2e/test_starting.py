@@ -1,4 +1,4 @@
-"""Starting: in good time, or not at all and in one sentence (SPEC "Command line", "Configuration")."""
+"""Starting: in good time, or not at all and in one sentence (contract "Command line", "Configuration")."""
 
 import json
 import stat

@@ -1,4 +1,4 @@
-"""Stopping by signal, with deliveries in flight and a backlog behind them (SPEC "A delivery")."""
+"""Stopping by signal, with deliveries in flight and a backlog behind them (contract "A delivery")."""
 
 import json
 import signal

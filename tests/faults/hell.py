@@ -1,6 +1,6 @@
-"""The table of receivers from hell: what each does, and what the daemon must make of it (SPEC "An attempt").
+"""The table of receivers from hell: what each does, and what the daemon must make of it (contract "An attempt").
 
-The outcomes are those of SPEC, RFC 9110 and RFC 9112. Where an RFC leaves it to the recipient to repair or to refuse,
+The outcomes are those of the contract, RFC 9110 and RFC 9112. Where an RFC leaves the recipient to repair or refuse,
 the daemon refuses: what is read leniently by one and strictly by another is how requests are smuggled.
 """
 

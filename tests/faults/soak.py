@@ -81,7 +81,7 @@ def soak_hell(directory: Path, rounds: int, advance: Advance) -> str:
 
 
 def soak_state_machine(examples: int, chosen_seed: int, advance: Advance) -> str:
-    """Compare the daemon with the model of SPEC in random sequences; return the figures."""
+    """Compare the daemon with the model of the contract in random sequences; return the figures."""
 
     class CountedMachine(WebhooksMachine):
         def teardown(self) -> None:
@@ -96,7 +96,7 @@ def soak_state_machine(examples: int, chosen_seed: int, advance: Advance) -> str
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(seed(chosen_seed)(CountedMachine), settings=long)
-    return f"{examples} sequences of up to 60 steps did as the model of SPEC does"
+    return f"{examples} sequences of up to 60 steps did as the model of the contract does"
 
 
 @contextmanager

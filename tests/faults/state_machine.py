@@ -1,4 +1,4 @@
-"""Random sequences of all that can happen to webhooks, done to the real actors and to a model of SPEC alike."""
+"""Random sequences of all that can happen to webhooks, done to the real actors and to a model of the contract alike."""
 
 import shutil
 import tempfile
@@ -17,7 +17,7 @@ from daemon.model import Team, Webhook
 from daemon.store import queries
 from daemon.store.database import open_database
 from tests.faults.guest import Guest
-from tests.faults.model_of_spec import Model, ModelEvent, ModelWebhook
+from tests.faults.model_of_contract import Model, ModelEvent, ModelWebhook
 from tests.support.daemon import House, VirtualWallClock, running
 from tests.support.mock_transport import MockTransport
 

@@ -1,4 +1,4 @@
-"""Receivers that misbehave in every way we could think of, over real sockets (SPEC "An attempt", "A delivery")."""
+"""Receivers that misbehave in every way we could think of, over real sockets (contract "An attempt", "A delivery")."""
 
 import ssl
 import tracemalloc

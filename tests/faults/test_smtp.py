@@ -1,4 +1,4 @@
-"""Mail servers that are down, slow, unfair or forgetful, with the whole daemon (SPEC "Auto-disable").
+"""Mail servers that are down, slow, unfair or forgetful, with the whole daemon (contract "Auto-disable").
 
 Each mail waits and arrives once; toward a server that does not say whether it took it, at least once, under the same
 Message-ID. Deliveries never wait for mail.

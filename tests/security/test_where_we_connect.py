@@ -1,4 +1,4 @@
-"""No attempt connects into the daemon's own network, whatever is stored and whatever resolves (SPEC "An attempt")."""
+"""No attempt connects into the daemon's own network, whatever is stored and resolves (contract "An attempt")."""
 
 import ssl
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""No webhook is registered or edited to lead into the daemon's own network (SPEC "HTTP API", bad input)."""
+"""No webhook is registered or edited to lead into the daemon's own network (contract "HTTP API", bad input)."""
 
 import re
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The table of who gets where: one row for each route, one column for each kind of key (SPEC "HTTP API")."""
+"""The table of who gets where: one row for each route, one column for each kind of key (contract "HTTP API")."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""An ended attempt and all that follows from it: one transaction, once, however often it is given (SPEC "Credits")."""
+"""An ended attempt and all that follows: one transaction, once, however often it is given (contract "Credits")."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Pages hold everything once, whatever comes meanwhile; filters mean what they say (SPEC "HTTP API")."""
+"""Pages hold everything once, whatever comes meanwhile; filters mean what they say (contract "HTTP API")."""
 
 from collections.abc import Callable
 from dataclasses import replace

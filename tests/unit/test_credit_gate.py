@@ -1,4 +1,4 @@
-"""Reservations never cost more than the balance, and nothing is left behind (SPEC "Credits", `credits.enforce`)."""
+"""Reservations never cost more than the balance, and nothing is left behind (contract "Credits", `credits.enforce`)."""
 
 from dataclasses import dataclass, field
 

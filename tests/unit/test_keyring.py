@@ -1,4 +1,4 @@
-"""Who is behind a key (SPEC "HTTP API")."""
+"""Who is behind a key (contract "HTTP API")."""
 
 import hashlib
 

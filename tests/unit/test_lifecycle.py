@@ -1,4 +1,4 @@
-"""The rules, one by one, and what holds for every sequence of outcomes (SPEC "A delivery", "Auto-disable")."""
+"""The rules, one by one, and what holds for every sequence of outcomes (contract "A delivery", "Auto-disable")."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Who uses the state directory, and the operator key in it (SPEC "Command line")."""
+"""Who uses the state directory, and the operator key in it (contract "Command line")."""
 
 import stat
 from pathlib import Path

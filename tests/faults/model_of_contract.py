@@ -1,4 +1,4 @@
-"""SPEC "A delivery", "Auto-disable" and "Credits" once more, as a small simulation that shares nothing with the code.
+"""The contract ("A delivery", "Auto-disable", "Credits") once more, a small simulation sharing no code.
 
 A webhook is a queue. Its head is attempted when it is due; an attempt takes as long as the receiver takes, and ends
 with its answer. Times are seconds. `Model.advance` brings everything to a moment; the other methods happen at it.
