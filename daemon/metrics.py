@@ -46,6 +46,7 @@ class ActorKind(StrEnum):
     NOTIFIER = "notifier"
     HOUSEKEEPER = "housekeeper"
     OBSERVER = "observer"
+    CANCELLER = "canceller"
 
 
 class MailResult(StrEnum):

@@ -31,10 +31,26 @@ class CancelledDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """How many deliveries were cancelled together; the first of them by name, in order, never too many to log."""
+    """How many deliveries were cancelled in one transaction, and which, in order: never too many to log.
+
+    `more` says that others are left, which `CancelNext` cancels.
+    """
 
     count: int = 0
     first: tuple[CancelledDelivery, ...] = ()
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CancelledPage:
+    """How many deliveries of a webhook `CancelNext` cancelled; `total` of its cancellation if that is over now."""
+
+    cancellation_seq: int
+    webhook_id: str
+    team_id: str
+    reason: CancelReason
+    count: int
+    total: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +133,7 @@ class CreateWebhook(Command[None]):
 class SaveWebhook(Command[Cancelled]):
     """Replace a webhook's row; with `withdraw`, cancel its pending deliveries but the one in flight.
 
-    Answers what was cancelled.
+    Answers what was cancelled so far.
     """
 
     webhook: Webhook
@@ -128,11 +144,21 @@ class SaveWebhook(Command[Cancelled]):
 
 @dataclass(frozen=True, slots=True)
 class CancelPending(Command[Cancelled]):
-    """Cancel the pending deliveries of a webhook that gets none any more. Answers what was cancelled."""
+    """Cancel the pending deliveries of a webhook that gets none any more. Answers what was cancelled so far."""
 
     webhook_id: str
     reason: CancelReason
     now: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelNext(Command[CancelledPage | None]):
+    """Cancel a page of what is left of a cancellation: of the next one behind `after_seq`, or of the first.
+
+    Answers CancelledPage, None if nothing is left.
+    """
+
+    after_seq: int
 
 
 @dataclass(frozen=True, slots=True)

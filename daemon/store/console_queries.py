@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, func, or_, sel
 from daemon.model import Delivery, DeliveryStatus, Mail, Webhook
 from daemon.store import rows
 from daemon.store.bulk import fetch_rows, in_one_row
-from daemon.store.disabling import IS_PENDING
+from daemon.store.cancelling import IS_PENDING
 from daemon.store.failures import failures_of as failures_of  # the console reads it, too
 from daemon.store.pages import LOOK_AT, Choice, Page, bounded_page
 from daemon.store.requeueing import is_missed

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from daemon.model import CancelReason, DeliveryStatus
 from daemon.store import console_queries, daemon_queries, queries
 from daemon.store.commands import (
+    CancelNext,
     CancelPending,
     Command,
     ForgetIdempotencyKeys,
@@ -70,6 +71,7 @@ def scans(lines: list[str]) -> list[str]:
         "SCAN (subquery-",
         "CONSTANT ROW",
         "SCAN page",
+        "SCAN behind",
         "SCAN moved",
         "SCAN changed",
         "SCAN counted",
@@ -81,7 +83,7 @@ def scans(lines: list[str]) -> list[str]:
 READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "pending_work": (
         lambda c: daemon_queries.pending_work(c, WEBHOOK, 64),
-        "ix_deliveries_webhook_status (webhook_id=? AND status=?)",
+        "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq>?)",
     ),
     "webhooks_with_work": (
         daemon_queries.webhooks_with_work,
@@ -200,6 +202,7 @@ WRITES: dict[str, Command[Any]] = {
     "forget hours": ForgetWebhookHours(NOW, 10),
     "save webhook": SaveWebhook(a_webhook(), CancelReason.WEBHOOK_DISABLED, 3, NOW),
     "cancel pending": CancelPending(WEBHOOK, CancelReason.WEBHOOK_DELETED, NOW),
+    "cancel next": CancelNext(0),
     "resend": Resend("dlv_1_wh_1", "dlv_new", NOW),
     "recover": Recover(a_webhook(), NOW, 0, 100, tuple(f"dlv_r{n}" for n in range(100)), NOW),
     "recover some types": Recover(a_webhook(events=("a.b", "c.d")), NOW, 5, 100, ("dlv_r",) * 100, NOW),
