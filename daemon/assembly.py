@@ -42,6 +42,7 @@ from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.subscriptions import SubscriptionIndex
 from daemon.supervisor import Budget
+from daemon.time_indexer import TimeIndexer
 from daemon.vault import Vault
 
 
@@ -70,6 +71,7 @@ class Daemon:
     notifier: Notifier
     housekeeper: Housekeeper
     canceller: Canceller
+    time_indexer: TimeIndexer
     live: LiveSettings
     observer: Observer
     keyring: KeyRing
@@ -164,6 +166,7 @@ async def assemble(
         notifier,
         housekeeper,
         canceller,
+        TimeIndexer(reader, writer, log),
         live,
         observer,
         keyring,

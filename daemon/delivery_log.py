@@ -67,7 +67,7 @@ class DeliveryLog:
         await self.cancelled(webhook, recorded.cancelled, CancelReason.WEBHOOK_DISABLED)
 
     async def cancelled(self, webhook: Webhook, cancelled: Cancelled, reason: CancelReason) -> None:
-        """Tell of deliveries that were cancelled in one transaction: of each, then how many."""
+        """Tell of deliveries that were cancelled at once: of each, then how many, unless `page_cancelled` will."""
         if not cancelled.count:
             return
         self.news.tell(webhook.team_id, webhook.id)
@@ -77,7 +77,8 @@ class DeliveryLog:
             log.info("delivery_cancelled", deliveryId=one.delivery_id, eventId=one.event_id, eventType=one.event_type)
             if place % _LINES_AT_ONCE == _LINES_AT_ONCE - 1:
                 await trio.lowlevel.checkpoint()
-        log.info("deliveries_cancelled", count=cancelled.count)
+        if not cancelled.more:
+            log.info("deliveries_cancelled", count=cancelled.count)
 
     def page_cancelled(self, page: CancelledPage) -> None:
         """Tell of deliveries that were left to be cancelled: how many in all, when the last of them is."""

@@ -97,7 +97,7 @@ _INFO = _table(
     (
         "deliveries_cancelled",
         f"{_WEBHOOK} count reason",
-        "How many were cancelled together; the first 1,000 at once have lines of their own, too",
+        "How many were cancelled in all, when all are; only the first 1,000 have lines of their own",
     ),
     ("deliveries_recovered", f"{_WEBHOOK} count", "Deliveries were queued again by a recovery"),
     ("delivery_resent", f"{_WEBHOOK} deliveryId eventId", "A delivery was queued again by a resend"),

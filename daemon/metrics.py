@@ -47,6 +47,7 @@ class ActorKind(StrEnum):
     HOUSEKEEPER = "housekeeper"
     OBSERVER = "observer"
     CANCELLER = "canceller"
+    TIME_INDEXER = "time_indexer"
 
 
 class MailResult(StrEnum):

@@ -46,7 +46,7 @@ def cancel_pending(
     if more:
         through = select(func.max(deliveries.c.seq)).where(deliveries.c.webhook_id == webhook_id).scalar_subquery()
         rest = {"webhook_id": webhook_id, "through_seq": through, "except_seq": but_seq, "reason": reason, "at": now}
-        connection.execute(insert(cancellations).values(**rest, cancelled=0))
+        connection.execute(insert(cancellations).values(**rest, cancelled=len(names)))
     return Cancelled(len(names), names, more)
 
 

@@ -174,8 +174,8 @@ class Resend(Command[str | None]):
 class Recover(Command[RecoveredPage]):
     """Queue, in order, events that the webhook subscribes to and neither got nor waits for.
 
-    Of events accepted at or after `since`; looks at the next `limit` events behind `after_seq`.
-    `new_ids` has at least `limit` ids. Answers RecoveredPage.
+    Of events accepted at or after `since`; looks at the next `limit` events behind `after_seq`, and before
+    `before_seq`. `new_ids` has at least `limit` ids. Answers RecoveredPage.
     """
 
     webhook: Webhook
@@ -184,6 +184,7 @@ class Recover(Command[RecoveredPage]):
     limit: int
     new_ids: tuple[str, ...]
     now: int
+    before_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,12 +280,24 @@ class ForgetWebhookHours(Command[int]):
 @dataclass(frozen=True, slots=True)
 class ForgetEvents(Command[Forgotten]):
     """Delete events accepted before this time, with their deliveries and attempts: of the next `limit` behind
-    `after_seq` those of which no delivery is pending, or was made since. Answers Forgotten.
+    `after_seq` those of which no delivery is pending, or was made since. Of an event with very many deliveries, the
+    oldest go first. Answers Forgotten.
     """
 
     before: int
     after_seq: int
     limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeepTimeBlock(Command[None]):
+    """Keep that the rows of a table from `first_seq` to `last_seq` have times from `earliest` to `latest`."""
+
+    table_name: str
+    first_seq: int
+    last_seq: int
+    earliest: int
+    latest: int
 
 
 @dataclass(frozen=True, slots=True)

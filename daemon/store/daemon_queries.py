@@ -11,7 +11,7 @@ from daemon.store import rows
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.cancelling import IS_PENDING
 from daemon.store.schema import api_keys, cancellations, deliveries, events, mails, teams, webhooks
-from daemon.store.seq_bounds import first_seq_since as first_seq_of_all_since
+from daemon.store.time_blocks import SeqRange, next_range
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +119,12 @@ _PENDING_WORK = in_one_row(
 )
 
 
-def first_seq_since(connection: Connection, team_id: str, since: int) -> int | None:
-    """Return the first seq of the team's events that were accepted at or after `since`, None if there are none."""
-    first = first_seq_of_all_since(connection, events.c.seq, events.c.accepted_at, since)
-    query = select(events.c.seq).where(events.c.team_id == team_id, events.c.seq >= first)
-    query = query.where(events.c.accepted_at >= since)
-    return connection.execute(query.order_by(events.c.seq).limit(1)).scalar()
+def events_since(connection: Connection, since: int, from_seq: int = 0) -> SeqRange:
+    """Return the first range from `from_seq` on in which events may have been accepted at or after `since`.
+
+    There are none between ranges; the last one has no end.
+    """
+    return next_range(connection, events.c.accepted_at, from_seq, since)
 
 
 def event_body(connection: Connection, event_id: str) -> bytes:

@@ -63,12 +63,13 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
 def _look_at(command: Recover) -> Select[tuple[int, str, str, bool]]:
     """Select the next events of the team, missed or not: a page bounds how long the writer is held up."""
     missed = is_missed(command.webhook, command.since)
-    return (
+    query = (
         select(events.c.seq, events.c.id, events.c.type, missed.label("missed"))
         .where(events.c.team_id == command.webhook.team_id, events.c.seq > command.after_seq)
         .order_by(events.c.seq)
         .limit(command.limit)
     )
+    return query if command.before_seq is None else query.where(events.c.seq < command.before_seq)
 
 
 def is_missed(webhook: Webhook, since: int) -> ColumnElement[bool]:

@@ -20,6 +20,7 @@ from daemon.store import (
     requeueing,
     retention,
     tallying,
+    time_blocks,
 )
 from daemon.store.commands import Command
 from daemon.store.database import Database
@@ -32,6 +33,7 @@ APPLY: Mapping[type, _Apply] = {
     commands.ForgetIdempotencyKeys: accepting.forget_idempotency_keys,
     commands.ForgetWebhookHours: tallying.forget_webhook_hours,
     commands.ForgetEvents: retention.forget_events,
+    commands.KeepTimeBlock: time_blocks.keep_time_blocks,
     commands.ForgetMails: retention.forget_mails,
     commands.ReleaseSpace: retention.release_space,
     commands.RecordAttempt: outcomes.record_attempts,

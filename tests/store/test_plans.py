@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.model import CancelReason, DeliveryStatus
-from daemon.store import console_queries, daemon_queries, queries
+from daemon.store import console_queries, daemon_queries, queries, time_blocks
 from daemon.store.commands import (
     CancelNext,
     CancelPending,
@@ -141,7 +141,11 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         "ix_deliveries_team (team_id=? AND seq>? AND seq<?)",
     ),
     "list_deliveries by status": (listing(status=DeliveryStatus.FAILED), "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    "first_seq_since": (lambda c: daemon_queries.first_seq_since(c, TEAM, NOW), "ix_events_team (team_id=? AND seq>?)"),
+    "events_since": (lambda c: daemon_queries.events_since(c, NOW), "time_blocks USING PRIMARY KEY (table_name=?)"),
+    "next_time_block": (
+        lambda c: time_blocks.next_time_block(c, "events"),
+        "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)",
+    ),
     "webhook_summaries": (summing_up(), "ix_webhooks_team (team_id=? AND seq<?)"),
     "webhook_summaries with a name": (summing_up(search="crm"), "ix_webhooks_team (team_id=? AND seq<?)"),
     "webhook_summaries of active ones": (
