@@ -76,17 +76,17 @@ async def test_a_recovery_that_fails_in_the_middle_has_counted_what_it_queued(
     hop = FakeHop()
     async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=hop)) as house:
         team = await house.team()
-        await house.submit(team, *range(1_500))
+        await house.submit(team, *range(375))
         late = await house.webhook(team, A)
         hop.answer_s = 1
         async with trio.open_nursery() as nursery:
             nursery.start_soon(house.daemon.registry.recover, late.id, 0)
             await trio.sleep(1.5)  # in the commit of its second page
             nursery.cancel_scope.cancel()
-        assert value(house, "deliveries_total", status="pending") == 1_000
+        assert value(house, "deliveries_total", status="pending") == 250
         await trio.sleep(60)
-        assert len(await house.deliveries(late)) == 1_500
-        assert value(house, "deliveries_total", status="pending") == 1_500
+        assert len(await house.deliveries(late)) == 375
+        assert value(house, "deliveries_total", status="pending") == 375
 
 
 async def test_the_first_attempt_of_each_delivery_is_timed_from_its_making(
@@ -214,10 +214,10 @@ async def test_a_slow_store_keeps_nobody_waiting_and_is_asked_the_less_often(
         hop.answer_s, started = 4, house.now
         await house.daemon.observer.refresh()
         assert house.now - started == LONGEST_WAIT_S
-        await trio.sleep(10)
+        await trio.sleep(20)
         hop.answer_s, started = 0, house.now
         await house.daemon.observer.refresh()
-        assert house.now == started  # that look took 8 s: it is good for long
+        assert house.now == started  # that look took 12 s: it is good for long
         assert value(house, "pending_deliveries") == 0
 
 
@@ -230,7 +230,7 @@ async def test_while_the_store_fails_the_last_values_stay_and_ages_go_on(
         await house.submit(team, 1)
         await trio.sleep(1)
         await house.daemon.observer.refresh()
-        monkeypatch.setattr(observer, "observe", broken_read)
+        monkeypatch.setattr(observer, "waiting_mails", broken_read)
         await trio.sleep(FRESH_S)
         await house.daemon.observer.refresh()
         assert value(house, "pending_deliveries") == 1

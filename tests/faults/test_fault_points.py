@@ -20,6 +20,7 @@ from trio.testing import MockClock
 from daemon.app import EXIT_FAILED
 from daemon.errors import StoreUnavailable
 from daemon.model import LIGHT_BODY_BYTES, Team, Webhook
+from daemon.store import cancelling, time_blocks
 from daemon.submission import Idempotency, NewEvent, Submission
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
@@ -53,6 +54,9 @@ POINTS = [
     *both("AcceptEvents", 1, 2),
     *both("RecordAttempt", 1, 7, 15),
     *both("SaveWebhook", 1),
+    *both("CancelNext", 1, 2, 3),
+    *both("read next_time_block", 1, 3),
+    *both("KeepTimeBlock", 1, 2),
     *both("ReadBalance", 1),
     *both("MailSent", 1),
     *both("reserve credits", 1),
@@ -64,6 +68,12 @@ POINTS = [
 
 # In the writer: around the commit, and around what follows from it in the daemon's memory.
 STORE_POINTS = [*both("commit", 1, 3, 6, 12), *both("then", 1, 2, 3, 4, 5)]
+
+
+def work_in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have few deliveries make many pages and blocks."""
+    monkeypatch.setattr(cancelling, "CANCELLED_AT_ONCE", 2)
+    monkeypatch.setattr(time_blocks, "ROWS_PER_BLOCK", 3)
 
 
 def answer(url: str, number: int) -> int:
@@ -114,6 +124,7 @@ async def first_life(state_dir: Path, wire: Wire, clock: VirtualWallClock) -> tu
 async def test_a_crash_at_any_point_is_healed(
     point: Point, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    work_in_small_pieces(monkeypatch)
     wire, clock = Wire(answer=answer), VirtualWallClock()
     team, webhooks, receipts = await first_life(tmp_path, wire, clock)
     saboteur = Saboteur(point, wire.crash)
@@ -198,6 +209,7 @@ class Newcomers:
 async def test_a_crash_of_the_store_ends_the_daemon_and_its_next_start_knows_all_that_is_on_disk(
     point: Point, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    work_in_small_pieces(monkeypatch)
     wire, clock = Wire(answer=answer), VirtualWallClock()
     team, webhooks, receipts = await first_life(tmp_path, wire, clock)
     saboteur, newcomers = Saboteur(point, wire.crash), Newcomers()

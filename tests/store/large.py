@@ -1,0 +1,214 @@
+"""A database as large as wanted, and every command and query of the store on it, with what each costs."""
+
+import inspect
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sqlalchemy import Connection
+
+from daemon.lifecycle import Verdict
+from daemon.model import ApiKey, CancelReason, DeliveryStatus, Work
+from daemon.state_dir import DATABASE
+from daemon.store import commands, console_queries, daemon_queries, observing, queries, time_blocks
+from daemon.store.commands import Command
+from daemon.store.database import Database, open_database
+from daemon.store.tallying import DAY_MS
+from daemon.store.time_blocks import TIMES, next_time_block
+from daemon.store.transactions import APPLY
+from tests.store.filling import NOW, a_team, a_webhook, accepting, found, recording, run
+from tests.support.backlog import fill_backlog
+
+TEAM, WEBHOOK, OTHER = "team_1", "wh_1", "wh_2"
+_EVERY = 100  # steps of SQLite's machine
+_OLD = NOW - 40 * DAY_MS
+_NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})"
+_SMALLER = (
+    "INSERT INTO idempotency_keys SELECT 'operator', 'key_' || i, x'00', '[]', 1 FROM n",
+    "INSERT INTO webhook_hours SELECT i, 'wh_1', 1, 0 FROM n",
+    "INSERT INTO mails SELECT i, 'mail_' || i, 'team_1', 'wh_1', 'n', 'u', 1, '[]', '[]', 1, 0, 1, 1, NULL FROM n",
+)
+
+
+def build(directory: Path, count: int) -> Database:
+    """Make a database of `count` pending deliveries of two webhooks of a team, most of them old, and as much else."""
+    path = directory / DATABASE
+    database = open_database(path)
+    found(database)
+    run(database, commands.CreateWebhook(a_webhook(2)))
+    database.close()
+    apart_ms = 41 * DAY_MS // count
+    fill_backlog(directory, TEAM, WEBHOOK, count // 2, since=_OLD, apart_ms=apart_ms)
+    fill_backlog(directory, TEAM, OTHER, count // 2, since=_OLD, apart_ms=apart_ms)
+    database = open_database(path)
+    with database.writer.begin():
+        for statement in _SMALLER:
+            words = statement.split(" SELECT ")
+            database.writer.exec_driver_sql(f"{words[0]} {_NUMBERS.format(count=count // 4)} SELECT {words[1]}")
+    for table_name in TIMES:
+        for _ in range(count // time_blocks.ROWS_PER_BLOCK):
+            with database.reading.connect() as connection:
+                block = next_time_block(connection, table_name)
+            if block is not None:
+                run(database, block)
+    return database
+
+
+@dataclass(slots=True)
+class Cost:
+    """What something took: steps of SQLite's machine, in hundreds, and seconds."""
+
+    steps: int = 0
+    seconds: float = 0
+
+
+@contextmanager
+def measured(connection: Connection) -> Iterator[Cost]:
+    """Measure what the block does on this connection."""
+    cost, started = Cost(), time.perf_counter()
+    driver: Any = connection.connection.driver_connection
+
+    def count() -> int:
+        cost.steps += 1
+        return 0
+
+    driver.set_progress_handler(count, _EVERY)
+    yield cost
+    cost.seconds = time.perf_counter() - started
+    driver.set_progress_handler(None, 0)
+
+
+def cost_of_command(database: Database, command: Command[Any]) -> Cost:
+    """Run a command and undo it; return what it cost."""
+    with database.writer.begin() as transaction:
+        with measured(database.writer) as cost:
+            answers = APPLY[type(command)](database.writer, [command], database.sequences)
+        transaction.rollback()
+    assert not isinstance(answers[0], Exception)
+    return cost
+
+
+def cost_of_query(database: Database, query: Callable[[Connection], object]) -> Cost:
+    """Run a query; return what it cost."""
+    with database.reading.connect() as connection, measured(connection) as cost:
+        query(connection)
+    return cost
+
+
+def _disabling() -> commands.RecordAttempt:
+    verdict = Verdict(DeliveryStatus.FAILED, None, 4, disable=True)
+    command = recording(Work(1, "dlv_1", "evt_1", "linkedin.message.sent", b"{}", NOW), 1, status=500)
+    return replace(command, verdict=verdict, next_attempt_at=None)
+
+
+_DISABLED = CancelReason.WEBHOOK_DISABLED
+COMMANDS: dict[type, Command[Any]] = {
+    type(command): command
+    for command in (
+        accepting(1_000_000_000, WEBHOOK, key="new"),
+        _disabling(),
+        commands.CreateWebhook(a_webhook(3)),
+        commands.SaveWebhook(replace(a_webhook(), active=False), _DISABLED, 1, NOW),
+        commands.CancelPending(WEBHOOK, _DISABLED, NOW),
+        commands.CancelNext(0),
+        commands.Resend("dlv_1", "dlv_new", NOW),
+        commands.Recover(a_webhook(3), 0, 0, 250, tuple(f"dlv_r{n}" for n in range(250)), NOW),
+        commands.CreateTeam(a_team(2)),
+        commands.SaveTeam(TEAM, "Acme", None),
+        commands.AddKey(ApiKey("key_1", TEAM, "n", NOW), b"digest"),
+        commands.RevokeKey("key_1", NOW),
+        commands.GrantCredits("crd_1", TEAM, 5, None, NOW),
+        commands.ReadBalance(TEAM),
+        commands.ProveWriting(),
+        commands.MailSent("mail_1", NOW),
+        commands.MailDeferred("mail_1", (), 1, NOW, "no"),
+        commands.ForgetIdempotencyKeys(NOW, 500),
+        commands.ForgetWebhookHours(NOW, 2_000),
+        commands.ForgetEvents(NOW - 30 * DAY_MS, 0, 50),
+        commands.ForgetMails(NOW, 0, 500),
+        commands.ReleaseSpace(4_096, 10, 64),
+        commands.KeepTimeBlock("events", 2_000_000_000, 2_000_001_000, 1, 2),
+    )
+}
+
+
+def listing(**wanted: Any) -> Callable[[Connection], object]:
+    """Return a query for a page of deliveries."""
+    return lambda c: queries.list_deliveries(c, queries.DeliveryFilter(**wanted), 50)
+
+
+QUERIES: dict[str, list[Callable[[Connection], object]]] = {
+    "get_team": [lambda c: queries.get_team(c, TEAM)],
+    "list_teams": [lambda c: queries.list_teams(c, 50)],
+    "get_balance": [lambda c: queries.get_balance(c, TEAM)],
+    "get_key": [lambda c: queries.get_key(c, "key_1")],
+    "list_keys": [lambda c: queries.list_keys(c, TEAM, 50)],
+    "get_webhook": [lambda c: queries.get_webhook(c, WEBHOOK)],
+    "list_webhooks": [lambda c: queries.list_webhooks(c, TEAM, 50)],
+    "get_event": [lambda c: queries.get_event(c, "evt_1")],
+    "deliveries_of_event": [lambda c: queries.deliveries_of_event(c, "evt_1")],
+    "get_delivery": [lambda c: queries.get_delivery(c, "dlv_1")],
+    "get_attempts": [lambda c: queries.get_attempts(c, "dlv_1")],
+    "list_deliveries": [
+        listing(),
+        listing(team_id=TEAM, status=DeliveryStatus.SUCCEEDED),
+        listing(status=DeliveryStatus.FAILED),
+        listing(team_id=TEAM, event_type="none"),
+        listing(webhook_id=WEBHOOK, since=_OLD + DAY_MS, until=_OLD + 2 * DAY_MS),
+        listing(since=_OLD + DAY_MS, until=_OLD + 2 * DAY_MS, status=DeliveryStatus.FAILED),
+        listing(until=1),
+    ],
+    "list_credit_entries": [lambda c: queries.list_credit_entries(c, TEAM, 50)],
+    "each_subscription": [lambda c: daemon_queries.each_subscription(c, lambda _: None)],
+    "team_ids": [daemon_queries.team_ids],
+    "valid_keys": [daemon_queries.valid_keys],
+    "webhooks_with_work": [daemon_queries.webhooks_with_work],
+    "webhook_or_deleted": [lambda c: daemon_queries.webhook_or_deleted(c, WEBHOOK)],
+    "webhook_and_work": [lambda c: daemon_queries.webhook_and_work(c, WEBHOOK, 12)],
+    "pending_work": [lambda c: daemon_queries.pending_work(c, OTHER, 128)],
+    "events_since": [lambda c: daemon_queries.events_since(c, NOW), lambda c: daemon_queries.events_since(c, 0)],
+    "event_body": [lambda c: daemon_queries.event_body(c, "evt_1")],
+    "due_mails": [lambda c: daemon_queries.due_mails(c, NOW)],
+    "next_mail_at": [daemon_queries.next_mail_at],
+    "webhook_summaries": [lambda c: console_queries.webhook_summaries(c, TEAM, NOW, 50)],
+    "webhook_hours": [lambda c: console_queries.webhook_hours(c, WEBHOOK, NOW)],
+    "webhook_names": [lambda c: console_queries.webhook_names(c, [WEBHOOK])],
+    "count_webhooks": [lambda c: console_queries.count_webhooks(c, TEAM, 100)],
+    "missed_by": [lambda c: console_queries.missed_by(c, replace(a_webhook(), disabled_at=1))],
+    "credit_days": [lambda c: console_queries.credit_days(c, TEAM, 0)],
+    "backlog": [lambda c: console_queries.backlog(c, TEAM, 10_000), lambda c: console_queries.backlog(c, None, 10_000)],
+    "failures_of": [lambda c: console_queries.failures_of(c, WEBHOOK, 4)],
+    "waiting_mails": [lambda c: console_queries.waiting_mails(c, 20)],
+    "count_pending": [lambda c: observing.count_pending(c, observing.Place())],
+    "delivery_made_at": [lambda c: observing.delivery_made_at(c, 1)],
+    "next_range": [lambda c: time_blocks.next_range(c, TIMES["events"], 0, _OLD + DAY_MS, _OLD + 2 * DAY_MS)],
+    "last_range": [lambda c: time_blocks.last_range(c, TIMES["deliveries"], None, _OLD, _OLD + DAY_MS)],
+    "next_time_block": [lambda c: time_blocks.next_time_block(c, "events")],
+}
+
+
+def every_command() -> set[type]:
+    """Return all commands that the code has."""
+    return {one for one in vars(commands).values() if inspect.isclass(one) and issubclass(one, Command)} - {Command}
+
+
+def every_query() -> set[str]:
+    """Return the names of all queries that the code has."""
+    modules: tuple[ModuleType, ...] = (queries, daemon_queries, console_queries, observing, time_blocks)
+    return {
+        name
+        for module in modules
+        for name, one in vars(module).items()
+        if inspect.isfunction(one) and not name.startswith("_") and _is_query(one)
+    }
+
+
+def _is_query(function: Callable[..., object]) -> bool:
+    first, *_ = [*inspect.signature(function).parameters.items(), ("", None)]
+    others = [name for name in inspect.signature(function).parameters if name != "connection"]
+    is_helper = function.__module__ in ("daemon.store.pages", "daemon.store.bulk")
+    return first[0] == "connection" and "_sequences" not in others and not is_helper
