@@ -21,12 +21,13 @@ IS_PENDING = deliveries.c.status == DeliveryStatus.PENDING
 # These take some 20 ms, with their places in the indexes.
 CANCELLED_AT_ONCE = 1_000
 
-# Whether one of `deliveries` is covered by a cancellation that has not reached it.
-IS_BEING_CANCELLED = exists().where(
+IS_COVERED = and_(
     cancellations.c.webhook_id == deliveries.c.webhook_id,
     cancellations.c.through_seq >= deliveries.c.seq,
     or_(cancellations.c.except_seq.is_(None), cancellations.c.except_seq != deliveries.c.seq),
 )
+# Whether one of `deliveries`, if it is pending, is covered by a cancellation that has not reached it.
+IS_BEING_CANCELLED = exists().where(IS_COVERED)
 
 
 def cancel_pending(
