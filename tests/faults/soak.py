@@ -1,6 +1,6 @@
 """The long versions of the crash, overload, hell and state machine suites, with a progress bar and a summary.
 
-    python -m tests.faults.soak [--kills 50] [--seconds 60] [--rounds 5] [--examples 500] [--seed N]
+    python -m tests.faults.soak [--kills 50] [--seconds 60] [--rounds 5] [--examples 500] [--pending N] [--seed N]
 
 Ends with 0 when every promise held. The seed is printed: give it again to repeat the plan.
 """
@@ -16,6 +16,7 @@ from contextlib import contextmanager, redirect_stderr
 from functools import partial
 from os import devnull
 from pathlib import Path
+from typing import get_args
 
 import trio
 from hypothesis import HealthCheck, seed, settings
@@ -30,9 +31,12 @@ from tests.faults.hell_daemon import violations as hell_violations
 from tests.faults.hell_tls import under_tls
 from tests.faults.kill_plan import KillPlan
 from tests.faults.kill_run import run_kills
+from tests.faults.large_run import LONGEST_S, slowest
 from tests.faults.overload_run import OverloadPlan, run_overload
 from tests.faults.state_machine import WebhooksMachine
 from tests.faults.test_overload import check_overload, figures
+from tests.security.mass_cancel_attack import Way, cancel_by_mass
+from tests.security.mass_cancel_attack import check as check_mass_cancelling
 
 Advance = Callable[[], None]
 
@@ -99,6 +103,29 @@ def soak_state_machine(examples: int, chosen_seed: int, advance: Advance) -> str
     return f"{examples} sequences of up to 60 steps did as the model of the contract does"
 
 
+def soak_mass_cancelling(directory: Path, count: int, advance: Advance) -> str:
+    """Have a tenant disable, then another delete, a webhook with `count` pending deliveries; return the figures."""
+    told, ways = [], get_args(Way)
+    for way in ways:
+        with _quiet():
+            seen = trio.run(partial(cancel_by_mass, _within(directory, way), count, way))
+        check_mass_cancelling(seen, count)
+        told.append(
+            f"{way}: {count} deliveries cancelled in {seen.cancelled_s:.0f} s, the neighbour's p99 "
+            f"{seen.submitted_p99_s * 1000:.0f} ms, {seen.memory / 1e6:.0f} MB"
+        )
+        advance()
+    return "; ".join(told)
+
+
+def soak_large(directory: Path, count: int, advance: Advance) -> str:
+    """Time each command and query with `count` pending deliveries; return the figures."""
+    name, seconds = slowest(directory, count)
+    assert seconds < LONGEST_S, (name, seconds)
+    advance()
+    return f"with {count} pending deliveries the slowest command or query is {name}: {seconds * 1000:.0f} ms"
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what the daemons log off the screen."""
@@ -130,6 +157,8 @@ def main() -> int:
             ("kills", options.kills, partial(soak_kills, _within(directory, "kills"), options.kills, options.seed)),
             ("overload", 1, partial(soak_overload, _within(directory, "overload"), options.seconds)),
             ("hell", options.rounds, partial(soak_hell, _within(directory, "hell"), options.rounds)),
+            ("cancelling", 2, partial(soak_mass_cancelling, _within(directory, "cancelling"), options.pending)),
+            ("large", 1, partial(soak_large, _within(directory, "large"), options.pending)),
             ("state machine", options.examples, partial(soak_state_machine, options.examples, options.seed)),
         ]
         for name, total, run in suites:
@@ -144,6 +173,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=60, help="how long the overload lasts")
     parser.add_argument("--rounds", type=int, default=5, help="how often all receivers from hell")
     parser.add_argument("--examples", type=int, default=500, help="how many random sequences")
+    parser.add_argument("--pending", type=int, default=5_000_000, help="how many deliveries are cancelled at once")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     return parser.parse_args()
 
