@@ -25,7 +25,7 @@ from daemon.store.writer import Writer
 INTERVAL_S = 600
 # So many are deleted in some milliseconds: nobody waits for long behind it.
 _HOURS_AT_ONCE = 2_000
-_EVENTS_AT_ONCE = 25
+_EVENTS_AT_ONCE = 50
 # The store is the others' for the rest of the time.
 _SHARE = 0.2
 _SHORTEST_REST_S = 0.02

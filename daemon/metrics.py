@@ -46,6 +46,8 @@ class ActorKind(StrEnum):
     NOTIFIER = "notifier"
     HOUSEKEEPER = "housekeeper"
     OBSERVER = "observer"
+    CANCELLER = "canceller"
+    TIME_INDEXER = "time_indexer"
 
 
 class MailResult(StrEnum):

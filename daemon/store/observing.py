@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, func, select
 
-from daemon.store.disabling import IS_PENDING
+from daemon.store.cancelling import IS_PENDING
 from daemon.store.schema import deliveries, mails, teams
 
 

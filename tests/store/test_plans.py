@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.model import CancelReason, DeliveryStatus
-from daemon.store import console_queries, daemon_queries, queries
+from daemon.store import console_queries, daemon_queries, queries, time_blocks
 from daemon.store.commands import (
+    CancelNext,
     CancelPending,
     Command,
     ForgetIdempotencyKeys,
@@ -70,6 +71,7 @@ def scans(lines: list[str]) -> list[str]:
         "SCAN (subquery-",
         "CONSTANT ROW",
         "SCAN page",
+        "SCAN behind",
         "SCAN moved",
         "SCAN changed",
         "SCAN counted",
@@ -81,7 +83,7 @@ def scans(lines: list[str]) -> list[str]:
 READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "pending_work": (
         lambda c: daemon_queries.pending_work(c, WEBHOOK, 64),
-        "ix_deliveries_webhook_status (webhook_id=? AND status=?)",
+        "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq>?)",
     ),
     "webhooks_with_work": (
         daemon_queries.webhooks_with_work,
@@ -139,7 +141,11 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         "ix_deliveries_team (team_id=? AND seq>? AND seq<?)",
     ),
     "list_deliveries by status": (listing(status=DeliveryStatus.FAILED), "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    "first_seq_since": (lambda c: daemon_queries.first_seq_since(c, TEAM, NOW), "ix_events_team (team_id=? AND seq>?)"),
+    "events_since": (lambda c: daemon_queries.events_since(c, NOW), "time_blocks USING PRIMARY KEY (table_name=?)"),
+    "next_time_block": (
+        lambda c: time_blocks.next_time_block(c, "events"),
+        "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)",
+    ),
     "webhook_summaries": (summing_up(), "ix_webhooks_team (team_id=? AND seq<?)"),
     "webhook_summaries with a name": (summing_up(search="crm"), "ix_webhooks_team (team_id=? AND seq<?)"),
     "webhook_summaries of active ones": (
@@ -200,6 +206,7 @@ WRITES: dict[str, Command[Any]] = {
     "forget hours": ForgetWebhookHours(NOW, 10),
     "save webhook": SaveWebhook(a_webhook(), CancelReason.WEBHOOK_DISABLED, 3, NOW),
     "cancel pending": CancelPending(WEBHOOK, CancelReason.WEBHOOK_DELETED, NOW),
+    "cancel next": CancelNext(0),
     "resend": Resend("dlv_1_wh_1", "dlv_new", NOW),
     "recover": Recover(a_webhook(), NOW, 0, 100, tuple(f"dlv_r{n}" for n in range(100)), NOW),
     "recover some types": Recover(a_webhook(events=("a.b", "c.d")), NOW, 5, 100, ("dlv_r",) * 100, NOW),
