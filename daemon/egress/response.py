@@ -12,9 +12,9 @@ _PROTOCOL = b"HTTP/"
 class Response:
     """The state of one response. Feed it what arrives until `enough`: it keeps the first `kept_bytes` of the body.
 
-    `stage` says how far its request has got, for a person. `status` is None until the final head is complete;
-    `reusable` says, once `complete`, whether the connection may carry another request, and `keep_alive_s` for how long
-    the receiver says it keeps it.
+    `stage` says how far its request has got, for a person, and `begun` whether any byte has come. `status` is None until
+    the final head is complete; `reusable` says, once `complete`, whether the connection may carry another request, and
+    `keep_alive_s` for how long the receiver says it keeps it.
     """
 
     __slots__ = (
@@ -25,6 +25,7 @@ class Response:
         "_kept_bytes",
         "_parser",
         "_start",
+        "begun",
         "body",
         "complete",
         "headers",
@@ -36,6 +37,7 @@ class Response:
 
     def __init__(self, kept_bytes: int) -> None:
         self.stage = "connecting"
+        self.begun = False
         self.status: int | None = None
         self.headers: list[tuple[bytes, bytes]] = []
         self.body = bytearray()
@@ -61,6 +63,7 @@ class Response:
         The bounds: 64 KiB and 100 fields for the head, with its interim responses and trailers; 10 interim responses.
         What is wrong behind the end, or behind the part of the body that is kept, is no failure of the response.
         """
+        self.begun = True
         if len(self._start) < len(_PROTOCOL):
             self._check_start(data)
         self._bytes_without_body += len(data)
