@@ -142,7 +142,7 @@ async def _run(settings: Settings, daemon: Daemon, listeners: Listeners, started
     lifeline = open_lifeline()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_on_signal, stop, lifeline, grace_s, daemon.log)
-        nursery.start_soon(watch_loop_lag, metrics.event_loop_lag_seconds)
+        nursery.start_soon(watch_loop_lag, metrics.event_loop_lag_seconds, metrics.longest_lag)
         nursery.start_soon(_announce, ready, lifeline, settings, started, daemon)
         await run_daemon(daemon, api, ready, stop, grace_s)
         nursery.cancel_scope.cancel()

@@ -111,7 +111,7 @@ async def assemble(
 ) -> Daemon:
     """Build the daemon on an open database; reads what the actors keep in memory."""
     settings = live.now
-    reader, writer = Reader(database, seams.read_hop), Writer(database, seams.write_hop, metrics)
+    reader, writer = Reader(database, seams.read_hop, metrics.longest_read), Writer(database, seams.write_hop, metrics)
     index, news = SubscriptionIndex(), News()
     await reader.fetch(daemon_queries.each_subscription, index.add)
     teams = set(await reader.fetch(daemon_queries.team_ids))

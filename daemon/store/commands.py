@@ -263,10 +263,11 @@ class MailDeferred(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetIdempotencyKeys(Command[None]):
-    """Forget the keys first used before this time."""
+class ForgetIdempotencyKeys(Command[int]):
+    """Forget keys first used before this time, at most `limit` of them, oldest first. Answers how many."""
 
     before: int
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,10 +302,15 @@ class KeepTimeBlock(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetMails(Command[None]):
-    """Delete mails made before this time that were sent."""
+class ForgetMails(Command[int | None]):
+    """Delete mails made before this time that were sent, of the next `limit` behind `after_seq`.
+
+    Answers behind which mail to go on, None if that was all.
+    """
 
     before: int
+    after_seq: int
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,18 +43,27 @@ def valid_keys(connection: Connection) -> list[tuple[bytes, ApiKey]]:
     return [(row.digest, rows.api_key(row)) for row in found]
 
 
-def webhooks_with_work(connection: Connection, after: str = "", limit: int = 1_000) -> list[str]:
-    """Return the ids of the webhooks that have pending deliveries, in order: the next `limit` behind `after`."""
-    return sorted(row[0] for row in fetch_rows(connection, _WITH_WORK, {"after": after, "limit": limit}))
+@dataclass(frozen=True, slots=True)
+class WithWork:
+    """Webhooks that have pending deliveries, in order, and behind which to go on (None: that was all)."""
+
+    webhook_ids: tuple[str, ...]
+    behind: str | None
+
+
+def webhooks_with_work(connection: Connection, behind: str = "", look_at: int = 1_000) -> WithWork:
+    """Return which of the next webhooks behind this one have pending deliveries."""
+    looked_at = sorted(fetch_rows(connection, _WITH_WORK, {"behind": behind, "look_at": look_at}))
+    with_work = tuple(webhook_id for webhook_id, has_work in looked_at if has_work)
+    return WithWork(with_work, looked_at[-1][0] if len(looked_at) == look_at else None)
 
 
 # Webhook by webhook: SQLite would walk through all deliveries for a DISTINCT.
 _WITH_WORK = in_one_row(
-    select(webhooks.c.id)
-    .where(webhooks.c.id > bindparam("after"))
-    .where(exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_PENDING))
+    select(webhooks.c.id, exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_PENDING).label("has_work"))
+    .where(webhooks.c.id > bindparam("behind"))
     .order_by(webhooks.c.id)
-    .limit(bindparam("limit"))
+    .limit(bindparam("look_at"))
 )
 
 

@@ -71,11 +71,17 @@ def _delete(connection: Connection, over: Sequence[Row[Any]], looked_at_seq: int
     return Forgotten(len(over), deleted, looked_at_seq)
 
 
-def forget_mails(connection: Connection, commands: Sequence[ForgetMails], _sequences: Sequences) -> list[None]:
-    """Delete mails that are old and sent."""
-    before = max(command.before for command in commands)
-    connection.execute(delete(mails).where(mails.c.created_at < before, mails.c.sent_at.is_not(None)))
-    return [None] * len(commands)
+def forget_mails(connection: Connection, commands: Sequence[ForgetMails], _sequences: Sequences) -> list[int | None]:
+    """Delete mails that are old and sent, of a bounded number for each command."""
+    return [_forget_mails(connection, command) for command in commands]
+
+
+def _forget_mails(connection: Connection, command: ForgetMails) -> int | None:
+    next_ones = select(mails.c.seq).where(mails.c.seq > command.after_seq).order_by(mails.c.seq).limit(command.limit)
+    seqs = connection.execute(next_ones).scalars().all()
+    over = mails.c.created_at < command.before, mails.c.sent_at.is_not(None)
+    connection.execute(delete(mails).where(mails.c.seq.in_(seqs), *over))
+    return seqs[-1] if len(seqs) == command.limit else None
 
 
 def release_space(connection: Connection, commands: Sequence[ReleaseSpace], _sequences: Sequences) -> list[bool]:

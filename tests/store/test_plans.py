@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.model import CancelReason, DeliveryStatus
-from daemon.store import console_queries, daemon_queries, queries, time_blocks
+from daemon.store import console_queries, daemon_queries, observing, queries, time_blocks
 from daemon.store.commands import (
     CancelNext,
     CancelPending,
@@ -26,7 +26,6 @@ from daemon.store.commands import (
     SaveWebhook,
 )
 from daemon.store.database import Database
-from daemon.store.observing import observe
 from daemon.store.transactions import run_batch
 from tests.store.filling import NOW, a_webhook, accept, accepting, found, recording
 from tests.store.test_outcomes import disabling
@@ -181,8 +180,15 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "credit_days": (lambda c: console_queries.credit_days(c, TEAM, NOW), "PRIMARY KEY (team_id=? AND day>?)"),
     "backlog": (lambda c: console_queries.backlog(c, TEAM), "ix_deliveries_team_status (team_id=? AND status=?)"),
     "backlog of all": (console_queries.backlog, "ix_deliveries_team_status (team_id=? AND status=?)"),
-    "observe, pending deliveries": (observe, "COVERING INDEX ix_deliveries_team_status (team_id=? AND status=?)"),
-    "observe, waiting mails": (observe, "ix_mails_waiting"),
+    "count_pending": (
+        lambda c: observing.count_pending(c, observing.Place()),
+        "COVERING INDEX ix_deliveries_team_status (team_id=? AND status=?)",
+    ),
+    "count_pending of a team": (
+        lambda c: observing.count_pending(c, observing.Place(TEAM, 5)),
+        "COVERING INDEX ix_deliveries_team_status (team_id=? AND status=? AND seq>?)",
+    ),
+    "observing, waiting mails": (observing.waiting_mails, "ix_mails_waiting"),
     "waiting_mails": (lambda c: console_queries.waiting_mails(c, 20), "ix_mails_waiting"),
 }
 
@@ -202,7 +208,7 @@ def test_a_read_uses_its_index_and_sorts_nothing(
 
 WRITES: dict[str, Command[Any]] = {
     "idempotency key": accepting(50, WEBHOOK, key="k"),
-    "forget keys": ForgetIdempotencyKeys(NOW),
+    "forget keys": ForgetIdempotencyKeys(NOW, 10),
     "forget hours": ForgetWebhookHours(NOW, 10),
     "save webhook": SaveWebhook(a_webhook(), CancelReason.WEBHOOK_DISABLED, 3, NOW),
     "cancel pending": CancelPending(WEBHOOK, CancelReason.WEBHOOK_DELETED, NOW),
