@@ -20,6 +20,8 @@ IS_PENDING = deliveries.c.status == DeliveryStatus.PENDING
 
 # These take some 20 ms, with their places in the indexes.
 CANCELLED_AT_ONCE = 1_000
+# And the pages behind them some 5 ms each: there may be thousands, with everybody else's work in between.
+_LATER_AT_ONCE = 250
 
 IS_COVERED = and_(
     cancellations.c.webhook_id == deliveries.c.webhook_id,
@@ -42,8 +44,8 @@ def cancel_pending(
     excepted = and_(pending, deliveries.c.seq == ((last and last.except_seq) or 0))  # 0 is no delivery's
     behind = and_(pending, deliveries.c.seq > (last.through_seq if last else 0))
     names = _names(connection, excepted) + _names(connection, behind)
-    _cancel(connection, excepted, reason, now)
-    more = _cancel(connection, behind, reason, now) == CANCELLED_AT_ONCE
+    _cancel(connection, excepted, reason, now, CANCELLED_AT_ONCE)
+    more = _cancel(connection, behind, reason, now, CANCELLED_AT_ONCE) == CANCELLED_AT_ONCE
     if more:
         through = select(func.max(deliveries.c.seq)).where(deliveries.c.webhook_id == webhook_id).scalar_subquery()
         rest = {"webhook_id": webhook_id, "through_seq": through, "except_seq": but_seq, "reason": reason, "at": now}
@@ -64,8 +66,9 @@ def _cancel_page(connection: Connection, command: CancelNext) -> CancelledPage |
         return None
     covered = and_(_pending_of(this.webhook_id, this.except_seq), deliveries.c.seq <= this.through_seq)
     reason = CancelReason(this.reason)
-    count = _cancel(connection, covered, reason, this.at)
-    is_over, total, same = count < CANCELLED_AT_ONCE, this.cancelled + count, cancellations.c.seq == this.seq
+    limit = min(CANCELLED_AT_ONCE, _LATER_AT_ONCE)
+    count = _cancel(connection, covered, reason, this.at, limit)
+    is_over, total, same = count < limit, this.cancelled + count, cancellations.c.seq == this.seq
     if is_over:
         connection.execute(delete(cancellations).where(same))
     else:
@@ -92,10 +95,10 @@ def _pending_of(webhook_id: str, but_seq: int | None) -> ColumnElement[bool]:
     return pending if but_seq is None else and_(pending, deliveries.c.seq != but_seq)
 
 
-def _cancel(connection: Connection, these: ColumnElement[bool], reason: CancelReason, now: int) -> int:
-    """Cancel the first of these, at most CANCELLED_AT_ONCE; return how many."""
+def _cancel(connection: Connection, these: ColumnElement[bool], reason: CancelReason, now: int, limit: int) -> int:
+    """Cancel the first of these, at most `limit`; return how many."""
     first = select(deliveries.c.seq).where(these).order_by(deliveries.c.seq)
-    last_seq = connection.execute(first.offset(CANCELLED_AT_ONCE - 1).limit(1)).scalar()
+    last_seq = connection.execute(first.offset(limit - 1).limit(1)).scalar()
     some = these if last_seq is None else and_(these, deliveries.c.seq <= last_seq)
     state = {"status": DeliveryStatus.CANCELLED, "cancel_reason": reason, "completed_at": now, "next_attempt_at": None}
     return connection.execute(update(deliveries).where(some).values(**state)).rowcount
