@@ -5,7 +5,7 @@ of each team's sound webhooks and one of those that fail, so that neither a team
 """
 
 import math
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 import trio
@@ -26,7 +26,7 @@ class AttemptSlots:
         self._warn = warn
         self._warned_at = -math.inf
         self._held: dict[Hashable, int] = {}
-        self._queues: OrderedDict[Hashable, deque[trio.Event]] = OrderedDict()
+        self._queues: OrderedDict[Hashable, OrderedDict[trio.Event, None]] = OrderedDict()
         self._idle: OrderedDict[Slot, None] = OrderedDict()
 
     def slot(self, close_connection: Callable[[], None]) -> "Slot":
@@ -44,7 +44,7 @@ class AttemptSlots:
     async def take(self, slot: "Slot", group: Hashable) -> None:
         """Wait for a turn, in order within the group; a cancelled wait takes nothing."""
         turn = trio.Event()
-        self._queues.setdefault(group, deque()).append(turn)
+        self._queues.setdefault(group, OrderedDict())[turn] = None
         self.waiting += 1
         self._warn_of_waiting()
         try:
@@ -88,9 +88,10 @@ class AttemptSlots:
 
     def _serve_waiting(self) -> None:
         """Give what is free to the groups in turn, each to its first in line."""
-        while (group := next(filter(self._may_have_more, self._queues), None)) is not None:
+        while self.in_flight < self.limit and (group := self._next_group()) is not None:
             queue = self._queues[group]
-            queue.popleft().set()
+            turn, _ = queue.popitem(last=False)
+            turn.set()
             self.waiting -= 1
             self._grant(group)
             if queue:
@@ -98,9 +99,12 @@ class AttemptSlots:
             else:
                 del self._queues[group]
 
+    def _next_group(self) -> Hashable | None:
+        return next(filter(self._may_have_more, self._queues), None)
+
     def _leave_queue(self, group: Hashable, turn: trio.Event) -> None:
         queue = self._queues[group]
-        queue.remove(turn)
+        del queue[turn]
         self.waiting -= 1
         if not queue:
             del self._queues[group]
