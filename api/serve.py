@@ -26,7 +26,6 @@ from api.safety import SAFETY_HEADERS
 
 _REQUESTS_PER_CONNECTION = 100_000
 _REFUSAL_S = 1
-_REFUSALS_AT_ONCE = 100
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -38,6 +37,7 @@ async def serve_api(
     stop: trio.Event,
     grace_s: float,
     max_connections: int,
+    refusals_at_once: int = 100,
     log: FilteringBoundLogger,
     patience: Patience = DEFAULT_PATIENCE,
     open_connections: Gauge | None = None,
@@ -45,13 +45,14 @@ async def serve_api(
 ) -> None:
     """Serve an ASGI application until `stop` is set; closes the listeners.
 
-    At most `max_connections` are open at once, over all listeners; the rest are answered 503 or, in a flood, closed.
+    At most `max_connections` are open at once, over all listeners; the rest are answered 503, `refusals_at_once` of
+    them, or closed.
     `open_connections` tells how many are open.
     There is no limit for one peer's address: behind a proxy, and on loopback, everybody has the same one.
     Then it accepts no more, closes what stays idle, lets requests in flight finish for `grace_s` seconds, and returns
     when the last connection is closed. Raises only what the listeners raise.
     """
-    server = _Server(app, max_connections, log, patience)
+    server = _Server(app, max_connections, refusals_at_once, log, patience)
     if open_connections is not None:
         open_connections.set_function(lambda: server.open_connections)
     async with trio.open_nursery() as connections:
@@ -70,7 +71,14 @@ async def serve_api(
 
 
 class _Server:
-    def __init__(self, app: Application, max_connections: int, log: FilteringBoundLogger, patience: Patience) -> None:
+    def __init__(
+        self,
+        app: Application,
+        max_connections: int,
+        refusals_at_once: int,
+        log: FilteringBoundLogger,
+        patience: Patience,
+    ) -> None:
         self._app = app
         self._max_connections = max_connections
         self._log = log
@@ -80,7 +88,7 @@ class _Server:
         self._live: set[Connection] = set()
         self._stopping = False
         self._closed_one = trio.Event()
-        self._refusals = trio.CapacityLimiter(_REFUSALS_AT_ONCE)
+        self._refusals = trio.CapacityLimiter(refusals_at_once)
 
     @property
     def open_connections(self) -> int:

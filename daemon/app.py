@@ -1,7 +1,6 @@
 """The composition root: opens everything, runs it, closes it; returns the process's exit code."""
 
 import gc
-import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from api.serve import serve_api
 from daemon import __version__
 from daemon.assembly import Daemon, Seams, assemble, handles_of, real_seams
 from daemon.config import ConfigError, Settings
+from daemon.descriptors import DescriptorBudget, raise_descriptor_limit, share_descriptors
 from daemon.encryption_keys import KeyFile
 from daemon.lifeline import Lifeline, extend_start, feed_watchdog, open_lifeline
 from daemon.live_settings import LiveSettings, reload_on_hangup
@@ -48,7 +48,6 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
     log = make_logger(settings.log, repetitions=repetitions, level=lambda: live.now.log.level)
     try:
         with use_state_dir(settings.state_dir):
-            _raise_descriptor_limit()
             disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives it no types
             return _run_until_stopped(live, log, repetitions)
     except ConfigError as refusal:
@@ -79,7 +78,8 @@ async def _main(live: LiveSettings, log: FilteringBoundLogger, repetitions: Repe
     settings = live.now
     started = trio.current_time()
     key, is_new = operator_key(settings.state_dir)
-    seams = replace(_seams(live), spans=_spans(log))
+    budget = share_descriptors(raise_descriptor_limit(), settings.api.max_connections)
+    seams = replace(_seams(live), spans=_spans(log), attempts_at_once=budget.attempts)
     sealed = await _open_database(settings)
     try:
         daemon = await assemble(live, sealed.database, sealed.vault, key, seams, make_metrics(), log)
@@ -91,7 +91,7 @@ async def _main(live: LiveSettings, log: FilteringBoundLogger, repetitions: Repe
         async with trio.open_nursery() as nursery:
             nursery.start_soon(tell_repetitions, repetitions, log)
             nursery.start_soon(reload_on_hangup, live, log)
-            await _run(settings, daemon, listeners, started)
+            await _run(settings, daemon, listeners, budget, started=started)
             nursery.cancel_scope.cancel()
     finally:
         sealed.database.close()
@@ -119,15 +119,17 @@ def _tell_start(settings: Settings, operator_key_is_new: bool, encryption: KeyFi
         log.info("encryption_key_created", path=str(encryption.path))
 
 
-async def _run(settings: Settings, daemon: Daemon, listeners: Listeners, started: float) -> None:
+async def _run(
+    settings: Settings, daemon: Daemon, listeners: Listeners, budget: DescriptorBudget, *, started: float
+) -> None:
     ready, stop, grace_s = trio.Event(), trio.Event(), settings.delivery.stop_grace_s
-    metrics, limit = daemon.metrics, settings.api.max_connections
+    metrics = daemon.metrics
 
     def not_ready() -> str | None:
         return "the daemon is stopping" if stop.is_set() else None if ready.is_set() else "the daemon is starting"
 
     metrics.ready.set_function(lambda: not_ready() is None)
-    metrics.max_open_connections.set(limit)
+    metrics.max_open_connections.set(budget.api_connections)
     app = create_app(handles_of(daemon, not_ready))
     api = partial(
         serve_api,
@@ -135,7 +137,8 @@ async def _run(settings: Settings, daemon: Daemon, listeners: Listeners, started
         listeners,
         stop=stop,
         grace_s=grace_s,
-        max_connections=limit,
+        max_connections=budget.api_connections,
+        refusals_at_once=budget.api_refusals,
         open_connections=metrics.open_connections,
         log=daemon.log,
     )
@@ -178,10 +181,3 @@ def _spans(log: FilteringBoundLogger) -> Spans:
         return open_spans(__version__)
     log.warning("spans_off", reason="OpenTelemetry's packages are missing: install the extra opentelemetry")
     return NO_SPANS
-
-
-def _raise_descriptor_limit() -> None:
-    """Every webhook being delivered to has a connection: take all the descriptors that we may."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

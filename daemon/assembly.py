@@ -7,11 +7,13 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from daemon.attempt_slots import AttemptSlots
 from daemon.canceller import Canceller
 from daemon.catalogue import EventType, build_catalogue
 from daemon.clock import NowMs, wall_clock_ms
 from daemon.credit_gate import CreditGate
 from daemon.delivery_log import DeliveryLog
+from daemon.descriptors import UNLIMITED
 from daemon.egress.resolver import system_resolver
 from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport, Transport
@@ -57,6 +59,7 @@ class Seams:
     check_url: Callable[[str], Awaitable[None]]
     send_mail: Send
     spans: Spans = NO_SPANS
+    attempts_at_once: int = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,7 @@ async def assemble(
 
     gate = CreditGate(settings.credits.per_delivery, settings.credits.enforce, balance_of)
     notifier = _notifier(reader, writer, seams, metrics, log)
+    slots = AttemptSlots(seams.attempts_at_once, partial(_warn_of_waiting_attempts, log))
     delivery_log = DeliveryLog(log, metrics, news, settings.credits.per_delivery, seams.spans)
     canceller = Canceller(writer, delivery_log)
     endpoints = EndpointParts(
@@ -132,6 +136,7 @@ async def assemble(
         vault=vault,
         gate=gate,
         make_transport=seams.make_transport,
+        slots=slots,
         policy=settings.delivery.policy,
         timeout_s=settings.delivery.timeout_s,
         idle_s=settings.delivery.idle_actor_s,
@@ -157,6 +162,7 @@ async def assemble(
     housekeeper = Housekeeper(writer, lambda: live.now.retention.days, seams.now_ms, log)
     observer = Observer(reader, seams.read_hop, database.path, seams.now_ms, metrics)
     _watch(metrics, fleet, router, gate, news)
+    _watch_slots(metrics, slots)
     return Daemon(
         writer,
         reader,
@@ -233,3 +239,13 @@ def _watch(metrics: Metrics, fleet: Fleet, router: Router, gate: CreditGate, new
     metrics.waiting_events.set_function(lambda: router.waiting_events)
     metrics.teams_waiting_for_credits.set_function(lambda: gate.waiting_teams)
     metrics.live_pages.set_function(lambda: news.followers)
+
+
+def _watch_slots(metrics: Metrics, slots: AttemptSlots) -> None:
+    metrics.max_attempts_in_flight.set(slots.limit)
+    metrics.attempts_in_flight.set_function(lambda: slots.in_flight)
+    metrics.attempts_waiting.set_function(lambda: slots.waiting)
+
+
+def _warn_of_waiting_attempts(log: FilteringBoundLogger, slots: AttemptSlots) -> None:
+    log.warning("attempts_waiting", limit=slots.limit, inFlight=slots.in_flight, count=slots.waiting)

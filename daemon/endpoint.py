@@ -13,6 +13,7 @@ from functools import partial
 import trio
 
 from daemon.attempt import make_attempt
+from daemon.attempt_slots import AttemptSlots
 from daemon.clock import NowMs
 from daemon.credit_gate import CreditGate
 from daemon.delivery_log import DeliveryLog
@@ -41,6 +42,7 @@ class EndpointParts:
     vault: Vault
     gate: CreditGate
     make_transport: Callable[[], Transport]
+    slots: AttemptSlots
     policy: Policy
     timeout_s: float
     idle_s: float
@@ -72,6 +74,7 @@ class Endpoint:
         self._pause = pause
         self._queue = WorkQueue(mailbox, self._read_pending, page_limit, page)
         self._transport = parts.make_transport()
+        self._slot = parts.slots.slot(self._transport.close)
         self._transition = Mutex()
         self._opener = Opener(parts.vault)
         self._current: Work | None = None
@@ -82,7 +85,7 @@ class Endpoint:
 
         Before an idle actor ends it calls `retire`, with nothing in its mailbox and no await in between.
         """
-        with closing(self._transport):
+        with closing(self._slot), closing(self._transport):
             # First what waits already: a webhook that crashes at every attempt can be edited or disabled all the same.
             await self._make_changes()
             async with trio.open_nursery() as nursery:
@@ -109,6 +112,7 @@ class Endpoint:
         if await self._pause.wait(kept_s, self._mailbox.wait_for_work):
             return True
         self._transport.close()
+        self._slot.close()
         return await self._pause.wait(self._parts.idle_s - kept_s, self._mailbox.wait_for_work)
 
     async def _read_pending(self, limit: int) -> Sequence[Work]:
@@ -147,7 +151,7 @@ class Endpoint:
         """Make attempt after attempt while the delivery is due; return whether it succeeded."""
         with_body = await self._with_body(work)
         number = work.attempts_made + 1
-        while await self._begins(work):
+        while await self._begins(work, number):
             verdict, ended_at = await self._attempt(with_body, number)
             number += verdict.counted
             if verdict.retry_in_s is None:
@@ -161,11 +165,27 @@ class Endpoint:
         read = partial(self._parts.reader.fetch_together, daemon_queries.event_body, work.event_id)
         return replace(work, body=await persist(read, self._parts.log.log))
 
-    async def _begins(self, work: Work) -> bool:
-        """Put the delivery in flight if it is due still: a change under way may be just about to cancel it."""
-        async with self._transition:
-            self._in_flight = self._is_due(work)
+    async def _begins(self, work: Work, number: int) -> bool:
+        """Put the delivery in flight if it is due still: a change under way may be just about to cancel it.
+
+        Its turn comes first: neither the attempt nor its deadline has begun while it waits for a slot.
+        """
+        if not self._is_due(work) or not await self._take_slot(number):
+            return False
+        try:
+            async with self._transition:
+                self._in_flight = self._is_due(work)
+        finally:
+            if not self._in_flight:
+                self._slot.give_back()
         return self._in_flight
+
+    async def _take_slot(self, number: int) -> bool:
+        """Wait for a slot; False if the delivery was cancelled, or the daemon stops, meanwhile."""
+        team_id, failing = self._webhook.team_id, number > 1 or self._webhook.consecutive_failures > 0
+        if self._slot.try_take(team_id, failing):
+            return True
+        return await self._pause.wait(math.inf, partial(self._slot.take, team_id, failing))
 
     def _is_due(self, work: Work) -> bool:
         return self._current is work and not self._pause.closed
@@ -176,10 +196,12 @@ class Endpoint:
         try:
             outcome = await self._send(work, number, started_at)
             ended_at = trio.current_time()
+            self._slot.give_back(self._transport.keeps_connection)
             async with self._transition:
                 return await self._settle(work, Attempt(number, started_at, outcome)), ended_at
         finally:
             self._in_flight = False
+            self._slot.give_back()
 
     async def _send(self, work: Work, number: int, started_at: int) -> Outcome:
         parts, webhook, started = self._parts, self._webhook, trio.current_time()

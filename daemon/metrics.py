@@ -95,6 +95,9 @@ class Metrics:
     waiting_mails: Gauge
     oldest_waiting_mail_age_seconds: Gauge
     teams_waiting_for_credits: Gauge
+    attempts_in_flight: Gauge
+    max_attempts_in_flight: Gauge
+    attempts_waiting: Gauge
     open_connections: Gauge
     max_open_connections: Gauge
     live_pages: Gauge
@@ -155,6 +158,9 @@ def make_metrics() -> Metrics:
             registry, "oldest_waiting_mail_age_seconds", "Since the oldest waiting mail was queued, 0 without one"
         ),
         teams_waiting_for_credits=_gauge(registry, "teams_waiting_for_credits", "Teams whose deliveries lack credits"),
+        attempts_in_flight=_gauge(registry, "attempts_in_flight", "Attempts under way"),
+        max_attempts_in_flight=_gauge(registry, "max_attempts_in_flight", "How many of them there may be"),
+        attempts_waiting=_gauge(registry, "attempts_waiting", "Attempts that wait for a descriptor"),
         open_connections=_gauge(registry, "open_connections", "HTTP connections to the API"),
         max_open_connections=_gauge(registry, "max_open_connections", "How many of them there may be"),
         live_pages=_gauge(registry, "live_pages", "Console pages that change while one looks"),

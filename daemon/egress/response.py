@@ -124,9 +124,10 @@ class Response:
 
     def _skip_empty_lines(self, data: bytes, at: int) -> int:
         """RFC 9112, 2.2."""
-        while at < len(data) and not self._line and data[at] in b"\r\n":
-            at += 1
-            self._bytes_without_body += 1
+        if not self._line:
+            rest = data[at:].lstrip(b"\r\n")
+            self._bytes_without_body += len(data) - at - len(rest)
+            at = len(data) - len(rest)
         start = bytes(self._line) + data[at : at + len(_PROTOCOL)]
         if not _PROTOCOL.startswith(start[: len(_PROTOCOL)]):
             malformed("it is another protocol")

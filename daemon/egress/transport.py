@@ -29,6 +29,11 @@ class Transport(Protocol):
         """
         ...
 
+    @property
+    def keeps_connection(self) -> bool:
+        """Whether a connection is open for the next POST."""
+        return False
+
     def close(self) -> None:
         """Close the kept connection; a later POST opens another."""
         ...
@@ -96,6 +101,11 @@ class EndpointTransport(Transport):
             self._keep(wire, route, response.keep_alive_s)
         else:
             wire.close()
+
+    @property
+    def keeps_connection(self) -> bool:
+        """See Transport."""
+        return self._idle is not None
 
     def close(self) -> None:
         """See Transport."""

@@ -1,5 +1,7 @@
 """DESIGN "Egress": what bounds the attempts in flight is our descriptor limit, and no webhook is punished for it."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -7,11 +9,14 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon.assembly import Seams
 from daemon.egress.errors import OutOfDescriptors
 from daemon.model import DeliveryStatus
-from tests.support.daemon import FakeReceiver, running
+from tests.support.daemon import FakeReceiver, in_order, running
 
 A = "https://a.example/hook"
+B = "https://b.example/hook"
+C = "https://c.example/hook"
 
 
 async def test_an_attempt_for_which_no_socket_is_left_does_not_count_and_is_made_again(
@@ -38,3 +43,86 @@ async def test_an_attempt_for_which_no_socket_is_left_does_not_count_and_is_made
         assert (await house.current(webhook)).consecutive_failures == 0
         interrupted = [line for line in house.log_lines("attempt_ended") if line["outcome"] == "interrupted"]
         assert len(interrupted) == 5
+
+
+def with_slots(attempts: int) -> Callable[[Seams], Seams]:
+    return lambda seams: replace(seams, attempts_at_once=attempts)
+
+
+async def hangs(_request: httpx.Request) -> httpx.Response:
+    return await trio.sleep_forever()
+
+
+async def test_an_attempt_that_waits_its_turn_is_neither_counted_nor_timed(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async def answers_after_9_s(_request: httpx.Request) -> httpx.Response:
+        await trio.sleep(9)
+        return httpx.Response(200)
+
+    receiver = FakeReceiver({A: hangs, B: answers_after_9_s})
+    async with running(tmp_path, receiver, adapt=with_slots(1)) as house:
+        team, other = await house.team(), await house.team()
+        await house.webhook(team, A)
+        waiting = await house.webhook(other, B)
+        await house.submit(team, 1)
+        for number in (1, 2, 3):
+            await house.submit(other, number)
+        await trio.sleep(200)
+        arrivals = house.receiver.at(B)
+        assert arrivals[0].at == pytest.approx(10, abs=0.1)
+        assert in_order([arrival.number for arrival in arrivals])
+        assert {arrival.attempt for arrival in arrivals} == {1}
+        assert {delivery.status for delivery in await house.deliveries(waiting)} == {DeliveryStatus.SUCCEEDED}
+        assert (await house.current(waiting)).consecutive_failures == 0
+
+
+async def test_a_webhook_that_is_disabled_while_it_waits_its_turn_makes_no_attempt(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path, FakeReceiver({A: hangs}), adapt=with_slots(1)) as house:
+        team, other = await house.team(), await house.team()
+        await house.webhook(team, A)
+        waiting = await house.webhook(other, B)
+        await house.submit(team, 1)
+        await house.submit(other, 1)
+        await trio.sleep(5)
+        await house.change(waiting, active=False)
+        await trio.sleep(60)
+        assert house.receiver.at(B) == []
+        [delivery] = await house.deliveries(waiting)
+        assert (delivery.status, delivery.attempts_made) == (DeliveryStatus.CANCELLED, 0)
+
+
+async def test_a_stop_ends_the_wait_for_a_turn_at_once(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path, FakeReceiver({A: hangs}), adapt=with_slots(1)) as house:
+        team, other = await house.team(), await house.team()
+        await house.webhook(team, A)
+        waiting = await house.webhook(other, B)
+        await house.submit(team, 1)
+        await house.submit(other, 1)
+        await trio.sleep(1)
+        house.stop.set()
+        await house.stopped.wait()
+        assert house.now <= 10.5  # the one in flight has its 10 s
+        assert house.receiver.at(B) == []
+        assert house.log_lines("attempts_waiting")
+        [delivery] = await house.deliveries(waiting)
+        assert (delivery.status, delivery.attempts_made) == (DeliveryStatus.PENDING, 0)
+
+
+async def test_slots_are_given_back_whatever_becomes_of_the_attempts(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async def crashes(_request: httpx.Request) -> httpx.Response:
+        raise ValueError("a bug")
+
+    async with running(tmp_path, FakeReceiver({A: crashes, B: hangs}), adapt=with_slots(2)) as house:
+        team = await house.team()
+        for url in (A, B, C):
+            await house.webhook(team, url)
+        for number in range(5):
+            await house.submit(team, number)
+        await trio.sleep(3600)
+        figures = house.daemon.metrics.registry.get_sample_value
+        assert figures("kakiyo_webhooks_attempts_in_flight") == figures("kakiyo_webhooks_attempts_waiting") == 0
+        assert figures("kakiyo_webhooks_max_attempts_in_flight") == 2
+        assert len(house.receiver.at(C)) == 5

@@ -156,6 +156,10 @@ class _Transport(Transport):
     async def send(self, post: Post, response: Response) -> None:
         await self._saboteur.pass_through("send request", lambda: self._inner.send(post, response))
 
+    @property
+    def keeps_connection(self) -> bool:
+        return self._inner.keeps_connection
+
     def close(self) -> None:
         self._inner.close()
 

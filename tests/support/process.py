@@ -42,6 +42,7 @@ class DaemonHouse:
     bind: str
     reserved: socket.socket = field(repr=False)
     dev: bool = True
+    descriptors: int | None = None
 
     @property
     def url(self) -> str:
@@ -52,7 +53,9 @@ class DaemonHouse:
     def command(self) -> list[str]:
         """The command line of its daemon."""
         options = ["--config", self.config, "--state-dir", self.state_dir, "--bind", self.bind]
-        return [sys.executable, "-m", "daemon", "serve", *map(str, options), *(["--dev"] if self.dev else [])]
+        serve = [sys.executable, "-m", "daemon", "serve", *map(str, options), *(["--dev"] if self.dev else [])]
+        limited = ["sh", "-c", f'ulimit -n {self.descriptors} && exec "$@"', "sh"] if self.descriptors else []
+        return [*limited, *serve]
 
     def read_key(self) -> str:
         """Return the operator key that the daemon made at its first start."""
