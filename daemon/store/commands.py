@@ -1,23 +1,36 @@
 """Every write, as a value: what `Writer.execute` takes, and what it answers (None where nothing is said)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from daemon.lifecycle import Verdict
-from daemon.model import ApiKey, Attempt, CancelReason, CreditEntry, Team, Webhook, Work
+from daemon.model import ApiKey, Attempt, CancelReason, CreditEntry, Team, TeamEdit, Webhook, Work
 from daemon.submission import Idempotency, MatchedEvent, Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class FanOut:
+    """Deliveries that are still to be made: `remaining` of one team's events from `first_seq` to `last_seq`."""
+
+    first_seq: int
+    last_seq: int
+    team_id: str
+    remaining: int
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """What was kept. `work` pairs each new delivery with its webhook's id, in order.
 
-    `replayed` says that an idempotency key was known: these are the first receipts, and nothing was kept.
+    `fan_outs` are the deliveries that are still to be made, by team. `replayed` says that an idempotency key was known:
+    these are the first receipts, and nothing was kept.
     """
 
     receipts: tuple[Receipt, ...]
     work: tuple[tuple[str, Work], ...] = ()
     replayed: bool = False
+    fan_outs: tuple[FanOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,18 @@ class Cancelled:
 
     count: int = 0
     first: tuple[CancelledDelivery, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MadeDeliveries:
+    """How many deliveries were made: pending ones as `work`, paired with their webhooks' ids, in order; the others
+    were cancelled meanwhile, by webhook and reason. `next_first_seq` is where the first unfinished fan-out begins.
+    """
+
+    made: int
+    work: tuple[tuple[str, Work], ...]
+    cancelled: Mapping[tuple[str, CancelReason], Cancelled]
+    next_first_seq: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +98,27 @@ class Command(Generic[Answer]):
 
 @dataclass(frozen=True, slots=True)
 class AcceptEvents(Command[Accepted]):
-    """Keep these events and their deliveries, all or none. Answers Accepted, or raises IdempotencyConflict."""
+    """Keep these events and their deliveries, all or none. Answers Accepted, or raises IdempotencyConflict.
+
+    For a team in `fan_outs` (to webhook ids by event type) the deliveries are not made yet, but noted as to be made.
+    """
 
     events: tuple[MatchedEvent, ...]
     idempotency: Idempotency | None
     now: int
+    fan_outs: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MakeDeliveries(Command[MadeDeliveries]):
+    """Make the next deliveries of a team's fan-outs up to the one that begins at `until_first_seq`, oldest first.
+
+    As many as there are `new_ids`. Answers MadeDeliveries. What is given twice makes the next ones twice.
+    """
+
+    team_id: str
+    until_first_seq: int
+    new_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +149,13 @@ class RecordAttempt(Command[Recorded]):
 
 @dataclass(frozen=True, slots=True)
 class CreateWebhook(Command[None]):
-    """Keep a new webhook."""
+    """Keep a new webhook. Raises TooManyWebhooks if its team has as many as it may have.
+
+    `default_limit` is for a team without a limit of its own; None is none.
+    """
 
     webhook: Webhook
+    default_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +214,10 @@ class CreateTeam(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class SaveTeam(Command[Team | None]):
-    """Change a team's name or notification addresses; None leaves one as it is. Answers the team, None if unknown."""
+    """Change what `change` names of a team. Answers the team, None if unknown."""
 
     team_id: str
-    name: str | None
-    notification_emails: tuple[str, ...] | None
+    change: TeamEdit
 
 
 @dataclass(frozen=True, slots=True)

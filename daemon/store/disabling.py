@@ -8,6 +8,7 @@ from sqlalchemy import Connection, and_, insert, select, update
 from daemon.model import CancelReason, DeliveryStatus, DisabledReason, FailedDelivery
 from daemon.store.commands import Cancelled, CancelledDelivery, RecordAttempt, Recorded
 from daemon.store.failures import failures_of
+from daemon.store.fan_outs import cancel_deliveries_to_come
 from daemon.store.rows import to_json
 from daemon.store.schema import deliveries, mails, teams, webhooks
 
@@ -21,7 +22,8 @@ _NAMED = 1_000
 def cancel_pending(
     connection: Connection, webhook_id: str, reason: CancelReason, now: int, but_seq: int | None = None
 ) -> Cancelled:
-    """Cancel a webhook's pending deliveries, but the one in flight."""
+    """Cancel a webhook's pending deliveries, but the one in flight, and those that are still to be made for it."""
+    cancel_deliveries_to_come(connection, webhook_id, reason, now)
     these = and_(deliveries.c.webhook_id == webhook_id, IS_PENDING)
     if but_seq is not None:
         these = and_(these, deliveries.c.seq != but_seq)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Table, func, select
 
 from daemon.store.disabling import IS_PENDING
-from daemon.store.schema import deliveries, mails, teams
+from daemon.store.schema import deliveries, fan_outs, mails, teams
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What waits just now."""
+    """What waits just now; deliveries that are still to be made count as pending."""
 
     deliveries: Waiting
     mails: Waiting
@@ -35,7 +35,10 @@ def _pending_deliveries(connection: Connection) -> Waiting:
     count, first = of_team.scalar_subquery(), of_team.with_only_columns(func.min(deliveries.c.seq)).scalar_subquery()
     by_team = select(count.label("count"), first.label("first")).select_from(teams).subquery()
     found = connection.execute(select(func.sum(by_team.c.count), func.min(by_team.c.first))).one()
-    return _waiting(connection, deliveries, *found)
+    made = _waiting(connection, deliveries, *found)
+    to_come = select(func.coalesce(func.sum(fan_outs.c.remaining), 0), func.min(fan_outs.c.accepted_at))
+    count, oldest_at = connection.execute(to_come).one()
+    return Waiting(made.count + count, min((at for at in (made.oldest_at, oldest_at) if at is not None), default=None))
 
 
 def _waiting_mails(connection: Connection) -> Waiting:

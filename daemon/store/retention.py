@@ -6,7 +6,7 @@ from sqlalchemy import Connection, delete, func, or_, select
 
 from daemon.model import DeliveryStatus
 from daemon.store.commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace
-from daemon.store.schema import attempts, deliveries, events, mails
+from daemon.store.schema import attempts, deliveries, events, fan_outs, mails
 from daemon.store.sequences import Sequences
 
 
@@ -20,6 +20,10 @@ def _forget(connection: Connection, command: ForgetEvents) -> Forgotten:
     newest = select(func.max(events.c.seq)).scalar_subquery()
     query = select(events.c.seq, events.c.id).where(events.c.seq > command.after_seq, events.c.seq < newest)
     query = query.where(events.c.accepted_at < command.before).order_by(events.c.seq).limit(command.limit)
+    # Nor is any forgotten whose deliveries are still to be made.
+    first_to_come = connection.execute(select(func.min(fan_outs.c.first_seq))).scalar()
+    if first_to_come is not None:
+        query = query.where(events.c.seq < first_to_come)
     found = connection.execute(query).all()
     if not found:
         return Forgotten(0, 0, None)

@@ -13,6 +13,7 @@ from daemon.store import (
     administering,
     commands,
     crediting,
+    fan_outs,
     outbox,
     outcomes,
     proving,
@@ -28,6 +29,7 @@ _Apply = Callable[[Connection, Sequence[Any], Sequences], Sequence[Any]]
 
 APPLY: Mapping[type, _Apply] = {
     commands.AcceptEvents: accepting.accept_events,
+    commands.MakeDeliveries: fan_outs.make_deliveries,
     commands.ForgetIdempotencyKeys: accepting.forget_idempotency_keys,
     commands.ForgetWebhookHours: tallying.forget_webhook_hours,
     commands.ForgetEvents: retention.forget_events,

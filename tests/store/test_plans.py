@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from daemon.model import CancelReason, DeliveryStatus
+from daemon.model import CancelReason, DeliveryStatus, TeamEdit
 from daemon.store import console_queries, daemon_queries, queries
 from daemon.store.commands import (
     CancelPending,
@@ -203,7 +203,7 @@ WRITES: dict[str, Command[Any]] = {
     "resend": Resend("dlv_1_wh_1", "dlv_new", NOW),
     "recover": Recover(a_webhook(), NOW, 0, 100, tuple(f"dlv_r{n}" for n in range(100)), NOW),
     "recover some types": Recover(a_webhook(events=("a.b", "c.d")), NOW, 5, 100, ("dlv_r",) * 100, NOW),
-    "save team": SaveTeam(TEAM, "Acme", ("ops@example.com",)),
+    "save team": SaveTeam(TEAM, TeamEdit("Acme", ("ops@example.com",))),
     "read balance": ReadBalance(TEAM),
     "revoke key": RevokeKey("key_1", NOW),
     "mail sent": MailSent("mail_1", NOW),
