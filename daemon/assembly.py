@@ -39,6 +39,7 @@ from daemon.spans import NO_SPANS, Spans
 from daemon.store import daemon_queries
 from daemon.store.commands import ReadBalance
 from daemon.store.database import READERS, Database
+from daemon.store.fan_outs import unfinished_fan_outs
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.subscriptions import SubscriptionIndex
@@ -142,6 +143,7 @@ async def assemble(
     limits = InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes)
     max_waiting = settings.api.max_waiting_deliveries
     fan_outs = FanOuts(FanOutParts(reader, writer, fleet, new_id, metrics, news, log, max_waiting))
+    fan_outs.resume(await reader.fetch(unfinished_fan_outs))
     router = Router(
         RouterParts(
             reader, writer, fleet, index, teams, limits, seams.now_ms, new_id, metrics, news, log, fan_outs, seams.spans

@@ -5,7 +5,7 @@ take turns. Invariant: while a team has unfinished fan-outs, all that it submits
 webhooks gets a later event first.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -79,14 +79,18 @@ class FanOuts:
         while (backlog := self._backlogs.get(team_id)) is not None and backlog.first_seq <= last:
             await self._progress.park()
 
-    async def load(self) -> None:
-        """Forget what is in memory, and take up what the database has: at the start, and after a crash."""
+    async def reload(self) -> None:
+        """Forget what is in memory, and take up what the database has: after a crash that left it in doubt."""
         for team_id, backlog in self._backlogs.items():
             self.waiting.give_back(team_id, backlog.remaining)
         self._backlogs, self._turns = {}, FairQueue()
         await self._parts.writer.settled()
         read = partial(self._parts.reader.fetch, unfinished_fan_outs)
-        for fan_out in await persist(read, self._parts.log):
+        self.resume(await persist(read, self._parts.log))
+
+    def resume(self, unfinished: Iterable[FanOut]) -> None:
+        """Go on with what the database has."""
+        for fan_out in unfinished:
             self.add(fan_out)
             self.begin(fan_out.team_id)
 

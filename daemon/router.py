@@ -90,6 +90,7 @@ class Router:
         self._inbox: Inbox[_Request] = Inbox(parts.limits, parts.fan_outs.waiting)
         self._wake = trio.Event()
         self._closed = False
+        self._has_run = False
 
     @property
     def waiting_events(self) -> int:
@@ -119,8 +120,9 @@ class Router:
 
     async def run(self) -> None:
         """Commit what waits, batch after batch, until closed. Beside it, have all that is pending delivered."""
-        # Before anything new is committed: what is to be made comes first. After a crash of this actor, too.
-        await self._parts.fan_outs.load()
+        if self._has_run:  # and crashed: before anything new is committed, since what is to be made comes first
+            await self._parts.fan_outs.reload()
+        self._has_run = True
         async with trio.open_nursery() as nursery:
             # Hints of what had been committed before a crash may be lost.
             nursery.start_soon(self._resume_all)

@@ -148,7 +148,9 @@ def _make_of(
 
 def _events_left(fan_out: TableRow[Any]) -> Select[Any]:
     query = select(events.c.seq, events.c.id, events.c.type, _LIGHT_BODY.label("body"), events.c.accepted_at)
-    query = query.add_columns(events.c.test, events.c.traceparent).where(events.c.team_id == fan_out.team_id)
+    query = query.add_columns(events.c.team_id, events.c.test, events.c.traceparent).where(
+        events.c.team_id == fan_out.team_id
+    )
     return query.where(events.c.seq.between(fan_out.next_seq, fan_out.last_seq)).order_by(events.c.seq)
 
 
