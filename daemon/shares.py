@@ -30,14 +30,15 @@ class Share:
     def take(self, team: str, amount: int) -> None:
         """Take so much, whether it fits or not."""
         self.taken += amount
-        self._by_team[team] = self.of(team) + amount
+        if amount:
+            self._by_team[team] = self.of(team) + amount
 
     def give_back(self, team: str, amount: int) -> None:
         """Give back so much of what was taken."""
         self.taken -= amount
-        left = self._by_team[team] = self.of(team) - amount
-        if left == 0:
-            del self._by_team[team]
+        left = self._by_team.pop(team, 0) - amount
+        if left:
+            self._by_team[team] = left
 
 
 def _half(amount: int) -> int:
