@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 from daemon.catalogue import WILDCARD
 from daemon.model import DeliveryStatus, Webhook
 from daemon.store.accepting import delivery_row, insert_deliveries
+from daemon.store.cancelling import IS_BEING_CANCELLED, IS_PENDING
 from daemon.store.commands import Recover, RecoveredPage, Resend
 from daemon.store.schema import deliveries, events, fan_outs
 from daemon.store.sequences import Sequences
@@ -69,8 +70,8 @@ def _look_at(command: Recover, first_to_come: int | None) -> Select[tuple[int, s
     missed = is_missed(command.webhook, command.since)
     query = select(events.c.seq, events.c.id, events.c.type, missed.label("missed"))
     query = query.where(events.c.team_id == command.webhook.team_id, events.c.seq > command.after_seq)
-    if first_to_come is not None:
-        query = query.where(events.c.seq < first_to_come)
+    for end in (first_to_come, command.before_seq):
+        query = query if end is None else query.where(events.c.seq < end)
     return query.order_by(events.c.seq).limit(command.limit)
 
 
@@ -78,8 +79,9 @@ def is_missed(webhook: Webhook, since: int) -> ColumnElement[bool]:
     """Return the condition under which recovering since then queues one of `events`, if it is of the webhook's team."""
     got_or_waits = exists().where(
         deliveries.c.event_id == events.c.id,
-        deliveries.c.webhook_id == webhook.id,
-        or_(deliveries.c.status == DeliveryStatus.SUCCEEDED, deliveries.c.status == DeliveryStatus.PENDING),
+        # Appended to, so that no index of the webhook is taken for the event's.
+        deliveries.c.webhook_id.concat("") == webhook.id,
+        or_(deliveries.c.status == DeliveryStatus.SUCCEEDED, and_(IS_PENDING, ~IS_BEING_CANCELLED)),
     )
     missed = and_(events.c.accepted_at >= since, events.c.test.is_(False), ~got_or_waits)
     return missed if WILDCARD in webhook.events else and_(events.c.type.in_(webhook.events), missed)

@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from daemon.errors import Overloaded, SubmissionTooLarge, TooManyWebhooks
 from daemon.model import DeliveryStatus, Team, TeamEdit, Webhook
-from daemon.store.observing import observe
+from daemon.observer import pending_deliveries
 from daemon.submission import Idempotency, NewEvent, Submission
 from tests.support.daemon import EPOCH_MS, FakeReceiver, House, VirtualWallClock, make_settings, running
 
@@ -169,8 +169,8 @@ async def test_what_is_still_to_be_made_counts_as_pending_and_a_test_waits_for_i
         team = await house.team()
         await webhooks_of(house, team)
         await house.submit(team, *range(EVENTS))
-        seen = await house.daemon.reader.fetch(observe)
-        assert (seen.deliveries.count, seen.deliveries.oldest_at) == (WEBHOOKS * EVENTS, EPOCH_MS)
+        seen = await pending_deliveries(house.daemon.reader)
+        assert (seen.count, seen.oldest_at) == (WEBHOOKS * EVENTS, EPOCH_MS)
         assert house.daemon.metrics.deliveries[DeliveryStatus.PENDING]._value.get() == WEBHOOKS * EVENTS
         test = await house.submit_test(team)
         assert rows(house, f"SELECT count(*) FROM deliveries WHERE event_id = '{test}'") == WEBHOOKS
