@@ -14,14 +14,21 @@ from sqlalchemy import Connection, Select, Text, case, cast, delete, func, inser
 from sqlalchemy import Row as TableRow
 
 from daemon.model import LIGHT_BODY_BYTES, CancelReason, DeliveryStatus, Work
-from daemon.store.bulk import Row, execute_rows
+from daemon.store.bulk import Row, execute_at_once
 from daemon.store.commands import Cancelled, CancelledDelivery, FanOut, MadeDeliveries, MakeDeliveries
 from daemon.store.rows import to_json
 from daemon.store.schema import events, fan_out_cancellations, fan_outs, webhooks
 from daemon.store.sequences import Sequences
 
-_COLUMNS = "seq, id, event_id, event_type, webhook_id, team_id, status, attempts_made, created_at, test"
-_INSERT = f"INSERT INTO deliveries ({_COLUMNS}, completed_at, cancel_reason) VALUES {{rows}}"
+_COLUMNS = (
+    "seq, id, event_id, event_type, webhook_id, team_id, status, attempts_made, created_at, test, "
+    "completed_at, cancel_reason"
+)
+# All rows in one step: each step would wait for the interpreter, which the event loop is busy with.
+_INSERT = f"""
+    INSERT INTO deliveries ({_COLUMNS})
+    SELECT {", ".join(f"json_extract(value, '$[{place}]')" for place in range(12))} FROM json_each(?) WHERE true
+"""
 _PENDING, _CANCELLED = DeliveryStatus.PENDING.value, DeliveryStatus.CANCELLED.value
 _LIGHT_BODY = case((func.length(events.c.body) <= LIGHT_BODY_BYTES, cast(events.c.body, Text)), else_=None)
 
@@ -92,7 +99,7 @@ def _make_piece(connection: Connection, command: MakeDeliveries, sequences: Sequ
     cancellations = _cancellations(connection)
     while piece.left and (row := _first(connection, command)) is not None:
         _make_of(connection, row, piece, cancellations, sequences)
-    execute_rows(connection, _INSERT, piece.rows)
+    execute_at_once(connection, _INSERT, piece.rows)
     row = _first(connection, command)
     if row is None:
         _forget_cancellations(connection)
