@@ -19,10 +19,11 @@ from daemon.model import DeliveryStatus
 from daemon.news import News
 from daemon.patience import persist
 from daemon.shares import Share
-from daemon.store.commands import FanOut, MadeDeliveries, MakeDeliveries
+from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
 from daemon.store.fan_outs import unfinished_fan_outs
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
+from daemon.submission import FanOut
 
 # So many rows are committed in some 20 ms.
 _DELIVERIES_AT_ONCE = 500

@@ -64,3 +64,13 @@ class MatchedEvent:
     def delivery_count(self) -> int:
         """How many deliveries there are of it, or will be."""
         return len(self.deliveries) + self.to_come
+
+
+@dataclass(frozen=True, slots=True)
+class FanOut:
+    """Deliveries that are still to be made: `remaining` of one team's events from `first_seq` to `last_seq`."""
+
+    first_seq: int
+    last_seq: int
+    team_id: str
+    remaining: int

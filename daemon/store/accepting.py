@@ -10,11 +10,11 @@ from sqlalchemy import Connection, delete, select, tuple_
 from daemon.errors import IdempotencyConflict
 from daemon.model import LIGHT_BODY_BYTES, DeliveryStatus, Work
 from daemon.store.bulk import Row, execute_rows
-from daemon.store.commands import Accepted, AcceptEvents, FanOut, ForgetIdempotencyKeys
+from daemon.store.commands import Accepted, AcceptEvents, ForgetIdempotencyKeys
 from daemon.store.fan_outs import fan_out_row, insert_fan_outs
 from daemon.store.schema import idempotency_keys
 from daemon.store.sequences import Sequences
-from daemon.submission import Idempotency, MatchedEvent, Receipt
+from daemon.submission import FanOut, Idempotency, MatchedEvent, Receipt
 
 IDEMPOTENCY_WINDOW_MS = 24 * 3600 * 1000
 

@@ -6,17 +6,7 @@ from typing import Generic, TypeVar
 
 from daemon.lifecycle import Verdict
 from daemon.model import ApiKey, Attempt, CancelReason, CreditEntry, Team, TeamEdit, Webhook, Work
-from daemon.submission import Idempotency, MatchedEvent, Receipt
-
-
-@dataclass(frozen=True, slots=True)
-class FanOut:
-    """Deliveries that are still to be made: `remaining` of one team's events from `first_seq` to `last_seq`."""
-
-    first_seq: int
-    last_seq: int
-    team_id: str
-    remaining: int
+from daemon.submission import FanOut, Idempotency, MatchedEvent, Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +57,6 @@ class CancelledPage:
 
 
 @dataclass(frozen=True, slots=True)
-class MadeDeliveries:
-    """How many deliveries were made: pending ones as `work`, paired with their webhooks' ids, in order; the others
-    were cancelled meanwhile, by webhook and reason. `next_first_seq` is where the first unfinished fan-out begins.
-    """
-
-    made: int
-    work: tuple[tuple[str, Work], ...]
-    cancelled: Mapping[tuple[str, CancelReason], Cancelled]
-    next_first_seq: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Recorded:
     """What other deliveries were cancelled, and whether a mail was queued."""
 
@@ -123,18 +101,6 @@ class AcceptEvents(Command[Accepted]):
     idempotency: Idempotency | None
     now: int
     fan_outs: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class MakeDeliveries(Command[MadeDeliveries]):
-    """Make the next deliveries of a team's fan-outs up to the one that begins at `until_first_seq`, oldest first.
-
-    As many as there are `new_ids`. Answers MadeDeliveries. What is given twice makes the next ones twice.
-    """
-
-    team_id: str
-    until_first_seq: int
-    new_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,24 @@ _WATCHDOG_S = 3
 
 @dataclass(frozen=True, slots=True)
 class AttackPlan:
-    """`submitters` submit batches of `events` to a team's `webhooks` for `seconds`."""
+    """`submitters` submit batches of `events` to a team's `webhooks` for `seconds`, after `quiet_s` without them."""
 
     webhooks: int
     events: int
     seconds: float
     submitters: int = 2
+    quiet_s: float = 0
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class AttackRun:
-    """What came of it: times in seconds, memory in bytes; `statuses` are the answers to the attack."""
+    """What came of it: times in seconds, memory in bytes; `statuses` are the answers to the attack.
+
+    `quiet_s` are the neighbour's submissions in the time before the attack.
+    """
+
+    quiet_s: list[float] = field(default_factory=list)
 
     submissions_s: list[float] = field(default_factory=list)
     deliveries_s: list[float] = field(default_factory=list)
@@ -74,6 +80,10 @@ async def attack(directory: Path, plan: AttackPlan) -> AttackRun:
             ) as http,
         ):
             webhook_id = await _register(http, plan, url, neighbours.url)
+            if plan.quiet_s:
+                quiet = AttackRun()
+                await _run(http, replace(plan, submitters=0, seconds=plan.quiet_s), quiet, daemon, neighbours)
+                run.quiet_s = quiet.submissions_s
             await _run(http, plan, run, daemon, neighbours)
             run.neighbour = (await http.get(f"/v1/webhooks/{webhook_id}")).json()
             await daemon.kill()  # what is left would take long to be delivered
