@@ -87,7 +87,7 @@ def update(
 
 
 def _row(team: dict[str, Any]) -> tuple[Any, ...]:
-    return team["id"], team["name"], team["notificationEmails"], team["maxWebhooks"], team["createdAt"]
+    return team["id"], team["name"], team["notificationEmails"], team.get("maxWebhooks"), team["createdAt"]
 
 
 def _print_team(reply: Any, as_json: bool) -> None:
