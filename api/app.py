@@ -1,5 +1,7 @@
 """The application: every route of the tables, bound to the daemon's handles (DESIGN "Rooms")."""
 
+from functools import partial
+
 from pydantic import BaseModel
 from quart import Request, Response
 from quart_trio import QuartTrio
@@ -13,9 +15,10 @@ from api.console.visit import Desk
 from api.dispatch import Dispatcher, View
 from api.errors import rate_limited
 from api.json_body import JSON, read_json
+from api.large_bodies import LargeBodies
 from api.problems import answer_error
 from api.query import NoQuery, read_query
-from api.rate_limit import TakeToken, rate_limits
+from api.rate_limit import RateLimits, tokens_for
 from api.route import Access, Answer, Call, Route
 from daemon.handles import Handles
 from daemon.hop import Hop, thread_hop
@@ -46,9 +49,10 @@ class IdConverter(BaseConverter):
 def create_app(handles: Handles, aside: Hop | None = None) -> QuartTrio:
     """Return the HTTP API over these handles (contract "HTTP API"); of its own it only knows how often each key asked.
 
-    Large bodies are read by `aside`: one thread, since they would wait for each other anyway.
+    What takes long is done by `aside`, by default a thread for each kind: more would wait for each other anyway.
     """
-    take_token, aside = rate_limits(handles.api_settings), aside or thread_hop(1)
+    limits = RateLimits(handles.api_settings)
+    bodies = LargeBodies(lambda: aside or thread_hop(1))
     console: Desk | None = None
 
     async def answer_any_error(request: Request, error: Exception) -> Response:
@@ -62,21 +66,24 @@ def create_app(handles: Handles, aside: Hop | None = None) -> QuartTrio:
     app.url_map.merge_slashes = False  # //v1/events is no route, and no redirect either
     for route in ROUTES:
         rule = route.path.replace("{", "<id:").replace("}", ">")
-        app.add_view(rule, route.name, bind(route, handles, take_token, aside), route.method)
-    console = add_console(app, handles, take_token, aside)
+        app.add_view(rule, route.name, bind(route, handles, limits, bodies), route.method)
+    console = add_console(app, handles, limits, aside or thread_hop(1))
     return app
 
 
-def bind(route: Route, handles: Handles, take_token: TakeToken, aside: Hop) -> View:
+def bind(route: Route, handles: Handles, limits: RateLimits, bodies: LargeBodies) -> View:
     """Return the view of a route: it checks the key, reads query and body, and turns the answer into a response."""
 
     async def view(request: Request, **path: str) -> Response:
         principal = authenticate(handles, request, route.access)
-        if principal is not ANYBODY and (wait_s := take_token(principal)) is not None:
-            raise rate_limited(wait_s)
-        call = Call(handles, principal, request, aside)
-        inputs = await _read_inputs(route, request, aside)
-        return _respond(route, await route.handler(call, **path, **inputs))
+        if principal is not ANYBODY:
+            wait_s = limits.take(principal, tokens_for(size_bytes=request.content_length or 0))
+            if wait_s is not None:
+                raise rate_limited(wait_s)
+        with bodies.room(request, principal) as aside:
+            call = Call(handles, principal, request, aside, partial(limits.charge, principal))
+            inputs = await _read_inputs(route, request, aside)
+            return _respond(route, await route.handler(call, **path, **inputs))
 
     return view
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from api.auth import owned, team_named
 from api.errors import Code, not_found
+from api.rate_limit import tokens_for
 from api.route import Call, Route
 from api.wire import InputTime, Output, OutputTime, Page, PageQuery, format_optional_time, format_time, page_of
 from daemon import model
@@ -73,6 +74,7 @@ async def list_deliveries(call: Call, query: DeliveryQuery) -> Page[Delivery]:
         until=query.until,
     )
     found = await call.handles.reader.fetch(queries.list_deliveries, wanted, query.limit, query.cursor)
+    call.charge(tokens_for(rows=found.looked_at))
     return page_of(await show_deliveries(call, found.items), found.next_cursor)
 
 

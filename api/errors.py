@@ -16,6 +16,8 @@ from daemon.errors import (
     Overloaded,
     Stopping,
     StoreUnavailable,
+    SubmissionTooLarge,
+    TooManyWebhooks,
     UnknownTeam,
     UrlNotAllowed,
     WebhookInactive,
@@ -35,6 +37,7 @@ class Code(StrEnum):
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
     WEBHOOK_INACTIVE = "webhook_inactive"
     TEAM_EXISTS = "team_exists"
+    WEBHOOK_QUOTA = "webhook_quota"
     TOO_LARGE = "too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     INVALID_FIELD = "invalid_field"
@@ -60,6 +63,7 @@ STATUS: Mapping[Code, HTTPStatus] = MappingProxyType(
         Code.IDEMPOTENCY_CONFLICT: HTTPStatus.CONFLICT,
         Code.WEBHOOK_INACTIVE: HTTPStatus.CONFLICT,
         Code.TEAM_EXISTS: HTTPStatus.CONFLICT,
+        Code.WEBHOOK_QUOTA: HTTPStatus.CONFLICT,
         Code.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         Code.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         Code.INVALID_FIELD: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -150,8 +154,11 @@ def from_daemon(error: DaemonError) -> ApiError:
             return unknown_team("$.teamId")
         case UrlNotAllowed(sentence=sentence):
             return ApiError(Code.URL_NOT_ALLOWED, _sentence(sentence), [FieldError("$.url", sentence)])
-        case Overloaded():
-            return ApiError(Code.OVERLOADED, "The daemon takes no more just now: send the request again in a second.")
+        case Overloaded(retry_after_s=seconds):
+            detail = f"The daemon takes no more of this just now: send the request again in {seconds} s."
+            return ApiError(Code.OVERLOADED, detail, retry_after_s=seconds)
+        case SubmissionTooLarge() | TooManyWebhooks():
+            return _over_a_limit(error)
         case Stopping():
             return ApiError(Code.STOPPING, "The daemon is stopping: send the request again when it is back.")
         case StoreUnavailable():
@@ -166,6 +173,14 @@ def from_daemon(error: DaemonError) -> ApiError:
             return ApiError(Code.TEAM_EXISTS, "A team with this id exists: take another id, or change that team.")
         case _:
             raise error
+
+
+def _over_a_limit(error: SubmissionTooLarge | TooManyWebhooks) -> ApiError:
+    if isinstance(error, TooManyWebhooks):
+        detail = f"The team may have {error.limit:,} webhooks, and has them: delete one, or ask the operator for more."
+        return ApiError(Code.WEBHOOK_QUOTA, detail)
+    too_many = f"{error.amount:,} {error.what} in one submission, of at most {error.limit:,}"
+    return ApiError(Code.TOO_LARGE, f"This makes {too_many}: send smaller batches.", [FieldError("$", too_many)])
 
 
 def _sentence(words: str) -> str:

@@ -21,7 +21,7 @@ from daemon.hop import Hop
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
-_LONGEST_AT_ONCE = 16 * 1024  # bytes that are judged within a few milliseconds, whatever they are
+LONGEST_AT_ONCE = 16 * 1024  # bytes that are judged within a few milliseconds, whatever they are
 _LONGEST_VALUE = 512 * 1024  # characters: twice an event, for escapes and white space
 _LONGEST_ATOM = len("-Infinity") + 1
 _MAX_REPORTED = 20
@@ -50,7 +50,7 @@ async def read_json(request: Request, model: type[Model], aside: Hop) -> Model:
 
 async def judge(raw: bytes, work: Callable[[], Result], aside: Hop) -> Result:
     """Return what `work` makes of a body: a long one is judged `aside`, since it may take a second of work."""
-    if len(raw) <= _LONGEST_AT_ONCE:
+    if len(raw) <= LONGEST_AT_ONCE:
         return work()
     return await aside(lambda: _without_collecting(work))
 

@@ -1,5 +1,7 @@
-"""How often a key may ask: a token bucket for each (contract "Configuration", `[api]`).
+"""How much a key may ask for: a token bucket for each (contract "Budgets of a team", "Configuration").
 
+A request costs one token, and more for what it makes the daemon do. It is let in while there is one token; what it
+costs beyond that is a debt, which the requests behind it wait for. So what is known only afterwards counts in full.
 A bucket is kept as one number: the time at which it is full again. So a full bucket needs no memory at all.
 """
 
@@ -15,7 +17,14 @@ from daemon.keyring import Principal
 _SWEEP_EVERY = 1_000
 _ROUNDING_S = 1e-6  # what adding up many waits may be off by
 
-TakeToken = Callable[[Principal], int | None]
+BYTES_PER_TOKEN = 64 * 1024
+DELIVERIES_PER_TOKEN = 100
+ROWS_PER_TOKEN = 1_000
+
+
+def tokens_for(*, size_bytes: int = 0, deliveries: int = 0, rows: int = 0) -> int:
+    """Return what a request costs beside its one token: bytes of its body, deliveries it makes, rows it looks at."""
+    return size_bytes // BYTES_PER_TOKEN + deliveries // DELIVERIES_PER_TOKEN + rows // ROWS_PER_TOKEN
 
 
 @dataclass(slots=True)
@@ -30,15 +39,19 @@ class Buckets:
     _full_at: dict[str, float] = field(default_factory=dict)
     _taken: int = 0
 
-    def take(self, key_id: str, now_s: float) -> int | None:
-        """Take a token; if there is none, return the whole seconds after which there is one."""
+    def take(self, key_id: str, now_s: float, extra: int = 0) -> int | None:
+        """Take a token, and `extra` ones; if there is not one, return the whole seconds after which there is."""
         self._sweep(now_s)
         full_at = max(self._full_at.get(key_id, now_s), now_s) + 1 / self.per_s
         missing_s = full_at - now_s - self.burst / self.per_s
         if missing_s > _ROUNDING_S:
             return max(1, ceil(missing_s - _ROUNDING_S))
-        self._full_at[key_id] = full_at
+        self._full_at[key_id] = full_at + extra / self.per_s
         return None
+
+    def charge(self, key_id: str, now_s: float, tokens: int) -> None:
+        """Take so many tokens, though there may be fewer."""
+        self._full_at[key_id] = max(self._full_at.get(key_id, now_s), now_s) + tokens / self.per_s
 
     def __len__(self) -> int:
         return len(self._full_at)
@@ -50,21 +63,31 @@ class Buckets:
             self._full_at = {key_id: full_at for key_id, full_at in self._full_at.items() if full_at > now_s}
 
 
-def rate_limits(settings: Callable[[], ApiSettings]) -> TakeToken:
-    """Return what takes a token for a principal: None, or the whole seconds until there is one. A rate of 0 is none.
+class RateLimits:
+    """The buckets of all keys. `settings()` are those in effect: when they change, all begin with full buckets.
 
-    `settings()` are those in effect: when they change, all begin with full buckets.
+    A rate of 0 is no limit.
     """
-    made = _both(settings())
 
-    def take(principal: Principal) -> int | None:
-        nonlocal made
-        if made.settings is not (present := settings()):
-            made = _both(present)
-        buckets = made.operator if principal.is_operator else made.teams
-        return None if buckets is None else buckets.take(principal.key_id, trio.current_time())
+    def __init__(self, settings: Callable[[], ApiSettings]) -> None:
+        self._settings = settings
+        self._made = _both(settings())
 
-    return take
+    def take(self, principal: Principal, extra: int = 0) -> int | None:
+        """Take a token for a request, and `extra` ones: None, or the whole seconds until there is one."""
+        buckets = self._of(principal)
+        return None if buckets is None else buckets.take(principal.key_id, trio.current_time(), extra)
+
+    def charge(self, principal: Principal, tokens: int) -> None:
+        """Have a request that was let in cost so much more."""
+        buckets = self._of(principal)
+        if buckets is not None:
+            buckets.charge(principal.key_id, trio.current_time(), tokens)
+
+    def _of(self, principal: Principal) -> Buckets | None:
+        if self._made.settings is not (present := self._settings()):
+            self._made = _both(present)
+        return self._made.operator if principal.is_operator else self._made.teams
 
 
 @dataclass(frozen=True, slots=True)

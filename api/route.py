@@ -29,12 +29,16 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request by somebody whose key is known; `aside` runs what would hold up the event loop."""
+    """A request by somebody whose key is known; `aside` runs what would hold up the event loop.
+
+    `charge` takes tokens of the key's rate limit for what the request turns out to cost (`api.rate_limit.tokens_for`).
+    """
 
     handles: Handles
     principal: Principal
     request: Request
     aside: Hop
+    charge: Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)

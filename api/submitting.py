@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from api.batch import array_items, line_items
 from api.errors import ApiError, too_large, unknown_team, wrong_field
 from api.json_body import JSON, NDJSON, decode, judge, parse_json, read_bytes, require_media_type, validate
+from api.rate_limit import tokens_for
 from api.route import Call
 from api.wire import Input, InputTime, format_time
 from daemon.metrics import Refusal
@@ -55,7 +56,7 @@ async def read_submission(call: Call) -> Submission:
     """Return the one event of the request. Raises ApiError (400, 404, 413, 415, 422)."""
     with _counting_invalid(call):
         require_media_type(call.request, JSON)
-        raw = await read_bytes(call.request)
+        raw = await _read_charged(call)
         now = call.handles.now_ms()
         return await judge(raw, lambda: _read_one(call, raw, now), call.aside)
 
@@ -64,9 +65,16 @@ async def read_batch(call: Call) -> Submission:
     """Return all events of the request, a JSON array or NDJSON. Raises ApiError (400, 404, 413, 415, 422)."""
     with _counting_invalid(call):
         media_type = require_media_type(call.request, JSON, NDJSON)
-        raw = await read_bytes(call.request)
+        raw = await _read_charged(call)
         now = call.handles.now_ms()
         return await judge(raw, lambda: _read_many(call, raw, media_type, now), call.aside)
+
+
+async def _read_charged(call: Call) -> bytes:
+    raw = await read_bytes(call.request)
+    if call.request.content_length is None:  # else it was charged when the request was let in
+        call.charge(tokens_for(size_bytes=len(raw)))
+    return raw
 
 
 def serialise(event_type: str, team_id: str, timestamp: int, data: Any) -> bytes:

@@ -14,6 +14,8 @@ from daemon.store import queries
 # An address as SMTP takes it without extensions (RFC 5321), short of quoted local parts.
 _EMAIL = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
 _TEAM_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+_QUOTA = "How many webhooks it may have; null for the default of the settings."
+MaxWebhooks = Annotated[int, Field(ge=0, le=100_000)]
 Emails = Annotated[list[Annotated[str, Field(pattern=_EMAIL, max_length=254)]], Field(max_length=20)]
 
 
@@ -23,6 +25,7 @@ class NewTeam(Input):
     id: str | None = Field(None, pattern=_TEAM_ID, description="The product's own id of the team; made, if left out.")
     name: Name = Field(description="A label for people.")
     notification_emails: Emails = Field(default_factory=list, description="Who is told when a webhook is disabled.")
+    max_webhooks: MaxWebhooks | None = Field(None, description=_QUOTA)
 
 
 class TeamChange(Input):
@@ -30,6 +33,7 @@ class TeamChange(Input):
 
     name: Name = Field(default_factory=str, description="A label for people.")
     notification_emails: Emails = Field(default_factory=list, description="Who is told when a webhook is disabled.")
+    max_webhooks: MaxWebhooks | None = Field(default_factory=lambda: None, description=_QUOTA)
 
 
 class Team(Output):
@@ -38,6 +42,7 @@ class Team(Output):
     id: str = Field(description="The team's id.")
     name: str = Field(description="A label for people.")
     notification_emails: list[str] = Field(description="Who is told when a webhook is disabled.")
+    max_webhooks: int | None = Field(description=_QUOTA)
     created_at: OutputTime = Field(description="When it was made.")
 
 
@@ -58,7 +63,8 @@ async def verify_key(call: Call) -> Identity:
 
 async def create_team(call: Call, body: NewTeam) -> Team:
     """Make a team."""
-    return _show(await call.handles.registry.create_team(body.id, body.name, tuple(body.notification_emails)))
+    emails = tuple(body.notification_emails)
+    return _show(await call.handles.registry.create_team(body.id, body.name, emails, body.max_webhooks))
 
 
 async def list_teams(call: Call, query: PageQuery) -> Page[Team]:
@@ -69,8 +75,14 @@ async def list_teams(call: Call, query: PageQuery) -> Page[Team]:
 
 async def change_team(call: Call, team_id: str, body: TeamChange) -> Team:
     """Change what the body names."""
-    emails = tuple(body.notification_emails) if "notification_emails" in body.model_fields_set else None
-    team = await call.handles.registry.change_team(team_id, body.name or None, emails)
+    given = body.model_fields_set
+    change = model.TeamEdit(
+        name=body.name or None,
+        notification_emails=tuple(body.notification_emails) if "notification_emails" in given else None,
+        max_webhooks=body.max_webhooks,
+        default_max_webhooks="max_webhooks" in given and body.max_webhooks is None,
+    )
+    team = await call.handles.registry.change_team(team_id, change)
     if team is None:
         raise not_found("team")
     return _show(team)
@@ -81,11 +93,12 @@ def _show(team: model.Team) -> Team:
         id=team.id,
         name=team.name,
         notification_emails=list(team.notification_emails),
+        max_webhooks=team.max_webhooks,
         created_at=format_time(team.created_at),
     )
 
 
-_CHANGE_EXAMPLE = {"name": "Acme", "notificationEmails": ["ops@acme.example"]}
+_CHANGE_EXAMPLE = {"name": "Acme", "notificationEmails": ["ops@acme.example"], "maxWebhooks": 250}
 _TEAM_EXAMPLE = {"id": "team_acme", **_CHANGE_EXAMPLE, "createdAt": "2025-07-15T10:30:00.000Z"}
 
 ROUTES = (
@@ -131,7 +144,7 @@ ROUTES = (
         change_team,
         tag="Teams and keys",
         summary="Change a team",
-        description="Any of name and notificationEmails.",
+        description="Any of name, notificationEmails and maxWebhooks.",
         access=Access.OPERATOR,
         body=json_body(TeamChange, _CHANGE_EXAMPLE),
         answer=Team,

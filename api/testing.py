@@ -7,6 +7,7 @@ from pydantic import Field
 
 from api.auth import one_team
 from api.errors import Code, not_found
+from api.rate_limit import tokens_for
 from api.route import Call, Route, json_body
 from api.submitting import require_event_type, serialise
 from api.wire import Input, Output, OutputTime, Page, format_time, page_of
@@ -61,6 +62,7 @@ async def send_test(call: Call, body: NewTest) -> StartedTest:
     team_id = await one_team(call, body.team_id, "$.teamId")
     require_event_type(call, body.event, "$.event")
     [receipt] = await call.handles.router.submit(Submission((example_event(call, team_id, body.event),)))
+    call.charge(tokens_for(deliveries=receipt.deliveries))
     deliveries = await call.handles.reader.fetch(queries.deliveries_of_event, receipt.event_id)
     made = [StartedDelivery(id=delivery.id, webhook_id=delivery.webhook_id) for delivery in deliveries]
     return StartedTest(event=body.event, deliveries=made)

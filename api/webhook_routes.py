@@ -59,7 +59,7 @@ ROUTES = (
         status=HTTPStatus.CREATED,
         answer=Webhook,
         example=_EXAMPLE_WITH_SECRET,
-        refusals=(Code.NOT_FOUND, Code.URL_NOT_ALLOWED),
+        refusals=(Code.NOT_FOUND, Code.URL_NOT_ALLOWED, Code.WEBHOOK_QUOTA),
     ),
     Route(
         "GET",

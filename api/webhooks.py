@@ -6,6 +6,7 @@ from pydantic import Field
 
 from api.auth import one_team, owned, team_named
 from api.errors import FieldError, not_found, wrong_field, wrong_fields
+from api.rate_limit import tokens_for
 from api.route import Call
 from api.wire import (
     EventTypes,
@@ -177,6 +178,7 @@ async def recover_webhook(call: Call, webhook_id: str, body: Recovery) -> Recove
     queued = await call.handles.registry.recover(webhook_id, body.since)
     if queued is None:
         raise not_found("webhook")
+    call.charge(tokens_for(deliveries=queued))
     return Recovered(deliveries=queued)
 
 

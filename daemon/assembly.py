@@ -19,10 +19,12 @@ from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport, Transport
 from daemon.egress.urls import check_url, egress_rules
 from daemon.endpoint import EndpointParts
+from daemon.fan_out import FanOutParts, FanOuts
 from daemon.fleet import Fleet
 from daemon.handles import Handles
 from daemon.hop import Hop, thread_hop
 from daemon.housekeeping import Housekeeper
+from daemon.inbox import InboxLimits
 from daemon.keyring import KeyRing
 from daemon.live_settings import LiveSettings
 from daemon.mail.result import Send
@@ -34,12 +36,13 @@ from daemon.notifier import Notifier
 from daemon.observer import Observer
 from daemon.patience import persist
 from daemon.registry import Registry, RegistryParts
-from daemon.router import InboxLimits, Router, RouterParts
+from daemon.router import Router, RouterParts
 from daemon.sent_request import sent_request
 from daemon.spans import NO_SPANS, Spans
 from daemon.store import daemon_queries
 from daemon.store.commands import ReadBalance
 from daemon.store.database import READERS, Database
+from daemon.store.fan_outs import unfinished_fan_outs
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.subscriptions import SubscriptionIndex
@@ -151,12 +154,31 @@ async def assemble(
     )
     fleet = Fleet(endpoints, log, metrics, Budget())
     limits = InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes)
+    max_waiting = settings.api.max_waiting_deliveries
+    fan_outs = FanOuts(FanOutParts(reader, writer, fleet, new_id, metrics, news, log, max_waiting))
+    fan_outs.resume(await reader.fetch(unfinished_fan_outs))
     router = Router(
-        RouterParts(reader, writer, fleet, index, teams, limits, seams.now_ms, new_id, metrics, news, log, seams.spans)
+        RouterParts(
+            reader, writer, fleet, index, teams, limits, seams.now_ms, new_id, metrics, news, log, fan_outs, seams.spans
+        )
     )
     registry = Registry(
         RegistryParts(
-            reader, writer, vault, fleet, index, teams, keyring, gate, seams.now_ms, new_id, log, metrics, news
+            reader,
+            writer,
+            vault,
+            fleet,
+            index,
+            teams,
+            keyring,
+            gate,
+            seams.now_ms,
+            new_id,
+            log,
+            metrics,
+            news,
+            fan_outs,
+            webhooks_per_team=lambda: live.now.api.webhooks_per_team,
         )
     )
     housekeeper = Housekeeper(writer, lambda: live.now.retention.days, seams.now_ms, log)

@@ -45,6 +45,8 @@ class ApiSettings(_Section):
     bind: str = "127.0.0.1:8480"
     max_waiting_events: int = Field(10_000, ge=1)
     max_waiting_bytes: int = Field(64 * 1024 * 1024, ge=1)
+    max_waiting_deliveries: int = Field(200_000, ge=1)
+    webhooks_per_team: int = Field(100, ge=0, le=100_000)
     max_connections: int = Field(1_000, ge=1)
     rate_limit_per_s: float = Field(50, ge=0, le=1_000_000)
     rate_limit_burst: int = Field(200, ge=1, le=1_000_000)

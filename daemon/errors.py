@@ -7,8 +7,28 @@ class DaemonError(Exception):
     """Base of what callers of the daemon's handles must expect."""
 
 
+@dataclass
 class Overloaded(DaemonError):
-    """The daemon takes no more just now; nothing of the request was kept."""
+    """The daemon takes no more just now; nothing of the request was kept. `retry_after_s` says when it may again."""
+
+    sentence: str = "too much waits: send it again in a moment"
+    retry_after_s: int = 1
+
+
+@dataclass
+class SubmissionTooLarge(DaemonError):
+    """The submission makes `amount` of `what` (events, bytes or deliveries), and `limit` is the most."""
+
+    what: str
+    amount: int
+    limit: int
+
+
+@dataclass
+class TooManyWebhooks(DaemonError):
+    """The team has as many webhooks as it may have: `limit`."""
+
+    limit: int
 
 
 class Stopping(DaemonError):

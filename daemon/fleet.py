@@ -22,6 +22,8 @@ from daemon.work_queue import FIRST_PAGE, page_size
 _STOPPING = "the daemon is stopping: try again in a moment"
 # Enough to keep the readers busy. More would only have all webhooks of a large backlog wait for each other.
 _FIRST_LOOKS_AT_ONCE = 16
+# A hint may start an actor: so many take a few milliseconds.
+_HINTS_AT_ONCE = 100
 
 
 @dataclass(slots=True)
@@ -87,6 +89,13 @@ class Fleet:
     def offer(self, webhook_id: str, work: Work) -> None:
         """Hint at a delivery that was just committed; hints of one webhook come in order."""
         self._post(webhook_id).mailbox.offer(work)
+
+    async def offer_all(self, work: Sequence[tuple[str, Work]]) -> None:
+        """Hint at many deliveries, each with its webhook's id, and let others run in between."""
+        for place, (webhook_id, made) in enumerate(work, 1):
+            self.offer(webhook_id, made)
+            if place % _HINTS_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
 
     def rouse(self, webhook_ids: Iterable[str]) -> None:
         """Have these webhooks' actors look into the database: something may be pending."""

@@ -16,6 +16,7 @@ RELOADABLE = (
     "api.operator_rate_limit_per_s",
     "api.rate_limit_burst",
     "api.rate_limit_per_s",
+    "api.webhooks_per_team",
     "log.level",
     "retention",
     "smtp",
@@ -40,6 +41,7 @@ class LiveSettings:
                         "rate_limit_per_s": read.api.rate_limit_per_s,
                         "rate_limit_burst": read.api.rate_limit_burst,
                         "operator_rate_limit_per_s": read.api.operator_rate_limit_per_s,
+                        "webhooks_per_team": read.api.webhooks_per_team,
                     }
                 ),
                 "log": self.now.log.model_copy(update={"level": read.log.level}),

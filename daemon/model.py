@@ -50,12 +50,26 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """The tenant: owns webhooks, API keys, credits and notification addresses."""
+    """The tenant: owns webhooks, API keys, credits and notification addresses.
+
+    `max_webhooks` is how many webhooks it may have, None for the default of the settings.
+    """
 
     id: str
     name: str
     notification_emails: tuple[str, ...]
     created_at: int
+    max_webhooks: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamEdit:
+    """A change to a team: None leaves a value as it is. `default_max_webhooks` removes the team's own limit."""
+
+    name: str | None = None
+    notification_emails: tuple[str, ...] | None = None
+    max_webhooks: int | None = None
+    default_max_webhooks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

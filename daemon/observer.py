@@ -17,7 +17,7 @@ from daemon.disk import disk_use
 from daemon.errors import StoreUnavailable
 from daemon.hop import Hop
 from daemon.metrics import Metrics
-from daemon.store.observing import Place, Waiting, count_pending, delivery_made_at, waiting_mails
+from daemon.store.observing import Place, Waiting, count_pending, deliveries_to_come, delivery_made_at, waiting_mails
 from daemon.store.reader import Reader
 
 FRESH_S = 5
@@ -95,7 +95,9 @@ async def pending_deliveries(reader: Reader) -> Waiting:
         part = await reader.fetch(count_pending, place)
         count, place = count + part.count, part.behind
         oldest = oldest if part.first_seq is None else min(oldest, part.first_seq)
-    return Waiting(count, None if oldest == math.inf else await reader.fetch(delivery_made_at, int(oldest)))
+    made_at = None if oldest == math.inf else await reader.fetch(delivery_made_at, int(oldest))
+    to_come = await reader.fetch(deliveries_to_come)
+    return Waiting(count + to_come.count, min(filter(None, (made_at, to_come.oldest_at)), default=None))
 
 
 def _gauges(metrics: Metrics) -> tuple[Gauge, ...]:

@@ -10,12 +10,13 @@ from structlog.typing import FilteringBoundLogger
 from daemon.clock import NowMs
 from daemon.credit_gate import CreditGate
 from daemon.errors import StoreUnavailable, WebhookInactive
+from daemon.fan_out import FanOuts
 from daemon.fleet import Fleet
 from daemon.keyring import KeyRing, digest_of, generate_key
 from daemon.lifecycle import WebhookEdit, deleted, edited, rotated
 from daemon.mailbox import Change
 from daemon.metrics import Metrics
-from daemon.model import ApiKey, CreditEntry, DeliveryStatus, Team, Webhook
+from daemon.model import ApiKey, CreditEntry, DeliveryStatus, Team, TeamEdit, Webhook
 from daemon.news import News
 from daemon.store import daemon_queries, queries
 from daemon.store.commands import (
@@ -41,7 +42,7 @@ _RECOVER_PAGE = 250
 
 @dataclass(frozen=True, slots=True)
 class RegistryParts:
-    """What the registry keeps in step with each other."""
+    """What the registry keeps in step with each other. `webhooks_per_team()` is the limit of a team without its own."""
 
     reader: Reader
     writer: Writer
@@ -56,6 +57,8 @@ class RegistryParts:
     log: FilteringBoundLogger
     metrics: Metrics
     news: News
+    fan_outs: FanOuts
+    webhooks_per_team: Callable[[], int]
 
 
 class Registry:
@@ -67,17 +70,19 @@ class Registry:
     def __init__(self, parts: RegistryParts) -> None:
         self._parts = parts
 
-    async def create_team(self, team_id: str | None, name: str, emails: tuple[str, ...]) -> Team:
+    async def create_team(
+        self, team_id: str | None, name: str, emails: tuple[str, ...], max_webhooks: int | None = None
+    ) -> Team:
         """Make a team, with an id of its own or a made one. Raises AlreadyExists."""
         parts = self._parts
-        team = Team(team_id or parts.new_id("team"), name, emails, parts.now_ms())
+        team = Team(team_id or parts.new_id("team"), name, emails, parts.now_ms(), max_webhooks)
         await parts.writer.execute(CreateTeam(team), lambda _: parts.teams.add(team.id))
         parts.log.info("team_created", teamId=team.id)
         return team
 
-    async def change_team(self, team_id: str, name: str | None, emails: tuple[str, ...] | None) -> Team | None:
-        """Change a team's name or notification addresses; None leaves one as it is. Returns None if unknown."""
-        team = await self._parts.writer.execute(SaveTeam(team_id, name, emails))
+    async def change_team(self, team_id: str, change: TeamEdit) -> Team | None:
+        """Change a team's name, notification addresses or limit of webhooks. Returns None if unknown."""
+        team = await self._parts.writer.execute(SaveTeam(team_id, change))
         if team is not None:
             self._parts.log.info("team_changed", teamId=team.id)
         return team
@@ -106,13 +111,14 @@ class Registry:
     async def create_webhook(
         self, team_id: str, name: str, url: str, secret: str | None, events: tuple[str, ...]
     ) -> Webhook:
-        """Register an active webhook; its secret is sealed."""
+        """Register an active webhook; its secret is sealed. Raises TooManyWebhooks."""
         parts, now, webhook_id = self._parts, self._parts.now_ms(), self._parts.new_id("wh")
         sealed = None if secret is None else parts.vault.seal(secret, webhook_id)
         webhook = Webhook(
             webhook_id, team_id, name, url, sealed, events, True, 0, None, None, created_at=now, updated_at=now
         )
-        await parts.writer.execute(CreateWebhook(webhook), lambda _: parts.index.put(webhook))
+        create = CreateWebhook(webhook, parts.webhooks_per_team())
+        await parts.writer.execute(create, lambda _: parts.index.put(webhook))
         parts.news.tell(team_id, webhook_id)
         parts.log.info("webhook_created", webhookId=webhook.id, teamId=team_id)
         return webhook
@@ -192,6 +198,7 @@ class Registry:
         if await parts.reader.fetch(queries.get_webhook, webhook_id) is None:
             return None
         webhook = await self._active_webhook(webhook_id)
+        await self._until_made(webhook.team_id)
         queued = 0
         from_seq: int | None = 0
         while from_seq is not None:
@@ -201,6 +208,13 @@ class Registry:
         parts.news.tell(webhook.team_id, webhook_id)
         parts.log.info("deliveries_recovered", webhookId=webhook_id, teamId=webhook.team_id, count=queued)
         return queued
+
+    async def _until_made(self, team_id: str) -> None:
+        """Wait for deliveries that are still to be made: they are not missed, only not there yet."""
+        with trio.move_on_after(CHANGE_TIMEOUT_S):
+            await self._parts.fan_outs.finished(team_id)
+            return
+        raise StoreUnavailable("deliveries of the team are still being made: try again in a moment")
 
     async def _recover(self, webhook: Webhook, since: int, reach: SeqRange) -> int:
         parts, queued = self._parts, 0

@@ -29,3 +29,8 @@ class Reply(Generic[Answer]):
             await self._event.wait()
         assert self._outcome is not None
         return self._outcome.unwrap()
+
+    async def settled(self) -> None:
+        """Wait until there is an answer, and leave it to the caller whose it is."""
+        if self._outcome is None:
+            await self._event.wait()

@@ -1,7 +1,6 @@
 """The router actor: takes submissions in, commits all that wait at once, wakes the right actors."""
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -9,8 +8,17 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.clock import NowMs
-from daemon.errors import IdempotencyConflict, Overloaded, Stopping, StoreUnavailable, UnknownTeam
+from daemon.errors import (
+    IdempotencyConflict,
+    Overloaded,
+    Stopping,
+    StoreUnavailable,
+    SubmissionTooLarge,
+    UnknownTeam,
+)
+from daemon.fan_out import FanOuts
 from daemon.fleet import Fleet
+from daemon.inbox import Inbox, InboxLimits, Load
 from daemon.metrics import Metrics, Refusal
 from daemon.model import DeliveryStatus, Event
 from daemon.news import News
@@ -25,19 +33,16 @@ from daemon.submission import MatchedEvent, NewEvent, Receipt, Submission
 from daemon.subscriptions import SubscriptionIndex
 from daemon.trace import trace_id_of
 
-# Enough to fill a transaction well; what waits behind it gets the next one.
-_EVENTS_PER_COMMIT = 2_000
+# Enough to fill a transaction well, and over in less than a tenth of a second; what waits behind it gets the next one.
+_ROWS_PER_COMMIT = 3_000
+_BYTES_PER_COMMIT = 8 * 1024 * 1024
+# More deliveries of one submission are made behind its commit.
+_MOST_AT_ONCE = 2_000
 _WEBHOOKS_PER_PAGE = 1_000
 _DELIVERIES_PER_LINE = 100
 _LINES_AT_ONCE = 100
 
-
-@dataclass(frozen=True, slots=True)
-class InboxLimits:
-    """How much may wait for its commit before submissions are refused."""
-
-    events: int
-    size_bytes: int
+_Key = tuple[str, str, str | None]  # team, event type, the one webhook that it is for
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,7 @@ class RouterParts:
     metrics: Metrics
     news: News
     log: FilteringBoundLogger
+    fan_outs: FanOuts
     spans: Spans = NO_SPANS
 
 
@@ -62,11 +68,18 @@ class RouterParts:
 class _Request:
     submission: Submission
     submitted_at: float
+    loads: Mapping[str, Load]
     reply: Reply[tuple[Receipt, ...]] = field(default_factory=Reply)
 
     @property
+    def rows(self) -> int:
+        """About how many rows its commit writes."""
+        deliveries = sum(load.deliveries for load in self.loads.values())
+        return len(self.submission.events) + (deliveries if deliveries <= _MOST_AT_ONCE else 0)
+
+    @property
     def size_bytes(self) -> int:
-        return sum(len(event.body) for event in self.submission.events)
+        return sum(load.size_bytes for load in self.loads.values())
 
 
 class Router:
@@ -74,27 +87,31 @@ class Router:
 
     def __init__(self, parts: RouterParts) -> None:
         self._parts = parts
-        self._inbox: deque[_Request] = deque()
-        self._waiting_events = 0
-        self._waiting_bytes = 0
+        self._inbox: Inbox[_Request] = Inbox(parts.limits, parts.fan_outs.waiting)
         self._wake = trio.Event()
         self._closed = False
+        self._has_run = False
 
     @property
     def waiting_events(self) -> int:
         """How many events wait for their commit."""
-        return self._waiting_events
+        return self._inbox.events
 
     async def submit(self, submission: Submission) -> tuple[Receipt, ...]:
         """Accept events, all or none; return a receipt for each, in order, after COMMIT (contract "HTTP API").
 
-        Raises UnknownTeam, Overloaded, Stopping and StoreUnavailable, with nothing kept, and IdempotencyConflict.
-        A caller that is cancelled here does not take its submission back.
+        Deliveries that are too many for that commit are made behind it; those of a test are made when this returns.
+        Raises UnknownTeam, SubmissionTooLarge, Overloaded, Stopping and StoreUnavailable, with nothing kept, and
+        IdempotencyConflict. A caller that is cancelled here does not take its submission back.
         """
-        request = _Request(submission, trio.current_time())
+        self._check_teams(submission)
+        request = _Request(submission, trio.current_time(), self._loads(submission))
         self._check(request)
         self._enqueue(request)
-        return await request.reply.wait()
+        receipts = await request.reply.wait()
+        for team_id in {event.team_id for event in submission.events if event.test}:
+            await self._parts.fan_outs.finished(team_id)
+        return receipts
 
     def close(self) -> None:
         """Refuse what comes; `run` ends when it has committed what waits."""
@@ -103,9 +120,13 @@ class Router:
 
     async def run(self) -> None:
         """Commit what waits, batch after batch, until closed. Beside it, have all that is pending delivered."""
+        if self._has_run:  # and crashed: before anything new is committed, since what is to be made comes first
+            await self._parts.fan_outs.reload()
+        self._has_run = True
         async with trio.open_nursery() as nursery:
-            # After a crash of this actor, too: hints of what it had committed may be lost.
+            # Hints of what had been committed before a crash may be lost.
             nursery.start_soon(self._resume_all)
+            nursery.start_soon(self._parts.fan_outs.run)
             await self._commit_until_closed()
             nursery.cancel_scope.cancel()
 
@@ -121,59 +142,82 @@ class Router:
 
     async def _commit_until_closed(self) -> None:
         while True:
-            while self._inbox:
+            while self._inbox.queue:
                 await self._commit(self._take())
             if self._closed:
                 return
             self._wake = trio.Event()
             await self._wake.wait()
 
-    def _check(self, request: _Request) -> None:
-        parts = self._parts
-        for index, event in enumerate(request.submission.events):
-            if event.team_id not in parts.teams:
-                parts.metrics.submissions_refused[Refusal.UNKNOWN_TEAM].inc()
+    def _check_teams(self, submission: Submission) -> None:
+        for index, event in enumerate(submission.events):
+            if event.team_id not in self._parts.teams:
+                self._parts.metrics.submissions_refused[Refusal.UNKNOWN_TEAM].inc()
                 raise UnknownTeam(event.team_id, index)
+
+    def _loads(self, submission: Submission) -> Mapping[str, Load]:
+        """Return what the submission brings of each team; webhooks are counted once for each team and type."""
+        counts: dict[tuple[str, str], int] = {}
+        loads: dict[str, list[int]] = {}
+        for event in submission.events:
+            key = (event.team_id, event.type)
+            if key not in counts:
+                counts[key] = self._parts.index.count(*key)
+            load = loads.setdefault(event.team_id, [0, 0, 0])
+            load[0] += 1
+            load[1] += len(event.body)
+            load[2] += counts[key] if event.only_webhook_id is None else min(1, counts[key])
+        return {team_id: Load(*load) for team_id, load in loads.items()}
+
+    def _check(self, request: _Request) -> None:
+        refused = self._parts.metrics.submissions_refused
         if self._closed:
-            parts.metrics.submissions_refused[Refusal.STOPPING].inc()
+            refused[Refusal.STOPPING].inc()
             raise Stopping("the daemon is stopping: send it again in a moment")
-        too_many = self._waiting_events + len(request.submission.events) > parts.limits.events
-        if too_many or self._waiting_bytes + request.size_bytes > parts.limits.size_bytes:
-            parts.metrics.submissions_refused[Refusal.OVERLOADED].inc()
-            raise Overloaded("more events wait than the daemon takes in: send it again in a moment")
+        try:
+            self._inbox.require_room(request.loads)
+        except SubmissionTooLarge:
+            refused[Refusal.INVALID].inc()
+            raise
+        except Overloaded:
+            refused[Refusal.OVERLOADED].inc()
+            raise
 
     def _enqueue(self, request: _Request) -> None:
-        self._waiting_events += len(request.submission.events)
-        self._waiting_bytes += request.size_bytes
-        self._inbox.append(request)
+        self._inbox.hold(request.loads)
+        # A submission of many teams is the operator's: these take their turn as one.
+        turn = next(iter(request.loads)) if len(request.loads) == 1 else ""
+        self._inbox.queue.put(turn, request.rows, request)
         self._wake.set()
 
     def _take(self) -> list[_Request]:
-        taken: list[_Request] = []
-        events = 0
-        while self._inbox and events < _EVENTS_PER_COMMIT:
-            taken.append(self._inbox.popleft())
-            events += len(taken[-1].submission.events)
+        """Take out what goes into the next transaction: it is to be over in a tenth of a second."""
+        queue = self._inbox.queue
+        taken = [queue.take()]
+        rows, size_bytes = taken[0].rows, taken[0].size_bytes
+        while queue and rows + queue.first().rows <= _ROWS_PER_COMMIT and size_bytes <= _BYTES_PER_COMMIT:
+            taken.append(queue.take())
+            rows, size_bytes = rows + taken[-1].rows, size_bytes + taken[-1].size_bytes
         return taken
 
     async def _commit(self, requests: list[_Request]) -> None:
         try:
-            commands = [self._match(request.submission) for request in requests]
+            commands = self._match_all(requests)
             answers = await self._parts.writer.execute_all(commands)
         except BaseException:
             for request in requests:
                 request.reply.settle(StoreUnavailable("the router crashed in the middle of it: send it again"))
             raise
         finally:
-            self._waiting_events -= sum(len(request.submission.events) for request in requests)
-            self._waiting_bytes -= sum(request.size_bytes for request in requests)
+            for request in requests:
+                self._inbox.release(request.loads)
         for request, answer in zip(requests, answers, strict=True):
             self._answer(request, answer)
         for command, answer in zip(commands, answers, strict=True):
             if isinstance(answer, Accepted):
-                self._hint(answer)
-                self._tell_news(command)
+                await self._give_out(answer)
                 if not answer.replayed:
+                    self._tell_news(command)
                     await self._log(command)
             elif isinstance(answer, StoreUnavailable):
                 self._rouse(command)
@@ -183,17 +227,23 @@ class Router:
             self._count_refusal(answer)
             request.reply.settle(answer)
             return
+        for fan_out in answer.fan_outs:
+            self._parts.fan_outs.add(fan_out)
         request.reply.settle(answer.receipts)
         self._tell(request, answer)
 
-    def _hint(self, accepted: Accepted) -> None:
-        for webhook_id, work in accepted.work:
-            self._parts.fleet.offer(webhook_id, work)
+    async def _give_out(self, accepted: Accepted) -> None:
+        """Hand the deliveries to the actors, and only then have those made that come behind them."""
+        await self._parts.fleet.offer_all(accepted.work)
+        for fan_out in accepted.fan_outs:
+            self._parts.fan_outs.begin(fan_out.team_id)
 
     def _tell_news(self, command: AcceptEvents) -> None:
-        for matched in command.events:
-            for _, webhook_id in matched.deliveries:
-                self._parts.news.tell(matched.event.team_id, webhook_id)
+        changed = {
+            (matched.event.team_id, webhook_id) for matched in command.events for _, webhook_id in matched.deliveries
+        }
+        for team_id, webhook_id in changed:
+            self._parts.news.tell(team_id, webhook_id)
 
     def _rouse(self, command: AcceptEvents) -> None:
         # It may be committed all the same, if the writer crashed right after: whoever submits it again gets the first
@@ -207,17 +257,18 @@ class Router:
             return
         metrics.events_accepted.inc(len(accepted.receipts))
         metrics.accepted_pace.count(len(accepted.receipts))
-        metrics.deliveries[DeliveryStatus.PENDING].inc(len(accepted.work))
+        metrics.deliveries[DeliveryStatus.PENDING].inc(sum(receipt.deliveries for receipt in accepted.receipts))
 
     async def _log(self, command: AcceptEvents) -> None:
         for place, matched in enumerate(command.events):
             event = matched.event
-            self._parts.spans.event_accepted(event, len(matched.deliveries))
+            self._parts.spans.event_accepted(event, matched.delivery_count)
             self._parts.log.info(
                 "event_accepted",
                 eventId=event.id,
                 eventType=event.type,
                 teamId=event.team_id,
+                deliveries=matched.delivery_count,
                 deliveryIds=[delivery_id for delivery_id, _ in matched.deliveries[:_DELIVERIES_PER_LINE]],
                 test=event.test,
                 traceId=trace_id_of(event.traceparent),
@@ -230,17 +281,49 @@ class Router:
         refusal = Refusal.IDEMPOTENCY_CONFLICT if conflict else Refusal.STORE_UNAVAILABLE
         self._parts.metrics.submissions_refused[refusal].inc()
 
-    def _match(self, submission: Submission) -> AcceptEvents:
-        now = self._parts.now_ms()
-        matched = tuple(self._match_event(event, now) for event in submission.events)
-        return AcceptEvents(matched, submission.idempotency, now)
+    def _match_all(self, requests: Sequence[_Request]) -> list[AcceptEvents]:
+        """Match the requests of one transaction: a team's deliveries wait behind those that are still to be made."""
+        commands, waiting = [], set[str]()
+        for request in requests:
+            commands.append(self._match(request.submission, waiting))
+            waiting.update(commands[-1].fan_outs)
+        return commands
 
-    def _match_event(self, event: NewEvent, now: int) -> MatchedEvent:
+    def _match(self, submission: Submission, waiting: Set[str]) -> AcceptEvents:
+        """Match a submission. Deliveries of a team in `waiting`, and too many of them, are left to be made later."""
+        now = self._parts.now_ms()
+        matches = self._matches(submission)
+        total = sum(len(matches[_key(event)]) for event in submission.events)
+        fan_outs: dict[str, dict[str, Sequence[str]]] = {}
+        for (team_id, event_type, _), webhook_ids in matches.items():
+            is_later = total > _MOST_AT_ONCE or team_id in waiting or self._parts.fan_outs.has_unfinished(team_id)
+            if webhook_ids and is_later:
+                fan_outs.setdefault(team_id, {})[event_type] = webhook_ids
+        matched = tuple(
+            self._match_event(event, now, matches[_key(event)], event.team_id in fan_outs)
+            for event in submission.events
+        )
+        return AcceptEvents(matched, submission.idempotency, now, fan_outs)
+
+    def _matches(self, submission: Submission) -> dict[_Key, Sequence[str]]:
+        """Return the webhooks for each kind of event, matched once."""
+        matches: dict[_Key, Sequence[str]] = {}
+        for event in submission.events:
+            if (key := _key(event)) not in matches:
+                webhook_ids = self._parts.index.match(event.team_id, event.type)
+                only = event.only_webhook_id
+                matches[key] = webhook_ids if only is None else [one for one in webhook_ids if one == only]
+        return matches
+
+    def _match_event(self, event: NewEvent, now: int, webhook_ids: Sequence[str], is_later: bool) -> MatchedEvent:
         new_id = self._parts.new_id
         accepted = Event(
             new_id("evt"), event.team_id, event.type, event.timestamp, event.body, now, event.test, event.traceparent
         )
-        webhook_ids = self._parts.index.match(event.team_id, event.type)
-        if event.only_webhook_id is not None:
-            webhook_ids = [webhook_id for webhook_id in webhook_ids if webhook_id == event.only_webhook_id]
+        if is_later:
+            return MatchedEvent(accepted, (), len(webhook_ids))
         return MatchedEvent(accepted, tuple((new_id("dlv"), webhook_id) for webhook_id in webhook_ids))
+
+
+def _key(event: NewEvent) -> _Key:
+    return event.team_id, event.type, event.only_webhook_id

@@ -51,7 +51,26 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class MatchedEvent:
-    """An accepted event and the webhooks that subscribe to it, each with the id of the delivery to it."""
+    """An accepted event and the webhooks that subscribe to it, each with the id of the delivery to it.
+
+    `to_come` is how many deliveries are made of it later, by its team's fan-out; it then has none here.
+    """
 
     event: Event
     deliveries: tuple[tuple[str, str], ...]  # (delivery id, webhook id)
+    to_come: int = 0
+
+    @property
+    def delivery_count(self) -> int:
+        """How many deliveries there are of it, or will be."""
+        return len(self.deliveries) + self.to_come
+
+
+@dataclass(frozen=True, slots=True)
+class FanOut:
+    """Deliveries that are still to be made: `remaining` of one team's events from `first_seq` to `last_seq`."""
+
+    first_seq: int
+    last_seq: int
+    team_id: str
+    remaining: int

@@ -34,6 +34,11 @@ class SubscriptionIndex:
         by_type = self._teams.get(team_id, {})
         return by_type.get(event_type, []) + by_type.get(WILDCARD, [])
 
+    def count(self, team_id: str, event_type: str) -> int:
+        """Return how many webhooks `match` would return."""
+        by_type = self._teams.get(team_id, {})
+        return len(by_type.get(event_type, ())) + len(by_type.get(WILDCARD, ()))
+
     def _remove(self, webhook_id: str, team_id: str) -> None:
         by_type = self._teams.get(team_id, {})
         for event_type, webhook_ids in tuple(by_type.items()):

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 
 from quart import Request, Response
 
@@ -12,7 +13,7 @@ from api.console.sessions import COOKIE, COOKIE_PATH, LIFETIME_S, Session, Signe
 from api.console.visit import Desk, Visit
 from api.dispatch import Streamed
 from api.errors import rate_limited
-from api.rate_limit import TakeToken
+from api.rate_limit import RateLimits
 from api.route import Call
 from daemon.hop import Hop
 from daemon.keyring import Principal
@@ -22,12 +23,12 @@ from daemon.store import queries
 TOKEN_FIELD = "form_token"  # noqa: S105  # the name of the field, no token
 
 
-def enter(desk: Desk, request: Request, take_token: TakeToken) -> SignedIn:
+def enter(desk: Desk, request: Request, limits: RateLimits) -> SignedIn:
     """Return the request's session. Raises SignInFirst, and ApiError (429) if its key asks too often."""
     signed_in = desk.sessions.read(request.cookies.get(COOKIE))
     if signed_in is None:
         raise SignInFirst
-    if (wait_s := take_token(signed_in.principal)) is not None:
+    if (wait_s := limits.take(signed_in.principal)) is not None:
         raise rate_limited(wait_s)
     return signed_in
 
@@ -38,6 +39,7 @@ async def with_session(
     signed_in: SignedIn,
     team_id: str | None,
     aside: Hop,
+    limits: RateLimits,
     answer: Callable[[Visit], Awaitable[Response | Streamed]],
 ) -> Response | Streamed:
     """Return `answer` for the visit, with the session's cookie renewed when it is time.
@@ -51,7 +53,7 @@ async def with_session(
     if team is not None:
         session = replace(session, team_id=team.id)
     remembered = team or await _remembered(desk, session)
-    call = Call(desk.handles, principal, request, aside)
+    call = Call(desk.handles, principal, request, aside, partial(limits.charge, signed_in.principal))
     response = await answer(Visit(desk, call, session, signed_in.principal.is_operator, team, remembered, form))
     if session != signed_in.session and isinstance(response, Response) and COOKIE not in _cookies_set(response):
         set_session(desk, response, session)

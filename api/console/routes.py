@@ -31,7 +31,7 @@ from api.console.shown_once import ShownOnce
 from api.console.templates import Templates
 from api.console.visit import Desk, Visit
 from api.dispatch import Dispatcher, Streamed, View
-from api.rate_limit import TakeToken
+from api.rate_limit import RateLimits
 from daemon.handles import Handles
 from daemon.hop import Hop
 
@@ -105,7 +105,7 @@ PAGES = (
 )
 
 
-def add_console(app: Dispatcher, handles: Handles, take_token: TakeToken, aside: Hop) -> Desk:
+def add_console(app: Dispatcher, handles: Handles, limits: RateLimits, aside: Hop) -> Desk:
     """Add every page to the application; return what they work with, for the pages of errors."""
     assets = load_assets()
     sessions = Sessions(handles.session_key, handles.keyring, handles.now_ms)
@@ -121,16 +121,16 @@ def add_console(app: Dispatcher, handles: Handles, take_token: TakeToken, aside:
     app.add_view("/console", "console", go_in, "GET")
     for route in PAGES:
         name = f"console {route.method} {route.path}"
-        app.add_view(PREFIX + route.path, name, _bind(route, desk, take_token, aside), route.method)
+        app.add_view(PREFIX + route.path, name, _bind(route, desk, limits, aside), route.method)
     return desk
 
 
-def _bind(route: PageRoute, desk: Desk, take_token: TakeToken, aside: Hop) -> View:
+def _bind(route: PageRoute, desk: Desk, limits: RateLimits, aside: Hop) -> View:
     async def view_for_anybody(request: Request, **path: str) -> Response | Streamed:
         return await route.handler(desk, request, **path)
 
     async def view(request: Request, **path: str) -> Response | Streamed:
-        signed_in = enter(desk, request, take_token)
+        signed_in = enter(desk, request, limits)
         if route.whom is For.OPERATOR and not signed_in.principal.is_operator:
             raise page_not_found()
         team_id = path.pop("team_id") if route.whom is For.TEAM else None
@@ -138,6 +138,6 @@ def _bind(route: PageRoute, desk: Desk, take_token: TakeToken, aside: Hop) -> Vi
         async def answer(visit: Visit) -> Response | Streamed:
             return await route.handler(visit, **path)
 
-        return await with_session(desk, request, signed_in, team_id, aside, answer)
+        return await with_session(desk, request, signed_in, team_id, aside, limits, answer)
 
     return view_for_anybody if route.whom is For.ANYBODY else view

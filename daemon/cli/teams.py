@@ -10,7 +10,11 @@ _Emails = Annotated[
     list[str] | None,
     typer.Option("--email", metavar="ADDRESS", help="Where to write when a webhook is disabled. May be repeated."),
 ]
-_COLUMNS = ("id", "name", "notification emails", "created")
+_MaxWebhooks = Annotated[
+    int | None,
+    typer.Option("--max-webhooks", metavar="NUMBER", help="How many webhooks it may have, instead of the default."),
+]
+_COLUMNS = ("id", "name", "notification emails", "max webhooks", "created")
 
 
 def build_teams() -> typer.Typer:
@@ -26,6 +30,7 @@ def create(
     name: Annotated[str, typer.Option("--name", help="The team's name.")],
     team_id: Annotated[str | None, typer.Option("--id", help="The id to give it; without it one is made.")] = None,
     emails: _Emails = None,
+    max_webhooks: _MaxWebhooks = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     config: ConfigFile = None,
@@ -35,7 +40,7 @@ def create(
     from daemon.cli.client import connect, present
 
     with connect(api_url, config, state_dir) as client:
-        body = present({"id": team_id, "name": name, "notificationEmails": emails})
+        body = present({"id": team_id, "name": name, "notificationEmails": emails, "maxWebhooks": max_webhooks})
         _print_team(client.send("POST", "/v1/teams", body), as_json)
 
 
@@ -62,21 +67,27 @@ def update(
     name: Annotated[str | None, typer.Option("--name", help="A new name.")] = None,
     emails: _Emails = None,
     no_emails: Annotated[bool, typer.Option("--no-emails", help="Write to nobody.")] = False,
+    max_webhooks: _MaxWebhooks = None,
+    default_max_webhooks: Annotated[
+        bool, typer.Option("--default-max-webhooks", help="Let it have as many webhooks as the settings say.")
+    ] = False,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     config: ConfigFile = None,
     state_dir: StateDir = None,
 ) -> None:
-    """Change a team's name, or its notification emails (the addresses given replace all that were there)."""
+    """Change a team's name, limit of webhooks, or notification emails (those given replace all that were there)."""
     from daemon.cli.client import connect, path_of, present
 
     with connect(api_url, config, state_dir) as client:
-        body = present({"name": name, "notificationEmails": [] if no_emails else emails})
+        body = present({"name": name, "notificationEmails": [] if no_emails else emails, "maxWebhooks": max_webhooks})
+        if default_max_webhooks:
+            body["maxWebhooks"] = None
         _print_team(client.send("PATCH", path_of("teams", team_id), body), as_json)
 
 
 def _row(team: dict[str, Any]) -> tuple[Any, ...]:
-    return team["id"], team["name"], team["notificationEmails"], team["createdAt"]
+    return team["id"], team["name"], team["notificationEmails"], team.get("maxWebhooks"), team["createdAt"]
 
 
 def _print_team(reply: Any, as_json: bool) -> None:

@@ -1,7 +1,8 @@
 """Writes: events, their deliveries, and the idempotency keys that make a repetition harmless."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import orjson
 from sqlalchemy import Connection, delete, select, tuple_
@@ -10,9 +11,10 @@ from daemon.errors import IdempotencyConflict
 from daemon.model import LIGHT_BODY_BYTES, DeliveryStatus, Work
 from daemon.store.bulk import Row, execute_rows
 from daemon.store.commands import Accepted, AcceptEvents, ForgetIdempotencyKeys
+from daemon.store.fan_outs import fan_out_row, insert_fan_outs
 from daemon.store.schema import idempotency_keys
 from daemon.store.sequences import Sequences
-from daemon.submission import Idempotency, MatchedEvent, Receipt
+from daemon.submission import FanOut, Idempotency, MatchedEvent, Receipt
 
 IDEMPOTENCY_WINDOW_MS = 24 * 3600 * 1000
 
@@ -29,6 +31,7 @@ def accept_events(
     execute_rows(connection, _INSERT_EVENTS, rows.events)
     insert_deliveries(connection, rows.deliveries)
     execute_rows(connection, _INSERT_KEYS, rows.keys)
+    insert_fan_outs(connection, rows.fan_outs)
     return answers
 
 
@@ -39,6 +42,7 @@ class _Rows:
     events: list[Row] = field(default_factory=list)
     deliveries: list[Row] = field(default_factory=list)
     keys: list[Row] = field(default_factory=list)
+    fan_outs: list[dict[str, Any]] = field(default_factory=list)
 
 
 _INSERT_EVENTS = """
@@ -89,12 +93,26 @@ def _accept(
     name = command.idempotency and (command.idempotency.scope, command.idempotency.key)
     if command.idempotency and name in first:
         return _replayed(command.idempotency, first[name])
+    first_row = len(rows.events)
     work = tuple(_keep(matched, rows, sequences) for matched in command.events)
-    receipts = tuple(Receipt(matched.event.id, len(matched.deliveries)) for matched in command.events)
+    fan_outs = _fan_outs(command, [row[0] for row in rows.events[first_row:]]) if command.fan_outs else ()
+    rows.fan_outs.extend(fan_out_row(fan_out, command.fan_outs[fan_out.team_id], command.now) for fan_out in fan_outs)
+    receipts = tuple(Receipt(matched.event.id, matched.delivery_count) for matched in command.events)
     if command.idempotency and name:
         first[name] = (command.idempotency.fingerprint, receipts)
         rows.keys.append(_key_row(command.idempotency, receipts, command.now))
-    return Accepted(receipts, tuple(pair for pairs in work for pair in pairs))
+    return Accepted(receipts, tuple(pair for pairs in work for pair in pairs), fan_outs=fan_outs)
+
+
+def _fan_outs(command: AcceptEvents, seqs: Sequence[int]) -> tuple[FanOut, ...]:
+    """Return the fan-outs of the command, by team; `seqs` are those of its events."""
+    begun: dict[str, FanOut] = {}
+    for matched, seq in zip(command.events, seqs, strict=True):
+        if matched.to_come:
+            team_id = matched.event.team_id
+            before = begun.get(team_id, FanOut(seq, seq, team_id, 0))
+            begun[team_id] = replace(before, last_seq=seq, remaining=before.remaining + matched.to_come)
+    return tuple(begun.values())
 
 
 def _replayed(idempotency: Idempotency, first: _First) -> Accepted | Exception:

@@ -1,11 +1,12 @@
 """Writes: teams, API keys, webhooks."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from daemon.errors import AlreadyExists
+from daemon.errors import AlreadyExists, TooManyWebhooks
 from daemon.model import Team
 from daemon.store.cancelling import cancel_pending
 from daemon.store.commands import (
@@ -45,11 +46,12 @@ def save_teams(connection: Connection, commands: Sequence[SaveTeam], _sequences:
 
 def _save_team(connection: Connection, command: SaveTeam) -> Team | None:
     this = teams.c.id == command.team_id
-    changes = {
-        "name": command.name,
-        "notification_emails": None if command.notification_emails is None else to_json(command.notification_emails),
-    }
-    given = {column: value for column, value in changes.items() if value is not None}
+    change = command.change
+    emails = None if change.notification_emails is None else to_json(change.notification_emails)
+    changes = {"name": change.name, "notification_emails": emails, "max_webhooks": change.max_webhooks}
+    given: dict[str, Any] = {column: value for column, value in changes.items() if value is not None}
+    if change.default_max_webhooks:
+        given["max_webhooks"] = None
     if given:
         connection.execute(update(teams).where(this).values(**given))
     row = connection.execute(select(teams).where(this)).first()
@@ -80,10 +82,27 @@ def revoke_keys(connection: Connection, commands: Sequence[RevokeKey], _sequence
     return [None] * len(commands)
 
 
-def create_webhooks(connection: Connection, commands: Sequence[CreateWebhook], _sequences: Sequences) -> list[None]:
-    """Keep new webhooks."""
-    connection.execute(insert(webhooks), [webhook_row(command.webhook) for command in commands])
-    return [None] * len(commands)
+def create_webhooks(
+    connection: Connection, commands: Sequence[CreateWebhook], _sequences: Sequences
+) -> list[Exception | None]:
+    """Keep new webhooks, as many as their teams may have."""
+    return [_create_webhook(connection, command) for command in commands]
+
+
+def _create_webhook(connection: Connection, command: CreateWebhook) -> Exception | None:
+    team_id = command.webhook.team_id
+    own_limit = connection.execute(select(teams.c.max_webhooks).where(teams.c.id == team_id)).scalar()
+    limit = command.default_limit if own_limit is None else own_limit
+    if limit is not None and _has_webhooks(connection, team_id, limit):
+        return TooManyWebhooks(limit)
+    connection.execute(insert(webhooks), [webhook_row(command.webhook)])
+    return None
+
+
+def _has_webhooks(connection: Connection, team_id: str, count: int) -> bool:
+    # Counted no further than that: a team may have many more from before.
+    those = select(webhooks.c.seq).where(webhooks.c.team_id == team_id, webhooks.c.deleted_at.is_(None)).limit(count)
+    return bool(connection.execute(select(func.count()).select_from(those.subquery())).scalar_one() >= count)
 
 
 def save_webhooks(connection: Connection, commands: Sequence[SaveWebhook], _sequences: Sequences) -> list[Cancelled]:

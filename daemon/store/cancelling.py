@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, fun
 from daemon.model import CancelReason, DeliveryStatus
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.commands import Cancelled, CancelledDelivery, CancelledPage, CancelNext
+from daemon.store.fan_outs import cancel_deliveries_to_come
 from daemon.store.schema import cancellations, deliveries, webhooks
 from daemon.store.sequences import Sequences
 
@@ -37,8 +38,9 @@ def cancel_pending(
 ) -> Cancelled:
     """Cancel a webhook's pending deliveries, but the one in flight: the first of them now, the others by `cancel_next`.
 
-    What an earlier cancellation covers is left to that one.
+    What an earlier cancellation covers is left to that one; what is still to be made is cancelled then.
     """
+    cancel_deliveries_to_come(connection, webhook_id, reason, now)
     last = connection.execute(_newest_of(webhook_id)).first()
     pending = _pending_of(webhook_id, but_seq)
     excepted = and_(pending, deliveries.c.seq == ((last and last.except_seq) or 0))  # 0 is no delivery's

@@ -1,23 +1,26 @@
 """Every write, as a value: what `Writer.execute` takes, and what it answers (None where nothing is said)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from daemon.lifecycle import Verdict
-from daemon.model import ApiKey, Attempt, CancelReason, CreditEntry, Team, Webhook, Work
-from daemon.submission import Idempotency, MatchedEvent, Receipt
+from daemon.model import ApiKey, Attempt, CancelReason, CreditEntry, Team, TeamEdit, Webhook, Work
+from daemon.submission import FanOut, Idempotency, MatchedEvent, Receipt
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """What was kept. `work` pairs each new delivery with its webhook's id, in order.
 
-    `replayed` says that an idempotency key was known: these are the first receipts, and nothing was kept.
+    `fan_outs` are the deliveries that are still to be made, by team. `replayed` says that an idempotency key was known:
+    these are the first receipts, and nothing was kept.
     """
 
     receipts: tuple[Receipt, ...]
     work: tuple[tuple[str, Work], ...] = ()
     replayed: bool = False
+    fan_outs: tuple[FanOut, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +92,15 @@ class Command(Generic[Answer]):
 
 @dataclass(frozen=True, slots=True)
 class AcceptEvents(Command[Accepted]):
-    """Keep these events and their deliveries, all or none. Answers Accepted, or raises IdempotencyConflict."""
+    """Keep these events and their deliveries, all or none. Answers Accepted, or raises IdempotencyConflict.
+
+    For a team in `fan_outs` (to webhook ids by event type) the deliveries are not made yet, but noted as to be made.
+    """
 
     events: tuple[MatchedEvent, ...]
     idempotency: Idempotency | None
     now: int
+    fan_outs: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,9 +131,13 @@ class RecordAttempt(Command[Recorded]):
 
 @dataclass(frozen=True, slots=True)
 class CreateWebhook(Command[None]):
-    """Keep a new webhook."""
+    """Keep a new webhook. Raises TooManyWebhooks if its team has as many as it may have.
+
+    `default_limit` is for a team without a limit of its own; None is none.
+    """
 
     webhook: Webhook
+    default_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +207,10 @@ class CreateTeam(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class SaveTeam(Command[Team | None]):
-    """Change a team's name or notification addresses; None leaves one as it is. Answers the team, None if unknown."""
+    """Change what `change` names of a team. Answers the team, None if unknown."""
 
     team_id: str
-    name: str | None
-    notification_emails: tuple[str, ...] | None
+    change: TeamEdit
 
 
 @dataclass(frozen=True, slots=True)

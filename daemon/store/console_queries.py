@@ -13,7 +13,7 @@ from daemon.store.failures import failures_of as failures_of  # the console read
 from daemon.store.pages import LOOK_AT, Choice, Page, bounded_page
 from daemon.store.requeueing import is_missed
 from daemon.store.schema import credit_days as _days
-from daemon.store.schema import deliveries, events, mails, teams, webhooks
+from daemon.store.schema import deliveries, events, fan_outs, mails, teams, webhooks
 from daemon.store.schema import webhook_hours as _hours
 from daemon.store.tallying import DAY_MS, HOUR_MS
 from daemon.store.time_blocks import next_range
@@ -146,7 +146,8 @@ def backlog(connection: Connection, team_id: str | None = None, limit: int = 100
     # Team by team even for all: an index knows what is pending of each.
     these = select(teams.c.id) if team_id is None else select(teams.c.id).where(teams.c.id == team_id)
     pending = select(deliveries.c.seq).where(IS_PENDING, deliveries.c.team_id.in_(these))
-    count = _count(connection, pending, limit + 1)
+    to_come = select(func.coalesce(func.sum(fan_outs.c.remaining), 0)).where(fan_outs.c.team_id.in_(these))
+    count = _count(connection, pending, limit + 1) + connection.execute(to_come).scalar_one()
     first = select(func.min(deliveries.c.seq)).where(IS_PENDING, deliveries.c.team_id == teams.c.id)
     of_each = these.with_only_columns(first.scalar_subquery().label("seq")).select_from(teams).subquery()
     oldest = select(func.min(of_each.c.seq)).scalar_subquery()

@@ -73,7 +73,15 @@ def _inspect(connection: sqlite3.Connection, full: bool) -> Contents:
     (pending,) = connection.execute("SELECT count(*) FROM deliveries WHERE status = 'pending'").fetchone()
     if row is None:
         raise _not_ours("it has no revision")
-    return Contents(pages, str(row[0]), pending)
+    return Contents(pages, str(row[0]), pending + _to_come(connection))
+
+
+def _to_come(connection: sqlite3.Connection) -> int:
+    """Return how many deliveries are still to be made; older databases do not have the table."""
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'fan_outs'").fetchone() is None:
+        return 0
+    (count,) = connection.execute("SELECT coalesce(sum(remaining), 0) FROM fan_outs").fetchone()
+    return int(count)
 
 
 def _hear() -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from daemon.store.cancelling import IS_PENDING
-from daemon.store.schema import deliveries, mails, teams
+from daemon.store.schema import deliveries, fan_outs, mails, teams
 
 # A hundred teams with so many each are counted in one step; the deliveries of a team that has more, so many in a step.
 _TEAMS_AT_ONCE = 100
@@ -46,6 +46,13 @@ def count_pending(connection: Connection, place: Place) -> Part:
 def delivery_made_at(connection: Connection, seq: int) -> int | None:
     """Return when the delivery was made (ms), None if it is gone."""
     return connection.execute(select(deliveries.c.created_at).where(deliveries.c.seq == seq)).scalar()
+
+
+def deliveries_to_come(connection: Connection) -> Waiting:
+    """Return how many deliveries of large submissions are still to be made: they are pending, too."""
+    query = select(func.coalesce(func.sum(fan_outs.c.remaining), 0), func.min(fan_outs.c.accepted_at))
+    count, oldest_at = connection.execute(query).one()
+    return Waiting(count, oldest_at)
 
 
 def waiting_mails(connection: Connection) -> Waiting:

@@ -14,10 +14,14 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """Some items in order, and where the next page begins (None: there is none)."""
+    """Some items in order, and where the next page begins (None: there is none).
+
+    `looked_at` is about how many rows were judged for it.
+    """
 
     items: tuple[Item, ...]
     next_cursor: int | None
+    looked_at: int = 0
 
 
 def page_of(
@@ -33,7 +37,7 @@ def page_of(
         query = query.where(table.c.seq < before)
     found: Sequence[Row[Any]] = connection.execute(query.order_by(table.c.seq.desc()).limit(limit + 1)).all()
     shown = found[:limit]
-    return Page(tuple(value(row) for row in shown), shown[-1].seq if len(found) > limit else None)
+    return Page(tuple(value(row) for row in shown), shown[-1].seq if len(found) > limit else None, len(shown))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def bounded_page(
     if unseen is None:
         return page_of(connection, chosen, choice.table, limit, before, value)
     page = page_of(connection, chosen.where(choice.table.c.seq > unseen), choice.table, limit, before, value)
-    return page if page.next_cursor is not None else Page(page.items, unseen + 1)
+    return Page(page.items, page.next_cursor if page.next_cursor is not None else unseen + 1, look_at)
 
 
 def _first_unseen(connection: Connection, choice: Choice, before: int | None, look_at: int) -> int | None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
 
 from daemon.catalogue import WILDCARD
 from daemon.model import DeliveryStatus, Webhook
 from daemon.store.accepting import delivery_row, insert_deliveries
 from daemon.store.cancelling import IS_BEING_CANCELLED, IS_PENDING
 from daemon.store.commands import Recover, RecoveredPage, Resend
-from daemon.store.schema import deliveries, events
+from daemon.store.schema import deliveries, events, fan_outs
 from daemon.store.sequences import Sequences
 
 
@@ -42,7 +42,9 @@ def recover(connection: Connection, commands: Sequence[Recover], sequences: Sequ
 
 
 def _recover_page(connection: Connection, command: Recover, sequences: Sequences) -> RecoveredPage:
-    looked_at = connection.execute(_look_at(command)).all()
+    of_team = fan_outs.c.team_id == command.webhook.team_id
+    first_to_come = connection.execute(select(func.min(fan_outs.c.first_seq)).where(of_team)).scalar()
+    looked_at = connection.execute(_look_at(command, first_to_come)).all()
     rows = [
         delivery_row(
             sequences.next_delivery(),
@@ -60,16 +62,17 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
     return RecoveredPage(len(rows), looked_at[-1].seq if len(looked_at) == command.limit else None)
 
 
-def _look_at(command: Recover) -> Select[tuple[int, str, str, bool]]:
-    """Select the next events of the team, missed or not: a page bounds how long the writer is held up."""
+def _look_at(command: Recover, first_to_come: int | None) -> Select[tuple[int, str, str, bool]]:
+    """Select the next events of the team, missed or not: a page bounds how long the writer is held up.
+
+    Events whose deliveries are still to be made are not missed.
+    """
     missed = is_missed(command.webhook, command.since)
-    query = (
-        select(events.c.seq, events.c.id, events.c.type, missed.label("missed"))
-        .where(events.c.team_id == command.webhook.team_id, events.c.seq > command.after_seq)
-        .order_by(events.c.seq)
-        .limit(command.limit)
-    )
-    return query if command.before_seq is None else query.where(events.c.seq < command.before_seq)
+    query = select(events.c.seq, events.c.id, events.c.type, missed.label("missed"))
+    query = query.where(events.c.team_id == command.webhook.team_id, events.c.seq > command.after_seq)
+    for end in (first_to_come, command.before_seq):
+        query = query if end is None else query.where(events.c.seq < end)
+    return query.order_by(events.c.seq).limit(command.limit)
 
 
 def is_missed(webhook: Webhook, since: int) -> ColumnElement[bool]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, or_, select
 
 from daemon.model import DeliveryStatus
 from daemon.store.commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace
-from daemon.store.schema import attempts, deliveries, events, mails
+from daemon.store.schema import attempts, deliveries, events, fan_outs, mails
 from daemon.store.sequences import Sequences
 from daemon.store.time_blocks import SeqRange, next_range
 
@@ -22,7 +22,11 @@ def forget_events(connection: Connection, commands: Sequence[ForgetEvents], _seq
 
 def _forget(connection: Connection, command: ForgetEvents) -> Forgotten:
     reach = next_range(connection, events.c.accepted_at, command.after_seq + 1, until=command.before - 1)
-    looked_at = connection.execute(_look_at(reach, command.limit)).all()
+    query = _look_at(reach, command.limit)
+    # None is forgotten whose deliveries are still to be made.
+    if (first_to_come := connection.execute(select(func.min(fan_outs.c.first_seq))).scalar()) is not None:
+        query = query.where(events.c.seq < first_to_come)
+    looked_at = connection.execute(query).all()
     if not looked_at:
         return Forgotten(0, 0, None if reach.end_seq is None else reach.end_seq - 1)
     old = [row for row in looked_at if row.accepted_at < command.before]

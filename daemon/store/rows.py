@@ -30,7 +30,7 @@ def to_json(value: Any) -> str:
 
 def team(row: Row[Any]) -> Team:
     """Return the Team of a row of `teams`."""
-    return Team(row.id, row.name, tuple(orjson.loads(row.notification_emails)), row.created_at)
+    return Team(row.id, row.name, tuple(orjson.loads(row.notification_emails)), row.created_at, row.max_webhooks)
 
 
 def team_row(value: Team) -> dict[str, Any]:
@@ -40,6 +40,7 @@ def team_row(value: Team) -> dict[str, Any]:
         "name": value.name,
         "notification_emails": to_json(value.notification_emails),
         "created_at": value.created_at,
+        "max_webhooks": value.max_webhooks,
     }
 
 

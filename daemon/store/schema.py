@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0005"
+HEAD_REVISION = "0006"
 
 metadata = MetaData()
 # On SQLite only INTEGER is the rowid itself; BIGINT would cost a second B-tree.
@@ -23,6 +23,7 @@ teams = Table(
     Column("notification_emails", Text, nullable=False),  # JSON array
     Column("balance", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("max_webhooks", Integer),  # NULL: the setting's default
 )
 
 api_keys = Table(
@@ -75,6 +76,32 @@ events = Table(
     Column("test", Boolean, nullable=False),
     Column("traceparent", Text),
     Index("ix_events_team", "team_id", "seq"),
+)
+
+# The deliveries of a large submission's events of one team that are still to be made: from `next_seq` on.
+fan_outs = Table(
+    "fan_outs",
+    metadata,
+    Column("first_seq", _Seq, primary_key=True, autoincrement=False),  # of its events
+    Column("last_seq", BigInteger, nullable=False),
+    Column("team_id", Text, nullable=False),
+    Column("next_seq", BigInteger, nullable=False),
+    Column("next_place", Integer, nullable=False),  # among the webhooks of that event
+    Column("remaining", Integer, nullable=False),  # deliveries
+    Column("accepted_at", BigInteger, nullable=False),
+    Column("webhooks", Text, nullable=False),  # JSON object: per event type the ids of the webhooks
+    Index("ix_fan_outs_team", "team_id", "first_seq"),
+)
+
+# Webhooks that were disabled or deleted meanwhile: what is made for them of events up to `last_seq` is cancelled.
+fan_out_cancellations = Table(
+    "fan_out_cancellations",
+    metadata,
+    Column("webhook_id", Text, primary_key=True),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("cancelled_at", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 deliveries = Table(

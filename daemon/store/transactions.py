@@ -14,6 +14,7 @@ from daemon.store import (
     cancelling,
     commands,
     crediting,
+    fan_outs,
     outbox,
     outcomes,
     proving,
@@ -24,12 +25,14 @@ from daemon.store import (
 )
 from daemon.store.commands import Command
 from daemon.store.database import Database
+from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.sequences import Sequences
 
 _Apply = Callable[[Connection, Sequence[Any], Sequences], Sequence[Any]]
 
 APPLY: Mapping[type, _Apply] = {
     commands.AcceptEvents: accepting.accept_events,
+    MakeDeliveries: fan_outs.make_deliveries,
     commands.ForgetIdempotencyKeys: accepting.forget_idempotency_keys,
     commands.ForgetWebhookHours: tallying.forget_webhook_hours,
     commands.ForgetEvents: retention.forget_events,

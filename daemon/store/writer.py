@@ -79,7 +79,7 @@ class Writer:
     async def settled(self) -> None:
         """Wait until every command given before is committed, or has failed, though nobody may wait for its answer."""
         if self._last is not None:
-            await _settled(self._last.reply)
+            await self._last.reply.settled()
 
     def close(self) -> None:
         """Take no more commands; `run` ends when it has committed those that wait."""

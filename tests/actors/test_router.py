@@ -1,10 +1,10 @@
 """Accepting events and queueing old ones again: what is acknowledged is kept, in order (contract "HTTP API")."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -19,12 +19,15 @@ from daemon.errors import (
     Overloaded,
     Stopping,
     StoreUnavailable,
+    SubmissionTooLarge,
     UnknownTeam,
     WebhookInactive,
 )
+from daemon.fan_out import FanOutParts, FanOuts
 from daemon.fleet import Fleet
+from daemon.inbox import InboxLimits
 from daemon.model import Delivery, DeliveryStatus, Team, Webhook, Work, id_maker
-from daemon.router import InboxLimits, Router, RouterParts
+from daemon.router import Router, RouterParts
 from daemon.store import daemon_queries, queries
 from daemon.submission import Idempotency, NewEvent, Receipt, Submission
 from daemon.subscriptions import SubscriptionIndex
@@ -125,7 +128,7 @@ async def test_more_waiting_events_than_the_limit_are_refused_and_nothing_of_the
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     write_hop = FakeHop()
-    settings = make_settings(tmp_path, api={"max_waiting_events": 10})
+    settings = make_settings(tmp_path, api={"max_waiting_events": 20})  # half of it for one team
     async with running(tmp_path, settings=settings, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
         team = await house.team()
         write_hop.begin_s = 1
@@ -141,10 +144,10 @@ async def test_more_waiting_events_than_the_limit_are_refused_and_nothing_of_the
 
 
 async def test_more_waiting_bytes_than_the_limit_are_refused(tmp_path: Path, autojump_clock: MockClock) -> None:
-    settings = make_settings(tmp_path, api={"max_waiting_bytes": 10_000})
+    settings = make_settings(tmp_path, api={"max_waiting_bytes": 20_000})
     async with running(tmp_path, settings=settings) as house:
         team = await house.team()
-        with pytest.raises(Overloaded):
+        with pytest.raises(SubmissionTooLarge):
             await house.submit(team, 1, size=10_000)
         await house.submit(team, 2, size=5_000)
         await house.submit(team, 3, size=5_000)
@@ -599,8 +602,8 @@ class FragileFleet:
         self.crashes = 1
         self.roused: list[str] = []
 
-    def offer(self, _webhook_id: str, _work: Work) -> None:
-        if self.crashes:
+    async def offer_all(self, work: Sequence[tuple[str, Work]]) -> None:
+        if self.crashes and work:
             self.crashes -= 1
             raise RuntimeError("bug")
 
@@ -611,18 +614,20 @@ class FragileFleet:
 async def a_router(house: House, fleet: FragileFleet, team: Team) -> Router:
     daemon, index = house.daemon, SubscriptionIndex()
     await daemon.reader.fetch(daemon_queries.each_subscription, index.add)
+    shared: dict[str, Any] = {
+        "reader": daemon.reader,
+        "writer": daemon.writer,
+        "metrics": daemon.metrics,
+        "news": daemon.news,
+    }
+    shared |= {"fleet": cast(Fleet, fleet), "new_id": id_maker(daemon.now_ms), "log": daemon.log}
     parts = RouterParts(
-        reader=daemon.reader,
-        writer=daemon.writer,
-        fleet=cast(Fleet, fleet),
         index=index,
         teams={team.id},
         limits=InboxLimits(1_000, 1_000_000),
         now_ms=daemon.now_ms,
-        new_id=id_maker(daemon.now_ms),
-        metrics=daemon.metrics,
-        news=daemon.news,
-        log=daemon.log,
+        fan_outs=FanOuts(FanOutParts(max_waiting=1_000, **shared)),
+        **shared,
     )
     return Router(parts)
 

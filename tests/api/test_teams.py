@@ -11,7 +11,7 @@ async def test_a_team_is_made_with_the_id_that_is_given_or_with_one_of_ours(api:
     body = {"id": "team_12345abcde", "name": "Given", "notificationEmails": ["ops@example.com"]}
     given = await api.operator.post("/v1/teams", body)
     assert given.status == 201
-    assert given.value == {**body, "createdAt": given.value["createdAt"]}
+    assert given.value == {**body, "maxWebhooks": None, "createdAt": given.value["createdAt"]}
     made = await api.operator.post("/v1/teams", {"name": "Made"})
     assert made.value["id"].startswith("team_")
     assert made.value["notificationEmails"] == []
@@ -80,3 +80,33 @@ async def test_keys_of_unknown_teams_and_unknown_keys_are_404(api: ApiHouse) -> 
         await api.operator.delete("/v1/keys/unknown"),
     ):
         assert (answer.status, answer.code) == (404, "not_found")
+
+
+async def test_a_team_has_a_quota_of_webhooks_that_the_operator_may_change(api: ApiHouse) -> None:
+    path = f"/v1/teams/{api.acme.id}"
+    changed = await api.operator.patch(path, {"maxWebhooks": 1})
+    assert (changed.status, changed.value["maxWebhooks"]) == (200, 1)
+    webhook = {"name": "CRM", "url": "https://crm.example.com/hook", "events": ["*"]}
+    first = await api.as_acme.post("/v1/webhooks", webhook)
+    assert first.status == 201
+    refused = await api.as_acme.post("/v1/webhooks", webhook)
+    assert (refused.status, refused.code) == (409, "webhook_quota")
+    assert "may have 1 webhooks" in refused.value["detail"]
+    assert (await api.as_acme.delete(f"/v1/webhooks/{first.value['id']}")).status == 204
+    assert (await api.as_acme.post("/v1/webhooks", webhook)).status == 201
+    assert (await api.operator.patch(path, {"name": "Acme Corp"})).value["maxWebhooks"] == 1
+    assert (await api.operator.patch(path, {"maxWebhooks": None})).value["maxWebhooks"] is None
+    assert (await api.as_acme.post("/v1/webhooks", webhook)).status == 201
+    assert (await api.operator.patch(path, {"maxWebhooks": -1})).status == 422
+    assert (await api.as_acme.patch(path, {"maxWebhooks": 9})).status == 403
+
+
+async def test_a_batch_that_makes_too_many_deliveries_is_refused_with_the_numbers(api: ApiHouse) -> None:
+    for number in range(3):
+        await api.house.webhook(api.acme, f"https://{number}.example/hook")
+    api.house.daemon.router._parts.fan_outs.waiting.limit = 300
+    batch = [{"event": "linkedin.message.sent", "data": {}}] * 60
+    refused = await api.as_acme.post("/v1/events/batch", batch)
+    assert (refused.status, refused.code) == (413, "too_large")
+    assert "180 deliveries in one submission, of at most 150" in refused.value["detail"]
+    assert (await api.as_acme.post("/v1/events/batch", batch[:50])).status == 202

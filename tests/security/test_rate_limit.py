@@ -11,8 +11,9 @@ from trio.testing import MockClock
 
 from api.app import ROUTES
 from api.openapi import describe
-from api.rate_limit import Buckets
+from api.rate_limit import Buckets, RateLimits
 from daemon.config import Settings
+from daemon.hop import run_inline
 from daemon.keyring import Principal
 from tests.support.api_client import ApiClient, ApiHouse, running_api
 from tests.support.daemon import make_settings
@@ -104,7 +105,7 @@ async def test_wrong_keys_take_nothing_from_the_limits_and_leave_nothing_behind(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[Principal] = []
-    monkeypatch.setattr("api.app.rate_limits", lambda _settings: taken.append)  # it returns None: go on
+    monkeypatch.setattr(RateLimits, "take", lambda _self, who, _extra: taken.append(who))  # it returns None: go on
     async with running_api(tmp_path) as api:
         before = lines_above_debug(api)
         for number in range(1_000):
@@ -164,3 +165,36 @@ def test_the_limit_is_documented_for_every_route(route: Any) -> None:
     response = document["components"]["responses"][reference.rpartition("/")[2]]
     assert response["headers"]["Retry-After"]["required"] is True
     assert "application/problem+json" in response["content"]
+
+
+def test_a_debt_is_paid_before_the_next_request_is_let_in() -> None:
+    buckets = Buckets(per_s=10, burst=20)
+    assert buckets.take("k", 0, 119) is None  # what it costs beyond the burst is a debt
+    assert buckets.take("k", 0) == 11
+    assert buckets.take("k", 10.1) is None
+    buckets.charge("k", 10.1, 50)
+    assert buckets.take("k", 10.1) == 6
+
+
+@pytest.mark.fault(
+    "A key spends the daemon's work with few requests: many deliveries, large bodies, long scans",
+    "each costs tokens by its deliveries, bytes and rows: 429 with a true Retry-After; no other key notices",
+)
+async def test_a_request_costs_what_it_makes_the_daemon_do(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.app.thread_hop", lambda _threads: run_inline)  # the clock would not wait for a thread
+    async with running_api(tmp_path, settings=limited(tmp_path, rate_limit_per_s=1, rate_limit_burst=10)) as api:
+        _, other = await api.another_team()
+        for number in range(10):
+            await api.house.webhook(api.acme, f"https://{number}.example/hook")
+        batch = [{"event": "linkedin.message.sent", "data": {}}] * 50
+        assert (
+            await api.as_acme.post("/v1/events/batch", batch)
+        ).status == 202  # 500 deliveries: 5 tokens beside its own
+        assert await ask(api.as_acme, 5) == [200] * 4 + [429]
+        await trio.sleep(100)
+        large = [{"event": "linkedin.message.sent", "data": {"text": "x" * 200_000}}]
+        assert (await api.as_acme.post("/v1/events/batch", large)).status == 202  # 3 times 64 KiB
+        assert await ask(api.as_acme, 7) == [200] * 6 + [429]
+        assert await ask(other, 10) == [200] * 10

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from daemon.lifecycle import Verdict
-from daemon.model import CancelReason, DeliveryStatus
+from daemon.model import CancelReason, DeliveryStatus, TeamEdit
 from daemon.store import queries
 from daemon.store.commands import CancelPending, CreateWebhook, RecordAttempt, Recorded, SaveTeam
 from daemon.store.database import Database
@@ -154,7 +154,7 @@ def test_disabling_cancels_the_webhooks_pending_deliveries_and_nobody_elses(data
 
 def test_without_notification_addresses_no_mail_is_queued(database: Database) -> None:
     found(database)
-    run(database, SaveTeam(a_team().id, None, ()))
+    run(database, SaveTeam(a_team().id, TeamEdit(notification_emails=())))
     recorded = run(database, disabling(database))
     assert (recorded.cancelled.count, recorded.mail_queued) == (3, False)
     assert count(database, "mails") == 0

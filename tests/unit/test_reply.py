@@ -47,3 +47,10 @@ async def test_who_goes_away_does_not_keep_the_answer_from_being_given() -> None
         await reply.wait()
     reply.settle(1)
     assert await reply.wait() == 1
+
+
+async def test_who_only_waits_for_the_answer_leaves_it_to_the_caller() -> None:
+    reply: Reply[int] = Reply()
+    reply.settle(7)
+    await reply.settled()
+    assert await reply.wait() == 7

@@ -1,0 +1,161 @@
+"""Makes the deliveries of large submissions, piece by piece, behind the commit that accepted them.
+
+What is to be made is in the database and survives a restart. Each team's is made in the order of acceptance; teams
+take turns. Invariant: while a team has unfinished fan-outs, all that it submits becomes one more, so that none of its
+webhooks gets a later event first.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from daemon.fair_queue import FairQueue
+from daemon.fleet import Fleet
+from daemon.metrics import Metrics
+from daemon.model import DeliveryStatus
+from daemon.news import News
+from daemon.patience import persist
+from daemon.shares import Share
+from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
+from daemon.store.fan_outs import unfinished_fan_outs
+from daemon.store.reader import Reader
+from daemon.store.writer import Writer
+from daemon.submission import FanOut
+
+# So many rows are committed in some 20 ms.
+_DELIVERIES_AT_ONCE = 500
+# The store and the event loop are the others' for at least as long as a piece took.
+_SHORTEST_REST_S = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class FanOutParts:
+    """What deliveries are made with. `max_waiting` is how many may be still to be made, of all teams together."""
+
+    reader: Reader
+    writer: Writer
+    fleet: Fleet
+    new_id: Callable[[str], str]
+    metrics: Metrics
+    news: News
+    log: FilteringBoundLogger
+    max_waiting: int
+
+
+@dataclass(slots=True)
+class _Backlog:
+    """What is to be made for one team: the fan-outs that begin at `first_seq` up to `last_first_seq`."""
+
+    first_seq: int
+    last_first_seq: int
+    remaining: int
+    added_at: float
+    begun: bool = False
+    made: int = 0
+
+
+class FanOuts:
+    """The teams' unfinished fan-outs. `waiting` counts, by team, the deliveries that are to be made."""
+
+    def __init__(self, parts: FanOutParts) -> None:
+        self._parts = parts
+        self.waiting = Share(parts.max_waiting)
+        self._backlogs: dict[str, _Backlog] = {}
+        self._turns: FairQueue[str] = FairQueue()
+        self._added = trio.lowlevel.ParkingLot()
+        self._progress = trio.lowlevel.ParkingLot()
+
+    def has_unfinished(self, team_id: str) -> bool:
+        """Whether deliveries of this team are still to be made."""
+        return team_id in self._backlogs
+
+    async def finished(self, team_id: str) -> None:
+        """Wait until all deliveries are made that are still to be made for this team now."""
+        if (now := self._backlogs.get(team_id)) is None:
+            return
+        last = now.last_first_seq
+        while (backlog := self._backlogs.get(team_id)) is not None and backlog.first_seq <= last:
+            await self._progress.park()
+
+    async def reload(self) -> None:
+        """Forget what is in memory, and take up what the database has: after a crash that left it in doubt."""
+        for team_id, backlog in self._backlogs.items():
+            self.waiting.give_back(team_id, backlog.remaining)
+        self._backlogs, self._turns = {}, FairQueue()
+        await self._parts.writer.settled()
+        read = partial(self._parts.reader.fetch, unfinished_fan_outs)
+        self.resume(await persist(read, self._parts.log))
+
+    def resume(self, unfinished: Iterable[FanOut]) -> None:
+        """Go on with what the database has."""
+        for fan_out in unfinished:
+            self.add(fan_out)
+            self.begin(fan_out.team_id)
+
+    def add(self, fan_out: FanOut) -> None:
+        """Take note of a fan-out that is committed. Those of one team come in order."""
+        self.waiting.take(fan_out.team_id, fan_out.remaining)
+        backlog = self._backlogs.get(fan_out.team_id)
+        if backlog is not None:
+            backlog.last_first_seq = fan_out.first_seq
+            backlog.remaining += fan_out.remaining
+            return
+        first_seq, now = fan_out.first_seq, trio.current_time()
+        self._backlogs[fan_out.team_id] = _Backlog(first_seq, first_seq, fan_out.remaining, now)
+
+    def begin(self, team_id: str) -> None:
+        """Have the deliveries of this team made; those made before must be in their actors' hands."""
+        backlog = self._backlogs.get(team_id)
+        if backlog is not None and not backlog.begun:
+            backlog.begun = True
+            self._turns.put(team_id, _DELIVERIES_AT_ONCE, team_id)
+            self._added.unpark_all()
+
+    async def run(self) -> None:
+        """Make piece after piece, until cancelled."""
+        while True:
+            while not self._turns:
+                await self._added.park()
+            started = trio.current_time()
+            await self._take_turn(self._turns.take())
+            await trio.sleep(max(_SHORTEST_REST_S, trio.current_time() - started))
+
+    async def _take_turn(self, team_id: str) -> None:
+        """Make a piece of a team's deliveries, and give them out; then it is the next team's turn."""
+        backlog = self._backlogs[team_id]
+        new_ids = tuple(self._parts.new_id("dlv") for _ in range(min(_DELIVERIES_AT_ONCE, backlog.remaining)))
+        command = MakeDeliveries(team_id, backlog.last_first_seq, new_ids)
+        made = await persist(partial(self._parts.writer.execute, command), self._parts.log)
+        await self._parts.fleet.offer_all(made.work)
+        await self._tell(team_id, made)
+        self._note(team_id, backlog, made)
+        self._progress.unpark_all()
+
+    def _note(self, team_id: str, backlog: _Backlog, made: MadeDeliveries) -> None:
+        self.waiting.give_back(team_id, made.made)
+        backlog.remaining -= made.made
+        backlog.made += made.made
+        if backlog.remaining > 0 and made.next_first_seq is not None:
+            backlog.first_seq = made.next_first_seq
+            self._turns.put(team_id, made.made, team_id)
+            return
+        self.waiting.give_back(team_id, backlog.remaining)
+        del self._backlogs[team_id]
+        took_ms = round((trio.current_time() - backlog.added_at) * 1000)
+        self._parts.log.info("deliveries_made", teamId=team_id, count=backlog.made, durationMs=took_ms)
+
+    async def _tell(self, team_id: str, made: MadeDeliveries) -> None:
+        for webhook_id in {webhook_id for webhook_id, _ in made.work}:
+            self._parts.news.tell(team_id, webhook_id)
+        for (webhook_id, reason), cancelled in made.cancelled.items():
+            self._parts.news.tell(team_id, webhook_id)
+            self._parts.metrics.deliveries[DeliveryStatus.CANCELLED].inc(cancelled.count)
+            log = self._parts.log.bind(webhookId=webhook_id, teamId=team_id, reason=reason)
+            for one in cancelled.first:
+                log.info(
+                    "delivery_cancelled", deliveryId=one.delivery_id, eventId=one.event_id, eventType=one.event_type
+                )
+            await trio.lowlevel.checkpoint()

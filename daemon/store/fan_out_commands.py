@@ -1,0 +1,31 @@
+"""The write that makes the deliveries of large submissions, as a value, and what it answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from daemon.model import CancelReason, Work
+from daemon.store.commands import Cancelled, Command
+
+
+@dataclass(frozen=True, slots=True)
+class MadeDeliveries:
+    """How many deliveries were made: pending ones as `work`, paired with their webhooks' ids, in order; the others
+    were cancelled meanwhile, by webhook and reason. `next_first_seq` is where the first unfinished fan-out begins.
+    """
+
+    made: int
+    work: tuple[tuple[str, Work], ...]
+    cancelled: Mapping[tuple[str, CancelReason], Cancelled]
+    next_first_seq: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MakeDeliveries(Command[MadeDeliveries]):
+    """Make the next deliveries of a team's fan-outs up to the one that begins at `until_first_seq`, oldest first.
+
+    As many as there are `new_ids`. Answers MadeDeliveries. What is given twice makes the next ones twice.
+    """
+
+    team_id: str
+    until_first_seq: int
+    new_ids: tuple[str, ...]

@@ -1,0 +1,206 @@
+"""Writes and reads: the deliveries of large submissions, made piece by piece behind the commit that accepted them.
+
+A fan-out is what one submission brought of one team: a range of its events, and per event type the webhooks that
+subscribed when it was accepted. Invariant: the deliveries before (`next_seq`, `next_place`) are made, the others are
+not, and `remaining` counts these.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Select, Text, case, cast, delete, func, insert, select, update
+from sqlalchemy import Row as TableRow
+
+from daemon.model import LIGHT_BODY_BYTES, CancelReason, DeliveryStatus, Work
+from daemon.store.bulk import Row, execute_at_once
+from daemon.store.commands import Cancelled, CancelledDelivery
+from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
+from daemon.store.rows import to_json
+from daemon.store.schema import events, fan_out_cancellations, fan_outs, webhooks
+from daemon.store.sequences import Sequences
+from daemon.submission import FanOut
+
+_COLUMNS = (
+    "seq, id, event_id, event_type, webhook_id, team_id, status, attempts_made, created_at, test, "
+    "completed_at, cancel_reason"
+)
+# All rows in one step: each step would wait for the interpreter, which the event loop is busy with.
+_INSERT = f"""
+    INSERT INTO deliveries ({_COLUMNS})
+    SELECT {", ".join(f"json_extract(value, '$[{place}]')" for place in range(12))} FROM json_each(?) WHERE true
+"""
+_PENDING, _CANCELLED = DeliveryStatus.PENDING.value, DeliveryStatus.CANCELLED.value
+_LIGHT_BODY = case((func.length(events.c.body) <= LIGHT_BODY_BYTES, cast(events.c.body, Text)), else_=None)
+
+
+def fan_out_row(fan_out: FanOut, webhook_ids: Mapping[str, Sequence[str]], now: int) -> dict[str, Any]:
+    """Return the row of a fan-out that begins; `webhook_ids` are by event type."""
+    return {
+        "first_seq": fan_out.first_seq,
+        "last_seq": fan_out.last_seq,
+        "team_id": fan_out.team_id,
+        "next_seq": fan_out.first_seq,
+        "next_place": 0,
+        "remaining": fan_out.remaining,
+        "accepted_at": now,
+        "webhooks": to_json(webhook_ids),
+    }
+
+
+def insert_fan_outs(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep new fan-outs, as `fan_out_row` makes them."""
+    if rows:
+        connection.execute(insert(fan_outs), rows)
+
+
+def unfinished_fan_outs(connection: Connection) -> list[FanOut]:
+    """Return all fan-outs that are not finished, in the order of acceptance."""
+    columns = fan_outs.c.first_seq, fan_outs.c.last_seq, fan_outs.c.team_id, fan_outs.c.remaining
+    return [FanOut(*row) for row in connection.execute(select(*columns).order_by(fan_outs.c.first_seq))]
+
+
+def cancel_deliveries_to_come(connection: Connection, webhook_id: str, reason: CancelReason, now: int) -> None:
+    """Have the deliveries that are still to be made for this webhook cancelled as they are made."""
+    team_id = select(webhooks.c.team_id).where(webhooks.c.id == webhook_id).scalar_subquery()
+    last = connection.execute(select(func.max(fan_outs.c.last_seq)).where(fan_outs.c.team_id == team_id)).scalar()
+    if last is not None:
+        connection.execute(delete(fan_out_cancellations).where(fan_out_cancellations.c.webhook_id == webhook_id))
+        row = {"webhook_id": webhook_id, "last_seq": last, "reason": reason.value, "cancelled_at": now}
+        connection.execute(insert(fan_out_cancellations), [row])
+
+
+def make_deliveries(
+    connection: Connection, commands: Sequence[MakeDeliveries], sequences: Sequences
+) -> list[MadeDeliveries]:
+    """Make the next deliveries of these teams' fan-outs."""
+    return [_make_piece(connection, command, sequences) for command in commands]
+
+
+@dataclass(slots=True)
+class _Piece:
+    """What one command makes: rows, and the work that goes to the actors."""
+
+    ids: Iterator[str]
+    left: int
+    rows: list[Row] = field(default_factory=list)
+    work: list[tuple[str, Work]] = field(default_factory=list)
+    cancelled: dict[str, list[CancelledDelivery]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cancellation:
+    last_seq: int
+    reason: str
+    at: int
+
+
+def _make_piece(connection: Connection, command: MakeDeliveries, sequences: Sequences) -> MadeDeliveries:
+    piece = _Piece(iter(command.new_ids), len(command.new_ids))
+    cancellations = _cancellations(connection)
+    while piece.left and (row := _first(connection, command)) is not None:
+        _make_of(connection, row, piece, cancellations, sequences)
+    execute_at_once(connection, _INSERT, piece.rows)
+    row = _first(connection, command)
+    if row is None:
+        _forget_cancellations(connection)
+    return MadeDeliveries(
+        made=len(piece.rows),
+        work=tuple(piece.work),
+        cancelled={
+            (webhook_id, CancelReason(cancellations[webhook_id].reason)): Cancelled(len(those), tuple(those))
+            for webhook_id, those in piece.cancelled.items()
+        },
+        next_first_seq=None if row is None else row.first_seq,
+    )
+
+
+def _first(connection: Connection, command: MakeDeliveries) -> TableRow[Any] | None:
+    query = select(fan_outs).where(
+        fan_outs.c.team_id == command.team_id, fan_outs.c.first_seq <= command.until_first_seq
+    )
+    return connection.execute(query.order_by(fan_outs.c.first_seq).limit(1)).first()
+
+
+def _cancellations(connection: Connection) -> dict[str, _Cancellation]:
+    found = connection.execute(select(fan_out_cancellations))
+    return {row.webhook_id: _Cancellation(row.last_seq, row.reason, row.cancelled_at) for row in found}
+
+
+def _make_of(
+    connection: Connection,
+    fan_out: TableRow[Any],
+    piece: _Piece,
+    cancellations: Mapping[str, _Cancellation],
+    sequences: Sequences,
+) -> None:
+    """Make the next deliveries of one fan-out, and note where it stands, or that it is finished."""
+    by_type: Mapping[str, list[str]] = orjson.loads(fan_out.webhooks)
+    stands_at, made = (fan_out.next_seq, fan_out.next_place), 0
+    with connection.execute(_events_left(fan_out)) as found:
+        for event in found:
+            webhook_ids = by_type.get(event.type, [])
+            place = fan_out.next_place if event.seq == fan_out.next_seq else 0
+            chosen = webhook_ids[place : place + piece.left]
+            for webhook_id in chosen:
+                _make_one(event, webhook_id, piece, cancellations.get(webhook_id), sequences)
+            made, piece.left = made + len(chosen), piece.left - len(chosen)
+            is_over = place + len(chosen) == len(webhook_ids)
+            stands_at = (event.seq + 1, 0) if is_over else (event.seq, place + len(chosen))
+            if not piece.left:
+                break
+    # With something left of the piece, all events were gone through.
+    remaining = 0 if piece.left else fan_out.remaining - made
+    _note(connection, fan_out.first_seq, stands_at, remaining)
+
+
+def _events_left(fan_out: TableRow[Any]) -> Select[Any]:
+    query = select(events.c.seq, events.c.id, events.c.type, _LIGHT_BODY.label("body"), events.c.accepted_at)
+    query = query.add_columns(events.c.team_id, events.c.test, events.c.traceparent).where(
+        events.c.team_id == fan_out.team_id
+    )
+    return query.where(events.c.seq.between(fan_out.next_seq, fan_out.last_seq)).order_by(events.c.seq)
+
+
+def _note(connection: Connection, first_seq: int, stands_at: tuple[int, int], remaining: int) -> None:
+    this = fan_outs.c.first_seq == first_seq
+    if remaining:
+        next_seq, next_place = stands_at
+        state = {"next_seq": next_seq, "next_place": next_place, "remaining": remaining}
+        connection.execute(update(fan_outs).where(this).values(**state))
+    else:
+        connection.execute(delete(fan_outs).where(this))
+
+
+def _make_one(
+    event: TableRow[Any], webhook_id: str, piece: _Piece, cancellation: _Cancellation | None, sequences: Sequences
+) -> None:
+    seq, delivery_id, test = sequences.next_delivery(), next(piece.ids), int(event.test)
+    identity = (seq, delivery_id, event.id, event.type, webhook_id, event.team_id)
+    if cancellation is not None and event.seq <= cancellation.last_seq:
+        ended = (cancellation.at, cancellation.reason)
+        piece.rows.append((*identity, _CANCELLED, 0, event.accepted_at, test, *ended))
+        name = CancelledDelivery(delivery_id, event.id, event.type)
+        piece.cancelled.setdefault(webhook_id, []).append(name)
+        return
+    piece.rows.append((*identity, _PENDING, 0, event.accepted_at, test, None, None))
+    body = event.body and event.body.encode()
+    work = Work(
+        seq,
+        delivery_id,
+        event.id,
+        event.type,
+        body,
+        event.accepted_at,
+        test=bool(event.test),
+        traceparent=event.traceparent,
+    )
+    piece.work.append((webhook_id, work))
+
+
+def _forget_cancellations(connection: Connection) -> None:
+    """Forget those that no unfinished fan-out can ask about any more."""
+    first = connection.execute(select(func.min(fan_outs.c.first_seq))).scalar()
+    over = delete(fan_out_cancellations)
+    connection.execute(over if first is None else over.where(fan_out_cancellations.c.last_seq < first))

@@ -1,0 +1,220 @@
+"""Large submissions: accepted at once, delivered in order, piece by piece (contract "Budgets of a team")."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+from trio.testing import MockClock
+
+from daemon.errors import Overloaded, SubmissionTooLarge, TooManyWebhooks
+from daemon.model import DeliveryStatus, Team, TeamEdit, Webhook
+from daemon.observer import pending_deliveries
+from daemon.submission import Idempotency, NewEvent, Submission
+from tests.support.daemon import EPOCH_MS, FakeReceiver, House, VirtualWallClock, make_settings, running
+
+WEBHOOKS, EVENTS = 5, 6
+AT_ONCE = 10  # more deliveries than this are made behind the commit
+PIECE = 7
+
+
+@pytest.fixture(autouse=True)
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a few deliveries be many."""
+    monkeypatch.setattr("daemon.router._MOST_AT_ONCE", AT_ONCE)
+    monkeypatch.setattr("daemon.fan_out._DELIVERIES_AT_ONCE", PIECE)
+
+
+@pytest.fixture
+def slow_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a second pass between two pieces."""
+    monkeypatch.setattr("daemon.fan_out._SHORTEST_REST_S", 1.0)
+
+
+def url(number: int) -> str:
+    return f"https://{number}.example/hook"
+
+
+async def webhooks_of(house: House, team: Team) -> list[Webhook]:
+    return [await house.webhook(team, url(number)) for number in range(WEBHOOKS)]
+
+
+def numbers_at(house: House, number: int) -> list[int]:
+    return [arrival.number for arrival in house.receiver.at(url(number))]
+
+
+def submission(team: Team, *numbers: int, key: str | None = None) -> Submission:
+    events = [NewEvent(team.id, "linkedin.message.sent", EPOCH_MS, b'{"data":{"n":%d}}' % number) for number in numbers]
+    return Submission(tuple(events), None if key is None else Idempotency("operator", key, b""))
+
+
+def rows(house: House, query: str) -> int:
+    with house.database.reading.connect() as connection:
+        return int(connection.exec_driver_sql(query).scalar_one())
+
+
+async def test_a_large_submission_is_delivered_whole_and_in_order_and_its_receipts_count_all(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        webhooks = await webhooks_of(house, team)
+        receipts = await house.daemon.router.submit(submission(team, *range(EVENTS)))
+        assert [receipt.deliveries for receipt in receipts] == [WEBHOOKS] * EVENTS
+        await trio.sleep(60)
+        assert all(numbers_at(house, number) == list(range(EVENTS)) for number in range(WEBHOOKS))
+        assert await house.statuses(webhooks[0]) == ["succeeded"] * EVENTS
+        assert rows(house, "SELECT count(*) FROM fan_outs") == 0
+        [line] = house.log_lines("deliveries_made")
+        assert line["count"] == WEBHOOKS * EVENTS
+        assert [line["deliveries"] for line in house.log_lines("event_accepted")] == [WEBHOOKS] * EVENTS
+
+
+async def test_what_a_team_submits_later_waits_behind_it_and_another_teams_goes_at_once(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    async with running(tmp_path) as house:
+        team, neighbour = await house.team(), await house.team()
+        await webhooks_of(house, team)
+        await house.webhook(neighbour, "https://neighbour.example/hook")
+        await house.submit(team, *range(EVENTS))
+        before = house.now
+        await house.submit(team, 100)
+        await house.submit(neighbour, 200)
+        assert house.now == before
+        await trio.sleep(0.5)
+        assert [arrival.number for arrival in house.receiver.at("https://neighbour.example/hook")] == [200]
+        assert 100 not in numbers_at(house, 0)
+        await trio.sleep(60)
+        assert all(numbers_at(house, number) == [*range(EVENTS), 100] for number in range(WEBHOOKS))
+
+
+async def test_deliveries_that_are_still_to_be_made_are_made_after_a_restart_before_what_comes_then(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    clock, receiver = VirtualWallClock(), FakeReceiver()
+    async with running(tmp_path, receiver, clock) as house:
+        team = await house.team()
+        await webhooks_of(house, team)
+        await house.submit(team, *range(EVENTS))
+        await trio.sleep(1.5)
+    async with running(tmp_path, receiver, clock) as house:
+        assert 0 < rows(house, "SELECT count(*) FROM deliveries") < WEBHOOKS * EVENTS
+        await house.submit(team, 100)
+        await trio.sleep(60)
+        assert all(numbers_at(house, number) == [*range(EVENTS), 100] for number in range(WEBHOOKS))
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["disabled", "deleted"])
+async def test_a_webhook_that_goes_meanwhile_has_the_rest_cancelled_though_it_comes_back(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None, deleted: bool
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        webhooks = await webhooks_of(house, team)
+        await house.submit(team, *range(EVENTS))
+        await trio.sleep(1.5)
+        if deleted:
+            await house.daemon.registry.delete_webhook(webhooks[0].id)
+        else:
+            await house.change(webhooks[0], active=False)
+            await house.change(webhooks[0], active=True)
+        await house.submit(team, 100)
+        await trio.sleep(60)
+        made = await house.deliveries(webhooks[0])
+        ended = [delivery.status.value for delivery in made]
+        assert ended.count("succeeded") == len(house.receiver.at(url(0)))
+        assert len(ended) == EVENTS + (not deleted)
+        assert "cancelled" in ended
+        reasons = {delivery.cancel_reason for delivery in made if delivery.cancel_reason}
+        assert reasons == {"webhook_deleted" if deleted else "webhook_disabled"}
+        assert (100 in numbers_at(house, 0)) != deleted
+        assert all(numbers_at(house, number) == [*range(EVENTS), 100] for number in range(1, WEBHOOKS))
+        assert rows(house, "SELECT count(*) FROM fan_out_cancellations") == 0
+        assert len(house.log_lines("delivery_cancelled")) == ended.count("cancelled")
+
+
+async def test_a_recovery_waits_for_what_is_still_to_be_made_and_queues_none_of_it_twice(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        webhooks = await webhooks_of(house, team)
+        await house.submit(team, *range(EVENTS))
+        assert await house.daemon.registry.recover(webhooks[0].id, 0) == 0
+        await trio.sleep(60)
+        assert numbers_at(house, 0) == list(range(EVENTS))
+
+
+async def test_a_repetition_gets_the_first_receipts_and_makes_nothing_more(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        await webhooks_of(house, team)
+        first = await house.daemon.router.submit(submission(team, *range(EVENTS), key="k"))
+        assert await house.daemon.router.submit(submission(team, *range(EVENTS), key="k")) == first
+        await trio.sleep(60)
+        assert numbers_at(house, 0) == list(range(EVENTS))
+
+
+async def test_what_is_still_to_be_made_counts_as_pending_and_a_test_waits_for_its_own(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    async def hang(_request: httpx.Request) -> httpx.Response:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async with running(tmp_path, FakeReceiver({url(number): hang for number in range(WEBHOOKS)})) as house:
+        team = await house.team()
+        await webhooks_of(house, team)
+        await house.submit(team, *range(EVENTS))
+        seen = await pending_deliveries(house.daemon.reader)
+        assert (seen.count, seen.oldest_at) == (WEBHOOKS * EVENTS, EPOCH_MS)
+        assert house.daemon.metrics.deliveries[DeliveryStatus.PENDING]._value.get() == WEBHOOKS * EVENTS
+        test = await house.submit_test(team)
+        assert rows(house, f"SELECT count(*) FROM deliveries WHERE event_id = '{test}'") == WEBHOOKS
+
+
+async def test_a_submission_that_makes_too_many_deliveries_is_refused_before_anything_is_done(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    settings = make_settings(tmp_path, api={"max_waiting_deliveries": 2 * WEBHOOKS * EVENTS})
+    async with running(tmp_path, settings=settings) as house:
+        team, neighbour = await house.team(), await house.team()
+        for owner in (team, neighbour):
+            await webhooks_of(house, owner)
+        with pytest.raises(SubmissionTooLarge) as refused:
+            await house.submit(team, *range(EVENTS + 1))
+        assert (refused.value.amount, refused.value.limit) == (WEBHOOKS * (EVENTS + 1), WEBHOOKS * EVENTS)
+        await house.submit(team, *range(EVENTS))
+        with pytest.raises(Overloaded):
+            await house.submit(team, 100)
+        await house.submit(neighbour, *range(EVENTS // 2))  # the team has left room for others
+        await trio.sleep(60)
+        await house.submit(team, *range(EVENTS))
+
+
+async def test_a_team_has_as_many_webhooks_as_its_quota_however_many_are_made_at_once(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path, settings=make_settings(tmp_path, api={"webhooks_per_team": 3})) as house:
+        team, made, refused = await house.team(), list[Webhook](), list[int]()
+
+        async def make(number: int) -> None:
+            try:
+                made.append(await house.webhook(team, url(number)))
+            except TooManyWebhooks as error:
+                refused.append(error.limit)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(5):
+                nursery.start_soon(make, number)
+        assert (len(made), refused) == (3, [3, 3])
+        await house.daemon.registry.delete_webhook(made[0].id)
+        await house.webhook(team, url(5))
+        await house.daemon.registry.change_team(team.id, TeamEdit(max_webhooks=4))
+        await house.webhook(team, url(6))
+        await house.daemon.registry.change_team(team.id, TeamEdit(default_max_webhooks=True))
+        with pytest.raises(TooManyWebhooks):
+            await house.webhook(team, url(7))
