@@ -77,7 +77,7 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal) -> Database:
     Raises DatabaseRefused when the file is not ours, is damaged, or was made by a newer version.
     """
     # SQLite itself would open it all the same, and fail at the first write.
-    if path.exists() and not os.access(path, os.W_OK):
+    if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
         raise DatabaseRefused(f"{path}: is read-only: give this user the right to write it")
     prepare = partial(_prepare_writer, is_new=not path.exists())
     writing = _engine(URL.create("sqlite", database=str(path)), "BEGIN IMMEDIATE", prepare, pool.StaticPool)
