@@ -5,6 +5,7 @@ nothing that the owner could not reach without us.
 """
 
 import ctypes
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,10 +26,13 @@ def acting_as_owner_of(directory: Path) -> Iterator[None]:
         return
     before, could_search = (os.geteuid(), os.getegid(), os.getgroups()), _can_search_everywhere()
     os.seteuid(0)
+    owner = _nearest(directory).stat()
+    if owner.st_uid == before[0] == 0:
+        yield
+        return
     try:
-        owner = _nearest(directory).stat()
         if owner.st_uid != 0:
-            _become(owner.st_uid, owner.st_gid, [])
+            _become_owner(owner, directory)
             if not _is_reachable(directory):
                 _search_everywhere()
         yield
@@ -42,6 +46,14 @@ def acting_as_owner_of(directory: Path) -> Iterator[None]:
 def _nearest(directory: Path) -> Path:
     absolute = directory.absolute()
     return next(path for path in (absolute, *absolute.parents) if path.exists())
+
+
+def _become_owner(owner: os.stat_result, directory: Path) -> None:
+    try:
+        _become(owner.st_uid, owner.st_gid, [])
+    except PermissionError:  # a root without the capabilities for it
+        said = f"it belongs to user {owner.st_uid}, whose rights root cannot take here: run this as that user"
+        raise PermissionError(errno.EPERM, said, str(directory)) from None
 
 
 def _become(user: int, group: int, groups: list[int]) -> None:

@@ -5,7 +5,7 @@ import fcntl
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from daemon.acting_user import acting_as_owner_of
@@ -29,13 +29,15 @@ def use_state_dir(path: Path) -> Iterator[None]:
     While inside, root has the rights of the directory's owner.
     """
     os.umask(0o077)  # what is written here is for this user alone
-    with acting_as_owner_of(path):
-        lock = _open_lock(path)
+    with ExitStack() as stack:
         try:
-            _take(lock, path)
-            yield
-        finally:
-            os.close(lock)
+            stack.enter_context(acting_as_owner_of(path))
+            lock = _open_lock(path)
+        except OSError as error:
+            raise _unusable(path, error) from None
+        stack.callback(os.close, lock)
+        _take(lock, path)
+        yield
 
 
 def is_in_use(path: Path) -> bool:
@@ -75,16 +77,17 @@ def require_database(path: Path) -> Path:
 
 
 def _open_lock(path: Path) -> int:
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        require_private(path)
-        return open_regular(path / _LOCK, os.O_RDWR | os.O_CREAT)
-    except OSError as error:
-        place = "" if error.filename in (None, str(path)) else f"{error.filename}: "
-        raise ConfigError(
-            f"state_dir: {path} cannot be used ({place}{error.strerror}): give this user the right to write there, "
-            "or choose another directory with --state-dir"
-        ) from None
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    require_private(path)
+    return open_regular(path / _LOCK, os.O_RDWR | os.O_CREAT)
+
+
+def _unusable(path: Path, error: OSError) -> ConfigError:
+    place = "" if error.filename in (None, str(path)) else f"{error.filename}: "
+    return ConfigError(
+        f"state_dir: {path} cannot be used ({place}{error.strerror}): give this user the right to write there, "
+        "or choose another directory with --state-dir"
+    )
 
 
 def require_private(path: Path) -> None:

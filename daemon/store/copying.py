@@ -8,6 +8,7 @@ from pathlib import Path
 
 from daemon.acting_user import acting_as_owner_of
 from daemon.regular_file import require_regular
+from daemon.store.hardening import harden
 
 # What SQLite may keep beside a database of this name.
 COMPANIONS = ("-wal", "-shm", "-journal")
@@ -53,6 +54,7 @@ def fold_log(path: Path) -> None:
         with closing(sqlite3.connect(read_only_uri(path), uri=True)) as connection:
             _read(connection)
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            harden(connection)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error:
         return
@@ -77,6 +79,7 @@ def _open_snapshot(source: Path) -> sqlite3.Connection:
         require_regular_files(source)  # to open a pipe would wait for ever
         connection = sqlite3.connect(read_only_uri(source), uri=True, isolation_level=None)
         try:
+            harden(connection)
             connection.execute("BEGIN")
             _read(connection)  # BEGIN alone does not look at the file yet: now every file of it is open
         except BaseException:

@@ -1,21 +1,23 @@
 """Opening the database file: pragmas, migrations, and one sentence when it cannot be used."""
 
 import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, pool, text
 from sqlalchemy.exc import DatabaseError
 
+from daemon.store.copying import read_only_uri
+from daemon.store.hardening import harden
+from daemon.store.migrating import Seal, known_revisions, migrate
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
-
-if TYPE_CHECKING:  # it takes a quarter of a second to import: see _upgrade
-    from alembic.config import Config
+from daemon.store.structure import difference, read_structure
 
 READERS = 4
 # The newest revision whose secrets stood readable in the database.
@@ -28,8 +30,6 @@ _CHECKPOINT_PAGES = 4_000
 _LASTING_LOG_BYTES = 64_000_000
 # Half of SQLite's own: what readers look up is in the operating system's cache, once for all of them.
 _READER_CACHE_KIB = 1_000
-
-Seal = Callable[[str, str], str]
 
 
 class DatabaseRefused(Exception):
@@ -92,9 +92,17 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal) -> Database:
             f"{path}: cannot be opened ({error.orig}): restore it from a backup, or free it"
         ) from None
     except DatabaseRefused as refusal:
-        writing.dispose()
+        _dispose_unchanged(writing, path)
         raise DatabaseRefused(f"{path}: {refusal}") from None
     return Database(writing, writing.connect(), read_only_engine(path), sequences)
+
+
+def _dispose_unchanged(writing: Engine, path: Path) -> None:
+    """Close it with the write-ahead log as it is: the last connection would write the log into the file if it could."""
+    with closing(sqlite3.connect(read_only_uri(path), uri=True)) as last:
+        with suppress(sqlite3.Error):
+            last.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        writing.dispose()
 
 
 def read_only_engine(path: Path) -> Engine:
@@ -106,10 +114,7 @@ def read_only_engine(path: Path) -> Engine:
 
 def require_known_revision(revision: str) -> None:
     """Raise DatabaseRefused unless this version can open a database of this revision."""
-    from alembic.script import ScriptDirectory
-
-    known = {script.revision for script in ScriptDirectory.from_config(_migrations()).walk_revisions()}
-    if revision not in known:
+    if revision not in known_revisions():
         raise DatabaseRefused(f"was made by a newer version (revision {revision}): install that version again")
 
 
@@ -121,6 +126,7 @@ def _engine(url: URL, begin: str, prepare: Callable[[Any], None], poolclass: typ
     def _connected(connection: Any, _record: object) -> None:
         # The sqlite3 module's own transaction handling delays BEGIN; ours is explicit.
         connection.isolation_level = None
+        harden(connection)
         prepare(connection)
 
     @event.listens_for(engine, "begin")
@@ -163,6 +169,8 @@ def _overwrite_free_space(engine: Engine) -> None:
 def _migrate(engine: Engine, seal: Seal) -> tuple[str | None, Sequences]:
     with engine.begin() as connection:
         current = _revision(connection)
+        if current is not None:
+            _require_our_structure(connection, current)
         if current != HEAD_REVISION:
             _upgrade(connection, current, seal)
         return current, Sequences(connection)
@@ -172,26 +180,20 @@ def _revision(connection: Connection) -> str | None:
     tables = inspect(connection).get_table_names()
     if tables and "alembic_version" not in tables:
         raise DatabaseRefused("is the database of another program: choose another state directory")
-    if not tables:
+    if not read_structure(connection.connection.cursor()):
         return None
-    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return None if revision is None else str(revision)
+    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if tables else None
+    if revision is None:
+        raise DatabaseRefused("is the database of another program: choose another state directory")
+    return str(revision)
 
 
 def _upgrade(connection: Connection, current: str | None, seal: Seal) -> None:
-    # Imported here: it takes a quarter of a second, and most starts find nothing to do.
-    from alembic import command
-
     if current is not None:
         require_known_revision(current)
-    config = _migrations()
-    config.attributes.update(connection=connection, seal=seal)
-    command.upgrade(config, "head")
+    migrate(connection, seal)
 
 
-def _migrations() -> "Config":
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(resources.files("daemon.store") / "migrations"))
-    return config
+def _require_our_structure(connection: Connection, revision: str) -> None:
+    if what := difference(connection.connection.cursor(), revision):
+        raise DatabaseRefused(f"was changed by another program ({what}): restore a backup from before")

@@ -10,7 +10,9 @@ from typing import Any
 from daemon.acting_user import acting_as_owner_of
 from daemon.store.copying import read_only_uri, require_regular_files
 from daemon.store.database import LAST_READABLE, DatabaseRefused, read_only_engine
+from daemon.store.hardening import harden
 from daemon.store.sealing import seals
+from daemon.store.structure import difference
 
 # So often within a long check Ctrl-C is heard, in steps of SQLite's machine.
 _HEARING = 100_000
@@ -79,20 +81,28 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
         except OSError as error:
             raise DatabaseRefused(f"is not a database of Kakiyo Webhooks ({error}): choose another file") from None
         with closing(sqlite3.connect(read_only_uri(path), uri=True)) as connection:
+            harden(connection)
             yield connection
 
 
 def _inspect(connection: sqlite3.Connection, full: bool) -> Contents:
     connection.set_progress_handler(_hear, _HEARING)
+    revision = _revision(connection)
+    if what := difference(connection.cursor(), revision):
+        raise _not_ours(what)
     (found,) = connection.execute("PRAGMA integrity_check(1)" if full else "PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise _damaged(found)
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     (pending,) = connection.execute("SELECT count(*) FROM deliveries WHERE status = 'pending'").fetchone()
-    if row is None:
+    return Contents(pages, revision, pending)
+
+
+def _revision(connection: sqlite3.Connection) -> str:
+    rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    if len(rows) != 1:
         raise _not_ours("it has no revision")
-    return Contents(pages, str(row[0]), pending)
+    return str(rows[0][0])
 
 
 def _hear() -> int:

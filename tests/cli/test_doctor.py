@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import pytest
 import trio
+from sqlalchemy import create_engine, text
 
 from daemon.config import Settings
 from daemon.doctor.database import check_clock
@@ -23,6 +24,7 @@ from daemon.doctor.finding import Verdict
 from daemon.doctor.network import check_dns, check_mail
 from daemon.encryption_keys import ENCRYPTION_KEY, write_keys
 from daemon.store.database import open_database
+from daemon.store.migrating import migrate
 from daemon.vault import Vault
 from tests.e2e.operating import operated
 from tests.store.filling import NOW, accept, found
@@ -120,8 +122,12 @@ def test_a_balance_that_its_ledger_does_not_explain_is_found_by_looking_at_every
 
 @pytest.mark.parametrize(("revision", "verdict"), [("0001", "warning"), ("9999", "failed")])
 def test_another_versions_database_is_told_from_ours(run: Any, state: Path, revision: str, verdict: str) -> None:
-    with closing(sqlite3.connect(state / "kakiyo-webhooks.db")) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    (state / "kakiyo-webhooks.db").unlink()
+    engine = create_engine(f"sqlite:///{state}/kakiyo-webhooks.db")
+    with engine.begin() as connection:
+        migrate(connection, lambda secret, _webhook_id: secret, "0001")
+        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+    engine.dispose()
     _, said = diagnose(run, "--state-dir", state)
     assert said["database"][0] == "ok"
     assert said["migrations"][0] == verdict
