@@ -30,7 +30,7 @@ from daemon.sealed_database import open_sealed_database
 from daemon.spans import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
 from daemon.state_dir import OPERATOR_KEY, operator_key, use_state_dir
 from daemon.store.commands import ReadBalance
-from daemon.store.database import DatabaseRefused
+from daemon.store.database import DatabaseRefused, History
 from daemon.supervisor import innermost
 
 EXIT_OK, EXIT_FAILED, EXIT_REFUSED = 0, 1, 2
@@ -87,6 +87,7 @@ async def _main(live: LiveSettings, log: FilteringBoundLogger, repetitions: Repe
         gc.freeze()
         gc.enable()
         _tell_start(settings, is_new, sealed.key_file, log)
+        _tell_history(sealed.database.history, log)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(tell_repetitions, repetitions, log)
             nursery.start_soon(reload_on_hangup, live, log)
@@ -106,6 +107,13 @@ def _tell_start(settings: Settings, operator_key_is_new: bool, encryption: KeyFi
         log.info("operator_key_created", path=str(settings.state_dir / OPERATOR_KEY))
     if encryption.is_new:
         log.info("encryption_key_created", path=str(encryption.path))
+
+
+def _tell_history(history: History, log: FilteringBoundLogger) -> None:
+    if (loss := history.loss) is not None:
+        log.error("commits_lost", count=loss.commits, events=loss.events, path=loss.damaged_log)
+    if history.unknown is not None:
+        log.warning("commits_not_compared", reason=history.unknown)
 
 
 async def _run(settings: Settings, daemon: Daemon, listeners: Listeners, started: float) -> None:

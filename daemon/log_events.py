@@ -41,6 +41,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "error": "One sentence: what went wrong",
         "eventId": "Id of the event",
         "eventType": "Type of the event",
+        "events": "How many events",
         "keyId": "Id of the API key",
         "mailId": "Id of the mail",
         "method": "HTTP method",
@@ -119,6 +120,7 @@ _INFO = _table(
 _WARNING = _table(
     "warning",
     ("dev_mode", "reason", "`--dev`: http and private receivers are allowed, which is not for production"),
+    ("commits_not_compared", "reason", "Whether all that was acknowledged is in the database cannot be told"),
     ("spans_off", "reason", "OpenTelemetry is configured, and cannot be used"),
     ("delivery_failed", f"{_DELIVERY} consecutiveFailures", "The delivery is over: its retries are used up"),
     (
@@ -134,6 +136,11 @@ _WARNING = _table(
 _ERROR = _table(
     "error",
     ("daemon_failed", "error traceback", "The daemon cannot go on: the process ends non-zero"),
+    (
+        "commits_lost",
+        "count events path",
+        "Something acknowledged is missing from the database: so many commits, with at most so many events",
+    ),
     ("settings_refused", "error", "The configuration was read again and is wrong: the settings stay as they were"),
     ("actor_restarted", "actor webhookId restarts error traceback", "An actor crashed and starts again"),
     ("actor_given_up", "actor webhookId restarts error traceback", "An actor crashed and its restarts are used up"),

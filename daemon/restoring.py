@@ -10,6 +10,7 @@ from daemon.config import Settings
 from daemon.private_file import sync_directory
 from daemon.sealed_database import KeyFit, key_fit
 from daemon.state_dir import DATABASE, use_state_dir
+from daemon.store.commit_record import forget_record
 from daemon.store.copying import COMPANIONS, fold_log, require_regular_files
 from daemon.store.database import DatabaseRefused, require_known_revision
 from daemon.store.inspecting import Contents
@@ -42,6 +43,7 @@ def restore(settings: Settings, file: Path, tell: Tell, *, force: bool = False) 
             if key is KeyFit.WRONG and not force:
                 raise BackupRefused(_wrong_key(file))
             kept = _keep(database)
+            forget_record(database)
             partial.finish()
     return Restored(database, contents, key, kept)
 

@@ -12,7 +12,9 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, pool, text
 from sqlalchemy.exc import DatabaseError
 
+from daemon.store.commit_record import CommitRecord, Loss, keep_loss, last_recorded, loss_of, missing_from
 from daemon.store.copying import read_only_uri
+from daemon.store.counting import COUNTED_SINCE, last_commit
 from daemon.store.hardening import harden
 from daemon.store.migrating import Seal, known_revisions, migrate
 from daemon.store.schema import HEAD_REVISION
@@ -32,6 +34,14 @@ _LASTING_LOG_BYTES = 64_000_000
 _READER_CACHE_KIB = 1_000
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """Whether all that was acknowledged is there: why that cannot be told, if so, and what is missing."""
+
+    unknown: str | None = None
+    loss: Loss | None = None
+
+
 class DatabaseRefused(Exception):
     """The database cannot be used: the message says why and what to do. The file was not changed."""
 
@@ -48,6 +58,8 @@ class Database:
     writer: Connection
     reading: Engine
     sequences: Sequences
+    commits: CommitRecord
+    history: History
 
     @property
     def path(self) -> Path:
@@ -61,6 +73,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        self.commits.close()
         self.reading.dispose()
         self.writer.close()
         self.writing.dispose()
@@ -82,19 +95,24 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal) -> Database:
     prepare = partial(_prepare_writer, is_new=not path.exists())
     writing = _engine(URL.create("sqlite", database=str(path)), "BEGIN IMMEDIATE", prepare, pool.StaticPool)
     try:
-        before, sequences = _migrate(writing, seal)
+        before, sequences, history = _migrate(writing, seal, path)
         _use_write_ahead_log(writing)
         if before == LAST_READABLE:
             _overwrite_free_space(writing)
+        with writing.connect() as connection:
+            commits = CommitRecord(path, last_commit(connection))
     except DatabaseError as error:
         writing.dispose()
         raise DatabaseRefused(
             f"{path}: cannot be opened ({error.orig}): restore it from a backup, or free it"
         ) from None
+    except OSError as error:
+        writing.dispose()
+        raise DatabaseRefused(f"{error.filename}: cannot be written ({error.strerror}): correct that") from None
     except DatabaseRefused as refusal:
         _dispose_unchanged(writing, path)
         raise DatabaseRefused(f"{path}: {refusal}") from None
-    return Database(writing, writing.connect(), read_only_engine(path), sequences)
+    return Database(writing, writing.connect(), read_only_engine(path), sequences, commits, history)
 
 
 def _dispose_unchanged(writing: Engine, path: Path) -> None:
@@ -166,14 +184,29 @@ def _overwrite_free_space(engine: Engine) -> None:
     connection.close()
 
 
-def _migrate(engine: Engine, seal: Seal) -> tuple[str | None, Sequences]:
+def _migrate(engine: Engine, seal: Seal, path: Path) -> tuple[str | None, Sequences, History]:
     with engine.begin() as connection:
         current = _revision(connection)
         if current is not None:
             _require_our_structure(connection, current)
+        # Before anything is written: what can still be saved stands in the write-ahead log.
+        history = _compare(connection, current, path)
         if current != HEAD_REVISION:
             _upgrade(connection, current, seal)
-        return current, Sequences(connection)
+        return current, Sequences(connection), history
+
+
+def _compare(connection: Connection, revision: str | None, path: Path) -> History:
+    recorded = last_recorded(path)
+    if revision is None or revision < COUNTED_SINCE:
+        return History(None if recorded is None else "the record is of another database")
+    found = last_commit(connection)
+    if loss := missing_from(found, recorded):
+        return History(loss=keep_loss(path, loss))
+    if recorded is None:
+        return History("there is no record of the last commits" if found.number else None, loss_of(path))
+    foreign = recorded.database_id != found.database_id
+    return History("the record is of another database" if foreign else None, loss_of(path))
 
 
 def _revision(connection: Connection) -> str | None:

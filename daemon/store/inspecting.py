@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from daemon.acting_user import acting_as_owner_of
+from daemon.store.commit_record import Commit
 from daemon.store.copying import read_only_uri, require_regular_files
+from daemon.store.counting import LAST_COMMIT
 from daemon.store.database import LAST_READABLE, DatabaseRefused, read_only_engine
 from daemon.store.hardening import harden
 from daemon.store.sealing import seals
@@ -129,6 +131,12 @@ def newest_time(path: Path) -> int | None:
     """Return when the newest event was accepted, None if there is none or it cannot be told."""
     rows = _rows_if_readable(path, "SELECT accepted_at FROM events ORDER BY seq DESC LIMIT 1")
     return int(rows[0][0]) if rows else None
+
+
+def newest_commit(path: Path) -> Commit | None:
+    """Return the last commit in the database, None for one that does not count them."""
+    rows = _rows_if_readable(path, LAST_COMMIT)
+    return Commit(*rows[0]) if rows else None
 
 
 def newest_urls(path: Path, limit: int) -> list[str]:

@@ -21,6 +21,7 @@ from daemon.store import (
     tallying,
 )
 from daemon.store.commands import Command
+from daemon.store.counting import count_commit
 from daemon.store.database import Database
 from daemon.store.sequences import Sequences
 
@@ -76,11 +77,18 @@ def _transaction(database: Database, batch: Sequence[Command[Any]]) -> list[Any]
     connection = database.writer
     try:
         with connection.begin():
-            return [answer for kind, run in _runs(batch) for answer in APPLY[kind](connection, run, database.sequences)]
+            before = database.rows_written
+            answers = [
+                answer for kind, run in _runs(batch) for answer in APPLY[kind](connection, run, database.sequences)
+            ]
+            commit = count_commit(connection, database.sequences) if database.rows_written > before else None
     except BaseException:
         # A COMMIT that failed may leave the transaction open, though Core takes it for ended.
         connection.connection.rollback()
         raise
+    if commit is not None:
+        database.commits.note(commit)  # after COMMIT, before anybody is answered
+    return answers
 
 
 def _runs(batch: Sequence[Command[Any]]) -> Iterator[tuple[type, list[Command[Any]]]]:
