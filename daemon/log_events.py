@@ -120,6 +120,12 @@ _INFO = _table(
 _WARNING = _table(
     "warning",
     ("dev_mode", "reason", "`--dev`: http and private receivers are allowed, which is not for production"),
+    (
+        "clock_doubted",
+        "seconds",
+        "The clock is so far ahead of the last plausible time: nothing old is deleted until it has gone on for an hour",
+    ),
+    ("public_without_tls", "bind reason", "The API listens for other machines, and no https is before it"),
     ("commits_not_compared", "reason", "Whether all that was acknowledged is in the database cannot be told"),
     ("spans_off", "reason", "OpenTelemetry is configured, and cannot be used"),
     ("delivery_failed", f"{_DELIVERY} consecutiveFailures", "The delivery is over: its retries are used up"),

@@ -262,6 +262,18 @@ class ForgetEvents(Command[Forgotten]):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadTrustedTime(Command[int | None]):
+    """Read the last time that was plausible, in milliseconds; None when nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTrustedTime(Command[None]):
+    """Keep the last time that was plausible, in milliseconds."""
+
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetMails(Command[None]):
     """Delete mails made before this time that were sent."""
 

@@ -65,8 +65,10 @@ class CommitRecord:
             os.pwrite(self._descriptor, content + _CHECKSUM.pack(zlib.crc32(content)), place)
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
+        """Close the file; it may be closed again."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._descriptor = -1
 
 
 def record_path(database: Path) -> Path:

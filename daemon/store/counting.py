@@ -7,8 +7,10 @@ from daemon.store.sequences import Sequences
 
 # From this revision on, a database counts its commits.
 COUNTED_SINCE = "0009"
-_COUNT = "UPDATE daemon_state SET commit_number = commit_number + 1 RETURNING database_id, commit_number"
-LAST_COMMIT = "SELECT database_id, commit_number, (SELECT coalesce(max(seq), 0) FROM events) FROM daemon_state"
+_COUNT = "UPDATE daemon_state SET commit_number = commit_number + 1 WHERE id = 1 RETURNING database_id, commit_number"
+LAST_COMMIT = (
+    "SELECT database_id, commit_number, (SELECT coalesce(max(seq), 0) FROM events) FROM daemon_state WHERE id = 1"
+)
 
 
 def count_commit(connection: Connection, sequences: Sequences) -> Commit:

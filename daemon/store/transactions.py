@@ -19,6 +19,7 @@ from daemon.store import (
     requeueing,
     retention,
     tallying,
+    trusting,
 )
 from daemon.store.commands import Command
 from daemon.store.counting import count_commit
@@ -31,6 +32,8 @@ APPLY: Mapping[type, _Apply] = {
     commands.AcceptEvents: accepting.accept_events,
     commands.ForgetIdempotencyKeys: accepting.forget_idempotency_keys,
     commands.ForgetWebhookHours: tallying.forget_webhook_hours,
+    commands.ReadTrustedTime: trusting.read_trusted_time,
+    commands.SaveTrustedTime: trusting.save_trusted_time,
     commands.ForgetEvents: retention.forget_events,
     commands.ForgetMails: retention.forget_mails,
     commands.ReleaseSpace: retention.release_space,

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -27,6 +28,7 @@ from daemon.store.database import open_database
 from daemon.store.migrating import migrate
 from daemon.vault import Vault
 from tests.e2e.operating import operated
+from tests.faults.disk import without_privileges
 from tests.store.filling import NOW, accept, found
 from tests.support.process import REPOSITORY, make_house
 from tests.support.programs import plain_environment
@@ -229,3 +231,21 @@ async def test_a_daemon_that_runs_is_found_ready_and_its_database_whole(tmp_path
     said = {one["name"]: one["verdict"] for one in json.loads(ended.stdout)["checks"]}
     for name in ("settings", "state directory", "operator key", "encryption key", "database", "migrations", "API"):
         assert said[name] == "ok", name
+
+
+@pytest.mark.fault(
+    "`doctor` is run by a user who may not look into the state directory",
+    "It says so and who may look; it takes nothing for a bug",
+)
+def test_denied_access_is_told_from_a_bug(state: Path) -> None:
+    for path in (state, *state.iterdir()):
+        os.chown(path, 61234, 61234)
+    command = without_privileges([sys.executable, "-m", "daemon", "doctor", "--json", "--state-dir", str(state)])
+    environment = plain_environment(KAKIYO_WEBHOOKS_API__BIND="127.0.0.1:9")
+    ended = subprocess.run(command, capture_output=True, check=False, cwd=REPOSITORY, env=environment)
+    checks = {one["name"]: one for one in json.loads(ended.stdout)["checks"]}
+    assert ended.returncode == 1
+    for name in ("state directory", "keys", "database", "clock"):
+        assert checks[name]["verdict"] == "failed"
+        assert checks[name]["advice"] == "Run this as root, or as the user that the daemon runs as."
+    assert b"bug" not in ended.stdout
