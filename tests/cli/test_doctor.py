@@ -240,8 +240,8 @@ async def test_a_daemon_that_runs_is_found_ready_and_its_database_whole(tmp_path
 def test_denied_access_is_told_from_a_bug(state: Path) -> None:
     for path in (state, *state.iterdir()):
         os.chown(path, 61234, 61234)
-    command = without_privileges([sys.executable, "-m", "daemon", "doctor", "--json", "--state-dir", str(state)])
-    environment = plain_environment(KAKIYO_WEBHOOKS_API__BIND="127.0.0.1:9")
+    command = without_privileges([sys.executable, "-m", "daemon", "doctor", "--json"])
+    environment = plain_environment(KAKIYO_WEBHOOKS_API__BIND="127.0.0.1:9", KAKIYO_WEBHOOKS_STATE_DIR=str(state))
     ended = subprocess.run(command, capture_output=True, check=False, cwd=REPOSITORY, env=environment)
     checks = {one["name"]: one for one in json.loads(ended.stdout)["checks"]}
     assert ended.returncode == 1
