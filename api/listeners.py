@@ -6,6 +6,7 @@ import socket
 import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any
 
 import trio
@@ -45,6 +46,12 @@ async def open_listeners(bind: str, passed: Sequence[int] = ()) -> Listeners:
         return list(await trio.open_tcp_listeners(int(port), host=host.strip("[]"), backlog=_BACKLOG))
     except OSError as error:
         raise ConfigError(_explain(bind, error)) from None
+
+
+def is_exposed(listeners: Listeners) -> bool:
+    """Whether other machines can reach one of them."""
+    addresses = (listener.socket.getsockname() for listener in listeners)
+    return any(not isinstance(at, str | bytes) and not ip_address(at[0]).is_loopback for at in addresses)
 
 
 async def _adopt_all(passed: Sequence[int], bind: str) -> Listeners:

@@ -12,11 +12,11 @@ from prometheus_client import disable_created_metrics
 from structlog.typing import FilteringBoundLogger
 
 from api.app import create_app
-from api.listeners import Listeners, open_listeners, passed_descriptors
+from api.listeners import Listeners, is_exposed, open_listeners, passed_descriptors
 from api.serve import serve_api
 from daemon import __version__
 from daemon.assembly import Daemon, Seams, assemble, handles_of, real_seams
-from daemon.config import ConfigError, Settings
+from daemon.config import PUBLIC_WITHOUT_TLS, ConfigError, Settings
 from daemon.descriptors import DescriptorBudget, raise_descriptor_limit, share_descriptors
 from daemon.encryption_keys import KeyFile
 from daemon.lifeline import Lifeline, extend_start, feed_watchdog, open_lifeline
@@ -30,7 +30,7 @@ from daemon.sealed_database import SealedDatabase, open_sealed_database
 from daemon.spans import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
 from daemon.state_dir import OPERATOR_KEY, operator_key, use_state_dir
 from daemon.store.commands import ReadBalance
-from daemon.store.database import DatabaseRefused
+from daemon.store.database import DatabaseRefused, History
 from daemon.store.progress import Progress
 from daemon.supervisor import innermost
 
@@ -88,6 +88,8 @@ async def _main(live: LiveSettings, log: FilteringBoundLogger, repetitions: Repe
         gc.freeze()
         gc.enable()
         _tell_start(settings, is_new, sealed.key_file, log)
+        _tell_history(sealed.database.history, log)
+        _tell_exposure(settings, listeners, log)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(tell_repetitions, repetitions, log)
             nursery.start_soon(reload_on_hangup, live, log)
@@ -117,6 +119,18 @@ def _tell_start(settings: Settings, operator_key_is_new: bool, encryption: KeyFi
         log.info("operator_key_created", path=str(settings.state_dir / OPERATOR_KEY))
     if encryption.is_new:
         log.info("encryption_key_created", path=str(encryption.path))
+
+
+def _tell_exposure(settings: Settings, listeners: Listeners, log: FilteringBoundLogger) -> None:
+    if is_exposed(listeners) and not settings.public_url.startswith("https://"):
+        log.warning("public_without_tls", bind=settings.api.bind, reason=PUBLIC_WITHOUT_TLS)
+
+
+def _tell_history(history: History, log: FilteringBoundLogger) -> None:
+    if (loss := history.loss) is not None:
+        log.error("commits_lost", count=loss.commits, events=loss.events, path=loss.damaged_log)
+    if history.unknown is not None:
+        log.warning("commits_not_compared", reason=history.unknown)
 
 
 async def _run(

@@ -45,12 +45,13 @@ def back_up(settings: Settings, file: Path, tell: Tell, *, replace: bool = False
     began = time.monotonic()
     with refusals():
         source = require_database(settings.state_dir)
-        _require_place(file, settings.state_dir, replace=replace)
+        _require_place(file, settings.state_dir)
+        _require_free(file, replace=replace)
         with made_beside(file) as partial:
             contents = copy_checked(source, partial, tell, named=source)
             sha256 = _digest(partial.path, tell)
             size = partial.path.stat().st_size
-            _require_place(file, settings.state_dir, replace=replace)  # it took a while
+            _require_free(file, replace=replace)  # it took a while
             partial.finish()
     return Backup(file, size, round((time.monotonic() - began) * 1000), contents, sha256)
 
@@ -107,14 +108,17 @@ def _room_at(directory: Path) -> Callable[[int], None]:
     return require
 
 
-def _require_place(file: Path, state_dir: Path, *, replace: bool) -> None:
+def _require_place(file: Path, state_dir: Path) -> None:
     if not file.parent.is_dir():
         raise BackupRefused(f"{file.parent}: is not a directory: make it, or choose another place")
     if file.parent.samefile(state_dir):
         raise BackupRefused(f"{file}: the state directory itself is the daemon's own: choose another directory")
+
+
+def _require_free(file: Path, *, replace: bool) -> None:
     if not os.path.lexists(file):
         return
-    if not file.is_file():
+    if file.is_symlink() or not file.is_file():
         raise BackupRefused(f"{file}: is not a file: choose another name")
     if not replace:
         raise BackupRefused(f"{file}: is there already: choose another name, or replace it with --force")

@@ -22,6 +22,12 @@ from daemon.mail.addresses import parse_sender
 _PRIVATE_NETWORKS = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
 
 
+PUBLIC_WITHOUT_TLS = (
+    "keys and payloads cross the network readable: put a proxy with TLS before the API and set public_url to its "
+    "https address, or bind to 127.0.0.1"
+)
+
+
 def _network(value: object) -> IPv4Network | IPv6Network:
     if isinstance(value, IPv4Network | IPv6Network):
         return value

@@ -4,6 +4,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from daemon.acting_user import acting_as_owner_of
+
 OPERATOR_KEY = "operator-key"
 ENCRYPTION_KEY = "encryption-key"
 SMTP_PASSWORD = "smtp-password"  # noqa: S105 - a name
@@ -20,7 +22,8 @@ def credential(name: str, environment: Mapping[str, str] = os.environ) -> Path |
         return None
     path = Path(directory) / name
     try:
-        path.stat()
+        with acting_as_owner_of(path.parent):
+            path.stat()
     except FileNotFoundError:
         return None
     except OSError:

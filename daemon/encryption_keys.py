@@ -13,10 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from daemon.acting_user import acting_as_owner_of
 from daemon.config import ConfigError, Settings
 from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
 from daemon.credentials import credential
 from daemon.private_file import write_private_file
+from daemon.regular_file import read_text
 from daemon.vault import KEY_BYTES, generate_key
 
 ENCRYPTION_KEY = "encryption.key"
@@ -54,17 +56,23 @@ def find_keys(settings: Settings, environment: Mapping[str, str] = os.environ) -
 def given_keys(settings: Settings, environment: Mapping[str, str] = os.environ) -> KeyFile | None:
     """Return the keys, None if there is no key yet. Raises ConfigError as `find_keys` does."""
     if (handed := credential(CREDENTIAL, environment)) is not None:
-        return KeyFile(handed, _parse(handed, _read(handed)), is_credential=True)
-    path = settings.secrets.key_file or settings.state_dir / ENCRYPTION_KEY
-    if settings.secrets.key_file is None and not path.exists():
-        return None
-    return read_keys(path)
+        return KeyFile(handed, _parse(handed, _read(handed, links=True)), is_credential=True)
+    if settings.secrets.key_file is not None:
+        return read_keys(settings.secrets.key_file)
+    path = settings.state_dir / ENCRYPTION_KEY
+    return _read_keys(path, links=False) if os.path.lexists(path) else None
 
 
 def read_keys(path: Path) -> KeyFile:
-    """Return the keys in a file that only its owner may read. Raises ConfigError."""
-    text = _read(path)
-    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+    """Return the keys in a file of the operator's choice that only its owner may read. Raises ConfigError."""
+    return _read_keys(path, links=True)
+
+
+def _read_keys(path: Path, *, links: bool) -> KeyFile:
+    with acting_as_owner_of(path.parent):
+        text = _read(path, links=links)
+        mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & 0o077:
         raise ConfigError(f"{path}: others than its owner have access to the encryption key: chmod 600 it")
     return KeyFile(path, _parse(path, text))
 
@@ -74,11 +82,12 @@ def write_keys(path: Path, keys: Sequence[bytes]) -> None:
     write_private_file(path, "".join(base64.b64encode(key).decode() + "\n" for key in keys))
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, *, links: bool) -> str:
     try:
-        return path.read_text("ascii")
+        return read_text(path, links=links)
     except OSError as error:
-        raise ConfigError(f"{path}: the encryption key cannot be read ({error.strerror}): correct that") from None
+        advice = "be its user, or root" if isinstance(error, PermissionError) else "correct that"
+        raise ConfigError(f"{path}: the encryption key cannot be read ({error.strerror}): {advice}") from None
     except UnicodeDecodeError:
         raise _spoilt(path) from None
 

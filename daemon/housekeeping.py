@@ -17,10 +17,13 @@ from daemon.store.commands import (
     ForgetIdempotencyKeys,
     ForgetMails,
     ForgetWebhookHours,
+    ReadTrustedTime,
     ReleaseSpace,
+    SaveTrustedTime,
 )
 from daemon.store.tallying import DAY_MS, WEBHOOK_HOURS_KEPT_MS
 from daemon.store.writer import Writer
+from daemon.trusted_time import TrustedTime
 
 INTERVAL_S = 600
 # So many are deleted in some milliseconds: nobody waits for long behind it.
@@ -48,14 +51,25 @@ class Housekeeper:
     log: FilteringBoundLogger
 
     async def run(self) -> None:
-        """Clean up every ten minutes, until cancelled."""
+        """Clean up every ten minutes, until cancelled; not by a clock that has jumped ahead within the last hour."""
+        trusted = TrustedTime(await self._do(ReadTrustedTime()))
+        doubted = False
         while True:
             now = self.now_ms()
-            await self._forget_idempotency_keys(now - IDEMPOTENCY_WINDOW_MS)
-            await self._forget_webhook_hours(now - WEBHOOK_HOURS_KEPT_MS)
-            if days := self.retention_days():
-                await self._forget_events(now - days * DAY_MS)
+            if trusted.accept(now, trio.current_time()):
+                doubted = False
+                await self._do(SaveTrustedTime(now))
+                await self._forget(now)
+            elif not doubted:
+                doubted = True
+                self.log.warning("clock_doubted", seconds=(now - (trusted.last_ms or 0)) // 1000)
             await trio.sleep(INTERVAL_S)
+
+    async def _forget(self, now: int) -> None:
+        await self._forget_idempotency_keys(now - IDEMPOTENCY_WINDOW_MS)
+        await self._forget_webhook_hours(now - WEBHOOK_HOURS_KEPT_MS)
+        if days := self.retention_days():
+            await self._forget_events(now - days * DAY_MS)
 
     async def _forget_idempotency_keys(self, before: int) -> None:
         command = ForgetIdempotencyKeys(before, _KEYS_AT_ONCE)

@@ -69,6 +69,8 @@ def _held(state_dir: Path) -> Iterator[None]:
             yield
     except (ConfigError, DatabaseRefused, VaultError) as error:
         raise RotationRefused(str(error)) from None
+    except OSError as error:
+        raise RotationRefused(f"{error.filename}: cannot be used ({error.strerror}): correct that") from None
 
 
 def _writable(settings: Settings) -> KeyFile:

@@ -42,6 +42,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "eventId": "Id of the event",
         "eventType": "Type of the event",
         "inFlight": "How many attempts are under way",
+        "events": "How many events",
         "keyId": "Id of the API key",
         "limit": "How many there may be",
         "mailId": "Id of the mail",
@@ -126,6 +127,13 @@ _INFO = _table(
 _WARNING = _table(
     "warning",
     ("dev_mode", "reason", "`--dev`: http and private receivers are allowed, which is not for production"),
+    (
+        "clock_doubted",
+        "seconds",
+        "The clock is so far ahead of the last plausible time: nothing old is deleted until it has gone on for an hour",
+    ),
+    ("public_without_tls", "bind reason", "The API listens for other machines, and no https is before it"),
+    ("commits_not_compared", "reason", "Whether all that was acknowledged is in the database cannot be told"),
     ("spans_off", "reason", "OpenTelemetry is configured, and cannot be used"),
     ("delivery_failed", f"{_DELIVERY} consecutiveFailures", "The delivery is over: its retries are used up"),
     (
@@ -146,6 +154,11 @@ _WARNING = _table(
 _ERROR = _table(
     "error",
     ("daemon_failed", "error traceback", "The daemon cannot go on: the process ends non-zero"),
+    (
+        "commits_lost",
+        "count events path",
+        "Something acknowledged is missing from the database: so many commits, with at most so many events",
+    ),
     ("settings_refused", "error", "The configuration was read again and is wrong: the settings stay as they were"),
     ("actor_restarted", "actor webhookId restarts error traceback", "An actor crashed and starts again"),
     ("actor_given_up", "actor webhookId restarts error traceback", "An actor crashed and its restarts are used up"),

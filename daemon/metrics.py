@@ -105,6 +105,7 @@ class Metrics:
     database_wal_bytes: Gauge
     state_dir_free_bytes: Gauge
     state_dir_size_bytes: Gauge
+    lost_commits: Gauge
     accepted_pace: Pace
     ended_pace: Pace
     longest_commit: Peak
@@ -168,6 +169,7 @@ def make_metrics() -> Metrics:
         database_wal_bytes=_gauge(registry, "database_wal_bytes", "Size of its write-ahead log"),
         state_dir_free_bytes=_gauge(registry, "state_dir_free_bytes", "Free on the state directory's file system"),
         state_dir_size_bytes=_gauge(registry, "state_dir_size_bytes", "Size of the state directory's file system"),
+        lost_commits=_gauge(registry, "lost_commits", "Acknowledged commits that a start found missing"),
         accepted_pace=Pace(),
         ended_pace=Pace(),
         longest_commit=longest[0],

@@ -17,6 +17,7 @@ from daemon.disk import disk_use
 from daemon.errors import StoreUnavailable
 from daemon.hop import Hop
 from daemon.metrics import Metrics
+from daemon.store.commit_record import loss_of
 from daemon.store.observing import Place, Waiting, count_pending, deliveries_to_come, delivery_made_at, waiting_mails
 from daemon.store.reader import Reader
 
@@ -71,6 +72,8 @@ class Observer:
             metrics.database_wal_bytes.set(use.wal)
             metrics.state_dir_free_bytes.set(use.free)
             metrics.state_dir_size_bytes.set(use.size)
+        loss = await self._hop(partial(loss_of, self._database))
+        metrics.lost_commits.set(0 if loss is None else loss.commits)
 
     async def _look_into_store(self) -> None:
         metrics = self._metrics

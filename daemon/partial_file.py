@@ -1,5 +1,6 @@
 """A large file in the making: beside its name, for its owner alone, and gone unless it is finished."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
@@ -7,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.private_file import keep_owner, sync_directory
+from daemon.acting_user import acting_as_owner_of
+from daemon.private_file import sync_directory
+from daemon.regular_file import open_regular
 
 SUFFIX = ".partial"
 
@@ -24,10 +27,6 @@ class PartialFile:
     target: Path
     descriptor: int
 
-    def give_to_owner_of(self, directory: Path) -> None:
-        """Root may make it for another user: give it to the directory's. Raises OSError."""
-        keep_owner(self.descriptor, directory.stat())
-
     def finish(self) -> None:
         """Put it in its target's place, durably: whoever looks sees what was there, or the whole file.
 
@@ -42,22 +41,30 @@ class PartialFile:
 def partial_file(target: Path, companions: Sequence[str] = ()) -> Iterator[PartialFile]:
     """Make the file; what is left of it at the end is removed, and what stands beside it under these endings.
 
-    One that a crash left behind is taken over. Raises InTheMaking and OSError.
+    One of ours that a crash left behind is taken over. While inside, root has the rights of the directory's owner, to
+    whom the file belongs. Raises InTheMaking and OSError.
     """
     path = target.with_name(target.name + SUFFIX)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        _take(descriptor, path)
-        os.fchmod(descriptor, 0o600)
-        os.ftruncate(descriptor, 0)
+    besides = [path.with_name(path.name + ending) for ending in companions]
+    with acting_as_owner_of(target.parent):
+        descriptor = open_regular(path, os.O_RDWR | os.O_CREAT)
         try:
-            yield PartialFile(path, target, descriptor)
+            _take(descriptor, path)
+            _remove(besides)  # what a crash left, or what somebody else has put there
+            os.fchmod(descriptor, 0o600)
+            os.ftruncate(descriptor, 0)
+            try:
+                yield PartialFile(path, target, descriptor)
+            finally:
+                if _is_at(descriptor, path):
+                    _remove([path, *besides])
         finally:
-            if _is_at(descriptor, path):
-                for ending in ("", *companions):
-                    path.with_name(path.name + ending).unlink(missing_ok=True)
-    finally:
-        os.close(descriptor)
+            os.close(descriptor)
+
+
+def _remove(paths: Sequence[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _take(descriptor: int, path: Path) -> None:
@@ -68,7 +75,9 @@ def _take(descriptor: int, path: Path) -> None:
         raise InTheMaking from None
     if not _is_at(descriptor, path):  # the other one finished it between our opening and our holding it
         raise InTheMaking
+    if os.fstat(descriptor).st_uid != os.geteuid():
+        raise PermissionError(errno.EPERM, f"{path.name} is there and belongs to another user", str(path))
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    return path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor))
+    return os.path.lexists(path) and os.path.samestat(path.lstat(), os.fstat(descriptor))

@@ -10,7 +10,8 @@ from daemon.config import Settings
 from daemon.private_file import sync_directory
 from daemon.sealed_database import KeyFit, key_fit
 from daemon.state_dir import DATABASE, use_state_dir
-from daemon.store.copying import COMPANIONS, fold_log
+from daemon.store.commit_record import forget_record
+from daemon.store.copying import COMPANIONS, fold_log, require_regular_files
 from daemon.store.database import DatabaseRefused, require_known_revision
 from daemon.store.inspecting import Contents
 
@@ -35,13 +36,14 @@ def restore(settings: Settings, file: Path, tell: Tell, *, force: bool = False) 
     with refusals():
         _require_backup(file, database)
         with use_state_dir(settings.state_dir), made_beside(database) as partial:
+            require_regular_files(database)
             contents = copy_checked(file, partial, tell, named=file)
             _require_known(contents.revision, file)
             key = key_fit(settings, partial.path, contents.revision)
             if key is KeyFit.WRONG and not force:
                 raise BackupRefused(_wrong_key(file))
-            partial.give_to_owner_of(settings.state_dir)
             kept = _keep(database)
+            forget_record(database)
             partial.finish()
     return Restored(database, contents, key, kept)
 
@@ -88,7 +90,7 @@ def _free_name(database: Path) -> Path:
     """Return a name that nothing has yet, also when two are taken within a second."""
     moment, again = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"), 1
     kept = database.with_name(f"{database.name}.before-restore-{moment}")
-    while kept.exists():
+    while os.path.lexists(kept):
         again += 1
         kept = kept.with_name(f"{database.name}.before-restore-{moment}-{again}")
     return kept

@@ -1,16 +1,21 @@
 """The state directory: who uses it, and the files in it beside the database."""
 
+import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from daemon.acting_user import acting_as_owner_of
 from daemon.config import ConfigError
 from daemon.credentials import OPERATOR_KEY as CREDENTIAL
 from daemon.credentials import credential
 from daemon.keyring import generate_key
-from daemon.private_file import keep_owner, write_private_file
+from daemon.private_file import write_private_file
+from daemon.regular_file import open_regular, read_text
+from daemon.store.copying import require_regular_files
 
 DATABASE = "kakiyo-webhooks.db"
 OPERATOR_KEY = "operator.key"
@@ -19,33 +24,35 @@ _LOCK = "lock"
 
 @contextmanager
 def use_state_dir(path: Path) -> Iterator[None]:
-    """Make the directory if need be (0700) and hold it for this process alone. Raises ConfigError if that fails."""
-    try:
-        os.umask(0o077)  # what is written here is for this user alone
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _open_lock(path)
-    except OSError as error:
-        raise ConfigError(
-            f"state_dir: {path} cannot be used ({error.strerror}): give this user the right to write there, "
-            "or choose another directory with --state-dir"
-        ) from None
-    try:
+    """Make the directory if need be (0700) and hold it for this process alone. Raises ConfigError if that fails.
+
+    While inside, root has the rights of the directory's owner.
+    """
+    os.umask(0o077)  # what is written here is for this user alone
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(acting_as_owner_of(path))
+            lock = _open_lock(path)
+        except OSError as error:
+            raise _unusable(path, error) from None
+        stack.callback(os.close, lock)
         _take(lock, path)
         yield
-    finally:
-        os.close(lock)
 
 
 def is_in_use(path: Path) -> bool:
     """Whether a process holds the directory now, as far as this user may look."""
     try:
-        lock = os.open(path / _LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        with acting_as_owner_of(path):
+            lock = open_regular(path / _LOCK, os.O_RDONLY)
     except OSError:
         return False
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
+    except OSError:
+        return False  # no file system that locks: no daemon can have started there
     finally:
         os.close(lock)
     return False
@@ -55,21 +62,44 @@ def require_database(path: Path) -> Path:
     """Return where the database in the state directory is. Raises ConfigError when none can be seen."""
     database = path / DATABASE
     try:
-        database.stat()
+        require_regular_files(database)
+        with acting_as_owner_of(path):
+            database.stat()
     except FileNotFoundError:
         raise ConfigError(
             f"state_dir: {path} has no database: name the daemon's own with --state-dir or --config"
         ) from None
     except OSError as error:
+        if error.errno == errno.EINVAL:
+            raise ConfigError(f"{error.filename}: {error.strerror}: put the file itself there") from None
         raise ConfigError(f"state_dir: {path} cannot be read ({error.strerror}): be its user, or root") from None
     return database
 
 
 def _open_lock(path: Path) -> int:
-    lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    with suppress(PermissionError):
-        keep_owner(lock, path.stat())  # root may be here before the daemon's own user
-    return lock
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    require_private(path)
+    return open_regular(path / _LOCK, os.O_RDWR | os.O_CREAT)
+
+
+def _unusable(path: Path, error: OSError) -> ConfigError:
+    place = "" if error.filename in (None, str(path)) else f"{error.filename}: "
+    return ConfigError(
+        f"state_dir: {path} cannot be used ({place}{error.strerror}): give this user the right to write there, "
+        "or choose another directory with --state-dir"
+    )
+
+
+def require_private(path: Path) -> None:
+    """Raise ConfigError if others than the owner could put files into the directory, or another one in its place."""
+    if path.stat().st_mode & 0o022:
+        raise ConfigError(f"state_dir: {path} can be written by others than its owner: chmod go-w it")
+    for parent in path.absolute().parents:
+        mode = parent.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise ConfigError(
+                f"state_dir: {path} can be replaced by anyone, for everybody can write {parent}: chmod o-w {parent}"
+            )
 
 
 def _take(lock: int, path: Path) -> None:
@@ -79,6 +109,11 @@ def _take(lock: int, path: Path) -> None:
         raise ConfigError(
             f"state_dir: {path} is in use by another daemon: stop that one, or choose another directory"
         ) from None
+    except OSError as error:
+        raise ConfigError(
+            f"state_dir: {path} is on a file system that cannot lock files ({error.strerror}): "
+            "choose a directory on a local disk"
+        ) from None
 
 
 def operator_key(state_dir: Path, environment: Mapping[str, str] = os.environ) -> tuple[str, bool]:
@@ -87,9 +122,10 @@ def operator_key(state_dir: Path, environment: Mapping[str, str] = os.environ) -
     It is systemd's credential `operator-key`, else the file in the state directory. Raises ConfigError when what is
     there cannot be read, or is empty.
     """
-    path = credential(CREDENTIAL, environment) or state_dir / OPERATOR_KEY
+    given = credential(CREDENTIAL, environment)
+    path = given or state_dir / OPERATOR_KEY
     try:
-        key = path.read_text("ascii").strip()
+        key = read_text(path, links=given is not None).strip()
     except FileNotFoundError:
         return _make_operator_key(path), True
     except (OSError, UnicodeDecodeError) as error:

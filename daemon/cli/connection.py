@@ -7,6 +7,7 @@ from pathlib import Path
 
 from daemon.cli.exits import CommandError, ExitCode
 from daemon.credentials import OPERATOR_KEY, credential
+from daemon.regular_file import read_text
 
 KEY_VARIABLE = "KAKIYO_WEBHOOKS_API_KEY"
 _REACHABLE_AS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "::": "[::1]"}  # noqa: S104 - compared with, not bound to
@@ -39,7 +40,8 @@ def find_connection(
 
         settings = read_settings(config, state_dir)
         api_url = api_url or _bound_address(settings.api.bind)
-        key = key or _key_from(credential(OPERATOR_KEY, environment) or settings.state_dir / "operator.key")
+        given = credential(OPERATOR_KEY, environment)
+        key = key or _key_from(given or settings.state_dir / "operator.key", links=given is not None)
     base_url, socket_path = _parse_address(api_url)
     return Connection(base_url, socket_path, _checked(key))
 
@@ -66,9 +68,9 @@ def _parse_address(address: str) -> tuple[str, str | None]:
     )
 
 
-def _key_from(file: Path) -> str:
+def _key_from(file: Path, *, links: bool) -> str:
     try:
-        return file.read_text("ascii").strip()
+        return read_text(file, links=links).strip()
     except (FileNotFoundError, NotADirectoryError):
         raise CommandError(
             f"There is no key at {file}: start the daemon once, "

@@ -7,8 +7,9 @@ from daemon.clock import NowMs
 from daemon.config import Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
 from daemon.state_dir import DATABASE
+from daemon.store.commit_record import last_recorded, loss_of, loss_path, missing_from
 from daemon.store.database import DatabaseRefused
-from daemon.store.inspecting import Contents, inspect_database, newest_time, teams_out_of_balance
+from daemon.store.inspecting import Contents, inspect_database, newest_commit, newest_time, teams_out_of_balance
 from daemon.store.schema import HEAD_REVISION
 
 _CHECK = "database"
@@ -33,8 +34,25 @@ def check_database(settings: Settings, *, full: bool = False) -> Iterator[Findin
         return
     yield ok(_CHECK, f"all {found.pages:,} pages are whole; {found.pending:,} deliveries are pending")
     yield _check_revision(found)
+    yield _check_history(path)
     if full and found.revision == HEAD_REVISION:
         yield _check_ledger(path)
+
+
+def _check_history(path: Path) -> Finding:
+    recorded = last_recorded(path)  # before the database: a daemon that runs goes on with both
+    found = newest_commit(path)
+    loss = loss_of(path) or (missing_from(found, recorded) if found else None)
+    if loss is not None:
+        said = f"{loss.commits:,} acknowledged commits with at most {loss.events:,} events are missing"
+        advice = (
+            "Restore a backup, or have producers submit again what is missing; "
+            f"when that is dealt with, remove {loss_path(path)}"
+        )
+        return failed("history", said, advice)
+    if found is None or recorded is None or recorded.database_id != found.database_id:
+        return skipped("history", "whether all that was acknowledged is there cannot be told: there is no record of it")
+    return ok("history", "all that was acknowledged is there")
 
 
 def _check_ledger(path: Path) -> Finding:

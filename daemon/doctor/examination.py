@@ -3,6 +3,7 @@
 import resource
 from collections.abc import Callable, Iterator
 
+from daemon.acting_user import acting_as_owner_of
 from daemon.clock import wall_clock_ms
 from daemon.config import Settings
 from daemon.doctor.database import check_clock, check_database
@@ -11,6 +12,7 @@ from daemon.doctor.finding import Finding, failed, ok, warning
 from daemon.doctor.network import check_api, check_dns, check_mail, check_time_service
 
 _FEW_DESCRIPTORS = 4_096
+_WHO_MAY_LOOK = "Run this as root, or as the user that the daemon runs as."
 _LOCAL = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 
@@ -23,11 +25,11 @@ def examine(
     """
     checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
         ("settings", lambda: _check_settings(settings)),
-        ("state directory", lambda: check_state_dir(settings)),
-        ("keys", lambda: check_keys(settings)),
-        ("disk space", lambda: check_disk(settings)),
-        ("database", lambda: check_database(settings, full=full)),
-        ("clock", lambda: check_clock(settings, wall_clock_ms)),
+        ("state directory", lambda: _as_its_owner(settings, check_state_dir(settings))),
+        ("keys", lambda: _as_its_owner(settings, check_keys(settings))),
+        ("disk space", lambda: _as_its_owner(settings, check_disk(settings))),
+        ("database", lambda: _as_its_owner(settings, check_database(settings, full=full))),
+        ("clock", lambda: _as_its_owner(settings, check_clock(settings, wall_clock_ms))),
         ("time service", check_time_service),
         ("descriptors", _check_descriptors),
         ("DNS", lambda: check_dns(settings)),
@@ -41,8 +43,20 @@ def examine(
 def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     try:
         yield from check()
+    except PermissionError as error:
+        yield failed(name, f"{error.filename}: this user has no access ({error.strerror})", _WHO_MAY_LOOK)
     except Exception as error:
         yield failed(name, f"it could not be checked ({error!r})", "Report this as a bug, with these words.")
+
+
+def _as_its_owner(settings: Settings, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Look into the state directory with its owner's rights, which end before each finding is handed on."""
+    while True:
+        with acting_as_owner_of(settings.state_dir):
+            finding = next(findings, None)
+        if finding is None:
+            return
+        yield finding
 
 
 def _check_settings(settings: Settings) -> Iterator[Finding]:

@@ -5,13 +5,15 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from daemon.acting_user import acting_as_owner_of
 from daemon.config import ConfigError, Settings
 from daemon.credentials import OPERATOR_KEY as OPERATOR_CREDENTIAL
 from daemon.credentials import credential
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
 from daemon.encryption_keys import given_keys
+from daemon.regular_file import read_text
 from daemon.sealed_database import KeyFit, key_fit
-from daemon.state_dir import DATABASE, OPERATOR_KEY
+from daemon.state_dir import DATABASE, OPERATOR_KEY, require_private
 from daemon.store.inspecting import revision_if_readable
 
 _LITTLE_BYTES, _LEAST_BYTES = 1 << 30, 100 << 20
@@ -31,14 +33,24 @@ def check_state_dir(settings: Settings) -> Iterator[Finding]:
         yield failed("state directory", f"{path} cannot be looked at ({error.strerror})", "Run this as root.")
         return
     mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077:
+    if refusal := _refusal(path):
+        yield failed("state directory", refusal, "The daemon does not start there.")
+    elif mode & 0o077:
         yield warning("state directory", f"{path} is open to others (mode {mode:o})", f"Run: chmod 700 {path}")
-    elif not os.access(path, os.W_OK | os.X_OK):
+    elif not os.access(path, os.W_OK | os.X_OK, effective_ids=True):
         advice = "Run this as root, or as the daemon's user, who has to be able to write there."
         yield failed("state directory", f"{path} cannot be written by this user", advice)
     else:
         yield ok("state directory", f"{path} is there, for its owner alone")
     yield from _check_owners(path, status.st_uid)
+
+
+def _refusal(path: Path) -> str | None:
+    try:
+        require_private(path)
+    except ConfigError as refusal:
+        return str(refusal)
+    return None
 
 
 def _check_owners(path: Path, owner: int) -> Iterator[Finding]:
@@ -48,8 +60,11 @@ def _check_owners(path: Path, owner: int) -> Iterator[Finding]:
         return
     if strange:
         names = ", ".join(strange[:5])
-        yield failed("owner of files", f"{names} in {path} belong to another user than the directory",
-                     f"Run: chown -R --reference={path} {path}")  # fmt: skip
+        said = f"{names} in {path} belong to another user than the directory"
+        # Not through links, nor under a second name: what they lead to is somebody else's.
+        only = "'(' -type d -o -type f -links 1 ')'"
+        advice = f"Stop the daemon, and run: find -P {path} {only} -exec chown --reference={path} {{}} +"
+        yield failed("owner of files", said, advice)
     else:
         yield ok("owner of files", "all files belong to the owner of the state directory")
 
@@ -82,7 +97,10 @@ def _encryption_key(settings: Settings) -> Finding:
 
 def _key(name: str, path: Path, is_credential: bool) -> Finding:
     try:
-        readable, mode = bool(path.read_text("ascii").strip()), stat.S_IMODE(path.stat().st_mode)
+        with acting_as_owner_of(path.parent):
+            readable, mode = bool(read_text(path, links=is_credential).strip()), stat.S_IMODE(path.stat().st_mode)
+    except PermissionError:
+        raise
     except FileNotFoundError:
         return skipped(name, f"{path} is not there yet: the first start makes it")
     except (OSError, UnicodeDecodeError) as error:

@@ -312,6 +312,18 @@ class KeepTimeBlock(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadTrustedTime(Command[int | None]):
+    """Read the last time that was plausible, in milliseconds; None when nothing is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTrustedTime(Command[None]):
+    """Keep the last time that was plausible, in milliseconds."""
+
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
 class ForgetMails(Command[int | None]):
     """Delete mails made before this time that were sent, of the next `limit` behind `after_seq`.
 

@@ -6,6 +6,10 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from daemon.acting_user import acting_as_owner_of
+from daemon.regular_file import require_regular
+from daemon.store.hardening import harden
+
 # What SQLite may keep beside a database of this name.
 COMPANIONS = ("-wal", "-shm", "-journal")
 # A step is 1 MB: the bar moves, and Ctrl-C is heard.
@@ -24,15 +28,23 @@ def copy_database(source: Path, target: Path, room: Callable[[int], None], progr
     """Copy the database at `source` into the empty file `target`, on the disk when this returns; nobody is held up.
 
     `room` is told the size before anything is written, `progress` the bytes copied and their total again and again;
-    what they raise ends it. Raises CopyFailed. The copy needs no write-ahead log: it is one file.
+    what they raise ends it. Raises CopyFailed and OSError. The copy needs no write-ahead log: it is one file. Root
+    opens either file with the rights of its directory's owner.
     """
     try:
-        with closing(_open_snapshot(source)) as reading:
+        with closing(_open_snapshot(source)) as reading, acting_as_owner_of(target.parent):
             room(_size(reading))
             with closing(sqlite3.connect(target, isolation_level=None)) as writing:
                 _copy(reading, writing, _flushing(target, progress, _page_size(reading)))
     except sqlite3.Error as error:
         raise _failure(error, source, target) from None
+
+
+def require_regular_files(database: Path) -> None:
+    """Raise OSError if the database, or what SQLite keeps beside it, is a link or no regular file."""
+    with acting_as_owner_of(database.parent):
+        for ending in ("", *COMPANIONS):
+            require_regular(database.with_name(database.name + ending))
 
 
 def fold_log(path: Path) -> None:
@@ -42,6 +54,7 @@ def fold_log(path: Path) -> None:
         with closing(sqlite3.connect(read_only_uri(path), uri=True)) as connection:
             _read(connection)
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            harden(connection)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error:
         return
@@ -62,13 +75,16 @@ def _open_snapshot(source: Path) -> sqlite3.Connection:
     The price: while the transaction lasts, the daemon's write-ahead log is not reused and grows by what is committed:
     with a million old deliveries 15 to 20 MB a second at 300 events a second, 90 MB for a copy of 1.4 GB.
     """
-    connection = sqlite3.connect(read_only_uri(source), uri=True, isolation_level=None)
-    try:
-        connection.execute("BEGIN")
-        _read(connection)  # BEGIN alone does not look at the file yet
-    except BaseException:
-        connection.close()
-        raise
+    with acting_as_owner_of(source.parent):
+        require_regular_files(source)  # to open a pipe would wait for ever
+        connection = sqlite3.connect(read_only_uri(source), uri=True, isolation_level=None)
+        try:
+            harden(connection)
+            connection.execute("BEGIN")
+            _read(connection)  # BEGIN alone does not look at the file yet: now every file of it is open
+        except BaseException:
+            connection.close()
+            raise
     return connection
 
 

@@ -1,22 +1,26 @@
 """Opening the database file: pragmas, migrations, and one sentence when it cannot be used."""
 
 import os
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, pool, text
 from sqlalchemy.exc import DatabaseError
 
+from daemon.store.commit_record import CommitRecord, Loss, keep_loss, last_recorded, loss_of, missing_from
+from daemon.store.copying import read_only_uri
+from daemon.store.counting import COUNTED_SINCE, last_commit
+from daemon.store.hardening import harden
+from daemon.store.migrating import Seal, known_revisions, migrate
 from daemon.store.progress import Progress
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
-
-if TYPE_CHECKING:  # it takes a quarter of a second to import: see _upgrade
-    from alembic.config import Config
+from daemon.store.structure import difference, read_structure
 
 READERS = 4
 # The newest revision whose secrets stood readable in the database.
@@ -30,7 +34,13 @@ _LASTING_LOG_BYTES = 64_000_000
 # Half of SQLite's own: what readers look up is in the operating system's cache, once for all of them.
 _READER_CACHE_KIB = 1_000
 
-Seal = Callable[[str, str], str]
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Whether all that was acknowledged is there: why that cannot be told, if so, and what is missing."""
+
+    unknown: str | None = None
+    loss: Loss | None = None
 
 
 class DatabaseRefused(Exception):
@@ -50,6 +60,8 @@ class Database:
     reading: Engine
     sequences: Sequences
     progress: Progress
+    commits: CommitRecord
+    history: History
 
     @property
     def path(self) -> Path:
@@ -63,6 +75,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        self.commits.close()
         self.reading.dispose()
         self.writer.close()
         self.writing.dispose()
@@ -80,25 +93,46 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal, progress: Progress |
     Raises DatabaseRefused when the file is not ours, is damaged, or was made by a newer version.
     """
     # SQLite itself would open it all the same, and fail at the first write.
-    if path.exists() and not os.access(path, os.W_OK):
+    if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
         raise DatabaseRefused(f"{path}: is read-only: give this user the right to write it")
     progress = progress or Progress()
     prepare = partial(_prepare_writer, is_new=not path.exists(), progress=progress)
     writing = _engine(URL.create("sqlite", database=str(path)), "BEGIN IMMEDIATE", prepare, pool.StaticPool)
     try:
-        before, sequences = _migrate(writing, seal)
+        before, sequences, history = _migrate(writing, seal, path)
         _use_write_ahead_log(writing)
         if before == LAST_READABLE:
             _overwrite_free_space(writing)
+        with writing.connect() as connection:
+            commits = CommitRecord(path, last_commit(connection))
     except DatabaseError as error:
         writing.dispose()
         raise DatabaseRefused(
             f"{path}: cannot be opened ({error.orig}): restore it from a backup, or free it"
         ) from None
-    except DatabaseRefused as refusal:
+    except OSError as error:
         writing.dispose()
+        raise DatabaseRefused(f"{error.filename}: cannot be written ({error.strerror}): correct that") from None
+    except DatabaseRefused as refusal:
+        _dispose_unchanged(writing, path)
         raise DatabaseRefused(f"{path}: {refusal}") from None
-    return Database(writing, writing.connect(), read_only_engine(path), sequences, progress)
+    return Database(
+        writing=writing,
+        writer=writing.connect(),
+        reading=read_only_engine(path),
+        sequences=sequences,
+        progress=progress,
+        commits=commits,
+        history=history,
+    )
+
+
+def _dispose_unchanged(writing: Engine, path: Path) -> None:
+    """Close it with the write-ahead log as it is: the last connection would write the log into the file if it could."""
+    with closing(sqlite3.connect(read_only_uri(path), uri=True)) as last:
+        with suppress(sqlite3.Error):
+            last.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        writing.dispose()
 
 
 def read_only_engine(path: Path) -> Engine:
@@ -110,10 +144,7 @@ def read_only_engine(path: Path) -> Engine:
 
 def require_known_revision(revision: str) -> None:
     """Raise DatabaseRefused unless this version can open a database of this revision."""
-    from alembic.script import ScriptDirectory
-
-    known = {script.revision for script in ScriptDirectory.from_config(_migrations()).walk_revisions()}
-    if revision not in known:
+    if revision not in known_revisions():
         raise DatabaseRefused(f"was made by a newer version (revision {revision}): install that version again")
 
 
@@ -125,6 +156,7 @@ def _engine(url: URL, begin: str, prepare: Callable[[Any], None], poolclass: typ
     def _connected(connection: Any, _record: object) -> None:
         # The sqlite3 module's own transaction handling delays BEGIN; ours is explicit.
         connection.isolation_level = None
+        harden(connection)
         prepare(connection)
 
     @event.listens_for(engine, "begin")
@@ -165,38 +197,49 @@ def _overwrite_free_space(engine: Engine) -> None:
     connection.close()
 
 
-def _migrate(engine: Engine, seal: Seal) -> tuple[str | None, Sequences]:
+def _migrate(engine: Engine, seal: Seal, path: Path) -> tuple[str | None, Sequences, History]:
     with engine.begin() as connection:
         current = _revision(connection)
+        if current is not None:
+            _require_our_structure(connection, current)
+        # Before anything is written: what can still be saved stands in the write-ahead log.
+        history = _compare(connection, current, path)
         if current != HEAD_REVISION:
             _upgrade(connection, current, seal)
-        return current, Sequences(connection)
+        return current, Sequences(connection), history
+
+
+def _compare(connection: Connection, revision: str | None, path: Path) -> History:
+    recorded = last_recorded(path)
+    if revision is None or revision < COUNTED_SINCE:
+        return History(None if recorded is None else "the record is of another database")
+    found = last_commit(connection)
+    if loss := missing_from(found, recorded):
+        return History(loss=keep_loss(path, loss))
+    if recorded is None:
+        return History("there is no record of the last commits" if found.number else None, loss_of(path))
+    foreign = recorded.database_id != found.database_id
+    return History("the record is of another database" if foreign else None, loss_of(path))
 
 
 def _revision(connection: Connection) -> str | None:
     tables = inspect(connection).get_table_names()
     if tables and "alembic_version" not in tables:
         raise DatabaseRefused("is the database of another program: choose another state directory")
-    if not tables:
+    if not read_structure(connection.connection.cursor()):
         return None
-    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    return None if revision is None else str(revision)
+    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if tables else None
+    if revision is None:
+        raise DatabaseRefused("is the database of another program: choose another state directory")
+    return str(revision)
 
 
 def _upgrade(connection: Connection, current: str | None, seal: Seal) -> None:
-    # Imported here: it takes a quarter of a second, and most starts find nothing to do.
-    from alembic import command
-
     if current is not None:
         require_known_revision(current)
-    config = _migrations()
-    config.attributes.update(connection=connection, seal=seal)
-    command.upgrade(config, "head")
+    migrate(connection, seal)
 
 
-def _migrations() -> "Config":
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(resources.files("daemon.store") / "migrations"))
-    return config
+def _require_our_structure(connection: Connection, revision: str) -> None:
+    if what := difference(connection.connection.cursor(), revision):
+        raise DatabaseRefused(f"was changed by another program ({what}): restore a backup from before")

@@ -1,14 +1,20 @@
 """Looking at a database file that no daemon has open: whether it is whole and ours, and what is in it."""
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon.store.copying import read_only_uri
+from daemon.acting_user import acting_as_owner_of
+from daemon.store.commit_record import Commit
+from daemon.store.copying import read_only_uri, require_regular_files
+from daemon.store.counting import LAST_COMMIT
 from daemon.store.database import LAST_READABLE, DatabaseRefused, read_only_engine
+from daemon.store.hardening import harden
 from daemon.store.sealing import seals
+from daemon.store.structure import difference
 
 # So often within a long check Ctrl-C is heard, in steps of SQLite's machine.
 _HEARING = 100_000
@@ -32,10 +38,11 @@ class Contents:
 def inspect_database(path: Path, *, full: bool = False) -> Contents:
     """Check every page of the file and return what it holds; with `full`, compare the indexes with their tables, too.
 
-    Raises DatabaseRefused, in words that follow the file's name, when it is damaged or not ours.
+    Raises DatabaseRefused, in words that follow the file's name, when it is damaged or not ours; PermissionError when
+    this user may not read it.
     """
     try:
-        with closing(sqlite3.connect(read_only_uri(path), uri=True)) as connection:
+        with _reading(path) as connection:
             return _inspect(connection, full)
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
@@ -49,31 +56,55 @@ def seals_in(path: Path, revision: str, length: int) -> list[str]:
     """Return the different beginnings of the sealed secrets, none for a revision that did not seal them yet."""
     if revision <= LAST_READABLE:
         return []
-    engine = read_only_engine(path)
-    try:
-        return seals(engine, length)
-    finally:
-        engine.dispose()
+    with acting_as_owner_of(path.parent):
+        engine = read_only_engine(path)
+        try:
+            return seals(engine, length)
+        finally:
+            engine.dispose()
 
 
 def teams_out_of_balance(path: Path) -> list[str]:
     """Return the ids of teams whose balance is not the sum of their ledger, or not what its last entry says."""
-    with closing(sqlite3.connect(read_only_uri(path), uri=True)) as connection:
+    with _reading(path) as connection:
         connection.set_progress_handler(_hear, _HEARING)
         return [str(team_id) for (team_id,) in connection.execute(_OUT_OF_BALANCE)]
 
 
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database that somebody else may have put there; root, with the rights of its directory's owner."""
+    with acting_as_owner_of(path.parent):
+        try:
+            require_regular_files(path)
+            path.open("rb").close()  # SQLite would not say whether it may not be read, or is not there
+        except PermissionError:
+            raise
+        except OSError as error:
+            raise DatabaseRefused(f"is not a database of Kakiyo Webhooks ({error}): choose another file") from None
+        with closing(sqlite3.connect(read_only_uri(path), uri=True)) as connection:
+            harden(connection)
+            yield connection
+
+
 def _inspect(connection: sqlite3.Connection, full: bool) -> Contents:
     connection.set_progress_handler(_hear, _HEARING)
+    revision = _revision(connection)
+    if what := difference(connection.cursor(), revision):
+        raise _not_ours(what)
     (found,) = connection.execute("PRAGMA integrity_check(1)" if full else "PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise _damaged(found)
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     (pending,) = connection.execute("SELECT count(*) FROM deliveries WHERE status = 'pending'").fetchone()
-    if row is None:
+    return Contents(pages, revision, pending + _to_come(connection))
+
+
+def _revision(connection: sqlite3.Connection) -> str:
+    rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    if len(rows) != 1:
         raise _not_ours("it has no revision")
-    return Contents(pages, str(row[0]), pending + _to_come(connection))
+    return str(rows[0][0])
 
 
 def _to_come(connection: sqlite3.Connection) -> int:
@@ -110,6 +141,12 @@ def newest_time(path: Path) -> int | None:
     return int(rows[0][0]) if rows else None
 
 
+def newest_commit(path: Path) -> Commit | None:
+    """Return the last commit in the database, None for one that does not count them."""
+    rows = _rows_if_readable(path, LAST_COMMIT)
+    return Commit(*rows[0]) if rows else None
+
+
 def newest_urls(path: Path, limit: int) -> list[str]:
     """Return the URLs of the newest active webhooks, none if that cannot be told."""
     query = "SELECT url FROM webhooks WHERE active AND deleted_at IS NULL ORDER BY seq DESC LIMIT ?"
@@ -118,7 +155,9 @@ def newest_urls(path: Path, limit: int) -> list[str]:
 
 def _rows_if_readable(path: Path, query: str, *values: int) -> list[tuple[Any, ...]]:
     try:
-        with closing(sqlite3.connect(read_only_uri(path), uri=True)) as connection:
+        with _reading(path) as connection:
             return connection.execute(query, values).fetchall()
-    except sqlite3.Error:
+    except PermissionError:
+        raise
+    except (sqlite3.Error, OSError, DatabaseRefused):
         return []  # what is wrong with it, `inspect_database` says

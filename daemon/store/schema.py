@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0006"
+HEAD_REVISION = "0009"
 
 metadata = MetaData()
 # On SQLite only INTEGER is the rowid itself; BIGINT would cost a second B-tree.
@@ -235,3 +235,13 @@ mails = Table(
 )
 # The migration names the condition for PostgreSQL, too; here that would load its dialect at each start.
 Index("ix_mails_waiting", mails.c.next_attempt_at, sqlite_where=mails.c.sent_at.is_(None))
+
+# One row: the database's name for itself, how many transactions it has had, and the last time that was plausible.
+daemon_state = Table(
+    "daemon_state",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("database_id", Text, nullable=False),
+    Column("commit_number", BigInteger, nullable=False),
+    Column("trusted_time", BigInteger),
+)

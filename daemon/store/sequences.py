@@ -14,12 +14,13 @@ class Sequences:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._events = count(_highest(connection, events) + 1)
+        self.last_event = _highest(connection, events)
         self._deliveries = count(_highest(connection, deliveries) + 1)
 
     def next_event(self) -> int:
         """Return the next event's seq."""
-        return next(self._events)
+        self.last_event += 1
+        return self.last_event
 
     def next_delivery(self) -> int:
         """Return the next delivery's seq."""

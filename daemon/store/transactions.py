@@ -22,8 +22,10 @@ from daemon.store import (
     retention,
     tallying,
     time_blocks,
+    trusting,
 )
 from daemon.store.commands import Command
+from daemon.store.counting import count_commit
 from daemon.store.database import Database
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.sequences import Sequences
@@ -35,6 +37,8 @@ APPLY: Mapping[type, _Apply] = {
     MakeDeliveries: fan_outs.make_deliveries,
     commands.ForgetIdempotencyKeys: accepting.forget_idempotency_keys,
     commands.ForgetWebhookHours: tallying.forget_webhook_hours,
+    commands.ReadTrustedTime: trusting.read_trusted_time,
+    commands.SaveTrustedTime: trusting.save_trusted_time,
     commands.ForgetEvents: retention.forget_events,
     commands.KeepTimeBlock: time_blocks.keep_time_blocks,
     commands.ForgetMails: retention.forget_mails,
@@ -83,11 +87,16 @@ def _transaction(database: Database, batch: Sequence[Command[Any]]) -> list[Any]
     connection = database.writer
     try:
         with connection.begin():
-            return [answer for kind, run in _runs(batch) for answer in _apply(database, kind, run)]
+            before = database.rows_written
+            answers = [answer for kind, run in _runs(batch) for answer in _apply(database, kind, run)]
+            commit = count_commit(connection, database.sequences) if database.rows_written > before else None
     except BaseException:
         # A COMMIT that failed may leave the transaction open, though Core takes it for ended.
         connection.connection.rollback()
         raise
+    if commit is not None:
+        database.commits.note(commit)  # after COMMIT, before anybody is answered
+    return answers
 
 
 def _apply(database: Database, kind: type, run: Sequence[Command[Any]]) -> Sequence[Any]:

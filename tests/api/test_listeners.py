@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from api.listeners import open_listeners, passed_descriptors
+from api.listeners import is_exposed, open_listeners, passed_descriptors
 from daemon.config import ConfigError
 from tests.api.scripted_app import HELLO, ScriptedApp
 from tests.support.api_server import exchange, serving
@@ -112,3 +112,13 @@ def test_descriptors_are_this_process_own_or_none() -> None:
     assert not passed_descriptors({"LISTEN_PID": "18", "LISTEN_FDS": "2"}, pid=17)
     assert not passed_descriptors({"LISTEN_PID": "17", "LISTEN_FDS": "many"}, pid=17)
     assert not passed_descriptors({}, pid=17)
+
+
+@pytest.mark.parametrize(
+    ("bind", "exposed"), [("127.0.0.1:0", False), ("127.0.0.2:0", False), ("[::1]:0", False), ("0.0.0.0:0", True)]
+)
+async def test_a_listener_that_other_machines_reach_is_known_as_such(bind: str, exposed: bool) -> None:
+    listeners = await open_listeners(bind)
+    assert is_exposed(listeners) is exposed
+    for listener in listeners:
+        await listener.aclose()

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import sqlite3
+import subprocess
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import Any, cast
 
 import pytest
 import trio
+from sqlalchemy import create_engine, text
 
 from daemon.config import Settings
 from daemon.doctor.database import check_clock
@@ -23,8 +25,10 @@ from daemon.doctor.finding import Verdict
 from daemon.doctor.network import check_dns, check_mail
 from daemon.encryption_keys import ENCRYPTION_KEY, write_keys
 from daemon.store.database import open_database
+from daemon.store.migrating import migrate
 from daemon.vault import Vault
 from tests.e2e.operating import operated
+from tests.faults.disk import without_privileges
 from tests.store.filling import NOW, accept, found
 from tests.support.process import REPOSITORY, make_house
 from tests.support.programs import plain_environment
@@ -120,8 +124,12 @@ def test_a_balance_that_its_ledger_does_not_explain_is_found_by_looking_at_every
 
 @pytest.mark.parametrize(("revision", "verdict"), [("0001", "warning"), ("9999", "failed")])
 def test_another_versions_database_is_told_from_ours(run: Any, state: Path, revision: str, verdict: str) -> None:
-    with closing(sqlite3.connect(state / "kakiyo-webhooks.db")) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    (state / "kakiyo-webhooks.db").unlink()
+    engine = create_engine(f"sqlite:///{state}/kakiyo-webhooks.db")
+    with engine.begin() as connection:
+        migrate(connection, lambda secret, _webhook_id: secret, "0001")
+        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+    engine.dispose()
     _, said = diagnose(run, "--state-dir", state)
     assert said["database"][0] == "ok"
     assert said["migrations"][0] == verdict
@@ -223,3 +231,21 @@ async def test_a_daemon_that_runs_is_found_ready_and_its_database_whole(tmp_path
     said = {one["name"]: one["verdict"] for one in json.loads(ended.stdout)["checks"]}
     for name in ("settings", "state directory", "operator key", "encryption key", "database", "migrations", "API"):
         assert said[name] == "ok", name
+
+
+@pytest.mark.fault(
+    "`doctor` is run by a user who may not look into the state directory",
+    "It says so and who may look; it takes nothing for a bug",
+)
+def test_denied_access_is_told_from_a_bug(state: Path) -> None:
+    for path in (state, *state.iterdir()):
+        os.chown(path, 61234, 61234)
+    command = without_privileges([sys.executable, "-m", "daemon", "doctor", "--json"])
+    environment = plain_environment(KAKIYO_WEBHOOKS_API__BIND="127.0.0.1:9", KAKIYO_WEBHOOKS_STATE_DIR=str(state))
+    ended = subprocess.run(command, capture_output=True, check=False, cwd=REPOSITORY, env=environment)
+    checks = {one["name"]: one for one in json.loads(ended.stdout)["checks"]}
+    assert ended.returncode == 1
+    for name in ("state directory", "keys", "database", "clock"):
+        assert checks[name]["verdict"] == "failed"
+        assert checks[name]["advice"] == "Run this as root, or as the user that the daemon runs as."
+    assert b"bug" not in ended.stdout

@@ -30,8 +30,6 @@ SLEEPS_IN_LOOPS = {
     "daemon/time_indexer.py": "its interval; the others' share of the store",
     "daemon/fan_out.py": "the others' share of the store",
     "daemon/housekeeping.py": "its interval; the others' share of the store",
-    "daemon/canceller.py": "the others' share of the store",
-    "daemon/time_indexer.py": "its interval; the others' share of the store",
     "daemon/lifeline.py": "the beat of the watchdog",
     "daemon/repetitions.py": "its window",
     "daemon/loop_lag.py": "how late it ends is what is measured",

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from daemon.lifecycle import Verdict
-from daemon.model import ApiKey, CancelReason, DeliveryStatus, Work
+from daemon.model import ApiKey, CancelReason, DeliveryStatus, TeamEdit, Work
 from daemon.state_dir import DATABASE
 from daemon.store import commands, console_queries, daemon_queries, observing, queries, time_blocks
 from daemon.store.commands import Command
@@ -118,7 +118,7 @@ COMMANDS: dict[type, Command[Any]] = {
         commands.Resend("dlv_1", "dlv_new", NOW),
         commands.Recover(a_webhook(3), 0, 0, 250, tuple(f"dlv_r{n}" for n in range(250)), NOW),
         commands.CreateTeam(a_team(2)),
-        commands.SaveTeam(TEAM, "Acme", None),
+        commands.SaveTeam(TEAM, TeamEdit(name="Acme")),
         commands.AddKey(ApiKey("key_1", TEAM, "n", NOW), b"digest"),
         commands.RevokeKey("key_1", NOW),
         commands.GrantCredits("crd_1", TEAM, 5, None, NOW),

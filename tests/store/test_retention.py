@@ -14,7 +14,7 @@ from daemon.log import make_logger
 from daemon.metrics import make_metrics
 from daemon.model import Work
 from daemon.store import retention, time_blocks
-from daemon.store.commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace, Resend
+from daemon.store.commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace, Resend, SaveTrustedTime
 from daemon.store.database import Database, open_database
 from daemon.store.tallying import DAY_MS
 from daemon.store.writer import Writer
@@ -152,6 +152,7 @@ async def test_upkeep_forgets_by_the_days_in_effect_and_0_is_for_ever(
     found(database)
     for number in range(3):
         delivered(database, number, OLD)
+    run(database, SaveTrustedTime(NOW))
     days = 0
     writer = Writer(database, run_inline, make_metrics())
     async with trio.open_nursery() as nursery:
@@ -199,3 +200,32 @@ def test_an_event_with_very_many_deliveries_is_forgotten_bit_by_bit(
         after = step.next_after_seq
     assert steps == [3, 3, 2, 0]
     assert kept(database) == ["evt_2"]
+
+
+@pytest.mark.fault(
+    "The clock is a year ahead when the daemon starts, again and again",
+    "Retention deletes nothing until the clock has gone on so for an hour, also after a restart",
+)
+async def test_a_clock_that_jumped_ahead_deletes_nothing_within_an_hour(
+    database: Database, autojump_clock: MockClock
+) -> None:
+    found(database)
+    delivered(database, 1, NOW)
+    delivered(database, 2, NOW)
+    start = trio.current_time()
+
+    def ahead() -> int:
+        return NOW + 365 * DAY_MS + round((trio.current_time() - start) * 1000)
+
+    writer = Writer(database, run_inline, make_metrics())
+    log = make_logger(LogSettings(level="error"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(writer.run)
+        for _ in range(2):
+            with trio.move_on_after(3500):
+                await Housekeeper(writer, lambda: 30, ahead, log).run()
+            assert kept(database) == ["evt_1", "evt_2"]
+        with trio.move_on_after(4300):
+            await Housekeeper(writer, lambda: 30, ahead, log).run()
+        assert kept(database) == ["evt_2"]
+        nursery.cancel_scope.cancel()

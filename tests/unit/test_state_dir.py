@@ -1,12 +1,14 @@
 """Who uses the state directory, and the operator key in it (contract "Command line")."""
 
+import errno
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
 from daemon.config import ConfigError
-from daemon.state_dir import OPERATOR_KEY, operator_key, use_state_dir
+from daemon.state_dir import OPERATOR_KEY, is_in_use, operator_key, use_state_dir
 
 
 def test_a_missing_directory_is_made_for_its_owner_only(tmp_path: Path) -> None:
@@ -59,3 +61,34 @@ def test_a_spoilt_key_file_is_refused_and_says_what_to_do(tmp_path: Path, conten
     (tmp_path / OPERATOR_KEY).write_bytes(content)
     with pytest.raises(ConfigError, match="remove it to get a new key"):
         operator_key(tmp_path)
+
+
+@pytest.mark.fault(
+    "The state directory is on a file system that cannot lock files", "A refusal in one sentence that names it"
+)
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def refuse(_descriptor: int, _operation: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("daemon.state_dir.fcntl.flock", refuse)
+    with pytest.raises(ConfigError, match=r"^state_dir: [^\n]+cannot lock files"), use_state_dir(tmp_path):
+        pass
+    assert not is_in_use(tmp_path)
+
+
+@pytest.mark.fault(
+    "Others can write into the state directory, or put another one in its place", "A refusal in one sentence"
+)
+def test_a_directory_that_others_can_write_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "open" / "state"
+    path.mkdir(parents=True)
+    for place, mode in ((path, 0o770), (path, 0o707), (path.parent, 0o777)):
+        before = place.stat().st_mode
+        place.chmod(mode)
+        with pytest.raises(ConfigError, match=r"^state_dir: [^\n]+: chmod "), use_state_dir(path):
+            pass
+        place.chmod(before)
+    path.parent.chmod(0o1777)
+    with use_state_dir(path):
+        pass

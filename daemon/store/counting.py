@@ -1,0 +1,24 @@
+"""Each transaction that changes something gets a number (see `daemon.store.commit_record`)."""
+
+from sqlalchemy import Connection
+
+from daemon.store.commit_record import Commit
+from daemon.store.sequences import Sequences
+
+# From this revision on, a database counts its commits.
+COUNTED_SINCE = "0009"
+_COUNT = "UPDATE daemon_state SET commit_number = commit_number + 1 WHERE id = 1 RETURNING database_id, commit_number"
+LAST_COMMIT = (
+    "SELECT database_id, commit_number, (SELECT coalesce(max(seq), 0) FROM events) FROM daemon_state WHERE id = 1"
+)
+
+
+def count_commit(connection: Connection, sequences: Sequences) -> Commit:
+    """Count the transaction that is about to be committed."""
+    database_id, number = connection.exec_driver_sql(_COUNT).one()
+    return Commit(database_id, number, sequences.last_event)
+
+
+def last_commit(connection: Connection) -> Commit:
+    """Return the last commit that is in the database."""
+    return Commit(*connection.exec_driver_sql(LAST_COMMIT).one())

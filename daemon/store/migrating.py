@@ -1,0 +1,36 @@
+"""Alembic's migrations: which there are, and running them. It takes a quarter of a second to import: only on demand."""
+
+from collections.abc import Callable
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+Seal = Callable[[str, str], str]
+
+
+def known_revisions() -> set[str]:
+    """Return the revisions that this version can open."""
+    from alembic.script import ScriptDirectory
+
+    return {script.revision for script in ScriptDirectory.from_config(_migrations()).walk_revisions()}
+
+
+def migrate(connection: Connection, seal: Seal, revision: str = "head") -> None:
+    """Bring the database to a revision. `seal(secret, webhook_id)` seals the secrets of one from before."""
+    from alembic import command
+
+    config = _migrations()
+    config.attributes.update(connection=connection, seal=seal)
+    command.upgrade(config, revision)
+
+
+def _migrations() -> "Config":
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(resources.files("daemon.store") / "migrations"))
+    return config

@@ -1,0 +1,34 @@
+"""Whether the wall clock may be believed when history is deleted by it: what is deleted is gone."""
+
+from dataclasses import dataclass
+
+HOUR_MS = 3_600_000
+# Steps and slews of a time service, and the time between two looks at both clocks.
+_AGREEMENT_MS = 60_000
+
+
+@dataclass(slots=True)
+class TrustedTime:
+    """The last time that was plausible, `last_ms` (None when nothing is known), and since when a newer one has been.
+
+    A time is plausible that is not more than an hour ahead of the last one, or for an hour has gone as fast as the
+    monotonic clock.
+    """
+
+    last_ms: int | None
+    _offset_ms: float = 0
+    _since_ms: float | None = None
+
+    def accept(self, now_ms: int, monotonic_s: float) -> bool:
+        """Whether `now_ms` is plausible; if so, it is the last time from now on."""
+        monotonic_ms = monotonic_s * 1000
+        if self.last_ms is None or now_ms <= self.last_ms + HOUR_MS or self._has_lasted(now_ms, monotonic_ms):
+            self.last_ms, self._since_ms = now_ms, None
+            return True
+        return False
+
+    def _has_lasted(self, now_ms: int, monotonic_ms: float) -> bool:
+        offset = now_ms - monotonic_ms
+        if self._since_ms is None or abs(offset - self._offset_ms) > _AGREEMENT_MS:
+            self._offset_ms, self._since_ms = offset, monotonic_ms
+        return monotonic_ms - self._since_ms >= HOUR_MS
