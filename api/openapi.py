@@ -11,6 +11,7 @@ import orjson
 from pydantic import BaseModel
 
 from api.errors import STATUS, ApiError, Code
+from api.idempotency import headers_of
 from api.json_body import JSON
 from api.openapi_schemas import Schema, Schemas
 from api.openapi_texts import CODE_MEANINGS, DESCRIPTION, RESPONSE_HEADERS, TAGS
@@ -79,6 +80,8 @@ def codes_of(route: Route) -> tuple[Code, ...]:
         codes.add(Code.OPERATOR_ONLY)
     if route.body is not None:
         codes.update(_WITH_BODY)
+    if route.once:
+        codes.add(Code.IDEMPOTENCY_CONFLICT)
     return tuple(code for code in Code if code in codes)
 
 
@@ -91,7 +94,7 @@ def _operation(route: Route, schemas: Schemas) -> Schema:
         "parameters": [
             *_path_parameters(route.path),
             *_parameters(route.query, "query", schemas),
-            *_parameters(route.headers, "header", schemas),
+            *_parameters(headers_of(route), "header", schemas),
         ],
         "responses": {str(route.status.value): _answer(route, schemas), **_refusals(codes_of(route))},
     }

@@ -14,6 +14,7 @@ from api.json_body import JSON
 from daemon.handles import Handles
 from daemon.hop import Hop
 from daemon.keyring import Principal
+from daemon.submission import Idempotency
 
 Answer = BaseModel | bytes | None
 
@@ -29,12 +30,17 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request by somebody whose key is known; `aside` runs what would hold up the event loop."""
+    """A request by somebody whose key is known; `aside` runs what would hold up the event loop.
+
+    No id that a client gives may be one of the `reserved_ids`.
+    """
 
     handles: Handles
     principal: Principal
     request: Request
     aside: Hop
+    reserved_ids: frozenset[str] = frozenset()
+    idempotency: Idempotency | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,8 @@ def json_body(model: type[BaseModel], example: Any) -> Body:
 class Route:
     """One route: `handler(call, **path, query=?, body=?)` answers a model, JSON as bytes, or None (no content).
 
-    `refusals` are the codes it may answer beside those that every route may.
+    `refusals` are the codes it may answer beside those that every route may. With `once` an Idempotency-Key makes its
+    repetitions harmless: its handler gives the registry what `api.idempotency.once` returns.
     """
 
     method: str
@@ -74,6 +81,7 @@ class Route:
     body: Body | None = None
     headers: type[BaseModel] | None = None
     refusals: tuple[Code, ...] = ()
+    once: bool = False
     media_type: str = JSON
     example: Any = None
 

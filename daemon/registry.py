@@ -3,38 +3,50 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.clock import NowMs
 from daemon.credit_gate import CreditGate
-from daemon.errors import StoreUnavailable, WebhookInactive
+from daemon.errors import IdempotencyConflict, StoreUnavailable, WebhookInactive
 from daemon.fleet import Fleet
+from daemon.idempotency import Once, answer_id
 from daemon.keyring import KeyRing, digest_of, generate_key
-from daemon.lifecycle import WebhookEdit, deleted, edited, rotated
+from daemon.lifecycle import WebhookEdit, deleted, edited, made_again, rotated
 from daemon.mailbox import Change
 from daemon.metrics import Metrics
-from daemon.model import ApiKey, CreditEntry, DeliveryStatus, Team, Webhook
+from daemon.model import ApiKey, CreditEntry, Delivery, DeliveryStatus, Team, Webhook
 from daemon.news import News
 from daemon.store import daemon_queries, queries
+from daemon.store import idempotency as idempotency_store
 from daemon.store.commands import (
     AddKey,
+    Command,
     CreateTeam,
     CreateWebhook,
+    ExecuteOnce,
     GrantCredits,
     Recover,
+    RecoveredPage,
     Resend,
     RevokeKey,
     SaveTeam,
 )
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
+from daemon.submission import Idempotency
 from daemon.subscriptions import SubscriptionIndex
-from daemon.vault import Vault
+from daemon.vault import Vault, VaultError
 
 CHANGE_TIMEOUT_S = 20
 _RECOVER_PAGE = 1_000
+_ANSWER_LOST = "this request was carried out before, but its answer cannot be read any more: look at what there is"
+_BEHIND_ALL = 2**63 - 1
+
+Answer = TypeVar("Answer")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +77,27 @@ class Registry:
     def __init__(self, parts: RegistryParts) -> None:
         self._parts = parts
 
-    async def create_team(self, team_id: str | None, name: str, emails: tuple[str, ...]) -> Team:
+    async def first_answer(self, idempotency: Idempotency) -> bytes | None:
+        """Return what the first request under this key was answered; None if there was none, or it submitted events.
+
+        Raises IdempotencyConflict if that was another request, or if its answer cannot be read any more.
+        """
+        parts = self._parts
+        first = await parts.reader.fetch(idempotency_store.first_use, idempotency, parts.now_ms())
+        if first is None:
+            return None
+        if first.fingerprint != idempotency.fingerprint:
+            raise idempotency_store.used_otherwise()
+        return None if first.has_receipts else self._opened(idempotency, first.answer)
+
+    async def create_team(
+        self, team_id: str | None, name: str, emails: tuple[str, ...], once: Once[Team] | None = None
+    ) -> Team:
         """Make a team, with an id of its own or a made one. Raises AlreadyExists."""
         parts = self._parts
         team = Team(team_id or parts.new_id("team"), name, emails, parts.now_ms())
-        await parts.writer.execute(CreateTeam(team), lambda _: parts.teams.add(team.id))
+        create = self._with_key(CreateTeam(team), once, lambda _: team)
+        await parts.writer.execute(create, lambda _: parts.teams.add(team.id))
         parts.log.info("team_created", teamId=team.id)
         return team
 
@@ -80,14 +108,17 @@ class Registry:
             self._parts.log.info("team_changed", teamId=team.id)
         return team
 
-    async def create_key(self, team_id: str, name: str) -> tuple[ApiKey, str] | None:
+    async def create_key(
+        self, team_id: str, name: str, once: Once[tuple[ApiKey, str]] | None = None
+    ) -> tuple[ApiKey, str] | None:
         """Make an API key; return it with its secret, which is nowhere to be seen again. None: no such team."""
         parts = self._parts
         if team_id not in parts.teams:
             return None
         secret = generate_key()
         key, digest = ApiKey(parts.new_id("key"), team_id, name, parts.now_ms()), digest_of(secret)
-        await parts.writer.execute(AddKey(key, digest), lambda _: parts.keyring.add(digest, key))
+        add = self._with_key(AddKey(key, digest), once, lambda _: (key, secret))
+        await parts.writer.execute(add, lambda _: parts.keyring.add(digest, key))
         parts.log.info("key_created", keyId=key.id, teamId=team_id)
         return key, secret
 
@@ -102,7 +133,13 @@ class Registry:
         return True
 
     async def create_webhook(
-        self, team_id: str, name: str, url: str, secret: str | None, events: tuple[str, ...]
+        self,
+        team_id: str,
+        name: str,
+        url: str,
+        secret: str | None,
+        events: tuple[str, ...],
+        once: Once[Webhook] | None = None,
     ) -> Webhook:
         """Register an active webhook; its secret is sealed."""
         parts, now, webhook_id = self._parts, self._parts.now_ms(), self._parts.new_id("wh")
@@ -110,7 +147,8 @@ class Registry:
         webhook = Webhook(
             webhook_id, team_id, name, url, sealed, events, True, 0, None, None, created_at=now, updated_at=now
         )
-        await parts.writer.execute(CreateWebhook(webhook), lambda _: parts.index.put(webhook))
+        create = self._with_key(CreateWebhook(webhook), once, lambda _: webhook)
+        await parts.writer.execute(create, lambda _: parts.index.put(webhook))
         parts.news.tell(team_id, webhook_id)
         parts.log.info("webhook_created", webhookId=webhook.id, teamId=team_id)
         return webhook
@@ -136,7 +174,9 @@ class Registry:
         else:
             self._parts.log.warning("webhook_disabled", **owner, reason=webhook.disabled_reason)
 
-    async def rotate_secret(self, webhook_id: str, secret: str, overlap_s: int) -> Webhook | None:
+    async def rotate_secret(
+        self, webhook_id: str, secret: str, overlap_s: int, once: Once[Webhook] | None = None
+    ) -> Webhook | None:
         """Give a webhook this new secret; the one before signs beside it for `overlap_s` seconds more.
 
         Returns None if there is no such webhook.
@@ -144,7 +184,7 @@ class Registry:
         parts, now = self._parts, self._parts.now_ms()
         sealed = parts.vault.seal(secret, webhook_id)
         change = partial(rotated, secret=sealed, expires_at=now + overlap_s * 1000, now=now)
-        webhook = await self._ask(webhook_id, change)
+        webhook = await self._ask(webhook_id, change, once)
         if webhook is not None:
             owner = {"webhookId": webhook_id, "teamId": webhook.team_id}
             parts.log.info("webhook_secret_rotated", **owner, seconds=overlap_s)
@@ -157,31 +197,41 @@ class Registry:
             self._parts.log.info("webhook_deleted", webhookId=webhook_id, teamId=webhook.team_id)
         return webhook is not None
 
-    async def grant_credits(self, team_id: str, amount: int, note: str | None) -> CreditEntry | None:
-        """Add credits to a team, and let go on what waits for them. Returns None if there is no such team."""
+    async def grant_credits(
+        self, team_id: str, amount: int, note: str | None, once: Once[CreditEntry] | None = None
+    ) -> CreditEntry | None:
+        """Add credits to a team, or take some back (below 0), and let go on what waits for them.
+
+        Returns None if there is no such team. Raises BalanceOutOfRange.
+        """
         parts = self._parts
         if team_id not in parts.teams:
             return None
         grant = GrantCredits(parts.new_id("crd"), team_id, amount, note, parts.now_ms())
-        entry = await parts.writer.execute(grant, lambda _: parts.gate.granted(team_id, amount))
+        grant_once = self._with_key(grant, once, lambda entry: entry)
+        entry = await parts.writer.execute(grant_once, lambda _: parts.gate.granted(team_id, amount))
         parts.log.info("credits_granted", teamId=team_id, amount=amount, balance=entry.balance_after)
         return entry
 
-    async def resend(self, delivery_id: str) -> str | None:
-        """Queue a delivery's event again; return the new delivery's id, None if unknown. Raises WebhookInactive."""
+    async def resend(self, delivery_id: str, once: Once[Delivery] | None = None) -> Delivery | None:
+        """Queue a delivery's event again; return the new delivery, None if unknown. Raises WebhookInactive."""
         parts = self._parts
         delivery = await parts.reader.fetch(queries.get_delivery, delivery_id)
         if delivery is None:
             return None
         await self._active_webhook(delivery.webhook_id)
-        command = Resend(delivery_id, parts.new_id("dlv"), parts.now_ms())
-        new_id = await parts.writer.execute(command, lambda _: self._queued(delivery.webhook_id, 1))
+        new = made_again(delivery, parts.new_id("dlv"), parts.now_ms())
+        command = self._with_key(
+            Resend(delivery_id, new.id, new.created_at), once, lambda kept: None if kept is None else new
+        )
+        if await parts.writer.execute(command, lambda _: self._queued(delivery.webhook_id, 1)) is None:
+            return None
         parts.news.tell(delivery.team_id, delivery.webhook_id)
         owner = {"webhookId": delivery.webhook_id, "teamId": delivery.team_id}
-        parts.log.info("delivery_resent", **owner, deliveryId=new_id, eventId=delivery.event_id)
-        return new_id
+        parts.log.info("delivery_resent", **owner, deliveryId=new.id, eventId=delivery.event_id)
+        return new
 
-    async def recover(self, webhook_id: str, since: int) -> int | None:
+    async def recover(self, webhook_id: str, since: int, once: Once[int] | None = None) -> int | None:
         """Queue again, in order, what the webhook missed since then; return how many. Raises WebhookInactive.
 
         Repeating it is harmless: what waits or was delivered is left out.
@@ -191,10 +241,13 @@ class Registry:
             return None
         webhook = await self._active_webhook(webhook_id)
         first = await parts.reader.fetch(daemon_queries.first_seq_since, webhook.team_id, since)
-        queued, after_seq = 0, None if first is None else first - 1
+        # A page of nothing, too, is a page: it keeps the answer for repetitions.
+        queued = 0
+        after_seq: int | None = _BEHIND_ALL if first is None else first - 1
         while after_seq is not None:
             new_ids = tuple(parts.new_id("dlv") for _ in range(_RECOVER_PAGE))
-            command = Recover(webhook, since, after_seq, _RECOVER_PAGE, new_ids, parts.now_ms())
+            recover = Recover(webhook, since, after_seq, _RECOVER_PAGE, new_ids, parts.now_ms())
+            command = self._with_key(recover, once, partial(_total, queued))
             page = await parts.writer.execute(command, lambda page: self._queued(webhook_id, page.queued))
             queued, after_seq = queued + page.queued, page.next_after_seq
         parts.news.tell(webhook.team_id, webhook_id)
@@ -213,10 +266,33 @@ class Registry:
             raise WebhookInactive(f"the webhook {webhook_id} is disabled: set `active` to true first")
         return webhook
 
-    async def _ask(self, webhook_id: str, apply: Callable[[Webhook], Webhook]) -> Webhook | None:
+    def _with_key(
+        self, command: Command[Answer], once: Once[Made] | None, made: Callable[[Answer], Made | None]
+    ) -> Command[Answer]:
+        """Return the command that runs this one once; `made` tells from its answer what was made, None for not yet."""
+        if once is None:
+            return command
+
+        def keep(answer: Answer) -> str | None:
+            it = made(answer)
+            return None if it is None else self._parts.vault.seal(once.answer(it).decode(), answer_id(once.idempotency))
+
+        return ExecuteOnce(command, once.idempotency, keep, self._parts.now_ms())
+
+    def _opened(self, idempotency: Idempotency, sealed: str | None) -> bytes:
+        if sealed is None:
+            raise IdempotencyConflict(_ANSWER_LOST)
+        try:
+            return self._parts.vault.open(sealed, answer_id(idempotency)).encode()
+        except VaultError:
+            raise IdempotencyConflict(_ANSWER_LOST) from None
+
+    async def _ask(
+        self, webhook_id: str, apply: Callable[[Webhook], Webhook], once: Once[Webhook] | None = None
+    ) -> Webhook | None:
         if await self._parts.reader.fetch(queries.get_webhook, webhook_id) is None:
             return None
-        change = Change(apply)
+        change = Change(apply, lambda save: self._with_key(save, once, lambda _: save.webhook))
         self._parts.fleet.ask(webhook_id, change)
         with trio.move_on_after(CHANGE_TIMEOUT_S):
             try:
@@ -224,3 +300,8 @@ class Registry:
             finally:
                 change.abandoned = True
         raise StoreUnavailable("the webhook could not be changed in time: try again in a moment")
+
+
+def _total(before: int, page: RecoveredPage) -> int | None:
+    """Return how many deliveries a recovery queued in all, None while there are more pages."""
+    return None if page.next_after_seq is not None else before + page.queued

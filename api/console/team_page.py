@@ -84,7 +84,7 @@ async def _show(visit: Visit, team_id: str, mistakes: dict[str, str]) -> Respons
     team = await reader.fetch(queries.get_team, team_id)
     if team is None:
         raise page_not_found()
-    keys = await reader.fetch(queries.list_keys, team_id, _PAGE, position(visit))
+    keys = await reader.fetch(queries.list_keys, team_id, _PAGE, position(visit, "keys", team=team_id))
     typed = {name: visit.form.text(name) for name in ("key_name", "amount", "note")}
     typed["name"] = visit.form.text("name") if visit.form.has("name") else team.name
     typed["emails"] = visit.form.exact("emails") if visit.form.has("emails") else "\n".join(team.notification_emails)
@@ -93,7 +93,9 @@ async def _show(visit: Visit, team_id: str, mistakes: dict[str, str]) -> Respons
         HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK,
         shown_team=team,
         keys=keys.items,
-        next_page=address("teams", team_id, cursor=cursor(keys.next_cursor)) if keys.next_cursor else "",
+        next_page=address("teams", team_id, cursor=cursor(visit, "keys", keys.next_cursor, team=team_id))
+        if keys.next_cursor
+        else "",
         first_page=address("teams", team_id) if visit.query("cursor") else "",
         balance=await reader.fetch(queries.get_balance, team_id),
         key=visit.desk.shown_once.take(visit.session.id, team_id),

@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import orjson
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection
 
-from daemon.errors import IdempotencyConflict
 from daemon.model import LIGHT_BODY_BYTES, DeliveryStatus, Work
 from daemon.store.bulk import Row, execute_rows
-from daemon.store.commands import Accepted, AcceptEvents, ForgetIdempotencyKeys
-from daemon.store.schema import idempotency_keys
+from daemon.store.commands import Accepted, AcceptEvents
+from daemon.store.idempotency import first_uses, used_otherwise
 from daemon.store.sequences import Sequences
 from daemon.submission import Idempotency, MatchedEvent, Receipt
-
-IDEMPOTENCY_WINDOW_MS = 24 * 3600 * 1000
 
 _First = tuple[bytes, tuple[Receipt, ...]]  # the first request's fingerprint and what it was answered
 
@@ -66,15 +63,6 @@ def insert_deliveries(connection: Connection, rows: Sequence[Row]) -> None:
     execute_rows(connection, _INSERT_DELIVERIES, rows)
 
 
-def forget_idempotency_keys(
-    connection: Connection, commands: Sequence[ForgetIdempotencyKeys], _sequences: Sequences
-) -> list[None]:
-    """Delete the keys that are older than their window."""
-    before = max(command.before for command in commands)
-    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at < before))
-    return [None] * len(commands)
-
-
 def _accept(
     command: AcceptEvents,
     first: dict[tuple[str, str], _First],
@@ -95,7 +83,7 @@ def _accept(
 def _replayed(idempotency: Idempotency, first: _First) -> Accepted | Exception:
     fingerprint, receipts = first
     if fingerprint != idempotency.fingerprint:
-        return IdempotencyConflict("this idempotency key was used with another body: use a new key for a new request")
+        return used_otherwise()
     return Accepted(receipts, replayed=True)
 
 
@@ -153,14 +141,7 @@ def _key_row(idempotency: Idempotency, receipts: tuple[Receipt, ...], now: int) 
 
 def _first_uses(connection: Connection, commands: Sequence[AcceptEvents]) -> dict[tuple[str, str], _First]:
     used = [(command.idempotency, command.now) for command in commands if command.idempotency]
-    if not used:
-        return {}
-    oldest = min(now for _, now in used) - IDEMPOTENCY_WINDOW_MS
-    names = [(idempotency.scope, idempotency.key) for idempotency, _ in used]
-    same = tuple_(idempotency_keys.c.scope, idempotency_keys.c.key).in_(names)
-    connection.execute(delete(idempotency_keys).where(same, idempotency_keys.c.created_at <= oldest))
-    found = connection.execute(select(idempotency_keys).where(same))
-    return {(row.scope, row.key): (row.fingerprint, _receipts(row.receipts)) for row in found}
+    return {name: (row.fingerprint, _receipts(row.receipts)) for name, row in first_uses(connection, used).items()}
 
 
 def _receipts(stored: str) -> tuple[Receipt, ...]:

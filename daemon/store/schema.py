@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0004"
+HEAD_REVISION = "0007"
 
 metadata = MetaData()
 # On SQLite only INTEGER is the rowid itself; BIGINT would cost a second B-tree.
@@ -156,9 +156,20 @@ idempotency_keys = Table(
     Column("scope", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("fingerprint", LargeBinary, nullable=False),
-    Column("receipts", Text, nullable=False),  # JSON array of [event id, number of deliveries]
+    Column("receipts", Text, nullable=False),  # JSON array of [event id, number of deliveries]; of events only
     Column("created_at", BigInteger, nullable=False),
     Index("ix_idempotency_keys_age", "created_at"),
+)
+
+# What a request that made something was answered, for its repetitions under the same idempotency key.
+kept_answers = Table(
+    "kept_answers",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("answer", Text, nullable=False),  # sealed
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_kept_answers_age", "created_at"),
 )
 
 mails = Table(

@@ -1,6 +1,7 @@
 """One batch of commands in one transaction; if one command fails, it alone fails."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any, TypeGuard
 
@@ -13,6 +14,7 @@ from daemon.store import (
     administering,
     commands,
     crediting,
+    idempotency,
     outbox,
     outcomes,
     proving,
@@ -26,9 +28,16 @@ from daemon.store.sequences import Sequences
 
 _Apply = Callable[[Connection, Sequence[Any], Sequences], Sequence[Any]]
 
+
+def _apply_one(connection: Connection, command: Command[Any], sequences: Sequences) -> Any:
+    [answer] = APPLY[type(command)](connection, [command], sequences)
+    return answer
+
+
 APPLY: Mapping[type, _Apply] = {
+    commands.ExecuteOnce: partial(idempotency.execute_once, _apply_one),
     commands.AcceptEvents: accepting.accept_events,
-    commands.ForgetIdempotencyKeys: accepting.forget_idempotency_keys,
+    commands.ForgetIdempotencyKeys: idempotency.forget_idempotency_keys,
     commands.ForgetWebhookHours: tallying.forget_webhook_hours,
     commands.ForgetEvents: retention.forget_events,
     commands.ForgetMails: retention.forget_mails,

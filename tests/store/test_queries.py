@@ -169,6 +169,6 @@ def test_what_is_unknown_is_none_or_nothing(database: Database) -> None:
     for query in (queries.get_team, queries.get_webhook, queries.get_event, queries.get_delivery, queries.get_key):
         assert read(database, query, "nobody") is None
     assert read(database, queries.get_attempts, "nobody") == []
-    assert read(database, queries.deliveries_of_event, "nobody") == []
+    assert read(database, queries.deliveries_of_event, "nobody", 1).items == ()
     assert read(database, queries.get_balance, "nobody") == 0
     assert read(database, daemon_queries.next_mail_at) is None
