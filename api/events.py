@@ -62,7 +62,7 @@ async def submit_events(call: Call) -> bytes:
 class EventQuery(Input):
     """Which page of its deliveries."""
 
-    limit: Limit = Field(MAX_PAGE, description="How many deliveries to answer with, at most.")
+    limit: Limit = Field(MAX_PAGE, description="How many deliveries to answer with, at most; 200 if left out.")
     cursor: str | None = Field(None, description="The deliveriesNextCursor of the page before; none for the first.")
 
 

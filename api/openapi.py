@@ -21,6 +21,7 @@ from api.wire import Problem
 from daemon import __version__
 
 _KEY = {"type": "http", "scheme": "bearer", "description": "A team's key or the operator's."}
+_LICENSE = {"name": "MIT", "identifier": "MIT"}
 _OPEN = (Access.LOCAL, Access.LOCAL_OPERATOR)
 _WITH_BODY = (
     Code.INVALID_JSON,
@@ -59,7 +60,8 @@ def describe(routes: Sequence[Route]) -> Schema:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Kakiyo Webhooks", "version": __version__, "description": DESCRIPTION},
+        "info": {"title": "Kakiyo Webhooks", "version": __version__, "description": DESCRIPTION, "license": _LICENSE},
+        "servers": [{"url": "/", "description": "The daemon that answers with this document."}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "security": [{"key": []}],
         "paths": paths,

@@ -61,9 +61,12 @@ class WebhookChange(Input):
 class SecretRotation(Input):
     """A new secret, and for how long the one before signs too."""
 
-    secret: str = Field(_GENERATE, description=_SIGNING)
+    secret: str = Field(_GENERATE, description=f"{_SIGNING} Generated if left out.")
     overlap_hours: int = Field(
-        24, ge=0, le=720, description="Hours in which `webhook-signature` is made with both secrets; 0 for none."
+        24,
+        ge=0,
+        le=720,
+        description="Hours in which `webhook-signature` is made with both secrets; 0 for none, 24 if left out.",
     )
 
 

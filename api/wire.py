@@ -7,8 +7,18 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from api.errors import Code
 
@@ -30,11 +40,32 @@ class Input(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Show no defaults: generators take a member with one for a member that must be given."""
+        schema = handler(core_schema)
+        _drop_defaults(handler.resolve_ref_schema(schema))
+        return schema
+
 
 class Output(BaseModel):
     """Base of what we answer."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Show an open object: clients must take answers with members that they do not know yet."""
+        schema = handler(core_schema)
+        shown = handler.resolve_ref_schema(schema)
+        shown.pop("additionalProperties", None)
+        _drop_defaults(shown)
+        return schema
+
+
+def _drop_defaults(schema: JsonSchemaValue) -> None:
+    for member in schema.get("properties", {}).values():
+        member.pop("default", None)
 
 
 def format_time(time_ms: int) -> str:
@@ -87,7 +118,7 @@ EventTypes = Annotated[list[str], Field(min_length=1), AfterValidator(_unique)]
 class PageQuery(Input):
     """What every list takes."""
 
-    limit: Limit = Field(50, description="How many items to answer with, at most.")
+    limit: Limit = Field(50, description="How many items to answer with, at most; 50 if left out.")
     cursor: str | None = Field(
         None, description="The nextCursor of the page before, with the same filters; none for the first."
     )

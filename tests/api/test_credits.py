@@ -53,7 +53,9 @@ async def test_the_ledger_is_listed_newest_first_page_by_page(api: ApiHouse) -> 
     ("body", "path"),
     [
         ({"amount": 0}, "$.amount"),
-        ({"amount": -5}, "$.amount"),
+        ({"amount": -5}, "$.note"),
+        ({"amount": -5, "note": " "}, "$.note"),
+        ({"amount": -(10**12) - 1, "note": "x"}, "$.amount"),
         ({"amount": 1.5}, "$.amount"),
         ({"amount": "5"}, "$.amount"),
         ({"amount": True}, "$.amount"),

@@ -34,7 +34,7 @@ async def test_a_test_carries_the_example_and_says_that_it_is_one(api: ApiHouse)
 
 async def test_a_test_that_nobody_subscribes_to_makes_no_delivery(api: ApiHouse) -> None:
     answer = await api.as_acme.post("/v1/webhooks/test", {"event": MESSAGE_SENT})
-    assert (answer.status, answer.value) == (202, {"event": MESSAGE_SENT, "deliveries": []})
+    assert (answer.status, answer.value["deliveries"], answer.value["count"]) == (202, [], 0)
 
 
 @pytest.mark.parametrize("event", ["nothing", "*", ""])

@@ -13,7 +13,10 @@ import trio
 from api.console.lists import list_of
 from api.cursors import encode_cursor
 from daemon.clock import wall_clock_ms
+from daemon.encryption_keys import ENCRYPTION_KEY, read_keys
+from daemon.keyring import Principal
 from daemon.state_dir import DATABASE
+from daemon.vault import Vault
 from tests.bench.bulk_insert import bulk_connection
 from tests.bench.daemon import measured_daemon, measured_house
 from tests.bench.disk_space import SUCCEEDED_BYTES, require_space
@@ -73,7 +76,7 @@ async def _sign_in(browser: httpx.AsyncClient, key: str) -> None:
 
 
 def _cursor_key(state_dir: Path) -> bytes:
-    return Vault(read_keys(state_dir / ENCRYPTION_KEY_FILE).keys).derive("cursors")
+    return Vault(read_keys(state_dir / ENCRYPTION_KEY).keys).derive("cursors")
 
 
 async def _pages(browser: httpx.AsyncClient, targets: Sequence[Target], cursor_key: bytes) -> list[Visited]:
