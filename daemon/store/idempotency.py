@@ -30,8 +30,9 @@ def first_uses(connection: Connection, used: Sequence[tuple[Idempotency, int]]) 
         return {}
     names = _names(idempotency for idempotency, _ in used)
     oldest = min(now for _, now in used) - IDEMPOTENCY_WINDOW_MS
-    for table in (idempotency_keys, kept_answers):
-        connection.execute(delete(table).where(_named(table, names), table.c.created_at <= oldest))
+    too_old = [delete(t).where(_named(t, names), t.c.created_at <= oldest) for t in (idempotency_keys, kept_answers)]
+    if connection.execute(too_old[0]).rowcount:
+        connection.execute(too_old[1])
     found = connection.execute(select(idempotency_keys).where(_named(idempotency_keys, names)))
     return {names[row.scope, row.key]: row for row in found}
 
