@@ -145,6 +145,9 @@ def _known_by_index(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
 
 def _seen_in_row(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
     column, conditions = deliveries.c, []
+    if wanted.team_id is not None and (wanted.webhook_id is not None or wanted.event_id is not None):
+        # Appended to, so that no index of the team is taken for the webhook's or the event's.
+        conditions.append(column.team_id.concat("") == wanted.team_id)
     if wanted.event_id is not None and wanted.webhook_id is not None:
         # Appended to, so that no index of the webhook is taken for the event's.
         conditions.append(column.webhook_id.concat("") == wanted.webhook_id)
