@@ -35,15 +35,16 @@ from daemon.store.commands import (
     SaveTeam,
 )
 from daemon.store.reader import Reader
+from daemon.store.time_blocks import SeqRange
 from daemon.store.writer import Writer
 from daemon.submission import Idempotency
 from daemon.subscriptions import SubscriptionIndex
 from daemon.vault import Vault, VaultError
 
 CHANGE_TIMEOUT_S = 20
-_RECOVER_PAGE = 1_000
+# Each event is looked up among all deliveries of it: these take some 20 ms for events of 100 deliveries.
+_RECOVER_PAGE = 250
 _ANSWER_LOST = "this request was carried out before, but its answer cannot be read any more: look at what there is"
-_BEHIND_ALL = 2**63 - 1
 
 Answer = TypeVar("Answer")
 Made = TypeVar("Made")
@@ -240,18 +241,26 @@ class Registry:
         if await parts.reader.fetch(queries.get_webhook, webhook_id) is None:
             return None
         webhook = await self._active_webhook(webhook_id)
-        first = await parts.reader.fetch(daemon_queries.first_seq_since, webhook.team_id, since)
-        # A page of nothing, too, is a page: it keeps the answer for repetitions.
         queued = 0
-        after_seq: int | None = _BEHIND_ALL if first is None else first - 1
-        while after_seq is not None:
-            new_ids = tuple(parts.new_id("dlv") for _ in range(_RECOVER_PAGE))
-            recover = Recover(webhook, since, after_seq, _RECOVER_PAGE, new_ids, parts.now_ms())
-            command = self._with_key(recover, once, partial(_total, queued))
-            page = await parts.writer.execute(command, lambda page: self._queued(webhook_id, page.queued))
-            queued, after_seq = queued + page.queued, page.next_after_seq
+        from_seq: int | None = 0
+        while from_seq is not None:
+            reach = await parts.reader.fetch(daemon_queries.events_since, since, from_seq)
+            queued = await self._recover(webhook, since, reach, queued, once)
+            from_seq = reach.end_seq
         parts.news.tell(webhook.team_id, webhook_id)
         parts.log.info("deliveries_recovered", webhookId=webhook_id, teamId=webhook.team_id, count=queued)
+        return queued
+
+    async def _recover(self, webhook: Webhook, since: int, reach: SeqRange, queued: int, once: Once[int] | None) -> int:
+        """Recover from one range of events; return `queued`, of the ranges before, with what was queued now."""
+        parts = self._parts
+        after_seq: int | None = reach.first_seq - 1
+        while after_seq is not None:
+            new_ids = tuple(parts.new_id("dlv") for _ in range(_RECOVER_PAGE))
+            recover = Recover(webhook, since, after_seq, _RECOVER_PAGE, new_ids, parts.now_ms(), reach.end_seq)
+            command = self._with_key(recover, once, partial(_total, queued, reach))
+            page = await parts.writer.execute(command, lambda page: self._queued(webhook.id, page.queued))
+            queued, after_seq = queued + page.queued, page.next_after_seq
         return queued
 
     def _queued(self, webhook_id: str, count: int) -> None:
@@ -302,6 +311,7 @@ class Registry:
         raise StoreUnavailable("the webhook could not be changed in time: try again in a moment")
 
 
-def _total(before: int, page: RecoveredPage) -> int | None:
-    """Return how many deliveries a recovery queued in all, None while there are more pages."""
-    return None if page.next_after_seq is not None else before + page.queued
+def _total(before: int, reach: SeqRange, page: RecoveredPage) -> int | None:
+    """Return how many deliveries a recovery queued in all, None while there are more pages or ranges."""
+    is_last = reach.end_seq is None and page.next_after_seq is None
+    return before + page.queued if is_last else None

@@ -65,12 +65,19 @@ def execute_once(
 
 def forget_idempotency_keys(
     connection: Connection, commands: Sequence[ForgetIdempotencyKeys], _sequences: Sequences
-) -> list[None]:
-    """Delete the keys that are older than their window, and the answers kept for them."""
-    before = max(command.before for command in commands)
-    for table in (idempotency_keys, kept_answers):
-        connection.execute(delete(table).where(table.c.created_at < before))
-    return [None] * len(commands)
+) -> list[int]:
+    """Delete keys that are older than their window with their answers, a bounded number for each command."""
+    return [_forget(connection, command) for command in commands]
+
+
+def _forget(connection: Connection, command: ForgetIdempotencyKeys) -> int:
+    return max(_forget_from(connection, table, command) for table in (kept_answers, idempotency_keys))
+
+
+def _forget_from(connection: Connection, table: Table, command: ForgetIdempotencyKeys) -> int:
+    old = select(table.c.scope, table.c.key).where(table.c.created_at < command.before).order_by(table.c.created_at)
+    name = tuple_(table.c.scope, table.c.key)
+    return connection.execute(delete(table).where(name.in_(old.limit(command.limit)))).rowcount
 
 
 def _execute_once(apply: Apply, connection: Connection, once: ExecuteOnce[Any], sequences: Sequences) -> Any:
