@@ -1,25 +1,29 @@
 """The application: every route of the tables, bound to the daemon's handles (DESIGN "Rooms")."""
 
+import re
 from functools import partial
 
 from pydantic import BaseModel
 from quart import Request, Response
 from quart_trio import QuartTrio
-from werkzeug.routing import BaseConverter
+from werkzeug.routing import BaseConverter, Map
 
 from api import credits, deliveries, events, health, keys, openapi, teams, testing, webhook_routes
 from api.auth import ANYBODY, authenticate
 from api.console.errors import error_page
-from api.console.routes import PREFIX, add_console
+from api.console.routes import PAGES, PREFIX, add_console
 from api.console.visit import Desk
 from api.dispatch import Dispatcher, View
 from api.errors import rate_limited
+from api.idempotency import answered_once, read_idempotency
 from api.json_body import JSON, read_json
 from api.large_bodies import LargeBodies
 from api.problems import answer_error
 from api.query import NoQuery, read_query
 from api.rate_limit import RateLimits, tokens_for
+from api.reserved_ids import Words, is_parameter, steps, words_beside_ids
 from api.route import Access, Answer, Call, Route
+from api.wire import to_json
 from daemon.handles import Handles
 from daemon.hop import Hop, thread_hop
 
@@ -40,10 +44,13 @@ ROUTES = (*_DESCRIBED, openapi.document_route(_DESCRIBED))
 
 
 class IdConverter(BaseConverter):
-    """An id in a path, which is never the name of a route beside it: GET /v1/webhooks/test is a 405, not a webhook."""
+    """An id in a path, which is none of the words beside it: GET /v1/webhooks/test is a 405, not a webhook."""
 
-    regex = r"(?!(?:test|batch)\Z)[^/]+"
     part_isolating = True
+
+    def __init__(self, url_map: Map, *words: str) -> None:
+        super().__init__(url_map)
+        self.regex = rf"(?!(?:{'|'.join(map(re.escape, words))})\Z)[^/]+" if words else "[^/]+"
 
 
 def create_app(handles: Handles, aside: Hop | None = None) -> QuartTrio:
@@ -64,14 +71,24 @@ def create_app(handles: Handles, aside: Hop | None = None) -> QuartTrio:
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
     app.url_map.converters["id"] = IdConverter
     app.url_map.merge_slashes = False  # //v1/events is no route, and no redirect either
+    words = words_beside_ids(route.path for route in ROUTES)
+    reserved_ids = frozenset[str]().union(*words.values(), *words_beside_ids(page.path for page in PAGES).values())
     for route in ROUTES:
-        rule = route.path.replace("{", "<id:").replace("}", ">")
-        app.add_view(rule, route.name, bind(route, handles, limits, bodies), route.method)
-    console = add_console(app, handles, limits, aside or thread_hop(1))
+        view = bind(route, handles, limits, bodies, reserved_ids)
+        app.add_view(_rule(route.path, words), route.name, view, route.method)
+    console = add_console(app, handles, limits, aside or thread_hop(1), reserved_ids)
     return app
 
 
-def bind(route: Route, handles: Handles, limits: RateLimits, bodies: LargeBodies) -> View:
+def _rule(path: str, words: Words) -> str:
+    """Return the path of a route as Werkzeug writes it."""
+    return "/".join(
+        f"<id({', '.join(sorted(words.get(prefix, ())))}):{part[1:-1]}>" if is_parameter(part) else part
+        for prefix, part in steps(path)
+    )
+
+
+def bind(route: Route, handles: Handles, limits: RateLimits, bodies: LargeBodies, reserved_ids: frozenset[str]) -> View:
     """Return the view of a route: it checks the key, reads query and body, and turns the answer into a response."""
 
     async def view(request: Request, **path: str) -> Response:
@@ -81,22 +98,31 @@ def bind(route: Route, handles: Handles, limits: RateLimits, bodies: LargeBodies
             if wait_s is not None:
                 raise rate_limited(wait_s)
         with bodies.room(request, principal) as aside:
-            call = Call(handles, principal, request, aside, partial(limits.charge, principal))
-            inputs = await _read_inputs(route, request, aside)
-            return _respond(route, await route.handler(call, **path, **inputs))
+            inputs, raw = await _read_inputs(route, request, aside)
+            call = Call(
+                handles,
+                principal,
+                request,
+                aside,
+                charge=partial(limits.charge, principal),
+                reserved_ids=reserved_ids,
+                idempotency=read_idempotency(principal, request, raw) if route.once else None,
+            )
+            return _respond(route, await answered_once(call, partial(route.handler, call, **path, **inputs)))
 
     return view
 
 
-async def _read_inputs(route: Route, request: Request, aside: Hop) -> dict[str, BaseModel]:
+async def _read_inputs(route: Route, request: Request, aside: Hop) -> tuple[dict[str, BaseModel], bytes]:
     inputs: dict[str, BaseModel] = {}
+    raw = b""
     if route.query is not None:
         inputs["query"] = read_query(request, route.query)
     elif request.query_string and route.access not in OPEN:  # who asks for health may add what they like
         read_query(request, NoQuery)
     if route.body is not None and route.body.parsed:
-        inputs["body"] = await read_json(request, route.body.content[JSON], aside)
-    return inputs
+        inputs["body"], raw = await read_json(request, route.body.content[JSON], aside)
+    return inputs, raw
 
 
 def _respond(route: Route, answer: Answer) -> Response:
@@ -104,9 +130,5 @@ def _respond(route: Route, answer: Answer) -> Response:
         response = Response(b"", route.status)
         del response.headers["Content-Type"]
         return response
-    content = answer if isinstance(answer, bytes) else _to_json(answer)
+    content = answer if isinstance(answer, bytes) else to_json(answer)
     return Response(content, route.status, content_type=route.media_type)
-
-
-def _to_json(answer: BaseModel) -> str:
-    return answer.model_dump_json(by_alias=True, exclude_unset=True)  # a member that is not set is one not to be shown

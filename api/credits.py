@@ -5,10 +5,13 @@ from http import HTTPStatus
 from pydantic import Field
 
 from api.auth import one_team
-from api.errors import Code, unknown_team
+from api.cursors import page_of, position_of
+from api.errors import Code, unknown_team, wrong_field
+from api.idempotency import once
 from api.route import Access, Call, Route, json_body
-from api.wire import Input, Output, OutputTime, Page, PageQuery, format_time, page_of
+from api.wire import Input, Output, OutputTime, Page, PageQuery, format_time
 from daemon import model
+from daemon.errors import BalanceOutOfRange
 from daemon.store import queries
 
 _LARGEST_GRANT = 10**12
@@ -30,7 +33,12 @@ class Grant(Input):
     """Credits to grant."""
 
     team_id: str = Field(description="Who gets them.")
-    amount: int = Field(ge=1, le=_LARGEST_GRANT, description="How many.")
+    amount: int = Field(
+        ge=-_LARGEST_GRANT,
+        le=_LARGEST_GRANT,
+        description="How many; below 0 to correct a grant, which needs a note. Not 0.",
+        json_schema_extra={"not": {"const": 0}},
+    )
     note: str | None = Field(None, max_length=500, description="Why; it stands in the ledger.")
 
 
@@ -48,7 +56,7 @@ class CreditEntry(Output):
 
     id: str = Field(description="The entry's id.")
     team_id: str = Field(description="Whose credits they are.")
-    amount: int = Field(description="Above 0: granted; below 0: spent.")
+    amount: int = Field(description="Above 0: granted; below 0: spent, or a grant corrected.")
     balance_after: int = Field(description="The balance with this entry in it.")
     created_at: OutputTime = Field(description="When it was granted or spent.")
     delivery_id: str | None = Field(description="The delivery that was paid for.")
@@ -66,13 +74,23 @@ async def get_credits(call: Call, query: TeamQuery) -> Balance:
 async def list_credit_entries(call: Call, query: LedgerQuery) -> Page[CreditEntry]:
     """Answer with the team's ledger, newest first."""
     team_id = await one_team(call, query.team_id, "query.teamId")
-    found = await call.handles.reader.fetch(queries.list_credit_entries, team_id, query.limit, query.cursor)
-    return page_of([_show(entry) for entry in found.items], found.next_cursor)
+    found = await call.handles.reader.fetch(
+        queries.list_credit_entries, team_id, query.limit, position_of(call, query.cursor)
+    )
+    return page_of(call, [_show(entry) for entry in found.items], found.next_cursor)
 
 
 async def grant_credits(call: Call, body: Grant) -> CreditEntry:
-    """Add to a team's balance."""
-    entry = await call.handles.registry.grant_credits(body.team_id, body.amount, body.note)
+    """Add to a team's balance, or correct it."""
+    if body.amount == 0:
+        raise wrong_field("$.amount", "must not be 0")
+    if body.amount < 0 and not (body.note or "").strip():
+        raise wrong_field("$.note", "is missing: a negative amount corrects a grant, so say which and why")
+    keep = once(call, _show)
+    try:
+        entry = await call.handles.registry.grant_credits(body.team_id, body.amount, body.note, keep)
+    except BalanceOutOfRange as error:
+        raise wrong_field("$.amount", str(error)) from None
     if entry is None:
         raise unknown_team("$.teamId")
     return _show(entry)
@@ -132,12 +150,16 @@ ROUTES = (
         grant_credits,
         tag="Credits",
         summary="Grant credits",
-        description="Adds to a team's balance; deliveries that wait for credits go on.",
+        description=(
+            "Adds to a team's balance; deliveries that wait for credits go on. A negative amount, with a note, "
+            "corrects a wrong grant: the balance may go below 0."
+        ),
         access=Access.OPERATOR,
         body=json_body(Grant, _GRANT_EXAMPLE),
         status=HTTPStatus.CREATED,
         answer=CreditEntry,
         example=_ENTRY_EXAMPLE,
         refusals=(Code.NOT_FOUND,),
+        once=True,
     ),
 )

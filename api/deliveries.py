@@ -1,15 +1,19 @@
 """Deliveries and their attempts (contract "HTTP API", "A delivery")."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 
 from pydantic import Field
 
 from api.auth import owned, team_named
+from api.cursors import page_of, position_of
 from api.errors import Code, not_found
+from api.idempotency import once
 from api.rate_limit import tokens_for
 from api.route import Call, Route
-from api.wire import InputTime, Output, OutputTime, Page, PageQuery, format_optional_time, format_time, page_of
+from api.wire import InputTime, Output, OutputTime, Page, PageQuery, format_optional_time, format_time
 from daemon import model
 from daemon.model import CancelReason, DeliveryStatus, OutcomeKind
 from daemon.store import queries
@@ -57,6 +61,7 @@ class DeliveryQuery(PageQuery):
 
     team_id: str | None = Field(None, description="Only this team's; the operator lists all teams' without it.")
     webhook_id: str | None = Field(None, description="Only those to this webhook.")
+    event_id: str | None = Field(None, description="Only those of this event.")
     status: DeliveryStatus | None = Field(None, description="Only those in this state.", strict=False)
     event: str | None = Field(None, description="Only those of this event type.")
     since: InputTime | None = Field(None, description="Only those made at this time or later.")
@@ -68,14 +73,17 @@ async def list_deliveries(call: Call, query: DeliveryQuery) -> Page[Delivery]:
     wanted = queries.DeliveryFilter(
         team_id=await team_named(call, query.team_id, "query.teamId"),
         webhook_id=query.webhook_id,
+        event_id=query.event_id,
         status=query.status,
         event_type=query.event,
         since=query.since,
         until=query.until,
     )
-    found = await call.handles.reader.fetch(queries.list_deliveries, wanted, query.limit, query.cursor)
+    found = await call.handles.reader.fetch(
+        queries.list_deliveries, wanted, query.limit, position_of(call, query.cursor)
+    )
     call.charge(tokens_for(rows=found.looked_at))
-    return page_of(await show_deliveries(call, found.items), found.next_cursor)
+    return page_of(call, await show_deliveries(call, found.items), found.next_cursor)
 
 
 async def get_delivery(call: Call, delivery_id: str) -> DeliveryDetails:
@@ -90,13 +98,13 @@ async def get_delivery(call: Call, delivery_id: str) -> DeliveryDetails:
 async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
     """Queue the delivery's event for its webhook once more."""
     reader = call.handles.reader
-    owned(call, await reader.fetch(queries.get_delivery, delivery_id), "delivery")
-    new_id = await call.handles.registry.resend(delivery_id)
-    delivery = None if new_id is None else await reader.fetch(queries.get_delivery, new_id)
-    if delivery is None:
+    delivery = owned(call, await reader.fetch(queries.get_delivery, delivery_id), "delivery")
+    broke = await _teams_without_credits(call, [replace(delivery, status=DeliveryStatus.PENDING)])
+    show = partial(_show_delivery, team_is_broke=delivery.team_id in broke)
+    new = await call.handles.registry.resend(delivery_id, once(call, show))
+    if new is None:
         raise not_found("delivery")
-    [shown] = await show_deliveries(call, [delivery])
-    return shown
+    return show(new)
 
 
 async def show_deliveries(call: Call, deliveries: Iterable[model.Delivery]) -> list[Delivery]:
@@ -180,7 +188,7 @@ ROUTES = (
         list_deliveries,
         tag="Deliveries",
         summary="List deliveries",
-        description="Newest first, filtered by webhook, status, event type and time.",
+        description="Newest first, filtered by webhook, event, status, event type and time.",
         query=DeliveryQuery,
         answer=Page[Delivery],
         example={"items": [DELIVERY_EXAMPLE], "nextCursor": None},
@@ -211,5 +219,6 @@ ROUTES = (
         answer=Delivery,
         example=DELIVERY_EXAMPLE,
         refusals=(Code.NOT_FOUND, Code.WEBHOOK_INACTIVE),
+        once=True,
     ),
 )

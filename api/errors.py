@@ -164,9 +164,7 @@ def from_daemon(error: DaemonError) -> ApiError:
         case StoreUnavailable():
             return ApiError(Code.STORE_UNAVAILABLE, "The database cannot do it just now: send the request again.")
         case IdempotencyConflict():
-            return ApiError(
-                Code.IDEMPOTENCY_CONFLICT, "This Idempotency-Key came with another request within 24 h: take a new one."
-            )
+            return ApiError(Code.IDEMPOTENCY_CONFLICT, _sentence(str(error)))
         case WebhookInactive():
             return ApiError(Code.WEBHOOK_INACTIVE, _sentence(str(error)))
         case AlreadyExists():

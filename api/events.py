@@ -7,13 +7,14 @@ import orjson
 from pydantic import Field
 
 from api.auth import owned
+from api.cursors import next_cursor, position_of
 from api.deliveries import DELIVERY_EXAMPLE, Delivery, show_deliveries
 from api.errors import Code, unknown_team
 from api.json_body import JSON, NDJSON
 from api.rate_limit import tokens_for
 from api.route import Body, Call, Route
 from api.submitting import SubmissionHeaders, SubmittedEvent, read_batch, read_submission
-from api.wire import Output, OutputTime, format_time
+from api.wire import MAX_PAGE, Input, Limit, Output, OutputTime, format_time
 from daemon.errors import UnknownTeam
 from daemon.store import queries
 from daemon.submission import Submission
@@ -42,7 +43,10 @@ class EventDetails(Output):
     accepted_at: OutputTime = Field(description="When it was accepted.")
     test: bool = Field(description="Whether the test route made it.")
     body: dict[str, Any] = Field(description="The body that is sent to the webhooks.")
-    deliveries: list[Delivery] = Field(description="One for each webhook it goes to, oldest first.")
+    deliveries: list[Delivery] = Field(description="One for each time it goes to a webhook, oldest first: one page.")
+    deliveries_next_cursor: str | None = Field(
+        description="Give it as `cursor` to get the next page of deliveries; null on the last one."
+    )
 
 
 async def submit_event(call: Call) -> bytes:
@@ -56,11 +60,20 @@ async def submit_events(call: Call) -> bytes:
     return orjson.dumps({"receipts": await _submit(call, await read_batch(call), "$[{}].teamId")})
 
 
-async def get_event(call: Call, event_id: str) -> bytes:
-    """Answer with one event, as EventDetails, and its deliveries."""
+class EventQuery(Input):
+    """Which page of its deliveries."""
+
+    limit: Limit = Field(MAX_PAGE, description="How many deliveries to answer with, at most; 200 if left out.")
+    cursor: str | None = Field(None, description="The deliveriesNextCursor of the page before; none for the first.")
+
+
+async def get_event(call: Call, event_id: str, query: EventQuery) -> bytes:
+    """Answer with one event, as EventDetails, and a page of its deliveries."""
     reader = call.handles.reader
     event = owned(call, await reader.fetch(queries.get_event, event_id), "event")
-    deliveries = await show_deliveries(call, await reader.fetch(queries.deliveries_of_event, event_id))
+    after = position_of(call, query.cursor)
+    page = await reader.fetch(queries.deliveries_of_event, event_id, query.limit, after)
+    deliveries = await show_deliveries(call, page.items)
     shown = {
         "id": event.id,
         "teamId": event.team_id,
@@ -70,6 +83,7 @@ async def get_event(call: Call, event_id: str) -> bytes:
         "test": event.test,
         "body": orjson.Fragment(event.body),  # as it is stored: a long one takes too long to be read and written
         "deliveries": [delivery.model_dump(by_alias=True, exclude_unset=True) for delivery in deliveries],
+        "deliveriesNextCursor": next_cursor(call, page.next_cursor),
     }
     return orjson.dumps(shown)
 
@@ -136,7 +150,8 @@ ROUTES = (
         get_event,
         tag="Events",
         summary="Look at an event",
-        description="The event, the body that is sent of it, and its deliveries.",
+        description="The event, the body that is sent of it, and its deliveries, page by page.",
+        query=EventQuery,
         answer=EventDetails,
         example={
             "id": _EVENT_ID,
@@ -147,6 +162,7 @@ ROUTES = (
             "test": False,
             "body": _BODY_EXAMPLE,
             "deliveries": [DELIVERY_EXAMPLE],
+            "deliveriesNextCursor": None,
         },
         refusals=(Code.NOT_FOUND,),
     ),

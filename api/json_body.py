@@ -41,11 +41,11 @@ def require_media_type(request: Request, *expected: str) -> str:
     return request.mimetype
 
 
-async def read_json(request: Request, model: type[Model], aside: Hop) -> Model:
-    """Return the body of a JSON request as `model`. Raises ApiError (400, 413, 415, 422)."""
+async def read_json(request: Request, model: type[Model], aside: Hop) -> tuple[Model, bytes]:
+    """Return the body of a JSON request as `model`, and as it came. Raises ApiError (400, 413, 415, 422)."""
     require_media_type(request, JSON)
     raw = await read_bytes(request)
-    return await judge(raw, lambda: validate(parse_json(decode(raw)), model), aside)
+    return await judge(raw, lambda: validate(parse_json(decode(raw)), model), aside), raw
 
 
 async def judge(raw: bytes, work: Callable[[], Result], aside: Hop) -> Result:

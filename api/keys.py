@@ -4,9 +4,11 @@ from http import HTTPStatus
 
 from pydantic import Field
 
+from api.cursors import page_of, position_of
 from api.errors import Code, not_found
+from api.idempotency import once
 from api.route import Access, Call, Route, json_body
-from api.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_optional_time, format_time, page_of
+from api.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_optional_time, format_time
 from daemon import model
 from daemon.store import queries
 
@@ -39,9 +41,13 @@ class Key(Output):
 
 async def create_key(call: Call, team_id: str, body: NewKey) -> CreatedKey:
     """Make a key for a team."""
-    created = await call.handles.registry.create_key(team_id, body.name)
+    created = await call.handles.registry.create_key(team_id, body.name, once(call, _show_created))
     if created is None:
         raise not_found("team")
+    return _show_created(created)
+
+
+def _show_created(created: tuple[model.ApiKey, str]) -> CreatedKey:
     key, secret = created
     return CreatedKey(id=key.id, team_id=key.team_id, name=key.name, key=secret, created_at=format_time(key.created_at))
 
@@ -51,8 +57,8 @@ async def list_keys(call: Call, team_id: str, query: PageQuery) -> Page[Key]:
     reader = call.handles.reader
     if await reader.fetch(queries.get_team, team_id) is None:
         raise not_found("team")
-    found = await reader.fetch(queries.list_keys, team_id, query.limit, query.cursor)
-    return page_of([_show(key) for key in found.items], found.next_cursor)
+    found = await reader.fetch(queries.list_keys, team_id, query.limit, position_of(call, query.cursor))
+    return page_of(call, [_show(key) for key in found.items], found.next_cursor)
 
 
 async def revoke_key(call: Call, key_id: str) -> None:
@@ -92,6 +98,7 @@ ROUTES = (
         answer=CreatedKey,
         example={**_KEY_EXAMPLE, "key": "kwh_example-only-0000000000000000000000"},
         refusals=(Code.NOT_FOUND,),
+        once=True,
     ),
     Route(
         "GET",

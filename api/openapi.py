@@ -11,6 +11,7 @@ import orjson
 from pydantic import BaseModel
 
 from api.errors import STATUS, ApiError, Code
+from api.idempotency import headers_of
 from api.json_body import JSON
 from api.openapi_schemas import Schema, Schemas
 from api.openapi_texts import CODE_MEANINGS, DESCRIPTION, RESPONSE_HEADERS, TAGS
@@ -20,6 +21,7 @@ from api.wire import Problem
 from daemon import __version__
 
 _KEY = {"type": "http", "scheme": "bearer", "description": "A team's key or the operator's."}
+_LICENSE = {"name": "MIT", "identifier": "MIT"}
 _OPEN = (Access.LOCAL, Access.LOCAL_OPERATOR)
 _WITH_BODY = (
     Code.INVALID_JSON,
@@ -58,7 +60,8 @@ def describe(routes: Sequence[Route]) -> Schema:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Kakiyo Webhooks", "version": __version__, "description": DESCRIPTION},
+        "info": {"title": "Kakiyo Webhooks", "version": __version__, "description": DESCRIPTION, "license": _LICENSE},
+        "servers": [{"url": "/", "description": "The daemon that answers with this document."}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "security": [{"key": []}],
         "paths": paths,
@@ -79,6 +82,8 @@ def codes_of(route: Route) -> tuple[Code, ...]:
         codes.add(Code.OPERATOR_ONLY)
     if route.body is not None:
         codes.update(_WITH_BODY)
+    if route.once:
+        codes.add(Code.IDEMPOTENCY_CONFLICT)
     return tuple(code for code in Code if code in codes)
 
 
@@ -91,7 +96,7 @@ def _operation(route: Route, schemas: Schemas) -> Schema:
         "parameters": [
             *_path_parameters(route.path),
             *_parameters(route.query, "query", schemas),
-            *_parameters(route.headers, "header", schemas),
+            *_parameters(headers_of(route), "header", schemas),
         ],
         "responses": {str(route.status.value): _answer(route, schemas), **_refusals(codes_of(route))},
     }

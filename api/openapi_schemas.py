@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
+from api.idempotency import headers_of
 from api.route import Route
 from api.wire import Problem
 
@@ -20,7 +21,7 @@ class Schemas:
         inputs: list[Any] = []
         outputs: list[Any] = [Problem]
         for route in routes:
-            inputs += [model for model in (route.query, route.headers) if model is not None]
+            inputs += [model for model in (route.query, headers_of(route)) if model is not None]
             inputs += route.body.content.values() if route.body else ()
             outputs += [route.answer] if route.answer is not None else ()
         wanted: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
@@ -29,7 +30,7 @@ class Schemas:
         ]
         self._by_type, rest = TypeAdapter.json_schemas(wanted, ref_template=_REF)
         self._all: dict[str, Schema] = rest["$defs"]
-        self._parameters = {kind.__name__ for route in routes for kind in (route.query, route.headers) if kind}
+        self._parameters = {kind.__name__ for route in routes for kind in (route.query, headers_of(route)) if kind}
 
     @property
     def components(self) -> dict[str, Schema]:

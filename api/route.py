@@ -14,6 +14,7 @@ from api.json_body import JSON
 from daemon.handles import Handles
 from daemon.hop import Hop
 from daemon.keyring import Principal
+from daemon.submission import Idempotency
 
 Answer = BaseModel | bytes | None
 
@@ -32,6 +33,7 @@ class Call:
     """A request by somebody whose key is known; `aside` runs what would hold up the event loop.
 
     `charge` takes tokens of the key's rate limit for what the request turns out to cost (`api.rate_limit.tokens_for`).
+    No id that a client gives may be one of the `reserved_ids`.
     """
 
     handles: Handles
@@ -39,6 +41,8 @@ class Call:
     request: Request
     aside: Hop
     charge: Callable[[int], None]
+    reserved_ids: frozenset[str] = frozenset()
+    idempotency: Idempotency | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,8 @@ def json_body(model: type[BaseModel], example: Any) -> Body:
 class Route:
     """One route: `handler(call, **path, query=?, body=?)` answers a model, JSON as bytes, or None (no content).
 
-    `refusals` are the codes it may answer beside those that every route may.
+    `refusals` are the codes it may answer beside those that every route may. With `once` an Idempotency-Key makes its
+    repetitions harmless: its handler gives the registry what `api.idempotency.once` returns.
     """
 
     method: str
@@ -78,6 +83,7 @@ class Route:
     body: Body | None = None
     headers: type[BaseModel] | None = None
     refusals: tuple[Code, ...] = ()
+    once: bool = False
     media_type: str = JSON
     example: Any = None
 

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import Any
 
 import orjson
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from api.batch import array_items, line_items
 from api.errors import ApiError, too_large, unknown_team, wrong_field
+from api.idempotency import IdempotencyHeaders, read_idempotency
 from api.json_body import JSON, NDJSON, decode, judge, parse_json, read_bytes, require_media_type, validate
 from api.rate_limit import tokens_for
 from api.route import Call
 from api.wire import Input, InputTime, format_time
 from daemon.metrics import Refusal
-from daemon.submission import Idempotency, NewEvent, Submission
+from daemon.submission import NewEvent, Submission
 from daemon.trace import parse_traceparent
 
 KIB = 1024
@@ -23,7 +23,6 @@ MAX_EVENT_BYTES = 256 * KIB
 MAX_REQUEST_BYTES = 2 * MAX_EVENT_BYTES  # escapes and white space make a request longer than its event
 MAX_BATCH_BYTES = 8 * KIB * KIB
 MAX_BATCH_EVENTS = 1000
-_LONGEST_IDEMPOTENCY_KEY = 255
 
 
 class SubmittedEvent(Input):
@@ -35,17 +34,9 @@ class SubmittedEvent(Input):
     timestamp: InputTime | None = Field(None, description="When it happened, with any offset; now, if left out.")
 
 
-class SubmissionHeaders(BaseModel):
+class SubmissionHeaders(IdempotencyHeaders):
     """What a submission may carry beside its body."""
 
-    idempotency_key: str | None = Field(
-        None,
-        alias="Idempotency-Key",
-        min_length=1,
-        max_length=_LONGEST_IDEMPOTENCY_KEY,
-        pattern=r"^[!-~]([ -~]*[!-~])?$",
-        description="The same key with the same request gets the first answer for 24 h, and delivers nothing again.",
-    )
     traceparent: str | None = Field(
         None,
         description="W3C Trace Context: is logged with each step and sent on with each delivery. Ignored if malformed.",
@@ -89,11 +80,15 @@ def require_event_type(call: Call, event_type: str, path: str) -> None:
 
 
 def _read_one(call: Call, raw: bytes, now: int) -> Submission:
-    return Submission((_read_event(call, parse_json(decode(raw)), "$", now),), _read_idempotency(call, raw))
+    return Submission(
+        (_read_event(call, parse_json(decode(raw)), "$", now),), read_idempotency(call.principal, call.request, raw)
+    )
 
 
 def _read_many(call: Call, raw: bytes, media_type: str, now: int) -> Submission:
-    return Submission(_read_events(call, decode(raw), media_type, now), _read_idempotency(call, raw))
+    return Submission(
+        _read_events(call, decode(raw), media_type, now), read_idempotency(call.principal, call.request, raw)
+    )
 
 
 def _read_events(call: Call, text: str, media_type: str, now: int) -> tuple[NewEvent, ...]:
@@ -127,21 +122,6 @@ def _team_of(call: Call, given: str | None, path: str) -> str:
     if given not in (None, team_id):
         raise unknown_team(path)
     return team_id
-
-
-def _read_idempotency(call: Call, raw: bytes) -> Idempotency | None:
-    key = call.request.headers.get("Idempotency-Key")
-    if key is None:
-        return None
-    if not (0 < len(key) <= _LONGEST_IDEMPOTENCY_KEY and key.isascii() and key.isprintable()):
-        raise wrong_field("header.Idempotency-Key", "expected 1 to 255 printable ASCII characters")
-    return Idempotency(call.principal.team_id or "operator", key, _fingerprint(call, raw))
-
-
-def _fingerprint(call: Call, raw: bytes) -> bytes:
-    digest = sha256(f"{call.request.method} {call.request.path}\n".encode())
-    digest.update(raw)
-    return digest.digest()
 
 
 @contextmanager

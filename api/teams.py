@@ -5,9 +5,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.errors import Code, not_found
+from api.cursors import page_of, position_of
+from api.errors import Code, not_found, wrong_field
+from api.idempotency import once
 from api.route import Access, Call, Route, json_body
-from api.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_time, page_of
+from api.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_time
 from daemon import model
 from daemon.store import queries
 
@@ -63,14 +65,19 @@ async def verify_key(call: Call) -> Identity:
 
 async def create_team(call: Call, body: NewTeam) -> Team:
     """Make a team."""
+    if body.id in call.reserved_ids:
+        raise wrong_field("$.id", "is a word of the API's paths: choose another id, or leave it out")
     emails = tuple(body.notification_emails)
-    return _show(await call.handles.registry.create_team(body.id, body.name, emails, body.max_webhooks))
+    team = await call.handles.registry.create_team(
+        body.id, body.name, emails, max_webhooks=body.max_webhooks, once=once(call, _show)
+    )
+    return _show(team)
 
 
 async def list_teams(call: Call, query: PageQuery) -> Page[Team]:
     """Answer with all teams, newest first."""
-    found = await call.handles.reader.fetch(queries.list_teams, query.limit, query.cursor)
-    return page_of([_show(team) for team in found.items], found.next_cursor)
+    found = await call.handles.reader.fetch(queries.list_teams, query.limit, position_of(call, query.cursor))
+    return page_of(call, [_show(team) for team in found.items], found.next_cursor)
 
 
 async def change_team(call: Call, team_id: str, body: TeamChange) -> Team:
@@ -125,6 +132,7 @@ ROUTES = (
         answer=Team,
         example=_TEAM_EXAMPLE,
         refusals=(Code.TEAM_EXISTS,),
+        once=True,
     ),
     Route(
         "GET",

@@ -6,11 +6,12 @@ from typing import Any
 from pydantic import Field
 
 from api.auth import one_team
+from api.cursors import page_of
 from api.errors import Code, not_found
 from api.rate_limit import tokens_for
 from api.route import Call, Route, json_body
 from api.submitting import require_event_type, serialise
-from api.wire import Input, Output, OutputTime, Page, format_time, page_of
+from api.wire import MAX_PAGE, Input, Output, OutputTime, Page, format_time
 from daemon.catalogue import EventType
 from daemon.store import queries
 from daemon.submission import NewEvent, Submission
@@ -36,7 +37,11 @@ class StartedTest(Output):
     """What the test set off."""
 
     event: str = Field(description="The event type.")
-    deliveries: list[StartedDelivery] = Field(description="One for each active webhook that subscribes to it.")
+    event_id: str = Field(description="The test event: GET /v1/events/{id} shows all its deliveries.")
+    deliveries: list[StartedDelivery] = Field(
+        description="One for each active webhook that subscribes to it, at most 200 of them."
+    )
+    count: int = Field(description="How many deliveries were made.")
 
 
 class Payload(Output):
@@ -61,11 +66,14 @@ async def send_test(call: Call, body: NewTest) -> StartedTest:
     """Send the event type's example to the team's webhooks."""
     team_id = await one_team(call, body.team_id, "$.teamId")
     require_event_type(call, body.event, "$.event")
-    [receipt] = await call.handles.router.submit(Submission((example_event(call, team_id, body.event),)))
+    submission = Submission((example_event(call, team_id, body.event),), call.idempotency)
+    [receipt] = await call.handles.router.submit(submission)
     call.charge(tokens_for(deliveries=receipt.deliveries))
-    deliveries = await call.handles.reader.fetch(queries.deliveries_of_event, receipt.event_id)
-    made = [StartedDelivery(id=delivery.id, webhook_id=delivery.webhook_id) for delivery in deliveries]
-    return StartedTest(event=body.event, deliveries=made)
+    # Those that it made are the oldest: one that is sent again is none of them.
+    shown = min(receipt.deliveries, MAX_PAGE)
+    page = await call.handles.reader.fetch(queries.deliveries_of_event, receipt.event_id, shown)
+    made = [StartedDelivery(id=delivery.id, webhook_id=delivery.webhook_id) for delivery in page.items]
+    return StartedTest(event=body.event, event_id=receipt.event_id, deliveries=made, count=receipt.deliveries)
 
 
 def example_event(call: Call, team_id: str, event: str, only_webhook_id: str | None = None) -> NewEvent:
@@ -90,7 +98,7 @@ async def get_example(call: Call, event: str) -> Payload:
 
 async def list_event_types(call: Call) -> Page[EventTypeInfo]:
     """Answer with all event types."""
-    return page_of([_show(event_type) for event_type in call.handles.catalogue.values()], None)
+    return page_of(call, [_show(event_type) for event_type in call.handles.catalogue.values()], None)
 
 
 def _show(event_type: EventType) -> EventTypeInfo:
@@ -120,9 +128,12 @@ ROUTES = (
         answer=StartedTest,
         example={
             "event": _TYPE,
+            "eventId": "evt_01k0a3bq5t8v2x4z6c8e0g2j4m",
             "deliveries": [{"id": "dlv_01k0a3bq5u1w3y5a7d9f1h3k5n", "webhookId": "wh_01jzy8h2k4n6q8s0v2x4z6b8d0"}],
+            "count": 1,
         },
         refusals=(Code.NOT_FOUND, Code.OVERLOADED, Code.STOPPING),
+        once=True,
     ),
     Route(
         "GET",

@@ -60,6 +60,7 @@ ROUTES = (
         answer=Webhook,
         example=_EXAMPLE_WITH_SECRET,
         refusals=(Code.NOT_FOUND, Code.URL_NOT_ALLOWED, Code.WEBHOOK_QUOTA),
+        once=True,
     ),
     Route(
         "GET",
@@ -125,6 +126,7 @@ ROUTES = (
         answer=RotatedWebhook,
         example={**_EXAMPLE_WITH_SECRET, "previousSecretExpiresAt": "2025-07-16T10:00:00.000Z"},
         refusals=(Code.NOT_FOUND,),
+        once=True,
     ),
     Route(
         "POST",
@@ -141,5 +143,6 @@ ROUTES = (
         answer=Recovered,
         example={"deliveries": 3},
         refusals=(Code.NOT_FOUND, Code.WEBHOOK_INACTIVE),
+        once=True,
     ),
 )

@@ -1,11 +1,14 @@
 """Webhooks: register, list, change, delete, recover (contract "HTTP API", "Auto-disable")."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from pydantic import Field
 
 from api.auth import one_team, owned, team_named
+from api.cursors import page_of, position_of
 from api.errors import FieldError, not_found, wrong_field, wrong_fields
+from api.idempotency import once
 from api.rate_limit import tokens_for
 from api.route import Call
 from api.wire import (
@@ -19,7 +22,6 @@ from api.wire import (
     PageQuery,
     format_optional_time,
     format_time,
-    page_of,
 )
 from daemon import model, signing
 from daemon.catalogue import WILDCARD
@@ -60,9 +62,12 @@ class WebhookChange(Input):
 class SecretRotation(Input):
     """A new secret, and for how long the one before signs too."""
 
-    secret: str = Field(_GENERATE, description=_SIGNING)
+    secret: str = Field(_GENERATE, description=f"{_SIGNING} Generated if left out.")
     overlap_hours: int = Field(
-        24, ge=0, le=720, description="Hours in which `webhook-signature` is made with both secrets; 0 for none."
+        24,
+        ge=0,
+        le=720,
+        description="Hours in which `webhook-signature` is made with both secrets; 0 for none, 24 if left out.",
     )
 
 
@@ -120,15 +125,20 @@ async def create_webhook(call: Call, body: NewWebhook) -> Webhook:
     _require_event_types(call, body.events)
     secret = None if body.secret is None else chosen_secret(body.secret)
     await call.handles.check_url(body.url)
-    webhook = await call.handles.registry.create_webhook(team_id, body.name, body.url, secret, tuple(body.events))
-    return _show(call, webhook, secret)
+    show = partial(_show, call, secret=secret)
+    made = call.handles.registry.create_webhook(
+        team_id, body.name, body.url, secret, tuple(body.events), once(call, show)
+    )
+    return show(await made)
 
 
 async def list_webhooks(call: Call, query: WebhookQuery) -> Page[Webhook]:
     """Answer with webhooks, newest first."""
     team_id = await team_named(call, query.team_id, "query.teamId")
-    found = await call.handles.reader.fetch(queries.list_webhooks, team_id, query.limit, query.cursor)
-    return page_of([_show(call, webhook) for webhook in found.items], found.next_cursor)
+    found = await call.handles.reader.fetch(
+        queries.list_webhooks, team_id, query.limit, position_of(call, query.cursor)
+    )
+    return page_of(call, [_show(call, webhook) for webhook in found.items], found.next_cursor)
 
 
 async def get_webhook(call: Call, webhook_id: str) -> Webhook:
@@ -160,9 +170,10 @@ async def rotate_webhook_secret(call: Call, webhook_id: str, body: SecretRotatio
     await _find(call, webhook_id)
     secret = chosen_secret(body.secret)
     overlap_s = body.overlap_hours * _HOUR_S
-    webhook = _still_there(await call.handles.registry.rotate_secret(webhook_id, secret, overlap_s))
-    expires_at = format_optional_time(webhook.previous_secret_expires_at)
-    return RotatedWebhook(**{**dict(_show(call, webhook)), "secret": secret}, previous_secret_expires_at=expires_at)
+    show = partial(_show_rotated, call, secret)
+    return show(
+        _still_there(await call.handles.registry.rotate_secret(webhook_id, secret, overlap_s, once(call, show)))
+    )
 
 
 async def delete_webhook(call: Call, webhook_id: str) -> None:
@@ -175,11 +186,11 @@ async def delete_webhook(call: Call, webhook_id: str) -> None:
 async def recover_webhook(call: Call, webhook_id: str, body: Recovery) -> Recovered:
     """Queue what the webhook never got."""
     await _find(call, webhook_id)
-    queued = await call.handles.registry.recover(webhook_id, body.since)
+    queued = await call.handles.registry.recover(webhook_id, body.since, once(call, _show_recovered))
     if queued is None:
         raise not_found("webhook")
     call.charge(tokens_for(deliveries=queued))
-    return Recovered(deliveries=queued)
+    return _show_recovered(queued)
 
 
 async def _find(call: Call, webhook_id: str) -> model.Webhook:
@@ -211,6 +222,15 @@ def chosen_secret(given: str) -> str:
     except ValueError as error:
         raise wrong_field("$.secret", str(error)) from None
     return given
+
+
+def _show_recovered(queued: int) -> Recovered:
+    return Recovered(deliveries=queued)
+
+
+def _show_rotated(call: Call, secret: str, webhook: model.Webhook) -> RotatedWebhook:
+    expires_at = format_optional_time(webhook.previous_secret_expires_at)
+    return RotatedWebhook(**{**dict(_show(call, webhook)), "secret": secret}, previous_secret_expires_at=expires_at)
 
 
 def _show(call: Call, webhook: model.Webhook, secret: str | None = None) -> Webhook:

@@ -4,13 +4,21 @@ Each route file holds the models of its own routes.
 """
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from api.errors import Code
 
@@ -20,7 +28,11 @@ _FIRST_TIME = datetime.min.replace(tzinfo=UTC) - _EPOCH
 _LAST_TIME = datetime.max.replace(tzinfo=UTC) - _EPOCH
 _EXPECTED_TIME = "expected a time like 2025-07-15T10:30:00.000Z"
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
-_MAX_ROW_ID = 2**63 - 1
+
+
+def to_json(answer: BaseModel) -> str:
+    """Return an answer as JSON; a member that is not set is one not to be shown."""
+    return answer.model_dump_json(by_alias=True, exclude_unset=True)
 
 
 class Input(BaseModel):
@@ -28,11 +40,32 @@ class Input(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True)
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Show no defaults: generators take a member with one for a member that must be given."""
+        schema = handler(core_schema)
+        _drop_defaults(handler.resolve_ref_schema(schema))
+        return schema
+
 
 class Output(BaseModel):
     """Base of what we answer."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, populate_by_name=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Show an open object: clients must take answers with members that they do not know yet."""
+        schema = handler(core_schema)
+        shown = handler.resolve_ref_schema(schema)
+        shown.pop("additionalProperties", None)
+        _drop_defaults(shown)
+        return schema
+
+
+def _drop_defaults(schema: JsonSchemaValue) -> None:
+    for member in schema.get("properties", {}).values():
+        member.pop("default", None)
 
 
 def format_time(time_ms: int) -> str:
@@ -62,20 +95,6 @@ def parse_time(value: object) -> int:
     return since_epoch // timedelta(milliseconds=1)
 
 
-def encode_cursor(position: int) -> str:
-    """Return an opaque cursor for a place in a list."""
-    return urlsafe_b64encode(b"%d" % position).decode().rstrip("=")
-
-
-def decode_cursor(value: object) -> int:
-    """Return the place that a cursor stands for. Raises ValueError if it is none of ours."""
-    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]{2,26}", value):
-        digits = urlsafe_b64decode(value + "=" * (-len(value) % 4))
-        if re.fullmatch(rb"\d{1,19}", digits) and int(digits) <= _MAX_ROW_ID and encode_cursor(int(digits)) == value:
-            return int(digits)
-    raise ValueError("expected the nextCursor of the page before")
-
-
 def _parse_limit(value: object) -> int:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value) and 1 <= int(value) <= MAX_PAGE:
         return int(value)
@@ -92,7 +111,6 @@ OutputTime = Annotated[str, WithJsonSchema(TIME_SCHEMA)]
 Limit = Annotated[
     int, BeforeValidator(_parse_limit), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_PAGE})
 ]
-Cursor = Annotated[int, BeforeValidator(decode_cursor), WithJsonSchema({"type": "string", "examples": ["MTIz"]})]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 EventTypes = Annotated[list[str], Field(min_length=1), AfterValidator(_unique)]
 
@@ -100,8 +118,10 @@ EventTypes = Annotated[list[str], Field(min_length=1), AfterValidator(_unique)]
 class PageQuery(Input):
     """What every list takes."""
 
-    limit: Limit = Field(50, description="How many items to answer with, at most.")
-    cursor: Cursor | None = Field(None, description="The nextCursor of the page before; none for the first.")
+    limit: Limit = Field(50, description="How many items to answer with, at most; 50 if left out.")
+    cursor: str | None = Field(
+        None, description="The nextCursor of the page before, with the same filters; none for the first."
+    )
 
 
 Item = TypeVar("Item", bound=Output)
@@ -119,11 +139,6 @@ class Page(Output, Generic[Item]):
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
         """Name the schema after its items."""
         return f"{params[0].__name__}Page"
-
-
-def page_of(items: Iterable[Item], next_position: int | None) -> Page[Item]:
-    """Return a page of these items; `next_position` is where the next one begins."""
-    return Page(items=list(items), next_cursor=None if next_position is None else encode_cursor(next_position))
 
 
 class WrongField(Output):

@@ -233,6 +233,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         fleet=daemon.fleet,
         news=daemon.news,
         session_key=daemon.vault.derive("console sessions"),
+        cursor_key=daemon.vault.derive("cursors"),
         sent_request=partial(sent_request, vault=daemon.vault),
         started_at=daemon.started_at,
     )

@@ -18,7 +18,7 @@ from daemon.clock import NowMs
 from daemon.credit_gate import CreditGate
 from daemon.delivery_log import DeliveryLog
 from daemon.egress.transport import Transport
-from daemon.errors import StoreUnavailable
+from daemon.errors import DaemonError, StoreUnavailable
 from daemon.lifecycle import Policy, Verdict, after_verdict, failed_deliveries, judge, remaining_backoff_s, withdrawal
 from daemon.mailbox import Change, Mailbox
 from daemon.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, Webhook, Work
@@ -280,7 +280,7 @@ class Endpoint:
             return
         try:
             change.reply.settle(await self._make(change))
-        except StoreUnavailable as error:
+        except DaemonError as error:  # refused or impossible: nothing is changed
             change.reply.settle(error)
         except BaseException:
             change.reply.settle(StoreUnavailable("the webhook's actor crashed in the middle of it: look and repeat"))
@@ -293,7 +293,7 @@ class Endpoint:
         in_flight_seq = self._current.seq if self._current and self._in_flight else None
         reason = withdrawal(webhook)
         save = SaveWebhook(webhook, reason, in_flight_seq, self._parts.now_ms())
-        cancelled = await self._parts.writer.execute(save, self._after_cancelling)
+        cancelled = await self._parts.writer.execute(change.wrap(save), self._after_cancelling)
         self._webhook = webhook
         self._parts.on_change(webhook)
         if reason:

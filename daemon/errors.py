@@ -40,7 +40,15 @@ class StoreUnavailable(DaemonError):
 
 
 class IdempotencyConflict(DaemonError):
-    """The idempotency key was used within 24 h with another body."""
+    """The idempotency key was used within 24 h: with another request, or the first answer cannot be read any more."""
+
+
+class AnsweredBefore(DaemonError):
+    """The request was carried out before under its idempotency key; nothing was done again."""
+
+
+class BalanceOutOfRange(DaemonError):
+    """The change would take a balance beyond what can be counted exactly."""
 
 
 class WebhookInactive(DaemonError):

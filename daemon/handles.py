@@ -28,7 +28,7 @@ class Handles:
     and writes if the last write failed; it raises StoreUnavailable. `refresh_metrics` is called before they are read.
 
     `api_settings()` are those in effect now. `started_at` is Trio's time of the start (s); `session_key` signs the
-    console's sessions.
+    console's sessions, `cursor_key` seals the cursors of lists.
     """
 
     settings: Settings
@@ -49,5 +49,6 @@ class Handles:
     fleet: Fleet
     news: News
     session_key: bytes = field(repr=False)
+    cursor_key: bytes = field(repr=False)
     sent_request: Callable[[Webhook, Delivery, Event, Attempt], SentRequest]
     started_at: float

@@ -10,7 +10,6 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.clock import NowMs
 from daemon.patience import persist
-from daemon.store.accepting import IDEMPOTENCY_WINDOW_MS
 from daemon.store.commands import (
     Command,
     ForgetEvents,
@@ -21,6 +20,7 @@ from daemon.store.commands import (
     ReleaseSpace,
     SaveTrustedTime,
 )
+from daemon.store.idempotency import IDEMPOTENCY_WINDOW_MS
 from daemon.store.tallying import DAY_MS, WEBHOOK_HOURS_KEPT_MS
 from daemon.store.writer import Writer
 from daemon.trusted_time import TrustedTime

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from daemon.config import ConfigError, Settings
@@ -12,7 +13,7 @@ from daemon.sealed_database import open_with_keys
 from daemon.state_dir import require_database, use_state_dir
 from daemon.store.database import DatabaseRefused
 from daemon.store.sealing import reseal_all
-from daemon.vault import VaultError, generate_key
+from daemon.vault import Vault, VaultError, generate_key
 
 _HOW_WITH_A_FILE = (
     "write a new key (openssl rand -base64 32) into a line before the others in the file that it is made from, "
@@ -95,6 +96,13 @@ def _write(key_file: KeyFile) -> None:
 def _reseal(state_dir: Path, key_file: KeyFile) -> int:
     opened = open_with_keys(state_dir, key_file)
     try:
-        return reseal_all(opened.database, opened.vault.reseal)
+        return reseal_all(opened.database, opened.vault.reseal, partial(_reseal_answer, opened.vault))
     finally:
         opened.database.close()
+
+
+def _reseal_answer(vault: Vault, sealed: str, answer_id: str) -> str | None:
+    try:
+        return vault.reseal(sealed, answer_id)
+    except VaultError:
+        return None  # nobody can read it any more: no reason to keep the old key

@@ -11,7 +11,7 @@ No other room decides whether to try again, whether a delivery is over, or wheth
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from daemon.model import CancelReason, DeliveryStatus, DisabledReason, Outcome, OutcomeKind, Webhook
+from daemon.model import CancelReason, Delivery, DeliveryStatus, DisabledReason, Outcome, OutcomeKind, Webhook
 
 Unit = Literal["deliveries", "attempts"]
 
@@ -85,6 +85,20 @@ def remaining_backoff_s(policy: Policy, attempts_made: int, next_attempt_at: int
     if next_attempt_at is None or not 0 < attempts_made <= len(policy.retry_delays_s):
         return 0.0
     return min(max(next_attempt_at - now, 0) / 1000, policy.retry_delays_s[attempts_made - 1])
+
+
+def made_again(delivery: Delivery, new_id: str, now: int) -> Delivery:
+    """Return a new delivery of the same event to the same webhook, as it is at `now`; its `seq` is the old one's."""
+    return replace(
+        delivery,
+        id=new_id,
+        status=DeliveryStatus.PENDING,
+        attempts_made=0,
+        next_attempt_at=None,
+        created_at=now,
+        completed_at=None,
+        cancel_reason=None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

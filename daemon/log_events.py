@@ -109,7 +109,7 @@ _INFO = _table(
     ("deliveries_made", "teamId count durationMs", "The deliveries of large submissions of a team are all on disk"),
     ("deliveries_recovered", f"{_WEBHOOK} count", "Deliveries were queued again by a recovery"),
     ("delivery_resent", f"{_WEBHOOK} deliveryId eventId", "A delivery was queued again by a resend"),
-    ("credits_granted", "teamId amount balance", "A team got credits"),
+    ("credits_granted", "teamId amount balance", "A team got credits, or a grant was corrected"),
     ("webhook_created", _WEBHOOK, "A webhook was registered"),
     ("webhook_changed", _WEBHOOK, "A webhook was edited"),
     ("webhook_secret_rotated", f"{_WEBHOOK} seconds", "A webhook got a new secret; the old one signs this long, too"),

@@ -13,6 +13,7 @@ import trio
 
 from daemon.model import Webhook, Work
 from daemon.reply import Reply
+from daemon.store.commands import Cancelled, Command, SaveWebhook
 
 CAPACITY = 64
 
@@ -21,10 +22,12 @@ CAPACITY = 64
 class Change:
     """A change to a webhook, made by its actor between two steps of a delivery. Answers the webhook as it is then.
 
-    `abandoned` is set by a caller that waits no longer: the change must not be made behind its back.
+    `abandoned` is set by a caller that waits no longer: the change must not be made behind its back. `wrap` may put
+    what saves the webhook into a command of the caller's.
     """
 
     apply: Callable[[Webhook], Webhook]
+    wrap: Callable[[SaveWebhook], Command[Cancelled]] = lambda save: save
     reply: Reply[Webhook | None] = field(default_factory=Reply)
     abandoned: bool = False
 

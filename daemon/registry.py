@@ -3,28 +3,34 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
 import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.clock import NowMs
 from daemon.credit_gate import CreditGate
-from daemon.errors import StoreUnavailable, WebhookInactive
+from daemon.errors import IdempotencyConflict, StoreUnavailable, WebhookInactive
 from daemon.fan_out import FanOuts
 from daemon.fleet import Fleet
+from daemon.idempotency import Once, answer_id
 from daemon.keyring import KeyRing, digest_of, generate_key
-from daemon.lifecycle import WebhookEdit, deleted, edited, rotated
+from daemon.lifecycle import WebhookEdit, deleted, edited, made_again, rotated
 from daemon.mailbox import Change
 from daemon.metrics import Metrics
-from daemon.model import ApiKey, CreditEntry, DeliveryStatus, Team, TeamEdit, Webhook
+from daemon.model import ApiKey, CreditEntry, Delivery, DeliveryStatus, Team, TeamEdit, Webhook
 from daemon.news import News
 from daemon.store import daemon_queries, queries
+from daemon.store import idempotency as idempotency_store
 from daemon.store.commands import (
     AddKey,
+    Command,
     CreateTeam,
     CreateWebhook,
+    ExecuteOnce,
     GrantCredits,
     Recover,
+    RecoveredPage,
     Resend,
     RevokeKey,
     SaveTeam,
@@ -32,12 +38,17 @@ from daemon.store.commands import (
 from daemon.store.reader import Reader
 from daemon.store.time_blocks import SeqRange
 from daemon.store.writer import Writer
+from daemon.submission import Idempotency
 from daemon.subscriptions import SubscriptionIndex
-from daemon.vault import Vault
+from daemon.vault import Vault, VaultError
 
 CHANGE_TIMEOUT_S = 20
 # Each event is looked up among all deliveries of it: these take some 20 ms for events of 100 deliveries.
 _RECOVER_PAGE = 250
+_ANSWER_LOST = "this request was carried out before, but its answer cannot be read any more: look at what there is"
+
+Answer = TypeVar("Answer")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +81,33 @@ class Registry:
     def __init__(self, parts: RegistryParts) -> None:
         self._parts = parts
 
+    async def first_answer(self, idempotency: Idempotency) -> bytes | None:
+        """Return what the first request under this key was answered; None if there was none, or it submitted events.
+
+        Raises IdempotencyConflict if that was another request, or if its answer cannot be read any more.
+        """
+        parts = self._parts
+        first = await parts.reader.fetch(idempotency_store.first_use, idempotency, parts.now_ms())
+        if first is None:
+            return None
+        if first.fingerprint != idempotency.fingerprint:
+            raise idempotency_store.used_otherwise()
+        return None if first.has_receipts else self._opened(idempotency, first.answer)
+
     async def create_team(
-        self, team_id: str | None, name: str, emails: tuple[str, ...], max_webhooks: int | None = None
+        self,
+        team_id: str | None,
+        name: str,
+        emails: tuple[str, ...],
+        *,
+        max_webhooks: int | None = None,
+        once: Once[Team] | None = None,
     ) -> Team:
         """Make a team, with an id of its own or a made one. Raises AlreadyExists."""
         parts = self._parts
         team = Team(team_id or parts.new_id("team"), name, emails, parts.now_ms(), max_webhooks)
-        await parts.writer.execute(CreateTeam(team), lambda _: parts.teams.add(team.id))
+        create = self._with_key(CreateTeam(team), once, lambda _: team)
+        await parts.writer.execute(create, lambda _: parts.teams.add(team.id))
         parts.log.info("team_created", teamId=team.id)
         return team
 
@@ -87,14 +118,17 @@ class Registry:
             self._parts.log.info("team_changed", teamId=team.id)
         return team
 
-    async def create_key(self, team_id: str, name: str) -> tuple[ApiKey, str] | None:
+    async def create_key(
+        self, team_id: str, name: str, once: Once[tuple[ApiKey, str]] | None = None
+    ) -> tuple[ApiKey, str] | None:
         """Make an API key; return it with its secret, which is nowhere to be seen again. None: no such team."""
         parts = self._parts
         if team_id not in parts.teams:
             return None
         secret = generate_key()
         key, digest = ApiKey(parts.new_id("key"), team_id, name, parts.now_ms()), digest_of(secret)
-        await parts.writer.execute(AddKey(key, digest), lambda _: parts.keyring.add(digest, key))
+        add = self._with_key(AddKey(key, digest), once, lambda _: (key, secret))
+        await parts.writer.execute(add, lambda _: parts.keyring.add(digest, key))
         parts.log.info("key_created", keyId=key.id, teamId=team_id)
         return key, secret
 
@@ -109,7 +143,13 @@ class Registry:
         return True
 
     async def create_webhook(
-        self, team_id: str, name: str, url: str, secret: str | None, events: tuple[str, ...]
+        self,
+        team_id: str,
+        name: str,
+        url: str,
+        secret: str | None,
+        events: tuple[str, ...],
+        once: Once[Webhook] | None = None,
     ) -> Webhook:
         """Register an active webhook; its secret is sealed. Raises TooManyWebhooks."""
         parts, now, webhook_id = self._parts, self._parts.now_ms(), self._parts.new_id("wh")
@@ -117,7 +157,7 @@ class Registry:
         webhook = Webhook(
             webhook_id, team_id, name, url, sealed, events, True, 0, None, None, created_at=now, updated_at=now
         )
-        create = CreateWebhook(webhook, parts.webhooks_per_team())
+        create = self._with_key(CreateWebhook(webhook, parts.webhooks_per_team()), once, lambda _: webhook)
         await parts.writer.execute(create, lambda _: parts.index.put(webhook))
         parts.news.tell(team_id, webhook_id)
         parts.log.info("webhook_created", webhookId=webhook.id, teamId=team_id)
@@ -144,7 +184,9 @@ class Registry:
         else:
             self._parts.log.warning("webhook_disabled", **owner, reason=webhook.disabled_reason)
 
-    async def rotate_secret(self, webhook_id: str, secret: str, overlap_s: int) -> Webhook | None:
+    async def rotate_secret(
+        self, webhook_id: str, secret: str, overlap_s: int, once: Once[Webhook] | None = None
+    ) -> Webhook | None:
         """Give a webhook this new secret; the one before signs beside it for `overlap_s` seconds more.
 
         Returns None if there is no such webhook.
@@ -152,7 +194,7 @@ class Registry:
         parts, now = self._parts, self._parts.now_ms()
         sealed = parts.vault.seal(secret, webhook_id)
         change = partial(rotated, secret=sealed, expires_at=now + overlap_s * 1000, now=now)
-        webhook = await self._ask(webhook_id, change)
+        webhook = await self._ask(webhook_id, change, once)
         if webhook is not None:
             owner = {"webhookId": webhook_id, "teamId": webhook.team_id}
             parts.log.info("webhook_secret_rotated", **owner, seconds=overlap_s)
@@ -165,31 +207,41 @@ class Registry:
             self._parts.log.info("webhook_deleted", webhookId=webhook_id, teamId=webhook.team_id)
         return webhook is not None
 
-    async def grant_credits(self, team_id: str, amount: int, note: str | None) -> CreditEntry | None:
-        """Add credits to a team, and let go on what waits for them. Returns None if there is no such team."""
+    async def grant_credits(
+        self, team_id: str, amount: int, note: str | None, once: Once[CreditEntry] | None = None
+    ) -> CreditEntry | None:
+        """Add credits to a team, or take some back (below 0), and let go on what waits for them.
+
+        Returns None if there is no such team. Raises BalanceOutOfRange.
+        """
         parts = self._parts
         if team_id not in parts.teams:
             return None
         grant = GrantCredits(parts.new_id("crd"), team_id, amount, note, parts.now_ms())
-        entry = await parts.writer.execute(grant, lambda _: parts.gate.granted(team_id, amount))
+        grant_once = self._with_key(grant, once, lambda entry: entry)
+        entry = await parts.writer.execute(grant_once, lambda _: parts.gate.granted(team_id, amount))
         parts.log.info("credits_granted", teamId=team_id, amount=amount, balance=entry.balance_after)
         return entry
 
-    async def resend(self, delivery_id: str) -> str | None:
-        """Queue a delivery's event again; return the new delivery's id, None if unknown. Raises WebhookInactive."""
+    async def resend(self, delivery_id: str, once: Once[Delivery] | None = None) -> Delivery | None:
+        """Queue a delivery's event again; return the new delivery, None if unknown. Raises WebhookInactive."""
         parts = self._parts
         delivery = await parts.reader.fetch(queries.get_delivery, delivery_id)
         if delivery is None:
             return None
         await self._active_webhook(delivery.webhook_id)
-        command = Resend(delivery_id, parts.new_id("dlv"), parts.now_ms())
-        new_id = await parts.writer.execute(command, lambda _: self._queued(delivery.webhook_id, 1))
+        new = made_again(delivery, parts.new_id("dlv"), parts.now_ms())
+        command = self._with_key(
+            Resend(delivery_id, new.id, new.created_at), once, lambda kept: None if kept is None else new
+        )
+        if await parts.writer.execute(command, lambda _: self._queued(delivery.webhook_id, 1)) is None:
+            return None
         parts.news.tell(delivery.team_id, delivery.webhook_id)
         owner = {"webhookId": delivery.webhook_id, "teamId": delivery.team_id}
-        parts.log.info("delivery_resent", **owner, deliveryId=new_id, eventId=delivery.event_id)
-        return new_id
+        parts.log.info("delivery_resent", **owner, deliveryId=new.id, eventId=delivery.event_id)
+        return new
 
-    async def recover(self, webhook_id: str, since: int) -> int | None:
+    async def recover(self, webhook_id: str, since: int, once: Once[int] | None = None) -> int | None:
         """Queue again, in order, what the webhook missed since then; return how many. Raises WebhookInactive.
 
         Repeating it is harmless: what waits or was delivered is left out.
@@ -203,7 +255,7 @@ class Registry:
         from_seq: int | None = 0
         while from_seq is not None:
             reach = await parts.reader.fetch(daemon_queries.events_since, since, from_seq)
-            queued += await self._recover(webhook, since, reach)
+            queued = await self._recover(webhook, since, reach, queued, once)
             from_seq = reach.end_seq
         parts.news.tell(webhook.team_id, webhook_id)
         parts.log.info("deliveries_recovered", webhookId=webhook_id, teamId=webhook.team_id, count=queued)
@@ -216,12 +268,14 @@ class Registry:
             return
         raise StoreUnavailable("deliveries of the team are still being made: try again in a moment")
 
-    async def _recover(self, webhook: Webhook, since: int, reach: SeqRange) -> int:
-        parts, queued = self._parts, 0
+    async def _recover(self, webhook: Webhook, since: int, reach: SeqRange, queued: int, once: Once[int] | None) -> int:
+        """Recover from one range of events; return `queued`, of the ranges before, with what was queued now."""
+        parts = self._parts
         after_seq: int | None = reach.first_seq - 1
         while after_seq is not None:
             new_ids = tuple(parts.new_id("dlv") for _ in range(_RECOVER_PAGE))
-            command = Recover(webhook, since, after_seq, _RECOVER_PAGE, new_ids, parts.now_ms(), reach.end_seq)
+            recover = Recover(webhook, since, after_seq, _RECOVER_PAGE, new_ids, parts.now_ms(), reach.end_seq)
+            command = self._with_key(recover, once, partial(_total, queued, reach))
             page = await parts.writer.execute(command, lambda page: self._queued(webhook.id, page.queued))
             queued, after_seq = queued + page.queued, page.next_after_seq
         return queued
@@ -238,10 +292,33 @@ class Registry:
             raise WebhookInactive(f"the webhook {webhook_id} is disabled: set `active` to true first")
         return webhook
 
-    async def _ask(self, webhook_id: str, apply: Callable[[Webhook], Webhook]) -> Webhook | None:
+    def _with_key(
+        self, command: Command[Answer], once: Once[Made] | None, made: Callable[[Answer], Made | None]
+    ) -> Command[Answer]:
+        """Return the command that runs this one once; `made` tells from its answer what was made, None for not yet."""
+        if once is None:
+            return command
+
+        def keep(answer: Answer) -> str | None:
+            it = made(answer)
+            return None if it is None else self._parts.vault.seal(once.answer(it).decode(), answer_id(once.idempotency))
+
+        return ExecuteOnce(command, once.idempotency, keep, self._parts.now_ms())
+
+    def _opened(self, idempotency: Idempotency, sealed: str | None) -> bytes:
+        if sealed is None:
+            raise IdempotencyConflict(_ANSWER_LOST)
+        try:
+            return self._parts.vault.open(sealed, answer_id(idempotency)).encode()
+        except VaultError:
+            raise IdempotencyConflict(_ANSWER_LOST) from None
+
+    async def _ask(
+        self, webhook_id: str, apply: Callable[[Webhook], Webhook], once: Once[Webhook] | None = None
+    ) -> Webhook | None:
         if await self._parts.reader.fetch(queries.get_webhook, webhook_id) is None:
             return None
-        change = Change(apply)
+        change = Change(apply, lambda save: self._with_key(save, once, lambda _: save.webhook))
         self._parts.fleet.ask(webhook_id, change)
         with trio.move_on_after(CHANGE_TIMEOUT_S):
             try:
@@ -249,3 +326,9 @@ class Registry:
             finally:
                 change.abandoned = True
         raise StoreUnavailable("the webhook could not be changed in time: try again in a moment")
+
+
+def _total(before: int, reach: SeqRange, page: RecoveredPage) -> int | None:
+    """Return how many deliveries a recovery queued in all, None while there are more pages or ranges."""
+    is_last = reach.end_seq is None and page.next_after_seq is None
+    return before + page.queued if is_last else None

@@ -23,9 +23,9 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """A caller's promise that the same `key` means the same request; `fingerprint` is a digest of its body.
+    """A caller's promise that the same `key` means the same request; `fingerprint` is a digest of it.
 
-    `scope` is whose key it is (a team's id, or "operator"): two callers may use the same key.
+    `scope` is whose key it is (`daemon.idempotency.scope_of`): two callers may use the same key.
     """
 
     scope: str

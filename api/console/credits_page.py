@@ -15,7 +15,7 @@ async def show_credits(visit: Visit) -> Response:
     reader, settings, now = visit.handles.reader, visit.handles.settings.credits, visit.now
     balance = await reader.fetch(queries.get_balance, visit.team_id)
     days = await reader.fetch(console_queries.credit_days, visit.team_id, (now // DAY_MS - DAYS + 1) * DAY_MS)
-    ledger = await reader.fetch(queries.list_credit_entries, visit.team_id, _PAGE, position(visit))
+    ledger = await reader.fetch(queries.list_credit_entries, visit.team_id, _PAGE, position(visit, "credits"))
     waits = settings.enforce and balance < settings.per_delivery
     return await visit.page(
         "credits.html",
@@ -24,7 +24,9 @@ async def show_credits(visit: Visit) -> Response:
         enforced=settings.enforce,
         chart=day_chart(days, now),
         entries=ledger.items,
-        next_page=visit.path("credits", cursor=cursor(ledger.next_cursor)) if ledger.next_cursor else "",
+        next_page=visit.path("credits", cursor=cursor(visit, "credits", ledger.next_cursor))
+        if ledger.next_cursor
+        else "",
         first_page=visit.path("credits") if visit.query("cursor") else "",
         waiting=await reader.fetch(console_queries.backlog, visit.team_id) if waits else None,
     )

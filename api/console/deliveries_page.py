@@ -33,6 +33,7 @@ async def follow_deliveries(visit: Visit) -> Streamed:
 async def delivery_list(visit: Visit, chosen: Filter, *parts: str) -> dict[str, Any]:
     """Return what a template needs to show a list of deliveries at the page of this address."""
     given = {name: value for name, value in chosen.given.items() if value}
+    of = _list_name(chosen)
     is_first = not visit.query("cursor")
     rows, next_position = ([], None) if chosen.mistakes else await _find(visit, chosen)
     return {
@@ -41,7 +42,9 @@ async def delivery_list(visit: Visit, chosen: Filter, *parts: str) -> dict[str, 
         "chosen": chosen,
         "statuses": [status.value for status in DeliveryStatus],
         "event_types": list(visit.handles.catalogue),
-        "next_page": visit.path(*parts, cursor=cursor(next_position), **given) if next_position else "",
+        "next_page": visit.path(*parts, cursor=cursor(visit, of, next_position, **given), **given)
+        if next_position
+        else "",
         "first_page": "" if is_first else visit.path(*parts, **given),
         "live": visit.path(*parts, "live", **given) if is_first and not chosen.mistakes else "",
     }
@@ -55,9 +58,13 @@ async def delivery_rows(visit: Visit, chosen: Filter) -> str:
 
 
 async def _find(visit: Visit, chosen: Filter, *, first: bool = False) -> tuple[list[Any], int | None]:
-    before = None if first else position(visit)
+    before = None if first else position(visit, _list_name(chosen), **chosen.given)
     page = await visit.handles.reader.fetch(queries.list_deliveries, chosen.wanted, _PAGE, before)
     return list(page.items), page.next_cursor
+
+
+def _list_name(chosen: Filter) -> str:
+    return f"deliveries {chosen.wanted.webhook_id or ''}".strip()
 
 
 async def _names(visit: Visit, rows: list[Any], chosen: Filter) -> dict[str, str]:

@@ -53,7 +53,14 @@ async def with_session(
     if team is not None:
         session = replace(session, team_id=team.id)
     remembered = team or await _remembered(desk, session)
-    call = Call(desk.handles, principal, request, aside, partial(limits.charge, signed_in.principal))
+    call = Call(
+        desk.handles,
+        principal,
+        request,
+        aside,
+        charge=partial(limits.charge, signed_in.principal),
+        reserved_ids=desk.reserved_ids,
+    )
     response = await answer(Visit(desk, call, session, signed_in.principal.is_operator, team, remembered, form))
     if session != signed_in.session and isinstance(response, Response) and COOKIE not in _cookies_set(response):
         set_session(desk, response, session)

@@ -1,21 +1,38 @@
 """Pages of lists: where they go on, and what their addresses say."""
 
+from collections.abc import Mapping
+
 from api.console.refusals import page_not_found
 from api.console.visit import Visit
-from api.wire import decode_cursor, encode_cursor
+from api.cursors import decode_cursor, encode_cursor
+from daemon.idempotency import scope_of
+from daemon.keyring import Principal
 
 
-def position(visit: Visit) -> int | None:
-    """Return where this page of a list begins, None for the first. Raises Refused (404) for what is none of ours."""
+def position(visit: Visit, of: str, **filters: str) -> int | None:
+    """Return where this page of a list begins, None for the first; `of` says what the list is of.
+
+    Raises Refused (404) for a cursor that is not of this list.
+    """
     given = visit.query("cursor")
     if not given:
         return None
-    try:
-        return decode_cursor(given)
-    except ValueError:
-        raise page_not_found() from None
+    found = decode_cursor(visit.handles.cursor_key, given, list_of(visit.call.principal, of, filters))
+    if found is None:
+        raise page_not_found()
+    return found
 
 
-def cursor(next_position: int | None) -> str:
+def cursor(visit: Visit, of: str, next_position: int | None, **filters: str) -> str:
     """Return what the address of the next page carries, "" if there is none."""
-    return "" if next_position is None else encode_cursor(next_position)
+    return (
+        ""
+        if next_position is None
+        else encode_cursor(visit.handles.cursor_key, next_position, list_of(visit.call.principal, of, filters))
+    )
+
+
+def list_of(principal: Principal, of: str, filters: Mapping[str, str]) -> list[str]:
+    """Return what the cursors of a list are bound to."""
+    given = sorted((name, value) for name, value in filters.items() if value)
+    return [scope_of(principal.team_id), "console", of, *(text for pair in given for text in pair)]

@@ -105,11 +105,13 @@ PAGES = (
 )
 
 
-def add_console(app: Dispatcher, handles: Handles, limits: RateLimits, aside: Hop) -> Desk:
+def add_console(
+    app: Dispatcher, handles: Handles, limits: RateLimits, aside: Hop, reserved_ids: frozenset[str]
+) -> Desk:
     """Add every page to the application; return what they work with, for the pages of errors."""
     assets = load_assets()
     sessions = Sessions(handles.session_key, handles.keyring, handles.now_ms)
-    desk = Desk(handles, sessions, Templates(assets, aside), ShownOnce())
+    desk = Desk(handles, sessions, Templates(assets, aside), ShownOnce(), reserved_ids)
 
     async def show_asset(_request: Request, fingerprint: str, name: str) -> Response:
         return assets.answer(fingerprint, name)

@@ -1,5 +1,6 @@
 """One team, for the operator: its name and addresses, its keys, its credits."""
 
+import re
 from http import HTTPStatus
 
 from quart import Response
@@ -19,8 +20,9 @@ from daemon.store import queries
 
 _PAGE = 25
 _KEY_NAME = "Enter a name of 1 to 200 characters: who or what uses the key."
-_AMOUNT = "Enter a whole number from 1 to 1,000,000,000,000."
-_NOTE = "Enter at most 500 characters."
+_AMOUNT = "Enter a whole number up to 1,000,000,000,000, below 0 to correct a grant; not 0."
+_NOTE = "Enter at most 500 characters; a correction needs a note."
+_WHOLE = re.compile("-?[0-9]{1,15}")
 
 
 async def show_team(visit: Visit, team_id: str) -> Response:
@@ -63,7 +65,7 @@ async def grant(visit: Visit, team_id: str) -> Response:
     amount, note = visit.form.text("amount"), visit.form.text("note")
     given = {
         "teamId": team_id,
-        "amount": int(amount) if amount.isascii() and amount.isdecimal() and len(amount) < 16 else None,
+        "amount": int(amount) if _WHOLE.fullmatch(amount) else None,
     }
     try:
         await grant_credits(visit.call, validate({**given, "note": note} if note else given, Grant))
@@ -84,7 +86,7 @@ async def _show(visit: Visit, team_id: str, mistakes: dict[str, str]) -> Respons
     team = await reader.fetch(queries.get_team, team_id)
     if team is None:
         raise page_not_found()
-    keys = await reader.fetch(queries.list_keys, team_id, _PAGE, position(visit))
+    keys = await reader.fetch(queries.list_keys, team_id, _PAGE, position(visit, "keys", team=team_id))
     typed = {name: visit.form.text(name) for name in ("key_name", "amount", "note")}
     typed["name"] = visit.form.text("name") if visit.form.has("name") else team.name
     typed["emails"] = visit.form.exact("emails") if visit.form.has("emails") else "\n".join(team.notification_emails)
@@ -93,7 +95,9 @@ async def _show(visit: Visit, team_id: str, mistakes: dict[str, str]) -> Respons
         HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK,
         shown_team=team,
         keys=keys.items,
-        next_page=address("teams", team_id, cursor=cursor(keys.next_cursor)) if keys.next_cursor else "",
+        next_page=address("teams", team_id, cursor=cursor(visit, "keys", keys.next_cursor, team=team_id))
+        if keys.next_cursor
+        else "",
         first_page=address("teams", team_id) if visit.query("cursor") else "",
         balance=await reader.fetch(queries.get_balance, team_id),
         key=visit.desk.shown_once.take(visit.session.id, team_id),

@@ -47,12 +47,12 @@ def team_mistakes(error: ApiError) -> dict[str, str]:
 
 
 async def _show(visit: Visit, typed: dict[str, str], mistakes: dict[str, str]) -> Response:
-    page = await visit.handles.reader.fetch(queries.list_teams, _PAGE, position(visit))
+    page = await visit.handles.reader.fetch(queries.list_teams, _PAGE, position(visit, "teams"))
     return await visit.page(
         "teams.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK,
         teams=page.items,
-        next_page=address("teams", cursor=cursor(page.next_cursor)) if page.next_cursor else "",
+        next_page=address("teams", cursor=cursor(visit, "teams", page.next_cursor)) if page.next_cursor else "",
         first_page=address("teams") if visit.query("cursor") else "",
         typed=typed,
         mistakes=mistakes,

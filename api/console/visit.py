@@ -35,6 +35,7 @@ class Desk:
     sessions: Sessions
     templates: Templates
     shown_once: ShownOnce
+    reserved_ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

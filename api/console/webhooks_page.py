@@ -29,7 +29,9 @@ async def show_webhooks(visit: Visit) -> Response:
     return await visit.page(
         "webhooks.html",
         rows=rows,
-        next_page=visit.path("webhooks", cursor=cursor(next_position), **filters) if next_position else "",
+        next_page=visit.path("webhooks", cursor=cursor(visit, "webhooks", next_position, **filters), **filters)
+        if next_position
+        else "",
         first_page=visit.path("webhooks", **filters) if visit.query("cursor") else "",
         live="" if visit.query("cursor") else visit.path("webhooks", "live", **filters),
         counts={"": _shown(active + disabled), "active": _shown(active), "disabled": _shown(disabled)},
@@ -55,7 +57,7 @@ async def _rows(visit: Visit) -> tuple[list[WebhookRow], int | None]:
         visit.team_id,
         now,
         _PAGE,
-        position(visit),
+        position(visit, "webhooks", **filters),
         _ACTIVE[filters["state"]],
         filters["search"],
     )

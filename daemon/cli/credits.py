@@ -4,7 +4,18 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.cli.options import AllPages, ApiUrl, AsJson, ConfigFile, Cursor, Limit, StateDir, TeamFilter
+from daemon.cli.options import (
+    AllPages,
+    ApiUrl,
+    AsJson,
+    ConfigFile,
+    Cursor,
+    IdempotencyKey,
+    Limit,
+    StateDir,
+    TeamFilter,
+    idempotency_headers,
+)
 
 _ENTRY_COLUMNS = ("id", "time", "amount", "balance after", "delivery", "note")
 
@@ -35,8 +46,11 @@ def show(
 
 def grant(
     team_id: Annotated[str, typer.Option("--team", metavar="ID", help="The team that gets them.")],
-    amount: Annotated[int, typer.Option("--amount", help="How many credits.")],
-    note: Annotated[str | None, typer.Option("--note", help="What for; it stands in the ledger.")] = None,
+    amount: Annotated[int, typer.Option("--amount", help="How many credits; below 0 to correct a grant.")],
+    note: Annotated[
+        str | None, typer.Option("--note", help="What for; it stands in the ledger, and a correction needs it.")
+    ] = None,
+    idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     config: ConfigFile = None,
@@ -48,7 +62,7 @@ def grant(
 
     body = present({"teamId": team_id, "amount": amount, "note": note})
     with connect(api_url, config, state_dir) as client:
-        reply = client.send("POST", "/v1/credits/grants", body)
+        reply = client.send("POST", "/v1/credits/grants", body, idempotency_headers(idempotency_key))
         print_reply(reply, as_json, lambda entry: zip(_ENTRY_COLUMNS, _entry_row(entry), strict=True))
 
 

@@ -5,7 +5,18 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.cli.options import AllPages, ApiUrl, AsJson, ConfigFile, Cursor, Limit, StateDir, TeamFilter
+from daemon.cli.options import (
+    AllPages,
+    ApiUrl,
+    AsJson,
+    ConfigFile,
+    Cursor,
+    IdempotencyKey,
+    Limit,
+    StateDir,
+    TeamFilter,
+    idempotency_headers,
+)
 
 _DeliveryId = Annotated[str, typer.Argument(metavar="DELIVERY")]
 _WHEN = "A time (2025-07-15T10:30:00Z) or an age (15m, 2h, 7d)."
@@ -78,6 +89,7 @@ def show(
 
 def resend(
     delivery_id: _DeliveryId,
+    idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     config: ConfigFile = None,
@@ -88,7 +100,9 @@ def resend(
     from daemon.cli.replies import print_reply
 
     with connect(api_url, config, state_dir) as client:
-        reply = client.send("POST", path_of("deliveries", delivery_id, "resend"), {})
+        reply = client.send(
+            "POST", path_of("deliveries", delivery_id, "resend"), {}, idempotency_headers(idempotency_key)
+        )
         print_reply(reply, as_json, lambda delivery: zip(COLUMNS, row(delivery), strict=True))
 
 

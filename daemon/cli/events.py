@@ -6,13 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.cli.options import ApiUrl, AsJson, ConfigFile, StateDir, TeamFilter
+from daemon.cli.options import (
+    ApiUrl,
+    AsJson,
+    ConfigFile,
+    IdempotencyKey,
+    StateDir,
+    TeamFilter,
+    idempotency_headers,
+)
 
 _EventType = Annotated[str, typer.Option("--type", "--event", metavar="TYPE", help="The event type.")]
-_IdempotencyKey = Annotated[
-    str | None,
-    typer.Option("--idempotency-key", metavar="KEY", help="The same key within 24 h delivers nothing again."),
-]
 
 
 def build_events() -> typer.Typer:
@@ -33,7 +37,7 @@ def send(
     ],
     team_id: TeamFilter = None,
     timestamp: Annotated[str | None, typer.Option("--timestamp", help="When it happened; without it, now.")] = None,
-    idempotency_key: _IdempotencyKey = None,
+    idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     config: ConfigFile = None,
@@ -47,7 +51,7 @@ def send(
 
     body = present({"event": event, "teamId": team_id, "timestamp": api_time(timestamp)}) | {"data": read_json(data)}
     with connect(api_url, config, state_dir) as client:
-        reply = client.send("POST", "/v1/events", body, _idempotency(idempotency_key))
+        reply = client.send("POST", "/v1/events", body, idempotency_headers(idempotency_key))
         print_reply(reply, as_json, _receipt)
 
 
@@ -55,7 +59,7 @@ def batch(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="One event per line (NDJSON), or a JSON array; - for standard input.")
     ],
-    idempotency_key: _IdempotencyKey = None,
+    idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     config: ConfigFile = None,
@@ -69,7 +73,7 @@ def batch(
     content = read_bytes(file)
     media_type = "application/json" if content.lstrip()[:1] == b"[" else "application/x-ndjson"
     with connect(api_url, config, state_dir) as client:
-        reply = client.send_raw("/v1/events/batch", content, media_type, _idempotency(idempotency_key))
+        reply = client.send_raw("/v1/events/batch", content, media_type, idempotency_headers(idempotency_key))
     if as_json:
         print_line(reply.text)
     else:
@@ -124,10 +128,6 @@ def example(
 
     with connect(api_url, config, state_dir) as client:
         print_line(client.get(path_of("webhooks", "test", "example", event)).text)
-
-
-def _idempotency(key: str | None) -> dict[str, str]:
-    return {} if key is None else {"idempotency-key": key}
 
 
 def _receipt(receipt: dict[str, Any]) -> list[tuple[str, Any]]:

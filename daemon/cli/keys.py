@@ -4,7 +4,17 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.cli.options import AllPages, ApiUrl, AsJson, ConfigFile, Cursor, Limit, StateDir
+from daemon.cli.options import (
+    AllPages,
+    ApiUrl,
+    AsJson,
+    ConfigFile,
+    Cursor,
+    IdempotencyKey,
+    Limit,
+    StateDir,
+    idempotency_headers,
+)
 
 _Team = Annotated[str, typer.Option("--team", metavar="ID", help="The team whose keys these are.")]
 
@@ -21,6 +31,7 @@ def build_keys() -> typer.Typer:
 def create(
     team_id: _Team,
     name: Annotated[str, typer.Option("--name", help="What the key is for.")],
+    idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     config: ConfigFile = None,
@@ -31,7 +42,9 @@ def create(
     from daemon.cli.replies import print_reply
 
     with connect(api_url, config, state_dir) as client:
-        reply = client.send("POST", path_of("teams", team_id, "keys"), {"name": name})
+        reply = client.send(
+            "POST", path_of("teams", team_id, "keys"), {"name": name}, idempotency_headers(idempotency_key)
+        )
         print_reply(reply, as_json, _new_key)
 
 

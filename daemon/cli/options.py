@@ -36,3 +36,12 @@ EventsOption = Annotated[
     list[str] | None,
     typer.Option("--event", metavar="TYPE", help="An event type to subscribe to, or '*' for all. May be repeated."),
 ]
+IdempotencyKey = Annotated[
+    str | None,
+    typer.Option("--idempotency-key", metavar="KEY", help="The same key within 24 h does nothing again."),
+]
+
+
+def idempotency_headers(key: str | None) -> dict[str, str]:
+    """Return the header that `--idempotency-key` stands for, if it is given."""
+    return {} if key is None else {"idempotency-key": key}

@@ -4,7 +4,17 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.cli.options import AllPages, ApiUrl, AsJson, ConfigFile, Cursor, Limit, StateDir
+from daemon.cli.options import (
+    AllPages,
+    ApiUrl,
+    AsJson,
+    ConfigFile,
+    Cursor,
+    IdempotencyKey,
+    Limit,
+    StateDir,
+    idempotency_headers,
+)
 
 _Emails = Annotated[
     list[str] | None,
@@ -31,6 +41,7 @@ def create(
     team_id: Annotated[str | None, typer.Option("--id", help="The id to give it; without it one is made.")] = None,
     emails: _Emails = None,
     max_webhooks: _MaxWebhooks = None,
+    idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     config: ConfigFile = None,
@@ -41,7 +52,7 @@ def create(
 
     with connect(api_url, config, state_dir) as client:
         body = present({"id": team_id, "name": name, "notificationEmails": emails, "maxWebhooks": max_webhooks})
-        _print_team(client.send("POST", "/v1/teams", body), as_json)
+        _print_team(client.send("POST", "/v1/teams", body, idempotency_headers(idempotency_key)), as_json)
 
 
 def list_teams(

@@ -5,7 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
-from daemon.cli.options import AllPages, ApiUrl, AsJson, ConfigFile, Cursor, EventsOption, Limit, StateDir, TeamFilter
+from daemon.cli.options import (
+    AllPages,
+    ApiUrl,
+    AsJson,
+    ConfigFile,
+    Cursor,
+    EventsOption,
+    IdempotencyKey,
+    Limit,
+    StateDir,
+    TeamFilter,
+    idempotency_headers,
+)
 
 _WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK")]
 _SecretFile = Annotated[
@@ -42,6 +54,7 @@ def create(
     team_id: TeamFilter = None,
     secret_file: _SecretFile = None,
     generate_secret: _GenerateSecret = False,
+    idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     config: ConfigFile = None,
@@ -53,7 +66,7 @@ def create(
     secret = _chosen_secret(secret_file, generate_secret)
     with connect(api_url, config, state_dir) as client:
         body = present({"teamId": team_id, "name": name, "url": url, "events": events, "secret": secret})
-        _print_webhook(client.send("POST", "/v1/webhooks", body), as_json)
+        _print_webhook(client.send("POST", "/v1/webhooks", body, idempotency_headers(idempotency_key)), as_json)
 
 
 def list_webhooks(
@@ -151,6 +164,7 @@ def rotate_secret(
         int | None,
         typer.Option("--overlap-hours", min=0, max=720, help="How long the old secret signs too; 24 without it."),
     ] = None,
+    idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     config: ConfigFile = None,
@@ -162,7 +176,12 @@ def rotate_secret(
 
     body = present({"secret": read_secret(secret_file), "overlapHours": overlap_hours})
     with connect(api_url, config, state_dir) as client:
-        _print_webhook(client.send("POST", path_of("webhooks", webhook_id, "rotate-secret"), body), as_json)
+        _print_webhook(
+            client.send(
+                "POST", path_of("webhooks", webhook_id, "rotate-secret"), body, idempotency_headers(idempotency_key)
+            ),
+            as_json,
+        )
 
 
 def delete(
@@ -183,6 +202,7 @@ def delete(
 def send_test(
     event: Annotated[str, typer.Option("--type", "--event", metavar="TYPE", help="The event type to try.")],
     team_id: TeamFilter = None,
+    idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     config: ConfigFile = None,
@@ -193,7 +213,12 @@ def send_test(
     from daemon.cli.output import print_line, render, table_of
 
     with connect(api_url, config, state_dir) as client:
-        reply = client.send("POST", "/v1/webhooks/test", present({"teamId": team_id, "event": event}))
+        reply = client.send(
+            "POST",
+            "/v1/webhooks/test",
+            present({"teamId": team_id, "event": event}),
+            idempotency_headers(idempotency_key),
+        )
     if as_json:
         print_line(reply.text)
     elif rows := [(delivery["id"], delivery["webhookId"]) for delivery in reply.value["deliveries"]]:
@@ -205,6 +230,7 @@ def send_test(
 def recover(
     webhook_id: _WebhookId,
     since: Annotated[str, typer.Option("--since", help="A time (2025-07-15T10:30:00Z) or an age (15m, 2h, 7d).")],
+    idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     config: ConfigFile = None,
@@ -217,7 +243,11 @@ def recover(
 
     body = {"since": api_time(since)}
     with connect(api_url, config, state_dir) as client:
-        print_reply(client.send("POST", path_of("webhooks", webhook_id, "recover"), body), as_json, dict.items)
+        print_reply(
+            client.send("POST", path_of("webhooks", webhook_id, "recover"), body, idempotency_headers(idempotency_key)),
+            as_json,
+            dict.items,
+        )
 
 
 def _chosen_secret(file: Path | None, generate: bool) -> str | None:

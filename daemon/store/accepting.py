@@ -5,18 +5,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, delete, select, tuple_
+from sqlalchemy import Connection
 
-from daemon.errors import IdempotencyConflict
 from daemon.model import LIGHT_BODY_BYTES, DeliveryStatus, Work
 from daemon.store.bulk import Row, execute_rows
-from daemon.store.commands import Accepted, AcceptEvents, ForgetIdempotencyKeys
+from daemon.store.commands import Accepted, AcceptEvents
 from daemon.store.fan_outs import fan_out_row, insert_fan_outs
-from daemon.store.schema import idempotency_keys
+from daemon.store.idempotency import first_uses, used_otherwise
 from daemon.store.sequences import Sequences
 from daemon.submission import FanOut, Idempotency, MatchedEvent, Receipt
-
-IDEMPOTENCY_WINDOW_MS = 24 * 3600 * 1000
 
 _First = tuple[bytes, tuple[Receipt, ...]]  # the first request's fingerprint and what it was answered
 
@@ -70,20 +67,6 @@ def insert_deliveries(connection: Connection, rows: Sequence[Row]) -> None:
     execute_rows(connection, _INSERT_DELIVERIES, rows)
 
 
-def forget_idempotency_keys(
-    connection: Connection, commands: Sequence[ForgetIdempotencyKeys], _sequences: Sequences
-) -> list[int]:
-    """Delete keys that are older than their window, a bounded number for each command."""
-    return [_forget_keys(connection, command) for command in commands]
-
-
-def _forget_keys(connection: Connection, command: ForgetIdempotencyKeys) -> int:
-    name = tuple_(idempotency_keys.c.scope, idempotency_keys.c.key)
-    old = select(idempotency_keys.c.scope, idempotency_keys.c.key)
-    old = old.where(idempotency_keys.c.created_at < command.before).order_by(idempotency_keys.c.created_at)
-    return connection.execute(delete(idempotency_keys).where(name.in_(old.limit(command.limit)))).rowcount
-
-
 def _accept(
     command: AcceptEvents,
     first: dict[tuple[str, str], _First],
@@ -118,7 +101,7 @@ def _fan_outs(command: AcceptEvents, seqs: Sequence[int]) -> tuple[FanOut, ...]:
 def _replayed(idempotency: Idempotency, first: _First) -> Accepted | Exception:
     fingerprint, receipts = first
     if fingerprint != idempotency.fingerprint:
-        return IdempotencyConflict("this idempotency key was used with another body: use a new key for a new request")
+        return used_otherwise()
     return Accepted(receipts, replayed=True)
 
 
@@ -176,14 +159,7 @@ def _key_row(idempotency: Idempotency, receipts: tuple[Receipt, ...], now: int) 
 
 def _first_uses(connection: Connection, commands: Sequence[AcceptEvents]) -> dict[tuple[str, str], _First]:
     used = [(command.idempotency, command.now) for command in commands if command.idempotency]
-    if not used:
-        return {}
-    oldest = min(now for _, now in used) - IDEMPOTENCY_WINDOW_MS
-    names = [(idempotency.scope, idempotency.key) for idempotency, _ in used]
-    same = tuple_(idempotency_keys.c.scope, idempotency_keys.c.key).in_(names)
-    connection.execute(delete(idempotency_keys).where(same, idempotency_keys.c.created_at <= oldest))
-    found = connection.execute(select(idempotency_keys).where(same))
-    return {(row.scope, row.key): (row.fingerprint, _receipts(row.receipts)) for row in found}
+    return {name: (row.fingerprint, _receipts(row.receipts)) for name, row in first_uses(connection, used).items()}
 
 
 def _receipts(stored: str) -> tuple[Receipt, ...]:

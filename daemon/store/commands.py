@@ -1,6 +1,6 @@
 """Every write, as a value: what `Writer.execute` takes, and what it answers (None where nothing is said)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -82,12 +82,25 @@ class Forgotten:
 
 
 Answer = TypeVar("Answer", covariant=True)
+Inner = TypeVar("Inner")
 
 
 class Command(Generic[Answer]):
     """Base of all commands; the type parameter is what the writer answers."""
 
     __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteOnce(Command[Inner]):
+    """Run `command` unless the idempotency key was used, and keep in the same transaction what `keep` makes of its
+    answer (None: nothing yet). Answers what the command does, or raises AnsweredBefore or IdempotencyConflict.
+    """
+
+    command: Command[Inner]
+    idempotency: Idempotency
+    keep: Callable[[Inner], str | None]
+    now: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +244,7 @@ class RevokeKey(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class GrantCredits(Command[CreditEntry]):
-    """Add to a team's balance. Answers the CreditEntry."""
+    """Add to a team's balance, or take from it. Answers the CreditEntry, or raises BalanceOutOfRange."""
 
     entry_id: str
     team_id: str

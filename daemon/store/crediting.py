@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, select
 
+from daemon.errors import BalanceOutOfRange
 from daemon.model import CreditEntry
 from daemon.store.bulk import execute_rows, returned_rows
 from daemon.store.commands import GrantCredits, ReadBalance
 from daemon.store.schema import teams
 from daemon.store.sequences import Sequences
 from daemon.store.tallying import count_consumed
+
+LARGEST_BALANCE = 10**15  # far below what JSON's doubles hold exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,29 @@ def debit(connection: Connection, debits: Sequence[Debit]) -> None:
     count_consumed(connection, [(one.team_id, one.now, one.amount) for one in debits])
 
 
-def grant_credits(connection: Connection, commands: Sequence[GrantCredits], _sequences: Sequences) -> list[CreditEntry]:
-    """Add to balances."""
-    return _enter(
-        connection,
-        [(grant.entry_id, grant.team_id, grant.amount, None, grant.note, grant.now) for grant in commands],
-    )
+def grant_credits(
+    connection: Connection, commands: Sequence[GrantCredits], _sequences: Sequences
+) -> list[CreditEntry | BalanceOutOfRange]:
+    """Change balances, but none farther away from 0 than LARGEST_BALANCE."""
+    balances = _balances(connection, {grant.team_id for grant in commands})
+    possible = {grant.entry_id: grant for grant in commands if _has_room(balances, grant)}
+    lines = [(grant.entry_id, grant.team_id, grant.amount, None, grant.note, grant.now) for grant in possible.values()]
+    entries = {entry.id: entry for entry in _enter(connection, lines)}
+    return [entries.get(grant.entry_id) or _out_of_range() for grant in commands]
+
+
+def _has_room(balances: dict[str, int], grant: GrantCredits) -> bool:
+    """Whether this grant is possible; if it is, it is added to `balances`."""
+    before = balances.get(grant.team_id, 0)
+    after = before + grant.amount
+    if abs(after) > max(LARGEST_BALANCE, abs(before)):
+        return False
+    balances[grant.team_id] = after
+    return True
+
+
+def _out_of_range() -> BalanceOutOfRange:
+    return BalanceOutOfRange(f"the balance would be beyond {LARGEST_BALANCE:,}")
 
 
 def read_balances(connection: Connection, commands: Sequence[ReadBalance], _sequences: Sequences) -> list[int]:

@@ -24,6 +24,7 @@ class DeliveryFilter:
 
     team_id: str | None = None
     webhook_id: str | None = None
+    event_id: str | None = None
     status: DeliveryStatus | None = None
     event_type: str | None = None
     since: int | None = None
@@ -75,10 +76,12 @@ def get_event(connection: Connection, event_id: str) -> Event | None:
     return _one(connection, events, event_id, rows.event)
 
 
-def deliveries_of_event(connection: Connection, event_id: str) -> list[Delivery]:
-    """Return an event's deliveries, oldest first."""
-    query = select(deliveries).where(deliveries.c.event_id == event_id).order_by(deliveries.c.seq)
-    return [rows.delivery(row) for row in connection.execute(query)]
+def deliveries_of_event(connection: Connection, event_id: str, limit: int, after: int | None = None) -> Page[Delivery]:
+    """Return an event's deliveries, oldest first, those after this `seq`."""
+    query = select(deliveries).where(deliveries.c.event_id == event_id, deliveries.c.seq > (after or 0))
+    found = connection.execute(query.order_by(deliveries.c.seq).limit(limit + 1)).all()
+    shown = tuple(rows.delivery(row) for row in found[:limit])
+    return Page(shown, shown[-1].seq if len(found) > limit else None)
 
 
 def get_delivery(connection: Connection, delivery_id: str) -> Delivery | None:
@@ -105,6 +108,8 @@ def list_deliveries(
     Where no index knows whether they fit, a page looks at no more than `look_at` of them: it may hold fewer than
     `limit`, even none, and still have a next one.
     """
+    if _is_of_another_team(connection, wanted):
+        return Page((), None)  # not even that there is more than a page of it is theirs to know
     items: tuple[Delivery, ...] = ()
     for _ in range(_RANGES_PER_PAGE):
         reach = _reach(connection, wanted, before)
@@ -131,6 +136,18 @@ def list_credit_entries(
     return page_of(connection, of_team, credit_entries, limit, before, rows.credit_entry)
 
 
+def _is_of_another_team(connection: Connection, wanted: DeliveryFilter) -> bool:
+    if wanted.team_id is None:
+        return False
+    named = ((webhooks, wanted.webhook_id), (events, wanted.event_id))
+    owners = [_owner(connection, table, its_id) for table, its_id in named if its_id is not None]
+    return any(owner not in (None, wanted.team_id) for owner in owners)
+
+
+def _owner(connection: Connection, table: Table, its_id: str) -> str | None:
+    return connection.execute(select(table.c.team_id).where(table.c.id == its_id)).scalar()
+
+
 def _reach(connection: Connection, wanted: DeliveryFilter, before: int | None) -> SeqRange | None:
     if wanted.since is None and wanted.until is None:
         return SeqRange(0, before)
@@ -138,6 +155,8 @@ def _reach(connection: Connection, wanted: DeliveryFilter, before: int | None) -
 
 
 def _known_by_index(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
+    if wanted.event_id is not None:
+        return [deliveries.c.event_id == wanted.event_id]
     if wanted.webhook_id is not None:
         conditions = [deliveries.c.webhook_id == wanted.webhook_id]
     elif wanted.team_id is not None:
@@ -149,10 +168,14 @@ def _known_by_index(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
 
 def _seen_in_row(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
     column, conditions = deliveries.c, []
-    if wanted.webhook_id is not None and wanted.team_id is not None:
-        # Appended to, so that no index of the team is taken for the webhook's.
+    if wanted.team_id is not None and (wanted.webhook_id is not None or wanted.event_id is not None):
+        # Appended to, so that no index of the team is taken for the webhook's or the event's.
         conditions.append(column.team_id.concat("") == wanted.team_id)
-    if wanted.webhook_id is None and wanted.team_id is None and wanted.status is not None:
+    if wanted.event_id is not None and wanted.webhook_id is not None:
+        # Appended to, so that no index of the webhook is taken for the event's.
+        conditions.append(column.webhook_id.concat("") == wanted.webhook_id)
+    by_status = wanted.event_id is None and (wanted.webhook_id is not None or wanted.team_id is not None)
+    if wanted.status is not None and not by_status:
         conditions.append(column.status == wanted.status)
     if wanted.event_type is not None:
         conditions.append(column.event_type == wanted.event_type)

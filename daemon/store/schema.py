@@ -210,9 +210,20 @@ idempotency_keys = Table(
     Column("scope", Text, primary_key=True),
     Column("key", Text, primary_key=True),
     Column("fingerprint", LargeBinary, nullable=False),
-    Column("receipts", Text, nullable=False),  # JSON array of [event id, number of deliveries]
+    Column("receipts", Text, nullable=False),  # JSON array of [event id, number of deliveries]; of events only
     Column("created_at", BigInteger, nullable=False),
     Index("ix_idempotency_keys_age", "created_at"),
+)
+
+# What a request that made something was answered, for its repetitions under the same idempotency key.
+kept_answers = Table(
+    "kept_answers",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("answer", Text, nullable=False),  # sealed
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_kept_answers_age", "created_at"),
 )
 
 mails = Table(

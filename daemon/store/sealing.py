@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, Engine, func, select, union, update
+from sqlalchemy import Connection, Engine, delete, func, select, union, update
 from sqlalchemy.exc import DatabaseError
 
+from daemon.idempotency import answer_id
 from daemon.store.database import Database, DatabaseRefused
-from daemon.store.schema import webhooks
+from daemon.store.schema import kept_answers, webhooks
+from daemon.submission import Idempotency
 
 _SECRETS = (webhooks.c.secret, webhooks.c.previous_secret)
 
@@ -20,16 +22,30 @@ def seals(reading: Engine, length: int) -> list[str]:
         return list(connection.execute(beginnings).scalars())
 
 
-def reseal_all(database: Database, reseal: Reseal) -> int:
+def reseal_all(database: Database, reseal: Reseal, reseal_answer: Callable[[str, str], str | None]) -> int:
     """Replace every sealed secret by `reseal(sealed, webhook_id)`, all or none; return how many there are.
+
+    Answers that are kept for idempotency keys are replaced by `reseal_answer(sealed, answer_id)`, or deleted for None.
 
     Raises DatabaseRefused when that cannot be written, and whatever `reseal` raises.
     """
     try:
         with database.writing.begin() as connection:
+            _reseal_answers(connection, reseal_answer)
             return sum(_reseal_column(connection, name, reseal) for name in ("secret", "previous_secret"))
     except DatabaseError as error:
         raise DatabaseRefused(f"the database failed ({error.orig}): correct that, and do it again") from None
+
+
+def _reseal_answers(connection: Connection, reseal: Callable[[str, str], str | None]) -> None:
+    name = (kept_answers.c.scope, kept_answers.c.key)
+    for scope, key, answer in connection.execute(select(*name, kept_answers.c.answer)).all():
+        this = (kept_answers.c.scope == scope) & (kept_answers.c.key == key)
+        resealed = reseal(answer, answer_id(Idempotency(scope, key, b"")))
+        if resealed is None:
+            connection.execute(delete(kept_answers).where(this))
+        else:
+            connection.execute(update(kept_answers).where(this).values(answer=resealed))
 
 
 def _reseal_column(connection: Connection, name: str, reseal: Reseal) -> int:

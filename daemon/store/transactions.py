@@ -1,6 +1,7 @@
 """One batch of commands in one transaction; if one command fails, it alone fails."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any, TypeGuard
 
@@ -15,6 +16,7 @@ from daemon.store import (
     commands,
     crediting,
     fan_outs,
+    idempotency,
     outbox,
     outcomes,
     proving,
@@ -32,10 +34,17 @@ from daemon.store.sequences import Sequences
 
 _Apply = Callable[[Connection, Sequence[Any], Sequences], Sequence[Any]]
 
+
+def _apply_one(connection: Connection, command: Command[Any], sequences: Sequences) -> Any:
+    [answer] = APPLY[type(command)](connection, [command], sequences)
+    return answer
+
+
 APPLY: Mapping[type, _Apply] = {
+    commands.ExecuteOnce: partial(idempotency.execute_once, _apply_one),
     commands.AcceptEvents: accepting.accept_events,
     MakeDeliveries: fan_outs.make_deliveries,
-    commands.ForgetIdempotencyKeys: accepting.forget_idempotency_keys,
+    commands.ForgetIdempotencyKeys: idempotency.forget_idempotency_keys,
     commands.ForgetWebhookHours: tallying.forget_webhook_hours,
     commands.ReadTrustedTime: trusting.read_trusted_time,
     commands.SaveTrustedTime: trusting.save_trusted_time,

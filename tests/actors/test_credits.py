@@ -134,6 +134,23 @@ async def test_without_credits_deliveries_wait_visibly_and_none_is_lost_or_faile
         assert (await house.current(webhook)).consecutive_failures == 0
 
 
+async def test_a_correction_below_zero_has_deliveries_wait(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path, settings=enforcing(tmp_path)) as house:
+        team = await house.team()
+        await house.webhook(team, A)
+        await house.grant(team, 100)
+        await house.submit(team, 1)
+        await trio.sleep(1)
+        await house.grant(team, -103)
+        assert await house.balance(team) == -5
+        await house.submit(team, 2, 3)
+        await trio.sleep(3600)
+        assert [arrival.number for arrival in house.receiver.arrivals] == [1]
+        await house.grant(team, 7)
+        await trio.sleep(1)
+        assert [arrival.number for arrival in house.receiver.arrivals] == [1, 2]
+
+
 @pytest.mark.parametrize(("grants", "through"), [((1,), 0), ((1, 1), 1), ((5,), 2), ((6,), 3), ((100,), 6)])
 async def test_grants_of_n_let_n_halves_through_in_order(
     tmp_path: Path, autojump_clock: MockClock, grants: tuple[int, ...], through: int

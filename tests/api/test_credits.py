@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import trio
+from sqlalchemy import text
 
 from tests.support.api_client import ApiHouse
 
@@ -53,7 +54,9 @@ async def test_the_ledger_is_listed_newest_first_page_by_page(api: ApiHouse) -> 
     ("body", "path"),
     [
         ({"amount": 0}, "$.amount"),
-        ({"amount": -5}, "$.amount"),
+        ({"amount": -5}, "$.note"),
+        ({"amount": -5, "note": " "}, "$.note"),
+        ({"amount": -(10**12) - 1, "note": "x"}, "$.amount"),
         ({"amount": 1.5}, "$.amount"),
         ({"amount": "5"}, "$.amount"),
         ({"amount": True}, "$.amount"),
@@ -73,3 +76,24 @@ async def test_another_teams_ledger_is_not_shown(api: ApiHouse) -> None:
     _, stranger = await api.another_team()
     assert (await stranger.get("/v1/credits/entries")).value["items"] == []
     assert (await stranger.get("/v1/credits")).value["balance"] == 0
+
+
+async def test_a_wrong_grant_is_corrected_by_a_negative_one(api: ApiHouse) -> None:
+    await grant(api, 500)
+    entry = await grant(api, -600, note="invoice 7 was 50")
+    assert (entry["amount"], entry["balanceAfter"], entry["note"]) == (-600, -100, "invoice 7 was 50")
+    entries = (await api.as_acme.get("/v1/credits/entries")).value["items"]
+    assert [each["amount"] for each in entries] == [-600, 500]
+    correction = {"teamId": api.acme.id, "amount": -1, "note": "x"}
+    assert (await api.as_acme.post("/v1/credits/grants", correction)).status == 403
+
+
+@pytest.mark.fault("Grants add up to more than can be counted exactly", "422 naming `$.amount`; a way back stays open")
+async def test_no_balance_goes_beyond_what_is_exact(api: ApiHouse) -> None:
+    for sign in (1, -1):
+        with api.house.database.writing.begin() as connection:
+            connection.execute(text("UPDATE teams SET balance = :balance"), {"balance": sign * (10**15 - 1)})
+        body = {"teamId": api.acme.id, "note": "x"}
+        refused = await api.operator.post("/v1/credits/grants", {**body, "amount": sign * 2})
+        assert (refused.status, refused.paths) == (422, ["$.amount"])
+        assert (await grant(api, -sign * 5, note="back"))["balanceAfter"] == sign * (10**15 - 6)

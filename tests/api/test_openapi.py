@@ -34,7 +34,7 @@ async def test_every_route_but_the_consoles_is_described_and_everything_describe
     api: ApiHouse, document: dict[str, Any]
 ) -> None:
     rules = {
-        (method, re.sub(r"<id:(\w+)>", r"{\1}", rule.rule))
+        (method, re.sub(r"<id\([^)]*\):(\w+)>", r"{\1}", rule.rule))
         for rule in create_app(api.handles).url_map.iter_rules()
         if not rule.rule.startswith("/console")
         for method in (rule.methods or set()) - AUTOMATIC

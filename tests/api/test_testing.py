@@ -3,6 +3,7 @@
 import pytest
 import trio
 
+from api import testing
 from daemon.catalogue import BUILT_IN
 from tests.support.api_client import MESSAGE_SENT, ApiHouse
 
@@ -34,7 +35,7 @@ async def test_a_test_carries_the_example_and_says_that_it_is_one(api: ApiHouse)
 
 async def test_a_test_that_nobody_subscribes_to_makes_no_delivery(api: ApiHouse) -> None:
     answer = await api.as_acme.post("/v1/webhooks/test", {"event": MESSAGE_SENT})
-    assert (answer.status, answer.value) == (202, {"event": MESSAGE_SENT, "deliveries": []})
+    assert (answer.status, answer.value["deliveries"], answer.value["count"]) == (202, [], 0)
 
 
 @pytest.mark.parametrize("event", ["nothing", "*", ""])
@@ -63,3 +64,15 @@ async def test_the_event_types_are_listed_with_what_they_mean(api: ApiHouse) -> 
     listed = (await api.as_acme.get("/v1/webhooks/test/events")).value
     assert [item["id"] for item in listed["items"]] == list(api.handles.catalogue)
     assert all(set(item) == {"id", "name", "description", "category"} for item in listed["items"])
+
+
+@pytest.mark.fault("A test goes to thousands of webhooks", "All get it; the answer shows one page of the deliveries")
+async def test_a_test_of_many_webhooks_is_answered_with_a_page(api: ApiHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(testing, "MAX_PAGE", 2)
+    for _ in range(5):
+        await api.webhook()
+    answer = (await api.as_acme.post("/v1/webhooks/test", {"event": MESSAGE_SENT})).value
+    assert (len(answer["deliveries"]), answer["count"]) == (2, 5)
+    event = (await api.as_acme.get(f"/v1/events/{answer['eventId']}")).value
+    assert [each["id"] for each in event["deliveries"][:2]] == [each["id"] for each in answer["deliveries"]]
+    assert len((await api.as_acme.get("/v1/deliveries", eventId=answer["eventId"])).value["items"]) == 5

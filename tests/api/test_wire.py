@@ -1,8 +1,8 @@
-"""Times and cursors as text."""
+"""Times as text."""
 
 import pytest
 
-from api.wire import decode_cursor, encode_cursor, format_time, parse_time
+from api.wire import format_time, parse_time
 
 
 @pytest.mark.parametrize(
@@ -42,17 +42,3 @@ def test_times_are_taken_with_any_offset_and_shown_in_utc(text: str, shown: str)
 def test_what_is_no_rfc_3339_time_is_refused(text: object) -> None:
     with pytest.raises(ValueError, match="expected a time"):
         parse_time(text)
-
-
-@pytest.mark.parametrize("position", [0, 1, 123, 2**63 - 1])
-def test_a_cursor_comes_back_as_it_went_out(position: int) -> None:
-    assert decode_cursor(encode_cursor(position)) == position
-
-
-@pytest.mark.parametrize(
-    "cursor",
-    ["", "x", "MTIz=", "MTIz\n", "!!!!", "LTE", "MDE=", encode_cursor(2**63), "OTk5OTk5OTk5OTk5OTk5OTk5OTk5", None, 1],
-)
-def test_a_cursor_of_somebody_elses_is_refused(cursor: object) -> None:
-    with pytest.raises(ValueError, match="nextCursor"):
-        decode_cursor(cursor)

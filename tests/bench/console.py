@@ -10,9 +10,13 @@ from statistics import median
 import httpx
 import trio
 
-from api.wire import encode_cursor
+from api.console.lists import list_of
+from api.cursors import encode_cursor
 from daemon.clock import wall_clock_ms
+from daemon.encryption_keys import ENCRYPTION_KEY, read_keys
+from daemon.keyring import Principal
 from daemon.state_dir import DATABASE
+from daemon.vault import Vault
 from tests.bench.bulk_insert import bulk_connection
 from tests.bench.daemon import measured_daemon, measured_house
 from tests.bench.disk_space import SUCCEEDED_BYTES, require_space
@@ -47,7 +51,7 @@ async def measure_console(bench: Bench) -> list[Figure]:
     targets = await trio.to_thread.run_sync(_fill, house.state_dir, webhooks)
     async with measured_daemon(house), httpx.AsyncClient(base_url=house.url, trust_env=False) as browser:
         await _sign_in(browser, house.read_key())
-        pages = await _pages(browser, targets)
+        pages = await _pages(browser, targets, _cursor_key(house.state_dir))
         for _ in range(1 + (_QUICK_VISITS if bench.quick else _VISITS)):
             bench.advance("visiting every page")
             for page in pages:
@@ -71,10 +75,16 @@ async def _sign_in(browser: httpx.AsyncClient, key: str) -> None:
     assert answer.status_code == 303, answer.text
 
 
-async def _pages(browser: httpx.AsyncClient, targets: Sequence[Target]) -> list[Visited]:
+def _cursor_key(state_dir: Path) -> bytes:
+    return Vault(read_keys(state_dir / ENCRYPTION_KEY).keys).derive("cursors")
+
+
+async def _pages(browser: httpx.AsyncClient, targets: Sequence[Target], cursor_key: bytes) -> list[Visited]:
     team, count = f"/console/teams/{targets[0].team_id}", len(targets)
-    middle = {"cursor": encode_cursor(count // 2)}
-    of_deliveries = {"cursor": encode_cursor(count * _DELIVERIES_EACH // 2)}
+    reader = Principal(targets[0].team_id, "")
+    middle = {"cursor": encode_cursor(cursor_key, count // 2, list_of(reader, "webhooks", {}))}
+    deliveries = list_of(reader, "deliveries", {})
+    of_deliveries = {"cursor": encode_cursor(cursor_key, count * _DELIVERIES_EACH // 2, deliveries)}
     return [
         Visited("webhooks", f"{team}/webhooks"),
         Visited("webhooks, in the middle of the list", f"{team}/webhooks?{httpx.QueryParams(middle)}"),

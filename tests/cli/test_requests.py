@@ -296,3 +296,23 @@ def test_what_is_no_time_is_wrong_usage(run: Any, api: Any, text: str) -> None:
     ended = run("deliveries", "list", f"--since={text}")
     assert ended.code == 2
     assert api.asked == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("teams", "create", "--name", "Acme"),
+        ("keys", "create", "--team", "t", "--name", "CI"),
+        ("credits", "grant", "--team", "t", "--amount", "-5", "--note", "twice"),
+        ("webhooks", "create", "--name", "n", "--url", "https://example.com", "--event", "*"),
+        ("webhooks", "rotate-secret", "wh_1"),
+        ("webhooks", "test", "--type", "a.b"),
+        ("webhooks", "recover", "wh_1", "--since", "1h"),
+        ("deliveries", "resend", "dlv_1"),
+    ],
+    ids=" ".join,
+)
+def test_what_makes_something_takes_an_idempotency_key(run: Any, api: Any, command: tuple[str, ...]) -> None:
+    api.answers = [(201, "{}")]
+    run(*command, "--idempotency-key", "once", "--json")
+    assert api.last.headers["idempotency-key"] == "once"

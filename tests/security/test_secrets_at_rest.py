@@ -6,6 +6,7 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,18 @@ from daemon import key_rotation
 from daemon.config import Settings
 from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
 from daemon.encryption_keys import ENCRYPTION_KEY, read_keys, write_keys
+from daemon.idempotency import answer_id, scope_of
 from daemon.key_rotation import RotationRefused, reseal_with, rotate_key
 from daemon.model import Webhook
 from daemon.sealed_database import open_sealed_database
 from daemon.signing import Secrets, generate_secret
 from daemon.state_dir import DATABASE, use_state_dir
 from daemon.store import queries
-from daemon.store.commands import CreateWebhook
+from daemon.store.commands import CreateWebhook, ExecuteOnce, ReadBalance
 from daemon.store.database import DatabaseRefused
+from daemon.store.idempotency import first_use
 from daemon.store.transactions import run_batch
+from daemon.submission import Idempotency
 from daemon.vault import Vault, generate_key
 from tests.e2e.conftest import MakeHouse
 from tests.e2e.conftest import new_house as new_house  # the fixture
@@ -339,6 +343,32 @@ def test_a_new_key_seals_everything_and_the_old_one_is_forgotten(tmp_path: Path,
     assert len(after) == 1
     assert after != before
     assert opened_secrets(settings) == ALL
+
+
+def keeping(kept: str) -> Callable[[int], str]:
+    return lambda _: kept
+
+
+def test_kept_answers_outlive_a_new_key(tmp_path: Path) -> None:
+    settings = fill(tmp_path)
+    idempotency = Idempotency(scope_of(None), "k", b"same")
+    opened = open_sealed_database(settings)
+    sealed = opened.vault.seal("answer", answer_id(idempotency))
+    for number, kept in enumerate([sealed, "v1.0000000000000000.AAAA"]):
+        this = replace(idempotency, key="k" * (number + 1))
+        run_batch(opened.database, [ExecuteOnce(ReadBalance(""), this, keeping(kept), 1)])
+    opened.database.close()
+    assert rotate_key(settings).secrets == 4
+    opened = open_sealed_database(settings)
+    with opened.database.reading.connect() as connection:
+        first = first_use(connection, idempotency, 2)
+        lost = first_use(connection, replace(idempotency, key="kk"), 2)
+    opened.database.close()
+    assert first is not None
+    assert first.answer not in (None, sealed)
+    assert opened.vault.open(str(first.answer), answer_id(idempotency)) == "answer"
+    assert lost is not None
+    assert lost.answer is None
 
 
 class Crash(BaseException):

@@ -150,7 +150,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "get_webhook": [lambda c: queries.get_webhook(c, WEBHOOK)],
     "list_webhooks": [lambda c: queries.list_webhooks(c, TEAM, 50)],
     "get_event": [lambda c: queries.get_event(c, "evt_1")],
-    "deliveries_of_event": [lambda c: queries.deliveries_of_event(c, "evt_1")],
+    "deliveries_of_event": [lambda c: queries.deliveries_of_event(c, "evt_1", 200)],
     "get_delivery": [lambda c: queries.get_delivery(c, "dlv_1")],
     "get_attempts": [lambda c: queries.get_attempts(c, "dlv_1")],
     "list_deliveries": [

@@ -102,7 +102,10 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "list_webhooks": (lambda c: queries.list_webhooks(c, TEAM, 20, 1000), "ix_webhooks_team (team_id=? AND seq<?)"),
     "list_webhooks of all": (lambda c: queries.list_webhooks(c, None, 20, 1000), "INTEGER PRIMARY KEY (rowid<?)"),
     "get_event": (lambda c: queries.get_event(c, "evt_1"), "(id=?)"),
-    "deliveries_of_event": (lambda c: queries.deliveries_of_event(c, "evt_1"), "ix_deliveries_event (event_id=?)"),
+    "deliveries_of_event": (
+        lambda c: queries.deliveries_of_event(c, "evt_1", 20, 1),
+        "ix_deliveries_event (event_id=? AND rowid>?)",
+    ),
     "get_delivery": (lambda c: queries.get_delivery(c, "dlv_1_wh_1"), "(id=?)"),
     "get_attempts": (lambda c: queries.get_attempts(c, "dlv_1_wh_1"), "PRIMARY KEY (delivery_seq=?)"),
     "list_credit_entries": (
@@ -119,6 +122,10 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "list_deliveries by webhook": (
         listing(team_id=TEAM, webhook_id=WEBHOOK),
         "ix_deliveries_webhook (webhook_id=? AND seq<?)",
+    ),
+    "list_deliveries by event": (
+        listing(team_id=TEAM, event_id="evt_1", webhook_id=WEBHOOK, status=DeliveryStatus.FAILED),
+        "ix_deliveries_event (event_id=? AND rowid<?)",
     ),
     "list_deliveries by webhook and status": (
         listing(team_id=TEAM, webhook_id=WEBHOOK, status=DeliveryStatus.FAILED),

@@ -172,6 +172,18 @@ def test_what_is_unknown_is_none_or_nothing(database: Database) -> None:
     for query in (queries.get_team, queries.get_webhook, queries.get_event, queries.get_delivery, queries.get_key):
         assert read(database, query, "nobody") is None
     assert read(database, queries.get_attempts, "nobody") == []
-    assert read(database, queries.deliveries_of_event, "nobody") == []
+    assert read(database, queries.deliveries_of_event, "nobody", 1).items == ()
     assert read(database, queries.get_balance, "nobody") == 0
     assert read(database, daemon_queries.next_mail_at) is None
+
+
+@pytest.mark.fault(
+    "A team's list names another team's webhook, which has pages of deliveries", "An empty list that has no next page"
+)
+def test_how_much_another_team_has_does_not_show(database: Database) -> None:
+    found(database)
+    accept(database, range(5))
+    theirs = DeliveryFilter(team_id="team_2", webhook_id="wh_1", event_type="none")
+    assert read(database, queries.list_deliveries, theirs, 2, None, 2) == Page((), None)
+    ours = read(database, queries.list_deliveries, DeliveryFilter(team_id="team_1", webhook_id="wh_1"), 2, None, 2)
+    assert len(ours.items) == 2

@@ -1,0 +1,35 @@
+"""Words of ours that stand in a path where an id may stand: no id that a client gives may be one of them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+
+Words = Mapping[str, frozenset[str]]
+
+
+def words_beside_ids(paths: Iterable[str]) -> Words:
+    """Return the words that stand where another path has a parameter, by the prefix behind which they stand.
+
+    Parameters are written `{name}` or `<name>`.
+    """
+    words: dict[str, set[str]] = defaultdict(set)
+    with_parameter: set[str] = set()
+    for path in paths:
+        for prefix, part in steps(path):
+            if is_parameter(part):
+                with_parameter.add(prefix)
+            elif part:
+                words[prefix].add(part)
+    return {prefix: frozenset(words[prefix]) for prefix in with_parameter if words[prefix]}
+
+
+def steps(path: str) -> Iterator[tuple[str, str]]:
+    """Yield each part of a path with the prefix before it, in which all parameters look the same."""
+    prefix: list[str] = []
+    for part in path.split("/"):
+        yield "/".join(prefix), part
+        prefix.append("{}" if is_parameter(part) else part)
+
+
+def is_parameter(part: str) -> bool:
+    """Whether this part of a path stands for anything."""
+    return part.startswith(("{", "<"))

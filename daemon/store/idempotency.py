@@ -1,0 +1,126 @@
+"""Idempotency keys: which were used, and commands that are run once for each (contract "HTTP API")."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, tuple_
+
+from daemon.errors import AnsweredBefore, IdempotencyConflict
+from daemon.idempotency import former_scope
+from daemon.store.commands import Command, ExecuteOnce, ForgetIdempotencyKeys
+from daemon.store.schema import idempotency_keys, kept_answers
+from daemon.store.sequences import Sequences
+from daemon.submission import Idempotency
+
+IDEMPOTENCY_WINDOW_MS = 24 * 3600 * 1000
+
+_NO_RECEIPTS = "[]"
+
+Name = tuple[str, str]  # scope and key
+Apply = Callable[[Connection, Command[Any], Sequences], Any]
+
+
+def first_uses(connection: Connection, used: Sequence[tuple[Idempotency, int]]) -> Mapping[Name, Row[Any]]:
+    """Return the rows of those keys that were used before, each by its name; forget those that are too old by now.
+
+    `used` pairs each key with the time of its use (ms).
+    """
+    if not used:
+        return {}
+    names = _names(idempotency for idempotency, _ in used)
+    oldest = min(now for _, now in used) - IDEMPOTENCY_WINDOW_MS
+    too_old = [delete(t).where(_named(t, names), t.c.created_at <= oldest) for t in (idempotency_keys, kept_answers)]
+    if connection.execute(too_old[0]).rowcount:
+        connection.execute(too_old[1])
+    found = connection.execute(select(idempotency_keys).where(_named(idempotency_keys, names)))
+    return {names[row.scope, row.key]: row for row in found}
+
+
+@dataclass(frozen=True, slots=True)
+class FirstUse:
+    """The first request under a key: a digest of it, and its answer, sealed (None for events, which have receipts)."""
+
+    fingerprint: bytes
+    has_receipts: bool
+    answer: str | None
+
+
+def first_use(connection: Connection, idempotency: Idempotency, now: int) -> FirstUse | None:
+    """Return the first use of this key within its window before `now` (ms), None if there was none."""
+    names = _names([idempotency])
+    lately = idempotency_keys.c.created_at > now - IDEMPOTENCY_WINDOW_MS
+    same = (kept_answers.c.scope == idempotency_keys.c.scope) & (kept_answers.c.key == idempotency_keys.c.key)
+    query = select(idempotency_keys, kept_answers.c.answer).outerjoin_from(idempotency_keys, kept_answers, same)
+    row = connection.execute(query.where(_named(idempotency_keys, names), lately)).first()
+    return None if row is None else FirstUse(row.fingerprint, row.receipts != _NO_RECEIPTS, row.answer)
+
+
+def execute_once(
+    apply: Apply, connection: Connection, commands: Sequence[ExecuteOnce[Any]], sequences: Sequences
+) -> list[Any]:
+    """Run each command by `apply` unless its key was used, and keep its answer."""
+    return [_execute_once(apply, connection, command, sequences) for command in commands]
+
+
+def forget_idempotency_keys(
+    connection: Connection, commands: Sequence[ForgetIdempotencyKeys], _sequences: Sequences
+) -> list[int]:
+    """Delete keys that are older than their window with their answers, a bounded number for each command."""
+    return [_forget(connection, command) for command in commands]
+
+
+def _forget(connection: Connection, command: ForgetIdempotencyKeys) -> int:
+    return max(_forget_from(connection, table, command) for table in (kept_answers, idempotency_keys))
+
+
+def _forget_from(connection: Connection, table: Table, command: ForgetIdempotencyKeys) -> int:
+    old = select(table.c.scope, table.c.key).where(table.c.created_at < command.before).order_by(table.c.created_at)
+    name = tuple_(table.c.scope, table.c.key)
+    return connection.execute(delete(table).where(name.in_(old.limit(command.limit)))).rowcount
+
+
+def _execute_once(apply: Apply, connection: Connection, once: ExecuteOnce[Any], sequences: Sequences) -> Any:
+    idempotency = once.idempotency
+    for row in first_uses(connection, [(idempotency, once.now)]).values():
+        return _repeated(row.fingerprint == idempotency.fingerprint)
+    answer = apply(connection, once.command, sequences)
+    if isinstance(answer, Exception):
+        return answer
+    if (kept := once.keep(answer)) is not None:
+        _keep(connection, idempotency, kept, once.now)
+    return answer
+
+
+def _repeated(is_same: bool) -> Exception:
+    if is_same:
+        return AnsweredBefore("this request was carried out before: it has the first answer")
+    return used_otherwise()
+
+
+def used_otherwise() -> IdempotencyConflict:
+    """Return the refusal of a key that came with another request before."""
+    return IdempotencyConflict("this Idempotency-Key came with another request within 24 h: take a new one")
+
+
+def _keep(connection: Connection, idempotency: Idempotency, answer: str, now: int) -> None:
+    name = {"scope": idempotency.scope, "key": idempotency.key, "created_at": now}
+    connection.execute(
+        insert(idempotency_keys), {**name, "fingerprint": idempotency.fingerprint, "receipts": _NO_RECEIPTS}
+    )
+    connection.execute(insert(kept_answers), {**name, "answer": answer})
+
+
+def _names(used: Iterable[Idempotency]) -> dict[Name, Name]:
+    """Return the name of each key by the names that it may be kept under."""
+    names: dict[Name, Name] = {}
+    for idempotency in used:
+        name = (idempotency.scope, idempotency.key)
+        names[name] = name
+        if (former := former_scope(idempotency.scope)) is not None:
+            names[former, idempotency.key] = name
+    return names
+
+
+def _named(table: Table, names: Mapping[Name, Name]) -> ColumnElement[bool]:
+    return tuple_(table.c.scope, table.c.key).in_(list(names))
