@@ -146,7 +146,7 @@ class Endpoint:
         """Make attempt after attempt while the delivery is due; return whether it succeeded."""
         with_body = await self._with_body(work)
         number = work.attempts_made + 1
-        while await self._begins(work):
+        while await self._prepared(work) and await self._begins(work):
             verdict, ended_at = await self._attempt(with_body, number)
             number += verdict.counted
             if verdict.retry_in_s is None:
@@ -159,6 +159,14 @@ class Endpoint:
             return work
         read = partial(self._parts.reader.fetch_together, daemon_queries.event_body, work.event_id)
         return replace(work, body=await persist(read, self._parts.log.log))
+
+    async def _prepared(self, work: Work) -> bool:
+        """Wait until nothing of ours keeps the attempt from being made; return whether the delivery is due still.
+
+        The attempt begins only after that: neither its deadline nor the time that it signs runs while it waits.
+        """
+        prepare = partial(self._transport.prepare, self._webhook.url, self._webhook.team_id)
+        return await self._pause.wait(math.inf, prepare) and self._is_due(work)
 
     async def _begins(self, work: Work) -> bool:
         """Put the delivery in flight if it is due still: a change under way may be just about to cancel it."""
