@@ -3,11 +3,9 @@
     async with open_name_server({"hooks.example.com": ("192.0.2.1", "2001:db8::1")}) as server:
         resolver = Resolver([server.address])
 
-`python -m tests.support.name_server ADDRESS PORT NAME=ADDRESS …` runs one in a process of its own; a name below
-`dead.example` never gets an answer.
+A name below `dead.example` never gets an answer.
 """
 
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -33,7 +31,7 @@ Answering = Callable[[QueryMessage], Message | None]
 
 @dataclass(slots=True)
 class TestNameServer:
-    """A running server. `asked` counts the queries of each name and type; `most_sockets` is for the tests' eyes."""
+    """A running server. `asked` counts the queries of each name and type, `over_tcp` those over TCP."""
 
     address: NameServer
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -90,16 +88,29 @@ async def open_name_server(
 ) -> AsyncIterator[TestNameServer]:
     """Serve for this block. What is longer than `udp_limit` is truncated over UDP (RFC 1035, 4.2.1)."""
     answering = answering or from_table(table or {})
-    with trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM) as udp:
-        await udp.bind((address, port))
-        port = udp.getsockname()[1]
-        server = TestNameServer(NameServer(address, port))
-        [listener] = await trio.open_tcp_listeners(port, host=address)
+    udp, listener = await _open_sockets(address, port)
+    with udp:
+        server = TestNameServer(NameServer(address, udp.getsockname()[1]))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_serve_udp, udp, server, answering, udp_limit)
             nursery.start_soon(partial(trio.serve_listeners, partial(_serve_tcp, server, answering), [listener]))
             yield server
             nursery.cancel_scope.cancel()
+
+
+async def _open_sockets(address: str, port: int) -> tuple[trio.socket.SocketType, trio.SocketListener]:
+    """Return a socket for each transport, on one port: with port 0, one that is free for both."""
+    while True:
+        udp = trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM)
+        await udp.bind((address, port))
+        try:
+            [listener] = await trio.open_tcp_listeners(udp.getsockname()[1], host=address)
+        except OSError:
+            udp.close()
+            if port:
+                raise
+        else:
+            return udp, listener
 
 
 async def _serve_udp(udp: trio.socket.SocketType, server: TestNameServer, answering: Answering, limit: int) -> None:
@@ -135,20 +146,3 @@ def _answer(data: bytes, server: TestNameServer, answering: Answering) -> Messag
     assert isinstance(query, QueryMessage)
     server.asked[name_of(query), type_of(query)] += 1
     return answering(query)
-
-
-async def _serve_for_ever(address: str, port: int, table: Mapping[str, Sequence[str]]) -> None:
-    async with open_name_server(table, address=address, port=port) as server:
-        print(server.address.port, flush=True)
-        await trio.sleep_forever()
-
-
-def main() -> None:
-    """Run a server until it is killed; its first line of output is its port."""
-    address, port, *entries = sys.argv[1:]
-    table = {name: tuple(value.split(",")) for name, _, value in (entry.partition("=") for entry in entries)}
-    trio.run(_serve_for_ever, address, int(port), table)
-
-
-if __name__ == "__main__":
-    main()
