@@ -7,6 +7,7 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from daemon.canceller import Canceller
 from daemon.catalogue import EventType, build_catalogue
 from daemon.clock import NowMs, wall_clock_ms
 from daemon.credit_gate import CreditGate
@@ -43,6 +44,7 @@ from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.subscriptions import SubscriptionIndex
 from daemon.supervisor import Budget
+from daemon.time_indexer import TimeIndexer
 from daemon.vault import Vault
 
 # Lookups at a time, each with a socket; neither kind ever waits for the other.
@@ -74,6 +76,8 @@ class Daemon:
     registry: Registry
     notifier: Notifier
     housekeeper: Housekeeper
+    canceller: Canceller
+    time_indexer: TimeIndexer
     live: LiveSettings
     observer: Observer
     keyring: KeyRing
@@ -83,6 +87,7 @@ class Daemon:
     check_url: CheckUrl
     vault: Vault
     news: News
+    work_done: Callable[[], int]
     started_at: float
 
 
@@ -113,7 +118,7 @@ async def assemble(
 ) -> Daemon:
     """Build the daemon on an open database; reads what the actors keep in memory."""
     settings = live.now
-    reader, writer = Reader(database, seams.read_hop), Writer(database, seams.write_hop, metrics)
+    reader, writer = Reader(database, seams.read_hop, metrics.longest_read), Writer(database, seams.write_hop, metrics)
     index, news = SubscriptionIndex(), News()
     await reader.fetch(daemon_queries.each_subscription, index.add)
     teams = set(await reader.fetch(daemon_queries.team_ids))
@@ -126,6 +131,8 @@ async def assemble(
 
     gate = CreditGate(settings.credits.per_delivery, settings.credits.enforce, balance_of)
     notifier = _notifier(reader, writer, seams, metrics, log)
+    delivery_log = DeliveryLog(log, metrics, news, settings.credits.per_delivery, seams.spans)
+    canceller = Canceller(writer, delivery_log)
     endpoints = EndpointParts(
         reader=reader,
         writer=writer,
@@ -141,7 +148,8 @@ async def assemble(
         new_id=new_id,
         on_change=partial(_webhook_changed, index, news),
         on_mail=notifier.wake,
-        log=DeliveryLog(log, metrics, news, settings.credits.per_delivery, seams.spans),
+        on_more_to_cancel=canceller.wake,
+        log=delivery_log,
     )
     fleet = Fleet(endpoints, log, metrics, Budget())
     limits = InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes)
@@ -164,6 +172,8 @@ async def assemble(
         registry,
         notifier,
         housekeeper,
+        canceller,
+        TimeIndexer(reader, writer, log),
         live,
         observer,
         keyring,
@@ -173,6 +183,7 @@ async def assemble(
         partial(_check_url_and_log, seams.check_url, log),
         vault,
         news,
+        work_done=lambda: database.progress.done,
         started_at=trio.current_time(),
     )
 
