@@ -43,7 +43,6 @@ def words_for(detail: Mapping[str, Any], field: str) -> str:
 
 _FORMS: Mapping[str, str] = MappingProxyType(
     {
-        "notificationEmails": "expected an email address such as ops@example.com",
         "id": "expected 1 to 100 letters, digits, dots, underscores or hyphens, the first a letter or digit",
     }
 )

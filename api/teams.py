@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from api.cursors import page_of, position_of
 from api.errors import Code, not_found, wrong_field
@@ -11,14 +11,23 @@ from api.idempotency import once
 from api.route import Access, Call, Route, json_body
 from api.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_time
 from daemon import model
+from daemon.mail.addresses import MAX_ADDRESS, parse_address
 from daemon.store import queries
 
-# An address as SMTP takes it without extensions (RFC 5321), short of quoted local parts.
-_EMAIL = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
 _TEAM_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 _QUOTA = "How many webhooks it may have; null for the default of the settings."
 MaxWebhooks = Annotated[int, Field(ge=0, le=100_000)]
-Emails = Annotated[list[Annotated[str, Field(pattern=_EMAIL, max_length=254)]], Field(max_length=20)]
+
+
+def _email(value: str) -> str:
+    if parse_address(value) is None:
+        raise ValueError("expected an email address such as ops@example.com")
+    return value
+
+
+_EMAIL_SCHEMA = {"type": "string", "format": "idn-email", "maxLength": MAX_ADDRESS}
+Email = Annotated[str, AfterValidator(_email), WithJsonSchema(_EMAIL_SCHEMA)]
+Emails = Annotated[list[Email], Field(max_length=20)]
 
 
 class NewTeam(Input):

@@ -124,7 +124,7 @@ async def create_webhook(call: Call, body: NewWebhook) -> Webhook:
     team_id = await one_team(call, body.team_id, "$.teamId")
     _require_event_types(call, body.events)
     secret = None if body.secret is None else chosen_secret(body.secret)
-    await call.handles.check_url(body.url)
+    await call.handles.check_url(body.url, team_id)
     show = partial(_show, call, secret=secret)
     made = call.handles.registry.create_webhook(
         team_id, body.name, body.url, secret, tuple(body.events), once(call, show)
@@ -148,12 +148,12 @@ async def get_webhook(call: Call, webhook_id: str) -> Webhook:
 
 async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> Webhook:
     """Change what the body names."""
-    await _find(call, webhook_id)
+    found = await _find(call, webhook_id)
     given = body.model_fields_set
     _require_event_types(call, body.events)
     secret = None if body.secret is None else chosen_secret(body.secret)
     if "url" in given:
-        await call.handles.check_url(body.url)
+        await call.handles.check_url(body.url, found.team_id)
     edit = WebhookEdit(
         name=body.name or None,
         url=body.url or None,

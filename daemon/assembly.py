@@ -1,6 +1,6 @@
 """Builds the daemon's actors and handles out of their parts; starts nothing."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,14 +14,16 @@ from daemon.clock import NowMs, wall_clock_ms
 from daemon.credit_gate import CreditGate
 from daemon.delivery_log import DeliveryLog
 from daemon.descriptors import UNLIMITED
-from daemon.egress.resolver import system_resolver
+from daemon.egress.lookups import Lookups
+from daemon.egress.resolver import Resolver
 from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport, Transport
-from daemon.egress.urls import check_url, egress_rules
+from daemon.egress.urls import EgressRules, check_url, egress_rules
 from daemon.endpoint import EndpointParts
+from daemon.errors import UrlNotAllowed
 from daemon.fan_out import FanOutParts, FanOuts
 from daemon.fleet import Fleet
-from daemon.handles import Handles
+from daemon.handles import CheckUrl, Handles
 from daemon.hop import Hop, thread_hop
 from daemon.housekeeping import Housekeeper
 from daemon.inbox import InboxLimits
@@ -50,6 +52,10 @@ from daemon.supervisor import Budget
 from daemon.time_indexer import TimeIndexer
 from daemon.vault import Vault
 
+# Lookups at a time, each with a socket; neither kind ever waits for the other.
+_LOOKUPS_OF_DELIVERIES = 200
+_LOOKUPS_OF_REGISTRATIONS = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Seams:
@@ -59,7 +65,7 @@ class Seams:
     write_hop: Hop
     read_hop: Hop
     make_transport: Callable[[], Transport]
-    check_url: Callable[[str], Awaitable[None]]
+    check_url: CheckUrl
     send_mail: Send
     spans: Spans = NO_SPANS
     attempts_at_once: int = UNLIMITED
@@ -84,7 +90,7 @@ class Daemon:
     metrics: Metrics
     log: FilteringBoundLogger
     now_ms: NowMs
-    check_url: Callable[[str], Awaitable[None]]
+    check_url: CheckUrl
     vault: Vault
     news: News
     work_done: Callable[[], int]
@@ -94,14 +100,15 @@ class Daemon:
 def real_seams(live: LiveSettings) -> Seams:
     """Return the seams of production: time, threads, sockets, mail. Raises OSError for an unreadable CA file."""
     settings = live.now
-    rules, resolve = egress_rules(settings.effective_egress), system_resolver()
+    rules, resolver = egress_rules(settings.effective_egress), Resolver(settings.egress.nameservers)
+    lookups = Lookups(resolver, _LOOKUPS_OF_DELIVERIES)
     tls = make_tls_context(settings.egress.ca_file)
     return Seams(
         now_ms=wall_clock_ms,
         write_hop=thread_hop(1),
         read_hop=thread_hop(READERS),
-        make_transport=partial(EndpointTransport, rules, resolve, tls, settings.delivery.idle_connection_s),
-        check_url=partial(check_url, rules=rules, resolve=resolve),
+        make_transport=partial(EndpointTransport, rules, lookups, tls, settings.delivery.idle_connection_s),
+        check_url=partial(_check_url, rules, Lookups(resolver, _LOOKUPS_OF_REGISTRATIONS)),
         send_mail=live_sender(lambda: live.now),
     )
 
@@ -201,7 +208,7 @@ async def assemble(
         metrics,
         log,
         seams.now_ms,
-        seams.check_url,
+        partial(_check_url_and_log, seams.check_url, log),
         vault,
         news,
         work_done=lambda: database.progress.done,
@@ -237,6 +244,18 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         sent_request=partial(sent_request, vault=daemon.vault),
         started_at=daemon.started_at,
     )
+
+
+async def _check_url(rules: EgressRules, lookups: Lookups, url: str, team_id: str) -> None:
+    await check_url(url, rules, lookups.resolver_for(team_id))
+
+
+async def _check_url_and_log(check: CheckUrl, log: FilteringBoundLogger, url: str, team_id: str) -> None:
+    try:
+        await check(url, team_id)
+    except UrlNotAllowed as error:
+        log.info("url_refused", teamId=team_id, reason=error.rule, error=error.sentence, detail=error.detail)
+        raise
 
 
 def _webhook_changed(index: SubscriptionIndex, news: News, webhook: Webhook) -> None:

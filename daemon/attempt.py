@@ -1,12 +1,13 @@
 """One attempt: sign, send, and say what happened on the wire (contract "An attempt"). No SQL, no retry decision."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import httpx
 import trio
 
 from daemon import __version__
-from daemon.egress.errors import BlockedAddress, DnsError, OutOfDescriptors, TlsError
+from daemon.egress.errors import BlockedAddress, DnsError, EgressError, NoLookupPlace, OutOfDescriptors, TlsError
 from daemon.egress.post import Post, make_post
 from daemon.egress.response import Response
 from daemon.egress.transport import Transport
@@ -42,15 +43,16 @@ async def make_attempt(
     first 4 KiB of its body. A response counts when it is complete or those 4 KiB are full. An exception that is none
     of httpx's is a mistake in our own code and comes out, so that supervision sees it.
     """
-    started, response = trio.current_time(), Response(KEPT_BODY)
+    started, response, detail = trio.current_time(), Response(KEPT_BODY), None
     try:
         post = build_post(webhook, work, number, timestamp_s, secrets, user_agent)
         with trio.CancelScope(deadline=started + timeout_s) as deadline:
             await transport.send(post, response)
         failure = _timeout(response, timeout_s) if deadline.cancelled_caught else _judge(response)
     except httpx.TransportError as error:
-        failure = (_kind_of(error), str(error))
-    return _outcome(response, failure, round((trio.current_time() - started) * 1000))
+        failure, detail = (_kind_of(error), str(error)), error.detail if isinstance(error, EgressError) else None
+    outcome = _outcome(response, failure, round((trio.current_time() - started) * 1000))
+    return outcome if detail is None else replace(outcome, detail=detail)
 
 
 def build_post(
@@ -118,7 +120,7 @@ def _kind_of(error: Exception) -> OutcomeKind:
             return OutcomeKind.DNS_ERROR
         case TlsError():
             return OutcomeKind.TLS_ERROR
-        case OutOfDescriptors():
+        case OutOfDescriptors() | NoLookupPlace():
             return OutcomeKind.INTERRUPTED
         case httpx.ConnectError():
             return OutcomeKind.CONNECT_ERROR

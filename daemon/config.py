@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from daemon.config_sources import ConfigError as ConfigError  # raised here
 from daemon.config_sources import environment_source, explain, file_source, flags_source, merge
 from daemon.credentials import SMTP_PASSWORD, credential
+from daemon.egress.resolver_files import NameServer, parse_name_server
 from daemon.lifecycle import Policy
 from daemon.mail.addresses import parse_sender
 
@@ -37,7 +38,12 @@ def _network(value: object) -> IPv4Network | IPv6Network:
         raise ValueError(f'expected a network such as "10.0.0.0/8": {error}') from None
 
 
+def _name_server(value: object) -> NameServer:
+    return value if isinstance(value, NameServer) else parse_name_server(str(value))
+
+
 _Seconds = Annotated[float, Field(gt=0, le=3600)]
+_NameServer = Annotated[NameServer, BeforeValidator(_name_server)]
 _Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 
 
@@ -89,10 +95,11 @@ class DeliverySettings(_Section):
 
 
 class EgressSettings(_Section):
-    """`[egress]`: which receivers may be reached, and whom to trust for TLS."""
+    """`[egress]`: which receivers may be reached, who knows their addresses, and whom to trust for TLS."""
 
     allow_http: bool = False
     allow_networks: tuple[_Network, ...] = ()
+    nameservers: tuple[_NameServer, ...] = ()
     ca_file: Path | None = None
 
     @field_validator("ca_file", mode="before")

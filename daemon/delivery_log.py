@@ -124,4 +124,5 @@ class DeliveryLog:
             "error": attempt.outcome.error,
             "test": work.test,
             "traceId": trace_id_of(work.traceparent),
+            **({} if attempt.outcome.detail is None else {"detail": attempt.outcome.detail}),
         }

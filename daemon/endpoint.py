@@ -168,17 +168,27 @@ class Endpoint:
     async def _begins(self, work: Work, number: int) -> bool:
         """Put the delivery in flight if it is due still: a change under way may be just about to cancel it.
 
-        Its turn comes first: neither the attempt nor its deadline has begun while it waits for a slot.
+        Its turn comes first: neither the attempt, nor its deadline, nor the time that it signs has begun while it waits
+        for a slot or for a place to look up the name.
         """
         if not self._is_due(work) or not await self._take_slot(number):
             return False
         try:
-            async with self._transition:
-                self._in_flight = self._is_due(work)
+            if await self._prepare_transport():
+                async with self._transition:
+                    self._in_flight = self._is_due(work)
         finally:
             if not self._in_flight:
+                self._transport.close()
                 self._slot.give_back()
         return self._in_flight
+
+    async def _prepare_transport(self) -> bool:
+        """Wait until a connection may be opened, if one has to be; False if the wait was broken off."""
+        if self._transport.keeps_connection:
+            return True
+        prepare = partial(self._transport.prepare, self._webhook.url, self._webhook.team_id)
+        return await self._pause.wait(math.inf, prepare)
 
     async def _take_slot(self, number: int) -> bool:
         """Wait for a slot; False if the delivery was cancelled, or the daemon stops, meanwhile."""

@@ -18,12 +18,15 @@ from daemon.router import Router
 from daemon.sent_request import SentRequest
 from daemon.store.reader import Reader
 
+# Checks the URL that a team, by its id, wants for a webhook.
+CheckUrl = Callable[[str, str], Awaitable[None]]
+
 
 @dataclass(frozen=True, slots=True)
 class Handles:
     """The daemon, as the API sees it.
 
-    `check_url` raises UrlNotAllowed. `not_ready()` says why no events are accepted, None if they are;
+    `check_url(url, team_id)` raises UrlNotAllowed. `not_ready()` says why no events are accepted, None if they are;
     `store_trouble()` why the last write failed, None if it did not. `ask_store` makes a round trip through the store,
     and writes if the last write failed; it raises StoreUnavailable. `refresh_metrics` is called before they are read.
 
@@ -38,7 +41,7 @@ class Handles:
     registry: Registry
     reader: Reader
     keyring: KeyRing
-    check_url: Callable[[str], Awaitable[None]]
+    check_url: CheckUrl
     not_ready: Callable[[], str | None]
     store_trouble: Callable[[], str | None]
     ask_store: Callable[[], Awaitable[object]]

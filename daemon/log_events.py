@@ -37,6 +37,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "deliveries": "How many deliveries",
         "deliveryId": "Id of the delivery",
         "deliveryIds": "Ids of the deliveries that were made, at most 100",
+        "detail": "More about the error, for the operator only: the addresses that a name led to",
         "durationMs": "How long it took, in milliseconds",
         "error": "One sentence: what went wrong",
         "eventId": "Id of the event",
@@ -73,7 +74,7 @@ def _table(level: Level, *rows: tuple[str, str, str]) -> tuple[LogEvent, ...]:
     return tuple(LogEvent(name, level, tuple(fields.split()), meaning) for name, fields, meaning in rows)
 
 
-_DELIVERY = "eventId eventType deliveryId webhookId teamId attempt outcome status durationMs error test traceId"
+_DELIVERY = "eventId eventType deliveryId webhookId teamId attempt outcome status durationMs error detail test traceId"
 _WEBHOOK = "webhookId teamId"
 _MAIL = "mailId webhookId teamId recipients"
 
@@ -115,6 +116,7 @@ _INFO = _table(
     ("webhook_secret_rotated", f"{_WEBHOOK} seconds", "A webhook got a new secret; the old one signs this long, too"),
     ("webhook_enabled", _WEBHOOK, "A webhook is active again and its failure counter is 0"),
     ("webhook_deleted", _WEBHOOK, "A webhook was deleted"),
+    ("url_refused", "teamId reason error detail", "A team may not have this URL for a webhook: which rule forbids it"),
     ("team_created", "teamId", "A team was made"),
     ("team_changed", "teamId", "A team was edited"),
     ("key_created", "keyId teamId", "An API key was made"),

@@ -154,6 +154,8 @@ class Delivery:
 class Outcome:
     """What one attempt brought. `error` is one sentence for a person when it failed, else None.
 
+    `detail` belongs to it, but for the operator's log only: it is neither kept nor shown to the team.
+
     `headers` and `body` are the bounded part of the response that is kept (contract "An attempt").
     """
 
@@ -163,6 +165,7 @@ class Outcome:
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     error: str | None = None
+    detail: str | None = None
 
     @property
     def delivered(self) -> bool:

@@ -24,7 +24,7 @@ async def create(visit: Visit) -> Response:
     if visit.form.has("generate"):
         made = WebhookForm(typed.name, typed.url, signing.generate_secret(), typed.events)
         return await _show(visit, made, {}, None)
-    if mistakes := await mistakes_in(visit, typed):
+    if mistakes := await mistakes_in(visit, visit.team_id, typed):
         return await _show(visit, typed, mistakes, None)
     given = {"teamId": visit.team_id, "name": typed.name, "url": typed.url, "events": list(typed.events)}
     if typed.secret:
@@ -44,7 +44,7 @@ async def show_webhook_edit(visit: Visit, webhook_id: str) -> Response:
 async def edit(visit: Visit, webhook_id: str) -> Response:
     """Change name, URL and events; or show what is wrong."""
     webhook, typed = await find(visit, webhook_id), read_webhook_form(visit.form)
-    if mistakes := await mistakes_in(visit, typed):
+    if mistakes := await mistakes_in(visit, webhook.team_id, typed):
         return await _show(visit, typed, mistakes, webhook)
     given = {"name": typed.name, "url": typed.url, "events": list(typed.events)}
     await change_webhook(visit.call, webhook_id, validate(given, WebhookChange))

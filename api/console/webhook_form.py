@@ -48,7 +48,7 @@ def form_of(webhook: Webhook) -> WebhookForm:
     return WebhookForm(webhook.name, webhook.url, "", webhook.events)
 
 
-async def mistakes_in(visit: Visit, typed: WebhookForm) -> dict[str, str]:
+async def mistakes_in(visit: Visit, team_id: str, typed: WebhookForm) -> dict[str, str]:
     """Return what is wrong, by field, all at once."""
     mistakes: dict[str, str] = {}
     try:
@@ -59,7 +59,7 @@ async def mistakes_in(visit: Visit, typed: WebhookForm) -> dict[str, str]:
         mistakes["events"] = "One of the events does not exist any more: choose again."
     if wrong := secret_mistake(typed.secret):
         mistakes["secret"] = wrong
-    if wrong := await _url_mistake(visit, typed.url):
+    if wrong := await _url_mistake(visit, team_id, typed.url):
         mistakes["url"] = wrong
     return mistakes
 
@@ -73,11 +73,11 @@ def secret_mistake(secret: str) -> str:
     return ""
 
 
-async def _url_mistake(visit: Visit, url: str) -> str:
+async def _url_mistake(visit: Visit, team_id: str, url: str) -> str:
     if not url:
         return _NO_URL
     try:
-        await visit.handles.check_url(url)
+        await visit.handles.check_url(url, team_id)
     except UrlNotAllowed as error:
         return from_daemon(error).detail
     return ""

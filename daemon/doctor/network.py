@@ -11,7 +11,7 @@ import trio
 
 from daemon.config import Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
-from daemon.egress.resolver import system_resolver
+from daemon.egress.resolver import Resolver
 from daemon.mail.session import close_session, connect, explain, open_session
 from daemon.state_dir import DATABASE, is_in_use
 from daemon.store.inspecting import newest_urls
@@ -26,7 +26,7 @@ def check_dns(settings: Settings) -> Iterator[Finding]:
     if not names:
         yield skipped("DNS", "there is no webhook and no mail server whose name could be looked up")
         return
-    unknown = trio.run(_unresolved, names)
+    unknown = trio.run(_unresolved, names, settings)
     if not unknown:
         yield ok("DNS", f"{', '.join(names)} resolve")
     elif len(unknown) < len(names):
@@ -52,14 +52,14 @@ def _is_address(host: str) -> bool:
     return False
 
 
-async def _unresolved(names: list[str]) -> list[str]:
-    resolve = system_resolver()
+async def _unresolved(names: list[str], settings: Settings) -> list[str]:
+    resolver = Resolver(settings.egress.nameservers)
     resolved: set[str] = set()
 
     async def look_up(name: str) -> None:
         with trio.move_on_after(_WITHIN_S):
             try:
-                await resolve(name, 443)
+                await resolver.resolve(name)
             except OSError:
                 return
             resolved.add(name)

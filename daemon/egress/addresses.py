@@ -7,10 +7,20 @@ Python versions and calls NAT64 forms of 127.0.0.1 global.
 
 import socket
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a host may not be reached: `sentence` for anybody, `detail` (which address) for the operator's log only."""
+
+    sentence: str
+    detail: str
+
 
 # The narrower range stands before the wider one: the first match gives the verdict.
 _IPV4_VERDICTS = tuple(
@@ -102,19 +112,20 @@ def judge(address: Address, allowed_networks: Iterable[Network] = ()) -> str | N
     return _judge_ipv6(address, embedded)
 
 
-def refusal(host: str, addresses: Sequence[Address], allowed_networks: Iterable[Network] = ()) -> str | None:
-    """Return None when every address of the host may be reached, else one sentence: which may not, why, what to do.
+def refusal(host: str, addresses: Sequence[Address], allowed_networks: Iterable[Network] = ()) -> Refusal | None:
+    """Return None when every address of the host may be reached, else why not, and what to do.
 
     One bad address refuses the whole name, so that a receiver cannot hide one behind a good one.
     """
     allowed = tuple(allowed_networks)
     for address in addresses:
         if (verdict := judge(address, allowed)) is not None:
-            subject = host if parse_address(host) is not None else f"{host} resolves to {address}, which"
-            return (
-                f"{subject} is not a public address ({verdict.replace('_', ' ')}): use a public receiver, "
-                "or have the operator allow its network in egress.allow_networks"
+            is_address = parse_address(host) is not None
+            subject = (
+                f"{host} is not a public address" if is_address else f"{host} resolves to an address that is not public"
             )
+            advice = "use a public receiver, or have the operator allow its network in egress.allow_networks"
+            return Refusal(f"{subject} ({verdict.replace('_', ' ')}): {advice}", f"{host} is {address}")
     return None
 
 

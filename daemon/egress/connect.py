@@ -7,30 +7,32 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv6Address
 
-import httpx
 import trio
 
 from daemon.egress.addresses import Address, refusal
-from daemon.egress.errors import BlockedAddress, DnsError, OutOfDescriptors, TlsError
+from daemon.egress.errors import BlockedAddress, DnsError, NotConnected, OutOfDescriptors, TlsError, is_shortage
 from daemon.egress.resolver import Resolve
 from daemon.egress.urls import EgressRules, Target
 from daemon.egress.wire import TlsWire, Wire
 
 # An address that stays silent gets no more than this while others wait (two SYN are lost by then).
 _LONGEST_SHARE_S = 3.0
+# What a receiver does to a connection, and may be told of it.
+_OF_THE_RECEIVER = tuple(os.strerror(code).lower() for code in (errno.ECONNREFUSED, errno.ECONNRESET))
 
 
 async def open_wire(target: Target, rules: EgressRules, resolve: Resolve, tls: ssl.SSLContext) -> Wire:
     """Connect to the target and, for https, verify its certificate for its name.
 
-    Has no deadline of its own: runs under the caller's. Raises DnsError, BlockedAddress, TlsError, httpx.ConnectError.
+    Has no deadline of its own: runs under the caller's. Raises DnsError, BlockedAddress, NotConnected, TlsError, or
+    OutOfDescriptors.
     """
     addresses = await _resolved(target, resolve)
-    if (sentence := refusal(target.host, addresses, rules.allow_networks)) is not None:
-        raise BlockedAddress(sentence)
+    if (refused := refusal(target.host, addresses, rules.allow_networks)) is not None:
+        raise BlockedAddress(refused.sentence, refused.detail)
     connected = await _connect_to_any(target, addresses)
     return Wire(connected) if target.scheme == "http" else await _secured(connected, target, tls)
 
@@ -41,8 +43,10 @@ async def _resolved(target: Target, resolve: Resolve) -> Sequence[Address]:
     except socket.gaierror as error:
         if error.errno in (socket.EAI_NONAME, socket.EAI_NODATA):
             raise DnsError(f"the name {target.host} does not exist or has no address") from None
-        raise DnsError(f"the name {target.host} could not be resolved ({error.strerror})") from None
-    except OSError:
+        raise DnsError(f"the name {target.host} could not be resolved", error.strerror) from None
+    except OSError as error:
+        if is_shortage(error):
+            raise _out_of_descriptors() from None
         raise DnsError(f"the name {target.host} could not be resolved") from None
     if not addresses:
         raise DnsError(f"the name {target.host} has no address")
@@ -50,18 +54,29 @@ async def _resolved(target: Target, resolve: Resolve) -> Sequence[Address]:
 
 
 async def _connect_to_any(target: Target, addresses: Sequence[Address]) -> socket.socket:
-    failures = []
+    failures: dict[Address, str] = {}
     for place, address in enumerate(addresses):
         reason = "no answer"
         with trio.move_on_after(_share_s(len(addresses) - place)):
             try:
                 return await _connect(address, target.port)
             except OSError as error:
-                if error.errno in (errno.EMFILE, errno.ENFILE):
-                    raise OutOfDescriptors("the daemon may open no more sockets just now") from None
+                if is_shortage(error):
+                    raise _out_of_descriptors() from None
                 reason = (error.strerror or str(error)).lower()
-        failures.append(f"{address}: {reason}")
-    raise httpx.ConnectError(f"no connection to {target.host} port {target.port} ({', '.join(failures)})")
+        failures[address] = reason
+    raise _not_connected(target, failures)
+
+
+def _not_connected(target: Target, failures: Mapping[Address, str]) -> NotConnected:
+    # A local fault, such as a missing route or a firewall of ours, is for the log.
+    said = dict.fromkeys(reason if reason in _OF_THE_RECEIVER else "no answer" for reason in failures.values())
+    detail = ", ".join(f"{address}: {reason}" for address, reason in failures.items())
+    return NotConnected(f"no connection to {target.host} port {target.port} ({', '.join(said)})", detail)
+
+
+def _out_of_descriptors() -> OutOfDescriptors:
+    return OutOfDescriptors("the daemon may open no more sockets just now")
 
 
 def _share_s(addresses_left: int) -> float:

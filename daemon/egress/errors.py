@@ -1,19 +1,48 @@
-"""What can go wrong before a request is sent, as httpx exceptions: each message is one sentence for a person."""
+"""What can go wrong before a request is sent, as httpx exceptions: each message is one sentence for a person.
+
+The sentences are shown to the webhook's team: none names an address of ours or one that a name led to.
+"""
+
+import errno
 
 import httpx
 
+# What this machine has too little of: no fault of a receiver's.
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
-class DnsError(httpx.ConnectError):
+
+def is_shortage(error: OSError) -> bool:
+    """Whether this machine is short of descriptors or memory."""
+    return error.errno in _SHORTAGES
+
+
+class EgressError(httpx.ConnectError):
+    """Base of these errors. `detail` is for the operator's log only: addresses, None if there is nothing to add."""
+
+    def __init__(self, sentence: str, detail: str | None = None) -> None:
+        super().__init__(sentence)
+        self.detail = detail
+
+
+class DnsError(EgressError):
     """The host's name could not be resolved."""
 
 
-class TlsError(httpx.ConnectError):
+class NotConnected(EgressError):
+    """No address of the host took the connection."""
+
+
+class TlsError(EgressError):
     """The TLS handshake failed, or the certificate is not valid for the host."""
 
 
-class OutOfDescriptors(httpx.ConnectError):
-    """This process may open no more sockets just now: no fault of the receiver's."""
+class OutOfDescriptors(EgressError):
+    """This machine is short of sockets just now: no fault of the receiver's."""
 
 
-class BlockedAddress(httpx.ConnectError):
+class NoLookupPlace(EgressError):
+    """All places for lookups are taken just now: no fault of the receiver's."""
+
+
+class BlockedAddress(EgressError):
     """The URL or an address of its host may not be reached by the egress rules; nothing was connected."""

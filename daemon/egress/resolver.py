@@ -1,33 +1,108 @@
-"""The resolver seam: names to addresses, without blocking the loop."""
+"""Names to addresses, as the system does it, without blocking the loop: /etc/hosts, then the name servers.
 
+Every lookup runs under its caller's cancel scope, and a cancelled one leaves neither a socket nor a thread behind.
+"""
+
+import random
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
+from pathlib import Path
 
-import trio
+import dns.exception
+import dns.name
+from dns.name import Name
 
+from daemon.egress.address_order import in_order
 from daemon.egress.addresses import Address, parse_address
+from daemon.egress.dns_query import QueryFailed, ask
+from daemon.egress.resolver_files import (
+    HOSTS,
+    RESOLV_CONF,
+    NameServer,
+    ResolverOptions,
+    WatchedFile,
+    parse_hosts,
+    parse_resolv_conf,
+)
+from daemon.egress.special_names import is_localhost, is_never_asked
 
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 """`await resolve(host, port)` gives the host's addresses in the order in which to try them. OSError if it has none."""
 
+_LOOPBACK = (ip_address("127.0.0.1"), ip_address("::1"))
 
-def system_resolver(max_lookups: int = 100) -> Resolve:
-    """Return a resolver that asks the system (getaddrinfo), with at most `max_lookups` at a time.
 
-    The limit is its own, so that names whose servers hang do not take the threads of the store. A cancelled lookup
-    returns at once; its thread counts against the limit until the system gives up on the name.
-    """
-    limiter = trio.CapacityLimiter(max_lookups)
+class Resolver:
+    """Resolves names one by one; remembers none of them."""
 
-    async def resolve(host: str, port: int) -> Sequence[Address]:
+    def __init__(
+        self, servers: Sequence[NameServer] = (), *, hosts: Path = HOSTS, resolv_conf: Path = RESOLV_CONF
+    ) -> None:
+        """`servers` are asked instead of those in `resolv_conf`, if there are any."""
+        self._servers = tuple(servers)
+        self._hosts = WatchedFile(hosts, parse_hosts)
+        self._options = WatchedFile(resolv_conf, parse_resolv_conf)
+
+    async def resolve(self, host: str, port: int = 0) -> Sequence[Address]:
+        """Return the host's addresses in the order in which to try them: see `Resolve`.
+
+        Raises socket.gaierror: EAI_NONAME if there are none, EAI_AGAIN if that cannot be told now. Raises another
+        OSError if this machine is short of sockets.
+        """
+        known = await self.known_addresses(host)
+        return known if known is not None else await self.ask(host)
+
+    async def known_addresses(self, host: str) -> Sequence[Address] | None:
+        """Return the addresses of a host that needs no name server: an address, or a name in /etc/hosts; else None.
+
+        Raises socket.gaierror for a name that DNS must not be asked for.
+        """
         if (literal := parse_address(host)) is not None:
             return (literal,)
-        return await trio.to_thread.run_sync(_look_up, host, port, abandon_on_cancel=True, limiter=limiter)
+        hosts = await self._hosts.read()
+        if (listed := hosts.get(host.lower().removesuffix("."))) is not None:
+            return listed
+        if is_localhost(host):
+            return _LOOPBACK
+        if is_never_asked(host):
+            raise _no_such_name()
+        return None
 
-    return resolve
+    async def ask(self, host: str) -> Sequence[Address]:
+        """Ask the name servers for a name. Raises as `resolve` does."""
+        options = await self._options.read()
+        for name in _names_to_ask(host, options):
+            if addresses := await self._ask_for(name, options):
+                return in_order(addresses)
+        raise _no_such_name()
+
+    async def _ask_for(self, name: Name, options: ResolverOptions) -> Sequence[Address]:
+        servers = list(self._servers or options.servers)
+        if options.rotate:
+            random.shuffle(servers)
+        for server in servers * options.attempts:
+            try:
+                return await ask(name, server, options.timeout, over_tcp=options.over_tcp)
+            except QueryFailed:
+                continue
+        raise socket.gaierror(socket.EAI_AGAIN, "no name server gave an answer")
 
 
-def _look_up(host: str, port: int) -> Sequence[Address]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(ip_address(sockaddr[0]) for *_, sockaddr in found))
+def _names_to_ask(host: str, options: ResolverOptions) -> list[Name]:
+    """Return the name itself and, unless it ends with a dot, with each domain of the search list: resolv.conf(5)."""
+    searched = [] if host.endswith(".") else [f"{host}.{domain}" for domain in options.search]
+    enough_dots = host.count(".") >= options.ndots
+    names = [host, *searched] if enough_dots else [*searched, host]
+    return [name for text in names if (name := _parse(text)) is not None]
+
+
+def _parse(text: str) -> Name | None:
+    try:
+        return dns.name.from_text(text)
+    except (dns.exception.DNSException, ValueError):
+        return None  # too long with this domain
+
+
+def _no_such_name() -> socket.gaierror:
+    return socket.gaierror(socket.EAI_NONAME, "the name does not exist or has no address")

@@ -8,12 +8,12 @@ import httpx
 import trio
 
 from daemon.egress.connect import open_wire
-from daemon.egress.errors import BlockedAddress
+from daemon.egress.errors import BlockedAddress, NoLookupPlace
 from daemon.egress.exchange import exchange
+from daemon.egress.lookups import Lookup, Lookups
 from daemon.egress.post import Post, request_start
-from daemon.egress.resolver import Resolve
 from daemon.egress.response import Response
-from daemon.egress.urls import EgressRules, Target, parse_target
+from daemon.egress.urls import EgressRules, Target, permitted_target
 from daemon.egress.wire import Wire
 from daemon.errors import UrlNotAllowed
 
@@ -21,10 +21,18 @@ from daemon.errors import UrlNotAllowed
 class Transport(Protocol):
     """Carries the POSTs of one webhook, one at a time."""
 
+    async def prepare(self, url: str, team_id: str) -> None:
+        """Wait until the next POST to this URL may begin: what all share is given out in turn, team by team.
+
+        This belongs before the attempt, since it says nothing about the receiver. What is given lasts until that POST
+        or `close`. By default, nothing is.
+        """
+        await trio.lowlevel.checkpoint()
+
     async def send(self, post: Post, response: Response) -> None:
         """Send the POST and fill `response`, which outlives a cancel, until it is `enough`.
 
-        Raises httpx.TransportError: DnsError, TlsError, BlockedAddress, or httpx's ConnectError, ReadError, WriteError
+        Raises httpx.TransportError: an EgressError, or httpx's ConnectError, ReadError, WriteError
         and RemoteProtocolError. Deadlines are the caller's cancel scopes: a cancel anywhere leaks nothing.
         """
         ...
@@ -62,14 +70,28 @@ class EndpointTransport(Transport):
     (contract "An attempt"). The response is never decoded; when not all of it was taken, its connection is closed.
     """
 
-    def __init__(self, rules: EgressRules, resolve: Resolve, tls: ssl.SSLContext, idle_s: float = 30.0) -> None:
-        """`tls` is shared by all transports; a connection that was idle for `idle_s` seconds carries nothing more."""
+    def __init__(self, rules: EgressRules, lookups: Lookups, tls: ssl.SSLContext, idle_s: float = 30.0) -> None:
+        """All transports share `lookups` and `tls`; a connection that was idle for `idle_s` seconds carries nothing."""
         self._rules = rules
-        self._resolve = resolve
+        self._lookups = lookups
         self._tls = tls
         self._idle_s = idle_s
         self._route: _Route | None = None
         self._idle: _Idle | None = None
+        self._lookup: Lookup | None = None
+        self._team_id = ""
+
+    async def prepare(self, url: str, team_id: str) -> None:
+        """See Transport: a new connection needs a place for its lookup."""
+        self._team_id = team_id
+        if self._idle is not None and self._idle.route.url == url and trio.current_time() < self._idle.until:
+            return
+        self._release_lookup()
+        try:
+            host = self._route_to(url).target.host
+        except BlockedAddress:
+            return  # as `send` will say
+        self._lookup = await self._lookups.admit(host, team_id)
 
     async def send(self, post: Post, response: Response) -> None:
         """See Transport."""
@@ -77,7 +99,7 @@ class EndpointTransport(Transport):
         kept = self._take_idle(route)
         if kept is None or not await self._send_on_kept(kept, route, post, response):
             response.stage = "connecting"
-            wire = await open_wire(route.target, self._rules, self._resolve, self._tls)
+            wire = await self._connect(route.target)
             await self._send_on(wire, route, post, response)
 
     async def _send_on_kept(self, wire: Wire, route: _Route, post: Post, response: Response) -> bool:
@@ -109,14 +131,31 @@ class EndpointTransport(Transport):
 
     def close(self) -> None:
         """See Transport."""
+        self._release_lookup()
         if self._idle is not None:
             self._idle.wire.close()
             self._idle = None
 
+    async def _connect(self, target: Target) -> Wire:
+        if self._lookup is None or self._lookup.host != target.host:
+            self._release_lookup()
+            self._lookup = await self._lookups.admit_now(target.host, self._team_id)
+        if self._lookup is None:
+            raise NoLookupPlace("the daemon may look up no more names just now")
+        try:
+            return await open_wire(target, self._rules, self._lookup.resolve, self._tls)
+        finally:
+            self._release_lookup()
+
+    def _release_lookup(self) -> None:
+        if self._lookup is not None:
+            self._lookup.release()
+            self._lookup = None
+
     def _route_to(self, url: str) -> _Route:
         if self._route is None or self._route.url != url:
             try:
-                self._route = _Route(url, parse_target(url, self._rules.allow_http), request_start(url))
+                self._route = _Route(url, permitted_target(url, self._rules), request_start(url))
             except UrlNotAllowed as error:
                 raise BlockedAddress(error.sentence) from None
         return self._route

@@ -10,6 +10,7 @@ import trio
 from daemon.config import EgressSettings
 from daemon.egress.addresses import Address, Network, parse_address, refusal
 from daemon.egress.resolver import Resolve
+from daemon.egress.special_names import inside_name
 from daemon.errors import UrlNotAllowed
 
 LONGEST_URL = 2048
@@ -63,14 +64,28 @@ def parse_target(url: str, allow_http: bool = False) -> Target:
     return Target(parsed.scheme, _checked_host(parsed.raw_host.decode("ascii")), port)
 
 
+def permitted_target(url: str, rules: EgressRules) -> Target:
+    """Return where the URL leads, if nothing about it but its host's addresses could forbid that.
+
+    Raises UrlNotAllowed as `parse_target` does, and with the rule `inside_name`: such a name leads into a network that
+    the operator would have to allow.
+    """
+    target = parse_target(url, rules.allow_http)
+    is_name = parse_address(target.host) is None
+    if is_name and not rules.allow_networks and (why := inside_name(target.host)) is not None:
+        advice = "use a public receiver, or have the operator allow its network in egress.allow_networks"
+        raise UrlNotAllowed("inside_name", f"{target.host} cannot be a public receiver ({why}): {advice}")
+    return target
+
+
 async def check_url(url: str, rules: EgressRules, resolve: Resolve) -> None:
     """Raise UrlNotAllowed when a webhook may not have this URL; `rule` is `address` when its host is not public.
 
     Takes at most 3 s. A host that does not resolve in that time is accepted: every connect checks again.
     """
-    target = parse_target(url, rules.allow_http)
-    if (sentence := refusal(target.host, await _addresses_now(target, resolve), rules.allow_networks)) is not None:
-        raise UrlNotAllowed("address", sentence)
+    target = permitted_target(url, rules)
+    if (refused := refusal(target.host, await _addresses_now(target, resolve), rules.allow_networks)) is not None:
+        raise UrlNotAllowed("address", refused.sentence, refused.detail)
 
 
 async def _addresses_now(target: Target, resolve: Resolve) -> Sequence[Address]:

@@ -1,34 +1,62 @@
-"""Email addresses as a mail server takes them, and text that is safe in a header."""
+"""Email addresses as a mail server takes them, and text that is safe in a header.
 
-from email.errors import HeaderParseError, MessageDefect
+The one judgement of addresses: what the API, the settings and the mailer take is what `parse_address` takes.
+"""
+
+import re
+import unicodedata
 from email.headerregistry import Address
-from email.utils import parseaddr
+
+import idna
+
+# RFC 5321, 4.5.3.1: in bytes, the domain in its ASCII form.
+MAX_ADDRESS = 254
+_MAX_LOCAL_PART = 64
+# RFC 5321, 4.1.2, with every character beyond ASCII as good as a letter (RFC 6531, 3.3).
+_ATOM = r"[^\x00-\x20\x7f()<>\[\]:;@\\,.\"]+"
+_LOCAL_PART = re.compile(rf'{_ATOM}(?:\.{_ATOM})*|"(?:[^"\\]|\\.)+"')
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"(?:{_LABEL}\.)*(?![0-9]+\Z){_LABEL}")
+_SENDER = re.compile(r"(?P<name>[^<>]*)<(?P<address>.+)>")
 
 
 def parse_address(text: str) -> Address | None:
-    """Return `name@domain` with the domain in its ASCII form, or None if it is no email address.
+    """Return `name@domain` with the domain in its ASCII form (IDNA 2008), or None if it is no email address.
 
-    The local part may be non-ASCII: only servers with SMTPUTF8 (RFC 6531) take it.
+    The local part may be quoted, and may be non-ASCII: only servers with SMTPUTF8 (RFC 6531) take that.
     """
-    local_part, _, domain = text.strip().rpartition("@")
-    if not text.strip().isprintable():
+    if len(text) > MAX_ADDRESS or not text.isprintable():
         return None
-    # The parser takes ASCII only; beyond it, every character is as good as a letter (RFC 6531, 3.3).
-    stand_in = "".join(c if c.isascii() else "x" for c in local_part)
-    try:
-        address = Address(addr_spec=f"{stand_in}@{domain.encode('idna').decode()}")
-    except (HeaderParseError, MessageDefect, ValueError, IndexError):  # IndexError: the parser's answer to some rubbish
+    local_part, _, domain = unicodedata.normalize("NFC", text).rpartition("@")
+    ascii_domain = _ascii_domain(domain)
+    if ascii_domain is None or _LOCAL_PART.fullmatch(local_part) is None:
         return None
-    if not (address.username and address.domain):
+    length = len(local_part.encode())
+    if length > _MAX_LOCAL_PART or length + 1 + len(ascii_domain) > MAX_ADDRESS:
         return None
-    return address if stand_in == local_part else Address(username=local_part, domain=address.domain)
+    return Address(username=_unquoted(local_part), domain=ascii_domain)
 
 
 def parse_sender(text: str) -> Address | None:
     """Return the address of a `From`, which may be `Display Name <name@domain>`, or None if it is none."""
-    display_name, addr_spec = parseaddr(text)
-    address = parse_address(addr_spec)
-    return address and Address(one_line(display_name, 200), address.username, address.domain)
+    named = _SENDER.fullmatch(text.strip())
+    if named is None:
+        return parse_address(text.strip())
+    address = parse_address(named["address"])
+    return address and Address(one_line(_unquoted(named["name"].strip()), 200), address.username, address.domain)
+
+
+def _ascii_domain(domain: str) -> str | None:
+    try:
+        ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        return None
+    return ascii_domain if _DOMAIN.fullmatch(ascii_domain) and len(ascii_domain) <= MAX_ADDRESS else None
+
+
+def _unquoted(text: str) -> str:
+    is_quoted = len(text) > 1 and text[0] == text[-1] == '"'
+    return re.sub(r"\\(.)", r"\1", text[1:-1]) if is_quoted else text
 
 
 def one_line(text: str, limit: int) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import trio
 
 from daemon.mail.addresses import parse_address
-from daemon.mail.message import Compose
+from daemon.mail.message import Compose, as_wire
 from daemon.mail.result import Send, SendResult
 from daemon.model import Mail
 
@@ -28,7 +28,7 @@ def maildir_sender(directory: Path, compose: Compose) -> Send:
 
 def _deliver(directory: Path, compose: Compose, mail: Mail) -> SendResult:
     addresses = [address for recipient in mail.recipients if (address := parse_address(recipient))]
-    message = compose(mail, addresses).as_bytes()
+    message = as_wire(compose(mail, addresses))
     try:
         write_once(directory, mail.id, message)
     except OSError as error:

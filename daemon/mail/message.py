@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
 from typing import Any
 
@@ -44,6 +44,12 @@ def message_composer(sender: Address, public_url: str) -> Compose:
         return message
 
     return compose
+
+
+def as_wire(message: EmailMessage) -> bytes:
+    """Return the message as it is sent: its addresses as they are if one is not ASCII (RFC 6532)."""
+    addresses = (address.addr_spec for name in ("From", "To") for address in message[name].addresses)
+    return message.as_bytes() if "".join(addresses).isascii() else message.as_bytes(policy=SMTPUTF8)
 
 
 def _envelope(mail: Mail, sender: Address, recipients: Sequence[Address]) -> EmailMessage:

@@ -107,7 +107,7 @@ def _reason(settings: SmtpSettings, error: Exception) -> str:
         case smtplib.SMTPResponseException():
             return f"it answered {_answer(error)}"
         case smtplib.SMTPNotSupportedError():
-            return f"it does not offer what is needed ({error}): check smtp.security and smtp.username"
+            return f"it does not offer what is needed ({error}): check smtp.security, smtp.username and smtp.from"
         case ssl.SSLCertVerificationError():
             return f"its certificate is not trusted ({error.verify_message}): check smtp.host and smtp.ca_file"
         case ssl.SSLError():

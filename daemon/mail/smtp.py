@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from email.headerregistry import Address
-from email.policy import SMTPUTF8
 from functools import partial
 
 import trio
 
 from daemon.config import SmtpSettings
 from daemon.mail.addresses import parse_address
-from daemon.mail.message import Compose
+from daemon.mail.message import Compose, as_wire
 from daemon.mail.result import Send, SendResult
 from daemon.mail.session import close_session, connect, explain, open_session, reply_text
 from daemon.model import Mail
@@ -112,16 +111,17 @@ def _transact(
 ) -> Replies:
     """Send the mail; return the replies for those who were not taken, by address."""
     with_utf8 = session.has_extn("smtputf8")
+    if not (with_utf8 or sender.addr_spec.isascii()):
+        raise smtplib.SMTPNotSupportedError("SMTPUTF8, for the sender")
     reachable = {a.addr_spec: a for a in addresses.values() if with_utf8 or a.addr_spec.isascii()}
     unreachable = {a.addr_spec for a in addresses.values()} - reachable.keys()
     refused = dict.fromkeys(unreachable, (550, b"the mail server takes no addresses outside ASCII"))
     if not reachable:
         return refused
     message = compose(mail, list(reachable.values()))
-    needs_utf8 = not "".join(reachable).isascii()
-    content = message.as_bytes(policy=SMTPUTF8) if needs_utf8 else message.as_bytes()
-    options = ("SMTPUTF8",) if needs_utf8 else ()
-    return refused | _hand_over(session, sender.addr_spec, list(reachable), content, options)
+    needs_utf8 = not "".join((sender.addr_spec, *reachable)).isascii()
+    options = ("SMTPUTF8", "BODY=8BITMIME") if needs_utf8 else ()
+    return refused | _hand_over(session, sender.addr_spec, list(reachable), as_wire(message), options)
 
 
 def _hand_over(

@@ -1,12 +1,11 @@
 """The table of bad input, row by row (contract "HTTP API")."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import pytest
 
-from daemon.egress.resolver import system_resolver
+from daemon.egress.resolver import Resolver
 from daemon.egress.urls import check_url, egress_rules
 from daemon.errors import UrlNotAllowed
 from tests.support.api_client import ApiHouse, running_api
@@ -144,14 +143,18 @@ async def test_no_more_wrong_fields_are_listed_than_anybody_reads(api: ApiHouse)
 )
 async def test_a_url_that_breaks_a_rule_is_422_and_says_which(tmp_path: Any, url: str, rule: str) -> None:
     rules = egress_rules(make_settings(tmp_path).egress)
-    async with running_api(tmp_path, check_url=partial(check_url, rules=rules, resolve=system_resolver())) as api:
+
+    async def check(url: str, _team_id: str) -> None:
+        await check_url(url, rules, Resolver().resolve)
+
+    async with running_api(tmp_path, check_url=check) as api:
         created = await api.as_acme.post("/v1/webhooks", {**WEBHOOK, "url": url})
     assert (created.status, created.code, created.paths) == (422, "url_not_allowed", ["$.url"])
     assert rule in created.value["detail"]
 
 
 async def test_a_changed_url_is_checked_like_a_new_one(tmp_path: Any) -> None:
-    async def refuse(url: str) -> None:
+    async def refuse(url: str, _team_id: str) -> None:
         if "bad" in url:
             raise UrlNotAllowed("address", "The host is not public: use one that is.")
 

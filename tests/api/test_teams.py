@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from daemon.mail.addresses import parse_address
 from tests.support.api_client import ApiHouse
 
 
@@ -17,6 +18,29 @@ async def test_a_team_is_made_with_the_id_that_is_given_or_with_one_of_ours(api:
     assert made.value["notificationEmails"] == []
     listed = (await api.operator.get("/v1/teams")).value["items"]
     assert [team["name"] for team in listed] == ["Made", "Given", "Acme"]
+
+
+@pytest.mark.fault(
+    "A notification address with an international domain or name, a quoted part, or a header hidden in it",
+    "The API takes what the mailer can send to, and nothing else; the domain goes out in its ASCII form",
+)
+@pytest.mark.parametrize(
+    ("email", "taken"),
+    [
+        ("ann@exämple.com", True),
+        ("用户@例子.广告", True),
+        ('"ann bob"@example.com', True),
+        ("ops@localhost", True),
+        ("ann..bob@example.com", False),
+        (f"{'ö' * 33}@example.com", False),
+        ("ann@exam_ple.com", False),
+        ("ann\u202e@example.com", False),
+    ],
+)
+async def test_the_api_takes_the_addresses_that_the_mailer_can_send_to(api: ApiHouse, email: str, taken: bool) -> None:
+    answer = await api.operator.post("/v1/teams", {"name": "n", "notificationEmails": [email]})
+    assert answer.status == (201 if taken else 422)
+    assert (parse_address(email) is not None) is taken
 
 
 async def test_a_teams_id_is_taken_once(api: ApiHouse) -> None:

@@ -16,7 +16,7 @@ EVENTS = "Choose at least one event, or all events."
 NEW: dict[str, Any] = {"name": "CRM Sync", "url": PUBLIC_URL, "events": ["linkedin.message.sent"]}
 
 
-async def refuse_url(url: str) -> None:
+async def refuse_url(url: str, _team_id: str) -> None:
     raise UrlNotAllowed(url, "the host is on a private network: use a public address")
 
 

@@ -7,7 +7,7 @@ from daemon.egress.resolver import Resolve
 from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport
 from daemon.egress.urls import EgressRules
-from tests.egress.posting import LOOPBACK, resolving_to
+from tests.egress.posting import LOOPBACK, lookups_by, resolving_to
 from tests.support.tls import TestAuthority, make_authority
 
 MakeTransport = Callable[..., EndpointTransport]
@@ -28,7 +28,7 @@ async def make_transport(client_tls: ssl.SSLContext) -> AsyncIterator[MakeTransp
     made: list[EndpointTransport] = []
 
     def make(resolve: Resolve | None = None, rules: EgressRules = LOOPBACK, idle_s: float = 30) -> EndpointTransport:
-        made.append(EndpointTransport(rules, resolve or resolving_to("127.0.0.1"), client_tls, idle_s))
+        made.append(EndpointTransport(rules, lookups_by(resolve or resolving_to("127.0.0.1")), client_tls, idle_s))
         return made[-1]
 
     yield make

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import trio
 
-from daemon.egress.addresses import Address
+from daemon.egress.addresses import Address, parse_address
+from daemon.egress.lookups import Lookups
 from daemon.egress.post import make_post
 from daemon.egress.resolver import Resolve
 from daemon.egress.response import Response
@@ -24,6 +25,25 @@ def resolving_to(*addresses: str) -> Resolve:
         return [ip_address(address) for address in addresses]
 
     return resolve
+
+
+class NamesBy:
+    """Names as a function of the test resolves them."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+
+    async def known_addresses(self, host: str) -> Sequence[Address] | None:
+        literal = parse_address(host)
+        return None if literal is None else (literal,)
+
+    async def ask(self, host: str) -> Sequence[Address]:
+        return await self._resolve(host, 0)
+
+
+def lookups_by(resolve: Resolve, places: int = 100) -> Lookups:
+    """Places for lookups that this function makes."""
+    return Lookups(NamesBy(resolve), places)
 
 
 async def post(transport: EndpointTransport, url: str, body: bytes = b"{}", keep: int = 4096) -> tuple[int, bytes]:

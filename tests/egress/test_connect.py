@@ -1,3 +1,5 @@
+import errno
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +12,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from daemon.egress.addresses import Address
-from daemon.egress.errors import BlockedAddress, DnsError
+from daemon.egress.errors import BlockedAddress, DnsError, NotConnected
 from daemon.egress.transport import EndpointTransport
 from daemon.egress.urls import EgressRules
 from tests.egress.conftest import MakeTransport
@@ -35,8 +37,10 @@ async def test_the_judged_address_is_the_one_connected_to_however_the_name_resol
         assert receiver.requests[0].header("host") == f"hooks.example.com:{receiver.port}"
         receiver.disconnect()
         await receiver.disconnected()
-        with pytest.raises(BlockedAddress, match=r"10\.0\.0\.1"):
+        with pytest.raises(BlockedAddress) as blocked:
             await post(transport, receiver.url)
+        assert blocked.value.detail == "hooks.example.com is 10.0.0.1"
+        assert "10.0.0.1" not in str(blocked.value)
         assert len(receiver.requests) == 1
 
 
@@ -45,7 +49,7 @@ async def test_the_judged_address_is_the_one_connected_to_however_the_name_resol
 )
 async def test_one_bad_address_blocks_the_whole_name(make_transport: MakeTransport, addresses: tuple[str, ...]) -> None:
     async with open_receiver(name="hooks.example.com") as receiver:
-        with pytest.raises(BlockedAddress, match="not a public address"):
+        with pytest.raises(BlockedAddress, match="address that is not public"):
             await post(make_transport(resolving_to(*addresses)), receiver.url)
         assert receiver.connections == 0
 
@@ -72,16 +76,32 @@ async def test_the_next_address_is_tried_when_one_refuses(make_transport: MakeTr
         assert (await post(transport, receiver.url))[0] == 200
 
 
-async def test_when_no_address_takes_the_connection_the_error_names_each_and_why(make_transport: MakeTransport) -> None:
+async def test_when_no_address_takes_the_connection_the_error_says_why_and_only_the_operator_learns_of_the_addresses(
+    make_transport: MakeTransport,
+) -> None:
     async with open_receiver() as receiver:
         port = receiver.port
     with pytest.raises(httpx.ConnectError) as failed:
         await post(
             make_transport(resolving_to("127.0.0.1", "127.0.0.2")), f"http://hooks.example.com:{port}/secret-path"
         )
-    assert str(failed.value) == (
-        f"no connection to hooks.example.com port {port} (127.0.0.1: connection refused, 127.0.0.2: connection refused)"
-    )
+    assert str(failed.value) == f"no connection to hooks.example.com port {port} (connection refused)"
+    assert isinstance(failed.value, NotConnected)
+    assert failed.value.detail == "127.0.0.1: connection refused, 127.0.0.2: connection refused"
+
+
+async def test_a_fault_of_our_own_network_is_for_the_operator_only(
+    make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_route(*_: object) -> None:
+        await trio.lowlevel.checkpoint()
+        raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
+
+    monkeypatch.setattr("daemon.egress.connect._finish_connect", no_route)
+    with pytest.raises(NotConnected) as failed:
+        await post(make_transport(resolving_to("127.0.0.1")), "http://hooks.example.com/")
+    assert str(failed.value) == "no connection to hooks.example.com port 80 (no answer)"
+    assert failed.value.detail == "127.0.0.1: network is unreachable"
 
 
 @contextmanager
@@ -132,7 +152,7 @@ async def test_a_single_silent_address_may_take_the_whole_deadline(
     ("code", "sentence"),
     [
         (EAI_NONAME, "the name hooks.example.com does not exist or has no address"),
-        (EAI_AGAIN, "the name hooks.example.com could not be resolved (Temporary failure in name resolution)"),
+        (EAI_AGAIN, "the name hooks.example.com could not be resolved"),
     ],
 )
 async def test_a_name_that_does_not_resolve_is_a_dns_error(

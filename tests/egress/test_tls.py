@@ -10,7 +10,7 @@ from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport
 from daemon.egress.urls import EgressRules
 from tests.egress.conftest import MakeTransport
-from tests.egress.posting import LOOPBACK, post, resolving_to
+from tests.egress.posting import LOOPBACK, lookups_by, post, resolving_to
 from tests.support.receivers import Exchange, endless, hang_up, open_receiver, respond, response, send
 from tests.support.tls import TestAuthority, self_signed_context
 
@@ -82,7 +82,7 @@ async def test_a_self_signed_certificate_is_refused(transport: EndpointTransport
 
 
 async def test_an_authority_that_is_not_trusted_is_refused(authority: TestAuthority) -> None:
-    strangers = EndpointTransport(LOOPBACK, resolving_to("127.0.0.1"), make_tls_context())
+    strangers = EndpointTransport(LOOPBACK, lookups_by(resolving_to("127.0.0.1")), make_tls_context())
     async with open_receiver(tls=authority.server_context(NAME), name=NAME) as receiver:
         with pytest.raises(TlsError, match="unable to get local issuer certificate"):
             await post(strangers, receiver.url)

@@ -153,6 +153,9 @@ class _Transport(Transport):
         self._saboteur = saboteur
         self._inner = inner
 
+    async def prepare(self, url: str, team_id: str) -> None:
+        await self._inner.prepare(url, team_id)
+
     async def send(self, post: Post, response: Response) -> None:
         await self._saboteur.pass_through("send request", lambda: self._inner.send(post, response))
 

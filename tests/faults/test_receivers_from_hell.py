@@ -13,7 +13,7 @@ from daemon.attempt import make_attempt
 from daemon.egress.transport import EndpointTransport
 from daemon.model import Outcome, OutcomeKind, Webhook, Work
 from tests.e2e.deadline import ends_within
-from tests.egress.posting import LOOPBACK, open_descriptors, resolving_to
+from tests.egress.posting import LOOPBACK, lookups_by, open_descriptors, resolving_to
 from tests.faults.hell import PLAIN
 from tests.faults.hell_daemon import survive, violations
 from tests.faults.hell_server import HEALTHY_BODY, Certificate, Fiend, Hell, running_hell
@@ -41,7 +41,7 @@ async def test_a_receiver_from_hell_costs_one_attempt_and_nothing_else(
     fiend: Fiend, server_tls: Contexts, client_tls: ssl.SSLContext
 ) -> None:
     descriptors = open_descriptors()
-    transport = EndpointTransport(LOOPBACK, resolving_to("127.0.0.1"), client_tls)
+    transport = EndpointTransport(LOOPBACK, lookups_by(resolving_to("127.0.0.1")), client_tls)
     async with running_hell(fiend, server_tls) as hell:
         with memory_below(MEMORY + COPIES * fiend.request_size):
             outcome = await attempt(transport, hell.url, fiend)

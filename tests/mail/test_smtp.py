@@ -9,7 +9,7 @@ import trio
 
 from daemon.config import Settings, SmtpSettings
 from daemon.mail.addresses import parse_sender
-from daemon.mail.message import Compose
+from daemon.mail.message import Compose, message_composer
 from daemon.mail.result import Send
 from daemon.mail.sender import make_sender
 from daemon.mail.smtp import smtp_sender
@@ -205,6 +205,33 @@ async def test_an_address_beyond_ascii_needs_a_server_that_takes_it(
     assert result.taken == (("jörg@example.com", "ann@exämple.com") if smtputf8 else ("ann@exämple.com",))
     assert server.taken[0].rcpt_tos[-1] == "ann@xn--exmple-cua.com"
     assert ("jörg@example.com" in server.messages[0]["To"]) is smtputf8
+
+
+@pytest.mark.parametrize("local_part", ['"ann bob"', '"ann@bob"', '"a\\"b"', "o'hara", "a/b=c"])
+async def test_an_odd_local_part_arrives_as_it_is(compose: Compose, mail: Mail, local_part: str) -> None:
+    server, recipient = MailServer(), f"{local_part}@example.com"
+    with serving(server) as port:
+        result = await sender_to(port, compose)(replace(mail, recipients=(recipient,)))
+    assert result.taken == (recipient,)
+    assert server.taken[0].rcpt_tos == [recipient]
+    assert server.messages[0]["To"].addresses[0].addr_spec == recipient
+
+
+@pytest.mark.parametrize("smtputf8", [True, False])
+async def test_a_sender_beyond_ascii_needs_a_server_that_takes_it(mail: Mail, smtputf8: bool) -> None:
+    sender = parse_sender("Kakiyo <jörg@exämple.com>")
+    assert sender is not None
+    server, compose = MailServer(), message_composer(sender, "https://hooks.example.com")
+    with serving(server, smtputf8=smtputf8) as port:
+        settings = SmtpSettings(host="127.0.0.1", port=port, security="none")
+        result = await smtp_sender(settings, sender, compose)(mail)
+    if smtputf8:
+        assert result.taken == mail.recipients
+        assert server.taken[0].mail_from == "jörg@xn--exmple-cua.com"
+    else:
+        assert result.deferred == mail.recipients
+        assert result.error is not None
+        assert "check smtp.security, smtp.username and smtp.from" in result.error
 
 
 async def test_an_address_given_twice_is_sent_to_once_and_settled_for_both(compose: Compose, mail: Mail) -> None:

@@ -253,7 +253,7 @@ async def _run(house: House, ready: trio.Event, settings: Settings) -> None:
     house.stopped.set()
 
 
-async def _accept_url(_url: str) -> None:
+async def _accept_url(_url: str, _team_id: str) -> None:
     await trio.lowlevel.checkpoint()
 
 

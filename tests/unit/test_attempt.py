@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from daemon import __version__
 from daemon.attempt import UNSIGNED, make_attempt
-from daemon.egress.errors import BlockedAddress, DnsError, TlsError
+from daemon.egress.errors import BlockedAddress, DnsError, NoLookupPlace, NotConnected, OutOfDescriptors, TlsError
 from daemon.model import Outcome, OutcomeKind, Webhook, Work
 from daemon.signing import Secrets, generate_secret
 from tests.support.mock_transport import MockTransport
@@ -138,6 +138,8 @@ async def test_a_redirect_is_a_failure_that_says_so() -> None:
         (BlockedAddress("sentence"), OutcomeKind.BLOCKED_ADDRESS),
         (DnsError("sentence"), OutcomeKind.DNS_ERROR),
         (TlsError("sentence"), OutcomeKind.TLS_ERROR),
+        (OutOfDescriptors("sentence"), OutcomeKind.INTERRUPTED),
+        (NoLookupPlace("sentence"), OutcomeKind.INTERRUPTED),
         (httpx.ConnectError("sentence"), OutcomeKind.CONNECT_ERROR),
         (httpx.ReadError("sentence"), OutcomeKind.PROTOCOL_ERROR),
         (httpx.WriteError("sentence"), OutcomeKind.PROTOCOL_ERROR),
@@ -148,6 +150,11 @@ async def test_a_redirect_is_a_failure_that_says_so() -> None:
 async def test_an_error_of_the_transport_is_an_outcome_of_its_kind(error: Exception, kind: OutcomeKind) -> None:
     outcome = await attempt(error)
     assert outcome == Outcome(kind, outcome.duration_ms, error="sentence")
+
+
+async def test_what_only_the_operator_may_know_is_in_the_outcome_but_not_in_its_error() -> None:
+    outcome = await attempt(NotConnected("sentence", "10.1.2.3: connection refused"))
+    assert (outcome.error, outcome.detail) == ("sentence", "10.1.2.3: connection refused")
 
 
 async def test_a_mistake_in_our_own_code_comes_out() -> None:

@@ -242,3 +242,20 @@ def test_every_setting_of_the_example_file_has_a_sentence_above_it() -> None:
 
 def _uncommented() -> str:
     return re.sub(r"^#(?=[a-z\[])", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+
+
+def test_name_servers_are_addresses_with_or_without_a_port() -> None:
+    given = ["192.0.2.53", "127.0.0.1:5353", "2001:db8::53", "[2001:db8::53]:5353"]
+    settings = load_settings(flags={"egress": {"nameservers": given}})
+    assert [(server.address, server.port) for server in settings.egress.nameservers] == [
+        ("192.0.2.53", 53),
+        ("127.0.0.1", 5353),
+        ("2001:db8::53", 53),
+        ("2001:db8::53", 5353),
+    ]
+
+
+@pytest.mark.parametrize("server", ["ns.example.com", "", "192.0.2.53:0", "192.0.2.53:99999", "[::1", "1.2.3.4:x"])
+def test_a_name_server_is_no_name(server: str) -> None:
+    with pytest.raises(ConfigError, match=r"egress\.nameservers\.0: expected an address"):
+        load_settings(flags={"egress": {"nameservers": [server]}})
