@@ -65,10 +65,15 @@ def set_session(desk: Desk, response: Response, session: Session) -> None:
         desk.sessions.cookie(session),
         max_age=LIFETIME_S,
         path=COOKIE_PATH,
-        secure=desk.handles.settings.public_url.startswith("https://"),
+        secure=is_secure(desk),
         httponly=True,
         samesite="Lax",
     )
+
+
+def is_secure(desk: Desk) -> bool:
+    """Whether browsers are to send the cookie over https only."""
+    return desk.handles.settings.public_url.startswith("https://")
 
 
 def clear_session(response: Response) -> None:

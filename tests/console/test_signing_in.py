@@ -112,6 +112,41 @@ async def test_only_the_consoles_own_page_signs_in(
     assert "Set-Cookie" not in page.headers
 
 
+@pytest.mark.fault("A malformed Origin comes with a form", "403, and no line in the log", cases=5)
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "http://a b", "//[v1.x", "\xff"])
+async def test_an_origin_that_is_no_origin_is_not_ours(api: ApiHouse, browser: ConsoleClient, origin: str) -> None:
+    page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, Origin=origin)
+    assert page.status == 403
+    assert not api.house.log_lines("api_error")
+
+
+async def test_a_host_that_a_proxy_rewrote_is_named_with_what_to_set(api: ApiHouse, browser: ConsoleClient) -> None:
+    page = await browser.send(
+        "POST", "/console/sign-in", {"key": "x"}, Origin="https://hooks.example.com", Host="10.0.0.7:8480"
+    )
+    assert page.status == 403
+    assert (
+        "from https://hooks.example.com, but the request&#39;s Host is 10.0.0.7:8480 and public_url is "
+        "http://127.0.0.1:8480." in page.text
+    )
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("http://hooks.example.com", 422), ("https://hooks.example.com", 303), ("http://127.0.0.1:8480", 303)],
+)
+async def test_signing_in_over_plain_http_says_why_it_cannot_last(tmp_path: Path, origin: str, status: int) -> None:
+    settings = make_settings(tmp_path, public_url="https://hooks.example.com")
+    async with running_api(tmp_path, settings=settings) as api:
+        headers = {"Origin": origin, "Host": origin.partition("//")[2]}
+        browser = ConsoleClient(api.operator.app)
+        page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, **headers)
+        assert page.status == status
+        if status == 422:
+            assert "public_url is https://hooks.example.com, so its cookie is for https only" in page.mistake("key")
+            assert "Set-Cookie" not in page.headers
+
+
 async def test_who_has_signed_in_is_led_on_from_the_sign_in(operator: ConsoleClient) -> None:
     assert (await operator.get("/console/sign-in?next=/console/system")).location == "/console/system"
 

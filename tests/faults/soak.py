@@ -1,6 +1,6 @@
-"""The long versions of the crash, overload, hell and state machine suites, with a progress bar and a summary.
+"""The long versions of the crash, overload, hell, state machine and HTTP suites, with a progress bar and a summary.
 
-    python -m tests.faults.soak [--kills 50] [--seconds 60] [--rounds 5] [--examples 500] [--seed N]
+    python -m tests.faults.soak [--kills 50] [--seconds 60] [--rounds 5] [--examples 500] [--requests 100000] [--seed N]
 
 Ends with 0 when every promise held. The seed is printed: give it again to repeat the plan.
 """
@@ -33,6 +33,7 @@ from tests.faults.kill_run import run_kills
 from tests.faults.overload_run import OverloadPlan, run_overload
 from tests.faults.state_machine import WebhooksMachine
 from tests.faults.test_overload import check_overload, figures
+from tests.security.http_fuzz import fuzz
 
 Advance = Callable[[], None]
 
@@ -99,6 +100,14 @@ def soak_state_machine(examples: int, chosen_seed: int, advance: Advance) -> str
     return f"{examples} sequences of up to 60 steps did as the model of the contract does"
 
 
+def soak_http(directory: Path, requests: int, chosen_seed: int, advance: Advance) -> str:
+    """Send what HTTP's grammar makes, half of it broken; return the figures."""
+    with _quiet():
+        fuzzed = trio.run(fuzz, directory, chosen_seed, requests, advance)
+    assert not fuzzed.faults, fuzzed.faults[:10]
+    return str(fuzzed)
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what the daemons log off the screen."""
@@ -131,6 +140,7 @@ def main() -> int:
             ("overload", 1, partial(soak_overload, _within(directory, "overload"), options.seconds)),
             ("hell", options.rounds, partial(soak_hell, _within(directory, "hell"), options.rounds)),
             ("state machine", options.examples, partial(soak_state_machine, options.examples, options.seed)),
+            ("http", options.requests, partial(soak_http, _within(directory, "http"), options.requests, options.seed)),
         ]
         for name, total, run in suites:
             task = progress.add_task(name, total=total)
@@ -144,6 +154,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=60, help="how long the overload lasts")
     parser.add_argument("--rounds", type=int, default=5, help="how often all receivers from hell")
     parser.add_argument("--examples", type=int, default=500, help="how many random sequences")
+    parser.add_argument("--requests", type=int, default=100_000, help="how many from HTTP's grammar")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     return parser.parse_args()
 

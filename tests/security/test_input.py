@@ -1,52 +1,23 @@
 """Whatever bytes come to the API's socket: a clear answer or a closed connection, and a daemon that goes on."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from api.app import create_app
-from api.connection import Patience
 from api.safety import SAFETY_HEADERS
 from tests.security.input_requests import BODY, CHUNKED, HOST, HOSTILE, POST, VERIFY, Hostile
-from tests.support.api_client import ApiHouse, running_api
-from tests.support.api_server import Served, exchange, read_to_end, serving
+from tests.security.listening import HEALTH, SHORT, listening
+from tests.support.api_client import running_api
+from tests.support.api_server import Served, exchange, read_to_end
 from tests.support.daemon import OPERATOR_KEY
 
-SHORT = Patience(idle_s=0.5, send_s=1, linger_s=0.1)
-HEALTH = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 _ANSWER = re.compile(rb"HTTP/1\.1 (?P<status>\d{3}) [^\r\n]*\r\n(?P<head>(?:[^\r\n]+\r\n)*)\r\n")
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """The API on a socket."""
-
-    api: ApiHouse
-    served: Served
-
-    async def is_healthy(self) -> bool:
-        async with await self.served.connect() as stream:
-            return (await exchange(stream, HEALTH))[0] == 200
-
-    def faults(self) -> list[dict[str, object]]:
-        return [*self.served.log_lines(), *self.api.house.log_lines("api_error")]
-
-
-@asynccontextmanager
-async def listening(
-    state_dir: Path, *, body_timeout_s: float = 15, max_connections: int = 100, patience: Patience = SHORT
-) -> AsyncIterator[Listening]:
-    async with running_api(state_dir) as api:
-        app = create_app(api.handles)
-        app.config["BODY_TIMEOUT"] = body_timeout_s
-        async with serving(app, patience=patience, max_connections=max_connections) as served:
-            yield Listening(api, served)
 
 
 async def answers_to(served: Served, sent: bytes) -> bytes:
