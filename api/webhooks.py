@@ -57,12 +57,24 @@ class WebhookChange(Input):
 
 
 class SecretRotation(Input):
-    """A new secret, and for how long the one before signs too."""
+    """A new secret, and for how long the one before signs too; or, with `switchNow` alone, the switch of the last."""
 
     secret: str = Field(_GENERATE, description=_SIGNING)
     overlap_hours: int = Field(
         24, ge=0, le=720, description="Hours in which `webhook-signature` is made with both secrets; 0 for none."
     )
+    switch_now: bool = Field(
+        default_factory=bool,
+        description=(
+            "true has `X-Kakiyo-Signature` made with the new secret at once, not after half of the overlap. "
+            "Without another field it makes no new secret and is about the last rotation."
+        ),
+    )
+
+    @property
+    def only_switches(self) -> bool:
+        """Whether it makes no new secret."""
+        return self.switch_now and self.model_fields_set == {"switch_now"}
 
 
 class Recovery(Input):
@@ -107,9 +119,12 @@ class Webhook(Output):
 class RotatedWebhook(Webhook):
     """A webhook with its new secret."""
 
-    secret: str = Field(description="The new secret. Only this answer has it.")
+    secret: str | None = Field(None, description="The new secret, if one was made. Only this answer has it.")
     previous_secret_expires_at: OutputTime | None = Field(
         description="Until when the secret before it signs too; null if there was none, or for no overlap."
+    )
+    signature_switches_at: OutputTime | None = Field(
+        description="From when `X-Kakiyo-Signature` is made with the new secret; null if nothing overlaps."
     )
 
 
@@ -157,11 +172,22 @@ async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> We
 async def rotate_webhook_secret(call: Call, webhook_id: str, body: SecretRotation) -> RotatedWebhook:
     """Give a webhook a new secret; the one before signs beside it for a while."""
     await _find(call, webhook_id)
+    registry = call.handles.registry
+    if body.only_switches:
+        return _show_rotated(call, _still_there(await registry.switch_signature(webhook_id)), None)
     secret = chosen_secret(body.secret)
     overlap_s = body.overlap_hours * _HOUR_S
-    webhook = _still_there(await call.handles.registry.rotate_secret(webhook_id, secret, overlap_s))
-    expires_at = format_optional_time(webhook.previous_secret_expires_at)
-    return RotatedWebhook(**{**dict(_show(call, webhook)), "secret": secret}, previous_secret_expires_at=expires_at)
+    rotated = await registry.rotate_secret(webhook_id, secret, overlap_s, switch_now=body.switch_now)
+    return _show_rotated(call, _still_there(rotated), secret)
+
+
+def _show_rotated(call: Call, webhook: model.Webhook, secret: str | None) -> RotatedWebhook:
+    shown = {name: value for name, value in dict(_show(call, webhook, secret)).items() if name != "secret" or value}
+    return RotatedWebhook(
+        **shown,
+        previous_secret_expires_at=format_optional_time(webhook.previous_secret_expires_at),
+        signature_switches_at=format_optional_time(webhook.signature_switches_at),
+    )
 
 
 async def delete_webhook(call: Call, webhook_id: str) -> None:

@@ -33,6 +33,7 @@ from daemon.patience import persist
 from daemon.registry import Registry, RegistryParts
 from daemon.router import InboxLimits, Router, RouterParts
 from daemon.sent_request import sent_request
+from daemon.sign_outs import SignOuts
 from daemon.spans import NO_SPANS, Spans
 from daemon.store import daemon_queries
 from daemon.store.commands import ReadBalance
@@ -77,6 +78,7 @@ class Daemon:
     check_url: Callable[[str], Awaitable[None]]
     vault: Vault
     news: News
+    sign_outs: SignOuts
     started_at: float
 
 
@@ -111,6 +113,7 @@ async def assemble(
     await reader.fetch(daemon_queries.each_subscription, index.add)
     teams = set(await reader.fetch(daemon_queries.team_ids))
     keyring = KeyRing(operator_key, await reader.fetch(daemon_queries.valid_keys))
+    sign_outs = SignOuts(writer, await reader.fetch(daemon_queries.ended_sessions))
     new_id = id_maker(seams.now_ms)
 
     async def balance_of(team_id: str) -> int:
@@ -166,6 +169,7 @@ async def assemble(
         seams.check_url,
         vault,
         news,
+        sign_outs,
         started_at=trio.current_time(),
     )
 
@@ -194,6 +198,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         fleet=daemon.fleet,
         news=daemon.news,
         session_key=daemon.vault.derive("console sessions"),
+        sign_outs=daemon.sign_outs,
         sent_request=partial(sent_request, vault=daemon.vault),
         started_at=daemon.started_at,
     )

@@ -108,7 +108,7 @@ PAGES = (
 def add_console(app: Dispatcher, handles: Handles, take_token: TakeToken, aside: Hop) -> Desk:
     """Add every page to the application; return what they work with, for the pages of errors."""
     assets = load_assets()
-    sessions = Sessions(handles.session_key, handles.keyring, handles.now_ms)
+    sessions = Sessions(handles.session_key, handles.keyring, handles.now_ms, handles.sign_outs)
     desk = Desk(handles, sessions, Templates(assets, aside), ShownOnce())
 
     async def show_asset(_request: Request, fingerprint: str, name: str) -> Response:

@@ -47,7 +47,7 @@ async def sign_in(desk: Desk, request: Request) -> Response:
 
 async def sign_out(visit: Visit) -> Response:
     """End the session."""
-    visit.desk.sessions.end(visit.session)
+    await visit.desk.sessions.end(visit.session, visit.call.principal.key_id)
     visit.handles.log.info("console_signed_out", keyId=visit.call.principal.key_id)
     response = see_other(address("sign-in"))
     clear_session(response)
