@@ -1,7 +1,7 @@
 """Keys: who asks, and what exists for them (contract "HTTP API")."""
 
-from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar, cast
 
 from quart import Request
 
@@ -19,6 +19,7 @@ class _HasTeam(Protocol):
 
 
 Owned = TypeVar("Owned", bound=_HasTeam)
+KEY_SHOWN = "kakiyo.key_shown"
 ANYBODY = Principal(team_id="", key_id="")
 
 
@@ -34,9 +35,17 @@ def authenticate(handles: Handles, request: Request, access: Access) -> Principa
     principal = handles.keyring.find(_bearer_token(request.headers.getlist("Authorization")))
     if principal is None:
         raise unauthorized()
+    tell_connection(request)
     if access in (Access.OPERATOR, Access.LOCAL_OPERATOR) and principal.team_id is not None:
         raise ApiError(Code.OPERATOR_ONLY, "This needs the operator's key: a team's key cannot do it.")
     return principal
+
+
+def tell_connection(request: Request) -> None:
+    """Tell the connection that a valid key, or a session, was shown on it."""
+    tell = cast("Callable[[], None] | None", request.scope.get(KEY_SHOWN))
+    if tell is not None:  # else it came over no connection of ours
+        tell()
 
 
 def owned(call: Call, found: Owned | None, what: str) -> Owned:

@@ -49,6 +49,7 @@ class Connection:
         self._stream = stream
         self._patience = patience
         self._requests = 0
+        self.since = trio.current_time()
         self.stopping = False
         self.timed_out = False
         self._idle_until = trio.current_time() + patience.idle_s
@@ -62,14 +63,21 @@ class Connection:
     def request(self) -> Iterator[None]:
         """Say that a request is being answered: the connection is not idle meanwhile."""
         self._requests += 1
+        self.since = trio.current_time()
         self._wait_until(inf)
         try:
             yield
         finally:
             self._requests -= 1
+            self.since = trio.current_time()
             if not self._requests:
                 patience_s = self._patience.last_s if self.stopping else self._patience.idle_s
                 self._wait_until(trio.current_time() + patience_s)
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a request is being answered; else it is idle. It is the one or the other `since` (Trio's time)."""
+        return self._requests > 0
 
     def stop(self) -> None:
         """Close as soon as no request is being answered, or none has come in a last moment."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from quart import Request, Response
 
+from api.auth import tell_connection
 from api.console.forms import Form, read_form
 from api.console.guard import require_form_token, require_own_origin
 from api.console.refusals import SignInFirst, page_not_found
@@ -27,6 +28,7 @@ def enter(desk: Desk, request: Request, take_token: TakeToken) -> SignedIn:
     signed_in = desk.sessions.read(request.cookies.get(COOKIE))
     if signed_in is None:
         raise SignInFirst
+    tell_connection(request)
     if (wait_s := take_token(signed_in.principal)) is not None:
         raise rate_limited(wait_s)
     return signed_in

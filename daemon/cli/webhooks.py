@@ -270,5 +270,5 @@ def _fields(webhook: dict[str, Any]) -> list[tuple[str, Any]]:
     ]
     if until := webhook.get("previousSecretExpiresAt"):
         fields.append(("the old secret signs until", until))
-        fields.append(("X-Kakiyo-Signature goes over at", webhook["signatureSwitchesAt"]))
+        fields.append(("X-Kakiyo-Signature goes over at", webhook.get("signatureSwitchesAt")))
     return [*fields, ("secret (shown this once)", webhook["secret"])] if webhook.get("secret") else fields

@@ -137,11 +137,13 @@ async def test_a_stop_waits_for_no_client_that_is_still_sending_what_nobody_read
 
 
 async def test_a_client_over_the_limit_that_never_stops_sending_is_cut_off() -> None:
+    app = ScriptedApp()
     async with (
-        serving(ScriptedApp(), max_connections=1) as served,
+        serving(app, max_connections=1) as served,
         await served.connect() as first,
         await served.connect() as second,
     ):
-        await exchange(first, HELLO)
+        await first.send_all(HELD)
+        await app.arrived.wait()
         with trio.fail_after(5), pytest.raises(trio.BrokenResourceError):
             await send_for_ever(second, LONG_POST)

@@ -40,7 +40,7 @@ async def fuzz(state_dir: Path, seed: int, requests: int, advance: Callable[[], 
     """Send so many requests; `advance` is called for each."""
     fuzzed, seeds = Fuzzed(), Random(seed)
     async with (
-        listening(state_dir, body_timeout_s=_WITHIN_S, patience=_PATIENT) as here,
+        listening(state_dir, body_timeout_s=_WITHIN_S, patience=_PATIENT, max_connections=1_000) as here,
         trio.open_nursery() as nursery,
     ):
         turns = trio.Semaphore(_MOST_AT_ONCE)
