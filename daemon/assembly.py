@@ -7,6 +7,7 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from daemon.canceller import Canceller
 from daemon.catalogue import EventType, build_catalogue
 from daemon.clock import NowMs, wall_clock_ms
 from daemon.credit_gate import CreditGate
@@ -42,6 +43,7 @@ from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.subscriptions import SubscriptionIndex
 from daemon.supervisor import Budget
+from daemon.time_indexer import TimeIndexer
 from daemon.vault import Vault
 
 
@@ -69,6 +71,8 @@ class Daemon:
     registry: Registry
     notifier: Notifier
     housekeeper: Housekeeper
+    canceller: Canceller
+    time_indexer: TimeIndexer
     live: LiveSettings
     observer: Observer
     keyring: KeyRing
@@ -79,6 +83,7 @@ class Daemon:
     vault: Vault
     news: News
     sign_outs: SignOuts
+    work_done: Callable[[], int]
     started_at: float
 
 
@@ -108,7 +113,7 @@ async def assemble(
 ) -> Daemon:
     """Build the daemon on an open database; reads what the actors keep in memory."""
     settings = live.now
-    reader, writer = Reader(database, seams.read_hop), Writer(database, seams.write_hop, metrics)
+    reader, writer = Reader(database, seams.read_hop, metrics.longest_read), Writer(database, seams.write_hop, metrics)
     index, news = SubscriptionIndex(), News()
     await reader.fetch(daemon_queries.each_subscription, index.add)
     teams = set(await reader.fetch(daemon_queries.team_ids))
@@ -122,6 +127,8 @@ async def assemble(
 
     gate = CreditGate(settings.credits.per_delivery, settings.credits.enforce, balance_of)
     notifier = _notifier(reader, writer, seams, metrics, log)
+    delivery_log = DeliveryLog(log, metrics, news, settings.credits.per_delivery, seams.spans)
+    canceller = Canceller(writer, delivery_log)
     endpoints = EndpointParts(
         reader=reader,
         writer=writer,
@@ -137,7 +144,8 @@ async def assemble(
         new_id=new_id,
         on_change=partial(_webhook_changed, index, news),
         on_mail=notifier.wake,
-        log=DeliveryLog(log, metrics, news, settings.credits.per_delivery, seams.spans),
+        on_more_to_cancel=canceller.wake,
+        log=delivery_log,
     )
     fleet = Fleet(endpoints, log, metrics, Budget())
     limits = InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes)
@@ -160,6 +168,8 @@ async def assemble(
         registry,
         notifier,
         housekeeper,
+        canceller,
+        TimeIndexer(reader, writer, log),
         live,
         observer,
         keyring,
@@ -170,6 +180,7 @@ async def assemble(
         vault,
         news,
         sign_outs,
+        work_done=lambda: database.progress.done,
         started_at=trio.current_time(),
     )
 
