@@ -97,8 +97,8 @@ def test_enter_in_a_secret_takes_what_was_typed(acme: TeamHouse, page: Page) -> 
     shown = page.get_by_role("region", name="The secret: copy it now").locator("code")
     expect(shown).to_have_text("my own secret")
     page.get_by_role("link", name="Rotate secret").click()
-    page.get_by_label("New secret").fill("my next secret")
-    page.get_by_label("New secret").press("Enter")
+    page.get_by_role("textbox", name="New secret").fill("my next secret")
+    page.get_by_role("textbox", name="New secret").press("Enter")
     expect(shown).to_have_text("my next secret")
 
 
