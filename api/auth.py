@@ -1,12 +1,12 @@
 """Keys: who asks, and what exists for them (contract "HTTP API")."""
 
-from collections.abc import Sequence
-from ipaddress import IPv6Address, ip_address
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar, cast
 
 from quart import Request
 
 from api.errors import ApiError, Code, not_found, unauthorized, unknown_team, wrong_field
+from api.local import is_on_loopback, is_surely_local
 from api.route import Access, Call
 from daemon.handles import Handles
 from daemon.keyring import Principal
@@ -19,8 +19,8 @@ class _HasTeam(Protocol):
 
 
 Owned = TypeVar("Owned", bound=_HasTeam)
+KEY_SHOWN = "kakiyo.key_shown"
 ANYBODY = Principal(team_id="", key_id="")
-_FORWARDED = ("Forwarded", "Via", "X-Forwarded-For", "X-Real-IP")
 
 
 def authenticate(handles: Handles, request: Request, access: Access) -> Principal:
@@ -28,22 +28,24 @@ def authenticate(handles: Handles, request: Request, access: Access) -> Principa
 
     A missing or malformed key is looked up like any other, so that the time tells nothing.
     """
-    if access in (Access.LOCAL, Access.LOCAL_OPERATOR) and is_local(request):
+    if access is Access.LOCAL and is_on_loopback(request):
+        return ANYBODY
+    if access is Access.LOCAL_OPERATOR and is_surely_local(request):
         return ANYBODY
     principal = handles.keyring.find(_bearer_token(request.headers.getlist("Authorization")))
     if principal is None:
         raise unauthorized()
+    tell_connection(request)
     if access in (Access.OPERATOR, Access.LOCAL_OPERATOR) and principal.team_id is not None:
         raise ApiError(Code.OPERATOR_ONLY, "This needs the operator's key: a team's key cannot do it.")
     return principal
 
 
-def is_local(request: Request) -> bool:
-    """Whether the request came over the loopback interface or a unix socket, and not from a proxy at this end of it."""
-    if any(header in request.headers for header in _FORWARDED):
-        return False
-    server = request.scope.get("server")
-    return server is None or _is_loopback(server[0])
+def tell_connection(request: Request) -> None:
+    """Tell the connection that a valid key, or a session, was shown on it."""
+    tell = cast("Callable[[], None] | None", request.scope.get(KEY_SHOWN))
+    if tell is not None:  # else it came over no connection of ours
+        tell()
 
 
 def owned(call: Call, found: Owned | None, what: str) -> Owned:
@@ -80,12 +82,3 @@ def _bearer_token(headers: Sequence[str]) -> str:
         return ""
     scheme, _, token = headers[0].partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return (mapped or address).is_loopback

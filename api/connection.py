@@ -40,7 +40,8 @@ _PIECE_BYTES = 8 * 1024  # what is parsed in one go: a few milliseconds, even if
 class Connection:
     """A stream as Hypercorn's TCPServer takes one. It closes by itself when idle for too long.
 
-    While `stopping`, each response has to say that it is the connection's last.
+    While `stopping`, each response has to say that it is the connection's last. It has `timed_out` when it closed
+    because it was idle, or a head did not come, for too long.
     """
 
     def __init__(self, stream: trio.SocketStream, patience: Patience) -> None:
@@ -48,11 +49,13 @@ class Connection:
         self._stream = stream
         self._patience = patience
         self._requests = 0
+        self.since = trio.current_time()
         self.stopping = False
+        self.timed_out = False
         self._idle_until = trio.current_time() + patience.idle_s
         self._reading: trio.CancelScope | None = None
         self._read = trio.Event()
-        self._discarding = False
+        self._drained: trio.Event | None = None  # from the beginning of its close on
         self._unsent = b""
         self._holds_head = False
 
@@ -60,14 +63,21 @@ class Connection:
     def request(self) -> Iterator[None]:
         """Say that a request is being answered: the connection is not idle meanwhile."""
         self._requests += 1
+        self.since = trio.current_time()
         self._wait_until(inf)
         try:
             yield
         finally:
             self._requests -= 1
+            self.since = trio.current_time()
             if not self._requests:
                 patience_s = self._patience.last_s if self.stopping else self._patience.idle_s
                 self._wait_until(trio.current_time() + patience_s)
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether a request is being answered; else it is idle. It is the one or the other `since` (Trio's time)."""
+        return self._requests > 0
 
     def stop(self) -> None:
         """Close as soon as no request is being answered, or none has come in a last moment."""
@@ -80,18 +90,22 @@ class Connection:
         self.socket.close()
 
     async def receive_some(self, max_bytes: int) -> bytes | bytearray:
-        """Return what came, b"" at the end: the client's, or ours because it was idle for too long."""
+        """Return what came, b"" at the end: the client's, or ours because it was idle for too long or is closing."""
+        if self._drained is not None:
+            await self._drained.wait()
+            return b""
         self._read = trio.Event()
         max_bytes = min(max_bytes, _PIECE_BYTES)
         try:
             with trio.CancelScope(deadline=self._idle_until) as self._reading:
                 data = await self._stream.receive_some(max_bytes)
-                while data and self._discarding:
+                while data and self._drained is not None:
                     data = await self._stream.receive_some(max_bytes)
                 return data
         finally:
             self._reading = None
             self._read.set()
+        self.timed_out = True
         return b""
 
     async def send_all(self, data: bytes) -> None:
@@ -105,6 +119,11 @@ class Connection:
             return
         self.abort()
         raise trio.BrokenResourceError("the client does not read its response")
+
+    async def flush(self) -> None:
+        """Send what is held back. Raises like `send_all`."""
+        self._holds_head = False
+        await self.send_all(b"")
 
     async def undisturbed(self, send: Callable[[Any], Awaitable[None]], message: Any) -> None:
         """Hand a message of the application to Hypercorn, in one piece.
@@ -123,16 +142,25 @@ class Connection:
         await self._stream.send_eof()
 
     async def aclose(self) -> None:
-        """Close. If the client may still be sending, first let that run dry: closing on it would lose it our answer."""
+        """Close. If the client may still be sending, first let that run dry: closing on it would lose it our answer.
+
+        Whoever closes it meanwhile waits for the same: two cannot read at once.
+        """
+        if self._drained is not None:
+            await self._drained.wait()
+            return
+        self._drained = trio.Event()
         try:
             with trio.move_on_after(0 if self.stopping else self._patience.linger_s):
                 await self._run_dry()
         finally:
-            await self._stream.aclose()
+            try:
+                await self._stream.aclose()
+            finally:
+                self._drained.set()
 
     async def _run_dry(self) -> None:
-        if self._reading is not None:
-            self._discarding = True
+        if self._reading is not None:  # who reads discards
             await self._read.wait()
             return
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):

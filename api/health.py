@@ -89,7 +89,8 @@ ROUTES = (
         tag="Operation",
         summary="Read the metrics",
         description=(
-            "In Prometheus' text format. No key on the loopback address or the unix socket, else the operator's."
+            "In Prometheus' text format. No key for a client on this machine that names the loopback address and the "
+            "port, or localhost, as its Host, else the operator's: a proxy or a browser needs it everywhere."
         ),
         access=Access.LOCAL_OPERATOR,
         answer=str,

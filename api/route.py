@@ -25,7 +25,7 @@ class Access(StrEnum):
     TEAM = "team"  # any key; a team's key for what is the team's own
     OPERATOR = "operator"
     LOCAL = "local"  # anyone on this machine, else any key
-    LOCAL_OPERATOR = "local_operator"  # anyone on this machine, else the operator
+    LOCAL_OPERATOR = "local_operator"  # whoever is surely on this machine, else the operator
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from hypercorn.typing import AppWrapper, LifespanState
 from prometheus_client import Gauge
 from structlog.typing import FilteringBoundLogger
 
+from api.admission import Admission
+from api.auth import KEY_SHOWN
 from api.connection import DEFAULT_PATIENCE, Connection, Patience
 from api.errors import ApiError, Code
 from api.http1 import Http1Server
@@ -45,8 +47,8 @@ async def serve_api(
 ) -> None:
     """Serve an ASGI application until `stop` is set; closes the listeners.
 
-    At most `max_connections` are open at once, over all listeners; the rest are answered 503, `refusals_at_once` of
-    them, or closed.
+    At most `max_connections` are open at once, over all listeners, a quarter of them without a key (`api.admission`);
+    the rest are answered 503, `refusals_at_once` of them, or closed.
     `open_connections` tells how many are open.
     There is no limit for one peer's address: behind a proxy, and on loopback, everybody has the same one.
     Then it accepts no more, closes what stays idle, lets requests in flight finish for `grace_s` seconds, and returns
@@ -80,12 +82,11 @@ class _Server:
         patience: Patience,
     ) -> None:
         self._app = app
-        self._max_connections = max_connections
+        self._open = Admission(max_connections)
         self._log = log
         self._patience = patience
         self._config = _hypercorn_config(log)
         self._context = WorkerContext(None)
-        self._live: set[Connection] = set()
         self._stopping = False
         self._closed_one = trio.Event()
         self._refusals = trio.CapacityLimiter(refusals_at_once)
@@ -93,15 +94,14 @@ class _Server:
     @property
     def open_connections(self) -> int:
         """How many connections are served now."""
-        return len(self._live)
+        return len(self._open)
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """Serve one connection to its end."""
-        if len(self._live) >= self._max_connections:
+        connection = Connection(stream, self._patience)
+        if not self._open.admit(connection):
             await self._refuse(stream)
             return
-        connection = Connection(stream, self._patience)
-        self._live.add(connection)
         if self._stopping:  # it was accepted in the last moment
             connection.stop()
         try:
@@ -110,21 +110,21 @@ class _Server:
             self._log.error("api_error", error="a connection failed", exc_info=errors)
         finally:
             connection.abort()
-            self._live.discard(connection)
+            self._open.remove(connection)
             self._closed_one.set()
 
     async def drain(self) -> None:
         """Close what stays idle, and wait for the rest to close."""
         self._stopping = True
-        for connection in tuple(self._live):
+        for connection in self._open:
             connection.stop()
-        while self._live:
+        while len(self._open):
             self._closed_one = trio.Event()
             await self._closed_one.wait()
 
     def abort(self) -> None:
         """Close every connection at once."""
-        for connection in tuple(self._live):
+        for connection in self._open:
             connection.abort()
 
     async def _refuse(self, stream: trio.SocketStream) -> None:
@@ -141,6 +141,7 @@ class _Server:
     async def _speak_http(self, connection: Connection) -> None:
         async def answer(scope: Any, receive: Any, send: Any, _spawn: Any, _call_soon: Any) -> None:
             with connection.request():
+                scope[KEY_SHOWN] = partial(self._open.promote, connection)
                 await self._app(scope, receive, partial(connection.undisturbed, send))
 
         server = Http1Server(

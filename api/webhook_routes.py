@@ -120,11 +120,17 @@ ROUTES = (
         description=(
             "Without `secret` one is generated. For `overlapHours` the secret before it counts, too: "
             "`webhook-signature` then carries a signature for each of the two, the new one first; "
-            "`X-Kakiyo-Signature` is made with the new one at once. Only the latest secret before is kept."
+            "`X-Kakiyo-Signature`, which has room for one, is made with the one before until half of the overlap has "
+            "passed, then with the new one; `switchNow` has it made with the new one at once, with the rotation or, "
+            "alone, later. Only the latest secret before is kept."
         ),
         body=json_body(SecretRotation, {"overlapHours": 24}),
         answer=RotatedWebhook,
-        example={**_EXAMPLE_WITH_SECRET, "previousSecretExpiresAt": "2025-07-16T10:00:00.000Z"},
+        example={
+            **_EXAMPLE_WITH_SECRET,
+            "previousSecretExpiresAt": "2025-07-16T10:00:00.000Z",
+            "signatureSwitchesAt": "2025-07-15T22:00:00.000Z",
+        },
         refusals=(Code.NOT_FOUND,),
         once=True,
     ),

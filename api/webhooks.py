@@ -60,7 +60,7 @@ class WebhookChange(Input):
 
 
 class SecretRotation(Input):
-    """A new secret, and for how long the one before signs too."""
+    """A new secret, and for how long the one before signs too; or, with `switchNow` alone, the switch of the last."""
 
     secret: str = Field(_GENERATE, description=f"{_SIGNING} Generated if left out.")
     overlap_hours: int = Field(
@@ -69,6 +69,18 @@ class SecretRotation(Input):
         le=720,
         description="Hours in which `webhook-signature` is made with both secrets; 0 for none, 24 if left out.",
     )
+    switch_now: bool = Field(
+        default_factory=bool,
+        description=(
+            "true has `X-Kakiyo-Signature` made with the new secret at once, not after half of the overlap. "
+            "Without another field it makes no new secret and is about the last rotation."
+        ),
+    )
+
+    @property
+    def only_switches(self) -> bool:
+        """Whether it makes no new secret."""
+        return self.switch_now and self.model_fields_set == {"switch_now"}
 
 
 class Recovery(Input):
@@ -113,9 +125,12 @@ class Webhook(Output):
 class RotatedWebhook(Webhook):
     """A webhook with its new secret."""
 
-    secret: str = Field(description="The new secret. Only this answer has it.")
+    secret: str | None = Field(None, description="The new secret, if one was made. Only this answer has it.")
     previous_secret_expires_at: OutputTime | None = Field(
         description="Until when the secret before it signs too; null if there was none, or for no overlap."
+    )
+    signature_switches_at: OutputTime | None = Field(
+        description="From when `X-Kakiyo-Signature` is made with the new secret; null if nothing overlaps."
     )
 
 
@@ -168,11 +183,25 @@ async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> We
 async def rotate_webhook_secret(call: Call, webhook_id: str, body: SecretRotation) -> RotatedWebhook:
     """Give a webhook a new secret; the one before signs beside it for a while."""
     await _find(call, webhook_id)
+    registry = call.handles.registry
+    if body.only_switches:
+        show = partial(_show_rotated, call, None)
+        return show(_still_there(await registry.switch_signature(webhook_id, once(call, show))))
     secret = chosen_secret(body.secret)
-    overlap_s = body.overlap_hours * _HOUR_S
     show = partial(_show_rotated, call, secret)
-    return show(
-        _still_there(await call.handles.registry.rotate_secret(webhook_id, secret, overlap_s, once(call, show)))
+    overlap_s = body.overlap_hours * _HOUR_S
+    rotated = await registry.rotate_secret(
+        webhook_id, secret, overlap_s, switch_now=body.switch_now, once=once(call, show)
+    )
+    return show(_still_there(rotated))
+
+
+def _show_rotated(call: Call, secret: str | None, webhook: model.Webhook) -> RotatedWebhook:
+    shown = {name: value for name, value in dict(_show(call, webhook, secret)).items() if name != "secret" or value}
+    return RotatedWebhook(
+        **shown,
+        previous_secret_expires_at=format_optional_time(webhook.previous_secret_expires_at),
+        signature_switches_at=format_optional_time(webhook.signature_switches_at),
     )
 
 
@@ -226,11 +255,6 @@ def chosen_secret(given: str) -> str:
 
 def _show_recovered(queued: int) -> Recovered:
     return Recovered(deliveries=queued)
-
-
-def _show_rotated(call: Call, secret: str, webhook: model.Webhook) -> RotatedWebhook:
-    expires_at = format_optional_time(webhook.previous_secret_expires_at)
-    return RotatedWebhook(**{**dict(_show(call, webhook)), "secret": secret}, previous_secret_expires_at=expires_at)
 
 
 def _show(call: Call, webhook: model.Webhook, secret: str | None = None) -> Webhook:

@@ -40,6 +40,7 @@ from daemon.patience import persist
 from daemon.registry import Registry, RegistryParts
 from daemon.router import Router, RouterParts
 from daemon.sent_request import sent_request
+from daemon.sign_outs import SignOuts
 from daemon.spans import NO_SPANS, Spans
 from daemon.store import daemon_queries
 from daemon.store.commands import ReadBalance
@@ -93,6 +94,7 @@ class Daemon:
     check_url: CheckUrl
     vault: Vault
     news: News
+    sign_outs: SignOuts
     work_done: Callable[[], int]
     started_at: float
 
@@ -129,6 +131,7 @@ async def assemble(
     await reader.fetch(daemon_queries.each_subscription, index.add)
     teams = set(await reader.fetch(daemon_queries.team_ids))
     keyring = KeyRing(operator_key, await reader.fetch(daemon_queries.valid_keys))
+    sign_outs = SignOuts(writer, await reader.fetch(daemon_queries.ended_sessions))
     new_id = id_maker(seams.now_ms)
 
     async def balance_of(team_id: str) -> int:
@@ -211,6 +214,7 @@ async def assemble(
         partial(_check_url_and_log, seams.check_url, log),
         vault,
         news,
+        sign_outs,
         work_done=lambda: database.progress.done,
         started_at=trio.current_time(),
     )
@@ -241,6 +245,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         news=daemon.news,
         session_key=daemon.vault.derive("console sessions"),
         cursor_key=daemon.vault.derive("cursors"),
+        sign_outs=daemon.sign_outs,
         sent_request=partial(sent_request, vault=daemon.vault),
         started_at=daemon.started_at,
     )

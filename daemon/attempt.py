@@ -74,7 +74,7 @@ def build_post(
         ("X-Kakiyo-Event", work.event_type),
         ("X-Kakiyo-Delivery", work.delivery_id),
         ("X-Kakiyo-Attempt", str(number)),
-        *signature_headers(secrets.current, work.delivery_id, timestamp_s, body, secrets.previous),
+        *signature_headers(secrets, work.delivery_id, timestamp_s, body),
     ]
     if work.test:
         headers.append(("X-Kakiyo-Test", "true"))

@@ -211,6 +211,8 @@ class Settings(_Section):
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError("expected an http:// or https:// URL without a query")
+        if parts.path.strip("/"):
+            raise ValueError("expected a URL without a path: API and console are at the root of their host")
         return value.rstrip("/")
 
     @field_validator("event_types")

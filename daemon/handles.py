@@ -16,6 +16,7 @@ from daemon.news import News
 from daemon.registry import Registry
 from daemon.router import Router
 from daemon.sent_request import SentRequest
+from daemon.sign_outs import SignOuts
 from daemon.store.reader import Reader
 
 # Checks the URL that a team, by its id, wants for a webhook.
@@ -53,5 +54,6 @@ class Handles:
     news: News
     session_key: bytes = field(repr=False)
     cursor_key: bytes = field(repr=False)
+    sign_outs: SignOuts
     sent_request: Callable[[Webhook, Delivery, Event, Attempt], SentRequest]
     started_at: float

@@ -140,15 +140,33 @@ def edited(webhook: Webhook, edit: WebhookEdit, now: int) -> Webhook:
     return webhook
 
 
-def rotated(before: Webhook, secret: str, expires_at: int, now: int) -> Webhook:
+def rotated(before: Webhook, secret: str, expires_at: int, now: int, *, switch_now: bool = False) -> Webhook:
     """Return the webhook with this new (sealed) secret at `now`; the one before it signs too, until `expires_at`.
 
-    Only the latest one before is kept, and none that could not sign any more.
+    `X-Kakiyo-Signature`, which has room for one, is made with the one before for half of that time; with `switch_now`
+    for none of it. Only the latest one before is kept, and none that could not sign any more.
     """
     webhook = replace(_without_previous_secret(before), secret=secret, updated_at=now)
     if before.secret is None or expires_at <= now:
         return webhook
-    return replace(webhook, previous_secret=before.secret, previous_secret_expires_at=expires_at)
+    switches_at = now if switch_now else now + (expires_at - now) // 2
+    return replace(
+        webhook,
+        previous_secret=before.secret,
+        previous_secret_expires_at=expires_at,
+        signature_switches_at=switches_at,
+    )
+
+
+def switched(webhook: Webhook, now: int) -> Webhook:
+    """Return the webhook with `X-Kakiyo-Signature` made with its new secret from `now` on, if it is not yet."""
+    return replace(webhook, signature_switches_at=now, updated_at=now) if is_before_switch(webhook, now) else webhook
+
+
+def is_before_switch(webhook: Webhook, now: int) -> bool:
+    """Whether `X-Kakiyo-Signature` is still made with the secret that a rotation replaced."""
+    switches_at = webhook.signature_switches_at
+    return previous_secret_is_valid(webhook, now) and switches_at is not None and now < switches_at
 
 
 def previous_secret_is_valid(webhook: Webhook, now: int) -> bool:
@@ -182,4 +200,4 @@ def _without_expired_secret(webhook: Webhook, now: int) -> Webhook:
 
 
 def _without_previous_secret(webhook: Webhook) -> Webhook:
-    return replace(webhook, previous_secret=None, previous_secret_expires_at=None)
+    return replace(webhook, previous_secret=None, previous_secret_expires_at=None, signature_switches_at=None)

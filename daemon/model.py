@@ -87,7 +87,8 @@ class ApiKey:
 class Webhook:
     """A registered receiver. `events` are event types, or `*` for all; `secret` is None when deliveries go unsigned.
 
-    Both secrets are sealed (`daemon.vault`); the previous one signs beside `secret` until its time is over.
+    Both secrets are sealed (`daemon.vault`); the previous one signs beside `secret` until its time is over,
+    and `X-Kakiyo-Signature`, which has room for one, until `signature_switches_at`.
     """
 
     id: str
@@ -105,6 +106,7 @@ class Webhook:
     deleted_at: int | None = None
     previous_secret: str | None = None
     previous_secret_expires_at: int | None = None
+    signature_switches_at: int | None = None
 
     def subscribes_to(self, event_type: str) -> bool:
         """Whether events of this type are for this webhook (`*` takes future types too)."""

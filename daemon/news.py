@@ -44,6 +44,10 @@ class News:
         """How many look on."""
         return sum(map(len, self._followers.values()))
 
+    def followers_of(self, team_id: str) -> int:
+        """How many look on at a team."""
+        return len(self._followers.get(team_id, ()))
+
     def tell(self, team_id: str, webhook_id: str) -> None:
         """Tell that this webhook or its deliveries have changed."""
         for follower in self._followers.get(team_id, ()):

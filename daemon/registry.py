@@ -15,7 +15,7 @@ from daemon.fan_out import FanOuts
 from daemon.fleet import Fleet
 from daemon.idempotency import Once, answer_id
 from daemon.keyring import KeyRing, digest_of, generate_key
-from daemon.lifecycle import WebhookEdit, deleted, edited, made_again, rotated
+from daemon.lifecycle import WebhookEdit, deleted, edited, made_again, rotated, switched
 from daemon.mailbox import Change
 from daemon.metrics import Metrics
 from daemon.model import ApiKey, CreditEntry, Delivery, DeliveryStatus, Team, TeamEdit, Webhook
@@ -185,20 +185,31 @@ class Registry:
             self._parts.log.warning("webhook_disabled", **owner, reason=webhook.disabled_reason)
 
     async def rotate_secret(
-        self, webhook_id: str, secret: str, overlap_s: int, once: Once[Webhook] | None = None
+        self,
+        webhook_id: str,
+        secret: str,
+        overlap_s: int,
+        *,
+        switch_now: bool = False,
+        once: Once[Webhook] | None = None,
     ) -> Webhook | None:
         """Give a webhook this new secret; the one before signs beside it for `overlap_s` seconds more.
 
+        `X-Kakiyo-Signature` is made with the one before for half of that time, with `switch_now` not at all.
         Returns None if there is no such webhook.
         """
         parts, now = self._parts, self._parts.now_ms()
         sealed = parts.vault.seal(secret, webhook_id)
-        change = partial(rotated, secret=sealed, expires_at=now + overlap_s * 1000, now=now)
+        change = partial(rotated, secret=sealed, expires_at=now + overlap_s * 1000, now=now, switch_now=switch_now)
         webhook = await self._ask(webhook_id, change, once)
         if webhook is not None:
             owner = {"webhookId": webhook_id, "teamId": webhook.team_id}
             parts.log.info("webhook_secret_rotated", **owner, seconds=overlap_s)
         return webhook
+
+    async def switch_signature(self, webhook_id: str, once: Once[Webhook] | None = None) -> Webhook | None:
+        """Make `X-Kakiyo-Signature` with the new secret from now on. Returns None if there is no such webhook."""
+        return await self._ask(webhook_id, partial(switched, now=self._parts.now_ms()), once)
 
     async def delete_webhook(self, webhook_id: str) -> bool:
         """Delete a webhook; its pending deliveries are cancelled, but one in flight may finish."""

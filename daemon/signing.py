@@ -21,21 +21,29 @@ class Secrets:
 
     current: str | None = field(default=None, repr=False)
     previous: str | None = field(default=None, repr=False)
+    is_before_switch: bool = False
+
+    @property
+    def of_product(self) -> str | None:
+        """What makes `X-Kakiyo-Signature`: the one before, until the rotation's switch."""
+        return self.previous if self.is_before_switch else self.current
 
 
-def signature_headers(
-    secret: str | None, delivery_id: str, timestamp_s: int, body: bytes, previous: str | None = None
-) -> list[tuple[str, str]]:
+def signature_headers(secrets: Secrets, delivery_id: str, timestamp_s: int, body: bytes) -> list[tuple[str, str]]:
     """Return the signature headers of one attempt: none without a secret, two when a secret has the `whsec_` form.
 
     `delivery_id` and `timestamp_s` (Unix seconds) are the values of `webhook-id` and `webhook-timestamp`;
-    `body` is what is sent, byte for byte. `previous` is a secret that still counts beside the new one: it has its place
-    in `webhook-signature` only, whose values stand in a row with spaces between, the new secret's first.
+    `body` is what is sent, byte for byte. A previous secret that still counts has its place in `webhook-signature`,
+    whose values stand in a row with spaces between, the new secret's first; `X-Kakiyo-Signature` has room for one.
     """
-    if secret is None:
+    if secrets.of_product is None:
         return []
-    headers = [("X-Kakiyo-Signature", hmac.digest(secret.encode(), body, "sha256").hex())]
-    keys = [key for each in (secret, previous) if each is not None and (key := _standard_key(each)) is not None]
+    headers = [("X-Kakiyo-Signature", hmac.digest(secrets.of_product.encode(), body, "sha256").hex())]
+    keys = [
+        key
+        for each in (secrets.current, secrets.previous)
+        if each is not None and (key := _standard_key(each)) is not None
+    ]
     if keys:
         signed = f"{delivery_id}.{timestamp_s}.".encode() + body
         headers.append(("webhook-signature", " ".join(_standard_signature(key, signed) for key in keys)))

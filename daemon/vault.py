@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from daemon.lifecycle import previous_secret_is_valid
+from daemon.lifecycle import is_before_switch, previous_secret_is_valid
 from daemon.model import Webhook
 from daemon.signing import Secrets
 
@@ -81,7 +81,11 @@ class Vault:
     def secrets_of(self, webhook: Webhook, now: int) -> Secrets:
         """Return, opened, what signs the webhook's deliveries at `now` (milliseconds). Raises VaultError."""
         previous = webhook.previous_secret if previous_secret_is_valid(webhook, now) else None
-        return Secrets(self._opened(webhook.secret, webhook.id), self._opened(previous, webhook.id))
+        return Secrets(
+            self._opened(webhook.secret, webhook.id),
+            self._opened(previous, webhook.id),
+            is_before_switch=is_before_switch(webhook, now),
+        )
 
     def _opened(self, sealed: str | None, webhook_id: str) -> str | None:
         return None if sealed is None else self.open(sealed, webhook_id)
@@ -94,15 +98,16 @@ class Opener:
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._sealed: tuple[str | None, str | None] = (None, None)
+        self._sealed: tuple[str | None, str | None, bool] = (None, None, False)
         self._secrets = Secrets()
 
     def secrets_of(self, webhook: Webhook, now: int) -> Secrets:
         """See Vault."""
         previous = webhook.previous_secret if previous_secret_is_valid(webhook, now) else None
-        if (webhook.secret, previous) != self._sealed:
+        sealed = (webhook.secret, previous, is_before_switch(webhook, now))
+        if sealed != self._sealed:
             self._secrets = self._vault.secrets_of(webhook, now)
-            self._sealed = (webhook.secret, previous)
+            self._sealed = sealed
         return self._secrets
 
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from quart import Request, Response
 
+from api.auth import tell_connection
 from api.console.forms import Form, read_form
 from api.console.guard import require_form_token, require_own_origin
 from api.console.refusals import SignInFirst, page_not_found
@@ -28,6 +29,7 @@ def enter(desk: Desk, request: Request, limits: RateLimits) -> SignedIn:
     signed_in = desk.sessions.read(request.cookies.get(COOKIE))
     if signed_in is None:
         raise SignInFirst
+    tell_connection(request)
     if (wait_s := limits.take(signed_in.principal)) is not None:
         raise rate_limited(wait_s)
     return signed_in
@@ -74,10 +76,15 @@ def set_session(desk: Desk, response: Response, session: Session) -> None:
         desk.sessions.cookie(session),
         max_age=LIFETIME_S,
         path=COOKIE_PATH,
-        secure=desk.handles.settings.public_url.startswith("https://"),
+        secure=is_secure(desk),
         httponly=True,
         samesite="Lax",
     )
+
+
+def is_secure(desk: Desk) -> bool:
+    """Whether browsers are to send the cookie over https only."""
+    return desk.handles.settings.public_url.startswith("https://")
 
 
 def clear_session(response: Response) -> None:

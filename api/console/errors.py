@@ -12,7 +12,7 @@ from api.problems import as_refusal, log_refusal, problem_response
 
 _TITLES = {
     HTTPStatus.NOT_FOUND: "There is nothing here",
-    HTTPStatus.FORBIDDEN: "This form is out of date",
+    HTTPStatus.FORBIDDEN: "This form was not taken",
     HTTPStatus.TOO_MANY_REQUESTS: "One moment, please",
     HTTPStatus.SERVICE_UNAVAILABLE: "Not possible just now",
     HTTPStatus.CONFLICT: "Not possible as things are",

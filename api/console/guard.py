@@ -7,32 +7,60 @@ from urllib.parse import urlsplit
 from quart import Request
 
 from api.console.refusals import Refused
+from api.local import is_loopback
 
 _OURS = ("same-origin", "none")  # none: typed, or from a bookmark
+_LONGEST_SHOWN = 200
 
 
 def require_own_origin(request: Request, public_url: str) -> None:
     """Raise Refused (403) if the browser says that another site's page sent this request.
 
-    Browsers say it in Sec-Fetch-Site, older ones in Origin; a client that says neither is no browser, and cannot be
-    led here by another site.
+    Browsers say it in Sec-Fetch-Site, older ones and those on plain http in Origin; a client that says neither is no
+    browser, and cannot be led here by another site.
     """
-    site = request.headers.get("Sec-Fetch-Site")
-    origin = request.headers.get("Origin")
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:
-        is_ours = site in _OURS
-    else:
-        is_ours = origin is None or urlsplit(origin).netloc in (request.host, urlsplit(public_url).netloc)
-    if not is_ours:
-        raise _foreign()
+        if site not in _OURS:
+            raise _from_another_site()
+    elif origin is not None and _netloc(origin) not in (request.host, urlsplit(public_url).netloc):
+        raise _from_another_host(origin, request.host, public_url)
 
 
 def require_form_token(given: str, expected: str) -> None:
     """Raise Refused (403) unless the form carries its session's token."""
     if not hmac.compare_digest(given.encode(), expected.encode()):
-        raise _foreign()
+        sentence = "This form is not of your present session: go back, reload the page and send it again."
+        raise Refused(HTTPStatus.FORBIDDEN, sentence)
 
 
-def _foreign() -> Refused:
-    sentence = "This form is not of your present session: go back, reload the page and send it again."
+def is_sent_in_the_clear(request: Request) -> bool:
+    """Whether the browser got this form over plain http from another machine: then it keeps no Secure cookie."""
+    origin = request.headers.get("Origin", "")
+    return origin.startswith("http://") and not _is_this_machine(_netloc(origin))
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def _is_this_machine(netloc: str) -> bool:
+    host = netloc.removeprefix("[").partition("]")[0] if netloc.startswith("[") else netloc.partition(":")[0]
+    return host == "localhost" or is_loopback(host)
+
+
+def _from_another_site() -> Refused:
+    sentence = "Another site's page sent this form: open the console itself, and send the form from there."
     return Refused(HTTPStatus.FORBIDDEN, sentence)
+
+
+def _from_another_host(origin: str, host: str, public_url: str) -> Refused:
+    return Refused(
+        HTTPStatus.FORBIDDEN,
+        f"The browser sent this form from {origin[:_LONGEST_SHOWN]}, but the request's Host is "
+        f"{host[:_LONGEST_SHOWN]} and public_url is {public_url}. If the browser's address is right, have the proxy "
+        "pass the Host header on, or set public_url to that address.",
+    )

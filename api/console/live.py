@@ -14,9 +14,10 @@ from api.console.refusals import Refused
 from api.console.visit import Visit
 from api.dispatch import SendPiece, Streamed
 from daemon.errors import DaemonError
-from daemon.news import Follower
+from daemon.news import Follower, News
 
 MOST_STREAMS = 200
+MOST_OF_ONE_TEAM = 20
 _LEAST_PAUSE_S = 0.5
 _PAUSE_FOR_EACH_S = 0.05  # 20 pages a second, all together
 _HEARTBEAT_S = 15
@@ -34,10 +35,12 @@ def live(visit: Visit, webhook_id: str | None, make_parts: Callable[[], Awaitabl
     Raises Refused (503) when too many look on already. The stream ends with the session, and with the daemon.
     """
     news = visit.handles.news
-    if news.followers >= MOST_STREAMS:
+    if _is_full(news, visit.team_id):
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages are live at once: reload this one now and then.")
 
     async def run(send: SendPiece) -> None:
+        if _is_full(news, visit.team_id):  # others that came at the same moment were first
+            return
         with news.follow(visit.team_id, webhook_id) as follower:
             await send(b"retry: %d\n\n" % _RETRY_MS)
             shown: dict[str, str] = {}
@@ -55,6 +58,10 @@ def live(visit: Visit, webhook_id: str | None, make_parts: Callable[[], Awaitabl
                 await trio.sleep(max(_LEAST_PAUSE_S, news.followers * _PAUSE_FOR_EACH_S))
 
     return Streamed(_HEADERS, run)
+
+
+def _is_full(news: News, team_id: str) -> bool:
+    return news.followers >= MOST_STREAMS or news.followers_of(team_id) >= MOST_OF_ONE_TEAM
 
 
 async def _news(follower: Follower, send: SendPiece) -> bool:

@@ -76,11 +76,14 @@ PAGES = (
     PageRoute("GET", f"{_WEBHOOK}/edit", webhook_editing.show_webhook_edit),
     PageRoute("POST", f"{_WEBHOOK}/edit", webhook_editing.edit),
     PageRoute("POST", f"{_WEBHOOK}/enable", webhook_actions.enable),
+    PageRoute("GET", f"{_WEBHOOK}/disable", webhook_actions.show_disable),
     PageRoute("POST", f"{_WEBHOOK}/disable", webhook_actions.disable),
     PageRoute("POST", f"{_WEBHOOK}/test", webhook_actions.send_test),
     PageRoute("POST", f"{_WEBHOOK}/recover", webhook_actions.recover),
     PageRoute("GET", f"{_WEBHOOK}/secret", webhook_secrets.show_secret),
     PageRoute("POST", f"{_WEBHOOK}/secret", webhook_secrets.rotate),
+    PageRoute("POST", f"{_WEBHOOK}/secret/switch", webhook_secrets.switch),
+    PageRoute("GET", f"{_WEBHOOK}/secret/remove", webhook_secrets.show_remove),
     PageRoute("POST", f"{_WEBHOOK}/secret/remove", webhook_secrets.remove),
     PageRoute("GET", f"{_WEBHOOK}/delete", webhook_actions.show_delete),
     PageRoute("POST", f"{_WEBHOOK}/delete", webhook_actions.delete),
@@ -110,7 +113,7 @@ def add_console(
 ) -> Desk:
     """Add every page to the application; return what they work with, for the pages of errors."""
     assets = load_assets()
-    sessions = Sessions(handles.session_key, handles.keyring, handles.now_ms)
+    sessions = Sessions(handles.session_key, handles.keyring, handles.now_ms, handles.sign_outs)
     desk = Desk(handles, sessions, Templates(assets, aside), ShownOnce(), reserved_ids)
 
     async def show_asset(_request: Request, fingerprint: str, name: str) -> Response:

@@ -5,13 +5,17 @@ from http import HTTPStatus
 
 from quart import Request, Response
 
-from api.console.entrance import clear_session, set_session
+from api.console.entrance import clear_session, is_secure, set_session
 from api.console.forms import read_form
-from api.console.guard import require_own_origin
+from api.console.guard import is_sent_in_the_clear, require_own_origin
 from api.console.sessions import COOKIE
 from api.console.visit import Desk, Visit, address, html, see_other
 
 _WRONG_KEY = "This key is not valid: check that you copied it whole, or ask the operator whether it was revoked."
+_IN_THE_CLEAR = (
+    "Your browser keeps no session here: public_url is {0}, so its cookie is for https only, and this page came over "
+    "plain http. Open {0}/console/ instead, or have the operator correct public_url."
+)
 _OWN_PAGE = re.compile(r"/console/[!-\[\]-~]{0,1000}", re.ASCII)  # visible characters but the backslash
 
 
@@ -32,6 +36,9 @@ async def sign_in(desk: Desk, request: Request) -> Response:
         desk.handles.log.debug("console_sign_in_refused")
         mistake = _WRONG_KEY if key else "Enter an API key."
         return await _form(desk, next_page, mistake, HTTPStatus.UNPROCESSABLE_ENTITY)
+    if is_secure(desk) and is_sent_in_the_clear(request):
+        mistake = _IN_THE_CLEAR.format(desk.handles.settings.public_url)
+        return await _form(desk, next_page, mistake, HTTPStatus.UNPROCESSABLE_ENTITY)
     desk.handles.log.info("console_signed_in", keyId=signed_in.principal.key_id, teamId=signed_in.principal.team_id)
     response = see_other(next_page)
     set_session(desk, response, signed_in.session)
@@ -40,7 +47,7 @@ async def sign_in(desk: Desk, request: Request) -> Response:
 
 async def sign_out(visit: Visit) -> Response:
     """End the session."""
-    visit.desk.sessions.end(visit.session)
+    await visit.desk.sessions.end(visit.session, visit.call.principal.key_id)
     visit.handles.log.info("console_signed_out", keyId=visit.call.principal.key_id)
     response = see_other(address("sign-in"))
     clear_session(response)

@@ -7,7 +7,7 @@ import trio
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from api.console import moments
+from api.console import moments, names
 from api.console.assets import Assets
 from api.wire import format_time
 from daemon.hop import Hop
@@ -32,7 +32,14 @@ class Templates:
             auto_reload=False,
         )
         self._environment.globals["asset"] = assets.address
-        self._environment.filters.update(duration=moments.duration, exact=moments.exact, number=_number, dotted=_dotted)
+        self._environment.filters.update(
+            duration=moments.duration,
+            exact=moments.exact,
+            number=_number,
+            dotted=_dotted,
+            named=names.named,
+            plain=names.plain,
+        )
 
     async def render(self, name: str, now: int, **values: Any) -> str:
         """Return the page, or part of a page, of this name; `now` is what its times are relative to."""

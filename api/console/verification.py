@@ -5,6 +5,7 @@ from functools import cache
 from importlib import resources
 
 _LANGUAGES = (
+    ("Standard Webhooks", "standard_webhooks.txt"),  # first: it counts on while a secret is rotated
     ("Python", "verify.py"),
     ("JavaScript", "verify.mjs"),
     ("PHP", "verify.php"),
@@ -15,7 +16,7 @@ _LANGUAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """The same few lines in one language."""
+    """A few lines in one language, or of the published libraries in each."""
 
     language: str
     code: str

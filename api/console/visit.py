@@ -123,6 +123,7 @@ _SAID: Mapping[str, str] = {
     "webhook-disabled": "The webhook is disabled: it gets no deliveries.",
     "webhook-deleted": "The webhook is deleted.",
     "secret-rotated": "The webhook has a new secret.",
+    "secret-switched": "X-Kakiyo-Signature is made with the new secret from now on.",
     "secret-removed": "The secret is removed: deliveries go unsigned.",
     "test-sent": "The test is on its way: watch it arrive in the list of deliveries.",
     "test-without-receiver": "No active webhook subscribes to this event, so nothing was sent.",

@@ -24,6 +24,11 @@ async def enable(visit: Visit, webhook_id: str) -> Response:
     return see_other(visit.path("webhooks", webhook_id, said="webhook-enabled"))
 
 
+async def show_disable(visit: Visit, webhook_id: str) -> Response:
+    """Ask whether it is meant."""
+    return await visit.page("webhook_disable.html", webhook=await find(visit, webhook_id))
+
+
 async def disable(visit: Visit, webhook_id: str) -> Response:
     """Disable the webhook; its pending deliveries are cancelled."""
     await change_webhook(visit.call, webhook_id, validate({"active": False}, WebhookChange))

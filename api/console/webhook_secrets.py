@@ -11,18 +11,19 @@ from api.console.webhook_page import find
 from api.json_body import validate
 from api.webhooks import SecretRotation, WebhookChange, change_webhook, rotate_webhook_secret
 from daemon import signing
+from daemon.lifecycle import is_before_switch
 
 _MOST_HOURS = 720
 
 
 async def show_secret(visit: Visit, webhook_id: str) -> Response:
     """Show the form."""
-    return await _show(visit, webhook_id, {"secret": "", "hours": "24"}, {})
+    return await _show(visit, webhook_id, {"secret": "", "hours": "24", "switch_now": ""}, {})
 
 
 async def rotate(visit: Visit, webhook_id: str) -> Response:
     """Give the webhook a new secret, and show it for this once; or show what is wrong."""
-    typed = {"secret": visit.form.text("secret"), "hours": visit.form.text("hours")}
+    typed = {name: visit.form.text(name) for name in ("secret", "hours", "switch_now")}
     if visit.form.has("generate"):
         return await _show(visit, webhook_id, {**typed, "secret": signing.generate_secret()}, {})
     mistakes = {"secret": secret_mistake(typed["secret"]) if typed["secret"] else "Enter a secret, or generate one."}
@@ -31,10 +32,22 @@ async def rotate(visit: Visit, webhook_id: str) -> Response:
         mistakes["hours"] = f"Enter a whole number of hours from 0 to {_MOST_HOURS}."
     if any(mistakes.values()):
         return await _show(visit, webhook_id, typed, mistakes)
-    rotation = validate({"secret": typed["secret"], "overlapHours": hours}, SecretRotation)
+    given = {"secret": typed["secret"], "overlapHours": hours, "switchNow": bool(typed["switch_now"])}
+    rotation = validate(given, SecretRotation)
     await rotate_webhook_secret(visit.call, webhook_id, rotation)
     visit.desk.shown_once.keep(visit.session.id, webhook_id, typed["secret"])
     return see_other(visit.path("webhooks", webhook_id, said="secret-rotated"))
+
+
+async def switch(visit: Visit, webhook_id: str) -> Response:
+    """Make `X-Kakiyo-Signature` with the new secret of the rotation that goes on."""
+    await rotate_webhook_secret(visit.call, webhook_id, validate({"switchNow": True}, SecretRotation))
+    return see_other(visit.path("webhooks", webhook_id, said="secret-switched"))
+
+
+async def show_remove(visit: Visit, webhook_id: str) -> Response:
+    """Ask whether it is meant."""
+    return await visit.page("webhook_secret_remove.html", webhook=await find(visit, webhook_id))
 
 
 async def remove(visit: Visit, webhook_id: str) -> Response:
@@ -46,4 +59,6 @@ async def remove(visit: Visit, webhook_id: str) -> Response:
 async def _show(visit: Visit, webhook_id: str, typed: dict[str, str], mistakes: dict[str, str]) -> Response:
     webhook = await find(visit, webhook_id)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if any(mistakes.values()) else HTTPStatus.OK
-    return await visit.page("webhook_secret.html", status, webhook=webhook, typed=typed, mistakes=mistakes)
+    before_switch = is_before_switch(webhook, visit.now)
+    values = {"webhook": webhook, "typed": typed, "mistakes": mistakes, "before_switch": before_switch}
+    return await visit.page("webhook_secret.html", status, **values)

@@ -164,17 +164,27 @@ def rotate_secret(
         int | None,
         typer.Option("--overlap-hours", min=0, max=720, help="How long the old secret signs too; 24 without it."),
     ] = None,
+    switch_now: Annotated[
+        bool,
+        typer.Option(
+            "--switch-now",
+            help="Sign X-Kakiyo-Signature with the new secret at once; alone: with that of the last rotation.",
+        ),
+    ] = False,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     api_url: ApiUrl = None,
     config: ConfigFile = None,
     state_dir: StateDir = None,
 ) -> None:
-    """Give a webhook a new secret (made, unless one is given); for a while deliveries are signed with both."""
+    """Give a webhook a new secret (made, unless one is given); for a while deliveries are signed with both.
+
+    X-Kakiyo-Signature has room for one: the old secret for half of that time, unless --switch-now is given.
+    """
     from daemon.cli.client import connect, path_of, present
     from daemon.cli.inputs import read_secret
 
-    body = present({"secret": read_secret(secret_file), "overlapHours": overlap_hours})
+    body = present({"secret": read_secret(secret_file), "overlapHours": overlap_hours, "switchNow": switch_now or None})
     with connect(api_url, config, state_dir) as client:
         _print_webhook(
             client.send(
@@ -290,4 +300,5 @@ def _fields(webhook: dict[str, Any]) -> list[tuple[str, Any]]:
     ]
     if until := webhook.get("previousSecretExpiresAt"):
         fields.append(("the old secret signs until", until))
+        fields.append(("X-Kakiyo-Signature goes over at", webhook.get("signatureSwitchesAt")))
     return [*fields, ("secret (shown this once)", webhook["secret"])] if webhook.get("secret") else fields

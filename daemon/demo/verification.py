@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from daemon.demo.receiver import ReceivedRequest
-from daemon.signing import signature_headers
+from daemon.signing import Secrets, signature_headers
 
 _FRESH_S = 5 * 60
 _SIGNATURE_HEADERS = ("x-kakiyo-signature", "webhook-signature")
@@ -48,13 +48,13 @@ def _timestamp(request: ReceivedRequest) -> int | None:
 
 
 def _are_genuine(given: Mapping[str, str], secret: str, request: ReceivedRequest, sent_at: int | None) -> bool:
-    headers = signature_headers(secret, request.header("webhook-id") or "", sent_at or 0, request.body)
+    headers = signature_headers(Secrets(secret), request.header("webhook-id") or "", sent_at or 0, request.body)
     expected = {name.lower(): value for name, value in headers}
     own, standard = (given.get(name, "") for name in _SIGNATURE_HEADERS)
     own_is_genuine = _same(own, expected["x-kakiyo-signature"])
     if "webhook-signature" not in expected:
         return own_is_genuine
-    # During a rotation's overlap there are two, and the product's own signature is made with the newer secret alone.
+    # During a rotation's overlap there are two, and the product's own signature is made with one of the secrets alone.
     offered = standard.split(" ")
     return any(_same(one, expected["webhook-signature"]) for one in offered) and (own_is_genuine or len(offered) > 1)
 

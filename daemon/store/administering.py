@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from daemon.errors import AlreadyExists, TooManyWebhooks
@@ -15,12 +15,13 @@ from daemon.store.commands import (
     CancelPending,
     CreateTeam,
     CreateWebhook,
+    EndSession,
     RevokeKey,
     SaveTeam,
     SaveWebhook,
 )
 from daemon.store.rows import team, team_row, to_json, webhook_row
-from daemon.store.schema import api_keys, teams, webhooks
+from daemon.store.schema import api_keys, ended_sessions, teams, webhooks
 from daemon.store.sequences import Sequences
 
 
@@ -79,6 +80,17 @@ def revoke_keys(connection: Connection, commands: Sequence[RevokeKey], _sequence
     for command in commands:
         still_valid = (api_keys.c.id == command.key_id) & api_keys.c.revoked_at.is_(None)
         connection.execute(update(api_keys).where(still_valid).values(revoked_at=command.now))
+    return [None] * len(commands)
+
+
+def end_sessions(connection: Connection, commands: Sequence[EndSession], _sequences: Sequences) -> list[None]:
+    """Keep which sessions have ended, and forget those that would have expired by now."""
+    for command in commands:
+        over = ended_sessions.c.expires_at <= command.now
+        gone = ended_sessions.c.id.in_([command.session_id, command.displaced])
+        connection.execute(delete(ended_sessions).where(over | gone))
+        row = {"id": command.session_id, "key_id": command.key_id, "expires_at": command.expires_at}
+        connection.execute(insert(ended_sessions), [row])
     return [None] * len(commands)
 
 

@@ -243,6 +243,17 @@ class RevokeKey(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
+class EndSession(Command[None]):
+    """Keep that a session of the console was signed out of, forget `displaced` and what has expired."""
+
+    session_id: str
+    key_id: str
+    expires_at: int
+    now: int
+    displaced: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GrantCredits(Command[CreditEntry]):
     """Add to a team's balance, or take from it. Answers the CreditEntry, or raises BalanceOutOfRange."""
 

@@ -10,7 +10,9 @@ from daemon.model import LIGHT_BODY_BYTES, ApiKey, Mail, Webhook, Work
 from daemon.store import rows
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.cancelling import IS_PENDING
+from daemon.store.commands import EndSession
 from daemon.store.schema import api_keys, cancellations, deliveries, events, mails, teams, webhooks
+from daemon.store.schema import ended_sessions as ended_sessions_table
 from daemon.store.time_blocks import SeqRange, next_range
 
 
@@ -41,6 +43,12 @@ def valid_keys(connection: Connection) -> list[tuple[bytes, ApiKey]]:
     """Return each API key that is not revoked, with the digest of its secret."""
     found = connection.execute(select(api_keys).where(api_keys.c.revoked_at.is_(None)))
     return [(row.digest, rows.api_key(row)) for row in found]
+
+
+def ended_sessions(connection: Connection) -> list[EndSession]:
+    """Return the sessions that were signed out of."""
+    found = connection.execute(select(ended_sessions_table))
+    return [EndSession(row.id, row.key_id, row.expires_at, 0) for row in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ def webhook(row: Row[Any]) -> Webhook:
         row.deleted_at,
         row.previous_secret,
         row.previous_secret_expires_at,
+        row.signature_switches_at,
     )
 
 
@@ -88,6 +89,7 @@ def webhook_row(value: Webhook) -> dict[str, Any]:
         "deleted_at": value.deleted_at,
         "previous_secret": value.previous_secret,
         "previous_secret_expires_at": value.previous_secret_expires_at,
+        "signature_switches_at": value.signature_switches_at,
     }
 
 

@@ -39,6 +39,14 @@ api_keys = Table(
     Index("ix_api_keys_team", "team_id", "seq"),
 )
 
+ended_sessions = Table(  # of the console: few, and gone when they would have expired
+    "ended_sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
 webhooks = Table(
     "webhooks",
     metadata,
@@ -58,6 +66,7 @@ webhooks = Table(
     Column("deleted_at", BigInteger),
     Column("previous_secret", Text),
     Column("previous_secret_expires_at", BigInteger),
+    Column("signature_switches_at", BigInteger),
     Index("ix_webhooks_team", "team_id", "seq"),
 )
 _not_deleted = webhooks.c.deleted_at.is_(None)

@@ -63,6 +63,7 @@ APPLY: Mapping[type, _Apply] = {
     commands.SaveTeam: administering.save_teams,
     commands.AddKey: administering.add_keys,
     commands.RevokeKey: administering.revoke_keys,
+    commands.EndSession: administering.end_sessions,
     commands.GrantCredits: crediting.grant_credits,
     commands.ReadBalance: crediting.read_balances,
     commands.ProveWriting: proving.prove_writing,

@@ -4,15 +4,20 @@ from typing import Any
 
 import trio
 
+from api.auth import KEY_SHOWN
 from tests.support.api_server import Served, exchange
 
 HELLO = b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n"
+KNOWN = b"GET /known HTTP/1.1\r\nhost: x\r\n\r\n"
 HELD = b"GET /held HTTP/1.1\r\nhost: x\r\n\r\n"
 LARGE = b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
 class ScriptedApp:
-    """/hello answers at once, /large more than any socket buffer holds, /held when `release` is set, /broken raises."""
+    """/hello answers at once, /large more than any socket buffer holds, /held when `release` is set, /broken raises.
+
+    /known shows a key, and answers at once.
+    """
 
     def __init__(self) -> None:
         self.arrived = trio.Event()
@@ -22,6 +27,8 @@ class ScriptedApp:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, receive, nursery)
+            if scope["path"] == "/known":
+                scope[KEY_SHOWN]()
             await self._answer(scope["path"], send)
             nursery.cancel_scope.cancel()
 

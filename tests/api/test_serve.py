@@ -103,20 +103,24 @@ async def test_a_request_longer_than_the_grace_period_is_cut_off() -> None:
 
 
 async def test_connections_over_the_limit_are_told_to_come_back() -> None:
-    async with serving(ScriptedApp(), max_connections=1) as served:
-        async with await served.connect() as first:
-            assert await exchange(first, HELLO) == (200, b"hello")
-            async with await served.connect() as second:
-                await second.send_all(HELLO)
-                await second.send_eof()
-                head, _, body = (await read_to_end(second)).partition(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 503 ")
-            assert b"retry-after: 1" in head
-            assert orjson.loads(body)["code"] == "overloaded"
-            assert await exchange(first, HELLO) == (200, b"hello")
-        with trio.fail_after(5):
-            while (await say_hello(served))[0] != 200:
-                await trio.lowlevel.checkpoint()
+    app = ScriptedApp()
+    async with serving(app, max_connections=1) as served, await served.connect() as first:
+        await first.send_all(HELD)
+        await app.arrived.wait()
+        async with await served.connect() as second:
+            await second.send_all(HELLO)
+            await second.send_eof()
+            head, _, body = (await read_to_end(second)).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after: 1" in head
+        assert orjson.loads(body)["code"] == "overloaded"
+        app.release.set()
+        assert (await read_some(first)).startswith(b"HTTP/1.1 200 ")
+        assert await say_hello(served) == (200, b"hello")
+
+
+async def read_some(stream: trio.abc.ReceiveStream) -> bytes:
+    return bytes(await stream.receive_some())
 
 
 async def test_how_many_connections_are_open_is_told() -> None:

@@ -74,6 +74,15 @@ async def test_a_head_that_drips_in_does_not_keep_its_connection() -> None:
             pytest.fail("the connection was kept")
 
 
+async def test_a_head_that_does_not_arrive_in_time_is_told_so() -> None:
+    async with serving(ScriptedApp(), patience=Patience(idle_s=0.1)) as served, await served.connect() as stream:
+        with trio.fail_after(5):
+            await stream.send_all(b"GET /hello HTTP/1.1\r\n")
+            head, _, body = (await read_to_end(stream)).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert orjson.loads(body)["code"] == "request_timeout"
+
+
 async def test_a_request_may_take_longer_than_an_idle_connection_may_last() -> None:
     app = ScriptedApp()
     async with serving(app, patience=Patience(idle_s=0.05)) as served, await served.connect() as stream:
@@ -128,11 +137,13 @@ async def test_a_stop_waits_for_no_client_that_is_still_sending_what_nobody_read
 
 
 async def test_a_client_over_the_limit_that_never_stops_sending_is_cut_off() -> None:
+    app = ScriptedApp()
     async with (
-        serving(ScriptedApp(), max_connections=1) as served,
+        serving(app, max_connections=1) as served,
         await served.connect() as first,
         await served.connect() as second,
     ):
-        await exchange(first, HELLO)
+        await first.send_all(HELD)
+        await app.arrived.wait()
         with trio.fail_after(5), pytest.raises(trio.BrokenResourceError):
             await send_for_ever(second, LONG_POST)

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from daemon.attempt import USER_AGENT
 from daemon.clock import wall_clock_ms
 from daemon.model import id_maker
-from daemon.signing import generate_secret, signature_headers
+from daemon.signing import Secrets, generate_secret, signature_headers
 from tests.bench.events import EVENT_TYPE, event
 
 
@@ -30,7 +30,7 @@ def write_request(path: Path, url: str) -> Path:
         ("X-Kakiyo-Event", EVENT_TYPE),
         ("X-Kakiyo-Delivery", delivery_id),
         ("X-Kakiyo-Attempt", "1"),
-        *signature_headers(generate_secret(), delivery_id, now_s, body),
+        *signature_headers(Secrets(generate_secret()), delivery_id, now_s, body),
     ]
     head = "".join(f"{name}: {value}\r\n" for name, value in fields)
     path.write_bytes(f"POST {parts.path} HTTP/1.1\r\n{head}\r\n".encode() + body)

@@ -63,7 +63,8 @@ def test_a_webhook_is_disabled_before_ones_eyes_then_enabled_again_and_gets_what
 def test_a_webhook_is_disabled_and_enabled_by_hand(acme: TeamHouse, page: Page) -> None:
     webhook = acme.webhook("http://127.0.0.1:9/hook")
     page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}")
-    page.get_by_role("button", name="Disable").click()
+    page.get_by_role("link", name="Disable…").click()
+    page.get_by_role("button", name="Disable this webhook").click()
     expect(page.locator("#webhook-state")).to_contain_text("disabled by hand")
     page.get_by_role("button", name="Re-enable", exact=True).click()
     expect(page.locator("#webhook-state").get_by_text("active", exact=True)).to_be_visible()

@@ -87,6 +87,33 @@ def test_a_webhook_is_edited_and_its_secret_rotated(acme: TeamHouse, page: Page)
     expect(page.get_by_role("region", name="The secret: copy it now")).to_contain_text("whsec_")
 
 
+def test_enter_in_a_secret_takes_what_was_typed(acme: TeamHouse, page: Page) -> None:
+    page.goto(f"/console/teams/{acme.id}/webhooks/new")
+    page.get_by_label("Name").fill("CRM Sync")
+    page.get_by_label("URL").fill("http://127.0.0.1:9/hook")
+    page.get_by_role("checkbox", name="All events").check()
+    page.get_by_label("Secret").fill("my own secret")
+    page.get_by_label("Secret").press("Enter")
+    shown = page.get_by_role("region", name="The secret: copy it now").locator("code")
+    expect(shown).to_have_text("my own secret")
+    page.get_by_role("link", name="Rotate secret").click()
+    page.get_by_role("textbox", name="New secret").fill("my next secret")
+    page.get_by_role("textbox", name="New secret").press("Enter")
+    expect(shown).to_have_text("my next secret")
+
+
+def test_removing_a_secret_asks_first(acme: TeamHouse, page: Page) -> None:
+    webhook = acme.webhook("http://127.0.0.1:9/hook", secret="generate")
+    page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}/secret")
+    page.get_by_role("link", name="Remove the secret…").click()
+    page.get_by_role("link", name="Keep it").click()
+    assert acme.api.get(f"/v1/webhooks/{webhook}")["hasSecret"] is True
+    page.get_by_role("link", name="Remove the secret…").click()
+    page.get_by_role("button", name="Remove the secret").click()
+    expect(page.get_by_text("The secret is removed")).to_be_visible()
+    assert acme.api.get(f"/v1/webhooks/{webhook}")["hasSecret"] is False
+
+
 def test_a_webhook_is_deleted_after_it_was_asked_for_again(acme: TeamHouse, page: Page) -> None:
     webhook = acme.webhook("http://127.0.0.1:9/hook")
     page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}")

@@ -11,7 +11,7 @@ from daemon.demo.checks import check_everything, check_exit
 from daemon.demo.observation import Observation, SeenAttempt, SeenDelivery
 from daemon.demo.receiver import ReceivedRequest
 from daemon.demo.scenario import ADDRESS, GRANTED, Receiver, RegisteredWebhook, Role, SubmittedEvent
-from daemon.signing import signature_headers
+from daemon.signing import Secrets, signature_headers
 
 NOW = 1_752_575_400
 TYPES = [f"type.{number}" for number in range(6)]
@@ -56,7 +56,7 @@ def _deliveries(role: Role) -> list[SeenDelivery]:
 def _request(delivery: SeenDelivery, attempt: SeenAttempt, secret: str) -> ReceivedRequest:
     sent_at, body = int(attempt.started_at), b'{"event":"x"}'
     headers = [("webhook-id", delivery.id), ("webhook-timestamp", str(sent_at))]
-    headers += signature_headers(secret, delivery.id, sent_at, body)
+    headers += signature_headers(Secrets(secret), delivery.id, sent_at, body)
     named = tuple((name.lower(), value) for name, value in headers)
     return ReceivedRequest(int(attempt.started_at * 1000), "POST", "/", named, body)
 

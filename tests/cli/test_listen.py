@@ -15,7 +15,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook as StandardWebhook
 
-from daemon.signing import signature_headers
+from daemon.signing import Secrets, signature_headers
 
 PLAIN = "s3cret"
 STANDARD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
@@ -52,7 +52,7 @@ def _listening(*options: str) -> Iterator[Running]:
 
 def _headers(secret: str | None, sent_at: int | None = None, body: bytes = BODY) -> dict[str, str]:
     seconds = int(time.time()) if sent_at is None else sent_at
-    signatures = dict(signature_headers(secret, "dlv_1", seconds, body))
+    signatures = dict(signature_headers(Secrets(secret), "dlv_1", seconds, body))
     return {
         "content-type": "application/json",
         "webhook-id": "dlv_1",

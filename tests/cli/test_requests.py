@@ -109,6 +109,12 @@ CASES = [
         {**WEBHOOK, "secret": "whsec_x", "previousSecretExpiresAt": "2026-01-01T00:00:00.000Z"},
         "2026-01-01T00:00:00.000Z",
     ),
+    (
+        "webhooks rotate-secret wh_1 --switch-now",
+        ("POST", "/v1/webhooks/wh_1/rotate-secret", {"switchNow": True}),
+        {**WEBHOOK, "previousSecretExpiresAt": "2026-01-02T00:00:00.000Z", "signatureSwitchesAt": "2026-01-01T12:00"},
+        "2026-01-01T12:00",
+    ),
     ("webhooks rotate-secret wh_1", ("POST", "/v1/webhooks/wh_1/rotate-secret", {}), WEBHOOK, "active"),
     ("webhooks enable wh_1", ("PATCH", "/v1/webhooks/wh_1", {"active": True}), WEBHOOK, "active"),
     (

@@ -1,10 +1,13 @@
 """Live pages: what has changed comes, and nothing else; and they end when they have to."""
 
+from contextlib import AsyncExitStack
+
 import pytest
 import trio
 import trio.testing
 
 from api.console import live
+from tests.console.conftest import signed_in
 from tests.support.api_client import ApiHouse
 from tests.support.console_client import ConsoleClient
 from tests.support.daemon import statuses
@@ -115,6 +118,20 @@ async def test_so_many_pages_are_live_and_no_more(
         assert "Too many pages are live at once" in page.text
     async with acme.stream(f"{root}/deliveries/live") as stream:
         assert stream.status == 200
+
+
+@pytest.mark.fault("One team opens all the live pages there are", "20 of them; another team's page is live at once")
+async def test_a_team_has_twenty_live_pages_and_leaves_the_others_to_the_others(
+    api: ApiHouse, acme: ConsoleClient, root: str
+) -> None:
+    other, client = await api.another_team()
+    stranger = await signed_in(api, str(client.key))
+    async with AsyncExitStack() as pages:
+        for _ in range(20):
+            await pages.enter_async_context(acme.stream(f"{root}/deliveries/live"))
+        assert (await acme.get(f"{root}/webhooks/live")).status == 503
+        async with stranger.stream(f"/console/teams/{other.id}/deliveries/live") as stream:
+            assert stream.status == 200
 
 
 async def test_a_busy_webhook_changes_its_page_no_faster_than_eyes_follow(

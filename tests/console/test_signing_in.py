@@ -1,5 +1,7 @@
 """Signing in with an API key, and out; the session between (OWASP "Session Management")."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +10,12 @@ from itsdangerous import URLSafeSerializer
 
 from api.app import create_app
 from api.console.sessions import LIFETIME_S
+from daemon.assembly import handles_of
 from daemon.config import Settings
 from tests.console.conftest import signed_in
-from tests.support.api_client import ApiHouse, running_api
+from tests.support.api_client import DATABASE_FILE, ApiHouse, running_api
 from tests.support.console_client import ConsoleClient
-from tests.support.daemon import make_settings
+from tests.support.daemon import make_settings, running
 
 HOUR_MS = 3_600_000
 FOREIGN_PAGES = (
@@ -112,6 +115,41 @@ async def test_only_the_consoles_own_page_signs_in(
     assert "Set-Cookie" not in page.headers
 
 
+@pytest.mark.fault("A malformed Origin comes with a form", "403, and no line in the log", cases=5)
+@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "http://a b", "//[v1.x", "\xff"])
+async def test_an_origin_that_is_no_origin_is_not_ours(api: ApiHouse, browser: ConsoleClient, origin: str) -> None:
+    page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, Origin=origin)
+    assert page.status == 403
+    assert not api.house.log_lines("api_error")
+
+
+async def test_a_host_that_a_proxy_rewrote_is_named_with_what_to_set(api: ApiHouse, browser: ConsoleClient) -> None:
+    page = await browser.send(
+        "POST", "/console/sign-in", {"key": "x"}, Origin="https://hooks.example.com", Host="10.0.0.7:8480"
+    )
+    assert page.status == 403
+    assert (
+        "from https://hooks.example.com, but the request&#39;s Host is 10.0.0.7:8480 and public_url is "
+        "http://127.0.0.1:8480." in page.text
+    )
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("http://hooks.example.com", 422), ("https://hooks.example.com", 303), ("http://127.0.0.1:8480", 303)],
+)
+async def test_signing_in_over_plain_http_says_why_it_cannot_last(tmp_path: Path, origin: str, status: int) -> None:
+    settings = make_settings(tmp_path, public_url="https://hooks.example.com")
+    async with running_api(tmp_path, settings=settings) as api:
+        headers = {"Origin": origin, "Host": origin.partition("//")[2]}
+        browser = ConsoleClient(api.operator.app)
+        page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, **headers)
+        assert page.status == status
+        if status == 422:
+            assert "public_url is https://hooks.example.com, so its cookie is for https only" in page.mistake("key")
+            assert "Set-Cookie" not in page.headers
+
+
 async def test_who_has_signed_in_is_led_on_from_the_sign_in(operator: ConsoleClient) -> None:
     assert (await operator.get("/console/sign-in?next=/console/system")).location == "/console/system"
 
@@ -160,6 +198,61 @@ async def test_a_session_lasts_twelve_hours_longer_while_it_is_used_and_no_longe
     assert (await ConsoleClient(api.operator.app, old).get("/console/teams")).status == 303
     api.house.clock.offset_ms += HOUR_MS
     assert (await operator.get("/console/teams")).status == 303
+
+
+@pytest.mark.fault("A copy of a cookie is used after a sign-out and a restart of the daemon", "The sign-in")
+async def test_signing_out_outlives_the_daemon(tmp_path: Path) -> None:
+    async with running_api(tmp_path) as api:
+        browser = await signed_in(api, str(api.operator.key))
+        copy, other = browser.cookie, (await signed_in(api, str(api.operator.key))).cookie
+        await browser.post("/console/sign-out")
+    async with running(tmp_path) as house:
+        app = create_app(handles_of(house.daemon, lambda: None))
+        assert (await ConsoleClient(app, copy).get("/console/teams")).status == 303
+        assert (await ConsoleClient(app, other).get("/console/teams")).status == 200
+
+
+async def test_who_has_signed_out_is_remembered_as_long_as_their_cookies_could_last_and_no_longer(
+    tmp_path: Path,
+) -> None:
+    async with running_api(tmp_path) as api:
+        for _ in range(2):
+            browser = await signed_in(api, str(api.operator.key))
+            await browser.post("/console/sign-out")
+        assert ended_sessions_in(tmp_path) == 2
+        api.house.clock.offset_ms += 12 * HOUR_MS
+        await (await signed_in(api, str(api.operator.key))).post("/console/sign-out")
+        assert ended_sessions_in(tmp_path) == 1
+
+
+@pytest.mark.fault(
+    "A key signs in and out a thousand times, so that other sign-outs are forgotten", "Only its own oldest are"
+)
+async def test_the_sign_outs_of_one_key_displace_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("daemon.sign_outs.MOST_OF_ONE_KEY", 3)
+    async with running_api(tmp_path) as api:
+        operator = await signed_in(api, str(api.operator.key))
+        copy = operator.cookie
+        await operator.post("/console/sign-out")
+        for _ in range(5):
+            await (await signed_in(api, str(api.as_acme.key))).post("/console/sign-out")
+        assert ended_sessions_in(tmp_path) == 4
+        assert (await ConsoleClient(api.operator.app, copy).get("/console/teams")).status == 303
+
+
+async def test_a_session_ends_after_seven_days_however_much_it_is_used(api: ApiHouse, operator: ConsoleClient) -> None:
+    for _ in range(7 * 24 // 8):
+        page = await operator.get("/console/teams")
+        assert page.status == 200
+        operator.keep(page)
+        api.house.clock.offset_ms += 8 * HOUR_MS
+    assert (await operator.get("/console/teams")).status == 303
+
+
+def ended_sessions_in(state_dir: Path) -> int:
+    with closing(sqlite3.connect(state_dir / DATABASE_FILE)) as connection:
+        [count] = connection.execute("SELECT count(*) FROM ended_sessions").fetchone()
+    return int(count)
 
 
 async def test_a_session_outlives_the_daemon(api: ApiHouse, operator: ConsoleClient) -> None:

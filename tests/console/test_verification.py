@@ -6,6 +6,15 @@ from tests.docs.readme import section
 
 def test_the_code_that_can_be_copied_is_the_readmes() -> None:
     verifying = section("Verifying signatures")
-    assert [snippet.language for snippet in verification_code()] == ["Python", "JavaScript", "PHP", "Ruby", "Go"]
-    for snippet in verification_code():
+    [_, *without_package] = verification_code()
+    assert [snippet.language for snippet in without_package] == ["Python", "JavaScript", "PHP", "Ruby", "Go"]
+    for snippet in without_package:
         assert f"\n{snippet.code}\n```" in verifying, snippet.language
+
+
+def test_the_published_libraries_come_first_as_the_readme_names_them() -> None:
+    verifying, first = section("Verifying signatures"), verification_code()[0]
+    assert first.language == "Standard Webhooks"
+    for line in first.code.splitlines():
+        _, _, package = line.removesuffix(":").partition(", package ")
+        assert not line or f"`{package or line}`" in verifying

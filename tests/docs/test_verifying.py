@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.signing import generate_secret, signature_headers
+from daemon.signing import Secrets, generate_secret, signature_headers
 from tests.docs.readme import only_block, section
 from tests.support.programs import plain_environment, program
 
@@ -67,7 +67,7 @@ class Case:
     def headers(self) -> dict[str, str]:
         """The headers of an attempt on BODY with this secret, in lower case as Node gives them."""
         sent_at = self.sent_at or int(time.time())
-        signed = dict(signature_headers(self.secret, ID, sent_at, BODY))
+        signed = dict(signature_headers(Secrets(self.secret), ID, sent_at, BODY))
         given = {"webhook-id": self.id, "webhook-timestamp": str(sent_at), **signed}
         return {name.lower(): value for name, value in given.items()}
 
@@ -82,7 +82,7 @@ class Case:
         return {"secret": self.secret, "body": self.body.decode(), "signature": self.given, "headers": headers}
 
 
-OTHER = dict(signature_headers("another secret", ID, 0, BODY))["X-Kakiyo-Signature"]
+OTHER = dict(signature_headers(Secrets("another secret"), ID, 0, BODY))["X-Kakiyo-Signature"]
 CASES = [
     Case("what the daemon signs", True),
     Case("with a secret that was generated", True, secret=generate_secret()),

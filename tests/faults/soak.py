@@ -1,6 +1,7 @@
-"""The long versions of the crash, overload, hell and state machine suites, with a progress bar and a summary.
+"""The long versions of the crash, overload, hell, state machine and HTTP suites, with a progress bar and a summary.
 
-    python -m tests.faults.soak [--kills 50] [--seconds 60] [--rounds 5] [--examples 500] [--pending N] [--seed N]
+    python -m tests.faults.soak [--kills 50] [--seconds 60] [--rounds 5] [--examples 500] [--pending 5000000]
+                                [--requests 100000] [--seed N]
 
 Ends with 0 when every promise held. The seed is printed: give it again to repeat the plan.
 """
@@ -35,6 +36,7 @@ from tests.faults.large_run import LONGEST_S, slowest
 from tests.faults.overload_run import OverloadPlan, run_overload
 from tests.faults.state_machine import WebhooksMachine
 from tests.faults.test_overload import check_overload, figures
+from tests.security.http_fuzz import fuzz
 from tests.security.mass_cancel_attack import Way, cancel_by_mass
 from tests.security.mass_cancel_attack import check as check_mass_cancelling
 
@@ -126,6 +128,14 @@ def soak_large(directory: Path, count: int, advance: Advance) -> str:
     return f"with {count} pending deliveries the slowest command or query is {name}: {seconds * 1000:.0f} ms"
 
 
+def soak_http(directory: Path, requests: int, chosen_seed: int, advance: Advance) -> str:
+    """Send what HTTP's grammar makes, half of it broken; return the figures."""
+    with _quiet():
+        fuzzed = trio.run(fuzz, directory, chosen_seed, requests, advance)
+    assert not fuzzed.faults, fuzzed.faults[:10]
+    return str(fuzzed)
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what the daemons log off the screen."""
@@ -160,6 +170,7 @@ def main() -> int:
             ("cancelling", 2, partial(soak_mass_cancelling, _within(directory, "cancelling"), options.pending)),
             ("large", 1, partial(soak_large, _within(directory, "large"), options.pending)),
             ("state machine", options.examples, partial(soak_state_machine, options.examples, options.seed)),
+            ("http", options.requests, partial(soak_http, _within(directory, "http"), options.requests, options.seed)),
         ]
         for name, total, run in suites:
             task = progress.add_task(name, total=total)
@@ -174,6 +185,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="how often all receivers from hell")
     parser.add_argument("--examples", type=int, default=500, help="how many random sequences")
     parser.add_argument("--pending", type=int, default=5_000_000, help="how many deliveries are cancelled at once")
+    parser.add_argument("--requests", type=int, default=100_000, help="how many from HTTP's grammar")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     return parser.parse_args()
 

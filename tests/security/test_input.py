@@ -1,52 +1,23 @@
 """Whatever bytes come to the API's socket: a clear answer or a closed connection, and a daemon that goes on."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from api.app import create_app
-from api.connection import Patience
 from api.safety import SAFETY_HEADERS
 from tests.security.input_requests import BODY, CHUNKED, HOST, HOSTILE, POST, VERIFY, Hostile
-from tests.support.api_client import ApiHouse, running_api
-from tests.support.api_server import Served, exchange, read_to_end, serving
+from tests.security.listening import SHORT, listening
+from tests.support.api_client import running_api
+from tests.support.api_server import Served, exchange, read_to_end
 from tests.support.daemon import OPERATOR_KEY
 
-SHORT = Patience(idle_s=0.5, send_s=1, linger_s=0.1)
-HEALTH = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 _ANSWER = re.compile(rb"HTTP/1\.1 (?P<status>\d{3}) [^\r\n]*\r\n(?P<head>(?:[^\r\n]+\r\n)*)\r\n")
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """The API on a socket."""
-
-    api: ApiHouse
-    served: Served
-
-    async def is_healthy(self) -> bool:
-        async with await self.served.connect() as stream:
-            return (await exchange(stream, HEALTH))[0] == 200
-
-    def faults(self) -> list[dict[str, object]]:
-        return [*self.served.log_lines(), *self.api.house.log_lines("api_error")]
-
-
-@asynccontextmanager
-async def listening(
-    state_dir: Path, *, body_timeout_s: float = 15, max_connections: int = 100, patience: Patience = SHORT
-) -> AsyncIterator[Listening]:
-    async with running_api(state_dir) as api:
-        app = create_app(api.handles)
-        app.config["BODY_TIMEOUT"] = body_timeout_s
-        async with serving(app, patience=patience, max_connections=max_connections) as served:
-            yield Listening(api, served)
 
 
 async def answers_to(served: Served, sent: bytes) -> bytes:
@@ -152,44 +123,66 @@ async def test_the_api_as_the_daemon_makes_it_gives_a_body_fifteen_seconds(
 
 
 @pytest.mark.fault(
-    "Slow clients take every connection there is (slow loris)",
-    "More are answered 503 with Retry-After; the slow ones are closed, and everybody gets in again",
+    "Clients without a key take every connection there is: idle ones, and heads that drip in (slow loris)",
+    "A client with a key is served at once, on connections that it has and on new ones: the longest idle make room",
 )
-async def test_slow_clients_hold_their_connections_only_for_a_while(tmp_path: Path) -> None:
-    async with listening(tmp_path, max_connections=20) as here, trio.open_nursery() as nursery:
-        slow = [await here.served.connect() for _ in range(20)]
-        for stream in slow:
-            await stream.send_all(b"GET /v1/verify HTTP/1.1\r\n")
-            nursery.start_soon(_drip, stream)
-        async with await here.served.connect() as late:
-            refused = await read_to_end(late)
-        assert refused.startswith(b"HTTP/1.1 503 ")
-        assert b"retry-after: 1" in refused
-        with trio.fail_after(5):
-            for stream in slow:
-                with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                    await read_to_end(stream)
-                await stream.aclose()
-            assert await here.is_healthy()
+async def test_strangers_keep_no_client_with_a_key_out(tmp_path: Path) -> None:
+    patience = replace(SHORT, idle_s=30)
+    async with (
+        listening(tmp_path, max_connections=40, patience=patience) as here,
+        AsyncExitStack() as clients,
+        trio.open_nursery() as nursery,
+    ):
+        kept = await clients.enter_async_context(await here.served.connect())
+        assert (await exchange(kept, VERIFY + b"\r\n"))[0] == 200
+        for number in range(60):
+            stream = await clients.enter_async_context(await here.served.connect())
+            if number % 2:
+                await stream.send_all(b"GET /v1/verify HTTP/1.1\r\n")
+                nursery.start_soon(_drip, stream)
+        with trio.fail_after(10):
+            for _ in range(20):
+                new = await clients.enter_async_context(await here.served.connect())
+                assert (await exchange(new, VERIFY + b"\r\n"))[0] == 200
+            assert (await exchange(kept, VERIFY + b"\r\n"))[0] == 200
+        [gauge] = here.served.open_connections.collect()
+        assert gauge.samples[0].value <= 40
         nursery.cancel_scope.cancel()
 
 
 @pytest.mark.fault(
-    "A flood of connections beyond the limit, which never read or send",
+    "A client with a key keeps more connections open than there are", "Those that are idle for longest make room"
+)
+async def test_a_key_cannot_keep_all_connections(tmp_path: Path) -> None:
+    patience = replace(SHORT, idle_s=30)
+    async with listening(tmp_path, max_connections=8, patience=patience) as here, AsyncExitStack() as clients:
+        with trio.fail_after(10):
+            for _ in range(20):
+                stream = await clients.enter_async_context(await here.served.connect())
+                assert (await exchange(stream, VERIFY + b"\r\n"))[0] == 200
+            assert await here.is_healthy()
+        [gauge] = here.served.open_connections.collect()
+        assert gauge.samples[0].value <= 8
+
+
+@pytest.mark.fault(
+    "A flood of connections beyond the limit, which never read or send, while all are busy",
     "A hundred at once are told to come back, the others closed: no descriptor is held for them",
 )
 async def test_a_flood_of_connections_beyond_the_limit_is_closed(tmp_path: Path) -> None:
-    patience = replace(SHORT, idle_s=30)  # the first one waits while the flood comes in
+    patience = replace(SHORT, idle_s=30)  # the first one is busy while the flood comes in
     async with (
         listening(tmp_path, max_connections=1, patience=patience) as here,
         await here.served.connect() as first,
     ):
+        await first.send_all(POST + b"content-length: 12\r\n\r\n" + BODY[:-1])
+        await trio.testing.wait_all_tasks_blocked(0.05)
         flood = [await here.served.connect() for _ in range(150)]
         with trio.fail_after(5):
             answers = [await _answer_or_nothing(stream) for stream in flood]
         assert sum(answer.startswith(b"HTTP/1.1 503 ") for answer in answers) == 100
         assert answers.count(b"") == 50
-        assert (await exchange(first, HEALTH))[0] == 200
+        assert (await exchange(first, BODY[-1:]))[0] == 201
 
 
 @pytest.mark.fault("A client sends many requests without waiting for answers", "They are answered one after the other")

@@ -20,7 +20,7 @@ from daemon.clock import wall_clock_ms
 from daemon.demo.receiver import ReceivedRequest
 from daemon.demo.verification import SignatureState, verify
 from daemon.model import Team, Webhook
-from daemon.signing import generate_secret, signature_headers
+from daemon.signing import Secrets, generate_secret, signature_headers
 from tests.support.api_client import DATABASE_FILE, ApiHouse, running_api
 from tests.support.daemon import EPOCH_MS, Arrival, FakeReceiver, House, VirtualWallClock, running, statuses
 
@@ -35,7 +35,7 @@ def signed_with(arrival: Arrival) -> list[str]:
     """Return the secrets that a delivery's `webhook-signature` is made with, in its order."""
     stamp = int(arrival.headers["webhook-timestamp"])
     makers = {
-        dict(signature_headers(secret, arrival.delivery_id, stamp, arrival.body))["webhook-signature"]: secret
+        dict(signature_headers(Secrets(secret), arrival.delivery_id, stamp, arrival.body))["webhook-signature"]: secret
         for secret in (OLD, NEW, NEWER)
     }
     return [makers[signature] for signature in arrival.headers.get("webhook-signature", "").split()]
@@ -55,8 +55,10 @@ async def next_delivery(house: House, team: Team) -> Arrival:
     return arrival
 
 
-async def rotate(house: House, webhook: Webhook, secret: str, overlap_s: int = DAY) -> Webhook:
-    found = await house.daemon.registry.rotate_secret(webhook.id, secret, overlap_s)
+async def rotate(
+    house: House, webhook: Webhook, secret: str, overlap_s: int = DAY, *, switch_now: bool = False
+) -> Webhook:
+    found = await house.daemon.registry.rotate_secret(webhook.id, secret, overlap_s, switch_now=switch_now)
     assert found is not None
     return found
 
@@ -73,12 +75,34 @@ async def test_during_the_overlap_both_secrets_sign_and_afterwards_the_new_one_a
         assert signed_with(await next_delivery(house, team)) == [OLD]
         await rotate(house, webhook, NEW)
         during = await next_delivery(house, team)
-        await trio.sleep(DAY - 10)
-        still = await next_delivery(house, team)
+        await trio.sleep(DAY // 2 - 10)
+        before_half = await next_delivery(house, team)
         await trio.sleep(10)
+        after_half = await next_delivery(house, team)
+        await trio.sleep(DAY // 2)
         after = await next_delivery(house, team)
-    assert [signed_with(arrival) for arrival in (during, still, after)] == [[NEW, OLD], [NEW, OLD], [NEW]]
-    assert all(product_signature_is_of(arrival, NEW) for arrival in (during, still, after))
+    arrivals = (during, before_half, after_half, after)
+    assert [signed_with(arrival) for arrival in arrivals] == [[NEW, OLD], [NEW, OLD], [NEW, OLD], [NEW]]
+    assert [product_signature_is_of(arrival, NEW) for arrival in arrivals] == [False, False, True, True]
+    assert [product_signature_is_of(arrival, OLD) for arrival in arrivals] == [True, True, False, False]
+
+
+async def test_a_rotation_may_switch_the_products_signature_at_once_or_later(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, URL, secret=OLD)
+        await rotate(house, webhook, NEW, switch_now=True)
+        at_once = await next_delivery(house, team)
+        await rotate(house, webhook, NEWER)
+        not_yet = await next_delivery(house, team)
+        await house.daemon.registry.switch_signature(webhook.id)
+        later = await next_delivery(house, team)
+    assert product_signature_is_of(at_once, NEW)
+    assert product_signature_is_of(not_yet, NEW)
+    assert product_signature_is_of(later, NEWER)
+    assert [signed_with(each) for each in (at_once, not_yet, later)] == [[NEW, OLD], [NEWER, NEW], [NEWER, NEW]]
 
 
 async def test_a_published_library_verifies_an_overlapping_delivery_with_either_secret(tmp_path: Path) -> None:
@@ -121,7 +145,7 @@ async def test_only_secrets_of_the_standard_form_make_the_standard_signature(
         await rotate(house, await house.webhook(team, URL, secret=old), new)
         arrival = await next_delivery(house, team)
     assert signed_with(arrival) == expected
-    assert product_signature_is_of(arrival, new)
+    assert product_signature_is_of(arrival, old)
 
 
 async def test_each_attempt_is_signed_with_the_secrets_of_its_moment(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -242,6 +266,10 @@ def previous_in(path: Path) -> tuple[Any, ...]:
 # the route
 
 
+def overlap_of(moment: str, hours: int) -> dict[str, str]:
+    return {"previousSecretExpiresAt": later(moment, hours), "signatureSwitchesAt": later(moment, hours // 2)}
+
+
 def later(moment: str, hours: int) -> str:
     return format_time(parse_time(moment) + hours * HOUR * 1000)
 
@@ -258,7 +286,7 @@ async def test_the_answer_is_the_webhook_with_its_new_secret_which_is_shown_nowh
     answer = await api.as_acme.post(f"{path}/rotate-secret", {"secret": NEW, "overlapHours": 2})
     shown = (await api.as_acme.get(path)).value
     assert answer.status == 200
-    assert answer.value == {**shown, "secret": NEW, "previousSecretExpiresAt": later(shown["updatedAt"], hours=2)}
+    assert answer.value == {**shown, "secret": NEW, **overlap_of(shown["updatedAt"], hours=2)}
     assert not [text for text in (OLD, NEW) if text.encode() in (await api.as_acme.get("/v1/webhooks")).body]
 
 
@@ -280,9 +308,25 @@ async def test_nothing_expires_when_nothing_overlaps(api: ApiHouse, fields: dict
     assert answer.value["hasSecret"] is True
 
 
+async def test_the_switch_can_be_said_with_the_rotation_or_later(api: ApiHouse, autojump_clock: MockClock) -> None:
+    path = f"/v1/webhooks/{(await api.webhook(secret=OLD))['id']}/rotate-secret"
+    at_once = (await api.as_acme.post(path, {"secret": NEW, "switchNow": True})).value
+    assert at_once["signatureSwitchesAt"] == at_once["updatedAt"]
+    waiting = (await api.as_acme.post(path, {"secret": NEWER})).value
+    assert waiting["signatureSwitchesAt"] == later(waiting["updatedAt"], hours=12)
+    await trio.sleep(HOUR)
+    answer = await api.as_acme.post(path, {"switchNow": True})
+    assert answer.status == 200
+    assert "secret" not in answer.value
+    assert answer.value["signatureSwitchesAt"] == answer.value["updatedAt"] == later(waiting["updatedAt"], hours=1)
+    assert answer.value["previousSecretExpiresAt"] == waiting["previousSecretExpiresAt"]
+    assert (await api.as_acme.post(path, {"switchNow": True})).value == answer.value
+
+
 @pytest.mark.parametrize(
     ("body", "path"),
     [
+        ({"switchNow": "yes"}, "$.switchNow"),
         ({"overlapHours": -1}, "$.overlapHours"),
         ({"overlapHours": 721}, "$.overlapHours"),
         ({"overlapHours": "24"}, "$.overlapHours"),

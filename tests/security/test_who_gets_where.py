@@ -183,6 +183,52 @@ async def test_a_forwarded_request_is_not_a_local_one(world: World, header: str)
         assert (await nobody.call("GET", path, headers={header: "127.0.0.1"})).status == 401
 
 
+@pytest.mark.fault(
+    "What a proxy, a browser or a site whose name leads here (DNS rebinding) sends for /metrics over loopback",
+    "401 unless the peer is on this machine, the Host is ours, and nothing says that it was forwarded or is a browser",
+    cases=17,
+)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "hooks.example.com"},
+        {"Host": "hooks.example.com:80"},
+        {"Host": "evil.example"},
+        {"Host": "localhost.evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "localhost:8481"},
+        {"Host": "10.0.0.1"},
+        {"Host": ""},
+        {"Host": "[::2]"},
+        {"Origin": "http://localhost"},
+        {"Referer": "http://localhost/"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Cookie": "a=b"},
+        {"X-Forwarded-Host": "localhost"},
+        {"X-Forwarded-Proto": "http"},
+        {"CF-Connecting-IP": "127.0.0.1"},
+        {"X-Client-IP": "127.0.0.1"},
+    ],
+    ids=str,
+)
+async def test_the_metrics_are_for_who_is_surely_on_this_machine(world: World, headers: dict[str, str]) -> None:
+    nobody = world.api.operator.with_key(None)
+    answer = await nobody.call("GET", "/metrics", headers=headers)
+    assert (answer.status, answer.code) == (401, "unauthorized")
+    assert (await world.api.operator.call("GET", "/metrics", headers=headers)).status == 200
+
+
+async def test_a_peer_elsewhere_is_not_on_this_machine_whatever_it_says(world: World) -> None:
+    nobody = world.api.operator.with_key(None)
+    assert (await nobody.call("GET", "/metrics", client=("192.0.2.1", 5))).status == 401
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:80", "127.9.9.9", "localhost", "localhost:80", "[::1]:80"])
+async def test_a_local_client_needs_no_key_for_the_metrics(world: World, host: str) -> None:
+    nobody = world.api.operator.with_key(None)
+    assert (await nobody.call("GET", "/metrics", headers={"Host": host})).status == 200
+
+
 class CountingKeyRing(KeyRing):
     """Counts how often it is asked."""
 

@@ -83,8 +83,9 @@ class ApiClient:
         headers: Mapping[str, str] | None = None,
         query_string: Mapping[str, Any] | None = None,
         server: tuple[str, int] | None = ("127.0.0.1", 80),
+        client: tuple[str, int] | None = ("127.0.0.1", 50_000),
     ) -> Answer:
-        """Send one request as it is given; `server` is the local address that it came to."""
+        """Send one request as it is given; `server` is the local address that it came to, `client` its peer's."""
         sent = dict(headers or {})
         if self.key is not None:
             sent["Authorization"] = f"Bearer {self.key}"
@@ -97,7 +98,7 @@ class ApiClient:
             data=content,
             json=sentinel,
             query_string=dict(query_string) if query_string else None,
-            scope_base={"server": server},
+            scope_base={"server": server, "client": client},
         )
         return Answer(response.status_code, response.headers, await response.get_data(as_text=False))
 

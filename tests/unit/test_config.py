@@ -173,6 +173,7 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         ("[egress]\nallow_networks = [10]", "egress.allow_networks.0: expected a network such as"),
         ('public_url = "hooks.example.com"', "public_url: expected an http:// or https:// URL"),
         ('public_url = "https://"', "public_url: expected an http:// or https:// URL"),
+        ('public_url = "https://x.example/hooks/"', "public_url: expected a URL without a path: API and console are"),
         ('[smtp]\nfrom = "nobody"', "smtp.from: expected an email address"),
         ('[smtp]\nusername = "u"', "smtp: expected username and password_file together, or neither"),
         ("smtp = 25", "smtp: expected a table: write its settings under [smtp] (found 25)"),

@@ -7,31 +7,31 @@ import time
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from daemon.signing import check_secret, generate_secret, signature_headers
+from daemon.signing import Secrets, check_secret, generate_secret, signature_headers
 
 BODY = json.dumps({"event": "linkedin.message.sent", "data": {"message": "Grüezi 👋"}}, ensure_ascii=False).encode()
 STANDARD_SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 
 def test_no_secret_means_no_signature() -> None:
-    assert signature_headers(None, "dlv_1", 1_700_000_000, BODY) == []
+    assert signature_headers(Secrets(None), "dlv_1", 1_700_000_000, BODY) == []
 
 
 @pytest.mark.parametrize("secret", ["a plain secret", "pässwörd", "x", STANDARD_SECRET, "whsec_not base64"])
 def test_the_products_signature_is_the_hex_hmac_of_the_body_under_the_whole_secret(secret: str) -> None:
     expected = hmac.new(secret.encode("utf-8"), BODY, hashlib.sha256).hexdigest()
-    assert dict(signature_headers(secret, "dlv_1", 1_700_000_000, BODY))["X-Kakiyo-Signature"] == expected
+    assert dict(signature_headers(Secrets(secret), "dlv_1", 1_700_000_000, BODY))["X-Kakiyo-Signature"] == expected
 
 
 def test_the_products_signature_matches_a_published_test_vector() -> None:
     # RFC 4231, test case 2
-    headers = dict(signature_headers("Jefe", "dlv_1", 0, b"what do ya want for nothing?"))
+    headers = dict(signature_headers(Secrets("Jefe"), "dlv_1", 0, b"what do ya want for nothing?"))
     assert headers["X-Kakiyo-Signature"] == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
 
 
 def test_a_published_standard_webhooks_library_verifies_the_standard_signature() -> None:
     now = int(time.time())
-    signature = dict(signature_headers(STANDARD_SECRET, "dlv_1", now, BODY))["webhook-signature"]
+    signature = dict(signature_headers(Secrets(STANDARD_SECRET), "dlv_1", now, BODY))["webhook-signature"]
     headers = {"webhook-id": "dlv_1", "webhook-timestamp": str(now), "webhook-signature": signature}
     assert Webhook(STANDARD_SECRET).verify(BODY, headers) == json.loads(BODY)
 
@@ -39,7 +39,7 @@ def test_a_published_standard_webhooks_library_verifies_the_standard_signature()
 @pytest.mark.parametrize(("field", "value"), [("webhook-id", "dlv_2"), ("webhook-timestamp", None)])
 def test_the_standard_signature_covers_the_id_and_the_timestamp(field: str, value: str | None) -> None:
     now = int(time.time())
-    signature = dict(signature_headers(STANDARD_SECRET, "dlv_1", now, BODY))["webhook-signature"]
+    signature = dict(signature_headers(Secrets(STANDARD_SECRET), "dlv_1", now, BODY))["webhook-signature"]
     headers = {"webhook-id": "dlv_1", "webhook-timestamp": str(now), "webhook-signature": signature}
     headers[field] = value or str(now + 1)
     with pytest.raises(WebhookVerificationError):
@@ -48,7 +48,7 @@ def test_the_standard_signature_covers_the_id_and_the_timestamp(field: str, valu
 
 @pytest.mark.parametrize("secret", ["plain", "whsec_", "whsec_short", "WHSEC_" + "A" * 32])
 def test_only_a_secret_of_the_standard_form_gives_the_standard_signature(secret: str) -> None:
-    assert [name for name, _ in signature_headers(secret, "dlv_1", 0, BODY)] == ["X-Kakiyo-Signature"]
+    assert [name for name, _ in signature_headers(Secrets(secret), "dlv_1", 0, BODY)] == ["X-Kakiyo-Signature"]
 
 
 def test_a_generated_secret_has_the_standard_form_and_32_bytes_and_is_new_each_time() -> None:

@@ -1,0 +1,37 @@
+"""Sessions of the console that somebody has signed out of: kept until they would have expired anyway."""
+
+from collections.abc import Iterable
+
+from daemon.store.commands import EndSession
+from daemon.store.writer import Writer
+
+MOST_OF_ONE_KEY = 1_000
+
+
+class SignOuts:
+    """The ended sessions of each key: in memory to be asked, in the database to outlive the process.
+
+    Beyond 1,000 of one key, that key's oldest is forgotten: no key can displace another's.
+    """
+
+    def __init__(self, writer: Writer, kept: Iterable[EndSession]) -> None:
+        self._writer = writer
+        self._of_key: dict[str, dict[str, int]] = {}
+        for ended in kept:
+            self._of_key.setdefault(ended.key_id, {})[ended.session_id] = ended.expires_at
+
+    def has(self, key_id: str, session_id: str) -> bool:
+        """Whether this session of a key was ended."""
+        return session_id in self._of_key.get(key_id, {})
+
+    async def add(self, key_id: str, session_id: str, expires_at: int, now: int) -> None:
+        """End a session, at once and for good; its cookies expire at `expires_at` at the latest (ms).
+
+        Raises StoreUnavailable.
+        """
+        ended = {each: until for each, until in self._of_key.get(key_id, {}).items() if until > now}
+        displaced = next(iter(ended)) if len(ended) >= MOST_OF_ONE_KEY else None
+        if displaced is not None:
+            del ended[displaced]
+        self._of_key[key_id] = {**ended, session_id: expires_at}
+        await self._writer.execute(EndSession(session_id, key_id, expires_at, now, displaced))
