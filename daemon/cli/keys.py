@@ -32,7 +32,9 @@ def create(
 
     with connect(api_url, config, state_dir) as client:
         reply = client.send("POST", path_of("teams", team_id, "keys"), {"name": name})
-        print_reply(reply, as_json, _new_key)
+        key_id = reply.value["id"]
+        not_shown = f"Key {key_id} was made and never shown: revoke it with `keys revoke {key_id}`, and make another."
+        print_reply(reply, as_json, _new_key, not_shown)
 
 
 def list_keys(

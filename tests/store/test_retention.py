@@ -1,5 +1,6 @@
 """`[retention]`: what is old and over is forgotten bit by bit, and its space given back."""
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,7 @@ async def test_upkeep_forgets_by_the_days_in_effect_and_0_is_for_ever(
     writer = Writer(database, run_inline, make_metrics())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
-        keeper = Housekeeper(writer, lambda: days, lambda: NOW, make_logger(LogSettings()))
+        keeper = Housekeeper(writer, lambda: days, lambda: NOW, make_logger(LogSettings(), BytesIO()))
         nursery.start_soon(keeper.run)
         await trio.sleep(INTERVAL_S / 2)
         assert count(database, "events") == 3

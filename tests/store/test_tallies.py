@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -146,7 +147,7 @@ async def test_upkeep_forgets_all_hours_older_than_two_days(
     writer = Writer(database, run_inline, make_metrics())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
-        nursery.start_soon(Housekeeper(writer, lambda: 0, lambda: NOW, make_logger(LogSettings())).run)
+        nursery.start_soon(Housekeeper(writer, lambda: 0, lambda: NOW, make_logger(LogSettings(), BytesIO())).run)
         await trio.sleep(INTERVAL_S / 2)
         nursery.cancel_scope.cancel()
     oldest = NOW - WEBHOOK_HOURS_KEPT_MS
