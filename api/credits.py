@@ -7,7 +7,7 @@ from pydantic import Field
 from api.auth import one_team
 from api.errors import Code, unknown_team
 from api.route import Access, Call, Route, json_body
-from api.wire import Input, Output, OutputTime, Page, PageQuery, format_time, page_of
+from api.wire import Input, Note, Output, OutputTime, Page, PageQuery, format_time, page_of
 from daemon import model
 from daemon.store import queries
 
@@ -31,7 +31,7 @@ class Grant(Input):
 
     team_id: str = Field(description="Who gets them.")
     amount: int = Field(ge=1, le=_LARGEST_GRANT, description="How many.")
-    note: str | None = Field(None, max_length=500, description="Why; it stands in the ledger.")
+    note: Note | None = Field(None, description="Why; it stands in the ledger.")
 
 
 class Balance(Output):

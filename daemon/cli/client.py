@@ -157,7 +157,9 @@ def _parse(response: httpx.Response, address: str) -> Any:
 
 
 def _stranger(address: str, why: str) -> CommandError:
-    return CommandError(f"{address} {why}: it is not a Kakiyo Webhooks daemon. Check --api-url.", ExitCode.UNREACHABLE)
+    return CommandError(
+        f"{address} {why}: it is not a Kakiyo Webhooks daemon, so check --api-url.", ExitCode.UNREACHABLE
+    )
 
 
 def _explain(problem: Mapping[str, Any]) -> str:

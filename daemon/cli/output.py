@@ -75,9 +75,9 @@ def render(*parts: Any, not_shown: str | None = None) -> None:
     """
     # Without a terminal nothing is folded: a line is a row, for grep and awk.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
-    with console.capture() as captured:
-        console.print(*parts)
     with quiet_when_reader_leaves(not_shown):
+        with console.capture() as captured:  # which flushes stdout, too
+            console.print(*parts)
         print(captured.get(), end="", flush=True)
 
 
