@@ -17,7 +17,7 @@ from daemon import __version__
 from daemon.assembly import Daemon, Seams, assemble, handles_of, real_seams
 from daemon.config import ConfigError, Settings
 from daemon.encryption_keys import KeyFile
-from daemon.lifeline import Lifeline, feed_watchdog, open_lifeline
+from daemon.lifeline import Lifeline, extend_start, feed_watchdog, open_lifeline
 from daemon.live_settings import LiveSettings, reload_on_hangup
 from daemon.log import STDERR, make_logger, open_log_sink
 from daemon.log_buffer import LogBuffer
@@ -26,12 +26,13 @@ from daemon.loop_lag import watch_loop_lag
 from daemon.metrics import Metrics, make_metrics
 from daemon.repetitions import Repetitions, tell_repetitions
 from daemon.running import run_daemon
-from daemon.sealed_database import open_sealed_database
+from daemon.sealed_database import SealedDatabase, open_sealed_database
 from daemon.spans import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
 from daemon.state_dir import OPERATOR_KEY, operator_key, use_state_dir
 from daemon.stop_signals import StopSignals
 from daemon.store.commands import ReadBalance
 from daemon.store.database import DatabaseRefused
+from daemon.store.progress import Progress
 from daemon.supervisor import innermost
 
 EXIT_OK, EXIT_FAILED, EXIT_REFUSED = 0, 1, 2
@@ -107,7 +108,7 @@ async def _main(live: LiveSettings, process: _Process) -> None:
     started = trio.current_time()
     key, is_new = operator_key(settings.state_dir)
     seams = replace(_seams(live), spans=_spans(log))
-    sealed = await trio.to_thread.run_sync(open_sealed_database, settings)
+    sealed = await _open_database(settings)
     try:
         daemon = await assemble(live, sealed.database, sealed.vault, key, seams, process.metrics, log)
         listeners = await open_listeners(settings.api.bind, passed_descriptors())
@@ -124,6 +125,16 @@ async def _main(live: LiveSettings, process: _Process) -> None:
         sealed.database.close()
     await seams.spans.close()
     log.info("daemon_stopped")
+
+
+async def _open_database(settings: Settings) -> SealedDatabase:
+    progress = Progress()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(extend_start, open_lifeline(), lambda: progress.done)
+        try:
+            return await trio.to_thread.run_sync(open_sealed_database, settings, progress)
+        finally:
+            nursery.cancel_scope.cancel()
 
 
 def _tell_start(settings: Settings, operator_key_is_new: bool, encryption: KeyFile, log: FilteringBoundLogger) -> None:
@@ -159,7 +170,7 @@ async def _run(settings: Settings, daemon: Daemon, listeners: Listeners, started
     lifeline = open_lifeline()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_on_signal, signals, stop, lifeline, grace_s, daemon.log)
-        nursery.start_soon(watch_loop_lag, metrics.event_loop_lag_seconds)
+        nursery.start_soon(watch_loop_lag, metrics.event_loop_lag_seconds, metrics.longest_lag)
         nursery.start_soon(_announce, ready, lifeline, settings, started, daemon)
         await run_daemon(daemon, api, ready, stop, grace_s)
         nursery.cancel_scope.cancel()
@@ -179,7 +190,7 @@ async def _announce(ready: trio.Event, lifeline: Lifeline, settings: Settings, s
     duration_ms = round((trio.current_time() - started) * 1000)
     daemon.log.info("daemon_ready", bind=settings.api.bind, durationMs=duration_ms)
     await lifeline.ready(f"Listening on {settings.api.bind}")
-    await feed_watchdog(lifeline, partial(daemon.writer.execute, ReadBalance("")))
+    await feed_watchdog(lifeline, partial(daemon.writer.execute, ReadBalance("")), daemon.work_done)
 
 
 def _seams(live: LiveSettings) -> Seams:

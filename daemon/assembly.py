@@ -7,6 +7,7 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from daemon.canceller import Canceller
 from daemon.catalogue import EventType, build_catalogue
 from daemon.clock import NowMs, wall_clock_ms
 from daemon.credit_gate import CreditGate
@@ -41,6 +42,7 @@ from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.subscriptions import SubscriptionIndex
 from daemon.supervisor import Budget
+from daemon.time_indexer import TimeIndexer
 from daemon.vault import Vault
 
 
@@ -68,6 +70,8 @@ class Daemon:
     registry: Registry
     notifier: Notifier
     housekeeper: Housekeeper
+    canceller: Canceller
+    time_indexer: TimeIndexer
     live: LiveSettings
     observer: Observer
     keyring: KeyRing
@@ -77,6 +81,7 @@ class Daemon:
     check_url: Callable[[str], Awaitable[None]]
     vault: Vault
     news: News
+    work_done: Callable[[], int]
     started_at: float
 
 
@@ -106,7 +111,7 @@ async def assemble(
 ) -> Daemon:
     """Build the daemon on an open database; reads what the actors keep in memory."""
     settings = live.now
-    reader, writer = Reader(database, seams.read_hop), Writer(database, seams.write_hop, metrics)
+    reader, writer = Reader(database, seams.read_hop, metrics.longest_read), Writer(database, seams.write_hop, metrics)
     index, news = SubscriptionIndex(), News()
     await reader.fetch(daemon_queries.each_subscription, index.add)
     teams = set(await reader.fetch(daemon_queries.team_ids))
@@ -119,6 +124,8 @@ async def assemble(
 
     gate = CreditGate(settings.credits.per_delivery, settings.credits.enforce, balance_of)
     notifier = _notifier(reader, writer, seams, metrics, log)
+    delivery_log = DeliveryLog(log, metrics, news, settings.credits.per_delivery, seams.spans)
+    canceller = Canceller(writer, delivery_log)
     endpoints = EndpointParts(
         reader=reader,
         writer=writer,
@@ -134,7 +141,8 @@ async def assemble(
         new_id=new_id,
         on_change=partial(_webhook_changed, index, news),
         on_mail=notifier.wake,
-        log=DeliveryLog(log, metrics, news, settings.credits.per_delivery, seams.spans),
+        on_more_to_cancel=canceller.wake,
+        log=delivery_log,
     )
     fleet = Fleet(endpoints, log, metrics, Budget())
     limits = InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes)
@@ -157,6 +165,8 @@ async def assemble(
         registry,
         notifier,
         housekeeper,
+        canceller,
+        TimeIndexer(reader, writer, log),
         live,
         observer,
         keyring,
@@ -166,6 +176,7 @@ async def assemble(
         seams.check_url,
         vault,
         news,
+        work_done=lambda: database.progress.done,
         started_at=trio.current_time(),
     )
 

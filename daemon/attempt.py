@@ -131,9 +131,11 @@ def _kind_of(error: Exception) -> OutcomeKind:
 def _kept_headers(fields: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
     kept: list[tuple[str, str]] = []
     room = _KEPT_HEADER_BYTES
-    for name, value in fields[:_KEPT_HEADERS]:
-        room -= len(name) + len(value)
-        if room < 0:
-            break
-        kept.append((name.decode(errors="replace"), value.decode(errors="replace")))
+    for name, value in fields:
+        size = len(name) + len(value)
+        if size <= room:  # one that is too large hides none of the others
+            room -= size
+            kept.append((name.decode(errors="replace"), value.decode(errors="replace")))
+            if len(kept) == _KEPT_HEADERS:
+                break
     return tuple(kept)

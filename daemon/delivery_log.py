@@ -11,7 +11,7 @@ from daemon.metrics import Metrics
 from daemon.model import Attempt, CancelReason, DeliveryStatus, DisabledReason, OutcomeKind, Webhook, Work
 from daemon.news import News
 from daemon.spans import NO_SPANS, Spans
-from daemon.store.commands import Cancelled, Recorded
+from daemon.store.commands import Cancelled, CancelledPage, Recorded
 from daemon.trace import trace_id_of
 
 _LINES_AT_ONCE = 100
@@ -67,7 +67,7 @@ class DeliveryLog:
         await self.cancelled(webhook, recorded.cancelled, CancelReason.WEBHOOK_DISABLED)
 
     async def cancelled(self, webhook: Webhook, cancelled: Cancelled, reason: CancelReason) -> None:
-        """Tell of deliveries that were cancelled all at once: of the first ones one by one, then how many in all."""
+        """Tell of deliveries that were cancelled at once: of each, then how many, unless `page_cancelled` will."""
         if not cancelled.count:
             return
         self.news.tell(webhook.team_id, webhook.id)
@@ -77,7 +77,16 @@ class DeliveryLog:
             log.info("delivery_cancelled", deliveryId=one.delivery_id, eventId=one.event_id, eventType=one.event_type)
             if place % _LINES_AT_ONCE == _LINES_AT_ONCE - 1:
                 await trio.lowlevel.checkpoint()
-        log.info("deliveries_cancelled", count=cancelled.count)
+        if not cancelled.more:
+            log.info("deliveries_cancelled", count=cancelled.count)
+
+    def page_cancelled(self, page: CancelledPage) -> None:
+        """Tell of deliveries that were left to be cancelled: how many in all, when the last of them is."""
+        self.news.tell(page.team_id, page.webhook_id)
+        self.metrics.deliveries[DeliveryStatus.CANCELLED].inc(page.count)
+        if page.total:
+            owner = {"webhookId": page.webhook_id, "teamId": page.team_id}
+            self.log.info("deliveries_cancelled", **owner, reason=page.reason, count=page.total)
 
     def waiting_for_credits(self, webhook: Webhook, work: Work) -> None:
         """Tell that a delivery, and those behind it, wait until the team has credits."""

@@ -25,7 +25,7 @@ from daemon.mutex import Mutex
 from daemon.patience import persist
 from daemon.pause import Pause
 from daemon.store import daemon_queries
-from daemon.store.commands import CancelPending, RecordAttempt, SaveWebhook
+from daemon.store.commands import Cancelled, CancelPending, RecordAttempt, Recorded, SaveWebhook
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.vault import Opener, Vault
@@ -50,6 +50,7 @@ class EndpointParts:
     new_id: Callable[[str], str]
     on_change: Callable[[Webhook], None]
     on_mail: Callable[[], None]
+    on_more_to_cancel: Callable[[], None]
     log: DeliveryLog
 
 
@@ -211,7 +212,8 @@ class Endpoint:
         if verdict.disable:
             self._queue.forget()
         command = self._record(work, attempt, verdict, now)
-        recorded = await persist(partial(parts.writer.execute, command), parts.log.log)
+        then = self._after_disabling if verdict.disable else None
+        recorded = await persist(partial(parts.writer.execute, command, then), parts.log.log)
         self._webhook = after_verdict(webhook, verdict, now)
         parts.log.attempt_ended(self._webhook, work, attempt, verdict)
         if verdict.disable:
@@ -267,13 +269,13 @@ class Endpoint:
             return None
         webhook = change.apply(self._webhook)
         in_flight_seq = self._current.seq if self._current and self._in_flight else None
-        if reason := withdrawal(webhook):
-            self._queue.forget()
+        reason = withdrawal(webhook)
         save = SaveWebhook(webhook, reason, in_flight_seq, self._parts.now_ms())
-        cancelled = await self._parts.writer.execute(save)
+        cancelled = await self._parts.writer.execute(save, self._after_cancelling)
         self._webhook = webhook
         self._parts.on_change(webhook)
         if reason:
+            self._queue.forget()  # what was read until now
             self._drop_current()
             await self._parts.log.cancelled(webhook, cancelled, reason)
         return webhook
@@ -291,5 +293,13 @@ class Endpoint:
             if (reason := withdrawal(self._webhook)) is None:
                 return
             cancel = CancelPending(self._webhook.id, reason, self._parts.now_ms())
-            cancelled = await persist(partial(self._parts.writer.execute, cancel), self._parts.log.log)
+            write = partial(self._parts.writer.execute, cancel, self._after_cancelling)
+            cancelled = await persist(write, self._parts.log.log)
         await self._parts.log.cancelled(self._webhook, cancelled, reason)
+
+    def _after_disabling(self, recorded: Recorded) -> None:
+        self._after_cancelling(recorded.cancelled)
+
+    def _after_cancelling(self, cancelled: Cancelled) -> None:
+        if cancelled.more:
+            self._parts.on_more_to_cancel()

@@ -25,7 +25,9 @@ from daemon.store.writer import Writer
 INTERVAL_S = 600
 # So many are deleted in some milliseconds: nobody waits for long behind it.
 _HOURS_AT_ONCE = 2_000
-_EVENTS_AT_ONCE = 25
+_KEYS_AT_ONCE = 500
+_MAILS_AT_ONCE = 500
+_EVENTS_AT_ONCE = 50
 # The store is the others' for the rest of the time.
 _SHARE = 0.2
 _SHORTEST_REST_S = 0.02
@@ -49,11 +51,21 @@ class Housekeeper:
         """Clean up every ten minutes, until cancelled."""
         while True:
             now = self.now_ms()
-            await self._do(ForgetIdempotencyKeys(now - IDEMPOTENCY_WINDOW_MS))
+            await self._forget_idempotency_keys(now - IDEMPOTENCY_WINDOW_MS)
             await self._forget_webhook_hours(now - WEBHOOK_HOURS_KEPT_MS)
             if days := self.retention_days():
                 await self._forget_events(now - days * DAY_MS)
             await trio.sleep(INTERVAL_S)
+
+    async def _forget_idempotency_keys(self, before: int) -> None:
+        command = ForgetIdempotencyKeys(before, _KEYS_AT_ONCE)
+        while await self._gently(command) == _KEYS_AT_ONCE:
+            pass
+
+    async def _forget_mails(self, before: int) -> None:
+        after_seq: int | None = 0
+        while after_seq is not None:
+            after_seq = await self._gently(ForgetMails(before, after_seq, _MAILS_AT_ONCE))
 
     async def _forget_webhook_hours(self, before: int) -> None:
         command = ForgetWebhookHours(before, _HOURS_AT_ONCE)
@@ -68,7 +80,7 @@ class Housekeeper:
             forgotten = await self._gently(ForgetEvents(before, after_seq, _EVENTS_AT_ONCE))
             events, deliveries = events + forgotten.events, deliveries + forgotten.deliveries
             after_seq = forgotten.next_after_seq
-        await self._do(ForgetMails(before))
+        await self._forget_mails(before)
         while await self._gently(ReleaseSpace(_FREE_PAGES_LEFT, _PART_LEFT, _PAGES_AT_ONCE)):
             pass
         if events:

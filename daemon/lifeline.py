@@ -15,6 +15,9 @@ from daemon.errors import StoreUnavailable
 
 # Systemd's queue drains within milliseconds; a READY that got lost would leave the unit starting for ever.
 _SEND_DEADLINE_S = 2
+# No command of ours works for so long: what does is caught in a circle.
+LONGEST_WORK_S = 600
+_START_EXTENDED_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,12 @@ class Lifeline:
         await self._send(*_status(text))
 
     async def beat(self) -> None:
-        """Say WATCHDOG=1: the event loop turns, and the store answers."""
+        """Say WATCHDOG=1: the event loop turns, and the store answers or is at work."""
         await self._send("WATCHDOG=1")
+
+    async def more_time(self, seconds: int) -> None:
+        """Say EXTEND_TIMEOUT_USEC=: the start, which is getting on, may take so much longer from now."""
+        await self._send(f"EXTEND_TIMEOUT_USEC={seconds * 1_000_000}")
 
     async def _send(self, *lines: str) -> None:
         """Send one datagram. Never raises but Cancelled, and tries for at most 2 s: the daemon outlives its manager."""
@@ -95,17 +102,50 @@ def _status(text: str) -> tuple[str, ...]:
     return (f"STATUS={one_line}",) if one_line else ()
 
 
-async def feed_watchdog(lifeline: Lifeline, ask_store: Callable[[], Awaitable[object]]) -> None:
+async def feed_watchdog(
+    lifeline: Lifeline, ask_store: Callable[[], Awaitable[object]], work_done: Callable[[], int] = lambda: 0
+) -> None:
     """Send a sign of life every half of the watchdog's time until cancelled; returns at once if nobody watches.
 
     It runs as a task of the event loop that does the work, and asks the store first: if either hangs, no sign is sent,
     and systemd restarts the daemon. A store that answers with StoreUnavailable (a full disk, say) does not hang, and a
-    restart would mend nothing.
+    restart would mend nothing. Nor does one that is at work: while `work_done()`, a count, goes on rising, signs are
+    sent without its answer, for `LONGEST_WORK_S` at most.
     """
     if lifeline.watchdog_s is None:
         return
     while True:
-        with suppress(StoreUnavailable):
-            await ask_store()
+        await _answer_or_work(lifeline, lifeline.watchdog_s / 4, ask_store, work_done)
         await lifeline.beat()
         await trio.sleep(lifeline.watchdog_s / 2)
+
+
+async def _answer_or_work(
+    lifeline: Lifeline, look_each_s: float, ask_store: Callable[[], Awaitable[object]], work_done: Callable[[], int]
+) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_beat_while_working, lifeline, look_each_s, LONGEST_WORK_S, work_done)
+        with suppress(StoreUnavailable):
+            await ask_store()
+        nursery.cancel_scope.cancel()
+
+
+async def extend_start(lifeline: Lifeline, work_done: Callable[[], int]) -> None:
+    """Have the manager wait longer for READY=1 while `work_done()` goes on rising, until cancelled."""
+    before = work_done()
+    while True:
+        await trio.sleep(_START_EXTENDED_S / 4)
+        if (now := work_done()) != before:
+            before = now
+            await lifeline.more_time(_START_EXTENDED_S)
+
+
+async def _beat_while_working(
+    lifeline: Lifeline, look_each_s: float, longest_s: float, work_done: Callable[[], int]
+) -> None:
+    before, give_up_at = work_done(), trio.current_time() + longest_s
+    while trio.current_time() < give_up_at:
+        await trio.sleep(look_each_s)
+        if (now := work_done()) != before:
+            before = now
+            await lifeline.beat()

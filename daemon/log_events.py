@@ -29,7 +29,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "attempt": "Number of the attempt, from 1",
         "balance": "The team's credits afterwards",
         "bind": "Where the HTTP API listens",
-        "cancelled": "How many deliveries were cancelled",
+        "cancelled": "How many deliveries were cancelled at once; `deliveries_cancelled` tells of more",
         "changed": "Names of the settings that are in effect from now on",
         "code": "The stable code of the problem document",
         "consecutiveFailures": "The webhook's failure counter",
@@ -97,7 +97,7 @@ _INFO = _table(
     (
         "deliveries_cancelled",
         f"{_WEBHOOK} count reason",
-        "How many were cancelled at once; of more than 1,000 only the first have lines of their own",
+        "How many were cancelled in all, when all are; only the first 1,000 have lines of their own",
     ),
     ("deliveries_recovered", f"{_WEBHOOK} count", "Deliveries were queued again by a recovery"),
     ("delivery_resent", f"{_WEBHOOK} deliveryId eventId", "A delivery was queued again by a resend"),

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from daemon import __version__
 from daemon.model import DeliveryStatus, OutcomeKind
 from daemon.pace import Pace
+from daemon.peak import Peak
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -22,7 +23,7 @@ _PREFIX = "kakiyo_webhooks_"
 _DELAY_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 _LAG_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _ATTEMPT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 7.5, 10)
-_COMMIT_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
+_COMMIT_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 30)
 _BATCH_SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -46,6 +47,8 @@ class ActorKind(StrEnum):
     NOTIFIER = "notifier"
     HOUSEKEEPER = "housekeeper"
     OBSERVER = "observer"
+    CANCELLER = "canceller"
+    TIME_INDEXER = "time_indexer"
 
 
 class MailResult(StrEnum):
@@ -63,7 +66,7 @@ _Label = TypeVar("_Label", bound=StrEnum)
 class Metrics:
     """Everything that is counted. Count with `metrics.attempts[kind].inc()`, `metrics.commit_batch_size.observe(n)`.
 
-    The two paces are events accepted and deliveries ended in the last minute.
+    The two paces are events accepted and deliveries ended in the last minute, the longest are of the last five.
     The gauges read their value when asked: give each its source with `metrics.actors_alive.set_function(read)`.
     """
 
@@ -102,6 +105,9 @@ class Metrics:
     state_dir_size_bytes: Gauge
     accepted_pace: Pace
     ended_pace: Pace
+    longest_commit: Peak
+    longest_read: Peak
+    longest_lag: Peak
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format 0.0.4; its media type is CONTENT_TYPE."""
@@ -111,6 +117,11 @@ class Metrics:
 def make_metrics() -> Metrics:
     """Return fresh metrics, all zero; `process_*` and `kakiyo_webhooks_build_info` stand beside them."""
     registry = CollectorRegistry()
+    longest = Peak(), Peak(), Peak()
+    names = "longest_commit_seconds", "longest_read_seconds", "longest_event_loop_lag_seconds"
+    meanings = "The longest transaction", "The longest read of the database", "The latest that a timer was"
+    for peak, name, meaning in zip(longest, names, meanings, strict=True):
+        _gauge(registry, name, f"{meaning} in the last 5 minutes").set_function(peak.read)
     ProcessCollector(registry=registry)
     _gauge(registry, "build_info", "The running version, as a label", ("version",)).labels(__version__).set(1)
     return Metrics(
@@ -155,6 +166,9 @@ def make_metrics() -> Metrics:
         state_dir_size_bytes=_gauge(registry, "state_dir_size_bytes", "Size of the state directory's file system"),
         accepted_pace=Pace(),
         ended_pace=Pace(),
+        longest_commit=longest[0],
+        longest_read=longest[1],
+        longest_lag=longest[2],
     )
 
 

@@ -17,7 +17,7 @@ from daemon.disk import disk_use
 from daemon.errors import StoreUnavailable
 from daemon.hop import Hop
 from daemon.metrics import Metrics
-from daemon.store.observing import Waiting, observe
+from daemon.store.observing import Place, Waiting, count_pending, delivery_made_at, waiting_mails
 from daemon.store.reader import Reader
 
 FRESH_S = 5
@@ -75,9 +75,9 @@ class Observer:
     async def _look_into_store(self) -> None:
         metrics = self._metrics
         with suppress(StoreUnavailable):
-            seen = await self._reader.fetch(observe)
-            self._set(metrics.pending_deliveries, metrics.oldest_pending_delivery_age_seconds, seen.deliveries)
-            self._set(metrics.waiting_mails, metrics.oldest_waiting_mail_age_seconds, seen.mails)
+            pending, mails = await pending_deliveries(self._reader), await self._reader.fetch(waiting_mails)
+            self._set(metrics.pending_deliveries, metrics.oldest_pending_delivery_age_seconds, pending)
+            self._set(metrics.waiting_mails, metrics.oldest_waiting_mail_age_seconds, mails)
 
     def _set(self, count: Gauge, age_s: Gauge, seen: Waiting) -> None:
         count.set(seen.count)
@@ -85,6 +85,17 @@ class Observer:
 
     def _age_s(self, oldest_at: int | None) -> float:
         return 0 if oldest_at is None else max(0, self._now_ms() - oldest_at) / 1000
+
+
+async def pending_deliveries(reader: Reader) -> Waiting:
+    """Return how many deliveries are pending. It counts part by part: what ends meanwhile may count."""
+    count, oldest = 0, math.inf
+    place: Place | None = Place()
+    while place is not None:
+        part = await reader.fetch(count_pending, place)
+        count, place = count + part.count, part.behind
+        oldest = oldest if part.first_seq is None else min(oldest, part.first_seq)
+    return Waiting(count, None if oldest == math.inf else await reader.fetch(delivery_made_at, int(oldest)))
 
 
 def _gauges(metrics: Metrics) -> tuple[Gauge, ...]:

@@ -29,12 +29,14 @@ from daemon.store.commands import (
     SaveTeam,
 )
 from daemon.store.reader import Reader
+from daemon.store.time_blocks import SeqRange
 from daemon.store.writer import Writer
 from daemon.subscriptions import SubscriptionIndex
 from daemon.vault import Vault
 
 CHANGE_TIMEOUT_S = 20
-_RECOVER_PAGE = 1_000
+# Each event is looked up among all deliveries of it: these take some 20 ms for events of 100 deliveries.
+_RECOVER_PAGE = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,15 +192,24 @@ class Registry:
         if await parts.reader.fetch(queries.get_webhook, webhook_id) is None:
             return None
         webhook = await self._active_webhook(webhook_id)
-        first = await parts.reader.fetch(daemon_queries.first_seq_since, webhook.team_id, since)
-        queued, after_seq = 0, None if first is None else first - 1
-        while after_seq is not None:
-            new_ids = tuple(parts.new_id("dlv") for _ in range(_RECOVER_PAGE))
-            command = Recover(webhook, since, after_seq, _RECOVER_PAGE, new_ids, parts.now_ms())
-            page = await parts.writer.execute(command, lambda page: self._queued(webhook_id, page.queued))
-            queued, after_seq = queued + page.queued, page.next_after_seq
+        queued = 0
+        from_seq: int | None = 0
+        while from_seq is not None:
+            reach = await parts.reader.fetch(daemon_queries.events_since, since, from_seq)
+            queued += await self._recover(webhook, since, reach)
+            from_seq = reach.end_seq
         parts.news.tell(webhook.team_id, webhook_id)
         parts.log.info("deliveries_recovered", webhookId=webhook_id, teamId=webhook.team_id, count=queued)
+        return queued
+
+    async def _recover(self, webhook: Webhook, since: int, reach: SeqRange) -> int:
+        parts, queued = self._parts, 0
+        after_seq: int | None = reach.first_seq - 1
+        while after_seq is not None:
+            new_ids = tuple(parts.new_id("dlv") for _ in range(_RECOVER_PAGE))
+            command = Recover(webhook, since, after_seq, _RECOVER_PAGE, new_ids, parts.now_ms(), reach.end_seq)
+            page = await parts.writer.execute(command, lambda page: self._queued(webhook.id, page.queued))
+            queued, after_seq = queued + page.queued, page.next_after_seq
         return queued
 
     def _queued(self, webhook_id: str, count: int) -> None:

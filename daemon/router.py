@@ -110,14 +110,14 @@ class Router:
             nursery.cancel_scope.cancel()
 
     async def _resume_all(self) -> None:
-        parts, last = self._parts, ""
-        while True:
-            read = partial(parts.reader.fetch, daemon_queries.webhooks_with_work, last, _WEBHOOKS_PER_PAGE)
+        parts = self._parts
+        behind: str | None = ""
+        while behind is not None:
+            read = partial(parts.reader.fetch, daemon_queries.webhooks_with_work, behind, _WEBHOOKS_PER_PAGE)
             page = await persist(read, parts.log)
-            if not page:
-                return
-            for last in page:
-                await parts.fleet.resume(last)
+            for webhook_id in page.webhook_ids:
+                await parts.fleet.resume(webhook_id)
+            behind = page.behind
 
     async def _commit_until_closed(self) -> None:
         while True:

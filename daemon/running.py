@@ -58,6 +58,8 @@ async def run_daemon(
         nursery.start_soon(router.run, _vital(daemon, Child(ActorKind.ROUTER, daemon.router.run)))
         nursery.start_soon(_patient(daemon, ActorKind.NOTIFIER, daemon.notifier.run))
         nursery.start_soon(_patient(daemon, ActorKind.HOUSEKEEPER, daemon.housekeeper.run))
+        nursery.start_soon(_patient(daemon, ActorKind.CANCELLER, daemon.canceller.run))
+        nursery.start_soon(_patient(daemon, ActorKind.TIME_INDEXER, daemon.time_indexer.run))
         nursery.start_soon(_patient(daemon, ActorKind.OBSERVER, daemon.observer.run))
         nursery.start_soon(api.run, serve_api)
         ready.set()

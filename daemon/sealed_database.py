@@ -9,6 +9,7 @@ from daemon.encryption_keys import KeyFile, find_keys, given_keys
 from daemon.state_dir import DATABASE
 from daemon.store.database import Database, DatabaseRefused, open_database
 from daemon.store.inspecting import seals_in
+from daemon.store.progress import Progress
 from daemon.store.sealing import seals
 from daemon.vault import SEAL_LENGTH, Vault
 
@@ -30,25 +31,27 @@ class SealedDatabase:
     key_file: KeyFile
 
 
-def open_sealed_database(settings: Settings) -> SealedDatabase:
+def open_sealed_database(settings: Settings, progress: Progress | None = None) -> SealedDatabase:
     """Open or create the database of the state directory with its keys (see `daemon.encryption_keys`).
+
+    `progress` counts what its opening gets done.
 
     Raises ConfigError for a key file that cannot be used, and DatabaseRefused for a database that cannot be, or whose
     secrets were sealed with a key that is not there.
     """
     key_file = find_keys(settings)
     try:
-        return open_with_keys(settings.state_dir, key_file)
+        return open_with_keys(settings.state_dir, key_file, progress)
     except DatabaseRefused:
         if key_file.is_new:
             key_file.path.unlink()  # the key that is missing belongs there
         raise
 
 
-def open_with_keys(state_dir: Path, key_file: KeyFile) -> SealedDatabase:
+def open_with_keys(state_dir: Path, key_file: KeyFile, progress: Progress | None = None) -> SealedDatabase:
     """Open or create the database with these keys. Raises DatabaseRefused."""
     vault = Vault(key_file.keys)
-    database = open_database(state_dir / DATABASE, vault.seal)
+    database = open_database(state_dir / DATABASE, vault.seal, progress)
     try:
         _require_fitting(database, vault, key_file.path)
     except DatabaseRefused:

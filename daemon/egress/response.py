@@ -1,30 +1,46 @@
-"""One response as it arrives: parsed by llhttp, bounded, never decoded (contract "An attempt"; RFC 9112)."""
+"""One response as it arrives: bounded, never decoded (contract "An attempt"; RFC 9112).
 
-import httptools
+Our own reader, not llhttp's: that one refuses what every other client takes (a folded field, a length beside chunks),
+and its lenient mode lets NUL bytes in and does not say that it was needed, so that the connection would be used again.
+"""
+
+import re
+from collections.abc import Callable
+
 import httpx
 
-_MOST_HEADERS = 100
-_LONGEST_HEAD = 64 * 1024
+from daemon.egress.head import LONGEST_LINE, Head, malformed
+
+_MOST_BYTES_WITHOUT_BODY = 1024 * 1024
 _MOST_INTERIM = 10
 _PROTOCOL = b"HTTP/"
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;.*)?\r?", re.DOTALL)
+_CLEAN_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]+(?:[ \t]*;[\t -~\x80-\xff]*)?\r")
+_HEXADECIMAL = b"0123456789abcdefABCDEF"
+_LARGEST_CHUNK = 2**64 - 1
+_WITHOUT_BODY = (101, 204, 304)
 
 
 class Response:
     """The state of one response. Feed it what arrives until `enough`: it keeps the first `kept_bytes` of the body.
 
-    `stage` says how far its request has got, for a person. `status` is None until the final head is complete;
-    `reusable` says, once `complete`, whether the connection may carry another request, and `keep_alive_s` for how long
-    the receiver says it keeps it.
+    `stage` says how far its request has got, for a person, and `begun` whether any byte has come. `status` is None
+    until the final head is complete; `reusable` says, once `complete`, whether the connection may carry another
+    request, and `keep_alive_s` for how long the receiver says it keeps it.
     """
 
     __slots__ = (
         "_bytes_without_body",
+        "_chunk_end",
+        "_clean",
         "_ends_with_connection",
-        "_head_bytes",
+        "_head",
         "_interim",
         "_kept_bytes",
-        "_parser",
-        "_start",
+        "_left",
+        "_line",
+        "_read",
+        "begun",
         "body",
         "complete",
         "headers",
@@ -36,19 +52,23 @@ class Response:
 
     def __init__(self, kept_bytes: int) -> None:
         self.stage = "connecting"
+        self.begun = False
         self.status: int | None = None
         self.headers: list[tuple[bytes, bytes]] = []
         self.body = bytearray()
         self.complete = False
         self.reusable = False
         self.keep_alive_s: float | None = None
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
-        self._start = b""
         self._kept_bytes = kept_bytes
+        self._head: Head | None = None  # one that comes in pieces, or is to be read leniently
         self._interim = 0
-        self._head_bytes = 0
+        self._clean = True
+        self._line = bytearray()
+        self._left = 0  # bytes of the body, or of its chunk, that are still to come
+        self._chunk_end = b""
         self._bytes_without_body = 0
         self._ends_with_connection = False
+        self._read: Callable[[Response, bytes, int], int] = Response._read_start
 
     @property
     def enough(self) -> bool:
@@ -56,26 +76,24 @@ class Response:
         return self.complete or len(self.body) == self._kept_bytes
 
     def feed(self, data: bytes) -> None:
-        """Take what arrived. Raises httpx.RemoteProtocolError when it is malformed or breaks a bound.
+        """Take what arrived. Raises httpx.RemoteProtocolError when it is nonsense or breaks a bound.
 
-        The bounds: 64 KiB and 100 fields for the head, with its interim responses and trailers; 10 interim responses.
-        What is wrong behind the end, or behind the part of the body that is kept, is no failure of the response.
+        The bounds: 1 MiB without a byte of body, which the head, its interim responses and trailers may take;
+        10 interim responses. What is wrong behind the part of the body that is kept is no failure of the response.
         """
-        if len(self._start) < len(_PROTOCOL):
-            self._check_start(data)
-        self._bytes_without_body += len(data)
-        parser = self._parser
-        assert parser is not None, "a complete response takes no more"
+        self.begun = True
+        at, end = 0, len(data)
         try:
-            parser.feed_data(data)
-        except httptools.HttpParserCallbackError as error:
-            self._fail(error.__context__ or error)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(httpx.RemoteProtocolError(f"the receiver's response is not valid HTTP/1.1 ({error})"))
-        if self._bytes_without_body > _LONGEST_HEAD:
-            self._fail(_too_much("a head or trailer of more than 64 KiB"))
-        if self.complete:
-            self._parser = None  # it refers back to this object: do not leave the pair to the garbage collector
+            while at < end and not self.complete:
+                at = self._read(self, data, at)
+            if self._bytes_without_body > _MOST_BYTES_WITHOUT_BODY:
+                raise _too_much("a head or trailer of more than 1 MiB")
+        except httpx.RemoteProtocolError:
+            self.reusable = False
+            if not self.enough:
+                raise
+        if at < end:
+            self.reusable = False  # what follows is not for us, nor would be what comes next
 
     def end(self, truncated: bool = False) -> None:
         """The connection ended; `truncated` when it was cut, so that what came may not be all (RFC 9112, 9.8).
@@ -87,80 +105,144 @@ class Response:
         if truncated or not self._ends_with_connection:
             raise httpx.RemoteProtocolError("the receiver closed the connection before its response was complete")
         self.complete = True
-        self._parser = None
 
-    def _check_start(self, data: bytes) -> None:
-        self._start = (self._start + data).lstrip(b"\r\n")[: len(_PROTOCOL)]
-        if not _PROTOCOL.startswith(self._start):  # llhttp takes RTSP for HTTP, too
-            raise httpx.RemoteProtocolError("the receiver's response is not valid HTTP/1.1 (it is another protocol)")
-
-    def _fail(self, error: BaseException) -> None:
-        self.reusable = False  # what follows is not for us, nor would be what comes next
-        if not self.enough:
-            raise error
-
-    def on_message_begin(self) -> None:
-        """Parser callback."""
-        if self.complete:
-            raise _too_much("a second response")
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Parser callback: a field of a head or a trailer."""
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > _LONGEST_HEAD:
-            raise _too_much("a head of more than 64 KiB")
-        if len(self.headers) == _MOST_HEADERS:
-            raise _too_much(f"more than {_MOST_HEADERS} header fields")
-        self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        """Parser callback: an interim or the final head is there."""
-        parser = self._parser
-        assert parser is not None
-        status = parser.get_status_code()
-        if status < 100 or not parser.get_http_version().startswith("1."):
-            raise httpx.RemoteProtocolError("the receiver's response is not valid HTTP/1.1 (version or status)")
-        if status < 200 and status != 101:
-            self._interim += 1
-            return
-        self.status = status
-        self.reusable = parser.should_keep_alive() and status != 101
-        self._read_framing()
-
-    def on_body(self, body: bytes) -> None:
-        """Parser callback."""
+    def add_body(self, data: bytes) -> None:
+        """Keep what fits of these bytes of the body."""
         self._bytes_without_body = 0
-        self.body += body[: self._kept_bytes - len(self.body)]
+        self.body += data[: self._kept_bytes - len(self.body)]
 
-    def on_message_complete(self) -> None:
-        """Parser callback: an interim or the final response is over."""
-        if self.status is not None:
-            self.complete = True
+    # -- each reads from `at` on, and returns where the next one goes on
+
+    def _read_start(self, data: bytes, at: int) -> int:
+        """Read a head that is all here; else look whether this is HTTP at all before a whole line is there."""
+        if not self._line and (whole := Head.whole(data, at)) is not None:
+            head, end = whole
+            self._bytes_without_body += end - at
+            self._end_head(head)
+            return end
+        return self._skip_empty_lines(data, at)
+
+    def _skip_empty_lines(self, data: bytes, at: int) -> int:
+        """RFC 9112, 2.2."""
+        while at < len(data) and not self._line and data[at] in b"\r\n":
+            at += 1
+            self._bytes_without_body += 1
+        start = bytes(self._line) + data[at : at + len(_PROTOCOL)]
+        if not _PROTOCOL.startswith(start[: len(_PROTOCOL)]):
+            malformed("it is another protocol")
+        if len(start) < len(_PROTOCOL):
+            self._line += data[at:]
+            self._bytes_without_body += len(data) - at
+            return len(data)
+        self._read = Response._read_head
+        return at
+
+    def _read_head(self, data: bytes, at: int) -> int:
+        head = self._head = self._head or Head()
+        line, at = self._next_line(data, at)
+        if line is None:
+            if head.status is None and _ends_with_carriage_return(self._line):
+                malformed("its lines end with carriage returns only")
+        elif head.add_line(line):
+            self._head = None
+            self._end_head(head)
+        return at
+
+    def _read_sized(self, data: bytes, at: int) -> int:
+        end = min(len(data), at + self._left)
+        self.add_body(data[at:end])
+        self._left -= end - at
+        self.complete = self._left == 0
+        return end
+
+    def _read_to_the_end(self, data: bytes, at: int) -> int:
+        self.add_body(data[at:])
+        return len(data)
+
+    def _read_chunk_size(self, data: bytes, at: int) -> int:
+        line, at = self._next_line(data, at)
+        if line is None and self._line[0] in _HEXADECIMAL:
+            return at
+        match = _CHUNK_SIZE.fullmatch(line or b"")
+        if line is None or match is None or (size := int(match[1], 16)) > _LARGEST_CHUNK:
+            malformed("a chunk's size is none")
+        if _CLEAN_CHUNK_SIZE.fullmatch(line) is None:
+            self.reusable = False
+        self._left = size
+        self._read = Response._read_chunk if size else Response._read_trailer
+        return at
+
+    def _read_chunk(self, data: bytes, at: int) -> int:
+        end = min(len(data), at + self._left)
+        self.add_body(data[at:end])
+        self._left -= end - at
+        if not self._left:
+            self._read, self._chunk_end = Response._read_chunk_end, b"\r\n"
+        return end
+
+    def _read_chunk_end(self, data: bytes, at: int) -> int:
+        if data[at] != self._chunk_end[0]:
+            malformed("a chunk is longer than its size")
+        self._chunk_end = self._chunk_end[1:]
+        if not self._chunk_end:
+            self._read = Response._read_chunk_size
+        return at + 1
+
+    def _read_trailer(self, data: bytes, at: int) -> int:
+        """Trailers may be discarded (RFC 9110, 6.5.1)."""
+        line, at = self._next_line(data, at)
+        if line is not None:
+            self.reusable = self.reusable and line.endswith(b"\r")
+            self.complete = line in (b"\r", b"")
+        return at
+
+    def _next_line(self, data: bytes, at: int) -> tuple[bytes | None, int]:
+        """Return the line without its line feed, None when it is not all here; of a very long one only the start."""
+        found = data.find(b"\n", at)
+        end = len(data) if found < 0 else found
+        self._bytes_without_body += end - at + 1
+        if found >= 0 and not self._line and end - at <= LONGEST_LINE:
+            return data[at:end], end + 1
+        self._line += data[at : min(end, at + LONGEST_LINE - len(self._line))]
+        if found < 0:
+            return None, end
+        line = bytes(self._line)
+        self._line.clear()
+        return line, end + 1
+
+    def _end_head(self, head: Head) -> None:
+        status = head.status
+        assert status is not None
+        if status < 200 and status != 101:
+            self._end_interim(head)
             return
+        self.keep_alive_s = head.keep_alive_s
+        self.reusable = self._clean and head.clean and head.keeps_alive and head.one_framing
+        self._begin_body(head, status)
+        self.status, self.headers = status, head.fields
+
+    def _end_interim(self, head: Head) -> None:
+        self._interim += 1
+        self._clean = self._clean and head.clean and head.length is None and not head.has_codings
         if self._interim > _MOST_INTERIM:
             raise _too_much(f"more than {_MOST_INTERIM} interim responses")
-        self.headers.clear()
+        self._read = Response._read_start
 
-    def _read_framing(self) -> None:
-        has_length, codings = False, b""
-        for name, value in self.headers:
-            match name.lower():
-                case b"content-length":
-                    has_length = True
-                case b"transfer-encoding":
-                    codings = value  # of several fields the last has the last coding, which is the one that frames
-                case b"keep-alive":
-                    self.keep_alive_s = _timeout_parameter(value)
-        is_chunked = codings.rpartition(b",")[2].strip().lower() == b"chunked"
-        self._ends_with_connection = not (has_length or is_chunked)
+    def _begin_body(self, head: Head, status: int) -> None:
+        if status in _WITHOUT_BODY:
+            self.complete = True
+            self.reusable = self.reusable and status != 101 and not head.length and not head.has_codings
+        elif head.is_chunked:
+            self._read = Response._read_chunk_size
+        elif head.has_codings or (length := head.body_length()) is None:
+            self._read, self._ends_with_connection, self.reusable = Response._read_to_the_end, True, False
+        else:
+            self._read, self._left, self.complete = Response._read_sized, length, length == 0
 
 
-def _timeout_parameter(value: bytes) -> float | None:
-    for parameter in value.lower().split(b","):
-        name, _, number = parameter.partition(b"=")
-        if name.strip() == b"timeout" and number.strip().isdigit():
-            return float(number[:9])
-    return None
+def _ends_with_carriage_return(line: bytearray) -> bool:
+    end = line.find(b"\r")
+    return 0 <= end < len(line) - 1 and line[end + 1 : end + 2] != b"\r"
 
 
 def _too_much(what: str) -> httpx.RemoteProtocolError:

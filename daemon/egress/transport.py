@@ -4,6 +4,7 @@ import ssl
 from dataclasses import dataclass
 from typing import Protocol
 
+import httpx
 import trio
 
 from daemon.egress.connect import open_wire
@@ -52,8 +53,8 @@ class _Idle:
 class EndpointTransport(Transport):
     """Sends over real sockets, and keeps its connection for the next POST to the same URL.
 
-    A kept connection that the receiver closed meanwhile is replaced before anything is sent. The response is never
-    decoded; when not all of it was taken, its connection is closed.
+    A kept connection that ends before a byte of the answer has come is replaced, once, and the request is sent again
+    (contract "An attempt"). The response is never decoded; when not all of it was taken, its connection is closed.
     """
 
     def __init__(self, rules: EgressRules, resolve: Resolve, tls: ssl.SSLContext, idle_s: float = 30.0) -> None:
@@ -68,7 +69,23 @@ class EndpointTransport(Transport):
     async def send(self, post: Post, response: Response) -> None:
         """See Transport."""
         route = self._route_to(post.url)
-        wire = self._take_idle(route) or await open_wire(route.target, self._rules, self._resolve, self._tls)
+        kept = self._take_idle(route)
+        if kept is None or not await self._send_on_kept(kept, route, post, response):
+            response.stage = "connecting"
+            wire = await open_wire(route.target, self._rules, self._resolve, self._tls)
+            await self._send_on(wire, route, post, response)
+
+    async def _send_on_kept(self, wire: Wire, route: _Route, post: Post, response: Response) -> bool:
+        """Return False when the connection ended before a byte of the answer came: receivers close them any time."""
+        try:
+            await self._send_on(wire, route, post, response)
+        except httpx.TransportError:
+            if response.begun:
+                raise
+            return False
+        return True
+
+    async def _send_on(self, wire: Wire, route: _Route, post: Post, response: Response) -> None:
         response.stage = "waiting for the response"
         try:
             sent_all = await exchange(wire, b"%b%b%b" % (route.start, post.fields, post.body), response)

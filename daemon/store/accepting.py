@@ -68,11 +68,16 @@ def insert_deliveries(connection: Connection, rows: Sequence[Row]) -> None:
 
 def forget_idempotency_keys(
     connection: Connection, commands: Sequence[ForgetIdempotencyKeys], _sequences: Sequences
-) -> list[None]:
-    """Delete the keys that are older than their window."""
-    before = max(command.before for command in commands)
-    connection.execute(delete(idempotency_keys).where(idempotency_keys.c.created_at < before))
-    return [None] * len(commands)
+) -> list[int]:
+    """Delete keys that are older than their window, a bounded number for each command."""
+    return [_forget_keys(connection, command) for command in commands]
+
+
+def _forget_keys(connection: Connection, command: ForgetIdempotencyKeys) -> int:
+    name = tuple_(idempotency_keys.c.scope, idempotency_keys.c.key)
+    old = select(idempotency_keys.c.scope, idempotency_keys.c.key)
+    old = old.where(idempotency_keys.c.created_at < command.before).order_by(idempotency_keys.c.created_at)
+    return connection.execute(delete(idempotency_keys).where(name.in_(old.limit(command.limit)))).rowcount
 
 
 def _accept(

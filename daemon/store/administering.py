@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from daemon.errors import AlreadyExists
 from daemon.model import Team
+from daemon.store.cancelling import cancel_pending
 from daemon.store.commands import (
     AddKey,
     Cancelled,
@@ -17,7 +18,6 @@ from daemon.store.commands import (
     SaveTeam,
     SaveWebhook,
 )
-from daemon.store.disabling import cancel_pending
 from daemon.store.rows import team, team_row, to_json, webhook_row
 from daemon.store.schema import api_keys, teams, webhooks
 from daemon.store.sequences import Sequences

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import CompoundSelect, Connection, Select, func, select
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 
@@ -56,7 +56,7 @@ def execute_at_once(connection: Connection, statement: str, rows: Sequence[Row])
         execute_rows(connection, statement, [(orjson.dumps(rows).decode(),)])
 
 
-def in_one_row(query: Select[Any]) -> Select[Any]:
+def in_one_row(query: Select[Any] | CompoundSelect[Any]) -> Select[Any]:
     """Return a query for all rows of this one as one, for `fetch_rows`. Columns must be numbers, texts or NULL."""
     return select(func.json_group_array(func.json_array(*query.subquery("page").c)))
 

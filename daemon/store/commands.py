@@ -31,10 +31,26 @@ class CancelledDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """How many deliveries were cancelled together; the first of them by name, in order, never too many to log."""
+    """How many deliveries were cancelled in one transaction, and which, in order: never too many to log.
+
+    `more` says that others are left, which `CancelNext` cancels.
+    """
 
     count: int = 0
     first: tuple[CancelledDelivery, ...] = ()
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CancelledPage:
+    """How many deliveries of a webhook `CancelNext` cancelled; `total` of its cancellation if that is over now."""
+
+    cancellation_seq: int
+    webhook_id: str
+    team_id: str
+    reason: CancelReason
+    count: int
+    total: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +133,7 @@ class CreateWebhook(Command[None]):
 class SaveWebhook(Command[Cancelled]):
     """Replace a webhook's row; with `withdraw`, cancel its pending deliveries but the one in flight.
 
-    Answers what was cancelled.
+    Answers what was cancelled so far.
     """
 
     webhook: Webhook
@@ -128,11 +144,21 @@ class SaveWebhook(Command[Cancelled]):
 
 @dataclass(frozen=True, slots=True)
 class CancelPending(Command[Cancelled]):
-    """Cancel the pending deliveries of a webhook that gets none any more. Answers what was cancelled."""
+    """Cancel the pending deliveries of a webhook that gets none any more. Answers what was cancelled so far."""
 
     webhook_id: str
     reason: CancelReason
     now: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelNext(Command[CancelledPage | None]):
+    """Cancel a page of what is left of a cancellation: of the next one behind `after_seq`, or of the first.
+
+    Answers CancelledPage, None if nothing is left.
+    """
+
+    after_seq: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +174,8 @@ class Resend(Command[str | None]):
 class Recover(Command[RecoveredPage]):
     """Queue, in order, events that the webhook subscribes to and neither got nor waits for.
 
-    Of events accepted at or after `since`; looks at the next `limit` events behind `after_seq`.
-    `new_ids` has at least `limit` ids. Answers RecoveredPage.
+    Of events accepted at or after `since`; looks at the next `limit` events behind `after_seq`, and before
+    `before_seq`. `new_ids` has at least `limit` ids. Answers RecoveredPage.
     """
 
     webhook: Webhook
@@ -158,6 +184,7 @@ class Recover(Command[RecoveredPage]):
     limit: int
     new_ids: tuple[str, ...]
     now: int
+    before_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +263,11 @@ class MailDeferred(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetIdempotencyKeys(Command[None]):
-    """Forget the keys first used before this time."""
+class ForgetIdempotencyKeys(Command[int]):
+    """Forget keys first used before this time, at most `limit` of them, oldest first. Answers how many."""
 
     before: int
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +281,8 @@ class ForgetWebhookHours(Command[int]):
 @dataclass(frozen=True, slots=True)
 class ForgetEvents(Command[Forgotten]):
     """Delete events accepted before this time, with their deliveries and attempts: of the next `limit` behind
-    `after_seq` those of which no delivery is pending, or was made since. Answers Forgotten.
+    `after_seq` those of which no delivery is pending, or was made since. Of an event with very many deliveries, the
+    oldest go first. Answers Forgotten.
     """
 
     before: int
@@ -262,10 +291,26 @@ class ForgetEvents(Command[Forgotten]):
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetMails(Command[None]):
-    """Delete mails made before this time that were sent."""
+class KeepTimeBlock(Command[None]):
+    """Keep that the rows of a table from `first_seq` to `last_seq` have times from `earliest` to `latest`."""
+
+    table_name: str
+    first_seq: int
+    last_seq: int
+    earliest: int
+    latest: int
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetMails(Command[int | None]):
+    """Delete mails made before this time that were sent, of the next `limit` behind `after_seq`.
+
+    Answers behind which mail to go on, None if that was all.
+    """
 
     before: int
+    after_seq: int
+    limit: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,15 +8,15 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, func, or_, sel
 from daemon.model import Delivery, DeliveryStatus, Mail, Webhook
 from daemon.store import rows
 from daemon.store.bulk import fetch_rows, in_one_row
-from daemon.store.disabling import IS_PENDING
+from daemon.store.cancelling import IS_PENDING
 from daemon.store.failures import failures_of as failures_of  # the console reads it, too
 from daemon.store.pages import LOOK_AT, Choice, Page, bounded_page
 from daemon.store.requeueing import is_missed
 from daemon.store.schema import credit_days as _days
 from daemon.store.schema import deliveries, events, mails, teams, webhooks
 from daemon.store.schema import webhook_hours as _hours
-from daemon.store.seq_bounds import first_seq_since
 from daemon.store.tallying import DAY_MS, HOUR_MS
+from daemon.store.time_blocks import next_range
 
 _HOURS_SHOWN = 24
 
@@ -113,7 +113,7 @@ def count_webhooks(connection: Connection, team_id: str, limit: int) -> tuple[in
     return _count(connection, active, limit), _count(connection, disabled, limit)
 
 
-def missed_by(connection: Connection, webhook: Webhook, limit: int = 5_000) -> Missed | None:
+def missed_by(connection: Connection, webhook: Webhook, limit: int = 1_000) -> Missed | None:
     """Say what recovering a webhook (`Recover`) would queue since it last did well, None if it never failed.
 
     That is since the event of its first delivery after its last success was accepted, or since it was disabled if that
@@ -125,8 +125,7 @@ def missed_by(connection: Connection, webhook: Webhook, limit: int = 5_000) -> M
         return None
     of_team = and_(
         events.c.team_id == webhook.team_id,
-        events.c.seq >= first_seq_since(connection, events.c.seq, events.c.accepted_at, since),
-        events.c.accepted_at >= since,
+        events.c.seq >= next_range(connection, events.c.accepted_at, since=since).first_seq,
     )
     first = select(events.c.seq, case((is_missed(webhook, since), 1), else_=0).label("missed")).where(of_team)
     looked_at = first.order_by(events.c.seq).limit(limit).subquery()

@@ -4,14 +4,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import orjson
-from sqlalchemy import Connection, Text, bindparam, case, cast, exists, func, select
+from sqlalchemy import Connection, Text, bindparam, case, cast, exists, func, select, union_all
 
 from daemon.model import LIGHT_BODY_BYTES, ApiKey, Mail, Webhook, Work
 from daemon.store import rows
 from daemon.store.bulk import fetch_rows, in_one_row
-from daemon.store.disabling import IS_PENDING
-from daemon.store.schema import api_keys, deliveries, events, mails, teams, webhooks
-from daemon.store.seq_bounds import first_seq_since as first_seq_of_all_since
+from daemon.store.cancelling import IS_PENDING
+from daemon.store.schema import api_keys, cancellations, deliveries, events, mails, teams, webhooks
+from daemon.store.time_blocks import SeqRange, next_range
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +43,27 @@ def valid_keys(connection: Connection) -> list[tuple[bytes, ApiKey]]:
     return [(row.digest, rows.api_key(row)) for row in found]
 
 
-def webhooks_with_work(connection: Connection, after: str = "", limit: int = 1_000) -> list[str]:
-    """Return the ids of the webhooks that have pending deliveries, in order: the next `limit` behind `after`."""
-    return sorted(row[0] for row in fetch_rows(connection, _WITH_WORK, {"after": after, "limit": limit}))
+@dataclass(frozen=True, slots=True)
+class WithWork:
+    """Webhooks that have pending deliveries, in order, and behind which to go on (None: that was all)."""
+
+    webhook_ids: tuple[str, ...]
+    behind: str | None
+
+
+def webhooks_with_work(connection: Connection, behind: str = "", look_at: int = 1_000) -> WithWork:
+    """Return which of the next webhooks behind this one have pending deliveries."""
+    looked_at = sorted(fetch_rows(connection, _WITH_WORK, {"behind": behind, "look_at": look_at}))
+    with_work = tuple(webhook_id for webhook_id, has_work in looked_at if has_work)
+    return WithWork(with_work, looked_at[-1][0] if len(looked_at) == look_at else None)
 
 
 # Webhook by webhook: SQLite would walk through all deliveries for a DISTINCT.
 _WITH_WORK = in_one_row(
-    select(webhooks.c.id)
-    .where(webhooks.c.id > bindparam("after"))
-    .where(exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_PENDING))
+    select(webhooks.c.id, exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_PENDING).label("has_work"))
+    .where(webhooks.c.id > bindparam("behind"))
     .order_by(webhooks.c.id)
-    .limit(bindparam("limit"))
+    .limit(bindparam("look_at"))
 )
 
 
@@ -75,13 +84,13 @@ def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequenc
     found = fetch_rows(connection, _PENDING_WORK, {"webhook_id": webhook_id, "limit": limit})
     return [
         Work(seq, delivery_id, event_id, type_, body and body.encode(), created_at, made, due_at, bool(test), trace)
-        for seq, delivery_id, event_id, type_, body, created_at, made, due_at, test, trace in sorted(found)
+        for seq, delivery_id, event_id, type_, body, created_at, made, due_at, test, trace in sorted(found)[:limit]
     ]
 
 
 # A body is JSON, and so a text, though it is kept as the bytes that are sent.
 _LIGHT_BODY = case((func.length(events.c.body) <= LIGHT_BODY_BYTES, cast(events.c.body, Text)), else_=None)
-_PENDING_WORK = in_one_row(
+_WORK = (
     select(
         deliveries.c.seq,
         deliveries.c.id,
@@ -96,17 +105,35 @@ _PENDING_WORK = in_one_row(
     )
     .join_from(deliveries, events, deliveries.c.event_id == events.c.id)
     .where(deliveries.c.webhook_id == bindparam("webhook_id"), IS_PENDING)
-    .order_by(deliveries.c.seq)
-    .limit(bindparam("limit"))
+)
+_newest_cancellation = (
+    select(cancellations)
+    .where(cancellations.c.webhook_id == bindparam("webhook_id"))
+    .order_by(cancellations.c.seq.desc())
+    .limit(1)
+)
+_through_seq = _newest_cancellation.with_only_columns(cancellations.c.through_seq).scalar_subquery()
+_except_seq = _newest_cancellation.with_only_columns(cancellations.c.except_seq).scalar_subquery()
+# What is being cancelled may be of millions: it is passed over in one step, but for the one delivery that is excepted.
+_PENDING_WORK = in_one_row(
+    union_all(
+        select(_WORK.where(deliveries.c.seq == _except_seq).subquery("excepted")),
+        select(
+            _WORK.where(deliveries.c.seq > func.coalesce(_through_seq, 0))
+            .order_by(deliveries.c.seq)
+            .limit(bindparam("limit"))
+            .subquery("behind")
+        ),
+    )
 )
 
 
-def first_seq_since(connection: Connection, team_id: str, since: int) -> int | None:
-    """Return the first seq of the team's events that were accepted at or after `since`, None if there are none."""
-    first = first_seq_of_all_since(connection, events.c.seq, events.c.accepted_at, since)
-    query = select(events.c.seq).where(events.c.team_id == team_id, events.c.seq >= first)
-    query = query.where(events.c.accepted_at >= since)
-    return connection.execute(query.order_by(events.c.seq).limit(1)).scalar()
+def events_since(connection: Connection, since: int, from_seq: int = 0) -> SeqRange:
+    """Return the first range from `from_seq` on in which events may have been accepted at or after `since`.
+
+    There are none between ranges; the last one has no end.
+    """
+    return next_range(connection, events.c.accepted_at, from_seq, since)
 
 
 def event_body(connection: Connection, event_id: str) -> bytes:

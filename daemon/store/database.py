@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, pool, text
 from sqlalchemy.exc import DatabaseError
 
+from daemon.store.progress import Progress
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
 
@@ -48,6 +49,7 @@ class Database:
     writer: Connection
     reading: Engine
     sequences: Sequences
+    progress: Progress
 
     @property
     def path(self) -> Path:
@@ -70,16 +72,18 @@ def _refuse_to_seal(_secret: str, _webhook_id: str) -> str:
     raise DatabaseRefused("holds secrets that are not sealed yet: start the daemon on it, which has the key")
 
 
-def open_database(path: Path, seal: Seal = _refuse_to_seal) -> Database:
+def open_database(path: Path, seal: Seal = _refuse_to_seal, progress: Progress | None = None) -> Database:
     """Open or create the database at `path` and bring it to the newest revision.
 
-    `seal(secret, webhook_id)` seals the secrets of a database from before they were sealed.
+    `seal(secret, webhook_id)` seals the secrets of a database from before they were sealed. `progress` counts what is
+    done, migrations too, which may take minutes.
     Raises DatabaseRefused when the file is not ours, is damaged, or was made by a newer version.
     """
     # SQLite itself would open it all the same, and fail at the first write.
     if path.exists() and not os.access(path, os.W_OK):
         raise DatabaseRefused(f"{path}: is read-only: give this user the right to write it")
-    prepare = partial(_prepare_writer, is_new=not path.exists())
+    progress = progress or Progress()
+    prepare = partial(_prepare_writer, is_new=not path.exists(), progress=progress)
     writing = _engine(URL.create("sqlite", database=str(path)), "BEGIN IMMEDIATE", prepare, pool.StaticPool)
     try:
         before, sequences = _migrate(writing, seal)
@@ -94,7 +98,7 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal) -> Database:
     except DatabaseRefused as refusal:
         writing.dispose()
         raise DatabaseRefused(f"{path}: {refusal}") from None
-    return Database(writing, writing.connect(), read_only_engine(path), sequences)
+    return Database(writing, writing.connect(), read_only_engine(path), sequences, progress)
 
 
 def read_only_engine(path: Path) -> Engine:
@@ -130,7 +134,8 @@ def _engine(url: URL, begin: str, prepare: Callable[[Any], None], poolclass: typ
     return engine
 
 
-def _prepare_writer(connection: Any, is_new: bool) -> None:
+def _prepare_writer(connection: Any, is_new: bool, progress: Progress) -> None:
+    progress.watch(connection)
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA synchronous = FULL")
     if is_new:  # before the first table is made: else the file would have to be written anew to be able to shrink

@@ -3,34 +3,14 @@
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
-from daemon.model import CancelReason, DeliveryStatus, DisabledReason, FailedDelivery
-from daemon.store.commands import Cancelled, CancelledDelivery, RecordAttempt, Recorded
+from daemon.model import CancelReason, DisabledReason, FailedDelivery
+from daemon.store.cancelling import cancel_pending
+from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.failures import failures_of
 from daemon.store.rows import to_json
-from daemon.store.schema import deliveries, mails, teams, webhooks
-
-IS_PENDING = deliveries.c.status == DeliveryStatus.PENDING
-
-
-# A backlog may be of millions: so many of a cancelled one are told by name.
-_NAMED = 1_000
-
-
-def cancel_pending(
-    connection: Connection, webhook_id: str, reason: CancelReason, now: int, but_seq: int | None = None
-) -> Cancelled:
-    """Cancel a webhook's pending deliveries, but the one in flight."""
-    these = and_(deliveries.c.webhook_id == webhook_id, IS_PENDING)
-    if but_seq is not None:
-        these = and_(these, deliveries.c.seq != but_seq)
-    names = select(deliveries.c.id, deliveries.c.event_id, deliveries.c.event_type).where(these)
-    first = connection.execute(names.order_by(deliveries.c.seq).limit(_NAMED)).all()
-    cancelling = update(deliveries).where(these)
-    state = {"status": DeliveryStatus.CANCELLED, "cancel_reason": reason, "completed_at": now, "next_attempt_at": None}
-    count = connection.execute(cancelling.values(**state)).rowcount
-    return Cancelled(count, tuple(CancelledDelivery(row.id, row.event_id, row.event_type) for row in first))
+from daemon.store.schema import mails, teams, webhooks
 
 
 def disable_webhook(connection: Connection, command: RecordAttempt) -> Recorded:

@@ -1,11 +1,16 @@
-"""The read for the metrics: how much waits, and since when."""
+"""The reads for the metrics: how much waits, and since when. Each looks at a bounded number of deliveries."""
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, func, select
 
-from daemon.store.disabling import IS_PENDING
+from daemon.store.cancelling import IS_PENDING
 from daemon.store.schema import deliveries, mails, teams
+
+# A hundred teams with so many each are counted in one step; the deliveries of a team that has more, so many in a step.
+_TEAMS_AT_ONCE = 100
+_OF_EACH_TEAM = 1_000
+_OF_ONE_TEAM = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,32 +22,62 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """What waits just now."""
+class Place:
+    """How far a count is: behind the team, or (`seq`) behind one of its deliveries."""
 
-    deliveries: Waiting
-    mails: Waiting
-
-
-def observe(connection: Connection) -> Observation:
-    """Return what waits. Looks at each team and each pending delivery: a million of them take a tenth of a second."""
-    return Observation(_pending_deliveries(connection), _waiting_mails(connection))
+    team_id: str = ""
+    seq: int | None = None
 
 
-def _pending_deliveries(connection: Connection) -> Waiting:
-    # Team by team: an index knows what is pending of each.
-    of_team = select(func.count()).where(IS_PENDING, deliveries.c.team_id == teams.c.id)
-    count, first = of_team.scalar_subquery(), of_team.with_only_columns(func.min(deliveries.c.seq)).scalar_subquery()
-    by_team = select(count.label("count"), first.label("first")).select_from(teams).subquery()
-    found = connection.execute(select(func.sum(by_team.c.count), func.min(by_team.c.first))).one()
-    return _waiting(connection, deliveries, *found)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a count: how many deliveries are pending, the first of them, where to go on (None: nowhere)."""
+
+    count: int
+    first_seq: int | None
+    behind: Place | None
 
 
-def _waiting_mails(connection: Connection) -> Waiting:
+def count_pending(connection: Connection, place: Place) -> Part:
+    """Count a part of the pending deliveries: those behind `place`, team by team, as an index has them."""
+    return _count_teams(connection, place.team_id) if place.seq is None else _count_team(connection, place)
+
+
+def delivery_made_at(connection: Connection, seq: int) -> int | None:
+    """Return when the delivery was made (ms), None if it is gone."""
+    return connection.execute(select(deliveries.c.created_at).where(deliveries.c.seq == seq)).scalar()
+
+
+def waiting_mails(connection: Connection) -> Waiting:
+    """Return what waits in the outbox."""
     query = select(func.count(), func.min(mails.c.seq)).where(mails.c.sent_at.is_(None))
-    return _waiting(connection, mails, *connection.execute(query).one())
+    count, first_seq = connection.execute(query).one()
+    made_at = select(mails.c.created_at).where(mails.c.seq == first_seq)
+    return Waiting(count, None if first_seq is None else connection.execute(made_at).scalar())
 
 
-def _waiting(connection: Connection, table: Table, count: int | None, first_seq: int | None) -> Waiting:
-    made_at = select(table.c.created_at).where(table.c.seq == first_seq)
-    return Waiting(count or 0, None if first_seq is None else connection.execute(made_at).scalar())
+def _count_teams(connection: Connection, behind: str) -> Part:
+    of_team = select(deliveries.c.seq).where(IS_PENDING, deliveries.c.team_id == teams.c.id)
+    some = of_team.limit(_OF_EACH_TEAM).correlate(teams).subquery()
+    counted = select(func.count()).select_from(some).scalar_subquery()
+    first = of_team.with_only_columns(func.min(deliveries.c.seq)).scalar_subquery()
+    query = select(teams.c.id, counted.label("count"), first.label("first")).where(teams.c.id > behind)
+    found = connection.execute(query.order_by(teams.c.id).limit(_TEAMS_AT_ONCE)).all()
+    total = 0
+    firsts: list[int] = []
+    for team_id, count, first_seq in found:
+        if count == _OF_EACH_TEAM:
+            return Part(total, min(firsts, default=None), Place(team_id, 0))
+        total += count
+        firsts += [] if first_seq is None else [first_seq]
+    more = len(found) == _TEAMS_AT_ONCE
+    return Part(total, min(firsts, default=None), Place(found[-1].id) if more else None)
+
+
+def _count_team(connection: Connection, place: Place) -> Part:
+    of_team = select(deliveries.c.seq).where(IS_PENDING, deliveries.c.team_id == place.team_id)
+    some = of_team.where(deliveries.c.seq > place.seq).order_by(deliveries.c.seq).limit(_OF_ONE_TEAM).subquery()
+    query = select(func.count(), func.min(some.c.seq), func.max(some.c.seq)).select_from(some)
+    count, first_seq, last_seq = connection.execute(query).one()
+    more = count == _OF_ONE_TEAM
+    return Part(count, first_seq, Place(place.team_id, last_seq if more else None))

@@ -10,9 +10,12 @@ from daemon.model import ApiKey, Attempt, CreditEntry, Delivery, DeliveryStatus,
 from daemon.store import rows
 from daemon.store.pages import LOOK_AT, Choice, Page, bounded_page, page_of
 from daemon.store.schema import api_keys, attempts, credit_entries, deliveries, events, teams, webhooks
-from daemon.store.seq_bounds import end_seq_until, first_seq_since
+from daemon.store.time_blocks import SeqRange, last_range
 
 Item = TypeVar("Item")
+
+# A clock that was set back leaves several ranges of rows for one time: in so many a page looks at most.
+_RANGES_PER_PAGE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +105,22 @@ def list_deliveries(
     Where no index knows whether they fit, a page looks at no more than `look_at` of them: it may hold fewer than
     `limit`, even none, and still have a next one.
     """
-    choice = Choice(deliveries, [*_known_by_index(wanted), *_between(connection, wanted)], _seen_in_row(wanted))
-    return bounded_page(connection, choice, limit, before, rows.delivery, look_at)
+    items: tuple[Delivery, ...] = ()
+    for _ in range(_RANGES_PER_PAGE):
+        reach = _reach(connection, wanted, before)
+        if reach is None:
+            return Page(items, None)
+        if len(items) == limit:
+            break
+        behind = [deliveries.c.seq >= reach.first_seq] if reach.first_seq else []
+        choice = Choice(deliveries, [*_known_by_index(wanted), *behind], _seen_in_row(wanted))
+        page = bounded_page(connection, choice, limit - len(items), reach.end_seq, rows.delivery, look_at)
+        items, before = items + page.items, reach.first_seq
+        if page.next_cursor is not None:
+            return Page(items, page.next_cursor)
+        if not reach.first_seq:
+            return Page(items, None)
+    return Page(items, before)
 
 
 def list_credit_entries(
@@ -112,6 +129,12 @@ def list_credit_entries(
     """Return a team's ledger, newest first."""
     of_team = select(credit_entries).where(credit_entries.c.team_id == team_id)
     return page_of(connection, of_team, credit_entries, limit, before, rows.credit_entry)
+
+
+def _reach(connection: Connection, wanted: DeliveryFilter, before: int | None) -> SeqRange | None:
+    if wanted.since is None and wanted.until is None:
+        return SeqRange(0, before)
+    return last_range(connection, deliveries.c.created_at, before, wanted.since, wanted.until)
 
 
 def _known_by_index(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
@@ -137,15 +160,6 @@ def _seen_in_row(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
         conditions.append(column.created_at >= wanted.since)
     if wanted.until is not None:
         conditions.append(column.created_at <= wanted.until)
-    return conditions
-
-
-def _between(connection: Connection, wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
-    seq, at, conditions = deliveries.c.seq, deliveries.c.created_at, []
-    if wanted.since is not None:
-        conditions.append(seq >= first_seq_since(connection, seq, at, wanted.since))
-    if wanted.until is not None:
-        conditions.append(seq < end_seq_until(connection, seq, at, wanted.until))
     return conditions
 
 

@@ -1,5 +1,6 @@
 """Reads: each query runs in one snapshot, on a read-only connection of its own or shared with others that wait."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ from sqlalchemy.exc import DatabaseError
 
 from daemon.errors import StoreUnavailable
 from daemon.hop import Hop
+from daemon.peak import Peak
 from daemon.reply import Reply
 from daemon.store.database import READERS, Database
 
@@ -35,8 +37,9 @@ class _Read:
 class Reader:
     """Runs the functions of `daemon.store.queries` and `daemon.store.daemon_queries`."""
 
-    def __init__(self, database: Database, hop: Hop) -> None:
+    def __init__(self, database: Database, hop: Hop, longest: Peak | None = None) -> None:
         self._database = database
+        self._longest = longest or Peak()
         self._hop = hop
         self._waiting: deque[_Read] = deque()
         self._turns = trio.CapacityLimiter(_AT_ONCE)
@@ -89,11 +92,14 @@ class Reader:
                 read.answer = error
 
     def _run(self, query: Callable[[Connection], Result]) -> Result:
+        started = time.monotonic()
         try:
             with self._database.reading.begin() as connection:
                 return query(connection)
         except DatabaseError as error:
             raise _unavailable(error) from error
+        finally:
+            self._longest.observe(time.monotonic() - started)
 
 
 def _answer_each(reads: Sequence[_Read], connection: Connection) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, or_, sel
 from daemon.catalogue import WILDCARD
 from daemon.model import DeliveryStatus, Webhook
 from daemon.store.accepting import delivery_row, insert_deliveries
+from daemon.store.cancelling import IS_BEING_CANCELLED, IS_PENDING
 from daemon.store.commands import Recover, RecoveredPage, Resend
 from daemon.store.schema import deliveries, events
 from daemon.store.sequences import Sequences
@@ -62,20 +63,22 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
 def _look_at(command: Recover) -> Select[tuple[int, str, str, bool]]:
     """Select the next events of the team, missed or not: a page bounds how long the writer is held up."""
     missed = is_missed(command.webhook, command.since)
-    return (
+    query = (
         select(events.c.seq, events.c.id, events.c.type, missed.label("missed"))
         .where(events.c.team_id == command.webhook.team_id, events.c.seq > command.after_seq)
         .order_by(events.c.seq)
         .limit(command.limit)
     )
+    return query if command.before_seq is None else query.where(events.c.seq < command.before_seq)
 
 
 def is_missed(webhook: Webhook, since: int) -> ColumnElement[bool]:
     """Return the condition under which recovering since then queues one of `events`, if it is of the webhook's team."""
     got_or_waits = exists().where(
         deliveries.c.event_id == events.c.id,
-        deliveries.c.webhook_id == webhook.id,
-        or_(deliveries.c.status == DeliveryStatus.SUCCEEDED, deliveries.c.status == DeliveryStatus.PENDING),
+        # Appended to, so that no index of the webhook is taken for the event's.
+        deliveries.c.webhook_id.concat("") == webhook.id,
+        or_(deliveries.c.status == DeliveryStatus.SUCCEEDED, and_(IS_PENDING, ~IS_BEING_CANCELLED)),
     )
     missed = and_(events.c.accepted_at >= since, events.c.test.is_(False), ~got_or_waits)
     return missed if WILDCARD in webhook.events else and_(events.c.type.in_(webhook.events), missed)

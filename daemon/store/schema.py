@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0004"
+HEAD_REVISION = "0005"
 
 metadata = MetaData()
 # On SQLite only INTEGER is the rowid itself; BIGINT would cost a second B-tree.
@@ -99,6 +99,33 @@ deliveries = Table(
     Index("ix_deliveries_webhook", "webhook_id", "seq"),
     Index("ix_deliveries_webhook_status", "webhook_id", "status", "seq"),
 )
+
+# Pending deliveries of a webhook up to `through_seq`, but `except_seq`, that are to be cancelled.
+cancellations = Table(
+    "cancellations",
+    metadata,
+    _seq(),
+    Column("webhook_id", Text, nullable=False),
+    Column("through_seq", BigInteger, nullable=False),
+    Column("except_seq", BigInteger),
+    Column("reason", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("cancelled", Integer, nullable=False),  # so far
+    Index("ix_cancellations_webhook", "webhook_id", "seq"),
+)
+
+# The first and the last time among the rows of a table with these places in the order of acceptance.
+time_blocks = Table(
+    "time_blocks",
+    metadata,
+    Column("table_name", Text, primary_key=True),
+    Column("first_seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("earliest", BigInteger, nullable=False),
+    Column("latest", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 attempts = Table(
     "attempts",
     metadata,

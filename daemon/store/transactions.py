@@ -11,6 +11,7 @@ from daemon.errors import StoreUnavailable
 from daemon.store import (
     accepting,
     administering,
+    cancelling,
     commands,
     crediting,
     outbox,
@@ -19,6 +20,7 @@ from daemon.store import (
     requeueing,
     retention,
     tallying,
+    time_blocks,
 )
 from daemon.store.commands import Command
 from daemon.store.database import Database
@@ -31,12 +33,14 @@ APPLY: Mapping[type, _Apply] = {
     commands.ForgetIdempotencyKeys: accepting.forget_idempotency_keys,
     commands.ForgetWebhookHours: tallying.forget_webhook_hours,
     commands.ForgetEvents: retention.forget_events,
+    commands.KeepTimeBlock: time_blocks.keep_time_blocks,
     commands.ForgetMails: retention.forget_mails,
     commands.ReleaseSpace: retention.release_space,
     commands.RecordAttempt: outcomes.record_attempts,
     commands.CreateWebhook: administering.create_webhooks,
     commands.SaveWebhook: administering.save_webhooks,
     commands.CancelPending: administering.cancel_all_pending,
+    commands.CancelNext: cancelling.cancel_next,
     commands.Resend: requeueing.resend,
     commands.Recover: requeueing.recover,
     commands.CreateTeam: administering.create_teams,
@@ -76,11 +80,17 @@ def _transaction(database: Database, batch: Sequence[Command[Any]]) -> list[Any]
     connection = database.writer
     try:
         with connection.begin():
-            return [answer for kind, run in _runs(batch) for answer in APPLY[kind](connection, run, database.sequences)]
+            return [answer for kind, run in _runs(batch) for answer in _apply(database, kind, run)]
     except BaseException:
         # A COMMIT that failed may leave the transaction open, though Core takes it for ended.
         connection.connection.rollback()
         raise
+
+
+def _apply(database: Database, kind: type, run: Sequence[Command[Any]]) -> Sequence[Any]:
+    answers = APPLY[kind](database.writer, run, database.sequences)
+    database.progress.note()
+    return answers
 
 
 def _runs(batch: Sequence[Command[Any]]) -> Iterator[tuple[type, list[Command[Any]]]]:

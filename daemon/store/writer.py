@@ -122,7 +122,9 @@ class Writer:
         except BaseException:
             _fail(requests)
             raise
-        self._metrics.commit_duration_seconds.observe(trio.current_time() - started)
+        took_s = trio.current_time() - started
+        self._metrics.commit_duration_seconds.observe(took_s)
+        self._metrics.longest_commit.observe(took_s)
         self._metrics.commit_batch_size.observe(len(batch))
         self._note_failure(answers, self._database.rows_written > written)
         for request, answer in zip(requests, answers, strict=True):

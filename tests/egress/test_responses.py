@@ -46,7 +46,6 @@ async def test_every_framing_of_http_1_is_understood(
         pytest.param(send(b"HTTP/1.1 099 OK\r\n\r\n"), id="a status below 100"),
         pytest.param(send(OK + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc"), id="two lengths"),
         pytest.param(send(OK + b"Content-Length: -1\r\n\r\n"), id="a negative length"),
-        pytest.param(send(OK + b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n"), id="length and chunks"),
         pytest.param(send(OK + b"No colon here\r\n\r\n"), id="a field without a colon"),
         pytest.param(send(CHUNKED + b"xyz\r\nabc"), id="a chunk size that is no number"),
         pytest.param(send(CHUNKED + b"f" * 17 + b"\r\nabc"), id="a chunk size beyond all bounds"),
@@ -67,14 +66,14 @@ async def test_a_malformed_or_cut_response_is_a_protocol_error(transport: Endpoi
 @pytest.mark.parametrize(
     ("answer", "what"),
     [
-        pytest.param(endless(OK, b"X: " + b"y" * 1000 + b"\r\n"), "header fields|64 KiB", id="fields"),
-        pytest.param(endless(OK + b"X: ", b"y" * 4096), "64 KiB", id="one field"),
-        pytest.param(endless(b"HTTP/1.1 200 ", b"y" * 4096), "64 KiB", id="the reason phrase"),
-        pytest.param(endless(OK, b"A: b\r\n"), "100 header fields", id="many small fields"),
+        pytest.param(endless(OK, b"X: " + b"y" * 1000 + b"\r\n"), "1 MiB", id="fields"),
+        pytest.param(endless(OK + b"X: ", b"y" * 4096), "1 MiB", id="one field"),
+        pytest.param(endless(b"HTTP/1.1 200 ", b"y" * 4096), "1 MiB", id="the reason phrase"),
+        pytest.param(endless(OK, b"A: b\r\n" * 512), "1 MiB", id="many small fields"),
         pytest.param(endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "10 interim responses", id="interim responses"),
-        pytest.param(endless(b"", b"\r\n" * 2048), "64 KiB", id="empty lines"),
-        pytest.param(endless(CHUNKED + b"0\r\nX: ", b"y" * 4096), "64 KiB", id="a trailer"),
-        pytest.param(endless(CHUNKED + b"1;x=", b"y" * 4096), "64 KiB", id="a chunk extension"),
+        pytest.param(endless(b"", b"\r\n" * 2048), "1 MiB", id="empty lines"),
+        pytest.param(endless(CHUNKED + b"0\r\nX: ", b"y" * 4096), "1 MiB", id="a trailer"),
+        pytest.param(endless(CHUNKED + b"1;x=", b"y" * 4096), "1 MiB", id="a chunk extension"),
     ],
 )
 async def test_a_head_or_trailer_without_end_is_cut_off(

@@ -10,6 +10,7 @@ from trio.testing import MockClock
 from daemon.assembly import Seams
 from daemon.mail.result import SendResult
 from daemon.model import Mail
+from daemon.store.queries import DeliveryFilter, list_deliveries
 from daemon.submission import Idempotency, NewEvent, Submission
 from tests.support.daemon import EPOCH_MS, FakeReceiver, House, VirtualWallClock, make_settings, running, statuses
 
@@ -155,3 +156,43 @@ async def test_ids_and_order_survive_jumps_and_timestamps_follow_them(
         assert [arrival.number for arrival in house.receiver.arrivals] == [number for number in range(6) for _ in "ab"]
         assert len({arrival.delivery_id for arrival in house.receiver.arrivals}) == 12
         assert [int(arrival.headers["webhook-timestamp"]) for arrival in house.receiver.arrivals] == shown
+
+
+@pytest.mark.fault(
+    "The wall clock is hours or days behind or ahead while events are accepted, then right again",
+    "`recover` and lists by time find each event whose time of acceptance is asked for, and no other",
+)
+@pytest.mark.parametrize("jump_ms", [-HOUR_MS, -3 * DAY_MS, 2 * HOUR_MS, 5 * DAY_MS], ids=str)
+async def test_recover_and_time_filters_find_what_was_accepted_while_the_clock_was_wrong(
+    jump_ms: int, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.store.time_blocks.ROWS_PER_BLOCK", 3)
+    settings = make_settings(tmp_path, delivery={"retry_delays_s": [], "disable_after": 100})
+    async with running(tmp_path, FakeReceiver({URL: statuses(500)}), settings=settings) as house:
+        team = await house.team()
+        webhook = await house.webhook(team, URL)
+        accepted_at = []
+        for number in range(20):
+            house.clock.offset_ms = jump_ms if 5 <= number < 15 else 0
+            accepted_at.append(house.clock())
+            await house.submit(team, number)
+            await trio.sleep(600)
+        for since in (accepted_at[0], accepted_at[7], accepted_at[12], accepted_at[17]):
+            missed = sum(at >= since for at in accepted_at)
+            wanted = DeliveryFilter(webhook_id=webhook.id, since=since)
+            assert len(await listed(house, wanted)) >= missed
+            house.receiver.answers[URL] = statuses(500)
+            assert await house.daemon.registry.recover(webhook.id, since) == missed
+            await trio.sleep(600)
+
+
+async def listed(house: House, wanted: DeliveryFilter) -> list[str]:
+    """Return the ids on all pages."""
+    ids: list[str] = []
+    cursor: int | None = None
+    while True:
+        page = await house.daemon.reader.fetch(list_deliveries, wanted, 5, cursor)
+        ids += [one.id for one in page.items]
+        if page.next_cursor is None:
+            return ids
+        cursor = page.next_cursor

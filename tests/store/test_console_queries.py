@@ -176,8 +176,9 @@ class History:
 
     def recovered(self, since: int) -> int:
         """Recover as the registry does, two events a page; return how many were queued."""
-        first = read(self.database, daemon_queries.first_seq_since, "team_1", since)
-        queued, after_seq = 0, None if first is None else first - 1
+        reach = read(self.database, daemon_queries.events_since, since)
+        assert reach.end_seq is None, "so few events are all in the tail"
+        queued, after_seq = 0, reach.first_seq - 1
         while after_seq is not None:
             ids = tuple(f"dlv_r{next(self.numbers)}" for _ in range(2))
             page = run(self.database, Recover(self.webhook, since, after_seq, 2, ids, self.now))

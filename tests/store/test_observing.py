@@ -1,19 +1,41 @@
 """What the metrics are told of what waits."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import pytest
+import trio
+
+from daemon.hop import run_inline
 from daemon.lifecycle import Verdict
 from daemon.model import DeliveryStatus, Event
+from daemon.observer import pending_deliveries
+from daemon.store import observing
 from daemon.store.commands import AcceptEvents, CreateTeam, CreateWebhook, MailSent
 from daemon.store.database import Database
-from daemon.store.observing import Observation, Waiting, observe
+from daemon.store.observing import Waiting, waiting_mails
+from daemon.store.reader import Reader
 from daemon.submission import MatchedEvent
 from tests.store.filling import NOW, a_team, a_webhook, accept, found, recording, run
 
 
+@dataclass(frozen=True, slots=True)
+class Observation:
+    deliveries: Waiting
+    mails: Waiting
+
+
 def seen(database: Database) -> Observation:
+    reader = Reader(database, run_inline)
+    deliveries = trio.run(pending_deliveries, reader)
     with database.reading.connect() as connection:
-        return observe(connection)
+        return Observation(deliveries, waiting_mails(connection))
+
+
+@pytest.fixture(params=["in one step", "in many"], autouse=True)
+def _parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "in many":
+        for name in ("_TEAMS_AT_ONCE", "_OF_EACH_TEAM", "_OF_ONE_TEAM"):
+            monkeypatch.setattr(observing, name, 1)
 
 
 def test_nothing_waits_in_a_new_database(database: Database) -> None:

@@ -8,37 +8,56 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.model import Delivery, DeliveryStatus
-from daemon.store import daemon_queries, queries
+from daemon.store import queries, time_blocks
 from daemon.store.accepting import insert_deliveries
 from daemon.store.database import Database
 from daemon.store.queries import DeliveryFilter
-from daemon.store.schema import deliveries
-from daemon.store.seq_bounds import CLOCK_MARGIN_MS, end_seq_until, first_seq_since
-from tests.store.filling import NOW, accept, accepting, found, run
+from daemon.store.schema import deliveries, events
+from daemon.store.time_blocks import SeqRange, last_range, next_range, next_time_block
+from tests.store.filling import NOW, accept, accepting, count, found, run
 
 MINUTE_MS = 60_000
 
 
+@pytest.fixture(autouse=True)
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time_blocks, "ROWS_PER_BLOCK", 4)
+
+
 def times(chance: random.Random, count: int) -> list[int]:
-    """Times of acceptance: they rise, but for a clock that is set back, by less than the margin all in all."""
-    now, set_back, all_times = NOW, 0, []
+    """Times of acceptance: they rise, but for a clock that now and then jumps by minutes, hours or days, and back."""
+    now, offset, all_times = NOW, 0, []
     for _ in range(count):
         now += chance.choice([0, 1, 1000, MINUTE_MS, 20 * MINUTE_MS])
-        set_back = chance.choice([set_back, set_back, 0, chance.randint(0, CLOCK_MARGIN_MS)])
-        all_times.append(now - set_back)
+        if chance.random() < 0.1:
+            unit = chance.choice([MINUTE_MS, 60 * MINUTE_MS, 24 * 60 * MINUTE_MS])
+            offset = chance.choice([0, offset + unit * chance.randint(-9, 9)])
+        all_times.append(now + offset)
     return all_times
 
 
-def fill(database: Database, chance: random.Random, count: int) -> list[Delivery]:
+def make_blocks(database: Database, limit: int = 1_000_000) -> None:
+    """Make the blocks that there can be of both tables, at most so many of each."""
+    for table_name in time_blocks.TIMES:
+        for _ in range(limit):
+            with database.reading.connect() as connection:
+                block = next_time_block(connection, table_name)
+            if block is None:
+                break
+            run(database, block)
+
+
+def fill(database: Database, chance: random.Random, rows: int) -> list[Delivery]:
     """Insert deliveries of two teams with two webhooks each, of every status and of three types, with gaps."""
     with database.writer.begin():
-        for number, at in enumerate(times(chance, count)):
+        for number, at in enumerate(times(chance, rows)):
             team = chance.choice("ab")
             webhook, event_type = f"wh_{team}{chance.choice('12')}", chance.choice(["common", "common", "rare"])
             row = (number * 3 + 1, f"dlv_{number}", f"evt_{number}", event_type, webhook, team)
             insert_deliveries(database.writer, [(*row, chance.choice([*DeliveryStatus]).value, 0, at, 0)])
+    make_blocks(database, chance.choice([0, 1, 5, rows]))  # the rest is to be made still
     with database.reading.connect() as connection:
-        return list(queries.list_deliveries(connection, DeliveryFilter(), count + 1).items)
+        return list(queries.list_deliveries(connection, DeliveryFilter(), rows + 1).items)
 
 
 def a_filter(chance: random.Random, all_deliveries: Sequence[Delivery]) -> DeliveryFilter:
@@ -119,25 +138,60 @@ def test_a_page_that_an_index_fills_is_not_cut_short(database: Database) -> None
     assert (len(page.items), page.next_cursor) == (10, None)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_bounds_of_a_time_are_near_and_shut_nothing_out(database: Database, seed: int) -> None:
-    chance = random.Random(seed)
-    everything = fill(database, chance, 200)
+@pytest.mark.parametrize("seed", range(10))
+def test_ranges_shut_nothing_out_whatever_the_clock_did_and_come_in_order(database: Database, seed: int) -> None:
+    chance, at = random.Random(seed), deliveries.c.created_at
+    everything = fill(database, chance, 120)
     with database.reading.connect() as connection:
-        for moment in [one.created_at for one in everything]:
-            first = first_seq_since(connection, deliveries.c.seq, deliveries.c.created_at, moment)
-            end = end_seq_until(connection, deliveries.c.seq, deliveries.c.created_at, moment)
-            assert all(one.created_at < moment for one in everything if one.seq < first)
-            assert all(one.created_at > moment for one in everything if one.seq >= end)
-            needless = [one for one in everything if first <= one.seq < end and one.created_at != moment]
-            assert all(abs(one.created_at - moment) <= 2 * CLOCK_MARGIN_MS for one in needless)
+        for moment in chance.sample([one.created_at for one in everything], 40):
+            until = chance.choice([None, moment + chance.randint(0, 10**8)])
+            fitting = {one.seq for one in everything if moment <= one.created_at <= (until or 10**15)}
+            for ranges in (upwards(connection, at, moment, until), downwards(connection, at, moment, until)):
+                assert all(any(holds(reach, seq) for reach in ranges) for seq in fitting)
+                bounds = [bound for reach in ranges for bound in (reach.first_seq, reach.end_seq or 10**9)]
+                assert bounds == sorted(bounds)
 
 
-def test_recovering_begins_with_the_first_event_at_or_after_its_time(database: Database) -> None:
+def upwards(connection: Connection, at: Any, since: int, until: int | None) -> list[SeqRange]:
+    ranges = [next_range(connection, at, 0, since, until)]
+    while (end := ranges[-1].end_seq) is not None:
+        ranges.append(next_range(connection, at, end, since, until))
+    return ranges
+
+
+def downwards(connection: Connection, at: Any, since: int, until: int | None) -> list[SeqRange]:
+    ranges: list[SeqRange] = []
+    before = None
+    while reach := last_range(connection, at, before, since, until):
+        ranges.insert(0, reach)
+        before = reach.first_seq
+    return ranges
+
+
+def holds(reach: SeqRange, seq: int) -> bool:
+    return reach.first_seq <= seq and (reach.end_seq is None or seq < reach.end_seq)
+
+
+def test_of_a_clock_that_was_right_a_time_needs_no_more_than_its_own_blocks_and_the_tail(database: Database) -> None:
     found(database)
     for number in range(50):
-        run(database, accepting(number, at=NOW + number * 3 * MINUTE_MS, team=1 + number % 2))
+        run(database, accepting(number, "wh_1", at=NOW + number * MINUTE_MS))
+    make_blocks(database)
     with database.reading.connect() as connection:
-        since = [NOW + minutes * MINUTE_MS for minutes in (0, 1, 60, 150)]
-        seqs = [daemon_queries.first_seq_since(connection, "team_1", at) for at in since]
-    assert seqs == [1, 3, 21, None]
+        for at in (events.c.accepted_at, deliveries.c.created_at):
+            since, until = NOW + 20 * MINUTE_MS, NOW + 25 * MINUTE_MS
+            assert upwards(connection, at, since, until) == [SeqRange(21, 29), SeqRange(49, None)]
+            assert last_range(connection, at, 49, since, until) == SeqRange(21, 29)
+            assert next_range(connection, at, since=since) == SeqRange(21, None)
+
+
+def test_blocks_of_rows_that_are_gone_are_forgotten(database: Database) -> None:
+    found(database)
+    accept(database, range(20))
+    make_blocks(database)
+    with database.writer.begin():
+        database.writer.exec_driver_sql("DELETE FROM deliveries WHERE seq <= 10")
+    accept(database, range(30, 34))
+    make_blocks(database)
+    assert count(database, "time_blocks", "table_name = 'deliveries'") == 4
+    assert count(database, "time_blocks", "table_name = 'events'") == 6

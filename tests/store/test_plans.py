@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.model import CancelReason, DeliveryStatus
-from daemon.store import console_queries, daemon_queries, queries
+from daemon.store import console_queries, daemon_queries, observing, queries, time_blocks
 from daemon.store.commands import (
+    CancelNext,
     CancelPending,
     Command,
     ForgetIdempotencyKeys,
@@ -25,7 +26,6 @@ from daemon.store.commands import (
     SaveWebhook,
 )
 from daemon.store.database import Database
-from daemon.store.observing import observe
 from daemon.store.transactions import run_batch
 from tests.store.filling import NOW, a_webhook, accept, accepting, found, recording
 from tests.store.test_outcomes import disabling
@@ -70,6 +70,7 @@ def scans(lines: list[str]) -> list[str]:
         "SCAN (subquery-",
         "CONSTANT ROW",
         "SCAN page",
+        "SCAN behind",
         "SCAN moved",
         "SCAN changed",
         "SCAN counted",
@@ -81,7 +82,7 @@ def scans(lines: list[str]) -> list[str]:
 READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "pending_work": (
         lambda c: daemon_queries.pending_work(c, WEBHOOK, 64),
-        "ix_deliveries_webhook_status (webhook_id=? AND status=?)",
+        "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq>?)",
     ),
     "webhooks_with_work": (
         daemon_queries.webhooks_with_work,
@@ -139,7 +140,11 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         "ix_deliveries_team (team_id=? AND seq>? AND seq<?)",
     ),
     "list_deliveries by status": (listing(status=DeliveryStatus.FAILED), "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    "first_seq_since": (lambda c: daemon_queries.first_seq_since(c, TEAM, NOW), "ix_events_team (team_id=? AND seq>?)"),
+    "events_since": (lambda c: daemon_queries.events_since(c, NOW), "time_blocks USING PRIMARY KEY (table_name=?)"),
+    "next_time_block": (
+        lambda c: time_blocks.next_time_block(c, "events"),
+        "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)",
+    ),
     "webhook_summaries": (summing_up(), "ix_webhooks_team (team_id=? AND seq<?)"),
     "webhook_summaries with a name": (summing_up(search="crm"), "ix_webhooks_team (team_id=? AND seq<?)"),
     "webhook_summaries of active ones": (
@@ -175,8 +180,15 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "credit_days": (lambda c: console_queries.credit_days(c, TEAM, NOW), "PRIMARY KEY (team_id=? AND day>?)"),
     "backlog": (lambda c: console_queries.backlog(c, TEAM), "ix_deliveries_team_status (team_id=? AND status=?)"),
     "backlog of all": (console_queries.backlog, "ix_deliveries_team_status (team_id=? AND status=?)"),
-    "observe, pending deliveries": (observe, "COVERING INDEX ix_deliveries_team_status (team_id=? AND status=?)"),
-    "observe, waiting mails": (observe, "ix_mails_waiting"),
+    "count_pending": (
+        lambda c: observing.count_pending(c, observing.Place()),
+        "COVERING INDEX ix_deliveries_team_status (team_id=? AND status=?)",
+    ),
+    "count_pending of a team": (
+        lambda c: observing.count_pending(c, observing.Place(TEAM, 5)),
+        "COVERING INDEX ix_deliveries_team_status (team_id=? AND status=? AND seq>?)",
+    ),
+    "observing, waiting mails": (observing.waiting_mails, "ix_mails_waiting"),
     "waiting_mails": (lambda c: console_queries.waiting_mails(c, 20), "ix_mails_waiting"),
 }
 
@@ -196,10 +208,11 @@ def test_a_read_uses_its_index_and_sorts_nothing(
 
 WRITES: dict[str, Command[Any]] = {
     "idempotency key": accepting(50, WEBHOOK, key="k"),
-    "forget keys": ForgetIdempotencyKeys(NOW),
+    "forget keys": ForgetIdempotencyKeys(NOW, 10),
     "forget hours": ForgetWebhookHours(NOW, 10),
     "save webhook": SaveWebhook(a_webhook(), CancelReason.WEBHOOK_DISABLED, 3, NOW),
     "cancel pending": CancelPending(WEBHOOK, CancelReason.WEBHOOK_DELETED, NOW),
+    "cancel next": CancelNext(0),
     "resend": Resend("dlv_1_wh_1", "dlv_new", NOW),
     "recover": Recover(a_webhook(), NOW, 0, 100, tuple(f"dlv_r{n}" for n in range(100)), NOW),
     "recover some types": Recover(a_webhook(events=("a.b", "c.d")), NOW, 5, 100, ("dlv_r",) * 100, NOW),

@@ -19,6 +19,7 @@ from daemon.store.commands import (
     RevokeKey,
     SaveWebhook,
 )
+from daemon.store.daemon_queries import WithWork
 from daemon.store.database import Database
 from daemon.store.pages import Page
 from daemon.store.queries import DeliveryFilter
@@ -132,7 +133,9 @@ def test_webhooks_with_work_are_named_once_each(database: Database) -> None:
     run(database, CreateWebhook(a_webhook(3)))
     accept(database, range(5), "wh_1", "wh_2")
     run(database, CancelPending("wh_1", CancelReason.WEBHOOK_DISABLED, NOW))
-    assert read(database, daemon_queries.webhooks_with_work) == ["wh_2"]
+    assert read(database, daemon_queries.webhooks_with_work) == WithWork(("wh_2",), None)
+    assert read(database, daemon_queries.webhooks_with_work, "", 1) == WithWork((), "wh_1")
+    assert read(database, daemon_queries.webhooks_with_work, "wh_1", 2) == WithWork(("wh_2",), "wh_3")
 
 
 def test_subscriptions_are_those_of_active_webhooks(database: Database) -> None:

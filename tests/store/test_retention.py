@@ -1,5 +1,6 @@
 """`[retention]`: what is old and over is forgotten bit by bit, and its space given back."""
 
+import random
 from io import BytesIO
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from daemon.housekeeping import INTERVAL_S, Housekeeper
 from daemon.log import make_logger
 from daemon.metrics import make_metrics
 from daemon.model import Work
+from daemon.store import retention, time_blocks
 from daemon.store.commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace, Resend
 from daemon.store.database import Database, open_database
 from daemon.store.tallying import DAY_MS
 from daemon.store.writer import Writer
 from tests.store.filling import NOW, accepting, count, found, recording, run
+from tests.store.test_pages import make_blocks
 
 OLD = NOW - 31 * DAY_MS
 LIMIT = NOW - 30 * DAY_MS
@@ -114,7 +117,9 @@ def test_sent_mails_that_are_old_go_and_those_that_wait_stay(database: Database)
     with database.writing.begin() as connection:
         for name, made, sent in (("old", OLD, NOW), ("waits", OLD, "NULL"), ("young", NOW, NOW)):
             connection.exec_driver_sql(f"INSERT INTO mails ({names}) VALUES ({row.format(name, made, sent)})")
-    run(database, ForgetMails(LIMIT))
+    after: int | None = 0
+    while after is not None:
+        after = run(database, ForgetMails(LIMIT, after, 1))
     assert kept(database, "mails") == ["waits", "young"]
 
 
@@ -160,3 +165,38 @@ async def test_upkeep_forgets_by_the_days_in_effect_and_0_is_for_ever(
         await trio.sleep(INTERVAL_S)
         assert count(database, "events") == 1
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_old_is_forgotten_whatever_the_clock_did(
+    database: Database, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time_blocks, "ROWS_PER_BLOCK", 4)
+    chance = random.Random(seed)
+    found(database)
+    times = [NOW + chance.choice([0, 0, 0, -40, -31, -29, 3]) * DAY_MS for _ in range(60)]
+    for number, at in enumerate([*times, NOW]):
+        delivered(database, number, at)
+        if chance.random() < 0.1:
+            make_blocks(database, 2)
+    forget(database, chance.choice([1, 3, 100]))
+    assert kept(database) == [f"evt_{number}" for number, at in enumerate([*times, NOW]) if at >= LIMIT]
+
+
+def test_an_event_with_very_many_deliveries_is_forgotten_bit_by_bit(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "DELIVERIES_AT_ONCE", 3)
+    found(database)
+    run(database, accepting(1, *[f"wh_{number}" for number in range(8)], at=OLD))
+    with database.writer.begin():
+        database.writer.exec_driver_sql("UPDATE deliveries SET status = 'succeeded'")
+    delivered(database, 2, NOW)
+    steps = []
+    after: int | None = 0
+    while after is not None:
+        step = run(database, ForgetEvents(LIMIT, after, 10))
+        steps.append(step.deliveries)
+        after = step.next_after_seq
+    assert steps == [3, 3, 2, 0]
+    assert kept(database) == ["evt_2"]

@@ -332,7 +332,7 @@ async def test_it_is_in_trouble_from_a_write_that_failed_until_something_is_writ
             with pytest.raises(StoreUnavailable):
                 await writer.prove()
         await writer.execute(ReadBalance("team_1"))
-        await writer.execute(ForgetIdempotencyKeys(0))
+        await writer.execute(ForgetIdempotencyKeys(0, 10))
         assert writer.trouble() == "the database failed (not authorized)", "neither of them wrote anything"
         await writer.prove()
         assert writer.trouble() is None

@@ -42,7 +42,7 @@ async def _take(given: httpx.Response, response: Response) -> None:
     assert isinstance(given.stream, httpx.AsyncByteStream)
     chunks = aiter(given.stream)
     async for chunk in chunks:
-        response.on_body(chunk)
+        response.add_body(chunk)
         if response.enough:
             break
     if isinstance(chunks, AsyncGenerator):

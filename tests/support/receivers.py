@@ -75,8 +75,12 @@ class Receiver:
     async def received(self, count: int) -> list[ReceivedRequest]:
         """Wait until `count` requests have come in, at most 10 s; return them all."""
         with trio.fail_after(10):
-            while len(self.requests) < count:
-                await self._changed.wait()
+            return await self.received_in_time(count)
+
+    async def received_in_time(self, count: int) -> list[ReceivedRequest]:
+        """Wait until `count` requests have come in, however long that takes; return them all."""
+        while len(self.requests) < count:
+            await self._changed.wait()
         return self.requests
 
     async def disconnected(self) -> None:

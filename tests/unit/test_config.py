@@ -44,6 +44,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert (settings.credits.per_delivery, settings.credits.enforce) == (2, False)
     assert (settings.smtp.host, settings.smtp.port, settings.smtp.security) == ("", 587, "starttls")
     assert not settings.egress.allow_http
+    assert settings.retention.days == 30
 
 
 def test_the_file_wins_over_the_defaults(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import itertools
 import os
 import socket
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.errors import StoreUnavailable
-from daemon.lifeline import Lifeline, feed_watchdog, open_lifeline
+from daemon.lifeline import LONGEST_WORK_S, Lifeline, extend_start, feed_watchdog, open_lifeline
 
 
 @pytest.fixture
@@ -104,6 +105,51 @@ async def test_a_store_that_hangs_starves_the_watchdog(manager: socket.socket, a
     with trio.move_on_after(100):
         await feed_watchdog(line_to(manager, WATCHDOG_USEC="30000000"), trio.sleep_forever)
     manager.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        manager.recv(1000)
+
+
+async def test_a_store_that_is_at_work_for_long_does_not_starve_it(
+    manager: socket.socket, autojump_clock: MockClock
+) -> None:
+    lifeline, work = line_to(manager, WATCHDOG_USEC="30000000"), itertools.count()
+    with trio.move_on_after(70):
+        await feed_watchdog(lifeline, trio.sleep_forever, lambda: next(work))
+    manager.setblocking(False)
+    assert [manager.recv(1000) for _ in range(9)] == [b"WATCHDOG=1"] * 9
+
+
+async def test_a_store_that_stops_working_without_an_answer_starves_it(
+    manager: socket.socket, autojump_clock: MockClock
+) -> None:
+    lifeline, work = line_to(manager, WATCHDOG_USEC="30000000"), iter([*range(4), *[4] * 100])
+    with trio.move_on_after(200):
+        await feed_watchdog(lifeline, trio.sleep_forever, lambda: next(work))
+    manager.setblocking(False)
+    assert [manager.recv(1000) for _ in range(4)] == [b"WATCHDOG=1"] * 4
+    with pytest.raises(BlockingIOError):
+        manager.recv(1000)
+
+
+async def test_work_without_an_end_starves_it_after_ten_minutes(
+    manager: socket.socket, autojump_clock: MockClock
+) -> None:
+    lifeline, work, beats = line_to(manager, WATCHDOG_USEC="600000000"), itertools.count(), []
+    with trio.move_on_after(LONGEST_WORK_S * 3):
+        await feed_watchdog(lifeline, trio.sleep_forever, lambda: next(work))
+    manager.setblocking(False)
+    with suppress(BlockingIOError):
+        while True:
+            beats.append(manager.recv(1000))
+    assert beats == [b"WATCHDOG=1"] * 4
+
+
+async def test_a_start_that_is_getting_on_is_given_more_time(manager: socket.socket, autojump_clock: MockClock) -> None:
+    work = iter([0, 1, 2, *[3] * 10])
+    with trio.move_on_after(100):
+        await extend_start(line_to(manager), lambda: next(work))
+    manager.setblocking(False)
+    assert [manager.recv(1000) for _ in range(3)] == [b"EXTEND_TIMEOUT_USEC=60000000"] * 3
     with pytest.raises(BlockingIOError):
         manager.recv(1000)
 

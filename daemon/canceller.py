@@ -1,0 +1,37 @@
+"""The cancelling actor: cancels, page by page, what the disabling or deleting of webhooks has left to be cancelled."""
+
+from functools import partial
+
+import trio
+
+from daemon.delivery_log import DeliveryLog
+from daemon.patience import persist
+from daemon.store.commands import CancelNext
+from daemon.store.writer import Writer
+
+
+class Canceller:
+    """What is left stands in the database: a new start goes on with it, and webhooks take turns."""
+
+    def __init__(self, writer: Writer, log: DeliveryLog) -> None:
+        self._writer = writer
+        self._log = log
+        self._wake = trio.Event()
+
+    def wake(self) -> None:
+        """Look for something to cancel."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Cancel whatever is left, until cancelled. The store is the others' for half of the time."""
+        after_seq = 0
+        while True:
+            self._wake = trio.Event()
+            started = trio.current_time()
+            page = await persist(partial(self._writer.execute, CancelNext(after_seq)), self._log.log)
+            if page is None:
+                await self._wake.wait()
+            else:
+                after_seq = page.cancellation_seq
+                self._log.page_cancelled(page)
+                await trio.sleep(trio.current_time() - started)

@@ -1,0 +1,198 @@
+"""The head of a response, line by line: read leniently where its meaning is clear (RFC 9112, 2.2, 5 and 6.3).
+
+Every other client takes a folded field, a bare line feed or a space before the colon. Such a head is read, too, but it
+is not `clean`: two parties may read it in two ways, so its connection must carry nothing more.
+"""
+
+import re
+from typing import NoReturn
+
+import httpx
+
+LONGEST_LINE = 64 * 1024
+_MOST_FIELDS = 100
+_MOST_FIELD_BYTES = 64 * 1024
+_LARGEST_LENGTH = 2**64 - 1
+
+_STATUS = re.compile(rb"HTTP/1\.([01]) +([1-9][0-9]{2})(?:[ \t][^\0\r]*)?\r*")
+_CLEAN_STATUS = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [\t -~\x80-\xff]*)?\r")
+_CLEAN_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\x80-\xff]*)\r")
+# Of a head that is all here: its minor version, its status, its fields. Possessive: each byte is looked at once.
+_CLEAN_HEAD = re.compile(
+    rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t -~\x80-\xff]*+)?\r\n"
+    rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t -~\x80-\xff]*+(?<![ \t])\r\n)*+)\r\n"
+)
+_FIELDS = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
+_LENGTH = re.compile(rb"\+?([0-9]+)")
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"keep-alive"})
+
+
+class Head:
+    """One head as its lines come. `status` is its status once there is one; `fields` are those that are kept.
+
+    At most 100 fields and 64 KiB of them are kept: what does not fit is left out, and hides nothing else. The fields
+    that say where the response ends are read wherever they stand. `clean` says whether RFC 9112 was kept to the letter.
+    """
+
+    __slots__ = (
+        "_codings",
+        "_field",
+        "_minor",
+        "_options",
+        "_room",
+        "clean",
+        "fields",
+        "keep_alive_s",
+        "length",
+        "status",
+    )
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.fields: list[tuple[bytes, bytes]] = []
+        self.clean = True
+        self.length: int | None = None
+        self.keep_alive_s: float | None = None
+        self._minor = 1
+        self._field: bytes | bytearray = b""
+        self._room = _MOST_FIELD_BYTES
+        self._options: list[bytes] = []
+        self._codings: list[bytes] = []
+
+    @classmethod
+    def whole(cls, data: bytes, at: int) -> tuple["Head", int] | None:
+        """Return the head that begins at `at` and where it ends, if it is all there, clean and small: as most are."""
+        match = _CLEAN_HEAD.match(data, at)
+        if match is None or match.end() - at > _MOST_FIELD_BYTES:
+            return None
+        head = cls()
+        head.fields = _FIELDS.findall(data, *match.span(3))
+        if len(head.fields) > _MOST_FIELDS:
+            return None
+        head._minor, head.status = int(match[1]), int(match[2])
+        for name, value in head.fields:
+            if (lowered := name.lower()) in _FRAMING:
+                head._read_framing(lowered, value.lower())
+        return head, match.end()
+
+    def add_line(self, line: bytes) -> bool:
+        """Take the next line, without its line feed; return whether it was the empty one that ends the head.
+
+        Raises httpx.RemoteProtocolError when it is not a head.
+        """
+        if self.status is None:
+            self._read_status(line)
+            return False
+        if line[:1] in (b" ", b"\t") and self._field:
+            self._unfold(line)
+            return False
+        self._end_field()
+        if line not in (b"\r", b""):
+            self._field = line
+            return False
+        self.clean = self.clean and line == b"\r"
+        return True
+
+    @property
+    def is_chunked(self) -> bool:
+        """Whether chunked is the coding that frames the body (RFC 9112, 6.3)."""
+        return self._codings[-1:] == [b"chunked"]
+
+    @property
+    def has_codings(self) -> bool:
+        """Whether the body is coded for the transfer, so that no length counts."""
+        return bool(self._codings)
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether the receiver lets another request follow (RFC 9112, 9.3)."""
+        return b"close" not in self._options and (self._minor == 1 or b"keep-alive" in self._options)
+
+    @property
+    def one_framing(self) -> bool:
+        """Whether nobody can read the end of the body differently."""
+        if not self._codings:
+            return True
+        return self.length is None and self._minor == 1 and self._codings.count(b"chunked") == 1
+
+    def body_length(self) -> int | None:
+        """Return the body's length, None without one. Raises httpx.RemoteProtocolError for one that makes no sense."""
+        if self.length is not None and self.length < 0:
+            malformed("its Content-Length makes no sense")
+        return self.length
+
+    def _read_status(self, line: bytes) -> None:
+        match = _STATUS.fullmatch(line)
+        if match is None:
+            malformed("its status line is none")
+        self._minor, self.status = int(match[1]), int(match[2])
+        self.clean = _CLEAN_STATUS.fullmatch(line) is not None
+
+    def _unfold(self, line: bytes) -> None:
+        self.clean = False
+        if len(self._field) < LONGEST_LINE:
+            self._field = bytearray(self._field).rstrip() if isinstance(self._field, bytes) else self._field
+            self._field += b" " + line.strip()
+
+    def _end_field(self) -> None:
+        line, self._field = self._field, b""
+        if not line:
+            return
+        match = _CLEAN_FIELD.fullmatch(line)
+        if match is not None:
+            name, value = match.groups()
+        else:
+            name, value = self._mend(bytes(line))
+        value = value.strip(b" \t")
+        if name.lower() in _FRAMING:
+            self._read_framing(name.lower(), value.lower())
+        self._keep(name, value)
+
+    def _mend(self, line: bytes) -> tuple[bytes, bytes]:
+        self.clean = False
+        name, colon, value = line.partition(b":")
+        if not colon or b"\0" in line or name[:1] in (b" ", b"\t"):
+            malformed("a line of its head is no header field")
+        return name.rstrip(b" \t"), value.rstrip(b"\r").replace(b"\r", b" ")
+
+    def _keep(self, name: bytes, value: bytes) -> None:
+        size = len(name) + len(value)
+        if name and size <= self._room and len(self.fields) < _MOST_FIELDS:
+            self._room -= size
+            self.fields.append((name, value))
+        else:
+            self.clean = False
+
+    def _read_framing(self, name: bytes, value: bytes) -> None:
+        match name:
+            case b"content-length":
+                for part in value.split(b","):
+                    self._read_length(part.strip())
+            case b"transfer-encoding":
+                codings = (coding.strip() for coding in value.split(b","))
+                self._codings += [coding for coding in codings if coding not in (b"", b"identity")]
+                self.clean = self.clean and b"identity" not in value and bool(value)
+            case b"connection":
+                self._options += [option.strip() for option in value.split(b",")]
+            case _:
+                self.keep_alive_s = _timeout_parameter(value)
+
+    def _read_length(self, value: bytes) -> None:
+        match = _LENGTH.match(value)
+        length = int(match[1]) if match is not None and len(match[1]) <= 20 else -1
+        length = length if length <= _LARGEST_LENGTH else -1
+        self.clean = self.clean and self.length is None and value.isdigit()
+        self.length = length if self.length in (None, length) else -1
+
+
+def malformed(what: str) -> NoReturn:
+    """Raise httpx.RemoteProtocolError: the response is not HTTP, and why."""
+    raise httpx.RemoteProtocolError(f"the receiver's response is not valid HTTP/1.1 ({what})")
+
+
+def _timeout_parameter(value: bytes) -> float | None:
+    for parameter in value.split(b","):
+        name, _, number = parameter.partition(b"=")
+        if name.strip() == b"timeout" and number.strip().isdigit():
+            return float(number[:9])
+    return None

@@ -1,0 +1,107 @@
+"""Writes: pending deliveries are cancelled, a bounded number in one transaction; what is left is cancelled later.
+
+A cancellation covers a webhook's pending deliveries up to `through_seq`, but `except_seq`, which was in flight. From
+its commit on none of them is delivered, though each is `pending` until its page comes, and though the webhook may be
+enabled again meanwhile.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, or_, select, update
+
+from daemon.model import CancelReason, DeliveryStatus
+from daemon.store.bulk import fetch_rows, in_one_row
+from daemon.store.commands import Cancelled, CancelledDelivery, CancelledPage, CancelNext
+from daemon.store.schema import cancellations, deliveries, webhooks
+from daemon.store.sequences import Sequences
+
+IS_PENDING = deliveries.c.status == DeliveryStatus.PENDING
+
+# These take some 20 ms, with their places in the indexes.
+CANCELLED_AT_ONCE = 1_000
+
+# Whether one of `deliveries` is covered by a cancellation that has not reached it.
+IS_BEING_CANCELLED = exists().where(
+    cancellations.c.webhook_id == deliveries.c.webhook_id,
+    cancellations.c.through_seq >= deliveries.c.seq,
+    or_(cancellations.c.except_seq.is_(None), cancellations.c.except_seq != deliveries.c.seq),
+)
+
+
+def cancel_pending(
+    connection: Connection, webhook_id: str, reason: CancelReason, now: int, but_seq: int | None = None
+) -> Cancelled:
+    """Cancel a webhook's pending deliveries, but the one in flight: the first of them now, the others by `cancel_next`.
+
+    What an earlier cancellation covers is left to that one.
+    """
+    last = connection.execute(_newest_of(webhook_id)).first()
+    pending = _pending_of(webhook_id, but_seq)
+    excepted = and_(pending, deliveries.c.seq == ((last and last.except_seq) or 0))  # 0 is no delivery's
+    behind = and_(pending, deliveries.c.seq > (last.through_seq if last else 0))
+    names = _names(connection, excepted) + _names(connection, behind)
+    _cancel(connection, excepted, reason, now)
+    more = _cancel(connection, behind, reason, now) == CANCELLED_AT_ONCE
+    if more:
+        through = select(func.max(deliveries.c.seq)).where(deliveries.c.webhook_id == webhook_id).scalar_subquery()
+        rest = {"webhook_id": webhook_id, "through_seq": through, "except_seq": but_seq, "reason": reason, "at": now}
+        connection.execute(insert(cancellations).values(**rest, cancelled=len(names)))
+    return Cancelled(len(names), names, more)
+
+
+def cancel_next(
+    connection: Connection, commands: Sequence[CancelNext], _sequences: Sequences
+) -> list[CancelledPage | None]:
+    """Cancel a page of what is left of the cancellations, in turns."""
+    return [_cancel_page(connection, command) for command in commands]
+
+
+def _cancel_page(connection: Connection, command: CancelNext) -> CancelledPage | None:
+    this = _cancellation_behind(connection, command.after_seq) or _cancellation_behind(connection, 0)
+    if this is None:
+        return None
+    covered = and_(_pending_of(this.webhook_id, this.except_seq), deliveries.c.seq <= this.through_seq)
+    reason = CancelReason(this.reason)
+    count = _cancel(connection, covered, reason, this.at)
+    is_over, total, same = count < CANCELLED_AT_ONCE, this.cancelled + count, cancellations.c.seq == this.seq
+    if is_over:
+        connection.execute(delete(cancellations).where(same))
+    else:
+        connection.execute(update(cancellations).where(same).values(cancelled=total))
+    return CancelledPage(this.seq, this.webhook_id, this.team_id, reason, count, total if is_over else None)
+
+
+def _cancellation_behind(connection: Connection, seq: int) -> Row[Any] | None:
+    # One webhook's in their order: each keeps its reason and its time.
+    older = cancellations.alias("older")
+    is_first = ~exists().where(older.c.webhook_id == cancellations.c.webhook_id, older.c.seq < cancellations.c.seq)
+    query = select(cancellations, webhooks.c.team_id).join(webhooks, webhooks.c.id == cancellations.c.webhook_id)
+    query = query.where(cancellations.c.seq > seq, is_first)
+    return connection.execute(query.order_by(cancellations.c.seq).limit(1)).first()
+
+
+def _newest_of(webhook_id: str) -> Any:
+    query = select(cancellations).where(cancellations.c.webhook_id == webhook_id)
+    return query.order_by(cancellations.c.seq.desc()).limit(1)
+
+
+def _pending_of(webhook_id: str, but_seq: int | None) -> ColumnElement[bool]:
+    pending = and_(deliveries.c.webhook_id == webhook_id, IS_PENDING)
+    return pending if but_seq is None else and_(pending, deliveries.c.seq != but_seq)
+
+
+def _cancel(connection: Connection, these: ColumnElement[bool], reason: CancelReason, now: int) -> int:
+    """Cancel the first of these, at most CANCELLED_AT_ONCE; return how many."""
+    first = select(deliveries.c.seq).where(these).order_by(deliveries.c.seq)
+    last_seq = connection.execute(first.offset(CANCELLED_AT_ONCE - 1).limit(1)).scalar()
+    some = these if last_seq is None else and_(these, deliveries.c.seq <= last_seq)
+    state = {"status": DeliveryStatus.CANCELLED, "cancel_reason": reason, "completed_at": now, "next_attempt_at": None}
+    return connection.execute(update(deliveries).where(some).values(**state)).rowcount
+
+
+def _names(connection: Connection, these: ColumnElement[bool]) -> tuple[CancelledDelivery, ...]:
+    """Return the names of the first of these, at most CANCELLED_AT_ONCE."""
+    names = select(deliveries.c.seq, deliveries.c.id, deliveries.c.event_id, deliveries.c.event_type).where(these)
+    found = fetch_rows(connection, in_one_row(names.order_by(deliveries.c.seq).limit(CANCELLED_AT_ONCE)), {})
+    return tuple(CancelledDelivery(*name) for _, *name in sorted(found))

@@ -1,0 +1,49 @@
+"""`python -m tests.faults.stalling WAY SECONDS serve …` is `python -m daemon serve …` whose first new team is slow.
+
+WAY is `works` (one long statement) or `hangs` (nothing is done, as when a disk does not answer).
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import Connection
+
+from daemon.cli import main as run_command_line
+from daemon.store import administering, commands, transactions
+from daemon.store.sequences import Sequences
+
+_WORK = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT count(*) FROM n"
+# What is one statement of seconds: as many rows as it may take.
+_LONG_WORK = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) SELECT count(*) FROM n"
+
+
+def stall(connection: Connection, way: str, seconds: float) -> None:
+    """Take about so long."""
+    if way == "hangs":
+        time.sleep(seconds)
+        return
+    started = time.monotonic()
+    connection.exec_driver_sql(_WORK).scalar()
+    rows = int(100_000 * seconds / (time.monotonic() - started))
+    connection.exec_driver_sql(_LONG_WORK.format(rows=rows)).scalar()
+
+
+def main() -> None:
+    """Run the command line with the stalling that its first two arguments name."""
+    way, seconds = sys.argv.pop(1), float(sys.argv.pop(1))
+
+    def create_teams(
+        connection: Connection, creating: Sequence[commands.CreateTeam], sequences: Sequences
+    ) -> Sequence[Exception | None]:
+        stall(connection, way, seconds)
+        return administering.create_teams(connection, creating, sequences)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(transactions.APPLY, commands.CreateTeam, create_teams)
+        run_command_line()
+
+
+if __name__ == "__main__":
+    main()

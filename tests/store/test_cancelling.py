@@ -1,0 +1,144 @@
+"""A cancelling is bounded: a page at once, the rest page by page; none of it is delivered meanwhile."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from daemon.model import CancelReason
+from daemon.store import cancelling, daemon_queries
+from daemon.store.commands import (
+    Cancelled,
+    CancelledPage,
+    CancelNext,
+    CancelPending,
+    CreateWebhook,
+    Recover,
+    SaveWebhook,
+)
+from daemon.store.database import Database
+from tests.store.filling import NOW, a_webhook, accept, count, found, run
+
+DISABLED, DELETED = CancelReason.WEBHOOK_DISABLED, CancelReason.WEBHOOK_DELETED
+PAGE = 5
+
+
+@pytest.fixture(autouse=True)
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cancelling, "CANCELLED_AT_ONCE", PAGE)
+
+
+def disable(database: Database, but_seq: int | None = None, now: int = NOW, webhook: int = 1) -> Cancelled:
+    answer: Cancelled = run(database, SaveWebhook(a_webhook(webhook), DISABLED, but_seq, now))
+    return answer
+
+
+def pages(database: Database) -> list[CancelledPage]:
+    """Cancel all that is left; return the pages."""
+    found: list[CancelledPage] = []
+    while page := run(database, CancelNext(found[-1].cancellation_seq if found else 0)):
+        found.append(page)
+    return found
+
+
+def read(database: Database, query: Callable[..., Any], *args: Any) -> Any:
+    def ask(connection: Connection) -> Any:
+        return query(connection, *args)
+
+    with database.reading.connect() as connection:
+        return ask(connection)
+
+
+def work(database: Database, webhook_id: str = "wh_1") -> list[int]:
+    return [one.seq for one in read(database, daemon_queries.pending_work, webhook_id, 100)]
+
+
+def test_a_transaction_cancels_no_more_than_a_page_and_the_rest_comes_with_the_next_ones(database: Database) -> None:
+    found(database)
+    accept(database, range(17))
+    first = disable(database)
+    assert (first.count, len(first.first), first.more) == (PAGE, PAGE, True)
+    assert [(page.count, page.total) for page in pages(database)] == [(5, None), (5, None), (2, 17)]
+    assert count(database, "deliveries", f"status = 'cancelled' AND completed_at = {NOW}") == 17
+    assert count(database, "cancellations") == 0
+    assert run(database, CancelNext(0)) is None
+
+
+def test_a_backlog_of_one_page_is_cancelled_at_once(database: Database) -> None:
+    found(database)
+    accept(database, range(PAGE - 1))
+    assert not disable(database).more
+    assert count(database, "cancellations") == 0
+
+
+def test_what_is_left_to_be_cancelled_is_no_work_though_the_webhook_is_enabled_again(database: Database) -> None:
+    found(database)
+    accept(database, range(17))
+    disable(database)
+    run(database, SaveWebhook(a_webhook()))
+    assert work(database) == []
+    later = [one.seq for one in accept(database, range(20, 23))]
+    assert work(database) == later
+    pages(database)
+    assert work(database) == later
+    assert count(database, "deliveries", "status = 'cancelled'") == 17
+
+
+def test_the_delivery_in_flight_is_excepted_and_is_the_first_to_go_on(database: Database) -> None:
+    found(database)
+    in_flight, *_ = accept(database, range(17))
+    disable(database, in_flight.seq)
+    run(database, SaveWebhook(a_webhook()))
+    later = [one.seq for one in accept(database, range(20, 23))]
+    assert work(database) == [in_flight.seq, *later]
+    assert [one.seq for one in read(database, daemon_queries.pending_work, "wh_1", 2)] == [in_flight.seq, later[0]]
+    pages(database)
+    assert work(database) == [in_flight.seq, *later]
+
+
+def test_a_second_disabling_keeps_what_the_first_has_left_and_takes_the_excepted_one_along(database: Database) -> None:
+    found(database)
+    in_flight, *_ = accept(database, range(17))
+    disable(database, in_flight.seq)
+    run(database, SaveWebhook(a_webhook()))
+    accept(database, range(20, 22))
+    second = disable(database, now=NOW + 1)
+    assert (second.count, second.more) == (3, False)
+    assert work(database) == []
+    pages(database)
+    assert count(database, "deliveries", f"status = 'cancelled' AND completed_at = {NOW}") == 16
+    assert count(database, "deliveries", f"status = 'cancelled' AND completed_at = {NOW + 1}") == 3
+
+
+def test_two_long_cancellings_of_a_webhook_go_in_their_order_each_with_its_reason(database: Database) -> None:
+    found(database)
+    accept(database, range(17))
+    disable(database)
+    accept(database, range(20, 37))
+    assert run(database, CancelPending("wh_1", DELETED, NOW + 1)).more
+    assert [(page.reason, page.total) for page in pages(database) if page.total] == [(DISABLED, 17), (DELETED, 17)]
+    assert count(database, "deliveries", "cancel_reason = 'webhook_disabled'") == 17
+    assert count(database, "deliveries", "cancel_reason = 'webhook_deleted'") == 17
+
+
+def test_webhooks_take_turns(database: Database) -> None:
+    found(database)
+    for number in (1, 2):
+        accept(database, range(number * 20, number * 20 + 16), f"wh_{number}")
+        disable(database, webhook=number)
+    assert count(database, "cancellations") == 2
+    run(database, CreateWebhook(a_webhook(2)))
+    assert [page.webhook_id for page in pages(database)][:4] == ["wh_1", "wh_2", "wh_1", "wh_2"]
+
+
+def test_what_is_being_cancelled_was_missed_and_can_be_recovered_at_once(database: Database) -> None:
+    found(database)
+    accept(database, range(17))
+    disable(database)
+    run(database, SaveWebhook(a_webhook()))
+    new_ids = tuple(f"dlv_new_{number}" for number in range(50))
+    assert run(database, Recover(a_webhook(), 0, 0, 50, new_ids, NOW)).queued == 17
+    assert len(work(database)) == 17
+    pages(database)
+    assert len(work(database)) == 17
