@@ -9,7 +9,7 @@ from api.cursors import page_of, position_of
 from api.errors import Code, unknown_team, wrong_field
 from api.idempotency import once
 from api.route import Access, Call, Route, json_body
-from api.wire import Input, Output, OutputTime, Page, PageQuery, format_time
+from api.wire import Input, Note, Output, OutputTime, Page, PageQuery, format_time
 from daemon import model
 from daemon.errors import BalanceOutOfRange
 from daemon.store import queries
@@ -39,7 +39,7 @@ class Grant(Input):
         description="How many; below 0 to correct a grant, which needs a note. Not 0.",
         json_schema_extra={"not": {"const": 0}},
     )
-    note: str | None = Field(None, max_length=500, description="Why; it stands in the ledger.")
+    note: Note | None = Field(None, description="Why; it stands in the ledger.")
 
 
 class Balance(Output):

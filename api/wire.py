@@ -21,6 +21,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from api.errors import Code
+from daemon.terminal import is_harmless
 
 MAX_PAGE = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,24 +82,49 @@ def format_optional_time(time_ms: int | None) -> str | None:
 def parse_time(value: object) -> int:
     """Return the milliseconds since the epoch of an RFC 3339 time with any offset; finer digits are cut off.
 
+    A leap second, `23:59:60` in UTC on the last day of a month, is the last millisecond of that day.
     Raises ValueError for anything else, and for times outside the years 1 to 9999 in UTC.
     """
     if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
         raise ValueError(_EXPECTED_TIME)
+    is_leap_second = value[17:19] == "60"
     try:
-        moment = datetime.fromisoformat(value.upper())
+        moment = datetime.fromisoformat(value[:17] + "59" + value[19:].upper() if is_leap_second else value.upper())
     except ValueError:
         raise ValueError(_EXPECTED_TIME) from None
     since_epoch = moment - _EPOCH
+    if is_leap_second:
+        since_epoch = _end_of_month(since_epoch)
     if not _FIRST_TIME <= since_epoch <= _LAST_TIME:
         raise ValueError("expected a time between the years 1 and 9999 in UTC")
     return since_epoch // timedelta(milliseconds=1)
+
+
+def _end_of_month(since_epoch: timedelta) -> timedelta:
+    next_second = timedelta(seconds=since_epoch // timedelta(seconds=1) + 1)
+    if not (_FIRST_TIME <= next_second <= _LAST_TIME and next_second % timedelta(days=1) == timedelta(0)):
+        raise ValueError(_EXPECTED_TIME)
+    if (_EPOCH + next_second).day != 1:
+        raise ValueError(_EXPECTED_TIME)
+    return next_second - timedelta(milliseconds=1)
 
 
 def _parse_limit(value: object) -> int:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value) and 1 <= int(value) <= MAX_PAGE:
         return int(value)
     raise ValueError(f"expected a whole number from 1 to {MAX_PAGE}")
+
+
+def _trimmed(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _can_be_seen(value: str) -> str:
+    if any(not is_harmless(character) for character in value):
+        raise ValueError("expected no control characters, and none that cannot be seen")
+    if not any(character.isprintable() and not character.isspace() for character in value):
+        raise ValueError("expected at least one character that can be seen")
+    return value
 
 
 def _unique(values: list[str]) -> list[str]:
@@ -111,7 +137,8 @@ OutputTime = Annotated[str, WithJsonSchema(TIME_SCHEMA)]
 Limit = Annotated[
     int, BeforeValidator(_parse_limit), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_PAGE})
 ]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, BeforeValidator(_trimmed), Field(min_length=1, max_length=200), AfterValidator(_can_be_seen)]
+Note = Annotated[str, BeforeValidator(_trimmed), Field(min_length=1, max_length=500), AfterValidator(_can_be_seen)]
 EventTypes = Annotated[list[str], Field(min_length=1), AfterValidator(_unique)]
 
 

@@ -1,10 +1,8 @@
 """The composition root: opens everything, runs it, closes it; returns the process's exit code."""
 
 import gc
-import signal
-import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import trio
@@ -21,20 +19,35 @@ from daemon.descriptors import DescriptorBudget, raise_descriptor_limit, share_d
 from daemon.encryption_keys import KeyFile
 from daemon.lifeline import Lifeline, extend_start, feed_watchdog, open_lifeline
 from daemon.live_settings import LiveSettings, reload_on_hangup
-from daemon.log import make_logger
+from daemon.log import STDERR, make_logger, open_log_sink
+from daemon.log_buffer import LogBuffer
+from daemon.log_file import LogFile
 from daemon.loop_lag import watch_loop_lag
-from daemon.metrics import make_metrics
+from daemon.metrics import Metrics, make_metrics
 from daemon.repetitions import Repetitions, tell_repetitions
 from daemon.running import run_daemon
 from daemon.sealed_database import SealedDatabase, open_sealed_database
 from daemon.spans import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
 from daemon.state_dir import OPERATOR_KEY, operator_key, use_state_dir
+from daemon.stop_signals import StopSignals
 from daemon.store.commands import ReadBalance
 from daemon.store.database import DatabaseRefused, History
 from daemon.store.progress import Progress
 from daemon.supervisor import innermost
 
 EXIT_OK, EXIT_FAILED, EXIT_REFUSED = 0, 1, 2
+_FLUSH_LOG_S = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """What is there from the first instant to the last."""
+
+    log: FilteringBoundLogger
+    metrics: Metrics
+    repetitions: Repetitions
+    signals: StopSignals
+    flush_log: Callable[[], object]
 
 
 def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
@@ -44,37 +57,52 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
     `reread` reads the settings again, at SIGHUP.
     """
     live = LiveSettings(settings, reread)
-    repetitions = Repetitions()
-    log = make_logger(settings.log, repetitions=repetitions, level=lambda: live.now.log.level)
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives it no types
+    process = _open_process(live)
     try:
         with use_state_dir(settings.state_dir):
-            disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives it no types
-            return _run_until_stopped(live, log, repetitions)
+            return _run_until_stopped(live, process)
     except ConfigError as refusal:
         return _refuse(refusal)
+    finally:
+        process.flush_log()
 
 
-def _run_until_stopped(live: LiveSettings, log: FilteringBoundLogger, repetitions: Repetitions) -> int:
+def _open_process(live: LiveSettings) -> _Process:
+    metrics, repetitions = make_metrics(), Repetitions()
+    sink = open_log_sink(live.now.log, metrics.log_lines_lost.inc)
+    log = make_logger(live.now.log, sink, repetitions=repetitions, level=lambda: live.now.log.level)
+    flush_log = partial(sink.buffer.close, _FLUSH_LOG_S)
+    signals = StopSignals(before_end=flush_log)
+    signals.install()
+    return _Process(log, metrics, repetitions, signals, flush_log)
+
+
+def _run_until_stopped(live: LiveSettings, process: _Process) -> int:
     failure: BaseExceptionGroup[Exception] | None = None
     try:
         try:
-            trio.run(_main, live, log, repetitions)
+            trio.run(_main, live, process)
         except (ConfigError, DatabaseRefused) as refusal:
             return _refuse(refusal)
     except* Exception as group:
         failure = group
     if failure is None:
         return EXIT_OK
-    log.error("daemon_failed", error=innermost(failure), exc_info=failure)
+    process.log.error("daemon_failed", error=innermost(failure), exc_info=failure)
     return EXIT_FAILED
 
 
 def _refuse(refusal: Exception) -> int:
-    sys.stderr.write(f"kakiyo-webhooks: {refusal}\n")
+    """Say it on stderr, but do not wait for a reader who has stalled."""
+    said = LogBuffer(LogFile(STDERR).write, lambda count: None)
+    said.msg(f"kakiyo-webhooks: {refusal}".encode("utf-8", "backslashreplace"))
+    said.close(_FLUSH_LOG_S)
     return EXIT_REFUSED
 
 
-async def _main(live: LiveSettings, log: FilteringBoundLogger, repetitions: Repetitions) -> None:
+async def _main(live: LiveSettings, process: _Process) -> None:
+    log = process.log
     settings = live.now
     started = trio.current_time()
     key, is_new = operator_key(settings.state_dir)
@@ -82,7 +110,7 @@ async def _main(live: LiveSettings, log: FilteringBoundLogger, repetitions: Repe
     seams = replace(_seams(live), spans=_spans(log), attempts_at_once=budget.attempts)
     sealed = await _open_database(settings)
     try:
-        daemon = await assemble(live, sealed.database, sealed.vault, key, seams, make_metrics(), log)
+        daemon = await assemble(live, sealed.database, sealed.vault, key, seams, process.metrics, log)
         listeners = await open_listeners(settings.api.bind, passed_descriptors())
         # What is loaded by now stays: without this each full collection looks through it, for a tenth of a second.
         gc.freeze()
@@ -91,9 +119,9 @@ async def _main(live: LiveSettings, log: FilteringBoundLogger, repetitions: Repe
         _tell_history(sealed.database.history, log)
         _tell_exposure(settings, listeners, log)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(tell_repetitions, repetitions, log)
+            nursery.start_soon(tell_repetitions, process.repetitions, log)
             nursery.start_soon(reload_on_hangup, live, log)
-            await _run(settings, daemon, listeners, budget, started=started)
+            await _run(settings, daemon, listeners, budget, started=started, signals=process.signals)
             nursery.cancel_scope.cancel()
     finally:
         sealed.database.close()
@@ -134,7 +162,13 @@ def _tell_history(history: History, log: FilteringBoundLogger) -> None:
 
 
 async def _run(
-    settings: Settings, daemon: Daemon, listeners: Listeners, budget: DescriptorBudget, *, started: float
+    settings: Settings,
+    daemon: Daemon,
+    listeners: Listeners,
+    budget: DescriptorBudget,
+    *,
+    started: float,
+    signals: StopSignals,
 ) -> None:
     ready, stop, grace_s = trio.Event(), trio.Event(), settings.delivery.stop_grace_s
     metrics = daemon.metrics
@@ -158,19 +192,20 @@ async def _run(
     )
     lifeline = open_lifeline()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_on_signal, stop, lifeline, grace_s, daemon.log)
+        nursery.start_soon(_stop_on_signal, signals, stop, lifeline, grace_s, daemon.log)
         nursery.start_soon(watch_loop_lag, metrics.event_loop_lag_seconds, metrics.longest_lag)
         nursery.start_soon(_announce, ready, lifeline, settings, started, daemon)
         await run_daemon(daemon, api, ready, stop, grace_s)
         nursery.cancel_scope.cancel()
 
 
-async def _stop_on_signal(stop: trio.Event, lifeline: Lifeline, grace_s: float, log: FilteringBoundLogger) -> None:
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for number in signals:
-            stop.set()
-            log.info("daemon_stopping", signal=signal.Signals(number).name, seconds=grace_s)
-            await lifeline.stopping("Finishing the attempts in flight")
+async def _stop_on_signal(
+    signals: StopSignals, stop: trio.Event, lifeline: Lifeline, grace_s: float, log: FilteringBoundLogger
+) -> None:
+    async for number in signals.received():
+        stop.set()
+        log.info("daemon_stopping", signal=number.name, seconds=grace_s)
+        await lifeline.stopping("Finishing the attempts in flight")
 
 
 async def _announce(ready: trio.Event, lifeline: Lifeline, settings: Settings, started: float, daemon: Daemon) -> None:

@@ -38,6 +38,10 @@ def _network(value: object) -> IPv4Network | IPv6Network:
         raise ValueError(f'expected a network such as "10.0.0.0/8": {error}') from None
 
 
+# A host's name or an address literal (RFC 5321, 4.1.3), or nothing.
+_HELO_NAME = r"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Za-z.:]+\])?$"
+
+
 def _name_server(value: object) -> NameServer:
     return value if isinstance(value, NameServer) else parse_name_server(str(value))
 
@@ -125,6 +129,7 @@ class SmtpSettings(_Section):
     password_file: Path | None = None
     sender: str = Field("webhooks@localhost", alias="from")
     ca_file: Path | None = None
+    helo_name: str = Field("", pattern=_HELO_NAME, max_length=255)
 
     @field_validator("password_file", "ca_file", mode="before")
     @classmethod

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from daemon.mail.addresses import one_line
+from daemon.service_links import is_service_link
 
 ENV_PREFIX = "KAKIYO_WEBHOOKS_"
 # Settings of the client commands: they share the prefix and are no settings of the daemon.
-CLIENT_VARIABLES = frozenset({"KAKIYO_WEBHOOKS_API_KEY", "KAKIYO_WEBHOOKS_API_URL", "KAKIYO_WEBHOOKS_CONFIG"})
+CLIENT_VARIABLES = frozenset(
+    {"KAKIYO_WEBHOOKS_API_KEY", "KAKIYO_WEBHOOKS_API_URL", "KAKIYO_WEBHOOKS_CONFIG", "KAKIYO_WEBHOOKS_DEBUG"}
+)
 
 Tree = Mapping[str, Any]
 
@@ -36,7 +39,7 @@ class Source:
 def file_source(file: Path) -> Source:
     """Read a TOML file. Raises ConfigError if it cannot be read or is not TOML."""
     try:
-        return Source(str(file), tomllib.loads(file.read_text("utf-8")))
+        return Source(str(file), tomllib.loads(file.read_text("utf-8-sig")))  # editors begin files with a mark
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror}): check the path given with --config") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -47,13 +50,17 @@ def environment_source(environment: Mapping[str, str]) -> Source:
     """Collect the variables with our prefix; `__` stands between levels, lists and tables are written as JSON."""
     tree: dict[str, Any] = {}
     for variable in sorted(environment):
-        if variable.startswith(ENV_PREFIX) and variable not in CLIENT_VARIABLES:
+        if variable.startswith(ENV_PREFIX) and not _is_of_others(variable, environment):
             *sections, name = variable.removeprefix(ENV_PREFIX).lower().split("__")
             nested: dict[str, Any] = {name: _decode(environment[variable])}
             for section in reversed(sections):
                 nested = {section: nested}
             tree = merge(tree, nested)
     return Source("environment", tree, from_environment=True)
+
+
+def _is_of_others(variable: str, environment: Mapping[str, str]) -> bool:
+    return variable in CLIENT_VARIABLES or is_service_link(variable.removeprefix(ENV_PREFIX), environment[variable])
 
 
 def flags_source(flags: Tree) -> Source:

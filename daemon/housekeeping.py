@@ -10,8 +10,10 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.clock import NowMs
 from daemon.patience import persist
-from daemon.store.commands import (
-    Command,
+from daemon.store.commands import Command
+from daemon.store.idempotency import IDEMPOTENCY_WINDOW_MS
+from daemon.store.tallying import DAY_MS, WEBHOOK_HOURS_KEPT_MS
+from daemon.store.upkeep_commands import (
     ForgetEvents,
     ForgetIdempotencyKeys,
     ForgetMails,
@@ -20,8 +22,6 @@ from daemon.store.commands import (
     ReleaseSpace,
     SaveTrustedTime,
 )
-from daemon.store.idempotency import IDEMPOTENCY_WINDOW_MS
-from daemon.store.tallying import DAY_MS, WEBHOOK_HOURS_KEPT_MS
 from daemon.store.writer import Writer
 from daemon.trusted_time import TrustedTime
 

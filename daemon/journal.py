@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -18,8 +18,6 @@ IDENTIFIER = "kakiyo-webhooks"
 
 _PRIORITIES: Mapping[str, bytes] = {"debug": b"7", "info": b"6", "warning": b"4", "error": b"3"}
 _SAID_OTHERWISE = frozenset({"timestamp", "level"})  # by the entry's own time and priority
-# The event loop waits no longer than this for a journal that hangs, and then not again until it has taken a line.
-_LONGEST_WAIT_S = 0.1
 
 
 def stderr_is_the_journal(environment: Mapping[str, str] = os.environ) -> bool:
@@ -65,32 +63,24 @@ def _field(name: str, value: bytes) -> bytes:
     return b"%s=%s\n" % (name.encode(), value)
 
 
-class JournalLogger:
-    """What structlog gives entries to. An entry that the journal does not take in time is lost and counted in `lost`.
+class JournalSocket:
+    """Where entries go. It waits for a journal that is busy; one that is not there, or refuses an entry, loses it."""
 
-    `tell_lost(count)` is called when the journal takes entries again.
-    """
-
-    def __init__(self, tell_lost: Callable[[int], None], address: str = SOCKET) -> None:
-        self._tell_lost = tell_lost
+    def __init__(self, address: str = SOCKET) -> None:
         self._address = address
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.lost = 0
 
     def close(self) -> None:
         """Close the socket."""
         self._socket.close()
 
-    def msg(self, entry: bytes) -> None:
-        """Send one entry."""
-        self._socket.settimeout(0 if self.lost else _LONGEST_WAIT_S)
+    def write(self, entries: Sequence[bytes]) -> int:
+        """Send the entries. Returns how many are lost."""
+        return sum(not self._send(entry) for entry in entries)
+
+    def _send(self, entry: bytes) -> bool:
         try:
             self._socket.sendto(entry, self._address)
-        except OSError:  # it is full, restarts, or does not take entries as long as this
-            self.lost += 1
-            return
-        if self.lost:
-            lost, self.lost = self.lost, 0
-            self._tell_lost(lost)
-
-    debug = info = warning = error = msg
+        except OSError:  # it restarts, or does not take entries as long as this
+            return False
+        return True

@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, cast
 
@@ -18,10 +19,14 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 
 from daemon.clock import NowMs, wall_clock_ms
 from daemon.config import LogSettings
-from daemon.journal import JournalLogger, journal_entry, stderr_is_the_journal
+from daemon.journal import JournalSocket, journal_entry, stderr_is_the_journal
+from daemon.log_buffer import LogBuffer
 from daemon.log_events import LOG_EVENTS
+from daemon.log_file import LogFile
 from daemon.repetitions import Repetitions
+from daemon.terminal import printable
 
+STDERR = 2
 _LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -29,48 +34,87 @@ class UndocumentedLogEventError(Exception):
     """A line was logged that `log_events` does not describe; only `strict` loggers raise it."""
 
 
+@dataclass(frozen=True, slots=True)
+class LogSink:
+    """Where lines go: a buffer on its way to stderr or to systemd's journal."""
+
+    buffer: LogBuffer
+    as_json: bool
+    to_journal: bool
+    in_colour: bool
+
+
+def open_log_sink(settings: LogSettings, count_lost: Callable[[int], object]) -> LogSink:
+    """Return the sink behind stderr. Where that is systemd's journal, lines that would be JSON go to it as entries
+    with fields and priorities (`journal`). `count_lost(count)` is called, from any thread, for lines that are lost.
+    """
+    stderr = LogFile(STDERR)
+    in_colour = os.isatty(STDERR) and "NO_COLOR" not in os.environ
+    as_json = _is_json(settings, os.isatty(STDERR))
+    to_journal = as_json and stderr_is_the_journal()
+    return LogSink(
+        LogBuffer(JournalSocket().write if to_journal else stderr.write, count_lost), as_json, to_journal, in_colour
+    )
+
+
 def make_logger(
     settings: LogSettings,
-    file: BinaryIO | None = None,
+    sink: BinaryIO | LogSink,
     *,
     now_ms: NowMs = wall_clock_ms,
     strict: bool = False,
     repetitions: Repetitions | None = None,
     level: Callable[[], str] | None = None,
 ) -> FilteringBoundLogger:
-    """Return the daemon's logger, writing to `file` (default: stderr, as bytes).
+    """Return the daemon's logger, which writes to `sink`: at once to a file, or as a LogSink takes it.
 
-    With format `json`, and with `auto` unless `file` is a terminal, each line is one JSON object: `timestamp` (RFC
+    With format `json`, and with `auto` unless it is a terminal, each line is one JSON object: `timestamp` (RFC
     3339 UTC, milliseconds, `Z`), `level`, `event`, then the fields in the order given. `console` is for people, in
-    colour on a terminal unless NO_COLOR is set. `exc_info` becomes the field `traceback`. Logging never raises when
-    the file cannot be written: such a line is lost. Where stderr is systemd's journal, lines that would be JSON go to
-    it as entries with fields and priorities (`journal`). `repetitions` drops warnings that are repeated; `level()` is
-    asked for each line, if it is given. A `strict` logger (for tests) raises UndocumentedLogEventError on an event,
-    level or field that `log_events` does not list.
+    colour on a terminal unless NO_COLOR is set. `exc_info` becomes the field `traceback`. `repetitions` drops warnings
+    that are repeated; `level()` is asked for each line, if it is given. A `strict` logger (for tests) raises
+    UndocumentedLogEventError on an event, level or field that `log_events` does not list.
     """
-    target = sys.stderr.buffer if file is None else file
-    as_json = settings.format == "json" or (settings.format == "auto" and not target.isatty())
-    to_journal = as_json and file is None and stderr_is_the_journal()
-    processors: list[Processor] = [_TimestampLevelEvent(now_ms), _render_traceback]
-    if repetitions is not None:
-        processors.insert(0, repetitions)
-    if level is not None:
-        processors.insert(0, partial(_drop_below, level))
-    if strict:
-        processors.append(_refuse_undocumented)
-    if to_journal:
-        processors.append(_to_journal)
+    rendering: list[Processor] = [_TimestampLevelEvent(now_ms), _render_traceback]
+    rendering += [_refuse_undocumented] if strict else []
+    output: WrappedLogger
+    if isinstance(sink, LogSink):
+        rendering += _rendering(sink)
+        output = sink.buffer
+        # Beside level and repetitions, which belong to the event loop: the thread that writes logs this.
+        lost = structlog.wrap_logger(output, processors=rendering, wrapper_class=_bound_logger("debug"))
+        sink.buffer.tell_lost = lambda count: lost.warning("lines_lost", count=count)
     else:
-        in_colour = target.isatty() and "NO_COLOR" not in os.environ
-        processors.extend([_to_json] if as_json else _console(in_colour))
-    lines = structlog.BytesLogger(cast(BinaryIO, _Lossy(target)))
+        rendering += _to_file(settings, sink)
+        output = structlog.BytesLogger(sink)
+    choosing: list[Processor] = [] if level is None else [partial(_drop_below, level)]
+    choosing += [] if repetitions is None else [repetitions]
     lazy = structlog.wrap_logger(
-        JournalLogger(lambda count: lazy.warning("lines_lost", count=count)) if to_journal else lines,
-        processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(settings.level if level is None else "debug"),
+        output,
+        processors=[*choosing, *rendering],
+        wrapper_class=_bound_logger(settings.level if level is None else "debug"),
         context_class=dict,
     )
     return cast(FilteringBoundLogger, lazy.bind())  # bound once: no assembling per line
+
+
+def _bound_logger(level: str) -> type[FilteringBoundLogger]:
+    return structlog.make_filtering_bound_logger(level)
+
+
+def _is_json(settings: LogSettings, is_terminal: bool) -> bool:
+    return settings.format == "json" or (settings.format == "auto" and not is_terminal)
+
+
+def _rendering(sink: LogSink) -> list[Processor]:
+    if sink.to_journal:
+        return [_to_journal]
+    return [_to_json] if sink.as_json else _console(sink.in_colour)
+
+
+def _to_file(settings: LogSettings, file: BinaryIO) -> list[Processor]:
+    if _is_json(settings, file.isatty()):
+        return [_to_json]
+    return _console(file.isatty() and "NO_COLOR" not in os.environ)
 
 
 def _drop_below(level: Callable[[], str], logger: WrappedLogger, method: str, fields: EventDict) -> EventDict:
@@ -79,40 +123,23 @@ def _drop_below(level: Callable[[], str], logger: WrappedLogger, method: str, fi
     return fields
 
 
-class _Lossy:
-    """A file that loses what it cannot write: a full disk or a closed pipe must not stop a delivery."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def write(self, line: bytes) -> int:
-        try:
-            return self._file.write(line)
-        except (OSError, ValueError):
-            return 0
-
-    def flush(self) -> None:
-        try:
-            self._file.flush()
-        except (OSError, ValueError):
-            return
-
-
 class _TimestampLevelEvent:
     """Puts `timestamp`, `level` and `event` in front of the fields."""
 
     def __init__(self, now_ms: NowMs) -> None:
         self._now_ms = now_ms
-        self._second, self._shown = -1, ""
+        self._last = (-1, "")  # one value, for more than one thread
 
     def __call__(self, logger: WrappedLogger, method: str, fields: EventDict) -> EventDict:
         return {"timestamp": self._timestamp(), "level": method, "event": fields.pop("event", ""), **fields}
 
     def _timestamp(self) -> str:
         second, ms = divmod(self._now_ms(), 1000)
-        if second != self._second:  # lines come in their hundreds a second
-            self._second, self._shown = second, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._shown}.{ms:03d}Z"
+        last_second, shown = self._last
+        if second != last_second:  # lines come in their hundreds a second
+            shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+            self._last = (second, shown)
+        return f"{shown}.{ms:03d}Z"
 
 
 def _render_traceback(logger: WrappedLogger, method: str, fields: EventDict) -> EventDict:
@@ -155,14 +182,12 @@ def _disarm(logger: WrappedLogger, method: str, fields: EventDict) -> EventDict:
     """Escape control characters, which a receiver could use to rewrite the operator's terminal."""
     shown: dict[str, Any] = {name: _printable(value) for name, value in fields.items() if name != "traceback"}
     if "traceback" in fields:
-        shown["exception"] = "\n".join(map(_printable, fields["traceback"].splitlines()))
+        shown["exception"] = printable(fields["traceback"], keep="\n")
     return shown
 
 
 def _printable(value: Any) -> Any:
-    if not isinstance(value, str) or value.isprintable():
-        return value
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value)
+    return printable(value) if isinstance(value, str) else value
 
 
 def _encode(logger: WrappedLogger, method: str, line: Mapping[str, Any] | str) -> bytes:

@@ -150,7 +150,7 @@ _WARNING = _table(
         "So many attempts wait for a descriptor, and none of them is counted: raise the limit of open files",
     ),
     ("lines_repeated", "name count", "So many more such lines, all the same, were left out within the last minute"),
-    ("lines_lost", "count", "So many lines before this one are lost: the journal did not take them"),
+    ("lines_lost", "count", "So many lines before this one are lost: nobody took them in time"),
     ("mail_deferred", f"{_MAIL} attempt retryInMs error", "A mail could not be sent to all and is tried again"),
 )
 _ERROR = _table(

@@ -80,6 +80,7 @@ class Metrics:
     commits_failed: Counter
     actor_restarts: Mapping[ActorKind, Counter]
     mails: Mapping[MailResult, Counter]
+    log_lines_lost: Counter
     first_attempt_delay_seconds: Histogram
     attempt_duration_seconds: Histogram
     accept_duration_seconds: Histogram
@@ -138,6 +139,7 @@ def make_metrics() -> Metrics:
         commits_failed=_counter(registry, "commits_failed", "Transactions that the database failed at, not kept"),
         actor_restarts=_counters(registry, "actor_restarts", "Crashed actors started again", "kind", ActorKind),
         mails=_counters(registry, "mails", "Sendings of mails", "result", MailResult),
+        log_lines_lost=_counter(registry, "log_lines_lost", "Log lines lost: their reader stalled, or was not there"),
         first_attempt_delay_seconds=_histogram(
             registry, "first_attempt_delay_seconds", "From a delivery's making to its first attempt's start", _DELAY_S
         ),

@@ -8,11 +8,13 @@ import base64
 import binascii
 import hmac
 import os
+import re
 from dataclasses import dataclass, field
 
 STANDARD_PREFIX = "whsec_"
 _KEY_BYTES = range(24, 65)
 _LONGEST_SECRET = 256
+_ALMOST_STANDARD = re.compile(r"\W?wh[ _-]?sec[ _:=-]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +64,31 @@ def generate_secret() -> str:
 def check_secret(secret: str) -> None:
     """Raise ValueError, with one sentence for the person who chose it, when the secret cannot be used.
 
-    `whsec_` must be followed by the base64 of 24 to 64 bytes; any other secret has 1 to 256 printable characters.
+    `whsec_` must be followed by the base64 of 24 to 64 bytes; any other secret has 1 to 256 printable characters,
+    and is nothing that was meant to be one of those. No secret has white space at its ends.
     """
+    if secret != secret.strip():
+        raise ValueError("the secret has white space at its start or end: remove it")
     if secret.startswith(STANDARD_PREFIX):
         if _standard_key(secret) is None:
             raise ValueError(
-                "the secret begins with whsec_ but the base64 of 24 to 64 bytes does not follow: "
-                'correct it, or use "generate"'
+                "the secret begins with whsec_ but the base64 of 24 to 64 bytes does not follow "
+                f'({_what_is_wrong(secret)}): correct it, or use "generate"'
             )
+    elif _ALMOST_STANDARD.match(secret):
+        raise ValueError('the secret looks like one that begins with "whsec_" in lower case, but does not: correct it')
     elif not (0 < len(secret) <= _LONGEST_SECRET and secret.isprintable()):
         raise ValueError(f"the secret must have 1 to {_LONGEST_SECRET} printable characters: choose another")
+
+
+def _what_is_wrong(secret: str) -> str:
+    encoded = secret.removeprefix(STANDARD_PREFIX)
+    if any(character.isspace() for character in encoded):
+        return "there is white space in it"
+    try:
+        return f"it has {len(base64.b64decode(encoded, validate=True))} bytes"
+    except (binascii.Error, ValueError):
+        return "it is not base64 with its padding"
 
 
 def _standard_key(secret: str) -> bytes | None:

@@ -1,27 +1,61 @@
 """The command line, `kakiyo-webhooks` (contract "Command line"): thin, one file for each group of commands."""
 
+import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
+
+_DEBUG = "KAKIYO_WEBHOOKS_DEBUG"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and end in SystemExit with one of `daemon.cli.exits.ExitCode`.
 
-    `arguments` default to the process's. What is wrong is said in sentences on stderr, never as a traceback.
+    `arguments` default to the process's. What is wrong is said in sentences on stderr, never as a traceback, unless
+    $KAKIYO_WEBHOOKS_DEBUG asks for it.
     """
-    from typer.main import get_command
-
-    from daemon.cli.app import build_app
-    from daemon.cli.exits import CommandError
-
-    _survive_narrow_encodings()
     given = list(sys.argv[1:] if arguments is None else arguments)
+    with _ended_by_signals(is_daemon=given[:1] == ["serve"]):
+        from daemon.standard_streams import fill_standard_streams
+
+        fill_standard_streams()
+        _survive_narrow_encodings()
+        _run(given)
+
+
+@contextmanager
+def _ended_by_signals(*, is_daemon: bool) -> Iterator[None]:
+    """End cleanly at a signal that comes before the daemon, or whatever runs, has handlers of its own."""
+    stops = (signal.SIGTERM, signal.SIGINT) if is_daemon else ()
+    before = {number: signal.signal(number, lambda _number, _frame: os._exit(0)) for number in stops}
     try:
+        yield
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run(given: Sequence[str]) -> None:
+    from daemon.cli.exits import CommandError, ExitCode, say
+
+    try:
+        from typer.main import get_command
+
+        from daemon.cli.app import build_app
+
         get_command(build_app(next(iter(given), None))).main(given, prog_name="kakiyo-webhooks")
     except CommandError as error:
-        print(error, file=sys.stderr)
+        say(str(error))
         sys.exit(error.exit_code)
+    except Exception as error:
+        if os.environ.get(_DEBUG):
+            raise
+        say(f"Something unexpected went wrong ({type(error).__name__}: {error}): set {_DEBUG}=1 to see where.")
+        sys.exit(ExitCode.UNEXPECTED)
 
 
 def _survive_narrow_encodings() -> None:

@@ -1,5 +1,7 @@
 """The client of a running daemon's HTTP API (contract "HTTP API"), with its refusals turned into sentences."""
 
+import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,9 +13,9 @@ from urllib.parse import quote
 import httpx
 
 from daemon.cli.connection import Connection, find_connection
+from daemon.cli.exchange import TIMEOUT_S, AnswerTooLong, AnswerTooSlow, exchange
 from daemon.cli.exits import CommandError, ExitCode
 
-_TIMEOUT_S = 30
 Query = Mapping[str, str | int | None]
 
 
@@ -38,7 +40,8 @@ class Client:
 
     def send(self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:
         """Send `body` as JSON."""
-        return self._call(method, path, json=body, headers=headers)
+        headers = {**(headers or {}), "content-type": "application/json"}
+        return self._call(method, path, content=json_bytes(body), headers=headers)
 
     def send_raw(self, path: str, content: bytes, media_type: str, headers: Mapping[str, str] | None = None) -> Reply:
         """POST bytes as they are."""
@@ -50,22 +53,32 @@ class Client:
 
     def pages(self, path: str, query: Query) -> Iterator[Reply]:
         """GET one page after the other, until there is no next cursor."""
-        page = self.get(path, query)
+        page, seen = self.get(path, query), set[str]()
         yield page
         while cursor := page.value["nextCursor"]:
+            if cursor in seen:
+                raise _stranger(self.address, "gives the same cursor again and again")
+            seen.add(cursor)
             page = self.get(path, {**query, "cursor": cursor})
             yield page
 
     def _call(self, method: str, path: str, **arguments: Any) -> Reply:
         try:
-            response = self.http.request(method, path, **arguments)
-        except httpx.TimeoutException:
-            raise _unreachable(self.address, f"it did not answer within {_TIMEOUT_S} s") from None
+            return _judge(exchange(self.http, method, path, **arguments), self.address)
+        except (httpx.TimeoutException, AnswerTooSlow):
+            raise _unreachable(self.address, f"it did not answer within {TIMEOUT_S} s") from None
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             raise CommandError(f"{self.address}: not an address of the API: {error}.", ExitCode.USAGE) from None
+        except (httpx.RemoteProtocolError, httpx.DecodingError):
+            raise _stranger(self.address, "does not answer in HTTP, or broke off") from None
+        except AnswerTooLong:
+            raise _stranger(self.address, "answers without end") from None
+        except (httpx.LocalProtocolError, UnicodeEncodeError) as error:
+            raise CommandError(
+                f"The request cannot be sent ({error}): give options and arguments as UTF-8 text.", ExitCode.USAGE
+            ) from None
         except httpx.TransportError as error:
             raise _unreachable(self.address, str(error) or type(error).__name__) from None
-        return _judge(response, self.address)
 
 
 def present(members: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,15 +88,33 @@ def present(members: Mapping[str, Any]) -> dict[str, Any]:
 
 def path_of(*segments: str) -> str:
     """Return the path under /v1 with each segment escaped, so that no id can lead elsewhere."""
-    return "/v1/" + "/".join(quote(segment, safe="") for segment in segments)
+    return "/v1/" + "/".join(quote(os.fsencode(segment), safe="") for segment in segments)
+
+
+def json_bytes(body: Mapping[str, Any]) -> bytes:
+    """Return the JSON text. Raises CommandError (USAGE) for an argument that was not UTF-8."""
+    try:
+        return json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise CommandError(
+            f"{error.object[error.start :][:20]!a}: an argument is not UTF-8 text: correct it.", ExitCode.USAGE
+        ) from None
 
 
 @contextmanager
 def connect(api_url: str | None, config: Path | None, state_dir: Path | None) -> Iterator[Client]:
-    """Give the client for the daemon that the options, the environment or the settings name."""
+    """Give the client for the daemon that the options, the environment or the settings name.
+
+    Within the block an answer that lacks what the daemon's answers have is a CommandError (UNREACHABLE).
+    """
     connection = find_connection(api_url, config, state_dir)
     with _http_client(connection) as http:
-        yield Client(http, connection.address)
+        try:
+            yield Client(http, connection.address)
+        except (KeyError, IndexError, TypeError, AttributeError):
+            if os.environ.get("KAKIYO_WEBHOOKS_DEBUG"):
+                raise
+            raise _stranger(connection.address, "does not answer as one does") from None
 
 
 def _http_client(connection: Connection) -> httpx.Client:
@@ -91,11 +122,11 @@ def _http_client(connection: Connection) -> httpx.Client:
         return httpx.Client(
             base_url=connection.base_url,
             headers={"authorization": f"Bearer {connection.key}"},
-            timeout=_TIMEOUT_S,
+            timeout=TIMEOUT_S,
             transport=httpx.HTTPTransport(uds=connection.socket_path, trust_env=False),
             trust_env=False,
         )
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, UnicodeError) as error:
         raise CommandError(f"{connection.address}: not an address of the API: {error}.", ExitCode.USAGE) from None
 
 
@@ -108,8 +139,10 @@ def _unreachable(address: str, reason: str) -> CommandError:
 
 
 def _judge(response: httpx.Response, address: str) -> Reply:
+    if response.status_code == HTTPStatus.NO_CONTENT:
+        return Reply("", None)
     if response.is_success:
-        return Reply(response.text, _parse(response, address) if response.content else None)
+        return Reply(response.text, _parse(response, address))
     if response.headers.get("content-type", "").partition(";")[0] != "application/problem+json":
         raise _stranger(address, f"answered {response.status_code} {response.reason_phrase}")
     exit_code = ExitCode.NOT_FOUND if response.status_code == HTTPStatus.NOT_FOUND else ExitCode.REFUSED
@@ -119,12 +152,14 @@ def _judge(response: httpx.Response, address: str) -> Reply:
 def _parse(response: httpx.Response, address: str) -> Any:
     try:
         return response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _stranger(address, "does not answer in JSON") from None
 
 
 def _stranger(address: str, why: str) -> CommandError:
-    return CommandError(f"{address} {why}, so it is not the daemon's API: check --api-url.", ExitCode.UNREACHABLE)
+    return CommandError(
+        f"{address} {why}: it is not a Kakiyo Webhooks daemon, so check --api-url.", ExitCode.UNREACHABLE
+    )
 
 
 def _explain(problem: Mapping[str, Any]) -> str:

@@ -77,14 +77,14 @@ def show(
 ) -> None:
     """Show a delivery with every attempt, and what the receiver answered last."""
     from daemon.cli.client import connect, path_of
-    from daemon.cli.output import print_line
+    from daemon.cli.output import print_json_text
 
     with connect(api_url, config, state_dir) as client:
         reply = client.get(path_of("deliveries", delivery_id))
-    if as_json:
-        print_line(reply.text)
-    else:
-        _print_delivery(reply.value)
+        if as_json:
+            print_json_text(reply.text)
+        else:
+            _print_delivery(reply.value)
 
 
 def resend(

@@ -44,14 +44,16 @@ def send(
     state_dir: StateDir = None,
 ) -> None:
     """Submit one event. It is safely kept when this command ends with 0."""
-    from daemon.cli.client import connect, present
-    from daemon.cli.inputs import read_json
+    from daemon.cli.client import connect, json_bytes, present
+    from daemon.cli.inputs import read_json_text
     from daemon.cli.moments import api_time
     from daemon.cli.replies import print_reply
 
-    body = present({"event": event, "teamId": team_id, "timestamp": api_time(timestamp)}) | {"data": read_json(data)}
+    content = read_json_text(data)
+    beside = present({"event": event, "teamId": team_id, "timestamp": api_time(timestamp)})
     with connect(api_url, config, state_dir) as client:
-        reply = client.send("POST", "/v1/events", body, idempotency_headers(idempotency_key))
+        body = json_bytes(beside).removesuffix(b"}") + b', "data": %s}' % content
+        reply = client.send_raw("/v1/events", body, "application/json", idempotency_headers(idempotency_key))
         print_reply(reply, as_json, _receipt)
 
 
@@ -68,18 +70,17 @@ def batch(
     """Submit up to 1,000 events: all of them are accepted, or none."""
     from daemon.cli.client import connect
     from daemon.cli.inputs import read_bytes
-    from daemon.cli.output import print_line, render, table_of
+    from daemon.cli.output import print_json_text, render, table_of
 
     content = read_bytes(file)
     media_type = "application/json" if content.lstrip()[:1] == b"[" else "application/x-ndjson"
     with connect(api_url, config, state_dir) as client:
         reply = client.send_raw("/v1/events/batch", content, media_type, idempotency_headers(idempotency_key))
-    if as_json:
-        print_line(reply.text)
-    else:
-        render(
-            table_of(("event", "deliveries"), [(item["id"], item["deliveries"]) for item in reply.value["receipts"]])
-        )
+        if as_json:
+            print_json_text(reply.text)
+        else:
+            receipts = [(item["id"], item["deliveries"]) for item in reply.value["receipts"]]
+            render(table_of(("event", "deliveries"), receipts))
 
 
 def show(
@@ -91,14 +92,14 @@ def show(
 ) -> None:
     """Show an event: what was accepted, and its deliveries."""
     from daemon.cli.client import connect, path_of
-    from daemon.cli.output import print_line
+    from daemon.cli.output import print_json_text
 
     with connect(api_url, config, state_dir) as client:
         reply = client.get(path_of("events", event_id))
-    if as_json:
-        print_line(reply.text)
-    else:
-        _print_event(reply.value)
+        if as_json:
+            print_json_text(reply.text)
+        else:
+            _print_event(reply.value)
 
 
 def types(
@@ -124,10 +125,10 @@ def example(
 ) -> None:
     """Print the example payload of an event type, as JSON. Nothing is sent."""
     from daemon.cli.client import connect, path_of
-    from daemon.cli.output import print_line
+    from daemon.cli.output import print_json_text
 
     with connect(api_url, config, state_dir) as client:
-        print_line(client.get(path_of("webhooks", "test", "example", event)).text)
+        print_json_text(client.get(path_of("webhooks", "test", "example", event)).text)
 
 
 def _receipt(receipt: dict[str, Any]) -> list[tuple[str, Any]]:

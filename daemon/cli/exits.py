@@ -6,10 +6,16 @@
      not what it should be
 3    the daemon cannot be reached, or gave no answer
 4    no such team, key, webhook, event or delivery
+5    it is done, but what there was to print could not be written: standard output is closed, or its disk is full
+70   something that nobody expected: a bug
 130  ended by Ctrl-C (`logs` and `listen` are meant to be ended so: 0)
 """
 
+import sys
+from contextlib import suppress
 from enum import IntEnum
+
+from daemon.terminal import printable
 
 
 class ExitCode(IntEnum):
@@ -20,6 +26,8 @@ class ExitCode(IntEnum):
     USAGE = 2
     UNREACHABLE = 3
     NOT_FOUND = 4
+    NOT_SHOWN = 5
+    UNEXPECTED = 70
     INTERRUPTED = 130
 
 
@@ -29,3 +37,9 @@ class CommandError(Exception):
     def __init__(self, message: str, exit_code: ExitCode) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def say(sentence: str) -> None:
+    """Say what is wrong on stderr, if anybody can hear it."""
+    with suppress(OSError):
+        print(printable(sentence, keep="\n"), file=sys.stderr, flush=True)

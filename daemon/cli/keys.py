@@ -45,7 +45,9 @@ def create(
         reply = client.send(
             "POST", path_of("teams", team_id, "keys"), {"name": name}, idempotency_headers(idempotency_key)
         )
-        print_reply(reply, as_json, _new_key)
+        key_id = reply.value["id"]
+        not_shown = f"Key {key_id} was made and never shown: revoke it with `keys revoke {key_id}`, and make another."
+        print_reply(reply, as_json, _new_key, not_shown)
 
 
 def list_keys(

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.text import Text
 
 from daemon.cli.log_filter import LogFilter, parse_record
-from daemon.cli.output import printable, quiet_when_reader_leaves
+from daemon.cli.output import quiet_when_reader_leaves
+from daemon.terminal import printable, printable_json
 
 _LEVEL_STYLES = {"debug": "bright_black", "info": "cyan", "warning": "yellow", "error": "red", "critical": "bold red"}
 _OUTCOME_STYLES = {"delivered": "green"}
@@ -26,7 +27,13 @@ def print_lines(lines: Iterable[str], chosen: LogFilter, as_json: bool) -> None:
         for line in lines:
             record = parse_record(line)
             if chosen.passes(record):
-                print(line if as_json or record is None else _rendered(console, record), flush=True)
+                print(_shown(line, record, console, as_json), flush=True)
+
+
+def _shown(line: str, record: Mapping[str, Any] | None, console: Console, as_json: bool) -> str:
+    if record is None:
+        return printable(line, keep="\t")
+    return printable_json(line) if as_json else _rendered(console, record)
 
 
 def _rendered(console: Console, record: Mapping[str, Any]) -> str:
@@ -48,7 +55,7 @@ def readable(record: Mapping[str, Any]) -> Text:
             line.append(_value(value), style=_style(name, value))
     for name in _BELOW:
         if record.get(name):
-            line.append("\n" + printable(str(record[name])).rstrip(), style="red")
+            line.append("\n" + printable(str(record[name]), keep="\n\t").rstrip(), style="red")
     return line
 
 

@@ -17,7 +17,9 @@ def parse_moment(text: str, now: datetime | None = None) -> datetime:
         return (now or datetime.now(UTC)) - timedelta(**{_UNITS[age[2]]: int(age[1])})
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if moment.tzinfo:
+            moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise CommandError(
             f"{text}: not a time: give 2025-07-15T10:30:00Z, or an age such as 15m, 2h or 7d.", ExitCode.USAGE
         ) from None

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from daemon.cli.exits import CommandError, ExitCode
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON exactly as it came.")]
 ConfigFile = Annotated[
     Path | None,
@@ -43,5 +45,11 @@ IdempotencyKey = Annotated[
 
 
 def idempotency_headers(key: str | None) -> dict[str, str]:
-    """Return the header that `--idempotency-key` stands for, if it is given."""
-    return {} if key is None else {"idempotency-key": key}
+    """Return the header that `--idempotency-key` stands for, if it is given. Raises CommandError."""
+    if key is None:
+        return {}
+    if not (key.isascii() and key.isprintable() and key == key.strip()):
+        raise CommandError(
+            "--idempotency-key: take printable ASCII characters, without white space at the ends.", ExitCode.USAGE
+        )
+    return {"idempotency-key": key}

@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from daemon.cli.exits import ExitCode
+from daemon.cli.exits import CommandError, ExitCode
+from daemon.terminal import printable, printable_json
 
 _UNFOLDED = 2_000
 _STATUS_STYLES = {
@@ -29,41 +30,54 @@ _STATUS_STYLES = {
 }
 
 
-def printable(text: str) -> str:
-    """Return `text` with control characters replaced: a receiver's answer must not steer the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
-
-
 @contextmanager
-def quiet_when_reader_leaves() -> Iterator[None]:
-    """End the command with 0 and no message when stdout was closed by whoever read it."""
+def quiet_when_reader_leaves(not_shown: str | None = None) -> Iterator[None]:
+    """End the command with 0 and no message when stdout was closed by whoever read it.
+
+    Any other failure to write raises CommandError (NOT_SHOWN), and so does this one when there is something that is
+    shown only once: `not_shown` says what it is and what to do.
+    """
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         # The interpreter flushes stdout once more at its exit: let that go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(ExitCode.DONE) from None
+        if isinstance(error, BrokenPipeError) and not_shown is None:
+            raise typer.Exit(ExitCode.DONE) from None
+        what = not_shown or "It is done, but not all of the output was written: see to it that it can be."
+        raise CommandError(
+            f"Standard output cannot be written ({error.strerror}). {what}", ExitCode.NOT_SHOWN
+        ) from None
 
 
 def print_line(line: str) -> None:
-    """Print one line as it is, at once."""
+    """Print a line for people, at once."""
     with quiet_when_reader_leaves():
-        print(line, flush=True)
+        print(printable(line, keep="\n\t"), flush=True)
+
+
+def print_json_text(text: str, not_shown: str | None = None) -> None:
+    """Print a JSON text, with what a terminal would obey escaped. For `not_shown` see `quiet_when_reader_leaves`."""
+    with quiet_when_reader_leaves(not_shown):
+        print(printable_json(text), flush=True)
 
 
 def print_json(value: Any) -> None:
     """Print a value as JSON on one line, for what is not the API's own text."""
-    print_line(json.dumps(value, ensure_ascii=False))
+    print_json_text(json.dumps(value, ensure_ascii=False))
 
 
-def render(*parts: Any) -> None:
-    """Print Rich renderables, and strings that are ours (with markup), on stdout."""
+def render(*parts: Any, not_shown: str | None = None) -> None:
+    """Print Rich renderables, and strings that are ours (with markup), on stdout.
+
+    For `not_shown` see `quiet_when_reader_leaves`.
+    """
     # Without a terminal nothing is folded: a line is a row, for grep and awk.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _UNFOLDED)
-    with console.capture() as captured:
-        console.print(*parts)
-    with quiet_when_reader_leaves():
+    with quiet_when_reader_leaves(not_shown):
+        with console.capture() as captured:  # which flushes stdout, too
+            console.print(*parts)
         print(captured.get(), end="", flush=True)
 
 
@@ -74,7 +88,7 @@ def cell(value: Any) -> Text:
     if isinstance(value, bool):
         return Text("yes" if value else "no")
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return Text(printable(text), style=_STATUS_STYLES.get(text, ""))
+    return Text(printable(text, keep="\n\t"), style=_STATUS_STYLES.get(text, ""))
 
 
 def table_of(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:

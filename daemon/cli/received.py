@@ -13,9 +13,10 @@ import trio
 from rich.text import Text
 
 from daemon.cli.moments import to_rfc3339
-from daemon.cli.output import print_json, printable, render
+from daemon.cli.output import print_json, render
 from daemon.demo.receiver import Answer, ReceivedRequest, listen_on_loopback, serve_receiver, url_of
 from daemon.demo.verification import SignatureState, Verification, verify
+from daemon.terminal import printable
 
 _SHOWN_PREFIXES = ("webhook-", "x-kakiyo-")
 _SHOWN = ("content-type", "user-agent")
@@ -95,10 +96,8 @@ def _print(request: ReceivedRequest, verification: Verification, status: int) ->
     verdict = (
         Text("  ").append(*_SIGNATURE[verification.signature]).append(", ").append(*_FRESHNESS[verification.fresh])
     )
-    headers = [f"  {name}: {value}\n" for name, value in request.headers if _is_shown(name)]
-    render(
-        Text("\n").join([title, verdict, Text(printable("".join(headers)), style="cyan").append(_body(request.body))])
-    )
+    headers = [printable(f"  {name}: {value}") + "\n" for name, value in request.headers if _is_shown(name)]
+    render(Text("\n").join([title, verdict, Text("".join(headers), style="cyan").append(_body(request.body))]))
 
 
 def _is_shown(name: str) -> bool:
@@ -109,7 +108,7 @@ def _body(body: bytes) -> Text:
     text = body.decode("utf-8", "replace")
     with suppress(ValueError):
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    return Text(printable(text) + "\n", style="default")
+    return Text(printable(text, keep="\n\t") + "\n", style="default")
 
 
 def _time(request: ReceivedRequest) -> str:

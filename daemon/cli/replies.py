@@ -4,19 +4,25 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from rich.text import Text
+
 from daemon.cli.client import Client, Query, Reply
-from daemon.cli.output import print_line, record_of, render, table_of
+from daemon.cli.output import print_json_text, record_of, render, table_of
+from daemon.terminal import printable
 
 Row = Callable[[dict[str, Any]], Sequence[Any]]
 Fields = Callable[[dict[str, Any]], Iterable[tuple[str, Any]]]
 
 
-def print_reply(reply: Reply, as_json: bool, fields: Fields) -> None:
-    """Print an answer as it came, or as the names and values that `fields` makes of it."""
+def print_reply(reply: Reply, as_json: bool, fields: Fields, not_shown: str | None = None) -> None:
+    """Print an answer as it came, or as the names and values that `fields` makes of it.
+
+    `not_shown` is what to say if that fails, of something that is shown only once.
+    """
     if as_json:
-        print_line(reply.text)
+        print_json_text(reply.text, not_shown)
     else:
-        render(record_of(fields(reply.value)))
+        render(record_of(fields(reply.value)), not_shown=not_shown)
 
 
 def print_list(
@@ -34,7 +40,7 @@ def print_list(
         page = client.get(path, query)
         items, cursor, text = page.value["items"], page.value["nextCursor"], page.text
     if as_json:
-        print_line(text)
+        print_json_text(text)
     else:
         _print_table(columns, items, row, cursor)
 
@@ -45,4 +51,4 @@ def _print_table(columns: Sequence[str], items: Sequence[dict[str, Any]], row: R
         return
     render(table_of(columns, map(row, items)))
     if cursor:
-        render(f"[bright_black]There are more: add --all, or --cursor {cursor}[/]")
+        render(Text(f"There are more: add --all, or --cursor {printable(cursor)}", style="bright_black"))

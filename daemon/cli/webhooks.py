@@ -220,7 +220,7 @@ def send_test(
 ) -> None:
     """Send a test event to all active webhooks of the team that subscribe to it."""
     from daemon.cli.client import connect, present
-    from daemon.cli.output import print_line, render, table_of
+    from daemon.cli.output import print_json_text, print_line, render, table_of
 
     with connect(api_url, config, state_dir) as client:
         reply = client.send(
@@ -229,12 +229,12 @@ def send_test(
             present({"teamId": team_id, "event": event}),
             idempotency_headers(idempotency_key),
         )
-    if as_json:
-        print_line(reply.text)
-    elif rows := [(delivery["id"], delivery["webhookId"]) for delivery in reply.value["deliveries"]]:
-        render(table_of(("delivery", "webhook"), rows))
-    else:
-        print_line(f"No active webhook subscribes to {event}: nothing was sent.")
+        if as_json:
+            print_json_text(reply.text)
+        elif rows := [(delivery["id"], delivery["webhookId"]) for delivery in reply.value["deliveries"]]:
+            render(table_of(("delivery", "webhook"), rows))
+        else:
+            print_line(f"No active webhook subscribes to {event}: nothing was sent.")
 
 
 def recover(
@@ -280,7 +280,16 @@ def _row(webhook: dict[str, Any]) -> tuple[Any, ...]:
 def _print_webhook(reply: Any, as_json: bool) -> None:
     from daemon.cli.replies import print_reply
 
-    print_reply(reply, as_json, _fields)
+    print_reply(reply, as_json, _fields, _secret_not_shown(reply.value))
+
+
+def _secret_not_shown(webhook: dict[str, Any]) -> str | None:
+    if not webhook.get("secret"):
+        return None
+    return (
+        f"The secret of webhook {webhook['id']} was not shown, and is not shown again: "
+        f"give it another with `webhooks rotate-secret {webhook['id']} --overlap-hours 0`."
+    )
 
 
 def _fields(webhook: dict[str, Any]) -> list[tuple[str, Any]]:

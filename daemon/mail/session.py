@@ -20,7 +20,7 @@ class _Session(smtplib.SMTP):
 
     def __init__(self, connection: socket.socket, settings: SmtpSettings) -> None:
         self._connection = connection
-        super().__init__(settings.host, settings.port)
+        super().__init__(settings.host, settings.port, local_hostname=settings.helo_name or None)
 
     def _get_socket(self, *_: object) -> socket.socket:
         return self._connection

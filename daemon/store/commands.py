@@ -72,15 +72,6 @@ class RecoveredPage:
     next_after_seq: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """How many events and deliveries were deleted, and behind which event to go on (None: that was all)."""
-
-    events: int
-    deliveries: int
-    next_after_seq: int | None
-
-
 Answer = TypeVar("Answer", covariant=True)
 Inner = TypeVar("Inner")
 
@@ -294,78 +285,3 @@ class MailDeferred(Command[None]):
     attempts_made: int
     next_attempt_at: int
     error: str
-
-
-@dataclass(frozen=True, slots=True)
-class ForgetIdempotencyKeys(Command[int]):
-    """Forget keys first used before this time, at most `limit` of them, oldest first. Answers how many."""
-
-    before: int
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class ForgetWebhookHours(Command[int]):
-    """Forget counts of hours that began before this time, at most `limit` of them, oldest first. Answers how many."""
-
-    before: int
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class ForgetEvents(Command[Forgotten]):
-    """Delete events accepted before this time, with their deliveries and attempts: of the next `limit` behind
-    `after_seq` those of which no delivery is pending, or was made since. Of an event with very many deliveries, the
-    oldest go first. Answers Forgotten.
-    """
-
-    before: int
-    after_seq: int
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class KeepTimeBlock(Command[None]):
-    """Keep that the rows of a table from `first_seq` to `last_seq` have times from `earliest` to `latest`."""
-
-    table_name: str
-    first_seq: int
-    last_seq: int
-    earliest: int
-    latest: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReadTrustedTime(Command[int | None]):
-    """Read the last time that was plausible, in milliseconds; None when nothing is known."""
-
-
-@dataclass(frozen=True, slots=True)
-class SaveTrustedTime(Command[None]):
-    """Keep the last time that was plausible, in milliseconds."""
-
-    time: int
-
-
-@dataclass(frozen=True, slots=True)
-class ForgetMails(Command[int | None]):
-    """Delete mails made before this time that were sent, of the next `limit` behind `after_seq`.
-
-    Answers behind which mail to go on, None if that was all.
-    """
-
-    before: int
-    after_seq: int
-    limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseSpace(Command[bool]):
-    """Give `limit` free pages back to the file system, if more are free than `leave_pages` and a `leave_part` of all.
-
-    Answers whether there may be more to give back.
-    """
-
-    leave_pages: int
-    leave_part: int
-    limit: int

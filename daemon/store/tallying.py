@@ -7,9 +7,10 @@ from sqlalchemy import Connection, delete, select, tuple_
 
 from daemon.model import DeliveryStatus
 from daemon.store.bulk import execute_at_once
-from daemon.store.commands import ForgetWebhookHours, RecordAttempt
+from daemon.store.commands import RecordAttempt
 from daemon.store.schema import webhook_hours
 from daemon.store.sequences import Sequences
+from daemon.store.upkeep_commands import ForgetWebhookHours
 
 HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS

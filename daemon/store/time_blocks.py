@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Column, ColumnElement, Connection, and_, delete, func, insert, not_, select, true
 
-from daemon.store.commands import KeepTimeBlock
 from daemon.store.schema import deliveries, events, time_blocks
 from daemon.store.sequences import Sequences
+from daemon.store.upkeep_commands import KeepTimeBlock
 
 ROWS_PER_BLOCK = 1_000
 

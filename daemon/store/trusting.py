@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, func, select, update
 
-from daemon.store.commands import ReadTrustedTime, SaveTrustedTime
 from daemon.store.schema import daemon_state, events
 from daemon.store.sequences import Sequences
+from daemon.store.upkeep_commands import ReadTrustedTime, SaveTrustedTime
 
 
 def read_trusted_time(

@@ -42,3 +42,23 @@ def test_times_are_taken_with_any_offset_and_shown_in_utc(text: str, shown: str)
 def test_what_is_no_rfc_3339_time_is_refused(text: object) -> None:
     with pytest.raises(ValueError, match="expected a time"):
         parse_time(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.999Z"),
+        ("2016-12-31T23:59:60.25Z", "2016-12-31T23:59:59.999Z"),
+        ("2017-01-01T05:29:60+05:30", "2016-12-31T23:59:59.999Z"),
+    ],
+)
+def test_a_leap_second_is_the_last_millisecond_of_its_day(text: str, shown: str) -> None:
+    assert format_time(parse_time(text)) == shown
+
+
+@pytest.mark.parametrize(
+    "text", ["2016-12-30T23:59:60Z", "2016-12-31T22:59:60Z", "2016-12-31T23:59:61Z", "9999-12-31T23:59:60Z"]
+)
+def test_a_second_60_where_none_can_be_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a time"):
+        parse_time(text)

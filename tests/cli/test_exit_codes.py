@@ -26,6 +26,8 @@ def test_the_exit_codes_are_as_documented() -> None:
         "USAGE": 2,
         "UNREACHABLE": 3,
         "NOT_FOUND": 4,
+        "NOT_SHOWN": 5,
+        "UNEXPECTED": 70,
         "INTERRUPTED": 130,
     }
 

@@ -279,7 +279,7 @@ def test_a_receivers_answer_cannot_steer_the_terminal(run: Any, api: Any) -> Non
     api.answers = [(200, json.dumps({**DELIVERY, "attempts": [ATTEMPT]}))]
     ended = run("deliveries", "show", "dlv_1")
     assert "\x1b" not in ended.out
-    assert "oh �[2Jno [red]" in ended.out
+    assert "oh \\x1b[2Jno [red]" in ended.out
 
 
 def test_a_delivery_that_waits_for_credits_says_so(run: Any, api: Any) -> None:

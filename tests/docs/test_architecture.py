@@ -18,6 +18,7 @@ HTTPX = {
     "daemon/endpoint.py": "names the type of the transport that it keeps for its webhook",
     "daemon/assembly.py": "names the type of the transport that tests replace",
     "daemon/cli/client.py": "a client of the daemon's own API",
+    "daemon/cli/exchange.py": "a client of the daemon's own API",
     "daemon/demo/": "a client of the daemon's own API",
 }
 

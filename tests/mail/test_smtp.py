@@ -1,3 +1,4 @@
+import smtplib
 import socket
 import ssl
 from dataclasses import replace
@@ -76,6 +77,23 @@ async def test_it_logs_in_with_the_password_of_the_file(
         result = await sender_to(port, compose, security=security, ca_file=ca_file, **login)(mail)
     assert result.taken == mail.recipients
     assert server.logins == ["hooks"]
+
+
+async def test_it_introduces_itself_by_the_name_of_the_settings(
+    compose: Compose, mail: Mail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+    original = smtplib.SMTP.ehlo
+
+    def ehlo(session: smtplib.SMTP, name: str = "") -> tuple[int, bytes]:
+        names.append(name or session.local_hostname)
+        return original(session, name)
+
+    monkeypatch.setattr(smtplib.SMTP, "ehlo", ehlo)
+    with serving(MailServer()) as port:
+        result = await sender_to(port, compose, helo_name="hooks.example.com")(mail)
+    assert result.taken == mail.recipients
+    assert set(names) == {"hooks.example.com"}
 
 
 async def test_a_new_password_needs_no_restart(compose: Compose, mail: Mail, password_file: Path) -> None:

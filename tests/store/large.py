@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from daemon.lifecycle import Verdict
 from daemon.model import ApiKey, CancelReason, DeliveryStatus, TeamEdit, Work
 from daemon.state_dir import DATABASE
-from daemon.store import commands, console_queries, daemon_queries, observing, queries, time_blocks
+from daemon.store import commands, console_queries, daemon_queries, observing, queries, time_blocks, upkeep_commands
 from daemon.store.commands import Command
 from daemon.store.database import Database, open_database
 from daemon.store.tallying import DAY_MS
@@ -126,12 +126,12 @@ COMMANDS: dict[type, Command[Any]] = {
         commands.ProveWriting(),
         commands.MailSent("mail_1", NOW),
         commands.MailDeferred("mail_1", (), 1, NOW, "no"),
-        commands.ForgetIdempotencyKeys(NOW, 500),
-        commands.ForgetWebhookHours(NOW, 2_000),
-        commands.ForgetEvents(NOW - 30 * DAY_MS, 0, 50),
-        commands.ForgetMails(NOW, 0, 500),
-        commands.ReleaseSpace(4_096, 10, 64),
-        commands.KeepTimeBlock("events", 2_000_000_000, 2_000_001_000, 1, 2),
+        upkeep_commands.ForgetIdempotencyKeys(NOW, 500),
+        upkeep_commands.ForgetWebhookHours(NOW, 2_000),
+        upkeep_commands.ForgetEvents(NOW - 30 * DAY_MS, 0, 50),
+        upkeep_commands.ForgetMails(NOW, 0, 500),
+        upkeep_commands.ReleaseSpace(4_096, 10, 64),
+        upkeep_commands.KeepTimeBlock("events", 2_000_000_000, 2_000_001_000, 1, 2),
     )
 }
 

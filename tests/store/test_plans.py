@@ -14,8 +14,6 @@ from daemon.store.commands import (
     CancelNext,
     CancelPending,
     Command,
-    ForgetIdempotencyKeys,
-    ForgetWebhookHours,
     MailDeferred,
     MailSent,
     ReadBalance,
@@ -27,6 +25,7 @@ from daemon.store.commands import (
 )
 from daemon.store.database import Database
 from daemon.store.transactions import run_batch
+from daemon.store.upkeep_commands import ForgetIdempotencyKeys, ForgetWebhookHours
 from tests.store.filling import NOW, a_webhook, accept, accepting, found, recording
 from tests.store.test_outcomes import disabling
 

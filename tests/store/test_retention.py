@@ -1,6 +1,7 @@
 """`[retention]`: what is old and over is forgotten bit by bit, and its space given back."""
 
 import random
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from daemon.log import make_logger
 from daemon.metrics import make_metrics
 from daemon.model import Work
 from daemon.store import retention, time_blocks
-from daemon.store.commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace, Resend, SaveTrustedTime
+from daemon.store.commands import Resend
 from daemon.store.database import Database, open_database
 from daemon.store.tallying import DAY_MS
+from daemon.store.upkeep_commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace, SaveTrustedTime
 from daemon.store.writer import Writer
 from tests.store.filling import NOW, accepting, count, found, recording, run
 from tests.store.test_pages import make_blocks
@@ -157,7 +159,7 @@ async def test_upkeep_forgets_by_the_days_in_effect_and_0_is_for_ever(
     writer = Writer(database, run_inline, make_metrics())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
-        keeper = Housekeeper(writer, lambda: days, lambda: NOW, make_logger(LogSettings()))
+        keeper = Housekeeper(writer, lambda: days, lambda: NOW, make_logger(LogSettings(), BytesIO()))
         nursery.start_soon(keeper.run)
         await trio.sleep(INTERVAL_S / 2)
         assert count(database, "events") == 3
@@ -218,7 +220,7 @@ async def test_a_clock_that_jumped_ahead_deletes_nothing_within_an_hour(
         return NOW + 365 * DAY_MS + round((trio.current_time() - start) * 1000)
 
     writer = Writer(database, run_inline, make_metrics())
-    log = make_logger(LogSettings(level="error"))
+    log = make_logger(LogSettings(level="error"), BytesIO())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
         for _ in range(2):

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -19,17 +20,11 @@ from daemon.lifecycle import Verdict
 from daemon.log import make_logger
 from daemon.metrics import make_metrics
 from daemon.model import CancelReason, DeliveryStatus, Work
-from daemon.store.commands import (
-    CancelPending,
-    CreateTeam,
-    CreateWebhook,
-    ForgetWebhookHours,
-    GrantCredits,
-    RecordAttempt,
-)
+from daemon.store.commands import CancelPending, CreateTeam, CreateWebhook, GrantCredits, RecordAttempt
 from daemon.store.database import Database, open_database
 from daemon.store.tallying import DAY_MS, HOUR_MS, WEBHOOK_HOURS_KEPT_MS
 from daemon.store.transactions import run_batch
+from daemon.store.upkeep_commands import ForgetWebhookHours
 from daemon.store.writer import Writer
 from tests.store.filling import NOW, a_team, a_webhook, accept, count, found, recording, run
 from tests.store.test_database import alembic_config
@@ -146,7 +141,7 @@ async def test_upkeep_forgets_all_hours_older_than_two_days(
     writer = Writer(database, run_inline, make_metrics())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
-        nursery.start_soon(Housekeeper(writer, lambda: 0, lambda: NOW, make_logger(LogSettings())).run)
+        nursery.start_soon(Housekeeper(writer, lambda: 0, lambda: NOW, make_logger(LogSettings(), BytesIO())).run)
         await trio.sleep(INTERVAL_S / 2)
         nursery.cancel_scope.cancel()
     oldest = NOW - WEBHOOK_HOURS_KEPT_MS

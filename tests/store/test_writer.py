@@ -16,17 +16,10 @@ from daemon.hop import Hop, run_inline, thread_hop
 from daemon.metrics import make_metrics
 from daemon.model import ApiKey
 from daemon.store import queries
-from daemon.store.commands import (
-    AddKey,
-    CreateTeam,
-    CreateWebhook,
-    ForgetIdempotencyKeys,
-    GrantCredits,
-    ProveWriting,
-    ReadBalance,
-)
+from daemon.store.commands import AddKey, CreateTeam, CreateWebhook, GrantCredits, ProveWriting, ReadBalance
 from daemon.store.database import Database
 from daemon.store.reader import Reader
+from daemon.store.upkeep_commands import ForgetIdempotencyKeys
 from daemon.store.writer import MAX_BATCH, Writer
 from tests.store.failing import failing_writes
 from tests.store.filling import NOW, a_team, a_webhook, count

@@ -37,7 +37,7 @@ def live_api(state_dir: Path) -> Iterator[LiveApi]:
         async with running_api(state_dir) as api, serving(create_app(api.handles)) as served:
             ready.put(await _furnish(api, served.url))
             await stop.wait()
-            faults.extend([*served.log_lines(), *api.house.log_lines("api_error", "actor_crashed")])
+            faults.extend([*served.log_lines(), *api.house.log_lines("api_error", "actor_restarted")])
 
     def run() -> None:
         try:

@@ -18,6 +18,7 @@ from daemon.hop import run_inline
 from daemon.lifecycle import WebhookEdit
 from daemon.live_settings import fixed
 from daemon.log import make_logger
+from daemon.log_events import LOG_EVENTS
 from daemon.mail.result import SendResult
 from daemon.metrics import make_metrics
 from daemon.model import Attempt, CreditEntry, Delivery, Mail, Team, Webhook
@@ -183,6 +184,8 @@ class House:
         return [delivery.status.value for delivery in await self.deliveries(webhook)]
 
     def log_lines(self, *names: str) -> list[dict[str, Any]]:
+        if unknown := set(names) - LOG_EVENTS.keys():
+            raise ValueError(f"not in daemon/log_events.py: {', '.join(unknown)}")
         lines = [orjson.loads(line) for line in self.log.getvalue().splitlines()]
         return [line for line in lines if not names or line["event"] in names]
 

@@ -23,6 +23,8 @@ from typing import Any
 
 import trio
 
+from daemon.log_events import LOG_EVENTS
+
 REPOSITORY = Path(__file__).parent.parent.parent
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
 _START_S = 20
@@ -101,7 +103,10 @@ class DaemonProcess:
                 await self._changed.wait()
 
     async def logged(self, event: str, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
-        """Wait until so many lines with these fields have been logged; return them all."""
+        """Wait until so many lines with these fields have been logged; return them all.
+
+        Raises ValueError for an event or a field that the daemon never logs.
+        """
         with trio.fail_after(_START_S):
             while len(found := self.log_lines(event, **fields)) < count:
                 assert not self._log_ended.is_set(), f"the daemon ended with {len(found)} of {count} {event}"
@@ -115,7 +120,8 @@ class DaemonProcess:
             await self._changed.wait()
 
     def log_lines(self, event: str, **fields: Any) -> list[dict[str, Any]]:
-        """The lines logged so far of this event and with these fields."""
+        """The lines logged so far of this event and with these fields. Raises ValueError for what is never logged."""
+        _require_documented(event, fields)
         name = f'"event":"{event}"'.encode()
         lines = [json.loads(line) for line in self.stderr if name in line]
         return [line for line in lines if line.items() >= fields.items()]
@@ -138,8 +144,12 @@ class DaemonProcess:
         return code
 
     async def read_log(self) -> None:
-        """Take its stderr in until it closes it."""
-        assert self.process.stderr is not None
+        """Take its stderr in until it closes it; one that is not ours to read ends with the process."""
+        if self.process.stderr is None:
+            await self.process.wait()
+            self._log_ended.set()
+            self._notify()
+            return
         rest = b""
         async for data in self.process.stderr:
             *lines, rest = (rest + data).split(b"\n")
@@ -163,11 +173,16 @@ class DaemonProcess:
 
 @asynccontextmanager
 async def daemon_process(
-    house: DaemonHouse, *, pass_fds: Sequence[int] = (), environment: Mapping[str, str] | None = None
+    house: DaemonHouse,
+    *,
+    pass_fds: Sequence[int] = (),
+    environment: Mapping[str, str] | None = None,
+    stderr: int = subprocess.PIPE,
 ) -> AsyncIterator[DaemonProcess]:
     """Run a daemon that is ready; leaving the block stops it with SIGTERM, if it runs, and asserts exit code 0.
 
-    Its last lines on stderr are printed, for pytest to show when the test fails.
+    Its last lines on stderr are printed, for pytest to show when the test fails. With a descriptor as `stderr` the log
+    goes there, and is the test's to read.
     """
     with _service_manager() as manager:
         notify = {"NOTIFY_SOCKET": "@" + manager.getsockname()[1:].decode()}
@@ -175,7 +190,7 @@ async def daemon_process(
             house.command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             env=clean_environment({**notify, **(environment or {})}),
             cwd=REPOSITORY,
             pass_fds=pass_fds,
@@ -206,6 +221,14 @@ async def run_to_its_end(house: DaemonHouse, **environment: str) -> subprocess.C
 def clean_environment(added: Mapping[str, str]) -> dict[str, str]:
     """Return an environment without what would configure a daemon, and with these."""
     return {**{name: os.environ[name] for name in _INHERITED if name in os.environ}, **added}
+
+
+def _require_documented(event: str, fields: Mapping[str, Any]) -> None:
+    """Refuse names that are in no line: a test that looks for one would find that nothing was logged, and pass."""
+    if event not in LOG_EVENTS:
+        raise ValueError(f"{event!r} is not in daemon/log_events.py")
+    if unknown := fields.keys() - {"level", "timestamp", *LOG_EVENTS[event].fields}:
+        raise ValueError(f"{event!r} has no fields {', '.join(sorted(unknown))} in daemon/log_events.py")
 
 
 def _service_manager() -> trio.socket.SocketType:

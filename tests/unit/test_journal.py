@@ -2,12 +2,13 @@
 
 import os
 import socket
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from daemon.journal import JournalLogger, field_name, journal_entry, stderr_is_the_journal
+from daemon.journal import JournalSocket, field_name, journal_entry, stderr_is_the_journal
+from daemon.log_buffer import LogBuffer
 
 
 def read_entry(entry: bytes) -> list[tuple[str, bytes]]:
@@ -51,24 +52,27 @@ def test_names_are_those_of_the_journal() -> None:
     assert [field_name(name) for name in ("webhookId", "error", "durationMs")] == ["WEBHOOK_ID", "ERROR", "DURATION_MS"]
 
 
-def test_lines_that_a_journal_does_not_take_are_counted_and_told(tmp_path: Path) -> None:
-    told: list[int] = []
+def test_entries_that_a_journal_does_not_take_are_lost_and_counted(tmp_path: Path) -> None:
     address = str(tmp_path / "socket")
-    with closing(JournalLogger(told.append, address)) as lines:
-        lines.info(b"nobody listens")
-        lines.info(b"still nobody")
+    with closing(JournalSocket(address)) as entries:
+        assert entries.write([b"nobody", b"listens"]) == 2
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
             journal.bind(address)
             journal.settimeout(0)
-            lines.info(b"now")
-            assert (journal.recv(100), told) == (b"now", [2])
-            while not lines.lost:
-                lines.info(b"until its queue is full")
-            with suppress(BlockingIOError):
-                while journal.recv(100):
-                    pass
-            lines.info(b"room again")
-            assert (journal.recv(100), told) == (b"room again", [2, 1])
+            assert entries.write([b"now", bytes(10_000_000)]) == 1
+            assert journal.recv(100) == b"now"
+
+
+def test_a_journal_whose_queue_is_full_loses_nothing_and_holds_up_nobody(tmp_path: Path) -> None:
+    address = str(tmp_path / "socket")
+    with closing(JournalSocket(address)) as entries, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(address)
+        journal.settimeout(5)
+        buffer = LogBuffer(entries.write, lambda count: None)
+        for number in range(1_000):
+            buffer.info(b"%d" % number)
+        assert [journal.recv(100) for _ in range(1_000)] == [b"%d" % number for number in range(1_000)]
+        assert buffer.close(5)
 
 
 def test_the_journal_is_known_by_its_stream(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,0 +1,92 @@
+"""The log on its way to a sink that may stall: whoever logs never waits (contract "Configuration", `[log]`).
+
+A pipe that nobody empties, a terminal stopped with Ctrl-S and a network disk hold up a blocking write for as long as
+they like, and a descriptor that others share must not be made non-blocking. So a thread of its own writes.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from threading import Event, Lock, Thread
+
+Write = Callable[[Sequence[bytes]], int]
+
+MOST_WAITING_BYTES = 4 * 1024 * 1024
+_AT_ONCE = 256
+# A busy event loop gives the interpreter up to this thread each time: lines are written by the dozen, not one by one.
+_GATHER_S = 0.002
+
+
+class LogBuffer:
+    """What structlog gives entries to. `write(entries)` blocks as long as it likes and returns how many it lost.
+
+    When MOST_WAITING_BYTES wait already, an entry is dropped. `count_lost(count)` is called for what is dropped and
+    lost, from any thread; `tell_lost(count)`, from the thread that writes, when entries go out again after a loss.
+    """
+
+    def __init__(self, write: Write, count_lost: Callable[[int], object]) -> None:
+        self.tell_lost: Callable[[int], object] = lambda count: None
+        self._write = write
+        self._count_lost = count_lost
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._untold = 0
+        self._lock = Lock()
+        self._wake, self._idle = Event(), Event()
+        self._idle.set()
+        self._closing = Event()
+        self._thread: Thread | None = None
+
+    def msg(self, entry: bytes) -> None:
+        """Take one entry; never waits for the sink."""
+        with self._lock:
+            if taken := self._size + len(entry) <= MOST_WAITING_BYTES:
+                self._waiting.append(entry)
+                self._size += len(entry)
+            else:
+                self._untold += 1
+        if not taken:
+            self._count_lost(1)
+        elif not self._wake.is_set():
+            self._idle.clear()
+            self._wake.set()
+            self._start()
+
+    debug = info = warning = error = msg
+
+    def close(self, deadline_s: float) -> bool:
+        """Write what waits, for at most so long. Returns whether all of it was written, or could not be."""
+        self._closing.set()
+        return self._idle.wait(deadline_s)
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name="log", daemon=True)  # it may hang when the process ends
+            self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._closing.wait(_GATHER_S)
+            self._wake.clear()
+            while entries := self._take():
+                self._put(entries)
+            with self._lock:
+                if not self._waiting:
+                    self._idle.set()
+
+    def _take(self) -> list[bytes]:
+        with self._lock:
+            return [self._waiting.popleft() for _ in range(min(len(self._waiting), _AT_ONCE))]
+
+    def _put(self, entries: list[bytes]) -> None:
+        lost = self._write(entries)
+        with self._lock:
+            self._size -= sum(map(len, entries))
+            self._untold += lost
+            untold = self._untold
+            if told := untold > 0 and lost < len(entries):
+                self._untold = 0
+        if lost:
+            self._count_lost(lost)
+        if told:
+            self.tell_lost(untold)

@@ -1,0 +1,46 @@
+"""Text of others on a terminal: nothing in it moves the cursor, changes colours or reorders what is shown.
+
+Escaped are control characters (C0, DEL, C1), line and paragraph separators, and those that nobody can see, the
+bidirectional controls among them (Unicode Standard Annex 9). What scripts need to be written (ZWNJ, ZWJ) stays.
+"""
+
+import re
+import unicodedata
+
+_NEEDED = frozenset("\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}")
+# What is not ASCII is looked at one by one: few characters of few texts are harmful.
+_SUSPECT = re.compile(r"[^\x20-\x7e]")
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""Return `text` with harmful characters but those in `keep` as `\x1b` or `\u202e`."""
+    if text.isprintable():
+        return text
+
+    def shown(found: re.Match[str]) -> str:
+        return found[0] if found[0] in keep or is_harmless(found[0]) else ascii(found[0])[1:-1]
+
+    return _SUSPECT.sub(shown, text)
+
+
+def printable_json(text: str) -> str:
+    r"""Return a JSON text with harmful characters as `\u202e`, and so with the same value.
+
+    Outside of strings JSON has none of them but white space.
+    """
+    return _SUSPECT.sub(_json_escaped, text)
+
+
+def is_harmless(character: str) -> bool:
+    """Whether the character may be shown: it can be seen, or is a space, or needed within words."""
+    return character.isprintable() or unicodedata.category(character) == "Zs" or character in _NEEDED
+
+
+def _json_escaped(found: re.Match[str]) -> str:
+    character = found[0]
+    if character in "\n\t" or is_harmless(character):
+        return character
+    if character == "\r":
+        return " "
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))

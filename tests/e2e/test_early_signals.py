@@ -1,0 +1,180 @@
+"""SIGTERM and SIGINT before the daemon can take requests, and a second Ctrl-C (contract "Command line")."""
+
+import fcntl
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import trio
+
+from daemon.state_dir import DATABASE
+from tests.e2e.conftest import MakeHouse
+from tests.e2e.deadline import ends_within
+from tests.e2e.operating import Gate, operated
+from tests.e2e.test_stopping import backlog
+from tests.support.process import REPOSITORY, DaemonHouse, clean_environment
+from tests.support.receivers import open_receiver
+
+# Runs as the interpreter starts: it says so, and then holds the import of a module until it is told to go on.
+HOLD_AN_IMPORT = """
+import os, sys
+class Hold:
+    def find_spec(self, name, path=None, target=None):
+        if name == os.environ["HOLD"]:
+            os.write(1, b"held\\n")
+            while True:
+                try:
+                    os.read(0, 1)
+                    break
+                except InterruptedError:
+                    pass
+sys.meta_path.insert(0, Hold())
+"""
+
+
+@dataclass(frozen=True)
+class Starting:
+    process: trio.Process
+    house: DaemonHouse
+
+    async def ends_cleanly(self) -> None:
+        assert self.process.stderr is not None
+        said = b"".join([part async for part in self.process.stderr])
+        assert await self.process.wait() == 0, said
+        assert b"Traceback" not in said
+        if (lock := self.house.state_dir / "lock").exists():
+            with lock.open() as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@asynccontextmanager
+async def starting(house: DaemonHouse, held: str, *prefix: str) -> AsyncIterator[Starting]:
+    """Start a daemon that is held at the import of a module."""
+    site = house.state_dir.parent / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(HOLD_AN_IMPORT)
+    process = await trio.lowlevel.open_process(
+        [*prefix, *house.command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment({"PYTHONPATH": str(site), "HOLD": held}),
+        cwd=REPOSITORY,
+    )
+    try:
+        assert process.stdout is not None
+        assert await process.stdout.receive_some() == b"held\n"
+        yield Starting(process, house)
+    finally:
+        process.kill()
+        await process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            assert pipe is not None
+            await trio.aclose_forcefully(pipe)
+
+
+@pytest.mark.parametrize(
+    ("held", "number"),
+    [("typer.main", signal.SIGINT), ("daemon.app", signal.SIGTERM), ("alembic.command", signal.SIGINT)],
+)
+@ends_within(30)
+async def test_a_signal_during_the_start_ends_it_cleanly(house: DaemonHouse, held: str, number: signal.Signals) -> None:
+    async with starting(house, held) as daemon:
+        daemon.process.send_signal(number)
+        await daemon.ends_cleanly()
+
+
+@pytest.mark.fault(
+    "SIGTERM while the daemon starts, as process 1 of a container",
+    "it ends with 0, without a traceback, and another can start",
+)
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
+@ends_within(30)
+async def test_process_1_of_a_container_is_ended_by_a_signal_during_its_start(house: DaemonHouse) -> None:
+    async with starting(house, "alembic.command", "unshare", "--pid", "--fork", "--kill-child") as daemon:
+        children = f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children"
+        with open(children) as file:  # noqa: PTH123, ASYNC230 - no file that could block
+            os.kill(int(file.read()), signal.SIGTERM)
+        await daemon.ends_cleanly()
+
+
+@pytest.mark.fault(
+    "SIGTERM while a database is being migrated",
+    "it ends with 0 at once; the next start migrates",
+)
+@ends_within(40)
+async def test_a_signal_during_a_migration_ends_it_and_the_next_start_goes_on(house: DaemonHouse) -> None:
+    async with operated(house) as operator:
+        await operator.make_team()
+    with closing(sqlite3.connect(house.state_dir / DATABASE)) as other:
+        other.execute("BEGIN EXCLUSIVE")  # the migration waits, in its thread
+        process = await trio.lowlevel.open_process(
+            house.command, stderr=subprocess.PIPE, env=clean_environment({}), cwd=REPOSITORY
+        )
+        await locked(house)
+        process.terminate()
+        await Starting(process, house).ends_cleanly()
+        assert process.stderr is not None
+        await trio.aclose_forcefully(process.stderr)
+        other.rollback()
+    async with operated(house) as operator:
+        assert [team["id"] for team in await operator.list_all("/v1/teams")] == ["acme"]
+
+
+async def locked(house: DaemonHouse) -> None:
+    """Wait until a daemon holds the state directory."""
+    while True:
+        with (house.state_dir / "lock").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+        await trio.sleep(0.01)
+
+
+@ends_within(30)
+async def test_a_second_ctrl_c_ends_it_now(new_house: MakeHouse) -> None:
+    gate, house = Gate(), new_house(delivery={"stop_grace_s": 60})
+    async with open_receiver(gate) as receiver, operated(house) as operator, backlog(operator, receiver):
+        operator.daemon.signal(signal.SIGINT)
+        await operator.daemon.logged("daemon_stopping")
+        operator.daemon.killed = True  # it does not end with 0
+        operator.daemon.signal(signal.SIGINT)
+        assert await operator.daemon.ended() == 130
+        assert not any(b"Traceback" in line for line in operator.daemon.stderr)
+
+
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
+@ends_within(30)
+async def test_it_serves_under_any_standard_streams(house: DaemonHouse, closed: str) -> None:
+    """A descriptor that is closed is the next to be opened: the log must not end up in the database."""
+    shell = ["sh", "-c", f'exec "$@" {closed}', "sh"]
+    process = await trio.lowlevel.open_process([*shell, *house.command], env=clean_environment({}), cwd=REPOSITORY)
+    try:
+        await reachable(house)
+        assert not [file for file in standard_streams(process.pid) if file.is_relative_to(house.state_dir)]
+        process.terminate()
+        assert await process.wait() == 0
+    finally:
+        process.kill()
+
+
+async def reachable(house: DaemonHouse) -> None:
+    while True:
+        try:
+            await trio.aclose_forcefully(await trio.open_tcp_stream(*house.reserved.getsockname()))
+        except OSError:
+            await trio.sleep(0.05)
+        else:
+            return
+
+
+def standard_streams(pid: int) -> list[Path]:
+    return [Path(f"/proc/{pid}/fd/{number}").readlink() for number in (0, 1, 2)]

@@ -1,0 +1,91 @@
+"""Whoever reads the log may stall, leave or have a full disk: the daemon goes on (contract "Configuration")."""
+
+import os
+import pty
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from tests.e2e.conftest import MakeHouse
+from tests.e2e.deadline import ends_within
+from tests.e2e.operating import Operator, make_event
+from tests.support.process import DaemonHouse, daemon_process
+from tests.support.receivers import open_receiver
+
+EVENTS = 200
+
+
+@pytest.fixture
+def quick_house(new_house: MakeHouse) -> DaemonHouse:
+    return new_house(delivery={"stop_grace_s": 2}, log={"level": "debug", "format": "json"})
+
+
+async def deliver_and_stop(house: DaemonHouse, stderr: int) -> None:
+    """Have a daemon with this stderr deliver EVENTS, answer /healthz and end by SIGTERM with 0."""
+    async with open_receiver() as receiver, daemon_process(house, stderr=stderr) as daemon:
+        headers = {"Authorization": f"Bearer {house.read_key()}"}
+        async with httpx.AsyncClient(base_url=house.url, headers=headers, trust_env=False, timeout=10) as http:
+            operator = Operator(daemon, http)
+            await operator.make_team()
+            await operator.make_webhook(receiver.url)
+            with trio.fail_after(15):
+                await operator.call("POST", "/v1/events/batch", [make_event(n) for n in range(EVENTS)], expect=202)
+                await receiver.received(EVENTS)
+                assert (await operator.call("GET", "/healthz"))["status"] == "ok"
+
+
+@pytest.mark.fault(
+    "Whoever reads the log stalls for good: the pipe behind stderr is full",
+    "200 events are accepted and delivered, `/healthz` answers, SIGTERM ends it with 0",
+)
+@ends_within(60)
+async def test_a_reader_of_the_log_that_stalls_stops_nothing(quick_house: DaemonHouse) -> None:
+    reader, writer = os.pipe()
+    try:
+        await deliver_and_stop(quick_house, writer)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+@pytest.mark.fault("A terminal is stopped with Ctrl-S", "the daemon goes on, and SIGTERM ends it with 0")
+@ends_within(60)
+async def test_a_stopped_terminal_stops_nothing(quick_house: DaemonHouse) -> None:
+    screen, terminal = pty.openpty()
+    try:
+        termios.tcflow(terminal, termios.TCOOFF)
+        await deliver_and_stop(quick_house, terminal)
+    finally:
+        os.close(screen)
+        os.close(terminal)
+
+
+@contextmanager
+def broken_pipe() -> Iterator[int]:
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+@contextmanager
+def opened(path: str, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags)
+    yield descriptor
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    "stderr",
+    [broken_pipe, lambda: opened("/dev/full", os.O_WRONLY), lambda: opened("/dev/null", os.O_RDONLY)],
+    ids=["its reader has left", "a full disk", "opened for reading only"],
+)
+@ends_within(60)
+async def test_a_log_that_cannot_be_written_stops_nothing(quick_house: DaemonHouse, stderr: Any) -> None:
+    with stderr() as descriptor:
+        await deliver_and_stop(quick_house, descriptor)
