@@ -16,7 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from daemon.config_sources import ConfigError as ConfigError  # raised here
 from daemon.config_sources import environment_source, explain, file_source, flags_source, merge
 from daemon.credentials import SMTP_PASSWORD, credential
-from daemon.egress.resolver_files import NameServer, parse_name_server
+from daemon.egress.name_server import NameServer, parse_name_server
 from daemon.lifecycle import Policy
 from daemon.mail.addresses import parse_sender
 

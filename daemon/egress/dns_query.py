@@ -20,7 +20,7 @@ from dns.rdatatype import RdataType
 
 from daemon.egress.addresses import Address
 from daemon.egress.errors import is_shortage
-from daemon.egress.resolver_files import NameServer
+from daemon.egress.name_server import NameServer
 
 # An answer is read in one go, which takes some 10 µs a byte: no peer decides for how long the loop stands still.
 _MAX_ANSWER = 4096

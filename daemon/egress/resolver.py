@@ -16,10 +16,10 @@ from dns.name import Name
 from daemon.egress.address_order import in_order
 from daemon.egress.addresses import Address, parse_address
 from daemon.egress.dns_query import QueryFailed, ask
+from daemon.egress.name_server import NameServer
 from daemon.egress.resolver_files import (
     HOSTS,
     RESOLV_CONF,
-    NameServer,
     ResolverOptions,
     WatchedFile,
     parse_hosts,

@@ -1,7 +1,6 @@
 """The files that say how names are resolved: /etc/hosts (hosts(5)) and /etc/resolv.conf (resolv.conf(5))."""
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
@@ -11,10 +10,10 @@ from typing import Generic, TypeVar
 import trio
 
 from daemon.egress.addresses import Address
+from daemon.egress.name_server import NameServer, is_address
 
 HOSTS = Path("/etc/hosts")
 RESOLV_CONF = Path("/etc/resolv.conf")
-DNS_PORT = 53
 
 Hosts = Mapping[str, tuple[Address, ...]]
 """Each name, in lower case and without a final dot, with its addresses in the order of the file."""
@@ -29,14 +28,6 @@ _MAX_TIMEOUT_S = 30
 _MAX_ATTEMPTS = 5
 
 Parsed = TypeVar("Parsed")
-
-
-@dataclass(frozen=True, slots=True)
-class NameServer:
-    """A server that answers queries for the names of others."""
-
-    address: str
-    port: int = DNS_PORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +107,7 @@ def parse_resolv_conf(text: str) -> ResolverOptions:
         if line[:1] in ("#", ";"):
             continue
         match line.split():
-            case ["nameserver", address, *_] if _is_address(address):
+            case ["nameserver", address, *_] if is_address(address):
                 servers.append(NameServer(address))
             case ["domain", name, *_]:
                 search = (name,)
@@ -126,17 +117,6 @@ def parse_resolv_conf(text: str) -> ResolverOptions:
                 options = _with_options(options, words)
     named = tuple(servers[:_MAX_NAME_SERVERS]) or options.servers
     return replace(options, servers=named, search=tuple(name.strip(".") for name in search if name.strip(".")))
-
-
-def parse_name_server(text: str) -> NameServer:
-    """Return the server that `address`, `address:port` or `[address]:port` names. Raises ValueError."""
-    bracketed = re.fullmatch(r"\[([^\]]*)\](?::(\d{1,5}))?|([^:]*):(\d{1,5})", text)
-    address, port = (bracketed[1] or bracketed[3], bracketed[2] or bracketed[4]) if bracketed else (text, None)
-    if not _is_address(address) or not 0 < int(port or DNS_PORT) < 65536:
-        raise ValueError(
-            'expected an address, with a port if it is not 53, such as "192.0.2.53" or "[2001:db8::53]:5353"'
-        )
-    return NameServer(address, int(port or DNS_PORT))
 
 
 def _with_options(options: ResolverOptions, words: list[str]) -> ResolverOptions:
@@ -155,11 +135,3 @@ def _with_options(options: ResolverOptions, words: list[str]) -> ResolverOptions
             case "use-vc", None:
                 options = replace(options, over_tcp=True)
     return options
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -151,7 +151,7 @@ def test_a_body_cannot_steer_the_terminal() -> None:
         assert running.process.wait(10) == 0
         assert running.process.stdout is not None
         shown = running.process.stdout.read()
-    assert "not json \\x1b[2J �" in shown
+    assert "not json \\x1b[2J \\x07" in shown
     assert "a[red]b" in shown
 
 

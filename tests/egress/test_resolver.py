@@ -11,8 +11,8 @@ import pytest
 import trio
 from dns.message import Message, QueryMessage
 
+from daemon.egress.name_server import NameServer
 from daemon.egress.resolver import Resolver
-from daemon.egress.resolver_files import NameServer
 from tests.egress.posting import open_descriptors
 from tests.support.name_server import TTL_S, from_table, name_of, open_name_server, type_of
 

@@ -17,7 +17,6 @@ from contextlib import contextmanager, redirect_stderr
 from functools import partial
 from os import devnull
 from pathlib import Path
-from typing import get_args
 
 import trio
 from hypothesis import HealthCheck, seed, settings
@@ -36,9 +35,8 @@ from tests.faults.large_run import LONGEST_S, slowest
 from tests.faults.overload_run import OverloadPlan, run_overload
 from tests.faults.state_machine import WebhooksMachine
 from tests.faults.test_overload import check_overload, figures
+from tests.security.budgets_soak import soak_fan_out, soak_mass_cancelling, soak_slow_names
 from tests.security.http_fuzz import fuzz
-from tests.security.mass_cancel_attack import Way, cancel_by_mass
-from tests.security.mass_cancel_attack import check as check_mass_cancelling
 
 Advance = Callable[[], None]
 
@@ -105,17 +103,17 @@ def soak_state_machine(examples: int, chosen_seed: int, advance: Advance) -> str
     return f"{examples} sequences of up to 60 steps did as the model of the contract does"
 
 
-def soak_mass_cancelling(directory: Path, count: int, advance: Advance) -> str:
-    """Have a tenant disable, then another delete, a webhook with `count` pending deliveries; return the figures."""
-    told, ways = [], get_args(Way)
-    for way in ways:
+def soak_budgets(directory: Path, count: int, advance: Advance) -> str:
+    """Attack what all teams share, with `count` pending deliveries where there are any; return the figures."""
+    told = []
+    attacks: dict[str, Callable[[Path], str]] = {
+        "slow names": soak_slow_names,
+        "fan-out": soak_fan_out,
+        "cancelling": partial(soak_mass_cancelling, count=count),
+    }
+    for name, attack in attacks.items():
         with _quiet():
-            seen = trio.run(partial(cancel_by_mass, _within(directory, way), count, way))
-        check_mass_cancelling(seen, count)
-        told.append(
-            f"{way}: {count} deliveries cancelled in {seen.cancelled_s:.0f} s, the neighbour's p99 "
-            f"{seen.submitted_p99_s * 1000:.0f} ms, {seen.memory / 1e6:.0f} MB"
-        )
+            told.append(f"{name}: {attack(_within(directory, name))}")
         advance()
     return "; ".join(told)
 
@@ -167,7 +165,7 @@ def main() -> int:
             ("kills", options.kills, partial(soak_kills, _within(directory, "kills"), options.kills, options.seed)),
             ("overload", 1, partial(soak_overload, _within(directory, "overload"), options.seconds)),
             ("hell", options.rounds, partial(soak_hell, _within(directory, "hell"), options.rounds)),
-            ("cancelling", 2, partial(soak_mass_cancelling, _within(directory, "cancelling"), options.pending)),
+            ("budgets", 3, partial(soak_budgets, _within(directory, "budgets"), options.pending)),
             ("large", 1, partial(soak_large, _within(directory, "large"), options.pending)),
             ("state machine", options.examples, partial(soak_state_machine, options.examples, options.seed)),
             ("http", options.requests, partial(soak_http, _within(directory, "http"), options.requests, options.seed)),

@@ -86,7 +86,7 @@ async def watched_neighbour(daemon: DaemonProcess, host: str = "127.0.0.1") -> A
 
 
 def check_neighbour(seen: Seen, *, memory: int = 200 * MIB) -> None:
-    """Assert what each team is promised, whatever another one does (contract "Budgets")."""
+    """Assert what each team is promised, whatever another one does (contract "Budgets of a team")."""
     assert len(seen.accepted_s) > 25, "it went on submitting"
     assert (seen.refused, seen.missing, seen.repeated_attempts, seen.blamed) == (0, 0, 0, 0)
     assert percentile(seen.accepted_s, 0.99) < 0.25

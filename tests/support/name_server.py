@@ -20,7 +20,7 @@ import dns.rrset
 import trio
 from dns.message import Message, QueryMessage
 
-from daemon.egress.resolver_files import NameServer
+from daemon.egress.name_server import NameServer
 
 DEAD_ZONE = "dead.example"
 TTL_S = 60
