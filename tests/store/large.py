@@ -20,6 +20,7 @@ from daemon.store.database import Database, open_database
 from daemon.store.tallying import DAY_MS
 from daemon.store.time_blocks import TIMES, next_time_block
 from daemon.store.transactions import APPLY
+from daemon.submission import Idempotency
 from tests.store.filling import NOW, a_team, a_webhook, accepting, found, recording, run
 from tests.support.backlog import fill_backlog
 
@@ -123,6 +124,15 @@ COMMANDS: dict[type, Command[Any]] = {
         commands.RevokeKey("key_1", NOW),
         commands.GrantCredits("crd_1", TEAM, 5, None, NOW),
         commands.ReadBalance(TEAM),
+        commands.ExecuteOnce(
+            commands.GrantCredits("crd_2", TEAM, 5, None, NOW),
+            Idempotency("operator", "another", b"digest"),
+            lambda _: "kept",
+            NOW,
+        ),
+        commands.EndSession("session_1", "key_1", NOW, NOW, None),
+        upkeep_commands.ReadTrustedTime(),
+        upkeep_commands.SaveTrustedTime(NOW),
         commands.ProveWriting(),
         commands.MailSent("mail_1", NOW),
         commands.MailDeferred("mail_1", (), 1, NOW, "no"),
@@ -193,7 +203,8 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
 
 def every_command() -> set[type]:
     """Return all commands that the code has."""
-    return {one for one in vars(commands).values() if inspect.isclass(one) and issubclass(one, Command)} - {Command}
+    found = (*vars(commands).values(), *vars(upkeep_commands).values())
+    return {one for one in found if inspect.isclass(one) and issubclass(one, Command)} - {Command}
 
 
 def every_query() -> set[str]:
