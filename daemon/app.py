@@ -130,13 +130,18 @@ async def _main(live: LiveSettings, process: _Process) -> None:
 
 
 async def _open_database(settings: Settings) -> SealedDatabase:
-    progress = Progress()
+    progress, opened = Progress(), list[SealedDatabase | ConfigError | DatabaseRefused]()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(extend_start, open_lifeline(), lambda: progress.done)
         try:
-            return await trio.to_thread.run_sync(open_sealed_database, settings, progress)
-        finally:
-            nursery.cancel_scope.cancel()
+            opened.append(await trio.to_thread.run_sync(open_sealed_database, settings, progress))
+        except (ConfigError, DatabaseRefused) as refusal:  # out of the nursery it would come in a group
+            opened.append(refusal)
+        nursery.cancel_scope.cancel()
+    [result] = opened
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def _tell_start(settings: Settings, operator_key_is_new: bool, encryption: KeyFile, log: FilteringBoundLogger) -> None:

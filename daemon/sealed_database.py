@@ -54,9 +54,13 @@ def open_with_keys(state_dir: Path, key_file: KeyFile, progress: Progress | None
     database = open_database(state_dir / DATABASE, vault.seal, progress)
     try:
         _require_fitting(database, vault, key_file.path)
+        database.commits.begin()
     except DatabaseRefused:
         database.close()
         raise
+    except OSError as error:
+        database.close()
+        raise DatabaseRefused(f"{error.filename}: cannot be written ({error.strerror}): correct that") from None
     return SealedDatabase(database, vault, key_file)
 
 

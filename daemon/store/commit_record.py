@@ -46,23 +46,34 @@ class Loss:
 
 
 class CommitRecord:
-    """The file, open for writing."""
+    """The file, open for writing from `begin` on; a database that is refused leaves it as it is."""
 
-    __slots__ = ("_descriptor",)
+    __slots__ = ("_descriptor", "_last", "_path")
 
     def __init__(self, database: Path, last: Commit) -> None:
+        """`last` is the last commit that is in the database."""
+        self._path = record_path(database)
+        self._last = last
+        self._descriptor = -1
+
+    def begin(self) -> None:
         """Make the file anew with the last commit that is in the database. Raises OSError."""
-        self._descriptor = open_regular(record_path(database), os.O_RDWR | os.O_CREAT)
+        self._descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT)
         os.ftruncate(self._descriptor, 0)
         os.ftruncate(self._descriptor, _PLACES * _PLACE_BYTES)
-        self.note(last)
+        self._write(self._last)
 
     def note(self, commit: Commit) -> None:
         """Write down a commit that has been made. If the disk fails, the file knows of fewer, which is safe."""
-        content = _PLACE.pack(commit.database_id.encode(), commit.number, commit.event_seq)
         with suppress(OSError):
-            place = commit.number % _PLACES * _PLACE_BYTES
-            os.pwrite(self._descriptor, content + _CHECKSUM.pack(zlib.crc32(content)), place)
+            if self._descriptor < 0:
+                self.begin()
+            self._write(commit)
+
+    def _write(self, commit: Commit) -> None:
+        content = _PLACE.pack(commit.database_id.encode(), commit.number, commit.event_seq)
+        place = commit.number % _PLACES * _PLACE_BYTES
+        os.pwrite(self._descriptor, content + _CHECKSUM.pack(zlib.crc32(content)), place)
 
     def close(self) -> None:
         """Close the file; it may be closed again."""

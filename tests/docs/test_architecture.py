@@ -69,7 +69,7 @@ def test_the_api_makes_no_http_requests() -> None:
 
 
 def test_the_api_decides_nothing_about_retries() -> None:
-    allowed = {"daemon.lifecycle", "daemon.lifecycle.WebhookEdit"}
+    allowed = {"daemon.lifecycle", "daemon.lifecycle.WebhookEdit", "daemon.lifecycle.is_before_switch"}
     used = {name for source in API for name in source.imported if name.startswith("daemon.lifecycle")}
     assert used <= allowed
 

@@ -1,11 +1,12 @@
 """What must be true of the evidence, whatever was killed and when. Pure: evidence in, sentences about violations out.
 
-An arrival may come twice with one attempt number only across a kill: the outcome of the first was not committed then.
+An arrival may come twice with one attempt number across a kill, since the outcome of the first was not committed then,
+or at once, where the receiver hung up on a kept connection without an answer.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from tests.faults.evidence import Arrival, Evidence, StoredDelivery, StoredMail, StoredWebhook
@@ -15,6 +16,7 @@ DISABLE_AFTER = 4
 
 def violations(evidence: Evidence) -> list[str]:
     """Return every broken promise, one sentence each; none for a sound run."""
+    evidence = replace(evidence, arrivals=tuple(_without_replacements(evidence.arrivals)))
     deliveries = {delivery.id: delivery for delivery in evidence.deliveries}
     by_webhook = _by_webhook(evidence.deliveries)
     return [
@@ -26,6 +28,19 @@ def violations(evidence: Evidence) -> list[str]:
         *_counters(evidence, by_webhook),
         *_mailed(evidence),
     ]
+
+
+def _without_replacements(arrivals: Iterable[Arrival]) -> Iterator[Arrival]:
+    """Leave out what went out once more in its attempt, after a kept connection ended (contract "An attempt")."""
+    hung_up: set[tuple[int, str, int]] = set()
+    for arrival in arrivals:
+        name = (arrival.life, arrival.delivery_id, arrival.attempt)
+        if name in hung_up:
+            hung_up.discard(name)
+            continue
+        if arrival.status is None:
+            hung_up.add(name)
+        yield arrival
 
 
 def _by_webhook(deliveries: Iterable[StoredDelivery]) -> Mapping[str, list[StoredDelivery]]:

@@ -50,6 +50,7 @@ def flip(path: Path, offset: int) -> None:
 def events_in(path: Path) -> tuple[int, Loss | None, str | None]:
     """Open it as a daemon does; return how many events are left, and what is said."""
     database = open_database(path)
+    database.commits.begin()
     with database.reading.connect() as connection:
         left = connection.exec_driver_sql("SELECT count(*) FROM events").scalar_one()
     database.close()

@@ -173,6 +173,8 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
         listing(until=1),
     ],
     "list_credit_entries": [lambda c: queries.list_credit_entries(c, TEAM, 50)],
+    "ended_sessions": [lambda c: daemon_queries.ended_sessions(c)],
+    "deliveries_to_come": [lambda c: observing.deliveries_to_come(c)],
     "each_subscription": [lambda c: daemon_queries.each_subscription(c, lambda _: None)],
     "team_ids": [daemon_queries.team_ids],
     "valid_keys": [daemon_queries.valid_keys],
