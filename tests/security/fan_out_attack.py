@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import trio
 
-from tests.faults.kill_run import receiver_process
+from tests.bench.processes import server
 from tests.security.neighbour import WATCHDOG, Seen, watched_neighbour
 from tests.support.patient_client import make_patient_client
 from tests.support.process import daemon_process, make_house
@@ -40,11 +40,11 @@ async def attack_with_fan_out(directory: Path, plan: FanOut) -> FannedOut:
     """Run the attack on a daemon of its own in `directory`."""
     result, house = FannedOut(), make_house(directory, {"log": {"level": "info"}})
     async with (
-        receiver_process(directory / "receiver.log", 0) as url,
+        server("stamping_receiver") as receiver,  # quick: it is the daemon that is to be busy
         daemon_process(house, environment=WATCHDOG) as daemon,
         make_patient_client(house.url, house.read_key(), 60) as http,
     ):
-        await _register(http, plan.webhooks, url)
+        await _register(http, plan.webhooks, receiver.url)
         async with watched_neighbour(daemon) as watch:
             with trio.move_on_after(plan.seconds):
                 async with trio.open_nursery() as nursery:

@@ -31,7 +31,7 @@ WATCHDOG = {"WATCHDOG_USEC": str(WATCHDOG_S * 1_000_000)}
 
 _TEAM = "team_neighbour"
 _WEBHOOKS = 3
-_EACH_S = 0.04
+_EACH_S = 0.1
 _LAST_DELIVERY_S = 15
 
 
