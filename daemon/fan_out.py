@@ -5,8 +5,9 @@ take turns. Invariant: while a team has unfinished fan-outs, all that it submits
 webhooks gets a later event first.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import trio
@@ -15,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 from daemon.fair_queue import FairQueue
 from daemon.fleet import Fleet
 from daemon.metrics import Metrics
-from daemon.model import DeliveryStatus
+from daemon.model import CancelReason, DeliveryStatus
 from daemon.news import News
 from daemon.patience import persist
 from daemon.shares import Share
@@ -29,6 +30,8 @@ from daemon.submission import FanOut
 _DELIVERIES_AT_ONCE = 500
 # The store and the event loop are the others' for at least as long as a piece took.
 _SHORTEST_REST_S = 0.005
+# Of so many cancelled deliveries of a webhook each has a line of its own; of the others only the sum is told.
+_LINES_OF_A_WEBHOOK = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class _Backlog:
     added_at: float
     begun: bool = False
     made: int = 0
+    cancelled: Counter[tuple[str, CancelReason]] = field(default_factory=Counter)
 
 
 class FanOuts:
@@ -130,7 +134,7 @@ class FanOuts:
         command = MakeDeliveries(team_id, backlog.last_first_seq, new_ids)
         made = await persist(partial(self._parts.writer.execute, command), self._parts.log)
         await self._parts.fleet.offer_all(made.work)
-        await self._tell(team_id, made)
+        await self._tell(team_id, backlog, made)
         self._note(team_id, backlog, made)
         self._progress.unpark_all()
 
@@ -146,16 +150,21 @@ class FanOuts:
         del self._backlogs[team_id]
         took_ms = round((trio.current_time() - backlog.added_at) * 1000)
         self._parts.log.info("deliveries_made", teamId=team_id, count=backlog.made, durationMs=took_ms)
+        for (webhook_id, reason), count in backlog.cancelled.items():
+            owner = {"webhookId": webhook_id, "teamId": team_id}
+            self._parts.log.info("deliveries_cancelled", **owner, reason=reason, count=count)
 
-    async def _tell(self, team_id: str, made: MadeDeliveries) -> None:
+    async def _tell(self, team_id: str, backlog: _Backlog, made: MadeDeliveries) -> None:
         for webhook_id in {webhook_id for webhook_id, _ in made.work}:
             self._parts.news.tell(team_id, webhook_id)
         for (webhook_id, reason), cancelled in made.cancelled.items():
             self._parts.news.tell(team_id, webhook_id)
             self._parts.metrics.deliveries[DeliveryStatus.CANCELLED].inc(cancelled.count)
             log = self._parts.log.bind(webhookId=webhook_id, teamId=team_id, reason=reason)
-            for one in cancelled.first:
+            lines_left = max(0, _LINES_OF_A_WEBHOOK - backlog.cancelled[webhook_id, reason])
+            for one in cancelled.first[:lines_left]:
                 log.info(
                     "delivery_cancelled", deliveryId=one.delivery_id, eventId=one.event_id, eventType=one.event_type
                 )
+            backlog.cancelled[webhook_id, reason] += cancelled.count
             await trio.lowlevel.checkpoint()

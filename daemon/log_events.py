@@ -105,7 +105,8 @@ _INFO = _table(
     (
         "deliveries_cancelled",
         f"{_WEBHOOK} count reason",
-        "How many were cancelled in all, when all are; only the first 1,000 have lines of their own",
+        "How many were cancelled in all, when all are; only the first 1,000 have lines of their own. "
+        "What was still to be made is told of by a line more",
     ),
     ("deliveries_made", "teamId count durationMs", "The deliveries of large submissions of a team are all on disk"),
     ("deliveries_recovered", f"{_WEBHOOK} count", "Deliveries were queued again by a recovery"),

@@ -132,6 +132,7 @@ async def test_a_webhook_that_goes_meanwhile_has_the_rest_cancelled_though_it_co
         assert all(numbers_at(house, number) == [*range(EVENTS), 100] for number in range(1, WEBHOOKS))
         assert rows(house, "SELECT count(*) FROM fan_out_cancellations") == 0
         assert len(house.log_lines("delivery_cancelled")) == ended.count("cancelled")
+        assert sum(line["count"] for line in house.log_lines("deliveries_cancelled")) == ended.count("cancelled")
 
 
 async def test_a_recovery_waits_for_what_is_still_to_be_made_and_queues_none_of_it_twice(

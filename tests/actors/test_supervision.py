@@ -268,6 +268,7 @@ async def test_a_crashed_router_answers_who_waits_and_is_restarted(tmp_path: Pat
     async with running(tmp_path, adapt=lambda seams: replace(seams, now_ms=clock.around(seams.now_ms))) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
+        await trio.sleep(2)  # the others have begun and read the clock: the next to read it is the router
         clock.broken = True
         with pytest.raises(StoreUnavailable):
             await house.submit(team, 1)
@@ -321,11 +322,11 @@ async def test_a_router_that_spends_its_budget_ends_the_daemon(tmp_path: Path, a
         async with running(tmp_path, adapt=lambda seams: replace(seams, now_ms=clock.around(seams.now_ms))) as house:
             team = await house.team()
             while True:
+                await trio.sleep(2)  # the others have begun and read the clock: the next to read it is the router
                 clock.broken = True
                 crashes += 1
                 with pytest.raises(StoreUnavailable):
                     await house.submit(team, crashes)
-                await trio.sleep(2)
     assert crashes == Budget().restarts + 1
 
 

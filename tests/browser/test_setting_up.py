@@ -130,6 +130,9 @@ def test_an_example_stands_beside_the_code_that_verifies_it(page: Page) -> None:
     page.get_by_role("link", name="Event types").click()
     page.get_by_role("link", name=MESSAGE_RECEIVED).click()
     expect(page.get_by_role("region", name="Example payload")).to_contain_text(f'"event": "{MESSAGE_RECEIVED}"')
+    page.get_by_role("button", name="Copy the Standard Webhooks code").click()
+    assert "Webhook(secret).verify(body, headers)" in page.evaluate("navigator.clipboard.readText()")
+    page.get_by_text("Python", exact=True).click()
     page.get_by_role("button", name="Copy the Python code").click()
     copied = page.evaluate("navigator.clipboard.readText()")
     assert "compare_digest" in copied

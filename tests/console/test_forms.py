@@ -172,7 +172,7 @@ async def test_a_key_and_a_grant_that_cannot_be_are_told(operator: ConsoleClient
         sentence = "Enter a whole number up to 1,000,000,000,000, below 0 to correct a grant; not 0."
         assert page.mistake("amount") == sentence
     page = await operator.post(f"{root}/grants", amount="5", note="x" * 501)
-    assert page.mistake("note") == "Enter at most 500 characters."
+    assert page.mistake("note") == "Enter at most 500 characters; a correction needs a note."
 
 
 @pytest.mark.parametrize(

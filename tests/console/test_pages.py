@@ -11,7 +11,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.model import DeliveryStatus
+from daemon.lifecycle import WebhookEdit
+from daemon.model import DeliveryStatus, TeamEdit
 from tests.console.conftest import signed_in
 from tests.support.api_client import ApiHouse, running_api
 from tests.support.console_client import ConsoleClient, Page
@@ -55,14 +56,10 @@ async def make_world(api: ApiHouse, word: str, body: bytes) -> World:
         headers = [(b"x-word", word.encode()[:4000])] * 4
         return httpx.Response(500, headers=headers, content=body)
 
-    root, team = f"/console/teams/{api.acme.id}", f"/v1/teams/{api.acme.id}"
-    names = (word * 200)[:200]
-    await api.operator.patch(team, {"name": names})
-    for _ in range(50):
-        await api.operator.post(f"{team}/keys", {"name": names})
-        await api.operator.post("/v1/credits/grants", {"teamId": api.acme.id, "amount": 1, "note": (word * 500)[:500]})
+    root = f"/console/teams/{api.acme.id}"
     url = "https://hooks.example.com/in?" + "&'" * 1_000
-    webhooks = [(await api.webhook(name=names, url=f"{url}{number}", secret="generate"))["id"] for number in range(25)]
+    webhooks = [(await api.webhook(url=f"{url}{number}", secret="generate"))["id"] for number in range(25)]
+    await name_all(api, webhooks, word)
     for webhook in webhooks:
         api.house.receiver.answers[(await api.as_acme.get(f"/v1/webhooks/{webhook}")).value["url"]] = answer
     for number in range(4):
@@ -76,6 +73,17 @@ async def make_world(api: ApiHouse, word: str, body: bytes) -> World:
         *(f"{root}/credits", f"{root}/event-types", f"{root}/event-types/{EVENT}", "/console/nowhere"),
     )
     return World(api, await signed_in(api, str(api.operator.key)), paths)
+
+
+async def name_all(api: ApiHouse, webhooks: list[str], word: str) -> None:
+    """Call Acme, its webhooks, keys and grants by this word: the API refuses some that a database may have before."""
+    registry, names = api.house.daemon.registry, (word * 200)[:200]
+    assert await registry.change_team(api.acme.id, TeamEdit(name=names)) is not None
+    for _ in range(50):
+        assert await registry.create_key(api.acme.id, names) is not None
+        assert await registry.grant_credits(api.acme.id, 1, (word * 500)[:500]) is not None
+    for webhook in webhooks:
+        assert await registry.change_webhook(webhook, WebhookEdit(name=names)) is not None
 
 
 @pytest.fixture

@@ -79,7 +79,6 @@ async def test_the_servers_of_resolv_conf_are_asked_and_read_again_when_it_chang
     etc: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("daemon.egress.resolver_files._CHECK_EVERY_S", 0)
-    monkeypatch.setattr("daemon.egress.resolver_files.DNS_PORT", 53)
     async with (
         open_name_server({NAME: ("192.0.2.1",)}, address="127.0.53.1", port=53),
         open_name_server({NAME: ("192.0.2.2",)}, address="127.0.53.2", port=53),
