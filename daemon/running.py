@@ -51,16 +51,14 @@ async def run_daemon(
     Raises ActorFailed, in a group, when the store crashed, or the router spent its budget.
     """
     store, fleet, router, api = _Task(), _Task(), _Task(), _Task()
+    upkeep = [_Task() for _ in _patient_actors(daemon)]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(store.run, _vital(daemon, Child(ActorKind.STORE, daemon.writer.run, _NO_RESTART)))
         nursery.start_soon(fleet.run, daemon.fleet.run)
         await daemon.fleet.started.wait()
         nursery.start_soon(router.run, _vital(daemon, Child(ActorKind.ROUTER, daemon.router.run)))
-        nursery.start_soon(_patient(daemon, ActorKind.NOTIFIER, daemon.notifier.run))
-        nursery.start_soon(_patient(daemon, ActorKind.HOUSEKEEPER, daemon.housekeeper.run))
-        nursery.start_soon(_patient(daemon, ActorKind.CANCELLER, daemon.canceller.run))
-        nursery.start_soon(_patient(daemon, ActorKind.TIME_INDEXER, daemon.time_indexer.run))
-        nursery.start_soon(_patient(daemon, ActorKind.OBSERVER, daemon.observer.run))
+        for task, actor in zip(upkeep, _patient_actors(daemon), strict=True):
+            nursery.start_soon(task.run, actor)
         nursery.start_soon(api.run, serve_api)
         ready.set()
         await stop.wait()
@@ -72,7 +70,7 @@ async def run_daemon(
             daemon.router.close()
             await router.done.wait()
             await fleet.done.wait()
-        for task in (api, router, fleet):
+        for task in (api, router, fleet, *upkeep):  # before the store closes: what it refuses, they would try again
             await task.end()
         daemon.writer.close()
         with trio.move_on_after(_STORE_DRAIN_S):
@@ -82,6 +80,17 @@ async def run_daemon(
 
 def _vital(daemon: Daemon, child: Child) -> Callable[[], Awaitable[None]]:
     return partial(supervise_vital, child, daemon.log, daemon.metrics)
+
+
+def _patient_actors(daemon: Daemon) -> list[Callable[[], Awaitable[bool]]]:
+    runs = {
+        ActorKind.NOTIFIER: daemon.notifier.run,
+        ActorKind.HOUSEKEEPER: daemon.housekeeper.run,
+        ActorKind.CANCELLER: daemon.canceller.run,
+        ActorKind.TIME_INDEXER: daemon.time_indexer.run,
+        ActorKind.OBSERVER: daemon.observer.run,
+    }
+    return [_patient(daemon, kind, run) for kind, run in runs.items()]
 
 
 def _patient(daemon: Daemon, kind: ActorKind, run: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[bool]]:
