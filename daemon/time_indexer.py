@@ -11,14 +11,14 @@ from daemon.store.reader import Reader
 from daemon.store.time_blocks import TIMES, next_time_block
 from daemon.store.writer import Writer
 
-INTERVAL_S = 60
+INTERVAL_S = 600
 # A database from before there were blocks has thousands of them to be made: the others go first.
 _REST_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class TimeIndexer:
-    """Makes blocks of what has come, each minute."""
+    """Makes blocks of what has come, every ten minutes."""
 
     reader: Reader
     writer: Writer
