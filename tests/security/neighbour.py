@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 import trio
 
+from tests.faults.overload_run import percentile
 from tests.support.patient_client import make_patient_client
 from tests.support.process import REPOSITORY, DaemonProcess, clean_environment
 from tests.support.receivers import ReceivedRequest, Receiver, open_receiver
@@ -105,11 +106,6 @@ def figures(seen: Seen) -> str:
         f"{percentile(seen.delivered_s, 0.99) * 1000:.0f} ms to the receiver, {seen.refused} refused, {seen.blamed} "
         f"blamed; watchdog unfed for {seen.longest_unfed_s:.1f} s at most; {seen.memory // MIB} MiB"
     )
-
-
-def percentile(values: list[float], share: float) -> float:
-    """Return the value below which this share of the values lies."""
-    return sorted(values)[min(int(len(values) * share), len(values) - 1)]
 
 
 async def _time_watchdog(daemon: DaemonProcess, watch: Watch) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.deadline import ends_within
+from tests.faults.overload_run import percentile
 from tests.security.fan_out_attack import FanOut, attack_with_fan_out
 from tests.security.mass_cancel_attack import Way, cancel_by_mass
-from tests.security.neighbour import check_neighbour, figures, percentile
+from tests.security.neighbour import check_neighbour, figures
 from tests.security.slow_names_attack import attack_with_slow_names
 
 # How many loads share the machine with this one: the other workers' tests and their daemons. `make soak` runs alone.
