@@ -26,8 +26,8 @@ from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.submission import FanOut
 
-# So many rows are committed in some 20 ms.
-_DELIVERIES_AT_ONCE = 500
+# So many rows are committed in some 10 ms.
+_DELIVERIES_AT_ONCE = 100
 # The store and the event loop are the others' for at least as long as a piece took.
 _SHORTEST_REST_S = 0.005
 # Of so many cancelled deliveries of a webhook each has a line of its own; of the others only the sum is told.

@@ -22,8 +22,8 @@ from daemon.work_queue import FIRST_PAGE, page_size
 _STOPPING = "the daemon is stopping: try again in a moment"
 # Enough to keep the readers busy. More would only have all webhooks of a large backlog wait for each other.
 _FIRST_LOOKS_AT_ONCE = 16
-# A hint may start an actor: so many take a few milliseconds.
-_HINTS_AT_ONCE = 100
+# A hint may start an actor: so many take a millisecond or two.
+_HINTS_AT_ONCE = 10
 
 
 @dataclass(slots=True)

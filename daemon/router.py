@@ -34,13 +34,15 @@ from daemon.subscriptions import SubscriptionIndex
 from daemon.trace import trace_id_of
 
 # Enough to fill a transaction well, and over in less than a tenth of a second; what waits behind it gets the next one.
-_ROWS_PER_COMMIT = 3_000
+_ROWS_PER_COMMIT = 1_000
 _BYTES_PER_COMMIT = 8 * 1024 * 1024
 # More deliveries of one submission are made behind its commit.
-_MOST_AT_ONCE = 2_000
+_MOST_AT_ONCE = 500
 _WEBHOOKS_PER_PAGE = 1_000
 _DELIVERIES_PER_LINE = 100
-_LINES_AT_ONCE = 100
+_LINES_AT_ONCE = 20
+# Submissions that are committed and not logged yet: then the next commit waits.
+_MOST_TO_LOG = 100
 
 _Key = tuple[str, str, str | None]  # team, event type, the one webhook that it is for
 
@@ -127,7 +129,13 @@ class Router:
             # Hints of what had been committed before a crash may be lost.
             nursery.start_soon(self._resume_all)
             nursery.start_soon(self._parts.fan_outs.run)
-            await self._commit_until_closed()
+            # Logged beside the commits: a thousand lines would hold the next one up.
+            accepted, to_log = trio.open_memory_channel[AcceptEvents](_MOST_TO_LOG)
+            logged = trio.Event()
+            nursery.start_soon(self._log_accepted, to_log, logged)
+            async with accepted:
+                await self._commit_until_closed(accepted)
+            await logged.wait()
             nursery.cancel_scope.cancel()
 
     async def _resume_all(self) -> None:
@@ -140,10 +148,11 @@ class Router:
                 await parts.fleet.resume(webhook_id)
             behind = page.behind
 
-    async def _commit_until_closed(self) -> None:
+    async def _commit_until_closed(self, accepted: trio.MemorySendChannel[AcceptEvents]) -> None:
         while True:
             while self._inbox.queue:
-                await self._commit(self._take())
+                for command in await self._commit(self._take()):
+                    await accepted.send(command)
             if self._closed:
                 return
             self._wake = trio.Event()
@@ -200,7 +209,8 @@ class Router:
             rows, size_bytes = rows + taken[-1].rows, size_bytes + taken[-1].size_bytes
         return taken
 
-    async def _commit(self, requests: list[_Request]) -> None:
+    async def _commit(self, requests: list[_Request]) -> list[AcceptEvents]:
+        """Commit these, answer them and give out their work; return what was kept."""
         try:
             commands = self._match_all(requests)
             answers = await self._parts.writer.execute_all(commands)
@@ -213,14 +223,16 @@ class Router:
                 self._inbox.release(request.loads)
         for request, answer in zip(requests, answers, strict=True):
             self._answer(request, answer)
+        kept = []
         for command, answer in zip(commands, answers, strict=True):
             if isinstance(answer, Accepted):
                 await self._give_out(answer)
                 if not answer.replayed:
                     self._tell_news(command)
-                    await self._log(command)
+                    kept.append(command)
             elif isinstance(answer, StoreUnavailable):
                 self._rouse(command)
+        return kept
 
     def _answer(self, request: _Request, answer: Accepted | Exception) -> None:
         if isinstance(answer, Exception):
@@ -258,6 +270,11 @@ class Router:
         metrics.events_accepted.inc(len(accepted.receipts))
         metrics.accepted_pace.count(len(accepted.receipts))
         metrics.deliveries[DeliveryStatus.PENDING].inc(sum(receipt.deliveries for receipt in accepted.receipts))
+
+    async def _log_accepted(self, accepted: trio.MemoryReceiveChannel[AcceptEvents], logged: trio.Event) -> None:
+        async for command in accepted:
+            await self._log(command)
+        logged.set()
 
     async def _log(self, command: AcceptEvents) -> None:
         for place, matched in enumerate(command.events):

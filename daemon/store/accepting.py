@@ -1,7 +1,8 @@
 """Writes: events, their deliveries, and the idempotency keys that make a repetition harmless."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -89,13 +90,14 @@ def _accept(
 
 def _fan_outs(command: AcceptEvents, seqs: Sequence[int]) -> tuple[FanOut, ...]:
     """Return the fan-outs of the command, by team; `seqs` are those of its events."""
-    begun: dict[str, FanOut] = {}
+    first, last, remaining = dict[str, int](), dict[str, int](), Counter[str]()
     for matched, seq in zip(command.events, seqs, strict=True):
         if matched.to_come:
             team_id = matched.event.team_id
-            before = begun.get(team_id, FanOut(seq, seq, team_id, 0))
-            begun[team_id] = replace(before, last_seq=seq, remaining=before.remaining + matched.to_come)
-    return tuple(begun.values())
+            first.setdefault(team_id, seq)
+            last[team_id] = seq
+            remaining[team_id] += matched.to_come
+    return tuple(FanOut(first[team_id], last[team_id], team_id, count) for team_id, count in remaining.items())
 
 
 def _replayed(idempotency: Idempotency, first: _First) -> Accepted | Exception:

@@ -14,7 +14,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 
 # Statements stay prepared by their text, and to prepare one costs more than to run it: few sizes, the last one 1.
-_ROWS_AT_ONCE = (64, 16, 4, 1)
+_ROWS_AT_ONCE = (256, 64, 16, 4, 1)
 
 Row = tuple[Any, ...]
 

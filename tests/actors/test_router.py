@@ -104,6 +104,20 @@ async def test_all_submissions_that_wait_are_kept_by_one_commit(tmp_path: Path, 
         assert await events_kept(house) == 101
 
 
+async def test_the_log_of_a_large_submission_does_not_hold_up_the_next_one(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path) as house:
+        team, other = await house.team(), await house.team()
+        large = await submit(house, submission(team, *range(1_000)))
+        [receipt] = await submit(house, submission(other, 1))
+        logged = {line["eventId"] for line in house.log_lines("event_accepted")}
+        assert len(logged) < 1_000
+        await trio.sleep(1)
+    logged = [line["eventId"] for line in house.log_lines("event_accepted")]
+    assert logged == [one.event_id for one in (*large, receipt)]
+
+
 async def test_the_receipts_come_after_the_commit_in_the_order_of_the_events(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:

@@ -344,3 +344,21 @@ async def test_a_command_that_is_refused_is_no_trouble_of_the_database(database:
         with pytest.raises(AlreadyExists):
             await writer.execute(CreateTeam(a_team()))
         assert writer.trouble() is None
+
+
+async def test_the_answers_of_a_large_transaction_wake_a_few_callers_a_turn_of_the_loop(database: Database) -> None:
+    woken: list[int] = []
+
+    async def grant(number: int) -> None:
+        await writer.execute(CreateTeam(a_team(number)))
+        woken.append(number)
+
+    turns: list[int] = []
+    async with writing(database) as writer, trio.open_nursery() as nursery:
+        for number in range(100):
+            nursery.start_soon(grant, number)
+        while len(woken) < 100:
+            before = len(woken)
+            await trio.lowlevel.checkpoint()
+            turns.append(len(woken) - before)
+    assert max(turns) <= 16
