@@ -122,6 +122,7 @@ class Router:
         """Commit what waits, batch after batch, until closed. Beside it, have all that is pending delivered."""
         if self._has_run:  # and crashed: before anything new is committed, since what is to be made comes first
             await self._parts.fan_outs.reload()
+            self._parts.fleet.rouse_all()
         self._has_run = True
         async with trio.open_nursery() as nursery:
             # Hints of what had been committed before a crash may be lost.

@@ -1,5 +1,6 @@
 """Large submissions: accepted at once, delivered in order, piece by piece (contract "Budgets of a team")."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -11,11 +12,13 @@ from daemon.errors import Overloaded, SubmissionTooLarge, TooManyWebhooks
 from daemon.model import DeliveryStatus, Team, TeamEdit, Webhook
 from daemon.observer import pending_deliveries
 from daemon.submission import Idempotency, NewEvent, Submission
-from tests.support.daemon import EPOCH_MS, FakeReceiver, House, VirtualWallClock, make_settings, running
+from tests.faults.sabotage import Point, Saboteur
+from tests.support.daemon import EPOCH_MS, FakeHop, FakeReceiver, House, VirtualWallClock, make_settings, running
 
 WEBHOOKS, EVENTS = 5, 6
 AT_ONCE = 10  # more deliveries than this are made behind the commit
 PIECE = 7
+ROUNDS = 15
 
 
 @pytest.fixture(autouse=True)
@@ -219,3 +222,43 @@ async def test_a_team_has_as_many_webhooks_as_its_quota_however_many_are_made_at
         await house.daemon.registry.change_team(team.id, TeamEdit(default_max_webhooks=True))
         with pytest.raises(TooManyWebhooks):
             await house.webhook(team, url(7))
+
+
+async def test_what_is_committed_together_with_the_last_piece_is_made(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=FakeHop(answer_s=0.1))) as house:
+        team, neighbour = await house.team(), await house.team()
+        await webhooks_of(house, team)
+        async with trio.open_nursery() as nursery:
+            for round_ in range(ROUNDS):
+                nursery.start_soon(house.submit, team, *range(round_ * EVENTS, (round_ + 1) * EVENTS))
+                for step in range(105 + round_):
+                    nursery.start_soon(house.submit, neighbour, step)  # so that others wait for the writer together
+                    await trio.sleep(0.01)
+        await trio.sleep(60)
+        assert all(numbers_at(house, number) == list(range(ROUNDS * EVENTS)) for number in range(WEBHOOKS))
+        assert rows(house, "SELECT count(*) FROM fan_outs") == 0
+        assert house.daemon.router.waiting_events == 0
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("piece", range(1, 6))
+async def test_a_crash_of_the_router_around_a_piece_keeps_the_order_and_lets_go_who_waits(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, piece: int, after: bool
+) -> None:
+    saboteur = Saboteur(Point("MakeDeliveries", after, piece), lambda: None, armed=True)
+    saboteur.enter(monkeypatch)
+    async with running(tmp_path) as house:
+        team = await house.team()
+        webhooks = await webhooks_of(house, team)
+        await house.submit(team, 1000)  # their actors live, and take hints
+        await house.submit(team, *range(EVENTS))
+        with trio.fail_after(4):
+            assert await house.daemon.registry.recover(webhooks[0].id, 0) == 0
+        assert saboteur.struck
+        await trio.sleep(60)
+        await house.submit(team, 100)
+        await trio.sleep(60)
+        assert all(numbers_at(house, number) == [1000, *range(EVENTS), 100] for number in range(WEBHOOKS))
+        assert rows(house, "SELECT count(*) FROM fan_outs") == 0
