@@ -608,6 +608,9 @@ class FragileFleet:
             self.crashes -= 1
             raise RuntimeError("bug")
 
+    def rouse_all(self) -> None:
+        self.roused.append("all that live")
+
     async def resume(self, webhook_id: str) -> None:
         self.roused.append(webhook_id)
 
@@ -658,4 +661,4 @@ async def test_a_router_that_crashes_after_the_commit_has_answered_all_and_rouse
             nursery.start_soon(router.run)
             await trio.testing.wait_all_tasks_blocked()
             router.close()
-        assert fleet.roused == [webhook.id]
+        assert fleet.roused == ["all that live", webhook.id]
