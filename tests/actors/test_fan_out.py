@@ -262,3 +262,22 @@ async def test_a_crash_of_the_router_around_a_piece_keeps_the_order_and_lets_go_
         await trio.sleep(60)
         assert all(numbers_at(house, number) == [1000, *range(EVENTS), 100] for number in range(WEBHOOKS))
         assert rows(house, "SELECT count(*) FROM fan_outs") == 0
+
+
+async def test_each_part_of_what_is_still_to_be_made_keeps_the_reason_for_which_it_was_cancelled(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        webhooks = await webhooks_of(house, team)
+        await house.submit(team, *range(EVENTS))
+        await house.change(webhooks[0], active=False)
+        await house.change(webhooks[0], active=True)
+        await house.submit(team, 100)
+        await house.daemon.registry.delete_webhook(webhooks[0].id)
+        await trio.sleep(60)
+        made = await house.deliveries(webhooks[0])
+        assert [one.cancel_reason for one in made if one.cancel_reason] == [
+            *["webhook_disabled"] * (EVENTS - len(numbers_at(house, 0))),
+            "webhook_deleted",
+        ]
