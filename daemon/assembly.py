@@ -165,7 +165,7 @@ async def assemble(
     fleet = Fleet(endpoints, log, metrics, Budget())
     limits = InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes)
     max_waiting = settings.api.max_waiting_deliveries
-    fan_outs = FanOuts(FanOutParts(reader, writer, fleet, new_id, metrics, news, log, max_waiting))
+    fan_outs = FanOuts(FanOutParts(reader, writer, fleet, metrics, news, log, max_waiting))
     fan_outs.resume(await reader.fetch(unfinished_fan_outs))
     router = Router(
         RouterParts(

@@ -6,7 +6,7 @@ webhooks gets a later event first.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -41,7 +41,6 @@ class FanOutParts:
     reader: Reader
     writer: Writer
     fleet: Fleet
-    new_id: Callable[[str], str]
     metrics: Metrics
     news: News
     log: FilteringBoundLogger
@@ -131,8 +130,8 @@ class FanOuts:
     async def _take_turn(self, team_id: str) -> None:
         """Make a piece of a team's deliveries, and give them out; then it is the next team's turn."""
         backlog = self._backlogs[team_id]
-        new_ids = tuple(self._parts.new_id("dlv") for _ in range(min(_DELIVERIES_AT_ONCE, backlog.remaining)))
-        command = MakeDeliveries(team_id, backlog.last_first_seq, new_ids)
+        limit = min(_DELIVERIES_AT_ONCE, backlog.remaining)
+        command = MakeDeliveries(team_id, backlog.last_first_seq, limit)
         made = await persist(partial(self._parts.writer.execute, command), self._parts.log)
         await self._parts.fleet.offer_all(made.work)
         await self._tell(team_id, backlog, made)

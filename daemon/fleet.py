@@ -103,7 +103,7 @@ class Fleet:
             self._post(webhook_id).mailbox.fall_behind()
 
     def rouse_all(self) -> None:
-        """Have all actors that live look into the database: hints may be lost, and those that come are of later work."""
+        """Have all actors that live look into the database: hints of what comes first may be lost."""
         self.rouse(list(self._posts))
 
     async def resume(self, webhook_id: str) -> None:

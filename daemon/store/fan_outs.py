@@ -5,7 +5,7 @@ subscribed when it was accepted. Invariant: the deliveries before (`next_seq`, `
 not, and `remaining` counts these.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Connection, Select, Text, case, cast, delete, func, insert, select, update
 from sqlalchemy import Row as TableRow
 
-from daemon.model import LIGHT_BODY_BYTES, CancelReason, DeliveryStatus, Work
+from daemon.model import LIGHT_BODY_BYTES, CancelReason, DeliveryStatus, Work, fanned_out_id
 from daemon.store.bulk import Row, execute_at_once
 from daemon.store.commands import Cancelled, CancelledDelivery
 from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
@@ -85,7 +85,6 @@ def make_deliveries(
 class _Piece:
     """What one command makes: rows, and the work that goes to the actors."""
 
-    ids: Iterator[str]
     left: int
     rows: list[Row] = field(default_factory=list)
     work: list[tuple[str, Work]] = field(default_factory=list)
@@ -104,7 +103,7 @@ _Cancellations = Mapping[str, Sequence[_Cancellation]]
 
 
 def _make_piece(connection: Connection, command: MakeDeliveries, sequences: Sequences) -> MadeDeliveries:
-    piece = _Piece(iter(command.new_ids), len(command.new_ids))
+    piece = _Piece(command.limit)
     cancellations = _cancellations(connection, command.team_id)
     while piece.left and (row := _first(connection, command)) is not None:
         _make_of(connection, row, piece, cancellations, sequences)
@@ -186,7 +185,7 @@ def _note(connection: Connection, first_seq: int, stands_at: tuple[int, int], re
 def _make_one(
     event: TableRow[Any], webhook_id: str, piece: _Piece, cancellation: _Cancellation | None, sequences: Sequences
 ) -> None:
-    seq, delivery_id, test = sequences.next_delivery(), next(piece.ids), int(event.test)
+    seq, delivery_id, test = sequences.next_delivery(), fanned_out_id(event.id, webhook_id), int(event.test)
     identity = (seq, delivery_id, event.id, event.type, webhook_id, event.team_id)
     if cancellation is not None:
         ended = (cancellation.at, cancellation.reason.value)

@@ -281,3 +281,20 @@ async def test_each_part_of_what_is_still_to_be_made_keeps_the_reason_for_which_
             *["webhook_disabled"] * (EVENTS - len(numbers_at(house, 0))),
             "webhook_deleted",
         ]
+
+
+async def test_each_delivery_is_named_in_the_log_from_its_events_acceptance_on(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        webhooks = await webhooks_of(house, team)
+        await house.submit(team, *range(EVENTS))
+        await house.submit(team, 100)
+        await house.change(webhooks[-1], active=False)
+        await trio.sleep(60)
+        accepted = {line["eventId"]: line["deliveryIds"] for line in house.log_lines("event_accepted")}
+        ended = house.log_lines("delivery_succeeded", "delivery_cancelled")
+        assert len({line["deliveryId"] for line in ended}) == (EVENTS + 1) * WEBHOOKS
+        assert all(line["deliveryId"] in accepted[line["eventId"]] for line in ended)
+        assert sum(map(len, accepted.values())) == len(ended)

@@ -624,12 +624,13 @@ async def a_router(house: House, fleet: FragileFleet, team: Team) -> Router:
         "metrics": daemon.metrics,
         "news": daemon.news,
     }
-    shared |= {"fleet": cast(Fleet, fleet), "new_id": id_maker(daemon.now_ms), "log": daemon.log}
+    shared |= {"fleet": cast(Fleet, fleet), "log": daemon.log}
     parts = RouterParts(
         index=index,
         teams={team.id},
         limits=InboxLimits(1_000, 1_000_000),
         now_ms=daemon.now_ms,
+        new_id=id_maker(daemon.now_ms),
         fan_outs=FanOuts(FanOutParts(max_waiting=1_000, **shared)),
         **shared,
     )

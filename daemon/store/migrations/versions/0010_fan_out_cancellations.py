@@ -21,10 +21,10 @@ def downgrade() -> None:
     """Go back; of each webhook the last reason stays, and is that of all."""
     op.rename_table("fan_out_cancellations", "new_cancellations")
     _create(sa.PrimaryKeyConstraint("webhook_id"))
-    last = "SELECT max(last_seq) FROM new_cancellations AS others WHERE others.webhook_id = new_cancellations.webhook_id"
+    last = "SELECT webhook_id, max(last_seq) FROM new_cancellations GROUP BY webhook_id"
     op.execute(
         f"INSERT INTO fan_out_cancellations ({_COLUMNS}) "
-        f"SELECT {_COLUMNS} FROM new_cancellations WHERE last_seq = ({last})"
+        f"SELECT {_COLUMNS} FROM new_cancellations WHERE (webhook_id, last_seq) IN ({last})"
     )
     op.drop_table("new_cancellations")
 
