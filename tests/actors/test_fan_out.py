@@ -12,6 +12,7 @@ from daemon.errors import Overloaded, SubmissionTooLarge, TooManyWebhooks
 from daemon.model import DeliveryStatus, Team, TeamEdit, Webhook
 from daemon.observer import pending_deliveries
 from daemon.submission import Idempotency, NewEvent, Submission
+from tests.actors.test_router import disk_of
 from tests.faults.sabotage import Point, Saboteur
 from tests.support.daemon import EPOCH_MS, FakeHop, FakeReceiver, House, VirtualWallClock, make_settings, running
 
@@ -298,3 +299,56 @@ async def test_each_delivery_is_named_in_the_log_from_its_events_acceptance_on(
         assert len({line["deliveryId"] for line in ended}) == (EVENTS + 1) * WEBHOOKS
         assert all(line["deliveryId"] in accepted[line["eventId"]] for line in ended)
         assert sum(map(len, accepted.values())) == len(ended)
+
+
+async def test_a_full_disk_holds_the_pieces_up_and_loses_none(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        await webhooks_of(house, team)
+        await house.submit(team, *range(EVENTS))
+        await trio.sleep(1.5)
+        with disk_of(house) as disk:
+            disk.full = True
+            await trio.sleep(30)
+            disk.full = False
+            await trio.sleep(60)
+        assert house.log_lines("store_unavailable")
+        assert house.log_lines("store_recovered")
+        assert all(numbers_at(house, number) == list(range(EVENTS)) for number in range(WEBHOOKS))
+
+
+async def test_a_clean_stop_between_pieces_leaves_the_rest_to_the_next_start(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    clock, receiver = VirtualWallClock(), FakeReceiver()
+    async with running(tmp_path, receiver, clock) as house:
+        team = await house.team()
+        await webhooks_of(house, team)
+        await house.submit(team, *range(EVENTS))
+        await trio.sleep(1.5)
+        house.stop.set()
+        with trio.fail_after(5):
+            await house.stopped.wait()
+        assert not house.log_lines("store_unavailable", "actor_restarted")
+    async with running(tmp_path, receiver, clock) as house:
+        assert rows(house, "SELECT count(*) FROM deliveries") < WEBHOOKS * EVENTS
+        await trio.sleep(60)
+        assert all(numbers_at(house, number) == list(range(EVENTS)) for number in range(WEBHOOKS))
+
+
+async def test_deliveries_of_a_large_submission_wait_for_credits_like_others(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    async with running(tmp_path, settings=make_settings(tmp_path, credits={"enforce": True})) as house:
+        team = await house.team()
+        await webhooks_of(house, team)
+        await house.grant(team, 2 * PIECE)
+        await house.submit(team, *range(EVENTS))
+        await trio.sleep(60)
+        assert (len(house.receiver.arrivals), await house.balance(team)) == (PIECE, 0)
+        await house.grant(team, 2 * WEBHOOKS * EVENTS)
+        await trio.sleep(60)
+        assert all(numbers_at(house, number) == list(range(EVENTS)) for number in range(WEBHOOKS))
+        assert await house.balance(team) == 2 * PIECE
