@@ -11,7 +11,7 @@ from api.cursors import next_cursor, position_of
 from api.deliveries import DELIVERY_EXAMPLE, Delivery, show_deliveries
 from api.errors import Code, unknown_team
 from api.json_body import JSON, NDJSON
-from api.rate_limit import tokens_for
+from api.rate_limit import tokens_for_receipts
 from api.route import Body, Call, Route
 from api.submitting import SubmissionHeaders, SubmittedEvent, read_batch, read_submission
 from api.wire import MAX_PAGE, Input, Limit, Output, OutputTime, format_time
@@ -93,7 +93,7 @@ async def _submit(call: Call, submission: Submission, team_path: str) -> list[di
         receipts = await call.handles.router.submit(submission)
     except UnknownTeam as error:
         raise unknown_team(team_path.format(error.index)) from None
-    call.charge(tokens_for(deliveries=sum(receipt.deliveries for receipt in receipts)))
+    call.charge(tokens_for_receipts(receipts))
     return [{"id": receipt.event_id, "deliveries": receipt.deliveries} for receipt in receipts]
 
 

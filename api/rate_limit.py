@@ -5,7 +5,7 @@ costs beyond that is a debt, which the requests behind it wait for. So what is k
 A bucket is kept as one number: the time at which it is full again. So a full bucket needs no memory at all.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -13,6 +13,7 @@ import trio
 
 from daemon.config import ApiSettings
 from daemon.keyring import Principal
+from daemon.submission import Receipt
 
 _SWEEP_EVERY = 1_000
 _ROUNDING_S = 1e-6  # what adding up many waits may be off by
@@ -20,6 +21,11 @@ _ROUNDING_S = 1e-6  # what adding up many waits may be off by
 BYTES_PER_TOKEN = 64 * 1024
 DELIVERIES_PER_TOKEN = 100
 ROWS_PER_TOKEN = 1_000
+
+
+def tokens_for_receipts(receipts: Iterable[Receipt]) -> int:
+    """Return what a submission costs for its deliveries: nothing for those that an earlier one made."""
+    return tokens_for(deliveries=sum(receipt.deliveries for receipt in receipts if not receipt.replayed))
 
 
 def tokens_for(*, size_bytes: int = 0, deliveries: int = 0, rows: int = 0) -> int:

@@ -8,7 +8,7 @@ from pydantic import Field
 from api.auth import one_team
 from api.cursors import page_of
 from api.errors import Code, not_found
-from api.rate_limit import tokens_for
+from api.rate_limit import tokens_for_receipts
 from api.route import Call, Route, json_body
 from api.submitting import require_event_type, serialise
 from api.wire import MAX_PAGE, Input, Output, OutputTime, Page, format_time
@@ -68,7 +68,7 @@ async def send_test(call: Call, body: NewTest) -> StartedTest:
     require_event_type(call, body.event, "$.event")
     submission = Submission((example_event(call, team_id, body.event),), call.idempotency)
     [receipt] = await call.handles.router.submit(submission)
-    call.charge(tokens_for(deliveries=receipt.deliveries))
+    call.charge(tokens_for_receipts([receipt]))
     # Those that it made are the oldest: one that is sent again is none of them.
     shown = min(receipt.deliveries, MAX_PAGE)
     page = await call.handles.reader.fetch(queries.deliveries_of_event, receipt.event_id, shown)

@@ -1,6 +1,6 @@
 """Builds the daemon's actors and handles out of their parts; starts nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -70,6 +70,7 @@ class Seams:
     send_mail: Send
     spans: Spans = NO_SPANS
     attempts_at_once: int = UNLIMITED
+    lookups: Sequence[Lookups] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +104,16 @@ def real_seams(live: LiveSettings) -> Seams:
     """Return the seams of production: time, threads, sockets, mail. Raises OSError for an unreadable CA file."""
     settings = live.now
     rules, resolver = egress_rules(settings.effective_egress), Resolver(settings.egress.nameservers)
-    lookups = Lookups(resolver, _LOOKUPS_OF_DELIVERIES)
+    lookups, checks = Lookups(resolver, _LOOKUPS_OF_DELIVERIES), Lookups(resolver, _LOOKUPS_OF_REGISTRATIONS)
     tls = make_tls_context(settings.egress.ca_file)
     return Seams(
         now_ms=wall_clock_ms,
         write_hop=thread_hop(1),
         read_hop=thread_hop(READERS),
         make_transport=partial(EndpointTransport, rules, lookups, tls, settings.delivery.idle_connection_s),
-        check_url=partial(_check_url, rules, Lookups(resolver, _LOOKUPS_OF_REGISTRATIONS)),
+        check_url=partial(_check_url, rules, checks),
         send_mail=live_sender(lambda: live.now),
+        lookups=(lookups, checks),
     )
 
 
@@ -165,7 +167,7 @@ async def assemble(
     fleet = Fleet(endpoints, log, metrics, Budget())
     limits = InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes)
     max_waiting = settings.api.max_waiting_deliveries
-    fan_outs = FanOuts(FanOutParts(reader, writer, fleet, new_id, metrics, news, log, max_waiting))
+    fan_outs = FanOuts(FanOutParts(reader, writer, fleet, metrics, news, log, max_waiting))
     fan_outs.resume(await reader.fetch(unfinished_fan_outs))
     router = Router(
         RouterParts(
@@ -195,6 +197,7 @@ async def assemble(
     observer = Observer(reader, seams.read_hop, database.path, seams.now_ms, metrics)
     _watch(metrics, fleet, router, gate, news)
     _watch_slots(metrics, slots)
+    _watch_lookups(metrics, seams.lookups)
     return Daemon(
         writer,
         reader,
@@ -292,6 +295,11 @@ def _watch_slots(metrics: Metrics, slots: AttemptSlots) -> None:
     metrics.max_attempts_in_flight.set(slots.limit)
     metrics.attempts_in_flight.set_function(lambda: slots.in_flight)
     metrics.attempts_waiting.set_function(lambda: slots.waiting)
+
+
+def _watch_lookups(metrics: Metrics, lookups: Sequence[Lookups]) -> None:
+    metrics.lookups_in_progress.set_function(lambda: sum(one.in_progress for one in lookups))
+    metrics.lookups_waiting.set_function(lambda: sum(one.waiting for one in lookups))
 
 
 def _warn_of_waiting_attempts(log: FilteringBoundLogger, slots: AttemptSlots) -> None:

@@ -6,7 +6,7 @@ webhooks gets a later event first.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -41,7 +41,6 @@ class FanOutParts:
     reader: Reader
     writer: Writer
     fleet: Fleet
-    new_id: Callable[[str], str]
     metrics: Metrics
     news: News
     log: FilteringBoundLogger
@@ -92,6 +91,7 @@ class FanOuts:
         await self._parts.writer.settled()
         read = partial(self._parts.reader.fetch, unfinished_fan_outs)
         self.resume(await persist(read, self._parts.log))
+        self._progress.unpark_all()  # who waits may wait for nothing any more
 
     def resume(self, unfinished: Iterable[FanOut]) -> None:
         """Go on with what the database has."""
@@ -130,20 +130,23 @@ class FanOuts:
     async def _take_turn(self, team_id: str) -> None:
         """Make a piece of a team's deliveries, and give them out; then it is the next team's turn."""
         backlog = self._backlogs[team_id]
-        new_ids = tuple(self._parts.new_id("dlv") for _ in range(min(_DELIVERIES_AT_ONCE, backlog.remaining)))
-        command = MakeDeliveries(team_id, backlog.last_first_seq, new_ids)
+        limit = min(_DELIVERIES_AT_ONCE, backlog.remaining)
+        command = MakeDeliveries(team_id, backlog.last_first_seq, limit)
         made = await persist(partial(self._parts.writer.execute, command), self._parts.log)
         await self._parts.fleet.offer_all(made.work)
         await self._tell(team_id, backlog, made)
-        self._note(team_id, backlog, made)
+        self._note(command, backlog, made)
         self._progress.unpark_all()
 
-    def _note(self, team_id: str, backlog: _Backlog, made: MadeDeliveries) -> None:
+    def _note(self, command: MakeDeliveries, backlog: _Backlog, made: MadeDeliveries) -> None:
+        team_id, next_first_seq = command.team_id, made.next_first_seq
+        if next_first_seq is None and backlog.last_first_seq > command.until_first_seq:
+            next_first_seq = command.until_first_seq + 1  # at the earliest: of one that was added meanwhile
         self.waiting.give_back(team_id, made.made)
         backlog.remaining -= made.made
         backlog.made += made.made
-        if backlog.remaining > 0 and made.next_first_seq is not None:
-            backlog.first_seq = made.next_first_seq
+        if backlog.remaining > 0 and next_first_seq is not None:
+            backlog.first_seq = next_first_seq
             self._turns.put(team_id, made.made, team_id)
             return
         self.waiting.give_back(team_id, backlog.remaining)

@@ -102,6 +102,10 @@ class Fleet:
         for webhook_id in webhook_ids:
             self._post(webhook_id).mailbox.fall_behind()
 
+    def rouse_all(self) -> None:
+        """Have all actors that live look into the database: hints of what comes first may be lost."""
+        self.rouse(list(self._posts))
+
     async def resume(self, webhook_id: str) -> None:
         """Rouse one webhook of a long list, as soon as only few actors take their first look into the database.
 

@@ -36,7 +36,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "count": "How many",
         "deliveries": "How many deliveries",
         "deliveryId": "Id of the delivery",
-        "deliveryIds": "Ids of the deliveries that were made, at most 100",
+        "deliveryIds": "Ids of the event's deliveries, at most 100",
         "detail": "More about the error, for the operator only: the addresses that a name led to",
         "durationMs": "How long it took, in milliseconds",
         "error": "One sentence: what went wrong",
@@ -96,7 +96,7 @@ _INFO = _table(
     (
         "event_accepted",
         "eventId eventType teamId deliveries deliveryIds test traceId",
-        "An event is on disk, and this many deliveries of it are pending; named are those that are made already",
+        "An event is on disk, and this many deliveries of it are pending",
     ),
     ("store_recovered", "durationMs", "The database works again"),
     ("attempt_ended", f"{_DELIVERY} retryInMs", "An attempt ended, and another one will follow"),

@@ -99,6 +99,8 @@ class Metrics:
     attempts_in_flight: Gauge
     max_attempts_in_flight: Gauge
     attempts_waiting: Gauge
+    lookups_in_progress: Gauge
+    lookups_waiting: Gauge
     open_connections: Gauge
     max_open_connections: Gauge
     live_pages: Gauge
@@ -164,6 +166,8 @@ def make_metrics() -> Metrics:
         attempts_in_flight=_gauge(registry, "attempts_in_flight", "Attempts under way"),
         max_attempts_in_flight=_gauge(registry, "max_attempts_in_flight", "How many of them there may be"),
         attempts_waiting=_gauge(registry, "attempts_waiting", "Attempts that wait for a descriptor"),
+        lookups_in_progress=_gauge(registry, "lookups_in_progress", "Names that are being looked up"),
+        lookups_waiting=_gauge(registry, "lookups_waiting", "Attempts and registrations that wait to look up a name"),
         open_connections=_gauge(registry, "open_connections", "HTTP connections to the API"),
         max_open_connections=_gauge(registry, "max_open_connections", "How many of them there may be"),
         live_pages=_gauge(registry, "live_pages", "Console pages that change while one looks"),

@@ -7,8 +7,10 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import blake2b
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = tuple(first + second for first in _CROCKFORD for second in _CROCKFORD)
 
 
 class DeliveryStatus(StrEnum):
@@ -226,13 +228,21 @@ def id_maker(now_ms: Callable[[], int], entropy: Callable[[int], bytes] = os.ura
     Ids sort roughly by the time they were made, which keeps index pages together; order is `seq`'s business.
     """
 
-    pairs = [first + second for first in _CROCKFORD for second in _CROCKFORD]
-
     def make(prefix: str) -> str:
         number = (now_ms() & (1 << 48) - 1) << 80 | int.from_bytes(entropy(10))
-        return f"{prefix}_{''.join([pairs[number >> shift & 1023] for shift in range(120, -10, -10)])}"
+        return f"{prefix}_{''.join([_PAIRS[number >> shift & 1023] for shift in range(120, -10, -10)])}"
 
     return make
+
+
+def fanned_out_id(event_id: str, webhook_id: str) -> str:
+    """Return the id of the delivery that a fan-out makes of this event for this webhook: known before it is made.
+
+    It has the event's time, and in the place of chance a digest of both ids.
+    """
+    digest = int.from_bytes(blake2b(f"{event_id} {webhook_id}".encode(), digest_size=10).digest())
+    time = event_id.partition("_")[2][:10]
+    return f"dlv_{time}{''.join([_PAIRS[digest >> shift & 1023] for shift in range(70, -10, -10)])}"
 
 
 @dataclass(frozen=True, slots=True)

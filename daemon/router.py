@@ -20,7 +20,7 @@ from daemon.fan_out import FanOuts
 from daemon.fleet import Fleet
 from daemon.inbox import Inbox, InboxLimits, Load
 from daemon.metrics import Metrics, Refusal
-from daemon.model import DeliveryStatus, Event
+from daemon.model import DeliveryStatus, Event, fanned_out_id
 from daemon.news import News
 from daemon.patience import persist
 from daemon.reply import Reply
@@ -124,6 +124,7 @@ class Router:
         """Commit what waits, batch after batch, until closed. Beside it, have all that is pending delivered."""
         if self._has_run:  # and crashed: before anything new is committed, since what is to be made comes first
             await self._parts.fan_outs.reload()
+            self._parts.fleet.rouse_all()
         self._has_run = True
         async with trio.open_nursery() as nursery:
             # Hints of what had been committed before a crash may be lost.
@@ -286,7 +287,7 @@ class Router:
                 eventType=event.type,
                 teamId=event.team_id,
                 deliveries=matched.delivery_count,
-                deliveryIds=[delivery_id for delivery_id, _ in matched.deliveries[:_DELIVERIES_PER_LINE]],
+                deliveryIds=_first_delivery_ids(command, matched),
                 test=event.test,
                 traceId=trace_id_of(event.traceparent),
             )
@@ -340,6 +341,15 @@ class Router:
         if is_later:
             return MatchedEvent(accepted, (), len(webhook_ids))
         return MatchedEvent(accepted, tuple((new_id("dlv"), webhook_id) for webhook_id in webhook_ids))
+
+
+def _first_delivery_ids(command: AcceptEvents, matched: MatchedEvent) -> list[str]:
+    """Return the ids of the event's deliveries, those that are still to be made, too, for its line in the log."""
+    event = matched.event
+    if not matched.to_come:
+        return [delivery_id for delivery_id, _ in matched.deliveries[:_DELIVERIES_PER_LINE]]
+    webhook_ids = command.fan_outs[event.team_id][event.type][:_DELIVERIES_PER_LINE]
+    return [fanned_out_id(event.id, webhook_id) for webhook_id in webhook_ids]
 
 
 def _key(event: NewEvent) -> _Key:

@@ -1,6 +1,6 @@
 """What is submitted and what is answered: the values on the way into the router."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from daemon.model import Event
 
@@ -43,10 +43,14 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The answer for one accepted event: its id, and how many deliveries were made of it."""
+    """The answer for one accepted event: its id, and how many deliveries were made of it.
+
+    `replayed` says that they were made for an earlier submission with the same idempotency key.
+    """
 
     event_id: str
     deliveries: int
+    replayed: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from quart import Response
 
 from api.console.lists import cursor, position
 from api.console.refusals import field_mistakes, page_not_found
-from api.console.teams_page import team_mistakes
+from api.console.teams_page import max_webhooks, team_mistakes
 from api.console.visit import Visit, address, see_other
 from api.credits import Grant, grant_credits
 from api.errors import ApiError, Code
@@ -31,8 +31,11 @@ async def show_team(visit: Visit, team_id: str) -> Response:
 
 
 async def save(visit: Visit, team_id: str) -> Response:
-    """Change name and notification addresses; or show what is wrong."""
-    given = {"name": visit.form.text("name"), "notificationEmails": visit.form.text("emails").split()}
+    """Change name, notification addresses and limit of webhooks; or show what is wrong."""
+    given: dict[str, object] = {"name": visit.form.text("name")}
+    given |= {"notificationEmails": visit.form.text("emails").split()}
+    if visit.form.has("maxWebhooks"):
+        given |= {"maxWebhooks": max_webhooks(visit.form.text("maxWebhooks"))}
     try:
         await change_team(visit.call, team_id, validate(given, TeamChange))
     except ApiError as error:
@@ -90,6 +93,8 @@ async def _show(visit: Visit, team_id: str, mistakes: dict[str, str]) -> Respons
     typed = {name: visit.form.text(name) for name in ("key_name", "amount", "note")}
     typed["name"] = visit.form.text("name") if visit.form.has("name") else team.name
     typed["emails"] = visit.form.exact("emails") if visit.form.has("emails") else "\n".join(team.notification_emails)
+    own_limit = "" if team.max_webhooks is None else str(team.max_webhooks)
+    typed["max_webhooks"] = visit.form.text("maxWebhooks") if visit.form.has("maxWebhooks") else own_limit
     return await visit.page(
         "team.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK,
@@ -102,5 +107,6 @@ async def _show(visit: Visit, team_id: str, mistakes: dict[str, str]) -> Respons
         balance=await reader.fetch(queries.get_balance, team_id),
         key=visit.desk.shown_once.take(visit.session.id, team_id),
         typed=typed,
+        default_limit=visit.handles.api_settings().webhooks_per_team,
         mistakes=mistakes,
     )

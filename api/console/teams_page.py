@@ -1,5 +1,6 @@
 """The teams, for the operator: choose one, or make one."""
 
+import re
 from http import HTTPStatus
 
 from quart import Response
@@ -14,9 +15,11 @@ from daemon.errors import AlreadyExists
 from daemon.store import queries
 
 _PAGE = 50
+_WHOLE = re.compile("[0-9]{1,15}")
 TEAM_WORDS = {
     "id": "Use 1 to 100 letters, digits, dots, underscores or hyphens, the first a letter or a digit.",
     "name": "Enter a name of 1 to 200 characters.",
+    "maxWebhooks": "Enter a whole number from 0 to 100,000, or nothing for the default.",
     "notificationEmails": "Enter email addresses such as ops@example.com, one a line.",
 }
 
@@ -28,8 +31,12 @@ async def show_teams(visit: Visit) -> Response:
 
 async def create(visit: Visit) -> Response:
     """Make a team and show it; or show what is wrong."""
-    typed = {name: visit.form.text(name) for name in ("id", "name", "emails")}
-    given = {"name": typed["name"], "notificationEmails": typed["emails"].split()}
+    typed = {name: visit.form.text(name) for name in ("id", "name", "emails", "maxWebhooks")}
+    given = {
+        "name": typed["name"],
+        "notificationEmails": typed["emails"].split(),
+        "maxWebhooks": max_webhooks(typed["maxWebhooks"]),
+    }
     try:
         team = await create_team(visit.call, validate({**given, "id": typed["id"]} if typed["id"] else given, NewTeam))
     except ApiError as error:
@@ -37,6 +44,11 @@ async def create(visit: Visit) -> Response:
     except AlreadyExists as error:
         return await _show(visit, typed, {"id": from_daemon(error).detail})
     return see_other(address("teams", team.id, said="team-created"))
+
+
+def max_webhooks(typed: str) -> int | str | None:
+    """Return the limit of webhooks that was typed, None for the default; what is no number as it is, to be refused."""
+    return int(typed) if _WHOLE.fullmatch(typed) else typed or None
 
 
 def team_mistakes(error: ApiError) -> dict[str, str]:
@@ -55,5 +67,6 @@ async def _show(visit: Visit, typed: dict[str, str], mistakes: dict[str, str]) -
         next_page=address("teams", cursor=cursor(visit, "teams", page.next_cursor)) if page.next_cursor else "",
         first_page=address("teams") if visit.query("cursor") else "",
         typed=typed,
+        default_limit=visit.handles.api_settings().webhooks_per_team,
         mistakes=mistakes,
     )

@@ -104,7 +104,7 @@ def _replayed(idempotency: Idempotency, first: _First) -> Accepted | Exception:
     fingerprint, receipts = first
     if fingerprint != idempotency.fingerprint:
         return used_otherwise()
-    return Accepted(receipts, replayed=True)
+    return Accepted(tuple(replace(receipt, replayed=True) for receipt in receipts), replayed=True)
 
 
 def _keep(matched: MatchedEvent, rows: _Rows, sequences: Sequences) -> list[tuple[str, Work]]:

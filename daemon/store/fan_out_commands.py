@@ -23,9 +23,10 @@ class MadeDeliveries:
 class MakeDeliveries(Command[MadeDeliveries]):
     """Make the next deliveries of a team's fan-outs up to the one that begins at `until_first_seq`, oldest first.
 
-    As many as there are `new_ids`. Answers MadeDeliveries. What is given twice makes the next ones twice.
+    At most `limit`, each with its `fanned_out_id`. Answers MadeDeliveries. What is given twice makes the
+    next ones, too.
     """
 
     team_id: str
     until_first_seq: int
-    new_ids: tuple[str, ...]
+    limit: int

@@ -5,7 +5,7 @@ subscribed when it was accepted. Invariant: the deliveries before (`next_seq`, `
 not, and `remaining` counts these.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Connection, Select, Text, case, cast, delete, func, insert, select, update
 from sqlalchemy import Row as TableRow
 
-from daemon.model import LIGHT_BODY_BYTES, CancelReason, DeliveryStatus, Work
+from daemon.model import LIGHT_BODY_BYTES, CancelReason, DeliveryStatus, Work, fanned_out_id
 from daemon.store.bulk import Row, execute_at_once
 from daemon.store.commands import Cancelled, CancelledDelivery
 from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
@@ -65,8 +65,11 @@ def cancel_deliveries_to_come(connection: Connection, webhook_id: str, reason: C
     """Have the deliveries that are still to be made for this webhook cancelled as they are made."""
     team_id = select(webhooks.c.team_id).where(webhooks.c.id == webhook_id).scalar_subquery()
     last = connection.execute(select(func.max(fan_outs.c.last_seq)).where(fan_outs.c.team_id == team_id)).scalar()
-    if last is not None:
-        connection.execute(delete(fan_out_cancellations).where(fan_out_cancellations.c.webhook_id == webhook_id))
+    if last is None:
+        return
+    # What an earlier one covers keeps its reason and its time.
+    this = fan_out_cancellations.c.webhook_id == webhook_id, fan_out_cancellations.c.last_seq >= last
+    if connection.execute(select(fan_out_cancellations.c.last_seq).where(*this).limit(1)).first() is None:
         row = {"webhook_id": webhook_id, "last_seq": last, "reason": reason.value, "cancelled_at": now}
         connection.execute(insert(fan_out_cancellations), [row])
 
@@ -82,23 +85,26 @@ def make_deliveries(
 class _Piece:
     """What one command makes: rows, and the work that goes to the actors."""
 
-    ids: Iterator[str]
     left: int
     rows: list[Row] = field(default_factory=list)
     work: list[tuple[str, Work]] = field(default_factory=list)
-    cancelled: dict[str, list[CancelledDelivery]] = field(default_factory=dict)
+    cancelled: dict[tuple[str, CancelReason], list[CancelledDelivery]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Cancellation:
     last_seq: int
-    reason: str
+    reason: CancelReason
     at: int
 
 
+# By webhook, in the order in which they were made.
+_Cancellations = Mapping[str, Sequence[_Cancellation]]
+
+
 def _make_piece(connection: Connection, command: MakeDeliveries, sequences: Sequences) -> MadeDeliveries:
-    piece = _Piece(iter(command.new_ids), len(command.new_ids))
-    cancellations = _cancellations(connection)
+    piece = _Piece(command.limit)
+    cancellations = _cancellations(connection, command.team_id)
     while piece.left and (row := _first(connection, command)) is not None:
         _make_of(connection, row, piece, cancellations, sequences)
     execute_at_once(connection, _INSERT, piece.rows)
@@ -108,10 +114,7 @@ def _make_piece(connection: Connection, command: MakeDeliveries, sequences: Sequ
     return MadeDeliveries(
         made=len(piece.rows),
         work=tuple(piece.work),
-        cancelled={
-            (webhook_id, CancelReason(cancellations[webhook_id].reason)): Cancelled(len(those), tuple(those))
-            for webhook_id, those in piece.cancelled.items()
-        },
+        cancelled={whose: Cancelled(len(those), tuple(those)) for whose, those in piece.cancelled.items()},
         next_first_seq=None if row is None else row.first_seq,
     )
 
@@ -123,16 +126,21 @@ def _first(connection: Connection, command: MakeDeliveries) -> TableRow[Any] | N
     return connection.execute(query.order_by(fan_outs.c.first_seq).limit(1)).first()
 
 
-def _cancellations(connection: Connection) -> dict[str, _Cancellation]:
-    found = connection.execute(select(fan_out_cancellations))
-    return {row.webhook_id: _Cancellation(row.last_seq, row.reason, row.cancelled_at) for row in found}
+def _cancellations(connection: Connection, team_id: str) -> _Cancellations:
+    found: dict[str, list[_Cancellation]] = {}
+    of_team = fan_out_cancellations.c.webhook_id.in_(select(webhooks.c.id).where(webhooks.c.team_id == team_id))
+    query = select(fan_out_cancellations).where(of_team).order_by(fan_out_cancellations.c.last_seq)
+    for row in connection.execute(query):
+        cancellation = _Cancellation(row.last_seq, CancelReason(row.reason), row.cancelled_at)
+        found.setdefault(row.webhook_id, []).append(cancellation)
+    return found
 
 
 def _make_of(
     connection: Connection,
     fan_out: TableRow[Any],
     piece: _Piece,
-    cancellations: Mapping[str, _Cancellation],
+    cancellations: _Cancellations,
     sequences: Sequences,
 ) -> None:
     """Make the next deliveries of one fan-out, and note where it stands, or that it is finished."""
@@ -144,7 +152,8 @@ def _make_of(
             place = fan_out.next_place if event.seq == fan_out.next_seq else 0
             chosen = webhook_ids[place : place + piece.left]
             for webhook_id in chosen:
-                _make_one(event, webhook_id, piece, cancellations.get(webhook_id), sequences)
+                covering = (one for one in cancellations.get(webhook_id, ()) if event.seq <= one.last_seq)
+                _make_one(event, webhook_id, piece, next(covering, None), sequences)
             made, piece.left = made + len(chosen), piece.left - len(chosen)
             is_over = place + len(chosen) == len(webhook_ids)
             stands_at = (event.seq + 1, 0) if is_over else (event.seq, place + len(chosen))
@@ -176,13 +185,13 @@ def _note(connection: Connection, first_seq: int, stands_at: tuple[int, int], re
 def _make_one(
     event: TableRow[Any], webhook_id: str, piece: _Piece, cancellation: _Cancellation | None, sequences: Sequences
 ) -> None:
-    seq, delivery_id, test = sequences.next_delivery(), next(piece.ids), int(event.test)
+    seq, delivery_id, test = sequences.next_delivery(), fanned_out_id(event.id, webhook_id), int(event.test)
     identity = (seq, delivery_id, event.id, event.type, webhook_id, event.team_id)
-    if cancellation is not None and event.seq <= cancellation.last_seq:
-        ended = (cancellation.at, cancellation.reason)
+    if cancellation is not None:
+        ended = (cancellation.at, cancellation.reason.value)
         piece.rows.append((*identity, _CANCELLED, 0, event.accepted_at, test, *ended))
         name = CancelledDelivery(delivery_id, event.id, event.type)
-        piece.cancelled.setdefault(webhook_id, []).append(name)
+        piece.cancelled.setdefault((webhook_id, cancellation.reason), []).append(name)
         return
     piece.rows.append((*identity, _PENDING, 0, event.accepted_at, test, None, None))
     body = event.body and event.body.encode()

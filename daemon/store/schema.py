@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0009"
+HEAD_REVISION = "0010"
 
 metadata = MetaData()
 # On SQLite only INTEGER is the rowid itself; BIGINT would cost a second B-tree.
@@ -102,12 +102,13 @@ fan_outs = Table(
     Index("ix_fan_outs_team", "team_id", "first_seq"),
 )
 
-# Webhooks that were disabled or deleted meanwhile: what is made for them of events up to `last_seq` is cancelled.
+# Webhooks that were disabled or deleted meanwhile: what is made for them of events up to `last_seq`, and behind that of
+# the row before, is cancelled.
 fan_out_cancellations = Table(
     "fan_out_cancellations",
     metadata,
     Column("webhook_id", Text, primary_key=True),
-    Column("last_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, primary_key=True, autoincrement=False),
     Column("reason", Text, nullable=False),
     Column("cancelled_at", BigInteger, nullable=False),
     sqlite_with_rowid=False,

@@ -1,5 +1,6 @@
 """Large submissions: accepted at once, delivered in order, piece by piece (contract "Budgets of a team")."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -11,11 +12,14 @@ from daemon.errors import Overloaded, SubmissionTooLarge, TooManyWebhooks
 from daemon.model import DeliveryStatus, Team, TeamEdit, Webhook
 from daemon.observer import pending_deliveries
 from daemon.submission import Idempotency, NewEvent, Submission
-from tests.support.daemon import EPOCH_MS, FakeReceiver, House, VirtualWallClock, make_settings, running
+from tests.actors.test_router import disk_of
+from tests.faults.sabotage import Point, Saboteur
+from tests.support.daemon import EPOCH_MS, FakeHop, FakeReceiver, House, VirtualWallClock, make_settings, running
 
 WEBHOOKS, EVENTS = 5, 6
 AT_ONCE = 10  # more deliveries than this are made behind the commit
 PIECE = 7
+ROUNDS = 15
 
 
 @pytest.fixture(autouse=True)
@@ -219,3 +223,132 @@ async def test_a_team_has_as_many_webhooks_as_its_quota_however_many_are_made_at
         await house.daemon.registry.change_team(team.id, TeamEdit(default_max_webhooks=True))
         with pytest.raises(TooManyWebhooks):
             await house.webhook(team, url(7))
+
+
+async def test_what_is_committed_together_with_the_last_piece_is_made(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=FakeHop(answer_s=0.1))) as house:
+        team, neighbour = await house.team(), await house.team()
+        await webhooks_of(house, team)
+        async with trio.open_nursery() as nursery:
+            for round_ in range(ROUNDS):
+                nursery.start_soon(house.submit, team, *range(round_ * EVENTS, (round_ + 1) * EVENTS))
+                for step in range(105 + round_):
+                    nursery.start_soon(house.submit, neighbour, step)  # so that others wait for the writer together
+                    await trio.sleep(0.01)
+        await trio.sleep(60)
+        assert all(numbers_at(house, number) == list(range(ROUNDS * EVENTS)) for number in range(WEBHOOKS))
+        assert rows(house, "SELECT count(*) FROM fan_outs") == 0
+        assert house.daemon.router.waiting_events == 0
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("piece", range(1, 6))
+async def test_a_crash_of_the_router_around_a_piece_keeps_the_order_and_lets_go_who_waits(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, piece: int, after: bool
+) -> None:
+    saboteur = Saboteur(Point("MakeDeliveries", after, piece), lambda: None, armed=True)
+    saboteur.enter(monkeypatch)
+    async with running(tmp_path) as house:
+        team = await house.team()
+        webhooks = await webhooks_of(house, team)
+        await house.submit(team, 1000)  # their actors live, and take hints
+        await house.submit(team, *range(EVENTS))
+        with trio.fail_after(4):
+            assert await house.daemon.registry.recover(webhooks[0].id, 0) == 0
+        assert saboteur.struck
+        await trio.sleep(60)
+        await house.submit(team, 100)
+        await trio.sleep(60)
+        assert all(numbers_at(house, number) == [1000, *range(EVENTS), 100] for number in range(WEBHOOKS))
+        assert rows(house, "SELECT count(*) FROM fan_outs") == 0
+
+
+async def test_each_part_of_what_is_still_to_be_made_keeps_the_reason_for_which_it_was_cancelled(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        webhooks = await webhooks_of(house, team)
+        await house.submit(team, *range(EVENTS))
+        await house.change(webhooks[0], active=False)
+        await house.change(webhooks[0], active=True)
+        await house.submit(team, 100)
+        await house.daemon.registry.delete_webhook(webhooks[0].id)
+        await trio.sleep(60)
+        made = await house.deliveries(webhooks[0])
+        assert [one.cancel_reason for one in made if one.cancel_reason] == [
+            *["webhook_disabled"] * (EVENTS - len(numbers_at(house, 0))),
+            "webhook_deleted",
+        ]
+
+
+async def test_each_delivery_is_named_in_the_log_from_its_events_acceptance_on(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        webhooks = await webhooks_of(house, team)
+        await house.submit(team, *range(EVENTS))
+        await house.submit(team, 100)
+        await house.change(webhooks[-1], active=False)
+        await trio.sleep(60)
+        accepted = {line["eventId"]: line["deliveryIds"] for line in house.log_lines("event_accepted")}
+        ended = house.log_lines("delivery_succeeded", "delivery_cancelled")
+        assert len({line["deliveryId"] for line in ended}) == (EVENTS + 1) * WEBHOOKS
+        assert all(line["deliveryId"] in accepted[line["eventId"]] for line in ended)
+        assert sum(map(len, accepted.values())) == len(ended)
+
+
+async def test_a_full_disk_holds_the_pieces_up_and_loses_none(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    async with running(tmp_path) as house:
+        team = await house.team()
+        await webhooks_of(house, team)
+        await house.submit(team, *range(EVENTS))
+        await trio.sleep(1.5)
+        with disk_of(house) as disk:
+            disk.full = True
+            await trio.sleep(30)
+            disk.full = False
+            await trio.sleep(60)
+        assert house.log_lines("store_unavailable")
+        assert house.log_lines("store_recovered")
+        assert all(numbers_at(house, number) == list(range(EVENTS)) for number in range(WEBHOOKS))
+
+
+async def test_a_clean_stop_between_pieces_leaves_the_rest_to_the_next_start(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    clock, receiver = VirtualWallClock(), FakeReceiver()
+    async with running(tmp_path, receiver, clock) as house:
+        team = await house.team()
+        await webhooks_of(house, team)
+        await house.submit(team, *range(EVENTS))
+        await trio.sleep(1.5)
+        house.stop.set()
+        with trio.fail_after(5):
+            await house.stopped.wait()
+        assert not house.log_lines("store_unavailable", "actor_restarted")
+    async with running(tmp_path, receiver, clock) as house:
+        assert rows(house, "SELECT count(*) FROM deliveries") < WEBHOOKS * EVENTS
+        await trio.sleep(60)
+        assert all(numbers_at(house, number) == list(range(EVENTS)) for number in range(WEBHOOKS))
+
+
+async def test_deliveries_of_a_large_submission_wait_for_credits_like_others(
+    tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
+) -> None:
+    async with running(tmp_path, settings=make_settings(tmp_path, credits={"enforce": True})) as house:
+        team = await house.team()
+        await webhooks_of(house, team)
+        await house.grant(team, 2 * PIECE)
+        await house.submit(team, *range(EVENTS))
+        await trio.sleep(60)
+        assert (len(house.receiver.arrivals), await house.balance(team)) == (PIECE, 0)
+        await house.grant(team, 2 * WEBHOOKS * EVENTS)
+        await trio.sleep(60)
+        assert all(numbers_at(house, number) == list(range(EVENTS)) for number in range(WEBHOOKS))
+        assert await house.balance(team) == 2 * PIECE

@@ -1,6 +1,7 @@
 """What a daemon at work tells in its metrics is so."""
 
 import errno
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from sqlalchemy.exc import OperationalError
 from trio.testing import MockClock
 
 from daemon import observer
+from daemon.egress.addresses import Address
+from daemon.egress.lookups import Lookups
 from daemon.errors import StoreUnavailable
 from daemon.model import DeliveryStatus
 from daemon.observer import FRESH_S, LONGEST_WAIT_S
@@ -40,6 +43,50 @@ def broken_read(_connection: Connection) -> None:
 
 def broken_disk(_database: Path) -> None:
     raise OSError(errno.EIO, "Input/output error")
+
+
+# -- lookups
+
+
+async def test_lookups_of_deliveries_and_registrations_are_counted_together(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    lookups = Lookups(DeadZone(), 3), Lookups(DeadZone(), 1)
+
+    async def look_up(places: Lookups, name: str) -> None:
+        lookup = await places.admit(name, "acme")
+        try:
+            await lookup.resolve(name, 443)
+        finally:
+            lookup.release()
+
+    async with (
+        running(tmp_path, adapt=lambda seams: replace(seams, lookups=lookups)) as house,
+        trio.open_nursery() as asking,
+    ):
+        assert (value(house, "lookups_in_progress"), value(house, "lookups_waiting")) == (0, 0)
+        for number in range(5):
+            asking.start_soon(look_up, lookups[0], f"{number}.dead")
+        for number in range(2):
+            asking.start_soon(look_up, lookups[1], f"{number}.dead")
+        await trio.sleep(1)
+        asked = sum(places.in_progress for places in lookups)
+        assert value(house, "lookups_in_progress") == asked > 0
+        assert value(house, "lookups_waiting") == 7 - asked > 0
+        asking.cancel_scope.cancel()
+    assert (value(house, "lookups_in_progress"), value(house, "lookups_waiting")) == (0, 0)
+
+
+class DeadZone:
+    """A resolver that nobody answers."""
+
+    async def known_addresses(self, _host: str) -> Sequence[Address] | None:
+        await trio.lowlevel.checkpoint()
+        return None
+
+    async def ask(self, _host: str) -> Sequence[Address]:
+        await trio.sleep_forever()
+        raise AssertionError
 
 
 # -- deliveries

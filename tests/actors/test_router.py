@@ -622,6 +622,9 @@ class FragileFleet:
             self.crashes -= 1
             raise RuntimeError("bug")
 
+    def rouse_all(self) -> None:
+        self.roused.append("all that live")
+
     async def resume(self, webhook_id: str) -> None:
         self.roused.append(webhook_id)
 
@@ -635,12 +638,13 @@ async def a_router(house: House, fleet: FragileFleet, team: Team) -> Router:
         "metrics": daemon.metrics,
         "news": daemon.news,
     }
-    shared |= {"fleet": cast(Fleet, fleet), "new_id": id_maker(daemon.now_ms), "log": daemon.log}
+    shared |= {"fleet": cast(Fleet, fleet), "log": daemon.log}
     parts = RouterParts(
         index=index,
         teams={team.id},
         limits=InboxLimits(1_000, 1_000_000),
         now_ms=daemon.now_ms,
+        new_id=id_maker(daemon.now_ms),
         fan_outs=FanOuts(FanOutParts(max_waiting=1_000, **shared)),
         **shared,
     )
@@ -672,4 +676,4 @@ async def test_a_router_that_crashes_after_the_commit_has_answered_all_and_rouse
             nursery.start_soon(router.run)
             await trio.testing.wait_all_tasks_blocked()
             router.close()
-        assert fleet.roused == [webhook.id]
+        assert fleet.roused == ["all that live", webhook.id]

@@ -22,7 +22,7 @@ from daemon.mailbox import Change
 from daemon.metrics import ActorKind, make_metrics
 from daemon.model import Webhook
 from daemon.supervisor import ActorFailed, Budget, Child, supervise, supervise_vital
-from tests.faults.sabotage import gives_up
+from tests.faults.sabotage import Bug, Point, Saboteur, gives_up
 from tests.support.daemon import FakeHop, FakeReceiver, House, make_settings, running, statuses
 
 Result = TypeVar("Result")
@@ -278,6 +278,26 @@ async def test_a_crashed_router_answers_who_waits_and_is_restarted(tmp_path: Pat
         assert await house.statuses(webhook) == ["succeeded"]
         assert [line["actor"] for line in house.log_lines("actor_restarted")] == ["router"]
         assert house.daemon.router.waiting_events == 0
+
+
+async def test_what_is_submitted_right_after_a_crash_of_the_router_comes_behind_what_it_had_committed(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saboteur, read_hop = Saboteur(Point("AcceptEvents", after=True, on_call=2), lambda: None), FakeHop()
+    saboteur.enter(monkeypatch)
+    async with running(tmp_path, adapt=lambda seams: replace(seams, read_hop=read_hop)) as house:
+        team = await house.team()
+        webhooks = [await house.webhook(team, f"https://{number}.example/hook") for number in range(20)]
+        saboteur.armed = True
+        await house.submit(team, 1)  # the actors live, and take hints
+        await trio.sleep(1)
+        with pytest.raises((Bug, StoreUnavailable)):
+            await house.submit(team, 2)
+        read_hop.answer_s = 1  # whom the restarted router rouses, it learns too late
+        await house.submit(team, 3)
+        await trio.sleep(60)
+        for webhook in webhooks:
+            assert [arrival.number for arrival in house.receiver.at(webhook.url)] == [1, 2, 3]
 
 
 async def test_a_crash_of_the_store_ends_the_daemon_at_once_and_is_told(

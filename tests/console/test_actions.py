@@ -152,6 +152,29 @@ async def test_the_operator_makes_a_team_a_key_that_works_and_a_grant(api: ApiHo
     assert (await globex.get("/v1/credits")).status == 401
 
 
+async def test_the_operator_sets_a_teams_limit_of_webhooks_and_takes_it_back(
+    api: ApiHouse, operator: ConsoleClient
+) -> None:
+    async def limit() -> int | None:
+        [team, *_] = (await api.operator.get("/v1/teams")).value["items"]
+        found: int | None = team["maxWebhooks"]
+        return found
+
+    path, settings = "/console/teams/team_globex", {"name": "Globex", "emails": ""}
+    await operator.post("/console/teams", id="team_globex", maxWebhooks="7", **settings)
+    assert (await limit(), (await operator.get(path)).value("maxWebhooks")) == (7, "7")
+    await operator.post(path, maxWebhooks=" 250 ", **settings)
+    assert await limit() == 250
+    for wrong in ("many", "-1", "1.5", "1000000"):
+        page = await operator.post(path, maxWebhooks=wrong, **settings)
+        assert (page.status, page.value("maxWebhooks")) == (422, wrong)
+        assert "whole number" in page.mistake("maxWebhooks")
+    await operator.post(path, **settings)
+    assert await limit() == 250, "a form without the field leaves it as it is"
+    await operator.post(path, maxWebhooks="", **settings)
+    assert (await limit(), (await operator.get(path)).value("maxWebhooks")) == (None, "")
+
+
 async def test_a_team_that_asks_too_often_waits(api: ApiHouse, acme: ConsoleClient, autojump_clock: MockClock) -> None:
     pages = [await acme.get(f"/console/teams/{api.acme.id}/event-types") for _ in range(205)]
     refused = [page for page in pages if page.status == 429]

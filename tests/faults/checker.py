@@ -113,18 +113,26 @@ def _delivery_on_the_wire(delivery: StoredDelivery, seen: Mapping[int, Sequence[
 
 def _order(evidence: Evidence, deliveries: Mapping[str, StoredDelivery]) -> Iterator[str]:
     accepted_at = {event.id: event.accepted_at for event in evidence.events}
+    place = {event.id: place for place, event in enumerate(evidence.events)}
     lanes: defaultdict[tuple[str, bool], list[tuple[int, int, int]]] = defaultdict(list)
+    places: defaultdict[str, list[int]] = defaultdict(list)
     for arrival in evidence.arrivals:
         if delivery := deliveries.get(arrival.delivery_id):
             # What was resent has an order of its own: its event was accepted long before.
             again = delivery.created_at != accepted_at[delivery.event_id]
             lanes[delivery.webhook_id, again].append((arrival.life, delivery.seq, arrival.attempt))
+            if not again:
+                places[delivery.webhook_id].append(place[delivery.event_id])
     for (webhook_id, _), lane in lanes.items():
         firsts = list(dict.fromkeys(seq for _, seq, _ in lane))
         if firsts != sorted(firsts):
             yield f"webhook {webhook_id} got its deliveries out of order"
         if any(later <= earlier for earlier, later in pairwise(lane)):
             yield f"webhook {webhook_id} got attempts out of order or mixed"
+    for webhook_id, seen in places.items():
+        firsts = list(dict.fromkeys(seen))
+        if firsts != sorted(firsts):
+            yield f"webhook {webhook_id} got its events out of order"
 
 
 # -- failure counters, disabling, mail

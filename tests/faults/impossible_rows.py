@@ -77,10 +77,15 @@ ALWAYS: Mapping[str, str] = {
     "an idempotency key whose receipt names an unknown event": """
         SELECT k.key FROM idempotency_keys k, json_each(k.receipts) r
         WHERE json_extract(r.value, '$[0]') NOT IN (SELECT id FROM events)""",
+    "a fan-out that does not stand among its events": """
+        SELECT first_seq FROM fan_outs WHERE next_seq NOT BETWEEN first_seq AND last_seq OR remaining < 1
+            OR NOT EXISTS (SELECT 1 FROM events e WHERE e.seq = next_seq AND e.team_id = fan_outs.team_id)""",
 }
 
 AT_REST: Mapping[str, str] = {
     "a delivery that is still pending": "SELECT id FROM deliveries WHERE status = 'pending'",
+    "a fan-out that is not finished": "SELECT first_seq FROM fan_outs",
+    "a cancellation of deliveries to come, with none to come": "SELECT webhook_id FROM fan_out_cancellations",
     "a mail that still waits": "SELECT id FROM mails WHERE sent_at IS NULL",
 }
 

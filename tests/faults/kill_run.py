@@ -25,11 +25,12 @@ from tests.support.process import (
     make_house,
 )
 
-_SECTIONS: Sections = {
+SECTIONS: Sections = {
     "delivery": {"retry_delays_s": [0.01, 0.02, 0.03], "idle_actor_s": 0.3},
     "log": {"level": "info"},
 }
 _WAITING = """SELECT (SELECT count(*) FROM deliveries WHERE status = 'pending')
+    + (SELECT coalesce(sum(remaining), 0) FROM fan_outs)
     + (SELECT count(*) FROM mails WHERE sent_at IS NULL)"""
 # The daemon's log does not tell of everything that ends a delivery: look again now and then.
 _LOOK_AGAIN_S = 0.2
@@ -45,7 +46,7 @@ class KillRun:
 
 async def run_kills(directory: Path, plan: KillPlan, on_kill: Callable[[], None] = lambda: None) -> KillRun:
     """Run the plan in `directory`, then let the daemon finish and stop; return what is left. `on_kill` counts them."""
-    house = make_house(directory, _SECTIONS)
+    house = make_house(directory, SECTIONS)
     log = directory / "receiver.log"
     try:
         async with receiver_process(log, plan.seed) as url, trio.open_nursery() as nursery:
@@ -55,7 +56,7 @@ async def run_kills(directory: Path, plan: KillPlan, on_kill: Callable[[], None]
             nursery.start_soon(driver.run, house.read_key())
             for moment in planned_kills(plan):
                 await _live_until(moment, house, driver)
-                await _mark_the_kill(url)
+                await mark_the_kill(url)
                 on_kill()
             await _finish(house, driver)
     finally:
@@ -121,7 +122,8 @@ async def _kill_at_start(house: DaemonHouse, seconds: float) -> None:
             await process.wait()
 
 
-async def _mark_the_kill(url: str) -> None:
+async def mark_the_kill(url: str) -> None:
+    """Tell the receiver that the daemon's life is over."""
     host, _, port = url.removeprefix("http://").partition(":")
     async with await trio.open_tcp_stream(host, int(port)) as stream:
         await stream.send_all(b"POST /killed HTTP/1.1\r\nContent-Length: 0\r\n\r\n")

@@ -32,6 +32,8 @@ class ModelDelivery:
     attempts: int = 0
     reason: str | None = None
     due: float = -math.inf
+    # Of a large submission, and still to be made: it counts, and waits.
+    to_come: bool = False
 
 
 @dataclass(slots=True)
@@ -50,6 +52,10 @@ class ModelWebhook:
     arrivals: list[tuple[int, int]] = field(default_factory=list)
     # The attempt under way: its delivery, when it ends, and how.
     flight: tuple[ModelDelivery, float, int] | None = None
+
+    @property
+    def made(self) -> list[ModelDelivery]:
+        return [delivery for delivery in self.deliveries if not delivery.to_come]
 
     def wants(self, event: ModelEvent) -> bool:
         return "*" in self.events or event.type in self.events
@@ -79,12 +85,12 @@ class Model:
     def _next_step(self, webhook: ModelWebhook, now: float) -> float | None:
         if webhook.flight is not None:
             return webhook.flight[1]
-        head = next((delivery for delivery in webhook.deliveries if delivery.status == "pending"), None)
+        head = next((delivery for delivery in webhook.made if delivery.status == "pending"), None)
         return None if head is None else max(now, head.due)
 
     def _step(self, webhook: ModelWebhook, now: float) -> None:
         if webhook.flight is None:
-            head = next(delivery for delivery in webhook.deliveries if delivery.status == "pending")
+            head = next(delivery for delivery in webhook.made if delivery.status == "pending")
             webhook.arrivals.append((head.event.number, head.attempts + 1))
             webhook.flight = (head, now + webhook.takes_s, webhook.answer)
             return
@@ -116,13 +122,23 @@ class Model:
 
     # -- what people do
 
-    def submit(self, *events: ModelEvent) -> None:
-        """Accept events, in order."""
+    def submit(self, *events: ModelEvent, most_at_once: int) -> None:
+        """Accept events, in order. More deliveries than `most_at_once` come later, and all while some are to come."""
         self.events += events
-        for event in events:
-            for webhook in self.webhooks.values():
-                if webhook.active and webhook.wants(event):
-                    webhook.deliveries.append(ModelDelivery(event))
+        pairs = [(event, one) for event in events for one in self.webhooks.values() if one.active and one.wants(event)]
+        is_later = len(pairs) > most_at_once or self.to_come > 0
+        for event, webhook in pairs:
+            webhook.deliveries.append(ModelDelivery(event, to_come=is_later))
+
+    @property
+    def to_come(self) -> int:
+        """How many deliveries are still to be made."""
+        return sum(delivery.to_come for webhook in self.webhooks.values() for delivery in webhook.deliveries)
+
+    def make(self, webhook: ModelWebhook, count: int) -> None:
+        """Make the next deliveries of those that are still to come."""
+        for delivery in [delivery for delivery in webhook.deliveries if delivery.to_come][:count]:
+            delivery.to_come = False
 
     def disable(self, webhook: ModelWebhook) -> None:
         if webhook.active:
@@ -136,8 +152,8 @@ class Model:
         self._cancel(webhook, "webhook_deleted")
 
     def resend(self, webhook: ModelWebhook, delivery: ModelDelivery) -> None:
-        """Queue the delivery's event again, behind all that waits."""
-        webhook.deliveries.append(ModelDelivery(delivery.event))
+        """Queue the delivery's event again, behind all that waits and is made."""
+        webhook.deliveries.insert(len(webhook.made), ModelDelivery(delivery.event))
 
     def recover(self, webhook: ModelWebhook) -> int:
         """Queue again, in order, every event that the webhook subscribes to, never got and does not wait for."""

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Connection, select
 
+from daemon import fan_out, router
+from daemon.fan_out import FanOuts
 from daemon.lifecycle import WebhookEdit
 from daemon.model import Team, Webhook
-from daemon.store import cancelling, queries
+from daemon.store import cancelling, observing, queries
 from daemon.store.cancelling import IS_COVERED
 from daemon.store.database import open_database
 from daemon.store.schema import cancellations, deliveries
@@ -32,6 +34,7 @@ NAMES = st.sampled_from(["a", "b", "c"])
 WAITS_S = st.sampled_from([0.3137, 0.3137, 1.3771, 2.9113, 8.6393, 71.0519])
 BEHAVIOURS = st.tuples(st.sampled_from([200, 500, 404, 302, 204]), st.sampled_from([0.7019, 0, 0]))
 DATABASE = "test.db"
+MOST_AT_ONCE, PIECE = 4, 2
 
 
 @cache
@@ -50,6 +53,39 @@ def being_cancelled(connection: Connection, webhook_id: str) -> dict[str, str]:
     return {row.id: row.reason for row in connection.execute(query.order_by(cancellations.c.seq.desc()))}
 
 
+class PieceGate:
+    """Where the pieces of large submissions pass: all of them, or one after the other when it is told to."""
+
+    def __init__(self) -> None:
+        self.is_shut = False
+        self._may_pass = 0
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    async def open(self, pieces: int | None = None) -> None:
+        """Let so many pieces pass, or all that come."""
+        await trio.lowlevel.checkpoint()
+        self.is_shut, self._may_pass = pieces is not None, pieces or 0
+        self._waiting.unpark_all()
+
+    async def wait(self) -> None:
+        """Wait until it is open."""
+        while self.is_shut and not self._may_pass:
+            await self._waiting.park()
+        self._may_pass -= self.is_shut
+
+    def guard(self, patch: pytest.MonkeyPatch) -> None:
+        """Stand before the pieces of every daemon, which then rests behind none: a wait here is no work."""
+
+        async def run(fan_outs: FanOuts) -> None:
+            while True:
+                while not fan_outs._turns:
+                    await fan_outs._added.park()
+                await self.wait()
+                await fan_outs._take_turn(fan_outs._turns.take())
+
+        patch.setattr(FanOuts, "run", run)
+
+
 class WebhooksMachine(RuleBasedStateMachine):
     """Three webhooks of one team."""
 
@@ -66,6 +102,11 @@ class WebhooksMachine(RuleBasedStateMachine):
         # A few deliveries are many pages of a cancelling.
         self.small_pages = pytest.MonkeyPatch()
         self.small_pages.setattr(cancelling, "CANCELLED_AT_ONCE", 2)
+        # And a large submission, made in many pieces, which take no time.
+        self.small_pages.setattr(router, "_MOST_AT_ONCE", MOST_AT_ONCE)
+        self.small_pages.setattr(fan_out, "_DELIVERIES_AT_ONCE", PIECE)
+        self.gate = PieceGate()
+        self.gate.guard(self.small_pages)
 
     # -- the daemon
 
@@ -108,14 +149,41 @@ class WebhooksMachine(RuleBasedStateMachine):
     def submit(self, event_type: str, count: int) -> None:
         first = len(self.model.events)
         events = [ModelEvent(number, event_type) for number in range(first, first + count)]
-        self.model.submit(*events)
+        self.model.submit(*events, most_at_once=MOST_AT_ONCE)
         submit = self.house.submit
         self.guest.run(lambda: submit(self.team, *(event.number for event in events), event=event_type))
+        if not self.gate.is_shut:
+            self._all_are_made()
 
     @rule(event_type=st.sampled_from(TYPES), count=st.integers(1, 5), seconds=WAITS_S)
     def submit_and_wait(self, event_type: str, count: int, seconds: float) -> None:
         self.submit(event_type, count)
         self.wait(seconds)
+
+    @rule()
+    def hold_large_submissions(self) -> None:
+        """From now on pieces of their deliveries are made by `make_a_piece` only."""
+        self.gate.is_shut = True
+
+    @precondition(lambda self: self.gate.is_shut and self.model.to_come)
+    @rule()
+    def make_a_piece(self) -> None:
+        left = self.model.to_come - min(PIECE, self.model.to_come)
+        self.guest.run(self.gate.open, 1)
+        for name, webhook in self.model.webhooks.items():
+            found = self.guest.run(self.house.deliveries, self.webhooks[name])
+            self.model.make(webhook, len(found) - len(webhook.made))
+        assert self.model.to_come == left
+
+    @precondition(lambda self: self.gate.is_shut)
+    @rule()
+    def go_on_with_large_submissions(self) -> None:
+        self.guest.run(self.gate.open)
+        self._all_are_made()
+
+    def _all_are_made(self) -> None:
+        for webhook in self.model.webhooks.values():
+            self.model.make(webhook, len(webhook.deliveries))
 
     @rule(name=NAMES, behaviour=BEHAVIOURS)
     def receiver_changes(self, name: str, behaviour: tuple[int, float]) -> None:
@@ -152,16 +220,16 @@ class WebhooksMachine(RuleBasedStateMachine):
     @rule(name=NAMES, data=st.data())
     def resend(self, name: str, data: st.DataObject) -> None:
         webhook = self.model.webhooks[name]
-        if webhook.active and webhook.deliveries:
-            place = data.draw(st.integers(0, len(webhook.deliveries) - 1))
+        if webhook.active and webhook.made:
+            place = data.draw(st.integers(0, len(webhook.made) - 1))
             chosen = self.guest.run(self.house.deliveries, self.webhooks[name])[place]
             assert self.guest.run(self.house.daemon.registry.resend, chosen.id)
-            self.model.resend(webhook, webhook.deliveries[place])
+            self.model.resend(webhook, webhook.made[place])
 
     @rule(name=NAMES)
     def recover(self, name: str) -> None:
         webhook = self.model.webhooks[name]
-        if webhook.active:
+        if webhook.active and not self.model.to_come:  # it waits for what is still to be made
             queued = self.guest.run(self.house.daemon.registry.recover, self.webhooks[name].id, 0)
             assert queued == self.model.recover(webhook)
 
@@ -193,9 +261,11 @@ class WebhooksMachine(RuleBasedStateMachine):
                 if one.id in doomed
                 else (one.status.value, one.attempts_made, one.cancel_reason and one.cancel_reason.value)
                 for one in found
-            ] == [(one.status, one.attempts, one.reason) for one in expected.deliveries]
+            ] == [(one.status, one.attempts, one.reason) for one in expected.made]
             if not expected.deleted:
                 self._compare_webhook(self.webhooks[name], expected)
+        to_come = self.guest.run(self.house.daemon.reader.fetch, observing.deliveries_to_come)
+        assert to_come.count == self.model.to_come
         assert self.guest.run(self.house.balance, self.team) == self.model.balance
         assert self.mails + len(self.house.mails) == self.model.mails
 

@@ -87,6 +87,10 @@ def deliver_out_of_order(evidence: Evidence) -> Evidence:
     return replace(evidence, arrivals=tuple(reversed(evidence.arrivals)))
 
 
+def deliver_a_later_event_first(evidence: Evidence) -> Evidence:
+    return replace(evidence, events=tuple(reversed(evidence.events)))
+
+
 def miscount_failures(evidence: Evidence) -> Evidence:
     first, *others = evidence.webhooks
     return replace(evidence, webhooks=(replace(first, consecutive_failures=1), *others))
@@ -120,6 +124,7 @@ PLANTED: tuple[tuple[Callable[[Evidence], Evidence], str], ...] = (
     (make_an_attempt_twice, "came twice without a kill between"),
     (deliver_something_unknown, "the database does not know"),
     (deliver_out_of_order, "out of order"),
+    (deliver_a_later_event_first, "got its events out of order"),
     (miscount_failures, "counts 1 failures instead of 0"),
     (disable_for_nothing, "is disabled without 4 failures"),
     (mail_twice, "2 mails tell of it"),
@@ -139,6 +144,7 @@ def test_a_kill_in_between_excuses_the_second_arrival_of_an_attempt() -> None:
     assert not any("twice" in found for found in violations(nothing))
 
 
+FAN_OUT = "VALUES (1, 1, 'acme', {next_seq}, 0, {remaining}, 0, '{{}}')"
 # One statement for each sentence of `impossible_rows`: it makes a sound database break just that rule.
 PLANTED_ROWS = {
     "a delivery of an unknown event": "DELETE FROM events WHERE seq = 1",
@@ -180,6 +186,10 @@ PLANTED_ROWS = {
         failures, recipients, created_at, attempts_made, next_attempt_at, sent_at, last_error FROM mails""",
     "an idempotency key whose receipt names an unknown event": """
         INSERT INTO idempotency_keys VALUES ('operator', 'key', x'00', '[["evt_unknown", 1]]', 0)""",
+    "a fan-out that does not stand among its events": f"INSERT INTO fan_outs {FAN_OUT.format(next_seq=9, remaining=1)}",
+    "a fan-out that is not finished": f"INSERT INTO fan_outs {FAN_OUT.format(next_seq=1, remaining=1)}",
+    "a cancellation of deliveries to come, with none to come": """
+        INSERT INTO fan_out_cancellations VALUES ('wh_1', 1, 'webhook_deleted', 0)""",
     "a delivery that is still pending": "UPDATE deliveries SET status = 'pending' WHERE seq = 1",
     "a mail that still waits": "UPDATE mails SET sent_at = NULL",
 }

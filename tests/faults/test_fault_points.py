@@ -17,6 +17,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon import fan_out, router
 from daemon.app import EXIT_FAILED
 from daemon.errors import StoreUnavailable
 from daemon.model import LIGHT_BODY_BYTES, Team, Webhook
@@ -52,6 +53,7 @@ POINTS = [
     *both("read next_mail_at", 1, 2),
     *both("read due_mails", 1),
     *both("AcceptEvents", 1, 2),
+    *both("MakeDeliveries", 1, 2, 5, 6),
     *both("RecordAttempt", 1, 7, 15),
     *both("SaveWebhook", 1),
     *both("CancelNext", 1, 2, 3),
@@ -71,7 +73,9 @@ STORE_POINTS = [*both("commit", 1, 3, 6, 12), *both("then", 1, 2, 3, 4, 5)]
 
 
 def work_in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have few deliveries make many pages and blocks."""
+    """Have few deliveries make many pages, blocks and pieces: the last submission is one that is fanned out."""
+    monkeypatch.setattr(router, "_MOST_AT_ONCE", 12)
+    monkeypatch.setattr(fan_out, "_DELIVERIES_AT_ONCE", 7)
     monkeypatch.setattr(cancelling, "CANCELLED_AT_ONCE", 2)
     monkeypatch.setattr(time_blocks, "ROWS_PER_BLOCK", 3)
 

@@ -22,6 +22,9 @@ FAILURE: Step = ("receiver_changes", "a", (500, 0))
 SLOW_SUCCESS: Step = ("receiver_changes", "a", (200, 0.7019))
 SHORT: Step = ("wait", 0.3137)
 LONG: Step = ("wait", 71.0519)
+HOLD: Step = ("hold_large_submissions",)
+PIECE: Step = ("make_a_piece",)
+GO_ON: Step = ("go_on_with_large_submissions",)
 
 SCENARIOS: dict[str, Sequence[Step]] = {
     "disabled while an attempt is under way that fails": (SLOW_FAILURE, SUBMIT, ("disable", "a"), LONG),
@@ -45,6 +48,18 @@ SCENARIOS: dict[str, Sequence[Step]] = {
     "a success between failures": (
         *(FAILURE, SUBMIT, LONG, ("receiver_changes", "a", (200, 0)), SUBMIT, LONG, FAILURE, SUBMIT, LONG),
     ),
+    "disabled, enabled and deleted while pieces are made": (
+        *(HOLD, SUBMIT, SUBMIT, PIECE, ("disable", "a"), ("enable", "a"), SUBMIT, PIECE, ("delete", "a"), SUBMIT),
+        *(PIECE, GO_ON, LONG),
+    ),
+    "a crash before the first piece and between pieces, then a small submission": (
+        *(HOLD, SUBMIT, ("crash_and_restart",), PIECE, ("crash_and_restart",), ("submit", TYPES[0], 1), PIECE, SHORT),
+        *(PIECE, ("crash_and_restart",), PIECE, PIECE, GO_ON, LONG),
+    ),
+    "disabled by its failures between pieces, enabled, then recovered": (
+        *(FAILURE, SUBMIT, SUBMIT, HOLD, SUBMIT, SUBMIT, PIECE, LONG, PIECE, ("enable", "a"), SLOW_SUCCESS, SUBMIT),
+        *(GO_ON, ("recover", "a"), LONG),
+    ),
     "a change of subscriptions with deliveries waiting": (
         *(SLOW_SUCCESS, SUBMIT, ("edit", "a", (TYPES[1],)), SUBMIT, ("submit", TYPES[1], 1), LONG),
     ),
@@ -66,7 +81,7 @@ class _Played(WebhooksMachine):
 
 
 @pytest.mark.fault(
-    "Random sequences of submit, fail, succeed, edit, disable, enable, delete, resend, recover and crash",
+    "Random sequences of submit, fan out, fail, succeed, edit, disable, enable, delete, resend, recover and crash",
     "Deliveries, attempts, order, counters, credits and mails are at every step as a model of the contract says",
 )
 def test_random_sequences_do_what_the_model_of_contract_does() -> None:

@@ -198,3 +198,16 @@ async def test_a_request_costs_what_it_makes_the_daemon_do(
         assert (await api.as_acme.post("/v1/events/batch", large)).status == 202  # 3 times 64 KiB
         assert await ask(api.as_acme, 7) == [200] * 6 + [429]
         assert await ask(other, 10) == [200] * 10
+
+
+async def test_a_repetition_that_makes_nothing_does_not_cost_the_deliveries_of_the_first_request(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with running_api(tmp_path, settings=limited(tmp_path, rate_limit_per_s=1, rate_limit_burst=10)) as api:
+        for number in range(10):
+            await api.house.webhook(api.acme, f"https://{number}.example/hook")
+        batch = [{"event": "linkedin.message.sent", "data": {}}] * 50
+        first = await api.as_acme.post("/v1/events/batch", batch, **{"Idempotency-Key": "k"})  # 6 tokens
+        again = await api.as_acme.post("/v1/events/batch", batch, **{"Idempotency-Key": "k"})
+        assert again.value == first.value
+        assert await ask(api.as_acme, 4) == [200] * 3 + [429]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.model import Outcome, OutcomeKind, Webhook, id_maker
+from daemon.model import Outcome, OutcomeKind, Webhook, fanned_out_id, id_maker
 
 WEBHOOK = Webhook("wh_1", "team_1", "CRM", "https://a.example", None, ("a.b",), True, 0, None, None, 1, 1)
 
@@ -32,6 +32,14 @@ def test_ids_of_one_millisecond_differ() -> None:
 def test_ids_sort_by_the_time_they_were_made(one: int, two: int, chance_one: bytes, chance_two: bytes) -> None:
     first, second = id_maker(lambda: one, lambda _: chance_one)("x"), id_maker(lambda: two, lambda _: chance_two)("x")
     assert (first < second) == ((one, chance_one) < (two, chance_two))
+
+
+def test_the_id_of_a_fanned_out_delivery_follows_from_its_event_and_webhook_and_sorts_with_the_event() -> None:
+    event_id, other_event = id_maker(lambda: 1_800_000_000_000)("evt"), id_maker(lambda: 1_800_000_000_001)("evt")
+    ids = {fanned_out_id(event, f"wh_{number}") for event in (event_id, other_event) for number in range(1000)}
+    assert len(ids) == 2000
+    assert {len(one) for one in ids} == {len("dlv_") + 26}
+    assert fanned_out_id(event_id, "wh_1") == fanned_out_id(event_id, "wh_1") < fanned_out_id(other_event, "wh_1")
 
 
 def test_ids_are_made_even_when_the_clock_is_far_off() -> None:

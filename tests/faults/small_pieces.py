@@ -1,0 +1,70 @@
+"""`python -m tests.faults.small_pieces serve …` is `python -m daemon serve …` to which a few deliveries are many.
+
+Submissions that make more than 20 are fanned out, 7 deliveries at a time. `use_small_pieces` does so in a test. With
+$KILLED_AT (`before 3`, `inside 3`, `after 3`) it ends by SIGKILL at its third piece: before it, in the middle of its
+transaction, or between its commit and what follows from it.
+"""
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from daemon import fan_out, router
+from daemon.cli import main as run_command_line
+from daemon.store import transactions, writer
+from daemon.store.fan_out_commands import MakeDeliveries
+from tests.support.process import DaemonHouse
+
+MOST_AT_ONCE = 20
+PIECE = 7
+
+
+def use_small_pieces(patch: pytest.MonkeyPatch) -> None:
+    """Have few deliveries make many pieces."""
+    patch.setattr(router, "_MOST_AT_ONCE", MOST_AT_ONCE)
+    patch.setattr(fan_out, "_DELIVERIES_AT_ONCE", PIECE)
+
+
+class HouseOfSmallPieces(DaemonHouse):
+    """Its daemon fans out in small pieces."""
+
+    @property
+    def command(self) -> list[str]:
+        python, option, _module, *arguments = super().command
+        return [python, option, "tests.faults.small_pieces", *arguments]
+
+
+def be_killed(patch: pytest.MonkeyPatch, moment: str, at_piece: int) -> None:
+    """Have this process end by SIGKILL at a moment of a piece, counted from 1."""
+    make, run, pieces = transactions.APPLY[MakeDeliveries], transactions.run_batch, 0
+
+    def kill_at(now: str) -> None:
+        if (now, pieces) == (moment, at_piece):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def make_piece(*args: Any) -> Any:
+        nonlocal pieces
+        pieces += 1
+        kill_at("before")
+        answers = make(*args)
+        kill_at("inside")
+        return answers
+
+    def run_batch(*args: Any) -> Any:
+        answers = run(*args)
+        kill_at("after")
+        return answers
+
+    patch.setattr(transactions, "APPLY", {**transactions.APPLY, MakeDeliveries: make_piece})
+    patch.setattr(writer, "run_batch", run_batch)
+
+
+if __name__ == "__main__":
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        use_small_pieces(monkeypatch)
+        if killed_at := os.environ.get("KILLED_AT"):
+            name, _, count = killed_at.partition(" ")
+            be_killed(monkeypatch, name, int(count))
+        run_command_line()
