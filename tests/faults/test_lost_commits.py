@@ -101,7 +101,7 @@ def test_a_flipped_byte_is_said_whenever_something_is_missing(killed: Path, tmp_
 
 
 @pytest.mark.fault(
-    "The write-ahead log is damaged, and starts fail again and again for another reason, such as a wrong encryption key",
+    "The write-ahead log is damaged, and start after start fails for another reason, such as a wrong encryption key",
     "What is missing is counted once, and the log is copied once",
 )
 def test_starts_that_fail_later_on_count_a_loss_once(killed: Path) -> None:
