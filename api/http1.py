@@ -29,6 +29,8 @@ MAX_HEAD_BYTES = 16 * 1024
 _MAX_CHUNKS = 10_000  # of one body: the parser's work is by the chunk, and no encoder makes smaller ones
 # A line feed or a carriage return alone, a folded line (RFC 9112, 2.2 and 5.2), a control character (RFC 9110, 5.5).
 _NO_LINE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# What a Host may be (RFC 9110, 7.2): an empty one, a name or an address, and perhaps a port.
+_HOST = re.compile(rb"(?:\[[0-9A-Za-z:.%_~-]+\]|[0-9A-Za-z._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 _ABSOLUTE = re.compile(rb"https?://[^/?#]+(?P<rest>.*)", re.IGNORECASE)
 _TOO_LARGE = 431
 _OVER = (h11.MUST_CLOSE, h11.CLOSED, h11.ERROR)
@@ -173,8 +175,8 @@ class _StrictLines(ReceiveBuffer):
     def maybe_extract_next_line(self) -> bytearray | None:
         """Return the line of a chunk's size, None if it has not come. Raises h11.LocalProtocolError."""
         line = super().maybe_extract_next_line()
-        if line is not None:
-            _refuse_no_line(line, 0, len(line))
+        unfinished = self._data if line is None else line
+        _refuse_no_line(unfinished, 0, len(unfinished))
         return line
 
 
@@ -186,6 +188,8 @@ def _refuse_no_line(data: bytearray, start: int, end: int) -> None:
 def _judged(request: h11.Request) -> h11.Request:
     """Return the request with its target in origin form (RFC 9112, 3.2.1) and without Upgrade (RFC 9110, 7.8)."""
     names = {name for name, _ in request.headers}
+    if not all(_HOST.fullmatch(value) for name, value in request.headers if name == b"host"):
+        raise h11.RemoteProtocolError("no host (RFC 9112, 3.2)")
     if request.http_version not in (b"1.0", b"1.1"):
         raise h11.RemoteProtocolError("no version of HTTP/1")
     if b"transfer-encoding" in names and (b"content-length" in names or request.http_version == b"1.0"):

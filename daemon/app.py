@@ -34,6 +34,7 @@ from daemon.store.commands import ReadBalance
 from daemon.store.database import DatabaseRefused, History
 from daemon.store.progress import Progress
 from daemon.supervisor import innermost
+from daemon.terminal import printable
 
 EXIT_OK, EXIT_FAILED, EXIT_REFUSED = 0, 1, 2
 _FLUSH_LOG_S = 2
@@ -96,7 +97,7 @@ def _run_until_stopped(live: LiveSettings, process: _Process) -> int:
 def _refuse(refusal: Exception) -> int:
     """Say it on stderr, but do not wait for a reader who has stalled."""
     said = LogBuffer(LogFile(STDERR).write, lambda count: None)
-    said.msg(f"kakiyo-webhooks: {refusal}".encode("utf-8", "backslashreplace"))
+    said.msg(printable(f"kakiyo-webhooks: {refusal}", keep="\n").encode("utf-8", "backslashreplace"))
     said.close(_FLUSH_LOG_S)
     return EXIT_REFUSED
 

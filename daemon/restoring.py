@@ -10,7 +10,7 @@ from daemon.config import Settings
 from daemon.private_file import sync_directory
 from daemon.sealed_database import KeyFit, key_fit
 from daemon.state_dir import DATABASE, use_state_dir
-from daemon.store.commit_record import forget_record
+from daemon.store.commit_record import forget_record, require_regular_record
 from daemon.store.copying import COMPANIONS, fold_log, require_regular_files
 from daemon.store.database import DatabaseRefused, require_known_revision
 from daemon.store.inspecting import Contents
@@ -37,6 +37,7 @@ def restore(settings: Settings, file: Path, tell: Tell, *, force: bool = False) 
         _require_backup(file, database)
         with use_state_dir(settings.state_dir), made_beside(database) as partial:
             require_regular_files(database)
+            require_regular_record(database)
             contents = copy_checked(file, partial, tell, named=file)
             _require_known(contents.revision, file)
             key = key_fit(settings, partial.path, contents.revision)

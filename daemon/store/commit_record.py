@@ -8,20 +8,24 @@ it may know of fewer commits than the database, never of more.
 
 import json
 import os
+import re
 import shutil
 import struct
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from daemon.private_file import write_private_file
-from daemon.regular_file import open_regular, read_text
+from daemon.regular_file import open_regular, read_text, require_regular
 
 _PLACES, _PLACE_BYTES = 16, 64
 _PLACE = struct.Struct("<32sQQ")  # database id, number of the commit, seq of the newest event
 _CHECKSUM = struct.Struct("<I")
+_DATABASE_ID = re.compile(r"[0-9a-f]{32}")
+_BEYOND = 2**62  # no count comes so far, and from there SQLite's integers could not go on
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,15 @@ class Loss:
     commits: int
     events: int
     damaged_log: str | None = None
+
+
+def commit_of(row: Sequence[object]) -> Commit | None:
+    """Return the commit that a row of a database tells, None unless it is as we write it."""
+    match row:
+        case [str() as database_id, int() as number, int() as event_seq]:
+            is_ours = _DATABASE_ID.fullmatch(database_id) and 0 <= number < _BEYOND and 0 <= event_seq < _BEYOND
+            return Commit(database_id, number, event_seq) if is_ours else None
+    return None
 
 
 class CommitRecord:
@@ -119,13 +132,22 @@ def missing_from(found: Commit, recorded: Commit | None) -> Loss | None:
     return Loss(recorded.number - found.number, max(0, recorded.event_seq - found.event_seq))
 
 
-def keep_loss(database: Path, loss: Loss) -> Loss:
-    """Add it to what was missing before, durably, and keep the write-ahead log as it was found. Raises OSError."""
+def keep_loss(database: Path, loss: Loss, found: Commit) -> Loss:
+    """Add it to what was missing before, durably, and keep the write-ahead log as it was found. Raises OSError.
+
+    From now on the record ends with `found`, too: if this start fails for another reason, the next one counts no loss
+    again.
+    """
     kept = loss_of(database) or Loss(0, 0)
     log = _copy_of_log(database) or kept.damaged_log
     whole = Loss(kept.commits + loss.commits, kept.events + loss.events, log)
     said = {"commits": whole.commits, "events": whole.events, "damagedLog": whole.damaged_log}
     write_private_file(loss_path(database), json.dumps(said) + "\n")
+    record = CommitRecord(database, found)
+    try:
+        record.begin()
+    finally:
+        record.close()
     return whole
 
 
@@ -136,8 +158,14 @@ def loss_of(database: Path) -> Loss | None:
         return Loss(int(said["commits"]), int(said["events"]), said["damagedLog"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return Loss(1, 0)  # something was missing; the file no longer says how much
+
+
+def require_regular_record(database: Path) -> None:
+    """Raise OSError if what stands in the place of one of its files is a link, or no regular file."""
+    for path in (record_path(database), loss_path(database)):
+        require_regular(path)
 
 
 def forget_record(database: Path) -> None:

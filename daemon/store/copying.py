@@ -36,6 +36,8 @@ def copy_database(source: Path, target: Path, room: Callable[[int], None], progr
             room(_size(reading))
             with closing(sqlite3.connect(target, isolation_level=None)) as writing:
                 _copy(reading, writing, _flushing(target, progress, _page_size(reading)))
+    except UnicodeError as error:  # SQLite's own message quotes what stands in the file
+        raise CopyFailed(f"{source}: is damaged ({error}): use a backup that is whole") from None
     except sqlite3.Error as error:
         raise _failure(error, source, target) from None
 
@@ -56,7 +58,7 @@ def fold_log(path: Path) -> None:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             harden(connection)
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeError):
         return
 
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from daemon.store.commit_record import Commit
+from daemon.store.commit_record import Commit, commit_of
 from daemon.store.sequences import Sequences
 
 # From this revision on, a database counts its commits.
@@ -19,6 +19,6 @@ def count_commit(connection: Connection, sequences: Sequences) -> Commit:
     return Commit(database_id, number, sequences.last_event)
 
 
-def last_commit(connection: Connection) -> Commit:
-    """Return the last commit that is in the database."""
-    return Commit(*connection.exec_driver_sql(LAST_COMMIT).one())
+def last_commit(connection: Connection) -> Commit | None:
+    """Return the last commit that is in the database, None if what it says of it is nothing that we write."""
+    return commit_of(connection.exec_driver_sql(LAST_COMMIT).first() or ())

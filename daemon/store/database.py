@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, pool, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, pool
 from sqlalchemy.exc import DatabaseError
 
-from daemon.store.commit_record import CommitRecord, Loss, keep_loss, last_recorded, loss_of, missing_from
+from daemon.store.commit_record import Commit, CommitRecord, Loss, keep_loss, last_recorded, loss_of, missing_from
 from daemon.store.copying import read_only_uri
 from daemon.store.counting import COUNTED_SINCE, last_commit
 from daemon.store.hardening import harden
@@ -20,7 +20,8 @@ from daemon.store.migrating import Seal, known_revisions, migrate
 from daemon.store.progress import Progress
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
-from daemon.store.structure import difference, read_structure
+from daemon.store.structure import difference, read_revision, read_structure
+from daemon.terminal import printable
 
 READERS = 4
 # The newest revision whose secrets stood readable in the database.
@@ -104,11 +105,12 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal, progress: Progress |
         if before == LAST_READABLE:
             _overwrite_free_space(writing)
         with writing.connect() as connection:
-            commits = CommitRecord(path, last_commit(connection))
-    except DatabaseError as error:
+            commits = CommitRecord(path, _last_commit(connection))
+    except (DatabaseError, sqlite3.DatabaseError, UnicodeError) as error:
         writing.dispose()
+        why = error.orig if isinstance(error, DatabaseError) else error
         raise DatabaseRefused(
-            f"{path}: cannot be opened ({error.orig}): restore it from a backup, or free it"
+            f"{path}: cannot be opened ({in_one_line(why)}): restore it from a backup, or free it"
         ) from None
     except OSError as error:
         writing.dispose()
@@ -213,9 +215,9 @@ def _compare(connection: Connection, revision: str | None, path: Path) -> Histor
     recorded = last_recorded(path)
     if revision is None or revision < COUNTED_SINCE:
         return History(None if recorded is None else "the record is of another database")
-    found = last_commit(connection)
+    found = _last_commit(connection)
     if loss := missing_from(found, recorded):
-        return History(loss=keep_loss(path, loss))
+        return History(loss=keep_loss(path, loss, found))
     if recorded is None:
         return History("there is no record of the last commits" if found.number else None, loss_of(path))
     foreign = recorded.database_id != found.database_id
@@ -228,10 +230,21 @@ def _revision(connection: Connection) -> str | None:
         raise DatabaseRefused("is the database of another program: choose another state directory")
     if not read_structure(connection.connection.cursor()):
         return None
-    revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar() if tables else None
+    revision = read_revision(connection.connection.cursor()) if tables else None
     if revision is None:
         raise DatabaseRefused("is the database of another program: choose another state directory")
-    return str(revision)
+    return revision
+
+
+def _last_commit(connection: Connection) -> Commit:
+    if (commit := last_commit(connection)) is None:
+        raise DatabaseRefused("was changed by another program (it counts no commits): restore a backup from before")
+    return commit
+
+
+def in_one_line(said: object) -> str:
+    """Return what SQLite says of a file, which may quote it, as one line that moves no cursor."""
+    return printable(" ".join(str(said).split()))
 
 
 def _upgrade(connection: Connection, current: str | None, seal: Seal) -> None:

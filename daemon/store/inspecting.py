@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from daemon.acting_user import acting_as_owner_of
-from daemon.store.commit_record import Commit
+from daemon.store.commit_record import Commit, commit_of
 from daemon.store.copying import read_only_uri, require_regular_files
-from daemon.store.counting import LAST_COMMIT
-from daemon.store.database import LAST_READABLE, DatabaseRefused, read_only_engine
+from daemon.store.counting import COUNTED_SINCE, LAST_COMMIT
+from daemon.store.database import LAST_READABLE, DatabaseRefused, in_one_line, read_only_engine
 from daemon.store.hardening import harden
 from daemon.store.sealing import seals
-from daemon.store.structure import difference
+from daemon.store.structure import difference, read_revision
 
 # So often within a long check Ctrl-C is heard, in steps of SQLite's machine.
 _HEARING = 100_000
@@ -45,11 +45,12 @@ def inspect_database(path: Path, *, full: bool = False) -> Contents:
         with _reading(path) as connection:
             return _inspect(connection, full)
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+        # Python's own errors, such as of text that is not UTF-8, have no code.
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
             raise KeyboardInterrupt from None
-        raise _not_ours(error) from None
-    except sqlite3.DatabaseError as error:
-        raise _damaged(str(error)) from None
+        raise _not_ours(in_one_line(error)) from None
+    except (sqlite3.DatabaseError, UnicodeError) as error:
+        raise _damaged(error) from None
 
 
 def seals_in(path: Path, revision: str, length: int) -> list[str]:
@@ -89,22 +90,19 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 def _inspect(connection: sqlite3.Connection, full: bool) -> Contents:
     connection.set_progress_handler(_hear, _HEARING)
-    revision = _revision(connection)
+    revision = read_revision(connection.cursor())
+    if revision is None:
+        raise _not_ours("it has no revision")
     if what := difference(connection.cursor(), revision):
         raise _not_ours(what)
     (found,) = connection.execute("PRAGMA integrity_check(1)" if full else "PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise _damaged(found)
+    if revision >= COUNTED_SINCE and commit_of(connection.execute(LAST_COMMIT).fetchone() or ()) is None:
+        raise _not_ours("it counts no commits")
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (pending,) = connection.execute("SELECT count(*) FROM deliveries WHERE status = 'pending'").fetchone()
     return Contents(pages, revision, pending + _to_come(connection))
-
-
-def _revision(connection: sqlite3.Connection) -> str:
-    rows = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-    if len(rows) != 1:
-        raise _not_ours("it has no revision")
-    return str(rows[0][0])
 
 
 def _to_come(connection: sqlite3.Connection) -> int:
@@ -120,9 +118,8 @@ def _hear() -> int:
     return 0
 
 
-def _damaged(what: str) -> DatabaseRefused:
-    # What SQLite says may have line breaks in it.
-    return DatabaseRefused(f"is damaged ({' '.join(what.split())}): use a backup that is whole")
+def _damaged(what: object) -> DatabaseRefused:
+    return DatabaseRefused(f"is damaged ({in_one_line(what)}): use a backup that is whole")
 
 
 def _not_ours(why: object) -> DatabaseRefused:
@@ -144,7 +141,7 @@ def newest_time(path: Path) -> int | None:
 def newest_commit(path: Path) -> Commit | None:
     """Return the last commit in the database, None for one that does not count them."""
     rows = _rows_if_readable(path, LAST_COMMIT)
-    return Commit(*rows[0]) if rows else None
+    return commit_of(rows[0]) if rows else None
 
 
 def newest_urls(path: Path, limit: int) -> list[str]:
@@ -159,5 +156,5 @@ def _rows_if_readable(path: Path, query: str, *values: int) -> list[tuple[Any, .
             return connection.execute(query, values).fetchall()
     except PermissionError:
         raise
-    except (sqlite3.Error, OSError, DatabaseRefused):
+    except (sqlite3.Error, UnicodeError, OSError, DatabaseRefused):
         return []  # what is wrong with it, `inspect_database` says

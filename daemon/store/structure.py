@@ -5,6 +5,7 @@ somebody could write has to be what the migrations make, object by object.
 """
 
 import json
+import re
 import sqlite3
 from collections.abc import Mapping
 from importlib import resources
@@ -20,6 +21,7 @@ Cursor = DBAPICursor | sqlite3.Cursor
 Structure = Mapping[tuple[str, str, str], str]
 
 _STRUCTURE_FILE = "structure.json"
+_REVISION = re.compile(r"[0-9a-z]{1,32}")
 # What an operator's ANALYZE makes: it helps the planner and holds nothing of ours.
 _STATISTICS = (
     (("table", "sqlite_stat1", "sqlite_stat1"), "CREATE TABLE sqlite_stat1(tbl,idx,stat)"),
@@ -31,6 +33,15 @@ def read_structure(cursor: Cursor) -> Structure:
     """Return what stands in the database's schema."""
     cursor.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema")
     return {(kind, name, table): " ".join((sql or "").split()) for kind, name, table, sql in cursor.fetchall()}
+
+
+def read_revision(cursor: Cursor) -> str | None:
+    """Return the one revision that the database says it has, None if that is no text in the form of one."""
+    cursor.execute("SELECT version_num FROM alembic_version")
+    match cursor.fetchall():
+        case [(str() as revision,)] if _REVISION.fullmatch(revision):
+            return revision
+    return None
 
 
 def difference(cursor: Cursor, revision: str) -> str | None:

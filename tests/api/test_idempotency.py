@@ -9,6 +9,7 @@ import orjson
 import pytest
 import trio
 from sqlalchemy import text
+from werkzeug.datastructures import Headers
 
 from api.app import ROUTES
 from daemon.idempotency import scope_of
@@ -164,6 +165,14 @@ async def test_an_answer_that_cannot_be_read_any_more_is_told_and_nothing_is_mad
     answer = await world.post(path, {"name": "New"})
     assert (answer.status, answer.code) == (409, "idempotency_conflict")
     assert world.count("teams") == before + 1
+
+
+async def test_two_keys_on_one_request_are_refused_and_nothing_is_made(world: World) -> None:
+    headers = Headers([("Idempotency-Key", "a"), ("Idempotency-Key", "b")])
+    before = world.count("teams")
+    answer = await world.api.operator.call("POST", "/v1/teams", content=b'{"name":"n"}', headers=headers)
+    assert (answer.status, answer.paths) == (422, ["header.Idempotency-Key"])
+    assert world.count("teams") == before
 
 
 @pytest.mark.fault(

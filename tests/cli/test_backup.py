@@ -244,6 +244,19 @@ def test_what_stood_in_the_log_is_kept_and_never_gets_into_the_restored_one(run:
     assert (count(kept), count(state / DATABASE)) == (0, DELIVERIES)
 
 
+def test_a_directory_in_the_place_of_the_record_of_commits_refuses_before_anything_is_changed(
+    run: Any, state: Path, take: Path
+) -> None:
+    for name in (f"{DATABASE}-commits", f"{DATABASE}-lost.json"):
+        (state / name).unlink(missing_ok=True)
+        (state / name).mkdir()
+        before = {path.name for path in state.iterdir()}
+        ended = run("restore", str(take), "--state-dir", str(state))
+        assert (ended.code, ended.err.count("\n")) == (2, 1)
+        assert {path.name for path in state.iterdir()} - {"lock"} == before - {"lock"}
+        (state / name).rmdir()
+
+
 def test_a_damaged_database_is_kept_with_its_log(run: Any, state: Path, take: Path) -> None:
     (state / DATABASE).write_bytes(b"a letter".ljust(5000))
     for ending in ("-wal", "-journal"):

@@ -33,6 +33,8 @@ NAMES = (
     f"{DATABASE}-wal",
     f"{DATABASE}-shm",
     f"{DATABASE}-journal",
+    f"{DATABASE}-commits",
+    f"{DATABASE}-lost.json",
     f"{DATABASE}.partial",
     f"{DATABASE}.partial-journal",
     ENCRYPTION_KEY,

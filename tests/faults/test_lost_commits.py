@@ -100,6 +100,21 @@ def test_a_flipped_byte_is_said_whenever_something_is_missing(killed: Path, tmp_
         shutil.rmtree(copy.parent)
 
 
+@pytest.mark.fault(
+    "The write-ahead log is damaged, and start after start fails for another reason, such as a wrong encryption key",
+    "What is missing is counted once, and the log is copied once",
+)
+def test_starts_that_fail_later_on_count_a_loss_once(killed: Path) -> None:
+    cut(killed)
+    first = None
+    for _ in range(3):
+        database = open_database(killed)
+        database.close()  # nothing has begun
+        first = first or database.history.loss
+        assert database.history.loss == first
+    assert len(list(killed.parent.glob("*.damaged-*"))) == 1
+
+
 def cut(path: Path) -> None:
     wal(path).write_bytes(wal(path).read_bytes()[: 32 + 20 * FRAME + 100])
 

@@ -121,7 +121,7 @@ class _Maker:
         method, target = random.choice(_METHODS), random.choice(_PATHS)
         method = b"OPTIONS" if target == b"*" else method
         version = b"HTTP/1.1" if needs_chunks or random.random() < 0.9 else b"HTTP/1.0"
-        parts = _Head(method, target, version, [(b"host", random.choice((b"x", b" 127.0.0.1", b"", b"[", b"\xff")))])
+        parts = _Head(method, target, version, [(b"host", random.choice((b"x", b" 127.0.0.1", b"", b"[::1]:80")))])
         for _ in range(random.randrange(6)):
             parts.fields.insert(random.randrange(len(parts.fields) + 1), self._field())
         if random.random() < 0.7:
@@ -207,6 +207,14 @@ def _without_host(random: Random, parts: _Head) -> bytes:
     return parts.write()
 
 
+def _with_host(*hosts: bytes) -> _Breaker:
+    def apply(random: Random, parts: _Head) -> bytes:
+        parts.fields = [(b"host", random.choice(hosts)) if name == b"host" else (name, it) for name, it in parts.fields]
+        return parts.write()
+
+    return _Breaker(apply)
+
+
 def _with_framing(*pairs: tuple[tuple[bytes, bytes], ...]) -> _Breaker:
     def apply(random: Random, parts: _Head) -> bytes:
         framing = (b"content-length", b"transfer-encoding")
@@ -260,6 +268,7 @@ _BREAKERS: tuple[_Breaker, ...] = (
     ),
     _with_start(lambda random, parts: b" ".join((random.choice((b"G(T", b"G\0T", b"\xe4", b"")), b"/", parts.version))),
     _Breaker(_without_host),
+    _with_host(b"[", b"\xff", b"a b", b"a/b", b"u@a", b"a:b", b"[::1]x", b"a,b:80:80", b"http://a"),
     _with_framing(*(((b"content-length", value),) for value in _LENGTHS)),
     _with_framing(*(((b"transfer-encoding", value),) for value in _CODINGS)),
     _with_framing(

@@ -80,6 +80,8 @@ def heads() -> Iterator[Hostile]:
     yield Hostile("NUL bytes", bytes(500) + b"\r\n\r\n", (400,))
     yield Hostile("no host", b"GET /v1/verify HTTP/1.1\r\n" + KEY + b"\r\n", (400,))
     yield Hostile("two hosts", VERIFY + HOST + b"\r\n", (400,))
+    for value in (b"a b", b"a/b", b"u@a", b"a:b", b"[::1", b"\xff", b"http://a"):
+        yield Hostile(f"host {value!r}", VERIFY.replace(HOST, b"host: " + value + b"\r\n") + b"\r\n", (400,))
     yield Hostile("two keys", VERIFY + b"authorization: Bearer x\r\n\r\n", (401,))
     yield Hostile("a TLS greeting", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200), (400,))
 

@@ -10,7 +10,15 @@ from tests.security.input_requests import CHUNKED, KEY
 from tests.security.listening import listening
 from tests.support.api_server import read_to_end
 
-MALFORMED_CHUNKS = (b"3\r\nabcXX", b"3\r\nabcXX0\r\n\r\n", b"zz\r\n", b"3\nabc\r\n", b"3\r\nabc\r\n0\r\n a: b\r\n\r\n")
+MALFORMED_CHUNKS = (
+    b"3\r\nabcXX",
+    b"3\r\nabcXX0\r\n\r\n",
+    b"zz\r\n",
+    b"3\nabc\r\n",
+    b"3\nabc\n0\n\n",
+    b"3\r\nabc\r\n0\n\n",
+    b"3\r\nabc\r\n0\r\n a: b\r\n\r\n",
+)
 TIMES = 20
 SEED = 20_260_101
 REQUESTS = 2_000
