@@ -10,6 +10,7 @@ from structlog.typing import FilteringBoundLogger
 from daemon.attempt_slots import AttemptSlots
 from daemon.canceller import Canceller
 from daemon.catalogue import EventType, build_catalogue
+from daemon.checkpointer import Checkpointer
 from daemon.clock import NowMs, wall_clock_ms
 from daemon.credit_gate import CreditGate
 from daemon.delivery_log import DeliveryLog
@@ -65,6 +66,7 @@ class Seams:
     now_ms: NowMs
     write_hop: Hop
     read_hop: Hop
+    checkpoint_hop: Hop
     make_transport: Callable[[], Transport]
     check_url: CheckUrl
     send_mail: Send
@@ -85,6 +87,7 @@ class Daemon:
     housekeeper: Housekeeper
     canceller: Canceller
     time_indexer: TimeIndexer
+    checkpointer: Checkpointer
     live: LiveSettings
     observer: Observer
     keyring: KeyRing
@@ -109,6 +112,7 @@ def real_seams(live: LiveSettings) -> Seams:
         now_ms=wall_clock_ms,
         write_hop=thread_hop(1),
         read_hop=thread_hop(READERS),
+        checkpoint_hop=thread_hop(1),
         make_transport=partial(EndpointTransport, rules, lookups, tls, settings.delivery.idle_connection_s),
         check_url=partial(_check_url, rules, Lookups(resolver, _LOOKUPS_OF_REGISTRATIONS)),
         send_mail=live_sender(lambda: live.now),
@@ -126,6 +130,7 @@ async def assemble(
 ) -> Daemon:
     """Build the daemon on an open database; reads what the actors keep in memory."""
     settings = live.now
+    database.checkpoint_apart()
     reader, writer = Reader(database, seams.read_hop, metrics.longest_read), Writer(database, seams.write_hop, metrics)
     index, news = SubscriptionIndex(), News()
     await reader.fetch(daemon_queries.each_subscription, index.add)
@@ -205,6 +210,7 @@ async def assemble(
         housekeeper,
         canceller,
         TimeIndexer(reader, writer, log),
+        Checkpointer(database, seams.checkpoint_hop, writer, log),
         live,
         observer,
         keyring,
