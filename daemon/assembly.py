@@ -133,10 +133,15 @@ async def assemble(
     database.checkpoint_apart()
     reader, writer = Reader(database, seams.read_hop, metrics.longest_read), Writer(database, seams.write_hop, metrics)
     index, news = SubscriptionIndex(), News()
-    await reader.fetch(daemon_queries.each_subscription, index.add)
-    teams = set(await reader.fetch(daemon_queries.team_ids))
-    keyring = KeyRing(operator_key, await reader.fetch(daemon_queries.valid_keys))
-    sign_outs = SignOuts(writer, await reader.fetch(daemon_queries.ended_sessions))
+    async for subscription in reader.each(daemon_queries.subscriptions):
+        index.add(subscription)
+    teams = {team_id async for team_id in reader.each(daemon_queries.team_ids)}
+    keyring = KeyRing(operator_key)
+    async for digest, api_key in reader.each(daemon_queries.valid_keys):
+        keyring.add(digest, api_key)
+    sign_outs = SignOuts(writer)
+    async for ended in reader.each(daemon_queries.ended_sessions):
+        sign_outs.remember(ended)
     new_id = id_maker(seams.now_ms)
 
     async def balance_of(team_id: str) -> int:

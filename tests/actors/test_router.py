@@ -614,7 +614,8 @@ class FragileFleet:
 
 async def a_router(house: House, fleet: FragileFleet, team: Team) -> Router:
     daemon, index = house.daemon, SubscriptionIndex()
-    await daemon.reader.fetch(daemon_queries.each_subscription, index.add)
+    async for subscription in daemon.reader.each(daemon_queries.subscriptions):
+        index.add(subscription)
     shared: dict[str, Any] = {
         "reader": daemon.reader,
         "writer": daemon.writer,
