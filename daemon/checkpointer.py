@@ -57,4 +57,3 @@ class Checkpointer:
         if not self._has_warned and await self._hop(partial(self._wal.holds, LARGE_LOG_FRAMES)):
             self._has_warned = True
             self._log.warning("write_ahead_log_large", bytes=self._wal.size())
-

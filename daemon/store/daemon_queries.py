@@ -31,7 +31,6 @@ from daemon.store.schema import api_keys, cancellations, deliveries, events, mai
 from daemon.store.schema import ended_sessions as ended_sessions_table
 from daemon.store.time_blocks import SeqRange, next_range
 
-
 Item = TypeVar("Item")
 
 

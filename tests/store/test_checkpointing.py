@@ -84,7 +84,9 @@ def test_a_read_keeps_what_was_committed_since_in_the_log(database: Database) ->
     "A backup or another long read lets the write-ahead log grow, and ends",
     "No commit copies the log into the database: that is done beside the commits, and the log begins anew",
 )
-async def test_no_commit_copies_a_log_that_has_grown(database: Database, autojump_clock: trio.testing.MockClock) -> None:
+async def test_no_commit_copies_a_log_that_has_grown(
+    database: Database, autojump_clock: trio.testing.MockClock
+) -> None:
     held = trio.Event()
 
     async def hold(work: Callable[[], Result], /) -> Result:

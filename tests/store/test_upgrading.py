@@ -116,9 +116,10 @@ def test_an_upgrade_that_is_killed_before_secrets_are_overwritten_overwrites_the
     def killed(_engine: object) -> None:
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr("daemon.store.upgrading._overwrite_free_space", killed)
-        open_database(path, lambda _secret, _webhook_id: "sealed")
+        with pytest.raises(Killed):
+            open_database(path, lambda _secret, _webhook_id: "sealed")
     assert secret.encode() in b"".join(file.read_bytes() for file in tmp_path.iterdir())
     open_database(path, lambda _secret, _webhook_id: "sealed").close()
     assert secret.encode() not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
