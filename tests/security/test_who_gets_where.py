@@ -237,7 +237,7 @@ class CountingKeyRing(KeyRing):
     """Counts how often it is asked."""
 
     def __init__(self, operator_key: str) -> None:
-        super().__init__(operator_key, [])
+        super().__init__(operator_key)
         self.asked = 0
 
     def find(self, key: str) -> Principal | None:
