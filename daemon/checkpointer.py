@@ -1,11 +1,11 @@
 """The checkpointing actor: keeps the write-ahead log short, beside the commits."""
 
-import sqlite3
 from functools import partial
 
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from daemon.errors import StoreUnavailable
 from daemon.hop import Hop
 from daemon.store.checkpointing import Checkpoint
 from daemon.store.database import Database
@@ -46,7 +46,7 @@ class Checkpointer:
                     # The log begins anew only when all is copied and nothing was committed since.
                     async with self._writer.paused():
                         return (await self._checkpoint()).is_whole
-        except (sqlite3.Error, OSError) as error:
+        except StoreUnavailable as error:
             self._log.warning("checkpoint_failed", error=str(error), retryInMs=_RETRY_S * 1000)
         return False
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from daemon.errors import StoreUnavailable
 from daemon.regular_file import open_regular
 from daemon.store.hardening import harden
 
@@ -63,9 +64,12 @@ class WriteAheadLog:
         return self._path.stat().st_size
 
     def checkpoint(self) -> Checkpoint:
-        """Copy what can be copied into the database, while others read and write. Raises sqlite3.Error."""
-        self._connection = self._connection or self._connect()
-        _, frames, copied = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        """Copy what can be copied into the database, while others read and write. Raises StoreUnavailable."""
+        try:
+            self._connection = self._connection or self._connect()
+            _, frames, copied = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"the write-ahead log cannot be copied into the database ({error})") from error
         return Checkpoint(frames, copied)
 
     def _connect(self) -> sqlite3.Connection:
