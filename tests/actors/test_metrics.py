@@ -34,7 +34,7 @@ async def hang(_request: httpx.Request) -> httpx.Response:
     raise AssertionError
 
 
-def broken_read(_connection: Connection) -> None:
+def broken_read(_connection: Connection, _place: object) -> None:
     raise OperationalError("SELECT", (), Exception("disk I/O error"))
 
 
