@@ -10,6 +10,7 @@ from structlog.typing import FilteringBoundLogger
 from daemon.attempt_slots import AttemptSlots
 from daemon.canceller import Canceller
 from daemon.catalogue import EventType, build_catalogue
+from daemon.checkpointer import Checkpointer
 from daemon.clock import NowMs, wall_clock_ms
 from daemon.credit_gate import CreditGate
 from daemon.delivery_log import DeliveryLog
@@ -65,6 +66,7 @@ class Seams:
     now_ms: NowMs
     write_hop: Hop
     read_hop: Hop
+    checkpoint_hop: Hop
     make_transport: Callable[[], Transport]
     check_url: CheckUrl
     send_mail: Send
@@ -86,6 +88,7 @@ class Daemon:
     housekeeper: Housekeeper
     canceller: Canceller
     time_indexer: TimeIndexer
+    checkpointer: Checkpointer
     live: LiveSettings
     observer: Observer
     keyring: KeyRing
@@ -110,6 +113,7 @@ def real_seams(live: LiveSettings) -> Seams:
         now_ms=wall_clock_ms,
         write_hop=thread_hop(1),
         read_hop=thread_hop(READERS),
+        checkpoint_hop=thread_hop(1),
         make_transport=partial(EndpointTransport, rules, lookups, tls, settings.delivery.idle_connection_s),
         check_url=partial(_check_url, rules, checks),
         send_mail=live_sender(lambda: live.now),
@@ -128,12 +132,18 @@ async def assemble(
 ) -> Daemon:
     """Build the daemon on an open database; reads what the actors keep in memory."""
     settings = live.now
+    database.checkpoint_apart()
     reader, writer = Reader(database, seams.read_hop, metrics.longest_read), Writer(database, seams.write_hop, metrics)
     index, news = SubscriptionIndex(), News()
-    await reader.fetch(daemon_queries.each_subscription, index.add)
-    teams = set(await reader.fetch(daemon_queries.team_ids))
-    keyring = KeyRing(operator_key, await reader.fetch(daemon_queries.valid_keys))
-    sign_outs = SignOuts(writer, await reader.fetch(daemon_queries.ended_sessions))
+    async for subscription in reader.each(daemon_queries.subscriptions):
+        index.add(subscription)
+    teams = {team_id async for team_id in reader.each(daemon_queries.team_ids)}
+    keyring = KeyRing(operator_key)
+    async for digest, api_key in reader.each(daemon_queries.valid_keys):
+        keyring.add(digest, api_key)
+    sign_outs = SignOuts(writer)
+    async for ended in reader.each(daemon_queries.ended_sessions):
+        sign_outs.remember(ended)
     new_id = id_maker(seams.now_ms)
 
     async def balance_of(team_id: str) -> int:
@@ -208,6 +218,7 @@ async def assemble(
         housekeeper,
         canceller,
         TimeIndexer(reader, writer, log),
+        Checkpointer(database, seams.checkpoint_hop, writer, log),
         live,
         observer,
         keyring,

@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from daemon.model import ApiKey
@@ -39,9 +38,8 @@ class KeyRing:
     What is looked up is a digest: how far two digests agree says nothing about the keys.
     """
 
-    def __init__(self, operator_key: str, keys: Iterable[tuple[bytes, ApiKey]]) -> None:
-        self._by_digest = {digest: Principal(key.team_id, key.id) for digest, key in keys}
-        self._by_digest[digest_of(operator_key)] = Principal(None, "operator")
+    def __init__(self, operator_key: str) -> None:
+        self._by_digest = {digest_of(operator_key): Principal(None, "operator")}
 
     def find(self, key: str) -> Principal | None:
         """Return who is behind this key, None if it is unknown or revoked."""

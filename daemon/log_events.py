@@ -29,6 +29,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "attempt": "Number of the attempt, from 1",
         "balance": "The team's credits afterwards",
         "bind": "Where the HTTP API listens",
+        "bytes": "How many bytes",
         "cancelled": "How many deliveries were cancelled at once; `deliveries_cancelled` tells of more",
         "changed": "Names of the settings that are in effect from now on",
         "code": "The stable code of the problem document",
@@ -137,6 +138,12 @@ _WARNING = _table(
     ),
     ("public_without_tls", "bind reason", "The API listens for other machines, and no https is before it"),
     ("commits_not_compared", "reason", "Whether all that was acknowledged is in the database cannot be told"),
+    (
+        "write_ahead_log_large",
+        "bytes",
+        "A long read, a backup say, keeps the write-ahead log from being used anew: it grows until that ends",
+    ),
+    ("checkpoint_failed", "error retryInMs", "The write-ahead log could not be copied into the database: it grows"),
     ("spans_off", "reason", "OpenTelemetry is configured, and cannot be used"),
     ("delivery_failed", f"{_DELIVERY} consecutiveFailures", "The delivery is over: its retries are used up"),
     (

@@ -49,6 +49,7 @@ class ActorKind(StrEnum):
     OBSERVER = "observer"
     CANCELLER = "canceller"
     TIME_INDEXER = "time_indexer"
+    CHECKPOINTER = "checkpointer"
 
 
 class MailResult(StrEnum):

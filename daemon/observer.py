@@ -18,7 +18,15 @@ from daemon.errors import StoreUnavailable
 from daemon.hop import Hop
 from daemon.metrics import Metrics
 from daemon.store.commit_record import loss_of
-from daemon.store.observing import Place, Waiting, count_pending, deliveries_to_come, delivery_made_at, waiting_mails
+from daemon.store.observing import (
+    MailPlace,
+    Place,
+    Waiting,
+    count_mails,
+    count_pending,
+    deliveries_to_come,
+    delivery_made_at,
+)
 from daemon.store.reader import Reader
 
 FRESH_S = 5
@@ -78,7 +86,7 @@ class Observer:
     async def _look_into_store(self) -> None:
         metrics = self._metrics
         with suppress(StoreUnavailable):
-            pending, mails = await pending_deliveries(self._reader), await self._reader.fetch(waiting_mails)
+            pending, mails = await pending_deliveries(self._reader), await waiting_mails(self._reader)
             self._set(metrics.pending_deliveries, metrics.oldest_pending_delivery_age_seconds, pending)
             self._set(metrics.waiting_mails, metrics.oldest_waiting_mail_age_seconds, mails)
 
@@ -101,6 +109,17 @@ async def pending_deliveries(reader: Reader) -> Waiting:
     made_at = None if oldest == math.inf else await reader.fetch(delivery_made_at, int(oldest))
     to_come = await reader.fetch(deliveries_to_come)
     return Waiting(count + to_come.count, min(filter(None, (made_at, to_come.oldest_at)), default=None))
+
+
+async def waiting_mails(reader: Reader) -> Waiting:
+    """Return how many mails wait in the outbox. It counts part by part: what is sent or put off meanwhile may count."""
+    count, oldest = 0, math.inf
+    place: MailPlace | None = MailPlace()
+    while place is not None:
+        part = await reader.fetch(count_mails, place)
+        count, place = count + part.count, part.behind
+        oldest = oldest if part.oldest_at is None else min(oldest, part.oldest_at)
+    return Waiting(count, None if oldest == math.inf else int(oldest))
 
 
 def _gauges(metrics: Metrics) -> tuple[Gauge, ...]:

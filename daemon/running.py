@@ -88,6 +88,7 @@ def _patient_actors(daemon: Daemon) -> list[Callable[[], Awaitable[bool]]]:
         ActorKind.HOUSEKEEPER: daemon.housekeeper.run,
         ActorKind.CANCELLER: daemon.canceller.run,
         ActorKind.TIME_INDEXER: daemon.time_indexer.run,
+        ActorKind.CHECKPOINTER: daemon.checkpointer.run,
         ActorKind.OBSERVER: daemon.observer.run,
     }
     return [_patient(daemon, kind, run) for kind, run in runs.items()]

@@ -1,7 +1,5 @@
 """Sessions of the console that somebody has signed out of: kept until they would have expired anyway."""
 
-from collections.abc import Iterable
-
 from daemon.store.commands import EndSession
 from daemon.store.writer import Writer
 
@@ -14,11 +12,13 @@ class SignOuts:
     Beyond 1,000 of one key, that key's oldest is forgotten: no key can displace another's.
     """
 
-    def __init__(self, writer: Writer, kept: Iterable[EndSession]) -> None:
+    def __init__(self, writer: Writer) -> None:
         self._writer = writer
         self._of_key: dict[str, dict[str, int]] = {}
-        for ended in kept:
-            self._of_key.setdefault(ended.key_id, {})[ended.session_id] = ended.expires_at
+
+    def remember(self, ended: EndSession) -> None:
+        """Take note of a session that was ended before this start; those of one key come oldest first."""
+        self._of_key.setdefault(ended.key_id, {})[ended.session_id] = ended.expires_at
 
     def has(self, key_id: str, session_id: str) -> bool:
         """Whether this session of a key was ended."""

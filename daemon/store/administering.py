@@ -24,6 +24,9 @@ from daemon.store.rows import team, team_row, to_json, webhook_row
 from daemon.store.schema import api_keys, ended_sessions, teams, webhooks
 from daemon.store.sequences import Sequences
 
+# More than come: one for each session that ends.
+_FORGOTTEN_AT_ONCE = 100
+
 
 def create_teams(
     connection: Connection, commands: Sequence[CreateTeam], _sequences: Sequences
@@ -84,11 +87,13 @@ def revoke_keys(connection: Connection, commands: Sequence[RevokeKey], _sequence
 
 
 def end_sessions(connection: Connection, commands: Sequence[EndSession], _sequences: Sequences) -> list[None]:
-    """Keep which sessions have ended, and forget those that would have expired by now."""
+    """Keep which sessions have ended, and forget those that would have expired by now, a bounded number each time."""
     for command in commands:
-        over = ended_sessions.c.expires_at <= command.now
+        over = select(ended_sessions.c.id).where(ended_sessions.c.expires_at <= command.now)
+        oldest = over.order_by(ended_sessions.c.expires_at).limit(_FORGOTTEN_AT_ONCE)
+        connection.execute(delete(ended_sessions).where(ended_sessions.c.id.in_(oldest)))
         gone = ended_sessions.c.id.in_([command.session_id, command.displaced])
-        connection.execute(delete(ended_sessions).where(over | gone))
+        connection.execute(delete(ended_sessions).where(gone))
         row = {"id": command.session_id, "key_id": command.key_id, "expires_at": command.expires_at}
         connection.execute(insert(ended_sessions), [row])
     return [None] * len(commands)

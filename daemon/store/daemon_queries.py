@@ -2,9 +2,25 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import orjson
-from sqlalchemy import Connection, Text, bindparam, case, cast, exists, func, select, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    literal_column,
+    select,
+    union_all,
+)
 
 from daemon.model import LIGHT_BODY_BYTES, ApiKey, Mail, Webhook, Work
 from daemon.store import rows
@@ -14,6 +30,8 @@ from daemon.store.commands import EndSession
 from daemon.store.schema import api_keys, cancellations, deliveries, events, mails, teams, webhooks
 from daemon.store.schema import ended_sessions as ended_sessions_table
 from daemon.store.time_blocks import SeqRange, next_range
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,30 +43,57 @@ class Subscription:
     events: tuple[str, ...]
 
 
-def each_subscription(connection: Connection, take: Callable[[Subscription], None]) -> None:
-    """Give `take` the subscription of each active webhook, oldest first, in the reader's thread."""
-    # One after the other: all at once would stay as the peak of the memory.
-    query = select(webhooks.c.id, webhooks.c.team_id, webhooks.c.events)
-    query = query.where(webhooks.c.active, webhooks.c.deleted_at.is_(None)).order_by(webhooks.c.seq)
-    for webhook_id, team_id, event_types in connection.execute(query):
-        take(Subscription(webhook_id, team_id, tuple(orjson.loads(event_types))))
+@dataclass(frozen=True, slots=True)
+class Found(Generic[Item]):
+    """Some rows of a table that is read from its beginning, and behind which to go on (None: that was all)."""
+
+    items: list[Item]
+    behind: int | None
 
 
-def team_ids(connection: Connection) -> list[str]:
-    """Return all teams' ids."""
-    return list(connection.execute(select(teams.c.id)).scalars())
+def subscriptions(connection: Connection, behind: int, limit: int) -> Found[Subscription]:
+    """Return the subscriptions of the next active webhooks behind this seq, oldest first."""
+    query = select(webhooks.c.seq, webhooks.c.id, webhooks.c.team_id, webhooks.c.events)
+    query = query.where(webhooks.c.active, webhooks.c.deleted_at.is_(None))
+    return _found(
+        connection,
+        query,
+        (webhooks.c.seq, behind, limit),
+        lambda row: Subscription(row.id, row.team_id, tuple(orjson.loads(row.events))),
+    )
 
 
-def valid_keys(connection: Connection) -> list[tuple[bytes, ApiKey]]:
-    """Return each API key that is not revoked, with the digest of its secret."""
-    found = connection.execute(select(api_keys).where(api_keys.c.revoked_at.is_(None)))
-    return [(row.digest, rows.api_key(row)) for row in found]
+def team_ids(connection: Connection, behind: int, limit: int) -> Found[str]:
+    """Return the ids of the next teams behind this seq."""
+    return _found(connection, select(teams.c.seq, teams.c.id), (teams.c.seq, behind, limit), lambda row: row.id)
 
 
-def ended_sessions(connection: Connection) -> list[EndSession]:
-    """Return the sessions that were signed out of."""
-    found = connection.execute(select(ended_sessions_table))
-    return [EndSession(row.id, row.key_id, row.expires_at, 0) for row in found]
+def valid_keys(connection: Connection, behind: int, limit: int) -> Found[tuple[bytes, ApiKey]]:
+    """Return the next API keys behind this seq that are not revoked, each with the digest of its secret."""
+    query = select(api_keys).where(api_keys.c.revoked_at.is_(None))
+    return _found(connection, query, (api_keys.c.seq, behind, limit), lambda row: (row.digest, rows.api_key(row)))
+
+
+def ended_sessions(connection: Connection, behind: int, limit: int) -> Found[EndSession]:
+    """Return the next sessions behind this row that were signed out of, oldest first."""
+    row_id: ColumnElement[int] = literal_column("rowid", BigInteger)
+    return _found(
+        connection,
+        select(row_id.label("seq"), ended_sessions_table),
+        (row_id, behind, limit),
+        lambda row: EndSession(row.id, row.key_id, row.expires_at, 0),
+    )
+
+
+def _found(
+    connection: Connection,
+    query: Select[Any],
+    page: tuple[ColumnElement[int], int, int],
+    value: Callable[[Row[Any]], Item],
+) -> Found[Item]:
+    seq, behind, limit = page
+    found = connection.execute(query.where(seq > behind).order_by(seq).limit(limit)).all()
+    return Found([value(row) for row in found], found[-1].seq if len(found) == limit else None)
 
 
 @dataclass(frozen=True, slots=True)

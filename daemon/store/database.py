@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, pool
 from sqlalchemy.exc import DatabaseError
 
+from daemon.store.checkpointing import CHECKPOINT_FRAMES, WriteAheadLog
 from daemon.store.commit_record import Commit, CommitRecord, Loss, keep_loss, last_recorded, loss_of, missing_from
 from daemon.store.copying import read_only_uri
 from daemon.store.counting import COUNTED_SINCE, last_commit
@@ -21,15 +22,11 @@ from daemon.store.progress import Progress
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
 from daemon.store.structure import difference, read_revision, read_structure
+from daemon.store.upgrading import upgrade
 from daemon.terminal import printable
 
 READERS = 4
-# The newest revision whose secrets stood readable in the database.
-LAST_READABLE = "0001"
 _BUSY_TIMEOUT_MS = 2_000
-# 16 MB of write-ahead log: the fewer checkpoints, the fewer times a large database writes the same pages. At SQLite's
-# 4 MB a delivery costs a third more with a million old ones.
-_CHECKPOINT_PAGES = 4_000
 # A backup or another long read lets the log grow; what is beyond this is given back to the disk when it is over.
 _LASTING_LOG_BYTES = 64_000_000
 # Half of SQLite's own: what readers look up is in the operating system's cache, once for all of them.
@@ -63,6 +60,7 @@ class Database:
     progress: Progress
     commits: CommitRecord
     history: History
+    wal: WriteAheadLog
 
     @property
     def path(self) -> Path:
@@ -74,9 +72,14 @@ class Database:
         """How many rows the writer has inserted, changed and deleted so far."""
         return int(self.writer.connection.driver_connection.total_changes)  # type: ignore[union-attr]  # it is open
 
+    def checkpoint_apart(self) -> None:
+        """Leave checkpoints to `wal` from now on: until this is called, a commit checkpoints a log that has grown."""
+        self.writer.connection.driver_connection.execute("PRAGMA wal_autocheckpoint = 0")  # type: ignore[union-attr]  # it is open
+
     def close(self) -> None:
         """Close every connection."""
         self.commits.close()
+        self.wal.close()
         self.reading.dispose()
         self.writer.close()
         self.writing.dispose()
@@ -100,10 +103,8 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal, progress: Progress |
     prepare = partial(_prepare_writer, is_new=not path.exists(), progress=progress)
     writing = _engine(URL.create("sqlite", database=str(path)), "BEGIN IMMEDIATE", prepare, pool.StaticPool)
     try:
-        before, sequences, history = _migrate(writing, seal, path)
+        sequences, history = _migrate(writing, seal, path)
         _use_write_ahead_log(writing)
-        if before == LAST_READABLE:
-            _overwrite_free_space(writing)
         with writing.connect() as connection:
             commits = CommitRecord(path, _last_commit(connection))
     except (DatabaseError, sqlite3.DatabaseError, UnicodeError) as error:
@@ -126,6 +127,7 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal, progress: Progress |
         progress=progress,
         commits=commits,
         history=history,
+        wal=WriteAheadLog(path),
     )
 
 
@@ -174,7 +176,7 @@ def _prepare_writer(connection: Any, is_new: bool, progress: Progress) -> None:
     connection.execute("PRAGMA synchronous = FULL")
     if is_new:  # before the first table is made: else the file would have to be written anew to be able to shrink
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_FRAMES}")
     connection.execute(f"PRAGMA journal_size_limit = {_LASTING_LOG_BYTES}")
 
 
@@ -191,24 +193,21 @@ def _use_write_ahead_log(engine: Engine) -> None:
     connection.close()
 
 
-def _overwrite_free_space(engine: Engine) -> None:
-    """Leave nothing of what was deleted or replaced in the file."""
-    connection = engine.raw_connection()
-    connection.cursor().execute("VACUUM")
-    connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
-
-
-def _migrate(engine: Engine, seal: Seal, path: Path) -> tuple[str | None, Sequences, History]:
+def _migrate(engine: Engine, seal: Seal, path: Path) -> tuple[Sequences, History]:
     with engine.begin() as connection:
         current = _revision(connection)
         if current is not None:
             _require_our_structure(connection, current)
+        if current not in (None, HEAD_REVISION):
+            require_known_revision(current)
         # Before anything is written: what can still be saved stands in the write-ahead log.
         history = _compare(connection, current, path)
-        if current != HEAD_REVISION:
-            _upgrade(connection, current, seal)
-        return current, Sequences(connection), history
+        if current is None:
+            migrate(connection, seal)
+    if current not in (None, HEAD_REVISION):
+        upgrade(engine, current, seal)
+    with engine.connect() as connection:
+        return Sequences(connection), history
 
 
 def _compare(connection: Connection, revision: str | None, path: Path) -> History:
@@ -245,12 +244,6 @@ def _last_commit(connection: Connection) -> Commit:
 def in_one_line(said: object) -> str:
     """Return what SQLite says of a file, which may quote it, as one line that moves no cursor."""
     return printable(" ".join(str(said).split()))
-
-
-def _upgrade(connection: Connection, current: str | None, seal: Seal) -> None:
-    if current is not None:
-        require_known_revision(current)
-    migrate(connection, seal)
 
 
 def _require_our_structure(connection: Connection, revision: str) -> None:

@@ -28,6 +28,15 @@ def migrate(connection: Connection, seal: Seal, revision: str = "head") -> None:
     command.upgrade(config, revision)
 
 
+def page_of(revision: str) -> Callable[[Connection], bool]:
+    """Return what does the next piece of a revision's work on rows, and says whether more may be left."""
+    from alembic.script import ScriptDirectory
+
+    finish_page: Callable[[Connection], bool]
+    finish_page = ScriptDirectory.from_config(_migrations()).get_revisions(revision)[0].module.finish_page
+    return finish_page
+
+
 def _migrations() -> "Config":
     from alembic.config import Config
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, tuple_
 
 from daemon.store.cancelling import IS_PENDING
 from daemon.store.schema import deliveries, fan_outs, mails, teams
@@ -11,6 +11,7 @@ from daemon.store.schema import deliveries, fan_outs, mails, teams
 _TEAMS_AT_ONCE = 100
 _OF_EACH_TEAM = 1_000
 _OF_ONE_TEAM = 100_000
+_MAILS_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,32 @@ def deliveries_to_come(connection: Connection) -> Waiting:
     return Waiting(count, oldest_at)
 
 
-def waiting_mails(connection: Connection) -> Waiting:
-    """Return what waits in the outbox."""
-    query = select(func.count(), func.min(mails.c.seq)).where(mails.c.sent_at.is_(None))
-    count, first_seq = connection.execute(query).one()
-    made_at = select(mails.c.created_at).where(mails.c.seq == first_seq)
-    return Waiting(count, None if first_seq is None else connection.execute(made_at).scalar())
+@dataclass(frozen=True, slots=True)
+class MailPlace:
+    """How far the count of mails is: behind the mail that is to be tried next at `due_at` and has this `seq`."""
+
+    due_at: int = -1
+    seq: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MailPart:
+    """A part of the outbox: how many mails, when the oldest was made (ms), where to go on (None: nowhere)."""
+
+    count: int
+    oldest_at: int | None
+    behind: MailPlace | None
+
+
+def count_mails(connection: Connection, place: MailPlace) -> MailPart:
+    """Count the next mails that wait behind this place, in the order in which they are to be tried."""
+    key = tuple_(mails.c.next_attempt_at, mails.c.seq)
+    query = select(mails.c.next_attempt_at, mails.c.seq, mails.c.created_at).where(mails.c.sent_at.is_(None))
+    query = query.where(key > tuple_(place.due_at, place.seq)).order_by(mails.c.next_attempt_at, mails.c.seq)
+    found = connection.execute(query.limit(_MAILS_AT_ONCE)).all()
+    more = len(found) == _MAILS_AT_ONCE
+    behind = MailPlace(found[-1].next_attempt_at, found[-1].seq) if more else None
+    return MailPart(len(found), min((row.created_at for row in found), default=None), behind)
 
 
 def _count_teams(connection: Connection, behind: str) -> Part:

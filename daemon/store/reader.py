@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,9 +16,11 @@ from daemon.errors import StoreUnavailable
 from daemon.hop import Hop
 from daemon.peak import Peak
 from daemon.reply import Reply
+from daemon.store.daemon_queries import Found
 from daemon.store.database import READERS, Database
 
 _TOGETHER = 16
+_ROWS_AT_ONCE = 1_000
 # The other connections stay free for reads that may take longer.
 _AT_ONCE = READERS // 2
 
@@ -52,6 +54,15 @@ class Reader:
     ) -> Result:
         """Run `query` and return its result. Raises StoreUnavailable when the database fails."""
         return await self._hop(partial(self._run, lambda connection: query(connection, *args, **kwargs)))
+
+    async def each(self, query: Callable[[Connection, int, int], Found[Result]]) -> AsyncIterator[Result]:
+        """Give each row of a table that may be large, page by page, each in a snapshot of its own."""
+        behind: int | None = 0
+        while behind is not None:
+            page = await self.fetch(query, behind, _ROWS_AT_ONCE)
+            for item in page.items:
+                yield item
+            behind = page.behind
 
     async def fetch_together(
         self,

@@ -1,7 +1,8 @@
 """The one writer: it takes all commands that wait and commits them together (DESIGN "The store")."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ from daemon.errors import StoreUnavailable
 from daemon.hop import Hop
 from daemon.metrics import Metrics
 from daemon.reply import Reply
+from daemon.store.checkpointing import CHECKPOINT_FRAMES
 from daemon.store.commands import Command, ProveWriting, ReadBalance
 from daemon.store.database import Database
 from daemon.store.transactions import run_batch
@@ -43,6 +45,8 @@ class Writer:
         self._wake = trio.Event()
         self._closed = False
         self._failure: str | None = None
+        self._turn = trio.Lock()
+        self._log_grown = trio.Event()
 
     def trouble(self) -> str | None:
         """Return why the last write failed, None once something has been written since."""
@@ -82,6 +86,17 @@ class Writer:
         if self._last is not None:
             await self._last.reply.settled()
 
+    async def log_grown(self) -> None:
+        """Wait until a commit leaves the write-ahead log long enough for a checkpoint."""
+        await self._log_grown.wait()
+        self._log_grown = trio.Event()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Let nothing be committed within the block, which is to be short."""
+        async with self._turn:
+            yield
+
     def close(self) -> None:
         """Take no more commands; `run` ends when it has committed those that wait."""
         self._closed = True
@@ -119,10 +134,13 @@ class Writer:
         batch = [request.command for request in requests]
         started, written = trio.current_time(), self._database.rows_written
         try:
-            answers = await self._hop(partial(run_batch, self._database, batch))
+            async with self._turn:
+                answers, log_has_grown = await self._hop(partial(self._run_batch, batch))
         except BaseException:
             _fail(requests)
             raise
+        if log_has_grown:
+            self._log_grown.set()
         self._note_commit(len(batch), trio.current_time() - started)
         self._note_failure(answers, self._database.rows_written > written)
         await _answer(requests, answers)
@@ -131,6 +149,9 @@ class Writer:
         self._metrics.commit_duration_seconds.observe(took_s)
         self._metrics.longest_commit.observe(took_s)
         self._metrics.commit_batch_size.observe(size)
+
+    def _run_batch(self, batch: Sequence[Command[Any]]) -> tuple[list[Any], bool]:
+        return run_batch(self._database, batch), self._database.wal.holds(CHECKPOINT_FRAMES)
 
     def _note_failure(self, answers: Sequence[Any], has_written: bool) -> None:
         failures = [answer for answer in answers if isinstance(answer, StoreUnavailable)]

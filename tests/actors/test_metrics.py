@@ -37,7 +37,7 @@ async def hang(_request: httpx.Request) -> httpx.Response:
     raise AssertionError
 
 
-def broken_read(_connection: Connection) -> None:
+def broken_read(_connection: Connection, _place: object) -> None:
     raise OperationalError("SELECT", (), Exception("disk I/O error"))
 
 
@@ -277,7 +277,7 @@ async def test_while_the_store_fails_the_last_values_stay_and_ages_go_on(
         await house.submit(team, 1)
         await trio.sleep(1)
         await house.daemon.observer.refresh()
-        monkeypatch.setattr(observer, "waiting_mails", broken_read)
+        monkeypatch.setattr(observer, "count_mails", broken_read)
         await trio.sleep(FRESH_S)
         await house.daemon.observer.refresh()
         assert value(house, "pending_deliveries") == 1

@@ -111,8 +111,7 @@ async def test_the_log_of_a_large_submission_does_not_hold_up_the_next_one(
         team, other = await house.team(), await house.team()
         large = await submit(house, submission(team, *range(1_000)))
         [receipt] = await submit(house, submission(other, 1))
-        logged = {line["eventId"] for line in house.log_lines("event_accepted")}
-        assert len(logged) < 1_000
+        assert len(house.log_lines("event_accepted")) < 1_000
         await trio.sleep(1)
     logged = [line["eventId"] for line in house.log_lines("event_accepted")]
     assert logged == [one.event_id for one in (*large, receipt)]
@@ -631,7 +630,8 @@ class FragileFleet:
 
 async def a_router(house: House, fleet: FragileFleet, team: Team) -> Router:
     daemon, index = house.daemon, SubscriptionIndex()
-    await daemon.reader.fetch(daemon_queries.each_subscription, index.add)
+    async for subscription in daemon.reader.each(daemon_queries.subscriptions):
+        index.add(subscription)
     shared: dict[str, Any] = {
         "reader": daemon.reader,
         "writer": daemon.writer,

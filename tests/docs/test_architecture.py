@@ -27,6 +27,7 @@ SLEEPS_IN_LOOPS = {
     "daemon/supervisor.py": "the back-off between restarts",
     "daemon/patience.py": "the back-off while the database fails",
     "daemon/notifier.py": "the back-off while the database fails",
+    "daemon/checkpointer.py": "SQLite tells nobody when a read ends",
     "daemon/canceller.py": "the others' share of the store",
     "daemon/time_indexer.py": "its interval; the others' share of the store",
     "daemon/fan_out.py": "the others' share of the store",

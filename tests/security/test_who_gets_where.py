@@ -237,7 +237,7 @@ class CountingKeyRing(KeyRing):
     """Counts how often it is asked."""
 
     def __init__(self, operator_key: str) -> None:
-        super().__init__(operator_key, [])
+        super().__init__(operator_key)
         self.asked = 0
 
     def find(self, key: str) -> Principal | None:
@@ -269,7 +269,7 @@ async def test_every_refused_key_costs_one_look_up_of_a_digest(tmp_path: Path) -
 
 
 def test_a_key_is_found_by_its_digest_and_never_compared() -> None:
-    keyring = KeyRing(OPERATOR_KEY, [])
+    keyring = KeyRing(OPERATOR_KEY)
     assert keyring.find(WatchedKey(OPERATOR_KEY)) is not None
     assert keyring.find(WatchedKey(OPERATOR_KEY[:-1])) is None
     assert digest_of(WatchedKey(OPERATOR_KEY)) == digest_of(OPERATOR_KEY)

@@ -31,7 +31,15 @@ _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE
 _SMALLER = (
     "INSERT INTO idempotency_keys SELECT 'operator', 'key_' || i, x'00', '[]', 1 FROM n",
     "INSERT INTO webhook_hours SELECT i, 'wh_1', 1, 0 FROM n",
-    "INSERT INTO mails SELECT i, 'mail_' || i, 'team_1', 'wh_1', 'n', 'u', 1, '[]', '[]', 1, 0, 1, 1, NULL FROM n",
+    # Half of the mails wait.
+    "INSERT INTO mails SELECT i, 'mail_' || i, 'team_1', 'wh_1', 'n', 'u', 1, '[]', '[]', 1, 0, 1, "
+    "CASE i % 2 WHEN 0 THEN 1 END, NULL FROM n",
+    "INSERT INTO ended_sessions SELECT 's_' || i, 'key_x' || i, 1 FROM n",
+    "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL FROM n WHERE i <= 100",
+    "INSERT INTO api_keys SELECT i + 9, 'key_x' || i, 'team_x' || i, 'n', CAST(i AS BLOB), 1, NULL FROM n "
+    "WHERE i <= 100000",
+    "INSERT INTO webhooks (seq, id, team_id, name, url, events, active, consecutive_failures, created_at, updated_at) "
+    "SELECT i + 9, 'wh_x' || i, 'team_x' || i, 'n', 'u', '[\"*\"]', 1, 0, 1, 1 FROM n WHERE i <= 100000",
 )
 
 
@@ -173,11 +181,11 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
         listing(until=1),
     ],
     "list_credit_entries": [lambda c: queries.list_credit_entries(c, TEAM, 50)],
-    "ended_sessions": [lambda c: daemon_queries.ended_sessions(c)],
+    "ended_sessions": [lambda c: daemon_queries.ended_sessions(c, 12, 1_000)],
     "deliveries_to_come": [lambda c: observing.deliveries_to_come(c)],
-    "each_subscription": [lambda c: daemon_queries.each_subscription(c, lambda _: None)],
-    "team_ids": [daemon_queries.team_ids],
-    "valid_keys": [daemon_queries.valid_keys],
+    "subscriptions": [lambda c: daemon_queries.subscriptions(c, 12, 1_000)],
+    "team_ids": [lambda c: daemon_queries.team_ids(c, 12, 1_000)],
+    "valid_keys": [lambda c: daemon_queries.valid_keys(c, 12, 1_000)],
     "webhooks_with_work": [daemon_queries.webhooks_with_work],
     "webhook_or_deleted": [lambda c: daemon_queries.webhook_or_deleted(c, WEBHOOK)],
     "webhook_and_work": [lambda c: daemon_queries.webhook_and_work(c, WEBHOOK, 12)],
@@ -195,6 +203,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "backlog": [lambda c: console_queries.backlog(c, TEAM, 10_000), lambda c: console_queries.backlog(c, None, 10_000)],
     "failures_of": [lambda c: console_queries.failures_of(c, WEBHOOK, 4)],
     "waiting_mails": [lambda c: console_queries.waiting_mails(c, 20)],
+    "count_mails": [lambda c: observing.count_mails(c, observing.MailPlace())],
     "count_pending": [lambda c: observing.count_pending(c, observing.Place())],
     "delivery_made_at": [lambda c: observing.delivery_made_at(c, 1)],
     "next_range": [lambda c: time_blocks.next_range(c, TIMES["events"], 0, _OLD + DAY_MS, _OLD + 2 * DAY_MS)],

@@ -8,11 +8,11 @@ import trio
 from daemon.hop import run_inline
 from daemon.lifecycle import Verdict
 from daemon.model import DeliveryStatus, Event
-from daemon.observer import pending_deliveries
+from daemon.observer import pending_deliveries, waiting_mails
 from daemon.store import observing
 from daemon.store.commands import AcceptEvents, CreateTeam, CreateWebhook, MailSent
 from daemon.store.database import Database
-from daemon.store.observing import Waiting, waiting_mails
+from daemon.store.observing import Waiting
 from daemon.store.reader import Reader
 from daemon.submission import MatchedEvent
 from tests.store.filling import NOW, a_team, a_webhook, accept, found, recording, run
@@ -26,15 +26,13 @@ class Observation:
 
 def seen(database: Database) -> Observation:
     reader = Reader(database, run_inline)
-    deliveries = trio.run(pending_deliveries, reader)
-    with database.reading.connect() as connection:
-        return Observation(deliveries, waiting_mails(connection))
+    return Observation(trio.run(pending_deliveries, reader), trio.run(waiting_mails, reader))
 
 
 @pytest.fixture(params=["in one step", "in many"], autouse=True)
 def _parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "in many":
-        for name in ("_TEAMS_AT_ONCE", "_OF_EACH_TEAM", "_OF_ONE_TEAM"):
+        for name in ("_TEAMS_AT_ONCE", "_OF_EACH_TEAM", "_OF_ONE_TEAM", "_MAILS_AT_ONCE"):
             monkeypatch.setattr(observing, name, 1)
 
 

@@ -195,7 +195,7 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         lambda c: observing.count_pending(c, observing.Place(TEAM, 5)),
         "COVERING INDEX ix_deliveries_team_status (team_id=? AND status=? AND seq>?)",
     ),
-    "observing, waiting mails": (observing.waiting_mails, "ix_mails_waiting"),
+    "count_mails": (lambda c: observing.count_mails(c, observing.MailPlace(5, 5)), "ix_mails_waiting"),
     "waiting_mails": (lambda c: console_queries.waiting_mails(c, 20), "ix_mails_waiting"),
 }
 

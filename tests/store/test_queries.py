@@ -145,9 +145,8 @@ def test_subscriptions_are_those_of_active_webhooks(database: Database) -> None:
         run(database, CreateWebhook(webhook))
     run(database, SaveWebhook(replace(disabled, active=False)))
     run(database, SaveWebhook(replace(deleted, deleted_at=NOW)))
-    given: list[daemon_queries.Subscription] = []
-    read(database, daemon_queries.each_subscription, given.append)
-    assert given == [daemon_queries.Subscription("wh_1", "team_1", ("*",))]
+    found_ones = read(database, daemon_queries.subscriptions, 0, 10)
+    assert found_ones.items == [daemon_queries.Subscription("wh_1", "team_1", ("*",))]
 
 
 def test_a_deleted_webhook_is_found_by_the_daemon_only(database: Database) -> None:
@@ -164,7 +163,7 @@ def test_a_revoked_key_is_listed_but_not_valid_and_keeps_its_first_time(database
     run(database, AddKey(ApiKey("key_2", "team_1", "CI", NOW), b"two"))
     run(database, RevokeKey("key_1", NOW + 1))
     run(database, RevokeKey("key_1", NOW + 2))
-    assert [digest for digest, _ in read(database, daemon_queries.valid_keys)] == [b"two"]
+    assert [digest for digest, _ in read(database, daemon_queries.valid_keys, 0, 10).items] == [b"two"]
     assert read(database, queries.get_key, "key_1").revoked_at == NOW + 1
 
 

@@ -231,6 +231,7 @@ async def running(
         now_ms=clock,
         write_hop=run_inline,
         read_hop=run_inline,
+        checkpoint_hop=run_inline,
         make_transport=transport or (lambda: MockTransport(receiver.handle)),
         check_url=_accept_url,
         send_mail=outbox.send,

@@ -10,7 +10,9 @@ KEY = ApiKey("key_1", "team_1", "CI", 1)
 
 
 def ring() -> KeyRing:
-    return KeyRing(OPERATOR, [(digest_of(TEAM), KEY)])
+    keyring = KeyRing(OPERATOR)
+    keyring.add(digest_of(TEAM), KEY)
+    return keyring
 
 
 def test_keys_are_random_and_long_enough_to_be_unguessable() -> None:

@@ -1,0 +1,59 @@
+"""The checkpointing actor: keeps the write-ahead log short, beside the commits."""
+
+from functools import partial
+
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from daemon.errors import StoreUnavailable
+from daemon.hop import Hop
+from daemon.store.checkpointing import Checkpoint
+from daemon.store.database import Database
+from daemon.store.writer import Writer
+
+# 256 MB: a backup of a large database under load gets there; what goes on growing fills the disk.
+LARGE_LOG_FRAMES = 64_000
+# Copied while commits wait: a few milliseconds.
+_LAST_FRAMES = 500
+# SQLite tells nobody when a read ends, or when a disk has room again.
+_RETRY_S = 1
+
+
+class Checkpointer:
+    """Checkpoints whenever the log has grown by 16 MB, in a thread of its own."""
+
+    def __init__(self, database: Database, hop: Hop, writer: Writer, log: FilteringBoundLogger) -> None:
+        self._wal = database.wal
+        self._hop = hop
+        self._writer = writer
+        self._log = log
+        self._has_warned = False
+
+    async def run(self) -> None:
+        """Checkpoint until cancelled."""
+        while True:
+            await self._writer.log_grown()
+            while not await self._checkpoint_whole():
+                await self._warn_if_large()
+                await trio.sleep(_RETRY_S)
+            self._has_warned = False
+
+    async def _checkpoint_whole(self) -> bool:
+        """Copy all of the log; return whether that went: a long read or a failing disk may stand in the way."""
+        try:
+            while (done := await self._checkpoint()).is_whole:
+                if not await self._hop(partial(self._wal.holds, done.frames + _LAST_FRAMES)):
+                    # The log begins anew only when all is copied and nothing was committed since.
+                    async with self._writer.paused():
+                        return (await self._checkpoint()).is_whole
+        except StoreUnavailable as error:
+            self._log.warning("checkpoint_failed", error=str(error), retryInMs=_RETRY_S * 1000)
+        return False
+
+    async def _checkpoint(self) -> Checkpoint:
+        return await self._hop(self._wal.checkpoint)
+
+    async def _warn_if_large(self) -> None:
+        if not self._has_warned and await self._hop(partial(self._wal.holds, LARGE_LOG_FRAMES)):
+            self._has_warned = True
+            self._log.warning("write_ahead_log_large", bytes=self._wal.size())

@@ -1,0 +1,125 @@
+"""Upgrading an older database: in pieces, each kept, whenever the process ends."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from sqlalchemy import Connection
+
+from daemon.store.database import open_database
+from daemon.store.migrating import page_of
+from daemon.store.schema import HEAD_REVISION
+from tests.store.filling import accept, found, recording, run
+from tests.store.test_database import alembic_config
+
+Rows = list[tuple[object, ...]]
+_TALLIES = ("SELECT * FROM webhook_hours ORDER BY hour", "SELECT * FROM credit_days ORDER BY day")
+_ENDED = 40
+
+
+class Killed(Exception):
+    """Stands for the end of the process between two transactions."""
+
+
+def tallies_of(path: Path) -> list[Rows]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [connection.execute(query).fetchall() for query in _TALLIES]
+
+
+def revision_of(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as connection:
+        return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
+
+
+def downgrade(path: Path, revision: str) -> None:
+    database, config = open_database(path), alembic_config()
+    with database.writing.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+    database.close()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A database with some deliveries that ended and were paid for."""
+    database = open_database(tmp_path / "x.db")
+    found(database)
+    for work in accept(database, range(_ENDED)):
+        run(database, recording(work, 1))
+    database.close()
+    return tmp_path / "x.db"
+
+
+@pytest.fixture
+def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Make pages small; the process ends before the page of this number."""
+
+    def prepare(pages: int) -> None:
+        left = pages
+
+        def small_page(revision: str) -> Callable[[Connection], bool]:
+            real = page_of(revision)
+            real.__globals__["_PAGE_ROWS"] = 7
+
+            def page(connection: Connection) -> bool:
+                nonlocal left
+                left -= 1
+                if left < 0:
+                    raise Killed
+                return real(connection)
+
+            return page
+
+        monkeypatch.setattr("daemon.store.upgrading.page_of", small_page)
+
+    return prepare
+
+
+@pytest.mark.fault(
+    "A kill in the middle of an upgrade that counts millions of rows",
+    "What was counted is kept: the next start counts the rest, each row once",
+)
+@pytest.mark.parametrize("pages", [0, 9])
+def test_an_upgrade_that_is_killed_goes_on_where_it_was(
+    path: Path, killed_after: Callable[[int], None], pages: int
+) -> None:
+    expected = tallies_of(path)
+    downgrade(path, "0002")
+    killed_after(pages)
+    with pytest.raises(Killed):
+        open_database(path)
+    assert revision_of(path) == "0002a"
+    with closing(sqlite3.connect(path)) as connection:
+        left = connection.execute("SELECT sum(before_seq - 1) FROM tally_progress").fetchone()[0]
+    assert left == 2 * _ENDED - sum(min(7, _ENDED - 7 * (page % 6)) for page in range(pages))
+    killed_after(100)
+    open_database(path).close()
+    assert revision_of(path) == HEAD_REVISION
+    assert tallies_of(path) == expected
+
+
+def test_an_upgrade_that_is_killed_before_secrets_are_overwritten_overwrites_them_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, secret = tmp_path / "x.db", "whsec_" + "readable" * 3
+    database = open_database(path)
+    found(database)
+    database.close()
+    downgrade(path, "0001")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("UPDATE webhooks SET secret = ?", (secret,))
+        connection.execute("UPDATE webhooks SET secret = ?", (secret,))
+
+    def killed(_engine: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("daemon.store.upgrading._overwrite_free_space", killed)
+        with pytest.raises(Killed):
+            open_database(path, lambda _secret, _webhook_id: "sealed")
+    assert secret.encode() in b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    open_database(path, lambda _secret, _webhook_id: "sealed").close()
+    assert secret.encode() not in b"".join(file.read_bytes() for file in tmp_path.iterdir())
