@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import httpx
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -41,6 +42,18 @@ async def test_a_store_that_fails_or_hangs_is_not_ready(tmp_path: Path, autojump
             answer = await api.operator.get("/readyz")
             assert (answer.status, answer.code) == (503, "not_ready")
             assert answer.value["detail"].startswith(said)
+
+
+@pytest.mark.fault(
+    "The database fails, and a team's key asks whether the daemon is ready", "That it fails, not what SQLite says of it"
+)
+async def test_a_team_is_not_told_what_the_database_said(tmp_path: Path) -> None:
+    async def fail() -> None:
+        raise StoreUnavailable("the database failed (unable to open database file)")
+
+    async with running_api(tmp_path, ask_store=fail) as api:
+        answer = await api.as_acme.get("/readyz")
+        assert (answer.status, answer.value["detail"]) == (503, "The database fails: ask again in a second.")
 
 
 async def test_it_is_not_ready_as_long_as_nothing_can_be_written(api: ApiHouse, autojump_clock: MockClock) -> None:
