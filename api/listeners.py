@@ -10,7 +10,7 @@ from typing import Any, assert_never
 
 import trio
 
-from daemon.bind_address import BindAddress, PassedSocket, TcpAddress, UnixAddress, parse_bind
+from daemon.bind_address import PassedSocket, TcpAddress, UnixAddress, parse_bind
 from daemon.config import ConfigError
 
 Listeners = list[trio.SocketListener]
@@ -75,7 +75,7 @@ async def _adopt_all(passed: Sequence[int], bind: TcpAddress | UnixAddress) -> L
     return listeners
 
 
-async def _is_among(bind: BindAddress, addresses: Sequence[Any]) -> bool:
+async def _is_among(bind: TcpAddress | UnixAddress, addresses: Sequence[Any]) -> bool:
     if not isinstance(bind, TcpAddress):
         return bind in map(_address, addresses)
     with suppress(OSError):
