@@ -76,7 +76,7 @@ def test_a_wrong_name_is_seen(text: str) -> None:
 
 async def test_the_tests_helpers_refuse_what_is_never_logged() -> None:
     process = DaemonProcess(cast(Any, None), cast(trio.Process, None))
-    house = House(*cast(Any, [None] * 3), io.BytesIO(), *cast(Any, [None] * 4))
+    house = House(*cast(Any, [None, None, None, io.BytesIO(), None, None, None, None]))
     with pytest.raises(ValueError, match="actor_crashed"):
         await process.logged("actor_crashed")
     with pytest.raises(ValueError, match="actor_crashed"):
