@@ -6,6 +6,7 @@ import trio
 from pydantic import Field
 
 from api.errors import ApiError, Code
+from api.local import is_surely_local
 from api.route import Access, Call, Route
 from api.wire import Output
 from daemon.errors import StoreUnavailable
@@ -33,18 +34,22 @@ async def get_health(call: Call) -> Health:
 
 async def get_readiness(call: Call) -> Readiness:
     """Answer 200 while events are accepted and the store answers; else say what is not ready."""
-    reason = call.handles.not_ready() or await _trouble_of_store(call)
+    reason = call.handles.not_ready() or await _trouble_of_store(call, detailed=_may_know_details(call))
     if reason is not None:
         raise ApiError(Code.NOT_READY, f"{reason[0].upper()}{reason[1:]}: ask again in a second.")
     return Readiness(status="ready")
 
 
-async def _trouble_of_store(call: Call) -> str | None:
+def _may_know_details(call: Call) -> bool:
+    return call.principal.team_id is None or is_surely_local(call.request)
+
+
+async def _trouble_of_store(call: Call, *, detailed: bool) -> str | None:
     with trio.move_on_after(_STORE_ANSWERS_WITHIN_S):
         try:
             await call.handles.ask_store()
         except StoreUnavailable as error:
-            return str(error)
+            return str(error) if detailed else "the database fails"
         return None
     return f"the store does not answer within {_STORE_ANSWERS_WITHIN_S} s"
 

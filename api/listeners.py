@@ -6,11 +6,11 @@ import socket
 import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from ipaddress import ip_address
-from typing import Any
+from typing import Any, assert_never
 
 import trio
 
+from daemon.bind_address import PassedSocket, TcpAddress, UnixAddress, parse_bind
 from daemon.config import ConfigError
 
 Listeners = list[trio.SocketListener]
@@ -30,38 +30,44 @@ def passed_descriptors(environment: Mapping[str, str] = os.environ, pid: int | N
 
 
 async def open_listeners(bind: str, passed: Sequence[int] = ()) -> Listeners:
-    """Return listeners for "host:port", "unix:/path" or "fd://number"; a descriptor stays open, a copy is used.
+    """Return listeners for what `parse_bind` takes; a descriptor stays open, a copy is used.
 
     If sockets were passed by systemd, it listens on these, all of them, one of which has to be at `bind`.
     A socket file that is left over is replaced. Raises ConfigError, in one sentence, if the address cannot be had.
     """
-    if bind.startswith("fd://"):
-        return [_adopt(int(bind.removeprefix("fd://")))]
+    address = parse_bind(bind)
+    if isinstance(address, PassedSocket):
+        return [_adopt(address.descriptor)]
     if passed:
-        return await _adopt_all(passed, bind)
+        return await _adopt_all(passed, address)
     try:
-        if bind.startswith("unix:"):
-            return [await _listen_on_path(trio.Path(bind.removeprefix("unix:")))]
-        host, _, port = bind.rpartition(":")
-        return list(await trio.open_tcp_listeners(int(port), host=host.strip("[]"), backlog=_BACKLOG))
+        return await _listen_at(address)
     except OSError as error:
         raise ConfigError(_explain(bind, error)) from None
 
 
-def is_exposed(listeners: Listeners) -> bool:
-    """Whether other machines can reach one of them."""
-    addresses = (listener.socket.getsockname() for listener in listeners)
-    return any(not isinstance(at, str | bytes) and not ip_address(at[0]).is_loopback for at in addresses)
+def addresses_of(listeners: Listeners) -> tuple[TcpAddress | UnixAddress, ...]:
+    """Return where they listen in fact: with the port that was free, and whatever a descriptor stood for."""
+    return tuple(_address(listener.socket.getsockname()) for listener in listeners)
 
 
-async def _adopt_all(passed: Sequence[int], bind: str) -> Listeners:
+async def _listen_at(address: TcpAddress | UnixAddress) -> Listeners:
+    match address:
+        case UnixAddress(path):
+            return [await _listen_on_path(trio.Path(path))]
+        case TcpAddress(host, port):
+            return list(await trio.open_tcp_listeners(port, host=host, backlog=_BACKLOG))
+        case _:
+            assert_never(address)
+
+
+async def _adopt_all(passed: Sequence[int], bind: TcpAddress | UnixAddress) -> Listeners:
     listeners = [_adopt(descriptor) for descriptor in passed]
-    addresses = [listener.socket.getsockname() for listener in listeners]
     # Else nobody would find it where the settings say: the commands, the proxy, the people.
-    if not await _is_among(bind, addresses):
+    if not await _is_among(bind, [listener.socket.getsockname() for listener in listeners]):
+        shown = ", ".join(map(str, addresses_of(listeners)))
         for listener in listeners:
             listener.socket.close()
-        shown = ", ".join(map(_shown, addresses))
         raise ConfigError(
             f"api.bind: {bind} is not where systemd's socket unit listens ({shown}): "
             "write the same address into both, or disable the socket unit"
@@ -69,21 +75,19 @@ async def _adopt_all(passed: Sequence[int], bind: str) -> Listeners:
     return listeners
 
 
-async def _is_among(bind: str, addresses: Sequence[Any]) -> bool:
-    if bind.startswith("unix:"):
-        return bind.removeprefix("unix:") in addresses
-    host, _, port = bind.rpartition(":")
+async def _is_among(bind: TcpAddress | UnixAddress, addresses: Sequence[Any]) -> bool:
+    if not isinstance(bind, TcpAddress):
+        return bind in map(_address, addresses)
     with suppress(OSError):
-        meant = await trio.socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
+        meant = await trio.socket.getaddrinfo(bind.host, bind.port, type=socket.SOCK_STREAM)
         return any(address[:2] == passed[:2] for *_, address in meant for passed in addresses)
     return False
 
 
-def _shown(address: Any) -> str:
-    if isinstance(address, str):
-        return f"unix:{address}"
-    host, port = address[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _address(of_socket: Any) -> TcpAddress | UnixAddress:
+    if isinstance(of_socket, str | bytes):
+        return UnixAddress(os.fsdecode(of_socket))
+    return TcpAddress(of_socket[0], of_socket[1])
 
 
 def _adopt(descriptor: int) -> trio.SocketListener:

@@ -1,42 +1,51 @@
 """The composition root: opens everything, runs it, closes it; returns the process's exit code."""
 
+import atexit
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import trio
 from prometheus_client import disable_created_metrics
 from structlog.typing import FilteringBoundLogger
 
 from api.app import create_app
-from api.listeners import Listeners, is_exposed, open_listeners, passed_descriptors
+from api.listeners import Listeners, addresses_of, open_listeners, passed_descriptors
 from api.serve import serve_api
 from daemon import __version__
 from daemon.assembly import Daemon, Seams, assemble, handles_of, real_seams
+from daemon.bind_address import TcpAddress, UnixAddress, is_public
 from daemon.config import PUBLIC_WITHOUT_TLS, ConfigError, Settings
 from daemon.descriptors import DescriptorBudget, raise_descriptor_limit, share_descriptors
 from daemon.encryption_keys import KeyFile
+from daemon.kept_addresses import forget_addresses, keep_addresses
 from daemon.lifeline import Lifeline, extend_start, feed_watchdog, open_lifeline
 from daemon.live_settings import LiveSettings, reload_on_hangup
-from daemon.log import STDERR, make_logger, open_log_sink
+from daemon.log import STDERR, LogSink, make_logger, make_thread_logger, open_log_sink
 from daemon.log_buffer import LogBuffer
 from daemon.log_file import LogFile
 from daemon.loop_lag import watch_loop_lag
 from daemon.metrics import Metrics, make_metrics
+from daemon.python_messages import PythonMessages, take_standard_streams
 from daemon.repetitions import Repetitions, tell_repetitions
 from daemon.running import run_daemon
 from daemon.sealed_database import SealedDatabase, open_sealed_database
 from daemon.spans import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
-from daemon.state_dir import OPERATOR_KEY, operator_key, use_state_dir
+from daemon.state_dir import DATABASE, OPERATOR_KEY, operator_key, use_state_dir
 from daemon.stop_signals import StopSignals
 from daemon.store.commands import ReadBalance
+from daemon.store.commit_record import loss_of
 from daemon.store.database import DatabaseRefused, History
 from daemon.store.progress import Progress
 from daemon.supervisor import innermost
 from daemon.terminal import printable
 
-EXIT_OK, EXIT_FAILED, EXIT_REFUSED = 0, 1, 2
+_Addresses = Sequence[TcpAddress | UnixAddress]
+
+EXIT_OK, EXIT_FAILED, EXIT_REFUSED, EXIT_COMMITS_LOST = 0, 1, 2, 6
 _FLUSH_LOG_S = 2
 
 
@@ -52,8 +61,9 @@ class _Process:
 
 
 def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
-    """Run the daemon until SIGTERM or SIGINT. Returns 0 after a clean stop, 1 when it cannot go on, 2 for a setting
-    or a state directory that it cannot work with (said in one sentence on stderr).
+    """Run the daemon until SIGTERM or SIGINT. Returns 0 after a clean stop, or 6 if acknowledged commits are missing
+    and nobody has dealt with it yet; 1 when it cannot go on; 2 for a setting or a state directory that it cannot work
+    with (said in one sentence on stderr).
 
     `reread` reads the settings again, at SIGHUP.
     """
@@ -61,7 +71,7 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
     disable_created_metrics()  # type: ignore[no-untyped-call]  # the library gives it no types
     process = _open_process(live)
     try:
-        with use_state_dir(settings.state_dir):
+        with use_state_dir(settings.state_dir), _no_addresses_outside(settings.state_dir):
             return _run_until_stopped(live, process)
     except ConfigError as refusal:
         return _refuse(refusal)
@@ -69,14 +79,37 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
         process.flush_log()
 
 
+@contextmanager
+def _no_addresses_outside(state_dir: Path) -> Iterator[None]:
+    forget_addresses(state_dir)
+    try:
+        yield
+    finally:
+        forget_addresses(state_dir)
+
+
 def _open_process(live: LiveSettings) -> _Process:
     metrics, repetitions = make_metrics(), Repetitions()
     sink = open_log_sink(live.now.log, metrics.log_lines_lost.inc)
     log = make_logger(live.now.log, sink, repetitions=repetitions, level=lambda: live.now.log.level)
-    flush_log = partial(sink.buffer.close, _FLUSH_LOG_S)
+    flush_log = _take_python_messages(sink, metrics)
     signals = StopSignals(before_end=flush_log)
     signals.install()
     return _Process(log, metrics, repetitions, signals, flush_log)
+
+
+def _take_python_messages(sink: LogSink, metrics: Metrics) -> Callable[[], object]:
+    """Have Python log what it would write; return what writes out all that is logged by then."""
+    log = make_thread_logger(sink)
+    messages = PythonMessages(lambda text: log.warning("python_message", text=text), metrics.log_lines_lost.inc)
+
+    def flush() -> None:
+        messages.drain(_FLUSH_LOG_S)
+        sink.buffer.close(_FLUSH_LOG_S)
+
+    take_standard_streams(messages)
+    atexit.register(flush)  # an exception that nobody caught is written after all else
+    return flush
 
 
 def _run_until_stopped(live: LiveSettings, process: _Process) -> int:
@@ -89,7 +122,7 @@ def _run_until_stopped(live: LiveSettings, process: _Process) -> int:
     except* Exception as group:
         failure = group
     if failure is None:
-        return EXIT_OK
+        return EXIT_OK if loss_of(live.now.state_dir / DATABASE) is None else EXIT_COMMITS_LOST
     process.log.error("daemon_failed", error=innermost(failure), exc_info=failure)
     return EXIT_FAILED
 
@@ -118,7 +151,8 @@ async def _main(live: LiveSettings, process: _Process) -> None:
         gc.enable()
         _tell_start(settings, is_new, sealed.key_file, log)
         _tell_history(sealed.database.history, log)
-        _tell_exposure(settings, listeners, log)
+        _tell_exposure(settings, addresses_of(listeners), log)
+        await _keep_addresses(settings.state_dir, addresses_of(listeners), log)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(tell_repetitions, process.repetitions, log)
             nursery.start_soon(reload_on_hangup, live, log)
@@ -155,9 +189,20 @@ def _tell_start(settings: Settings, operator_key_is_new: bool, encryption: KeyFi
         log.info("encryption_key_created", path=str(encryption.path))
 
 
-def _tell_exposure(settings: Settings, listeners: Listeners, log: FilteringBoundLogger) -> None:
-    if is_exposed(listeners) and not settings.public_url.startswith("https://"):
-        log.warning("public_without_tls", bind=settings.api.bind, reason=PUBLIC_WITHOUT_TLS)
+def _tell_exposure(settings: Settings, addresses: _Addresses, log: FilteringBoundLogger) -> None:
+    if any(map(is_public, addresses)) and not settings.has_tls_before_it:
+        log.warning("public_without_tls", bind=_shown(addresses), reason=PUBLIC_WITHOUT_TLS)
+
+
+async def _keep_addresses(state_dir: Path, addresses: _Addresses, log: FilteringBoundLogger) -> None:
+    try:
+        await trio.to_thread.run_sync(keep_addresses, state_dir, addresses)
+    except OSError as error:  # the commands look at the settings then
+        log.warning("addresses_not_kept", path=str(state_dir), error=error.strerror or str(error))
+
+
+def _shown(addresses: _Addresses) -> str:
+    return ", ".join(map(str, addresses))
 
 
 def _tell_history(history: History, log: FilteringBoundLogger) -> None:
@@ -200,7 +245,7 @@ async def _run(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_on_signal, signals, stop, lifeline, grace_s, daemon.log)
         nursery.start_soon(watch_loop_lag, metrics.event_loop_lag_seconds, metrics.longest_lag)
-        nursery.start_soon(_announce, ready, lifeline, settings, started, daemon)
+        nursery.start_soon(_announce, ready, lifeline, _shown(addresses_of(listeners)), started, daemon)
         await run_daemon(daemon, api, ready, stop, grace_s)
         nursery.cancel_scope.cancel()
 
@@ -214,11 +259,11 @@ async def _stop_on_signal(
         await lifeline.stopping("Finishing the attempts in flight")
 
 
-async def _announce(ready: trio.Event, lifeline: Lifeline, settings: Settings, started: float, daemon: Daemon) -> None:
+async def _announce(ready: trio.Event, lifeline: Lifeline, bound: str, started: float, daemon: Daemon) -> None:
     await ready.wait()
     duration_ms = round((trio.current_time() - started) * 1000)
-    daemon.log.info("daemon_ready", bind=settings.api.bind, durationMs=duration_ms)
-    await lifeline.ready(f"Listening on {settings.api.bind}")
+    daemon.log.info("daemon_ready", bind=bound, durationMs=duration_ms)
+    await lifeline.ready(f"Listening on {bound}")
     await feed_watchdog(lifeline, partial(daemon.writer.execute, ReadBalance("")), daemon.work_done)
 
 

@@ -7,7 +7,15 @@ import httpx
 import trio
 
 from daemon import __version__
-from daemon.egress.errors import BlockedAddress, DnsError, EgressError, NoLookupPlace, OutOfDescriptors, TlsError
+from daemon.egress.errors import (
+    BlockedAddress,
+    ConnectionBroken,
+    DnsError,
+    EgressError,
+    NoLookupPlace,
+    OutOfDescriptors,
+    TlsError,
+)
 from daemon.egress.post import Post, make_post
 from daemon.egress.response import Response
 from daemon.egress.transport import Transport
@@ -50,7 +58,7 @@ async def make_attempt(
             await transport.send(post, response)
         failure = _timeout(response, timeout_s) if deadline.cancelled_caught else _judge(response)
     except httpx.TransportError as error:
-        failure, detail = (_kind_of(error), str(error)), error.detail if isinstance(error, EgressError) else None
+        failure, detail = (_kind_of(error), str(error)), _detail_of(error)
     outcome = _outcome(response, failure, round((trio.current_time() - started) * 1000))
     return outcome if detail is None else replace(outcome, detail=detail)
 
@@ -110,6 +118,10 @@ def _timeout(response: Response, timeout_s: float) -> _Failure:
     else:
         sentence = f"no response {within} (stopped while {response.stage})"
     return OutcomeKind.TIMEOUT, sentence
+
+
+def _detail_of(error: Exception) -> str | None:
+    return error.detail if isinstance(error, EgressError | ConnectionBroken) else None
 
 
 def _kind_of(error: Exception) -> OutcomeKind:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from daemon.bind_address import parse_bind
 from daemon.config_sources import ConfigError as ConfigError  # raised here
 from daemon.config_sources import environment_source, explain, file_source, flags_source, merge
 from daemon.credentials import SMTP_PASSWORD, credential
@@ -71,14 +72,7 @@ class ApiSettings(_Section):
     @field_validator("bind")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
-        scheme, _, rest = value.partition(":")
-        host, _, port = value.rpartition(":")
-        is_unix = scheme == "unix" and rest.startswith("/")
-        is_descriptor = value.startswith("fd://") and value[5:].isdigit()
-        is_tcp = bool(host) and port.isdigit() and int(port) < 65536
-        if not (is_unix or is_descriptor or is_tcp):
-            raise ValueError('expected "host:port", "unix:/path" or "fd://number"')
-        return value
+        return str(parse_bind(value))
 
 
 class DeliverySettings(_Section):
@@ -227,6 +221,11 @@ class Settings(_Section):
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"expected each name once: {', '.join(sorted(twice))}")
         return value
+
+    @property
+    def has_tls_before_it(self) -> bool:
+        """Whether people reach the API by https, which a proxy before it ends."""
+        return urlsplit(self.public_url).scheme == "https"
 
     @property
     def effective_egress(self) -> EgressSettings:

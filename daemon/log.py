@@ -80,8 +80,7 @@ def make_logger(
     if isinstance(sink, LogSink):
         rendering += _rendering(sink)
         output = sink.buffer
-        # Beside level and repetitions, which belong to the event loop: the thread that writes logs this.
-        lost = structlog.wrap_logger(output, processors=rendering, wrapper_class=_bound_logger("debug"))
+        lost = make_thread_logger(sink, now_ms=now_ms)
         sink.buffer.tell_lost = lambda count: lost.warning("lines_lost", count=count)
     else:
         rendering += _to_file(settings, sink)
@@ -95,6 +94,13 @@ def make_logger(
         context_class=dict,
     )
     return cast(FilteringBoundLogger, lazy.bind())  # bound once: no assembling per line
+
+
+def make_thread_logger(sink: LogSink, *, now_ms: NowMs = wall_clock_ms) -> FilteringBoundLogger:
+    """Return a logger for threads beside the event loop, to which level and repetitions belong: it drops nothing."""
+    processors: list[Processor] = [_TimestampLevelEvent(now_ms), _render_traceback, *_rendering(sink)]
+    lazy = structlog.wrap_logger(sink.buffer, processors=processors, wrapper_class=_bound_logger("debug"))
+    return cast(FilteringBoundLogger, lazy.bind())
 
 
 def _bound_logger(level: str) -> type[FilteringBoundLogger]:

@@ -28,7 +28,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "amount": "Credits",
         "attempt": "Number of the attempt, from 1",
         "balance": "The team's credits afterwards",
-        "bind": "Where the HTTP API listens",
+        "bind": "Where the HTTP API listens in fact",
         "bytes": "How many bytes",
         "cancelled": "How many deliveries were cancelled at once; `deliveries_cancelled` tells of more",
         "changed": "Names of the settings that are in effect from now on",
@@ -38,7 +38,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "deliveries": "How many deliveries",
         "deliveryId": "Id of the delivery",
         "deliveryIds": "Ids of the event's deliveries, at most 100",
-        "detail": "More about the error, for the operator only: the addresses that a name led to",
+        "detail": "More about the error, for the operator only: addresses, what the system or a library said",
         "durationMs": "How long it took, in milliseconds",
         "error": "One sentence: what went wrong",
         "eventId": "Id of the event",
@@ -65,6 +65,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "test": "Whether it is a test delivery",
         "traceId": "Id of the trace that the submission belongs to (W3C Trace Context)",
         "traceback": "Python traceback, without values of variables",
+        "text": "What was written, at most 16 KiB",
         "version": "Version of the daemon",
         "webhookId": "Id of the webhook",
     }
@@ -136,7 +137,12 @@ _WARNING = _table(
         "seconds",
         "The clock is so far ahead of the last plausible time: nothing old is deleted until it has gone on for an hour",
     ),
-    ("public_without_tls", "bind reason", "The API listens for other machines, and no https is before it"),
+    ("public_without_tls", "bind reason", "The API listens on a public address or on all, and no https is before it"),
+    (
+        "addresses_not_kept",
+        "path error",
+        "Where the API listens could not be written down: the commands go by the settings instead",
+    ),
     ("commits_not_compared", "reason", "Whether all that was acknowledged is in the database cannot be told"),
     (
         "write_ahead_log_large",
@@ -158,6 +164,7 @@ _WARNING = _table(
         "So many attempts wait for a descriptor, and none of them is counted: raise the limit of open files",
     ),
     ("lines_repeated", "name count", "So many more such lines, all the same, were left out within the last minute"),
+    ("python_message", "text", "Python or a library wrote this to stdout or stderr, such as a warning of its own"),
     ("lines_lost", "count", "So many lines before this one are lost: nobody took them in time"),
     ("mail_deferred", f"{_MAIL} attempt retryInMs error", "A mail could not be sent to all and is tried again"),
 )

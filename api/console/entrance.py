@@ -84,7 +84,7 @@ def set_session(desk: Desk, response: Response, session: Session) -> None:
 
 def is_secure(desk: Desk) -> bool:
     """Whether browsers are to send the cookie over https only."""
-    return desk.handles.settings.public_url.startswith("https://")
+    return desk.handles.settings.has_tls_before_it
 
 
 def clear_session(response: Response) -> None:

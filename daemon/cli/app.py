@@ -39,7 +39,8 @@ _GROUPS: Mapping[str, Callable[[], typer.Typer]] = {
 }
 _EXIT_CODES = (
     "Exit codes: 0 done, 1 refused by the daemon, 2 wrong usage or settings, 3 the daemon cannot be reached, "
-    "4 not found, 130 ended by Ctrl-C."
+    "4 not found, 5 standard output could not be written, 6 stopped with acknowledged commits missing, 70 a bug, "
+    "130 ended by Ctrl-C."
 )
 
 

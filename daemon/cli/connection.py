@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from daemon.bind_address import PassedSocket, TcpAddress, client_url, parse_bind
 from daemon.cli.exits import CommandError, ExitCode
 from daemon.credentials import OPERATOR_KEY, credential
+from daemon.kept_addresses import kept_addresses
 from daemon.regular_file import read_text
 
 KEY_VARIABLE = "KAKIYO_WEBHOOKS_API_KEY"
-_REACHABLE_AS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "::": "[::1]"}  # noqa: S104 - compared with, not bound to
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Connection:
 def find_connection(
     api_url: str | None, config: Path | None, state_dir: Path | None, environment: Mapping[str, str] = os.environ
 ) -> Connection:
-    """Return the connection from the options, else the environment, else the settings (file and defaults).
+    """Return the connection from the options, else the environment, else from where the daemon of the state directory
+    says that it listens, else from the settings (file and defaults).
 
     Raises CommandError (USAGE) when there is no key, when its file may not be read, or when the settings are wrong.
     """
@@ -39,23 +41,24 @@ def find_connection(
         from daemon.cli.settings import read_settings
 
         settings = read_settings(config, state_dir)
-        api_url = api_url or _bound_address(settings.api.bind)
+        api_url = api_url or api_address(settings.state_dir, settings.api.bind)
         given = credential(OPERATOR_KEY, environment)
         key = key or _key_from(given or settings.state_dir / "operator.key", links=given is not None)
     base_url, socket_path = _parse_address(api_url)
     return Connection(base_url, socket_path, _checked(key))
 
 
-def _bound_address(bind: str) -> str:
-    if bind.startswith("fd://"):
+def api_address(state_dir: Path, bind: str) -> str:
+    """Return where a daemon of this state directory, with this `api.bind`, is reached. Raises CommandError (USAGE)."""
+    if kept := kept_addresses(state_dir):
+        return client_url(kept[0])
+    address = parse_bind(bind)
+    if isinstance(address, PassedSocket) or (isinstance(address, TcpAddress) and address.port == 0):
         raise CommandError(
-            f"The daemon's socket is handed to it ({bind}), so its address is unknown here: give --api-url.",
+            f"Where the daemon listens ({bind}) is known while it runs, to itself and root: give --api-url.",
             ExitCode.USAGE,
         )
-    if bind.startswith("unix:"):
-        return bind
-    host, _, port = bind.rpartition(":")
-    return f"http://{_REACHABLE_AS.get(host, host)}:{port}"
+    return client_url(address)
 
 
 def _parse_address(address: str) -> tuple[str, str | None]:

@@ -30,13 +30,14 @@ def doctor(
 
     settings = read_settings(config, state_dir)
 
-    def ask_ready() -> None:
+    def ask_ready() -> str:
         with connect(None, config, state_dir) as client:
             client.get("/v1/teams", {"limit": 1})
             client.get("/readyz")
+            return client.address
 
     findings = []
-    for finding in examine(settings, ask_ready, settings.api.bind, full=full):
+    for finding in examine(settings, ask_ready, full=full):
         findings.append(finding)
         if not as_json:
             _print(finding)

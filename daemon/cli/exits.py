@@ -7,6 +7,7 @@
 3    the daemon cannot be reached, or gave no answer
 4    no such team, key, webhook, event or delivery
 5    it is done, but what there was to print could not be written: standard output is closed, or its disk is full
+6    `serve` was stopped, cleanly, and acknowledged commits are missing from its database: see `doctor`
 70   something that nobody expected: a bug
 130  ended by Ctrl-C (`logs` and `listen` are meant to be ended so: 0)
 """
@@ -27,6 +28,7 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     NOT_FOUND = 4
     NOT_SHOWN = 5
+    COMMITS_LOST = 6
     UNEXPECTED = 70
     INTERRUPTED = 130
 

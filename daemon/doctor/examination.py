@@ -9,19 +9,17 @@ from daemon.config import Settings
 from daemon.doctor.database import check_clock, check_database
 from daemon.doctor.files import check_disk, check_keys, check_state_dir
 from daemon.doctor.finding import Finding, failed, ok, warning
-from daemon.doctor.network import check_api, check_dns, check_mail, check_time_service
+from daemon.doctor.network import check_api, check_dns, check_listener, check_mail, check_time_service
 
 _FEW_DESCRIPTORS = 4_096
 _WHO_MAY_LOOK = "Run this as root, or as the user that the daemon runs as."
 _LOCAL = ("http://127.0.0.1", "http://localhost", "http://[::1]")
 
 
-def examine(
-    settings: Settings, ask_ready: Callable[[], object], api_address: str, *, full: bool = False
-) -> Iterator[Finding]:
+def examine(settings: Settings, ask_ready: Callable[[], str], *, full: bool = False) -> Iterator[Finding]:
     """Yield what each check finds, in `full` also what takes long.
 
-    `ask_ready` asks the API at `api_address` whether it is ready, or raises.
+    `ask_ready` asks the API whether it is ready and returns its address, or raises with the reason.
     """
     checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
         ("settings", lambda: _check_settings(settings)),
@@ -34,7 +32,8 @@ def examine(
         ("descriptors", _check_descriptors),
         ("DNS", lambda: check_dns(settings)),
         ("mail", lambda: check_mail(settings)),
-        ("API", lambda: check_api(settings, ask_ready, api_address)),
+        ("listener", lambda: check_listener(settings)),
+        ("API", lambda: check_api(settings, ask_ready)),
     )
     for name, check in checks:
         yield from _guarded(name, check)
@@ -45,6 +44,9 @@ def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Find
         yield from check()
     except PermissionError as error:
         yield failed(name, f"{error.filename}: this user has no access ({error.strerror})", _WHO_MAY_LOOK)
+    except OSError as error:
+        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        yield failed(name, f"it could not be looked at ({said})", "Correct that, or name another place.")
     except Exception as error:
         yield failed(name, f"it could not be checked ({error!r})", "Report this as a bug, with these words.")
 

@@ -4,14 +4,16 @@ import os
 import smtplib
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 import trio
 
-from daemon.config import Settings
+from daemon.bind_address import BindAddress, TcpAddress, is_public, parse_bind
+from daemon.config import PUBLIC_WITHOUT_TLS, Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
 from daemon.egress.resolver import Resolver
+from daemon.kept_addresses import kept_addresses
 from daemon.mail.session import close_session, connect, explain, open_session
 from daemon.state_dir import DATABASE, is_in_use
 from daemon.store.inspecting import newest_urls
@@ -93,14 +95,38 @@ async def _open_mail_session(settings: Settings) -> smtplib.SMTP:
         return await trio.to_thread.run_sync(open_session, settings.smtp, connection, abandon_on_cancel=True)
 
 
-def check_api(settings: Settings, ready: Callable[[], object], address: str) -> Iterator[Finding]:
-    """Whether the daemon answers at its address and takes events; `ready` asks it, or raises with the reason."""
+def check_listener(settings: Settings) -> Iterator[Finding]:
+    """Whether keys and payloads may cross a network readable: a public address without TLS before it."""
+    public = [str(address) for address in _listening(settings) if is_public(address)]
+    if public and not settings.has_tls_before_it:
+        said = f"the API listens on {', '.join(public)} without TLS"
+        yield warning("listener", said, f"{PUBLIC_WITHOUT_TLS[0].upper()}{PUBLIC_WITHOUT_TLS[1:]}.")
+    else:
+        yield ok("listener", "the API listens on no public address, or https is before it")
+
+
+def _listening(settings: Settings) -> Sequence[BindAddress]:
+    """Where the daemon that runs listens, else where the next one will."""
+    if kept := kept_addresses(settings.state_dir):
+        return kept
+    address = parse_bind(settings.api.bind)
+    if not isinstance(address, TcpAddress):
+        return [address]
     try:
-        ready()
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except OSError:
+        return [address]
+    return [TcpAddress(str(at[0]), address.port) for *_, at in found]
+
+
+def check_api(settings: Settings, ready: Callable[[], str]) -> Iterator[Finding]:
+    """Whether the daemon answers and takes events; `ready` asks it and returns its address, or raises."""
+    try:
+        address = ready()
     except Exception as error:
         runs = "a daemon uses" if is_in_use(settings.state_dir) else "no daemon uses"
         advice = 'Look at "systemctl status kakiyo-webhooks" and "kakiyo-webhooks logs --level warning".'
-        yield failed("API", f"{address}: {error} ({runs} {settings.state_dir})", advice)
+        yield failed("API", f"{error} ({runs} {settings.state_dir})", advice)
         return
     yield ok("API", f"{address} answers, takes the operator's key, and is ready")
 

@@ -3,7 +3,6 @@
 The name is resolved nowhere else, so what was judged is what is connected to, however the name resolves meanwhile.
 """
 
-import errno
 import os
 import socket
 import ssl
@@ -13,15 +12,23 @@ from ipaddress import IPv6Address
 import trio
 
 from daemon.egress.addresses import Address, refusal
-from daemon.egress.errors import BlockedAddress, DnsError, NotConnected, OutOfDescriptors, TlsError, is_shortage
+from daemon.egress.errors import (
+    BlockedAddress,
+    DnsError,
+    NotConnected,
+    OutOfDescriptors,
+    TlsError,
+    is_shortage,
+    told_reason,
+)
 from daemon.egress.resolver import Resolve
 from daemon.egress.urls import EgressRules, Target
 from daemon.egress.wire import TlsWire, Wire
 
 # An address that stays silent gets no more than this while others wait (two SYN are lost by then).
 _LONGEST_SHARE_S = 3.0
-# What a receiver does to a connection, and may be told of it.
-_OF_THE_RECEIVER = tuple(os.strerror(code).lower() for code in (errno.ECONNREFUSED, errno.ECONNRESET))
+# What a certificate lacks, by X509_verify_cert_error_string(3): dates, names, key, the chain to an authority.
+_OF_THE_CERTIFICATE = (9, 10, 18, 19, 20, 21, 24, 26, 62, 63, 64, 66, 67, 68)
 
 
 async def open_wire(target: Target, rules: EgressRules, resolve: Resolve, tls: ssl.SSLContext) -> Wire:
@@ -47,31 +54,33 @@ async def _resolved(target: Target, resolve: Resolve) -> Sequence[Address]:
     except OSError as error:
         if is_shortage(error):
             raise _out_of_descriptors() from None
-        raise DnsError(f"the name {target.host} could not be resolved") from None
+        raise DnsError(f"the name {target.host} could not be resolved", str(error)) from None
     if not addresses:
         raise DnsError(f"the name {target.host} has no address")
     return addresses
 
 
 async def _connect_to_any(target: Target, addresses: Sequence[Address]) -> socket.socket:
-    failures: dict[Address, str] = {}
+    failures: dict[Address, OSError | None] = {}
     for place, address in enumerate(addresses):
-        reason = "no answer"
+        failures[address] = None
         with trio.move_on_after(_share_s(len(addresses) - place)):
             try:
                 return await _connect(address, target.port)
             except OSError as error:
                 if is_shortage(error):
                     raise _out_of_descriptors() from None
-                reason = (error.strerror or str(error)).lower()
-        failures[address] = reason
+                failures[address] = error
     raise _not_connected(target, failures)
 
 
-def _not_connected(target: Target, failures: Mapping[Address, str]) -> NotConnected:
-    # A local fault, such as a missing route or a firewall of ours, is for the log.
-    said = dict.fromkeys(reason if reason in _OF_THE_RECEIVER else "no answer" for reason in failures.values())
-    detail = ", ".join(f"{address}: {reason}" for address, reason in failures.items())
+def _not_connected(target: Target, failures: Mapping[Address, OSError | None]) -> NotConnected:
+    said = dict.fromkeys((error and told_reason(error)) or "no answer" for error in failures.values())
+    reasons = (
+        (address, (error.strerror or str(error)).lower() if error else "no answer")
+        for address, error in failures.items()
+    )
+    detail = ", ".join(f"{address}: {reason}" for address, reason in reasons)
     return NotConnected(f"no connection to {target.host} port {target.port} ({', '.join(said)})", detail)
 
 
@@ -115,10 +124,10 @@ async def _secured(connected: socket.socket, target: Target, tls: ssl.SSLContext
         await wire.handshake()
     except ssl.SSLError as error:
         connected.close()
-        raise TlsError(_tls_sentence(error, target.host)) from error
+        raise TlsError(_tls_sentence(error, target.host), str(error)) from error
     except OSError as error:
         connected.close()
-        raise TlsError(f"{target.host} closed the connection during the TLS handshake") from error
+        raise TlsError(f"{target.host} closed the connection during the TLS handshake", str(error)) from error
     except BaseException:
         connected.close()
         raise
@@ -127,9 +136,12 @@ async def _secured(connected: socket.socket, target: Target, tls: ssl.SSLContext
 
 def _tls_sentence(error: ssl.SSLError, host: str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the certificate is not valid for {host} ({error.verify_message.rstrip('.')})"
+        known = error.verify_code in _OF_THE_CERTIFICATE
+        return (
+            f"the certificate is not valid for {host} ({error.verify_message.rstrip('.') if known else 'not trusted'})"
+        )
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return f"{host} closed the connection during the TLS handshake"
     if error.reason == "WRONG_VERSION_NUMBER":
         return f"{host} does not speak TLS on this port"
-    return f"the TLS handshake with {host} failed ({(error.reason or 'unknown reason').lower().replace('_', ' ')})"
+    return f"the TLS handshake with {host} failed ({told_reason(error) or 'unknown reason'})"

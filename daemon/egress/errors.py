@@ -4,11 +4,26 @@ The sentences are shown to the webhook's team: none names an address of ours or 
 """
 
 import errno
+import ssl
 
 import httpx
 
 # What this machine has too little of: no fault of a receiver's.
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+# What a receiver does to a connection, and may be told of; the rest, such as a firewall of ours, is for the log.
+_OF_THE_RECEIVER = {errno.ECONNREFUSED: "connection refused", errno.ECONNRESET: "connection reset by peer"}
+# Faults of OpenSSL itself, here, and not of what the receiver sent.
+_OF_OPENSSL = ("INTERNAL_ERROR", "MALLOC_FAILURE")
+
+
+def told_reason(error: OSError) -> str | None:
+    """Return what the webhook's team may know of why a connection failed, None if the reason may be one of ours."""
+    if isinstance(error, ssl.SSLError):
+        known = error.library == "SSL" and error.reason is not None and error.reason not in _OF_OPENSSL
+        return error.reason.lower().replace("_", " ") if known else None
+    return _OF_THE_RECEIVER.get(error.errno or 0)
 
 
 def is_shortage(error: OSError) -> bool:
@@ -42,6 +57,14 @@ class OutOfDescriptors(EgressError):
 
 class NoLookupPlace(EgressError):
     """All places for lookups are taken just now: no fault of the receiver's."""
+
+
+class ConnectionBroken(httpx.ReadError):
+    """The connection broke while the response was awaited or came in. `detail` is for the operator's log only."""
+
+    def __init__(self, sentence: str, detail: str) -> None:
+        super().__init__(sentence)
+        self.detail = detail
 
 
 class BlockedAddress(EgressError):

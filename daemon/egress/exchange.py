@@ -4,7 +4,7 @@ import ssl
 
 import httpx
 
-from daemon.egress.errors import TlsError
+from daemon.egress.errors import ConnectionBroken, TlsError, told_reason
 from daemon.egress.response import Response
 from daemon.egress.wire import Wire
 
@@ -13,13 +13,13 @@ async def exchange(wire: Wire, request: bytes, response: Response) -> bool:
     """Send the request and receive into `response` until that is enough; return whether all was sent.
 
     A receiver may refuse a request before it has read it all: its answer counts, and the rest is not sent
-    (RFC 9112, 9.5). Raises httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError, TlsError.
+    (RFC 9112, 9.5). Raises httpx.WriteError, ConnectionBroken, httpx.RemoteProtocolError, TlsError.
     """
     sent_all = await _send(wire, request, response)
     try:
         while not response.enough:
             await _receive_into(response, wire)
-    except (httpx.ReadError, httpx.RemoteProtocolError) as error:
+    except (ConnectionBroken, httpx.RemoteProtocolError) as error:
         if sent_all or response.status is not None:
             raise
         raise httpx.WriteError("the receiver closed the connection while the request was being sent") from error
@@ -30,15 +30,19 @@ async def _receive_into(response: Response, wire: Wire) -> None:
     try:
         data = await wire.receive()
     except ssl.SSLError as error:
-        reason = (error.reason or "unknown reason").lower().replace("_", " ")
-        raise TlsError(f"the receiver broke off the TLS connection ({reason})") from error
+        raise TlsError(f"the TLS connection broke{_because(error)}", str(error)) from error
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise httpx.ReadError(f"the connection broke before the response was complete ({reason})") from error
+        said = f"the connection broke before the response was complete{_because(error)}"
+        raise ConnectionBroken(said, str(error)) from error
     if data:
         response.feed(data)
     else:
         response.end(wire.truncated)
+
+
+def _because(error: OSError) -> str:
+    reason = told_reason(error)
+    return "" if reason is None else f" ({reason})"
 
 
 async def _send(wire: Wire, request: bytes, response: Response) -> bool:

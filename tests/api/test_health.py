@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import httpx
+import pytest
 import trio
 from trio.testing import MockClock
 
 from daemon.errors import StoreUnavailable
 from tests.store.failing import failing_writes
 from tests.support.api_client import PUBLIC_URL, ApiHouse, running_api
+
+ELSEWHERE = ("192.0.2.1", 8480)
 
 
 async def hang(_request: httpx.Request) -> httpx.Response:
@@ -41,6 +44,24 @@ async def test_a_store_that_fails_or_hangs_is_not_ready(tmp_path: Path, autojump
             answer = await api.operator.get("/readyz")
             assert (answer.status, answer.code) == (503, "not_ready")
             assert answer.value["detail"].startswith(said)
+
+
+@pytest.mark.fault(
+    "The database fails, and a team's key asks whether the daemon is ready", "That it fails, not what SQLite says of it"
+)
+async def test_a_team_is_not_told_what_the_database_said(tmp_path: Path) -> None:
+    async def fail() -> None:
+        raise StoreUnavailable("the database failed (unable to open database file)")
+
+    async with running_api(tmp_path, ask_store=fail) as api:
+        through_a_proxy = {"X-Forwarded-For": "192.0.2.7"}
+        for answer in (
+            await api.as_acme.call("GET", "/readyz", server=ELSEWHERE),
+            await api.as_acme.call("GET", "/readyz", headers=through_a_proxy),
+        ):
+            assert (answer.status, answer.value["detail"]) == (503, "The database fails: ask again in a second.")
+        answer = await api.operator.call("GET", "/readyz", server=ELSEWHERE)
+        assert "unable to open database file" in answer.value["detail"]
 
 
 async def test_it_is_not_ready_as_long_as_nothing_can_be_written(api: ApiHouse, autojump_clock: MockClock) -> None:

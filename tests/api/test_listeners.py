@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from api.listeners import is_exposed, open_listeners, passed_descriptors
+from api.listeners import addresses_of, open_listeners, passed_descriptors
+from daemon.bind_address import TcpAddress, UnixAddress
 from daemon.config import ConfigError
 from tests.api.scripted_app import HELLO, ScriptedApp
 from tests.support.api_server import exchange, serving
@@ -114,11 +115,18 @@ def test_descriptors_are_this_process_own_or_none() -> None:
     assert not passed_descriptors({}, pid=17)
 
 
-@pytest.mark.parametrize(
-    ("bind", "exposed"), [("127.0.0.1:0", False), ("127.0.0.2:0", False), ("[::1]:0", False), ("0.0.0.0:0", True)]
-)
-async def test_a_listener_that_other_machines_reach_is_known_as_such(bind: str, exposed: bool) -> None:
-    listeners = await open_listeners(bind)
-    assert is_exposed(listeners) is exposed
-    for listener in listeners:
-        await listener.aclose()
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1"])
+async def test_the_port_that_was_free_is_told(host: str) -> None:
+    listeners = await open_listeners(str(TcpAddress(host, 0)))
+    [listener] = listeners
+    assert addresses_of(listeners) == (TcpAddress(host, listener.socket.getsockname()[1]),)
+    await listener.aclose()
+
+
+async def test_what_a_descriptor_stands_for_is_told(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(str(tmp_path / "api.sock"))
+        unix.listen()
+        listeners = await open_listeners(f"fd://{unix.fileno()}")
+        assert addresses_of(listeners) == (UnixAddress(f"{tmp_path}/api.sock"),)
+        await listeners[0].aclose()

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from daemon.bind_address import TcpAddress, UnixAddress
 from daemon.cli.connection import find_connection
 from daemon.cli.exits import CommandError
+from daemon.kept_addresses import keep_addresses
 
 
 @pytest.fixture
@@ -44,9 +46,28 @@ def test_the_address_is_the_one_the_settings_bind(state_dir: Path, bind: str, ur
     assert find_connection("http://10.0.0.1/", config, state_dir, {}).base_url == "http://10.0.0.1"
 
 
-def test_a_handed_over_socket_needs_an_address(state_dir: Path) -> None:
+@pytest.mark.parametrize("bind", ["fd://3", "127.0.0.1:0", "[::]:0"])
+def test_a_socket_that_only_the_daemon_knows_needs_an_address(state_dir: Path, bind: str) -> None:
     with pytest.raises(CommandError, match="--api-url"):
-        find_connection(None, _config(state_dir, '[api]\nbind = "fd://3"\n'), state_dir, {})
+        find_connection(None, _config(state_dir, f'[api]\nbind = "{bind}"\n'), state_dir, {})
+
+
+@pytest.mark.parametrize(
+    ("bound", "address"),
+    [
+        (TcpAddress("127.0.0.1", 41234), "http://127.0.0.1:41234"),
+        (TcpAddress("::", 41234), "http://[::1]:41234"),
+        (UnixAddress("/run/api.sock"), "unix:/run/api.sock"),
+    ],
+)
+def test_where_the_daemon_listens_in_fact_wins_over_the_settings(
+    state_dir: Path, bound: TcpAddress | UnixAddress, address: str
+) -> None:
+    keep_addresses(state_dir, [bound])
+    for bind in ("fd://3", "127.0.0.1:0", "127.0.0.1:8001"):
+        config = _config(state_dir, f'[api]\nbind = "{bind}"\n')
+        assert find_connection(None, config, state_dir, {}).address == address
+        assert find_connection("http://10.0.0.1", config, state_dir, {}).address == "http://10.0.0.1"
 
 
 @pytest.mark.parametrize("address", ["localhost:8480", "unix:relative", "ftp://x"])

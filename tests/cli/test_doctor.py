@@ -17,13 +17,15 @@ import pytest
 import trio
 from sqlalchemy import create_engine, text
 
+from daemon.bind_address import TcpAddress
 from daemon.config import Settings
 from daemon.doctor.database import check_clock
 from daemon.doctor.examination import examine
 from daemon.doctor.files import check_disk
 from daemon.doctor.finding import Verdict
-from daemon.doctor.network import check_dns, check_mail
+from daemon.doctor.network import check_dns, check_listener, check_mail
 from daemon.encryption_keys import ENCRYPTION_KEY, write_keys
+from daemon.kept_addresses import keep_addresses
 from daemon.store.database import open_database
 from daemon.store.migrating import migrate
 from daemon.vault import Vault
@@ -211,7 +213,7 @@ def test_a_check_that_crashes_is_one_failed_check(state: Path, monkeypatch: pyte
         raise RuntimeError("a bug")
 
     monkeypatch.setattr("daemon.doctor.examination.check_disk", crash)
-    findings = list(examine(Settings(state_dir=state), lambda: None, "127.0.0.1:8480"))
+    findings = list(examine(Settings(state_dir=state), lambda: ""))
     assert [finding.message for finding in findings if finding.check == "disk space"] == [
         "it could not be checked (RuntimeError('a bug'))"
     ]
@@ -249,3 +251,30 @@ def test_denied_access_is_told_from_a_bug(state: Path) -> None:
         assert checks[name]["verdict"] == "failed"
         assert checks[name]["advice"] == "Run this as root, or as the user that the daemon runs as."
     assert b"bug" not in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("bind", "public_url", "verdict"),
+    [
+        ("0.0.0.0:8480", "http://hooks.example.com", "warning"),
+        ("[::]:8480", "https://hooks.example.com", "ok"),
+        ("8.8.8.8:8480", "http://hooks.example.com", "warning"),
+        ("localhost:8480", "http://hooks.example.com", "ok"),
+        ("192.168.1.1:8480", "http://hooks.example.com", "ok"),
+        ("unix:/run/api.sock", "http://hooks.example.com", "ok"),
+    ],
+)
+def test_a_public_listener_without_tls_is_found(
+    run: Any, state: Path, tmp_path: Path, bind: str, public_url: str, verdict: str
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f'public_url = "{public_url}"\n[api]\nbind = "{bind}"\n')
+    _, said = diagnose(run, "--state-dir", state, "--config", config)
+    assert said["listener"][0] == verdict
+
+
+def test_a_listener_is_judged_by_where_the_daemon_listens_in_fact(state: Path) -> None:
+    settings = Settings.model_validate({"state_dir": state, "api": {"bind": "fd://3"}})
+    keep_addresses(state, [TcpAddress("127.0.0.1", 1), TcpAddress("8.8.8.8", 8480)])
+    [finding] = check_listener(settings)
+    assert (finding.verdict, finding.message) == (Verdict.WARNING, "the API listens on 8.8.8.8:8480 without TLS")

@@ -27,6 +27,7 @@ def test_the_exit_codes_are_as_documented() -> None:
         "UNREACHABLE": 3,
         "NOT_FOUND": 4,
         "NOT_SHOWN": 5,
+        "COMMITS_LOST": 6,
         "UNEXPECTED": 70,
         "INTERRUPTED": 130,
     }

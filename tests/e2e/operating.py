@@ -102,9 +102,10 @@ async def operated(
     confidential: Sequence[str] = (),
     pass_fds: Sequence[int] = (),
     environment: Mapping[str, str] | None = None,
+    exit_code: int = 0,
 ) -> AsyncIterator[Operator]:
     """Run a daemon until the block ends, then read its log strictly (see `daemon_process`)."""
-    async with daemon_process(house, pass_fds=pass_fds, environment=environment) as daemon:
+    async with daemon_process(house, pass_fds=pass_fds, environment=environment, exit_code=exit_code) as daemon:
         key = house.read_key()
         async with httpx.AsyncClient(
             base_url=house.url, headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=10

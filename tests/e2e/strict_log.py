@@ -26,5 +26,6 @@ def check_line(line: bytes) -> None:
     documented = LOG_EVENTS.get(record["event"])
     assert documented is not None, f"not in daemon/log_events.py: {line!r}"
     assert record["level"] == documented.level, line
+    assert documented.name != "python_message", f"Python has something to say: {line!r}"
     unknown = record.keys() - {"timestamp", "level", "event", *documented.fields}
     assert not unknown, f"{record['event']} has undocumented fields: {unknown}"

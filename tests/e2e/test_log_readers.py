@@ -1,10 +1,12 @@
 """Whoever reads the log may stall, leave or have a full disk: the daemon goes on (contract "Configuration")."""
 
+import json
 import os
 import pty
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,9 +27,9 @@ def quick_house(new_house: MakeHouse) -> DaemonHouse:
     return new_house(delivery={"stop_grace_s": 2}, log={"level": "debug", "format": "json"})
 
 
-async def deliver_and_stop(house: DaemonHouse, stderr: int) -> None:
+async def deliver_and_stop(house: DaemonHouse, stderr: int, **environment: str) -> None:
     """Have a daemon with this stderr deliver EVENTS, answer /healthz and end by SIGTERM with 0."""
-    async with open_receiver() as receiver, daemon_process(house, stderr=stderr) as daemon:
+    async with open_receiver() as receiver, daemon_process(house, stderr=stderr, environment=environment) as daemon:
         headers = {"Authorization": f"Bearer {house.read_key()}"}
         async with httpx.AsyncClient(base_url=house.url, headers=headers, trust_env=False, timeout=10) as http:
             operator = Operator(daemon, http)
@@ -63,6 +65,55 @@ async def test_a_stopped_terminal_stops_nothing(quick_house: DaemonHouse) -> Non
     finally:
         os.close(screen)
         os.close(terminal)
+
+
+TALKATIVE = """
+import gc, os, sys, warnings
+warnings.simplefilter("always")
+def talk(phase, info):  # within whatever makes an object, on the event loop
+    try:
+        sys.modules["trio"].lowlevel.current_task()
+    except (KeyError, AttributeError, RuntimeError):
+        return
+    warnings.warn("x" * 4096)
+    print("y" * 4096)
+    sys.stderr.write("z" * 4096)
+gc.callbacks.append(talk)
+"""
+
+
+@pytest.fixture
+def talkative(tmp_path: Path) -> dict[str, str]:
+    """An environment in which Python itself writes to stdout and stderr all the time."""
+    (tmp_path / "talkative").mkdir()
+    (tmp_path / "talkative" / "sitecustomize.py").write_text(TALKATIVE)
+    return {"PYTHONPATH": str(tmp_path / "talkative"), "PYTHONFAULTHANDLER": "1"}
+
+
+@pytest.mark.fault(
+    "The pipe behind stderr is full, and Python itself has warnings to write, on the event loop",
+    "They go through the log's buffer: the daemon goes on, and SIGTERM ends it with 0",
+)
+@ends_within(60)
+async def test_what_python_itself_writes_waits_for_no_reader(
+    quick_house: DaemonHouse, talkative: dict[str, str]
+) -> None:
+    reader, writer = os.pipe()
+    try:
+        await deliver_and_stop(quick_house, writer, **talkative)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+@ends_within(60)
+async def test_what_python_itself_writes_is_in_the_log(quick_house: DaemonHouse, talkative: dict[str, str]) -> None:
+    async with daemon_process(quick_house, environment=talkative) as daemon:
+        [line, *_] = await daemon.logged("python_message")
+        assert line["level"] == "warning"
+    lines = [json.loads(line) for line in daemon.stderr if line.startswith(b"{")]
+    assert lines[-1]["event"] in ("daemon_stopped", "python_message")
+    assert any("UserWarning: xxx" in line["text"] for line in daemon.log_lines("python_message"))
 
 
 @contextmanager

@@ -178,8 +178,9 @@ async def daemon_process(
     pass_fds: Sequence[int] = (),
     environment: Mapping[str, str] | None = None,
     stderr: int = subprocess.PIPE,
+    exit_code: int = 0,
 ) -> AsyncIterator[DaemonProcess]:
-    """Run a daemon that is ready; leaving the block stops it with SIGTERM, if it runs, and asserts exit code 0.
+    """Run a daemon that is ready; leaving the block stops it with SIGTERM, if it runs, and asserts this exit code.
 
     Its last lines on stderr are printed, for pytest to show when the test fails. With a descriptor as `stderr` the log
     goes there, and is the test's to read.
@@ -202,7 +203,7 @@ async def daemon_process(
                 nursery.start_soon(daemon.read_notices, manager)
                 await daemon.ready()
                 yield daemon
-                await _stop(daemon)
+                await _stop(daemon, exit_code)
                 nursery.cancel_scope.cancel()
         finally:
             await _end(process)
@@ -237,11 +238,11 @@ def _service_manager() -> trio.socket.SocketType:
     return trio.socket.from_stdlib_socket(manager)
 
 
-async def _stop(daemon: DaemonProcess) -> None:
+async def _stop(daemon: DaemonProcess, exit_code: int) -> None:
     if daemon.process.returncode is None:
         daemon.signal(signal.SIGTERM)
     code = await daemon.ended()
-    assert daemon.killed or code == 0, f"the daemon ended with {code}"
+    assert daemon.killed or code == exit_code, f"the daemon ended with {code}"
 
 
 async def _end(process: trio.Process) -> None:

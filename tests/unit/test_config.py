@@ -162,7 +162,10 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('[api]\nbind = "8480"', """api.bind: expected "host:port", "unix:/path" or "fd://number" (found '8480')"""),
+        (
+            '[api]\nbind = "8480"',
+            """api.bind: expected "host:port", "[IPv6 address]:port", "unix:/path" or "fd://number" (found '8480')""",
+        ),
         ("[delivery]\nretry_delays_s = 5", "delivery.retry_delays_s: expected a list (found 5)"),
         (
             "[delivery]\nretry_delays_s = [1, -1]",

@@ -1,0 +1,96 @@
+"""Where the API listens in fact: logged, kept for the commands, warned of when public (contract "Command line")."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import trio
+
+from tests.e2e.conftest import MakeHouse
+from tests.e2e.deadline import ends_within
+from tests.e2e.operating import operated
+from tests.support.process import REPOSITORY, DaemonHouse, DaemonProcess, clean_environment, daemon_process
+
+
+async def list_teams(house: DaemonHouse) -> subprocess.CompletedProcess[bytes]:
+    """Ask the daemon by its settings and its state directory alone."""
+    command = [sys.executable, "-m", "daemon", "teams", "list", "--state-dir", str(house.state_dir)]
+    environment = clean_environment({"KAKIYO_WEBHOOKS_API__BIND": house.bind})
+    return await trio.run_process(
+        command, capture_stdout=True, capture_stderr=True, check=False, env=environment, cwd=REPOSITORY
+    )
+
+
+@ends_within(60)
+async def test_the_port_that_was_free_is_logged_and_found_by_the_commands(new_house: MakeHouse) -> None:
+    house = replace(new_house(), bind="127.0.0.1:0")
+    kept = house.state_dir / "listening.json"
+    for _ in range(2):
+        async with daemon_process(house) as daemon:
+            [ready] = await daemon.logged("daemon_ready")
+            assert json.loads(kept.read_text()) == [ready["bind"]]
+            assert not ready["bind"].endswith(":0")
+            assert kept.stat().st_mode & 0o777 == 0o600
+            assert (await list_teams(house)).stdout == b"none\n"
+            if not daemon.log_lines("operator_key_created"):
+                continue
+            await daemon.kill()
+        assert kept.exists(), "a crash forgets nothing, and the next start writes it anew"
+    assert not kept.exists()
+    ended = await list_teams(house)
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert b"give --api-url" in ended.stderr
+
+
+@ends_within(40)
+async def test_a_socket_that_was_handed_over_is_found_by_the_commands(new_house: MakeHouse) -> None:
+    house = new_house()
+    with house.reserved.dup() as listening:
+        listening.listen()
+        activated = replace(house, bind=f"fd://{listening.fileno()}")
+        async with operated(activated, pass_fds=[listening.fileno()]) as operator:
+            [ready] = await operator.daemon.logged("daemon_ready")
+            assert ready["bind"] == house.bind
+            assert (await list_teams(activated)).stdout == b"none\n"
+
+
+@pytest.mark.fault(
+    "The API is bound to a public address, or to all, and nothing is said of TLS before it",
+    "The start and `doctor` warn; not for loopback, private addresses, or with https in `public_url`",
+)
+@pytest.mark.parametrize(
+    ("host", "public_url", "warned"),
+    [
+        ("0.0.0.0", "http://hooks.example.com", True),
+        ("8.8.8.8", "http://127.0.0.1:8480", True),
+        ("0.0.0.0", "HTTPS://hooks.example.com", False),
+        ("10.1.2.3", "http://hooks.example.com", False),
+        ("127.0.0.1", "http://hooks.example.com", False),
+    ],
+)
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
+@ends_within(40)
+async def test_a_public_listener_without_tls_is_warned_of(
+    new_house: MakeHouse, host: str, public_url: str, warned: bool
+) -> None:
+    house = replace(new_house(), bind=f"{host}:0")
+    network = ["unshare", "--net", "sh", "-c", f'ip link set lo up && ip addr add {host}/32 dev lo; exec "$@"', "sh"]
+    process = await trio.lowlevel.open_process(
+        [*network, *house.command],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=clean_environment({"KAKIYO_WEBHOOKS_PUBLIC_URL": public_url}),
+        cwd=REPOSITORY,
+    )
+    daemon = DaemonProcess(house, process)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(daemon.read_log)
+        [ready] = await daemon.logged("daemon_ready")
+        daemon.signal(signal.SIGTERM)
+        assert await daemon.ended() == 0
+    assert [line["bind"] for line in daemon.log_lines("public_without_tls")] == ([ready["bind"]] if warned else [])
