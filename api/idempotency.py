@@ -40,9 +40,12 @@ def headers_of(route: Route) -> type[BaseModel] | None:
 
 def read_idempotency(principal: Principal, request: Request, raw: bytes) -> Idempotency | None:
     """Return the request's key with a digest of method, path and body, None for no key. Raises ApiError (422)."""
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
+    given = request.headers.getlist("Idempotency-Key")
+    if not given:
         return None
+    if len(given) > 1:  # whoever sent it, or a proxy before us, may mean the other one
+        raise wrong_field("header.Idempotency-Key", "is given more than once")
+    [key] = given
     if not (0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
         raise wrong_field("header.Idempotency-Key", "expected 1 to 255 printable ASCII characters")
     digest = sha256(f"{request.method} {request.path}\n".encode())

@@ -40,7 +40,7 @@ def _ended_by_signals(*, is_daemon: bool) -> Iterator[None]:
 
 
 def _run(given: Sequence[str]) -> None:
-    from daemon.cli.exits import CommandError, ExitCode, say
+    from daemon.cli.exits import CommandError, ExitCode, cannot_be_written, say
 
     try:
         from typer.main import get_command
@@ -52,6 +52,12 @@ def _run(given: Sequence[str]) -> None:
         say(str(error))
         sys.exit(error.exit_code)
     except Exception as error:
+        # The library that reads the arguments prints help, versions and wrong usage by itself.
+        if isinstance(error, OSError) and cannot_be_written(sys.stderr):
+            sys.exit(getattr(error.__context__, "exit_code", ExitCode.NOT_SHOWN))
+        if isinstance(error, OSError) and cannot_be_written(sys.stdout):
+            say(f"Standard output cannot be written ({error.strerror}).")
+            sys.exit(ExitCode.NOT_SHOWN)
         if os.environ.get(_DEBUG):
             raise
         say(f"Something unexpected went wrong ({type(error).__name__}: {error}): set {_DEBUG}=1 to see where.")

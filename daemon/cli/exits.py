@@ -11,9 +11,11 @@
 130  ended by Ctrl-C (`logs` and `listen` are meant to be ended so: 0)
 """
 
+import os
 import sys
 from contextlib import suppress
 from enum import IntEnum
+from typing import TextIO
 
 from daemon.terminal import printable
 
@@ -37,6 +39,19 @@ class CommandError(Exception):
     def __init__(self, message: str, exit_code: ExitCode) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def cannot_be_written(stream: TextIO) -> bool:
+    """Whether what is written to a standard stream is lost; if so, what is left of it goes nowhere.
+
+    The interpreter flushes the streams once more at its exit, and would complain.
+    """
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return True
+    return False
 
 
 def say(sentence: str) -> None:
