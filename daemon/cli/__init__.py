@@ -27,7 +27,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 @contextmanager
 def _ended_by_signals(*, is_daemon: bool) -> Iterator[None]:
-    """End cleanly at a signal that comes before the daemon, or whatever runs, has handlers of its own."""
+    """End cleanly at a signal that comes before the daemon, or whatever runs, has handlers of its own.
+
+    A SIGHUP is for the daemon alone (`daemon.live_settings`), and waits until it reads them.
+    """
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP} if is_daemon else ())
     stops = (signal.SIGTERM, signal.SIGINT) if is_daemon else ()
     before = {number: signal.signal(number, lambda _number, _frame: os._exit(0)) for number in stops}
     try:
@@ -37,6 +41,7 @@ def _ended_by_signals(*, is_daemon: bool) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
 
 def _run(given: Sequence[str]) -> None:
