@@ -41,17 +41,15 @@ class CommandError(Exception):
         self.exit_code = exit_code
 
 
-def cannot_be_written(stream: TextIO) -> bool:
-    """Whether what is written to a standard stream is lost; if so, what is left of it goes nowhere.
+def discard_if_broken(stream: TextIO) -> None:
+    """Let what is left of a stream that cannot be written go nowhere.
 
-    The interpreter flushes the streams once more at its exit, and would complain.
+    The interpreter flushes it once more at its exit, and would complain.
     """
     try:
         stream.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-        return True
-    return False
 
 
 def say(sentence: str) -> None:
