@@ -40,12 +40,12 @@ def headers_of(route: Route) -> type[BaseModel] | None:
 
 def read_idempotency(principal: Principal, request: Request, raw: bytes) -> Idempotency | None:
     """Return the request's key with a digest of method, path and body, None for no key. Raises ApiError (422)."""
-    keys = request.headers.getlist("Idempotency-Key")
-    if not keys:
+    given = request.headers.getlist("Idempotency-Key")
+    if not given:
         return None
-    key = keys[0]
-    if len(keys) > 1:
-        raise wrong_field("header.Idempotency-Key", "expected one key: which of several counts, nobody could tell")
+    if len(given) > 1:  # whoever sent it, or a proxy before us, may mean the other one
+        raise wrong_field("header.Idempotency-Key", "is given more than once")
+    [key] = given
     if not (0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
         raise wrong_field("header.Idempotency-Key", "expected 1 to 255 printable ASCII characters")
     digest = sha256(f"{request.method} {request.path}\n".encode())

@@ -21,14 +21,19 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from api.errors import Code
-from daemon.terminal import is_harmless
+from daemon.terminal import is_harmless, is_visible
 
 MAX_PAGE = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_TIME = datetime.min.replace(tzinfo=UTC) - _EPOCH
 _LAST_TIME = datetime.max.replace(tzinfo=UTC) - _EPOCH
 _EXPECTED_TIME = "expected a time like 2025-07-15T10:30:00.000Z"
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE)
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:[0-5]\d)", re.ASCII | re.IGNORECASE)
+
+
+# What joins letters or chooses a symbol's form is seen by what it does: beside ASCII, but for keycaps, that is nothing.
+_JOINER = "[\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+_MISPLACED = re.compile(rf"(?:^|(?![0-9#*]\ufe0f\u20e3)[\x00-\x7f]|{_JOINER}{{2}}){_JOINER}")
 
 
 def to_json(answer: BaseModel) -> str:
@@ -122,8 +127,10 @@ def _trimmed(value: object) -> object:
 def _can_be_seen(value: str) -> str:
     if any(not is_harmless(character) for character in value):
         raise ValueError("expected no control characters, and none that cannot be seen")
-    if not any(character.isprintable() and not character.isspace() for character in value):
+    if not any(map(is_visible, value)):
         raise ValueError("expected at least one character that can be seen")
+    if _MISPLACED.search(value):
+        raise ValueError("expected joiners and variation selectors only where a script or a symbol needs them")
     return value
 
 
@@ -137,8 +144,8 @@ OutputTime = Annotated[str, WithJsonSchema(TIME_SCHEMA)]
 Limit = Annotated[
     int, BeforeValidator(_parse_limit), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_PAGE})
 ]
-Name = Annotated[str, BeforeValidator(_trimmed), Field(min_length=1, max_length=200), AfterValidator(_can_be_seen)]
-Note = Annotated[str, BeforeValidator(_trimmed), Field(min_length=1, max_length=500), AfterValidator(_can_be_seen)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_can_be_seen), BeforeValidator(_trimmed)]
+Note = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_can_be_seen), BeforeValidator(_trimmed)]
 EventTypes = Annotated[list[str], Field(min_length=1), AfterValidator(_unique)]
 
 

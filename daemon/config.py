@@ -5,13 +5,24 @@ A TOML file, then the environment (`KAKIYO_WEBHOOKS_` prefix, `__` between level
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from daemon.bind_address import parse_bind
 from daemon.config_sources import ConfigError as ConfigError  # raised here
@@ -24,6 +35,8 @@ from daemon.mail.addresses import parse_sender
 _PRIVATE_NETWORKS = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
 
 
+_HIGHEST_PORT = 65535
+_OWN_PORT = {"http": ":80", "https": ":443"}
 PUBLIC_WITHOUT_TLS = (
     "keys and payloads cross the network readable: put a proxy with TLS before the API and set public_url to its "
     "https address, or bind to 127.0.0.1"
@@ -39,8 +52,35 @@ def _network(value: object) -> IPv4Network | IPv6Network:
         raise ValueError(f'expected a network such as "10.0.0.0/8": {error}') from None
 
 
+# A host's name or an address, or nothing.
+_HOST = r"^([^\s\x00-\x20/@\x7f]+)?$"
 # A host's name or an address literal (RFC 5321, 4.1.3), or nothing.
 _HELO_NAME = r"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Za-z.:]+\])?$"
+
+
+# No user info, no path, no port beyond 65535: what browsers send as Host is compared with it.
+_PUBLIC_URL = re.compile(
+    r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?/*", re.ASCII | re.IGNORECASE
+)
+
+
+def _without_nul(value: Path) -> Path:
+    if "\0" in str(value):
+        raise ValueError("expected a path: no name of a file holds the character NUL")
+    return value
+
+
+def _none_if_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+def _as_sent(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the example as it is sent: times as text, and no number that JSON has not."""
+    try:
+        sent: dict[str, Any] = orjson.loads(orjson.dumps(value))
+    except (orjson.JSONEncodeError, orjson.JSONDecodeError) as error:
+        raise ValueError(f"expected what JSON can hold: {error}") from None
+    return sent
 
 
 def _name_server(value: object) -> NameServer:
@@ -49,6 +89,8 @@ def _name_server(value: object) -> NameServer:
 
 _Seconds = Annotated[float, Field(gt=0, le=3600)]
 _NameServer = Annotated[NameServer, BeforeValidator(_name_server)]
+_Path = Annotated[Path, AfterValidator(_without_nul)]
+_OptionalPath = Annotated[_Path | None, BeforeValidator(_none_if_empty)]
 _Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 
 
@@ -98,12 +140,7 @@ class EgressSettings(_Section):
     allow_http: bool = False
     allow_networks: tuple[_Network, ...] = ()
     nameservers: tuple[_NameServer, ...] = ()
-    ca_file: Path | None = None
-
-    @field_validator("ca_file", mode="before")
-    @classmethod
-    def _empty_is_none(cls, value: object) -> object:
-        return None if value == "" else value
+    ca_file: _OptionalPath = None
 
 
 class CreditsSettings(_Section):
@@ -116,19 +153,14 @@ class CreditsSettings(_Section):
 class SmtpSettings(_Section):
     """`[smtp]`: where mail goes out; with no host it is written to a Maildir in the state directory."""
 
-    host: str = ""
+    host: str = Field("", pattern=_HOST, max_length=255)
     port: int = Field(587, ge=1, le=65535)
     security: Literal["tls", "starttls", "none"] = "starttls"
     username: str = ""
-    password_file: Path | None = None
+    password_file: _OptionalPath = None
     sender: str = Field("webhooks@localhost", alias="from")
-    ca_file: Path | None = None
+    ca_file: _OptionalPath = None
     helo_name: str = Field("", pattern=_HELO_NAME, max_length=255)
-
-    @field_validator("password_file", "ca_file", mode="before")
-    @classmethod
-    def _empty_is_none(cls, value: object) -> object:
-        return None if value == "" else value
 
     @field_validator("sender")
     @classmethod
@@ -147,12 +179,7 @@ class SmtpSettings(_Section):
 class SecretsSettings(_Section):
     """`[secrets]`: where the key that seals the webhooks' secrets stands; by default in the state directory."""
 
-    key_file: Path | None = None
-
-    @field_validator("key_file", mode="before")
-    @classmethod
-    def _empty_is_none(cls, value: object) -> object:
-        return None if value == "" else value
+    key_file: _OptionalPath = None
 
 
 class LogSettings(_Section):
@@ -174,7 +201,7 @@ class EventTypeSettings(_Section):
     name: str = Field(pattern=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)+$", max_length=200)
     description: str = Field(min_length=1)
     category: str = "custom"
-    example: dict[str, Any] = Field(default_factory=dict)
+    example: Annotated[dict[str, Any], AfterValidator(_as_sent)] = Field(default_factory=dict)
 
 
 def _default_state_dir() -> Path:
@@ -191,7 +218,7 @@ def _default_state_dir() -> Path:
 class Settings(_Section):
     """The whole tree. Make it with `load_settings`."""
 
-    state_dir: Path = Field(default_factory=_default_state_dir)
+    state_dir: _Path = Field(default_factory=_default_state_dir)
     public_url: str = "http://127.0.0.1:8480"
     dev: bool = False
     api: ApiSettings = ApiSettings()
@@ -212,7 +239,14 @@ class Settings(_Section):
             raise ValueError("expected an http:// or https:// URL without a query")
         if parts.path.strip("/"):
             raise ValueError("expected a URL without a path: API and console are at the root of their host")
-        return value.rstrip("/")
+        match = _PUBLIC_URL.fullmatch(value)
+        if match is None or int(match["port"] or 0) > _HIGHEST_PORT:
+            raise ValueError(
+                "expected an http:// or https:// URL of a host, with a port if need be, and nothing else: "
+                "an international name in its ASCII form (xn--…)"
+            )
+        # As browsers write their origin (RFC 6454, 6.1): in lower case, without the scheme's own port.
+        return value.rstrip("/").lower().removesuffix(_OWN_PORT[parts.scheme])
 
     @field_validator("event_types")
     @classmethod
@@ -257,7 +291,7 @@ def load_settings(file: Path | None = None, flags: Mapping[str, Any] | None = No
 def _names_beside(loc: Sequence[int | str]) -> list[str]:
     """Return the names of the settings that stand where `loc` points."""
     section: Any = Settings
-    if loc[0] == "event_types":
+    if loc[:1] == ("event_types",):
         section = EventTypeSettings
     elif len(loc) > 1:
         section = Settings.model_fields[str(loc[0])].annotation

@@ -18,6 +18,8 @@ CLIENT_VARIABLES = frozenset(
 
 Tree = Mapping[str, Any]
 
+_LONGEST_FILE = 1024 * 1024
+
 
 class ConfigError(Exception):
     """A setting is wrong: the message names each one, says what was found and what was expected."""
@@ -38,12 +40,26 @@ class Source:
 
 def file_source(file: Path) -> Source:
     """Read a TOML file. Raises ConfigError if it cannot be read or is not TOML."""
+    text = _read(file)
     try:
-        return Source(str(file), tomllib.loads(file.read_text("utf-8-sig")))  # editors begin files with a mark
+        return Source(str(file), tomllib.loads(text))
+    except ValueError as error:  # TOMLDecodeError is one, and so is what Python says of a number of 5,000 digits
+        raise ConfigError(f"{file}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"{file}: nested too deeply: no setting needs that") from None
+
+
+def _read(file: Path) -> str:
+    try:
+        with file.open(encoding="utf-8-sig") as opened:  # editors begin files with a mark
+            text = opened.read(_LONGEST_FILE + 1)
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror}): check the path given with --config") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"{file}: not valid TOML: {error}") from None
+    if len(text) > _LONGEST_FILE:
+        raise ConfigError(f"{file}: no configuration file: it has more than {_LONGEST_FILE} characters")
+    return text
 
 
 def environment_source(environment: Mapping[str, str]) -> Source:
@@ -51,12 +67,17 @@ def environment_source(environment: Mapping[str, str]) -> Source:
     tree: dict[str, Any] = {}
     for variable in sorted(environment):
         if variable.startswith(ENV_PREFIX) and not _is_of_others(variable, environment):
-            *sections, name = variable.removeprefix(ENV_PREFIX).lower().split("__")
+            *sections, name = _writable(variable.removeprefix(ENV_PREFIX)).lower().split("__")
             nested: dict[str, Any] = {name: _decode(environment[variable])}
             for section in reversed(sections):
                 nested = {section: nested}
             tree = merge(tree, nested)
     return Source("environment", tree, from_environment=True)
+
+
+def _writable(name: str) -> str:
+    """Return a name that is not UTF-8 with its bytes escaped: so it can be told."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_of_others(variable: str, environment: Mapping[str, str]) -> bool:
@@ -72,7 +93,7 @@ def _decode(text: str) -> Any:
     if text.startswith(("[", "{")):
         try:
             return json.loads(text)
-        except ValueError:  # text after all, such as the address [::1]:8480
+        except (ValueError, RecursionError):  # text after all, such as the address [::1]:8480
             return text
     return text
 

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -53,10 +54,23 @@ class LiveSettings:
 
 
 async def reload_on_hangup(live: LiveSettings, log: FilteringBoundLogger) -> None:
-    """Read the settings again at each SIGHUP, until cancelled. Wrong ones change nothing."""
-    with trio.open_signal_receiver(signal.SIGHUP) as signals:
+    """Read the settings again at each SIGHUP, until cancelled. Wrong ones change nothing.
+
+    One that came while the daemon started was blocked (`daemon.cli`), as one is that comes while it stops: neither
+    ends it.
+    """
+    with trio.open_signal_receiver(signal.SIGHUP) as signals, _let_in(signal.SIGHUP):
         async for _ in signals:
             await _reload(live, log)
+
+
+@contextmanager
+def _let_in(number: signal.Signals) -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 async def _reload(live: LiveSettings, log: FilteringBoundLogger) -> None:

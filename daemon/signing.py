@@ -9,12 +9,14 @@ import binascii
 import hmac
 import os
 import re
+import unicodedata
 from dataclasses import dataclass, field
 
 STANDARD_PREFIX = "whsec_"
 _KEY_BYTES = range(24, 65)
 _LONGEST_SECRET = 256
-_ALMOST_STANDARD = re.compile(r"\W?wh[ _-]?sec[ _:=-]", re.IGNORECASE)
+# With another sign for the `_` or none, in capitals, in quotes, behind a name (`SECRET=whsec_…`) or a version.
+_ALMOST_STANDARD = re.compile(r"whsec_|^\W?wh[ _-]?sec([ _:=-]|[A-Za-z0-9+/]{24,}=*$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ def check_secret(secret: str) -> None:
                 "the secret begins with whsec_ but the base64 of 24 to 64 bytes does not follow "
                 f'({_what_is_wrong(secret)}): correct it, or use "generate"'
             )
-    elif _ALMOST_STANDARD.match(secret):
+    elif _ALMOST_STANDARD.search(unicodedata.normalize("NFKC", secret)):
         raise ValueError('the secret looks like one that begins with "whsec_" in lower case, but does not: correct it')
     elif not (0 < len(secret) <= _LONGEST_SECRET and secret.isprintable()):
         raise ValueError(f"the secret must have 1 to {_LONGEST_SECRET} printable characters: choose another")

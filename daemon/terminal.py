@@ -1,20 +1,23 @@
 """Text of others on a terminal: nothing in it moves the cursor, changes colours or reorders what is shown.
 
 Escaped are control characters (C0, DEL, C1), line and paragraph separators, and those that nobody can see, the
-bidirectional controls among them (Unicode Standard Annex 9). What scripts need to be written (ZWNJ, ZWJ) stays.
+bidirectional controls among them (Unicode Standard Annex 9). What scripts need to be written (ZWNJ, ZWJ, variation
+selectors) stays.
 """
 
 import re
 import unicodedata
 
 _NEEDED = frozenset("\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}")
+# Letters, marks and symbols that nobody can see (Unicode: Default_Ignorable_Code_Point, and the empty Braille pattern).
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 # What is not ASCII is looked at one by one: few characters of few texts are harmful.
 _SUSPECT = re.compile(r"[^\x20-\x7e]")
 
 
 def printable(text: str, keep: str = "") -> str:
     r"""Return `text` with harmful characters but those in `keep` as `\x1b` or `\u202e`."""
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
 
     def shown(found: re.Match[str]) -> str:
@@ -33,7 +36,14 @@ def printable_json(text: str) -> str:
 
 def is_harmless(character: str) -> bool:
     """Whether the character may be shown: it can be seen, or is a space, or needed within words."""
-    return character.isprintable() or unicodedata.category(character) == "Zs" or character in _NEEDED
+    if character.isprintable():
+        return character not in BLANK
+    return unicodedata.category(character) == "Zs" or character in _NEEDED
+
+
+def is_visible(character: str) -> bool:
+    """Whether the character can be seen by itself: a letter, a digit, punctuation or a symbol."""
+    return unicodedata.category(character)[0] in "LNPS" and is_harmless(character)
 
 
 def _json_escaped(found: re.Match[str]) -> str:

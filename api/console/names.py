@@ -7,8 +7,9 @@ import unicodedata
 
 from markupsafe import Markup
 
+from daemon.terminal import BLANK
+
 _INVISIBLE_CATEGORIES = ("Cc", "Cf", "Zl", "Zp", "Co", "Cn")
-_BLANK = "\u115f\u1160\u3164\uffa0\u2800\u034f"  # letters and symbols without ink
 _JOINER = "\u200d"
 _JOINED_CATEGORIES = ("So", "Sk", "Mn")
 _CODE_POINT = Markup('<span class="code-point">U+{:04X}</span>')
@@ -31,7 +32,7 @@ def _signs(name: str) -> list[tuple[str, bool]]:
 
 
 def _is_invisible(sign: str) -> bool:
-    return sign in _BLANK or unicodedata.category(sign) in _INVISIBLE_CATEGORIES
+    return sign in BLANK or unicodedata.category(sign) in _INVISIBLE_CATEGORIES
 
 
 def _joins(name: str, at: int) -> bool:

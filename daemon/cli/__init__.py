@@ -1,13 +1,16 @@
 """The command line, `kakiyo-webhooks` (contract "Command line"): thin, one file for each group of commands."""
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
+from typing import NoReturn
 
 _DEBUG = "KAKIYO_WEBHOOKS_DEBUG"
+_UNWRITTEN = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPIPE})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -27,7 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 @contextmanager
 def _ended_by_signals(*, is_daemon: bool) -> Iterator[None]:
-    """End cleanly at a signal that comes before the daemon, or whatever runs, has handlers of its own."""
+    """End cleanly at a signal that comes before the daemon, or whatever runs, has handlers of its own.
+
+    A SIGHUP is for the daemon alone (`daemon.live_settings`), and waits until it reads them.
+    """
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP} if is_daemon else ())
     stops = (signal.SIGTERM, signal.SIGINT) if is_daemon else ()
     before = {number: signal.signal(number, lambda _number, _frame: os._exit(0)) for number in stops}
     try:
@@ -37,6 +44,7 @@ def _ended_by_signals(*, is_daemon: bool) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
 
 def _run(given: Sequence[str]) -> None:
@@ -52,10 +60,24 @@ def _run(given: Sequence[str]) -> None:
         say(str(error))
         sys.exit(error.exit_code)
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITTEN:
+            _end_unwritten(error)
         if os.environ.get(_DEBUG):
             raise
         say(f"Something unexpected went wrong ({type(error).__name__}: {error}): set {_DEBUG}=1 to see where.")
         sys.exit(ExitCode.UNEXPECTED)
+
+
+def _end_unwritten(error: OSError) -> NoReturn:
+    """The library that reads the arguments prints help, versions and wrong usage by itself, and that failed."""
+    from daemon.cli.exits import ExitCode, discard_if_broken, say
+
+    for stream in (sys.stdout, sys.stderr):
+        discard_if_broken(stream)
+    wrong_usage = getattr(error.__context__, "exit_code", None)
+    if wrong_usage is None:
+        say(f"Standard output cannot be written ({error.strerror}).")
+    sys.exit(ExitCode.NOT_SHOWN if wrong_usage is None else wrong_usage)
 
 
 def _survive_narrow_encodings() -> None:

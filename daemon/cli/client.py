@@ -16,6 +16,7 @@ from daemon.cli.connection import Connection, find_connection
 from daemon.cli.exchange import TIMEOUT_S, AnswerTooLong, AnswerTooSlow, exchange
 from daemon.cli.exits import CommandError, ExitCode
 
+_NO_SEGMENTS = frozenset({"", ".", ".."})  # RFC 3986, 5.2.4: clients remove dots before they ask
 Query = Mapping[str, str | int | None]
 
 
@@ -77,6 +78,8 @@ class Client:
             raise CommandError(
                 f"The request cannot be sent ({error}): give options and arguments as UTF-8 text.", ExitCode.USAGE
             ) from None
+        except UnicodeError as error:  # its host is no name
+            raise CommandError(f"{self.address}: not an address of the API: {error}.", ExitCode.USAGE) from None
         except httpx.TransportError as error:
             raise _unreachable(self.address, str(error) or type(error).__name__) from None
 
@@ -87,7 +90,12 @@ def present(members: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def path_of(*segments: str) -> str:
-    """Return the path under /v1 with each segment escaped, so that no id can lead elsewhere."""
+    """Return the path under /v1 with each segment escaped, so that no id can lead elsewhere.
+
+    Raises CommandError (NOT_FOUND) for a segment that a path cannot hold: nothing has such an id.
+    """
+    if any(segment in _NO_SEGMENTS for segment in segments):
+        raise CommandError("There is nothing with such an id: check it.", ExitCode.NOT_FOUND)
     return "/v1/" + "/".join(quote(os.fsencode(segment), safe="") for segment in segments)
 
 

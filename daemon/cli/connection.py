@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from daemon.bind_address import PassedSocket, TcpAddress, client_url, parse_bind
 from daemon.cli.exits import CommandError, ExitCode
@@ -64,11 +65,21 @@ def api_address(state_dir: Path, bind: str) -> str:
 def _parse_address(address: str) -> tuple[str, str | None]:
     if address.startswith("unix:/"):
         return "http://localhost", address.removeprefix("unix:")
-    if address.startswith(("http://", "https://")):
+    if address.lower().startswith(("http://", "https://")) and _names_a_host(address):
         return address.rstrip("/"), None
     raise CommandError(
         f'{address}: not an address of the API: give "http://host:port" or "unix:/path".', ExitCode.USAGE
     )
+
+
+def _names_a_host(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    is_plain = not (parts.query or parts.fragment or "@" in parts.netloc or any(map(str.isspace, address)))
+    return has_host and is_plain
 
 
 def _key_from(file: Path, *, links: bool) -> str:

@@ -69,10 +69,10 @@ def batch(
 ) -> None:
     """Submit up to 1,000 events: all of them are accepted, or none."""
     from daemon.cli.client import connect
-    from daemon.cli.inputs import read_bytes
+    from daemon.cli.inputs import read_json_bytes
     from daemon.cli.output import print_json_text, render, table_of
 
-    content = read_bytes(file)
+    content = read_json_bytes(file)
     media_type = "application/json" if content.lstrip()[:1] == b"[" else "application/x-ndjson"
     with connect(api_url, config, state_dir) as client:
         reply = client.send_raw("/v1/events/batch", content, media_type, idempotency_headers(idempotency_key))

@@ -12,9 +12,11 @@
 130  ended by Ctrl-C (`logs` and `listen` are meant to be ended so: 0)
 """
 
+import os
 import sys
 from contextlib import suppress
 from enum import IntEnum
+from typing import TextIO
 
 from daemon.terminal import printable
 
@@ -39,6 +41,17 @@ class CommandError(Exception):
     def __init__(self, message: str, exit_code: ExitCode) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def discard_if_broken(stream: TextIO) -> None:
+    """Let what is left of a stream that cannot be written go nowhere.
+
+    The interpreter flushes it once more at its exit, and would complain.
+    """
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def say(sentence: str) -> None:

@@ -26,17 +26,22 @@ def read_bytes(file: Path) -> bytes:
     return content
 
 
+def read_json_bytes(file: Path) -> bytes:
+    """Return what `read_bytes` does without a byte order mark, which is no part of JSON (RFC 8259, 8.1)."""
+    return read_bytes(file).removeprefix(_BYTE_ORDER_MARK)
+
+
 def _read_file(file: Path) -> bytes:
     with file.open("rb") as opened:
         return opened.read(_LONGEST + 1)
 
 
 def read_secret(file: Path | None) -> str | None:
-    """Return the secret in the file without its last line break; None for no file."""
+    """Return the secret in the file without its last line break, or a byte order mark; None for no file."""
     if file is None:
         return None
     try:
-        return read_bytes(file).decode().rstrip("\r\n")
+        return read_bytes(file).decode("utf-8-sig").rstrip("\r\n")
     except UnicodeDecodeError:
         raise CommandError(f"{file}: the secret is not UTF-8 text: correct the file.", ExitCode.USAGE) from None
 
@@ -47,7 +52,7 @@ def read_json_text(argument: str) -> bytes:
     Raises CommandError (USAGE) when it is not one JSON text. What else is wrong with it is for the API to judge.
     """
     if argument == "-" or argument.startswith("@"):
-        content = read_bytes(Path(argument.removeprefix("@"))).removeprefix(_BYTE_ORDER_MARK)
+        content = read_json_bytes(Path(argument.removeprefix("@")))
     else:
         content = os.fsencode(argument)
     try:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -15,24 +16,27 @@ from daemon.cli.log_filter import LogFilter
 from daemon.journal import field_name
 
 _LOOK_AGAIN_S = 0.2
+_LONGEST_LINE = 1024 * 1024  # what is longer comes in pieces
 _PRIORITIES = {"debug": "7", "info": "6", "warning": "4", "error": "3"}
 
 
 def read_pipe(pipe: IO[bytes]) -> Iterator[str]:
-    """Give the lines of a pipe until it ends."""
-    for line in pipe:
-        yield _text(line)
+    """Give the lines of a pipe until it ends. Raises CommandError (USAGE) when it cannot be read."""
+    with _refusing("standard input"):
+        while line := pipe.readline(_LONGEST_LINE):
+            yield _text(line)
 
 
 def read_file(file: Path, follow: bool) -> Iterator[str]:
     """Give the lines of a file; with `follow` go on for ever, also after it was rotated or truncated.
 
-    Raises CommandError (USAGE) when it cannot be opened at first. A line that is still being written is given when
-    it is complete; the last one of a rotated file, and of one that is not followed, as it stands.
+    Raises CommandError (USAGE) when it cannot be opened at first, or cannot be read. A line that is still being written
+    is given when it is complete; the last one of a rotated file, and of one that is not followed, as it stands.
     """
     stream = _open(file)
     while True:
-        yield from _read_until_replaced(stream, file, follow)
+        with _refusing(str(file)):
+            yield from _read_until_replaced(stream, file, follow)
         if not follow:
             return
         stream = _open_again(file)
@@ -70,10 +74,18 @@ def _matches(chosen: LogFilter) -> Iterator[str]:
 
 
 def _open(file: Path) -> IO[bytes]:
-    try:
+    with _refusing(str(file)):
         return file.open("rb")
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise CommandError(f"{file}: cannot be read ({error.strerror}): check the path.", ExitCode.USAGE) from None
+        raise CommandError(f"{name}: cannot be read ({error.strerror}): check the path.", ExitCode.USAGE) from None
+    except ValueError:
+        raise CommandError(f"{name!r}: no file has such a name: check the path.", ExitCode.USAGE) from None
 
 
 def _open_again(file: Path) -> IO[bytes]:
@@ -88,9 +100,9 @@ def _read_until_replaced(stream: IO[bytes], file: Path, follow: bool) -> Iterato
         while True:
             # Asked before the reading, so that nothing is missed that was written just before the rotation.
             replaced = follow and _is_replaced(stream, file)
-            while piece := stream.readline():
+            while piece := stream.readline(_LONGEST_LINE - len(begun)):
                 begun += piece
-                if begun.endswith(b"\n"):
+                if begun.endswith(b"\n") or len(begun) == _LONGEST_LINE:
                     yield _text(begun)
                     begun = b""
             if replaced or not follow:

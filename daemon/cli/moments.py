@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from daemon.cli.exits import CommandError, ExitCode
 
+_LEAP_SECOND = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d):60(.*)", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -16,7 +17,7 @@ def parse_moment(text: str, now: datetime | None = None) -> datetime:
     if age := re.fullmatch(r"(\d{1,5})([smhd])", text):
         return (now or datetime.now(UTC)) - timedelta(**{_UNITS[age[2]]: int(age[1])})
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(_LEAP_SECOND.sub(r"\1:59\2", text.upper()))
         if moment.tzinfo:
             moment.astimezone(UTC)
     except (ValueError, OverflowError):
@@ -32,5 +33,8 @@ def to_rfc3339(moment: datetime) -> str:
 
 
 def api_time(text: str | None) -> str | None:
-    """Return what an option gave (see `parse_moment`) as the API writes it; None stays None."""
-    return None if text is None else to_rfc3339(parse_moment(text))
+    """Return what an option gave (see `parse_moment`) as the API writes it; None stays None.
+
+    A leap second (RFC 3339, 5.7) is for the API to judge.
+    """
+    return text if text is None or _LEAP_SECOND.fullmatch(text) else to_rfc3339(parse_moment(text))

@@ -87,7 +87,7 @@ class Head:
             self._unfold(line)
             return False
         self._end_field()
-        if line not in (b"\r", b""):
+        if line.strip(b"\r"):
             self._field = line
             return False
         self.clean = self.clean and line == b"\r"

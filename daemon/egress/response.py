@@ -12,7 +12,7 @@ import httpx
 from daemon.egress.head import LONGEST_LINE, Head, malformed
 
 _MOST_BYTES_WITHOUT_BODY = 1024 * 1024
-_MOST_INTERIM = 10
+_MOST_INTERIM = 1_000
 _PROTOCOL = b"HTTP/"
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]+)[ \t]*(?:;.*)?\r?", re.DOTALL)
 _CLEAN_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]+(?:[ \t]*;[\t -~\x80-\xff]*)?\r")
@@ -79,7 +79,8 @@ class Response:
         """Take what arrived. Raises httpx.RemoteProtocolError when it is nonsense or breaks a bound.
 
         The bounds: 1 MiB without a byte of body, which the head, its interim responses and trailers may take;
-        10 interim responses. What is wrong behind the part of the body that is kept is no failure of the response.
+        1,000 interim responses.
+        What is wrong behind the part of the body that is kept is no failure of the response.
         """
         self.begun = True
         at, end = 0, len(data)
@@ -87,7 +88,7 @@ class Response:
             while at < end and not self.complete:
                 at = self._read(self, data, at)
             if self._bytes_without_body > _MOST_BYTES_WITHOUT_BODY:
-                raise _too_much("a head or trailer of more than 1 MiB")
+                raise httpx.RemoteProtocolError("the receiver sent a head or trailer of more than 1 MiB")
         except httpx.RemoteProtocolError:
             self.reusable = False
             if not self.enough:
@@ -182,6 +183,10 @@ class Response:
         return end
 
     def _read_chunk_end(self, data: bytes, at: int) -> int:
+        """Read CRLF, or leniently a line feed alone."""
+        if data[at] != self._chunk_end[0]:
+            self._chunk_end = self._chunk_end.removeprefix(b"\r")
+            self.reusable = False
         if data[at] != self._chunk_end[0]:
             malformed("a chunk is longer than its size")
         self._chunk_end = self._chunk_end[1:]
@@ -224,9 +229,9 @@ class Response:
 
     def _end_interim(self, head: Head) -> None:
         self._interim += 1
-        self._clean = self._clean and head.clean and head.length is None and not head.has_codings
         if self._interim > _MOST_INTERIM:
-            raise _too_much(f"more than {_MOST_INTERIM} interim responses")
+            raise httpx.RemoteProtocolError(f"the receiver sent more than {_MOST_INTERIM:,} interim responses")
+        self._clean = self._clean and head.clean and head.length is None and not head.has_codings
         self._read = Response._read_start
 
     def _begin_body(self, head: Head, status: int) -> None:
@@ -244,7 +249,3 @@ class Response:
 def _ends_with_carriage_return(line: bytearray) -> bool:
     end = line.find(b"\r")
     return 0 <= end < len(line) - 1 and line[end + 1 : end + 2] != b"\r"
-
-
-def _too_much(what: str) -> httpx.RemoteProtocolError:
-    return httpx.RemoteProtocolError(f"the receiver sent {what}")

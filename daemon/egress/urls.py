@@ -12,6 +12,7 @@ from daemon.egress.addresses import Address, Network, parse_address, refusal
 from daemon.egress.resolver import Resolve
 from daemon.egress.special_names import inside_name
 from daemon.errors import UrlNotAllowed
+from daemon.terminal import is_harmless
 
 LONGEST_URL = 2048
 _LOOKUP_TIMEOUT_S = 3.0
@@ -99,10 +100,14 @@ async def _addresses_now(target: Target, resolve: Resolve) -> Sequence[Address]:
     return ()
 
 
+def _can_be_shown(character: str) -> bool:
+    return character.isprintable() and is_harmless(character)
+
+
 def _check_text(url: str) -> None:
     if len(url) > LONGEST_URL:
         raise UrlNotAllowed("length", f"the URL has {len(url)} characters: use at most {LONGEST_URL}")
-    if any(character.isspace() or not character.isprintable() or character == "\\" for character in url):
+    if any(character.isspace() or character == "\\" or not _can_be_shown(character) for character in url):
         raise UrlNotAllowed("characters", "the URL contains a space, control character or backslash: percent-encode it")
     if "#" in url:
         raise UrlNotAllowed("fragment", "the URL has a fragment, which is never sent: remove the # and what follows it")

@@ -9,6 +9,8 @@ from email.headerregistry import Address
 
 import idna
 
+from daemon.terminal import is_harmless
+
 # RFC 5321, 4.5.3.1: in bytes, the domain in its ASCII form.
 MAX_ADDRESS = 254
 _MAX_LOCAL_PART = 64
@@ -25,7 +27,7 @@ def parse_address(text: str) -> Address | None:
 
     The local part may be quoted, and may be non-ASCII: only servers with SMTPUTF8 (RFC 6531) take that.
     """
-    if len(text) > MAX_ADDRESS or not text.isprintable():
+    if len(text) > MAX_ADDRESS or not (text.isprintable() and all(map(is_harmless, text))):
         return None
     local_part, _, domain = unicodedata.normalize("NFC", text).rpartition("@")
     ascii_domain = _ascii_domain(domain)
@@ -34,7 +36,9 @@ def parse_address(text: str) -> Address | None:
     length = len(local_part.encode())
     if length > _MAX_LOCAL_PART or length + 1 + len(ascii_domain) > MAX_ADDRESS:
         return None
-    return Address(username=_unquoted(local_part), domain=ascii_domain)
+    address = Address(username=_unquoted(local_part), domain=ascii_domain)
+    # It quotes where it must, but for dots at odd places (`".a"`): so none of those.
+    return address if _LOCAL_PART.fullmatch(address.addr_spec.rpartition("@")[0]) else None
 
 
 def parse_sender(text: str) -> Address | None:
@@ -61,5 +65,5 @@ def _unquoted(text: str) -> str:
 
 def one_line(text: str, limit: int) -> str:
     """Return `text` in one line of at most `limit` characters, without control or invisible characters."""
-    shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    shown = " ".join("".join(c if is_harmless(c) else " " for c in text).split())
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"

@@ -131,6 +131,13 @@ async def test_the_key_has_1_to_255_printable_ascii_characters(world: World, mak
         assert (answer.status, answer.paths) == (422, ["header.Idempotency-Key"])
 
 
+async def test_two_keys_are_none(world: World) -> None:
+    grant = orjson.dumps({"teamId": world.api.acme.id, "amount": 5})
+    twice = {"Idempotency-Key": ["a", "a"]}
+    answer = await world.api.operator.call("POST", "/v1/credits/grants", content=grant, headers=twice)
+    assert (answer.status, answer.paths) == (422, ["header.Idempotency-Key"])
+
+
 async def test_what_was_refused_may_be_sent_again_corrected_under_the_same_key(world: World) -> None:
     grant = {"teamId": world.api.acme.id, "amount": 0}
     assert (await world.post("/v1/credits/grants", grant)).status == 422

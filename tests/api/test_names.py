@@ -8,6 +8,8 @@ from tests.support.api_client import ApiHouse
 
 UNSEEN = [
     *("", "   ", "\u200b", "\u2060\ufeff", "\u00a0", "\u200f", "\u200d"),
+    *("\u3164", "\u115f\u1160", "\uffa0", "\u2800 \u2800", "\u034f", "\ufe0f", "\u0301", "\u17b4", "\U000e0100"),
+    *("a\u3164b", "a\u2800b", "ac\u200dme", "acme\u200c", "acme\ufe0f", "\u200cacme", "株\u200d\u200d\u200d式"),
     *("a\x1b[2Jb", "a\u202eb", "a\u2028b", "a\x85b", "a\tb", "a\u2066b"),
 ]
 
@@ -32,6 +34,23 @@ async def test_a_name_that_cannot_be_seen_or_steers_is_refused(api: ApiHouse, na
     for path, body in named(api, name):
         refused = await api.operator.post(path, body)
         assert (refused.status, refused.paths) in [(422, ["$.name"]), (422, ["$.note"])], path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        "👨\u200d👩\u200d👧",
+        "ක්\u200dෂ",
+        "Line 1\ufe0f\u20e3",
+        "👁\ufe0f\u200d🗨\ufe0f",
+        "café",
+        "!",
+    ],
+)
+async def test_joiners_and_selectors_that_a_script_or_a_symbol_needs_are_taken(api: ApiHouse, name: str) -> None:
+    for path, body in named(api, name):
+        assert (await api.operator.post(path, body)).status == 201
 
 
 async def test_names_are_trimmed(api: ApiHouse) -> None:

@@ -1,5 +1,6 @@
 """Arguments, data and servers of every kind (contract "Command line"): always a sentence, never a traceback."""
 
+import json
 import os
 import socket
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from daemon.cli.log_sources import read_file, read_pipe
 
 SEND = ("events", "send", "--type", "a.b", "--data")
 NOT_UTF8 = os.fsdecode(b"caf\xe9")
@@ -50,6 +53,16 @@ def test_json_is_sent_as_it_was_given_and_left_to_the_api_to_judge(
         ["events", "batch", "/dev/zero"],
         ["teams", "list", "--api-url", f"http://{NOT_UTF8}"],
         ["teams", "list", "--api-url", "http://a b:c"],
+        ["teams", "list", "--api-url", "http://a b/"],
+        ["teams", "list", "--api-url", "http://"],
+        ["teams", "list", "--api-url", "http://127.0.0.1:99999"],
+        ["teams", "list", "--api-url", "http://127.0.0.1:-1"],
+        ["teams", "list", "--api-url", "http://127.0.0.1:0"],
+        ["teams", "list", "--api-url", "http://a..b"],
+        ["teams", "list", "--api-url", "http://xn--$.example"],
+        ["teams", "list", "--api-url", "http://" + "x" * 300 + ".example"],
+        ["teams", "list", "--api-url", "http://name:password@127.0.0.1:8480"],
+        ["teams", "list", "--api-url", "http://127.0.0.1:8480/?q"],
         ["teams", "list", "--api-url", "http://" + "x" * 70_000],
     ],
 )
@@ -60,6 +73,57 @@ def test_arguments_of_any_kind_end_in_a_sentence(run: Any, api: Any, arguments: 
     assert "Traceback" not in ended.err
     assert "cannot be reached" not in ended.err
     assert api.asked == []
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+@pytest.mark.parametrize(
+    "command", [["webhooks", "show"], ["webhooks", "enable"], ["events", "show"], ["keys", "list"]]
+)
+def test_an_id_that_no_path_can_hold_is_not_found(run: Any, api: Any, command: list[str], name: str) -> None:
+    ended = run(*command, *(["--team"] if command[0] == "keys" else []), name)
+    assert (ended.code, ended.err) == (4, "There is nothing with such an id: check it.\n")
+    assert api.asked == []
+
+
+def test_a_byte_order_mark_is_no_part_of_secrets_and_batches(run: Any, api: Any, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b'\xef\xbb\xbf[{"event": "a.b"}]\r\n')
+    api.answers = [(202, '{"receipts": []}'), (200, '{"id": "wh_1"}')]
+    run("events", "batch", str(file))
+    assert api.last.body == b'[{"event": "a.b"}]\r\n'
+    assert api.last.headers["content-type"] == "application/json"
+    file.write_bytes(b"\xef\xbb\xbfwhsec_x\r\n")
+    run("webhooks", "update", "wh_1", "--secret-file", str(file))
+    assert json.loads(api.last.body)["secret"] == "whsec_x"
+
+
+@pytest.mark.parametrize("given", ["2016-12-31T23:59:60Z", "2016-12-31t18:59:60-05:00"])
+def test_a_leap_second_is_left_to_the_api_to_judge(run: Any, api: Any, given: str) -> None:
+    api.answers = [(202, '{"id": "evt_1", "deliveries": 0}'), (200, '{"items": [], "nextCursor": null}')]
+    assert run(*SEND, "{}", "--timestamp", given).code == 0
+    assert json.loads(api.last.body)["timestamp"] == given
+    assert run("deliveries", "list", "--since", given).code == 0
+    assert run("logs", "/dev/null", "--since", given).code == 0
+
+
+@pytest.mark.fault(
+    "A log that cannot be read, or that is one line without an end",
+    "A sentence and exit code 2, and never more than 1 MiB of it in memory",
+)
+@pytest.mark.parametrize("follow", [[], ["--follow"]])
+def test_a_log_that_cannot_be_read_is_told_from_output_that_cannot_be_written(run: Any, follow: list[str]) -> None:
+    ended = run("logs", "/proc/self/mem", *follow)
+    assert (ended.code, ended.err) == (2, "/proc/self/mem: cannot be read (Input/output error): check the path.\n")
+
+
+def test_a_line_without_an_end_comes_in_pieces(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    with file.open("wb") as opened:
+        opened.write(b"x" * (5 * 1024 * 1024 // 2) + b"\nend\n")
+    mebibyte = 1024 * 1024
+    with file.open("rb") as pipe:
+        assert [*map(len, read_pipe(pipe))] == [mebibyte, mebibyte, mebibyte // 2, 3]
+    assert [*map(len, read_file(file, follow=False))] == [mebibyte, mebibyte, mebibyte // 2, 3]
 
 
 @pytest.fixture

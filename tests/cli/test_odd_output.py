@@ -63,6 +63,20 @@ def test_output_that_cannot_be_written_is_said(api: Any, sink: str, code: int) -
     assert ended.stderr.count("\n") == (code != 0), ended.stderr
 
 
+@pytest.mark.parametrize("sink", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["teams", "--help"]])
+def test_help_that_cannot_be_written_is_said(sink: str, arguments: list[str]) -> None:
+    ended = run_into(sink, *arguments)
+    assert ended.returncode == 5, ended.stderr
+    assert ended.stderr.startswith("Standard output cannot be written (")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("sink", ["2>/dev/full", "2>&-"])
+def test_wrong_usage_ends_with_2_though_nobody_can_hear_it(sink: str) -> None:
+    assert run_into(sink, "nonsense").returncode == 2
+
+
 def test_what_others_wrote_steers_no_terminal(run: Any, api: Any) -> None:
     name = "a\x1b[2J\u202eb\u2028[red]c\x9b[/]"
     answer = json.dumps({"items": [{**WEBHOOK, "name": name, "url": "https://\u202ea/"}], "nextCursor": None})

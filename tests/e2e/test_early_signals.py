@@ -128,6 +128,24 @@ async def test_a_signal_during_a_migration_ends_it_and_the_next_start_goes_on(ho
         assert [team["id"] for team in await operator.list_all("/v1/teams")] == ["acme"]
 
 
+@pytest.mark.fault("SIGHUP while the daemon starts", "It starts, and reads its configuration again")
+@pytest.mark.parametrize("held", ["typer.main", "alembic.command"])
+@ends_within(30)
+async def test_a_hangup_during_the_start_is_read_when_it_has_started(house: DaemonHouse, held: str) -> None:
+    async with starting(house, held) as daemon:
+        daemon.process.send_signal(signal.SIGHUP)
+        assert daemon.process.stdin is not None
+        assert daemon.process.stderr is not None
+        await daemon.process.stdin.send_all(b"x")
+        said = b""
+        while b"settings_reloaded" not in said or b"daemon_ready" not in said:
+            part = await daemon.process.stderr.receive_some()
+            assert part, said
+            said += part
+        daemon.process.terminate()
+        assert await daemon.process.wait() == 0
+
+
 async def locked(house: DaemonHouse) -> None:
     """Wait until a daemon holds the state directory."""
     while True:

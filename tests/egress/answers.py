@@ -90,6 +90,7 @@ FIELDS = (
     _taken("a line feed behind the status line", (OK + TWO).replace(b"\r\n", b"\n", 1)),
     _taken("a line feed before the body", OK + b"Content-Length: 2\r\n\nok"),
     _taken("a carriage return too many", OK + b"X: a\r\r\n" + TWO),
+    _taken("a carriage return too many everywhere", (OK + TWO).replace(b"\r\n", b"\r\r\n")),
     _taken("a space before the colon", OK + b"X : a\r\n" + TWO),
     _taken("a space before the length's colon", OK + b"Content-Length : 2\r\n\r\nok"),
     _taken("a tab before the colon", OK + b"X\t: a\r\n" + TWO),
@@ -161,6 +162,8 @@ CODINGS = (
     _taken("no coding and a length", OK + b"Transfer-Encoding:\r\n" + TWO),
     _taken("line feeds in the head before chunks", CHUNKED.replace(b"\r\n", b"\n") + CHUNKS),
     _taken("a line feed behind a chunk's size", CHUNKED + b"2\nok\r\n0\n\r\n"),
+    _taken("chunks with line feeds only", (CHUNKED + CHUNKS).replace(b"\r\n", b"\n")),
+    _taken("a line feed behind a chunk", CHUNKED + b"2\r\nok\n0\r\n\r\n"),
     _taken("a space behind a chunk's size", CHUNKED + b"2 \r\nok\r\n0\r\n\r\n"),
     _taken("a tab behind a chunk's size", CHUNKED + b"2\t\r\nok\r\n0\r\n\r\n"),
     _taken("a carriage return in an extension", CHUNKED + b"2;a\rb\r\nok\r\n0\r\n\r\n"),
@@ -176,6 +179,7 @@ CODINGS = (
 
 STATUSES = (
     _kept("a promise before it", b"HTTP/1.1 100 Continue\r\n\r\n" + OK + TWO),
+    _kept("30 promises before it", b"HTTP/1.1 100 Continue\r\n\r\n" * 30 + OK + TWO),
     _kept("early hints", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK + TWO),
     _taken("a promise with line feeds", b"HTTP/1.1 100 Continue\n\n" + OK + TWO),
     _taken("a promise with a length", b"HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n\r\n" + OK + TWO),

@@ -70,7 +70,7 @@ async def test_a_malformed_or_cut_response_is_a_protocol_error(transport: Endpoi
         pytest.param(endless(OK + b"X: ", b"y" * 4096), "1 MiB", id="one field"),
         pytest.param(endless(b"HTTP/1.1 200 ", b"y" * 4096), "1 MiB", id="the reason phrase"),
         pytest.param(endless(OK, b"A: b\r\n" * 512), "1 MiB", id="many small fields"),
-        pytest.param(endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "10 interim responses", id="interim responses"),
+        pytest.param(endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), "1,000 interim responses", id="interim responses"),
         pytest.param(endless(b"", b"\r\n" * 2048), "1 MiB", id="empty lines"),
         pytest.param(endless(CHUNKED + b"0\r\nX: ", b"y" * 4096), "1 MiB", id="a trailer"),
         pytest.param(endless(CHUNKED + b"1;x=", b"y" * 4096), "1 MiB", id="a chunk extension"),

@@ -1,6 +1,6 @@
 """The HTTP API over a running daemon, without sockets."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -80,12 +80,15 @@ class ApiClient:
         *,
         content: bytes | None = None,
         media_type: str | None = "application/json",
-        headers: Mapping[str, str] | Headers | None = None,
+        headers: Mapping[str, str | Sequence[str]] | Headers | None = None,
         query_string: Mapping[str, Any] | None = None,
         server: tuple[str, int] | None = ("127.0.0.1", 80),
         client: tuple[str, int] | None = ("127.0.0.1", 50_000),
     ) -> Answer:
-        """Send one request as it is given; `server` is the local address that it came to, `client` its peer's."""
+        """Send one request as it is given, a header with several values that often.
+
+        `server` is the local address that it came to, `client` its peer's.
+        """
         sent = Headers(headers)
         if self.key is not None:
             sent["Authorization"] = f"Bearer {self.key}"

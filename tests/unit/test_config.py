@@ -32,6 +32,82 @@ def mistakes(tmp_path: Path, text: str = "") -> str:
     return str(raised.value)
 
 
+# files and values of any kind
+
+
+@pytest.mark.fault(
+    "A configuration that is nested 5,000 deep, endless, no TOML, or holds a NUL or a number of 5,000 digits",
+    "One sentence that names the place, never a traceback",
+)
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("x = " + "[" * 5_000 + "]" * 5_000, "nested too deeply"),
+        ("x = " + "9" * 5_000, "not valid TOML"),
+        ("# " + "x" * 2_000_000, "no configuration file"),
+        ('state_dir = "/a\\u0000b"', "state_dir: expected a path"),
+        ('[egress]\nca_file = "\\u0000"', "egress.ca_file: expected a path"),
+        ('[smtp]\nhost = "mail\\r\\nQUIT"', "smtp.host"),
+        ('[[event_types]]\nname = "a.b"\ndescription = "x"\nexample = {n = 99999999999999999999}', "JSON"),
+    ],
+)
+def test_a_file_of_any_kind_is_refused_in_a_sentence(tmp_path: Path, text: str, says: str) -> None:
+    said = mistakes(tmp_path, text)
+    assert said.startswith(str(tmp_path / "config.toml"))
+    assert says in said
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/proc/self/mem", "a\0b"])
+def test_what_is_no_configuration_file_is_refused_in_a_sentence(name: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"{name}: ")):
+        load_settings(Path(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        (b"KAKIYO_WEBHOOKS_\xff", b"1", "unknown setting"),
+        (b"KAKIYO_WEBHOOKS_API", b"[" * 50_000, "api: expected a table"),
+        (b"KAKIYO_WEBHOOKS_API", b'{"\\ud800": 1}', "api"),
+        (b"KAKIYO_WEBHOOKS_PUBLIC_URL", b"https://\xff", "public_url: expected"),
+    ],
+)
+def test_a_variable_of_any_kind_is_refused_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, name: bytes, value: bytes, says: str
+) -> None:
+    monkeypatch.setenv(os.fsdecode(name), os.fsdecode(value))
+    with pytest.raises(ConfigError, match=says):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://a b.example", "https://a.example\\n", " https://a.example", "https://u:p@a.example"),
+        *(
+            "https://a.example:99999",
+            "https://a.example?",
+            "https://a.example#",
+            "https://bücher.example",
+            "https://:80",
+        ),
+    ],
+)
+def test_a_public_url_that_no_browser_has_as_its_origin_is_refused(tmp_path: Path, url: str) -> None:
+    assert "public_url: expected" in mistakes(tmp_path, f'public_url = "{url}"')
+
+
+@pytest.mark.parametrize("url", ["https://hooks.example", "HTTPS://Hooks.Example:443/", "https://hooks.example//"])
+def test_the_public_url_is_kept_as_browsers_write_their_origin(tmp_path: Path, url: str) -> None:
+    assert load_settings(written(tmp_path, f'public_url = "{url}"')).public_url == "https://hooks.example"
+
+
+def test_an_example_is_what_is_sent(tmp_path: Path) -> None:
+    text = '[[event_types]]\nname = "a.b"\ndescription = "x"\nexample = {at = 2025-07-15T10:30:00Z, n = nan}'
+    [event_type] = load_settings(written(tmp_path, text)).event_types
+    assert event_type.example == {"at": "2025-07-15T10:30:00+00:00", "n": None}
+
+
 # precedence
 
 

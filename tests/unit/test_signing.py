@@ -74,6 +74,14 @@ def test_usable_secrets_are_accepted(secret: str) -> None:
         *("", "x" * 257, "line\nbreak", "nul\0", "\ud800"),
         *("whsec_", "whsec_????", _standard(23), _standard(65), _standard(32).rstrip("="), _standard(32) + "\n"),
         *(" x", "x ", "WHSEC_x", "Whsec_x", "whsec-x", "whsec:x", "wh_sec_x", "whsec x", " whsec_x"),
+        *(
+            "v1,whsec_x",
+            "SECRET=whsec_x",
+            "https://whsec_x",
+            "whsec" + "A" * 32,
+            "\uff57\uff48\uff53\uff45\uff43_x",
+            "'whsec_x'",
+        ),
     ],
 )
 def test_unusable_secrets_are_refused_in_one_sentence_that_does_not_repeat_them(secret: str) -> None:

@@ -8,6 +8,7 @@ from daemon.terminal import printable, printable_json
 
 STEERING = [
     *map(chr, [*range(32), *range(0x7F, 0xA0)]),
+    *"\u034f\u115f\u1160\u17b4\u2800\u3164\uffa0",
     *"\u200e\u200f\u061c\u2028\u2029\u200b\u2060\ufeff",
     *map(chr, [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]),
 ]
