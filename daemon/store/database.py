@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError
 from daemon.store.commit_record import CommitRecord, Loss, keep_loss, last_recorded, loss_of, missing_from
 from daemon.store.copying import read_only_uri
 from daemon.store.counting import COUNTED_SINCE, last_commit
+from daemon.store.creating import create_newest
 from daemon.store.hardening import harden
 from daemon.store.migrating import Seal, known_revisions, migrate
 from daemon.store.progress import Progress
@@ -204,8 +205,11 @@ def _migrate(engine: Engine, seal: Seal, path: Path) -> tuple[str | None, Sequen
             _require_our_structure(connection, current)
         # Before anything is written: what can still be saved stands in the write-ahead log.
         history = _compare(connection, current, path)
-        if current != HEAD_REVISION:
-            _upgrade(connection, current, seal)
+        if current is None:
+            create_newest(connection)
+        elif current != HEAD_REVISION:
+            require_known_revision(current)
+            migrate(connection, seal)
         return current, Sequences(connection), history
 
 
@@ -232,12 +236,6 @@ def _revision(connection: Connection) -> str | None:
     if revision is None:
         raise DatabaseRefused("is the database of another program: choose another state directory")
     return str(revision)
-
-
-def _upgrade(connection: Connection, current: str | None, seal: Seal) -> None:
-    if current is not None:
-        require_known_revision(current)
-    migrate(connection, seal)
 
 
 def _require_our_structure(connection: Connection, revision: str) -> None:
