@@ -8,6 +8,8 @@ BIN := .venv/bin
 # More than two cores: many tests wait for what takes its time.
 WORKERS ?= 3
 ARGS ?=
+# Where it is forbidden to write bytecode, every worker and every daemon of a test would compile all modules again.
+KEEPING_BYTECODE := env --unset=PYTHONDONTWRITEBYTECODE
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -31,8 +33,8 @@ install: ## Install it as a systemd service, or upgrade it (as root)
 uninstall: ## Remove the service; configuration, keys and state stay (as root)
 	@systemd/install uninstall
 
-test: .venv/.installed ## Run every test
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+test: .venv/.installed ## Run every test, or some: make test ARGS="tests/actors -k order"
+	@$(KEEPING_BYTECODE) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 soak: .venv/.installed ## Run the long fault suites: 50 kills, a minute of overload, many random histories
 	@$(BIN)/python -m tests.faults.soak

@@ -16,8 +16,9 @@ from daemon.store.checkpointing import CHECKPOINT_FRAMES, WriteAheadLog
 from daemon.store.commit_record import Commit, CommitRecord, Loss, keep_loss, last_recorded, loss_of, missing_from
 from daemon.store.copying import read_only_uri
 from daemon.store.counting import COUNTED_SINCE, last_commit
+from daemon.store.creating import create_newest
 from daemon.store.hardening import harden
-from daemon.store.migrating import Seal, known_revisions, migrate
+from daemon.store.migrating import Seal, known_revisions
 from daemon.store.progress import Progress
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
@@ -203,7 +204,7 @@ def _migrate(engine: Engine, seal: Seal, path: Path) -> tuple[Sequences, History
         # Before anything is written: what can still be saved stands in the write-ahead log.
         history = _compare(connection, current, path)
         if current is None:
-            migrate(connection, seal)
+            create_newest(connection)
     if current not in (None, HEAD_REVISION):
         upgrade(engine, current, seal)
     with engine.connect() as connection:

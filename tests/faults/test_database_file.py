@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 import trio
+from sqlalchemy import create_engine
 
 from daemon.state_dir import DATABASE
 from daemon.store.database import open_database
+from daemon.store.migrating import migrate
 from tests.e2e.conftest import house, new_house  # noqa: F401 - fixtures
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
@@ -133,7 +135,7 @@ async def test_a_read_only_file_system_is_refused(house: DaemonHouse) -> None:  
     assert str(house.state_dir) in sentence
 
 
-# A program that opens a database and is killed after so many statements of its migration.
+# A program that opens a database and is killed after so many statements that make or migrate it.
 _CUT_OFF = """
 import os, signal, sys
 from pathlib import Path
@@ -154,7 +156,7 @@ open_database(Path(sys.argv[1])).close()
 """
 
 
-def cut_off_migration(path: Path, statements: int) -> int:
+def cut_off(path: Path, statements: int) -> int:
     command = [sys.executable, "-c", _CUT_OFF, str(path), str(statements)]
     return subprocess.run(command, cwd=REPOSITORY, env=clean_environment({}), check=False).returncode
 
@@ -164,19 +166,30 @@ def schema_of(path: Path) -> list[tuple[str, str]]:
     rows = connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql NOT NULL ORDER BY name").fetchall()
     revision = connection.execute("SELECT version_num FROM alembic_version").fetchone()[0]
     connection.close()
-    return [*((row["name"], row["sql"]) for row in rows), ("revision", revision)]
+    return [*((row["name"], " ".join(row["sql"].split())) for row in rows), ("revision", revision)]
+
+
+def make_old(path: Path) -> None:
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        migrate(connection, lambda secret, _webhook_id: secret, "0001")
+    engine.dispose()
 
 
 @pytest.mark.fault(
     "A kill in the middle of a migration",
     "The next start does the whole migration again and completes it",
 )
-def test_a_migration_that_is_cut_off_is_completed_by_the_next_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize("prepare", [lambda path: None, make_old], ids=["of a new database", "of an old database"])
+def test_a_migration_that_is_cut_off_is_completed_by_the_next_start(
+    tmp_path: Path, prepare: Callable[[Path], None]
+) -> None:
     open_database(tmp_path / "whole.db").close()
     expected = schema_of(tmp_path / "whole.db")
     for statements in (1, 5, 12, 20):
         path = tmp_path / f"cut_off_{statements}.db"
-        assert cut_off_migration(path, statements) == -signal.SIGKILL
+        prepare(path)
+        assert cut_off(path, statements) == -signal.SIGKILL
         open_database(path).close()
         assert schema_of(path) == expected
         with open_read_only(path) as connection:

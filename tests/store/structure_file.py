@@ -13,8 +13,8 @@ FILE = Path(structure.__file__).with_name("structure.json")
 
 
 def text() -> str:
-    """Return what the file has to say."""
-    rows = sorted([*key, sql] for key, sql in structure.migrated_structure(HEAD_REVISION).items())
+    """Return what the file has to say, in the order in which the migrations make it."""
+    rows = [[*key, sql] for key, sql in structure.migrated_structure(HEAD_REVISION).items()]
     return json.dumps(rows, indent=1) + "\n"
 
 

@@ -11,12 +11,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
 from sqlalchemy.exc import DatabaseError
 
 from daemon.store import queries
 from daemon.store.commands import CreateTeam
 from daemon.store.database import Database, DatabaseRefused, open_database
+from daemon.store.migrating import migrate
 from daemon.store.schema import HEAD_REVISION, metadata
+from daemon.store.structure import read_structure
 from tests.store.filling import a_team, accept, found, run
 
 
@@ -33,6 +36,19 @@ def digest(path: Path) -> str:
 def test_a_fresh_database_is_what_the_schema_says(database: Database) -> None:
     with database.writing.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_fresh_database_is_what_the_migrations_make(database: Database) -> None:
+    migrated = create_engine("sqlite://")
+    with migrated.begin() as connection, database.reading.connect() as fresh:
+        migrate(connection, lambda secret, _webhook_id: secret)
+        # The order, too: of two indexes that are as good, SQLite takes the one made last.
+        assert list(read_structure(connection.connection.cursor())) == list(read_structure(fresh.connection.cursor()))
+        for table in ("alembic_version", *metadata.tables):
+            rows = [one.exec_driver_sql(f"SELECT * FROM {table}").mappings().all() for one in (connection, fresh)]
+            made, found = ([{**row, "database_id": ""} for row in of_one] for of_one in rows)
+            assert made == found, table
+    migrated.dispose()
 
 
 def test_the_revision_that_starts_without_alembic_is_the_newest_migration() -> None:
