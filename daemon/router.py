@@ -7,6 +7,7 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from daemon.acceptance_log import log_accepted
 from daemon.clock import NowMs
 from daemon.errors import (
     IdempotencyConflict,
@@ -20,7 +21,7 @@ from daemon.fan_out import FanOuts
 from daemon.fleet import Fleet
 from daemon.inbox import Inbox, InboxLimits, Load
 from daemon.metrics import Metrics, Refusal
-from daemon.model import DeliveryStatus, Event, fanned_out_id
+from daemon.model import DeliveryStatus, Event
 from daemon.news import News
 from daemon.patience import persist
 from daemon.reply import Reply
@@ -31,7 +32,6 @@ from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.submission import MatchedEvent, NewEvent, Receipt, Submission
 from daemon.subscriptions import SubscriptionIndex
-from daemon.trace import trace_id_of
 
 # Enough to fill a transaction well, and over in less than a tenth of a second; what waits behind it gets the next one.
 _ROWS_PER_COMMIT = 1_000
@@ -39,8 +39,6 @@ _BYTES_PER_COMMIT = 8 * 1024 * 1024
 # More deliveries of one submission are made behind its commit.
 _MOST_AT_ONCE = 500
 _WEBHOOKS_PER_PAGE = 1_000
-_DELIVERIES_PER_LINE = 100
-_LINES_AT_ONCE = 20
 # Submissions that are committed and not logged yet: then the next commit waits.
 _MOST_TO_LOG = 100
 
@@ -133,7 +131,7 @@ class Router:
             # Logged beside the commits: a thousand lines would hold the next one up.
             accepted, to_log = trio.open_memory_channel[AcceptEvents](_MOST_TO_LOG)
             logged = trio.Event()
-            nursery.start_soon(self._log_accepted, to_log, logged)
+            nursery.start_soon(log_accepted, to_log, logged, self._parts.log, self._parts.spans)
             async with accepted:
                 await self._commit_until_closed(accepted)
             await logged.wait()
@@ -272,28 +270,6 @@ class Router:
         metrics.accepted_pace.count(len(accepted.receipts))
         metrics.deliveries[DeliveryStatus.PENDING].inc(sum(receipt.deliveries for receipt in accepted.receipts))
 
-    async def _log_accepted(self, accepted: trio.MemoryReceiveChannel[AcceptEvents], logged: trio.Event) -> None:
-        async for command in accepted:
-            await self._log(command)
-        logged.set()
-
-    async def _log(self, command: AcceptEvents) -> None:
-        for place, matched in enumerate(command.events):
-            event = matched.event
-            self._parts.spans.event_accepted(event, matched.delivery_count)
-            self._parts.log.info(
-                "event_accepted",
-                eventId=event.id,
-                eventType=event.type,
-                teamId=event.team_id,
-                deliveries=matched.delivery_count,
-                deliveryIds=_first_delivery_ids(command, matched),
-                test=event.test,
-                traceId=trace_id_of(event.traceparent),
-            )
-            if place % _LINES_AT_ONCE == _LINES_AT_ONCE - 1:
-                await trio.lowlevel.checkpoint()
-
     def _count_refusal(self, error: Exception) -> None:
         conflict = isinstance(error, IdempotencyConflict)
         refusal = Refusal.IDEMPOTENCY_CONFLICT if conflict else Refusal.STORE_UNAVAILABLE
@@ -341,15 +317,6 @@ class Router:
         if is_later:
             return MatchedEvent(accepted, (), len(webhook_ids))
         return MatchedEvent(accepted, tuple((new_id("dlv"), webhook_id) for webhook_id in webhook_ids))
-
-
-def _first_delivery_ids(command: AcceptEvents, matched: MatchedEvent) -> list[str]:
-    """Return the ids of the event's deliveries, those that are still to be made, too, for its line in the log."""
-    event = matched.event
-    if not matched.to_come:
-        return [delivery_id for delivery_id, _ in matched.deliveries[:_DELIVERIES_PER_LINE]]
-    webhook_ids = command.fan_outs[event.team_id][event.type][:_DELIVERIES_PER_LINE]
-    return [fanned_out_id(event.id, webhook_id) for webhook_id in webhook_ids]
 
 
 def _key(event: NewEvent) -> _Key:

@@ -1,0 +1,49 @@
+"""The log lines and spans of accepted events, written beside the commits (contract "Log, metrics and diagnosis")."""
+
+import trio
+from structlog.typing import FilteringBoundLogger
+
+from daemon.model import fanned_out_id
+from daemon.spans import Spans
+from daemon.store.commands import AcceptEvents
+from daemon.submission import MatchedEvent
+from daemon.trace import trace_id_of
+
+_DELIVERIES_PER_LINE = 100
+_LINES_AT_ONCE = 20
+
+
+async def log_accepted(
+    accepted: trio.MemoryReceiveChannel[AcceptEvents], logged: trio.Event, log: FilteringBoundLogger, spans: Spans
+) -> None:
+    """Log each event of these commands, in order, until the channel is closed; then set `logged`."""
+    async for command in accepted:
+        for place, matched in enumerate(command.events, 1):
+            spans.event_accepted(matched.event, matched.delivery_count)
+            _log_event(command, matched, log)
+            if place % _LINES_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
+    logged.set()
+
+
+def _log_event(command: AcceptEvents, matched: MatchedEvent, log: FilteringBoundLogger) -> None:
+    event = matched.event
+    log.info(
+        "event_accepted",
+        eventId=event.id,
+        eventType=event.type,
+        teamId=event.team_id,
+        deliveries=matched.delivery_count,
+        deliveryIds=_first_delivery_ids(command, matched),
+        test=event.test,
+        traceId=trace_id_of(event.traceparent),
+    )
+
+
+def _first_delivery_ids(command: AcceptEvents, matched: MatchedEvent) -> list[str]:
+    """Return the ids of the event's deliveries, those that are still to be made, too."""
+    event = matched.event
+    if not matched.to_come:
+        return [delivery_id for delivery_id, _ in matched.deliveries[:_DELIVERIES_PER_LINE]]
+    webhook_ids = command.fan_outs[event.team_id][event.type][:_DELIVERIES_PER_LINE]
+    return [fanned_out_id(event.id, webhook_id) for webhook_id in webhook_ids]
