@@ -42,7 +42,7 @@ soak: .venv/.installed ## Run the long fault suites: 50 kills, a minute of overl
 bench: .venv/.installed ## Measure it all against its floors (needs wrk and nginx)
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-screenshots: .venv/.installed ## Take the README's pictures of the console (needs chromium)
+screenshots: .venv/.installed ## Take the documentation's pictures of the console (needs chromium)
 	@$(BIN)/python -m tests.browser.screenshots docs/console
 
 audit: ## Look up known vulnerabilities of the locked packages (needs the network)

@@ -1,4 +1,4 @@
-"""The application: every route of the tables, bound to the daemon's handles (DESIGN "Rooms")."""
+"""The application: every route of the tables, bound to the daemon's handles (architecture "Rooms")."""
 
 import re
 from functools import partial

@@ -1,4 +1,4 @@
-"""One client's connection, on which every wait ends (FINDINGS "HTTP server").
+"""One client's connection, on which every wait ends (architecture "The HTTP server").
 
 Hypercorn's sends have no deadline, and its idle timer outlives the connection, or dies with the first request that
 Quart-Trio answers. It is given this stream instead of the socket's own: here everything has its deadline.

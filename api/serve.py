@@ -1,4 +1,4 @@
-"""The accept loop: Hypercorn's connections under our own rule (FINDINGS "HTTP server").
+"""The accept loop: Hypercorn's connections under our own rule (architecture "The HTTP server").
 
 No client can end the daemon or hold up its stop: what goes wrong on a connection stays there, and at the end of
 the grace period every connection is closed, whatever it is doing.

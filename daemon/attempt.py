@@ -66,7 +66,7 @@ async def make_attempt(
 def build_post(
     webhook: Webhook, work: Work, number: int, timestamp_s: int, secrets: Secrets, user_agent: str = USER_AGENT
 ) -> Post:
-    """Return the signed POST of an attempt, with the headers of contract "Payload and headers".
+    """Return the signed POST of an attempt, with its headers (contract "Payload and headers of a delivery").
 
     Raises httpx.LocalProtocolError. The work's body must have been read.
     """

@@ -1,4 +1,4 @@
-"""Backing up the database into one file, while the daemon runs or not (README "Running it as a service")."""
+"""Backing up the database into one file, while the daemon runs or not (contract "Retention, backup and restore")."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""The endpoint actor: one webhook, one delivery at a time, in order (DESIGN "The way of one event", 4).
+"""The endpoint actor: one webhook, one delivery at a time, in order (architecture "The way of one event", 4).
 
 Two tasks share it: one delivers, one makes changes to the webhook. What both touch changes under `_transition` only,
 so that no rule races with a delivery in flight; no attempt and no wait ever holds it.

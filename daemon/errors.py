@@ -69,7 +69,7 @@ class UnknownTeam(DaemonError):
 
 @dataclass
 class UrlNotAllowed(DaemonError):
-    """The URL breaks a rule of contract "HTTP API"; `rule` names it, `sentence` says what is wrong and what to do.
+    """The URL breaks a rule (contract "HTTP API"); `rule` names it, `sentence` says what is wrong and what to do.
 
     `detail` is for the operator's log only.
     """

@@ -39,7 +39,7 @@ class Refusal(StrEnum):
 
 
 class ActorKind(StrEnum):
-    """Which role an actor plays (DESIGN "Rooms")."""
+    """Which role an actor plays (architecture "Rooms")."""
 
     ENDPOINT = "endpoint"
     ROUTER = "router"

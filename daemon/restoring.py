@@ -1,4 +1,4 @@
-"""Putting a backup in the database's place while no daemon runs (README "Running it as a service")."""
+"""Putting a backup in the database's place while no daemon runs (contract "Retention, backup and restore")."""
 
 import os
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Start order and stop order (DESIGN "Supervision and stopping")."""
+"""Start order and stop order (architecture "Supervision and stopping")."""
 
 import math
 from collections.abc import Awaitable, Callable

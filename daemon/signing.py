@@ -1,4 +1,4 @@
-"""Both signature schemes of a delivery (contract "Payload and headers"), pure.
+"""Both signature schemes of a delivery (contract "Payload and headers of a delivery"), pure.
 
 `X-Kakiyo-Signature` is the product's own; `webhook-signature` is symmetric Standard Webhooks
 (https://www.standardwebhooks.com, "Signature scheme").

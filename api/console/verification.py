@@ -1,4 +1,4 @@
-"""Code that verifies a delivery's signature, ready to be copied (README "Verifying signatures")."""
+"""Code that verifies a delivery's signature, ready to be copied (receivers "Verifying signatures")."""
 
 from dataclasses import dataclass
 from functools import cache

@@ -1,4 +1,4 @@
-"""How a receiver checks that a delivery is genuine and fresh (contract "Payload and headers")."""
+"""How a receiver checks that a delivery is genuine and fresh (contract "Payload and headers of a delivery")."""
 
 import hmac
 from collections.abc import Mapping

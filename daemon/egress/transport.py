@@ -1,4 +1,4 @@
-"""The transport of one webhook: one keep-alive connection; no pool, redirects or proxies (DESIGN "Egress")."""
+"""The transport of one webhook: one keep-alive connection; no pool, redirects or proxies (architecture "Egress")."""
 
 import ssl
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The one writer: it takes all commands that wait and commits them together (DESIGN "The store")."""
+"""The one writer: it takes all commands that wait and commits them together (architecture "The store")."""
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -106,7 +106,7 @@ class Writer:
         """Commit batch after batch until closed.
 
         A crash leaves in doubt what was committed, and which `then` was called: it must not be run again on the same
-        memory (DESIGN "Supervision and stopping").
+        memory (architecture "Supervision and stopping").
         """
         while True:
             while self._waiting:

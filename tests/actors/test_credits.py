@@ -1,4 +1,4 @@
-"""contract "Credits": what is charged, the ledger, and how deliveries wait for credits under `credits.enforce`."""
+"""What is charged, the ledger, and how deliveries wait under `credits.enforce` (contract "Credits")."""
 
 from dataclasses import replace
 from pathlib import Path

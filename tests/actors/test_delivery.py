@@ -1,4 +1,4 @@
-"""contract "A delivery": the schedule, the order, the independence, the resumption; all in virtual time, all exact."""
+"""The schedule, the order, the independence, the resumption, in virtual time and exact (contract "A delivery")."""
 
 from pathlib import Path
 

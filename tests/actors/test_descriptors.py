@@ -1,4 +1,4 @@
-"""DESIGN "Egress": what bounds the attempts in flight is our descriptor limit, and no webhook is punished for it."""
+"""The descriptor limit bounds the attempts in flight, and no webhook is punished for it (architecture "Egress")."""
 
 from collections.abc import Callable
 from dataclasses import replace

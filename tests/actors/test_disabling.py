@@ -1,4 +1,4 @@
-"""contract "Auto-disable": what counts, the moment, what becomes of the rest, the one mail; in virtual time, exact."""
+"""What counts, the moment, the rest, the one mail, in virtual time and exact (contract "Auto-disable")."""
 
 from pathlib import Path
 from typing import Any

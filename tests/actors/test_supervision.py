@@ -1,4 +1,4 @@
-"""DESIGN "Supervision and stopping": a crash is logged and healed, costs nobody else anything, and loses nothing."""
+"""A crash is logged and healed, costs nobody else anything, loses nothing (architecture "Supervision and stopping")."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace

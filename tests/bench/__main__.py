@@ -1,4 +1,4 @@
-"""`python -m tests.bench`: measure everything, each against its floor (README "How fast, and what it costs").
+"""`python -m tests.bench`: measure everything, each against its floor (docs/performance.md).
 
 Exit code 0 when it was measured, 1 when a suite failed, or missed a goal and `--strict` was given, 2 when something is
 not installed, 130 when it was interrupted. What was measured until then is shown in any case.

@@ -1,4 +1,4 @@
-"""The README's table of figures, made from what `make bench ARGS="--json FILE"` wrote.
+"""The table of figures in docs/performance.md, made from what `make bench ARGS="--json FILE"` wrote.
 
 python -m tests.bench.page FILE
 """

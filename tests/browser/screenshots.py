@@ -1,4 +1,4 @@
-"""Takes the README's pictures of the console: python -m tests.browser.screenshots FOLDER."""
+"""Takes the pictures of the console for README and docs/console.md: python -m tests.browser.screenshots FOLDER."""
 
 import sys
 from collections.abc import Iterator

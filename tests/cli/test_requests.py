@@ -1,4 +1,4 @@
-"""Each command asks what contract "HTTP API" says."""
+"""Each command makes the requests that the API takes (contract "HTTP API")."""
 
 import json
 from datetime import UTC, datetime

@@ -6,7 +6,7 @@ from api.app import ROUTES
 from daemon.log_events import FIELDS, LOG_EVENTS
 from daemon.model import DeliveryStatus
 from tests.contract.command_line import help_of_every_command
-from tests.docs.readme import readme
+from tests.docs.pages import pages, read
 from tests.docs.sources import ROOT
 from tests.support.api_client import ApiHouse
 
@@ -24,6 +24,11 @@ def console() -> str:
     return " ".join(re.sub(r"{%.*?%}|{{.*?}}|<.*?>", " ", each.read_text("utf-8")) for each in templates)
 
 
+def documentation() -> str:
+    """Return all pages that people read."""
+    return " ".join(read(path) for path in pages())
+
+
 async def document_of(api: ApiHouse) -> str:
     return (await api.operator.get("/openapi.json")).body.decode()
 
@@ -34,14 +39,14 @@ async def test_the_contracts_words_are_those_of_api_log_console_and_docs(api: Ap
     for word in WORDS:
         stem = word.removesuffix("y")
         assert stem in document
-        assert stem in readme()
+        assert stem in read("README.md")
         assert stem in console()
         assert word == "operator" or stem in logged
 
 
 async def test_no_other_words_are_used_for_the_same_things(api: ApiHouse) -> None:
     page = " ".join([*LOG_EVENTS, *FIELDS, *FIELDS.values(), *(event.meaning for event in LOG_EVENTS.values())])
-    for text in (await document_of(api), page, readme(), help_of_every_command(), console()):
+    for text in (await document_of(api), page, documentation(), help_of_every_command(), console()):
         assert NOT_OURS.findall(text) == []
 
 

@@ -9,7 +9,13 @@ _HEAD = """\
 
 Made from `daemon/log_events.py`. To make it anew: `.venv/bin/python -m tests.docs.log_events_page > docs/logs.md`
 
-The daemon writes one line for each happening, on stderr. As JSON a line has `timestamp` (RFC 3339, UTC, milliseconds),
+The daemon writes one line for each happening, on stderr: JSON, or made for people when stderr is a terminal
+(`log.format`). The names and fields below are stable. Under systemd the lines are entries of the journal, with
+priorities and fields of their own. `kakiyo-webhooks logs` reads them from the journal, a file or a pipe, and filters by
+webhook, team, delivery, event, name, level and time: with `--delivery` from the submission to the end. A warning that
+repeats itself is logged five times a minute, then counted.
+
+As JSON a line has `timestamp` (RFC 3339, UTC, milliseconds),
 `level`, `event` (the name below), and the event's fields as far as they apply. No line holds a key, a secret, a
 signature or a payload."""
 _LEVELS = ("error", "warning", "info", "debug")

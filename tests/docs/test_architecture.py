@@ -1,4 +1,4 @@
-"""The walls of the house (README "The map"): which room may use what."""
+"""The walls between the rooms: which may use what (architecture "The walls")."""
 
 import ast
 from collections.abc import Iterator

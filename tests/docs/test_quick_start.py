@@ -1,4 +1,4 @@
-"""The README's "Five minutes from nothing to a delivery", played word for word."""
+"""The quick starts of README and of docs/getting-started.md, played word for word."""
 
 import re
 import socket
@@ -12,7 +12,7 @@ from typing import IO
 
 import pytest
 
-from tests.docs.readme import Block, blocks, section
+from tests.docs.pages import Block, blocks, section
 from tests.docs.sources import ROOT
 from tests.support.programs import plain_environment, program
 
@@ -51,7 +51,7 @@ class Terminal:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the test plays: what the README names on the left stands on the right for it."""
+    """Where the test plays: what the page names on the left stands on the right for it."""
 
     replacements: dict[str, str]
 
@@ -73,32 +73,38 @@ def place(tmp_path: Path) -> Place:
     )
 
 
-def test_five_minutes_lead_from_nothing_to_a_delivery(place: Place) -> None:
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [
+        ("README.md", "Five minutes to a delivery"),
+        ("docs/getting-started.md", "Five minutes from nothing to a delivery"),
+    ],
+)
+def test_five_minutes_lead_from_nothing_to_a_delivery(place: Place, page: str, title: str) -> None:
     program("curl")
-    steps = pair_up(blocks(section("Five minutes from nothing to a delivery")))
+    steps = pair_up(blocks(section(page, title)))
     with ExitStack() as open_terminals:
-        shell = open_terminals.enter_context(terminal("bash"))
+        shell = open_terminals.enter_context(terminal("bash", "-eo", "pipefail"))
         terminals: dict[str, Terminal] = {}
         for command, shown in steps:
             if " serve " in command:
                 terminals["serve"] = open_terminals.enter_context(terminal(*started(place, command)))
-                ready = terminals["serve"].read_until("daemon_ready")
-                assert_shown(place, shown[0], ready)
+                assert_shown(place, shown[:1], terminals["serve"].read_until("daemon_ready"))
             elif " listen " in command:
                 terminals["listen"] = open_terminals.enter_context(terminal(*place.here(command).split()))
                 terminals["listen"].read_until("Listening on")
             else:
                 shell.type(f"{place.here(command)}\necho '{DONE}'\n")
-                assert_shown(place, shown[0], shell.read_until(DONE).removesuffix(f"{DONE}\n"))
+                assert_shown(place, shown[:1], shell.read_until(DONE).removesuffix(f"{DONE}\n"))
             if len(shown) == 2:
-                assert_shown(place, shown[1], terminals["listen"].read_lines(shown[1].count("\n")))
+                assert_shown(place, shown[1:], terminals["listen"].read_lines(shown[1].count("\n")))
                 terminals["serve"].read_until("delivery_succeeded")
     assert set(terminals) == {"serve", "listen"}
     assert terminals["serve"].process.returncode == 0
 
 
 def pair_up(found: list[Block]) -> list[tuple[str, list[str]]]:
-    """Return each shell block with what the README shows of its output, and of its effect elsewhere."""
+    """Return each shell block with what the page shows of its output, and of its effect elsewhere."""
     steps: list[tuple[str, list[str]]] = []
     for block in found:
         if block.language == "sh":
@@ -109,14 +115,18 @@ def pair_up(found: list[Block]) -> list[tuple[str, list[str]]]:
 
 
 def started(place: Place, command: str) -> list[str]:
-    """The daemon's command, listening where this test may; the README relies on the default."""
+    """The daemon's command, listening where this test may; the page relies on the default."""
     return [*place.here(command).split(), "--bind", place.replacements["127.0.0.1:8480"]]
 
 
-def assert_shown(place: Place, shown: str, actual: str) -> None:
-    """Compare, but for white space; `…` in the README stands for what differs from run to run."""
-    pattern = ".+?".join(re.escape(squeezed(part)) for part in place.here(shown).split("…"))
-    assert re.fullmatch(pattern, squeezed(actual)), f"the README shows:\n{shown}\nbut it is:\n{actual}"
+def assert_shown(place: Place, shown: list[str], actual: str) -> None:
+    """Compare, but for white space; `…` on the page stands for what differs from run to run.
+
+    A page need not show what a command prints.
+    """
+    for text in shown:
+        pattern = ".+?".join(re.escape(squeezed(part)) for part in place.here(text).split("…"))
+        assert re.fullmatch(pattern, squeezed(actual)), f"the page shows:\n{text}\nbut it is:\n{actual}"
 
 
 def squeezed(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The README's code for receivers, taken from the README and run on what the daemon signs."""
+"""The code for receivers in docs/receivers.md, taken from the page and run on what the daemon signs."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from daemon.signing import Secrets, generate_secret, signature_headers
-from tests.docs.readme import only_block, section
+from tests.docs.pages import only_block, section
 from tests.support.programs import plain_environment, program
 
 BODY = '{"event":"linkedin.message.received","teamId":"team_acme","data":{"message":"Grüße, 你好 👋"}}'.encode()
@@ -28,7 +28,7 @@ puts JSON.parse($stdin.read).map { |one| genuine?(one["secret"], one["body"], on
 """
 NODE = """
 import {{ readFileSync }} from "node:fs";
-import {{ isGenuine, isGenuineAndFresh }} from "./readme.mjs";
+import {{ isGenuine, isGenuineAndFresh }} from "./receiver.mjs";
 const cases = JSON.parse(readFileSync(0, "utf8"));
 const check = (one) => {{
   const body = Buffer.from(one.body);
@@ -106,7 +106,7 @@ EXPECTED = [(case.what, case.genuine) for case in CASES]
 
 
 def code(language: str) -> str:
-    return only_block(section("Verifying signatures"), language)
+    return only_block(section("docs/receivers.md", "Verifying signatures"), language)
 
 
 def run(cases: list[Case], *command: str) -> list[tuple[str, bool]]:
@@ -126,7 +126,7 @@ def written(file: Path, text: str) -> str:
 
 def test_the_python_code_tells_genuine_deliveries_from_others() -> None:
     names: dict[str, Callable[[str, bytes, str], bool]] = {}
-    exec(code("python"), names)  # the README's own code, on purpose
+    exec(code("python"), names)  # the page's own code, on purpose
     is_genuine = names["is_genuine"]
     assert [(case.what, is_genuine(case.secret, case.body, case.given)) for case in CASES] == EXPECTED
 
@@ -141,14 +141,14 @@ def test_the_python_code_tells_genuine_deliveries_from_others() -> None:
 )
 def test_the_node_code_tells_genuine_deliveries_from_others(tmp_path: Path, cases: list[Case], call: str) -> None:
     node = program("node")
-    written(tmp_path / "readme.mjs", code("js"))
+    written(tmp_path / "receiver.mjs", code("js"))
     found = run(cases, node, written(tmp_path / "main.mjs", NODE.format(call=call)))
     assert found == [(case.what, case.genuine) for case in cases]
 
 
 def test_the_node_code_takes_headers_that_are_not_there_for_a_forgery(tmp_path: Path) -> None:
     node = program("node")
-    written(tmp_path / "readme.mjs", code("js"))
+    written(tmp_path / "receiver.mjs", code("js"))
     main = NODE.format(call="isGenuine(one.secret, body, undefined) || isGenuineAndFresh(one.secret, body, {})")
     assert run(CASES[:1], node, written(tmp_path / "main.mjs", main)) == [(CASES[0].what, False)]
 

@@ -1,4 +1,4 @@
-"""Every hot query uses an index: no scan of a table, and no sorting (DESIGN "The store")."""
+"""Every hot query uses an index: no scan of a table, and no sorting (architecture "The store")."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

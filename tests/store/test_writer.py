@@ -1,4 +1,4 @@
-"""The writer: all that waits in one transaction, an answer after COMMIT, one failure alone (DESIGN "The store")."""
+"""The writer: one transaction for all that waits, an answer after COMMIT, failing alone (architecture "The store")."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager

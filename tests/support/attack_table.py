@@ -1,4 +1,4 @@
-"""The README's table of faults, made from the tests: `python -m tests.support.attack_table` puts it in.
+"""docs/faults.md, made from the tests: `python -m tests.support.attack_table` writes it.
 
 A test has a row for each of its markers `@pytest.mark.fault(what_happens, what_the_daemon_does, cases=…)`. `cases` says
 how much it tries, where that is not the number of its parameters.
@@ -15,12 +15,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "faults.md"
 COMMAND = ".venv/bin/python -m tests.support.attack_table"
 _SECTIONS = {"Faults": "tests/faults/", "Attacks": "tests/security/", "Elsewhere": "tests/"}
 _MARKER = "@pytest.mark.fault("
-_BEGIN, _END = "<!-- faults: made from the tests -->\n", "<!-- faults: end -->\n"
-_HEAD = "{rows} faults and attacks, {cases} cases in all. The table is made from the tests by `{command}`."
+_HEAD = """\
+# Faults and attacks
+
+What goes wrong in the world, what the daemon does then, and the test that shows it. `make soak` runs the long versions.
+
+{rows} faults and attacks, {cases} cases in all. Made from the tests by `{command}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +87,11 @@ def _row(marker: pytest.Mark, path: str, name: str, parameters: int) -> Row:
 
 
 def render(rows: Sequence[Row]) -> str:
-    """Return the table as it stands in the README."""
+    """Return the whole page."""
     head = _HEAD.format(command=COMMAND, rows=len(rows), cases=f"{sum(row.cases for row in rows):,}")
     sections = {title: [row for row in rows if _section(row) == title] for title in _SECTIONS}
     tables = "\n\n".join(_table(title, found) for title, found in sections.items() if found)
     return f"{head}\n\n{tables}\n"
-
-
-def table_in(readme: str) -> str:
-    """Return the table that the README has now."""
-    return readme.partition(_BEGIN)[2].partition(_END)[0]
 
 
 def _section(row: Row) -> str:
@@ -107,7 +106,7 @@ def _table(title: str, rows: Sequence[Row]) -> str:
 
 def _line(row: Row) -> str:
     promise = row.test.removeprefix("test_").replace("_", " ")
-    cells = (_sentence(row.what_happens), _sentence(row.answer), f"[{promise}]({row.path})", f"{row.cases:,}")
+    cells = (_sentence(row.what_happens), _sentence(row.answer), f"[{promise}](../{row.path})", f"{row.cases:,}")
     return f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |"
 
 
@@ -116,14 +115,13 @@ def _sentence(text: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Put the table into the README, or print it."""
+    """Write the page, or print it."""
     os.chdir(ROOT)  # where pytest finds its configuration and the tests their packages
-    table = render(collect_rows())
+    page = render(collect_rows())
     if "--print" in arguments:
-        sys.stdout.write(table)
+        sys.stdout.write(page)
         return
-    before, begin, rest = README.read_text("utf-8").partition(_BEGIN)
-    README.write_text(before + begin + table + _END + rest.partition(_END)[2], "utf-8")
+    PAGE.write_text(page, "utf-8")
 
 
 if __name__ == "__main__":

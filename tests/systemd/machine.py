@@ -1,4 +1,4 @@
-"""A machine with a real systemd, booted in a fifth of a second over a throw-away copy of this one (FINDINGS "systemd").
+"""A machine with a real systemd, booted over a throw-away copy of this one (architecture "A real systemd in tests").
 
     with booted(directory, layers=[installed]) as machine:
         machine.run("systemctl", "start", "kakiyo-webhooks")

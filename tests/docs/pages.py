@@ -1,4 +1,4 @@
-"""The README in parts: sections, code blocks, tables."""
+"""README and the pages under docs/, in parts: sections, code blocks, tables."""
 
 import re
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tests.docs.sources import ROOT
 
+_FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -17,15 +18,27 @@ class Block:
     text: str
 
 
-def readme() -> str:
-    return (ROOT / "README.md").read_text("utf-8")
+def read(path: str) -> str:
+    """Return the text of a page; `path` is relative to the repository."""
+    return (ROOT / path).read_text("utf-8")
 
 
-def section(title: str) -> str:
-    """Return what stands under this heading, down to the next one of its level."""
-    _, found, rest = readme().partition(f"\n## {title}\n")
-    assert found, f"the README has no section {title!r}"
+def pages() -> list[str]:
+    """Return the paths of all pages that people read: those at the root, and those of docs/."""
+    found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    return sorted(file.relative_to(ROOT).as_posix() for file in found)
+
+
+def section(path: str, title: str) -> str:
+    """Return what stands under this heading of the second level, down to the next one."""
+    _, found, rest = read(path).partition(f"\n## {title}\n")
+    assert found, f"{path} has no section {title!r}"
     return re.split(r"^## ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def headings(text: str) -> list[str]:
+    """Return the headings of a page, in order, without those in blocks of code."""
+    return re.findall(r"^#+ (.+)$", _FENCE.sub("", text), re.MULTILINE)
 
 
 def blocks(text: str) -> list[Block]:

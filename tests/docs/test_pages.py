@@ -1,10 +1,9 @@
-"""What the README says of routes, settings, metrics, commands and files is so."""
+"""What README and the pages under docs/ say of routes, settings, metrics, commands and files is so."""
 
 import ast
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,34 +13,42 @@ from daemon.cli import main
 from daemon.cli.exits import ExitCode
 from daemon.config import Settings
 from daemon.metrics import make_metrics
-from tests.docs.readme import commands, only_block, readme, section, table
+from tests.docs.pages import commands, only_block, pages, read, section, table
 from tests.docs.sources import ROOT, sources
 
+LONGEST_README = 250
 OURS = re.compile(r"(?:\.venv/bin/|/opt/kakiyo-webhooks/bin/)?kakiyo-webhooks ")
 
 
 def test_the_routes_are_those_of_the_api() -> None:
-    shown = [route for route, _ in table(section("The HTTP API"))]
+    shown = [route for route, _ in table(section("docs/http-api.md", "Routes"))]
     assert sorted(shown) == sorted(f"{route.method} {route.path}" for route in ROUTES)
 
 
 def test_the_settings_exist_and_have_these_defaults() -> None:
     defaults = Settings().model_dump(mode="json", by_alias=True)
-    shown = {name: tomllib.loads(f"value = {default}")["value"] for name, default, _ in table(section("Configuration"))}
+    shown = {
+        name: tomllib.loads(f"value = {default}")["value"]
+        for name, default, _ in table(section("docs/configuration.md", "The settings you are likely to need"))
+    }
     assert shown == {name: _look_up(defaults, name) for name in shown}
 
 
 def test_the_metrics_are_those_that_are_exposed() -> None:
     exposed = re.findall(r"^# TYPE (kakiyo_webhooks_\w+) ", make_metrics().render().decode(), re.MULTILINE)
-    shown = [name for name, _ in table(section("Metrics"))]
+    shown = [name for name, _ in table(read("docs/metrics.md"))]
     assert sorted(shown) == sorted(name for name in exposed if not name.endswith("_created"))
 
 
 def test_the_exit_codes_are_all_there() -> None:
-    assert {int(code) for code, _ in table(section("The command line"))} == {code.value for code in ExitCode}
+    assert {int(code) for code, _ in table(section("docs/command-line.md", "Exit codes"))} == {
+        code.value for code in ExitCode
+    }
 
 
-@pytest.mark.parametrize("line", [line for line in commands(readme()) if OURS.match(line)])
+@pytest.mark.parametrize(
+    "line", sorted({line for path in pages() for line in commands(read(path)) if OURS.match(line)})
+)
 def test_every_command_line_can_be_typed(line: str) -> None:
     words = shlex.split(OURS.sub("", line, count=1))
     with pytest.raises(SystemExit) as ended:
@@ -51,24 +58,21 @@ def test_every_command_line_can_be_typed(line: str) -> None:
 
 def test_every_make_target_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z]+)`", readme())) <= targets
+    assert set(re.findall(r"`make ([a-z]+)`", " ".join(map(read, pages())))) <= targets
 
 
-def test_every_file_that_is_named_exists() -> None:
-    linked = re.findall(r"\]\(([^):#]+)\)", readme())
-    named = re.findall(r"`((?:daemon|api|systemd|docs|tests)/[\w./-]+)`", readme())
-    assert linked
-    assert named
-    assert not [path for path in [*linked, *named] if not (ROOT / path).exists()]
+@pytest.mark.parametrize("page", [path for path in pages() if path != "CHANGELOG.md"])  # it names what there was
+def test_every_file_that_a_page_names_exists(page: str) -> None:
+    named = re.findall(r"`((?:daemon|api|systemd|docs|tests)/[\w./-]+)`", read(page))
+    assert not [path for path in named if not (ROOT / path).exists()]
 
 
-def test_every_section_that_is_linked_exists() -> None:
-    headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", readme(), re.MULTILINE)}
-    assert set(re.findall(r"\]\(#([^)]+)\)", readme())) <= headings
+def test_the_readme_is_short() -> None:
+    assert len(read("README.md").splitlines()) <= LONGEST_README
 
 
 def test_the_promises_of_the_demo_are_those_that_it_checks() -> None:
-    shown = re.findall(r"^✓ (.+)$", only_block(section("Two commands"), "text"), re.MULTILINE)
+    shown = re.findall(r"^✓ (.+)$", only_block(section("README.md", "Two commands"), "text"), re.MULTILINE)
     assert len(shown) == 13
     [checks] = [source for source in sources("daemon") if source.path == "daemon/demo/checks.py"]
     promises = [text for text in map(_pattern, ast.walk(checks.tree)) if text]
@@ -76,36 +80,8 @@ def test_the_promises_of_the_demo_are_those_that_it_checks() -> None:
 
 
 def test_it_is_about_this_version() -> None:
-    assert set(re.findall(r"version=(\S+)|kakiyo-webhooks/(\d\S*)", readme())) == {(__version__, ""), ("", __version__)}
-
-
-# the map
-
-
-def test_every_module_is_in_the_map() -> None:
-    modules = {source.path for source in sources("daemon", "api") if not source.path.endswith("/__init__.py")}
-    assert not modules - set(_mapped()), "give each of these a line in README, 'The map'"
-
-
-def test_everything_in_the_map_exists() -> None:
-    assert not [path for path in _mapped() if not (ROOT / path).exists()]
-
-
-def test_nothing_is_in_the_map_twice() -> None:
-    assert len(list(_mapped())) == len(set(_mapped()))
-
-
-def _mapped() -> Iterator[str]:
-    """Yield the paths of the map, a tree by indentation."""
-    tree = re.search(r"^```text\n(.*?)^```", section("The map"), re.MULTILINE | re.DOTALL)
-    assert tree
-    above: list[str] = []
-    for line in tree[1].splitlines():
-        entry = re.fullmatch(r"( *)(\S+)  +\S.*", line)
-        assert entry, f"not a line of the map: {line!r}"
-        depth, name = len(entry[1]) // 2, entry[2]
-        above[depth:] = [name]
-        yield "".join(above)
+    shown = re.findall(r"version=(\S+)|kakiyo-webhooks/(\d\S*)", read("docs/getting-started.md"))
+    assert set(shown) == {(__version__, ""), ("", __version__)}
 
 
 def _pattern(node: ast.AST) -> str | None:

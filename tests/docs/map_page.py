@@ -1,0 +1,102 @@
+"""The map in docs/architecture.md, made from the modules: each line is the first sentence of a module's docstring.
+
+`python -m tests.docs.map_page` prints it, `--write` puts it into the page.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+from tests.docs.sources import ROOT, Source, sources
+
+PAGE = ROOT / "docs" / "architecture.md"
+BEGIN, END = "<!-- map: made from the modules by python -m tests.docs.map_page --write -->\n", "<!-- map: end -->\n"
+# What has no docstring of its own: directories that are no packages, and code that receivers copy.
+OTHERS = {
+    "api/console/static": "Style sheet, script and icon.",
+    "api/console/templates": "One template for each page, and for each part of a page that is updated live.",
+    "api/console/verification": "Code that verifies a signature, in five languages, as receivers copy it.",
+    "api/console/verification/verify.py": "The code in Python.",
+    "daemon/store/migrations": "Alembic's scripts.",
+    "daemon/store/migrations/versions": "One file for each revision.",
+}
+_CITATION = re.compile(r"""\s*\([a-z-]+ "[^)]*\)""")
+
+
+def render() -> str:
+    """Return the map: the rooms and what each imports of the house, then the files of each room."""
+    files = sources("daemon", "api")
+    rooms = sorted({_room(source.path) for source in files} | {path for path in OTHERS if not path.endswith(".py")})
+    rows = [f"| {_link(room)} | {_line(room)} | {_imports(room, files)} |" for room in rooms]
+    table = ["| room | what it is for | imports |", "|---|---|---|", *rows]
+    return "\n\n".join(["\n".join(table), *(_files(room, files) for room in rooms if _modules(room, files))]) + "\n"
+
+
+def map_in(page: str) -> str:
+    """Return the map that the page has now."""
+    return page.partition(BEGIN)[2].partition(END)[0]
+
+
+def first_sentence(docstring: str) -> str:
+    """Return what a module says of itself, without the citations."""
+    paragraph = " ".join(docstring.partition("\n\n")[0].split())
+    return re.split(r"(?<=[.?!]) ", _CITATION.sub("", paragraph), maxsplit=1)[0]
+
+
+def _room(path: str) -> str:
+    return PurePosixPath(path).parent.as_posix()
+
+
+def _modules(room: str, files: Sequence[Source]) -> list[Source]:
+    return [source for source in files if _room(source.path) == room and not source.path.endswith("/__init__.py")]
+
+
+def _link(room: str) -> str:
+    has_files = any((ROOT / room).glob("*.py"))
+    return f"[`{room}`](#{room.replace('/', '')})" if has_files else f"`{room}`"
+
+
+def _line(path: str) -> str:
+    """Return the line of a module or a room."""
+    if path in OTHERS:
+        return OTHERS[path]
+    source = Source(path if path.endswith(".py") else f"{path}/__init__.py")
+    docstring = ast.get_docstring(source.tree)
+    assert docstring, f"{path} needs a docstring, or a line in OTHERS"
+    return first_sentence(docstring).replace("|", "\\|")
+
+
+def _imports(room: str, files: Sequence[Source]) -> str:
+    known = {source.path for source in files}
+    found = {imported for source in files if _room(source.path) == room for imported in _imported(source, known)}
+    return ", ".join(f"`{one}`" for one in sorted(found - {room}))
+
+
+def _imported(source: Source, known: set[str]) -> Iterator[str]:
+    """Yield the rooms that this module imports from, inside functions and for types too."""
+    for name in source.imported:
+        path = name.replace(".", "/")
+        if f"{path}.py" in known:
+            yield _room(f"{path}.py")
+        elif f"{path}/__init__.py" not in known and f"{_room(path)}/__init__.py" in known:
+            yield _room(path)  # what the package itself defines
+
+
+def _files(room: str, files: Sequence[Source]) -> str:
+    rows = [f"| `{source.path}` | {_line(source.path)} |" for source in _modules(room, files)]
+    return "\n".join([f"### {room}/", "", "| file | what it is for |", "|---|---|", *rows])
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Put the map into the page, or print it."""
+    if "--write" not in arguments:
+        sys.stdout.write(render())
+        return
+    before, begin, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    PAGE.write_text(before + begin + render() + END + rest.partition(END)[2], "utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
