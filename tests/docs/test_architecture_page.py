@@ -6,7 +6,7 @@ import pytest
 
 from daemon.model import CancelReason, DeliveryStatus, DisabledReason
 from tests.docs.map_page import OTHERS, first_sentence, map_in, render
-from tests.docs.pages import read, section, table
+from tests.docs.pages import only_block, read, section, table
 from tests.docs.sources import ROOT, sources
 
 PAGE = "docs/architecture.md"
@@ -26,6 +26,13 @@ def test_every_room_has_a_line() -> None:
     listed = re.findall(r"^\| (?:\[`([\w/]+)`\]\(#\w+\)|`([\w/]+)`) \|", map_in(read(PAGE)), re.MULTILINE)
     rooms = {source.path.rpartition("/")[0] for source in sources("daemon", "api")}
     assert rooms <= {room or other for room, other in listed}
+
+
+def test_the_rooms_of_the_diagram_exist() -> None:
+    diagram = only_block(section(PAGE, "Rooms"), "mermaid")
+    named = re.findall(r"\b(?:daemon|api)(?:/[\w.]+)*", "".join(re.findall(r'"([^":]+)', diagram)))
+    assert "daemon/store" in named
+    assert not [path for path in named if not (ROOT / path).exists()]
 
 
 @pytest.mark.parametrize("path", OTHERS)
