@@ -34,7 +34,7 @@ from tests.faults.kill_run import run_kills
 from tests.faults.large_run import LONGEST_S, slowest
 from tests.faults.overload_run import OverloadPlan, run_overload
 from tests.faults.state_machine import WebhooksMachine
-from tests.faults.test_overload import check_overload, figures
+from tests.load.test_overload import check_overload, figures
 from tests.security.budgets_soak import soak_fan_out, soak_mass_cancelling, soak_slow_names
 from tests.security.http_fuzz import fuzz
 

@@ -86,16 +86,16 @@ async def watched_neighbour(daemon: DaemonProcess, host: str = "127.0.0.1") -> A
         await trio.aclose_forcefully(process.stdout)
 
 
-def check_neighbour(seen: Seen, *, shared_by: int = 1) -> None:
+def check_neighbour(seen: Seen, *, slack: float = 1) -> None:
     """Assert what each team is promised, whatever another one does (contract "Budgets of a team").
 
-    On a machine that is `shared_by` as many other loads, times may be that many times as long.
+    Times may be `slack` times as long, for a machine that does other things, too.
     """
     assert len(seen.accepted_s) > 10, "it went on submitting"
     assert (seen.refused, seen.missing, seen.repeated_attempts, seen.blamed) == (0, 0, 0, 0)
-    assert percentile(seen.accepted_s, 0.99) < 0.25 * shared_by
-    assert percentile(seen.delivered_s, 0.99) < 1 * shared_by
-    assert seen.longest_unfed_s < WATCHDOG_S * shared_by
+    assert percentile(seen.accepted_s, 0.99) < 0.25 * slack
+    assert percentile(seen.delivered_s, 0.99) < 1 * slack
+    assert seen.longest_unfed_s < WATCHDOG_S * slack
     assert seen.memory < 200 * MIB
 
 

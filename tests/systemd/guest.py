@@ -93,7 +93,9 @@ class _Inside:
     def begin_load(self, clients: int) -> None:
         """Submit from so many clients: every other one makes a connection for each event."""
         self._stop.clear()
-        self._clients = [threading.Thread(target=self._client, args=(place % 2,)) for place in range(clients)]
+        self._clients = [
+            threading.Thread(target=self._client, args=(place % 2,), daemon=True) for place in range(clients)
+        ]
         for client in self._clients:
             client.start()
 

@@ -15,8 +15,8 @@ from tests.security.mass_cancel_attack import Way, cancel_by_mass
 from tests.security.neighbour import check_neighbour, figures
 from tests.security.slow_names_attack import attack_with_slow_names
 
-# How many loads share the machine with this one: the other workers' tests and their daemons. `make soak` runs alone.
-OTHER_TESTS = 8
+# For a machine that does other things, too; `make soak` allows nothing.
+SLACK = 2
 
 
 @pytest.mark.fault(
@@ -28,8 +28,8 @@ async def test_one_teams_names_that_hang_are_nobody_elses_trouble(tmp_path: Path
     attacked = await attack_with_slow_names(tmp_path, webhooks=200, seconds=6)
     print(figures(attacked.seen))
     assert attacked.names_hung >= 20
-    check_neighbour(attacked.seen, shared_by=OTHER_TESTS)
-    assert percentile(attacked.delivered_s, 0.99) < OTHER_TESTS
+    check_neighbour(attacked.seen, slack=SLACK)
+    assert percentile(attacked.delivered_s, 0.99) < SLACK
 
 
 @pytest.mark.fault(
@@ -42,7 +42,7 @@ async def test_a_neighbour_is_served_while_a_team_submits_what_makes_very_many_d
     print(figures(attacked.seen))
     assert attacked.statuses[202] > 0
     assert set(attacked.statuses) <= {202, 503}
-    check_neighbour(attacked.seen, shared_by=OTHER_TESTS)
+    check_neighbour(attacked.seen, slack=SLACK)
 
 
 @pytest.mark.fault(
@@ -54,7 +54,7 @@ async def test_a_neighbour_is_served_while_a_team_submits_what_makes_very_many_d
 async def test_a_mass_of_pending_deliveries_is_cancelled_and_no_neighbour_feels_it(way: Way, tmp_path: Path) -> None:
     cancelled = await cancel_by_mass(tmp_path, 50_000, way)
     print(figures(cancelled.seen))
-    assert cancelled.answered_s < OTHER_TESTS
+    assert cancelled.answered_s < SLACK
     assert cancelled.sent == 1
     assert cancelled.statuses == {"cancelled": 50_000}
-    check_neighbour(cancelled.seen, shared_by=OTHER_TESTS)
+    check_neighbour(cancelled.seen, slack=SLACK)

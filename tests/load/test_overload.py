@@ -41,7 +41,6 @@ def figures(run: OverloadRun) -> str:
     "More submissions than it can take, from many connections at once",
     "503 with Retry-After; the accepted all arrive, memory and latency stay bounded, /healthz answers all the while",
 )
-@pytest.mark.alone
 @ends_within(60)
 async def test_overload_is_refused_politely_and_harms_nothing(tmp_path: Path) -> None:
     run = await run_overload(tmp_path, QUICK)
