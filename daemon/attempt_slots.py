@@ -60,12 +60,15 @@ class AttemptSlots:
     def give_back(self, group: Hashable, idle: "Slot | None" = None) -> None:
         """Give a slot back; `idle` still has a connection, which is kept as long as nobody needs its descriptor."""
         self.in_flight -= 1
-        self._held[group] -= 1
-        if not self._held[group]:
+        held = self._held[group] - 1
+        if held:
+            self._held[group] = held
+        else:
             del self._held[group]
         if idle is not None:
             self._idle[idle] = None
-        self._serve_waiting()
+        if self._queues:
+            self._serve_waiting()
         self._make_room()
 
     def forget_idle(self, slot: "Slot") -> None:

@@ -171,10 +171,13 @@ class Endpoint:
         Its turn comes first: neither the attempt, nor its deadline, nor the time that it signs has begun while it waits
         for a slot or for a place to look up the name.
         """
-        if not self._is_due(work) or not await self._take_slot(number):
+        team_id, failing = self._webhook.team_id, number > 1 or self._webhook.consecutive_failures > 0
+        if not self._is_due(work):
+            return False
+        if not self._slot.try_take(team_id, failing) and not await self._wait_for_slot(team_id, failing):
             return False
         try:
-            if await self._prepare_transport():
+            if self._transport.keeps_connection or await self._prepare_transport():
                 async with self._transition:
                     self._in_flight = self._is_due(work)
         finally:
@@ -184,17 +187,12 @@ class Endpoint:
         return self._in_flight
 
     async def _prepare_transport(self) -> bool:
-        """Wait until a connection may be opened, if one has to be; False if the wait was broken off."""
-        if self._transport.keeps_connection:
-            return True
+        """Wait until a connection may be opened; False if the wait was broken off."""
         prepare = partial(self._transport.prepare, self._webhook.url, self._webhook.team_id)
         return await self._pause.wait(math.inf, prepare)
 
-    async def _take_slot(self, number: int) -> bool:
+    async def _wait_for_slot(self, team_id: str, failing: bool) -> bool:
         """Wait for a slot; False if the delivery was cancelled, or the daemon stops, meanwhile."""
-        team_id, failing = self._webhook.team_id, number > 1 or self._webhook.consecutive_failures > 0
-        if self._slot.try_take(team_id, failing):
-            return True
         return await self._pause.wait(math.inf, partial(self._slot.take, team_id, failing))
 
     def _is_due(self, work: Work) -> bool:

@@ -23,6 +23,7 @@ _CLEAN_HEAD = re.compile(
     rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t -~\x80-\xff]*+(?<![ \t])\r\n)*+)\r\n"
 )
 _FIELDS = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
+_PLAIN_LENGTH = re.compile(rb"[0-9]{1,19}")
 _LENGTH = re.compile(rb"\+?([0-9]+)")
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"keep-alive"})
 
@@ -71,7 +72,10 @@ class Head:
             return None
         head._minor, head.status = int(match[1]), int(match[2])
         for name, value in head.fields:
-            if (lowered := name.lower()) in _FRAMING:
+            lowered = name.lower()
+            if lowered == b"content-length" and head.length is None and _PLAIN_LENGTH.fullmatch(value):
+                head.length = int(value)  # as in most heads
+            elif lowered in _FRAMING:
                 head._read_framing(lowered, value.lower())
         return head, match.end()
 
