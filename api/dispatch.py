@@ -15,7 +15,7 @@ from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 
 from api.request import ApiRequest
-from api.safety import SAFETY_HEADERS
+from api.security_headers import SAFETY_HEADERS
 
 SendPiece = Callable[[bytes], Awaitable[None]]
 

@@ -23,7 +23,7 @@ from hypercorn.utils import parse_socket_addr
 from api.connection import Connection
 from api.errors import ApiError, Code
 from api.problems import MEDIA_TYPE, problem_of
-from api.safety import SAFETY_HEADERS
+from api.security_headers import SAFETY_HEADERS
 
 MAX_HEAD_BYTES = 16 * 1024
 _MAX_CHUNKS = 10_000  # of one body: the parser's work is by the chunk, and no encoder makes smaller ones

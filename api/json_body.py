@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from quart import Request
 
 from api.errors import ApiError, Code, FieldError, invalid_json, too_large, wrong_fields
-from api.field_words import words_for
+from api.field_errors import words_for
 from daemon.hop import Hop
 
 JSON = "application/json"

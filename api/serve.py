@@ -24,7 +24,7 @@ from api.errors import ApiError, Code
 from api.http1 import Http1Server
 from api.listeners import Listeners
 from api.problems import MEDIA_TYPE, RETRY_AFTER_S, problem_of
-from api.safety import SAFETY_HEADERS
+from api.security_headers import SAFETY_HEADERS
 
 _REQUESTS_PER_CONNECTION = 100_000
 _REFUSAL_S = 1
