@@ -8,7 +8,7 @@ from quart import Request, Response
 from quart_trio import QuartTrio
 from werkzeug.routing import BaseConverter, Map
 
-from api import credits, deliveries, events, health, keys, openapi, teams, testing, webhook_routes
+from api import credits, deliveries, events, health, keys, teams, testing, webhook_routes
 from api.auth import ANYBODY, authenticate
 from api.console.errors import error_page
 from api.console.routes import PAGES, PREFIX, add_console
@@ -18,6 +18,7 @@ from api.errors import rate_limited
 from api.idempotency import answered_once, read_idempotency
 from api.json_body import JSON, read_json
 from api.large_bodies import LargeBodies
+from api.openapi import document
 from api.problems import answer_error
 from api.query import NoQuery, read_query
 from api.rate_limit import RateLimits, tokens_for
@@ -40,7 +41,7 @@ _DESCRIBED: tuple[Route, ...] = (
     *keys.ROUTES,
     *health.ROUTES,
 )
-ROUTES = (*_DESCRIBED, openapi.document_route(_DESCRIBED))
+ROUTES = (*_DESCRIBED, document.document_route(_DESCRIBED))
 
 
 class IdConverter(BaseConverter):

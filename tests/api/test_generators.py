@@ -14,7 +14,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from api.app import ROUTES
-from api.openapi import describe
+from api.openapi.document import describe
 from tests.support.api_client import ApiHouse
 from tests.support.programs import plain_environment, program, skip_without
 

@@ -9,8 +9,8 @@ from pydantic import TypeAdapter
 
 from api.app import ROUTES, create_app
 from api.errors import STATUS, Code
-from api.openapi import codes_of
-from api.openapi_texts import CODE_MEANINGS, TAGS
+from api.openapi.document import codes_of
+from api.openapi.texts import CODE_MEANINGS, TAGS
 from api.request import BODY_LIMITS
 from api.route import Route
 from tests.support.api_client import ApiHouse

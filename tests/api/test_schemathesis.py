@@ -11,7 +11,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi import checks
 
 from api.app import ROUTES
-from api.openapi import describe
+from api.openapi.document import describe
 from tests.support.api_live import LiveApi, live_api
 
 CONFIG = SchemathesisConfig.from_dict(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from api.app import ROUTES
-from api.openapi import describe
+from api.openapi.document import describe
 from api.rate_limit import Buckets, RateLimits
 from daemon.config import Settings
 from daemon.hop import run_inline

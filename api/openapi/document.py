@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from api.errors import STATUS, ApiError, Code
 from api.idempotency import headers_of
 from api.json_body import JSON
-from api.openapi_schemas import Schema, Schemas
-from api.openapi_texts import CODE_MEANINGS, DESCRIPTION, RESPONSE_HEADERS, TAGS
+from api.openapi.schemas import Schema, Schemas
+from api.openapi.texts import CODE_MEANINGS, DESCRIPTION, RESPONSE_HEADERS, TAGS
 from api.problems import MEDIA_TYPE, problem_of
 from api.route import Access, Body, Call, Route
 from api.wire import Problem

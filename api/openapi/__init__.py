@@ -1,0 +1,1 @@
+"""The OpenAPI document: what the routes say of themselves, as one file."""
