@@ -8,7 +8,6 @@ from quart import Request, Response
 from quart_trio import QuartTrio
 from werkzeug.routing import BaseConverter, Map
 
-from api import credits, deliveries, events, health, keys, teams, testing, webhook_routes
 from api.auth import ANYBODY, authenticate
 from api.console.errors import error_page
 from api.console.routes import PAGES, PREFIX, add_console
@@ -24,6 +23,7 @@ from api.query import NoQuery, read_query
 from api.rate_limit import RateLimits, tokens_for
 from api.reserved_ids import Words, is_parameter, steps, words_beside_ids
 from api.route import Access, Answer, Call, Route
+from api.routes import credits, deliveries, events, health, keys, teams, testing, webhook_routes
 from api.wire import to_json
 from daemon.handles import Handles
 from daemon.hop import Hop, thread_hop

@@ -6,7 +6,7 @@ from typing import Any
 
 from quart_trio.wrappers import TrioRequest
 
-from api.submitting import KIB, MAX_BATCH_BYTES, MAX_REQUEST_BYTES
+from api.routes.submission import KIB, MAX_BATCH_BYTES, MAX_REQUEST_BYTES
 
 DEFAULT_LIMIT = 64 * KIB
 BODY_LIMITS: Mapping[str, int] = MappingProxyType(

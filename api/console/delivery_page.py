@@ -11,8 +11,8 @@ from api.console.excerpts import Excerpt, excerpt, readable_json
 from api.console.live import Parts, live
 from api.console.timeline import timeline
 from api.console.visit import PAGE_HEADERS, Visit, see_other
-from api.deliveries import resend_delivery, show_deliveries
 from api.dispatch import Streamed
+from api.routes.deliveries import resend_delivery, show_deliveries
 from daemon.model import Attempt, Delivery, Event, Webhook
 from daemon.sent_request import SentRequest
 from daemon.store import daemon_queries, queries

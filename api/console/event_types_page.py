@@ -9,8 +9,8 @@ from api.console.verification import verification_code
 from api.console.visit import Visit, see_other
 from api.errors import not_found
 from api.json_body import validate
-from api.testing import NewTest
-from api.testing import send_test as send_test_to_all
+from api.routes.testing import NewTest
+from api.routes.testing import send_test as send_test_to_all
 
 
 async def show_event_types(visit: Visit) -> Response:

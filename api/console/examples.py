@@ -2,7 +2,7 @@
 
 from api.console.excerpts import readable_json
 from api.console.visit import Visit
-from api.submitting import serialise
+from api.routes.submission import serialise
 
 
 def example_payload(visit: Visit, event: str) -> str:

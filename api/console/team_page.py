@@ -9,13 +9,13 @@ from api.console.lists import cursor, position
 from api.console.refusals import field_mistakes, page_not_found
 from api.console.teams_page import max_webhooks, team_mistakes
 from api.console.visit import Visit, address, see_other
-from api.credits import Grant, grant_credits
 from api.errors import ApiError, Code
 from api.json_body import validate
-from api.keys import NewKey
-from api.keys import create_key as create_api_key
-from api.keys import revoke_key as revoke_api_key
-from api.teams import TeamChange, change_team
+from api.routes.credits import Grant, grant_credits
+from api.routes.keys import NewKey
+from api.routes.keys import create_key as create_api_key
+from api.routes.keys import revoke_key as revoke_api_key
+from api.routes.teams import TeamChange, change_team
 from daemon.store import queries
 
 _PAGE = 25

@@ -10,7 +10,7 @@ from api.console.refusals import field_mistakes
 from api.console.visit import Visit, address, see_other
 from api.errors import ApiError, Code, from_daemon
 from api.json_body import validate
-from api.teams import NewTeam, create_team
+from api.routes.teams import NewTeam, create_team
 from daemon.errors import AlreadyExists
 from daemon.store import queries
 

@@ -7,7 +7,7 @@ from api.console.refusals import field_mistakes
 from api.console.visit import Visit
 from api.errors import ApiError, from_daemon
 from api.json_body import validate
-from api.webhooks import NewWebhook, chosen_secret
+from api.routes.webhooks import NewWebhook, chosen_secret
 from daemon.catalogue import WILDCARD
 from daemon.errors import UrlNotAllowed
 from daemon.model import Webhook

@@ -9,7 +9,7 @@ from api.console.visit import Visit, see_other
 from api.console.webhook_form import secret_mistake
 from api.console.webhook_page import find
 from api.json_body import validate
-from api.webhooks import SecretRotation, WebhookChange, change_webhook, rotate_webhook_secret
+from api.routes.webhooks import SecretRotation, WebhookChange, change_webhook, rotate_webhook_secret
 from daemon import signing
 from daemon.lifecycle import is_before_switch
 

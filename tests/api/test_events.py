@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from api.app import create_app
-from api.events import EventDetails
+from api.routes.events import EventDetails
 from daemon.errors import Overloaded, Stopping, StoreUnavailable
 from daemon.store import queries
 from daemon.submission import Receipt, Submission

@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from api import testing
+from api.routes import testing
 from daemon.catalogue import BUILT_IN
 from tests.support.api_client import MESSAGE_SENT, ApiHouse
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from api.submitting import serialise
+from api.routes.submission import serialise
 from daemon.catalogue import build_catalogue
 from daemon.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, id_maker
 from daemon.store.accepting import DELIVERY_COLUMNS, delivery_row

@@ -9,7 +9,7 @@ import httpx
 import trio
 import trio.testing
 
-from api.submitting import serialise
+from api.routes.submission import serialise
 from daemon import signing
 from daemon.catalogue import BUILT_IN, EventType
 from daemon.clock import wall_clock_ms

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.app import ROUTES, create_app
-from api.batch import array_items
 from api.json_body import judge
 from api.route import Route
+from api.routes.batch_parsing import array_items
 from daemon.hop import run_inline
 from tests.security.input_bodies import UNREADABLE, bodies_like
 from tests.support.api_client import running_api

@@ -7,12 +7,12 @@ from typing import Any
 import orjson
 from pydantic import Field
 
-from api.batch import array_items, line_items
 from api.errors import ApiError, too_large, unknown_team, wrong_field
 from api.idempotency import IdempotencyHeaders, read_idempotency
 from api.json_body import JSON, NDJSON, decode, judge, parse_json, read_bytes, require_media_type, validate
 from api.rate_limit import tokens_for
 from api.route import Call
+from api.routes.batch_parsing import array_items, line_items
 from api.wire import Input, InputTime, format_time
 from daemon.metrics import Refusal
 from daemon.submission import NewEvent, Submission

@@ -10,7 +10,7 @@ from api.cursors import page_of
 from api.errors import Code, not_found
 from api.rate_limit import tokens_for_receipts
 from api.route import Call, Route, json_body
-from api.submitting import require_event_type, serialise
+from api.routes.submission import require_event_type, serialise
 from api.wire import MAX_PAGE, Input, Output, OutputTime, Page, format_time
 from daemon.catalogue import EventType
 from daemon.store import queries

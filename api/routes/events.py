@@ -8,12 +8,12 @@ from pydantic import Field
 
 from api.auth import owned
 from api.cursors import next_cursor, position_of
-from api.deliveries import DELIVERY_EXAMPLE, Delivery, show_deliveries
 from api.errors import Code, unknown_team
 from api.json_body import JSON, NDJSON
 from api.rate_limit import tokens_for_receipts
 from api.route import Body, Call, Route
-from api.submitting import SubmissionHeaders, SubmittedEvent, read_batch, read_submission
+from api.routes.deliveries import DELIVERY_EXAMPLE, Delivery, show_deliveries
+from api.routes.submission import SubmissionHeaders, SubmittedEvent, read_batch, read_submission
 from api.wire import MAX_PAGE, Input, Limit, Output, OutputTime, format_time
 from daemon.errors import UnknownTeam
 from daemon.store import queries

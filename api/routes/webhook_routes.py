@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from api.errors import Code
 from api.route import Route, json_body
-from api.webhooks import (
+from api.routes.webhooks import (
     NewWebhook,
     Recovered,
     Recovery,

@@ -1,0 +1,1 @@
+"""The routes of the HTTP API: what each takes, does and answers (contract "HTTP API")."""
