@@ -13,8 +13,8 @@ from prometheus_client import disable_created_metrics
 from structlog.typing import FilteringBoundLogger
 
 from api.app import create_app
-from api.listeners import Listeners, addresses_of, open_listeners, passed_descriptors
-from api.serve import serve_api
+from api.server.listeners import Listeners, addresses_of, open_listeners, passed_descriptors
+from api.server.serve import serve_api
 from daemon import __version__
 from daemon.assembly import Daemon, Seams, assemble, handles_of, real_seams
 from daemon.bind_address import TcpAddress, UnixAddress, is_public

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock, lockstep_stream_pair
 
-from api.connection import DEFAULT_PATIENCE, Connection
+from api.server.connection import DEFAULT_PATIENCE, Connection
 
 
 class _Socket:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from api.listeners import addresses_of, open_listeners, passed_descriptors
+from api.server.listeners import addresses_of, open_listeners, passed_descriptors
 from daemon.bind_address import TcpAddress, UnixAddress
 from daemon.config import ConfigError
 from tests.api.scripted_app import HELLO, ScriptedApp

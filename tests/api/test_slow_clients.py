@@ -7,7 +7,7 @@ import orjson
 import pytest
 import trio
 
-from api.connection import Patience
+from api.server.connection import Patience
 from tests.api.scripted_app import HELD, HELLO, LARGE, ScriptedApp, say_hello
 from tests.support.api_server import exchange, read_to_end, serving
 

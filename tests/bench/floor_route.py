@@ -11,8 +11,8 @@ import trio
 from quart import Response, request
 from quart_trio import QuartTrio
 
-from api.listeners import open_listeners
-from api.serve import serve_api
+from api.server.listeners import open_listeners
+from api.server.serve import serve_api
 from daemon.config import LogSettings
 from daemon.log import make_logger
 

@@ -47,7 +47,7 @@ SUPERVISION = {
     "daemon/supervisor.py": "a crashed actor",
     "daemon/app.py": "the process",
     "daemon/cli/listen.py": "a command that runs an event loop",
-    "api/serve.py": "one connection",
+    "api/server/serve.py": "one connection",
 }
 
 

@@ -10,7 +10,7 @@ from random import Random
 import h11
 import trio
 
-from api.connection import Patience
+from api.server.connection import Patience
 from tests.security.http_grammar import Sent, Verdict, any_request, torn
 from tests.security.listening import HEALTH, Listening, listening
 

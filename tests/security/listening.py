@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api.app import create_app
-from api.connection import Patience
+from api.server.connection import Patience
 from tests.support.api_client import ApiHouse, running_api
 from tests.support.api_server import Served, exchange, serving
 

@@ -11,9 +11,9 @@ import orjson
 import trio
 from prometheus_client import Gauge
 
-from api.connection import DEFAULT_PATIENCE, Patience
-from api.listeners import open_listeners
-from api.serve import Application, serve_api
+from api.server.connection import DEFAULT_PATIENCE, Patience
+from api.server.listeners import open_listeners
+from api.server.serve import Application, serve_api
 from daemon.config import LogSettings
 from daemon.log import make_logger
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import trio
 
-from api.connection import Connection
+from api.server.connection import Connection
 
 _SHARE_OF_STRANGERS = 4  # one of so many
 _STRANGERS_REQUEST_S = 2  # without a key nothing takes longer, unless its client is slow

@@ -20,10 +20,10 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
 
-from api.connection import Connection
 from api.errors import ApiError, Code
 from api.problems import MEDIA_TYPE, problem_of
 from api.security_headers import SAFETY_HEADERS
+from api.server.connection import Connection
 
 MAX_HEAD_BYTES = 16 * 1024
 _MAX_CHUNKS = 10_000  # of one body: the parser's work is by the chunk, and no encoder makes smaller ones

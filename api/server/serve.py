@@ -17,14 +17,14 @@ from hypercorn.typing import AppWrapper, LifespanState
 from prometheus_client import Gauge
 from structlog.typing import FilteringBoundLogger
 
-from api.admission import Admission
 from api.auth import KEY_SHOWN
-from api.connection import DEFAULT_PATIENCE, Connection, Patience
 from api.errors import ApiError, Code
-from api.http1 import Http1Server
-from api.listeners import Listeners
 from api.problems import MEDIA_TYPE, RETRY_AFTER_S, problem_of
 from api.security_headers import SAFETY_HEADERS
+from api.server.admission import Admission
+from api.server.connection import DEFAULT_PATIENCE, Connection, Patience
+from api.server.http1 import Http1Server
+from api.server.listeners import Listeners
 
 _REQUESTS_PER_CONNECTION = 100_000
 _REFUSAL_S = 1

@@ -1,0 +1,1 @@
+"""The HTTP server: sockets, connections, the first lines of a request."""
