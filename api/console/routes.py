@@ -13,7 +13,6 @@ from api.console import (
     delivery_page,
     event_types_page,
     home,
-    sign_in,
     system_page,
     team_page,
     teams_page,
@@ -24,10 +23,11 @@ from api.console import (
     webhooks_page,
 )
 from api.console.assets import load_assets
-from api.console.entrance import enter, with_session
 from api.console.refusals import page_not_found
-from api.console.sessions import Sessions
-from api.console.shown_once import ShownOnce
+from api.console.session import sign_in
+from api.console.session.entrance import enter, with_session
+from api.console.session.sessions import Sessions
+from api.console.session.shown_once import ShownOnce
 from api.console.templates import Templates
 from api.console.visit import Desk, Visit
 from api.dispatch import Dispatcher, Streamed, View

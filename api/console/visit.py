@@ -10,8 +10,8 @@ from urllib.parse import quote, urlencode
 from quart import Response
 
 from api.console.forms import Form
-from api.console.sessions import Session, Sessions
-from api.console.shown_once import ShownOnce
+from api.console.session.sessions import Session, Sessions
+from api.console.session.shown_once import ShownOnce
 from api.console.templates import Templates
 from api.route import Call
 from daemon.handles import Handles

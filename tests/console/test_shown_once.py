@@ -3,7 +3,7 @@
 import trio
 from trio.testing import MockClock
 
-from api.console.shown_once import ShownOnce
+from api.console.session.shown_once import ShownOnce
 
 
 async def test_it_is_shown_once_and_to_its_session_and_page_only(autojump_clock: MockClock) -> None:

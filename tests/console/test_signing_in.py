@@ -9,7 +9,7 @@ import pytest
 from itsdangerous import URLSafeSerializer
 
 from api.app import create_app
-from api.console.sessions import LIFETIME_S
+from api.console.session.sessions import LIFETIME_S
 from daemon.assembly import handles_of
 from daemon.config import Settings
 from tests.console.conftest import signed_in
