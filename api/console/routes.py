@@ -7,7 +7,8 @@ from http import HTTPStatus
 
 from quart import Request, Response
 
-from api.console import (
+from api.console.assets import load_assets
+from api.console.pages import (
     credits_page,
     deliveries_page,
     delivery_page,
@@ -22,7 +23,6 @@ from api.console import (
     webhook_secrets,
     webhooks_page,
 )
-from api.console.assets import load_assets
 from api.console.refusals import page_not_found
 from api.console.session import sign_in
 from api.console.session.entrance import enter, with_session

@@ -10,7 +10,7 @@ from statistics import median
 import httpx
 import trio
 
-from api.console.lists import list_of
+from api.console.pages.lists import list_of
 from api.cursors import encode_cursor
 from daemon.clock import wall_clock_ms
 from daemon.encryption_keys import ENCRYPTION_KEY, read_keys

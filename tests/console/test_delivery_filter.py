@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.console.delivery_filter import parse_form_time
+from api.console.pages.delivery_filter import parse_form_time
 from tests.support.api_client import ApiHouse
 from tests.support.console_client import ConsoleClient
 from tests.support.daemon import EPOCH_MS

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.lists import cursor, position
+from api.console.pages.lists import cursor, position
 from api.console.refusals import field_mistakes
 from api.console.visit import Visit, address, see_other
 from api.errors import ApiError, Code, from_daemon

@@ -5,10 +5,10 @@ from typing import Any
 from quart import Response
 
 from api.console.charts import HourChart, hour_chart
-from api.console.lists import cursor, position
 from api.console.live import Parts, live
+from api.console.pages.lists import cursor, position
+from api.console.pages.webhook_state import WebhookState, state_of
 from api.console.visit import Visit
-from api.console.webhook_state import WebhookState, state_of
 from api.dispatch import Streamed
 from daemon.model import Delivery, Webhook
 from daemon.store import console_queries

@@ -5,9 +5,9 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.lists import cursor, position
+from api.console.pages.lists import cursor, position
+from api.console.pages.teams_page import max_webhooks, team_mistakes
 from api.console.refusals import field_mistakes, page_not_found
-from api.console.teams_page import max_webhooks, team_mistakes
 from api.console.visit import Visit, address, see_other
 from api.errors import ApiError, Code
 from api.json_body import validate

@@ -3,7 +3,7 @@
 from quart import Response
 
 from api.console.charts import DAY_MS, DAYS, day_chart
-from api.console.lists import cursor, position
+from api.console.pages.lists import cursor, position
 from api.console.visit import Visit
 from daemon.store import console_queries, queries
 
