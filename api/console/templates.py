@@ -7,8 +7,8 @@ import trio
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from api.console import moments, names
 from api.console.assets import Assets
+from api.console.drawing import moments, names
 from api.wire import format_time
 from daemon.hop import Hop
 

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from api.console.moments import duration, exact, relative
+from api.console.drawing.moments import duration, exact, relative
 from tests.docs.sources import ROOT
 from tests.support.programs import program
 

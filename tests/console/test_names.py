@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from api.console.names import named, plain
+from api.console.drawing.names import named, plain
 from daemon.lifecycle import WebhookEdit
 from daemon.model import TeamEdit
 from tests.support.api_client import ApiHouse

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.console.charts import DAY_HEIGHT, DAY_MS, DAYS, HOUR_HEIGHT, HOUR_MS, HOURS, day_chart, hour_chart
-from api.console.timeline import timeline
+from api.console.drawing.charts import DAY_HEIGHT, DAY_MS, DAYS, HOUR_HEIGHT, HOUR_MS, HOURS, day_chart, hour_chart
+from api.console.drawing.timeline import timeline
 from daemon.model import Attempt, Delivery, DeliveryStatus, Outcome, OutcomeKind
 from daemon.store.console_queries import CreditDay, HourCount
 

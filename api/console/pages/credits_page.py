@@ -2,7 +2,7 @@
 
 from quart import Response
 
-from api.console.charts import DAY_MS, DAYS, day_chart
+from api.console.drawing.charts import DAY_MS, DAYS, day_chart
 from api.console.pages.lists import cursor, position
 from api.console.visit import Visit
 from daemon.store import console_queries, queries

@@ -7,9 +7,9 @@ from typing import Any
 from quart import Response
 
 from api.auth import owned
-from api.console.excerpts import Excerpt, excerpt, readable_json
+from api.console.drawing.excerpts import Excerpt, excerpt, readable_json
+from api.console.drawing.timeline import timeline
 from api.console.live import Parts, live
-from api.console.timeline import timeline
 from api.console.visit import PAGE_HEADERS, Visit, see_other
 from api.dispatch import Streamed
 from api.routes.deliveries import resend_delivery, show_deliveries

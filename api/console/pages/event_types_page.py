@@ -4,8 +4,8 @@ from itertools import groupby
 
 from quart import Response
 
-from api.console.examples import example_payload
-from api.console.verification import verification_code
+from api.console.drawing.examples import example_payload
+from api.console.drawing.verification import verification_code
 from api.console.visit import Visit, see_other
 from api.errors import not_found
 from api.json_body import validate

@@ -4,7 +4,7 @@ from typing import Any
 
 from quart import Response
 
-from api.console.charts import HourChart, hour_chart
+from api.console.drawing.charts import HourChart, hour_chart
 from api.console.live import Parts, live
 from api.console.pages.lists import cursor, position
 from api.console.pages.webhook_state import WebhookState, state_of

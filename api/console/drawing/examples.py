@@ -1,6 +1,6 @@
 """Example payloads, as a delivery would carry them."""
 
-from api.console.excerpts import readable_json
+from api.console.drawing.excerpts import readable_json
 from api.console.visit import Visit
 from api.routes.submission import serialise
 
