@@ -10,8 +10,8 @@ from werkzeug.routing import BaseConverter, Map
 
 from api.auth import ANYBODY, authenticate
 from api.console.errors import error_page
+from api.console.page_request import Desk
 from api.console.routes import PAGES, PREFIX, add_console
-from api.console.visit import Desk
 from api.dispatch import Dispatcher, View
 from api.errors import rate_limited
 from api.idempotency import answered_once, read_idempotency

@@ -10,8 +10,8 @@ from http import HTTPStatus
 
 import trio
 
+from api.console.page_request import Visit
 from api.console.refusals import Refused
-from api.console.visit import Visit
 from api.dispatch import SendPiece, Streamed
 from daemon.errors import DaemonError
 from daemon.news import Follower, News

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from quart import Request, Response
 
 from api.console.assets import load_assets
+from api.console.page_request import Desk, Visit
 from api.console.pages import (
     credits_page,
     deliveries_page,
@@ -29,7 +30,6 @@ from api.console.session.entrance import enter, with_session
 from api.console.session.sessions import Sessions
 from api.console.session.shown_once import ShownOnce
 from api.console.templates import Templates
-from api.console.visit import Desk, Visit
 from api.dispatch import Dispatcher, Streamed, View
 from api.rate_limit import RateLimits
 from daemon.handles import Handles

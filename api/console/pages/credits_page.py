@@ -3,8 +3,8 @@
 from quart import Response
 
 from api.console.drawing.charts import DAY_MS, DAYS, day_chart
+from api.console.page_request import Visit
 from api.console.pages.lists import cursor, position
-from api.console.visit import Visit
 from daemon.store import console_queries, queries
 
 _PAGE = 50

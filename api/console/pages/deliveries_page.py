@@ -5,9 +5,9 @@ from typing import Any
 from quart import Response
 
 from api.console.live import Parts, live
+from api.console.page_request import Visit
 from api.console.pages.delivery_filter import Filter, read_filter
 from api.console.pages.lists import cursor, position
-from api.console.visit import Visit
 from api.dispatch import Streamed
 from daemon.model import DeliveryStatus
 from daemon.store import console_queries, queries

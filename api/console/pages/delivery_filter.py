@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from api.console.visit import Visit
+from api.console.page_request import Visit
 from daemon.model import DeliveryStatus
 from daemon.store.queries import DeliveryFilter
 

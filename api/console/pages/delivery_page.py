@@ -10,7 +10,7 @@ from api.auth import owned
 from api.console.drawing.excerpts import Excerpt, excerpt, readable_json
 from api.console.drawing.timeline import timeline
 from api.console.live import Parts, live
-from api.console.visit import PAGE_HEADERS, Visit, see_other
+from api.console.page_request import PAGE_HEADERS, Visit, see_other
 from api.dispatch import Streamed
 from api.routes.deliveries import resend_delivery, show_deliveries
 from daemon.model import Attempt, Delivery, Event, Webhook

@@ -6,7 +6,7 @@ from quart import Response
 
 from api.console.drawing.examples import example_payload
 from api.console.drawing.verification import verification_code
-from api.console.visit import Visit, see_other
+from api.console.page_request import Visit, see_other
 from api.errors import not_found
 from api.json_body import validate
 from api.routes.testing import NewTest

@@ -3,7 +3,7 @@
 from quart import Response
 
 from api.auth import owned
-from api.console.visit import Visit, address, see_other
+from api.console.page_request import Visit, address, see_other
 from daemon.store import queries
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from api.console.page_request import Visit
 from api.console.refusals import page_not_found
-from api.console.visit import Visit
 from api.cursors import decode_cursor, encode_cursor
 from daemon.idempotency import scope_of
 from daemon.keyring import Principal

@@ -3,7 +3,7 @@
 import trio
 from quart import Response
 
-from api.console.visit import Visit
+from api.console.page_request import Visit
 from daemon import __version__
 from daemon.model import Webhook
 from daemon.store import console_queries, queries

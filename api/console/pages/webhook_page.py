@@ -10,10 +10,10 @@ from api.console.drawing.charts import hour_chart
 from api.console.drawing.examples import example_payload
 from api.console.drawing.verification import verification_code
 from api.console.live import Parts, live
+from api.console.page_request import Visit
 from api.console.pages.deliveries_page import delivery_list, delivery_rows
 from api.console.pages.delivery_filter import read_filter
 from api.console.pages.webhook_state import state_of
-from api.console.visit import Visit
 from api.dispatch import Streamed
 from daemon.catalogue import WILDCARD
 from daemon.model import Webhook

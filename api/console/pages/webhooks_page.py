@@ -6,9 +6,9 @@ from quart import Response
 
 from api.console.drawing.charts import HourChart, hour_chart
 from api.console.live import Parts, live
+from api.console.page_request import Visit
 from api.console.pages.lists import cursor, position
 from api.console.pages.webhook_state import WebhookState, state_of
-from api.console.visit import Visit
 from api.dispatch import Streamed
 from daemon.model import Delivery, Webhook
 from daemon.store import console_queries

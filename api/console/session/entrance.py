@@ -8,10 +8,10 @@ from quart import Request, Response
 
 from api.auth import tell_connection
 from api.console.forms import Form, read_form
+from api.console.page_request import Desk, Visit
 from api.console.refusals import SignInFirst, page_not_found
 from api.console.session.guard import require_form_token, require_own_origin
 from api.console.session.sessions import COOKIE, COOKIE_PATH, LIFETIME_S, Session, SignedIn
-from api.console.visit import Desk, Visit
 from api.dispatch import Streamed
 from api.errors import rate_limited
 from api.rate_limit import RateLimits
