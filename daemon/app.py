@@ -16,7 +16,6 @@ from api.app import create_app
 from api.server.listeners import Listeners, addresses_of, open_listeners, passed_descriptors
 from api.server.serve import serve_api
 from daemon import __version__
-from daemon.assembly import Daemon, Seams, assemble, handles_of, real_seams
 from daemon.bind_address import TcpAddress, UnixAddress, is_public
 from daemon.config import PUBLIC_WITHOUT_TLS, ConfigError, Settings
 from daemon.descriptors import DescriptorBudget, raise_descriptor_limit, share_descriptors
@@ -31,7 +30,7 @@ from daemon.loop_lag import watch_loop_lag
 from daemon.metrics import Metrics, make_metrics
 from daemon.python_messages import PythonMessages, take_standard_streams
 from daemon.repetitions import Repetitions, tell_repetitions
-from daemon.running import run_daemon
+from daemon.run import run_daemon
 from daemon.sealed_database import SealedDatabase, open_sealed_database
 from daemon.spans import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
 from daemon.state_dir import DATABASE, OPERATOR_KEY, operator_key, use_state_dir
@@ -42,6 +41,7 @@ from daemon.store.database import DatabaseRefused, History
 from daemon.store.progress import Progress
 from daemon.supervisor import innermost
 from daemon.terminal import printable
+from daemon.wiring import Daemon, Seams, assemble, handles_of, real_seams
 
 _Addresses = Sequence[TcpAddress | UnixAddress]
 

@@ -9,9 +9,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.assembly import Seams
 from daemon.egress.errors import OutOfDescriptors
 from daemon.model import DeliveryStatus
+from daemon.wiring import Seams
 from tests.support.daemon import FakeReceiver, in_order, running
 
 A = "https://a.example/hook"

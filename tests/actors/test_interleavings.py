@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from daemon.assembly import Seams
 from daemon.errors import StoreUnavailable, WebhookInactive
 from daemon.model import Delivery, DeliveryStatus, Team, Webhook
+from daemon.wiring import Seams
 from tests.support.daemon import FakeHop, FakeReceiver, House, VirtualWallClock, running
 
 URLS = tuple(f"https://{name}.example/hook" for name in "abc")

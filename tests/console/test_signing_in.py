@@ -10,8 +10,8 @@ from itsdangerous import URLSafeSerializer
 
 from api.app import create_app
 from api.console.session.sessions import LIFETIME_S
-from daemon.assembly import handles_of
 from daemon.config import Settings
+from daemon.wiring import handles_of
 from tests.console.conftest import signed_in
 from tests.support.api_client import DATABASE_FILE, ApiHouse, running_api
 from tests.support.console_client import ConsoleClient

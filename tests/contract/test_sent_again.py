@@ -8,9 +8,9 @@ from typing import TypeVar
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from daemon.assembly import Seams
 from daemon.hop import run_inline
 from daemon.model import DeliveryStatus
+from daemon.wiring import Seams
 from tests.support.daemon import FakeReceiver, VirtualWallClock, running
 
 Result = TypeVar("Result")

@@ -16,7 +16,7 @@ HTTPX = {
     "daemon/egress/": "the way out: a transport of its own, and its exceptions",
     "daemon/attempt.py": "builds the request and reads the response of an attempt",
     "daemon/endpoint.py": "names the type of the transport that it keeps for its webhook",
-    "daemon/assembly.py": "names the type of the transport that tests replace",
+    "daemon/wiring.py": "names the type of the transport that tests replace",
     "daemon/cli/client.py": "a client of the daemon's own API",
     "daemon/cli/exchange.py": "a client of the daemon's own API",
     "daemon/demo/": "a client of the daemon's own API",
@@ -84,7 +84,7 @@ def test_the_web_framework_stays_in_the_api() -> None:
 
 
 def test_the_clients_see_the_daemon_through_its_http_api_only() -> None:
-    inside = ("daemon.store", "daemon.router", "daemon.registry", "daemon.fleet", "daemon.assembly")
+    inside = ("daemon.store", "daemon.router", "daemon.registry", "daemon.fleet", "daemon.wiring")
     clients = (source for source in DAEMON if source.is_in("daemon/cli/", "daemon/demo/"))
     assert not names(source for source in clients if source.imports(*inside))
 

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 import pytest
 
-from daemon.assembly import Seams
 from daemon.cli import main as run_command_line
 from daemon.credit_gate import CreditGate
 from daemon.egress.post import Post
@@ -25,6 +24,7 @@ from daemon.pause import Pause
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.supervisor import ActorFailed
+from daemon.wiring import Seams
 
 Result = TypeVar("Result")
 

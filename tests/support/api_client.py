@@ -14,11 +14,11 @@ from quart_trio import QuartTrio
 from werkzeug.datastructures import Headers
 
 from api.app import create_app
-from daemon.assembly import handles_of
 from daemon.config import Settings
 from daemon.handles import Handles
 from daemon.model import Team
 from daemon.store.database import open_database
+from daemon.wiring import handles_of
 from tests.support.daemon import OPERATOR_KEY, FakeReceiver, House, make_settings, running
 
 MESSAGE_SENT = "linkedin.message.sent"

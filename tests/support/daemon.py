@@ -11,7 +11,6 @@ import httpx
 import orjson
 import trio
 
-from daemon.assembly import Daemon, Seams, assemble
 from daemon.config import LogSettings, Settings
 from daemon.egress.transport import Transport
 from daemon.hop import run_inline
@@ -22,11 +21,12 @@ from daemon.log_events import LOG_EVENTS
 from daemon.mail.result import SendResult
 from daemon.metrics import make_metrics
 from daemon.model import Attempt, CreditEntry, Delivery, Mail, Team, Webhook
-from daemon.running import run_daemon
+from daemon.run import run_daemon
 from daemon.store import queries
 from daemon.store.database import Database, open_database
 from daemon.submission import NewEvent, Submission
 from daemon.vault import Vault
+from daemon.wiring import Daemon, Seams, assemble
 from tests.support.mock_transport import Handler, MockTransport
 
 EPOCH_MS = 1_800_000_000_000

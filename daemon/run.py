@@ -7,9 +7,9 @@ from functools import partial
 
 import trio
 
-from daemon.assembly import Daemon
 from daemon.metrics import ActorKind
 from daemon.supervisor import Budget, Child, supervise, supervise_vital
+from daemon.wiring import Daemon
 
 _STORE_DRAIN_S = 10
 # Nothing depends on these at once: they are tried again for ever, at last once a minute.
