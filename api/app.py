@@ -25,8 +25,8 @@ from api.reserved_ids import Words, is_parameter, steps, words_beside_ids
 from api.route import Access, Answer, Call, Route
 from api.routes import credits, deliveries, events, health, keys, teams, testing, webhook_routes
 from api.wire import to_json
+from daemon.actors.threads import Hop, thread_hop
 from daemon.handles import Handles
-from daemon.hop import Hop, thread_hop
 
 BODY_TIMEOUT_S = 15
 OPEN = (Access.LOCAL, Access.LOCAL_OPERATOR)

@@ -17,7 +17,7 @@ from quart import Request
 
 from api.errors import ApiError, Code, FieldError, invalid_json, too_large, wrong_fields
 from api.field_errors import words_for
-from daemon.hop import Hop
+from daemon.actors.threads import Hop
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"

@@ -15,11 +15,11 @@ from quart import Request
 
 from api.json_body import LONGEST_AT_ONCE
 from api.request import BODY_LIMITS, DEFAULT_LIMIT
+from daemon.actors.fair_queue import FairQueue
+from daemon.actors.shares import Share
+from daemon.actors.threads import Hop
 from daemon.errors import Overloaded
-from daemon.fair_queue import FairQueue
-from daemon.hop import Hop
 from daemon.keyring import Principal
-from daemon.shares import Share
 
 MAX_BYTES = 64 * 1024 * 1024
 _QUICK_BYTES = 1024 * 1024  # bodies up to this are read in less than a tenth of a second

@@ -11,8 +11,8 @@ from quart import Request
 
 from api.errors import Code
 from api.json_body import JSON
+from daemon.actors.threads import Hop
 from daemon.handles import Handles
-from daemon.hop import Hop
 from daemon.keyring import Principal
 from daemon.submission import Idempotency
 

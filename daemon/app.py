@@ -16,6 +16,7 @@ from api.app import create_app
 from api.server.listeners import Listeners, addresses_of, open_listeners, passed_descriptors
 from api.server.serve import serve_api
 from daemon import __version__
+from daemon.actors.supervisor import innermost
 from daemon.bind_address import TcpAddress, UnixAddress, is_public
 from daemon.config import PUBLIC_WITHOUT_TLS, ConfigError, Settings
 from daemon.descriptors import DescriptorBudget, raise_descriptor_limit, share_descriptors
@@ -39,7 +40,6 @@ from daemon.store.commands import ReadBalance
 from daemon.store.commit_record import loss_of
 from daemon.store.database import DatabaseRefused, History
 from daemon.store.progress import Progress
-from daemon.supervisor import innermost
 from daemon.terminal import printable
 from daemon.wiring import Daemon, Seams, assemble, handles_of, real_seams
 

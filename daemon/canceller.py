@@ -4,8 +4,8 @@ from functools import partial
 
 import trio
 
+from daemon.actors.retry import persist
 from daemon.delivery_log import DeliveryLog
-from daemon.patience import persist
 from daemon.store.commands import CancelNext
 from daemon.store.writer import Writer
 

@@ -5,8 +5,8 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from daemon.actors.threads import Hop
 from daemon.errors import StoreUnavailable
-from daemon.hop import Hop
 from daemon.store.checkpointing import Checkpoint
 from daemon.store.database import Database
 from daemon.store.writer import Writer

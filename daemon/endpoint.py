@@ -12,6 +12,9 @@ from functools import partial
 
 import trio
 
+from daemon.actors.interruptible_wait import Pause
+from daemon.actors.mutex import Mutex
+from daemon.actors.retry import persist
 from daemon.attempt import make_attempt
 from daemon.attempt_slots import AttemptSlots
 from daemon.clock import NowMs
@@ -22,9 +25,6 @@ from daemon.errors import DaemonError, StoreUnavailable
 from daemon.lifecycle import Policy, Verdict, after_verdict, failed_deliveries, judge, remaining_backoff_s, withdrawal
 from daemon.mailbox import Change, Mailbox
 from daemon.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, Webhook, Work
-from daemon.mutex import Mutex
-from daemon.patience import persist
-from daemon.pause import Pause
 from daemon.store import daemon_queries
 from daemon.store.commands import Cancelled, CancelPending, RecordAttempt, Recorded, SaveWebhook
 from daemon.store.reader import Reader

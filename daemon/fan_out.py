@@ -13,13 +13,13 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.fair_queue import FairQueue
+from daemon.actors.fair_queue import FairQueue
+from daemon.actors.retry import persist
+from daemon.actors.shares import Share
 from daemon.fleet import Fleet
 from daemon.metrics import Metrics
 from daemon.model import CancelReason, DeliveryStatus
 from daemon.news import News
-from daemon.patience import persist
-from daemon.shares import Share
 from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
 from daemon.store.fan_outs import unfinished_fan_outs
 from daemon.store.reader import Reader

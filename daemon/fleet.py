@@ -8,15 +8,15 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from daemon.actors.interruptible_wait import Pause
+from daemon.actors.retry import persist
+from daemon.actors.supervisor import Budget, Child, supervise
 from daemon.endpoint import Endpoint, EndpointParts
 from daemon.errors import DaemonError, Stopping, StoreUnavailable
 from daemon.mailbox import Change, Mailbox
 from daemon.metrics import ActorKind, Metrics
 from daemon.model import Webhook, Work
-from daemon.patience import persist
-from daemon.pause import Pause
 from daemon.store import daemon_queries
-from daemon.supervisor import Budget, Child, supervise
 from daemon.work_queue import FIRST_PAGE, page_size
 
 _STOPPING = "the daemon is stopping: try again in a moment"

@@ -8,8 +8,8 @@ from typing import TypeVar
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from daemon.actors.retry import persist
 from daemon.clock import NowMs
-from daemon.patience import persist
 from daemon.store.commands import Command
 from daemon.store.idempotency import IDEMPOTENCY_WINDOW_MS
 from daemon.store.tallying import DAY_MS, WEBHOOK_HOURS_KEPT_MS

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from daemon.actors.fair_queue import FairQueue
+from daemon.actors.shares import Share
 from daemon.errors import Overloaded, SubmissionTooLarge
-from daemon.fair_queue import FairQueue
-from daemon.shares import Share
 
 # About what the store makes in a second beside other work: says when to try again.
 _DELIVERIES_PER_S = 10_000

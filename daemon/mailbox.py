@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import trio
 
+from daemon.actors.reply import Reply
 from daemon.model import Webhook, Work
-from daemon.reply import Reply
 from daemon.store.commands import Cancelled, Command, SaveWebhook
 
 CAPACITY = 64

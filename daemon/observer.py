@@ -12,10 +12,10 @@ from pathlib import Path
 import trio
 from prometheus_client import Gauge
 
+from daemon.actors.threads import Hop
 from daemon.clock import NowMs
 from daemon.disk import disk_use
 from daemon.errors import StoreUnavailable
-from daemon.hop import Hop
 from daemon.metrics import Metrics
 from daemon.store.commit_record import loss_of
 from daemon.store.observing import (

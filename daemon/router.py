@@ -8,6 +8,8 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.acceptance_log import log_accepted
+from daemon.actors.reply import Reply
+from daemon.actors.retry import persist
 from daemon.clock import NowMs
 from daemon.errors import (
     IdempotencyConflict,
@@ -23,8 +25,6 @@ from daemon.inbox import Inbox, InboxLimits, Load
 from daemon.metrics import Metrics, Refusal
 from daemon.model import DeliveryStatus, Event
 from daemon.news import News
-from daemon.patience import persist
-from daemon.reply import Reply
 from daemon.spans import NO_SPANS, Spans
 from daemon.store import daemon_queries
 from daemon.store.commands import Accepted, AcceptEvents

@@ -7,8 +7,8 @@ from functools import partial
 
 import trio
 
+from daemon.actors.supervisor import Budget, Child, supervise, supervise_vital
 from daemon.metrics import ActorKind
-from daemon.supervisor import Budget, Child, supervise, supervise_vital
 from daemon.wiring import Daemon
 
 _STORE_DRAIN_S = 10

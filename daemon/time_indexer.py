@@ -6,7 +6,7 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.patience import persist
+from daemon.actors.retry import persist
 from daemon.store.reader import Reader
 from daemon.store.time_blocks import TIMES, next_time_block
 from daemon.store.writer import Writer

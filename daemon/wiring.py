@@ -7,6 +7,9 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from daemon.actors.retry import persist
+from daemon.actors.supervisor import Budget
+from daemon.actors.threads import Hop, thread_hop
 from daemon.attempt_slots import AttemptSlots
 from daemon.canceller import Canceller
 from daemon.catalogue import EventType, build_catalogue
@@ -25,7 +28,6 @@ from daemon.errors import UrlNotAllowed
 from daemon.fan_out import FanOutParts, FanOuts
 from daemon.fleet import Fleet
 from daemon.handles import CheckUrl, Handles
-from daemon.hop import Hop, thread_hop
 from daemon.housekeeping import Housekeeper
 from daemon.inbox import InboxLimits
 from daemon.keyring import KeyRing
@@ -37,7 +39,6 @@ from daemon.model import Webhook, id_maker
 from daemon.news import News
 from daemon.notifier import Notifier
 from daemon.observer import Observer
-from daemon.patience import persist
 from daemon.registry import Registry, RegistryParts
 from daemon.router import Router, RouterParts
 from daemon.sent_request import sent_request
@@ -50,7 +51,6 @@ from daemon.store.fan_outs import unfinished_fan_outs
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.subscriptions import SubscriptionIndex
-from daemon.supervisor import Budget
 from daemon.time_indexer import TimeIndexer
 from daemon.vault import Vault
 

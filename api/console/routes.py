@@ -32,8 +32,8 @@ from api.console.session.shown_once import ShownOnce
 from api.console.templates import Templates
 from api.dispatch import Dispatcher, Streamed, View
 from api.rate_limit import RateLimits
+from daemon.actors.threads import Hop
 from daemon.handles import Handles
-from daemon.hop import Hop
 
 PREFIX = "/console/"
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from api.console.assets import Assets
 from api.console.drawing import moments, names
 from api.wire import format_time
-from daemon.hop import Hop
+from daemon.actors.threads import Hop
 
 # They take a millisecond; a long list has over a thousand, and deliveries shall not wait for all of them.
 _PIECES_AT_ONCE = 250

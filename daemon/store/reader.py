@@ -12,10 +12,10 @@ import trio
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
+from daemon.actors.reply import Reply
+from daemon.actors.threads import Hop
 from daemon.errors import StoreUnavailable
-from daemon.hop import Hop
 from daemon.peak import Peak
-from daemon.reply import Reply
 from daemon.store.daemon_queries import Found
 from daemon.store.database import READERS, Database
 

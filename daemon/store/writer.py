@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import trio
 
+from daemon.actors.reply import Reply
+from daemon.actors.threads import Hop
 from daemon.errors import StoreUnavailable
-from daemon.hop import Hop
 from daemon.metrics import Metrics
-from daemon.reply import Reply
 from daemon.store.checkpointing import CHECKPOINT_FRAMES
 from daemon.store.commands import Command, ProveWriting, ReadBalance
 from daemon.store.database import Database

@@ -12,6 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon.actors.supervisor import ActorFailed, Budget, Child, supervise, supervise_vital
 from daemon.config import LogSettings
 from daemon.egress.post import Post
 from daemon.egress.response import Response
@@ -21,7 +22,6 @@ from daemon.log import make_logger
 from daemon.mailbox import Change
 from daemon.metrics import ActorKind, make_metrics
 from daemon.model import Webhook
-from daemon.supervisor import ActorFailed, Budget, Child, supervise, supervise_vital
 from tests.faults.sabotage import Bug, Point, Saboteur, gives_up
 from tests.support.daemon import FakeHop, FakeReceiver, House, make_settings, running, statuses
 

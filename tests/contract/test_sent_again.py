@@ -8,7 +8,7 @@ from typing import TypeVar
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from daemon.hop import run_inline
+from daemon.actors.threads import run_inline
 from daemon.model import DeliveryStatus
 from daemon.wiring import Seams
 from tests.support.daemon import FakeReceiver, VirtualWallClock, running

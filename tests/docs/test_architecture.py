@@ -24,8 +24,8 @@ HTTPX = {
 
 # Who may sleep again and again, and why nothing could wake it instead.
 SLEEPS_IN_LOOPS = {
-    "daemon/supervisor.py": "the back-off between restarts",
-    "daemon/patience.py": "the back-off while the database fails",
+    "daemon/actors/supervisor.py": "the back-off between restarts",
+    "daemon/actors/retry.py": "the back-off while the database fails",
     "daemon/notifier.py": "the back-off while the database fails",
     "daemon/checkpointer.py": "SQLite tells nobody when a read ends",
     "daemon/canceller.py": "the others' share of the store",
@@ -44,7 +44,7 @@ SLEEPS_IN_LOOPS = {
 
 # Where groups of exceptions are taken apart: where a task's failure ends.
 SUPERVISION = {
-    "daemon/supervisor.py": "a crashed actor",
+    "daemon/actors/supervisor.py": "a crashed actor",
     "daemon/app.py": "the process",
     "daemon/cli/listen.py": "a command that runs an event loop",
     "api/server/serve.py": "one connection",

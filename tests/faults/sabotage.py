@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from daemon.actors.interruptible_wait import Pause
+from daemon.actors.supervisor import ActorFailed
 from daemon.cli import main as run_command_line
 from daemon.credit_gate import CreditGate
 from daemon.egress.post import Post
@@ -20,10 +22,8 @@ from daemon.egress.response import Response
 from daemon.egress.transport import Transport
 from daemon.mail.result import SendResult
 from daemon.model import Mail
-from daemon.pause import Pause
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
-from daemon.supervisor import ActorFailed
 from daemon.wiring import Seams
 
 Result = TypeVar("Result")

@@ -10,8 +10,8 @@ import httpx
 import orjson
 import trio
 
+from daemon.actors.supervisor import Budget
 from daemon.egress.transport import Transport
-from daemon.supervisor import Budget
 from tests.faults.evidence import Arrival, Evidence, Told, gather, open_read_only
 from tests.faults.impossible_rows import ALWAYS, AT_REST, find_impossible_rows
 from tests.support.daemon import House

@@ -17,7 +17,7 @@ from api.app import ROUTES, create_app
 from api.json_body import judge
 from api.route import Route
 from api.routes.batch_parsing import array_items
-from daemon.hop import run_inline
+from daemon.actors.threads import run_inline
 from tests.security.input_bodies import UNREADABLE, bodies_like
 from tests.support.api_client import running_api
 from tests.support.api_live import LiveApi, live_api

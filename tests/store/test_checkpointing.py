@@ -11,9 +11,9 @@ import trio
 import trio.testing
 from sqlalchemy import Connection
 
+from daemon.actors.threads import Hop, run_inline, thread_hop
 from daemon.checkpointer import Checkpointer
 from daemon.config import LogSettings
-from daemon.hop import Hop, run_inline, thread_hop
 from daemon.log import make_logger
 from daemon.metrics import make_metrics
 from daemon.store.checkpointing import CHECKPOINT_FRAMES, WriteAheadLog

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 import trio
 
-from daemon.hop import run_inline
+from daemon.actors.threads import run_inline
 from daemon.lifecycle import Verdict
 from daemon.model import DeliveryStatus, Event
 from daemon.observer import pending_deliveries, waiting_mails

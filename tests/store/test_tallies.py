@@ -13,8 +13,8 @@ import trio
 from alembic import command
 from sqlalchemy import Connection
 
+from daemon.actors.threads import run_inline
 from daemon.config import LogSettings
-from daemon.hop import run_inline
 from daemon.housekeeping import INTERVAL_S, Housekeeper
 from daemon.lifecycle import Verdict
 from daemon.log import make_logger

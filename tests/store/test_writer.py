@@ -11,8 +11,8 @@ import trio.testing
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
+from daemon.actors.threads import Hop, run_inline, thread_hop
 from daemon.errors import AlreadyExists, StoreUnavailable
-from daemon.hop import Hop, run_inline, thread_hop
 from daemon.metrics import make_metrics
 from daemon.model import ApiKey
 from daemon.store import queries

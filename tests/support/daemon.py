@@ -11,9 +11,9 @@ import httpx
 import orjson
 import trio
 
+from daemon.actors.threads import run_inline
 from daemon.config import LogSettings, Settings
 from daemon.egress.transport import Transport
-from daemon.hop import run_inline
 from daemon.lifecycle import WebhookEdit
 from daemon.live_settings import fixed
 from daemon.log import make_logger

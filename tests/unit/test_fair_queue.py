@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.fair_queue import FairQueue
+from daemon.actors.fair_queue import FairQueue
 
 
 def taken(queue: FairQueue[str], count: int) -> str:

@@ -7,10 +7,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon.actors.retry import persist
 from daemon.config import LogSettings
 from daemon.errors import StoreUnavailable
 from daemon.log import make_logger
-from daemon.patience import persist
 
 
 async def test_a_failing_step_is_repeated_after_waits_that_double_up_to_5_seconds(autojump_clock: MockClock) -> None:

@@ -3,7 +3,7 @@
 import trio
 from trio.testing import MockClock
 
-from daemon.pause import Pause
+from daemon.actors.interruptible_wait import Pause
 
 
 async def waited(pause: Pause, seconds: float) -> tuple[bool, float]:

@@ -4,7 +4,7 @@ import pytest
 import trio
 import trio.testing
 
-from daemon.reply import Reply
+from daemon.actors.reply import Reply
 
 
 async def test_an_answer_reaches_who_waits() -> None:

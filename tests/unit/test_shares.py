@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.shares import Share
+from daemon.actors.shares import Share
 
 
 def test_a_team_takes_at_most_half_of_what_the_others_leave() -> None:

@@ -7,10 +7,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon.actors.supervisor import Budget, Child, supervise
 from daemon.config import LogSettings
 from daemon.log import make_logger
 from daemon.metrics import ActorKind, make_metrics
-from daemon.supervisor import Budget, Child, supervise
 
 
 async def supervised(run: Callable[[], Awaitable[None]], budget: Budget, log: BytesIO) -> bool:

@@ -16,7 +16,7 @@ from api.dispatch import Streamed
 from api.errors import rate_limited
 from api.rate_limit import RateLimits
 from api.route import Call
-from daemon.hop import Hop
+from daemon.actors.threads import Hop
 from daemon.keyring import Principal
 from daemon.model import Team
 from daemon.store import queries

@@ -1,0 +1,1 @@
+"""What actors are made of, and nothing of this product: supervision, answers, waits, turns, threads."""
