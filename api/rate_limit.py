@@ -11,7 +11,7 @@ from math import ceil
 
 import trio
 
-from daemon.config import ApiSettings
+from daemon.config.settings import ApiSettings
 from daemon.keyring import Principal
 from daemon.submission import Receipt
 

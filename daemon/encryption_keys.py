@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.acting_user import acting_as_owner_of
-from daemon.config import ConfigError, Settings
+from daemon.config.settings import ConfigError, Settings
 from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
 from daemon.credentials import credential
 from daemon.private_file import write_private_file

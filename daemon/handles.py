@@ -7,7 +7,7 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.catalogue import Catalogue
 from daemon.clock import NowMs
-from daemon.config import ApiSettings, Settings
+from daemon.config.settings import ApiSettings, Settings
 from daemon.fleet import Fleet
 from daemon.keyring import KeyRing
 from daemon.metrics import Metrics

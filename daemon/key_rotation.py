@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from daemon.config import ConfigError, Settings
+from daemon.config.settings import ConfigError, Settings
 from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
 from daemon.encryption_keys import KeyFile, given_keys, read_keys, write_keys
 from daemon.sealed_database import open_with_keys

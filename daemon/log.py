@@ -18,7 +18,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from daemon.clock import NowMs, wall_clock_ms
-from daemon.config import LogSettings
+from daemon.config.settings import LogSettings
 from daemon.journal import JournalSocket, journal_entry, stderr_is_the_journal
 from daemon.log_buffer import LogBuffer
 from daemon.log_events import LOG_EVENTS

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from daemon.config import Settings
+from daemon.config.settings import Settings
 from daemon.encryption_keys import KeyFile, find_keys, given_keys
 from daemon.state_dir import DATABASE
 from daemon.store.database import Database, DatabaseRefused, open_database

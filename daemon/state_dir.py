@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from daemon.acting_user import acting_as_owner_of
-from daemon.config import ConfigError
+from daemon.config.settings import ConfigError
 from daemon.credentials import OPERATOR_KEY as CREDENTIAL
 from daemon.credentials import credential
 from daemon.keyring import generate_key

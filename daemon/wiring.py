@@ -15,6 +15,7 @@ from daemon.canceller import Canceller
 from daemon.catalogue import EventType, build_catalogue
 from daemon.checkpointer import Checkpointer
 from daemon.clock import NowMs, wall_clock_ms
+from daemon.config.reload import LiveSettings
 from daemon.credit_gate import CreditGate
 from daemon.delivery_log import DeliveryLog
 from daemon.descriptors import UNLIMITED
@@ -31,7 +32,6 @@ from daemon.handles import CheckUrl, Handles
 from daemon.housekeeping import Housekeeper
 from daemon.inbox import InboxLimits
 from daemon.keyring import KeyRing
-from daemon.live_settings import LiveSettings
 from daemon.mail.result import Send
 from daemon.mail.sender import live_sender
 from daemon.metrics import Metrics

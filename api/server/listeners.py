@@ -11,7 +11,7 @@ from typing import Any, assert_never
 import trio
 
 from daemon.bind_address import PassedSocket, TcpAddress, UnixAddress, parse_bind
-from daemon.config import ConfigError
+from daemon.config.settings import ConfigError
 
 Listeners = list[trio.SocketListener]
 

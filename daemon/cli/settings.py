@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from daemon.cli.exits import CommandError, ExitCode
 
 if TYPE_CHECKING:  # pydantic takes a quarter of a second to import: only the commands that read settings pay for it
-    from daemon.config import Settings
+    from daemon.config.settings import Settings
 
 
 def read_settings(
@@ -18,7 +18,7 @@ def read_settings(
 
     Raises CommandError (USAGE) with one line for each wrong setting.
     """
-    from daemon.config import ConfigError
+    from daemon.config.settings import ConfigError
 
     try:
         return settings_reader(config, state_dir, bind, dev)()
@@ -30,7 +30,7 @@ def settings_reader(
     config: Path | None, state_dir: Path | None = None, bind: str | None = None, dev: bool = False
 ) -> "Callable[[], Settings]":
     """Return what reads the settings each time it is called. It raises ConfigError for wrong ones."""
-    from daemon.config import load_settings
+    from daemon.config.settings import load_settings
 
     return partial(load_settings, config, _given(state_dir, bind, dev))
 

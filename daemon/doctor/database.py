@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from daemon.clock import NowMs
-from daemon.config import Settings
+from daemon.config.settings import Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
 from daemon.state_dir import DATABASE
 from daemon.store.commit_record import last_recorded, loss_of, loss_path, missing_from

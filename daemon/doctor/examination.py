@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from daemon.acting_user import acting_as_owner_of
 from daemon.clock import wall_clock_ms
-from daemon.config import Settings
+from daemon.config.settings import Settings
 from daemon.doctor.database import check_clock, check_database
 from daemon.doctor.files import check_disk, check_keys, check_state_dir
 from daemon.doctor.finding import Finding, failed, ok, warning

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from daemon.acting_user import acting_as_owner_of
-from daemon.config import ConfigError, Settings
+from daemon.config.settings import ConfigError, Settings
 from daemon.credentials import OPERATOR_KEY as OPERATOR_CREDENTIAL
 from daemon.credentials import credential
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning

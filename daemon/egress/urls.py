@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import httpx
 import trio
 
-from daemon.config import EgressSettings
+from daemon.config.settings import EgressSettings
 from daemon.egress.addresses import Address, Network, parse_address, refusal
 from daemon.egress.resolver import Resolve
 from daemon.egress.special_names import inside_name

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from daemon.config import Settings
+from daemon.config.settings import Settings
 from daemon.mail.addresses import parse_sender
 from daemon.mail.maildir import maildir_sender
 from daemon.mail.message import message_composer

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trio
 
-from daemon.config import SmtpSettings
+from daemon.config.settings import SmtpSettings
 from daemon.credentials import SMTP_PASSWORD, credential
 from daemon.mail.addresses import one_line
 

@@ -10,7 +10,7 @@ from functools import partial
 
 import trio
 
-from daemon.config import SmtpSettings
+from daemon.config.settings import SmtpSettings
 from daemon.mail.addresses import parse_address
 from daemon.mail.message import Compose, as_wire
 from daemon.mail.result import Send, SendResult

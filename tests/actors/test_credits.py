@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.config import Settings
+from daemon.config.settings import Settings
 from daemon.model import Team, Webhook
 from tests.faults.sabotage import Point, Saboteur
 from tests.support.daemon import FakeHop, FakeReceiver, House, make_settings, running, statuses

@@ -13,7 +13,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.actors.supervisor import ActorFailed, Budget, Child, supervise, supervise_vital
-from daemon.config import LogSettings
+from daemon.config.settings import LogSettings
 from daemon.egress.post import Post
 from daemon.egress.response import Response
 from daemon.egress.transport import Transport

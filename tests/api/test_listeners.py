@@ -9,7 +9,7 @@ import trio
 
 from api.server.listeners import addresses_of, open_listeners, passed_descriptors
 from daemon.bind_address import TcpAddress, UnixAddress
-from daemon.config import ConfigError
+from daemon.config.settings import ConfigError
 from tests.api.scripted_app import HELLO, ScriptedApp
 from tests.support.api_server import exchange, serving
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from daemon.catalogue import WILDCARD
 from daemon.clock import wall_clock_ms
-from daemon.config import Settings
+from daemon.config.settings import Settings
 from daemon.model import Team, Webhook
 from daemon.sealed_database import open_sealed_database
 from daemon.state_dir import DATABASE, operator_key

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from daemon import backup
-from daemon.config import Settings
+from daemon.config.settings import Settings
 from daemon.encryption_keys import ENCRYPTION_KEY, write_keys
 from daemon.sealed_database import open_sealed_database
 from daemon.state_dir import DATABASE, use_state_dir

@@ -18,7 +18,7 @@ import trio
 from sqlalchemy import create_engine, text
 
 from daemon.bind_address import TcpAddress
-from daemon.config import Settings
+from daemon.config.settings import Settings
 from daemon.doctor.database import check_clock
 from daemon.doctor.examination import examine
 from daemon.doctor.files import check_disk

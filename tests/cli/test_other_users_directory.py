@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from daemon.acting_user import acting_as_owner_of
-from daemon.config import Settings
+from daemon.config.settings import Settings
 from daemon.encryption_keys import ENCRYPTION_KEY
 from daemon.sealed_database import open_sealed_database
 from daemon.state_dir import DATABASE, OPERATOR_KEY

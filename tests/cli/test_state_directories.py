@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from daemon.config import ConfigError
+from daemon.config.settings import ConfigError
 from daemon.state_dir import use_state_dir
 from daemon.store.database import open_database
 from tests.store.filling import found

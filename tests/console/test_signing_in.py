@@ -10,7 +10,7 @@ from itsdangerous import URLSafeSerializer
 
 from api.app import create_app
 from api.console.session.sessions import LIFETIME_S
-from daemon.config import Settings
+from daemon.config.settings import Settings
 from daemon.wiring import handles_of
 from tests.console.conftest import signed_in
 from tests.support.api_client import DATABASE_FILE, ApiHouse, running_api

@@ -5,7 +5,7 @@ import tomllib
 from email import message_from_bytes, policy
 from pathlib import Path
 
-from daemon.config import Settings, SmtpSettings
+from daemon.config.settings import Settings, SmtpSettings
 from daemon.mail.sender import make_sender
 from daemon.model import Mail
 from tests.contract.test_contract_index import DOCUMENTS

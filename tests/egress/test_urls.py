@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.config import EgressSettings
+from daemon.config.settings import EgressSettings
 from daemon.egress.addresses import Address
 from daemon.egress.urls import EgressRules, Target, check_url, egress_rules, parse_target, permitted_target
 from daemon.errors import UrlNotAllowed

@@ -15,7 +15,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from daemon.config import Settings
+from daemon.config.settings import Settings
 from daemon.mail.addresses import parse_sender
 from daemon.mail.message import message_composer
 from daemon.mail.result import Send

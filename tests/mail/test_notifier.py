@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from daemon.config import LogSettings, SmtpSettings
+from daemon.config.settings import LogSettings, SmtpSettings
 from daemon.errors import StoreUnavailable
 from daemon.log import make_logger
 from daemon.mail.addresses import parse_sender

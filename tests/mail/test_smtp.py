@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import trio
 
-from daemon.config import Settings, SmtpSettings
+from daemon.config.settings import Settings, SmtpSettings
 from daemon.mail.addresses import parse_sender
 from daemon.mail.message import Compose, message_composer
 from daemon.mail.result import Send

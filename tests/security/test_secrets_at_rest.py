@@ -19,7 +19,7 @@ from sqlalchemy import create_engine
 from trio.testing import MockClock
 
 from daemon import key_rotation
-from daemon.config import Settings
+from daemon.config.settings import Settings
 from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
 from daemon.encryption_keys import ENCRYPTION_KEY, read_keys, write_keys
 from daemon.idempotency import answer_id, scope_of

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from daemon.actors.threads import Hop, run_inline, thread_hop
 from daemon.checkpointer import Checkpointer
-from daemon.config import LogSettings
+from daemon.config.settings import LogSettings
 from daemon.log import make_logger
 from daemon.metrics import make_metrics
 from daemon.store.checkpointing import CHECKPOINT_FRAMES, WriteAheadLog

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import Settings
+from daemon.config.settings import Settings
 from daemon.sealed_database import open_sealed_database
 from daemon.state_dir import DATABASE
 from daemon.store.commit_record import loss_path

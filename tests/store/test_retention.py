@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.actors.threads import run_inline
-from daemon.config import LogSettings
+from daemon.config.settings import LogSettings
 from daemon.housekeeping import INTERVAL_S, Housekeeper
 from daemon.log import make_logger
 from daemon.metrics import make_metrics

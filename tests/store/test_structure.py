@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
-from daemon.config import Settings
+from daemon.config.settings import Settings
 from daemon.sealed_database import open_sealed_database
 from daemon.state_dir import DATABASE
 from daemon.store.database import DatabaseRefused, open_database, read_only_engine

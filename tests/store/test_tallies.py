@@ -14,7 +14,7 @@ from alembic import command
 from sqlalchemy import Connection
 
 from daemon.actors.threads import run_inline
-from daemon.config import LogSettings
+from daemon.config.settings import LogSettings
 from daemon.housekeeping import INTERVAL_S, Housekeeper
 from daemon.lifecycle import Verdict
 from daemon.log import make_logger

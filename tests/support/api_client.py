@@ -14,7 +14,7 @@ from quart_trio import QuartTrio
 from werkzeug.datastructures import Headers
 
 from api.app import create_app
-from daemon.config import Settings
+from daemon.config.settings import Settings
 from daemon.handles import Handles
 from daemon.model import Team
 from daemon.store.database import open_database

@@ -14,7 +14,7 @@ from prometheus_client import Gauge
 from api.server.connection import DEFAULT_PATIENCE, Patience
 from api.server.listeners import open_listeners
 from api.server.serve import Application, serve_api
-from daemon.config import LogSettings
+from daemon.config.settings import LogSettings
 from daemon.log import make_logger
 
 

@@ -12,10 +12,10 @@ import orjson
 import trio
 
 from daemon.actors.threads import run_inline
-from daemon.config import LogSettings, Settings
+from daemon.config.reload import fixed
+from daemon.config.settings import LogSettings, Settings
 from daemon.egress.transport import Transport
 from daemon.lifecycle import WebhookEdit
-from daemon.live_settings import fixed
 from daemon.log import make_logger
 from daemon.log_events import LOG_EVENTS
 from daemon.mail.result import SendResult

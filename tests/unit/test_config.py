@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import ConfigError, Settings, load_settings
+from daemon.config.settings import ConfigError, Settings, load_settings
 
 EXAMPLE = Path(__file__).parents[2] / "systemd/config.example.toml"
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from daemon.config import Settings
-from daemon.live_settings import RELOADABLE, fixed
+from daemon.config.reload import RELOADABLE, fixed
+from daemon.config.settings import Settings
 
 STATE = Path("/nowhere")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.typing import FilteringBoundLogger
 
-from daemon.config import LogSettings
+from daemon.config.settings import LogSettings
 from daemon.log import UndocumentedLogEventError, make_logger
 from daemon.log_events import FIELDS, LOG_EVENTS
 

@@ -9,7 +9,7 @@ from threading import Event
 
 import pytest
 
-from daemon.config import LogSettings
+from daemon.config.settings import LogSettings
 from daemon.log import LogSink, make_logger
 from daemon.log_buffer import MOST_WAITING_BYTES, LogBuffer
 from daemon.log_file import LogFile

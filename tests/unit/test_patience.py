@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.actors.retry import persist
-from daemon.config import LogSettings
+from daemon.config.settings import LogSettings
 from daemon.errors import StoreUnavailable
 from daemon.log import make_logger
 

@@ -7,7 +7,7 @@ from typing import Any
 import trio
 from trio.testing import MockClock
 
-from daemon.config import LogSettings
+from daemon.config.settings import LogSettings
 from daemon.log import make_logger
 from daemon.repetitions import Repetitions, tell_repetitions
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.config import ConfigError, load_settings
+from daemon.config.settings import ConfigError, load_settings
 
 PREFIX = "KAKIYO_WEBHOOKS_"
 INJECTED = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import ConfigError
+from daemon.config.settings import ConfigError
 from daemon.state_dir import OPERATOR_KEY, is_in_use, operator_key, use_state_dir
 
 

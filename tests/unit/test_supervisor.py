@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.actors.supervisor import Budget, Child, supervise
-from daemon.config import LogSettings
+from daemon.config.settings import LogSettings
 from daemon.log import make_logger
 from daemon.metrics import ActorKind, make_metrics
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from daemon.config import ConfigError, Settings
+from daemon.config.settings import ConfigError, Settings
 from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
 from daemon.encryption_keys import ENCRYPTION_KEY, find_keys, read_keys, write_keys
 from daemon.private_file import write_private_file

@@ -10,7 +10,7 @@ from typing import Any
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.config import ConfigError, Settings
+from daemon.config.settings import ConfigError, Settings
 
 # What is asked for anew each time it is used; all else is built into what runs. A section stands for all that is in it.
 RELOADABLE = (

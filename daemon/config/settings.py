@@ -25,8 +25,8 @@ from pydantic import (
 )
 
 from daemon.bind_address import parse_bind
-from daemon.config_sources import ConfigError as ConfigError  # raised here
-from daemon.config_sources import environment_source, explain, file_source, flags_source, merge
+from daemon.config.sources import ConfigError as ConfigError  # raised here
+from daemon.config.sources import environment_source, explain, file_source, flags_source, merge
 from daemon.credentials import SMTP_PASSWORD, credential
 from daemon.egress.name_server import NameServer, parse_name_server
 from daemon.lifecycle import Policy
