@@ -9,7 +9,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from types import MappingProxyType
 
-from daemon.errors import (
+from daemon.domain.errors import (
     AlreadyExists,
     DaemonError,
     IdempotencyConflict,

@@ -18,7 +18,7 @@ from api.request import BODY_LIMITS, DEFAULT_LIMIT
 from daemon.actors.fair_queue import FairQueue
 from daemon.actors.shares import Share
 from daemon.actors.threads import Hop
-from daemon.errors import Overloaded
+from daemon.domain.errors import Overloaded
 from daemon.keyring import Principal
 
 MAX_BYTES = 64 * 1024 * 1024

@@ -11,7 +11,7 @@ from quart import Request, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from api.errors import ApiError, Code, from_daemon
-from daemon.errors import DaemonError
+from daemon.domain.errors import DaemonError
 from daemon.handles import Handles
 
 MEDIA_TYPE = "application/problem+json"

@@ -12,9 +12,9 @@ from quart import Request
 from api.errors import Code
 from api.json_body import JSON
 from daemon.actors.threads import Hop
+from daemon.domain.submission import Idempotency
 from daemon.handles import Handles
 from daemon.keyring import Principal
-from daemon.submission import Idempotency
 
 Answer = BaseModel | bytes | None
 

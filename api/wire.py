@@ -21,7 +21,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from api.errors import Code
-from daemon.terminal import is_harmless, is_visible
+from daemon.domain.printable import is_harmless, is_visible
 
 MAX_PAGE = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -17,10 +17,11 @@ from api.server.listeners import Listeners, addresses_of, open_listeners, passed
 from api.server.serve import serve_api
 from daemon import __version__
 from daemon.actors.supervisor import innermost
-from daemon.bind_address import TcpAddress, UnixAddress, is_public
 from daemon.config.reload import LiveSettings, reload_on_hangup
 from daemon.config.settings import PUBLIC_WITHOUT_TLS, ConfigError, Settings
 from daemon.descriptors import DescriptorBudget, raise_descriptor_limit, share_descriptors
+from daemon.domain.bind_address import TcpAddress, UnixAddress, is_public
+from daemon.domain.printable import printable
 from daemon.encryption_keys import KeyFile
 from daemon.kept_addresses import forget_addresses, keep_addresses
 from daemon.lifeline import Lifeline, extend_start, feed_watchdog, open_lifeline
@@ -40,7 +41,6 @@ from daemon.store.commands import ReadBalance
 from daemon.store.commit_record import loss_of
 from daemon.store.database import DatabaseRefused, History
 from daemon.store.progress import Progress
-from daemon.terminal import printable
 from daemon.wiring import Daemon, Seams, assemble, handles_of, real_seams
 
 _Addresses = Sequence[TcpAddress | UnixAddress]

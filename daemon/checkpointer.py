@@ -6,7 +6,7 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.threads import Hop
-from daemon.errors import StoreUnavailable
+from daemon.domain.errors import StoreUnavailable
 from daemon.store.checkpointing import Checkpoint
 from daemon.store.database import Database
 from daemon.store.writer import Writer

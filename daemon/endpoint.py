@@ -17,14 +17,22 @@ from daemon.actors.mutex import Mutex
 from daemon.actors.retry import persist
 from daemon.attempt import make_attempt
 from daemon.attempt_slots import AttemptSlots
-from daemon.clock import NowMs
 from daemon.credit_gate import CreditGate
 from daemon.delivery_log import DeliveryLog
+from daemon.domain.clock import NowMs
+from daemon.domain.errors import DaemonError, StoreUnavailable
+from daemon.domain.lifecycle import (
+    Policy,
+    Verdict,
+    after_verdict,
+    failed_deliveries,
+    judge,
+    remaining_backoff_s,
+    withdrawal,
+)
+from daemon.domain.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, Webhook, Work
 from daemon.egress.transport import Transport
-from daemon.errors import DaemonError, StoreUnavailable
-from daemon.lifecycle import Policy, Verdict, after_verdict, failed_deliveries, judge, remaining_backoff_s, withdrawal
 from daemon.mailbox import Change, Mailbox
-from daemon.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, Webhook, Work
 from daemon.store import daemon_queries
 from daemon.store.commands import Cancelled, CancelPending, RecordAttempt, Recorded, SaveWebhook
 from daemon.store.reader import Reader

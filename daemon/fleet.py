@@ -11,11 +11,11 @@ from structlog.typing import FilteringBoundLogger
 from daemon.actors.interruptible_wait import Pause
 from daemon.actors.retry import persist
 from daemon.actors.supervisor import Budget, Child, supervise
+from daemon.domain.errors import DaemonError, Stopping, StoreUnavailable
+from daemon.domain.model import Webhook, Work
 from daemon.endpoint import Endpoint, EndpointParts
-from daemon.errors import DaemonError, Stopping, StoreUnavailable
 from daemon.mailbox import Change, Mailbox
 from daemon.metrics import ActorKind, Metrics
-from daemon.model import Webhook, Work
 from daemon.store import daemon_queries
 from daemon.work_queue import FIRST_PAGE, page_size
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from structlog.typing import FilteringBoundLogger
 
-from daemon.catalogue import Catalogue
-from daemon.clock import NowMs
 from daemon.config.settings import ApiSettings, Settings
+from daemon.domain.clock import NowMs
+from daemon.domain.event_types import Catalogue
+from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.fleet import Fleet
 from daemon.keyring import KeyRing
 from daemon.metrics import Metrics
-from daemon.model import Attempt, Delivery, Event, Webhook
 from daemon.news import News
 from daemon.registry import Registry
 from daemon.router import Router

@@ -9,7 +9,8 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.retry import persist
-from daemon.clock import NowMs
+from daemon.domain.clock import NowMs
+from daemon.domain.trusted_time import TrustedTime
 from daemon.store.commands import Command
 from daemon.store.idempotency import IDEMPOTENCY_WINDOW_MS
 from daemon.store.tallying import DAY_MS, WEBHOOK_HOURS_KEPT_MS
@@ -23,7 +24,6 @@ from daemon.store.upkeep_commands import (
     SaveTrustedTime,
 )
 from daemon.store.writer import Writer
-from daemon.trusted_time import TrustedTime
 
 INTERVAL_S = 600
 # So many are deleted in some milliseconds: nobody waits for long behind it.

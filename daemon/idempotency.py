@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from daemon.submission import Idempotency
+from daemon.domain.submission import Idempotency
 
 Made = TypeVar("Made", contravariant=True)
 

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from daemon.actors.fair_queue import FairQueue
 from daemon.actors.shares import Share
-from daemon.errors import Overloaded, SubmissionTooLarge
+from daemon.domain.errors import Overloaded, SubmissionTooLarge
 
 # About what the store makes in a second beside other work: says when to try again.
 _DELIVERIES_PER_S = 10_000

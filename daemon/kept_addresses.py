@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from daemon.bind_address import PassedSocket, TcpAddress, UnixAddress, parse_bind
+from daemon.domain.bind_address import PassedSocket, TcpAddress, UnixAddress, parse_bind
 from daemon.private_file import write_private_file
 from daemon.regular_file import read_text
 

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-from daemon.model import ApiKey
+from daemon.domain.model import ApiKey
 
 _PREFIX = "kwh_"
 

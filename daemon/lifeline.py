@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import trio
 
-from daemon.errors import StoreUnavailable
+from daemon.domain.errors import StoreUnavailable
 
 # Systemd's queue drains within milliseconds; a READY that got lost would leave the unit starting for ever.
 _SEND_DEADLINE_S = 2

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import trio
 
 from daemon.actors.reply import Reply
-from daemon.model import Webhook, Work
+from daemon.domain.model import Webhook, Work
 from daemon.store.commands import Cancelled, Command, SaveWebhook
 
 CAPACITY = 64

@@ -12,7 +12,7 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from daemon import __version__
-from daemon.model import DeliveryStatus, OutcomeKind
+from daemon.domain.model import DeliveryStatus, OutcomeKind
 from daemon.pace import Pace
 from daemon.peak import Peak
 

@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable, Sequence
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.clock import NowMs
-from daemon.errors import StoreUnavailable
+from daemon.domain.clock import NowMs
+from daemon.domain.errors import StoreUnavailable
+from daemon.domain.model import Mail
 from daemon.mail.result import Send, SendResult
 from daemon.metrics import MailResult, Metrics
-from daemon.model import Mail
 from daemon.store.commands import Command, MailDeferred, MailSent
 
 _FIRST_RETRY_S = 5

@@ -8,17 +8,18 @@ from typing import TypeVar
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.clock import NowMs
 from daemon.credit_gate import CreditGate
-from daemon.errors import IdempotencyConflict, StoreUnavailable, WebhookInactive
+from daemon.domain.clock import NowMs
+from daemon.domain.errors import IdempotencyConflict, StoreUnavailable, WebhookInactive
+from daemon.domain.lifecycle import WebhookEdit, deleted, edited, made_again, rotated, switched
+from daemon.domain.model import ApiKey, CreditEntry, Delivery, DeliveryStatus, Team, TeamEdit, Webhook
+from daemon.domain.submission import Idempotency
 from daemon.fan_out import FanOuts
 from daemon.fleet import Fleet
 from daemon.idempotency import Once, answer_id
 from daemon.keyring import KeyRing, digest_of, generate_key
-from daemon.lifecycle import WebhookEdit, deleted, edited, made_again, rotated, switched
 from daemon.mailbox import Change
 from daemon.metrics import Metrics
-from daemon.model import ApiKey, CreditEntry, Delivery, DeliveryStatus, Team, TeamEdit, Webhook
 from daemon.news import News
 from daemon.store import daemon_queries, queries
 from daemon.store import idempotency as idempotency_store
@@ -38,7 +39,6 @@ from daemon.store.commands import (
 from daemon.store.reader import Reader
 from daemon.store.time_blocks import SeqRange
 from daemon.store.writer import Writer
-from daemon.submission import Idempotency
 from daemon.subscriptions import SubscriptionIndex
 from daemon.vault import Vault, VaultError
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from daemon.attempt import build_post
+from daemon.domain.model import Attempt, Delivery, Event, Webhook, Work
 from daemon.egress.post import request_start
-from daemon.model import Attempt, Delivery, Event, Webhook, Work
 from daemon.signing import Secrets
 from daemon.vault import Vault, VaultError
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import trio
 
-from daemon.model import Attempt, Event, Webhook, Work
+from daemon.domain.model import Attempt, Event, Webhook, Work
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Tracer

@@ -2,8 +2,8 @@
 
 import sys
 
-from daemon.catalogue import WILDCARD
-from daemon.model import Webhook
+from daemon.domain.event_types import WILDCARD
+from daemon.domain.model import Webhook
 from daemon.store.daemon_queries import Subscription
 
 

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from daemon.lifecycle import is_before_switch, previous_secret_is_valid
-from daemon.model import Webhook
+from daemon.domain.lifecycle import is_before_switch, previous_secret_is_valid
+from daemon.domain.model import Webhook
 from daemon.signing import Secrets
 
 KEY_BYTES = 32

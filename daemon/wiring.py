@@ -12,20 +12,21 @@ from daemon.actors.supervisor import Budget
 from daemon.actors.threads import Hop, thread_hop
 from daemon.attempt_slots import AttemptSlots
 from daemon.canceller import Canceller
-from daemon.catalogue import EventType, build_catalogue
 from daemon.checkpointer import Checkpointer
-from daemon.clock import NowMs, wall_clock_ms
 from daemon.config.reload import LiveSettings
 from daemon.credit_gate import CreditGate
 from daemon.delivery_log import DeliveryLog
 from daemon.descriptors import UNLIMITED
+from daemon.domain.clock import NowMs, wall_clock_ms
+from daemon.domain.errors import UrlNotAllowed
+from daemon.domain.event_types import EventType, build_catalogue
+from daemon.domain.model import Webhook, id_maker
 from daemon.egress.lookups import Lookups
 from daemon.egress.resolver import Resolver
 from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport, Transport
 from daemon.egress.urls import EgressRules, check_url, egress_rules
 from daemon.endpoint import EndpointParts
-from daemon.errors import UrlNotAllowed
 from daemon.fan_out import FanOutParts, FanOuts
 from daemon.fleet import Fleet
 from daemon.handles import CheckUrl, Handles
@@ -35,7 +36,6 @@ from daemon.keyring import KeyRing
 from daemon.mail.result import Send
 from daemon.mail.sender import live_sender
 from daemon.metrics import Metrics
-from daemon.model import Webhook, id_maker
 from daemon.news import News
 from daemon.notifier import Notifier
 from daemon.observer import Observer

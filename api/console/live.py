@@ -13,7 +13,7 @@ import trio
 from api.console.page_request import Visit
 from api.console.refusals import Refused
 from api.dispatch import SendPiece, Streamed
-from daemon.errors import DaemonError
+from daemon.domain.errors import DaemonError
 from daemon.news import Follower, News
 
 MOST_STREAMS = 200

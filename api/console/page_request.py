@@ -14,8 +14,8 @@ from api.console.session.sessions import Session, Sessions
 from api.console.session.shown_once import ShownOnce
 from api.console.templates import Templates
 from api.route import Call
+from daemon.domain.model import Team
 from daemon.handles import Handles
-from daemon.model import Team
 
 PAGE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (

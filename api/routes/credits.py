@@ -10,8 +10,8 @@ from api.errors import Code, unknown_team, wrong_field
 from api.idempotency import once
 from api.route import Access, Call, Route, json_body
 from api.wire import Input, Note, Output, OutputTime, Page, PageQuery, format_time
-from daemon import model
-from daemon.errors import BalanceOutOfRange
+from daemon.domain import model
+from daemon.domain.errors import BalanceOutOfRange
 from daemon.store import queries
 
 _LARGEST_GRANT = 10**12

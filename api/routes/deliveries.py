@@ -14,8 +14,8 @@ from api.idempotency import once
 from api.rate_limit import tokens_for
 from api.route import Call, Route
 from api.wire import InputTime, Output, OutputTime, Page, PageQuery, format_optional_time, format_time
-from daemon import model
-from daemon.model import CancelReason, DeliveryStatus, OutcomeKind
+from daemon.domain import model
+from daemon.domain.model import CancelReason, DeliveryStatus, OutcomeKind
 from daemon.store import queries
 
 

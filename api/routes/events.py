@@ -15,9 +15,9 @@ from api.route import Body, Call, Route
 from api.routes.deliveries import DELIVERY_EXAMPLE, Delivery, show_deliveries
 from api.routes.submission import SubmissionHeaders, SubmittedEvent, read_batch, read_submission
 from api.wire import MAX_PAGE, Input, Limit, Output, OutputTime, format_time
-from daemon.errors import UnknownTeam
+from daemon.domain.errors import UnknownTeam
+from daemon.domain.submission import Submission
 from daemon.store import queries
-from daemon.submission import Submission
 
 
 class EventReceipt(Output):

@@ -9,7 +9,7 @@ from api.errors import ApiError, Code
 from api.local import is_surely_local
 from api.route import Access, Call, Route
 from api.wire import Output
-from daemon.errors import StoreUnavailable
+from daemon.domain.errors import StoreUnavailable
 from daemon.metrics import CONTENT_TYPE
 
 _STORE_ANSWERS_WITHIN_S = 2

@@ -9,7 +9,7 @@ from api.errors import Code, not_found
 from api.idempotency import once
 from api.route import Access, Call, Route, json_body
 from api.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_optional_time, format_time
-from daemon import model
+from daemon.domain import model
 from daemon.store import queries
 
 

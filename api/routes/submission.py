@@ -14,9 +14,9 @@ from api.rate_limit import tokens_for
 from api.route import Call
 from api.routes.batch_parsing import array_items, line_items
 from api.wire import Input, InputTime, format_time
+from daemon.domain.submission import NewEvent, Submission
+from daemon.domain.trace_context import parse_traceparent
 from daemon.metrics import Refusal
-from daemon.submission import NewEvent, Submission
-from daemon.trace import parse_traceparent
 
 KIB = 1024
 MAX_EVENT_BYTES = 256 * KIB

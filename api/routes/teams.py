@@ -10,8 +10,8 @@ from api.errors import Code, not_found, wrong_field
 from api.idempotency import once
 from api.route import Access, Call, Route, json_body
 from api.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_time
-from daemon import model
-from daemon.mail.addresses import MAX_ADDRESS, parse_address
+from daemon.domain import model
+from daemon.domain.email_addresses import MAX_ADDRESS, parse_address
 from daemon.store import queries
 
 _TEAM_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"

@@ -12,9 +12,9 @@ from api.rate_limit import tokens_for_receipts
 from api.route import Call, Route, json_body
 from api.routes.submission import require_event_type, serialise
 from api.wire import MAX_PAGE, Input, Output, OutputTime, Page, format_time
-from daemon.catalogue import EventType
+from daemon.domain.event_types import EventType
+from daemon.domain.submission import NewEvent, Submission
 from daemon.store import queries
-from daemon.submission import NewEvent, Submission
 
 _EXAMPLE_TEAM = "team_12345abcde"
 

@@ -23,10 +23,11 @@ from api.wire import (
     format_optional_time,
     format_time,
 )
-from daemon import model, signing
-from daemon.catalogue import WILDCARD
-from daemon.lifecycle import WebhookEdit
-from daemon.model import DisabledReason
+from daemon import signing
+from daemon.domain import model
+from daemon.domain.event_types import WILDCARD
+from daemon.domain.lifecycle import WebhookEdit
+from daemon.domain.model import DisabledReason
 from daemon.store import queries
 
 _GENERATE = "generate"

@@ -10,8 +10,8 @@ from typing import Any, assert_never
 
 import trio
 
-from daemon.bind_address import PassedSocket, TcpAddress, UnixAddress, parse_bind
 from daemon.config.settings import ConfigError
+from daemon.domain.bind_address import PassedSocket, TcpAddress, UnixAddress, parse_bind
 
 Listeners = list[trio.SocketListener]
 

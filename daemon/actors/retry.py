@@ -6,7 +6,7 @@ from typing import TypeVar
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.errors import StoreUnavailable
+from daemon.domain.errors import StoreUnavailable
 
 Result = TypeVar("Result")
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from daemon.bind_address import PassedSocket, TcpAddress, client_url, parse_bind
 from daemon.cli.exits import CommandError, ExitCode
 from daemon.credentials import OPERATOR_KEY, credential
+from daemon.domain.bind_address import PassedSocket, TcpAddress, client_url, parse_bind
 from daemon.kept_addresses import kept_addresses
 from daemon.regular_file import read_text
 

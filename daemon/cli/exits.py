@@ -18,7 +18,7 @@ from contextlib import suppress
 from enum import IntEnum
 from typing import TextIO
 
-from daemon.terminal import printable
+from daemon.domain.printable import printable
 
 
 class ExitCode(IntEnum):

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from daemon.cli.log_filter import LogFilter, parse_record
 from daemon.cli.output import quiet_when_reader_leaves
-from daemon.terminal import printable, printable_json
+from daemon.domain.printable import printable, printable_json
 
 _LEVEL_STYLES = {"debug": "bright_black", "info": "cyan", "warning": "yellow", "error": "red", "critical": "bold red"}
 _OUTCOME_STYLES = {"delivered": "green"}

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from daemon.cli.exits import CommandError, ExitCode
-from daemon.terminal import printable, printable_json
+from daemon.domain.printable import printable, printable_json
 
 _UNFOLDED = 2_000
 _STATUS_STYLES = {

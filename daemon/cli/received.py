@@ -16,7 +16,7 @@ from daemon.cli.moments import to_rfc3339
 from daemon.cli.output import print_json, render
 from daemon.demo.receiver import Answer, ReceivedRequest, listen_on_loopback, serve_receiver, url_of
 from daemon.demo.verification import SignatureState, Verification, verify
-from daemon.terminal import printable
+from daemon.domain.printable import printable
 
 _SHOWN_PREFIXES = ("webhook-", "x-kakiyo-")
 _SHOWN = ("content-type", "user-agent")

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from daemon.cli.client import Client, Query, Reply
 from daemon.cli.output import print_json_text, record_of, render, table_of
-from daemon.terminal import printable
+from daemon.domain.printable import printable
 
 Row = Callable[[dict[str, Any]], Sequence[Any]]
 Fields = Callable[[dict[str, Any]], Iterable[tuple[str, Any]]]

@@ -9,9 +9,9 @@ from enum import StrEnum
 
 import trio
 
-from daemon.catalogue import BUILT_IN
 from daemon.demo.api import Api
 from daemon.demo.receiver import ReceivedRequest, listen_on_loopback, url_of
+from daemon.domain.event_types import BUILT_IN
 
 TEAM = "team_demo"
 ADDRESS = "ops@example.com"

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from daemon.clock import NowMs
 from daemon.config.settings import Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
+from daemon.domain.clock import NowMs
 from daemon.state_dir import DATABASE
 from daemon.store.commit_record import last_recorded, loss_of, loss_path, missing_from
 from daemon.store.database import DatabaseRefused

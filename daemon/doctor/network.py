@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import trio
 
-from daemon.bind_address import BindAddress, TcpAddress, is_public, parse_bind
 from daemon.config.settings import PUBLIC_WITHOUT_TLS, Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
+from daemon.domain.bind_address import BindAddress, TcpAddress, is_public, parse_bind
 from daemon.egress.resolver import Resolver
 from daemon.kept_addresses import kept_addresses
 from daemon.mail.session import close_session, connect, explain, open_session

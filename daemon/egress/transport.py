@@ -7,6 +7,7 @@ from typing import Protocol
 import httpx
 import trio
 
+from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.connect import open_wire
 from daemon.egress.errors import BlockedAddress, NoLookupPlace
 from daemon.egress.exchange import exchange
@@ -15,7 +16,6 @@ from daemon.egress.post import Post, request_start
 from daemon.egress.response import Response
 from daemon.egress.urls import EgressRules, Target, permitted_target
 from daemon.egress.wire import Wire
-from daemon.errors import UrlNotAllowed
 
 
 class Transport(Protocol):

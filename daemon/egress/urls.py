@@ -8,11 +8,11 @@ import httpx
 import trio
 
 from daemon.config.settings import EgressSettings
+from daemon.domain.errors import UrlNotAllowed
+from daemon.domain.printable import is_harmless
 from daemon.egress.addresses import Address, Network, parse_address, refusal
 from daemon.egress.resolver import Resolve
 from daemon.egress.special_names import inside_name
-from daemon.errors import UrlNotAllowed
-from daemon.terminal import is_harmless
 
 LONGEST_URL = 2048
 _LOOKUP_TIMEOUT_S = 3.0

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import trio
 
-from daemon.mail.addresses import parse_address
+from daemon.domain.email_addresses import parse_address
+from daemon.domain.model import Mail
 from daemon.mail.message import Compose, as_wire
 from daemon.mail.result import Send, SendResult
-from daemon.model import Mail
 
 
 def maildir_sender(directory: Path, compose: Compose) -> Send:

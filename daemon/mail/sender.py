@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from daemon.config.settings import Settings
-from daemon.mail.addresses import parse_sender
+from daemon.domain.email_addresses import parse_sender
+from daemon.domain.model import Mail
 from daemon.mail.maildir import maildir_sender
 from daemon.mail.message import message_composer
 from daemon.mail.result import Send, SendResult
 from daemon.mail.smtp import smtp_sender
-from daemon.model import Mail
 
 
 def live_sender(settings: Callable[[], Settings]) -> Send:

@@ -10,7 +10,7 @@ import trio
 
 from daemon.config.settings import SmtpSettings
 from daemon.credentials import SMTP_PASSWORD, credential
-from daemon.mail.addresses import one_line
+from daemon.domain.email_addresses import one_line
 
 _SOCKET_TIMEOUT_S = 30
 

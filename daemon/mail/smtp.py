@@ -11,11 +11,11 @@ from functools import partial
 import trio
 
 from daemon.config.settings import SmtpSettings
-from daemon.mail.addresses import parse_address
+from daemon.domain.email_addresses import parse_address
+from daemon.domain.model import Mail
 from daemon.mail.message import Compose, as_wire
 from daemon.mail.result import Send, SendResult
 from daemon.mail.session import close_session, connect, explain, open_session, reply_text
-from daemon.model import Mail
 
 # Over everything, connecting included: a server that drips its answers does not hold up the mails behind this one.
 DEADLINE_S = 60.0

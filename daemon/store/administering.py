@@ -6,8 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from daemon.errors import AlreadyExists, TooManyWebhooks
-from daemon.model import Team
+from daemon.domain.errors import AlreadyExists, TooManyWebhooks
+from daemon.domain.model import Team
 from daemon.store.cancelling import cancel_pending
 from daemon.store.commands import (
     AddKey,

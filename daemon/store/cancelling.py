@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, or_, select, update
 
-from daemon.model import CancelReason, DeliveryStatus
+from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.commands import Cancelled, CancelledDelivery, CancelledPage, CancelNext
 from daemon.store.fan_outs import cancel_deliveries_to_come

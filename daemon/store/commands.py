@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from daemon.lifecycle import Verdict
-from daemon.model import ApiKey, Attempt, CancelReason, CreditEntry, Team, TeamEdit, Webhook, Work
-from daemon.submission import FanOut, Idempotency, MatchedEvent, Receipt
+from daemon.domain.lifecycle import Verdict
+from daemon.domain.model import ApiKey, Attempt, CancelReason, CreditEntry, Team, TeamEdit, Webhook, Work
+from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Select, and_, bindparam, case, func, or_, select
 
-from daemon.model import Delivery, DeliveryStatus, Mail, Webhook
+from daemon.domain.model import Delivery, DeliveryStatus, Mail, Webhook
 from daemon.store import rows
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.cancelling import IS_PENDING

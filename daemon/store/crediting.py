@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, select
 
-from daemon.errors import BalanceOutOfRange
-from daemon.model import CreditEntry
+from daemon.domain.errors import BalanceOutOfRange
+from daemon.domain.model import CreditEntry
 from daemon.store.bulk import execute_rows, returned_rows
 from daemon.store.commands import GrantCredits, ReadBalance
 from daemon.store.schema import teams

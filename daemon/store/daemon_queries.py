@@ -22,7 +22,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from daemon.model import LIGHT_BODY_BYTES, ApiKey, Mail, Webhook, Work
+from daemon.domain.model import LIGHT_BODY_BYTES, ApiKey, Mail, Webhook, Work
 from daemon.store import rows
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.cancelling import IS_PENDING

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, pool
 from sqlalchemy.exc import DatabaseError
 
+from daemon.domain.printable import printable
 from daemon.store.checkpointing import CHECKPOINT_FRAMES, WriteAheadLog
 from daemon.store.commit_record import Commit, CommitRecord, Loss, keep_loss, last_recorded, loss_of, missing_from
 from daemon.store.copying import read_only_uri
@@ -24,7 +25,6 @@ from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
 from daemon.store.structure import difference, read_revision, read_structure
 from daemon.store.upgrading import upgrade
-from daemon.terminal import printable
 
 READERS = 4
 _BUSY_TIMEOUT_MS = 2_000

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from daemon.model import CancelReason, DisabledReason, FailedDelivery
+from daemon.domain.model import CancelReason, DisabledReason, FailedDelivery
 from daemon.store.cancelling import cancel_pending
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.failures import failures_of

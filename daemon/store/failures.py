@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, and_, func, select
 
-from daemon.model import DeliveryStatus, FailedDelivery, OutcomeKind
+from daemon.domain.model import DeliveryStatus, FailedDelivery, OutcomeKind
 from daemon.store.schema import attempts, deliveries, events
 
 

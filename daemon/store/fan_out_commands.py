@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from daemon.model import CancelReason, Work
+from daemon.domain.model import CancelReason, Work
 from daemon.store.commands import Cancelled, Command
 
 

@@ -13,14 +13,14 @@ import orjson
 from sqlalchemy import Connection, Select, Text, case, cast, delete, func, insert, select, update
 from sqlalchemy import Row as TableRow
 
-from daemon.model import LIGHT_BODY_BYTES, CancelReason, DeliveryStatus, Work, fanned_out_id
+from daemon.domain.model import LIGHT_BODY_BYTES, CancelReason, DeliveryStatus, Work, fanned_out_id
+from daemon.domain.submission import FanOut
 from daemon.store.bulk import Row, execute_at_once
 from daemon.store.commands import Cancelled, CancelledDelivery
 from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
 from daemon.store.rows import to_json
 from daemon.store.schema import events, fan_out_cancellations, fan_outs, webhooks
 from daemon.store.sequences import Sequences
-from daemon.submission import FanOut
 
 _COLUMNS = (
     "seq, id, event_id, event_type, webhook_id, team_id, status, attempts_made, created_at, test, "

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from daemon.model import DeliveryStatus
+from daemon.domain.model import DeliveryStatus
 from daemon.store.bulk import execute_rows
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.crediting import Debit, debit

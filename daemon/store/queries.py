@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, select
 
-from daemon.model import ApiKey, Attempt, CreditEntry, Delivery, DeliveryStatus, Event, Team, Webhook
+from daemon.domain.model import ApiKey, Attempt, CreditEntry, Delivery, DeliveryStatus, Event, Team, Webhook
 from daemon.store import rows
 from daemon.store.pages import LOOK_AT, Choice, Page, bounded_page, page_of
 from daemon.store.schema import api_keys, attempts, credit_entries, deliveries, events, teams, webhooks

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DatabaseError
 
 from daemon.actors.reply import Reply
 from daemon.actors.threads import Hop
-from daemon.errors import StoreUnavailable
+from daemon.domain.errors import StoreUnavailable
 from daemon.peak import Peak
 from daemon.store.daemon_queries import Found
 from daemon.store.database import READERS, Database

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
 
-from daemon.catalogue import WILDCARD
-from daemon.model import DeliveryStatus, Webhook
+from daemon.domain.event_types import WILDCARD
+from daemon.domain.model import DeliveryStatus, Webhook
 from daemon.store.accepting import delivery_row, insert_deliveries
 from daemon.store.cancelling import IS_BEING_CANCELLED, IS_PENDING
 from daemon.store.commands import Recover, RecoveredPage, Resend

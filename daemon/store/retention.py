@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, or_, select
 
-from daemon.model import DeliveryStatus
+from daemon.domain.model import DeliveryStatus
 from daemon.store.schema import attempts, deliveries, events, fan_outs, mails
 from daemon.store.sequences import Sequences
 from daemon.store.time_blocks import SeqRange, next_range

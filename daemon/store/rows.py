@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Row
 
-from daemon.model import (
+from daemon.domain.model import (
     ApiKey,
     Attempt,
     CancelReason,

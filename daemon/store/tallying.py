@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, delete, select, tuple_
 
-from daemon.model import DeliveryStatus
+from daemon.domain.model import DeliveryStatus
 from daemon.store.bulk import execute_at_once
 from daemon.store.commands import RecordAttempt
 from daemon.store.schema import webhook_hours

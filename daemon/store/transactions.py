@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from daemon.errors import StoreUnavailable
+from daemon.domain.errors import StoreUnavailable
 from daemon.store import (
     accepting,
     administering,

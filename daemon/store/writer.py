@@ -11,7 +11,7 @@ import trio
 
 from daemon.actors.reply import Reply
 from daemon.actors.threads import Hop
-from daemon.errors import StoreUnavailable
+from daemon.domain.errors import StoreUnavailable
 from daemon.metrics import Metrics
 from daemon.store.checkpointing import CHECKPOINT_FRAMES
 from daemon.store.commands import Command, ProveWriting, ReadBalance

@@ -9,8 +9,8 @@ import httpx
 import trio
 from trio.testing import MockClock
 
-from daemon.errors import StoreUnavailable
-from daemon.model import Team, Webhook
+from daemon.domain.errors import StoreUnavailable
+from daemon.domain.model import Team, Webhook
 from tests.support.daemon import FakeHop, FakeReceiver, House, VirtualWallClock, running
 
 WEBHOOKS, AT_ONCE = 100, 16

@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.model import CancelReason, DeliveryStatus, DisabledReason, Webhook
+from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Webhook
 from daemon.work_queue import FIRST_PAGE
 from tests.support.daemon import FakeHop, FakeReceiver, House, running, statuses
 

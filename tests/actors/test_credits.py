@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.config.settings import Settings
-from daemon.model import Team, Webhook
+from daemon.domain.model import Team, Webhook
 from tests.faults.sabotage import Point, Saboteur
 from tests.support.daemon import FakeHop, FakeReceiver, House, make_settings, running, statuses
 

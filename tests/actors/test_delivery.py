@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.model import DeliveryStatus, OutcomeKind
+from daemon.domain.model import DeliveryStatus, OutcomeKind
 from tests.support.daemon import FakeReceiver, make_settings, running, statuses
 from tests.support.mock_transport import MockTransport
 

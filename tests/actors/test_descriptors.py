@@ -9,8 +9,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon.domain.model import DeliveryStatus
 from daemon.egress.errors import OutOfDescriptors
-from daemon.model import DeliveryStatus
 from daemon.wiring import Seams
 from tests.support.daemon import FakeReceiver, in_order, running
 

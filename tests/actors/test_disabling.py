@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.model import CancelReason, DeliveryStatus, DisabledReason, OutcomeKind, Webhook
+from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, OutcomeKind, Webhook
 from daemon.store import queries
 from tests.support.daemon import EPOCH_MS, FakeReceiver, House, make_settings, running, statuses
 

@@ -8,10 +8,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.errors import Overloaded, SubmissionTooLarge, TooManyWebhooks
-from daemon.model import DeliveryStatus, Team, TeamEdit, Webhook
+from daemon.domain.errors import Overloaded, SubmissionTooLarge, TooManyWebhooks
+from daemon.domain.model import DeliveryStatus, Team, TeamEdit, Webhook
+from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.observer import pending_deliveries
-from daemon.submission import Idempotency, NewEvent, Submission
 from tests.actors.test_router import disk_of
 from tests.faults.sabotage import Point, Saboteur
 from tests.support.daemon import EPOCH_MS, FakeHop, FakeReceiver, House, VirtualWallClock, make_settings, running

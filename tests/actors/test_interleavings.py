@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from daemon.errors import StoreUnavailable, WebhookInactive
-from daemon.model import Delivery, DeliveryStatus, Team, Webhook
+from daemon.domain.errors import StoreUnavailable, WebhookInactive
+from daemon.domain.model import Delivery, DeliveryStatus, Team, Webhook
 from daemon.wiring import Seams
 from tests.support.daemon import FakeHop, FakeReceiver, House, VirtualWallClock, running
 

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.model import CancelReason, DeliveryStatus
+from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.store import cancelling
 from tests.support.daemon import FakeReceiver, House, VirtualWallClock, running, statuses
 

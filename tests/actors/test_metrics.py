@@ -13,10 +13,10 @@ from sqlalchemy.exc import OperationalError
 from trio.testing import MockClock
 
 from daemon import observer
+from daemon.domain.errors import StoreUnavailable
+from daemon.domain.model import DeliveryStatus
 from daemon.egress.addresses import Address
 from daemon.egress.lookups import Lookups
-from daemon.errors import StoreUnavailable
-from daemon.model import DeliveryStatus
 from daemon.observer import FRESH_S, LONGEST_WAIT_S
 from tests.support.daemon import FakeHop, FakeReceiver, House, make_settings, running, statuses
 

@@ -14,7 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 from trio.testing import MockClock
 
-from daemon.errors import (
+from daemon.domain.errors import (
     IdempotencyConflict,
     Overloaded,
     Stopping,
@@ -23,13 +23,13 @@ from daemon.errors import (
     UnknownTeam,
     WebhookInactive,
 )
+from daemon.domain.model import Delivery, DeliveryStatus, Team, Webhook, Work, id_maker
+from daemon.domain.submission import Idempotency, NewEvent, Receipt, Submission
 from daemon.fan_out import FanOutParts, FanOuts
 from daemon.fleet import Fleet
 from daemon.inbox import InboxLimits
-from daemon.model import Delivery, DeliveryStatus, Team, Webhook, Work, id_maker
 from daemon.router import Router, RouterParts
 from daemon.store import daemon_queries, queries
-from daemon.submission import Idempotency, NewEvent, Receipt, Submission
 from daemon.subscriptions import SubscriptionIndex
 from tests.support.daemon import EPOCH_MS, FakeHop, FakeReceiver, House, make_settings, running, statuses
 

@@ -14,14 +14,14 @@ from trio.testing import MockClock
 
 from daemon.actors.supervisor import ActorFailed, Budget, Child, supervise, supervise_vital
 from daemon.config.settings import LogSettings
+from daemon.domain.errors import StoreUnavailable
+from daemon.domain.model import Webhook
 from daemon.egress.post import Post
 from daemon.egress.response import Response
 from daemon.egress.transport import Transport
-from daemon.errors import StoreUnavailable
 from daemon.log import make_logger
 from daemon.mailbox import Change
 from daemon.metrics import ActorKind, make_metrics
-from daemon.model import Webhook
 from tests.faults.sabotage import Bug, Point, Saboteur, gives_up
 from tests.support.daemon import FakeHop, FakeReceiver, House, make_settings, running, statuses
 

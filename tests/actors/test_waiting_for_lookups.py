@@ -5,9 +5,9 @@ from pathlib import Path
 import trio
 from trio.testing import MockClock
 
+from daemon.domain.model import DeliveryStatus
 from daemon.egress.post import Post
 from daemon.egress.response import Response
-from daemon.model import DeliveryStatus
 from tests.support.daemon import EPOCH_MS, FakeReceiver, VirtualWallClock, running
 from tests.support.mock_transport import MockTransport
 

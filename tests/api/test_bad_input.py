@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.resolver import Resolver
 from daemon.egress.urls import check_url, egress_rules
-from daemon.errors import UrlNotAllowed
 from tests.support.api_client import ApiHouse, running_api
 from tests.support.daemon import make_settings
 

@@ -8,9 +8,9 @@ import trio
 
 from api.app import create_app
 from api.routes.events import EventDetails
-from daemon.errors import Overloaded, Stopping, StoreUnavailable
+from daemon.domain.errors import Overloaded, Stopping, StoreUnavailable
+from daemon.domain.submission import Receipt, Submission
 from daemon.store import queries
-from daemon.submission import Receipt, Submission
 from tests.support.api_client import MESSAGE_SENT, ApiHouse, running_api
 from tests.support.api_server import exchange, serving
 

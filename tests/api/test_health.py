@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.errors import StoreUnavailable
+from daemon.domain.errors import StoreUnavailable
 from tests.store.failing import failing_writes
 from tests.support.api_client import PUBLIC_URL, ApiHouse, running_api
 

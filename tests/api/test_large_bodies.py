@@ -10,7 +10,7 @@ from quart import Request
 from trio.testing import MockClock
 
 from api.large_bodies import LargeBodies
-from daemon.errors import Overloaded
+from daemon.domain.errors import Overloaded
 from daemon.keyring import Principal
 
 MIB = 1024 * 1024

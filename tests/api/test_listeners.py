@@ -8,8 +8,8 @@ import pytest
 import trio
 
 from api.server.listeners import addresses_of, open_listeners, passed_descriptors
-from daemon.bind_address import TcpAddress, UnixAddress
 from daemon.config.settings import ConfigError
+from daemon.domain.bind_address import TcpAddress, UnixAddress
 from tests.api.scripted_app import HELLO, ScriptedApp
 from tests.support.api_server import exchange, serving
 

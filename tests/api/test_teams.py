@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from daemon.mail.addresses import parse_address
+from daemon.domain.email_addresses import parse_address
 from tests.support.api_client import ApiHouse
 
 

@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from api.routes import testing
-from daemon.catalogue import BUILT_IN
+from daemon.domain.event_types import BUILT_IN
 from tests.support.api_client import MESSAGE_SENT, ApiHouse
 
 

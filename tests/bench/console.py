@@ -12,7 +12,7 @@ import trio
 
 from api.console.pages.lists import list_of
 from api.cursors import encode_cursor
-from daemon.clock import wall_clock_ms
+from daemon.domain.clock import wall_clock_ms
 from daemon.encryption_keys import ENCRYPTION_KEY, read_keys
 from daemon.keyring import Principal
 from daemon.state_dir import DATABASE

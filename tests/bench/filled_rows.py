@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.routes.submission import serialise
-from daemon.catalogue import build_catalogue
-from daemon.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, id_maker
+from daemon.domain.event_types import build_catalogue
+from daemon.domain.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, id_maker
 from daemon.store.accepting import DELIVERY_COLUMNS, delivery_row
 from daemon.store.rows import attempt_row
 from daemon.store.schema import attempts

@@ -7,10 +7,10 @@ bulk. Each function may be called again to add more, while no daemon has the sta
 from collections.abc import Sequence
 from pathlib import Path
 
-from daemon.catalogue import WILDCARD
-from daemon.clock import wall_clock_ms
 from daemon.config.settings import Settings
-from daemon.model import Team, Webhook
+from daemon.domain.clock import wall_clock_ms
+from daemon.domain.event_types import WILDCARD
+from daemon.domain.model import Team, Webhook
 from daemon.sealed_database import open_sealed_database
 from daemon.state_dir import DATABASE, operator_key
 from daemon.store.rows import team_row, webhook_row

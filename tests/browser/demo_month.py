@@ -11,13 +11,13 @@ import trio.testing
 
 from api.routes.submission import serialise
 from daemon import signing
-from daemon.catalogue import BUILT_IN, EventType
-from daemon.clock import wall_clock_ms
+from daemon.domain.clock import wall_clock_ms
+from daemon.domain.event_types import BUILT_IN, EventType
+from daemon.domain.model import Webhook
+from daemon.domain.submission import NewEvent, Submission
 from daemon.encryption_keys import ENCRYPTION_KEY, write_keys
-from daemon.model import Webhook
 from daemon.private_file import write_private_file
 from daemon.state_dir import DATABASE
-from daemon.submission import NewEvent, Submission
 from tests.support.api_client import DATABASE_FILE
 from tests.support.daemon import EPOCH_MS, OPERATOR_KEY, FakeReceiver, House, VirtualWallClock, make_settings, running
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from daemon.bind_address import TcpAddress, UnixAddress
 from daemon.cli.connection import find_connection
 from daemon.cli.exits import CommandError
+from daemon.domain.bind_address import TcpAddress, UnixAddress
 from daemon.kept_addresses import keep_addresses
 
 

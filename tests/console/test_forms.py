@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daemon.errors import UrlNotAllowed
+from daemon.domain.errors import UrlNotAllowed
 from tests.console.conftest import signed_in
 from tests.support.api_client import PUBLIC_URL, ApiHouse, running_api
 from tests.support.console_client import ConsoleClient, Page

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from api.console.drawing.names import named, plain
-from daemon.lifecycle import WebhookEdit
-from daemon.model import TeamEdit
+from daemon.domain.lifecycle import WebhookEdit
+from daemon.domain.model import TeamEdit
 from tests.support.api_client import ApiHouse
 from tests.support.console_client import ConsoleClient
 

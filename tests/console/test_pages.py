@@ -11,8 +11,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.lifecycle import WebhookEdit
-from daemon.model import DeliveryStatus, TeamEdit
+from daemon.domain.lifecycle import WebhookEdit
+from daemon.domain.model import DeliveryStatus, TeamEdit
 from tests.console.conftest import signed_in
 from tests.support.api_client import ApiHouse, running_api
 from tests.support.console_client import ConsoleClient, Page

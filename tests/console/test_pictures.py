@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from api.console.drawing.charts import DAY_HEIGHT, DAY_MS, DAYS, HOUR_HEIGHT, HOUR_MS, HOURS, day_chart, hour_chart
 from api.console.drawing.timeline import timeline
-from daemon.model import Attempt, Delivery, DeliveryStatus, Outcome, OutcomeKind
+from daemon.domain.model import Attempt, Delivery, DeliveryStatus, Outcome, OutcomeKind
 from daemon.store.console_queries import CreditDay, HourCount
 
 NOW = 1_795_494_580_123

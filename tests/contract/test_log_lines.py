@@ -6,7 +6,7 @@ import httpx
 import trio
 from trio.testing import MockClock
 
-from daemon.model import DeliveryStatus
+from daemon.domain.model import DeliveryStatus
 from tests.support.daemon import FakeReceiver, running, statuses
 
 GOOD, BAD, CRASHING, SLOW = (f"https://{name}.example.com/" for name in ("good", "bad", "crashing", "slow"))

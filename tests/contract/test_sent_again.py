@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from daemon.actors.threads import run_inline
-from daemon.model import DeliveryStatus
+from daemon.domain.model import DeliveryStatus
 from daemon.wiring import Seams
 from tests.support.daemon import FakeReceiver, VirtualWallClock, running
 

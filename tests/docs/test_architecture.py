@@ -70,8 +70,12 @@ def test_the_api_makes_no_http_requests() -> None:
 
 
 def test_the_api_decides_nothing_about_retries() -> None:
-    allowed = {"daemon.lifecycle", "daemon.lifecycle.WebhookEdit", "daemon.lifecycle.is_before_switch"}
-    used = {name for source in API for name in source.imported if name.startswith("daemon.lifecycle")}
+    allowed = {
+        "daemon.domain.lifecycle",
+        "daemon.domain.lifecycle.WebhookEdit",
+        "daemon.domain.lifecycle.is_before_switch",
+    }
+    used = {name for source in API for name in source.imported if name.startswith("daemon.domain.lifecycle")}
     assert used <= allowed
 
 
@@ -90,10 +94,10 @@ def test_the_clients_see_the_daemon_through_its_http_api_only() -> None:
 
 
 def test_the_rules_are_pure() -> None:
-    [rules] = [source for source in DAEMON if source.path == "daemon/lifecycle.py"]
+    [rules] = [source for source in DAEMON if source.path == "daemon/domain/lifecycle.py"]
     assert {name.split(".")[0] for name in rules.imported} <= {"dataclasses", "typing", "daemon"}
     assert {
-        name for name in rules.imported if name.startswith("daemon.") and not name.startswith("daemon.model")
+        name for name in rules.imported if name.startswith("daemon.") and not name.startswith("daemon.domain.model")
     } == set()
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from daemon.model import CancelReason, DeliveryStatus, DisabledReason
+from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason
 from tests.docs.map_page import OTHERS, first_sentence, map_in, render
 from tests.docs.pages import only_block, read, section, table
 from tests.docs.sources import ROOT, sources

@@ -5,9 +5,9 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from daemon.attempt import make_attempt
+from daemon.domain.model import Outcome, OutcomeKind, Webhook, Work
 from daemon.egress.transport import EndpointTransport
 from daemon.egress.urls import EgressRules
-from daemon.model import Outcome, OutcomeKind, Webhook, Work
 from tests.egress.conftest import MakeTransport
 from tests.egress.posting import resolving_to
 from tests.support.receivers import Answer, Exchange, endless, hang, hang_up, open_receiver, respond, response, send

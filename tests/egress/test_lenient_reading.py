@@ -13,9 +13,9 @@ import pytest
 import trio
 
 from daemon.attempt import make_attempt
+from daemon.domain.model import OutcomeKind, Webhook, Work
 from daemon.egress.response import Response
 from daemon.egress.transport import EndpointTransport
-from daemon.model import OutcomeKind, Webhook, Work
 from tests.egress.answers import ANSWERS, CHUNKED, CHUNKS, OK, TWO, Answer, Verdict
 from tests.support.programs import program
 from tests.support.receivers import open_receiver, send

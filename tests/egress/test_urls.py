@@ -7,9 +7,9 @@ import trio
 from trio.testing import MockClock
 
 from daemon.config.settings import EgressSettings
+from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.addresses import Address
 from daemon.egress.urls import EgressRules, Target, check_url, egress_rules, parse_target, permitted_target
-from daemon.errors import UrlNotAllowed
 from tests.egress.posting import resolving_to
 
 STRICT = EgressRules()

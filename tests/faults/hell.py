@@ -8,7 +8,7 @@ is how answers are smuggled. What nobody can read for certain stays a failure.
 import gzip
 from collections.abc import Iterator
 
-from daemon.model import OutcomeKind
+from daemon.domain.model import OutcomeKind
 from tests.faults import hell_conducts as do
 from tests.faults.hell_server import HEALTHY, Fiend
 

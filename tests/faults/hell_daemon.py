@@ -14,7 +14,7 @@ from typing import Any
 
 import trio
 
-from daemon.model import OutcomeKind
+from daemon.domain.model import OutcomeKind
 from tests.e2e.operating import Operator, operated
 from tests.faults.hell import PLAIN
 from tests.faults.hell_server import Fiend, Hell, running_hell

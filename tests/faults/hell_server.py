@@ -9,7 +9,7 @@ from typing import Literal
 
 import trio
 
-from daemon.model import OutcomeKind
+from daemon.domain.model import OutcomeKind
 
 Certificate = Literal["good", "of another name", "expired", "self-signed", "asks for the client's"]
 

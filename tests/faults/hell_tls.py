@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from daemon.model import OutcomeKind
+from daemon.domain.model import OutcomeKind
 from tests.faults import hell_conducts as do
 from tests.faults.hell import DELIVERED, LENGTHY, OK, PROTOCOL_ERROR, SHORT, TIMEOUT, TWO, cut_at_every_byte
 from tests.faults.hell_server import Certificate, Conduct, Fiend

@@ -10,8 +10,8 @@ from typing import Any
 import trio
 from aiosmtpd.smtp import Envelope, Session
 
+from daemon.domain.model import Mail
 from daemon.mail.result import Send, SendResult
-from daemon.model import Mail
 from tests.support.smtp import MailServer
 
 _PATIENCE_S = 30

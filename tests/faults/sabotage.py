@@ -17,11 +17,11 @@ from daemon.actors.interruptible_wait import Pause
 from daemon.actors.supervisor import ActorFailed
 from daemon.cli import main as run_command_line
 from daemon.credit_gate import CreditGate
+from daemon.domain.model import Mail
 from daemon.egress.post import Post
 from daemon.egress.response import Response
 from daemon.egress.transport import Transport
 from daemon.mail.result import SendResult
-from daemon.model import Mail
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.wiring import Seams

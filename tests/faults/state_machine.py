@@ -15,9 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import Connection, select
 
 from daemon import fan_out, router
+from daemon.domain.lifecycle import WebhookEdit
+from daemon.domain.model import Team, Webhook
 from daemon.fan_out import FanOuts
-from daemon.lifecycle import WebhookEdit
-from daemon.model import Team, Webhook
 from daemon.store import cancelling, observing, queries
 from daemon.store.cancelling import IS_COVERED
 from daemon.store.database import open_database

@@ -7,10 +7,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon.domain.model import Mail
+from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.mail.result import SendResult
-from daemon.model import Mail
 from daemon.store.queries import DeliveryFilter, list_deliveries
-from daemon.submission import Idempotency, NewEvent, Submission
 from daemon.wiring import Seams
 from tests.support.daemon import EPOCH_MS, FakeReceiver, House, VirtualWallClock, make_settings, running, statuses
 

@@ -19,10 +19,10 @@ from trio.testing import MockClock
 
 from daemon import fan_out, router
 from daemon.app import EXIT_FAILED
-from daemon.errors import StoreUnavailable
-from daemon.model import LIGHT_BODY_BYTES, Team, Webhook
+from daemon.domain.errors import StoreUnavailable
+from daemon.domain.model import LIGHT_BODY_BYTES, Team, Webhook
+from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.store import cancelling, time_blocks
-from daemon.submission import Idempotency, NewEvent, Submission
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
 from tests.faults.checker import violations

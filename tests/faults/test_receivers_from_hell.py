@@ -10,8 +10,8 @@ import pytest
 import trio
 
 from daemon.attempt import make_attempt
+from daemon.domain.model import Outcome, OutcomeKind, Webhook, Work
 from daemon.egress.transport import EndpointTransport
-from daemon.model import Outcome, OutcomeKind, Webhook, Work
 from tests.e2e.deadline import ends_within
 from tests.egress.posting import LOOPBACK, lookups_by, open_descriptors, resolving_to
 from tests.faults.hell import PLAIN

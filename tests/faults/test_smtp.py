@@ -16,12 +16,12 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from daemon.config.settings import Settings
-from daemon.mail.addresses import parse_sender
+from daemon.domain.email_addresses import parse_sender
+from daemon.domain.model import Team
 from daemon.mail.message import message_composer
 from daemon.mail.result import Send
 from daemon.mail.sender import make_sender
 from daemon.mail.smtp import smtp_sender
-from daemon.model import Team
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
 from tests.faults.moody_smtp import DrippingServer, MoodyServer, WatchedSend

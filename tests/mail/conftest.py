@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from daemon.mail.addresses import parse_sender
+from daemon.domain.email_addresses import parse_sender
+from daemon.domain.model import FailedDelivery, Mail, OutcomeKind
 from daemon.mail.message import Compose, message_composer
-from daemon.model import FailedDelivery, Mail, OutcomeKind
 
 DISABLED_AT = 1_752_575_398_412  # 2025-07-15 10:29:58.412 UTC
 

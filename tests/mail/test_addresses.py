@@ -1,6 +1,6 @@
 import pytest
 
-from daemon.mail.addresses import one_line, parse_address, parse_sender
+from daemon.domain.email_addresses import one_line, parse_address, parse_sender
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from daemon.domain.model import Mail
 from daemon.mail.maildir import maildir_sender
 from daemon.mail.message import Compose
-from daemon.model import Mail
 
 
 def mails_in(directory: Path) -> list[str]:

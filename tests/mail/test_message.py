@@ -5,9 +5,9 @@ from email.policy import default
 
 import pytest
 
-from daemon.mail.addresses import parse_address
+from daemon.domain.email_addresses import parse_address
+from daemon.domain.model import FailedDelivery, Mail, OutcomeKind
 from daemon.mail.message import Compose
-from daemon.model import FailedDelivery, Mail, OutcomeKind
 
 
 def received(compose: Compose, mail: Mail) -> EmailMessage:

@@ -9,14 +9,14 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from daemon.config.settings import LogSettings, SmtpSettings
-from daemon.errors import StoreUnavailable
+from daemon.domain.email_addresses import parse_sender
+from daemon.domain.errors import StoreUnavailable
+from daemon.domain.model import Mail
 from daemon.log import make_logger
-from daemon.mail.addresses import parse_sender
 from daemon.mail.message import Compose
 from daemon.mail.result import SendResult
 from daemon.mail.smtp import smtp_sender
 from daemon.metrics import MailResult, make_metrics
-from daemon.model import Mail
 from daemon.notifier import Notifier, retry_delay_s
 from daemon.store.commands import Command, MailDeferred, MailSent
 from tests.support.smtp import MailServer, reserve_port, serving

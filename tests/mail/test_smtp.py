@@ -9,12 +9,12 @@ import pytest
 import trio
 
 from daemon.config.settings import Settings, SmtpSettings
-from daemon.mail.addresses import parse_sender
+from daemon.domain.email_addresses import parse_sender
+from daemon.domain.model import Mail
 from daemon.mail.message import Compose, message_composer
 from daemon.mail.result import Send
 from daemon.mail.sender import make_sender
 from daemon.mail.smtp import smtp_sender
-from daemon.model import Mail
 from tests.support.smtp import MailServer, reserve_port, serving
 
 

@@ -9,10 +9,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon.domain.model import OutcomeKind
 from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport
 from daemon.egress.urls import EgressRules, check_url, parse_target
-from daemon.model import OutcomeKind
 from tests.egress.posting import lookups_by
 from tests.security.where_we_go_addresses import FORBIDDEN_ADDRESSES, as_url
 from tests.security.where_we_go_connecting import attempt, trap

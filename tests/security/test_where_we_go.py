@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.resolver import Resolver
 from daemon.egress.urls import EgressRules, check_url
-from daemon.errors import UrlNotAllowed
 from tests.security.where_we_go_addresses import FORBIDDEN_ADDRESSES, PUBLIC_ADDRESSES, as_url
 from tests.security.where_we_go_resolver import TestResolver
 from tests.security.where_we_go_urls import HARMLESS, REFUSED

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import trio
 
 from daemon.attempt import make_attempt
+from daemon.domain.model import Outcome, Webhook, Work
 from daemon.egress.transport import EndpointTransport
-from daemon.model import Outcome, Webhook, Work
 
 
 async def attempt(transport: EndpointTransport, url: str) -> Outcome:

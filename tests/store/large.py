@@ -11,8 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from daemon.lifecycle import Verdict
-from daemon.model import ApiKey, CancelReason, DeliveryStatus, TeamEdit, Work
+from daemon.domain.lifecycle import Verdict
+from daemon.domain.model import ApiKey, CancelReason, DeliveryStatus, TeamEdit, Work
+from daemon.domain.submission import Idempotency
 from daemon.state_dir import DATABASE
 from daemon.store import commands, console_queries, daemon_queries, observing, queries, time_blocks, upkeep_commands
 from daemon.store.commands import Command
@@ -20,7 +21,6 @@ from daemon.store.database import Database, open_database
 from daemon.store.tallying import DAY_MS
 from daemon.store.time_blocks import TIMES, next_time_block
 from daemon.store.transactions import APPLY
-from daemon.submission import Idempotency
 from tests.store.filling import NOW, a_team, a_webhook, accepting, found, recording, run
 from tests.support.backlog import fill_backlog
 

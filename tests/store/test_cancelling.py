@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from daemon.model import CancelReason
+from daemon.domain.model import CancelReason
 from daemon.store import cancelling, daemon_queries
 from daemon.store.commands import (
     Cancelled,

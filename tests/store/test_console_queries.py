@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from daemon.lifecycle import Verdict
-from daemon.model import CancelReason, DeliveryStatus, DisabledReason, Event, Webhook, Work
+from daemon.domain.lifecycle import Verdict
+from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Event, Webhook, Work
+from daemon.domain.submission import MatchedEvent
 from daemon.store import console_queries as console
 from daemon.store import daemon_queries
 from daemon.store.commands import (
@@ -27,7 +28,6 @@ from daemon.store.commands import (
 from daemon.store.console_queries import Backlog, CreditDay, HourCount, Missed
 from daemon.store.database import Database
 from daemon.store.tallying import DAY_MS, HOUR_MS
-from daemon.submission import MatchedEvent
 from tests.store.filling import NOW, a_team, a_webhook, accept, found, recording, run
 from tests.store.test_outcomes import disabling, final_failure
 from tests.store.test_queries import all_pages, read

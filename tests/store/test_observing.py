@@ -6,15 +6,15 @@ import pytest
 import trio
 
 from daemon.actors.threads import run_inline
-from daemon.lifecycle import Verdict
-from daemon.model import DeliveryStatus, Event
+from daemon.domain.lifecycle import Verdict
+from daemon.domain.model import DeliveryStatus, Event
+from daemon.domain.submission import MatchedEvent
 from daemon.observer import pending_deliveries, waiting_mails
 from daemon.store import observing
 from daemon.store.commands import AcceptEvents, CreateTeam, CreateWebhook, MailSent
 from daemon.store.database import Database
 from daemon.store.observing import Waiting
 from daemon.store.reader import Reader
-from daemon.submission import MatchedEvent
 from tests.store.filling import NOW, a_team, a_webhook, accept, found, recording, run
 
 

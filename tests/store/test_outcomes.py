@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from daemon.lifecycle import Verdict
-from daemon.model import CancelReason, DeliveryStatus, TeamEdit
+from daemon.domain.lifecycle import Verdict
+from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
 from daemon.store import queries
 from daemon.store.commands import CancelPending, CreateWebhook, RecordAttempt, Recorded, SaveTeam
 from daemon.store.database import Database

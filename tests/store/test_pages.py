@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from daemon.model import Delivery, DeliveryStatus
+from daemon.domain.model import Delivery, DeliveryStatus
 from daemon.store import queries, time_blocks
 from daemon.store.accepting import insert_deliveries
 from daemon.store.database import Database

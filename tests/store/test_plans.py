@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from daemon.model import CancelReason, DeliveryStatus, TeamEdit
+from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
 from daemon.store import console_queries, daemon_queries, observing, queries, time_blocks
 from daemon.store.commands import (
     CancelNext,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from daemon.model import ApiKey, CancelReason, Delivery, DeliveryStatus
+from daemon.domain.model import ApiKey, CancelReason, Delivery, DeliveryStatus
 from daemon.store import daemon_queries, queries
 from daemon.store.commands import (
     AddKey,

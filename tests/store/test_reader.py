@@ -9,7 +9,7 @@ import trio
 import trio.testing
 from sqlalchemy import Connection, text
 
-from daemon.errors import StoreUnavailable
+from daemon.domain.errors import StoreUnavailable
 from daemon.store.database import Database
 from daemon.store.reader import Reader
 

@@ -10,10 +10,10 @@ from trio.testing import MockClock
 
 from daemon.actors.threads import run_inline
 from daemon.config.settings import LogSettings
+from daemon.domain.model import Work
 from daemon.housekeeping import INTERVAL_S, Housekeeper
 from daemon.log import make_logger
 from daemon.metrics import make_metrics
-from daemon.model import Work
 from daemon.store import retention, time_blocks
 from daemon.store.commands import Resend
 from daemon.store.database import Database, open_database

@@ -15,11 +15,11 @@ from sqlalchemy import Connection
 
 from daemon.actors.threads import run_inline
 from daemon.config.settings import LogSettings
+from daemon.domain.lifecycle import Verdict
+from daemon.domain.model import CancelReason, DeliveryStatus, Work
 from daemon.housekeeping import INTERVAL_S, Housekeeper
-from daemon.lifecycle import Verdict
 from daemon.log import make_logger
 from daemon.metrics import make_metrics
-from daemon.model import CancelReason, DeliveryStatus, Work
 from daemon.store.commands import CancelPending, CreateTeam, CreateWebhook, GrantCredits, RecordAttempt
 from daemon.store.database import Database, open_database
 from daemon.store.tallying import DAY_MS, HOUR_MS, WEBHOOK_HOURS_KEPT_MS

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, event
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from daemon.actors.threads import Hop, run_inline, thread_hop
-from daemon.errors import AlreadyExists, StoreUnavailable
+from daemon.domain.errors import AlreadyExists, StoreUnavailable
+from daemon.domain.model import ApiKey
 from daemon.metrics import make_metrics
-from daemon.model import ApiKey
 from daemon.store import queries
 from daemon.store.commands import AddKey, CreateTeam, CreateWebhook, GrantCredits, ProveWriting, ReadBalance
 from daemon.store.database import Database

@@ -15,8 +15,8 @@ from werkzeug.datastructures import Headers
 
 from api.app import create_app
 from daemon.config.settings import Settings
+from daemon.domain.model import Team
 from daemon.handles import Handles
-from daemon.model import Team
 from daemon.store.database import open_database
 from daemon.wiring import handles_of
 from tests.support.daemon import OPERATOR_KEY, FakeReceiver, House, make_settings, running

@@ -14,17 +14,17 @@ import trio
 from daemon.actors.threads import run_inline
 from daemon.config.reload import fixed
 from daemon.config.settings import LogSettings, Settings
+from daemon.domain.lifecycle import WebhookEdit
+from daemon.domain.model import Attempt, CreditEntry, Delivery, Mail, Team, Webhook
+from daemon.domain.submission import NewEvent, Submission
 from daemon.egress.transport import Transport
-from daemon.lifecycle import WebhookEdit
 from daemon.log import make_logger
 from daemon.log_events import LOG_EVENTS
 from daemon.mail.result import SendResult
 from daemon.metrics import make_metrics
-from daemon.model import Attempt, CreditEntry, Delivery, Mail, Team, Webhook
 from daemon.run import run_daemon
 from daemon.store import queries
 from daemon.store.database import Database, open_database
-from daemon.submission import NewEvent, Submission
 from daemon.vault import Vault
 from daemon.wiring import Daemon, Seams, assemble
 from tests.support.mock_transport import Handler, MockTransport

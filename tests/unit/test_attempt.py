@@ -10,8 +10,8 @@ from trio.testing import MockClock
 
 from daemon import __version__
 from daemon.attempt import UNSIGNED, make_attempt
+from daemon.domain.model import Outcome, OutcomeKind, Webhook, Work
 from daemon.egress.errors import BlockedAddress, DnsError, NoLookupPlace, NotConnected, OutOfDescriptors, TlsError
-from daemon.model import Outcome, OutcomeKind, Webhook, Work
 from daemon.signing import Secrets, generate_secret
 from tests.support.mock_transport import MockTransport
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from daemon.catalogue import BUILT_IN, WILDCARD, EventType, build_catalogue
+from daemon.domain.event_types import BUILT_IN, WILDCARD, EventType, build_catalogue
 
 PROMISED = {
     "linkedin.message.sent",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.lifecycle import (
+from daemon.domain.lifecycle import (
     Policy,
     Verdict,
     WebhookEdit,
@@ -17,7 +17,7 @@ from daemon.lifecycle import (
     remaining_backoff_s,
     withdrawal,
 )
-from daemon.model import CancelReason, DeliveryStatus, DisabledReason, Outcome, OutcomeKind, Webhook
+from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Outcome, OutcomeKind, Webhook
 
 POLICY = Policy()
 DELIVERED = Outcome(OutcomeKind.DELIVERED, 1, 200)

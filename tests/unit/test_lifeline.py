@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.errors import StoreUnavailable
+from daemon.domain.errors import StoreUnavailable
 from daemon.lifeline import LONGEST_WORK_S, Lifeline, extend_start, feed_watchdog, open_lifeline
 
 

@@ -4,8 +4,8 @@ import pytest
 import trio
 import trio.testing
 
+from daemon.domain.model import Work
 from daemon.mailbox import CAPACITY, Change, Mailbox
-from daemon.model import Work
 
 
 def work(seq: int) -> Work:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.model import Outcome, OutcomeKind, Webhook, fanned_out_id, id_maker
+from daemon.domain.model import Outcome, OutcomeKind, Webhook, fanned_out_id, id_maker
 
 WEBHOOK = Webhook("wh_1", "team_1", "CRM", "https://a.example", None, ("a.b",), True, 0, None, None, 1, 1)
 

@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from daemon.actors.retry import persist
 from daemon.config.settings import LogSettings
-from daemon.errors import StoreUnavailable
+from daemon.domain.errors import StoreUnavailable
 from daemon.log import make_logger
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from daemon.attempt import make_attempt
-from daemon.model import Attempt, Delivery, DeliveryStatus, Event, Webhook, Work
+from daemon.domain.model import Attempt, Delivery, DeliveryStatus, Event, Webhook, Work
 from daemon.sent_request import sent_request
 from daemon.vault import Vault
 from tests.support.mock_transport import MockTransport

@@ -6,7 +6,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from daemon.model import Attempt, Event, Outcome, OutcomeKind, Webhook, Work
+from daemon.domain.model import Attempt, Event, Outcome, OutcomeKind, Webhook, Work
 from daemon.spans import NO_SPANS, Spans, spans_possible, spans_wanted
 
 AT = 1_800_000_000_000

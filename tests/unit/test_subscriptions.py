@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.model import Webhook
+from daemon.domain.model import Webhook
 from daemon.store.daemon_queries import Subscription
 from daemon.subscriptions import SubscriptionIndex
 

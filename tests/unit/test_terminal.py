@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from daemon.terminal import printable, printable_json
+from daemon.domain.printable import printable, printable_json
 
 STEERING = [
     *map(chr, [*range(32), *range(0x7F, 0xA0)]),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.trace import parse_traceparent, trace_id_of
+from daemon.domain.trace_context import parse_traceparent, trace_id_of
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 VALID = f"00-{TRACE}-{PARENT}-01"

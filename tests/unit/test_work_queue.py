@@ -9,8 +9,8 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.domain.model import Work
 from daemon.mailbox import CAPACITY, Mailbox
-from daemon.model import Work
 from daemon.work_queue import FIRST_PAGE, WorkQueue, page_size
 
 LIMIT = 16

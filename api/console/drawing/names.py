@@ -7,7 +7,7 @@ import unicodedata
 
 from markupsafe import Markup
 
-from daemon.terminal import BLANK
+from daemon.domain.printable import BLANK
 
 _INVISIBLE_CATEGORIES = ("Cc", "Cf", "Zl", "Zp", "Co", "Cn")
 _JOINER = "\u200d"

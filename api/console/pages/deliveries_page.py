@@ -9,7 +9,7 @@ from api.console.page_request import Visit
 from api.console.pages.delivery_filter import Filter, read_filter
 from api.console.pages.lists import cursor, position
 from api.dispatch import Streamed
-from daemon.model import DeliveryStatus
+from daemon.domain.model import DeliveryStatus
 from daemon.store import console_queries, queries
 
 _PAGE = 50

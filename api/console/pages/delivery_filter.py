@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from api.console.page_request import Visit
-from daemon.model import DeliveryStatus
+from daemon.domain.model import DeliveryStatus
 from daemon.store.queries import DeliveryFilter
 
 # As <input type="datetime-local"> has it, which we read as UTC.

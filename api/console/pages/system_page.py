@@ -5,7 +5,7 @@ from quart import Response
 
 from api.console.page_request import Visit
 from daemon import __version__
-from daemon.model import Webhook
+from daemon.domain.model import Webhook
 from daemon.store import console_queries, queries
 
 _SHOWN = 20

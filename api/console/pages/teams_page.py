@@ -11,7 +11,7 @@ from api.console.refusals import field_mistakes
 from api.errors import ApiError, Code, from_daemon
 from api.json_body import validate
 from api.routes.teams import NewTeam, create_team
-from daemon.errors import AlreadyExists
+from daemon.domain.errors import AlreadyExists
 from daemon.store import queries
 
 _PAGE = 50

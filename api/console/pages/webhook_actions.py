@@ -10,8 +10,8 @@ from api.console.pages.webhook_page import find, show_webhook, tested_events
 from api.json_body import validate
 from api.routes.testing import example_event
 from api.routes.webhooks import Recovery, WebhookChange, change_webhook, delete_webhook, recover_webhook
+from daemon.domain.submission import Submission
 from daemon.store import console_queries
-from daemon.submission import Submission
 
 
 async def enable(visit: Visit, webhook_id: str) -> Response:

@@ -10,7 +10,7 @@ from api.console.pages.webhook_page import find
 from api.json_body import validate
 from api.routes.webhooks import NewWebhook, WebhookChange, change_webhook, create_webhook
 from daemon import signing
-from daemon.model import Webhook
+from daemon.domain.model import Webhook
 
 
 async def show_new_webhook(visit: Visit) -> Response:

@@ -8,9 +8,9 @@ from api.console.refusals import field_mistakes
 from api.errors import ApiError, from_daemon
 from api.json_body import validate
 from api.routes.webhooks import NewWebhook, chosen_secret
-from daemon.catalogue import WILDCARD
-from daemon.errors import UrlNotAllowed
-from daemon.model import Webhook
+from daemon.domain.errors import UrlNotAllowed
+from daemon.domain.event_types import WILDCARD
+from daemon.domain.model import Webhook
 
 _WORDS = {
     "name": "Enter a name of 1 to 200 characters: a label for people, such as CRM Sync.",

@@ -15,8 +15,8 @@ from api.console.pages.deliveries_page import delivery_list, delivery_rows
 from api.console.pages.delivery_filter import read_filter
 from api.console.pages.webhook_state import state_of
 from api.dispatch import Streamed
-from daemon.catalogue import WILDCARD
-from daemon.model import Webhook
+from daemon.domain.event_types import WILDCARD
+from daemon.domain.model import Webhook
 from daemon.store import console_queries, queries
 
 _ERRORS_SHOWN = 10

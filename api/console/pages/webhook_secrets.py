@@ -11,7 +11,7 @@ from api.console.pages.webhook_page import find
 from api.json_body import validate
 from api.routes.webhooks import SecretRotation, WebhookChange, change_webhook, rotate_webhook_secret
 from daemon import signing
-from daemon.lifecycle import is_before_switch
+from daemon.domain.lifecycle import is_before_switch
 
 _MOST_HOURS = 720
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from daemon.domain.model import DisabledReason, Webhook
 from daemon.handles import Handles
-from daemon.model import DisabledReason, Webhook
 
 
 class State(StrEnum):

@@ -10,7 +10,7 @@ from api.console.page_request import Visit
 from api.console.pages.lists import cursor, position
 from api.console.pages.webhook_state import WebhookState, state_of
 from api.dispatch import Streamed
-from daemon.model import Delivery, Webhook
+from daemon.domain.model import Delivery, Webhook
 from daemon.store import console_queries
 
 _PAGE = 25

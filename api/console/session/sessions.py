@@ -12,7 +12,7 @@ from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from daemon.clock import NowMs
+from daemon.domain.clock import NowMs
 from daemon.keyring import KeyRing, Principal, digest_of
 from daemon.sign_outs import SignOuts
 

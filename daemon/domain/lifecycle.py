@@ -11,7 +11,7 @@ No other room decides whether to try again, whether a delivery is over, or wheth
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from daemon.model import CancelReason, Delivery, DeliveryStatus, DisabledReason, Outcome, OutcomeKind, Webhook
+from daemon.domain.model import CancelReason, Delivery, DeliveryStatus, DisabledReason, Outcome, OutcomeKind, Webhook
 
 Unit = Literal["deliveries", "attempts"]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from daemon.model import Event
+from daemon.domain.model import Event
 
 
 @dataclass(frozen=True, slots=True)

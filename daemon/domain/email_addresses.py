@@ -9,7 +9,7 @@ from email.headerregistry import Address
 
 import idna
 
-from daemon.terminal import is_harmless
+from daemon.domain.printable import is_harmless
 
 # RFC 5321, 4.5.3.1: in bytes, the domain in its ASCII form.
 MAX_ADDRESS = 254
