@@ -8,8 +8,8 @@ from quart import Request
 from api.errors import ApiError, Code, not_found, unauthorized, unknown_team, wrong_field
 from api.local import is_on_loopback, is_surely_local
 from api.route import Access, Call
+from daemon.crypto.api_keys import Principal
 from daemon.handles import Handles
-from daemon.keyring import Principal
 from daemon.store import queries
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from api.errors import wrong_field
 from api.route import Call
 from api.wire import Item, Page
-from daemon.idempotency import scope_of
+from daemon.crypto.idempotency import scope_of
 
 _BYTES = 8
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{32}")  # the position and 16 bytes that authenticate it

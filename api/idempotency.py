@@ -10,10 +10,10 @@ from quart import Request
 from api.errors import wrong_field
 from api.route import Answer, Call, Route
 from api.wire import to_json
+from daemon.crypto.api_keys import Principal
+from daemon.crypto.idempotency import Once, scope_of
 from daemon.domain.errors import AnsweredBefore
 from daemon.domain.submission import Idempotency
-from daemon.idempotency import Once, scope_of
-from daemon.keyring import Principal
 
 _LONGEST_KEY = 255
 

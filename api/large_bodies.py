@@ -18,8 +18,8 @@ from api.request import BODY_LIMITS, DEFAULT_LIMIT
 from daemon.actors.fair_queue import FairQueue
 from daemon.actors.shares import Share
 from daemon.actors.threads import Hop
+from daemon.crypto.api_keys import Principal
 from daemon.domain.errors import Overloaded
-from daemon.keyring import Principal
 
 MAX_BYTES = 64 * 1024 * 1024
 _QUICK_BYTES = 1024 * 1024  # bodies up to this are read in less than a tenth of a second

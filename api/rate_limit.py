@@ -12,8 +12,8 @@ from math import ceil
 import trio
 
 from daemon.config.settings import ApiSettings
+from daemon.crypto.api_keys import Principal
 from daemon.domain.submission import Receipt
-from daemon.keyring import Principal
 
 _SWEEP_EVERY = 1_000
 _ROUNDING_S = 1e-6  # what adding up many waits may be off by

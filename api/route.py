@@ -12,9 +12,9 @@ from quart import Request
 from api.errors import Code
 from api.json_body import JSON
 from daemon.actors.threads import Hop
+from daemon.crypto.api_keys import Principal
 from daemon.domain.submission import Idempotency
 from daemon.handles import Handles
-from daemon.keyring import Principal
 
 Answer = BaseModel | bytes | None
 

@@ -7,6 +7,7 @@ import httpx
 import trio
 
 from daemon import __version__
+from daemon.crypto.signing import Secrets, signature_headers
 from daemon.domain.model import Outcome, OutcomeKind, Webhook, Work
 from daemon.egress.errors import (
     BlockedAddress,
@@ -20,7 +21,6 @@ from daemon.egress.errors import (
 from daemon.egress.post import Post, make_post
 from daemon.egress.response import Response
 from daemon.egress.transport import Transport
-from daemon.signing import Secrets, signature_headers
 
 KEPT_BODY = 4 * 1024
 _KEPT_HEADERS = 50

@@ -18,6 +18,7 @@ from daemon.actors.retry import persist
 from daemon.attempt import make_attempt
 from daemon.attempt_slots import AttemptSlots
 from daemon.credit_gate import CreditGate
+from daemon.crypto.vault import Opener, Vault
 from daemon.delivery_log import DeliveryLog
 from daemon.domain.clock import NowMs
 from daemon.domain.errors import DaemonError, StoreUnavailable
@@ -37,7 +38,6 @@ from daemon.store import daemon_queries
 from daemon.store.commands import Cancelled, CancelPending, RecordAttempt, Recorded, SaveWebhook
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
-from daemon.vault import Opener, Vault
 from daemon.work_queue import WorkQueue
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from structlog.typing import FilteringBoundLogger
 
 from daemon.config.settings import ApiSettings, Settings
+from daemon.crypto.api_keys import KeyRing
 from daemon.domain.clock import NowMs
 from daemon.domain.event_types import Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.fleet import Fleet
-from daemon.keyring import KeyRing
 from daemon.metrics import Metrics
 from daemon.news import News
 from daemon.registry import Registry

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from daemon.config.settings import ConfigError, Settings
 from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
-from daemon.encryption_keys import KeyFile, given_keys, read_keys, write_keys
+from daemon.crypto.encryption_keys import KeyFile, given_keys, read_keys, write_keys
+from daemon.crypto.vault import Vault, VaultError, generate_key
 from daemon.sealed_database import open_with_keys
 from daemon.state_dir import require_database, use_state_dir
 from daemon.store.database import DatabaseRefused
 from daemon.store.sealing import reseal_all
-from daemon.vault import Vault, VaultError, generate_key
 
 _HOW_WITH_A_FILE = (
     "write a new key (openssl rand -base64 32) into a line before the others in the file that it is made from, "

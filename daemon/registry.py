@@ -9,6 +9,9 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.credit_gate import CreditGate
+from daemon.crypto.api_keys import KeyRing, digest_of, generate_key
+from daemon.crypto.idempotency import Once, answer_id
+from daemon.crypto.vault import Vault, VaultError
 from daemon.domain.clock import NowMs
 from daemon.domain.errors import IdempotencyConflict, StoreUnavailable, WebhookInactive
 from daemon.domain.lifecycle import WebhookEdit, deleted, edited, made_again, rotated, switched
@@ -16,8 +19,6 @@ from daemon.domain.model import ApiKey, CreditEntry, Delivery, DeliveryStatus, T
 from daemon.domain.submission import Idempotency
 from daemon.fan_out import FanOuts
 from daemon.fleet import Fleet
-from daemon.idempotency import Once, answer_id
-from daemon.keyring import KeyRing, digest_of, generate_key
 from daemon.mailbox import Change
 from daemon.metrics import Metrics
 from daemon.news import News
@@ -40,7 +41,6 @@ from daemon.store.reader import Reader
 from daemon.store.time_blocks import SeqRange
 from daemon.store.writer import Writer
 from daemon.subscriptions import SubscriptionIndex
-from daemon.vault import Vault, VaultError
 
 CHANGE_TIMEOUT_S = 20
 # Each event is looked up among all deliveries of it: these take some 20 ms for events of 100 deliveries.

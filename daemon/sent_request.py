@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from daemon.attempt import build_post
+from daemon.crypto.signing import Secrets
+from daemon.crypto.vault import Vault, VaultError
 from daemon.domain.model import Attempt, Delivery, Event, Webhook, Work
 from daemon.egress.post import request_start
-from daemon.signing import Secrets
-from daemon.vault import Vault, VaultError
 
 
 @dataclass(frozen=True, slots=True)

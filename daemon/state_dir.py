@@ -12,7 +12,7 @@ from daemon.acting_user import acting_as_owner_of
 from daemon.config.settings import ConfigError
 from daemon.credentials import OPERATOR_KEY as CREDENTIAL
 from daemon.credentials import credential
-from daemon.keyring import generate_key
+from daemon.crypto.api_keys import generate_key
 from daemon.private_file import write_private_file
 from daemon.regular_file import open_regular, read_text
 from daemon.store.copying import require_regular_files

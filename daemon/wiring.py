@@ -15,6 +15,8 @@ from daemon.canceller import Canceller
 from daemon.checkpointer import Checkpointer
 from daemon.config.reload import LiveSettings
 from daemon.credit_gate import CreditGate
+from daemon.crypto.api_keys import KeyRing
+from daemon.crypto.vault import Vault
 from daemon.delivery_log import DeliveryLog
 from daemon.descriptors import UNLIMITED
 from daemon.domain.clock import NowMs, wall_clock_ms
@@ -32,7 +34,6 @@ from daemon.fleet import Fleet
 from daemon.handles import CheckUrl, Handles
 from daemon.housekeeping import Housekeeper
 from daemon.inbox import InboxLimits
-from daemon.keyring import KeyRing
 from daemon.mail.result import Send
 from daemon.mail.sender import live_sender
 from daemon.metrics import Metrics
@@ -52,7 +53,6 @@ from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.subscriptions import SubscriptionIndex
 from daemon.time_indexer import TimeIndexer
-from daemon.vault import Vault
 
 # Lookups at a time, each with a socket; neither kind ever waits for the other.
 _LOOKUPS_OF_DELIVERIES = 200

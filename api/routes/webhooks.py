@@ -23,7 +23,7 @@ from api.wire import (
     format_optional_time,
     format_time,
 )
-from daemon import signing
+from daemon.crypto import signing
 from daemon.domain import model
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.lifecycle import WebhookEdit

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from daemon.crypto.signing import Secrets, signature_headers
 from daemon.demo.receiver import ReceivedRequest
-from daemon.signing import Secrets, signature_headers
 
 _FRESH_S = 5 * 60
 _SIGNATURE_HEADERS = ("x-kakiyo-signature", "webhook-signature")

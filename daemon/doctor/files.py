@@ -9,8 +9,8 @@ from daemon.acting_user import acting_as_owner_of
 from daemon.config.settings import ConfigError, Settings
 from daemon.credentials import OPERATOR_KEY as OPERATOR_CREDENTIAL
 from daemon.credentials import credential
+from daemon.crypto.encryption_keys import given_keys
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
-from daemon.encryption_keys import given_keys
 from daemon.regular_file import read_text
 from daemon.sealed_database import KeyFit, key_fit
 from daemon.state_dir import DATABASE, OPERATOR_KEY, require_private

@@ -6,9 +6,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, tuple_
 
+from daemon.crypto.idempotency import former_scope
 from daemon.domain.errors import AnsweredBefore, IdempotencyConflict
 from daemon.domain.submission import Idempotency
-from daemon.idempotency import former_scope
 from daemon.store.commands import Command, ExecuteOnce
 from daemon.store.schema import idempotency_keys, kept_answers
 from daemon.store.sequences import Sequences

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from sqlalchemy import Connection, Engine, delete, func, select, union, update
 from sqlalchemy.exc import DatabaseError
 
+from daemon.crypto.idempotency import answer_id
 from daemon.domain.submission import Idempotency
-from daemon.idempotency import answer_id
 from daemon.store.database import Database, DatabaseRefused
 from daemon.store.schema import kept_answers, webhooks
 

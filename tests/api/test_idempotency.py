@@ -12,8 +12,8 @@ from sqlalchemy import text
 from werkzeug.datastructures import Headers
 
 from api.app import ROUTES
+from daemon.crypto.idempotency import scope_of
 from daemon.domain.submission import Idempotency
-from daemon.idempotency import scope_of
 from tests.support.api_client import MESSAGE_SENT, PUBLIC_URL, Answer, ApiHouse, running_api
 
 SINCE = {"since": "1970-01-01T00:00:00Z"}

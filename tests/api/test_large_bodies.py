@@ -10,8 +10,8 @@ from quart import Request
 from trio.testing import MockClock
 
 from api.large_bodies import LargeBodies
+from daemon.crypto.api_keys import Principal
 from daemon.domain.errors import Overloaded
-from daemon.keyring import Principal
 
 MIB = 1024 * 1024
 OPERATOR = Principal(None, "operator")

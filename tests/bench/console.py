@@ -12,11 +12,11 @@ import trio
 
 from api.console.pages.lists import list_of
 from api.cursors import encode_cursor
+from daemon.crypto.api_keys import Principal
+from daemon.crypto.encryption_keys import ENCRYPTION_KEY, read_keys
+from daemon.crypto.vault import Vault
 from daemon.domain.clock import wall_clock_ms
-from daemon.encryption_keys import ENCRYPTION_KEY, read_keys
-from daemon.keyring import Principal
 from daemon.state_dir import DATABASE
-from daemon.vault import Vault
 from tests.bench.bulk_insert import bulk_connection
 from tests.bench.daemon import measured_daemon, measured_house
 from tests.bench.disk_space import SUCCEEDED_BYTES, require_space

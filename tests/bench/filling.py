@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from daemon.config.settings import Settings
+from daemon.crypto.vault import Vault
 from daemon.domain.clock import wall_clock_ms
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import Team, Webhook
@@ -16,7 +17,6 @@ from daemon.state_dir import DATABASE, operator_key
 from daemon.store.rows import team_row, webhook_row
 from daemon.store.schema import attempts, credit_entries, deliveries, events, teams, webhooks
 from daemon.store.tallying import WEBHOOK_HOURS_KEPT_MS
-from daemon.vault import Vault
 from tests.bench.bulk_insert import bulk_connection, insert_rows, next_seq
 from tests.bench.filled_rows import PRICE, Acceptance, Target, id_stem
 

@@ -10,12 +10,12 @@ import trio
 import trio.testing
 
 from api.routes.submission import serialise
-from daemon import signing
+from daemon.crypto import signing
+from daemon.crypto.encryption_keys import ENCRYPTION_KEY, write_keys
 from daemon.domain.clock import wall_clock_ms
 from daemon.domain.event_types import BUILT_IN, EventType
 from daemon.domain.model import Webhook
 from daemon.domain.submission import NewEvent, Submission
-from daemon.encryption_keys import ENCRYPTION_KEY, write_keys
 from daemon.private_file import write_private_file
 from daemon.state_dir import DATABASE
 from tests.support.api_client import DATABASE_FILE

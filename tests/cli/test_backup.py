@@ -17,12 +17,12 @@ import pytest
 
 from daemon import backup
 from daemon.config.settings import Settings
-from daemon.encryption_keys import ENCRYPTION_KEY, write_keys
+from daemon.crypto.encryption_keys import ENCRYPTION_KEY, write_keys
+from daemon.crypto.vault import generate_key
 from daemon.sealed_database import open_sealed_database
 from daemon.state_dir import DATABASE, use_state_dir
 from daemon.store.commands import CreateTeam, CreateWebhook
 from daemon.store.schema import HEAD_REVISION
-from daemon.vault import generate_key
 from tests.store.filling import a_team, a_webhook, accept, recording
 from tests.store.filling import run as do
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from daemon.crypto.signing import Secrets, signature_headers
 from daemon.demo.checks import check_everything, check_exit
 from daemon.demo.observation import Observation, SeenAttempt, SeenDelivery
 from daemon.demo.receiver import ReceivedRequest
 from daemon.demo.scenario import ADDRESS, GRANTED, Receiver, RegisteredWebhook, Role, SubmittedEvent
-from daemon.signing import Secrets, signature_headers
 
 NOW = 1_752_575_400
 TYPES = [f"type.{number}" for number in range(6)]

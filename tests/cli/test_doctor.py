@@ -18,17 +18,17 @@ import trio
 from sqlalchemy import create_engine, text
 
 from daemon.config.settings import Settings
+from daemon.crypto.encryption_keys import ENCRYPTION_KEY, write_keys
+from daemon.crypto.vault import Vault
 from daemon.doctor.database import check_clock
 from daemon.doctor.examination import examine
 from daemon.doctor.files import check_disk
 from daemon.doctor.finding import Verdict
 from daemon.doctor.network import check_dns, check_listener, check_mail
 from daemon.domain.bind_address import TcpAddress
-from daemon.encryption_keys import ENCRYPTION_KEY, write_keys
 from daemon.kept_addresses import keep_addresses
 from daemon.store.database import open_database
 from daemon.store.migrating import migrate
-from daemon.vault import Vault
 from tests.e2e.operating import operated
 from tests.faults.disk import without_privileges
 from tests.store.filling import NOW, accept, found

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook as StandardWebhook
 
-from daemon.signing import Secrets, signature_headers
+from daemon.crypto.signing import Secrets, signature_headers
 
 PLAIN = "s3cret"
 STANDARD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="

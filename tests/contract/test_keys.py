@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.keyring import KeyRing
+from daemon.crypto.api_keys import KeyRing
 from tests.support.api_client import ApiHouse, running_api
 from tests.support.daemon import OPERATOR_KEY
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.signing import Secrets, generate_secret, signature_headers
+from daemon.crypto.signing import Secrets, generate_secret, signature_headers
 from tests.docs.pages import only_block, section
 from tests.support.programs import plain_environment, program
 

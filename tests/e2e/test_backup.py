@@ -13,7 +13,7 @@ import pytest
 import trio
 from standardwebhooks import Webhook
 
-from daemon.encryption_keys import ENCRYPTION_KEY
+from daemon.crypto.encryption_keys import ENCRYPTION_KEY
 from daemon.state_dir import DATABASE
 from tests.bench.filling import fill_history, fill_webhooks
 from tests.e2e.conftest import MakeHouse

@@ -14,7 +14,7 @@ from api.openapi.document import describe
 from api.rate_limit import Buckets, RateLimits
 from daemon.actors.threads import run_inline
 from daemon.config.settings import Settings
-from daemon.keyring import Principal
+from daemon.crypto.api_keys import Principal
 from tests.support.api_client import ApiClient, ApiHouse, running_api
 from tests.support.daemon import make_settings
 

@@ -16,11 +16,11 @@ from standardwebhooks import WebhookVerificationError
 from trio.testing import MockClock
 
 from api.wire import format_time, parse_time
+from daemon.crypto.signing import Secrets, generate_secret, signature_headers
 from daemon.demo.receiver import ReceivedRequest
 from daemon.demo.verification import SignatureState, verify
 from daemon.domain.clock import wall_clock_ms
 from daemon.domain.model import Team, Webhook
-from daemon.signing import Secrets, generate_secret, signature_headers
 from tests.support.api_client import DATABASE_FILE, ApiHouse, running_api
 from tests.support.daemon import EPOCH_MS, Arrival, FakeReceiver, House, VirtualWallClock, running, statuses
 

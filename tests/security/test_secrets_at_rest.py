@@ -1,4 +1,4 @@
-"""Secrets where they are kept: sealed in the database (`daemon/vault.py`), and to be seen nowhere else."""
+"""Secrets where they are kept: sealed in the database (`daemon/crypto/vault.py`), and to be seen nowhere else."""
 
 import base64
 import os
@@ -21,20 +21,20 @@ from trio.testing import MockClock
 from daemon import key_rotation
 from daemon.config.settings import Settings
 from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
+from daemon.crypto.encryption_keys import ENCRYPTION_KEY, read_keys, write_keys
+from daemon.crypto.idempotency import answer_id, scope_of
+from daemon.crypto.signing import Secrets, generate_secret
+from daemon.crypto.vault import Vault, generate_key
 from daemon.domain.model import Webhook
 from daemon.domain.submission import Idempotency
-from daemon.encryption_keys import ENCRYPTION_KEY, read_keys, write_keys
-from daemon.idempotency import answer_id, scope_of
 from daemon.key_rotation import RotationRefused, reseal_with, rotate_key
 from daemon.sealed_database import open_sealed_database
-from daemon.signing import Secrets, generate_secret
 from daemon.state_dir import DATABASE, use_state_dir
 from daemon.store import queries
 from daemon.store.commands import CreateWebhook, ExecuteOnce, ReadBalance
 from daemon.store.database import DatabaseRefused
 from daemon.store.idempotency import first_use
 from daemon.store.transactions import run_batch
-from daemon.vault import Vault, generate_key
 from tests.e2e.conftest import MakeHouse
 from tests.e2e.conftest import new_house as new_house  # the fixture
 from tests.e2e.deadline import ends_within

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api.app import create_app
-from daemon.keyring import KeyRing, Principal, digest_of
+from daemon.crypto.api_keys import KeyRing, Principal, digest_of
 from tests.security.who_gets_where import TABLE, Row
 from tests.support.api_client import Answer, ApiClient, ApiHouse, running_api
 from tests.support.daemon import OPERATOR_KEY

@@ -14,6 +14,7 @@ import trio
 from daemon.actors.threads import run_inline
 from daemon.config.reload import fixed
 from daemon.config.settings import LogSettings, Settings
+from daemon.crypto.vault import Vault
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Attempt, CreditEntry, Delivery, Mail, Team, Webhook
 from daemon.domain.submission import NewEvent, Submission
@@ -25,7 +26,6 @@ from daemon.metrics import make_metrics
 from daemon.run import run_daemon
 from daemon.store import queries
 from daemon.store.database import Database, open_database
-from daemon.vault import Vault
 from daemon.wiring import Daemon, Seams, assemble
 from tests.support.mock_transport import Handler, MockTransport
 

@@ -10,9 +10,9 @@ from trio.testing import MockClock
 
 from daemon import __version__
 from daemon.attempt import UNSIGNED, make_attempt
+from daemon.crypto.signing import Secrets, generate_secret
 from daemon.domain.model import Outcome, OutcomeKind, Webhook, Work
 from daemon.egress.errors import BlockedAddress, DnsError, NoLookupPlace, NotConnected, OutOfDescriptors, TlsError
-from daemon.signing import Secrets, generate_secret
 from tests.support.mock_transport import MockTransport
 
 BODY = b'{"event":"linkedin.message.sent","teamId":"team_1","timestamp":"2025-07-15T10:29:58.412Z","data":{}}'

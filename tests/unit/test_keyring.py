@@ -2,8 +2,8 @@
 
 import hashlib
 
+from daemon.crypto.api_keys import KeyRing, Principal, digest_of, generate_key
 from daemon.domain.model import ApiKey
-from daemon.keyring import KeyRing, Principal, digest_of, generate_key
 
 OPERATOR, TEAM = "operator-key", "team-key"
 KEY = ApiKey("key_1", "team_1", "CI", 1)

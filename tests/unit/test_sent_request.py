@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from daemon.attempt import make_attempt
+from daemon.crypto.vault import Vault
 from daemon.domain.model import Attempt, Delivery, DeliveryStatus, Event, Webhook, Work
 from daemon.sent_request import sent_request
-from daemon.vault import Vault
 from tests.support.mock_transport import MockTransport
 
 AT, BODY = 1_800_000_000_123, b'{"event":"a.b"}'

@@ -7,7 +7,7 @@ import time
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from daemon.signing import Secrets, check_secret, generate_secret, signature_headers
+from daemon.crypto.signing import Secrets, check_secret, generate_secret, signature_headers
 
 BODY = json.dumps({"event": "linkedin.message.sent", "data": {"message": "Grüezi 👋"}}, ensure_ascii=False).encode()
 STANDARD_SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from api.console.page_request import Visit
 from api.console.refusals import page_not_found
 from api.cursors import decode_cursor, encode_cursor
-from daemon.idempotency import scope_of
-from daemon.keyring import Principal
+from daemon.crypto.api_keys import Principal
+from daemon.crypto.idempotency import scope_of
 
 
 def position(visit: Visit, of: str, **filters: str) -> int | None:

@@ -9,7 +9,7 @@ from api.console.pages.webhook_form import WebhookForm, form_of, mistakes_in, re
 from api.console.pages.webhook_page import find
 from api.json_body import validate
 from api.routes.webhooks import NewWebhook, WebhookChange, change_webhook, create_webhook
-from daemon import signing
+from daemon.crypto import signing
 from daemon.domain.model import Webhook
 
 

@@ -10,7 +10,7 @@ from api.console.pages.webhook_form import secret_mistake
 from api.console.pages.webhook_page import find
 from api.json_body import validate
 from api.routes.webhooks import SecretRotation, WebhookChange, change_webhook, rotate_webhook_secret
-from daemon import signing
+from daemon.crypto import signing
 from daemon.domain.lifecycle import is_before_switch
 
 _MOST_HOURS = 720

@@ -17,8 +17,8 @@ from api.errors import rate_limited
 from api.rate_limit import RateLimits
 from api.route import Call
 from daemon.actors.threads import Hop
+from daemon.crypto.api_keys import Principal
 from daemon.domain.model import Team
-from daemon.keyring import Principal
 from daemon.store import queries
 
 TOKEN_FIELD = "form_token"  # noqa: S105  # the name of the field, no token

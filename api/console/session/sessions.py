@@ -12,8 +12,8 @@ from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
 
+from daemon.crypto.api_keys import KeyRing, Principal, digest_of
 from daemon.domain.clock import NowMs
-from daemon.keyring import KeyRing, Principal, digest_of
 from daemon.sign_outs import SignOuts
 
 COOKIE = "console_session"

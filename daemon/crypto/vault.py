@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from daemon.crypto.signing import Secrets
 from daemon.domain.lifecycle import is_before_switch, previous_secret_is_valid
 from daemon.domain.model import Webhook
-from daemon.signing import Secrets
 
 KEY_BYTES = 32
 _VERSION = "v1"

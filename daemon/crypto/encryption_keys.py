@@ -17,9 +17,9 @@ from daemon.acting_user import acting_as_owner_of
 from daemon.config.settings import ConfigError, Settings
 from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
 from daemon.credentials import credential
+from daemon.crypto.vault import KEY_BYTES, generate_key
 from daemon.private_file import write_private_file
 from daemon.regular_file import read_text
-from daemon.vault import KEY_BYTES, generate_key
 
 ENCRYPTION_KEY = "encryption.key"
 

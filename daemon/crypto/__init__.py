@@ -1,0 +1,1 @@
+"""Secrets: signing, sealing, the keys that do both, and API keys."""
