@@ -7,15 +7,15 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.config.settings import ApiSettings, Settings
 from daemon.crypto.api_keys import KeyRing
+from daemon.delivery.change_feed import News
+from daemon.delivery.fleet import Fleet
+from daemon.delivery.router import Router
+from daemon.delivery.sent_request import SentRequest
 from daemon.domain.clock import NowMs
 from daemon.domain.event_types import Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
-from daemon.fleet import Fleet
 from daemon.metrics import Metrics
-from daemon.news import News
 from daemon.registry import Registry
-from daemon.router import Router
-from daemon.sent_request import SentRequest
 from daemon.sign_outs import SignOuts
 from daemon.store.reader import Reader
 

@@ -8,20 +8,21 @@ from typing import TypeVar
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.credit_gate import CreditGate
 from daemon.crypto.api_keys import KeyRing, digest_of, generate_key
 from daemon.crypto.idempotency import Once, answer_id
 from daemon.crypto.vault import Vault, VaultError
+from daemon.delivery.change_feed import News
+from daemon.delivery.credit_gate import CreditGate
+from daemon.delivery.fan_out import FanOuts
+from daemon.delivery.fleet import Fleet
+from daemon.delivery.mailbox import Change
+from daemon.delivery.subscriptions import SubscriptionIndex
 from daemon.domain.clock import NowMs
 from daemon.domain.errors import IdempotencyConflict, StoreUnavailable, WebhookInactive
 from daemon.domain.lifecycle import WebhookEdit, deleted, edited, made_again, rotated, switched
 from daemon.domain.model import ApiKey, CreditEntry, Delivery, DeliveryStatus, Team, TeamEdit, Webhook
 from daemon.domain.submission import Idempotency
-from daemon.fan_out import FanOuts
-from daemon.fleet import Fleet
-from daemon.mailbox import Change
 from daemon.metrics import Metrics
-from daemon.news import News
 from daemon.store import daemon_queries, queries
 from daemon.store import idempotency as idempotency_store
 from daemon.store.commands import (
@@ -40,7 +41,6 @@ from daemon.store.commands import (
 from daemon.store.reader import Reader
 from daemon.store.time_blocks import SeqRange
 from daemon.store.writer import Writer
-from daemon.subscriptions import SubscriptionIndex
 
 CHANGE_TIMEOUT_S = 20
 # Each event is looked up among all deliveries of it: these take some 20 ms for events of 100 deliveries.

@@ -10,14 +10,22 @@ from structlog.typing import FilteringBoundLogger
 from daemon.actors.retry import persist
 from daemon.actors.supervisor import Budget
 from daemon.actors.threads import Hop, thread_hop
-from daemon.attempt_slots import AttemptSlots
-from daemon.canceller import Canceller
 from daemon.checkpointer import Checkpointer
 from daemon.config.reload import LiveSettings
-from daemon.credit_gate import CreditGate
 from daemon.crypto.api_keys import KeyRing
 from daemon.crypto.vault import Vault
-from daemon.delivery_log import DeliveryLog
+from daemon.delivery.attempt_slots import AttemptSlots
+from daemon.delivery.canceller import Canceller
+from daemon.delivery.change_feed import News
+from daemon.delivery.credit_gate import CreditGate
+from daemon.delivery.endpoint import EndpointParts
+from daemon.delivery.fan_out import FanOutParts, FanOuts
+from daemon.delivery.fleet import Fleet
+from daemon.delivery.inbox import InboxLimits
+from daemon.delivery.reporting import DeliveryLog
+from daemon.delivery.router import Router, RouterParts
+from daemon.delivery.sent_request import sent_request
+from daemon.delivery.subscriptions import SubscriptionIndex
 from daemon.descriptors import UNLIMITED
 from daemon.domain.clock import NowMs, wall_clock_ms
 from daemon.domain.errors import UrlNotAllowed
@@ -28,21 +36,14 @@ from daemon.egress.resolver import Resolver
 from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport, Transport
 from daemon.egress.urls import EgressRules, check_url, egress_rules
-from daemon.endpoint import EndpointParts
-from daemon.fan_out import FanOutParts, FanOuts
-from daemon.fleet import Fleet
 from daemon.handles import CheckUrl, Handles
 from daemon.housekeeping import Housekeeper
-from daemon.inbox import InboxLimits
 from daemon.mail.result import Send
 from daemon.mail.sender import live_sender
 from daemon.metrics import Metrics
-from daemon.news import News
 from daemon.notifier import Notifier
 from daemon.observer import Observer
 from daemon.registry import Registry, RegistryParts
-from daemon.router import Router, RouterParts
-from daemon.sent_request import sent_request
 from daemon.sign_outs import SignOuts
 from daemon.spans import NO_SPANS, Spans
 from daemon.store import daemon_queries
@@ -51,7 +52,6 @@ from daemon.store.database import READERS, Database
 from daemon.store.fan_outs import unfinished_fan_outs
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
-from daemon.subscriptions import SubscriptionIndex
 from daemon.time_indexer import TimeIndexer
 
 # Lookups at a time, each with a socket; neither kind ever waits for the other.

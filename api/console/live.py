@@ -13,8 +13,8 @@ import trio
 from api.console.page_request import Visit
 from api.console.refusals import Refused
 from api.dispatch import SendPiece, Streamed
+from daemon.delivery.change_feed import Follower, News
 from daemon.domain.errors import DaemonError
-from daemon.news import Follower, News
 
 MOST_STREAMS = 200
 MOST_OF_ONE_TEAM = 20

@@ -10,8 +10,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon.delivery.work_queue import FIRST_PAGE
 from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Webhook
-from daemon.work_queue import FIRST_PAGE
 from tests.support.daemon import FakeHop, FakeReceiver, House, running, statuses
 
 A, B = "https://a.example/hook", "https://b.example/hook"

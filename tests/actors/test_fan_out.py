@@ -25,14 +25,14 @@ ROUNDS = 15
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a few deliveries be many."""
-    monkeypatch.setattr("daemon.router._MOST_AT_ONCE", AT_ONCE)
-    monkeypatch.setattr("daemon.fan_out._DELIVERIES_AT_ONCE", PIECE)
+    monkeypatch.setattr("daemon.delivery.router._MOST_AT_ONCE", AT_ONCE)
+    monkeypatch.setattr("daemon.delivery.fan_out._DELIVERIES_AT_ONCE", PIECE)
 
 
 @pytest.fixture
 def slow_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a second pass between two pieces."""
-    monkeypatch.setattr("daemon.fan_out._SHORTEST_REST_S", 1.0)
+    monkeypatch.setattr("daemon.delivery.fan_out._SHORTEST_REST_S", 1.0)
 
 
 def url(number: int) -> str:

@@ -14,6 +14,11 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 from trio.testing import MockClock
 
+from daemon.delivery.fan_out import FanOutParts, FanOuts
+from daemon.delivery.fleet import Fleet
+from daemon.delivery.inbox import InboxLimits
+from daemon.delivery.router import Router, RouterParts
+from daemon.delivery.subscriptions import SubscriptionIndex
 from daemon.domain.errors import (
     IdempotencyConflict,
     Overloaded,
@@ -25,12 +30,7 @@ from daemon.domain.errors import (
 )
 from daemon.domain.model import Delivery, DeliveryStatus, Team, Webhook, Work, id_maker
 from daemon.domain.submission import Idempotency, NewEvent, Receipt, Submission
-from daemon.fan_out import FanOutParts, FanOuts
-from daemon.fleet import Fleet
-from daemon.inbox import InboxLimits
-from daemon.router import Router, RouterParts
 from daemon.store import daemon_queries, queries
-from daemon.subscriptions import SubscriptionIndex
 from tests.support.daemon import EPOCH_MS, FakeHop, FakeReceiver, House, make_settings, running, statuses
 
 A, B = "https://a.example/hook", "https://b.example/hook"

@@ -14,13 +14,13 @@ from trio.testing import MockClock
 
 from daemon.actors.supervisor import ActorFailed, Budget, Child, supervise, supervise_vital
 from daemon.config.settings import LogSettings
+from daemon.delivery.mailbox import Change
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import Webhook
 from daemon.egress.post import Post
 from daemon.egress.response import Response
 from daemon.egress.transport import Transport
 from daemon.log import make_logger
-from daemon.mailbox import Change
 from daemon.metrics import ActorKind, make_metrics
 from tests.faults.sabotage import Bug, Point, Saboteur, gives_up
 from tests.support.daemon import FakeHop, FakeReceiver, House, make_settings, running, statuses

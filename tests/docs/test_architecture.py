@@ -14,8 +14,8 @@ ALL = [*DAEMON, *API]
 # Who may use httpx, and what for.
 HTTPX = {
     "daemon/egress/": "the way out: a transport of its own, and its exceptions",
-    "daemon/attempt.py": "builds the request and reads the response of an attempt",
-    "daemon/endpoint.py": "names the type of the transport that it keeps for its webhook",
+    "daemon/delivery/attempt.py": "builds the request and reads the response of an attempt",
+    "daemon/delivery/endpoint.py": "names the type of the transport that it keeps for its webhook",
     "daemon/wiring.py": "names the type of the transport that tests replace",
     "daemon/cli/client.py": "a client of the daemon's own API",
     "daemon/cli/exchange.py": "a client of the daemon's own API",
@@ -28,9 +28,9 @@ SLEEPS_IN_LOOPS = {
     "daemon/actors/retry.py": "the back-off while the database fails",
     "daemon/notifier.py": "the back-off while the database fails",
     "daemon/checkpointer.py": "SQLite tells nobody when a read ends",
-    "daemon/canceller.py": "the others' share of the store",
+    "daemon/delivery/canceller.py": "the others' share of the store",
     "daemon/time_indexer.py": "its interval; the others' share of the store",
-    "daemon/fan_out.py": "the others' share of the store",
+    "daemon/delivery/fan_out.py": "the others' share of the store",
     "daemon/housekeeping.py": "its interval; the others' share of the store",
     "daemon/lifeline.py": "the beat of the watchdog",
     "daemon/repetitions.py": "its window",
@@ -65,7 +65,7 @@ def test_sql_stays_in_the_store() -> None:
 
 def test_the_api_makes_no_http_requests() -> None:
     assert not names(
-        source for source in API if source.imports("httpx", "httptools", "daemon.egress", "daemon.attempt")
+        source for source in API if source.imports("httpx", "httptools", "daemon.egress", "daemon.delivery.attempt")
     )
 
 
@@ -88,7 +88,7 @@ def test_the_web_framework_stays_in_the_api() -> None:
 
 
 def test_the_clients_see_the_daemon_through_its_http_api_only() -> None:
-    inside = ("daemon.store", "daemon.router", "daemon.registry", "daemon.fleet", "daemon.wiring")
+    inside = ("daemon.store", "daemon.delivery.router", "daemon.registry", "daemon.delivery.fleet", "daemon.wiring")
     clients = (source for source in DAEMON if source.is_in("daemon/cli/", "daemon/demo/"))
     assert not names(source for source in clients if source.imports(*inside))
 

@@ -4,7 +4,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from daemon.attempt import make_attempt
+from daemon.delivery.attempt import make_attempt
 from daemon.domain.model import Outcome, OutcomeKind, Webhook, Work
 from daemon.egress.transport import EndpointTransport
 from daemon.egress.urls import EgressRules

@@ -12,7 +12,7 @@ import httpx
 import pytest
 import trio
 
-from daemon.attempt import make_attempt
+from daemon.delivery.attempt import make_attempt
 from daemon.domain.model import OutcomeKind, Webhook, Work
 from daemon.egress.response import Response
 from daemon.egress.transport import EndpointTransport

@@ -16,7 +16,7 @@ import pytest
 from daemon.actors.interruptible_wait import Pause
 from daemon.actors.supervisor import ActorFailed
 from daemon.cli import main as run_command_line
-from daemon.credit_gate import CreditGate
+from daemon.delivery.credit_gate import CreditGate
 from daemon.domain.model import Mail
 from daemon.egress.post import Post
 from daemon.egress.response import Response

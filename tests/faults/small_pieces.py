@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from daemon import fan_out, router
 from daemon.cli import main as run_command_line
+from daemon.delivery import fan_out, router
 from daemon.store import transactions, writer
 from daemon.store.fan_out_commands import MakeDeliveries
 from tests.support.process import DaemonHouse

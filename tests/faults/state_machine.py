@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Connection, select
 
-from daemon import fan_out, router
+from daemon.delivery import fan_out, router
+from daemon.delivery.fan_out import FanOuts
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Team, Webhook
-from daemon.fan_out import FanOuts
 from daemon.store import cancelling, observing, queries
 from daemon.store.cancelling import IS_COVERED
 from daemon.store.database import open_database

@@ -17,8 +17,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon import fan_out, router
 from daemon.app import EXIT_FAILED
+from daemon.delivery import fan_out, router
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import LIGHT_BODY_BYTES, Team, Webhook
 from daemon.domain.submission import Idempotency, NewEvent, Submission

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from daemon.attempt import make_attempt
+from daemon.delivery.attempt import make_attempt
 from daemon.domain.model import Outcome, OutcomeKind, Webhook, Work
 from daemon.egress.transport import EndpointTransport
 from tests.e2e.deadline import ends_within

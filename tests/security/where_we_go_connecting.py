@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from daemon.attempt import make_attempt
+from daemon.delivery.attempt import make_attempt
 from daemon.domain.model import Outcome, Webhook, Work
 from daemon.egress.transport import EndpointTransport
 

@@ -9,8 +9,8 @@ from standardwebhooks.webhooks import Webhook as StandardWebhook
 from trio.testing import MockClock
 
 from daemon import __version__
-from daemon.attempt import UNSIGNED, make_attempt
 from daemon.crypto.signing import Secrets, generate_secret
+from daemon.delivery.attempt import UNSIGNED, make_attempt
 from daemon.domain.model import Outcome, OutcomeKind, Webhook, Work
 from daemon.egress.errors import BlockedAddress, DnsError, NoLookupPlace, NotConnected, OutOfDescriptors, TlsError
 from tests.support.mock_transport import MockTransport

@@ -4,7 +4,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from daemon.attempt_slots import AttemptSlots, Slot
+from daemon.delivery.attempt_slots import AttemptSlots, Slot
 
 
 class Connection:

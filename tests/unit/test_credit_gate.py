@@ -8,7 +8,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.credit_gate import CreditGate
+from daemon.delivery.credit_gate import CreditGate
 
 
 @dataclass(slots=True)

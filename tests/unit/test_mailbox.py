@@ -4,8 +4,8 @@ import pytest
 import trio
 import trio.testing
 
+from daemon.delivery.mailbox import CAPACITY, Change, Mailbox
 from daemon.domain.model import Work
-from daemon.mailbox import CAPACITY, Change, Mailbox
 
 
 def work(seq: int) -> Work:

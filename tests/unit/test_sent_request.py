@@ -6,10 +6,10 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from daemon.attempt import make_attempt
 from daemon.crypto.vault import Vault
+from daemon.delivery.attempt import make_attempt
+from daemon.delivery.sent_request import sent_request
 from daemon.domain.model import Attempt, Delivery, DeliveryStatus, Event, Webhook, Work
-from daemon.sent_request import sent_request
 from tests.support.mock_transport import MockTransport
 
 AT, BODY = 1_800_000_000_123, b'{"event":"a.b"}'

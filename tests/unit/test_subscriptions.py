@@ -6,9 +6,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.delivery.subscriptions import SubscriptionIndex
 from daemon.domain.model import Webhook
 from daemon.store.daemon_queries import Subscription
-from daemon.subscriptions import SubscriptionIndex
 
 TYPES = ("a.b", "c.d", "*")
 WEBHOOK = Webhook("wh_1", "team_1", "CRM", "https://a.example", None, ("a.b",), True, 0, None, None, 1, 1)

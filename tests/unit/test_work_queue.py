@@ -9,9 +9,9 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.delivery.mailbox import CAPACITY, Mailbox
+from daemon.delivery.work_queue import FIRST_PAGE, WorkQueue, page_size
 from daemon.domain.model import Work
-from daemon.mailbox import CAPACITY, Mailbox
-from daemon.work_queue import FIRST_PAGE, WorkQueue, page_size
 
 LIMIT = 16
 

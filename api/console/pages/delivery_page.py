@@ -13,8 +13,8 @@ from api.console.live import Parts, live
 from api.console.page_request import PAGE_HEADERS, Visit, see_other
 from api.dispatch import Streamed
 from api.routes.deliveries import resend_delivery, show_deliveries
+from daemon.delivery.sent_request import SentRequest
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
-from daemon.sent_request import SentRequest
 from daemon.store import daemon_queries, queries
 
 # Of a page's 100 KB: the rest is for the page itself.

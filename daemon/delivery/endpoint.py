@@ -15,11 +15,13 @@ import trio
 from daemon.actors.interruptible_wait import Pause
 from daemon.actors.mutex import Mutex
 from daemon.actors.retry import persist
-from daemon.attempt import make_attempt
-from daemon.attempt_slots import AttemptSlots
-from daemon.credit_gate import CreditGate
 from daemon.crypto.vault import Opener, Vault
-from daemon.delivery_log import DeliveryLog
+from daemon.delivery.attempt import make_attempt
+from daemon.delivery.attempt_slots import AttemptSlots
+from daemon.delivery.credit_gate import CreditGate
+from daemon.delivery.mailbox import Change, Mailbox
+from daemon.delivery.reporting import DeliveryLog
+from daemon.delivery.work_queue import WorkQueue
 from daemon.domain.clock import NowMs
 from daemon.domain.errors import DaemonError, StoreUnavailable
 from daemon.domain.lifecycle import (
@@ -33,12 +35,10 @@ from daemon.domain.lifecycle import (
 )
 from daemon.domain.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, Webhook, Work
 from daemon.egress.transport import Transport
-from daemon.mailbox import Change, Mailbox
 from daemon.store import daemon_queries
 from daemon.store.commands import Cancelled, CancelPending, RecordAttempt, Recorded, SaveWebhook
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
-from daemon.work_queue import WorkQueue
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from daemon.attempt import build_post
 from daemon.crypto.signing import Secrets
 from daemon.crypto.vault import Vault, VaultError
+from daemon.delivery.attempt import build_post
 from daemon.domain.model import Attempt, Delivery, Event, Webhook, Work
 from daemon.egress.post import request_start
 

@@ -3,8 +3,8 @@
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
+from daemon.delivery.mailbox import Mailbox
 from daemon.domain.model import Work
-from daemon.mailbox import Mailbox
 
 # What all queues together may read ahead, unless they are so many that each has its smallest page: pages are held in
 # memory, bodies and all.

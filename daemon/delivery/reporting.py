@@ -6,11 +6,11 @@ from typing import Any
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from daemon.delivery.change_feed import News
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import Attempt, CancelReason, DeliveryStatus, DisabledReason, OutcomeKind, Webhook, Work
 from daemon.domain.trace_context import trace_id_of
 from daemon.metrics import Metrics
-from daemon.news import News
 from daemon.spans import NO_SPANS, Spans
 from daemon.store.commands import Cancelled, CancelledPage, Recorded
 

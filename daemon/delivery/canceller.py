@@ -5,7 +5,7 @@ from functools import partial
 import trio
 
 from daemon.actors.retry import persist
-from daemon.delivery_log import DeliveryLog
+from daemon.delivery.reporting import DeliveryLog
 from daemon.store.commands import CancelNext
 from daemon.store.writer import Writer
 

@@ -16,11 +16,11 @@ from structlog.typing import FilteringBoundLogger
 from daemon.actors.fair_queue import FairQueue
 from daemon.actors.retry import persist
 from daemon.actors.shares import Share
+from daemon.delivery.change_feed import News
+from daemon.delivery.fleet import Fleet
 from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.domain.submission import FanOut
-from daemon.fleet import Fleet
 from daemon.metrics import Metrics
-from daemon.news import News
 from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
 from daemon.store.fan_outs import unfinished_fan_outs
 from daemon.store.reader import Reader

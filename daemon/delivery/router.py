@@ -7,9 +7,14 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.acceptance_log import log_accepted
 from daemon.actors.reply import Reply
 from daemon.actors.retry import persist
+from daemon.delivery.acceptance_log import log_accepted
+from daemon.delivery.change_feed import News
+from daemon.delivery.fan_out import FanOuts
+from daemon.delivery.fleet import Fleet
+from daemon.delivery.inbox import Inbox, InboxLimits, Load
+from daemon.delivery.subscriptions import SubscriptionIndex
 from daemon.domain.clock import NowMs
 from daemon.domain.errors import (
     IdempotencyConflict,
@@ -21,17 +26,12 @@ from daemon.domain.errors import (
 )
 from daemon.domain.model import DeliveryStatus, Event
 from daemon.domain.submission import MatchedEvent, NewEvent, Receipt, Submission
-from daemon.fan_out import FanOuts
-from daemon.fleet import Fleet
-from daemon.inbox import Inbox, InboxLimits, Load
 from daemon.metrics import Metrics, Refusal
-from daemon.news import News
 from daemon.spans import NO_SPANS, Spans
 from daemon.store import daemon_queries
 from daemon.store.commands import Accepted, AcceptEvents
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
-from daemon.subscriptions import SubscriptionIndex
 
 # Enough to fill a transaction well, and over in less than a tenth of a second; what waits behind it gets the next one.
 _ROWS_PER_COMMIT = 1_000

@@ -11,13 +11,13 @@ from structlog.typing import FilteringBoundLogger
 from daemon.actors.interruptible_wait import Pause
 from daemon.actors.retry import persist
 from daemon.actors.supervisor import Budget, Child, supervise
+from daemon.delivery.endpoint import Endpoint, EndpointParts
+from daemon.delivery.mailbox import Change, Mailbox
+from daemon.delivery.work_queue import FIRST_PAGE, page_size
 from daemon.domain.errors import DaemonError, Stopping, StoreUnavailable
 from daemon.domain.model import Webhook, Work
-from daemon.endpoint import Endpoint, EndpointParts
-from daemon.mailbox import Change, Mailbox
 from daemon.metrics import ActorKind, Metrics
 from daemon.store import daemon_queries
-from daemon.work_queue import FIRST_PAGE, page_size
 
 _STOPPING = "the daemon is stopping: try again in a moment"
 # Enough to keep the readers busy. More would only have all webhooks of a large backlog wait for each other.

@@ -1,0 +1,1 @@
+"""The way of an event: accepted, matched, queued, sent, retried, recorded."""
