@@ -20,10 +20,10 @@ from daemon.actors.supervisor import innermost
 from daemon.config.reload import LiveSettings, reload_on_hangup
 from daemon.config.settings import PUBLIC_WITHOUT_TLS, ConfigError, Settings
 from daemon.crypto.encryption_keys import KeyFile
-from daemon.descriptors import DescriptorBudget, raise_descriptor_limit, share_descriptors
 from daemon.domain.bind_address import TcpAddress, UnixAddress, is_public
 from daemon.domain.printable import printable
-from daemon.kept_addresses import forget_addresses, keep_addresses
+from daemon.files.descriptors import DescriptorBudget, raise_descriptor_limit, share_descriptors
+from daemon.files.kept_addresses import forget_addresses, keep_addresses
 from daemon.lifeline import Lifeline, extend_start, feed_watchdog, open_lifeline
 from daemon.log import STDERR, LogSink, make_logger, make_thread_logger, open_log_sink
 from daemon.log_buffer import LogBuffer

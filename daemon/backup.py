@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.config.settings import ConfigError, Settings
-from daemon.partial_file import InTheMaking, PartialFile, partial_file
+from daemon.files.partial_file import InTheMaking, PartialFile, partial_file
 from daemon.state_dir import require_database
 from daemon.store.copying import COMPANIONS, CopyFailed, copy_database
 from daemon.store.database import DatabaseRefused

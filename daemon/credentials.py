@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from daemon.acting_user import acting_as_owner_of
+from daemon.files.acting_user import acting_as_owner_of
 
 OPERATOR_KEY = "operator-key"
 ENCRYPTION_KEY = "encryption-key"

@@ -13,9 +13,9 @@ import trio
 from prometheus_client import Gauge
 
 from daemon.actors.threads import Hop
-from daemon.disk import disk_use
 from daemon.domain.clock import NowMs
 from daemon.domain.errors import StoreUnavailable
+from daemon.files.disk_usage import disk_use
 from daemon.metrics import Metrics
 from daemon.store.commit_record import loss_of
 from daemon.store.observing import (

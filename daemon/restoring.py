@@ -7,7 +7,7 @@ from pathlib import Path
 
 from daemon.backup import BackupRefused, Tell, copy_checked, made_beside, refusals
 from daemon.config.settings import Settings
-from daemon.private_file import sync_directory
+from daemon.files.private_file import sync_directory
 from daemon.sealed_database import KeyFit, key_fit
 from daemon.state_dir import DATABASE, use_state_dir
 from daemon.store.commit_record import forget_record, require_regular_record

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from daemon.acting_user import acting_as_owner_of
 from daemon.config.settings import ConfigError
 from daemon.credentials import OPERATOR_KEY as CREDENTIAL
 from daemon.credentials import credential
 from daemon.crypto.api_keys import generate_key
-from daemon.private_file import write_private_file
-from daemon.regular_file import open_regular, read_text
+from daemon.files.acting_user import acting_as_owner_of
+from daemon.files.private_file import write_private_file
+from daemon.files.regular_file import open_regular, read_text
 from daemon.store.copying import require_regular_files
 
 DATABASE = "kakiyo-webhooks.db"

@@ -26,7 +26,6 @@ from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.router import Router, RouterParts
 from daemon.delivery.sent_request import sent_request
 from daemon.delivery.subscriptions import SubscriptionIndex
-from daemon.descriptors import UNLIMITED
 from daemon.domain.clock import NowMs, wall_clock_ms
 from daemon.domain.errors import UrlNotAllowed
 from daemon.domain.event_types import EventType, build_catalogue
@@ -36,6 +35,7 @@ from daemon.egress.resolver import Resolver
 from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport, Transport
 from daemon.egress.urls import EgressRules, check_url, egress_rules
+from daemon.files.descriptors import UNLIMITED
 from daemon.handles import CheckUrl, Handles
 from daemon.housekeeping import Housekeeper
 from daemon.mail.result import Send

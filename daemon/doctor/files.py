@@ -5,13 +5,13 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from daemon.acting_user import acting_as_owner_of
 from daemon.config.settings import ConfigError, Settings
 from daemon.credentials import OPERATOR_KEY as OPERATOR_CREDENTIAL
 from daemon.credentials import credential
 from daemon.crypto.encryption_keys import given_keys
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
-from daemon.regular_file import read_text
+from daemon.files.acting_user import acting_as_owner_of
+from daemon.files.regular_file import read_text
 from daemon.sealed_database import KeyFit, key_fit
 from daemon.state_dir import DATABASE, OPERATOR_KEY, require_private
 from daemon.store.inspecting import revision_if_readable

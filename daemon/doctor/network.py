@@ -13,7 +13,7 @@ from daemon.config.settings import PUBLIC_WITHOUT_TLS, Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
 from daemon.domain.bind_address import BindAddress, TcpAddress, is_public, parse_bind
 from daemon.egress.resolver import Resolver
-from daemon.kept_addresses import kept_addresses
+from daemon.files.kept_addresses import kept_addresses
 from daemon.mail.session import close_session, connect, explain, open_session
 from daemon.state_dir import DATABASE, is_in_use
 from daemon.store.inspecting import newest_urls

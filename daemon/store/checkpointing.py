@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daemon.domain.errors import StoreUnavailable
-from daemon.regular_file import open_regular
+from daemon.files.regular_file import open_regular
 from daemon.store.hardening import harden
 
 # 16 MB: the fewer checkpoints, the fewer times a large database writes the same pages. At SQLite's 4 MB a delivery

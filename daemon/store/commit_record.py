@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from daemon.private_file import write_private_file
-from daemon.regular_file import open_regular, read_text, require_regular
+from daemon.files.private_file import write_private_file
+from daemon.files.regular_file import open_regular, read_text, require_regular
 
 _PLACES, _PLACE_BYTES = 16, 64
 _PLACE = struct.Struct("<32sQQ")  # database id, number of the commit, seq of the newest event

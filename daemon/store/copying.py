@@ -6,8 +6,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from daemon.acting_user import acting_as_owner_of
-from daemon.regular_file import require_regular
+from daemon.files.acting_user import acting_as_owner_of
+from daemon.files.regular_file import require_regular
 from daemon.store.hardening import harden
 
 # What SQLite may keep beside a database of this name.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from daemon.acting_user import acting_as_owner_of
+from daemon.files.acting_user import acting_as_owner_of
 from daemon.store.commit_record import Commit, commit_of
 from daemon.store.copying import read_only_uri, require_regular_files
 from daemon.store.counting import COUNTED_SINCE, LAST_COMMIT

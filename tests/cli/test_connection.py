@@ -12,7 +12,7 @@ import pytest
 from daemon.cli.connection import find_connection
 from daemon.cli.exits import CommandError
 from daemon.domain.bind_address import TcpAddress, UnixAddress
-from daemon.kept_addresses import keep_addresses
+from daemon.files.kept_addresses import keep_addresses
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from daemon.doctor.files import check_disk
 from daemon.doctor.finding import Verdict
 from daemon.doctor.network import check_dns, check_listener, check_mail
 from daemon.domain.bind_address import TcpAddress
-from daemon.kept_addresses import keep_addresses
+from daemon.files.kept_addresses import keep_addresses
 from daemon.store.database import open_database
 from daemon.store.migrating import migrate
 from tests.e2e.operating import operated

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from daemon.acting_user import acting_as_owner_of
 from daemon.config.settings import Settings
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY
+from daemon.files.acting_user import acting_as_owner_of
 from daemon.sealed_database import open_sealed_database
 from daemon.state_dir import DATABASE, OPERATOR_KEY
 from daemon.store.commands import CreateTeam, CreateWebhook

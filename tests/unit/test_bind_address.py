@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.domain.bind_address import PassedSocket, TcpAddress, UnixAddress, client_url, is_public, parse_bind
-from daemon.kept_addresses import forget_addresses, keep_addresses, kept_addresses
+from daemon.files.kept_addresses import forget_addresses, keep_addresses, kept_addresses
 
 NO_ADDRESSES = (
     *(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from daemon.descriptors import share_descriptors
+from daemon.files.descriptors import share_descriptors
 
 
 @pytest.mark.parametrize("limit", [20, 64, 150, 256, 1024, 4096, 65_536, 1_000_000])

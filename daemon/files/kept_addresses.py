@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from daemon.domain.bind_address import PassedSocket, TcpAddress, UnixAddress, parse_bind
-from daemon.private_file import write_private_file
-from daemon.regular_file import read_text
+from daemon.files.private_file import write_private_file
+from daemon.files.regular_file import read_text
 
 _FILE = "listening.json"
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from daemon.acting_user import acting_as_owner_of
-from daemon.private_file import sync_directory
-from daemon.regular_file import open_regular
+from daemon.files.acting_user import acting_as_owner_of
+from daemon.files.private_file import sync_directory
+from daemon.files.regular_file import open_regular
 
 SUFFIX = ".partial"
 

@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from daemon.acting_user import acting_as_owner_of
+from daemon.files.acting_user import acting_as_owner_of
 
 
 def write_private_file(path: Path, text: str) -> None:

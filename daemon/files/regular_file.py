@@ -5,7 +5,7 @@ import os
 import stat
 from pathlib import Path
 
-from daemon.acting_user import acting_as_owner_of
+from daemon.files.acting_user import acting_as_owner_of
 
 _MOST_BYTES = 65_536
 _NOT_REGULAR = "it is a link or no regular file"
