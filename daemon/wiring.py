@@ -38,10 +38,10 @@ from daemon.egress.urls import EgressRules, check_url, egress_rules
 from daemon.files.descriptors import UNLIMITED
 from daemon.handles import CheckUrl, Handles
 from daemon.housekeeping import Housekeeper
+from daemon.mail.outbox import Notifier
 from daemon.mail.result import Send
 from daemon.mail.sender import live_sender
 from daemon.metrics import Metrics
-from daemon.notifier import Notifier
 from daemon.observer import Observer
 from daemon.registry import Registry, RegistryParts
 from daemon.sign_outs import SignOuts

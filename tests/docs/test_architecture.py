@@ -26,7 +26,7 @@ HTTPX = {
 SLEEPS_IN_LOOPS = {
     "daemon/actors/supervisor.py": "the back-off between restarts",
     "daemon/actors/retry.py": "the back-off while the database fails",
-    "daemon/notifier.py": "the back-off while the database fails",
+    "daemon/mail/outbox.py": "the back-off while the database fails",
     "daemon/checkpointer.py": "SQLite tells nobody when a read ends",
     "daemon/delivery/canceller.py": "the others' share of the store",
     "daemon/time_indexer.py": "its interval; the others' share of the store",

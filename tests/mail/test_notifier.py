@@ -14,10 +14,10 @@ from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import Mail
 from daemon.log import make_logger
 from daemon.mail.message import Compose
+from daemon.mail.outbox import Notifier, retry_delay_s
 from daemon.mail.result import SendResult
 from daemon.mail.smtp import smtp_sender
 from daemon.metrics import MailResult, make_metrics
-from daemon.notifier import Notifier, retry_delay_s
 from daemon.store.commands import Command, MailDeferred, MailSent
 from tests.support.smtp import MailServer, reserve_port, serving
 
