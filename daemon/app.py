@@ -29,13 +29,13 @@ from daemon.log import STDERR, LogSink, make_logger, make_thread_logger, open_lo
 from daemon.log_buffer import LogBuffer
 from daemon.log_file import LogFile
 from daemon.loop_lag import watch_loop_lag
+from daemon.maintenance.sealed_database import SealedDatabase, open_sealed_database
+from daemon.maintenance.state_dir import DATABASE, OPERATOR_KEY, operator_key, use_state_dir
 from daemon.metrics import Metrics, make_metrics
 from daemon.python_messages import PythonMessages, take_standard_streams
 from daemon.repetitions import Repetitions, tell_repetitions
 from daemon.run import run_daemon
-from daemon.sealed_database import SealedDatabase, open_sealed_database
 from daemon.spans import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
-from daemon.state_dir import DATABASE, OPERATOR_KEY, operator_key, use_state_dir
 from daemon.stop_signals import StopSignals
 from daemon.store.commands import ReadBalance
 from daemon.store.commit_record import loss_of

@@ -10,7 +10,6 @@ from structlog.typing import FilteringBoundLogger
 from daemon.actors.retry import persist
 from daemon.actors.supervisor import Budget
 from daemon.actors.threads import Hop, thread_hop
-from daemon.checkpointer import Checkpointer
 from daemon.config.reload import LiveSettings
 from daemon.crypto.api_keys import KeyRing
 from daemon.crypto.vault import Vault
@@ -37,12 +36,14 @@ from daemon.egress.transport import EndpointTransport, Transport
 from daemon.egress.urls import EgressRules, check_url, egress_rules
 from daemon.files.descriptors import UNLIMITED
 from daemon.handles import CheckUrl, Handles
-from daemon.housekeeping import Housekeeper
 from daemon.mail.outbox import Notifier
 from daemon.mail.result import Send
 from daemon.mail.sender import live_sender
+from daemon.maintenance.checkpointer import Checkpointer
+from daemon.maintenance.cleaner import Housekeeper
+from daemon.maintenance.gauges import Observer
+from daemon.maintenance.time_indexer import TimeIndexer
 from daemon.metrics import Metrics
-from daemon.observer import Observer
 from daemon.registry import Registry, RegistryParts
 from daemon.sign_outs import SignOuts
 from daemon.spans import NO_SPANS, Spans
@@ -52,7 +53,6 @@ from daemon.store.database import READERS, Database
 from daemon.store.fan_outs import unfinished_fan_outs
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
-from daemon.time_indexer import TimeIndexer
 
 # Lookups at a time, each with a socket; neither kind ever waits for the other.
 _LOOKUPS_OF_DELIVERIES = 200

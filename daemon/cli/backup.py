@@ -10,8 +10,8 @@ import typer
 from daemon.cli.options import ConfigFile, StateDir
 
 if TYPE_CHECKING:  # only the command that runs imports them
-    from daemon.backup import Backup, Tell
-    from daemon.restoring import Restored
+    from daemon.maintenance.backup import Backup, Tell
+    from daemon.maintenance.restore import Restored
 
 _Json = Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")]
 
@@ -24,9 +24,9 @@ def backup(
     state_dir: StateDir = None,
 ) -> None:
     """Copy the database into one file, while the daemon runs or not."""
-    from daemon.backup import back_up
     from daemon.cli.output import print_json
     from daemon.cli.settings import read_settings
+    from daemon.maintenance.backup import back_up
 
     settings = read_settings(config, state_dir)
     with _telling(as_json) as tell:
@@ -49,7 +49,7 @@ def restore(
     """Put a backup in the database's place, and keep what is there beside it. The daemon must not run."""
     from daemon.cli.output import print_json
     from daemon.cli.settings import read_settings
-    from daemon.restoring import restore as put_in_place
+    from daemon.maintenance.restore import restore as put_in_place
 
     settings = read_settings(config, state_dir)
     with _telling(as_json) as tell:
@@ -63,9 +63,9 @@ def restore(
 @contextmanager
 def _telling(as_json: bool) -> Iterator["Tell"]:
     """Show how far it is, and a refusal as the command's own."""
-    from daemon.backup import BackupRefused
     from daemon.cli.copy_progress import telling_progress
     from daemon.cli.exits import CommandError, ExitCode
+    from daemon.maintenance.backup import BackupRefused
 
     try:
         with telling_progress(quiet=as_json) as tell:
@@ -106,7 +106,7 @@ def _restored_object(done: "Restored") -> dict[str, object]:
 
 def _print_restored(done: "Restored") -> None:
     from daemon.cli.output import print_line
-    from daemon.sealed_database import KeyFit
+    from daemon.maintenance.sealed_database import KeyFit
 
     print_line(f"Restored {done.database}.")
     if done.kept is not None:

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import TransferSpeedColumn as SpeedColumn
 
-from daemon.backup import Tell
 from daemon.cli.output import print_line
+from daemon.maintenance.backup import Tell
 
 _LINE_EVERY_S = 2.0
 

@@ -32,7 +32,7 @@ def rotate_key(
     from daemon.cli.settings import read_settings
 
     settings = read_settings(config, state_dir)
-    from daemon import key_rotation
+    from daemon.maintenance import key_rotation
 
     try:
         done = key_rotation.rotate_key(settings) if key_file is None else key_rotation.reseal_with(settings, key_file)

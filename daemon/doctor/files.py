@@ -12,8 +12,8 @@ from daemon.crypto.encryption_keys import given_keys
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
 from daemon.files.acting_user import acting_as_owner_of
 from daemon.files.regular_file import read_text
-from daemon.sealed_database import KeyFit, key_fit
-from daemon.state_dir import DATABASE, OPERATOR_KEY, require_private
+from daemon.maintenance.sealed_database import KeyFit, key_fit
+from daemon.maintenance.state_dir import DATABASE, OPERATOR_KEY, require_private
 from daemon.store.inspecting import revision_if_readable
 
 _LITTLE_BYTES, _LEAST_BYTES = 1 << 30, 100 << 20

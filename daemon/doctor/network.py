@@ -15,7 +15,7 @@ from daemon.domain.bind_address import BindAddress, TcpAddress, is_public, parse
 from daemon.egress.resolver import Resolver
 from daemon.files.kept_addresses import kept_addresses
 from daemon.mail.session import close_session, connect, explain, open_session
-from daemon.state_dir import DATABASE, is_in_use
+from daemon.maintenance.state_dir import DATABASE, is_in_use
 from daemon.store.inspecting import newest_urls
 
 _WITHIN_S = 5

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 from daemon.domain.errors import Overloaded, SubmissionTooLarge, TooManyWebhooks
 from daemon.domain.model import DeliveryStatus, Team, TeamEdit, Webhook
 from daemon.domain.submission import Idempotency, NewEvent, Submission
-from daemon.observer import pending_deliveries
+from daemon.maintenance.gauges import pending_deliveries
 from tests.actors.test_router import disk_of
 from tests.faults.sabotage import Point, Saboteur
 from tests.support.daemon import EPOCH_MS, FakeHop, FakeReceiver, House, VirtualWallClock, make_settings, running

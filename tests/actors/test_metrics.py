@@ -12,12 +12,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 from trio.testing import MockClock
 
-from daemon import observer
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import DeliveryStatus
 from daemon.egress.addresses import Address
 from daemon.egress.lookups import Lookups
-from daemon.observer import FRESH_S, LONGEST_WAIT_S
+from daemon.maintenance import gauges
+from daemon.maintenance.gauges import FRESH_S, LONGEST_WAIT_S
 from tests.support.daemon import FakeHop, FakeReceiver, House, make_settings, running, statuses
 
 A, B = "https://a.example/hook", "https://b.example/hook"
@@ -277,7 +277,7 @@ async def test_while_the_store_fails_the_last_values_stay_and_ages_go_on(
         await house.submit(team, 1)
         await trio.sleep(1)
         await house.daemon.observer.refresh()
-        monkeypatch.setattr(observer, "count_mails", broken_read)
+        monkeypatch.setattr(gauges, "count_mails", broken_read)
         await trio.sleep(FRESH_S)
         await house.daemon.observer.refresh()
         assert value(house, "pending_deliveries") == 1
@@ -296,7 +296,7 @@ async def test_who_asks_before_it_runs_is_answered_too(tmp_path: Path, autojump_
 async def test_a_disk_that_cannot_be_looked_at_hides_no_backlog(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(observer, "disk_use", broken_disk)
+    monkeypatch.setattr(gauges, "disk_use", broken_disk)
     async with running(tmp_path) as house:
         await house.daemon.observer.refresh()
         assert value(house, "pending_deliveries") == 0

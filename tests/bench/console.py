@@ -16,7 +16,7 @@ from daemon.crypto.api_keys import Principal
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY, read_keys
 from daemon.crypto.vault import Vault
 from daemon.domain.clock import wall_clock_ms
-from daemon.state_dir import DATABASE
+from daemon.maintenance.state_dir import DATABASE
 from tests.bench.bulk_insert import bulk_connection
 from tests.bench.daemon import measured_daemon, measured_house
 from tests.bench.disk_space import SUCCEEDED_BYTES, require_space

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import trio
 
-from daemon.state_dir import DATABASE
+from daemon.maintenance.state_dir import DATABASE
 from tests.bench.processes import child
 from tests.bench.usage import Usage, usage_of
 from tests.support.process import DaemonHouse, Sections, make_house

@@ -12,8 +12,8 @@ from daemon.crypto.vault import Vault
 from daemon.domain.clock import wall_clock_ms
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import Team, Webhook
-from daemon.sealed_database import open_sealed_database
-from daemon.state_dir import DATABASE, operator_key
+from daemon.maintenance.sealed_database import open_sealed_database
+from daemon.maintenance.state_dir import DATABASE, operator_key
 from daemon.store.rows import team_row, webhook_row
 from daemon.store.schema import attempts, credit_entries, deliveries, events, teams, webhooks
 from daemon.store.tallying import WEBHOOK_HOURS_KEPT_MS

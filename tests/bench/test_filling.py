@@ -8,7 +8,7 @@ import trio
 import trio.testing
 from standardwebhooks import Webhook
 
-from daemon.state_dir import DATABASE
+from daemon.maintenance.state_dir import DATABASE
 from tests.bench import bulk_insert
 from tests.bench.arrival import first_arrival, reserve_port
 from tests.bench.disk_space import TooLittleSpace, require_space

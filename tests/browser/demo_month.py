@@ -17,7 +17,7 @@ from daemon.domain.event_types import BUILT_IN, EventType
 from daemon.domain.model import Webhook
 from daemon.domain.submission import NewEvent, Submission
 from daemon.files.private_file import write_private_file
-from daemon.state_dir import DATABASE
+from daemon.maintenance.state_dir import DATABASE
 from tests.support.api_client import DATABASE_FILE
 from tests.support.daemon import EPOCH_MS, OPERATOR_KEY, FakeReceiver, House, VirtualWallClock, make_settings, running
 

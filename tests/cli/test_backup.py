@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from daemon import backup
 from daemon.config.settings import Settings
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY, write_keys
 from daemon.crypto.vault import generate_key
-from daemon.sealed_database import open_sealed_database
-from daemon.state_dir import DATABASE, use_state_dir
+from daemon.maintenance import backup
+from daemon.maintenance.sealed_database import open_sealed_database
+from daemon.maintenance.state_dir import DATABASE, use_state_dir
 from daemon.store.commands import CreateTeam, CreateWebhook
 from daemon.store.schema import HEAD_REVISION
 from tests.store.filling import a_team, a_webhook, accept, recording
@@ -159,7 +159,7 @@ def test_what_a_killed_backup_left_is_taken_over(run: Any, state: Path, tmp_path
 def test_too_little_room_is_told_before_the_disk_is_full(
     run: Any, state: Path, take: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.backup.shutil.disk_usage", lambda _path: SimpleNamespace(free=1000))
+    monkeypatch.setattr("daemon.maintenance.backup.shutil.disk_usage", lambda _path: SimpleNamespace(free=1000))
     with unchanged(take.parent):
         ended = run("backup", str(take), "--state-dir", str(state), "--force")
     refused(ended, str(take.parent), "are needed there, and 0 MB are free")

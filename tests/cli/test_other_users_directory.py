@@ -16,8 +16,8 @@ import pytest
 from daemon.config.settings import Settings
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY
 from daemon.files.acting_user import acting_as_owner_of
-from daemon.sealed_database import open_sealed_database
-from daemon.state_dir import DATABASE, OPERATOR_KEY
+from daemon.maintenance.sealed_database import open_sealed_database
+from daemon.maintenance.state_dir import DATABASE, OPERATOR_KEY
 from daemon.store.commands import CreateTeam, CreateWebhook
 from tests.store.filling import a_team, a_webhook
 from tests.store.filling import run as do

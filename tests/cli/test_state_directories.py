@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from daemon.config.settings import ConfigError
-from daemon.state_dir import use_state_dir
+from daemon.maintenance.state_dir import use_state_dir
 from daemon.store.database import open_database
 from tests.store.filling import found
 
@@ -125,7 +125,7 @@ def test_a_file_system_without_locks_is_named(
         raise OSError(code, os.strerror(code))
 
     shutil.copy(aside / "backup.db", aside / "kakiyo-webhooks.db")
-    monkeypatch.setattr("daemon.state_dir.fcntl.flock", refuse)
+    monkeypatch.setattr("daemon.maintenance.state_dir.fcntl.flock", refuse)
     ended = run(*(part.format(aside=aside) for part in COMMANDS[name]), "--state-dir", str(aside))
     assert (ended.code, ended.err.count("\n")) == (2, 1)
     assert f"{aside} is on a file system that cannot lock files ({os.strerror(code)})" in ended.err

@@ -14,7 +14,7 @@ import trio
 from standardwebhooks import Webhook
 
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY
-from daemon.state_dir import DATABASE
+from daemon.maintenance.state_dir import DATABASE
 from tests.bench.filling import fill_history, fill_webhooks
 from tests.e2e.conftest import MakeHouse
 from tests.e2e.deadline import ends_within

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from daemon.state_dir import DATABASE
+from daemon.maintenance.state_dir import DATABASE
 from tests.e2e.conftest import MakeHouse
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import Gate, operated

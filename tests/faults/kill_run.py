@@ -9,7 +9,7 @@ from pathlib import Path
 
 import trio
 
-from daemon.state_dir import DATABASE
+from daemon.maintenance.state_dir import DATABASE
 from tests.faults.evidence import Evidence, Told, gather, open_read_only
 from tests.faults.impossible_rows import ALWAYS, AT_REST, find_impossible_rows
 from tests.faults.kill_driver import Driver, Ledger

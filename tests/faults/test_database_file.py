@@ -15,7 +15,7 @@ import pytest
 import trio
 from sqlalchemy import create_engine
 
-from daemon.state_dir import DATABASE
+from daemon.maintenance.state_dir import DATABASE
 from daemon.store.database import open_database
 from daemon.store.migrating import migrate
 from tests.e2e.conftest import house, new_house  # noqa: F401 - fixtures

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.state_dir import DATABASE
+from daemon.maintenance.state_dir import DATABASE
 from tests.e2e.conftest import house, new_house  # noqa: F401 - fixtures
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import Gate, Operator, make_event, operated

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from daemon.app import EXIT_COMMITS_LOST
-from daemon.state_dir import DATABASE
+from daemon.maintenance.state_dir import DATABASE
 from daemon.store.commit_record import Loss, last_recorded, loss_of, loss_path, record_path
 from daemon.store.database import open_database
 from tests.e2e.conftest import house, new_house  # noqa: F401 - fixtures

@@ -8,7 +8,7 @@ from typing import Literal
 
 import trio
 
-from daemon.state_dir import DATABASE
+from daemon.maintenance.state_dir import DATABASE
 from tests.e2e.operating import Operator, operated
 from tests.security.neighbour import WATCHDOG, Seen, watched_neighbour
 from tests.support.backlog import fill_backlog

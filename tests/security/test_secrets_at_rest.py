@@ -18,7 +18,6 @@ from alembic.config import Config
 from sqlalchemy import create_engine
 from trio.testing import MockClock
 
-from daemon import key_rotation
 from daemon.config.settings import Settings
 from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY, read_keys, write_keys
@@ -27,9 +26,10 @@ from daemon.crypto.signing import Secrets, generate_secret
 from daemon.crypto.vault import Vault, generate_key
 from daemon.domain.model import Webhook
 from daemon.domain.submission import Idempotency
-from daemon.key_rotation import RotationRefused, reseal_with, rotate_key
-from daemon.sealed_database import open_sealed_database
-from daemon.state_dir import DATABASE, use_state_dir
+from daemon.maintenance import key_rotation
+from daemon.maintenance.key_rotation import RotationRefused, reseal_with, rotate_key
+from daemon.maintenance.sealed_database import open_sealed_database
+from daemon.maintenance.state_dir import DATABASE, use_state_dir
 from daemon.store import queries
 from daemon.store.commands import CreateWebhook, ExecuteOnce, ReadBalance
 from daemon.store.database import DatabaseRefused

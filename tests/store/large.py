@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, CancelReason, DeliveryStatus, TeamEdit, Work
 from daemon.domain.submission import Idempotency
-from daemon.state_dir import DATABASE
+from daemon.maintenance.state_dir import DATABASE
 from daemon.store import commands, console_queries, daemon_queries, observing, queries, time_blocks, upkeep_commands
 from daemon.store.commands import Command
 from daemon.store.database import Database, open_database

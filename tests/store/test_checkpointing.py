@@ -12,9 +12,9 @@ import trio.testing
 from sqlalchemy import Connection
 
 from daemon.actors.threads import Hop, run_inline, thread_hop
-from daemon.checkpointer import Checkpointer
 from daemon.config.settings import LogSettings
 from daemon.log import make_logger
+from daemon.maintenance.checkpointer import Checkpointer
 from daemon.metrics import make_metrics
 from daemon.store.checkpointing import CHECKPOINT_FRAMES, WriteAheadLog
 from daemon.store.commands import CreateTeam
@@ -110,7 +110,7 @@ async def test_no_commit_copies_a_log_that_has_grown(
 async def test_a_large_log_is_told_once_and_copied_when_the_read_ends(
     database: Database, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.checkpointer.LARGE_LOG_FRAMES", CHECKPOINT_FRAMES + 100)
+    monkeypatch.setattr("daemon.maintenance.checkpointer.LARGE_LOG_FRAMES", CHECKPOINT_FRAMES + 100)
     async with checkpointing(database, run_inline) as (writer, sink):
         with long_read(database):
             grow(database, CHECKPOINT_FRAMES + 1)

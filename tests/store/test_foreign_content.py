@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from daemon.config.settings import Settings
-from daemon.sealed_database import open_sealed_database
-from daemon.state_dir import DATABASE
+from daemon.maintenance.sealed_database import open_sealed_database
+from daemon.maintenance.state_dir import DATABASE
 from daemon.store.commit_record import loss_path
 from daemon.store.database import DatabaseRefused, open_database
 from daemon.store.inspecting import inspect_database

@@ -9,7 +9,7 @@ from daemon.actors.threads import run_inline
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import DeliveryStatus, Event
 from daemon.domain.submission import MatchedEvent
-from daemon.observer import pending_deliveries, waiting_mails
+from daemon.maintenance.gauges import pending_deliveries, waiting_mails
 from daemon.store import observing
 from daemon.store.commands import AcceptEvents, CreateTeam, CreateWebhook, MailSent
 from daemon.store.database import Database

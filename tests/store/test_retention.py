@@ -11,8 +11,8 @@ from trio.testing import MockClock
 from daemon.actors.threads import run_inline
 from daemon.config.settings import LogSettings
 from daemon.domain.model import Work
-from daemon.housekeeping import INTERVAL_S, Housekeeper
 from daemon.log import make_logger
+from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
 from daemon.metrics import make_metrics
 from daemon.store import retention, time_blocks
 from daemon.store.commands import Resend

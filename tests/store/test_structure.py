@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import create_engine
 
 from daemon.config.settings import Settings
-from daemon.sealed_database import open_sealed_database
-from daemon.state_dir import DATABASE
+from daemon.maintenance.sealed_database import open_sealed_database
+from daemon.maintenance.state_dir import DATABASE
 from daemon.store.database import DatabaseRefused, open_database, read_only_engine
 from daemon.store.inspecting import inspect_database
 from daemon.store.migrating import known_revisions, migrate

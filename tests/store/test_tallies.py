@@ -17,8 +17,8 @@ from daemon.actors.threads import run_inline
 from daemon.config.settings import LogSettings
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, Work
-from daemon.housekeeping import INTERVAL_S, Housekeeper
 from daemon.log import make_logger
+from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
 from daemon.metrics import make_metrics
 from daemon.store.commands import CancelPending, CreateTeam, CreateWebhook, GrantCredits, RecordAttempt
 from daemon.store.database import Database, open_database
@@ -136,7 +136,7 @@ def test_hours_are_forgotten_oldest_first_so_many_at_a_time(database: Database) 
 async def test_upkeep_forgets_all_hours_older_than_two_days(
     database: Database, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.housekeeping._HOURS_AT_ONCE", 2)
+    monkeypatch.setattr("daemon.maintenance.cleaner._HOURS_AT_ONCE", 2)
     ended_at(database, [NOW - WEBHOOK_HOURS_KEPT_MS - hour * HOUR_MS for hour in range(-1, 6)])
     writer = Writer(database, run_inline, make_metrics())
     async with trio.open_nursery() as nursery:

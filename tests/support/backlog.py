@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from daemon.domain.clock import wall_clock_ms
-from daemon.state_dir import DATABASE
+from daemon.maintenance.state_dir import DATABASE
 from daemon.store.schema import deliveries, events
 from tests.bench.bulk_insert import bulk_connection, next_seq
 

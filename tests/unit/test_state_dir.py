@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from daemon.config.settings import ConfigError
-from daemon.state_dir import OPERATOR_KEY, is_in_use, operator_key, use_state_dir
+from daemon.maintenance.state_dir import OPERATOR_KEY, is_in_use, operator_key, use_state_dir
 
 
 def test_a_missing_directory_is_made_for_its_owner_only(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pyt
     def refuse(_descriptor: int, _operation: int) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr("daemon.state_dir.fcntl.flock", refuse)
+    monkeypatch.setattr("daemon.maintenance.state_dir.fcntl.flock", refuse)
     with pytest.raises(ConfigError, match=r"^state_dir: [^\n]+cannot lock files"), use_state_dir(tmp_path):
         pass
     assert not is_in_use(tmp_path)

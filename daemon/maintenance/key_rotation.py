@@ -10,8 +10,8 @@ from daemon.config.settings import ConfigError, Settings
 from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
 from daemon.crypto.encryption_keys import KeyFile, given_keys, read_keys, write_keys
 from daemon.crypto.vault import Vault, VaultError, generate_key
-from daemon.sealed_database import open_with_keys
-from daemon.state_dir import require_database, use_state_dir
+from daemon.maintenance.sealed_database import open_with_keys
+from daemon.maintenance.state_dir import require_database, use_state_dir
 from daemon.store.database import DatabaseRefused
 from daemon.store.sealing import reseal_all
 

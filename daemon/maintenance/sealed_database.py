@@ -7,7 +7,7 @@ from pathlib import Path
 from daemon.config.settings import Settings
 from daemon.crypto.encryption_keys import KeyFile, find_keys, given_keys
 from daemon.crypto.vault import SEAL_LENGTH, Vault
-from daemon.state_dir import DATABASE
+from daemon.maintenance.state_dir import DATABASE
 from daemon.store.database import Database, DatabaseRefused, open_database
 from daemon.store.inspecting import seals_in
 from daemon.store.progress import Progress

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from daemon.config.settings import ConfigError, Settings
 from daemon.files.partial_file import InTheMaking, PartialFile, partial_file
-from daemon.state_dir import require_database
+from daemon.maintenance.state_dir import require_database
 from daemon.store.copying import COMPANIONS, CopyFailed, copy_database
 from daemon.store.database import DatabaseRefused
 from daemon.store.inspecting import Contents, inspect_database

@@ -1,0 +1,1 @@
+"""What is done beside the deliveries: cleaning, counting, indexing, backups, the state directory."""
