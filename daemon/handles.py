@@ -14,9 +14,9 @@ from daemon.delivery.sent_request import SentRequest
 from daemon.domain.clock import NowMs
 from daemon.domain.event_types import Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
+from daemon.management.registry import Registry
+from daemon.management.sign_outs import SignOuts
 from daemon.metrics import Metrics
-from daemon.registry import Registry
-from daemon.sign_outs import SignOuts
 from daemon.store.reader import Reader
 
 # Checks the URL that a team, by its id, wants for a webhook.

@@ -43,9 +43,9 @@ from daemon.maintenance.checkpointer import Checkpointer
 from daemon.maintenance.cleaner import Housekeeper
 from daemon.maintenance.gauges import Observer
 from daemon.maintenance.time_indexer import TimeIndexer
+from daemon.management.registry import Registry, RegistryParts
+from daemon.management.sign_outs import SignOuts
 from daemon.metrics import Metrics
-from daemon.registry import Registry, RegistryParts
-from daemon.sign_outs import SignOuts
 from daemon.spans import NO_SPANS, Spans
 from daemon.store import daemon_queries
 from daemon.store.commands import ReadBalance

@@ -229,7 +229,7 @@ async def test_who_has_signed_out_is_remembered_as_long_as_their_cookies_could_l
     "A key signs in and out a thousand times, so that other sign-outs are forgotten", "Only its own oldest are"
 )
 async def test_the_sign_outs_of_one_key_displace_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.sign_outs.MOST_OF_ONE_KEY", 3)
+    monkeypatch.setattr("daemon.management.sign_outs.MOST_OF_ONE_KEY", 3)
     async with running_api(tmp_path) as api:
         operator = await signed_in(api, str(api.operator.key))
         copy = operator.cookie

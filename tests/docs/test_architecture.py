@@ -88,7 +88,13 @@ def test_the_web_framework_stays_in_the_api() -> None:
 
 
 def test_the_clients_see_the_daemon_through_its_http_api_only() -> None:
-    inside = ("daemon.store", "daemon.delivery.router", "daemon.registry", "daemon.delivery.fleet", "daemon.wiring")
+    inside = (
+        "daemon.store",
+        "daemon.delivery.router",
+        "daemon.management.registry",
+        "daemon.delivery.fleet",
+        "daemon.wiring",
+    )
     clients = (source for source in DAEMON if source.is_in("daemon/cli/", "daemon/demo/"))
     assert not names(source for source in clients if source.imports(*inside))
 

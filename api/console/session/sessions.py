@@ -14,7 +14,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from daemon.crypto.api_keys import KeyRing, Principal, digest_of
 from daemon.domain.clock import NowMs
-from daemon.sign_outs import SignOuts
+from daemon.management.sign_outs import SignOuts
 
 COOKIE = "console_session"
 COOKIE_PATH = "/console/"

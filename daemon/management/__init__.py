@@ -1,0 +1,1 @@
+"""What people change: teams, keys, webhooks, grants, resends, recoveries, sign-outs."""
