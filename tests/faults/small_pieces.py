@@ -13,7 +13,7 @@ import pytest
 
 from daemon.cli import main as run_command_line
 from daemon.delivery import fan_out, router
-from daemon.store import transactions, writer
+from daemon.store import batch, writer
 from daemon.store.fan_out_commands import MakeDeliveries
 from tests.support.process import DaemonHouse
 
@@ -38,7 +38,7 @@ class HouseOfSmallPieces(DaemonHouse):
 
 def be_killed(patch: pytest.MonkeyPatch, moment: str, at_piece: int) -> None:
     """Have this process end by SIGKILL at a moment of a piece, counted from 1."""
-    make, run, pieces = transactions.APPLY[MakeDeliveries], transactions.run_batch, 0
+    make, run, pieces = batch.APPLY[MakeDeliveries], batch.run_batch, 0
 
     def kill_at(now: str) -> None:
         if (now, pieces) == (moment, at_piece):
@@ -57,7 +57,7 @@ def be_killed(patch: pytest.MonkeyPatch, moment: str, at_piece: int) -> None:
         kill_at("after")
         return answers
 
-    patch.setattr(transactions, "APPLY", {**transactions.APPLY, MakeDeliveries: make_piece})
+    patch.setattr(batch, "APPLY", {**batch.APPLY, MakeDeliveries: make_piece})
     patch.setattr(writer, "run_batch", run_batch)
 
 

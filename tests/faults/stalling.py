@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.cli import main as run_command_line
-from daemon.store import administering, commands, transactions
+from daemon.store import administering, batch, commands
 from daemon.store.sequences import Sequences
 
 _WORK = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT count(*) FROM n"
@@ -41,7 +41,7 @@ def main() -> None:
         return administering.create_teams(connection, creating, sequences)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(transactions.APPLY, commands.CreateTeam, create_teams)
+        patch.setitem(batch.APPLY, commands.CreateTeam, create_teams)
         run_command_line()
 
 

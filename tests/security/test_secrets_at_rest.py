@@ -31,10 +31,10 @@ from daemon.maintenance.key_rotation import RotationRefused, reseal_with, rotate
 from daemon.maintenance.sealed_database import open_sealed_database
 from daemon.maintenance.state_dir import DATABASE, use_state_dir
 from daemon.store import queries
+from daemon.store.batch import run_batch
 from daemon.store.commands import CreateWebhook, ExecuteOnce, ReadBalance
 from daemon.store.database import DatabaseRefused
 from daemon.store.idempotency import first_use
-from daemon.store.transactions import run_batch
 from tests.e2e.conftest import MakeHouse
 from tests.e2e.conftest import new_house as new_house  # the fixture
 from tests.e2e.deadline import ends_within

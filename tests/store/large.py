@@ -16,11 +16,11 @@ from daemon.domain.model import ApiKey, CancelReason, DeliveryStatus, TeamEdit, 
 from daemon.domain.submission import Idempotency
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store import commands, console_queries, daemon_queries, observing, queries, time_blocks, upkeep_commands
+from daemon.store.batch import APPLY
 from daemon.store.commands import Command
 from daemon.store.database import Database, open_database
 from daemon.store.tallying import DAY_MS
 from daemon.store.time_blocks import TIMES, next_time_block
-from daemon.store.transactions import APPLY
 from tests.store.filling import NOW, a_team, a_webhook, accepting, found, recording, run
 from tests.support.backlog import fill_backlog
 

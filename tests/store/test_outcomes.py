@@ -8,9 +8,9 @@ import pytest
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
 from daemon.store import queries
+from daemon.store.batch import run_batch
 from daemon.store.commands import CancelPending, CreateWebhook, RecordAttempt, Recorded, SaveTeam
 from daemon.store.database import Database
-from daemon.store.transactions import run_batch
 from tests.store.filling import NOW, a_team, a_webhook, accept, count, found, recording, run
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
 from daemon.store import console_queries, daemon_queries, observing, queries, time_blocks
+from daemon.store.batch import run_batch
 from daemon.store.commands import (
     CancelNext,
     CancelPending,
@@ -24,7 +25,6 @@ from daemon.store.commands import (
     SaveWebhook,
 )
 from daemon.store.database import Database
-from daemon.store.transactions import run_batch
 from daemon.store.upkeep_commands import ForgetIdempotencyKeys, ForgetWebhookHours
 from tests.store.filling import NOW, a_webhook, accept, accepting, found, recording
 from tests.store.test_outcomes import disabling

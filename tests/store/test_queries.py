@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from daemon.domain.model import ApiKey, CancelReason, Delivery, DeliveryStatus
 from daemon.store import daemon_queries, queries
+from daemon.store.batch import run_batch
 from daemon.store.commands import (
     AddKey,
     CancelPending,
@@ -23,7 +24,6 @@ from daemon.store.daemon_queries import WithWork
 from daemon.store.database import Database
 from daemon.store.pages import Page
 from daemon.store.queries import DeliveryFilter
-from daemon.store.transactions import run_batch
 from tests.store.filling import NOW, a_team, a_webhook, accept, accepting, found, recording, run
 
 
