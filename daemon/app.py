@@ -38,8 +38,8 @@ from daemon.run import run_daemon
 from daemon.spans import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
 from daemon.stop_signals import StopSignals
 from daemon.store.commands import ReadBalance
-from daemon.store.commit_record import loss_of
 from daemon.store.database import DatabaseRefused, History
+from daemon.store.file.commit_record import loss_of
 from daemon.store.progress import Progress
 from daemon.wiring import Daemon, Seams, assemble, handles_of, real_seams
 

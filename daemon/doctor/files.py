@@ -14,7 +14,7 @@ from daemon.files.acting_user import acting_as_owner_of
 from daemon.files.regular_file import read_text
 from daemon.maintenance.sealed_database import KeyFit, key_fit
 from daemon.maintenance.state_dir import DATABASE, OPERATOR_KEY, require_private
-from daemon.store.inspecting import revision_if_readable
+from daemon.store.file.inspect import revision_if_readable
 
 _LITTLE_BYTES, _LEAST_BYTES = 1 << 30, 100 << 20
 _LITTLE_PART = 0.1

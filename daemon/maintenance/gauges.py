@@ -17,7 +17,7 @@ from daemon.domain.clock import NowMs
 from daemon.domain.errors import StoreUnavailable
 from daemon.files.disk_usage import disk_use
 from daemon.metrics import Metrics
-from daemon.store.commit_record import loss_of
+from daemon.store.file.commit_record import loss_of
 from daemon.store.observing import (
     MailPlace,
     Place,

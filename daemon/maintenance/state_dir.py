@@ -15,7 +15,7 @@ from daemon.crypto.api_keys import generate_key
 from daemon.files.acting_user import acting_as_owner_of
 from daemon.files.private_file import write_private_file
 from daemon.files.regular_file import open_regular, read_text
-from daemon.store.copying import require_regular_files
+from daemon.store.file.copy import require_regular_files
 
 DATABASE = "kakiyo-webhooks.db"
 OPERATOR_KEY = "operator.key"

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from daemon.store.commit_record import Commit, commit_of
+from daemon.store.file.commit_record import Commit, commit_of
 from daemon.store.sequences import Sequences
 
 # From this revision on, a database counts its commits.

@@ -14,9 +14,9 @@ from daemon.actors.threads import Hop
 from daemon.domain.errors import StoreUnavailable
 from daemon.metrics import Metrics
 from daemon.store.batch import run_batch
-from daemon.store.checkpointing import CHECKPOINT_FRAMES
 from daemon.store.commands import Command, ProveWriting, ReadBalance
 from daemon.store.database import Database
+from daemon.store.file.checkpoint import CHECKPOINT_FRAMES
 
 MAX_BATCH = 500  # the longest take a tenth of a millisecond each
 _ANSWERS_AT_ONCE = 32

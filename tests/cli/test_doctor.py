@@ -28,7 +28,7 @@ from daemon.doctor.network import check_dns, check_listener, check_mail
 from daemon.domain.bind_address import TcpAddress
 from daemon.files.kept_addresses import keep_addresses
 from daemon.store.database import open_database
-from daemon.store.migrating import migrate
+from daemon.store.file.migrate import migrate
 from tests.e2e.operating import operated
 from tests.faults.disk import without_privileges
 from tests.store.filling import NOW, accept, found

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine
 
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store.database import open_database
-from daemon.store.migrating import migrate
+from daemon.store.file.migrate import migrate
 from tests.e2e.conftest import house, new_house  # noqa: F401 - fixtures
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated

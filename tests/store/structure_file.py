@@ -6,7 +6,7 @@
 import json
 from pathlib import Path
 
-from daemon.store import structure
+from daemon.store.file import structure
 from daemon.store.schema import HEAD_REVISION
 
 FILE = Path(structure.__file__).with_name("structure.json")

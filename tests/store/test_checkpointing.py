@@ -16,9 +16,9 @@ from daemon.config.settings import LogSettings
 from daemon.log import make_logger
 from daemon.maintenance.checkpointer import Checkpointer
 from daemon.metrics import make_metrics
-from daemon.store.checkpointing import CHECKPOINT_FRAMES, WriteAheadLog
 from daemon.store.commands import CreateTeam
 from daemon.store.database import Database
+from daemon.store.file.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
 from daemon.store.writer import Writer
 from tests.store.filling import a_team, run
 

@@ -17,9 +17,9 @@ from sqlalchemy.exc import DatabaseError
 from daemon.store import queries
 from daemon.store.commands import CreateTeam
 from daemon.store.database import Database, DatabaseRefused, open_database
-from daemon.store.migrating import migrate
+from daemon.store.file.migrate import migrate
+from daemon.store.file.structure import read_structure
 from daemon.store.schema import HEAD_REVISION, metadata
-from daemon.store.structure import read_structure
 from tests.store.filling import a_team, accept, found, run
 
 

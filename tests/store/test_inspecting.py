@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon.store import inspecting
 from daemon.store.database import DatabaseRefused, open_database
-from daemon.store.inspecting import inspect_database
+from daemon.store.file import inspect
+from daemon.store.file.inspect import inspect_database
 from daemon.store.schema import HEAD_REVISION
 from tests.store.filling import accept, found, recording, run
 
@@ -75,7 +75,7 @@ def test_ctrl_c_ends_a_long_check(path: Path, monkeypatch: pytest.MonkeyPatch) -
         signal.raise_signal(signal.SIGINT)
         return 0
 
-    monkeypatch.setattr(inspecting, "_hear", interrupt)
-    monkeypatch.setattr(inspecting, "_HEARING", 10)
+    monkeypatch.setattr(inspect, "_hear", interrupt)
+    monkeypatch.setattr(inspect, "_HEARING", 10)
     with pytest.raises(KeyboardInterrupt):
         inspect_database(path)

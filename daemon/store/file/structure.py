@@ -13,7 +13,7 @@ from importlib import resources
 from sqlalchemy import create_engine
 from sqlalchemy.engine.interfaces import DBAPICursor
 
-from daemon.store.migrating import known_revisions, migrate
+from daemon.store.file.migrate import known_revisions, migrate
 from daemon.store.schema import HEAD_REVISION
 
 Cursor = DBAPICursor | sqlite3.Cursor

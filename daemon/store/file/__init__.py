@@ -1,0 +1,1 @@
+"""The database as a file: made, upgraded, checked, copied, sealed again, its write-ahead log."""
