@@ -10,7 +10,7 @@ from api.local import is_on_loopback, is_surely_local
 from api.route import Access, Call
 from daemon.crypto.api_keys import Principal
 from daemon.handles import Handles
-from daemon.store import queries
+from daemon.store.reads import api_reads
 
 
 class _HasTeam(Protocol):
@@ -63,7 +63,9 @@ async def team_named(call: Call, given: str | None, path: str) -> str | None:
     own = call.principal.team_id
     if given is None:
         return own
-    is_there = given == own if own is not None else await call.handles.reader.fetch(queries.get_team, given) is not None
+    is_there = (
+        given == own if own is not None else await call.handles.reader.fetch(api_reads.get_team, given) is not None
+    )
     if not is_there:
         raise unknown_team(path)
     return given

@@ -47,11 +47,11 @@ from daemon.management.registry import Registry, RegistryParts
 from daemon.management.sign_outs import SignOuts
 from daemon.metrics import Metrics
 from daemon.spans import NO_SPANS, Spans
-from daemon.store import daemon_queries
 from daemon.store.commands import ReadBalance
 from daemon.store.database import READERS, Database
 from daemon.store.fan_outs import unfinished_fan_outs
 from daemon.store.reader import Reader
+from daemon.store.reads import actor_reads
 from daemon.store.writer import Writer
 
 # Lookups at a time, each with a socket; neither kind ever waits for the other.
@@ -135,14 +135,14 @@ async def assemble(
     database.checkpoint_apart()
     reader, writer = Reader(database, seams.read_hop, metrics.longest_read), Writer(database, seams.write_hop, metrics)
     index, news = SubscriptionIndex(), News()
-    async for subscription in reader.each(daemon_queries.subscriptions):
+    async for subscription in reader.each(actor_reads.subscriptions):
         index.add(subscription)
-    teams = {team_id async for team_id in reader.each(daemon_queries.team_ids)}
+    teams = {team_id async for team_id in reader.each(actor_reads.team_ids)}
     keyring = KeyRing(operator_key)
-    async for digest, api_key in reader.each(daemon_queries.valid_keys):
+    async for digest, api_key in reader.each(actor_reads.valid_keys):
         keyring.add(digest, api_key)
     sign_outs = SignOuts(writer)
-    async for ended in reader.each(daemon_queries.ended_sessions):
+    async for ended in reader.each(actor_reads.ended_sessions):
         sign_outs.remember(ended)
     new_id = id_maker(seams.now_ms)
 
@@ -284,8 +284,8 @@ def _webhook_changed(index: SubscriptionIndex, news: News, webhook: Webhook) -> 
 
 def _notifier(reader: Reader, writer: Writer, seams: Seams, metrics: Metrics, log: FilteringBoundLogger) -> Notifier:
     return Notifier(
-        due=lambda now: reader.fetch(daemon_queries.due_mails, now),
-        next_due_at=partial(reader.fetch, daemon_queries.next_mail_at),
+        due=lambda now: reader.fetch(actor_reads.due_mails, now),
+        next_due_at=partial(reader.fetch, actor_reads.next_mail_at),
         execute=writer.execute,
         send=seams.send_mail,
         now_ms=seams.now_ms,

@@ -12,7 +12,7 @@ from api.route import Access, Call, Route, json_body
 from api.wire import Input, Note, Output, OutputTime, Page, PageQuery, format_time
 from daemon.domain import model
 from daemon.domain.errors import BalanceOutOfRange
-from daemon.store import queries
+from daemon.store.reads import api_reads
 
 _LARGEST_GRANT = 10**12
 
@@ -67,7 +67,7 @@ async def get_credits(call: Call, query: TeamQuery) -> Balance:
     """Answer with the team's balance."""
     team_id = await one_team(call, query.team_id, "query.teamId")
     price = call.handles.settings.credits
-    balance = await call.handles.reader.fetch(queries.get_balance, team_id)
+    balance = await call.handles.reader.fetch(api_reads.get_balance, team_id)
     return Balance(team_id=team_id, balance=balance, per_delivery=price.per_delivery, enforce=price.enforce)
 
 
@@ -75,7 +75,7 @@ async def list_credit_entries(call: Call, query: LedgerQuery) -> Page[CreditEntr
     """Answer with the team's ledger, newest first."""
     team_id = await one_team(call, query.team_id, "query.teamId")
     found = await call.handles.reader.fetch(
-        queries.list_credit_entries, team_id, query.limit, position_of(call, query.cursor)
+        api_reads.list_credit_entries, team_id, query.limit, position_of(call, query.cursor)
     )
     return page_of(call, [_show(entry) for entry in found.items], found.next_cursor)
 

@@ -16,7 +16,7 @@ from api.route import Call, Route
 from api.wire import InputTime, Output, OutputTime, Page, PageQuery, format_optional_time, format_time
 from daemon.domain import model
 from daemon.domain.model import CancelReason, DeliveryStatus, OutcomeKind
-from daemon.store import queries
+from daemon.store.reads import api_reads
 
 
 class Delivery(Output):
@@ -70,7 +70,7 @@ class DeliveryQuery(PageQuery):
 
 async def list_deliveries(call: Call, query: DeliveryQuery) -> Page[Delivery]:
     """Answer with deliveries, newest first."""
-    wanted = queries.DeliveryFilter(
+    wanted = api_reads.DeliveryFilter(
         team_id=await team_named(call, query.team_id, "query.teamId"),
         webhook_id=query.webhook_id,
         event_id=query.event_id,
@@ -80,7 +80,7 @@ async def list_deliveries(call: Call, query: DeliveryQuery) -> Page[Delivery]:
         until=query.until,
     )
     found = await call.handles.reader.fetch(
-        queries.list_deliveries, wanted, query.limit, position_of(call, query.cursor)
+        api_reads.list_deliveries, wanted, query.limit, position_of(call, query.cursor)
     )
     call.charge(tokens_for(rows=found.looked_at))
     return page_of(call, await show_deliveries(call, found.items), found.next_cursor)
@@ -89,8 +89,8 @@ async def list_deliveries(call: Call, query: DeliveryQuery) -> Page[Delivery]:
 async def get_delivery(call: Call, delivery_id: str) -> DeliveryDetails:
     """Answer with a delivery and its attempts."""
     reader = call.handles.reader
-    delivery = owned(call, await reader.fetch(queries.get_delivery, delivery_id), "delivery")
-    attempts = await reader.fetch(queries.get_attempts, delivery_id)
+    delivery = owned(call, await reader.fetch(api_reads.get_delivery, delivery_id), "delivery")
+    attempts = await reader.fetch(api_reads.get_attempts, delivery_id)
     [shown] = await show_deliveries(call, [delivery])
     return DeliveryDetails(**shown.model_dump(), attempts=[_show_attempt(attempt) for attempt in attempts])
 
@@ -98,7 +98,7 @@ async def get_delivery(call: Call, delivery_id: str) -> DeliveryDetails:
 async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
     """Queue the delivery's event for its webhook once more."""
     reader = call.handles.reader
-    delivery = owned(call, await reader.fetch(queries.get_delivery, delivery_id), "delivery")
+    delivery = owned(call, await reader.fetch(api_reads.get_delivery, delivery_id), "delivery")
     broke = await _teams_without_credits(call, [replace(delivery, status=DeliveryStatus.PENDING)])
     show = partial(_show_delivery, team_is_broke=delivery.team_id in broke)
     new = await call.handles.registry.resend(delivery_id, once(call, show))
@@ -119,7 +119,7 @@ async def _teams_without_credits(call: Call, deliveries: Sequence[model.Delivery
     if not credits.enforce:
         return frozenset()
     teams = {delivery.team_id for delivery in deliveries if delivery.status is DeliveryStatus.PENDING}
-    balances = {team_id: await reader.fetch(queries.get_balance, team_id) for team_id in teams}
+    balances = {team_id: await reader.fetch(api_reads.get_balance, team_id) for team_id in teams}
     return frozenset(team_id for team_id, balance in balances.items() if balance < credits.per_delivery)
 
 

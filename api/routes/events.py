@@ -17,7 +17,7 @@ from api.routes.submission import SubmissionHeaders, SubmittedEvent, read_batch,
 from api.wire import MAX_PAGE, Input, Limit, Output, OutputTime, format_time
 from daemon.domain.errors import UnknownTeam
 from daemon.domain.submission import Submission
-from daemon.store import queries
+from daemon.store.reads import api_reads
 
 
 class EventReceipt(Output):
@@ -70,9 +70,9 @@ class EventQuery(Input):
 async def get_event(call: Call, event_id: str, query: EventQuery) -> bytes:
     """Answer with one event, as EventDetails, and a page of its deliveries."""
     reader = call.handles.reader
-    event = owned(call, await reader.fetch(queries.get_event, event_id), "event")
+    event = owned(call, await reader.fetch(api_reads.get_event, event_id), "event")
     after = position_of(call, query.cursor)
-    page = await reader.fetch(queries.deliveries_of_event, event_id, query.limit, after)
+    page = await reader.fetch(api_reads.deliveries_of_event, event_id, query.limit, after)
     deliveries = await show_deliveries(call, page.items)
     shown = {
         "id": event.id,

@@ -10,7 +10,7 @@ from api.idempotency import once
 from api.route import Access, Call, Route, json_body
 from api.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_optional_time, format_time
 from daemon.domain import model
-from daemon.store import queries
+from daemon.store.reads import api_reads
 
 
 class NewKey(Input):
@@ -55,9 +55,9 @@ def _show_created(created: tuple[model.ApiKey, str]) -> CreatedKey:
 async def list_keys(call: Call, team_id: str, query: PageQuery) -> Page[Key]:
     """Answer with a team's keys, newest first."""
     reader = call.handles.reader
-    if await reader.fetch(queries.get_team, team_id) is None:
+    if await reader.fetch(api_reads.get_team, team_id) is None:
         raise not_found("team")
-    found = await reader.fetch(queries.list_keys, team_id, query.limit, position_of(call, query.cursor))
+    found = await reader.fetch(api_reads.list_keys, team_id, query.limit, position_of(call, query.cursor))
     return page_of(call, [_show(key) for key in found.items], found.next_cursor)
 
 

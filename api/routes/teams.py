@@ -12,7 +12,7 @@ from api.route import Access, Call, Route, json_body
 from api.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_time
 from daemon.domain import model
 from daemon.domain.email_addresses import MAX_ADDRESS, parse_address
-from daemon.store import queries
+from daemon.store.reads import api_reads
 
 _TEAM_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 _QUOTA = "How many webhooks it may have; null for the default of the settings."
@@ -69,7 +69,7 @@ class Identity(Output):
 async def verify_key(call: Call) -> Identity:
     """Answer with whom the key belongs to."""
     team_id = call.principal.team_id
-    team = None if team_id is None else await call.handles.reader.fetch(queries.get_team, team_id)
+    team = None if team_id is None else await call.handles.reader.fetch(api_reads.get_team, team_id)
     return Identity(team_id=team_id, name=team and team.name, operator=team_id is None)
 
 
@@ -86,7 +86,7 @@ async def create_team(call: Call, body: NewTeam) -> Team:
 
 async def list_teams(call: Call, query: PageQuery) -> Page[Team]:
     """Answer with all teams, newest first."""
-    found = await call.handles.reader.fetch(queries.list_teams, query.limit, position_of(call, query.cursor))
+    found = await call.handles.reader.fetch(api_reads.list_teams, query.limit, position_of(call, query.cursor))
     return page_of(call, [_show(team) for team in found.items], found.next_cursor)
 
 

@@ -14,7 +14,7 @@ from api.routes.submission import require_event_type, serialise
 from api.wire import MAX_PAGE, Input, Output, OutputTime, Page, format_time
 from daemon.domain.event_types import EventType
 from daemon.domain.submission import NewEvent, Submission
-from daemon.store import queries
+from daemon.store.reads import api_reads
 
 _EXAMPLE_TEAM = "team_12345abcde"
 
@@ -71,7 +71,7 @@ async def send_test(call: Call, body: NewTest) -> StartedTest:
     call.charge(tokens_for_receipts([receipt]))
     # Those that it made are the oldest: one that is sent again is none of them.
     shown = min(receipt.deliveries, MAX_PAGE)
-    page = await call.handles.reader.fetch(queries.deliveries_of_event, receipt.event_id, shown)
+    page = await call.handles.reader.fetch(api_reads.deliveries_of_event, receipt.event_id, shown)
     made = [StartedDelivery(id=delivery.id, webhook_id=delivery.webhook_id) for delivery in page.items]
     return StartedTest(event=body.event, event_id=receipt.event_id, deliveries=made, count=receipt.deliveries)
 

@@ -28,7 +28,7 @@ from daemon.domain import model
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import DisabledReason
-from daemon.store import queries
+from daemon.store.reads import api_reads
 
 _GENERATE = "generate"
 _HOUR_S = 3600
@@ -152,7 +152,7 @@ async def list_webhooks(call: Call, query: WebhookQuery) -> Page[Webhook]:
     """Answer with webhooks, newest first."""
     team_id = await team_named(call, query.team_id, "query.teamId")
     found = await call.handles.reader.fetch(
-        queries.list_webhooks, team_id, query.limit, position_of(call, query.cursor)
+        api_reads.list_webhooks, team_id, query.limit, position_of(call, query.cursor)
     )
     return page_of(call, [_show(call, webhook) for webhook in found.items], found.next_cursor)
 
@@ -224,7 +224,7 @@ async def recover_webhook(call: Call, webhook_id: str, body: Recovery) -> Recove
 
 
 async def _find(call: Call, webhook_id: str) -> model.Webhook:
-    return owned(call, await call.handles.reader.fetch(queries.get_webhook, webhook_id), "webhook")
+    return owned(call, await call.handles.reader.fetch(api_reads.get_webhook, webhook_id), "webhook")
 
 
 def _still_there(webhook: model.Webhook | None) -> model.Webhook:

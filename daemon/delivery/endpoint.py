@@ -35,9 +35,9 @@ from daemon.domain.lifecycle import (
 )
 from daemon.domain.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, Webhook, Work
 from daemon.egress.transport import Transport
-from daemon.store import daemon_queries
 from daemon.store.commands import Cancelled, CancelPending, RecordAttempt, Recorded, SaveWebhook
 from daemon.store.reader import Reader
+from daemon.store.reads import actor_reads
 from daemon.store.writer import Writer
 
 
@@ -124,7 +124,7 @@ class Endpoint:
         return await self._pause.wait(self._parts.idle_s - kept_s, self._mailbox.wait_for_work)
 
     async def _read_pending(self, limit: int) -> Sequence[Work]:
-        read = partial(self._parts.reader.fetch_together, daemon_queries.pending_work, self._webhook.id, limit)
+        read = partial(self._parts.reader.fetch_together, actor_reads.pending_work, self._webhook.id, limit)
         return await persist(read, self._parts.log.log)
 
     async def _carry_out(self, work: Work) -> None:
@@ -170,7 +170,7 @@ class Endpoint:
     async def _with_body(self, work: Work) -> Work:
         if work.body is not None:
             return work
-        read = partial(self._parts.reader.fetch_together, daemon_queries.event_body, work.event_id)
+        read = partial(self._parts.reader.fetch_together, actor_reads.event_body, work.event_id)
         return replace(work, body=await persist(read, self._parts.log.log))
 
     async def _begins(self, work: Work, number: int) -> bool:

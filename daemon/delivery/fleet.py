@@ -17,7 +17,7 @@ from daemon.delivery.work_queue import FIRST_PAGE, page_size
 from daemon.domain.errors import DaemonError, Stopping, StoreUnavailable
 from daemon.domain.model import Webhook, Work
 from daemon.metrics import ActorKind, Metrics
-from daemon.store import daemon_queries
+from daemon.store.reads import actor_reads
 
 _STOPPING = "the daemon is stopping: try again in a moment"
 # Enough to keep the readers busy. More would only have all webhooks of a large backlog wait for each other.
@@ -172,7 +172,7 @@ class Fleet:
             await self._parts.writer.settled()
         post.mailbox.fall_behind()
         post.mailbox.catch_up()
-        read = partial(self._parts.reader.fetch_together, daemon_queries.webhook_and_work, webhook_id, FIRST_PAGE)
+        read = partial(self._parts.reader.fetch_together, actor_reads.webhook_and_work, webhook_id, FIRST_PAGE)
         webhook, page = await persist(read, self._log)
         if crashed and webhook is not None:
             self._parts.on_change(webhook)  # what it had changed may not have become known

@@ -28,9 +28,9 @@ from daemon.domain.model import DeliveryStatus, Event
 from daemon.domain.submission import MatchedEvent, NewEvent, Receipt, Submission
 from daemon.metrics import Metrics, Refusal
 from daemon.spans import NO_SPANS, Spans
-from daemon.store import daemon_queries
 from daemon.store.commands import Accepted, AcceptEvents
 from daemon.store.reader import Reader
+from daemon.store.reads import actor_reads
 from daemon.store.writer import Writer
 
 # Enough to fill a transaction well, and over in less than a tenth of a second; what waits behind it gets the next one.
@@ -141,7 +141,7 @@ class Router:
         parts = self._parts
         behind: str | None = ""
         while behind is not None:
-            read = partial(parts.reader.fetch, daemon_queries.webhooks_with_work, behind, _WEBHOOKS_PER_PAGE)
+            read = partial(parts.reader.fetch, actor_reads.webhooks_with_work, behind, _WEBHOOKS_PER_PAGE)
             page = await persist(read, parts.log)
             for webhook_id in page.webhook_ids:
                 await parts.fleet.resume(webhook_id)

@@ -4,7 +4,7 @@ import sys
 
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import Webhook
-from daemon.store.daemon_queries import Subscription
+from daemon.store.reads.actor_reads import Subscription
 
 
 class SubscriptionIndex:

@@ -18,7 +18,8 @@ from daemon.domain.errors import StoreUnavailable
 from daemon.files.disk_usage import disk_use
 from daemon.metrics import Metrics
 from daemon.store.file.commit_record import loss_of
-from daemon.store.observing import (
+from daemon.store.reader import Reader
+from daemon.store.reads.gauge_reads import (
     MailPlace,
     Place,
     Waiting,
@@ -27,7 +28,6 @@ from daemon.store.observing import (
     deliveries_to_come,
     delivery_made_at,
 )
-from daemon.store.reader import Reader
 
 FRESH_S = 5
 LONGEST_WAIT_S = 1

@@ -23,7 +23,6 @@ from daemon.domain.lifecycle import WebhookEdit, deleted, edited, made_again, ro
 from daemon.domain.model import ApiKey, CreditEntry, Delivery, DeliveryStatus, Team, TeamEdit, Webhook
 from daemon.domain.submission import Idempotency
 from daemon.metrics import Metrics
-from daemon.store import daemon_queries, queries
 from daemon.store import idempotency as idempotency_store
 from daemon.store.commands import (
     AddKey,
@@ -39,6 +38,7 @@ from daemon.store.commands import (
     SaveTeam,
 )
 from daemon.store.reader import Reader
+from daemon.store.reads import actor_reads, api_reads
 from daemon.store.time_blocks import SeqRange
 from daemon.store.writer import Writer
 
@@ -135,7 +135,7 @@ class Registry:
     async def revoke_key(self, key_id: str) -> bool:
         """Revoke an API key; return whether there is one with this id."""
         parts = self._parts
-        key = await parts.reader.fetch(queries.get_key, key_id)
+        key = await parts.reader.fetch(api_reads.get_key, key_id)
         if key is None:
             return False
         await parts.writer.execute(RevokeKey(key_id, parts.now_ms()), lambda _: parts.keyring.remove(key_id))
@@ -237,7 +237,7 @@ class Registry:
     async def resend(self, delivery_id: str, once: Once[Delivery] | None = None) -> Delivery | None:
         """Queue a delivery's event again; return the new delivery, None if unknown. Raises WebhookInactive."""
         parts = self._parts
-        delivery = await parts.reader.fetch(queries.get_delivery, delivery_id)
+        delivery = await parts.reader.fetch(api_reads.get_delivery, delivery_id)
         if delivery is None:
             return None
         await self._active_webhook(delivery.webhook_id)
@@ -258,14 +258,14 @@ class Registry:
         Repeating it is harmless: what waits or was delivered is left out.
         """
         parts = self._parts
-        if await parts.reader.fetch(queries.get_webhook, webhook_id) is None:
+        if await parts.reader.fetch(api_reads.get_webhook, webhook_id) is None:
             return None
         webhook = await self._active_webhook(webhook_id)
         await self._until_made(webhook.team_id)
         queued = 0
         from_seq: int | None = 0
         while from_seq is not None:
-            reach = await parts.reader.fetch(daemon_queries.events_since, since, from_seq)
+            reach = await parts.reader.fetch(actor_reads.events_since, since, from_seq)
             queued = await self._recover(webhook, since, reach, queued, once)
             from_seq = reach.end_seq
         parts.news.tell(webhook.team_id, webhook_id)
@@ -296,7 +296,7 @@ class Registry:
         self._parts.fleet.rouse([webhook_id])
 
     async def _active_webhook(self, webhook_id: str) -> Webhook:
-        webhook = await self._parts.reader.fetch(queries.get_webhook, webhook_id)
+        webhook = await self._parts.reader.fetch(api_reads.get_webhook, webhook_id)
         if webhook is None:
             raise WebhookInactive(f"the webhook {webhook_id} was deleted: register it anew")
         if not webhook.active:
@@ -327,7 +327,7 @@ class Registry:
     async def _ask(
         self, webhook_id: str, apply: Callable[[Webhook], Webhook], once: Once[Webhook] | None = None
     ) -> Webhook | None:
-        if await self._parts.reader.fetch(queries.get_webhook, webhook_id) is None:
+        if await self._parts.reader.fetch(api_reads.get_webhook, webhook_id) is None:
             return None
         change = Change(apply, lambda save: self._with_key(save, once, lambda _: save.webhook))
         self._parts.fleet.ask(webhook_id, change)

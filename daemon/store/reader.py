@@ -16,8 +16,8 @@ from daemon.actors.reply import Reply
 from daemon.actors.threads import Hop
 from daemon.domain.errors import StoreUnavailable
 from daemon.peak import Peak
-from daemon.store.daemon_queries import Found
 from daemon.store.database import READERS, Database
+from daemon.store.reads.actor_reads import Found
 
 _TOGETHER = 16
 _ROWS_AT_ONCE = 1_000

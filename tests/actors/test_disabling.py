@@ -9,7 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, OutcomeKind, Webhook
-from daemon.store import queries
+from daemon.store.reads import api_reads
 from tests.support.daemon import EPOCH_MS, FakeReceiver, House, make_settings, running, statuses
 
 A, B = "https://a.example/hook", "https://b.example/hook"
@@ -176,7 +176,7 @@ async def test_events_submitted_after_the_disabling_make_no_deliveries(
         (event_id,) = await house.submit(team, 4)
         await trio.sleep(1)
         assert len(await house.deliveries(webhook)) == 4
-        assert not (await house.daemon.reader.fetch(queries.deliveries_of_event, event_id, 1)).items
+        assert not (await house.daemon.reader.fetch(api_reads.deliveries_of_event, event_id, 1)).items
 
 
 async def test_re_enabling_resets_the_counter_and_delivers_new_events_only(

@@ -30,7 +30,7 @@ from daemon.domain.errors import (
 )
 from daemon.domain.model import Delivery, DeliveryStatus, Team, Webhook, Work, id_maker
 from daemon.domain.submission import Idempotency, NewEvent, Receipt, Submission
-from daemon.store import daemon_queries, queries
+from daemon.store.reads import actor_reads, api_reads
 from tests.support.daemon import EPOCH_MS, FakeHop, FakeReceiver, House, make_settings, running, statuses
 
 A, B = "https://a.example/hook", "https://b.example/hook"
@@ -132,7 +132,7 @@ async def test_the_receipts_come_after_the_commit_in_the_order_of_the_events(
         assert house.now - started == 5
         assert [receipt.deliveries for receipt in receipts] == [2, 0]
         for receipt, sent in zip(receipts, events, strict=True):
-            kept = await house.daemon.reader.fetch(queries.get_event, receipt.event_id)
+            kept = await house.daemon.reader.fetch(api_reads.get_event, receipt.event_id)
             assert kept is not None
             assert (kept.team_id, kept.body) == (sent.team_id, sent.body)
 
@@ -630,7 +630,7 @@ class FragileFleet:
 
 async def a_router(house: House, fleet: FragileFleet, team: Team) -> Router:
     daemon, index = house.daemon, SubscriptionIndex()
-    async for subscription in daemon.reader.each(daemon_queries.subscriptions):
+    async for subscription in daemon.reader.each(actor_reads.subscriptions):
         index.add(subscription)
     shared: dict[str, Any] = {
         "reader": daemon.reader,

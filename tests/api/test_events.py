@@ -10,7 +10,7 @@ from api.app import create_app
 from api.routes.events import EventDetails
 from daemon.domain.errors import Overloaded, Stopping, StoreUnavailable
 from daemon.domain.submission import Receipt, Submission
-from daemon.store import queries
+from daemon.store.reads import api_reads
 from tests.support.api_client import MESSAGE_SENT, ApiHouse, running_api
 from tests.support.api_server import exchange, serving
 
@@ -19,7 +19,7 @@ KIB = 1024
 
 async def body_of(api: ApiHouse, event_id: str) -> bytes:
     """The very bytes that are sent of an event."""
-    event = await api.handles.reader.fetch(queries.get_event, event_id)
+    event = await api.handles.reader.fetch(api_reads.get_event, event_id)
     assert event is not None
     return event.body
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from api.console.drawing.charts import DAY_HEIGHT, DAY_MS, DAYS, HOUR_HEIGHT, HOUR_MS, HOURS, day_chart, hour_chart
 from api.console.drawing.timeline import timeline
 from daemon.domain.model import Attempt, Delivery, DeliveryStatus, Outcome, OutcomeKind
-from daemon.store.console_queries import CreditDay, HourCount
+from daemon.store.reads.console_reads import CreditDay, HourCount
 
 NOW = 1_795_494_580_123
 THIS_HOUR, TODAY = NOW - NOW % HOUR_MS, NOW - NOW % DAY_MS

@@ -18,9 +18,10 @@ from daemon.delivery import fan_out, router
 from daemon.delivery.fan_out import FanOuts
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Team, Webhook
-from daemon.store import cancelling, observing, queries
+from daemon.store import cancelling
 from daemon.store.cancelling import IS_COVERED
 from daemon.store.database import open_database
+from daemon.store.reads import api_reads, gauge_reads
 from daemon.store.schema import cancellations, deliveries
 from tests.faults.guest import Guest
 from tests.faults.model_of_contract import Model, ModelEvent, ModelWebhook
@@ -264,13 +265,13 @@ class WebhooksMachine(RuleBasedStateMachine):
             ] == [(one.status, one.attempts, one.reason) for one in expected.made]
             if not expected.deleted:
                 self._compare_webhook(self.webhooks[name], expected)
-        to_come = self.guest.run(self.house.daemon.reader.fetch, observing.deliveries_to_come)
+        to_come = self.guest.run(self.house.daemon.reader.fetch, gauge_reads.deliveries_to_come)
         assert to_come.count == self.model.to_come
         assert self.guest.run(self.house.balance, self.team) == self.model.balance
         assert self.mails + len(self.house.mails) == self.model.mails
 
     def _compare_webhook(self, webhook: Webhook, expected: ModelWebhook) -> None:
-        shown = self.guest.run(self.house.daemon.reader.fetch, queries.get_webhook, webhook.id)
+        shown = self.guest.run(self.house.daemon.reader.fetch, api_reads.get_webhook, webhook.id)
         assert shown is not None
         assert (shown.active, shown.consecutive_failures, shown.events, shown.disabled_reason) == (
             expected.active,

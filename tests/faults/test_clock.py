@@ -10,7 +10,7 @@ from trio.testing import MockClock
 from daemon.domain.model import Mail
 from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.mail.result import SendResult
-from daemon.store.queries import DeliveryFilter, list_deliveries
+from daemon.store.reads.api_reads import DeliveryFilter, list_deliveries
 from daemon.wiring import Seams
 from tests.support.daemon import EPOCH_MS, FakeReceiver, House, VirtualWallClock, make_settings, running, statuses
 

@@ -30,11 +30,11 @@ from daemon.maintenance import key_rotation
 from daemon.maintenance.key_rotation import RotationRefused, reseal_with, rotate_key
 from daemon.maintenance.sealed_database import open_sealed_database
 from daemon.maintenance.state_dir import DATABASE, use_state_dir
-from daemon.store import queries
 from daemon.store.batch import run_batch
 from daemon.store.commands import CreateWebhook, ExecuteOnce, ReadBalance
 from daemon.store.database import DatabaseRefused
 from daemon.store.idempotency import first_use
+from daemon.store.reads import api_reads
 from tests.e2e.conftest import MakeHouse
 from tests.e2e.conftest import new_house as new_house  # the fixture
 from tests.e2e.deadline import ends_within
@@ -183,7 +183,7 @@ def opened_secrets(settings: Settings) -> list[Secrets]:
     opened = open_sealed_database(settings)
     try:
         with opened.database.reading.connect() as connection:
-            page = queries.list_webhooks(connection, None, 200)
+            page = api_reads.list_webhooks(connection, None, 200)
         return [opened.vault.secrets_of(webhook, 0) for webhook in reversed(page.items)]
     finally:
         opened.database.close()

@@ -15,10 +15,11 @@ from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, CancelReason, DeliveryStatus, TeamEdit, Work
 from daemon.domain.submission import Idempotency
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store import commands, console_queries, daemon_queries, observing, queries, time_blocks, upkeep_commands
+from daemon.store import commands, time_blocks, upkeep_commands
 from daemon.store.batch import APPLY
 from daemon.store.commands import Command
 from daemon.store.database import Database, open_database
+from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads
 from daemon.store.tallying import DAY_MS
 from daemon.store.time_blocks import TIMES, next_time_block
 from tests.store.filling import NOW, a_team, a_webhook, accepting, found, recording, run
@@ -156,21 +157,21 @@ COMMANDS: dict[type, Command[Any]] = {
 
 def listing(**wanted: Any) -> Callable[[Connection], object]:
     """Return a query for a page of deliveries."""
-    return lambda c: queries.list_deliveries(c, queries.DeliveryFilter(**wanted), 50)
+    return lambda c: api_reads.list_deliveries(c, api_reads.DeliveryFilter(**wanted), 50)
 
 
 QUERIES: dict[str, list[Callable[[Connection], object]]] = {
-    "get_team": [lambda c: queries.get_team(c, TEAM)],
-    "list_teams": [lambda c: queries.list_teams(c, 50)],
-    "get_balance": [lambda c: queries.get_balance(c, TEAM)],
-    "get_key": [lambda c: queries.get_key(c, "key_1")],
-    "list_keys": [lambda c: queries.list_keys(c, TEAM, 50)],
-    "get_webhook": [lambda c: queries.get_webhook(c, WEBHOOK)],
-    "list_webhooks": [lambda c: queries.list_webhooks(c, TEAM, 50)],
-    "get_event": [lambda c: queries.get_event(c, "evt_1")],
-    "deliveries_of_event": [lambda c: queries.deliveries_of_event(c, "evt_1", 200)],
-    "get_delivery": [lambda c: queries.get_delivery(c, "dlv_1")],
-    "get_attempts": [lambda c: queries.get_attempts(c, "dlv_1")],
+    "get_team": [lambda c: api_reads.get_team(c, TEAM)],
+    "list_teams": [lambda c: api_reads.list_teams(c, 50)],
+    "get_balance": [lambda c: api_reads.get_balance(c, TEAM)],
+    "get_key": [lambda c: api_reads.get_key(c, "key_1")],
+    "list_keys": [lambda c: api_reads.list_keys(c, TEAM, 50)],
+    "get_webhook": [lambda c: api_reads.get_webhook(c, WEBHOOK)],
+    "list_webhooks": [lambda c: api_reads.list_webhooks(c, TEAM, 50)],
+    "get_event": [lambda c: api_reads.get_event(c, "evt_1")],
+    "deliveries_of_event": [lambda c: api_reads.deliveries_of_event(c, "evt_1", 200)],
+    "get_delivery": [lambda c: api_reads.get_delivery(c, "dlv_1")],
+    "get_attempts": [lambda c: api_reads.get_attempts(c, "dlv_1")],
     "list_deliveries": [
         listing(),
         listing(team_id=TEAM, status=DeliveryStatus.SUCCEEDED),
@@ -180,32 +181,32 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
         listing(since=_OLD + DAY_MS, until=_OLD + 2 * DAY_MS, status=DeliveryStatus.FAILED),
         listing(until=1),
     ],
-    "list_credit_entries": [lambda c: queries.list_credit_entries(c, TEAM, 50)],
-    "ended_sessions": [lambda c: daemon_queries.ended_sessions(c, 12, 1_000)],
-    "deliveries_to_come": [lambda c: observing.deliveries_to_come(c)],
-    "subscriptions": [lambda c: daemon_queries.subscriptions(c, 12, 1_000)],
-    "team_ids": [lambda c: daemon_queries.team_ids(c, 12, 1_000)],
-    "valid_keys": [lambda c: daemon_queries.valid_keys(c, 12, 1_000)],
-    "webhooks_with_work": [daemon_queries.webhooks_with_work],
-    "webhook_or_deleted": [lambda c: daemon_queries.webhook_or_deleted(c, WEBHOOK)],
-    "webhook_and_work": [lambda c: daemon_queries.webhook_and_work(c, WEBHOOK, 12)],
-    "pending_work": [lambda c: daemon_queries.pending_work(c, OTHER, 128)],
-    "events_since": [lambda c: daemon_queries.events_since(c, NOW), lambda c: daemon_queries.events_since(c, 0)],
-    "event_body": [lambda c: daemon_queries.event_body(c, "evt_1")],
-    "due_mails": [lambda c: daemon_queries.due_mails(c, NOW)],
-    "next_mail_at": [daemon_queries.next_mail_at],
-    "webhook_summaries": [lambda c: console_queries.webhook_summaries(c, TEAM, NOW, 50)],
-    "webhook_hours": [lambda c: console_queries.webhook_hours(c, WEBHOOK, NOW)],
-    "webhook_names": [lambda c: console_queries.webhook_names(c, [WEBHOOK])],
-    "count_webhooks": [lambda c: console_queries.count_webhooks(c, TEAM, 100)],
-    "missed_by": [lambda c: console_queries.missed_by(c, replace(a_webhook(), disabled_at=1))],
-    "credit_days": [lambda c: console_queries.credit_days(c, TEAM, 0)],
-    "backlog": [lambda c: console_queries.backlog(c, TEAM, 10_000), lambda c: console_queries.backlog(c, None, 10_000)],
-    "failures_of": [lambda c: console_queries.failures_of(c, WEBHOOK, 4)],
-    "waiting_mails": [lambda c: console_queries.waiting_mails(c, 20)],
-    "count_mails": [lambda c: observing.count_mails(c, observing.MailPlace())],
-    "count_pending": [lambda c: observing.count_pending(c, observing.Place())],
-    "delivery_made_at": [lambda c: observing.delivery_made_at(c, 1)],
+    "list_credit_entries": [lambda c: api_reads.list_credit_entries(c, TEAM, 50)],
+    "ended_sessions": [lambda c: actor_reads.ended_sessions(c, 12, 1_000)],
+    "deliveries_to_come": [lambda c: gauge_reads.deliveries_to_come(c)],
+    "subscriptions": [lambda c: actor_reads.subscriptions(c, 12, 1_000)],
+    "team_ids": [lambda c: actor_reads.team_ids(c, 12, 1_000)],
+    "valid_keys": [lambda c: actor_reads.valid_keys(c, 12, 1_000)],
+    "webhooks_with_work": [actor_reads.webhooks_with_work],
+    "webhook_or_deleted": [lambda c: actor_reads.webhook_or_deleted(c, WEBHOOK)],
+    "webhook_and_work": [lambda c: actor_reads.webhook_and_work(c, WEBHOOK, 12)],
+    "pending_work": [lambda c: actor_reads.pending_work(c, OTHER, 128)],
+    "events_since": [lambda c: actor_reads.events_since(c, NOW), lambda c: actor_reads.events_since(c, 0)],
+    "event_body": [lambda c: actor_reads.event_body(c, "evt_1")],
+    "due_mails": [lambda c: actor_reads.due_mails(c, NOW)],
+    "next_mail_at": [actor_reads.next_mail_at],
+    "webhook_summaries": [lambda c: console_reads.webhook_summaries(c, TEAM, NOW, 50)],
+    "webhook_hours": [lambda c: console_reads.webhook_hours(c, WEBHOOK, NOW)],
+    "webhook_names": [lambda c: console_reads.webhook_names(c, [WEBHOOK])],
+    "count_webhooks": [lambda c: console_reads.count_webhooks(c, TEAM, 100)],
+    "missed_by": [lambda c: console_reads.missed_by(c, replace(a_webhook(), disabled_at=1))],
+    "credit_days": [lambda c: console_reads.credit_days(c, TEAM, 0)],
+    "backlog": [lambda c: console_reads.backlog(c, TEAM, 10_000), lambda c: console_reads.backlog(c, None, 10_000)],
+    "failures_of": [lambda c: console_reads.failures_of(c, WEBHOOK, 4)],
+    "waiting_mails": [lambda c: console_reads.waiting_mails(c, 20)],
+    "count_mails": [lambda c: gauge_reads.count_mails(c, gauge_reads.MailPlace())],
+    "count_pending": [lambda c: gauge_reads.count_pending(c, gauge_reads.Place())],
+    "delivery_made_at": [lambda c: gauge_reads.delivery_made_at(c, 1)],
     "next_range": [lambda c: time_blocks.next_range(c, TIMES["events"], 0, _OLD + DAY_MS, _OLD + 2 * DAY_MS)],
     "last_range": [lambda c: time_blocks.last_range(c, TIMES["deliveries"], None, _OLD, _OLD + DAY_MS)],
     "next_time_block": [lambda c: time_blocks.next_time_block(c, "events")],
@@ -220,7 +221,7 @@ def every_command() -> set[type]:
 
 def every_query() -> set[str]:
     """Return the names of all queries that the code has."""
-    modules: tuple[ModuleType, ...] = (queries, daemon_queries, console_queries, observing, time_blocks)
+    modules: tuple[ModuleType, ...] = (api_reads, actor_reads, console_reads, gauge_reads, time_blocks)
     return {
         name
         for module in modules
@@ -232,5 +233,5 @@ def every_query() -> set[str]:
 def _is_query(function: Callable[..., object]) -> bool:
     first, *_ = [*inspect.signature(function).parameters.items(), ("", None)]
     others = [name for name in inspect.signature(function).parameters if name != "connection"]
-    is_helper = function.__module__ in ("daemon.store.pages", "daemon.store.bulk")
+    is_helper = function.__module__ in ("daemon.store.reads.pages", "daemon.store.bulk")
     return first[0] == "connection" and "_sequences" not in others and not is_helper

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.domain.model import CancelReason
-from daemon.store import cancelling, daemon_queries
+from daemon.store import cancelling
 from daemon.store.commands import (
     Cancelled,
     CancelledPage,
@@ -18,6 +18,7 @@ from daemon.store.commands import (
     SaveWebhook,
 )
 from daemon.store.database import Database
+from daemon.store.reads import actor_reads
 from tests.store.filling import NOW, a_webhook, accept, count, found, run
 
 DISABLED, DELETED = CancelReason.WEBHOOK_DISABLED, CancelReason.WEBHOOK_DELETED
@@ -51,7 +52,7 @@ def read(database: Database, query: Callable[..., Any], *args: Any) -> Any:
 
 
 def work(database: Database, webhook_id: str = "wh_1") -> list[int]:
-    return [one.seq for one in read(database, daemon_queries.pending_work, webhook_id, 100)]
+    return [one.seq for one in read(database, actor_reads.pending_work, webhook_id, 100)]
 
 
 def test_a_transaction_cancels_no_more_than_a_page_and_the_rest_comes_with_the_next_ones(database: Database) -> None:
@@ -92,7 +93,7 @@ def test_the_delivery_in_flight_is_excepted_and_is_the_first_to_go_on(database: 
     run(database, SaveWebhook(a_webhook()))
     later = [one.seq for one in accept(database, range(20, 23))]
     assert work(database) == [in_flight.seq, *later]
-    assert [one.seq for one in read(database, daemon_queries.pending_work, "wh_1", 2)] == [in_flight.seq, later[0]]
+    assert [one.seq for one in read(database, actor_reads.pending_work, "wh_1", 2)] == [in_flight.seq, later[0]]
     pages(database)
     assert work(database) == [in_flight.seq, *later]
 

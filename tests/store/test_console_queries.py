@@ -11,8 +11,6 @@ import pytest
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Event, Webhook, Work
 from daemon.domain.submission import MatchedEvent
-from daemon.store import console_queries as console
-from daemon.store import daemon_queries
 from daemon.store.commands import (
     AcceptEvents,
     CancelPending,
@@ -25,8 +23,10 @@ from daemon.store.commands import (
     Resend,
     SaveWebhook,
 )
-from daemon.store.console_queries import Backlog, CreditDay, HourCount, Missed
 from daemon.store.database import Database
+from daemon.store.reads import actor_reads
+from daemon.store.reads import console_reads as console
+from daemon.store.reads.console_reads import Backlog, CreditDay, HourCount, Missed
 from daemon.store.tallying import DAY_MS, HOUR_MS
 from tests.store.filling import NOW, a_team, a_webhook, accept, found, recording, run
 from tests.store.test_outcomes import disabling, final_failure
@@ -176,7 +176,7 @@ class History:
 
     def recovered(self, since: int) -> int:
         """Recover as the registry does, two events a page; return how many were queued."""
-        reach = read(self.database, daemon_queries.events_since, since)
+        reach = read(self.database, actor_reads.events_since, since)
         assert reach.end_seq is None, "so few events are all in the tail"
         queued, after_seq = 0, reach.first_seq - 1
         while after_seq is not None:
@@ -213,7 +213,7 @@ def test_what_a_disabled_webhook_missed_begins_with_its_first_failure(database: 
     (fine,) = accept(database, [100])
     run(database, recording(fine, 1))
     run(database, disabling(database))
-    webhook = read(database, lambda c: daemon_queries.webhook_or_deleted(c, "wh_1"))
+    webhook = read(database, lambda c: actor_reads.webhook_or_deleted(c, "wh_1"))
     accept(database, range(200, 203), "wh_other")
     assert webhook.disabled_at > NOW
     assert read(database, console.missed_by, webhook) == Missed(NOW, 7 + 3, more=False)

@@ -14,11 +14,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DatabaseError
 
-from daemon.store import queries
 from daemon.store.commands import CreateTeam
 from daemon.store.database import Database, DatabaseRefused, open_database
 from daemon.store.file.migrate import migrate
 from daemon.store.file.structure import read_structure
+from daemon.store.reads import api_reads
 from daemon.store.schema import HEAD_REVISION, metadata
 from tests.store.filling import a_team, accept, found, run
 
@@ -111,7 +111,7 @@ def test_readers_see_the_write_ahead_log_and_cannot_write(database: Database) ->
     run(database, CreateTeam(a_team()))
     with database.reading.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-        assert queries.get_team(connection, "team_1") == a_team()
+        assert api_reads.get_team(connection, "team_1") == a_team()
         with pytest.raises(DatabaseError, match="readonly"):
             connection.exec_driver_sql("DELETE FROM teams")
 
@@ -165,7 +165,7 @@ def test_the_state_directory_may_have_any_name(tmp_path: Path, name: str) -> Non
     database = open_database(directory / "x.db")
     run(database, CreateTeam(a_team()))
     with database.reading.connect() as connection:
-        assert queries.get_team(connection, "team_1") is not None
+        assert api_reads.get_team(connection, "team_1") is not None
     database.close()
     assert (directory / "x.db").exists()
 
@@ -174,5 +174,5 @@ def test_a_relative_path_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path)
     database = open_database(Path("x.db"))
     with database.reading.connect() as connection:
-        assert queries.get_team(connection, "team_1") is None
+        assert api_reads.get_team(connection, "team_1") is None
     database.close()

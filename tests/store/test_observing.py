@@ -10,11 +10,11 @@ from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import DeliveryStatus, Event
 from daemon.domain.submission import MatchedEvent
 from daemon.maintenance.gauges import pending_deliveries, waiting_mails
-from daemon.store import observing
 from daemon.store.commands import AcceptEvents, CreateTeam, CreateWebhook, MailSent
 from daemon.store.database import Database
-from daemon.store.observing import Waiting
 from daemon.store.reader import Reader
+from daemon.store.reads import gauge_reads
+from daemon.store.reads.gauge_reads import Waiting
 from tests.store.filling import NOW, a_team, a_webhook, accept, found, recording, run
 
 
@@ -33,7 +33,7 @@ def seen(database: Database) -> Observation:
 def _parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "in many":
         for name in ("_TEAMS_AT_ONCE", "_OF_EACH_TEAM", "_OF_ONE_TEAM", "_MAILS_AT_ONCE"):
-            monkeypatch.setattr(observing, name, 1)
+            monkeypatch.setattr(gauge_reads, name, 1)
 
 
 def test_nothing_waits_in_a_new_database(database: Database) -> None:

@@ -7,10 +7,10 @@ import pytest
 
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
-from daemon.store import queries
 from daemon.store.batch import run_batch
 from daemon.store.commands import CancelPending, CreateWebhook, RecordAttempt, Recorded, SaveTeam
 from daemon.store.database import Database
+from daemon.store.reads import api_reads
 from tests.store.filling import NOW, a_team, a_webhook, accept, count, found, recording, run
 
 
@@ -36,9 +36,9 @@ def test_a_success_is_recorded_with_its_attempt_its_debit_and_its_time(database:
     found(database)
     (work,) = accept(database, [1])
     assert run(database, recording(work, 1)) == Recorded()
-    delivery = read(database, queries.get_delivery, work.delivery_id)
-    (attempt,) = read(database, queries.get_attempts, work.delivery_id)
-    (entry,) = read(database, queries.list_credit_entries, "team_1", 10).items
+    delivery = read(database, api_reads.get_delivery, work.delivery_id)
+    (attempt,) = read(database, api_reads.get_attempts, work.delivery_id)
+    (entry,) = read(database, api_reads.list_credit_entries, "team_1", 10).items
     assert (delivery.status, delivery.attempts_made, delivery.completed_at) == ("succeeded", 1, NOW + 1)
     assert attempt == recording(work, 1).attempt
     assert (entry.amount, entry.balance_after, entry.delivery_id) == (-2, -2, work.delivery_id)
@@ -48,7 +48,7 @@ def test_a_failed_attempt_leaves_the_delivery_pending_with_its_next_time(databas
     found(database)
     (work,) = accept(database, [1])
     run(database, recording(work, 1, status=500))
-    delivery = read(database, queries.get_delivery, work.delivery_id)
+    delivery = read(database, api_reads.get_delivery, work.delivery_id)
     assert (delivery.status, delivery.attempts_made, delivery.next_attempt_at) == ("pending", 1, NOW + 1000)
     assert delivery.completed_at is None
 
@@ -64,7 +64,7 @@ def test_the_same_attempt_given_twice_is_recorded_and_charged_once(database: Dat
     else:
         assert [run(database, command), run(database, again)] == [Recorded()] * 2
     assert count(database, "attempts") == count(database, "credit_entries") == 1
-    assert read(database, queries.get_balance, "team_1") == -2
+    assert read(database, api_reads.get_balance, "team_1") == -2
 
 
 def test_the_same_disabling_given_twice_queues_one_mail_and_counts_once(database: Database) -> None:
@@ -74,7 +74,7 @@ def test_the_same_disabling_given_twice_queues_one_mail_and_counts_once(database
     second = run(database, replace(command, mail_id="mail_other"))
     assert (first.cancelled.count, first.mail_queued, second) == (3, True, Recorded())
     assert count(database, "mails") == 1
-    webhook = read(database, queries.get_webhook, "wh_1")
+    webhook = read(database, api_reads.get_webhook, "wh_1")
     assert (webhook.active, webhook.consecutive_failures) == (False, 4)
 
 
@@ -83,7 +83,7 @@ def test_an_attempt_of_a_delivery_that_was_cancelled_meanwhile_changes_nothing(d
     (work,) = accept(database, [1])
     run(database, CancelPending("wh_1", CancelReason.WEBHOOK_DISABLED, NOW))
     run(database, recording(work, 1))
-    assert read(database, queries.get_delivery, work.delivery_id).status == "cancelled"
+    assert read(database, api_reads.get_delivery, work.delivery_id).status == "cancelled"
     assert count(database, "attempts") == count(database, "credit_entries") == 0
 
 
@@ -94,7 +94,7 @@ def test_a_late_repetition_of_an_earlier_attempt_changes_nothing(database: Datab
     run_batch(database, [first])
     run_batch(database, [second])
     run_batch(database, [first])
-    delivery = read(database, queries.get_delivery, work.delivery_id)
+    delivery = read(database, api_reads.get_delivery, work.delivery_id)
     assert (delivery.attempts_made, count(database, "attempts")) == (2, 2)
 
 
@@ -105,9 +105,9 @@ def test_a_repetition_among_others_changes_nothing_and_costs_the_others_nothing(
     run(database, first)
     again = replace(first, entry_id="crd_other", attempt=replace(first.attempt, started_at=NOW + 9))
     assert run_batch(database, [again, *others[:2], again, *others[2:]]) == [Recorded()] * 5
-    ledger = read(database, queries.list_credit_entries, "team_1", 10).items
+    ledger = read(database, api_reads.list_credit_entries, "team_1", 10).items
     assert [entry.balance_after for entry in reversed(ledger)] == [-2, -4, -6, -8]
-    assert [read(database, queries.get_attempts, work.delivery_id) for work in works] == [
+    assert [read(database, api_reads.get_attempts, work.delivery_id) for work in works] == [
         [command.attempt] for command in (first, *others)
     ]
 
@@ -119,14 +119,14 @@ def test_a_repetition_of_a_failure_leaves_the_counter_as_it_is_by_now(database: 
     run(database, failure)
     run(database, recording(succeeded, 1, failures=1))
     run(database, failure)
-    assert read(database, queries.get_webhook, "wh_1").consecutive_failures == 0
+    assert read(database, api_reads.get_webhook, "wh_1").consecutive_failures == 0
 
 
 def test_two_attempts_of_one_delivery_in_one_transaction_are_both_recorded(database: Database) -> None:
     found(database)
     (work,) = accept(database, [1])
     assert run_batch(database, [recording(work, 1, status=500), recording(work, 2)]) == [Recorded()] * 2
-    delivery = read(database, queries.get_delivery, work.delivery_id)
+    delivery = read(database, api_reads.get_delivery, work.delivery_id)
     assert (delivery.status, delivery.attempts_made, count(database, "attempts")) == ("succeeded", 2, 2)
 
 
@@ -139,7 +139,7 @@ def test_many_outcomes_in_one_transaction_each_get_their_own_answer(database: Da
     answers = run_batch(database, [*succeeding[:2], command, *succeeding[2:]])
     assert [answer.cancelled.count for answer in answers] == [0, 0, 3, 0, 0, 0]
     assert [answer.mail_queued for answer in answers] == [False, False, True, False, False, False]
-    ledger = read(database, queries.list_credit_entries, "team_1", 10).items
+    ledger = read(database, api_reads.list_credit_entries, "team_1", 10).items
     assert [entry.balance_after for entry in reversed(ledger)] == [-2, -4, -6, -8, -10]
 
 

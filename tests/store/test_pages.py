@@ -8,10 +8,11 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.domain.model import Delivery, DeliveryStatus
-from daemon.store import queries, time_blocks
+from daemon.store import time_blocks
 from daemon.store.accepting import insert_deliveries
 from daemon.store.database import Database
-from daemon.store.queries import DeliveryFilter
+from daemon.store.reads import api_reads
+from daemon.store.reads.api_reads import DeliveryFilter
 from daemon.store.schema import deliveries, events
 from daemon.store.time_blocks import SeqRange, last_range, next_range, next_time_block
 from tests.store.filling import NOW, accept, accepting, count, found, run
@@ -57,7 +58,7 @@ def fill(database: Database, chance: random.Random, rows: int) -> list[Delivery]
             insert_deliveries(database.writer, [(*row, chance.choice([*DeliveryStatus]).value, 0, at, 0)])
     make_blocks(database, chance.choice([0, 1, 5, rows]))  # the rest is to be made still
     with database.reading.connect() as connection:
-        return list(queries.list_deliveries(connection, DeliveryFilter(), rows + 1).items)
+        return list(api_reads.list_deliveries(connection, DeliveryFilter(), rows + 1).items)
 
 
 def a_filter(chance: random.Random, all_deliveries: Sequence[Delivery]) -> DeliveryFilter:
@@ -95,7 +96,7 @@ def walk(connection: Connection, wanted: DeliveryFilter, limit: int, look_at: in
     items: list[Delivery] = []
     cursor: int | None = None
     while True:
-        page = queries.list_deliveries(connection, wanted, limit, cursor, look_at)
+        page = api_reads.list_deliveries(connection, wanted, limit, cursor, look_at)
         assert len(page.items) <= limit
         items += page.items
         if page.next_cursor is None:
@@ -122,11 +123,11 @@ def test_a_page_stops_looking_and_the_next_one_goes_on_from_there(database: Data
     accept(database, range(20, 30))
     wanted = DeliveryFilter(team_id="team_1", event_type="rare")
     with database.reading.connect() as connection:
-        first = queries.list_deliveries(connection, wanted, 5, None, 10)
+        first = api_reads.list_deliveries(connection, wanted, 5, None, 10)
         assert (first.items, first.next_cursor) == ((), seqs[-1] + 2)
-        second = queries.list_deliveries(connection, wanted, 5, first.next_cursor, 10)
+        second = api_reads.list_deliveries(connection, wanted, 5, first.next_cursor, 10)
         assert [one.id for one in second.items] == ["dlv_99_wh_1"]
-        third = queries.list_deliveries(connection, wanted, 5, second.next_cursor, 10)
+        third = api_reads.list_deliveries(connection, wanted, 5, second.next_cursor, 10)
         assert (third.items, third.next_cursor) == ((), None)
 
 
@@ -134,7 +135,7 @@ def test_a_page_that_an_index_fills_is_not_cut_short(database: Database) -> None
     found(database)
     accept(database, range(10))
     with database.reading.connect() as connection:
-        page = queries.list_deliveries(connection, DeliveryFilter(team_id="team_1"), 10, None, 3)
+        page = api_reads.list_deliveries(connection, DeliveryFilter(team_id="team_1"), 10, None, 3)
     assert (len(page.items), page.next_cursor) == (10, None)
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
-from daemon.store import console_queries, daemon_queries, observing, queries, time_blocks
+from daemon.store import time_blocks
 from daemon.store.batch import run_batch
 from daemon.store.commands import (
     CancelNext,
@@ -25,6 +25,7 @@ from daemon.store.commands import (
     SaveWebhook,
 )
 from daemon.store.database import Database
+from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads
 from daemon.store.upkeep_commands import ForgetIdempotencyKeys, ForgetWebhookHours
 from tests.store.filling import NOW, a_webhook, accept, accepting, found, recording
 from tests.store.test_outcomes import disabling
@@ -47,15 +48,15 @@ def plans_of(connection: Connection) -> Iterator[list[str]]:
 
 
 def listing(**wanted: Any) -> Callable[[Connection], object]:
-    return partial(_list, queries.DeliveryFilter(**wanted))
+    return partial(_list, api_reads.DeliveryFilter(**wanted))
 
 
-def _list(wanted: queries.DeliveryFilter, connection: Connection) -> object:
-    return queries.list_deliveries(connection, wanted, 20, 1000, look_at=5)
+def _list(wanted: api_reads.DeliveryFilter, connection: Connection) -> object:
+    return api_reads.list_deliveries(connection, wanted, 20, 1000, look_at=5)
 
 
 def summing_up(**wanted: Any) -> Callable[[Connection], object]:
-    return lambda connection: console_queries.webhook_summaries(connection, TEAM, NOW, 20, 1000, look_at=5, **wanted)
+    return lambda connection: console_reads.webhook_summaries(connection, TEAM, NOW, 20, 1000, look_at=5, **wanted)
 
 
 def scans(lines: list[str]) -> list[str]:
@@ -81,34 +82,34 @@ def scans(lines: list[str]) -> list[str]:
 
 READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "pending_work": (
-        lambda c: daemon_queries.pending_work(c, WEBHOOK, 64),
+        lambda c: actor_reads.pending_work(c, WEBHOOK, 64),
         "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq>?)",
     ),
     "webhooks_with_work": (
-        daemon_queries.webhooks_with_work,
+        actor_reads.webhooks_with_work,
         "INDEX ix_deliveries_webhook_status (webhook_id=? AND status=?)",
     ),
-    "webhook_or_deleted": (lambda c: daemon_queries.webhook_or_deleted(c, WEBHOOK), "(id=?)"),
-    "event_body": (lambda c: daemon_queries.event_body(c, "evt_1"), "(id=?)"),
-    "due_mails": (lambda c: daemon_queries.due_mails(c, NOW), "ix_mails_waiting (next_attempt_at<?)"),
-    "next_mail_at": (daemon_queries.next_mail_at, "ix_mails_waiting"),
-    "get_team": (lambda c: queries.get_team(c, TEAM), "(id=?)"),
-    "get_balance": (lambda c: queries.get_balance(c, TEAM), "(id=?)"),
-    "list_teams": (lambda c: queries.list_teams(c, 20, 1000), "INTEGER PRIMARY KEY (rowid<?)"),
-    "get_key": (lambda c: queries.get_key(c, "key_1"), "(id=?)"),
-    "list_keys": (lambda c: queries.list_keys(c, TEAM, 20, 1000), "ix_api_keys_team (team_id=? AND seq<?)"),
-    "get_webhook": (lambda c: queries.get_webhook(c, WEBHOOK), "(id=?)"),
-    "list_webhooks": (lambda c: queries.list_webhooks(c, TEAM, 20, 1000), "ix_webhooks_team (team_id=? AND seq<?)"),
-    "list_webhooks of all": (lambda c: queries.list_webhooks(c, None, 20, 1000), "INTEGER PRIMARY KEY (rowid<?)"),
-    "get_event": (lambda c: queries.get_event(c, "evt_1"), "(id=?)"),
+    "webhook_or_deleted": (lambda c: actor_reads.webhook_or_deleted(c, WEBHOOK), "(id=?)"),
+    "event_body": (lambda c: actor_reads.event_body(c, "evt_1"), "(id=?)"),
+    "due_mails": (lambda c: actor_reads.due_mails(c, NOW), "ix_mails_waiting (next_attempt_at<?)"),
+    "next_mail_at": (actor_reads.next_mail_at, "ix_mails_waiting"),
+    "get_team": (lambda c: api_reads.get_team(c, TEAM), "(id=?)"),
+    "get_balance": (lambda c: api_reads.get_balance(c, TEAM), "(id=?)"),
+    "list_teams": (lambda c: api_reads.list_teams(c, 20, 1000), "INTEGER PRIMARY KEY (rowid<?)"),
+    "get_key": (lambda c: api_reads.get_key(c, "key_1"), "(id=?)"),
+    "list_keys": (lambda c: api_reads.list_keys(c, TEAM, 20, 1000), "ix_api_keys_team (team_id=? AND seq<?)"),
+    "get_webhook": (lambda c: api_reads.get_webhook(c, WEBHOOK), "(id=?)"),
+    "list_webhooks": (lambda c: api_reads.list_webhooks(c, TEAM, 20, 1000), "ix_webhooks_team (team_id=? AND seq<?)"),
+    "list_webhooks of all": (lambda c: api_reads.list_webhooks(c, None, 20, 1000), "INTEGER PRIMARY KEY (rowid<?)"),
+    "get_event": (lambda c: api_reads.get_event(c, "evt_1"), "(id=?)"),
     "deliveries_of_event": (
-        lambda c: queries.deliveries_of_event(c, "evt_1", 20, 1),
+        lambda c: api_reads.deliveries_of_event(c, "evt_1", 20, 1),
         "ix_deliveries_event (event_id=? AND rowid>?)",
     ),
-    "get_delivery": (lambda c: queries.get_delivery(c, "dlv_1_wh_1"), "(id=?)"),
-    "get_attempts": (lambda c: queries.get_attempts(c, "dlv_1_wh_1"), "PRIMARY KEY (delivery_seq=?)"),
+    "get_delivery": (lambda c: api_reads.get_delivery(c, "dlv_1_wh_1"), "(id=?)"),
+    "get_attempts": (lambda c: api_reads.get_attempts(c, "dlv_1_wh_1"), "PRIMARY KEY (delivery_seq=?)"),
     "list_credit_entries": (
-        lambda c: queries.list_credit_entries(c, TEAM, 20, 1000),
+        lambda c: api_reads.list_credit_entries(c, TEAM, 20, 1000),
         "ix_credit_entries_team (team_id=? AND seq<?)",
     ),
     "list_deliveries": (listing(), "INTEGER PRIMARY KEY (rowid<?)"),
@@ -147,7 +148,7 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         "ix_deliveries_team (team_id=? AND seq>? AND seq<?)",
     ),
     "list_deliveries by status": (listing(status=DeliveryStatus.FAILED), "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    "events_since": (lambda c: daemon_queries.events_since(c, NOW), "time_blocks USING PRIMARY KEY (table_name=?)"),
+    "events_since": (lambda c: actor_reads.events_since(c, NOW), "time_blocks USING PRIMARY KEY (table_name=?)"),
     "next_time_block": (
         lambda c: time_blocks.next_time_block(c, "events"),
         "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)",
@@ -164,39 +165,39 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     ),
     "last deliveries of webhooks": (summing_up(), "COVERING INDEX ix_deliveries_webhook (webhook_id=?)"),
     "webhook_hours": (
-        lambda c: console_queries.webhook_hours(c, WEBHOOK, NOW),
+        lambda c: console_reads.webhook_hours(c, WEBHOOK, NOW),
         "webhook_hours USING PRIMARY KEY (hour=? AND webhook_id=?)",
     ),
-    "webhook_names": (lambda c: console_queries.webhook_names(c, [WEBHOOK, "wh_2"]), "(id=?)"),
+    "webhook_names": (lambda c: console_reads.webhook_names(c, [WEBHOOK, "wh_2"]), "(id=?)"),
     "count_webhooks": (
-        lambda c: console_queries.count_webhooks(c, TEAM, 100),
+        lambda c: console_reads.count_webhooks(c, TEAM, 100),
         "ix_webhooks_team_active (team_id=? AND active=?)",
     ),
     "failures_of": (
-        lambda c: console_queries.failures_of(c, WEBHOOK, 4),
+        lambda c: console_reads.failures_of(c, WEBHOOK, 4),
         "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq>?)",
     ),
     "missed_by, its events": (
-        lambda c: console_queries.missed_by(c, a_webhook()),
+        lambda c: console_reads.missed_by(c, a_webhook()),
         "ix_events_team (team_id=? AND seq>?)",
     ),
     "missed_by, their deliveries": (
-        lambda c: console_queries.missed_by(c, a_webhook()),
+        lambda c: console_reads.missed_by(c, a_webhook()),
         "ix_deliveries_event (event_id=?)",
     ),
-    "credit_days": (lambda c: console_queries.credit_days(c, TEAM, NOW), "PRIMARY KEY (team_id=? AND day>?)"),
-    "backlog": (lambda c: console_queries.backlog(c, TEAM), "ix_deliveries_team_status (team_id=? AND status=?)"),
-    "backlog of all": (console_queries.backlog, "ix_deliveries_team_status (team_id=? AND status=?)"),
+    "credit_days": (lambda c: console_reads.credit_days(c, TEAM, NOW), "PRIMARY KEY (team_id=? AND day>?)"),
+    "backlog": (lambda c: console_reads.backlog(c, TEAM), "ix_deliveries_team_status (team_id=? AND status=?)"),
+    "backlog of all": (console_reads.backlog, "ix_deliveries_team_status (team_id=? AND status=?)"),
     "count_pending": (
-        lambda c: observing.count_pending(c, observing.Place()),
+        lambda c: gauge_reads.count_pending(c, gauge_reads.Place()),
         "COVERING INDEX ix_deliveries_team_status (team_id=? AND status=?)",
     ),
     "count_pending of a team": (
-        lambda c: observing.count_pending(c, observing.Place(TEAM, 5)),
+        lambda c: gauge_reads.count_pending(c, gauge_reads.Place(TEAM, 5)),
         "COVERING INDEX ix_deliveries_team_status (team_id=? AND status=? AND seq>?)",
     ),
-    "count_mails": (lambda c: observing.count_mails(c, observing.MailPlace(5, 5)), "ix_mails_waiting"),
-    "waiting_mails": (lambda c: console_queries.waiting_mails(c, 20), "ix_mails_waiting"),
+    "count_mails": (lambda c: gauge_reads.count_mails(c, gauge_reads.MailPlace(5, 5)), "ix_mails_waiting"),
+    "waiting_mails": (lambda c: console_reads.waiting_mails(c, 20), "ix_mails_waiting"),
 }
 
 

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.domain.model import ApiKey, CancelReason, Delivery, DeliveryStatus
-from daemon.store import daemon_queries, queries
 from daemon.store.batch import run_batch
 from daemon.store.commands import (
     AddKey,
@@ -20,10 +19,11 @@ from daemon.store.commands import (
     RevokeKey,
     SaveWebhook,
 )
-from daemon.store.daemon_queries import WithWork
 from daemon.store.database import Database
-from daemon.store.pages import Page
-from daemon.store.queries import DeliveryFilter
+from daemon.store.reads import actor_reads, api_reads
+from daemon.store.reads.actor_reads import WithWork
+from daemon.store.reads.api_reads import DeliveryFilter
+from daemon.store.reads.pages import Page
 from tests.store.filling import NOW, a_team, a_webhook, accept, accepting, found, recording, run
 
 
@@ -47,7 +47,7 @@ def all_pages(fetch: Callable[[int | None], Page[Any]]) -> tuple[list[Any], list
 
 
 def listed(database: Database, **wanted: Any) -> list[Delivery]:
-    page: Page[Delivery] = read(database, queries.list_deliveries, DeliveryFilter(**wanted), 100)
+    page: Page[Delivery] = read(database, api_reads.list_deliveries, DeliveryFilter(**wanted), 100)
     return list(page.items)
 
 
@@ -58,7 +58,7 @@ def test_pages_hold_every_delivery_once_newest_first(
     found(database)
     seqs = [work.seq for work in accept(database, range(rows))]
     wanted = DeliveryFilter(team_id="team_1")
-    items, found_sizes = all_pages(lambda cursor: read(database, queries.list_deliveries, wanted, limit, cursor))
+    items, found_sizes = all_pages(lambda cursor: read(database, api_reads.list_deliveries, wanted, limit, cursor))
     assert [delivery.seq for delivery in items] == seqs[::-1]
     assert found_sizes == sizes
 
@@ -70,7 +70,7 @@ def test_what_comes_between_two_pages_neither_repeats_nor_hides_anything(databas
 
     def fetch(cursor: int | None) -> Page[Delivery]:
         accept(database, [next(arriving)])
-        page: Page[Delivery] = read(database, queries.list_deliveries, DeliveryFilter(), 4, cursor)
+        page: Page[Delivery] = read(database, api_reads.list_deliveries, DeliveryFilter(), 4, cursor)
         return page
 
     items, _ = all_pages(fetch)
@@ -86,11 +86,11 @@ def test_each_list_goes_by_pages(database: Database) -> None:
         run(database, AddKey(ApiKey(f"key_{number}", "team_1", "CI", NOW), b"%d" % number))
         run(database, GrantCredits(f"crd_{number}", "team_1", 1, None, NOW))
     lists: list[Callable[[Connection, int, int | None], Page[Any]]] = [
-        queries.list_teams,
-        lambda c, limit, before: queries.list_webhooks(c, "team_1", limit, before),
-        lambda c, limit, before: queries.list_webhooks(c, None, limit, before),
-        lambda c, limit, before: queries.list_keys(c, "team_1", limit, before),
-        lambda c, limit, before: queries.list_credit_entries(c, "team_1", limit, before),
+        api_reads.list_teams,
+        lambda c, limit, before: api_reads.list_webhooks(c, "team_1", limit, before),
+        lambda c, limit, before: api_reads.list_webhooks(c, None, limit, before),
+        lambda c, limit, before: api_reads.list_keys(c, "team_1", limit, before),
+        lambda c, limit, before: api_reads.list_credit_entries(c, "team_1", limit, before),
     ]
     for one in lists:
         items, sizes = all_pages(partial(read, database, one, 2))
@@ -121,7 +121,7 @@ def test_pending_work_comes_in_order_without_what_is_over_and_with_small_bodies_
     work = accept(database, range(5))
     run(database, recording(work[0], 1))
     run(database, recording(work[1], 1, status=500))
-    pending = read(database, daemon_queries.pending_work, "wh_1", 3)
+    pending = read(database, actor_reads.pending_work, "wh_1", 3)
     assert [one.seq for one in pending] == [one.seq for one in work[1:4]]
     assert (pending[0].attempts_made, pending[0].next_attempt_at) == (1, NOW + 1000)
     assert pending[1] == work[2]
@@ -133,9 +133,9 @@ def test_webhooks_with_work_are_named_once_each(database: Database) -> None:
     run(database, CreateWebhook(a_webhook(3)))
     accept(database, range(5), "wh_1", "wh_2")
     run(database, CancelPending("wh_1", CancelReason.WEBHOOK_DISABLED, NOW))
-    assert read(database, daemon_queries.webhooks_with_work) == WithWork(("wh_2",), None)
-    assert read(database, daemon_queries.webhooks_with_work, "", 1) == WithWork((), "wh_1")
-    assert read(database, daemon_queries.webhooks_with_work, "wh_1", 2) == WithWork(("wh_2",), "wh_3")
+    assert read(database, actor_reads.webhooks_with_work) == WithWork(("wh_2",), None)
+    assert read(database, actor_reads.webhooks_with_work, "", 1) == WithWork((), "wh_1")
+    assert read(database, actor_reads.webhooks_with_work, "wh_1", 2) == WithWork(("wh_2",), "wh_3")
 
 
 def test_subscriptions_are_those_of_active_webhooks(database: Database) -> None:
@@ -145,16 +145,16 @@ def test_subscriptions_are_those_of_active_webhooks(database: Database) -> None:
         run(database, CreateWebhook(webhook))
     run(database, SaveWebhook(replace(disabled, active=False)))
     run(database, SaveWebhook(replace(deleted, deleted_at=NOW)))
-    found_ones = read(database, daemon_queries.subscriptions, 0, 10)
-    assert found_ones.items == [daemon_queries.Subscription("wh_1", "team_1", ("*",))]
+    found_ones = read(database, actor_reads.subscriptions, 0, 10)
+    assert found_ones.items == [actor_reads.Subscription("wh_1", "team_1", ("*",))]
 
 
 def test_a_deleted_webhook_is_found_by_the_daemon_only(database: Database) -> None:
     found(database)
     run(database, SaveWebhook(replace(a_webhook(), deleted_at=NOW)))
-    assert read(database, queries.get_webhook, "wh_1") is None
-    assert read(database, queries.list_webhooks, "team_1", 10).items == ()
-    assert read(database, daemon_queries.webhook_or_deleted, "wh_1") is not None
+    assert read(database, api_reads.get_webhook, "wh_1") is None
+    assert read(database, api_reads.list_webhooks, "team_1", 10).items == ()
+    assert read(database, actor_reads.webhook_or_deleted, "wh_1") is not None
 
 
 def test_a_revoked_key_is_listed_but_not_valid_and_keeps_its_first_time(database: Database) -> None:
@@ -163,17 +163,23 @@ def test_a_revoked_key_is_listed_but_not_valid_and_keeps_its_first_time(database
     run(database, AddKey(ApiKey("key_2", "team_1", "CI", NOW), b"two"))
     run(database, RevokeKey("key_1", NOW + 1))
     run(database, RevokeKey("key_1", NOW + 2))
-    assert [digest for digest, _ in read(database, daemon_queries.valid_keys, 0, 10).items] == [b"two"]
-    assert read(database, queries.get_key, "key_1").revoked_at == NOW + 1
+    assert [digest for digest, _ in read(database, actor_reads.valid_keys, 0, 10).items] == [b"two"]
+    assert read(database, api_reads.get_key, "key_1").revoked_at == NOW + 1
 
 
 def test_what_is_unknown_is_none_or_nothing(database: Database) -> None:
-    for query in (queries.get_team, queries.get_webhook, queries.get_event, queries.get_delivery, queries.get_key):
+    for query in (
+        api_reads.get_team,
+        api_reads.get_webhook,
+        api_reads.get_event,
+        api_reads.get_delivery,
+        api_reads.get_key,
+    ):
         assert read(database, query, "nobody") is None
-    assert read(database, queries.get_attempts, "nobody") == []
-    assert read(database, queries.deliveries_of_event, "nobody", 1).items == ()
-    assert read(database, queries.get_balance, "nobody") == 0
-    assert read(database, daemon_queries.next_mail_at) is None
+    assert read(database, api_reads.get_attempts, "nobody") == []
+    assert read(database, api_reads.deliveries_of_event, "nobody", 1).items == ()
+    assert read(database, api_reads.get_balance, "nobody") == 0
+    assert read(database, actor_reads.next_mail_at) is None
 
 
 @pytest.mark.fault(
@@ -183,6 +189,6 @@ def test_how_much_another_team_has_does_not_show(database: Database) -> None:
     found(database)
     accept(database, range(5))
     theirs = DeliveryFilter(team_id="team_2", webhook_id="wh_1", event_type="none")
-    assert read(database, queries.list_deliveries, theirs, 2, None, 2) == Page((), None)
-    ours = read(database, queries.list_deliveries, DeliveryFilter(team_id="team_1", webhook_id="wh_1"), 2, None, 2)
+    assert read(database, api_reads.list_deliveries, theirs, 2, None, 2) == Page((), None)
+    ours = read(database, api_reads.list_deliveries, DeliveryFilter(team_id="team_1", webhook_id="wh_1"), 2, None, 2)
     assert len(ours.items) == 2

@@ -15,10 +15,10 @@ from daemon.actors.threads import Hop, run_inline, thread_hop
 from daemon.domain.errors import AlreadyExists, StoreUnavailable
 from daemon.domain.model import ApiKey
 from daemon.metrics import make_metrics
-from daemon.store import queries
 from daemon.store.commands import AddKey, CreateTeam, CreateWebhook, GrantCredits, ProveWriting, ReadBalance
 from daemon.store.database import Database
 from daemon.store.reader import Reader
+from daemon.store.reads import api_reads
 from daemon.store.upkeep_commands import ForgetIdempotencyKeys
 from daemon.store.writer import MAX_BATCH, Writer
 from tests.store.failing import failing_writes
@@ -306,7 +306,7 @@ async def test_reads_in_threads_go_on_while_a_transaction_is_open(database: Data
     with database.writing.begin() as connection:
         connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('x')")
         with trio.fail_after(1):
-            assert await reader.fetch(queries.get_team, "team_1") is None
+            assert await reader.fetch(api_reads.get_team, "team_1") is None
 
 
 async def test_a_read_that_fails_says_that_the_store_is_unavailable(database: Database) -> None:

@@ -24,8 +24,8 @@ from daemon.log_events import LOG_EVENTS
 from daemon.mail.result import SendResult
 from daemon.metrics import make_metrics
 from daemon.run import run_daemon
-from daemon.store import queries
 from daemon.store.database import Database, open_database
+from daemon.store.reads import api_reads
 from daemon.wiring import Daemon, Seams, assemble
 from tests.support.mock_transport import Handler, MockTransport
 
@@ -153,15 +153,15 @@ class House:
 
     async def deliveries(self, webhook: Webhook) -> list[Delivery]:
         """Return a webhook's deliveries, oldest first."""
-        wanted = queries.DeliveryFilter(webhook_id=webhook.id)
-        page = await self.daemon.reader.fetch(queries.list_deliveries, wanted, 10_000)
+        wanted = api_reads.DeliveryFilter(webhook_id=webhook.id)
+        page = await self.daemon.reader.fetch(api_reads.list_deliveries, wanted, 10_000)
         return list(reversed(page.items))
 
     async def attempts(self, delivery: Delivery) -> list[Attempt]:
-        return await self.daemon.reader.fetch(queries.get_attempts, delivery.id)
+        return await self.daemon.reader.fetch(api_reads.get_attempts, delivery.id)
 
     async def current(self, webhook: Webhook) -> Webhook:
-        found = await self.daemon.reader.fetch(queries.get_webhook, webhook.id)
+        found = await self.daemon.reader.fetch(api_reads.get_webhook, webhook.id)
         assert found is not None
         return found
 
@@ -169,14 +169,14 @@ class House:
         return await self.daemon.registry.change_webhook(webhook.id, WebhookEdit(**edit))
 
     async def balance(self, team: Team) -> int:
-        return await self.daemon.reader.fetch(queries.get_balance, team.id)
+        return await self.daemon.reader.fetch(api_reads.get_balance, team.id)
 
     async def grant(self, team: Team, amount: int) -> None:
         assert await self.daemon.registry.grant_credits(team.id, amount, None) is not None
 
     async def ledger(self, team: Team) -> list[CreditEntry]:
         """Return a team's ledger, oldest first."""
-        page = await self.daemon.reader.fetch(queries.list_credit_entries, team.id, 10_000)
+        page = await self.daemon.reader.fetch(api_reads.list_credit_entries, team.id, 10_000)
         return list(reversed(page.items))
 
     async def statuses(self, webhook: Webhook) -> list[str]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from daemon.delivery.subscriptions import SubscriptionIndex
 from daemon.domain.model import Webhook
-from daemon.store.daemon_queries import Subscription
+from daemon.store.reads.actor_reads import Subscription
 
 TYPES = ("a.b", "c.d", "*")
 WEBHOOK = Webhook("wh_1", "team_1", "CRM", "https://a.example", None, ("a.b",), True, 0, None, None, 1, 1)

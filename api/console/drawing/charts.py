@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from daemon.store.console_queries import CreditDay, HourCount
+from daemon.store.reads.console_reads import CreditDay, HourCount
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 HOURS, DAYS = 24, 30

@@ -5,7 +5,7 @@ from quart import Response
 from api.console.drawing.charts import DAY_MS, DAYS, day_chart
 from api.console.page_request import Visit
 from api.console.pages.lists import cursor, position
-from daemon.store import console_queries, queries
+from daemon.store.reads import api_reads, console_reads
 
 _PAGE = 50
 
@@ -13,9 +13,9 @@ _PAGE = 50
 async def show_credits(visit: Visit) -> Response:
     """Show the team's credits."""
     reader, settings, now = visit.handles.reader, visit.handles.settings.credits, visit.now
-    balance = await reader.fetch(queries.get_balance, visit.team_id)
-    days = await reader.fetch(console_queries.credit_days, visit.team_id, (now // DAY_MS - DAYS + 1) * DAY_MS)
-    ledger = await reader.fetch(queries.list_credit_entries, visit.team_id, _PAGE, position(visit, "credits"))
+    balance = await reader.fetch(api_reads.get_balance, visit.team_id)
+    days = await reader.fetch(console_reads.credit_days, visit.team_id, (now // DAY_MS - DAYS + 1) * DAY_MS)
+    ledger = await reader.fetch(api_reads.list_credit_entries, visit.team_id, _PAGE, position(visit, "credits"))
     waits = settings.enforce and balance < settings.per_delivery
     return await visit.page(
         "credits.html",
@@ -28,5 +28,5 @@ async def show_credits(visit: Visit) -> Response:
         if ledger.next_cursor
         else "",
         first_page=visit.path("credits") if visit.query("cursor") else "",
-        waiting=await reader.fetch(console_queries.backlog, visit.team_id) if waits else None,
+        waiting=await reader.fetch(console_reads.backlog, visit.team_id) if waits else None,
     )

@@ -10,7 +10,7 @@ from api.console.pages.delivery_filter import Filter, read_filter
 from api.console.pages.lists import cursor, position
 from api.dispatch import Streamed
 from daemon.domain.model import DeliveryStatus
-from daemon.store import console_queries, queries
+from daemon.store.reads import api_reads, console_reads
 
 _PAGE = 50
 
@@ -59,7 +59,7 @@ async def delivery_rows(visit: Visit, chosen: Filter) -> str:
 
 async def _find(visit: Visit, chosen: Filter, *, first: bool = False) -> tuple[list[Any], int | None]:
     before = None if first else position(visit, _list_name(chosen), **chosen.given)
-    page = await visit.handles.reader.fetch(queries.list_deliveries, chosen.wanted, _PAGE, before)
+    page = await visit.handles.reader.fetch(api_reads.list_deliveries, chosen.wanted, _PAGE, before)
     return list(page.items), page.next_cursor
 
 
@@ -72,4 +72,4 @@ async def _names(visit: Visit, rows: list[Any], chosen: Filter) -> dict[str, str
     ids = {delivery.webhook_id for delivery in rows}
     if not ids or (chosen.wanted.webhook_id is not None and not chosen.given["webhook"]):
         return {}
-    return await visit.handles.reader.fetch(console_queries.webhook_names, ids)
+    return await visit.handles.reader.fetch(console_reads.webhook_names, ids)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from api.console.page_request import Visit
 from daemon.domain.model import DeliveryStatus
-from daemon.store.queries import DeliveryFilter
+from daemon.store.reads.api_reads import DeliveryFilter
 
 # As <input type="datetime-local"> has it, which we read as UTC.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?", re.ASCII)

@@ -15,7 +15,7 @@ from api.dispatch import Streamed
 from api.routes.deliveries import resend_delivery, show_deliveries
 from daemon.delivery.sent_request import SentRequest
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
-from daemon.store import daemon_queries, queries
+from daemon.store.reads import actor_reads, api_reads
 
 # Of a page's 100 KB: the rest is for the page itself.
 _BODY_ROOM = 24 * 1024
@@ -36,7 +36,7 @@ class ShownAttempt:
 
 async def find(visit: Visit, delivery_id: str) -> Delivery:
     """Return a delivery of the team's. Raises ApiError (404)."""
-    return owned(visit.call, await visit.handles.reader.fetch(queries.get_delivery, delivery_id), "delivery")
+    return owned(visit.call, await visit.handles.reader.fetch(api_reads.get_delivery, delivery_id), "delivery")
 
 
 async def show_delivery(visit: Visit, delivery_id: str) -> Response:
@@ -59,7 +59,7 @@ async def follow_delivery(visit: Visit, delivery_id: str) -> Streamed:
 async def download_body(visit: Visit, delivery_id: str) -> Response:
     """Answer with the body of the requests, byte for byte, as a file."""
     delivery = await find(visit, delivery_id)
-    body = await visit.handles.reader.fetch(daemon_queries.event_body, delivery.event_id)
+    body = await visit.handles.reader.fetch(actor_reads.event_body, delivery.event_id)
     headers = {**PAGE_HEADERS, "Content-Disposition": f'attachment; filename="{delivery.event_id}.json"'}
     return Response(body, content_type="application/json", headers=headers)
 
@@ -72,9 +72,9 @@ async def resend(visit: Visit, delivery_id: str) -> Response:
 
 async def _whole(visit: Visit, delivery_id: str) -> dict[str, Any]:
     reader, delivery = visit.handles.reader, await find(visit, delivery_id)
-    attempts = await reader.fetch(queries.get_attempts, delivery_id)
-    webhook = await reader.fetch(daemon_queries.webhook_or_deleted, delivery.webhook_id)
-    event = await reader.fetch(queries.get_event, delivery.event_id)
+    attempts = await reader.fetch(api_reads.get_attempts, delivery_id)
+    webhook = await reader.fetch(actor_reads.webhook_or_deleted, delivery.webhook_id)
+    event = await reader.fetch(api_reads.get_event, delivery.event_id)
     assert event is not None, "a delivery outlives its event in no case"
     [shown] = await show_deliveries(visit.call, [delivery])
     return {

@@ -4,7 +4,7 @@ from quart import Response
 
 from api.auth import owned
 from api.console.page_request import Visit, address, see_other
-from daemon.store import queries
+from daemon.store.reads import api_reads
 
 
 async def show_home(visit: Visit) -> Response:
@@ -16,6 +16,6 @@ async def show_home(visit: Visit) -> Response:
 
 async def find_webhook(visit: Visit, webhook_id: str) -> Response:
     """Lead to a webhook's page: the email about its disabling knows no more than its id."""
-    found = await visit.handles.reader.fetch(queries.get_webhook, webhook_id)
+    found = await visit.handles.reader.fetch(api_reads.get_webhook, webhook_id)
     webhook = owned(visit.call, found, "webhook")
     return see_other(address("teams", webhook.team_id, "webhooks", webhook.id))

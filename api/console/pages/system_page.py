@@ -6,7 +6,7 @@ from quart import Response
 from api.console.page_request import Visit
 from daemon import __version__
 from daemon.domain.model import Webhook
-from daemon.store import console_queries, queries
+from daemon.store.reads import api_reads, console_reads
 
 _SHOWN = 20
 
@@ -15,7 +15,7 @@ async def show_system(visit: Visit) -> Response:
     """Show it as it is now."""
     handles = visit.handles
     parked = handles.fleet.parked_webhooks
-    found = [await handles.reader.fetch(queries.get_webhook, webhook_id) for webhook_id in parked[:_SHOWN]]
+    found = [await handles.reader.fetch(api_reads.get_webhook, webhook_id) for webhook_id in parked[:_SHOWN]]
     webhooks: list[Webhook] = [webhook for webhook in found if webhook is not None]
     return await visit.page(
         "system.html",
@@ -24,11 +24,11 @@ async def show_system(visit: Visit) -> Response:
         started_at=visit.now - round((trio.current_time() - handles.started_at) * 1000),
         accepted_pace=handles.metrics.accepted_pace.last_minute,
         ended_pace=handles.metrics.ended_pace.last_minute,
-        backlog=await handles.reader.fetch(console_queries.backlog),
+        backlog=await handles.reader.fetch(console_reads.backlog),
         waiting_events=handles.router.waiting_events,
         actors_alive=handles.fleet.alive,
         parked_count=len(parked),
         parked=webhooks,
-        mails=await handles.reader.fetch(console_queries.waiting_mails, _SHOWN),
+        mails=await handles.reader.fetch(console_reads.waiting_mails, _SHOWN),
         settings=handles.settings,
     )

@@ -16,7 +16,7 @@ from api.routes.keys import NewKey
 from api.routes.keys import create_key as create_api_key
 from api.routes.keys import revoke_key as revoke_api_key
 from api.routes.teams import TeamChange, change_team
-from daemon.store import queries
+from daemon.store.reads import api_reads
 
 _PAGE = 25
 _KEY_NAME = "Enter a name of 1 to 200 characters: who or what uses the key."
@@ -56,7 +56,7 @@ async def create_key(visit: Visit, team_id: str) -> Response:
 
 async def revoke_key(visit: Visit, team_id: str, key_id: str) -> Response:
     """Revoke one of the team's keys."""
-    key = await visit.handles.reader.fetch(queries.get_key, key_id)
+    key = await visit.handles.reader.fetch(api_reads.get_key, key_id)
     if key is None or key.team_id != team_id:
         raise page_not_found()
     await revoke_api_key(visit.call, key_id)
@@ -86,10 +86,10 @@ def _require_about_fields(error: ApiError) -> None:
 
 async def _show(visit: Visit, team_id: str, mistakes: dict[str, str]) -> Response:
     reader = visit.handles.reader
-    team = await reader.fetch(queries.get_team, team_id)
+    team = await reader.fetch(api_reads.get_team, team_id)
     if team is None:
         raise page_not_found()
-    keys = await reader.fetch(queries.list_keys, team_id, _PAGE, position(visit, "keys", team=team_id))
+    keys = await reader.fetch(api_reads.list_keys, team_id, _PAGE, position(visit, "keys", team=team_id))
     typed = {name: visit.form.text(name) for name in ("key_name", "amount", "note")}
     typed["name"] = visit.form.text("name") if visit.form.has("name") else team.name
     typed["emails"] = visit.form.exact("emails") if visit.form.has("emails") else "\n".join(team.notification_emails)
@@ -104,7 +104,7 @@ async def _show(visit: Visit, team_id: str, mistakes: dict[str, str]) -> Respons
         if keys.next_cursor
         else "",
         first_page=address("teams", team_id) if visit.query("cursor") else "",
-        balance=await reader.fetch(queries.get_balance, team_id),
+        balance=await reader.fetch(api_reads.get_balance, team_id),
         key=visit.desk.shown_once.take(visit.session.id, team_id),
         typed=typed,
         default_limit=visit.handles.api_settings().webhooks_per_team,

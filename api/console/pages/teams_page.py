@@ -12,7 +12,7 @@ from api.errors import ApiError, Code, from_daemon
 from api.json_body import validate
 from api.routes.teams import NewTeam, create_team
 from daemon.domain.errors import AlreadyExists
-from daemon.store import queries
+from daemon.store.reads import api_reads
 
 _PAGE = 50
 _WHOLE = re.compile("[0-9]{1,15}")
@@ -59,7 +59,7 @@ def team_mistakes(error: ApiError) -> dict[str, str]:
 
 
 async def _show(visit: Visit, typed: dict[str, str], mistakes: dict[str, str]) -> Response:
-    page = await visit.handles.reader.fetch(queries.list_teams, _PAGE, position(visit, "teams"))
+    page = await visit.handles.reader.fetch(api_reads.list_teams, _PAGE, position(visit, "teams"))
     return await visit.page(
         "teams.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK,

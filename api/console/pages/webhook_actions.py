@@ -11,13 +11,13 @@ from api.json_body import validate
 from api.routes.testing import example_event
 from api.routes.webhooks import Recovery, WebhookChange, change_webhook, delete_webhook, recover_webhook
 from daemon.domain.submission import Submission
-from daemon.store import console_queries
+from daemon.store.reads import console_reads
 
 
 async def enable(visit: Visit, webhook_id: str) -> Response:
     """Enable the webhook; with the field `recover`, queue again what it missed."""
     webhook = await find(visit, webhook_id)
-    missed = await visit.handles.reader.fetch(console_queries.missed_by, webhook)
+    missed = await visit.handles.reader.fetch(console_reads.missed_by, webhook)
     await change_webhook(visit.call, webhook_id, validate({"active": True}, WebhookChange))
     if visit.form.has("recover") and missed is not None:
         return await _recover(visit, webhook_id, missed.since)

@@ -17,14 +17,14 @@ from api.console.pages.webhook_state import state_of
 from api.dispatch import Streamed
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import Webhook
-from daemon.store import console_queries, queries
+from daemon.store.reads import api_reads, console_reads
 
 _ERRORS_SHOWN = 10
 
 
 async def find(visit: Visit, webhook_id: str) -> Webhook:
     """Return a webhook of the team's. Raises ApiError (404)."""
-    return owned(visit.call, await visit.handles.reader.fetch(queries.get_webhook, webhook_id), "webhook")
+    return owned(visit.call, await visit.handles.reader.fetch(api_reads.get_webhook, webhook_id), "webhook")
 
 
 def tested_events(visit: Visit, webhook: Webhook) -> list[str]:
@@ -57,7 +57,7 @@ async def follow_webhook(visit: Visit, webhook_id: str) -> Streamed:
     chosen = read_filter(visit, webhook_id)
 
     async def make_parts() -> Parts:
-        webhook = await visit.handles.reader.fetch(queries.get_webhook, webhook_id)
+        webhook = await visit.handles.reader.fetch(api_reads.get_webhook, webhook_id)
         if webhook is None:
             return {}
         token = visit.desk.sessions.form_token(visit.session)
@@ -69,9 +69,9 @@ async def follow_webhook(visit: Visit, webhook_id: str) -> Streamed:
 
 async def _state(visit: Visit, webhook: Webhook) -> dict[str, Any]:
     reader = visit.handles.reader
-    missed = None if webhook.active else await reader.fetch(console_queries.missed_by, webhook)
-    failures = [] if webhook.active else await reader.fetch(console_queries.failures_of, webhook.id, _ERRORS_SHOWN)
-    hours = await reader.fetch(console_queries.webhook_hours, webhook.id, visit.now)
+    missed = None if webhook.active else await reader.fetch(console_reads.missed_by, webhook)
+    failures = [] if webhook.active else await reader.fetch(console_reads.failures_of, webhook.id, _ERRORS_SHOWN)
+    hours = await reader.fetch(console_reads.webhook_hours, webhook.id, visit.now)
     return {
         "webhook": webhook,
         "state": state_of(visit.handles, webhook),

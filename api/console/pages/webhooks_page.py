@@ -11,7 +11,7 @@ from api.console.pages.lists import cursor, position
 from api.console.pages.webhook_state import WebhookState, state_of
 from api.dispatch import Streamed
 from daemon.domain.model import Delivery, Webhook
-from daemon.store import console_queries
+from daemon.store.reads import console_reads
 
 _PAGE = 25
 _COUNTED = 10_000  # in two milliseconds
@@ -24,7 +24,7 @@ WebhookRow = tuple[Webhook, WebhookState, HourChart, Delivery | None]
 async def show_webhooks(visit: Visit) -> Response:
     """Show the team's webhooks, newest first."""
     rows, next_position = await _rows(visit)
-    active, disabled = await visit.handles.reader.fetch(console_queries.count_webhooks, visit.team_id, _COUNTED + 1)
+    active, disabled = await visit.handles.reader.fetch(console_reads.count_webhooks, visit.team_id, _COUNTED + 1)
     filters = _filters(visit)
     return await visit.page(
         "webhooks.html",
@@ -53,7 +53,7 @@ async def follow_webhooks(visit: Visit) -> Streamed:
 async def _rows(visit: Visit) -> tuple[list[WebhookRow], int | None]:
     filters, handles, now = _filters(visit), visit.handles, visit.now
     page = await handles.reader.fetch(
-        console_queries.webhook_summaries,
+        console_reads.webhook_summaries,
         visit.team_id,
         now,
         _PAGE,

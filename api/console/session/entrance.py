@@ -19,7 +19,7 @@ from api.route import Call
 from daemon.actors.threads import Hop
 from daemon.crypto.api_keys import Principal
 from daemon.domain.model import Team
-from daemon.store import queries
+from daemon.store.reads import api_reads
 
 TOKEN_FIELD = "form_token"  # noqa: S105  # the name of the field, no token
 
@@ -106,11 +106,11 @@ async def _own_form(desk: Desk, request: Request, session: Session) -> Form:
 async def _team(desk: Desk, principal: Principal, team_id: str) -> Team:
     if principal.team_id not in (None, team_id):
         raise page_not_found()
-    team = await desk.handles.reader.fetch(queries.get_team, team_id)
+    team = await desk.handles.reader.fetch(api_reads.get_team, team_id)
     if team is None:
         raise page_not_found()
     return team
 
 
 async def _remembered(desk: Desk, session: Session) -> Team | None:
-    return None if session.team_id is None else await desk.handles.reader.fetch(queries.get_team, session.team_id)
+    return None if session.team_id is None else await desk.handles.reader.fetch(api_reads.get_team, session.team_id)

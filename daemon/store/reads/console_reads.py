@@ -9,8 +9,8 @@ from daemon.domain.model import Delivery, DeliveryStatus, Mail, Webhook
 from daemon.store import rows
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.cancelling import IS_PENDING
-from daemon.store.failures import failures_of as failures_of  # the console reads it, too
-from daemon.store.pages import LOOK_AT, Choice, Page, bounded_page
+from daemon.store.reads.failures import failures_of as failures_of  # the console reads it, too
+from daemon.store.reads.pages import LOOK_AT, Choice, Page, bounded_page
 from daemon.store.requeueing import is_missed
 from daemon.store.schema import credit_days as _days
 from daemon.store.schema import deliveries, events, fan_outs, mails, teams, webhooks
