@@ -49,10 +49,10 @@ from daemon.metrics import Metrics
 from daemon.spans import NO_SPANS, Spans
 from daemon.store.commands import ReadBalance
 from daemon.store.database import READERS, Database
-from daemon.store.fan_outs import unfinished_fan_outs
 from daemon.store.reader import Reader
 from daemon.store.reads import actor_reads
 from daemon.store.writer import Writer
+from daemon.store.writes.fan_outs import unfinished_fan_outs
 
 # Lookups at a time, each with a socket; neither kind ever waits for the other.
 _LOOKUPS_OF_DELIVERIES = 200

@@ -12,8 +12,6 @@ from daemon.actors.retry import persist
 from daemon.domain.clock import NowMs
 from daemon.domain.trusted_time import TrustedTime
 from daemon.store.commands import Command
-from daemon.store.idempotency import IDEMPOTENCY_WINDOW_MS
-from daemon.store.tallying import DAY_MS, WEBHOOK_HOURS_KEPT_MS
 from daemon.store.upkeep_commands import (
     ForgetEvents,
     ForgetIdempotencyKeys,
@@ -24,6 +22,8 @@ from daemon.store.upkeep_commands import (
     SaveTrustedTime,
 )
 from daemon.store.writer import Writer
+from daemon.store.writes.counters import DAY_MS, WEBHOOK_HOURS_KEPT_MS
+from daemon.store.writes.idempotency import IDEMPOTENCY_WINDOW_MS
 
 INTERVAL_S = 600
 # So many are deleted in some milliseconds: nobody waits for long behind it.

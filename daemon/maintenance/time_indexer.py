@@ -8,8 +8,8 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.retry import persist
 from daemon.store.reader import Reader
-from daemon.store.time_blocks import TIMES, next_time_block
 from daemon.store.writer import Writer
+from daemon.store.writes.time_blocks import TIMES, next_time_block
 
 INTERVAL_S = 600
 # A database from before there were blocks has thousands of them to be made: the others go first.

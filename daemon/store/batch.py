@@ -9,29 +9,28 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from daemon.domain.errors import StoreUnavailable
-from daemon.store import (
-    accepting,
-    administering,
-    cancelling,
-    commands,
-    crediting,
-    fan_outs,
-    idempotency,
-    outbox,
-    outcomes,
-    proving,
-    requeueing,
-    retention,
-    tallying,
-    time_blocks,
-    trusting,
-    upkeep_commands,
-)
+from daemon.store import commands, upkeep_commands
 from daemon.store.commands import Command
-from daemon.store.counting import count_commit
 from daemon.store.database import Database
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.sequences import Sequences
+from daemon.store.writes import (
+    accounts,
+    attempts,
+    cancelling,
+    counters,
+    credits,
+    events,
+    fan_outs,
+    idempotency,
+    mails,
+    probe,
+    replays,
+    retention,
+    time_blocks,
+    trusted_time,
+)
+from daemon.store.writes.commit_count import count_commit
 
 _Apply = Callable[[Connection, Sequence[Any], Sequences], Sequence[Any]]
 
@@ -43,33 +42,33 @@ def _apply_one(connection: Connection, command: Command[Any], sequences: Sequenc
 
 APPLY: Mapping[type, _Apply] = {
     commands.ExecuteOnce: partial(idempotency.execute_once, _apply_one),
-    commands.AcceptEvents: accepting.accept_events,
+    commands.AcceptEvents: events.accept_events,
     MakeDeliveries: fan_outs.make_deliveries,
     upkeep_commands.ForgetIdempotencyKeys: idempotency.forget_idempotency_keys,
-    upkeep_commands.ForgetWebhookHours: tallying.forget_webhook_hours,
-    upkeep_commands.ReadTrustedTime: trusting.read_trusted_time,
-    upkeep_commands.SaveTrustedTime: trusting.save_trusted_time,
+    upkeep_commands.ForgetWebhookHours: counters.forget_webhook_hours,
+    upkeep_commands.ReadTrustedTime: trusted_time.read_trusted_time,
+    upkeep_commands.SaveTrustedTime: trusted_time.save_trusted_time,
     upkeep_commands.ForgetEvents: retention.forget_events,
     upkeep_commands.KeepTimeBlock: time_blocks.keep_time_blocks,
     upkeep_commands.ForgetMails: retention.forget_mails,
     upkeep_commands.ReleaseSpace: retention.release_space,
-    commands.RecordAttempt: outcomes.record_attempts,
-    commands.CreateWebhook: administering.create_webhooks,
-    commands.SaveWebhook: administering.save_webhooks,
-    commands.CancelPending: administering.cancel_all_pending,
+    commands.RecordAttempt: attempts.record_attempts,
+    commands.CreateWebhook: accounts.create_webhooks,
+    commands.SaveWebhook: accounts.save_webhooks,
+    commands.CancelPending: accounts.cancel_all_pending,
     commands.CancelNext: cancelling.cancel_next,
-    commands.Resend: requeueing.resend,
-    commands.Recover: requeueing.recover,
-    commands.CreateTeam: administering.create_teams,
-    commands.SaveTeam: administering.save_teams,
-    commands.AddKey: administering.add_keys,
-    commands.RevokeKey: administering.revoke_keys,
-    commands.EndSession: administering.end_sessions,
-    commands.GrantCredits: crediting.grant_credits,
-    commands.ReadBalance: crediting.read_balances,
-    commands.ProveWriting: proving.prove_writing,
-    commands.MailSent: outbox.mark_sent,
-    commands.MailDeferred: outbox.defer,
+    commands.Resend: replays.resend,
+    commands.Recover: replays.recover,
+    commands.CreateTeam: accounts.create_teams,
+    commands.SaveTeam: accounts.save_teams,
+    commands.AddKey: accounts.add_keys,
+    commands.RevokeKey: accounts.revoke_keys,
+    commands.EndSession: accounts.end_sessions,
+    commands.GrantCredits: credits.grant_credits,
+    commands.ReadBalance: credits.read_balances,
+    commands.ProveWriting: probe.prove_writing,
+    commands.MailSent: mails.mark_sent,
+    commands.MailDeferred: mails.defer,
 }
 
 

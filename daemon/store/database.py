@@ -13,7 +13,6 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, p
 from sqlalchemy.exc import DatabaseError
 
 from daemon.domain.printable import printable
-from daemon.store.counting import COUNTED_SINCE, last_commit
 from daemon.store.file.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
 from daemon.store.file.commit_record import Commit, CommitRecord, Loss, keep_loss, last_recorded, loss_of, missing_from
 from daemon.store.file.copy import read_only_uri
@@ -25,6 +24,7 @@ from daemon.store.file.upgrade import upgrade
 from daemon.store.progress import Progress
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
+from daemon.store.writes.commit_count import COUNTED_SINCE, last_commit
 
 READERS = 4
 _BUSY_TIMEOUT_MS = 2_000

@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.domain.model import CancelReason, DeliveryStatus
-from daemon.store import cancelling
+from daemon.store.writes import cancelling
 from tests.support.daemon import FakeReceiver, House, VirtualWallClock, running, statuses
 
 A = "https://a.example/hook"

@@ -7,9 +7,9 @@ from typing import Any
 from api.routes.submission import serialise
 from daemon.domain.event_types import build_catalogue
 from daemon.domain.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, id_maker
-from daemon.store.accepting import DELIVERY_COLUMNS, delivery_row
 from daemon.store.rows import attempt_row
 from daemon.store.schema import attempts
+from daemon.store.writes.events import DELIVERY_COLUMNS, delivery_row
 
 EVENT_TYPE = "linkedin.message.received"
 PRICE = 2

@@ -16,7 +16,7 @@ from daemon.maintenance.sealed_database import open_sealed_database
 from daemon.maintenance.state_dir import DATABASE, operator_key
 from daemon.store.rows import team_row, webhook_row
 from daemon.store.schema import attempts, credit_entries, deliveries, events, teams, webhooks
-from daemon.store.tallying import WEBHOOK_HOURS_KEPT_MS
+from daemon.store.writes.counters import WEBHOOK_HOURS_KEPT_MS
 from tests.bench.bulk_insert import bulk_connection, insert_rows, next_seq
 from tests.bench.filled_rows import PRICE, Acceptance, Target, id_stem
 

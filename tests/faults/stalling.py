@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.cli import main as run_command_line
-from daemon.store import administering, batch, commands
+from daemon.store import batch, commands
 from daemon.store.sequences import Sequences
+from daemon.store.writes import accounts
 
 _WORK = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT count(*) FROM n"
 # What is one statement of seconds: as many rows as it may take.
@@ -38,7 +39,7 @@ def main() -> None:
         connection: Connection, creating: Sequence[commands.CreateTeam], sequences: Sequences
     ) -> Sequence[Exception | None]:
         stall(connection, way, seconds)
-        return administering.create_teams(connection, creating, sequences)
+        return accounts.create_teams(connection, creating, sequences)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(batch.APPLY, commands.CreateTeam, create_teams)

@@ -18,11 +18,11 @@ from daemon.delivery import fan_out, router
 from daemon.delivery.fan_out import FanOuts
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Team, Webhook
-from daemon.store import cancelling
-from daemon.store.cancelling import IS_COVERED
 from daemon.store.database import open_database
 from daemon.store.reads import api_reads, gauge_reads
 from daemon.store.schema import cancellations, deliveries
+from daemon.store.writes import cancelling
+from daemon.store.writes.cancelling import IS_COVERED
 from tests.faults.guest import Guest
 from tests.faults.model_of_contract import Model, ModelEvent, ModelWebhook
 from tests.support.daemon import House, VirtualWallClock, running

@@ -33,8 +33,8 @@ from daemon.maintenance.state_dir import DATABASE, use_state_dir
 from daemon.store.batch import run_batch
 from daemon.store.commands import CreateWebhook, ExecuteOnce, ReadBalance
 from daemon.store.database import DatabaseRefused
-from daemon.store.idempotency import first_use
 from daemon.store.reads import api_reads
+from daemon.store.writes.idempotency import first_use
 from tests.e2e.conftest import MakeHouse
 from tests.e2e.conftest import new_house as new_house  # the fixture
 from tests.e2e.deadline import ends_within

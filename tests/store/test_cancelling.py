@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.domain.model import CancelReason
-from daemon.store import cancelling
 from daemon.store.commands import (
     Cancelled,
     CancelledPage,
@@ -19,6 +18,7 @@ from daemon.store.commands import (
 )
 from daemon.store.database import Database
 from daemon.store.reads import actor_reads
+from daemon.store.writes import cancelling
 from tests.store.filling import NOW, a_webhook, accept, count, found, run
 
 DISABLED, DELETED = CancelReason.WEBHOOK_DISABLED, CancelReason.WEBHOOK_DELETED

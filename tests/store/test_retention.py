@@ -14,12 +14,12 @@ from daemon.domain.model import Work
 from daemon.log import make_logger
 from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
 from daemon.metrics import make_metrics
-from daemon.store import retention, time_blocks
 from daemon.store.commands import Resend
 from daemon.store.database import Database, open_database
-from daemon.store.tallying import DAY_MS
 from daemon.store.upkeep_commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace, SaveTrustedTime
 from daemon.store.writer import Writer
+from daemon.store.writes import retention, time_blocks
+from daemon.store.writes.counters import DAY_MS
 from tests.store.filling import NOW, accepting, count, found, recording, run
 from tests.store.test_pages import make_blocks
 

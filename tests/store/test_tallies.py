@@ -23,9 +23,9 @@ from daemon.metrics import make_metrics
 from daemon.store.batch import run_batch
 from daemon.store.commands import CancelPending, CreateTeam, CreateWebhook, GrantCredits, RecordAttempt
 from daemon.store.database import Database, open_database
-from daemon.store.tallying import DAY_MS, HOUR_MS, WEBHOOK_HOURS_KEPT_MS
 from daemon.store.upkeep_commands import ForgetWebhookHours
 from daemon.store.writer import Writer
+from daemon.store.writes.counters import DAY_MS, HOUR_MS, WEBHOOK_HOURS_KEPT_MS
 from tests.store.filling import NOW, a_team, a_webhook, accept, count, found, recording, run
 from tests.store.test_database import alembic_config
 

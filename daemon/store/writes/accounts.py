@@ -8,7 +8,6 @@ from sqlalchemy.exc import IntegrityError
 
 from daemon.domain.errors import AlreadyExists, TooManyWebhooks
 from daemon.domain.model import Team
-from daemon.store.cancelling import cancel_pending
 from daemon.store.commands import (
     AddKey,
     Cancelled,
@@ -23,6 +22,7 @@ from daemon.store.commands import (
 from daemon.store.rows import team, team_row, to_json, webhook_row
 from daemon.store.schema import api_keys, ended_sessions, teams, webhooks
 from daemon.store.sequences import Sequences
+from daemon.store.writes.cancelling import cancel_pending
 
 # More than come: one for each session that ends.
 _FORGOTTEN_AT_ONCE = 100

@@ -13,9 +13,9 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, fun
 from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.commands import Cancelled, CancelledDelivery, CancelledPage, CancelNext
-from daemon.store.fan_outs import cancel_deliveries_to_come
 from daemon.store.schema import cancellations, deliveries, webhooks
 from daemon.store.sequences import Sequences
+from daemon.store.writes.fan_outs import cancel_deliveries_to_come
 
 IS_PENDING = deliveries.c.status == DeliveryStatus.PENDING
 

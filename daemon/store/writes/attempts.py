@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 from daemon.domain.model import DeliveryStatus
 from daemon.store.bulk import execute_rows
 from daemon.store.commands import RecordAttempt, Recorded
-from daemon.store.crediting import Debit, debit
-from daemon.store.disabling import disable_webhook
 from daemon.store.rows import attempt_row
 from daemon.store.sequences import Sequences
-from daemon.store.tallying import count_ended
+from daemon.store.writes.counters import count_ended
+from daemon.store.writes.credits import Debit, debit
+from daemon.store.writes.disabling import disable_webhook
 
 
 class RecordedAlready(Exception):

@@ -6,11 +6,11 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import DeliveryStatus, Webhook
-from daemon.store.accepting import delivery_row, insert_deliveries
-from daemon.store.cancelling import IS_BEING_CANCELLED, IS_PENDING
 from daemon.store.commands import Recover, RecoveredPage, Resend
 from daemon.store.schema import deliveries, events, fan_outs
 from daemon.store.sequences import Sequences
+from daemon.store.writes.cancelling import IS_BEING_CANCELLED, IS_PENDING
+from daemon.store.writes.events import delivery_row, insert_deliveries
 
 
 def resend(connection: Connection, commands: Sequence[Resend], sequences: Sequences) -> list[str | None]:

@@ -6,11 +6,11 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from daemon.domain.model import CancelReason, DisabledReason, FailedDelivery
-from daemon.store.cancelling import cancel_pending
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.reads.failures import failures_of
 from daemon.store.rows import to_json
 from daemon.store.schema import mails, teams, webhooks
+from daemon.store.writes.cancelling import cancel_pending
 
 
 def disable_webhook(connection: Connection, command: RecordAttempt) -> Recorded:

@@ -12,7 +12,7 @@ from daemon.store.bulk import execute_rows, returned_rows
 from daemon.store.commands import GrantCredits, ReadBalance
 from daemon.store.schema import teams
 from daemon.store.sequences import Sequences
-from daemon.store.tallying import count_consumed
+from daemon.store.writes.counters import count_consumed
 
 LARGEST_BALANCE = 10**15  # far below what JSON's doubles hold exactly
 

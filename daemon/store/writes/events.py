@@ -12,9 +12,9 @@ from daemon.domain.model import LIGHT_BODY_BYTES, DeliveryStatus, Work
 from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
 from daemon.store.bulk import Row, execute_rows
 from daemon.store.commands import Accepted, AcceptEvents
-from daemon.store.fan_outs import fan_out_row, insert_fan_outs
-from daemon.store.idempotency import first_uses, used_otherwise
 from daemon.store.sequences import Sequences
+from daemon.store.writes.fan_outs import fan_out_row, insert_fan_outs
+from daemon.store.writes.idempotency import first_uses, used_otherwise
 
 _First = tuple[bytes, tuple[Receipt, ...]]  # the first request's fingerprint and what it was answered
 
