@@ -24,7 +24,6 @@ from daemon.domain.bind_address import TcpAddress, UnixAddress, is_public
 from daemon.domain.printable import printable
 from daemon.files.descriptors import DescriptorBudget, raise_descriptor_limit, share_descriptors
 from daemon.files.kept_addresses import forget_addresses, keep_addresses
-from daemon.lifeline import Lifeline, extend_start, feed_watchdog, open_lifeline
 from daemon.log import STDERR, LogSink, make_logger, make_thread_logger, open_log_sink
 from daemon.log_buffer import LogBuffer
 from daemon.log_file import LogFile
@@ -41,6 +40,7 @@ from daemon.store.commands import ReadBalance
 from daemon.store.database import DatabaseRefused, History
 from daemon.store.file.commit_record import loss_of
 from daemon.store.progress import Progress
+from daemon.systemd.notify import Lifeline, extend_start, feed_watchdog, open_lifeline
 from daemon.wiring import Daemon, Seams, assemble, handles_of, real_seams
 
 _Addresses = Sequence[TcpAddress | UnixAddress]

@@ -20,11 +20,11 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 from daemon.config.settings import LogSettings
 from daemon.domain.clock import NowMs, wall_clock_ms
 from daemon.domain.printable import printable
-from daemon.journal import JournalSocket, journal_entry, stderr_is_the_journal
 from daemon.log_buffer import LogBuffer
 from daemon.log_events import LOG_EVENTS
 from daemon.log_file import LogFile
 from daemon.repetitions import Repetitions
+from daemon.systemd.journal import JournalSocket, journal_entry, stderr_is_the_journal
 
 STDERR = 2
 _LEVELS = ("debug", "info", "warning", "error")

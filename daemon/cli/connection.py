@@ -7,10 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from daemon.cli.exits import CommandError, ExitCode
-from daemon.credentials import OPERATOR_KEY, credential
 from daemon.domain.bind_address import PassedSocket, TcpAddress, client_url, parse_bind
 from daemon.files.kept_addresses import kept_addresses
 from daemon.files.regular_file import read_text
+from daemon.systemd.credentials import OPERATOR_KEY, credential
 
 KEY_VARIABLE = "KAKIYO_WEBHOOKS_API_KEY"
 

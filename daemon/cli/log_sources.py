@@ -13,7 +13,7 @@ from typing import IO
 
 from daemon.cli.exits import CommandError, ExitCode
 from daemon.cli.log_filter import LogFilter
-from daemon.journal import field_name
+from daemon.systemd.journal import field_name
 
 _LOOK_AGAIN_S = 0.2
 _LONGEST_LINE = 1024 * 1024  # what is longer comes in pieces

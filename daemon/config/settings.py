@@ -26,11 +26,11 @@ from pydantic import (
 
 from daemon.config.sources import ConfigError as ConfigError  # raised here
 from daemon.config.sources import environment_source, explain, file_source, flags_source, merge
-from daemon.credentials import SMTP_PASSWORD, credential
 from daemon.domain.bind_address import parse_bind
 from daemon.domain.email_addresses import parse_sender
 from daemon.domain.lifecycle import Policy
 from daemon.egress.name_server import NameServer, parse_name_server
+from daemon.systemd.credentials import SMTP_PASSWORD, credential
 
 _PRIVATE_NETWORKS = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
 

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from daemon.config.settings import ConfigError, Settings
-from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
-from daemon.credentials import credential
 from daemon.crypto.vault import KEY_BYTES, generate_key
 from daemon.files.acting_user import acting_as_owner_of
 from daemon.files.private_file import write_private_file
 from daemon.files.regular_file import read_text
+from daemon.systemd.credentials import ENCRYPTION_KEY as CREDENTIAL
+from daemon.systemd.credentials import credential
 
 ENCRYPTION_KEY = "encryption.key"
 

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from daemon.config.settings import ConfigError, Settings
-from daemon.credentials import OPERATOR_KEY as OPERATOR_CREDENTIAL
-from daemon.credentials import credential
 from daemon.crypto.encryption_keys import given_keys
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
 from daemon.files.acting_user import acting_as_owner_of
@@ -15,6 +13,8 @@ from daemon.files.regular_file import read_text
 from daemon.maintenance.sealed_database import KeyFit, key_fit
 from daemon.maintenance.state_dir import DATABASE, OPERATOR_KEY, require_private
 from daemon.store.file.inspect import revision_if_readable
+from daemon.systemd.credentials import OPERATOR_KEY as OPERATOR_CREDENTIAL
+from daemon.systemd.credentials import credential
 
 _LITTLE_BYTES, _LEAST_BYTES = 1 << 30, 100 << 20
 _LITTLE_PART = 0.1

@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from daemon.config.settings import ConfigError, Settings
-from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
 from daemon.crypto.encryption_keys import KeyFile, given_keys, read_keys, write_keys
 from daemon.crypto.vault import Vault, VaultError, generate_key
 from daemon.maintenance.sealed_database import open_with_keys
 from daemon.maintenance.state_dir import require_database, use_state_dir
 from daemon.store.database import DatabaseRefused
 from daemon.store.file.reseal import reseal_all
+from daemon.systemd.credentials import ENCRYPTION_KEY as CREDENTIAL
 
 _HOW_WITH_A_FILE = (
     "write a new key (openssl rand -base64 32) into a line before the others in the file that it is made from, "

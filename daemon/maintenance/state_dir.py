@@ -9,13 +9,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from daemon.config.settings import ConfigError
-from daemon.credentials import OPERATOR_KEY as CREDENTIAL
-from daemon.credentials import credential
 from daemon.crypto.api_keys import generate_key
 from daemon.files.acting_user import acting_as_owner_of
 from daemon.files.private_file import write_private_file
 from daemon.files.regular_file import open_regular, read_text
 from daemon.store.file.copy import require_regular_files
+from daemon.systemd.credentials import OPERATOR_KEY as CREDENTIAL
+from daemon.systemd.credentials import credential
 
 DATABASE = "kakiyo-webhooks.db"
 OPERATOR_KEY = "operator.key"

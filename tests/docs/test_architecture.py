@@ -32,7 +32,7 @@ SLEEPS_IN_LOOPS = {
     "daemon/maintenance/time_indexer.py": "its interval; the others' share of the store",
     "daemon/delivery/fan_out.py": "the others' share of the store",
     "daemon/maintenance/cleaner.py": "its interval; the others' share of the store",
-    "daemon/lifeline.py": "the beat of the watchdog",
+    "daemon/systemd/notify.py": "the beat of the watchdog",
     "daemon/repetitions.py": "its window",
     "daemon/loop_lag.py": "how late it ends is what is measured",
     "daemon/cli/log_sources.py": "another program writes the file",

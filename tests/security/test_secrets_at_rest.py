@@ -19,7 +19,6 @@ from sqlalchemy import create_engine
 from trio.testing import MockClock
 
 from daemon.config.settings import Settings
-from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY, read_keys, write_keys
 from daemon.crypto.idempotency import answer_id, scope_of
 from daemon.crypto.signing import Secrets, generate_secret
@@ -35,6 +34,7 @@ from daemon.store.commands import CreateWebhook, ExecuteOnce, ReadBalance
 from daemon.store.database import DatabaseRefused
 from daemon.store.reads import api_reads
 from daemon.store.writes.idempotency import first_use
+from daemon.systemd.credentials import ENCRYPTION_KEY as CREDENTIAL
 from tests.e2e.conftest import MakeHouse
 from tests.e2e.conftest import new_house as new_house  # the fixture
 from tests.e2e.deadline import ends_within

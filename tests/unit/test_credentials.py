@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from daemon.credentials import OPERATOR_KEY, credential
 from daemon.maintenance.state_dir import operator_key
+from daemon.systemd.credentials import OPERATOR_KEY, credential
 
 
 def test_a_credential_is_a_file_of_its_name(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.domain.errors import StoreUnavailable
-from daemon.lifeline import LONGEST_WORK_S, Lifeline, extend_start, feed_watchdog, open_lifeline
+from daemon.systemd.notify import LONGEST_WORK_S, Lifeline, extend_start, feed_watchdog, open_lifeline
 
 
 @pytest.fixture

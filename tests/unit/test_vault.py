@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from daemon.config.settings import ConfigError, Settings
-from daemon.credentials import ENCRYPTION_KEY as CREDENTIAL
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY, find_keys, read_keys, write_keys
 from daemon.crypto.vault import SEAL_LENGTH, Vault, VaultError, generate_key, key_id
 from daemon.files.private_file import write_private_file
+from daemon.systemd.credentials import ENCRYPTION_KEY as CREDENTIAL
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 SECRET = "correct horse: пароль 🔑"

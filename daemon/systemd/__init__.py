@@ -1,0 +1,1 @@
+"""What systemd gives and wants: credentials, the journal, readiness, the watchdog."""
