@@ -24,23 +24,23 @@ from daemon.domain.bind_address import TcpAddress, UnixAddress, is_public
 from daemon.domain.printable import printable
 from daemon.files.descriptors import DescriptorBudget, raise_descriptor_limit, share_descriptors
 from daemon.files.kept_addresses import forget_addresses, keep_addresses
-from daemon.log import STDERR, LogSink, make_logger, make_thread_logger, open_log_sink
-from daemon.log_buffer import LogBuffer
-from daemon.log_file import LogFile
-from daemon.loop_lag import watch_loop_lag
 from daemon.maintenance.sealed_database import SealedDatabase, open_sealed_database
 from daemon.maintenance.state_dir import DATABASE, OPERATOR_KEY, operator_key, use_state_dir
-from daemon.metrics import Metrics, make_metrics
-from daemon.python_messages import PythonMessages, take_standard_streams
-from daemon.repetitions import Repetitions, tell_repetitions
 from daemon.run import run_daemon
-from daemon.spans import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
 from daemon.stop_signals import StopSignals
 from daemon.store.commands import ReadBalance
 from daemon.store.database import DatabaseRefused, History
 from daemon.store.file.commit_record import loss_of
 from daemon.store.progress import Progress
 from daemon.systemd.notify import Lifeline, extend_start, feed_watchdog, open_lifeline
+from daemon.telemetry.log import STDERR, LogSink, make_logger, make_thread_logger, open_log_sink
+from daemon.telemetry.log_buffer import LogBuffer
+from daemon.telemetry.log_file import LogFile
+from daemon.telemetry.log_throttle import Repetitions, tell_repetitions
+from daemon.telemetry.loop_lag import watch_loop_lag
+from daemon.telemetry.metrics import Metrics, make_metrics
+from daemon.telemetry.python_messages import PythonMessages, take_standard_streams
+from daemon.telemetry.tracing import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
 from daemon.wiring import Daemon, Seams, assemble, handles_of, real_seams
 
 _Addresses = Sequence[TcpAddress | UnixAddress]

@@ -16,8 +16,8 @@ from daemon.domain.event_types import Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.management.registry import Registry
 from daemon.management.sign_outs import SignOuts
-from daemon.metrics import Metrics
 from daemon.store.reader import Reader
+from daemon.telemetry.metrics import Metrics
 
 # Checks the URL that a team, by its id, wants for a webhook.
 CheckUrl = Callable[[str, str], Awaitable[None]]

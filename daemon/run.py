@@ -8,7 +8,7 @@ from functools import partial
 import trio
 
 from daemon.actors.supervisor import Budget, Child, supervise, supervise_vital
-from daemon.metrics import ActorKind
+from daemon.telemetry.metrics import ActorKind
 from daemon.wiring import Daemon
 
 _STORE_DRAIN_S = 10

@@ -45,14 +45,14 @@ from daemon.maintenance.gauges import Observer
 from daemon.maintenance.time_indexer import TimeIndexer
 from daemon.management.registry import Registry, RegistryParts
 from daemon.management.sign_outs import SignOuts
-from daemon.metrics import Metrics
-from daemon.spans import NO_SPANS, Spans
 from daemon.store.commands import ReadBalance
 from daemon.store.database import READERS, Database
 from daemon.store.reader import Reader
 from daemon.store.reads import actor_reads
 from daemon.store.writer import Writer
 from daemon.store.writes.fan_outs import unfinished_fan_outs
+from daemon.telemetry.metrics import Metrics
+from daemon.telemetry.tracing import NO_SPANS, Spans
 
 # Lookups at a time, each with a socket; neither kind ever waits for the other.
 _LOOKUPS_OF_DELIVERIES = 200

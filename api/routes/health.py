@@ -10,7 +10,7 @@ from api.local import is_surely_local
 from api.route import Access, Call, Route
 from api.wire import Output
 from daemon.domain.errors import StoreUnavailable
-from daemon.metrics import CONTENT_TYPE
+from daemon.telemetry.metrics import CONTENT_TYPE
 
 _STORE_ANSWERS_WITHIN_S = 2
 

@@ -16,7 +16,7 @@ from api.routes.batch_parsing import array_items, line_items
 from api.wire import Input, InputTime, format_time
 from daemon.domain.submission import NewEvent, Submission
 from daemon.domain.trace_context import parse_traceparent
-from daemon.metrics import Refusal
+from daemon.telemetry.metrics import Refusal
 
 KIB = 1024
 MAX_EVENT_BYTES = 256 * KIB

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.metrics import ActorKind, Metrics
+from daemon.telemetry.metrics import ActorKind, Metrics
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def logs(
     from daemon.cli.log_filter import LogFilter
     from daemon.cli.log_lines import print_lines
     from daemon.cli.moments import parse_moment
-    from daemon.log_events import LOG_EVENTS
+    from daemon.telemetry.log_events import LOG_EVENTS
 
     if name is not None and name not in LOG_EVENTS:
         raise typer.BadParameter(f"{name} is no name of a line: docs/logs.md lists them")

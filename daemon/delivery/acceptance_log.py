@@ -6,8 +6,8 @@ from structlog.typing import FilteringBoundLogger
 from daemon.domain.model import fanned_out_id
 from daemon.domain.submission import MatchedEvent
 from daemon.domain.trace_context import trace_id_of
-from daemon.spans import Spans
 from daemon.store.commands import AcceptEvents
+from daemon.telemetry.tracing import Spans
 
 _DELIVERIES_PER_LINE = 100
 _LINES_AT_ONCE = 20

@@ -20,11 +20,11 @@ from daemon.delivery.change_feed import News
 from daemon.delivery.fleet import Fleet
 from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.domain.submission import FanOut
-from daemon.metrics import Metrics
 from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.store.writes.fan_outs import unfinished_fan_outs
+from daemon.telemetry.metrics import Metrics
 
 # So many rows are committed in some 10 ms.
 _DELIVERIES_AT_ONCE = 100

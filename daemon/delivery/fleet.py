@@ -16,8 +16,8 @@ from daemon.delivery.mailbox import Change, Mailbox
 from daemon.delivery.work_queue import FIRST_PAGE, page_size
 from daemon.domain.errors import DaemonError, Stopping, StoreUnavailable
 from daemon.domain.model import Webhook, Work
-from daemon.metrics import ActorKind, Metrics
 from daemon.store.reads import actor_reads
+from daemon.telemetry.metrics import ActorKind, Metrics
 
 _STOPPING = "the daemon is stopping: try again in a moment"
 # Enough to keep the readers busy. More would only have all webhooks of a large backlog wait for each other.

@@ -10,9 +10,9 @@ from daemon.delivery.change_feed import News
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import Attempt, CancelReason, DeliveryStatus, DisabledReason, OutcomeKind, Webhook, Work
 from daemon.domain.trace_context import trace_id_of
-from daemon.metrics import Metrics
-from daemon.spans import NO_SPANS, Spans
 from daemon.store.commands import Cancelled, CancelledPage, Recorded
+from daemon.telemetry.metrics import Metrics
+from daemon.telemetry.tracing import NO_SPANS, Spans
 
 _LINES_AT_ONCE = 100
 

@@ -26,12 +26,12 @@ from daemon.domain.errors import (
 )
 from daemon.domain.model import DeliveryStatus, Event
 from daemon.domain.submission import MatchedEvent, NewEvent, Receipt, Submission
-from daemon.metrics import Metrics, Refusal
-from daemon.spans import NO_SPANS, Spans
 from daemon.store.commands import Accepted, AcceptEvents
 from daemon.store.reader import Reader
 from daemon.store.reads import actor_reads
 from daemon.store.writer import Writer
+from daemon.telemetry.metrics import Metrics, Refusal
+from daemon.telemetry.tracing import NO_SPANS, Spans
 
 # Enough to fill a transaction well, and over in less than a tenth of a second; what waits behind it gets the next one.
 _ROWS_PER_COMMIT = 1_000

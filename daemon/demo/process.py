@@ -14,7 +14,7 @@ import trio
 
 from daemon.demo.failure import DemoError
 
-_LOG = "daemon.log"
+_LOG = "daemon.telemetry.log"
 _START_S = 20
 # Longer than the grace that the daemon gives its own attempts in flight.
 _STOP_S = 25

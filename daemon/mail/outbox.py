@@ -14,8 +14,8 @@ from daemon.domain.clock import NowMs
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import Mail
 from daemon.mail.result import Send, SendResult
-from daemon.metrics import MailResult, Metrics
 from daemon.store.commands import Command, MailDeferred, MailSent
+from daemon.telemetry.metrics import MailResult, Metrics
 
 _FIRST_RETRY_S = 5
 _LONGEST_RETRY_S = 15 * 60

@@ -22,7 +22,6 @@ from daemon.domain.errors import IdempotencyConflict, StoreUnavailable, WebhookI
 from daemon.domain.lifecycle import WebhookEdit, deleted, edited, made_again, rotated, switched
 from daemon.domain.model import ApiKey, CreditEntry, Delivery, DeliveryStatus, Team, TeamEdit, Webhook
 from daemon.domain.submission import Idempotency
-from daemon.metrics import Metrics
 from daemon.store.commands import (
     AddKey,
     Command,
@@ -41,6 +40,7 @@ from daemon.store.reads import actor_reads, api_reads
 from daemon.store.writer import Writer
 from daemon.store.writes import idempotency as idempotency_store
 from daemon.store.writes.time_blocks import SeqRange
+from daemon.telemetry.metrics import Metrics
 
 CHANGE_TIMEOUT_S = 20
 # Each event is looked up among all deliveries of it: these take some 20 ms for events of 100 deliveries.

@@ -15,9 +15,9 @@ from sqlalchemy.exc import DatabaseError
 from daemon.actors.reply import Reply
 from daemon.actors.threads import Hop
 from daemon.domain.errors import StoreUnavailable
-from daemon.peak import Peak
 from daemon.store.database import READERS, Database
 from daemon.store.reads.actor_reads import Found
+from daemon.telemetry.peak import Peak
 
 _TOGETHER = 16
 _ROWS_AT_ONCE = 1_000

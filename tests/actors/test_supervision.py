@@ -20,8 +20,8 @@ from daemon.domain.model import Webhook
 from daemon.egress.post import Post
 from daemon.egress.response import Response
 from daemon.egress.transport import Transport
-from daemon.log import make_logger
-from daemon.metrics import ActorKind, make_metrics
+from daemon.telemetry.log import make_logger
+from daemon.telemetry.metrics import ActorKind, make_metrics
 from tests.faults.sabotage import Bug, Point, Saboteur, gives_up
 from tests.support.daemon import FakeHop, FakeReceiver, House, make_settings, running, statuses
 

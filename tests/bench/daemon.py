@@ -115,7 +115,7 @@ def database_of(house: DaemonHouse) -> Path:
 @asynccontextmanager
 async def measured_daemon(house: DaemonHouse) -> AsyncIterator[MeasuredDaemon]:
     """Run a daemon that is ready; leaving the block stops it with SIGTERM. RuntimeError unless it ends with 0."""
-    log_path = house.state_dir.parent / "daemon.log"
+    log_path = house.state_dir.parent / "daemon.telemetry.log"
     # The service manager's socket: its buffer holds the few lines that are told after READY=1.
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, log_path.open("ab") as log:
         manager.bind("")  # Linux gives it an abstract name

@@ -14,7 +14,7 @@ from quart_trio import QuartTrio
 from api.server.listeners import open_listeners
 from api.server.serve import serve_api
 from daemon.config.settings import LogSettings
-from daemon.log import make_logger
+from daemon.telemetry.log import make_logger
 
 _ANSWER = b'{"id":"evt_01k0a3bq5t8v2x4z6c8e0g2j4m","deliveries":1}'
 

@@ -82,4 +82,4 @@ async def _submit(house: DaemonHouse, team_id: str) -> None:
 
 
 def _log_of(house: DaemonHouse) -> Path:
-    return house.state_dir.parent / "daemon.log"
+    return house.state_dir.parent / "daemon.telemetry.log"

@@ -102,7 +102,7 @@ async def _until_succeeded(run: Callable[..., Awaitable[str]], delivery_id: str)
 async def test_the_log_of_a_real_daemon_is_readable(tmp_path: Path) -> None:
     async with running_daemon(tmp_path):
         pass
-    command = [sys.executable, "-m", "daemon", "logs", str(tmp_path / "daemon.log")]
+    command = [sys.executable, "-m", "daemon", "logs", str(tmp_path / "daemon.telemetry.log")]
     shown = (await trio.run_process(command, capture_stdout=True)).stdout.decode()
-    assert len(shown.splitlines()) == len(read_bytes(tmp_path / "daemon.log").splitlines())
+    assert len(shown.splitlines()) == len(read_bytes(tmp_path / "daemon.telemetry.log").splitlines())
     assert "info    daemon_ready" in shown

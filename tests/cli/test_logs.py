@@ -43,7 +43,7 @@ def _line(record: dict[str, Any]) -> str:
 
 @pytest.fixture
 def log_file(tmp_path: Path) -> Path:
-    file = tmp_path / "daemon.log"
+    file = tmp_path / "daemon.telemetry.log"
     file.write_text("".join(f"{line}\n" for line in (STRANGER, *map(_line, RECORDS))))
     return file
 

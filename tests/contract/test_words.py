@@ -4,7 +4,7 @@ import re
 
 from api.app import ROUTES
 from daemon.domain.model import DeliveryStatus
-from daemon.log_events import FIELDS, LOG_EVENTS
+from daemon.telemetry.log_events import FIELDS, LOG_EVENTS
 from tests.contract.command_line import help_of_every_command
 from tests.docs.pages import pages, read
 from tests.docs.sources import ROOT

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]  # its types are a package of their own
 
-from daemon.metrics import make_metrics
+from daemon.telemetry.metrics import make_metrics
 from tests.docs.sources import ROOT
 
 MONITORING = ROOT / "docs" / "monitoring"

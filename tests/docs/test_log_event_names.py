@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 import trio
 
-from daemon.log_events import LOG_EVENTS
+from daemon.telemetry.log_events import LOG_EVENTS
 from tests.docs.sources import ROOT, Source, sources
 from tests.support.daemon import House
 from tests.support.process import DaemonProcess

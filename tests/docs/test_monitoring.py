@@ -10,7 +10,7 @@ import pytest
 import trio
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon.metrics import make_metrics
+from daemon.telemetry.metrics import make_metrics
 from tests.docs.monitoring import (
     MONITORING,
     SCRAPE_LABELS,

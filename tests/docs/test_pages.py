@@ -12,7 +12,7 @@ from daemon import __version__
 from daemon.cli import main
 from daemon.cli.exits import ExitCode
 from daemon.config.settings import Settings
-from daemon.metrics import make_metrics
+from daemon.telemetry.metrics import make_metrics
 from tests.docs.pages import commands, only_block, pages, read, section, table
 from tests.docs.sources import ROOT, sources
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Collection, Sequence
 
-from daemon.log_events import LOG_EVENTS
+from daemon.telemetry.log_events import LOG_EVENTS
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -24,7 +24,7 @@ def check_line(line: bytes) -> None:
     assert list(record)[:3] == ["timestamp", "level", "event"], line
     assert _TIMESTAMP.fullmatch(record["timestamp"]), line
     documented = LOG_EVENTS.get(record["event"])
-    assert documented is not None, f"not in daemon/log_events.py: {line!r}"
+    assert documented is not None, f"not in daemon/telemetry/log_events.py: {line!r}"
     assert record["level"] == documented.level, line
     assert documented.name != "python_message", f"Python has something to say: {line!r}"
     unknown = record.keys() - {"timestamp", "level", "event", *documented.fields}

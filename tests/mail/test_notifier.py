@@ -12,13 +12,13 @@ from daemon.config.settings import LogSettings, SmtpSettings
 from daemon.domain.email_addresses import parse_sender
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import Mail
-from daemon.log import make_logger
 from daemon.mail.message import Compose
 from daemon.mail.outbox import Notifier, retry_delay_s
 from daemon.mail.result import SendResult
 from daemon.mail.smtp import smtp_sender
-from daemon.metrics import MailResult, make_metrics
 from daemon.store.commands import Command, MailDeferred, MailSent
+from daemon.telemetry.log import make_logger
+from daemon.telemetry.metrics import MailResult, make_metrics
 from tests.support.smtp import MailServer, reserve_port, serving
 
 EPOCH = 1_752_575_398_412

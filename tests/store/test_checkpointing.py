@@ -13,13 +13,13 @@ from sqlalchemy import Connection
 
 from daemon.actors.threads import Hop, run_inline, thread_hop
 from daemon.config.settings import LogSettings
-from daemon.log import make_logger
 from daemon.maintenance.checkpointer import Checkpointer
-from daemon.metrics import make_metrics
 from daemon.store.commands import CreateTeam
 from daemon.store.database import Database
 from daemon.store.file.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
 from daemon.store.writer import Writer
+from daemon.telemetry.log import make_logger
+from daemon.telemetry.metrics import make_metrics
 from tests.store.filling import a_team, run
 
 _PAGE = 4_096

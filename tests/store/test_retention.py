@@ -11,15 +11,15 @@ from trio.testing import MockClock
 from daemon.actors.threads import run_inline
 from daemon.config.settings import LogSettings
 from daemon.domain.model import Work
-from daemon.log import make_logger
 from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
-from daemon.metrics import make_metrics
 from daemon.store.commands import Resend
 from daemon.store.database import Database, open_database
 from daemon.store.upkeep_commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace, SaveTrustedTime
 from daemon.store.writer import Writer
 from daemon.store.writes import retention, time_blocks
 from daemon.store.writes.counters import DAY_MS
+from daemon.telemetry.log import make_logger
+from daemon.telemetry.metrics import make_metrics
 from tests.store.filling import NOW, accepting, count, found, recording, run
 from tests.store.test_pages import make_blocks
 

@@ -17,15 +17,15 @@ from daemon.actors.threads import run_inline
 from daemon.config.settings import LogSettings
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, Work
-from daemon.log import make_logger
 from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
-from daemon.metrics import make_metrics
 from daemon.store.batch import run_batch
 from daemon.store.commands import CancelPending, CreateTeam, CreateWebhook, GrantCredits, RecordAttempt
 from daemon.store.database import Database, open_database
 from daemon.store.upkeep_commands import ForgetWebhookHours
 from daemon.store.writer import Writer
 from daemon.store.writes.counters import DAY_MS, HOUR_MS, WEBHOOK_HOURS_KEPT_MS
+from daemon.telemetry.log import make_logger
+from daemon.telemetry.metrics import make_metrics
 from tests.store.filling import NOW, a_team, a_webhook, accept, count, found, recording, run
 from tests.store.test_database import alembic_config
 

@@ -14,13 +14,13 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from daemon.actors.threads import Hop, run_inline, thread_hop
 from daemon.domain.errors import AlreadyExists, StoreUnavailable
 from daemon.domain.model import ApiKey
-from daemon.metrics import make_metrics
 from daemon.store.commands import AddKey, CreateTeam, CreateWebhook, GrantCredits, ProveWriting, ReadBalance
 from daemon.store.database import Database
 from daemon.store.reader import Reader
 from daemon.store.reads import api_reads
 from daemon.store.upkeep_commands import ForgetIdempotencyKeys
 from daemon.store.writer import MAX_BATCH, Writer
+from daemon.telemetry.metrics import make_metrics
 from tests.store.failing import failing_writes
 from tests.store.filling import NOW, a_team, a_webhook, count
 

@@ -15,7 +15,7 @@ from api.server.connection import DEFAULT_PATIENCE, Patience
 from api.server.listeners import open_listeners
 from api.server.serve import Application, serve_api
 from daemon.config.settings import LogSettings
-from daemon.log import make_logger
+from daemon.telemetry.log import make_logger
 
 
 @dataclass(slots=True)

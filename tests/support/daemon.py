@@ -19,13 +19,13 @@ from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Attempt, CreditEntry, Delivery, Mail, Team, Webhook
 from daemon.domain.submission import NewEvent, Submission
 from daemon.egress.transport import Transport
-from daemon.log import make_logger
-from daemon.log_events import LOG_EVENTS
 from daemon.mail.result import SendResult
-from daemon.metrics import make_metrics
 from daemon.run import run_daemon
 from daemon.store.database import Database, open_database
 from daemon.store.reads import api_reads
+from daemon.telemetry.log import make_logger
+from daemon.telemetry.log_events import LOG_EVENTS
+from daemon.telemetry.metrics import make_metrics
 from daemon.wiring import Daemon, Seams, assemble
 from tests.support.mock_transport import Handler, MockTransport
 
@@ -185,7 +185,7 @@ class House:
 
     def log_lines(self, *names: str) -> list[dict[str, Any]]:
         if unknown := set(names) - LOG_EVENTS.keys():
-            raise ValueError(f"not in daemon/log_events.py: {', '.join(unknown)}")
+            raise ValueError(f"not in daemon/telemetry/log_events.py: {', '.join(unknown)}")
         lines = [orjson.loads(line) for line in self.log.getvalue().splitlines()]
         return [line for line in lines if not names or line["event"] in names]
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import trio
 
-from daemon.log_events import LOG_EVENTS
+from daemon.telemetry.log_events import LOG_EVENTS
 
 REPOSITORY = Path(__file__).parent.parent.parent
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
@@ -227,9 +227,9 @@ def clean_environment(added: Mapping[str, str]) -> dict[str, str]:
 def _require_documented(event: str, fields: Mapping[str, Any]) -> None:
     """Refuse names that are in no line: a test that looks for one would find that nothing was logged, and pass."""
     if event not in LOG_EVENTS:
-        raise ValueError(f"{event!r} is not in daemon/log_events.py")
+        raise ValueError(f"{event!r} is not in daemon/telemetry/log_events.py")
     if unknown := fields.keys() - {"level", "timestamp", *LOG_EVENTS[event].fields}:
-        raise ValueError(f"{event!r} has no fields {', '.join(sorted(unknown))} in daemon/log_events.py")
+        raise ValueError(f"{event!r} has no fields {', '.join(sorted(unknown))} in daemon/telemetry/log_events.py")
 
 
 def _service_manager() -> trio.socket.SocketType:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from daemon.log_buffer import LogBuffer
 from daemon.systemd.journal import JournalSocket, field_name, journal_entry, stderr_is_the_journal
+from daemon.telemetry.log_buffer import LogBuffer
 
 
 def read_entry(entry: bytes) -> list[tuple[str, bytes]]:

@@ -9,8 +9,8 @@ import pytest
 from structlog.typing import FilteringBoundLogger
 
 from daemon.config.settings import LogSettings
-from daemon.log import UndocumentedLogEventError, make_logger
-from daemon.log_events import FIELDS, LOG_EVENTS
+from daemon.telemetry.log import UndocumentedLogEventError, make_logger
+from daemon.telemetry.log_events import FIELDS, LOG_EVENTS
 
 NOON = 1_752_575_398_042
 

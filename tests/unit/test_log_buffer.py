@@ -10,9 +10,9 @@ from threading import Event
 import pytest
 
 from daemon.config.settings import LogSettings
-from daemon.log import LogSink, make_logger
-from daemon.log_buffer import MOST_WAITING_BYTES, LogBuffer
-from daemon.log_file import LogFile
+from daemon.telemetry.log import LogSink, make_logger
+from daemon.telemetry.log_buffer import MOST_WAITING_BYTES, LogBuffer
+from daemon.telemetry.log_file import LogFile
 
 LINE = b"x" * 1000
 

@@ -4,8 +4,8 @@ import trio
 from prometheus_client import CollectorRegistry, Histogram
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from daemon.loop_lag import watch_loop_lag
-from daemon.peak import Peak
+from daemon.telemetry.loop_lag import watch_loop_lag
+from daemon.telemetry.peak import Peak
 
 
 async def test_a_loop_that_was_held_up_is_seen_by_how_late_a_timer_was(mock_clock: MockClock) -> None:

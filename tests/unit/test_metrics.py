@@ -2,7 +2,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from daemon import __version__
 from daemon.domain.model import DeliveryStatus, OutcomeKind
-from daemon.metrics import ActorKind, MailResult, Metrics, Refusal, make_metrics
+from daemon.telemetry.metrics import ActorKind, MailResult, Metrics, Refusal, make_metrics
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:

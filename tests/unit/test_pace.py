@@ -3,7 +3,7 @@
 import trio
 from trio.testing import MockClock
 
-from daemon.pace import Pace
+from daemon.telemetry.sliding_count import Pace
 
 
 async def test_the_last_minute_is_counted_and_older_is_forgotten_second_by_second(autojump_clock: MockClock) -> None:

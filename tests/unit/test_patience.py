@@ -10,7 +10,7 @@ from trio.testing import MockClock
 from daemon.actors.retry import persist
 from daemon.config.settings import LogSettings
 from daemon.domain.errors import StoreUnavailable
-from daemon.log import make_logger
+from daemon.telemetry.log import make_logger
 
 
 async def test_a_failing_step_is_repeated_after_waits_that_double_up_to_5_seconds(autojump_clock: MockClock) -> None:

@@ -1,6 +1,6 @@
 """The largest value of the last five minutes."""
 
-from daemon.peak import Peak
+from daemon.telemetry.peak import Peak
 
 
 def test_the_largest_is_kept_for_five_minutes_and_then_the_next_one() -> None:

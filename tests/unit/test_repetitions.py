@@ -8,8 +8,8 @@ import trio
 from trio.testing import MockClock
 
 from daemon.config.settings import LogSettings
-from daemon.log import make_logger
-from daemon.repetitions import Repetitions, tell_repetitions
+from daemon.telemetry.log import make_logger
+from daemon.telemetry.log_throttle import Repetitions, tell_repetitions
 
 
 def lines(file: io.BytesIO) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from daemon.domain.model import Attempt, Event, Outcome, OutcomeKind, Webhook, Work
-from daemon.spans import NO_SPANS, Spans, spans_possible, spans_wanted
+from daemon.telemetry.tracing import NO_SPANS, Spans, spans_possible, spans_wanted
 
 AT = 1_800_000_000_000
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

@@ -9,8 +9,8 @@ from trio.testing import MockClock
 
 from daemon.actors.supervisor import Budget, Child, supervise
 from daemon.config.settings import LogSettings
-from daemon.log import make_logger
-from daemon.metrics import ActorKind, make_metrics
+from daemon.telemetry.log import make_logger
+from daemon.telemetry.metrics import ActorKind, make_metrics
 
 
 async def supervised(run: Callable[[], Awaitable[None]], budget: Budget, log: BytesIO) -> bool:

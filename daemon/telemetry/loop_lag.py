@@ -3,7 +3,7 @@
 import trio
 from prometheus_client import Histogram
 
-from daemon.peak import Peak
+from daemon.telemetry.peak import Peak
 
 _EVERY_S = 0.5
 

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from daemon import __version__
 from daemon.domain.model import DeliveryStatus, OutcomeKind
-from daemon.pace import Pace
-from daemon.peak import Peak
+from daemon.telemetry.peak import Peak
+from daemon.telemetry.sliding_count import Pace
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -20,11 +20,11 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 from daemon.config.settings import LogSettings
 from daemon.domain.clock import NowMs, wall_clock_ms
 from daemon.domain.printable import printable
-from daemon.log_buffer import LogBuffer
-from daemon.log_events import LOG_EVENTS
-from daemon.log_file import LogFile
-from daemon.repetitions import Repetitions
 from daemon.systemd.journal import JournalSocket, journal_entry, stderr_is_the_journal
+from daemon.telemetry.log_buffer import LogBuffer
+from daemon.telemetry.log_events import LOG_EVENTS
+from daemon.telemetry.log_file import LogFile
+from daemon.telemetry.log_throttle import Repetitions
 
 STDERR = 2
 _LEVELS = ("debug", "info", "warning", "error")
@@ -160,7 +160,9 @@ def _render_traceback(logger: WrappedLogger, method: str, fields: EventDict) -> 
 def _refuse_undocumented(logger: WrappedLogger, method: str, fields: EventDict) -> EventDict:
     documented = LOG_EVENTS.get(fields["event"])
     if documented is None or documented.level != method:
-        raise UndocumentedLogEventError(f"{fields['event']!r} at level {method} is not in daemon/log_events.py")
+        raise UndocumentedLogEventError(
+            f"{fields['event']!r} at level {method} is not in daemon/telemetry/log_events.py"
+        )
     if unknown := fields.keys() - {"timestamp", "level", "event", *documented.fields}:
         raise UndocumentedLogEventError(f"{documented.name!r} has undocumented fields: {', '.join(sorted(unknown))}")
     return fields

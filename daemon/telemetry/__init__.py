@@ -1,0 +1,1 @@
+"""What the daemon says of itself: the log, metrics, traces, the event loop's lag."""
