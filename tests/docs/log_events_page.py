@@ -7,7 +7,8 @@ from daemon.telemetry.log_events import FIELDS, LOG_EVENTS
 _HEAD = """\
 # Log events
 
-Made from `daemon/telemetry/log_events.py`. To make it anew: `.venv/bin/python -m tests.docs.log_events_page > docs/logs.md`
+Made from `daemon/telemetry/log_events.py`; to make it again:
+`.venv/bin/python -m tests.docs.log_events_page > docs/logs.md`.
 
 The daemon writes one line for each happening, on stderr: JSON, or made for people when stderr is a terminal
 (`log.format`). The names and fields below are stable. Under systemd the lines are entries of the journal, with

@@ -1,4 +1,4 @@
-"""No secret, key, signature or payload gets where it does not belong (contract "HTTP API", daemon/telemetry/log_events.py).
+"""No secret, key, signature or payload gets where it does not belong (contract "HTTP API").
 
 The log of every test here is read strictly when its daemon has ended; this one makes each line that it can.
 """
