@@ -47,8 +47,8 @@ async def serve_api(
 ) -> None:
     """Serve an ASGI application until `stop` is set; closes the listeners.
 
-    At most `max_connections` are open at once, over all listeners, a quarter of them without a key (`api.admission`);
-    the rest are answered 503, `refusals_at_once` of them, or closed.
+    At most `max_connections` are open at once, over all listeners, a quarter of them without a key (see
+    `api.server.admission`); the rest are answered 503, `refusals_at_once` of them, or closed.
     `open_connections` tells how many are open.
     There is no limit for one peer's address: behind a proxy, and on loopback, everybody has the same one.
     Then it accepts no more, closes what stays idle, lets requests in flight finish for `grace_s` seconds, and returns

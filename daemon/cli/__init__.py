@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _ended_by_signals(*, is_daemon: bool) -> Iterator[None]:
     """End cleanly at a signal that comes before the daemon, or whatever runs, has handlers of its own.
 
-    A SIGHUP is for the daemon alone (`daemon.live_settings`), and waits until it reads them.
+    A SIGHUP is for the daemon alone (`daemon.config.reload`), and waits until it reads them.
     """
     unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP} if is_daemon else ())
     stops = (signal.SIGTERM, signal.SIGINT) if is_daemon else ()

@@ -89,7 +89,7 @@ class ApiKey:
 class Webhook:
     """A registered receiver. `events` are event types, or `*` for all; `secret` is None when deliveries go unsigned.
 
-    Both secrets are sealed (`daemon.vault`); the previous one signs beside `secret` until its time is over,
+    Both secrets are sealed (`daemon.crypto.vault`); the previous one signs beside `secret` until its time is over,
     and `X-Kakiyo-Signature`, which has room for one, until `signature_switches_at`.
     """
 
@@ -119,7 +119,7 @@ class Webhook:
 class Event:
     """One thing that happened. `body` is the payload, serialised once: these very bytes are sent and signed.
 
-    `traceparent` is the submission's place in a trace (`daemon.trace`).
+    `traceparent` is the submission's place in a trace (`daemon.domain.trace_context`).
     """
 
     id: str

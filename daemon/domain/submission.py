@@ -25,7 +25,7 @@ class NewEvent:
 class Idempotency:
     """A caller's promise that the same `key` means the same request; `fingerprint` is a digest of it.
 
-    `scope` is whose key it is (`daemon.idempotency.scope_of`): two callers may use the same key.
+    `scope` is whose key it is (`daemon.crypto.idempotency.scope_of`): two callers may use the same key.
     """
 
     scope: str

@@ -32,7 +32,7 @@ class SealedDatabase:
 
 
 def open_sealed_database(settings: Settings, progress: Progress | None = None) -> SealedDatabase:
-    """Open or create the database of the state directory with its keys (see `daemon.encryption_keys`).
+    """Open or create the database of the state directory with its keys (see `daemon.crypto.encryption_keys`).
 
     `progress` counts what its opening gets done.
 

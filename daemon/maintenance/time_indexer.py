@@ -1,4 +1,4 @@
-"""The actor that makes time blocks of events and deliveries (`daemon.store.time_blocks`)."""
+"""The actor that makes time blocks of events and deliveries (`daemon.store.writes.time_blocks`)."""
 
 from dataclasses import dataclass
 from functools import partial

@@ -37,7 +37,7 @@ class _Read:
 
 
 class Reader:
-    """Runs the functions of `daemon.store.queries` and `daemon.store.daemon_queries`."""
+    """Runs the functions of `daemon.store.reads.api_reads` and `daemon.store.reads.actor_reads`."""
 
     def __init__(self, database: Database, hop: Hop, longest: Peak | None = None) -> None:
         self._database = database

@@ -5,7 +5,7 @@
         await daemon.make_team("team_0")
         ...daemon.usage()...
 
-It logs at level info, as JSON, into `daemon.log` beside its state directory: nobody reads that meanwhile.
+It logs at level info, as JSON, into `daemon.telemetry.log` beside its state directory: nobody reads that meanwhile.
 """
 
 import signal

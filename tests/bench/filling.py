@@ -24,7 +24,7 @@ SECRET = "whsec_a2FraXlvLXdlYmhvb2tzLWJlbmNobWFyay1zZWNyZXQ="
 _DAY_MS = 24 * 3600 * 1000
 # Less than the daemon keeps events for.
 _HISTORY_MS = 29 * _DAY_MS
-# What `daemon.store.tallying` would have counted.
+# What `daemon.store.writes.counters` would have counted.
 _TALLY_HOURS = """
     INSERT INTO webhook_hours (hour, webhook_id, succeeded, failed)
     SELECT completed_at - completed_at % 3600000, webhook_id, count(*), 0 FROM deliveries

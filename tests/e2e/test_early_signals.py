@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 import trio
+from sqlalchemy import create_engine
 
 from daemon.maintenance.state_dir import DATABASE
+from daemon.store.file.migrate import migrate
 from tests.e2e.conftest import MakeHouse
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import Gate, operated
@@ -39,6 +41,9 @@ sys.meta_path.insert(0, Hold())
 """
 
 
+MIGRATING = "alembic.command"
+
+
 @dataclass(frozen=True)
 class Starting:
     process: trio.Process
@@ -54,9 +59,19 @@ class Starting:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def make_first_database(house: DaemonHouse) -> None:
+    house.state_dir.mkdir(mode=0o700)
+    engine = create_engine(f"sqlite:///{house.state_dir / DATABASE}")
+    with engine.begin() as connection:
+        migrate(connection, lambda secret, _webhook_id: secret, "0001")
+    engine.dispose()
+
+
 @asynccontextmanager
 async def starting(house: DaemonHouse, held: str, *prefix: str) -> AsyncIterator[Starting]:
-    """Start a daemon that is held at the import of a module."""
+    """Start a daemon that is held at the import of a module: of Alembic's, over a database of the first version."""
+    if held == MIGRATING:
+        make_first_database(house)
     site = house.state_dir.parent / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(HOLD_AN_IMPORT)
@@ -82,7 +97,7 @@ async def starting(house: DaemonHouse, held: str, *prefix: str) -> AsyncIterator
 
 @pytest.mark.parametrize(
     ("held", "number"),
-    [("typer.main", signal.SIGINT), ("daemon.app", signal.SIGTERM), ("alembic.command", signal.SIGINT)],
+    [("typer.main", signal.SIGINT), ("daemon.app", signal.SIGTERM), (MIGRATING, signal.SIGINT)],
 )
 @ends_within(30)
 async def test_a_signal_during_the_start_ends_it_cleanly(house: DaemonHouse, held: str, number: signal.Signals) -> None:
@@ -98,7 +113,7 @@ async def test_a_signal_during_the_start_ends_it_cleanly(house: DaemonHouse, hel
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
 @ends_within(30)
 async def test_process_1_of_a_container_is_ended_by_a_signal_during_its_start(house: DaemonHouse) -> None:
-    async with starting(house, "alembic.command", "unshare", "--pid", "--fork", "--kill-child") as daemon:
+    async with starting(house, MIGRATING, "unshare", "--pid", "--fork", "--kill-child") as daemon:
         children = f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children"
         with open(children) as file:  # noqa: PTH123, ASYNC230 - no file that could block
             os.kill(int(file.read()), signal.SIGTERM)
@@ -129,7 +144,7 @@ async def test_a_signal_during_a_migration_ends_it_and_the_next_start_goes_on(ho
 
 
 @pytest.mark.fault("SIGHUP while the daemon starts", "It starts, and reads its configuration again")
-@pytest.mark.parametrize("held", ["typer.main", "alembic.command"])
+@pytest.mark.parametrize("held", ["typer.main", MIGRATING])
 @ends_within(30)
 async def test_a_hangup_during_the_start_is_read_when_it_has_started(house: DaemonHouse, held: str) -> None:
     async with starting(house, held) as daemon:

@@ -184,8 +184,9 @@ def _with_end_of_line(*ends: bytes) -> _Breaker:
     def apply(random: Random, parts: _Head) -> bytes:
         head, _, body = parts.write().partition(b"\r\n\r\n")
         lines = [*head.split(b"\r\n"), b""]
-        broken = random.randrange(len(lines))
-        ended = (line + (random.choice(ends) if at == broken else b"\r\n") for at, line in enumerate(lines))
+        end = random.choice(ends)
+        broken = random.randrange(len(lines) - end.startswith(b"\r\n"))  # behind the last one the body begins
+        ended = (line + (end if at == broken else b"\r\n") for at, line in enumerate(lines))
         return b"".join(ended) + body + b"\r\n\r\n"  # else the head would not have ended yet
 
     return _Breaker(apply)

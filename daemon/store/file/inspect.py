@@ -15,6 +15,7 @@ from daemon.store.file.hardening import harden
 from daemon.store.file.reseal import seals
 from daemon.store.file.structure import difference, read_revision
 from daemon.store.file.upgrade import LAST_READABLE
+from daemon.store.schema import HEAD_REVISION
 from daemon.store.writes.commit_count import COUNTED_SINCE, LAST_COMMIT
 
 # So often within a long check Ctrl-C is heard, in steps of SQLite's machine.
@@ -99,7 +100,8 @@ def _inspect(connection: sqlite3.Connection, full: bool) -> Contents:
     (found,) = connection.execute("PRAGMA integrity_check(1)" if full else "PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise _damaged(found)
-    if revision >= COUNTED_SINCE and commit_of(connection.execute(LAST_COMMIT).fetchone() or ()) is None:
+    counts = COUNTED_SINCE <= revision <= HEAD_REVISION
+    if counts and commit_of(connection.execute(LAST_COMMIT).fetchone() or ()) is None:
         raise _not_ours("it counts no commits")
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (pending,) = connection.execute("SELECT count(*) FROM deliveries WHERE status = 'pending'").fetchone()

@@ -59,7 +59,7 @@ def difference(cursor: Cursor, revision: str) -> str | None:
 def structure_at(revision: str) -> Structure:
     """Return what the migrations make up to this revision, in that order. The newest is in a file: quicker."""
     if revision == HEAD_REVISION:
-        rows = json.loads((resources.files("daemon.store") / _STRUCTURE_FILE).read_text("utf-8"))
+        rows = json.loads((resources.files("daemon.store.file") / _STRUCTURE_FILE).read_text("utf-8"))
         return {(kind, name, table): sql for kind, name, table, sql in rows}
     return migrated_structure(revision)
 

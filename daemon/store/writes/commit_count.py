@@ -1,4 +1,4 @@
-"""Each transaction that changes something gets a number (see `daemon.store.commit_record`)."""
+"""Each transaction that changes something gets a number (see `daemon.store.file.commit_record`)."""
 
 from sqlalchemy import Connection
 

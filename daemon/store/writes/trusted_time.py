@@ -1,4 +1,4 @@
-"""Reads and writes: the last time that was plausible (see `daemon.trusted_time`)."""
+"""Reads and writes: the last time that was plausible (see `daemon.domain.trusted_time`)."""
 
 from collections.abc import Sequence
 
