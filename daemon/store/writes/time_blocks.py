@@ -1,7 +1,8 @@
 """From times to places in the order of acceptance, whatever the clock did: a block of rows has a first and last time.
 
 Blocks follow each other without a gap and are made later than their rows, by `daemon.maintenance.time_indexer`: behind
-the last one is a tail of rows that may have any time. Rows come and go, but none comes into a block, and none changes its time.
+the last one is a tail of rows that may have any time. Rows come and go, but none comes into a block, and none changes
+its time.
 """
 
 from collections.abc import Sequence
