@@ -155,7 +155,14 @@ class Registry:
         parts, now, webhook_id = self._parts, self._parts.now_ms(), self._parts.new_id("wh")
         sealed = None if secret is None else parts.vault.seal(secret, webhook_id)
         webhook = Webhook(
-            webhook_id, team_id, name, url, sealed, events, True, 0, None, None, created_at=now, updated_at=now
+            id=webhook_id,
+            team_id=team_id,
+            name=name,
+            url=url,
+            secret=sealed,
+            events=events,
+            created_at=now,
+            updated_at=now,
         )
         create = self._with_key(CreateWebhook(webhook, parts.webhooks_per_team()), once, lambda _: webhook)
         await parts.writer.execute(create, lambda _: parts.index.put(webhook))
