@@ -144,7 +144,15 @@ async def _main(live: LiveSettings, process: _Process) -> None:
     seams = replace(_seams(live), spans=_spans(log), attempts_at_once=budget.attempts)
     sealed = await _open_database(settings)
     try:
-        daemon = await assemble(live, sealed.database, sealed.vault, key, seams, process.metrics, log)
+        daemon = await assemble(
+            live,
+            sealed.database,
+            vault=sealed.vault,
+            operator_key=key,
+            seams=seams,
+            metrics=process.metrics,
+            log=log,
+        )
         listeners = await open_listeners(settings.api.bind, passed_descriptors())
         # What is loaded by now stays: without this each full collection looks through it, for a tenth of a second.
         gc.freeze()
@@ -222,7 +230,7 @@ async def _run(
     signals: StopSignals,
 ) -> None:
     ready, stop, grace_s = trio.Event(), trio.Event(), settings.delivery.stop_grace_s
-    metrics = daemon.metrics
+    log, metrics = daemon.telemetry.log, daemon.telemetry.metrics
 
     def not_ready() -> str | None:
         return "the daemon is stopping" if stop.is_set() else None if ready.is_set() else "the daemon is starting"
@@ -239,11 +247,11 @@ async def _run(
         max_connections=budget.api_connections,
         refusals_at_once=budget.api_refusals,
         open_connections=metrics.open_connections,
-        log=daemon.log,
+        log=log,
     )
     lifeline = open_lifeline()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_on_signal, signals, stop, lifeline, grace_s, daemon.log)
+        nursery.start_soon(_stop_on_signal, signals, stop, lifeline, grace_s, log)
         nursery.start_soon(watch_loop_lag, metrics.event_loop_lag_seconds, metrics.longest_lag)
         nursery.start_soon(_announce, ready, lifeline, _shown(addresses_of(listeners)), started, daemon)
         await run_daemon(daemon, api, ready, stop, grace_s)
@@ -262,9 +270,9 @@ async def _stop_on_signal(
 async def _announce(ready: trio.Event, lifeline: Lifeline, bound: str, started: float, daemon: Daemon) -> None:
     await ready.wait()
     duration_ms = round((trio.current_time() - started) * 1000)
-    daemon.log.info("daemon_ready", bind=bound, durationMs=duration_ms)
+    daemon.telemetry.log.info("daemon_ready", bind=bound, durationMs=duration_ms)
     await lifeline.ready(f"Listening on {bound}")
-    await feed_watchdog(lifeline, partial(daemon.writer.execute, ReadBalance("")), daemon.work_done)
+    await feed_watchdog(lifeline, partial(daemon.store.writer.execute, ReadBalance("")), daemon.work_done)
 
 
 def _seams(live: LiveSettings) -> Seams:

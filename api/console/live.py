@@ -13,8 +13,8 @@ import trio
 from api.console.page_request import Visit
 from api.console.refusals import Refused
 from api.dispatch import SendPiece, Streamed
-from daemon.delivery.change_feed import Follower, News
 from daemon.domain.errors import DaemonError
+from daemon.telemetry.change_feed import Follower, News
 
 MOST_STREAMS = 200
 MOST_OF_ONE_TEAM = 20
@@ -34,7 +34,7 @@ def live(visit: Visit, webhook_id: str | None, make_parts: Callable[[], Awaitabl
 
     Raises Refused (503) when too many look on already. The stream ends with the session, and with the daemon.
     """
-    news = visit.handles.news
+    news = visit.handles.console.changes
     if _is_full(news, visit.team_id):
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages are live at once: reload this one now and then.")
 

@@ -7,14 +7,14 @@ import trio
 from daemon.actors.retry import persist
 from daemon.delivery.reporting import DeliveryLog
 from daemon.store.commands import CancelNext
-from daemon.store.writer import Writer
+from daemon.store.store import Store
 
 
 class Canceller:
     """What is left stands in the database: a new start goes on with it, and webhooks take turns."""
 
-    def __init__(self, writer: Writer, log: DeliveryLog) -> None:
-        self._writer = writer
+    def __init__(self, *, store: Store, log: DeliveryLog) -> None:
+        self._writer = store.writer
         self._log = log
         self._wake = trio.Event()
 

@@ -13,7 +13,7 @@ import trio
 from prometheus_client import Gauge
 
 from daemon.actors.threads import Hop
-from daemon.domain.clock import NowMs
+from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable
 from daemon.files.disk_usage import disk_use
 from daemon.store.file.commit_record import loss_of
@@ -27,7 +27,9 @@ from daemon.store.reads.gauge_reads import (
     deliveries_to_come,
     delivery_made_at,
 )
+from daemon.store.store import Store
 from daemon.telemetry.metrics import Metrics
+from daemon.telemetry.telemetry import Telemetry
 
 FRESH_S = 5
 LONGEST_WAIT_S = 1
@@ -38,12 +40,12 @@ _FRESH_FOR_A_LOOK = 20
 class Observer:
     """Sets the gauges of what waits and of the disk. Before the first look they are not a number."""
 
-    def __init__(self, reader: Reader, hop: Hop, database: Path, now_ms: NowMs, metrics: Metrics) -> None:
-        self._reader = reader
+    def __init__(self, *, store: Store, clock: Clock, telemetry: Telemetry, hop: Hop, database: Path) -> None:
+        self._reader = store.reader
         self._hop = hop
         self._database = database
-        self._now_ms = now_ms
-        self._metrics = metrics
+        self._now_ms = clock.now_ms
+        self._metrics = metrics = telemetry.metrics
         self._fresh_until = -math.inf
         self._asked = trio.Event()
         self._looked = trio.Event()

@@ -11,7 +11,6 @@ from structlog.typing import FilteringBoundLogger
 from daemon.crypto.api_keys import KeyRing, digest_of, generate_key
 from daemon.crypto.idempotency import Once, answer_id
 from daemon.crypto.vault import Vault, VaultError
-from daemon.delivery.change_feed import News
 from daemon.delivery.credit_gate import CreditGate
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
@@ -40,6 +39,7 @@ from daemon.store.reads import actor_reads, api_reads
 from daemon.store.writer import Writer
 from daemon.store.writes import idempotency as idempotency_store
 from daemon.store.writes.time_blocks import SeqRange
+from daemon.telemetry.change_feed import News
 from daemon.telemetry.metrics import Metrics
 
 CHANGE_TIMEOUT_S = 20
@@ -300,7 +300,7 @@ class Registry:
 
     def _queued(self, webhook_id: str, count: int) -> None:
         self._parts.metrics.deliveries[DeliveryStatus.PENDING].inc(count)
-        self._parts.fleet.rouse([webhook_id])
+        self._parts.fleet.wake([webhook_id])
 
     async def _active_webhook(self, webhook_id: str) -> Webhook:
         webhook = await self._parts.reader.fetch(api_reads.get_webhook, webhook_id)
@@ -337,7 +337,7 @@ class Registry:
         if await self._parts.reader.fetch(api_reads.get_webhook, webhook_id) is None:
             return None
         change = Change(apply, lambda save: self._with_key(save, once, lambda _: save.webhook))
-        self._parts.fleet.ask(webhook_id, change)
+        self._parts.fleet.request_change(webhook_id, change)
         with trio.move_on_after(CHANGE_TIMEOUT_S):
             try:
                 return await change.reply.wait()

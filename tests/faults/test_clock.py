@@ -191,7 +191,7 @@ async def listed(house: House, wanted: DeliveryFilter) -> list[str]:
     ids: list[str] = []
     cursor: int | None = None
     while True:
-        page = await house.daemon.reader.fetch(list_deliveries, wanted, 5, cursor)
+        page = await house.daemon.store.reader.fetch(list_deliveries, wanted, 5, cursor)
         ids += [one.id for one in page.items]
         if page.next_cursor is None:
             return ids
