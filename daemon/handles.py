@@ -71,7 +71,7 @@ class Handles:
     router: Router
     registry: Registry
     reader: Reader
-    keyring: KeyRing
+    api_keys: ApiKeys
     check_url: CheckUrl
     is_parked: Callable[[str], bool]
     now_ms: NowMs

@@ -7,9 +7,9 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.actors.supervisor import Budget
-from daemon.actors.threads import Hop, thread_hop
+from daemon.actors.threads import RunInThread, thread_runner
 from daemon.config.reload import LiveSettings
 from daemon.config.settings import Settings
 from daemon.crypto.api_keys import KeyRing
@@ -70,9 +70,9 @@ class Seams:
     """Where tests put something else: time, threads, the way out, the way of the mail."""
 
     now_ms: NowMs
-    write_hop: Hop
-    read_hop: Hop
-    checkpoint_hop: Hop
+    run_write: RunInThread
+    run_read: RunInThread
+    run_checkpoint: RunInThread
     make_transport: Callable[[], Transport]
     check_url: CheckUrl
     send_mail: Send
@@ -121,9 +121,9 @@ def real_seams(live: LiveSettings) -> Seams:
     tls = make_tls_context(settings.egress.ca_file)
     return Seams(
         now_ms=wall_clock_ms,
-        write_hop=thread_hop(1),
-        read_hop=thread_hop(READERS),
-        checkpoint_hop=thread_hop(1),
+        run_write=thread_runner(1),
+        run_read=thread_runner(READERS),
+        run_checkpoint=thread_runner(1),
         make_transport=partial(EndpointTransport, rules, lookups, tls, settings.delivery.idle_connection_s),
         check_url=partial(_check_url, rules, checks),
         send_mail=live_sender(lambda: live.now),

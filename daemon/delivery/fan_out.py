@@ -13,7 +13,7 @@ from functools import partial
 import trio
 
 from daemon.actors.fair_queue import FairQueue
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.actors.shares import Share
 from daemon.delivery.fleet import Fleet
 from daemon.domain.model import CancelReason, DeliveryStatus

@@ -9,7 +9,7 @@ from typing import Protocol
 import trio
 
 from daemon.actors.interruptible_wait import Pause
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.actors.supervisor import Budget, Child, supervise
 from daemon.delivery.endpoint import Endpoint
 from daemon.delivery.mailbox import Change, Mailbox
@@ -130,7 +130,7 @@ class Fleet:
     def wake(self, webhook_ids: Iterable[str]) -> None:
         """Have these webhooks' actors look into the database: something may be pending."""
         for webhook_id in webhook_ids:
-            self._post(webhook_id).mailbox.fall_behind()
+            self._post(webhook_id).mailbox.mark_stale()
 
     def wake_all(self) -> None:
         """Have all actors that live look into the database: hints of what comes first may be lost."""
@@ -177,7 +177,7 @@ class Fleet:
             _answer_all(post.mailbox, Stopping(_STOPPING))  # only a stop leaves any
         else:
             post.parked = True
-            post.mailbox.fall_behind()
+            post.mailbox.mark_stale()
             _answer_all(post.mailbox, StoreUnavailable("the webhook's actor keeps crashing: look into the log"))
             self._log.error("actor_parked", webhookId=webhook_id)
 

@@ -88,7 +88,7 @@ class DeliveryLog:
         """Tell that a delivery, and those behind it, wait until the team has credits."""
         self._changes.tell(webhook.team_id, webhook.id)
         self.log.warning(
-            "credits_waiting",
+            "delivery_awaiting_credits",
             webhookId=webhook.id,
             teamId=webhook.team_id,
             deliveryId=work.delivery_id,

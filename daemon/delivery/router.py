@@ -214,7 +214,7 @@ class Router:
         if accepted.replayed:
             return
         metrics.events_accepted.inc(len(accepted.receipts))
-        metrics.accepted_pace.count(len(accepted.receipts))
+        metrics.recently_accepted.count(len(accepted.receipts))
         metrics.deliveries[DeliveryStatus.PENDING].inc(sum(receipt.deliveries for receipt in accepted.receipts))
 
     def _count_refusal(self, error: Exception) -> None:

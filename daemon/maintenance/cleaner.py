@@ -12,10 +12,10 @@ from daemon.domain.trusted_time import TrustedTime
 from daemon.store.commands import Command
 from daemon.store.store import Store
 from daemon.store.upkeep_commands import (
-    ForgetEvents,
-    ForgetIdempotencyKeys,
-    ForgetMails,
-    ForgetWebhookHours,
+    PruneEvents,
+    PruneIdempotencyKeys,
+    PruneMails,
+    PruneWebhookHours,
     ReadTrustedTime,
     ReleaseSpace,
     SaveTrustedTime,
@@ -58,7 +58,7 @@ class Housekeeper:
             if trusted.accept(now, trio.current_time()):
                 doubted = False
                 await self._do(SaveTrustedTime(now))
-                await self._forget(now)
+                await self._prune(now)
             elif not doubted:
                 doubted = True
                 self._log.warning("clock_doubted", seconds=(now - (trusted.last_ms or 0)) // 1000)
@@ -70,30 +70,30 @@ class Housekeeper:
         if days := self._retention_days():
             await self._forget_events(now - days * DAY_MS)
 
-    async def _forget_idempotency_keys(self, before: int) -> None:
-        command = ForgetIdempotencyKeys(before, _KEYS_AT_ONCE)
+    async def _prune_idempotency_keys(self, before: int) -> None:
+        command = PruneIdempotencyKeys(before, _KEYS_AT_ONCE)
         while await self._gently(command) == _KEYS_AT_ONCE:
             pass
 
-    async def _forget_mails(self, before: int) -> None:
+    async def _prune_mails(self, before: int) -> None:
         after_seq: int | None = 0
         while after_seq is not None:
-            after_seq = await self._gently(ForgetMails(before, after_seq, _MAILS_AT_ONCE))
+            after_seq = await self._gently(PruneMails(before, after_seq, _MAILS_AT_ONCE))
 
-    async def _forget_webhook_hours(self, before: int) -> None:
-        command = ForgetWebhookHours(before, _HOURS_AT_ONCE)
+    async def _prune_webhook_hours(self, before: int) -> None:
+        command = PruneWebhookHours(before, _HOURS_AT_ONCE)
         while await self._do(command) == _HOURS_AT_ONCE:
             pass
 
-    async def _forget_events(self, before: int) -> None:
+    async def _prune_events(self, before: int) -> None:
         """Delete what is old and over, bit by bit, then give back what space is left over."""
         events = deliveries = 0
         after_seq: int | None = 0
         while after_seq is not None:
-            forgotten = await self._gently(ForgetEvents(before, after_seq, _EVENTS_AT_ONCE))
+            forgotten = await self._gently(PruneEvents(before, after_seq, _EVENTS_AT_ONCE))
             events, deliveries = events + forgotten.events, deliveries + forgotten.deliveries
             after_seq = forgotten.next_after_seq
-        await self._forget_mails(before)
+        await self._prune_mails(before)
         while await self._gently(ReleaseSpace(_FREE_PAGES_LEFT, _PART_LEFT, _PAGES_AT_ONCE)):
             pass
         if events:

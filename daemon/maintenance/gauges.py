@@ -77,12 +77,12 @@ class Observer:
     async def _look_at_disk(self) -> None:
         metrics = self._metrics
         with suppress(OSError):
-            use = await self._hop(partial(disk_use, self._database))
+            use = await self._run_in_thread(partial(disk_use, self._database))
             metrics.database_bytes.set(use.database)
             metrics.database_wal_bytes.set(use.wal)
             metrics.state_dir_free_bytes.set(use.free)
             metrics.state_dir_size_bytes.set(use.size)
-        loss = await self._hop(partial(loss_of, self._database))
+        loss = await self._run_in_thread(partial(loss_of, self._database))
         metrics.lost_commits.set(0 if loss is None else loss.commits)
 
     async def _look_into_store(self) -> None:

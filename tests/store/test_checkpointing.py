@@ -11,7 +11,7 @@ import trio
 import trio.testing
 from sqlalchemy import Connection
 
-from daemon.actors.threads import Hop, run_inline
+from daemon.actors.threads import RunInThread, run_inline
 from daemon.config.settings import LogSettings
 from daemon.maintenance.checkpointer import Checkpointer
 from daemon.store.commands import CreateTeam
@@ -45,7 +45,7 @@ def grow(database: Database, frames: int, name: str = "ballast") -> None:
 
 
 @asynccontextmanager
-async def checkpointing(database: Database, hop: Hop) -> AsyncIterator[tuple[Writer, BytesIO]]:
+async def checkpointing(database: Database, run_in_thread: RunInThread) -> AsyncIterator[tuple[Writer, BytesIO]]:
     """A writer and a checkpointer that run, and what they log."""
     sink = BytesIO()
     log = make_logger(LogSettings(format="json"), sink)

@@ -127,10 +127,10 @@ def ended_at(database: Database, moments: Sequence[int]) -> None:
 def test_hours_are_forgotten_oldest_first_so_many_at_a_time(database: Database) -> None:
     ended_at(database, [NOW + hour * HOUR_MS for hour in range(5)])
     before = NOW - NOW % HOUR_MS + 3 * HOUR_MS
-    assert run(database, ForgetWebhookHours(before, 2)) == 2
+    assert run(database, PruneWebhookHours(before, 2)) == 2
     assert count(database, "webhook_hours", f"hour >= {before - HOUR_MS}") == count(database, "webhook_hours") == 3
-    assert run(database, ForgetWebhookHours(before, 2)) == 1
-    assert run(database, ForgetWebhookHours(before, 2)) == 0
+    assert run(database, PruneWebhookHours(before, 2)) == 1
+    assert run(database, PruneWebhookHours(before, 2)) == 0
     assert count(database, "webhook_hours") == 2
 
 

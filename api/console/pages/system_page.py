@@ -3,7 +3,7 @@
 import trio
 from quart import Response
 
-from api.console.page_request import Visit
+from api.console.page_request import PageRequest
 from daemon import __version__
 from daemon.domain.model import Webhook
 from daemon.store.reads import api_reads, console_reads
@@ -11,13 +11,13 @@ from daemon.store.reads import api_reads, console_reads
 _SHOWN = 20
 
 
-async def show_system(visit: Visit) -> Response:
+async def show_system(request: PageRequest) -> Response:
     """Show it as it is now."""
     handles, health, system = visit.handles, visit.handles.health, visit.handles.system
     parked = system.parked_webhooks()
     found = [await handles.reader.fetch(api_reads.get_webhook, webhook_id) for webhook_id in parked[:_SHOWN]]
     webhooks: list[Webhook] = [webhook for webhook in found if webhook is not None]
-    return await visit.page(
+    return await request.page(
         "system.html",
         is_ready=health.not_ready() is None and health.store_trouble() is None,
         version=__version__,
