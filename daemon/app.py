@@ -251,7 +251,7 @@ async def _run(
     )
     service_manager = find_service_manager()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_on_signal, signals, stop, lifeline, grace_s, log)
+        nursery.start_soon(_stop_on_signal, signals, stop, service_manager, grace_s, log)
         nursery.start_soon(watch_loop_lag, metrics.event_loop_lag_seconds, metrics.longest_lag)
         nursery.start_soon(_announce, ready, service_manager, _shown(addresses_of(listeners)), started, daemon)
         await run_daemon(daemon, api, ready, stop, grace_s)
@@ -273,8 +273,8 @@ async def _announce(
     await ready.wait()
     duration_ms = round((trio.current_time() - started) * 1000)
     daemon.telemetry.log.info("daemon_ready", bind=bound, durationMs=duration_ms)
-    await lifeline.ready(f"Listening on {bound}")
-    await feed_watchdog(lifeline, partial(daemon.store.writer.execute, ReadBalance("")), daemon.work_done)
+    await service_manager.ready(f"Listening on {bound}")
+    await feed_watchdog(service_manager, partial(daemon.store.writer.execute, ReadBalance("")), daemon.work_done)
 
 
 def _seams(live: LiveSettings) -> Seams:

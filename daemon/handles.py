@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from structlog.typing import FilteringBoundLogger
 
 from daemon.config.settings import ApiSettings, Settings
-from daemon.crypto.api_keys import KeyRing
+from daemon.crypto.api_keys import ApiKeys
 from daemon.delivery.router import Router
 from daemon.delivery.sent_request import SentRequest
 from daemon.domain.clock import NowMs
@@ -15,7 +15,7 @@ from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.management.registry import Registry
 from daemon.management.sign_outs import SignOuts
 from daemon.store.reader import Reader
-from daemon.telemetry.change_feed import News
+from daemon.telemetry.change_feed import ChangeFeed
 from daemon.telemetry.metrics import Metrics
 
 # Checks the URL that a team, by its id, wants for a webhook.
@@ -26,13 +26,13 @@ CheckUrl = Callable[[str, str], Awaitable[None]]
 class HealthHandles:
     """For `/readyz` and `/metrics`.
 
-    `not_ready()` says why no events are accepted, None if they are; `store_trouble()` why the last write failed, None
+    `not_ready()` says why no events are accepted, None if they are; `store_failure()` why the last write failed, None
     if it did not. `ask_store` makes a round trip through the store, and writes if the last write failed; it raises
     StoreUnavailable. `refresh_metrics` is called before they are read.
     """
 
     not_ready: Callable[[], str | None]
-    store_trouble: Callable[[], str | None]
+    store_failure: Callable[[], str | None]
     ask_store: Callable[[], Awaitable[object]]
     refresh_metrics: Callable[[], Awaitable[None]]
 
@@ -53,7 +53,7 @@ class ConsoleHandles:
 
     session_key: bytes = field(repr=False)
     sign_outs: SignOuts
-    changes: News
+    changes: ChangeFeed
     sent_request: Callable[[Webhook, Delivery, Event, Attempt], SentRequest]
 
 

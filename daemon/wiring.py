@@ -12,7 +12,7 @@ from daemon.actors.supervisor import Budget
 from daemon.actors.threads import RunInThread, thread_runner
 from daemon.config.reload import LiveSettings
 from daemon.config.settings import Settings
-from daemon.crypto.api_keys import KeyRing
+from daemon.crypto.api_keys import ApiKeys
 from daemon.crypto.vault import Vault
 from daemon.delivery.attempt_slots import AttemptSlots
 from daemon.delivery.canceller import Canceller
@@ -55,7 +55,7 @@ from daemon.store.reads import actor_reads
 from daemon.store.store import Store
 from daemon.store.writer import Writer
 from daemon.store.writes.fan_outs import unfinished_fan_outs
-from daemon.telemetry.change_feed import News
+from daemon.telemetry.change_feed import ChangeFeed
 from daemon.telemetry.metrics import ActorKind, Metrics
 from daemon.telemetry.telemetry import Telemetry
 from daemon.telemetry.tracing import NO_SPANS, Spans
@@ -96,7 +96,7 @@ class Daemon:
     observer: Observer
     upkeep: Mapping[ActorKind, Callable[[], Awaitable[None]]]
     vault: Vault
-    keyring: KeyRing
+    api_keys: ApiKeys
     sign_outs: SignOuts
     check_url: CheckUrl
     work_done: Callable[[], int]
@@ -109,7 +109,7 @@ class _Memory:
 
     index: SubscriptionIndex
     teams: set[str]
-    keyring: KeyRing
+    api_keys: ApiKeys
     sign_outs: SignOuts
 
 
@@ -144,8 +144,8 @@ async def assemble(
     """Build the daemon on an open database; reads what the actors keep in memory."""
     settings = live.now
     database.checkpoint_apart()
-    store = Store(Reader(database, seams.read_hop, metrics.longest_read), Writer(database, seams.write_hop, metrics))
-    clock, telemetry = clock_of(seams.now_ms), Telemetry(log, metrics, changes=News(), spans=seams.spans)
+    store = Store(Reader(database, seams.run_read, metrics.longest_read), Writer(database, seams.run_write, metrics))
+    clock, telemetry = clock_of(seams.now_ms), Telemetry(log, metrics, changes=ChangeFeed(), spans=seams.spans)
     memory = await _load(store, operator_key)
     gate = CreditGate(settings.credits.per_delivery, settings.credits.enforce, partial(_balance_of, store, log))
     slots = AttemptSlots(seams.attempts_at_once, partial(_warn_of_waiting_attempts, log))
@@ -211,13 +211,13 @@ async def assemble(
             fleet=fleet,
             index=memory.index,
             teams=memory.teams,
-            keyring=memory.keyring,
+            api_keys=memory.api_keys,
             gate=gate,
             now_ms=clock.now_ms,
             new_id=clock.new_id,
             log=log,
             metrics=metrics,
-            news=telemetry.changes,
+            changes=telemetry.changes,
             fan_outs=fan_outs,
             webhooks_per_team=lambda: live.now.api.webhooks_per_team,
         )
@@ -225,8 +225,10 @@ async def assemble(
     housekeeper = Housekeeper(
         store=store, clock=clock, telemetry=telemetry, retention_days=lambda: live.now.retention.days
     )
-    observer = Observer(store=store, clock=clock, telemetry=telemetry, hop=seams.read_hop, database=database.path)
-    checkpointer = Checkpointer(store=store, telemetry=telemetry, database=database, hop=seams.checkpoint_hop)
+    observer = Observer(
+        store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, database=database.path
+    )
+    checkpointer = Checkpointer(store=store, telemetry=telemetry, database=database, run_in_thread=seams.run_checkpoint)
     _watch(telemetry, fleet=fleet, router=router, gate=gate)
     _watch_slots(metrics, slots)
     _watch_lookups(metrics, seams.lookups)
@@ -249,7 +251,7 @@ async def assemble(
             ActorKind.OBSERVER: observer.run,
         },
         vault=vault,
-        keyring=memory.keyring,
+        api_keys=memory.api_keys,
         sign_outs=memory.sign_outs,
         check_url=partial(_check_url_and_log, seams.check_url, log),
         work_done=lambda: database.progress.done,
@@ -270,7 +272,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         router=daemon.router,
         registry=daemon.registry,
         reader=store.reader,
-        keyring=daemon.keyring,
+        api_keys=daemon.api_keys,
         check_url=daemon.check_url,
         is_parked=daemon.fleet.is_parked,
         now_ms=daemon.clock.now_ms,
@@ -279,7 +281,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         cursor_key=daemon.vault.derive("cursors"),
         health=HealthHandles(
             not_ready=not_ready,
-            store_trouble=store.writer.trouble,
+            store_failure=store.writer.failure,
             ask_store=store.writer.prove,
             refresh_metrics=daemon.observer.refresh,
         ),
@@ -299,20 +301,20 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
 
 
 async def _load(store: Store, operator_key: str) -> _Memory:
-    reader, index, keyring, sign_outs = store.reader, SubscriptionIndex(), KeyRing(operator_key), SignOuts(store=store)
+    reader, index, api_keys, sign_outs = store.reader, SubscriptionIndex(), ApiKeys(operator_key), SignOuts(store=store)
     async for subscription in reader.each(actor_reads.subscriptions):
         index.add(subscription)
     teams = {team_id async for team_id in reader.each(actor_reads.team_ids)}
     async for digest, api_key in reader.each(actor_reads.valid_keys):
-        keyring.add(digest, api_key)
+        api_keys.add(digest, api_key)
     async for ended in reader.each(actor_reads.ended_sessions):
         sign_outs.remember(ended)
-    return _Memory(index, teams, keyring=keyring, sign_outs=sign_outs)
+    return _Memory(index, teams, api_keys=api_keys, sign_outs=sign_outs)
 
 
 async def _balance_of(store: Store, log: FilteringBoundLogger, team_id: str) -> int:
     # By the writer: a grant is either in what it answers, or is noticed later.
-    return await persist(partial(store.writer.execute, ReadBalance(team_id)), log)
+    return await retry_until_available(partial(store.writer.execute, ReadBalance(team_id)), log)
 
 
 def _schedule(settings: Settings) -> Schedule:
@@ -332,9 +334,9 @@ async def _check_url_and_log(check: CheckUrl, log: FilteringBoundLogger, url: st
         raise
 
 
-def _webhook_changed(index: SubscriptionIndex, changes: News, webhook: Webhook) -> None:
+def _webhook_changed(index: SubscriptionIndex, changes: ChangeFeed, webhook: Webhook) -> None:
     index.put(webhook)
-    changes.tell(webhook.team_id, webhook.id)
+    changes.publish(webhook.team_id, webhook.id)
 
 
 def _watch(telemetry: Telemetry, *, fleet: Fleet, router: Router, gate: CreditGate) -> None:

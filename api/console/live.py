@@ -14,7 +14,7 @@ from api.console.page_request import PageRequest
 from api.console.refusals import Refused
 from api.dispatch import SendPiece, Streamed
 from daemon.domain.errors import DaemonError
-from daemon.telemetry.change_feed import Follower, News
+from daemon.telemetry.change_feed import ChangeFeed, Follower
 
 MOST_STREAMS = 200
 MOST_OF_ONE_TEAM = 20
@@ -34,8 +34,8 @@ def live(request: PageRequest, webhook_id: str | None, make_parts: Callable[[], 
 
     Raises Refused (503) when too many look on already. The stream ends with the session, and with the daemon.
     """
-    news = visit.handles.console.changes
-    if _is_full(news, visit.team_id):
+    changes = request.handles.console.changes
+    if _is_full(changes, request.team_id):
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages are live at once: reload this one now and then.")
 
     async def run(send: SendPiece) -> None:

@@ -113,8 +113,8 @@ def add_console(
 ) -> ConsoleContext:
     """Add every page to the application; return what they work with, for the pages of errors."""
     assets = load_assets()
-    sessions = Sessions(handles.console.session_key, handles.keyring, handles.now_ms, handles.console.sign_outs)
-    desk = Desk(handles, sessions, Templates(assets, aside), ShownOnce(), reserved_ids)
+    sessions = Sessions(handles.console.session_key, handles.api_keys, handles.now_ms, handles.console.sign_outs)
+    context = ConsoleContext(handles, sessions, Templates(assets, run_in_thread), ShownOnce(), reserved_ids)
 
     async def show_asset(_request: Request, fingerprint: str, name: str) -> Response:
         return assets.answer(fingerprint, name)

@@ -54,7 +54,7 @@ from functools import partial
 import trio
 
 from daemon.actors.interruptible_wait import Pause
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.delivery.credit_gate import CreditGate
 from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Mailbox
@@ -64,7 +64,7 @@ from daemon.delivery.sender import Sender
 from daemon.delivery.webhook_changes import WebhookChanges
 from daemon.delivery.work_queue import WorkQueue
 from daemon.domain.clock import Clock
-from daemon.domain.lifecycle import Policy, Verdict, cancel_reason, judge, remaining_backoff_s
+from daemon.domain.lifecycle import Policy, Verdict, cancel_reason_of, judge, remaining_backoff_s
 from daemon.domain.model import Attempt, DeliveryStatus, Webhook, Work
 from daemon.store.reads import actor_reads
 from daemon.store.store import Store
@@ -146,14 +146,14 @@ class Endpoint:
 
     async def _read_pending(self, limit: int) -> Sequence[Work]:
         read = partial(self._reader.fetch_together, actor_reads.pending_work, self._state.webhook.id, limit)
-        return await persist(read, self._log.log)
+        return await retry_until_available(read, self._log.log)
 
     # -- one delivery, from top to bottom
 
     async def _process(self, work: Work) -> None:
         """Bring one delivery to its end; leave it pending when told to stop."""
         state = self._state
-        if cancel_reason(state.webhook):
+        if cancel_reason_of(state.webhook):
             await self._changes.cancel_pending()
             return
         state.current = work
@@ -202,7 +202,7 @@ class Endpoint:
         if work.body is not None:
             return work
         read = partial(self._reader.fetch_together, actor_reads.event_body, work.event_id)
-        return replace(work, body=await persist(read, self._log.log))
+        return replace(work, body=await retry_until_available(read, self._log.log))
 
     async def _begin(self, work: Work, number: int) -> bool:
         """Wait for the attempt's turn, and put the delivery in flight if it is due still."""
@@ -237,12 +237,12 @@ class Endpoint:
             attempt.number,
             outcome=attempt.outcome,
             consecutive_failures=webhook.consecutive_failures,
-            cancelled=cancel_reason(webhook),
+            cancelled=cancel_reason_of(webhook),
         )
         if not verdict.counted:
             self._log.interrupted(webhook, work, attempt)
             return verdict
         if verdict.disable:
-            self._queue.forget()
+            self._queue.clear()
         self._state.webhook = await self._recorder.record(webhook, work, attempt=attempt, verdict=verdict)
         return verdict

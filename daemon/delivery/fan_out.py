@@ -81,7 +81,7 @@ class FanOuts:
         self._backlogs, self._turns = {}, FairQueue()
         await self._store.writer.settled()
         read = partial(self._store.reader.fetch, unfinished_fan_outs)
-        self.resume(await persist(read, self._log))
+        self.resume(await retry_until_available(read, self._log))
         self._progress.unpark_all()  # who waits may wait for nothing any more
 
     def resume(self, unfinished: Iterable[FanOut]) -> None:
@@ -123,7 +123,7 @@ class FanOuts:
         backlog = self._backlogs[team_id]
         limit = min(_DELIVERIES_AT_ONCE, backlog.remaining)
         command = MakeDeliveries(team_id, backlog.last_first_seq, limit)
-        made = await persist(partial(self._store.writer.execute, command), self._log)
+        made = await retry_until_available(partial(self._store.writer.execute, command), self._log)
         await self._fleet.offer_all(made.work)
         await self._tell(team_id, backlog, made)
         self._note(command, backlog, made)
@@ -143,16 +143,16 @@ class FanOuts:
         self.waiting.give_back(team_id, backlog.remaining)
         del self._backlogs[team_id]
         took_ms = round((trio.current_time() - backlog.added_at) * 1000)
-        self._log.info("deliveries_made", teamId=team_id, count=backlog.made, durationMs=took_ms)
+        self._log.info("deliveries_created", teamId=team_id, count=backlog.made, durationMs=took_ms)
         for (webhook_id, reason), count in backlog.cancelled.items():
             owner = {"webhookId": webhook_id, "teamId": team_id}
             self._log.info("deliveries_cancelled", **owner, reason=reason, count=count)
 
     async def _tell(self, team_id: str, backlog: _Backlog, made: MadeDeliveries) -> None:
         for webhook_id in {webhook_id for webhook_id, _ in made.work}:
-            self._changes.tell(team_id, webhook_id)
+            self._changes.publish(team_id, webhook_id)
         for (webhook_id, reason), cancelled in made.cancelled.items():
-            self._changes.tell(team_id, webhook_id)
+            self._changes.publish(team_id, webhook_id)
             self._metrics.deliveries[DeliveryStatus.CANCELLED].inc(cancelled.count)
             log = self._log.bind(webhookId=webhook_id, teamId=team_id, reason=reason)
             lines_left = max(0, _LINES_OF_A_WEBHOOK - backlog.cancelled[webhook_id, reason])

@@ -203,10 +203,10 @@ class Fleet:
         if crashed:
             # What it wrote last may wait for its commit still: read behind it.
             await self._store.writer.settled()
-        post.mailbox.fall_behind()
-        post.mailbox.catch_up()
+        post.mailbox.mark_stale()
+        post.mailbox.mark_fresh()
         read = partial(self._store.reader.fetch_together, actor_reads.webhook_and_work, webhook_id, FIRST_PAGE)
-        webhook, page = await persist(read, self._log)
+        webhook, page = await retry_until_available(read, self._log)
         if crashed and webhook is not None:
             self._on_change(webhook)
         return webhook, page

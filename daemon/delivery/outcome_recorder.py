@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.delivery.reporting import DeliveryLog
 from daemon.domain.clock import Clock
 from daemon.domain.lifecycle import Policy, Verdict, after_verdict, failed_deliveries
@@ -45,7 +45,7 @@ class OutcomeRecorder:
         now = self._clock.now_ms()
         command = self._command(webhook, work, attempt=attempt, verdict=verdict, now=now)
         then = self._after_disabling if verdict.disable else None
-        recorded = await persist(partial(self._store.writer.execute, command, then), self._log.log)
+        recorded = await retry_until_available(partial(self._store.writer.execute, command, then), self._log.log)
         webhook = after_verdict(webhook, verdict, now)
         self._log.attempt_ended(webhook, work, attempt=attempt, verdict=verdict)
         if verdict.disable:

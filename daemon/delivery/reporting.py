@@ -35,7 +35,7 @@ class DeliveryLog:
             # The wall clock may have been set back meanwhile.
             delay_ms = max(0, attempt.started_at - work.created_at)
             self._metrics.first_attempt_delay_seconds.observe(delay_ms / 1000)
-        self._changes.tell(webhook.team_id, webhook.id)
+        self._changes.publish(webhook.team_id, webhook.id)
         fields = self._fields(webhook, work, attempt)
         if verdict.retry_in_s is None:
             self._delivery_ended(fields, verdict)
@@ -66,7 +66,7 @@ class DeliveryLog:
         """Tell of deliveries that were cancelled at once: of each, then how many, unless `page_cancelled` will."""
         if not cancelled.count:
             return
-        self._changes.tell(webhook.team_id, webhook.id)
+        self._changes.publish(webhook.team_id, webhook.id)
         self._metrics.deliveries[DeliveryStatus.CANCELLED].inc(cancelled.count)
         log = self.log.bind(webhookId=webhook.id, teamId=webhook.team_id, reason=reason)
         for place, one in enumerate(cancelled.first):
@@ -78,7 +78,7 @@ class DeliveryLog:
 
     def page_cancelled(self, page: CancelledPage) -> None:
         """Tell of deliveries that were left to be cancelled: how many in all, when the last of them is."""
-        self._changes.tell(page.team_id, page.webhook_id)
+        self._changes.publish(page.team_id, page.webhook_id)
         self._metrics.deliveries[DeliveryStatus.CANCELLED].inc(page.count)
         if page.total:
             owner = {"webhookId": page.webhook_id, "teamId": page.team_id}
@@ -86,7 +86,7 @@ class DeliveryLog:
 
     def waiting_for_credits(self, webhook: Webhook, work: Work) -> None:
         """Tell that a delivery, and those behind it, wait until the team has credits."""
-        self._changes.tell(webhook.team_id, webhook.id)
+        self._changes.publish(webhook.team_id, webhook.id)
         self.log.warning(
             "delivery_awaiting_credits",
             webhookId=webhook.id,
@@ -97,7 +97,7 @@ class DeliveryLog:
 
     def _delivery_ended(self, fields: dict[str, Any], verdict: Verdict) -> None:
         self._metrics.deliveries[verdict.status].inc()
-        self._metrics.ended_pace.count()
+        self._metrics.recently_ended.count()
         if verdict.status is DeliveryStatus.SUCCEEDED:
             self._metrics.credits_consumed.inc(self.price)
             self.log.info("delivery_succeeded", **fields)

@@ -29,7 +29,7 @@ from functools import partial
 
 import trio
 
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.delivery.acceptance_log import log_accepted
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
@@ -146,7 +146,7 @@ class Router:
         behind: str | None = ""
         while behind is not None:
             read = partial(self._store.reader.fetch, actor_reads.webhooks_with_work, behind, _WEBHOOKS_PER_PAGE)
-            page = await persist(read, self._telemetry.log)
+            page = await retry_until_available(read, self._telemetry.log)
             for webhook_id in page.webhook_ids:
                 await self._fleet.resume(webhook_id)
             behind = page.behind
@@ -202,7 +202,7 @@ class Router:
                 self._fan_outs.begin(fan_out.team_id)
             if result.is_new:
                 for team_id, webhook_id in set(result.webhooks()):
-                    self._telemetry.changes.tell(team_id, webhook_id)
+                    self._telemetry.changes.publish(team_id, webhook_id)
         elif isinstance(answer, StoreUnavailable):
             # It may be committed all the same, if the writer crashed right after: whoever submits it again gets the
             # first receipt then, and no hint comes.

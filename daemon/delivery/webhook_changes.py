@@ -6,14 +6,14 @@ How it goes together with the delivering task: `daemon.delivery.endpoint`.
 from collections.abc import Callable
 from functools import partial
 
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Change, Mailbox
 from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.work_queue import WorkQueue
 from daemon.domain.clock import Clock
 from daemon.domain.errors import DaemonError, StoreUnavailable
-from daemon.domain.lifecycle import cancel_reason
+from daemon.domain.lifecycle import cancel_reason_of
 from daemon.domain.model import Webhook
 from daemon.store.commands import Cancelled, CancelPending, SaveWebhook
 from daemon.store.store import Store
@@ -63,12 +63,12 @@ class WebhookChanges:
         """Cancel what was accepted while the webhook was being disabled or deleted, unless it is enabled by now."""
         async with self._state.transition:
             webhook = self._state.webhook
-            self._queue.forget()
-            if (reason := cancel_reason(webhook)) is None:
+            self._queue.clear()
+            if (reason := cancel_reason_of(webhook)) is None:
                 return
             cancel = CancelPending(webhook.id, reason, self._clock.now_ms())
             write = partial(self._writer.execute, cancel, self._after_cancelling)
-            cancelled = await persist(write, self._log.log)
+            cancelled = await retry_until_available(write, self._log.log)
         await self._log.cancelled(webhook, cancelled, reason)
 
     async def _answer(self, change: Change) -> None:
@@ -87,13 +87,13 @@ class WebhookChanges:
         if state.webhook.deleted_at is not None:
             return None
         webhook = change.apply(state.webhook)
-        reason = cancel_reason(webhook)
+        reason = cancel_reason_of(webhook)
         save = SaveWebhook(webhook, reason, in_flight_seq=state.in_flight_seq, now=self._clock.now_ms())
         cancelled = await self._writer.execute(change.wrap(save), self._after_cancelling)
         state.webhook = webhook
         self._on_change(webhook)
         if reason:
-            self._queue.forget()  # what was read until now
+            self._queue.clear()  # what was read until now
             state.let_go()
             await self._log.cancelled(webhook, cancelled, reason)
         return webhook

@@ -10,7 +10,7 @@ after each commit, in the order of `seq`. The queue is in one of two states, tol
   hints; nothing has to be read.
 - *behind*: there may be more in the database than is here. Hints are not kept then, and are not missed.
 
-It falls behind when the mailbox overflows, when a page came back full, and when `forget` drops what was read ahead
+It falls behind when the mailbox overflows, when a page came back full, and when `clear` drops what was read ahead
 since some of it may be cancelled. It catches up by reading a page, *after* it began to take hints again: a delivery
 that is committed before the reading is in the page, one that is committed later is hinted at, one in between is both.
 
@@ -24,7 +24,7 @@ Each comes out once, and in order:
   possibly behind the hint of a younger one.)
 
 One task calls `next` and, under cancellation, loses what it took: it is pending in the database, and the next life
-begins behind. Another task may call `forget` while a page is being read: that page is dropped as well.
+begins behind. Another task may call `clear` while a page is being read: that page is dropped as well.
 """
 
 from collections import deque

@@ -22,9 +22,9 @@ _RETRY_S = 1
 class Checkpointer:
     """Checkpoints whenever the log has grown by 16 MB, in a thread of its own."""
 
-    def __init__(self, *, store: Store, telemetry: Telemetry, database: Database, hop: Hop) -> None:
+    def __init__(self, *, store: Store, telemetry: Telemetry, database: Database, run_in_thread: RunInThread) -> None:
         self._wal = database.wal
-        self._hop = hop
+        self._run_in_thread = run_in_thread
         self._writer = store.writer
         self._log = telemetry.log
         self._has_warned = False

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import trio
 
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.domain.clock import Clock
 from daemon.domain.trusted_time import TrustedTime
 from daemon.store.commands import Command
@@ -61,14 +61,14 @@ class Housekeeper:
                 await self._prune(now)
             elif not doubted:
                 doubted = True
-                self._log.warning("clock_doubted", seconds=(now - (trusted.last_ms or 0)) // 1000)
+                self._log.warning("clock_implausible", seconds=(now - (trusted.last_ms or 0)) // 1000)
             await trio.sleep(INTERVAL_S)
 
-    async def _forget(self, now: int) -> None:
-        await self._forget_idempotency_keys(now - IDEMPOTENCY_WINDOW_MS)
-        await self._forget_webhook_hours(now - WEBHOOK_HOURS_KEPT_MS)
+    async def _prune(self, now: int) -> None:
+        await self._prune_idempotency_keys(now - IDEMPOTENCY_WINDOW_MS)
+        await self._prune_webhook_hours(now - WEBHOOK_HOURS_KEPT_MS)
         if days := self._retention_days():
-            await self._forget_events(now - days * DAY_MS)
+            await self._prune_events(now - days * DAY_MS)
 
     async def _prune_idempotency_keys(self, before: int) -> None:
         command = PruneIdempotencyKeys(before, _KEYS_AT_ONCE)
@@ -97,7 +97,7 @@ class Housekeeper:
         while await self._gently(ReleaseSpace(_FREE_PAGES_LEFT, _PART_LEFT, _PAGES_AT_ONCE)):
             pass
         if events:
-            self._log.info("events_forgotten", count=events, deliveries=deliveries)
+            self._log.info("events_pruned", count=events, deliveries=deliveries)
 
     async def _gently(self, command: Command[Answer]) -> Answer:
         started = trio.current_time()
@@ -107,4 +107,4 @@ class Housekeeper:
         return answer
 
     async def _do(self, command: Command[Answer]) -> Answer:
-        return await persist(partial(self._writer.execute, command), self._log)
+        return await retry_until_available(partial(self._writer.execute, command), self._log)

@@ -12,7 +12,7 @@ from pathlib import Path
 import trio
 from prometheus_client import Gauge
 
-from daemon.actors.threads import Hop
+from daemon.actors.threads import RunInThread
 from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable
 from daemon.files.disk_usage import disk_use
@@ -40,9 +40,11 @@ _FRESH_FOR_A_LOOK = 20
 class Observer:
     """Sets the gauges of what waits and of the disk. Before the first look they are not a number."""
 
-    def __init__(self, *, store: Store, clock: Clock, telemetry: Telemetry, hop: Hop, database: Path) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, telemetry: Telemetry, run_in_thread: RunInThread, database: Path
+    ) -> None:
         self._reader = store.reader
-        self._hop = hop
+        self._run_in_thread = run_in_thread
         self._database = database
         self._now_ms = clock.now_ms
         self._metrics = metrics = telemetry.metrics

@@ -4,7 +4,7 @@ from functools import partial
 
 import trio
 
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.store.store import Store
 from daemon.store.writes.time_blocks import TIMES, next_time_block
 from daemon.telemetry.telemetry import Telemetry
@@ -30,8 +30,10 @@ class TimeIndexer:
 
     async def _make_blocks(self, table_name: str) -> None:
         while True:
-            block = await persist(partial(self._store.reader.fetch, next_time_block, table_name), self._log)
+            block = await retry_until_available(
+                partial(self._store.reader.fetch, next_time_block, table_name), self._log
+            )
             if block is None:
                 return
-            await persist(partial(self._store.writer.execute, block), self._log)
+            await retry_until_available(partial(self._store.writer.execute, block), self._log)
             await trio.sleep(_REST_S)

@@ -39,7 +39,7 @@ from daemon.store.reads import actor_reads, api_reads
 from daemon.store.writer import Writer
 from daemon.store.writes import idempotency as idempotency_store
 from daemon.store.writes.time_blocks import SeqRange
-from daemon.telemetry.change_feed import News
+from daemon.telemetry.change_feed import ChangeFeed
 from daemon.telemetry.metrics import Metrics
 
 CHANGE_TIMEOUT_S = 20

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from structlog.typing import FilteringBoundLogger
 
-from daemon.telemetry.change_feed import News
+from daemon.telemetry.change_feed import ChangeFeed
 from daemon.telemetry.metrics import Metrics
 from daemon.telemetry.tracing import NO_SPANS, Spans
 
@@ -15,5 +15,5 @@ class Telemetry:
 
     log: FilteringBoundLogger
     metrics: Metrics
-    changes: News
+    changes: ChangeFeed
     spans: Spans = NO_SPANS

@@ -182,7 +182,7 @@ async def change_in_vain(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(change)
         await trio.sleep(crash_at)
-        read_hop.error = RuntimeError("bug")
+        run_read.error = RuntimeError("bug")
         house.daemon.fleet.wake([webhook.id])
         await trio.sleep(0.03)
         run_read.error = None

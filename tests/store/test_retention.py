@@ -16,7 +16,7 @@ from daemon.store.commands import Resend
 from daemon.store.database import Database, open_database
 from daemon.store.reader import Reader
 from daemon.store.store import Store
-from daemon.store.upkeep_commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace, SaveTrustedTime
+from daemon.store.upkeep_commands import Pruned, PruneEvents, PruneMails, ReleaseSpace, SaveTrustedTime
 from daemon.store.writer import Writer
 from daemon.store.writes import retention, time_blocks
 from daemon.store.writes.counters import DAY_MS

@@ -22,7 +22,7 @@ from daemon.store.commands import CancelPending, CreateTeam, CreateWebhook, Gran
 from daemon.store.database import Database, open_database
 from daemon.store.reader import Reader
 from daemon.store.store import Store
-from daemon.store.upkeep_commands import ForgetWebhookHours
+from daemon.store.upkeep_commands import PruneWebhookHours
 from daemon.store.writer import Writer
 from daemon.store.writes.counters import DAY_MS, HOUR_MS, WEBHOOK_HOURS_KEPT_MS
 from daemon.telemetry.metrics import make_metrics

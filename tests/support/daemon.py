@@ -222,7 +222,7 @@ async def running(
 ) -> AsyncIterator[House]:
     """Run a daemon on `state_dir`; leaving the block crashes it, as a kill would. Set `house.stop` for a clean stop.
 
-    `adapt` may put something else into the seams: a slow or failing hop, say.
+    `adapt` may put something else into the seams: a slow or failing thread, say.
     """
     receiver, clock = receiver or FakeReceiver(), clock or VirtualWallClock()
     settings = settings or make_settings(state_dir)

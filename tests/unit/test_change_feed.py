@@ -3,7 +3,7 @@
 import trio
 from trio.testing import MockClock
 
-from daemon.telemetry.change_feed import Follower, News
+from daemon.telemetry.change_feed import ChangeFeed, Follower
 
 
 async def is_told(follower: Follower) -> bool:

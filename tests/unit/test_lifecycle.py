@@ -11,7 +11,7 @@ from daemon.domain.lifecycle import (
     Verdict,
     WebhookEdit,
     after_verdict,
-    cancel_reason,
+    cancel_reason_of,
     deleted,
     edited,
     judge,
@@ -157,9 +157,11 @@ def test_a_deleted_webhook_is_inactive_and_has_no_secret() -> None:
 
 
 def test_pending_deliveries_are_cancelled_for_the_reason_that_holds() -> None:
-    assert cancel_reason(WEBHOOK) is None
-    assert cancel_reason(DISABLED) is CancelReason.WEBHOOK_DISABLED
-    assert cancel_reason(deleted(WEBHOOK, 9)) is cancel_reason(deleted(DISABLED, 9)) is CancelReason.WEBHOOK_DELETED
+    assert cancel_reason_of(WEBHOOK) is None
+    assert cancel_reason_of(DISABLED) is CancelReason.WEBHOOK_DISABLED
+    assert (
+        cancel_reason_of(deleted(WEBHOOK, 9)) is cancel_reason_of(deleted(DISABLED, 9)) is CancelReason.WEBHOOK_DELETED
+    )
 
 
 def test_a_webhook_follows_the_verdict() -> None:
