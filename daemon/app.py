@@ -27,6 +27,7 @@ from daemon.files.kept_addresses import keep_addresses, remove_addresses
 from daemon.maintenance.sealed_database import SealedDatabase, open_sealed_database
 from daemon.maintenance.state_dir import DATABASE, OPERATOR_KEY, operator_key, use_state_dir
 from daemon.run import run_daemon
+from daemon.seams import Seams, real_seams
 from daemon.stop_signals import StopSignals
 from daemon.store.commands import ReadBalance
 from daemon.store.database import DatabaseRefused, History
@@ -41,7 +42,7 @@ from daemon.telemetry.loop_lag import watch_loop_lag
 from daemon.telemetry.metrics import Metrics, make_metrics
 from daemon.telemetry.python_messages import PythonMessages, take_standard_streams
 from daemon.telemetry.tracing import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
-from daemon.wiring import Daemon, Seams, assemble, handles_of, real_seams
+from daemon.wiring import Daemon, assemble, handles_of
 
 _Addresses = Sequence[TcpAddress | UnixAddress]
 

@@ -9,7 +9,6 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.retry import retry_until_available
 from daemon.actors.supervisor import Budget
-from daemon.actors.threads import RunInThread, thread_runner
 from daemon.config.reload import LiveSettings
 from daemon.config.settings import Settings
 from daemon.crypto.api_keys import ApiKeys
@@ -28,28 +27,22 @@ from daemon.delivery.sender import Sender
 from daemon.delivery.sent_request import sent_request
 from daemon.delivery.subscriptions import SubscriptionIndex
 from daemon.delivery.webhook_changes import WebhookChanges
-from daemon.domain.clock import Clock, NowMs, clock_of, wall_clock_ms
+from daemon.domain.clock import Clock, clock_of
 from daemon.domain.errors import UrlNotAllowed
 from daemon.domain.event_types import EventType, build_catalogue
 from daemon.domain.model import Webhook
 from daemon.egress.lookups import Lookups
-from daemon.egress.resolver import Resolver
-from daemon.egress.tls import make_tls_context
-from daemon.egress.transport import EndpointTransport, Transport
-from daemon.egress.urls import EgressRules, check_url, egress_rules
-from daemon.files.descriptors import UNLIMITED
 from daemon.handles import CheckUrl, ConsoleHandles, Handles, HealthHandles, SystemHandles
 from daemon.mail.outbox import Notifier
-from daemon.mail.result import Send
-from daemon.mail.sender import live_sender
 from daemon.maintenance.checkpointer import Checkpointer
 from daemon.maintenance.cleaner import Housekeeper
 from daemon.maintenance.gauges import Observer
 from daemon.maintenance.time_indexer import TimeIndexer
-from daemon.management.registry import Registry, RegistryParts
+from daemon.management.registry import Registry
 from daemon.management.sign_outs import SignOuts
+from daemon.seams import Seams
 from daemon.store.commands import ReadBalance
-from daemon.store.database import READERS, Database
+from daemon.store.database import Database
 from daemon.store.reader import Reader
 from daemon.store.reads import actor_reads
 from daemon.store.store import Store
@@ -58,27 +51,6 @@ from daemon.store.writes.fan_outs import unfinished_fan_outs
 from daemon.telemetry.change_feed import ChangeFeed
 from daemon.telemetry.metrics import ActorKind, Metrics
 from daemon.telemetry.telemetry import Telemetry
-from daemon.telemetry.tracing import NO_SPANS, Spans
-
-# Lookups at a time, each with a socket; neither kind ever waits for the other.
-_LOOKUPS_OF_DELIVERIES = 200
-_LOOKUPS_OF_REGISTRATIONS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Seams:
-    """Where tests put something else: time, threads, the way out, the way of the mail."""
-
-    now_ms: NowMs
-    run_write: RunInThread
-    run_read: RunInThread
-    run_checkpoint: RunInThread
-    make_transport: Callable[[], Transport]
-    check_url: CheckUrl
-    send_mail: Send
-    spans: Spans = NO_SPANS
-    attempts_at_once: int = UNLIMITED
-    lookups: Sequence[Lookups] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,24 +83,6 @@ class _Memory:
     teams: set[str]
     api_keys: ApiKeys
     sign_outs: SignOuts
-
-
-def real_seams(live: LiveSettings) -> Seams:
-    """Return the seams of production: time, threads, sockets, mail. Raises OSError for an unreadable CA file."""
-    settings = live.now
-    rules, resolver = egress_rules(settings.effective_egress), Resolver(settings.egress.nameservers)
-    lookups, checks = Lookups(resolver, _LOOKUPS_OF_DELIVERIES), Lookups(resolver, _LOOKUPS_OF_REGISTRATIONS)
-    tls = make_tls_context(settings.egress.ca_file)
-    return Seams(
-        now_ms=wall_clock_ms,
-        run_write=thread_runner(1),
-        run_read=thread_runner(READERS),
-        run_checkpoint=thread_runner(1),
-        make_transport=partial(EndpointTransport, rules, lookups, tls, settings.delivery.idle_connection_s),
-        check_url=partial(_check_url, rules, checks),
-        send_mail=live_sender(lambda: live.now),
-        lookups=(lookups, checks),
-    )
 
 
 async def assemble(
@@ -204,23 +158,17 @@ async def assemble(
         limits=InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes),
     )
     registry = Registry(
-        RegistryParts(
-            reader=store.reader,
-            writer=store.writer,
-            vault=vault,
-            fleet=fleet,
-            index=memory.index,
-            teams=memory.teams,
-            api_keys=memory.api_keys,
-            gate=gate,
-            now_ms=clock.now_ms,
-            new_id=clock.new_id,
-            log=log,
-            metrics=metrics,
-            changes=telemetry.changes,
-            fan_outs=fan_outs,
-            webhooks_per_team=lambda: live.now.api.webhooks_per_team,
-        )
+        store=store,
+        clock=clock,
+        telemetry=telemetry,
+        vault=vault,
+        fleet=fleet,
+        fan_outs=fan_outs,
+        gate=gate,
+        index=memory.index,
+        teams=memory.teams,
+        api_keys=memory.api_keys,
+        webhooks_per_team=lambda: live.now.api.webhooks_per_team,
     )
     housekeeper = Housekeeper(
         store=store, clock=clock, telemetry=telemetry, retention_days=lambda: live.now.retention.days
@@ -320,10 +268,6 @@ async def _balance_of(store: Store, log: FilteringBoundLogger, team_id: str) -> 
 def _schedule(settings: Settings) -> Schedule:
     delivery = settings.delivery
     return Schedule(policy=delivery.policy, idle_connection_s=delivery.idle_connection_s, idle_s=delivery.idle_actor_s)
-
-
-async def _check_url(rules: EgressRules, lookups: Lookups, url: str, team_id: str) -> None:
-    await check_url(url, rules, lookups.resolver_for(team_id))
 
 
 async def _check_url_and_log(check: CheckUrl, log: FilteringBoundLogger, url: str, team_id: str) -> None:

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from daemon.domain.model import DeliveryStatus
 from daemon.egress.errors import OutOfDescriptors
-from daemon.wiring import Seams
+from daemon.seams import Seams
 from tests.support.daemon import FakeReceiver, in_order, running
 
 A = "https://a.example/hook"

@@ -10,8 +10,8 @@ from trio.testing import MockClock
 from daemon.domain.model import Mail
 from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.mail.result import SendResult
+from daemon.seams import Seams
 from daemon.store.reads.api_reads import DeliveryFilter, list_deliveries
-from daemon.wiring import Seams
 from tests.support.daemon import EPOCH_MS, FakeReceiver, House, VirtualWallClock, make_settings, running, statuses
 
 URL = "https://a.example/hook"

@@ -21,12 +21,13 @@ from daemon.domain.submission import NewEvent, Submission
 from daemon.egress.transport import Transport
 from daemon.mail.result import SendResult
 from daemon.run import run_daemon
+from daemon.seams import Seams
 from daemon.store.database import Database, open_database
 from daemon.store.reads import api_reads
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.log_events import LOG_EVENTS
 from daemon.telemetry.metrics import make_metrics
-from daemon.wiring import Daemon, Seams, assemble
+from daemon.wiring import Daemon, assemble
 from tests.support.mock_transport import Handler, MockTransport
 
 EPOCH_MS = 1_800_000_000_000
