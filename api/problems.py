@@ -30,7 +30,7 @@ _FRAMEWORK: Mapping[int | None, tuple[Code, str]] = MappingProxyType(
 async def answer_error(handles: Handles, request: Request, error: Exception) -> Response:
     """Return the problem document for anything that was raised; what is our own fault is logged as an error."""
     refusal = as_refusal(error)
-    log_refusal(handles, request, refusal, error)
+    log_refusal(handles, request, refusal=refusal, error=error)
     response = problem_response(refusal)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))

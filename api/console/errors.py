@@ -28,7 +28,7 @@ async def error_page(context: ConsoleContext, request: Request, error: Exception
     if isinstance(error, Refused):
         return await _page(context, error.status, error.sentence)
     refusal = as_refusal(error)
-    log_refusal(context.handles, request, refusal, error)
+    log_refusal(context.handles, request, refusal=refusal, error=error)
     page = await _page(context, refusal.status, _sentence(refusal))
     for name, value in problem_response(refusal).headers.items():
         if name in ("Retry-After", "Allow"):

@@ -143,7 +143,7 @@ async def create_webhook(call: Call, body: NewWebhook) -> Webhook:
     await call.handles.check_url(body.url, team_id)
     show = partial(_show, call, secret=secret)
     made = call.handles.registry.create_webhook(
-        team_id, body.name, body.url, secret, tuple(body.events), once(call, show)
+        team_id, body.name, url=body.url, secret=secret, events=tuple(body.events), once=once(call, show)
     )
     return show(await made)
 

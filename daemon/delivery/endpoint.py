@@ -157,7 +157,8 @@ class Endpoint:
             await self._changes.cancel_pending()
             return
         state.current = work
-        await self._wait_out_backoff(work)
+        if work.next_attempt_at is not None:
+            await self._wait_out_backoff(work)
         if not (state.is_due(work) and await self._reserve_credits(work)):
             return
         charged = None

@@ -70,20 +70,11 @@ class Registry:
         api_keys: ApiKeys,
         webhooks_per_team: Callable[[], int],
     ) -> None:
-        self._reader = store.reader
-        self._writer = store.writer
-        self._now_ms = clock.now_ms
-        self._new_id = clock.new_id
-        self._log = telemetry.log
-        self._metrics = telemetry.metrics
-        self._changes = telemetry.changes
-        self._vault = vault
-        self._fleet = fleet
-        self._fan_outs = fan_outs
-        self._gate = gate
-        self._index = index
-        self._teams = teams
-        self._api_keys = api_keys
+        self._reader, self._writer = store.reader, store.writer
+        self._now_ms, self._new_id = clock.now_ms, clock.new_id
+        self._log, self._metrics, self._changes = telemetry.log, telemetry.metrics, telemetry.changes
+        self._vault, self._fleet, self._fan_outs, self._gate = vault, fleet, fan_outs, gate
+        self._index, self._teams, self._api_keys = index, teams, api_keys
         self._webhooks_per_team = webhooks_per_team
 
     async def first_answer(self, idempotency: Idempotency) -> bytes | None:
@@ -108,7 +99,8 @@ class Registry:
         once: Once[Team] | None = None,
     ) -> Team:
         """Make a team, with an id of its own or a made one. Raises AlreadyExists."""
-        team = Team(team_id or self._new_id("team"), name, emails, self._now_ms(), max_webhooks)
+        new_id, now = team_id or self._new_id("team"), self._now_ms()
+        team = Team(new_id, name, notification_emails=emails, created_at=now, max_webhooks=max_webhooks)
         create = self._with_key(CreateTeam(team), once, lambda _: team)
         await self._writer.execute(create, lambda _: self._teams.add(team.id))
         self._log.info("team_created", teamId=team.id)
@@ -128,7 +120,7 @@ class Registry:
         if team_id not in self._teams:
             return None
         secret = generate_key()
-        key, digest = ApiKey(self._new_id("key"), team_id, name, self._now_ms()), digest_of(secret)
+        key, digest = ApiKey(self._new_id("key"), team_id, name=name, created_at=self._now_ms()), digest_of(secret)
         add = self._with_key(AddKey(key, digest), once, lambda _: (key, secret))
         await self._writer.execute(add, lambda _: self._api_keys.add(digest, key))
         self._log.info("key_created", keyId=key.id, teamId=team_id)
@@ -235,7 +227,9 @@ class Registry:
         """
         if team_id not in self._teams:
             return None
-        grant = GrantCredits(self._new_id("crd"), team_id, amount, note, self._now_ms())
+        grant = GrantCredits(
+            entry_id=self._new_id("crd"), team_id=team_id, amount=amount, note=note, now=self._now_ms()
+        )
         grant_once = self._with_key(grant, once, lambda entry: entry)
         entry = await self._writer.execute(grant_once, lambda _: self._gate.granted(team_id, amount))
         self._log.info("credits_granted", teamId=team_id, amount=amount, balance=entry.balance_after)
@@ -271,7 +265,7 @@ class Registry:
         from_seq: int | None = 0
         while from_seq is not None:
             reach = await self._reader.fetch(actor_reads.events_since, since, from_seq)
-            queued = await self._recover(webhook, since, reach, queued, once)
+            queued = await self._recover(webhook, since, reach=reach, queued=queued, once=once)
             from_seq = reach.end_seq
         self._changes.publish(webhook.team_id, webhook_id)
         self._log.info("deliveries_recovered", webhookId=webhook_id, teamId=webhook.team_id, count=queued)
@@ -289,7 +283,10 @@ class Registry:
         after_seq: int | None = reach.first_seq - 1
         while after_seq is not None:
             new_ids = tuple(self._new_id("dlv") for _ in range(_RECOVER_PAGE))
-            recover = Recover(webhook, since, after_seq, _RECOVER_PAGE, new_ids, self._now_ms(), reach.end_seq)
+            now, end = self._now_ms(), reach.end_seq
+            recover = Recover(
+                webhook, since, after_seq=after_seq, limit=_RECOVER_PAGE, new_ids=new_ids, now=now, before_seq=end
+            )
             command = self._with_key(recover, once, partial(_total, queued, reach))
             page = await self._writer.execute(command, lambda page: self._queued(webhook.id, page.queued))
             queued, after_seq = queued + page.queued, page.next_after_seq
@@ -318,7 +315,7 @@ class Registry:
             it = made(answer)
             return None if it is None else self._vault.seal(once.answer(it).decode(), answer_id(once.idempotency))
 
-        return ExecuteOnce(command, once.idempotency, keep, self._now_ms())
+        return ExecuteOnce(command, once.idempotency, keep=keep, now=self._now_ms())
 
     def _opened(self, idempotency: Idempotency, sealed: str | None) -> bytes:
         if sealed is None:

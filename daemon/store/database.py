@@ -102,7 +102,9 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal, progress: Progress |
         raise DatabaseRefused(f"{path}: is read-only: give this user the right to write it")
     progress = progress or Progress()
     prepare = partial(_prepare_writer, is_new=not path.exists(), progress=progress)
-    writing = _engine(URL.create("sqlite", database=str(path)), "BEGIN IMMEDIATE", prepare, pool.StaticPool)
+    writing = _engine(
+        URL.create("sqlite", database=str(path)), "BEGIN IMMEDIATE", prepare=prepare, poolclass=pool.StaticPool
+    )
     try:
         sequences, history = _migrate(writing, seal, path)
         _use_write_ahead_log(writing)
@@ -144,7 +146,9 @@ def read_only_engine(path: Path) -> Engine:
     """Return what reads the database at `path`, over a few connections, and cannot write it."""
     read_only = URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
     # The connection that was given back last knows the most: the others are for when it is taken.
-    return _engine(read_only, "BEGIN", _prepare_reader, pool.QueuePool, pool_size=READERS, pool_use_lifo=True)
+    return _engine(
+        read_only, "BEGIN", prepare=_prepare_reader, poolclass=pool.QueuePool, pool_size=READERS, pool_use_lifo=True
+    )
 
 
 def require_known_revision(revision: str) -> None:

@@ -30,7 +30,13 @@ def to_json(value: Any) -> str:
 
 def team(row: Row[Any]) -> Team:
     """Return the Team of a row of `teams`."""
-    return Team(row.id, row.name, tuple(orjson.loads(row.notification_emails)), row.created_at, row.max_webhooks)
+    return Team(
+        id=row.id,
+        name=row.name,
+        notification_emails=tuple(orjson.loads(row.notification_emails)),
+        created_at=row.created_at,
+        max_webhooks=row.max_webhooks,
+    )
 
 
 def team_row(value: Team) -> dict[str, Any]:
@@ -46,7 +52,7 @@ def team_row(value: Team) -> dict[str, Any]:
 
 def api_key(row: Row[Any]) -> ApiKey:
     """Return the ApiKey of a row of `api_keys`."""
-    return ApiKey(row.id, row.team_id, row.name, row.created_at, row.revoked_at)
+    return ApiKey(id=row.id, team_id=row.team_id, name=row.name, created_at=row.created_at, revoked_at=row.revoked_at)
 
 
 def webhook(row: Row[Any]) -> Webhook:
@@ -95,32 +101,48 @@ def webhook_row(value: Webhook) -> dict[str, Any]:
 
 def event(row: Row[Any]) -> Event:
     """Return the Event of a row of `events`."""
-    return Event(row.id, row.team_id, row.type, row.timestamp, row.body, row.accepted_at, row.test, row.traceparent)
+    return Event(
+        id=row.id,
+        team_id=row.team_id,
+        type=row.type,
+        timestamp=row.timestamp,
+        body=row.body,
+        accepted_at=row.accepted_at,
+        test=row.test,
+        traceparent=row.traceparent,
+    )
 
 
 def delivery(row: Row[Any]) -> Delivery:
     """Return the Delivery of a row of `deliveries`."""
     return Delivery(
-        row.seq,
-        row.id,
-        row.event_id,
-        row.event_type,
-        row.webhook_id,
-        row.team_id,
-        DeliveryStatus(row.status),
-        row.attempts_made,
-        row.next_attempt_at,
-        row.created_at,
-        row.completed_at,
-        CancelReason(row.cancel_reason) if row.cancel_reason else None,
-        row.test,
+        seq=row.seq,
+        id=row.id,
+        event_id=row.event_id,
+        event_type=row.event_type,
+        webhook_id=row.webhook_id,
+        team_id=row.team_id,
+        status=DeliveryStatus(row.status),
+        attempts_made=row.attempts_made,
+        next_attempt_at=row.next_attempt_at,
+        created_at=row.created_at,
+        completed_at=row.completed_at,
+        cancel_reason=CancelReason(row.cancel_reason) if row.cancel_reason else None,
+        test=row.test,
     )
 
 
 def attempt(row: Row[Any]) -> Attempt:
     """Return the Attempt of a row of `attempts`."""
     headers = tuple((name, value) for name, value in orjson.loads(row.headers))
-    outcome = Outcome(OutcomeKind(row.outcome), row.duration_ms, row.status, headers, row.body, row.error)
+    outcome = Outcome(
+        kind=OutcomeKind(row.outcome),
+        duration_ms=row.duration_ms,
+        status=row.status,
+        headers=headers,
+        body=row.body,
+        error=row.error,
+    )
     return Attempt(row.number, row.started_at, outcome)
 
 
@@ -142,7 +164,15 @@ def attempt_row(delivery_seq: int, value: Attempt) -> tuple[Any, ...]:
 
 def credit_entry(row: Row[Any]) -> CreditEntry:
     """Return the CreditEntry of a row of `credit_entries`."""
-    return CreditEntry(row.id, row.team_id, row.amount, row.balance_after, row.created_at, row.delivery_id, row.note)
+    return CreditEntry(
+        id=row.id,
+        team_id=row.team_id,
+        amount=row.amount,
+        balance_after=row.balance_after,
+        created_at=row.created_at,
+        delivery_id=row.delivery_id,
+        note=row.note,
+    )
 
 
 def mail(row: Row[Any]) -> Mail:
@@ -152,15 +182,15 @@ def mail(row: Row[Any]) -> Mail:
         for failure in orjson.loads(row.failures)
     )
     return Mail(
-        row.id,
-        row.team_id,
-        tuple(orjson.loads(row.recipients)),
-        row.webhook_id,
-        row.webhook_name,
-        row.webhook_url,
-        row.disabled_at,
-        failures,
-        row.created_at,
-        row.attempts_made,
-        row.next_attempt_at,
+        id=row.id,
+        team_id=row.team_id,
+        recipients=tuple(orjson.loads(row.recipients)),
+        webhook_id=row.webhook_id,
+        webhook_name=row.webhook_name,
+        webhook_url=row.webhook_url,
+        disabled_at=row.disabled_at,
+        failures=failures,
+        created_at=row.created_at,
+        attempts_made=row.attempts_made,
+        next_attempt_at=row.next_attempt_at,
     )

@@ -53,7 +53,10 @@ def open_log_sink(settings: LogSettings, count_lost: Callable[[int], object]) ->
     as_json = _is_json(settings, os.isatty(STDERR))
     to_journal = as_json and stderr_is_the_journal()
     return LogSink(
-        LogBuffer(JournalSocket().write if to_journal else stderr.write, count_lost), as_json, to_journal, in_colour
+        LogBuffer(JournalSocket().write if to_journal else stderr.write, count_lost),
+        as_json,
+        to_journal=to_journal,
+        in_colour=in_colour,
     )
 
 

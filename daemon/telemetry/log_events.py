@@ -73,7 +73,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
 
 
 def _table(level: Level, *rows: tuple[str, str, str]) -> tuple[LogEvent, ...]:
-    return tuple(LogEvent(name, level, tuple(fields.split()), meaning) for name, fields, meaning in rows)
+    return tuple(LogEvent(name, level, fields=tuple(fields.split()), meaning=meaning) for name, fields, meaning in rows)
 
 
 _DELIVERY = "eventId eventType deliveryId webhookId teamId attempt outcome status durationMs error detail test traceId"

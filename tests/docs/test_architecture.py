@@ -2,9 +2,11 @@
 
 import ast
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.docs.positional_arguments import house_of, many_by_place
 from tests.docs.sources import Source, sources
 
 LONGEST_FILE = 350
@@ -128,6 +130,11 @@ def test_no_file_is_too_long_to_read() -> None:
     assert not [source.path for source in ALL if source.text.count("\n") > LONGEST_FILE]
 
 
+def test_what_takes_more_than_three_arguments_gets_the_others_by_keyword() -> None:
+    house = house_of(ALL)
+    assert not [f"{source.path}:{line}" for source in ALL for line in many_by_place(source, house)]
+
+
 @pytest.mark.parametrize("place", [*HTTPX, *SLEEPS_IN_LOOPS, *SUPERVISION])
 def test_what_is_allowed_is_there(place: str) -> None:
     assert [source for source in ALL if source.is_in(place)]
@@ -157,6 +164,25 @@ def test_a_sleep_in_a_loop_is_found(code: str, sleeps: bool) -> None:
 )
 def test_a_shield_without_a_deadline_is_found(code: str, lines: list[int]) -> None:
     assert list(_shields_without_deadline(ast.parse(code))) == lines
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ("def f(a, b, c, d): ...\nf(1, 2, 3, 4)", [2]),
+        ("def f(a, b, c, d): ...\nf(1, 2, 3, d=4)", []),
+        ("def f(*all): ...\nf(1, 2, 3, 4)", []),
+        ("@dataclass\nclass A:\n    a: int\nA(1, 2, 3, 4)", [4]),
+        ("class A(Base): ...\nA(1, 2, 3, 4)", []),
+        ("class A:\n    def f(self, a, b, c, d): ...\nA().f(1, 2, 3, 4)", [3]),
+        ("max(1, 2, 3, 4)\nnursery.start_soon(f, 1, 2, 3)", []),
+    ],
+)
+def test_many_arguments_by_place_are_found(code: str, lines: list[int], tmp_path: Path) -> None:
+    file = tmp_path / "code.py"
+    file.write_text(code)
+    source = Source(str(file))
+    assert list(many_by_place(source, house_of([source]))) == lines
 
 
 def _sleeps_in_loops(tree: ast.AST) -> Iterator[ast.Call]:

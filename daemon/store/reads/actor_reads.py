@@ -58,20 +58,24 @@ def subscriptions(connection: Connection, behind: int, limit: int) -> Found[Subs
     return _found(
         connection,
         query,
-        (webhooks.c.seq, behind, limit),
-        lambda row: Subscription(row.id, row.team_id, tuple(orjson.loads(row.events))),
+        page=(webhooks.c.seq, behind, limit),
+        value=lambda row: Subscription(row.id, row.team_id, tuple(orjson.loads(row.events))),
     )
 
 
 def team_ids(connection: Connection, behind: int, limit: int) -> Found[str]:
     """Return the ids of the next teams behind this seq."""
-    return _found(connection, select(teams.c.seq, teams.c.id), (teams.c.seq, behind, limit), lambda row: row.id)
+    return _found(
+        connection, select(teams.c.seq, teams.c.id), page=(teams.c.seq, behind, limit), value=lambda row: row.id
+    )
 
 
 def valid_keys(connection: Connection, behind: int, limit: int) -> Found[tuple[bytes, ApiKey]]:
     """Return the next API keys behind this seq that are not revoked, each with the digest of its secret."""
     query = select(api_keys).where(api_keys.c.revoked_at.is_(None))
-    return _found(connection, query, (api_keys.c.seq, behind, limit), lambda row: (row.digest, rows.api_key(row)))
+    return _found(
+        connection, query, page=(api_keys.c.seq, behind, limit), value=lambda row: (row.digest, rows.api_key(row))
+    )
 
 
 def ended_sessions(connection: Connection, behind: int, limit: int) -> Found[EndSession]:
@@ -80,8 +84,8 @@ def ended_sessions(connection: Connection, behind: int, limit: int) -> Found[End
     return _found(
         connection,
         select(row_id.label("seq"), ended_sessions_table),
-        (row_id, behind, limit),
-        lambda row: EndSession(row.id, row.key_id, row.expires_at, 0),
+        page=(row_id, behind, limit),
+        value=lambda row: EndSession(row.id, row.key_id, expires_at=row.expires_at, now=0),
     )
 
 
@@ -136,7 +140,18 @@ def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequenc
     """Return a webhook's first pending deliveries, in order, at most `limit`."""
     found = fetch_rows(connection, _PENDING_WORK, {"webhook_id": webhook_id, "limit": limit})
     return [
-        Work(seq, delivery_id, event_id, type_, body and body.encode(), created_at, made, due_at, bool(test), trace)
+        Work(
+            seq=seq,
+            delivery_id=delivery_id,
+            event_id=event_id,
+            event_type=type_,
+            body=body and body.encode(),
+            created_at=created_at,
+            attempts_made=made,
+            next_attempt_at=due_at,
+            test=bool(test),
+            traceparent=trace,
+        )
         for seq, delivery_id, event_id, type_, body, created_at, made, due_at, test, trace in sorted(found)[:limit]
     ]
 
@@ -186,7 +201,7 @@ def events_since(connection: Connection, since: int, from_seq: int = 0) -> SeqRa
 
     There are none between ranges; the last one has no end.
     """
-    return next_range(connection, events.c.accepted_at, from_seq, since)
+    return next_range(connection, events.c.accepted_at, from_seq=from_seq, since=since)
 
 
 def event_body(connection: Connection, event_id: str) -> bytes:

@@ -31,13 +31,13 @@ def failures_of(connection: Connection, webhook_id: str, limit: int) -> list[Fai
     rows = connection.execute(query).all()
     return [
         FailedDelivery(
-            row.id,
-            row.event_type,
-            row.accepted_at,
-            row.completed_at,
-            OutcomeKind(row.outcome),
-            row.status,
-            row.error,
+            delivery_id=row.id,
+            event_type=row.event_type,
+            accepted_at=row.accepted_at,
+            failed_at=row.completed_at,
+            outcome=OutcomeKind(row.outcome),
+            status=row.status,
+            error=row.error,
         )
         for row in reversed(rows)
     ]

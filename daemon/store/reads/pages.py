@@ -65,10 +65,17 @@ def bounded_page(
     So the page may hold fewer, even none, and still have a next one: that goes on where this one stopped looking.
     """
     chosen = select(choice.table).where(*choice.by_index, *choice.by_row)
-    unseen = _first_unseen(connection, choice, before, look_at) if choice.by_row else None
+    unseen = _first_unseen(connection, choice, before=before, look_at=look_at) if choice.by_row else None
     if unseen is None:
-        return page_of(connection, chosen, choice.table, limit, before, value)
-    page = page_of(connection, chosen.where(choice.table.c.seq > unseen), choice.table, limit, before, value)
+        return page_of(connection, chosen, table=choice.table, limit=limit, before=before, value=value)
+    page = page_of(
+        connection,
+        chosen.where(choice.table.c.seq > unseen),
+        table=choice.table,
+        limit=limit,
+        before=before,
+        value=value,
+    )
     return Page(page.items, page.next_cursor if page.next_cursor is not None else unseen + 1, look_at)
 
 

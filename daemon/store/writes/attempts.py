@@ -81,7 +81,13 @@ def _charge(connection: Connection, commands: Sequence[RecordAttempt]) -> None:
     debit(
         connection,
         [
-            Debit(command.entry_id, command.team_id, command.delivery_id, command.charge, command.now)
+            Debit(
+                entry_id=command.entry_id,
+                team_id=command.team_id,
+                delivery_id=command.delivery_id,
+                amount=command.charge,
+                now=command.now,
+            )
             for command in commands
             if command.verdict.status is DeliveryStatus.SUCCEEDED and command.charge
         ],

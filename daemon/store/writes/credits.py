@@ -79,7 +79,17 @@ def _enter(connection: Connection, lines: Sequence[_Line]) -> list[CreditEntry]:
     for entry_id, team_id, amount, delivery_id, note, now in lines:
         assert entry_id is not None, "what is charged has an entry"
         balances[team_id] += amount
-        entries.append(CreditEntry(entry_id, team_id, amount, balances[team_id], now, delivery_id, note))
+        entries.append(
+            CreditEntry(
+                id=entry_id,
+                team_id=team_id,
+                amount=amount,
+                balance_after=balances[team_id],
+                created_at=now,
+                delivery_id=delivery_id,
+                note=note,
+            )
+        )
     execute_rows(connection, _INSERT_ENTRIES, [_row(entry) for entry in entries])
     return entries
 
