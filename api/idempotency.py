@@ -67,11 +67,11 @@ async def answered_once(call: Call, answer: Callable[[], Awaitable[Answer]]) -> 
     """
     if call.idempotency is None:
         return await answer()
-    registry = call.handles.registry
-    first = await registry.first_answer(call.idempotency)
+    kept = call.handles.kept_answers
+    first = await kept.first(call.idempotency)
     if first is not None:
         return first
     try:
         return await answer()
     except AnsweredBefore:  # by the same request, which came at the same time
-        return await registry.first_answer(call.idempotency)
+        return await kept.first(call.idempotency)

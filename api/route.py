@@ -67,7 +67,7 @@ class Route:
     """One route: `handler(call, **path, query=?, body=?)` answers a model, JSON as bytes, or None (no content).
 
     `refusals` are the codes it may answer beside those that every route may. With `once` an Idempotency-Key makes its
-    repetitions harmless: its handler gives the registry what `api.idempotency.once` returns.
+    repetitions harmless: its handler hands on what `api.idempotency.once` returns.
     """
 
     method: str

@@ -14,8 +14,11 @@ from daemon.delivery.sent_request import SentRequest
 from daemon.domain.clock import NowMs
 from daemon.domain.event_types import Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
-from daemon.management.registry import Registry
+from daemon.management.kept_answers import KeptAnswers
+from daemon.management.replays import Replays
 from daemon.management.sign_outs import SignOuts
+from daemon.management.teams import Teams
+from daemon.management.webhooks import Webhooks
 from daemon.store.reader import Reader
 from daemon.telemetry.metrics import Metrics
 
@@ -39,7 +42,10 @@ class Handles:
     api_settings: Callable[[], ApiSettings]
     catalogue: Catalogue
     router: Router
-    registry: Registry
+    teams: Teams
+    webhooks: Webhooks
+    replays: Replays
+    kept_answers: KeptAnswers
     reader: Reader
     keyring: KeyRing
     check_url: CheckUrl

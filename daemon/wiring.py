@@ -43,8 +43,11 @@ from daemon.maintenance.checkpointer import Checkpointer
 from daemon.maintenance.cleaner import Housekeeper
 from daemon.maintenance.gauges import Observer
 from daemon.maintenance.time_indexer import TimeIndexer
-from daemon.management.registry import Registry, RegistryParts
+from daemon.management.kept_answers import KeptAnswers
+from daemon.management.replays import Replays
 from daemon.management.sign_outs import SignOuts
+from daemon.management.teams import Teams
+from daemon.management.webhooks import Webhooks
 from daemon.store.commands import ReadBalance
 from daemon.store.database import READERS, Database
 from daemon.store.reader import Reader
@@ -83,7 +86,10 @@ class Daemon:
     reader: Reader
     fleet: Fleet
     router: Router
-    registry: Registry
+    teams: Teams
+    webhooks: Webhooks
+    replays: Replays
+    kept_answers: KeptAnswers
     notifier: Notifier
     housekeeper: Housekeeper
     canceller: Canceller
@@ -137,7 +143,7 @@ async def assemble(
     index, news = SubscriptionIndex(), News()
     async for subscription in reader.each(actor_reads.subscriptions):
         index.add(subscription)
-    teams = {team_id async for team_id in reader.each(actor_reads.team_ids)}
+    known = {team_id async for team_id in reader.each(actor_reads.team_ids)}
     keyring = KeyRing(operator_key)
     async for digest, api_key in reader.each(actor_reads.valid_keys):
         keyring.add(digest, api_key)
@@ -181,27 +187,45 @@ async def assemble(
     fan_outs.resume(await reader.fetch(unfinished_fan_outs))
     router = Router(
         RouterParts(
-            reader, writer, fleet, index, teams, limits, seams.now_ms, new_id, metrics, news, log, fan_outs, seams.spans
+            reader, writer, fleet, index, known, limits, seams.now_ms, new_id, metrics, news, log, fan_outs, seams.spans
         )
     )
-    registry = Registry(
-        RegistryParts(
-            reader,
-            writer,
-            vault,
-            fleet,
-            index,
-            teams,
-            keyring,
-            gate,
-            seams.now_ms,
-            new_id,
-            log,
-            metrics,
-            news,
-            fan_outs,
-            webhooks_per_team=lambda: live.now.api.webhooks_per_team,
-        )
+    kept_answers = KeptAnswers(reader=reader, vault=vault, now_ms=seams.now_ms)
+    teams = Teams(
+        reader=reader,
+        writer=writer,
+        now_ms=seams.now_ms,
+        new_id=new_id,
+        log=log,
+        kept_answers=kept_answers,
+        ids=known,
+        keyring=keyring,
+        gate=gate,
+    )
+    webhooks = Webhooks(
+        reader=reader,
+        writer=writer,
+        now_ms=seams.now_ms,
+        new_id=new_id,
+        log=log,
+        news=news,
+        kept_answers=kept_answers,
+        vault=vault,
+        fleet=fleet,
+        index=index,
+        webhooks_per_team=lambda: live.now.api.webhooks_per_team,
+    )
+    replays = Replays(
+        reader=reader,
+        writer=writer,
+        now_ms=seams.now_ms,
+        new_id=new_id,
+        log=log,
+        metrics=metrics,
+        news=news,
+        kept_answers=kept_answers,
+        fleet=fleet,
+        fan_outs=fan_outs,
     )
     housekeeper = Housekeeper(writer, lambda: live.now.retention.days, seams.now_ms, log)
     observer = Observer(reader, seams.read_hop, database.path, seams.now_ms, metrics)
@@ -213,7 +237,10 @@ async def assemble(
         reader,
         fleet,
         router,
-        registry,
+        teams,
+        webhooks,
+        replays,
+        kept_answers,
         notifier,
         housekeeper,
         canceller,
@@ -244,7 +271,10 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
             EventType(added.name, added.description, added.category, added.example) for added in settings.event_types
         ),
         router=daemon.router,
-        registry=daemon.registry,
+        teams=daemon.teams,
+        webhooks=daemon.webhooks,
+        replays=daemon.replays,
+        kept_answers=daemon.kept_answers,
         reader=daemon.reader,
         keyring=daemon.keyring,
         check_url=daemon.check_url,

@@ -41,7 +41,7 @@ class Key(Output):
 
 async def create_key(call: Call, team_id: str, body: NewKey) -> CreatedKey:
     """Make a key for a team."""
-    created = await call.handles.registry.create_key(team_id, body.name, once(call, _show_created))
+    created = await call.handles.teams.create_key(team_id, body.name, once(call, _show_created))
     if created is None:
         raise not_found("team")
     return _show_created(created)
@@ -63,7 +63,7 @@ async def list_keys(call: Call, team_id: str, query: PageQuery) -> Page[Key]:
 
 async def revoke_key(call: Call, key_id: str) -> None:
     """Revoke a key for good."""
-    if not await call.handles.registry.revoke_key(key_id):
+    if not await call.handles.teams.revoke_key(key_id):
         raise not_found("key")
 
 

@@ -91,7 +91,7 @@ def test_the_clients_see_the_daemon_through_its_http_api_only() -> None:
     inside = (
         "daemon.store",
         "daemon.delivery.router",
-        "daemon.management.registry",
+        "daemon.management",
         "daemon.delivery.fleet",
         "daemon.wiring",
     )

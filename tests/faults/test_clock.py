@@ -182,7 +182,7 @@ async def test_recover_and_time_filters_find_what_was_accepted_while_the_clock_w
             wanted = DeliveryFilter(webhook_id=webhook.id, since=since)
             assert len(await listed(house, wanted)) >= missed
             house.receiver.answers[URL] = statuses(500)
-            assert await house.daemon.registry.recover(webhook.id, since) == missed
+            assert await house.daemon.replays.recover(webhook.id, since) == missed
             await trio.sleep(600)
 
 

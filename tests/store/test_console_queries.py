@@ -175,7 +175,7 @@ class History:
             run(self.database, Resend(old, f"{old}_again{next(self.numbers)}", self.now))
 
     def recovered(self, since: int) -> int:
-        """Recover as the registry does, two events a page; return how many were queued."""
+        """Recover as `Replays` does, two events a page; return how many were queued."""
         reach = read(self.database, actor_reads.events_since, since)
         assert reach.end_seq is None, "so few events are all in the tail"
         queued, after_seq = 0, reach.first_seq - 1

@@ -159,7 +159,7 @@ def _migrated_database() -> bytes:
 
 
 async def _team_with_client(house: House, operator: ApiClient, name: str) -> tuple[Team, ApiClient]:
-    team = await house.daemon.registry.create_team(None, name, ())
-    created = await house.daemon.registry.create_key(team.id, "tests")
+    team = await house.daemon.teams.create(None, name, ())
+    created = await house.daemon.teams.create_key(team.id, "tests")
     assert created is not None
     return team, operator.with_key(created[1])
