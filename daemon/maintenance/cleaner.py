@@ -9,7 +9,7 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.retry import persist
-from daemon.domain.clock import NowMs
+from daemon.domain.clock import DAY_MS, NowMs
 from daemon.domain.trusted_time import TrustedTime
 from daemon.store.commands import Command
 from daemon.store.upkeep_commands import (
@@ -22,7 +22,7 @@ from daemon.store.upkeep_commands import (
     SaveTrustedTime,
 )
 from daemon.store.writer import Writer
-from daemon.store.writes.counters import DAY_MS, WEBHOOK_HOURS_KEPT_MS
+from daemon.store.writes.counters import WEBHOOK_HOURS_KEPT_MS
 from daemon.store.writes.idempotency import IDEMPOTENCY_WINDOW_MS
 
 INTERVAL_S = 600

@@ -7,6 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.model import Mail
 from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.mail.result import SendResult
@@ -15,8 +16,6 @@ from daemon.wiring import Seams
 from tests.support.daemon import EPOCH_MS, FakeReceiver, House, VirtualWallClock, make_settings, running, statuses
 
 URL = "https://a.example/hook"
-HOUR_MS = 3600 * 1000
-DAY_MS = 24 * HOUR_MS
 JUMPS = pytest.mark.parametrize("jump_ms", [DAY_MS, -DAY_MS], ids=["forward", "backward"])
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from daemon.domain.clock import DAY_MS
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, CancelReason, DeliveryStatus, TeamEdit, Work
 from daemon.domain.submission import Idempotency
@@ -21,7 +22,6 @@ from daemon.store.commands import Command
 from daemon.store.database import Database, open_database
 from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads
 from daemon.store.writes import time_blocks
-from daemon.store.writes.counters import DAY_MS
 from daemon.store.writes.time_blocks import TIMES, next_time_block
 from tests.store.filling import NOW, a_team, a_webhook, accepting, found, recording, run
 from tests.support.backlog import fill_backlog

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Event, Webhook, Work
 from daemon.domain.submission import MatchedEvent
@@ -27,7 +28,6 @@ from daemon.store.database import Database
 from daemon.store.reads import actor_reads
 from daemon.store.reads import console_reads as console
 from daemon.store.reads.console_reads import Backlog, CreditDay, HourCount, Missed
-from daemon.store.writes.counters import DAY_MS, HOUR_MS
 from tests.store.filling import NOW, a_team, a_webhook, accept, found, recording, run
 from tests.store.test_outcomes import disabling, final_failure
 from tests.store.test_queries import all_pages, read

@@ -10,6 +10,7 @@ from trio.testing import MockClock
 
 from daemon.actors.threads import run_inline
 from daemon.config.settings import LogSettings
+from daemon.domain.clock import DAY_MS
 from daemon.domain.model import Work
 from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
 from daemon.store.commands import Resend
@@ -17,7 +18,6 @@ from daemon.store.database import Database, open_database
 from daemon.store.upkeep_commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace, SaveTrustedTime
 from daemon.store.writer import Writer
 from daemon.store.writes import retention, time_blocks
-from daemon.store.writes.counters import DAY_MS
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import make_metrics
 from tests.store.filling import NOW, accepting, count, found, recording, run

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, delete, select, tuple_
 
+from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.model import DeliveryStatus
 from daemon.store.bulk import execute_at_once
 from daemon.store.commands import RecordAttempt
@@ -12,8 +13,6 @@ from daemon.store.schema import webhook_hours
 from daemon.store.sequences import Sequences
 from daemon.store.upkeep_commands import ForgetWebhookHours
 
-HOUR_MS = 3600 * 1000
-DAY_MS = 24 * HOUR_MS
 WEBHOOK_HOURS_KEPT_MS = 48 * HOUR_MS
 
 _COUNT_HOURS = """
