@@ -8,6 +8,7 @@ from typing import TypeVar
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from daemon.actors.pacing import rest_after
 from daemon.actors.retry import persist
 from daemon.domain.clock import DAY_MS, NowMs
 from daemon.domain.trusted_time import TrustedTime
@@ -101,10 +102,9 @@ class Housekeeper:
             self.log.info("events_forgotten", count=events, deliveries=deliveries)
 
     async def _gently(self, command: Command[Answer]) -> Answer:
-        started = trio.current_time()
+        began_at = trio.current_time()
         answer = await self._do(command)
-        took_s = trio.current_time() - started
-        await trio.sleep(max(_SHORTEST_REST_S, took_s * (1 - _SHARE) / _SHARE))
+        await rest_after(began_at, share=_SHARE, at_least_s=_SHORTEST_REST_S)
         return answer
 
     async def _do(self, command: Command[Answer]) -> Answer:

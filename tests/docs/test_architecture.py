@@ -165,7 +165,7 @@ def _sleeps_in_loops(tree: ast.AST) -> Iterator[ast.Call]:
             yield from (
                 node
                 for node in ast.walk(loop)
-                if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".sleep")
+                if isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".sleep", "rest_after"))
             )
 
 
