@@ -5,8 +5,8 @@ from urllib.parse import parse_qsl
 
 from quart import Request
 
-from api.errors import ApiError, Code
-from api.json_body import read_bytes, require_media_type
+from api.http.errors import ApiError, Code
+from api.http.json_body import read_bytes, require_media_type
 
 _FORM = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 1_000

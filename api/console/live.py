@@ -12,7 +12,7 @@ import trio
 
 from api.console.page_request import Visit
 from api.console.refusals import Refused
-from api.dispatch import SendPiece, Streamed
+from api.http.dispatch import SendPiece, Streamed
 from daemon.delivery.change_feed import Follower, News
 from daemon.domain.errors import DaemonError
 

@@ -13,7 +13,7 @@ from api.console.forms import Form
 from api.console.session.sessions import Session, Sessions
 from api.console.session.shown_once import ShownOnce
 from api.console.templates import Templates
-from api.route import Call
+from api.http.route import Call
 from daemon.domain.model import Team
 from daemon.handles import Handles
 

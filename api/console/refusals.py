@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from api.errors import ApiError
+from api.http.errors import ApiError
 
 
 class Refused(Exception):

@@ -30,8 +30,8 @@ from api.console.session.entrance import enter, with_session
 from api.console.session.sessions import Sessions
 from api.console.session.shown_once import ShownOnce
 from api.console.templates import Templates
-from api.dispatch import Dispatcher, Streamed, View
-from api.rate_limit import RateLimits
+from api.http.dispatch import Dispatcher, Streamed, View
+from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import Hop
 from daemon.handles import Handles
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from api.console.assets import Assets
 from api.console.drawing import moments, names
-from api.wire import format_time
+from api.http.wire import format_time
 from daemon.actors.threads import Hop
 
 # They take a millisecond; a long list has over a thousand, and deliveries shall not wait for all of them.

@@ -4,11 +4,11 @@ from http import HTTPStatus
 
 from pydantic import Field
 
-from api.cursors import page_of, position_of
-from api.errors import Code, not_found
-from api.idempotency import once
-from api.route import Access, Call, Route, json_body
-from api.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_optional_time, format_time
+from api.http.cursors import page_of, position_of
+from api.http.errors import Code, not_found
+from api.http.idempotency import once
+from api.http.route import Access, Call, Route, json_body
+from api.http.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_optional_time, format_time
 from daemon.domain import model
 from daemon.store.reads import api_reads
 

@@ -7,13 +7,13 @@ from typing import Any
 import orjson
 from pydantic import Field
 
-from api.errors import ApiError, too_large, unknown_team, wrong_field
-from api.idempotency import IdempotencyHeaders, read_idempotency
-from api.json_body import JSON, NDJSON, decode, judge, parse_json, read_bytes, require_media_type, validate
-from api.rate_limit import tokens_for
-from api.route import Call
+from api.http.errors import ApiError, too_large, unknown_team, wrong_field
+from api.http.idempotency import IdempotencyHeaders, read_idempotency
+from api.http.json_body import JSON, NDJSON, decode, judge, parse_json, read_bytes, require_media_type, validate
+from api.http.route import Call
+from api.http.wire import Input, InputTime, format_time
+from api.limits.rate_limit import tokens_for
 from api.routes.batch_parsing import array_items, line_items
-from api.wire import Input, InputTime, format_time
 from daemon.domain.submission import NewEvent, Submission
 from daemon.domain.trace_context import parse_traceparent
 from daemon.telemetry.metrics import Refusal

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from api.cursors import page_of, position_of
-from api.errors import Code, not_found, wrong_field
-from api.idempotency import once
-from api.route import Access, Call, Route, json_body
-from api.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_time
+from api.http.cursors import page_of, position_of
+from api.http.errors import Code, not_found, wrong_field
+from api.http.idempotency import once
+from api.http.route import Access, Call, Route, json_body
+from api.http.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_time
 from daemon.domain import model
 from daemon.domain.email_addresses import MAX_ADDRESS, parse_address
 from daemon.store.reads import api_reads

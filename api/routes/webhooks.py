@@ -5,13 +5,12 @@ from functools import partial
 
 from pydantic import Field
 
-from api.auth import one_team, owned, team_named
-from api.cursors import page_of, position_of
-from api.errors import FieldError, not_found, wrong_field, wrong_fields
-from api.idempotency import once
-from api.rate_limit import tokens_for
-from api.route import Call
-from api.wire import (
+from api.http.auth import one_team, owned, team_named
+from api.http.cursors import page_of, position_of
+from api.http.errors import FieldError, not_found, wrong_field, wrong_fields
+from api.http.idempotency import once
+from api.http.route import Call
+from api.http.wire import (
     EventTypes,
     Input,
     InputTime,
@@ -23,6 +22,7 @@ from api.wire import (
     format_optional_time,
     format_time,
 )
+from api.limits.rate_limit import tokens_for
 from daemon.crypto import signing
 from daemon.domain import model
 from daemon.domain.event_types import WILDCARD

@@ -8,11 +8,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import TypeAdapter
 
 from api.app import ROUTES, create_app
-from api.errors import STATUS, Code
+from api.http.errors import STATUS, Code
+from api.http.request import BODY_LIMITS
+from api.http.route import Route
 from api.openapi.document import codes_of
 from api.openapi.texts import CODE_MEANINGS, TAGS
-from api.request import BODY_LIMITS
-from api.route import Route
 from tests.support.api_client import ApiHouse
 
 AUTOMATIC = {"HEAD", "OPTIONS"}

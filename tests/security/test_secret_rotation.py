@@ -15,7 +15,7 @@ from standardwebhooks import Webhook as StandardWebhook
 from standardwebhooks import WebhookVerificationError
 from trio.testing import MockClock
 
-from api.wire import format_time, parse_time
+from api.http.wire import format_time, parse_time
 from daemon.crypto.signing import Secrets, generate_secret, signature_headers
 from daemon.demo.receiver import ReceivedRequest
 from daemon.demo.verification import SignatureState, verify

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from api.console.forms import Form
 from api.console.page_request import Visit
 from api.console.refusals import field_mistakes
-from api.errors import ApiError, from_daemon
-from api.json_body import validate
+from api.http.errors import ApiError, from_daemon
+from api.http.json_body import validate
 from api.routes.webhooks import NewWebhook, chosen_secret
 from daemon.domain.errors import UrlNotAllowed
 from daemon.domain.event_types import WILDCARD

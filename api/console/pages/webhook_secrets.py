@@ -8,7 +8,7 @@ from quart import Response
 from api.console.page_request import Visit, see_other
 from api.console.pages.webhook_form import secret_mistake
 from api.console.pages.webhook_page import find
-from api.json_body import validate
+from api.http.json_body import validate
 from api.routes.webhooks import SecretRotation, WebhookChange, change_webhook, rotate_webhook_secret
 from daemon.crypto import signing
 from daemon.domain.lifecycle import is_before_switch

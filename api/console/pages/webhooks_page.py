@@ -9,7 +9,7 @@ from api.console.live import Parts, live
 from api.console.page_request import Visit
 from api.console.pages.lists import cursor, position
 from api.console.pages.webhook_state import WebhookState, state_of
-from api.dispatch import Streamed
+from api.http.dispatch import Streamed
 from daemon.domain.model import Delivery, Webhook
 from daemon.store.reads import console_reads
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from quart import Request
 
 from api.console.refusals import Refused
-from api.local import is_loopback
+from api.http.local import is_loopback
 
 _OURS = ("same-origin", "none")  # none: typed, or from a bookmark
 _LONGEST_SHOWN = 200

@@ -20,7 +20,7 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from api.errors import Code
+from api.http.errors import Code
 from daemon.domain.printable import is_harmless, is_visible
 
 MAX_PAGE = 200

@@ -6,9 +6,9 @@ from typing import TypeVar
 from pydantic import BaseModel
 from quart import Request
 
-from api.errors import wrong_field
-from api.json_body import validate
-from api.wire import Input
+from api.http.errors import wrong_field
+from api.http.json_body import validate
+from api.http.wire import Input
 
 Model = TypeVar("Model", bound=BaseModel)
 _PLUS_READ_AS_SPACE = re.compile(r"(?<=\d) (?=\d\d:\d\d\Z)", re.ASCII)

@@ -10,7 +10,7 @@ import orjson
 from quart import Request, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from api.errors import ApiError, Code, from_daemon
+from api.http.errors import ApiError, Code, from_daemon
 from daemon.domain.errors import DaemonError
 from daemon.handles import Handles
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from api.errors import wrong_field
-from api.route import Call
-from api.wire import Item, Page
+from api.http.errors import wrong_field
+from api.http.route import Call
+from api.http.wire import Item, Page
 from daemon.crypto.idempotency import scope_of
 
 _BYTES = 8

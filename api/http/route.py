@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 from quart import Request
 
-from api.errors import Code
-from api.json_body import JSON
+from api.http.errors import Code
+from api.http.json_body import JSON
 from daemon.actors.threads import Hop
 from daemon.crypto.api_keys import Principal
 from daemon.domain.submission import Idempotency
@@ -32,8 +32,8 @@ class Access(StrEnum):
 class Call:
     """A request by somebody whose key is known; `aside` runs what would hold up the event loop.
 
-    `charge` takes tokens of the key's rate limit for what the request turns out to cost (`api.rate_limit.tokens_for`).
-    No id that a client gives may be one of the `reserved_ids`.
+    `charge` takes tokens of the key's rate limit for what the request turns out to cost
+    (`api.limits.rate_limit.tokens_for`). No id that a client gives may be one of the `reserved_ids`.
     """
 
     handles: Handles
@@ -67,7 +67,7 @@ class Route:
     """One route: `handler(call, **path, query=?, body=?)` answers a model, JSON as bytes, or None (no content).
 
     `refusals` are the codes it may answer beside those that every route may. With `once` an Idempotency-Key makes its
-    repetitions harmless: its handler hands on what `api.idempotency.once` returns.
+    repetitions harmless: its handler hands on what `api.http.idempotency.once` returns.
     """
 
     method: str

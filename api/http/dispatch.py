@@ -14,8 +14,8 @@ from quart.routing import QuartRule
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 
-from api.request import ApiRequest
-from api.security_headers import SAFETY_HEADERS
+from api.http.request import ApiRequest
+from api.http.security_headers import SAFETY_HEADERS
 
 SendPiece = Callable[[bytes], Awaitable[None]]
 

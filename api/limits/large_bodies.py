@@ -13,8 +13,8 @@ from typing import TypeVar
 import trio
 from quart import Request
 
-from api.json_body import LONGEST_AT_ONCE
-from api.request import BODY_LIMITS, DEFAULT_LIMIT
+from api.http.json_body import LONGEST_AT_ONCE
+from api.http.request import BODY_LIMITS, DEFAULT_LIMIT
 from daemon.actors.fair_queue import FairQueue
 from daemon.actors.shares import Share
 from daemon.actors.threads import Hop

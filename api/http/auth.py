@@ -5,9 +5,9 @@ from typing import Protocol, TypeVar, cast
 
 from quart import Request
 
-from api.errors import ApiError, Code, not_found, unauthorized, unknown_team, wrong_field
-from api.local import is_on_loopback, is_surely_local
-from api.route import Access, Call
+from api.http.errors import ApiError, Code, not_found, unauthorized, unknown_team, wrong_field
+from api.http.local import is_on_loopback, is_surely_local
+from api.http.route import Access, Call
 from daemon.crypto.api_keys import Principal
 from daemon.handles import Handles
 from daemon.store.reads import api_reads

@@ -7,9 +7,9 @@ from typing import TypeVar
 from pydantic import BaseModel, Field
 from quart import Request
 
-from api.errors import wrong_field
-from api.route import Answer, Call, Route
-from api.wire import to_json
+from api.http.errors import wrong_field
+from api.http.route import Answer, Call, Route
+from api.http.wire import to_json
 from daemon.crypto.api_keys import Principal
 from daemon.crypto.idempotency import Once, scope_of
 from daemon.domain.errors import AnsweredBefore

@@ -15,8 +15,8 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from quart import Request
 
-from api.errors import ApiError, Code, FieldError, invalid_json, too_large, wrong_fields
-from api.field_errors import words_for
+from api.http.errors import ApiError, Code, FieldError, invalid_json, too_large, wrong_fields
+from api.http.field_errors import words_for
 from daemon.actors.threads import Hop
 
 JSON = "application/json"
