@@ -17,12 +17,12 @@ from quart import Request
 
 from api.http.errors import ApiError, Code, FieldError, invalid_json, too_large, wrong_fields
 from api.http.field_errors import words_for
+from api.limits.sizes import MAX_JUDGED_AT_ONCE_BYTES, MAX_REQUEST_BYTES
 from daemon.actors.threads import Hop
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
-LONGEST_AT_ONCE = 16 * 1024  # bytes that are judged within a few milliseconds, whatever they are
-_LONGEST_VALUE = 512 * 1024  # characters: twice an event, for escapes and white space
+_LONGEST_VALUE = MAX_REQUEST_BYTES  # characters: twice an event, for escapes and white space
 _LONGEST_ATOM = len("-Infinity") + 1
 _MAX_REPORTED = 20
 _MAX_SHOWN_NAME = 100
@@ -50,7 +50,7 @@ async def read_json(request: Request, model: type[Model], aside: Hop) -> tuple[M
 
 async def judge(raw: bytes, work: Callable[[], Result], aside: Hop) -> Result:
     """Return what `work` makes of a body: a long one is judged `aside`, since it may take a second of work."""
-    if len(raw) <= LONGEST_AT_ONCE:
+    if len(raw) <= MAX_JUDGED_AT_ONCE_BYTES:
         return work()
     return await aside(lambda: _without_collecting(work))
 

@@ -21,9 +21,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from api.http.errors import Code
+from api.limits.sizes import MAX_PAGE
 from daemon.domain.printable import is_harmless, is_visible
 
-MAX_PAGE = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_TIME = datetime.min.replace(tzinfo=UTC) - _EPOCH
 _LAST_TIME = datetime.max.replace(tzinfo=UTC) - _EPOCH

@@ -13,8 +13,7 @@ from typing import TypeVar
 import trio
 from quart import Request
 
-from api.http.json_body import LONGEST_AT_ONCE
-from api.http.request import BODY_LIMITS, DEFAULT_LIMIT
+from api.limits.sizes import MAX_JUDGED_AT_ONCE_BYTES, max_body_bytes
 from daemon.actors.fair_queue import FairQueue
 from daemon.actors.shares import Share
 from daemon.actors.threads import Hop
@@ -86,7 +85,7 @@ class LargeBodies:
         Raises Overloaded, before anything of it is read, if that is too much just now.
         """
         size, team = _declared_size(request), principal.team_id or _OPERATOR
-        counted = size if size > LONGEST_AT_ONCE else 0
+        counted = size if size > MAX_JUDGED_AT_ONCE_BYTES else 0
         fits = self._share.taken + counted <= self._share.limit
         if counted and not (fits and (team == _OPERATOR or self._share.fits(team, counted))):
             raise Overloaded("too many bytes of large requests are being read: send it again in a moment")
@@ -99,7 +98,7 @@ class LargeBodies:
 
 def _declared_size(request: Request) -> int:
     """Return how long the body may become, in bytes: what the head says, up to what its path takes."""
-    limit = BODY_LIMITS.get(request.path, DEFAULT_LIMIT)
+    limit = max_body_bytes(request.path)
     if request.headers.get("Transfer-Encoding"):
         return limit
     return min(request.content_length or 0, limit)

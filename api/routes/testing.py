@@ -9,8 +9,9 @@ from api.http.auth import one_team
 from api.http.cursors import page_of
 from api.http.errors import Code, not_found
 from api.http.route import Call, Route, json_body
-from api.http.wire import MAX_PAGE, Input, Output, OutputTime, Page, format_time
+from api.http.wire import Input, Output, OutputTime, Page, format_time
 from api.limits.rate_limit import tokens_for_receipts
+from api.limits.sizes import MAX_PAGE
 from api.routes.submission import require_event_type, serialise
 from daemon.domain.event_types import EventType
 from daemon.domain.submission import NewEvent, Submission

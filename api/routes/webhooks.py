@@ -23,6 +23,7 @@ from api.http.wire import (
     format_time,
 )
 from api.limits.rate_limit import tokens_for
+from api.limits.sizes import MAX_OVERLAP_HOURS
 from daemon.crypto import signing
 from daemon.domain import model
 from daemon.domain.event_types import WILDCARD
@@ -67,7 +68,7 @@ class SecretRotation(Input):
     overlap_hours: int = Field(
         24,
         ge=0,
-        le=720,
+        le=MAX_OVERLAP_HOURS,
         description="Hours in which `webhook-signature` is made with both secrets; 0 for none, 24 if left out.",
     )
     switch_now: bool = Field(

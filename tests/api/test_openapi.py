@@ -9,8 +9,8 @@ from pydantic import TypeAdapter
 
 from api.app import ROUTES, create_app
 from api.http.errors import STATUS, Code
-from api.http.request import BODY_LIMITS
 from api.http.route import Route
+from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi.document import codes_of
 from api.openapi.texts import CODE_MEANINGS, TAGS
 from tests.support.api_client import ApiHouse
@@ -88,7 +88,7 @@ def test_every_handler_answers_with_what_its_route_says(route: Route) -> None:
 
 
 def test_body_limits_are_those_of_routes() -> None:
-    assert set(BODY_LIMITS) <= {route.path for route in ROUTES}
+    assert set(MAX_BODY_BYTES_OF_PATH) <= {route.path for route in ROUTES}
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:

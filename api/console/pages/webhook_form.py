@@ -17,7 +17,6 @@ _WORDS = {
     "events": "Choose at least one event, or all events.",
 }
 _NO_URL = "Enter the address that deliveries are posted to, such as https://crm.example.com/hooks."
-_LONGEST_URL = 2_048
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,10 @@ from api.console.page_request import Visit, see_other
 from api.console.pages.webhook_form import secret_mistake
 from api.console.pages.webhook_page import find
 from api.http.json_body import validate
+from api.limits.sizes import MAX_OVERLAP_HOURS
 from api.routes.webhooks import SecretRotation, WebhookChange, change_webhook, rotate_webhook_secret
 from daemon.crypto import signing
 from daemon.domain.lifecycle import is_before_switch
-
-_MOST_HOURS = 720
 
 
 async def show_secret(visit: Visit, webhook_id: str) -> Response:
@@ -28,8 +27,8 @@ async def rotate(visit: Visit, webhook_id: str) -> Response:
         return await _show(visit, webhook_id, {**typed, "secret": signing.generate_secret()}, {})
     mistakes = {"secret": secret_mistake(typed["secret"]) if typed["secret"] else "Enter a secret, or generate one."}
     hours = int(typed["hours"]) if re.fullmatch(r"[0-9]{1,3}", typed["hours"]) else None
-    if hours is None or hours > _MOST_HOURS:
-        mistakes["hours"] = f"Enter a whole number of hours from 0 to {_MOST_HOURS}."
+    if hours is None or hours > MAX_OVERLAP_HOURS:
+        mistakes["hours"] = f"Enter a whole number of hours from 0 to {MAX_OVERLAP_HOURS}."
     if any(mistakes.values()):
         return await _show(visit, webhook_id, typed, mistakes)
     given = {"secret": typed["secret"], "overlapHours": hours, "switchNow": bool(typed["switch_now"])}
