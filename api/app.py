@@ -9,8 +9,8 @@ from quart_trio import QuartTrio
 from werkzeug.routing import BaseConverter, Map
 
 from api.console.errors import error_page
-from api.console.page_request import Desk
 from api.console.routes import PAGES, PREFIX, add_console
+from api.console.session.page_request import Desk
 from api.http.auth import ANYBODY, authenticate
 from api.http.dispatch import Dispatcher, View
 from api.http.errors import rate_limited

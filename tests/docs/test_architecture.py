@@ -39,7 +39,7 @@ SLEEPS_IN_LOOPS = {
     "daemon/demo/process.py": "another process gets ready",
     "daemon/demo/run.py": "another process writes the mail",
     "daemon/demo/watching.py": "the API has nothing to wait on",
-    "api/console/live.py": "how often a page may change",
+    "api/console/pages/live.py": "how often a page may change",
 }
 
 # Where groups of exceptions are taken apart: where a task's failure ends.

@@ -4,9 +4,9 @@ from itertools import groupby
 
 from quart import Response
 
-from api.console.drawing.examples import example_payload
 from api.console.drawing.verification import verification_code
-from api.console.page_request import Visit, see_other
+from api.console.pages.examples import example_payload
+from api.console.session.page_request import Visit, see_other
 from api.http.errors import not_found
 from api.http.json_body import validate
 from api.routes.testing import NewTest

@@ -2,7 +2,7 @@
 
 from quart import Response
 
-from api.console.page_request import Visit, address, see_other
+from api.console.session.page_request import Visit, address, see_other
 from api.http.auth import owned
 from daemon.store.reads import api_reads
 

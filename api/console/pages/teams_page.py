@@ -5,9 +5,9 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.page_request import Visit, address, see_other
 from api.console.pages.lists import cursor, position
-from api.console.refusals import field_mistakes
+from api.console.session.page_request import Visit, address, see_other
+from api.console.session.refusals import field_mistakes
 from api.http.errors import ApiError, Code, from_daemon
 from api.http.json_body import validate
 from api.routes.teams import NewTeam, create_team

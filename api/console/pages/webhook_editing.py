@@ -4,9 +4,9 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.page_request import Visit, see_other
 from api.console.pages.webhook_form import WebhookForm, form_of, mistakes_in, read_webhook_form
 from api.console.pages.webhook_page import find
+from api.console.session.page_request import Visit, see_other
 from api.http.json_body import validate
 from api.routes.webhooks import NewWebhook, WebhookChange, change_webhook, create_webhook
 from daemon.crypto import signing

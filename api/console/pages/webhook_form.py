@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from api.console.forms import Form
-from api.console.page_request import Visit
-from api.console.refusals import field_mistakes
+from api.console.session.forms import Form
+from api.console.session.page_request import Visit
+from api.console.session.refusals import field_mistakes
 from api.http.errors import ApiError, from_daemon
 from api.http.json_body import validate
 from api.routes.webhooks import NewWebhook, chosen_secret

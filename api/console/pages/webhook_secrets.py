@@ -5,9 +5,9 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.page_request import Visit, see_other
 from api.console.pages.webhook_form import secret_mistake
 from api.console.pages.webhook_page import find
+from api.console.session.page_request import Visit, see_other
 from api.http.json_body import validate
 from api.limits.sizes import MAX_OVERLAP_HOURS
 from api.routes.webhooks import SecretRotation, WebhookChange, change_webhook, rotate_webhook_secret

@@ -5,10 +5,10 @@ from typing import Any
 from quart import Response
 
 from api.console.drawing.charts import HourChart, hour_chart
-from api.console.live import Parts, live
-from api.console.page_request import Visit
 from api.console.pages.lists import cursor, position
+from api.console.pages.live import Parts, live
 from api.console.pages.webhook_state import WebhookState, state_of
+from api.console.session.page_request import Visit
 from api.http.dispatch import Streamed
 from daemon.domain.model import Delivery, Webhook
 from daemon.store.reads import console_reads

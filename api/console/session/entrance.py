@@ -6,10 +6,10 @@ from functools import partial
 
 from quart import Request, Response
 
-from api.console.forms import Form, read_form
-from api.console.page_request import Desk, Visit
-from api.console.refusals import SignInFirst, page_not_found
+from api.console.session.forms import Form, read_form
 from api.console.session.guard import require_form_token, require_own_origin
+from api.console.session.page_request import Desk, Visit
+from api.console.session.refusals import SignInFirst, page_not_found
 from api.console.session.sessions import COOKIE, COOKIE_PATH, LIFETIME_S, Session, SignedIn
 from api.http.auth import tell_connection
 from api.http.dispatch import Streamed

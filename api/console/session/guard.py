@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from quart import Request
 
-from api.console.refusals import Refused
+from api.console.session.refusals import Refused
 from api.http.local import is_loopback
 
 _OURS = ("same-origin", "none")  # none: typed, or from a bookmark

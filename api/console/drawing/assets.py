@@ -6,8 +6,6 @@ from importlib import resources
 
 from quart import Response
 
-from api.console.refusals import page_not_found
-
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 _FOR_A_YEAR = "public, max-age=31536000, immutable"
 
@@ -22,11 +20,11 @@ class Assets:
         """Return where a browser finds a file; another content has another address."""
         return f"/console/assets/{_fingerprint(self.content[name])}/{name}"
 
-    def answer(self, fingerprint: str, name: str) -> Response:
-        """Return a file as a response. Raises Refused (404)."""
+    def answer(self, fingerprint: str, name: str) -> Response | None:
+        """Return a file as a response, None if there is none with this content."""
         content = self.content.get(name)
         if content is None or fingerprint != _fingerprint(content):
-            raise page_not_found()
+            return None
         kind = _TYPES[name.rpartition(".")[2]]
         return Response(content, content_type=kind, headers={"Cache-Control": _FOR_A_YEAR})
 

@@ -1,7 +1,7 @@
 """Example payloads, as a delivery would carry them."""
 
 from api.console.drawing.excerpts import readable_json
-from api.console.page_request import Visit
+from api.console.session.page_request import Visit
 from api.routes.submission import serialise
 
 

@@ -7,8 +7,8 @@ import trio
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from api.console.assets import Assets
 from api.console.drawing import moments, names
+from api.console.drawing.assets import Assets
 from api.http.wire import format_time
 from daemon.actors.threads import Hop
 

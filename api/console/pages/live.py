@@ -10,8 +10,8 @@ from http import HTTPStatus
 
 import trio
 
-from api.console.page_request import Visit
-from api.console.refusals import Refused
+from api.console.session.page_request import Visit
+from api.console.session.refusals import Refused
 from api.http.dispatch import SendPiece, Streamed
 from daemon.delivery.change_feed import Follower, News
 from daemon.domain.errors import DaemonError

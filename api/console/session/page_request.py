@@ -9,10 +9,10 @@ from urllib.parse import quote, urlencode
 
 from quart import Response
 
-from api.console.forms import Form
+from api.console.drawing.templates import Templates
+from api.console.session.forms import Form
 from api.console.session.sessions import Session, Sessions
 from api.console.session.shown_once import ShownOnce
-from api.console.templates import Templates
 from api.http.route import Call
 from daemon.domain.model import Team
 from daemon.handles import Handles

@@ -5,10 +5,10 @@ from http import HTTPStatus
 
 from quart import Request, Response
 
-from api.console.forms import read_form
-from api.console.page_request import Desk, Visit, address, html, see_other
 from api.console.session.entrance import clear_session, is_secure, set_session
+from api.console.session.forms import read_form
 from api.console.session.guard import is_sent_in_the_clear, require_own_origin
+from api.console.session.page_request import Desk, Visit, address, html, see_other
 from api.console.session.sessions import COOKIE
 
 _WRONG_KEY = "This key is not valid: check that you copied it whole, or ask the operator whether it was revoked."
