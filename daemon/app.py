@@ -26,8 +26,8 @@ from daemon.files.descriptors import DescriptorBudget, raise_descriptor_limit, s
 from daemon.files.kept_addresses import forget_addresses, keep_addresses
 from daemon.maintenance.sealed_database import SealedDatabase, open_sealed_database
 from daemon.maintenance.state_dir import DATABASE, OPERATOR_KEY, operator_key, use_state_dir
+from daemon.process.stop_signals import StopSignals
 from daemon.run import run_daemon
-from daemon.stop_signals import StopSignals
 from daemon.store.commands import ReadBalance
 from daemon.store.database import DatabaseRefused, History
 from daemon.store.file.commit_record import loss_of

@@ -7,7 +7,6 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.actors.retry import persist
 from daemon.actors.supervisor import Budget
 from daemon.actors.threads import Hop, thread_hop
 from daemon.config.reload import LiveSettings
@@ -52,6 +51,7 @@ from daemon.store.commands import ReadBalance
 from daemon.store.database import READERS, Database
 from daemon.store.reader import Reader
 from daemon.store.reads import actor_reads
+from daemon.store.retry import persist
 from daemon.store.writer import Writer
 from daemon.store.writes.fan_outs import unfinished_fan_outs
 from daemon.telemetry.metrics import Metrics

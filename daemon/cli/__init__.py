@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     with _ended_by_signals(is_daemon=given[:1] == ["serve"]):
-        from daemon.standard_streams import fill_standard_streams
+        from daemon.process.standard_streams import fill_standard_streams
 
         fill_standard_streams()
         _survive_narrow_encodings()

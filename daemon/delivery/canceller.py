@@ -5,9 +5,9 @@ from functools import partial
 import trio
 
 from daemon.actors.pacing import rest_after
-from daemon.actors.retry import persist
 from daemon.delivery.reporting import DeliveryLog
 from daemon.store.commands import CancelNext
+from daemon.store.retry import persist
 from daemon.store.writer import Writer
 
 # The store is the others' for the rest of the time.

@@ -14,7 +14,6 @@ import trio
 
 from daemon.actors.interruptible_wait import Pause
 from daemon.actors.mutex import Mutex
-from daemon.actors.retry import persist
 from daemon.crypto.vault import Opener, Vault
 from daemon.delivery.attempt import make_attempt
 from daemon.delivery.attempt_slots import AttemptSlots
@@ -38,6 +37,7 @@ from daemon.egress.transport import Transport
 from daemon.store.commands import Cancelled, CancelPending, RecordAttempt, Recorded, SaveWebhook
 from daemon.store.reader import Reader
 from daemon.store.reads import actor_reads
+from daemon.store.retry import persist
 from daemon.store.writer import Writer
 
 

@@ -15,7 +15,6 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.fair_queue import FairQueue
 from daemon.actors.pacing import rest_after
-from daemon.actors.retry import persist
 from daemon.actors.shares import Share
 from daemon.delivery.change_feed import News
 from daemon.delivery.fleet import Fleet
@@ -23,6 +22,7 @@ from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.domain.submission import FanOut
 from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
 from daemon.store.reader import Reader
+from daemon.store.retry import persist
 from daemon.store.writer import Writer
 from daemon.store.writes.fan_outs import unfinished_fan_outs
 from daemon.telemetry.metrics import Metrics

@@ -9,7 +9,6 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.interruptible_wait import Pause
-from daemon.actors.retry import persist
 from daemon.actors.supervisor import Budget, Child, supervise
 from daemon.delivery.endpoint import Endpoint, EndpointParts
 from daemon.delivery.mailbox import Change, Mailbox
@@ -17,6 +16,7 @@ from daemon.delivery.work_queue import FIRST_PAGE, page_size
 from daemon.domain.errors import DaemonError, Stopping, StoreUnavailable
 from daemon.domain.model import Webhook, Work
 from daemon.store.reads import actor_reads
+from daemon.store.retry import persist
 from daemon.telemetry.metrics import ActorKind, Metrics
 
 _STOPPING = "the daemon is stopping: try again in a moment"

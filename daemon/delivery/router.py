@@ -8,7 +8,6 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.reply import Reply
-from daemon.actors.retry import persist
 from daemon.delivery.acceptance_log import log_accepted
 from daemon.delivery.change_feed import News
 from daemon.delivery.fan_out import FanOuts
@@ -29,6 +28,7 @@ from daemon.domain.submission import MatchedEvent, NewEvent, Receipt, Submission
 from daemon.store.commands import Accepted, AcceptEvents
 from daemon.store.reader import Reader
 from daemon.store.reads import actor_reads
+from daemon.store.retry import persist
 from daemon.store.writer import Writer
 from daemon.telemetry.metrics import Metrics, Refusal
 from daemon.telemetry.tracing import NO_SPANS, Spans

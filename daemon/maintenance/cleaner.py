@@ -9,10 +9,10 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.pacing import rest_after
-from daemon.actors.retry import persist
 from daemon.domain.clock import DAY_MS, NowMs
 from daemon.domain.trusted_time import TrustedTime
 from daemon.store.commands import Command
+from daemon.store.retry import persist
 from daemon.store.upkeep_commands import (
     ForgetEvents,
     ForgetIdempotencyKeys,

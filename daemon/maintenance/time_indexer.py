@@ -6,8 +6,8 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.actors.retry import persist
 from daemon.store.reader import Reader
+from daemon.store.retry import persist
 from daemon.store.writer import Writer
 from daemon.store.writes.time_blocks import TIMES, next_time_block
 

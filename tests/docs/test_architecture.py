@@ -25,7 +25,7 @@ HTTPX = {
 # Who may sleep again and again, and why nothing could wake it instead.
 SLEEPS_IN_LOOPS = {
     "daemon/actors/supervisor.py": "the back-off between restarts",
-    "daemon/actors/retry.py": "the back-off while the database fails",
+    "daemon/store/retry.py": "the back-off while the database fails",
     "daemon/mail/outbox.py": "the back-off while the database fails",
     "daemon/maintenance/checkpointer.py": "SQLite tells nobody when a read ends",
     "daemon/delivery/canceller.py": "the others' share of the store",
