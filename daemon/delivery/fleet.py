@@ -142,7 +142,7 @@ class Fleet:
 
     async def _supervise(self, webhook_id: str, post: _Post) -> None:
         child = Child(ActorKind.ENDPOINT, partial(self._live, webhook_id, post), self._budget, webhook_id)
-        if await supervise(child, self._log, self._metrics):
+        if await supervise(child, self._log, self._metrics.actor_restarts[ActorKind.ENDPOINT].inc):
             _answer_all(post.mailbox, Stopping(_STOPPING))  # only a stop leaves any
         else:
             post.parked = True
