@@ -19,7 +19,7 @@ from daemon.management.replays import Replays
 from daemon.management.sign_outs import SignOuts
 from daemon.management.teams import Teams
 from daemon.management.webhooks import Webhooks
-from daemon.store.reader import Reader
+from daemon.store.reads.reader import Reader
 from daemon.telemetry.metrics import Metrics
 
 # Checks the URL that a team, by its id, wants for a webhook.

@@ -49,11 +49,11 @@ from daemon.management.teams import Teams
 from daemon.management.webhooks import Webhooks
 from daemon.store.commands import ReadBalance
 from daemon.store.database import READERS, Database
-from daemon.store.reader import Reader
 from daemon.store.reads import actor_reads
+from daemon.store.reads.reader import Reader
 from daemon.store.retry import persist
-from daemon.store.writer import Writer
 from daemon.store.writes.fan_outs import unfinished_fan_outs
+from daemon.store.writes.writer import Writer
 from daemon.telemetry.metrics import Metrics
 from daemon.telemetry.tracing import NO_SPANS, Spans
 

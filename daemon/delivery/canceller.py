@@ -8,7 +8,7 @@ from daemon.actors.pacing import rest_after
 from daemon.delivery.reporting import DeliveryLog
 from daemon.store.commands import CancelNext
 from daemon.store.retry import persist
-from daemon.store.writer import Writer
+from daemon.store.writes.writer import Writer
 
 # The store is the others' for the rest of the time.
 _SHARE = 0.5

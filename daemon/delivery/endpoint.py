@@ -35,10 +35,10 @@ from daemon.domain.lifecycle import (
 from daemon.domain.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, Webhook, Work
 from daemon.egress.transport import Transport
 from daemon.store.commands import Cancelled, CancelPending, RecordAttempt, Recorded, SaveWebhook
-from daemon.store.reader import Reader
 from daemon.store.reads import actor_reads
+from daemon.store.reads.reader import Reader
 from daemon.store.retry import persist
-from daemon.store.writer import Writer
+from daemon.store.writes.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)

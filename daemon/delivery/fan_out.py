@@ -21,10 +21,10 @@ from daemon.delivery.fleet import Fleet
 from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.domain.submission import FanOut
 from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
-from daemon.store.reader import Reader
+from daemon.store.reads.reader import Reader
 from daemon.store.retry import persist
-from daemon.store.writer import Writer
 from daemon.store.writes.fan_outs import unfinished_fan_outs
+from daemon.store.writes.writer import Writer
 from daemon.telemetry.metrics import Metrics
 
 # So many rows are committed in some 10 ms.

@@ -26,10 +26,10 @@ from daemon.domain.errors import (
 from daemon.domain.model import DeliveryStatus, Event
 from daemon.domain.submission import MatchedEvent, NewEvent, Receipt, Submission
 from daemon.store.commands import Accepted, AcceptEvents
-from daemon.store.reader import Reader
 from daemon.store.reads import actor_reads
+from daemon.store.reads.reader import Reader
 from daemon.store.retry import persist
-from daemon.store.writer import Writer
+from daemon.store.writes.writer import Writer
 from daemon.telemetry.metrics import Metrics, Refusal
 from daemon.telemetry.tracing import NO_SPANS, Spans
 

@@ -9,7 +9,7 @@ from daemon.actors.threads import Hop
 from daemon.domain.errors import StoreUnavailable
 from daemon.store.database import Database
 from daemon.store.file.checkpoint import Checkpoint
-from daemon.store.writer import Writer
+from daemon.store.writes.writer import Writer
 
 # 256 MB: a backup of a large database under load gets there; what goes on growing fills the disk.
 LARGE_LOG_FRAMES = 64_000

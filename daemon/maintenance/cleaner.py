@@ -22,9 +22,9 @@ from daemon.store.upkeep_commands import (
     ReleaseSpace,
     SaveTrustedTime,
 )
-from daemon.store.writer import Writer
 from daemon.store.writes.counters import WEBHOOK_HOURS_KEPT_MS
 from daemon.store.writes.idempotency import IDEMPOTENCY_WINDOW_MS
+from daemon.store.writes.writer import Writer
 
 INTERVAL_S = 600
 # So many are deleted in some milliseconds: nobody waits for long behind it.

@@ -6,10 +6,10 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.store.reader import Reader
+from daemon.store.reads.reader import Reader
 from daemon.store.retry import persist
-from daemon.store.writer import Writer
 from daemon.store.writes.time_blocks import TIMES, next_time_block
+from daemon.store.writes.writer import Writer
 
 INTERVAL_S = 600
 # A database from before there were blocks has thousands of them to be made: the others go first.

@@ -12,7 +12,7 @@ from daemon.domain.clock import NowMs
 from daemon.domain.errors import IdempotencyConflict
 from daemon.domain.submission import Idempotency
 from daemon.store.commands import Command, ExecuteOnce
-from daemon.store.reader import Reader
+from daemon.store.reads.reader import Reader
 from daemon.store.writes import idempotency as idempotency_store
 
 _ANSWER_LOST = "this request was carried out before, but its answer cannot be read any more: look at what there is"

@@ -16,10 +16,10 @@ from daemon.domain.lifecycle import made_again
 from daemon.domain.model import Delivery, DeliveryStatus, Webhook
 from daemon.management.kept_answers import KeptAnswers
 from daemon.store.commands import Recover, RecoveredPage, Resend
-from daemon.store.reader import Reader
 from daemon.store.reads import actor_reads, api_reads
-from daemon.store.writer import Writer
+from daemon.store.reads.reader import Reader
 from daemon.store.writes.time_blocks import SeqRange
+from daemon.store.writes.writer import Writer
 from daemon.telemetry.metrics import Metrics
 
 _FAN_OUT_TIMEOUT_S = 20

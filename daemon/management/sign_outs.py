@@ -1,7 +1,7 @@
 """Sessions of the console that somebody has signed out of: kept until they would have expired anyway."""
 
 from daemon.store.commands import EndSession
-from daemon.store.writer import Writer
+from daemon.store.writes.writer import Writer
 
 MOST_OF_ONE_KEY = 1_000
 

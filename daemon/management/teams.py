@@ -11,9 +11,9 @@ from daemon.domain.clock import NowMs
 from daemon.domain.model import ApiKey, CreditEntry, Team, TeamEdit
 from daemon.management.kept_answers import KeptAnswers
 from daemon.store.commands import AddKey, CreateTeam, GrantCredits, RevokeKey, SaveTeam
-from daemon.store.reader import Reader
 from daemon.store.reads import api_reads
-from daemon.store.writer import Writer
+from daemon.store.reads.reader import Reader
+from daemon.store.writes.writer import Writer
 
 
 class Teams:

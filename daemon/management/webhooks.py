@@ -19,9 +19,9 @@ from daemon.domain.lifecycle import WebhookEdit, deleted, edited, rotated, switc
 from daemon.domain.model import Webhook
 from daemon.management.kept_answers import KeptAnswers
 from daemon.store.commands import CreateWebhook
-from daemon.store.reader import Reader
 from daemon.store.reads import api_reads
-from daemon.store.writer import Writer
+from daemon.store.reads.reader import Reader
+from daemon.store.writes.writer import Writer
 
 _CHANGE_TIMEOUT_S = 20
 

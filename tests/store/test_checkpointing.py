@@ -17,7 +17,7 @@ from daemon.maintenance.checkpointer import Checkpointer
 from daemon.store.commands import CreateTeam
 from daemon.store.database import Database
 from daemon.store.file.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
-from daemon.store.writer import Writer
+from daemon.store.writes.writer import Writer
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import make_metrics
 from tests.store.filling import a_team, run

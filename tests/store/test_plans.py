@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
-from daemon.store.batch import run_batch
 from daemon.store.commands import (
     CancelNext,
     CancelPending,
@@ -27,6 +26,7 @@ from daemon.store.database import Database
 from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads
 from daemon.store.upkeep_commands import ForgetIdempotencyKeys, ForgetWebhookHours
 from daemon.store.writes import time_blocks
+from daemon.store.writes.batch import run_batch
 from tests.store.filling import NOW, a_webhook, accept, accepting, found, recording
 from tests.store.test_outcomes import disabling
 

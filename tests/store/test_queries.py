@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.domain.model import ApiKey, CancelReason, Delivery, DeliveryStatus
-from daemon.store.batch import run_batch
 from daemon.store.commands import (
     AddKey,
     CancelPending,
@@ -24,6 +23,7 @@ from daemon.store.reads import actor_reads, api_reads
 from daemon.store.reads.actor_reads import WithWork
 from daemon.store.reads.api_reads import DeliveryFilter
 from daemon.store.reads.pages import Page
+from daemon.store.writes.batch import run_batch
 from tests.store.filling import NOW, a_team, a_webhook, accept, accepting, found, recording, run
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from daemon.domain.errors import StoreUnavailable
 from daemon.store.database import Database
-from daemon.store.reader import Reader
+from daemon.store.reads.reader import Reader
 
 Result = TypeVar("Result")
 

@@ -19,12 +19,12 @@ from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, Work
 from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
-from daemon.store.batch import run_batch
 from daemon.store.commands import CancelPending, CreateTeam, CreateWebhook, GrantCredits, RecordAttempt
 from daemon.store.database import Database, open_database
 from daemon.store.upkeep_commands import ForgetWebhookHours
-from daemon.store.writer import Writer
+from daemon.store.writes.batch import run_batch
 from daemon.store.writes.counters import WEBHOOK_HOURS_KEPT_MS
+from daemon.store.writes.writer import Writer
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import make_metrics
 from tests.store.filling import NOW, a_team, a_webhook, accept, count, found, recording, run
