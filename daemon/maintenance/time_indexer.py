@@ -1,4 +1,4 @@
-"""The actor that makes time blocks of events and deliveries (`daemon.store.writes.time_blocks`)."""
+"""The actor that makes time blocks of events and deliveries (`daemon.store.reads.time_blocks`)."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -7,8 +7,8 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.store.reads.reader import Reader
+from daemon.store.reads.time_blocks import TIMES, next_time_block
 from daemon.store.retry import persist
-from daemon.store.writes.time_blocks import TIMES, next_time_block
 from daemon.store.writes.writer import Writer
 
 INTERVAL_S = 600

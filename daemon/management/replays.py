@@ -18,7 +18,7 @@ from daemon.management.kept_answers import KeptAnswers
 from daemon.store.commands import Recover, RecoveredPage, Resend
 from daemon.store.reads import actor_reads, api_reads
 from daemon.store.reads.reader import Reader
-from daemon.store.writes.time_blocks import SeqRange
+from daemon.store.reads.time_blocks import SeqRange
 from daemon.store.writes.writer import Writer
 from daemon.telemetry.metrics import Metrics
 

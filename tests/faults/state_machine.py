@@ -20,9 +20,9 @@ from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Team, Webhook
 from daemon.store.database import open_database
 from daemon.store.reads import api_reads, gauge_reads
+from daemon.store.reads.conditions import IS_COVERED
 from daemon.store.schema import cancellations, deliveries
 from daemon.store.writes import cancelling
-from daemon.store.writes.cancelling import IS_COVERED
 from tests.faults.guest import Guest
 from tests.faults.model_of_contract import Model, ModelEvent, ModelWebhook
 from tests.support.daemon import House, VirtualWallClock, running

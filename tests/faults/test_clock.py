@@ -165,7 +165,7 @@ async def test_ids_and_order_survive_jumps_and_timestamps_follow_them(
 async def test_recover_and_time_filters_find_what_was_accepted_while_the_clock_was_wrong(
     jump_ms: int, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.store.writes.time_blocks.ROWS_PER_BLOCK", 3)
+    monkeypatch.setattr("daemon.store.reads.time_blocks.ROWS_PER_BLOCK", 3)
     settings = make_settings(tmp_path, delivery={"retry_delays_s": [], "disable_after": 100})
     async with running(tmp_path, FakeReceiver({URL: statuses(500)}), settings=settings) as house:
         team = await house.team()

@@ -22,7 +22,8 @@ from daemon.delivery import fan_out, router
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import LIGHT_BODY_BYTES, Team, Webhook
 from daemon.domain.submission import Idempotency, NewEvent, Submission
-from daemon.store.writes import cancelling, time_blocks
+from daemon.store.reads import time_blocks
+from daemon.store.writes import cancelling
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
 from tests.faults.checker import violations

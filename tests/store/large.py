@@ -19,10 +19,9 @@ from daemon.maintenance.state_dir import DATABASE
 from daemon.store import commands, upkeep_commands
 from daemon.store.commands import Command
 from daemon.store.database import Database, open_database
-from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads
-from daemon.store.writes import time_blocks
+from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads, time_blocks
+from daemon.store.reads.time_blocks import TIMES, next_time_block
 from daemon.store.writes.batch import APPLY
-from daemon.store.writes.time_blocks import TIMES, next_time_block
 from tests.store.filling import NOW, a_team, a_webhook, accepting, found, recording, run
 from tests.support.backlog import fill_backlog
 

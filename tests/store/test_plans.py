@@ -23,9 +23,8 @@ from daemon.store.commands import (
     SaveWebhook,
 )
 from daemon.store.database import Database
-from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads
+from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads, time_blocks
 from daemon.store.upkeep_commands import ForgetIdempotencyKeys, ForgetWebhookHours
-from daemon.store.writes import time_blocks
 from daemon.store.writes.batch import run_batch
 from tests.store.filling import NOW, a_webhook, accept, accepting, found, recording
 from tests.store.test_outcomes import disabling

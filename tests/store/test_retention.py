@@ -15,8 +15,9 @@ from daemon.domain.model import Work
 from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
 from daemon.store.commands import Resend
 from daemon.store.database import Database, open_database
+from daemon.store.reads import time_blocks
 from daemon.store.upkeep_commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace, SaveTrustedTime
-from daemon.store.writes import retention, time_blocks
+from daemon.store.writes import retention
 from daemon.store.writes.writer import Writer
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import make_metrics

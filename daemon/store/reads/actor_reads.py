@@ -26,10 +26,10 @@ from daemon.domain.model import LIGHT_BODY_BYTES, ApiKey, Mail, Webhook, Work
 from daemon.store import rows
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.commands import EndSession
+from daemon.store.reads.conditions import IS_PENDING
+from daemon.store.reads.time_blocks import SeqRange, next_range
 from daemon.store.schema import api_keys, cancellations, deliveries, events, mails, teams, webhooks
 from daemon.store.schema import ended_sessions as ended_sessions_table
-from daemon.store.writes.cancelling import IS_PENDING
-from daemon.store.writes.time_blocks import SeqRange, next_range
 
 Item = TypeVar("Item")
 

@@ -6,10 +6,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, func, or_, select
 
 from daemon.domain.model import DeliveryStatus
+from daemon.store.reads.time_blocks import SeqRange, next_range
 from daemon.store.schema import attempts, deliveries, events, fan_outs, mails
 from daemon.store.sequences import Sequences
 from daemon.store.upkeep_commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace
-from daemon.store.writes.time_blocks import SeqRange, next_range
 
 # With their attempts and their places in the indexes these take some 20 ms.
 DELIVERIES_AT_ONCE = 500
