@@ -7,7 +7,7 @@ import trio
 from daemon.actors.pacing import rest_after
 from daemon.delivery.reporting import DeliveryLog
 from daemon.store.commands import CancelNext
-from daemon.store.retry import persist
+from daemon.store.retry import retry_until_available
 from daemon.store.writes.writer import Writer
 
 # The store is the others' for the rest of the time.
@@ -32,7 +32,7 @@ class Canceller:
         while True:
             self._wake = trio.Event()
             began_at = trio.current_time()
-            page = await persist(partial(self._writer.execute, CancelNext(after_seq)), self._log.log)
+            page = await retry_until_available(partial(self._writer.execute, CancelNext(after_seq)), self._log.log)
             if page is None:
                 await self._wake.wait()
             else:

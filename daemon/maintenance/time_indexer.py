@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.store.reads.reader import Reader
 from daemon.store.reads.time_blocks import TIMES, next_time_block
-from daemon.store.retry import persist
+from daemon.store.retry import retry_until_available
 from daemon.store.writes.writer import Writer
 
 INTERVAL_S = 600
@@ -33,8 +33,8 @@ class TimeIndexer:
 
     async def _make_blocks(self, table_name: str) -> None:
         while True:
-            block = await persist(partial(self.reader.fetch, next_time_block, table_name), self.log)
+            block = await retry_until_available(partial(self.reader.fetch, next_time_block, table_name), self.log)
             if block is None:
                 return
-            await persist(partial(self.writer.execute, block), self.log)
+            await retry_until_available(partial(self.writer.execute, block), self.log)
             await trio.sleep(_REST_S)

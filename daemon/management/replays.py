@@ -7,7 +7,7 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.crypto.idempotency import Once
-from daemon.delivery.change_feed import News
+from daemon.delivery.change_feed import ChangeFeed
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
 from daemon.domain.clock import NowMs
@@ -39,7 +39,7 @@ class Replays:
         new_id: Callable[[str], str],
         log: FilteringBoundLogger,
         metrics: Metrics,
-        news: News,
+        changes: ChangeFeed,
         kept_answers: KeptAnswers,
         fleet: Fleet,
         fan_outs: FanOuts,
@@ -50,7 +50,7 @@ class Replays:
         self._new_id = new_id
         self._log = log
         self._metrics = metrics
-        self._news = news
+        self._changes = changes
         self._kept = kept_answers.kept
         self._fleet = fleet
         self._fan_outs = fan_outs
@@ -66,7 +66,7 @@ class Replays:
         command = self._kept(resend, once, lambda kept: None if kept is None else new)
         if await self._writer.execute(command, lambda _: self._queued(delivery.webhook_id, 1)) is None:
             return None
-        self._news.tell(delivery.team_id, delivery.webhook_id)
+        self._changes.publish(delivery.team_id, delivery.webhook_id)
         owner = {"webhookId": delivery.webhook_id, "teamId": delivery.team_id}
         self._log.info("delivery_resent", **owner, deliveryId=new.id, eventId=delivery.event_id)
         return new
@@ -86,7 +86,7 @@ class Replays:
             reach = await self._reader.fetch(actor_reads.events_since, since, from_seq)
             queued = await self._recover(webhook, since, reach, queued, once)
             from_seq = reach.end_seq
-        self._news.tell(webhook.team_id, webhook_id)
+        self._changes.publish(webhook.team_id, webhook_id)
         self._log.info("deliveries_recovered", webhookId=webhook_id, teamId=webhook.team_id, count=queued)
         return queued
 
@@ -110,7 +110,7 @@ class Replays:
 
     def _queued(self, webhook_id: str, count: int) -> None:
         self._metrics.deliveries[DeliveryStatus.PENDING].inc(count)
-        self._fleet.rouse([webhook_id])
+        self._fleet.wake([webhook_id])
 
     async def _active_webhook(self, webhook_id: str) -> Webhook:
         webhook = await self._reader.fetch(api_reads.get_webhook, webhook_id)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from structlog.typing import FilteringBoundLogger
 
-from daemon.crypto.api_keys import KeyRing, digest_of, generate_key
+from daemon.crypto.api_keys import ApiKeys, digest_of, generate_key
 from daemon.crypto.idempotency import Once
 from daemon.delivery.credit_gate import CreditGate
 from daemon.domain.clock import NowMs
@@ -29,7 +29,7 @@ class Teams:
         log: FilteringBoundLogger,
         kept_answers: KeptAnswers,
         ids: set[str],
-        keyring: KeyRing,
+        api_keys: ApiKeys,
         gate: CreditGate,
     ) -> None:
         self._reader = reader
@@ -39,7 +39,7 @@ class Teams:
         self._log = log
         self._kept = kept_answers.kept
         self._ids = ids
-        self._keyring = keyring
+        self._api_keys = api_keys
         self._gate = gate
 
     async def create(
@@ -74,7 +74,7 @@ class Teams:
         secret = generate_key()
         key, digest = ApiKey(self._new_id("key"), team_id, name, self._now_ms()), digest_of(secret)
         add = self._kept(AddKey(key, digest), once, lambda _: (key, secret))
-        await self._writer.execute(add, lambda _: self._keyring.add(digest, key))
+        await self._writer.execute(add, lambda _: self._api_keys.add(digest, key))
         self._log.info("key_created", keyId=key.id, teamId=team_id)
         return key, secret
 
@@ -83,7 +83,7 @@ class Teams:
         key = await self._reader.fetch(api_reads.get_key, key_id)
         if key is None:
             return False
-        await self._writer.execute(RevokeKey(key_id, self._now_ms()), lambda _: self._keyring.remove(key_id))
+        await self._writer.execute(RevokeKey(key_id, self._now_ms()), lambda _: self._api_keys.remove(key_id))
         self._log.info("key_revoked", keyId=key_id, teamId=key.team_id)
         return True
 

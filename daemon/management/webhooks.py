@@ -9,7 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.crypto.idempotency import Once
 from daemon.crypto.vault import Vault
-from daemon.delivery.change_feed import News
+from daemon.delivery.change_feed import ChangeFeed
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.mailbox import Change
 from daemon.delivery.subscriptions import SubscriptionIndex
@@ -40,7 +40,7 @@ class Webhooks:
         now_ms: NowMs,
         new_id: Callable[[str], str],
         log: FilteringBoundLogger,
-        news: News,
+        changes: ChangeFeed,
         kept_answers: KeptAnswers,
         vault: Vault,
         fleet: Fleet,
@@ -52,7 +52,7 @@ class Webhooks:
         self._now_ms = now_ms
         self._new_id = new_id
         self._log = log
-        self._news = news
+        self._changes = changes
         self._kept = kept_answers.kept
         self._vault = vault
         self._fleet = fleet
@@ -76,7 +76,7 @@ class Webhooks:
         )
         create = self._kept(CreateWebhook(webhook, self._webhooks_per_team()), once, lambda _: webhook)
         await self._writer.execute(create, lambda _: self._index.put(webhook))
-        self._news.tell(team_id, webhook_id)
+        self._changes.publish(team_id, webhook_id)
         self._log.info("webhook_created", webhookId=webhook.id, teamId=team_id)
         return webhook
 
