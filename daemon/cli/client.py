@@ -13,7 +13,7 @@ import httpx
 
 from daemon.cli.connection import Connection, find_connection
 from daemon.cli.exchange import TIMEOUT_S, AnswerTooLong, AnswerTooSlow, exchange
-from daemon.cli.exits import CommandError, ExitCode
+from daemon.cli.exits import DEBUG_VARIABLE, CommandError, ExitCode
 from daemon.cli.options import ApiOptions
 
 _NO_SEGMENTS = frozenset({"", ".", ".."})  # RFC 3986, 5.2.4: clients remove dots before they ask
@@ -120,7 +120,7 @@ def connect(api: ApiOptions) -> Iterator[Client]:
         try:
             yield Client(http, connection.address)
         except (KeyError, IndexError, TypeError, AttributeError):
-            if os.environ.get("KAKIYO_WEBHOOKS_DEBUG"):
+            if os.environ.get(DEBUG_VARIABLE):
                 raise
             raise _stranger(connection.address, "does not answer as one does") from None
 

@@ -60,4 +60,4 @@ async def _show(request: PageRequest, webhook_id: str, typed: dict[str, str], mi
     status = HTTPStatus.UNPROCESSABLE_ENTITY if any(mistakes.values()) else HTTPStatus.OK
     before_switch = is_before_switch(webhook, request.now)
     values = {"webhook": webhook, "typed": typed, "mistakes": mistakes, "before_switch": before_switch}
-    return await request.page("webhook_secret.html", status, **values)
+    return await request.page("webhook_secret.html", status, **values, max_overlap_hours=MAX_OVERLAP_HOURS)
