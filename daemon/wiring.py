@@ -46,9 +46,9 @@ from daemon.maintenance.time_indexer import TimeIndexer
 from daemon.management.registry import Registry, RegistryParts
 from daemon.management.sign_outs import SignOuts
 from daemon.store.commands import ReadBalance
-from daemon.store.database import READERS, Database
 from daemon.store.reader import Reader
 from daemon.store.reads import actor_reads
+from daemon.store.sqlite.database import READERS, Database
 from daemon.store.writer import Writer
 from daemon.store.writes.fan_outs import unfinished_fan_outs
 from daemon.telemetry.metrics import Metrics

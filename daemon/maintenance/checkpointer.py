@@ -7,8 +7,8 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.threads import Hop
 from daemon.domain.errors import StoreUnavailable
-from daemon.store.database import Database
-from daemon.store.file.checkpoint import Checkpoint
+from daemon.store.sqlite.checkpoint import Checkpoint
+from daemon.store.sqlite.database import Database
 from daemon.store.writer import Writer
 
 # 256 MB: a backup of a large database under load gets there; what goes on growing fills the disk.

@@ -11,9 +11,10 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from daemon.domain.errors import StoreUnavailable
 from daemon.store import commands, upkeep_commands
 from daemon.store.commands import Command
-from daemon.store.database import Database
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.sequences import Sequences
+from daemon.store.sqlite.commit_count import count_commit
+from daemon.store.sqlite.database import Database
 from daemon.store.writes import (
     accounts,
     attempts,
@@ -30,7 +31,6 @@ from daemon.store.writes import (
     time_blocks,
     trusted_time,
 )
-from daemon.store.writes.commit_count import count_commit
 
 _Apply = Callable[[Connection, Sequence[Any], Sequences], Sequence[Any]]
 

@@ -15,8 +15,8 @@ from sqlalchemy.exc import DatabaseError
 from daemon.actors.reply import Reply
 from daemon.actors.threads import Hop
 from daemon.domain.errors import StoreUnavailable
-from daemon.store.database import READERS, Database
 from daemon.store.reads.actor_reads import Found
+from daemon.store.sqlite.database import READERS, Database
 from daemon.telemetry.peak import Peak
 
 _TOGETHER = 16

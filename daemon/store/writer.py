@@ -14,8 +14,8 @@ from daemon.actors.threads import Hop
 from daemon.domain.errors import StoreUnavailable
 from daemon.store.batch import run_batch
 from daemon.store.commands import Command, ProveWriting, ReadBalance
-from daemon.store.database import Database
-from daemon.store.file.checkpoint import CHECKPOINT_FRAMES
+from daemon.store.sqlite.checkpoint import CHECKPOINT_FRAMES
+from daemon.store.sqlite.database import Database
 from daemon.telemetry.metrics import Metrics
 
 MAX_BATCH = 500  # the longest take a tenth of a millisecond each

@@ -8,7 +8,7 @@ from daemon.domain.model import Attempt, Event, Outcome, OutcomeKind, Team, Webh
 from daemon.domain.submission import Idempotency, MatchedEvent
 from daemon.store.batch import run_batch
 from daemon.store.commands import AcceptEvents, Command, CreateTeam, CreateWebhook, RecordAttempt
-from daemon.store.database import Database
+from daemon.store.sqlite.database import Database
 
 NOW = 1_800_000_000_000
 

@@ -18,8 +18,8 @@ from daemon.maintenance.state_dir import DATABASE
 from daemon.store import commands, upkeep_commands
 from daemon.store.batch import APPLY
 from daemon.store.commands import Command
-from daemon.store.database import Database, open_database
 from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads
+from daemon.store.sqlite.database import Database, open_database
 from daemon.store.writes import time_blocks
 from daemon.store.writes.counters import DAY_MS
 from daemon.store.writes.time_blocks import TIMES, next_time_block

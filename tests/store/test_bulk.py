@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from daemon.store.bulk import execute_rows, returned_rows
-from daemon.store.database import Database
+from daemon.store.sqlite.database import Database
 
 INSERT = "INSERT INTO teams (id, name, notification_emails, balance, created_at) VALUES {rows}"
 CHANGE = """

@@ -15,11 +15,11 @@ from sqlalchemy import create_engine
 from sqlalchemy.exc import DatabaseError
 
 from daemon.store.commands import CreateTeam
-from daemon.store.database import Database, DatabaseRefused, open_database
-from daemon.store.file.migrate import migrate
-from daemon.store.file.structure import read_structure
 from daemon.store.reads import api_reads
 from daemon.store.schema import HEAD_REVISION, metadata
+from daemon.store.sqlite.database import Database, DatabaseRefused, open_database
+from daemon.store.sqlite.migrate import migrate
+from daemon.store.sqlite.structure import read_structure
 from tests.store.filling import a_team, accept, found, run
 
 
@@ -93,7 +93,7 @@ def test_the_write_ahead_log_is_checkpointed_every_16_mb(database: Database) -> 
 
 
 def test_a_write_ahead_log_that_grew_is_given_back_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.store.database._LASTING_LOG_BYTES", 1_000_000)
+    monkeypatch.setattr("daemon.store.sqlite.database._LASTING_LOG_BYTES", 1_000_000)
     opened, log = open_database(tmp_path / "x.db"), tmp_path / "x.db-wal"
     with opened.reading.connect() as long_read:
         long_read.exec_driver_sql("SELECT count(*) FROM teams").scalar()

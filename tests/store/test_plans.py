@@ -23,8 +23,8 @@ from daemon.store.commands import (
     SaveTeam,
     SaveWebhook,
 )
-from daemon.store.database import Database
 from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads
+from daemon.store.sqlite.database import Database
 from daemon.store.upkeep_commands import ForgetIdempotencyKeys, ForgetWebhookHours
 from daemon.store.writes import time_blocks
 from tests.store.filling import NOW, a_webhook, accept, accepting, found, recording

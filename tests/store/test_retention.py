@@ -13,7 +13,7 @@ from daemon.config.settings import LogSettings
 from daemon.domain.model import Work
 from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
 from daemon.store.commands import Resend
-from daemon.store.database import Database, open_database
+from daemon.store.sqlite.database import Database, open_database
 from daemon.store.upkeep_commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace, SaveTrustedTime
 from daemon.store.writer import Writer
 from daemon.store.writes import retention, time_blocks

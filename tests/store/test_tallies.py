@@ -20,7 +20,7 @@ from daemon.domain.model import CancelReason, DeliveryStatus, Work
 from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
 from daemon.store.batch import run_batch
 from daemon.store.commands import CancelPending, CreateTeam, CreateWebhook, GrantCredits, RecordAttempt
-from daemon.store.database import Database, open_database
+from daemon.store.sqlite.database import Database, open_database
 from daemon.store.upkeep_commands import ForgetWebhookHours
 from daemon.store.writer import Writer
 from daemon.store.writes.counters import DAY_MS, HOUR_MS, WEBHOOK_HOURS_KEPT_MS

@@ -15,9 +15,9 @@ from daemon.actors.threads import Hop, run_inline, thread_hop
 from daemon.domain.errors import AlreadyExists, StoreUnavailable
 from daemon.domain.model import ApiKey
 from daemon.store.commands import AddKey, CreateTeam, CreateWebhook, GrantCredits, ProveWriting, ReadBalance
-from daemon.store.database import Database
 from daemon.store.reader import Reader
 from daemon.store.reads import api_reads
+from daemon.store.sqlite.database import Database
 from daemon.store.upkeep_commands import ForgetIdempotencyKeys
 from daemon.store.writer import MAX_BATCH, Writer
 from daemon.telemetry.metrics import make_metrics

@@ -13,18 +13,26 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, p
 from sqlalchemy.exc import DatabaseError
 
 from daemon.domain.printable import printable
-from daemon.store.file.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
-from daemon.store.file.commit_record import Commit, CommitRecord, Loss, keep_loss, last_recorded, loss_of, missing_from
-from daemon.store.file.copy import read_only_uri
-from daemon.store.file.create import create_newest
-from daemon.store.file.hardening import harden
-from daemon.store.file.migrate import Seal, known_revisions
-from daemon.store.file.structure import difference, read_revision, read_structure
-from daemon.store.file.upgrade import upgrade
 from daemon.store.progress import Progress
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
-from daemon.store.writes.commit_count import COUNTED_SINCE, last_commit
+from daemon.store.sqlite.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
+from daemon.store.sqlite.commit_count import COUNTED_SINCE, last_commit
+from daemon.store.sqlite.commit_record import (
+    Commit,
+    CommitRecord,
+    Loss,
+    keep_loss,
+    last_recorded,
+    loss_of,
+    missing_from,
+)
+from daemon.store.sqlite.copy import read_only_uri
+from daemon.store.sqlite.create import create_newest
+from daemon.store.sqlite.hardening import harden
+from daemon.store.sqlite.migrate import Seal, known_revisions
+from daemon.store.sqlite.structure import difference, read_revision, read_structure
+from daemon.store.sqlite.upgrade import upgrade
 
 READERS = 4
 _BUSY_TIMEOUT_MS = 2_000
