@@ -46,9 +46,10 @@ from daemon.maintenance.time_indexer import TimeIndexer
 from daemon.management.registry import Registry, RegistryParts
 from daemon.management.sign_outs import SignOuts
 from daemon.store.commands import ReadBalance
+from daemon.store.engine import READERS
 from daemon.store.reader import Reader
 from daemon.store.reads import actor_reads
-from daemon.store.sqlite.database import READERS, Database
+from daemon.store.sqlite.database import Database
 from daemon.store.writer import Writer
 from daemon.store.writes.fan_outs import unfinished_fan_outs
 from daemon.telemetry.metrics import Metrics
@@ -142,7 +143,7 @@ async def assemble(
     async for digest, api_key in reader.each(actor_reads.valid_keys):
         keyring.add(digest, api_key)
     sign_outs = SignOuts(writer)
-    async for ended in reader.each(actor_reads.ended_sessions):
+    async for ended in reader.each(actor_reads.ended_sessions, behind=""):
         sign_outs.remember(ended)
     new_id = id_maker(seams.now_ms)
 

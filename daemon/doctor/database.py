@@ -7,9 +7,9 @@ from daemon.config.settings import Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
 from daemon.domain.clock import NowMs
 from daemon.maintenance.state_dir import DATABASE
+from daemon.store.engine import DatabaseRefused
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sqlite.commit_record import last_recorded, loss_of, loss_path, missing_from
-from daemon.store.sqlite.database import DatabaseRefused
 from daemon.store.sqlite.inspect import Contents, inspect_database, newest_commit, newest_time, teams_out_of_balance
 
 _CHECK = "database"

@@ -32,7 +32,7 @@ class Checkpointer:
     async def run(self) -> None:
         """Checkpoint until cancelled."""
         while True:
-            await self._writer.log_grown()
+            await self._writer.checkpoint_due()
             while not await self._checkpoint_whole():
                 await self._warn_if_large()
                 await trio.sleep(_RETRY_S)

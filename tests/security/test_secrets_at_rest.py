@@ -31,8 +31,8 @@ from daemon.maintenance.sealed_database import open_sealed_database
 from daemon.maintenance.state_dir import DATABASE, use_state_dir
 from daemon.store.batch import run_batch
 from daemon.store.commands import CreateWebhook, ExecuteOnce, ReadBalance
+from daemon.store.engine import DatabaseRefused
 from daemon.store.reads import api_reads
-from daemon.store.sqlite.database import DatabaseRefused
 from daemon.store.writes.idempotency import first_use
 from daemon.systemd.credentials import ENCRYPTION_KEY as CREDENTIAL
 from tests.e2e.conftest import MakeHouse

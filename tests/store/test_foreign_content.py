@@ -10,8 +10,9 @@ import pytest
 from daemon.config.settings import Settings
 from daemon.maintenance.sealed_database import open_sealed_database
 from daemon.maintenance.state_dir import DATABASE
+from daemon.store.engine import DatabaseRefused
 from daemon.store.sqlite.commit_record import loss_path
-from daemon.store.sqlite.database import DatabaseRefused, open_database
+from daemon.store.sqlite.database import open_database
 from daemon.store.sqlite.inspect import inspect_database
 from tests.cli.conftest import Run, run  # noqa: F401 - the fixture
 from tests.store.filling import accept, found

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from daemon.store.engine import DatabaseRefused
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sqlite import inspect
-from daemon.store.sqlite.database import DatabaseRefused, open_database
+from daemon.store.sqlite.database import open_database
 from daemon.store.sqlite.inspect import inspect_database
 from tests.store.filling import accept, found, recording, run
 

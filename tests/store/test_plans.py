@@ -71,9 +71,7 @@ def scans(lines: list[str]) -> list[str]:
         "CONSTANT ROW",
         "SCAN page",
         "SCAN behind",
-        "SCAN moved",
-        "SCAN changed",
-        "SCAN counted",
+        "SCAN given",
         "SCAN json_each",
         "SCAN fan_outs",
     )

@@ -2,22 +2,26 @@
 
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, pool
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
+from daemon.domain.errors import StoreUnavailable
 from daemon.domain.printable import printable
+from daemon.store.bulk import RUN_ROWS
+from daemon.store.engine import READERS, Apply, DatabaseRefused
 from daemon.store.progress import Progress
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
+from daemon.store.sqlite.bulk import run_rows
 from daemon.store.sqlite.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
-from daemon.store.sqlite.commit_count import COUNTED_SINCE, last_commit
+from daemon.store.sqlite.commit_count import COUNTED_SINCE, count_commit, last_commit
 from daemon.store.sqlite.commit_record import (
     Commit,
     CommitRecord,
@@ -31,10 +35,14 @@ from daemon.store.sqlite.copy import read_only_uri
 from daemon.store.sqlite.create import create_newest
 from daemon.store.sqlite.hardening import harden
 from daemon.store.sqlite.migrate import Seal, known_revisions
+from daemon.store.sqlite.space import release_space
 from daemon.store.sqlite.structure import difference, read_revision, read_structure
 from daemon.store.sqlite.upgrade import upgrade
+from daemon.store.upkeep_commands import ReleaseSpace
 
-READERS = 4
+# In steps of SQLite's machine: some milliseconds of work, so that the call does not count.
+_PROGRESS_STEPS = 200_000
+_OWN_COMMANDS: Mapping[type, Apply] = {ReleaseSpace: release_space}
 _BUSY_TIMEOUT_MS = 2_000
 # A backup or another long read lets the log grow; what is beyond this is given back to the disk when it is over.
 _LASTING_LOG_BYTES = 64_000_000
@@ -50,13 +58,9 @@ class History:
     loss: Loss | None = None
 
 
-class DatabaseRefused(Exception):
-    """The database cannot be used: the message says why and what to do. The file was not changed."""
-
-
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One engine that writes (a single connection), one that only reads, and the order of what is written.
+    """The file, open: a `daemon.store.engine.Engine`.
 
     `writer` is that single connection, open for good: to check it out for each transaction costs more than a COMMIT's
     own work.
@@ -77,9 +81,46 @@ class Database:
         return Path(str(self.writing.url.database))
 
     @property
-    def rows_written(self) -> int:
-        """How many rows the writer has inserted, changed and deleted so far."""
+    def own_commands(self) -> Mapping[type, Apply]:
+        """What no other engine has."""
+        return _OWN_COMMANDS
+
+    @property
+    def transactions(self) -> int:
+        """How many transactions the file has had that changed something."""
+        return self.commits.number
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Run the block in one transaction, and write down its number before anybody is answered."""
+        try:
+            with self.writer.begin():
+                before = self._rows_written
+                yield self.writer
+                commit = count_commit(self.writer, self.sequences) if self._rows_written > before else None
+        except BaseException:
+            # A COMMIT that failed may leave the transaction open, though Core takes it for ended.
+            self.writer.connection.rollback()
+            raise
+        if commit is not None:
+            self.commits.note(commit)
+
+    @property
+    def _rows_written(self) -> int:
         return int(self.writer.connection.driver_connection.total_changes)  # type: ignore[union-attr]  # it is open
+
+    def is_failure(self, error: Exception) -> TypeGuard[DatabaseError]:
+        """Whether the database itself failed: full, locked, damaged."""
+        # A damaged file is a plain DatabaseError; its other subclasses are mistakes in a command.
+        return isinstance(error, OperationalError) or type(error) is DatabaseError
+
+    def unavailable(self, error: DatabaseError) -> StoreUnavailable:
+        """Return what callers are told of a failure."""
+        return StoreUnavailable(f"the database failed ({error.orig})")
+
+    def is_checkpoint_due(self) -> bool:
+        """Whether the write-ahead log has grown."""
+        return self.wal.holds(CHECKPOINT_FRAMES)
 
     def checkpoint_apart(self) -> None:
         """Leave checkpoints to `wal` from now on: until this is called, a commit checkpoints a log that has grown."""
@@ -163,7 +204,13 @@ def require_known_revision(revision: str) -> None:
 
 def _engine(url: URL, begin: str, prepare: Callable[[Any], None], poolclass: type[pool.Pool], **options: Any) -> Engine:
     # Connections move between worker threads, one at a time: hence no check_same_thread.
-    engine = create_engine(url, poolclass=poolclass, connect_args={"check_same_thread": False}, **options)
+    engine = create_engine(
+        url,
+        poolclass=poolclass,
+        connect_args={"check_same_thread": False},
+        execution_options={RUN_ROWS: run_rows},
+        **options,
+    )
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
@@ -180,13 +227,18 @@ def _engine(url: URL, begin: str, prepare: Callable[[Any], None], poolclass: typ
 
 
 def _prepare_writer(connection: Any, is_new: bool, progress: Progress) -> None:
-    progress.watch(connection)
+    connection.set_progress_handler(partial(_note, progress), _PROGRESS_STEPS)
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA synchronous = FULL")
     if is_new:  # before the first table is made: else the file would have to be written anew to be able to shrink
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_FRAMES}")
     connection.execute(f"PRAGMA journal_size_limit = {_LASTING_LOG_BYTES}")
+
+
+def _note(progress: Progress) -> int:
+    progress.note()
+    return 0  # anything else would interrupt the statement
 
 
 def _prepare_reader(connection: Any) -> None:

@@ -7,8 +7,9 @@ from sqlalchemy.exc import DatabaseError
 
 from daemon.crypto.idempotency import answer_id
 from daemon.domain.submission import Idempotency
+from daemon.store.engine import DatabaseRefused
 from daemon.store.schema import kept_answers, webhooks
-from daemon.store.sqlite.database import Database, DatabaseRefused
+from daemon.store.sqlite.database import Database
 
 _SECRETS = (webhooks.c.secret, webhooks.c.previous_secret)
 
