@@ -99,6 +99,6 @@ def _show_attempts(
     for attempt in reversed(attempts):
         lines = "\n".join(f"{name}: {value}" for name, value in attempt.outcome.headers)
         text = attempt.outcome.body.decode(errors="replace")
-        request = None if webhook is None else visit.handles.sent_request(webhook, delivery, event, attempt)
-        shown.append(ShownAttempt(attempt, request, excerpt(lines, headers_room), excerpt(text, response_room)))
+        sent = None if webhook is None else visit.handles.sent_request(webhook, delivery, event, attempt)
+        shown.append(ShownAttempt(attempt, sent, excerpt(lines, headers_room), excerpt(text, response_room)))
     return shown
