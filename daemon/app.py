@@ -31,8 +31,7 @@ from daemon.stop_signals import StopSignals
 from daemon.store.commands import ReadBalance
 from daemon.store.engine import DatabaseRefused
 from daemon.store.progress import Progress
-from daemon.store.sqlite.commit_record import loss_of
-from daemon.store.sqlite.database import History
+from daemon.store.sqlite.commit_record import History, loss_of
 from daemon.systemd.notify import Lifeline, extend_start, feed_watchdog, open_lifeline
 from daemon.telemetry.log import STDERR, LogSink, make_logger, make_thread_logger, open_log_sink
 from daemon.telemetry.log_buffer import LogBuffer

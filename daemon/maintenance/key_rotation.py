@@ -12,7 +12,7 @@ from daemon.crypto.vault import Vault, VaultError, generate_key
 from daemon.maintenance.sealed_database import open_with_keys
 from daemon.maintenance.state_dir import require_database, use_state_dir
 from daemon.store.engine import DatabaseRefused
-from daemon.store.sqlite.reseal import reseal_all
+from daemon.store.reseal import reseal_all
 from daemon.systemd.credentials import ENCRYPTION_KEY as CREDENTIAL
 
 _HOW_WITH_A_FILE = (

@@ -13,8 +13,8 @@ from daemon.maintenance.state_dir import DATABASE, use_state_dir
 from daemon.store.engine import DatabaseRefused
 from daemon.store.sqlite.commit_record import forget_record, require_regular_record
 from daemon.store.sqlite.copy import COMPANIONS, fold_log, require_regular_files
-from daemon.store.sqlite.database import require_known_revision
 from daemon.store.sqlite.inspect import Contents
+from daemon.store.sqlite.newest import require_known_revision
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from daemon.crypto.vault import SEAL_LENGTH, Vault
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store.engine import DatabaseRefused
 from daemon.store.progress import Progress
+from daemon.store.reseal import seals
 from daemon.store.sqlite.database import Database, open_database
 from daemon.store.sqlite.inspect import seals_in
-from daemon.store.sqlite.reseal import seals
 
 
 class KeyFit(StrEnum):

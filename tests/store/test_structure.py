@@ -14,7 +14,8 @@ from daemon.maintenance.sealed_database import open_sealed_database
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store.engine import DatabaseRefused
 from daemon.store.schema import HEAD_REVISION
-from daemon.store.sqlite.database import open_database, read_only_engine
+from daemon.store.sqlite.connections import read_only_engine
+from daemon.store.sqlite.database import open_database
 from daemon.store.sqlite.inspect import inspect_database
 from daemon.store.sqlite.migrate import known_revisions, migrate
 from daemon.store.sqlite.structure import migrated_structure, read_structure, structure_at

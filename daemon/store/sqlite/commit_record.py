@@ -49,6 +49,14 @@ class Loss:
     damaged_log: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """Whether all that was acknowledged is there: why that cannot be told, if so, and what is missing."""
+
+    unknown: str | None = None
+    loss: Loss | None = None
+
+
 def commit_of(row: Sequence[object]) -> Commit | None:
     """Return the commit that a row of a database tells, None unless it is as we write it."""
     match row:

@@ -1,61 +1,32 @@
-"""Opening the database file: pragmas, migrations, and one sentence when it cannot be used."""
+"""The database file, open; and one sentence when it cannot be used."""
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, pool
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from daemon.domain.errors import StoreUnavailable
-from daemon.domain.printable import printable
-from daemon.store.bulk import RUN_ROWS
-from daemon.store.engine import READERS, Apply, DatabaseRefused
+from daemon.store.engine import Apply, DatabaseRefused
 from daemon.store.progress import Progress
-from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
-from daemon.store.sqlite.bulk import run_rows
 from daemon.store.sqlite.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
-from daemon.store.sqlite.commit_count import COUNTED_SINCE, count_commit, last_commit
-from daemon.store.sqlite.commit_record import (
-    Commit,
-    CommitRecord,
-    Loss,
-    keep_loss,
-    last_recorded,
-    loss_of,
-    missing_from,
-)
+from daemon.store.sqlite.commit_count import count_commit
+from daemon.store.sqlite.commit_record import CommitRecord, History
+from daemon.store.sqlite.connections import read_only_engine, use_write_ahead_log, writing_engine
 from daemon.store.sqlite.copy import read_only_uri
-from daemon.store.sqlite.create import create_newest
-from daemon.store.sqlite.hardening import harden
-from daemon.store.sqlite.migrate import Seal, known_revisions
+from daemon.store.sqlite.failures import in_one_line
+from daemon.store.sqlite.migrate import Seal
+from daemon.store.sqlite.newest import bring_to_newest, last_commit_in
 from daemon.store.sqlite.space import release_space
-from daemon.store.sqlite.structure import difference, read_revision, read_structure
-from daemon.store.sqlite.upgrade import upgrade
 from daemon.store.upkeep_commands import ReleaseSpace
 
-# In steps of SQLite's machine: some milliseconds of work, so that the call does not count.
-_PROGRESS_STEPS = 200_000
 _OWN_COMMANDS: Mapping[type, Apply] = {ReleaseSpace: release_space}
-_BUSY_TIMEOUT_MS = 2_000
-# A backup or another long read lets the log grow; what is beyond this is given back to the disk when it is over.
-_LASTING_LOG_BYTES = 64_000_000
-# Half of SQLite's own: what readers look up is in the operating system's cache, once for all of them.
-_READER_CACHE_KIB = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Whether all that was acknowledged is there: why that cannot be told, if so, and what is missing."""
-
-    unknown: str | None = None
-    loss: Loss | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +121,12 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal, progress: Progress |
     if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
         raise DatabaseRefused(f"{path}: is read-only: give this user the right to write it")
     progress = progress or Progress()
-    prepare = partial(_prepare_writer, is_new=not path.exists(), progress=progress)
-    writing = _engine(URL.create("sqlite", database=str(path)), "BEGIN IMMEDIATE", prepare, pool.StaticPool)
+    writing = writing_engine(path, progress)
     try:
-        sequences, history = _migrate(writing, seal, path)
-        _use_write_ahead_log(writing)
+        sequences, history = bring_to_newest(writing, seal, path)
+        use_write_ahead_log(writing)
         with writing.connect() as connection:
-            commits = CommitRecord(path, _last_commit(connection))
+            commits = CommitRecord(path, last_commit_in(connection))
     except (DatabaseError, sqlite3.DatabaseError, UnicodeError) as error:
         writing.dispose()
         why = error.orig if isinstance(error, DatabaseError) else error
@@ -187,126 +157,3 @@ def _dispose_unchanged(writing: Engine, path: Path) -> None:
         with suppress(sqlite3.Error):
             last.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         writing.dispose()
-
-
-def read_only_engine(path: Path) -> Engine:
-    """Return what reads the database at `path`, over a few connections, and cannot write it."""
-    read_only = URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
-    # The connection that was given back last knows the most: the others are for when it is taken.
-    return _engine(read_only, "BEGIN", _prepare_reader, pool.QueuePool, pool_size=READERS, pool_use_lifo=True)
-
-
-def require_known_revision(revision: str) -> None:
-    """Raise DatabaseRefused unless this version can open a database of this revision."""
-    if revision not in known_revisions():
-        raise DatabaseRefused(f"was made by a newer version (revision {revision}): install that version again")
-
-
-def _engine(url: URL, begin: str, prepare: Callable[[Any], None], poolclass: type[pool.Pool], **options: Any) -> Engine:
-    # Connections move between worker threads, one at a time: hence no check_same_thread.
-    engine = create_engine(
-        url,
-        poolclass=poolclass,
-        connect_args={"check_same_thread": False},
-        execution_options={RUN_ROWS: run_rows},
-        **options,
-    )
-
-    @event.listens_for(engine, "connect")
-    def _connected(connection: Any, _record: object) -> None:
-        # The sqlite3 module's own transaction handling delays BEGIN; ours is explicit.
-        connection.isolation_level = None
-        harden(connection)
-        prepare(connection)
-
-    @event.listens_for(engine, "begin")
-    def _begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
-
-
-def _prepare_writer(connection: Any, is_new: bool, progress: Progress) -> None:
-    connection.set_progress_handler(partial(_note, progress), _PROGRESS_STEPS)
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA synchronous = FULL")
-    if is_new:  # before the first table is made: else the file would have to be written anew to be able to shrink
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_FRAMES}")
-    connection.execute(f"PRAGMA journal_size_limit = {_LASTING_LOG_BYTES}")
-
-
-def _note(progress: Progress) -> int:
-    progress.note()
-    return 0  # anything else would interrupt the statement
-
-
-def _prepare_reader(connection: Any) -> None:
-    connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA query_only = ON")
-    connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
-
-
-def _use_write_ahead_log(engine: Engine) -> None:
-    # Not before the file is known to be ours: this is written into it, and not within a transaction.
-    connection = engine.raw_connection()
-    connection.cursor().execute("PRAGMA journal_mode = WAL")
-    connection.close()
-
-
-def _migrate(engine: Engine, seal: Seal, path: Path) -> tuple[Sequences, History]:
-    with engine.begin() as connection:
-        current = _revision(connection)
-        if current is not None:
-            _require_our_structure(connection, current)
-        if current not in (None, HEAD_REVISION):
-            require_known_revision(current)
-        # Before anything is written: what can still be saved stands in the write-ahead log.
-        history = _compare(connection, current, path)
-        if current is None:
-            create_newest(connection)
-    if current not in (None, HEAD_REVISION):
-        upgrade(engine, current, seal)
-    with engine.connect() as connection:
-        return Sequences(connection), history
-
-
-def _compare(connection: Connection, revision: str | None, path: Path) -> History:
-    recorded = last_recorded(path)
-    if revision is None or revision < COUNTED_SINCE:
-        return History(None if recorded is None else "the record is of another database")
-    found = _last_commit(connection)
-    if loss := missing_from(found, recorded):
-        return History(loss=keep_loss(path, loss, found))
-    if recorded is None:
-        return History("there is no record of the last commits" if found.number else None, loss_of(path))
-    foreign = recorded.database_id != found.database_id
-    return History("the record is of another database" if foreign else None, loss_of(path))
-
-
-def _revision(connection: Connection) -> str | None:
-    tables = inspect(connection).get_table_names()
-    if tables and "alembic_version" not in tables:
-        raise DatabaseRefused("is the database of another program: choose another state directory")
-    if not read_structure(connection.connection.cursor()):
-        return None
-    revision = read_revision(connection.connection.cursor()) if tables else None
-    if revision is None:
-        raise DatabaseRefused("is the database of another program: choose another state directory")
-    return revision
-
-
-def _last_commit(connection: Connection) -> Commit:
-    if (commit := last_commit(connection)) is None:
-        raise DatabaseRefused("was changed by another program (it counts no commits): restore a backup from before")
-    return commit
-
-
-def in_one_line(said: object) -> str:
-    """Return what SQLite says of a file, which may quote it, as one line that moves no cursor."""
-    return printable(" ".join(str(said).split()))
-
-
-def _require_our_structure(connection: Connection, revision: str) -> None:
-    if what := difference(connection.connection.cursor(), revision):
-        raise DatabaseRefused(f"was changed by another program ({what}): restore a backup from before")
