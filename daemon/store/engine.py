@@ -43,7 +43,7 @@ class Engine(Protocol):
 
     @property
     def own_commands(self) -> Mapping[type, Apply]:
-        """The kinds of commands that this engine carries out in its own way."""
+        """The kinds of commands that it carries out in its own way; none of them is part of an ExecuteOnce."""
 
     @property
     def transactions(self) -> int:

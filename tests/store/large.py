@@ -95,9 +95,10 @@ def measured(connection: Connection) -> Iterator[Cost]:
 
 def cost_of_command(database: Database, command: Command[Any]) -> Cost:
     """Run a command and undo it; return what it cost."""
+    apply = {**APPLY, **database.own_commands}[type(command)]
     with database.writer.begin() as transaction:
         with measured(database.writer) as cost:
-            answers = APPLY[type(command)](database.writer, [command], database.sequences)
+            answers = apply(database.writer, [command], database.sequences)
         transaction.rollback()
     assert not isinstance(answers[0], Exception)
     return cost
