@@ -48,10 +48,11 @@ from daemon.management.sign_outs import SignOuts
 from daemon.management.teams import Teams
 from daemon.management.webhooks import Webhooks
 from daemon.store.commands import ReadBalance
-from daemon.store.database import READERS, Database
+from daemon.store.engine import READERS
 from daemon.store.reads import actor_reads
 from daemon.store.reads.reader import Reader
 from daemon.store.retry import retry_until_available
+from daemon.store.sqlite.database import Database
 from daemon.store.writes.fan_outs import unfinished_fan_outs
 from daemon.store.writes.writer import Writer
 from daemon.telemetry.metrics import Metrics
@@ -149,7 +150,7 @@ async def assemble(
     async for digest, api_key in reader.each(actor_reads.valid_keys):
         api_keys.add(digest, api_key)
     sign_outs = SignOuts(writer)
-    async for ended in reader.each(actor_reads.ended_sessions):
+    async for ended in reader.each(actor_reads.ended_sessions, behind=""):
         sign_outs.remember(ended)
     now_ms = seams.now_ms
     new_id = id_maker(now_ms)

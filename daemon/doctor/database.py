@@ -7,10 +7,10 @@ from daemon.config.settings import Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
 from daemon.domain.clock import HOUR_MS, NowMs
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store.database import DatabaseRefused
-from daemon.store.file.commit_record import last_recorded, loss_of, loss_path, missing_from
-from daemon.store.file.inspect import Contents, inspect_database, newest_commit, newest_time, teams_out_of_balance
+from daemon.store.engine import DatabaseRefused
 from daemon.store.schema import HEAD_REVISION
+from daemon.store.sqlite.commit_record import last_recorded, loss_of, loss_path, missing_from
+from daemon.store.sqlite.inspect import Contents, inspect_database, newest_commit, newest_time, teams_out_of_balance
 
 _CHECK = "database"
 _EARLIEST_MS = 1_735_689_600_000  # 2025: before it no version was there

@@ -7,8 +7,8 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.threads import RunInThread
 from daemon.domain.errors import StoreUnavailable
-from daemon.store.database import Database
-from daemon.store.file.checkpoint import Checkpoint
+from daemon.store.sqlite.checkpoint import Checkpoint
+from daemon.store.sqlite.database import Database
 from daemon.store.writes.writer import Writer
 
 # 256 MB: a backup of a large database under load gets there; what goes on growing fills the disk.
@@ -34,7 +34,7 @@ class Checkpointer:
     async def run(self) -> None:
         """Checkpoint until cancelled."""
         while True:
-            await self._writer.log_grown()
+            await self._writer.checkpoint_due()
             while not await self._checkpoint_whole():
                 await self._warn_if_large()
                 await trio.sleep(_RETRY_S)

@@ -16,7 +16,6 @@ from daemon.actors.threads import RunInThread
 from daemon.domain.clock import NowMs
 from daemon.domain.errors import StoreUnavailable
 from daemon.files.disk_usage import disk_use
-from daemon.store.file.commit_record import loss_of
 from daemon.store.reads.gauge_reads import (
     MailPlace,
     Place,
@@ -27,6 +26,7 @@ from daemon.store.reads.gauge_reads import (
     delivery_made_at,
 )
 from daemon.store.reads.reader import Reader
+from daemon.store.sqlite.commit_record import loss_of
 from daemon.telemetry.metrics import Metrics
 
 FRESH_S = 5

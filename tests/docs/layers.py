@@ -31,7 +31,7 @@ LAYERS = (
     "daemon/delivery",
     "daemon/store/writes",
     "daemon/store/reads",
-    "daemon/store/file",
+    "daemon/store/sqlite",
     "daemon/store/migrations/versions",
     "daemon/store/migrations",
     "daemon/store",

@@ -1,6 +1,7 @@
 """The walls between the rooms: which may use what (architecture "The walls")."""
 
 import ast
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -11,13 +12,6 @@ from tests.docs.sources import Source, sources
 LONGEST_FILE = 350
 DAEMON, API = sources("daemon"), sources("api")
 ALL = [*DAEMON, *API]
-
-# Which still import what stands above them: the opening of the file, at the root of the store.
-UPWARD = {
-    ("daemon/store", "daemon/store/file"),
-    ("daemon/store", "daemon/store/writes"),
-    ("daemon/store/file", "daemon/store/writes"),
-}
 
 # Who may name a client of HTTP outside daemon/egress/, and what for.
 HTTP_CLIENTS = ("httpx", "httpcore", "httptools", "http.client", "urllib.request", "urllib3", "requests", "aiohttp")
@@ -57,6 +51,48 @@ SUPERVISION = {
     "api/server/serve.py": "one connection",
 }
 
+# The one room of the store that knows SQLite.
+ENGINES_ROOM = "daemon/store/sqlite/"
+
+# What the rest of the store may not name, in code or prose: there, an engine is any engine.
+DIALECT = re.compile(
+    r"""sqlite\w* | postgres\w* | psycopg\w* | pragma\b | \browid | without.rowid | json_(?:each|extract|group|array)\w*
+    | insert\ or\b | or\ (?:ignore|replace)\b | \bvacuum | \bwal\b | write.ahead | checkpoint_frames | \borig\b
+    | operationalerror | integrityerror | sqlalchemy\.dialects | with_variant | prefix_with | literal_column
+    | exec_driver_sql | driver_connection | raw_connection | connection\.(?:connection|dialect)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# A migration that has been released says, for each engine, what it made: how tables are laid out, partial indexes.
+DIALECT_IN_MIGRATIONS = {
+    "daemon/store/migrations/versions/0001_initial.py": {
+        "with_variant",
+        "sqlite",
+        "sqlite_with_rowid",
+        "sqlite_where",
+        "postgresql_where",
+    },
+    "daemon/store/migrations/versions/0002a_tallies_begun.py": {"sqlite_with_rowid", "exec_driver_sql"},
+    "daemon/store/migrations/versions/0003_tallies.py": {"sqlite_with_rowid", "sqlite_where", "postgresql_where"},
+    "daemon/store/migrations/versions/0005_bounded_work.py": {"with_variant", "sqlite", "sqlite_with_rowid"},
+    "daemon/store/migrations/versions/0006_fan_outs.py": {"with_variant", "sqlite", "sqlite_with_rowid"},
+    "daemon/store/migrations/versions/0010_fan_out_cancellations.py": {"sqlite_with_rowid"},
+}
+
+# Who else uses that room, and what for. Each has to know what it does with another engine.
+ENGINES_ROOM_USERS = {
+    "daemon/app.py": "says what a start found missing in the file",
+    "daemon/wiring.py": "has the write-ahead log copied beside the commits",
+    "daemon/maintenance/backup.py": "copies the file",
+    "daemon/maintenance/checkpointer.py": "copies the write-ahead log into the file",
+    "daemon/maintenance/gauges.py": "looks whether commits are missing from the file",
+    "daemon/maintenance/restore.py": "puts another file in its place",
+    "daemon/maintenance/sealed_database.py": "opens the file of the state directory",
+    "daemon/maintenance/state_dir.py": "wants no links in the place of the file",
+    "daemon/doctor/database.py": "inspects the file",
+    "daemon/doctor/files.py": "tells whether the file needs a key",
+    "daemon/doctor/network.py": "looks for URLs in the file",
+}
+
 
 def names(found: Iterator[Source] | list[Source]) -> list[str]:
     return [source.path for source in found]
@@ -64,7 +100,7 @@ def names(found: Iterator[Source] | list[Source]) -> list[str]:
 
 def test_a_room_imports_only_what_stands_below_it() -> None:
     upward = {(one, other) for one, other in arrows(ALL) if LAYERS.index(one) > LAYERS.index(other)}
-    assert upward == UPWARD
+    assert upward == set()
 
 
 def test_every_room_has_its_place_in_the_order() -> None:
@@ -82,6 +118,17 @@ def test_the_daemon_never_imports_the_api_but_in_its_composition_root() -> None:
 
 def test_sql_stays_in_the_store() -> None:
     assert not names(s for s in ALL if s.imports("sqlalchemy", "alembic", "sqlite3") and not s.is_in("daemon/store/"))
+
+
+def test_only_the_engines_room_knows_its_dialect() -> None:
+    rest = (source for source in DAEMON if source.is_in("daemon/store/") and not source.is_in(ENGINES_ROOM))
+    found = {source.path: dialect_in(source.text) for source in rest}
+    assert {path: words for path, words in found.items() if words} == DIALECT_IN_MIGRATIONS
+
+
+def test_only_those_who_deal_with_the_file_use_the_engines_room() -> None:
+    users = (source for source in ALL if source.imports("daemon.store.sqlite") and not source.is_in(ENGINES_ROOM))
+    assert set(names(users)) == set(ENGINES_ROOM_USERS)
 
 
 def test_the_api_makes_no_http_requests() -> None:
@@ -174,6 +221,25 @@ def test_a_sleep_in_a_loop_is_found(code: str, sleeps: bool) -> None:
 )
 def test_a_shield_without_a_deadline_is_found(code: str, lines: list[int]) -> None:
     assert list(_shields_without_deadline(ast.parse(code))) == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('connection.exec_driver_sql("PRAGMA page_count")', {"exec_driver_sql", "pragma"}),
+        ("from sqlalchemy.dialects.postgresql import insert", {"sqlalchemy.dialects", "postgresql"}),
+        ('insert(teams).prefix_with("OR IGNORE")', {"prefix_with", "or ignore"}),
+        ("# SQLite walks through json_each", {"sqlite", "json_each"}),
+        ("connection.connection.cursor()", {"connection.connection"}),
+        ("the narrow ideas of a browser: either one or its ignorance", set()),
+    ],
+)
+def test_words_of_a_dialect_are_found(text: str, words: set[str]) -> None:
+    assert dialect_in(text) == words
+
+
+def dialect_in(text: str) -> set[str]:
+    return {found.lower() for found in DIALECT.findall(text)}
 
 
 def _sleeps_in_loops(tree: ast.AST) -> Iterator[ast.Call]:

@@ -18,10 +18,10 @@ from daemon.delivery import fan_out, router
 from daemon.delivery.fan_out import FanOuts
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Team, Webhook
-from daemon.store.database import open_database
 from daemon.store.reads import api_reads, gauge_reads
 from daemon.store.reads.conditions import IS_COVERED
 from daemon.store.schema import cancellations, deliveries
+from daemon.store.sqlite.database import open_database
 from daemon.store.writes import cancelling
 from tests.faults.guest import Guest
 from tests.faults.model_of_contract import Model, ModelEvent, ModelWebhook

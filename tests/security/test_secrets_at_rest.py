@@ -30,7 +30,7 @@ from daemon.maintenance.key_rotation import RotationRefused, reseal_with, rotate
 from daemon.maintenance.sealed_database import open_sealed_database
 from daemon.maintenance.state_dir import DATABASE, use_state_dir
 from daemon.store.commands import CreateWebhook, ExecuteOnce, ReadBalance
-from daemon.store.database import DatabaseRefused
+from daemon.store.engine import DatabaseRefused
 from daemon.store.reads import api_reads
 from daemon.store.writes.batch import run_batch
 from daemon.store.writes.idempotency import first_use

@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from daemon.store.database import open_database
+from daemon.store.sqlite.database import open_database
 from tests.store.filling import accept, found
 
 

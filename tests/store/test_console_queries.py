@@ -24,10 +24,10 @@ from daemon.store.commands import (
     Resend,
     SaveWebhook,
 )
-from daemon.store.database import Database
 from daemon.store.reads import actor_reads
 from daemon.store.reads import console_reads as console
 from daemon.store.reads.console_reads import Backlog, CreditDay, HourCount, Missed
+from daemon.store.sqlite.database import Database
 from tests.store.filling import NOW, a_team, a_webhook, accept, found, recording, run
 from tests.store.test_outcomes import disabling, final_failure
 from tests.store.test_queries import all_pages, read

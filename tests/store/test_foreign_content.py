@@ -8,9 +8,10 @@ import pytest
 from daemon.config.settings import Settings
 from daemon.maintenance.sealed_database import open_sealed_database
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store.database import DatabaseRefused, open_database
-from daemon.store.file.commit_record import loss_path
-from daemon.store.file.inspect import inspect_database
+from daemon.store.engine import DatabaseRefused
+from daemon.store.sqlite.commit_record import loss_path
+from daemon.store.sqlite.database import open_database
+from daemon.store.sqlite.inspect import inspect_database
 from tests.cli.conftest import Run, run  # noqa: F401 - the fixture
 from tests.store.altered_file import change_from_outside, make_database
 

@@ -22,8 +22,8 @@ from daemon.store.commands import (
     SaveTeam,
     SaveWebhook,
 )
-from daemon.store.database import Database
 from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads, time_blocks
+from daemon.store.sqlite.database import Database
 from daemon.store.upkeep_commands import (
     PruneIdempotencyKeys,
     PruneWebhookHours,
@@ -73,9 +73,7 @@ def scans(lines: list[str]) -> list[str]:
         "CONSTANT ROW",
         "SCAN page",
         "SCAN behind",
-        "SCAN moved",
-        "SCAN changed",
-        "SCAN counted",
+        "SCAN given",
         "SCAN json_each",
         "SCAN fan_outs",
     )

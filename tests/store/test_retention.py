@@ -14,8 +14,8 @@ from daemon.domain.clock import DAY_MS
 from daemon.domain.model import Work
 from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
 from daemon.store.commands import Resend
-from daemon.store.database import Database, open_database
 from daemon.store.reads import time_blocks
+from daemon.store.sqlite.database import Database, open_database
 from daemon.store.upkeep_commands import (
     Pruned,
     PruneEvents,

@@ -20,7 +20,7 @@ from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, Work
 from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
 from daemon.store.commands import CancelPending, CreateTeam, CreateWebhook, GrantCredits, RecordAttempt
-from daemon.store.database import Database, open_database
+from daemon.store.sqlite.database import Database, open_database
 from daemon.store.upkeep_commands import PruneWebhookHours
 from daemon.store.writes.batch import run_batch
 from daemon.store.writes.counters import WEBHOOK_HOURS_KEPT_MS

@@ -17,7 +17,7 @@ from api.app import create_app
 from daemon.config.settings import Settings
 from daemon.domain.model import Team
 from daemon.handles import Handles
-from daemon.store.database import open_database
+from daemon.store.sqlite.database import open_database
 from daemon.wiring import handles_of
 from tests.support.daemon import OPERATOR_KEY, FakeReceiver, House, make_settings, running
 

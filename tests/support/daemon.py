@@ -21,8 +21,8 @@ from daemon.domain.submission import NewEvent, Submission
 from daemon.egress.transport import Transport
 from daemon.mail.result import SendResult
 from daemon.run import run_daemon
-from daemon.store.database import Database, open_database
 from daemon.store.reads import api_reads
+from daemon.store.sqlite.database import Database, open_database
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.log_events import LOG_EVENTS
 from daemon.telemetry.metrics import make_metrics

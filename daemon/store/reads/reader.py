@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError
 from daemon.actors.reply import Reply
 from daemon.actors.threads import RunInThread
 from daemon.domain.errors import StoreUnavailable
-from daemon.store.database import READERS, Database
+from daemon.store.engine import READERS, Engine
 from daemon.store.reads.actor_reads import Found
 from daemon.telemetry.peak import Peak
 
@@ -39,8 +39,8 @@ class _Read:
 class Reader:
     """Runs the functions of `daemon.store.reads.api_reads` and `daemon.store.reads.actor_reads`."""
 
-    def __init__(self, database: Database, run_in_thread: RunInThread, longest: Peak | None = None) -> None:
-        self._database = database
+    def __init__(self, engine: Engine, run_in_thread: RunInThread, longest: Peak | None = None) -> None:
+        self._engine = engine
         self._longest = longest or Peak()
         self._run_in_thread = run_in_thread
         self._waiting: deque[_Read] = deque()
@@ -55,14 +55,19 @@ class Reader:
         """Run `query` and return its result. Raises StoreUnavailable when the database fails."""
         return await self._run_in_thread(partial(self._run, lambda connection: query(connection, *args, **kwargs)))
 
-    async def each(self, query: Callable[[Connection, int, int], Found[Result]]) -> AsyncIterator[Result]:
-        """Give each row of a table that may be large, page by page, each in a snapshot of its own."""
-        behind: int | None = 0
-        while behind is not None:
-            page = await self.fetch(query, behind, _ROWS_AT_ONCE)
+    async def each(
+        self, query: Callable[[Connection, Any, int], Found[Result]], behind: int | str = 0
+    ) -> AsyncIterator[Result]:
+        """Give each row of a table that may be large, page by page, each in a snapshot of its own.
+
+        `behind` is what all of the table is behind: 0, or "" for one that is read in the order of its texts.
+        """
+        place: int | str | None = behind
+        while place is not None:
+            page = await self.fetch(query, place, _ROWS_AT_ONCE)
             for item in page.items:
                 yield item
-            behind = page.behind
+            place = page.behind
 
     async def fetch_together(
         self,
@@ -97,7 +102,7 @@ class Reader:
                 taken.append(self._waiting.popleft())
                 taken[-1].taken = True
         try:
-            self._run(partial(_answer_each, taken))
+            self._run(partial(self._answer_each, taken))
         except StoreUnavailable as error:
             for read in taken:
                 read.answer = error
@@ -105,27 +110,21 @@ class Reader:
     def _run(self, query: Callable[[Connection], Result]) -> Result:
         started = time.monotonic()
         try:
-            with self._database.reading.begin() as connection:
+            with self._engine.reading.begin() as connection:
                 return query(connection)
         except DatabaseError as error:
-            raise _unavailable(error) from error
+            raise self._engine.unavailable(error) from error
         finally:
             self._longest.observe(time.monotonic() - started)
 
+    def _answer_each(self, reads: Sequence[_Read], connection: Connection) -> None:
+        for read in reads:
+            read.answer = self._answer(read.query, connection)
 
-def _answer_each(reads: Sequence[_Read], connection: Connection) -> None:
-    for read in reads:
-        read.answer = _answer(read.query, connection)
-
-
-def _answer(query: Callable[[Connection], Any], connection: Connection) -> Any:
-    try:
-        return query(connection)
-    except DatabaseError as error:
-        return _unavailable(error)
-    except Exception as error:
-        return error  # its own mistake, and its own only
-
-
-def _unavailable(error: DatabaseError) -> StoreUnavailable:
-    return StoreUnavailable(f"the database failed ({error.orig})")
+    def _answer(self, query: Callable[[Connection], Any], connection: Connection) -> Any:
+        try:
+            return query(connection)
+        except DatabaseError as error:
+            return self._engine.unavailable(error)
+        except Exception as error:
+            return error  # its own mistake, and its own only

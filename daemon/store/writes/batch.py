@@ -1,17 +1,15 @@
 """One batch of commands in one transaction; if one command fails, it alone fails."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
-from typing import Any, TypeGuard
+from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DatabaseError, OperationalError
 
-from daemon.domain.errors import StoreUnavailable
 from daemon.store import commands, upkeep_commands
 from daemon.store.commands import Command
-from daemon.store.database import Database
+from daemon.store.engine import Apply, Engine
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.sequences import Sequences
 from daemon.store.writes import (
@@ -30,9 +28,6 @@ from daemon.store.writes import (
     time_blocks,
     trusted_time,
 )
-from daemon.store.writes.commit_count import count_commit
-
-_Apply = Callable[[Connection, Sequence[Any], Sequences], Sequence[Any]]
 
 
 def _apply_one(connection: Connection, command: Command[Any], sequences: Sequences) -> Any:
@@ -40,7 +35,7 @@ def _apply_one(connection: Connection, command: Command[Any], sequences: Sequenc
     return answer
 
 
-APPLY: Mapping[type, _Apply] = {
+APPLY: Mapping[type, Apply] = {
     commands.ExecuteOnce: partial(idempotency.execute_once, _apply_one),
     commands.AcceptEvents: events.accept_events,
     MakeDeliveries: fan_outs.make_deliveries,
@@ -51,7 +46,6 @@ APPLY: Mapping[type, _Apply] = {
     upkeep_commands.PruneEvents: retention.prune_events,
     upkeep_commands.KeepTimeBlock: time_blocks.keep_time_blocks,
     upkeep_commands.PruneMails: retention.prune_mails,
-    upkeep_commands.ReleaseSpace: retention.release_space,
     commands.RecordAttempt: attempts.record_attempts,
     commands.CreateWebhook: accounts.create_webhooks,
     commands.SaveWebhook: accounts.save_webhooks,
@@ -72,46 +66,27 @@ APPLY: Mapping[type, _Apply] = {
 }
 
 
-def run_batch(database: Database, batch: Sequence[Command[Any]]) -> list[Any]:
+def run_batch(engine: Engine, batch: Sequence[Command[Any]]) -> list[Any]:
     """Run the commands in their order and commit them; return their answers, an Exception where one failed.
 
     Neighbours of one kind become one statement for all. When the database itself fails (full, locked, broken),
     every command gets StoreUnavailable and nothing is kept.
     """
     try:
-        return _transaction(database, batch)
+        with engine.transaction() as connection:
+            return [answer for kind, run in _runs(batch) for answer in _apply(engine, connection, kind, run)]
     except Exception as error:
-        if _is_failure_of_the_database(error):
-            return [StoreUnavailable(f"the database failed ({error.orig})") for _ in batch]
+        if engine.is_failure(error):
+            return [engine.unavailable(error) for _ in batch]
         if len(batch) == 1:
             return [error]
-        return [run_batch(database, [command])[0] for command in batch]
+        return [run_batch(engine, [command])[0] for command in batch]
 
 
-def _is_failure_of_the_database(error: Exception) -> TypeGuard[DatabaseError]:
-    # A damaged file is a plain DatabaseError; its other subclasses are mistakes in a command.
-    return isinstance(error, OperationalError) or type(error) is DatabaseError
-
-
-def _transaction(database: Database, batch: Sequence[Command[Any]]) -> list[Any]:
-    connection = database.writer
-    try:
-        with connection.begin():
-            before = database.rows_written
-            answers = [answer for kind, run in _runs(batch) for answer in _apply(database, kind, run)]
-            commit = count_commit(connection, database.sequences) if database.rows_written > before else None
-    except BaseException:
-        # A COMMIT that failed may leave the transaction open, though Core takes it for ended.
-        connection.connection.rollback()
-        raise
-    if commit is not None:
-        database.commits.note(commit)  # after COMMIT, before anybody is answered
-    return answers
-
-
-def _apply(database: Database, kind: type, run: Sequence[Command[Any]]) -> Sequence[Any]:
-    answers = APPLY[kind](database.writer, run, database.sequences)
-    database.progress.note()
+def _apply(engine: Engine, connection: Connection, kind: type, run: Sequence[Command[Any]]) -> Sequence[Any]:
+    apply = engine.own_commands.get(kind) or APPLY[kind]
+    answers = apply(connection, run, engine.sequences)
+    engine.progress.note()
     return answers
 
 

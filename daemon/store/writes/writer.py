@@ -13,8 +13,7 @@ from daemon.actors.reply import Reply
 from daemon.actors.threads import RunInThread
 from daemon.domain.errors import StoreUnavailable
 from daemon.store.commands import Command, ProveWriting, ReadBalance
-from daemon.store.database import Database
-from daemon.store.file.checkpoint import CHECKPOINT_FRAMES
+from daemon.store.engine import Engine
 from daemon.store.writes.batch import run_batch
 from daemon.telemetry.metrics import Metrics
 
@@ -36,8 +35,8 @@ class _Request:
 class Writer:
     """The mailbox of writes. An answer means that the command is committed, and durable."""
 
-    def __init__(self, database: Database, run_in_thread: RunInThread, metrics: Metrics) -> None:
-        self._database = database
+    def __init__(self, engine: Engine, run_in_thread: RunInThread, metrics: Metrics) -> None:
+        self._engine = engine
         self._run_in_thread = run_in_thread
         self._metrics = metrics
         self._waiting: deque[_Request] = deque()
@@ -46,7 +45,7 @@ class Writer:
         self._closed = False
         self._failure: str | None = None
         self._turn = trio.Lock()
-        self._log_grown = trio.Event()
+        self._checkpoint_due = trio.Event()
 
     def failure(self) -> str | None:
         """Return why the last write failed, None once something has been written since."""
@@ -86,10 +85,10 @@ class Writer:
         if self._last is not None:
             await self._last.reply.settled()
 
-    async def log_grown(self) -> None:
-        """Wait until a commit leaves the write-ahead log long enough for a checkpoint."""
-        await self._log_grown.wait()
-        self._log_grown = trio.Event()
+    async def checkpoint_due(self) -> None:
+        """Wait until, after a commit, a checkpoint is due."""
+        await self._checkpoint_due.wait()
+        self._checkpoint_due = trio.Event()
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
@@ -132,17 +131,17 @@ class Writer:
 
     async def _commit(self, requests: list[_Request]) -> None:
         batch = [request.command for request in requests]
-        started, written = trio.current_time(), self._database.rows_written
+        started, before = trio.current_time(), self._engine.transactions
         try:
             async with self._turn:
-                answers, log_has_grown = await self._run_in_thread(partial(self._run_batch, batch))
+                answers, is_checkpoint_due = await self._run_in_thread(partial(self._run_batch, batch))
         except BaseException:
             _fail(requests)
             raise
-        if log_has_grown:
-            self._log_grown.set()
+        if is_checkpoint_due:
+            self._checkpoint_due.set()
         self._note_commit(len(batch), trio.current_time() - started)
-        self._note_failure(answers, self._database.rows_written > written)
+        self._note_failure(answers, self._engine.transactions > before)
         await _answer(requests, answers)
 
     def _note_commit(self, size: int, took_s: float) -> None:
@@ -151,7 +150,7 @@ class Writer:
         self._metrics.commit_batch_size.observe(size)
 
     def _run_batch(self, batch: Sequence[Command[Any]]) -> tuple[list[Any], bool]:
-        return run_batch(self._database, batch), self._database.wal.holds(CHECKPOINT_FRAMES)
+        return run_batch(self._engine, batch), self._engine.is_checkpoint_due()
 
     def _note_failure(self, answers: Sequence[Any], has_written: bool) -> None:
         failures = [answer for answer in answers if isinstance(answer, StoreUnavailable)]

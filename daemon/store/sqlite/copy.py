@@ -8,7 +8,7 @@ from pathlib import Path
 
 from daemon.files.acting_user import acting_as_owner_of
 from daemon.files.regular_file import require_regular
-from daemon.store.file.hardening import harden
+from daemon.store.sqlite.hardening import harden
 
 # What SQLite may keep beside a database of this name.
 COMPANIONS = ("-wal", "-shm", "-journal")

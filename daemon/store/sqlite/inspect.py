@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from daemon.files.acting_user import acting_as_owner_of
-from daemon.store.database import DatabaseRefused, in_one_line, read_only_engine
-from daemon.store.file.commit_record import Commit, commit_of
-from daemon.store.file.copy import read_only_uri, require_regular_files
-from daemon.store.file.hardening import harden
-from daemon.store.file.reseal import seals
-from daemon.store.file.structure import difference, read_revision
-from daemon.store.file.upgrade import LAST_READABLE
+from daemon.store.engine import DatabaseRefused
+from daemon.store.reseal import seals
 from daemon.store.schema import HEAD_REVISION
-from daemon.store.writes.commit_count import COUNTED_SINCE, LAST_COMMIT
+from daemon.store.sqlite.commit_count import COUNTED_SINCE, LAST_COMMIT
+from daemon.store.sqlite.commit_record import Commit, commit_of
+from daemon.store.sqlite.connections import read_only_engine
+from daemon.store.sqlite.copy import read_only_uri, require_regular_files
+from daemon.store.sqlite.failures import in_one_line
+from daemon.store.sqlite.hardening import harden
+from daemon.store.sqlite.structure import difference, read_revision
+from daemon.store.sqlite.upgrade import LAST_READABLE
 
 # So often within a long check Ctrl-C is heard, in steps of SQLite's machine.
 _HEARING = 100_000

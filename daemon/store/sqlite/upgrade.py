@@ -2,7 +2,7 @@
 
 from sqlalchemy import Engine
 
-from daemon.store.file.migrate import Seal, migrate, page_of
+from daemon.store.sqlite.migrate import Seal, migrate, page_of
 
 # The newest revision whose secrets stood readable in the database.
 LAST_READABLE = "0001"

@@ -1,9 +1,9 @@
-"""Each transaction that changes something gets a number (see `daemon.store.file.commit_record`)."""
+"""Each transaction that changes something gets a number (see `daemon.store.sqlite.commit_record`)."""
 
 from sqlalchemy import Connection
 
-from daemon.store.file.commit_record import Commit, commit_of
 from daemon.store.sequences import Sequences
+from daemon.store.sqlite.commit_record import Commit, commit_of
 
 # From this revision on, a database counts its commits.
 COUNTED_SINCE = "0009"

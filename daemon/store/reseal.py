@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection, Engine, delete, func, select, union, update
+import sqlalchemy
+from sqlalchemy import Connection, delete, func, select, union, update
 from sqlalchemy.exc import DatabaseError
 
 from daemon.crypto.idempotency import answer_id
 from daemon.domain.submission import Idempotency
-from daemon.store.database import Database, DatabaseRefused
+from daemon.store.engine import DatabaseRefused, Engine
 from daemon.store.schema import kept_answers, webhooks
 
 _SECRETS = (webhooks.c.secret, webhooks.c.previous_secret)
@@ -15,14 +16,14 @@ _SECRETS = (webhooks.c.secret, webhooks.c.previous_secret)
 Reseal = Callable[[str, str], str]
 
 
-def seals(reading: Engine, length: int) -> list[str]:
+def seals(reading: sqlalchemy.Engine, length: int) -> list[str]:
     """Return the different beginnings, `length` characters long, of all sealed secrets."""
     beginnings = union(*(select(func.substr(column, 1, length)).where(column.is_not(None)) for column in _SECRETS))
     with reading.connect() as connection:
         return list(connection.execute(beginnings).scalars())
 
 
-def reseal_all(database: Database, reseal: Reseal, reseal_answer: Callable[[str, str], str | None]) -> int:
+def reseal_all(engine: Engine, reseal: Reseal, reseal_answer: Callable[[str, str], str | None]) -> int:
     """Replace every sealed secret by `reseal(sealed, webhook_id)`, all or none; return how many there are.
 
     Answers that are kept for idempotency keys are replaced by `reseal_answer(sealed, answer_id)`, or deleted for None.
@@ -30,11 +31,11 @@ def reseal_all(database: Database, reseal: Reseal, reseal_answer: Callable[[str,
     Raises DatabaseRefused when that cannot be written, and whatever `reseal` raises.
     """
     try:
-        with database.writing.begin() as connection:
+        with engine.transaction() as connection:
             _reseal_answers(connection, reseal_answer)
             return sum(_reseal_column(connection, name, reseal) for name in ("secret", "previous_secret"))
     except DatabaseError as error:
-        raise DatabaseRefused(f"the database failed ({error.orig}): correct that, and do it again") from None
+        raise DatabaseRefused(f"{engine.unavailable(error)}: correct that, and do it again") from None
 
 
 def _reseal_answers(connection: Connection, reseal: Callable[[str, str], str | None]) -> None:

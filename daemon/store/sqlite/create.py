@@ -4,8 +4,8 @@ import uuid
 
 from sqlalchemy import Connection
 
-from daemon.store.file.structure import structure_at
 from daemon.store.schema import HEAD_REVISION
+from daemon.store.sqlite.structure import structure_at
 
 
 def create_newest(connection: Connection) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from daemon.domain.errors import StoreUnavailable
 from daemon.files.regular_file import open_regular
-from daemon.store.file.hardening import harden
+from daemon.store.sqlite.hardening import harden
 
 # 16 MB: the fewer checkpoints, the fewer times a large database writes the same pages. At SQLite's 4 MB a delivery
 # costs a third more with a million old ones.

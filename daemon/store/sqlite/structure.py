@@ -13,8 +13,8 @@ from importlib import resources
 from sqlalchemy import create_engine
 from sqlalchemy.engine.interfaces import DBAPICursor
 
-from daemon.store.file.migrate import known_revisions, migrate
 from daemon.store.schema import HEAD_REVISION
+from daemon.store.sqlite.migrate import known_revisions, migrate
 
 Cursor = DBAPICursor | sqlite3.Cursor
 # Each object's type, name and table, and the SQL that made it, its white space collapsed.
@@ -59,7 +59,7 @@ def difference(cursor: Cursor, revision: str) -> str | None:
 def structure_at(revision: str) -> Structure:
     """Return what the migrations make up to this revision, in that order. The newest is in a file: quicker."""
     if revision == HEAD_REVISION:
-        rows = json.loads((resources.files("daemon.store.file") / _STRUCTURE_FILE).read_text("utf-8"))
+        rows = json.loads((resources.files("daemon.store.sqlite") / _STRUCTURE_FILE).read_text("utf-8"))
         return {(kind, name, table): sql for kind, name, table, sql in rows}
     return migrated_structure(revision)
 

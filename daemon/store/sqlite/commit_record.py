@@ -49,6 +49,14 @@ class Loss:
     damaged_log: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """Whether all that was acknowledged is there: why that cannot be told, if so, and what is missing."""
+
+    unknown: str | None = None
+    loss: Loss | None = None
+
+
 def commit_of(row: Sequence[object]) -> Commit | None:
     """Return the commit that a row of a database tells, None unless it is as we write it."""
     match row:
@@ -61,12 +69,13 @@ def commit_of(row: Sequence[object]) -> Commit | None:
 class CommitRecord:
     """The file, open for writing from `begin` on; a database that is refused leaves it as it is."""
 
-    __slots__ = ("_descriptor", "_last", "_path")
+    __slots__ = ("_descriptor", "_last", "_path", "number")
 
     def __init__(self, database: Path, last: Commit) -> None:
         """`last` is the last commit that is in the database."""
         self._path = record_path(database)
         self._last = last
+        self.number = last.number
         self._descriptor = -1
 
     def begin(self) -> None:
@@ -78,6 +87,7 @@ class CommitRecord:
 
     def note(self, commit: Commit) -> None:
         """Write down a commit that has been made. If the disk fails, the file knows of fewer, which is safe."""
+        self.number = commit.number
         with suppress(OSError):
             if self._descriptor < 0:
                 self.begin()
