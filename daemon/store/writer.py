@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import trio
 
 from daemon.actors.reply import Reply
-from daemon.actors.threads import Hop
+from daemon.actors.threads import RunInThread
 from daemon.domain.errors import StoreUnavailable
 from daemon.store.batch import run_batch
 from daemon.store.commands import Command, ProveWriting, ReadBalance
@@ -35,9 +35,9 @@ class _Request:
 class Writer:
     """The mailbox of writes. An answer means that the command is committed, and durable."""
 
-    def __init__(self, engine: Engine, hop: Hop, metrics: Metrics) -> None:
+    def __init__(self, engine: Engine, run_in_thread: RunInThread, metrics: Metrics) -> None:
         self._engine = engine
-        self._hop = hop
+        self._run_in_thread = run_in_thread
         self._metrics = metrics
         self._waiting: deque[_Request] = deque()
         self._last: _Request | None = None
@@ -47,7 +47,7 @@ class Writer:
         self._turn = trio.Lock()
         self._checkpoint_due = trio.Event()
 
-    def trouble(self) -> str | None:
+    def failure(self) -> str | None:
         """Return why the last write failed, None once something has been written since."""
         return self._failure
 
@@ -134,7 +134,7 @@ class Writer:
         started, before = trio.current_time(), self._engine.transactions
         try:
             async with self._turn:
-                answers, is_checkpoint_due = await self._hop(partial(self._run_batch, batch))
+                answers, is_checkpoint_due = await self._run_in_thread(partial(self._run_batch, batch))
         except BaseException:
             _fail(requests)
             raise
