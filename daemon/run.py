@@ -54,7 +54,7 @@ async def run_daemon(
     store, fleet, router, api = _Task(), _Task(), _Task(), _Task()
     upkeep = [_Task() for _ in _patient_actors(daemon)]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(store.run, _vital(daemon, ActorKind.STORE, daemon.writer.run, _NO_RESTART))
+        nursery.start_soon(store.run, _vital(daemon, ActorKind.STORE, daemon.store.writer.run, _NO_RESTART))
         nursery.start_soon(fleet.run, daemon.fleet.run)
         await daemon.fleet.started.wait()
         nursery.start_soon(router.run, _vital(daemon, ActorKind.ROUTER, daemon.router.run))
@@ -65,7 +65,7 @@ async def run_daemon(
         await stop.wait()
         # At once, beside the API's requests in flight: what these still submit stays pending for the next start.
         daemon.fleet.stop()
-        daemon.changes.close()
+        daemon.telemetry.changes.close()
         with trio.move_on_after(grace_s):
             await api.done.wait()
             daemon.router.close()
@@ -73,7 +73,7 @@ async def run_daemon(
             await fleet.done.wait()
         for task in (api, router, fleet, *upkeep):  # before the store closes: what it refuses, they would try again
             await task.end()
-        daemon.writer.close()
+        daemon.store.writer.close()
         with trio.move_on_after(_STORE_DRAIN_S):
             await store.done.wait()
         nursery.cancel_scope.cancel()
@@ -82,20 +82,16 @@ async def run_daemon(
 def _vital(
     daemon: Daemon, kind: ActorKind, run: Callable[[], Awaitable[None]], budget: Budget = _USUAL
 ) -> Callable[[], Awaitable[None]]:
-    return partial(supervise_vital, Child(kind, run, budget), daemon.log, daemon.metrics.actor_restarts[kind].inc)
+    return partial(
+        supervise_vital,
+        Child(kind, run, budget),
+        daemon.telemetry.log,
+        daemon.telemetry.metrics.actor_restarts[kind].inc,
+    )
 
 
 def _patient_actors(daemon: Daemon) -> list[Callable[[], Awaitable[bool]]]:
-    runs = {
-        ActorKind.NOTIFIER: daemon.notifier.run,
-        ActorKind.HOUSEKEEPER: daemon.housekeeper.run,
-        ActorKind.CANCELLER: daemon.canceller.run,
-        ActorKind.TIME_INDEXER: daemon.time_indexer.run,
-        ActorKind.CHECKPOINTER: daemon.checkpointer.run,
-        ActorKind.OBSERVER: daemon.observer.run,
-    }
-    return [_patient(daemon, kind, run) for kind, run in runs.items()]
-
-
-def _patient(daemon: Daemon, kind: ActorKind, run: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[bool]]:
-    return partial(supervise, Child(kind, run, _PATIENT), daemon.log, daemon.metrics.actor_restarts[kind].inc)
+    log, restarts = daemon.telemetry.log, daemon.telemetry.metrics.actor_restarts
+    return [
+        partial(supervise, Child(kind, run, _PATIENT), log, restarts[kind].inc) for kind, run in daemon.upkeep.items()
+    ]

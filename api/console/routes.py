@@ -113,7 +113,7 @@ def add_console(
 ) -> ConsoleContext:
     """Add every page to the application; return what they work with, for the pages of errors."""
     assets = load_assets()
-    sessions = Sessions(handles.session_key, handles.api_keys, handles.now_ms, handles.sign_outs)
+    sessions = Sessions(handles.console.session_key, handles.api_keys, handles.now_ms, handles.console.sign_outs)
     context = ConsoleContext(handles, sessions, Templates(assets, run_in_thread), ShownOnce(), reserved_ids)
 
     async def show_asset(_request: Request, fingerprint: str, name: str) -> Response:

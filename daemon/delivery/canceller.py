@@ -8,7 +8,7 @@ from daemon.actors.pacing import rest_after
 from daemon.delivery.reporting import DeliveryLog
 from daemon.store.commands import CancelNext
 from daemon.store.retry import retry_until_available
-from daemon.store.writes.writer import Writer
+from daemon.store.store import Store
 
 # The store is the others' for the rest of the time.
 _SHARE = 0.5
@@ -17,8 +17,8 @@ _SHARE = 0.5
 class Canceller:
     """What is left stands in the database: a new start goes on with it, and webhooks take turns."""
 
-    def __init__(self, writer: Writer, log: DeliveryLog) -> None:
-        self._writer = writer
+    def __init__(self, *, store: Store, log: DeliveryLog) -> None:
+        self._writer = store.writer
         self._log = log
         self._wake = trio.Event()
 

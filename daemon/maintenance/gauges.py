@@ -13,7 +13,7 @@ import trio
 from prometheus_client import Gauge
 
 from daemon.actors.threads import RunInThread
-from daemon.domain.clock import NowMs
+from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable
 from daemon.files.disk_usage import disk_use
 from daemon.store.reads.gauge_reads import (
@@ -27,7 +27,9 @@ from daemon.store.reads.gauge_reads import (
 )
 from daemon.store.reads.reader import Reader
 from daemon.store.sqlite.commit_record import loss_of
+from daemon.store.store import Store
 from daemon.telemetry.metrics import Metrics
+from daemon.telemetry.telemetry import Telemetry
 
 FRESH_S = 5
 LONGEST_WAIT_S = 1
@@ -39,13 +41,13 @@ class Observer:
     """Sets the gauges of what waits and of the disk. Before the first look they are not a number."""
 
     def __init__(
-        self, reader: Reader, run_in_thread: RunInThread, database: Path, now_ms: NowMs, metrics: Metrics
+        self, *, store: Store, clock: Clock, telemetry: Telemetry, run_in_thread: RunInThread, database: Path
     ) -> None:
-        self._reader = reader
+        self._reader = store.reader
         self._run_in_thread = run_in_thread
         self._database = database
-        self._now_ms = now_ms
-        self._metrics = metrics
+        self._now_ms = clock.now_ms
+        self._metrics = metrics = telemetry.metrics
         self._fresh_until = -math.inf
         self._asked = trio.Event()
         self._looked = trio.Event()

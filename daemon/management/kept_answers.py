@@ -8,11 +8,11 @@ from typing import TypeVar
 
 from daemon.crypto.idempotency import Once, answer_id
 from daemon.crypto.vault import Vault, VaultError
-from daemon.domain.clock import NowMs
+from daemon.domain.clock import Clock
 from daemon.domain.errors import IdempotencyConflict
 from daemon.domain.submission import Idempotency
 from daemon.store.commands import Command, ExecuteOnce
-from daemon.store.reads.reader import Reader
+from daemon.store.store import Store
 from daemon.store.writes import idempotency as idempotency_store
 
 _ANSWER_LOST = "this request was carried out before, but its answer cannot be read any more: look at what there is"
@@ -24,10 +24,10 @@ Made = TypeVar("Made")
 class KeptAnswers:
     """What a request's repetitions are answered with."""
 
-    def __init__(self, *, reader: Reader, vault: Vault, now_ms: NowMs) -> None:
-        self._reader = reader
+    def __init__(self, *, store: Store, clock: Clock, vault: Vault) -> None:
+        self._reader = store.reader
         self._vault = vault
-        self._now_ms = now_ms
+        self._now_ms = clock.now_ms
 
     async def first(self, idempotency: Idempotency) -> bytes | None:
         """Return what the first request under this key was answered; None if there was none, or it submitted events.

@@ -1,26 +1,22 @@
 """Deliveries that are queued again by hand: one resent, or all recovered that a webhook missed."""
 
-from collections.abc import Callable
 from functools import partial
 
 import trio
-from structlog.typing import FilteringBoundLogger
 
 from daemon.crypto.idempotency import Once
-from daemon.delivery.change_feed import ChangeFeed
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
-from daemon.domain.clock import NowMs
+from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable, WebhookInactive
 from daemon.domain.lifecycle import made_again
 from daemon.domain.model import Delivery, DeliveryStatus, Webhook
 from daemon.management.kept_answers import KeptAnswers
 from daemon.store.commands import Recover, RecoveredPage, Resend
 from daemon.store.reads import actor_reads, api_reads
-from daemon.store.reads.reader import Reader
 from daemon.store.reads.time_blocks import SeqRange
-from daemon.store.writes.writer import Writer
-from daemon.telemetry.metrics import Metrics
+from daemon.store.store import Store
+from daemon.telemetry.telemetry import Telemetry
 
 _FAN_OUT_TIMEOUT_S = 20
 # Each event is looked up among all deliveries of it: these take some 20 ms for events of 100 deliveries.
@@ -33,24 +29,20 @@ class Replays:
     def __init__(
         self,
         *,
-        reader: Reader,
-        writer: Writer,
-        now_ms: NowMs,
-        new_id: Callable[[str], str],
-        log: FilteringBoundLogger,
-        metrics: Metrics,
-        changes: ChangeFeed,
+        store: Store,
+        clock: Clock,
+        telemetry: Telemetry,
         kept_answers: KeptAnswers,
         fleet: Fleet,
         fan_outs: FanOuts,
     ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._now_ms = now_ms
-        self._new_id = new_id
-        self._log = log
-        self._metrics = metrics
-        self._changes = changes
+        self._reader = store.reader
+        self._writer = store.writer
+        self._now_ms = clock.now_ms
+        self._new_id = clock.new_id
+        self._log = telemetry.log
+        self._metrics = telemetry.metrics
+        self._changes = telemetry.changes
         self._kept = kept_answers.kept
         self._fleet = fleet
         self._fan_outs = fan_outs

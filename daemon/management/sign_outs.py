@@ -1,7 +1,7 @@
 """Sessions of the console that somebody has signed out of: kept until they would have expired anyway."""
 
 from daemon.store.commands import EndSession
-from daemon.store.writes.writer import Writer
+from daemon.store.store import Store
 
 MOST_OF_ONE_KEY = 1_000
 
@@ -12,8 +12,8 @@ class SignOuts:
     Beyond 1,000 of one key, the one of that key that expires first is forgotten: no key can displace another's.
     """
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
+    def __init__(self, *, store: Store) -> None:
+        self._writer = store.writer
         self._of_key: dict[str, dict[str, int]] = {}
 
     def remember(self, ended: EndSession) -> None:

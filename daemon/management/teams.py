@@ -1,19 +1,15 @@
 """Teams, their API keys and their credits, as people change them."""
 
-from collections.abc import Callable
-
-from structlog.typing import FilteringBoundLogger
-
 from daemon.crypto.api_keys import ApiKeys, digest_of, generate_key
 from daemon.crypto.idempotency import Once
 from daemon.delivery.credit_gate import CreditGate
-from daemon.domain.clock import NowMs
+from daemon.domain.clock import Clock
 from daemon.domain.model import ApiKey, CreditEntry, Team, TeamEdit
 from daemon.management.kept_answers import KeptAnswers
 from daemon.store.commands import AddKey, CreateTeam, GrantCredits, RevokeKey, SaveTeam
 from daemon.store.reads import api_reads
-from daemon.store.reads.reader import Reader
-from daemon.store.writes.writer import Writer
+from daemon.store.store import Store
+from daemon.telemetry.telemetry import Telemetry
 
 
 class Teams:
@@ -22,21 +18,19 @@ class Teams:
     def __init__(
         self,
         *,
-        reader: Reader,
-        writer: Writer,
-        now_ms: NowMs,
-        new_id: Callable[[str], str],
-        log: FilteringBoundLogger,
+        store: Store,
+        clock: Clock,
+        telemetry: Telemetry,
         kept_answers: KeptAnswers,
         ids: set[str],
         api_keys: ApiKeys,
         gate: CreditGate,
     ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._now_ms = now_ms
-        self._new_id = new_id
-        self._log = log
+        self._reader = store.reader
+        self._writer = store.writer
+        self._now_ms = clock.now_ms
+        self._new_id = clock.new_id
+        self._log = telemetry.log
         self._kept = kept_answers.kept
         self._ids = ids
         self._api_keys = api_keys

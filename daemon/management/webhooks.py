@@ -5,23 +5,21 @@ from dataclasses import replace
 from functools import partial
 
 import trio
-from structlog.typing import FilteringBoundLogger
 
 from daemon.crypto.idempotency import Once
 from daemon.crypto.vault import Vault
-from daemon.delivery.change_feed import ChangeFeed
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.mailbox import Change
 from daemon.delivery.subscriptions import SubscriptionIndex
-from daemon.domain.clock import NowMs
+from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.lifecycle import WebhookEdit, deleted, edited, rotated, switched
 from daemon.domain.model import Webhook
 from daemon.management.kept_answers import KeptAnswers
 from daemon.store.commands import CreateWebhook
 from daemon.store.reads import api_reads
-from daemon.store.reads.reader import Reader
-from daemon.store.writes.writer import Writer
+from daemon.store.store import Store
+from daemon.telemetry.telemetry import Telemetry
 
 _CHANGE_TIMEOUT_S = 20
 
@@ -35,24 +33,21 @@ class Webhooks:
     def __init__(
         self,
         *,
-        reader: Reader,
-        writer: Writer,
-        now_ms: NowMs,
-        new_id: Callable[[str], str],
-        log: FilteringBoundLogger,
-        changes: ChangeFeed,
+        store: Store,
+        clock: Clock,
+        telemetry: Telemetry,
         kept_answers: KeptAnswers,
         vault: Vault,
         fleet: Fleet,
         index: SubscriptionIndex,
         webhooks_per_team: Callable[[], int],
     ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._now_ms = now_ms
-        self._new_id = new_id
-        self._log = log
-        self._changes = changes
+        self._reader = store.reader
+        self._writer = store.writer
+        self._now_ms = clock.now_ms
+        self._new_id = clock.new_id
+        self._log = telemetry.log
+        self._changes = telemetry.changes
         self._kept = kept_answers.kept
         self._vault = vault
         self._fleet = fleet
@@ -72,7 +67,14 @@ class Webhooks:
         now, webhook_id = self._now_ms(), self._new_id("wh")
         sealed = None if secret is None else self._vault.seal(secret, webhook_id)
         webhook = Webhook(
-            webhook_id, team_id, name, url, sealed, events, True, 0, None, None, created_at=now, updated_at=now
+            id=webhook_id,
+            team_id=team_id,
+            name=name,
+            url=url,
+            secret=sealed,
+            events=events,
+            created_at=now,
+            updated_at=now,
         )
         create = self._kept(CreateWebhook(webhook, self._webhooks_per_team()), once, lambda _: webhook)
         await self._writer.execute(create, lambda _: self._index.put(webhook))
@@ -87,7 +89,7 @@ class Webhooks:
         """
         if edit.secret is not None:
             edit = replace(edit, secret=self._vault.seal(edit.secret, webhook_id))
-        webhook = await self._ask(webhook_id, partial(edited, edit=edit, now=self._now_ms()))
+        webhook = await self._request_change(webhook_id, partial(edited, edit=edit, now=self._now_ms()))
         if webhook is not None:
             self._log_change(webhook, edit)
         return webhook
@@ -117,7 +119,7 @@ class Webhooks:
         """
         now, sealed = self._now_ms(), self._vault.seal(secret, webhook_id)
         change = partial(rotated, secret=sealed, expires_at=now + overlap_s * 1000, now=now, switch_now=switch_now)
-        webhook = await self._ask(webhook_id, change, once)
+        webhook = await self._request_change(webhook_id, change, once)
         if webhook is not None:
             owner = {"webhookId": webhook_id, "teamId": webhook.team_id}
             self._log.info("webhook_secret_rotated", **owner, seconds=overlap_s)
@@ -125,22 +127,22 @@ class Webhooks:
 
     async def switch_signature(self, webhook_id: str, once: Once[Webhook] | None = None) -> Webhook | None:
         """Make `X-Kakiyo-Signature` with the new secret from now on. Returns None if there is no such webhook."""
-        return await self._ask(webhook_id, partial(switched, now=self._now_ms()), once)
+        return await self._request_change(webhook_id, partial(switched, now=self._now_ms()), once)
 
     async def delete(self, webhook_id: str) -> bool:
         """Delete a webhook; its pending deliveries are cancelled, but one in flight may finish."""
-        webhook = await self._ask(webhook_id, partial(deleted, now=self._now_ms()))
+        webhook = await self._request_change(webhook_id, partial(deleted, now=self._now_ms()))
         if webhook is not None:
             self._log.info("webhook_deleted", webhookId=webhook_id, teamId=webhook.team_id)
         return webhook is not None
 
-    async def _ask(
+    async def _request_change(
         self, webhook_id: str, apply: Callable[[Webhook], Webhook], once: Once[Webhook] | None = None
     ) -> Webhook | None:
         if await self._reader.fetch(api_reads.get_webhook, webhook_id) is None:
             return None
         change = Change(apply, lambda save: self._kept(save, once, lambda _: save.webhook))
-        self._fleet.ask(webhook_id, change)
+        self._fleet.request_change(webhook_id, change)
         with trio.move_on_after(_CHANGE_TIMEOUT_S):
             try:
                 return await change.reply.wait()

@@ -25,7 +25,7 @@ ROUNDS = 15
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a few deliveries be many."""
-    monkeypatch.setattr("daemon.delivery.router._MOST_AT_ONCE", AT_ONCE)
+    monkeypatch.setattr("daemon.delivery.matcher._MOST_AT_ONCE", AT_ONCE)
     monkeypatch.setattr("daemon.delivery.fan_out._DELIVERIES_AT_ONCE", PIECE)
 
 
@@ -174,9 +174,9 @@ async def test_what_is_still_to_be_made_counts_as_pending_and_a_test_waits_for_i
         team = await house.team()
         await webhooks_of(house, team)
         await house.submit(team, *range(EVENTS))
-        seen = await pending_deliveries(house.daemon.reader)
+        seen = await pending_deliveries(house.daemon.store.reader)
         assert (seen.count, seen.oldest_at) == (WEBHOOKS * EVENTS, EPOCH_MS)
-        assert house.daemon.metrics.deliveries[DeliveryStatus.PENDING]._value.get() == WEBHOOKS * EVENTS
+        assert house.daemon.telemetry.metrics.deliveries[DeliveryStatus.PENDING]._value.get() == WEBHOOKS * EVENTS
         test = await house.submit_test(team)
         assert rows(house, f"SELECT count(*) FROM deliveries WHERE event_id = '{test}'") == WEBHOOKS
 

@@ -16,7 +16,7 @@ from trio.testing import MockClock
 
 from daemon.domain.errors import StoreUnavailable, WebhookInactive
 from daemon.domain.model import Delivery, DeliveryStatus, Team, Webhook
-from daemon.wiring import Seams
+from daemon.seams import Seams
 from tests.support.daemon import FakeReceiver, FakeThread, House, VirtualWallClock, running
 
 URLS = tuple(f"https://{name}.example/hook" for name in "abc")

@@ -24,7 +24,7 @@ A, B = "https://a.example/hook", "https://b.example/hook"
 
 
 def value(house: House, name: str, **labels: str) -> float | None:
-    return house.daemon.metrics.registry.get_sample_value(f"kakiyo_webhooks_{name}", labels)
+    return house.daemon.telemetry.metrics.registry.get_sample_value(f"kakiyo_webhooks_{name}", labels)
 
 
 def counted(house: House) -> dict[str, float | None]:

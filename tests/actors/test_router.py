@@ -14,10 +14,10 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 from trio.testing import MockClock
 
-from daemon.delivery.fan_out import FanOutParts, FanOuts
+from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.inbox import InboxLimits
-from daemon.delivery.router import Router, RouterParts
+from daemon.delivery.router import Router
 from daemon.delivery.subscriptions import SubscriptionIndex
 from daemon.domain.errors import (
     IdempotencyConflict,
@@ -28,7 +28,7 @@ from daemon.domain.errors import (
     UnknownTeam,
     WebhookInactive,
 )
-from daemon.domain.model import Delivery, DeliveryStatus, Team, Webhook, Work, id_maker
+from daemon.domain.model import Delivery, DeliveryStatus, Team, Webhook, Work
 from daemon.domain.submission import Idempotency, NewEvent, Receipt, Submission
 from daemon.store.reads import actor_reads, api_reads
 from tests.support.daemon import EPOCH_MS, FakeReceiver, FakeThread, House, make_settings, running, statuses
@@ -132,7 +132,7 @@ async def test_the_receipts_come_after_the_commit_in_the_order_of_the_events(
         assert house.now - started == 5
         assert [receipt.deliveries for receipt in receipts] == [2, 0]
         for receipt, sent in zip(receipts, events, strict=True):
-            kept = await house.daemon.reader.fetch(api_reads.get_event, receipt.event_id)
+            kept = await house.daemon.store.reader.fetch(api_reads.get_event, receipt.event_id)
             assert kept is not None
             assert (kept.team_id, kept.body) == (sent.team_id, sent.body)
 
@@ -610,11 +610,11 @@ async def test_a_database_that_cannot_be_read_holds_deliveries_up_and_loses_none
 
 
 class FragileFleet:
-    """A fleet that crashes the router at its first hint; later it only notes whom it is to rouse."""
+    """A fleet that crashes the router at its first hint; later it only notes whom it is to wake."""
 
     def __init__(self) -> None:
         self.crashes = 1
-        self.roused: list[str] = []
+        self.woken: list[str] = []
 
     async def offer_all(self, work: Sequence[tuple[str, Work]]) -> None:
         if self.crashes and work:
@@ -622,36 +622,28 @@ class FragileFleet:
             raise RuntimeError("bug")
 
     def wake_all(self) -> None:
-        self.roused.append("all that live")
+        self.woken.append("all that live")
 
     async def resume(self, webhook_id: str) -> None:
-        self.roused.append(webhook_id)
+        self.woken.append(webhook_id)
 
 
 async def a_router(house: House, fleet: FragileFleet, team: Team) -> Router:
     daemon, index = house.daemon, SubscriptionIndex()
-    async for subscription in daemon.reader.each(actor_reads.subscriptions):
+    async for subscription in daemon.store.reader.each(actor_reads.subscriptions):
         index.add(subscription)
-    shared: dict[str, Any] = {
-        "reader": daemon.reader,
-        "writer": daemon.writer,
-        "metrics": daemon.metrics,
-        "changes": daemon.changes,
-    }
-    shared |= {"fleet": cast(Fleet, fleet), "log": daemon.log}
-    parts = RouterParts(
+    shared: dict[str, Any] = {"store": daemon.store, "telemetry": daemon.telemetry, "fleet": cast(Fleet, fleet)}
+    return Router(
+        clock=daemon.clock,
         index=index,
         teams={team.id},
         limits=InboxLimits(1_000, 1_000_000),
-        now_ms=daemon.now_ms,
-        new_id=id_maker(daemon.now_ms),
-        fan_outs=FanOuts(FanOutParts(max_waiting=1_000, **shared)),
+        fan_outs=FanOuts(max_waiting=1_000, **shared),
         **shared,
     )
-    return Router(parts)
 
 
-async def test_a_router_that_crashes_after_the_commit_has_answered_all_and_rouses_whom_it_did_not_hint_at(
+async def test_a_router_that_crashes_after_the_commit_has_answered_all_and_wakes_whom_it_did_not_hint_at(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with running(tmp_path) as house:
@@ -671,9 +663,9 @@ async def test_a_router_that_crashes_after_the_commit_has_answered_all_and_rouse
             with pytest.RaisesGroup(RuntimeError):
                 await router.run()
         assert len(receipts) == 3
-        fleet.roused.clear()
+        fleet.woken.clear()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(router.run)
             await trio.testing.wait_all_tasks_blocked()
             router.close()
-        assert fleet.roused == ["all that live", webhook.id]
+        assert fleet.woken == ["all that live", webhook.id]

@@ -46,7 +46,7 @@ def answers(*steps: int | Exception) -> Callable[[httpx.Request], Awaitable[http
 
 def restarts(house: House, kind: ActorKind) -> float | None:
     name = "kakiyo_webhooks_actor_restarts_total"
-    return house.daemon.metrics.registry.get_sample_value(name, {"kind": kind.value})
+    return house.daemon.telemetry.metrics.registry.get_sample_value(name, {"kind": kind.value})
 
 
 # -- endpoints
@@ -162,7 +162,7 @@ async def test_a_change_that_crashes_is_answered_and_the_delivery_in_flight_is_m
         await house.submit(team, 1)
         await trio.sleep(0.5)
         change = Change(crash)
-        house.daemon.fleet.ask(webhook.id, change)
+        house.daemon.fleet.request_change(webhook.id, change)
         with pytest.raises(StoreUnavailable):
             await change.reply.wait()
         await trio.sleep(60)

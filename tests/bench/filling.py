@@ -121,4 +121,13 @@ def _team(team_id: str, now: int) -> Team:
 
 
 def _webhook(target: Target, url: str, types: tuple[str, ...], sealed: str | None, now: int) -> Webhook:
-    return Webhook(target.webhook_id, target.team_id, "CRM Sync", url, sealed, types, True, 0, None, None, now, now)
+    return Webhook(
+        id=target.webhook_id,
+        team_id=target.team_id,
+        name="CRM Sync",
+        url=url,
+        secret=sealed,
+        events=types,
+        created_at=now,
+        updated_at=now,
+    )

@@ -258,7 +258,7 @@ def ended_sessions_in(state_dir: Path) -> int:
 async def test_a_session_outlives_the_daemon(api: ApiHouse, operator: ConsoleClient) -> None:
     restarted = ConsoleClient(create_app(api.handles), operator.cookie)
     assert (await restarted.get("/console/teams")).status == 200
-    another = create_app(replace(api.handles, session_key=bytes(32)))
+    another = create_app(replace(api.handles, console=replace(api.handles.console, session_key=bytes(32))))
     assert (await ConsoleClient(another, operator.cookie).get("/console/teams")).status == 303
 
 

@@ -29,6 +29,7 @@ LAYERS = (
     "daemon/maintenance",
     "daemon/mail",
     "daemon/delivery",
+    "daemon/store/store.py",
     "daemon/store/writes",
     "daemon/store/reads",
     "daemon/store/sqlite",

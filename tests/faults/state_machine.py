@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Connection, select
 
-from daemon.delivery import fan_out, router
+from daemon.delivery import fan_out, matcher
 from daemon.delivery.fan_out import FanOuts
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Team, Webhook
@@ -104,7 +104,7 @@ class WebhooksMachine(RuleBasedStateMachine):
         self.small_pages = pytest.MonkeyPatch()
         self.small_pages.setattr(cancelling, "CANCELLED_AT_ONCE", 2)
         # And a large submission, made in many pieces, which take no time.
-        self.small_pages.setattr(router, "_MOST_AT_ONCE", MOST_AT_ONCE)
+        self.small_pages.setattr(matcher, "_MOST_AT_ONCE", MOST_AT_ONCE)
         self.small_pages.setattr(fan_out, "_DELIVERIES_AT_ONCE", PIECE)
         self.gate = PieceGate()
         self.gate.guard(self.small_pages)
@@ -256,7 +256,7 @@ class WebhooksMachine(RuleBasedStateMachine):
             assert self.arrivals[name] == expected.arrivals
             found = self.guest.run(self.house.deliveries, self.webhooks[name])
             # Those that a cancelling has not reached are as good as cancelled.
-            doomed = self.guest.run(self.house.daemon.reader.fetch, being_cancelled, self.webhooks[name].id)
+            doomed = self.guest.run(self.house.daemon.store.reader.fetch, being_cancelled, self.webhooks[name].id)
             assert [
                 ("cancelled", one.attempts_made, doomed[one.id])
                 if one.id in doomed
@@ -265,13 +265,13 @@ class WebhooksMachine(RuleBasedStateMachine):
             ] == [(one.status, one.attempts, one.reason) for one in expected.made]
             if not expected.deleted:
                 self._compare_webhook(self.webhooks[name], expected)
-        to_come = self.guest.run(self.house.daemon.reader.fetch, gauge_reads.deliveries_to_come)
+        to_come = self.guest.run(self.house.daemon.store.reader.fetch, gauge_reads.deliveries_to_come)
         assert to_come.count == self.model.to_come
         assert self.guest.run(self.house.balance, self.team) == self.model.balance
         assert self.mails + len(self.house.mails) == self.model.mails
 
     def _compare_webhook(self, webhook: Webhook, expected: ModelWebhook) -> None:
-        shown = self.guest.run(self.house.daemon.reader.fetch, api_reads.get_webhook, webhook.id)
+        shown = self.guest.run(self.house.daemon.store.reader.fetch, api_reads.get_webhook, webhook.id)
         assert shown is not None
         assert (shown.active, shown.consecutive_failures, shown.events, shown.disabled_reason) == (
             expected.active,

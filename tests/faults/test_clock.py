@@ -11,8 +11,8 @@ from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.model import Mail
 from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.mail.result import SendResult
+from daemon.seams import Seams
 from daemon.store.reads.api_reads import DeliveryFilter, list_deliveries
-from daemon.wiring import Seams
 from tests.support.daemon import EPOCH_MS, FakeReceiver, House, VirtualWallClock, make_settings, running, statuses
 
 URL = "https://a.example/hook"
@@ -190,7 +190,7 @@ async def listed(house: House, wanted: DeliveryFilter) -> list[str]:
     ids: list[str] = []
     cursor: int | None = None
     while True:
-        page = await house.daemon.reader.fetch(list_deliveries, wanted, 5, cursor)
+        page = await house.daemon.store.reader.fetch(list_deliveries, wanted, 5, cursor)
         ids += [one.id for one in page.items]
         if page.next_cursor is None:
             return ids

@@ -18,7 +18,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.app import EXIT_FAILED
-from daemon.delivery import fan_out, router
+from daemon.delivery import fan_out, matcher
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import LIGHT_BODY_BYTES, Team, Webhook
 from daemon.domain.submission import Idempotency, NewEvent, Submission
@@ -75,7 +75,7 @@ STORE_POINTS = [*both("commit", 1, 3, 6, 12), *both("then", 1, 2, 3, 4, 5)]
 
 def work_in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have few deliveries make many pages, blocks and pieces: the last submission is one that is fanned out."""
-    monkeypatch.setattr(router, "_MOST_AT_ONCE", 12)
+    monkeypatch.setattr(matcher, "_MOST_AT_ONCE", 12)
     monkeypatch.setattr(fan_out, "_DELIVERIES_AT_ONCE", 7)
     monkeypatch.setattr(cancelling, "CANCELLED_AT_ONCE", 2)
     monkeypatch.setattr(time_blocks, "ROWS_PER_BLOCK", 3)

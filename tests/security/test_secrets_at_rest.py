@@ -159,9 +159,8 @@ def settings_of(state_dir: Path, **sections: Any) -> Settings:
 def a_webhook(number: int, **changes: Any) -> Webhook:
     fields = {"secret": None, **changes}
     return Webhook(
-        f"wh_{number}", "team_1", "CRM", A, events=("*",), active=True, consecutive_failures=0, disabled_reason=None,
-        disabled_at=None, created_at=0, updated_at=0, **fields,
-    )  # fmt: skip
+        id=f"wh_{number}", team_id="team_1", name="CRM", url=A, events=("*",), created_at=0, updated_at=0, **fields
+    )
 
 
 def fill(state_dir: Path, count: int = 3) -> Settings:

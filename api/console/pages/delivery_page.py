@@ -99,6 +99,6 @@ def _show_attempts(
     for attempt in reversed(attempts):
         lines = "\n".join(f"{name}: {value}" for name, value in attempt.outcome.headers)
         text = attempt.outcome.body.decode(errors="replace")
-        sent = None if webhook is None else request.handles.sent_request(webhook, delivery, event, attempt)
+        sent = None if webhook is None else request.handles.console.sent_request(webhook, delivery, event, attempt)
         shown.append(ShownAttempt(attempt, sent, excerpt(lines, headers_room), excerpt(text, response_room)))
     return shown

@@ -13,8 +13,8 @@ import trio
 from api.console.session.page_request import PageRequest
 from api.console.session.refusals import Refused
 from api.http.dispatch import SendPiece, Streamed
-from daemon.delivery.change_feed import ChangeFeed, Follower
 from daemon.domain.errors import DaemonError
+from daemon.telemetry.change_feed import ChangeFeed, Follower
 
 MOST_STREAMS = 200
 MOST_OF_ONE_TEAM = 20
@@ -34,7 +34,7 @@ def live(request: PageRequest, webhook_id: str | None, make_parts: Callable[[], 
 
     Raises Refused (503) when too many look on already. The stream ends with the session, and with the daemon.
     """
-    changes = request.handles.changes
+    changes = request.handles.console.changes
     if _is_full(changes, request.team_id):
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages are live at once: reload this one now and then.")
 
