@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import ClauseElement, Connection, Engine, event
+from sqlalchemy import ClauseElement, Connection, Dialect, Engine, event
 from sqlalchemy.dialects.postgresql import dialect
 from sqlalchemy.ext.compiler import compiles
 
@@ -17,7 +17,7 @@ from daemon.store.writes import attempts, credits
 from tests.store.filling import accept, found
 from tests.store.test_plans import READS, WRITES
 
-POSTGRESQL = dialect()
+POSTGRESQL: Dialect = dialect()  # type: ignore[no-untyped-call]  # as SQLAlchemy has it
 
 
 @compiles(JsonRows, "postgresql")
