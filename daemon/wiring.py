@@ -217,7 +217,7 @@ async def assemble(
         )
     )
     housekeeper = Housekeeper(writer, lambda: live.now.retention.days, seams.now_ms, log)
-    observer = Observer(reader, seams.run_read, database.path, seams.now_ms, metrics)
+    observer = Observer(reader, seams.run_read, database, seams.now_ms, metrics)
     _watch(metrics, fleet, router, gate, changes)
     _watch_slots(metrics, slots)
     _watch_lookups(metrics, seams.lookups)
