@@ -189,9 +189,7 @@ async def assemble(
     housekeeper = Housekeeper(
         store=store, clock=clock, telemetry=telemetry, retention_days=lambda: live.now.retention.days
     )
-    observer = Observer(
-        store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, database=database.path
-    )
+    observer = Observer(store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database)
     checkpointer = Checkpointer(store=store, telemetry=telemetry, database=database, run_in_thread=seams.run_checkpoint)
     _watch(telemetry, fleet=fleet, router=router, gate=gate)
     _watch_slots(metrics, slots)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
 from daemon.domain.errors import StoreUnavailable
+from daemon.files.disk_usage import DiskUse
 from daemon.store.progress import Progress
 from daemon.store.sequences import Sequences
 
@@ -63,6 +64,12 @@ class Engine(Protocol):
 
     def is_checkpoint_due(self) -> bool:
         """Whether so much was committed that it is to be put in its place, beside the commits."""
+
+    def disk_use(self) -> DiskUse:
+        """Return what it takes of the disk, and what is left. It may block. Raises OSError."""
+
+    def lost_commits(self) -> int:
+        """Return how many acknowledged commits are missing from it. It may block."""
 
     def close(self) -> None:
         """Close every connection."""

@@ -296,7 +296,7 @@ async def test_who_asks_before_it_runs_is_answered_too(tmp_path: Path, autojump_
 async def test_a_disk_that_cannot_be_looked_at_hides_no_backlog(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gauges, "disk_use", broken_disk)
+    monkeypatch.setattr("daemon.store.sqlite.database.disk_use", broken_disk)
     async with running(tmp_path) as house:
         await house.daemon.observer.refresh()
         assert value(house, "pending_deliveries") == 0

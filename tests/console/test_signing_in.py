@@ -240,6 +240,21 @@ async def test_the_sign_outs_of_one_key_displace_no_others(tmp_path: Path, monke
         assert (await ConsoleClient(api.operator.app, copy).get("/console/teams")).status == 303
 
 
+async def test_the_sign_out_of_a_key_that_expires_first_is_displaced_after_a_restart_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.management.sign_outs.MOST_OF_ONE_KEY", 2)
+    async with running(tmp_path) as house:
+        await house.daemon.sign_outs.add("key_1", "a_last", 300, now=0)
+        await house.daemon.sign_outs.add("key_1", "b_first", 100, now=0)
+    async with running(tmp_path) as house:
+        await house.daemon.sign_outs.add("key_1", "c", 200, now=0)
+        assert [name for name in ("a_last", "b_first", "c") if house.daemon.sign_outs.has("key_1", name)] == [
+            "a_last",
+            "c",
+        ]
+
+
 async def test_a_session_ends_after_seven_days_however_much_it_is_used(api: ApiHouse, operator: ConsoleClient) -> None:
     for _ in range(7 * 24 // 8):
         page = await operator.get("/console/teams")

@@ -84,7 +84,6 @@ ENGINES_ROOM_USERS = {
     "daemon/wiring.py": "has the write-ahead log copied beside the commits",
     "daemon/maintenance/backup.py": "copies the file",
     "daemon/maintenance/checkpointer.py": "copies the write-ahead log into the file",
-    "daemon/maintenance/gauges.py": "looks whether commits are missing from the file",
     "daemon/maintenance/restore.py": "puts another file in its place",
     "daemon/maintenance/sealed_database.py": "opens the file of the state directory",
     "daemon/maintenance/state_dir.py": "wants no links in the place of the file",

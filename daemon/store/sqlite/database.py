@@ -12,12 +12,13 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from daemon.domain.errors import StoreUnavailable
+from daemon.files.disk_usage import DiskUse, disk_use
 from daemon.store.engine import Apply, DatabaseRefused
 from daemon.store.progress import Progress
 from daemon.store.sequences import Sequences
 from daemon.store.sqlite.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
 from daemon.store.sqlite.commit_count import count_commit
-from daemon.store.sqlite.commit_record import CommitRecord, History
+from daemon.store.sqlite.commit_record import CommitRecord, History, loss_of
 from daemon.store.sqlite.connections import read_only_engine, use_write_ahead_log, writing_engine
 from daemon.store.sqlite.copy import read_only_uri
 from daemon.store.sqlite.failures import in_one_line
@@ -92,6 +93,15 @@ class Database:
     def is_checkpoint_due(self) -> bool:
         """Whether the write-ahead log has grown."""
         return self.wal.holds(CHECKPOINT_FRAMES)
+
+    def disk_use(self) -> DiskUse:
+        """Return the sizes of the file and its log, and of their file system. Raises OSError."""
+        return disk_use(self.path)
+
+    def lost_commits(self) -> int:
+        """Return how many acknowledged commits a start found missing, and nobody has dealt with."""
+        loss = loss_of(self.path)
+        return 0 if loss is None else loss.commits
 
     def checkpoint_apart(self) -> None:
         """Leave checkpoints to `wal` from now on: until this is called, a commit checkpoints a log that has grown."""
