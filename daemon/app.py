@@ -26,14 +26,19 @@ from daemon.files.descriptors import DescriptorBudget, raise_descriptor_limit, s
 from daemon.files.kept_addresses import keep_addresses, remove_addresses
 from daemon.maintenance.sealed_database import SealedDatabase, open_sealed_database
 from daemon.maintenance.state_dir import DATABASE, OPERATOR_KEY, operator_key, use_state_dir
+from daemon.process.stop_signals import StopSignals
 from daemon.run import run_daemon
 from daemon.seams import Seams, real_seams
-from daemon.stop_signals import StopSignals
 from daemon.store.commands import ReadBalance
-from daemon.store.database import DatabaseRefused, History
-from daemon.store.file.commit_record import loss_of
+from daemon.store.engine import DatabaseRefused
 from daemon.store.progress import Progress
-from daemon.systemd.notify import ServiceManager, extend_start, feed_watchdog, find_service_manager
+from daemon.store.sqlite.commit_record import History, loss_of
+from daemon.systemd.notify import (
+    ServiceManager,
+    extend_start,
+    feed_watchdog,
+    find_service_manager,
+)
 from daemon.telemetry.log import STDERR, LogSink, make_logger, make_thread_logger, open_log_sink
 from daemon.telemetry.log_buffer import LogBuffer
 from daemon.telemetry.log_file import LogFile

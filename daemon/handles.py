@@ -13,9 +13,12 @@ from daemon.delivery.sent_request import SentRequest
 from daemon.domain.clock import NowMs
 from daemon.domain.event_types import Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
-from daemon.management.registry import Registry
+from daemon.management.kept_answers import KeptAnswers
+from daemon.management.replays import Replays
 from daemon.management.sign_outs import SignOuts
-from daemon.store.reader import Reader
+from daemon.management.teams import Teams
+from daemon.management.webhooks import Webhooks
+from daemon.store.reads.reader import Reader
 from daemon.telemetry.change_feed import ChangeFeed
 from daemon.telemetry.metrics import Metrics
 
@@ -77,7 +80,10 @@ class Handles:
     api_settings: Callable[[], ApiSettings]
     catalogue: Catalogue
     router: Router
-    registry: Registry
+    teams: Teams
+    webhooks: Webhooks
+    replays: Replays
+    kept_answers: KeptAnswers
     reader: Reader
     api_keys: ApiKeys
     check_url: CheckUrl

@@ -17,6 +17,7 @@ _PATIENT = Budget(restarts=1_000_000_000, last_backoff_s=60)
 # A crash in a commit, or right after it, leaves in doubt what is on disk, and the daemon's memory may be behind it:
 # only a fresh start brings the two together.
 _NO_RESTART = Budget(restarts=0)
+_USUAL = Budget()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,10 @@ async def run_daemon(
     store, fleet, router, api = _Task(), _Task(), _Task(), _Task()
     upkeep = [_Task() for _ in _patient_actors(daemon)]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(store.run, _vital(daemon, Child(ActorKind.STORE, daemon.store.writer.run, _NO_RESTART)))
+        nursery.start_soon(store.run, _vital(daemon, ActorKind.STORE, run=daemon.store.writer.run, budget=_NO_RESTART))
         nursery.start_soon(fleet.run, daemon.fleet.run)
         await daemon.fleet.started.wait()
-        nursery.start_soon(router.run, _vital(daemon, Child(ActorKind.ROUTER, daemon.router.run)))
+        nursery.start_soon(router.run, _vital(daemon, ActorKind.ROUTER, daemon.router.run))
         for task, actor in zip(upkeep, _patient_actors(daemon), strict=True):
             nursery.start_soon(task.run, actor)
         nursery.start_soon(api.run, serve_api)
@@ -78,10 +79,19 @@ async def run_daemon(
         nursery.cancel_scope.cancel()
 
 
-def _vital(daemon: Daemon, child: Child) -> Callable[[], Awaitable[None]]:
-    return partial(supervise_vital, child, daemon.telemetry.log, daemon.telemetry.metrics)
+def _vital(
+    daemon: Daemon, kind: ActorKind, run: Callable[[], Awaitable[None]], budget: Budget = _USUAL
+) -> Callable[[], Awaitable[None]]:
+    return partial(
+        supervise_vital,
+        Child(kind, run, budget),
+        daemon.telemetry.log,
+        daemon.telemetry.metrics.actor_restarts[kind].inc,
+    )
 
 
 def _patient_actors(daemon: Daemon) -> list[Callable[[], Awaitable[bool]]]:
-    log, metrics = daemon.telemetry.log, daemon.telemetry.metrics
-    return [partial(supervise, Child(kind, run, _PATIENT), log, metrics) for kind, run in daemon.upkeep.items()]
+    log, restarts = daemon.telemetry.log, daemon.telemetry.metrics.actor_restarts
+    return [
+        partial(supervise, Child(kind, run, _PATIENT), log, restarts[kind].inc) for kind, run in daemon.upkeep.items()
+    ]

@@ -11,12 +11,12 @@ from daemon.egress.lookups import Lookups
 from daemon.egress.resolver import Resolver
 from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport, Transport
-from daemon.egress.urls import EgressRules, check_url, egress_rules
+from daemon.egress.urls import EgressRules, check_url
 from daemon.files.descriptors import UNLIMITED
 from daemon.handles import CheckUrl
 from daemon.mail.result import Send
 from daemon.mail.sender import live_sender
-from daemon.store.database import READERS
+from daemon.store.engine import READERS
 from daemon.telemetry.tracing import NO_SPANS, Spans
 
 # Lookups at a time, each with a socket; neither kind ever waits for the other.
@@ -43,7 +43,8 @@ class Seams:
 def real_seams(live: LiveSettings) -> Seams:
     """Return the seams of production: time, threads, sockets, mail. Raises OSError for an unreadable CA file."""
     settings = live.now
-    rules, resolver = egress_rules(settings.effective_egress), Resolver(settings.egress.nameservers)
+    egress, resolver = settings.effective_egress, Resolver(settings.egress.nameservers)
+    rules = EgressRules(egress.allow_http, egress.allow_networks)
     lookups, checks = Lookups(resolver, _LOOKUPS_OF_DELIVERIES), Lookups(resolver, _LOOKUPS_OF_REGISTRATIONS)
     tls = make_tls_context(settings.egress.ca_file)
     return Seams(

@@ -7,7 +7,6 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.actors.retry import retry_until_available
 from daemon.actors.supervisor import Budget
 from daemon.config.reload import LiveSettings
 from daemon.config.settings import Settings
@@ -38,16 +37,20 @@ from daemon.maintenance.checkpointer import Checkpointer
 from daemon.maintenance.cleaner import Housekeeper
 from daemon.maintenance.gauges import Observer
 from daemon.maintenance.time_indexer import TimeIndexer
-from daemon.management.registry import Registry
+from daemon.management.kept_answers import KeptAnswers
+from daemon.management.replays import Replays
 from daemon.management.sign_outs import SignOuts
+from daemon.management.teams import Teams
+from daemon.management.webhooks import Webhooks
 from daemon.seams import Seams
 from daemon.store.commands import ReadBalance
-from daemon.store.database import Database
-from daemon.store.reader import Reader
 from daemon.store.reads import actor_reads
+from daemon.store.reads.reader import Reader
+from daemon.store.retry import retry_until_available
+from daemon.store.sqlite.database import Database
 from daemon.store.store import Store
-from daemon.store.writer import Writer
 from daemon.store.writes.fan_outs import unfinished_fan_outs
+from daemon.store.writes.writer import Writer
 from daemon.telemetry.change_feed import ChangeFeed
 from daemon.telemetry.metrics import ActorKind, Metrics
 from daemon.telemetry.telemetry import Telemetry
@@ -63,7 +66,10 @@ class Daemon:
     telemetry: Telemetry
     fleet: Fleet
     router: Router
-    registry: Registry
+    teams: Teams
+    webhooks: Webhooks
+    replays: Replays
+    kept_answers: KeptAnswers
     notifier: Notifier
     observer: Observer
     upkeep: Mapping[ActorKind, Callable[[], Awaitable[None]]]
@@ -157,25 +163,33 @@ async def assemble(
         teams=memory.teams,
         limits=InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes),
     )
-    registry = Registry(
+    kept_answers = KeptAnswers(store=store, clock=clock, vault=vault)
+    teams = Teams(
         store=store,
         clock=clock,
         telemetry=telemetry,
+        kept_answers=kept_answers,
+        ids=memory.teams,
+        api_keys=memory.api_keys,
+        gate=gate,
+    )
+    webhooks = Webhooks(
+        store=store,
+        clock=clock,
+        telemetry=telemetry,
+        kept_answers=kept_answers,
         vault=vault,
         fleet=fleet,
-        fan_outs=fan_outs,
-        gate=gate,
         index=memory.index,
-        teams=memory.teams,
-        api_keys=memory.api_keys,
         webhooks_per_team=lambda: live.now.api.webhooks_per_team,
+    )
+    replays = Replays(
+        store=store, clock=clock, telemetry=telemetry, kept_answers=kept_answers, fleet=fleet, fan_outs=fan_outs
     )
     housekeeper = Housekeeper(
         store=store, clock=clock, telemetry=telemetry, retention_days=lambda: live.now.retention.days
     )
-    observer = Observer(
-        store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, database=database.path
-    )
+    observer = Observer(store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database)
     checkpointer = Checkpointer(store=store, telemetry=telemetry, database=database, run_in_thread=seams.run_checkpoint)
     _watch(telemetry, fleet=fleet, router=router, gate=gate)
     _watch_slots(metrics, slots)
@@ -187,7 +201,10 @@ async def assemble(
         telemetry=telemetry,
         fleet=fleet,
         router=router,
-        registry=registry,
+        teams=teams,
+        webhooks=webhooks,
+        replays=replays,
+        kept_answers=kept_answers,
         notifier=notifier,
         observer=observer,
         upkeep={
@@ -218,7 +235,10 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
             for added in settings.event_types
         ),
         router=daemon.router,
-        registry=daemon.registry,
+        teams=daemon.teams,
+        webhooks=daemon.webhooks,
+        replays=daemon.replays,
+        kept_answers=daemon.kept_answers,
         reader=store.reader,
         api_keys=daemon.api_keys,
         check_url=daemon.check_url,

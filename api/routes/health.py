@@ -5,10 +5,10 @@ from typing import Literal
 import trio
 from pydantic import Field
 
-from api.errors import ApiError, Code
-from api.local import is_surely_local
-from api.route import Access, Call, Route
-from api.wire import Output
+from api.http.errors import ApiError, Code
+from api.http.local import is_surely_local
+from api.http.route import Access, Call, Route
+from api.http.wire import Output
 from daemon.domain.errors import StoreUnavailable
 from daemon.telemetry.metrics import CONTENT_TYPE
 

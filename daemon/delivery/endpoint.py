@@ -54,7 +54,6 @@ from functools import partial
 import trio
 
 from daemon.actors.interruptible_wait import Pause
-from daemon.actors.retry import retry_until_available
 from daemon.delivery.credit_gate import CreditGate
 from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Mailbox
@@ -64,9 +63,16 @@ from daemon.delivery.sender import Sender
 from daemon.delivery.webhook_changes import WebhookChanges
 from daemon.delivery.work_queue import WorkQueue
 from daemon.domain.clock import Clock
-from daemon.domain.lifecycle import Policy, Verdict, cancel_reason_of, judge, remaining_backoff_s
+from daemon.domain.lifecycle import (
+    Policy,
+    Verdict,
+    cancel_reason_of,
+    judge,
+    remaining_backoff_s,
+)
 from daemon.domain.model import Attempt, DeliveryStatus, Webhook, Work
 from daemon.store.reads import actor_reads
+from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 
 

@@ -13,19 +13,21 @@ from functools import partial
 import trio
 
 from daemon.actors.fair_queue import FairQueue
-from daemon.actors.retry import retry_until_available
+from daemon.actors.pacing import rest_after
 from daemon.actors.shares import Share
 from daemon.delivery.fleet import Fleet
 from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.domain.submission import FanOut
 from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
+from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 from daemon.store.writes.fan_outs import unfinished_fan_outs
 from daemon.telemetry.telemetry import Telemetry
 
 # So many rows are committed in some 10 ms.
 _DELIVERIES_AT_ONCE = 100
-# The store and the event loop are the others' for at least as long as a piece took.
+# The store and the event loop are the others' for the rest of the time.
+_SHARE = 0.5
 _SHORTEST_REST_S = 0.005
 # Of so many cancelled deliveries of a webhook each has a line of its own; of the others only the sum is told.
 _LINES_OF_A_WEBHOOK = 1_000
@@ -114,9 +116,9 @@ class FanOuts:
         while True:
             while not self._turns:
                 await self._added.park()
-            started = trio.current_time()
+            began_at = trio.current_time()
             await self._take_turn(self._turns.take())
-            await trio.sleep(max(_SHORTEST_REST_S, trio.current_time() - started))
+            await rest_after(began_at, share=_SHARE, at_least_s=_SHORTEST_REST_S)
 
     async def _take_turn(self, team_id: str) -> None:
         """Make a piece of a team's deliveries, and give them out; then it is the next team's turn."""

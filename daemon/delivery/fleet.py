@@ -9,7 +9,6 @@ from typing import Protocol
 import trio
 
 from daemon.actors.interruptible_wait import Pause
-from daemon.actors.retry import retry_until_available
 from daemon.actors.supervisor import Budget, Child, supervise
 from daemon.delivery.endpoint import Endpoint
 from daemon.delivery.mailbox import Change, Mailbox
@@ -17,6 +16,7 @@ from daemon.delivery.work_queue import FIRST_PAGE, page_size
 from daemon.domain.errors import DaemonError, Stopping, StoreUnavailable
 from daemon.domain.model import Webhook, Work
 from daemon.store.reads import actor_reads
+from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 from daemon.telemetry.metrics import ActorKind
 from daemon.telemetry.telemetry import Telemetry
@@ -173,7 +173,7 @@ class Fleet:
     async def _supervise(self, webhook_id: str, post: _Post) -> None:
         live = partial(self._live, webhook_id, post)
         child = Child(ActorKind.ENDPOINT, live, budget=self._budget, webhook_id=webhook_id)
-        if await supervise(child, self._log, self._metrics):
+        if await supervise(child, self._log, self._metrics.actor_restarts[ActorKind.ENDPOINT].inc):
             _answer_all(post.mailbox, Stopping(_STOPPING))  # only a stop leaves any
         else:
             post.parked = True

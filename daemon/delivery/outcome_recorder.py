@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from functools import partial
 
-from daemon.actors.retry import retry_until_available
 from daemon.delivery.reporting import DeliveryLog
 from daemon.domain.clock import Clock
 from daemon.domain.lifecycle import Policy, Verdict, after_verdict, failed_deliveries
 from daemon.domain.model import Attempt, DeliveryStatus, Webhook, Work
 from daemon.store.commands import RecordAttempt, Recorded
+from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 
 

@@ -29,7 +29,6 @@ from functools import partial
 
 import trio
 
-from daemon.actors.retry import retry_until_available
 from daemon.delivery.acceptance_log import log_accepted
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
@@ -43,6 +42,7 @@ from daemon.domain.model import DeliveryStatus
 from daemon.domain.submission import Receipt, Submission
 from daemon.store.commands import Accepted, AcceptEvents
 from daemon.store.reads import actor_reads
+from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 from daemon.telemetry.metrics import Refusal
 from daemon.telemetry.telemetry import Telemetry

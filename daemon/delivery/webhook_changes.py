@@ -6,7 +6,6 @@ How it goes together with the delivering task: `daemon.delivery.endpoint`.
 from collections.abc import Callable
 from functools import partial
 
-from daemon.actors.retry import retry_until_available
 from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Change, Mailbox
 from daemon.delivery.reporting import DeliveryLog
@@ -16,6 +15,7 @@ from daemon.domain.errors import DaemonError, StoreUnavailable
 from daemon.domain.lifecycle import cancel_reason_of
 from daemon.domain.model import Webhook
 from daemon.store.commands import Cancelled, CancelPending, SaveWebhook
+from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 
 

@@ -8,6 +8,9 @@ from daemon.domain.model import id_maker
 
 NowMs = Callable[[], int]
 
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:

@@ -6,8 +6,8 @@ import trio
 
 from daemon.actors.threads import RunInThread
 from daemon.domain.errors import StoreUnavailable
-from daemon.store.database import Database
-from daemon.store.file.checkpoint import Checkpoint
+from daemon.store.sqlite.checkpoint import Checkpoint
+from daemon.store.sqlite.database import Database
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
 
@@ -32,7 +32,7 @@ class Checkpointer:
     async def run(self) -> None:
         """Checkpoint until cancelled."""
         while True:
-            await self._writer.log_grown()
+            await self._writer.checkpoint_due()
             while not await self._checkpoint_whole():
                 await self._warn_if_large()
                 await trio.sleep(_RETRY_S)

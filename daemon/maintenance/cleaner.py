@@ -6,10 +6,11 @@ from typing import TypeVar
 
 import trio
 
-from daemon.actors.retry import retry_until_available
-from daemon.domain.clock import Clock
+from daemon.actors.pacing import rest_after
+from daemon.domain.clock import DAY_MS, Clock
 from daemon.domain.trusted_time import TrustedTime
 from daemon.store.commands import Command
+from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 from daemon.store.upkeep_commands import (
     PruneEvents,
@@ -20,7 +21,7 @@ from daemon.store.upkeep_commands import (
     ReleaseSpace,
     SaveTrustedTime,
 )
-from daemon.store.writes.counters import DAY_MS, WEBHOOK_HOURS_KEPT_MS
+from daemon.store.writes.counters import WEBHOOK_HOURS_KEPT_MS
 from daemon.store.writes.idempotency import IDEMPOTENCY_WINDOW_MS
 from daemon.telemetry.telemetry import Telemetry
 
@@ -100,10 +101,9 @@ class Housekeeper:
             self._log.info("events_pruned", count=events, deliveries=deliveries)
 
     async def _gently(self, command: Command[Answer]) -> Answer:
-        started = trio.current_time()
+        began_at = trio.current_time()
         answer = await self._do(command)
-        took_s = trio.current_time() - started
-        await trio.sleep(max(_SHORTEST_REST_S, took_s * (1 - _SHARE) / _SHARE))
+        await rest_after(began_at, share=_SHARE, at_least_s=_SHORTEST_REST_S)
         return answer
 
     async def _do(self, command: Command[Answer]) -> Answer:

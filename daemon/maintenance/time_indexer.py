@@ -1,12 +1,12 @@
-"""The actor that makes time blocks of events and deliveries (`daemon.store.writes.time_blocks`)."""
+"""The actor that makes time blocks of events and deliveries (`daemon.store.reads.time_blocks`)."""
 
 from functools import partial
 
 import trio
 
-from daemon.actors.retry import retry_until_available
+from daemon.store.reads.time_blocks import TIMES, next_time_block
+from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
-from daemon.store.writes.time_blocks import TIMES, next_time_block
 from daemon.telemetry.telemetry import Telemetry
 
 INTERVAL_S = 600

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from daemon.store.reader import Reader
-from daemon.store.writer import Writer
+from daemon.store.reads.reader import Reader
+from daemon.store.writes.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)

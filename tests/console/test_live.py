@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from api.console import live
+from api.console.pages import live
 from tests.console.conftest import signed_in
 from tests.support.api_client import ApiHouse
 from tests.support.console_client import ConsoleClient

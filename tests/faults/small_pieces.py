@@ -13,8 +13,8 @@ import pytest
 
 from daemon.cli import main as run_command_line
 from daemon.delivery import fan_out, matcher
-from daemon.store import batch, writer
 from daemon.store.fan_out_commands import MakeDeliveries
+from daemon.store.writes import batch, writer
 from tests.support.process import DaemonHouse
 
 MOST_AT_ONCE = 20

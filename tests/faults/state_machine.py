@@ -18,11 +18,11 @@ from daemon.delivery import fan_out, matcher
 from daemon.delivery.fan_out import FanOuts
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Team, Webhook
-from daemon.store.database import open_database
 from daemon.store.reads import api_reads, gauge_reads
+from daemon.store.reads.conditions import IS_COVERED
 from daemon.store.schema import cancellations, deliveries
+from daemon.store.sqlite.database import open_database
 from daemon.store.writes import cancelling
-from daemon.store.writes.cancelling import IS_COVERED
 from tests.faults.guest import Guest
 from tests.faults.model_of_contract import Model, ModelEvent, ModelWebhook
 from tests.support.daemon import House, VirtualWallClock, running
@@ -213,7 +213,7 @@ class WebhooksMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.model.events) > 4)
     @rule(name=NAMES)
     def delete(self, name: str) -> None:
-        deleted = self.guest.run(self.house.daemon.registry.delete_webhook, self.webhooks[name].id)
+        deleted = self.guest.run(self.house.daemon.webhooks.delete, self.webhooks[name].id)
         assert deleted == (not self.model.webhooks[name].deleted)
         if deleted:
             self.model.delete(self.model.webhooks[name])
@@ -224,14 +224,14 @@ class WebhooksMachine(RuleBasedStateMachine):
         if webhook.active and webhook.made:
             place = data.draw(st.integers(0, len(webhook.made) - 1))
             chosen = self.guest.run(self.house.deliveries, self.webhooks[name])[place]
-            assert self.guest.run(self.house.daemon.registry.resend, chosen.id)
+            assert self.guest.run(self.house.daemon.replays.resend, chosen.id)
             self.model.resend(webhook, webhook.made[place])
 
     @rule(name=NAMES)
     def recover(self, name: str) -> None:
         webhook = self.model.webhooks[name]
         if webhook.active and not self.model.to_come:  # it waits for what is still to be made
-            queued = self.guest.run(self.house.daemon.registry.recover, self.webhooks[name].id, 0)
+            queued = self.guest.run(self.house.daemon.replays.recover, self.webhooks[name].id, 0)
             assert queued == self.model.recover(webhook)
 
     @rule()
@@ -241,7 +241,7 @@ class WebhooksMachine(RuleBasedStateMachine):
         self.guest.run(self._start)
 
     def _change(self, name: str, edit: WebhookEdit) -> bool:
-        changed = self.guest.run(self.house.daemon.registry.change_webhook, self.webhooks[name].id, edit)
+        changed = self.guest.run(self.house.daemon.webhooks.change, self.webhooks[name].id, edit)
         assert (changed is None) == self.model.webhooks[name].deleted
         return changed is not None
 

@@ -19,10 +19,10 @@ from daemon.mail.outbox import Notifier, retry_delay_s
 from daemon.mail.result import Send, SendResult
 from daemon.mail.smtp import smtp_sender
 from daemon.store.commands import Command, MailDeferred, MailSent
-from daemon.store.reader import Reader
 from daemon.store.reads import actor_reads
+from daemon.store.reads.reader import Reader
 from daemon.store.store import Store
-from daemon.store.writer import Writer
+from daemon.store.writes.writer import Writer
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import MailResult, Metrics, make_metrics
 from tests.support.smtp import MailServer, reserve_port, serving

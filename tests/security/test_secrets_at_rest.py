@@ -29,10 +29,10 @@ from daemon.maintenance import key_rotation
 from daemon.maintenance.key_rotation import RotationRefused, reseal_with, rotate_key
 from daemon.maintenance.sealed_database import open_sealed_database
 from daemon.maintenance.state_dir import DATABASE, use_state_dir
-from daemon.store.batch import run_batch
 from daemon.store.commands import CreateWebhook, ExecuteOnce, ReadBalance
-from daemon.store.database import DatabaseRefused
+from daemon.store.engine import DatabaseRefused
 from daemon.store.reads import api_reads
+from daemon.store.writes.batch import run_batch
 from daemon.store.writes.idempotency import first_use
 from daemon.systemd.credentials import ENCRYPTION_KEY as CREDENTIAL
 from tests.e2e.conftest import MakeHouse

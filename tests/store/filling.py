@@ -6,9 +6,9 @@ from typing import Any
 from daemon.domain.lifecycle import Policy, judge
 from daemon.domain.model import Attempt, Event, Outcome, OutcomeKind, Team, Webhook, Work
 from daemon.domain.submission import Idempotency, MatchedEvent
-from daemon.store.batch import run_batch
 from daemon.store.commands import AcceptEvents, Command, CreateTeam, CreateWebhook, RecordAttempt
-from daemon.store.database import Database
+from daemon.store.sqlite.database import Database
+from daemon.store.writes.batch import run_batch
 
 NOW = 1_800_000_000_000
 

@@ -15,11 +15,11 @@ from daemon.actors.threads import RunInThread, run_inline
 from daemon.config.settings import LogSettings
 from daemon.maintenance.checkpointer import Checkpointer
 from daemon.store.commands import CreateTeam
-from daemon.store.database import Database
-from daemon.store.file.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
-from daemon.store.reader import Reader
+from daemon.store.reads.reader import Reader
+from daemon.store.sqlite.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
+from daemon.store.sqlite.database import Database
 from daemon.store.store import Store
-from daemon.store.writer import Writer
+from daemon.store.writes.writer import Writer
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import make_metrics
 from tests.store.filling import a_team, run

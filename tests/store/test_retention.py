@@ -9,17 +9,23 @@ import trio
 from trio.testing import MockClock
 
 from daemon.actors.threads import run_inline
-from daemon.domain.clock import NowMs, clock_of
+from daemon.domain.clock import DAY_MS, NowMs, clock_of
 from daemon.domain.model import Work
 from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
 from daemon.store.commands import Resend
-from daemon.store.database import Database, open_database
-from daemon.store.reader import Reader
+from daemon.store.reads import time_blocks
+from daemon.store.reads.reader import Reader
+from daemon.store.sqlite.database import Database, open_database
 from daemon.store.store import Store
-from daemon.store.upkeep_commands import Pruned, PruneEvents, PruneMails, ReleaseSpace, SaveTrustedTime
-from daemon.store.writer import Writer
-from daemon.store.writes import retention, time_blocks
-from daemon.store.writes.counters import DAY_MS
+from daemon.store.upkeep_commands import (
+    Pruned,
+    PruneEvents,
+    PruneMails,
+    ReleaseSpace,
+    SaveTrustedTime,
+)
+from daemon.store.writes import retention
+from daemon.store.writes.writer import Writer
 from daemon.telemetry.metrics import make_metrics
 from tests.store.filling import NOW, accepting, count, found, recording, run
 from tests.store.test_pages import make_blocks

@@ -13,18 +13,18 @@ from alembic import command
 from sqlalchemy import Connection
 
 from daemon.actors.threads import run_inline
-from daemon.domain.clock import clock_of
+from daemon.domain.clock import DAY_MS, HOUR_MS, clock_of
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, Work
 from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
-from daemon.store.batch import run_batch
 from daemon.store.commands import CancelPending, CreateTeam, CreateWebhook, GrantCredits, RecordAttempt
-from daemon.store.database import Database, open_database
-from daemon.store.reader import Reader
+from daemon.store.reads.reader import Reader
+from daemon.store.sqlite.database import Database, open_database
 from daemon.store.store import Store
 from daemon.store.upkeep_commands import PruneWebhookHours
-from daemon.store.writer import Writer
-from daemon.store.writes.counters import DAY_MS, HOUR_MS, WEBHOOK_HOURS_KEPT_MS
+from daemon.store.writes.batch import run_batch
+from daemon.store.writes.counters import WEBHOOK_HOURS_KEPT_MS
+from daemon.store.writes.writer import Writer
 from daemon.telemetry.metrics import make_metrics
 from tests.store.filling import NOW, a_team, a_webhook, accept, count, found, recording, run
 from tests.store.test_database import alembic_config

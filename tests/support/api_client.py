@@ -17,7 +17,7 @@ from api.app import create_app
 from daemon.config.settings import Settings
 from daemon.domain.model import Team
 from daemon.handles import Handles
-from daemon.store.database import open_database
+from daemon.store.sqlite.database import open_database
 from daemon.wiring import handles_of
 from tests.support.daemon import OPERATOR_KEY, FakeReceiver, House, make_settings, running
 
@@ -166,7 +166,7 @@ def _migrated_database() -> bytes:
 
 
 async def _team_with_client(house: House, operator: ApiClient, name: str) -> tuple[Team, ApiClient]:
-    team = await house.daemon.registry.create_team(None, name, ())
-    created = await house.daemon.registry.create_key(team.id, "tests")
+    team = await house.daemon.teams.create(None, name, ())
+    created = await house.daemon.teams.create_key(team.id, "tests")
     assert created is not None
     return team, operator.with_key(created[1])

@@ -22,8 +22,8 @@ from daemon.egress.transport import Transport
 from daemon.mail.result import SendResult
 from daemon.run import run_daemon
 from daemon.seams import Seams
-from daemon.store.database import Database, open_database
 from daemon.store.reads import api_reads
+from daemon.store.sqlite.database import Database, open_database
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.log_events import LOG_EVENTS
 from daemon.telemetry.metrics import make_metrics
@@ -136,10 +136,10 @@ class House:
         return trio.current_time()
 
     async def team(self, *, emails: tuple[str, ...] = ("ops@example.com",)) -> Team:
-        return await self.daemon.registry.create_team(None, "Acme", emails)
+        return await self.daemon.teams.create(None, "Acme", emails)
 
     async def webhook(self, team: Team, url: str, *events: str, secret: str | None = None) -> Webhook:
-        return await self.daemon.registry.create_webhook(team.id, "CRM Sync", url, secret, events or ("*",))
+        return await self.daemon.webhooks.create(team.id, "CRM Sync", url, secret, events or ("*",))
 
     async def submit(self, team: Team, *numbers: int, size: int = 0, event: str = "linkedin.message.sent") -> list[str]:
         """Submit one event for each number, all in one submission; return their ids."""
@@ -167,13 +167,13 @@ class House:
         return found
 
     async def change(self, webhook: Webhook, **edit: Any) -> Webhook | None:
-        return await self.daemon.registry.change_webhook(webhook.id, WebhookEdit(**edit))
+        return await self.daemon.webhooks.change(webhook.id, WebhookEdit(**edit))
 
     async def balance(self, team: Team) -> int:
         return await self.daemon.store.reader.fetch(api_reads.get_balance, team.id)
 
     async def grant(self, team: Team, amount: int) -> None:
-        assert await self.daemon.registry.grant_credits(team.id, amount, None) is not None
+        assert await self.daemon.teams.grant_credits(team.id, amount, None) is not None
 
     async def ledger(self, team: Team) -> list[CreditEntry]:
         """Return a team's ledger, oldest first."""

@@ -3,7 +3,7 @@
 import trio
 from quart import Response
 
-from api.console.page_request import PageRequest
+from api.console.session.page_request import PageRequest
 from daemon import __version__
 from daemon.domain.model import Webhook
 from daemon.store.reads import api_reads, console_reads
