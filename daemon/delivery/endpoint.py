@@ -88,6 +88,21 @@ class Schedule:
 class Endpoint:
     """One life of one webhook's actor, from the webhook's row and its first page of work as they were at the start."""
 
+    __slots__ = (
+        "_changes",
+        "_clock",
+        "_gate",
+        "_log",
+        "_mailbox",
+        "_pause",
+        "_queue",
+        "_reader",
+        "_recorder",
+        "_schedule",
+        "_sender",
+        "_state",
+    )
+
     def __init__(
         self,
         webhook: Webhook,

@@ -22,6 +22,16 @@ class Sender:
     Its waits end with the actor's `pause`.
     """
 
+    __slots__ = (
+        "_clock",
+        "_log",
+        "_opener",
+        "_pause",
+        "_slot",
+        "_timeout_s",
+        "_transport",
+    )
+
     def __init__(
         self,
         pause: Pause,
