@@ -6,9 +6,11 @@ from quart import Response
 from api.console.page_request import Visit
 from daemon import __version__
 from daemon.domain.model import Webhook
+from daemon.store.backlog import count_backlog
 from daemon.store.reads import api_reads, console_reads
 
 _SHOWN = 20
+_COUNTED = 100_000
 
 
 async def show_system(visit: Visit) -> Response:
@@ -24,7 +26,7 @@ async def show_system(visit: Visit) -> Response:
         started_at=visit.now - round((trio.current_time() - handles.started_at) * 1000),
         accepted_pace=handles.metrics.accepted_pace.last_minute,
         ended_pace=handles.metrics.ended_pace.last_minute,
-        backlog=await handles.reader.fetch(console_reads.backlog),
+        backlog=await count_backlog(handles.reader, limit=_COUNTED),
         waiting_events=handles.router.waiting_events,
         actors_alive=handles.fleet.alive,
         parked_count=len(parked),

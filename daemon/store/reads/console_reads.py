@@ -11,9 +11,8 @@ from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.reads.failures import failures_of as failures_of  # the console reads it, too
 from daemon.store.reads.pages import LOOK_AT, Choice, Page, bounded_page
 from daemon.store.schema import credit_days as _days
-from daemon.store.schema import deliveries, events, fan_outs, mails, teams, webhooks
+from daemon.store.schema import deliveries, events, mails, webhooks
 from daemon.store.schema import webhook_hours as _hours
-from daemon.store.writes.cancelling import IS_PENDING
 from daemon.store.writes.counters import DAY_MS, HOUR_MS
 from daemon.store.writes.replays import is_missed
 from daemon.store.writes.time_blocks import next_range
@@ -54,15 +53,6 @@ class CreditDay:
 
     day: int
     consumed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """How many deliveries are pending (`more`: at least so many), and the oldest of them."""
-
-    count: int
-    more: bool
-    oldest: Delivery | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,20 +129,6 @@ def credit_days(connection: Connection, team_id: str, since: int) -> tuple[Credi
     query = select(_days.c.day, _days.c.consumed).where(_days.c.team_id == team_id)
     found = connection.execute(query.where(_days.c.day >= since - since % DAY_MS).order_by(_days.c.day))
     return tuple(CreditDay(row.day, row.consumed) for row in found)
-
-
-def backlog(connection: Connection, team_id: str | None = None, limit: int = 100_000) -> Backlog:
-    """Return how many deliveries of a team, or of all, are pending, counted up to `limit`, and the oldest of them."""
-    # Team by team even for all: an index knows what is pending of each.
-    these = select(teams.c.id) if team_id is None else select(teams.c.id).where(teams.c.id == team_id)
-    pending = select(deliveries.c.seq).where(IS_PENDING, deliveries.c.team_id.in_(these))
-    to_come = select(func.coalesce(func.sum(fan_outs.c.remaining), 0)).where(fan_outs.c.team_id.in_(these))
-    count = _count(connection, pending, limit + 1) + connection.execute(to_come).scalar_one()
-    first = select(func.min(deliveries.c.seq)).where(IS_PENDING, deliveries.c.team_id == teams.c.id)
-    of_each = these.with_only_columns(first.scalar_subquery().label("seq")).select_from(teams).subquery()
-    oldest = select(func.min(of_each.c.seq)).scalar_subquery()
-    row = connection.execute(select(deliveries).where(deliveries.c.seq == oldest)).first()
-    return Backlog(min(count, limit), count > limit, None if row is None else rows.delivery(row))
 
 
 def waiting_mails(connection: Connection, limit: int) -> list[WaitingMail]:
