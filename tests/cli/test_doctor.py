@@ -156,7 +156,7 @@ def test_another_versions_database_is_told_from_ours(run: Any, state: Path, revi
     (state / "kakiyo-webhooks.db").unlink()
     engine = create_engine(f"sqlite:///{state}/kakiyo-webhooks.db")
     with engine.begin() as connection:
-        migrate(connection, lambda secret, _webhook_id: secret, "0001")
+        migrate(connection, "0001")
         connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
     engine.dispose()
     _, said = diagnose(run, "--state-dir", state)
