@@ -42,6 +42,9 @@ _SMALLER = (
     "WHERE i <= 100000",
     "INSERT INTO webhooks (seq, id, team_id, name, url, events, active, consecutive_failures, created_at, updated_at) "
     "SELECT i + 9, 'wh_x' || i, 'team_x' || i, 'n', 'u', '[\"*\"]', 1, 0, 1, 1 FROM n WHERE i <= 100000",
+    # All that is pending for one of the two webhooks is to be cancelled.
+    "INSERT INTO cancellations SELECT 1, 'wh_2', (SELECT max(seq) FROM deliveries), NULL, 'webhook_disabled', 1, 0 "
+    "FROM n WHERE i = 1",
 )
 
 
