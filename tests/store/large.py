@@ -184,6 +184,8 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
         listing(webhook_id=WEBHOOK, since=_OLD + DAY_MS, until=_OLD + 2 * DAY_MS),
         listing(since=_OLD + DAY_MS, until=_OLD + 2 * DAY_MS, status=DeliveryStatus.FAILED),
         listing(until=1),
+        listing(team_id=TEAM, event_type="none", since=_OLD + DAY_MS),
+        listing(webhook_id=WEBHOOK, event_type="none", since=_OLD + DAY_MS, status=DeliveryStatus.PENDING),
     ],
     "list_credit_entries": [lambda c: api_reads.list_credit_entries(c, TEAM, 50)],
     "ended_sessions": [lambda c: actor_reads.ended_sessions(c, 12, 1_000)],
