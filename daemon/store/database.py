@@ -15,6 +15,7 @@ from sqlalchemy.exc import DatabaseError
 from daemon.domain.printable import printable
 from daemon.store.file.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
 from daemon.store.file.commit_record import Commit, CommitRecord, Loss, keep_loss, last_recorded, loss_of, missing_from
+from daemon.store.file.content import READ_AT_START, wrong_cell
 from daemon.store.file.copy import read_only_uri
 from daemon.store.file.create import create_newest
 from daemon.store.file.hardening import harden
@@ -201,6 +202,7 @@ def _migrate(engine: Engine, seal: Seal, path: Path) -> tuple[Sequences, History
             _require_our_structure(connection, current)
         if current not in (None, HEAD_REVISION):
             require_known_revision(current)
+        _require_our_content(connection)
         # Before anything is written: what can still be saved stands in the write-ahead log.
         history = _compare(connection, current, path)
         if current is None:
@@ -245,6 +247,11 @@ def _last_commit(connection: Connection) -> Commit:
 def in_one_line(said: object) -> str:
     """Return what SQLite says of a file, which may quote it, as one line that moves no cursor."""
     return printable(" ".join(str(said).split()))
+
+
+def _require_our_content(connection: Connection) -> None:
+    if what := wrong_cell(connection.connection.driver_connection, READ_AT_START):  # type: ignore[arg-type]  # sqlite3's
+        raise DatabaseRefused(f"was changed by another program ({what}): restore a backup from before")
 
 
 def _require_our_structure(connection: Connection, revision: str) -> None:

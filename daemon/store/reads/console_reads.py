@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, func, or_, sel
 from daemon.domain.model import Delivery, DeliveryStatus, Mail, Webhook
 from daemon.store import rows
 from daemon.store.bulk import fetch_rows, in_one_row
+from daemon.store.cells import LAST_MS
 from daemon.store.reads.failures import failures_of as failures_of  # the console reads it, too
 from daemon.store.reads.pages import LOOK_AT, Choice, Page, bounded_page
 from daemon.store.schema import credit_days as _days
@@ -127,8 +128,8 @@ def missed_by(connection: Connection, webhook: Webhook, limit: int = 1_000) -> M
 def credit_days(connection: Connection, team_id: str, since: int) -> tuple[CreditDay, ...]:
     """Return the days on which a team consumed credits, oldest first, from the UTC day on that `since` falls into."""
     query = select(_days.c.day, _days.c.consumed).where(_days.c.team_id == team_id)
-    found = connection.execute(query.where(_days.c.day >= since - since % DAY_MS).order_by(_days.c.day))
-    return tuple(CreditDay(row.day, row.consumed) for row in found)
+    found = connection.execute(query.where(_days.c.day.between(since - since % DAY_MS, LAST_MS)).order_by(_days.c.day))
+    return tuple(CreditDay(row.day, rows.right("credit_days", "consumed", row.consumed)) for row in found)
 
 
 def waiting_mails(connection: Connection, limit: int) -> list[WaitingMail]:
@@ -154,7 +155,8 @@ def _hours_of(connection: Connection, webhook_ids: Collection[str], now: int) ->
     values = {"hours": shown, "webhook_ids": webhook_ids}
     found: dict[str, list[HourCount]] = {}
     for webhook_id, hour, succeeded, failed in sorted(fetch_rows(connection, _HOURS, values)):
-        found.setdefault(webhook_id, []).append(HourCount(hour, succeeded, failed))
+        counts = (rows.right("webhook_hours", "succeeded", succeeded), rows.right("webhook_hours", "failed", failed))
+        found.setdefault(webhook_id, []).append(HourCount(hour, *counts))
     return found
 
 
@@ -181,7 +183,8 @@ def _first_event_after_success(connection: Connection, webhook_id: str) -> int |
         .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
         .where(of_webhook, deliveries.c.seq > func.coalesce(succeeded.scalar_subquery(), 0))
     )
-    return connection.execute(query.order_by(deliveries.c.seq).limit(1)).scalar()
+    row = connection.execute(query.order_by(deliveries.c.seq).limit(1)).first()
+    return None if row is None else int(rows.right("events", "accepted_at", row.accepted_at))
 
 
 def _count(connection: Connection, query: Select[tuple[int]], limit: int) -> int:

@@ -83,6 +83,8 @@ def count_mails(connection: Connection, place: MailPlace) -> MailPart:
     query = select(mails.c.next_attempt_at, mails.c.seq, mails.c.created_at).where(mails.c.sent_at.is_(None))
     query = query.where(key > tuple_(place.due_at, place.seq)).order_by(mails.c.next_attempt_at, mails.c.seq)
     found = connection.execute(query.limit(_MAILS_AT_ONCE)).all()
+    for row in found:
+        rows.right("mails", "created_at", row.created_at)
     more = len(found) == _MAILS_AT_ONCE
     behind = MailPlace(found[-1].next_attempt_at, found[-1].seq) if more else None
     return MailPart(len(found), min((row.created_at for row in found), default=None), behind)

@@ -22,25 +22,25 @@ def forget_events(connection: Connection, commands: Sequence[ForgetEvents], _seq
 
 def _forget(connection: Connection, command: ForgetEvents) -> Forgotten:
     reach = next_range(connection, events.c.accepted_at, command.after_seq + 1, until=command.before - 1)
-    query = _look_at(reach, command.limit)
+    query = _look_at(reach, command)
     # None is forgotten whose deliveries are still to be made.
     if (first_to_come := connection.execute(select(func.min(fan_outs.c.first_seq))).scalar()) is not None:
         query = query.where(events.c.seq < first_to_come)
     looked_at = connection.execute(query).all()
     if not looked_at:
         return Forgotten(0, 0, None if reach.end_seq is None else reach.end_seq - 1)
-    old = [row for row in looked_at if row.accepted_at < command.before]
+    old = [row for row in looked_at if row.is_old]
     kept = _still_wanted(connection, [row.id for row in old], command.before)
     return _delete(connection, [row for row in old if row.id not in kept], looked_at[-1].seq)
 
 
-def _look_at(reach: SeqRange, limit: int) -> Select[tuple[int, str, int]]:
+def _look_at(reach: SeqRange, command: ForgetEvents) -> Select[tuple[int, str, bool]]:
     # The newest stays: the numbers of those that come go on from it.
     newest = select(func.max(events.c.seq)).scalar_subquery()
-    query = select(events.c.seq, events.c.id, events.c.accepted_at)
+    query = select(events.c.seq, events.c.id, (events.c.accepted_at < command.before).label("is_old"))
     query = query.where(events.c.seq >= reach.first_seq, events.c.seq < newest)
     query = query if reach.end_seq is None else query.where(events.c.seq < reach.end_seq)
-    return query.order_by(events.c.seq).limit(limit)
+    return query.order_by(events.c.seq).limit(command.limit)
 
 
 def _still_wanted(connection: Connection, event_ids: Sequence[str], before: int) -> set[str]:
