@@ -1,7 +1,6 @@
-"""What each cell may hold. SQLite itself lets any column hold anything, and the file may come from somebody else.
+"""What each cell may hold. A database file may come from somebody else, and an engine may let a column hold anything.
 
-Each kind is said twice: for SQLite, which looks through whole tables (`daemon.store.file.content`), and for a value
-that was read (`daemon.store.rows`).
+A kind tells it of a value that was read (`daemon.store.rows`); the engine asks the same of whole tables in its room.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,16 +15,38 @@ from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Fa
 # Beyond these no time can be written down, and no number be counted on from.
 _FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
 _BEYOND = 2**62
-_LONGEST_ID = 200
+LONGEST_ID = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What cells of a column hold: in words, as a condition of SQLite (`{0}` is the column), and when it was read."""
+    """What cells of a column hold, in words, and whether a value that was read is one."""
 
     words: str
-    sql: str
     holds: Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole(Kind):
+    """A whole number from `first` to `last`."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Kind):
+    """One of these words."""
+
+    allowed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Json(Kind):
+    """A text of JSON; `fits` says whether one does, as bytes or text. `name` is its own."""
+
+    name: str
+    fits: Callable[[str | bytes], bool]
 
 
 def kind_of(column: Column[Any]) -> Kind:
@@ -34,48 +55,33 @@ def kind_of(column: Column[Any]) -> Kind:
         return special
     match column.type:
         case Boolean():
-            return _FLAG
+            return FLAG
         case Integer() | BigInteger():
             is_time = column.name.endswith("_at") or column.name in _TIMES
             return _TIME if is_time else _COUNT
         case LargeBinary():
-            return _BYTES
+            return BYTES
         case _:
-            return _ID if column.name == "id" or column.name.endswith("_id") else _TEXT
+            return ID if column.name == "id" or column.name.endswith("_id") else TEXT
 
 
-def _whole(words: str, first: int, last: int) -> Kind:
-    return Kind(
-        words,
-        f"typeof({{0}}) = 'integer' AND {{0}} BETWEEN {first} AND {last}",
-        lambda value: type(value) is int and first <= value <= last,
-    )
+def _whole(words: str, first: int, last: int) -> Whole:
+    return Whole(words, lambda value: type(value) is int and first <= value <= last, first, last)
 
 
-def _word(*words: str) -> Kind:
-    said = ", ".join(f"'{word}'" for word in words)
-    return Kind("a word that is known", f"{{0}} IN ({said})", frozenset(words).__contains__)
+def _word(*words: str) -> Word:
+    allowed = frozenset(words)
+    return Word("a word that is known", allowed.__contains__, allowed)
 
 
-def is_text(content: bytes) -> bool:
-    """Whether these bytes are a text in UTF-8."""
-    try:
-        content.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _json(name: str, words: str, fits: Callable[[Any], bool]) -> Kind:
+def _json(name: str, words: str, fits: Callable[[Any], bool]) -> Json:
     def holds(text: str | bytes) -> bool:
         try:
             return fits(orjson.loads(text))
         except orjson.JSONDecodeError:
             return False
 
-    FUNCTIONS[name] = holds
-    condition = f"typeof({{0}}) = 'text' AND {name}(CAST({{0}} AS BLOB))"
-    return Kind(words, condition, lambda value: type(value) is str and holds(value))
+    return Json(words, lambda value: type(value) is str and holds(value), name, holds)
 
 
 def _are_texts(value: Any) -> bool:
@@ -106,28 +112,14 @@ def _is_choice(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_are_texts, value.values()))
 
 
-# What the conditions call beside SQLite's own functions: each takes bytes.
-FUNCTIONS: dict[str, Callable[[bytes], bool]] = {"is_text": is_text}
-
-# Most texts are plain ASCII, which SQLite sees by itself; its patterns end at a NUL.
-_WITHOUT_NUL = "typeof({0}) = 'text' AND instr(CAST({0} AS BLOB), x'00') = 0"
-_TEXT = Kind(
-    "a text in UTF-8 without NUL",
-    f"{_WITHOUT_NUL} AND ({{0}} NOT GLOB '*[^ -~]*' OR is_text(CAST({{0}} AS BLOB)))",
-    lambda value: type(value) is str and "\0" not in value,
-)
-_ID = Kind(
+TEXT = Kind("a text in UTF-8 without NUL", lambda value: type(value) is str and "\0" not in value)
+ID = Kind(
     "an id",
-    f"{_WITHOUT_NUL} AND length({{0}}) BETWEEN 1 AND {_LONGEST_ID} AND {{0}} NOT GLOB '*[^A-Za-z0-9._-]*'",
-    lambda value: type(value) is str and 0 < len(value) <= _LONGEST_ID and value.isascii() and value.isprintable(),
+    lambda value: type(value) is str and 0 < len(value) <= LONGEST_ID and value.isascii() and value.isprintable(),
 )
-_FLAG = Kind("0 or 1", "typeof({0}) = 'integer' AND {0} IN (0, 1)", lambda value: type(value) is bool)
-_BYTES = Kind("bytes", "typeof({0}) = 'blob'", lambda value: type(value) is bytes)
-_PAYLOAD = Kind(
-    "the bytes of a text",
-    "typeof({0}) = 'blob' AND (CAST({0} AS TEXT) NOT GLOB '*[^ -~]*' OR is_text({0}))",
-    _BYTES.holds,
-)
+FLAG = Kind("0 or 1", lambda value: type(value) is bool)
+BYTES = Kind("bytes", lambda value: type(value) is bytes)
+PAYLOAD = Kind("the bytes of a text", BYTES.holds)
 _COUNT = _whole("a whole number from 0 on", 0, _BEYOND)
 _AMOUNT = _whole("a whole number that can be counted on", -_BEYOND, _BEYOND)
 _TIME = _whole("a time", _FIRST_MS, LAST_MS)
@@ -144,7 +136,7 @@ _SPECIAL: Mapping[tuple[str, str], Kind] = {
     ("teams", "balance"): _AMOUNT,
     ("webhooks", "events"): _TEXTS,
     ("webhooks", "disabled_reason"): _word(*DisabledReason),
-    ("events", "body"): _PAYLOAD,
+    ("events", "body"): PAYLOAD,
     ("fan_outs", "webhooks"): _CHOICE,
     ("fan_out_cancellations", "reason"): _REASON,
     ("deliveries", "status"): _word(*DeliveryStatus),

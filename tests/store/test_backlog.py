@@ -8,11 +8,11 @@ import trio
 from daemon.actors.threads import run_inline
 from daemon.domain.model import CancelReason, Event
 from daemon.domain.submission import MatchedEvent
-from daemon.store.backlog import Backlog, count_backlog
 from daemon.store.commands import AcceptEvents, CancelPending, CreateTeam
-from daemon.store.database import Database
-from daemon.store.reader import Reader
 from daemon.store.reads import gauge_reads
+from daemon.store.reads.backlog import Backlog, count_backlog
+from daemon.store.reads.reader import Reader
+from daemon.store.sqlite.database import Database
 from tests.store.filling import NOW, a_team, accept, found, recording, run
 from tests.store.test_outcomes import final_failure
 
@@ -72,7 +72,7 @@ def test_a_team_of_which_enough_is_counted_is_left_out_from_there_on(
         return real(connection, place)  # type: ignore[arg-type]  # whatever the reader gives
 
     real = gauge_reads.count_pending
-    monkeypatch.setattr("daemon.store.backlog.count_pending", noting)
+    monkeypatch.setattr("daemon.store.reads.backlog.count_pending", noting)
     monkeypatch.setattr(gauge_reads, "_OF_ONE_TEAM", 1)
     count("team_1", 0)
     assert places == [gauge_reads.Place("team_1", 0)]

@@ -10,11 +10,12 @@ from sqlalchemy import Column, Table
 from sqlalchemy.exc import DatabaseError
 
 from daemon.domain.errors import StoreUnavailable
-from daemon.store.batch import APPLY
-from daemon.store.database import Database, DatabaseRefused, open_database
-from daemon.store.file.content import READ_AT_START, wrong_cell
-from daemon.store.file.inspect import inspect_database
+from daemon.store.engine import DatabaseRefused
 from daemon.store.schema import metadata
+from daemon.store.sqlite.content import READ_AT_START, wrong_cell
+from daemon.store.sqlite.database import Database, open_database
+from daemon.store.sqlite.inspect import inspect_database
+from daemon.store.writes.batch import APPLY
 from tests.store.filling import accept, found
 from tests.store.large import COMMANDS, QUERIES
 
@@ -152,7 +153,7 @@ def run_everything(database: Database) -> list[Exception]:
     for command in COMMANDS.values():
         nested = database.writer.begin_nested()
         try:
-            APPLY[type(command)](database.writer, [command], database.sequences)
+            {**APPLY, **database.own_commands}[type(command)](database.writer, [command], database.sequences)
         except Exception as error:
             failures.append(error)
         nested.rollback()

@@ -2,11 +2,12 @@
 
 from quart import Response
 
-from api.console.drawing.charts import DAY_MS, DAYS, day_chart
-from api.console.page_request import PageRequest
+from api.console.drawing.charts import DAYS, day_chart
 from api.console.pages.lists import cursor, position
-from daemon.store.backlog import count_backlog
+from api.console.session.page_request import PageRequest
+from daemon.domain.clock import DAY_MS
 from daemon.store.reads import api_reads, console_reads
+from daemon.store.reads.backlog import count_backlog
 
 _PAGE = 50
 _COUNTED = 100_000

@@ -67,7 +67,7 @@ def bounded_page(
     """
     chosen = select(choice.table).where(*choice.by_index, *choice.by_row)
     unseen = _first_unseen(connection, choice, before, look_at) if choice.by_row else None
-    # One lower bound only: of two, SQLite would take either, and walk on behind the other one.
+    # One lower bound only: of two, an engine would take either, and walk on behind the other one.
     first_seq = choice.first_seq if unseen is None else unseen + 1
     page = page_of(connection, _from(chosen, choice.table, first_seq), choice.table, limit, before, value)
     if unseen is None:
