@@ -17,8 +17,6 @@ HTTPX = {
     "daemon/delivery/attempt.py": "builds the request and reads the response of an attempt",
     "daemon/delivery/endpoint.py": "names the type of the transport that it keeps for its webhook",
     "daemon/wiring.py": "names the type of the transport that tests replace",
-    "daemon/cli/client.py": "a client of the daemon's own API",
-    "daemon/cli/exchange.py": "a client of the daemon's own API",
     "daemon/demo/": "a client of the daemon's own API",
 }
 
