@@ -1,6 +1,7 @@
 """One request and its answer, of which neither the length nor the time is the server's to choose.
 
-By Python's own client: httpx brings Trio, HTTP/2 and Rich with it, and takes longer to import than all else of a command.
+By Python's own client: httpx brings Trio, HTTP/2 and Rich with it, and takes longer to import than all else of a
+command.
 """
 
 import signal

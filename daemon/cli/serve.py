@@ -1,6 +1,5 @@
 """`kakiyo-webhooks serve` and `check-config`: running the daemon, and looking at its settings first."""
 
-import gc
 import json
 from typing import Annotated, Any
 
@@ -22,14 +21,9 @@ def serve(config: ConfigFile = None, dev: _Dev = False, bind: _Bind = None, stat
     from daemon.cli.settings import read_settings, settings_reader
 
     settings = read_settings(config, state_dir, bind, dev)
-    # Until all has started: what is imported stays, and collections would look through it in vain.
-    gc.disable()
-    try:
-        from daemon.app import serve as run
+    from daemon.app import serve as run  # once the settings are known to be right
 
-        raise typer.Exit(run(settings, settings_reader(config, state_dir, bind, dev)))
-    finally:
-        gc.enable()
+    raise typer.Exit(run(settings, settings_reader(config, state_dir, bind, dev)))
 
 
 def check_config(
