@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from daemon.standard_streams import fill_standard_streams
 
         fill_standard_streams()
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # else it looks through every package for some
         _survive_narrow_encodings()
         _run(given)
 
