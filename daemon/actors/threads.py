@@ -8,7 +8,7 @@ import trio
 Result = TypeVar("Result")
 
 
-class Hop(Protocol):
+class RunInThread(Protocol):
     """Runs a blocking function and returns what it returns.
 
     Cancelled before the function began, nothing ran; cancelled later, the function still runs to its end.
@@ -19,14 +19,14 @@ class Hop(Protocol):
         ...
 
 
-def thread_hop(threads: int) -> Hop:
-    """Return a hop onto worker threads, at most `threads` at once."""
+def thread_runner(threads: int) -> RunInThread:
+    """Return what runs work in worker threads, at most `threads` at once."""
     limiter = trio.CapacityLimiter(threads)
 
-    async def hop(work: Callable[[], Result], /) -> Result:
+    async def run_in_thread(work: Callable[[], Result], /) -> Result:
         return await trio.to_thread.run_sync(work, limiter=limiter)
 
-    return hop
+    return run_in_thread
 
 
 async def run_inline(work: Callable[[], Result], /) -> Result:

@@ -81,7 +81,7 @@ class Client:
             target = urlsplit(self.connection.base_url).path + path + (f"?{urlencode(query)}" if query else "")
             own = {"authorization": f"Bearer {self.connection.key}", "user-agent": f"kakiyo-webhooks/{__version__}"}
             answer = exchange(self.http, method, target, content=content, headers={**own, **(headers or {})})
-            return _judge(answer, self.address)
+            return _checked(answer, self.address)
         except (TimeoutError, AnswerTooSlow):
             raise _unreachable(self.address, f"it did not answer within {TIMEOUT_S} s") from None
         except InvalidURL as error:
@@ -158,7 +158,7 @@ def _unreachable(address: str, reason: str) -> CommandError:
     )
 
 
-def _judge(answer: Answer, address: str) -> Reply:
+def _checked(answer: Answer, address: str) -> Reply:
     if answer.status == HTTPStatus.NO_CONTENT:
         return Reply("", None)
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
