@@ -40,7 +40,7 @@ def document_route(described: Sequence[Route]) -> Route:
         return orjson.dumps(describe((*described, route)))
 
     async def get_openapi(call: Call) -> bytes:
-        return await call.aside(document)
+        return await call.run_in_thread(document)
 
     route = Route(
         "GET",
