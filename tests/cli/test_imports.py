@@ -35,7 +35,7 @@ OF_THE_DAEMON = frozenset(
     }
 )
 # The migrations are for older databases; the rest is of a library that uses it if it is there, or for other commands.
-OF_NO_START = frozenset({"alembic", "anyio", "httpcore", "mako", "markdown_it", "opentelemetry", "rich"})
+OF_NO_START = frozenset({"alembic", "anyio", "httpcore", "mako", "markdown_it", "opentelemetry", "pygments", "rich"})
 HEAVY = OF_THE_DAEMON | OF_NO_START
 
 
@@ -71,7 +71,7 @@ def _run(directory: Path, *arguments: str) -> set[str]:
     ("arguments", "needed"),
     [
         (["--version"], set()),
-        (["--help"], {"rich", "markdown_it"}),
+        (["--help"], {"rich", "markdown_it", "pygments"}),
         (["teams", "list", "--api-url", UNREACHABLE], {"pydantic"}),
         (["teams", "list", "--api-url", UNREACHABLE, "--json"], {"pydantic"}),
         (["logs", "/dev/null"], {"pydantic", "rich"}),
@@ -93,8 +93,12 @@ async def test_a_start_imports_what_the_daemon_needs_and_no_more(house: DaemonHo
 
 def test_a_command_that_may_run_for_long_collects_its_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
     collecting: list[bool] = []
-    monkeypatch.setattr("daemon.cli.log_lines.print_lines", lambda *_: collecting.append(gc.isenabled()))
-    monkeypatch.setattr("daemon.cli.settings.read_settings", lambda *_: collecting.append(gc.isenabled()) or 1 / 0)
+
+    def look(*_: object) -> None:
+        collecting.append(gc.isenabled())
+
+    monkeypatch.setattr("daemon.cli.log_lines.print_lines", look)
+    monkeypatch.setattr("daemon.cli.settings.read_settings", look)
     for arguments in (["logs", "/dev/null"], ["check-config"]):
         with pytest.raises(SystemExit):
             main(arguments)
