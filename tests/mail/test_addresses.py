@@ -1,6 +1,7 @@
 import pytest
 
-from daemon.domain.email_addresses import one_line, parse_address, parse_sender
+from daemon.domain.email_addresses import parse_address, parse_sender
+from daemon.domain.printable import one_line
 
 
 @pytest.mark.parametrize(
