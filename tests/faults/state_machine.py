@@ -63,7 +63,7 @@ def result_of(answers: Sequence[outcome.Outcome[int | None]]) -> int | str | Non
         case []:
             return None
         case [outcome.Value(value=value)]:
-            return value
+            return int(value)
         case [outcome.Error(error=WebhookInactive())]:
             return "refused"
         case [outcome.Error(error=StoreUnavailable())]:
