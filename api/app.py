@@ -10,7 +10,7 @@ from werkzeug.routing import BaseConverter, Map
 
 from api.auth import ANYBODY, authenticate
 from api.console.errors import error_page
-from api.console.page_request import Desk
+from api.console.page_request import ConsoleContext
 from api.console.routes import PAGES, PREFIX, add_console
 from api.dispatch import Dispatcher, View
 from api.errors import rate_limited
@@ -25,7 +25,7 @@ from api.reserved_ids import Words, is_parameter, steps, words_beside_ids
 from api.route import Access, Answer, Call, Route
 from api.routes import credits, deliveries, events, health, keys, teams, testing, webhook_routes
 from api.wire import to_json
-from daemon.actors.threads import Hop, thread_hop
+from daemon.actors.threads import RunInThread, thread_runner
 from daemon.handles import Handles
 
 BODY_TIMEOUT_S = 15
@@ -54,14 +54,14 @@ class IdConverter(BaseConverter):
         self.regex = rf"(?!(?:{'|'.join(map(re.escape, words))})\Z)[^/]+" if words else "[^/]+"
 
 
-def create_app(handles: Handles, aside: Hop | None = None) -> QuartTrio:
+def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> QuartTrio:
     """Return the HTTP API over these handles (contract "HTTP API"); of its own it only knows how often each key asked.
 
-    What takes long is done by `aside`, by default a thread for each kind: more would wait for each other anyway.
+    What takes long runs in `run_in_thread`, by default one thread for each kind: more would only compete.
     """
     limits = RateLimits(handles.api_settings)
-    bodies = LargeBodies(lambda: aside or thread_hop(1))
-    console: Desk | None = None
+    bodies = LargeBodies(lambda: run_in_thread or thread_runner(1))
+    console: ConsoleContext | None = None
 
     async def answer_any_error(request: Request, error: Exception) -> Response:
         if console is not None and f"{request.path}/".startswith(PREFIX):
@@ -77,7 +77,7 @@ def create_app(handles: Handles, aside: Hop | None = None) -> QuartTrio:
     for route in ROUTES:
         view = bind(route, handles, limits, bodies, reserved_ids)
         app.add_view(_rule(route.path, words), route.name, view, route.method)
-    console = add_console(app, handles, limits, aside or thread_hop(1), reserved_ids)
+    console = add_console(app, handles, limits, run_in_thread or thread_runner(1), reserved_ids)
     return app
 
 
@@ -98,13 +98,13 @@ def bind(route: Route, handles: Handles, limits: RateLimits, bodies: LargeBodies
             wait_s = limits.take(principal, tokens_for(size_bytes=request.content_length or 0))
             if wait_s is not None:
                 raise rate_limited(wait_s)
-        with bodies.room(request, principal) as aside:
-            inputs, raw = await _read_inputs(route, request, aside)
+        with bodies.room(request, principal) as run_in_thread:
+            inputs, raw = await _read_inputs(route, request, run_in_thread)
             call = Call(
                 handles,
                 principal,
                 request,
-                aside,
+                run_in_thread,
                 charge=partial(limits.charge, principal),
                 reserved_ids=reserved_ids,
                 idempotency=read_idempotency(principal, request, raw) if route.once else None,
@@ -114,7 +114,9 @@ def bind(route: Route, handles: Handles, limits: RateLimits, bodies: LargeBodies
     return view
 
 
-async def _read_inputs(route: Route, request: Request, aside: Hop) -> tuple[dict[str, BaseModel], bytes]:
+async def _read_inputs(
+    route: Route, request: Request, run_in_thread: RunInThread
+) -> tuple[dict[str, BaseModel], bytes]:
     inputs: dict[str, BaseModel] = {}
     raw = b""
     if route.query is not None:
@@ -122,7 +124,7 @@ async def _read_inputs(route: Route, request: Request, aside: Hop) -> tuple[dict
     elif request.query_string and route.access not in OPEN:  # who asks for health may add what they like
         read_query(request, NoQuery)
     if route.body is not None and route.body.parsed:
-        inputs["body"], raw = await read_json(request, route.body.content[JSON], aside)
+        inputs["body"], raw = await read_json(request, route.body.content[JSON], run_in_thread)
     return inputs, raw
 
 

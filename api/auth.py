@@ -32,16 +32,16 @@ def authenticate(handles: Handles, request: Request, access: Access) -> Principa
         return ANYBODY
     if access is Access.LOCAL_OPERATOR and is_surely_local(request):
         return ANYBODY
-    principal = handles.keyring.find(_bearer_token(request.headers.getlist("Authorization")))
+    principal = handles.api_keys.find(_bearer_token(request.headers.getlist("Authorization")))
     if principal is None:
         raise unauthorized()
-    tell_connection(request)
+    mark_known(request)
     if access in (Access.OPERATOR, Access.LOCAL_OPERATOR) and principal.team_id is not None:
         raise ApiError(Code.OPERATOR_ONLY, "This needs the operator's key: a team's key cannot do it.")
     return principal
 
 
-def tell_connection(request: Request) -> None:
+def mark_known(request: Request) -> None:
     """Tell the connection that a valid key, or a session, was shown on it."""
     tell = cast("Callable[[], None] | None", request.scope.get(KEY_SHOWN))
     if tell is not None:  # else it came over no connection of ours

@@ -17,7 +17,7 @@ from quart import Request
 
 from api.errors import ApiError, Code, FieldError, invalid_json, too_large, wrong_fields
 from api.field_errors import words_for
-from daemon.actors.threads import Hop
+from daemon.actors.threads import RunInThread
 
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
@@ -41,18 +41,18 @@ def require_media_type(request: Request, *expected: str) -> str:
     return request.mimetype
 
 
-async def read_json(request: Request, model: type[Model], aside: Hop) -> tuple[Model, bytes]:
+async def read_json(request: Request, model: type[Model], run_in_thread: RunInThread) -> tuple[Model, bytes]:
     """Return the body of a JSON request as `model`, and as it came. Raises ApiError (400, 413, 415, 422)."""
     require_media_type(request, JSON)
     raw = await read_bytes(request)
-    return await judge(raw, lambda: validate(parse_json(decode(raw)), model), aside), raw
+    return await parse_in_thread(raw, lambda: validate(parse_json(decode(raw)), model), run_in_thread), raw
 
 
-async def judge(raw: bytes, work: Callable[[], Result], aside: Hop) -> Result:
-    """Return what `work` makes of a body: a long one is judged `aside`, since it may take a second of work."""
+async def parse_in_thread(raw: bytes, work: Callable[[], Result], run_in_thread: RunInThread) -> Result:
+    """Return what `work` makes of a body: a long one is parsed in a thread, since that may take a second."""
     if len(raw) <= LONGEST_AT_ONCE:
         return work()
-    return await aside(lambda: _without_collecting(work))
+    return await run_in_thread(lambda: _without_collecting(work))
 
 
 def _without_collecting(work: Callable[[], Result]) -> Result:

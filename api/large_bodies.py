@@ -17,7 +17,7 @@ from api.json_body import LONGEST_AT_ONCE
 from api.request import BODY_LIMITS, DEFAULT_LIMIT
 from daemon.actors.fair_queue import FairQueue
 from daemon.actors.shares import Share
-from daemon.actors.threads import Hop
+from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
 from daemon.domain.errors import Overloaded
 
@@ -37,8 +37,8 @@ class _Waiter:
 class _Lane:
     """One body at a time; the others wait for their team's turn."""
 
-    def __init__(self, aside: Hop) -> None:
-        self._aside = aside
+    def __init__(self, run_in_thread: RunInThread) -> None:
+        self._run_in_thread = run_in_thread
         self._waiting: FairQueue[_Waiter] = FairQueue()
         self._busy = False
 
@@ -48,9 +48,9 @@ class _Lane:
             await self._wait(team, size)
         self._busy = True
         try:
-            return await self._aside(work)
+            return await self._run_in_thread(work)
         finally:
-            self._go_on()
+            self._proceed()
 
     async def _wait(self, team: str, size: int) -> None:
         waiter = _Waiter()
@@ -60,10 +60,10 @@ class _Lane:
         except trio.Cancelled:
             waiter.has_gone = True
             if waiter.turn.is_set():
-                self._go_on()
+                self._proceed()
             raise
 
-    def _go_on(self) -> None:
+    def _proceed(self) -> None:
         while self._waiting:
             waiter = self._waiting.take()
             if not waiter.has_gone:
@@ -75,12 +75,12 @@ class _Lane:
 class LargeBodies:
     """What all requests with large bodies share. A team takes at most half of what the others leave."""
 
-    def __init__(self, aside: Callable[[], Hop], max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, run_in_thread: Callable[[], RunInThread], max_bytes: int = MAX_BYTES) -> None:
         self._share = Share(max_bytes)
-        self._quick, self._slow = _Lane(aside()), _Lane(aside())
+        self._quick, self._slow = _Lane(run_in_thread()), _Lane(run_in_thread())
 
     @contextmanager
-    def room(self, request: Request, principal: Principal) -> Iterator[Hop]:
+    def room(self, request: Request, principal: Principal) -> Iterator[RunInThread]:
         """Give what runs the work on this request's body, which counts as long as this block lasts.
 
         Raises Overloaded, before anything of it is read, if that is too much just now.

@@ -11,7 +11,7 @@ from quart import Request
 
 from api.errors import Code
 from api.json_body import JSON
-from daemon.actors.threads import Hop
+from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
 from daemon.domain.submission import Idempotency
 from daemon.handles import Handles
@@ -30,7 +30,7 @@ class Access(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request by somebody whose key is known; `aside` runs what would hold up the event loop.
+    """A request by somebody whose key is known; `run_in_thread` runs what would block the event loop.
 
     `charge` takes tokens of the key's rate limit for what the request turns out to cost (`api.rate_limit.tokens_for`).
     No id that a client gives may be one of the `reserved_ids`.
@@ -39,7 +39,7 @@ class Call:
     handles: Handles
     principal: Principal
     request: Request
-    aside: Hop
+    run_in_thread: RunInThread
     charge: Callable[[int], None]
     reserved_ids: frozenset[str] = frozenset()
     idempotency: Idempotency | None = None
@@ -67,7 +67,7 @@ class Route:
     """One route: `handler(call, **path, query=?, body=?)` answers a model, JSON as bytes, or None (no content).
 
     `refusals` are the codes it may answer beside those that every route may. With `once` an Idempotency-Key makes its
-    repetitions harmless: its handler gives the registry what `api.idempotency.once` returns.
+    retries harmless: its handler gives the registry what `api.idempotency.once` returns.
     """
 
     method: str

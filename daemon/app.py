@@ -23,7 +23,7 @@ from daemon.crypto.encryption_keys import KeyFile
 from daemon.domain.bind_address import TcpAddress, UnixAddress, is_public
 from daemon.domain.printable import printable
 from daemon.files.descriptors import DescriptorBudget, raise_descriptor_limit, share_descriptors
-from daemon.files.kept_addresses import forget_addresses, keep_addresses
+from daemon.files.kept_addresses import keep_addresses, remove_addresses
 from daemon.maintenance.sealed_database import SealedDatabase, open_sealed_database
 from daemon.maintenance.state_dir import DATABASE, OPERATOR_KEY, operator_key, use_state_dir
 from daemon.run import run_daemon
@@ -32,11 +32,11 @@ from daemon.store.commands import ReadBalance
 from daemon.store.database import DatabaseRefused, History
 from daemon.store.file.commit_record import loss_of
 from daemon.store.progress import Progress
-from daemon.systemd.notify import Lifeline, extend_start, feed_watchdog, open_lifeline
+from daemon.systemd.notify import ServiceManager, extend_start, feed_watchdog, find_service_manager
 from daemon.telemetry.log import STDERR, LogSink, make_logger, make_thread_logger, open_log_sink
 from daemon.telemetry.log_buffer import LogBuffer
 from daemon.telemetry.log_file import LogFile
-from daemon.telemetry.log_throttle import Repetitions, tell_repetitions
+from daemon.telemetry.log_throttle import LogThrottle, report_suppressed
 from daemon.telemetry.loop_lag import watch_loop_lag
 from daemon.telemetry.metrics import Metrics, make_metrics
 from daemon.telemetry.python_messages import PythonMessages, take_standard_streams
@@ -55,7 +55,7 @@ class _Process:
 
     log: FilteringBoundLogger
     metrics: Metrics
-    repetitions: Repetitions
+    throttle: LogThrottle
     signals: StopSignals
     flush_log: Callable[[], object]
 
@@ -81,27 +81,27 @@ def serve(settings: Settings, reread: Callable[[], Settings]) -> int:
 
 @contextmanager
 def _no_addresses_outside(state_dir: Path) -> Iterator[None]:
-    forget_addresses(state_dir)
+    remove_addresses(state_dir)
     try:
         yield
     finally:
-        forget_addresses(state_dir)
+        remove_addresses(state_dir)
 
 
 def _open_process(live: LiveSettings) -> _Process:
-    metrics, repetitions = make_metrics(), Repetitions()
-    sink = open_log_sink(live.now.log, metrics.log_lines_lost.inc)
-    log = make_logger(live.now.log, sink, repetitions=repetitions, level=lambda: live.now.log.level)
+    metrics, throttle = make_metrics(), LogThrottle()
+    sink = open_log_sink(live.now.log, metrics.log_lines_dropped.inc)
+    log = make_logger(live.now.log, sink, throttle=throttle, level=lambda: live.now.log.level)
     flush_log = _take_python_messages(sink, metrics)
     signals = StopSignals(before_end=flush_log)
     signals.install()
-    return _Process(log, metrics, repetitions, signals, flush_log)
+    return _Process(log, metrics, throttle, signals, flush_log)
 
 
 def _take_python_messages(sink: LogSink, metrics: Metrics) -> Callable[[], object]:
     """Have Python log what it would write; return what writes out all that is logged by then."""
     log = make_thread_logger(sink)
-    messages = PythonMessages(lambda text: log.warning("python_message", text=text), metrics.log_lines_lost.inc)
+    messages = PythonMessages(lambda text: log.warning("python_message", text=text), metrics.log_lines_dropped.inc)
 
     def flush() -> None:
         messages.drain(_FLUSH_LOG_S)
@@ -154,7 +154,7 @@ async def _main(live: LiveSettings, process: _Process) -> None:
         _tell_exposure(settings, addresses_of(listeners), log)
         await _keep_addresses(settings.state_dir, addresses_of(listeners), log)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(tell_repetitions, process.repetitions, log)
+            nursery.start_soon(report_suppressed, process.throttle, log)
             nursery.start_soon(reload_on_hangup, live, log)
             await _run(settings, daemon, listeners, budget, started=started, signals=process.signals)
             nursery.cancel_scope.cancel()
@@ -167,7 +167,7 @@ async def _main(live: LiveSettings, process: _Process) -> None:
 async def _open_database(settings: Settings) -> SealedDatabase:
     progress, opened = Progress(), list[SealedDatabase | ConfigError | DatabaseRefused]()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(extend_start, open_lifeline(), lambda: progress.done)
+        nursery.start_soon(extend_start, find_service_manager(), lambda: progress.done)
         try:
             opened.append(await trio.to_thread.run_sync(open_sealed_database, settings, progress))
         except (ConfigError, DatabaseRefused) as refusal:  # out of the nursery it would come in a group
@@ -198,7 +198,7 @@ async def _keep_addresses(state_dir: Path, addresses: _Addresses, log: Filtering
     try:
         await trio.to_thread.run_sync(keep_addresses, state_dir, addresses)
     except OSError as error:  # the commands look at the settings then
-        log.warning("addresses_not_kept", path=str(state_dir), error=error.strerror or str(error))
+        log.warning("addresses_not_saved", path=str(state_dir), error=error.strerror or str(error))
 
 
 def _shown(addresses: _Addresses) -> str:
@@ -209,7 +209,7 @@ def _tell_history(history: History, log: FilteringBoundLogger) -> None:
     if (loss := history.loss) is not None:
         log.error("commits_lost", count=loss.commits, events=loss.events, path=loss.damaged_log)
     if history.unknown is not None:
-        log.warning("commits_not_compared", reason=history.unknown)
+        log.warning("commit_check_skipped", reason=history.unknown)
 
 
 async def _run(
@@ -241,30 +241,32 @@ async def _run(
         open_connections=metrics.open_connections,
         log=daemon.log,
     )
-    lifeline = open_lifeline()
+    service_manager = find_service_manager()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_on_signal, signals, stop, lifeline, grace_s, daemon.log)
+        nursery.start_soon(_stop_on_signal, signals, stop, service_manager, grace_s, daemon.log)
         nursery.start_soon(watch_loop_lag, metrics.event_loop_lag_seconds, metrics.longest_lag)
-        nursery.start_soon(_announce, ready, lifeline, _shown(addresses_of(listeners)), started, daemon)
+        nursery.start_soon(_announce, ready, service_manager, _shown(addresses_of(listeners)), started, daemon)
         await run_daemon(daemon, api, ready, stop, grace_s)
         nursery.cancel_scope.cancel()
 
 
 async def _stop_on_signal(
-    signals: StopSignals, stop: trio.Event, lifeline: Lifeline, grace_s: float, log: FilteringBoundLogger
+    signals: StopSignals, stop: trio.Event, service_manager: ServiceManager, grace_s: float, log: FilteringBoundLogger
 ) -> None:
     async for number in signals.received():
         stop.set()
         log.info("daemon_stopping", signal=number.name, seconds=grace_s)
-        await lifeline.stopping("Finishing the attempts in flight")
+        await service_manager.stopping("Finishing the attempts in flight")
 
 
-async def _announce(ready: trio.Event, lifeline: Lifeline, bound: str, started: float, daemon: Daemon) -> None:
+async def _announce(
+    ready: trio.Event, service_manager: ServiceManager, bound: str, started: float, daemon: Daemon
+) -> None:
     await ready.wait()
     duration_ms = round((trio.current_time() - started) * 1000)
     daemon.log.info("daemon_ready", bind=bound, durationMs=duration_ms)
-    await lifeline.ready(f"Listening on {bound}")
-    await feed_watchdog(lifeline, partial(daemon.writer.execute, ReadBalance("")), daemon.work_done)
+    await service_manager.ready(f"Listening on {bound}")
+    await feed_watchdog(service_manager, partial(daemon.writer.execute, ReadBalance("")), daemon.work_done)
 
 
 def _seams(live: LiveSettings) -> Seams:
@@ -279,5 +281,5 @@ def _spans(log: FilteringBoundLogger) -> Spans:
         return NO_SPANS
     if spans_possible():
         return open_spans(__version__)
-    log.warning("spans_off", reason="OpenTelemetry's packages are missing: install the extra opentelemetry")
+    log.warning("tracing_disabled", reason="OpenTelemetry's packages are missing: install the extra opentelemetry")
     return NO_SPANS

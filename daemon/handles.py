@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from structlog.typing import FilteringBoundLogger
 
 from daemon.config.settings import ApiSettings, Settings
-from daemon.crypto.api_keys import KeyRing
-from daemon.delivery.change_feed import News
+from daemon.crypto.api_keys import ApiKeys
+from daemon.delivery.change_feed import ChangeFeed
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.router import Router
 from daemon.delivery.sent_request import SentRequest
@@ -28,7 +28,7 @@ class Handles:
     """The daemon, as the API sees it.
 
     `check_url(url, team_id)` raises UrlNotAllowed. `not_ready()` says why no events are accepted, None if they are;
-    `store_trouble()` why the last write failed, None if it did not. `ask_store` makes a round trip through the store,
+    `store_failure()` why the last write failed, None if it did not. `ask_store` makes a round trip through the store,
     and writes if the last write failed; it raises StoreUnavailable. `refresh_metrics` is called before they are read.
 
     `api_settings()` are those in effect now. `started_at` is Trio's time of the start (s); `session_key` signs the
@@ -41,17 +41,17 @@ class Handles:
     router: Router
     registry: Registry
     reader: Reader
-    keyring: KeyRing
+    api_keys: ApiKeys
     check_url: CheckUrl
     not_ready: Callable[[], str | None]
-    store_trouble: Callable[[], str | None]
+    store_failure: Callable[[], str | None]
     ask_store: Callable[[], Awaitable[object]]
     now_ms: NowMs
     log: FilteringBoundLogger
     metrics: Metrics
     refresh_metrics: Callable[[], Awaitable[None]]
     fleet: Fleet
-    news: News
+    changes: ChangeFeed
     session_key: bytes = field(repr=False)
     cursor_key: bytes = field(repr=False)
     sign_outs: SignOuts

@@ -64,7 +64,7 @@ async def run_daemon(
         await stop.wait()
         # At once, beside the API's requests in flight: what these still submit stays pending for the next start.
         daemon.fleet.stop()
-        daemon.news.close()
+        daemon.changes.close()
         with trio.move_on_after(grace_s):
             await api.done.wait()
             daemon.router.close()

@@ -7,15 +7,15 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.actors.supervisor import Budget
-from daemon.actors.threads import Hop, thread_hop
+from daemon.actors.threads import RunInThread, thread_runner
 from daemon.config.reload import LiveSettings
-from daemon.crypto.api_keys import KeyRing
+from daemon.crypto.api_keys import ApiKeys
 from daemon.crypto.vault import Vault
 from daemon.delivery.attempt_slots import AttemptSlots
 from daemon.delivery.canceller import Canceller
-from daemon.delivery.change_feed import News
+from daemon.delivery.change_feed import ChangeFeed
 from daemon.delivery.credit_gate import CreditGate
 from daemon.delivery.endpoint import EndpointParts
 from daemon.delivery.fan_out import FanOutParts, FanOuts
@@ -64,9 +64,9 @@ class Seams:
     """Where tests put something else: time, threads, the way out, the way of the mail."""
 
     now_ms: NowMs
-    write_hop: Hop
-    read_hop: Hop
-    checkpoint_hop: Hop
+    run_write: RunInThread
+    run_read: RunInThread
+    run_checkpoint: RunInThread
     make_transport: Callable[[], Transport]
     check_url: CheckUrl
     send_mail: Send
@@ -91,13 +91,13 @@ class Daemon:
     checkpointer: Checkpointer
     live: LiveSettings
     observer: Observer
-    keyring: KeyRing
+    api_keys: ApiKeys
     metrics: Metrics
     log: FilteringBoundLogger
     now_ms: NowMs
     check_url: CheckUrl
     vault: Vault
-    news: News
+    changes: ChangeFeed
     sign_outs: SignOuts
     work_done: Callable[[], int]
     started_at: float
@@ -111,9 +111,9 @@ def real_seams(live: LiveSettings) -> Seams:
     tls = make_tls_context(settings.egress.ca_file)
     return Seams(
         now_ms=wall_clock_ms,
-        write_hop=thread_hop(1),
-        read_hop=thread_hop(READERS),
-        checkpoint_hop=thread_hop(1),
+        run_write=thread_runner(1),
+        run_read=thread_runner(READERS),
+        run_checkpoint=thread_runner(1),
         make_transport=partial(EndpointTransport, rules, lookups, tls, settings.delivery.idle_connection_s),
         check_url=partial(_check_url, rules, checks),
         send_mail=live_sender(lambda: live.now),
@@ -133,14 +133,14 @@ async def assemble(
     """Build the daemon on an open database; reads what the actors keep in memory."""
     settings = live.now
     database.checkpoint_apart()
-    reader, writer = Reader(database, seams.read_hop, metrics.longest_read), Writer(database, seams.write_hop, metrics)
-    index, news = SubscriptionIndex(), News()
+    reader, writer = Reader(database, seams.run_read, metrics.longest_read), Writer(database, seams.run_write, metrics)
+    index, changes = SubscriptionIndex(), ChangeFeed()
     async for subscription in reader.each(actor_reads.subscriptions):
         index.add(subscription)
     teams = {team_id async for team_id in reader.each(actor_reads.team_ids)}
-    keyring = KeyRing(operator_key)
+    api_keys = ApiKeys(operator_key)
     async for digest, api_key in reader.each(actor_reads.valid_keys):
-        keyring.add(digest, api_key)
+        api_keys.add(digest, api_key)
     sign_outs = SignOuts(writer)
     async for ended in reader.each(actor_reads.ended_sessions):
         sign_outs.remember(ended)
@@ -148,12 +148,12 @@ async def assemble(
 
     async def balance_of(team_id: str) -> int:
         # By the writer: a grant is either in what it answers, or is noticed later.
-        return await persist(partial(writer.execute, ReadBalance(team_id)), log)
+        return await retry_until_available(partial(writer.execute, ReadBalance(team_id)), log)
 
     gate = CreditGate(settings.credits.per_delivery, settings.credits.enforce, balance_of)
     notifier = _notifier(reader, writer, seams, metrics, log)
     slots = AttemptSlots(seams.attempts_at_once, partial(_warn_of_waiting_attempts, log))
-    delivery_log = DeliveryLog(log, metrics, news, settings.credits.per_delivery, seams.spans)
+    delivery_log = DeliveryLog(log, metrics, changes, settings.credits.per_delivery, seams.spans)
     canceller = Canceller(writer, delivery_log)
     endpoints = EndpointParts(
         reader=reader,
@@ -169,7 +169,7 @@ async def assemble(
         price=settings.credits.per_delivery,
         now_ms=seams.now_ms,
         new_id=new_id,
-        on_change=partial(_webhook_changed, index, news),
+        on_change=partial(_webhook_changed, index, changes),
         on_mail=notifier.wake,
         on_more_to_cancel=canceller.wake,
         log=delivery_log,
@@ -177,11 +177,23 @@ async def assemble(
     fleet = Fleet(endpoints, log, metrics, Budget())
     limits = InboxLimits(settings.api.max_waiting_events, settings.api.max_waiting_bytes)
     max_waiting = settings.api.max_waiting_deliveries
-    fan_outs = FanOuts(FanOutParts(reader, writer, fleet, metrics, news, log, max_waiting))
+    fan_outs = FanOuts(FanOutParts(reader, writer, fleet, metrics, changes, log, max_waiting))
     fan_outs.resume(await reader.fetch(unfinished_fan_outs))
     router = Router(
         RouterParts(
-            reader, writer, fleet, index, teams, limits, seams.now_ms, new_id, metrics, news, log, fan_outs, seams.spans
+            reader,
+            writer,
+            fleet,
+            index,
+            teams,
+            limits,
+            seams.now_ms,
+            new_id,
+            metrics,
+            changes,
+            log,
+            fan_outs,
+            seams.spans,
         )
     )
     registry = Registry(
@@ -192,20 +204,20 @@ async def assemble(
             fleet,
             index,
             teams,
-            keyring,
+            api_keys,
             gate,
             seams.now_ms,
             new_id,
             log,
             metrics,
-            news,
+            changes,
             fan_outs,
             webhooks_per_team=lambda: live.now.api.webhooks_per_team,
         )
     )
     housekeeper = Housekeeper(writer, lambda: live.now.retention.days, seams.now_ms, log)
-    observer = Observer(reader, seams.read_hop, database.path, seams.now_ms, metrics)
-    _watch(metrics, fleet, router, gate, news)
+    observer = Observer(reader, seams.run_read, database.path, seams.now_ms, metrics)
+    _watch(metrics, fleet, router, gate, changes)
     _watch_slots(metrics, slots)
     _watch_lookups(metrics, seams.lookups)
     return Daemon(
@@ -218,16 +230,16 @@ async def assemble(
         housekeeper,
         canceller,
         TimeIndexer(reader, writer, log),
-        Checkpointer(database, seams.checkpoint_hop, writer, log),
+        Checkpointer(database, seams.run_checkpoint, writer, log),
         live,
         observer,
-        keyring,
+        api_keys,
         metrics,
         log,
         seams.now_ms,
         partial(_check_url_and_log, seams.check_url, log),
         vault,
-        news,
+        changes,
         sign_outs,
         work_done=lambda: database.progress.done,
         started_at=trio.current_time(),
@@ -246,17 +258,17 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         router=daemon.router,
         registry=daemon.registry,
         reader=daemon.reader,
-        keyring=daemon.keyring,
+        api_keys=daemon.api_keys,
         check_url=daemon.check_url,
         not_ready=not_ready,
-        store_trouble=daemon.writer.trouble,
+        store_failure=daemon.writer.failure,
         ask_store=daemon.writer.prove,
         now_ms=daemon.now_ms,
         log=daemon.log,
         metrics=daemon.metrics,
         refresh_metrics=daemon.observer.refresh,
         fleet=daemon.fleet,
-        news=daemon.news,
+        changes=daemon.changes,
         session_key=daemon.vault.derive("console sessions"),
         cursor_key=daemon.vault.derive("cursors"),
         sign_outs=daemon.sign_outs,
@@ -277,9 +289,9 @@ async def _check_url_and_log(check: CheckUrl, log: FilteringBoundLogger, url: st
         raise
 
 
-def _webhook_changed(index: SubscriptionIndex, news: News, webhook: Webhook) -> None:
+def _webhook_changed(index: SubscriptionIndex, changes: ChangeFeed, webhook: Webhook) -> None:
     index.put(webhook)
-    news.tell(webhook.team_id, webhook.id)
+    changes.publish(webhook.team_id, webhook.id)
 
 
 def _notifier(reader: Reader, writer: Writer, seams: Seams, metrics: Metrics, log: FilteringBoundLogger) -> Notifier:
@@ -294,12 +306,12 @@ def _notifier(reader: Reader, writer: Writer, seams: Seams, metrics: Metrics, lo
     )
 
 
-def _watch(metrics: Metrics, fleet: Fleet, router: Router, gate: CreditGate, news: News) -> None:
+def _watch(metrics: Metrics, fleet: Fleet, router: Router, gate: CreditGate, changes: ChangeFeed) -> None:
     metrics.actors_alive.set_function(lambda: fleet.alive)
     metrics.actors_parked.set_function(lambda: fleet.parked)
     metrics.waiting_events.set_function(lambda: router.waiting_events)
     metrics.teams_waiting_for_credits.set_function(lambda: gate.waiting_teams)
-    metrics.live_pages.set_function(lambda: news.followers)
+    metrics.live_pages.set_function(lambda: changes.followers)
 
 
 def _watch_slots(metrics: Metrics, slots: AttemptSlots) -> None:

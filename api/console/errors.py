@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from quart import Request, Response
 
-from api.console.page_request import Desk, address, html, see_other
+from api.console.page_request import ConsoleContext, address, html, see_other
 from api.console.refusals import Refused, SignInFirst
 from api.console.session.entrance import clear_session
 from api.errors import ApiError
@@ -21,15 +21,15 @@ _TITLES = {
 _SENTENCES = {HTTPStatus.NOT_FOUND: "There is nothing here: check the address, or start from the menu."}
 
 
-async def error_page(desk: Desk, request: Request, error: Exception) -> Response:
+async def error_page(context: ConsoleContext, request: Request, error: Exception) -> Response:
     """Return the page for anything that was raised; what is our own fault is logged as an error."""
     if isinstance(error, SignInFirst):
         return _sign_in_first(request)
     if isinstance(error, Refused):
-        return await _page(desk, error.status, error.sentence)
+        return await _page(context, error.status, error.sentence)
     refusal = as_refusal(error)
-    log_refusal(desk.handles, request, refusal, error)
-    page = await _page(desk, refusal.status, _sentence(refusal))
+    log_refusal(context.handles, request, refusal, error)
+    page = await _page(context, refusal.status, _sentence(refusal))
     for name, value in problem_response(refusal).headers.items():
         if name in ("Retry-After", "Allow"):
             page.headers[name] = value
@@ -49,7 +49,7 @@ def _sentence(refusal: ApiError) -> str:
     return _SENTENCES.get(refusal.status, refusal.detail)
 
 
-async def _page(desk: Desk, status: HTTPStatus, sentence: str) -> Response:
-    now = desk.handles.now_ms()
+async def _page(context: ConsoleContext, status: HTTPStatus, sentence: str) -> Response:
+    now = context.handles.now_ms()
     title = _TITLES.get(status, "This did not work")
-    return html(await desk.templates.render("error.html", now, title=title, sentence=sentence), status)
+    return html(await context.templates.render("error.html", now, title=title, sentence=sentence), status)

@@ -10,10 +10,10 @@ from http import HTTPStatus
 
 import trio
 
-from api.console.page_request import Visit
+from api.console.page_request import PageRequest
 from api.console.refusals import Refused
 from api.dispatch import SendPiece, Streamed
-from daemon.delivery.change_feed import Follower, News
+from daemon.delivery.change_feed import ChangeFeed, Follower
 from daemon.domain.errors import DaemonError
 
 MOST_STREAMS = 200
@@ -29,22 +29,22 @@ _HEADERS = (("Content-Type", "text/event-stream; charset=utf-8"), ("X-Accel-Buff
 Parts = Mapping[str, str]
 
 
-def live(visit: Visit, webhook_id: str | None, make_parts: Callable[[], Awaitable[Parts]]) -> Streamed:
+def live(request: PageRequest, webhook_id: str | None, make_parts: Callable[[], Awaitable[Parts]]) -> Streamed:
     """Return the stream of a page: `make_parts` returns the parts by the ids of the elements that hold them.
 
     Raises Refused (503) when too many look on already. The stream ends with the session, and with the daemon.
     """
-    news = visit.handles.news
-    if _is_full(news, visit.team_id):
+    changes = request.handles.changes
+    if _is_full(changes, request.team_id):
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages are live at once: reload this one now and then.")
 
     async def run(send: SendPiece) -> None:
-        if _is_full(news, visit.team_id):  # others that came at the same moment were first
+        if _is_full(changes, request.team_id):  # others that came at the same moment were first
             return
-        with news.follow(visit.team_id, webhook_id) as follower:
+        with changes.follow(request.team_id, webhook_id) as follower:
             await send(b"retry: %d\n\n" % _RETRY_MS)
             shown: dict[str, str] = {}
-            while _is_valid(visit):
+            while _is_valid(request):
                 try:
                     parts = await make_parts()
                 except DaemonError:
@@ -53,28 +53,28 @@ def live(visit: Visit, webhook_id: str | None, make_parts: Callable[[], Awaitabl
                     if shown.get(name) != (lasting := _WORDS_OF_TIMES.sub("", part)):
                         shown[name] = lasting
                         await send(_event(name, part))
-                if not await _news(follower, send):
+                if not await _changed(follower, send):
                     return
-                await trio.sleep(max(_LEAST_PAUSE_S, news.followers * _PAUSE_FOR_EACH_S))
+                await trio.sleep(max(_LEAST_PAUSE_S, changes.followers * _PAUSE_FOR_EACH_S))
 
     return Streamed(_HEADERS, run)
 
 
-def _is_full(news: News, team_id: str) -> bool:
-    return news.followers >= MOST_STREAMS or news.followers_of(team_id) >= MOST_OF_ONE_TEAM
+def _is_full(changes: ChangeFeed, team_id: str) -> bool:
+    return changes.followers >= MOST_STREAMS or changes.followers_of(team_id) >= MOST_OF_ONE_TEAM
 
 
-async def _news(follower: Follower, send: SendPiece) -> bool:
-    """Wait for news, or at most so long that a page of a session that is over ends soon; False at the daemon's stop."""
+async def _changed(follower: Follower, send: SendPiece) -> bool:
+    """Wait for a change, but not so long that a page outlives its session by much; False when the daemon stops."""
     with trio.move_on_after(_HEARTBEAT_S):
         return await follower.wait()
     await send(b": still here\n\n")  # a browser that is gone is noticed by it
     return True
 
 
-def _is_valid(visit: Visit) -> bool:
-    desk = visit.desk
-    return desk.sessions.read(desk.sessions.cookie(visit.session)) is not None
+def _is_valid(request: PageRequest) -> bool:
+    context = request.context
+    return context.sessions.read(context.sessions.cookie(request.session)) is not None
 
 
 def _event(name: str, part: str) -> bytes:

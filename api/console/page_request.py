@@ -28,7 +28,7 @@ PAGE_HEADERS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class ConsoleContext:
     """What all pages work with."""
 
     handles: Handles
@@ -39,13 +39,13 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
+class PageRequest:
     """One request of a session. `call` acts for `team` only, or as the operator on pages of no team (None).
 
     `remembered` is the team whose pages the menu leads to on pages of no team.
     """
 
-    desk: Desk
+    context: ConsoleContext
     call: Call
     session: Session
     is_operator: bool
@@ -79,13 +79,13 @@ class Visit:
 
     async def fragment(self, name: str, **values: Any) -> str:
         """Return a part of a page."""
-        return await self.desk.templates.render(name, self.now, visit=self, **values)
+        return await self.context.templates.render(name, self.now, request=self, **values)
 
     async def page(self, name: str, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
         """Return a page as the answer."""
-        token = self.desk.sessions.form_token(self.session)
-        said = _said(self.query("said"), self.query("count"))
-        return html(await self.fragment(name, form_token=token, said=said, **values), status)
+        token = self.context.sessions.form_token(self.session)
+        flash = _flash(self.query("flash"), self.query("count"))
+        return html(await self.fragment(name, form_token=token, flash=flash, **values), status)
 
 
 def address(*parts: str, **query: str) -> str:
@@ -107,8 +107,8 @@ def see_other(path: str) -> Response:
     return response
 
 
-def _said(word: str, count: str) -> str:
-    sentence = _SAID.get(word, "")
+def _flash(word: str, count: str) -> str:
+    sentence = _FLASHES.get(word, "")
     return sentence.format(count=f"{int(count):,}" if _COUNT.fullmatch(count) else "?")
 
 
@@ -116,7 +116,7 @@ _COUNT = re.compile("[0-9]{1,12}")
 
 # What a page says that a form leads to. The address carries only the word and a number, so that no link can put other
 # words into it.
-_SAID: Mapping[str, str] = {
+_FLASHES: Mapping[str, str] = {
     "webhook-created": "The webhook is created. Send a test to see whether its receiver answers.",
     "webhook-saved": "The changes are saved.",
     "webhook-enabled": "The webhook is enabled, and its failure counter is 0.",

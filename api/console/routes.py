@@ -8,7 +8,7 @@ from http import HTTPStatus
 from quart import Request, Response
 
 from api.console.assets import load_assets
-from api.console.page_request import Desk, Visit
+from api.console.page_request import ConsoleContext, PageRequest
 from api.console.pages import (
     credits_page,
     deliveries_page,
@@ -32,7 +32,7 @@ from api.console.session.shown_once import ShownOnce
 from api.console.templates import Templates
 from api.dispatch import Dispatcher, Streamed, View
 from api.rate_limit import RateLimits
-from daemon.actors.threads import Hop
+from daemon.actors.threads import RunInThread
 from daemon.handles import Handles
 
 PREFIX = "/console/"
@@ -51,7 +51,7 @@ class For(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PageRoute:
-    """One page: `handler(visit, **path)`, or for anybody `handler(desk, request, **path)`."""
+    """One page: `handler(request, **path)`, or for anybody `handler(context, request, **path)`."""
 
     method: str
     path: str
@@ -109,12 +109,12 @@ PAGES = (
 
 
 def add_console(
-    app: Dispatcher, handles: Handles, limits: RateLimits, aside: Hop, reserved_ids: frozenset[str]
-) -> Desk:
+    app: Dispatcher, handles: Handles, limits: RateLimits, run_in_thread: RunInThread, reserved_ids: frozenset[str]
+) -> ConsoleContext:
     """Add every page to the application; return what they work with, for the pages of errors."""
     assets = load_assets()
-    sessions = Sessions(handles.session_key, handles.keyring, handles.now_ms, handles.sign_outs)
-    desk = Desk(handles, sessions, Templates(assets, aside), ShownOnce(), reserved_ids)
+    sessions = Sessions(handles.session_key, handles.api_keys, handles.now_ms, handles.sign_outs)
+    context = ConsoleContext(handles, sessions, Templates(assets, run_in_thread), ShownOnce(), reserved_ids)
 
     async def show_asset(_request: Request, fingerprint: str, name: str) -> Response:
         return assets.answer(fingerprint, name)
@@ -126,23 +126,23 @@ def add_console(
     app.add_view("/console", "console", go_in, "GET")
     for route in PAGES:
         name = f"console {route.method} {route.path}"
-        app.add_view(PREFIX + route.path, name, _bind(route, desk, limits, aside), route.method)
-    return desk
+        app.add_view(PREFIX + route.path, name, _bind(route, context, limits, run_in_thread), route.method)
+    return context
 
 
-def _bind(route: PageRoute, desk: Desk, limits: RateLimits, aside: Hop) -> View:
+def _bind(route: PageRoute, context: ConsoleContext, limits: RateLimits, run_in_thread: RunInThread) -> View:
     async def view_for_anybody(request: Request, **path: str) -> Response | Streamed:
-        return await route.handler(desk, request, **path)
+        return await route.handler(context, request, **path)
 
     async def view(request: Request, **path: str) -> Response | Streamed:
-        signed_in = enter(desk, request, limits)
+        signed_in = enter(context, request, limits)
         if route.whom is For.OPERATOR and not signed_in.principal.is_operator:
             raise page_not_found()
         team_id = path.pop("team_id") if route.whom is For.TEAM else None
 
-        async def answer(visit: Visit) -> Response | Streamed:
-            return await route.handler(visit, **path)
+        async def answer(page_request: PageRequest) -> Response | Streamed:
+            return await route.handler(page_request, **path)
 
-        return await with_session(desk, request, signed_in, team_id, aside, limits, answer)
+        return await with_session(context, request, signed_in, team_id, run_in_thread, limits, answer)
 
     return view_for_anybody if route.whom is For.ANYBODY else view

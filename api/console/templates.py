@@ -10,7 +10,7 @@ from markupsafe import Markup
 from api.console.assets import Assets
 from api.console.drawing import moments, names
 from api.wire import format_time
-from daemon.actors.threads import Hop
+from daemon.actors.threads import RunInThread
 
 # They take a millisecond; a long list has over a thousand, and deliveries shall not wait for all of them.
 _PIECES_AT_ONCE = 250
@@ -20,8 +20,8 @@ _TIME = Markup('<time datetime="{}" title="{}">{}</time>')
 class Templates:
     """Renders pages. Everything that is put into one is escaped."""
 
-    def __init__(self, assets: Assets, aside: Hop) -> None:
-        self._aside = aside
+    def __init__(self, assets: Assets, run_in_thread: RunInThread) -> None:
+        self._run_in_thread = run_in_thread
         self._loaded: dict[str, Template] = {}
         self._environment = Environment(
             loader=PackageLoader("api.console"),
@@ -44,7 +44,7 @@ class Templates:
     async def render(self, name: str, now: int, **values: Any) -> str:
         """Return the page, or part of a page, of this name; `now` is what its times are relative to."""
         if not self._loaded:
-            self._loaded = await self._aside(self._load)
+            self._loaded = await self._run_in_thread(self._load)
         pieces: list[str] = []
         for number, piece in enumerate(self._loaded[name].generate(**values, now=now, when=partial(_when, now=now)), 1):
             pieces.append(piece)

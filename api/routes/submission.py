@@ -9,7 +9,7 @@ from pydantic import Field
 
 from api.errors import ApiError, too_large, unknown_team, wrong_field
 from api.idempotency import IdempotencyHeaders, read_idempotency
-from api.json_body import JSON, NDJSON, decode, judge, parse_json, read_bytes, require_media_type, validate
+from api.json_body import JSON, NDJSON, decode, parse_in_thread, parse_json, read_bytes, require_media_type, validate
 from api.rate_limit import tokens_for
 from api.route import Call
 from api.routes.batch_parsing import array_items, line_items
@@ -49,7 +49,7 @@ async def read_submission(call: Call) -> Submission:
         require_media_type(call.request, JSON)
         raw = await _read_charged(call)
         now = call.handles.now_ms()
-        return await judge(raw, lambda: _read_one(call, raw, now), call.aside)
+        return await parse_in_thread(raw, lambda: _read_one(call, raw, now), call.run_in_thread)
 
 
 async def read_batch(call: Call) -> Submission:
@@ -58,7 +58,7 @@ async def read_batch(call: Call) -> Submission:
         media_type = require_media_type(call.request, JSON, NDJSON)
         raw = await _read_charged(call)
         now = call.handles.now_ms()
-        return await judge(raw, lambda: _read_many(call, raw, media_type, now), call.aside)
+        return await parse_in_thread(raw, lambda: _read_many(call, raw, media_type, now), call.run_in_thread)
 
 
 async def _read_charged(call: Call) -> bytes:

@@ -150,7 +150,7 @@ class _StrictParser(h11.Connection):
         event = super().next_event()
         if isinstance(event, h11.Request):
             self._chunks = 0
-            return _judged(event)
+            return _checked(event)
         if isinstance(event, h11.Data) and event.chunk_start:
             self._chunks += 1
             if self._chunks > _MAX_CHUNKS:
@@ -185,7 +185,7 @@ def _refuse_no_line(data: bytearray, start: int, end: int) -> None:
         raise h11.LocalProtocolError("not a line (RFC 9112, 2.2)")  # of ours: it makes the peer's of it
 
 
-def _judged(request: h11.Request) -> h11.Request:
+def _checked(request: h11.Request) -> h11.Request:
     """Return the request with its target in origin form (RFC 9112, 3.2.1) and without Upgrade (RFC 9110, 7.8)."""
     names = {name for name, _ in request.headers}
     if not all(_HOST.fullmatch(value) for name, value in request.headers if name == b"host"):

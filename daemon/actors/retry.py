@@ -14,7 +14,7 @@ _FIRST_WAIT_S = 0.1
 _LAST_WAIT_S = 5.0
 
 
-async def persist(step: Callable[[], Awaitable[Result]], log: FilteringBoundLogger) -> Result:
+async def retry_until_available(step: Callable[[], Awaitable[Result]], log: FilteringBoundLogger) -> Result:
     """Do `step` until the store does not fail it any more, waiting 0.1 s, then twice as long up to 5 s.
 
     `step` must be safe to repeat: its first try may have been committed.

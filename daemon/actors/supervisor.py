@@ -52,7 +52,7 @@ async def supervise(child: Child, log: FilteringBoundLogger, metrics: Metrics) -
             crashes.popleft()
         line = _bound(log, child).bind(restarts=len(crashes), error=innermost(crash), exc_info=crash)
         if len(crashes) > child.budget.restarts:
-            line.error("actor_given_up")
+            line.error("actor_restarts_exhausted")
             return False
         line.error("actor_restarted")
         metrics.actor_restarts[child.kind].inc()

@@ -9,7 +9,7 @@ import anyio.to_thread
 Result = TypeVar("Result")
 
 
-class Hop(Protocol):
+class RunInThread(Protocol):
     """Runs a blocking function and returns what it returns.
 
     Cancelled before the function began, nothing ran; cancelled later, the function still runs to its end.
@@ -20,14 +20,14 @@ class Hop(Protocol):
         ...
 
 
-def thread_hop(threads: int) -> Hop:
-    """Return a hop onto worker threads, at most `threads` at once."""
+def thread_runner(threads: int) -> RunInThread:
+    """Return what runs work in worker threads, at most `threads` at once."""
     limiter = anyio.CapacityLimiter(threads)
 
-    async def hop(work: Callable[[], Result], /) -> Result:
+    async def run_in_thread(work: Callable[[], Result], /) -> Result:
         return await anyio.to_thread.run_sync(work, limiter=limiter)
 
-    return hop
+    return run_in_thread
 
 
 async def run_inline(work: Callable[[], Result], /) -> Result:

@@ -10,7 +10,7 @@ import typer
 from daemon.cli.options import ConfigFile, StateDir
 
 if TYPE_CHECKING:  # only the command that runs imports them
-    from daemon.maintenance.backup import Backup, Tell
+    from daemon.maintenance.backup import Backup, ReportProgress
     from daemon.maintenance.restore import Restored
 
 _Json = Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")]
@@ -29,8 +29,8 @@ def backup(
     from daemon.maintenance.backup import back_up
 
     settings = read_settings(config, state_dir)
-    with _telling(as_json) as tell:
-        done = back_up(settings, file.absolute(), tell, replace=force)
+    with _reporting(as_json) as report:
+        done = back_up(settings, file.absolute(), report, replace=force)
     if as_json:
         print_json(_backup_object(done))
     else:
@@ -52,8 +52,8 @@ def restore(
     from daemon.maintenance.restore import restore as put_in_place
 
     settings = read_settings(config, state_dir)
-    with _telling(as_json) as tell:
-        done = put_in_place(settings, file.absolute(), tell, force=force)
+    with _reporting(as_json) as report:
+        done = put_in_place(settings, file.absolute(), report, force=force)
     if as_json:
         print_json(_restored_object(done))
     else:
@@ -61,15 +61,15 @@ def restore(
 
 
 @contextmanager
-def _telling(as_json: bool) -> Iterator["Tell"]:
+def _reporting(as_json: bool) -> Iterator["ReportProgress"]:
     """Show how far it is, and a refusal as the command's own."""
-    from daemon.cli.copy_progress import telling_progress
+    from daemon.cli.copy_progress import reporting_progress
     from daemon.cli.exits import CommandError, ExitCode
     from daemon.maintenance.backup import BackupRefused
 
     try:
-        with telling_progress(quiet=as_json) as tell:
-            yield tell
+        with reporting_progress(quiet=as_json) as report:
+            yield report
     except BackupRefused as error:
         raise CommandError(str(error), ExitCode.USAGE) from None
 

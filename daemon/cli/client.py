@@ -65,7 +65,7 @@ class Client:
 
     def _call(self, method: str, path: str, **arguments: Any) -> Reply:
         try:
-            return _judge(exchange(self.http, method, path, **arguments), self.address)
+            return _checked(exchange(self.http, method, path, **arguments), self.address)
         except (httpx.TimeoutException, AnswerTooSlow):
             raise _unreachable(self.address, f"it did not answer within {TIMEOUT_S} s") from None
         except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
@@ -146,7 +146,7 @@ def _unreachable(address: str, reason: str) -> CommandError:
     )
 
 
-def _judge(response: httpx.Response, address: str) -> Reply:
+def _checked(response: httpx.Response, address: str) -> Reply:
     if response.status_code == HTTPStatus.NO_CONTENT:
         return Reply("", None)
     if response.is_success:

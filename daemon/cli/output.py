@@ -58,7 +58,7 @@ def print_line(line: str) -> None:
 
 
 def print_json_text(text: str, not_shown: str | None = None) -> None:
-    """Print a JSON text, with what a terminal would obey escaped. For `not_shown` see `quiet_when_reader_leaves`."""
+    """Print a JSON text, with terminal control characters escaped. For `not_shown` see `quiet_when_reader_leaves`."""
     with quiet_when_reader_leaves(not_shown):
         print(printable_json(text), flush=True)
 

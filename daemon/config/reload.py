@@ -77,7 +77,7 @@ async def _reload(live: LiveSettings, log: FilteringBoundLogger) -> None:
     try:
         read = await trio.to_thread.run_sync(live.reread)
     except ConfigError as refusal:
-        log.error("settings_refused", error=str(refusal))
+        log.error("settings_reload_failed", error=str(refusal))
         return
     changed, need_restart = live.take_over(read)
     log.info("settings_reloaded", changed=changed, needRestart=need_restart)

@@ -32,7 +32,7 @@ def digest_of(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
-class KeyRing:
+class ApiKeys:
     """Finds principals by their key, in time that tells nothing about the stored keys.
 
     What is looked up is a digest: how far two digests agree says nothing about the keys.

@@ -14,7 +14,7 @@ _TEAM = "team:"  # no id has a colon: the operator's scope cannot be spelled as 
 
 @dataclass(frozen=True, slots=True)
 class Once(Generic[Made]):
-    """What makes a request's repetitions harmless: `answer(made)` is the body that each of them is answered with."""
+    """What makes retries of a request harmless: `answer(created)` is the body that each of them is answered with."""
 
     idempotency: Idempotency
     answer: Callable[[Made], bytes]

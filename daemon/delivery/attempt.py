@@ -56,7 +56,7 @@ async def make_attempt(
         post = build_post(webhook, work, number, timestamp_s, secrets, user_agent)
         with trio.CancelScope(deadline=started + timeout_s) as deadline:
             await transport.send(post, response)
-        failure = _timeout(response, timeout_s) if deadline.cancelled_caught else _judge(response)
+        failure = _timeout(response, timeout_s) if deadline.cancelled_caught else _failure_of(response)
     except httpx.TransportError as error:
         failure, detail = (_kind_of(error), str(error)), _detail_of(error)
     outcome = _outcome(response, failure, round((trio.current_time() - started) * 1000))
@@ -98,7 +98,7 @@ def _outcome(response: Response, failure: _Failure | None, duration_ms: int) -> 
     return Outcome(kind, duration_ms, response.status, _kept_headers(response.headers), bytes(response.body), error)
 
 
-def _judge(response: Response) -> _Failure | None:
+def _failure_of(response: Response) -> _Failure | None:
     status = response.status
     assert status is not None, "a response that is enough has a status"
     if 200 <= status < 300:

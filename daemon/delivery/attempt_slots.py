@@ -71,7 +71,7 @@ class AttemptSlots:
             self._serve_waiting()
         self._make_room()
 
-    def forget_idle(self, slot: "Slot") -> None:
+    def release_idle(self, slot: "Slot") -> None:
         """Count this webhook's connection no longer: it is closed."""
         self._idle.pop(slot, None)
 
@@ -150,4 +150,4 @@ class Slot:
     def close(self) -> None:
         """Give back what is held; the connection is closed by now."""
         self.give_back()
-        self._slots.forget_idle(self)
+        self._slots.release_idle(self)

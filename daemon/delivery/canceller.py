@@ -4,7 +4,7 @@ from functools import partial
 
 import trio
 
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.delivery.reporting import DeliveryLog
 from daemon.store.commands import CancelNext
 from daemon.store.writer import Writer
@@ -28,7 +28,7 @@ class Canceller:
         while True:
             self._wake = trio.Event()
             started = trio.current_time()
-            page = await persist(partial(self._writer.execute, CancelNext(after_seq)), self._log.log)
+            page = await retry_until_available(partial(self._writer.execute, CancelNext(after_seq)), self._log.log)
             if page is None:
                 await self._wake.wait()
             else:

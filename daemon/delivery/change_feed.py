@@ -13,26 +13,26 @@ class Follower:
     """Who looks on: at one webhook, or (None) at all of a team's."""
 
     webhook_id: str | None
-    _news: trio.Event = field(default_factory=trio.Event)
+    _changed: trio.Event = field(default_factory=trio.Event)
     _closed: bool = False
 
     async def wait(self) -> bool:
         """Wait until something has changed since the last call; return False when nothing will be told any more."""
-        await self._news.wait()
-        self._news = trio.Event()
+        await self._changed.wait()
+        self._changed = trio.Event()
         return not self._closed
 
     def wake(self) -> None:
         """Have `wait` return."""
-        self._news.set()
+        self._changed.set()
 
     def close(self) -> None:
         """Have `wait` return False."""
         self._closed = True
-        self._news.set()
+        self._changed.set()
 
 
-class News:
+class ChangeFeed:
     """Who does not look on costs nothing, and who is slow gets many changes as one."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class News:
         """How many look on at a team."""
         return len(self._followers.get(team_id, ()))
 
-    def tell(self, team_id: str, webhook_id: str) -> None:
+    def publish(self, team_id: str, webhook_id: str) -> None:
         """Tell that this webhook or its deliveries have changed."""
         for follower in self._followers.get(team_id, ()):
             if follower.webhook_id in (None, webhook_id):

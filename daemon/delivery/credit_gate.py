@@ -47,7 +47,7 @@ class CreditGate:
         return sum(account.waiting > 0 for account in self._accounts.values())
 
     async def reserve(self, team_id: str, on_wait: Callable[[], None]) -> None:
-        """Wait until the team can pay for one more delivery, and set its price aside.
+        """Wait until the team can pay for one more delivery, and reserve its price.
 
         `on_wait` is called once if that does not go at once.
         """

@@ -14,7 +14,7 @@ import trio
 
 from daemon.actors.interruptible_wait import Pause
 from daemon.actors.mutex import Mutex
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.crypto.vault import Opener, Vault
 from daemon.delivery.attempt import make_attempt
 from daemon.delivery.attempt_slots import AttemptSlots
@@ -28,10 +28,10 @@ from daemon.domain.lifecycle import (
     Policy,
     Verdict,
     after_verdict,
+    cancel_reason_of,
     failed_deliveries,
     judge,
     remaining_backoff_s,
-    withdrawal,
 )
 from daemon.domain.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, Webhook, Work
 from daemon.egress.transport import Transport
@@ -97,7 +97,7 @@ class Endpoint:
             # First what waits already: a webhook that crashes at every attempt can be edited or disabled all the same.
             await self._make_changes()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._obey)
+                nursery.start_soon(self._apply_changes)
                 await self._deliver(retire)
                 nursery.cancel_scope.cancel()
 
@@ -107,14 +107,14 @@ class Endpoint:
         while not self._pause.closed:
             work = await self._queue.next()
             if work is not None:
-                await self._carry_out(work)
-            elif not await self._rest():
+                await self._process(work)
+            elif not await self._idle():
                 async with self._transition:
                     if self._mailbox.empty:
                         retire()
                         return
 
-    async def _rest(self) -> bool:
+    async def _idle(self) -> bool:
         """Wait for work up to `idle_s`, at first with the connection kept; return whether there may be some."""
         kept_s = min(self._parts.idle_connection_s, self._parts.idle_s)
         if await self._pause.wait(kept_s, self._mailbox.wait_for_work):
@@ -125,11 +125,11 @@ class Endpoint:
 
     async def _read_pending(self, limit: int) -> Sequence[Work]:
         read = partial(self._parts.reader.fetch_together, actor_reads.pending_work, self._webhook.id, limit)
-        return await persist(read, self._parts.log.log)
+        return await retry_until_available(read, self._parts.log.log)
 
-    async def _carry_out(self, work: Work) -> None:
+    async def _process(self, work: Work) -> None:
         """Bring one delivery to its end; leave it pending when told to stop."""
-        if withdrawal(self._webhook):
+        if cancel_reason_of(self._webhook):
             await self._cancel_pending()
             return
         self._current = work
@@ -171,7 +171,7 @@ class Endpoint:
         if work.body is not None:
             return work
         read = partial(self._parts.reader.fetch_together, actor_reads.event_body, work.event_id)
-        return replace(work, body=await persist(read, self._parts.log.log))
+        return replace(work, body=await retry_until_available(read, self._parts.log.log))
 
     async def _begins(self, work: Work, number: int) -> bool:
         """Put the delivery in flight if it is due still: a change under way may be just about to cancel it.
@@ -242,16 +242,16 @@ class Endpoint:
     async def _settle(self, work: Work, attempt: Attempt) -> Verdict:
         parts, webhook, now = self._parts, self._webhook, self._parts.now_ms()
         verdict = judge(
-            parts.policy, attempt.number, attempt.outcome, webhook.consecutive_failures, withdrawal(webhook)
+            parts.policy, attempt.number, attempt.outcome, webhook.consecutive_failures, cancel_reason_of(webhook)
         )
         if not verdict.counted:
             parts.log.interrupted(webhook, work, attempt)
             return verdict
         if verdict.disable:
-            self._queue.forget()
+            self._queue.clear()
         command = self._record(work, attempt, verdict, now)
         then = self._after_disabling if verdict.disable else None
-        recorded = await persist(partial(parts.writer.execute, command, then), parts.log.log)
+        recorded = await retry_until_available(partial(parts.writer.execute, command, then), parts.log.log)
         self._webhook = after_verdict(webhook, verdict, now)
         parts.log.attempt_ended(self._webhook, work, attempt, verdict)
         if verdict.disable:
@@ -280,7 +280,7 @@ class Endpoint:
 
     # -- changing
 
-    async def _obey(self) -> None:
+    async def _apply_changes(self) -> None:
         while True:
             await self._mailbox.wait_for_change()
             await self._make_changes()
@@ -307,13 +307,13 @@ class Endpoint:
             return None
         webhook = change.apply(self._webhook)
         in_flight_seq = self._current.seq if self._current and self._in_flight else None
-        reason = withdrawal(webhook)
+        reason = cancel_reason_of(webhook)
         save = SaveWebhook(webhook, reason, in_flight_seq, self._parts.now_ms())
         cancelled = await self._parts.writer.execute(change.wrap(save), self._after_cancelling)
         self._webhook = webhook
         self._parts.on_change(webhook)
         if reason:
-            self._queue.forget()  # what was read until now
+            self._queue.clear()  # what was read until now
             self._drop_current()
             await self._parts.log.cancelled(webhook, cancelled, reason)
         return webhook
@@ -327,12 +327,12 @@ class Endpoint:
     async def _cancel_pending(self) -> None:
         """Cancel what was accepted while the webhook was being disabled or deleted, unless it is enabled by now."""
         async with self._transition:
-            self._queue.forget()
-            if (reason := withdrawal(self._webhook)) is None:
+            self._queue.clear()
+            if (reason := cancel_reason_of(self._webhook)) is None:
                 return
             cancel = CancelPending(self._webhook.id, reason, self._parts.now_ms())
             write = partial(self._parts.writer.execute, cancel, self._after_cancelling)
-            cancelled = await persist(write, self._parts.log.log)
+            cancelled = await retry_until_available(write, self._parts.log.log)
         await self._parts.log.cancelled(self._webhook, cancelled, reason)
 
     def _after_disabling(self, recorded: Recorded) -> None:

@@ -14,9 +14,9 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.fair_queue import FairQueue
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.actors.shares import Share
-from daemon.delivery.change_feed import News
+from daemon.delivery.change_feed import ChangeFeed
 from daemon.delivery.fleet import Fleet
 from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.domain.submission import FanOut
@@ -42,7 +42,7 @@ class FanOutParts:
     writer: Writer
     fleet: Fleet
     metrics: Metrics
-    news: News
+    changes: ChangeFeed
     log: FilteringBoundLogger
     max_waiting: int
 
@@ -90,7 +90,7 @@ class FanOuts:
         self._backlogs, self._turns = {}, FairQueue()
         await self._parts.writer.settled()
         read = partial(self._parts.reader.fetch, unfinished_fan_outs)
-        self.resume(await persist(read, self._parts.log))
+        self.resume(await retry_until_available(read, self._parts.log))
         self._progress.unpark_all()  # who waits may wait for nothing any more
 
     def resume(self, unfinished: Iterable[FanOut]) -> None:
@@ -132,7 +132,7 @@ class FanOuts:
         backlog = self._backlogs[team_id]
         limit = min(_DELIVERIES_AT_ONCE, backlog.remaining)
         command = MakeDeliveries(team_id, backlog.last_first_seq, limit)
-        made = await persist(partial(self._parts.writer.execute, command), self._parts.log)
+        made = await retry_until_available(partial(self._parts.writer.execute, command), self._parts.log)
         await self._parts.fleet.offer_all(made.work)
         await self._tell(team_id, backlog, made)
         self._note(command, backlog, made)
@@ -152,16 +152,16 @@ class FanOuts:
         self.waiting.give_back(team_id, backlog.remaining)
         del self._backlogs[team_id]
         took_ms = round((trio.current_time() - backlog.added_at) * 1000)
-        self._parts.log.info("deliveries_made", teamId=team_id, count=backlog.made, durationMs=took_ms)
+        self._parts.log.info("deliveries_created", teamId=team_id, count=backlog.made, durationMs=took_ms)
         for (webhook_id, reason), count in backlog.cancelled.items():
             owner = {"webhookId": webhook_id, "teamId": team_id}
             self._parts.log.info("deliveries_cancelled", **owner, reason=reason, count=count)
 
     async def _tell(self, team_id: str, backlog: _Backlog, made: MadeDeliveries) -> None:
         for webhook_id in {webhook_id for webhook_id, _ in made.work}:
-            self._parts.news.tell(team_id, webhook_id)
+            self._parts.changes.publish(team_id, webhook_id)
         for (webhook_id, reason), cancelled in made.cancelled.items():
-            self._parts.news.tell(team_id, webhook_id)
+            self._parts.changes.publish(team_id, webhook_id)
             self._parts.metrics.deliveries[DeliveryStatus.CANCELLED].inc(cancelled.count)
             log = self._parts.log.bind(webhookId=webhook_id, teamId=team_id, reason=reason)
             lines_left = max(0, _LINES_OF_A_WEBHOOK - backlog.cancelled[webhook_id, reason])

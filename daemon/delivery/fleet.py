@@ -9,7 +9,7 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.interruptible_wait import Pause
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.actors.supervisor import Budget, Child, supervise
 from daemon.delivery.endpoint import Endpoint, EndpointParts
 from daemon.delivery.mailbox import Change, Mailbox
@@ -97,24 +97,24 @@ class Fleet:
             if place % _HINTS_AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
 
-    def rouse(self, webhook_ids: Iterable[str]) -> None:
+    def wake(self, webhook_ids: Iterable[str]) -> None:
         """Have these webhooks' actors look into the database: something may be pending."""
         for webhook_id in webhook_ids:
-            self._post(webhook_id).mailbox.fall_behind()
+            self._post(webhook_id).mailbox.mark_stale()
 
-    def rouse_all(self) -> None:
+    def wake_all(self) -> None:
         """Have all actors that live look into the database: hints of what comes first may be lost."""
-        self.rouse(list(self._posts))
+        self.wake(list(self._posts))
 
     async def resume(self, webhook_id: str) -> None:
-        """Rouse one webhook of a long list, as soon as only few actors take their first look into the database.
+        """Wake one webhook of a long list, as soon as only few actors take their first look into the database.
 
         So the first ones deliver while the others wait, and nobody else waits behind a long list.
         """
         while len(self._looking) >= _FIRST_LOOKS_AT_ONCE:
             await self._look_over.park()
         if not self._stopped.is_set():
-            self.rouse([webhook_id])
+            self.wake([webhook_id])
 
     def ask(self, webhook_id: str, change: Change) -> None:
         """Hand a change to the webhook's actor; a parked one is tried again. A fleet that stops answers Stopping."""
@@ -146,7 +146,7 @@ class Fleet:
             _answer_all(post.mailbox, Stopping(_STOPPING))  # only a stop leaves any
         else:
             post.parked = True
-            post.mailbox.fall_behind()
+            post.mailbox.mark_stale()
             _answer_all(post.mailbox, StoreUnavailable("the webhook's actor keeps crashing: look into the log"))
             self._log.error("actor_parked", webhookId=webhook_id)
 
@@ -170,10 +170,10 @@ class Fleet:
         if crashed:
             # What it wrote last may wait for its commit still: read behind it.
             await self._parts.writer.settled()
-        post.mailbox.fall_behind()
-        post.mailbox.catch_up()
+        post.mailbox.mark_stale()
+        post.mailbox.mark_fresh()
         read = partial(self._parts.reader.fetch_together, actor_reads.webhook_and_work, webhook_id, FIRST_PAGE)
-        webhook, page = await persist(read, self._log)
+        webhook, page = await retry_until_available(read, self._log)
         if crashed and webhook is not None:
             self._parts.on_change(webhook)  # what it had changed may not have become known
         return webhook, page

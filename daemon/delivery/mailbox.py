@@ -51,7 +51,7 @@ class Mailbox:
         if len(self.hints) < CAPACITY:
             self.hints.append(work)
         else:
-            self.fall_behind()
+            self.mark_stale()
         self._work_waiters.unpark_all()
 
     def ask(self, change: Change) -> None:
@@ -59,13 +59,13 @@ class Mailbox:
         self.changes.append(change)
         self._change_waiters.unpark_all()
 
-    def fall_behind(self) -> None:
+    def mark_stale(self) -> None:
         """Forget the hints: the database knows them all."""
         self.hints.clear()
         self.behind = True
         self._work_waiters.unpark_all()
 
-    def catch_up(self) -> None:
+    def mark_fresh(self) -> None:
         """Take hints again: call it before reading the database, so that nothing falls between the two."""
         self.behind = False
 

@@ -6,7 +6,7 @@ from typing import Any
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.delivery.change_feed import News
+from daemon.delivery.change_feed import ChangeFeed
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import Attempt, CancelReason, DeliveryStatus, DisabledReason, OutcomeKind, Webhook, Work
 from daemon.domain.trace_context import trace_id_of
@@ -26,7 +26,7 @@ class DeliveryLog:
 
     log: FilteringBoundLogger
     metrics: Metrics
-    news: News
+    changes: ChangeFeed
     price: int
     spans: Spans = NO_SPANS
 
@@ -39,7 +39,7 @@ class DeliveryLog:
             # The wall clock may have been set back meanwhile.
             delay_ms = max(0, attempt.started_at - work.created_at)
             self.metrics.first_attempt_delay_seconds.observe(delay_ms / 1000)
-        self.news.tell(webhook.team_id, webhook.id)
+        self.changes.publish(webhook.team_id, webhook.id)
         fields = self._fields(webhook, work, attempt)
         if verdict.retry_in_s is None:
             self._delivery_ended(fields, verdict)
@@ -70,7 +70,7 @@ class DeliveryLog:
         """Tell of deliveries that were cancelled at once: of each, then how many, unless `page_cancelled` will."""
         if not cancelled.count:
             return
-        self.news.tell(webhook.team_id, webhook.id)
+        self.changes.publish(webhook.team_id, webhook.id)
         self.metrics.deliveries[DeliveryStatus.CANCELLED].inc(cancelled.count)
         log = self.log.bind(webhookId=webhook.id, teamId=webhook.team_id, reason=reason)
         for place, one in enumerate(cancelled.first):
@@ -82,7 +82,7 @@ class DeliveryLog:
 
     def page_cancelled(self, page: CancelledPage) -> None:
         """Tell of deliveries that were left to be cancelled: how many in all, when the last of them is."""
-        self.news.tell(page.team_id, page.webhook_id)
+        self.changes.publish(page.team_id, page.webhook_id)
         self.metrics.deliveries[DeliveryStatus.CANCELLED].inc(page.count)
         if page.total:
             owner = {"webhookId": page.webhook_id, "teamId": page.team_id}
@@ -90,9 +90,9 @@ class DeliveryLog:
 
     def waiting_for_credits(self, webhook: Webhook, work: Work) -> None:
         """Tell that a delivery, and those behind it, wait until the team has credits."""
-        self.news.tell(webhook.team_id, webhook.id)
+        self.changes.publish(webhook.team_id, webhook.id)
         self.log.warning(
-            "credits_waiting",
+            "delivery_awaiting_credits",
             webhookId=webhook.id,
             teamId=webhook.team_id,
             deliveryId=work.delivery_id,
@@ -101,7 +101,7 @@ class DeliveryLog:
 
     def _delivery_ended(self, fields: dict[str, Any], verdict: Verdict) -> None:
         self.metrics.deliveries[verdict.status].inc()
-        self.metrics.ended_pace.count()
+        self.metrics.recently_ended.count()
         if verdict.status is DeliveryStatus.SUCCEEDED:
             self.metrics.credits_consumed.inc(self.price)
             self.log.info("delivery_succeeded", **fields)

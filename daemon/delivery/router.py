@@ -8,9 +8,9 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.reply import Reply
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.delivery.acceptance_log import log_accepted
-from daemon.delivery.change_feed import News
+from daemon.delivery.change_feed import ChangeFeed
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.inbox import Inbox, InboxLimits, Load
@@ -58,7 +58,7 @@ class RouterParts:
     now_ms: NowMs
     new_id: Callable[[str], str]
     metrics: Metrics
-    news: News
+    changes: ChangeFeed
     log: FilteringBoundLogger
     fan_outs: FanOuts
     spans: Spans = NO_SPANS
@@ -122,7 +122,7 @@ class Router:
         """Commit what waits, batch after batch, until closed. Beside it, have all that is pending delivered."""
         if self._has_run:  # and crashed: before anything new is committed, since what is to be made comes first
             await self._parts.fan_outs.reload()
-            self._parts.fleet.rouse_all()
+            self._parts.fleet.wake_all()
         self._has_run = True
         async with trio.open_nursery() as nursery:
             # Hints of what had been committed before a crash may be lost.
@@ -142,7 +142,7 @@ class Router:
         behind: str | None = ""
         while behind is not None:
             read = partial(parts.reader.fetch, actor_reads.webhooks_with_work, behind, _WEBHOOKS_PER_PAGE)
-            page = await persist(read, parts.log)
+            page = await retry_until_available(read, parts.log)
             for webhook_id in page.webhook_ids:
                 await parts.fleet.resume(webhook_id)
             behind = page.behind
@@ -230,7 +230,7 @@ class Router:
                     self._tell_news(command)
                     kept.append(command)
             elif isinstance(answer, StoreUnavailable):
-                self._rouse(command)
+                self._wake_endpoints(command)
         return kept
 
     def _answer(self, request: _Request, answer: Accepted | Exception) -> None:
@@ -254,12 +254,12 @@ class Router:
             (matched.event.team_id, webhook_id) for matched in command.events for _, webhook_id in matched.deliveries
         }
         for team_id, webhook_id in changed:
-            self._parts.news.tell(team_id, webhook_id)
+            self._parts.changes.publish(team_id, webhook_id)
 
-    def _rouse(self, command: AcceptEvents) -> None:
+    def _wake_endpoints(self, command: AcceptEvents) -> None:
         # It may be committed all the same, if the writer crashed right after: whoever submits it again gets the first
         # receipt then, and no hint comes.
-        self._parts.fleet.rouse(webhook_id for matched in command.events for _, webhook_id in matched.deliveries)
+        self._parts.fleet.wake(webhook_id for matched in command.events for _, webhook_id in matched.deliveries)
 
     def _tell(self, request: _Request, accepted: Accepted) -> None:
         metrics = self._parts.metrics
@@ -267,7 +267,7 @@ class Router:
         if accepted.replayed:
             return
         metrics.events_accepted.inc(len(accepted.receipts))
-        metrics.accepted_pace.count(len(accepted.receipts))
+        metrics.recently_accepted.count(len(accepted.receipts))
         metrics.deliveries[DeliveryStatus.PENDING].inc(sum(receipt.deliveries for receipt in accepted.receipts))
 
     def _count_refusal(self, error: Exception) -> None:

@@ -52,11 +52,11 @@ class WorkQueue:
                 return None
             await self._refill()
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Drop what was read ahead, since some of it may be cancelled now: the database tells what is left."""
         self._times_forgotten += 1
         self._page.clear()
-        self._mailbox.fall_behind()
+        self._mailbox.mark_stale()
 
     def _take(self) -> Work | None:
         if self._page:
@@ -70,7 +70,7 @@ class WorkQueue:
         # Hints are taken again before the reading begins: what the reading misses comes as a hint, what both bring
         # is told by its seq. Rows are read from the first pending one on, whatever was taken before: a resent delivery
         # may become known behind the hint of a younger one.
-        self._mailbox.catch_up()
+        self._mailbox.mark_fresh()
         times_forgotten, limit = self._times_forgotten, self._page_limit()
         page = await self._read_pending(limit)
         if self._times_forgotten != times_forgotten:
@@ -80,4 +80,4 @@ class WorkQueue:
     def _keep(self, page: Sequence[Work], limit: int) -> None:
         self._page.extend(page)
         if len(page) == limit:
-            self._mailbox.fall_behind()
+            self._mailbox.mark_stale()

@@ -11,7 +11,7 @@ from daemon.demo.observation import SeenDelivery
 from daemon.demo.scenario import RegisteredWebhook, SubmittedEvent
 
 Look = Callable[[], Awaitable[tuple[SeenDelivery, ...]]]
-# The API has nothing to wait on; at this pace a person sees every change, and the daemon does not notice.
+# The API has nothing to wait on; at this rate a person sees every change, and the daemon does not notice.
 _LOOK_AGAIN_S = 0.25
 
 

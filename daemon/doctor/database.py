@@ -29,8 +29,8 @@ def check_database(settings: Settings, *, full: bool = False) -> Iterator[Findin
     try:
         found = inspect_database(path, full=full)
     except DatabaseRefused as refusal:
-        said, _, _ = str(refusal).rpartition(": ")  # what SQLite says may have colons in it
-        yield failed(_CHECK, f"{path} {said}", "Restore a backup: kakiyo-webhooks restore FILE")
+        finding, _, _ = str(refusal).rpartition(": ")  # what SQLite says may have colons in it
+        yield failed(_CHECK, f"{path} {finding}", "Restore a backup: kakiyo-webhooks restore FILE")
         return
     yield ok(_CHECK, f"all {found.pages:,} pages are whole; {found.pending:,} deliveries are pending")
     yield _check_revision(found)
@@ -44,12 +44,12 @@ def _check_history(path: Path) -> Finding:
     found = newest_commit(path)
     loss = loss_of(path) or (missing_from(found, recorded) if found else None)
     if loss is not None:
-        said = f"{loss.commits:,} acknowledged commits with at most {loss.events:,} events are missing"
+        finding = f"{loss.commits:,} acknowledged commits with at most {loss.events:,} events are missing"
         advice = (
             "Restore a backup, or have producers submit again what is missing; "
             f"when that is dealt with, remove {loss_path(path)}"
         )
-        return failed("history", said, advice)
+        return failed("history", finding, advice)
     if found is None or recorded is None or recorded.database_id != found.database_id:
         return skipped("history", "whether all that was acknowledged is there cannot be told: there is no record of it")
     return ok("history", "all that was acknowledged is there")
@@ -57,8 +57,8 @@ def _check_history(path: Path) -> Finding:
 
 def _check_ledger(path: Path) -> Finding:
     if teams := teams_out_of_balance(path):
-        said = f"balances that are not the sum of their ledgers: {len(teams)}, of {', '.join(teams[:5])}"
-        return failed("ledger", said, "Restore a backup: kakiyo-webhooks restore FILE")
+        finding = f"balances that are not the sum of their ledgers: {len(teams)}, of {', '.join(teams[:5])}"
+        return failed("ledger", finding, "Restore a backup: kakiyo-webhooks restore FILE")
     return ok("ledger", "each team's balance is the sum of its ledger")
 
 
@@ -66,10 +66,10 @@ def _check_revision(found: Contents) -> Finding:
     if found.revision == HEAD_REVISION:
         return ok("migrations", f"the database is of this version (revision {found.revision})")
     if found.revision < HEAD_REVISION:
-        said = f"the database is of an older version (revision {found.revision} of {HEAD_REVISION})"
-        return warning("migrations", said, "Make a backup; the next start brings it up to date.")
-    said = f"the database was made by a newer version (revision {found.revision}; this one knows {HEAD_REVISION})"
-    return failed("migrations", said, "Install that version again, or restore a backup from before the upgrade.")
+        finding = f"the database is of an older version (revision {found.revision} of {HEAD_REVISION})"
+        return warning("migrations", finding, "Make a backup; the next start brings it up to date.")
+    finding = f"the database was made by a newer version (revision {found.revision}; this one knows {HEAD_REVISION})"
+    return failed("migrations", finding, "Install that version again, or restore a backup from before the upgrade.")
 
 
 def check_clock(settings: Settings, now_ms: NowMs) -> Iterator[Finding]:

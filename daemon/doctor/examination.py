@@ -45,8 +45,8 @@ def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Find
     except PermissionError as error:
         yield failed(name, f"{error.filename}: this user has no access ({error.strerror})", _WHO_MAY_LOOK)
     except OSError as error:
-        said = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        yield failed(name, f"it could not be looked at ({said})", "Correct that, or name another place.")
+        finding = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        yield failed(name, f"it could not be looked at ({finding})", "Correct that, or name another place.")
     except Exception as error:
         yield failed(name, f"it could not be checked ({error!r})", "Report this as a bug, with these words.")
 

@@ -60,11 +60,11 @@ def _check_owners(path: Path, owner: int) -> Iterator[Finding]:
         return
     if strange:
         names = ", ".join(strange[:5])
-        said = f"{names} in {path} belong to another user than the directory"
+        finding = f"{names} in {path} belong to another user than the directory"
         # Not through links, nor under a second name: what they lead to is somebody else's.
         only = "'(' -type d -o -type f -links 1 ')'"
         advice = f"Stop the daemon, and run: find -P {path} {only} -exec chown --reference={path} {{}} +"
-        yield failed("owner of files", said, advice)
+        yield failed("owner of files", finding, advice)
     else:
         yield ok("owner of files", "all files belong to the owner of the state directory")
 
@@ -85,13 +85,13 @@ def _encryption_key(settings: Settings) -> Finding:
     if revision := revision_if_readable(database):
         fit = key_fit(settings, database, revision)
     if fit is KeyFit.MISSING:
-        said = f"there is none, and {database} has secrets that were sealed with one"
-        return failed("encryption key", said, "Put the key of this database in its place.")
+        finding = f"there is none, and {database} has secrets that were sealed with one"
+        return failed("encryption key", finding, "Put the key of this database in its place.")
     if keys is None:
         return skipped("encryption key", "there is none yet: the first start makes it")
     if fit is KeyFit.WRONG:
-        said = f"{keys.path} does not open the secrets in {database}"
-        return failed("encryption key", said, "Put the key of this database in its place.")
+        finding = f"{keys.path} does not open the secrets in {database}"
+        return failed("encryption key", finding, "Put the key of this database in its place.")
     return ok("encryption key", f"{keys.path} can be read, for its owner alone, and opens the secrets")
 
 
@@ -117,14 +117,14 @@ def check_disk(settings: Settings, statvfs: Callable[[Path], os.statvfs_result] 
     place = next((path for path in (settings.state_dir, *settings.state_dir.parents) if path.exists()), Path("/"))
     found = statvfs(place)
     free, all_of_it = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
-    said = f"{free // _MIB:,} MiB are free where {settings.state_dir} is{_database_size(settings)}"
+    finding = f"{free // _MIB:,} MiB are free where {settings.state_dir} is{_database_size(settings)}"
     advice = "Free some space, give it a larger disk, or lower retention.days."
     if free < _LEAST_BYTES or (found.f_files and found.f_favail < 100):
-        yield failed("disk space", said, advice + " Submissions are refused when it is full; nothing is lost.")
+        yield failed("disk space", finding, advice + " Submissions are refused when it is full; nothing is lost.")
     elif free < _LITTLE_BYTES or free < _LITTLE_PART * all_of_it:
-        yield warning("disk space", said, advice)
+        yield warning("disk space", finding, advice)
     else:
-        yield ok("disk space", said)
+        yield ok("disk space", finding)
 
 
 def _database_size(settings: Settings) -> str:

@@ -34,8 +34,8 @@ def check_dns(settings: Settings) -> Iterator[Finding]:
     elif len(unknown) < len(names):
         yield warning("DNS", f"{', '.join(unknown)} cannot be resolved", "Ask whoever runs those receivers.")
     else:
-        said = f"none of {', '.join(names)} can be resolved within {_WITHIN_S} s"
-        yield failed("DNS", said, "Check the name servers in /etc/resolv.conf, and the firewall before them.")
+        finding = f"none of {', '.join(names)} can be resolved within {_WITHIN_S} s"
+        yield failed("DNS", finding, "Check the name servers in /etc/resolv.conf, and the firewall before them.")
 
 
 def _names(settings: Settings) -> list[str]:
@@ -99,8 +99,8 @@ def check_listener(settings: Settings) -> Iterator[Finding]:
     """Whether keys and payloads may cross a network readable: a public address without TLS before it."""
     public = [str(address) for address in _listening(settings) if is_public(address)]
     if public and not settings.has_tls_before_it:
-        said = f"the API listens on {', '.join(public)} without TLS"
-        yield warning("listener", said, f"{PUBLIC_WITHOUT_TLS[0].upper()}{PUBLIC_WITHOUT_TLS[1:]}.")
+        finding = f"the API listens on {', '.join(public)} without TLS"
+        yield warning("listener", finding, f"{PUBLIC_WITHOUT_TLS[0].upper()}{PUBLIC_WITHOUT_TLS[1:]}.")
     else:
         yield ok("listener", "the API listens on no public address, or https is before it")
 
@@ -135,14 +135,14 @@ def check_time_service() -> Iterator[Finding]:
     """Whether a time service keeps the clock, as far as systemd knows."""
     command = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
     try:
-        said = subprocess.run(
+        finding = subprocess.run(
             command, capture_output=True, text=True, timeout=_WITHIN_S, check=False, env={**os.environ, "LC_ALL": "C"}
         ).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
-        said = ""
-    if said == "yes":
+        finding = ""
+    if finding == "yes":
         yield ok("time service", "the clock is kept by a time service")
-    elif said == "no":
+    elif finding == "no":
         advice = "Enable one (Debian: apt install systemd-timesyncd): receivers refuse what is minutes off."
         yield warning("time service", "no time service keeps the clock", advice)
     else:

@@ -116,7 +116,7 @@ class WebhookEdit:
     active: bool | None = None
 
 
-def withdrawal(webhook: Webhook) -> CancelReason | None:
+def cancel_reason_of(webhook: Webhook) -> CancelReason | None:
     """Why this webhook's pending deliveries are cancelled; None while it gets deliveries."""
     if webhook.deleted_at is not None:
         return CancelReason.WEBHOOK_DELETED

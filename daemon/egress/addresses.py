@@ -97,7 +97,7 @@ def parse_address(host: str) -> Address | None:
         return None
 
 
-def judge(address: Address, allowed_networks: Iterable[Network] = ()) -> str | None:
+def verdict_on(address: Address, allowed_networks: Iterable[Network] = ()) -> str | None:
     """Return None when the address may be reached, else the name of the range that forbids it.
 
     An allowed network wins over the table, for the address itself and for an IPv4 address embedded in it. IPv6
@@ -109,7 +109,7 @@ def judge(address: Address, allowed_networks: Iterable[Network] = ()) -> str | N
         return None
     if isinstance(address, IPv4Address):
         return _verdict(address, _IPV4_VERDICTS)
-    return _judge_ipv6(address, embedded)
+    return _verdict_ipv6(address, embedded)
 
 
 def refusal(host: str, addresses: Sequence[Address], allowed_networks: Iterable[Network] = ()) -> Refusal | None:
@@ -119,7 +119,7 @@ def refusal(host: str, addresses: Sequence[Address], allowed_networks: Iterable[
     """
     allowed = tuple(allowed_networks)
     for address in addresses:
-        if (verdict := judge(address, allowed)) is not None:
+        if (verdict := verdict_on(address, allowed)) is not None:
             is_address = parse_address(host) is not None
             subject = (
                 f"{host} is not a public address" if is_address else f"{host} resolves to an address that is not public"
@@ -129,7 +129,7 @@ def refusal(host: str, addresses: Sequence[Address], allowed_networks: Iterable[
     return None
 
 
-def _judge_ipv6(address: IPv6Address, embedded: IPv4Address | None) -> str | None:
+def _verdict_ipv6(address: IPv6Address, embedded: IPv4Address | None) -> str | None:
     own = _verdict(address, _IPV6_VERDICTS)
     if own in (
         "unspecified",

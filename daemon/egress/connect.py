@@ -19,7 +19,7 @@ from daemon.egress.errors import (
     OutOfDescriptors,
     TlsError,
     is_shortage,
-    told_reason,
+    public_reason,
 )
 from daemon.egress.resolver import Resolve
 from daemon.egress.urls import EgressRules, Target
@@ -75,7 +75,7 @@ async def _connect_to_any(target: Target, addresses: Sequence[Address]) -> socke
 
 
 def _not_connected(target: Target, failures: Mapping[Address, OSError | None]) -> NotConnected:
-    said = dict.fromkeys((error and told_reason(error)) or "no answer" for error in failures.values())
+    said = dict.fromkeys((error and public_reason(error)) or "no answer" for error in failures.values())
     reasons = (
         (address, (error.strerror or str(error)).lower() if error else "no answer")
         for address, error in failures.items()
@@ -144,4 +144,4 @@ def _tls_sentence(error: ssl.SSLError, host: str) -> str:
         return f"{host} closed the connection during the TLS handshake"
     if error.reason == "WRONG_VERSION_NUMBER":
         return f"{host} does not speak TLS on this port"
-    return f"the TLS handshake with {host} failed ({told_reason(error) or 'unknown reason'})"
+    return f"the TLS handshake with {host} failed ({public_reason(error) or 'unknown reason'})"

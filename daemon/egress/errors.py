@@ -18,7 +18,7 @@ _OF_THE_RECEIVER = {errno.ECONNREFUSED: "connection refused", errno.ECONNRESET: 
 _OF_OPENSSL = ("INTERNAL_ERROR", "MALLOC_FAILURE")
 
 
-def told_reason(error: OSError) -> str | None:
+def public_reason(error: OSError) -> str | None:
     """Return what the webhook's team may know of why a connection failed, None if the reason may be one of ours."""
     if isinstance(error, ssl.SSLError):
         known = error.library == "SSL" and error.reason is not None and error.reason not in _OF_OPENSSL

@@ -4,7 +4,7 @@ import ssl
 
 import httpx
 
-from daemon.egress.errors import ConnectionBroken, TlsError, told_reason
+from daemon.egress.errors import ConnectionBroken, TlsError, public_reason
 from daemon.egress.response import Response
 from daemon.egress.wire import Wire
 
@@ -41,7 +41,7 @@ async def _receive_into(response: Response, wire: Wire) -> None:
 
 
 def _because(error: OSError) -> str:
-    reason = told_reason(error)
+    reason = public_reason(error)
     return "" if reason is None else f" ({reason})"
 
 

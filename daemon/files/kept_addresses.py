@@ -20,7 +20,7 @@ def keep_addresses(state_dir: Path, addresses: Iterable[TcpAddress | UnixAddress
     write_private_file(state_dir / _FILE, json.dumps([str(address) for address in addresses]) + "\n")
 
 
-def forget_addresses(state_dir: Path) -> None:
+def remove_addresses(state_dir: Path) -> None:
     """The daemon listens no more, or not yet."""
     with suppress(OSError):
         (state_dir / _FILE).unlink()

@@ -18,16 +18,16 @@ def write_private_file(path: Path, text: str) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    aside = path.with_suffix(".new")
-    aside.unlink(missing_ok=True)
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    replacement = path.with_suffix(".new")
+    replacement.unlink(missing_ok=True)
+    descriptor = os.open(replacement, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         with suppress(FileNotFoundError):
             _keep_owner(descriptor, path.lstat())
         file.write(text)
         file.flush()
         os.fsync(descriptor)
-    aside.rename(path)
+    replacement.rename(path)
     sync_directory(path.parent)
 
 

@@ -134,7 +134,7 @@ class Notifier:
             log.info("mail_sent", recipients=len(result.taken), durationMs=duration_ms)
         if result.refused or not mail.recipients:
             self._metrics.mails[MailResult.GIVEN_UP].inc()
-            log.error("mail_given_up", recipients=len(result.refused), error=result.error)
+            log.error("mail_undeliverable", recipients=len(result.refused), error=result.error)
         if isinstance(command, MailDeferred):
             self._metrics.mails[MailResult.DEFERRED].inc()
             log.warning(

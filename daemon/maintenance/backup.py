@@ -19,7 +19,7 @@ from daemon.store.file.inspect import Contents, inspect_database
 _READ_BYTES = 1_000_000
 
 # Told what is being done, how many bytes of it are done, and of how many; 0 of 0 when nobody knows.
-Tell = Callable[[str, int, int], None]
+ReportProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class BackupRefused(Exception):
     """Nothing was backed up or restored: the message says why and what to do. What was there is as it was."""
 
 
-def back_up(settings: Settings, file: Path, tell: Tell, *, replace: bool = False) -> Backup:
+def back_up(settings: Settings, file: Path, report: ReportProgress, *, replace: bool = False) -> Backup:
     """Copy the database as it is now into `file` (0600), check the copy, and leave it there, whole, or nothing.
 
     `replace` allows a file to be there already. Raises BackupRefused.
@@ -48,8 +48,8 @@ def back_up(settings: Settings, file: Path, tell: Tell, *, replace: bool = False
         _require_place(file, settings.state_dir)
         _require_free(file, replace=replace)
         with made_beside(file) as partial:
-            contents = copy_checked(source, partial, tell, named=source)
-            sha256 = _digest(partial.path, tell)
+            contents = copy_checked(source, partial, report, named=source)
+            sha256 = _digest(partial.path, report)
             size = partial.path.stat().st_size
             _require_free(file, replace=replace)  # it took a while
             partial.finish()
@@ -81,18 +81,18 @@ def made_beside(target: Path) -> Iterator[PartialFile]:
         ) from None
 
 
-def copy_checked(source: Path, partial: PartialFile, tell: Tell, *, named: Path) -> Contents:
+def copy_checked(source: Path, partial: PartialFile, report: ReportProgress, *, named: Path) -> Contents:
     """Copy the database at `source` and check the copy; what is wrong with it is told of `named`.
 
     Raises CopyFailed and DatabaseRefused.
     """
-    copy_database(source, partial.path, _room_at(partial.path.parent), lambda done, of: tell("Copying", done, of))
-    tell("Checking", 0, 0)
+    copy_database(source, partial.path, _room_at(partial.path.parent), lambda done, of: report("Copying", done, of))
+    report("Checking", 0, 0)
     try:
         contents = inspect_database(partial.path)
     except DatabaseRefused as refusal:
         raise DatabaseRefused(f"{named}: {refusal}") from None
-    tell("Checking", size := partial.path.stat().st_size, size)
+    report("Checking", size := partial.path.stat().st_size, size)
     return contents
 
 
@@ -124,11 +124,11 @@ def _require_free(file: Path, *, replace: bool) -> None:
         raise BackupRefused(f"{file}: is there already: choose another name, or replace it with --force")
 
 
-def _digest(path: Path, tell: Tell) -> str:
+def _digest(path: Path, report: ReportProgress) -> str:
     digest, done, size = hashlib.sha256(), 0, path.stat().st_size
     with path.open("rb") as file:
         while data := file.read(_READ_BYTES):
             digest.update(data)
             done += len(data)
-            tell("Digest", done, size)
+            report("Digest", done, size)
     return digest.hexdigest()

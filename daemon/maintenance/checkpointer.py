@@ -5,7 +5,7 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.actors.threads import Hop
+from daemon.actors.threads import RunInThread
 from daemon.domain.errors import StoreUnavailable
 from daemon.store.database import Database
 from daemon.store.file.checkpoint import Checkpoint
@@ -22,9 +22,11 @@ _RETRY_S = 1
 class Checkpointer:
     """Checkpoints whenever the log has grown by 16 MB, in a thread of its own."""
 
-    def __init__(self, database: Database, hop: Hop, writer: Writer, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, database: Database, run_in_thread: RunInThread, writer: Writer, log: FilteringBoundLogger
+    ) -> None:
         self._wal = database.wal
-        self._hop = hop
+        self._run_in_thread = run_in_thread
         self._writer = writer
         self._log = log
         self._has_warned = False
@@ -42,7 +44,7 @@ class Checkpointer:
         """Copy all of the log; return whether that went: a long read or a failing disk may stand in the way."""
         try:
             while (done := await self._checkpoint()).is_whole:
-                if not await self._hop(partial(self._wal.holds, done.frames + _LAST_FRAMES)):
+                if not await self._run_in_thread(partial(self._wal.holds, done.frames + _LAST_FRAMES)):
                     # The log begins anew only when all is copied and nothing was committed since.
                     async with self._writer.paused():
                         return (await self._checkpoint()).is_whole
@@ -51,9 +53,9 @@ class Checkpointer:
         return False
 
     async def _checkpoint(self) -> Checkpoint:
-        return await self._hop(self._wal.checkpoint)
+        return await self._run_in_thread(self._wal.checkpoint)
 
     async def _warn_if_large(self) -> None:
-        if not self._has_warned and await self._hop(partial(self._wal.holds, LARGE_LOG_FRAMES)):
+        if not self._has_warned and await self._run_in_thread(partial(self._wal.holds, LARGE_LOG_FRAMES)):
             self._has_warned = True
             self._log.warning("write_ahead_log_large", bytes=self._wal.size())

@@ -8,15 +8,15 @@ from typing import TypeVar
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.domain.clock import NowMs
 from daemon.domain.trusted_time import TrustedTime
 from daemon.store.commands import Command
 from daemon.store.upkeep_commands import (
-    ForgetEvents,
-    ForgetIdempotencyKeys,
-    ForgetMails,
-    ForgetWebhookHours,
+    PruneEvents,
+    PruneIdempotencyKeys,
+    PruneMails,
+    PruneWebhookHours,
     ReadTrustedTime,
     ReleaseSpace,
     SaveTrustedTime,
@@ -59,46 +59,46 @@ class Housekeeper:
             if trusted.accept(now, trio.current_time()):
                 doubted = False
                 await self._do(SaveTrustedTime(now))
-                await self._forget(now)
+                await self._prune(now)
             elif not doubted:
                 doubted = True
-                self.log.warning("clock_doubted", seconds=(now - (trusted.last_ms or 0)) // 1000)
+                self.log.warning("clock_implausible", seconds=(now - (trusted.last_ms or 0)) // 1000)
             await trio.sleep(INTERVAL_S)
 
-    async def _forget(self, now: int) -> None:
-        await self._forget_idempotency_keys(now - IDEMPOTENCY_WINDOW_MS)
-        await self._forget_webhook_hours(now - WEBHOOK_HOURS_KEPT_MS)
+    async def _prune(self, now: int) -> None:
+        await self._prune_idempotency_keys(now - IDEMPOTENCY_WINDOW_MS)
+        await self._prune_webhook_hours(now - WEBHOOK_HOURS_KEPT_MS)
         if days := self.retention_days():
-            await self._forget_events(now - days * DAY_MS)
+            await self._prune_events(now - days * DAY_MS)
 
-    async def _forget_idempotency_keys(self, before: int) -> None:
-        command = ForgetIdempotencyKeys(before, _KEYS_AT_ONCE)
+    async def _prune_idempotency_keys(self, before: int) -> None:
+        command = PruneIdempotencyKeys(before, _KEYS_AT_ONCE)
         while await self._gently(command) == _KEYS_AT_ONCE:
             pass
 
-    async def _forget_mails(self, before: int) -> None:
+    async def _prune_mails(self, before: int) -> None:
         after_seq: int | None = 0
         while after_seq is not None:
-            after_seq = await self._gently(ForgetMails(before, after_seq, _MAILS_AT_ONCE))
+            after_seq = await self._gently(PruneMails(before, after_seq, _MAILS_AT_ONCE))
 
-    async def _forget_webhook_hours(self, before: int) -> None:
-        command = ForgetWebhookHours(before, _HOURS_AT_ONCE)
+    async def _prune_webhook_hours(self, before: int) -> None:
+        command = PruneWebhookHours(before, _HOURS_AT_ONCE)
         while await self._do(command) == _HOURS_AT_ONCE:
             pass
 
-    async def _forget_events(self, before: int) -> None:
+    async def _prune_events(self, before: int) -> None:
         """Delete what is old and over, bit by bit, then give back what space is left over."""
         events = deliveries = 0
         after_seq: int | None = 0
         while after_seq is not None:
-            forgotten = await self._gently(ForgetEvents(before, after_seq, _EVENTS_AT_ONCE))
+            forgotten = await self._gently(PruneEvents(before, after_seq, _EVENTS_AT_ONCE))
             events, deliveries = events + forgotten.events, deliveries + forgotten.deliveries
             after_seq = forgotten.next_after_seq
-        await self._forget_mails(before)
+        await self._prune_mails(before)
         while await self._gently(ReleaseSpace(_FREE_PAGES_LEFT, _PART_LEFT, _PAGES_AT_ONCE)):
             pass
         if events:
-            self.log.info("events_forgotten", count=events, deliveries=deliveries)
+            self.log.info("events_pruned", count=events, deliveries=deliveries)
 
     async def _gently(self, command: Command[Answer]) -> Answer:
         started = trio.current_time()
@@ -108,4 +108,4 @@ class Housekeeper:
         return answer
 
     async def _do(self, command: Command[Answer]) -> Answer:
-        return await persist(partial(self.writer.execute, command), self.log)
+        return await retry_until_available(partial(self.writer.execute, command), self.log)

@@ -12,7 +12,7 @@ from pathlib import Path
 import trio
 from prometheus_client import Gauge
 
-from daemon.actors.threads import Hop
+from daemon.actors.threads import RunInThread
 from daemon.domain.clock import NowMs
 from daemon.domain.errors import StoreUnavailable
 from daemon.files.disk_usage import disk_use
@@ -38,9 +38,11 @@ _FRESH_FOR_A_LOOK = 20
 class Observer:
     """Sets the gauges of what waits and of the disk. Before the first look they are not a number."""
 
-    def __init__(self, reader: Reader, hop: Hop, database: Path, now_ms: NowMs, metrics: Metrics) -> None:
+    def __init__(
+        self, reader: Reader, run_in_thread: RunInThread, database: Path, now_ms: NowMs, metrics: Metrics
+    ) -> None:
         self._reader = reader
-        self._hop = hop
+        self._run_in_thread = run_in_thread
         self._database = database
         self._now_ms = now_ms
         self._metrics = metrics
@@ -75,12 +77,12 @@ class Observer:
     async def _look_at_disk(self) -> None:
         metrics = self._metrics
         with suppress(OSError):
-            use = await self._hop(partial(disk_use, self._database))
+            use = await self._run_in_thread(partial(disk_use, self._database))
             metrics.database_bytes.set(use.database)
             metrics.database_wal_bytes.set(use.wal)
             metrics.state_dir_free_bytes.set(use.free)
             metrics.state_dir_size_bytes.set(use.size)
-        loss = await self._hop(partial(loss_of, self._database))
+        loss = await self._run_in_thread(partial(loss_of, self._database))
         metrics.lost_commits.set(0 if loss is None else loss.commits)
 
     async def _look_into_store(self) -> None:

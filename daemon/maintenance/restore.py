@@ -7,11 +7,11 @@ from pathlib import Path
 
 from daemon.config.settings import Settings
 from daemon.files.private_file import sync_directory
-from daemon.maintenance.backup import BackupRefused, Tell, copy_checked, made_beside, refusals
+from daemon.maintenance.backup import BackupRefused, ReportProgress, copy_checked, made_beside, refusals
 from daemon.maintenance.sealed_database import KeyFit, key_fit
 from daemon.maintenance.state_dir import DATABASE, use_state_dir
 from daemon.store.database import DatabaseRefused, require_known_revision
-from daemon.store.file.commit_record import forget_record, require_regular_record
+from daemon.store.file.commit_record import remove_record, require_regular_record
 from daemon.store.file.copy import COMPANIONS, fold_log, require_regular_files
 from daemon.store.file.inspect import Contents
 
@@ -26,7 +26,7 @@ class Restored:
     kept: Path | None
 
 
-def restore(settings: Settings, file: Path, tell: Tell, *, force: bool = False) -> Restored:
+def restore(settings: Settings, file: Path, report: ReportProgress, *, force: bool = False) -> Restored:
     """Check the backup in `file` and put a copy of it in the database's place; keep the database that is there.
 
     `force` takes a backup whose secrets another encryption key has sealed. Raises BackupRefused, with everything as it
@@ -38,13 +38,13 @@ def restore(settings: Settings, file: Path, tell: Tell, *, force: bool = False) 
         with use_state_dir(settings.state_dir), made_beside(database) as partial:
             require_regular_files(database)
             require_regular_record(database)
-            contents = copy_checked(file, partial, tell, named=file)
+            contents = copy_checked(file, partial, report, named=file)
             _require_known(contents.revision, file)
             key = key_fit(settings, partial.path, contents.revision)
             if key is KeyFit.WRONG and not force:
                 raise BackupRefused(_wrong_key(file))
             kept = _keep(database)
-            forget_record(database)
+            remove_record(database)
             partial.finish()
     return Restored(database, contents, key, kept)
 

@@ -6,7 +6,7 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.store.reader import Reader
 from daemon.store.writer import Writer
 from daemon.store.writes.time_blocks import TIMES, next_time_block
@@ -33,8 +33,8 @@ class TimeIndexer:
 
     async def _make_blocks(self, table_name: str) -> None:
         while True:
-            block = await persist(partial(self.reader.fetch, next_time_block, table_name), self.log)
+            block = await retry_until_available(partial(self.reader.fetch, next_time_block, table_name), self.log)
             if block is None:
                 return
-            await persist(partial(self.writer.execute, block), self.log)
+            await retry_until_available(partial(self.writer.execute, block), self.log)
             await trio.sleep(_REST_S)

@@ -8,10 +8,10 @@ from typing import TypeVar
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.crypto.api_keys import KeyRing, digest_of, generate_key
+from daemon.crypto.api_keys import ApiKeys, digest_of, generate_key
 from daemon.crypto.idempotency import Once, answer_id
 from daemon.crypto.vault import Vault, VaultError
-from daemon.delivery.change_feed import News
+from daemon.delivery.change_feed import ChangeFeed
 from daemon.delivery.credit_gate import CreditGate
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
@@ -61,13 +61,13 @@ class RegistryParts:
     fleet: Fleet
     index: SubscriptionIndex
     teams: set[str]
-    keyring: KeyRing
+    api_keys: ApiKeys
     gate: CreditGate
     now_ms: NowMs
     new_id: Callable[[str], str]
     log: FilteringBoundLogger
     metrics: Metrics
-    news: News
+    changes: ChangeFeed
     fan_outs: FanOuts
     webhooks_per_team: Callable[[], int]
 
@@ -128,7 +128,7 @@ class Registry:
         secret = generate_key()
         key, digest = ApiKey(parts.new_id("key"), team_id, name, parts.now_ms()), digest_of(secret)
         add = self._with_key(AddKey(key, digest), once, lambda _: (key, secret))
-        await parts.writer.execute(add, lambda _: parts.keyring.add(digest, key))
+        await parts.writer.execute(add, lambda _: parts.api_keys.add(digest, key))
         parts.log.info("key_created", keyId=key.id, teamId=team_id)
         return key, secret
 
@@ -138,7 +138,7 @@ class Registry:
         key = await parts.reader.fetch(api_reads.get_key, key_id)
         if key is None:
             return False
-        await parts.writer.execute(RevokeKey(key_id, parts.now_ms()), lambda _: parts.keyring.remove(key_id))
+        await parts.writer.execute(RevokeKey(key_id, parts.now_ms()), lambda _: parts.api_keys.remove(key_id))
         parts.log.info("key_revoked", keyId=key_id, teamId=key.team_id)
         return True
 
@@ -159,7 +159,7 @@ class Registry:
         )
         create = self._with_key(CreateWebhook(webhook, parts.webhooks_per_team()), once, lambda _: webhook)
         await parts.writer.execute(create, lambda _: parts.index.put(webhook))
-        parts.news.tell(team_id, webhook_id)
+        parts.changes.publish(team_id, webhook_id)
         parts.log.info("webhook_created", webhookId=webhook.id, teamId=team_id)
         return webhook
 
@@ -247,7 +247,7 @@ class Registry:
         )
         if await parts.writer.execute(command, lambda _: self._queued(delivery.webhook_id, 1)) is None:
             return None
-        parts.news.tell(delivery.team_id, delivery.webhook_id)
+        parts.changes.publish(delivery.team_id, delivery.webhook_id)
         owner = {"webhookId": delivery.webhook_id, "teamId": delivery.team_id}
         parts.log.info("delivery_resent", **owner, deliveryId=new.id, eventId=delivery.event_id)
         return new
@@ -268,7 +268,7 @@ class Registry:
             reach = await parts.reader.fetch(actor_reads.events_since, since, from_seq)
             queued = await self._recover(webhook, since, reach, queued, once)
             from_seq = reach.end_seq
-        parts.news.tell(webhook.team_id, webhook_id)
+        parts.changes.publish(webhook.team_id, webhook_id)
         parts.log.info("deliveries_recovered", webhookId=webhook_id, teamId=webhook.team_id, count=queued)
         return queued
 
@@ -293,7 +293,7 @@ class Registry:
 
     def _queued(self, webhook_id: str, count: int) -> None:
         self._parts.metrics.deliveries[DeliveryStatus.PENDING].inc(count)
-        self._parts.fleet.rouse([webhook_id])
+        self._parts.fleet.wake([webhook_id])
 
     async def _active_webhook(self, webhook_id: str) -> Webhook:
         webhook = await self._parts.reader.fetch(api_reads.get_webhook, webhook_id)

@@ -21,8 +21,8 @@ class Progress:
 
     def watch(self, connection: Any) -> None:
         """Count, from now on, what statements of this sqlite3 connection get done."""
-        connection.set_progress_handler(self._go_on, _EVERY_STEPS)
+        connection.set_progress_handler(self._proceed, _EVERY_STEPS)
 
-    def _go_on(self) -> int:
+    def _proceed(self) -> int:
         self.note()
         return 0  # anything else would interrupt the statement

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
 from daemon.actors.reply import Reply
-from daemon.actors.threads import Hop
+from daemon.actors.threads import RunInThread
 from daemon.domain.errors import StoreUnavailable
 from daemon.store.database import READERS, Database
 from daemon.store.reads.actor_reads import Found
@@ -39,10 +39,10 @@ class _Read:
 class Reader:
     """Runs the functions of `daemon.store.reads.api_reads` and `daemon.store.reads.actor_reads`."""
 
-    def __init__(self, database: Database, hop: Hop, longest: Peak | None = None) -> None:
+    def __init__(self, database: Database, run_in_thread: RunInThread, longest: Peak | None = None) -> None:
         self._database = database
         self._longest = longest or Peak()
-        self._hop = hop
+        self._run_in_thread = run_in_thread
         self._waiting: deque[_Read] = deque()
         self._turns = trio.CapacityLimiter(_AT_ONCE)
 
@@ -53,7 +53,7 @@ class Reader:
         **kwargs: Parameters.kwargs,
     ) -> Result:
         """Run `query` and return its result. Raises StoreUnavailable when the database fails."""
-        return await self._hop(partial(self._run, lambda connection: query(connection, *args, **kwargs)))
+        return await self._run_in_thread(partial(self._run, lambda connection: query(connection, *args, **kwargs)))
 
     async def each(self, query: Callable[[Connection, int, int], Found[Result]]) -> AsyncIterator[Result]:
         """Give each row of a table that may be large, page by page, each in a snapshot of its own."""
@@ -70,7 +70,7 @@ class Reader:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """Do what `fetch` does for a short query, in one hop and one snapshot with up to 15 others that wait.
+        """Do what `fetch` does for a short query, in one thread call and one snapshot with up to 15 others that wait.
 
         The way to a thread and back costs more than such a query, the more so the busier the event loop is.
         """
@@ -85,7 +85,7 @@ class Reader:
     async def _run_waiting(self) -> None:
         taken: list[_Read] = []
         try:
-            await self._hop(partial(self._take_and_run, taken))
+            await self._run_in_thread(partial(self._take_and_run, taken))
         finally:
             for read in taken:
                 read.reply.settle(read.answer)

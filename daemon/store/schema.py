@@ -226,7 +226,7 @@ idempotency_keys = Table(
     Index("ix_idempotency_keys_age", "created_at"),
 )
 
-# What a request that made something was answered, for its repetitions under the same idempotency key.
+# What a request that made something was answered, for its retries under the same idempotency key.
 kept_answers = Table(
     "kept_answers",
     metadata,

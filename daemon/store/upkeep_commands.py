@@ -6,7 +6,7 @@ from daemon.store.commands import Command
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
+class Pruned:
     """How many events and deliveries were deleted, and behind which event to go on (None: that was all)."""
 
     events: int
@@ -15,7 +15,7 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetIdempotencyKeys(Command[int]):
+class PruneIdempotencyKeys(Command[int]):
     """Forget keys first used before this time, at most `limit` of them, oldest first. Answers how many."""
 
     before: int
@@ -23,7 +23,7 @@ class ForgetIdempotencyKeys(Command[int]):
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetWebhookHours(Command[int]):
+class PruneWebhookHours(Command[int]):
     """Forget counts of hours that began before this time, at most `limit` of them, oldest first. Answers how many."""
 
     before: int
@@ -31,7 +31,7 @@ class ForgetWebhookHours(Command[int]):
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetEvents(Command[Forgotten]):
+class PruneEvents(Command[Pruned]):
     """Delete events accepted before this time, with their deliveries and attempts: of the next `limit` behind
     `after_seq` those of which no delivery is pending, or was made since. Of an event with very many deliveries, the
     oldest go first. Answers Forgotten.
@@ -66,7 +66,7 @@ class SaveTrustedTime(Command[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetMails(Command[int | None]):
+class PruneMails(Command[int | None]):
     """Delete mails made before this time that were sent, of the next `limit` behind `after_seq`.
 
     Answers behind which mail to go on, None if that was all.

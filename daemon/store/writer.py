@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import trio
 
 from daemon.actors.reply import Reply
-from daemon.actors.threads import Hop
+from daemon.actors.threads import RunInThread
 from daemon.domain.errors import StoreUnavailable
 from daemon.store.batch import run_batch
 from daemon.store.commands import Command, ProveWriting, ReadBalance
@@ -36,9 +36,9 @@ class _Request:
 class Writer:
     """The mailbox of writes. An answer means that the command is committed, and durable."""
 
-    def __init__(self, database: Database, hop: Hop, metrics: Metrics) -> None:
+    def __init__(self, database: Database, run_in_thread: RunInThread, metrics: Metrics) -> None:
         self._database = database
-        self._hop = hop
+        self._run_in_thread = run_in_thread
         self._metrics = metrics
         self._waiting: deque[_Request] = deque()
         self._last: _Request | None = None
@@ -48,7 +48,7 @@ class Writer:
         self._turn = trio.Lock()
         self._log_grown = trio.Event()
 
-    def trouble(self) -> str | None:
+    def failure(self) -> str | None:
         """Return why the last write failed, None once something has been written since."""
         return self._failure
 
@@ -135,7 +135,7 @@ class Writer:
         started, written = trio.current_time(), self._database.rows_written
         try:
             async with self._turn:
-                answers, log_has_grown = await self._hop(partial(self._run_batch, batch))
+                answers, log_has_grown = await self._run_in_thread(partial(self._run_batch, batch))
         except BaseException:
             _fail(requests)
             raise

@@ -1,4 +1,4 @@
-"""The line to systemd: readiness, status and the watchdog, after sd_notify(3). Silent where systemd is not.
+"""The service manager: readiness, status and the watchdog, after sd_notify(3). Without systemd, nothing is sent.
 
 The unit sets Type=notify and WatchdogSec=.
 """
@@ -21,7 +21,7 @@ _START_EXTENDED_S = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Lifeline:
+class ServiceManager:
     """Where to notify: `address` is the socket of the service manager, None without one.
 
     `watchdog_s` is how long the manager waits for a sign of life, None when it does not watch this process.
@@ -42,11 +42,11 @@ class Lifeline:
         """Say STATUS=: one line for `systemctl status`."""
         await self._send(*_status(text))
 
-    async def beat(self) -> None:
+    async def keep_alive(self) -> None:
         """Say WATCHDOG=1: the event loop turns, and the store answers or is at work."""
         await self._send("WATCHDOG=1")
 
-    async def more_time(self, seconds: int) -> None:
+    async def extend_timeout(self, seconds: int) -> None:
         """Say EXTEND_TIMEOUT_USEC=: the start, which is getting on, may take so much longer from now."""
         await self._send(f"EXTEND_TIMEOUT_USEC={seconds * 1_000_000}")
 
@@ -74,16 +74,16 @@ async def _send_when_there_is_room(sender: socket.socket, message: bytes) -> Non
             await trio.lowlevel.wait_writable(sender)
 
 
-def open_lifeline(environment: Mapping[str, str] = os.environ, pid: int | None = None) -> Lifeline:
-    """Return the lifeline that `environment` describes: NOTIFY_SOCKET (a path, or `@name` for an abstract one), and
-    WATCHDOG_USEC unless WATCHDOG_PID names another process than `pid` (default: this one).
+def find_service_manager(environment: Mapping[str, str] = os.environ, pid: int | None = None) -> ServiceManager:
+    """Return the service manager that `environment` describes: NOTIFY_SOCKET (a path, or `@name` for an abstract one),
+    and WATCHDOG_USEC unless WATCHDOG_PID names another process than `pid` (default: this one).
 
     What is missing or malformed is as if it were not there.
     """
     address = environment.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
-        return Lifeline()
-    return Lifeline(
+        return ServiceManager()
+    return ServiceManager(
         b"\0" + os.fsencode(address[1:]) if address.startswith("@") else address,
         _watchdog_s(environment, os.getpid() if pid is None else pid),
     )
@@ -103,7 +103,9 @@ def _status(text: str) -> tuple[str, ...]:
 
 
 async def feed_watchdog(
-    lifeline: Lifeline, ask_store: Callable[[], Awaitable[object]], work_done: Callable[[], int] = lambda: 0
+    service_manager: ServiceManager,
+    ask_store: Callable[[], Awaitable[object]],
+    work_done: Callable[[], int] = lambda: 0,
 ) -> None:
     """Send a sign of life every half of the watchdog's time until cancelled; returns at once if nobody watches.
 
@@ -112,40 +114,43 @@ async def feed_watchdog(
     restart would mend nothing. Nor does one that is at work: while `work_done()`, a count, goes on rising, signs are
     sent without its answer, for `LONGEST_WORK_S` at most.
     """
-    if lifeline.watchdog_s is None:
+    if service_manager.watchdog_s is None:
         return
     while True:
-        await _answer_or_work(lifeline, lifeline.watchdog_s / 4, ask_store, work_done)
-        await lifeline.beat()
-        await trio.sleep(lifeline.watchdog_s / 2)
+        await _answer_or_work(service_manager, service_manager.watchdog_s / 4, ask_store, work_done)
+        await service_manager.keep_alive()
+        await trio.sleep(service_manager.watchdog_s / 2)
 
 
 async def _answer_or_work(
-    lifeline: Lifeline, look_each_s: float, ask_store: Callable[[], Awaitable[object]], work_done: Callable[[], int]
+    service_manager: ServiceManager,
+    look_each_s: float,
+    ask_store: Callable[[], Awaitable[object]],
+    work_done: Callable[[], int],
 ) -> None:
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_beat_while_working, lifeline, look_each_s, LONGEST_WORK_S, work_done)
+        nursery.start_soon(_keep_alive_while_working, service_manager, look_each_s, LONGEST_WORK_S, work_done)
         with suppress(StoreUnavailable):
             await ask_store()
         nursery.cancel_scope.cancel()
 
 
-async def extend_start(lifeline: Lifeline, work_done: Callable[[], int]) -> None:
+async def extend_start(service_manager: ServiceManager, work_done: Callable[[], int]) -> None:
     """Have the manager wait longer for READY=1 while `work_done()` goes on rising, until cancelled."""
     before = work_done()
     while True:
         await trio.sleep(_START_EXTENDED_S / 4)
         if (now := work_done()) != before:
             before = now
-            await lifeline.more_time(_START_EXTENDED_S)
+            await service_manager.extend_timeout(_START_EXTENDED_S)
 
 
-async def _beat_while_working(
-    lifeline: Lifeline, look_each_s: float, longest_s: float, work_done: Callable[[], int]
+async def _keep_alive_while_working(
+    service_manager: ServiceManager, look_each_s: float, longest_s: float, work_done: Callable[[], int]
 ) -> None:
     before, give_up_at = work_done(), trio.current_time() + longest_s
     while trio.current_time() < give_up_at:
         await trio.sleep(look_each_s)
         if (now := work_done()) != before:
             before = now
-            await lifeline.beat()
+            await service_manager.keep_alive()

@@ -24,7 +24,7 @@ from daemon.systemd.journal import JournalSocket, journal_entry, stderr_is_the_j
 from daemon.telemetry.log_buffer import LogBuffer
 from daemon.telemetry.log_events import LOG_EVENTS
 from daemon.telemetry.log_file import LogFile
-from daemon.telemetry.log_throttle import Repetitions
+from daemon.telemetry.log_throttle import LogThrottle
 
 STDERR = 2
 _LEVELS = ("debug", "info", "warning", "error")
@@ -63,14 +63,14 @@ def make_logger(
     *,
     now_ms: NowMs = wall_clock_ms,
     strict: bool = False,
-    repetitions: Repetitions | None = None,
+    throttle: LogThrottle | None = None,
     level: Callable[[], str] | None = None,
 ) -> FilteringBoundLogger:
     """Return the daemon's logger, which writes to `sink`: at once to a file, or as a LogSink takes it.
 
     With format `json`, and with `auto` unless it is a terminal, each line is one JSON object: `timestamp` (RFC
     3339 UTC, milliseconds, `Z`), `level`, `event`, then the fields in the order given. `console` is for people, in
-    colour on a terminal unless NO_COLOR is set. `exc_info` becomes the field `traceback`. `repetitions` drops warnings
+    colour on a terminal unless NO_COLOR is set. `exc_info` becomes the field `traceback`. `throttle` drops warnings
     that are repeated; `level()` is asked for each line, if it is given. A `strict` logger (for tests) raises
     UndocumentedLogEventError on an event, level or field that `log_events` does not list.
     """
@@ -81,12 +81,12 @@ def make_logger(
         rendering += _rendering(sink)
         output = sink.buffer
         lost = make_thread_logger(sink, now_ms=now_ms)
-        sink.buffer.tell_lost = lambda count: lost.warning("lines_lost", count=count)
+        sink.buffer.report_dropped = lambda count: lost.warning("log_lines_dropped", count=count)
     else:
         rendering += _to_file(settings, sink)
         output = structlog.BytesLogger(sink)
     choosing: list[Processor] = [] if level is None else [partial(_drop_below, level)]
-    choosing += [] if repetitions is None else [repetitions]
+    choosing += [] if throttle is None else [throttle]
     lazy = structlog.wrap_logger(
         output,
         processors=[*choosing, *rendering],
@@ -97,7 +97,7 @@ def make_logger(
 
 
 def make_thread_logger(sink: LogSink, *, now_ms: NowMs = wall_clock_ms) -> FilteringBoundLogger:
-    """Return a logger for threads beside the event loop, to which level and repetitions belong: it drops nothing."""
+    """Return a logger for threads beside the event loop: neither level nor throttle applies to it."""
     processors: list[Processor] = [_TimestampLevelEvent(now_ms), _render_traceback, *_rendering(sink)]
     lazy = structlog.wrap_logger(sink.buffer, processors=processors, wrapper_class=_bound_logger("debug"))
     return cast(FilteringBoundLogger, lazy.bind())

@@ -24,7 +24,7 @@ class LogBuffer:
     """
 
     def __init__(self, write: Write, count_lost: Callable[[int], object]) -> None:
-        self.tell_lost: Callable[[int], object] = lambda count: None
+        self.report_dropped: Callable[[int], object] = lambda count: None
         self._write = write
         self._count_lost = count_lost
         self._waiting: deque[bytes] = deque()
@@ -89,4 +89,4 @@ class LogBuffer:
         if lost:
             self._count_lost(lost)
         if told:
-            self.tell_lost(untold)
+            self.report_dropped(untold)

@@ -92,7 +92,7 @@ _INFO = _table(
     ("encryption_key_created", "path", "The first start made the key that encrypts secrets and wrote it to this file"),
     ("daemon_ready", "bind durationMs", "Requests are taken from now on"),
     ("settings_reloaded", "changed needRestart", "The configuration was read again, and these settings had changed"),
-    ("events_forgotten", "count deliveries", "Events were deleted after their days of retention"),
+    ("events_pruned", "count deliveries", "Events were deleted after their days of retention"),
     ("daemon_stopping", "signal seconds", "The stop began: attempts in flight have this long"),
     ("daemon_stopped", "", "Everything is written and the process ends"),
     (
@@ -110,7 +110,7 @@ _INFO = _table(
         "How many were cancelled in all, when all are; only the first 1,000 have lines of their own. "
         "What was still to be made is told of by a line more",
     ),
-    ("deliveries_made", "teamId count durationMs", "The deliveries of large submissions of a team are all on disk"),
+    ("deliveries_created", "teamId count durationMs", "The deliveries of large submissions of a team are all on disk"),
     ("deliveries_recovered", f"{_WEBHOOK} count", "Deliveries were queued again by a recovery"),
     ("delivery_resent", f"{_WEBHOOK} deliveryId eventId", "A delivery was queued again by a resend"),
     ("credits_granted", "teamId amount balance", "A team got credits, or a grant was corrected"),
@@ -133,27 +133,27 @@ _WARNING = _table(
     "warning",
     ("dev_mode", "reason", "`--dev`: http and private receivers are allowed, which is not for production"),
     (
-        "clock_doubted",
+        "clock_implausible",
         "seconds",
         "The clock is so far ahead of the last plausible time: nothing old is deleted until it has gone on for an hour",
     ),
     ("public_without_tls", "bind reason", "The API listens on a public address or on all, and no https is before it"),
     (
-        "addresses_not_kept",
+        "addresses_not_saved",
         "path error",
         "Where the API listens could not be written down: the commands go by the settings instead",
     ),
-    ("commits_not_compared", "reason", "Whether all that was acknowledged is in the database cannot be told"),
+    ("commit_check_skipped", "reason", "Whether all that was acknowledged is in the database cannot be told"),
     (
         "write_ahead_log_large",
         "bytes",
         "A long read, a backup say, keeps the write-ahead log from being used anew: it grows until that ends",
     ),
     ("checkpoint_failed", "error retryInMs", "The write-ahead log could not be copied into the database: it grows"),
-    ("spans_off", "reason", "OpenTelemetry is configured, and cannot be used"),
+    ("tracing_disabled", "reason", "OpenTelemetry is configured, and cannot be used"),
     ("delivery_failed", f"{_DELIVERY} consecutiveFailures", "The delivery is over: its retries are used up"),
     (
-        "credits_waiting",
+        "delivery_awaiting_credits",
         f"{_WEBHOOK} deliveryId eventId",
         "This delivery and those behind it wait until credits are granted",
     ),
@@ -163,9 +163,13 @@ _WARNING = _table(
         "limit inFlight count",
         "So many attempts wait for a descriptor, and none of them is counted: raise the limit of open files",
     ),
-    ("lines_repeated", "name count", "So many more such lines, all the same, were left out within the last minute"),
+    (
+        "log_lines_suppressed",
+        "name count",
+        "So many more such lines, all the same, were left out within the last minute",
+    ),
     ("python_message", "text", "Python or a library wrote this to stdout or stderr, such as a warning of its own"),
-    ("lines_lost", "count", "So many lines before this one are lost: nobody took them in time"),
+    ("log_lines_dropped", "count", "So many lines before this one are lost: nobody took them in time"),
     ("mail_deferred", f"{_MAIL} attempt retryInMs error", "A mail could not be sent to all and is tried again"),
 )
 _ERROR = _table(
@@ -176,14 +180,22 @@ _ERROR = _table(
         "count events path",
         "Something acknowledged is missing from the database: so many commits, with at most so many events",
     ),
-    ("settings_refused", "error", "The configuration was read again and is wrong: the settings stay as they were"),
+    (
+        "settings_reload_failed",
+        "error",
+        "The configuration was read again and is wrong: the settings stay as they were",
+    ),
     ("actor_restarted", "actor webhookId restarts error traceback", "An actor crashed and starts again"),
-    ("actor_given_up", "actor webhookId restarts error traceback", "An actor crashed and its restarts are used up"),
+    (
+        "actor_restarts_exhausted",
+        "actor webhookId restarts error traceback",
+        "An actor crashed and its restarts are used up",
+    ),
     ("actor_parked", "webhookId", "A webhook rests since its actor kept crashing: a change or a restart wakes it"),
     ("store_unavailable", "error retryInMs traceback", "The database fails: what was acknowledged stays"),
     ("api_error", "method path status code error traceback", "A request failed through the daemon's fault"),
     ("mail_crashed", "mailId webhookId teamId error traceback", "Making or sending a mail crashed: it is tried again"),
-    ("mail_given_up", f"{_MAIL} error", "These addresses cannot be reached: nothing more is tried for them"),
+    ("mail_undeliverable", f"{_MAIL} error", "These addresses cannot be reached: nothing more is tried for them"),
 )
 
 LOG_EVENTS: Mapping[str, LogEvent] = MappingProxyType(

@@ -19,7 +19,7 @@ _Key = tuple[tuple[str, str], ...]
 
 
 @dataclass(slots=True)
-class Repetitions:
+class LogThrottle:
     """What was warned of in this window, and how often. A processor of structlog."""
 
     _seen: dict[_Key, int] = field(default_factory=dict)
@@ -46,9 +46,9 @@ class Repetitions:
         return count <= _LOGGED
 
 
-async def tell_repetitions(repetitions: Repetitions, log: FilteringBoundLogger) -> None:
+async def report_suppressed(throttle: LogThrottle, log: FilteringBoundLogger) -> None:
     """Log, each minute, what was dropped in it, until cancelled."""
     while True:
         await trio.sleep(WINDOW_S)
-        for name, count in repetitions.end_window():
-            log.warning("lines_repeated", name=name, count=count)
+        for name, count in throttle.end_window():
+            log.warning("log_lines_suppressed", name=name, count=count)

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from daemon import __version__
 from daemon.domain.model import DeliveryStatus, OutcomeKind
 from daemon.telemetry.peak import Peak
-from daemon.telemetry.sliding_count import Pace
+from daemon.telemetry.sliding_count import SlidingCount
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -81,7 +81,7 @@ class Metrics:
     commits_failed: Counter
     actor_restarts: Mapping[ActorKind, Counter]
     mails: Mapping[MailResult, Counter]
-    log_lines_lost: Counter
+    log_lines_dropped: Counter
     first_attempt_delay_seconds: Histogram
     attempt_duration_seconds: Histogram
     accept_duration_seconds: Histogram
@@ -110,8 +110,8 @@ class Metrics:
     state_dir_free_bytes: Gauge
     state_dir_size_bytes: Gauge
     lost_commits: Gauge
-    accepted_pace: Pace
-    ended_pace: Pace
+    recently_accepted: SlidingCount
+    recently_ended: SlidingCount
     longest_commit: Peak
     longest_read: Peak
     longest_lag: Peak
@@ -142,7 +142,9 @@ def make_metrics() -> Metrics:
         commits_failed=_counter(registry, "commits_failed", "Transactions that the database failed at, not kept"),
         actor_restarts=_counters(registry, "actor_restarts", "Crashed actors started again", "kind", ActorKind),
         mails=_counters(registry, "mails", "Sendings of mails", "result", MailResult),
-        log_lines_lost=_counter(registry, "log_lines_lost", "Log lines lost: their reader stalled, or was not there"),
+        log_lines_dropped=_counter(
+            registry, "log_lines_dropped", "Log lines lost: their reader stalled, or was not there"
+        ),
         first_attempt_delay_seconds=_histogram(
             registry, "first_attempt_delay_seconds", "From a delivery's making to its first attempt's start", _DELAY_S
         ),
@@ -177,8 +179,8 @@ def make_metrics() -> Metrics:
         state_dir_free_bytes=_gauge(registry, "state_dir_free_bytes", "Free on the state directory's file system"),
         state_dir_size_bytes=_gauge(registry, "state_dir_size_bytes", "Size of the state directory's file system"),
         lost_commits=_gauge(registry, "lost_commits", "Acknowledged commits that a start found missing"),
-        accepted_pace=Pace(),
-        ended_pace=Pace(),
+        recently_accepted=SlidingCount(),
+        recently_ended=SlidingCount(),
         longest_commit=longest[0],
         longest_read=longest[1],
         longest_lag=longest[2],

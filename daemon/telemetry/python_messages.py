@@ -27,8 +27,8 @@ class PythonMessages(TextIOBase):
 
     encoding, errors = "utf-8", "backslashreplace"
 
-    def __init__(self, tell: Callable[[str], object], count_lost: Callable[[int], object]) -> None:
-        self._tell = tell
+    def __init__(self, report: Callable[[str], object], count_lost: Callable[[int], object]) -> None:
+        self._report = report
         self._count_lost = count_lost
         self._pieces: SimpleQueue[str | Event] = SimpleQueue()  # may be put into within a destructor
         Thread(target=self._run, name="python messages", daemon=True).start()
@@ -56,7 +56,7 @@ class PythonMessages(TextIOBase):
             message, told = self._next_message()
             if message.strip():
                 with suppress(Exception):  # what it raises would be written here
-                    self._tell(message.strip())
+                    self._report(message.strip())
             if told is not None:
                 told.set()
 

@@ -7,7 +7,7 @@ import trio
 WINDOW_S = 60
 
 
-class Pace:
+class SlidingCount:
     """Counts by the second, and forgets what is older than a minute. Counting costs two additions."""
 
     __slots__ = ("_counts", "_second", "_total")
@@ -19,17 +19,17 @@ class Pace:
 
     def count(self, number: int = 1) -> None:
         """Count so many now."""
-        self._forget()
+        self._drop_old()
         self._counts[self._second % WINDOW_S] += number
         self._total += number
 
     @property
     def last_minute(self) -> int:
         """How many were counted in the last 60 seconds, to the second."""
-        self._forget()
+        self._drop_old()
         return self._total
 
-    def _forget(self) -> None:
+    def _drop_old(self) -> None:
         now = floor(trio.current_time())
         if now == self._second:
             return

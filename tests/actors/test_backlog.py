@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import Team, Webhook
-from tests.support.daemon import FakeHop, FakeReceiver, House, VirtualWallClock, running
+from tests.support.daemon import FakeReceiver, FakeThread, House, VirtualWallClock, running
 
 WEBHOOKS, AT_ONCE = 100, 16
 READ_S = 1.0
@@ -40,14 +40,16 @@ async def leave_a_backlog(state_dir: Path, clock: VirtualWallClock) -> tuple[Tea
 
 
 @asynccontextmanager
-async def started_on_a_backlog(state_dir: Path) -> AsyncIterator[tuple[House, FakeHop, Team, list[Webhook], Webhook]]:
+async def started_on_a_backlog(
+    state_dir: Path,
+) -> AsyncIterator[tuple[House, FakeThread, Team, list[Webhook], Webhook]]:
     """Start a daemon that takes `READ_S` for each reading, and is about to look for work."""
-    clock, read_hop = VirtualWallClock(), FakeHop()
+    clock, run_read = VirtualWallClock(), FakeThread()
     team, webhooks, resting = await leave_a_backlog(state_dir, clock)
     receiver = FakeReceiver()
-    async with running(state_dir, receiver, clock, adapt=lambda seams: replace(seams, read_hop=read_hop)) as house:
-        read_hop.begin_s = READ_S
-        yield house, read_hop, team, webhooks, resting
+    async with running(state_dir, receiver, clock, adapt=lambda seams: replace(seams, run_read=run_read)) as house:
+        run_read.begin_s = READ_S
+        yield house, run_read, team, webhooks, resting
 
 
 async def test_the_first_webhooks_deliver_while_the_others_wait_to_begin(
@@ -95,11 +97,11 @@ async def test_stopping_drops_what_has_not_begun(tmp_path: Path, autojump_clock:
 async def test_a_database_that_cannot_be_read_at_the_start_holds_up_deliveries_alone(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with started_on_a_backlog(tmp_path) as (house, read_hop, team, _, _):
-        read_hop.begin_s, read_hop.error = 0, StoreUnavailable("the database failed")
+    async with started_on_a_backlog(tmp_path) as (house, run_read, team, _, _):
+        run_read.begin_s, run_read.error = 0, StoreUnavailable("the database failed")
         await trio.sleep(600)
         await house.submit(team, 7)
         assert house.log_lines("actor_restarted") == []
-        read_hop.error = None
+        run_read.error = None
         await trio.sleep(10)
         assert len(house.receiver.arrivals) == WEBHOOKS + 1

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from daemon.delivery.work_queue import FIRST_PAGE
 from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Webhook
-from tests.support.daemon import FakeHop, FakeReceiver, House, running, statuses
+from tests.support.daemon import FakeReceiver, FakeThread, House, running, statuses
 
 A, B = "https://a.example/hook", "https://b.example/hook"
 SIGNATURE = "x-kakiyo-signature"
@@ -286,15 +286,15 @@ async def test_nothing_cancelled_is_delivered_when_a_hinted_backlog_is_disabled_
 async def test_nothing_cancelled_is_delivered_when_it_was_being_read_while_disabled_and_enabled(
     tmp_path: Path, autojump_clock: MockClock, delivered: int, at: float
 ) -> None:
-    read_hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, read_hop=read_hop)) as house:
+    run_read = FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_read=run_read)) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
-        read_hop.begin_s, read_hop.answer_s = 1, 1
+        run_read.begin_s, run_read.answer_s = 1, 1
         numbers = list(range(delivered + 5))
         await house.submit(team, *numbers)  # a new actor: until 2 it reads the first page, and until 4 the next one
         await trio.sleep(at)
-        read_hop.begin_s, read_hop.answer_s = 0, 0
+        run_read.begin_s, run_read.answer_s = 0, 0
         await disable(house, webhook)
         await house.change(webhook, active=True)
         await house.submit(team, 100)
@@ -307,14 +307,14 @@ async def test_nothing_cancelled_is_delivered_when_it_was_being_read_while_disab
 async def test_no_attempt_begins_while_the_withdrawal_is_being_committed(
     tmp_path: Path, autojump_clock: MockClock, withdraw: Withdraw, reason: CancelReason
 ) -> None:
-    write_hop = FakeHop()
+    run_write = FakeThread()
     receiver = FakeReceiver({A: statuses(500, 200)})
-    async with running(tmp_path, receiver, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+    async with running(tmp_path, receiver, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         await house.submit(team, 1)
         await trio.sleep(0.8)
-        write_hop.answer_s = 1  # the back-off ends in between
+        run_write.answer_s = 1  # the back-off ends in between
         await withdraw(house, webhook)
         await trio.sleep(60)
         assert await house.statuses(webhook) == ["cancelled"]
@@ -326,11 +326,11 @@ async def test_no_attempt_begins_while_the_withdrawal_is_being_committed(
 async def test_what_is_accepted_while_the_webhook_is_withdrawn_is_cancelled_and_never_pending_for_ever(
     tmp_path: Path, autojump_clock: MockClock, withdraw: Withdraw, reason: CancelReason
 ) -> None:
-    write_hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+    run_write = FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
-        write_hop.begin_s = 0.01
+        run_write.begin_s = 0.01
         async with trio.open_nursery() as nursery:
             nursery.start_soon(withdraw, house, webhook)
             await trio.sleep(0.005)
@@ -345,11 +345,11 @@ async def test_what_is_accepted_while_the_webhook_is_withdrawn_is_cancelled_and_
 async def test_what_was_accepted_while_disabling_is_not_cancelled_any_more_once_the_webhook_is_enabled(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    write_hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+    run_write = FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
-        write_hop.begin_s = 0.01
+        run_write.begin_s = 0.01
         async with trio.open_nursery() as nursery:
             nursery.start_soon(disable, house, webhook)
             await trio.sleep(0.005)
@@ -363,12 +363,12 @@ async def test_what_was_accepted_while_disabling_is_not_cancelled_any_more_once_
 async def test_a_change_whose_caller_went_away_before_its_turn_is_not_made(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    write_hop, receiver = FakeHop(), FakeReceiver({A: slow(1)})
-    async with running(tmp_path, receiver, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+    run_write, receiver = FakeThread(), FakeReceiver({A: slow(1)})
+    async with running(tmp_path, receiver, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         await house.submit(team, 1)
-        write_hop.begin_s = 5
+        run_write.begin_s = 5
         await trio.sleep(1.5)  # the actor is busy committing its outcome
         with trio.move_on_after(1):
             await disable(house, webhook)

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from daemon.config.settings import Settings
 from daemon.domain.model import Team, Webhook
 from tests.faults.sabotage import Point, Saboteur
-from tests.support.daemon import FakeHop, FakeReceiver, House, make_settings, running, statuses
+from tests.support.daemon import FakeReceiver, FakeThread, House, make_settings, running, statuses
 
 A, B = "https://a.example/hook", "https://b.example/hook"
 
@@ -93,7 +93,7 @@ async def test_by_default_the_balance_may_go_below_0(tmp_path: Path, autojump_cl
         await house.submit(team, *range(10))
         await trio.sleep(1)
         assert await house.balance(team) == -20
-        assert house.log_lines("credits_waiting") == []
+        assert house.log_lines("delivery_awaiting_credits") == []
 
 
 async def test_a_test_delivery_costs_the_same(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -129,7 +129,7 @@ async def test_without_credits_deliveries_wait_visibly_and_none_is_lost_or_faile
         assert house.receiver.arrivals == []
         first, *others = await house.deliveries(webhook)
         assert {delivery.status.value for delivery in (first, *others)} == {"pending"}
-        (line,) = house.log_lines("credits_waiting")
+        (line,) = house.log_lines("delivery_awaiting_credits")
         assert (line["webhookId"], line["deliveryId"]) == (webhook.id, first.id)
         assert (await house.current(webhook)).consecutive_failures == 0
 
@@ -188,17 +188,17 @@ async def test_50_webhooks_of_one_team_never_overdraw_its_credits(tmp_path: Path
 async def test_a_grant_that_is_committed_while_the_balance_is_read_counts_once(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    read_hop, write_hop = FakeHop(), FakeHop()
+    run_read, run_write = FakeThread(), FakeThread()
     async with running(
         tmp_path,
         settings=enforcing(tmp_path),
-        adapt=lambda seams: replace(seams, read_hop=read_hop, write_hop=write_hop),
+        adapt=lambda seams: replace(seams, run_read=run_read, run_write=run_write),
     ) as house:
         team = await house.team()
         webhooks = await many_webhooks(house, team, 20)
-        read_hop.begin_s = 1
+        run_read.begin_s = 1
         await house.submit(team, 1)
-        write_hop.answer_s = 1
+        run_write.answer_s = 1
         await trio.sleep(1.2)  # the actors read webhook and deliveries until 1.0, their team's balance until 2.0
         await house.grant(team, 10)  # committed at 2.0, known at 3.0
         await trio.sleep(60)
@@ -208,15 +208,15 @@ async def test_a_grant_that_is_committed_while_the_balance_is_read_counts_once(
 async def test_a_grant_lets_go_on_what_waits_even_if_its_caller_went_away(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    write_hop = FakeHop()
+    run_write = FakeThread()
     async with running(
-        tmp_path, settings=enforcing(tmp_path), adapt=lambda seams: replace(seams, write_hop=write_hop)
+        tmp_path, settings=enforcing(tmp_path), adapt=lambda seams: replace(seams, run_write=run_write)
     ) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         await house.submit(team, 1)
         await trio.sleep(1)
-        write_hop.begin_s = 1
+        run_write.begin_s = 1
         with trio.move_on_after(0.5):
             await house.grant(team, 2)
         await trio.sleep(60)
@@ -323,7 +323,7 @@ async def test_waiting_for_credits_survives_a_crash(tmp_path: Path, autojump_clo
         await trio.sleep(1)
     async with running(tmp_path, house.receiver, house.clock, settings) as house:
         await trio.sleep(1)
-        assert len(house.log_lines("credits_waiting")) == 1
+        assert len(house.log_lines("delivery_awaiting_credits")) == 1
         await house.grant(team, 2)
         await trio.sleep(1)
         assert await house.statuses(webhook) == ["succeeded", "pending"]

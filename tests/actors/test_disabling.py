@@ -152,7 +152,7 @@ async def test_a_team_without_notification_addresses_gets_no_mail(tmp_path: Path
         await trio.sleep(3600)
         assert not (await house.current(webhook)).active
         assert house.mails == []
-        assert house.log_lines("mail_queued", "mail_sent", "mail_given_up") == []
+        assert house.log_lines("mail_queued", "mail_sent", "mail_undeliverable") == []
 
 
 async def test_disabling_by_hand_sends_no_mail(tmp_path: Path, autojump_clock: MockClock) -> None:

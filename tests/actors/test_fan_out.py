@@ -14,7 +14,7 @@ from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.maintenance.gauges import pending_deliveries
 from tests.actors.test_router import disk_of
 from tests.faults.sabotage import Point, Saboteur
-from tests.support.daemon import EPOCH_MS, FakeHop, FakeReceiver, House, VirtualWallClock, make_settings, running
+from tests.support.daemon import EPOCH_MS, FakeReceiver, FakeThread, House, VirtualWallClock, make_settings, running
 
 WEBHOOKS, EVENTS = 5, 6
 AT_ONCE = 10  # more deliveries than this are made behind the commit
@@ -69,7 +69,7 @@ async def test_a_large_submission_is_delivered_whole_and_in_order_and_its_receip
         assert all(numbers_at(house, number) == list(range(EVENTS)) for number in range(WEBHOOKS))
         assert await house.statuses(webhooks[0]) == ["succeeded"] * EVENTS
         assert rows(house, "SELECT count(*) FROM fan_outs") == 0
-        [line] = house.log_lines("deliveries_made")
+        [line] = house.log_lines("deliveries_created")
         assert line["count"] == WEBHOOKS * EVENTS
         assert [line["deliveries"] for line in house.log_lines("event_accepted")] == [WEBHOOKS] * EVENTS
 
@@ -228,7 +228,7 @@ async def test_a_team_has_as_many_webhooks_as_its_quota_however_many_are_made_at
 async def test_what_is_committed_together_with_the_last_piece_is_made(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=FakeHop(answer_s=0.1))) as house:
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=FakeThread(answer_s=0.1))) as house:
         team, neighbour = await house.team(), await house.team()
         await webhooks_of(house, team)
         async with trio.open_nursery() as nursery:

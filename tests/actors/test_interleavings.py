@@ -17,7 +17,7 @@ from trio.testing import MockClock
 from daemon.domain.errors import StoreUnavailable, WebhookInactive
 from daemon.domain.model import Delivery, DeliveryStatus, Team, Webhook
 from daemon.wiring import Seams
-from tests.support.daemon import FakeHop, FakeReceiver, House, VirtualWallClock, running
+from tests.support.daemon import FakeReceiver, FakeThread, House, VirtualWallClock, running
 
 URLS = tuple(f"https://{name}.example/hook" for name in "abc")
 
@@ -49,8 +49,8 @@ class World:
     path: Path
     receiver: FakeReceiver = field(default_factory=FakeReceiver)
     clock: VirtualWallClock = field(default_factory=VirtualWallClock)
-    write_hop: FakeHop = field(default_factory=FakeHop)
-    read_hop: FakeHop = field(default_factory=FakeHop)
+    run_write: FakeThread = field(default_factory=FakeThread)
+    run_read: FakeThread = field(default_factory=FakeThread)
     broken: set[str] = field(default_factory=set)
     buggy: set[str] = field(default_factory=set)
     answered_2xx: Counter[str] = field(default_factory=Counter)
@@ -79,7 +79,7 @@ class World:
         return httpx.Response(200)
 
     def adapt(self, seams: Seams) -> Seams:
-        return replace(seams, write_hop=self.write_hop, read_hop=self.read_hop)
+        return replace(seams, run_write=self.run_write, run_read=self.run_read)
 
 
 @given(PLANS)
@@ -137,7 +137,7 @@ async def make(step: Step, house: House, world: World, team: Team, webhooks: Seq
         case "bug":
             world.buggy.add(webhook.url)
         case "slow disk":
-            world.write_hop.answer_s = world.read_hop.begin_s = world.read_hop.answer_s = 0.01 * number
+            world.run_write.answer_s = world.run_read.begin_s = world.run_read.answer_s = 0.01 * number
         case "wait":
             await trio.sleep(number)
         case _:
@@ -162,7 +162,7 @@ async def settle(house: House, world: World, webhooks: Sequence[Webhook]) -> Non
     """Mend everything, and wait until every delivery must be over."""
     world.broken.clear()
     world.buggy.clear()
-    world.write_hop.answer_s = world.read_hop.begin_s = world.read_hop.answer_s = 0
+    world.run_write.answer_s = world.run_read.begin_s = world.run_read.answer_s = 0
     await trio.sleep(3600)
 
 

@@ -18,7 +18,7 @@ from daemon.egress.addresses import Address
 from daemon.egress.lookups import Lookups
 from daemon.maintenance import gauges
 from daemon.maintenance.gauges import FRESH_S, LONGEST_WAIT_S
-from tests.support.daemon import FakeHop, FakeReceiver, House, make_settings, running, statuses
+from tests.support.daemon import FakeReceiver, FakeThread, House, make_settings, running, statuses
 
 A, B = "https://a.example/hook", "https://b.example/hook"
 
@@ -120,12 +120,12 @@ async def test_what_was_made_less_what_ended_is_the_backlog(tmp_path: Path, auto
 async def test_a_recovery_that_fails_in_the_middle_has_counted_what_it_queued(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=hop)) as house:
+    run_in_thread = FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_in_thread)) as house:
         team = await house.team()
         await house.submit(team, *range(375))
         late = await house.webhook(team, A)
-        hop.answer_s = 1
+        run_in_thread.answer_s = 1
         async with trio.open_nursery() as nursery:
             nursery.start_soon(house.daemon.registry.recover, late.id, 0)
             await trio.sleep(1.5)  # in the commit of its second page
@@ -254,15 +254,15 @@ async def test_it_is_not_looked_again_within_some_seconds(tmp_path: Path, autoju
 async def test_a_slow_store_keeps_nobody_waiting_and_is_asked_the_less_often(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, read_hop=hop)) as house:
+    run_in_thread = FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_read=run_in_thread)) as house:
         await house.daemon.observer.refresh()
         await trio.sleep(FRESH_S)
-        hop.answer_s, started = 4, house.now
+        run_in_thread.answer_s, started = 4, house.now
         await house.daemon.observer.refresh()
         assert house.now - started == LONGEST_WAIT_S
         await trio.sleep(20)
-        hop.answer_s, started = 0, house.now
+        run_in_thread.answer_s, started = 0, house.now
         await house.daemon.observer.refresh()
         assert house.now == started  # that look took 12 s: it is good for long
         assert value(house, "pending_deliveries") == 0

@@ -31,7 +31,7 @@ from daemon.domain.errors import (
 from daemon.domain.model import Delivery, DeliveryStatus, Team, Webhook, Work, id_maker
 from daemon.domain.submission import Idempotency, NewEvent, Receipt, Submission
 from daemon.store.reads import actor_reads, api_reads
-from tests.support.daemon import EPOCH_MS, FakeHop, FakeReceiver, House, make_settings, running, statuses
+from tests.support.daemon import EPOCH_MS, FakeReceiver, FakeThread, House, make_settings, running, statuses
 
 A, B = "https://a.example/hook", "https://b.example/hook"
 DAY_S = 24 * 3600
@@ -90,10 +90,10 @@ async def events_kept(house: House) -> int:
 
 
 async def test_all_submissions_that_wait_are_kept_by_one_commit(tmp_path: Path, autojump_clock: MockClock) -> None:
-    write_hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+    run_write = FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
         team = await house.team()
-        write_hop.answer_s = 1
+        run_write.answer_s = 1
         with disk_of(house) as disk:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(house.submit, team, 0)
@@ -120,13 +120,13 @@ async def test_the_log_of_a_large_submission_does_not_hold_up_the_next_one(
 async def test_the_receipts_come_after_the_commit_in_the_order_of_the_events(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    write_hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+    run_write = FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
         team, other = await house.team(), await house.team()
         await house.webhook(team, A)
         await house.webhook(team, B)
         events = (*submission(team, 1).events, *submission(other, 2).events)
-        write_hop.begin_s = 5
+        run_write.begin_s = 5
         started = house.now
         receipts = await submit(house, Submission(events))
         assert house.now - started == 5
@@ -140,11 +140,11 @@ async def test_the_receipts_come_after_the_commit_in_the_order_of_the_events(
 async def test_more_waiting_events_than_the_limit_are_refused_and_nothing_of_them_is_kept(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    write_hop = FakeHop()
+    run_write = FakeThread()
     settings = make_settings(tmp_path, api={"max_waiting_events": 20})  # half of it for one team
-    async with running(tmp_path, settings=settings, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+    async with running(tmp_path, settings=settings, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
         team = await house.team()
-        write_hop.begin_s = 1
+        run_write.begin_s = 1
         async with trio.open_nursery() as nursery:
             nursery.start_soon(submit, house, submission(team, *range(7)))
             await trio.sleep(0.5)
@@ -183,10 +183,10 @@ async def test_an_unknown_team_refuses_the_whole_submission_and_names_the_events
 async def test_a_closed_router_refuses_what_comes_and_keeps_what_waits(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    write_hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+    run_write = FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
         team = await house.team()
-        write_hop.begin_s = 1
+        run_write.begin_s = 1
         async with trio.open_nursery() as nursery:
             nursery.start_soon(submit, house, submission(team, 1))
             await trio.sleep(0.1)
@@ -199,11 +199,11 @@ async def test_a_closed_router_refuses_what_comes_and_keeps_what_waits(
 
 
 async def test_a_submission_whose_caller_went_away_is_delivered(tmp_path: Path, autojump_clock: MockClock) -> None:
-    write_hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+    run_write = FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
         team = await house.team()
         await house.webhook(team, A)
-        write_hop.begin_s = 1
+        run_write.begin_s = 1
         with trio.move_on_after(0.5):
             await house.submit(team, 1)
         await trio.sleep(60)
@@ -213,13 +213,13 @@ async def test_a_submission_whose_caller_went_away_is_delivered(tmp_path: Path, 
 async def test_a_webhook_whose_creator_went_away_gets_events_like_any_other(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    write_hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+    run_write = FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
         team = await house.team()
-        write_hop.begin_s = 1
+        run_write.begin_s = 1
         with trio.move_on_after(0.5):
             await house.webhook(team, A)
-        write_hop.begin_s = 0
+        run_write.begin_s = 0
         await trio.sleep(10)
         await house.submit(team, 1)
         await trio.sleep(1)
@@ -227,17 +227,17 @@ async def test_a_webhook_whose_creator_went_away_gets_events_like_any_other(
 
 
 async def test_a_key_is_revoked_at_once_even_if_the_caller_went_away(tmp_path: Path, autojump_clock: MockClock) -> None:
-    write_hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+    run_write = FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
         team = await house.team()
         made = await house.daemon.registry.create_key(team.id, "CI")
         assert made is not None
         key, secret = made
-        write_hop.answer_s = 1
+        run_write.answer_s = 1
         with trio.move_on_after(0.5):
             await house.daemon.registry.revoke_key(key.id)
         await trio.sleep(10)
-        assert house.daemon.keyring.find(secret) is None
+        assert house.daemon.api_keys.find(secret) is None
 
 
 async def test_a_wildcard_takes_every_type_and_future_ones_once_each(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -293,11 +293,11 @@ async def test_the_same_key_with_another_body_is_refused_and_keeps_nothing(
 
 
 async def test_two_submissions_with_one_key_in_one_commit_are_one(tmp_path: Path, autojump_clock: MockClock) -> None:
-    write_hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+    run_write = FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
         team = await house.team()
         await house.webhook(team, A)
-        write_hop.begin_s = 1
+        run_write.begin_s = 1
         receipts: list[tuple[Receipt, ...]] = []
 
         async def repeat() -> None:
@@ -424,14 +424,14 @@ async def test_what_is_unknown_or_whose_webhook_is_disabled_cannot_be_resent(
 async def test_resends_among_submissions_lose_nothing_and_keep_the_order_of_their_commits(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    write_hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+    run_write = FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         await house.submit(team, -1)
         await trio.sleep(1)
         old = await only(house, webhook)
-        write_hop.begin_s, write_hop.answer_s = 0.001, 0.001
+        run_write.begin_s, run_write.answer_s = 0.001, 0.001
         async with trio.open_nursery() as nursery:
             for number in range(150):
                 nursery.start_soon(house.submit, team, number)
@@ -445,13 +445,13 @@ async def test_resends_among_submissions_lose_nothing_and_keep_the_order_of_thei
 
 
 async def test_a_resend_whose_caller_went_away_is_delivered(tmp_path: Path, autojump_clock: MockClock) -> None:
-    write_hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+    run_write = FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         await house.submit(team, 1)
         await trio.sleep(1)
-        write_hop.begin_s = 1
+        run_write.begin_s = 1
         with trio.move_on_after(0.5):
             await house.daemon.registry.resend((await only(house, webhook)).id)
         await trio.sleep(60)
@@ -592,15 +592,15 @@ async def test_a_full_database_file_refuses_submissions_and_goes_on_when_there_i
 async def test_a_database_that_cannot_be_read_holds_deliveries_up_and_loses_none(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    read_hop = FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, read_hop=read_hop)) as house:
+    run_read = FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_read=run_read)) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
-        read_hop.error = StoreUnavailable("the database failed")
+        run_read.error = StoreUnavailable("the database failed")
         await house.submit(team, 1, 2)
         await trio.sleep(30)
         assert numbers(house) == []
-        read_hop.error = None
+        run_read.error = None
         await trio.sleep(6)
         assert numbers(house) == [1, 2]
         assert await house.statuses(webhook) == ["succeeded"] * 2
@@ -621,7 +621,7 @@ class FragileFleet:
             self.crashes -= 1
             raise RuntimeError("bug")
 
-    def rouse_all(self) -> None:
+    def wake_all(self) -> None:
         self.roused.append("all that live")
 
     async def resume(self, webhook_id: str) -> None:
@@ -636,7 +636,7 @@ async def a_router(house: House, fleet: FragileFleet, team: Team) -> Router:
         "reader": daemon.reader,
         "writer": daemon.writer,
         "metrics": daemon.metrics,
-        "news": daemon.news,
+        "changes": daemon.changes,
     }
     shared |= {"fleet": cast(Fleet, fleet), "log": daemon.log}
     parts = RouterParts(

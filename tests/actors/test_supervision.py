@@ -23,7 +23,7 @@ from daemon.egress.transport import Transport
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import ActorKind, make_metrics
 from tests.faults.sabotage import Bug, Point, Saboteur, gives_up
-from tests.support.daemon import FakeHop, FakeReceiver, House, make_settings, running, statuses
+from tests.support.daemon import FakeReceiver, FakeThread, House, make_settings, running, statuses
 
 Result = TypeVar("Result")
 A, B = "https://a.example/hook", "https://b.example/hook"
@@ -170,7 +170,9 @@ async def test_a_change_that_crashes_is_answered_and_the_delivery_in_flight_is_m
         assert await house.statuses(webhook) == ["succeeded"]
 
 
-async def change_in_vain(house: House, webhook: Webhook, read_hop: FakeHop, *, active: bool, crash_at: float) -> None:
+async def change_in_vain(
+    house: House, webhook: Webhook, run_read: FakeThread, *, active: bool, crash_at: float
+) -> None:
     """Enable or disable the webhook, and have its actor crash `crash_at` seconds later, at its next reading."""
 
     async def change() -> None:
@@ -180,23 +182,23 @@ async def change_in_vain(house: House, webhook: Webhook, read_hop: FakeHop, *, a
     async with trio.open_nursery() as nursery:
         nursery.start_soon(change)
         await trio.sleep(crash_at)
-        read_hop.error = RuntimeError("bug")
-        house.daemon.fleet.rouse([webhook.id])
+        run_read.error = RuntimeError("bug")
+        house.daemon.fleet.wake([webhook.id])
         await trio.sleep(0.03)
-        read_hop.error = None
+        run_read.error = None
 
 
 async def test_a_webhook_enabled_by_an_actor_that_crashed_in_the_commit_gets_new_events(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    write_hop, read_hop = FakeHop(), FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop, read_hop=read_hop)) as house:
+    run_write, run_read = FakeThread(), FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write, run_read=run_read)) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         await house.change(webhook, active=False)
-        write_hop.begin_s, read_hop.begin_s = 0.05, 0.02
+        run_write.begin_s, run_read.begin_s = 0.05, 0.02
         # The change is being committed from 0.02 to 0.07.
-        await change_in_vain(house, webhook, read_hop, active=True, crash_at=0.03)
+        await change_in_vain(house, webhook, run_read, active=True, crash_at=0.03)
         await trio.sleep(1)
         await house.submit(team, 1)
         await trio.sleep(1)
@@ -207,14 +209,14 @@ async def test_a_webhook_enabled_by_an_actor_that_crashed_in_the_commit_gets_new
 async def test_a_change_whose_slow_commit_outlives_its_crashed_actor_becomes_known(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    write_hop, read_hop = FakeHop(), FakeHop()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop, read_hop=read_hop)) as house:
+    run_write, run_read = FakeThread(), FakeThread()
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write, run_read=run_read)) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         await house.change(webhook, name="awake")
-        write_hop.begin_s, read_hop.begin_s = 1, 0.02
+        run_write.begin_s, run_read.begin_s = 1, 0.02
         # The change is being committed until 1, and the next life begins before that.
-        await change_in_vain(house, webhook, read_hop, active=False, crash_at=0.1)
+        await change_in_vain(house, webhook, run_read, active=False, crash_at=0.1)
         await trio.sleep(5)
         assert not (await house.current(webhook)).active
         await house.submit(team, 1)
@@ -283,9 +285,9 @@ async def test_a_crashed_router_answers_who_waits_and_is_restarted(tmp_path: Pat
 async def test_what_is_submitted_right_after_a_crash_of_the_router_comes_behind_what_it_had_committed(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    saboteur, read_hop = Saboteur(Point("AcceptEvents", after=True, on_call=2), lambda: None), FakeHop()
+    saboteur, run_read = Saboteur(Point("AcceptEvents", after=True, on_call=2), lambda: None), FakeThread()
     saboteur.enter(monkeypatch)
-    async with running(tmp_path, adapt=lambda seams: replace(seams, read_hop=read_hop)) as house:
+    async with running(tmp_path, adapt=lambda seams: replace(seams, run_read=run_read)) as house:
         team = await house.team()
         webhooks = [await house.webhook(team, f"https://{number}.example/hook") for number in range(20)]
         saboteur.armed = True
@@ -293,7 +295,7 @@ async def test_what_is_submitted_right_after_a_crash_of_the_router_comes_behind_
         await trio.sleep(1)
         with pytest.raises((Bug, StoreUnavailable)):
             await house.submit(team, 2)
-        read_hop.answer_s = 1  # whom the restarted router rouses, it learns too late
+        run_read.answer_s = 1  # whom the restarted router rouses, it learns too late
         await house.submit(team, 3)
         await trio.sleep(60)
         for webhook in webhooks:
@@ -303,16 +305,19 @@ async def test_what_is_submitted_right_after_a_crash_of_the_router_comes_behind_
 async def test_a_crash_of_the_store_ends_the_daemon_at_once_and_is_told(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    write_hop, refused, logged = FakeHop(), [], []
+    run_write, refused, logged = FakeThread(), [], []
     with gives_up():
-        async with running(tmp_path, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+        async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
             team = await house.team()
-            write_hop.error = RuntimeError("bug")
+            run_write.error = RuntimeError("bug")
             try:
                 await house.submit(team, 1)
             except StoreUnavailable:
                 refused.append(1)
-            logged += [(line["actor"], line["error"]) for line in house.log_lines("actor_given_up", "actor_restarted")]
+            logged += [
+                (line["actor"], line["error"])
+                for line in house.log_lines("actor_restarts_exhausted", "actor_restarted")
+            ]
             await trio.sleep_forever()
     assert (refused, logged) == ([1], [("store", "RuntimeError: bug")])
 
@@ -321,13 +326,13 @@ async def test_a_crash_of_the_store_ends_the_daemon_at_once_and_is_told(
 async def test_an_outcome_that_met_a_crashing_store_is_committed_once_after_the_next_start(
     tmp_path: Path, autojump_clock: MockClock, is_committed: bool
 ) -> None:
-    write_hop, receiver = CrashingHop(is_committed), FakeReceiver()
+    run_write, receiver = CrashingHop(is_committed), FakeReceiver()
     with gives_up():
-        async with running(tmp_path, receiver, adapt=lambda seams: replace(seams, write_hop=write_hop)) as house:
+        async with running(tmp_path, receiver, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
             team = await house.team()
             webhook = await house.webhook(team, A)
             await house.submit(team, 1)
-            write_hop.crashes = True
+            run_write.crashes = True
             await trio.sleep_forever()
     async with running(tmp_path, receiver, house.clock) as house:
         await trio.sleep(60)

@@ -54,8 +54,8 @@ async def test_teams_take_turns(autojump_clock: MockClock) -> None:
     bodies, done, started = make_bodies(), list[tuple[str, float]](), trio.current_time()
 
     async def read(team: str, size: int) -> None:
-        with bodies.room(request(size), key_of(team)) as aside:
-            await aside(lambda: done.append((team, trio.current_time() - started)))
+        with bodies.room(request(size), key_of(team)) as run_in_thread:
+            await run_in_thread(lambda: done.append((team, trio.current_time() - started)))
 
     async with trio.open_nursery() as nursery:
         for _ in range(4):
@@ -72,8 +72,8 @@ async def test_one_that_goes_away_while_it_waits_gives_its_turn_to_the_next(auto
     bodies, done = make_bodies(), list[str]()
 
     async def read(name: str) -> None:
-        with bodies.room(request(2 * MIB), key_of(name)) as aside:
-            await aside(lambda: done.append(name))
+        with bodies.room(request(2 * MIB), key_of(name)) as run_in_thread:
+            await run_in_thread(lambda: done.append(name))
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(read, "first")

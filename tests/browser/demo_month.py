@@ -58,7 +58,7 @@ async def _live(state_dir: Path) -> Month:
         month = await _set_up(house)
         receiver.answers = {
             month.healthy.url: _answer(chance, end),
-            month.failing.url: _answer(chance, end - ALERTS_DOWN_S, trouble=0.03),
+            month.failing.url: _answer(chance, end - ALERTS_DOWN_S, failure=0.03),
             month.disabled.url: _answer(chance, end - WAREHOUSE_DOWN_S),
         }
         while (left := end - 40 - trio.current_time()) > 0:
@@ -93,7 +93,7 @@ async def _submit(house: House, event_type: EventType) -> None:
     await house.daemon.router.submit(Submission((NewEvent(ACME, event_type.name, now, body),)))
 
 
-def _answer(chance: Random, down_from: float, trouble: float = 0) -> Answer:
+def _answer(chance: Random, down_from: float, failure: float = 0) -> Answer:
     """Return a receiver that does well, but for a share of `trouble`, until it is down."""
 
     async def answer(_request: httpx.Request) -> httpx.Response:
@@ -101,7 +101,7 @@ def _answer(chance: Random, down_from: float, trouble: float = 0) -> Answer:
             await trio.sleep(chance.uniform(1.5, 3))
             return httpx.Response(503, json={"error": "no healthy upstream"}, headers={"Server": "edge"})
         await trio.sleep(chance.uniform(0.03, 0.25))
-        if chance.random() < trouble:
+        if chance.random() < failure:
             return httpx.Response(500, json={"error": "queue is full"})
         return httpx.Response(200, json={"received": True}, headers={"X-Request-Id": f"{chance.getrandbits(48):012x}"})
 

@@ -55,7 +55,7 @@ async def test_recovering_what_was_missed_since_a_time(api: ApiHouse, acme: Cons
     await api.submit()
     webhook = (await api.webhook())["id"]
     led = await acme.post(f"{root}/webhooks/{webhook}/recover", since="2020-01-01T00:00")
-    assert led.location.endswith("said=recovered&count=1")
+    assert led.location.endswith("flash=recovered&count=1")
     again = await acme.post(f"{root}/webhooks/{webhook}/recover", since="2020-01-01T00:00")
     assert "Nothing was missed since then." in (await acme.get(again.location)).text
 
@@ -135,7 +135,7 @@ async def test_the_body_is_downloaded_as_it_was_sent(api: ApiHouse, acme: Consol
 
 async def test_the_operator_makes_a_team_a_key_that_works_and_a_grant(api: ApiHouse, operator: ConsoleClient) -> None:
     led = await operator.post("/console/teams", name="Globex", id="team_globex", emails="a@example.com\nb@example.com")
-    assert led.location == "/console/teams/team_globex?said=team-created"
+    assert led.location == "/console/teams/team_globex?flash=team-created"
     made = await operator.post("/console/teams/team_globex/keys", key_name="billing")
     shown = (await operator.get(made.location)).text
     key = shown.partition("copy it now</h2>")[2].partition("<code>")[2].partition("</code>")[0]

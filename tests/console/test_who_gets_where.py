@@ -48,7 +48,7 @@ async def world(api: ApiHouse) -> World:
     return World(api, ids, str(other.key))
 
 
-async def visit(client: ConsoleClient, route: str, row: Row, ids: Mapping[str, str]) -> Page | int:
+async def request(client: ConsoleClient, route: str, row: Row, ids: Mapping[str, str]) -> Page | int:
     """Ask for a page as its own forms do; return only the status of a live one."""
     path = row.path(route, ids)
     if route.startswith("POST"):
@@ -99,10 +99,10 @@ async def test_another_team_gets_what_it_would_get_if_the_thing_did_not_exist(wo
     before = await world.everything_of_acmes()
     for route, row in TABLE.items():
         others = await signed_in(world.api, world.others_key)
-        answer = await visit(others, route, row, world.ids)
+        answer = await request(others, route, row, world.ids)
         assert status_of(answer) == row.other, route
         if row.other == 404:
-            nobodys = await visit(others, route, row, NOBODYS)
+            nobodys = await request(others, route, row, NOBODYS)
             assert text_of(answer) == text_of(nobodys), route
             assert not any(each in text_of(answer) for each in (*world.ids.values(), "Acme"))
     assert await world.everything_of_acmes() == before
@@ -112,18 +112,18 @@ async def test_a_team_and_the_operator_get_the_teams_pages_and_the_operator_its_
     api: ApiHouse, world: World, acme: ConsoleClient, operator: ConsoleClient
 ) -> None:
     for route, row in READS.items():
-        assert status_of(await visit(acme, route, row, world.ids)) == row.own, route
-        assert status_of(await visit(operator, route, row, world.ids)) == row.operator, route
+        assert status_of(await request(acme, route, row, world.ids)) == row.own, route
+        assert status_of(await request(operator, route, row, world.ids)) == row.operator, route
 
 
 @every_change
 async def test_a_team_changes_what_is_its_own(world: World, acme: ConsoleClient, route: str, row: Row) -> None:
-    assert status_of(await visit(acme, route, row, world.ids)) == row.own
+    assert status_of(await request(acme, route, row, world.ids)) == row.own
 
 
 @every_change
 async def test_the_operator_changes_everything(world: World, operator: ConsoleClient, route: str, row: Row) -> None:
-    assert status_of(await visit(operator, route, row, world.ids)) == row.operator
+    assert status_of(await request(operator, route, row, world.ids)) == row.operator
 
 
 @pytest.mark.fault(

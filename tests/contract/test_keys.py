@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from daemon.crypto.api_keys import KeyRing
+from daemon.crypto.api_keys import ApiKeys
 from tests.support.api_client import ApiHouse, running_api
 from tests.support.daemon import OPERATOR_KEY
 
 
 @dataclass
-class WatchedKeyRing(KeyRing):
+class WatchedKeyRing(ApiKeys):
     """Knows nobody; notes what it is asked for."""
 
     asked: list[str] = field(default_factory=list)
@@ -37,7 +37,7 @@ def contents_below(directory: Path) -> bytes:
 )
 async def test_every_wrong_key_takes_the_same_way_of_one_lookup(tmp_path: Path, header: str | None) -> None:
     watched = WatchedKeyRing()
-    async with running_api(tmp_path, keyring=watched) as api:
+    async with running_api(tmp_path, api_keys=watched) as api:
         headers = {} if header is None else {"Authorization": header}
         answer = await api.operator.with_key(None).call("GET", "/v1/verify", headers=headers)
     assert (answer.status, len(watched.asked)) == (401, 1)

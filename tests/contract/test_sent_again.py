@@ -22,13 +22,13 @@ async def test_a_crash_between_the_2xx_and_the_commit_sends_it_again_with_the_sa
 ) -> None:
     receiver, clock = FakeReceiver(), VirtualWallClock()
 
-    async def hop(work: Callable[[], Result], /) -> Result:
+    async def run_in_thread(work: Callable[[], Result], /) -> Result:
         if receiver.arrivals:
             await trio.sleep_forever()
         return await run_inline(work)
 
     def never_commits(seams: Seams) -> Seams:
-        return replace(seams, write_hop=hop)
+        return replace(seams, run_write=run_in_thread)
 
     async with running(tmp_path, receiver, clock, adapt=never_commits) as house:
         team = await house.team()

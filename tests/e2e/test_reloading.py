@@ -18,12 +18,12 @@ async def test_a_hangup_puts_settings_into_effect_and_a_mistake_changes_nothing(
         daemon = operator.daemon
         house.config.write_text('[log]\nlevel = "loud"\n')
         daemon.signal(signal.SIGHUP)
-        [refused] = await daemon.logged("settings_refused")
+        [refused] = await daemon.logged("settings_reload_failed")
         assert "log.level" in refused["error"]
         for count, text in enumerate(("x = " + "[" * 5_000, "x = " + "9" * 5_000, "\0"), start=2):
             house.config.write_text(text)
             daemon.signal(signal.SIGHUP)
-            await daemon.logged("settings_refused", count=count)
+            await daemon.logged("settings_reload_failed", count=count)
         house.config.write_text('[log]\nlevel = "debug"\n[api]\nrate_limit_per_s = 1\n[delivery]\ntimeout_s = 3\n')
         daemon.signal(signal.SIGHUP)
         [reloaded] = await daemon.logged("settings_reloaded")

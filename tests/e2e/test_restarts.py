@@ -71,10 +71,10 @@ async def test_deliveries_wait_for_credits_over_a_restart_and_arrive_in_order_wh
             await operator.make_webhook(receiver.url)
             await operator.call("POST", "/v1/credits/grants", grant, expect=201)
             await operator.submit(*range(6))
-            await operator.daemon.logged("credits_waiting")
+            await operator.daemon.logged("delivery_awaiting_credits")
             assert await waiting(operator) == [False] * 2 + [True] * 4
         async with operated(house) as operator:
-            await operator.daemon.logged("credits_waiting")
+            await operator.daemon.logged("delivery_awaiting_credits")
             assert await waiting(operator) == [False] * 2 + [True] * 4
             assert len(receiver.requests) == 2, "5 credits pay for two"
             await operator.call("POST", "/v1/credits/grants", {**grant, "amount": 7}, expect=201)

@@ -2,7 +2,7 @@ from ipaddress import ip_address, ip_network
 
 import pytest
 
-from daemon.egress.addresses import judge, parse_address, refusal
+from daemon.egress.addresses import parse_address, refusal, verdict_on
 
 NOT_PUBLIC = [
     # IPv4: the IANA special-purpose registry, multicast, metadata services
@@ -97,12 +97,12 @@ PUBLIC = [
 
 @pytest.mark.parametrize(("address", "verdict"), NOT_PUBLIC)
 def test_an_address_that_is_not_public_is_refused_with_the_name_of_its_range(address: str, verdict: str) -> None:
-    assert judge(ip_address(address)) == verdict
+    assert verdict_on(ip_address(address)) == verdict
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_a_public_address_may_be_reached(address: str) -> None:
-    assert judge(ip_address(address)) is None
+    assert verdict_on(ip_address(address)) is None
 
 
 @pytest.mark.parametrize(
@@ -122,15 +122,15 @@ def test_a_public_address_may_be_reached(address: str) -> None:
 def test_an_allowed_network_wins_over_the_table_for_the_address_and_for_what_it_carries(
     address: str, network: str
 ) -> None:
-    assert judge(ip_address(address)) is not None
-    assert judge(ip_address(address), (ip_network(network),)) is None
+    assert verdict_on(ip_address(address)) is not None
+    assert verdict_on(ip_address(address), (ip_network(network),)) is None
 
 
 def test_an_allowed_network_allows_nothing_beside_itself() -> None:
     allowed = (ip_network("10.1.0.0/16"), ip_network("fd12::/32"))
-    assert judge(ip_address("10.2.0.1"), allowed) == "private"
-    assert judge(ip_address("fd13::1"), allowed) == "unique_local"
-    assert judge(ip_address("::1"), allowed) == "loopback"
+    assert verdict_on(ip_address("10.2.0.1"), allowed) == "private"
+    assert verdict_on(ip_address("fd13::1"), allowed) == "unique_local"
+    assert verdict_on(ip_address("::1"), allowed) == "loopback"
 
 
 @pytest.mark.parametrize(

@@ -93,8 +93,8 @@ class Saboteur:
     def sabotaged(self, seams: Seams) -> Seams:
         """Return the seams with this saboteur in each."""
 
-        async def write_hop(work: Callable[[], Result], /) -> Result:
-            return await self.pass_through("commit", lambda: seams.write_hop(work))
+        async def run_write(work: Callable[[], Result], /) -> Result:
+            return await self.pass_through("commit", lambda: seams.run_write(work))
 
         async def send_mail(mail: Mail) -> SendResult:
             return await self.pass_through("send mail", lambda: seams.send_mail(mail))
@@ -102,7 +102,7 @@ class Saboteur:
         return replace(
             seams,
             now_ms=lambda: self.now(seams.now_ms()),
-            write_hop=write_hop,
+            run_write=run_write,
             send_mail=send_mail,
             make_transport=lambda: _Transport(self, seams.make_transport()),
         )

@@ -197,8 +197,8 @@ class Newcomers:
 
     async def are_known(self, house: House) -> None:
         """Check that the daemon knows them, in its memory."""
-        assert [house.daemon.keyring.find(key) for key in self.revoked] == [None] * len(self.revoked)
-        assert None not in [house.daemon.keyring.find(key) for key in self.keys]
+        assert [house.daemon.api_keys.find(key) for key in self.revoked] == [None] * len(self.revoked)
+        assert None not in [house.daemon.api_keys.find(key) for key in self.keys]
         for team in self.teams:
             [receipt] = await house.daemon.router.submit(Submission((_event(team, 0),)))
             assert receipt.deliveries >= len(self.webhooks)
@@ -265,7 +265,7 @@ async def test_a_key_whose_revocation_met_a_crash_is_refused_after_the_next_star
                 await operator.call("DELETE", f"/v1/keys/{key['id']}", expect=204)
             assert await operator.daemon.ended() == EXIT_FAILED
             operator.daemon.killed = True
-            [line] = operator.daemon.log_lines("actor_given_up")
+            [line] = operator.daemon.log_lines("actor_restarts_exhausted")
             assert (line["actor"], line["error"]) == ("store", "Bug: before then, call 3")
         async with operated(house) as operator:
             operator.http.headers["Authorization"] = f"Bearer {key['key']}"

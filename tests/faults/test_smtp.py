@@ -230,7 +230,7 @@ async def test_one_refused_recipient_does_not_keep_the_mail_from_the_other(tmp_p
             result = await at.sending.has_ended(1)
             assert (result.taken, result.refused) == ((ANN,), (BOB,))
             await at.sends_nothing_more()
-            [given_up] = at.house.log_lines("mail_given_up")
+            [given_up] = at.house.log_lines("mail_undeliverable")
             assert "550 No such user" in given_up["error"]
     assert [envelope.rcpt_tos for envelope in server.taken] == [[ANN]]
 
@@ -243,7 +243,7 @@ async def test_a_refused_message_is_given_up_and_said(tmp_path: Path) -> None:
             await at.disable_a_webhook()
             assert (await at.sending.has_ended(1)).refused == (ANN, BOB)
             await at.sends_nothing_more()
-            assert len(at.house.log_lines("mail_given_up")) == 1
+            assert len(at.house.log_lines("mail_undeliverable")) == 1
     assert server.taken == []
 
 

@@ -228,7 +228,7 @@ async def test_a_refusal_for_good_is_logged_and_ends_the_mail(
     assert len(world.sendings) == 1
     assert world.written == [MailSent(mail.id, EPOCH, "ann@example.com: 550 unknown")]
     (line,) = world.lines
-    assert (line["event"], line["error"]) == ("mail_given_up", "ann@example.com: 550 unknown")
+    assert (line["event"], line["error"]) == ("mail_undeliverable", "ann@example.com: 550 unknown")
     assert b'mails_total{result="given_up"} 1.0' in metrics.render()
 
 
@@ -250,7 +250,7 @@ async def test_a_mail_for_nobody_is_given_up(world: World, mail: Mail, autojump_
     await run_for(1, world.notifier())
     assert world.sendings == []
     assert world.mails == {}
-    assert world.lines[0]["event"] == "mail_given_up"
+    assert world.lines[0]["event"] == "mail_undeliverable"
 
 
 async def test_a_mail_that_crashes_the_sender_does_not_hold_up_the_others(

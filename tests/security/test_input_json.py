@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.app import ROUTES, create_app
-from api.json_body import judge
+from api.json_body import parse_in_thread
 from api.route import Route
 from api.routes.batch_parsing import array_items
 from daemon.actors.threads import run_inline
@@ -122,29 +122,29 @@ LONG: dict[str, tuple[str, bytes, int]] = {
 @pytest.mark.parametrize("name", LONG)
 async def test_a_large_body_does_not_hold_up_the_loop(tmp_path: Path, name: str) -> None:
     path, body, status = LONG[name]
-    hop = CountingHop()
+    run_in_thread = CountingHop()
     async with running_api(tmp_path) as api:
-        as_acme = replace(api.as_acme, app=create_app(api.handles, hop))
+        as_acme = replace(api.as_acme, app=create_app(api.handles, run_in_thread))
         answer = await as_acme.call("POST", path, content=body)
-        assert (answer.status, hop.ways) == (status, 1), answer.body
-        assert not hop.was_in_the_loop
+        assert (answer.status, run_in_thread.ways) == (status, 1), answer.body
+        assert not run_in_thread.was_in_the_loop
 
 
 async def test_a_small_body_is_read_on_the_spot(tmp_path: Path) -> None:
-    hop = CountingHop()
+    run_in_thread = CountingHop()
     async with running_api(tmp_path) as api:
-        as_acme = replace(api.as_acme, app=create_app(api.handles, hop))
+        as_acme = replace(api.as_acme, app=create_app(api.handles, run_in_thread))
         assert (await as_acme.call("POST", "/v1/events", content=EVENT % b"1")).status == 202
-    assert hop.ways == 0
+    assert run_in_thread.ways == 0
 
 
 async def test_the_garbage_collector_rests_while_a_large_body_is_read_and_only_then() -> None:
-    assert not await judge(LARGE, gc.isenabled, run_inline)
+    assert not await parse_in_thread(LARGE, gc.isenabled, run_inline)
     assert gc.isenabled()
     with pytest.raises(ZeroDivisionError):
-        await judge(LARGE, lambda: 1 // 0, run_inline)
+        await parse_in_thread(LARGE, lambda: 1 // 0, run_inline)
     assert gc.isenabled()
-    assert await judge(b"{}", gc.isenabled, run_inline)
+    assert await parse_in_thread(b"{}", gc.isenabled, run_inline)
 
 
 class CountingHop:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api.app import create_app
-from daemon.crypto.api_keys import KeyRing, Principal, digest_of
+from daemon.crypto.api_keys import ApiKeys, Principal, digest_of
 from tests.security.who_gets_where import TABLE, Row
 from tests.support.api_client import Answer, ApiClient, ApiHouse, running_api
 from tests.support.daemon import OPERATOR_KEY
@@ -233,7 +233,7 @@ async def test_a_local_client_needs_no_key_for_the_metrics(world: World, host: s
     assert (await nobody.call("GET", "/metrics", headers={"Host": host})).status == 200
 
 
-class CountingKeyRing(KeyRing):
+class CountingApiKeys(ApiKeys):
     """Counts how often it is asked."""
 
     def __init__(self, operator_key: str) -> None:
@@ -261,17 +261,17 @@ class WatchedKey(str):
 )
 async def test_every_refused_key_costs_one_look_up_of_a_digest(tmp_path: Path) -> None:
     async with running_api(tmp_path) as api:
-        keyring = CountingKeyRing(OPERATOR_KEY)
-        nobody = ApiClient(create_app(replace(api.handles, keyring=keyring)), None)
+        api_keys = CountingApiKeys(OPERATOR_KEY)
+        nobody = ApiClient(create_app(replace(api.handles, api_keys=api_keys)), None)
         for number, headers in enumerate(strangers(OPERATOR_KEY, "x"), 1):
             assert (await nobody.call("GET", "/v1/verify", headers=headers)).status == 401
-            assert keyring.asked == number
+            assert api_keys.asked == number
 
 
 def test_a_key_is_found_by_its_digest_and_never_compared() -> None:
-    keyring = KeyRing(OPERATOR_KEY)
-    assert keyring.find(WatchedKey(OPERATOR_KEY)) is not None
-    assert keyring.find(WatchedKey(OPERATOR_KEY[:-1])) is None
+    api_keys = ApiKeys(OPERATOR_KEY)
+    assert api_keys.find(WatchedKey(OPERATOR_KEY)) is not None
+    assert api_keys.find(WatchedKey(OPERATOR_KEY[:-1])) is None
     assert digest_of(WatchedKey(OPERATOR_KEY)) == digest_of(OPERATOR_KEY)
 
 

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 from sqlalchemy import Connection
 
-from daemon.actors.threads import Hop, run_inline
+from daemon.actors.threads import RunInThread, run_inline
 from daemon.config.settings import LogSettings
 from daemon.maintenance.checkpointer import Checkpointer
 from daemon.store.commands import CreateTeam
@@ -42,7 +42,7 @@ def grow(database: Database, frames: int, name: str = "ballast") -> None:
 
 
 @asynccontextmanager
-async def checkpointing(database: Database, hop: Hop) -> AsyncIterator[tuple[Writer, BytesIO]]:
+async def checkpointing(database: Database, run_in_thread: RunInThread) -> AsyncIterator[tuple[Writer, BytesIO]]:
     """A writer and a checkpointer that run, and what they log."""
     sink = BytesIO()
     log = make_logger(LogSettings(format="json"), sink)
@@ -50,7 +50,7 @@ async def checkpointing(database: Database, hop: Hop) -> AsyncIterator[tuple[Wri
     writer = Writer(database, run_inline, make_metrics())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
-        nursery.start_soon(Checkpointer(database, hop, writer, log).run)
+        nursery.start_soon(Checkpointer(database, run_in_thread, writer, log).run)
         yield writer, sink
         nursery.cancel_scope.cancel()
 

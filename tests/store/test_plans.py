@@ -25,7 +25,7 @@ from daemon.store.commands import (
 )
 from daemon.store.database import Database
 from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads
-from daemon.store.upkeep_commands import ForgetIdempotencyKeys, ForgetWebhookHours
+from daemon.store.upkeep_commands import PruneIdempotencyKeys, PruneWebhookHours
 from daemon.store.writes import time_blocks
 from tests.store.filling import NOW, a_webhook, accept, accepting, found, recording
 from tests.store.test_outcomes import disabling
@@ -216,8 +216,8 @@ def test_a_read_uses_its_index_and_sorts_nothing(
 
 WRITES: dict[str, Command[Any]] = {
     "idempotency key": accepting(50, WEBHOOK, key="k"),
-    "forget keys": ForgetIdempotencyKeys(NOW, 10),
-    "forget hours": ForgetWebhookHours(NOW, 10),
+    "forget keys": PruneIdempotencyKeys(NOW, 10),
+    "forget hours": PruneWebhookHours(NOW, 10),
     "save webhook": SaveWebhook(a_webhook(), CancelReason.WEBHOOK_DISABLED, 3, NOW),
     "cancel pending": CancelPending(WEBHOOK, CancelReason.WEBHOOK_DELETED, NOW),
     "cancel next": CancelNext(0),

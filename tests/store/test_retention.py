@@ -14,7 +14,7 @@ from daemon.domain.model import Work
 from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
 from daemon.store.commands import Resend
 from daemon.store.database import Database, open_database
-from daemon.store.upkeep_commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace, SaveTrustedTime
+from daemon.store.upkeep_commands import Pruned, PruneEvents, PruneMails, ReleaseSpace, SaveTrustedTime
 from daemon.store.writer import Writer
 from daemon.store.writes import retention, time_blocks
 from daemon.store.writes.counters import DAY_MS
@@ -36,14 +36,14 @@ def delivered(database: Database, number: int, at: int, *, over: bool = True) ->
     return work
 
 
-def forget(database: Database, limit: int = 100) -> Forgotten:
+def forget(database: Database, limit: int = 100) -> Pruned:
     """Forget what is old until nothing is left to look at."""
     events = deliveries = 0
     after: int | None = 0
     while after is not None:
-        step = run(database, ForgetEvents(LIMIT, after, limit))
+        step = run(database, PruneEvents(LIMIT, after, limit))
         events, deliveries, after = events + step.events, deliveries + step.deliveries, step.next_after_seq
-    return Forgotten(events, deliveries, None)
+    return Pruned(events, deliveries, None)
 
 
 def checkpoint(database: Database) -> None:
@@ -61,7 +61,7 @@ def test_old_events_go_with_their_deliveries_and_attempts_and_young_ones_stay(da
     found(database)
     for number, at in enumerate([OLD, OLD, OLD, LIMIT, NOW]):
         delivered(database, number, at)
-    assert forget(database, limit) == Forgotten(3, 3, None)
+    assert forget(database, limit) == Pruned(3, 3, None)
     assert kept(database) == ["evt_3", "evt_4"]
     assert [count(database, table) for table in ("deliveries", "attempts")] == [2, 2]
 
@@ -80,7 +80,7 @@ def test_what_is_pending_stays_however_old(database: Database) -> None:
     found(database)
     delivered(database, 1, OLD, over=False)
     delivered(database, 2, NOW)
-    assert forget(database) == Forgotten(0, 0, None)
+    assert forget(database) == Pruned(0, 0, None)
     assert kept(database) == ["evt_1", "evt_2"]
 
 
@@ -93,7 +93,7 @@ def test_an_old_event_that_was_resent_lately_stays_with_all_its_deliveries(datab
         seq = connection.exec_driver_sql("SELECT seq FROM deliveries WHERE id = 'dlv_new'").scalar_one()
     run(database, recording(Work(seq, "dlv_new", "evt_1", "a.b", b"{}", NOW), 1))
     delivered(database, 2, NOW)
-    assert forget(database) == Forgotten(0, 0, None)
+    assert forget(database) == Pruned(0, 0, None)
     assert kept(database, "deliveries")[:2] == [work.delivery_id, "dlv_new"]
 
 
@@ -120,7 +120,7 @@ def test_sent_mails_that_are_old_go_and_those_that_wait_stay(database: Database)
             connection.exec_driver_sql(f"INSERT INTO mails ({names}) VALUES ({row.format(name, made, sent)})")
     after: int | None = 0
     while after is not None:
-        after = run(database, ForgetMails(LIMIT, after, 1))
+        after = run(database, PruneMails(LIMIT, after, 1))
     assert kept(database, "mails") == ["waits", "young"]
 
 
@@ -197,7 +197,7 @@ def test_an_event_with_very_many_deliveries_is_forgotten_bit_by_bit(
     steps = []
     after: int | None = 0
     while after is not None:
-        step = run(database, ForgetEvents(LIMIT, after, 10))
+        step = run(database, PruneEvents(LIMIT, after, 10))
         steps.append(step.deliveries)
         after = step.next_after_seq
     assert steps == [3, 3, 2, 0]

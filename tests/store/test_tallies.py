@@ -21,7 +21,7 @@ from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
 from daemon.store.batch import run_batch
 from daemon.store.commands import CancelPending, CreateTeam, CreateWebhook, GrantCredits, RecordAttempt
 from daemon.store.database import Database, open_database
-from daemon.store.upkeep_commands import ForgetWebhookHours
+from daemon.store.upkeep_commands import PruneWebhookHours
 from daemon.store.writer import Writer
 from daemon.store.writes.counters import DAY_MS, HOUR_MS, WEBHOOK_HOURS_KEPT_MS
 from daemon.telemetry.log import make_logger
@@ -126,10 +126,10 @@ def ended_at(database: Database, moments: Sequence[int]) -> None:
 def test_hours_are_forgotten_oldest_first_so_many_at_a_time(database: Database) -> None:
     ended_at(database, [NOW + hour * HOUR_MS for hour in range(5)])
     before = NOW - NOW % HOUR_MS + 3 * HOUR_MS
-    assert run(database, ForgetWebhookHours(before, 2)) == 2
+    assert run(database, PruneWebhookHours(before, 2)) == 2
     assert count(database, "webhook_hours", f"hour >= {before - HOUR_MS}") == count(database, "webhook_hours") == 3
-    assert run(database, ForgetWebhookHours(before, 2)) == 1
-    assert run(database, ForgetWebhookHours(before, 2)) == 0
+    assert run(database, PruneWebhookHours(before, 2)) == 1
+    assert run(database, PruneWebhookHours(before, 2)) == 0
     assert count(database, "webhook_hours") == 2
 
 

@@ -11,14 +11,14 @@ import trio.testing
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
-from daemon.actors.threads import Hop, run_inline, thread_hop
+from daemon.actors.threads import RunInThread, run_inline, thread_runner
 from daemon.domain.errors import AlreadyExists, StoreUnavailable
 from daemon.domain.model import ApiKey
 from daemon.store.commands import AddKey, CreateTeam, CreateWebhook, GrantCredits, ProveWriting, ReadBalance
 from daemon.store.database import Database
 from daemon.store.reader import Reader
 from daemon.store.reads import api_reads
-from daemon.store.upkeep_commands import ForgetIdempotencyKeys
+from daemon.store.upkeep_commands import PruneIdempotencyKeys
 from daemon.store.writer import MAX_BATCH, Writer
 from daemon.telemetry.metrics import make_metrics
 from tests.store.failing import failing_writes
@@ -46,9 +46,9 @@ def commits_of(database: Database) -> Iterator[list[str]]:
 
 
 @asynccontextmanager
-async def writing(database: Database, hop: Hop = run_inline) -> AsyncIterator[Writer]:
+async def writing(database: Database, run_in_thread: RunInThread = run_inline) -> AsyncIterator[Writer]:
     """A running writer; it is closed and has drained when the block is left."""
-    writer = Writer(database, hop, make_metrics())
+    writer = Writer(database, run_in_thread, make_metrics())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
         yield writer
@@ -75,9 +75,9 @@ async def test_an_answer_means_that_the_command_is_committed(database: Database)
         assert count(database, "teams") == 1
 
 
-@pytest.mark.parametrize("hop", [run_inline, thread_hop(1)], ids=["inline", "thread"])
-async def test_all_commands_that_wait_share_one_transaction(database: Database, hop: Hop) -> None:
-    writer = Writer(database, hop, make_metrics())
+@pytest.mark.parametrize("run_in_thread", [run_inline, thread_runner(1)], ids=["inline", "thread"])
+async def test_all_commands_that_wait_share_one_transaction(database: Database, run_in_thread: RunInThread) -> None:
+    writer = Writer(database, run_in_thread, make_metrics())
     with commits_of(database) as ends:
         async with trio.open_nursery() as nursery:
             for number in range(100):
@@ -302,7 +302,7 @@ async def test_nothing_follows_from_a_command_that_failed(database: Database) ->
 
 
 async def test_reads_in_threads_go_on_while_a_transaction_is_open(database: Database) -> None:
-    reader = Reader(database, thread_hop(4))
+    reader = Reader(database, thread_runner(4))
     with database.writing.begin() as connection:
         connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('x')")
         with trio.fail_after(1):
@@ -325,10 +325,10 @@ async def test_it_is_in_trouble_from_a_write_that_failed_until_something_is_writ
             with pytest.raises(StoreUnavailable):
                 await writer.prove()
         await writer.execute(ReadBalance("team_1"))
-        await writer.execute(ForgetIdempotencyKeys(0, 10))
-        assert writer.trouble() == "the database failed (not authorized)", "neither of them wrote anything"
+        await writer.execute(PruneIdempotencyKeys(0, 10))
+        assert writer.failure() == "the database failed (not authorized)", "neither of them wrote anything"
         await writer.prove()
-        assert writer.trouble() is None
+        assert writer.failure() is None
 
 
 async def test_a_proof_of_writing_leaves_nothing_behind(database: Database) -> None:
@@ -343,7 +343,7 @@ async def test_a_command_that_is_refused_is_no_trouble_of_the_database(database:
         await writer.execute(CreateTeam(a_team()))
         with pytest.raises(AlreadyExists):
             await writer.execute(CreateTeam(a_team()))
-        assert writer.trouble() is None
+        assert writer.failure() is None
 
 
 async def test_the_answers_of_a_large_transaction_wake_a_few_callers_a_turn_of_the_loop(database: Database) -> None:

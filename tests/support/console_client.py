@@ -55,7 +55,7 @@ class Stream:
 
     def __init__(self) -> None:
         self.status = 0
-        self._rest = b""
+        self._idle = b""
         self._gone = trio.Event()
         self._sent = False
         self._put, self._pieces = trio.open_memory_channel[bytes](100)
@@ -63,18 +63,18 @@ class Stream:
     async def event(self) -> tuple[str, str]:
         """Wait for the next event; return its name and data. Raises trio.EndOfChannel at the stream's end."""
         while True:
-            block, found, rest = self._rest.partition(b"\n\n")
+            block, found, rest = self._idle.partition(b"\n\n")
             if not found:
-                self._rest += await self._pieces.receive()
+                self._idle += await self._pieces.receive()
                 continue
-            self._rest = rest
+            self._idle = rest
             lines = [line.partition(": ")[::2] for line in block.decode().split("\n")]
             if name := next((value for field, value in lines if field == "event"), ""):
                 return name, "\n".join(value for field, value in lines if field == "data")
 
     async def opened(self) -> None:
         """Wait for the head and the first piece."""
-        self._rest += await self._pieces.receive()
+        self._idle += await self._pieces.receive()
 
     async def ended(self) -> None:
         """Read until the stream ends."""

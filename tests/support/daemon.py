@@ -98,7 +98,7 @@ def statuses(*codes: int) -> Handler:
 
 
 @dataclass(slots=True)
-class FakeHop:
+class FakeThread:
     """A thread in virtual time: the work is done after `begin_s`, its answer arrives `answer_s` later.
 
     With `error`, the work is not done: the error is what arrives.
@@ -229,9 +229,9 @@ async def running(
     log, outbox = io.BytesIO(), Outbox()
     seams = Seams(
         now_ms=clock,
-        write_hop=run_inline,
-        read_hop=run_inline,
-        checkpoint_hop=run_inline,
+        run_write=run_inline,
+        run_read=run_inline,
+        run_checkpoint=run_inline,
         make_transport=transport or (lambda: MockTransport(receiver.handle)),
         check_url=_accept_url,
         send_mail=outbox.send,

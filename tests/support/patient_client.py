@@ -34,9 +34,9 @@ class _Body(httpx.AsyncByteStream):
 
 class _Once(AsyncIterator[bytes]):
     def __init__(self, content: bytes) -> None:
-        self._rest = [content]
+        self._idle = [content]
 
     async def __anext__(self) -> bytes:
-        if not self._rest:
+        if not self._idle:
             raise StopAsyncIteration
-        return self._rest.pop()
+        return self._idle.pop()

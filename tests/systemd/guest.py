@@ -60,7 +60,7 @@ class _Inside:
         self._key = _OPERATOR_KEY.read_text().strip()
         self._numbers = itertools.count()
         self._received: Counter[int] = Counter()
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._slow_s = 0.0
         self._receiver = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self._receiver.serve_forever, daemon=True).start()
@@ -105,8 +105,8 @@ class _Inside:
         for client in self._clients:
             client.join()
         accepted = set(self._accepted)
-        with self._news:
-            self._news.wait_for(lambda: accepted <= self._received.keys(), wait_s)
+        with self._changed:
+            self._changed.wait_for(lambda: accepted <= self._received.keys(), wait_s)
         return {
             "accepted": len(accepted),
             "failures": dict(self._failures),
@@ -118,8 +118,8 @@ class _Inside:
 
     def wait_for_deliveries(self, count: int) -> int:
         """Wait until so many deliveries have begun to be received; return how many have."""
-        with self._news:
-            self._news.wait_for(lambda: self._received.total() >= count, _PATIENCE_S)
+        with self._changed:
+            self._changed.wait_for(lambda: self._received.total() >= count, _PATIENCE_S)
             return self._received.total()
 
     def time_until_answered(self) -> float:
@@ -184,9 +184,9 @@ class _Inside:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with inside._news:
+                with inside._changed:
                     inside._received[body["data"]["n"]] += 1
-                    inside._news.notify_all()
+                    inside._changed.notify_all()
                 time.sleep(inside._slow_s)
                 self.send_response(200)
                 self.send_header("Content-Length", "0")

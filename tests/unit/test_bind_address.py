@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.domain.bind_address import PassedSocket, TcpAddress, UnixAddress, client_url, is_public, parse_bind
-from daemon.files.kept_addresses import forget_addresses, keep_addresses, kept_addresses
+from daemon.files.kept_addresses import keep_addresses, kept_addresses, remove_addresses
 
 NO_ADDRESSES = (
     *(
@@ -103,8 +103,8 @@ def test_where_the_daemon_listens_is_kept_for_its_owner_until_it_is_forgotten(tm
         assert kept_addresses(tmp_path) == kept
     [file] = tmp_path.iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
-    forget_addresses(tmp_path)
-    forget_addresses(tmp_path)
+    remove_addresses(tmp_path)
+    remove_addresses(tmp_path)
     assert kept_addresses(tmp_path) == ()
 
 

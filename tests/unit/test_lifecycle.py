@@ -11,11 +11,11 @@ from daemon.domain.lifecycle import (
     Verdict,
     WebhookEdit,
     after_verdict,
+    cancel_reason_of,
     deleted,
     edited,
     judge,
     remaining_backoff_s,
-    withdrawal,
 )
 from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Outcome, OutcomeKind, Webhook
 
@@ -147,9 +147,11 @@ def test_a_deleted_webhook_is_inactive_and_has_no_secret() -> None:
 
 
 def test_pending_deliveries_are_cancelled_for_the_reason_that_holds() -> None:
-    assert withdrawal(WEBHOOK) is None
-    assert withdrawal(DISABLED) is CancelReason.WEBHOOK_DISABLED
-    assert withdrawal(deleted(WEBHOOK, 9)) is withdrawal(deleted(DISABLED, 9)) is CancelReason.WEBHOOK_DELETED
+    assert cancel_reason_of(WEBHOOK) is None
+    assert cancel_reason_of(DISABLED) is CancelReason.WEBHOOK_DISABLED
+    assert (
+        cancel_reason_of(deleted(WEBHOOK, 9)) is cancel_reason_of(deleted(DISABLED, 9)) is CancelReason.WEBHOOK_DELETED
+    )
 
 
 def test_a_webhook_follows_the_verdict() -> None:

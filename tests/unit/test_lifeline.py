@@ -10,7 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.domain.errors import StoreUnavailable
-from daemon.systemd.notify import LONGEST_WORK_S, Lifeline, extend_start, feed_watchdog, open_lifeline
+from daemon.systemd.notify import LONGEST_WORK_S, ServiceManager, extend_start, feed_watchdog, find_service_manager
 
 
 @pytest.fixture
@@ -21,15 +21,15 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
         yield receiver
 
 
-def line_to(receiver: socket.socket, **more: str) -> Lifeline:
-    return open_lifeline({"NOTIFY_SOCKET": receiver.getsockname(), **more}, pid=4711)
+def line_to(receiver: socket.socket, **more: str) -> ServiceManager:
+    return find_service_manager({"NOTIFY_SOCKET": receiver.getsockname(), **more}, pid=4711)
 
 
 async def test_ready_stopping_and_status_reach_the_manager(manager: socket.socket) -> None:
-    lifeline = line_to(manager)
-    await lifeline.ready("listening on 127.0.0.1:8480")
-    await lifeline.status("3 webhooks\nREADY=0")
-    await lifeline.stopping()
+    service_manager = line_to(manager)
+    await service_manager.ready("listening on 127.0.0.1:8480")
+    await service_manager.status("3 webhooks\nREADY=0")
+    await service_manager.stopping()
     received = [manager.recv(1000) for _ in range(3)]
     assert received == [
         b"READY=1\nSTATUS=listening on 127.0.0.1:8480",
@@ -42,27 +42,27 @@ async def test_an_abstract_socket_is_reached() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind("")  # the kernel picks a free abstract name
         name = receiver.getsockname().decode().replace("\0", "@", 1)
-        await open_lifeline({"NOTIFY_SOCKET": name}).ready()
+        await find_service_manager({"NOTIFY_SOCKET": name}).ready()
         assert receiver.recv(1000) == b"READY=1"
 
 
 @pytest.mark.parametrize("environment", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "vsock:2:1"}])
 async def test_without_a_manager_nothing_happens(environment: dict[str, str]) -> None:
-    lifeline = open_lifeline({**environment, "WATCHDOG_USEC": "1000"})
-    assert lifeline == Lifeline()
-    await lifeline.ready()
-    await feed_watchdog(lifeline, trio.sleep_forever)
+    service_manager = find_service_manager({**environment, "WATCHDOG_USEC": "1000"})
+    assert service_manager == ServiceManager()
+    await service_manager.ready()
+    await feed_watchdog(service_manager, trio.sleep_forever)
 
 
 async def test_a_manager_that_went_away_does_not_harm(tmp_path: Path) -> None:
-    await open_lifeline({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready()
+    await find_service_manager({"NOTIFY_SOCKET": str(tmp_path / "gone")}).ready()
 
 
 async def test_a_full_queue_is_waited_for(manager: socket.socket) -> None:
-    lifeline = line_to(manager)
+    service_manager = line_to(manager)
     _fill_queue_of(manager)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(lifeline.ready)
+        nursery.start_soon(service_manager.ready)
         await trio.testing.wait_all_tasks_blocked()
         received = [manager.recv(1000)]
     manager.setblocking(False)
@@ -75,9 +75,9 @@ async def test_a_full_queue_is_waited_for(manager: socket.socket) -> None:
 async def test_a_manager_that_hangs_delays_the_daemon_by_two_seconds_at_most(
     manager: socket.socket, autojump_clock: MockClock
 ) -> None:
-    lifeline = line_to(manager)
+    service_manager = line_to(manager)
     _fill_queue_of(manager)
-    await lifeline.ready()
+    await service_manager.ready()
     assert trio.current_time() == 2
 
 
@@ -91,10 +91,10 @@ def _fill_queue_of(receiver: socket.socket) -> None:
 
 
 async def test_the_watchdog_is_fed_at_half_its_time(manager: socket.socket, autojump_clock: MockClock) -> None:
-    lifeline = line_to(manager, WATCHDOG_USEC="30000000", WATCHDOG_PID="4711")
-    assert lifeline.watchdog_s == 30
+    service_manager = line_to(manager, WATCHDOG_USEC="30000000", WATCHDOG_PID="4711")
+    assert service_manager.watchdog_s == 30
     with trio.move_on_after(46):
-        await feed_watchdog(lifeline, trio.lowlevel.checkpoint)
+        await feed_watchdog(service_manager, trio.lowlevel.checkpoint)
     manager.setblocking(False)
     assert [manager.recv(1000) for _ in range(4)] == [b"WATCHDOG=1"] * 4
     with pytest.raises(BlockingIOError):
@@ -112,9 +112,9 @@ async def test_a_store_that_hangs_starves_the_watchdog(manager: socket.socket, a
 async def test_a_store_that_is_at_work_for_long_does_not_starve_it(
     manager: socket.socket, autojump_clock: MockClock
 ) -> None:
-    lifeline, work = line_to(manager, WATCHDOG_USEC="30000000"), itertools.count()
+    service_manager, work = line_to(manager, WATCHDOG_USEC="30000000"), itertools.count()
     with trio.move_on_after(70):
-        await feed_watchdog(lifeline, trio.sleep_forever, lambda: next(work))
+        await feed_watchdog(service_manager, trio.sleep_forever, lambda: next(work))
     manager.setblocking(False)
     assert [manager.recv(1000) for _ in range(9)] == [b"WATCHDOG=1"] * 9
 
@@ -122,9 +122,9 @@ async def test_a_store_that_is_at_work_for_long_does_not_starve_it(
 async def test_a_store_that_stops_working_without_an_answer_starves_it(
     manager: socket.socket, autojump_clock: MockClock
 ) -> None:
-    lifeline, work = line_to(manager, WATCHDOG_USEC="30000000"), iter([*range(4), *[4] * 100])
+    service_manager, work = line_to(manager, WATCHDOG_USEC="30000000"), iter([*range(4), *[4] * 100])
     with trio.move_on_after(200):
-        await feed_watchdog(lifeline, trio.sleep_forever, lambda: next(work))
+        await feed_watchdog(service_manager, trio.sleep_forever, lambda: next(work))
     manager.setblocking(False)
     assert [manager.recv(1000) for _ in range(4)] == [b"WATCHDOG=1"] * 4
     with pytest.raises(BlockingIOError):
@@ -134,9 +134,9 @@ async def test_a_store_that_stops_working_without_an_answer_starves_it(
 async def test_work_without_an_end_starves_it_after_ten_minutes(
     manager: socket.socket, autojump_clock: MockClock
 ) -> None:
-    lifeline, work, beats = line_to(manager, WATCHDOG_USEC="600000000"), itertools.count(), []
+    service_manager, work, beats = line_to(manager, WATCHDOG_USEC="600000000"), itertools.count(), []
     with trio.move_on_after(LONGEST_WORK_S * 3):
-        await feed_watchdog(lifeline, trio.sleep_forever, lambda: next(work))
+        await feed_watchdog(service_manager, trio.sleep_forever, lambda: next(work))
     manager.setblocking(False)
     with suppress(BlockingIOError):
         while True:
@@ -168,10 +168,10 @@ async def test_a_store_that_fails_does_not_starve_it(manager: socket.socket, aut
     [{"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, {"WATCHDOG_USEC": "0"}, {"WATCHDOG_USEC": "soon"}, {}],
 )
 def test_a_watchdog_for_another_process_or_none_is_not_fed(environment: dict[str, str]) -> None:
-    assert open_lifeline({"NOTIFY_SOCKET": "/run/notify", **environment}, pid=4711).watchdog_s is None
+    assert find_service_manager({"NOTIFY_SOCKET": "/run/notify", **environment}, pid=4711).watchdog_s is None
 
 
 def test_a_watchdog_without_a_pid_is_for_this_process() -> None:
     environment = {"NOTIFY_SOCKET": "/run/notify", "WATCHDOG_USEC": "500000"}
-    assert open_lifeline(environment).watchdog_s == 0.5
-    assert open_lifeline({**environment, "WATCHDOG_PID": str(os.getpid())}).watchdog_s == 0.5
+    assert find_service_manager(environment).watchdog_s == 0.5
+    assert find_service_manager({**environment, "WATCHDOG_PID": str(os.getpid())}).watchdog_s == 0.5

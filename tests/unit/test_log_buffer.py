@@ -61,8 +61,10 @@ def test_what_is_lost_is_told_when_the_log_flows_again(gate: Gate) -> None:
         log.info("settings_reloaded", changed=["x" * 10_000])
     gate.opened.set()
     assert buffer.close(5)
-    told = [json.loads(line) for line in gate.written if b"lines_lost" in line]
-    assert [(line["level"], line["event"], line["count"]) for line in told] == [("warning", "lines_lost", len(lost))]
+    told = [json.loads(line) for line in gate.written if b"log_lines_dropped" in line]
+    assert [(line["level"], line["event"], line["count"]) for line in told] == [
+        ("warning", "log_lines_dropped", len(lost))
+    ]
     log.info("daemon_stopped")
     assert buffer.close(5)
     assert b"daemon_stopped" in gate.written[-1]
@@ -91,7 +93,7 @@ def test_lines_that_cannot_be_written_are_counted_and_told_later() -> None:
         return min(answers.pop(0) if answers else 0, len(entries))
 
     buffer = LogBuffer(write, lost.append)
-    buffer.tell_lost = told.append
+    buffer.report_dropped = told.append
     buffer.info(b"1")
     buffer.info(b"2")
     assert buffer.close(5)

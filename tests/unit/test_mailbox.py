@@ -15,7 +15,7 @@ def work(seq: int) -> Work:
 @pytest.fixture
 def mailbox() -> Mailbox:
     fresh = Mailbox()
-    fresh.catch_up()
+    fresh.mark_fresh()
     return fresh
 
 
@@ -40,7 +40,7 @@ def test_a_full_mailbox_drops_all_its_hints_and_is_behind(mailbox: Mailbox) -> N
 
 
 def test_a_mailbox_that_is_behind_takes_no_hints(mailbox: Mailbox) -> None:
-    mailbox.fall_behind()
+    mailbox.mark_stale()
     mailbox.offer(work(1))
     assert not mailbox.hints
 
@@ -55,7 +55,7 @@ async def test_who_waits_for_work_wakes_for_a_hint_and_for_falling_behind(mailbo
         async with trio.open_nursery() as nursery:
             nursery.start_soon(mailbox.wait_for_work)
             await trio.testing.wait_all_tasks_blocked()
-            mailbox.fall_behind()
+            mailbox.mark_stale()
 
 
 async def test_work_that_is_there_already_is_not_waited_for(mailbox: Mailbox) -> None:

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.actors.retry import persist
+from daemon.actors.retry import retry_until_available
 from daemon.config.settings import LogSettings
 from daemon.domain.errors import StoreUnavailable
 from daemon.telemetry.log import make_logger
@@ -23,7 +23,7 @@ async def test_a_failing_step_is_repeated_after_waits_that_double_up_to_5_second
         return "done"
 
     zero = trio.current_time()
-    assert await persist(step, make_logger(LogSettings(format="json"), file, strict=True)) == "done"
+    assert await retry_until_available(step, make_logger(LogSettings(format="json"), file, strict=True)) == "done"
     expected = [0, 0.1, 0.3, 0.7, 1.5, 3.1, 6.3, 11.3, 16.3, 21.3]
     assert [at - zero for at in tries] == pytest.approx(expected)
     lines = [orjson.loads(line) for line in file.getvalue().splitlines()]
@@ -37,7 +37,7 @@ async def test_any_other_error_comes_out_at_once(autojump_clock: MockClock) -> N
         raise ValueError("a mistake")
 
     with pytest.raises(ValueError, match="a mistake"):
-        await persist(step, make_logger(LogSettings(format="json"), BytesIO()))
+        await retry_until_available(step, make_logger(LogSettings(format="json"), BytesIO()))
 
 
 async def test_patience_can_be_cancelled(autojump_clock: MockClock) -> None:
@@ -45,5 +45,5 @@ async def test_patience_can_be_cancelled(autojump_clock: MockClock) -> None:
         raise StoreUnavailable("the database failed")
 
     with trio.move_on_after(60) as scope:
-        await persist(step, make_logger(LogSettings(format="json"), BytesIO()))
+        await retry_until_available(step, make_logger(LogSettings(format="json"), BytesIO()))
     assert scope.cancelled_caught

@@ -54,7 +54,7 @@ async def test_what_is_pending_at_the_start_is_read_page_by_page() -> None:
 
 async def test_a_first_page_that_was_read_already_is_not_read_again() -> None:
     rows, mailbox = Rows(list(range(1, FIRST_PAGE + 3))), Mailbox()
-    mailbox.catch_up()
+    mailbox.mark_fresh()
     queue = WorkQueue(mailbox, rows.read, lambda: LIMIT, [work(seq) for seq in rows.pending[:FIRST_PAGE]])
     assert await drained(queue, rows) == list(range(1, FIRST_PAGE + 3))
     assert rows.readings == 1
@@ -105,7 +105,7 @@ async def test_a_delivery_that_becomes_known_behind_a_younger_ones_hint_is_not_l
     first = await queue.next()
     assert first == work(11)
     rows.pending.remove(11)
-    mailbox.fall_behind()
+    mailbox.mark_stale()
     assert await drained(queue, rows) == [10]
 
 
@@ -120,7 +120,7 @@ async def test_what_was_read_ahead_is_forgotten_also_while_it_is_being_read() ->
         nursery.start_soon(drain)
         await trio.testing.wait_all_tasks_blocked()
         rows.pending = [3]  # 1 and 2 are cancelled
-        queue.forget()
+        queue.clear()
         assert rows.reading is not None
         rows.reading.set()
     assert taken == [3]
@@ -132,7 +132,7 @@ async def test_forgetting_drops_page_and_hints() -> None:
     assert await queue.next() == work(1)
     mailbox.offer(work(4))
     rows.pending = []
-    queue.forget()
+    queue.clear()
     assert await queue.next() is None
 
 
@@ -156,8 +156,8 @@ async def _whatever_the_ways(steps: list[str]) -> None:
             if step in ("hint", "overflow"):
                 mailbox.offer(work(seq))
         if step == "silent":
-            mailbox.fall_behind()
+            mailbox.mark_stale()
         if step == "forget":
-            queue.forget()
+            queue.clear()
     taken += await drained(queue, rows)
     assert taken == list(range(1, seq + 1))

@@ -1,11 +1,11 @@
 """Example payloads, as a delivery would carry them."""
 
 from api.console.drawing.excerpts import readable_json
-from api.console.page_request import Visit
+from api.console.page_request import PageRequest
 from api.routes.submission import serialise
 
 
-def example_payload(visit: Visit, event: str) -> str:
+def example_payload(request: PageRequest, event: str) -> str:
     """Return the body of a delivery of this event type, with line breaks."""
-    example = visit.handles.catalogue[event].example
-    return readable_json(serialise(event, visit.team_id, visit.now, example))
+    example = request.handles.catalogue[event].example
+    return readable_json(serialise(event, request.team_id, request.now, example))

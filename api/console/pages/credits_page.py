@@ -3,30 +3,30 @@
 from quart import Response
 
 from api.console.drawing.charts import DAY_MS, DAYS, day_chart
-from api.console.page_request import Visit
+from api.console.page_request import PageRequest
 from api.console.pages.lists import cursor, position
 from daemon.store.reads import api_reads, console_reads
 
 _PAGE = 50
 
 
-async def show_credits(visit: Visit) -> Response:
+async def show_credits(request: PageRequest) -> Response:
     """Show the team's credits."""
-    reader, settings, now = visit.handles.reader, visit.handles.settings.credits, visit.now
-    balance = await reader.fetch(api_reads.get_balance, visit.team_id)
-    days = await reader.fetch(console_reads.credit_days, visit.team_id, (now // DAY_MS - DAYS + 1) * DAY_MS)
-    ledger = await reader.fetch(api_reads.list_credit_entries, visit.team_id, _PAGE, position(visit, "credits"))
+    reader, settings, now = request.handles.reader, request.handles.settings.credits, request.now
+    balance = await reader.fetch(api_reads.get_balance, request.team_id)
+    days = await reader.fetch(console_reads.credit_days, request.team_id, (now // DAY_MS - DAYS + 1) * DAY_MS)
+    ledger = await reader.fetch(api_reads.list_credit_entries, request.team_id, _PAGE, position(request, "credits"))
     waits = settings.enforce and balance < settings.per_delivery
-    return await visit.page(
+    return await request.page(
         "credits.html",
         balance=balance,
         price=settings.per_delivery,
         enforced=settings.enforce,
         chart=day_chart(days, now),
         entries=ledger.items,
-        next_page=visit.path("credits", cursor=cursor(visit, "credits", ledger.next_cursor))
+        next_page=request.path("credits", cursor=cursor(request, "credits", ledger.next_cursor))
         if ledger.next_cursor
         else "",
-        first_page=visit.path("credits") if visit.query("cursor") else "",
-        waiting=await reader.fetch(console_reads.backlog, visit.team_id) if waits else None,
+        first_page=request.path("credits") if request.query("cursor") else "",
+        waiting=await reader.fetch(console_reads.backlog, request.team_id) if waits else None,
     )

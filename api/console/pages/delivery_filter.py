@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from api.console.page_request import Visit
+from api.console.page_request import PageRequest
 from daemon.domain.model import DeliveryStatus
 from daemon.store.reads.api_reads import DeliveryFilter
 
@@ -31,19 +31,19 @@ class Filter:
         return any(self.given.values())
 
 
-def read_filter(visit: Visit, webhook_id: str | None = None) -> Filter:
+def read_filter(request: PageRequest, webhook_id: str | None = None) -> Filter:
     """Return the filter that the address asks for, of one webhook's page or of the whole team's list."""
-    given = {name: visit.query(name)[:_LONGEST] for name in _FIELDS}
+    given = {name: request.query(name)[:_LONGEST] for name in _FIELDS}
     mistakes: dict[str, str] = {}
     if given["status"] and given["status"] not in set(DeliveryStatus):
         mistakes["status"] = _UNKNOWN_STATUS
-    if given["event"] and given["event"] not in visit.handles.catalogue:
+    if given["event"] and given["event"] not in request.handles.catalogue:
         mistakes["event"] = _UNKNOWN_EVENT
     times = {name: parse_form_time(given[name]) for name in ("since", "until")}
     mistakes |= {name: EXPECTED_TIME for name, time in times.items() if given[name] and time is None}
     until = times["until"]
     wanted = DeliveryFilter(
-        team_id=visit.team_id,
+        team_id=request.team_id,
         webhook_id=webhook_id or given["webhook"] or None,
         status=DeliveryStatus(given["status"]) if given["status"] and "status" not in mistakes else None,
         event_type=given["event"] if given["event"] and "event" not in mistakes else None,

@@ -10,7 +10,7 @@ from api.auth import owned
 from api.console.drawing.excerpts import Excerpt, excerpt, readable_json
 from api.console.drawing.timeline import timeline
 from api.console.live import Parts, live
-from api.console.page_request import PAGE_HEADERS, Visit, see_other
+from api.console.page_request import PAGE_HEADERS, PageRequest, see_other
 from api.dispatch import Streamed
 from api.routes.deliveries import resend_delivery, show_deliveries
 from daemon.delivery.sent_request import SentRequest
@@ -34,63 +34,63 @@ class ShownAttempt:
     body: Excerpt
 
 
-async def find(visit: Visit, delivery_id: str) -> Delivery:
+async def find(request: PageRequest, delivery_id: str) -> Delivery:
     """Return a delivery of the team's. Raises ApiError (404)."""
-    return owned(visit.call, await visit.handles.reader.fetch(api_reads.get_delivery, delivery_id), "delivery")
+    return owned(request.call, await request.handles.reader.fetch(api_reads.get_delivery, delivery_id), "delivery")
 
 
-async def show_delivery(visit: Visit, delivery_id: str) -> Response:
+async def show_delivery(request: PageRequest, delivery_id: str) -> Response:
     """Show the page."""
-    return await visit.page("delivery.html", **await _whole(visit, delivery_id))
+    return await request.page("delivery.html", **await _whole(request, delivery_id))
 
 
-async def follow_delivery(visit: Visit, delivery_id: str) -> Streamed:
+async def follow_delivery(request: PageRequest, delivery_id: str) -> Streamed:
     """Stream what changes of the page."""
-    delivery = await find(visit, delivery_id)
+    delivery = await find(request, delivery_id)
 
     async def make_parts() -> Parts:
-        token = visit.desk.sessions.form_token(visit.session)
-        values = await _whole(visit, delivery_id)
-        return {"delivery-state": await visit.fragment("delivery_state.html", form_token=token, **values)}
+        token = request.context.sessions.form_token(request.session)
+        values = await _whole(request, delivery_id)
+        return {"delivery-state": await request.fragment("delivery_state.html", form_token=token, **values)}
 
-    return live(visit, delivery.webhook_id, make_parts)
+    return live(request, delivery.webhook_id, make_parts)
 
 
-async def download_body(visit: Visit, delivery_id: str) -> Response:
+async def download_body(request: PageRequest, delivery_id: str) -> Response:
     """Answer with the body of the requests, byte for byte, as a file."""
-    delivery = await find(visit, delivery_id)
-    body = await visit.handles.reader.fetch(actor_reads.event_body, delivery.event_id)
+    delivery = await find(request, delivery_id)
+    body = await request.handles.reader.fetch(actor_reads.event_body, delivery.event_id)
     headers = {**PAGE_HEADERS, "Content-Disposition": f'attachment; filename="{delivery.event_id}.json"'}
     return Response(body, content_type="application/json", headers=headers)
 
 
-async def resend(visit: Visit, delivery_id: str) -> Response:
+async def resend(request: PageRequest, delivery_id: str) -> Response:
     """Queue the event again for its webhook, and show the new delivery."""
-    new = await resend_delivery(visit.call, delivery_id)
-    return see_other(visit.path("deliveries", new.id, said="resent"))
+    new = await resend_delivery(request.call, delivery_id)
+    return see_other(request.path("deliveries", new.id, flash="resent"))
 
 
-async def _whole(visit: Visit, delivery_id: str) -> dict[str, Any]:
-    reader, delivery = visit.handles.reader, await find(visit, delivery_id)
+async def _whole(request: PageRequest, delivery_id: str) -> dict[str, Any]:
+    reader, delivery = request.handles.reader, await find(request, delivery_id)
     attempts = await reader.fetch(api_reads.get_attempts, delivery_id)
     webhook = await reader.fetch(actor_reads.webhook_or_deleted, delivery.webhook_id)
     event = await reader.fetch(api_reads.get_event, delivery.event_id)
     assert event is not None, "a delivery outlives its event in no case"
-    [shown] = await show_deliveries(visit.call, [delivery])
+    [shown] = await show_deliveries(request.call, [delivery])
     return {
         "delivery": delivery,
         "webhook": webhook,
         "waiting_for_credits": shown.waiting_for_credits,
         "timeline": timeline(delivery, attempts),
-        "attempts": _show_attempts(visit, webhook, delivery, event, attempts),
-        "most_attempts": len(visit.handles.settings.delivery.retry_delays_s) + 1,
+        "attempts": _show_attempts(request, webhook, delivery, event, attempts),
+        "most_attempts": len(request.handles.settings.delivery.retry_delays_s) + 1,
         "body": excerpt(readable_json(event.body), _BODY_ROOM),
         "body_size": len(event.body),
     }
 
 
 def _show_attempts(
-    visit: Visit, webhook: Webhook | None, delivery: Delivery, event: Event, attempts: Sequence[Attempt]
+    request: PageRequest, webhook: Webhook | None, delivery: Delivery, event: Event, attempts: Sequence[Attempt]
 ) -> list[ShownAttempt]:
     """Return the attempts, newest first, each with its share of the page's room."""
     share = _ATTEMPTS_ROOM // max(1, len(attempts))
@@ -99,6 +99,6 @@ def _show_attempts(
     for attempt in reversed(attempts):
         lines = "\n".join(f"{name}: {value}" for name, value in attempt.outcome.headers)
         text = attempt.outcome.body.decode(errors="replace")
-        request = None if webhook is None else visit.handles.sent_request(webhook, delivery, event, attempt)
-        shown.append(ShownAttempt(attempt, request, excerpt(lines, headers_room), excerpt(text, response_room)))
+        sent = None if webhook is None else request.handles.sent_request(webhook, delivery, event, attempt)
+        shown.append(ShownAttempt(attempt, sent, excerpt(lines, headers_room), excerpt(text, response_room)))
     return shown

@@ -6,34 +6,36 @@ from quart import Response
 
 from api.console.drawing.examples import example_payload
 from api.console.drawing.verification import verification_code
-from api.console.page_request import Visit, see_other
+from api.console.page_request import PageRequest, see_other
 from api.errors import not_found
 from api.json_body import validate
 from api.routes.testing import NewTest
 from api.routes.testing import send_test as send_test_to_all
 
 
-async def show_event_types(visit: Visit) -> Response:
+async def show_event_types(request: PageRequest) -> Response:
     """Show what webhooks can subscribe to, by category."""
-    types = sorted(visit.handles.catalogue.values(), key=lambda event_type: event_type.category)
+    types = sorted(request.handles.catalogue.values(), key=lambda event_type: event_type.category)
     grouped = [(category, list(some)) for category, some in groupby(types, lambda event_type: event_type.category)]
-    return await visit.page("event_types.html", groups=grouped)
+    return await request.page("event_types.html", groups=grouped)
 
 
-async def show_event_type(visit: Visit, event: str) -> Response:
+async def show_event_type(request: PageRequest, event: str) -> Response:
     """Show one event type."""
-    event_type = visit.handles.catalogue.get(event)
+    event_type = request.handles.catalogue.get(event)
     if event_type is None:
         raise not_found("event type")
-    example = example_payload(visit, event)
-    return await visit.page("event_type.html", event_type=event_type, example=example, verification=verification_code())
+    example = example_payload(request, event)
+    return await request.page(
+        "event_type.html", event_type=event_type, example=example, verification=verification_code()
+    )
 
 
-async def send_test(visit: Visit, event: str) -> Response:
+async def send_test(request: PageRequest, event: str) -> Response:
     """Send the example to all of the team's active webhooks that subscribe to it."""
-    if event not in visit.handles.catalogue:
+    if event not in request.handles.catalogue:
         raise not_found("event type")
-    started = await send_test_to_all(visit.call, validate({"event": event}, NewTest))
+    started = await send_test_to_all(request.call, validate({"event": event}, NewTest))
     if not started.deliveries:
-        return see_other(visit.path("event-types", event, said="test-without-receiver"))
-    return see_other(visit.path("deliveries", said="test-sent"))
+        return see_other(request.path("event-types", event, flash="test-without-receiver"))
+    return see_other(request.path("deliveries", flash="test-sent"))

@@ -3,19 +3,19 @@
 from quart import Response
 
 from api.auth import owned
-from api.console.page_request import Visit, address, see_other
+from api.console.page_request import PageRequest, address, see_other
 from daemon.store.reads import api_reads
 
 
-async def show_home(visit: Visit) -> Response:
+async def show_home(request: PageRequest) -> Response:
     """Lead to the webhooks of the team, or have the operator choose one."""
-    if visit.remembered is None:
+    if request.remembered is None:
         return see_other(address("teams"))
-    return see_other(address("teams", visit.remembered.id, "webhooks"))
+    return see_other(address("teams", request.remembered.id, "webhooks"))
 
 
-async def find_webhook(visit: Visit, webhook_id: str) -> Response:
+async def find_webhook(request: PageRequest, webhook_id: str) -> Response:
     """Lead to a webhook's page: the email about its disabling knows no more than its id."""
-    found = await visit.handles.reader.fetch(api_reads.get_webhook, webhook_id)
-    webhook = owned(visit.call, found, "webhook")
+    found = await request.handles.reader.fetch(api_reads.get_webhook, webhook_id)
+    webhook = owned(request.call, found, "webhook")
     return see_other(address("teams", webhook.team_id, "webhooks", webhook.id))

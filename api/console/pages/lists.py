@@ -2,33 +2,33 @@
 
 from collections.abc import Mapping
 
-from api.console.page_request import Visit
+from api.console.page_request import PageRequest
 from api.console.refusals import page_not_found
 from api.cursors import decode_cursor, encode_cursor
 from daemon.crypto.api_keys import Principal
 from daemon.crypto.idempotency import scope_of
 
 
-def position(visit: Visit, of: str, **filters: str) -> int | None:
+def position(request: PageRequest, of: str, **filters: str) -> int | None:
     """Return where this page of a list begins, None for the first; `of` says what the list is of.
 
     Raises Refused (404) for a cursor that is not of this list.
     """
-    given = visit.query("cursor")
+    given = request.query("cursor")
     if not given:
         return None
-    found = decode_cursor(visit.handles.cursor_key, given, list_of(visit.call.principal, of, filters))
+    found = decode_cursor(request.handles.cursor_key, given, list_of(request.call.principal, of, filters))
     if found is None:
         raise page_not_found()
     return found
 
 
-def cursor(visit: Visit, of: str, next_position: int | None, **filters: str) -> str:
+def cursor(request: PageRequest, of: str, next_position: int | None, **filters: str) -> str:
     """Return what the address of the next page carries, "" if there is none."""
     return (
         ""
         if next_position is None
-        else encode_cursor(visit.handles.cursor_key, next_position, list_of(visit.call.principal, of, filters))
+        else encode_cursor(request.handles.cursor_key, next_position, list_of(request.call.principal, of, filters))
     )
 
 

@@ -3,7 +3,7 @@
 import trio
 from quart import Response
 
-from api.console.page_request import Visit
+from api.console.page_request import PageRequest
 from daemon import __version__
 from daemon.domain.model import Webhook
 from daemon.store.reads import api_reads, console_reads
@@ -11,19 +11,19 @@ from daemon.store.reads import api_reads, console_reads
 _SHOWN = 20
 
 
-async def show_system(visit: Visit) -> Response:
+async def show_system(request: PageRequest) -> Response:
     """Show it as it is now."""
-    handles = visit.handles
+    handles = request.handles
     parked = handles.fleet.parked_webhooks
     found = [await handles.reader.fetch(api_reads.get_webhook, webhook_id) for webhook_id in parked[:_SHOWN]]
     webhooks: list[Webhook] = [webhook for webhook in found if webhook is not None]
-    return await visit.page(
+    return await request.page(
         "system.html",
-        is_ready=handles.not_ready() is None and handles.store_trouble() is None,
+        is_ready=handles.not_ready() is None and handles.store_failure() is None,
         version=__version__,
-        started_at=visit.now - round((trio.current_time() - handles.started_at) * 1000),
-        accepted_pace=handles.metrics.accepted_pace.last_minute,
-        ended_pace=handles.metrics.ended_pace.last_minute,
+        started_at=request.now - round((trio.current_time() - handles.started_at) * 1000),
+        recently_accepted=handles.metrics.recently_accepted.last_minute,
+        recently_ended=handles.metrics.recently_ended.last_minute,
         backlog=await handles.reader.fetch(console_reads.backlog),
         waiting_events=handles.router.waiting_events,
         actors_alive=handles.fleet.alive,

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.page_request import Visit, address, see_other
+from api.console.page_request import PageRequest, address, see_other
 from api.console.pages.lists import cursor, position
 from api.console.pages.teams_page import max_webhooks, team_mistakes
 from api.console.refusals import field_mistakes, page_not_found
@@ -25,58 +25,58 @@ _NOTE = "Enter at most 500 characters; a correction needs a note."
 _WHOLE = re.compile("-?[0-9]{1,15}")
 
 
-async def show_team(visit: Visit, team_id: str) -> Response:
+async def show_team(request: PageRequest, team_id: str) -> Response:
     """Show the team."""
-    return await _show(visit, team_id, {})
+    return await _show(request, team_id, {})
 
 
-async def save(visit: Visit, team_id: str) -> Response:
+async def save(request: PageRequest, team_id: str) -> Response:
     """Change name, notification addresses and limit of webhooks; or show what is wrong."""
-    given: dict[str, object] = {"name": visit.form.text("name")}
-    given |= {"notificationEmails": visit.form.text("emails").split()}
-    if visit.form.has("maxWebhooks"):
-        given |= {"maxWebhooks": max_webhooks(visit.form.text("maxWebhooks"))}
+    given: dict[str, object] = {"name": request.form.text("name")}
+    given |= {"notificationEmails": request.form.text("emails").split()}
+    if request.form.has("maxWebhooks"):
+        given |= {"maxWebhooks": max_webhooks(request.form.text("maxWebhooks"))}
     try:
-        await change_team(visit.call, team_id, validate(given, TeamChange))
+        await change_team(request.call, team_id, validate(given, TeamChange))
     except ApiError as error:
-        return await _show(visit, team_id, team_mistakes(error))
-    return see_other(address("teams", team_id, said="team-saved"))
+        return await _show(request, team_id, team_mistakes(error))
+    return see_other(address("teams", team_id, flash="team-saved"))
 
 
-async def create_key(visit: Visit, team_id: str) -> Response:
+async def create_key(request: PageRequest, team_id: str) -> Response:
     """Make an API key, and show it for this once."""
     try:
-        made = await create_api_key(visit.call, team_id, validate({"name": visit.form.text("key_name")}, NewKey))
+        made = await create_api_key(request.call, team_id, validate({"name": request.form.text("key_name")}, NewKey))
     except ApiError as error:
         _require_about_fields(error)
-        return await _show(visit, team_id, {"key_name": _KEY_NAME})
-    visit.desk.shown_once.keep(visit.session.id, team_id, made.key)
-    return see_other(address("teams", team_id, said="key-created"))
+        return await _show(request, team_id, {"key_name": _KEY_NAME})
+    request.context.shown_once.keep(request.session.id, team_id, made.key)
+    return see_other(address("teams", team_id, flash="key-created"))
 
 
-async def revoke_key(visit: Visit, team_id: str, key_id: str) -> Response:
+async def revoke_key(request: PageRequest, team_id: str, key_id: str) -> Response:
     """Revoke one of the team's keys."""
-    key = await visit.handles.reader.fetch(api_reads.get_key, key_id)
+    key = await request.handles.reader.fetch(api_reads.get_key, key_id)
     if key is None or key.team_id != team_id:
         raise page_not_found()
-    await revoke_api_key(visit.call, key_id)
-    return see_other(address("teams", team_id, said="key-revoked"))
+    await revoke_api_key(request.call, key_id)
+    return see_other(address("teams", team_id, flash="key-revoked"))
 
 
-async def grant(visit: Visit, team_id: str) -> Response:
+async def grant(request: PageRequest, team_id: str) -> Response:
     """Grant the team credits."""
-    amount, note = visit.form.text("amount"), visit.form.text("note")
+    amount, note = request.form.text("amount"), request.form.text("note")
     given = {
         "teamId": team_id,
         "amount": int(amount) if _WHOLE.fullmatch(amount) else None,
     }
     try:
-        await grant_credits(visit.call, validate({**given, "note": note} if note else given, Grant))
+        await grant_credits(request.call, validate({**given, "note": note} if note else given, Grant))
     except ApiError as error:
         _require_about_fields(error)
         words = {"amount": _AMOUNT, "note": _NOTE}
-        return await _show(visit, team_id, {name: words[name] for name in field_mistakes(error) if name in words})
-    return see_other(address("teams", team_id, said="credits-granted"))
+        return await _show(request, team_id, {name: words[name] for name in field_mistakes(error) if name in words})
+    return see_other(address("teams", team_id, flash="credits-granted"))
 
 
 def _require_about_fields(error: ApiError) -> None:
@@ -84,29 +84,31 @@ def _require_about_fields(error: ApiError) -> None:
         raise error
 
 
-async def _show(visit: Visit, team_id: str, mistakes: dict[str, str]) -> Response:
-    reader = visit.handles.reader
+async def _show(request: PageRequest, team_id: str, mistakes: dict[str, str]) -> Response:
+    reader = request.handles.reader
     team = await reader.fetch(api_reads.get_team, team_id)
     if team is None:
         raise page_not_found()
-    keys = await reader.fetch(api_reads.list_keys, team_id, _PAGE, position(visit, "keys", team=team_id))
-    typed = {name: visit.form.text(name) for name in ("key_name", "amount", "note")}
-    typed["name"] = visit.form.text("name") if visit.form.has("name") else team.name
-    typed["emails"] = visit.form.exact("emails") if visit.form.has("emails") else "\n".join(team.notification_emails)
+    keys = await reader.fetch(api_reads.list_keys, team_id, _PAGE, position(request, "keys", team=team_id))
+    typed = {name: request.form.text(name) for name in ("key_name", "amount", "note")}
+    typed["name"] = request.form.text("name") if request.form.has("name") else team.name
+    typed["emails"] = (
+        request.form.exact("emails") if request.form.has("emails") else "\n".join(team.notification_emails)
+    )
     own_limit = "" if team.max_webhooks is None else str(team.max_webhooks)
-    typed["max_webhooks"] = visit.form.text("maxWebhooks") if visit.form.has("maxWebhooks") else own_limit
-    return await visit.page(
+    typed["max_webhooks"] = request.form.text("maxWebhooks") if request.form.has("maxWebhooks") else own_limit
+    return await request.page(
         "team.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK,
         shown_team=team,
         keys=keys.items,
-        next_page=address("teams", team_id, cursor=cursor(visit, "keys", keys.next_cursor, team=team_id))
+        next_page=address("teams", team_id, cursor=cursor(request, "keys", keys.next_cursor, team=team_id))
         if keys.next_cursor
         else "",
-        first_page=address("teams", team_id) if visit.query("cursor") else "",
+        first_page=address("teams", team_id) if request.query("cursor") else "",
         balance=await reader.fetch(api_reads.get_balance, team_id),
-        key=visit.desk.shown_once.take(visit.session.id, team_id),
+        key=request.context.shown_once.take(request.session.id, team_id),
         typed=typed,
-        default_limit=visit.handles.api_settings().webhooks_per_team,
+        default_limit=request.handles.api_settings().webhooks_per_team,
         mistakes=mistakes,
     )

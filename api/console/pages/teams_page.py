@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.page_request import Visit, address, see_other
+from api.console.page_request import PageRequest, address, see_other
 from api.console.pages.lists import cursor, position
 from api.console.refusals import field_mistakes
 from api.errors import ApiError, Code, from_daemon
@@ -24,26 +24,28 @@ TEAM_WORDS = {
 }
 
 
-async def show_teams(visit: Visit) -> Response:
+async def show_teams(request: PageRequest) -> Response:
     """Show the teams, newest first, and the form for another one."""
-    return await _show(visit, {}, {})
+    return await _show(request, {}, {})
 
 
-async def create(visit: Visit) -> Response:
+async def create(request: PageRequest) -> Response:
     """Make a team and show it; or show what is wrong."""
-    typed = {name: visit.form.text(name) for name in ("id", "name", "emails", "maxWebhooks")}
+    typed = {name: request.form.text(name) for name in ("id", "name", "emails", "maxWebhooks")}
     given = {
         "name": typed["name"],
         "notificationEmails": typed["emails"].split(),
         "maxWebhooks": max_webhooks(typed["maxWebhooks"]),
     }
     try:
-        team = await create_team(visit.call, validate({**given, "id": typed["id"]} if typed["id"] else given, NewTeam))
+        team = await create_team(
+            request.call, validate({**given, "id": typed["id"]} if typed["id"] else given, NewTeam)
+        )
     except ApiError as error:
-        return await _show(visit, typed, team_mistakes(error))
+        return await _show(request, typed, team_mistakes(error))
     except AlreadyExists as error:
-        return await _show(visit, typed, {"id": from_daemon(error).detail})
-    return see_other(address("teams", team.id, said="team-created"))
+        return await _show(request, typed, {"id": from_daemon(error).detail})
+    return see_other(address("teams", team.id, flash="team-created"))
 
 
 def max_webhooks(typed: str) -> int | str | None:
@@ -58,15 +60,15 @@ def team_mistakes(error: ApiError) -> dict[str, str]:
     return {name: TEAM_WORDS.get(name, message) for name, message in field_mistakes(error).items()}
 
 
-async def _show(visit: Visit, typed: dict[str, str], mistakes: dict[str, str]) -> Response:
-    page = await visit.handles.reader.fetch(api_reads.list_teams, _PAGE, position(visit, "teams"))
-    return await visit.page(
+async def _show(request: PageRequest, typed: dict[str, str], mistakes: dict[str, str]) -> Response:
+    page = await request.handles.reader.fetch(api_reads.list_teams, _PAGE, position(request, "teams"))
+    return await request.page(
         "teams.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK,
         teams=page.items,
-        next_page=address("teams", cursor=cursor(visit, "teams", page.next_cursor)) if page.next_cursor else "",
-        first_page=address("teams") if visit.query("cursor") else "",
+        next_page=address("teams", cursor=cursor(request, "teams", page.next_cursor)) if page.next_cursor else "",
+        first_page=address("teams") if request.query("cursor") else "",
         typed=typed,
-        default_limit=visit.handles.api_settings().webhooks_per_team,
+        default_limit=request.handles.api_settings().webhooks_per_team,
         mistakes=mistakes,
     )

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.page_request import Visit, see_other
+from api.console.page_request import PageRequest, see_other
 from api.console.pages.delivery_filter import EXPECTED_TIME, parse_form_time
 from api.console.pages.webhook_page import find, show_webhook, tested_events
 from api.json_body import validate
@@ -14,61 +14,61 @@ from daemon.domain.submission import Submission
 from daemon.store.reads import console_reads
 
 
-async def enable(visit: Visit, webhook_id: str) -> Response:
+async def enable(request: PageRequest, webhook_id: str) -> Response:
     """Enable the webhook; with the field `recover`, queue again what it missed."""
-    webhook = await find(visit, webhook_id)
-    missed = await visit.handles.reader.fetch(console_reads.missed_by, webhook)
-    await change_webhook(visit.call, webhook_id, validate({"active": True}, WebhookChange))
-    if visit.form.has("recover") and missed is not None:
-        return await _recover(visit, webhook_id, missed.since)
-    return see_other(visit.path("webhooks", webhook_id, said="webhook-enabled"))
+    webhook = await find(request, webhook_id)
+    missed = await request.handles.reader.fetch(console_reads.missed_by, webhook)
+    await change_webhook(request.call, webhook_id, validate({"active": True}, WebhookChange))
+    if request.form.has("recover") and missed is not None:
+        return await _recover(request, webhook_id, missed.since)
+    return see_other(request.path("webhooks", webhook_id, flash="webhook-enabled"))
 
 
-async def show_disable(visit: Visit, webhook_id: str) -> Response:
+async def show_disable(request: PageRequest, webhook_id: str) -> Response:
     """Ask whether it is meant."""
-    return await visit.page("webhook_disable.html", webhook=await find(visit, webhook_id))
+    return await request.page("webhook_disable.html", webhook=await find(request, webhook_id))
 
 
-async def disable(visit: Visit, webhook_id: str) -> Response:
+async def disable(request: PageRequest, webhook_id: str) -> Response:
     """Disable the webhook; its pending deliveries are cancelled."""
-    await change_webhook(visit.call, webhook_id, validate({"active": False}, WebhookChange))
-    return see_other(visit.path("webhooks", webhook_id, said="webhook-disabled"))
+    await change_webhook(request.call, webhook_id, validate({"active": False}, WebhookChange))
+    return see_other(request.path("webhooks", webhook_id, flash="webhook-disabled"))
 
 
-async def send_test(visit: Visit, webhook_id: str) -> Response:
+async def send_test(request: PageRequest, webhook_id: str) -> Response:
     """Send an event type's example to this webhook alone."""
-    webhook, event = await find(visit, webhook_id), visit.form.text("event")
-    if event not in tested_events(visit, webhook):
+    webhook, event = await find(request, webhook_id), request.form.text("event")
+    if event not in tested_events(request, webhook):
         status = HTTPStatus.UNPROCESSABLE_ENTITY
-        return await show_webhook(visit, webhook_id, status=status, event="Choose an event that it subscribes to.")
-    test = example_event(visit.call, visit.team_id, event, webhook_id)
-    [receipt] = await visit.handles.router.submit(Submission((test,)))
-    said = "test-sent" if receipt.deliveries else "test-without-receiver"
-    return see_other(visit.path("webhooks", webhook_id, said=said))
+        return await show_webhook(request, webhook_id, status=status, event="Choose an event that it subscribes to.")
+    test = example_event(request.call, request.team_id, event, webhook_id)
+    [receipt] = await request.handles.router.submit(Submission((test,)))
+    flash = "test-sent" if receipt.deliveries else "test-without-receiver"
+    return see_other(request.path("webhooks", webhook_id, flash=flash))
 
 
-async def recover(visit: Visit, webhook_id: str) -> Response:
+async def recover(request: PageRequest, webhook_id: str) -> Response:
     """Queue again what the webhook missed since the time that the form names (UTC)."""
-    since = parse_form_time(visit.form.text("since"))
+    since = parse_form_time(request.form.text("since"))
     if since is None:
         status = HTTPStatus.UNPROCESSABLE_ENTITY
-        return await show_webhook(visit, webhook_id, status=status, since=EXPECTED_TIME)
-    return await _recover(visit, webhook_id, since)
+        return await show_webhook(request, webhook_id, status=status, since=EXPECTED_TIME)
+    return await _recover(request, webhook_id, since)
 
 
-async def show_delete(visit: Visit, webhook_id: str) -> Response:
+async def show_delete(request: PageRequest, webhook_id: str) -> Response:
     """Ask whether it is meant."""
-    return await visit.page("webhook_delete.html", webhook=await find(visit, webhook_id))
+    return await request.page("webhook_delete.html", webhook=await find(request, webhook_id))
 
 
-async def delete(visit: Visit, webhook_id: str) -> Response:
+async def delete(request: PageRequest, webhook_id: str) -> Response:
     """Delete the webhook."""
-    await delete_webhook(visit.call, webhook_id)
-    return see_other(visit.path("webhooks", said="webhook-deleted"))
+    await delete_webhook(request.call, webhook_id)
+    return see_other(request.path("webhooks", flash="webhook-deleted"))
 
 
-async def _recover(visit: Visit, webhook_id: str, since: int) -> Response:
-    recovered = await recover_webhook(visit.call, webhook_id, Recovery.model_construct(since=since))
+async def _recover(request: PageRequest, webhook_id: str, since: int) -> Response:
+    recovered = await recover_webhook(request.call, webhook_id, Recovery.model_construct(since=since))
     if not recovered.deliveries:
-        return see_other(visit.path("webhooks", webhook_id, said="nothing-missed"))
-    return see_other(visit.path("webhooks", webhook_id, said="recovered", count=str(recovered.deliveries)))
+        return see_other(request.path("webhooks", webhook_id, flash="nothing-missed"))
+    return see_other(request.path("webhooks", webhook_id, flash="recovered", count=str(recovered.deliveries)))

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.page_request import Visit, see_other
+from api.console.page_request import PageRequest, see_other
 from api.console.pages.webhook_form import WebhookForm, form_of, mistakes_in, read_webhook_form
 from api.console.pages.webhook_page import find
 from api.json_body import validate
@@ -13,51 +13,53 @@ from daemon.crypto import signing
 from daemon.domain.model import Webhook
 
 
-async def show_new_webhook(visit: Visit) -> Response:
+async def show_new_webhook(request: PageRequest) -> Response:
     """Show an empty form."""
-    return await _show(visit, WebhookForm(), {}, None)
+    return await _show(request, WebhookForm(), {}, None)
 
 
-async def create(visit: Visit) -> Response:
+async def create(request: PageRequest) -> Response:
     """Make the webhook and show it, with its secret for this once; or show what is wrong."""
-    typed = read_webhook_form(visit.form)
-    if visit.form.has("generate"):
+    typed = read_webhook_form(request.form)
+    if request.form.has("generate"):
         made = WebhookForm(typed.name, typed.url, signing.generate_secret(), typed.events)
-        return await _show(visit, made, {}, None)
-    if mistakes := await mistakes_in(visit, visit.team_id, typed):
-        return await _show(visit, typed, mistakes, None)
-    given = {"teamId": visit.team_id, "name": typed.name, "url": typed.url, "events": list(typed.events)}
+        return await _show(request, made, {}, None)
+    if mistakes := await mistakes_in(request, request.team_id, typed):
+        return await _show(request, typed, mistakes, None)
+    given = {"teamId": request.team_id, "name": typed.name, "url": typed.url, "events": list(typed.events)}
     if typed.secret:
         given["secret"] = typed.secret
-    webhook = await create_webhook(visit.call, validate(given, NewWebhook))
+    webhook = await create_webhook(request.call, validate(given, NewWebhook))
     if typed.secret:
-        visit.desk.shown_once.keep(visit.session.id, webhook.id, typed.secret)
-    return see_other(visit.path("webhooks", webhook.id, said="webhook-created"))
+        request.context.shown_once.keep(request.session.id, webhook.id, typed.secret)
+    return see_other(request.path("webhooks", webhook.id, flash="webhook-created"))
 
 
-async def show_webhook_edit(visit: Visit, webhook_id: str) -> Response:
+async def show_webhook_edit(request: PageRequest, webhook_id: str) -> Response:
     """Show the form with what the webhook has."""
-    webhook = await find(visit, webhook_id)
-    return await _show(visit, form_of(webhook), {}, webhook)
+    webhook = await find(request, webhook_id)
+    return await _show(request, form_of(webhook), {}, webhook)
 
 
-async def edit(visit: Visit, webhook_id: str) -> Response:
+async def edit(request: PageRequest, webhook_id: str) -> Response:
     """Change name, URL and events; or show what is wrong."""
-    webhook, typed = await find(visit, webhook_id), read_webhook_form(visit.form)
-    if mistakes := await mistakes_in(visit, webhook.team_id, typed):
-        return await _show(visit, typed, mistakes, webhook)
+    webhook, typed = await find(request, webhook_id), read_webhook_form(request.form)
+    if mistakes := await mistakes_in(request, webhook.team_id, typed):
+        return await _show(request, typed, mistakes, webhook)
     given = {"name": typed.name, "url": typed.url, "events": list(typed.events)}
-    await change_webhook(visit.call, webhook_id, validate(given, WebhookChange))
-    return see_other(visit.path("webhooks", webhook_id, said="webhook-saved"))
+    await change_webhook(request.call, webhook_id, validate(given, WebhookChange))
+    return see_other(request.path("webhooks", webhook_id, flash="webhook-saved"))
 
 
-async def _show(visit: Visit, typed: WebhookForm, mistakes: dict[str, str], webhook: Webhook | None) -> Response:
+async def _show(
+    request: PageRequest, typed: WebhookForm, mistakes: dict[str, str], webhook: Webhook | None
+) -> Response:
     status = HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK
-    return await visit.page(
+    return await request.page(
         "webhook_form.html",
         status,
         typed=typed,
         mistakes=mistakes,
         webhook=webhook,
-        event_types=list(visit.handles.catalogue.values()),
+        event_types=list(request.handles.catalogue.values()),
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from api.console.forms import Form
-from api.console.page_request import Visit
+from api.console.page_request import PageRequest
 from api.console.refusals import field_mistakes
 from api.errors import ApiError, from_daemon
 from api.json_body import validate
@@ -48,18 +48,18 @@ def form_of(webhook: Webhook) -> WebhookForm:
     return WebhookForm(webhook.name, webhook.url, "", webhook.events)
 
 
-async def mistakes_in(visit: Visit, team_id: str, typed: WebhookForm) -> dict[str, str]:
+async def mistakes_in(request: PageRequest, team_id: str, typed: WebhookForm) -> dict[str, str]:
     """Return what is wrong, by field, all at once."""
     mistakes: dict[str, str] = {}
     try:
         validate({"name": typed.name, "url": typed.url, "events": list(typed.events)}, NewWebhook)
     except ApiError as error:
         mistakes = {name: _WORDS.get(name, message) for name, message in field_mistakes(error).items()}
-    if any(event != WILDCARD and event not in visit.handles.catalogue for event in typed.events):
+    if any(event != WILDCARD and event not in request.handles.catalogue for event in typed.events):
         mistakes["events"] = "One of the events does not exist any more: choose again."
     if wrong := secret_mistake(typed.secret):
         mistakes["secret"] = wrong
-    if wrong := await _url_mistake(visit, team_id, typed.url):
+    if wrong := await _url_mistake(request, team_id, typed.url):
         mistakes["url"] = wrong
     return mistakes
 
@@ -73,11 +73,11 @@ def secret_mistake(secret: str) -> str:
     return ""
 
 
-async def _url_mistake(visit: Visit, team_id: str, url: str) -> str:
+async def _url_mistake(request: PageRequest, team_id: str, url: str) -> str:
     if not url:
         return _NO_URL
     try:
-        await visit.handles.check_url(url, team_id)
+        await request.handles.check_url(url, team_id)
     except UrlNotAllowed as error:
         return from_daemon(error).detail
     return ""

@@ -10,7 +10,7 @@ from api.console.drawing.charts import hour_chart
 from api.console.drawing.examples import example_payload
 from api.console.drawing.verification import verification_code
 from api.console.live import Parts, live
-from api.console.page_request import Visit
+from api.console.page_request import PageRequest
 from api.console.pages.deliveries_page import delivery_list, delivery_rows
 from api.console.pages.delivery_filter import read_filter
 from api.console.pages.webhook_state import state_of
@@ -22,60 +22,62 @@ from daemon.store.reads import api_reads, console_reads
 _ERRORS_SHOWN = 10
 
 
-async def find(visit: Visit, webhook_id: str) -> Webhook:
+async def find(request: PageRequest, webhook_id: str) -> Webhook:
     """Return a webhook of the team's. Raises ApiError (404)."""
-    return owned(visit.call, await visit.handles.reader.fetch(api_reads.get_webhook, webhook_id), "webhook")
+    return owned(request.call, await request.handles.reader.fetch(api_reads.get_webhook, webhook_id), "webhook")
 
 
-def tested_events(visit: Visit, webhook: Webhook) -> list[str]:
+def tested_events(request: PageRequest, webhook: Webhook) -> list[str]:
     """Return the event types that a test can be of: those that the webhook subscribes to."""
-    return [name for name in visit.handles.catalogue if webhook.subscribes_to(name)]
+    return [name for name in request.handles.catalogue if webhook.subscribes_to(name)]
 
 
-async def show_webhook(visit: Visit, webhook_id: str, status: HTTPStatus = HTTPStatus.OK, **mistakes: str) -> Response:
+async def show_webhook(
+    request: PageRequest, webhook_id: str, status: HTTPStatus = HTTPStatus.OK, **mistakes: str
+) -> Response:
     """Show the page; `mistakes` says what was wrong with a field of one of its forms."""
-    webhook = await find(visit, webhook_id)
-    events = tested_events(visit, webhook)
-    return await visit.page(
+    webhook = await find(request, webhook_id)
+    events = tested_events(request, webhook)
+    return await request.page(
         "webhook.html",
         status,
-        **await _state(visit, webhook),
-        **await delivery_list(visit, read_filter(visit, webhook_id), "webhooks", webhook_id),
-        secret=visit.desk.shown_once.take(visit.session.id, webhook_id),
+        **await _state(request, webhook),
+        **await delivery_list(request, read_filter(request, webhook_id), "webhooks", webhook_id),
+        secret=request.context.shown_once.take(request.session.id, webhook_id),
         tested_events=events,
-        example=example_payload(visit, events[0]) if events else "",
+        example=example_payload(request, events[0]) if events else "",
         verification=verification_code(),
         wildcard=WILDCARD,
         mistakes={"event": "", "since": "", **mistakes},
-        typed={name: visit.form.text(name) for name in ("since", "event")},
+        typed={name: request.form.text(name) for name in ("since", "event")},
     )
 
 
-async def follow_webhook(visit: Visit, webhook_id: str) -> Streamed:
+async def follow_webhook(request: PageRequest, webhook_id: str) -> Streamed:
     """Stream the webhook's state and the first page of its deliveries."""
-    await find(visit, webhook_id)
-    chosen = read_filter(visit, webhook_id)
+    await find(request, webhook_id)
+    chosen = read_filter(request, webhook_id)
 
     async def make_parts() -> Parts:
-        webhook = await visit.handles.reader.fetch(api_reads.get_webhook, webhook_id)
+        webhook = await request.handles.reader.fetch(api_reads.get_webhook, webhook_id)
         if webhook is None:
             return {}
-        token = visit.desk.sessions.form_token(visit.session)
-        state = await visit.fragment("webhook_state.html", form_token=token, **await _state(visit, webhook))
-        return {"webhook-state": state, "delivery-rows": await delivery_rows(visit, chosen)}
+        token = request.context.sessions.form_token(request.session)
+        state = await request.fragment("webhook_state.html", form_token=token, **await _state(request, webhook))
+        return {"webhook-state": state, "delivery-rows": await delivery_rows(request, chosen)}
 
-    return live(visit, webhook_id, make_parts)
+    return live(request, webhook_id, make_parts)
 
 
-async def _state(visit: Visit, webhook: Webhook) -> dict[str, Any]:
-    reader = visit.handles.reader
+async def _state(request: PageRequest, webhook: Webhook) -> dict[str, Any]:
+    reader = request.handles.reader
     missed = None if webhook.active else await reader.fetch(console_reads.missed_by, webhook)
     failures = [] if webhook.active else await reader.fetch(console_reads.failures_of, webhook.id, _ERRORS_SHOWN)
-    hours = await reader.fetch(console_reads.webhook_hours, webhook.id, visit.now)
+    hours = await reader.fetch(console_reads.webhook_hours, webhook.id, request.now)
     return {
         "webhook": webhook,
-        "state": state_of(visit.handles, webhook),
-        "chart": hour_chart(hours, visit.now),
+        "state": state_of(request.handles, webhook),
+        "chart": hour_chart(hours, request.now),
         "missed": missed,
         "failures": failures,
     }

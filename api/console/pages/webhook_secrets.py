@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.page_request import Visit, see_other
+from api.console.page_request import PageRequest, see_other
 from api.console.pages.webhook_form import secret_mistake
 from api.console.pages.webhook_page import find
 from api.json_body import validate
@@ -16,49 +16,49 @@ from daemon.domain.lifecycle import is_before_switch
 _MOST_HOURS = 720
 
 
-async def show_secret(visit: Visit, webhook_id: str) -> Response:
+async def show_secret(request: PageRequest, webhook_id: str) -> Response:
     """Show the form."""
-    return await _show(visit, webhook_id, {"secret": "", "hours": "24", "switch_now": ""}, {})
+    return await _show(request, webhook_id, {"secret": "", "hours": "24", "switch_now": ""}, {})
 
 
-async def rotate(visit: Visit, webhook_id: str) -> Response:
+async def rotate(request: PageRequest, webhook_id: str) -> Response:
     """Give the webhook a new secret, and show it for this once; or show what is wrong."""
-    typed = {name: visit.form.text(name) for name in ("secret", "hours", "switch_now")}
-    if visit.form.has("generate"):
-        return await _show(visit, webhook_id, {**typed, "secret": signing.generate_secret()}, {})
+    typed = {name: request.form.text(name) for name in ("secret", "hours", "switch_now")}
+    if request.form.has("generate"):
+        return await _show(request, webhook_id, {**typed, "secret": signing.generate_secret()}, {})
     mistakes = {"secret": secret_mistake(typed["secret"]) if typed["secret"] else "Enter a secret, or generate one."}
     hours = int(typed["hours"]) if re.fullmatch(r"[0-9]{1,3}", typed["hours"]) else None
     if hours is None or hours > _MOST_HOURS:
         mistakes["hours"] = f"Enter a whole number of hours from 0 to {_MOST_HOURS}."
     if any(mistakes.values()):
-        return await _show(visit, webhook_id, typed, mistakes)
+        return await _show(request, webhook_id, typed, mistakes)
     given = {"secret": typed["secret"], "overlapHours": hours, "switchNow": bool(typed["switch_now"])}
     rotation = validate(given, SecretRotation)
-    await rotate_webhook_secret(visit.call, webhook_id, rotation)
-    visit.desk.shown_once.keep(visit.session.id, webhook_id, typed["secret"])
-    return see_other(visit.path("webhooks", webhook_id, said="secret-rotated"))
+    await rotate_webhook_secret(request.call, webhook_id, rotation)
+    request.context.shown_once.keep(request.session.id, webhook_id, typed["secret"])
+    return see_other(request.path("webhooks", webhook_id, flash="secret-rotated"))
 
 
-async def switch(visit: Visit, webhook_id: str) -> Response:
+async def switch(request: PageRequest, webhook_id: str) -> Response:
     """Make `X-Kakiyo-Signature` with the new secret of the rotation that goes on."""
-    await rotate_webhook_secret(visit.call, webhook_id, validate({"switchNow": True}, SecretRotation))
-    return see_other(visit.path("webhooks", webhook_id, said="secret-switched"))
+    await rotate_webhook_secret(request.call, webhook_id, validate({"switchNow": True}, SecretRotation))
+    return see_other(request.path("webhooks", webhook_id, flash="secret-switched"))
 
 
-async def show_remove(visit: Visit, webhook_id: str) -> Response:
+async def show_remove(request: PageRequest, webhook_id: str) -> Response:
     """Ask whether it is meant."""
-    return await visit.page("webhook_secret_remove.html", webhook=await find(visit, webhook_id))
+    return await request.page("webhook_secret_remove.html", webhook=await find(request, webhook_id))
 
 
-async def remove(visit: Visit, webhook_id: str) -> Response:
+async def remove(request: PageRequest, webhook_id: str) -> Response:
     """Have deliveries go unsigned."""
-    await change_webhook(visit.call, webhook_id, validate({"secret": None}, WebhookChange))
-    return see_other(visit.path("webhooks", webhook_id, said="secret-removed"))
+    await change_webhook(request.call, webhook_id, validate({"secret": None}, WebhookChange))
+    return see_other(request.path("webhooks", webhook_id, flash="secret-removed"))
 
 
-async def _show(visit: Visit, webhook_id: str, typed: dict[str, str], mistakes: dict[str, str]) -> Response:
-    webhook = await find(visit, webhook_id)
+async def _show(request: PageRequest, webhook_id: str, typed: dict[str, str], mistakes: dict[str, str]) -> Response:
+    webhook = await find(request, webhook_id)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if any(mistakes.values()) else HTTPStatus.OK
-    before_switch = is_before_switch(webhook, visit.now)
+    before_switch = is_before_switch(webhook, request.now)
     values = {"webhook": webhook, "typed": typed, "mistakes": mistakes, "before_switch": before_switch}
-    return await visit.page("webhook_secret.html", status, **values)
+    return await request.page("webhook_secret.html", status, **values)

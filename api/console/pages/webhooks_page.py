@@ -6,7 +6,7 @@ from quart import Response
 
 from api.console.drawing.charts import HourChart, hour_chart
 from api.console.live import Parts, live
-from api.console.page_request import Visit
+from api.console.page_request import PageRequest
 from api.console.pages.lists import cursor, position
 from api.console.pages.webhook_state import WebhookState, state_of
 from api.dispatch import Streamed
@@ -21,43 +21,43 @@ _ACTIVE = {"": None, "active": True, "disabled": False}
 WebhookRow = tuple[Webhook, WebhookState, HourChart, Delivery | None]
 
 
-async def show_webhooks(visit: Visit) -> Response:
+async def show_webhooks(request: PageRequest) -> Response:
     """Show the team's webhooks, newest first."""
-    rows, next_position = await _rows(visit)
-    active, disabled = await visit.handles.reader.fetch(console_reads.count_webhooks, visit.team_id, _COUNTED + 1)
-    filters = _filters(visit)
-    return await visit.page(
+    rows, next_position = await _rows(request)
+    active, disabled = await request.handles.reader.fetch(console_reads.count_webhooks, request.team_id, _COUNTED + 1)
+    filters = _filters(request)
+    return await request.page(
         "webhooks.html",
         rows=rows,
-        next_page=visit.path("webhooks", cursor=cursor(visit, "webhooks", next_position, **filters), **filters)
+        next_page=request.path("webhooks", cursor=cursor(request, "webhooks", next_position, **filters), **filters)
         if next_position
         else "",
-        first_page=visit.path("webhooks", **filters) if visit.query("cursor") else "",
-        live="" if visit.query("cursor") else visit.path("webhooks", "live", **filters),
+        first_page=request.path("webhooks", **filters) if request.query("cursor") else "",
+        live="" if request.query("cursor") else request.path("webhooks", "live", **filters),
         counts={"": _shown(active + disabled), "active": _shown(active), "disabled": _shown(disabled)},
         has_any=bool(active + disabled),
         **filters,
     )
 
 
-async def follow_webhooks(visit: Visit) -> Streamed:
+async def follow_webhooks(request: PageRequest) -> Streamed:
     """Stream the first page of the list."""
 
     async def make_parts() -> Parts:
-        rows, _ = await _rows(visit)
-        return {"webhook-rows": await visit.fragment("webhook_rows.html", rows=rows)}
+        rows, _ = await _rows(request)
+        return {"webhook-rows": await request.fragment("webhook_rows.html", rows=rows)}
 
-    return live(visit, None, make_parts)
+    return live(request, None, make_parts)
 
 
-async def _rows(visit: Visit) -> tuple[list[WebhookRow], int | None]:
-    filters, handles, now = _filters(visit), visit.handles, visit.now
+async def _rows(request: PageRequest) -> tuple[list[WebhookRow], int | None]:
+    filters, handles, now = _filters(request), request.handles, request.now
     page = await handles.reader.fetch(
         console_reads.webhook_summaries,
-        visit.team_id,
+        request.team_id,
         now,
         _PAGE,
-        position(visit, "webhooks", **filters),
+        position(request, "webhooks", **filters),
         _ACTIVE[filters["state"]],
         filters["search"],
     )
@@ -68,9 +68,9 @@ async def _rows(visit: Visit) -> tuple[list[WebhookRow], int | None]:
     return rows, page.next_cursor
 
 
-def _filters(visit: Visit) -> dict[str, Any]:
-    state = visit.query("state")
-    return {"state": state if state in _ACTIVE else "", "search": visit.query("search")[:_LONGEST_SEARCH]}
+def _filters(request: PageRequest) -> dict[str, Any]:
+    state = request.query("state")
+    return {"state": state if state in _ACTIVE else "", "search": request.query("search")[:_LONGEST_SEARCH]}
 
 
 def _shown(count: int) -> str:

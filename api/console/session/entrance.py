@@ -1,4 +1,4 @@
-"""From a request to a visit: who it is, what it is about, and whether its form is ours."""
+"""From an HTTP request to a page request: who sent it, which team it is about, and whether its form is ours."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -6,9 +6,9 @@ from functools import partial
 
 from quart import Request, Response
 
-from api.auth import tell_connection
+from api.auth import mark_known
 from api.console.forms import Form, read_form
-from api.console.page_request import Desk, Visit
+from api.console.page_request import ConsoleContext, PageRequest
 from api.console.refusals import SignInFirst, page_not_found
 from api.console.session.guard import require_form_token, require_own_origin
 from api.console.session.sessions import COOKIE, COOKIE_PATH, LIFETIME_S, Session, SignedIn
@@ -16,7 +16,7 @@ from api.dispatch import Streamed
 from api.errors import rate_limited
 from api.rate_limit import RateLimits
 from api.route import Call
-from daemon.actors.threads import Hop
+from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
 from daemon.domain.model import Team
 from daemon.store.reads import api_reads
@@ -24,67 +24,69 @@ from daemon.store.reads import api_reads
 TOKEN_FIELD = "form_token"  # noqa: S105  # the name of the field, no token
 
 
-def enter(desk: Desk, request: Request, limits: RateLimits) -> SignedIn:
+def enter(context: ConsoleContext, request: Request, limits: RateLimits) -> SignedIn:
     """Return the request's session. Raises SignInFirst, and ApiError (429) if its key asks too often."""
-    signed_in = desk.sessions.read(request.cookies.get(COOKIE))
+    signed_in = context.sessions.read(request.cookies.get(COOKIE))
     if signed_in is None:
         raise SignInFirst
-    tell_connection(request)
+    mark_known(request)
     if (wait_s := limits.take(signed_in.principal)) is not None:
         raise rate_limited(wait_s)
     return signed_in
 
 
 async def with_session(
-    desk: Desk,
+    context: ConsoleContext,
     request: Request,
     signed_in: SignedIn,
     team_id: str | None,
-    aside: Hop,
+    run_in_thread: RunInThread,
     limits: RateLimits,
-    answer: Callable[[Visit], Awaitable[Response | Streamed]],
+    answer: Callable[[PageRequest], Awaitable[Response | Streamed]],
 ) -> Response | Streamed:
-    """Return `answer` for the visit, with the session's cookie renewed when it is time.
+    """Return `answer` for the page request, with the session's cookie renewed when it is time.
 
     Raises Refused: 404 for a team that does not exist for this key, 403 for a form that is not ours.
     """
-    form = await _own_form(desk, request, signed_in.session) if request.method == "POST" else Form()
-    team = None if team_id is None else await _team(desk, signed_in.principal, team_id)
+    form = await _own_form(context, request, signed_in.session) if request.method == "POST" else Form()
+    team = None if team_id is None else await _team(context, signed_in.principal, team_id)
     principal = signed_in.principal if team is None else Principal(team.id, signed_in.principal.key_id)
-    session = desk.sessions.renewed(signed_in.session)
+    session = context.sessions.renewed(signed_in.session)
     if team is not None:
         session = replace(session, team_id=team.id)
-    remembered = team or await _remembered(desk, session)
+    remembered = team or await _remembered(context, session)
     call = Call(
-        desk.handles,
+        context.handles,
         principal,
         request,
-        aside,
+        run_in_thread,
         charge=partial(limits.charge, signed_in.principal),
-        reserved_ids=desk.reserved_ids,
+        reserved_ids=context.reserved_ids,
     )
-    response = await answer(Visit(desk, call, session, signed_in.principal.is_operator, team, remembered, form))
+    response = await answer(
+        PageRequest(context, call, session, signed_in.principal.is_operator, team, remembered, form)
+    )
     if session != signed_in.session and isinstance(response, Response) and COOKIE not in _cookies_set(response):
-        set_session(desk, response, session)
+        set_session(context, response, session)
     return response
 
 
-def set_session(desk: Desk, response: Response, session: Session) -> None:
+def set_session(context: ConsoleContext, response: Response, session: Session) -> None:
     """Have the browser keep the session: out of scripts' reach, and not sent along with other sites' requests."""
     response.set_cookie(
         COOKIE,
-        desk.sessions.cookie(session),
+        context.sessions.cookie(session),
         max_age=LIFETIME_S,
         path=COOKIE_PATH,
-        secure=is_secure(desk),
+        secure=is_secure(context),
         httponly=True,
         samesite="Lax",
     )
 
 
-def is_secure(desk: Desk) -> bool:
+def is_secure(context: ConsoleContext) -> bool:
     """Whether browsers are to send the cookie over https only."""
-    return desk.handles.settings.has_tls_before_it
+    return context.handles.settings.has_tls_before_it
 
 
 def clear_session(response: Response) -> None:
@@ -96,21 +98,21 @@ def _cookies_set(response: Response) -> str:
     return " ".join(response.headers.getlist("Set-Cookie"))
 
 
-async def _own_form(desk: Desk, request: Request, session: Session) -> Form:
-    require_own_origin(request, desk.handles.settings.public_url)
+async def _own_form(context: ConsoleContext, request: Request, session: Session) -> Form:
+    require_own_origin(request, context.handles.settings.public_url)
     form = await read_form(request)
-    require_form_token(form.exact(TOKEN_FIELD), desk.sessions.form_token(session))
+    require_form_token(form.exact(TOKEN_FIELD), context.sessions.form_token(session))
     return form
 
 
-async def _team(desk: Desk, principal: Principal, team_id: str) -> Team:
+async def _team(context: ConsoleContext, principal: Principal, team_id: str) -> Team:
     if principal.team_id not in (None, team_id):
         raise page_not_found()
-    team = await desk.handles.reader.fetch(api_reads.get_team, team_id)
+    team = await context.handles.reader.fetch(api_reads.get_team, team_id)
     if team is None:
         raise page_not_found()
     return team
 
 
-async def _remembered(desk: Desk, session: Session) -> Team | None:
-    return None if session.team_id is None else await desk.handles.reader.fetch(api_reads.get_team, session.team_id)
+async def _remembered(context: ConsoleContext, session: Session) -> Team | None:
+    return None if session.team_id is None else await context.handles.reader.fetch(api_reads.get_team, session.team_id)

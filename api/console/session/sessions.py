@@ -12,7 +12,7 @@ from typing import Any
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from daemon.crypto.api_keys import KeyRing, Principal, digest_of
+from daemon.crypto.api_keys import ApiKeys, Principal, digest_of
 from daemon.domain.clock import NowMs
 from daemon.management.sign_outs import SignOuts
 
@@ -49,18 +49,18 @@ class SignedIn:
 class Sessions:
     """Signs and reads sessions. Those that were signed out are kept until they would have expired."""
 
-    def __init__(self, secret: bytes, keyring: KeyRing, now_ms: NowMs, sign_outs: SignOuts) -> None:
+    def __init__(self, secret: bytes, api_keys: ApiKeys, now_ms: NowMs, sign_outs: SignOuts) -> None:
         self._serializer = URLSafeSerializer(
             secret, salt="console session", signer_kwargs={"digest_method": hashlib.sha256}
         )
         self._secret = secret
-        self._keyring = keyring
+        self._api_keys = api_keys
         self._now_ms = now_ms
         self._sign_outs = sign_outs
 
     def sign_in(self, key: str) -> SignedIn | None:
         """Return a new session for an API key, None if the key is unknown or revoked."""
-        principal = self._keyring.find(key)
+        principal = self._api_keys.find(key)
         if principal is None:
             return None
         ends_at = self._now_ms() + LONGEST_S * 1000
@@ -73,7 +73,7 @@ class Sessions:
         session = None if cookie is None else self._unsigned(cookie)
         if session is None or min(session.expires_at, session.ends_at) <= self._now_ms():
             return None
-        principal = self._keyring.find_by_digest(bytes.fromhex(session.key_digest))
+        principal = self._api_keys.find_by_digest(bytes.fromhex(session.key_digest))
         if principal is None or self._sign_outs.has(principal.key_id, session.id):
             return None
         return SignedIn(session, principal)

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from quart import Request, Response
 
 from api.console.forms import read_form
-from api.console.page_request import Desk, Visit, address, html, see_other
+from api.console.page_request import ConsoleContext, PageRequest, address, html, see_other
 from api.console.session.entrance import clear_session, is_secure, set_session
 from api.console.session.guard import is_sent_in_the_clear, require_own_origin
 from api.console.session.sessions import COOKIE
@@ -19,44 +19,46 @@ _IN_THE_CLEAR = (
 _OWN_PAGE = re.compile(r"/console/[!-\[\]-~]{0,1000}", re.ASCII)  # visible characters but the backslash
 
 
-async def show_sign_in(desk: Desk, request: Request) -> Response:
+async def show_sign_in(context: ConsoleContext, request: Request) -> Response:
     """Show the form; who has signed in goes on."""
-    if desk.sessions.read(request.cookies.get(COOKIE)) is not None:
+    if context.sessions.read(request.cookies.get(COOKIE)) is not None:
         return see_other(_next(str(request.args.get("next", ""))))
-    return await _form(desk, _next(str(request.args.get("next", ""))))
+    return await _form(context, _next(str(request.args.get("next", ""))))
 
 
-async def sign_in(desk: Desk, request: Request) -> Response:
+async def sign_in(context: ConsoleContext, request: Request) -> Response:
     """Begin a session, and go on to the page that asked for it."""
-    require_own_origin(request, desk.handles.settings.public_url)
+    require_own_origin(request, context.handles.settings.public_url)
     form = await read_form(request)
     key, next_page = form.text("key"), _next(form.text("next"))
-    signed_in = desk.sessions.sign_in(key)
+    signed_in = context.sessions.sign_in(key)
     if signed_in is None:
-        desk.handles.log.debug("console_sign_in_refused")
+        context.handles.log.debug("console_sign_in_refused")
         mistake = _WRONG_KEY if key else "Enter an API key."
-        return await _form(desk, next_page, mistake, HTTPStatus.UNPROCESSABLE_ENTITY)
-    if is_secure(desk) and is_sent_in_the_clear(request):
-        mistake = _IN_THE_CLEAR.format(desk.handles.settings.public_url)
-        return await _form(desk, next_page, mistake, HTTPStatus.UNPROCESSABLE_ENTITY)
-    desk.handles.log.info("console_signed_in", keyId=signed_in.principal.key_id, teamId=signed_in.principal.team_id)
+        return await _form(context, next_page, mistake, HTTPStatus.UNPROCESSABLE_ENTITY)
+    if is_secure(context) and is_sent_in_the_clear(request):
+        mistake = _IN_THE_CLEAR.format(context.handles.settings.public_url)
+        return await _form(context, next_page, mistake, HTTPStatus.UNPROCESSABLE_ENTITY)
+    context.handles.log.info("console_signed_in", keyId=signed_in.principal.key_id, teamId=signed_in.principal.team_id)
     response = see_other(next_page)
-    set_session(desk, response, signed_in.session)
+    set_session(context, response, signed_in.session)
     return response
 
 
-async def sign_out(visit: Visit) -> Response:
+async def sign_out(request: PageRequest) -> Response:
     """End the session."""
-    await visit.desk.sessions.end(visit.session, visit.call.principal.key_id)
-    visit.handles.log.info("console_signed_out", keyId=visit.call.principal.key_id)
+    await request.context.sessions.end(request.session, request.call.principal.key_id)
+    request.handles.log.info("console_signed_out", keyId=request.call.principal.key_id)
     response = see_other(address("sign-in"))
     clear_session(response)
     return response
 
 
-async def _form(desk: Desk, next_page: str, mistake: str = "", status: HTTPStatus = HTTPStatus.OK) -> Response:
-    now = desk.handles.now_ms()
-    text = await desk.templates.render("sign_in.html", now, next_page=next_page, mistake=mistake)
+async def _form(
+    context: ConsoleContext, next_page: str, mistake: str = "", status: HTTPStatus = HTTPStatus.OK
+) -> Response:
+    now = context.handles.now_ms()
+    text = await context.templates.render("sign_in.html", now, next_page=next_page, mistake=mistake)
     return html(text, status)
 
 

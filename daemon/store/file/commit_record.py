@@ -168,7 +168,7 @@ def require_regular_record(database: Path) -> None:
         require_regular(path)
 
 
-def forget_record(database: Path) -> None:
+def remove_record(database: Path) -> None:
     """Remove what belongs to a database that another one replaces. Raises OSError."""
     record_path(database).unlink(missing_ok=True)
     loss_path(database).unlink(missing_ok=True)

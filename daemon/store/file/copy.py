@@ -107,7 +107,7 @@ def _copy(reading: sqlite3.Connection, writing: sqlite3.Connection, progress: Ca
 def _flushing(target: Path, progress: Progress, page_size: int) -> Callable[[int, int, int], None]:
     flushed = 0
 
-    def tell(_status: int, remaining: int, total: int) -> None:
+    def report(_status: int, remaining: int, total: int) -> None:
         nonlocal flushed
         copied = (total - remaining) * page_size
         if copied - flushed >= _FLUSH_BYTES:
@@ -115,7 +115,7 @@ def _flushing(target: Path, progress: Progress, page_size: int) -> Callable[[int
             flushed = copied
         progress(copied, total * page_size)
 
-    return tell
+    return report
 
 
 def _flush(path: Path) -> None:

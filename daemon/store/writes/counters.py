@@ -10,7 +10,7 @@ from daemon.store.bulk import execute_at_once
 from daemon.store.commands import RecordAttempt
 from daemon.store.schema import webhook_hours
 from daemon.store.sequences import Sequences
-from daemon.store.upkeep_commands import ForgetWebhookHours
+from daemon.store.upkeep_commands import PruneWebhookHours
 
 HOUR_MS = 3600 * 1000
 DAY_MS = 24 * HOUR_MS
@@ -50,14 +50,14 @@ def count_consumed(connection: Connection, debits: Iterable[tuple[str, int, int]
     execute_at_once(connection, _COUNT_DAYS, [(*key, amount) for key, amount in consumed.items()])
 
 
-def forget_webhook_hours(
-    connection: Connection, commands: Sequence[ForgetWebhookHours], _sequences: Sequences
+def prune_webhook_hours(
+    connection: Connection, commands: Sequence[PruneWebhookHours], _sequences: Sequences
 ) -> list[int]:
     """Delete the oldest hours that began before their commands' times, a bounded number for each command."""
-    return [_forget_webhook_hours(connection, command) for command in commands]
+    return [_prune_webhook_hours(connection, command) for command in commands]
 
 
-def _forget_webhook_hours(connection: Connection, command: ForgetWebhookHours) -> int:
+def _prune_webhook_hours(connection: Connection, command: PruneWebhookHours) -> int:
     key = tuple_(webhook_hours.c.hour, webhook_hours.c.webhook_id)
     oldest = select(webhook_hours.c.hour, webhook_hours.c.webhook_id).where(webhook_hours.c.hour < command.before)
     some = oldest.order_by(webhook_hours.c.hour, webhook_hours.c.webhook_id).limit(command.limit)

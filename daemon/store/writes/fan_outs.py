@@ -110,7 +110,7 @@ def _make_piece(connection: Connection, command: MakeDeliveries, sequences: Sequ
     execute_at_once(connection, _INSERT, piece.rows)
     row = _first(connection, command)
     if row is None:
-        _forget_cancellations(connection)
+        _delete_cancellations(connection)
     return MadeDeliveries(
         made=len(piece.rows),
         work=tuple(piece.work),
@@ -208,7 +208,7 @@ def _make_one(
     piece.work.append((webhook_id, work))
 
 
-def _forget_cancellations(connection: Connection) -> None:
+def _delete_cancellations(connection: Connection) -> None:
     """Forget those that no unfinished fan-out can ask about any more."""
     first = connection.execute(select(func.min(fan_outs.c.first_seq))).scalar()
     over = delete(fan_out_cancellations)

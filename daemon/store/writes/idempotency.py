@@ -12,7 +12,7 @@ from daemon.domain.submission import Idempotency
 from daemon.store.commands import Command, ExecuteOnce
 from daemon.store.schema import idempotency_keys, kept_answers
 from daemon.store.sequences import Sequences
-from daemon.store.upkeep_commands import ForgetIdempotencyKeys
+from daemon.store.upkeep_commands import PruneIdempotencyKeys
 
 IDEMPOTENCY_WINDOW_MS = 24 * 3600 * 1000
 
@@ -64,18 +64,18 @@ def execute_once(
     return [_execute_once(apply, connection, command, sequences) for command in commands]
 
 
-def forget_idempotency_keys(
-    connection: Connection, commands: Sequence[ForgetIdempotencyKeys], _sequences: Sequences
+def prune_idempotency_keys(
+    connection: Connection, commands: Sequence[PruneIdempotencyKeys], _sequences: Sequences
 ) -> list[int]:
     """Delete keys that are older than their window with their answers, a bounded number for each command."""
-    return [_forget(connection, command) for command in commands]
+    return [_prune(connection, command) for command in commands]
 
 
-def _forget(connection: Connection, command: ForgetIdempotencyKeys) -> int:
-    return max(_forget_from(connection, table, command) for table in (kept_answers, idempotency_keys))
+def _prune(connection: Connection, command: PruneIdempotencyKeys) -> int:
+    return max(_prune_from(connection, table, command) for table in (kept_answers, idempotency_keys))
 
 
-def _forget_from(connection: Connection, table: Table, command: ForgetIdempotencyKeys) -> int:
+def _prune_from(connection: Connection, table: Table, command: PruneIdempotencyKeys) -> int:
     old = select(table.c.scope, table.c.key).where(table.c.created_at < command.before).order_by(table.c.created_at)
     name = tuple_(table.c.scope, table.c.key)
     return connection.execute(delete(table).where(name.in_(old.limit(command.limit)))).rowcount

@@ -8,19 +8,19 @@ from sqlalchemy import Connection, Row, Select, delete, func, or_, select
 from daemon.domain.model import DeliveryStatus
 from daemon.store.schema import attempts, deliveries, events, fan_outs, mails
 from daemon.store.sequences import Sequences
-from daemon.store.upkeep_commands import ForgetEvents, ForgetMails, Forgotten, ReleaseSpace
+from daemon.store.upkeep_commands import Pruned, PruneEvents, PruneMails, ReleaseSpace
 from daemon.store.writes.time_blocks import SeqRange, next_range
 
 # With their attempts and their places in the indexes these take some 20 ms.
 DELIVERIES_AT_ONCE = 500
 
 
-def forget_events(connection: Connection, commands: Sequence[ForgetEvents], _sequences: Sequences) -> list[Forgotten]:
+def prune_events(connection: Connection, commands: Sequence[PruneEvents], _sequences: Sequences) -> list[Pruned]:
     """Look at the next events behind `after_seq`, and delete those that are old and over."""
-    return [_forget(connection, command) for command in commands]
+    return [_prune(connection, command) for command in commands]
 
 
-def _forget(connection: Connection, command: ForgetEvents) -> Forgotten:
+def _prune(connection: Connection, command: PruneEvents) -> Pruned:
     reach = next_range(connection, events.c.accepted_at, command.after_seq + 1, until=command.before - 1)
     query = _look_at(reach, command.limit)
     # None is forgotten whose deliveries are still to be made.
@@ -28,7 +28,7 @@ def _forget(connection: Connection, command: ForgetEvents) -> Forgotten:
         query = query.where(events.c.seq < first_to_come)
     looked_at = connection.execute(query).all()
     if not looked_at:
-        return Forgotten(0, 0, None if reach.end_seq is None else reach.end_seq - 1)
+        return Pruned(0, 0, None if reach.end_seq is None else reach.end_seq - 1)
     old = [row for row in looked_at if row.accepted_at < command.before]
     kept = _still_wanted(connection, [row.id for row in old], command.before)
     return _delete(connection, [row for row in old if row.id not in kept], looked_at[-1].seq)
@@ -60,7 +60,7 @@ def _is_wanted(connection: Connection, event_id: str, before: int, newest: int |
     return connection.execute(query).first() is not None
 
 
-def _delete(connection: Connection, over: Sequence[Row[Any]], looked_at_seq: int) -> Forgotten:
+def _delete(connection: Connection, over: Sequence[Row[Any]], looked_at_seq: int) -> Pruned:
     """Delete events from the first on, with no more than DELIVERIES_AT_ONCE of their deliveries."""
     deleted = 0
     for place, event in enumerate(over):
@@ -70,17 +70,17 @@ def _delete(connection: Connection, over: Sequence[Row[Any]], looked_at_seq: int
         connection.execute(delete(deliveries).where(deliveries.c.seq.in_(seqs)))
         deleted += len(seqs)
         if deleted == DELIVERIES_AT_ONCE:
-            return Forgotten(place, deleted, event.seq - 1)  # it may have more
+            return Pruned(place, deleted, event.seq - 1)  # it may have more
         connection.execute(delete(events).where(events.c.seq == event.seq))
-    return Forgotten(len(over), deleted, looked_at_seq)
+    return Pruned(len(over), deleted, looked_at_seq)
 
 
-def forget_mails(connection: Connection, commands: Sequence[ForgetMails], _sequences: Sequences) -> list[int | None]:
+def prune_mails(connection: Connection, commands: Sequence[PruneMails], _sequences: Sequences) -> list[int | None]:
     """Delete mails that are old and sent, of a bounded number for each command."""
-    return [_forget_mails(connection, command) for command in commands]
+    return [_prune_mails(connection, command) for command in commands]
 
 
-def _forget_mails(connection: Connection, command: ForgetMails) -> int | None:
+def _prune_mails(connection: Connection, command: PruneMails) -> int | None:
     next_ones = select(mails.c.seq).where(mails.c.seq > command.after_seq).order_by(mails.c.seq).limit(command.limit)
     seqs = connection.execute(next_ones).scalars().all()
     over = mails.c.created_at < command.before, mails.c.sent_at.is_not(None)

@@ -2,17 +2,17 @@
 
 import hashlib
 
-from daemon.crypto.api_keys import KeyRing, Principal, digest_of, generate_key
+from daemon.crypto.api_keys import ApiKeys, Principal, digest_of, generate_key
 from daemon.domain.model import ApiKey
 
 OPERATOR, TEAM = "operator-key", "team-key"
 KEY = ApiKey("key_1", "team_1", "CI", 1)
 
 
-def ring() -> KeyRing:
-    keyring = KeyRing(OPERATOR)
-    keyring.add(digest_of(TEAM), KEY)
-    return keyring
+def ring() -> ApiKeys:
+    api_keys = ApiKeys(OPERATOR)
+    api_keys.add(digest_of(TEAM), KEY)
+    return api_keys
 
 
 def test_keys_are_random_and_long_enough_to_be_unguessable() -> None:

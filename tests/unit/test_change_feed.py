@@ -3,7 +3,7 @@
 import trio
 from trio.testing import MockClock
 
-from daemon.delivery.change_feed import Follower, News
+from daemon.delivery.change_feed import ChangeFeed, Follower
 
 
 async def is_told(follower: Follower) -> bool:
@@ -13,39 +13,43 @@ async def is_told(follower: Follower) -> bool:
 
 
 async def test_who_looks_at_a_team_is_told_of_all_its_webhooks_and_of_no_other_team(autojump_clock: MockClock) -> None:
-    news = News()
-    with news.follow("team_1") as team, news.follow("team_1", "wh_1") as webhook, news.follow("team_2") as other:
-        news.tell("team_1", "wh_2")
+    changes = ChangeFeed()
+    with (
+        changes.follow("team_1") as team,
+        changes.follow("team_1", "wh_1") as webhook,
+        changes.follow("team_2") as other,
+    ):
+        changes.publish("team_1", "wh_2")
         assert [await is_told(one) for one in (team, webhook, other)] == [True, False, False]
-        news.tell("team_1", "wh_1")
+        changes.publish("team_1", "wh_1")
         assert [await is_told(one) for one in (team, webhook, other)] == [True, True, False]
 
 
 async def test_many_changes_are_told_as_one_and_none_is_lost(autojump_clock: MockClock) -> None:
-    news = News()
-    with news.follow("team_1") as follower:
+    changes = ChangeFeed()
+    with changes.follow("team_1") as follower:
         for _ in range(100):
-            news.tell("team_1", "wh_1")
+            changes.publish("team_1", "wh_1")
         assert await is_told(follower)
         assert not await is_told(follower)
-        news.tell("team_1", "wh_1")  # while nobody waits
+        changes.publish("team_1", "wh_1")  # while nobody waits
         assert await is_told(follower)
 
 
 async def test_who_has_left_is_forgotten(autojump_clock: MockClock) -> None:
-    news = News()
-    with trio.CancelScope() as scope, news.follow("team_1") as follower:
-        assert news.followers == 1
+    changes = ChangeFeed()
+    with trio.CancelScope() as scope, changes.follow("team_1") as follower:
+        assert changes.followers == 1
         scope.cancel()
         await follower.wait()
-    assert news.followers == 0
-    news.tell("team_1", "wh_1")
+    assert changes.followers == 0
+    changes.publish("team_1", "wh_1")
 
 
 async def test_when_the_daemon_stops_all_are_let_go_and_who_comes_later_too(autojump_clock: MockClock) -> None:
-    news = News()
-    with news.follow("team_1") as early:
-        news.close()
+    changes = ChangeFeed()
+    with changes.follow("team_1") as early:
+        changes.close()
         assert await early.wait() is False
-    with news.follow("team_1") as late:
+    with changes.follow("team_1") as late:
         assert await late.wait() is False
