@@ -14,7 +14,7 @@ _MOST_FIELDS = 100
 _MOST_FIELD_BYTES = 64 * 1024
 _LARGEST_LENGTH = 2**64 - 1
 
-_STATUS = re.compile(rb"HTTP/1\.([01]) +([1-9][0-9]{2})(?:[ \t][^\0\r]*)?\r*")
+_STATUS = re.compile(rb"HTTP/1\.([01])[ \t]+([1-9][0-9]{2})(?:[ \t][^\0\r]*)?\r*")
 _CLEAN_STATUS = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [\t -~\x80-\xff]*)?\r")
 _CLEAN_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\x80-\xff]*)\r")
 # Of a head that is all here: its minor version, its status, its fields. Possessive: each byte is looked at once.

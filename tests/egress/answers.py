@@ -56,6 +56,7 @@ STATUS_LINES = (
     _kept("an empty reason phrase", _status_line(b"HTTP/1.1 200 ")),
     _kept("a reason phrase in Latin-1", _status_line(b"HTTP/1.1 200 sch\xf6n")),
     _taken("two spaces before the status", _status_line(b"HTTP/1.1  200 OK")),
+    _taken("a tab before the status", _status_line(b"HTTP/1.1\t200 OK")),
     _taken("a tab behind the status", _status_line(b"HTTP/1.1 200\tOK")),
     _taken("a control character in the reason phrase", _status_line(b"HTTP/1.1 200 O\x01K")),
     _taken("a reason phrase of 70 KiB", _status_line(b"HTTP/1.1 200 " + b"y" * 70_000)),
