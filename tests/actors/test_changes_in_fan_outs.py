@@ -49,7 +49,7 @@ async def test_events_whose_deliveries_are_still_to_be_made_are_not_forgotten(
         assert all(numbers_at(house, number) == list(range(EVENTS)) for number in range(WEBHOOKS))
         # The newest event stays, and that of the newest delivery: the numbers of those to come go on from them.
         assert rows(house, "SELECT count(*) FROM events") == 2
-        assert sum(line["count"] for line in house.log_lines("events_forgotten")) == EVENTS
+        assert sum(line["count"] for line in house.log_lines("events_pruned")) == EVENTS
 
 
 async def test_what_is_resent_meanwhile_comes_once_more_and_nothing_else_does(
