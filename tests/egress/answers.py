@@ -150,6 +150,8 @@ CODINGS = (
     _kept("CHUNKS", OK + b"Transfer-Encoding: CHUNKED\r\n\r\n" + CHUNKS),
     _kept("a chunk extension", CHUNKED + b"2;a=b\r\nok\r\n0\r\n\r\n"),
     _kept("a trailer", CHUNKED + b"2\r\nok\r\n0\r\nX: y\r\n\r\n"),
+    _taken("a trailer that is no field", OK + b"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nok\r\n\r\n"),
+    _taken("an empty transfer coding", OK + b"Transfer-Encoding: chunked,\r\n\r\n2\r\nok\r\n0\r\n\r\n"),
     _taken("chunks, then a length", OK + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n" + CHUNKS),
     _taken("a length, then chunks", OK + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKS),
     _taken("chunks, and a length that makes no sense",
