@@ -6,8 +6,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon.domain.clock import DAY_MS
 from daemon.domain.errors import WebhookInactive
-from daemon.store.writes.counters import DAY_MS
 from tests.actors.test_fan_out import (
     EVENTS,
     PIECE,
@@ -61,7 +61,7 @@ async def test_what_is_resent_meanwhile_comes_once_more_and_nothing_else_does(
         await house.submit(team, *range(EVENTS))
         await trio.sleep(1.5)
         [first, *_] = await house.deliveries(webhooks[0])
-        assert await house.daemon.registry.resend(first.id)
+        assert await house.daemon.replays.resend(first.id)
         await trio.sleep(60)
         made = WEBHOOKS * EVENTS
         assert sorted(numbers_at(house, 0)) == sorted([*range(EVENTS), 0])
@@ -96,8 +96,8 @@ async def test_what_was_cancelled_meanwhile_is_recovered_once_all_is_made_in_ord
         await house.change(webhooks[0], active=False)
         await house.change(webhooks[0], active=True)
         before = numbers_at(house, 0)
-        assert await house.daemon.registry.recover(webhooks[0].id, 0) == EVENTS - len(before) > 0
-        assert await house.daemon.registry.recover(webhooks[0].id, 0) == 0
+        assert await house.daemon.replays.recover(webhooks[0].id, 0) == EVENTS - len(before) > 0
+        assert await house.daemon.replays.recover(webhooks[0].id, 0) == 0
         await trio.sleep(60)
         assert numbers_at(house, 0) == list(range(EVENTS))
         assert await house.balance(team) == -2 * WEBHOOKS * EVENTS
@@ -115,13 +115,13 @@ async def test_a_recovery_that_waits_queues_nothing_for_a_webhook_that_goes_mean
 
         async def recover() -> None:
             with pytest.raises(WebhookInactive):
-                await house.daemon.registry.recover(webhooks[0].id, 0)
+                await house.daemon.replays.recover(webhooks[0].id, 0)
             refused.set()
 
         nursery.start_soon(recover)
         await trio.sleep(1.5)
         if deleted:
-            await house.daemon.registry.delete_webhook(webhooks[0].id)
+            await house.daemon.webhooks.delete(webhooks[0].id)
         else:
             await house.change(webhooks[0], active=False)
         await trio.sleep(60)
@@ -139,7 +139,7 @@ async def test_a_recovery_that_waits_goes_by_the_events_to_which_its_webhook_sub
         await house.change(webhooks[0], active=False)
         await house.submit(team, *range(EVENTS))
         await house.change(webhooks[0], active=True)
-        nursery.start_soon(house.daemon.registry.recover, webhooks[0].id, 0)
+        nursery.start_soon(house.daemon.replays.recover, webhooks[0].id, 0)
         await trio.sleep(1.5)
         await house.change(webhooks[0], events=("linkedin.invitation.sent",))
         await trio.sleep(60)
