@@ -55,7 +55,7 @@ def _ascii_domain(domain: str) -> str | None:
         ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):
         return None
-    return ascii_domain if _DOMAIN.fullmatch(ascii_domain) and len(ascii_domain) <= MAX_ADDRESS else None
+    return ascii_domain if _DOMAIN.fullmatch(ascii_domain) else None
 
 
 def _unquoted(text: str) -> str:

@@ -47,10 +47,12 @@ def soak_kills(directory: Path, kills: int, chosen_seed: int, advance: Advance) 
         run = trio.run(partial(run_kills, directory, KillPlan(chosen_seed, kills), advance))
     found = violations(run.evidence)
     assert not found, found[:10]
+    assert run.cut_fan_outs, "kills came in the middle of fan-outs"
     ends = Counter(delivery.status for delivery in run.evidence.deliveries)
     return (
-        f"{kills} kills, {len(run.evidence.receipts)} events acknowledged, {len(run.evidence.deliveries)} deliveries "
-        f"checked ({ends['succeeded']} succeeded, {ends['failed']} failed, {ends['cancelled']} cancelled), "
+        f"{kills} kills, {run.cut_fan_outs} of them in the middle of a fan-out, {len(run.evidence.receipts)} events "
+        f"acknowledged, {len(run.evidence.deliveries)} deliveries checked ({ends['succeeded']} succeeded, "
+        f"{ends['failed']} failed, {ends['cancelled']} cancelled), "
         f"{len(run.evidence.arrivals)} attempts, {len(run.evidence.mails)} mails, {run.ledger.enablings} enablings, "
         f"{len(run.ledger.by_hand)} webhooks changed at will: nothing lost, nothing repeated wrongly"
     )

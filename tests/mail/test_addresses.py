@@ -37,6 +37,7 @@ def test_an_address_is_given_as_mail_servers_take_it(text: str, address: str) ->
         "ann@",
         " ann@example.com",
         "ann@example.com ",
+        f"{'a' * 64}@{'.'.join(['ü' * 8] * 13)}.de",  # too long in its ASCII form only
         "ann..bob@example.com",
         ".ann@example.com",
         "ann.@example.com",
