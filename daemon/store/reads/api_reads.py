@@ -117,8 +117,7 @@ def list_deliveries(
             return Page(items, None)
         if len(items) == limit:
             break
-        behind = [deliveries.c.seq >= reach.first_seq] if reach.first_seq else []
-        choice = Choice(deliveries, [*_known_by_index(wanted), *behind], _seen_in_row(wanted))
+        choice = Choice(deliveries, _known_by_index(wanted), by_row=_seen_in_row(wanted), first_seq=reach.first_seq)
         page = bounded_page(
             connection, choice, limit=limit - len(items), before=reach.end_seq, value=rows.delivery, look_at=look_at
         )
