@@ -10,7 +10,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.engine import Dialect
 from sqlalchemy.util import LRUCache
 
-from daemon.store.database import Database
+from daemon.store.sqlite.database import Database
 
 
 def share_statements(database: Database) -> Database:
