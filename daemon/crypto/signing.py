@@ -21,11 +21,20 @@ _ALMOST_STANDARD = re.compile(r"whsec_|^\W?wh[ _-]?sec([ _:=-]|[A-Za-z0-9+/]{24,
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What signs one attempt: the webhook's secret, and while a rotation's overlap lasts, the one before it."""
+    """What signs one attempt: the webhook's secret, and while a rotation's overlap lasts, the one before it.
+
+    `standard_keys` are the keys of those that have the `whsec_` form, decoded once for all attempts.
+    """
 
     current: str | None = field(default=None, repr=False)
     previous: str | None = field(default=None, repr=False)
     is_before_switch: bool = False
+    standard_keys: tuple[bytes, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        secrets = [each for each in (self.current, self.previous) if each is not None]
+        keys = tuple(key for each in secrets if (key := _standard_key(each)) is not None)
+        object.__setattr__(self, "standard_keys", keys)
 
     @property
     def of_product(self) -> str | None:
@@ -43,19 +52,15 @@ def signature_headers(secrets: Secrets, delivery_id: str, timestamp_s: int, body
     if secrets.of_product is None:
         return []
     headers = [("X-Kakiyo-Signature", hmac.digest(secrets.of_product.encode(), body, "sha256").hex())]
-    keys = [
-        key
-        for each in (secrets.current, secrets.previous)
-        if each is not None and (key := _standard_key(each)) is not None
-    ]
-    if keys:
+    if secrets.standard_keys:
         signed = f"{delivery_id}.{timestamp_s}.".encode() + body
-        headers.append(("webhook-signature", " ".join(_standard_signature(key, signed) for key in keys)))
+        signatures = [_standard_signature(key, signed) for key in secrets.standard_keys]
+        headers.append(("webhook-signature", " ".join(signatures)))
     return headers
 
 
 def _standard_signature(key: bytes, signed: bytes) -> str:
-    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+    return "v1," + binascii.b2a_base64(hmac.digest(key, signed, "sha256"), newline=False).decode()
 
 
 def generate_secret() -> str:
