@@ -5,6 +5,7 @@ event loop: a row a step, as `executemany` and cursors go, costs the daemon more
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -13,8 +14,9 @@ from sqlalchemy import CompoundSelect, Connection, Select, func, select
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DBAPIError
 
-# Statements stay prepared by their text, and to prepare one costs more than to run it: few sizes, the last one 1.
-_ROWS_AT_ONCE = (256, 64, 16, 4, 1)
+# Statements stay prepared by their text, and to prepare one costs more than to run it: few sizes, the last one 1. Each
+# is half of the one before, so that what a commit has of a kind, which is rarely much, is written in few steps.
+_ROWS_AT_ONCE = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 
 Row = tuple[Any, ...]
 
@@ -40,11 +42,16 @@ def _run(connection: Connection, statement: str, rows: Sequence[Row]) -> Iterato
     cursor = connection.connection.cursor()
     try:
         for some in _pieces(rows):
-            places = ", ".join(["(" + ", ".join("?" * len(some[0])) + ")"] * len(some))
-            cursor.execute(statement.format(rows=places), list(chain.from_iterable(some)))
+            cursor.execute(_with_places(statement, len(some), len(some[0])), list(chain.from_iterable(some)))
             yield cursor
     except connection.dialect.loaded_dbapi.Error as error:
         raise DBAPIError.instance(statement, None, error, Exception) from error
+
+
+@lru_cache(maxsize=256)
+def _with_places(statement: str, rows: int, columns: int) -> str:
+    row = "(" + ", ".join("?" * columns) + ")"
+    return statement.format(rows=", ".join([row] * rows))
 
 
 def execute_at_once(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
