@@ -10,7 +10,7 @@ from daemon.store.commands import AcceptEvents
 from daemon.telemetry.tracing import Spans
 
 _DELIVERIES_PER_LINE = 100
-_LINES_AT_ONCE = 20
+_LINES_AT_ONCE = 50
 
 
 async def log_accepted(

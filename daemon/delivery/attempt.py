@@ -150,7 +150,7 @@ def _kept_headers(fields: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[str, str
         size = len(name) + len(value)
         if size <= room:  # one that is too large hides none of the others
             room -= size
-            kept.append((name.decode(errors="replace"), value.decode(errors="replace")))
+            kept.append((name.decode("utf-8", "replace"), value.decode("utf-8", "replace")))
             if len(kept) == _KEPT_HEADERS:
                 break
     return tuple(kept)

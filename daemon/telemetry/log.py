@@ -28,6 +28,7 @@ from daemon.telemetry.log_throttle import LogThrottle
 
 STDERR = 2
 _LEVELS = ("debug", "info", "warning", "error")
+_INFO_AND_BELOW = ("debug", "info")
 
 
 class UndocumentedLogEventError(Exception):
@@ -85,8 +86,7 @@ def make_logger(
         lost = make_thread_logger(sink, now_ms=now_ms)
         sink.buffer.report_dropped = lambda count: lost.warning("log_lines_dropped", count=count)
         if sink.as_json and not strict:
-            info_is_wanted = partial(_is_wanted, "info", level or (lambda: settings.level))
-            wrapper = _with_quick_info(wrapper, sink, stamp.now, info_is_wanted)
+            wrapper = _with_quick_info(wrapper, sink, stamp.now, level or (lambda: settings.level))
     else:
         rendering += _to_file(settings, sink)
         output = structlog.BytesLogger(sink)
@@ -113,7 +113,7 @@ def _bound_logger(level: str) -> type[FilteringBoundLogger]:
 
 
 def _with_quick_info(
-    wrapper: type[FilteringBoundLogger], sink: LogSink, now: Callable[[], str], is_wanted: Callable[[], bool]
+    wrapper: type[FilteringBoundLogger], sink: LogSink, now: Callable[[], str], level: Callable[[], str]
 ) -> type[FilteringBoundLogger]:
     """Return the class with an `info` that makes in one step the line that the processors would make of it.
 
@@ -125,7 +125,7 @@ def _with_quick_info(
         def info(self, event: str, *args: Any, **fields: Any) -> None:
             if args or "exc_info" in fields:
                 super().info(event, *args, **fields)
-            elif is_wanted():
+            elif level() in _INFO_AND_BELOW:
                 line = {"timestamp": now(), "level": "info", "event": event, **self._context, **fields}
                 put(render(None, "info", line))
 
@@ -149,13 +149,9 @@ def _to_file(settings: LogSettings, file: BinaryIO) -> list[Processor]:
 
 
 def _drop_below(level: Callable[[], str], logger: WrappedLogger, method: str, fields: EventDict) -> EventDict:
-    if not _is_wanted(method, level):
+    if _LEVELS.index(method) < _LEVELS.index(level()):
         raise structlog.DropEvent
     return fields
-
-
-def _is_wanted(method: str, level: Callable[[], str]) -> bool:
-    return _LEVELS.index(method) >= _LEVELS.index(level())
 
 
 class _TimestampLevelEvent:
