@@ -8,23 +8,23 @@ from quart import Request, Response
 from quart_trio import QuartTrio
 from werkzeug.routing import BaseConverter, Map
 
-from api.auth import ANYBODY, authenticate
 from api.console.errors import error_page
-from api.console.page_request import ConsoleContext
 from api.console.routes import PAGES, PREFIX, add_console
-from api.dispatch import Dispatcher, View
-from api.errors import rate_limited
-from api.idempotency import answered_once, read_idempotency
-from api.json_body import JSON, read_json
-from api.large_bodies import LargeBodies
+from api.console.session.page_request import ConsoleContext
+from api.http.auth import ANYBODY, authenticate
+from api.http.dispatch import Dispatcher, View
+from api.http.errors import rate_limited
+from api.http.idempotency import answered_once, read_idempotency
+from api.http.json_body import JSON, read_json
+from api.http.problems import answer_error
+from api.http.query import NoQuery, read_query
+from api.http.reserved_ids import Words, is_parameter, steps, words_beside_ids
+from api.http.route import Access, Answer, Call, Route
+from api.http.wire import to_json
+from api.limits.large_bodies import LargeBodies
+from api.limits.rate_limit import RateLimits, tokens_for
 from api.openapi import document
-from api.problems import answer_error
-from api.query import NoQuery, read_query
-from api.rate_limit import RateLimits, tokens_for
-from api.reserved_ids import Words, is_parameter, steps, words_beside_ids
-from api.route import Access, Answer, Call, Route
 from api.routes import credits, deliveries, events, health, keys, teams, testing, webhook_routes
-from api.wire import to_json
 from daemon.actors.threads import RunInThread, thread_runner
 from daemon.handles import Handles
 

@@ -26,13 +26,19 @@ from daemon.files.descriptors import DescriptorBudget, raise_descriptor_limit, s
 from daemon.files.kept_addresses import keep_addresses, remove_addresses
 from daemon.maintenance.sealed_database import SealedDatabase, open_sealed_database
 from daemon.maintenance.state_dir import DATABASE, OPERATOR_KEY, operator_key, use_state_dir
+from daemon.process.stop_signals import StopSignals
 from daemon.run import run_daemon
-from daemon.stop_signals import StopSignals
+from daemon.seams import Seams, real_seams
 from daemon.store.commands import ReadBalance
-from daemon.store.database import DatabaseRefused, History
-from daemon.store.file.commit_record import loss_of
+from daemon.store.engine import DatabaseRefused
 from daemon.store.progress import Progress
-from daemon.systemd.notify import ServiceManager, extend_start, feed_watchdog, find_service_manager
+from daemon.store.sqlite.commit_record import History, loss_of
+from daemon.systemd.notify import (
+    ServiceManager,
+    extend_start,
+    feed_watchdog,
+    find_service_manager,
+)
 from daemon.telemetry.log import STDERR, LogSink, make_logger, make_thread_logger, open_log_sink
 from daemon.telemetry.log_buffer import LogBuffer
 from daemon.telemetry.log_file import LogFile
@@ -41,7 +47,7 @@ from daemon.telemetry.loop_lag import watch_loop_lag
 from daemon.telemetry.metrics import Metrics, make_metrics
 from daemon.telemetry.python_messages import PythonMessages, take_standard_streams
 from daemon.telemetry.tracing import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
-from daemon.wiring import Daemon, Seams, assemble, handles_of, real_seams
+from daemon.wiring import Daemon, assemble, handles_of
 
 _Addresses = Sequence[TcpAddress | UnixAddress]
 
@@ -144,7 +150,15 @@ async def _main(live: LiveSettings, process: _Process) -> None:
     seams = replace(_seams(live), spans=_spans(log), attempts_at_once=budget.attempts)
     sealed = await _open_database(settings)
     try:
-        daemon = await assemble(live, sealed.database, sealed.vault, key, seams, process.metrics, log)
+        daemon = await assemble(
+            live,
+            sealed.database,
+            vault=sealed.vault,
+            operator_key=key,
+            seams=seams,
+            metrics=process.metrics,
+            log=log,
+        )
         listeners = await open_listeners(settings.api.bind, passed_descriptors())
         # What is loaded by now stays: without this each full collection looks through it, for a tenth of a second.
         gc.freeze()
@@ -222,7 +236,7 @@ async def _run(
     signals: StopSignals,
 ) -> None:
     ready, stop, grace_s = trio.Event(), trio.Event(), settings.delivery.stop_grace_s
-    metrics = daemon.metrics
+    log, metrics = daemon.telemetry.log, daemon.telemetry.metrics
 
     def not_ready() -> str | None:
         return "the daemon is stopping" if stop.is_set() else None if ready.is_set() else "the daemon is starting"
@@ -239,11 +253,11 @@ async def _run(
         max_connections=budget.api_connections,
         refusals_at_once=budget.api_refusals,
         open_connections=metrics.open_connections,
-        log=daemon.log,
+        log=log,
     )
     service_manager = find_service_manager()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_on_signal, signals, stop, service_manager, grace_s, daemon.log)
+        nursery.start_soon(_stop_on_signal, signals, stop, service_manager, grace_s, log)
         nursery.start_soon(watch_loop_lag, metrics.event_loop_lag_seconds, metrics.longest_lag)
         nursery.start_soon(_announce, ready, service_manager, _shown(addresses_of(listeners)), started, daemon)
         await run_daemon(daemon, api, ready, stop, grace_s)
@@ -264,9 +278,9 @@ async def _announce(
 ) -> None:
     await ready.wait()
     duration_ms = round((trio.current_time() - started) * 1000)
-    daemon.log.info("daemon_ready", bind=bound, durationMs=duration_ms)
+    daemon.telemetry.log.info("daemon_ready", bind=bound, durationMs=duration_ms)
     await service_manager.ready(f"Listening on {bound}")
-    await feed_watchdog(service_manager, partial(daemon.writer.execute, ReadBalance("")), daemon.work_done)
+    await feed_watchdog(service_manager, partial(daemon.store.writer.execute, ReadBalance("")), daemon.work_done)
 
 
 def _seams(live: LiveSettings) -> Seams:

@@ -17,6 +17,7 @@ _PATIENT = Budget(restarts=1_000_000_000, last_backoff_s=60)
 # A crash in a commit, or right after it, leaves in doubt what is on disk, and the daemon's memory may be behind it:
 # only a fresh start brings the two together.
 _NO_RESTART = Budget(restarts=0)
+_USUAL = Budget()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,10 @@ async def run_daemon(
     store, fleet, router, api = _Task(), _Task(), _Task(), _Task()
     upkeep = [_Task() for _ in _patient_actors(daemon)]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(store.run, _vital(daemon, Child(ActorKind.STORE, daemon.writer.run, _NO_RESTART)))
+        nursery.start_soon(store.run, _vital(daemon, ActorKind.STORE, daemon.store.writer.run, _NO_RESTART))
         nursery.start_soon(fleet.run, daemon.fleet.run)
         await daemon.fleet.started.wait()
-        nursery.start_soon(router.run, _vital(daemon, Child(ActorKind.ROUTER, daemon.router.run)))
+        nursery.start_soon(router.run, _vital(daemon, ActorKind.ROUTER, daemon.router.run))
         for task, actor in zip(upkeep, _patient_actors(daemon), strict=True):
             nursery.start_soon(task.run, actor)
         nursery.start_soon(api.run, serve_api)
@@ -64,7 +65,7 @@ async def run_daemon(
         await stop.wait()
         # At once, beside the API's requests in flight: what these still submit stays pending for the next start.
         daemon.fleet.stop()
-        daemon.changes.close()
+        daemon.telemetry.changes.close()
         with trio.move_on_after(grace_s):
             await api.done.wait()
             daemon.router.close()
@@ -72,27 +73,25 @@ async def run_daemon(
             await fleet.done.wait()
         for task in (api, router, fleet, *upkeep):  # before the store closes: what it refuses, they would try again
             await task.end()
-        daemon.writer.close()
+        daemon.store.writer.close()
         with trio.move_on_after(_STORE_DRAIN_S):
             await store.done.wait()
         nursery.cancel_scope.cancel()
 
 
-def _vital(daemon: Daemon, child: Child) -> Callable[[], Awaitable[None]]:
-    return partial(supervise_vital, child, daemon.log, daemon.metrics)
+def _vital(
+    daemon: Daemon, kind: ActorKind, run: Callable[[], Awaitable[None]], budget: Budget = _USUAL
+) -> Callable[[], Awaitable[None]]:
+    return partial(
+        supervise_vital,
+        Child(kind, run, budget),
+        daemon.telemetry.log,
+        daemon.telemetry.metrics.actor_restarts[kind].inc,
+    )
 
 
 def _patient_actors(daemon: Daemon) -> list[Callable[[], Awaitable[bool]]]:
-    runs = {
-        ActorKind.NOTIFIER: daemon.notifier.run,
-        ActorKind.HOUSEKEEPER: daemon.housekeeper.run,
-        ActorKind.CANCELLER: daemon.canceller.run,
-        ActorKind.TIME_INDEXER: daemon.time_indexer.run,
-        ActorKind.CHECKPOINTER: daemon.checkpointer.run,
-        ActorKind.OBSERVER: daemon.observer.run,
-    }
-    return [_patient(daemon, kind, run) for kind, run in runs.items()]
-
-
-def _patient(daemon: Daemon, kind: ActorKind, run: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[bool]]:
-    return partial(supervise, Child(kind, run, _PATIENT), daemon.log, daemon.metrics)
+    log, restarts = daemon.telemetry.log, daemon.telemetry.metrics.actor_restarts
+    return [
+        partial(supervise, Child(kind, run, _PATIENT), log, restarts[kind].inc) for kind, run in daemon.upkeep.items()
+    ]

@@ -4,11 +4,11 @@ from http import HTTPStatus
 
 from quart import Request, Response
 
-from api.console.page_request import ConsoleContext, address, html, see_other
-from api.console.refusals import Refused, SignInFirst
 from api.console.session.entrance import clear_session
-from api.errors import ApiError
-from api.problems import as_refusal, log_refusal, problem_response
+from api.console.session.page_request import ConsoleContext, address, html, see_other
+from api.console.session.refusals import Refused, SignInFirst
+from api.http.errors import ApiError
+from api.http.problems import as_refusal, log_refusal, problem_response
 
 _TITLES = {
     HTTPStatus.NOT_FOUND: "There is nothing here",

@@ -7,14 +7,15 @@ from http import HTTPStatus
 
 from quart import Request, Response
 
-from api.console.assets import load_assets
-from api.console.page_request import ConsoleContext, PageRequest
+from api.console.drawing.assets import load_assets
+from api.console.drawing.templates import Templates
 from api.console.pages import (
     credits_page,
     deliveries_page,
     delivery_page,
     event_types_page,
     home,
+    sign_in,
     system_page,
     team_page,
     teams_page,
@@ -24,14 +25,13 @@ from api.console.pages import (
     webhook_secrets,
     webhooks_page,
 )
-from api.console.refusals import page_not_found
-from api.console.session import sign_in
 from api.console.session.entrance import enter, with_session
+from api.console.session.page_request import ConsoleContext, PageRequest
+from api.console.session.refusals import page_not_found
 from api.console.session.sessions import Sessions
 from api.console.session.shown_once import ShownOnce
-from api.console.templates import Templates
-from api.dispatch import Dispatcher, Streamed, View
-from api.rate_limit import RateLimits
+from api.http.dispatch import Dispatcher, Streamed, View
+from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import RunInThread
 from daemon.handles import Handles
 
@@ -113,11 +113,14 @@ def add_console(
 ) -> ConsoleContext:
     """Add every page to the application; return what they work with, for the pages of errors."""
     assets = load_assets()
-    sessions = Sessions(handles.session_key, handles.api_keys, handles.now_ms, handles.sign_outs)
+    sessions = Sessions(handles.console.session_key, handles.api_keys, handles.now_ms, handles.console.sign_outs)
     context = ConsoleContext(handles, sessions, Templates(assets, run_in_thread), ShownOnce(), reserved_ids)
 
     async def show_asset(_request: Request, fingerprint: str, name: str) -> Response:
-        return assets.answer(fingerprint, name)
+        response = assets.answer(fingerprint, name)
+        if response is None:
+            raise page_not_found()
+        return response
 
     async def go_in(_request: Request) -> Response:
         return Response(b"", HTTPStatus.PERMANENT_REDIRECT, headers={"Location": PREFIX})

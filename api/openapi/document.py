@@ -10,14 +10,14 @@ from typing import Any
 import orjson
 from pydantic import BaseModel
 
-from api.errors import STATUS, ApiError, Code
-from api.idempotency import headers_of
-from api.json_body import JSON
+from api.http.errors import STATUS, ApiError, Code
+from api.http.idempotency import headers_of
+from api.http.json_body import JSON
+from api.http.problems import MEDIA_TYPE, problem_of
+from api.http.route import Access, Body, Call, Route
+from api.http.wire import Problem
 from api.openapi.schemas import Schema, Schemas
 from api.openapi.texts import CODE_MEANINGS, DESCRIPTION, RESPONSE_HEADERS, TAGS
-from api.problems import MEDIA_TYPE, problem_of
-from api.route import Access, Body, Call, Route
-from api.wire import Problem
 from daemon import __version__
 
 _KEY = {"type": "http", "scheme": "bearer", "description": "A team's key or the operator's."}

@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from api.idempotency import headers_of
-from api.route import Route
-from api.wire import Problem
+from api.http.idempotency import headers_of
+from api.http.route import Route
+from api.http.wire import Problem
 
 Schema = dict[str, Any]
 _REF = "#/components/schemas/{model}"

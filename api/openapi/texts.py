@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from api.errors import Code
+from api.http.errors import Code
 
 CODE_MEANINGS: Mapping[Code, str] = MappingProxyType(
     {

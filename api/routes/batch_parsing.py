@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
-from api.errors import invalid_json, wrong_field
-from api.json_body import parse_json_at, skip_space
+from api.http.errors import invalid_json, wrong_field
+from api.http.json_body import parse_json_at, skip_space
 
 
 def array_items(text: str) -> Iterator[Any]:

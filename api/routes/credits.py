@@ -4,12 +4,12 @@ from http import HTTPStatus
 
 from pydantic import Field
 
-from api.auth import one_team
-from api.cursors import page_of, position_of
-from api.errors import Code, unknown_team, wrong_field
-from api.idempotency import once
-from api.route import Access, Call, Route, json_body
-from api.wire import Input, Note, Output, OutputTime, Page, PageQuery, format_time
+from api.http.auth import one_team
+from api.http.cursors import page_of, position_of
+from api.http.errors import Code, unknown_team, wrong_field
+from api.http.idempotency import once
+from api.http.route import Access, Call, Route, json_body
+from api.http.wire import Input, Note, Output, OutputTime, Page, PageQuery, format_time
 from daemon.domain import model
 from daemon.domain.errors import BalanceOutOfRange
 from daemon.store.reads import api_reads
@@ -88,7 +88,7 @@ async def grant_credits(call: Call, body: Grant) -> CreditEntry:
         raise wrong_field("$.note", "is missing: a negative amount corrects a grant, so say which and why")
     keep = once(call, _show)
     try:
-        entry = await call.handles.registry.grant_credits(body.team_id, body.amount, body.note, keep)
+        entry = await call.handles.teams.grant_credits(body.team_id, body.amount, body.note, keep)
     except BalanceOutOfRange as error:
         raise wrong_field("$.amount", str(error)) from None
     if entry is None:

@@ -7,13 +7,13 @@ from http import HTTPStatus
 
 from pydantic import Field
 
-from api.auth import owned, team_named
-from api.cursors import page_of, position_of
-from api.errors import Code, not_found
-from api.idempotency import once
-from api.rate_limit import tokens_for
-from api.route import Call, Route
-from api.wire import InputTime, Output, OutputTime, Page, PageQuery, format_optional_time, format_time
+from api.http.auth import owned, team_named
+from api.http.cursors import page_of, position_of
+from api.http.errors import Code, not_found
+from api.http.idempotency import once
+from api.http.route import Call, Route
+from api.http.wire import InputTime, Output, OutputTime, Page, PageQuery, format_optional_time, format_time
+from api.limits.rate_limit import tokens_for
 from daemon.domain import model
 from daemon.domain.model import CancelReason, DeliveryStatus, OutcomeKind
 from daemon.store.reads import api_reads
@@ -101,7 +101,7 @@ async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
     delivery = owned(call, await reader.fetch(api_reads.get_delivery, delivery_id), "delivery")
     broke = await _teams_without_credits(call, [replace(delivery, status=DeliveryStatus.PENDING)])
     show = partial(_show_delivery, team_is_broke=delivery.team_id in broke)
-    new = await call.handles.registry.resend(delivery_id, once(call, show))
+    new = await call.handles.replays.resend(delivery_id, once(call, show))
     if new is None:
         raise not_found("delivery")
     return show(new)

@@ -6,15 +6,16 @@ from typing import Any
 import orjson
 from pydantic import Field
 
-from api.auth import owned
-from api.cursors import next_cursor, position_of
-from api.errors import Code, unknown_team
-from api.json_body import JSON, NDJSON
-from api.rate_limit import tokens_for_receipts
-from api.route import Body, Call, Route
+from api.http.auth import owned
+from api.http.cursors import next_cursor, position_of
+from api.http.errors import Code, unknown_team
+from api.http.json_body import JSON, NDJSON
+from api.http.route import Body, Call, Route
+from api.http.wire import Input, Limit, Output, OutputTime, format_time
+from api.limits.rate_limit import tokens_for_receipts
+from api.limits.sizes import MAX_PAGE
 from api.routes.deliveries import DELIVERY_EXAMPLE, Delivery, show_deliveries
 from api.routes.submission import SubmissionHeaders, SubmittedEvent, read_batch, read_submission
-from api.wire import MAX_PAGE, Input, Limit, Output, OutputTime, format_time
 from daemon.domain.errors import UnknownTeam
 from daemon.domain.submission import Submission
 from daemon.store.reads import api_reads

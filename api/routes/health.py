@@ -5,10 +5,10 @@ from typing import Literal
 import trio
 from pydantic import Field
 
-from api.errors import ApiError, Code
-from api.local import is_surely_local
-from api.route import Access, Call, Route
-from api.wire import Output
+from api.http.errors import ApiError, Code
+from api.http.local import is_surely_local
+from api.http.route import Access, Call, Route
+from api.http.wire import Output
 from daemon.domain.errors import StoreUnavailable
 from daemon.telemetry.metrics import CONTENT_TYPE
 
@@ -34,7 +34,7 @@ async def get_health(call: Call) -> Health:
 
 async def get_readiness(call: Call) -> Readiness:
     """Answer 200 while events are accepted and the store answers; else say what is not ready."""
-    reason = call.handles.not_ready() or await _trouble_of_store(call, detailed=_may_know_details(call))
+    reason = call.handles.health.not_ready() or await _trouble_of_store(call, detailed=_may_know_details(call))
     if reason is not None:
         raise ApiError(Code.NOT_READY, f"{reason[0].upper()}{reason[1:]}: ask again in a second.")
     return Readiness(status="ready")
@@ -47,7 +47,7 @@ def _may_know_details(call: Call) -> bool:
 async def _trouble_of_store(call: Call, *, detailed: bool) -> str | None:
     with trio.move_on_after(_STORE_ANSWERS_WITHIN_S):
         try:
-            await call.handles.ask_store()
+            await call.handles.health.ask_store()
         except StoreUnavailable as error:
             return str(error) if detailed else "the database fails"
         return None
@@ -56,7 +56,7 @@ async def _trouble_of_store(call: Call, *, detailed: bool) -> str | None:
 
 async def get_metrics(call: Call) -> bytes:
     """Answer with all metrics."""
-    await call.handles.refresh_metrics()
+    await call.handles.health.refresh_metrics()
     return call.handles.metrics.render()
 
 

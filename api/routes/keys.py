@@ -4,11 +4,11 @@ from http import HTTPStatus
 
 from pydantic import Field
 
-from api.cursors import page_of, position_of
-from api.errors import Code, not_found
-from api.idempotency import once
-from api.route import Access, Call, Route, json_body
-from api.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_optional_time, format_time
+from api.http.cursors import page_of, position_of
+from api.http.errors import Code, not_found
+from api.http.idempotency import once
+from api.http.route import Access, Call, Route, json_body
+from api.http.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_optional_time, format_time
 from daemon.domain import model
 from daemon.store.reads import api_reads
 
@@ -41,7 +41,7 @@ class Key(Output):
 
 async def create_key(call: Call, team_id: str, body: NewKey) -> CreatedKey:
     """Make a key for a team."""
-    created = await call.handles.registry.create_key(team_id, body.name, once(call, _show_created))
+    created = await call.handles.teams.create_key(team_id, body.name, once(call, _show_created))
     if created is None:
         raise not_found("team")
     return _show_created(created)
@@ -63,7 +63,7 @@ async def list_keys(call: Call, team_id: str, query: PageQuery) -> Page[Key]:
 
 async def revoke_key(call: Call, key_id: str) -> None:
     """Revoke a key for good."""
-    if not await call.handles.registry.revoke_key(key_id):
+    if not await call.handles.teams.revoke_key(key_id):
         raise not_found("key")
 
 

@@ -7,22 +7,26 @@ from typing import Any
 import orjson
 from pydantic import Field
 
-from api.errors import ApiError, too_large, unknown_team, wrong_field
-from api.idempotency import IdempotencyHeaders, read_idempotency
-from api.json_body import JSON, NDJSON, decode, parse_in_thread, parse_json, read_bytes, require_media_type, validate
-from api.rate_limit import tokens_for
-from api.route import Call
+from api.http.errors import ApiError, too_large, unknown_team, wrong_field
+from api.http.idempotency import IdempotencyHeaders, read_idempotency
+from api.http.json_body import (
+    JSON,
+    NDJSON,
+    decode,
+    parse_in_thread,
+    parse_json,
+    read_bytes,
+    require_media_type,
+    validate,
+)
+from api.http.route import Call
+from api.http.wire import Input, InputTime, format_time
+from api.limits.rate_limit import tokens_for
+from api.limits.sizes import KIB, MAX_BATCH_EVENTS, MAX_EVENT_BYTES
 from api.routes.batch_parsing import array_items, line_items
-from api.wire import Input, InputTime, format_time
 from daemon.domain.submission import NewEvent, Submission
 from daemon.domain.trace_context import parse_traceparent
 from daemon.telemetry.metrics import Refusal
-
-KIB = 1024
-MAX_EVENT_BYTES = 256 * KIB
-MAX_REQUEST_BYTES = 2 * MAX_EVENT_BYTES  # escapes and white space make a request longer than its event
-MAX_BATCH_BYTES = 8 * KIB * KIB
-MAX_BATCH_EVENTS = 1000
 
 
 class SubmittedEvent(Input):

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from api.cursors import page_of, position_of
-from api.errors import Code, not_found, wrong_field
-from api.idempotency import once
-from api.route import Access, Call, Route, json_body
-from api.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_time
+from api.http.cursors import page_of, position_of
+from api.http.errors import Code, not_found, wrong_field
+from api.http.idempotency import once
+from api.http.route import Access, Call, Route, json_body
+from api.http.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_time
 from daemon.domain import model
 from daemon.domain.email_addresses import MAX_ADDRESS, parse_address
 from daemon.store.reads import api_reads
@@ -78,7 +78,7 @@ async def create_team(call: Call, body: NewTeam) -> Team:
     if body.id in call.reserved_ids:
         raise wrong_field("$.id", "is a word of the API's paths: choose another id, or leave it out")
     emails = tuple(body.notification_emails)
-    team = await call.handles.registry.create_team(
+    team = await call.handles.teams.create(
         body.id, body.name, emails, max_webhooks=body.max_webhooks, once=once(call, _show)
     )
     return _show(team)
@@ -99,7 +99,7 @@ async def change_team(call: Call, team_id: str, body: TeamChange) -> Team:
         max_webhooks=body.max_webhooks,
         default_max_webhooks="max_webhooks" in given and body.max_webhooks is None,
     )
-    team = await call.handles.registry.change_team(team_id, change)
+    team = await call.handles.teams.change(team_id, change)
     if team is None:
         raise not_found("team")
     return _show(team)

@@ -5,13 +5,14 @@ from typing import Any
 
 from pydantic import Field
 
-from api.auth import one_team
-from api.cursors import page_of
-from api.errors import Code, not_found
-from api.rate_limit import tokens_for_receipts
-from api.route import Call, Route, json_body
+from api.http.auth import one_team
+from api.http.cursors import page_of
+from api.http.errors import Code, not_found
+from api.http.route import Call, Route, json_body
+from api.http.wire import Input, Output, OutputTime, Page, format_time
+from api.limits.rate_limit import tokens_for_receipts
+from api.limits.sizes import MAX_PAGE
 from api.routes.submission import require_event_type, serialise
-from api.wire import MAX_PAGE, Input, Output, OutputTime, Page, format_time
 from daemon.domain.event_types import EventType
 from daemon.domain.submission import NewEvent, Submission
 from daemon.store.reads import api_reads

@@ -2,8 +2,9 @@
 
 from http import HTTPStatus
 
-from api.errors import Code
-from api.route import Route, json_body
+from api.http.errors import Code
+from api.http.route import Route, json_body
+from api.http.wire import Page
 from api.routes.webhooks import (
     NewWebhook,
     Recovered,
@@ -21,7 +22,6 @@ from api.routes.webhooks import (
     recover_webhook,
     rotate_webhook_secret,
 )
-from api.wire import Page
 
 _TAG = "Webhooks"
 _NEW_EXAMPLE = {

@@ -5,13 +5,12 @@ from functools import partial
 
 from pydantic import Field
 
-from api.auth import one_team, owned, team_named
-from api.cursors import page_of, position_of
-from api.errors import FieldError, not_found, wrong_field, wrong_fields
-from api.idempotency import once
-from api.rate_limit import tokens_for
-from api.route import Call
-from api.wire import (
+from api.http.auth import one_team, owned, team_named
+from api.http.cursors import page_of, position_of
+from api.http.errors import FieldError, not_found, wrong_field, wrong_fields
+from api.http.idempotency import once
+from api.http.route import Call
+from api.http.wire import (
     EventTypes,
     Input,
     InputTime,
@@ -23,6 +22,8 @@ from api.wire import (
     format_optional_time,
     format_time,
 )
+from api.limits.rate_limit import tokens_for
+from api.limits.sizes import MAX_OVERLAP_HOURS
 from daemon.crypto import signing
 from daemon.domain import model
 from daemon.domain.event_types import WILDCARD
@@ -67,7 +68,7 @@ class SecretRotation(Input):
     overlap_hours: int = Field(
         24,
         ge=0,
-        le=720,
+        le=MAX_OVERLAP_HOURS,
         description="Hours in which `webhook-signature` is made with both secrets; 0 for none, 24 if left out.",
     )
     switch_now: bool = Field(
@@ -142,9 +143,7 @@ async def create_webhook(call: Call, body: NewWebhook) -> Webhook:
     secret = None if body.secret is None else chosen_secret(body.secret)
     await call.handles.check_url(body.url, team_id)
     show = partial(_show, call, secret=secret)
-    made = call.handles.registry.create_webhook(
-        team_id, body.name, body.url, secret, tuple(body.events), once(call, show)
-    )
+    made = call.handles.webhooks.create(team_id, body.name, body.url, secret, tuple(body.events), once(call, show))
     return show(await made)
 
 
@@ -178,20 +177,20 @@ async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> We
         events=tuple(body.events) or None,
         active=body.active if "active" in given else None,
     )
-    return _show(call, _still_there(await call.handles.registry.change_webhook(webhook_id, edit)), secret)
+    return _show(call, _still_there(await call.handles.webhooks.change(webhook_id, edit)), secret)
 
 
 async def rotate_webhook_secret(call: Call, webhook_id: str, body: SecretRotation) -> RotatedWebhook:
     """Give a webhook a new secret; the one before signs beside it for a while."""
     await _find(call, webhook_id)
-    registry = call.handles.registry
+    webhooks = call.handles.webhooks
     if body.only_switches:
         show = partial(_show_rotated, call, None)
-        return show(_still_there(await registry.switch_signature(webhook_id, once(call, show))))
+        return show(_still_there(await webhooks.switch_signature(webhook_id, once(call, show))))
     secret = chosen_secret(body.secret)
     show = partial(_show_rotated, call, secret)
     overlap_s = body.overlap_hours * _HOUR_S
-    rotated = await registry.rotate_secret(
+    rotated = await webhooks.rotate_secret(
         webhook_id, secret, overlap_s, switch_now=body.switch_now, once=once(call, show)
     )
     return show(_still_there(rotated))
@@ -209,14 +208,14 @@ def _show_rotated(call: Call, secret: str | None, webhook: model.Webhook) -> Rot
 async def delete_webhook(call: Call, webhook_id: str) -> None:
     """Delete a webhook; its pending deliveries are cancelled."""
     await _find(call, webhook_id)
-    if not await call.handles.registry.delete_webhook(webhook_id):
+    if not await call.handles.webhooks.delete(webhook_id):
         raise not_found("webhook")
 
 
 async def recover_webhook(call: Call, webhook_id: str, body: Recovery) -> Recovered:
     """Queue what the webhook never got."""
     await _find(call, webhook_id)
-    queued = await call.handles.registry.recover(webhook_id, body.since, once(call, _show_recovered))
+    queued = await call.handles.replays.recover(webhook_id, body.since, once(call, _show_recovered))
     if queued is None:
         raise not_found("webhook")
     call.charge(tokens_for(deliveries=queued))
@@ -269,7 +268,7 @@ def _show(call: Call, webhook: model.Webhook, secret: str | None = None) -> Webh
         consecutive_failures=webhook.consecutive_failures,
         disabled_reason=webhook.disabled_reason,
         disabled_at=format_optional_time(webhook.disabled_at),
-        parked=call.handles.fleet.is_parked(webhook.id),
+        parked=call.handles.is_parked(webhook.id),
         has_secret=webhook.secret is not None,
         created_at=format_time(webhook.created_at),
         updated_at=format_time(webhook.updated_at),

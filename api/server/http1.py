@@ -20,9 +20,9 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
 
-from api.errors import ApiError, Code
-from api.problems import MEDIA_TYPE, problem_of
-from api.security_headers import SAFETY_HEADERS
+from api.http.errors import ApiError, Code
+from api.http.problems import MEDIA_TYPE, problem_of
+from api.http.security_headers import SAFETY_HEADERS
 from api.server.connection import Connection
 
 MAX_HEAD_BYTES = 16 * 1024

@@ -17,10 +17,10 @@ from hypercorn.typing import AppWrapper, LifespanState
 from prometheus_client import Gauge
 from structlog.typing import FilteringBoundLogger
 
-from api.auth import KEY_SHOWN
-from api.errors import ApiError, Code
-from api.problems import MEDIA_TYPE, RETRY_AFTER_S, problem_of
-from api.security_headers import SAFETY_HEADERS
+from api.http.auth import KEY_SHOWN
+from api.http.errors import ApiError, Code
+from api.http.problems import MEDIA_TYPE, RETRY_AFTER_S, problem_of
+from api.http.security_headers import SAFETY_HEADERS
 from api.server.admission import Admission
 from api.server.connection import DEFAULT_PATIENCE, Connection, Patience
 from api.server.http1 import Http1Server

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.telemetry.metrics import ActorKind, Metrics
-
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -27,7 +25,7 @@ class Child:
     `webhook_id` says whose it is, for an endpoint actor.
     """
 
-    kind: ActorKind
+    kind: str
     run: Callable[[], Awaitable[None]]
     budget: Budget = Budget()
     webhook_id: str | None = None
@@ -37,7 +35,7 @@ class ActorFailed(Exception):
     """An actor that the process cannot do without spent its budget: systemd is to start the process afresh."""
 
 
-async def supervise(child: Child, log: FilteringBoundLogger, metrics: Metrics) -> bool:
+async def supervise(child: Child, log: FilteringBoundLogger, count_restart: Callable[[], object]) -> bool:
     """Run the child, start it again after each crash; return True when it ended, False when its budget is spent.
 
     Only what is no Exception gets through: Cancelled, KeyboardInterrupt.
@@ -55,14 +53,14 @@ async def supervise(child: Child, log: FilteringBoundLogger, metrics: Metrics) -
             line.error("actor_restarts_exhausted")
             return False
         line.error("actor_restarted")
-        metrics.actor_restarts[child.kind].inc()
+        count_restart()
         backoff_s = child.budget.first_backoff_s * 2 ** (len(crashes) - 1)
         await trio.sleep(min(backoff_s, child.budget.last_backoff_s))
 
 
-async def supervise_vital(child: Child, log: FilteringBoundLogger, metrics: Metrics) -> None:
+async def supervise_vital(child: Child, log: FilteringBoundLogger, count_restart: Callable[[], object]) -> None:
     """Supervise a child that the process cannot do without. Raises ActorFailed when its budget is spent."""
-    if not await supervise(child, log, metrics):
+    if not await supervise(child, log, count_restart):
         crashes = child.budget.restarts + 1
         often = "" if crashes == 1 else f" {crashes} times in {child.budget.window_s:g} s"
         raise ActorFailed(f"the {child.kind} crashed{often}: the process ends, to be started afresh")

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import NoReturn
 
-_DEBUG = "KAKIYO_WEBHOOKS_DEBUG"
 _UNWRITTEN = frozenset({errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPIPE})
 
 
@@ -21,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     with _ended_by_signals(is_daemon=given[:1] == ["serve"]):
-        from daemon.standard_streams import fill_standard_streams
+        from daemon.process.standard_streams import fill_standard_streams
 
         fill_standard_streams()
         _survive_narrow_encodings()
@@ -48,7 +47,7 @@ def _ended_by_signals(*, is_daemon: bool) -> Iterator[None]:
 
 
 def _run(given: Sequence[str]) -> None:
-    from daemon.cli.exits import CommandError, ExitCode, say
+    from daemon.cli.exits import DEBUG_VARIABLE, CommandError, ExitCode, say
 
     try:
         from typer.main import get_command
@@ -62,9 +61,9 @@ def _run(given: Sequence[str]) -> None:
     except Exception as error:
         if isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITTEN:
             _end_unwritten(error)
-        if os.environ.get(_DEBUG):
+        if os.environ.get(DEBUG_VARIABLE):
             raise
-        say(f"Something unexpected went wrong ({type(error).__name__}: {error}): set {_DEBUG}=1 to see where.")
+        say(f"Something unexpected went wrong ({type(error).__name__}: {error}): set {DEBUG_VARIABLE}=1 to see where.")
         sys.exit(ExitCode.UNEXPECTED)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +13,8 @@ import httpx
 
 from daemon.cli.connection import Connection, find_connection
 from daemon.cli.exchange import TIMEOUT_S, AnswerTooLong, AnswerTooSlow, exchange
-from daemon.cli.exits import CommandError, ExitCode
+from daemon.cli.exits import DEBUG_VARIABLE, CommandError, ExitCode
+from daemon.cli.options import ApiOptions
 
 _NO_SEGMENTS = frozenset({"", ".", ".."})  # RFC 3986, 5.2.4: clients remove dots before they ask
 Query = Mapping[str, str | int | None]
@@ -110,17 +110,17 @@ def json_bytes(body: Mapping[str, Any]) -> bytes:
 
 
 @contextmanager
-def connect(api_url: str | None, config: Path | None, state_dir: Path | None) -> Iterator[Client]:
+def connect(api: ApiOptions) -> Iterator[Client]:
     """Give the client for the daemon that the options, the environment or the settings name.
 
     Within the block an answer that lacks what the daemon's answers have is a CommandError (UNREACHABLE).
     """
-    connection = find_connection(api_url, config, state_dir)
+    connection = find_connection(api.api_url, api.config, api.state_dir)
     with _http_client(connection) as http:
         try:
             yield Client(http, connection.address)
         except (KeyError, IndexError, TypeError, AttributeError):
-            if os.environ.get("KAKIYO_WEBHOOKS_DEBUG"):
+            if os.environ.get(DEBUG_VARIABLE):
                 raise
             raise _stranger(connection.address, "does not answer as one does") from None
 

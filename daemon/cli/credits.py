@@ -6,15 +6,14 @@ import typer
 
 from daemon.cli.options import (
     AllPages,
-    ApiUrl,
+    ApiOptions,
     AsJson,
-    ConfigFile,
     Cursor,
     IdempotencyKey,
     Limit,
-    StateDir,
     TeamFilter,
     idempotency_headers,
+    with_api_options,
 )
 
 _ENTRY_COLUMNS = ("id", "time", "amount", "balance after", "delivery", "note")
@@ -29,21 +28,17 @@ def build_credits() -> typer.Typer:
     return group
 
 
-def show(
-    team_id: TeamFilter = None,
-    as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
-) -> None:
+@with_api_options
+def show(team_id: TeamFilter = None, as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Show the balance."""
     from daemon.cli.client import connect
     from daemon.cli.replies import print_reply
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         print_reply(client.get("/v1/credits", {"teamId": team_id}), as_json, _balance)
 
 
+@with_api_options
 def grant(
     team_id: Annotated[str, typer.Option("--team", metavar="ID", help="The team that gets them.")],
     amount: Annotated[int, typer.Option("--amount", help="How many credits; below 0 to correct a grant.")],
@@ -52,36 +47,35 @@ def grant(
     ] = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """Grant credits to a team."""
     from daemon.cli.client import connect, present
     from daemon.cli.replies import print_reply
 
     body = present({"teamId": team_id, "amount": amount, "note": note})
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         reply = client.send("POST", "/v1/credits/grants", body, idempotency_headers(idempotency_key))
         print_reply(reply, as_json, lambda entry: zip(_ENTRY_COLUMNS, _entry_row(entry), strict=True))
 
 
+@with_api_options
 def entries(
     team_id: TeamFilter = None,
     limit: Limit = None,
     cursor: Cursor = None,
     every_page: AllPages = False,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """List the ledger: grants and debits, the newest first."""
     from daemon.cli.client import connect
     from daemon.cli.replies import print_list
 
     query = {"teamId": team_id, "limit": limit, "cursor": cursor}
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         print_list(
             client, "/v1/credits/entries", query, _ENTRY_COLUMNS, _entry_row, every_page=every_page, as_json=as_json
         )

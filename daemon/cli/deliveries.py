@@ -7,15 +7,14 @@ import typer
 
 from daemon.cli.options import (
     AllPages,
-    ApiUrl,
+    ApiOptions,
     AsJson,
-    ConfigFile,
     Cursor,
     IdempotencyKey,
     Limit,
-    StateDir,
     TeamFilter,
     idempotency_headers,
+    with_api_options,
 )
 
 _DeliveryId = Annotated[str, typer.Argument(metavar="DELIVERY")]
@@ -42,6 +41,7 @@ def build_deliveries() -> typer.Typer:
     return group
 
 
+@with_api_options
 def list_deliveries(
     webhook_id: Annotated[str | None, typer.Option("--webhook", metavar="ID", help="Only to this webhook.")] = None,
     status: Annotated[Status | None, typer.Option("--status", help="Only those that stand so.")] = None,
@@ -53,9 +53,8 @@ def list_deliveries(
     cursor: Cursor = None,
     every_page: AllPages = False,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """List deliveries, the newest first."""
     from daemon.cli.client import connect
@@ -64,22 +63,17 @@ def list_deliveries(
 
     filters = {"teamId": team_id, "webhookId": webhook_id, "status": status, "event": event}
     query = {**filters, "since": api_time(since), "until": api_time(until), "limit": limit, "cursor": cursor}
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         print_list(client, "/v1/deliveries", query, COLUMNS, row, every_page=every_page, as_json=as_json)
 
 
-def show(
-    delivery_id: _DeliveryId,
-    as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
-) -> None:
+@with_api_options
+def show(delivery_id: _DeliveryId, as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Show a delivery with every attempt, and what the receiver answered last."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.output import print_json_text
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         reply = client.get(path_of("deliveries", delivery_id))
         if as_json:
             print_json_text(reply.text)
@@ -87,19 +81,15 @@ def show(
             _print_delivery(reply.value)
 
 
+@with_api_options
 def resend(
-    delivery_id: _DeliveryId,
-    idempotency_key: IdempotencyKey = None,
-    as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    delivery_id: _DeliveryId, idempotency_key: IdempotencyKey = None, as_json: AsJson = False, *, api: ApiOptions
 ) -> None:
     """Make a new delivery of the same event to the same webhook."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.replies import print_reply
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         reply = client.send(
             "POST", path_of("deliveries", delivery_id, "resend"), {}, idempotency_headers(idempotency_key)
         )

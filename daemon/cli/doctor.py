@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from daemon.cli.exits import ExitCode
-from daemon.cli.options import ConfigFile, StateDir
+from daemon.cli.options import ApiOptions, ConfigFile, StateDir
 
 if TYPE_CHECKING:
     from daemon.doctor.finding import Finding
@@ -31,7 +31,7 @@ def doctor(
     settings = read_settings(config, state_dir)
 
     def ask_ready() -> str:
-        with connect(None, config, state_dir) as client:
+        with connect(ApiOptions(None, config, state_dir)) as client:
             client.get("/v1/teams", {"limit": 1})
             client.get("/readyz")
             return client.address

@@ -7,13 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from daemon.cli.options import (
-    ApiUrl,
+    ApiOptions,
     AsJson,
-    ConfigFile,
     IdempotencyKey,
-    StateDir,
     TeamFilter,
     idempotency_headers,
+    with_api_options,
 )
 
 _EventType = Annotated[str, typer.Option("--type", "--event", metavar="TYPE", help="The event type.")]
@@ -30,6 +29,7 @@ def build_events() -> typer.Typer:
     return group
 
 
+@with_api_options
 def send(
     event: _EventType,
     data: Annotated[
@@ -39,9 +39,8 @@ def send(
     timestamp: Annotated[str | None, typer.Option("--timestamp", help="When it happened; without it, now.")] = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """Submit one event. It is safely kept when this command ends with 0."""
     from daemon.cli.client import connect, json_bytes, present
@@ -51,21 +50,21 @@ def send(
 
     content = read_json_text(data)
     beside = present({"event": event, "teamId": team_id, "timestamp": api_time(timestamp)})
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         body = json_bytes(beside).removesuffix(b"}") + b', "data": %s}' % content
         reply = client.send_raw("/v1/events", body, "application/json", idempotency_headers(idempotency_key))
         print_reply(reply, as_json, _receipt)
 
 
+@with_api_options
 def batch(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="One event per line (NDJSON), or a JSON array; - for standard input.")
     ],
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """Submit up to 1,000 events: all of them are accepted, or none."""
     from daemon.cli.client import connect
@@ -74,7 +73,7 @@ def batch(
 
     content = read_json_bytes(file)
     media_type = "application/json" if content.lstrip()[:1] == b"[" else "application/x-ndjson"
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         reply = client.send_raw("/v1/events/batch", content, media_type, idempotency_headers(idempotency_key))
         if as_json:
             print_json_text(reply.text)
@@ -83,18 +82,15 @@ def batch(
             render(table_of(("event", "deliveries"), receipts))
 
 
+@with_api_options
 def show(
-    event_id: Annotated[str, typer.Argument(metavar="EVENT")],
-    as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    event_id: Annotated[str, typer.Argument(metavar="EVENT")], as_json: AsJson = False, *, api: ApiOptions
 ) -> None:
     """Show an event: what was accepted, and its deliveries."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.output import print_json_text
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         reply = client.get(path_of("events", event_id))
         if as_json:
             print_json_text(reply.text)
@@ -102,32 +98,24 @@ def show(
             _print_event(reply.value)
 
 
-def types(
-    as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
-) -> None:
+@with_api_options
+def types(as_json: AsJson = False, *, api: ApiOptions) -> None:
     """List the event types."""
     from daemon.cli.client import connect
     from daemon.cli.replies import print_list
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         columns = ("id", "category", "description")
         print_list(client, "/v1/webhooks/test/events", {}, columns, _type_row, every_page=False, as_json=as_json)
 
 
-def example(
-    event: Annotated[str, typer.Argument(metavar="TYPE")],
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
-) -> None:
+@with_api_options
+def example(event: Annotated[str, typer.Argument(metavar="TYPE")], *, api: ApiOptions) -> None:
     """Print the example payload of an event type, as JSON. Nothing is sent."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.output import print_json_text
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         print_json_text(client.get(path_of("webhooks", "test", "example", event)).text)
 
 

@@ -20,6 +20,8 @@ from typing import TextIO
 
 from daemon.domain.printable import printable
 
+DEBUG_VARIABLE = "KAKIYO_WEBHOOKS_DEBUG"
+
 
 class ExitCode(IntEnum):
     """The exit codes, as the module's table explains them."""

@@ -6,14 +6,13 @@ import typer
 
 from daemon.cli.options import (
     AllPages,
-    ApiUrl,
+    ApiOptions,
     AsJson,
-    ConfigFile,
     Cursor,
     IdempotencyKey,
     Limit,
-    StateDir,
     idempotency_headers,
+    with_api_options,
 )
 
 _Team = Annotated[str, typer.Option("--team", metavar="ID", help="The team whose keys these are.")]
@@ -28,20 +27,20 @@ def build_keys() -> typer.Typer:
     return group
 
 
+@with_api_options
 def create(
     team_id: _Team,
     name: Annotated[str, typer.Option("--name", help="What the key is for.")],
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """Make a key for a team. It is shown this once."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.replies import print_reply
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         reply = client.send(
             "POST", path_of("teams", team_id, "keys"), {"name": name}, idempotency_headers(idempotency_key)
         )
@@ -50,37 +49,33 @@ def create(
         print_reply(reply, as_json, _new_key, not_shown)
 
 
+@with_api_options
 def list_keys(
     team_id: _Team,
     limit: Limit = None,
     cursor: Cursor = None,
     every_page: AllPages = False,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """List a team's keys, without their secret part."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.replies import print_list
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         path, query = path_of("teams", team_id, "keys"), {"limit": limit, "cursor": cursor}
         columns = ("id", "name", "created", "revoked")
         print_list(client, path, query, columns, _row, every_page=every_page, as_json=as_json)
 
 
-def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="KEY_ID")],
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
-) -> None:
+@with_api_options
+def revoke(key_id: Annotated[str, typer.Argument(metavar="KEY_ID")], *, api: ApiOptions) -> None:
     """Revoke a key: from now on it is refused."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.output import print_line
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         client.delete(path_of("keys", key_id))
     print_line(f"Revoked {key_id}.")
 

@@ -1,7 +1,11 @@
 """The options that many commands share, each documented once."""
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,6 +46,30 @@ IdempotencyKey = Annotated[
     str | None,
     typer.Option("--idempotency-key", metavar="KEY", help="The same key within 24 h does nothing again."),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """Where the API is, and where its key is found."""
+
+    api_url: ApiUrl = None
+    config: ConfigFile = None
+    state_dir: StateDir = None
+
+
+def with_api_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with the fields of `ApiOptions` as its last options, which it takes together as `api`."""
+    signature = inspect.signature(command)
+    own = [parameter for parameter in signature.parameters.values() if parameter.name != "api"]
+    options = inspect.signature(ApiOptions).parameters
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        api = ApiOptions(**{name: given.pop(name) for name in options})
+        command(**given, api=api)
+
+    run.__signature__ = signature.replace(parameters=[*own, *options.values()])  # type: ignore[attr-defined]  # PEP 362
+    return run
 
 
 def idempotency_headers(key: str | None) -> dict[str, str]:

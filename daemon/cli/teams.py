@@ -6,14 +6,13 @@ import typer
 
 from daemon.cli.options import (
     AllPages,
-    ApiUrl,
+    ApiOptions,
     AsJson,
-    ConfigFile,
     Cursor,
     IdempotencyKey,
     Limit,
-    StateDir,
     idempotency_headers,
+    with_api_options,
 )
 
 _Emails = Annotated[
@@ -36,6 +35,7 @@ def build_teams() -> typer.Typer:
     return group
 
 
+@with_api_options
 def create(
     name: Annotated[str, typer.Option("--name", help="The team's name.")],
     team_id: Annotated[str | None, typer.Option("--id", help="The id to give it; without it one is made.")] = None,
@@ -43,36 +43,36 @@ def create(
     max_webhooks: _MaxWebhooks = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """Make a team."""
     from daemon.cli.client import connect, present
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         body = present({"id": team_id, "name": name, "notificationEmails": emails, "maxWebhooks": max_webhooks})
         _print_team(client.send("POST", "/v1/teams", body, idempotency_headers(idempotency_key)), as_json)
 
 
+@with_api_options
 def list_teams(
     limit: Limit = None,
     cursor: Cursor = None,
     every_page: AllPages = False,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """List the teams."""
     from daemon.cli.client import connect
     from daemon.cli.replies import print_list
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         query = {"limit": limit, "cursor": cursor}
         print_list(client, "/v1/teams", query, _COLUMNS, _row, every_page=every_page, as_json=as_json)
 
 
+@with_api_options
 def update(
     team_id: Annotated[str, typer.Argument(metavar="TEAM")],
     name: Annotated[str | None, typer.Option("--name", help="A new name.")] = None,
@@ -83,14 +83,13 @@ def update(
         bool, typer.Option("--default-max-webhooks", help="Let it have as many webhooks as the settings say.")
     ] = False,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """Change a team's name, limit of webhooks, or notification emails (those given replace all that were there)."""
     from daemon.cli.client import connect, path_of, present
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         body = present({"name": name, "notificationEmails": [] if no_emails else emails, "maxWebhooks": max_webhooks})
         if default_max_webhooks:
             body["maxWebhooks"] = None

@@ -7,16 +7,15 @@ import typer
 
 from daemon.cli.options import (
     AllPages,
-    ApiUrl,
+    ApiOptions,
     AsJson,
-    ConfigFile,
     Cursor,
     EventsOption,
     IdempotencyKey,
     Limit,
-    StateDir,
     TeamFilter,
     idempotency_headers,
+    with_api_options,
 )
 
 _WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK")]
@@ -45,6 +44,7 @@ def build_webhooks() -> typer.Typer:
     return group
 
 
+@with_api_options
 def create(
     name: Annotated[str, typer.Option("--name", help='A label, such as "CRM Sync".')],
     url: Annotated[str, typer.Option("--url", help="The https endpoint that will get the POST requests.")],
@@ -56,53 +56,48 @@ def create(
     generate_secret: _GenerateSecret = False,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """Register a webhook."""
     from daemon.cli.client import connect, present
 
     secret = _chosen_secret(secret_file, generate_secret)
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         body = present({"teamId": team_id, "name": name, "url": url, "events": events, "secret": secret})
         _print_webhook(client.send("POST", "/v1/webhooks", body, idempotency_headers(idempotency_key)), as_json)
 
 
+@with_api_options
 def list_webhooks(
     team_id: TeamFilter = None,
     limit: Limit = None,
     cursor: Cursor = None,
     every_page: AllPages = False,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """List the webhooks."""
     from daemon.cli.client import connect
     from daemon.cli.replies import print_list
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         query = {"teamId": team_id, "limit": limit, "cursor": cursor}
         columns = ("id", "name", "state", "failures", "events", "url")
         print_list(client, "/v1/webhooks", query, columns, _row, every_page=every_page, as_json=as_json)
 
 
-def show(
-    webhook_id: _WebhookId,
-    as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
-) -> None:
+@with_api_options
+def show(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Show one webhook."""
     from daemon.cli.client import connect, path_of
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         _print_webhook(client.get(path_of("webhooks", webhook_id)), as_json)
 
 
+@with_api_options
 def update(
     webhook_id: _WebhookId,
     name: Annotated[str | None, typer.Option("--name", help="A new label.")] = None,
@@ -112,9 +107,8 @@ def update(
     generate_secret: _GenerateSecret = False,
     no_secret: Annotated[bool, typer.Option("--no-secret", help="Remove the secret: deliveries go unsigned.")] = False,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """Change a webhook (the event types given replace all that were there)."""
     from daemon.cli.client import connect, path_of, present
@@ -125,38 +119,29 @@ def update(
         raise typer.BadParameter("--no-secret and a secret exclude each other: give one")
     if no_secret:
         changes["secret"] = None
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         _print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), changes), as_json)
 
 
-def enable(
-    webhook_id: _WebhookId,
-    as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
-) -> None:
+@with_api_options
+def enable(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Enable a webhook again, and set its failure counter to 0."""
     from daemon.cli.client import connect, path_of
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         _print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), {"active": True}), as_json)
 
 
-def disable(
-    webhook_id: _WebhookId,
-    as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
-) -> None:
+@with_api_options
+def disable(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Disable a webhook: its pending deliveries are cancelled, and it gets no more."""
     from daemon.cli.client import connect, path_of
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         _print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), {"active": False}), as_json)
 
 
+@with_api_options
 def rotate_secret(
     webhook_id: _WebhookId,
     secret_file: _SecretFile = None,
@@ -173,9 +158,8 @@ def rotate_secret(
     ] = False,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """Give a webhook a new secret (made, unless one is given); for a while deliveries are signed with both.
 
@@ -185,7 +169,7 @@ def rotate_secret(
     from daemon.cli.inputs import read_secret
 
     body = present({"secret": read_secret(secret_file), "overlapHours": overlap_hours, "switchNow": switch_now or None})
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         _print_webhook(
             client.send(
                 "POST", path_of("webhooks", webhook_id, "rotate-secret"), body, idempotency_headers(idempotency_key)
@@ -194,35 +178,31 @@ def rotate_secret(
         )
 
 
-def delete(
-    webhook_id: _WebhookId,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
-) -> None:
+@with_api_options
+def delete(webhook_id: _WebhookId, *, api: ApiOptions) -> None:
     """Delete a webhook: its pending deliveries are cancelled."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.output import print_line
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         client.delete(path_of("webhooks", webhook_id))
     print_line(f"Deleted {webhook_id}.")
 
 
+@with_api_options
 def send_test(
     event: Annotated[str, typer.Option("--type", "--event", metavar="TYPE", help="The event type to try.")],
     team_id: TeamFilter = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """Send a test event to all active webhooks of the team that subscribe to it."""
     from daemon.cli.client import connect, present
     from daemon.cli.output import print_json_text, print_line, render, table_of
 
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         reply = client.send(
             "POST",
             "/v1/webhooks/test",
@@ -237,14 +217,14 @@ def send_test(
             print_line(f"No active webhook subscribes to {event}: nothing was sent.")
 
 
+@with_api_options
 def recover(
     webhook_id: _WebhookId,
     since: Annotated[str, typer.Option("--since", help="A time (2025-07-15T10:30:00Z) or an age (15m, 2h, 7d).")],
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
-    api_url: ApiUrl = None,
-    config: ConfigFile = None,
-    state_dir: StateDir = None,
+    *,
+    api: ApiOptions,
 ) -> None:
     """Queue again, in order, every event since then that the webhook subscribes to and never got."""
     from daemon.cli.client import connect, path_of
@@ -252,7 +232,7 @@ def recover(
     from daemon.cli.replies import print_reply
 
     body = {"since": api_time(since)}
-    with connect(api_url, config, state_dir) as client:
+    with connect(api) as client:
         print_reply(
             client.send("POST", path_of("webhooks", webhook_id, "recover"), body, idempotency_headers(idempotency_key)),
             as_json,

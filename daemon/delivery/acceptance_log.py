@@ -7,20 +7,20 @@ from daemon.domain.model import fanned_out_id
 from daemon.domain.submission import MatchedEvent
 from daemon.domain.trace_context import trace_id_of
 from daemon.store.commands import AcceptEvents
-from daemon.telemetry.tracing import Spans
+from daemon.telemetry.telemetry import Telemetry
 
 _DELIVERIES_PER_LINE = 100
 _LINES_AT_ONCE = 50
 
 
 async def log_accepted(
-    accepted: trio.MemoryReceiveChannel[AcceptEvents], logged: trio.Event, log: FilteringBoundLogger, spans: Spans
+    accepted: trio.MemoryReceiveChannel[AcceptEvents], logged: trio.Event, *, telemetry: Telemetry
 ) -> None:
     """Log each event of these commands, in order, until the channel is closed; then set `logged`."""
     async for command in accepted:
         for place, matched in enumerate(command.events, 1):
-            spans.event_accepted(matched.event, matched.delivery_count)
-            _log_event(command, matched, log)
+            telemetry.spans.event_accepted(matched.event, matched.delivery_count)
+            _log_event(command, matched, telemetry.log)
             if place % _LINES_AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
     logged.set()

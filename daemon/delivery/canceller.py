@@ -4,17 +4,21 @@ from functools import partial
 
 import trio
 
-from daemon.actors.retry import retry_until_available
+from daemon.actors.pacing import rest_after
 from daemon.delivery.reporting import DeliveryLog
 from daemon.store.commands import CancelNext
-from daemon.store.writer import Writer
+from daemon.store.retry import retry_until_available
+from daemon.store.store import Store
+
+# The store is the others' for the rest of the time.
+_SHARE = 0.5
 
 
 class Canceller:
     """What is left stands in the database: a new start goes on with it, and webhooks take turns."""
 
-    def __init__(self, writer: Writer, log: DeliveryLog) -> None:
-        self._writer = writer
+    def __init__(self, *, store: Store, log: DeliveryLog) -> None:
+        self._writer = store.writer
         self._log = log
         self._wake = trio.Event()
 
@@ -23,15 +27,15 @@ class Canceller:
         self._wake.set()
 
     async def run(self) -> None:
-        """Cancel whatever is left, until cancelled. The store is the others' for half of the time."""
+        """Cancel whatever is left, until cancelled."""
         after_seq = 0
         while True:
             self._wake = trio.Event()
-            started = trio.current_time()
+            began_at = trio.current_time()
             page = await retry_until_available(partial(self._writer.execute, CancelNext(after_seq)), self._log.log)
             if page is None:
                 await self._wake.wait()
             else:
                 after_seq = page.cancellation_seq
                 self._log.page_cancelled(page)
-                await trio.sleep(trio.current_time() - started)
+                await rest_after(began_at, share=_SHARE)

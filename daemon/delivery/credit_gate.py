@@ -2,6 +2,31 @@
 
 A delivery reserves its price before its first attempt and settles when it is over, so that deliveries in flight
 together never cost more than the balance. A team's account lives here only while something is reserved or waits.
+
+Theory of operation
+~~~~~~~~~~~~~~~~~~~
+
+The balance is in the database, where the writer changes it. Here is, of each team with `users`, what may still be
+reserved. An account is in one of three states:
+
+- *unknown* (`available` is None): whoever needs it reads the balance, by the writer, that is in order with all commits.
+- *known*: `available` = balance - `reserved`, exactly.
+- *known from below* (`may_be_less`): when the balance was read, `reserved` was more than 0; some of that may have been
+  charged by then already, and is subtracted twice. It is never too high, so nobody delivers on credit.
+
+What moves it: `reserve` takes the price from `available`; `settle` gives it back, or, if it was charged, lets it be
+spent; `granted` adds. Two things make it unknown again: the end of a charged delivery while it is known from below, so
+that what was subtracted twice comes back, and a delivery of which nobody knows whether it was charged (a crash).
+
+`changes` counts grants and the passing to unknown. A reading that was under way meanwhile may or may not have seen the
+commit behind it: it is thrown away and done again. So a grant is counted exactly once, before or after.
+
+Nobody waits for ever: who waits for credits is woken by everything that raises `available` and by the passing to
+unknown, and then looks again. Turns within a team are not in order: each webhook's own order is its actor's.
+
+There is no await between looking at `available` and taking from it, so tasks cannot take the same credits. `reserve`
+may be cancelled at any await: it has reserved nothing then and leaves the account, which the last user removes.
+`settle` and `granted` await nothing and are called after COMMIT, so cancellation cannot come between.
 """
 
 from collections.abc import Awaitable, Callable

@@ -11,40 +11,26 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import trio
-from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.fair_queue import FairQueue
-from daemon.actors.retry import retry_until_available
+from daemon.actors.pacing import rest_after
 from daemon.actors.shares import Share
-from daemon.delivery.change_feed import ChangeFeed
 from daemon.delivery.fleet import Fleet
 from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.domain.submission import FanOut
 from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
-from daemon.store.reader import Reader
-from daemon.store.writer import Writer
+from daemon.store.retry import retry_until_available
+from daemon.store.store import Store
 from daemon.store.writes.fan_outs import unfinished_fan_outs
-from daemon.telemetry.metrics import Metrics
+from daemon.telemetry.telemetry import Telemetry
 
 # So many rows are committed in some 10 ms.
 _DELIVERIES_AT_ONCE = 100
-# The store and the event loop are the others' for at least as long as a piece took.
+# The store and the event loop are the others' for the rest of the time.
+_SHARE = 0.5
 _SHORTEST_REST_S = 0.005
 # Of so many cancelled deliveries of a webhook each has a line of its own; of the others only the sum is told.
 _LINES_OF_A_WEBHOOK = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class FanOutParts:
-    """What deliveries are made with. `max_waiting` is how many may be still to be made, of all teams together."""
-
-    reader: Reader
-    writer: Writer
-    fleet: Fleet
-    metrics: Metrics
-    changes: ChangeFeed
-    log: FilteringBoundLogger
-    max_waiting: int
 
 
 @dataclass(slots=True)
@@ -61,11 +47,18 @@ class _Backlog:
 
 
 class FanOuts:
-    """The teams' unfinished fan-outs. `waiting` counts, by team, the deliveries that are to be made."""
+    """The teams' unfinished fan-outs. `waiting` counts, by team, the deliveries that are to be made.
 
-    def __init__(self, parts: FanOutParts) -> None:
-        self._parts = parts
-        self.waiting = Share(parts.max_waiting)
+    `max_waiting` is how many these may be, of all teams together.
+    """
+
+    def __init__(self, *, store: Store, telemetry: Telemetry, fleet: Fleet, max_waiting: int) -> None:
+        self._store = store
+        self._log = telemetry.log
+        self._metrics = telemetry.metrics
+        self._changes = telemetry.changes
+        self._fleet = fleet
+        self.waiting = Share(max_waiting)
         self._backlogs: dict[str, _Backlog] = {}
         self._turns: FairQueue[str] = FairQueue()
         self._added = trio.lowlevel.ParkingLot()
@@ -88,9 +81,9 @@ class FanOuts:
         for team_id, backlog in self._backlogs.items():
             self.waiting.give_back(team_id, backlog.remaining)
         self._backlogs, self._turns = {}, FairQueue()
-        await self._parts.writer.settled()
-        read = partial(self._parts.reader.fetch, unfinished_fan_outs)
-        self.resume(await retry_until_available(read, self._parts.log))
+        await self._store.writer.settled()
+        read = partial(self._store.reader.fetch, unfinished_fan_outs)
+        self.resume(await retry_until_available(read, self._log))
         self._progress.unpark_all()  # who waits may wait for nothing any more
 
     def resume(self, unfinished: Iterable[FanOut]) -> None:
@@ -123,17 +116,17 @@ class FanOuts:
         while True:
             while not self._turns:
                 await self._added.park()
-            started = trio.current_time()
+            began_at = trio.current_time()
             await self._take_turn(self._turns.take())
-            await trio.sleep(max(_SHORTEST_REST_S, trio.current_time() - started))
+            await rest_after(began_at, share=_SHARE, at_least_s=_SHORTEST_REST_S)
 
     async def _take_turn(self, team_id: str) -> None:
         """Make a piece of a team's deliveries, and give them out; then it is the next team's turn."""
         backlog = self._backlogs[team_id]
         limit = min(_DELIVERIES_AT_ONCE, backlog.remaining)
         command = MakeDeliveries(team_id, backlog.last_first_seq, limit)
-        made = await retry_until_available(partial(self._parts.writer.execute, command), self._parts.log)
-        await self._parts.fleet.offer_all(made.work)
+        made = await retry_until_available(partial(self._store.writer.execute, command), self._log)
+        await self._fleet.offer_all(made.work)
         await self._tell(team_id, backlog, made)
         self._note(command, backlog, made)
         self._progress.unpark_all()
@@ -152,18 +145,18 @@ class FanOuts:
         self.waiting.give_back(team_id, backlog.remaining)
         del self._backlogs[team_id]
         took_ms = round((trio.current_time() - backlog.added_at) * 1000)
-        self._parts.log.info("deliveries_created", teamId=team_id, count=backlog.made, durationMs=took_ms)
+        self._log.info("deliveries_created", teamId=team_id, count=backlog.made, durationMs=took_ms)
         for (webhook_id, reason), count in backlog.cancelled.items():
             owner = {"webhookId": webhook_id, "teamId": team_id}
-            self._parts.log.info("deliveries_cancelled", **owner, reason=reason, count=count)
+            self._log.info("deliveries_cancelled", **owner, reason=reason, count=count)
 
     async def _tell(self, team_id: str, backlog: _Backlog, made: MadeDeliveries) -> None:
         for webhook_id in {webhook_id for webhook_id, _ in made.work}:
-            self._parts.changes.publish(team_id, webhook_id)
+            self._changes.publish(team_id, webhook_id)
         for (webhook_id, reason), cancelled in made.cancelled.items():
-            self._parts.changes.publish(team_id, webhook_id)
-            self._parts.metrics.deliveries[DeliveryStatus.CANCELLED].inc(cancelled.count)
-            log = self._parts.log.bind(webhookId=webhook_id, teamId=team_id, reason=reason)
+            self._changes.publish(team_id, webhook_id)
+            self._metrics.deliveries[DeliveryStatus.CANCELLED].inc(cancelled.count)
+            log = self._log.bind(webhookId=webhook_id, teamId=team_id, reason=reason)
             lines_left = max(0, _LINES_OF_A_WEBHOOK - backlog.cancelled[webhook_id, reason])
             for one in cancelled.first[:lines_left]:
                 log.info(

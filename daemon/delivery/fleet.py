@@ -1,23 +1,25 @@
 """The endpoint actors that live: started on demand, restarted after a crash, parked when they keep crashing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 import trio
-from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.interruptible_wait import Pause
-from daemon.actors.retry import retry_until_available
 from daemon.actors.supervisor import Budget, Child, supervise
-from daemon.delivery.endpoint import Endpoint, EndpointParts
+from daemon.delivery.endpoint import Endpoint
 from daemon.delivery.mailbox import Change, Mailbox
 from daemon.delivery.work_queue import FIRST_PAGE, page_size
 from daemon.domain.errors import DaemonError, Stopping, StoreUnavailable
 from daemon.domain.model import Webhook, Work
 from daemon.store.reads import actor_reads
-from daemon.telemetry.metrics import ActorKind, Metrics
+from daemon.store.retry import retry_until_available
+from daemon.store.store import Store
+from daemon.telemetry.metrics import ActorKind
+from daemon.telemetry.telemetry import Telemetry
 
 _STOPPING = "the daemon is stopping: try again in a moment"
 # Enough to keep the readers busy. More would only have all webhooks of a large backlog wait for each other.
@@ -36,13 +38,41 @@ class _Post:
     lived: bool = False
 
 
-class Fleet:
-    """Gives every webhook that has something to do an actor of its own. A webhook at rest costs nothing here."""
+class MakeEndpoint(Protocol):
+    """Makes an actor for one webhook; what all of them work with is bound already."""
 
-    def __init__(self, parts: EndpointParts, log: FilteringBoundLogger, metrics: Metrics, budget: Budget) -> None:
-        self._parts = parts
-        self._log = log
-        self._metrics = metrics
+    def __call__(
+        self,
+        webhook: Webhook,
+        page: Sequence[Work],
+        *,
+        mailbox: Mailbox,
+        pause: Pause,
+        page_limit: Callable[[], int],
+    ) -> Endpoint:
+        """Return it, not running yet."""
+
+
+class Fleet:
+    """Gives every webhook that has something to do an actor of its own. A webhook at rest costs nothing here.
+
+    `on_change` is told of a webhook whose actor crashed: what it had changed may not have become known.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        telemetry: Telemetry,
+        make_endpoint: MakeEndpoint,
+        on_change: Callable[[Webhook], None],
+        budget: Budget,
+    ) -> None:
+        self._store = store
+        self._log = telemetry.log
+        self._metrics = telemetry.metrics
+        self._make_endpoint = make_endpoint
+        self._on_change = on_change
         self._budget = budget
         self._posts: dict[str, _Post] = {}
         self._looking: set[str] = set()
@@ -116,7 +146,7 @@ class Fleet:
         if not self._stopped.is_set():
             self.wake([webhook_id])
 
-    def ask(self, webhook_id: str, change: Change) -> None:
+    def request_change(self, webhook_id: str, change: Change) -> None:
         """Hand a change to the webhook's actor; a parked one is tried again. A fleet that stops answers Stopping."""
         if self._stopped.is_set():
             change.reply.settle(Stopping(_STOPPING))
@@ -124,7 +154,7 @@ class Fleet:
         if (post := self._posts.get(webhook_id)) is not None and post.parked:
             post.parked = False
             self._start(webhook_id, post)
-        self._post(webhook_id).mailbox.ask(change)
+        self._post(webhook_id).mailbox.request_change(change)
 
     def _post(self, webhook_id: str) -> _Post:
         post = self._posts.get(webhook_id)
@@ -141,8 +171,9 @@ class Fleet:
         Context().run(self._nursery.start_soon, self._supervise, webhook_id, post)
 
     async def _supervise(self, webhook_id: str, post: _Post) -> None:
-        child = Child(ActorKind.ENDPOINT, partial(self._live, webhook_id, post), self._budget, webhook_id)
-        if await supervise(child, self._log, self._metrics):
+        live = partial(self._live, webhook_id, post)
+        child = Child(ActorKind.ENDPOINT, live, budget=self._budget, webhook_id=webhook_id)
+        if await supervise(child, self._log, self._metrics.actor_restarts[ActorKind.ENDPOINT].inc):
             _answer_all(post.mailbox, Stopping(_STOPPING))  # only a stop leaves any
         else:
             post.parked = True
@@ -162,20 +193,22 @@ class Fleet:
             _answer_all(post.mailbox, None)
             self._retire(webhook_id)
         else:
-            endpoint = Endpoint(self._parts, webhook, page, post.mailbox, post.pause, self._page_limit)
+            endpoint = self._make_endpoint(
+                webhook, page, mailbox=post.mailbox, pause=post.pause, page_limit=self._page_limit
+            )
             await endpoint.run(partial(self._retire, webhook_id))
 
     async def _look(self, webhook_id: str, post: _Post) -> tuple[Webhook | None, Sequence[Work]]:
         crashed, post.lived = post.lived, True
         if crashed:
             # What it wrote last may wait for its commit still: read behind it.
-            await self._parts.writer.settled()
+            await self._store.writer.settled()
         post.mailbox.mark_stale()
         post.mailbox.mark_fresh()
-        read = partial(self._parts.reader.fetch_together, actor_reads.webhook_and_work, webhook_id, FIRST_PAGE)
+        read = partial(self._store.reader.fetch_together, actor_reads.webhook_and_work, webhook_id, FIRST_PAGE)
         webhook, page = await retry_until_available(read, self._log)
         if crashed and webhook is not None:
-            self._parts.on_change(webhook)  # what it had changed may not have become known
+            self._on_change(webhook)
         return webhook, page
 
     def _page_limit(self) -> int:

@@ -54,7 +54,7 @@ class Mailbox:
             self.mark_stale()
         self._work_waiters.unpark_all()
 
-    def ask(self, change: Change) -> None:
+    def request_change(self, change: Change) -> None:
         """Ask for a change; it is made even while a delivery waits for its retry."""
         self.changes.append(change)
         self._change_waiters.unpark_all()

@@ -1,45 +1,41 @@
 """What is logged, counted and told of deliveries (the fields stand in `log_events`)."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import trio
-from structlog.typing import FilteringBoundLogger
 
-from daemon.delivery.change_feed import ChangeFeed
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import Attempt, CancelReason, DeliveryStatus, DisabledReason, OutcomeKind, Webhook, Work
 from daemon.domain.trace_context import trace_id_of
 from daemon.store.commands import Cancelled, CancelledPage, Recorded
-from daemon.telemetry.metrics import Metrics
-from daemon.telemetry.tracing import NO_SPANS, Spans
+from daemon.telemetry.telemetry import Telemetry
 
 _LINES_AT_ONCE = 100
 
 
-@dataclass(frozen=True, slots=True)
 class DeliveryLog:
     """A line for each attempt, which tells of the final state, too, if it was the last one; one for each disabling.
 
     `price` is what a success costs, in credits.
     """
 
-    log: FilteringBoundLogger
-    metrics: Metrics
-    changes: ChangeFeed
-    price: int
-    spans: Spans = NO_SPANS
+    def __init__(self, telemetry: Telemetry, *, price: int) -> None:
+        self.log = telemetry.log
+        self.price = price
+        self._metrics = telemetry.metrics
+        self._changes = telemetry.changes
+        self._spans = telemetry.spans
 
-    def attempt_ended(self, webhook: Webhook, work: Work, attempt: Attempt, verdict: Verdict) -> None:
+    def attempt_ended(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict) -> None:
         """Tell of a committed attempt and, if it was the last one, of the delivery's final state."""
-        self.metrics.attempts[attempt.outcome.kind].inc()
-        self.spans.attempt_ended(webhook, work, attempt)
-        self.metrics.attempt_duration_seconds.observe(attempt.outcome.duration_ms / 1000)
+        self._metrics.attempts[attempt.outcome.kind].inc()
+        self._spans.attempt_ended(webhook, work, attempt)
+        self._metrics.attempt_duration_seconds.observe(attempt.outcome.duration_ms / 1000)
         if attempt.number == 1:
             # The wall clock may have been set back meanwhile.
             delay_ms = max(0, attempt.started_at - work.created_at)
-            self.metrics.first_attempt_delay_seconds.observe(delay_ms / 1000)
-        self.changes.publish(webhook.team_id, webhook.id)
+            self._metrics.first_attempt_delay_seconds.observe(delay_ms / 1000)
+        self._changes.publish(webhook.team_id, webhook.id)
         fields = self._fields(webhook, work, attempt)
         if verdict.retry_in_s is None:
             self._delivery_ended(fields, verdict)
@@ -48,12 +44,12 @@ class DeliveryLog:
 
     def interrupted(self, webhook: Webhook, work: Work, attempt: Attempt) -> None:
         """Tell of an attempt that does not count: our own shutdown cut it short, or it could not even begin."""
-        self.metrics.attempts[OutcomeKind.INTERRUPTED].inc()
+        self._metrics.attempts[OutcomeKind.INTERRUPTED].inc()
         self.log.info("attempt_ended", **self._fields(webhook, work, attempt), retryInMs=None)
 
     async def webhook_disabled(self, webhook: Webhook, recorded: Recorded, mail_id: str | None) -> None:
         """Tell of a webhook that its failure counter disabled, and of what followed from it."""
-        self.metrics.webhooks_disabled.inc()
+        self._metrics.webhooks_disabled.inc()
         owner = {"webhookId": webhook.id, "teamId": webhook.team_id}
         self.log.warning(
             "webhook_disabled",
@@ -70,8 +66,8 @@ class DeliveryLog:
         """Tell of deliveries that were cancelled at once: of each, then how many, unless `page_cancelled` will."""
         if not cancelled.count:
             return
-        self.changes.publish(webhook.team_id, webhook.id)
-        self.metrics.deliveries[DeliveryStatus.CANCELLED].inc(cancelled.count)
+        self._changes.publish(webhook.team_id, webhook.id)
+        self._metrics.deliveries[DeliveryStatus.CANCELLED].inc(cancelled.count)
         log = self.log.bind(webhookId=webhook.id, teamId=webhook.team_id, reason=reason)
         for place, one in enumerate(cancelled.first):
             log.info("delivery_cancelled", deliveryId=one.delivery_id, eventId=one.event_id, eventType=one.event_type)
@@ -82,15 +78,15 @@ class DeliveryLog:
 
     def page_cancelled(self, page: CancelledPage) -> None:
         """Tell of deliveries that were left to be cancelled: how many in all, when the last of them is."""
-        self.changes.publish(page.team_id, page.webhook_id)
-        self.metrics.deliveries[DeliveryStatus.CANCELLED].inc(page.count)
+        self._changes.publish(page.team_id, page.webhook_id)
+        self._metrics.deliveries[DeliveryStatus.CANCELLED].inc(page.count)
         if page.total:
             owner = {"webhookId": page.webhook_id, "teamId": page.team_id}
             self.log.info("deliveries_cancelled", **owner, reason=page.reason, count=page.total)
 
     def waiting_for_credits(self, webhook: Webhook, work: Work) -> None:
         """Tell that a delivery, and those behind it, wait until the team has credits."""
-        self.changes.publish(webhook.team_id, webhook.id)
+        self._changes.publish(webhook.team_id, webhook.id)
         self.log.warning(
             "delivery_awaiting_credits",
             webhookId=webhook.id,
@@ -100,10 +96,10 @@ class DeliveryLog:
         )
 
     def _delivery_ended(self, fields: dict[str, Any], verdict: Verdict) -> None:
-        self.metrics.deliveries[verdict.status].inc()
-        self.metrics.recently_ended.count()
+        self._metrics.deliveries[verdict.status].inc()
+        self._metrics.recently_ended.count()
         if verdict.status is DeliveryStatus.SUCCEEDED:
-            self.metrics.credits_consumed.inc(self.price)
+            self._metrics.credits_consumed.inc(self.price)
             self.log.info("delivery_succeeded", **fields)
         elif verdict.status is DeliveryStatus.FAILED:
             self.log.warning("delivery_failed", **fields, consecutiveFailures=verdict.consecutive_failures)

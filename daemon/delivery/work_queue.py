@@ -1,4 +1,31 @@
-"""What an endpoint actor has to deliver, in order: hints where there are any, else pages from the database."""
+"""What an endpoint actor has to deliver, in order: hints where there are any, else pages from the database.
+
+Theory of operation
+~~~~~~~~~~~~~~~~~~~
+
+The database is the queue. Two things come from it: pages, read here, and hints, which the router puts into the mailbox
+after each commit, in the order of `seq`. The queue is in one of two states, told apart by `mailbox.behind`:
+
+- *in step* (`behind` is False): every pending delivery that was not taken yet is in the page or, in order, among the
+  hints; nothing has to be read.
+- *behind*: there may be more in the database than is here. Hints are not kept then, and are not missed.
+
+It falls behind when the mailbox overflows, when a page came back full, and when `clear` drops what was read ahead
+since some of it may be cancelled. It catches up by reading a page, *after* it began to take hints again: a delivery
+that is committed before the reading is in the page, one that is committed later is hinted at, one in between is both.
+
+Each comes out once, and in order:
+
+- The page goes before the hints. What is in it was pending when it was read, hence is older than any hint that is not
+  in it, too.
+- What is both has a `seq` up to the highest one that was taken by then: as a hint it is dropped. A `seq` below the
+  highest that comes in a page is no repetition: `next` is called only when the delivery before is over and committed,
+  so it is not pending any more when a page is read. (A resent delivery comes without a hint, by `Fleet.wake`:
+  possibly behind the hint of a younger one.)
+
+One task calls `next` and, under cancellation, loses what it took: it is pending in the database, and the next life
+begins behind. Another task may call `clear` while a page is being read: that page is dropped as well.
+"""
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -32,7 +59,7 @@ class WorkQueue:
     __slots__ = ("_highest_seq", "_mailbox", "_page", "_page_limit", "_read_pending", "_times_forgotten")
 
     def __init__(
-        self, mailbox: Mailbox, read_pending: ReadPending, page_limit: Callable[[], int], page: Sequence[Work] = ()
+        self, mailbox: Mailbox, read_pending: ReadPending, page_limit: Callable[[], int], *, page: Sequence[Work] = ()
     ) -> None:
         self._mailbox = mailbox
         self._read_pending = read_pending

@@ -5,15 +5,14 @@ from pathlib import Path
 
 from daemon.config.settings import Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
-from daemon.domain.clock import NowMs
+from daemon.domain.clock import HOUR_MS, NowMs
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store.database import DatabaseRefused
-from daemon.store.file.commit_record import last_recorded, loss_of, loss_path, missing_from
-from daemon.store.file.inspect import Contents, inspect_database, newest_commit, newest_time, teams_out_of_balance
+from daemon.store.engine import DatabaseRefused
 from daemon.store.schema import HEAD_REVISION
+from daemon.store.sqlite.commit_record import last_recorded, loss_of, loss_path, missing_from
+from daemon.store.sqlite.inspect import Contents, inspect_database, newest_commit, newest_time, teams_out_of_balance
 
 _CHECK = "database"
-_HOUR_MS = 3600 * 1000
 _EARLIEST_MS = 1_735_689_600_000  # 2025: before it no version was there
 
 
@@ -76,7 +75,7 @@ def check_clock(settings: Settings, now_ms: NowMs) -> Iterator[Finding]:
     """Whether the wall clock can be right: it is not behind what was written, nor long before all this was made."""
     now, newest = now_ms(), newest_time(settings.state_dir / DATABASE)
     advice = "Set the clock, and let a time service keep it: signatures carry its time, and receivers check it."
-    if now < _EARLIEST_MS or (newest is not None and now < newest - _HOUR_MS):
+    if now < _EARLIEST_MS or (newest is not None and now < newest - HOUR_MS):
         yield failed("clock", "the clock is behind what stands in the database, or years behind", advice)
     else:
         yield ok("clock", "the clock is not behind what stands in the database")

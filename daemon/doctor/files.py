@@ -12,7 +12,7 @@ from daemon.files.acting_user import acting_as_owner_of
 from daemon.files.regular_file import read_text
 from daemon.maintenance.sealed_database import KeyFit, key_fit
 from daemon.maintenance.state_dir import DATABASE, OPERATOR_KEY, require_private
-from daemon.store.file.inspect import revision_if_readable
+from daemon.store.sqlite.inspect import revision_if_readable
 from daemon.systemd.credentials import OPERATOR_KEY as OPERATOR_CREDENTIAL
 from daemon.systemd.credentials import credential
 

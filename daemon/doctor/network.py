@@ -16,7 +16,7 @@ from daemon.egress.resolver import Resolver
 from daemon.files.kept_addresses import kept_addresses
 from daemon.mail.session import close_session, connect, explain, open_session
 from daemon.maintenance.state_dir import DATABASE, is_in_use
-from daemon.store.file.inspect import newest_urls
+from daemon.store.sqlite.inspect import newest_urls
 
 _WITHIN_S = 5
 _NAMES = 5

@@ -2,8 +2,27 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+
+from daemon.domain.model import id_maker
 
 NowMs = Callable[[], int]
+
+HOUR_MS = 3600 * 1000
+DAY_MS = 24 * HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The time of day, and ids that begin with it: `new_id("evt")`."""
+
+    now_ms: NowMs
+    new_id: Callable[[str], str]
+
+
+def clock_of(now_ms: NowMs) -> Clock:
+    """Return a clock that goes by `now_ms`."""
+    return Clock(now_ms, id_maker(now_ms))
 
 
 def wall_clock_ms() -> int:

@@ -51,17 +51,17 @@ def judge(
     attempt_number: int,
     outcome: Outcome,
     consecutive_failures: int,
-    withdrawn: CancelReason | None = None,
+    cancelled: CancelReason | None = None,
 ) -> Verdict:
     """Decide what follows from the attempt with this number (from 1) on a webhook with this failure counter.
 
-    `withdrawn` says that the webhook was disabled or deleted while the attempt was in flight: a success still
+    `cancelled` says that the webhook was disabled or deleted while the attempt was in flight: a success still
     counts, a failure ends the delivery as cancelled and is not held against the webhook.
     """
     if outcome.delivered:
         return _SUCCESS
-    if withdrawn is not None:
-        return Verdict(DeliveryStatus.CANCELLED, None, consecutive_failures, cancel_reason=withdrawn)
+    if cancelled is not None:
+        return Verdict(DeliveryStatus.CANCELLED, None, consecutive_failures, cancel_reason=cancelled)
     if outcome.kind is OutcomeKind.INTERRUPTED:
         return Verdict(DeliveryStatus.PENDING, _AGAIN_IN_S, consecutive_failures, counted=False)
     exhausted = attempt_number > len(policy.retry_delays_s)

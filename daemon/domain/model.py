@@ -85,7 +85,7 @@ class ApiKey:
     revoked_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
     """A registered receiver. `events` are event types, or `*` for all; `secret` is None when deliveries go unsigned.
 
@@ -99,10 +99,10 @@ class Webhook:
     url: str
     secret: str | None
     events: tuple[str, ...]
-    active: bool
-    consecutive_failures: int
-    disabled_reason: DisabledReason | None
-    disabled_at: int | None
+    active: bool = True
+    consecutive_failures: int = 0
+    disabled_reason: DisabledReason | None = None
+    disabled_at: int | None = None
     created_at: int
     updated_at: int
     deleted_at: int | None = None

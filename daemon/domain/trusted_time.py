@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-HOUR_MS = 3_600_000
+from daemon.domain.clock import HOUR_MS
+
 # Steps and slews of a time service, and the time between two looks at both clocks.
 _AGREEMENT_MS = 60_000
 

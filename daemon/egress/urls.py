@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import httpx
 import trio
 
-from daemon.config.settings import EgressSettings
 from daemon.domain.errors import UrlNotAllowed
 from daemon.domain.printable import is_harmless
 from daemon.egress.addresses import Address, Network, parse_address, refusal
@@ -40,11 +39,6 @@ class Target:
     scheme: str
     host: str
     port: int
-
-
-def egress_rules(settings: EgressSettings) -> EgressRules:
-    """Return the rules that the settings ask for."""
-    return EgressRules(settings.allow_http, settings.allow_networks)
 
 
 def parse_target(url: str, allow_http: bool = False) -> Target:

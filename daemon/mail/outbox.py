@@ -5,17 +5,19 @@ answer and the commit sends it again, under the same Message-ID.
 """
 
 import math
-from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.domain.clock import NowMs
+from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import Mail
 from daemon.mail.result import Send, SendResult
 from daemon.store.commands import Command, MailDeferred, MailSent
-from daemon.telemetry.metrics import MailResult, Metrics
+from daemon.store.reads import actor_reads
+from daemon.store.store import Store
+from daemon.telemetry.metrics import MailResult
+from daemon.telemetry.telemetry import Telemetry
 
 _FIRST_RETRY_S = 5
 _LONGEST_RETRY_S = 15 * 60
@@ -27,29 +29,16 @@ _RECORDING_GRACE_S = 5
 class Notifier:
     """Sends the mails of the outbox, oldest first, each until everyone took it or refused it for good.
 
-    The seams: `due(now)` answers the mails due at `now` (milliseconds), oldest first, possibly only the first few;
-    `next_due_at()` the earliest due time of all, None for an empty outbox; `execute` is the store's writer; `send` is
-    one sending. Make one, `run()` it in a supervised task, and `wake()` it after each commit that queued a mail.
+    `send` is one sending. Make one, `run()` it in a supervised task, and `wake()` it after each commit that queued a
+    mail.
     """
 
-    def __init__(
-        self,
-        *,
-        due: Callable[[int], Awaitable[Sequence[Mail]]],
-        next_due_at: Callable[[], Awaitable[int | None]],
-        execute: Callable[[Command[None]], Awaitable[None]],
-        send: Send,
-        now_ms: NowMs,
-        log: FilteringBoundLogger,
-        metrics: Metrics,
-    ) -> None:
-        self._due = due
-        self._next_due_at = next_due_at
-        self._execute = execute
+    def __init__(self, *, store: Store, clock: Clock, telemetry: Telemetry, send: Send) -> None:
+        self._store = store
+        self._now_ms = clock.now_ms
+        self._log = telemetry.log
+        self._metrics = telemetry.metrics
         self._send = send
-        self._now_ms = now_ms
-        self._log = log
-        self._metrics = metrics
         self._woken = trio.Event()
 
     def wake(self) -> None:
@@ -72,14 +61,14 @@ class Notifier:
 
     async def _send_due(self) -> float:
         """Send the mails that are due; return the seconds until it is worth looking again."""
-        now, due_at = self._now_ms(), await self._next_due_at()
+        now, due_at = self._now_ms(), await self._store.reader.fetch(actor_reads.next_mail_at)
         if due_at is None:
             return _LONGEST_NAP_S
         wait_s = (due_at - now) / 1000
         # A due time further away than the longest back-off means that the wall clock was set back: do not wait for it.
         if 0 < wait_s <= _LONGEST_RETRY_S:
             return min(wait_s, _LONGEST_NAP_S)
-        for mail in await self._due(max(now, due_at)):
+        for mail in await self._store.reader.fetch(actor_reads.due_mails, max(now, due_at)):
             await self._see_out(mail)
         return 0
 
@@ -121,7 +110,7 @@ class Notifier:
         failures = 0
         while True:
             try:
-                await self._execute(command)
+                await self._store.writer.execute(command)
                 return
             except StoreUnavailable:
                 await trio.sleep(_store_retry_s(failures))

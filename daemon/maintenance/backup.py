@@ -12,9 +12,9 @@ from pathlib import Path
 from daemon.config.settings import ConfigError, Settings
 from daemon.files.partial_file import InTheMaking, PartialFile, partial_file
 from daemon.maintenance.state_dir import require_database
-from daemon.store.database import DatabaseRefused
-from daemon.store.file.copy import COMPANIONS, CopyFailed, copy_database
-from daemon.store.file.inspect import Contents, inspect_database
+from daemon.store.engine import DatabaseRefused
+from daemon.store.sqlite.copy import COMPANIONS, CopyFailed, copy_database
+from daemon.store.sqlite.inspect import Contents, inspect_database
 
 _READ_BYTES = 1_000_000
 

@@ -3,13 +3,13 @@
 from functools import partial
 
 import trio
-from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.threads import RunInThread
 from daemon.domain.errors import StoreUnavailable
-from daemon.store.database import Database
-from daemon.store.file.checkpoint import Checkpoint
-from daemon.store.writer import Writer
+from daemon.store.sqlite.checkpoint import Checkpoint
+from daemon.store.sqlite.database import Database
+from daemon.store.store import Store
+from daemon.telemetry.telemetry import Telemetry
 
 # 256 MB: a backup of a large database under load gets there; what goes on growing fills the disk.
 LARGE_LOG_FRAMES = 64_000
@@ -22,19 +22,17 @@ _RETRY_S = 1
 class Checkpointer:
     """Checkpoints whenever the log has grown by 16 MB, in a thread of its own."""
 
-    def __init__(
-        self, database: Database, run_in_thread: RunInThread, writer: Writer, log: FilteringBoundLogger
-    ) -> None:
+    def __init__(self, *, store: Store, telemetry: Telemetry, database: Database, run_in_thread: RunInThread) -> None:
         self._wal = database.wal
         self._run_in_thread = run_in_thread
-        self._writer = writer
-        self._log = log
+        self._writer = store.writer
+        self._log = telemetry.log
         self._has_warned = False
 
     async def run(self) -> None:
         """Checkpoint until cancelled."""
         while True:
-            await self._writer.log_grown()
+            await self._writer.checkpoint_due()
             while not await self._checkpoint_whole():
                 await self._warn_if_large()
                 await trio.sleep(_RETRY_S)

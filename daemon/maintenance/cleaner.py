@@ -1,17 +1,17 @@
 """The upkeep actor: forgets idempotency keys whose day is over, counts that no page shows any more, and old events."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 import trio
-from structlog.typing import FilteringBoundLogger
 
-from daemon.actors.retry import retry_until_available
-from daemon.domain.clock import NowMs
+from daemon.actors.pacing import rest_after
+from daemon.domain.clock import DAY_MS, Clock
 from daemon.domain.trusted_time import TrustedTime
 from daemon.store.commands import Command
+from daemon.store.retry import retry_until_available
+from daemon.store.store import Store
 from daemon.store.upkeep_commands import (
     PruneEvents,
     PruneIdempotencyKeys,
@@ -21,9 +21,9 @@ from daemon.store.upkeep_commands import (
     ReleaseSpace,
     SaveTrustedTime,
 )
-from daemon.store.writer import Writer
-from daemon.store.writes.counters import DAY_MS, WEBHOOK_HOURS_KEPT_MS
+from daemon.store.writes.counters import WEBHOOK_HOURS_KEPT_MS
 from daemon.store.writes.idempotency import IDEMPOTENCY_WINDOW_MS
+from daemon.telemetry.telemetry import Telemetry
 
 INTERVAL_S = 600
 # So many are deleted in some milliseconds: nobody waits for long behind it.
@@ -41,34 +41,34 @@ _PAGES_AT_ONCE = 64
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True, slots=True)
 class Housekeeper:
     """Keeps house. `retention_days()` is for how many days events are kept; 0 is for ever."""
 
-    writer: Writer
-    retention_days: Callable[[], int]
-    now_ms: NowMs
-    log: FilteringBoundLogger
+    def __init__(self, *, store: Store, clock: Clock, telemetry: Telemetry, retention_days: Callable[[], int]) -> None:
+        self._writer = store.writer
+        self._now_ms = clock.now_ms
+        self._log = telemetry.log
+        self._retention_days = retention_days
 
     async def run(self) -> None:
         """Clean up every ten minutes, until cancelled; not by a clock that has jumped ahead within the last hour."""
         trusted = TrustedTime(await self._do(ReadTrustedTime()))
         doubted = False
         while True:
-            now = self.now_ms()
+            now = self._now_ms()
             if trusted.accept(now, trio.current_time()):
                 doubted = False
                 await self._do(SaveTrustedTime(now))
                 await self._prune(now)
             elif not doubted:
                 doubted = True
-                self.log.warning("clock_implausible", seconds=(now - (trusted.last_ms or 0)) // 1000)
+                self._log.warning("clock_implausible", seconds=(now - (trusted.last_ms or 0)) // 1000)
             await trio.sleep(INTERVAL_S)
 
     async def _prune(self, now: int) -> None:
         await self._prune_idempotency_keys(now - IDEMPOTENCY_WINDOW_MS)
         await self._prune_webhook_hours(now - WEBHOOK_HOURS_KEPT_MS)
-        if days := self.retention_days():
+        if days := self._retention_days():
             await self._prune_events(now - days * DAY_MS)
 
     async def _prune_idempotency_keys(self, before: int) -> None:
@@ -98,14 +98,13 @@ class Housekeeper:
         while await self._gently(ReleaseSpace(_FREE_PAGES_LEFT, _PART_LEFT, _PAGES_AT_ONCE)):
             pass
         if events:
-            self.log.info("events_pruned", count=events, deliveries=deliveries)
+            self._log.info("events_pruned", count=events, deliveries=deliveries)
 
     async def _gently(self, command: Command[Answer]) -> Answer:
-        started = trio.current_time()
+        began_at = trio.current_time()
         answer = await self._do(command)
-        took_s = trio.current_time() - started
-        await trio.sleep(max(_SHORTEST_REST_S, took_s * (1 - _SHARE) / _SHARE))
+        await rest_after(began_at, share=_SHARE, at_least_s=_SHORTEST_REST_S)
         return answer
 
     async def _do(self, command: Command[Answer]) -> Answer:
-        return await retry_until_available(partial(self.writer.execute, command), self.log)
+        return await retry_until_available(partial(self._writer.execute, command), self._log)

@@ -7,17 +7,14 @@ last values stay, so that an alarm about them stays, too.
 import math
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 import trio
 from prometheus_client import Gauge
 
 from daemon.actors.threads import RunInThread
-from daemon.domain.clock import NowMs
+from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable
-from daemon.files.disk_usage import disk_use
-from daemon.store.file.commit_record import loss_of
-from daemon.store.reader import Reader
+from daemon.store.engine import Engine
 from daemon.store.reads.gauge_reads import (
     MailPlace,
     Place,
@@ -27,7 +24,10 @@ from daemon.store.reads.gauge_reads import (
     deliveries_to_come,
     delivery_made_at,
 )
+from daemon.store.reads.reader import Reader
+from daemon.store.store import Store
 from daemon.telemetry.metrics import Metrics
+from daemon.telemetry.telemetry import Telemetry
 
 FRESH_S = 5
 LONGEST_WAIT_S = 1
@@ -39,13 +39,13 @@ class Observer:
     """Sets the gauges of what waits and of the disk. Before the first look they are not a number."""
 
     def __init__(
-        self, reader: Reader, run_in_thread: RunInThread, database: Path, now_ms: NowMs, metrics: Metrics
+        self, *, store: Store, clock: Clock, telemetry: Telemetry, run_in_thread: RunInThread, engine: Engine
     ) -> None:
-        self._reader = reader
+        self._reader = store.reader
         self._run_in_thread = run_in_thread
-        self._database = database
-        self._now_ms = now_ms
-        self._metrics = metrics
+        self._engine = engine
+        self._now_ms = clock.now_ms
+        self._metrics = metrics = telemetry.metrics
         self._fresh_until = -math.inf
         self._asked = trio.Event()
         self._looked = trio.Event()
@@ -77,13 +77,12 @@ class Observer:
     async def _look_at_disk(self) -> None:
         metrics = self._metrics
         with suppress(OSError):
-            use = await self._run_in_thread(partial(disk_use, self._database))
+            use = await self._run_in_thread(self._engine.disk_use)
             metrics.database_bytes.set(use.database)
             metrics.database_wal_bytes.set(use.wal)
             metrics.state_dir_free_bytes.set(use.free)
             metrics.state_dir_size_bytes.set(use.size)
-        loss = await self._run_in_thread(partial(loss_of, self._database))
-        metrics.lost_commits.set(0 if loss is None else loss.commits)
+        metrics.lost_commits.set(await self._run_in_thread(self._engine.lost_commits))
 
     async def _look_into_store(self) -> None:
         metrics = self._metrics

@@ -11,8 +11,8 @@ from daemon.crypto.encryption_keys import KeyFile, given_keys, read_keys, write_
 from daemon.crypto.vault import Vault, VaultError, generate_key
 from daemon.maintenance.sealed_database import open_with_keys
 from daemon.maintenance.state_dir import require_database, use_state_dir
-from daemon.store.database import DatabaseRefused
-from daemon.store.file.reseal import reseal_all
+from daemon.store.engine import DatabaseRefused
+from daemon.store.reseal import reseal_all
 from daemon.systemd.credentials import ENCRYPTION_KEY as CREDENTIAL
 
 _HOW_WITH_A_FILE = (

@@ -10,10 +10,11 @@ from daemon.files.private_file import sync_directory
 from daemon.maintenance.backup import BackupRefused, ReportProgress, copy_checked, made_beside, refusals
 from daemon.maintenance.sealed_database import KeyFit, key_fit
 from daemon.maintenance.state_dir import DATABASE, use_state_dir
-from daemon.store.database import DatabaseRefused, require_known_revision
-from daemon.store.file.commit_record import remove_record, require_regular_record
-from daemon.store.file.copy import COMPANIONS, fold_log, require_regular_files
-from daemon.store.file.inspect import Contents
+from daemon.store.engine import DatabaseRefused
+from daemon.store.sqlite.commit_record import remove_record, require_regular_record
+from daemon.store.sqlite.copy import COMPANIONS, fold_log, require_regular_files
+from daemon.store.sqlite.inspect import Contents
+from daemon.store.sqlite.newest import require_known_revision
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from daemon.config.settings import Settings
 from daemon.crypto.encryption_keys import KeyFile, find_keys, given_keys
 from daemon.crypto.vault import SEAL_LENGTH, Vault
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store.database import Database, DatabaseRefused, open_database
-from daemon.store.file.inspect import seals_in
-from daemon.store.file.reseal import seals
+from daemon.store.engine import DatabaseRefused
 from daemon.store.progress import Progress
+from daemon.store.reseal import seals
+from daemon.store.sqlite.database import Database, open_database
+from daemon.store.sqlite.inspect import seals_in
 
 
 class KeyFit(StrEnum):

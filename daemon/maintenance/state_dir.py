@@ -13,7 +13,7 @@ from daemon.crypto.api_keys import generate_key
 from daemon.files.acting_user import acting_as_owner_of
 from daemon.files.private_file import write_private_file
 from daemon.files.regular_file import open_regular, read_text
-from daemon.store.file.copy import require_regular_files
+from daemon.store.sqlite.copy import require_regular_files
 from daemon.systemd.credentials import OPERATOR_KEY as CREDENTIAL
 from daemon.systemd.credentials import credential
 

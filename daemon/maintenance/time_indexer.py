@@ -1,28 +1,25 @@
-"""The actor that makes time blocks of events and deliveries (`daemon.store.writes.time_blocks`)."""
+"""The actor that makes time blocks of events and deliveries (`daemon.store.reads.time_blocks`)."""
 
-from dataclasses import dataclass
 from functools import partial
 
 import trio
-from structlog.typing import FilteringBoundLogger
 
-from daemon.actors.retry import retry_until_available
-from daemon.store.reader import Reader
-from daemon.store.writer import Writer
-from daemon.store.writes.time_blocks import TIMES, next_time_block
+from daemon.store.reads.time_blocks import TIMES, next_time_block
+from daemon.store.retry import retry_until_available
+from daemon.store.store import Store
+from daemon.telemetry.telemetry import Telemetry
 
 INTERVAL_S = 600
 # A database from before there were blocks has thousands of them to be made: the others go first.
 _REST_S = 0.01
 
 
-@dataclass(frozen=True, slots=True)
 class TimeIndexer:
     """Makes blocks of what has come, every ten minutes."""
 
-    reader: Reader
-    writer: Writer
-    log: FilteringBoundLogger
+    def __init__(self, *, store: Store, telemetry: Telemetry) -> None:
+        self._store = store
+        self._log = telemetry.log
 
     async def run(self) -> None:
         """Make blocks until cancelled."""
@@ -33,8 +30,10 @@ class TimeIndexer:
 
     async def _make_blocks(self, table_name: str) -> None:
         while True:
-            block = await retry_until_available(partial(self.reader.fetch, next_time_block, table_name), self.log)
+            block = await retry_until_available(
+                partial(self._store.reader.fetch, next_time_block, table_name), self._log
+            )
             if block is None:
                 return
-            await retry_until_available(partial(self.writer.execute, block), self.log)
+            await retry_until_available(partial(self._store.writer.execute, block), self._log)
             await trio.sleep(_REST_S)

@@ -1,7 +1,7 @@
 """Sessions of the console that somebody has signed out of: kept until they would have expired anyway."""
 
 from daemon.store.commands import EndSession
-from daemon.store.writer import Writer
+from daemon.store.store import Store
 
 MOST_OF_ONE_KEY = 1_000
 
@@ -9,15 +9,15 @@ MOST_OF_ONE_KEY = 1_000
 class SignOuts:
     """The ended sessions of each key: in memory to be asked, in the database to outlive the process.
 
-    Beyond 1,000 of one key, that key's oldest is forgotten: no key can displace another's.
+    Beyond 1,000 of one key, the one of that key that expires first is forgotten: no key can displace another's.
     """
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
+    def __init__(self, *, store: Store) -> None:
+        self._writer = store.writer
         self._of_key: dict[str, dict[str, int]] = {}
 
     def remember(self, ended: EndSession) -> None:
-        """Take note of a session that was ended before this start; those of one key come oldest first."""
+        """Take note of a session that was ended before this start."""
         self._of_key.setdefault(ended.key_id, {})[ended.session_id] = ended.expires_at
 
     def has(self, key_id: str, session_id: str) -> bool:
@@ -30,7 +30,7 @@ class SignOuts:
         Raises StoreUnavailable.
         """
         ended = {each: until for each, until in self._of_key.get(key_id, {}).items() if until > now}
-        displaced = next(iter(ended)) if len(ended) >= MOST_OF_ONE_KEY else None
+        displaced = min(ended, key=ended.__getitem__) if len(ended) >= MOST_OF_ONE_KEY else None
         if displaced is not None:
             del ended[displaced]
         self._of_key[key_id] = {**ended, session_id: expires_at}

@@ -1,81 +1,104 @@
-"""Many rows in one statement, and many rows read in one step.
+"""Many rows in one statement, and many rows read in one step: what is wanted, which an engine puts into its own words.
 
-Python's sqlite3 gives the interpreter lock up for each step of a statement and then waits to get it back from a busy
-event loop: a row a step, as `executemany` and cursors go, costs the daemon more than the row itself.
+An engine hands its way to run these statements to each of its connections (architecture "The store's engine").
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
-from itertools import chain
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import CompoundSelect, Connection, Select, func, select
-from sqlalchemy.engine.interfaces import DBAPICursor
-from sqlalchemy.exc import DBAPIError
-
-# Statements stay prepared by their text, and to prepare one costs more than to run it: few sizes, the last one 1. Each
-# is half of the one before, so that what a commit has of a kind, which is rarely much, is written in few steps.
-_ROWS_AT_ONCE = (256, 128, 64, 32, 16, 8, 4, 2, 1)
+from sqlalchemy import Column, CompoundSelect, Connection, Select, TableClause, Text, Update, column, select, table
+from sqlalchemy import Table as SchemaTable
+from sqlalchemy.sql.functions import FunctionElement
 
 Row = tuple[Any, ...]
 
 
-def execute_rows(connection: Connection, statement: str, rows: Sequence[Row]) -> int:
-    """Run a statement whose `{rows}` stands for the rows of a VALUES clause; return how many rows it changed.
+@dataclass(frozen=True, slots=True, eq=False)
+class InsertRows:
+    """Keep rows with these columns of a table, in their order; the other columns are NULL, or the table's own.
 
-    The columns of VALUES are called `column1`, `column2` and so on, in SQLite as in PostgreSQL. Values should be plain
-    numbers, texts and bytes: others (an enum's member, a bool) are converted at many times the cost.
-    Raises SQLAlchemy's DBAPIError, of the same kind as the connection itself would.
+    With `skip_existing`, a row of which a unique column is there already is left out. `usually_many` says that there
+    are mostly a hundred rows or so, none with bytes.
     """
-    return sum(cursor.rowcount for cursor in _run(connection, statement, rows))
+
+    table: SchemaTable
+    columns: tuple[str, ...]
+    skip_existing: bool = False
+    usually_many: bool = False
 
 
-def returned_rows(connection: Connection, statement: str, rows: Sequence[Row]) -> list[Row]:
-    """Run such a statement that ends in RETURNING; return its rows, in whichever order they come."""
-    # SQLite has done all of it when the first row is there, and keeps the others in memory: to fetch them cannot fail.
-    return [row for cursor in _run(connection, statement, rows) for row in cursor.fetchall()]
+@dataclass(frozen=True, slots=True, eq=False)
+class AddRows:
+    """Keep rows with all columns of a table; of one whose primary key is there already, add the numbers to that row's.
 
-
-def _run(connection: Connection, statement: str, rows: Sequence[Row]) -> Iterator[DBAPICursor]:
-    # The driver's own cursor: Core's way to it costs more than most of these statements.
-    cursor = connection.connection.cursor()
-    try:
-        for some in _pieces(rows):
-            cursor.execute(_with_places(statement, len(some), len(some[0])), list(chain.from_iterable(some)))
-            yield cursor
-    except connection.dialect.loaded_dbapi.Error as error:
-        raise DBAPIError.instance(statement, None, error, Exception) from error
-
-
-@lru_cache(maxsize=256)
-def _with_places(statement: str, rows: int, columns: int) -> str:
-    row = "(" + ", ".join("?" * columns) + ")"
-    return statement.format(rows=", ".join([row] * rows))
-
-
-def execute_at_once(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
-    """Run a statement whose one parameter is a JSON array of these rows, of numbers and texts, in a single step.
-
-    For rows that are cheap themselves: how many steps there are is what they cost.
+    No two of the rows have the same key.
     """
-    if rows:
-        execute_rows(connection, statement, [(orjson.dumps(rows).decode(),)])
+
+    table: SchemaTable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UpdateRows:
+    """Change rows of a table: `update` reads what is new from the rows, which are `given`; it may return rows."""
+
+    given: TableClause
+    update: Update
+
+
+RowStatement = InsertRows | AddRows | UpdateRows
+# How many rows it changed, and those that it returned.
+RunRows = Callable[[Connection, RowStatement, Sequence[Row]], tuple[int, list[Row]]]
+# The execution option of a connection in which its engine leaves its RunRows.
+RUN_ROWS = "run_rows"
+
+
+def given_rows(**columns: Column[Any]) -> TableClause:
+    """Return the rows of an UpdateRows as a table: their columns, in order, each of the type of one of the schema's."""
+    return table("given", *(column(name, like.type) for name, like in columns.items()))
+
+
+def execute_rows(connection: Connection, statement: RowStatement, rows: Sequence[Row]) -> int:
+    """Run a statement for these rows; return how many rows it changed.
+
+    Values are plain numbers, texts and bytes, and 0 or 1 for a boolean: others (an enum's member, a bool) are converted
+    at many times the cost. Raises SQLAlchemy's DBAPIError, of the same kind as the connection itself would.
+    """
+    changed, _ = _run(connection, statement, rows)
+    return changed
+
+
+def returned_rows(connection: Connection, statement: RowStatement, rows: Sequence[Row]) -> list[Row]:
+    """Run such a statement; return the rows that it returns, in whichever order they come."""
+    _, returned = _run(connection, statement, rows)
+    return returned
+
+
+def _run(connection: Connection, statement: RowStatement, rows: Sequence[Row]) -> tuple[int, list[Row]]:
+    run: RunRows = connection.get_execution_options()[RUN_ROWS]
+    return run(connection, statement, rows)
+
+
+class JsonRows(FunctionElement[str]):
+    """Every row that is selected, as one JSON array of arrays."""
+
+    type = Text()
+    inherit_cache = True
+
+
+class TextOf(FunctionElement[str]):
+    """Bytes that hold UTF-8, as text."""
+
+    type = Text()
+    inherit_cache = True
 
 
 def in_one_row(query: Select[Any] | CompoundSelect[Any]) -> Select[Any]:
     """Return a query for all rows of this one as one, for `fetch_rows`. Columns must be numbers, texts or NULL."""
-    return select(func.json_group_array(func.json_array(*query.subquery("page").c)))
+    return select(JsonRows(*query.subquery("page").c))
 
 
 def fetch_rows(connection: Connection, query: Select[Any], values: Mapping[str, Any]) -> list[list[Any]]:
     """Return the rows of a query that `in_one_row` made, in whichever order they come."""
     return list(orjson.loads(connection.execute(query, values).scalar_one()))
-
-
-def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    start = 0
-    for size in _ROWS_AT_ONCE:
-        while len(rows) - start >= size:
-            yield rows[start : start + size]
-            start += size

@@ -52,22 +52,22 @@ def api_key(row: Row[Any]) -> ApiKey:
 def webhook(row: Row[Any]) -> Webhook:
     """Return the Webhook of a row of `webhooks`."""
     return Webhook(
-        row.id,
-        row.team_id,
-        row.name,
-        row.url,
-        row.secret,
-        tuple(orjson.loads(row.events)),
-        row.active,
-        row.consecutive_failures,
-        DisabledReason(row.disabled_reason) if row.disabled_reason else None,
-        row.disabled_at,
-        row.created_at,
-        row.updated_at,
-        row.deleted_at,
-        row.previous_secret,
-        row.previous_secret_expires_at,
-        row.signature_switches_at,
+        id=row.id,
+        team_id=row.team_id,
+        name=row.name,
+        url=row.url,
+        secret=row.secret,
+        events=tuple(orjson.loads(row.events)),
+        active=row.active,
+        consecutive_failures=row.consecutive_failures,
+        disabled_reason=DisabledReason(row.disabled_reason) if row.disabled_reason else None,
+        disabled_at=row.disabled_at,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        deleted_at=row.deleted_at,
+        previous_secret=row.previous_secret,
+        previous_secret_expires_at=row.previous_secret_expires_at,
+        signature_switches_at=row.signature_switches_at,
     )
 
 

@@ -1,4 +1,7 @@
-"""The tables. `seq` is the order of acceptance: pages and queues go by it, ids are for the outside."""
+"""The tables. `seq` is the order of acceptance: pages and queues go by it, ids are for the outside.
+
+What only one engine knows of, such as how it lays a table out, or of which rows an index is, stands in the migrations.
+"""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
@@ -6,12 +9,10 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary,
 HEAD_REVISION = "0011"
 
 metadata = MetaData()
-# On SQLite only INTEGER is the rowid itself; BIGINT would cost a second B-tree.
-_Seq = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def _seq() -> Column[int]:
-    return Column("seq", _Seq, primary_key=True, autoincrement=True)
+    return Column("seq", BigInteger, primary_key=True, autoincrement=True)
 
 
 teams = Table(
@@ -70,8 +71,7 @@ webhooks = Table(
     Column("signature_switches_at", BigInteger),
     Index("ix_webhooks_team", "team_id", "seq"),
 )
-_not_deleted = webhooks.c.deleted_at.is_(None)
-Index("ix_webhooks_team_active", webhooks.c.team_id, webhooks.c.active, webhooks.c.seq, sqlite_where=_not_deleted)
+Index("ix_webhooks_team_active", webhooks.c.team_id, webhooks.c.active, webhooks.c.seq)  # of those not deleted
 
 events = Table(
     "events",
@@ -92,7 +92,7 @@ events = Table(
 fan_outs = Table(
     "fan_outs",
     metadata,
-    Column("first_seq", _Seq, primary_key=True, autoincrement=False),  # of its events
+    Column("first_seq", BigInteger, primary_key=True, autoincrement=False),  # of its events
     Column("last_seq", BigInteger, nullable=False),
     Column("team_id", Text, nullable=False),
     Column("next_seq", BigInteger, nullable=False),
@@ -112,7 +112,6 @@ fan_out_cancellations = Table(
     Column("last_seq", BigInteger, primary_key=True, autoincrement=False),
     Column("reason", Text, nullable=False),
     Column("cancelled_at", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
 )
 
 deliveries = Table(
@@ -161,13 +160,12 @@ time_blocks = Table(
     Column("last_seq", BigInteger, nullable=False),
     Column("earliest", BigInteger, nullable=False),
     Column("latest", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
 )
 
 attempts = Table(
     "attempts",
     metadata,
-    Column("delivery_seq", _Seq, primary_key=True, autoincrement=False),
+    Column("delivery_seq", BigInteger, primary_key=True, autoincrement=False),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("started_at", BigInteger, nullable=False),
     Column("duration_ms", Integer, nullable=False),
@@ -176,7 +174,6 @@ attempts = Table(
     Column("headers", Text, nullable=False),  # JSON array of [name, value]
     Column("body", LargeBinary, nullable=False),
     Column("error", Text),
-    sqlite_with_rowid=False,
 )
 
 # How many deliveries of a webhook ended in the hour that began at `hour`.
@@ -187,7 +184,6 @@ webhook_hours = Table(
     Column("webhook_id", Text, primary_key=True),
     Column("succeeded", Integer, nullable=False),
     Column("failed", Integer, nullable=False),
-    sqlite_with_rowid=False,
 )
 
 credit_entries = Table(
@@ -212,7 +208,6 @@ credit_days = Table(
     Column("team_id", Text, primary_key=True),
     Column("day", BigInteger, primary_key=True, autoincrement=False),
     Column("consumed", BigInteger, nullable=False),
-    sqlite_with_rowid=False,
 )
 
 idempotency_keys = Table(
@@ -255,8 +250,7 @@ mails = Table(
     Column("sent_at", BigInteger),
     Column("last_error", Text),
 )
-# The migration names the condition for PostgreSQL, too; here that would load its dialect at each start.
-Index("ix_mails_waiting", mails.c.next_attempt_at, sqlite_where=mails.c.sent_at.is_(None))
+Index("ix_mails_waiting", mails.c.next_attempt_at)  # of those not sent
 
 # One row: the database's name for itself, how many transactions it has had, and the last time that was plausible.
 daemon_state = Table(

@@ -75,7 +75,7 @@ async def test_who_gets_a_new_event_or_is_changed_by_hand_does_not_wait_behind_t
         assert house.now == before
         changed = await house.change(webhooks[-1], url="https://changed.example/hook")
         assert changed is not None
-        assert house.now - before == 2 * READ_S  # one for the registry, one for the actor
+        assert house.now - before == 2 * READ_S  # one for the API, one for the actor
         await trio.sleep(0.1)
         assert {resting.url, changed.url} <= {arrival.url for arrival in house.receiver.arrivals}
         assert len(house.receiver.arrivals) < WEBHOOKS / 2

@@ -25,7 +25,7 @@ async def disable(house: House, webhook: Webhook) -> None:
 
 
 async def delete(house: House, webhook: Webhook) -> None:
-    assert await house.daemon.registry.delete_webhook(webhook.id)
+    assert await house.daemon.webhooks.delete(webhook.id)
 
 
 withdrawals = pytest.mark.parametrize(
@@ -143,8 +143,8 @@ async def test_changing_or_deleting_what_does_not_exist_says_so(tmp_path: Path, 
         webhook = await house.webhook(team, A)
         await delete(house, webhook)
         assert await house.change(webhook, name="x") is None
-        assert not await house.daemon.registry.delete_webhook(webhook.id)
-        assert not await house.daemon.registry.delete_webhook("wh_unknown")
+        assert not await house.daemon.webhooks.delete(webhook.id)
+        assert not await house.daemon.webhooks.delete("wh_unknown")
 
 
 # -- disabling and deleting

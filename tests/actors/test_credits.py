@@ -289,7 +289,7 @@ async def test_a_webhook_may_be_disabled_or_deleted_while_its_deliveries_wait_fo
         await house.submit(team, 1, 2)
         await trio.sleep(1)
         if delete:
-            await house.daemon.registry.delete_webhook(webhook.id)
+            await house.daemon.webhooks.delete(webhook.id)
         else:
             await house.change(webhook, active=False)
         assert await house.statuses(webhook) == ["cancelled"] * 2

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from daemon.domain.model import DeliveryStatus
 from daemon.egress.errors import OutOfDescriptors
-from daemon.wiring import Seams
+from daemon.seams import Seams
 from tests.support.daemon import FakeReceiver, in_order, running
 
 A = "https://a.example/hook"
@@ -122,7 +122,7 @@ async def test_slots_are_given_back_whatever_becomes_of_the_attempts(tmp_path: P
         for number in range(5):
             await house.submit(team, number)
         await trio.sleep(3600)
-        figures = house.daemon.metrics.registry.get_sample_value
+        figures = house.daemon.telemetry.metrics.registry.get_sample_value
         assert figures("kakiyo_webhooks_attempts_in_flight") == figures("kakiyo_webhooks_attempts_waiting") == 0
         assert figures("kakiyo_webhooks_max_attempts_in_flight") == 2
         assert len(house.receiver.at(C)) == 5

@@ -176,7 +176,7 @@ async def test_events_submitted_after_the_disabling_make_no_deliveries(
         (event_id,) = await house.submit(team, 4)
         await trio.sleep(1)
         assert len(await house.deliveries(webhook)) == 4
-        assert not (await house.daemon.reader.fetch(api_reads.deliveries_of_event, event_id, 1)).items
+        assert not (await house.daemon.store.reader.fetch(api_reads.deliveries_of_event, event_id, 1)).items
 
 
 async def test_re_enabling_resets_the_counter_and_delivers_new_events_only(

@@ -25,7 +25,7 @@ ROUNDS = 15
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a few deliveries be many."""
-    monkeypatch.setattr("daemon.delivery.router._MOST_AT_ONCE", AT_ONCE)
+    monkeypatch.setattr("daemon.delivery.matcher._MOST_AT_ONCE", AT_ONCE)
     monkeypatch.setattr("daemon.delivery.fan_out._DELIVERIES_AT_ONCE", PIECE)
 
 
@@ -119,7 +119,7 @@ async def test_a_webhook_that_goes_meanwhile_has_the_rest_cancelled_though_it_co
         await house.submit(team, *range(EVENTS))
         await trio.sleep(1.5)
         if deleted:
-            await house.daemon.registry.delete_webhook(webhooks[0].id)
+            await house.daemon.webhooks.delete(webhooks[0].id)
         else:
             await house.change(webhooks[0], active=False)
             await house.change(webhooks[0], active=True)
@@ -146,7 +146,7 @@ async def test_a_recovery_waits_for_what_is_still_to_be_made_and_queues_none_of_
         team = await house.team()
         webhooks = await webhooks_of(house, team)
         await house.submit(team, *range(EVENTS))
-        assert await house.daemon.registry.recover(webhooks[0].id, 0) == 0
+        assert await house.daemon.replays.recover(webhooks[0].id, 0) == 0
         await trio.sleep(60)
         assert numbers_at(house, 0) == list(range(EVENTS))
 
@@ -174,9 +174,9 @@ async def test_what_is_still_to_be_made_counts_as_pending_and_a_test_waits_for_i
         team = await house.team()
         await webhooks_of(house, team)
         await house.submit(team, *range(EVENTS))
-        seen = await pending_deliveries(house.daemon.reader)
+        seen = await pending_deliveries(house.daemon.store.reader)
         assert (seen.count, seen.oldest_at) == (WEBHOOKS * EVENTS, EPOCH_MS)
-        assert house.daemon.metrics.deliveries[DeliveryStatus.PENDING]._value.get() == WEBHOOKS * EVENTS
+        assert house.daemon.telemetry.metrics.deliveries[DeliveryStatus.PENDING]._value.get() == WEBHOOKS * EVENTS
         test = await house.submit_test(team)
         assert rows(house, f"SELECT count(*) FROM deliveries WHERE event_id = '{test}'") == WEBHOOKS
 
@@ -216,11 +216,11 @@ async def test_a_team_has_as_many_webhooks_as_its_quota_however_many_are_made_at
             for number in range(5):
                 nursery.start_soon(make, number)
         assert (len(made), refused) == (3, [3, 3])
-        await house.daemon.registry.delete_webhook(made[0].id)
+        await house.daemon.webhooks.delete(made[0].id)
         await house.webhook(team, url(5))
-        await house.daemon.registry.change_team(team.id, TeamEdit(max_webhooks=4))
+        await house.daemon.teams.change(team.id, TeamEdit(max_webhooks=4))
         await house.webhook(team, url(6))
-        await house.daemon.registry.change_team(team.id, TeamEdit(default_max_webhooks=True))
+        await house.daemon.teams.change(team.id, TeamEdit(default_max_webhooks=True))
         with pytest.raises(TooManyWebhooks):
             await house.webhook(team, url(7))
 
@@ -256,7 +256,7 @@ async def test_a_crash_of_the_router_around_a_piece_keeps_the_order_and_lets_go_
         await house.submit(team, 1000)  # their actors live, and take hints
         await house.submit(team, *range(EVENTS))
         with trio.fail_after(4):
-            assert await house.daemon.registry.recover(webhooks[0].id, 0) == 0
+            assert await house.daemon.replays.recover(webhooks[0].id, 0) == 0
         assert saboteur.struck
         await trio.sleep(60)
         await house.submit(team, 100)
@@ -275,7 +275,7 @@ async def test_each_part_of_what_is_still_to_be_made_keeps_the_reason_for_which_
         await house.change(webhooks[0], active=False)
         await house.change(webhooks[0], active=True)
         await house.submit(team, 100)
-        await house.daemon.registry.delete_webhook(webhooks[0].id)
+        await house.daemon.webhooks.delete(webhooks[0].id)
         await trio.sleep(60)
         made = await house.deliveries(webhooks[0])
         assert [one.cancel_reason for one in made if one.cancel_reason] == [

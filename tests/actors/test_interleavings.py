@@ -16,7 +16,7 @@ from trio.testing import MockClock
 
 from daemon.domain.errors import StoreUnavailable, WebhookInactive
 from daemon.domain.model import Delivery, DeliveryStatus, Team, Webhook
-from daemon.wiring import Seams
+from daemon.seams import Seams
 from tests.support.daemon import FakeReceiver, FakeThread, House, VirtualWallClock, running
 
 URLS = tuple(f"https://{name}.example/hook" for name in "abc")
@@ -150,10 +150,10 @@ async def change(kind: Kind, house: House, webhook: Webhook) -> None:
             case "disable" | "enable":
                 await house.change(webhook, active=kind == "enable")
             case "recover":
-                await house.daemon.registry.recover(webhook.id, 0)
+                await house.daemon.replays.recover(webhook.id, 0)
             case "resend":
                 if deliveries := await house.deliveries(webhook):
-                    await house.daemon.registry.resend(Random(1).choice(deliveries).id)
+                    await house.daemon.replays.resend(Random(1).choice(deliveries).id)
     except (StoreUnavailable, WebhookInactive):
         pass  # said so: that is an answer
 

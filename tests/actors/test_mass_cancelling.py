@@ -38,7 +38,7 @@ async def test_a_backlog_of_many_pages_is_cancelled_to_the_last_and_told_in_one_
         assert {delivery.completed_at for delivery in deliveries[4:]} == {disabled_at}
         assert {arrival.number for arrival in house.receiver.arrivals} == {0, 1, 2, 3}
         assert [line["count"] for line in house.log_lines("deliveries_cancelled")] == [COUNT - 4]
-        assert house.daemon.metrics.deliveries[DeliveryStatus.CANCELLED]._value.get() == COUNT - 4
+        assert house.daemon.telemetry.metrics.deliveries[DeliveryStatus.CANCELLED]._value.get() == COUNT - 4
         assert len(house.mails) == 1
 
 

@@ -24,7 +24,7 @@ A, B = "https://a.example/hook", "https://b.example/hook"
 
 
 def value(house: House, name: str, **labels: str) -> float | None:
-    return house.daemon.metrics.registry.get_sample_value(f"kakiyo_webhooks_{name}", labels)
+    return house.daemon.telemetry.metrics.registry.get_sample_value(f"kakiyo_webhooks_{name}", labels)
 
 
 def counted(house: House) -> dict[str, float | None]:
@@ -101,9 +101,9 @@ async def test_what_was_made_less_what_ended_is_the_backlog(tmp_path: Path, auto
         await trio.sleep(60)
         assert counted(house) == {"pending": 14, "succeeded": 7, "failed": 4, "cancelled": 3}
         await house.change(first, active=True)
-        assert await house.daemon.registry.recover(first.id, 0) == 7
+        assert await house.daemon.replays.recover(first.id, 0) == 7
         (resent, *_) = await house.deliveries(second)
-        await house.daemon.registry.resend(resent.id)
+        await house.daemon.replays.resend(resent.id)
         await trio.sleep(60)
         assert counted(house) == {"pending": 22, "succeeded": 15, "failed": 4, "cancelled": 3}
         receiver.answers[B] = hang
@@ -112,7 +112,7 @@ async def test_what_was_made_less_what_ended_is_the_backlog(tmp_path: Path, auto
         await house.daemon.observer.refresh()
         assert value(house, "pending_deliveries") == 2
         assert counted(house) == {"pending": 26, "succeeded": 17, "failed": 4, "cancelled": 3}
-        await house.daemon.registry.delete_webhook(second.id)
+        await house.daemon.webhooks.delete(second.id)
         await trio.sleep(60)
         assert counted(house) == {"pending": 26, "succeeded": 17, "failed": 4, "cancelled": 5}
 
@@ -127,7 +127,7 @@ async def test_a_recovery_that_fails_in_the_middle_has_counted_what_it_queued(
         late = await house.webhook(team, A)
         run_in_thread.answer_s = 1
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(house.daemon.registry.recover, late.id, 0)
+            nursery.start_soon(house.daemon.replays.recover, late.id, 0)
             await trio.sleep(1.5)  # in the commit of its second page
             nursery.cancel_scope.cancel()
         assert value(house, "deliveries_total", status="pending") == 250
@@ -146,7 +146,7 @@ async def test_the_first_attempt_of_each_delivery_is_timed_from_its_making(
         await trio.sleep(5)
         assert first_attempts(house) == (2, 1)
         (first, _) = await house.deliveries(webhook)
-        await house.daemon.registry.resend(first.id)
+        await house.daemon.replays.resend(first.id)
         await trio.sleep(5)
         assert first_attempts(house) == (3, 1)
 
@@ -296,7 +296,7 @@ async def test_who_asks_before_it_runs_is_answered_too(tmp_path: Path, autojump_
 async def test_a_disk_that_cannot_be_looked_at_hides_no_backlog(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gauges, "disk_use", broken_disk)
+    monkeypatch.setattr("daemon.store.sqlite.database.disk_use", broken_disk)
     async with running(tmp_path) as house:
         await house.daemon.observer.refresh()
         assert value(house, "pending_deliveries") == 0

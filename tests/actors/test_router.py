@@ -14,10 +14,10 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 from trio.testing import MockClock
 
-from daemon.delivery.fan_out import FanOutParts, FanOuts
+from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.inbox import InboxLimits
-from daemon.delivery.router import Router, RouterParts
+from daemon.delivery.router import Router
 from daemon.delivery.subscriptions import SubscriptionIndex
 from daemon.domain.errors import (
     IdempotencyConflict,
@@ -28,7 +28,7 @@ from daemon.domain.errors import (
     UnknownTeam,
     WebhookInactive,
 )
-from daemon.domain.model import Delivery, DeliveryStatus, Team, Webhook, Work, id_maker
+from daemon.domain.model import Delivery, DeliveryStatus, Team, Webhook, Work
 from daemon.domain.submission import Idempotency, NewEvent, Receipt, Submission
 from daemon.store.reads import actor_reads, api_reads
 from tests.support.daemon import EPOCH_MS, FakeReceiver, FakeThread, House, make_settings, running, statuses
@@ -132,7 +132,7 @@ async def test_the_receipts_come_after_the_commit_in_the_order_of_the_events(
         assert house.now - started == 5
         assert [receipt.deliveries for receipt in receipts] == [2, 0]
         for receipt, sent in zip(receipts, events, strict=True):
-            kept = await house.daemon.reader.fetch(api_reads.get_event, receipt.event_id)
+            kept = await house.daemon.store.reader.fetch(api_reads.get_event, receipt.event_id)
             assert kept is not None
             assert (kept.team_id, kept.body) == (sent.team_id, sent.body)
 
@@ -230,12 +230,12 @@ async def test_a_key_is_revoked_at_once_even_if_the_caller_went_away(tmp_path: P
     run_write = FakeThread()
     async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
         team = await house.team()
-        made = await house.daemon.registry.create_key(team.id, "CI")
+        made = await house.daemon.teams.create_key(team.id, "CI")
         assert made is not None
         key, secret = made
         run_write.answer_s = 1
         with trio.move_on_after(0.5):
-            await house.daemon.registry.revoke_key(key.id)
+            await house.daemon.teams.revoke_key(key.id)
         await trio.sleep(10)
         assert house.daemon.api_keys.find(secret) is None
 
@@ -372,7 +372,7 @@ async def test_a_resend_delivers_the_same_bytes_of_a_succeeded_delivery_again_as
         await house.submit(team, 1)
         await trio.sleep(1)
         old = await only(house, webhook)
-        new = await house.daemon.registry.resend(old.id)
+        new = await house.daemon.replays.resend(old.id)
         assert new is not None
         await trio.sleep(1)
         first, second = house.receiver.arrivals
@@ -388,7 +388,7 @@ async def test_a_failed_delivery_can_be_resent(tmp_path: Path, autojump_clock: M
         webhook = await house.webhook(team, A)
         await house.submit(team, 1)
         await trio.sleep(10)
-        await house.daemon.registry.resend((await only(house, webhook)).id)
+        await house.daemon.replays.resend((await only(house, webhook)).id)
         await trio.sleep(1)
         assert await house.statuses(webhook) == ["failed", "succeeded"]
 
@@ -399,7 +399,7 @@ async def test_a_resent_test_delivery_is_still_one(tmp_path: Path, autojump_cloc
         webhook = await house.webhook(team, A)
         await house.submit_test(team)
         await trio.sleep(1)
-        await house.daemon.registry.resend((await only(house, webhook)).id)
+        await house.daemon.replays.resend((await only(house, webhook)).id)
         await trio.sleep(1)
         assert [arrival.headers.get("x-kakiyo-test") for arrival in house.receiver.arrivals] == ["true", "true"]
 
@@ -413,12 +413,12 @@ async def test_what_is_unknown_or_whose_webhook_is_disabled_cannot_be_resent(
         await house.submit(team, 1)
         await trio.sleep(1)
         await house.change(webhook, active=False)
-        assert await house.daemon.registry.resend("dlv_unknown") is None
+        assert await house.daemon.replays.resend("dlv_unknown") is None
         with pytest.raises(WebhookInactive):
-            await house.daemon.registry.resend((await only(house, webhook)).id)
+            await house.daemon.replays.resend((await only(house, webhook)).id)
         with pytest.raises(WebhookInactive):
-            await house.daemon.registry.recover(webhook.id, 0)
-        assert await house.daemon.registry.recover("wh_unknown", 0) is None
+            await house.daemon.replays.recover(webhook.id, 0)
+        assert await house.daemon.replays.recover("wh_unknown", 0) is None
 
 
 async def test_resends_among_submissions_lose_nothing_and_keep_the_order_of_their_commits(
@@ -435,7 +435,7 @@ async def test_resends_among_submissions_lose_nothing_and_keep_the_order_of_thei
         async with trio.open_nursery() as nursery:
             for number in range(150):
                 nursery.start_soon(house.submit, team, number)
-                nursery.start_soon(house.daemon.registry.resend, old.id)
+                nursery.start_soon(house.daemon.replays.resend, old.id)
                 await trio.sleep(0.001 * (number % 4))
         await trio.sleep(60)
         deliveries = await house.deliveries(webhook)
@@ -453,7 +453,7 @@ async def test_a_resend_whose_caller_went_away_is_delivered(tmp_path: Path, auto
         await trio.sleep(1)
         run_write.begin_s = 1
         with trio.move_on_after(0.5):
-            await house.daemon.registry.resend((await only(house, webhook)).id)
+            await house.daemon.replays.resend((await only(house, webhook)).id)
         await trio.sleep(60)
         assert numbers(house) == [1, 1]
 
@@ -477,10 +477,10 @@ async def test_recover_queues_what_was_missed_in_order_and_only_that(tmp_path: P
         await house.submit_test(team, 7)
         await house.change(webhook, active=True)
         receiver.arrivals.clear()
-        assert await house.daemon.registry.recover(webhook.id, 0) == 3
+        assert await house.daemon.replays.recover(webhook.id, 0) == 3
         await trio.sleep(1)
         assert numbers(house) == [2, 3, 4]
-        assert await house.daemon.registry.recover(webhook.id, 0) == 0
+        assert await house.daemon.replays.recover(webhook.id, 0) == 0
 
 
 async def test_recover_queues_cancelled_deliveries_again_but_not_those_that_wait(
@@ -495,7 +495,7 @@ async def test_recover_queues_cancelled_deliveries_again_but_not_those_that_wait
         await house.change(webhook, active=True)
         await house.submit(team, 3)
         assert await house.statuses(webhook) == ["cancelled", "cancelled", "pending"]
-        assert await house.daemon.registry.recover(webhook.id, 0) == 2
+        assert await house.daemon.replays.recover(webhook.id, 0) == 2
         house.receiver.answers.clear()
         await trio.sleep(60)
         assert numbers(house) == [1, 3, 3, 1, 2]
@@ -511,7 +511,7 @@ async def test_recover_looks_back_no_further_than_asked(tmp_path: Path, autojump
         await trio.sleep(10)
         await house.submit(team, 3)
         webhook = await house.webhook(team, A)
-        assert await house.daemon.registry.recover(webhook.id, since) == 2
+        assert await house.daemon.replays.recover(webhook.id, since) == 2
         await trio.sleep(1)
         assert numbers(house) == [2, 3]
 
@@ -521,8 +521,8 @@ async def test_recover_goes_on_beyond_its_page_of_1000(tmp_path: Path, autojump_
         team = await house.team()
         event_ids = [event_id for _ in range(3) for event_id in await house.submit(team, *range(700))]
         webhook = await house.webhook(team, A)
-        assert await house.daemon.registry.recover(webhook.id, 0) == 2100
-        assert await house.daemon.registry.recover(webhook.id, 0) == 0
+        assert await house.daemon.replays.recover(webhook.id, 0) == 2100
+        assert await house.daemon.replays.recover(webhook.id, 0) == 0
         assert [delivery.event_id for delivery in await house.deliveries(webhook)] == event_ids
 
 
@@ -610,11 +610,11 @@ async def test_a_database_that_cannot_be_read_holds_deliveries_up_and_loses_none
 
 
 class FragileFleet:
-    """A fleet that crashes the router at its first hint; later it only notes whom it is to rouse."""
+    """A fleet that crashes the router at its first hint; later it only notes whom it is to wake."""
 
     def __init__(self) -> None:
         self.crashes = 1
-        self.roused: list[str] = []
+        self.woken: list[str] = []
 
     async def offer_all(self, work: Sequence[tuple[str, Work]]) -> None:
         if self.crashes and work:
@@ -622,36 +622,28 @@ class FragileFleet:
             raise RuntimeError("bug")
 
     def wake_all(self) -> None:
-        self.roused.append("all that live")
+        self.woken.append("all that live")
 
     async def resume(self, webhook_id: str) -> None:
-        self.roused.append(webhook_id)
+        self.woken.append(webhook_id)
 
 
 async def a_router(house: House, fleet: FragileFleet, team: Team) -> Router:
     daemon, index = house.daemon, SubscriptionIndex()
-    async for subscription in daemon.reader.each(actor_reads.subscriptions):
+    async for subscription in daemon.store.reader.each(actor_reads.subscriptions):
         index.add(subscription)
-    shared: dict[str, Any] = {
-        "reader": daemon.reader,
-        "writer": daemon.writer,
-        "metrics": daemon.metrics,
-        "changes": daemon.changes,
-    }
-    shared |= {"fleet": cast(Fleet, fleet), "log": daemon.log}
-    parts = RouterParts(
+    shared: dict[str, Any] = {"store": daemon.store, "telemetry": daemon.telemetry, "fleet": cast(Fleet, fleet)}
+    return Router(
+        clock=daemon.clock,
         index=index,
         teams={team.id},
         limits=InboxLimits(1_000, 1_000_000),
-        now_ms=daemon.now_ms,
-        new_id=id_maker(daemon.now_ms),
-        fan_outs=FanOuts(FanOutParts(max_waiting=1_000, **shared)),
+        fan_outs=FanOuts(max_waiting=1_000, **shared),
         **shared,
     )
-    return Router(parts)
 
 
-async def test_a_router_that_crashes_after_the_commit_has_answered_all_and_rouses_whom_it_did_not_hint_at(
+async def test_a_router_that_crashes_after_the_commit_has_answered_all_and_wakes_whom_it_did_not_hint_at(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with running(tmp_path) as house:
@@ -671,9 +663,9 @@ async def test_a_router_that_crashes_after_the_commit_has_answered_all_and_rouse
             with pytest.RaisesGroup(RuntimeError):
                 await router.run()
         assert len(receipts) == 3
-        fleet.roused.clear()
+        fleet.woken.clear()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(router.run)
             await trio.testing.wait_all_tasks_blocked()
             router.close()
-        assert fleet.roused == ["all that live", webhook.id]
+        assert fleet.woken == ["all that live", webhook.id]

@@ -21,7 +21,7 @@ from daemon.egress.post import Post
 from daemon.egress.response import Response
 from daemon.egress.transport import Transport
 from daemon.telemetry.log import make_logger
-from daemon.telemetry.metrics import ActorKind, make_metrics
+from daemon.telemetry.metrics import ActorKind
 from tests.faults.sabotage import Bug, Point, Saboteur, gives_up
 from tests.support.daemon import FakeReceiver, FakeThread, House, make_settings, running, statuses
 
@@ -46,7 +46,7 @@ def answers(*steps: int | Exception) -> Callable[[httpx.Request], Awaitable[http
 
 def restarts(house: House, kind: ActorKind) -> float | None:
     name = "kakiyo_webhooks_actor_restarts_total"
-    return house.daemon.metrics.registry.get_sample_value(name, {"kind": kind.value})
+    return house.daemon.telemetry.metrics.registry.get_sample_value(name, {"kind": kind.value})
 
 
 # -- endpoints
@@ -162,7 +162,7 @@ async def test_a_change_that_crashes_is_answered_and_the_delivery_in_flight_is_m
         await house.submit(team, 1)
         await trio.sleep(0.5)
         change = Change(crash)
-        house.daemon.fleet.ask(webhook.id, change)
+        house.daemon.fleet.request_change(webhook.id, change)
         with pytest.raises(StoreUnavailable):
             await change.reply.wait()
         await trio.sleep(60)
@@ -393,7 +393,7 @@ class FragileClock:
 
 async def supervised(run: Callable[[], Awaitable[None]], budget: Budget) -> bool:
     log = make_logger(LogSettings(format="json"), BytesIO(), strict=True)
-    return await supervise(Child(ActorKind.ENDPOINT, run, budget, "wh_1"), log, make_metrics())
+    return await supervise(Child("endpoint", run, budget, "wh_1"), log, lambda: None)
 
 
 async def test_a_child_that_ends_is_not_started_again(autojump_clock: MockClock) -> None:
@@ -437,7 +437,7 @@ async def test_a_vital_child_that_spends_its_budget_raises_actor_failed(autojump
 
     log = make_logger(LogSettings(format="json"), BytesIO(), strict=True)
     with pytest.raises(ActorFailed, match=r"^the router crashed 6 times in 60 s: "):
-        await supervise_vital(Child(ActorKind.ROUTER, run), log, make_metrics())
+        await supervise_vital(Child("router", run), log, lambda: None)
 
 
 async def test_a_group_of_an_error_and_a_cancellation_is_cancelled_and_not_restarted(

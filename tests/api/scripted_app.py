@@ -4,7 +4,7 @@ from typing import Any
 
 import trio
 
-from api.auth import KEY_SHOWN
+from api.http.auth import KEY_SHOWN
 from tests.support.api_server import Served, exchange
 
 HELLO = b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.app import ROUTES
-from api.route import Access, Route
+from api.http.route import Access, Route
 from tests.support.api_client import Answer, ApiClient, ApiHouse
 from tests.support.daemon import OPERATOR_KEY
 

@@ -209,10 +209,10 @@ async def test_keys_from_before_the_scopes_had_prefixes_still_count(world: World
 async def test_a_kept_answer_is_forgotten_with_its_key(world: World) -> None:
     idempotency = Idempotency(scope_of(None), "k", b"")
     await world.post("/v1/teams", {"name": "New"})
-    registry = world.api.house.daemon.registry
+    kept = world.api.house.daemon.kept_answers
     with world.api.house.database.writing.begin() as connection:
         for table in ("idempotency_keys", "kept_answers"):
             connection.execute(text(f"UPDATE {table} SET created_at = 0"))  # ours
-    assert await registry.first_answer(idempotency) is None
+    assert await kept.first(idempotency) is None
     assert orjson.loads((await world.post("/v1/teams", {"name": "Another"})).body)["name"] == "Another"
     assert world.count("kept_answers") == 1

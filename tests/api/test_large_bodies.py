@@ -9,7 +9,7 @@ import trio.testing
 from quart import Request
 from trio.testing import MockClock
 
-from api.large_bodies import LargeBodies
+from api.limits.large_bodies import LargeBodies
 from daemon.crypto.api_keys import Principal
 from daemon.domain.errors import Overloaded
 

@@ -8,11 +8,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import TypeAdapter
 
 from api.app import ROUTES, create_app
-from api.errors import STATUS, Code
+from api.http.errors import STATUS, Code
+from api.http.route import Route
+from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi.document import codes_of
 from api.openapi.texts import CODE_MEANINGS, TAGS
-from api.request import BODY_LIMITS
-from api.route import Route
 from tests.support.api_client import ApiHouse
 
 AUTOMATIC = {"HEAD", "OPTIONS"}
@@ -88,7 +88,7 @@ def test_every_handler_answers_with_what_its_route_says(route: Route) -> None:
 
 
 def test_body_limits_are_those_of_routes() -> None:
-    assert set(BODY_LIMITS) <= {route.path for route in ROUTES}
+    assert set(MAX_BODY_BYTES_OF_PATH) <= {route.path for route in ROUTES}
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:

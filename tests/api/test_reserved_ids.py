@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from api.app import ROUTES
 from api.console.routes import PAGES
-from api.reserved_ids import words_beside_ids
+from api.http.reserved_ids import words_beside_ids
 from tests.support.api_client import ApiHouse
 
 WORDS = words_beside_ids([*(route.path for route in ROUTES), *(page.path for page in PAGES)])

@@ -128,7 +128,7 @@ async def test_a_team_has_a_quota_of_webhooks_that_the_operator_may_change(api: 
 async def test_a_batch_that_makes_too_many_deliveries_is_refused_with_the_numbers(api: ApiHouse) -> None:
     for number in range(3):
         await api.house.webhook(api.acme, f"https://{number}.example/hook")
-    api.house.daemon.router._parts.fan_outs.waiting.limit = 300
+    api.house.daemon.router._fan_outs.waiting.limit = 300
     batch = [{"event": "linkedin.message.sent", "data": {}}] * 60
     refused = await api.as_acme.post("/v1/events/batch", batch)
     assert (refused.status, refused.code) == (413, "too_large")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.wire import format_time, parse_time
+from api.http.wire import format_time, parse_time
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import httpx
 import trio
 
 from api.console.pages.lists import list_of
-from api.cursors import encode_cursor
+from api.http.cursors import encode_cursor
 from daemon.crypto.api_keys import Principal
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY, read_keys
 from daemon.crypto.vault import Vault

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from daemon.config.settings import Settings
 from daemon.crypto.vault import Vault
-from daemon.domain.clock import wall_clock_ms
+from daemon.domain.clock import DAY_MS, wall_clock_ms
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import Team, Webhook
 from daemon.maintenance.sealed_database import open_sealed_database
@@ -21,9 +21,8 @@ from tests.bench.bulk_insert import bulk_connection, insert_rows, next_seq
 from tests.bench.filled_rows import PRICE, Acceptance, Target, id_stem
 
 SECRET = "whsec_a2FraXlvLXdlYmhvb2tzLWJlbmNobWFyay1zZWNyZXQ="
-_DAY_MS = 24 * 3600 * 1000
 # Less than the daemon keeps events for.
-_HISTORY_MS = 29 * _DAY_MS
+_HISTORY_MS = 29 * DAY_MS
 # What `daemon.store.writes.counters` would have counted.
 _TALLY_HOURS = """
     INSERT INTO webhook_hours (hour, webhook_id, succeeded, failed)
@@ -86,7 +85,7 @@ def fill_history(state_dir: Path, targets: Sequence[Target], per_webhook: int, e
     now, count = wall_clock_ms(), per_webhook * len(targets)
     with bulk_connection(state_dir / DATABASE, count) as connection:
         first = next_seq(connection, events), next_seq(connection, deliveries)
-        ended = now - ended_days_ago * _DAY_MS
+        ended = now - ended_days_ago * DAY_MS
         accepted = Acceptance(targets, count, *first, ended - _HISTORY_MS, ended)
         insert_rows(connection, events, accepted.event_rows())
         insert_rows(connection, deliveries, accepted.succeeded_rows())
@@ -122,4 +121,13 @@ def _team(team_id: str, now: int) -> Team:
 
 
 def _webhook(target: Target, url: str, types: tuple[str, ...], sealed: str | None, now: int) -> Webhook:
-    return Webhook(target.webhook_id, target.team_id, "CRM Sync", url, sealed, types, True, 0, None, None, now, now)
+    return Webhook(
+        id=target.webhook_id,
+        team_id=target.team_id,
+        name="CRM Sync",
+        url=url,
+        secret=sealed,
+        events=types,
+        created_at=now,
+        updated_at=now,
+    )

@@ -69,14 +69,14 @@ async def _live(state_dir: Path) -> Month:
 
 
 async def _set_up(house: House) -> Month:
-    registry = house.daemon.registry
+    teams = house.daemon.teams
     for team_id, name in ((GLOBEX, "Globex"), (ACME, "Acme")):
-        await registry.create_team(team_id, name, ("ops@example.com",))
-        await registry.create_key(team_id, "Production")
-    await registry.grant_credits(ACME, 50_000, "Plan, November")
+        await teams.create(team_id, name, ("ops@example.com",))
+        await teams.create_key(team_id, "Production")
+    await teams.grant_credits(ACME, 50_000, "Plan, November")
 
     async def webhook(name: str, url: str, *events: str) -> Webhook:
-        return await registry.create_webhook(ACME, name, url, signing.generate_secret(), events)
+        return await house.daemon.webhooks.create(ACME, name, url, signing.generate_secret(), events)
 
     paused = await webhook("Old reports", "https://reports.example.com/in", "linkedin.message.sent")
     await house.change(paused, active=False)

@@ -27,8 +27,8 @@ from daemon.doctor.finding import Verdict
 from daemon.doctor.network import check_dns, check_listener, check_mail
 from daemon.domain.bind_address import TcpAddress
 from daemon.files.kept_addresses import keep_addresses
-from daemon.store.database import open_database
-from daemon.store.file.migrate import migrate
+from daemon.store.sqlite.database import open_database
+from daemon.store.sqlite.migrate import migrate
 from tests.e2e.operating import operated
 from tests.faults.disk import without_privileges
 from tests.store.filling import NOW, accept, found

@@ -12,7 +12,7 @@ import pytest
 
 from daemon.config.settings import ConfigError
 from daemon.maintenance.state_dir import use_state_dir
-from daemon.store.database import open_database
+from daemon.store.sqlite.database import open_database
 from tests.store.filling import found
 
 COMMANDS = {

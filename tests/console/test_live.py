@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from api.console import live
+from api.console.pages import live
 from tests.console.conftest import signed_in
 from tests.support.api_client import ApiHouse
 from tests.support.console_client import ConsoleClient
@@ -78,7 +78,7 @@ async def test_a_page_ends_when_its_key_is_revoked_or_its_session_over(
         await api.operator.delete(f"/v1/keys/{key['id']}")
         with trio.fail_after(20):
             await page.ended()
-    assert api.handles.changes.followers == 0
+    assert api.handles.console.changes.followers == 0
 
 
 async def test_a_page_ends_when_one_signs_out(
@@ -103,8 +103,8 @@ async def test_pages_end_when_the_daemon_stops(
 
 async def test_a_browser_that_is_gone_is_forgotten(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
     async with acme.stream(f"{root}/deliveries/live"):
-        assert api.handles.changes.followers == 1
-    assert api.handles.changes.followers == 0
+        assert api.handles.console.changes.followers == 1
+    assert api.handles.console.changes.followers == 0
 
 
 @pytest.mark.fault("Somebody opens live pages without end", "Those beyond 200 get 503 and have to be reloaded")

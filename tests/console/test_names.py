@@ -43,10 +43,10 @@ def test_a_title_shows_it_too() -> None:
 )
 async def test_no_page_has_a_name_that_nobody_can_see(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
     name = "x\u202e\u200b"
-    webhook, registry = (await api.webhook(name="CRM"))["id"], api.house.daemon.registry
+    webhook, daemon = (await api.webhook(name="CRM"))["id"], api.house.daemon
     # The API refuses such names; a database may have them from before.
-    assert await registry.change_team(api.acme.id, TeamEdit(name=name)) is not None
-    assert await registry.change_webhook(webhook, WebhookEdit(name=name)) is not None
+    assert await daemon.teams.change(api.acme.id, TeamEdit(name=name)) is not None
+    assert await daemon.webhooks.change(webhook, WebhookEdit(name=name)) is not None
     await api.submit()
     delivery = (await api.as_acme.get("/v1/deliveries")).value["items"][0]["id"]
     of_webhook = [f"/webhooks/{webhook}{page}" for page in ("", "/secret", "/delete", "/disable", "/edit")]

@@ -77,13 +77,13 @@ async def make_world(api: ApiHouse, word: str, body: bytes) -> World:
 
 async def name_all(api: ApiHouse, webhooks: list[str], word: str) -> None:
     """Call Acme, its webhooks, keys and grants by this word: the API refuses some that a database may have before."""
-    registry, names = api.house.daemon.registry, (word * 200)[:200]
-    assert await registry.change_team(api.acme.id, TeamEdit(name=names)) is not None
+    daemon, names = api.house.daemon, (word * 200)[:200]
+    assert await daemon.teams.change(api.acme.id, TeamEdit(name=names)) is not None
     for _ in range(50):
-        assert await registry.create_key(api.acme.id, names) is not None
-        assert await registry.grant_credits(api.acme.id, 1, (word * 500)[:500]) is not None
+        assert await daemon.teams.create_key(api.acme.id, names) is not None
+        assert await daemon.teams.grant_credits(api.acme.id, 1, (word * 500)[:500]) is not None
     for webhook in webhooks:
-        assert await registry.change_webhook(webhook, WebhookEdit(name=names)) is not None
+        assert await daemon.webhooks.change(webhook, WebhookEdit(name=names)) is not None
 
 
 @pytest.fixture

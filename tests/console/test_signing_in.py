@@ -11,13 +11,13 @@ from itsdangerous import URLSafeSerializer
 from api.app import create_app
 from api.console.session.sessions import LIFETIME_S
 from daemon.config.settings import Settings
+from daemon.domain.clock import HOUR_MS
 from daemon.wiring import handles_of
 from tests.console.conftest import signed_in
 from tests.support.api_client import DATABASE_FILE, ApiHouse, running_api
 from tests.support.console_client import ConsoleClient
 from tests.support.daemon import make_settings, running
 
-HOUR_MS = 3_600_000
 FOREIGN_PAGES = (
     *("https://evil.example/", "//evil.example/", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)"),
     *(
@@ -240,6 +240,21 @@ async def test_the_sign_outs_of_one_key_displace_no_others(tmp_path: Path, monke
         assert (await ConsoleClient(api.operator.app, copy).get("/console/teams")).status == 303
 
 
+async def test_the_sign_out_of_a_key_that_expires_first_is_displaced_after_a_restart_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.management.sign_outs.MOST_OF_ONE_KEY", 2)
+    async with running(tmp_path) as house:
+        await house.daemon.sign_outs.add("key_1", "a_last", 300, now=0)
+        await house.daemon.sign_outs.add("key_1", "b_first", 100, now=0)
+    async with running(tmp_path) as house:
+        await house.daemon.sign_outs.add("key_1", "c", 200, now=0)
+        assert [name for name in ("a_last", "b_first", "c") if house.daemon.sign_outs.has("key_1", name)] == [
+            "a_last",
+            "c",
+        ]
+
+
 async def test_a_session_ends_after_seven_days_however_much_it_is_used(api: ApiHouse, operator: ConsoleClient) -> None:
     for _ in range(7 * 24 // 8):
         page = await operator.get("/console/teams")
@@ -258,7 +273,7 @@ def ended_sessions_in(state_dir: Path) -> int:
 async def test_a_session_outlives_the_daemon(api: ApiHouse, operator: ConsoleClient) -> None:
     restarted = ConsoleClient(create_app(api.handles), operator.cookie)
     assert (await restarted.get("/console/teams")).status == 200
-    another = create_app(replace(api.handles, session_key=bytes(32)))
+    another = create_app(replace(api.handles, console=replace(api.handles.console, session_key=bytes(32))))
     assert (await ConsoleClient(another, operator.cookie).get("/console/teams")).status == 303
 
 

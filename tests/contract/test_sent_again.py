@@ -10,7 +10,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from daemon.actors.threads import run_inline
 from daemon.domain.model import DeliveryStatus
-from daemon.wiring import Seams
+from daemon.seams import Seams
 from tests.support.daemon import FakeReceiver, VirtualWallClock, running
 
 Result = TypeVar("Result")

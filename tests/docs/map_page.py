@@ -6,9 +6,10 @@
 import ast
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import PurePosixPath
 
+from tests.docs.layers import LAYERS, arrows
 from tests.docs.sources import ROOT, Source, sources
 
 PAGE = ROOT / "docs" / "architecture.md"
@@ -26,12 +27,13 @@ _CITATION = re.compile(r"""\s*\([a-z-]+ "[^)]*\)""")
 
 
 def render() -> str:
-    """Return the map: the rooms and what each imports of the house, then the files of each room."""
+    """Return the map: the rooms in their order and what each imports of the house, then the files of each room."""
     files = sources("daemon", "api")
-    rooms = sorted({_room(source.path) for source in files} | {path for path in OTHERS if not path.endswith(".py")})
-    rows = [f"| {_link(room)} | {_line(room)} | {_imports(room, files)} |" for room in rooms]
+    found = arrows(files)
+    plain = sorted(path for path in OTHERS if not path.endswith(".py") and path not in LAYERS)
+    rows = [f"| {_link(room)} | {_line(room)} | {_imports(room, found)} |" for room in (*LAYERS, *plain)]
     table = ["| room | what it is for | imports |", "|---|---|---|", *rows]
-    return "\n\n".join(["\n".join(table), *(_files(room, files) for room in rooms if _modules(room, files))]) + "\n"
+    return "\n\n".join(["\n".join(table), *(_files(room, files) for room in LAYERS if _modules(room, files))]) + "\n"
 
 
 def map_in(page: str) -> str:
@@ -68,20 +70,8 @@ def _line(path: str) -> str:
     return first_sentence(docstring).replace("|", "\\|")
 
 
-def _imports(room: str, files: Sequence[Source]) -> str:
-    known = {source.path for source in files}
-    found = {imported for source in files if _room(source.path) == room for imported in _imported(source, known)}
-    return ", ".join(f"`{one}`" for one in sorted(found - {room}))
-
-
-def _imported(source: Source, known: set[str]) -> Iterator[str]:
-    """Yield the rooms that this module imports from, inside functions and for types too."""
-    for name in source.imported:
-        path = name.replace(".", "/")
-        if f"{path}.py" in known:
-            yield _room(f"{path}.py")
-        elif f"{path}/__init__.py" not in known and f"{_room(path)}/__init__.py" in known:
-            yield _room(path)  # what the package itself defines
+def _imports(room: str, found: Collection[tuple[str, str]]) -> str:
+    return ", ".join(f"`{below}`" for below in LAYERS if (room, below) in found)
 
 
 def _files(room: str, files: Sequence[Source]) -> str:

@@ -40,4 +40,4 @@ def test_the_modules_that_are_run_exist() -> None:
 
 def test_what_recipes_name_in_code_is_there() -> None:
     assert "HEAD_REVISION" in read("daemon/store/schema.py")
-    assert "class Route" in read("api/route.py")
+    assert "class Route" in read("api/http/route.py")

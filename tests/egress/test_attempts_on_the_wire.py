@@ -17,7 +17,9 @@ OK = b"HTTP/1.1 200 OK\r\n"
 
 
 async def attempt(transport: EndpointTransport, url: str, body: bytes = b"{}") -> Outcome:
-    webhook = Webhook("wh_1", "team_1", "CRM", url, "secret", ("*",), True, 0, None, None, 0, 0)
+    webhook = Webhook(
+        id="wh_1", team_id="team_1", name="CRM", url=url, secret="secret", events=("*",), created_at=0, updated_at=0
+    )
     work = Work(1, "dlv_1", "evt_1", "linkedin.message.sent", body, created_at=0)
     return await make_attempt(transport, webhook, work, 1, timeout_s=10, timestamp_s=0)
 

@@ -134,7 +134,16 @@ def taken_by_urllib(port: int) -> bool:
 
 
 async def taken_by_us(transport: EndpointTransport, port: int) -> bool:
-    webhook = Webhook("wh_1", "team_1", "CRM", f"http://127.0.0.1:{port}/", "s", ("*",), True, 0, None, None, 0, 0)
+    webhook = Webhook(
+        id="wh_1",
+        team_id="team_1",
+        name="CRM",
+        url=f"http://127.0.0.1:{port}/",
+        secret="s",
+        events=("*",),
+        created_at=0,
+        updated_at=0,
+    )
     work = Work(1, "dlv_1", "evt_1", "linkedin.message.sent", b"{}", created_at=0)
     outcome = await make_attempt(transport, webhook, work, 1, timeout_s=5, timestamp_s=0)
     assert outcome.kind in (OutcomeKind.DELIVERED, OutcomeKind.PROTOCOL_ERROR)

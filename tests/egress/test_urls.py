@@ -6,10 +6,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.config.settings import EgressSettings
 from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.addresses import Address
-from daemon.egress.urls import EgressRules, Target, check_url, egress_rules, parse_target, permitted_target
+from daemon.egress.urls import EgressRules, Target, check_url, parse_target, permitted_target
 from tests.egress.posting import resolving_to
 
 STRICT = EgressRules()
@@ -116,7 +115,7 @@ async def test_a_name_is_refused_for_any_address_of_it_that_is_not_public() -> N
 
 
 async def test_a_name_in_an_allowed_network_is_accepted() -> None:
-    rules = egress_rules(EgressSettings(allow_http=True, allow_networks=(ip_network("192.168.0.0/16"),)))
+    rules = EgressRules(allow_http=True, allow_networks=(ip_network("192.168.0.0/16"),))
     await check_url("http://hooks.lan/", rules, resolving_to("192.168.1.1"))
 
 
@@ -168,7 +167,7 @@ async def test_a_name_for_the_inside_is_refused_whatever_a_resolver_says(host: s
 
 @pytest.mark.parametrize("host", ["localhost", "printer.local", "gitlab", "metadata.google.internal"])
 async def test_a_name_for_the_inside_is_taken_when_networks_are_allowed(host: str) -> None:
-    rules = egress_rules(EgressSettings(allow_networks=(ip_network("192.168.0.0/16"),)))
+    rules = EgressRules(allow_networks=(ip_network("192.168.0.0/16"),))
     await check_url(f"https://{host}/", rules, resolving_to("192.168.1.1"))
     with pytest.raises(UrlNotAllowed):
         await check_url(f"https://{host}/", rules, resolving_to("10.0.0.1"))

@@ -22,9 +22,9 @@ from daemon.egress.post import Post
 from daemon.egress.response import Response
 from daemon.egress.transport import Transport
 from daemon.mail.result import SendResult
-from daemon.store.reader import Reader
-from daemon.store.writer import Writer
-from daemon.wiring import Seams
+from daemon.seams import Seams
+from daemon.store.reads.reader import Reader
+from daemon.store.writes.writer import Writer
 
 Result = TypeVar("Result")
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from daemon.cli import main as run_command_line
-from daemon.delivery import fan_out, router
-from daemon.store import batch, writer
+from daemon.delivery import fan_out, matcher
 from daemon.store.fan_out_commands import MakeDeliveries
+from daemon.store.writes import batch, writer
 from tests.support.process import DaemonHouse
 
 MOST_AT_ONCE = 20
@@ -23,7 +23,7 @@ PIECE = 7
 
 def use_small_pieces(patch: pytest.MonkeyPatch) -> None:
     """Have few deliveries make many pieces."""
-    patch.setattr(router, "_MOST_AT_ONCE", MOST_AT_ONCE)
+    patch.setattr(matcher, "_MOST_AT_ONCE", MOST_AT_ONCE)
     patch.setattr(fan_out, "_DELIVERIES_AT_ONCE", PIECE)
 
 

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.cli import main as run_command_line
-from daemon.store import batch, commands
+from daemon.store import commands
 from daemon.store.sequences import Sequences
-from daemon.store.writes import accounts
+from daemon.store.writes import accounts, batch
 
 _WORK = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT count(*) FROM n"
 # What is one statement of seconds: as many rows as it may take.

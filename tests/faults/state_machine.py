@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Connection, select
 
-from daemon.delivery import fan_out, router
+from daemon.delivery import fan_out, matcher
 from daemon.delivery.fan_out import FanOuts
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Team, Webhook
-from daemon.store.database import open_database
 from daemon.store.reads import api_reads, gauge_reads
+from daemon.store.reads.conditions import IS_COVERED
 from daemon.store.schema import cancellations, deliveries
+from daemon.store.sqlite.database import open_database
 from daemon.store.writes import cancelling
-from daemon.store.writes.cancelling import IS_COVERED
 from tests.faults.guest import Guest
 from tests.faults.model_of_contract import Model, ModelEvent, ModelWebhook
 from tests.support.daemon import House, VirtualWallClock, running
@@ -104,7 +104,7 @@ class WebhooksMachine(RuleBasedStateMachine):
         self.small_pages = pytest.MonkeyPatch()
         self.small_pages.setattr(cancelling, "CANCELLED_AT_ONCE", 2)
         # And a large submission, made in many pieces, which take no time.
-        self.small_pages.setattr(router, "_MOST_AT_ONCE", MOST_AT_ONCE)
+        self.small_pages.setattr(matcher, "_MOST_AT_ONCE", MOST_AT_ONCE)
         self.small_pages.setattr(fan_out, "_DELIVERIES_AT_ONCE", PIECE)
         self.gate = PieceGate()
         self.gate.guard(self.small_pages)
@@ -213,7 +213,7 @@ class WebhooksMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.model.events) > 4)
     @rule(name=NAMES)
     def delete(self, name: str) -> None:
-        deleted = self.guest.run(self.house.daemon.registry.delete_webhook, self.webhooks[name].id)
+        deleted = self.guest.run(self.house.daemon.webhooks.delete, self.webhooks[name].id)
         assert deleted == (not self.model.webhooks[name].deleted)
         if deleted:
             self.model.delete(self.model.webhooks[name])
@@ -224,14 +224,14 @@ class WebhooksMachine(RuleBasedStateMachine):
         if webhook.active and webhook.made:
             place = data.draw(st.integers(0, len(webhook.made) - 1))
             chosen = self.guest.run(self.house.deliveries, self.webhooks[name])[place]
-            assert self.guest.run(self.house.daemon.registry.resend, chosen.id)
+            assert self.guest.run(self.house.daemon.replays.resend, chosen.id)
             self.model.resend(webhook, webhook.made[place])
 
     @rule(name=NAMES)
     def recover(self, name: str) -> None:
         webhook = self.model.webhooks[name]
         if webhook.active and not self.model.to_come:  # it waits for what is still to be made
-            queued = self.guest.run(self.house.daemon.registry.recover, self.webhooks[name].id, 0)
+            queued = self.guest.run(self.house.daemon.replays.recover, self.webhooks[name].id, 0)
             assert queued == self.model.recover(webhook)
 
     @rule()
@@ -241,7 +241,7 @@ class WebhooksMachine(RuleBasedStateMachine):
         self.guest.run(self._start)
 
     def _change(self, name: str, edit: WebhookEdit) -> bool:
-        changed = self.guest.run(self.house.daemon.registry.change_webhook, self.webhooks[name].id, edit)
+        changed = self.guest.run(self.house.daemon.webhooks.change, self.webhooks[name].id, edit)
         assert (changed is None) == self.model.webhooks[name].deleted
         return changed is not None
 
@@ -256,7 +256,7 @@ class WebhooksMachine(RuleBasedStateMachine):
             assert self.arrivals[name] == expected.arrivals
             found = self.guest.run(self.house.deliveries, self.webhooks[name])
             # Those that a cancelling has not reached are as good as cancelled.
-            doomed = self.guest.run(self.house.daemon.reader.fetch, being_cancelled, self.webhooks[name].id)
+            doomed = self.guest.run(self.house.daemon.store.reader.fetch, being_cancelled, self.webhooks[name].id)
             assert [
                 ("cancelled", one.attempts_made, doomed[one.id])
                 if one.id in doomed
@@ -265,13 +265,13 @@ class WebhooksMachine(RuleBasedStateMachine):
             ] == [(one.status, one.attempts, one.reason) for one in expected.made]
             if not expected.deleted:
                 self._compare_webhook(self.webhooks[name], expected)
-        to_come = self.guest.run(self.house.daemon.reader.fetch, gauge_reads.deliveries_to_come)
+        to_come = self.guest.run(self.house.daemon.store.reader.fetch, gauge_reads.deliveries_to_come)
         assert to_come.count == self.model.to_come
         assert self.guest.run(self.house.balance, self.team) == self.model.balance
         assert self.mails + len(self.house.mails) == self.model.mails
 
     def _compare_webhook(self, webhook: Webhook, expected: ModelWebhook) -> None:
-        shown = self.guest.run(self.house.daemon.reader.fetch, api_reads.get_webhook, webhook.id)
+        shown = self.guest.run(self.house.daemon.store.reader.fetch, api_reads.get_webhook, webhook.id)
         assert shown is not None
         assert (shown.active, shown.consecutive_failures, shown.events, shown.disabled_reason) == (
             expected.active,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from trio.testing import MockClock
 
-from daemon.store.database import open_database
+from daemon.store.sqlite.database import open_database
 from tests.faults.checker import violations
 from tests.faults.evidence import Arrival, Evidence, Receipt, Told, open_read_only
 from tests.faults.impossible_rows import ALWAYS, AT_REST, find_impossible_rows

@@ -7,16 +7,15 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.model import Mail
 from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.mail.result import SendResult
+from daemon.seams import Seams
 from daemon.store.reads.api_reads import DeliveryFilter, list_deliveries
-from daemon.wiring import Seams
 from tests.support.daemon import EPOCH_MS, FakeReceiver, House, VirtualWallClock, make_settings, running, statuses
 
 URL = "https://a.example/hook"
-HOUR_MS = 3600 * 1000
-DAY_MS = 24 * HOUR_MS
 JUMPS = pytest.mark.parametrize("jump_ms", [DAY_MS, -DAY_MS], ids=["forward", "backward"])
 
 
@@ -166,7 +165,7 @@ async def test_ids_and_order_survive_jumps_and_timestamps_follow_them(
 async def test_recover_and_time_filters_find_what_was_accepted_while_the_clock_was_wrong(
     jump_ms: int, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("daemon.store.writes.time_blocks.ROWS_PER_BLOCK", 3)
+    monkeypatch.setattr("daemon.store.reads.time_blocks.ROWS_PER_BLOCK", 3)
     settings = make_settings(tmp_path, delivery={"retry_delays_s": [], "disable_after": 100})
     async with running(tmp_path, FakeReceiver({URL: statuses(500)}), settings=settings) as house:
         team = await house.team()
@@ -182,7 +181,7 @@ async def test_recover_and_time_filters_find_what_was_accepted_while_the_clock_w
             wanted = DeliveryFilter(webhook_id=webhook.id, since=since)
             assert len(await listed(house, wanted)) >= missed
             house.receiver.answers[URL] = statuses(500)
-            assert await house.daemon.registry.recover(webhook.id, since) == missed
+            assert await house.daemon.replays.recover(webhook.id, since) == missed
             await trio.sleep(600)
 
 
@@ -191,7 +190,7 @@ async def listed(house: House, wanted: DeliveryFilter) -> list[str]:
     ids: list[str] = []
     cursor: int | None = None
     while True:
-        page = await house.daemon.reader.fetch(list_deliveries, wanted, 5, cursor)
+        page = await house.daemon.store.reader.fetch(list_deliveries, wanted, 5, cursor)
         ids += [one.id for one in page.items]
         if page.next_cursor is None:
             return ids

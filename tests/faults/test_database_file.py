@@ -16,8 +16,8 @@ import trio
 from sqlalchemy import create_engine
 
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store.database import open_database
-from daemon.store.file.migrate import migrate
+from daemon.store.sqlite.database import open_database
+from daemon.store.sqlite.migrate import migrate
 from tests.e2e.conftest import house, new_house  # noqa: F401 - fixtures
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
@@ -140,7 +140,7 @@ _CUT_OFF = """
 import os, signal, sys
 from pathlib import Path
 from sqlalchemy import Engine, event
-from daemon.store.database import open_database
+from daemon.store.sqlite.database import open_database
 
 left = int(sys.argv[2])
 

@@ -18,11 +18,12 @@ import trio
 from trio.testing import MockClock
 
 from daemon.app import EXIT_FAILED
-from daemon.delivery import fan_out, router
+from daemon.delivery import fan_out, matcher
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import LIGHT_BODY_BYTES, Team, Webhook
 from daemon.domain.submission import Idempotency, NewEvent, Submission
-from daemon.store.writes import cancelling, time_blocks
+from daemon.store.reads import time_blocks
+from daemon.store.writes import cancelling
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
 from tests.faults.checker import violations
@@ -74,7 +75,7 @@ STORE_POINTS = [*both("commit", 1, 3, 6, 12), *both("then", 1, 2, 3, 4, 5)]
 
 def work_in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have few deliveries make many pages, blocks and pieces: the last submission is one that is fanned out."""
-    monkeypatch.setattr(router, "_MOST_AT_ONCE", 12)
+    monkeypatch.setattr(matcher, "_MOST_AT_ONCE", 12)
     monkeypatch.setattr(fan_out, "_DELIVERIES_AT_ONCE", 7)
     monkeypatch.setattr(cancelling, "CANCELLED_AT_ONCE", 2)
     monkeypatch.setattr(time_blocks, "ROWS_PER_BLOCK", 3)
@@ -153,7 +154,7 @@ async def go_on(house: House, team: Team, webhooks: list[Webhook]) -> list[Recei
     """Submit, edit a webhook, delete one, submit: each of it until it was answered. It may be done twice."""
     receipts = await submit(house, team, 2, 3)
     await insist(lambda: house.change(webhooks[0], name="renamed"))
-    await insist(lambda: house.daemon.registry.delete_webhook(webhooks[-1].id))
+    await insist(lambda: house.daemon.webhooks.delete(webhooks[-1].id))
     return receipts + await submit(house, team, LARGE_NUMBER, *range(4, 12))
 
 
@@ -183,16 +184,16 @@ class Newcomers:
 
     async def come(self, house: House) -> None:
         """Make a team with a key, a webhook and credits, and revoke the key."""
-        registry = house.daemon.registry
-        self.teams.append(await registry.create_team(None, "Newcomer", ()))
-        made = await registry.create_key(self.teams[-1].id, "first")
+        teams = house.daemon.teams
+        self.teams.append(await teams.create(None, "Newcomer", ()))
+        made = await teams.create_key(self.teams[-1].id, "first")
         if made is None:
             return  # the team did not become known: the daemon is about to end
         self.keys.append(made[1])
         self.webhooks.append(await house.webhook(self.teams[-1], "https://new.example/hook"))
-        self.grants += await registry.grant_credits(self.teams[-1].id, 100, None) is not None
+        self.grants += await teams.grant_credits(self.teams[-1].id, 100, None) is not None
         revoked = self.keys.pop()
-        assert await registry.revoke_key(made[0].id)
+        assert await teams.revoke_key(made[0].id)
         self.revoked.append(revoked)
 
     async def are_known(self, house: House) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from daemon.app import EXIT_COMMITS_LOST
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store.database import open_database
-from daemon.store.file.commit_record import Loss, last_recorded, loss_of, loss_path, record_path
+from daemon.store.sqlite.commit_record import Loss, last_recorded, loss_of, loss_path, record_path
+from daemon.store.sqlite.database import open_database
 from tests.e2e.conftest import house, new_house  # noqa: F401 - fixtures
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated

@@ -92,7 +92,9 @@ def deadline_s(fiend: Fiend) -> float:
 
 async def attempt(transport: EndpointTransport, url: str, fiend: Fiend | None = None) -> Outcome:
     """Make an attempt under the fiend's deadline; one that overruns it by far fails the test."""
-    webhook = Webhook("wh_1", "team_1", "CRM", url, "secret", ("*",), True, 0, None, None, 0, 0)
+    webhook = Webhook(
+        id="wh_1", team_id="team_1", name="CRM", url=url, secret="secret", events=("*",), created_at=0, updated_at=0
+    )
     body = b"x" * (fiend.request_size if fiend else 2)
     work = Work(1, "dlv_1", "evt_1", "linkedin.message.sent", body, created_at=0)
     timeout_s = deadline_s(fiend) if fiend else PROMISED_S

@@ -16,6 +16,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from daemon.config.settings import Settings
+from daemon.domain.clock import DAY_MS
 from daemon.domain.email_addresses import parse_sender
 from daemon.domain.model import Team
 from daemon.mail.message import message_composer
@@ -34,7 +35,6 @@ BROKEN, HEALTHY = "https://broken.example/in", "https://healthy.example/in"
 ANN, BOB = "ann@example.com", "bob@example.com"
 QUICK = {"retry_delays_s": [0.001, 0.001, 0.001], "disable_after": 1}
 DEADLINE_S = 0.5  # of a sending, where a test waits for it
-DAY_MS = 24 * 3600 * 1000
 
 
 @dataclass(slots=True)

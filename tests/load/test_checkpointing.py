@@ -4,8 +4,8 @@ from pathlib import Path
 
 from daemon.actors.threads import thread_runner
 from daemon.store.commands import CreateTeam
-from daemon.store.database import open_database
-from daemon.store.file.checkpoint import CHECKPOINT_FRAMES
+from daemon.store.sqlite.checkpoint import CHECKPOINT_FRAMES
+from daemon.store.sqlite.database import open_database
 from tests.store.filling import a_team
 from tests.store.test_checkpointing import checkpointing
 

@@ -1,28 +1,36 @@
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from daemon.config.settings import LogSettings, SmtpSettings
+from daemon.domain.clock import clock_of
 from daemon.domain.email_addresses import parse_sender
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import Mail
 from daemon.mail.message import Compose
 from daemon.mail.outbox import Notifier, retry_delay_s
-from daemon.mail.result import SendResult
+from daemon.mail.result import Send, SendResult
 from daemon.mail.smtp import smtp_sender
 from daemon.store.commands import Command, MailDeferred, MailSent
+from daemon.store.reads import actor_reads
+from daemon.store.reads.reader import Reader
+from daemon.store.store import Store
+from daemon.store.writes.writer import Writer
 from daemon.telemetry.log import make_logger
-from daemon.telemetry.metrics import MailResult, make_metrics
+from daemon.telemetry.metrics import MailResult, Metrics, make_metrics
 from tests.support.smtp import MailServer, reserve_port, serving
+from tests.support.telemetry import make_telemetry
 
 EPOCH = 1_752_575_398_412
 Answer = Callable[[Mail], SendResult]
+Execute = Callable[[Command[None]], Awaitable[None]]
 
 
 def taken(mail: Mail) -> SendResult:
@@ -87,17 +95,25 @@ class World:
         self.sendings.append((trio.current_time(), mail.id, mail.recipients))
         return self.answer(mail)
 
-    def notifier(self, **seams: Any) -> Notifier:
-        own: dict[str, Any] = {
-            "due": self.due,
-            "next_due_at": self.next_due_at,
-            "execute": self.execute,
-            "send": self.send,
-            "now_ms": self.now_ms,
-            "log": make_logger(LogSettings(format="json"), self.log, strict=True),
-            "metrics": make_metrics(),
+    async def fetch(self, query: Callable[..., Any], *arguments: Any) -> Any:
+        """Answer what the reader would."""
+        answers: dict[Callable[..., Any], Callable[..., Any]] = {
+            actor_reads.due_mails: self.due,
+            actor_reads.next_mail_at: self.next_due_at,
         }
-        return Notifier(**(own | seams))
+        return await answers[query](*arguments)
+
+    def notifier(
+        self, *, execute: Execute | None = None, send: Send | None = None, metrics: Metrics | None = None
+    ) -> Notifier:
+        """Return the actor over this world, or with something else in the place of a part of it."""
+        log = make_logger(LogSettings(format="json"), self.log, strict=True)
+        return Notifier(
+            store=Store(cast(Reader, self), cast(Writer, SimpleNamespace(execute=execute or self.execute))),
+            clock=clock_of(self.now_ms),
+            telemetry=make_telemetry(log, metrics),
+            send=send or self.send,
+        )
 
     @property
     def sent_at(self) -> list[float]:

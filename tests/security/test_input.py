@@ -10,7 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from api.security_headers import SAFETY_HEADERS
+from api.http.security_headers import SAFETY_HEADERS
 from tests.security.input_requests import BODY, CHUNKED, HOST, HOSTILE, POST, VERIFY, Hostile
 from tests.security.listening import SHORT, listening
 from tests.support.api_client import running_api

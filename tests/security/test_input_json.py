@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.app import ROUTES, create_app
-from api.json_body import parse_in_thread
-from api.route import Route
+from api.http.json_body import parse_in_thread
+from api.http.route import Route
 from api.routes.batch_parsing import array_items
 from daemon.actors.threads import run_inline
 from tests.security.input_bodies import UNREADABLE, bodies_like

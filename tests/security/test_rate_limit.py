@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from api.app import ROUTES
+from api.limits.rate_limit import Buckets, RateLimits
 from api.openapi.document import describe
-from api.rate_limit import Buckets, RateLimits
 from daemon.actors.threads import run_inline
 from daemon.config.settings import Settings
 from daemon.crypto.api_keys import Principal

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook as StandardWebhook
 from standardwebhooks import WebhookVerificationError
 from trio.testing import MockClock
 
-from api.wire import format_time, parse_time
+from api.http.wire import format_time, parse_time
 from daemon.crypto.signing import Secrets, generate_secret, signature_headers
 from daemon.demo.receiver import ReceivedRequest
 from daemon.demo.verification import SignatureState, verify
@@ -58,7 +58,7 @@ async def next_delivery(house: House, team: Team) -> Arrival:
 async def rotate(
     house: House, webhook: Webhook, secret: str, overlap_s: int = DAY, *, switch_now: bool = False
 ) -> Webhook:
-    found = await house.daemon.registry.rotate_secret(webhook.id, secret, overlap_s, switch_now=switch_now)
+    found = await house.daemon.webhooks.rotate_secret(webhook.id, secret, overlap_s, switch_now=switch_now)
     assert found is not None
     return found
 
@@ -97,7 +97,7 @@ async def test_a_rotation_may_switch_the_products_signature_at_once_or_later(
         at_once = await next_delivery(house, team)
         await rotate(house, webhook, NEWER)
         not_yet = await next_delivery(house, team)
-        await house.daemon.registry.switch_signature(webhook.id)
+        await house.daemon.webhooks.switch_signature(webhook.id)
         later = await next_delivery(house, team)
     assert product_signature_is_of(at_once, NEW)
     assert product_signature_is_of(not_yet, NEW)
@@ -224,7 +224,7 @@ async def remove_secret(house: House, webhook: Webhook) -> None:
 
 
 async def delete(house: House, webhook: Webhook) -> None:
-    await house.daemon.registry.delete_webhook(webhook.id)
+    await house.daemon.webhooks.delete(webhook.id)
 
 
 async def rotate_without_overlap(house: House, webhook: Webhook) -> None:

@@ -29,10 +29,10 @@ from daemon.maintenance import key_rotation
 from daemon.maintenance.key_rotation import RotationRefused, reseal_with, rotate_key
 from daemon.maintenance.sealed_database import open_sealed_database
 from daemon.maintenance.state_dir import DATABASE, use_state_dir
-from daemon.store.batch import run_batch
 from daemon.store.commands import CreateWebhook, ExecuteOnce, ReadBalance
-from daemon.store.database import DatabaseRefused
+from daemon.store.engine import DatabaseRefused
 from daemon.store.reads import api_reads
+from daemon.store.writes.batch import run_batch
 from daemon.store.writes.idempotency import first_use
 from daemon.systemd.credentials import ENCRYPTION_KEY as CREDENTIAL
 from tests.e2e.conftest import MakeHouse
@@ -159,9 +159,8 @@ def settings_of(state_dir: Path, **sections: Any) -> Settings:
 def a_webhook(number: int, **changes: Any) -> Webhook:
     fields = {"secret": None, **changes}
     return Webhook(
-        f"wh_{number}", "team_1", "CRM", A, events=("*",), active=True, consecutive_failures=0, disabled_reason=None,
-        disabled_at=None, created_at=0, updated_at=0, **fields,
-    )  # fmt: skip
+        id=f"wh_{number}", team_id="team_1", name="CRM", url=A, events=("*",), created_at=0, updated_at=0, **fields
+    )
 
 
 def fill(state_dir: Path, count: int = 3) -> Settings:

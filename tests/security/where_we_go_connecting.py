@@ -11,7 +11,9 @@ from daemon.egress.transport import EndpointTransport
 
 
 async def attempt(transport: EndpointTransport, url: str) -> Outcome:
-    webhook = Webhook("wh_1", "team_1", "CRM", url, None, ("*",), True, 0, None, None, 0, 0)
+    webhook = Webhook(
+        id="wh_1", team_id="team_1", name="CRM", url=url, secret=None, events=("*",), created_at=0, updated_at=0
+    )
     work = Work(1, "dlv_1", "evt_1", "linkedin.message.sent", b"{}", created_at=0)
     with trio.fail_after(10):
         return await make_attempt(transport, webhook, work, 1, timeout_s=5, timestamp_s=0)

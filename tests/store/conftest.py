@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.store.database import Database, open_database
+from daemon.store.sqlite.database import Database, open_database
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from typing import Any
 from daemon.domain.lifecycle import Policy, judge
 from daemon.domain.model import Attempt, Event, Outcome, OutcomeKind, Team, Webhook, Work
 from daemon.domain.submission import Idempotency, MatchedEvent
-from daemon.store.batch import run_batch
 from daemon.store.commands import AcceptEvents, Command, CreateTeam, CreateWebhook, RecordAttempt
-from daemon.store.database import Database
+from daemon.store.sqlite.database import Database
+from daemon.store.writes.batch import run_batch
 
 NOW = 1_800_000_000_000
 
@@ -27,7 +27,16 @@ def a_team(number: int = 1, emails: tuple[str, ...] = ("ops@example.com",)) -> T
 
 def a_webhook(number: int = 1, team: int = 1, events: tuple[str, ...] = ("*",)) -> Webhook:
     url = f"https://{number}.example/hook"
-    return Webhook(f"wh_{number}", f"team_{team}", "CRM", url, None, events, True, 0, None, None, NOW, NOW)
+    return Webhook(
+        id=f"wh_{number}",
+        team_id=f"team_{team}",
+        name="CRM",
+        url=url,
+        secret=None,
+        events=events,
+        created_at=NOW,
+        updated_at=NOW,
+    )
 
 
 def an_event(number: int, team: int = 1, event_type: str = "a.b", at: int = NOW) -> Event:

@@ -11,18 +11,17 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from daemon.domain.clock import DAY_MS
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, CancelReason, DeliveryStatus, TeamEdit, Work
 from daemon.domain.submission import Idempotency
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store import commands, upkeep_commands
-from daemon.store.batch import APPLY
 from daemon.store.commands import Command
-from daemon.store.database import Database, open_database
-from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads
-from daemon.store.writes import time_blocks
-from daemon.store.writes.counters import DAY_MS
-from daemon.store.writes.time_blocks import TIMES, next_time_block
+from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads, time_blocks
+from daemon.store.reads.time_blocks import TIMES, next_time_block
+from daemon.store.sqlite.database import Database, open_database
+from daemon.store.writes.batch import APPLY
 from tests.store.filling import NOW, a_team, a_webhook, accepting, found, recording, run
 from tests.support.backlog import fill_backlog
 
@@ -95,9 +94,10 @@ def measured(connection: Connection) -> Iterator[Cost]:
 
 def cost_of_command(database: Database, command: Command[Any]) -> Cost:
     """Run a command and undo it; return what it cost."""
+    apply = {**APPLY, **database.own_commands}[type(command)]
     with database.writer.begin() as transaction:
         with measured(database.writer) as cost:
-            answers = APPLY[type(command)](database.writer, [command], database.sequences)
+            answers = apply(database.writer, [command], database.sequences)
         transaction.rollback()
     assert not isinstance(answers[0], Exception)
     return cost
@@ -183,7 +183,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
         listing(until=1),
     ],
     "list_credit_entries": [lambda c: api_reads.list_credit_entries(c, TEAM, 50)],
-    "ended_sessions": [lambda c: actor_reads.ended_sessions(c, 12, 1_000)],
+    "ended_sessions": [lambda c: actor_reads.ended_sessions(c, "s_12", 1_000)],
     "deliveries_to_come": [lambda c: gauge_reads.deliveries_to_come(c)],
     "subscriptions": [lambda c: actor_reads.subscriptions(c, 12, 1_000)],
     "team_ids": [lambda c: actor_reads.team_ids(c, 12, 1_000)],

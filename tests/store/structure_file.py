@@ -1,4 +1,4 @@
-"""Write what the migrations make into `daemon/store/file/structure.json`: after a new migration, run
+"""Write what the migrations make into `daemon/store/sqlite/structure.json`: after a new migration, run
 
 .venv/bin/python -m tests.store.structure_file
 """
@@ -6,8 +6,8 @@
 import json
 from pathlib import Path
 
-from daemon.store.file import structure
 from daemon.store.schema import HEAD_REVISION
+from daemon.store.sqlite import structure
 
 FILE = Path(structure.__file__).with_name("structure.json")
 

@@ -16,8 +16,8 @@ from daemon.store.commands import (
     Recover,
     SaveWebhook,
 )
-from daemon.store.database import Database
 from daemon.store.reads import actor_reads
+from daemon.store.sqlite.database import Database
 from daemon.store.writes import cancelling
 from tests.store.filling import NOW, a_webhook, accept, count, found, run
 

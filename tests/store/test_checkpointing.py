@@ -15,12 +15,15 @@ from daemon.actors.threads import RunInThread, run_inline
 from daemon.config.settings import LogSettings
 from daemon.maintenance.checkpointer import Checkpointer
 from daemon.store.commands import CreateTeam
-from daemon.store.database import Database
-from daemon.store.file.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
-from daemon.store.writer import Writer
+from daemon.store.reads.reader import Reader
+from daemon.store.sqlite.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
+from daemon.store.sqlite.database import Database
+from daemon.store.store import Store
+from daemon.store.writes.writer import Writer
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import make_metrics
 from tests.store.filling import a_team, run
+from tests.support.telemetry import make_telemetry
 
 _PAGE = 4_096
 
@@ -50,7 +53,10 @@ async def checkpointing(database: Database, run_in_thread: RunInThread) -> Async
     writer = Writer(database, run_inline, make_metrics())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
-        nursery.start_soon(Checkpointer(database, run_in_thread, writer, log).run)
+        store = Store(Reader(database, run_inline), writer)
+        nursery.start_soon(
+            Checkpointer(store=store, telemetry=make_telemetry(log), database=database, run_in_thread=run_in_thread).run
+        )
         yield writer, sink
         nursery.cancel_scope.cancel()
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Event, Webhook, Work
 from daemon.domain.submission import MatchedEvent
@@ -23,11 +24,10 @@ from daemon.store.commands import (
     Resend,
     SaveWebhook,
 )
-from daemon.store.database import Database
 from daemon.store.reads import actor_reads
 from daemon.store.reads import console_reads as console
 from daemon.store.reads.console_reads import Backlog, CreditDay, HourCount, Missed
-from daemon.store.writes.counters import DAY_MS, HOUR_MS
+from daemon.store.sqlite.database import Database
 from tests.store.filling import NOW, a_team, a_webhook, accept, found, recording, run
 from tests.store.test_outcomes import disabling, final_failure
 from tests.store.test_queries import all_pages, read
@@ -175,7 +175,7 @@ class History:
             run(self.database, Resend(old, f"{old}_again{next(self.numbers)}", self.now))
 
     def recovered(self, since: int) -> int:
-        """Recover as the registry does, two events a page; return how many were queued."""
+        """Recover as `Replays` does, two events a page; return how many were queued."""
         reach = read(self.database, actor_reads.events_since, since)
         assert reach.end_seq is None, "so few events are all in the tail"
         queued, after_seq = 0, reach.first_seq - 1

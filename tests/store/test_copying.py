@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.store.file.copy import COMPANIONS, CopyFailed, copy_database, fold_log
+from daemon.store.sqlite.copy import COMPANIONS, CopyFailed, copy_database, fold_log
 from tests.faults.disk import small_disk
 
 MEGABYTE = 1_000_000

@@ -4,6 +4,7 @@ import hashlib
 import sqlite3
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -11,15 +12,17 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import INTEGER, BigInteger, Column, create_engine
 from sqlalchemy.exc import DatabaseError
+from sqlalchemy.types import TypeEngine
 
 from daemon.store.commands import CreateTeam
-from daemon.store.database import Database, DatabaseRefused, open_database
-from daemon.store.file.migrate import migrate
-from daemon.store.file.structure import read_structure
+from daemon.store.engine import DatabaseRefused
 from daemon.store.reads import api_reads
 from daemon.store.schema import HEAD_REVISION, metadata
+from daemon.store.sqlite.database import Database, open_database
+from daemon.store.sqlite.migrate import migrate
+from daemon.store.sqlite.structure import read_structure
 from tests.store.filling import a_team, accept, found, run
 
 
@@ -35,7 +38,16 @@ def digest(path: Path) -> str:
 
 def test_a_fresh_database_is_what_the_schema_says(database: Database) -> None:
     with database.writing.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        context = MigrationContext.configure(connection, opts={"compare_type": differs_in_type})
+        assert compare_metadata(context, metadata) == []
+
+
+def differs_in_type(
+    _context: object, _found: object, column: Column[Any], found_type: TypeEngine[Any], type_: TypeEngine[Any]
+) -> bool | None:
+    """Say that a key of BIGINT may be INTEGER: only that is the row's own number, another one costs a second B-tree."""
+    is_row_number = column.primary_key and isinstance(found_type, INTEGER) and isinstance(type_, BigInteger)
+    return False if is_row_number else None
 
 
 def test_a_fresh_database_is_what_the_migrations_make(database: Database) -> None:
@@ -93,7 +105,7 @@ def test_the_write_ahead_log_is_checkpointed_every_16_mb(database: Database) -> 
 
 
 def test_a_write_ahead_log_that_grew_is_given_back_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.store.database._LASTING_LOG_BYTES", 1_000_000)
+    monkeypatch.setattr("daemon.store.sqlite.connections._LASTING_LOG_BYTES", 1_000_000)
     opened, log = open_database(tmp_path / "x.db"), tmp_path / "x.db-wal"
     with opened.reading.connect() as long_read:
         long_read.exec_driver_sql("SELECT count(*) FROM teams").scalar()

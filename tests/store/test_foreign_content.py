@@ -1,8 +1,6 @@
 """A database with our schema and content that we never write: refused in one sentence, by whatever opens it."""
 
 import json
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,11 +8,12 @@ import pytest
 from daemon.config.settings import Settings
 from daemon.maintenance.sealed_database import open_sealed_database
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store.database import DatabaseRefused, open_database
-from daemon.store.file.commit_record import loss_path
-from daemon.store.file.inspect import inspect_database
+from daemon.store.engine import DatabaseRefused
+from daemon.store.sqlite.commit_record import loss_path
+from daemon.store.sqlite.database import open_database
+from daemon.store.sqlite.inspect import inspect_database
 from tests.cli.conftest import Run, run  # noqa: F401 - the fixture
-from tests.store.filling import accept, found
+from tests.store.altered_file import change_from_outside, make_database
 
 WRITABLE = "PRAGMA writable_schema = ON;"
 NOT_TEXT = "CAST(x'ff30' AS TEXT)"
@@ -44,25 +43,11 @@ FAULT = pytest.mark.fault(
 )
 
 
-def make(path: Path) -> Path:
-    database = open_database(path)
-    found(database)
-    accept(database, range(3))
-    database.close()
-    return path
-
-
-def change(path: Path, statements: str) -> None:
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(statements)
-        connection.commit()
-
-
 @FAULT
 @pytest.mark.parametrize("statements", CHANGES.values(), ids=CHANGES.keys())
 def test_what_no_version_of_ours_writes_is_refused(tmp_path: Path, statements: str) -> None:
-    path = make(tmp_path / "x.db")
-    change(path, statements)
+    path = make_database(tmp_path / "x.db")
+    change_from_outside(path, statements)
     for attempt in (open_database, inspect_database):
         with pytest.raises(DatabaseRefused) as refusal:
             attempt(path)
@@ -77,10 +62,10 @@ def test_every_command_says_so_in_one_sentence(run: Run, tmp_path: Path, stateme
     state, backup = tmp_path / "state", tmp_path / "backup.db"
     state.mkdir(mode=0o700)
     open_sealed_database(Settings(state_dir=state)).database.close()
-    make(backup)
-    change(backup, statements)
+    make_database(backup)
+    change_from_outside(backup, statements)
     refused = [run("restore", str(backup), "--force", "--state-dir", str(state))]
-    change(state / DATABASE, statements)
+    change_from_outside(state / DATABASE, statements)
     refused += [run("backup", str(tmp_path / "new.db"), "--state-dir", str(state))]
     refused += [run("secrets", "rotate-key", "--state-dir", str(state))]
     for ended in refused:
@@ -93,7 +78,7 @@ def test_every_command_says_so_in_one_sentence(run: Run, tmp_path: Path, stateme
 
 
 def test_a_loss_that_cannot_be_read_is_still_a_loss(tmp_path: Path) -> None:
-    path = make(tmp_path / "x.db")
+    path = make_database(tmp_path / "x.db")
     for content in ("[" * 60_000, '{"commits": "x"}', "\xff", "{}", "null"):
         loss_path(path).write_text(content, "latin-1")
         database = open_database(path)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from daemon.store.database import DatabaseRefused, open_database
-from daemon.store.file import inspect
-from daemon.store.file.inspect import inspect_database
+from daemon.store.engine import DatabaseRefused
 from daemon.store.schema import HEAD_REVISION
+from daemon.store.sqlite import inspect
+from daemon.store.sqlite.database import open_database
+from daemon.store.sqlite.inspect import inspect_database
 from tests.store.filling import accept, found, recording, run
 
 

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from daemon.store.database import Database
+from daemon.store.sqlite.database import Database
 from tests.store.large import COMMANDS, QUERIES, build, cost_of_command, cost_of_query, every_command, every_query
 
 SMALL, LARGE = 2_000, 200_000

@@ -11,10 +11,10 @@ from daemon.domain.model import DeliveryStatus, Event
 from daemon.domain.submission import MatchedEvent
 from daemon.maintenance.gauges import pending_deliveries, waiting_mails
 from daemon.store.commands import AcceptEvents, CreateTeam, CreateWebhook, MailSent
-from daemon.store.database import Database
-from daemon.store.reader import Reader
 from daemon.store.reads import gauge_reads
 from daemon.store.reads.gauge_reads import Waiting
+from daemon.store.reads.reader import Reader
+from daemon.store.sqlite.database import Database
 from tests.store.filling import NOW, a_team, a_webhook, accept, found, recording, run
 
 

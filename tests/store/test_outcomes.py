@@ -7,10 +7,10 @@ import pytest
 
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
-from daemon.store.batch import run_batch
 from daemon.store.commands import CancelPending, CreateWebhook, RecordAttempt, Recorded, SaveTeam
-from daemon.store.database import Database
 from daemon.store.reads import api_reads
+from daemon.store.sqlite.database import Database
+from daemon.store.writes.batch import run_batch
 from tests.store.filling import NOW, a_team, a_webhook, accept, count, found, recording, run
 
 

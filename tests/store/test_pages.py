@@ -8,13 +8,12 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.domain.model import Delivery, DeliveryStatus
-from daemon.store.database import Database
-from daemon.store.reads import api_reads
+from daemon.store.reads import api_reads, time_blocks
 from daemon.store.reads.api_reads import DeliveryFilter
+from daemon.store.reads.time_blocks import SeqRange, last_range, next_range, next_time_block
 from daemon.store.schema import deliveries, events
-from daemon.store.writes import time_blocks
+from daemon.store.sqlite.database import Database
 from daemon.store.writes.events import insert_deliveries
-from daemon.store.writes.time_blocks import SeqRange, last_range, next_range, next_time_block
 from tests.store.filling import NOW, accept, accepting, count, found, run
 
 MINUTE_MS = 60_000

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
-from daemon.store.batch import run_batch
 from daemon.store.commands import (
     CancelNext,
     CancelPending,
@@ -23,10 +22,13 @@ from daemon.store.commands import (
     SaveTeam,
     SaveWebhook,
 )
-from daemon.store.database import Database
-from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads
-from daemon.store.upkeep_commands import PruneIdempotencyKeys, PruneWebhookHours
-from daemon.store.writes import time_blocks
+from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads, time_blocks
+from daemon.store.sqlite.database import Database
+from daemon.store.upkeep_commands import (
+    PruneIdempotencyKeys,
+    PruneWebhookHours,
+)
+from daemon.store.writes.batch import run_batch
 from tests.store.filling import NOW, a_webhook, accept, accepting, found, recording
 from tests.store.test_outcomes import disabling
 
@@ -71,9 +73,7 @@ def scans(lines: list[str]) -> list[str]:
         "CONSTANT ROW",
         "SCAN page",
         "SCAN behind",
-        "SCAN moved",
-        "SCAN changed",
-        "SCAN counted",
+        "SCAN given",
         "SCAN json_each",
         "SCAN fan_outs",
     )

@@ -9,21 +9,22 @@ import pytest
 from sqlalchemy import Connection
 
 from daemon.domain.model import ApiKey, CancelReason, Delivery, DeliveryStatus
-from daemon.store.batch import run_batch
 from daemon.store.commands import (
     AddKey,
     CancelPending,
     CreateTeam,
     CreateWebhook,
+    EndSession,
     GrantCredits,
     RevokeKey,
     SaveWebhook,
 )
-from daemon.store.database import Database
 from daemon.store.reads import actor_reads, api_reads
 from daemon.store.reads.actor_reads import WithWork
 from daemon.store.reads.api_reads import DeliveryFilter
 from daemon.store.reads.pages import Page
+from daemon.store.sqlite.database import Database
+from daemon.store.writes.batch import run_batch
 from tests.store.filling import NOW, a_team, a_webhook, accept, accepting, found, recording, run
 
 
@@ -147,6 +148,18 @@ def test_subscriptions_are_those_of_active_webhooks(database: Database) -> None:
     run(database, SaveWebhook(replace(deleted, deleted_at=NOW)))
     found_ones = read(database, actor_reads.subscriptions, 0, 10)
     assert found_ones.items == [actor_reads.Subscription("wh_1", "team_1", ("*",))]
+
+
+def test_every_ended_session_is_found_page_by_page(database: Database) -> None:
+    ended = [EndSession(f"session_{name}", "key_1", NOW, 0) for name in "dbace"]
+    run_batch(database, ended)
+    pages: list[list[EndSession]] = []
+    place: int | str | None = ""
+    with database.reading.connect() as connection:
+        while place is not None:
+            page = actor_reads.ended_sessions(connection, str(place), 2)
+            pages, place = [*pages, page.items], page.behind
+    assert pages == [[ended[2], ended[1]], [ended[3], ended[0]], [ended[4]]]
 
 
 def test_a_deleted_webhook_is_found_by_the_daemon_only(database: Database) -> None:

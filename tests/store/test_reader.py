@@ -10,8 +10,8 @@ import trio.testing
 from sqlalchemy import Connection, text
 
 from daemon.domain.errors import StoreUnavailable
-from daemon.store.database import Database
-from daemon.store.reader import Reader
+from daemon.store.reads.reader import Reader
+from daemon.store.sqlite.database import Database
 
 Result = TypeVar("Result")
 

@@ -1,7 +1,7 @@
 """`[retention]`: what is old and over is forgotten bit by bit, and its space given back."""
 
 import random
-from io import BytesIO
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,19 +9,27 @@ import trio
 from trio.testing import MockClock
 
 from daemon.actors.threads import run_inline
-from daemon.config.settings import LogSettings
+from daemon.domain.clock import DAY_MS, NowMs, clock_of
 from daemon.domain.model import Work
 from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
 from daemon.store.commands import Resend
-from daemon.store.database import Database, open_database
-from daemon.store.upkeep_commands import Pruned, PruneEvents, PruneMails, ReleaseSpace, SaveTrustedTime
-from daemon.store.writer import Writer
-from daemon.store.writes import retention, time_blocks
-from daemon.store.writes.counters import DAY_MS
-from daemon.telemetry.log import make_logger
+from daemon.store.reads import time_blocks
+from daemon.store.reads.reader import Reader
+from daemon.store.sqlite.database import Database, open_database
+from daemon.store.store import Store
+from daemon.store.upkeep_commands import (
+    Pruned,
+    PruneEvents,
+    PruneMails,
+    ReleaseSpace,
+    SaveTrustedTime,
+)
+from daemon.store.writes import retention
+from daemon.store.writes.writer import Writer
 from daemon.telemetry.metrics import make_metrics
 from tests.store.filling import NOW, accepting, count, found, recording, run
 from tests.store.test_pages import make_blocks
+from tests.support.telemetry import make_telemetry
 
 OLD = NOW - 31 * DAY_MS
 LIMIT = NOW - 30 * DAY_MS
@@ -148,6 +156,11 @@ def test_space_that_will_be_filled_again_is_kept(database: Database) -> None:
     assert run(database, ReleaseSpace(leave_pages=1_000, leave_part=10, limit=16)) is False
 
 
+def housekeeper(database: Database, writer: Writer, *, days: Callable[[], int], now_ms: NowMs) -> Housekeeper:
+    store = Store(Reader(database, run_inline), writer)
+    return Housekeeper(store=store, clock=clock_of(now_ms), telemetry=make_telemetry(), retention_days=days)
+
+
 async def test_upkeep_forgets_by_the_days_in_effect_and_0_is_for_ever(
     database: Database, autojump_clock: MockClock
 ) -> None:
@@ -159,7 +172,7 @@ async def test_upkeep_forgets_by_the_days_in_effect_and_0_is_for_ever(
     writer = Writer(database, run_inline, make_metrics())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
-        keeper = Housekeeper(writer, lambda: days, lambda: NOW, make_logger(LogSettings(), BytesIO()))
+        keeper = housekeeper(database, writer, days=lambda: days, now_ms=lambda: NOW)
         nursery.start_soon(keeper.run)
         await trio.sleep(INTERVAL_S / 2)
         assert count(database, "events") == 3
@@ -220,14 +233,13 @@ async def test_a_clock_that_jumped_ahead_deletes_nothing_within_an_hour(
         return NOW + 365 * DAY_MS + round((trio.current_time() - start) * 1000)
 
     writer = Writer(database, run_inline, make_metrics())
-    log = make_logger(LogSettings(level="error"), BytesIO())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
         for _ in range(2):
             with trio.move_on_after(3500):
-                await Housekeeper(writer, lambda: 30, ahead, log).run()
+                await housekeeper(database, writer, days=lambda: 30, now_ms=ahead).run()
             assert kept(database) == ["evt_1", "evt_2"]
         with trio.move_on_after(4300):
-            await Housekeeper(writer, lambda: 30, ahead, log).run()
+            await housekeeper(database, writer, days=lambda: 30, now_ms=ahead).run()
         assert kept(database) == ["evt_2"]
         nursery.cancel_scope.cancel()

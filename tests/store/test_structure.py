@@ -1,6 +1,5 @@
 """A database whose schema is not ours, object by object, is neither opened, restored nor called well."""
 
-import hashlib
 import json
 import sqlite3
 from contextlib import closing
@@ -12,14 +11,17 @@ from sqlalchemy import create_engine
 from daemon.config.settings import Settings
 from daemon.maintenance.sealed_database import open_sealed_database
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store.database import DatabaseRefused, open_database, read_only_engine
-from daemon.store.file.inspect import inspect_database
-from daemon.store.file.migrate import known_revisions, migrate
-from daemon.store.file.structure import migrated_structure, read_structure, structure_at
+from daemon.store.engine import DatabaseRefused
 from daemon.store.schema import HEAD_REVISION
+from daemon.store.sqlite.connections import read_only_engine
+from daemon.store.sqlite.database import open_database
+from daemon.store.sqlite.inspect import inspect_database
+from daemon.store.sqlite.migrate import known_revisions, migrate
+from daemon.store.sqlite.structure import migrated_structure, read_structure, structure_at
 from tests.cli.conftest import Run, run  # noqa: F401 - the fixture
 from tests.store import structure_file
-from tests.store.filling import accept, found
+from tests.store.altered_file import change_from_outside, digest, make_database
+from tests.store.filling import found
 
 CHANGES = {
     "a trigger": "CREATE TRIGGER t AFTER INSERT ON events BEGIN DELETE FROM events; END",
@@ -46,31 +48,11 @@ FAULT = pytest.mark.fault(
 )
 
 
-def make(path: Path) -> Path:
-    database = open_database(path)
-    found(database)
-    accept(database, range(3))
-    database.close()
-    return path
-
-
-def change(path: Path, statements: str) -> str:
-    """Change it as another program would; return the digest of the file."""
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(statements)
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return digest(path)
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 @FAULT
 @pytest.mark.parametrize("statements", CHANGES.values(), ids=CHANGES.keys())
 def test_no_daemon_starts_on_a_database_that_is_not_as_we_made_it(tmp_path: Path, statements: str) -> None:
-    path = make(tmp_path / "x.db")
-    before = change(path, statements)
+    path = make_database(tmp_path / "x.db")
+    before = change_from_outside(path, statements)
     with pytest.raises(DatabaseRefused, match=r"^[^\n]+x\.db: was changed by another program \(the [^\n]+ backup"):
         open_database(path)
     with pytest.raises(DatabaseRefused, match=r"^is not a database of Kakiyo Webhooks \(the "):
@@ -79,7 +61,7 @@ def test_no_daemon_starts_on_a_database_that_is_not_as_we_made_it(tmp_path: Path
 
 
 def test_what_another_program_wrote_just_now_is_refused_and_stays_in_its_log(tmp_path: Path) -> None:
-    path = make(tmp_path / "x.db")
+    path = make_database(tmp_path / "x.db")
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute(CHANGES["a trigger"])
         left = {ending: path.with_name(path.name + ending).read_bytes() for ending in ("", "-wal")}
@@ -99,11 +81,11 @@ def test_no_command_takes_a_database_with_a_trigger(run: Run, tmp_path: Path) ->
     opened.database.close()
     for file in (good, bad):
         assert run("backup", str(file), "--state-dir", str(state)).code == 0
-    change(bad, CHANGES["a trigger"])
+    change_from_outside(bad, CHANGES["a trigger"])
     before = digest(state / DATABASE)
     refused = [run("restore", str(bad), "--force", "--state-dir", str(state))]
     assert digest(state / DATABASE) == before
-    before = change(state / DATABASE, CHANGES["a trigger"])
+    before = change_from_outside(state / DATABASE, CHANGES["a trigger"])
     refused += [run("backup", str(tmp_path / "new.db"), "--state-dir", str(state))]
     refused += [run("secrets", "rotate-key", "--state-dir", str(state))]
     assert digest(state / DATABASE) == before
@@ -117,8 +99,8 @@ def test_no_command_takes_a_database_with_a_trigger(run: Run, tmp_path: Path) ->
 
 
 def test_a_name_in_the_schema_cannot_say_something_in_our_name(tmp_path: Path) -> None:
-    path = make(tmp_path / "x.db")
-    change(path, 'CREATE VIEW "v\x1b[2J\u202e\n: all is well" AS SELECT 1')
+    path = make_database(tmp_path / "x.db")
+    change_from_outside(path, 'CREATE VIEW "v\x1b[2J\u202e\n: all is well" AS SELECT 1')
     with pytest.raises(DatabaseRefused) as refusal:
         open_database(path)
     assert str(refusal.value).isascii()
@@ -146,8 +128,8 @@ def test_a_database_that_came_through_several_versions_is_ours(tmp_path: Path, r
 
 
 def test_statistics_that_an_operator_made_are_no_change(tmp_path: Path) -> None:
-    path = make(tmp_path / DATABASE)
-    change(path, "ANALYZE")
+    path = make_database(tmp_path / DATABASE)
+    change_from_outside(path, "ANALYZE")
     open_database(path).close()
 
 

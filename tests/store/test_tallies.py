@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -14,20 +13,22 @@ from alembic import command
 from sqlalchemy import Connection
 
 from daemon.actors.threads import run_inline
-from daemon.config.settings import LogSettings
+from daemon.domain.clock import DAY_MS, HOUR_MS, clock_of
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, Work
 from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
-from daemon.store.batch import run_batch
 from daemon.store.commands import CancelPending, CreateTeam, CreateWebhook, GrantCredits, RecordAttempt
-from daemon.store.database import Database, open_database
+from daemon.store.reads.reader import Reader
+from daemon.store.sqlite.database import Database, open_database
+from daemon.store.store import Store
 from daemon.store.upkeep_commands import PruneWebhookHours
-from daemon.store.writer import Writer
-from daemon.store.writes.counters import DAY_MS, HOUR_MS, WEBHOOK_HOURS_KEPT_MS
-from daemon.telemetry.log import make_logger
+from daemon.store.writes.batch import run_batch
+from daemon.store.writes.counters import WEBHOOK_HOURS_KEPT_MS
+from daemon.store.writes.writer import Writer
 from daemon.telemetry.metrics import make_metrics
 from tests.store.filling import NOW, a_team, a_webhook, accept, count, found, recording, run
 from tests.store.test_database import alembic_config
+from tests.support.telemetry import make_telemetry
 
 HOURS = "SELECT hour, webhook_id, succeeded, failed FROM webhook_hours ORDER BY hour, webhook_id"
 ENDED = f"""
@@ -141,7 +142,13 @@ async def test_upkeep_forgets_all_hours_older_than_two_days(
     writer = Writer(database, run_inline, make_metrics())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
-        nursery.start_soon(Housekeeper(writer, lambda: 0, lambda: NOW, make_logger(LogSettings(), BytesIO())).run)
+        keeper = Housekeeper(
+            store=Store(Reader(database, run_inline), writer),
+            clock=clock_of(lambda: NOW),
+            telemetry=make_telemetry(),
+            retention_days=lambda: 0,
+        )
+        nursery.start_soon(keeper.run)
         await trio.sleep(INTERVAL_S / 2)
         nursery.cancel_scope.cancel()
     oldest = NOW - WEBHOOK_HOURS_KEPT_MS

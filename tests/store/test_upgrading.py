@@ -9,9 +9,9 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection
 
-from daemon.store.database import open_database
-from daemon.store.file.migrate import page_of
 from daemon.store.schema import HEAD_REVISION
+from daemon.store.sqlite.database import open_database
+from daemon.store.sqlite.migrate import page_of
 from tests.store.filling import accept, found, recording, run
 from tests.store.test_database import alembic_config
 
@@ -73,7 +73,7 @@ def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
             return page
 
-        monkeypatch.setattr("daemon.store.file.upgrade.page_of", small_page)
+        monkeypatch.setattr("daemon.store.sqlite.upgrade.page_of", small_page)
 
     return prepare
 
@@ -117,7 +117,7 @@ def test_an_upgrade_that_is_killed_before_secrets_are_overwritten_overwrites_the
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("daemon.store.file.upgrade._overwrite_free_space", killed)
+        patch.setattr("daemon.store.sqlite.upgrade._overwrite_free_space", killed)
         with pytest.raises(Killed):
             open_database(path, lambda _secret, _webhook_id: "sealed")
     assert secret.encode() in b"".join(file.read_bytes() for file in tmp_path.iterdir())

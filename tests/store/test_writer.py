@@ -15,11 +15,11 @@ from daemon.actors.threads import RunInThread, run_inline, thread_runner
 from daemon.domain.errors import AlreadyExists, StoreUnavailable
 from daemon.domain.model import ApiKey
 from daemon.store.commands import AddKey, CreateTeam, CreateWebhook, GrantCredits, ProveWriting, ReadBalance
-from daemon.store.database import Database
-from daemon.store.reader import Reader
 from daemon.store.reads import api_reads
+from daemon.store.reads.reader import Reader
+from daemon.store.sqlite.database import Database
 from daemon.store.upkeep_commands import PruneIdempotencyKeys
-from daemon.store.writer import MAX_BATCH, Writer
+from daemon.store.writes.writer import MAX_BATCH, Writer
 from daemon.telemetry.metrics import make_metrics
 from tests.store.failing import failing_writes
 from tests.store.filling import NOW, a_team, a_webhook, count

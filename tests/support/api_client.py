@@ -1,6 +1,6 @@
 """The HTTP API over a running daemon, without sockets."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -17,7 +17,7 @@ from api.app import create_app
 from daemon.config.settings import Settings
 from daemon.domain.model import Team
 from daemon.handles import Handles
-from daemon.store.database import open_database
+from daemon.store.sqlite.database import open_database
 from daemon.wiring import handles_of
 from tests.support.daemon import OPERATOR_KEY, FakeReceiver, House, make_settings, running
 
@@ -136,15 +136,22 @@ class ApiHouse:
 
 @asynccontextmanager
 async def running_api(
-    state_dir: Path, *, receiver: FakeReceiver | None = None, settings: Settings | None = None, **changes: Any
+    state_dir: Path,
+    *,
+    receiver: FakeReceiver | None = None,
+    settings: Settings | None = None,
+    ask_store: Callable[[], Awaitable[object]] | None = None,
+    **changes: Any,
 ) -> AsyncIterator[ApiHouse]:
-    """Run a daemon and its API; `changes` replace handles."""
+    """Run a daemon and its API; `ask_store` and `changes` replace handles."""
     settings = settings or make_settings(state_dir)
     (state_dir / DATABASE_FILE).write_bytes(_migrated_database())
     async with running(state_dir, receiver=receiver, settings=settings) as house:
         handles = replace(
             handles_of(house.daemon, lambda: "the daemon is stopping" if house.stop.is_set() else None), **changes
         )
+        if ask_store is not None:
+            handles = replace(handles, health=replace(handles.health, ask_store=ask_store))
         operator = ApiClient(create_app(handles))
         acme, as_acme = await _team_with_client(house, operator, "Acme")
         yield ApiHouse(house, handles, operator, acme, as_acme)
@@ -159,7 +166,7 @@ def _migrated_database() -> bytes:
 
 
 async def _team_with_client(house: House, operator: ApiClient, name: str) -> tuple[Team, ApiClient]:
-    team = await house.daemon.registry.create_team(None, name, ())
-    created = await house.daemon.registry.create_key(team.id, "tests")
+    team = await house.daemon.teams.create(None, name, ())
+    created = await house.daemon.teams.create_key(team.id, "tests")
     assert created is not None
     return team, operator.with_key(created[1])

@@ -21,12 +21,13 @@ from daemon.domain.submission import NewEvent, Submission
 from daemon.egress.transport import Transport
 from daemon.mail.result import SendResult
 from daemon.run import run_daemon
-from daemon.store.database import Database, open_database
+from daemon.seams import Seams
 from daemon.store.reads import api_reads
+from daemon.store.sqlite.database import Database, open_database
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.log_events import LOG_EVENTS
 from daemon.telemetry.metrics import make_metrics
-from daemon.wiring import Daemon, Seams, assemble
+from daemon.wiring import Daemon, assemble
 from tests.support.mock_transport import Handler, MockTransport
 
 EPOCH_MS = 1_800_000_000_000
@@ -135,10 +136,10 @@ class House:
         return trio.current_time()
 
     async def team(self, *, emails: tuple[str, ...] = ("ops@example.com",)) -> Team:
-        return await self.daemon.registry.create_team(None, "Acme", emails)
+        return await self.daemon.teams.create(None, "Acme", emails)
 
     async def webhook(self, team: Team, url: str, *events: str, secret: str | None = None) -> Webhook:
-        return await self.daemon.registry.create_webhook(team.id, "CRM Sync", url, secret, events or ("*",))
+        return await self.daemon.webhooks.create(team.id, "CRM Sync", url, secret, events or ("*",))
 
     async def submit(self, team: Team, *numbers: int, size: int = 0, event: str = "linkedin.message.sent") -> list[str]:
         """Submit one event for each number, all in one submission; return their ids."""
@@ -154,29 +155,29 @@ class House:
     async def deliveries(self, webhook: Webhook) -> list[Delivery]:
         """Return a webhook's deliveries, oldest first."""
         wanted = api_reads.DeliveryFilter(webhook_id=webhook.id)
-        page = await self.daemon.reader.fetch(api_reads.list_deliveries, wanted, 10_000)
+        page = await self.daemon.store.reader.fetch(api_reads.list_deliveries, wanted, 10_000)
         return list(reversed(page.items))
 
     async def attempts(self, delivery: Delivery) -> list[Attempt]:
-        return await self.daemon.reader.fetch(api_reads.get_attempts, delivery.id)
+        return await self.daemon.store.reader.fetch(api_reads.get_attempts, delivery.id)
 
     async def current(self, webhook: Webhook) -> Webhook:
-        found = await self.daemon.reader.fetch(api_reads.get_webhook, webhook.id)
+        found = await self.daemon.store.reader.fetch(api_reads.get_webhook, webhook.id)
         assert found is not None
         return found
 
     async def change(self, webhook: Webhook, **edit: Any) -> Webhook | None:
-        return await self.daemon.registry.change_webhook(webhook.id, WebhookEdit(**edit))
+        return await self.daemon.webhooks.change(webhook.id, WebhookEdit(**edit))
 
     async def balance(self, team: Team) -> int:
-        return await self.daemon.reader.fetch(api_reads.get_balance, team.id)
+        return await self.daemon.store.reader.fetch(api_reads.get_balance, team.id)
 
     async def grant(self, team: Team, amount: int) -> None:
-        assert await self.daemon.registry.grant_credits(team.id, amount, None) is not None
+        assert await self.daemon.teams.grant_credits(team.id, amount, None) is not None
 
     async def ledger(self, team: Team) -> list[CreditEntry]:
         """Return a team's ledger, oldest first."""
-        page = await self.daemon.reader.fetch(api_reads.list_credit_entries, team.id, 10_000)
+        page = await self.daemon.store.reader.fetch(api_reads.list_credit_entries, team.id, 10_000)
         return list(reversed(page.items))
 
     async def statuses(self, webhook: Webhook) -> list[str]:
@@ -222,7 +223,7 @@ async def running(
 ) -> AsyncIterator[House]:
     """Run a daemon on `state_dir`; leaving the block crashes it, as a kill would. Set `house.stop` for a clean stop.
 
-    `adapt` may put something else into the seams: a slow or failing hop, say.
+    `adapt` may put something else into the seams: a slow or failing thread, say.
     """
     receiver, clock = receiver or FakeReceiver(), clock or VirtualWallClock()
     settings = settings or make_settings(state_dir)
@@ -239,7 +240,15 @@ async def running(
     database = open_database(state_dir / "test.db")
     logger = make_logger(LogSettings(level="debug", format="json"), log, now_ms=clock, strict=True)
     vault, live = Vault([bytes(32)]), fixed(settings)
-    daemon = await assemble(live, database, vault, OPERATOR_KEY, adapt(seams), make_metrics(), logger)
+    daemon = await assemble(
+        live,
+        database,
+        vault=vault,
+        operator_key=OPERATOR_KEY,
+        seams=adapt(seams),
+        metrics=make_metrics(),
+        log=logger,
+    )
     house = House(daemon, receiver, clock, log, outbox.mails, trio.Event(), trio.Event(), database)
     try:
         async with trio.open_nursery() as nursery:

@@ -22,7 +22,16 @@ Handler = Callable[[httpx.Request], Awaitable[httpx.Response]]
 
 
 def webhook(url: str = "https://hooks.example.com:8443/a?b=c") -> Webhook:
-    return Webhook("wh_1", "team_1", "CRM", url, None, ("*",), True, 0, None, None, NOW_MS, NOW_MS)
+    return Webhook(
+        id="wh_1",
+        team_id="team_1",
+        name="CRM",
+        url=url,
+        secret=None,
+        events=("*",),
+        created_at=NOW_MS,
+        updated_at=NOW_MS,
+    )
 
 
 def work(test: bool = False) -> Work:

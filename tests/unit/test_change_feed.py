@@ -3,7 +3,7 @@
 import trio
 from trio.testing import MockClock
 
-from daemon.delivery.change_feed import ChangeFeed, Follower
+from daemon.telemetry.change_feed import ChangeFeed, Follower
 
 
 async def is_told(follower: Follower) -> bool:

@@ -22,7 +22,17 @@ from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Ou
 POLICY = Policy()
 DELIVERED = Outcome(OutcomeKind.DELIVERED, 1, 200)
 FAILED = Outcome(OutcomeKind.TIMEOUT, 10_000, error="no response")
-WEBHOOK = Webhook("wh_1", "team_1", "CRM", "https://a.example", "s", ("*",), True, 3, None, None, 1, 1)
+WEBHOOK = Webhook(
+    id="wh_1",
+    team_id="team_1",
+    name="CRM",
+    url="https://a.example",
+    secret="s",
+    events=("*",),
+    consecutive_failures=3,
+    created_at=1,
+    updated_at=1,
+)
 DISABLED = replace(WEBHOOK, active=False, disabled_reason=DisabledReason.CONSECUTIVE_FAILURES, disabled_at=5)
 
 

@@ -70,7 +70,7 @@ async def test_changes_wait_in_order_and_wake_only_who_waits_for_changes(mailbox
         nursery.start_soon(mailbox.wait_for_change)
         await trio.testing.wait_all_tasks_blocked()
         for change in changes:
-            mailbox.ask(change)
+            mailbox.request_change(change)
         with trio.move_on_after(0.01) as waiting_for_work:
             await mailbox.wait_for_work()
     assert list(mailbox.changes) == changes

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from daemon.domain.model import Outcome, OutcomeKind, Webhook, fanned_out_id, id_maker
 
-WEBHOOK = Webhook("wh_1", "team_1", "CRM", "https://a.example", None, ("a.b",), True, 0, None, None, 1, 1)
+WEBHOOK = Webhook(
+    id="wh_1",
+    team_id="team_1",
+    name="CRM",
+    url="https://a.example",
+    secret=None,
+    events=("a.b",),
+    created_at=1,
+    updated_at=1,
+)
 
 
 def test_an_id_has_its_prefix_and_26_lower_case_characters() -> None:

@@ -7,9 +7,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.actors.retry import retry_until_available
 from daemon.config.settings import LogSettings
 from daemon.domain.errors import StoreUnavailable
+from daemon.store.retry import retry_until_available
 from daemon.telemetry.log import make_logger
 
 

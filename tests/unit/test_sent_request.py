@@ -16,7 +16,14 @@ AT, BODY = 1_800_000_000_123, b'{"event":"a.b"}'
 VAULT = Vault([bytes(32)])
 SECRETS = (None, "a secret of its own", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 WEBHOOK = Webhook(
-    "wh_1", "team_1", "CRM", "https://crm.example.com/hooks?x=1", None, ("*",), True, 0, None, None, AT - 9, AT - 9
+    id="wh_1",
+    team_id="team_1",
+    name="CRM",
+    url="https://crm.example.com/hooks?x=1",
+    secret=None,
+    events=("*",),
+    created_at=AT - 9,
+    updated_at=AT - 9,
 )
 DELIVERY = Delivery(1, "dlv_1", "evt_1", "a.b", "wh_1", "team_1", DeliveryStatus.PENDING, 0, None, AT, None, None, True)
 

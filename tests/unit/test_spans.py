@@ -15,7 +15,9 @@ TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
 EVENT = Event("evt_1", "team_1", "a.b", AT, b"{}", AT, traceparent=TRACEPARENT)
 WORK = Work(1, "dlv_1", "evt_1", "a.b", b"{}", AT, traceparent=TRACEPARENT)
 URL = "https://crm.example.com/hooks?secret=x"
-WEBHOOK = Webhook("wh_1", "team_1", "CRM", URL, None, ("*",), True, 0, None, None, AT, AT)
+WEBHOOK = Webhook(
+    id="wh_1", team_id="team_1", name="CRM", url=URL, secret=None, events=("*",), created_at=AT, updated_at=AT
+)
 
 
 def made(outcome: Outcome) -> list[ReadableSpan]:

@@ -11,7 +11,16 @@ from daemon.domain.model import Webhook
 from daemon.store.reads.actor_reads import Subscription
 
 TYPES = ("a.b", "c.d", "*")
-WEBHOOK = Webhook("wh_1", "team_1", "CRM", "https://a.example", None, ("a.b",), True, 0, None, None, 1, 1)
+WEBHOOK = Webhook(
+    id="wh_1",
+    team_id="team_1",
+    name="CRM",
+    url="https://a.example",
+    secret=None,
+    events=("a.b",),
+    created_at=1,
+    updated_at=1,
+)
 
 webhooks = st.builds(
     lambda number, team, events, active, gone: replace(

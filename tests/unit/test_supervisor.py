@@ -10,12 +10,11 @@ from trio.testing import MockClock
 from daemon.actors.supervisor import Budget, Child, supervise
 from daemon.config.settings import LogSettings
 from daemon.telemetry.log import make_logger
-from daemon.telemetry.metrics import ActorKind, make_metrics
 
 
 async def supervised(run: Callable[[], Awaitable[None]], budget: Budget, log: BytesIO) -> bool:
     logger = make_logger(LogSettings(format="json"), log, strict=True)
-    return await supervise(Child(ActorKind.ENDPOINT, run, budget, "wh_1"), logger, make_metrics())
+    return await supervise(Child("endpoint", run, budget, "wh_1"), logger, lambda: None)
 
 
 async def test_a_child_that_runs_is_left_alone_until_cancelled(autojump_clock: MockClock) -> None:

@@ -1,6 +1,7 @@
 """Which times history may be deleted by."""
 
-from daemon.domain.trusted_time import HOUR_MS, TrustedTime
+from daemon.domain.clock import HOUR_MS
+from daemon.domain.trusted_time import TrustedTime
 
 LAST = 1_800_000_000_000
 YEAR_MS = 365 * 24 * HOUR_MS

@@ -55,7 +55,7 @@ async def test_what_is_pending_at_the_start_is_read_page_by_page() -> None:
 async def test_a_first_page_that_was_read_already_is_not_read_again() -> None:
     rows, mailbox = Rows(list(range(1, FIRST_PAGE + 3))), Mailbox()
     mailbox.mark_fresh()
-    queue = WorkQueue(mailbox, rows.read, lambda: LIMIT, [work(seq) for seq in rows.pending[:FIRST_PAGE]])
+    queue = WorkQueue(mailbox, rows.read, lambda: LIMIT, page=[work(seq) for seq in rows.pending[:FIRST_PAGE]])
     assert await drained(queue, rows) == list(range(1, FIRST_PAGE + 3))
     assert rows.readings == 1
 

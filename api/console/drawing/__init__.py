@@ -1,1 +1,1 @@
-"""What pages draw: charts, time lines, excerpts of long text, moments, names as people read them."""
+"""What pages draw: templates, style sheet, charts, time lines, excerpts, moments, names as people read them."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.store.reads.console_reads import CreditDay, HourCount
 
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 HOURS, DAYS = 24, 30
 HOUR_STEP, HOUR_BAR, HOUR_HEIGHT = 5, 4, 24
 DAY_STEP, DAY_BAR, DAY_HEIGHT = 20, 14, 120

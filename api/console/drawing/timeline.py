@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.model import Attempt, Delivery
 
-_SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
+_SECOND_MS, _MINUTE_MS = 1_000, 60_000
 # Steps as clocks have them.
 _STEPS_MS = (
     *(digit * power for power in (1, 10, 100) for digit in (1, 2, 5)),
-    *(step * unit for unit in (_SECOND, _MINUTE) for step in (1, 2, 5, 10, 15, 30)),
-    *(step * _HOUR for step in (1, 2, 3, 6, 12)),
-    *(digit * power * _DAY for power in (1, 10, 100, 1_000) for digit in (1, 2, 5)),
+    *(step * unit for unit in (_SECOND_MS, _MINUTE_MS) for step in (1, 2, 5, 10, 15, 30)),
+    *(step * HOUR_MS for step in (1, 2, 3, 6, 12)),
+    *(digit * power * DAY_MS for power in (1, 10, 100, 1_000) for digit in (1, 2, 5)),
 )
 _MOST_TICKS = 6
 _LEAST_MS = 10

@@ -2,9 +2,10 @@
 
 from quart import Response
 
-from api.console.drawing.charts import DAY_MS, DAYS, day_chart
-from api.console.page_request import PageRequest
+from api.console.drawing.charts import DAYS, day_chart
 from api.console.pages.lists import cursor, position
+from api.console.session.page_request import PageRequest
+from daemon.domain.clock import DAY_MS
 from daemon.store.reads import api_reads, console_reads
 
 _PAGE = 50

@@ -4,11 +4,11 @@ from typing import Any
 
 from quart import Response
 
-from api.console.live import Parts, live
-from api.console.page_request import PageRequest
 from api.console.pages.delivery_filter import Filter, read_filter
 from api.console.pages.lists import cursor, position
-from api.dispatch import Streamed
+from api.console.pages.live import Parts, live
+from api.console.session.page_request import PageRequest
+from api.http.dispatch import Streamed
 from daemon.domain.model import DeliveryStatus
 from daemon.store.reads import api_reads, console_reads
 

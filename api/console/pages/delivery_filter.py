@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from api.console.page_request import PageRequest
+from api.console.session.page_request import PageRequest
 from daemon.domain.model import DeliveryStatus
 from daemon.store.reads.api_reads import DeliveryFilter
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from quart import Response
 
-from api.auth import owned
 from api.console.drawing.excerpts import Excerpt, excerpt, readable_json
 from api.console.drawing.timeline import timeline
-from api.console.live import Parts, live
-from api.console.page_request import PAGE_HEADERS, PageRequest, see_other
-from api.dispatch import Streamed
+from api.console.pages.live import Parts, live
+from api.console.session.page_request import PAGE_HEADERS, PageRequest, see_other
+from api.http.auth import owned
+from api.http.dispatch import Streamed
 from api.routes.deliveries import resend_delivery, show_deliveries
 from daemon.delivery.sent_request import SentRequest
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
@@ -99,6 +99,6 @@ def _show_attempts(
     for attempt in reversed(attempts):
         lines = "\n".join(f"{name}: {value}" for name, value in attempt.outcome.headers)
         text = attempt.outcome.body.decode(errors="replace")
-        sent = None if webhook is None else request.handles.sent_request(webhook, delivery, event, attempt)
+        sent = None if webhook is None else request.handles.console.sent_request(webhook, delivery, event, attempt)
         shown.append(ShownAttempt(attempt, sent, excerpt(lines, headers_room), excerpt(text, response_room)))
     return shown

@@ -4,11 +4,11 @@ from itertools import groupby
 
 from quart import Response
 
-from api.console.drawing.examples import example_payload
 from api.console.drawing.verification import verification_code
-from api.console.page_request import PageRequest, see_other
-from api.errors import not_found
-from api.json_body import validate
+from api.console.pages.examples import example_payload
+from api.console.session.page_request import PageRequest, see_other
+from api.http.errors import not_found
+from api.http.json_body import validate
 from api.routes.testing import NewTest
 from api.routes.testing import send_test as send_test_to_all
 

@@ -2,8 +2,8 @@
 
 from quart import Response
 
-from api.auth import owned
-from api.console.page_request import PageRequest, address, see_other
+from api.console.session.page_request import PageRequest, address, see_other
+from api.http.auth import owned
 from daemon.store.reads import api_reads
 
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from api.console.page_request import PageRequest
-from api.console.refusals import page_not_found
-from api.cursors import decode_cursor, encode_cursor
+from api.console.session.page_request import PageRequest
+from api.console.session.refusals import page_not_found
+from api.http.cursors import decode_cursor, encode_cursor
 from daemon.crypto.api_keys import Principal
 from daemon.crypto.idempotency import scope_of
 

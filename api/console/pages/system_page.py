@@ -3,7 +3,7 @@
 import trio
 from quart import Response
 
-from api.console.page_request import PageRequest
+from api.console.session.page_request import PageRequest
 from daemon import __version__
 from daemon.domain.model import Webhook
 from daemon.store.reads import api_reads, console_reads
@@ -13,20 +13,20 @@ _SHOWN = 20
 
 async def show_system(request: PageRequest) -> Response:
     """Show it as it is now."""
-    handles = request.handles
-    parked = handles.fleet.parked_webhooks
+    handles, health, system = request.handles, request.handles.health, request.handles.system
+    parked = system.parked_webhooks()
     found = [await handles.reader.fetch(api_reads.get_webhook, webhook_id) for webhook_id in parked[:_SHOWN]]
     webhooks: list[Webhook] = [webhook for webhook in found if webhook is not None]
     return await request.page(
         "system.html",
-        is_ready=handles.not_ready() is None and handles.store_failure() is None,
+        is_ready=health.not_ready() is None and health.store_failure() is None,
         version=__version__,
-        started_at=request.now - round((trio.current_time() - handles.started_at) * 1000),
+        started_at=request.now - round((trio.current_time() - system.started_at) * 1000),
         recently_accepted=handles.metrics.recently_accepted.last_minute,
         recently_ended=handles.metrics.recently_ended.last_minute,
         backlog=await handles.reader.fetch(console_reads.backlog),
-        waiting_events=handles.router.waiting_events,
-        actors_alive=handles.fleet.alive,
+        waiting_events=system.waiting_events(),
+        actors_alive=system.actors_alive(),
         parked_count=len(parked),
         parked=webhooks,
         mails=await handles.reader.fetch(console_reads.waiting_mails, _SHOWN),

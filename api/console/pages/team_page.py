@@ -5,12 +5,12 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.page_request import PageRequest, address, see_other
 from api.console.pages.lists import cursor, position
 from api.console.pages.teams_page import max_webhooks, team_mistakes
-from api.console.refusals import field_mistakes, page_not_found
-from api.errors import ApiError, Code
-from api.json_body import validate
+from api.console.session.page_request import PageRequest, address, see_other
+from api.console.session.refusals import field_mistakes, page_not_found
+from api.http.errors import ApiError, Code
+from api.http.json_body import validate
 from api.routes.credits import Grant, grant_credits
 from api.routes.keys import NewKey
 from api.routes.keys import create_key as create_api_key

@@ -5,11 +5,11 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.page_request import PageRequest, address, see_other
 from api.console.pages.lists import cursor, position
-from api.console.refusals import field_mistakes
-from api.errors import ApiError, Code, from_daemon
-from api.json_body import validate
+from api.console.session.page_request import PageRequest, address, see_other
+from api.console.session.refusals import field_mistakes
+from api.http.errors import ApiError, Code, from_daemon
+from api.http.json_body import validate
 from api.routes.teams import NewTeam, create_team
 from daemon.domain.errors import AlreadyExists
 from daemon.store.reads import api_reads

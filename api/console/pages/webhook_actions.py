@@ -4,10 +4,10 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.page_request import PageRequest, see_other
 from api.console.pages.delivery_filter import EXPECTED_TIME, parse_form_time
 from api.console.pages.webhook_page import find, show_webhook, tested_events
-from api.json_body import validate
+from api.console.session.page_request import PageRequest, see_other
+from api.http.json_body import validate
 from api.routes.testing import example_event
 from api.routes.webhooks import Recovery, WebhookChange, change_webhook, delete_webhook, recover_webhook
 from daemon.domain.submission import Submission

@@ -4,10 +4,10 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.page_request import PageRequest, see_other
 from api.console.pages.webhook_form import WebhookForm, form_of, mistakes_in, read_webhook_form
 from api.console.pages.webhook_page import find
-from api.json_body import validate
+from api.console.session.page_request import PageRequest, see_other
+from api.http.json_body import validate
 from api.routes.webhooks import NewWebhook, WebhookChange, change_webhook, create_webhook
 from daemon.crypto import signing
 from daemon.domain.model import Webhook

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from api.console.forms import Form
-from api.console.page_request import PageRequest
-from api.console.refusals import field_mistakes
-from api.errors import ApiError, from_daemon
-from api.json_body import validate
+from api.console.session.forms import Form
+from api.console.session.page_request import PageRequest
+from api.console.session.refusals import field_mistakes
+from api.http.errors import ApiError, from_daemon
+from api.http.json_body import validate
 from api.routes.webhooks import NewWebhook, chosen_secret
 from daemon.domain.errors import UrlNotAllowed
 from daemon.domain.event_types import WILDCARD
@@ -17,7 +17,6 @@ _WORDS = {
     "events": "Choose at least one event, or all events.",
 }
 _NO_URL = "Enter the address that deliveries are posted to, such as https://crm.example.com/hooks."
-_LONGEST_URL = 2_048
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,16 @@ from typing import Any
 
 from quart import Response
 
-from api.auth import owned
 from api.console.drawing.charts import hour_chart
-from api.console.drawing.examples import example_payload
 from api.console.drawing.verification import verification_code
-from api.console.live import Parts, live
-from api.console.page_request import PageRequest
 from api.console.pages.deliveries_page import delivery_list, delivery_rows
 from api.console.pages.delivery_filter import read_filter
+from api.console.pages.examples import example_payload
+from api.console.pages.live import Parts, live
 from api.console.pages.webhook_state import state_of
-from api.dispatch import Streamed
+from api.console.session.page_request import PageRequest
+from api.http.auth import owned
+from api.http.dispatch import Streamed
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import Webhook
 from daemon.store.reads import api_reads, console_reads

@@ -5,15 +5,14 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.page_request import PageRequest, see_other
 from api.console.pages.webhook_form import secret_mistake
 from api.console.pages.webhook_page import find
-from api.json_body import validate
+from api.console.session.page_request import PageRequest, see_other
+from api.http.json_body import validate
+from api.limits.sizes import MAX_OVERLAP_HOURS
 from api.routes.webhooks import SecretRotation, WebhookChange, change_webhook, rotate_webhook_secret
 from daemon.crypto import signing
 from daemon.domain.lifecycle import is_before_switch
-
-_MOST_HOURS = 720
 
 
 async def show_secret(request: PageRequest, webhook_id: str) -> Response:
@@ -28,8 +27,8 @@ async def rotate(request: PageRequest, webhook_id: str) -> Response:
         return await _show(request, webhook_id, {**typed, "secret": signing.generate_secret()}, {})
     mistakes = {"secret": secret_mistake(typed["secret"]) if typed["secret"] else "Enter a secret, or generate one."}
     hours = int(typed["hours"]) if re.fullmatch(r"[0-9]{1,3}", typed["hours"]) else None
-    if hours is None or hours > _MOST_HOURS:
-        mistakes["hours"] = f"Enter a whole number of hours from 0 to {_MOST_HOURS}."
+    if hours is None or hours > MAX_OVERLAP_HOURS:
+        mistakes["hours"] = f"Enter a whole number of hours from 0 to {MAX_OVERLAP_HOURS}."
     if any(mistakes.values()):
         return await _show(request, webhook_id, typed, mistakes)
     given = {"secret": typed["secret"], "overlapHours": hours, "switchNow": bool(typed["switch_now"])}
@@ -61,4 +60,4 @@ async def _show(request: PageRequest, webhook_id: str, typed: dict[str, str], mi
     status = HTTPStatus.UNPROCESSABLE_ENTITY if any(mistakes.values()) else HTTPStatus.OK
     before_switch = is_before_switch(webhook, request.now)
     values = {"webhook": webhook, "typed": typed, "mistakes": mistakes, "before_switch": before_switch}
-    return await request.page("webhook_secret.html", status, **values)
+    return await request.page("webhook_secret.html", status, **values, max_overlap_hours=MAX_OVERLAP_HOURS)

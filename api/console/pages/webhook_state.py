@@ -31,7 +31,7 @@ def state_of(handles: Handles, webhook: Webhook) -> WebhookState:
     failures = f"{webhook.consecutive_failures} of {policy.disable_after}"
     if not webhook.active:
         return WebhookState(State.DISABLED, failures, _why_disabled(webhook))
-    if handles.fleet.is_parked(webhook.id):
+    if handles.is_parked(webhook.id):
         why = (
             "Its deliveries wait, because the daemon failed at them again and again: the daemon's log says why. "
             "Saving the webhook, a new secret or enabling it anew makes it try again."

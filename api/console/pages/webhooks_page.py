@@ -5,11 +5,11 @@ from typing import Any
 from quart import Response
 
 from api.console.drawing.charts import HourChart, hour_chart
-from api.console.live import Parts, live
-from api.console.page_request import PageRequest
 from api.console.pages.lists import cursor, position
+from api.console.pages.live import Parts, live
 from api.console.pages.webhook_state import WebhookState, state_of
-from api.dispatch import Streamed
+from api.console.session.page_request import PageRequest
+from api.http.dispatch import Streamed
 from daemon.domain.model import Delivery, Webhook
 from daemon.store.reads import console_reads
 

@@ -1,1 +1,1 @@
-"""Who is signed in: sessions, the sign-in, and what guards each form."""
+"""Who is signed in and what they ask for: sessions, requests of pages, forms and what guards them, refusals."""

@@ -6,16 +6,16 @@ from functools import partial
 
 from quart import Request, Response
 
-from api.auth import mark_known
-from api.console.forms import Form, read_form
-from api.console.page_request import ConsoleContext, PageRequest
-from api.console.refusals import SignInFirst, page_not_found
+from api.console.session.forms import Form, read_form
 from api.console.session.guard import require_form_token, require_own_origin
+from api.console.session.page_request import ConsoleContext, PageRequest
+from api.console.session.refusals import SignInFirst, page_not_found
 from api.console.session.sessions import COOKIE, COOKIE_PATH, LIFETIME_S, Session, SignedIn
-from api.dispatch import Streamed
-from api.errors import rate_limited
-from api.rate_limit import RateLimits
-from api.route import Call
+from api.http.auth import mark_known
+from api.http.dispatch import Streamed
+from api.http.errors import rate_limited
+from api.http.route import Call
+from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
 from daemon.domain.model import Team

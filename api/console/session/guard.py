@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from quart import Request
 
-from api.console.refusals import Refused
-from api.local import is_loopback
+from api.console.session.refusals import Refused
+from api.http.local import is_loopback
 
 _OURS = ("same-origin", "none")  # none: typed, or from a bookmark
 _LONGEST_SHOWN = 200

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `daemon.store.database` hands over."""
+"""Alembic's entry: runs the migrations on the connection that an engine hands over."""
 
 from alembic import context
 

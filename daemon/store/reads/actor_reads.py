@@ -6,30 +6,26 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
+    Column,
     Connection,
     Row,
     Select,
-    Text,
     bindparam,
     case,
-    cast,
     exists,
     func,
-    literal_column,
     select,
     union_all,
 )
 
 from daemon.domain.model import LIGHT_BODY_BYTES, ApiKey, Mail, Webhook, Work
 from daemon.store import rows
-from daemon.store.bulk import fetch_rows, in_one_row
+from daemon.store.bulk import TextOf, fetch_rows, in_one_row
 from daemon.store.commands import EndSession
+from daemon.store.reads.conditions import IS_PENDING
+from daemon.store.reads.time_blocks import SeqRange, next_range
 from daemon.store.schema import api_keys, cancellations, deliveries, events, mails, teams, webhooks
 from daemon.store.schema import ended_sessions as ended_sessions_table
-from daemon.store.writes.cancelling import IS_PENDING
-from daemon.store.writes.time_blocks import SeqRange, next_range
 
 Item = TypeVar("Item")
 
@@ -48,7 +44,7 @@ class Found(Generic[Item]):
     """Some rows of a table that is read from its beginning, and behind which to go on (None: that was all)."""
 
     items: list[Item]
-    behind: int | None
+    behind: int | str | None
 
 
 def subscriptions(connection: Connection, behind: int, limit: int) -> Found[Subscription]:
@@ -74,26 +70,24 @@ def valid_keys(connection: Connection, behind: int, limit: int) -> Found[tuple[b
     return _found(connection, query, (api_keys.c.seq, behind, limit), lambda row: (row.digest, rows.api_key(row)))
 
 
-def ended_sessions(connection: Connection, behind: int, limit: int) -> Found[EndSession]:
-    """Return the next sessions behind this row that were signed out of, oldest first."""
-    row_id: ColumnElement[int] = literal_column("rowid", BigInteger)
+def ended_sessions(connection: Connection, behind: str, limit: int) -> Found[EndSession]:
+    """Return the next sessions behind this id that were signed out of, in the order of their ids."""
+    query = select(ended_sessions_table)
+    key = ended_sessions_table.c.id
     return _found(
-        connection,
-        select(row_id.label("seq"), ended_sessions_table),
-        (row_id, behind, limit),
-        lambda row: EndSession(row.id, row.key_id, row.expires_at, 0),
+        connection, query, (key, behind, limit), lambda row: EndSession(row.id, row.key_id, row.expires_at, 0)
     )
 
 
 def _found(
     connection: Connection,
     query: Select[Any],
-    page: tuple[ColumnElement[int], int, int],
+    page: tuple[Column[Any], int | str, int],
     value: Callable[[Row[Any]], Item],
 ) -> Found[Item]:
-    seq, behind, limit = page
-    found = connection.execute(query.where(seq > behind).order_by(seq).limit(limit)).all()
-    return Found([value(row) for row in found], found[-1].seq if len(found) == limit else None)
+    key, behind, limit = page
+    found = connection.execute(query.where(key > behind).order_by(key).limit(limit)).all()
+    return Found([value(row) for row in found], found[-1]._mapping[key] if len(found) == limit else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +105,7 @@ def webhooks_with_work(connection: Connection, behind: str = "", look_at: int = 
     return WithWork(with_work, looked_at[-1][0] if len(looked_at) == look_at else None)
 
 
-# Webhook by webhook: SQLite would walk through all deliveries for a DISTINCT.
+# Webhook by webhook: a DISTINCT would walk through all deliveries.
 _WITH_WORK = in_one_row(
     select(webhooks.c.id, exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_PENDING).label("has_work"))
     .where(webhooks.c.id > bindparam("behind"))
@@ -142,7 +136,7 @@ def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequenc
 
 
 # A body is JSON, and so a text, though it is kept as the bytes that are sent.
-_LIGHT_BODY = case((func.length(events.c.body) <= LIGHT_BODY_BYTES, cast(events.c.body, Text)), else_=None)
+_LIGHT_BODY = case((func.length(events.c.body) <= LIGHT_BODY_BYTES, TextOf(events.c.body)), else_=None)
 _WORK = (
     select(
         deliveries.c.seq,

@@ -5,18 +5,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Select, and_, bindparam, case, func, or_, select
 
+from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.model import Delivery, DeliveryStatus, Mail, Webhook
 from daemon.store import rows
 from daemon.store.bulk import fetch_rows, in_one_row
+from daemon.store.reads.conditions import IS_PENDING, is_missed
 from daemon.store.reads.failures import failures_of as failures_of  # the console reads it, too
 from daemon.store.reads.pages import LOOK_AT, Choice, Page, bounded_page
+from daemon.store.reads.time_blocks import next_range
 from daemon.store.schema import credit_days as _days
 from daemon.store.schema import deliveries, events, fan_outs, mails, teams, webhooks
 from daemon.store.schema import webhook_hours as _hours
-from daemon.store.writes.cancelling import IS_PENDING
-from daemon.store.writes.counters import DAY_MS, HOUR_MS
-from daemon.store.writes.replays import is_missed
-from daemon.store.writes.time_blocks import next_range
 
 _HOURS_SHOWN = 24
 

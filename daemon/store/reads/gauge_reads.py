@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, tuple_
 
+from daemon.store.reads.conditions import IS_PENDING
 from daemon.store.schema import deliveries, fan_outs, mails, teams
-from daemon.store.writes.cancelling import IS_PENDING
 
 # A hundred teams with so many each are counted in one step; the deliveries of a team that has more, so many in a step.
 _TEAMS_AT_ONCE = 100

@@ -1,1 +1,1 @@
-"""Every write, by what it is about; `daemon.store.batch` puts them into transactions."""
+"""Every write, by what it is about; `daemon.store.writes.batch` puts them into transactions."""

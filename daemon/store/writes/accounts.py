@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from daemon.domain.errors import AlreadyExists, TooManyWebhooks
 from daemon.domain.model import Team
+from daemon.store.bulk import InsertRows, execute_rows
 from daemon.store.commands import (
     AddKey,
     Cancelled,
@@ -36,11 +36,15 @@ def create_teams(
 
 
 def _create_team(connection: Connection, command: CreateTeam) -> Exception | None:
-    try:
-        connection.execute(insert(teams).values(**team_row(command.team), balance=0))
-    except IntegrityError:
-        return AlreadyExists(f"the team {command.team.id} exists already: choose another id, or leave it out")
-    return None
+    row = {**team_row(command.team), "balance": 0}
+    if execute_rows(connection, _INSERT_TEAM, [tuple(row[column] for column in _TEAM_COLUMNS)]):
+        return None
+    return AlreadyExists(f"the team {command.team.id} exists already: choose another id, or leave it out")
+
+
+_TEAM_COLUMNS = ("id", "name", "notification_emails", "balance", "created_at", "max_webhooks")
+# An error would end the transaction for everybody on some engines.
+_INSERT_TEAM = InsertRows(teams, _TEAM_COLUMNS, skip_existing=True)
 
 
 def save_teams(connection: Connection, commands: Sequence[SaveTeam], _sequences: Sequences) -> list[Team | None]:

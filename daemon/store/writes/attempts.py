@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from daemon.domain.model import DeliveryStatus
-from daemon.store.bulk import execute_rows
+from daemon.store.bulk import InsertRows, UpdateRows, execute_rows, given_rows
 from daemon.store.commands import RecordAttempt, Recorded
+from daemon.store.reads.conditions import IS_PENDING
 from daemon.store.rows import attempt_row
+from daemon.store.schema import attempts, deliveries, webhooks
 from daemon.store.sequences import Sequences
 from daemon.store.writes.counters import count_ended
 from daemon.store.writes.credits import debit
@@ -37,22 +39,36 @@ def record_attempts(connection: Connection, commands: Sequence[RecordAttempt], _
     return [disable_webhook(connection, command) if command.verdict.disable else Recorded() for command in commands]
 
 
+_moved = given_rows(
+    seq=deliveries.c.seq,
+    attempts_before=deliveries.c.attempts_made,
+    status=deliveries.c.status,
+    attempts_made=deliveries.c.attempts_made,
+    next_attempt_at=deliveries.c.next_attempt_at,
+    completed_at=deliveries.c.completed_at,
+    cancel_reason=deliveries.c.cancel_reason,
+)
 # Moves a delivery on from where this attempt found it, and no other: what makes a repetition harmless costs nothing.
-_MOVE_DELIVERIES = """
-    UPDATE deliveries
-    SET status = moved.column3, attempts_made = moved.column4, next_attempt_at = moved.column5,
-        completed_at = moved.column6, cancel_reason = moved.column7
-    FROM (VALUES {rows}) AS moved
-    WHERE deliveries.seq = moved.column1 AND deliveries.status = 'pending' AND deliveries.attempts_made = moved.column2
-"""
-_INSERT_ATTEMPTS = """
-    INSERT INTO attempts (delivery_seq, number, started_at, duration_ms, outcome, status, headers, body, error)
-    VALUES {rows}
-"""
-_UPDATE_COUNTERS = """
-    UPDATE webhooks SET consecutive_failures = counted.column2
-    FROM (VALUES {rows}) AS counted WHERE webhooks.id = counted.column1
-"""
+_MOVE_DELIVERIES = UpdateRows(
+    _moved,
+    update(deliveries)
+    .where(deliveries.c.seq == _moved.c.seq, IS_PENDING, deliveries.c.attempts_made == _moved.c.attempts_before)
+    .values(
+        status=_moved.c.status,
+        attempts_made=_moved.c.attempts_made,
+        next_attempt_at=_moved.c.next_attempt_at,
+        completed_at=_moved.c.completed_at,
+        cancel_reason=_moved.c.cancel_reason,
+    ),
+)
+_INSERT_ATTEMPTS = InsertRows(attempts, tuple(attempts.c.keys()))
+_counted = given_rows(webhook_id=webhooks.c.id, consecutive_failures=webhooks.c.consecutive_failures)
+_UPDATE_COUNTERS = UpdateRows(
+    _counted,
+    update(webhooks)
+    .where(webhooks.c.id == _counted.c.webhook_id)
+    .values(consecutive_failures=_counted.c.consecutive_failures),
+)
 
 
 def _new_state(command: RecordAttempt) -> tuple[Any, ...]:

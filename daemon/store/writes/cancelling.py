@@ -8,29 +8,20 @@ enabled again meanwhile.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, select, update
 
 from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.commands import Cancelled, CancelledDelivery, CancelledPage, CancelNext
+from daemon.store.reads.conditions import IS_PENDING
 from daemon.store.schema import cancellations, deliveries, webhooks
 from daemon.store.sequences import Sequences
 from daemon.store.writes.fan_outs import cancel_deliveries_to_come
-
-IS_PENDING = deliveries.c.status == DeliveryStatus.PENDING
 
 # These take some 20 ms, with their places in the indexes.
 CANCELLED_AT_ONCE = 1_000
 # And the pages behind them some 5 ms each: there may be thousands, with everybody else's work in between.
 _LATER_AT_ONCE = 250
-
-IS_COVERED = and_(
-    cancellations.c.webhook_id == deliveries.c.webhook_id,
-    cancellations.c.through_seq >= deliveries.c.seq,
-    or_(cancellations.c.except_seq.is_(None), cancellations.c.except_seq != deliveries.c.seq),
-)
-# Whether one of `deliveries`, if it is pending, is covered by a cancellation that has not reached it.
-IS_BEING_CANCELLED = exists().where(IS_COVERED)
 
 
 def cancel_pending(

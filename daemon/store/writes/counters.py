@@ -5,31 +5,18 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, delete, select, tuple_
 
+from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.model import DeliveryStatus
-from daemon.store.bulk import execute_at_once
+from daemon.store.bulk import AddRows, execute_rows
 from daemon.store.commands import RecordAttempt
-from daemon.store.schema import webhook_hours
+from daemon.store.schema import credit_days, webhook_hours
 from daemon.store.sequences import Sequences
 from daemon.store.upkeep_commands import PruneWebhookHours
 
-HOUR_MS = 3600 * 1000
-DAY_MS = 24 * HOUR_MS
 WEBHOOK_HOURS_KEPT_MS = 48 * HOUR_MS
 
-_COUNT_HOURS = """
-    INSERT INTO webhook_hours (hour, webhook_id, succeeded, failed)
-    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-        json_extract(value, '$[3]')
-    FROM json_each(?) WHERE true
-    ON CONFLICT (hour, webhook_id) DO UPDATE
-    SET succeeded = webhook_hours.succeeded + excluded.succeeded, failed = webhook_hours.failed + excluded.failed
-"""
-_COUNT_DAYS = """
-    INSERT INTO credit_days (team_id, day, consumed)
-    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]')
-    FROM json_each(?) WHERE true
-    ON CONFLICT (team_id, day) DO UPDATE SET consumed = credit_days.consumed + excluded.consumed
-"""
+_COUNT_HOURS = AddRows(webhook_hours)
+_COUNT_DAYS = AddRows(credit_days)
 
 
 def count_ended(connection: Connection, commands: Iterable[RecordAttempt]) -> None:
@@ -39,7 +26,7 @@ def count_ended(connection: Connection, commands: Iterable[RecordAttempt]) -> No
         ended[command.verdict.status][command.now - command.now % HOUR_MS, command.webhook_id] += 1
     succeeded, failed = ended[DeliveryStatus.SUCCEEDED], ended[DeliveryStatus.FAILED]
     rows = [(*key, succeeded[key], failed[key]) for key in succeeded.keys() | failed.keys()]
-    execute_at_once(connection, _COUNT_HOURS, rows)
+    execute_rows(connection, _COUNT_HOURS, rows)
 
 
 def count_consumed(connection: Connection, debits: Iterable[tuple[str, int, int]]) -> None:
@@ -47,7 +34,7 @@ def count_consumed(connection: Connection, debits: Iterable[tuple[str, int, int]
     consumed: Counter[tuple[str, int]] = Counter()
     for team_id, at, amount in debits:
         consumed[team_id, at - at % DAY_MS] += amount
-    execute_at_once(connection, _COUNT_DAYS, [(*key, amount) for key, amount in consumed.items()])
+    execute_rows(connection, _COUNT_DAYS, [(*key, amount) for key, amount in consumed.items()])
 
 
 def prune_webhook_hours(

@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, bindparam, select, update
 
 from daemon.domain.errors import BalanceOutOfRange
 from daemon.domain.model import CreditEntry
-from daemon.store.bulk import execute_rows, returned_rows
+from daemon.store.bulk import InsertRows, UpdateRows, execute_rows, given_rows, returned_rows
 from daemon.store.commands import GrantCredits, ReadBalance
-from daemon.store.schema import teams
+from daemon.store.schema import credit_entries, teams
 from daemon.store.sequences import Sequences
 from daemon.store.writes.counters import count_consumed
 
@@ -72,13 +72,17 @@ def _enter(connection: Connection, lines: Sequence[Line]) -> list[_Entry]:
     return entries
 
 
-_INSERT_ENTRIES = """
-    INSERT INTO credit_entries (id, team_id, amount, balance_after, created_at, delivery_id, note) VALUES {rows}
-"""
-_CHANGE_BALANCES = """
-    UPDATE teams SET balance = teams.balance + changed.column2
-    FROM (VALUES {rows}) AS changed WHERE teams.id = changed.column1 RETURNING id, balance
-"""
+_INSERT_ENTRIES = InsertRows(
+    credit_entries, ("id", "team_id", "amount", "balance_after", "created_at", "delivery_id", "note")
+)
+_changed = given_rows(team_id=teams.c.id, amount=teams.c.balance)
+_CHANGE_BALANCES = UpdateRows(
+    _changed,
+    update(teams)
+    .where(teams.c.id == _changed.c.team_id)
+    .values(balance=teams.c.balance + _changed.c.amount)
+    .returning(teams.c.id, teams.c.balance),
+)
 _BALANCES = select(teams.c.id, teams.c.balance).where(teams.c.id.in_(bindparam("ids", expanding=True)))
 
 

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 
 from daemon.domain.model import LIGHT_BODY_BYTES, DeliveryStatus, Work
 from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
-from daemon.store.bulk import Row, execute_rows
+from daemon.store.bulk import InsertRows, Row, execute_rows
 from daemon.store.commands import Accepted, AcceptEvents
+from daemon.store.schema import deliveries, events, idempotency_keys
 from daemon.store.sequences import Sequences
 from daemon.store.writes.fan_outs import fan_out_row, insert_fan_outs
 from daemon.store.writes.idempotency import first_uses, used_otherwise
@@ -43,9 +44,9 @@ class _Rows:
     fan_outs: list[dict[str, Any]] = field(default_factory=list)
 
 
-_INSERT_EVENTS = """
-    INSERT INTO events (seq, id, team_id, type, timestamp, body, accepted_at, test, traceparent) VALUES {rows}
-"""
+_INSERT_EVENTS = InsertRows(
+    events, ("seq", "id", "team_id", "type", "timestamp", "body", "accepted_at", "test", "traceparent")
+)
 # Of a delivery that was never attempted: what stays out is NULL.
 DELIVERY_COLUMNS = (
     "seq",
@@ -59,8 +60,8 @@ DELIVERY_COLUMNS = (
     "created_at",
     "test",
 )
-_INSERT_DELIVERIES = f"INSERT INTO deliveries ({', '.join(DELIVERY_COLUMNS)}) VALUES {{rows}}"
-_INSERT_KEYS = "INSERT INTO idempotency_keys (scope, key, fingerprint, receipts, created_at) VALUES {rows}"
+_INSERT_DELIVERIES = InsertRows(deliveries, DELIVERY_COLUMNS)
+_INSERT_KEYS = InsertRows(idempotency_keys, ("scope", "key", "fingerprint", "receipts", "created_at"))
 
 
 def insert_deliveries(connection: Connection, rows: Sequence[Row]) -> None:

@@ -10,29 +10,35 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Select, Text, case, cast, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, case, delete, func, insert, select, update
 from sqlalchemy import Row as TableRow
 
 from daemon.domain.model import LIGHT_BODY_BYTES, CancelReason, DeliveryStatus, Work, fanned_out_id
 from daemon.domain.submission import FanOut
-from daemon.store.bulk import Row, execute_at_once
+from daemon.store.bulk import InsertRows, Row, TextOf, execute_rows
 from daemon.store.commands import Cancelled, CancelledDelivery
 from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
 from daemon.store.rows import to_json
-from daemon.store.schema import events, fan_out_cancellations, fan_outs, webhooks
+from daemon.store.schema import deliveries, events, fan_out_cancellations, fan_outs, webhooks
 from daemon.store.sequences import Sequences
 
 _COLUMNS = (
-    "seq, id, event_id, event_type, webhook_id, team_id, status, attempts_made, created_at, test, "
-    "completed_at, cancel_reason"
+    "seq",
+    "id",
+    "event_id",
+    "event_type",
+    "webhook_id",
+    "team_id",
+    "status",
+    "attempts_made",
+    "created_at",
+    "test",
+    "completed_at",
+    "cancel_reason",
 )
-# All rows in one step: each step would wait for the interpreter, which the event loop is busy with.
-_INSERT = f"""
-    INSERT INTO deliveries ({_COLUMNS})
-    SELECT {", ".join(f"json_extract(value, '$[{place}]')" for place in range(12))} FROM json_each(?) WHERE true
-"""
+_INSERT = InsertRows(deliveries, _COLUMNS, usually_many=True)
 _PENDING, _CANCELLED = DeliveryStatus.PENDING.value, DeliveryStatus.CANCELLED.value
-_LIGHT_BODY = case((func.length(events.c.body) <= LIGHT_BODY_BYTES, cast(events.c.body, Text)), else_=None)
+_LIGHT_BODY = case((func.length(events.c.body) <= LIGHT_BODY_BYTES, TextOf(events.c.body)), else_=None)
 
 
 def fan_out_row(fan_out: FanOut, webhook_ids: Mapping[str, Sequence[str]], now: int) -> dict[str, Any]:
@@ -107,7 +113,7 @@ def _make_piece(connection: Connection, command: MakeDeliveries, sequences: Sequ
     cancellations = _cancellations(connection, command.team_id)
     while piece.left and (row := _first(connection, command)) is not None:
         _make_of(connection, row, piece, cancellations, sequences)
-    execute_at_once(connection, _INSERT, piece.rows)
+    execute_rows(connection, _INSERT, piece.rows)
     row = _first(connection, command)
     if row is None:
         _delete_cancellations(connection)

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, tuple_
 
 from daemon.crypto.idempotency import former_scope
+from daemon.domain.clock import DAY_MS
 from daemon.domain.errors import AnsweredBefore, IdempotencyConflict
 from daemon.domain.submission import Idempotency
 from daemon.store.commands import Command, ExecuteOnce
@@ -14,7 +15,7 @@ from daemon.store.schema import idempotency_keys, kept_answers
 from daemon.store.sequences import Sequences
 from daemon.store.upkeep_commands import PruneIdempotencyKeys
 
-IDEMPOTENCY_WINDOW_MS = 24 * 3600 * 1000
+IDEMPOTENCY_WINDOW_MS = DAY_MS
 
 _NO_RECEIPTS = "[]"
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
+from sqlalchemy import Connection, Select, func, select
 
-from daemon.domain.event_types import WILDCARD
-from daemon.domain.model import DeliveryStatus, Webhook
 from daemon.store.commands import Recover, RecoveredPage, Resend
+from daemon.store.reads.conditions import is_missed
 from daemon.store.schema import deliveries, events, fan_outs
 from daemon.store.sequences import Sequences
-from daemon.store.writes.cancelling import IS_BEING_CANCELLED, IS_PENDING
 from daemon.store.writes.events import delivery_row, insert_deliveries
 
 
@@ -73,15 +71,3 @@ def _look_at(command: Recover, first_to_come: int | None) -> Select[tuple[int, s
     for end in (first_to_come, command.before_seq):
         query = query if end is None else query.where(events.c.seq < end)
     return query.order_by(events.c.seq).limit(command.limit)
-
-
-def is_missed(webhook: Webhook, since: int) -> ColumnElement[bool]:
-    """Return the condition under which recovering since then queues one of `events`, if it is of the webhook's team."""
-    got_or_waits = exists().where(
-        deliveries.c.event_id == events.c.id,
-        # Appended to, so that no index of the webhook is taken for the event's.
-        deliveries.c.webhook_id.concat("") == webhook.id,
-        or_(deliveries.c.status == DeliveryStatus.SUCCEEDED, and_(IS_PENDING, ~IS_BEING_CANCELLED)),
-    )
-    missed = and_(events.c.accepted_at >= since, events.c.test.is_(False), ~got_or_waits)
-    return missed if WILDCARD in webhook.events else and_(events.c.type.in_(webhook.events), missed)

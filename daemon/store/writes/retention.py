@@ -1,4 +1,4 @@
-"""Writes: old events are forgotten with their deliveries and attempts, and the space is given back."""
+"""Writes: old events are forgotten with their deliveries and attempts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,10 +6,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, func, or_, select
 
 from daemon.domain.model import DeliveryStatus
+from daemon.store.reads.time_blocks import SeqRange, next_range
 from daemon.store.schema import attempts, deliveries, events, fan_outs, mails
 from daemon.store.sequences import Sequences
-from daemon.store.upkeep_commands import Pruned, PruneEvents, PruneMails, ReleaseSpace
-from daemon.store.writes.time_blocks import SeqRange, next_range
+from daemon.store.upkeep_commands import (
+    Pruned,
+    PruneEvents,
+    PruneMails,
+)
 
 # With their attempts and their places in the indexes these take some 20 ms.
 DELIVERIES_AT_ONCE = 500
@@ -86,20 +90,3 @@ def _prune_mails(connection: Connection, command: PruneMails) -> int | None:
     over = mails.c.created_at < command.before, mails.c.sent_at.is_not(None)
     connection.execute(delete(mails).where(mails.c.seq.in_(seqs), *over))
     return seqs[-1] if len(seqs) == command.limit else None
-
-
-def release_space(connection: Connection, commands: Sequence[ReleaseSpace], _sequences: Sequences) -> list[bool]:
-    """Cut free pages off the file's end while more of it is free than the command leaves."""
-    return [_release(connection, command) for command in commands]
-
-
-def _release(connection: Connection, command: ReleaseSpace) -> bool:
-    cursor = connection.connection.cursor()
-    [free] = cursor.execute("PRAGMA freelist_count").fetchone()
-    [pages] = cursor.execute("PRAGMA page_count").fetchone()
-    if free <= max(command.leave_pages, pages // command.leave_part):
-        return False
-    for _ in range(command.limit):
-        cursor.execute("PRAGMA incremental_vacuum(1)")  # one: Python's driver takes a single step of it
-    [left] = cursor.execute("PRAGMA freelist_count").fetchone()
-    return bool(left < free)

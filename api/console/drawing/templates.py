@@ -1,0 +1,69 @@
+"""The templates (Jinja), compiled beside the event loop, and what all of them may use."""
+
+from functools import partial
+from typing import Any
+
+import trio
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from api.console.drawing import moments, names
+from api.console.drawing.assets import Assets
+from api.http.wire import format_time
+from daemon.actors.threads import RunInThread
+
+# They take a millisecond; a long list has over a thousand, and deliveries shall not wait for all of them.
+_PIECES_AT_ONCE = 250
+_TIME = Markup('<time datetime="{}" title="{}">{}</time>')
+
+
+class Templates:
+    """Renders pages. Everything that is put into one is escaped."""
+
+    def __init__(self, assets: Assets, run_in_thread: RunInThread) -> None:
+        self._run_in_thread = run_in_thread
+        self._loaded: dict[str, Template] = {}
+        self._environment = Environment(
+            loader=PackageLoader("api.console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.globals["asset"] = assets.address
+        self._environment.filters.update(
+            duration=moments.duration,
+            exact=moments.exact,
+            number=_number,
+            dotted=_dotted,
+            named=names.named,
+            plain=names.plain,
+        )
+
+    async def render(self, name: str, now: int, **values: Any) -> str:
+        """Return the page, or part of a page, of this name; `now` is what its times are relative to."""
+        if not self._loaded:
+            self._loaded = await self._run_in_thread(self._load)
+        pieces: list[str] = []
+        for number, piece in enumerate(self._loaded[name].generate(**values, now=now, when=partial(_when, now=now)), 1):
+            pieces.append(piece)
+            if number % _PIECES_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
+        return "".join(pieces)
+
+    def _load(self) -> dict[str, Template]:
+        return {name: self._environment.get_template(name) for name in self._environment.list_templates()}
+
+
+def _when(time_ms: int, *, now: int) -> Markup:
+    return _TIME.format(format_time(time_ms), moments.exact(time_ms), moments.relative(time_ms, now))
+
+
+def _dotted(name: str) -> Markup:
+    """Let an event type's name go on in the next line behind its dots."""
+    return Markup(".<wbr>").join(name.split("."))
+
+
+def _number(value: int) -> str:
+    return f"{value:,}"

@@ -1,0 +1,11 @@
+"""Example payloads, as a delivery would carry them."""
+
+from api.console.drawing.excerpts import readable_json
+from api.console.session.page_request import PageRequest
+from api.routes.submission import serialise
+
+
+def example_payload(request: PageRequest, event: str) -> str:
+    """Return the body of a delivery of this event type, with line breaks."""
+    example = request.handles.catalogue[event].example
+    return readable_json(serialise(event, request.team_id, request.now, example))

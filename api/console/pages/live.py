@@ -1,0 +1,82 @@
+"""Pages that change while one looks at them: server-sent events (WHATWG HTML, "Server-sent events").
+
+A stream sends parts of its page, made anew, whenever something has changed, but not more often than eyes can follow,
+and the more streams there are the less often: all together take a small share of the event loop.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+
+import trio
+
+from api.console.session.page_request import PageRequest
+from api.console.session.refusals import Refused
+from api.http.dispatch import SendPiece, Streamed
+from daemon.domain.errors import DaemonError
+from daemon.telemetry.change_feed import ChangeFeed, Follower
+
+MOST_STREAMS = 200
+MOST_OF_ONE_TEAM = 20
+_LEAST_PAUSE_S = 0.5
+_PAUSE_FOR_EACH_S = 0.05  # 20 pages a second, all together
+_HEARTBEAT_S = 15
+_RETRY_MS = 3000
+# "5 s ago" goes on by itself in the browser.
+_WORDS_OF_TIMES = re.compile(r">[^<]*</time>")
+_HEADERS = (("Content-Type", "text/event-stream; charset=utf-8"), ("X-Accel-Buffering", "no"))
+
+Parts = Mapping[str, str]
+
+
+def live(request: PageRequest, webhook_id: str | None, make_parts: Callable[[], Awaitable[Parts]]) -> Streamed:
+    """Return the stream of a page: `make_parts` returns the parts by the ids of the elements that hold them.
+
+    Raises Refused (503) when too many look on already. The stream ends with the session, and with the daemon.
+    """
+    changes = request.handles.console.changes
+    if _is_full(changes, request.team_id):
+        raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages are live at once: reload this one now and then.")
+
+    async def run(send: SendPiece) -> None:
+        if _is_full(changes, request.team_id):  # others that came at the same moment were first
+            return
+        with changes.follow(request.team_id, webhook_id) as follower:
+            await send(b"retry: %d\n\n" % _RETRY_MS)
+            shown: dict[str, str] = {}
+            while _is_valid(request):
+                try:
+                    parts = await make_parts()
+                except DaemonError:
+                    return  # the browser comes back when it works again
+                for name, part in parts.items():
+                    if shown.get(name) != (lasting := _WORDS_OF_TIMES.sub("", part)):
+                        shown[name] = lasting
+                        await send(_event(name, part))
+                if not await _changed(follower, send):
+                    return
+                await trio.sleep(max(_LEAST_PAUSE_S, changes.followers * _PAUSE_FOR_EACH_S))
+
+    return Streamed(_HEADERS, run)
+
+
+def _is_full(changes: ChangeFeed, team_id: str) -> bool:
+    return changes.followers >= MOST_STREAMS or changes.followers_of(team_id) >= MOST_OF_ONE_TEAM
+
+
+async def _changed(follower: Follower, send: SendPiece) -> bool:
+    """Wait for a change, but not so long that a page outlives its session by much; False when the daemon stops."""
+    with trio.move_on_after(_HEARTBEAT_S):
+        return await follower.wait()
+    await send(b": still here\n\n")  # a browser that is gone is noticed by it
+    return True
+
+
+def _is_valid(request: PageRequest) -> bool:
+    context = request.context
+    return context.sessions.read(context.sessions.cookie(request.session)) is not None
+
+
+def _event(name: str, part: str) -> bytes:
+    lines = "".join(f"data: {line}\n" for line in part.splitlines())
+    return f"event: {name}\n{lines}\n".encode()

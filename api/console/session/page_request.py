@@ -1,0 +1,138 @@
+"""What a page is made from: the request of somebody who has signed in, and how it is answered."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from quart import Response
+
+from api.console.drawing.templates import Templates
+from api.console.session.forms import Form
+from api.console.session.sessions import Session, Sessions
+from api.console.session.shown_once import ShownOnce
+from api.http.route import Call
+from daemon.domain.model import Team
+from daemon.handles import Handles
+
+PAGE_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",  # with no-referrer browsers send `Origin: null` with our own forms
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleContext:
+    """What all pages work with."""
+
+    handles: Handles
+    sessions: Sessions
+    templates: Templates
+    shown_once: ShownOnce
+    reserved_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """One request of a session. `call` acts for `team` only, or as the operator on pages of no team (None).
+
+    `remembered` is the team whose pages the menu leads to on pages of no team.
+    """
+
+    context: ConsoleContext
+    call: Call
+    session: Session
+    is_operator: bool
+    team: Team | None
+    remembered: Team | None
+    form: Form
+
+    @property
+    def handles(self) -> Handles:
+        """The daemon's handles."""
+        return self.call.handles
+
+    @property
+    def now(self) -> int:
+        """The wall clock's time (ms)."""
+        return self.call.handles.now_ms()
+
+    @property
+    def team_id(self) -> str:
+        """The id of the team that the page is about."""
+        assert self.team is not None, "the page is of a team"
+        return self.team.id
+
+    def query(self, name: str) -> str:
+        """Return a parameter of the query, "" if it is not there."""
+        return str(self.call.request.args.get(name, "")).strip()
+
+    def path(self, *parts: str, **query: str) -> str:
+        """Return the address of one of this team's pages; parameters of the query that are empty are left out."""
+        return address("teams", self.team_id, *parts, **query)
+
+    async def fragment(self, name: str, **values: Any) -> str:
+        """Return a part of a page."""
+        return await self.context.templates.render(name, self.now, request=self, **values)
+
+    async def page(self, name: str, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
+        """Return a page as the answer."""
+        token = self.context.sessions.form_token(self.session)
+        flash = _flash(self.query("flash"), self.query("count"))
+        return html(await self.fragment(name, form_token=token, flash=flash, **values), status)
+
+
+def address(*parts: str, **query: str) -> str:
+    """Return the address of a page of the console."""
+    path = "/console/" + "/".join(quote(part, safe="") for part in parts)
+    given = {name: value for name, value in query.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def html(text: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Return a page with the headers that keep it from being misused."""
+    return Response(text, status, content_type="text/html; charset=utf-8", headers=dict(PAGE_HEADERS))
+
+
+def see_other(path: str) -> Response:
+    """Return a redirect to a page of our own (RFC 9110, 15.4.4): what a form answers when it has done its work."""
+    response = Response(b"", HTTPStatus.SEE_OTHER, headers={"Location": path})
+    del response.headers["Content-Type"]
+    return response
+
+
+def _flash(word: str, count: str) -> str:
+    sentence = _FLASHES.get(word, "")
+    return sentence.format(count=f"{int(count):,}" if _COUNT.fullmatch(count) else "?")
+
+
+_COUNT = re.compile("[0-9]{1,12}")
+
+# What a page says that a form leads to. The address carries only the word and a number, so that no link can put other
+# words into it.
+_FLASHES: Mapping[str, str] = {
+    "webhook-created": "The webhook is created. Send a test to see whether its receiver answers.",
+    "webhook-saved": "The changes are saved.",
+    "webhook-enabled": "The webhook is enabled, and its failure counter is 0.",
+    "webhook-disabled": "The webhook is disabled: it gets no deliveries.",
+    "webhook-deleted": "The webhook is deleted.",
+    "secret-rotated": "The webhook has a new secret.",
+    "secret-switched": "X-Kakiyo-Signature is made with the new secret from now on.",
+    "secret-removed": "The secret is removed: deliveries go unsigned.",
+    "test-sent": "The test is on its way: watch it arrive in the list of deliveries.",
+    "test-without-receiver": "No active webhook subscribes to this event, so nothing was sent.",
+    "recovered": "What was missed is queued again, in order: {count}.",
+    "nothing-missed": "Nothing was missed since then.",
+    "resent": "The event is queued again: this is the new delivery.",
+    "team-created": "The team is created. Make an API key for it, and grant it credits.",
+    "team-saved": "The changes are saved.",
+    "key-created": "The key is made.",
+    "key-revoked": "The key is revoked: it works no more.",
+    "credits-granted": "The credits are granted.",
+}

@@ -1,0 +1,86 @@
+"""Keys: who asks, and what exists for them (contract "HTTP API")."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar, cast
+
+from quart import Request
+
+from api.http.errors import ApiError, Code, not_found, unauthorized, unknown_team, wrong_field
+from api.http.local import is_on_loopback, is_surely_local
+from api.http.route import Access, Call
+from daemon.crypto.api_keys import Principal
+from daemon.handles import Handles
+from daemon.store.reads import api_reads
+
+
+class _HasTeam(Protocol):
+    @property
+    def team_id(self) -> str: ...
+
+
+Owned = TypeVar("Owned", bound=_HasTeam)
+KEY_SHOWN = "kakiyo.key_shown"
+ANYBODY = Principal(team_id="", key_id="")
+
+
+def authenticate(handles: Handles, request: Request, access: Access) -> Principal:
+    """Return who asks. Raises ApiError: 401 without a valid key, 403 where only the operator may.
+
+    A missing or malformed key is looked up like any other, so that the time tells nothing.
+    """
+    if access is Access.LOCAL and is_on_loopback(request):
+        return ANYBODY
+    if access is Access.LOCAL_OPERATOR and is_surely_local(request):
+        return ANYBODY
+    principal = handles.api_keys.find(_bearer_token(request.headers.getlist("Authorization")))
+    if principal is None:
+        raise unauthorized()
+    mark_known(request)
+    if access in (Access.OPERATOR, Access.LOCAL_OPERATOR) and principal.team_id is not None:
+        raise ApiError(Code.OPERATOR_ONLY, "This needs the operator's key: a team's key cannot do it.")
+    return principal
+
+
+def mark_known(request: Request) -> None:
+    """Tell the connection that a valid key, or a session, was shown on it."""
+    tell = cast("Callable[[], None] | None", request.scope.get(KEY_SHOWN))
+    if tell is not None:  # else it came over no connection of ours
+        tell()
+
+
+def owned(call: Call, found: Owned | None, what: str) -> Owned:
+    """Return what was found. Raises ApiError (404) if it is None or does not exist for this key."""
+    if found is None or call.principal.team_id not in (None, found.team_id):
+        raise not_found(what)
+    return found
+
+
+async def team_named(call: Call, given: str | None, path: str) -> str | None:
+    """Return the team that a request is about: a team key's own, or the operator's choice, None for all.
+
+    `given` is its teamId, found at `path`. Raises ApiError (404) if that team does not exist for this key.
+    """
+    own = call.principal.team_id
+    if given is None:
+        return own
+    is_there = (
+        given == own if own is not None else await call.handles.reader.fetch(api_reads.get_team, given) is not None
+    )
+    if not is_there:
+        raise unknown_team(path)
+    return given
+
+
+async def one_team(call: Call, given: str | None, path: str) -> str:
+    """Return the same for a request that is always about one team. Raises ApiError (404, 422)."""
+    team_id = await team_named(call, given, path)
+    if team_id is None:
+        raise wrong_field(path, "is missing: the operator must say which team")
+    return team_id
+
+
+def _bearer_token(headers: Sequence[str]) -> str:
+    if len(headers) != 1:  # of two, a proxy before us may have judged the other one
+        return ""
+    scheme, _, token = headers[0].partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

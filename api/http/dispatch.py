@@ -1,0 +1,115 @@
+"""From ASGI to a view and back: Quart-Trio's application without what this API has no use for.
+
+Quart gives each request two contexts, a session and signals, and sends a response in three pieces: without that, a
+submission costs a tenth less. What is used of it: the request, the response, the map of URLs.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import trio
+from quart import Request, Response
+from quart.routing import QuartRule
+from quart_trio import QuartTrio
+from quart_trio.asgi import TrioASGIHTTPConnection
+
+from api.http.request import ApiRequest
+from api.http.security_headers import SAFETY_HEADERS
+
+SendPiece = Callable[[bytes], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A response (200) whose body has no end known beforehand: `run` sends piece after piece until it returns."""
+
+    headers: tuple[tuple[str, str], ...]
+    run: Callable[[SendPiece], Awaitable[None]]
+
+
+View = Callable[..., Awaitable[Response | Streamed]]
+AnswerError = Callable[[Request, Exception], Awaitable[Response]]
+
+_SAFETY = tuple((name.lower().encode(), value.encode()) for name, value in SAFETY_HEADERS.items())
+
+
+class Exchange(TrioASGIHTTPConnection):
+    """One request and its response. A client that goes away cancels its view."""
+
+    app: "Dispatcher"
+
+    async def __call__(self, receive: Any, send: Any) -> None:
+        """Answer the request: the head with the safety headers, and the body, whole or piece by piece."""
+        request = self._create_request_from_scope(send)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.handle_messages, nursery, request, receive)
+            response = await self.app.handle_request(request)
+            await (_stream(response, send) if isinstance(response, Streamed) else _send(response, send))
+            nursery.cancel_scope.cancel()
+
+
+class MatchingRule(QuartRule):
+    """A rule that paths are matched with, and from which no URL is built: to prepare for that takes 1 ms a rule."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        return _build_nothing
+
+
+def _build_nothing(*_arguments: object) -> tuple[str, str]:
+    raise NotImplementedError("URLs are not built from routes")
+
+
+class Dispatcher(QuartTrio):
+    """An application whose views are called with the request, and whose errors are all answered by one function.
+
+    Within them there is no `quart.request` and no hook: what every answer needs stands here.
+    """
+
+    asgi_http_class = Exchange
+    request_class = ApiRequest
+    url_rule_class = MatchingRule  # type: ignore[assignment]  # QuartTrio's own is a QuartRule, too
+
+    def __init__(self, name: str, answer_error: AnswerError) -> None:
+        super().__init__(name, static_folder=None)
+        self._answer_error = answer_error
+        self._views: dict[str, View] = {}
+        self._urls = self.url_map.bind("")
+
+    def add_view(self, rule: str, name: str, view: View, method: str) -> None:
+        """Have requests for `rule` (as Werkzeug writes them) answered by `view(request, **path)`."""
+        self.add_url_rule(rule, name, methods=[method])
+        self._views[name] = view
+
+    async def handle_request(self, request: Request) -> Response | Streamed:  # type: ignore[override]  # Streamed is new
+        """Return the answer of the route's view, or what `answer_error` makes of what is raised."""
+        try:
+            rule, path = self._urls.match(request.path, request.method, return_rule=True)
+            request.url_rule = cast(QuartRule, rule)
+            if request.method == "OPTIONS":
+                return Response(b"", headers={"Allow": ", ".join(sorted(self._urls.allowed_methods(request.path)))})
+            return await self._views[rule.endpoint](request, **path)
+        except Exception as error:
+            return await self._answer_error(request, error)
+
+
+async def _send(response: Response, send: Any) -> None:
+    await send(_head(response.status_code, response.headers.items()))
+    await send({"type": "http.response.body", "body": await response.get_data(as_text=False)})
+
+
+async def _stream(response: Streamed, send: Any) -> None:
+    async def send_piece(piece: bytes) -> None:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    await send(_head(200, response.headers))
+    await response.run(send_piece)
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _head(status: int, headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Return the head of a response; a safety header that it has itself counts instead of the usual one."""
+    own = [(name.lower().encode(), value.encode()) for name, value in headers]
+    names = {name for name, _ in own}
+    usual = [header for header in _SAFETY if header[0] not in names]
+    return {"type": "http.response.start", "status": status, "headers": [*own, *usual]}

@@ -1,0 +1,171 @@
+"""Reading JSON from a request: media type, syntax, fields (contract "HTTP API", bad input).
+
+What is taken is I-JSON (RFC 7493): UTF-8, no name twice in an object, no lone surrogate, no number beyond what
+64-bit integers and doubles hold. Everything that passes here can be written out again, byte-faithfully.
+"""
+
+import gc
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from quart import Request
+
+from api.http.errors import ApiError, Code, FieldError, invalid_json, too_large, wrong_fields
+from api.http.field_errors import words_for
+from api.limits.sizes import MAX_JUDGED_AT_ONCE_BYTES, MAX_REQUEST_BYTES
+from daemon.actors.threads import RunInThread
+
+JSON = "application/json"
+NDJSON = "application/x-ndjson"
+_LONGEST_VALUE = MAX_REQUEST_BYTES  # characters: twice an event, for escapes and white space
+_LONGEST_ATOM = len("-Infinity") + 1
+_MAX_REPORTED = 20
+_MAX_SHOWN_NAME = 100
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+Model = TypeVar("Model", bound=BaseModel)
+Result = TypeVar("Result")
+
+
+def require_media_type(request: Request, *expected: str) -> str:
+    """Return the request's media type. Raises ApiError (415) unless it is one of those expected, uncompressed."""
+    if request.mimetype not in expected:
+        raise ApiError(Code.UNSUPPORTED_MEDIA_TYPE, f"Send the body with `Content-Type: {' or '.join(expected)}`.")
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise ApiError(Code.UNSUPPORTED_MEDIA_TYPE, "Send the body without a Content-Encoding.")
+    return request.mimetype
+
+
+async def read_json(request: Request, model: type[Model], run_in_thread: RunInThread) -> tuple[Model, bytes]:
+    """Return the body of a JSON request as `model`, and as it came. Raises ApiError (400, 413, 415, 422)."""
+    require_media_type(request, JSON)
+    raw = await read_bytes(request)
+    return await parse_in_thread(raw, lambda: validate(parse_json(decode(raw)), model), run_in_thread), raw
+
+
+async def parse_in_thread(raw: bytes, work: Callable[[], Result], run_in_thread: RunInThread) -> Result:
+    """Return what `work` makes of a body: a long one is parsed in a thread, since that may take a second."""
+    if len(raw) <= MAX_JUDGED_AT_ONCE_BYTES:
+        return work()
+    return await run_in_thread(lambda: _without_collecting(work))
+
+
+def _without_collecting(work: Callable[[], Result]) -> Result:
+    """Parsed JSON holds no cycles, but a hundred thousand lists that the collector would look through, again and again.
+
+    It keeps the interpreter to itself meanwhile: half of all that a long body can hold up the loop for.
+    """
+    gc.disable()
+    try:
+        return work()
+    finally:
+        gc.enable()
+
+
+async def read_bytes(request: Request) -> bytes:
+    """Return the body as it came. Raises the framework's errors for 408 and 413."""
+    return await request.get_data(cache=False, as_text=False, parse_form_data=False)
+
+
+def decode(raw: bytes) -> str:
+    """Return the body as text. Raises ApiError (400) if it is not UTF-8."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise invalid_json(f"byte {error.start} is not UTF-8") from None
+
+
+def parse_json(text: str) -> Any:
+    """Return the value of a JSON text. Raises ApiError (400)."""
+    value, end = parse_json_at(text, skip_space(text, 0))
+    if skip_space(text, end) != len(text):
+        raise invalid_json(f"something follows the value at character {end + 1}")
+    return value
+
+
+def parse_json_at(text: str, position: int, path: str = "$") -> tuple[Any, int]:
+    """Return the JSON value that begins at `position`, and where it ends.
+
+    Raises ApiError naming `path`: 400, or 413 if the value is longer than any that is taken.
+    """
+    window = text if len(text) <= _LONGEST_VALUE else text[position : position + _LONGEST_VALUE]
+    skipped = 0 if window is text else position
+    try:
+        value, end = _DECODER.raw_decode(window, position - skipped)
+    except json.JSONDecodeError as error:
+        if skipped + len(window) < len(text) and _at_the_end(error):
+            raise too_large("a value is longer than any event may be", path) from None
+        raise invalid_json(_place(text, skipped + error.pos, error.msg), path) from None
+    except ValueError as error:
+        raise invalid_json(str(error).partition(":")[0].lower(), path) from None
+    except RecursionError:
+        raise invalid_json("it is nested too deeply", path) from None
+    _require_writable(value, path)
+    return value, end + skipped
+
+
+def _at_the_end(error: json.JSONDecodeError) -> bool:
+    """Whether it is the end of the text that is wrong: of a string, or just before the last character."""
+    return error.msg.startswith("Unterminated") or error.pos > len(error.doc) - _LONGEST_ATOM
+
+
+def _place(text: str, position: int, message: str) -> str:
+    line, column = text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position)
+    return f"line {line}, column {column}: {message.lower()}"
+
+
+def skip_space(text: str, position: int) -> int:
+    """Return where the next token begins at or after `position`."""
+    space = _SPACE.match(text, position)
+    return space.end() if space else position
+
+
+def validate(value: Any, model: type[Model], root: str = "$") -> Model:
+    """Return a parsed JSON value as `model`. Raises ApiError (422) naming each wrong field, as a path from `root`."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        raise wrong_fields([_explain(detail, root) for detail in details[:_MAX_REPORTED]]) from None
+
+
+def _explain(detail: Mapping[str, Any], root: str) -> FieldError:
+    field = next((str(part) for part in reversed(detail["loc"]) if isinstance(part, str)), "")
+    return FieldError(root + _path(detail["loc"]), words_for(detail, field))
+
+
+def _path(location: Sequence[int | str]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part[:_MAX_SHOWN_NAME]}" for part in location)
+
+
+def _require_writable(value: Any, path: str) -> None:
+    try:
+        orjson.dumps(value)
+    except orjson.JSONEncodeError as error:
+        raise invalid_json(f"it holds what cannot be passed on unchanged: {str(error).lower()}", path) from None
+
+
+def _without_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(members)
+    if len(result) != len(members):
+        raise ValueError("a name is in an object twice")
+    return result
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError("a number is too large for a double")
+    return number
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_float=_finite, parse_constant=_refuse_constant)

@@ -1,0 +1,93 @@
+"""What a route is: one row of a table that both the application and its OpenAPI document are made from."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any
+
+from pydantic import BaseModel
+from quart import Request
+
+from api.http.errors import Code
+from api.http.json_body import JSON
+from daemon.actors.threads import RunInThread
+from daemon.crypto.api_keys import Principal
+from daemon.domain.submission import Idempotency
+from daemon.handles import Handles
+
+Answer = BaseModel | bytes | None
+
+
+class Access(StrEnum):
+    """Who may use a route."""
+
+    TEAM = "team"  # any key; a team's key for what is the team's own
+    OPERATOR = "operator"
+    LOCAL = "local"  # anyone on this machine, else any key
+    LOCAL_OPERATOR = "local_operator"  # whoever is surely on this machine, else the operator
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request by somebody whose key is known; `run_in_thread` runs what would block the event loop.
+
+    `charge` takes tokens of the key's rate limit for what the request turns out to cost
+    (`api.limits.rate_limit.tokens_for`). No id that a client gives may be one of the `reserved_ids`.
+    """
+
+    handles: Handles
+    principal: Principal
+    request: Request
+    run_in_thread: RunInThread
+    charge: Callable[[int], None]
+    reserved_ids: frozenset[str] = frozenset()
+    idempotency: Idempotency | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request body: its media types, each with the type that pydantic makes a schema of.
+
+    With `parsed` the handler gets it as a value of `model`, else it reads the body itself.
+    """
+
+    content: Mapping[str, Any]
+    parsed: bool = True
+    example: Any = None
+
+
+def json_body(model: type[BaseModel], example: Any) -> Body:
+    """Return the usual body: JSON that is parsed before the handler runs."""
+    return Body({JSON: model}, example=example)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route: `handler(call, **path, query=?, body=?)` answers a model, JSON as bytes, or None (no content).
+
+    `refusals` are the codes it may answer beside those that every route may. With `once` an Idempotency-Key makes its
+    retries harmless: its handler hands on what `api.http.idempotency.once` returns.
+    """
+
+    method: str
+    path: str
+    handler: Callable[..., Awaitable[Answer]]
+    tag: str
+    summary: str
+    description: str
+    answer: Any
+    access: Access = Access.TEAM
+    status: HTTPStatus = HTTPStatus.OK
+    query: type[BaseModel] | None = None
+    body: Body | None = None
+    headers: type[BaseModel] | None = None
+    refusals: tuple[Code, ...] = ()
+    once: bool = False
+    media_type: str = JSON
+    example: Any = None
+
+    @property
+    def name(self) -> str:
+        """Its handler's name, which no other route has."""
+        return self.handler.__name__

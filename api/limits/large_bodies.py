@@ -1,0 +1,104 @@
+"""Large request bodies: how many bytes of them are taken in at once, and in which order they are read.
+
+They are read beside the event loop, one at a time, and teams take turns by size. Those that take long have a thread of
+their own, so that they do not hold up the others.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+import trio
+from quart import Request
+
+from api.limits.sizes import MAX_JUDGED_AT_ONCE_BYTES, max_body_bytes
+from daemon.actors.fair_queue import FairQueue
+from daemon.actors.shares import Share
+from daemon.actors.threads import RunInThread
+from daemon.crypto.api_keys import Principal
+from daemon.domain.errors import Overloaded
+
+MAX_BYTES = 64 * 1024 * 1024
+_QUICK_BYTES = 1024 * 1024  # bodies up to this are read in less than a tenth of a second
+_OPERATOR = ""  # no team has this id
+
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True, eq=False)
+class _Waiter:
+    turn: trio.Event = field(default_factory=trio.Event)
+    has_gone: bool = False
+
+
+class _Lane:
+    """One body at a time; the others wait for their team's turn."""
+
+    def __init__(self, run_in_thread: RunInThread) -> None:
+        self._run_in_thread = run_in_thread
+        self._waiting: FairQueue[_Waiter] = FairQueue()
+        self._busy = False
+
+    async def run(self, team: str, size: int, work: Callable[[], Result]) -> Result:
+        """Return what `work` returns, when its turn has come."""
+        if self._busy:
+            await self._wait(team, size)
+        self._busy = True
+        try:
+            return await self._run_in_thread(work)
+        finally:
+            self._proceed()
+
+    async def _wait(self, team: str, size: int) -> None:
+        waiter = _Waiter()
+        self._waiting.put(team, size, waiter)
+        try:
+            await waiter.turn.wait()
+        except trio.Cancelled:
+            waiter.has_gone = True
+            if waiter.turn.is_set():
+                self._proceed()
+            raise
+
+    def _proceed(self) -> None:
+        while self._waiting:
+            waiter = self._waiting.take()
+            if not waiter.has_gone:
+                waiter.turn.set()  # it stays busy: the turn is the waiter's
+                return
+        self._busy = False
+
+
+class LargeBodies:
+    """What all requests with large bodies share. A team takes at most half of what the others leave."""
+
+    def __init__(self, run_in_thread: Callable[[], RunInThread], max_bytes: int = MAX_BYTES) -> None:
+        self._share = Share(max_bytes)
+        self._quick, self._slow = _Lane(run_in_thread()), _Lane(run_in_thread())
+
+    @contextmanager
+    def room(self, request: Request, principal: Principal) -> Iterator[RunInThread]:
+        """Give what runs the work on this request's body, which counts as long as this block lasts.
+
+        Raises Overloaded, before anything of it is read, if that is too much just now.
+        """
+        size, team = _declared_size(request), principal.team_id or _OPERATOR
+        counted = size if size > MAX_JUDGED_AT_ONCE_BYTES else 0
+        fits = self._share.taken + counted <= self._share.limit
+        if counted and not (fits and (team == _OPERATOR or self._share.fits(team, counted))):
+            raise Overloaded("too many bytes of large requests are being read: send it again in a moment")
+        self._share.take(team, counted)
+        try:
+            yield partial((self._quick if size <= _QUICK_BYTES else self._slow).run, team, size)
+        finally:
+            self._share.give_back(team, counted)
+
+
+def _declared_size(request: Request) -> int:
+    """Return how long the body may become, in bytes: what the head says, up to what its path takes."""
+    limit = max_body_bytes(request.path)
+    if request.headers.get("Transfer-Encoding"):
+        return limit
+    return min(request.content_length or 0, limit)

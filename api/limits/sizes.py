@@ -1,0 +1,24 @@
+"""How long a body, an event, a batch and a page of a list may be (contract "HTTP API")."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+KIB = 1024
+MAX_EVENT_BYTES = 256 * KIB
+MAX_REQUEST_BYTES = 2 * MAX_EVENT_BYTES  # escapes and white space make a request longer than its event
+MAX_BATCH_BYTES = 8 * KIB * KIB
+MAX_BATCH_EVENTS = 1000
+MAX_JUDGED_AT_ONCE_BYTES = 16 * KIB  # are judged within a few milliseconds, whatever they are
+
+MAX_PAGE = 200
+MAX_OVERLAP_HOURS = 720
+
+_MAX_BODY_BYTES = 64 * KIB
+MAX_BODY_BYTES_OF_PATH: Mapping[str, int] = MappingProxyType(
+    {"/v1/events": MAX_REQUEST_BYTES, "/v1/events/batch": MAX_BATCH_BYTES}
+)
+
+
+def max_body_bytes(path: str) -> int:
+    """Return how long the body of a request for this path may be."""
+    return MAX_BODY_BYTES_OF_PATH.get(path, _MAX_BODY_BYTES)

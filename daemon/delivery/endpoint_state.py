@@ -1,0 +1,37 @@
+"""What the two tasks of an endpoint actor share (theory of operation: `daemon.delivery.endpoint`)."""
+
+from dataclasses import dataclass, field
+
+from daemon.actors.interruptible_wait import Pause
+from daemon.actors.mutex import Mutex
+from daemon.domain.model import Webhook, Work
+
+
+@dataclass(slots=True, eq=False)
+class EndpointState:
+    """The webhook as it was committed last, and the delivery in hand.
+
+    `current` is the delivery that was taken last, None once it was cancelled. `in_flight` says that an attempt of it
+    has begun whose outcome is not committed yet. `webhook` changes, and an attempt begins, under `transition` only.
+    """
+
+    webhook: Webhook
+    pause: Pause
+    current: Work | None = None
+    in_flight: bool = False
+    transition: Mutex = field(default_factory=Mutex)
+
+    @property
+    def in_flight_seq(self) -> int | None:
+        """The place of the delivery in flight, if there is one."""
+        return self.current.seq if self.current and self.in_flight else None
+
+    def is_due(self, work: Work) -> bool:
+        """Whether this delivery may go on: it was not cancelled meanwhile, and nobody said stop."""
+        return self.current is work and not self.pause.closed
+
+    def let_go(self) -> None:
+        """Let go of a delivery that waits, since it is cancelled now; one in flight may finish."""
+        if not self.in_flight:
+            self.current = None
+            self.pause.end()

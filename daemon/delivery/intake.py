@@ -1,0 +1,113 @@
+"""The router's door: what is submitted is let in or refused, waits for its turn, and comes out by the batch."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import trio
+
+from daemon.actors.reply import Reply
+from daemon.delivery.inbox import Inbox, Load
+from daemon.delivery.matcher import is_too_many_at_once
+from daemon.delivery.subscriptions import SubscriptionIndex
+from daemon.domain.errors import Overloaded, Stopping, SubmissionTooLarge, UnknownTeam
+from daemon.domain.submission import Receipt, Submission
+from daemon.telemetry.metrics import Metrics, Refusal
+
+# Enough to fill a transaction well, and over in less than a tenth of a second; what waits behind it gets the next one.
+_ROWS_PER_COMMIT = 1_000
+_BYTES_PER_COMMIT = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingSubmission:
+    """A submission that was let in, what it brings of each team, and where its answer goes."""
+
+    submission: Submission
+    submitted_at: float
+    loads: Mapping[str, Load]
+    reply: Reply[tuple[Receipt, ...]] = field(default_factory=Reply)
+
+    @property
+    def rows(self) -> int:
+        """About how many rows its commit writes."""
+        deliveries = sum(load.deliveries for load in self.loads.values())
+        return len(self.submission.events) + (0 if is_too_many_at_once(deliveries) else deliveries)
+
+    @property
+    def size_bytes(self) -> int:
+        """How large the bodies of its events are."""
+        return sum(load.size_bytes for load in self.loads.values())
+
+
+class Intake:
+    """`teams` are the ids of all teams; it grows as they are made. Each refusal is counted."""
+
+    def __init__(
+        self, *, metrics: Metrics, index: SubscriptionIndex, teams: set[str], inbox: Inbox[WaitingSubmission]
+    ) -> None:
+        self._refused = metrics.submissions_refused
+        self._index = index
+        self._teams = teams
+        self._inbox = inbox
+        self.closed = False
+
+    def admit(self, submission: Submission) -> WaitingSubmission:
+        """Let a submission in. Raises UnknownTeam, Stopping, SubmissionTooLarge and Overloaded, with nothing kept."""
+        self._require_teams(submission)
+        waiting = WaitingSubmission(submission, trio.current_time(), self._loads(submission))
+        self._require_room(waiting.loads)
+        self._inbox.hold(waiting.loads)
+        # A submission of many teams is the operator's: these take their turn as one.
+        turn = next(iter(waiting.loads)) if len(waiting.loads) == 1 else ""
+        self._inbox.queue.put(turn, waiting.rows, waiting)
+        return waiting
+
+    def take_batch(self) -> list[WaitingSubmission]:
+        """Take out what goes into the next transaction, to be over in a tenth of a second; nothing if nothing waits."""
+        queue = self._inbox.queue
+        if not queue:
+            return []
+        batch = [queue.take()]
+        rows, size_bytes = batch[0].rows, batch[0].size_bytes
+        while queue and rows + queue.first().rows <= _ROWS_PER_COMMIT and size_bytes <= _BYTES_PER_COMMIT:
+            batch.append(queue.take())
+            rows, size_bytes = rows + batch[-1].rows, size_bytes + batch[-1].size_bytes
+        return batch
+
+    def release(self, batch: Iterable[WaitingSubmission]) -> None:
+        """Make room: these wait no more."""
+        for waiting in batch:
+            self._inbox.release(waiting.loads)
+
+    def _require_teams(self, submission: Submission) -> None:
+        for index, event in enumerate(submission.events):
+            if event.team_id not in self._teams:
+                self._refused[Refusal.UNKNOWN_TEAM].inc()
+                raise UnknownTeam(event.team_id, index)
+
+    def _require_room(self, loads: Mapping[str, Load]) -> None:
+        if self.closed:
+            self._refused[Refusal.STOPPING].inc()
+            raise Stopping("the daemon is stopping: send it again in a moment")
+        try:
+            self._inbox.require_room(loads)
+        except SubmissionTooLarge:
+            self._refused[Refusal.INVALID].inc()
+            raise
+        except Overloaded:
+            self._refused[Refusal.OVERLOADED].inc()
+            raise
+
+    def _loads(self, submission: Submission) -> Mapping[str, Load]:
+        """Return what the submission brings of each team; webhooks are counted once for each team and type."""
+        counts: dict[tuple[str, str], int] = {}
+        loads: dict[str, list[int]] = {}
+        for event in submission.events:
+            key = (event.team_id, event.type)
+            if key not in counts:
+                counts[key] = self._index.count(*key)
+            load = loads.setdefault(event.team_id, [0, 0, 0])
+            load[0] += 1
+            load[1] += len(event.body)
+            load[2] += counts[key] if event.only_webhook_id is None else min(1, counts[key])
+        return {team_id: Load(*load) for team_id, load in loads.items()}

@@ -1,0 +1,81 @@
+"""What follows from an attempt, committed, then told (architecture "The way of one event", 6)."""
+
+from collections.abc import Callable
+from functools import partial
+
+from daemon.delivery.reporting import DeliveryLog
+from daemon.domain.clock import Clock
+from daemon.domain.lifecycle import Policy, Verdict, after_verdict, failed_deliveries
+from daemon.domain.model import Attempt, DeliveryStatus, Webhook, Work
+from daemon.store.commands import RecordAttempt, Recorded
+from daemon.store.retry import retry_until_available
+from daemon.store.store import Store
+
+
+class OutcomeRecorder:
+    """One for all endpoint actors.
+
+    `on_change` is told of a webhook that was disabled, `on_mail` of a mail that was queued with it.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        log: DeliveryLog,
+        policy: Policy,
+        on_change: Callable[[Webhook], None],
+        on_mail: Callable[[], None],
+        on_more_to_cancel: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._log = log
+        self._policy = policy
+        self._on_change = on_change
+        self._on_mail = on_mail
+        self._on_more_to_cancel = on_more_to_cancel
+
+    async def record(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict) -> Webhook:
+        """Commit an attempt with all that follows from it, then tell; return the webhook as it is then.
+
+        While the store fails it tries again: its command is safe to repeat.
+        """
+        now = self._clock.now_ms()
+        command = self._command(webhook, work, attempt=attempt, verdict=verdict, now=now)
+        then = self._after_disabling if verdict.disable else None
+        recorded = await retry_until_available(partial(self._store.writer.execute, command, then), self._log.log)
+        webhook = after_verdict(webhook, verdict, now)
+        self._log.attempt_ended(webhook, work, attempt=attempt, verdict=verdict)
+        if verdict.disable:
+            await self._tell_disabled(webhook, recorded, command.mail_id)
+        return webhook
+
+    def _command(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict, now: int) -> RecordAttempt:
+        new_id = self._clock.new_id
+        return RecordAttempt(
+            webhook_id=webhook.id,
+            team_id=webhook.team_id,
+            delivery_id=work.delivery_id,
+            seq=work.seq,
+            attempt=attempt,
+            failures_before=webhook.consecutive_failures,
+            verdict=verdict,
+            next_attempt_at=None if verdict.retry_in_s is None else now + round(verdict.retry_in_s * 1000),
+            charge=self._log.price,
+            now=now,
+            entry_id=new_id("crd") if verdict.status is DeliveryStatus.SUCCEEDED else None,
+            mail_id=new_id("mail") if verdict.disable else None,
+            failures_shown=failed_deliveries(self._policy, verdict.consecutive_failures),
+        )
+
+    async def _tell_disabled(self, webhook: Webhook, recorded: Recorded, mail_id: str | None) -> None:
+        self._on_change(webhook)
+        if recorded.mail_queued:
+            self._on_mail()
+        await self._log.webhook_disabled(webhook, recorded, mail_id)
+
+    def _after_disabling(self, recorded: Recorded) -> None:
+        if recorded.cancelled.more:
+            self._on_more_to_cancel()

@@ -1,0 +1,106 @@
+"""The way out of one webhook: a slot, a connection and the secrets, for one attempt after the other."""
+
+import math
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import trio
+
+from daemon.actors.interruptible_wait import Pause
+from daemon.crypto.vault import Opener, Vault
+from daemon.delivery.attempt import make_attempt
+from daemon.delivery.attempt_slots import AttemptSlots
+from daemon.delivery.reporting import DeliveryLog
+from daemon.domain.clock import Clock
+from daemon.domain.model import Attempt, Outcome, OutcomeKind, Webhook, Work
+from daemon.egress.transport import Transport
+
+
+class Sender:
+    """Holds a slot from `acquire` to the end of `send`; in between attempts a connection at most, which may be closed.
+
+    Its waits end with the actor's `pause`.
+    """
+
+    def __init__(
+        self,
+        pause: Pause,
+        *,
+        clock: Clock,
+        log: DeliveryLog,
+        vault: Vault,
+        slots: AttemptSlots,
+        make_transport: Callable[[], Transport],
+        timeout_s: float,
+    ) -> None:
+        self._pause = pause
+        self._clock = clock
+        self._log = log
+        self._opener = Opener(vault)
+        self._transport = make_transport()
+        self._slot = slots.slot(self._transport.close)
+        self._timeout_s = timeout_s
+
+    async def acquire(self, webhook: Webhook, *, failing: bool) -> bool:
+        """Wait for a slot and for a place to look up the name; False, with nothing held, if the wait was ended.
+
+        It is the attempt's turn only then: neither its deadline nor the time that it signs has begun.
+        """
+        team_id, slot = webhook.team_id, self._slot
+        if not slot.try_take(team_id, failing) and not await self._wait(partial(slot.take, team_id, failing)):
+            return False
+        if self._transport.keeps_connection:
+            return True
+        is_ready = False
+        try:
+            is_ready = await self._wait(partial(self._transport.prepare, webhook.url, team_id))
+        finally:
+            if not is_ready:
+                self.release()
+        return is_ready
+
+    def release(self) -> None:
+        """Give back what was acquired: nothing is sent after all."""
+        self._transport.close()
+        self._slot.give_back()
+
+    async def send(self, webhook: Webhook, work: Work, number: int) -> Attempt:
+        """Make attempt `number` and return it. The slot is given back in any case, the connection is kept if it can be.
+
+        Raises VaultError for a secret that cannot be opened: better parked, where it is seen and mended, than
+        delivered unsigned.
+        """
+        try:
+            attempt = await self._send(webhook, work, number)
+            self._slot.give_back(self._transport.keeps_connection)
+            return attempt
+        finally:
+            self._slot.give_back()
+
+    def close(self) -> None:
+        """Close the connection, and hold nothing."""
+        self._transport.close()
+        self._slot.close()
+
+    async def _wait(self, until: Callable[[], Awaitable[None]]) -> bool:
+        return await self._pause.wait(math.inf, until)
+
+    async def _send(self, webhook: Webhook, work: Work, number: int) -> Attempt:
+        started_at, started = self._clock.now_ms(), trio.current_time()
+        secrets = self._opener.secrets_of(webhook, started_at)
+        try:
+            outcome = await make_attempt(
+                self._transport,
+                webhook,
+                work,
+                number,
+                timeout_s=self._timeout_s,
+                timestamp_s=started_at // 1000,
+                secrets=secrets,
+            )
+        except trio.Cancelled:
+            duration_ms = round((trio.current_time() - started) * 1000)
+            outcome = Outcome(OutcomeKind.INTERRUPTED, duration_ms, error="the daemon stopped meanwhile")
+            self._log.interrupted(webhook, work, Attempt(number, started_at, outcome))
+            raise
+        return Attempt(number, started_at, outcome)

@@ -1,0 +1,103 @@
+"""The changing task of an endpoint actor: edits, disabling, deletion.
+
+How it goes together with the delivering task: `daemon.delivery.endpoint`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from daemon.delivery.endpoint_state import EndpointState
+from daemon.delivery.mailbox import Change, Mailbox
+from daemon.delivery.reporting import DeliveryLog
+from daemon.delivery.work_queue import WorkQueue
+from daemon.domain.clock import Clock
+from daemon.domain.errors import DaemonError, StoreUnavailable
+from daemon.domain.lifecycle import cancel_reason_of
+from daemon.domain.model import Webhook
+from daemon.store.commands import Cancelled, CancelPending, SaveWebhook
+from daemon.store.retry import retry_until_available
+from daemon.store.store import Store
+
+
+class WebhookChanges:
+    """Applies what is asked for between two steps of a delivery, and cancels what is pending when it takes no more.
+
+    `on_change` is told of each change, `on_more_to_cancel` of deliveries that are left to be cancelled later.
+    """
+
+    def __init__(
+        self,
+        state: EndpointState,
+        mailbox: Mailbox,
+        queue: WorkQueue,
+        *,
+        store: Store,
+        clock: Clock,
+        log: DeliveryLog,
+        on_change: Callable[[Webhook], None],
+        on_more_to_cancel: Callable[[], None],
+    ) -> None:
+        self._state = state
+        self._mailbox = mailbox
+        self._queue = queue
+        self._writer = store.writer
+        self._clock = clock
+        self._log = log
+        self._on_change = on_change
+        self._on_more_to_cancel = on_more_to_cancel
+
+    async def run(self) -> None:
+        """Apply each change as it comes, until cancelled."""
+        while True:
+            await self._mailbox.wait_for_change()
+            await self.apply_all()
+
+    async def apply_all(self) -> None:
+        """Apply the changes that wait, in order."""
+        while self._mailbox.changes:
+            async with self._state.transition:
+                # Taken out only now: a change that is taken out is made, or answered with an error.
+                await self._answer(self._mailbox.changes.popleft())
+
+    async def cancel_pending(self) -> None:
+        """Cancel what was accepted while the webhook was being disabled or deleted, unless it is enabled by now."""
+        async with self._state.transition:
+            webhook = self._state.webhook
+            self._queue.clear()
+            if (reason := cancel_reason_of(webhook)) is None:
+                return
+            cancel = CancelPending(webhook.id, reason, self._clock.now_ms())
+            write = partial(self._writer.execute, cancel, self._after_cancelling)
+            cancelled = await retry_until_available(write, self._log.log)
+        await self._log.cancelled(webhook, cancelled, reason)
+
+    async def _answer(self, change: Change) -> None:
+        if change.abandoned:
+            return
+        try:
+            change.reply.settle(await self._apply(change))
+        except DaemonError as error:  # refused or impossible: nothing is changed
+            change.reply.settle(error)
+        except BaseException:
+            change.reply.settle(StoreUnavailable("the webhook's actor crashed in the middle of it: look and repeat"))
+            raise
+
+    async def _apply(self, change: Change) -> Webhook | None:
+        state = self._state
+        if state.webhook.deleted_at is not None:
+            return None
+        webhook = change.apply(state.webhook)
+        reason = cancel_reason_of(webhook)
+        save = SaveWebhook(webhook, reason, in_flight_seq=state.in_flight_seq, now=self._clock.now_ms())
+        cancelled = await self._writer.execute(change.wrap(save), self._after_cancelling)
+        state.webhook = webhook
+        self._on_change(webhook)
+        if reason:
+            self._queue.clear()  # what was read until now
+            state.let_go()
+            await self._log.cancelled(webhook, cancelled, reason)
+        return webhook
+
+    def _after_cancelling(self, cancelled: Cancelled) -> None:
+        if cancelled.more:
+            self._on_more_to_cancel()

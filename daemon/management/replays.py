@@ -1,0 +1,119 @@
+"""Deliveries that are queued again by hand: one resent, or all recovered that a webhook missed."""
+
+from functools import partial
+
+import trio
+
+from daemon.crypto.idempotency import Once
+from daemon.delivery.fan_out import FanOuts
+from daemon.delivery.fleet import Fleet
+from daemon.domain.clock import Clock
+from daemon.domain.errors import StoreUnavailable, WebhookInactive
+from daemon.domain.lifecycle import made_again
+from daemon.domain.model import Delivery, DeliveryStatus, Webhook
+from daemon.management.kept_answers import KeptAnswers
+from daemon.store.commands import Recover, RecoveredPage, Resend
+from daemon.store.reads import actor_reads, api_reads
+from daemon.store.reads.time_blocks import SeqRange
+from daemon.store.store import Store
+from daemon.telemetry.telemetry import Telemetry
+
+_FAN_OUT_TIMEOUT_S = 20
+# Each event is looked up among all deliveries of it: these take some 20 ms for events of 100 deliveries.
+_RECOVER_PAGE = 250
+
+
+class Replays:
+    """Each method wakes the actor of the webhook that deliveries were queued for."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        telemetry: Telemetry,
+        kept_answers: KeptAnswers,
+        fleet: Fleet,
+        fan_outs: FanOuts,
+    ) -> None:
+        self._reader = store.reader
+        self._writer = store.writer
+        self._now_ms = clock.now_ms
+        self._new_id = clock.new_id
+        self._log = telemetry.log
+        self._metrics = telemetry.metrics
+        self._changes = telemetry.changes
+        self._kept = kept_answers.kept
+        self._fleet = fleet
+        self._fan_outs = fan_outs
+
+    async def resend(self, delivery_id: str, once: Once[Delivery] | None = None) -> Delivery | None:
+        """Queue a delivery's event again; return the new delivery, None if unknown. Raises WebhookInactive."""
+        delivery = await self._reader.fetch(api_reads.get_delivery, delivery_id)
+        if delivery is None:
+            return None
+        await self._active_webhook(delivery.webhook_id)
+        new = made_again(delivery, self._new_id("dlv"), self._now_ms())
+        resend = Resend(delivery_id, new.id, new.created_at)
+        command = self._kept(resend, once, lambda kept: None if kept is None else new)
+        if await self._writer.execute(command, lambda _: self._queued(delivery.webhook_id, 1)) is None:
+            return None
+        self._changes.publish(delivery.team_id, delivery.webhook_id)
+        owner = {"webhookId": delivery.webhook_id, "teamId": delivery.team_id}
+        self._log.info("delivery_resent", **owner, deliveryId=new.id, eventId=delivery.event_id)
+        return new
+
+    async def recover(self, webhook_id: str, since: int, once: Once[int] | None = None) -> int | None:
+        """Queue again, in order, what the webhook missed since then; return how many. Raises WebhookInactive.
+
+        Repeating it is harmless: what waits or was delivered is left out.
+        """
+        if await self._reader.fetch(api_reads.get_webhook, webhook_id) is None:
+            return None
+        webhook = await self._active_webhook(webhook_id)
+        await self._until_made(webhook.team_id)
+        queued = 0
+        from_seq: int | None = 0
+        while from_seq is not None:
+            reach = await self._reader.fetch(actor_reads.events_since, since, from_seq)
+            queued = await self._recover(webhook, since, reach, queued, once)
+            from_seq = reach.end_seq
+        self._changes.publish(webhook.team_id, webhook_id)
+        self._log.info("deliveries_recovered", webhookId=webhook_id, teamId=webhook.team_id, count=queued)
+        return queued
+
+    async def _until_made(self, team_id: str) -> None:
+        """Wait for deliveries that are still to be made: they are not missed, only not there yet."""
+        with trio.move_on_after(_FAN_OUT_TIMEOUT_S):
+            await self._fan_outs.finished(team_id)
+            return
+        raise StoreUnavailable("deliveries of the team are still being made: try again in a moment")
+
+    async def _recover(self, webhook: Webhook, since: int, reach: SeqRange, queued: int, once: Once[int] | None) -> int:
+        """Recover from one range of events; return `queued`, of the ranges before, with what was queued now."""
+        after_seq: int | None = reach.first_seq - 1
+        while after_seq is not None:
+            new_ids = tuple(self._new_id("dlv") for _ in range(_RECOVER_PAGE))
+            recover = Recover(webhook, since, after_seq, _RECOVER_PAGE, new_ids, self._now_ms(), reach.end_seq)
+            command = self._kept(recover, once, partial(_total, queued, reach))
+            page = await self._writer.execute(command, lambda page: self._queued(webhook.id, page.queued))
+            queued, after_seq = queued + page.queued, page.next_after_seq
+        return queued
+
+    def _queued(self, webhook_id: str, count: int) -> None:
+        self._metrics.deliveries[DeliveryStatus.PENDING].inc(count)
+        self._fleet.wake([webhook_id])
+
+    async def _active_webhook(self, webhook_id: str) -> Webhook:
+        webhook = await self._reader.fetch(api_reads.get_webhook, webhook_id)
+        if webhook is None:
+            raise WebhookInactive(f"the webhook {webhook_id} was deleted: register it anew")
+        if not webhook.active:
+            raise WebhookInactive(f"the webhook {webhook_id} is disabled: set `active` to true first")
+        return webhook
+
+
+def _total(before: int, reach: SeqRange, page: RecoveredPage) -> int | None:
+    """Return how many deliveries a recovery queued in all, None while there are more pages or ranges."""
+    is_last = reach.end_seq is None and page.next_after_seq is None
+    return before + page.queued if is_last else None

@@ -1,0 +1,97 @@
+"""Teams, their API keys and their credits, as people change them."""
+
+from daemon.crypto.api_keys import ApiKeys, digest_of, generate_key
+from daemon.crypto.idempotency import Once
+from daemon.delivery.credit_gate import CreditGate
+from daemon.domain.clock import Clock
+from daemon.domain.model import ApiKey, CreditEntry, Team, TeamEdit
+from daemon.management.kept_answers import KeptAnswers
+from daemon.store.commands import AddKey, CreateTeam, GrantCredits, RevokeKey, SaveTeam
+from daemon.store.reads import api_reads
+from daemon.store.store import Store
+from daemon.telemetry.telemetry import Telemetry
+
+
+class Teams:
+    """`ids` are those of the teams there are, kept in step with what is created here."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        telemetry: Telemetry,
+        kept_answers: KeptAnswers,
+        ids: set[str],
+        api_keys: ApiKeys,
+        gate: CreditGate,
+    ) -> None:
+        self._reader = store.reader
+        self._writer = store.writer
+        self._now_ms = clock.now_ms
+        self._new_id = clock.new_id
+        self._log = telemetry.log
+        self._kept = kept_answers.kept
+        self._ids = ids
+        self._api_keys = api_keys
+        self._gate = gate
+
+    async def create(
+        self,
+        team_id: str | None,
+        name: str,
+        emails: tuple[str, ...],
+        *,
+        max_webhooks: int | None = None,
+        once: Once[Team] | None = None,
+    ) -> Team:
+        """Make a team, with an id of its own or a made one. Raises AlreadyExists."""
+        team = Team(team_id or self._new_id("team"), name, emails, self._now_ms(), max_webhooks)
+        create = self._kept(CreateTeam(team), once, lambda _: team)
+        await self._writer.execute(create, lambda _: self._ids.add(team.id))
+        self._log.info("team_created", teamId=team.id)
+        return team
+
+    async def change(self, team_id: str, change: TeamEdit) -> Team | None:
+        """Change a team's name, notification addresses or limit of webhooks. Returns None if unknown."""
+        team = await self._writer.execute(SaveTeam(team_id, change))
+        if team is not None:
+            self._log.info("team_changed", teamId=team.id)
+        return team
+
+    async def create_key(
+        self, team_id: str, name: str, once: Once[tuple[ApiKey, str]] | None = None
+    ) -> tuple[ApiKey, str] | None:
+        """Make an API key; return it with its secret, which is nowhere to be seen again. None: no such team."""
+        if team_id not in self._ids:
+            return None
+        secret = generate_key()
+        key, digest = ApiKey(self._new_id("key"), team_id, name, self._now_ms()), digest_of(secret)
+        add = self._kept(AddKey(key, digest), once, lambda _: (key, secret))
+        await self._writer.execute(add, lambda _: self._api_keys.add(digest, key))
+        self._log.info("key_created", keyId=key.id, teamId=team_id)
+        return key, secret
+
+    async def revoke_key(self, key_id: str) -> bool:
+        """Revoke an API key; return whether there is one with this id."""
+        key = await self._reader.fetch(api_reads.get_key, key_id)
+        if key is None:
+            return False
+        await self._writer.execute(RevokeKey(key_id, self._now_ms()), lambda _: self._api_keys.remove(key_id))
+        self._log.info("key_revoked", keyId=key_id, teamId=key.team_id)
+        return True
+
+    async def grant_credits(
+        self, team_id: str, amount: int, note: str | None, once: Once[CreditEntry] | None = None
+    ) -> CreditEntry | None:
+        """Add credits to a team, or take some back (below 0), and let go on what waits for them.
+
+        Returns None if there is no such team. Raises BalanceOutOfRange.
+        """
+        if team_id not in self._ids:
+            return None
+        grant = GrantCredits(self._new_id("crd"), team_id, amount, note, self._now_ms())
+        grant_once = self._kept(grant, once, lambda entry: entry)
+        entry = await self._writer.execute(grant_once, lambda _: self._gate.granted(team_id, amount))
+        self._log.info("credits_granted", teamId=team_id, amount=amount, balance=entry.balance_after)
+        return entry

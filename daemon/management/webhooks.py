@@ -1,0 +1,151 @@
+"""Webhooks, as people change them: created, edited, switched on and off, given new secrets, deleted."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import trio
+
+from daemon.crypto.idempotency import Once
+from daemon.crypto.vault import Vault
+from daemon.delivery.fleet import Fleet
+from daemon.delivery.mailbox import Change
+from daemon.delivery.subscriptions import SubscriptionIndex
+from daemon.domain.clock import Clock
+from daemon.domain.errors import StoreUnavailable
+from daemon.domain.lifecycle import WebhookEdit, deleted, edited, rotated, switched
+from daemon.domain.model import Webhook
+from daemon.management.kept_answers import KeptAnswers
+from daemon.store.commands import CreateWebhook
+from daemon.store.reads import api_reads
+from daemon.store.store import Store
+from daemon.telemetry.telemetry import Telemetry
+
+_CHANGE_TIMEOUT_S = 20
+
+
+class Webhooks:
+    """A webhook is changed by its actor, in turn with its deliveries.
+
+    `webhooks_per_team()` is the limit of a team without its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        telemetry: Telemetry,
+        kept_answers: KeptAnswers,
+        vault: Vault,
+        fleet: Fleet,
+        index: SubscriptionIndex,
+        webhooks_per_team: Callable[[], int],
+    ) -> None:
+        self._reader = store.reader
+        self._writer = store.writer
+        self._now_ms = clock.now_ms
+        self._new_id = clock.new_id
+        self._log = telemetry.log
+        self._changes = telemetry.changes
+        self._kept = kept_answers.kept
+        self._vault = vault
+        self._fleet = fleet
+        self._index = index
+        self._webhooks_per_team = webhooks_per_team
+
+    async def create(
+        self,
+        team_id: str,
+        name: str,
+        url: str,
+        secret: str | None,
+        events: tuple[str, ...],
+        once: Once[Webhook] | None = None,
+    ) -> Webhook:
+        """Register an active webhook; its secret is sealed. Raises TooManyWebhooks."""
+        now, webhook_id = self._now_ms(), self._new_id("wh")
+        sealed = None if secret is None else self._vault.seal(secret, webhook_id)
+        webhook = Webhook(
+            id=webhook_id,
+            team_id=team_id,
+            name=name,
+            url=url,
+            secret=sealed,
+            events=events,
+            created_at=now,
+            updated_at=now,
+        )
+        create = self._kept(CreateWebhook(webhook, self._webhooks_per_team()), once, lambda _: webhook)
+        await self._writer.execute(create, lambda _: self._index.put(webhook))
+        self._changes.publish(team_id, webhook_id)
+        self._log.info("webhook_created", webhookId=webhook.id, teamId=team_id)
+        return webhook
+
+    async def change(self, webhook_id: str, edit: WebhookEdit) -> Webhook | None:
+        """Edit, enable or disable a webhook, in turn with its deliveries. Returns None if there is none.
+
+        A secret in `edit` is a plain one, and is sealed here.
+        """
+        if edit.secret is not None:
+            edit = replace(edit, secret=self._vault.seal(edit.secret, webhook_id))
+        webhook = await self._request_change(webhook_id, partial(edited, edit=edit, now=self._now_ms()))
+        if webhook is not None:
+            self._log_change(webhook, edit)
+        return webhook
+
+    def _log_change(self, webhook: Webhook, edit: WebhookEdit) -> None:
+        owner = {"webhookId": webhook.id, "teamId": webhook.team_id}
+        if edit.active is None:
+            self._log.info("webhook_changed", **owner)
+        elif edit.active:
+            self._log.info("webhook_enabled", **owner)
+        else:
+            self._log.warning("webhook_disabled", **owner, reason=webhook.disabled_reason)
+
+    async def rotate_secret(
+        self,
+        webhook_id: str,
+        secret: str,
+        overlap_s: int,
+        *,
+        switch_now: bool = False,
+        once: Once[Webhook] | None = None,
+    ) -> Webhook | None:
+        """Give a webhook this new secret; the one before signs beside it for `overlap_s` seconds more.
+
+        `X-Kakiyo-Signature` is made with the one before for half of that time, with `switch_now` not at all.
+        Returns None if there is no such webhook.
+        """
+        now, sealed = self._now_ms(), self._vault.seal(secret, webhook_id)
+        change = partial(rotated, secret=sealed, expires_at=now + overlap_s * 1000, now=now, switch_now=switch_now)
+        webhook = await self._request_change(webhook_id, change, once)
+        if webhook is not None:
+            owner = {"webhookId": webhook_id, "teamId": webhook.team_id}
+            self._log.info("webhook_secret_rotated", **owner, seconds=overlap_s)
+        return webhook
+
+    async def switch_signature(self, webhook_id: str, once: Once[Webhook] | None = None) -> Webhook | None:
+        """Make `X-Kakiyo-Signature` with the new secret from now on. Returns None if there is no such webhook."""
+        return await self._request_change(webhook_id, partial(switched, now=self._now_ms()), once)
+
+    async def delete(self, webhook_id: str) -> bool:
+        """Delete a webhook; its pending deliveries are cancelled, but one in flight may finish."""
+        webhook = await self._request_change(webhook_id, partial(deleted, now=self._now_ms()))
+        if webhook is not None:
+            self._log.info("webhook_deleted", webhookId=webhook_id, teamId=webhook.team_id)
+        return webhook is not None
+
+    async def _request_change(
+        self, webhook_id: str, apply: Callable[[Webhook], Webhook], once: Once[Webhook] | None = None
+    ) -> Webhook | None:
+        if await self._reader.fetch(api_reads.get_webhook, webhook_id) is None:
+            return None
+        change = Change(apply, lambda save: self._kept(save, once, lambda _: save.webhook))
+        self._fleet.request_change(webhook_id, change)
+        with trio.move_on_after(_CHANGE_TIMEOUT_S):
+            try:
+                return await change.reply.wait()
+            finally:
+                change.abandoned = True
+        raise StoreUnavailable("the webhook could not be changed in time: try again in a moment")

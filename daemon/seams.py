@@ -1,0 +1,63 @@
+"""Where tests put something else: time, threads, the way out, the way of the mail."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from daemon.actors.threads import RunInThread, thread_runner
+from daemon.config.reload import LiveSettings
+from daemon.domain.clock import NowMs, wall_clock_ms
+from daemon.egress.lookups import Lookups
+from daemon.egress.resolver import Resolver
+from daemon.egress.tls import make_tls_context
+from daemon.egress.transport import EndpointTransport, Transport
+from daemon.egress.urls import EgressRules, check_url
+from daemon.files.descriptors import UNLIMITED
+from daemon.handles import CheckUrl
+from daemon.mail.result import Send
+from daemon.mail.sender import live_sender
+from daemon.store.engine import READERS
+from daemon.telemetry.tracing import NO_SPANS, Spans
+
+# Lookups at a time, each with a socket; neither kind ever waits for the other.
+_LOOKUPS_OF_DELIVERIES = 200
+_LOOKUPS_OF_REGISTRATIONS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Seams:
+    """Where tests put something else: time, threads, the way out, the way of the mail."""
+
+    now_ms: NowMs
+    run_write: RunInThread
+    run_read: RunInThread
+    run_checkpoint: RunInThread
+    make_transport: Callable[[], Transport]
+    check_url: CheckUrl
+    send_mail: Send
+    spans: Spans = NO_SPANS
+    attempts_at_once: int = UNLIMITED
+    lookups: Sequence[Lookups] = ()
+
+
+def real_seams(live: LiveSettings) -> Seams:
+    """Return the seams of production: time, threads, sockets, mail. Raises OSError for an unreadable CA file."""
+    settings = live.now
+    egress, resolver = settings.effective_egress, Resolver(settings.egress.nameservers)
+    rules = EgressRules(egress.allow_http, egress.allow_networks)
+    lookups, checks = Lookups(resolver, _LOOKUPS_OF_DELIVERIES), Lookups(resolver, _LOOKUPS_OF_REGISTRATIONS)
+    tls = make_tls_context(settings.egress.ca_file)
+    return Seams(
+        now_ms=wall_clock_ms,
+        run_write=thread_runner(1),
+        run_read=thread_runner(READERS),
+        run_checkpoint=thread_runner(1),
+        make_transport=partial(EndpointTransport, rules, lookups, tls, settings.delivery.idle_connection_s),
+        check_url=partial(_check_url, rules, checks),
+        send_mail=live_sender(lambda: live.now),
+        lookups=(lookups, checks),
+    )
+
+
+async def _check_url(rules: EgressRules, lookups: Lookups, url: str, team_id: str) -> None:
+    await check_url(url, rules, lookups.resolver_for(team_id))

@@ -1,1 +1,0 @@
-"""The database as a file: made, upgraded, checked, copied, sealed again, its write-ahead log."""

@@ -1,0 +1,130 @@
+"""Reads: each query runs in one snapshot, on a read-only connection of its own or shared with others that wait."""
+
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import trio
+from sqlalchemy import Connection
+from sqlalchemy.exc import DatabaseError
+
+from daemon.actors.reply import Reply
+from daemon.actors.threads import RunInThread
+from daemon.domain.errors import StoreUnavailable
+from daemon.store.engine import READERS, Engine
+from daemon.store.reads.actor_reads import Found
+from daemon.telemetry.peak import Peak
+
+_TOGETHER = 16
+_ROWS_AT_ONCE = 1_000
+# The other connections stay free for reads that may take longer.
+_AT_ONCE = READERS // 2
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+
+
+@dataclass(slots=True, eq=False)
+class _Read:
+    query: Callable[[Connection], Any]
+    taken: bool = False
+    answer: Any = field(default_factory=lambda: StoreUnavailable("the store failed in the middle of reading"))
+    reply: Reply[Any] = field(default_factory=Reply)
+
+
+class Reader:
+    """Runs the functions of `daemon.store.reads.api_reads` and `daemon.store.reads.actor_reads`."""
+
+    def __init__(self, engine: Engine, run_in_thread: RunInThread, longest: Peak | None = None) -> None:
+        self._engine = engine
+        self._longest = longest or Peak()
+        self._run_in_thread = run_in_thread
+        self._waiting: deque[_Read] = deque()
+        self._turns = trio.CapacityLimiter(_AT_ONCE)
+
+    async def fetch(
+        self,
+        query: Callable[Concatenate[Connection, Parameters], Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Run `query` and return its result. Raises StoreUnavailable when the database fails."""
+        return await self._run_in_thread(partial(self._run, lambda connection: query(connection, *args, **kwargs)))
+
+    async def each(
+        self, query: Callable[[Connection, Any, int], Found[Result]], behind: int | str = 0
+    ) -> AsyncIterator[Result]:
+        """Give each row of a table that may be large, page by page, each in a snapshot of its own.
+
+        `behind` is what all of the table is behind: 0, or "" for one that is read in the order of its texts.
+        """
+        place: int | str | None = behind
+        while place is not None:
+            page = await self.fetch(query, place, _ROWS_AT_ONCE)
+            for item in page.items:
+                yield item
+            place = page.behind
+
+    async def fetch_together(
+        self,
+        query: Callable[Concatenate[Connection, Parameters], Result],
+        *args: Parameters.args,
+        **kwargs: Parameters.kwargs,
+    ) -> Result:
+        """Do what `fetch` does for a short query, in one thread call and one snapshot with up to 15 others that wait.
+
+        The way to a thread and back costs more than such a query, the more so the busier the event loop is.
+        """
+        read = _Read(lambda connection: query(connection, *args, **kwargs))
+        self._waiting.append(read)
+        async with self._turns:
+            while not read.taken:
+                await self._run_waiting()
+        result: Result = await read.reply.wait()
+        return result
+
+    async def _run_waiting(self) -> None:
+        taken: list[_Read] = []
+        try:
+            await self._run_in_thread(partial(self._take_and_run, taken))
+        finally:
+            for read in taken:
+                read.reply.settle(read.answer)
+
+    def _take_and_run(self, taken: list[_Read]) -> None:
+        # Taken here, in the thread: a caller that is cancelled before has taken nothing from the others.
+        with suppress(IndexError):
+            while len(taken) < _TOGETHER:
+                taken.append(self._waiting.popleft())
+                taken[-1].taken = True
+        try:
+            self._run(partial(self._answer_each, taken))
+        except StoreUnavailable as error:
+            for read in taken:
+                read.answer = error
+
+    def _run(self, query: Callable[[Connection], Result]) -> Result:
+        started = time.monotonic()
+        try:
+            with self._engine.reading.begin() as connection:
+                return query(connection)
+        except DatabaseError as error:
+            raise self._engine.unavailable(error) from error
+        finally:
+            self._longest.observe(time.monotonic() - started)
+
+    def _answer_each(self, reads: Sequence[_Read], connection: Connection) -> None:
+        for read in reads:
+            read.answer = self._answer(read.query, connection)
+
+    def _answer(self, query: Callable[[Connection], Any], connection: Connection) -> Any:
+        try:
+            return query(connection)
+        except DatabaseError as error:
+            return self._engine.unavailable(error)
+        except Exception as error:
+            return error  # its own mistake, and its own only

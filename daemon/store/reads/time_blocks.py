@@ -1,0 +1,83 @@
+"""From times to places in the order of acceptance, whatever the clock did: a block of rows has a first and last time.
+
+Blocks follow each other without a gap and are made later than their rows, by `daemon.maintenance.time_indexer`: behind
+the last one is a tail of rows that may have any time. Rows come and go, but none comes into a block, and none changes
+its time.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Column, ColumnElement, Connection, and_, func, not_, select, true
+
+from daemon.store.schema import deliveries, events, time_blocks
+from daemon.store.upkeep_commands import KeepTimeBlock
+
+ROWS_PER_BLOCK = 1_000
+
+# When an event was accepted and a delivery was made.
+TIMES = {"events": events.c.accepted_at, "deliveries": deliveries.c.created_at}
+
+_block = time_blocks.c
+
+
+@dataclass(frozen=True, slots=True)
+class SeqRange:
+    """Rows with `first_seq` <= `seq` < `end_seq` (None: all behind)."""
+
+    first_seq: int
+    end_seq: int | None
+
+
+def next_range(
+    connection: Connection, at: Column[int], from_seq: int = 0, since: int | None = None, until: int | None = None
+) -> SeqRange:
+    """Return the first range from `from_seq` on whose rows' time `at` may be within `since` and `until`, both included.
+
+    Between ranges no row's time is. The last one has no end, and may be empty.
+    """
+    mine, fits = _block.table_name == at.table.name, _fits(since, until)
+    first = select(_block.first_seq).where(mine, fits, _block.last_seq >= from_seq).order_by(_block.first_seq).limit(1)
+    if (found := connection.execute(first).scalar()) is None:
+        return SeqRange(max(_tail(connection, at), from_seq), None)
+    behind = select(_block.first_seq).where(mine, not_(fits), _block.first_seq > found).order_by(_block.first_seq)
+    return SeqRange(max(found, from_seq), connection.execute(behind.limit(1)).scalar())
+
+
+def last_range(
+    connection: Connection, at: Column[int], before: int | None, since: int | None, until: int | None
+) -> SeqRange | None:
+    """Return the last range before this `seq` (None: of all) whose rows' time may fit, None if there is none.
+
+    It ends with `before`, or earlier.
+    """
+    mine, fits, tail = _block.table_name == at.table.name, _fits(since, until), _tail(connection, at)
+    end, reaches = before, tail
+    if before is not None and before <= tail:
+        last = select(_block.last_seq).where(mine, fits, _block.first_seq < before)
+        if (found := connection.execute(last.order_by(_block.first_seq.desc()).limit(1)).scalar()) is None:
+            return None
+        end, reaches = min(before, found + 1), found
+    ahead = select(_block.last_seq).where(mine, not_(fits), _block.first_seq < reaches)
+    gap = connection.execute(ahead.order_by(_block.first_seq.desc()).limit(1)).scalar()
+    return SeqRange(0 if gap is None else gap + 1, end)
+
+
+def next_time_block(connection: Connection, table_name: str) -> KeepTimeBlock | None:
+    """Return the next block of a table, None while there are not enough rows for it."""
+    at = TIMES[table_name]
+    seq, tail = at.table.c.seq, _tail(connection, at)
+    rows = select(seq, at.label("at")).where(seq >= tail).order_by(seq).limit(ROWS_PER_BLOCK).subquery()
+    query = select(func.count(), func.max(rows.c.seq), func.min(rows.c.at), func.max(rows.c.at))
+    count, last_seq, earliest, latest = connection.execute(query.select_from(rows)).one()
+    return None if count < ROWS_PER_BLOCK else KeepTimeBlock(table_name, tail, last_seq, earliest, latest)
+
+
+def _tail(connection: Connection, at: Column[int]) -> int:
+    last = select(_block.last_seq).where(_block.table_name == at.table.name).order_by(_block.first_seq.desc()).limit(1)
+    found = connection.execute(last).scalar()
+    return 0 if found is None else found + 1
+
+
+def _fits(since: int | None, until: int | None) -> ColumnElement[bool]:
+    late_enough = true() if since is None else _block.latest >= since
+    return and_(late_enough, true() if until is None else _block.earliest <= until)

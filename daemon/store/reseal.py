@@ -1,0 +1,59 @@
+"""The sealed secrets of webhooks: which keys they need, and sealing them anew. No plain secret comes by here."""
+
+from collections.abc import Callable
+
+import sqlalchemy
+from sqlalchemy import Connection, delete, func, select, union, update
+from sqlalchemy.exc import DatabaseError
+
+from daemon.crypto.idempotency import answer_id
+from daemon.domain.submission import Idempotency
+from daemon.store.engine import DatabaseRefused, Engine
+from daemon.store.schema import kept_answers, webhooks
+
+_SECRETS = (webhooks.c.secret, webhooks.c.previous_secret)
+
+Reseal = Callable[[str, str], str]
+
+
+def seals(reading: sqlalchemy.Engine, length: int) -> list[str]:
+    """Return the different beginnings, `length` characters long, of all sealed secrets."""
+    beginnings = union(*(select(func.substr(column, 1, length)).where(column.is_not(None)) for column in _SECRETS))
+    with reading.connect() as connection:
+        return list(connection.execute(beginnings).scalars())
+
+
+def reseal_all(engine: Engine, reseal: Reseal, reseal_answer: Callable[[str, str], str | None]) -> int:
+    """Replace every sealed secret by `reseal(sealed, webhook_id)`, all or none; return how many there are.
+
+    Answers that are kept for idempotency keys are replaced by `reseal_answer(sealed, answer_id)`, or deleted for None.
+
+    Raises DatabaseRefused when that cannot be written, and whatever `reseal` raises.
+    """
+    try:
+        with engine.transaction() as connection:
+            _reseal_answers(connection, reseal_answer)
+            return sum(_reseal_column(connection, name, reseal) for name in ("secret", "previous_secret"))
+    except DatabaseError as error:
+        raise DatabaseRefused(f"{engine.unavailable(error)}: correct that, and do it again") from None
+
+
+def _reseal_answers(connection: Connection, reseal: Callable[[str, str], str | None]) -> None:
+    name = (kept_answers.c.scope, kept_answers.c.key)
+    for scope, key, answer in connection.execute(select(*name, kept_answers.c.answer)).all():
+        this = (kept_answers.c.scope == scope) & (kept_answers.c.key == key)
+        resealed = reseal(answer, answer_id(Idempotency(scope, key, b"")))
+        if resealed is None:
+            connection.execute(delete(kept_answers).where(this))
+        else:
+            connection.execute(update(kept_answers).where(this).values(answer=resealed))
+
+
+def _reseal_column(connection: Connection, name: str, reseal: Reseal) -> int:
+    column = webhooks.c[name]
+    found = connection.execute(select(webhooks.c.id, column).where(column.is_not(None))).all()
+    for webhook_id, sealed in found:
+        connection.execute(
+            update(webhooks).where(webhooks.c.id == webhook_id).values({name: reseal(sealed, webhook_id)})
+        )
+    return len(found)

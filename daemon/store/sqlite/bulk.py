@@ -1,0 +1,113 @@
+"""Statements for many rows, and queries for many rows in one, in SQLite's words.
+
+Python's sqlite3 gives the interpreter lock up for each step of a statement and then waits to get it back from a busy
+event loop: a row a step, as `executemany` and cursors go, costs the daemon more than the row itself.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from itertools import chain
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Dialect
+from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
+
+from daemon.store.bulk import AddRows, InsertRows, JsonRows, Row, RowStatement, TextOf, UpdateRows
+
+# Statements stay prepared by their text, and to prepare one costs more than to run it: few sizes, the last one 1. Each
+# is half of the one before, so that what a commit has of a kind, which is rarely much, is written in few steps.
+_ROWS_AT_ONCE = (256, 128, 64, 32, 16, 8, 4, 2, 1)
+_SQLITE: Dialect = dialect()
+_GIVEN = re.compile(r"\bgiven\.(\w+)")
+
+
+def run_rows(connection: Connection, statement: RowStatement, rows: Sequence[Row]) -> tuple[int, list[Row]]:
+    """Run a statement for these rows; return how many rows it changed, and those that it returned."""
+    changed, returned = 0, list[Row]()
+    # The driver's own cursor: Core's way to it costs more than most of these statements.
+    cursor = connection.connection.cursor()
+    for text, values in _steps(statement, rows):
+        try:
+            cursor.execute(text, values)
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(text, None, error, Exception) from error
+        # SQLite has done all of it when the first row is there, and keeps the others in memory: this cannot fail.
+        returned += cursor.fetchall()
+        changed += cursor.rowcount  # known when its last row was fetched
+    return changed, returned
+
+
+def _steps(statement: RowStatement, rows: Sequence[Row]) -> Iterator[tuple[str, Sequence[Any]]]:
+    if not rows:
+        return
+    if isinstance(statement, AddRows) or (isinstance(statement, InsertRows) and statement.usually_many):
+        yield _from_json(statement), (orjson.dumps(rows).decode(),)
+        return
+    for some in _pieces(rows):
+        yield _from_values(statement, len(some)), list(chain.from_iterable(some))
+
+
+def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    start = 0
+    for size in _ROWS_AT_ONCE:
+        while len(rows) - start >= size:
+            yield rows[start : start + size]
+            start += size
+
+
+@cache
+def _from_json(statement: AddRows | InsertRows) -> str:
+    """Render a statement whose one parameter is a JSON array of rows, all in a single step.
+
+    For rows that are cheap themselves: how many steps there are is what they cost.
+    """
+    columns = statement.table.c.keys() if isinstance(statement, AddRows) else statement.columns
+    values = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(columns)))
+    source = f"SELECT {values} FROM json_each(?) WHERE true"  # without a WHERE, ON CONFLICT would be the join's
+    return _insert(statement, columns, source)
+
+
+@cache
+def _from_values(statement: InsertRows | UpdateRows, size: int) -> str:
+    width = len(statement.columns if isinstance(statement, InsertRows) else statement.given.c)
+    values = "VALUES " + ", ".join(["(" + ", ".join("?" * width) + ")"] * size)
+    if isinstance(statement, InsertRows):
+        return _insert(statement, statement.columns, values)
+    return _update(statement, values)
+
+
+def _insert(statement: AddRows | InsertRows, columns: Iterable[str], source: str) -> str:
+    text = f"INSERT INTO {statement.table.name} ({', '.join(columns)}) {source}"
+    if isinstance(statement, AddRows):
+        return f"{text} ON CONFLICT {_adding(statement)}"
+    return f"{text} ON CONFLICT DO NOTHING" if statement.skip_existing else text
+
+
+def _adding(statement: AddRows) -> str:
+    name, key = statement.table.name, [column.name for column in statement.table.primary_key]
+    added = [column.name for column in statement.table.c if not column.primary_key]
+    sums = ", ".join(f"{column} = {name}.{column} + excluded.{column}" for column in added)
+    return f"({', '.join(key)}) DO UPDATE SET {sums}"
+
+
+def _update(statement: UpdateRows, values: str) -> str:
+    """Render an update from VALUES, whose columns are called `column1`, `column2` and so on."""
+    text = str(statement.update.compile(dialect=_SQLITE, compile_kwargs={"literal_binds": True}))
+    places = {name: f"given.column{place}" for place, name in enumerate(statement.given.c.keys(), 1)}
+    text = _GIVEN.sub(lambda found: places[found[1]], text)
+    return text.replace("FROM given", f"FROM ({values}) AS given", 1)
+
+
+@compiles(JsonRows, "sqlite")
+def _json_rows(element: JsonRows, compiler: Any, **options: Any) -> str:
+    return f"json_group_array(json_array({compiler.process(element.clauses, **options)}))"
+
+
+@compiles(TextOf, "sqlite")
+def _text_of(element: TextOf, compiler: Any, **options: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **options)} AS TEXT)"

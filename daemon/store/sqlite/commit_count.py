@@ -1,0 +1,27 @@
+"""Each transaction that changes something gets a number (see `daemon.store.sqlite.commit_record`)."""
+
+from sqlalchemy import Connection
+
+from daemon.store.sequences import Sequences
+from daemon.store.sqlite.commit_record import Commit, commit_of
+
+# From this revision on, a database counts its commits.
+COUNTED_SINCE = "0009"
+_COUNT = "UPDATE daemon_state SET commit_number = commit_number + 1 WHERE id = 1 RETURNING database_id, commit_number"
+LAST_COMMIT = (
+    "SELECT database_id, commit_number, (SELECT coalesce(max(seq), 0) FROM events) FROM daemon_state WHERE id = 1"
+)
+
+
+def count_commit(connection: Connection, sequences: Sequences) -> Commit:
+    """Count the transaction that is about to be committed."""
+    # The driver's own cursor: Core's way to it costs several times the statement, at every commit.
+    cursor = connection.connection.cursor()
+    cursor.execute(_COUNT)
+    [(database_id, number)] = cursor.fetchall()
+    return Commit(database_id, number, sequences.last_event)
+
+
+def last_commit(connection: Connection) -> Commit | None:
+    """Return the last commit that is in the database, None if what it says of it is nothing that we write."""
+    return commit_of(connection.exec_driver_sql(LAST_COMMIT).first() or ())

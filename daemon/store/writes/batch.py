@@ -1,0 +1,95 @@
+"""One batch of commands in one transaction; if one command fails, it alone fails."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import Connection
+
+from daemon.store import commands, upkeep_commands
+from daemon.store.commands import Command
+from daemon.store.engine import Apply, Engine
+from daemon.store.fan_out_commands import MakeDeliveries
+from daemon.store.sequences import Sequences
+from daemon.store.writes import (
+    accounts,
+    attempts,
+    cancelling,
+    counters,
+    credits,
+    events,
+    fan_outs,
+    idempotency,
+    mails,
+    probe,
+    replays,
+    retention,
+    time_blocks,
+    trusted_time,
+)
+
+
+def _apply_one(connection: Connection, command: Command[Any], sequences: Sequences) -> Any:
+    [answer] = APPLY[type(command)](connection, [command], sequences)
+    return answer
+
+
+APPLY: Mapping[type, Apply] = {
+    commands.ExecuteOnce: partial(idempotency.execute_once, _apply_one),
+    commands.AcceptEvents: events.accept_events,
+    MakeDeliveries: fan_outs.make_deliveries,
+    upkeep_commands.PruneIdempotencyKeys: idempotency.prune_idempotency_keys,
+    upkeep_commands.PruneWebhookHours: counters.prune_webhook_hours,
+    upkeep_commands.ReadTrustedTime: trusted_time.read_trusted_time,
+    upkeep_commands.SaveTrustedTime: trusted_time.save_trusted_time,
+    upkeep_commands.PruneEvents: retention.prune_events,
+    upkeep_commands.KeepTimeBlock: time_blocks.keep_time_blocks,
+    upkeep_commands.PruneMails: retention.prune_mails,
+    commands.RecordAttempt: attempts.record_attempts,
+    commands.CreateWebhook: accounts.create_webhooks,
+    commands.SaveWebhook: accounts.save_webhooks,
+    commands.CancelPending: accounts.cancel_all_pending,
+    commands.CancelNext: cancelling.cancel_next,
+    commands.Resend: replays.resend,
+    commands.Recover: replays.recover,
+    commands.CreateTeam: accounts.create_teams,
+    commands.SaveTeam: accounts.save_teams,
+    commands.AddKey: accounts.add_keys,
+    commands.RevokeKey: accounts.revoke_keys,
+    commands.EndSession: accounts.end_sessions,
+    commands.GrantCredits: credits.grant_credits,
+    commands.ReadBalance: credits.read_balances,
+    commands.ProveWriting: probe.prove_writing,
+    commands.MailSent: mails.mark_sent,
+    commands.MailDeferred: mails.defer,
+}
+
+
+def run_batch(engine: Engine, batch: Sequence[Command[Any]]) -> list[Any]:
+    """Run the commands in their order and commit them; return their answers, an Exception where one failed.
+
+    Neighbours of one kind become one statement for all. When the database itself fails (full, locked, broken),
+    every command gets StoreUnavailable and nothing is kept.
+    """
+    try:
+        with engine.transaction() as connection:
+            return [answer for kind, run in _runs(batch) for answer in _apply(engine, connection, kind, run)]
+    except Exception as error:
+        if engine.is_failure(error):
+            return [engine.unavailable(error) for _ in batch]
+        if len(batch) == 1:
+            return [error]
+        return [run_batch(engine, [command])[0] for command in batch]
+
+
+def _apply(engine: Engine, connection: Connection, kind: type, run: Sequence[Command[Any]]) -> Sequence[Any]:
+    apply = engine.own_commands.get(kind) or APPLY[kind]
+    answers = apply(connection, run, engine.sequences)
+    engine.progress.note()
+    return answers
+
+
+def _runs(batch: Sequence[Command[Any]]) -> Iterator[tuple[type, list[Command[Any]]]]:
+    for kind, run in groupby(batch, type):
+        yield kind, list(run)

@@ -1,0 +1,187 @@
+"""The one writer: it takes all commands that wait and commits them together (architecture "The store")."""
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+import trio
+
+from daemon.actors.reply import Reply
+from daemon.actors.threads import RunInThread
+from daemon.domain.errors import StoreUnavailable
+from daemon.store.commands import Command, ProveWriting, ReadBalance
+from daemon.store.engine import Engine
+from daemon.store.writes.batch import run_batch
+from daemon.telemetry.metrics import Metrics
+
+MAX_BATCH = 500  # the longest take a tenth of a millisecond each
+_ANSWERS_AT_ONCE = 32
+_LONGEST_GATHERING_S = 0.015
+_QUIET_TURNS = 3
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True, eq=False)
+class _Request(Generic[Answer]):
+    command: Command[Answer]
+    then: Callable[[Answer], None] | None = None
+    reply: Reply[Answer] = field(default_factory=Reply)
+
+
+class Writer:
+    """The mailbox of writes. An answer means that the command is committed, and durable."""
+
+    def __init__(self, engine: Engine, run_in_thread: RunInThread, metrics: Metrics) -> None:
+        self._engine = engine
+        self._run_in_thread = run_in_thread
+        self._metrics = metrics
+        self._waiting: deque[_Request[Any]] = deque()
+        self._last: _Request[Any] | None = None
+        self._wake = trio.Event()
+        self._closed = False
+        self._failure: str | None = None
+        self._turn = trio.Lock()
+        self._checkpoint_due = trio.Event()
+
+    def failure(self) -> str | None:
+        """Return why the last write failed, None once something has been written since."""
+        return self._failure
+
+    async def prove(self) -> None:
+        """Make a round trip through the store; after a failure, one that writes. Raises StoreUnavailable."""
+        await self.execute(ReadBalance("") if self._failure is None else ProveWriting())
+
+    async def execute(self, command: Command[Answer], then: Callable[[Answer], None] | None = None) -> Answer:
+        """Run one command and return its answer, after COMMIT.
+
+        Raises StoreUnavailable (possibly though it was committed, if the writer crashed), or the command's own error.
+        A caller that is cancelled here leaves the command in the queue; `then` is called with the answer all the same,
+        before any later command is run: by it memory stays in step with the database.
+        """
+        request: _Request[Answer] = _Request(command, then)
+        self._enqueue([request])
+        return await request.reply.wait()
+
+    async def execute_all(self, commands: Sequence[Command[Answer]]) -> list[Answer | Exception]:
+        """Run one caller's commands in order, in one transaction if it can be; return each one's answer or error."""
+        requests: list[_Request[Any]] = [_Request(command) for command in commands]
+        self._enqueue(requests)
+        return [await _settled(request.reply) for request in requests]
+
+    def _enqueue(self, requests: list[_Request[Answer]]) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store is closed: the daemon has stopped")
+        self._waiting.extend(requests)
+        self._last = requests[-1] if requests else self._last
+        self._wake.set()
+
+    async def settled(self) -> None:
+        """Wait until every command given before is committed, or has failed, though nobody may wait for its answer."""
+        if self._last is not None:
+            await self._last.reply.settled()
+
+    async def checkpoint_due(self) -> None:
+        """Wait until, after a commit, a checkpoint is due."""
+        await self._checkpoint_due.wait()
+        self._checkpoint_due = trio.Event()
+
+    @asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Let nothing be committed within the block, which is to be short."""
+        async with self._turn:
+            yield
+
+    def close(self) -> None:
+        """Take no more commands; `run` ends when it has committed those that wait."""
+        self._closed = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Commit batch after batch until closed.
+
+        A crash leaves in doubt what was committed, and which `then` was called: it must not be run again on the same
+        memory (architecture "Supervision and stopping").
+        """
+        while True:
+            while self._waiting:
+                await self._gather()
+                await self._commit([self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))])
+            if self._closed:
+                return
+            self._wake = trio.Event()
+            await self._wake.wait()
+
+    async def _gather(self) -> None:
+        """Wait while the event loop brings more commands, up to `_LONGEST_GATHERING_S`.
+
+        A commit's thread and a busy loop hinder each other at the interpreter lock: half of what waits committed while
+        the other half is in flight costs a quarter more than all of it when the loop has come to rest. It has after
+        `_QUIET_TURNS` turns without a new command; one may take a few turns from its socket to here.
+        """
+        gathered, quiet, deadline = 0, 0, trio.current_time() + _LONGEST_GATHERING_S
+        while quiet < _QUIET_TURNS and len(self._waiting) < MAX_BATCH and trio.current_time() < deadline:
+            quiet = quiet + 1 if gathered == len(self._waiting) else 0
+            gathered = len(self._waiting)
+            await trio.lowlevel.checkpoint()
+
+    async def _commit(self, requests: list[_Request[Any]]) -> None:
+        batch = [request.command for request in requests]
+        started, before = trio.current_time(), self._engine.transactions
+        try:
+            async with self._turn:
+                answers, is_checkpoint_due = await self._run_in_thread(partial(self._run_batch, batch))
+        except BaseException:
+            _fail(requests)
+            raise
+        if is_checkpoint_due:
+            self._checkpoint_due.set()
+        self._note_commit(len(batch), trio.current_time() - started)
+        self._note_failure(answers, self._engine.transactions > before)
+        await _answer(requests, answers)
+
+    def _note_commit(self, size: int, took_s: float) -> None:
+        self._metrics.commit_duration_seconds.observe(took_s)
+        self._metrics.longest_commit.observe(took_s)
+        self._metrics.commit_batch_size.observe(size)
+
+    def _run_batch(self, batch: Sequence[Command[Any]]) -> tuple[list[Any], bool]:
+        return run_batch(self._engine, batch), self._engine.is_checkpoint_due()
+
+    def _note_failure(self, answers: Sequence[Any], has_written: bool) -> None:
+        failures = [answer for answer in answers if isinstance(answer, StoreUnavailable)]
+        if failures:
+            self._metrics.commits_failed.inc()
+            self._failure = str(failures[0])
+        elif has_written:  # what only read tells nothing: on a full disk one can still read
+            self._failure = None
+
+
+async def _answer(requests: Sequence[_Request[Any]], answers: Sequence[Any]) -> None:
+    """Answer a few a turn of the loop: each answer wakes an actor, and all at once they would hold the others up."""
+    left = zip(requests, answers, strict=True)
+    try:
+        for place, (request, answer) in enumerate(left, 1):
+            request.reply.settle(answer)
+            if request.then is not None and not isinstance(answer, Exception):
+                request.then(answer)
+            if place % _ANSWERS_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
+    finally:
+        for request, answer in left:  # what is committed is committed, whatever broke this off
+            request.reply.settle(answer)
+
+
+async def _settled(reply: Reply[Answer]) -> Answer | Exception:
+    try:
+        return await reply.wait()
+    except Exception as error:
+        return error
+
+
+def _fail(requests: list[_Request[Any]]) -> None:
+    for request in requests:
+        request.reply.settle(StoreUnavailable("the store failed in the middle of writing: try again"))

@@ -1,0 +1,72 @@
+"""The rooms in the order in which they build on each other: the map shows it, `test_architecture` holds it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+from tests.docs.sources import Source
+
+# From what is started down to what everything stands on: each room imports of the house only what stands below it.
+# A file of the root that has another place than the root stands for itself.
+LAYERS = (
+    "daemon/__main__.py",
+    "daemon/cli",
+    "daemon/demo",
+    "daemon/doctor",
+    "daemon",
+    "api",
+    "api/server",
+    "api/console",
+    "api/console/pages",
+    "api/console/session",
+    "api/console/drawing",
+    "api/console/verification",
+    "api/openapi",
+    "api/routes",
+    "api/http",
+    "api/limits",
+    "daemon/handles.py",
+    "daemon/management",
+    "daemon/maintenance",
+    "daemon/mail",
+    "daemon/delivery",
+    "daemon/store/store.py",
+    "daemon/store/writes",
+    "daemon/store/reads",
+    "daemon/store/sqlite",
+    "daemon/store/migrations/versions",
+    "daemon/store/migrations",
+    "daemon/store",
+    "daemon/telemetry",
+    "daemon/crypto",
+    "daemon/config",
+    "daemon/egress",
+    "daemon/systemd",
+    "daemon/files",
+    "daemon/process",
+    "daemon/actors",
+    "daemon/domain",
+    "daemon/__init__.py",
+)
+
+
+def layer_of(path: str) -> str:
+    """Return the layer of a file: itself, or its room."""
+    return path if path in LAYERS else PurePosixPath(path).parent.as_posix()
+
+
+def arrows(files: Sequence[Source]) -> set[tuple[str, str]]:
+    """Return which layer imports which, inside functions and for types too."""
+    known = {source.path for source in files}
+    found = {(layer_of(source.path), layer_of(path)) for source in files for path in _imported(source, known)}
+    return {(importer, imported) for importer, imported in found if importer != imported}
+
+
+def _imported(source: Source, known: set[str]) -> Iterator[str]:
+    """Yield the files that this one imports."""
+    for name in source.imported:
+        path = name.replace(".", "/")
+        package = f"{PurePosixPath(path).parent}/__init__.py"
+        if f"{path}.py" in known:
+            yield f"{path}.py"
+        elif f"{path}/__init__.py" not in known and package in known:
+            yield package  # what the package itself defines

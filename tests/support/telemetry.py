@@ -1,0 +1,17 @@
+"""What an actor tells with, in a test of that actor alone."""
+
+from io import BytesIO
+
+from structlog.typing import FilteringBoundLogger
+
+from daemon.config.settings import LogSettings
+from daemon.telemetry.change_feed import ChangeFeed
+from daemon.telemetry.log import make_logger
+from daemon.telemetry.metrics import Metrics, make_metrics
+from daemon.telemetry.telemetry import Telemetry
+
+
+def make_telemetry(log: FilteringBoundLogger | None = None, metrics: Metrics | None = None) -> Telemetry:
+    """Return telemetry of its own; without `log` what is logged goes nowhere."""
+    log = make_logger(LogSettings(), BytesIO()) if log is None else log
+    return Telemetry(log, make_metrics() if metrics is None else metrics, changes=ChangeFeed())
