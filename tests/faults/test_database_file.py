@@ -172,7 +172,7 @@ def schema_of(path: Path) -> list[tuple[str, str]]:
 def make_old(path: Path) -> None:
     engine = create_engine(f"sqlite:///{path}")
     with engine.begin() as connection:
-        migrate(connection, lambda secret, _webhook_id: secret, "0001")
+        migrate(connection, "0001")
     engine.dispose()
 
 

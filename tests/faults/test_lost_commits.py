@@ -116,6 +116,30 @@ def test_starts_that_fail_later_on_count_a_loss_once(killed: Path) -> None:
     assert len(list(killed.parent.glob("*.damaged-*"))) == 1
 
 
+def test_what_is_lost_twice_is_said_together(killed: Path, tmp_path: Path) -> None:
+    cut(killed)
+    left, first, _ = events_in(killed)
+    database = open_database(killed)
+    database.commits.begin()
+    for number in range(EVENTS, 2 * EVENTS):
+        accept(database, [number])
+    shutil.copytree(killed.parent, tmp_path / "again")
+    database.close()
+    cut(tmp_path / "again" / "x.db")
+    left_again, both, _ = events_in(tmp_path / "again" / "x.db")
+    assert first is not None
+    assert both is not None
+    assert both.events - first.events == left + EVENTS - left_again > 0
+    assert both.commits - first.commits >= both.events - first.events
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"commits": null, "events": 0, "damagedLog": null}'])
+def test_a_loss_whose_file_is_not_legible_is_a_loss_all_the_same(killed: Path, content: bytes) -> None:
+    loss_path(killed).write_bytes(content)
+    assert loss_of(killed) == Loss(1, 0)
+    assert events_in(killed)[1] == Loss(1, 0)
+
+
 def cut(path: Path) -> None:
     wal(path).write_bytes(wal(path).read_bytes()[: 32 + 20 * FRAME + 100])
 

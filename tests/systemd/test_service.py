@@ -31,6 +31,11 @@ def test_it_starts_with_the_machine_and_is_ready(machine: Machine) -> None:
     assert "acme" in machine.run("kakiyo-webhooks", "teams", "list")
 
 
+def test_the_documentation_that_its_unit_names_is_there(machine: Machine) -> None:
+    named = machine.show("kakiyo-webhooks.service", "Documentation")
+    assert machine.run("head", "-1", named.removeprefix("file://")) == "# Operations\n"
+
+
 def test_a_delivery_in_flight_is_finished_when_it_is_stopped(machine: Machine, guest: Guest) -> None:
     guest.ask("answer_slowly", seconds=1.5)
     guest.ask("submit")
