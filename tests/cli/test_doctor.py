@@ -15,7 +15,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-import trio
 from sqlalchemy import create_engine, text
 
 from daemon.config.settings import Settings
@@ -34,6 +33,7 @@ from daemon.store.sqlite.migrate import migrate
 from tests.e2e.operating import operated
 from tests.faults.disk import without_privileges
 from tests.store.filling import NOW, accept, found
+from tests.support.forked import run_forked
 from tests.support.process import REPOSITORY, make_house
 from tests.support.programs import plain_environment
 from tests.support.smtp import MailServer, reserve_port, serving
@@ -249,12 +249,12 @@ def test_a_check_that_crashes_is_one_failed_check(state: Path, monkeypatch: pyte
 
 async def test_a_daemon_that_runs_is_found_ready_and_its_database_whole(tmp_path: Path) -> None:
     house = make_house(tmp_path)
-    command = [sys.executable, "-m", "daemon", "doctor", "--json", "--state-dir", str(house.state_dir)]
     try:
         async with operated(house) as operator:
             await operator.make_team()
             environment = plain_environment(KAKIYO_WEBHOOKS_API__BIND=house.bind)
-            ended = await trio.run_process(command, capture_stdout=True, cwd=REPOSITORY, env=environment, check=False)
+            doctor = ["doctor", "--json", "--state-dir", str(house.state_dir)]
+            ended = await run_forked(doctor, environment=environment)
     finally:
         house.close()
     said = {one["name"]: one["verdict"] for one in json.loads(ended.stdout)["checks"]}

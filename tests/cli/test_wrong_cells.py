@@ -91,5 +91,5 @@ async def test_a_daemon_on_wrong_cells_says_a_sentence_and_no_traceback(house: D
         lines = [line for line in operator.daemon.stderr if b"Traceback" in line or b"internal_error" in line]
         assert lines == []
     change(path, "UPDATE webhooks SET events = '[1'")
-    sentence = await refused(house.command)
+    sentence = await refused(house)
     assert "table webhooks, row 1: the column events does not hold a JSON array of texts" in sentence

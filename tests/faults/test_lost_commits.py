@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +15,8 @@ from tests.e2e.conftest import house, new_house  # noqa: F401 - fixtures
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
 from tests.store.filling import accept, found
-from tests.support.process import REPOSITORY, DaemonHouse
+from tests.support.forked import run_forked
+from tests.support.process import DaemonHouse
 from tests.support.programs import plain_environment
 
 EVENTS = 50
@@ -195,10 +194,8 @@ async def test_a_daemon_says_loudly_what_is_missing_and_goes_on(house: DaemonHou
         metrics = (await operator.http.get("/metrics")).text
         assert f"kakiyo_webhooks_lost_commits {line['count']}.0" in metrics
         await operator.submit(EVENTS)
-    doctor = [sys.executable, "-m", "daemon", "doctor", "--json", "--state-dir", str(house.state_dir)]
-    ended = subprocess.run(  # noqa: ASYNC221 - no daemon runs any more
-        doctor, capture_output=True, check=False, cwd=REPOSITORY, env=plain_environment()
-    )
+    doctor = ["doctor", "--json", "--state-dir", str(house.state_dir)]
+    ended = await run_forked(doctor, environment=plain_environment())
     [history] = [one for one in json.loads(ended.stdout)["checks"] if one["name"] == "history"]
     assert (ended.returncode, history["verdict"]) == (1, "failed")
     assert str(loss_path(path)) in history["advice"]

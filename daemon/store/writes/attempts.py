@@ -13,7 +13,7 @@ from daemon.store.rows import attempt_row
 from daemon.store.schema import attempts, deliveries, webhooks
 from daemon.store.sequences import Sequences
 from daemon.store.writes.counters import count_ended
-from daemon.store.writes.credits import Debit, debit
+from daemon.store.writes.credits import debit
 from daemon.store.writes.disabling import disable_webhook
 
 
@@ -97,13 +97,7 @@ def _charge(connection: Connection, commands: Sequence[RecordAttempt]) -> None:
     debit(
         connection,
         [
-            Debit(
-                entry_id=command.entry_id,
-                team_id=command.team_id,
-                delivery_id=command.delivery_id,
-                amount=command.charge,
-                now=command.now,
-            )
+            (command.entry_id, command.team_id, -command.charge, command.delivery_id, None, command.now)
             for command in commands
             if command.verdict.status is DeliveryStatus.SUCCEEDED and command.charge
         ],
