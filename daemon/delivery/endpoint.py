@@ -7,7 +7,7 @@ One life of the actor is one `Endpoint.run`. It begins with the webhook's row an
 read in one snapshot. It ends when it was idle for long enough, when it is told to stop, or by a crash; the fleet starts
 the next one. It knows nothing that is not in the database, so a life may end between any two steps.
 
-Two tasks share it:
+Three tasks share it:
 
 - the *delivering* task (this file) brings one delivery after the other to its end:
 
@@ -16,33 +16,42 @@ Two tasks share it:
         -> [ acquires slot and connection -> is in flight: sends -> records the outcome -> waits for its retry ] again
         -> settles the credits
 
-- the *changing* task (`webhook_changes`) makes the changes that the mailbox brings, while the other one does any of
-  this.
+  but after a plain success it goes on while the outcome is on its way to disk: the outcome is *open*;
 
-What both touch is in `EndpointState`. These hold:
+- the *finishing* task (`open_outcomes`) waits for the commits of open outcomes, in order, tells of them and settles
+  their credits;
+
+- the *changing* task (`webhook_changes`) makes the changes that the mailbox brings, while the others do any of this.
+
+What they share is in `EndpointState`. These hold:
 
 1. `webhook` is changed, and `in_flight` becomes True, only by who holds `transition`; the holder keeps it until the
    store has answered. So an attempt begins before a change is being committed or after it, never meanwhile; and the
    rules judge an outcome by the webhook as it is committed.
-2. No attempt, and no wait for a receiver, for credits or for time, holds `transition`: a change waits for one commit at
-   most, or for as long as the store fails. Nothing else is awaited under it but the log lines of what was cancelled.
+2. No attempt, and no wait for a receiver, for credits or for time, holds `transition`: a change waits for the commits
+   under way at most, or for as long as the store fails. Nothing else is awaited under it but the log lines of what was
+   cancelled. The finishing task never takes it.
 3. `current` is set by the delivering task, when it takes a delivery, and unset by the changing task, when a change
    cancels it. That also ends the wait under way. After every wait the delivering task asks `is_due`, and leaves alone
    what is not due any more: it is cancelled in the database already, or stays pending there for the next start.
 4. A delivery in flight is not let go: its row is spared by the change, it may finish, and the rules then decide what
    a disabled webhook's outcome means.
-5. The next delivery is taken when the outcome of the last one is committed, and not before. With the queue's own order
-   (`work_queue`) this is the promise: in order, one at a time, also over crashes.
+5. The next delivery is taken when the outcome of the last one is committed, or open. An open one leaves the webhook as
+   it is, and was given to the writer already, which commits in order. Who holds `transition` to change the webhook, to
+   record any other outcome or to end the life, waits until none is open; so does the queue before it reads pages, for
+   in the database an open one is pending. With the queue's own order (`work_queue`) this is the promise: in order, one
+   at a time, also over crashes (architecture "One busy webhook").
 
-Cancellation comes from outside only when the time for a stop is over, or with a crash of the other task; the polite
+Cancellation comes from outside only when the time for a stop is over, or with a crash of another task; the polite
 stop is `pause.close()`, which ends waits and lets an attempt finish. It is right at every checkpoint:
 
 - in a wait: nothing has begun; a slot, a place in a queue and reserved credits are given back on the way out;
 - in an attempt: nothing is recorded, so it does not count and is made again under the same number;
-- in a commit: the writer commits or not, by itself. A repeated command does nothing the second time, and the next life
-  waits until the writer has answered before it reads (`Fleet._look`).
+- in a commit, or with outcomes open: the writer commits or not, by itself. A repeated command does nothing the second
+  time, and the next life waits until the writer has answered before it reads (`Fleet._look`).
 
-A crash is the same: what this life had not committed has not happened, but for a POST that is then made twice.
+A crash is the same: what this life had not committed has not happened, but for at most
+`MOST_OPEN` POSTs that are then made twice.
 """
 
 import math
@@ -57,7 +66,7 @@ from daemon.actors.interruptible_wait import Pause
 from daemon.delivery.credit_gate import CreditGate
 from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Mailbox
-from daemon.delivery.outcome_recorder import OutcomeRecorder
+from daemon.delivery.outcome_recorder import OutcomeRecorder, Recording
 from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.sender import Sender
 from daemon.delivery.webhook_changes import WebhookChanges
@@ -67,6 +76,7 @@ from daemon.domain.lifecycle import (
     Policy,
     Verdict,
     cancel_reason_of,
+    is_plain_success,
     judge,
     remaining_backoff_s,
 )
@@ -92,6 +102,7 @@ class Endpoint:
         "_changes",
         "_clock",
         "_gate",
+        "_holds_reservation",
         "_log",
         "_mailbox",
         "_pause",
@@ -129,6 +140,7 @@ class Endpoint:
         self._gate = gate
         self._recorder = recorder
         self._state = EndpointState(webhook, pause)
+        self._holds_reservation = False
         self._queue = WorkQueue(mailbox, self._read_pending, page_limit, page=page)
         self._sender = make_sender(pause)
         self._changes = make_changes(self._state, mailbox, self._queue)
@@ -138,24 +150,34 @@ class Endpoint:
 
         Before an idle actor ends it calls `retire`, with nothing in its mailbox and no await in between.
         """
-        with closing(self._sender):
+        with closing(self._sender), closing(self):
             # First what waits already: a webhook that crashes at every attempt can be edited or disabled all the same.
             await self._changes.apply_all()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._changes.run)
+                nursery.start_soon(self._state.outcomes.run, self._finish)
                 await self._deliver(retire)
                 nursery.cancel_scope.cancel()
 
+    def close(self) -> None:
+        """Leave what is open to the next life: whether it was charged is not known."""
+        for _ in range(len(self._state.outcomes)):
+            self._gate.settle(self._state.webhook.team_id, charged=None)
+
     async def _deliver(self, retire: Callable[[], None]) -> None:
+        outcomes = self._state.outcomes
         while not self._pause.closed:
+            await outcomes.below_limit()
             work = await self._queue.next()
             if work is not None:
                 await self._process(work)
             elif not await self._idle():
                 async with self._state.transition:
+                    await outcomes.all_committed()
                     if self._mailbox.empty:
                         retire()
                         return
+        await outcomes.all_committed()
 
     async def _idle(self) -> bool:
         """Wait for work up to `idle_s`, at first with the connection kept; return whether there may be some."""
@@ -166,6 +188,7 @@ class Endpoint:
         return await self._pause.wait(self._schedule.idle_s - kept_s, self._mailbox.wait_for_work)
 
     async def _read_pending(self, limit: int) -> Sequence[Work]:
+        await self._state.outcomes.all_committed()  # else they are pending, and would be sent again
         read = partial(self._reader.fetch_together, actor_reads.pending_work, self._state.webhook.id, limit)
         return await retry_until_available(read, self._log.log)
 
@@ -182,11 +205,12 @@ class Endpoint:
             await self._wait_out_backoff(work)
         if not (state.is_due(work) and await self._reserve_credits(work)):
             return
-        charged = None
+        charged, self._holds_reservation = None, True
         try:
             charged = await self._attempt_until_over(work)
         finally:
-            self._gate.settle(state.webhook.team_id, charged=charged)
+            if self._holds_reservation:
+                self._gate.settle(state.webhook.team_id, charged=charged)
 
     async def _wait_out_backoff(self, work: Work) -> None:
         """Wait for a retry that an earlier life has left."""
@@ -252,8 +276,8 @@ class Endpoint:
             state.in_flight = False
 
     async def _settle(self, work: Work, attempt: Attempt) -> Verdict:
-        """Decide what follows from an attempt and commit it."""
-        webhook = self._state.webhook
+        """Decide what follows from an attempt and commit it; a plain success may be on its way still."""
+        webhook, outcomes = self._state.webhook, self._state.outcomes
         verdict = judge(
             self._schedule.policy,
             attempt.number,
@@ -264,7 +288,17 @@ class Endpoint:
         if not verdict.counted:
             self._log.interrupted(webhook, work, attempt)
             return verdict
+        if is_plain_success(webhook, verdict):
+            outcomes.add(self._recorder.begin(webhook, work, attempt=attempt, verdict=verdict))
+            self._holds_reservation = False
+            return verdict
+        await outcomes.all_committed()
         if verdict.disable:
             self._queue.clear()
         self._state.webhook = await self._recorder.record(webhook, work, attempt=attempt, verdict=verdict)
         return verdict
+
+    async def _finish(self, recording: Recording) -> None:
+        """Bring a plain success to its end, after what was open before it."""
+        await self._recorder.finish(recording)
+        self._gate.settle(recording.webhook.team_id, charged=True)

@@ -1,9 +1,10 @@
-"""What the two tasks of an endpoint actor share (theory of operation: `daemon.delivery.endpoint`)."""
+"""What the tasks of an endpoint actor share (theory of operation: `daemon.delivery.endpoint`)."""
 
 from dataclasses import dataclass, field
 
 from daemon.actors.interruptible_wait import Pause
 from daemon.actors.mutex import Mutex
+from daemon.delivery.open_outcomes import OpenOutcomes
 from daemon.domain.model import Webhook, Work
 
 
@@ -12,13 +13,15 @@ class EndpointState:
     """The webhook as it was committed last, and the delivery in hand.
 
     `current` is the delivery that was taken last, None once it was cancelled. `in_flight` says that an attempt of it
-    has begun whose outcome is not committed yet. `webhook` changes, and an attempt begins, under `transition` only.
+    has begun that has no outcome yet, or one that is not committed; but a plain success is one of `outcomes` then.
+    `webhook` changes, an attempt begins, and an outcome is opened, under `transition` only.
     """
 
     webhook: Webhook
     pause: Pause
     current: Work | None = None
     in_flight: bool = False
+    outcomes: OpenOutcomes = field(default_factory=OpenOutcomes)
     transition: Mutex = field(default_factory=Mutex)
 
     @property

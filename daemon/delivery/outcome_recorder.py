@@ -1,8 +1,9 @@
 """What follows from an attempt, committed, then told (architecture "The way of one event", 6)."""
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
 
+from daemon.actors.reply import Reply
 from daemon.delivery.reporting import DeliveryLog
 from daemon.domain.clock import Clock
 from daemon.domain.lifecycle import Policy, Verdict, after_verdict, failed_deliveries
@@ -10,6 +11,18 @@ from daemon.domain.model import Attempt, DeliveryStatus, Webhook, Work
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """An outcome on its way to disk: of which attempt, on the webhook as it was, and the command with its reply."""
+
+    webhook: Webhook
+    work: Work
+    attempt: Attempt
+    verdict: Verdict
+    command: RecordAttempt
+    reply: Reply[Recorded]
 
 
 class OutcomeRecorder:
@@ -38,19 +51,39 @@ class OutcomeRecorder:
         self._on_more_to_cancel = on_more_to_cancel
 
     async def record(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict) -> Webhook:
-        """Commit an attempt with all that follows from it, then tell; return the webhook as it is then.
+        """Commit an attempt with all that follows from it, then tell; return the webhook as it is then."""
+        return await self.finish(self.begin(webhook, work, attempt=attempt, verdict=verdict))
+
+    def begin(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict) -> Recording:
+        """Send an attempt, with all that follows from it, on its way to disk; what is begun first is there first."""
+        command = self._command(webhook, work, attempt=attempt, verdict=verdict, now=self._clock.now_ms())
+        reply = self._commit(command)
+        return Recording(webhook=webhook, work=work, attempt=attempt, verdict=verdict, command=command, reply=reply)
+
+    async def finish(self, recording: Recording) -> Webhook:
+        """Wait until it is committed, then tell; return the webhook as it is then.
 
         While the store fails it tries again: its command is safe to repeat.
         """
-        now = self._clock.now_ms()
-        command = self._command(webhook, work, attempt=attempt, verdict=verdict, now=now)
-        then = self._after_disabling if verdict.disable else None
-        recorded = await retry_until_available(partial(self._store.writer.execute, command, then), self._log.log)
-        webhook = after_verdict(webhook, verdict, now)
-        self._log.attempt_ended(webhook, work, attempt=attempt, verdict=verdict)
+        verdict, command = recording.verdict, recording.command
+        recorded = await self._committed(recording)
+        webhook = after_verdict(recording.webhook, verdict, command.now)
+        self._log.attempt_ended(webhook, recording.work, attempt=recording.attempt, verdict=verdict)
         if verdict.disable:
             await self._tell_disabled(webhook, recorded, command.mail_id)
         return webhook
+
+    async def _committed(self, recording: Recording) -> Recorded:
+        begun = [recording.reply]
+
+        async def step() -> Recorded:
+            reply = begun.pop() if begun else self._commit(recording.command)
+            return await reply.wait()
+
+        return await retry_until_available(step, self._log.log)
+
+    def _commit(self, command: RecordAttempt) -> Reply[Recorded]:
+        return self._store.writer.begin(command, self._after_disabling if command.verdict.disable else None)
 
     def _command(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict, now: int) -> RecordAttempt:
         new_id = self._clock.new_id

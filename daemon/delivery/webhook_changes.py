@@ -67,6 +67,7 @@ class WebhookChanges:
         """Apply the changes that wait, in order."""
         while self._mailbox.changes:
             async with self._state.transition:
+                await self._state.outcomes.all_committed()
                 # Taken out only now: a change that is taken out is made, or answered with an error.
                 await self._answer(self._mailbox.changes.popleft())
 

@@ -19,8 +19,8 @@ Each comes out once, and in order:
 - The page goes before the hints. What is in it was pending when it was read, hence is older than any hint that is not
   in it, too.
 - What is both has a `seq` up to the highest one that was taken by then: as a hint it is dropped. A `seq` below the
-  highest that comes in a page is no repetition: `next` is called only when the delivery before is over and committed,
-  so it is not pending any more when a page is read. (A resent delivery comes without a hint, by `Fleet.wake`:
+  highest that comes in a page is no repetition: `read_pending` reads only when every delivery taken before is over and
+  committed, so none of them is pending any more. (A resent delivery comes without a hint, by `Fleet.wake`:
   possibly behind the hint of a younger one.)
 
 One task calls `next` and, under cancellation, loses what it took: it is pending in the database, and the next life
@@ -52,8 +52,8 @@ class WorkQueue:
     """Merges the mailbox's hints with the pending rows of the database; each delivery comes out once, by `seq`.
 
     `read_pending(limit)` answers the first pending rows; `page_limit()` tells how many to read. `page` is what it
-    answered for `FIRST_PAGE`, if that was read already, after the mailbox had caught up. Ask for the next delivery only
-    when the last one is over and committed: what is pending then was never taken.
+    answered for `FIRST_PAGE`, if that was read already, after the mailbox had caught up. What was taken must be over
+    and committed before `read_pending` reads: what is pending then was never taken.
     """
 
     __slots__ = ("_highest_seq", "_mailbox", "_page", "_page_limit", "_read_pending", "_times_forgotten")

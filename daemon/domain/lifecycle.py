@@ -72,6 +72,11 @@ def judge(
     return Verdict(DeliveryStatus.PENDING, policy.retry_delays_s[attempt_number - 1], failures)
 
 
+def is_plain_success(webhook: Webhook, verdict: Verdict) -> bool:
+    """Whether this verdict leaves its webhook as it is: nothing that follows depends on it."""
+    return verdict.status is DeliveryStatus.SUCCEEDED and webhook.active and webhook.consecutive_failures == 0
+
+
 def failed_deliveries(policy: Policy, consecutive_failures: int) -> int:
     """How many failed deliveries a failure counter stands for, the last one included."""
     if policy.count == "deliveries":

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
+from daemon.delivery.open_outcomes import MOST_OPEN
 from daemon.domain.errors import StoreUnavailable, WebhookInactive
 from daemon.domain.model import Delivery, DeliveryStatus, Team, Webhook
 from daemon.seams import Seams
@@ -21,7 +23,20 @@ from tests.support.daemon import FakeReceiver, FakeThread, House, VirtualWallClo
 
 URLS = tuple(f"https://{name}.example/hook" for name in "abc")
 
-Kind = Literal["submit", "break", "mend", "bug", "disable", "enable", "resend", "recover", "crash", "wait", "slow disk"]
+Kind = Literal[
+    "submit",
+    "break",
+    "mend",
+    "bug",
+    "disable",
+    "enable",
+    "resend",
+    "recover",
+    "crash",
+    "wait",
+    "slow disk",
+    "slow commits",
+]
 Step = tuple[Kind, int]
 
 # How often each kind of step comes, in proportion.
@@ -37,6 +52,7 @@ WEIGHTS: dict[Kind, int] = {
     "recover": 1,
     "crash": 1,
     "slow disk": 1,
+    "slow commits": 1,
 }
 KINDS = [kind for kind, weight in WEIGHTS.items() for _ in range(weight)]
 PLANS = st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 11)), min_size=5, max_size=30)
@@ -57,6 +73,7 @@ class World:
     in_flight: Counter[str] = field(default_factory=Counter)
     overlaps: list[str] = field(default_factory=list)
     submitted: int = 0
+    lives_began: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.receiver.answers = dict.fromkeys(URLS, self.answer)
@@ -93,6 +110,7 @@ async def live_through(plan: Sequence[Step], path: Path) -> None:
     world, webhooks, team = World(path), list[Webhook](), None
     lives = split_at_crashes(plan)
     for number, life in enumerate(lives):
+        world.lives_began.append(len(world.receiver.arrivals))
         async with running(path, world.receiver, world.clock, adapt=world.adapt) as house:
             if team is None:
                 team = await house.team()
@@ -138,6 +156,8 @@ async def make(step: Step, house: House, world: World, team: Team, webhooks: Seq
             world.buggy.add(webhook.url)
         case "slow disk":
             world.run_write.answer_s = world.run_read.begin_s = world.run_read.answer_s = 0.01 * number
+        case "slow commits":  # several successes are on their way at once
+            world.run_write.begin_s = 0.2 * number
         case "wait":
             await trio.sleep(number)
         case _:
@@ -162,7 +182,7 @@ async def settle(house: House, world: World, webhooks: Sequence[Webhook]) -> Non
     """Mend everything, and wait until every delivery must be over."""
     world.broken.clear()
     world.buggy.clear()
-    world.run_write.answer_s = world.run_read.begin_s = world.run_read.answer_s = 0
+    world.run_write.begin_s = world.run_write.answer_s = world.run_read.begin_s = world.run_read.answer_s = 0
     await trio.sleep(3600)
 
 
@@ -171,8 +191,14 @@ def check_deliveries(deliveries: Sequence[Delivery], webhook: Webhook, world: Wo
     by_id = {delivery.id: delivery for delivery in deliveries}
     arrivals = [arrival for arrival in world.receiver.at(webhook.url) if arrival.delivery_id in by_id]
     assert len(arrivals) == len(world.receiver.at(webhook.url))
-    seqs = [by_id[arrival.delivery_id].seq for arrival in arrivals]
-    assert seqs == sorted(seqs), "in the order of acceptance"
+    seen = set[tuple[str, int]]()
+    for began, ended in pairwise([*world.lives_began, len(world.receiver.arrivals)]):
+        of_life = [one for one in world.receiver.arrivals[began:ended] if one.url == webhook.url]
+        seqs = [by_id[arrival.delivery_id].seq for arrival in of_life]
+        assert seqs == sorted(seqs), "in the order of acceptance"
+        names = [(arrival.delivery_id, arrival.attempt) for arrival in of_life]
+        assert len(seen.intersection(names)) <= MOST_OPEN, "a crash repeats a few"
+        seen.update(names)
     for delivery in deliveries:
         attempts = [arrival.attempt for arrival in arrivals if arrival.delivery_id == delivery.id]
         assert attempts == sorted(attempts)

@@ -17,6 +17,7 @@ from trio.testing import MockClock
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.inbox import InboxLimits
+from daemon.delivery.open_outcomes import MOST_OPEN
 from daemon.delivery.router import Router
 from daemon.delivery.subscriptions import SubscriptionIndex
 from daemon.domain.errors import (
@@ -555,17 +556,17 @@ async def test_an_outcome_that_the_disk_cannot_take_is_committed_later_and_once(
     async with running(tmp_path) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
-        await house.submit(team, 1, 2)
+        await house.submit(team, *range(MOST_OPEN + 1))
         with disk_of(house) as disk:
             disk.full = True
             await trio.sleep(100)
-            assert await house.statuses(webhook) == ["pending", "pending"]
-            assert numbers(house) == [1]
+            assert await house.statuses(webhook) == ["pending"] * (MOST_OPEN + 1)
+            assert numbers(house) == list(range(MOST_OPEN))
             disk.full = False
             await trio.sleep(5)
-        assert await house.statuses(webhook) == ["succeeded"] * 2
-        assert [entry.amount for entry in await house.ledger(team)] == [-2, -2]
-        assert numbers(house) == [1, 2]
+        assert await house.statuses(webhook) == ["succeeded"] * (MOST_OPEN + 1)
+        assert [entry.amount for entry in await house.ledger(team)] == [-2] * (MOST_OPEN + 1)
+        assert numbers(house) == list(range(MOST_OPEN + 1))
         assert house.log_lines("store_unavailable")
 
 

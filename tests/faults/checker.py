@@ -12,6 +12,8 @@ from itertools import pairwise
 from tests.faults.evidence import Arrival, Evidence, StoredDelivery, StoredMail, StoredWebhook
 
 DISABLE_AFTER = 4
+# After a kill: of the outcomes of a webhook no more can have been on their way to disk.
+REPEATED_AT_MOST = 4
 
 
 def violations(evidence: Evidence) -> list[str]:
@@ -26,6 +28,7 @@ def violations(evidence: Evidence) -> list[str]:
         *_strangers(evidence.arrivals, deliveries),
         *_attempts_on_the_wire(evidence.arrivals, evidence.deliveries),
         *_order(evidence, deliveries),
+        *_repeated(evidence.arrivals, deliveries),
         *_counters(evidence, by_webhook),
         *_mailed(evidence),
     ]
@@ -146,6 +149,19 @@ def _order(evidence: Evidence, deliveries: Mapping[str, StoredDelivery]) -> Iter
         firsts = list(dict.fromkeys(seen))
         if firsts != sorted(firsts):
             yield f"webhook {webhook_id} got its events out of order"
+
+
+def _repeated(arrivals: Iterable[Arrival], deliveries: Mapping[str, StoredDelivery]) -> Iterator[str]:
+    seen: set[tuple[str, int]] = set()
+    repeated: Counter[tuple[str, int]] = Counter()
+    for arrival in arrivals:
+        if delivery := deliveries.get(arrival.delivery_id):
+            name = (arrival.delivery_id, arrival.attempt)
+            repeated[delivery.webhook_id, arrival.life] += name in seen
+            seen.add(name)
+    for (webhook_id, life), count in repeated.items():
+        if count > REPEATED_AT_MOST:
+            yield f"webhook {webhook_id} got {count} attempts again in life {life}"
 
 
 # -- failure counters, disabling, mail

@@ -13,6 +13,7 @@ RETRY_AFTER_S = (1, 2, 4)
 DISABLE_AT = 4
 PRICE = 2
 RECOVERY_WAITS_S = 20
+MOST_UNCOMMITTED = 4
 
 Status = Literal["pending", "succeeded", "failed", "cancelled"]
 
@@ -56,6 +57,9 @@ class ModelWebhook:
     arrivals: list[tuple[int, int]] = field(default_factory=list)
     # The attempt under way: its delivery, when it ends, and how.
     flight: tuple[ModelDelivery, float, int] | None = None
+    # While the disk hangs: successes that are not on disk, and whether the flight is over whose outcome waits for them.
+    uncommitted: list[ModelDelivery] = field(default_factory=list)
+    stands_still: bool = False
 
     @property
     def made(self) -> list[ModelDelivery]:
@@ -86,6 +90,7 @@ class Model:
     mails: int = 0
     submissions: int = 0
     recoveries: list[ModelRecovery] = field(default_factory=list)
+    disk_hangs: bool = False
 
     # -- what happens by itself
 
@@ -101,24 +106,50 @@ class Model:
             self._end(recovery, "unavailable")
 
     def _next_step(self, webhook: ModelWebhook, now: float) -> float | None:
+        if webhook.stands_still:
+            return None
         if webhook.flight is not None:
             return webhook.flight[1]
-        head = next((delivery for delivery in webhook.made if delivery.status == "pending"), None)
+        head = self._head(webhook)
         return None if head is None else max(now, head.due)
+
+    def _head(self, webhook: ModelWebhook) -> ModelDelivery | None:
+        """Return the delivery that is next, None if there is none, or too much is not on disk."""
+        if len(webhook.uncommitted) == MOST_UNCOMMITTED:
+            return None
+        sent = {id(one) for one in webhook.uncommitted}
+        return next((one for one in webhook.made if one.status == "pending" and id(one) not in sent), None)
 
     def _step(self, webhook: ModelWebhook, now: float) -> None:
         if webhook.flight is None:
-            head = next(delivery for delivery in webhook.made if delivery.status == "pending")
+            head = self._head(webhook)
+            assert head is not None
             webhook.arrivals.append((head.event.number, head.attempts + 1))
             webhook.flight = (head, now + webhook.takes_s, webhook.answer)
             return
         delivery, ended_at, answer = webhook.flight
+        is_success = 200 <= answer < 300
+        if self.disk_hangs and not (is_success and webhook.active and webhook.failures == 0):
+            webhook.stands_still = True
+            return
         webhook.flight = None
+        if self.disk_hangs:
+            webhook.uncommitted.append(delivery)
+            return
         delivery.attempts += 1
-        if 200 <= answer < 300:
+        if is_success:
             self._succeed(webhook, delivery)
         else:
             self._fail(webhook, delivery, ended_at)
+
+    def disk_goes_on(self) -> None:
+        """Commit what waits, in order."""
+        self.disk_hangs = False
+        for webhook in self.webhooks.values():
+            for delivery in webhook.uncommitted:
+                delivery.attempts += 1
+                self._succeed(webhook, delivery)
+            webhook.uncommitted, webhook.stands_still = [], False
 
     def _succeed(self, webhook: ModelWebhook, delivery: ModelDelivery) -> None:
         delivery.status = "succeeded"
@@ -215,10 +246,12 @@ class Model:
     def crash(self) -> None:
         """Cut off the attempts under way: they are made again, under the same numbers; back-offs go on.
 
-        Recoveries that wait are forgotten.
+        So is what is not on disk. Recoveries that wait are forgotten.
         """
         self.recoveries.clear()
+        self.disk_hangs = False
         for webhook in self.webhooks.values():
+            webhook.uncommitted, webhook.stands_still = [], False
             if webhook.flight is not None:
                 delivery, _, _ = webhook.flight
                 webhook.flight = None

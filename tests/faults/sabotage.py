@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import pytest
 
 from daemon.actors.interruptible_wait import Pause
+from daemon.actors.reply import Reply
 from daemon.actors.supervisor import ActorFailed
 from daemon.cli import main as run_command_line
 from daemon.delivery.credit_gate import CreditGate
@@ -65,6 +66,13 @@ class Saboteur:
             raise Bug(str(self.point))
         return result
 
+    def reply(self, seam: str, call: Callable[[], Reply[Any]]) -> Reply[Any]:
+        """Do the call, unless this is the point: before it, or when its reply has come."""
+        strikes = self._strikes(seam)
+        if strikes and not self.point.after:
+            raise Bug(str(self.point))
+        return _Struck(call(), Bug(str(self.point))) if strikes else call()
+
     def now(self, now_ms: int) -> int:
         """Return the time, unless this is the point."""
         if self._strikes("clock"):
@@ -111,10 +119,10 @@ class Saboteur:
         """Stand between the actors and what they await: each query, each command and what follows from it, the credits,
         each pause.
         """
-        fetch, fetch_together, execute, execute_all = (
+        fetch, fetch_together, begin, execute_all = (
             Reader.fetch,
             Reader.fetch_together,
-            Writer.execute,
+            Writer.begin,
             Writer.execute_all,
         )
         reserve, wait = CreditGate.reserve, Pause.wait
@@ -127,9 +135,9 @@ class Saboteur:
                 f"read {query.__name__}", lambda: fetch_together(reader, query, *args, **kwargs)
             )
 
-        async def write(writer: Writer, command: Any, then: Callable[[Any], None] | None = None) -> Any:
+        def write(writer: Writer, command: Any, then: Callable[[Any], None] | None = None) -> Reply[Any]:
             followed = None if then is None else partial(self.follow, then)
-            return await self.pass_through(type(command).__name__, lambda: execute(writer, command, followed))
+            return self.reply(type(command).__name__, lambda: begin(writer, command, followed))
 
         async def write_all(writer: Writer, commands: Any) -> Any:
             return await self.pass_through("AcceptEvents", lambda: execute_all(writer, commands))
@@ -142,10 +150,23 @@ class Saboteur:
 
         monkeypatch.setattr(Reader, "fetch", read)
         monkeypatch.setattr(Reader, "fetch_together", read_together)
-        monkeypatch.setattr(Writer, "execute", write)
+        monkeypatch.setattr(Writer, "begin", write)
         monkeypatch.setattr(Writer, "execute_all", write_all)
         monkeypatch.setattr(CreditGate, "reserve", reserve_credits)
         monkeypatch.setattr(Pause, "wait", pause)
+
+
+class _Struck(Reply[Any]):
+    """A reply that comes, and then raises."""
+
+    def __init__(self, reply: Reply[Any], bug: Bug) -> None:
+        super().__init__()
+        self._reply = reply
+        self._bug = bug
+
+    async def wait(self) -> Any:
+        await self._reply.wait()
+        raise self._bug
 
 
 class _Transport(Transport):

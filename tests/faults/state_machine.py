@@ -2,10 +2,12 @@
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import orjson
@@ -16,11 +18,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Connection, select
 
+from daemon.actors.threads import run_inline
 from daemon.delivery import fan_out, matcher
 from daemon.delivery.fan_out import FanOuts
 from daemon.domain.errors import StoreUnavailable, WebhookInactive
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Team, Webhook, fanned_out_id
+from daemon.seams import Seams
 from daemon.store.reads import api_reads, gauge_reads
 from daemon.store.reads.conditions import IS_COVERED
 from daemon.store.schema import cancellations, deliveries
@@ -31,6 +35,7 @@ from tests.faults.model_of_contract import Model, ModelEvent, ModelRecovery, Mod
 from tests.support.daemon import House, VirtualWallClock, running
 from tests.support.mock_transport import MockTransport
 
+Result = TypeVar("Result")
 TYPES = ("linkedin.message.sent", "linkedin.message.received")
 SUBSCRIPTIONS = st.sampled_from([("*",), (TYPES[0],), (TYPES[1],)])
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -104,6 +109,27 @@ class PieceGate:
         patch.setattr(FanOuts, "run", run)
 
 
+class HangingDisk:
+    """Where the writer's thread writes: a commit that begins while it hangs, waits."""
+
+    def __init__(self) -> None:
+        self.hangs = False
+        self._waiting = trio.lowlevel.ParkingLot()
+
+    async def run_write(self, work: Callable[[], Result], /) -> Result:
+        while self.hangs:
+            await self._waiting.park()
+        return await run_inline(work)
+
+    async def go_on(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.hangs = False
+        self._waiting.unpark_all()
+
+    def adapt(self, seams: Seams) -> Seams:
+        return replace(seams, run_write=self.run_write)
+
+
 class WebhooksMachine(RuleBasedStateMachine):
     """Three webhooks of one team."""
 
@@ -124,6 +150,7 @@ class WebhooksMachine(RuleBasedStateMachine):
         # And a large submission, made in many pieces, which take no time.
         self.small_pages.setattr(matcher, "_MOST_AT_ONCE", MOST_AT_ONCE)
         self.small_pages.setattr(fan_out, "_DELIVERIES_AT_ONCE", PIECE)
+        self.disk = HangingDisk()
         self.gate = PieceGate()
         self.gate.guard(self.small_pages)
 
@@ -134,12 +161,13 @@ class WebhooksMachine(RuleBasedStateMachine):
             self.clock = VirtualWallClock()
         transport = MockTransport(self._receive)
         self.life: AbstractAsyncContextManager[House] = running(
-            self.directory, clock=self.clock, transport=lambda: transport
+            self.directory, clock=self.clock, transport=lambda: transport, adapt=self.disk.adapt
         )
         self.house = await self.life.__aenter__()
 
     async def _crash(self) -> None:
         self.mails += len(self.house.mails)
+        self.disk.hangs = False  # what hangs in it is cut off with the rest
         await self.life.__aexit__(None, None, None)
 
     async def _receive(self, request: httpx.Request) -> httpx.Response:
@@ -214,6 +242,22 @@ class WebhooksMachine(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.guest.sleep(seconds)
         self.model.advance(self.model.now + seconds)
+
+    @rule(seconds=WAITS_S)
+    def wait_while_the_disk_hangs(self, seconds: float) -> None:
+        self._hang(seconds)
+        self.guest.run(self.disk.go_on)
+        self.model.disk_goes_on()
+
+    @rule(seconds=WAITS_S)
+    def crash_while_the_disk_hangs(self, seconds: float) -> None:
+        self._hang(seconds)
+        self.crash_and_restart()
+
+    def _hang(self, seconds: float) -> None:
+        self.disk.hangs = self.model.disk_hangs = True
+        self.wait(seconds)
+        self.the_daemon_is_as_the_model_says()
 
     @rule(name=NAMES, events=SUBSCRIPTIONS)
     def edit(self, name: str, events: tuple[str, ...]) -> None:

@@ -119,6 +119,11 @@ def send_a_mail_twice(evidence: Evidence) -> Evidence:
     return replace(evidence, maildir=(*(evidence.maildir or ()), "mail_again"))
 
 
+def repeat_everything(evidence: Evidence) -> Evidence:
+    again = tuple(replace(arrival, life=1) for arrival in evidence.arrivals)
+    return replace(evidence, arrivals=(*evidence.arrivals, *again))
+
+
 PLANTED: tuple[tuple[Callable[[Evidence], Evidence], str], ...] = (
     (lose_an_event, "is lost"),
     (lose_a_delivery, "were promised"),
@@ -129,6 +134,7 @@ PLANTED: tuple[tuple[Callable[[Evidence], Evidence], str], ...] = (
     (record_another_answer, "which was not the answer"),
     (make_an_attempt_that_is_not_recorded, "but is not recorded"),
     (make_an_attempt_twice, "came twice without a kill between"),
+    (repeat_everything, "got 5 attempts again in life 1"),
     (deliver_something_unknown, "the database does not know"),
     (deliver_out_of_order, "out of order"),
     (deliver_a_later_event_first, "got its events out of order"),

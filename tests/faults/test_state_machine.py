@@ -28,6 +28,8 @@ PIECE: Step = ("make_a_piece",)
 RECOVER: Step = ("recover", "a")
 RESEND_FIRST: Step = ("resend", "a", SimpleNamespace(draw=lambda _places: 0))
 GO_ON: Step = ("go_on_with_large_submissions",)
+HANG: Step = ("wait_while_the_disk_hangs", 2.9113)
+CRASH_IN_HANG: Step = ("crash_while_the_disk_hangs", 2.9113)
 
 SCENARIOS: dict[str, Sequence[Step]] = {
     "disabled while an attempt is under way that fails": (SLOW_FAILURE, SUBMIT, ("disable", "a"), LONG),
@@ -75,6 +77,16 @@ SCENARIOS: dict[str, Sequence[Step]] = {
         *(HOLD, SUBMIT, PIECE, RECOVER, LONG, RECOVER, SHORT, ("crash_and_restart",), LONG, PIECE, GO_ON, LONG),
     ),
     "resent between pieces": (*(HOLD, SUBMIT, PIECE, RESEND_FIRST, PIECE, RESEND_FIRST, GO_ON, LONG),),
+    "a hanging disk, with more to send than may be on its way to it": (
+        *(SLOW_SUCCESS, SUBMIT, SUBMIT, SUBMIT, HANG, ("disable", "a"), LONG),
+    ),
+    "a failure, a retry and a success that resets the counter, while the disk hangs": (
+        *(SLOW_SUCCESS, SUBMIT, SUBMIT, ("wait", 0.3137), HANG, SLOW_FAILURE, SUBMIT, HANG, LONG),
+        *(SUBMIT, SLOW_SUCCESS, HANG, HANG, LONG),
+    ),
+    "a crash while the disk hangs, then the same again": (
+        *(SLOW_SUCCESS, SUBMIT, SUBMIT, SUBMIT, CRASH_IN_HANG, CRASH_IN_HANG, SLOW_FAILURE, HANG, CRASH_IN_HANG, LONG),
+    ),
     "a change of subscriptions with deliveries waiting": (
         *(SLOW_SUCCESS, SUBMIT, ("edit", "a", (TYPES[1],)), SUBMIT, ("submit", TYPES[1], 1), LONG),
     ),
@@ -96,7 +108,8 @@ class _Played(WebhooksMachine):
 
 
 @pytest.mark.fault(
-    "Random sequences of submit, fan out, fail, succeed, edit, disable, enable, delete, resend, recover and crash",
+    "Random sequences of submit, fan out, fail, succeed, edit, disable, enable, delete, resend, recover and crash,"
+    " with a disk that hangs at times",
     "Deliveries, attempts, order, counters, credits and mails are at every step as a model of the contract says",
 )
 def test_random_sequences_do_what_the_model_of_contract_does() -> None:

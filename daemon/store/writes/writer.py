@@ -62,9 +62,13 @@ class Writer:
         A caller that is cancelled here leaves the command in the queue; `then` is called with the answer all the same,
         before any later command is run: by it memory stays in step with the database.
         """
+        return await self.begin(command, then).wait()
+
+    def begin(self, command: Command[Answer], then: Callable[[Answer], None] | None = None) -> Reply[Answer]:
+        """Give the writer a command, as `execute` does, and return at once: the reply comes after COMMIT."""
         request: _Request[Answer] = _Request(command, then)
         self._enqueue([request])
-        return await request.reply.wait()
+        return request.reply
 
     async def execute_all(self, commands: Sequence[Command[Answer]]) -> list[Answer | Exception]:
         """Run one caller's commands in order, in one transaction if it can be; return each one's answer or error."""
@@ -74,7 +78,9 @@ class Writer:
 
     def _enqueue(self, requests: list[_Request[Answer]]) -> None:
         if self._closed:
-            raise StoreUnavailable("the store is closed: the daemon has stopped")
+            for request in requests:
+                request.reply.settle(StoreUnavailable("the store is closed: the daemon has stopped"))
+            return
         self._waiting.extend(requests)
         self._last = requests[-1] if requests else self._last
         self._wake.set()

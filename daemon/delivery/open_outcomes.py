@@ -1,0 +1,49 @@
+"""The successes of one webhook that are on their way to disk (architecture "One busy webhook")."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import trio
+
+from daemon.delivery.outcome_recorder import Recording
+
+# A kill repeats at most so many deliveries of a webhook.
+MOST_OPEN = 4
+
+
+class OpenOutcomes:
+    """Ends what was begun, in order, in a task of its own. What crashes it leaves the rest open, for good."""
+
+    __slots__ = ("_added", "_ended", "_open")
+
+    def __init__(self) -> None:
+        self._open: deque[Recording] = deque()
+        self._added = trio.lowlevel.ParkingLot()
+        self._ended = trio.lowlevel.ParkingLot()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, recording: Recording) -> None:
+        """Take over what was begun to be recorded."""
+        self._open.append(recording)
+        self._added.unpark()
+
+    async def run(self, finish: Callable[[Recording], Awaitable[None]]) -> None:
+        """Finish each, in order, until cancelled."""
+        while True:
+            while not self._open:
+                await self._added.park()
+            await finish(self._open[0])
+            self._open.popleft()
+            self._ended.unpark_all()
+
+    async def below_limit(self) -> None:
+        """Wait until one more may be open."""
+        while len(self._open) >= MOST_OPEN:
+            await self._ended.park()
+
+    async def all_committed(self) -> None:
+        """Wait until none is open."""
+        while self._open:
+            await self._ended.park()
