@@ -305,7 +305,8 @@ SERVICES = (
 async def give(service: Service, scene: Scene) -> bool:
     """Give the service its work; return whether it was taken. Refused with an error for the user, it was not."""
     try:
-        await service.work(scene)
+        with trio.fail_after(service.within_s):  # everybody gets an answer
+            await service.work(scene)
     except DaemonError:
         return False
     return True
