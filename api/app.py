@@ -75,9 +75,11 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Qu
     words = words_beside_ids(route.path for route in ROUTES)
     reserved_ids = frozenset[str]().union(*words.values(), *words_beside_ids(page.path for page in PAGES).values())
     for route in ROUTES:
-        view = bind(route, handles, limits, bodies, reserved_ids)
-        app.add_view(_rule(route.path, words), route.name, view, route.method)
-    console = add_console(app, handles, limits, run_in_thread or thread_runner(1), reserved_ids)
+        view = bind(route, handles, limits=limits, bodies=bodies, reserved_ids=reserved_ids)
+        app.add_view(_rule(route.path, words), route.name, view=view, method=route.method)
+    console = add_console(
+        app, handles, limits=limits, run_in_thread=run_in_thread or thread_runner(1), reserved_ids=reserved_ids
+    )
     return app
 
 
@@ -103,8 +105,8 @@ def bind(route: Route, handles: Handles, limits: RateLimits, bodies: LargeBodies
             call = Call(
                 handles,
                 principal,
-                request,
-                run_in_thread,
+                request=request,
+                run_in_thread=run_in_thread,
                 charge=partial(limits.charge, principal),
                 reserved_ids=reserved_ids,
                 idempotency=read_idempotency(principal, request, raw) if route.once else None,

@@ -62,7 +62,9 @@ async def read_batch(call: Call) -> Submission:
         media_type = require_media_type(call.request, JSON, NDJSON)
         raw = await _read_charged(call)
         now = call.handles.now_ms()
-        return await parse_in_thread(raw, lambda: _read_many(call, raw, media_type, now), call.run_in_thread)
+        return await parse_in_thread(
+            raw, lambda: _read_many(call, raw, media_type=media_type, now=now), call.run_in_thread
+        )
 
 
 async def _read_charged(call: Call) -> bytes:
@@ -85,37 +87,43 @@ def require_event_type(call: Call, event_type: str, path: str) -> None:
 
 def _read_one(call: Call, raw: bytes, now: int) -> Submission:
     return Submission(
-        (_read_event(call, parse_json(decode(raw)), "$", now),), read_idempotency(call.principal, call.request, raw)
+        (_read_event(call, parse_json(decode(raw)), path="$", now=now, traceparent=_traceparent(call)),),
+        read_idempotency(call.principal, call.request, raw),
     )
 
 
 def _read_many(call: Call, raw: bytes, media_type: str, now: int) -> Submission:
     return Submission(
-        _read_events(call, decode(raw), media_type, now), read_idempotency(call.principal, call.request, raw)
+        _read_events(call, decode(raw), media_type=media_type, now=now),
+        read_idempotency(call.principal, call.request, raw),
     )
 
 
 def _read_events(call: Call, text: str, media_type: str, now: int) -> tuple[NewEvent, ...]:
     events: list[NewEvent] = []
+    traceparent = _traceparent(call)
     for value in array_items(text) if media_type == JSON else line_items(text):
         if len(events) == MAX_BATCH_EVENTS:
             raise too_large(f"a batch has at most {MAX_BATCH_EVENTS:,} events")
-        events.append(_read_event(call, value, f"$[{len(events)}]", now))
+        events.append(_read_event(call, value, path=f"$[{len(events)}]", now=now, traceparent=traceparent))
     if not events:
         raise wrong_field("$", "the batch holds no event")
     return tuple(events)
 
 
-def _read_event(call: Call, value: Any, path: str, now: int) -> NewEvent:
+def _read_event(call: Call, value: Any, path: str, now: int, traceparent: str | None) -> NewEvent:
     submitted = validate(value, SubmittedEvent, path)
     team_id = _team_of(call, submitted.team_id, f"{path}.teamId")
     require_event_type(call, submitted.event, f"{path}.event")
     timestamp = now if submitted.timestamp is None else submitted.timestamp
-    body = serialise(submitted.event, team_id, timestamp, submitted.data)
+    body = serialise(submitted.event, team_id, timestamp=timestamp, data=submitted.data)
     if len(body) > MAX_EVENT_BYTES:
         raise too_large(f"an event has at most {MAX_EVENT_BYTES // KIB} KiB", path)
-    traceparent = parse_traceparent(call.request.headers.get("traceparent"))
-    return NewEvent(team_id, submitted.event, timestamp, body, traceparent=traceparent)
+    return NewEvent(team_id, submitted.event, timestamp=timestamp, body=body, traceparent=traceparent)
+
+
+def _traceparent(call: Call) -> str | None:
+    return parse_traceparent(call.request.headers.get("traceparent"))
 
 
 def _team_of(call: Call, given: str | None, path: str) -> str:

@@ -64,7 +64,9 @@ def list_deliveries(
     filters = {"teamId": team_id, "webhookId": webhook_id, "status": status, "event": event}
     query = {**filters, "since": api_time(since), "until": api_time(until), "limit": limit, "cursor": cursor}
     with connect(api) as client:
-        print_list(client, "/v1/deliveries", query, COLUMNS, row, every_page=every_page, as_json=as_json)
+        print_list(
+            client, "/v1/deliveries", query=query, columns=COLUMNS, row=row, every_page=every_page, as_json=as_json
+        )
 
 
 @with_api_options
@@ -91,7 +93,7 @@ def resend(
 
     with connect(api) as client:
         reply = client.send(
-            "POST", path_of("deliveries", delivery_id, "resend"), {}, idempotency_headers(idempotency_key)
+            "POST", path_of("deliveries", delivery_id, "resend"), body={}, headers=idempotency_headers(idempotency_key)
         )
         print_reply(reply, as_json, lambda delivery: zip(COLUMNS, row(delivery), strict=True))
 
@@ -112,7 +114,7 @@ def _standing(delivery: dict[str, Any]) -> str:
 
 
 def _print_delivery(delivery: dict[str, Any]) -> None:
-    from daemon.cli.output import record_of, render, table_of
+    from daemon.cli.tables import record_of, render, table_of
 
     next_attempt, reason = delivery["nextAttemptAt"], delivery["cancelReason"]
     fields = [*zip(COLUMNS, row(delivery), strict=True), ("event id", delivery["eventId"]), ("test", delivery["test"])]
@@ -129,7 +131,7 @@ def _attempt_row(attempt: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _print_answer(attempt: dict[str, Any]) -> None:
-    from daemon.cli.output import cell, render
+    from daemon.cli.tables import cell, render
 
     if attempt["responseBody"]:
         render("\n[bold]answer to the last attempt[/]")

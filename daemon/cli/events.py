@@ -52,7 +52,9 @@ def send(
     beside = present({"event": event, "teamId": team_id, "timestamp": api_time(timestamp)})
     with connect(api) as client:
         body = json_bytes(beside).removesuffix(b"}") + b', "data": %s}' % content
-        reply = client.send_raw("/v1/events", body, "application/json", idempotency_headers(idempotency_key))
+        reply = client.send_raw(
+            "/v1/events", body, media_type="application/json", headers=idempotency_headers(idempotency_key)
+        )
         print_reply(reply, as_json, _receipt)
 
 
@@ -69,12 +71,15 @@ def batch(
     """Submit up to 1,000 events: all of them are accepted, or none."""
     from daemon.cli.client import connect
     from daemon.cli.inputs import read_json_bytes
-    from daemon.cli.output import print_json_text, render, table_of
+    from daemon.cli.output import print_json_text
+    from daemon.cli.tables import render, table_of
 
     content = read_json_bytes(file)
     media_type = "application/json" if content.lstrip()[:1] == b"[" else "application/x-ndjson"
     with connect(api) as client:
-        reply = client.send_raw("/v1/events/batch", content, media_type, idempotency_headers(idempotency_key))
+        reply = client.send_raw(
+            "/v1/events/batch", content, media_type=media_type, headers=idempotency_headers(idempotency_key)
+        )
         if as_json:
             print_json_text(reply.text)
         else:
@@ -106,7 +111,15 @@ def types(as_json: AsJson = False, *, api: ApiOptions) -> None:
 
     with connect(api) as client:
         columns = ("id", "category", "description")
-        print_list(client, "/v1/webhooks/test/events", {}, columns, _type_row, every_page=False, as_json=as_json)
+        print_list(
+            client,
+            "/v1/webhooks/test/events",
+            query={},
+            columns=columns,
+            row=_type_row,
+            every_page=False,
+            as_json=as_json,
+        )
 
 
 @with_api_options
@@ -129,7 +142,7 @@ def _type_row(event_type: dict[str, Any]) -> tuple[Any, ...]:
 
 def _print_event(event: dict[str, Any]) -> None:
     from daemon.cli.deliveries import COLUMNS, row
-    from daemon.cli.output import record_of, render, table_of
+    from daemon.cli.tables import record_of, render, table_of
 
     names = {"id": "id", "teamId": "team", "event": "type", "timestamp": "happened", "acceptedAt": "accepted"}
     fields = [(label, event[field]) for field, label in names.items()]

@@ -1,5 +1,6 @@
 """`kakiyo-webhooks listen`: a local receiver that prints and verifies deliveries."""
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,7 +37,7 @@ def listen(
 
     if secret and secret_file:
         raise typer.BadParameter("--secret and --secret-file exclude each other: give one")
-    listening = Listening(secret or read_secret(secret_file), status, fail_first, as_json)
+    listening = Listening(secret or read_secret(secret_file), status, fail_first=fail_first, as_json=as_json)
     try:
         _listen_until_stopped(port, listening)
     except OSError as error:
@@ -50,6 +51,7 @@ def _listen_until_stopped(port: int, listening: "Listening") -> None:
 
     from daemon.cli.received import run_listening
 
+    gc.enable()
     try:
         trio.run(run_listening, port, listening)
     except* typer.Exit:

@@ -43,6 +43,9 @@ class Verdict:
     counted: bool = True
 
 
+_SUCCESS = Verdict(DeliveryStatus.SUCCEEDED, None, 0)
+
+
 def judge(
     policy: Policy,
     attempt_number: int,
@@ -56,7 +59,7 @@ def judge(
     counts, a failure ends the delivery as cancelled and is not held against the webhook.
     """
     if outcome.delivered:
-        return Verdict(DeliveryStatus.SUCCEEDED, None, 0)
+        return _SUCCESS
     if cancelled is not None:
         return Verdict(DeliveryStatus.CANCELLED, None, consecutive_failures, cancel_reason=cancelled)
     if outcome.kind is OutcomeKind.INTERRUPTED:
@@ -65,7 +68,7 @@ def judge(
     failures = consecutive_failures + (exhausted or policy.count == "attempts")
     disable = failures >= policy.disable_after
     if exhausted or disable:
-        return Verdict(DeliveryStatus.FAILED, None, failures, disable)
+        return Verdict(DeliveryStatus.FAILED, None, consecutive_failures=failures, disable=disable)
     return Verdict(DeliveryStatus.PENDING, policy.retry_delays_s[attempt_number - 1], failures)
 
 

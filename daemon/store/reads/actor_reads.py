@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -54,20 +55,24 @@ def subscriptions(connection: Connection, behind: int, limit: int) -> Found[Subs
     return _found(
         connection,
         query,
-        (webhooks.c.seq, behind, limit),
-        lambda row: Subscription(row.id, row.team_id, tuple(orjson.loads(row.events))),
+        page=(webhooks.c.seq, behind, limit),
+        value=lambda row: Subscription(row.id, row.team_id, tuple(orjson.loads(row.events))),
     )
 
 
 def team_ids(connection: Connection, behind: int, limit: int) -> Found[str]:
     """Return the ids of the next teams behind this seq."""
-    return _found(connection, select(teams.c.seq, teams.c.id), (teams.c.seq, behind, limit), lambda row: row.id)
+    return _found(
+        connection, select(teams.c.seq, teams.c.id), page=(teams.c.seq, behind, limit), value=lambda row: row.id
+    )
 
 
 def valid_keys(connection: Connection, behind: int, limit: int) -> Found[tuple[bytes, ApiKey]]:
     """Return the next API keys behind this seq that are not revoked, each with the digest of its secret."""
     query = select(api_keys).where(api_keys.c.revoked_at.is_(None))
-    return _found(connection, query, (api_keys.c.seq, behind, limit), lambda row: (row.digest, rows.api_key(row)))
+    return _found(
+        connection, query, page=(api_keys.c.seq, behind, limit), value=lambda row: (row.digest, rows.api_key(row))
+    )
 
 
 def ended_sessions(connection: Connection, behind: str, limit: int) -> Found[EndSession]:
@@ -75,7 +80,10 @@ def ended_sessions(connection: Connection, behind: str, limit: int) -> Found[End
     query = select(ended_sessions_table)
     key = ended_sessions_table.c.id
     return _found(
-        connection, query, (key, behind, limit), lambda row: EndSession(row.id, row.key_id, row.expires_at, 0)
+        connection,
+        query,
+        page=(key, behind, limit),
+        value=lambda row: EndSession(row.id, row.key_id, expires_at=row.expires_at, now=0),
     )
 
 
@@ -129,10 +137,7 @@ def webhook_and_work(connection: Connection, webhook_id: str, limit: int) -> tup
 def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequence[Work]:
     """Return a webhook's first pending deliveries, in order, at most `limit`."""
     found = fetch_rows(connection, _PENDING_WORK, {"webhook_id": webhook_id, "limit": limit})
-    return [
-        Work(seq, delivery_id, event_id, type_, body and body.encode(), created_at, made, due_at, bool(test), trace)
-        for seq, delivery_id, event_id, type_, body, created_at, made, due_at, test, trace in sorted(found)[:limit]
-    ]
+    return [rows.work(row) for row in sorted(found, key=itemgetter(0))[:limit]]
 
 
 # A body is JSON, and so a text, though it is kept as the bytes that are sent.
@@ -180,12 +185,13 @@ def events_since(connection: Connection, since: int, from_seq: int = 0) -> SeqRa
 
     There are none between ranges; the last one has no end.
     """
-    return next_range(connection, events.c.accepted_at, from_seq, since)
+    return next_range(connection, events.c.accepted_at, from_seq=from_seq, since=since)
 
 
 def event_body(connection: Connection, event_id: str) -> bytes:
     """Return the bytes of an event's payload."""
-    return bytes(connection.execute(select(events.c.body).where(events.c.id == event_id)).scalar_one())
+    body = connection.execute(select(events.c.body).where(events.c.id == event_id)).scalar_one()
+    return bytes(rows.right("events", "body", body))
 
 
 def due_mails(connection: Connection, now: int, limit: int = 20) -> Sequence[Mail]:

@@ -12,6 +12,7 @@ from daemon.domain.model import LIGHT_BODY_BYTES, DeliveryStatus, Work
 from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
 from daemon.store.bulk import InsertRows, Row, execute_rows
 from daemon.store.commands import Accepted, AcceptEvents
+from daemon.store.rows import receipts as read_receipts
 from daemon.store.schema import deliveries, events, idempotency_keys
 from daemon.store.sequences import Sequences
 from daemon.store.writes.fan_outs import fan_out_row, insert_fan_outs
@@ -26,7 +27,7 @@ def accept_events(
     """Keep all the submissions' events and deliveries; repeated ones get their first receipts and keep nothing."""
     first = _first_uses(connection, commands)
     rows = _Rows()
-    answers = [_accept(command, first, rows, sequences) for command in commands]
+    answers = [_accept(command, first, rows=rows, sequences=sequences) for command in commands]
     execute_rows(connection, _INSERT_EVENTS, rows.events)
     insert_deliveries(connection, rows.deliveries)
     execute_rows(connection, _INSERT_KEYS, rows.keys)
@@ -98,7 +99,9 @@ def _fan_outs(command: AcceptEvents, seqs: Sequence[int]) -> tuple[FanOut, ...]:
             first.setdefault(team_id, seq)
             last[team_id] = seq
             remaining[team_id] += matched.to_come
-    return tuple(FanOut(first[team_id], last[team_id], team_id, count) for team_id, count in remaining.items())
+    return tuple(
+        FanOut(first[team_id], last[team_id], team_id=team_id, remaining=count) for team_id, count in remaining.items()
+    )
 
 
 def _replayed(idempotency: Idempotency, first: _First) -> Accepted | Exception:
@@ -129,15 +132,24 @@ def _keep(matched: MatchedEvent, rows: _Rows, sequences: Sequences) -> list[tupl
     for delivery_id, webhook_id in matched.deliveries:
         seq = sequences.next_delivery()
         rows.deliveries.append(
-            delivery_row(seq, delivery_id, event.id, event.type, webhook_id, event.team_id, event.accepted_at, test)
+            delivery_row(
+                seq,
+                delivery_id,
+                event_id=event.id,
+                event_type=event.type,
+                webhook_id=webhook_id,
+                team_id=event.team_id,
+                now=event.accepted_at,
+                test=test,
+            )
         )
         made = Work(
-            seq,
-            delivery_id,
-            event.id,
-            event.type,
-            body,
-            event.accepted_at,
+            seq=seq,
+            delivery_id=delivery_id,
+            event_id=event.id,
+            event_type=event.type,
+            body=body,
+            created_at=event.accepted_at,
             test=event.test,
             traceparent=event.traceparent,
         )
@@ -165,5 +177,5 @@ def _first_uses(connection: Connection, commands: Sequence[AcceptEvents]) -> dic
     return {name: (row.fingerprint, _receipts(row.receipts)) for name, row in first_uses(connection, used).items()}
 
 
-def _receipts(stored: str) -> tuple[Receipt, ...]:
-    return tuple(Receipt(event_id, deliveries) for event_id, deliveries in orjson.loads(stored))
+def _receipts(stored: object) -> tuple[Receipt, ...]:
+    return tuple(Receipt(event_id, deliveries) for event_id, deliveries in read_receipts(stored))
