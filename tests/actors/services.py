@@ -174,7 +174,7 @@ async def leave_an_old_key(scene: Scene) -> None:
 
 async def old_keys_are_gone(scene: Scene) -> bool:
     with scene.daemon.database.reading.connect() as connection:
-        return connection.exec_driver_sql("SELECT count(*) FROM idempotency_keys").scalar_one() == 0
+        return not int(connection.exec_driver_sql("SELECT count(*) FROM idempotency_keys").scalar_one())
 
 
 async def times_are_indexed(scene: Scene) -> bool:
