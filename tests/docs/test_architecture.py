@@ -136,9 +136,7 @@ def test_only_those_who_deal_with_the_file_use_the_engines_room() -> None:
 
 def test_the_api_makes_no_http_requests() -> None:
     assert not names(
-        source
-        for source in API
-        if source.imports(*HTTP_CLIENTS, "daemon.egress", "daemon.delivery.attempt")
+        source for source in API if source.imports(*HTTP_CLIENTS, "daemon.egress", "daemon.delivery.attempt")
     )
 
 
