@@ -1,7 +1,7 @@
 """Reading JSON from a request: media type, syntax, fields (contract "HTTP API", bad input).
 
 What is taken is I-JSON (RFC 7493): UTF-8, no name twice in an object, no lone surrogate, no number beyond what
-64-bit integers and doubles hold. Everything that passes here can be written out again, byte-faithfully.
+64-bit integers and doubles hold. An event's data, which is passed on as it came, is `api.routes.envelope`'s to judge.
 """
 
 import gc
@@ -80,23 +80,28 @@ def decode(raw: bytes) -> str:
         raise invalid_json(f"byte {error.start} is not UTF-8") from None
 
 
-def parse_json(text: str) -> Any:
-    """Return the value of a JSON text. Raises ApiError (400)."""
-    value, end = parse_json_at(text, skip_space(text, 0))
+def parse_json(text: str, path: str = "$") -> Any:
+    """Return the value of a JSON text. Raises ApiError (400) naming `path`."""
+    value, end = _parse_at(text, skip_space(text, 0), path, _DECODER)
+    _require_writable(value, path)
     if skip_space(text, end) != len(text):
         raise invalid_json(f"something follows the value at character {end + 1}")
     return value
 
 
-def parse_json_at(text: str, position: int, path: str = "$") -> tuple[Any, int]:
-    """Return the JSON value that begins at `position`, and where it ends.
+def end_of_json_at(text: str, position: int, path: str = "$") -> int:
+    """Return where the JSON value ends that begins at `position`. Its names and numbers may be any.
 
     Raises ApiError naming `path`: 400, or 413 if the value is longer than any that is taken.
     """
+    return _parse_at(text, position, path, _SCANNER)[1]
+
+
+def _parse_at(text: str, position: int, path: str, decoder: json.JSONDecoder) -> tuple[Any, int]:
     window = text if len(text) <= _LONGEST_VALUE else text[position : position + _LONGEST_VALUE]
     skipped = 0 if window is text else position
     try:
-        value, end = _DECODER.raw_decode(window, position - skipped)
+        value, end = decoder.raw_decode(window, position - skipped)
     except json.JSONDecodeError as error:
         if skipped + len(window) < len(text) and _at_the_end(error):
             raise too_large("a value is longer than any event may be", path) from None
@@ -105,7 +110,6 @@ def parse_json_at(text: str, position: int, path: str = "$") -> tuple[Any, int]:
         raise invalid_json(str(error).partition(":")[0].lower(), path) from None
     except RecursionError:
         raise invalid_json("it is nested too deeply", path) from None
-    _require_writable(value, path)
     return value, end + skipped
 
 
@@ -169,3 +173,6 @@ def _refuse_constant(name: str) -> None:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_float=_finite, parse_constant=_refuse_constant)
+_SCANNER = json.JSONDecoder(
+    object_pairs_hook=lambda _members: None, parse_int=len, parse_float=len, parse_constant=_refuse_constant
+)

@@ -159,9 +159,17 @@ def _checked(response: httpx.Response, address: str) -> Reply:
 
 def _parse(response: httpx.Response, address: str) -> Any:
     try:
-        return response.json()
+        return response.json(parse_int=_number)
     except (ValueError, RecursionError):
         raise _stranger(address, "does not answer in JSON") from None
+
+
+def _number(digits: str) -> int | float:
+    """Return a whole number of any length: the data of an event may hold one that Python makes no int of."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
 
 
 def _stranger(address: str, why: str) -> CommandError:
