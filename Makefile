@@ -41,7 +41,7 @@ else
 endif
 
 soak: .venv/.installed ## Run the long fault suites: 50 kills, a minute of overload, many random histories
-	@$(BIN)/python -m tests.faults.soak
+	@$(BIN)/python -m tests.faults.soak $(ARGS)
 
 bench: .venv/.installed ## Measure it all against its floors (needs wrk and nginx)
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -5,6 +5,7 @@ headers where the specification has none.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import orjson
@@ -34,8 +35,12 @@ _WITH_BODY = (
 def document_route(described: Sequence[Route]) -> Route:
     """Return the route that answers with the document of these routes and of itself."""
 
-    async def get_openapi(_call: Call) -> bytes:
-        return document
+    @cache  # made when somebody asks for it: it takes longer than the rest of the API's start
+    def document() -> bytes:
+        return orjson.dumps(describe((*described, route)))
+
+    async def get_openapi(call: Call) -> bytes:
+        return await call.run_in_thread(document)
 
     route = Route(
         "GET",
@@ -48,7 +53,6 @@ def document_route(described: Sequence[Route]) -> Route:
         answer=dict[str, Any],
         example={"openapi": "3.1.0"},
     )
-    document = orjson.dumps(describe((*described, route)))
     return route
 
 

@@ -72,22 +72,24 @@ def require_event_type(call: Call, event_type: str, path: str) -> None:
 
 def _read_one(call: Call, raw: bytes, now: int) -> Submission:
     return Submission(
-        (_new_event(call, read_event(raw), "$", now),), read_idempotency(call.principal, call.request, raw)
+        (_new_event(call, read_event(raw), "$", now, _traceparent(call)),),
+        read_idempotency(call.principal, call.request, raw),
     )
 
 
 def _read_many(call: Call, raw: bytes, media_type: str, now: int) -> Submission:
     events: list[NewEvent] = []
+    traceparent = _traceparent(call)
     for envelope in read_events(raw, media_type):
         if len(events) == MAX_BATCH_EVENTS:
             raise too_large(f"a batch has at most {MAX_BATCH_EVENTS:,} events")
-        events.append(_new_event(call, envelope, f"$[{len(events)}]", now))
+        events.append(_new_event(call, envelope, f"$[{len(events)}]", now, traceparent))
     if not events:
         raise wrong_field("$", "the batch holds no event")
     return Submission(tuple(events), read_idempotency(call.principal, call.request, raw))
 
 
-def _new_event(call: Call, envelope: Envelope, path: str, now: int) -> NewEvent:
+def _new_event(call: Call, envelope: Envelope, path: str, now: int, traceparent: str | None) -> NewEvent:
     timestamp = _time_of(envelope, path, now)
     data = bytes(envelope.data)
     require_depth(data, path)
@@ -96,7 +98,6 @@ def _new_event(call: Call, envelope: Envelope, path: str, now: int) -> NewEvent:
     body = _body(envelope.event, team_id, format_time(timestamp), data)
     if len(body) > MAX_EVENT_BYTES:
         raise too_large(f"an event has at most {MAX_EVENT_BYTES // KIB} KiB", path)
-    traceparent = parse_traceparent(call.request.headers.get("traceparent"))
     return NewEvent(team_id, envelope.event, timestamp, body, traceparent=traceparent)
 
 
@@ -105,6 +106,10 @@ def _time_of(envelope: Envelope, path: str, now: int) -> int:
         return now if envelope.timestamp is None else parse_time(envelope.timestamp)
     except ValueError as error:
         raise wrong_field(f"{path}.timestamp", str(error)) from None
+
+
+def _traceparent(call: Call) -> str | None:
+    return parse_traceparent(call.request.headers.get("traceparent"))
 
 
 def _team_of(call: Call, given: str | None, path: str) -> str:

@@ -8,21 +8,25 @@ import trio
 class Mutex:
     """A lock that takes no turn of the event loop while it is free, as `trio.Lock` always does.
 
-    For steps that come with every delivery and are rarely contended. Who waits is served in order.
+    For steps that come with every delivery and are rarely contended. Who waits is served in order; a wait that is
+    cancelled takes nothing. Not to be entered again by the task that holds it.
     """
 
-    __slots__ = ("_lock",)
+    __slots__ = ("_held", "_waiting")
 
     def __init__(self) -> None:
-        self._lock = trio.Lock()
+        self._held = False
+        self._waiting = trio.lowlevel.ParkingLot()
 
     async def __aenter__(self) -> None:
-        try:
-            self._lock.acquire_nowait()
-        except trio.WouldBlock:
-            await self._lock.acquire()
+        if self._held:
+            await self._waiting.park()  # and is held still, by this task, when it goes on
+        self._held = True
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lock.release()
+        if self._waiting:
+            self._waiting.unpark()
+        else:
+            self._held = False

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-import anyio
-import anyio.to_thread
+import trio
 
 Result = TypeVar("Result")
 
@@ -22,15 +21,15 @@ class RunInThread(Protocol):
 
 def thread_runner(threads: int) -> RunInThread:
     """Return what runs work in worker threads, at most `threads` at once."""
-    limiter = anyio.CapacityLimiter(threads)
+    limiter = trio.CapacityLimiter(threads)
 
     async def run_in_thread(work: Callable[[], Result], /) -> Result:
-        return await anyio.to_thread.run_sync(work, limiter=limiter)
+        return await trio.to_thread.run_sync(work, limiter=limiter)
 
     return run_in_thread
 
 
 async def run_inline(work: Callable[[], Result], /) -> Result:
     """Run `work` right here, blocking the loop: for virtual time, whose clock would take a thread for idleness."""
-    await anyio.lowlevel.checkpoint()
+    await trio.lowlevel.checkpoint()
     return work()

@@ -3,16 +3,16 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException, InvalidURL
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode, urlsplit
 
-import httpx
-
+from daemon import __version__
 from daemon.cli.connection import Connection, find_connection
-from daemon.cli.exchange import TIMEOUT_S, AnswerTooLong, AnswerTooSlow, exchange
+from daemon.cli.exchange import TIMEOUT_S, Answer, AnswerTooLong, AnswerTooSlow, exchange, open_http
 from daemon.cli.exits import DEBUG_VARIABLE, CommandError, ExitCode
 from daemon.cli.options import ApiOptions
 
@@ -32,12 +32,17 @@ class Reply:
 class Client:
     """Calls to one daemon. Every method raises CommandError when it refuses or cannot be reached."""
 
-    http: httpx.Client
-    address: str
+    http: HTTPConnection
+    connection: Connection
+
+    @property
+    def address(self) -> str:
+        """Where it is, for a person."""
+        return self.connection.address
 
     def get(self, path: str, query: Query | None = None) -> Reply:
         """GET; members of `query` that are None are left out."""
-        return self._call("GET", path, params=present(query or {}))
+        return self._call("GET", path, query=present(query or {}))
 
     def send(self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:
         """Send `body` as JSON."""
@@ -63,24 +68,33 @@ class Client:
             page = self.get(path, {**query, "cursor": cursor})
             yield page
 
-    def _call(self, method: str, path: str, **arguments: Any) -> Reply:
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
         try:
-            return _checked(exchange(self.http, method, path, **arguments), self.address)
-        except (httpx.TimeoutException, AnswerTooSlow):
+            target = urlsplit(self.connection.base_url).path + path + (f"?{urlencode(query)}" if query else "")
+            own = {"authorization": f"Bearer {self.connection.key}", "user-agent": f"kakiyo-webhooks/{__version__}"}
+            answer = exchange(self.http, method, target, content=content, headers={**own, **(headers or {})})
+            return _checked(answer, self.address)
+        except (TimeoutError, AnswerTooSlow):
             raise _unreachable(self.address, f"it did not answer within {TIMEOUT_S} s") from None
-        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-            raise CommandError(f"{self.address}: not an address of the API: {error}.", ExitCode.USAGE) from None
-        except (httpx.RemoteProtocolError, httpx.DecodingError):
-            raise _stranger(self.address, "does not answer in HTTP, or broke off") from None
+        except InvalidURL as error:
+            raise _no_address(self.address, error) from None
         except AnswerTooLong:
             raise _stranger(self.address, "answers without end") from None
-        except (httpx.LocalProtocolError, UnicodeEncodeError) as error:
+        except HTTPException:
+            raise _stranger(self.address, "does not answer in HTTP, or broke off") from None
+        except ValueError as error:
             raise CommandError(
                 f"The request cannot be sent ({error}): give options and arguments as UTF-8 text.", ExitCode.USAGE
             ) from None
-        except UnicodeError as error:  # its host is no name
-            raise CommandError(f"{self.address}: not an address of the API: {error}.", ExitCode.USAGE) from None
-        except httpx.TransportError as error:
+        except OSError as error:
             raise _unreachable(self.address, str(error) or type(error).__name__) from None
 
 
@@ -116,26 +130,24 @@ def connect(api: ApiOptions) -> Iterator[Client]:
     Within the block an answer that lacks what the daemon's answers have is a CommandError (UNREACHABLE).
     """
     connection = find_connection(api.api_url, api.config, api.state_dir)
-    with _http_client(connection) as http:
+    with closing(_open(connection)) as http:
         try:
-            yield Client(http, connection.address)
+            yield Client(http, connection)
         except (KeyError, IndexError, TypeError, AttributeError):
             if os.environ.get(DEBUG_VARIABLE):
                 raise
             raise _stranger(connection.address, "does not answer as one does") from None
 
 
-def _http_client(connection: Connection) -> httpx.Client:
+def _open(connection: Connection) -> HTTPConnection:
     try:
-        return httpx.Client(
-            base_url=connection.base_url,
-            headers={"authorization": f"Bearer {connection.key}"},
-            timeout=TIMEOUT_S,
-            transport=httpx.HTTPTransport(uds=connection.socket_path, trust_env=False),
-            trust_env=False,
-        )
-    except (httpx.InvalidURL, UnicodeError) as error:
-        raise CommandError(f"{connection.address}: not an address of the API: {error}.", ExitCode.USAGE) from None
+        return open_http(connection.base_url, connection.socket_path)
+    except UnicodeError as error:  # its host is no name
+        raise _no_address(connection.address, error) from None
+
+
+def _no_address(address: str, error: Exception) -> CommandError:
+    return CommandError(f"{address}: not an address of the API: {error}.", ExitCode.USAGE)
 
 
 def _unreachable(address: str, reason: str) -> CommandError:
@@ -146,20 +158,24 @@ def _unreachable(address: str, reason: str) -> CommandError:
     )
 
 
-def _checked(response: httpx.Response, address: str) -> Reply:
-    if response.status_code == HTTPStatus.NO_CONTENT:
+def _checked(answer: Answer, address: str) -> Reply:
+    if answer.status == HTTPStatus.NO_CONTENT:
         return Reply("", None)
-    if response.is_success:
-        return Reply(response.text, _parse(response, address))
-    if response.headers.get("content-type", "").partition(";")[0] != "application/problem+json":
-        raise _stranger(address, f"answered {response.status_code} {response.reason_phrase}")
-    exit_code = ExitCode.NOT_FOUND if response.status_code == HTTPStatus.NOT_FOUND else ExitCode.REFUSED
-    raise CommandError(_explain(_parse(response, address)), exit_code)
+    if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        return Reply(_text(answer), _parse(answer, address))
+    if answer.media_type != "application/problem+json":
+        raise _stranger(address, f"answered {answer.status} {answer.reason}")
+    exit_code = ExitCode.NOT_FOUND if answer.status == HTTPStatus.NOT_FOUND else ExitCode.REFUSED
+    raise CommandError(_explain(_parse(answer, address)), exit_code)
 
 
-def _parse(response: httpx.Response, address: str) -> Any:
+def _text(answer: Answer) -> str:
+    return answer.body.decode("utf-8", "replace")
+
+
+def _parse(answer: Answer, address: str) -> Any:
     try:
-        return response.json(parse_int=_number)
+        return json.loads(answer.body, parse_int=_number)
     except (ValueError, RecursionError):
         raise _stranger(address, "does not answer in JSON") from None
 

@@ -112,7 +112,7 @@ def _standing(delivery: dict[str, Any]) -> str:
 
 
 def _print_delivery(delivery: dict[str, Any]) -> None:
-    from daemon.cli.output import record_of, render, table_of
+    from daemon.cli.tables import record_of, render, table_of
 
     next_attempt, reason = delivery["nextAttemptAt"], delivery["cancelReason"]
     fields = [*zip(COLUMNS, row(delivery), strict=True), ("event id", delivery["eventId"]), ("test", delivery["test"])]
@@ -129,7 +129,7 @@ def _attempt_row(attempt: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _print_answer(attempt: dict[str, Any]) -> None:
-    from daemon.cli.output import cell, render
+    from daemon.cli.tables import cell, render
 
     if attempt["responseBody"]:
         render("\n[bold]answer to the last attempt[/]")

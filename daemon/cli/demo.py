@@ -1,5 +1,7 @@
 """`kakiyo-webhooks demo`: see it work."""
 
+import gc
+
 import typer
 
 
@@ -9,4 +11,5 @@ def demo() -> None:
 
     from daemon.demo.run import run_demo
 
+    gc.enable()
     raise typer.Exit(trio.run(run_demo))

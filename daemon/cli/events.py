@@ -69,7 +69,8 @@ def batch(
     """Submit up to 1,000 events: all of them are accepted, or none."""
     from daemon.cli.client import connect
     from daemon.cli.inputs import read_json_bytes
-    from daemon.cli.output import print_json_text, render, table_of
+    from daemon.cli.output import print_json_text
+    from daemon.cli.tables import render, table_of
 
     content = read_json_bytes(file)
     media_type = "application/json" if content.lstrip()[:1] == b"[" else "application/x-ndjson"
@@ -129,7 +130,7 @@ def _type_row(event_type: dict[str, Any]) -> tuple[Any, ...]:
 
 def _print_event(event: dict[str, Any]) -> None:
     from daemon.cli.deliveries import COLUMNS, row
-    from daemon.cli.output import record_of, render, table_of
+    from daemon.cli.tables import record_of, render, table_of
 
     names = {"id": "id", "teamId": "team", "event": "type", "timestamp": "happened", "acceptedAt": "accepted"}
     fields = [(label, event[field]) for field, label in names.items()]

@@ -1,5 +1,6 @@
 """`kakiyo-webhooks listen`: a local receiver that prints and verifies deliveries."""
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,6 +51,7 @@ def _listen_until_stopped(port: int, listening: "Listening") -> None:
 
     from daemon.cli.received import run_listening
 
+    gc.enable()
     try:
         trio.run(run_listening, port, listening)
     except* typer.Exit:

@@ -1,5 +1,6 @@
 """`kakiyo-webhooks logs`: the daemon's structured log, followed, filtered and made readable."""
 
+import gc
 import os
 import stat
 import sys
@@ -58,6 +59,7 @@ def logs(
 
     if name is not None and name not in LOG_EVENTS:
         raise typer.BadParameter(f"{name} is no name of a line: docs/logs.md lists them")
+    gc.enable()  # a log may be long, and `--follow` has no end
     moment = parse_moment(since) if since else None
     ids = {"webhookId": webhook_id, "teamId": team_id, "deliveryId": delivery_id, "eventId": event_id, "event": name}
     chosen = LogFilter({field: value for field, value in ids.items() if value is not None}, level, moment)

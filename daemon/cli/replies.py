@@ -4,10 +4,8 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from rich.text import Text
-
 from daemon.cli.client import Client, Query, Reply
-from daemon.cli.output import print_json_text, record_of, render, table_of
+from daemon.cli.output import print_json_text
 from daemon.domain.printable import printable
 
 Row = Callable[[dict[str, Any]], Sequence[Any]]
@@ -22,6 +20,8 @@ def print_reply(reply: Reply, as_json: bool, fields: Fields, not_shown: str | No
     if as_json:
         print_json_text(reply.text, not_shown)
     else:
+        from daemon.cli.tables import record_of, render
+
         render(record_of(fields(reply.value)), not_shown=not_shown)
 
 
@@ -46,9 +46,11 @@ def print_list(
 
 
 def _print_table(columns: Sequence[str], items: Sequence[dict[str, Any]], row: Row, cursor: str | None) -> None:
+    from daemon.cli.tables import dimmed, render, table_of
+
     if not items:
         render("[bright_black]none[/]")
         return
     render(table_of(columns, map(row, items)))
     if cursor:
-        render(Text(f"There are more: add --all, or --cursor {printable(cursor)}", style="bright_black"))
+        render(dimmed(f"There are more: add --all, or --cursor {printable(cursor)}"))

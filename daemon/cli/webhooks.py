@@ -200,7 +200,8 @@ def send_test(
 ) -> None:
     """Send a test event to all active webhooks of the team that subscribe to it."""
     from daemon.cli.client import connect, present
-    from daemon.cli.output import print_json_text, print_line, render, table_of
+    from daemon.cli.output import print_json_text, print_line
+    from daemon.cli.tables import render, table_of
 
     with connect(api) as client:
         reply = client.send(

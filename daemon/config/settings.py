@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import orjson
@@ -27,10 +27,13 @@ from pydantic import (
 from daemon.config.sources import ConfigError as ConfigError  # raised here
 from daemon.config.sources import environment_source, explain, file_source, flags_source, merge
 from daemon.domain.bind_address import parse_bind
-from daemon.domain.email_addresses import parse_sender
-from daemon.domain.lifecycle import Policy
 from daemon.egress.name_server import NameServer, parse_name_server
 from daemon.systemd.credentials import SMTP_PASSWORD, credential
+
+# Most commands read settings only to find the daemon: the model behind the rules, and the library of email addresses,
+# take as long to import as the settings themselves.
+if TYPE_CHECKING:
+    from daemon.domain.lifecycle import Policy
 
 _PRIVATE_NETWORKS = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
 
@@ -129,8 +132,10 @@ class DeliverySettings(_Section):
     idle_connection_s: _Seconds = 30
 
     @property
-    def policy(self) -> Policy:
+    def policy(self) -> "Policy":
         """The same as the rules take it."""
+        from daemon.domain.lifecycle import Policy
+
         return Policy(self.retry_delays_s, self.disable_after, self.count)
 
 
@@ -165,6 +170,8 @@ class SmtpSettings(_Section):
     @field_validator("sender")
     @classmethod
     def _is_an_email_address(cls, value: str) -> str:
+        from daemon.domain.email_addresses import parse_sender
+
         if parse_sender(value) is None:
             raise ValueError('expected an email address: "name@domain" or "Display Name <name@domain>"')
         return value

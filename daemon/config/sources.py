@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.config.service_links import is_service_link
-from daemon.domain.email_addresses import one_line
+from daemon.domain.printable import one_line
 
 ENV_PREFIX = "KAKIYO_WEBHOOKS_"
 # Settings of the client commands: they share the prefix and are no settings of the daemon.

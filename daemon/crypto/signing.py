@@ -21,16 +21,24 @@ _ALMOST_STANDARD = re.compile(r"whsec_|^\W?wh[ _-]?sec([ _:=-]|[A-Za-z0-9+/]{24,
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What signs one attempt: the webhook's secret, and while a rotation's overlap lasts, the one before it."""
+    """What signs one attempt: the webhook's secret, and while a rotation's overlap lasts, the one before it.
+
+    `for_product` makes `X-Kakiyo-Signature`: with the one before, until the rotation's switch. `for_standard` make
+    `webhook-signature`: with those that have the `whsec_` form. Each is ready to be copied: a key is decoded, and
+    hashed into its pads, once for all attempts.
+    """
 
     current: str | None = field(default=None, repr=False)
     previous: str | None = field(default=None, repr=False)
     is_before_switch: bool = False
+    for_product: hmac.HMAC | None = field(init=False, repr=False, compare=False)
+    for_standard: tuple[hmac.HMAC, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def of_product(self) -> str | None:
-        """What makes `X-Kakiyo-Signature`: the one before, until the rotation's switch."""
-        return self.previous if self.is_before_switch else self.current
+    def __post_init__(self) -> None:
+        of_product = self.previous if self.is_before_switch else self.current
+        keys = [_standard_key(each) for each in (self.current, self.previous) if each is not None]
+        object.__setattr__(self, "for_product", None if of_product is None else _keyed(of_product.encode()))
+        object.__setattr__(self, "for_standard", tuple(_keyed(key) for key in keys if key is not None))
 
 
 def signature_headers(secrets: Secrets, delivery_id: str, timestamp_s: int, body: bytes) -> list[tuple[str, str]]:
@@ -40,22 +48,28 @@ def signature_headers(secrets: Secrets, delivery_id: str, timestamp_s: int, body
     `body` is what is sent, byte for byte. A previous secret that still counts has its place in `webhook-signature`,
     whose values stand in a row with spaces between, the new secret's first; `X-Kakiyo-Signature` has room for one.
     """
-    if secrets.of_product is None:
+    if secrets.for_product is None:
         return []
-    headers = [("X-Kakiyo-Signature", hmac.digest(secrets.of_product.encode(), body, "sha256").hex())]
-    keys = [
-        key
-        for each in (secrets.current, secrets.previous)
-        if each is not None and (key := _standard_key(each)) is not None
-    ]
-    if keys:
+    headers = [("X-Kakiyo-Signature", _digest(secrets.for_product, body).hex())]
+    if secrets.for_standard:
         signed = f"{delivery_id}.{timestamp_s}.".encode() + body
-        headers.append(("webhook-signature", " ".join(_standard_signature(key, signed) for key in keys)))
+        signatures = [_standard_signature(keyed, signed) for keyed in secrets.for_standard]
+        headers.append(("webhook-signature", " ".join(signatures)))
     return headers
 
 
-def _standard_signature(key: bytes, signed: bytes) -> str:
-    return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
+def _standard_signature(keyed: hmac.HMAC, signed: bytes) -> str:
+    return "v1," + binascii.b2a_base64(_digest(keyed, signed), newline=False).decode()
+
+
+def _keyed(key: bytes) -> hmac.HMAC:
+    return hmac.new(key, digestmod="sha256")
+
+
+def _digest(keyed: hmac.HMAC, signed: bytes) -> bytes:
+    each = keyed.copy()
+    each.update(signed)
+    return each.digest()
 
 
 def generate_secret() -> str:

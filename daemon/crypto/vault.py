@@ -31,18 +31,20 @@ class VaultError(Exception):
 
 
 class Vault:
-    """Seals with the first of its keys, opens with any of them."""
+    """Seals with the first of its keys, opens with any of them. `has_sealed`: something needs the first key now."""
 
-    __slots__ = ("_ciphers", "_current_id", "_current_key")
+    __slots__ = ("_ciphers", "_current_id", "_current_key", "has_sealed")
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         """Take one key or more, each of 32 bytes."""
         self._ciphers = {key_id(key): AESGCM(key) for key in keys}
         self._current_key = keys[0]
         self._current_id = key_id(keys[0])
+        self.has_sealed = False
 
     def seal(self, secret: str, webhook_id: str) -> str:
         """Return the secret sealed for this webhook."""
+        self.has_sealed = True
         nonce = os.urandom(_NONCE_BYTES)
         ciphertext = self._ciphers[self._current_id].encrypt(nonce, secret.encode(), webhook_id.encode())
         return f"{_VERSION}.{self._current_id}.{base64.urlsafe_b64encode(nonce + ciphertext).decode()}"

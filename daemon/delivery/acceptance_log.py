@@ -1,5 +1,7 @@
 """The log lines and spans of accepted events, written beside the commits (contract "Log, metrics and diagnosis")."""
 
+from collections.abc import Sequence
+
 import trio
 from structlog.typing import FilteringBoundLogger
 
@@ -10,15 +12,16 @@ from daemon.store.commands import AcceptEvents
 from daemon.telemetry.telemetry import Telemetry
 
 _DELIVERIES_PER_LINE = 100
-_LINES_AT_ONCE = 20
+_LINES_AT_ONCE = 50
 
 
 async def log_accepted(
-    accepted: trio.MemoryReceiveChannel[AcceptEvents], logged: trio.Event, *, telemetry: Telemetry
+    accepted: trio.MemoryReceiveChannel[Sequence[AcceptEvents]], logged: trio.Event, *, telemetry: Telemetry
 ) -> None:
-    """Log each event of these commands, in order, until the channel is closed; then set `logged`."""
-    async for command in accepted:
-        for place, matched in enumerate(command.events, 1):
+    """Log each event of these commits, in order, until the channel is closed; then set `logged`."""
+    async for commands in accepted:
+        events = ((command, matched) for command in commands for matched in command.events)
+        for place, (command, matched) in enumerate(events, 1):
             telemetry.spans.event_accepted(matched.event, matched.delivery_count)
             _log_event(command, matched, telemetry.log)
             if place % _LINES_AT_ONCE == 0:

@@ -18,7 +18,7 @@ from daemon.egress.errors import (
     OutOfDescriptors,
     TlsError,
 )
-from daemon.egress.post import Post, make_post
+from daemon.egress.post import Post, header_fields, make_post
 from daemon.egress.response import Response
 from daemon.egress.transport import Transport
 
@@ -26,6 +26,14 @@ KEPT_BODY = 4 * 1024
 _KEPT_HEADERS = 50
 _KEPT_HEADER_BYTES = 8 * 1024
 USER_AGENT = f"kakiyo-webhooks/{__version__}"
+_ALWAYS = header_fields(
+    (
+        ("Content-Type", "application/json"),
+        ("User-Agent", USER_AGENT),
+        ("Accept", "*/*"),
+        ("Accept-Encoding", "identity"),  # what is kept of the response is for people to read
+    )
+)
 UNSIGNED = Secrets()
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -41,7 +49,6 @@ async def make_attempt(
     timeout_s: float,
     timestamp_s: int,
     secrets: Secrets = UNSIGNED,
-    user_agent: str = USER_AGENT,
 ) -> Outcome:
     """Make attempt `number` (from 1) of a delivery and return its outcome; raises nothing but Cancelled.
 
@@ -53,7 +60,7 @@ async def make_attempt(
     """
     started, response, detail = trio.current_time(), Response(KEPT_BODY), None
     try:
-        post = build_post(webhook, work, number, timestamp_s, secrets, user_agent)
+        post = build_post(webhook, work, number, timestamp_s, secrets)
         with trio.CancelScope(deadline=started + timeout_s) as deadline:
             await transport.send(post, response)
         failure = _timeout(response, timeout_s) if deadline.cancelled_caught else _failure_of(response)
@@ -63,9 +70,7 @@ async def make_attempt(
     return outcome if detail is None else replace(outcome, detail=detail)
 
 
-def build_post(
-    webhook: Webhook, work: Work, number: int, timestamp_s: int, secrets: Secrets, user_agent: str = USER_AGENT
-) -> Post:
+def build_post(webhook: Webhook, work: Work, number: int, timestamp_s: int, secrets: Secrets) -> Post:
     """Return the signed POST of an attempt, with its headers (contract "Payload and headers of a delivery").
 
     Raises httpx.LocalProtocolError. The work's body must have been read.
@@ -73,10 +78,6 @@ def build_post(
     body = work.body
     assert body is not None, "the body is read before the attempt"
     headers = [
-        ("Content-Type", "application/json"),
-        ("User-Agent", user_agent),
-        ("Accept", "*/*"),
-        ("Accept-Encoding", "identity"),  # what is kept of the response is for people to read
         ("webhook-id", work.delivery_id),
         ("webhook-timestamp", str(timestamp_s)),
         ("X-Kakiyo-Event", work.event_type),
@@ -88,7 +89,7 @@ def build_post(
         headers.append(("X-Kakiyo-Test", "true"))
     if work.traceparent is not None:
         headers.append(("traceparent", work.traceparent))
-    return make_post(webhook.url, headers, body)
+    return make_post(webhook.url, headers, body, _ALWAYS)
 
 
 def _outcome(response: Response, failure: _Failure | None, duration_ms: int) -> Outcome:
@@ -149,7 +150,7 @@ def _kept_headers(fields: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[str, str
         size = len(name) + len(value)
         if size <= room:  # one that is too large hides none of the others
             room -= size
-            kept.append((name.decode(errors="replace"), value.decode(errors="replace")))
+            kept.append((name.decode("utf-8", "replace"), value.decode("utf-8", "replace")))
             if len(kept) == _KEPT_HEADERS:
                 break
     return tuple(kept)

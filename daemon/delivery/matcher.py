@@ -12,7 +12,7 @@ from daemon.store.commands import AcceptEvents
 # More deliveries of one submission are made behind its commit.
 _MOST_AT_ONCE = 500
 
-_Key = tuple[str, str, str | None]  # team, event type, the one webhook that it is for
+_Kind = tuple[str, str, str | None]  # team, event type, the one webhook that it is for
 
 
 class Matcher:
@@ -33,29 +33,25 @@ class Matcher:
 
     def _match(self, submission: Submission, waiting: Set[str]) -> AcceptEvents:
         """Match a submission. Deliveries of a team in `waiting`, and too many of them, are left to be made later."""
-        now = self._clock.now_ms()
-        matches = self._matches(submission)
-        total = sum(len(matches[_key(event)]) for event in submission.events)
+        now, events = self._clock.now_ms(), submission.events
+        kinds: list[_Kind] = [(event.team_id, event.type, event.only_webhook_id) for event in events]
+        matches = {kind: self._webhooks_for(kind) for kind in dict.fromkeys(kinds)}
+        total = sum(len(matches[kind]) for kind in kinds)
         fan_outs: dict[str, dict[str, Sequence[str]]] = {}
         for (team_id, event_type, _), webhook_ids in matches.items():
             is_later = is_too_many_at_once(total) or team_id in waiting or self._fan_outs.has_unfinished(team_id)
             if webhook_ids and is_later:
                 fan_outs.setdefault(team_id, {})[event_type] = webhook_ids
         matched = tuple(
-            self._match_event(event, now, webhook_ids=matches[_key(event)], is_later=event.team_id in fan_outs)
-            for event in submission.events
+            self._match_event(event, now, webhook_ids=matches[kind], is_later=event.team_id in fan_outs)
+            for event, kind in zip(events, kinds, strict=True)
         )
         return AcceptEvents(matched, submission.idempotency, now=now, fan_outs=fan_outs)
 
-    def _matches(self, submission: Submission) -> dict[_Key, Sequence[str]]:
-        """Return the webhooks for each kind of event, matched once."""
-        matches: dict[_Key, Sequence[str]] = {}
-        for event in submission.events:
-            if (key := _key(event)) not in matches:
-                webhook_ids = self._index.match(event.team_id, event.type)
-                only = event.only_webhook_id
-                matches[key] = webhook_ids if only is None else [one for one in webhook_ids if one == only]
-        return matches
+    def _webhooks_for(self, kind: _Kind) -> Sequence[str]:
+        team_id, event_type, only = kind
+        webhook_ids = self._index.match(team_id, event_type)
+        return webhook_ids if only is None else [one for one in webhook_ids if one == only]
 
     def _match_event(self, event: NewEvent, now: int, *, webhook_ids: Sequence[str], is_later: bool) -> MatchedEvent:
         new_id = self._clock.new_id
@@ -71,13 +67,9 @@ class Matcher:
         )
         if is_later:
             return MatchedEvent(accepted, (), len(webhook_ids))
-        return MatchedEvent(accepted, tuple((new_id("dlv"), webhook_id) for webhook_id in webhook_ids))
+        return MatchedEvent(accepted, tuple([(new_id("dlv"), webhook_id) for webhook_id in webhook_ids]))
 
 
 def is_too_many_at_once(deliveries: int) -> bool:
     """Whether a submission brings so many deliveries that they are made behind its commit."""
     return deliveries > _MOST_AT_ONCE
-
-
-def _key(event: NewEvent) -> _Key:
-    return event.team_id, event.type, event.only_webhook_id

@@ -48,8 +48,8 @@ from daemon.telemetry.metrics import Refusal
 from daemon.telemetry.telemetry import Telemetry
 
 _WEBHOOKS_PER_PAGE = 1_000
-# Submissions that are committed and not logged yet: then the next commit waits.
-_MOST_TO_LOG = 100
+# Commits that are not logged yet: then the next one waits.
+_MOST_TO_LOG = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Router:
             nursery.start_soon(self._resume_all)
             nursery.start_soon(self._fan_outs.run)
             # Logged beside the commits: a thousand lines would hold the next one up.
-            accepted, to_log = trio.open_memory_channel[AcceptEvents](_MOST_TO_LOG)
+            accepted, to_log = trio.open_memory_channel[Sequence[AcceptEvents]](_MOST_TO_LOG)
             logged = trio.Event()
             nursery.start_soon(partial(log_accepted, to_log, logged, telemetry=self._telemetry))
             async with accepted:
@@ -153,7 +153,7 @@ class Router:
 
     # -- one batch, from top to bottom
 
-    async def _commit_until_closed(self, accepted: trio.MemorySendChannel[AcceptEvents]) -> None:
+    async def _commit_until_closed(self, accepted: trio.MemorySendChannel[Sequence[AcceptEvents]]) -> None:
         while True:
             while batch := self._intake.take_batch():
                 results = await self._commit(batch)
@@ -161,9 +161,8 @@ class Router:
                     self._answer(result)
                 for result in results:
                     await self._hand_out(result)
-                for result in results:
-                    if result.is_new:
-                        await accepted.send(result.command)
+                if new := [result.command for result in results if result.is_new]:
+                    await accepted.send(new)
             if self._intake.closed:
                 return
             self._wake = trio.Event()

@@ -9,7 +9,13 @@ from daemon.domain.clock import HOUR_MS, NowMs
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store.engine import DatabaseRefused
 from daemon.store.schema import HEAD_REVISION
-from daemon.store.sqlite.commit_record import last_recorded, loss_of, loss_path, missing_from
+from daemon.store.sqlite.commit_record import (
+    last_recorded,
+    loss_of,
+    loss_path,
+    missing_from,
+    require_regular_record,
+)
 from daemon.store.sqlite.inspect import Contents, inspect_database, newest_commit, newest_time, teams_out_of_balance
 
 _CHECK = "database"
@@ -39,6 +45,11 @@ def check_database(settings: Settings, *, full: bool = False) -> Iterator[Findin
 
 
 def _check_history(path: Path) -> Finding:
+    try:
+        require_regular_record(path)
+    except OSError as error:
+        said = f"{error.filename}: is in the place of a file of the daemon's and cannot be used ({error.strerror})"
+        return failed("history", said, "Find out who put it there, and move it away: the daemon makes its own anew.")
     recorded = last_recorded(path)  # before the database: a daemon that runs goes on with both
     found = newest_commit(path)
     loss = loss_of(path) or (missing_from(found, recorded) if found else None)

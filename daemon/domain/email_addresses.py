@@ -1,4 +1,4 @@
-"""Email addresses as a mail server takes them, and text that is safe in a header.
+"""Email addresses as a mail server takes them.
 
 The one judgement of addresses: what the API, the settings and the mailer take is what `parse_address` takes.
 """
@@ -9,7 +9,7 @@ from email.headerregistry import Address
 
 import idna
 
-from daemon.domain.printable import is_harmless
+from daemon.domain.printable import is_harmless, one_line
 
 # RFC 5321, 4.5.3.1: in bytes, the domain in its ASCII form.
 MAX_ADDRESS = 254
@@ -55,15 +55,9 @@ def _ascii_domain(domain: str) -> str | None:
         ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
     except (idna.IDNAError, UnicodeError):
         return None
-    return ascii_domain if _DOMAIN.fullmatch(ascii_domain) and len(ascii_domain) <= MAX_ADDRESS else None
+    return ascii_domain if _DOMAIN.fullmatch(ascii_domain) else None
 
 
 def _unquoted(text: str) -> str:
     is_quoted = len(text) > 1 and text[0] == text[-1] == '"'
     return re.sub(r"\\(.)", r"\1", text[1:-1]) if is_quoted else text
-
-
-def one_line(text: str, limit: int) -> str:
-    """Return `text` in one line of at most `limit` characters, without control or invisible characters."""
-    shown = " ".join("".join(c if is_harmless(c) else " " for c in text).split())
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"

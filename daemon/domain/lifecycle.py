@@ -43,6 +43,9 @@ class Verdict:
     counted: bool = True
 
 
+_SUCCESS = Verdict(DeliveryStatus.SUCCEEDED, None, 0)
+
+
 def judge(
     policy: Policy,
     attempt_number: int,
@@ -56,7 +59,7 @@ def judge(
     counts, a failure ends the delivery as cancelled and is not held against the webhook.
     """
     if outcome.delivered:
-        return Verdict(DeliveryStatus.SUCCEEDED, None, 0)
+        return _SUCCESS
     if cancelled is not None:
         return Verdict(DeliveryStatus.CANCELLED, None, consecutive_failures, cancel_reason=cancelled)
     if outcome.kind is OutcomeKind.INTERRUPTED:

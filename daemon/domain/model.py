@@ -228,11 +228,20 @@ def id_maker(now_ms: Callable[[], int], entropy: Callable[[int], bytes] = os.ura
     Ids sort roughly by the time they were made, which keeps index pages together; order is `seq`'s business.
     """
 
+    last = (-1, "")
+
     def make(prefix: str) -> str:
-        number = (now_ms() & (1 << 48) - 1) << 80 | int.from_bytes(entropy(10))
-        return f"{prefix}_{''.join([_PAIRS[number >> shift & 1023] for shift in range(120, -10, -10)])}"
+        nonlocal last
+        now = now_ms()
+        if now != last[0]:  # a batch makes hundreds in a millisecond
+            last = (now, _pairs(now & (1 << 48) - 1, 50))
+        return f"{prefix}_{last[1]}{_pairs(int.from_bytes(entropy(10)), 80)}"
 
     return make
+
+
+def _pairs(number: int, bits: int) -> str:
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(bits - 10, -10, -10)])
 
 
 def fanned_out_id(event_id: str, webhook_id: str) -> str:
@@ -242,7 +251,7 @@ def fanned_out_id(event_id: str, webhook_id: str) -> str:
     """
     digest = int.from_bytes(blake2b(f"{event_id} {webhook_id}".encode(), digest_size=10).digest())
     time = event_id.partition("_")[2][:10]
-    return f"dlv_{time}{''.join([_PAIRS[digest >> shift & 1023] for shift in range(70, -10, -10)])}"
+    return f"dlv_{time}{_pairs(digest, 80)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,12 @@ def is_visible(character: str) -> bool:
     return unicodedata.category(character)[0] in "LNPS" and is_harmless(character)
 
 
+def one_line(text: str, limit: int) -> str:
+    """Return `text` in one line of at most `limit` characters, without control or invisible characters."""
+    shown = " ".join("".join(c if is_harmless(c) else " " for c in text).split())
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
 def _json_escaped(found: re.Match[str]) -> str:
     character = found[0]
     if character in "\n\t" or is_harmless(character):

@@ -14,9 +14,9 @@ _MOST_FIELDS = 100
 _MOST_FIELD_BYTES = 64 * 1024
 _LARGEST_LENGTH = 2**64 - 1
 
-_STATUS = re.compile(rb"HTTP/1\.([01]) +([1-9][0-9]{2})(?:[ \t][^\0\r]*)?\r*")
+_STATUS = re.compile(rb"HTTP/1\.([01])[ \t]+([1-9][0-9]{2})(?:[ \t][^\0\r]*)?\r*")
 _CLEAN_STATUS = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [\t -~\x80-\xff]*)?\r")
-_CLEAN_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\x80-\xff]*)\r")
+CLEAN_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\x80-\xff]*)\r")
 # Of a head that is all here: its minor version, its status, its fields. Possessive: each byte is looked at once.
 _CLEAN_HEAD = re.compile(
     rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t -~\x80-\xff]*+)?\r\n"
@@ -142,7 +142,7 @@ class Head:
         line, self._field = self._field, b""
         if not line:
             return
-        match = _CLEAN_FIELD.fullmatch(line)
+        match = CLEAN_FIELD.fullmatch(line)
         if match is not None:
             name, value = match.groups()
         else:
@@ -173,9 +173,9 @@ class Head:
                 for part in value.split(b","):
                     self._read_length(part.strip())
             case b"transfer-encoding":
-                codings = (coding.strip() for coding in value.split(b","))
+                codings = [coding.strip() for coding in value.split(b",")]
                 self._codings += [coding for coding in codings if coding not in (b"", b"identity")]
-                self.clean = self.clean and b"identity" not in value and bool(value)
+                self.clean = self.clean and b"identity" not in value and b"" not in codings
             case b"connection":
                 self._options += [option.strip() for option in value.split(b",")]
             case _:

@@ -15,16 +15,22 @@ class Post:
     body: bytes = field(repr=False)
 
 
-def make_post(url: str, headers: Iterable[tuple[str, str]], body: bytes) -> Post:
+def make_post(url: str, headers: Iterable[tuple[str, str]], body: bytes, always: bytes = b"") -> Post:
     """Return the POST with these headers, in their order and case, behind the length of its body.
 
-    Raises httpx.LocalProtocolError when a header contains a line break.
+    `always` are fields that `header_fields` made before: they come first. Raises httpx.LocalProtocolError when a header
+    contains a line break.
     """
+    return Post(url, b"Content-Length: %d\r\n%b%b\r\n" % (len(body), always, header_fields(headers)), body)
+
+
+def header_fields(headers: Iterable[tuple[str, str]]) -> bytes:
+    """Return headers as they go over the wire. Raises httpx.LocalProtocolError when one contains a line break."""
     lines = [f"{name}: {value}\r\n" for name, value in headers]
     fields = "".join(lines).encode("latin-1")
     if not fields.count(b"\n") == fields.count(b"\r") == len(lines):
         raise httpx.LocalProtocolError("a header of the request contains a line break")
-    return Post(url, b"Content-Length: %d\r\n%b\r\n" % (len(body), fields), body)
+    return fields
 
 
 def request_start(url: str) -> bytes:

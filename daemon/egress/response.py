@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import httpx
 
-from daemon.egress.head import LONGEST_LINE, Head, malformed
+from daemon.egress.head import CLEAN_FIELD, LONGEST_LINE, Head, malformed
 
 _MOST_BYTES_WITHOUT_BODY = 1024 * 1024
 _MOST_INTERIM = 1_000
@@ -198,7 +198,7 @@ class Response:
         """Trailers may be discarded (RFC 9110, 6.5.1)."""
         line, at = self._next_line(data, at)
         if line is not None:
-            self.reusable = self.reusable and line.endswith(b"\r")
+            self.reusable = self.reusable and (line == b"\r" or CLEAN_FIELD.fullmatch(line) is not None)
             self.complete = line in (b"\r", b"")
         return at
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from daemon.domain.email_addresses import one_line
 from daemon.domain.model import FailedDelivery, Mail
+from daemon.domain.printable import one_line
 
 _TRANSFER_ENCODING = "quoted-printable"  # servers without 8BITMIME take it, too
 _NAME_LIMIT = 100

@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 
 from daemon.config.settings import SmtpSettings
-from daemon.domain.email_addresses import one_line
+from daemon.domain.printable import one_line
 from daemon.systemd.credentials import SMTP_PASSWORD, credential
 
 _SOCKET_TIMEOUT_S = 30

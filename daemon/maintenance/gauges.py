@@ -15,15 +15,8 @@ from daemon.actors.threads import RunInThread
 from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable
 from daemon.store.engine import Engine
-from daemon.store.reads.gauge_reads import (
-    MailPlace,
-    Place,
-    Waiting,
-    count_mails,
-    count_pending,
-    deliveries_to_come,
-    delivery_made_at,
-)
+from daemon.store.reads.backlog import count_backlog
+from daemon.store.reads.gauge_reads import MailPlace, Waiting, count_mails
 from daemon.store.reads.reader import Reader
 from daemon.store.store import Store
 from daemon.telemetry.metrics import Metrics
@@ -101,15 +94,8 @@ class Observer:
 
 async def pending_deliveries(reader: Reader) -> Waiting:
     """Return how many deliveries are pending. It counts part by part: what ends meanwhile may count."""
-    count, oldest = 0, math.inf
-    place: Place | None = Place()
-    while place is not None:
-        part = await reader.fetch(count_pending, place)
-        count, place = count + part.count, part.behind
-        oldest = oldest if part.first_seq is None else min(oldest, part.first_seq)
-    made_at = None if oldest == math.inf else await reader.fetch(delivery_made_at, int(oldest))
-    to_come = await reader.fetch(deliveries_to_come)
-    return Waiting(count + to_come.count, min(filter(None, (made_at, to_come.oldest_at)), default=None))
+    backlog = await count_backlog(reader)
+    return Waiting(backlog.count, backlog.since)
 
 
 async def waiting_mails(reader: Reader) -> Waiting:

@@ -40,19 +40,26 @@ def open_sealed_database(settings: Settings, progress: Progress | None = None) -
     Raises ConfigError for a key file that cannot be used, and DatabaseRefused for a database that cannot be, or whose
     secrets were sealed with a key that is not there.
     """
-    key_file = find_keys(settings)
-    try:
-        return open_with_keys(settings.state_dir, key_file, progress)
-    except DatabaseRefused:
-        if key_file.is_new:
-            key_file.path.unlink()  # the key that is missing belongs there
-        raise
+    return open_with_keys(settings.state_dir, find_keys(settings), progress)
 
 
 def open_with_keys(state_dir: Path, key_file: KeyFile, progress: Progress | None = None) -> SealedDatabase:
-    """Open or create the database with these keys. Raises DatabaseRefused."""
+    """Open or create the database with these keys; keys that are new and not used go again if it is refused.
+
+    Raises DatabaseRefused.
+    """
     vault = Vault(key_file.keys)
-    database = open_database(state_dir / DATABASE, vault.seal, progress)
+    try:
+        return _open(state_dir / DATABASE, vault, key_file, progress)
+    except DatabaseRefused:
+        # The key that is missing belongs there; but what an upgrade has sealed already needs the new one.
+        if key_file.is_new and not vault.has_sealed:
+            key_file.path.unlink()
+        raise
+
+
+def _open(path: Path, vault: Vault, key_file: KeyFile, progress: Progress | None) -> SealedDatabase:
+    database = open_database(path, vault.seal, progress)
     try:
         _require_fitting(database, vault, key_file.path)
         database.commits.begin()

@@ -70,8 +70,8 @@ class Replays:
         """
         if await self._reader.fetch(api_reads.get_webhook, webhook_id) is None:
             return None
-        webhook = await self._active_webhook(webhook_id)
-        await self._until_made(webhook.team_id)
+        await self._until_made((await self._active_webhook(webhook_id)).team_id)
+        webhook = await self._active_webhook(webhook_id)  # it may have been changed meanwhile
         queued = 0
         from_seq: int | None = 0
         while from_seq is not None:

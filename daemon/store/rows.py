@@ -1,10 +1,12 @@
-"""Rows to values and back."""
+"""Rows to values and back. What no version of ours writes becomes no value: DamagedRow says which cell it is."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 from sqlalchemy import Row
 
+from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import (
     ApiKey,
     Attempt,
@@ -20,7 +22,41 @@ from daemon.domain.model import (
     OutcomeKind,
     Team,
     Webhook,
+    Work,
 )
+from daemon.domain.printable import printable
+from daemon.store.cells import Kind, kind_of
+from daemon.store.schema import metadata
+
+
+class DamagedRow(StoreUnavailable):
+    """A row holds what we never write: the message says which, and what to do. Others are as they were."""
+
+
+# Each table's columns in their order: name, what it holds, and whether NULL, too.
+_COLUMNS: Mapping[str, tuple[tuple[str, Kind, bool], ...]] = {
+    table.name: tuple((column.name, kind_of(column), bool(column.nullable)) for column in table.columns)
+    for table in metadata.sorted_tables
+}
+_BY_NAME = {(table, name): (kind, nullable) for table, columns in _COLUMNS.items() for name, kind, nullable in columns}
+
+
+def right(table: str, column: str, value: Any) -> Any:
+    """Return what was read from a cell of this column. Raises DamagedRow unless it is what we write there."""
+    kind, nullable = _BY_NAME[table, column]
+    if not (nullable if value is None else kind.holds(value)):
+        raise _damaged(f"table {table}", column, kind)
+    return value
+
+
+def _require_right(table: str, row: Row[Any]) -> None:
+    for (name, kind, nullable), value in zip(_COLUMNS[table], row, strict=False):
+        if not (nullable if value is None else kind.holds(value)):
+            raise _damaged(f"table {table}, row {printable(str(row[0])[:60])}", name, kind)
+
+
+def _damaged(where: str, column: str, kind: Kind) -> DamagedRow:
+    return DamagedRow(f"{where}: the column {column} does not hold {kind.words}: run doctor, and restore a backup")
 
 
 def to_json(value: Any) -> str:
@@ -30,6 +66,7 @@ def to_json(value: Any) -> str:
 
 def team(row: Row[Any]) -> Team:
     """Return the Team of a row of `teams`."""
+    _require_right("teams", row)
     return Team(row.id, row.name, tuple(orjson.loads(row.notification_emails)), row.created_at, row.max_webhooks)
 
 
@@ -46,11 +83,13 @@ def team_row(value: Team) -> dict[str, Any]:
 
 def api_key(row: Row[Any]) -> ApiKey:
     """Return the ApiKey of a row of `api_keys`."""
+    _require_right("api_keys", row)
     return ApiKey(row.id, row.team_id, row.name, row.created_at, row.revoked_at)
 
 
 def webhook(row: Row[Any]) -> Webhook:
     """Return the Webhook of a row of `webhooks`."""
+    _require_right("webhooks", row)
     return Webhook(
         id=row.id,
         team_id=row.team_id,
@@ -95,11 +134,13 @@ def webhook_row(value: Webhook) -> dict[str, Any]:
 
 def event(row: Row[Any]) -> Event:
     """Return the Event of a row of `events`."""
+    _require_right("events", row)
     return Event(row.id, row.team_id, row.type, row.timestamp, row.body, row.accepted_at, row.test, row.traceparent)
 
 
 def delivery(row: Row[Any]) -> Delivery:
     """Return the Delivery of a row of `deliveries`."""
+    _require_right("deliveries", row)
     return Delivery(
         row.seq,
         row.id,
@@ -119,9 +160,39 @@ def delivery(row: Row[Any]) -> Delivery:
 
 def attempt(row: Row[Any]) -> Attempt:
     """Return the Attempt of a row of `attempts`."""
+    _require_right("attempts", row)
     headers = tuple((name, value) for name, value in orjson.loads(row.headers))
     outcome = Outcome(OutcomeKind(row.outcome), row.duration_ms, row.status, headers, row.body, row.error)
     return Attempt(row.number, row.started_at, outcome)
+
+
+def failed_delivery(row: Row[Any]) -> FailedDelivery:
+    """Return the FailedDelivery of a row with its columns: of the delivery, its event and its last attempt."""
+    return FailedDelivery(
+        right("deliveries", "id", row.id),
+        right("deliveries", "event_type", row.event_type),
+        right("events", "accepted_at", row.accepted_at),
+        right("deliveries", "completed_at", row.completed_at),
+        OutcomeKind(right("attempts", "outcome", row.outcome)),
+        right("attempts", "status", row.status),
+        right("attempts", "error", row.error),
+    )
+
+
+def work(row: Sequence[Any]) -> Work:
+    """Return the Work of a pending delivery's columns, in the order of its fields."""
+    seq, delivery_id, event_id, event_type, body, created_at, made, due_at, test, trace = row
+    numbers = type(made) is int and type(created_at) is int and (due_at is None or type(due_at) is int)
+    texts = type(delivery_id) is type(event_type) is str and (trace is None or type(trace) is str)
+    if not (numbers and texts and (body is None or type(body) is str)):
+        raise DamagedRow(f"table deliveries, row {seq}: it cannot be sent: run doctor, and restore a backup")
+    light = None if body is None else body.encode()
+    return Work(seq, delivery_id, event_id, event_type, light, created_at, made, due_at, bool(test), trace)
+
+
+def receipts(text: Any) -> list[tuple[str, int]]:
+    """Return the ids of events and the numbers of their deliveries that a column `receipts` has."""
+    return [(event_id, count) for event_id, count in orjson.loads(right("idempotency_keys", "receipts", text))]
 
 
 def attempt_row(delivery_seq: int, value: Attempt) -> tuple[Any, ...]:
@@ -142,11 +213,13 @@ def attempt_row(delivery_seq: int, value: Attempt) -> tuple[Any, ...]:
 
 def credit_entry(row: Row[Any]) -> CreditEntry:
     """Return the CreditEntry of a row of `credit_entries`."""
+    _require_right("credit_entries", row)
     return CreditEntry(row.id, row.team_id, row.amount, row.balance_after, row.created_at, row.delivery_id, row.note)
 
 
 def mail(row: Row[Any]) -> Mail:
     """Return the Mail of a row of `mails`."""
+    _require_right("mails", row)
     failures = tuple(
         FailedDelivery(**{**failure, "outcome": OutcomeKind(failure["outcome"])})
         for failure in orjson.loads(row.failures)

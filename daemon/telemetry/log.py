@@ -28,6 +28,7 @@ from daemon.telemetry.log_throttle import LogThrottle
 
 STDERR = 2
 _LEVELS = ("debug", "info", "warning", "error")
+_INFO_AND_BELOW = ("debug", "info")
 
 
 class UndocumentedLogEventError(Exception):
@@ -74,14 +75,18 @@ def make_logger(
     that are repeated; `level()` is asked for each line, if it is given. A `strict` logger (for tests) raises
     UndocumentedLogEventError on an event, level or field that `log_events` does not list.
     """
-    rendering: list[Processor] = [_TimestampLevelEvent(now_ms), _render_traceback]
+    stamp = _TimestampLevelEvent(now_ms)
+    rendering: list[Processor] = [stamp, _render_traceback]
     rendering += [_refuse_undocumented] if strict else []
+    wrapper = _bound_logger(settings.level if level is None else "debug")
     output: WrappedLogger
     if isinstance(sink, LogSink):
         rendering += _rendering(sink)
         output = sink.buffer
         lost = make_thread_logger(sink, now_ms=now_ms)
         sink.buffer.report_dropped = lambda count: lost.warning("log_lines_dropped", count=count)
+        if sink.as_json and not strict:
+            wrapper = _with_quick_info(wrapper, sink, stamp.now, level or (lambda: settings.level))
     else:
         rendering += _to_file(settings, sink)
         output = structlog.BytesLogger(sink)
@@ -90,7 +95,7 @@ def make_logger(
     lazy = structlog.wrap_logger(
         output,
         processors=[*choosing, *rendering],
-        wrapper_class=_bound_logger(settings.level if level is None else "debug"),
+        wrapper_class=wrapper,
         context_class=dict,
     )
     return cast(FilteringBoundLogger, lazy.bind())  # bound once: no assembling per line
@@ -105,6 +110,26 @@ def make_thread_logger(sink: LogSink, *, now_ms: NowMs = wall_clock_ms) -> Filte
 
 def _bound_logger(level: str) -> type[FilteringBoundLogger]:
     return structlog.make_filtering_bound_logger(level)
+
+
+def _with_quick_info(
+    wrapper: type[FilteringBoundLogger], sink: LogSink, now: Callable[[], str], level: Callable[[], str]
+) -> type[FilteringBoundLogger]:
+    """Return the class with an `info` that makes in one step the line that the processors would make of it.
+
+    There is one for each event and each attempt. The throttle has no say: it drops warnings and errors alone.
+    """
+    render, put = _to_journal if sink.to_journal else _to_json, sink.buffer.msg
+
+    class QuickInfo(wrapper):  # type: ignore[misc,valid-type]  # its parent is made by structlog, as the level wants it
+        def info(self, event: str, *args: Any, **fields: Any) -> None:
+            if args or "exc_info" in fields:
+                super().info(event, *args, **fields)
+            elif level() in _INFO_AND_BELOW:
+                line = {"timestamp": now(), "level": "info", "event": event, **self._context, **fields}
+                put(render(None, "info", line))
+
+    return QuickInfo
 
 
 def _is_json(settings: LogSettings, is_terminal: bool) -> bool:
@@ -137,9 +162,10 @@ class _TimestampLevelEvent:
         self._last = (-1, "")  # one value, for more than one thread
 
     def __call__(self, logger: WrappedLogger, method: str, fields: EventDict) -> EventDict:
-        return {"timestamp": self._timestamp(), "level": method, "event": fields.pop("event", ""), **fields}
+        return {"timestamp": self.now(), "level": method, "event": fields.pop("event", ""), **fields}
 
-    def _timestamp(self) -> str:
+    def now(self) -> str:
+        """Return the time, to the millisecond."""
         second, ms = divmod(self._now_ms(), 1000)
         last_second, shown = self._last
         if second != last_second:  # lines come in their hundreds a second

@@ -13,7 +13,7 @@ Write = Callable[[Sequence[bytes]], int]
 MOST_WAITING_BYTES = 4 * 1024 * 1024
 _AT_ONCE = 256
 # A busy event loop gives the interpreter up to this thread each time: lines are written by the hundred, not one by one.
-_GATHER_S = 0.02
+_GATHER_S = 0.05
 
 
 class LogBuffer:

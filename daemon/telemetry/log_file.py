@@ -15,7 +15,7 @@ class LogFile:
 
     def write(self, lines: Sequence[bytes]) -> int:
         """Write the lines, each with its end. Returns how many are lost."""
-        text = b"".join(line + b"\n" for line in lines)
+        text = b"\n".join([*lines, b""])
         if self._cut:  # the rest of a line that is lost must not run into the next one
             text = b"\n" + text
         written = self._write_all(text)

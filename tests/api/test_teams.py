@@ -121,6 +121,8 @@ async def test_a_team_has_a_quota_of_webhooks_that_the_operator_may_change(api: 
     assert (await api.operator.patch(path, {"name": "Acme Corp"})).value["maxWebhooks"] == 1
     assert (await api.operator.patch(path, {"maxWebhooks": None})).value["maxWebhooks"] is None
     assert (await api.as_acme.post("/v1/webhooks", webhook)).status == 201
+    assert (await api.operator.patch(path, {"maxWebhooks": 0})).value["maxWebhooks"] == 0
+    assert (await api.as_acme.post("/v1/webhooks", webhook)).code == "webhook_quota"
     assert (await api.operator.patch(path, {"maxWebhooks": -1})).status == 422
     assert (await api.as_acme.patch(path, {"maxWebhooks": 9})).status == 403
 

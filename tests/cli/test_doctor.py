@@ -8,13 +8,13 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-import trio
 from sqlalchemy import create_engine, text
 
 from daemon.config.settings import Settings
@@ -27,11 +27,13 @@ from daemon.doctor.finding import Verdict
 from daemon.doctor.network import check_dns, check_listener, check_mail
 from daemon.domain.bind_address import TcpAddress
 from daemon.files.kept_addresses import keep_addresses
+from daemon.store.sqlite.commit_record import loss_path, record_path
 from daemon.store.sqlite.database import open_database
 from daemon.store.sqlite.migrate import migrate
 from tests.e2e.operating import operated
 from tests.faults.disk import without_privileges
 from tests.store.filling import NOW, accept, found
+from tests.support.forked import run_forked
 from tests.support.process import REPOSITORY, make_house
 from tests.support.programs import plain_environment
 from tests.support.smtp import MailServer, reserve_port, serving
@@ -54,6 +56,31 @@ def state(tmp_path: Path) -> Path:
     accept(database, [1, 2])
     database.close()
     return directory
+
+
+@pytest.mark.parametrize("file", [record_path, loss_path], ids=["commits", "lost"])
+@pytest.mark.parametrize("kind", ["a link", "a directory", "a second name", "a pipe"])
+def test_what_stands_in_the_place_of_the_record_of_commits_is_told(
+    run: Any, state: Path, kind: str, file: Callable[[Path], Path]
+) -> None:
+    path, elsewhere = file(state / "kakiyo-webhooks.db"), state / "elsewhere"
+    path.unlink(missing_ok=True)
+    elsewhere.touch()
+    match kind:
+        case "a link":
+            path.symlink_to(elsewhere)
+        case "a directory":
+            path.mkdir()
+        case "a second name":
+            path.hardlink_to(elsewhere)
+        case _:
+            os.mkfifo(path)
+    code, said = diagnose(run, "--state-dir", state)
+    verdict, message, advice = said["history"]
+    assert (code, verdict) == (1, "failed")
+    assert message.startswith(f"{path}: is in the place of a file of the daemon's")
+    assert "it is a link or no regular file" in message
+    assert "move it away" in advice
 
 
 def test_before_the_first_start_nothing_is_wrong_but_that_the_daemon_does_not_run(run: Any, tmp_path: Path) -> None:
@@ -129,7 +156,7 @@ def test_another_versions_database_is_told_from_ours(run: Any, state: Path, revi
     (state / "kakiyo-webhooks.db").unlink()
     engine = create_engine(f"sqlite:///{state}/kakiyo-webhooks.db")
     with engine.begin() as connection:
-        migrate(connection, lambda secret, _webhook_id: secret, "0001")
+        migrate(connection, "0001")
         connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
     engine.dispose()
     _, said = diagnose(run, "--state-dir", state)
@@ -222,12 +249,12 @@ def test_a_check_that_crashes_is_one_failed_check(state: Path, monkeypatch: pyte
 
 async def test_a_daemon_that_runs_is_found_ready_and_its_database_whole(tmp_path: Path) -> None:
     house = make_house(tmp_path)
-    command = [sys.executable, "-m", "daemon", "doctor", "--json", "--state-dir", str(house.state_dir)]
     try:
         async with operated(house) as operator:
             await operator.make_team()
             environment = plain_environment(KAKIYO_WEBHOOKS_API__BIND=house.bind)
-            ended = await trio.run_process(command, capture_stdout=True, cwd=REPOSITORY, env=environment, check=False)
+            doctor = ["doctor", "--json", "--state-dir", str(house.state_dir)]
+            ended = await run_forked(doctor, environment=environment)
     finally:
         house.close()
     said = {one["name"]: one["verdict"] for one in json.loads(ended.stdout)["checks"]}

@@ -71,6 +71,7 @@ DIALECT_IN_MIGRATIONS = {
         "sqlite_where",
         "postgresql_where",
     },
+    "daemon/store/migrations/versions/0001a_sealing_begun.py": {"exec_driver_sql"},
     "daemon/store/migrations/versions/0002a_tallies_begun.py": {"sqlite_with_rowid", "exec_driver_sql"},
     "daemon/store/migrations/versions/0003_tallies.py": {"sqlite_with_rowid", "sqlite_where", "postgresql_where"},
     "daemon/store/migrations/versions/0005_bounded_work.py": {"with_variant", "sqlite", "sqlite_with_rowid"},

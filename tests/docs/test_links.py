@@ -2,8 +2,10 @@
 
 import posixpath
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -33,11 +35,11 @@ def anchors(text: str) -> set[str]:
     return found
 
 
-def broken(page: str, target: str) -> bool:
-    """Whether a link on this page leads nowhere."""
+def broken(page: str, target: str, root: Path = ROOT) -> bool:
+    """Whether a link on this page, below `root`, leads nowhere."""
     path, _, anchor = target.partition("#")
     file = posixpath.normpath(posixpath.join(posixpath.dirname(page), path)) if path else page
-    if file.startswith("..") or not (ROOT / file).exists():
+    if file.startswith("..") or not (root / file).exists():
         return True
     return bool(anchor) and not (file.endswith(".md") and anchor in anchors(read(file)))
 
@@ -46,6 +48,13 @@ def broken(page: str, target: str) -> bool:
 def test_every_link_leads_somewhere(page: str) -> None:
     assert not [target for target in links(read(page)) if broken(page, target)]
     assert not HTML_LINK.search(read(page))
+
+
+def test_every_link_leads_somewhere_where_the_pages_are_installed_too(tmp_path: Path) -> None:
+    subprocess.run([ROOT / "systemd/copy-docs", tmp_path], check=True)
+    installed = [page for page in pages() if (tmp_path / page).read_text("utf-8") == read(page)]
+    assert installed == pages()
+    assert not [(page, one) for page in installed for one in links(read(page)) if broken(page, one, tmp_path)]
 
 
 def test_the_links_of_every_page_are_found() -> None:

@@ -3,8 +3,6 @@
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,8 @@ from tests.e2e.deadline import ends_within
 from tests.e2e.operating import Gate, Operator, operated
 from tests.faults.evidence import open_read_only
 from tests.faults.impossible_rows import ALWAYS, AT_REST, find_impossible_rows
-from tests.support.process import REPOSITORY, DaemonHouse, clean_environment
+from tests.support.forked import run_forked
+from tests.support.process import DaemonHouse, clean_environment
 from tests.support.receivers import open_receiver
 
 SUBMITTERS = 4
@@ -33,10 +32,8 @@ FIRST = 60
 async def command(house: DaemonHouse, name: str, file: Path) -> Any:
     """Run a command on the house's state directory to its end; return the object that it printed."""
     options = ["--config", str(house.config), "--state-dir", str(house.state_dir), "--json"]
-    ended = await trio.run_process(
-        [sys.executable, "-m", "daemon", name, str(file), *options],
-        capture_stdout=True, stderr=subprocess.DEVNULL, env=clean_environment({}), cwd=REPOSITORY,
-    )  # fmt: skip
+    ended = await run_forked([name, str(file), *options], environment=clean_environment({}))
+    assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
 
 

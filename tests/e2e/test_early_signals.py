@@ -63,7 +63,7 @@ def make_first_database(house: DaemonHouse) -> None:
     house.state_dir.mkdir(mode=0o700)
     engine = create_engine(f"sqlite:///{house.state_dir / DATABASE}")
     with engine.begin() as connection:
-        migrate(connection, lambda secret, _webhook_id: secret, "0001")
+        migrate(connection, "0001")
     engine.dispose()
 
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -14,16 +13,14 @@ import trio
 from tests.e2e.conftest import MakeHouse
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
+from tests.support.forked import run_forked
 from tests.support.process import REPOSITORY, DaemonHouse, DaemonProcess, clean_environment, daemon_process
 
 
 async def list_teams(house: DaemonHouse) -> subprocess.CompletedProcess[bytes]:
     """Ask the daemon by its settings and its state directory alone."""
-    command = [sys.executable, "-m", "daemon", "teams", "list", "--state-dir", str(house.state_dir)]
     environment = clean_environment({"KAKIYO_WEBHOOKS_API__BIND": house.bind})
-    return await trio.run_process(
-        command, capture_stdout=True, capture_stderr=True, check=False, env=environment, cwd=REPOSITORY
-    )
+    return await run_forked(["teams", "list", "--state-dir", str(house.state_dir)], environment=environment)
 
 
 @ends_within(60)

@@ -3,7 +3,6 @@
 import json
 import stat
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,14 @@ import trio
 from tests.e2e.conftest import MakeHouse
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
-from tests.support.process import REPOSITORY, DaemonHouse, clean_environment, daemon_process, run_to_its_end
+from tests.support.forked import run_forked
+from tests.support.process import DaemonHouse, clean_environment, daemon_process, run_to_its_end
+
+
+@pytest.fixture
+def real_start(new_house: MakeHouse) -> DaemonHouse:
+    """Its daemon is started by the command itself, in an interpreter of its own."""
+    return replace(new_house(), forked=False)
 
 
 def refusal_of(ended: subprocess.CompletedProcess[bytes]) -> str:
@@ -29,17 +35,17 @@ def refusal_of(ended: subprocess.CompletedProcess[bytes]) -> str:
 
 
 @ends_within(20)
-async def test_it_is_ready_in_good_time_and_keeps_its_state_to_itself(house: DaemonHouse) -> None:
+async def test_it_is_ready_in_good_time_and_keeps_its_state_to_itself(real_start: DaemonHouse) -> None:
     started = trio.current_time()
-    async with operated(house) as operator:
+    async with operated(real_start) as operator:
         assert trio.current_time() - started < 5, "about a second, where nothing else runs"
         assert (await operator.call("GET", "/readyz"))["status"] == "ready"
-        assert mode_of(house.state_dir) == 0o700
-        assert mode_of(house.state_dir / "operator.key") == 0o600
-        assert {mode_of(file) for file in house.state_dir.iterdir() if file.is_file()} == {0o600}
+        assert mode_of(real_start.state_dir) == 0o700
+        assert mode_of(real_start.state_dir / "operator.key") == 0o600
+        assert {mode_of(file) for file in real_start.state_dir.iterdir() if file.is_file()} == {0o600}
         assert (await operator.call("GET", "/v1/verify"))["operator"] is True
         [created] = operator.daemon.log_lines("operator_key_created")
-        assert created["path"] == str(house.state_dir / "operator.key")
+        assert created["path"] == str(real_start.state_dir / "operator.key")
 
 
 def mode_of(path: Path) -> int:
@@ -47,9 +53,9 @@ def mode_of(path: Path) -> int:
 
 
 @ends_within(20)
-async def test_a_busy_port_is_said_in_one_sentence(house: DaemonHouse) -> None:
-    house.reserved.listen()
-    assert f"api.bind: {house.bind} is in use" in refusal_of(await run_to_its_end(house))
+async def test_a_busy_port_is_said_in_one_sentence(real_start: DaemonHouse) -> None:
+    real_start.reserved.listen()
+    assert f"api.bind: {real_start.bind} is in use" in refusal_of(await run_to_its_end(real_start))
 
 
 @ends_within(20)
@@ -104,8 +110,8 @@ async def test_a_wrong_setting_in_the_environment_stops_the_start_by_the_variabl
 
 
 @ends_within(30)
-async def test_the_command_line_reaches_a_daemon_on_a_unix_socket(tmp_path: Path, new_house: MakeHouse) -> None:
-    house = replace(new_house(), bind=f"unix:{tmp_path}/api.sock")
+async def test_the_command_line_reaches_a_daemon_on_a_unix_socket(tmp_path: Path, real_start: DaemonHouse) -> None:
+    house = replace(real_start, bind=f"unix:{tmp_path}/api.sock")
     async with daemon_process(house) as daemon:
         assert mode_of(tmp_path / "api.sock") == 0o660
         made = await run_command(house, "teams", "create", "--id", "acme", "--name", "Acme", "--json")
@@ -116,19 +122,19 @@ async def test_the_command_line_reaches_a_daemon_on_a_unix_socket(tmp_path: Path
 
 
 async def run_command(house: DaemonHouse, *arguments: str) -> bytes:
-    command = [sys.executable, "-m", "daemon", *arguments, "--state-dir", str(house.state_dir), "--api-url", house.bind]
-    ended = await trio.run_process(command, capture_stdout=True, env=clean_environment({}), cwd=REPOSITORY)
+    options = ["--state-dir", str(house.state_dir), "--api-url", house.bind]
+    ended = await run_forked([*arguments, *options], environment=clean_environment({}))
+    assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
 
 @ends_within(30)
-async def test_under_socket_activation_a_connection_made_before_the_start_is_answered(new_house: MakeHouse) -> None:
-    house = new_house()
-    with house.reserved.dup() as listening:
+async def test_under_socket_activation_a_connection_made_before_the_start_is_answered(real_start: DaemonHouse) -> None:
+    with real_start.reserved.dup() as listening:
         listening.listen()
         descriptor = listening.fileno()
-        activated = replace(house, bind=f"fd://{descriptor}")
-        async with await trio.open_tcp_stream(*house.reserved.getsockname()) as early:
+        activated = replace(real_start, bind=f"fd://{descriptor}")
+        async with await trio.open_tcp_stream(*real_start.reserved.getsockname()) as early:
             await early.send_all(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             async with operated(activated, pass_fds=[descriptor]) as operator:
                 answer = b"".join([part async for part in early])
@@ -139,8 +145,8 @@ async def test_under_socket_activation_a_connection_made_before_the_start_is_ans
 
 
 @ends_within(20)
-async def test_the_service_manager_hears_of_readiness_life_and_stopping(house: DaemonHouse) -> None:
-    async with operated(house, environment={"WATCHDOG_USEC": "100000"}) as operator:
+async def test_the_service_manager_hears_of_readiness_life_and_stopping(real_start: DaemonHouse) -> None:
+    async with operated(real_start, environment={"WATCHDOG_USEC": "100000"}) as operator:
         await operator.daemon.noticed("WATCHDOG=1", 3)
     notices = operator.daemon.notices
     assert notices.count("READY=1") == notices.count("STOPPING=1") == 1

@@ -22,6 +22,7 @@ def violations(evidence: Evidence) -> list[str]:
     return [
         *evidence.impossible,
         *_acknowledged(evidence),
+        *_doubled(evidence),
         *_strangers(evidence.arrivals, deliveries),
         *_attempts_on_the_wire(evidence.arrivals, evidence.deliveries),
         *_order(evidence, deliveries),
@@ -73,6 +74,18 @@ def _acknowledged(evidence: Evidence) -> Iterator[str]:
             yield f"event {number} was accepted {count} times"
         if number not in known:
             yield f"event {number} was never submitted"
+
+
+def _doubled(evidence: Evidence) -> Iterator[str]:
+    accepted_at = {event.id: event.accepted_at for event in evidence.events}
+    at_acceptance = Counter(
+        (delivery.event_id, delivery.webhook_id)
+        for delivery in evidence.deliveries
+        if delivery.created_at == accepted_at.get(delivery.event_id)
+    )
+    for (event_id, webhook_id), count in at_acceptance.items():
+        if count > 1:
+            yield f"event {event_id} has {count} deliveries to webhook {webhook_id}"
 
 
 # -- what the receiver saw and what the database says are the same

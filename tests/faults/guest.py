@@ -55,6 +55,20 @@ class Guest:
             self._ended.unwrap()
         return answers[0].unwrap()
 
+    def begin(self, step: Callable[..., Awaitable[Result]], *args: Any) -> list[outcome.Outcome[Result]]:
+        """Run a step that may take until a later one; what it returns or raises comes into the list that is given."""
+        answers: list[outcome.Outcome[Result]] = []
+
+        async def take() -> None:
+            answers.append(await outcome.acapture(step, *args))
+
+        async def start() -> None:
+            await trio.lowlevel.checkpoint()
+            self._begun.start_soon(take)
+
+        self.run(start)
+        return answers
+
     def sleep(self, seconds: float) -> None:
         """Let virtual time pass."""
         self.run(self._sleep, seconds)
@@ -65,8 +79,10 @@ class Guest:
         self._clock.autojump_threshold = float("inf")
 
     async def _serve(self) -> None:
-        async for step in self._receive:
-            await step()
+        async with trio.open_nursery() as self._begun:
+            async for step in self._receive:
+                await step()
+            self._begun.cancel_scope.cancel()
 
     def _end(self, ended: outcome.Outcome[None]) -> None:
         self._ended = ended

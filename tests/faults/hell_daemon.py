@@ -19,7 +19,7 @@ from tests.e2e.operating import Operator, operated
 from tests.faults.hell import PLAIN
 from tests.faults.hell_server import Fiend, Hell, running_hell
 from tests.faults.hell_tls import server_contexts, under_tls
-from tests.support.process import make_house
+from tests.support.process import Sections, make_house
 from tests.support.tls import make_authority
 
 DEADLINE_MS = 10_000
@@ -44,7 +44,8 @@ async def survive(directory: Path, fiends: Sequence[Fiend]) -> Survival:
     authority = make_authority(directory)
     contexts = server_contexts(authority, directory, _HOST)
     delivery = {"retry_delays_s": [_RETRY_S], "idle_connection_s": 0.5, "idle_actor_s": 1}
-    house = make_house(directory, {"delivery": delivery, "egress": {"ca_file": str(authority.ca_file)}})
+    sections: Sections = {"delivery": delivery, "egress": {"ca_file": str(authority.ca_file)}}
+    house = make_house(directory, sections, forked=False)  # its memory is looked at
     try:
         async with AsyncExitStack() as stack:
             hells = [await stack.enter_async_context(running_hell(fiend, contexts)) for fiend in fiends]

@@ -47,9 +47,12 @@ class PlannedWebhook:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When a life ends: after so many more acknowledged events, ended deliveries, or milliseconds of its start."""
+    """When a life ends: after so many more acknowledged events, ended deliveries, or milliseconds of its start.
 
-    after: Literal["events", "deliveries", "start_ms"]
+    After `fan_outs` it ends in the middle of one, so many looks after the first that shows it.
+    """
+
+    after: Literal["events", "deliveries", "fan_outs", "start_ms"]
     count: int
 
 
@@ -75,6 +78,8 @@ def planned_kills(plan: KillPlan) -> Iterator[Moment]:
                 yield Moment("start_ms", chance.randrange(100, 900))
             case 1 | 2 | 3:
                 yield Moment("deliveries", chance.randrange(1, 6 * plan.events_per_kill))
+            case 4:
+                yield Moment("fan_outs", chance.randrange(1, 5))
             case _:
                 yield Moment("events", chance.randrange(1, 2 * plan.events_per_kill))
 

@@ -15,6 +15,7 @@ from tests.faults.impossible_rows import ALWAYS, AT_REST, find_impossible_rows
 from tests.faults.kill_driver import Driver, Ledger
 from tests.faults.kill_plan import KillPlan, Moment, planned_kills
 from tests.faults.kill_receiver import read_log
+from tests.faults.small_pieces import make_house_of_small_pieces
 from tests.support.process import (
     REPOSITORY,
     DaemonHouse,
@@ -22,7 +23,6 @@ from tests.support.process import (
     Sections,
     clean_environment,
     daemon_process,
-    make_house,
 )
 
 SECTIONS: Sections = {
@@ -32,21 +32,24 @@ SECTIONS: Sections = {
 _WAITING = """SELECT (SELECT count(*) FROM deliveries WHERE status = 'pending')
     + (SELECT coalesce(sum(remaining), 0) FROM fan_outs)
     + (SELECT count(*) FROM mails WHERE sent_at IS NULL)"""
+# One that is begun, and has deliveries left to make.
+_BEGUN_FAN_OUTS = "SELECT count(*) FROM fan_outs WHERE (next_seq, next_place) != (first_seq, 0)"
 # The daemon's log does not tell of everything that ends a delivery: look again now and then.
 _LOOK_AGAIN_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class KillRun:
-    """What a run left: the evidence, and what those who used the daemon did."""
+    """What a run left: the evidence, what those who used the daemon did, and how many kills cut a fan-out in two."""
 
     evidence: Evidence
     ledger: Ledger
+    cut_fan_outs: int
 
 
 async def run_kills(directory: Path, plan: KillPlan, on_kill: Callable[[], None] = lambda: None) -> KillRun:
     """Run the plan in `directory`, then let the daemon finish and stop; return what is left. `on_kill` counts them."""
-    house = make_house(directory, SECTIONS)
+    house, cut_fan_outs = make_house_of_small_pieces(directory, SECTIONS), 0
     log = directory / "receiver.log"
     try:
         async with receiver_process(log, plan.seed) as url, trio.open_nursery() as nursery:
@@ -57,11 +60,12 @@ async def run_kills(directory: Path, plan: KillPlan, on_kill: Callable[[], None]
             for moment in planned_kills(plan):
                 await _live_until(moment, house, driver)
                 await mark_the_kill(url)
+                cut_fan_outs += bool(_count(house, _BEGUN_FAN_OUTS))
                 on_kill()
             await _finish(house, driver)
     finally:
         house.close()
-    return KillRun(evidence_of(house, driver.ledger, log), driver.ledger)
+    return KillRun(evidence_of(house, driver.ledger, log), driver.ledger, cut_fan_outs)
 
 
 @asynccontextmanager
@@ -93,10 +97,13 @@ async def _live_until(moment: Moment, house: DaemonHouse, driver: Driver) -> Non
         return
     async with daemon_process(house) as daemon:
         driver.up.set()
-        if moment.after == "events":
-            await driver.reached(driver.submitted + moment.count)
-        else:
-            await _deliveries_ended(daemon, driver, moment.count)
+        match moment.after:
+            case "events":
+                await driver.reached(driver.submitted + moment.count)
+            case "fan_outs":
+                await _seen_in_fan_outs(house, driver, moment.count)
+            case _:
+                await _deliveries_ended(daemon, driver, moment.count)
         driver.up = trio.Event()
         await daemon.kill()
 
@@ -106,6 +113,13 @@ async def _deliveries_ended(daemon: DaemonProcess, driver: Driver, count: int) -
     while daemon.ended_deliveries < count and not (driver.finished.is_set() and not count_waiting(daemon.house)):
         with trio.move_on_after(_LOOK_AGAIN_S):
             await daemon.deliveries_ended(count)
+
+
+async def _seen_in_fan_outs(house: DaemonHouse, driver: Driver, looks: int) -> None:
+    """Wait until so many looks found a fan-out in its middle; no longer than there is something to submit."""
+    while looks and not driver.finished.is_set():
+        looks -= bool(_count(house, _BEGUN_FAN_OUTS))
+        await trio.sleep(_LOOK_AGAIN_S / 20)
 
 
 async def _kill_at_start(house: DaemonHouse, seconds: float) -> None:
@@ -146,8 +160,12 @@ async def until_at_rest(daemon: DaemonProcess) -> None:
 
 def count_waiting(house: DaemonHouse) -> int:
     """Return how many deliveries are pending and mails wait."""
+    return _count(house, _WAITING)
+
+
+def _count(house: DaemonHouse, query: str) -> int:
     with closing(open_read_only(house.state_dir / DATABASE)) as connection:
-        return int(connection.execute(_WAITING).fetchone()[0])
+        return int(connection.execute(query).fetchone()[0])
 
 
 def evidence_of(house: DaemonHouse, ledger: Ledger, log: Path) -> Evidence:

@@ -5,12 +5,14 @@ with its answer. Times are seconds. `Model.advance` brings everything to a momen
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 RETRY_AFTER_S = (1, 2, 4)
 DISABLE_AT = 4
 PRICE = 2
+RECOVERY_WAITS_S = 20
 
 Status = Literal["pending", "succeeded", "failed", "cancelled"]
 
@@ -21,6 +23,7 @@ class ModelEvent:
 
     number: int
     type: str
+    submission: int = 0
 
 
 @dataclass(slots=True)
@@ -34,6 +37,7 @@ class ModelDelivery:
     due: float = -math.inf
     # Of a large submission, and still to be made: it counts, and waits.
     to_come: bool = False
+    fanned_out: bool = False
 
 
 @dataclass(slots=True)
@@ -62,6 +66,16 @@ class ModelWebhook:
 
 
 @dataclass(slots=True)
+class ModelRecovery:
+    """A recovery that waits until all up to `submission` is made, and what it then comes to: None while it waits."""
+
+    webhook: ModelWebhook
+    submission: int
+    ends_at: float
+    result: int | Literal["refused", "unavailable"] | None = None
+
+
+@dataclass(slots=True)
 class Model:
     """A team with its webhooks."""
 
@@ -70,6 +84,8 @@ class Model:
     events: list[ModelEvent] = field(default_factory=list)
     balance: int = 0
     mails: int = 0
+    submissions: int = 0
+    recoveries: list[ModelRecovery] = field(default_factory=list)
 
     # -- what happens by itself
 
@@ -81,6 +97,8 @@ class Model:
                 moment = max(moment, step)
                 self._step(webhook, moment)
         self.now = to
+        for recovery in [one for one in self.recoveries if one.ends_at <= to]:
+            self._end(recovery, "unavailable")
 
     def _next_step(self, webhook: ModelWebhook, now: float) -> float | None:
         if webhook.flight is not None:
@@ -125,20 +143,36 @@ class Model:
     def submit(self, *events: ModelEvent, most_at_once: int) -> None:
         """Accept events, in order. More deliveries than `most_at_once` come later, and all while some are to come."""
         self.events += events
+        self.submissions += 1
+        for event in events:
+            event.submission = self.submissions
         pairs = [(event, one) for event in events for one in self.webhooks.values() if one.active and one.wants(event)]
         is_later = len(pairs) > most_at_once or self.to_come > 0
         for event, webhook in pairs:
-            webhook.deliveries.append(ModelDelivery(event, to_come=is_later))
+            webhook.deliveries.append(ModelDelivery(event, to_come=is_later, fanned_out=is_later))
 
     @property
     def to_come(self) -> int:
         """How many deliveries are still to be made."""
-        return sum(delivery.to_come for webhook in self.webhooks.values() for delivery in webhook.deliveries)
+        return len(self._submissions_to_come)
 
-    def make(self, webhook: ModelWebhook, count: int) -> None:
-        """Make the next deliveries of those that are still to come."""
-        for delivery in [delivery for delivery in webhook.deliveries if delivery.to_come][:count]:
-            delivery.to_come = False
+    @property
+    def _submissions_to_come(self) -> list[int]:
+        every = (delivery for webhook in self.webhooks.values() for delivery in webhook.deliveries)
+        return [delivery.event.submission for delivery in every if delivery.to_come]
+
+    def make(self, counts: Mapping[str, int]) -> None:
+        """Make the next deliveries of those that are still to come, so many of each webhook."""
+        for name, count in counts.items():
+            for delivery in [one for one in self.webhooks[name].deliveries if one.to_come][:count]:
+                delivery.to_come = False
+        first = min(self._submissions_to_come, default=math.inf)
+        for recovery in [one for one in self.recoveries if one.submission < first]:
+            self._end(recovery, self.recover(recovery.webhook) if recovery.webhook.active else "refused")
+
+    def make_all(self) -> None:
+        """Make all that is still to come."""
+        self.make({webhook.name: len(webhook.deliveries) for webhook in self.webhooks.values()})
 
     def disable(self, webhook: ModelWebhook) -> None:
         if webhook.active:
@@ -156,14 +190,34 @@ class Model:
         webhook.deliveries.insert(len(webhook.made), ModelDelivery(delivery.event))
 
     def recover(self, webhook: ModelWebhook) -> int:
-        """Queue again, in order, every event that the webhook subscribes to, never got and does not wait for."""
+        """Queue again, in order, every event that the webhook subscribes to, never got and does not wait for.
+
+        Those of submissions with deliveries still to come are left to these.
+        """
+        first = min(self._submissions_to_come, default=math.inf)
         had = {id(one.event) for one in webhook.deliveries if one.status in ("succeeded", "pending")}
-        missed = [event for event in self.events if webhook.wants(event) and id(event) not in had]
-        webhook.deliveries += [ModelDelivery(event) for event in missed]
+        events = [event for event in self.events if event.submission < first]
+        missed = [event for event in events if webhook.wants(event) and id(event) not in had]
+        place = len(webhook.made)
+        webhook.deliveries[place:place] = [ModelDelivery(event) for event in missed]
         return len(missed)
 
+    def begin_to_recover(self, webhook: ModelWebhook) -> ModelRecovery:
+        """Recover once all is made that is to come now."""
+        recovery = ModelRecovery(webhook, max(self._submissions_to_come), self.now + RECOVERY_WAITS_S)
+        self.recoveries.append(recovery)
+        return recovery
+
+    def _end(self, recovery: ModelRecovery, result: int | Literal["refused", "unavailable"]) -> None:
+        recovery.result = result
+        self.recoveries.remove(recovery)
+
     def crash(self) -> None:
-        """Cut off the attempts under way: they are made again, under the same numbers; back-offs go on."""
+        """Cut off the attempts under way: they are made again, under the same numbers; back-offs go on.
+
+        Recoveries that wait are forgotten.
+        """
+        self.recoveries.clear()
         for webhook in self.webhooks.values():
             if webhook.flight is not None:
                 delivery, _, _ = webhook.flight

@@ -49,7 +49,7 @@ def percentile(values: list[float], share: float) -> float:
 async def run_overload(directory: Path, plan: OverloadPlan) -> OverloadRun:
     """Overload a daemon in `directory`, let it finish, and return what was seen."""
     sections: Sections = {"api": {"max_waiting_events": plan.max_waiting}, "log": {"level": "info"}}
-    house, log = make_house(directory, sections), directory / "receiver.log"
+    house, log = make_house(directory, sections, forked=False), directory / "receiver.log"
     run, ledger = OverloadRun(), Ledger()
     try:
         async with receiver_process(log, 0) as url, daemon_process(house) as daemon, _client(house) as http:

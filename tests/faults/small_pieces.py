@@ -1,12 +1,13 @@
 """`python -m tests.faults.small_pieces serve …` is `python -m daemon serve …` to which a few deliveries are many.
 
-Submissions that make more than 20 are fanned out, 7 deliveries at a time. `use_small_pieces` does so in a test. With
+Submissions that make more than 150 are fanned out, 20 deliveries at a time. `use_small_pieces` does so in a test. With
 $KILLED_AT (`before 3`, `inside 3`, `after 3`) it ends by SIGKILL at its third piece: before it, in the middle of its
 transaction, or between its commit and what follows from it.
 """
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +16,10 @@ from daemon.cli import main as run_command_line
 from daemon.delivery import fan_out, matcher
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.writes import batch, writer
-from tests.support.process import DaemonHouse
+from tests.support.process import DaemonHouse, Sections, make_house
 
-MOST_AT_ONCE = 20
-PIECE = 7
+MOST_AT_ONCE = 150
+PIECE = 20
 
 
 def use_small_pieces(patch: pytest.MonkeyPatch) -> None:
@@ -34,6 +35,12 @@ class HouseOfSmallPieces(DaemonHouse):
     def command(self) -> list[str]:
         python, option, _module, *arguments = super().command
         return [python, option, "tests.faults.small_pieces", *arguments]
+
+
+def make_house_of_small_pieces(directory: Path, sections: Sections) -> HouseOfSmallPieces:
+    """Make a house as `make_house` does."""
+    made = make_house(directory, sections)
+    return HouseOfSmallPieces(made.state_dir, made.config, made.bind, made.reserved)
 
 
 def be_killed(patch: pytest.MonkeyPatch, moment: str, at_piece: int) -> None:

@@ -53,6 +53,12 @@ def lose_a_delivery(evidence: Evidence) -> Evidence:
     return replace(evidence, deliveries=evidence.deliveries[1:])
 
 
+def make_a_delivery_twice(evidence: Evidence) -> Evidence:
+    last = evidence.deliveries[-1]
+    unsure = replace(evidence, receipts=evidence.receipts[:-1], unsure=frozenset({evidence.receipts[-1].number}))
+    return replace(unsure, deliveries=(*evidence.deliveries, replace(last, id="dlv_again", seq=last.seq + 1)))
+
+
 def accept_an_event_twice(evidence: Evidence) -> Evidence:
     return replace(evidence, events=(*evidence.events, replace(evidence.events[0], id="evt_again")))
 
@@ -116,6 +122,7 @@ def send_a_mail_twice(evidence: Evidence) -> Evidence:
 PLANTED: tuple[tuple[Callable[[Evidence], Evidence], str], ...] = (
     (lose_an_event, "is lost"),
     (lose_a_delivery, "were promised"),
+    (make_a_delivery_twice, "has 2 deliveries to webhook"),
     (accept_an_event_twice, "was accepted 2 times"),
     (accept_an_event_of_nobody, "was never submitted"),
     (record_an_attempt_that_was_not_made, "the receiver never got it"),

@@ -17,8 +17,8 @@ from tests.faults.checker import violations
 from tests.faults.evidence import Receipt
 from tests.faults.kill_driver import Ledger
 from tests.faults.kill_run import SECTIONS, evidence_of, mark_the_kill, receiver_process, until_at_rest
-from tests.faults.small_pieces import HouseOfSmallPieces
-from tests.support.process import REPOSITORY, clean_environment, make_house
+from tests.faults.small_pieces import HouseOfSmallPieces, make_house_of_small_pieces
+from tests.support.process import REPOSITORY, clean_environment
 
 WEBHOOKS, EVENTS = 6, 30
 # In each life of its own; the first one submits, the others go on from what they find.
@@ -28,8 +28,8 @@ BEHAVIOURS = ("healthy", "flaky", "slow")
 
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[HouseOfSmallPieces]:
-    made = make_house(tmp_path, SECTIONS)
-    yield HouseOfSmallPieces(made.state_dir, made.config, made.bind, made.reserved)
+    made = make_house_of_small_pieces(tmp_path, SECTIONS)
+    yield made
     made.close()
 
 

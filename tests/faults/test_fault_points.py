@@ -5,7 +5,7 @@ deliveries and a back-off behind, the second one meets the point, at its start o
 then there is a third.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +27,7 @@ from daemon.store.writes import cancelling
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
 from tests.faults.checker import violations
-from tests.faults.evidence import Receipt, Told
+from tests.faults.evidence import Arrival, Receipt, Told
 from tests.faults.sabotage import Bug, Point, Saboteur, gives_up
 from tests.faults.wire import Wire, gather_from, until_at_rest
 from tests.support.daemon import EPOCH_MS, House, VirtualWallClock, make_settings, running
@@ -108,17 +108,51 @@ def _event(team: Team, number: int) -> NewEvent:
     return NewEvent(team.id, MESSAGE_SENT, EPOCH_MS, orjson.dumps({"data": {"n": number, "filler": filler}}))
 
 
-async def first_life(state_dir: Path, wire: Wire, clock: VirtualWallClock) -> tuple[Team, list[Webhook], list[Receipt]]:
+@dataclass(frozen=True, slots=True)
+class FirstLife:
+    """What a daemon left behind that lived for `lasted_s`: its files, and what others know of it."""
+
+    files: Mapping[str, bytes]
+    team: Team
+    webhooks: Sequence[Webhook]
+    receipts: Sequence[Receipt]
+    arrivals: Sequence[Arrival]
+    lasted_s: float
+
+    def bring_back(self, state_dir: Path, wire: Wire, clock: VirtualWallClock) -> None:
+        """Have all be in the second life as if the first had just ended."""
+        for name, content in self.files.items():
+            (state_dir / name).write_bytes(content)
+        wire.arrivals.extend(self.arrivals)
+        wire.life = 1
+        clock.offset_ms += round(self.lasted_s * 1000)
+
+
+@pytest.fixture(scope="module")
+def first_life(tmp_path_factory: pytest.TempPathFactory) -> FirstLife:
     """Leave deliveries behind: some that wait, one in a back-off, one cut off in its attempt."""
-    settings = make_settings(state_dir, credits={"enforce": True})
-    async with running(state_dir, clock=clock, transport=wire.transport, settings=settings) as house:
+    with pytest.MonkeyPatch.context() as patch:
+        work_in_small_pieces(patch)
+        return trio.run(live, tmp_path_factory.mktemp("first"), clock=MockClock(autojump_threshold=0))
+
+
+async def live(state_dir: Path) -> FirstLife:
+    settings, wire, began = (
+        make_settings(state_dir, credits={"enforce": True}),
+        Wire(answer=answer),
+        trio.current_time(),
+    )
+    async with running(state_dir, transport=wire.transport, settings=settings) as house:
         team = await house.team()
         await house.grant(team, 10_000)
         webhooks = [await house.webhook(team, f"https://{name}.example/hook") for name in NAMES]
         receipts = await submit(house, team, 0, 1)
         await trio.sleep(wire.takes_s * 1.5)
-    wire.life += 1
-    return team, webhooks, receipts
+    return FirstLife(files_of(state_dir), team, webhooks, receipts, wire.arrivals, trio.current_time() - began)
+
+
+def files_of(directory: Path) -> Mapping[str, bytes]:
+    return {file.name: file.read_bytes() for file in directory.iterdir()}
 
 
 @pytest.mark.fault(
@@ -127,11 +161,12 @@ async def first_life(state_dir: Path, wire: Wire, clock: VirtualWallClock) -> tu
 )
 @pytest.mark.parametrize("point", POINTS, ids=str)
 async def test_a_crash_at_any_point_is_healed(
-    point: Point, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    point: Point, tmp_path: Path, first_life: FirstLife, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work_in_small_pieces(monkeypatch)
     wire, clock = Wire(answer=answer), VirtualWallClock()
-    team, webhooks, receipts = await first_life(tmp_path, wire, clock)
+    first_life.bring_back(tmp_path, wire, clock)
+    team, webhooks, receipts = first_life.team, first_life.webhooks, list(first_life.receipts)
     saboteur = Saboteur(point, wire.crash)
     saboteur.enter(monkeypatch)
     saboteur.armed = True
@@ -150,7 +185,7 @@ async def test_a_crash_at_any_point_is_healed(
     check(tmp_path, told)
 
 
-async def go_on(house: House, team: Team, webhooks: list[Webhook]) -> list[Receipt]:
+async def go_on(house: House, team: Team, webhooks: Sequence[Webhook]) -> list[Receipt]:
     """Submit, edit a webhook, delete one, submit: each of it until it was answered. It may be done twice."""
     receipts = await submit(house, team, 2, 3)
     await insist(lambda: house.change(webhooks[0], name="renamed"))
@@ -212,11 +247,12 @@ class Newcomers:
 )
 @pytest.mark.parametrize("point", STORE_POINTS, ids=str)
 async def test_a_crash_of_the_store_ends_the_daemon_and_its_next_start_knows_all_that_is_on_disk(
-    point: Point, tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    point: Point, tmp_path: Path, first_life: FirstLife, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work_in_small_pieces(monkeypatch)
     wire, clock = Wire(answer=answer), VirtualWallClock()
-    team, webhooks, receipts = await first_life(tmp_path, wire, clock)
+    first_life.bring_back(tmp_path, wire, clock)
+    team, webhooks, receipts = first_life.team, first_life.webhooks, list(first_life.receipts)
     saboteur, newcomers = Saboteur(point, wire.crash), Newcomers()
     settings = make_settings(tmp_path, credits={"enforce": True})
     with gives_up(), monkeypatch.context() as patch:

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +15,8 @@ from tests.e2e.conftest import house, new_house  # noqa: F401 - fixtures
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
 from tests.store.filling import accept, found
-from tests.support.process import REPOSITORY, DaemonHouse
+from tests.support.forked import run_forked
+from tests.support.process import DaemonHouse
 from tests.support.programs import plain_environment
 
 EVENTS = 50
@@ -116,6 +115,30 @@ def test_starts_that_fail_later_on_count_a_loss_once(killed: Path) -> None:
     assert len(list(killed.parent.glob("*.damaged-*"))) == 1
 
 
+def test_what_is_lost_twice_is_said_together(killed: Path, tmp_path: Path) -> None:
+    cut(killed)
+    left, first, _ = events_in(killed)
+    database = open_database(killed)
+    database.commits.begin()
+    for number in range(EVENTS, 2 * EVENTS):
+        accept(database, [number])
+    shutil.copytree(killed.parent, tmp_path / "again")
+    database.close()
+    cut(tmp_path / "again" / "x.db")
+    left_again, both, _ = events_in(tmp_path / "again" / "x.db")
+    assert first is not None
+    assert both is not None
+    assert both.events - first.events == left + EVENTS - left_again > 0
+    assert both.commits - first.commits >= both.events - first.events
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"commits": null, "events": 0, "damagedLog": null}'])
+def test_a_loss_whose_file_is_not_legible_is_a_loss_all_the_same(killed: Path, content: bytes) -> None:
+    loss_path(killed).write_bytes(content)
+    assert loss_of(killed) == Loss(1, 0)
+    assert events_in(killed)[1] == Loss(1, 0)
+
+
 def cut(path: Path) -> None:
     wal(path).write_bytes(wal(path).read_bytes()[: 32 + 20 * FRAME + 100])
 
@@ -171,10 +194,8 @@ async def test_a_daemon_says_loudly_what_is_missing_and_goes_on(house: DaemonHou
         metrics = (await operator.http.get("/metrics")).text
         assert f"kakiyo_webhooks_lost_commits {line['count']}.0" in metrics
         await operator.submit(EVENTS)
-    doctor = [sys.executable, "-m", "daemon", "doctor", "--json", "--state-dir", str(house.state_dir)]
-    ended = subprocess.run(  # noqa: ASYNC221 - no daemon runs any more
-        doctor, capture_output=True, check=False, cwd=REPOSITORY, env=plain_environment()
-    )
+    doctor = ["doctor", "--json", "--state-dir", str(house.state_dir)]
+    ended = await run_forked(doctor, environment=plain_environment())
     [history] = [one for one in json.loads(ended.stdout)["checks"] if one["name"] == "history"]
     assert (ended.returncode, history["verdict"]) == (1, "failed")
     assert str(loss_path(path)) in history["advice"]

@@ -5,6 +5,7 @@ First those that are known to be delicate, step by step; then random ones.
 
 from collections.abc import Sequence
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -24,6 +25,8 @@ SHORT: Step = ("wait", 0.3137)
 LONG: Step = ("wait", 71.0519)
 HOLD: Step = ("hold_large_submissions",)
 PIECE: Step = ("make_a_piece",)
+RECOVER: Step = ("recover", "a")
+RESEND_FIRST: Step = ("resend", "a", SimpleNamespace(draw=lambda _places: 0))
 GO_ON: Step = ("go_on_with_large_submissions",)
 
 SCENARIOS: dict[str, Sequence[Step]] = {
@@ -60,6 +63,18 @@ SCENARIOS: dict[str, Sequence[Step]] = {
         *(FAILURE, SUBMIT, SUBMIT, HOLD, SUBMIT, SUBMIT, PIECE, LONG, PIECE, ("enable", "a"), SLOW_SUCCESS, SUBMIT),
         *(GO_ON, ("recover", "a"), LONG),
     ),
+    "recovered between pieces, with a later submission to come": (
+        *(HOLD, SUBMIT, SUBMIT, PIECE, ("disable", "a"), ("enable", "a"), RECOVER, PIECE, SUBMIT, PIECE, PIECE, PIECE),
+        *(PIECE, PIECE, SHORT, RECOVER, GO_ON, LONG),
+    ),
+    "recovered between pieces, and disabled or deleted before the last": (
+        *(HOLD, SUBMIT, PIECE, RECOVER, ("recover", "b"), ("recover", "c"), ("disable", "a"), ("delete", "b"), PIECE),
+        *(PIECE, GO_ON, LONG),
+    ),
+    "recovered between pieces, which do not come in time, or only after a crash": (
+        *(HOLD, SUBMIT, PIECE, RECOVER, LONG, RECOVER, SHORT, ("crash_and_restart",), LONG, PIECE, GO_ON, LONG),
+    ),
+    "resent between pieces": (*(HOLD, SUBMIT, PIECE, RESEND_FIRST, PIECE, RESEND_FIRST, GO_ON, LONG),),
     "a change of subscriptions with deliveries waiting": (
         *(SLOW_SUCCESS, SUBMIT, ("edit", "a", (TYPES[1],)), SUBMIT, ("submit", TYPES[1], 1), LONG),
     ),

@@ -1,6 +1,7 @@
 import pytest
 
-from daemon.domain.email_addresses import one_line, parse_address, parse_sender
+from daemon.domain.email_addresses import parse_address, parse_sender
+from daemon.domain.printable import one_line
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,7 @@ def test_an_address_is_given_as_mail_servers_take_it(text: str, address: str) ->
         "ann@",
         " ann@example.com",
         "ann@example.com ",
+        f"{'a' * 64}@{'.'.join(['ü' * 8] * 13)}.de",  # too long in its ASCII form only
         "ann..bob@example.com",
         ".ann@example.com",
         "ann.@example.com",

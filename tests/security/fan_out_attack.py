@@ -38,7 +38,7 @@ class FannedOut:
 
 async def attack_with_fan_out(directory: Path, plan: FanOut) -> FannedOut:
     """Run the attack on a daemon of its own in `directory`."""
-    result, house = FannedOut(), make_house(directory, {"log": {"level": "info"}})
+    result, house = FannedOut(), make_house(directory, {"log": {"level": "info"}}, forked=False)
     async with (
         server("stamping_receiver") as receiver,  # quick: it is the daemon that is to be busy
         daemon_process(house, environment=WATCHDOG) as daemon,

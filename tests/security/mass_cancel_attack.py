@@ -34,7 +34,7 @@ class Cancelling:
 
 async def cancel_by_mass(directory: Path, count: int, way: Way) -> Cancelling:
     """Run the attack with `count` pending deliveries on a daemon of its own, until all of them are cancelled."""
-    result, house = Cancelling(), make_house(directory, {"log": {"level": "info"}})
+    result, house = Cancelling(), make_house(directory, {"log": {"level": "info"}}, forked=False)
     with closing(house):
         async with open_receiver(_hang) as receiver:
             async with operated(house) as operator:

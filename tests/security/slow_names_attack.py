@@ -55,7 +55,7 @@ class Attacked:
 def make_attacked_house(directory: Path, server: TestNameServer) -> DaemonHouse:
     """Have the daemon ask this server."""
     nameservers = [f"{server.address.address}:{server.address.port}"]
-    return make_house(directory, {"egress": {"nameservers": nameservers}, "log": {"level": "info"}})
+    return make_house(directory, {"egress": {"nameservers": nameservers}, "log": {"level": "info"}}, forked=False)
 
 
 async def attack_with_slow_names(directory: Path, webhooks: int, seconds: float) -> Attacked:

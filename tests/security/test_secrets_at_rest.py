@@ -323,6 +323,24 @@ def test_readable_secrets_of_an_older_version_are_sealed_and_leave_no_trace(read
     assert [secrets.current for secrets in found] == expected
 
 
+@pytest.mark.fault(
+    "The disk is full, or a file damaged, after an upgrade has sealed the first secrets with a new encryption key",
+    "The start is refused and the new key is kept: the next start goes on with it",
+)
+def test_a_new_key_that_has_sealed_something_outlives_a_start_that_fails(
+    readable: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_engine: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("daemon.store.sqlite.upgrade._overwrite_free_space", full)
+        with pytest.raises(DatabaseRefused, match="disk is full"):
+            open_sealed_database(readable)
+    open_sealed_database(readable).database.close()
+    assert opened_secrets(readable)[0].current == "readable secret 1"
+
+
 def assert_no_trace(state_dir: Path) -> None:
     for file in state_dir.iterdir():
         assert b"readable" not in file.read_bytes(), file.name

@@ -36,11 +36,14 @@ _SMALLER = (
     "INSERT INTO mails SELECT i, 'mail_' || i, 'team_1', 'wh_1', 'n', 'u', 1, '[]', '[]', 1, 0, 1, "
     "CASE i % 2 WHEN 0 THEN 1 END, NULL FROM n",
     "INSERT INTO ended_sessions SELECT 's_' || i, 'key_x' || i, 1 FROM n",
-    "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL FROM n WHERE i <= 100",
+    "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL FROM n WHERE i <= 100000",
     "INSERT INTO api_keys SELECT i + 9, 'key_x' || i, 'team_x' || i, 'n', CAST(i AS BLOB), 1, NULL FROM n "
     "WHERE i <= 100000",
     "INSERT INTO webhooks (seq, id, team_id, name, url, events, active, consecutive_failures, created_at, updated_at) "
     "SELECT i + 9, 'wh_x' || i, 'team_x' || i, 'n', 'u', '[\"*\"]', 1, 0, 1, 1 FROM n WHERE i <= 100000",
+    # All that is pending for one of the two webhooks is to be cancelled.
+    "INSERT INTO cancellations SELECT 1, 'wh_2', (SELECT max(seq) FROM deliveries), NULL, 'webhook_disabled', 1, 0 "
+    "FROM n WHERE i = 1",
 )
 
 
@@ -181,6 +184,8 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
         listing(webhook_id=WEBHOOK, since=_OLD + DAY_MS, until=_OLD + 2 * DAY_MS),
         listing(since=_OLD + DAY_MS, until=_OLD + 2 * DAY_MS, status=DeliveryStatus.FAILED),
         listing(until=1),
+        listing(team_id=TEAM, event_type="none", since=_OLD + DAY_MS),
+        listing(webhook_id=WEBHOOK, event_type="none", since=_OLD + DAY_MS, status=DeliveryStatus.PENDING),
     ],
     "list_credit_entries": [lambda c: api_reads.list_credit_entries(c, TEAM, 50)],
     "ended_sessions": [lambda c: actor_reads.ended_sessions(c, "s_12", 1_000)],
@@ -202,12 +207,15 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "count_webhooks": [lambda c: console_reads.count_webhooks(c, TEAM, 100)],
     "missed_by": [lambda c: console_reads.missed_by(c, replace(a_webhook(), disabled_at=1))],
     "credit_days": [lambda c: console_reads.credit_days(c, TEAM, 0)],
-    "backlog": [lambda c: console_reads.backlog(c, TEAM, 10_000), lambda c: console_reads.backlog(c, None, 10_000)],
     "failures_of": [lambda c: console_reads.failures_of(c, WEBHOOK, 4)],
     "waiting_mails": [lambda c: console_reads.waiting_mails(c, 20)],
     "count_mails": [lambda c: gauge_reads.count_mails(c, gauge_reads.MailPlace())],
-    "count_pending": [lambda c: gauge_reads.count_pending(c, gauge_reads.Place())],
-    "delivery_made_at": [lambda c: gauge_reads.delivery_made_at(c, 1)],
+    "count_pending": [
+        lambda c: gauge_reads.count_pending(c, gauge_reads.Place()),
+        lambda c: gauge_reads.count_pending(c, gauge_reads.Place(TEAM)),
+        lambda c: gauge_reads.count_pending(c, gauge_reads.Place(TEAM, 0)),
+    ],
+    "delivery_of": [lambda c: gauge_reads.delivery_of(c, 1)],
     "next_range": [lambda c: time_blocks.next_range(c, TIMES["events"], 0, _OLD + DAY_MS, _OLD + 2 * DAY_MS)],
     "last_range": [lambda c: time_blocks.last_range(c, TIMES["deliveries"], None, _OLD, _OLD + DAY_MS)],
     "next_time_block": [lambda c: time_blocks.next_time_block(c, "events")],

@@ -14,7 +14,6 @@ from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Ev
 from daemon.domain.submission import MatchedEvent
 from daemon.store.commands import (
     AcceptEvents,
-    CancelPending,
     CreateTeam,
     CreateWebhook,
     GrantCredits,
@@ -26,7 +25,7 @@ from daemon.store.commands import (
 )
 from daemon.store.reads import actor_reads
 from daemon.store.reads import console_reads as console
-from daemon.store.reads.console_reads import Backlog, CreditDay, HourCount, Missed
+from daemon.store.reads.console_reads import CreditDay, HourCount, Missed
 from daemon.store.sqlite.database import Database
 from tests.store.filling import NOW, a_team, a_webhook, accept, found, recording, run
 from tests.store.test_outcomes import disabling, final_failure
@@ -233,7 +232,7 @@ def test_a_webhook_disabled_before_any_event_has_missed_none_yet(database: Datab
     assert read(database, console.missed_by, webhook) == Missed(NOW + 7, 0, more=False)
 
 
-# -- credits, backlog, mail
+# -- credits, mail
 
 
 def test_credits_are_summed_by_utc_day_without_grants(database: Database) -> None:
@@ -247,30 +246,6 @@ def test_credits_are_summed_by_utc_day_without_grants(database: Database) -> Non
     assert read(database, console.credit_days, "team_1", midnight + HOUR_MS) == days
     assert read(database, console.credit_days, "team_1", 0) == (CreditDay(midnight - DAY_MS, 2), *days)
     assert read(database, console.credit_days, "team_2", 0) == ()
-
-
-def test_the_backlog_is_what_is_pending_of_a_team_or_of_all(database: Database) -> None:
-    found(database)
-    run(database, CreateTeam(a_team(2)))
-    assert read(database, console.backlog) == Backlog(0, False, None)
-    first, second, *_ = accept(database, range(5))
-    run(database, recording(first, 1))
-    run(database, final_failure(recording(second, 1, status=500), 0))
-    event = Event("evt_99", "team_2", "a.b", NOW, b"{}", NOW)
-    run(database, AcceptEvents((MatchedEvent(event, (("dlv_99", "wh_99"),)),), None, NOW))
-    of_all, of_one = read(database, console.backlog), read(database, console.backlog, "team_1")
-    assert [(one.count, one.more, one.oldest.id) for one in (of_all, of_one)] == [
-        (4, False, "dlv_2_wh_1"),
-        (3, False, "dlv_2_wh_1"),
-    ]
-    assert read(database, console.backlog, "team_2").oldest.id == "dlv_99"
-    assert read(database, console.backlog, "team_9") == Backlog(0, False, None)
-    assert [(one.count, one.more) for one in (read(database, console.backlog, None, n) for n in (3, 4))] == [
-        (3, True),
-        (4, False),
-    ]
-    run(database, CancelPending("wh_1", CancelReason.WEBHOOK_DELETED, NOW))
-    assert read(database, console.backlog).oldest.id == "dlv_99"
 
 
 def test_mails_that_wait_are_listed_oldest_first_with_their_last_error(database: Database) -> None:

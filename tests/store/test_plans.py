@@ -186,8 +186,7 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         "ix_deliveries_event (event_id=?)",
     ),
     "credit_days": (lambda c: console_reads.credit_days(c, TEAM, NOW), "PRIMARY KEY (team_id=? AND day>?)"),
-    "backlog": (lambda c: console_reads.backlog(c, TEAM), "ix_deliveries_team_status (team_id=? AND status=?)"),
-    "backlog of all": (console_reads.backlog, "ix_deliveries_team_status (team_id=? AND status=?)"),
+    "deliveries_to_come of a team": (lambda c: gauge_reads.deliveries_to_come(c, TEAM), "ix_fan_outs_team (team_id=?)"),
     "count_pending": (
         lambda c: gauge_reads.count_pending(c, gauge_reads.Place()),
         "COVERING INDEX ix_deliveries_team_status (team_id=? AND status=?)",

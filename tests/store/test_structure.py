@@ -120,7 +120,7 @@ def test_a_database_that_came_through_several_versions_is_ours(tmp_path: Path, r
     for step in sorted(known_revisions()):
         if step <= revision:
             with engine.begin() as connection:
-                migrate(connection, lambda secret, _webhook_id: secret, step)
+                migrate(connection, step)
     engine.dispose()
     assert inspect_database(path).revision == revision
     open_database(path).close()

@@ -9,10 +9,11 @@ import pytest
 from alembic import command
 from sqlalchemy import Connection
 
+from daemon.store.commands import CreateWebhook
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sqlite.database import open_database
-from daemon.store.sqlite.migrate import page_of
-from tests.store.filling import accept, found, recording, run
+from daemon.store.sqlite.migrate import Seal, page_of
+from tests.store.filling import a_webhook, accept, found, recording, run
 from tests.store.test_database import alembic_config
 
 Rows = list[tuple[object, ...]]
@@ -60,16 +61,16 @@ def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     def prepare(pages: int) -> None:
         left = pages
 
-        def small_page(revision: str) -> Callable[[Connection], bool]:
+        def small_page(revision: str) -> Callable[[Connection, Seal], bool]:
             real = page_of(revision)
             real.__globals__["_PAGE_ROWS"] = 7
 
-            def page(connection: Connection) -> bool:
+            def page(connection: Connection, seal: Seal) -> bool:
                 nonlocal left
                 left -= 1
                 if left < 0:
                     raise Killed
-                return real(connection)
+                return real(connection, seal)
 
             return page
 
@@ -99,6 +100,50 @@ def test_an_upgrade_that_is_killed_goes_on_where_it_was(
     open_database(path).close()
     assert revision_of(path) == HEAD_REVISION
     assert tallies_of(path) == expected
+
+
+@pytest.fixture
+def readable(tmp_path: Path) -> Path:
+    """A database from before secrets were sealed, with 20 webhooks; every fifth has no secret."""
+    path = tmp_path / "readable.db"
+    database = open_database(path)
+    found(database)
+    for number in range(2, 21):
+        run(database, CreateWebhook(a_webhook(number)))
+    database.close()
+    downgrade(path, "0001")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE webhooks SET secret = 'readable ' || id WHERE seq % 5")
+    return path
+
+
+def secrets_of(path: Path) -> dict[str, str | None]:
+    with closing(sqlite3.connect(path)) as connection:
+        return dict(connection.execute("SELECT id, secret FROM webhooks").fetchall())
+
+
+@pytest.mark.fault(
+    "A kill in the middle of an upgrade that seals the secrets of very many webhooks",
+    "What was sealed stays; the next start seals the rest, each secret once",
+)
+@pytest.mark.parametrize("pages", [0, 1, 2, 3])
+def test_sealing_that_is_killed_goes_on_where_it_was(
+    readable: Path, killed_after: Callable[[int], None], pages: int
+) -> None:
+    def seal(secret: str, webhook_id: str) -> str:
+        return f"sealed {secret} for {webhook_id}"
+
+    before = secrets_of(readable)
+    killed_after(pages)
+    with pytest.raises(Killed):
+        open_database(readable, seal)
+    sealed = [secret for secret in secrets_of(readable).values() if secret and secret.startswith("sealed")]
+    assert len(sealed) == [0, 5, 11, 16][pages]
+    killed_after(100)
+    open_database(readable, seal).close()
+    assert revision_of(readable) == HEAD_REVISION
+    expected = {webhook_id: secret and seal(secret, webhook_id) for webhook_id, secret in before.items()}
+    assert secrets_of(readable) == expected
 
 
 def test_an_upgrade_that_is_killed_before_secrets_are_overwritten_overwrites_them_next_time(

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "faults.md"
 COMMAND = ".venv/bin/python -m tests.support.attack_table"
 _SECTIONS = {"Faults": "tests/faults/", "Attacks": "tests/security/", "Elsewhere": "tests/"}
-_MARKER = "@pytest.mark.fault("
+_MARKER = "pytest.mark.fault("
 _HEAD = """\
 # Faults and attacks
 

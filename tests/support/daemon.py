@@ -29,6 +29,7 @@ from daemon.telemetry.log_events import LOG_EVENTS
 from daemon.telemetry.metrics import make_metrics
 from daemon.wiring import Daemon, assemble
 from tests.support.mock_transport import Handler, MockTransport
+from tests.support.statements import share_statements
 
 EPOCH_MS = 1_800_000_000_000
 OPERATOR_KEY = "operator-key-of-the-tests"
@@ -237,7 +238,7 @@ async def running(
         check_url=_accept_url,
         send_mail=outbox.send,
     )
-    database = open_database(state_dir / "test.db")
+    database = share_statements(open_database(state_dir / "test.db"))
     logger = make_logger(LogSettings(level="debug", format="json"), log, now_ms=clock, strict=True)
     vault, live = Vault([bytes(32)]), fixed(settings)
     daemon = await assemble(

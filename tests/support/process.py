@@ -24,9 +24,12 @@ from typing import Any
 import trio
 
 from daemon.telemetry.log_events import LOG_EVENTS
+from tests.support.forked import ForkedProcess, run_forked, start_forked
 
 REPOSITORY = Path(__file__).parent.parent.parent
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
+# Read as the interpreter starts.
+_OF_THE_INTERPRETER = ("PYTHONPATH", "PYTHONFAULTHANDLER")
 _START_S = 20
 _ENDS = (b'"event":"delivery_succeeded"', b'"event":"delivery_failed"')
 # Longer than the grace that a daemon of the tests gives its attempts.
@@ -37,7 +40,11 @@ Sections = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class DaemonHouse:
-    """What stays over restarts: the state, the configuration file, the port. `reserved` keeps the port ours."""
+    """What stays over restarts: the state, the configuration file, the port. `reserved` keeps the port ours.
+
+    Its daemons are `forked`, unless their start itself, or their memory, is what is looked at, or their program is not
+    `python -m daemon` but one that changes modules before they are used.
+    """
 
     state_dir: Path
     config: Path
@@ -45,6 +52,7 @@ class DaemonHouse:
     reserved: socket.socket = field(repr=False)
     dev: bool = True
     descriptors: int | None = None
+    forked: bool = True
 
     @property
     def url(self) -> str:
@@ -54,10 +62,17 @@ class DaemonHouse:
     @property
     def command(self) -> list[str]:
         """The command line of its daemon."""
-        options = ["--config", self.config, "--state-dir", self.state_dir, "--bind", self.bind]
-        serve = [sys.executable, "-m", "daemon", "serve", *map(str, options), *(["--dev"] if self.dev else [])]
         limited = ["sh", "-c", f'ulimit -n {self.descriptors} && exec "$@"', "sh"] if self.descriptors else []
-        return [*limited, *serve]
+        return [*limited, sys.executable, "-m", "daemon", *self.arguments]
+
+    @property
+    def arguments(self) -> list[str]:
+        options = ["--config", self.config, "--state-dir", self.state_dir, "--bind", self.bind]
+        return ["serve", *map(str, options), *(["--dev"] if self.dev else [])]
+
+    @property
+    def can_be_forked(self) -> bool:
+        return self.forked and self.command == [sys.executable, "-m", "daemon", *self.arguments]
 
     def read_key(self) -> str:
         """Return the operator key that the daemon made at its first start."""
@@ -67,7 +82,9 @@ class DaemonHouse:
         self.reserved.close()
 
 
-def make_house(directory: Path, sections: Sections | None = None, *, dev: bool = True) -> DaemonHouse:
+def make_house(
+    directory: Path, sections: Sections | None = None, *, dev: bool = True, forked: bool = True
+) -> DaemonHouse:
     """Write a configuration file (log level debug, unless it says otherwise) and reserve a port."""
     config = directory / "config.toml"
     config.write_text(_toml({"log": {"level": "debug"}, **(sections or {})}), "utf-8")
@@ -75,7 +92,8 @@ def make_house(directory: Path, sections: Sections | None = None, *, dev: bool =
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     reserved.bind(("127.0.0.1", 0))
-    return DaemonHouse(directory / "state", config, f"127.0.0.1:{reserved.getsockname()[1]}", reserved, dev)
+    bind = f"127.0.0.1:{reserved.getsockname()[1]}"
+    return DaemonHouse(directory / "state", config, bind, reserved, dev, forked=forked)
 
 
 @dataclass(slots=True)
@@ -83,7 +101,7 @@ class DaemonProcess:
     """A daemon that runs, or ran: the lines of its stderr, and what it told its service manager, as they come in."""
 
     house: DaemonHouse
-    process: trio.Process = field(repr=False)
+    process: trio.Process | ForkedProcess = field(repr=False)
     stderr: list[bytes] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     ended_deliveries: int = 0
@@ -187,16 +205,8 @@ async def daemon_process(
     """
     with _service_manager() as manager:
         notify = {"NOTIFY_SOCKET": "@" + manager.getsockname()[1:].decode()}
-        process = await trio.lowlevel.open_process(
-            house.command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=stderr,
-            env=clean_environment({**notify, **(environment or {})}),
-            cwd=REPOSITORY,
-            pass_fds=pass_fds,
-        )
-        daemon = DaemonProcess(house, process)
+        variables = clean_environment({**notify, **(environment or {})})
+        daemon = DaemonProcess(house, process := await _open(house, variables, stderr, pass_fds))
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(daemon.read_log)
@@ -213,6 +223,8 @@ async def daemon_process(
 async def run_to_its_end(house: DaemonHouse, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """Run a daemon that is to refuse its start; return how it ended."""
     with trio.fail_after(_START_S):
+        if house.can_be_forked:
+            return await run_forked(house.arguments, environment=clean_environment(environment))
         return await trio.run_process(
             house.command, capture_stdout=True, capture_stderr=True, check=False,
             env=clean_environment(environment), cwd=REPOSITORY,
@@ -245,7 +257,20 @@ async def _stop(daemon: DaemonProcess, exit_code: int) -> None:
     assert daemon.killed or code == exit_code, f"the daemon ended with {code}"
 
 
-async def _end(process: trio.Process) -> None:
+async def _open(
+    house: DaemonHouse, environment: Mapping[str, str], stderr: int, pass_fds: Sequence[int]
+) -> trio.Process | ForkedProcess:
+    """Start it: forked, unless there is something that only a new interpreter obeys."""
+    special = any(environment.get(name) != os.environ.get(name) for name in _OF_THE_INTERPRETER)
+    if house.can_be_forked and not special:
+        return await start_forked(house.arguments, environment=environment, stderr=stderr, pass_fds=pass_fds)
+    return await trio.lowlevel.open_process(
+        house.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, env=environment,
+        cwd=REPOSITORY, pass_fds=pass_fds,
+    )  # fmt: skip
+
+
+async def _end(process: trio.Process | ForkedProcess) -> None:
     if process.returncode is None:
         process.kill()
         with trio.CancelScope(shield=True, deadline=trio.current_time() + 5):

@@ -1,9 +1,9 @@
-"""A machine on which `make install` was run, once for all tests and workers; each test boots a copy of its own."""
+"""A machine on which `make install` was run, for all tests and workers; what changes it boots a copy of its own."""
 
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from tests.systemd.machine import Machine, booted, missing
 REPOSITORY = Path(__file__).parents[2]
 SOCKET = "/run/kakiyo-webhooks.sock"
 CONFIG = "/etc/kakiyo-webhooks/config.toml"
+LOCAL_RECEIVERS = '[egress]\nallow_http = true\nallow_networks = ["127.0.0.0/8"]\n'
 
 
 @pytest.fixture(scope="session")
@@ -54,23 +55,32 @@ def on_unix_socket(machine: Machine) -> Iterator[None]:
     machine.run("rm", drop_in)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def machine(machines: Path, installed: Path, request: pytest.FixtureRequest) -> Iterator[Machine]:
-    """A machine on which the service has been installed, and has started with the machine."""
+    """A machine on which the service has been installed, and has started with the machine.
+
+    It is one for all tests that leave the service as they found it: it runs, and nothing is overridden.
+    """
+    with _machine(machines / f"{os.getpid()}-lasting", installed, request, {}) as machine:
+        yield machine
+
+
+@pytest.fixture
+def guest(machines: Path, installed: Path, request: pytest.FixtureRequest) -> Iterator[Guest]:
+    """A program that submits events and receives them, on a machine of its own."""
     base = machines / f"{os.getpid()}-{request.node.name[:40]}"
+    with _machine(base, installed, request, {CONFIG: LOCAL_RECEIVERS}) as machine, Guest(machine) as guest:
+        yield guest
+
+
+@contextmanager
+def _machine(
+    base: Path, installed: Path, request: pytest.FixtureRequest, files: Mapping[str, str]
+) -> Iterator[Machine]:
     try:
-        with booted(base, [installed]) as machine:
+        with booted(base, [installed], files=files) as machine:
             yield machine
             if request.session.testsfailed:
                 print(machine.run("journalctl", "--no-pager", "--lines=100", check=False))
     finally:
         shutil.rmtree(base)
-
-
-@pytest.fixture
-def guest(machine: Machine) -> Iterator[Guest]:
-    """A program on the machine that submits events and receives them."""
-    machine.write(CONFIG, '[egress]\nallow_http = true\nallow_networks = ["127.0.0.0/8"]\n')
-    machine.run("systemctl", "restart", "kakiyo-webhooks.service")
-    with Guest(machine) as guest:
-        yield guest

@@ -23,12 +23,14 @@ _REPOSITORY = Path(__file__).parents[2]
 _API = ("127.0.0.1", 8480)
 _OPERATOR_KEY = Path("/etc/kakiyo-webhooks/credentials/operator-key")
 _PATIENCE_S = 30
+_PAUSE_S = 0.01
 
 
 class Guest:
     """The program, from out here."""
 
     def __init__(self, machine: Machine) -> None:
+        self.machine = machine
         command = machine.command("env", "-C", str(_REPOSITORY), sys.executable, "-m", "tests.systemd.guest")
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -144,7 +146,8 @@ class _Inside:
                 self._failures[str(status)] += 1
             if not keeps or not status:
                 connection.close()
-                self._stop.wait(0 if status else 0.01)
+            # Every restart meets requests under way all the same, and other tests have work to do, too.
+            self._stop.wait(_PAUSE_S)
 
     def _post_again_if_closed(self, connection: http.client.HTTPConnection, number: int) -> int:
         """Do as HTTP clients do: what meets a kept connection's end goes once more over a new one (RFC 9112 9.3.1)."""

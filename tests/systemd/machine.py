@@ -15,10 +15,11 @@ import signal
 import socket
 import struct
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 _BOOT = Path(__file__).parent / "boot.sh"
@@ -103,12 +104,23 @@ class Machine:
 
 
 @contextmanager
-def booted(base: Path, layers: Sequence[Path] = (), *, own_network: bool = True) -> Iterator[Machine]:
-    """Boot a machine on `layers`, over this machine; `base` is a new directory on a tmpfs, which the caller removes."""
+def booted(
+    base: Path,
+    layers: Sequence[Path] = (),
+    *,
+    own_network: bool = True,
+    files: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Machine]:
+    """Boot a machine on `layers`, over this machine, with these `files` in their place before it boots.
+
+    `base` is a new directory on a tmpfs, which the caller removes.
+    """
     with _usual_umask():
         for name in ("upper", "work", "root"):
             (base / name).mkdir(parents=True)
         _prepare(base / "upper")
+        for path, text in files.items():
+            _write(base / "upper" / path.removeprefix("/"), text)
     leaf = _unified_hierarchy() / f"kakiyo-{base.name}"  # type: ignore[operator]  # `missing` has looked
     leaf.mkdir()
     lower = ":".join(map(str, (*layers, "/")))
@@ -120,6 +132,7 @@ def booted(base: Path, layers: Sequence[Path] = (), *, own_network: bool = True)
         )  # fmt: skip
         try:
             init = _pid_when_ready(notices)
+            notices.close()  # systemd tells of every job that takes long, and waits for ever for who reads none of it
             with _gone_after(init):
                 yield Machine(init, base / "upper", own_network)
         finally:
@@ -187,6 +200,11 @@ def _prepare(upper: Path) -> None:
         (units / unit).symlink_to("/dev/null")
     (units / "default.target").write_text(_DEFAULT_TARGET)
     (units / "default.target.wants").mkdir()
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 def _unified_hierarchy() -> Path | None:

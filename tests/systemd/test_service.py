@@ -31,7 +31,13 @@ def test_it_starts_with_the_machine_and_is_ready(machine: Machine) -> None:
     assert "acme" in machine.run("kakiyo-webhooks", "teams", "list")
 
 
-def test_a_delivery_in_flight_is_finished_when_it_is_stopped(machine: Machine, guest: Guest) -> None:
+def test_the_documentation_that_its_unit_names_is_there(machine: Machine) -> None:
+    named = machine.show("kakiyo-webhooks.service", "Documentation")
+    assert machine.run("head", "-1", named.removeprefix("file://")) == "# Operations\n"
+
+
+def test_a_delivery_in_flight_is_finished_when_it_is_stopped(guest: Guest) -> None:
+    machine = guest.machine
     guest.ask("answer_slowly", seconds=1.5)
     guest.ask("submit")
     assert guest.ask("wait_for_deliveries", count=1) == 1
@@ -46,7 +52,8 @@ def test_a_delivery_in_flight_is_finished_when_it_is_stopped(machine: Machine, g
     assert guest.ask("end_load")["twice"] == 0
 
 
-def test_ten_restarts_under_load_refuse_no_client_and_lose_nothing(machine: Machine, guest: Guest) -> None:
+def test_ten_restarts_under_load_refuse_no_client_and_lose_nothing(guest: Guest) -> None:
+    machine = guest.machine
     guest.ask("begin_load", clients=CLIENTS)
     for _ in range(RESTARTS):
         let_more_be_delivered(guest, 20)
@@ -57,7 +64,8 @@ def test_ten_restarts_under_load_refuse_no_client_and_lose_nothing(machine: Mach
     assert (report["failures"], report["lost"], report["twice"]) == ({}, [], 0)
 
 
-def test_without_the_socket_unit_clients_are_refused_and_still_nothing_is_lost(machine: Machine, guest: Guest) -> None:
+def test_without_the_socket_unit_clients_are_refused_and_still_nothing_is_lost(guest: Guest) -> None:
+    machine = guest.machine
     machine.run("systemctl", "stop", SERVICE, SOCKET)
     machine.run("systemctl", "mask", "--runtime", SOCKET)
     machine.run("systemctl", "start", SERVICE)
@@ -71,7 +79,8 @@ def test_without_the_socket_unit_clients_are_refused_and_still_nothing_is_lost(m
     assert report["lost"] == []
 
 
-def test_a_kill_under_load_loses_nothing_that_was_accepted(machine: Machine, guest: Guest) -> None:
+def test_a_kill_under_load_loses_nothing_that_was_accepted(guest: Guest) -> None:
+    machine = guest.machine
     guest.ask("begin_load", clients=CLIENTS)
     for _ in range(3):
         let_more_be_delivered(guest, 50)
@@ -83,7 +92,8 @@ def test_a_kill_under_load_loses_nothing_that_was_accepted(machine: Machine, gue
     assert int(machine.show(SERVICE, "NRestarts")) == 3
 
 
-def test_a_daemon_that_hangs_is_brought_back_by_the_watchdog(machine: Machine, guest: Guest) -> None:
+def test_a_daemon_that_hangs_is_brought_back_by_the_watchdog(guest: Guest) -> None:
+    machine = guest.machine
     machine.write(f"/run/systemd/system/{SERVICE}.d/soon.conf", "[Service]\nWatchdogSec=2\n")
     machine.run("systemctl", "daemon-reload")
     machine.run("systemctl", "restart", SERVICE)
@@ -98,10 +108,10 @@ def test_a_daemon_that_hangs_is_brought_back_by_the_watchdog(machine: Machine, g
 
 
 def test_state_and_user_are_the_same_after_a_restart(machine: Machine) -> None:
-    machine.run("kakiyo-webhooks", "teams", "create", "--id", "acme", "--name", "Acme")
+    machine.run("kakiyo-webhooks", "teams", "create", "--id", "globex", "--name", "Globex")
     before = machine.run("stat", "--format=%u %a %n", "/var/lib/private/kakiyo-webhooks/kakiyo-webhooks.db")
     machine.run("systemctl", "restart", SERVICE)
-    assert "acme" in machine.run("kakiyo-webhooks", "teams", "list")
+    assert "globex" in machine.run("kakiyo-webhooks", "teams", "list")
     assert machine.run("stat", "--format=%u %a %n", "/var/lib/private/kakiyo-webhooks/kakiyo-webhooks.db") == before
     uid, mode, _ = before.split()
     assert 61184 <= int(uid) <= 65519, "a dynamic user's"
@@ -129,8 +139,9 @@ def test_credentials_are_for_the_service_only(machine: Machine) -> None:
 
 
 def test_lines_have_fields_and_priorities_in_the_journal_and_tell_of_a_delivery_from_its_submission_on(
-    machine: Machine, guest: Guest
+    guest: Guest,
 ) -> None:
+    machine = guest.machine
     trace = "0af7651916cd43dd8448eb211c80319c"
     event_id = guest.ask("submit", traceparent=f"00-{trace}-b7ad6b7169203331-01")["id"]
     guest.ask("wait_for_deliveries", count=1)

@@ -38,3 +38,18 @@ def test_json_stays_the_same_value() -> None:
     shown = printable_json(text)
     assert json.loads(shown) == value
     assert all(c.isprintable() or c in "\n\t" for c in shown)
+
+
+def test_what_looks_empty_is_shown_and_what_is_to_be_kept_stays() -> None:
+    assert printable("a\u3164b\u2800") == r"a\u3164b\u2800"
+    assert printable("a\tb\n\x1b", keep="\n\t") == "a\tb\n\\x1b"
+    assert printable("a\n") == r"a\n"
+
+
+def test_json_keeps_its_value_whatever_is_in_its_strings() -> None:
+    for harmful in ("\x7f", "\x9b", "\u202e", "\ud800", "\U000e0041", "\u3164"):
+        shown = printable_json(f'"a{harmful}b"')
+        assert shown.isascii()
+        assert shown.isprintable()
+        assert json.loads(shown) == f"a{harmful}b"
+    assert printable_json('{\n\t"a": 1}\x1b') == '{\n\t"a": 1}\\u001b'

@@ -7,8 +7,10 @@ from api.console.pages.lists import cursor, position
 from api.console.session.page_request import PageRequest
 from daemon.domain.clock import DAY_MS
 from daemon.store.reads import api_reads, console_reads
+from daemon.store.reads.backlog import count_backlog
 
 _PAGE = 50
+_COUNTED = 100_000
 
 
 async def show_credits(request: PageRequest) -> Response:
@@ -29,5 +31,5 @@ async def show_credits(request: PageRequest) -> Response:
         if ledger.next_cursor
         else "",
         first_page=request.path("credits") if request.query("cursor") else "",
-        waiting=await reader.fetch(console_reads.backlog, request.team_id) if waits else None,
+        waiting=await count_backlog(reader, request.team_id, _COUNTED) if waits else None,
     )

@@ -7,8 +7,10 @@ from api.console.session.page_request import PageRequest
 from daemon import __version__
 from daemon.domain.model import Webhook
 from daemon.store.reads import api_reads, console_reads
+from daemon.store.reads.backlog import count_backlog
 
 _SHOWN = 20
+_COUNTED = 100_000
 
 
 async def show_system(request: PageRequest) -> Response:
@@ -24,7 +26,7 @@ async def show_system(request: PageRequest) -> Response:
         started_at=request.now - round((trio.current_time() - system.started_at) * 1000),
         recently_accepted=handles.metrics.recently_accepted.last_minute,
         recently_ended=handles.metrics.recently_ended.last_minute,
-        backlog=await handles.reader.fetch(console_reads.backlog),
+        backlog=await count_backlog(handles.reader, limit=_COUNTED),
         waiting_events=system.waiting_events(),
         actors_alive=system.actors_alive(),
         parked_count=len(parked),

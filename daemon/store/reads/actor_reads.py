@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 import orjson
@@ -129,10 +130,7 @@ def webhook_and_work(connection: Connection, webhook_id: str, limit: int) -> tup
 def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequence[Work]:
     """Return a webhook's first pending deliveries, in order, at most `limit`."""
     found = fetch_rows(connection, _PENDING_WORK, {"webhook_id": webhook_id, "limit": limit})
-    return [
-        Work(seq, delivery_id, event_id, type_, body and body.encode(), created_at, made, due_at, bool(test), trace)
-        for seq, delivery_id, event_id, type_, body, created_at, made, due_at, test, trace in sorted(found)[:limit]
-    ]
+    return [rows.work(row) for row in sorted(found, key=itemgetter(0))[:limit]]
 
 
 # A body is JSON, and so a text, though it is kept as the bytes that are sent.
@@ -185,7 +183,8 @@ def events_since(connection: Connection, since: int, from_seq: int = 0) -> SeqRa
 
 def event_body(connection: Connection, event_id: str) -> bytes:
     """Return the bytes of an event's payload."""
-    return bytes(connection.execute(select(events.c.body).where(events.c.id == event_id)).scalar_one())
+    body = connection.execute(select(events.c.body).where(events.c.id == event_id)).scalar_one()
+    return bytes(rows.right("events", "body", body))
 
 
 def due_mails(connection: Connection, now: int, limit: int = 20) -> Sequence[Mail]:

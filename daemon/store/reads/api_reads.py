@@ -117,8 +117,7 @@ def list_deliveries(
             return Page(items, None)
         if len(items) == limit:
             break
-        behind = [deliveries.c.seq >= reach.first_seq] if reach.first_seq else []
-        choice = Choice(deliveries, [*_known_by_index(wanted), *behind], _seen_in_row(wanted))
+        choice = Choice(deliveries, _known_by_index(wanted), _seen_in_row(wanted), reach.first_seq)
         page = bounded_page(connection, choice, limit - len(items), reach.end_seq, rows.delivery, look_at)
         items, before = items + page.items, reach.first_seq
         if page.next_cursor is not None:

@@ -9,12 +9,13 @@ from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.model import Delivery, DeliveryStatus, Mail, Webhook
 from daemon.store import rows
 from daemon.store.bulk import fetch_rows, in_one_row
-from daemon.store.reads.conditions import IS_PENDING, is_missed
+from daemon.store.cells import LAST_MS
+from daemon.store.reads.conditions import is_missed
 from daemon.store.reads.failures import failures_of as failures_of  # the console reads it, too
 from daemon.store.reads.pages import LOOK_AT, Choice, Page, bounded_page
 from daemon.store.reads.time_blocks import next_range
 from daemon.store.schema import credit_days as _days
-from daemon.store.schema import deliveries, events, fan_outs, mails, teams, webhooks
+from daemon.store.schema import deliveries, events, mails, webhooks
 from daemon.store.schema import webhook_hours as _hours
 
 _HOURS_SHOWN = 24
@@ -53,15 +54,6 @@ class CreditDay:
 
     day: int
     consumed: int
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """How many deliveries are pending (`more`: at least so many), and the oldest of them."""
-
-    count: int
-    more: bool
-    oldest: Delivery | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,22 +128,8 @@ def missed_by(connection: Connection, webhook: Webhook, limit: int = 1_000) -> M
 def credit_days(connection: Connection, team_id: str, since: int) -> tuple[CreditDay, ...]:
     """Return the days on which a team consumed credits, oldest first, from the UTC day on that `since` falls into."""
     query = select(_days.c.day, _days.c.consumed).where(_days.c.team_id == team_id)
-    found = connection.execute(query.where(_days.c.day >= since - since % DAY_MS).order_by(_days.c.day))
-    return tuple(CreditDay(row.day, row.consumed) for row in found)
-
-
-def backlog(connection: Connection, team_id: str | None = None, limit: int = 100_000) -> Backlog:
-    """Return how many deliveries of a team, or of all, are pending, counted up to `limit`, and the oldest of them."""
-    # Team by team even for all: an index knows what is pending of each.
-    these = select(teams.c.id) if team_id is None else select(teams.c.id).where(teams.c.id == team_id)
-    pending = select(deliveries.c.seq).where(IS_PENDING, deliveries.c.team_id.in_(these))
-    to_come = select(func.coalesce(func.sum(fan_outs.c.remaining), 0)).where(fan_outs.c.team_id.in_(these))
-    count = _count(connection, pending, limit + 1) + connection.execute(to_come).scalar_one()
-    first = select(func.min(deliveries.c.seq)).where(IS_PENDING, deliveries.c.team_id == teams.c.id)
-    of_each = these.with_only_columns(first.scalar_subquery().label("seq")).select_from(teams).subquery()
-    oldest = select(func.min(of_each.c.seq)).scalar_subquery()
-    row = connection.execute(select(deliveries).where(deliveries.c.seq == oldest)).first()
-    return Backlog(min(count, limit), count > limit, None if row is None else rows.delivery(row))
+    found = connection.execute(query.where(_days.c.day.between(since - since % DAY_MS, LAST_MS)).order_by(_days.c.day))
+    return tuple(CreditDay(row.day, rows.right("credit_days", "consumed", row.consumed)) for row in found)
 
 
 def waiting_mails(connection: Connection, limit: int) -> list[WaitingMail]:
@@ -177,7 +155,8 @@ def _hours_of(connection: Connection, webhook_ids: Collection[str], now: int) ->
     values = {"hours": shown, "webhook_ids": webhook_ids}
     found: dict[str, list[HourCount]] = {}
     for webhook_id, hour, succeeded, failed in sorted(fetch_rows(connection, _HOURS, values)):
-        found.setdefault(webhook_id, []).append(HourCount(hour, succeeded, failed))
+        counts = (rows.right("webhook_hours", "succeeded", succeeded), rows.right("webhook_hours", "failed", failed))
+        found.setdefault(webhook_id, []).append(HourCount(hour, *counts))
     return found
 
 
@@ -204,7 +183,8 @@ def _first_event_after_success(connection: Connection, webhook_id: str) -> int |
         .join_from(deliveries, events, events.c.id == deliveries.c.event_id)
         .where(of_webhook, deliveries.c.seq > func.coalesce(succeeded.scalar_subquery(), 0))
     )
-    return connection.execute(query.order_by(deliveries.c.seq).limit(1)).scalar()
+    row = connection.execute(query.order_by(deliveries.c.seq).limit(1)).first()
+    return None if row is None else int(rows.right("events", "accepted_at", row.accepted_at))
 
 
 def _count(connection: Connection, query: Select[tuple[int]], limit: int) -> int:

@@ -2,7 +2,8 @@
 
 from sqlalchemy import Connection, and_, func, select
 
-from daemon.domain.model import DeliveryStatus, FailedDelivery, OutcomeKind
+from daemon.domain.model import DeliveryStatus, FailedDelivery
+from daemon.store import rows
 from daemon.store.schema import attempts, deliveries, events
 
 
@@ -28,16 +29,4 @@ def failures_of(connection: Connection, webhook_id: str, limit: int) -> list[Fai
         .order_by(deliveries.c.seq.desc())
         .limit(limit)
     )
-    rows = connection.execute(query).all()
-    return [
-        FailedDelivery(
-            row.id,
-            row.event_type,
-            row.accepted_at,
-            row.completed_at,
-            OutcomeKind(row.outcome),
-            row.status,
-            row.error,
-        )
-        for row in reversed(rows)
-    ]
+    return [rows.failed_delivery(row) for row in reversed(connection.execute(query).all())]

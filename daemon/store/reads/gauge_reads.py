@@ -4,13 +4,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, tuple_
 
+from daemon.domain.model import Delivery
+from daemon.store import rows
 from daemon.store.reads.conditions import IS_PENDING
 from daemon.store.schema import deliveries, fan_outs, mails, teams
 
 # A hundred teams with so many each are counted in one step; the deliveries of a team that has more, so many in a step.
 _TEAMS_AT_ONCE = 100
 _OF_EACH_TEAM = 1_000
-_OF_ONE_TEAM = 100_000
+_OF_ONE_TEAM = 10_000
 _MAILS_AT_ONCE = 2_000
 
 
@@ -44,14 +46,16 @@ def count_pending(connection: Connection, place: Place) -> Part:
     return _count_teams(connection, place.team_id) if place.seq is None else _count_team(connection, place)
 
 
-def delivery_made_at(connection: Connection, seq: int) -> int | None:
-    """Return when the delivery was made (ms), None if it is gone."""
-    return connection.execute(select(deliveries.c.created_at).where(deliveries.c.seq == seq)).scalar()
+def delivery_of(connection: Connection, seq: int) -> Delivery | None:
+    """Return the delivery with this place in the order of acceptance, None if it is gone."""
+    row = connection.execute(select(deliveries).where(deliveries.c.seq == seq)).first()
+    return None if row is None else rows.delivery(row)
 
 
-def deliveries_to_come(connection: Connection) -> Waiting:
+def deliveries_to_come(connection: Connection, team_id: str | None = None) -> Waiting:
     """Return how many deliveries of large submissions are still to be made: they are pending, too."""
     query = select(func.coalesce(func.sum(fan_outs.c.remaining), 0), func.min(fan_outs.c.accepted_at))
+    query = query if team_id is None else query.where(fan_outs.c.team_id == team_id)
     count, oldest_at = connection.execute(query).one()
     return Waiting(count, oldest_at)
 
@@ -79,6 +83,8 @@ def count_mails(connection: Connection, place: MailPlace) -> MailPart:
     query = select(mails.c.next_attempt_at, mails.c.seq, mails.c.created_at).where(mails.c.sent_at.is_(None))
     query = query.where(key > tuple_(place.due_at, place.seq)).order_by(mails.c.next_attempt_at, mails.c.seq)
     found = connection.execute(query.limit(_MAILS_AT_ONCE)).all()
+    for row in found:
+        rows.right("mails", "created_at", row.created_at)
     more = len(found) == _MAILS_AT_ONCE
     behind = MailPlace(found[-1].next_attempt_at, found[-1].seq) if more else None
     return MailPart(len(found), min((row.created_at for row in found), default=None), behind)

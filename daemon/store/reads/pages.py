@@ -44,12 +44,13 @@ def page_of(
 class Choice:
     """Which rows of a table: `by_index` are conditions that an index on `seq` serves, `by_row` are judged one by one.
 
-    No condition of `by_row` may be one that an index could serve as well.
+    No condition of `by_row` may be one that an index could serve as well. `first_seq` is where the rows begin.
     """
 
     table: Table
     by_index: Sequence[ColumnElement[bool]]
     by_row: Sequence[ColumnElement[bool]]
+    first_seq: int = 0
 
 
 def bounded_page(
@@ -66,15 +67,21 @@ def bounded_page(
     """
     chosen = select(choice.table).where(*choice.by_index, *choice.by_row)
     unseen = _first_unseen(connection, choice, before, look_at) if choice.by_row else None
+    # One lower bound only: of two, an engine would take either, and walk on behind the other one.
+    first_seq = choice.first_seq if unseen is None else unseen + 1
+    page = page_of(connection, _from(chosen, choice.table, first_seq), choice.table, limit, before, value)
     if unseen is None:
-        return page_of(connection, chosen, choice.table, limit, before, value)
-    page = page_of(connection, chosen.where(choice.table.c.seq > unseen), choice.table, limit, before, value)
+        return page
     return Page(page.items, page.next_cursor if page.next_cursor is not None else unseen + 1, look_at)
 
 
 def _first_unseen(connection: Connection, choice: Choice, before: int | None, look_at: int) -> int | None:
     # It walks along the index alone: the rows themselves cost many times as much.
-    query = select(choice.table.c.seq).where(*choice.by_index)
+    query = _from(select(choice.table.c.seq).where(*choice.by_index), choice.table, choice.first_seq)
     if before is not None:
         query = query.where(choice.table.c.seq < before)
     return connection.execute(query.order_by(choice.table.c.seq.desc()).offset(look_at).limit(1)).scalar()
+
+
+def _from(query: Select[Any], table: Table, first_seq: int) -> Select[Any]:
+    return query.where(table.c.seq >= first_seq) if first_seq else query

@@ -7,8 +7,9 @@ its time.
 
 from dataclasses import dataclass
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, func, not_, select, true
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, not_, select, true
 
+from daemon.store.rows import right
 from daemon.store.schema import deliveries, events, time_blocks
 from daemon.store.upkeep_commands import KeepTimeBlock
 
@@ -37,10 +38,10 @@ def next_range(
     """
     mine, fits = _block.table_name == at.table.name, _fits(since, until)
     first = select(_block.first_seq).where(mine, fits, _block.last_seq >= from_seq).order_by(_block.first_seq).limit(1)
-    if (found := connection.execute(first).scalar()) is None:
+    if (found := _seq(connection, first)) is None:
         return SeqRange(max(_tail(connection, at), from_seq), None)
     behind = select(_block.first_seq).where(mine, not_(fits), _block.first_seq > found).order_by(_block.first_seq)
-    return SeqRange(max(found, from_seq), connection.execute(behind.limit(1)).scalar())
+    return SeqRange(max(found, from_seq), _seq(connection, behind.limit(1)))
 
 
 def last_range(
@@ -54,11 +55,11 @@ def last_range(
     end, reaches = before, tail
     if before is not None and before <= tail:
         last = select(_block.last_seq).where(mine, fits, _block.first_seq < before)
-        if (found := connection.execute(last.order_by(_block.first_seq.desc()).limit(1)).scalar()) is None:
+        if (found := _seq(connection, last.order_by(_block.first_seq.desc()).limit(1))) is None:
             return None
         end, reaches = min(before, found + 1), found
     ahead = select(_block.last_seq).where(mine, not_(fits), _block.first_seq < reaches)
-    gap = connection.execute(ahead.order_by(_block.first_seq.desc()).limit(1)).scalar()
+    gap = _seq(connection, ahead.order_by(_block.first_seq.desc()).limit(1))
     return SeqRange(0 if gap is None else gap + 1, end)
 
 
@@ -74,8 +75,14 @@ def next_time_block(connection: Connection, table_name: str) -> KeepTimeBlock | 
 
 def _tail(connection: Connection, at: Column[int]) -> int:
     last = select(_block.last_seq).where(_block.table_name == at.table.name).order_by(_block.first_seq.desc()).limit(1)
-    found = connection.execute(last).scalar()
+    found = _seq(connection, last)
     return 0 if found is None else found + 1
+
+
+def _seq(connection: Connection, query: Select[tuple[int]]) -> int | None:
+    """Return the one place that a query of blocks finds, None if it finds none. Raises DamagedRow."""
+    found = connection.execute(query).scalar()
+    return None if found is None else int(right("time_blocks", "last_seq", found))
 
 
 def _fits(since: int | None, until: int | None) -> ColumnElement[bool]:

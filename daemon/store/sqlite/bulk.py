@@ -19,8 +19,9 @@ from sqlalchemy.ext.compiler import compiles
 
 from daemon.store.bulk import AddRows, InsertRows, JsonRows, Row, RowStatement, TextOf, UpdateRows
 
-# Statements stay prepared by their text, and to prepare one costs more than to run it: few sizes, the last one 1.
-_ROWS_AT_ONCE = (256, 64, 16, 4, 1)
+# Statements stay prepared by their text, and to prepare one costs more than to run it: few sizes, the last one 1. Each
+# is half of the one before, so that what a commit has of a kind, which is rarely much, is written in few steps.
+_ROWS_AT_ONCE = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 _SQLITE: Dialect = dialect()
 _GIVEN = re.compile(r"\bgiven\.(\w+)")
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from daemon.files.acting_user import acting_as_owner_of
 from daemon.files.private_file import write_private_file
-from daemon.files.regular_file import open_regular, read_text, require_regular
+from daemon.files.regular_file import open_regular, read_text
 
 _PLACES, _PLACE_BYTES = 16, 64
 _PLACE = struct.Struct("<32sQQ")  # database id, number of the commit, seq of the newest event
@@ -173,9 +174,10 @@ def loss_of(database: Path) -> Loss | None:
 
 
 def require_regular_record(database: Path) -> None:
-    """Raise OSError if what stands in the place of one of its files is a link, or no regular file."""
+    """Raise OSError if what stands in the place of one of its files is a link, no regular file, or cannot be read."""
     for path in (record_path(database), loss_path(database)):
-        require_regular(path)
+        with acting_as_owner_of(database.parent), suppress(FileNotFoundError):
+            os.close(open_regular(path, os.O_RDONLY))
 
 
 def remove_record(database: Path) -> None:

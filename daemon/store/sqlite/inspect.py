@@ -14,6 +14,7 @@ from daemon.store.schema import HEAD_REVISION
 from daemon.store.sqlite.commit_count import COUNTED_SINCE, LAST_COMMIT
 from daemon.store.sqlite.commit_record import Commit, commit_of
 from daemon.store.sqlite.connections import read_only_engine
+from daemon.store.sqlite.content import wrong_cell
 from daemon.store.sqlite.copy import read_only_uri, require_regular_files
 from daemon.store.sqlite.failures import in_one_line
 from daemon.store.sqlite.hardening import harden
@@ -22,6 +23,8 @@ from daemon.store.sqlite.upgrade import LAST_READABLE
 
 # So often within a long check Ctrl-C is heard, in steps of SQLite's machine.
 _HEARING = 100_000
+# Nothing but Ctrl-C ends a function of ours that SQLite has called.
+_HEARD = "user-defined function raised exception"
 
 _OUT_OF_BALANCE = """
     SELECT t.id FROM teams t LEFT JOIN (
@@ -40,7 +43,7 @@ class Contents:
 
 
 def inspect_database(path: Path, *, full: bool = False) -> Contents:
-    """Check every page of the file and return what it holds; with `full`, compare the indexes with their tables, too.
+    """Check every page and cell of the file and return what it holds; with `full`, compare indexes with tables, too.
 
     Raises DatabaseRefused, in words that follow the file's name, when it is damaged or not ours; PermissionError when
     this user may not read it.
@@ -50,7 +53,7 @@ def inspect_database(path: Path, *, full: bool = False) -> Contents:
             return _inspect(connection, full)
     except sqlite3.OperationalError as error:
         # Python's own errors, such as of text that is not UTF-8, have no code.
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT or _HEARD in str(error):
             raise KeyboardInterrupt from None
         raise _not_ours(in_one_line(error)) from None
     except (sqlite3.DatabaseError, UnicodeError) as error:
@@ -105,6 +108,8 @@ def _inspect(connection: sqlite3.Connection, full: bool) -> Contents:
     counts = COUNTED_SINCE <= revision <= HEAD_REVISION
     if counts and commit_of(connection.execute(LAST_COMMIT).fetchone() or ()) is None:
         raise _not_ours("it counts no commits")
+    if what := wrong_cell(connection):
+        raise _damaged(what)
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (pending,) = connection.execute("SELECT count(*) FROM deliveries WHERE status = 'pending'").fetchone()
     return Contents(pages, revision, pending + _to_come(connection))

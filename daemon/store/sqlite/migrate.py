@@ -19,20 +19,23 @@ def known_revisions() -> set[str]:
     return {script.revision for script in ScriptDirectory.from_config(_migrations()).walk_revisions()}
 
 
-def migrate(connection: Connection, seal: Seal, revision: str = "head") -> None:
-    """Bring the database to a revision. `seal(secret, webhook_id)` seals the secrets of one from before."""
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Bring the database to a revision, but for the work on rows that `page_of` does."""
     from alembic import command
 
     config = _migrations()
-    config.attributes.update(connection=connection, seal=seal)
+    config.attributes.update(connection=connection)
     command.upgrade(config, revision)
 
 
-def page_of(revision: str) -> Callable[[Connection], bool]:
-    """Return what does the next piece of a revision's work on rows, and says whether more may be left."""
+def page_of(revision: str) -> Callable[[Connection, Seal], bool]:
+    """Return what does the next piece of a revision's work on rows, and says whether more may be left.
+
+    `seal(secret, webhook_id)` seals a secret that stands readable in the database.
+    """
     from alembic.script import ScriptDirectory
 
-    finish_page: Callable[[Connection], bool]
+    finish_page: Callable[[Connection, Seal], bool]
     finish_page = ScriptDirectory.from_config(_migrations()).get_revisions(revision)[0].module.finish_page
     return finish_page
 

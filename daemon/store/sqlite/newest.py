@@ -9,6 +9,7 @@ from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
 from daemon.store.sqlite.commit_count import COUNTED_SINCE, last_commit
 from daemon.store.sqlite.commit_record import Commit, History, keep_loss, last_recorded, loss_of, missing_from
+from daemon.store.sqlite.content import READ_AT_START, wrong_cell
 from daemon.store.sqlite.create import create_newest
 from daemon.store.sqlite.migrate import Seal, known_revisions
 from daemon.store.sqlite.structure import difference, read_revision, read_structure
@@ -32,6 +33,7 @@ def bring_to_newest(engine: Engine, seal: Seal, path: Path) -> tuple[Sequences, 
             _require_our_structure(connection, current)
         if current not in (None, HEAD_REVISION):
             require_known_revision(current)
+        _require_our_content(connection)
         # Before anything is written: what can still be saved stands in the write-ahead log.
         history = _compare(connection, current, path)
         if current is None:
@@ -72,6 +74,11 @@ def last_commit_in(connection: Connection) -> Commit:
     if (commit := last_commit(connection)) is None:
         raise DatabaseRefused("was changed by another program (it counts no commits): restore a backup from before")
     return commit
+
+
+def _require_our_content(connection: Connection) -> None:
+    if what := wrong_cell(connection.connection.driver_connection, READ_AT_START):  # type: ignore[arg-type]  # sqlite3's
+        raise DatabaseRefused(f"was changed by another program ({what}): restore a backup from before")
 
 
 def _require_our_structure(connection: Connection, revision: str) -> None:

@@ -68,7 +68,7 @@ def migrated_structure(revision: str) -> Structure:
     """Return the same by running the migrations, which takes a second."""
     engine = create_engine("sqlite://")
     with engine.begin() as connection:
-        migrate(connection, lambda secret, _webhook_id: secret, revision)
+        migrate(connection, revision)
         structure = read_structure(connection.connection.cursor())
     engine.dispose()
     return structure

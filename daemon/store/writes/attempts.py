@@ -13,7 +13,7 @@ from daemon.store.rows import attempt_row
 from daemon.store.schema import attempts, deliveries, webhooks
 from daemon.store.sequences import Sequences
 from daemon.store.writes.counters import count_ended
-from daemon.store.writes.credits import Debit, debit
+from daemon.store.writes.credits import debit
 from daemon.store.writes.disabling import disable_webhook
 
 
@@ -97,7 +97,7 @@ def _charge(connection: Connection, commands: Sequence[RecordAttempt]) -> None:
     debit(
         connection,
         [
-            Debit(command.entry_id, command.team_id, command.delivery_id, command.charge, command.now)
+            (command.entry_id, command.team_id, -command.charge, command.delivery_id, None, command.now)
             for command in commands
             if command.verdict.status is DeliveryStatus.SUCCEEDED and command.charge
         ],

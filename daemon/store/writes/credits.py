@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -17,24 +16,16 @@ from daemon.store.writes.counters import count_consumed
 LARGEST_BALANCE = 10**15  # far below what JSON's doubles hold exactly
 
 
-@dataclass(frozen=True, slots=True)
-class Debit:
-    """What one successful delivery costs its team."""
-
-    entry_id: str | None
-    team_id: str
-    delivery_id: str
-    amount: int
-    now: int
+# Entry id, team id, amount, delivery id, note, time.
+Line = tuple[str | None, str, int, str | None, str | None, int]
+# The columns of `_INSERT_ENTRIES`, which are the fields of a CreditEntry.
+_Entry = tuple[str, str, int, int, int, str | None, str | None]
 
 
-def debit(connection: Connection, debits: Sequence[Debit]) -> None:
-    """Charge these deliveries, and count it on their days; the schema refuses to charge one twice."""
-    _enter(
-        connection,
-        [(one.entry_id, one.team_id, -one.amount, one.delivery_id, None, one.now) for one in debits],
-    )
-    count_consumed(connection, [(one.team_id, one.now, one.amount) for one in debits])
+def debit(connection: Connection, lines: Sequence[Line]) -> None:
+    """Charge deliveries, each amount below 0, and count it on its day; the schema refuses to charge one twice."""
+    _enter(connection, lines)
+    count_consumed(connection, [(team_id, now, -amount) for _, team_id, amount, _, _, now in lines])
 
 
 def grant_credits(
@@ -44,7 +35,7 @@ def grant_credits(
     balances = _balances(connection, {grant.team_id for grant in commands})
     possible = {grant.entry_id: grant for grant in commands if _has_room(balances, grant)}
     lines = [(grant.entry_id, grant.team_id, grant.amount, None, grant.note, grant.now) for grant in possible.values()]
-    entries = {entry.id: entry for entry in _enter(connection, lines)}
+    entries = {row[0]: CreditEntry(*row) for row in _enter(connection, lines)}
     return [entries.get(grant.entry_id) or _out_of_range() for grant in commands]
 
 
@@ -68,10 +59,7 @@ def read_balances(connection: Connection, commands: Sequence[ReadBalance], _sequ
     return [balances.get(command.team_id, 0) for command in commands]
 
 
-_Line = tuple[str | None, str, int, str | None, str | None, int]
-
-
-def _enter(connection: Connection, lines: Sequence[_Line]) -> list[CreditEntry]:
+def _enter(connection: Connection, lines: Sequence[Line]) -> list[_Entry]:
     if not lines:
         return []
     balances = _change_balances(connection, lines)
@@ -79,8 +67,8 @@ def _enter(connection: Connection, lines: Sequence[_Line]) -> list[CreditEntry]:
     for entry_id, team_id, amount, delivery_id, note, now in lines:
         assert entry_id is not None, "what is charged has an entry"
         balances[team_id] += amount
-        entries.append(CreditEntry(entry_id, team_id, amount, balances[team_id], now, delivery_id, note))
-    execute_rows(connection, _INSERT_ENTRIES, [_row(entry) for entry in entries])
+        entries.append((entry_id, team_id, amount, balances[team_id], now, delivery_id, note))
+    execute_rows(connection, _INSERT_ENTRIES, entries)
     return entries
 
 
@@ -98,7 +86,7 @@ _CHANGE_BALANCES = UpdateRows(
 _BALANCES = select(teams.c.id, teams.c.balance).where(teams.c.id.in_(bindparam("ids", expanding=True)))
 
 
-def _change_balances(connection: Connection, lines: Iterable[_Line]) -> dict[str, int]:
+def _change_balances(connection: Connection, lines: Iterable[Line]) -> dict[str, int]:
     """Change each team's balance by the sum of its lines; return the balances as they were before."""
     changes: Counter[str] = Counter()
     for _, team_id, amount, *_ in lines:
@@ -110,15 +98,3 @@ def _change_balances(connection: Connection, lines: Iterable[_Line]) -> dict[str
 def _balances(connection: Connection, team_ids: Iterable[str]) -> dict[str, int]:
     rows = connection.execute(_BALANCES, {"ids": sorted(team_ids)})
     return {row.id: row.balance for row in rows}
-
-
-def _row(entry: CreditEntry) -> tuple[object, ...]:
-    return (
-        entry.id,
-        entry.team_id,
-        entry.amount,
-        entry.balance_after,
-        entry.created_at,
-        entry.delivery_id,
-        entry.note,
-    )

@@ -12,6 +12,7 @@ from daemon.domain.model import LIGHT_BODY_BYTES, DeliveryStatus, Work
 from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
 from daemon.store.bulk import InsertRows, Row, execute_rows
 from daemon.store.commands import Accepted, AcceptEvents
+from daemon.store.rows import receipts as read_receipts
 from daemon.store.schema import deliveries, events, idempotency_keys
 from daemon.store.sequences import Sequences
 from daemon.store.writes.fan_outs import fan_out_row, insert_fan_outs
@@ -165,5 +166,5 @@ def _first_uses(connection: Connection, commands: Sequence[AcceptEvents]) -> dic
     return {name: (row.fingerprint, _receipts(row.receipts)) for name, row in first_uses(connection, used).items()}
 
 
-def _receipts(stored: str) -> tuple[Receipt, ...]:
-    return tuple(Receipt(event_id, deliveries) for event_id, deliveries in orjson.loads(stored))
+def _receipts(stored: object) -> tuple[Receipt, ...]:
+    return tuple(Receipt(event_id, deliveries) for event_id, deliveries in read_receipts(stored))

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import trio
 
@@ -25,11 +25,11 @@ _QUIET_TURNS = 3
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    command: Command[Any]
-    then: Callable[[Any], None] | None = None
-    reply: Reply[Any] = field(default_factory=Reply)
+@dataclass(slots=True, eq=False)
+class _Request(Generic[Answer]):
+    command: Command[Answer]
+    then: Callable[[Answer], None] | None = None
+    reply: Reply[Answer] = field(default_factory=Reply)
 
 
 class Writer:
@@ -39,8 +39,8 @@ class Writer:
         self._engine = engine
         self._run_in_thread = run_in_thread
         self._metrics = metrics
-        self._waiting: deque[_Request] = deque()
-        self._last: _Request | None = None
+        self._waiting: deque[_Request[Any]] = deque()
+        self._last: _Request[Any] | None = None
         self._wake = trio.Event()
         self._closed = False
         self._failure: str | None = None
@@ -62,23 +62,22 @@ class Writer:
         A caller that is cancelled here leaves the command in the queue; `then` is called with the answer all the same,
         before any later command is run: by it memory stays in step with the database.
         """
-        answers: list[Answer | Exception] = await self._execute([_Request(command, then)])
-        (answer,) = answers
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        request: _Request[Answer] = _Request(command, then)
+        self._enqueue([request])
+        return await request.reply.wait()
 
     async def execute_all(self, commands: Sequence[Command[Answer]]) -> list[Answer | Exception]:
         """Run one caller's commands in order, in one transaction if it can be; return each one's answer or error."""
-        return await self._execute([_Request(command) for command in commands])
+        requests: list[_Request[Any]] = [_Request(command) for command in commands]
+        self._enqueue(requests)
+        return [await _settled(request.reply) for request in requests]
 
-    async def _execute(self, requests: list[_Request]) -> list[Any]:
+    def _enqueue(self, requests: list[_Request[Answer]]) -> None:
         if self._closed:
             raise StoreUnavailable("the store is closed: the daemon has stopped")
         self._waiting.extend(requests)
         self._last = requests[-1] if requests else self._last
         self._wake.set()
-        return [await _settled(request.reply) for request in requests]
 
     async def settled(self) -> None:
         """Wait until every command given before is committed, or has failed, though nobody may wait for its answer."""
@@ -129,7 +128,7 @@ class Writer:
             gathered = len(self._waiting)
             await trio.lowlevel.checkpoint()
 
-    async def _commit(self, requests: list[_Request]) -> None:
+    async def _commit(self, requests: list[_Request[Any]]) -> None:
         batch = [request.command for request in requests]
         started, before = trio.current_time(), self._engine.transactions
         try:
@@ -161,7 +160,7 @@ class Writer:
             self._failure = None
 
 
-async def _answer(requests: Sequence[_Request], answers: Sequence[Any]) -> None:
+async def _answer(requests: Sequence[_Request[Any]], answers: Sequence[Any]) -> None:
     """Answer a few a turn of the loop: each answer wakes an actor, and all at once they would hold the others up."""
     left = zip(requests, answers, strict=True)
     try:
@@ -183,6 +182,6 @@ async def _settled(reply: Reply[Answer]) -> Answer | Exception:
         return error
 
 
-def _fail(requests: list[_Request]) -> None:
+def _fail(requests: list[_Request[Any]]) -> None:
     for request in requests:
         request.reply.settle(StoreUnavailable("the store failed in the middle of writing: try again"))

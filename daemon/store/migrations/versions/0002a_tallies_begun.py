@@ -51,7 +51,7 @@ def downgrade() -> None:
     op.drop_table("webhook_hours")
 
 
-def finish_page(connection: sa.Connection) -> bool:
+def finish_page(connection: sa.Connection, _seal: object) -> bool:
     """Count one page of rows; return whether there may be more. To be committed before the next page."""
     found = connection.exec_driver_sql("SELECT * FROM tally_progress WHERE before_seq > 1 ORDER BY table_name").first()
     if found is None:

@@ -1,0 +1,154 @@
+"""What each cell may hold. A database file may come from somebody else, and an engine may let a column hold anything.
+
+A kind tells it of a value that was read (`daemon.store.rows`); the engine asks the same of whole tables in its room.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary
+
+from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, FailedDelivery, OutcomeKind
+
+# Beyond these no time can be written down, and no number be counted on from.
+_FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
+_BEYOND = 2**62
+LONGEST_ID = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What cells of a column hold, in words, and whether a value that was read is one."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Whole(Kind):
+    """A whole number from `first` to `last`."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Word(Kind):
+    """One of these words."""
+
+    allowed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Json(Kind):
+    """A text of JSON; `fits` says whether one does, as bytes or text. `name` is its own."""
+
+    name: str
+    fits: Callable[[str | bytes], bool]
+
+
+def kind_of(column: Column[Any]) -> Kind:
+    """Return what cells of this column hold where they are not NULL."""
+    if (special := _SPECIAL.get((column.table.name, column.name))) is not None:
+        return special
+    match column.type:
+        case Boolean():
+            return FLAG
+        case Integer() | BigInteger():
+            is_time = column.name.endswith("_at") or column.name in _TIMES
+            return _TIME if is_time else _COUNT
+        case LargeBinary():
+            return BYTES
+        case _:
+            return ID if column.name == "id" or column.name.endswith("_id") else TEXT
+
+
+def _whole(words: str, first: int, last: int) -> Whole:
+    return Whole(words, lambda value: type(value) is int and first <= value <= last, first, last)
+
+
+def _word(*words: str) -> Word:
+    allowed = frozenset(words)
+    return Word("a word that is known", allowed.__contains__, allowed)
+
+
+def _json(name: str, words: str, fits: Callable[[Any], bool]) -> Json:
+    def holds(text: str | bytes) -> bool:
+        try:
+            return fits(orjson.loads(text))
+        except orjson.JSONDecodeError:
+            return False
+
+    return Json(words, lambda value: type(value) is str and holds(value), name, holds)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _are_pairs(value: Any, second: type) -> bool:
+    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        return False
+    return all(isinstance(name, str) and type(other) is second for name, other in value)
+
+
+def _are_failures(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_failure, value))
+
+
+def _is_failure(value: Any) -> bool:
+    if not isinstance(value, dict) or value.keys() != {field.name for field in fields(FailedDelivery)}:
+        return False
+    texts = all(isinstance(value[name], str) for name in ("delivery_id", "event_type"))
+    times = all(_TIME.holds(value[name]) for name in ("accepted_at", "failed_at"))
+    status, error = value["status"], value["error"]
+    answer = (status is None or _COUNT.holds(status)) and (error is None or isinstance(error, str))
+    return texts and times and answer and value["outcome"] in list(OutcomeKind)
+
+
+def _is_choice(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_are_texts, value.values()))
+
+
+TEXT = Kind("a text in UTF-8 without NUL", lambda value: type(value) is str and "\0" not in value)
+ID = Kind(
+    "an id",
+    lambda value: type(value) is str and 0 < len(value) <= LONGEST_ID and value.isascii() and value.isprintable(),
+)
+FLAG = Kind("0 or 1", lambda value: type(value) is bool)
+BYTES = Kind("bytes", lambda value: type(value) is bytes)
+PAYLOAD = Kind("the bytes of a text", BYTES.holds)
+_COUNT = _whole("a whole number from 0 on", 0, _BEYOND)
+_AMOUNT = _whole("a whole number that can be counted on", -_BEYOND, _BEYOND)
+_TIME = _whole("a time", _FIRST_MS, LAST_MS)
+_TEXTS = _json("are_texts", "a JSON array of texts", _are_texts)
+_HEADERS = _json("are_headers", "a JSON array of names and values", lambda value: _are_pairs(value, str))
+_RECEIPTS = _json("are_receipts", "a JSON array of ids and numbers", lambda value: _are_pairs(value, int))
+_FAILURES = _json("are_failures", "a JSON array of failed deliveries", _are_failures)
+_CHOICE = _json("is_choice", "a JSON object of ids by event type", _is_choice)
+
+_TIMES = ("at", "timestamp", "hour", "day", "earliest", "latest", "trusted_time")
+_REASON = _word(*CancelReason)
+_SPECIAL: Mapping[tuple[str, str], Kind] = {
+    ("teams", "notification_emails"): _TEXTS,
+    ("teams", "balance"): _AMOUNT,
+    ("webhooks", "events"): _TEXTS,
+    ("webhooks", "disabled_reason"): _word(*DisabledReason),
+    ("events", "body"): PAYLOAD,
+    ("fan_outs", "webhooks"): _CHOICE,
+    ("fan_out_cancellations", "reason"): _REASON,
+    ("deliveries", "status"): _word(*DeliveryStatus),
+    ("deliveries", "cancel_reason"): _REASON,
+    ("cancellations", "reason"): _REASON,
+    ("time_blocks", "table_name"): _word("deliveries", "events"),
+    ("attempts", "outcome"): _word(*OutcomeKind),
+    ("attempts", "headers"): _HEADERS,
+    ("credit_entries", "amount"): _AMOUNT,
+    ("credit_entries", "balance_after"): _AMOUNT,
+    ("credit_days", "consumed"): _AMOUNT,
+    ("idempotency_keys", "receipts"): _RECEIPTS,
+    ("mails", "failures"): _FAILURES,
+    ("mails", "recipients"): _TEXTS,
+}

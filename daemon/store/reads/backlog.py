@@ -1,0 +1,48 @@
+"""What is pending: how many deliveries, and the oldest. Counted part by part, so that no query grows with the teams."""
+
+from dataclasses import dataclass
+
+from daemon.domain.model import Delivery
+from daemon.store.reads.gauge_reads import Place, count_pending, deliveries_to_come, delivery_of
+from daemon.store.reads.reader import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many deliveries are pending (`more`: at least so many), the oldest of them, and since when one waits (ms)."""
+
+    count: int = 0
+    more: bool = False
+    oldest: Delivery | None = None
+    since: int | None = None
+
+
+async def count_backlog(reader: Reader, team_id: str | None = None, limit: int | None = None) -> Backlog:
+    """Return what is pending of a team, or of all, counted up to `limit`. What ends meanwhile may count.
+
+    Raises StoreUnavailable.
+    """
+    count, first_seqs = 0, list[int]()
+    place: Place | None = Place() if team_id is None else Place(team_id, 0)
+    while place is not None:
+        part = await reader.fetch(count_pending, place)
+        count += part.count
+        first_seqs += [] if part.first_seq is None else [part.first_seq]
+        place = _next_place(part.behind, team_id, is_enough=limit is not None and count > limit)
+    to_come = await reader.fetch(deliveries_to_come, team_id)
+    oldest = await reader.fetch(delivery_of, min(first_seqs)) if first_seqs else None
+    times = [] if oldest is None else [oldest.created_at]
+    since = min(times if to_come.oldest_at is None else [*times, to_come.oldest_at], default=None)
+    count += to_come.count
+    if limit is not None and count > limit:
+        return Backlog(limit, True, oldest, since)
+    return Backlog(count, False, oldest, since)
+
+
+def _next_place(behind: Place | None, team_id: str | None, *, is_enough: bool) -> Place | None:
+    """Return where to go on: a team's first part tells its oldest, so that with enough counted the rest is left out."""
+    if behind is None or (team_id is not None and behind.seq is None):
+        return None
+    if not is_enough or not behind.seq:
+        return behind
+    return None if team_id is not None else Place(behind.team_id)

@@ -1,0 +1,99 @@
+"""A process that has imported the daemon's modules and is forked for each program that `tests.support.forked` asks for.
+
+`python -m tests.support.fork_server DESCRIPTOR`: a request comes over the socket of that number, as JSON with the
+descriptors that the program is to have. It ends when nobody has the socket's other end any more.
+"""
+
+import fcntl
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+
+from daemon.cli import main
+
+_LONGEST = 1 << 20
+_DESCRIPTORS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What to run, and on which descriptors: where to report, then stdin, stdout, stderr, then those of `numbers`."""
+
+    arguments: Sequence[str]
+    environment: Mapping[str, str]
+    numbers: Sequence[int]
+    descriptors: Sequence[int]
+
+
+def _fork_at_each_request(requests: socket.socket) -> _Request:
+    """Serve for ever; return, in the process that is to run it, what is to be run."""
+    while True:
+        data, descriptors, *_ = socket.recv_fds(requests, _LONGEST, _DESCRIPTORS)
+        _reap()
+        if not data:
+            os._exit(0)
+        if os.fork() == 0:
+            requests.close()
+            return _fork_and_watch(_Request(**json.loads(data), descriptors=descriptors))
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _reap() -> None:
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def _fork_and_watch(request: _Request) -> _Request:
+    """Leave a process behind to run it; be its parent, which reports its id and how it ends."""
+    if (pid := os.fork()) == 0:
+        return request
+    report, *others = request.descriptors
+    for descriptor in others:
+        os.close(descriptor)
+    os.write(report, pid.to_bytes(4, "big"))
+    _, status = os.waitpid(pid, 0)
+    with suppress(BrokenPipeError):
+        os.write(report, str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
+
+
+def _become(request: _Request) -> None:
+    """Make of this process what a new one would be."""
+    targets = [0, 1, 2, *request.numbers]
+    beyond = max(targets) + 1  # a target may have the number of another one's source
+    sources = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, beyond) for descriptor in request.descriptors[1:]]
+    for source, target in zip(sources, targets, strict=True):
+        os.dup2(source, target)
+    for descriptor in {int(name) for name in os.listdir("/proc/self/fd")}.difference(targets):  # noqa: PTH208 - numbers
+        with suppress(OSError):  # the one that listed them
+            os.close(descriptor)
+    os.environ.clear()
+    os.environ.update(request.environment)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.stdin = os.fdopen(0, closefd=False)
+    sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", 1, closefd=False)
+
+
+def _import_all() -> None:
+    for module in ("typer.main", "daemon.cli.app", "daemon.cli.settings", "daemon.app", "alembic.command"):
+        import_module(module)
+
+
+if __name__ == "__main__":
+    _import_all()
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks, and for what is forked
+    asked = _fork_at_each_request(socket.socket(fileno=int(sys.argv[1])))
+    gc.unfreeze()
+    _become(asked)
+    main(asked.arguments)
