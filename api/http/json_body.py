@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
-from quart import Request
 
 from api.http.errors import ApiError, Code, FieldError, invalid_json, too_large, wrong_fields
 from api.http.field_errors import words_for
+from api.http.request import HttpRequest
 from api.limits.sizes import MAX_JUDGED_AT_ONCE_BYTES, MAX_REQUEST_BYTES
 from daemon.actors.threads import RunInThread
 
@@ -32,7 +32,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Result = TypeVar("Result")
 
 
-def require_media_type(request: Request, *expected: str) -> str:
+def require_media_type(request: HttpRequest, *expected: str) -> str:
     """Return the request's media type. Raises ApiError (415) unless it is one of those expected, uncompressed."""
     if request.mimetype not in expected:
         raise ApiError(Code.UNSUPPORTED_MEDIA_TYPE, f"Send the body with `Content-Type: {' or '.join(expected)}`.")
@@ -41,7 +41,7 @@ def require_media_type(request: Request, *expected: str) -> str:
     return request.mimetype
 
 
-async def read_json(request: Request, model: type[Model], run_in_thread: RunInThread) -> tuple[Model, bytes]:
+async def read_json(request: HttpRequest, model: type[Model], run_in_thread: RunInThread) -> tuple[Model, bytes]:
     """Return the body of a JSON request as `model`, and as it came. Raises ApiError (400, 413, 415, 422)."""
     require_media_type(request, JSON)
     raw = await read_bytes(request)
@@ -67,7 +67,7 @@ def _without_collecting(work: Callable[[], Result]) -> Result:
         gc.enable()
 
 
-async def read_bytes(request: Request) -> bytes:
+async def read_bytes(request: HttpRequest) -> bytes:
     """Return the body as it came. Raises the framework's errors for 408 and 413."""
     return await request.get_data(cache=False, as_text=False, parse_form_data=False)
 
