@@ -9,11 +9,14 @@ from random import Random
 import trio
 
 from api.app import create_app
+from api.server.connection import Patience
+from tests.security.http_fuzz import LAST
 from tests.security.lane_requests import any_request, comparable, torn
-from tests.security.listening import SHORT
 from tests.support.api_client import ApiHouse, running_api
 from tests.support.api_server import Served, read_to_end, serving
 from tests.support.daemon import make_settings
+
+_PATIENT = Patience(idle_s=5)  # a loaded machine may be slow to send
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +39,9 @@ class BothWays:
 
 
 async def answers_of(served: Served, pieces: Sequence[bytes], pause_s: float = 0) -> bytes:
-    """Send these pieces on a connection of their own; return what came until the end."""
+    """Send these pieces, and a request that ends the connection, on one connection; return what came until the end."""
     async with await served.connect() as stream:
-        for piece in pieces:
+        for piece in (*pieces, LAST.raw):
             try:
                 await stream.send_all(piece)
             except trio.BrokenResourceError:
@@ -58,7 +61,7 @@ async def served_both_ways(state_dir: Path) -> AsyncIterator[BothWays]:
     settings = make_settings(state_dir, api={"rate_limit_per_s": 0})  # else who comes first would be answered otherwise
     async with running_api(state_dir, settings=settings) as api:
         app = create_app(api.handles)
-        async with serving(app, patience=SHORT) as lane, serving(app, patience=SHORT, fast_lane=False) as general:
+        async with serving(app, patience=_PATIENT) as lane, serving(app, patience=_PATIENT, fast_lane=False) as general:
             yield BothWays(api, lane, general)
 
 
