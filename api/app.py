@@ -80,11 +80,13 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
     words = words_beside_ids(route.path for route in ROUTES)
     reserved_ids = frozenset[str]().union(*words.values(), *words_beside_ids(page.path for page in PAGES).values())
     for route in ROUTES:
-        answer = bind(route, handles, limits, bodies, reserved_ids)
-        app.add_view(_rule(route.path, words), route.name, _view(route, answer), route.method)
+        answer = bind(route, handles, limits=limits, bodies=bodies, reserved_ids=reserved_ids)
+        app.add_view(_rule(route.path, words), route.name, view=_view(route, answer), method=route.method)
         if route.path in MAX_BODY_BYTES_OF_PATH:
-            app.plain_views[route.path] = _plain_view(route, answer, handles, app.config)
-    console = add_console(app, handles, limits, run_in_thread or thread_runner(1), reserved_ids)
+            app.plain_views[route.path] = _plain_view(route, answer, handles=handles, config=app.config)
+    console = add_console(
+        app, handles, limits=limits, run_in_thread=run_in_thread or thread_runner(1), reserved_ids=reserved_ids
+    )
     return app
 
 
@@ -112,8 +114,8 @@ def bind(
             call = Call(
                 handles,
                 principal,
-                request,
-                run_in_thread,
+                request=request,
+                run_in_thread=run_in_thread,
                 charge=partial(limits.charge, principal),
                 reserved_ids=reserved_ids,
                 idempotency=read_idempotency(principal, request, raw) if route.once else None,
@@ -130,7 +132,7 @@ def _view(route: Route, answer: AnswerRoute) -> View:
     return view
 
 
-def _plain_view(route: Route, answer: AnswerRoute, handles: Handles, config: Mapping[str, Any]) -> PlainView:
+def _plain_view(route: Route, answer: AnswerRoute, *, handles: Handles, config: Mapping[str, Any]) -> PlainView:
     """Return the view of a route for the fast lane: the same answer, the same refusals."""
     headers = (("Content-Type", route.media_type),)
 
@@ -142,7 +144,7 @@ def _plain_view(route: Route, answer: AnswerRoute, handles: Handles, config: Map
             raise
         except Exception as error:
             refusal = as_refusal(error)
-            log_refused(handles, route.method, route.path, refusal, error)
+            log_refused(handles, refusal, error, method=route.method, path=route.path)
             return plain_problem(refusal)
 
     return view

@@ -101,7 +101,7 @@ def _open_process(live: LiveSettings) -> _Process:
     flush_log = _take_python_messages(sink, metrics)
     signals = StopSignals(before_end=flush_log)
     signals.install()
-    return _Process(log, metrics, throttle, signals, flush_log)
+    return _Process(log=log, metrics=metrics, throttle=throttle, signals=signals, flush_log=flush_log)
 
 
 def _take_python_messages(sink: LogSink, metrics: Metrics) -> Callable[[], object]:
@@ -163,14 +163,14 @@ async def _main(live: LiveSettings, process: _Process) -> None:
         # What is loaded by now stays: without this each full collection looks through it, for a tenth of a second.
         gc.freeze()
         gc.enable()
-        _tell_start(settings, is_new, sealed.key_file, log)
+        _tell_start(settings, is_new, encryption=sealed.key_file, log=log)
         _tell_history(sealed.database.history, log)
         _tell_exposure(settings, addresses_of(listeners), log)
         await _keep_addresses(settings.state_dir, addresses_of(listeners), log)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(report_suppressed, process.throttle, log)
             nursery.start_soon(reload_on_hangup, live, log)
-            await _run(settings, daemon, listeners, budget, started=started, signals=process.signals)
+            await _run(settings, daemon, listeners=listeners, budget=budget, started=started, signals=process.signals)
             nursery.cancel_scope.cancel()
     finally:
         sealed.database.close()
@@ -261,7 +261,7 @@ async def _run(
         nursery.start_soon(_stop_on_signal, signals, stop, service_manager, grace_s, log)
         nursery.start_soon(watch_loop_lag, metrics.event_loop_lag_seconds, metrics.longest_lag)
         nursery.start_soon(_announce, ready, service_manager, _shown(addresses_of(listeners)), started, daemon)
-        await run_daemon(daemon, api, ready, stop, grace_s)
+        await run_daemon(daemon, api, ready=ready, stop=stop, grace_s=grace_s)
         nursery.cancel_scope.cancel()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from structlog.typing import FilteringBoundLogger
 
@@ -50,6 +51,13 @@ class SystemHandles:
     waiting_events: Callable[[], int]
 
 
+class ReadSentRequest(Protocol):
+    """Tells what an attempt has sent (`daemon.delivery.sent_request`)."""
+
+    def __call__(self, webhook: Webhook, delivery: Delivery, *, event: Event, attempt: Attempt) -> SentRequest:
+        """Return it, made once more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleHandles:
     """For the console: its sessions, signed with `session_key`, its live pages, and what an attempt has sent."""
@@ -57,7 +65,7 @@ class ConsoleHandles:
     session_key: bytes = field(repr=False)
     sign_outs: SignOuts
     changes: ChangeFeed
-    sent_request: Callable[[Webhook, Delivery, Event, Attempt], SentRequest]
+    sent_request: ReadSentRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

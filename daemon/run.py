@@ -12,7 +12,7 @@ from daemon.telemetry.metrics import ActorKind
 from daemon.wiring import Daemon
 
 _STORE_DRAIN_S = 10
-# Nothing depends on these at once: they are tried again for ever, at last once a minute.
+# Nothing depends on these at once: they are retried for ever, at last once a minute.
 _PATIENT = Budget(restarts=1_000_000_000, last_backoff_s=60)
 # A crash in a commit, or right after it, leaves in doubt what is on disk, and the daemon's memory may be behind it:
 # only a fresh start brings the two together.
@@ -54,7 +54,7 @@ async def run_daemon(
     store, fleet, router, api = _Task(), _Task(), _Task(), _Task()
     upkeep = [_Task() for _ in _patient_actors(daemon)]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(store.run, _vital(daemon, ActorKind.STORE, daemon.store.writer.run, _NO_RESTART))
+        nursery.start_soon(store.run, _vital(daemon, ActorKind.STORE, run=daemon.store.writer.run, budget=_NO_RESTART))
         nursery.start_soon(fleet.run, daemon.fleet.run)
         await daemon.fleet.started.wait()
         nursery.start_soon(router.run, _vital(daemon, ActorKind.ROUTER, daemon.router.run))

@@ -52,7 +52,7 @@ def real_seams(live: LiveSettings) -> Seams:
         run_write=thread_runner(1),
         run_read=thread_runner(READERS),
         run_checkpoint=thread_runner(1),
-        make_transport=partial(EndpointTransport, rules, lookups, tls, settings.delivery.idle_connection_s),
+        make_transport=partial(EndpointTransport, rules, lookups, tls=tls, idle_s=settings.delivery.idle_connection_s),
         check_url=partial(_check_url, rules, checks),
         send_mail=live_sender(lambda: live.now),
         lookups=(lookups, checks),

@@ -14,7 +14,7 @@ _TITLES = {
     HTTPStatus.NOT_FOUND: "There is nothing here",
     HTTPStatus.FORBIDDEN: "This form was not taken",
     HTTPStatus.TOO_MANY_REQUESTS: "One moment, please",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Not possible just now",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Temporarily unavailable",
     HTTPStatus.CONFLICT: "Not possible as things are",
     HTTPStatus.INTERNAL_SERVER_ERROR: "The daemon failed at this",
 }
@@ -28,7 +28,7 @@ async def error_page(context: ConsoleContext, request: Request, error: Exception
     if isinstance(error, Refused):
         return await _page(context, error.status, error.sentence)
     refusal = as_refusal(error)
-    log_refusal(context.handles, request, refusal, error)
+    log_refusal(context.handles, request, refusal=refusal, error=error)
     page = await _page(context, refusal.status, _sentence(refusal))
     for name, value in problem_response(refusal).headers.items():
         if name in ("Retry-After", "Allow"):

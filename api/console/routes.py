@@ -62,11 +62,11 @@ class PageRoute:
 _WEBHOOK = "teams/<team_id>/webhooks/<webhook_id>"
 _DELIVERY = "teams/<team_id>/deliveries/<delivery_id>"
 PAGES = (
-    PageRoute("GET", "sign-in", sign_in.show_sign_in, For.ANYBODY),
-    PageRoute("POST", "sign-in", sign_in.sign_in, For.ANYBODY),
-    PageRoute("POST", "sign-out", sign_in.sign_out, For.SIGNED_IN),
-    PageRoute("GET", "", home.show_home, For.SIGNED_IN),
-    PageRoute("GET", "webhooks/<webhook_id>", home.find_webhook, For.SIGNED_IN),
+    PageRoute("GET", "sign-in", handler=sign_in.show_sign_in, whom=For.ANYBODY),
+    PageRoute("POST", "sign-in", handler=sign_in.sign_in, whom=For.ANYBODY),
+    PageRoute("POST", "sign-out", handler=sign_in.sign_out, whom=For.SIGNED_IN),
+    PageRoute("GET", "", handler=home.show_home, whom=For.SIGNED_IN),
+    PageRoute("GET", "webhooks/<webhook_id>", handler=home.find_webhook, whom=For.SIGNED_IN),
     PageRoute("GET", "teams/<team_id>/webhooks", webhooks_page.show_webhooks),
     PageRoute("GET", "teams/<team_id>/webhooks/live", webhooks_page.follow_webhooks),
     PageRoute("GET", "teams/<team_id>/webhooks/new", webhook_editing.show_new_webhook),
@@ -97,14 +97,14 @@ PAGES = (
     PageRoute("GET", "teams/<team_id>/event-types/<event>", event_types_page.show_event_type),
     PageRoute("POST", "teams/<team_id>/event-types/<event>/test", event_types_page.send_test),
     PageRoute("GET", "teams/<team_id>/credits", credits_page.show_credits),
-    PageRoute("GET", "teams", teams_page.show_teams, For.OPERATOR),
-    PageRoute("POST", "teams", teams_page.create, For.OPERATOR),
-    PageRoute("GET", "teams/<team_id>", team_page.show_team, For.OPERATOR),
-    PageRoute("POST", "teams/<team_id>", team_page.save, For.OPERATOR),
-    PageRoute("POST", "teams/<team_id>/keys", team_page.create_key, For.OPERATOR),
-    PageRoute("POST", "teams/<team_id>/keys/<key_id>/revoke", team_page.revoke_key, For.OPERATOR),
-    PageRoute("POST", "teams/<team_id>/grants", team_page.grant, For.OPERATOR),
-    PageRoute("GET", "system", system_page.show_system, For.OPERATOR),
+    PageRoute("GET", "teams", handler=teams_page.show_teams, whom=For.OPERATOR),
+    PageRoute("POST", "teams", handler=teams_page.create, whom=For.OPERATOR),
+    PageRoute("GET", "teams/<team_id>", handler=team_page.show_team, whom=For.OPERATOR),
+    PageRoute("POST", "teams/<team_id>", handler=team_page.save, whom=For.OPERATOR),
+    PageRoute("POST", "teams/<team_id>/keys", handler=team_page.create_key, whom=For.OPERATOR),
+    PageRoute("POST", "teams/<team_id>/keys/<key_id>/revoke", handler=team_page.revoke_key, whom=For.OPERATOR),
+    PageRoute("POST", "teams/<team_id>/grants", handler=team_page.grant, whom=For.OPERATOR),
+    PageRoute("GET", "system", handler=system_page.show_system, whom=For.OPERATOR),
 )
 
 
@@ -113,8 +113,16 @@ def add_console(
 ) -> ConsoleContext:
     """Add every page to the application; return what they work with, for the pages of errors."""
     assets = load_assets()
-    sessions = Sessions(handles.console.session_key, handles.api_keys, handles.now_ms, handles.console.sign_outs)
-    context = ConsoleContext(handles, sessions, Templates(assets, run_in_thread), ShownOnce(), reserved_ids)
+    sessions = Sessions(
+        handles.console.session_key, handles.api_keys, now_ms=handles.now_ms, sign_outs=handles.console.sign_outs
+    )
+    context = ConsoleContext(
+        handles=handles,
+        sessions=sessions,
+        templates=Templates(assets, run_in_thread),
+        shown_once=ShownOnce(),
+        reserved_ids=reserved_ids,
+    )
 
     async def show_asset(_request: Request, fingerprint: str, name: str) -> Response:
         response = assets.answer(fingerprint, name)
@@ -125,11 +133,16 @@ def add_console(
     async def go_in(_request: Request) -> Response:
         return Response(b"", HTTPStatus.PERMANENT_REDIRECT, headers={"Location": PREFIX})
 
-    app.add_view(f"{PREFIX}assets/<fingerprint>/<name>", "console asset", show_asset, "GET")
-    app.add_view("/console", "console", go_in, "GET")
+    app.add_view(f"{PREFIX}assets/<fingerprint>/<name>", "console asset", view=show_asset, method="GET")
+    app.add_view("/console", "console", view=go_in, method="GET")
     for route in PAGES:
         name = f"console {route.method} {route.path}"
-        app.add_view(PREFIX + route.path, name, _bind(route, context, limits, run_in_thread), route.method)
+        app.add_view(
+            PREFIX + route.path,
+            name,
+            view=_bind(route, context, limits=limits, run_in_thread=run_in_thread),
+            method=route.method,
+        )
     return context
 
 
@@ -146,6 +159,14 @@ def _bind(route: PageRoute, context: ConsoleContext, limits: RateLimits, run_in_
         async def answer(page_request: PageRequest) -> Response | Streamed:
             return await route.handler(page_request, **path)
 
-        return await with_session(context, request, signed_in, team_id, run_in_thread, limits, answer)
+        return await with_session(
+            context,
+            request,
+            signed_in=signed_in,
+            team_id=team_id,
+            run_in_thread=run_in_thread,
+            limits=limits,
+            answer=answer,
+        )
 
     return view_for_anybody if route.whom is For.ANYBODY else view

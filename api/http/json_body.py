@@ -82,7 +82,7 @@ def decode(raw: bytes) -> str:
 
 def parse_json(text: str, path: str = "$") -> Any:
     """Return the value of a JSON text. Raises ApiError (400) naming `path`."""
-    value, end = _parse_at(text, skip_space(text, 0), path, _DECODER)
+    value, end = _parse_at(text, skip_space(text, 0), path=path, decoder=_DECODER)
     _require_writable(value, path)
     if skip_space(text, end) != len(text):
         raise invalid_json(f"something follows the value at character {end + 1}")
@@ -94,7 +94,7 @@ def end_of_json_at(text: str, position: int, path: str = "$") -> int:
 
     Raises ApiError naming `path`: 400, or 413 if the value is longer than any that is taken.
     """
-    return _parse_at(text, position, path, _SCANNER)[1]
+    return _parse_at(text, position, path=path, decoder=_SCANNER)[1]
 
 
 def _parse_at(text: str, position: int, path: str, decoder: json.JSONDecoder) -> tuple[Any, int]:

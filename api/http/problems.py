@@ -31,7 +31,7 @@ _FRAMEWORK: Mapping[int | None, tuple[Code, str]] = MappingProxyType(
 async def answer_error(handles: Handles, request: Request, error: Exception) -> Response:
     """Return the problem document for anything that was raised; what is our own fault is logged as an error."""
     refusal = as_refusal(error)
-    log_refusal(handles, request, refusal, error)
+    log_refusal(handles, request, refusal=refusal, error=error)
     response = problem_response(refusal)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
@@ -40,10 +40,10 @@ async def answer_error(handles: Handles, request: Request, error: Exception) -> 
 
 def log_refusal(handles: Handles, request: Request, refusal: ApiError, error: Exception) -> None:
     """Log what was refused: at debug level, unless it is our own fault."""
-    log_refused(handles, request.method, _path_of_route(request), refusal, error)
+    log_refused(handles, refusal, error, method=request.method, path=_path_of_route(request))
 
 
-def log_refused(handles: Handles, method: str, path: str, refusal: ApiError, error: Exception) -> None:
+def log_refused(handles: Handles, refusal: ApiError, error: Exception, *, method: str, path: str) -> None:
     """Log the same, for the path of a route."""
     log = handles.log.bind(method=method, path=path, status=refusal.status.value, code=refusal.code.value)
     if refusal.code is Code.INTERNAL_ERROR:
@@ -67,7 +67,7 @@ def as_refusal(error: Exception) -> ApiError:
     if isinstance(error, HTTPException) and error.code is not None and error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
         code, detail = _FRAMEWORK.get(error.code, (Code.INVALID_REQUEST, "The request is malformed: correct it."))
         return ApiError(code, detail)
-    return ApiError(Code.INTERNAL_ERROR, "The daemon failed at this: its log says why; send the request again later.")
+    return ApiError(Code.INTERNAL_ERROR, "Internal error: the daemon's log says why; retry later.")
 
 
 def problem_response(refusal: ApiError) -> Response:

@@ -126,7 +126,7 @@ def _judge(text: str, path: str) -> Envelope:
     submitted = validate(value, SubmittedEvent, path)
     if not data:  # it is there, and only its depth can keep it from being found
         raise invalid_json("it is nested too deeply", path)
-    return Envelope(submitted.event, Raw(data), submitted.team_id, value.get("timestamp"))
+    return Envelope(submitted.event, Raw(data), team_id=submitted.team_id, timestamp=value.get("timestamp"))
 
 
 def _data_of(text: str) -> str:

@@ -44,7 +44,9 @@ async def read_batch(call: Call) -> Submission:
         media_type = require_media_type(call.request, JSON, NDJSON)
         raw = await _read_charged(call)
         now = call.handles.now_ms()
-        return await parse_in_thread(raw, lambda: _read_many(call, raw, media_type, now), call.run_in_thread)
+        return await parse_in_thread(
+            raw, lambda: _read_many(call, raw, media_type=media_type, now=now), call.run_in_thread
+        )
 
 
 async def _read_charged(call: Call) -> bytes:
@@ -56,7 +58,7 @@ async def _read_charged(call: Call) -> bytes:
 
 def serialise(event_type: str, team_id: str, timestamp: int, data: Any) -> bytes:
     """Return the body of an event's deliveries (contract "Payload and headers of a delivery"); `timestamp` is in ms."""
-    return _body(event_type, team_id, format_time(timestamp), orjson.dumps(data))
+    return _body(event_type, team_id, timestamp=format_time(timestamp), data=orjson.dumps(data))
 
 
 def _body(event_type: str, team_id: str, timestamp: str, data: bytes) -> bytes:
@@ -72,7 +74,7 @@ def require_event_type(call: Call, event_type: str, path: str) -> None:
 
 def _read_one(call: Call, raw: bytes, now: int) -> Submission:
     return Submission(
-        (_new_event(call, read_event(raw), "$", now, _traceparent(call)),),
+        (_new_event(call, read_event(raw), path="$", now=now, traceparent=_traceparent(call)),),
         read_idempotency(call.principal, call.request, raw),
     )
 
@@ -83,7 +85,7 @@ def _read_many(call: Call, raw: bytes, media_type: str, now: int) -> Submission:
     for envelope in read_events(raw, media_type):
         if len(events) == MAX_BATCH_EVENTS:
             raise too_large(f"a batch has at most {MAX_BATCH_EVENTS:,} events")
-        events.append(_new_event(call, envelope, f"$[{len(events)}]", now, traceparent))
+        events.append(_new_event(call, envelope, path=f"$[{len(events)}]", now=now, traceparent=traceparent))
     if not events:
         raise wrong_field("$", "the batch holds no event")
     return Submission(tuple(events), read_idempotency(call.principal, call.request, raw))
@@ -95,10 +97,10 @@ def _new_event(call: Call, envelope: Envelope, path: str, now: int, traceparent:
     require_depth(data, path)
     team_id = _team_of(call, envelope.team_id, f"{path}.teamId")
     require_event_type(call, envelope.event, f"{path}.event")
-    body = _body(envelope.event, team_id, format_time(timestamp), data)
+    body = _body(envelope.event, team_id, timestamp=format_time(timestamp), data=data)
     if len(body) > MAX_EVENT_BYTES:
         raise too_large(f"an event has at most {MAX_EVENT_BYTES // KIB} KiB", path)
-    return NewEvent(team_id, envelope.event, timestamp, body, traceparent=traceparent)
+    return NewEvent(team_id, envelope.event, timestamp=timestamp, body=body, traceparent=traceparent)
 
 
 def _time_of(envelope: Envelope, path: str, now: int) -> int:

@@ -80,8 +80,8 @@ async def send_test(call: Call, body: NewTest) -> StartedTest:
 def example_event(call: Call, team_id: str, event: str, only_webhook_id: str | None = None) -> NewEvent:
     """Return an event type's example as a test event, for all webhooks that subscribe, or for one of them alone."""
     now = call.handles.now_ms()
-    payload = serialise(event, team_id, now, call.handles.catalogue[event].example)
-    return NewEvent(team_id, event, now, payload, test=True, only_webhook_id=only_webhook_id)
+    payload = serialise(event, team_id, timestamp=now, data=call.handles.catalogue[event].example)
+    return NewEvent(team_id, event, timestamp=now, body=payload, test=True, only_webhook_id=only_webhook_id)
 
 
 async def get_example(call: Call, event: str) -> Payload:

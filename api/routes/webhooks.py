@@ -143,7 +143,9 @@ async def create_webhook(call: Call, body: NewWebhook) -> Webhook:
     secret = None if body.secret is None else chosen_secret(body.secret)
     await call.handles.check_url(body.url, team_id)
     show = partial(_show, call, secret=secret)
-    made = call.handles.webhooks.create(team_id, body.name, body.url, secret, tuple(body.events), once(call, show))
+    made = call.handles.webhooks.create(
+        team_id, body.name, url=body.url, secret=secret, events=tuple(body.events), once=once(call, show)
+    )
     return show(await made)
 
 

@@ -95,7 +95,14 @@ async def serve_submissions(
             requests += 1
             body = _Body(connection, buffer, head.content_length)
             with connection.request():
-                request = PlainRequest(head.path, head.headers, head.mimetype, head.content_length, scope, body.read)
+                request = PlainRequest(
+                    path=head.path,
+                    headers=head.headers,
+                    mimetype=head.mimetype,
+                    content_length=head.content_length,
+                    scope=scope,
+                    read_body=body.read,
+                )
                 response = await views[head.path](request)
                 is_last = connection.stopping or not body.is_there or requests >= most_requests
                 await connection.send_all(render(response, now_s=clock(), is_last=is_last))

@@ -58,7 +58,11 @@ def read_head(head: bytes) -> LaneHead | None:
     if mimetype not in (JSON, NDJSON) or not _LENGTH.fullmatch(length):
         return None
     content_length = int(length)
-    return LaneHead(path, headers, mimetype, content_length) if content_length <= MAX_BODY_BYTES_OF_PATH[path] else None
+    return (
+        LaneHead(path, headers, mimetype=mimetype, content_length=content_length)
+        if content_length <= MAX_BODY_BYTES_OF_PATH[path]
+        else None
+    )
 
 
 def _is_usual(headers: PlainHeaders) -> bool:

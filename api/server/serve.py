@@ -59,7 +59,14 @@ async def serve_api(
     Then it accepts no more, closes what stays idle, lets requests in flight finish for `grace_s` seconds, and returns
     when the last connection is closed. Raises only what the listeners raise.
     """
-    server = _Server(app, submissions, max_connections, refusals_at_once, log, patience)
+    server = _Server(
+        app=app,
+        submissions=submissions,
+        max_connections=max_connections,
+        refusals_at_once=refusals_at_once,
+        log=log,
+        patience=patience,
+    )
     if open_connections is not None:
         open_connections.set_function(lambda: server.open_connections)
     async with trio.open_nursery() as connections:

@@ -56,7 +56,7 @@ def grant(
 
     body = present({"teamId": team_id, "amount": amount, "note": note})
     with connect(api) as client:
-        reply = client.send("POST", "/v1/credits/grants", body, idempotency_headers(idempotency_key))
+        reply = client.send("POST", "/v1/credits/grants", body=body, headers=idempotency_headers(idempotency_key))
         print_reply(reply, as_json, lambda entry: zip(_ENTRY_COLUMNS, _entry_row(entry), strict=True))
 
 
@@ -77,7 +77,13 @@ def entries(
     query = {"teamId": team_id, "limit": limit, "cursor": cursor}
     with connect(api) as client:
         print_list(
-            client, "/v1/credits/entries", query, _ENTRY_COLUMNS, _entry_row, every_page=every_page, as_json=as_json
+            client,
+            "/v1/credits/entries",
+            query=query,
+            columns=_ENTRY_COLUMNS,
+            row=_entry_row,
+            every_page=every_page,
+            as_json=as_json,
         )
 
 

@@ -64,7 +64,9 @@ def list_deliveries(
     filters = {"teamId": team_id, "webhookId": webhook_id, "status": status, "event": event}
     query = {**filters, "since": api_time(since), "until": api_time(until), "limit": limit, "cursor": cursor}
     with connect(api) as client:
-        print_list(client, "/v1/deliveries", query, COLUMNS, row, every_page=every_page, as_json=as_json)
+        print_list(
+            client, "/v1/deliveries", query=query, columns=COLUMNS, row=row, every_page=every_page, as_json=as_json
+        )
 
 
 @with_api_options
@@ -91,7 +93,7 @@ def resend(
 
     with connect(api) as client:
         reply = client.send(
-            "POST", path_of("deliveries", delivery_id, "resend"), {}, idempotency_headers(idempotency_key)
+            "POST", path_of("deliveries", delivery_id, "resend"), body={}, headers=idempotency_headers(idempotency_key)
         )
         print_reply(reply, as_json, lambda delivery: zip(COLUMNS, row(delivery), strict=True))
 

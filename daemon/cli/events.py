@@ -52,7 +52,9 @@ def send(
     beside = present({"event": event, "teamId": team_id, "timestamp": api_time(timestamp)})
     with connect(api) as client:
         body = json_bytes(beside).removesuffix(b"}") + b', "data": %s}' % content
-        reply = client.send_raw("/v1/events", body, "application/json", idempotency_headers(idempotency_key))
+        reply = client.send_raw(
+            "/v1/events", body, media_type="application/json", headers=idempotency_headers(idempotency_key)
+        )
         print_reply(reply, as_json, _receipt)
 
 
@@ -75,7 +77,9 @@ def batch(
     content = read_json_bytes(file)
     media_type = "application/json" if content.lstrip()[:1] == b"[" else "application/x-ndjson"
     with connect(api) as client:
-        reply = client.send_raw("/v1/events/batch", content, media_type, idempotency_headers(idempotency_key))
+        reply = client.send_raw(
+            "/v1/events/batch", content, media_type=media_type, headers=idempotency_headers(idempotency_key)
+        )
         if as_json:
             print_json_text(reply.text)
         else:
@@ -107,7 +111,15 @@ def types(as_json: AsJson = False, *, api: ApiOptions) -> None:
 
     with connect(api) as client:
         columns = ("id", "category", "description")
-        print_list(client, "/v1/webhooks/test/events", {}, columns, _type_row, every_page=False, as_json=as_json)
+        print_list(
+            client,
+            "/v1/webhooks/test/events",
+            query={},
+            columns=columns,
+            row=_type_row,
+            every_page=False,
+            as_json=as_json,
+        )
 
 
 @with_api_options

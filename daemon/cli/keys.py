@@ -42,11 +42,11 @@ def create(
 
     with connect(api) as client:
         reply = client.send(
-            "POST", path_of("teams", team_id, "keys"), {"name": name}, idempotency_headers(idempotency_key)
+            "POST", path_of("teams", team_id, "keys"), body={"name": name}, headers=idempotency_headers(idempotency_key)
         )
         key_id = reply.value["id"]
         not_shown = f"Key {key_id} was made and never shown: revoke it with `keys revoke {key_id}`, and make another."
-        print_reply(reply, as_json, _new_key, not_shown)
+        print_reply(reply, as_json, fields=_new_key, not_shown=not_shown)
 
 
 @with_api_options
@@ -66,7 +66,7 @@ def list_keys(
     with connect(api) as client:
         path, query = path_of("teams", team_id, "keys"), {"limit": limit, "cursor": cursor}
         columns = ("id", "name", "created", "revoked")
-        print_list(client, path, query, columns, _row, every_page=every_page, as_json=as_json)
+        print_list(client, path, query=query, columns=columns, row=_row, every_page=every_page, as_json=as_json)
 
 
 @with_api_options

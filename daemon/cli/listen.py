@@ -37,7 +37,7 @@ def listen(
 
     if secret and secret_file:
         raise typer.BadParameter("--secret and --secret-file exclude each other: give one")
-    listening = Listening(secret or read_secret(secret_file), status, fail_first, as_json)
+    listening = Listening(secret or read_secret(secret_file), status, fail_first=fail_first, as_json=as_json)
     try:
         _listen_until_stopped(port, listening)
     except OSError as error:

@@ -27,7 +27,7 @@ def print_lines(lines: Iterable[str], chosen: LogFilter, as_json: bool) -> None:
         for line in lines:
             record = parse_record(line)
             if chosen.passes(record):
-                print(_shown(line, record, console, as_json), flush=True)
+                print(_shown(line, record, console=console, as_json=as_json), flush=True)
 
 
 def _shown(line: str, record: Mapping[str, Any] | None, console: Console, as_json: bool) -> str:

@@ -64,7 +64,7 @@ def logs(
     ids = {"webhookId": webhook_id, "teamId": team_id, "deliveryId": delivery_id, "eventId": event_id, "event": name}
     chosen = LogFilter({field: value for field, value in ids.items() if value is not None}, level, moment)
     try:
-        print_lines(_source(file, unit, follow, chosen), chosen, as_json)
+        print_lines(_source(file, unit, follow=follow, chosen=chosen), chosen, as_json)
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.DONE) from None
 

@@ -42,7 +42,7 @@ def print_list(
     if as_json:
         print_json_text(text)
     else:
-        _print_table(columns, items, row, cursor)
+        _print_table(columns, items, row=row, cursor=cursor)
 
 
 def _print_table(columns: Sequence[str], items: Sequence[dict[str, Any]], row: Row, cursor: str | None) -> None:

@@ -23,11 +23,11 @@ def serve(config: ConfigFile = None, dev: _Dev = False, bind: _Bind = None, stat
     """Run the daemon until SIGTERM or SIGINT."""
     from daemon.cli.settings import read_settings, settings_reader
 
-    settings = read_settings(config, state_dir, bind, dev)
+    settings = read_settings(config, state_dir, bind=bind, dev=dev)
     with _without_rich():
         from daemon.app import serve as run  # once the settings are known to be right
 
-    raise typer.Exit(run(settings, settings_reader(config, state_dir, bind, dev)))
+    raise typer.Exit(run(settings, settings_reader(config, state_dir, bind=bind, dev=dev)))
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def check_config(
     from daemon.cli.settings import read_settings
 
     # No setting is a secret: passwords and keys stand in files that the settings name.
-    settings = read_settings(config, state_dir, bind, dev)
+    settings = read_settings(config, state_dir, bind=bind, dev=dev)
     effective = settings.model_copy(update={"egress": settings.effective_egress})
     shown = effective.model_dump(mode="json", by_alias=True)
     if as_json:

@@ -21,7 +21,7 @@ def read_settings(
     from daemon.config.settings import ConfigError
 
     try:
-        return settings_reader(config, state_dir, bind, dev)()
+        return settings_reader(config, state_dir, bind=bind, dev=dev)()
     except ConfigError as error:
         raise CommandError(str(error), ExitCode.USAGE) from None
 

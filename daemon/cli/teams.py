@@ -51,7 +51,7 @@ def create(
 
     with connect(api) as client:
         body = present({"id": team_id, "name": name, "notificationEmails": emails, "maxWebhooks": max_webhooks})
-        _print_team(client.send("POST", "/v1/teams", body, idempotency_headers(idempotency_key)), as_json)
+        _print_team(client.send("POST", "/v1/teams", body=body, headers=idempotency_headers(idempotency_key)), as_json)
 
 
 @with_api_options
@@ -69,7 +69,7 @@ def list_teams(
 
     with connect(api) as client:
         query = {"limit": limit, "cursor": cursor}
-        print_list(client, "/v1/teams", query, _COLUMNS, _row, every_page=every_page, as_json=as_json)
+        print_list(client, "/v1/teams", query=query, columns=_COLUMNS, row=_row, every_page=every_page, as_json=as_json)
 
 
 @with_api_options

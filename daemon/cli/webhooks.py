@@ -65,7 +65,9 @@ def create(
     secret = _chosen_secret(secret_file, generate_secret)
     with connect(api) as client:
         body = present({"teamId": team_id, "name": name, "url": url, "events": events, "secret": secret})
-        _print_webhook(client.send("POST", "/v1/webhooks", body, idempotency_headers(idempotency_key)), as_json)
+        _print_webhook(
+            client.send("POST", "/v1/webhooks", body=body, headers=idempotency_headers(idempotency_key)), as_json
+        )
 
 
 @with_api_options
@@ -85,7 +87,9 @@ def list_webhooks(
     with connect(api) as client:
         query = {"teamId": team_id, "limit": limit, "cursor": cursor}
         columns = ("id", "name", "state", "failures", "events", "url")
-        print_list(client, "/v1/webhooks", query, columns, _row, every_page=every_page, as_json=as_json)
+        print_list(
+            client, "/v1/webhooks", query=query, columns=columns, row=_row, every_page=every_page, as_json=as_json
+        )
 
 
 @with_api_options
@@ -172,7 +176,10 @@ def rotate_secret(
     with connect(api) as client:
         _print_webhook(
             client.send(
-                "POST", path_of("webhooks", webhook_id, "rotate-secret"), body, idempotency_headers(idempotency_key)
+                "POST",
+                path_of("webhooks", webhook_id, "rotate-secret"),
+                body=body,
+                headers=idempotency_headers(idempotency_key),
             ),
             as_json,
         )
@@ -207,8 +214,8 @@ def send_test(
         reply = client.send(
             "POST",
             "/v1/webhooks/test",
-            present({"teamId": team_id, "event": event}),
-            idempotency_headers(idempotency_key),
+            body=present({"teamId": team_id, "event": event}),
+            headers=idempotency_headers(idempotency_key),
         )
         if as_json:
             print_json_text(reply.text)
@@ -235,7 +242,12 @@ def recover(
     body = {"since": api_time(since)}
     with connect(api) as client:
         print_reply(
-            client.send("POST", path_of("webhooks", webhook_id, "recover"), body, idempotency_headers(idempotency_key)),
+            client.send(
+                "POST",
+                path_of("webhooks", webhook_id, "recover"),
+                body=body,
+                headers=idempotency_headers(idempotency_key),
+            ),
             as_json,
             dict.items,
         )
@@ -261,7 +273,7 @@ def _row(webhook: dict[str, Any]) -> tuple[Any, ...]:
 def _print_webhook(reply: Any, as_json: bool) -> None:
     from daemon.cli.replies import print_reply
 
-    print_reply(reply, as_json, _fields, _secret_not_shown(reply.value))
+    print_reply(reply, as_json, fields=_fields, not_shown=_secret_not_shown(reply.value))
 
 
 def _secret_not_shown(webhook: dict[str, Any]) -> str | None:

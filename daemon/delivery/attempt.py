@@ -60,7 +60,7 @@ async def make_attempt(
     """
     started, response, detail = trio.current_time(), Response(KEPT_BODY), None
     try:
-        post = build_post(webhook, work, number, timestamp_s, secrets)
+        post = build_post(webhook, work, number=number, timestamp_s=timestamp_s, secrets=secrets)
         with trio.CancelScope(deadline=started + timeout_s) as deadline:
             await transport.send(post, response)
         failure = _timeout(response, timeout_s) if deadline.cancelled_caught else _failure_of(response)
@@ -83,20 +83,27 @@ def build_post(webhook: Webhook, work: Work, number: int, timestamp_s: int, secr
         ("X-Kakiyo-Event", work.event_type),
         ("X-Kakiyo-Delivery", work.delivery_id),
         ("X-Kakiyo-Attempt", str(number)),
-        *signature_headers(secrets, work.delivery_id, timestamp_s, body),
+        *signature_headers(secrets, work.delivery_id, timestamp_s=timestamp_s, body=body),
     ]
     if work.test:
         headers.append(("X-Kakiyo-Test", "true"))
     if work.traceparent is not None:
         headers.append(("traceparent", work.traceparent))
-    return make_post(webhook.url, headers, body, _ALWAYS)
+    return make_post(webhook.url, headers, body=body, always=_ALWAYS)
 
 
 def _outcome(response: Response, failure: _Failure | None, duration_ms: int) -> Outcome:
     kind, error = failure or (OutcomeKind.DELIVERED, None)
     if response.status is None:
         return Outcome(kind, duration_ms, error=error)
-    return Outcome(kind, duration_ms, response.status, _kept_headers(response.headers), bytes(response.body), error)
+    return Outcome(
+        kind=kind,
+        duration_ms=duration_ms,
+        status=response.status,
+        headers=_kept_headers(response.headers),
+        body=bytes(response.body),
+        error=error,
+    )
 
 
 def _failure_of(response: Response) -> _Failure | None:

@@ -25,7 +25,7 @@ What both touch is in `EndpointState`. These hold:
    store has answered. So an attempt begins before a change is being committed or after it, never meanwhile; and the
    rules judge an outcome by the webhook as it is committed.
 2. No attempt, and no wait for a receiver, for credits or for time, holds `transition`: a change waits for one commit at
-   most. Nothing else is awaited under it but the log lines of what was cancelled.
+   most, or for as long as the store fails. Nothing else is awaited under it but the log lines of what was cancelled.
 3. `current` is set by the delivering task, when it takes a delivery, and unset by the changing task, when a change
    cancels it. That also ends the wait under way. After every wait the delivering task asks `is_due`, and leaves alone
    what is not due any more: it is cancelled in the database already, or stays pending there for the next start.
@@ -42,7 +42,7 @@ stop is `pause.close()`, which ends waits and lets an attempt finish. It is righ
 - in a commit: the writer commits or not, by itself. A repeated command does nothing the second time, and the next life
   waits until the writer has answered before it reads (`Fleet._look`).
 
-A crash is the same: what this life had not committed has not happened.
+A crash is the same: what this life had not committed has not happened, but for a POST that is then made twice.
 """
 
 import math
@@ -87,6 +87,21 @@ class Schedule:
 
 class Endpoint:
     """One life of one webhook's actor, from the webhook's row and its first page of work as they were at the start."""
+
+    __slots__ = (
+        "_changes",
+        "_clock",
+        "_gate",
+        "_log",
+        "_mailbox",
+        "_pause",
+        "_queue",
+        "_reader",
+        "_recorder",
+        "_schedule",
+        "_sender",
+        "_state",
+    )
 
     def __init__(
         self,
@@ -163,7 +178,8 @@ class Endpoint:
             await self._changes.cancel_pending()
             return
         state.current = work
-        await self._wait_out_backoff(work)
+        if work.next_attempt_at is not None:
+            await self._wait_out_backoff(work)
         if not (state.is_due(work) and await self._reserve_credits(work)):
             return
         charged = None

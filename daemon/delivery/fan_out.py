@@ -101,7 +101,7 @@ class FanOuts:
             backlog.remaining += fan_out.remaining
             return
         first_seq, now = fan_out.first_seq, trio.current_time()
-        self._backlogs[fan_out.team_id] = _Backlog(first_seq, first_seq, fan_out.remaining, now)
+        self._backlogs[fan_out.team_id] = _Backlog(first_seq, first_seq, remaining=fan_out.remaining, added_at=now)
 
     def begin(self, team_id: str) -> None:
         """Have the deliveries of this team made; those made before must be in their actors' hands."""

@@ -1,7 +1,7 @@
 """The way out of one webhook: a slot, a connection and the secrets, for one attempt after the other."""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
 import trio
@@ -21,6 +21,16 @@ class Sender:
 
     Its waits end with the actor's `pause`.
     """
+
+    __slots__ = (
+        "_clock",
+        "_log",
+        "_opener",
+        "_pause",
+        "_slot",
+        "_timeout_s",
+        "_transport",
+    )
 
     def __init__(
         self,
@@ -47,13 +57,14 @@ class Sender:
         It is the attempt's turn only then: neither its deadline nor the time that it signs has begun.
         """
         team_id, slot = webhook.team_id, self._slot
-        if not slot.try_take(team_id, failing) and not await self._wait(partial(slot.take, team_id, failing)):
+        wait = self._pause.wait
+        if not slot.try_take(team_id, failing) and not await wait(math.inf, partial(slot.take, team_id, failing)):
             return False
         if self._transport.keeps_connection:
             return True
         is_ready = False
         try:
-            is_ready = await self._wait(partial(self._transport.prepare, webhook.url, team_id))
+            is_ready = await wait(math.inf, partial(self._transport.prepare, webhook.url, team_id))
         finally:
             if not is_ready:
                 self.release()
@@ -70,10 +81,25 @@ class Sender:
         Raises VaultError for a secret that cannot be opened: better parked, where it is seen and mended, than
         delivered unsigned.
         """
+        started_at, started = self._clock.now_ms(), trio.current_time()
         try:
-            attempt = await self._send(webhook, work, number)
+            secrets = self._opener.secrets_of(webhook, started_at)
+            outcome = await make_attempt(
+                self._transport,
+                webhook,
+                work=work,
+                number=number,
+                timeout_s=self._timeout_s,
+                timestamp_s=started_at // 1000,
+                secrets=secrets,
+            )
             self._slot.give_back(self._transport.keeps_connection)
-            return attempt
+            return Attempt(number, started_at, outcome)
+        except trio.Cancelled:
+            duration_ms = round((trio.current_time() - started) * 1000)
+            outcome = Outcome(OutcomeKind.INTERRUPTED, duration_ms, error="the daemon stopped meanwhile")
+            self._log.interrupted(webhook, work, Attempt(number, started_at, outcome))
+            raise
         finally:
             self._slot.give_back()
 
@@ -81,26 +107,3 @@ class Sender:
         """Close the connection, and hold nothing."""
         self._transport.close()
         self._slot.close()
-
-    async def _wait(self, until: Callable[[], Awaitable[None]]) -> bool:
-        return await self._pause.wait(math.inf, until)
-
-    async def _send(self, webhook: Webhook, work: Work, number: int) -> Attempt:
-        started_at, started = self._clock.now_ms(), trio.current_time()
-        secrets = self._opener.secrets_of(webhook, started_at)
-        try:
-            outcome = await make_attempt(
-                self._transport,
-                webhook,
-                work,
-                number,
-                timeout_s=self._timeout_s,
-                timestamp_s=started_at // 1000,
-                secrets=secrets,
-            )
-        except trio.Cancelled:
-            duration_ms = round((trio.current_time() - started) * 1000)
-            outcome = Outcome(OutcomeKind.INTERRUPTED, duration_ms, error="the daemon stopped meanwhile")
-            self._log.interrupted(webhook, work, Attempt(number, started_at, outcome))
-            raise
-        return Attempt(number, started_at, outcome)

@@ -24,17 +24,19 @@ class SentRequest:
 def sent_request(webhook: Webhook, delivery: Delivery, event: Event, attempt: Attempt, vault: Vault) -> SentRequest:
     """Return what this attempt of a delivery of `event` sent (contract "Payload and headers of a delivery")."""
     work = Work(
-        delivery.seq,
-        delivery.id,
-        event.id,
-        event.type,
-        event.body,
-        delivery.created_at,
+        seq=delivery.seq,
+        delivery_id=delivery.id,
+        event_id=event.id,
+        event_type=event.type,
+        body=event.body,
+        created_at=delivery.created_at,
         test=delivery.test,
         traceparent=event.traceparent,
     )
     secrets = _secrets_at(webhook, attempt.started_at, vault)
-    post = build_post(webhook, work, attempt.number, attempt.started_at // 1000, secrets or Secrets())
+    post = build_post(
+        webhook, work, number=attempt.number, timestamp_s=attempt.started_at // 1000, secrets=secrets or Secrets()
+    )
     line, *fields = (request_start(post.url) + post.fields).decode("latin-1").split("\r\n")
     headers = tuple((name, value) for name, _, value in (field.partition(": ") for field in fields if field))
     return SentRequest(line, headers, secrets is not None and webhook.updated_at <= attempt.started_at)

@@ -25,6 +25,17 @@ class WebhookChanges:
     `on_change` is told of each change, `on_more_to_cancel` of deliveries that are left to be cancelled later.
     """
 
+    __slots__ = (
+        "_clock",
+        "_log",
+        "_mailbox",
+        "_on_change",
+        "_on_more_to_cancel",
+        "_queue",
+        "_state",
+        "_writer",
+    )
+
     def __init__(
         self,
         state: EndpointState,

@@ -76,13 +76,13 @@ async def look_at_everything(
     listed = await look_at_deliveries(api)
     credit = await api.get("/v1/credits", teamId=TEAM)
     return Observation(
-        webhooks,
-        events,
-        tuple([_delivery(await api.get(f"/v1/deliveries/{each.id}")) for each in listed]),
-        tuple(await api.items("/v1/webhooks", teamId=TEAM)),
-        credit["balance"],
-        tuple(await api.items("/v1/credits/entries", teamId=TEAM)),
-        read_emails(state_dir),
+        webhooks=webhooks,
+        events=events,
+        deliveries=tuple([_delivery(await api.get(f"/v1/deliveries/{each.id}")) for each in listed]),
+        shown_webhooks=tuple(await api.items("/v1/webhooks", teamId=TEAM)),
+        balance=credit["balance"],
+        ledger=tuple(await api.items("/v1/credits/entries", teamId=TEAM)),
+        emails=read_emails(state_dir),
     )
 
 
@@ -94,17 +94,17 @@ def read_emails(state_dir: Path) -> tuple[EmailMessage, ...]:
 
 def _delivery(item: dict[str, Any]) -> SeenDelivery:
     return SeenDelivery(
-        item["id"],
-        item["eventId"],
-        item["event"],
-        item["webhookId"],
-        item["status"],
-        item["attemptsMade"],
-        item["cancelReason"],
-        tuple(map(_attempt, item.get("attempts", ()))),
+        id=item["id"],
+        event_id=item["eventId"],
+        event=item["event"],
+        webhook_id=item["webhookId"],
+        status=item["status"],
+        attempts_made=item["attemptsMade"],
+        cancel_reason=item["cancelReason"],
+        attempts=tuple(map(_attempt, item.get("attempts", ()))),
     )
 
 
 def _attempt(item: dict[str, Any]) -> SeenAttempt:
     started = datetime.fromisoformat(item["startedAt"]).timestamp()
-    return SeenAttempt(started, started + item["durationMs"] / 1000, item["outcome"], item["status"])
+    return SeenAttempt(started, started + item["durationMs"] / 1000, outcome=item["outcome"], status=item["status"])

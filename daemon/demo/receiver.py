@@ -73,7 +73,13 @@ async def _receive(connection: h11.Connection, stream: trio.SocketStream) -> Rec
             raise h11.RemoteProtocolError("the body is too long", error_status_hint=413)
     headers = tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in head.headers)
     now = time.time_ns() // 1_000_000
-    return ReceivedRequest(now, head.method.decode("ascii"), head.target.decode("ascii"), headers, body)
+    return ReceivedRequest(
+        received_at=now,
+        method=head.method.decode("ascii"),
+        path=head.target.decode("ascii"),
+        headers=headers,
+        body=body,
+    )
 
 
 async def _next_event(connection: h11.Connection, stream: trio.SocketStream) -> h11.Event | None:

@@ -90,10 +90,10 @@ async def _observe(console: Console, daemon: DaemonProcess, receivers: tuple[Rec
         webhooks = await set_up(api, receivers)
         events = await submit_events(api)
         with trio.move_on_after(_LONGEST_S):
-            await watch(console, lambda: look_at_deliveries(api), webhooks, events)
+            await watch(console, lambda: look_at_deliveries(api), webhooks=webhooks, events=events)
         with trio.move_on_after(_MAIL_S):
             await _wait_for_email(daemon.state_dir)
-        return await look_at_everything(api, daemon.state_dir, webhooks, events)
+        return await look_at_everything(api, daemon.state_dir, webhooks=webhooks, events=events)
 
 
 async def _wait_for_email(state_dir: Path) -> None:

@@ -85,13 +85,13 @@ async def set_up(api: Api, receivers: tuple[Receiver, ...]) -> tuple[RegisteredW
     await api.post("/v1/credits/grants", {"teamId": TEAM, "amount": GRANTED, "note": "welcome"})
     names = {Role.HEALTHY: "CRM Sync", Role.RECOVERING: "Slack Alerts", Role.DOWN: "Data Warehouse"}
     chosen = {Role.HEALTHY: "generate", Role.RECOVERING: secrets.token_hex(16), Role.DOWN: None}
-    return tuple([await _register(api, each, names[each.role], chosen[each.role]) for each in receivers])
+    return tuple([await _register(api, each, name=names[each.role], secret=chosen[each.role]) for each in receivers])
 
 
 async def _register(api: Api, receiver: Receiver, name: str, secret: str | None) -> RegisteredWebhook:
     body = {"teamId": TEAM, "name": name, "url": receiver.url, "events": ["*"]}
     made = await api.post("/v1/webhooks", body if secret is None else {**body, "secret": secret})
-    return RegisteredWebhook(made["id"], name, made.get("secret"), receiver)
+    return RegisteredWebhook(made["id"], name, secret=made.get("secret"), receiver=receiver)
 
 
 async def submit_events(api: Api) -> tuple[SubmittedEvent, ...]:

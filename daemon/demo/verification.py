@@ -38,7 +38,7 @@ def verify(request: ReceivedRequest, secret: str | None) -> Verification:
         return Verification(SignatureState.UNSIGNED, fresh)
     if secret is None:
         return Verification(SignatureState.UNCHECKED, fresh)
-    genuine = _are_genuine(given, secret, request, sent_at)
+    genuine = _are_genuine(given, secret, request=request, sent_at=sent_at)
     return Verification(SignatureState.VALID if genuine else SignatureState.INVALID, fresh)
 
 
@@ -48,7 +48,9 @@ def _timestamp(request: ReceivedRequest) -> int | None:
 
 
 def _are_genuine(given: Mapping[str, str], secret: str, request: ReceivedRequest, sent_at: int | None) -> bool:
-    headers = signature_headers(Secrets(secret), request.header("webhook-id") or "", sent_at or 0, request.body)
+    headers = signature_headers(
+        Secrets(secret), request.header("webhook-id") or "", timestamp_s=sent_at or 0, body=request.body
+    )
     expected = {name.lower(): value for name, value in headers}
     own, standard = (given.get(name, "") for name in _SIGNATURE_HEADERS)
     own_is_genuine = _same(own, expected["x-kakiyo-signature"])

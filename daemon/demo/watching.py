@@ -20,7 +20,7 @@ async def watch(
 ) -> None:
     """Show the deliveries that `look` finds, again and again, until there are some and all have ended."""
     if console.is_terminal:
-        await _watch_live(console, look, webhooks, events)
+        await _watch_live(console, look, webhooks=webhooks, events=events)
     else:
         await _watch_in_lines(console, look, webhooks)
 
@@ -32,7 +32,10 @@ async def _watch_live(
     with Live(console=console, auto_refresh=False) as live:
         while True:
             deliveries = await look()
-            live.update(display.board(webhooks, events, deliveries, trio.current_time() - begun), refresh=True)
+            live.update(
+                display.board(webhooks, events, deliveries=deliveries, elapsed_s=trio.current_time() - begun),
+                refresh=True,
+            )
             if _are_over(deliveries):
                 return
             await trio.sleep(_LOOK_AGAIN_S)

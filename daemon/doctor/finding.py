@@ -30,12 +30,12 @@ def ok(check: str, message: str) -> Finding:
 
 def warning(check: str, message: str, advice: str) -> Finding:
     """It works, and may not for long."""
-    return Finding(check, Verdict.WARNING, message, advice)
+    return Finding(check, Verdict.WARNING, message=message, advice=advice)
 
 
 def failed(check: str, message: str, advice: str) -> Finding:
     """It does not work."""
-    return Finding(check, Verdict.FAILED, message, advice)
+    return Finding(check, Verdict.FAILED, message=message, advice=advice)
 
 
 def skipped(check: str, message: str) -> Finding:

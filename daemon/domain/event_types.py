@@ -31,8 +31,8 @@ BUILT_IN = (
     EventType(
         "linkedin.message.sent",
         "Agent sends a message to a prospect",
-        "message",
-        {
+        category="message",
+        example={
             **_CHAT,
             "message": "Hi Dana, thanks for connecting. Are you still looking into outreach tools?",
             "timestamp": _WHEN,
@@ -41,32 +41,32 @@ BUILT_IN = (
     EventType(
         "linkedin.message.received",
         "Prospect responds to an agent",
-        "message",
-        {**_CHAT, "message": "Yes, we are. Could you show me a short demo on Thursday?", "timestamp": _WHEN},
+        category="message",
+        example={**_CHAT, "message": "Yes, we are. Could you show me a short demo on Thursday?", "timestamp": _WHEN},
     ),
     EventType(
         "linkedin.invitation.sent",
         "Agent sends a connection invitation",
-        "invitation",
-        {**_CHAT, "note": "Hi Dana, I liked your post about onboarding.", "timestamp": _WHEN},
+        category="invitation",
+        example={**_CHAT, "note": "Hi Dana, I liked your post about onboarding.", "timestamp": _WHEN},
     ),
     EventType(
         "linkedin.invitation.accepted",
         "Prospect accepts a connection invitation",
-        "invitation",
-        {**_CHAT, "timestamp": _WHEN},
+        category="invitation",
+        example={**_CHAT, "timestamp": _WHEN},
     ),
     EventType(
         "prospect.qualification.manual",
         "A prospect needs a manual qualification review",
-        "qualification",
-        {**_CHAT, "reason": "The prospect asked about pricing for 200 seats", "timestamp": _WHEN},
+        category="qualification",
+        example={**_CHAT, "reason": "The prospect asked about pricing for 200 seats", "timestamp": _WHEN},
     ),
     EventType(
         "prospect.unqualified",
         "A prospect was marked unqualified automatically",
-        "qualification",
-        {**_CHAT, "reason": "The prospect's company has fewer than 10 employees", "timestamp": _WHEN},
+        category="qualification",
+        example={**_CHAT, "reason": "The prospect's company has fewer than 10 employees", "timestamp": _WHEN},
     ),
 )
 

@@ -68,7 +68,7 @@ def judge(
     failures = consecutive_failures + (exhausted or policy.count == "attempts")
     disable = failures >= policy.disable_after
     if exhausted or disable:
-        return Verdict(DeliveryStatus.FAILED, None, failures, disable)
+        return Verdict(DeliveryStatus.FAILED, None, consecutive_failures=failures, disable=disable)
     return Verdict(DeliveryStatus.PENDING, policy.retry_delays_s[attempt_number - 1], failures)
 
 

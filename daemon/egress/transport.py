@@ -97,15 +97,15 @@ class EndpointTransport(Transport):
         """See Transport."""
         route = self._route_to(post.url)
         kept = self._take_idle(route)
-        if kept is None or not await self._send_on_kept(kept, route, post, response):
+        if kept is None or not await self._send_on_kept(kept, route, post=post, response=response):
             response.stage = "connecting"
             wire = await self._connect(route.target)
-            await self._send_on(wire, route, post, response)
+            await self._send_on(wire, route, post=post, response=response)
 
     async def _send_on_kept(self, wire: Wire, route: _Route, post: Post, response: Response) -> bool:
         """Return False when the connection ended before a byte of the answer came: receivers close them any time."""
         try:
-            await self._send_on(wire, route, post, response)
+            await self._send_on(wire, route, post=post, response=response)
         except httpx.TransportError:
             if response.begun:
                 raise
@@ -141,9 +141,9 @@ class EndpointTransport(Transport):
             self._release_lookup()
             self._lookup = await self._lookups.admit_now(target.host, self._team_id)
         if self._lookup is None:
-            raise NoLookupPlace("the daemon may look up no more names just now")
+            raise NoLookupPlace("the daemon has no free place for a name lookup")
         try:
-            return await open_wire(target, self._rules, self._lookup.resolve, self._tls)
+            return await open_wire(target, self._rules, resolve=self._lookup.resolve, tls=self._tls)
         finally:
             self._release_lookup()
 

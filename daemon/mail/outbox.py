@@ -77,7 +77,7 @@ class Notifier:
         result = await self._try_to_send(mail)
         command = self._follow_up(mail, result)
         await self._record(command)
-        self._report(mail, result, command, round((trio.current_time() - started) * 1000))
+        self._report(mail, result, command=command, duration_ms=round((trio.current_time() - started) * 1000))
 
     async def _try_to_send(self, mail: Mail) -> SendResult:
         if not mail.recipients:
@@ -94,7 +94,13 @@ class Notifier:
         if not result.deferred:
             return MailSent(mail.id, now, result.error)
         next_attempt_at = now + retry_delay_s(mail.attempts_made) * 1000
-        return MailDeferred(mail.id, result.deferred, mail.attempts_made + 1, next_attempt_at, result.error or "")
+        return MailDeferred(
+            mail_id=mail.id,
+            recipients=result.deferred,
+            attempts_made=mail.attempts_made + 1,
+            next_attempt_at=next_attempt_at,
+            error=result.error or "",
+        )
 
     async def _record(self, command: MailSent | MailDeferred) -> None:
         """Commit what the sending brought, however long the store fails: sending again would be a second mail.

@@ -39,12 +39,12 @@ def smtp_sender(settings: SmtpSettings, sender: Address, compose: Compose, deadl
         addresses = {recipient: address for recipient in mail.recipients if (address := parse_address(recipient))}
         if not addresses:
             return _sort_out(mail, {}, {})
-        deliver = partial(_deliver, settings, sender, compose, mail, addresses)
+        deliver = partial(_deliver, settings=settings, sender=sender, compose=compose, mail=mail, addresses=addresses)
         deadline = trio.current_time() + deadline_s
         try:
             with trio.fail_at(deadline):
                 cord = await connect(settings)
-            result = await _run_until(deadline, deliver, cord, limiter)
+            result = await _run_until(deadline, deliver, cord=cord, limiter=limiter)
         except (OSError, ValueError) as error:
             return SendResult(deferred=mail.recipients, error=explain(settings, error))
         except trio.TooSlowError:
@@ -87,18 +87,19 @@ def _cut(cord: socket.socket) -> None:
 
 
 def _deliver(
+    cord: socket.socket,
+    *,
     settings: SmtpSettings,
     sender: Address,
     compose: Compose,
     mail: Mail,
     addresses: Mapping[str, Address],
-    cord: socket.socket,
 ) -> SendResult:
     try:
         # One of its own: whatever it closes or puts under TLS, the other end of the cord stays in the loop's hand.
         session = open_session(settings, cord.dup())
         try:
-            replies = _transact(session, sender, compose, mail, addresses)
+            replies = _transact(session, sender, compose=compose, mail=mail, addresses=addresses)
         finally:
             close_session(session)
     except (OSError, ValueError) as error:
@@ -121,7 +122,9 @@ def _transact(
     message = compose(mail, list(reachable.values()))
     needs_utf8 = not "".join((sender.addr_spec, *reachable)).isascii()
     options = ("SMTPUTF8", "BODY=8BITMIME") if needs_utf8 else ()
-    return refused | _hand_over(session, sender.addr_spec, list(reachable), as_wire(message), options)
+    return refused | _hand_over(
+        session, sender.addr_spec, recipients=list(reachable), content=as_wire(message), options=options
+    )
 
 
 def _hand_over(
@@ -150,4 +153,4 @@ def _sort_out(mail: Mail, addresses: Mapping[str, Address], replies: Replies) ->
             continue
         (refused if reply[0] >= 500 else deferred).append(recipient)
         reasons.append(f"{recipient}: {reply_text(*reply)}")
-    return SendResult(tuple(taken), tuple(refused), tuple(deferred), "; ".join(reasons) or None)
+    return SendResult(tuple(taken), tuple(refused), deferred=tuple(deferred), error="; ".join(reasons) or None)

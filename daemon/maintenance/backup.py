@@ -53,7 +53,9 @@ def back_up(settings: Settings, file: Path, report: ReportProgress, *, replace: 
             size = partial.path.stat().st_size
             _require_free(file, replace=replace)  # it took a while
             partial.finish()
-    return Backup(file, size, round((time.monotonic() - began) * 1000), contents, sha256)
+    return Backup(
+        file=file, size=size, duration_ms=round((time.monotonic() - began) * 1000), contents=contents, sha256=sha256
+    )
 
 
 @contextmanager
@@ -86,7 +88,9 @@ def copy_checked(source: Path, partial: PartialFile, report: ReportProgress, *, 
 
     Raises CopyFailed and DatabaseRefused.
     """
-    copy_database(source, partial.path, _room_at(partial.path.parent), lambda done, of: report("Copying", done, of))
+    copy_database(
+        source, partial.path, room=_room_at(partial.path.parent), progress=lambda done, of: report("Copying", done, of)
+    )
     report("Checking", 0, 0)
     try:
         contents = inspect_database(partial.path)

@@ -47,7 +47,7 @@ def restore(settings: Settings, file: Path, report: ReportProgress, *, force: bo
             kept = _keep(database)
             remove_record(database)
             partial.finish()
-    return Restored(database, contents, key, kept)
+    return Restored(database, contents, key=key, kept=kept)
 
 
 def _require_backup(file: Path, database: Path) -> None:

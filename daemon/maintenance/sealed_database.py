@@ -50,7 +50,7 @@ def open_with_keys(state_dir: Path, key_file: KeyFile, progress: Progress | None
     """
     vault = Vault(key_file.keys)
     try:
-        return _open(state_dir / DATABASE, vault, key_file, progress)
+        return _open(state_dir / DATABASE, vault, key_file=key_file, progress=progress)
     except DatabaseRefused:
         # The key that is missing belongs there; but what an upgrade has sealed already needs the new one.
         if key_file.is_new and not vault.has_sealed:

@@ -52,7 +52,7 @@ class KeptAnswers:
             it = made(answer)
             return None if it is None else self._vault.seal(once.answer(it).decode(), answer_id(once.idempotency))
 
-        return ExecuteOnce(command, once.idempotency, keep, self._now_ms())
+        return ExecuteOnce(command, once.idempotency, keep=keep, now=self._now_ms())
 
     def _opened(self, idempotency: Idempotency, sealed: str | None) -> bytes:
         if sealed is None:

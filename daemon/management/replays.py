@@ -76,7 +76,7 @@ class Replays:
         from_seq: int | None = 0
         while from_seq is not None:
             reach = await self._reader.fetch(actor_reads.events_since, since, from_seq)
-            queued = await self._recover(webhook, since, reach, queued, once)
+            queued = await self._recover(webhook, since, reach=reach, queued=queued, once=once)
             from_seq = reach.end_seq
         self._changes.publish(webhook.team_id, webhook_id)
         self._log.info("deliveries_recovered", webhookId=webhook_id, teamId=webhook.team_id, count=queued)
@@ -94,7 +94,15 @@ class Replays:
         after_seq: int | None = reach.first_seq - 1
         while after_seq is not None:
             new_ids = tuple(self._new_id("dlv") for _ in range(_RECOVER_PAGE))
-            recover = Recover(webhook, since, after_seq, _RECOVER_PAGE, new_ids, self._now_ms(), reach.end_seq)
+            recover = Recover(
+                webhook=webhook,
+                since=since,
+                after_seq=after_seq,
+                limit=_RECOVER_PAGE,
+                new_ids=new_ids,
+                now=self._now_ms(),
+                before_seq=reach.end_seq,
+            )
             command = self._kept(recover, once, partial(_total, queued, reach))
             page = await self._writer.execute(command, lambda page: self._queued(webhook.id, page.queued))
             queued, after_seq = queued + page.queued, page.next_after_seq
@@ -107,7 +115,7 @@ class Replays:
     async def _active_webhook(self, webhook_id: str) -> Webhook:
         webhook = await self._reader.fetch(api_reads.get_webhook, webhook_id)
         if webhook is None:
-            raise WebhookInactive(f"the webhook {webhook_id} was deleted: register it anew")
+            raise WebhookInactive(f"the webhook {webhook_id} was deleted: register it again")
         if not webhook.active:
             raise WebhookInactive(f"the webhook {webhook_id} is disabled: set `active` to true first")
         return webhook

@@ -34,4 +34,6 @@ class SignOuts:
         if displaced is not None:
             del ended[displaced]
         self._of_key[key_id] = {**ended, session_id: expires_at}
-        await self._writer.execute(EndSession(session_id, key_id, expires_at, now, displaced))
+        await self._writer.execute(
+            EndSession(session_id=session_id, key_id=key_id, expires_at=expires_at, now=now, displaced=displaced)
+        )

@@ -46,7 +46,13 @@ class Teams:
         once: Once[Team] | None = None,
     ) -> Team:
         """Make a team, with an id of its own or a made one. Raises AlreadyExists."""
-        team = Team(team_id or self._new_id("team"), name, emails, self._now_ms(), max_webhooks)
+        team = Team(
+            id=team_id or self._new_id("team"),
+            name=name,
+            notification_emails=emails,
+            created_at=self._now_ms(),
+            max_webhooks=max_webhooks,
+        )
         create = self._kept(CreateTeam(team), once, lambda _: team)
         await self._writer.execute(create, lambda _: self._ids.add(team.id))
         self._log.info("team_created", teamId=team.id)
@@ -66,7 +72,7 @@ class Teams:
         if team_id not in self._ids:
             return None
         secret = generate_key()
-        key, digest = ApiKey(self._new_id("key"), team_id, name, self._now_ms()), digest_of(secret)
+        key, digest = ApiKey(self._new_id("key"), team_id, name=name, created_at=self._now_ms()), digest_of(secret)
         add = self._kept(AddKey(key, digest), once, lambda _: (key, secret))
         await self._writer.execute(add, lambda _: self._api_keys.add(digest, key))
         self._log.info("key_created", keyId=key.id, teamId=team_id)
@@ -90,7 +96,9 @@ class Teams:
         """
         if team_id not in self._ids:
             return None
-        grant = GrantCredits(self._new_id("crd"), team_id, amount, note, self._now_ms())
+        grant = GrantCredits(
+            entry_id=self._new_id("crd"), team_id=team_id, amount=amount, note=note, now=self._now_ms()
+        )
         grant_once = self._kept(grant, once, lambda entry: entry)
         entry = await self._writer.execute(grant_once, lambda _: self._gate.granted(team_id, amount))
         self._log.info("credits_granted", teamId=team_id, amount=amount, balance=entry.balance_after)

@@ -66,7 +66,7 @@ def kind_of(column: Column[Any]) -> Kind:
 
 
 def _whole(words: str, first: int, last: int) -> Whole:
-    return Whole(words, lambda value: type(value) is int and first <= value <= last, first, last)
+    return Whole(words, lambda value: type(value) is int and first <= value <= last, first=first, last=last)
 
 
 def _word(*words: str) -> Word:
@@ -81,7 +81,7 @@ def _json(name: str, words: str, fits: Callable[[Any], bool]) -> Json:
         except orjson.JSONDecodeError:
             return False
 
-    return Json(words, lambda value: type(value) is str and holds(value), name, holds)
+    return Json(words, lambda value: type(value) is str and holds(value), name=name, fits=holds)
 
 
 def _are_texts(value: Any) -> bool:

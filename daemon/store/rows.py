@@ -67,7 +67,13 @@ def to_json(value: Any) -> str:
 def team(row: Row[Any]) -> Team:
     """Return the Team of a row of `teams`."""
     _require_right("teams", row)
-    return Team(row.id, row.name, tuple(orjson.loads(row.notification_emails)), row.created_at, row.max_webhooks)
+    return Team(
+        id=row.id,
+        name=row.name,
+        notification_emails=tuple(orjson.loads(row.notification_emails)),
+        created_at=row.created_at,
+        max_webhooks=row.max_webhooks,
+    )
 
 
 def team_row(value: Team) -> dict[str, Any]:
@@ -84,7 +90,7 @@ def team_row(value: Team) -> dict[str, Any]:
 def api_key(row: Row[Any]) -> ApiKey:
     """Return the ApiKey of a row of `api_keys`."""
     _require_right("api_keys", row)
-    return ApiKey(row.id, row.team_id, row.name, row.created_at, row.revoked_at)
+    return ApiKey(id=row.id, team_id=row.team_id, name=row.name, created_at=row.created_at, revoked_at=row.revoked_at)
 
 
 def webhook(row: Row[Any]) -> Webhook:
@@ -135,26 +141,35 @@ def webhook_row(value: Webhook) -> dict[str, Any]:
 def event(row: Row[Any]) -> Event:
     """Return the Event of a row of `events`."""
     _require_right("events", row)
-    return Event(row.id, row.team_id, row.type, row.timestamp, row.body, row.accepted_at, row.test, row.traceparent)
+    return Event(
+        id=row.id,
+        team_id=row.team_id,
+        type=row.type,
+        timestamp=row.timestamp,
+        body=row.body,
+        accepted_at=row.accepted_at,
+        test=row.test,
+        traceparent=row.traceparent,
+    )
 
 
 def delivery(row: Row[Any]) -> Delivery:
     """Return the Delivery of a row of `deliveries`."""
     _require_right("deliveries", row)
     return Delivery(
-        row.seq,
-        row.id,
-        row.event_id,
-        row.event_type,
-        row.webhook_id,
-        row.team_id,
-        DeliveryStatus(row.status),
-        row.attempts_made,
-        row.next_attempt_at,
-        row.created_at,
-        row.completed_at,
-        CancelReason(row.cancel_reason) if row.cancel_reason else None,
-        row.test,
+        seq=row.seq,
+        id=row.id,
+        event_id=row.event_id,
+        event_type=row.event_type,
+        webhook_id=row.webhook_id,
+        team_id=row.team_id,
+        status=DeliveryStatus(row.status),
+        attempts_made=row.attempts_made,
+        next_attempt_at=row.next_attempt_at,
+        created_at=row.created_at,
+        completed_at=row.completed_at,
+        cancel_reason=CancelReason(row.cancel_reason) if row.cancel_reason else None,
+        test=row.test,
     )
 
 
@@ -162,20 +177,27 @@ def attempt(row: Row[Any]) -> Attempt:
     """Return the Attempt of a row of `attempts`."""
     _require_right("attempts", row)
     headers = tuple((name, value) for name, value in orjson.loads(row.headers))
-    outcome = Outcome(OutcomeKind(row.outcome), row.duration_ms, row.status, headers, row.body, row.error)
+    outcome = Outcome(
+        kind=OutcomeKind(row.outcome),
+        duration_ms=row.duration_ms,
+        status=row.status,
+        headers=headers,
+        body=row.body,
+        error=row.error,
+    )
     return Attempt(row.number, row.started_at, outcome)
 
 
 def failed_delivery(row: Row[Any]) -> FailedDelivery:
     """Return the FailedDelivery of a row with its columns: of the delivery, its event and its last attempt."""
     return FailedDelivery(
-        right("deliveries", "id", row.id),
-        right("deliveries", "event_type", row.event_type),
-        right("events", "accepted_at", row.accepted_at),
-        right("deliveries", "completed_at", row.completed_at),
-        OutcomeKind(right("attempts", "outcome", row.outcome)),
-        right("attempts", "status", row.status),
-        right("attempts", "error", row.error),
+        delivery_id=right("deliveries", "id", row.id),
+        event_type=right("deliveries", "event_type", row.event_type),
+        accepted_at=right("events", "accepted_at", row.accepted_at),
+        failed_at=right("deliveries", "completed_at", row.completed_at),
+        outcome=OutcomeKind(right("attempts", "outcome", row.outcome)),
+        status=right("attempts", "status", row.status),
+        error=right("attempts", "error", row.error),
     )
 
 
@@ -187,7 +209,18 @@ def work(row: Sequence[Any]) -> Work:
     if not (numbers and texts and (body is None or type(body) is str)):
         raise DamagedRow(f"table deliveries, row {seq}: it cannot be sent: run doctor, and restore a backup")
     light = None if body is None else body.encode()
-    return Work(seq, delivery_id, event_id, event_type, light, created_at, made, due_at, bool(test), trace)
+    return Work(
+        seq=seq,
+        delivery_id=delivery_id,
+        event_id=event_id,
+        event_type=event_type,
+        body=light,
+        created_at=created_at,
+        attempts_made=made,
+        next_attempt_at=due_at,
+        test=bool(test),
+        traceparent=trace,
+    )
 
 
 def receipts(text: Any) -> list[tuple[str, int]]:
@@ -214,7 +247,15 @@ def attempt_row(delivery_seq: int, value: Attempt) -> tuple[Any, ...]:
 def credit_entry(row: Row[Any]) -> CreditEntry:
     """Return the CreditEntry of a row of `credit_entries`."""
     _require_right("credit_entries", row)
-    return CreditEntry(row.id, row.team_id, row.amount, row.balance_after, row.created_at, row.delivery_id, row.note)
+    return CreditEntry(
+        id=row.id,
+        team_id=row.team_id,
+        amount=row.amount,
+        balance_after=row.balance_after,
+        created_at=row.created_at,
+        delivery_id=row.delivery_id,
+        note=row.note,
+    )
 
 
 def mail(row: Row[Any]) -> Mail:
@@ -225,15 +266,15 @@ def mail(row: Row[Any]) -> Mail:
         for failure in orjson.loads(row.failures)
     )
     return Mail(
-        row.id,
-        row.team_id,
-        tuple(orjson.loads(row.recipients)),
-        row.webhook_id,
-        row.webhook_name,
-        row.webhook_url,
-        row.disabled_at,
-        failures,
-        row.created_at,
-        row.attempts_made,
-        row.next_attempt_at,
+        id=row.id,
+        team_id=row.team_id,
+        recipients=tuple(orjson.loads(row.recipients)),
+        webhook_id=row.webhook_id,
+        webhook_name=row.webhook_name,
+        webhook_url=row.webhook_url,
+        disabled_at=row.disabled_at,
+        failures=failures,
+        created_at=row.created_at,
+        attempts_made=row.attempts_made,
+        next_attempt_at=row.next_attempt_at,
     )

@@ -117,7 +117,7 @@ async def feed_watchdog(
     if service_manager.watchdog_s is None:
         return
     while True:
-        await _answer_or_work(service_manager, service_manager.watchdog_s / 4, ask_store, work_done)
+        await _answer_or_work(service_manager, service_manager.watchdog_s / 4, ask_store=ask_store, work_done=work_done)
         await service_manager.keep_alive()
         await trio.sleep(service_manager.watchdog_s / 2)
 

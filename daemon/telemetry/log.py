@@ -54,7 +54,10 @@ def open_log_sink(settings: LogSettings, count_lost: Callable[[int], object]) ->
     as_json = _is_json(settings, os.isatty(STDERR))
     to_journal = as_json and stderr_is_the_journal()
     return LogSink(
-        LogBuffer(JournalSocket().write if to_journal else stderr.write, count_lost), as_json, to_journal, in_colour
+        LogBuffer(JournalSocket().write if to_journal else stderr.write, count_lost),
+        as_json,
+        to_journal=to_journal,
+        in_colour=in_colour,
     )
 
 
@@ -86,7 +89,7 @@ def make_logger(
         lost = make_thread_logger(sink, now_ms=now_ms)
         sink.buffer.report_dropped = lambda count: lost.warning("log_lines_dropped", count=count)
         if sink.as_json and not strict:
-            wrapper = _with_quick_info(wrapper, sink, stamp.now, level or (lambda: settings.level))
+            wrapper = _with_quick_info(wrapper, sink, now=stamp.now, level=level or (lambda: settings.level))
     else:
         rendering += _to_file(settings, sink)
         output = structlog.BytesLogger(sink)

@@ -130,29 +130,52 @@ def make_metrics() -> Metrics:
     for peak, name, meaning in zip(longest, names, meanings, strict=True):
         _gauge(registry, name, f"{meaning} in the last 5 minutes").set_function(peak.read)
     ProcessCollector(registry=registry)
-    _gauge(registry, "build_info", "The running version, as a label", ("version",)).labels(__version__).set(1)
+    _gauge(registry, "build_info", meaning="The running version, as a label", labels=("version",)).labels(
+        __version__
+    ).set(1)
     return Metrics(
         registry=registry,
         events_accepted=_counter(registry, "events_accepted", "Events accepted and committed"),
-        submissions_refused=_counters(registry, "submissions_refused", "Submissions refused", "reason", Refusal),
-        attempts=_counters(registry, "attempts", "HTTP attempts that ended", "outcome", OutcomeKind),
-        deliveries=_counters(registry, "deliveries", "Deliveries made, and how they ended", "status", DeliveryStatus),
+        submissions_refused=_counters(
+            registry, "submissions_refused", meaning="Submissions refused", label="reason", values=Refusal
+        ),
+        attempts=_counters(
+            registry, "attempts", meaning="HTTP attempts that ended", label="outcome", values=OutcomeKind
+        ),
+        deliveries=_counters(
+            registry, "deliveries", meaning="Deliveries made, and how they ended", label="status", values=DeliveryStatus
+        ),
         webhooks_disabled=_counter(registry, "webhooks_disabled", "Webhooks disabled for consecutive failures"),
         credits_consumed=_counter(registry, "credits_consumed", "Credits charged for deliveries that succeeded"),
         commits_failed=_counter(registry, "commits_failed", "Transactions that the database failed at, not kept"),
-        actor_restarts=_counters(registry, "actor_restarts", "Crashed actors started again", "kind", ActorKind),
-        mails=_counters(registry, "mails", "Sendings of mails", "result", MailResult),
+        actor_restarts=_counters(
+            registry, "actor_restarts", meaning="Crashed actors started again", label="kind", values=ActorKind
+        ),
+        mails=_counters(registry, "mails", meaning="Sendings of mails", label="result", values=MailResult),
         log_lines_dropped=_counter(
             registry, "log_lines_dropped", "Log lines lost: their reader stalled, or was not there"
         ),
         first_attempt_delay_seconds=_histogram(
-            registry, "first_attempt_delay_seconds", "From a delivery's making to its first attempt's start", _DELAY_S
+            registry,
+            "first_attempt_delay_seconds",
+            meaning="From a delivery's making to its first attempt's start",
+            buckets=_DELAY_S,
         ),
-        attempt_duration_seconds=_histogram(registry, "attempt_duration_seconds", "Attempts' duration", _ATTEMPT_S),
-        accept_duration_seconds=_histogram(registry, "accept_duration_seconds", "Submission to commit", _COMMIT_S),
-        commit_duration_seconds=_histogram(registry, "commit_duration_seconds", "One transaction", _COMMIT_S),
-        commit_batch_size=_histogram(registry, "commit_batch_size", "Commands in one transaction", _BATCH_SIZES),
-        event_loop_lag_seconds=_histogram(registry, "event_loop_lag_seconds", "How late a timer was", _LAG_S),
+        attempt_duration_seconds=_histogram(
+            registry, "attempt_duration_seconds", meaning="Attempts' duration", buckets=_ATTEMPT_S
+        ),
+        accept_duration_seconds=_histogram(
+            registry, "accept_duration_seconds", meaning="Submission to commit", buckets=_COMMIT_S
+        ),
+        commit_duration_seconds=_histogram(
+            registry, "commit_duration_seconds", meaning="One transaction", buckets=_COMMIT_S
+        ),
+        commit_batch_size=_histogram(
+            registry, "commit_batch_size", meaning="Commands in one transaction", buckets=_BATCH_SIZES
+        ),
+        event_loop_lag_seconds=_histogram(
+            registry, "event_loop_lag_seconds", meaning="How late a timer was", buckets=_LAG_S
+        ),
         ready=_gauge(registry, "ready", "1 while events are accepted, 0 at start and stop"),
         actors_alive=_gauge(registry, "actors_alive", "Endpoint actors running now"),
         actors_parked=_gauge(registry, "actors_parked", "Webhooks whose actor kept crashing and rests"),
@@ -194,7 +217,7 @@ def _counter(registry: CollectorRegistry, name: str, meaning: str, labels: tuple
 def _counters(
     registry: CollectorRegistry, name: str, meaning: str, label: str, values: Iterable[_Label]
 ) -> Mapping[_Label, Counter]:
-    counter = _counter(registry, name, meaning, (label,))
+    counter = _counter(registry, name, meaning=meaning, labels=(label,))
     return MappingProxyType({value: counter.labels(value.value) for value in values})
 
 

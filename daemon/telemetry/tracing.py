@@ -35,7 +35,7 @@ class Spans:
         """Tell of an event that is on disk: from its acceptance to now."""
         if self.tracer is None:
             return
-        span = self._start("accept event", "SERVER", event.traceparent, event.accepted_at)
+        span = self._start("accept event", "SERVER", traceparent=event.traceparent, started_at=event.accepted_at)
         _describe(span, {"event.id": event.id, "event.type": event.type, "team.id": event.team_id,
                          "event.deliveries": deliveries})  # fmt: skip
         span.end()
@@ -45,7 +45,7 @@ class Spans:
         if self.tracer is None:
             return
         outcome = attempt.outcome
-        span = self._start("POST", "CLIENT", work.traceparent, attempt.started_at)
+        span = self._start("POST", "CLIENT", traceparent=work.traceparent, started_at=attempt.started_at)
         _describe(span, {
             "http.request.method": "POST", "server.address": urlsplit(webhook.url).hostname,
             "http.response.status_code": outcome.status,

@@ -3,10 +3,12 @@
 import ast
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.docs.layers import LAYERS, arrows, layer_of
+from tests.docs.positional_arguments import house_of, many_by_place
 from tests.docs.sources import Source, sources
 
 LONGEST_FILE = 350
@@ -197,6 +199,11 @@ def test_no_file_is_too_long_to_read() -> None:
     assert not [source.path for source in ALL if source.text.count("\n") > LONGEST_FILE]
 
 
+def test_what_takes_more_than_three_arguments_gets_the_others_by_keyword() -> None:
+    house = house_of(ALL)
+    assert not [f"{source.path}:{line}" for source in ALL for line in many_by_place(source, house)]
+
+
 @pytest.mark.parametrize(
     ("code", "sleeps"),
     [
@@ -240,6 +247,25 @@ def test_words_of_a_dialect_are_found(text: str, words: set[str]) -> None:
 
 def dialect_in(text: str) -> set[str]:
     return {found.lower() for found in DIALECT.findall(text)}
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ("def f(a, b, c, d): ...\nf(1, 2, 3, 4)", [2]),
+        ("def f(a, b, c, d): ...\nf(1, 2, 3, d=4)", []),
+        ("def f(*all): ...\nf(1, 2, 3, 4)", []),
+        ("@dataclass\nclass A:\n    a: int\nA(1, 2, 3, 4)", [4]),
+        ("class A(Base): ...\nA(1, 2, 3, 4)", []),
+        ("class A:\n    def f(self, a, b, c, d): ...\nA().f(1, 2, 3, 4)", [3]),
+        ("max(1, 2, 3, 4)\nnursery.start_soon(f, 1, 2, 3)", []),
+    ],
+)
+def test_many_arguments_by_place_are_found(code: str, lines: list[int], tmp_path: Path) -> None:
+    file = tmp_path / "code.py"
+    file.write_text(code)
+    source = Source(str(file))
+    assert list(many_by_place(source, house_of([source]))) == lines
 
 
 def _sleeps_in_loops(tree: ast.AST) -> Iterator[ast.Call]:

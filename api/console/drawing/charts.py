@@ -50,10 +50,13 @@ def hour_chart(hours: Sequence[HourCount], now: int) -> HourChart:
         x = (hour.hour // HOUR_MS - first) * HOUR_STEP
         top = min(_height(hour.failed, highest, HOUR_HEIGHT), HOUR_HEIGHT - (_LEAST if hour.succeeded else 0))
         low = min(_height(hour.succeeded, highest, HOUR_HEIGHT), HOUR_HEIGHT - top)
-        succeeded.append(_bar(x, HOUR_HEIGHT, low, HOUR_BAR))
-        failed.append(_bar(x, HOUR_HEIGHT - low, top, HOUR_BAR))
+        succeeded.append(_bar(x, HOUR_HEIGHT, height=low, width=HOUR_BAR))
+        failed.append(_bar(x, HOUR_HEIGHT - low, height=top, width=HOUR_BAR))
     return HourChart(
-        sum(hour.succeeded for hour in hours), sum(hour.failed for hour in hours), "".join(succeeded), "".join(failed)
+        sum(hour.succeeded for hour in hours),
+        sum(hour.failed for hour in hours),
+        succeeded_path="".join(succeeded),
+        failed_path="".join(failed),
     )
 
 
@@ -64,10 +67,10 @@ def day_chart(days: Iterable[CreditDay], now: int) -> DayChart:
     shown = tuple(CreditDay(day * DAY_MS, consumed.get(day, 0)) for day in range(today - DAYS + 1, today + 1))
     highest = max(day.consumed for day in shown)
     bars = (
-        _bar(index * DAY_STEP, DAY_HEIGHT, _height(day.consumed, highest, DAY_HEIGHT), DAY_BAR)
+        _bar(index * DAY_STEP, DAY_HEIGHT, height=_height(day.consumed, highest, DAY_HEIGHT), width=DAY_BAR)
         for index, day in enumerate(shown)
     )
-    return DayChart(shown, "".join(bars), highest, sum(day.consumed for day in shown))
+    return DayChart(shown, "".join(bars), highest=highest, total=sum(day.consumed for day in shown))
 
 
 def _height(count: int, highest: int, full: int) -> int:

@@ -38,10 +38,10 @@ def duration(duration_ms: int) -> str:
     if seconds < _MINUTE:
         return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
     if seconds < _HOUR:
-        return _two(seconds, _MINUTE, "min", 1, "s")
+        return _two(seconds, _MINUTE, large_name="min", small=1, small_name="s")
     if seconds < _DAY:
-        return _two(seconds, _HOUR, "h", _MINUTE, "min")
-    return _two(seconds, _DAY, "days" if seconds >= 2 * _DAY else "day", _HOUR, "h")
+        return _two(seconds, _HOUR, large_name="h", small=_MINUTE, small_name="min")
+    return _two(seconds, _DAY, large_name="days" if seconds >= 2 * _DAY else "day", small=_HOUR, small_name="h")
 
 
 def _two(seconds: float, large: int, large_name: str, small: int, small_name: str) -> str:

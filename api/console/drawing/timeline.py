@@ -69,15 +69,21 @@ def timeline(delivery: Delivery, attempts: Sequence[Attempt]) -> Timeline | None
         Row(
             attempt,
             _span(attempt.started_at - zero, attempt.outcome.duration_ms, whole),
-            _span(before - zero, attempt.started_at - before, whole)
+            wait=_span(before - zero, attempt.started_at - before, whole)
             if number and attempt.started_at > before
             else None,
-            attempt.started_at - zero,
+            offset_ms=attempt.started_at - zero,
         )
         for number, (attempt, before) in enumerate(zip(attempts, ends, strict=False))
     )
     next_wait = None if next_at is None else _span(last_end - zero, next_at - last_end, whole)
-    return Timeline(rows, _ticks(whole), max(0, zero - delivery.created_at), last_end - zero, next_wait)
+    return Timeline(
+        rows=rows,
+        ticks=_ticks(whole),
+        queued_ms=max(0, zero - delivery.created_at),
+        total_ms=last_end - zero,
+        next_wait=next_wait,
+    )
 
 
 def _end(attempt: Attempt) -> int:

@@ -82,7 +82,7 @@ async def _whole(request: PageRequest, delivery_id: str) -> dict[str, Any]:
         "webhook": webhook,
         "waiting_for_credits": shown.waiting_for_credits,
         "timeline": timeline(delivery, attempts),
-        "attempts": _show_attempts(request, webhook, delivery, event, attempts),
+        "attempts": _show_attempts(request, webhook, delivery=delivery, event=event, attempts=attempts),
         "most_attempts": len(request.handles.settings.delivery.retry_delays_s) + 1,
         "body": excerpt(readable_json(event.body), _BODY_ROOM),
         "body_size": len(event.body),
@@ -95,10 +95,12 @@ def _show_attempts(
     """Return the attempts, newest first, each with its share of the page's room."""
     share = _ATTEMPTS_ROOM // max(1, len(attempts))
     headers_room, response_room = min(share // 3, _MOST_HEADERS_ROOM), min(share * 2 // 3, _MOST_RESPONSE_ROOM)
-    shown = []
+    shown, read_sent = [], request.handles.console.sent_request
     for attempt in reversed(attempts):
         lines = "\n".join(f"{name}: {value}" for name, value in attempt.outcome.headers)
         text = attempt.outcome.body.decode(errors="replace")
-        sent = None if webhook is None else request.handles.console.sent_request(webhook, delivery, event, attempt)
-        shown.append(ShownAttempt(attempt, sent, excerpt(lines, headers_room), excerpt(text, response_room)))
+        sent = None if webhook is None else read_sent(webhook, delivery, event=event, attempt=attempt)
+        shown.append(
+            ShownAttempt(attempt, sent, headers=excerpt(lines, headers_room), body=excerpt(text, response_room))
+        )
     return shown

@@ -8,4 +8,4 @@ from api.routes.submission import serialise
 def example_payload(request: PageRequest, event: str) -> str:
     """Return the body of a delivery of this event type, with line breaks."""
     example = request.handles.catalogue[event].example
-    return readable_json(serialise(event, request.team_id, request.now, example))
+    return readable_json(serialise(event, request.team_id, timestamp=request.now, data=example))

@@ -35,10 +35,10 @@ async def sign_in(context: ConsoleContext, request: Request) -> Response:
     if signed_in is None:
         context.handles.log.debug("console_sign_in_refused")
         mistake = _WRONG_KEY if key else "Enter an API key."
-        return await _form(context, next_page, mistake, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return await _form(context, next_page, mistake=mistake, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     if is_secure(context) and is_sent_in_the_clear(request):
         mistake = _IN_THE_CLEAR.format(context.handles.settings.public_url)
-        return await _form(context, next_page, mistake, HTTPStatus.UNPROCESSABLE_ENTITY)
+        return await _form(context, next_page, mistake=mistake, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     context.handles.log.info("console_signed_in", keyId=signed_in.principal.key_id, teamId=signed_in.principal.team_id)
     response = see_other(next_page)
     set_session(context, response, signed_in.session)

@@ -41,7 +41,7 @@ async def send_test(request: PageRequest, webhook_id: str) -> Response:
     if event not in tested_events(request, webhook):
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return await show_webhook(request, webhook_id, status=status, event="Choose an event that it subscribes to.")
-    test = example_event(request.call, request.team_id, event, webhook_id)
+    test = example_event(request.call, request.team_id, event=event, only_webhook_id=webhook_id)
     [receipt] = await request.handles.router.submit(Submission((test,)))
     flash = "test-sent" if receipt.deliveries else "test-without-receiver"
     return see_other(request.path("webhooks", webhook_id, flash=flash))

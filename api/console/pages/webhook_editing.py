@@ -15,17 +15,17 @@ from daemon.domain.model import Webhook
 
 async def show_new_webhook(request: PageRequest) -> Response:
     """Show an empty form."""
-    return await _show(request, WebhookForm(), {}, None)
+    return await _show(request, WebhookForm(), mistakes={}, webhook=None)
 
 
 async def create(request: PageRequest) -> Response:
     """Make the webhook and show it, with its secret for this once; or show what is wrong."""
     typed = read_webhook_form(request.form)
     if request.form.has("generate"):
-        made = WebhookForm(typed.name, typed.url, signing.generate_secret(), typed.events)
-        return await _show(request, made, {}, None)
+        made = WebhookForm(typed.name, typed.url, secret=signing.generate_secret(), events=typed.events)
+        return await _show(request, made, mistakes={}, webhook=None)
     if mistakes := await mistakes_in(request, request.team_id, typed):
-        return await _show(request, typed, mistakes, None)
+        return await _show(request, typed, mistakes=mistakes, webhook=None)
     given = {"teamId": request.team_id, "name": typed.name, "url": typed.url, "events": list(typed.events)}
     if typed.secret:
         given["secret"] = typed.secret
@@ -38,14 +38,14 @@ async def create(request: PageRequest) -> Response:
 async def show_webhook_edit(request: PageRequest, webhook_id: str) -> Response:
     """Show the form with what the webhook has."""
     webhook = await find(request, webhook_id)
-    return await _show(request, form_of(webhook), {}, webhook)
+    return await _show(request, form_of(webhook), mistakes={}, webhook=webhook)
 
 
 async def edit(request: PageRequest, webhook_id: str) -> Response:
     """Change name, URL and events; or show what is wrong."""
     webhook, typed = await find(request, webhook_id), read_webhook_form(request.form)
     if mistakes := await mistakes_in(request, webhook.team_id, typed):
-        return await _show(request, typed, mistakes, webhook)
+        return await _show(request, typed, mistakes=mistakes, webhook=webhook)
     given = {"name": typed.name, "url": typed.url, "events": list(typed.events)}
     await change_webhook(request.call, webhook_id, validate(given, WebhookChange))
     return see_other(request.path("webhooks", webhook_id, flash="webhook-saved"))

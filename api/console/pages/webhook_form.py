@@ -38,13 +38,16 @@ def read_webhook_form(form: Form) -> WebhookForm:
     """Return what was typed. All events are all, whatever else is ticked."""
     events = form.each("events")
     return WebhookForm(
-        form.text("name"), form.text("url"), form.text("secret"), (WILDCARD,) if WILDCARD in events else events
+        form.text("name"),
+        form.text("url"),
+        secret=form.text("secret"),
+        events=(WILDCARD,) if WILDCARD in events else events,
     )
 
 
 def form_of(webhook: Webhook) -> WebhookForm:
     """Return the form as it is when a webhook is edited; its secret is not shown."""
-    return WebhookForm(webhook.name, webhook.url, "", webhook.events)
+    return WebhookForm(webhook.name, webhook.url, secret="", events=webhook.events)
 
 
 async def mistakes_in(request: PageRequest, team_id: str, typed: WebhookForm) -> dict[str, str]:

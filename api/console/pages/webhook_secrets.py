@@ -17,20 +17,20 @@ from daemon.domain.lifecycle import is_before_switch
 
 async def show_secret(request: PageRequest, webhook_id: str) -> Response:
     """Show the form."""
-    return await _show(request, webhook_id, {"secret": "", "hours": "24", "switch_now": ""}, {})
+    return await _show(request, webhook_id, typed={"secret": "", "hours": "24", "switch_now": ""}, mistakes={})
 
 
 async def rotate(request: PageRequest, webhook_id: str) -> Response:
     """Give the webhook a new secret, and show it for this once; or show what is wrong."""
     typed = {name: request.form.text(name) for name in ("secret", "hours", "switch_now")}
     if request.form.has("generate"):
-        return await _show(request, webhook_id, {**typed, "secret": signing.generate_secret()}, {})
+        return await _show(request, webhook_id, typed={**typed, "secret": signing.generate_secret()}, mistakes={})
     mistakes = {"secret": secret_mistake(typed["secret"]) if typed["secret"] else "Enter a secret, or generate one."}
     hours = int(typed["hours"]) if re.fullmatch(r"[0-9]{1,3}", typed["hours"]) else None
     if hours is None or hours > MAX_OVERLAP_HOURS:
         mistakes["hours"] = f"Enter a whole number of hours from 0 to {MAX_OVERLAP_HOURS}."
     if any(mistakes.values()):
-        return await _show(request, webhook_id, typed, mistakes)
+        return await _show(request, webhook_id, typed=typed, mistakes=mistakes)
     given = {"secret": typed["secret"], "overlapHours": hours, "switchNow": bool(typed["switch_now"])}
     rotation = validate(given, SecretRotation)
     await rotate_webhook_secret(request.call, webhook_id, rotation)

@@ -58,13 +58,21 @@ async def with_session(
     call = Call(
         context.handles,
         principal,
-        request,
-        run_in_thread,
+        request=request,
+        run_in_thread=run_in_thread,
         charge=partial(limits.charge, signed_in.principal),
         reserved_ids=context.reserved_ids,
     )
     response = await answer(
-        PageRequest(context, call, session, signed_in.principal.is_operator, team, remembered, form)
+        PageRequest(
+            context=context,
+            call=call,
+            session=session,
+            is_operator=signed_in.principal.is_operator,
+            team=team,
+            remembered=remembered,
+            form=form,
+        )
     )
     if session != signed_in.session and isinstance(response, Response) and COOKIE not in _cookies_set(response):
         set_session(context, response, session)

@@ -65,7 +65,13 @@ class Sessions:
             return None
         ends_at = self._now_ms() + LONGEST_S * 1000
         digest = digest_of(key).hex()
-        session = Session(secrets.token_urlsafe(16), digest, self._fresh_expiry(ends_at), ends_at, principal.team_id)
+        session = Session(
+            id=secrets.token_urlsafe(16),
+            key_digest=digest,
+            expires_at=self._fresh_expiry(ends_at),
+            ends_at=ends_at,
+            team_id=principal.team_id,
+        )
         return SignedIn(session, principal)
 
     def read(self, cookie: str | None) -> SignedIn | None:
@@ -93,7 +99,9 @@ class Sessions:
     async def end(self, session: Session, key_id: str) -> None:
         """Let this session of a key, and every copy of its cookie, count no more. Raises StoreUnavailable."""
         # Its cookie may have been renewed in the meantime: a whole lifetime from now covers each of them.
-        await self._sign_outs.add(key_id, session.id, self._fresh_expiry(session.ends_at), self._now_ms())
+        await self._sign_outs.add(
+            key_id, session.id, expires_at=self._fresh_expiry(session.ends_at), now=self._now_ms()
+        )
 
     def form_token(self, session: Session) -> str:
         """Return what every form of this session has to carry, so that no other site's form passes for ours."""

@@ -55,20 +55,24 @@ def subscriptions(connection: Connection, behind: int, limit: int) -> Found[Subs
     return _found(
         connection,
         query,
-        (webhooks.c.seq, behind, limit),
-        lambda row: Subscription(row.id, row.team_id, tuple(orjson.loads(row.events))),
+        page=(webhooks.c.seq, behind, limit),
+        value=lambda row: Subscription(row.id, row.team_id, tuple(orjson.loads(row.events))),
     )
 
 
 def team_ids(connection: Connection, behind: int, limit: int) -> Found[str]:
     """Return the ids of the next teams behind this seq."""
-    return _found(connection, select(teams.c.seq, teams.c.id), (teams.c.seq, behind, limit), lambda row: row.id)
+    return _found(
+        connection, select(teams.c.seq, teams.c.id), page=(teams.c.seq, behind, limit), value=lambda row: row.id
+    )
 
 
 def valid_keys(connection: Connection, behind: int, limit: int) -> Found[tuple[bytes, ApiKey]]:
     """Return the next API keys behind this seq that are not revoked, each with the digest of its secret."""
     query = select(api_keys).where(api_keys.c.revoked_at.is_(None))
-    return _found(connection, query, (api_keys.c.seq, behind, limit), lambda row: (row.digest, rows.api_key(row)))
+    return _found(
+        connection, query, page=(api_keys.c.seq, behind, limit), value=lambda row: (row.digest, rows.api_key(row))
+    )
 
 
 def ended_sessions(connection: Connection, behind: str, limit: int) -> Found[EndSession]:
@@ -76,7 +80,10 @@ def ended_sessions(connection: Connection, behind: str, limit: int) -> Found[End
     query = select(ended_sessions_table)
     key = ended_sessions_table.c.id
     return _found(
-        connection, query, (key, behind, limit), lambda row: EndSession(row.id, row.key_id, row.expires_at, 0)
+        connection,
+        query,
+        page=(key, behind, limit),
+        value=lambda row: EndSession(row.id, row.key_id, expires_at=row.expires_at, now=0),
     )
 
 
@@ -178,7 +185,7 @@ def events_since(connection: Connection, since: int, from_seq: int = 0) -> SeqRa
 
     There are none between ranges; the last one has no end.
     """
-    return next_range(connection, events.c.accepted_at, from_seq, since)
+    return next_range(connection, events.c.accepted_at, from_seq=from_seq, since=since)
 
 
 def event_body(connection: Connection, event_id: str) -> bytes:

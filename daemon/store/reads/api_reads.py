@@ -33,12 +33,12 @@ class DeliveryFilter:
 
 def get_team(connection: Connection, team_id: str) -> Team | None:
     """Return a team by its id."""
-    return _one(connection, teams, team_id, rows.team)
+    return _one(connection, teams, its_id=team_id, value=rows.team)
 
 
 def list_teams(connection: Connection, limit: int, before: int | None = None) -> Page[Team]:
     """Return teams, newest first."""
-    return page_of(connection, select(teams), teams, limit, before, rows.team)
+    return page_of(connection, select(teams), table=teams, limit=limit, before=before, value=rows.team)
 
 
 def get_balance(connection: Connection, team_id: str) -> int:
@@ -48,18 +48,18 @@ def get_balance(connection: Connection, team_id: str) -> int:
 
 def get_key(connection: Connection, key_id: str) -> ApiKey | None:
     """Return an API key, revoked or not, by its id."""
-    return _one(connection, api_keys, key_id, rows.api_key)
+    return _one(connection, api_keys, its_id=key_id, value=rows.api_key)
 
 
 def list_keys(connection: Connection, team_id: str, limit: int, before: int | None = None) -> Page[ApiKey]:
     """Return a team's API keys, newest first."""
     of_team = select(api_keys).where(api_keys.c.team_id == team_id)
-    return page_of(connection, of_team, api_keys, limit, before, rows.api_key)
+    return page_of(connection, of_team, table=api_keys, limit=limit, before=before, value=rows.api_key)
 
 
 def get_webhook(connection: Connection, webhook_id: str) -> Webhook | None:
     """Return a webhook that is not deleted, by its id."""
-    found = _one(connection, webhooks, webhook_id, rows.webhook)
+    found = _one(connection, webhooks, its_id=webhook_id, value=rows.webhook)
     return None if found is None or found.deleted_at is not None else found
 
 
@@ -68,12 +68,12 @@ def list_webhooks(connection: Connection, team_id: str | None, limit: int, befor
     query = select(webhooks).where(webhooks.c.deleted_at.is_(None))
     if team_id is not None:
         query = query.where(webhooks.c.team_id == team_id)
-    return page_of(connection, query, webhooks, limit, before, rows.webhook)
+    return page_of(connection, query, table=webhooks, limit=limit, before=before, value=rows.webhook)
 
 
 def get_event(connection: Connection, event_id: str) -> Event | None:
     """Return an event by its id."""
-    return _one(connection, events, event_id, rows.event)
+    return _one(connection, events, its_id=event_id, value=rows.event)
 
 
 def deliveries_of_event(connection: Connection, event_id: str, limit: int, after: int | None = None) -> Page[Delivery]:
@@ -86,7 +86,7 @@ def deliveries_of_event(connection: Connection, event_id: str, limit: int, after
 
 def get_delivery(connection: Connection, delivery_id: str) -> Delivery | None:
     """Return a delivery by its id."""
-    return _one(connection, deliveries, delivery_id, rows.delivery)
+    return _one(connection, deliveries, its_id=delivery_id, value=rows.delivery)
 
 
 def get_attempts(connection: Connection, delivery_id: str) -> list[Attempt]:
@@ -117,8 +117,10 @@ def list_deliveries(
             return Page(items, None)
         if len(items) == limit:
             break
-        choice = Choice(deliveries, _known_by_index(wanted), _seen_in_row(wanted), reach.first_seq)
-        page = bounded_page(connection, choice, limit - len(items), reach.end_seq, rows.delivery, look_at)
+        choice = Choice(deliveries, _known_by_index(wanted), by_row=_seen_in_row(wanted), first_seq=reach.first_seq)
+        page = bounded_page(
+            connection, choice, limit=limit - len(items), before=reach.end_seq, value=rows.delivery, look_at=look_at
+        )
         items, before = items + page.items, reach.first_seq
         if page.next_cursor is not None:
             return Page(items, page.next_cursor)
@@ -132,7 +134,7 @@ def list_credit_entries(
 ) -> Page[CreditEntry]:
     """Return a team's ledger, newest first."""
     of_team = select(credit_entries).where(credit_entries.c.team_id == team_id)
-    return page_of(connection, of_team, credit_entries, limit, before, rows.credit_entry)
+    return page_of(connection, of_team, table=credit_entries, limit=limit, before=before, value=rows.credit_entry)
 
 
 def _is_of_another_team(connection: Connection, wanted: DeliveryFilter) -> bool:
@@ -150,7 +152,7 @@ def _owner(connection: Connection, table: Table, its_id: str) -> str | None:
 def _reach(connection: Connection, wanted: DeliveryFilter, before: int | None) -> SeqRange | None:
     if wanted.since is None and wanted.until is None:
         return SeqRange(0, before)
-    return last_range(connection, deliveries.c.created_at, before, wanted.since, wanted.until)
+    return last_range(connection, deliveries.c.created_at, before=before, since=wanted.since, until=wanted.until)
 
 
 def _known_by_index(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:

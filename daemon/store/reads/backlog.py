@@ -35,8 +35,8 @@ async def count_backlog(reader: Reader, team_id: str | None = None, limit: int |
     since = min(times if to_come.oldest_at is None else [*times, to_come.oldest_at], default=None)
     count += to_come.count
     if limit is not None and count > limit:
-        return Backlog(limit, True, oldest, since)
-    return Backlog(count, False, oldest, since)
+        return Backlog(limit, True, oldest=oldest, since=since)
+    return Backlog(count, False, oldest=oldest, since=since)
 
 
 def _next_place(behind: Place | None, team_id: str | None, *, is_enough: bool) -> Place | None:

@@ -79,7 +79,14 @@ def webhook_summaries(
     `search` is to be found in the name or the URL, in either case as far as its letters are ASCII. A page looks at no
     more than `look_at` webhooks: it may hold fewer than `limit`, even none, and still have a next one.
     """
-    page = bounded_page(connection, _webhooks_like(team_id, active, search), limit, before, rows.webhook, look_at)
+    page = bounded_page(
+        connection,
+        _webhooks_like(team_id, active, search),
+        limit=limit,
+        before=before,
+        value=rows.webhook,
+        look_at=look_at,
+    )
     ids = [webhook.id for webhook in page.items]
     hours, last = _hours_of(connection, ids, now), _last_deliveries(connection, ids)
     summaries = (WebhookSummary(one, tuple(hours.get(one.id, ())), last.get(one.id)) for one in page.items)

@@ -66,10 +66,12 @@ def bounded_page(
     So the page may hold fewer, even none, and still have a next one: that goes on where this one stopped looking.
     """
     chosen = select(choice.table).where(*choice.by_index, *choice.by_row)
-    unseen = _first_unseen(connection, choice, before, look_at) if choice.by_row else None
+    unseen = _first_unseen(connection, choice, before=before, look_at=look_at) if choice.by_row else None
     # One lower bound only: of two, an engine would take either, and walk on behind the other one.
     first_seq = choice.first_seq if unseen is None else unseen + 1
-    page = page_of(connection, _from(chosen, choice.table, first_seq), choice.table, limit, before, value)
+    page = page_of(
+        connection, _from(chosen, choice.table, first_seq), table=choice.table, limit=limit, before=before, value=value
+    )
     if unseen is None:
         return page
     return Page(page.items, page.next_cursor if page.next_cursor is not None else unseen + 1, look_at)

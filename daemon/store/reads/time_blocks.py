@@ -70,7 +70,11 @@ def next_time_block(connection: Connection, table_name: str) -> KeepTimeBlock | 
     rows = select(seq, at.label("at")).where(seq >= tail).order_by(seq).limit(ROWS_PER_BLOCK).subquery()
     query = select(func.count(), func.max(rows.c.seq), func.min(rows.c.at), func.max(rows.c.at))
     count, last_seq, earliest, latest = connection.execute(query.select_from(rows)).one()
-    return None if count < ROWS_PER_BLOCK else KeepTimeBlock(table_name, tail, last_seq, earliest, latest)
+    return (
+        None
+        if count < ROWS_PER_BLOCK
+        else KeepTimeBlock(table_name=table_name, first_seq=tail, last_seq=last_seq, earliest=earliest, latest=latest)
+    )
 
 
 def _tail(connection: Connection, at: Column[int]) -> int:

@@ -29,14 +29,18 @@ def writing_engine(path: Path, progress: Progress) -> Engine:
     `progress` counts what statements get done, long ones too.
     """
     prepare = partial(_prepare_writer, is_new=not path.exists(), progress=progress)
-    return _engine(URL.create("sqlite", database=str(path)), "BEGIN IMMEDIATE", prepare, pool.StaticPool)
+    return _engine(
+        URL.create("sqlite", database=str(path)), "BEGIN IMMEDIATE", prepare=prepare, poolclass=pool.StaticPool
+    )
 
 
 def read_only_engine(path: Path) -> Engine:
     """Return what reads the database at `path`, over a few connections, and cannot write it."""
     read_only = URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
     # The connection that was given back last knows the most: the others are for when it is taken.
-    return _engine(read_only, "BEGIN", _prepare_reader, pool.QueuePool, pool_size=READERS, pool_use_lifo=True)
+    return _engine(
+        read_only, "BEGIN", prepare=_prepare_reader, poolclass=pool.QueuePool, pool_size=READERS, pool_use_lifo=True
+    )
 
 
 def _engine(url: URL, begin: str, prepare: Callable[[Any], None], poolclass: type[pool.Pool], **options: Any) -> Engine:
@@ -67,7 +71,7 @@ def _prepare_writer(connection: Any, is_new: bool, progress: Progress) -> None:
     connection.set_progress_handler(partial(_note, progress), _PROGRESS_STEPS)
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA synchronous = FULL")
-    if is_new:  # before the first table is made: else the file would have to be written anew to be able to shrink
+    if is_new:  # before the first table is made: else the file would have to be rewritten to be able to shrink
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_FRAMES}")
     connection.execute(f"PRAGMA journal_size_limit = {_LASTING_LOG_BYTES}")

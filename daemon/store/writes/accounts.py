@@ -136,11 +136,15 @@ def _save_webhook(connection: Connection, command: SaveWebhook) -> Cancelled:
     connection.execute(update(webhooks).where(webhooks.c.id == command.webhook.id).values(**row))
     if command.withdraw is None:
         return Cancelled()
-    return cancel_pending(connection, command.webhook.id, command.withdraw, command.now, command.in_flight_seq)
+    return cancel_pending(
+        connection, command.webhook.id, reason=command.withdraw, now=command.now, but_seq=command.in_flight_seq
+    )
 
 
 def cancel_all_pending(
     connection: Connection, commands: Sequence[CancelPending], _sequences: Sequences
 ) -> list[Cancelled]:
     """Cancel the pending deliveries of webhooks that get none any more."""
-    return [cancel_pending(connection, command.webhook_id, command.reason, command.now) for command in commands]
+    return [
+        cancel_pending(connection, command.webhook_id, reason=command.reason, now=command.now) for command in commands
+    ]

@@ -74,7 +74,7 @@ def run_batch(engine: Engine, batch: Sequence[Command[Any]]) -> list[Any]:
     """
     try:
         with engine.transaction() as connection:
-            return [answer for kind, run in _runs(batch) for answer in _apply(engine, connection, kind, run)]
+            return [answer for kind, run in _runs(batch) for answer in _apply(engine, connection, kind=kind, run=run)]
     except Exception as error:
         if engine.is_failure(error):
             return [engine.unavailable(error) for _ in batch]

@@ -31,14 +31,14 @@ def cancel_pending(
 
     What an earlier cancellation covers is left to that one; what is still to be made is cancelled then.
     """
-    cancel_deliveries_to_come(connection, webhook_id, reason, now)
+    cancel_deliveries_to_come(connection, webhook_id, reason=reason, now=now)
     last = connection.execute(_newest_of(webhook_id)).first()
     pending = _pending_of(webhook_id, but_seq)
     excepted = and_(pending, deliveries.c.seq == ((last and last.except_seq) or 0))  # 0 is no delivery's
     behind = and_(pending, deliveries.c.seq > (last.through_seq if last else 0))
     names = _names(connection, excepted) + _names(connection, behind)
-    _cancel(connection, excepted, reason, now, CANCELLED_AT_ONCE)
-    more = _cancel(connection, behind, reason, now, CANCELLED_AT_ONCE) == CANCELLED_AT_ONCE
+    _cancel(connection, excepted, reason=reason, now=now, limit=CANCELLED_AT_ONCE)
+    more = _cancel(connection, behind, reason=reason, now=now, limit=CANCELLED_AT_ONCE) == CANCELLED_AT_ONCE
     if more:
         through = select(func.max(deliveries.c.seq)).where(deliveries.c.webhook_id == webhook_id).scalar_subquery()
         rest = {"webhook_id": webhook_id, "through_seq": through, "except_seq": but_seq, "reason": reason, "at": now}
@@ -60,13 +60,20 @@ def _cancel_page(connection: Connection, command: CancelNext) -> CancelledPage |
     covered = and_(_pending_of(this.webhook_id, this.except_seq), deliveries.c.seq <= this.through_seq)
     reason = CancelReason(this.reason)
     limit = min(CANCELLED_AT_ONCE, _LATER_AT_ONCE)
-    count = _cancel(connection, covered, reason, this.at, limit)
+    count = _cancel(connection, covered, reason=reason, now=this.at, limit=limit)
     is_over, total, same = count < limit, this.cancelled + count, cancellations.c.seq == this.seq
     if is_over:
         connection.execute(delete(cancellations).where(same))
     else:
         connection.execute(update(cancellations).where(same).values(cancelled=total))
-    return CancelledPage(this.seq, this.webhook_id, this.team_id, reason, count, total if is_over else None)
+    return CancelledPage(
+        cancellation_seq=this.seq,
+        webhook_id=this.webhook_id,
+        team_id=this.team_id,
+        reason=reason,
+        count=count,
+        total=total if is_over else None,
+    )
 
 
 def _cancellation_behind(connection: Connection, seq: int) -> Row[Any] | None:

@@ -25,7 +25,7 @@ def disable_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
             updated_at=command.now,
         )
     )
-    cancelled = cancel_pending(connection, command.webhook_id, CancelReason.WEBHOOK_DISABLED, command.now)
+    cancelled = cancel_pending(connection, command.webhook_id, reason=CancelReason.WEBHOOK_DISABLED, now=command.now)
     return Recorded(cancelled, _queue_mail(connection, command))
 
 

@@ -27,7 +27,7 @@ def accept_events(
     """Keep all the submissions' events and deliveries; repeated ones get their first receipts and keep nothing."""
     first = _first_uses(connection, commands)
     rows = _Rows()
-    answers = [_accept(command, first, rows, sequences) for command in commands]
+    answers = [_accept(command, first, rows=rows, sequences=sequences) for command in commands]
     execute_rows(connection, _INSERT_EVENTS, rows.events)
     insert_deliveries(connection, rows.deliveries)
     execute_rows(connection, _INSERT_KEYS, rows.keys)
@@ -99,7 +99,9 @@ def _fan_outs(command: AcceptEvents, seqs: Sequence[int]) -> tuple[FanOut, ...]:
             first.setdefault(team_id, seq)
             last[team_id] = seq
             remaining[team_id] += matched.to_come
-    return tuple(FanOut(first[team_id], last[team_id], team_id, count) for team_id, count in remaining.items())
+    return tuple(
+        FanOut(first[team_id], last[team_id], team_id=team_id, remaining=count) for team_id, count in remaining.items()
+    )
 
 
 def _replayed(idempotency: Idempotency, first: _First) -> Accepted | Exception:
@@ -130,15 +132,24 @@ def _keep(matched: MatchedEvent, rows: _Rows, sequences: Sequences) -> list[tupl
     for delivery_id, webhook_id in matched.deliveries:
         seq = sequences.next_delivery()
         rows.deliveries.append(
-            delivery_row(seq, delivery_id, event.id, event.type, webhook_id, event.team_id, event.accepted_at, test)
+            delivery_row(
+                seq,
+                delivery_id,
+                event_id=event.id,
+                event_type=event.type,
+                webhook_id=webhook_id,
+                team_id=event.team_id,
+                now=event.accepted_at,
+                test=test,
+            )
         )
         made = Work(
-            seq,
-            delivery_id,
-            event.id,
-            event.type,
-            body,
-            event.accepted_at,
+            seq=seq,
+            delivery_id=delivery_id,
+            event_id=event.id,
+            event_type=event.type,
+            body=body,
+            created_at=event.accepted_at,
             test=event.test,
             traceparent=event.traceparent,
         )

@@ -112,7 +112,7 @@ def _make_piece(connection: Connection, command: MakeDeliveries, sequences: Sequ
     piece = _Piece(command.limit)
     cancellations = _cancellations(connection, command.team_id)
     while piece.left and (row := _first(connection, command)) is not None:
-        _make_of(connection, row, piece, cancellations, sequences)
+        _make_of(connection, row, piece=piece, cancellations=cancellations, sequences=sequences)
     execute_rows(connection, _INSERT, piece.rows)
     row = _first(connection, command)
     if row is None:
@@ -159,7 +159,7 @@ def _make_of(
             chosen = webhook_ids[place : place + piece.left]
             for webhook_id in chosen:
                 covering = (one for one in cancellations.get(webhook_id, ()) if event.seq <= one.last_seq)
-                _make_one(event, webhook_id, piece, next(covering, None), sequences)
+                _make_one(event, webhook_id, piece=piece, cancellation=next(covering, None), sequences=sequences)
             made, piece.left = made + len(chosen), piece.left - len(chosen)
             is_over = place + len(chosen) == len(webhook_ids)
             stands_at = (event.seq + 1, 0) if is_over else (event.seq, place + len(chosen))
@@ -167,7 +167,7 @@ def _make_of(
                 break
     # With something left of the piece, all events were gone through.
     remaining = 0 if piece.left else fan_out.remaining - made
-    _note(connection, fan_out.first_seq, stands_at, remaining)
+    _note(connection, fan_out.first_seq, stands_at=stands_at, remaining=remaining)
 
 
 def _events_left(fan_out: TableRow[Any]) -> Select[Any]:
@@ -202,12 +202,12 @@ def _make_one(
     piece.rows.append((*identity, _PENDING, 0, event.accepted_at, test, None, None))
     body = event.body and event.body.encode()
     work = Work(
-        seq,
-        delivery_id,
-        event.id,
-        event.type,
-        body,
-        event.accepted_at,
+        seq=seq,
+        delivery_id=delivery_id,
+        event_id=event.id,
+        event_type=event.type,
+        body=body,
+        created_at=event.accepted_at,
         test=bool(event.test),
         traceparent=event.traceparent,
     )

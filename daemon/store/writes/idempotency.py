@@ -62,7 +62,7 @@ def execute_once(
     apply: Apply, connection: Connection, commands: Sequence[ExecuteOnce[Any]], sequences: Sequences
 ) -> list[Any]:
     """Run each command by `apply` unless its key was used, and keep its answer."""
-    return [_execute_once(apply, connection, command, sequences) for command in commands]
+    return [_execute_once(apply, connection, once=command, sequences=sequences) for command in commands]
 
 
 def prune_idempotency_keys(
@@ -90,7 +90,7 @@ def _execute_once(apply: Apply, connection: Connection, once: ExecuteOnce[Any], 
     if isinstance(answer, Exception):
         return answer
     if (kept := once.keep(answer)) is not None:
-        _keep(connection, idempotency, kept, once.now)
+        _keep(connection, idempotency, answer=kept, now=once.now)
     return answer
 
 

@@ -23,12 +23,12 @@ def _resend(connection: Connection, command: Resend, sequences: Sequences) -> st
     row = delivery_row(
         sequences.next_delivery(),
         command.new_id,
-        old.event_id,
-        old.event_type,
-        old.webhook_id,
-        old.team_id,
-        command.now,
-        int(old.test),
+        event_id=old.event_id,
+        event_type=old.event_type,
+        webhook_id=old.webhook_id,
+        team_id=old.team_id,
+        now=command.now,
+        test=int(old.test),
     )
     insert_deliveries(connection, [row])
     return command.new_id
@@ -47,12 +47,12 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
         delivery_row(
             sequences.next_delivery(),
             new_id,
-            event.id,
-            event.type,
-            command.webhook.id,
-            command.webhook.team_id,
-            command.now,
-            0,
+            event_id=event.id,
+            event_type=event.type,
+            webhook_id=command.webhook.id,
+            team_id=command.webhook.team_id,
+            now=command.now,
+            test=0,
         )
         for event, new_id in zip((event for event in looked_at if event.missed), command.new_ids, strict=False)
     ]

@@ -53,7 +53,7 @@ def _still_wanted(connection: Connection, event_ids: Sequence[str], before: int)
     Only the first DELIVERIES_AT_ONCE of each are looked at: those that `_delete` would delete.
     """
     newest = connection.execute(select(func.max(deliveries.c.seq))).scalar()
-    return {event_id for event_id in event_ids if _is_wanted(connection, event_id, before, newest)}
+    return {event_id for event_id in event_ids if _is_wanted(connection, event_id, before=before, newest=newest)}
 
 
 def _is_wanted(connection: Connection, event_id: str, before: int, newest: int | None) -> bool:
