@@ -95,7 +95,7 @@ async def test_a_start_imports_what_the_daemon_needs_and_no_more(house: DaemonHo
 def test_a_command_that_may_run_for_long_collects_its_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
     collecting: list[bool] = []
 
-    def look(*_: object) -> None:
+    def look(*_: object, **__: object) -> None:
         collecting.append(gc.isenabled())
 
     monkeypatch.setattr("daemon.cli.log_lines.print_lines", look)
