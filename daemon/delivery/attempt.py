@@ -1,4 +1,4 @@
-"""One attempt: sign, send, and say what happened on the wire (contract "An attempt"). No SQL, no retry decision."""
+"""One attempt: add headers, sign, send, return the outcome (contract "An attempt"). No SQL, no retry decision."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,7 +31,7 @@ _ALWAYS = header_fields(
         ("Content-Type", "application/json"),
         ("User-Agent", USER_AGENT),
         ("Accept", "*/*"),
-        ("Accept-Encoding", "identity"),  # what is kept of the response is for people to read
+        ("Accept-Encoding", "identity"),  # the part of the response that is kept is for people to read
     )
 )
 UNSIGNED = Secrets()
@@ -52,11 +52,11 @@ async def make_attempt(
 ) -> Outcome:
     """Make attempt `number` (from 1) of a delivery and return its outcome; raises nothing but Cancelled.
 
-    `secrets` are the webhook's, opened: what signs this attempt. `timestamp_s` is when it began (Unix seconds).
+    `secrets` are the webhook's, decrypted: they sign this attempt. `timestamp_s` is when it began (Unix seconds).
 
-    One deadline of `timeout_s` seconds holds for everything: DNS, connect, TLS, sending, the response's head and the
-    first 4 KiB of its body. A response counts when it is complete or those 4 KiB are full. An exception that is none
-    of httpx's is a mistake in our own code and comes out, so that supervision sees it.
+    One deadline of `timeout_s` seconds covers everything: DNS, connect, TLS, sending, the response's head and the
+    first 4 KiB of its body. A response counts when it is complete or those 4 KiB are full. An exception that is not
+    httpx's is a bug in our own code and propagates, so that supervision sees it.
     """
     started, response, detail = trio.current_time(), Response(KEPT_BODY), None
     try:
@@ -108,7 +108,7 @@ def _outcome(response: Response, failure: _Failure | None, duration_ms: int) -> 
 
 def _failure_of(response: Response) -> _Failure | None:
     status = response.status
-    assert status is not None, "a response that is enough has a status"
+    assert status is not None, "a sufficient response has a status"
     if 200 <= status < 300:
         return None
     hint = ", and redirects are not followed" if status in _REDIRECTS and _has_location(response) else ""
@@ -155,7 +155,7 @@ def _kept_headers(fields: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[str, str
     room = _KEPT_HEADER_BYTES
     for name, value in fields:
         size = len(name) + len(value)
-        if size <= room:  # one that is too large hides none of the others
+        if size <= room:  # an oversized one does not hide the others
             room -= size
             kept.append((name.decode("utf-8", "replace"), value.decode("utf-8", "replace")))
             if len(kept) == _KEPT_HEADERS:
