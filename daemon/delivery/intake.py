@@ -8,7 +8,7 @@ import trio
 from daemon.actors.reply import Reply
 from daemon.delivery.inbox import Inbox, Load
 from daemon.delivery.matcher import is_too_many_at_once
-from daemon.delivery.subscriptions import SubscriptionIndex
+from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.errors import Overloaded, Stopping, SubmissionTooLarge, UnknownTeam
 from daemon.domain.submission import Receipt, Submission
 from daemon.telemetry.metrics import Metrics, Refusal

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence, Set
 
 from daemon.delivery.fan_out import FanOuts
-from daemon.delivery.subscriptions import SubscriptionIndex
+from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
 from daemon.domain.model import Event
 from daemon.domain.submission import MatchedEvent, NewEvent, Submission

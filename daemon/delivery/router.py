@@ -35,7 +35,7 @@ from daemon.delivery.fleet import Fleet
 from daemon.delivery.inbox import Inbox, InboxLimits
 from daemon.delivery.intake import Intake, WaitingSubmission
 from daemon.delivery.matcher import Matcher
-from daemon.delivery.subscriptions import SubscriptionIndex
+from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
 from daemon.domain.errors import IdempotencyConflict, StoreUnavailable
 from daemon.domain.model import DeliveryStatus

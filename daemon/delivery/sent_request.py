@@ -1,10 +1,10 @@
-"""Reconstructs what a past attempt sent, for display: `attempt.build_post` signs the same bytes in the same way."""
+"""Reconstructs what a past attempt sent, for display: `delivery_request.build_post` signs the same bytes in the same way."""
 
 from dataclasses import dataclass
 
 from daemon.crypto.signing import Secrets
 from daemon.crypto.vault import Vault, VaultError
-from daemon.delivery.attempt import build_post
+from daemon.delivery.delivery_request import build_post
 from daemon.domain.model import Attempt, Delivery, Event, Webhook, Work
 from daemon.egress.post import request_start
 

@@ -18,7 +18,7 @@ from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.inbox import InboxLimits
 from daemon.delivery.router import Router
-from daemon.delivery.subscriptions import SubscriptionIndex
+from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.errors import (
     IdempotencyConflict,
     Overloaded,
