@@ -271,6 +271,12 @@ SERVICES = (
         work=rename,
         done=is_renamed,
     ),
+    Service(
+        run="daemon.delivery.open_outcomes.OpenOutcomes.run",
+        started="daemon/delivery/endpoint.py: self._state.outcomes.run",
+        kind=ActorKind.ENDPOINT,
+        needs=False,
+    ),
     upkeep(ActorKind.NOTIFIER, "daemon.mail.outbox.Notifier.run", work=have_a_mail_sent, done=mail_is_sent),
     upkeep(
         ActorKind.CANCELLER,

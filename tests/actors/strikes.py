@@ -122,13 +122,20 @@ class Strikes:
         monkeypatch.setattr(run, self.around(resolve_name(run)))
         monkeypatch.setattr(Reader, "fetch", self._broken(Reader.fetch))
         monkeypatch.setattr(Reader, "fetch_together", self._broken(Reader.fetch_together))
-        monkeypatch.setattr(Writer, "execute", self._broken(Writer.execute))
+        monkeypatch.setattr(Writer, "begin", self._broken_at_once(Writer.begin))
         monkeypatch.setattr(Writer, "execute_all", self._broken(Writer.execute_all))
 
     def _broken(self, method: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*args: Any, **kwargs: Any) -> Any:
             self.call()
             return await method(*args, **kwargs)
+
+        return call
+
+    def _broken_at_once(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.call()
+            return method(*args, **kwargs)
 
         return call
 
