@@ -1,12 +1,12 @@
 """The trees whose daemons are measured: this one, and another revision of it for `--against`."""
 
+import os
 import sys
 import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from subprocess import DEVNULL, PIPE
 
 import trio
 from packaging.requirements import Requirement
@@ -78,7 +78,10 @@ def _unpack(archive: Path, tree: Path) -> None:
 async def _make_environment(tree: Path) -> str:
     """Make the revision's own .venv by its own Makefile: it locks what is not installed here."""
     command = ["make", "-C", str(tree), f"PYTHON={sys.executable}", ".venv/.installed"]
-    done = await trio.run_process(command, check=False, capture_stdout=True, stderr=PIPE, stdin=DEVNULL)
+    # A make that runs us has its own flags in the environment, which are not this one's.
+    done = await trio.run_process(
+        command, check=False, capture_stdout=True, capture_stderr=True, env={**os.environ, "MAKEFLAGS": ""}
+    )
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip()
         raise RevisionError(f"its packages could not be installed: look whether the network is there.\n{said}")

@@ -161,30 +161,60 @@ async def test_both_trees_are_measured_in_turns_which_change_places(tmp_path: Pa
 
 
 @pytest.fixture
-def _repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository whose one commit has a package `daemon`, and locks nothing."""
     directory = tmp_path / "repository"
     (directory / "daemon").mkdir(parents=True)
     (directory / "daemon" / "__init__.py").touch()
     (directory / "requirements.txt").touch()
-    identity = ["-c", "user.name=Bench", "-c", "user.email=bench@example.com"]
-    for command in (["init", "--quiet"], ["add", "."], [*identity, "commit", "--quiet", "--message", "Begin"]):
-        subprocess.run(["git", "-C", directory, *command], check=True)
+    git(directory, "init", "--quiet")
+    commit(directory)
     monkeypatch.setattr(revision, "REPOSITORY", directory)
+    return directory
 
 
-@pytest.mark.usefixtures("_repository")
+def commit(repository: Path) -> None:
+    git(repository, "add", ".")
+    identity = ("-c", "user.name=Bench", "-c", "user.email=bench@example.com", "-c", "commit.gpgsign=false")
+    git(repository, *identity, "commit", "--quiet", "--message", "Change it")
+
+
+def git(repository: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-C", repository, *arguments], check=True)
+
+
+@pytest.mark.usefixtures("repository")
 async def test_a_revision_is_written_into_the_directory_and_its_own_daemon_is_found(tmp_path: Path) -> None:
     tree = await check_out("HEAD", tmp_path)
     assert (tree.name, tree.python) == ("HEAD", THIS_TREE.python), "what it locks is installed here"
-    files = {path.relative_to(tree.directory).as_posix() for path in tree.directory.glob("**/*[!c]") if path.is_file()}
-    assert files == {"daemon/__init__.py", "requirements.txt"}
+    assert (tree.directory / "daemon" / "__init__.py").is_file()
 
 
-@pytest.mark.usefixtures("_repository")
+@pytest.mark.usefixtures("repository")
 async def test_a_revision_that_git_does_not_have_is_refused_with_its_name(tmp_path: Path) -> None:
     with pytest.raises(RevisionError, match="git has no revision 'v9'"):
         await check_out("v9", tmp_path)
+
+
+async def test_a_revision_that_locks_what_is_not_installed_gets_an_environment_of_its_own(
+    repository: Path, tmp_path: Path
+) -> None:
+    (repository / "requirements.txt").write_text("never-heard-of-it==1.0\n")
+    link = "mkdir -p .venv/bin && printf '#!/bin/sh\\nexec $(PYTHON) \"$$@\"' > .venv/bin/python"
+    (repository / "Makefile").write_text(f".venv/.installed:\n\t{link} && chmod +x .venv/bin/python\n")
+    commit(repository)
+    tree = await check_out("HEAD", tmp_path)
+    assert tree.python == str(tree.directory / ".venv" / "bin" / "python")
+
+
+async def test_a_revision_whose_environment_cannot_be_made_is_refused_with_the_reason(
+    repository: Path, tmp_path: Path
+) -> None:
+    (repository / "requirements.txt").write_text("never-heard-of-it==1.0\n")
+    (repository / "Makefile").write_text(".venv/.installed:\n\techo no network >&2; exit 1\n")
+    commit(repository)
+    with pytest.raises(RevisionError, match="no network"):
+        await check_out("HEAD", tmp_path)
 
 
 def test_what_a_revision_locks_is_compared_with_what_is_installed() -> None:
