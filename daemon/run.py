@@ -12,7 +12,7 @@ from daemon.telemetry.metrics import ActorKind
 from daemon.wiring import Daemon
 
 _STORE_DRAIN_S = 10
-# Nothing depends on these at once: they are tried again for ever, at last once a minute.
+# Nothing depends on these at once: they are retried for ever, at last once a minute.
 _PATIENT = Budget(restarts=1_000_000_000, last_backoff_s=60)
 # A crash in a commit, or right after it, leaves in doubt what is on disk, and the daemon's memory may be behind it:
 # only a fresh start brings the two together.

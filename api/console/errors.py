@@ -14,7 +14,7 @@ _TITLES = {
     HTTPStatus.NOT_FOUND: "There is nothing here",
     HTTPStatus.FORBIDDEN: "This form was not taken",
     HTTPStatus.TOO_MANY_REQUESTS: "One moment, please",
-    HTTPStatus.SERVICE_UNAVAILABLE: "Not possible just now",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Temporarily unavailable",
     HTTPStatus.CONFLICT: "Not possible as things are",
     HTTPStatus.INTERNAL_SERVER_ERROR: "The daemon failed at this",
 }

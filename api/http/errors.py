@@ -112,7 +112,7 @@ def unauthorized() -> ApiError:
 
 def rate_limited(retry_after_s: int) -> ApiError:
     """Return the answer for a key that asks too often; in `retry_after_s` seconds it may again."""
-    detail = f"This key asks more often than it may: send the request again in {retry_after_s} s."
+    detail = f"This key is over its rate limit: retry in {retry_after_s} s."
     return ApiError(Code.RATE_LIMITED, detail, retry_after_s=retry_after_s)
 
 
@@ -155,14 +155,14 @@ def from_daemon(error: DaemonError) -> ApiError:
         case UrlNotAllowed(sentence=sentence):
             return ApiError(Code.URL_NOT_ALLOWED, _sentence(sentence), [FieldError("$.url", sentence)])
         case Overloaded(retry_after_s=seconds):
-            detail = f"The daemon takes no more of this just now: send the request again in {seconds} s."
+            detail = f"The server is at capacity: retry in {seconds} s."
             return ApiError(Code.OVERLOADED, detail, retry_after_s=seconds)
         case SubmissionTooLarge() | TooManyWebhooks():
             return _over_a_limit(error)
         case Stopping():
             return ApiError(Code.STOPPING, "The daemon is stopping: send the request again when it is back.")
         case StoreUnavailable():
-            return ApiError(Code.STORE_UNAVAILABLE, "The database cannot do it just now: send the request again.")
+            return ApiError(Code.STORE_UNAVAILABLE, "The database is unavailable: send the request again.")
         case IdempotencyConflict():
             return ApiError(Code.IDEMPOTENCY_CONFLICT, _sentence(str(error)))
         case WebhookInactive():

@@ -63,7 +63,7 @@ def as_refusal(error: Exception) -> ApiError:
     if isinstance(error, HTTPException) and error.code is not None and error.code < HTTPStatus.INTERNAL_SERVER_ERROR:
         code, detail = _FRAMEWORK.get(error.code, (Code.INVALID_REQUEST, "The request is malformed: correct it."))
         return ApiError(code, detail)
-    return ApiError(Code.INTERNAL_ERROR, "The daemon failed at this: its log says why; send the request again later.")
+    return ApiError(Code.INTERNAL_ERROR, "Internal error: the daemon's log says why; retry later.")
 
 
 def problem_response(refusal: ApiError) -> Response:

@@ -82,7 +82,7 @@ class LargeBodies:
     def room(self, request: Request, principal: Principal) -> Iterator[RunInThread]:
         """Give what runs the work on this request's body, which counts as long as this block lasts.
 
-        Raises Overloaded, before anything of it is read, if that is too much just now.
+        Raises Overloaded, before anything of it is read, if that is too much now.
         """
         size, team = _declared_size(request), principal.team_id or _OPERATOR
         counted = size if size > MAX_JUDGED_AT_ONCE_BYTES else 0

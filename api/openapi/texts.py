@@ -26,7 +26,7 @@ CODE_MEANINGS: Mapping[Code, str] = MappingProxyType(
         Code.RATE_LIMITED: "The key asks more often than it may: `Retry-After` says when it may again.",
         Code.HEAD_TOO_LARGE: "The request's head is longer than 16 KiB.",
         Code.INTERNAL_ERROR: "The daemon failed at it; its log says why.",
-        Code.OVERLOADED: "The daemon takes no more just now: nothing was kept.",
+        Code.OVERLOADED: "The server is at capacity: nothing was kept.",
         Code.STOPPING: "The daemon is stopping: nothing was kept.",
         Code.STORE_UNAVAILABLE: "The database failed: what was acknowledged before stays.",
         Code.NOT_READY: "The daemon is starting or stopping.",

@@ -23,7 +23,7 @@ class Share:
         return self._by_team.get(team, 0)
 
     def fits(self, team: str, amount: int) -> bool:
-        """Whether the team may take so much more just now; to take nothing always fits."""
+        """Whether the team may take this much more now; to take nothing always fits."""
         own = self.of(team)
         return amount == 0 or own + amount <= _half(self.limit - (self.taken - own))
 

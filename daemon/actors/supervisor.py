@@ -20,7 +20,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """Someone to supervise: `run` is called anew for each start and returns when its work is done.
+    """Someone to supervise: `run` is called for each start and returns when its work is done.
 
     `webhook_id` says whose it is, for an endpoint actor.
     """

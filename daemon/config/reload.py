@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.config.settings import ConfigError, Settings
 
-# What is asked for anew each time it is used; all else is built into what runs. A section stands for all that is in it.
+# What is read each time it is used; all else is built into what runs. A section stands for all that is in it.
 RELOADABLE = (
     "api.operator_rate_limit_per_s",
     "api.rate_limit_burst",

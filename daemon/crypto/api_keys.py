@@ -23,12 +23,12 @@ class Principal:
 
 
 def generate_key() -> str:
-    """Return a new API key with 256 bits of chance."""
+    """Return a new API key with 256 random bits."""
     return _PREFIX + secrets.token_urlsafe(32)
 
 
 def digest_of(key: str) -> bytes:
-    """Return what is stored of a key. Plain SHA-256 does: the key is pure chance, there is nothing to guess."""
+    """Return what is stored of a key. Plain SHA-256 does: the key is random, so there is nothing to guess."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
@@ -50,9 +50,9 @@ class ApiKeys:
         return self._by_digest.get(digest)
 
     def add(self, digest: bytes, key: ApiKey) -> None:
-        """Let a new key in."""
+        """Accept a new key."""
         self._by_digest[digest] = Principal(key.team_id, key.id)
 
     def remove(self, key_id: str) -> None:
-        """Let a revoked key in no more."""
+        """Stop accepting a revoked key."""
         self._by_digest = {digest: who for digest, who in self._by_digest.items() if who.key_id != key_id}

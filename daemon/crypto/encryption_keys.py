@@ -26,7 +26,7 @@ ENCRYPTION_KEY = "encryption.key"
 
 @dataclass(frozen=True, slots=True)
 class KeyFile:
-    """Keys, the one that seals first, and the file they stand in; `is_new` if it was made just now.
+    """Keys, the one that seals first, and the file they stand in; `is_new` if it was just created.
 
     `is_credential` says that systemd made the file: nobody can write there, and its access rights are systemd's.
     """

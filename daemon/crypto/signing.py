@@ -73,7 +73,7 @@ def _digest(keyed: hmac.HMAC, signed: bytes) -> bytes:
 
 
 def generate_secret() -> str:
-    """Return a new secret of the `whsec_` form with 32 bytes of chance (contract: `secret: "generate"`)."""
+    """Return a new secret of the `whsec_` form with 32 random bytes (contract: `secret: "generate"`)."""
     return STANDARD_PREFIX + base64.b64encode(os.urandom(32)).decode()
 
 

@@ -114,7 +114,7 @@ class Opener:
 
 
 def key_id(key: bytes) -> str:
-    """Return the name of a key, which tells nothing about it: the key is pure chance, there is nothing to guess."""
+    """Return the name of a key, which tells nothing about it: the key is random, so there is nothing to guess."""
     return hashlib.sha256(b"kakiyo-webhooks key id\0" + key).hexdigest()[:_KEY_ID_LENGTH]
 
 

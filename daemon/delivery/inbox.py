@@ -50,7 +50,7 @@ class Inbox(Generic[Item]):
         return self._events.taken
 
     def require_room(self, loads: Mapping[str, Load]) -> None:
-        """Raise SubmissionTooLarge for what can never be held, Overloaded for what cannot be held just now."""
+        """Raise SubmissionTooLarge for what can never be held, Overloaded for what cannot be held now."""
         for what, share, amounts in self._amounts(loads):
             if max(amounts.values()) > share.most:
                 raise SubmissionTooLarge(what, max(amounts.values()), share.most)
@@ -68,7 +68,7 @@ class Inbox(Generic[Item]):
                 share.take(team, amount)
 
     def release(self, loads: Mapping[str, Load]) -> None:
-        """Count them no more."""
+        """Stop counting them."""
         for _, share, amounts in self._amounts(loads):
             for team, amount in amounts.items():
                 share.give_back(team, amount)

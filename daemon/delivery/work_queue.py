@@ -70,7 +70,7 @@ class WorkQueue:
         self._keep(page, FIRST_PAGE)
 
     async def next(self) -> Work | None:
-        """Return the next pending delivery, None if there is none just now."""
+        """Return the next pending delivery, None if there is none now."""
         while True:
             if work := self._take():
                 self._highest_seq = max(self._highest_seq, work.seq)

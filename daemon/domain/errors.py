@@ -9,9 +9,9 @@ class DaemonError(Exception):
 
 @dataclass
 class Overloaded(DaemonError):
-    """The daemon takes no more just now; nothing of the request was kept. `retry_after_s` says when it may again."""
+    """The daemon is at capacity; nothing of the request was kept. `retry_after_s` says when it may again."""
 
-    sentence: str = "too much waits: send it again in a moment"
+    sentence: str = "the server is at capacity: retry in a moment"
     retry_after_s: int = 1
 
 

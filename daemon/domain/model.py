@@ -223,7 +223,7 @@ class Work:
 
 
 def id_maker(now_ms: Callable[[], int], entropy: Callable[[int], bytes] = os.urandom) -> Callable[[str], str]:
-    """Return a function that makes ids like `dlv_01k…`: a prefix, 10 characters of time and 16 of chance.
+    """Return a function that makes ids like `dlv_01k…`: a prefix, 10 characters of time and 16 random ones.
 
     Ids sort roughly by the time they were made, which keeps index pages together; order is `seq`'s business.
     """

@@ -85,7 +85,7 @@ def _not_connected(target: Target, failures: Mapping[Address, OSError | None]) -
 
 
 def _out_of_descriptors() -> OutOfDescriptors:
-    return OutOfDescriptors("the daemon may open no more sockets just now")
+    return OutOfDescriptors("the daemon is out of sockets")
 
 
 def _share_s(addresses_left: int) -> float:

@@ -52,11 +52,11 @@ class TlsError(EgressError):
 
 
 class OutOfDescriptors(EgressError):
-    """This machine is short of sockets just now: no fault of the receiver's."""
+    """This machine is out of sockets: not the receiver's fault."""
 
 
 class NoLookupPlace(EgressError):
-    """All places for lookups are taken just now: no fault of the receiver's."""
+    """All places for lookups are taken: not the receiver's fault."""
 
 
 class ConnectionBroken(httpx.ReadError):

@@ -2,7 +2,7 @@
 
 A team may hold as many places as are free, so that there is always one for the next team: one team alone gets half of
 them, two get a third each. Names that hung lately share a quarter of what is free. A name is asked for once at a time,
-however many want it. Answers are not kept: connections are, and each new one has its addresses judged anew.
+however many want it. Answers are not kept: connections are, and each new one has its addresses checked again.
 """
 
 import socket

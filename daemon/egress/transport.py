@@ -141,7 +141,7 @@ class EndpointTransport(Transport):
             self._release_lookup()
             self._lookup = await self._lookups.admit_now(target.host, self._team_id)
         if self._lookup is None:
-            raise NoLookupPlace("the daemon may look up no more names just now")
+            raise NoLookupPlace("the daemon has no free place for a name lookup")
         try:
             return await open_wire(target, self._rules, resolve=self._lookup.resolve, tls=self._tls)
         finally:

@@ -21,7 +21,7 @@ def keep_addresses(state_dir: Path, addresses: Iterable[TcpAddress | UnixAddress
 
 
 def remove_addresses(state_dir: Path) -> None:
-    """The daemon listens no more, or not yet."""
+    """Forget where the daemon listened: it no longer does, or not yet."""
     with suppress(OSError):
         (state_dir / _FILE).unlink()
 

@@ -16,7 +16,7 @@ SUFFIX = ".partial"
 
 
 class InTheMaking(Exception):
-    """Another process makes the same file just now."""
+    """Another process is making the same file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Checkpointer:
         try:
             while (done := await self._checkpoint()).is_whole:
                 if not await self._run_in_thread(partial(self._wal.holds, done.frames + _LAST_FRAMES)):
-                    # The log begins anew only when all is copied and nothing was committed since.
+                    # The log starts over only when all is copied and nothing was committed since.
                     async with self._writer.paused():
                         return (await self._checkpoint()).is_whole
         except StoreUnavailable as error:

@@ -46,7 +46,7 @@ class Observer:
             gauge.set(math.nan)
 
     async def refresh(self) -> None:
-        """Have the gauges set anew, unless they were just now; wait for that for a second at most. Never fails."""
+        """Have the gauges refreshed unless they are fresh; wait a second at most. Never fails."""
         if trio.current_time() >= self._fresh_until:
             self._asked.set()
             with trio.move_on_after(LONGEST_WAIT_S):

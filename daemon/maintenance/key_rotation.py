@@ -23,7 +23,7 @@ _HOW_WITH_A_FILE = (
 
 @dataclass(frozen=True, slots=True)
 class KeyRotation:
-    """How many secrets were sealed anew, and the file whose first key seals them."""
+    """How many secrets were resealed, and the file whose first key seals them."""
 
     secrets: int
     key_path: Path

@@ -117,7 +117,7 @@ def _take(lock: int, path: Path) -> None:
 
 
 def operator_key(state_dir: Path, environment: Mapping[str, str] = os.environ) -> tuple[str, bool]:
-    """Return the operator key, and whether it was made just now (contract "Command line").
+    """Return the operator key, and whether it was just created (contract "Command line").
 
     It is systemd's credential `operator-key`, else the file in the state directory. Raises ConfigError when what is
     there cannot be read, or is empty.

@@ -115,7 +115,7 @@ class Replays:
     async def _active_webhook(self, webhook_id: str) -> Webhook:
         webhook = await self._reader.fetch(api_reads.get_webhook, webhook_id)
         if webhook is None:
-            raise WebhookInactive(f"the webhook {webhook_id} was deleted: register it anew")
+            raise WebhookInactive(f"the webhook {webhook_id} was deleted: register it again")
         if not webhook.active:
             raise WebhookInactive(f"the webhook {webhook_id} is disabled: set `active` to true first")
         return webhook

@@ -1,4 +1,4 @@
-"""The sealed secrets of webhooks: which keys they need, and sealing them anew. No plain secret comes by here."""
+"""The sealed secrets of webhooks: which keys they need, and resealing them. No plain secret comes by here."""
 
 from collections.abc import Callable
 

@@ -82,7 +82,7 @@ _MAIL = "mailId webhookId teamId recipients"
 
 _DEBUG = _table(
     "debug",
-    ("console_sign_in_refused", "", "Somebody tried to sign in to the console with a key that is not valid"),
+    ("console_sign_in_refused", "", "Someone tried to sign in to the console with a key that is not valid"),
     ("request_refused", "method path status code", "A request was refused through the caller's fault"),
 )
 _INFO = _table(
@@ -120,12 +120,12 @@ _INFO = _table(
     ("webhook_enabled", _WEBHOOK, "A webhook is active again and its failure counter is 0"),
     ("webhook_deleted", _WEBHOOK, "A webhook was deleted"),
     ("url_refused", "teamId reason error detail", "A team may not have this URL for a webhook: which rule forbids it"),
-    ("team_created", "teamId", "A team was made"),
+    ("team_created", "teamId", "A team was created"),
     ("team_changed", "teamId", "A team was edited"),
-    ("key_created", "keyId teamId", "An API key was made"),
+    ("key_created", "keyId teamId", "An API key was created"),
     ("key_revoked", "keyId teamId", "An API key was revoked"),
-    ("console_signed_in", "keyId teamId", "Somebody signed in to the console with this key"),
-    ("console_signed_out", "keyId", "Somebody signed out of the console"),
+    ("console_signed_in", "keyId teamId", "Someone signed in to the console with this key"),
+    ("console_signed_out", "keyId", "Someone signed out of the console"),
     ("mail_queued", "mailId webhookId teamId", "A mail about a disabled webhook waits to be sent"),
     ("mail_sent", f"{_MAIL} durationMs", "The mail server (or the Maildir) took the mail"),
 )
@@ -147,7 +147,7 @@ _WARNING = _table(
     (
         "write_ahead_log_large",
         "bytes",
-        "A long read, a backup say, keeps the write-ahead log from being used anew: it grows until that ends",
+        "A long read, a backup say, keeps the write-ahead log from being reused: it grows until that ends",
     ),
     ("checkpoint_failed", "error retryInMs", "The write-ahead log could not be copied into the database: it grows"),
     ("tracing_disabled", "reason", "OpenTelemetry is configured, and cannot be used"),
@@ -178,7 +178,7 @@ _ERROR = _table(
     (
         "commits_lost",
         "count events path",
-        "Something acknowledged is missing from the database: so many commits, with at most so many events",
+        "Acknowledged data is missing from the database: this many commits, with at most this many events",
     ),
     (
         "settings_reload_failed",

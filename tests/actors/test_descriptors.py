@@ -28,7 +28,7 @@ async def test_an_attempt_for_which_no_socket_is_left_does_not_count_and_is_made
         nonlocal refusals
         if refusals:
             refusals -= 1
-            raise OutOfDescriptors("the daemon may open no more sockets just now")
+            raise OutOfDescriptors("the daemon is out of sockets")
         return httpx.Response(200)
 
     async with running(tmp_path, FakeReceiver({A: short_of_sockets})) as house:

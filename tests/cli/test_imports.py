@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ def test_a_command_imports_what_it_needs_and_no_more(tmp_path: Path, arguments: 
 
 
 async def test_a_start_imports_what_the_daemon_needs_and_no_more(house: DaemonHouse) -> None:
-    async with daemon_process(house, environment=TELLING) as daemon:
+    async with daemon_process(replace(house, forked=False), environment=TELLING) as daemon:
         imported = _imported(b"\n".join(daemon.stderr).decode())
     assert _heavy(imported) == OF_THE_DAEMON
     assert not [module for module in imported if module.startswith(("daemon.demo.", "daemon.doctor."))]
@@ -94,7 +95,7 @@ async def test_a_start_imports_what_the_daemon_needs_and_no_more(house: DaemonHo
 def test_a_command_that_may_run_for_long_collects_its_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
     collecting: list[bool] = []
 
-    def look(*_: object) -> None:
+    def look(*_: object, **__: object) -> None:
         collecting.append(gc.isenabled())
 
     monkeypatch.setattr("daemon.cli.log_lines.print_lines", look)

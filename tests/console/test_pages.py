@@ -38,7 +38,7 @@ class Elements(HTMLParser):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Somebody signed in as the operator, and every page that there is about Acme."""
+    """Someone signed in as the operator, and every page that there is about Acme."""
 
     api: ApiHouse
     client: ConsoleClient

@@ -183,7 +183,7 @@ def test_a_debt_is_paid_before_the_next_request_is_let_in() -> None:
 async def test_a_request_costs_what_it_makes_the_daemon_do(
     tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.app.thread_hop", lambda _threads: run_inline)  # the clock would not wait for a thread
+    monkeypatch.setattr("api.app.thread_runner", lambda _threads: run_inline)  # the clock would not wait for a thread
     async with running_api(tmp_path, settings=limited(tmp_path, rate_limit_per_s=1, rate_limit_burst=10)) as api:
         _, other = await api.another_team()
         for number in range(10):

@@ -185,7 +185,7 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         lambda c: console_reads.missed_by(c, a_webhook()),
         "ix_deliveries_event (event_id=?)",
     ),
-    "credit_days": (lambda c: console_reads.credit_days(c, TEAM, NOW), "PRIMARY KEY (team_id=? AND day>?)"),
+    "credit_days": (lambda c: console_reads.credit_days(c, TEAM, NOW), "PRIMARY KEY (team_id=? AND day>? AND day<?)"),
     "deliveries_to_come of a team": (lambda c: gauge_reads.deliveries_to_come(c, TEAM), "ix_fan_outs_team (team_id=?)"),
     "count_pending": (
         lambda c: gauge_reads.count_pending(c, gauge_reads.Place()),

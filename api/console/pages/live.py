@@ -1,6 +1,6 @@
 """Pages that change while one looks at them: server-sent events (WHATWG HTML, "Server-sent events").
 
-A stream sends parts of its page, made anew, whenever something has changed, but not more often than eyes can follow,
+A stream sends parts of its page again whenever something has changed, but not more often than eyes can follow,
 and the more streams there are the less often: all together take a small share of the event loop.
 """
 

@@ -34,7 +34,7 @@ def state_of(handles: Handles, webhook: Webhook) -> WebhookState:
     if handles.is_parked(webhook.id):
         why = (
             "Its deliveries wait, because the daemon failed at them again and again: the daemon's log says why. "
-            "Saving the webhook, a new secret or enabling it anew makes it try again."
+            "Saving the webhook, rotating its secret or re-enabling it makes it try again."
         )
         return WebhookState(State.PARKED, failures, why)
     if webhook.consecutive_failures:

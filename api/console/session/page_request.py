@@ -132,7 +132,7 @@ _FLASHES: Mapping[str, str] = {
     "resent": "The event is queued again: this is the new delivery.",
     "team-created": "The team is created. Make an API key for it, and grant it credits.",
     "team-saved": "The changes are saved.",
-    "key-created": "The key is made.",
-    "key-revoked": "The key is revoked: it works no more.",
+    "key-created": "The key is created.",
+    "key-revoked": "The key is revoked and no longer works.",
     "credits-granted": "The credits are granted.",
 }

@@ -1,7 +1,7 @@
 """Checkpoints of the write-ahead log on a connection of their own: no commit waits for one.
 
 A checkpoint copies what the log holds into the database, up to the oldest moment that somebody still reads. Once all of
-it is copied and nobody reads it, the next commit begins the log anew (SQLite's "Write-Ahead Logging").
+it is copied and nobody reads it, the next commit starts the log over (SQLite's "Write-Ahead Logging").
 """
 
 import os
@@ -18,7 +18,7 @@ from daemon.store.sqlite.hardening import harden
 # costs a third more with a million old ones.
 CHECKPOINT_FRAMES = 4_000
 # The log's and each frame's header ("WAL-mode File Format"): the salts of a frame are the log's own unless the frame
-# was left over when the log began anew.
+# was left over when the log started over.
 _LOG_HEADER, _FRAME_HEADER = 32, 24
 _PAGE_SIZE, _LOG_SALTS, _FRAME_SALTS = slice(8, 12), slice(16, 24), 8
 

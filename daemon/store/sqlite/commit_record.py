@@ -80,7 +80,7 @@ class CommitRecord:
         self._descriptor = -1
 
     def begin(self) -> None:
-        """Make the file anew with the last commit that is in the database. Raises OSError."""
+        """Write the file again with the last commit that is in the database. Raises OSError."""
         self._descriptor = open_regular(self._path, os.O_RDWR | os.O_CREAT)
         os.ftruncate(self._descriptor, 0)
         os.ftruncate(self._descriptor, _PLACES * _PLACE_BYTES)

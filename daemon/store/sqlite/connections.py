@@ -71,7 +71,7 @@ def _prepare_writer(connection: Any, is_new: bool, progress: Progress) -> None:
     connection.set_progress_handler(partial(_note, progress), _PROGRESS_STEPS)
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA synchronous = FULL")
-    if is_new:  # before the first table is made: else the file would have to be written anew to be able to shrink
+    if is_new:  # before the first table is made: else the file would have to be rewritten to be able to shrink
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_FRAMES}")
     connection.execute(f"PRAGMA journal_size_limit = {_LASTING_LOG_BYTES}")

@@ -70,7 +70,7 @@ def read_only_uri(path: Path) -> str:
 def _open_snapshot(source: Path) -> sqlite3.Connection:
     """Open the database in a transaction that sees one moment of it.
 
-    Without the transaction, SQLite begins the copy anew whenever another process has written: under load it went from
+    Without the transaction, SQLite restarts the copy whenever another process has written: under load it went from
     the start 593 times in 12 s and never ended. With it, the copy is of this moment, in one pass. VACUUM INTO would do
     the same in about the same time, but tells no progress, and reads a large file in the order of its trees.
 

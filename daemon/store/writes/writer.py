@@ -96,7 +96,7 @@ class Writer:
             yield
 
     def close(self) -> None:
-        """Take no more commands; `run` ends when it has committed those that wait."""
+        """Take no further commands; `run` ends when it has committed those that wait."""
         self._closed = True
         self._wake.set()
 
