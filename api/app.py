@@ -1,11 +1,12 @@
 """The application: every route of the tables, bound to the daemon's handles (architecture "Rooms")."""
 
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import Any
 
 from pydantic import BaseModel
 from quart import Request, Response
-from quart_trio import QuartTrio
 from werkzeug.routing import BaseConverter, Map
 
 from api.console.errors import error_page
@@ -16,13 +17,16 @@ from api.http.dispatch import Dispatcher, View
 from api.http.errors import rate_limited
 from api.http.idempotency import answered_once, read_idempotency
 from api.http.json_body import JSON, read_json
-from api.http.problems import answer_error
+from api.http.plain import ClientGone, PlainRequest, PlainResponse, PlainView
+from api.http.problems import answer_error, as_refusal, log_refused, plain_problem
 from api.http.query import NoQuery, read_query
+from api.http.request import HttpRequest
 from api.http.reserved_ids import Words, is_parameter, steps, words_beside_ids
 from api.http.route import Access, Answer, Call, Route
 from api.http.wire import to_json
 from api.limits.large_bodies import LargeBodies
 from api.limits.rate_limit import RateLimits, tokens_for
+from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi import document
 from api.routes import credits, deliveries, events, health, keys, teams, testing, webhook_routes
 from daemon.actors.threads import RunInThread, thread_runner
@@ -30,6 +34,7 @@ from daemon.handles import Handles
 
 BODY_TIMEOUT_S = 15
 OPEN = (Access.LOCAL, Access.LOCAL_OPERATOR)
+AnswerRoute = Callable[..., Awaitable[Answer]]
 
 _DESCRIBED: tuple[Route, ...] = (
     *events.ROUTES,
@@ -54,7 +59,7 @@ class IdConverter(BaseConverter):
         self.regex = rf"(?!(?:{'|'.join(map(re.escape, words))})\Z)[^/]+" if words else "[^/]+"
 
 
-def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> QuartTrio:
+def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Dispatcher:
     """Return the HTTP API over these handles (contract "HTTP API"); of its own it only knows how often each key asked.
 
     What takes long runs in `run_in_thread`, by default one thread for each kind: more would only compete.
@@ -75,8 +80,10 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Qu
     words = words_beside_ids(route.path for route in ROUTES)
     reserved_ids = frozenset[str]().union(*words.values(), *words_beside_ids(page.path for page in PAGES).values())
     for route in ROUTES:
-        view = bind(route, handles, limits=limits, bodies=bodies, reserved_ids=reserved_ids)
-        app.add_view(_rule(route.path, words), route.name, view=view, method=route.method)
+        answer = bind(route, handles, limits=limits, bodies=bodies, reserved_ids=reserved_ids)
+        app.add_view(_rule(route.path, words), route.name, view=_view(route, answer), method=route.method)
+        if route.path in MAX_BODY_BYTES_OF_PATH:
+            app.plain_views[route.path] = _plain_view(route, answer, handles=handles, config=app.config)
     console = add_console(
         app, handles, limits=limits, run_in_thread=run_in_thread or thread_runner(1), reserved_ids=reserved_ids
     )
@@ -91,10 +98,12 @@ def _rule(path: str, words: Words) -> str:
     )
 
 
-def bind(route: Route, handles: Handles, limits: RateLimits, bodies: LargeBodies, reserved_ids: frozenset[str]) -> View:
-    """Return the view of a route: it checks the key, reads query and body, and turns the answer into a response."""
+def bind(
+    route: Route, handles: Handles, limits: RateLimits, bodies: LargeBodies, reserved_ids: frozenset[str]
+) -> AnswerRoute:
+    """Return what answers a request for a route: it checks the key, and reads query and body."""
 
-    async def view(request: Request, **path: str) -> Response:
+    async def answer(request: HttpRequest, **path: str) -> Answer:
         principal = authenticate(handles, request, route.access)
         if principal is not ANYBODY:
             wait_s = limits.take(principal, tokens_for(size_bytes=request.content_length or 0))
@@ -111,13 +120,38 @@ def bind(route: Route, handles: Handles, limits: RateLimits, bodies: LargeBodies
                 reserved_ids=reserved_ids,
                 idempotency=read_idempotency(principal, request, raw) if route.once else None,
             )
-            return _respond(route, await answered_once(call, partial(route.handler, call, **path, **inputs)))
+            return await answered_once(call, partial(route.handler, call, **path, **inputs))
+
+    return answer
+
+
+def _view(route: Route, answer: AnswerRoute) -> View:
+    async def view(request: Request, **path: str) -> Response:
+        return _respond(route, await answer(request, **path))
+
+    return view
+
+
+def _plain_view(route: Route, answer: AnswerRoute, *, handles: Handles, config: Mapping[str, Any]) -> PlainView:
+    """Return the view of a route for the fast lane: the same answer, the same refusals."""
+    headers = (("Content-Type", route.media_type),)
+
+    async def view(request: PlainRequest) -> PlainResponse:
+        request.body_timeout_s = config["BODY_TIMEOUT"]
+        try:
+            return PlainResponse(route.status, headers, _content(await answer(request)))
+        except ClientGone:
+            raise
+        except Exception as error:
+            refusal = as_refusal(error)
+            log_refused(handles, refusal, error, method=route.method, path=route.path)
+            return plain_problem(refusal)
 
     return view
 
 
 async def _read_inputs(
-    route: Route, request: Request, run_in_thread: RunInThread
+    route: Route, request: HttpRequest, run_in_thread: RunInThread
 ) -> tuple[dict[str, BaseModel], bytes]:
     inputs: dict[str, BaseModel] = {}
     raw = b""
@@ -135,5 +169,10 @@ def _respond(route: Route, answer: Answer) -> Response:
         response = Response(b"", route.status)
         del response.headers["Content-Type"]
         return response
-    content = answer if isinstance(answer, bytes) else to_json(answer)
-    return Response(content, route.status, content_type=route.media_type)
+    return Response(_content(answer), route.status, content_type=route.media_type)
+
+
+def _content(answer: Answer) -> bytes:
+    if answer is None:
+        return b""
+    return answer if isinstance(answer, bytes) else to_json(answer).encode()

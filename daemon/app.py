@@ -253,6 +253,7 @@ async def _run(
         max_connections=budget.api_connections,
         refusals_at_once=budget.api_refusals,
         open_connections=metrics.open_connections,
+        submissions=app.plain_views,
         log=log,
     )
     service_manager = find_service_manager()

@@ -24,7 +24,7 @@ from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.router import Router
 from daemon.delivery.sender import Sender
 from daemon.delivery.sent_request import sent_request
-from daemon.delivery.subscriptions import SubscriptionIndex
+from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.delivery.webhook_changes import WebhookChanges
 from daemon.domain.clock import Clock, clock_of
 from daemon.domain.errors import UrlNotAllowed

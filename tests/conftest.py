@@ -5,10 +5,12 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.api_server import FAST_LANE
 from tests.support.programs import is_here
 from tests.systemd.machine import missing
 
@@ -64,3 +66,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 def _warn(reporter: pytest.TerminalReporter, loss: str) -> None:
     reporter.section(loss, sep="!", red=True, bold=True)
+
+
+@pytest.fixture(params=["fast lane", "general server"])
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The way that the requests of a test go: it runs with each."""
+    before = FAST_LANE.set(request.param == "fast lane")
+    yield request.param
+    FAST_LANE.reset(before)

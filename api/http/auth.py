@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar, cast
 
-from quart import Request
-
 from api.http.errors import ApiError, Code, not_found, unauthorized, unknown_team, wrong_field
 from api.http.local import is_on_loopback, is_surely_local
+from api.http.request import HttpRequest
 from api.http.route import Access, Call
 from daemon.crypto.api_keys import Principal
 from daemon.handles import Handles
@@ -23,7 +22,7 @@ KEY_SHOWN = "kakiyo.key_shown"
 ANYBODY = Principal(team_id="", key_id="")
 
 
-def authenticate(handles: Handles, request: Request, access: Access) -> Principal:
+def authenticate(handles: Handles, request: HttpRequest, access: Access) -> Principal:
     """Return who asks. Raises ApiError: 401 without a valid key, 403 where only the operator may.
 
     A missing or malformed key is looked up like any other, so that the time tells nothing.
@@ -41,7 +40,7 @@ def authenticate(handles: Handles, request: Request, access: Access) -> Principa
     return principal
 
 
-def mark_known(request: Request) -> None:
+def mark_known(request: HttpRequest) -> None:
     """Tell the connection that a valid key, or a session, was shown on it."""
     tell = cast("Callable[[], None] | None", request.scope.get(KEY_SHOWN))
     if tell is not None:  # else it came over no connection of ours

@@ -1,7 +1,7 @@
 """Pages of lists, and the cursors that lead from one to the next (contract "HTTP API").
 
-A cursor is sealed with AES-SIV (RFC 5297) for one list as one reader sees it: it tells nothing, not even how much was
-accepted in between, and leads nowhere else.
+A cursor is sealed with AES-SIV (RFC 5297) for one list as one reader sees it: it reveals nothing, not even how much was
+accepted in between, and is of no use for any other list.
 """
 
 import re
@@ -18,7 +18,7 @@ from daemon.crypto.idempotency import scope_of
 
 _BYTES = 8
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{32}")  # the position and 16 bytes that authenticate it
-# They bound a list without making another one of it: a time "an hour ago" differs from page to page.
+# These bound a list without making it a different list: a time "an hour ago" differs from page to page.
 _NOT_BOUND = ("limit", "cursor", "since", "until")
 
 
@@ -28,7 +28,7 @@ def position_of(call: Call, cursor: str | None) -> int | None:
         return None
     position = decode_cursor(call.handles.cursor_key, cursor, _list_of(call))
     if position is None:
-        raise wrong_field("query.cursor", "expected the nextCursor of the page before, with the same filters")
+        raise wrong_field("query.cursor", "expected the nextCursor of the previous page, with the same filters")
     return position
 
 

@@ -14,6 +14,7 @@ from quart.routing import QuartRule
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
 
+from api.http.plain import PlainView
 from api.http.request import ApiRequest
 from api.http.security_headers import SAFETY_HEADERS
 
@@ -74,6 +75,7 @@ class Dispatcher(QuartTrio):
         super().__init__(name, static_folder=None)
         self._answer_error = answer_error
         self._views: dict[str, View] = {}
+        self.plain_views: dict[str, PlainView] = {}  # by path: those of the fast lane
         self._urls = self.url_map.bind("")
 
     def add_view(self, rule: str, name: str, view: View, method: str) -> None:

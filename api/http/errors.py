@@ -1,6 +1,6 @@
 """What the API refuses, as RFC 9457 problem documents (contract "HTTP API").
 
-Every refusal has a `Code` that stays the same for ever, and one sentence that says what to do.
+Every refusal has a `Code` that never changes, and one sentence that says what to do.
 """
 
 from collections.abc import Mapping, Sequence
@@ -88,7 +88,7 @@ class FieldError:
 
 
 class ApiError(Exception):
-    """A refusal: its code, one sentence, the fields that are wrong, if any, and when to try again, if it knows."""
+    """A refusal: its code, one sentence, the invalid fields, if any, and when to retry, if known."""
 
     def __init__(
         self, code: Code, detail: str, errors: Sequence[FieldError] = (), retry_after_s: int | None = None
@@ -106,18 +106,18 @@ class ApiError(Exception):
 
 
 def unauthorized() -> ApiError:
-    """Return the one answer to a missing, malformed, unknown or revoked key: nothing in it tells which."""
+    """Return the one answer to a missing, malformed, unknown or revoked key: it does not reveal which."""
     return ApiError(Code.UNAUTHORIZED, "Send a valid API key in the header `Authorization: Bearer <key>`.")
 
 
 def rate_limited(retry_after_s: int) -> ApiError:
-    """Return the answer for a key that asks too often; in `retry_after_s` seconds it may again."""
+    """Return the answer for a key over its rate limit; it may retry in `retry_after_s` seconds."""
     detail = f"This key is over its rate limit: retry in {retry_after_s} s."
     return ApiError(Code.RATE_LIMITED, detail, retry_after_s=retry_after_s)
 
 
 def not_found(what: str) -> ApiError:
-    """Return the answer for a thing that does not exist for this key, be it another team's or nobody's."""
+    """Return the answer for a thing that does not exist for this key, whether it is another team's or nobody's."""
     return ApiError(Code.NOT_FOUND, f"There is no such {what}: check the id.")
 
 
@@ -168,16 +168,16 @@ def from_daemon(error: DaemonError) -> ApiError:
         case WebhookInactive():
             return ApiError(Code.WEBHOOK_INACTIVE, _sentence(str(error)))
         case AlreadyExists():
-            return ApiError(Code.TEAM_EXISTS, "A team with this id exists: take another id, or change that team.")
+            return ApiError(Code.TEAM_EXISTS, "A team with this id exists: choose another id, or change it.")
         case _:
             raise error
 
 
 def _over_a_limit(error: SubmissionTooLarge | TooManyWebhooks) -> ApiError:
     if isinstance(error, TooManyWebhooks):
-        detail = f"The team may have {error.limit:,} webhooks, and has them: delete one, or ask the operator for more."
+        detail = f"The team is at its limit of {error.limit:,} webhooks: delete one, or ask the operator for more."
         return ApiError(Code.WEBHOOK_QUOTA, detail)
-    too_many = f"{error.amount:,} {error.what} in one submission, of at most {error.limit:,}"
+    too_many = f"{error.amount:,} {error.what} in one submission; the limit is {error.limit:,}"
     return ApiError(Code.TOO_LARGE, f"This makes {too_many}: send smaller batches.", [FieldError("$", too_many)])
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a field, in words for whoever sent it: JSON's terms, and what was expected."""
+"""Validation messages for whoever sent a field: in JSON's terms, with what was expected."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -19,8 +19,8 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         "int_type": "expected a whole number",
         "int_from_float": "expected a whole number",
         "float_type": "expected a number",
-        "too_short": "expected at least {min_length} of them",
-        "too_long": "expected at most {max_length} of them",
+        "too_short": "expected at least {min_length} item(s)",
+        "too_long": "expected at most {max_length} items",
         "string_too_short": "expected at least {min_length} character(s)",
         "string_too_long": "expected at most {max_length} characters",
         "greater_than_equal": "expected {ge} or more",
@@ -34,7 +34,7 @@ _WORDS: Mapping[str, str] = MappingProxyType(
 def words_for(detail: Mapping[str, Any], field: str) -> str:
     """Return what is wrong, for one of pydantic's errors (with its context) on the field of this name."""
     if detail["type"] == "string_pattern_mismatch":
-        return _FORMS.get(field, "is not of the expected form: see /openapi.json")
+        return _FORMS.get(field, "does not have the expected format: see /openapi.json")
     if words := _WORDS.get(detail["type"]):
         return words.format_map(detail.get("ctx", {}))
     message = str(detail["msg"]).removeprefix("Value error, ")

@@ -5,9 +5,9 @@ from hashlib import sha256
 from typing import TypeVar
 
 from pydantic import BaseModel, Field
-from quart import Request
 
 from api.http.errors import wrong_field
+from api.http.request import HttpRequest
 from api.http.route import Answer, Call, Route
 from api.http.wire import to_json
 from daemon.crypto.api_keys import Principal
@@ -38,7 +38,7 @@ def headers_of(route: Route) -> type[BaseModel] | None:
     return IdempotencyHeaders if route.once and route.headers is None else route.headers
 
 
-def read_idempotency(principal: Principal, request: Request, raw: bytes) -> Idempotency | None:
+def read_idempotency(principal: Principal, request: HttpRequest, raw: bytes) -> Idempotency | None:
     """Return the request's key with a digest of method, path and body, None for no key. Raises ApiError (422)."""
     given = request.headers.getlist("Idempotency-Key")
     if not given:

@@ -1,7 +1,7 @@
 """Reading JSON from a request: media type, syntax, fields (contract "HTTP API", bad input).
 
 What is taken is I-JSON (RFC 7493): UTF-8, no name twice in an object, no lone surrogate, no number beyond what
-64-bit integers and doubles hold. Everything that passes here can be written out again, byte-faithfully.
+64-bit integers and doubles hold. An event's data, which is passed on as it came, is `api.routes.envelope`'s to judge.
 """
 
 import gc
@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
-from quart import Request
 
 from api.http.errors import ApiError, Code, FieldError, invalid_json, too_large, wrong_fields
 from api.http.field_errors import words_for
+from api.http.request import HttpRequest
 from api.limits.sizes import MAX_JUDGED_AT_ONCE_BYTES, MAX_REQUEST_BYTES
 from daemon.actors.threads import RunInThread
 
@@ -32,7 +32,7 @@ Model = TypeVar("Model", bound=BaseModel)
 Result = TypeVar("Result")
 
 
-def require_media_type(request: Request, *expected: str) -> str:
+def require_media_type(request: HttpRequest, *expected: str) -> str:
     """Return the request's media type. Raises ApiError (415) unless it is one of those expected, uncompressed."""
     if request.mimetype not in expected:
         raise ApiError(Code.UNSUPPORTED_MEDIA_TYPE, f"Send the body with `Content-Type: {' or '.join(expected)}`.")
@@ -41,7 +41,7 @@ def require_media_type(request: Request, *expected: str) -> str:
     return request.mimetype
 
 
-async def read_json(request: Request, model: type[Model], run_in_thread: RunInThread) -> tuple[Model, bytes]:
+async def read_json(request: HttpRequest, model: type[Model], run_in_thread: RunInThread) -> tuple[Model, bytes]:
     """Return the body of a JSON request as `model`, and as it came. Raises ApiError (400, 413, 415, 422)."""
     require_media_type(request, JSON)
     raw = await read_bytes(request)
@@ -67,7 +67,7 @@ def _without_collecting(work: Callable[[], Result]) -> Result:
         gc.enable()
 
 
-async def read_bytes(request: Request) -> bytes:
+async def read_bytes(request: HttpRequest) -> bytes:
     """Return the body as it came. Raises the framework's errors for 408 and 413."""
     return await request.get_data(cache=False, as_text=False, parse_form_data=False)
 
@@ -80,23 +80,28 @@ def decode(raw: bytes) -> str:
         raise invalid_json(f"byte {error.start} is not UTF-8") from None
 
 
-def parse_json(text: str) -> Any:
-    """Return the value of a JSON text. Raises ApiError (400)."""
-    value, end = parse_json_at(text, skip_space(text, 0))
+def parse_json(text: str, path: str = "$") -> Any:
+    """Return the value of a JSON text. Raises ApiError (400) naming `path`."""
+    value, end = _parse_at(text, skip_space(text, 0), path=path, decoder=_DECODER)
+    _require_writable(value, path)
     if skip_space(text, end) != len(text):
         raise invalid_json(f"something follows the value at character {end + 1}")
     return value
 
 
-def parse_json_at(text: str, position: int, path: str = "$") -> tuple[Any, int]:
-    """Return the JSON value that begins at `position`, and where it ends.
+def end_of_json_at(text: str, position: int, path: str = "$") -> int:
+    """Return where the JSON value ends that begins at `position`. Its names and numbers may be any.
 
     Raises ApiError naming `path`: 400, or 413 if the value is longer than any that is taken.
     """
+    return _parse_at(text, position, path=path, decoder=_SCANNER)[1]
+
+
+def _parse_at(text: str, position: int, path: str, decoder: json.JSONDecoder) -> tuple[Any, int]:
     window = text if len(text) <= _LONGEST_VALUE else text[position : position + _LONGEST_VALUE]
     skipped = 0 if window is text else position
     try:
-        value, end = _DECODER.raw_decode(window, position - skipped)
+        value, end = decoder.raw_decode(window, position - skipped)
     except json.JSONDecodeError as error:
         if skipped + len(window) < len(text) and _at_the_end(error):
             raise too_large("a value is longer than any event may be", path) from None
@@ -105,7 +110,6 @@ def parse_json_at(text: str, position: int, path: str = "$") -> tuple[Any, int]:
         raise invalid_json(str(error).partition(":")[0].lower(), path) from None
     except RecursionError:
         raise invalid_json("it is nested too deeply", path) from None
-    _require_writable(value, path)
     return value, end + skipped
 
 
@@ -169,3 +173,6 @@ def _refuse_constant(name: str) -> None:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_float=_finite, parse_constant=_refuse_constant)
+_SCANNER = json.JSONDecoder(
+    object_pairs_hook=lambda _members: None, parse_int=len, parse_float=len, parse_constant=_refuse_constant
+)

@@ -7,7 +7,7 @@ that it adds. One that rewrites Host to the loopback address and adds nothing ca
 import re
 from ipaddress import IPv6Address, ip_address
 
-from quart import Request
+from api.http.request import HttpRequest
 
 _FORWARDED = re.compile(
     r"(?:x-)?forwarded.*|via|(?:x|cf|true|fastly|x-cluster)-(?:real|client|connecting)-?ip|x-envoy-.*|cf-.*",
@@ -18,13 +18,13 @@ _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9a-fA-F:.]+)\]|(?P<name>[^:\[\]]+))(?::(?P
 _HTTP_PORT = 80
 
 
-def is_on_loopback(request: Request) -> bool:
+def is_on_loopback(request: HttpRequest) -> bool:
     """Whether it came in over the loopback interface or a unix socket, and does not say that it was forwarded."""
     server = request.scope.get("server")
     return not _has(request, _FORWARDED) and (server is None or is_loopback(server[0]))
 
 
-def is_surely_local(request: Request) -> bool:
+def is_surely_local(request: HttpRequest) -> bool:
     """Whether, besides, its peer is on this machine, its Host is ours, and no browser sent it.
 
     A page of another site whose name leads here (DNS rebinding) fails by its Host, as does a proxy that passes its own.
@@ -42,18 +42,18 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def _has(request: Request, names: re.Pattern[str]) -> bool:
+def _has(request: HttpRequest, names: re.Pattern[str]) -> bool:
     return any(names.fullmatch(name) for name, _ in request.headers.items())
 
 
-def _is_peer_local(request: Request) -> bool:
+def _is_peer_local(request: HttpRequest) -> bool:
     client = request.scope.get("client")
     if request.scope.get("server") is None:
         return True  # the unix socket
     return client is not None and is_loopback(client[0])
 
 
-def _is_ours(request: Request) -> bool:
+def _is_ours(request: HttpRequest) -> bool:
     server = request.scope.get("server")
     host = _HOST.fullmatch(request.headers.get("Host", ""))
     if host is None:

@@ -11,6 +11,7 @@ from quart import Request, Response
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from api.http.errors import ApiError, Code, from_daemon
+from api.http.plain import PlainResponse
 from daemon.domain.errors import DaemonError
 from daemon.handles import Handles
 
@@ -39,9 +40,12 @@ async def answer_error(handles: Handles, request: Request, error: Exception) -> 
 
 def log_refusal(handles: Handles, request: Request, refusal: ApiError, error: Exception) -> None:
     """Log what was refused: at debug level, unless it is our own fault."""
-    log = handles.log.bind(
-        method=request.method, path=_path_of_route(request), status=refusal.status.value, code=refusal.code.value
-    )
+    log_refused(handles, refusal, error, method=request.method, path=_path_of_route(request))
+
+
+def log_refused(handles: Handles, refusal: ApiError, error: Exception, *, method: str, path: str) -> None:
+    """Log the same, for the path of a route."""
+    log = handles.log.bind(method=method, path=path, status=refusal.status.value, code=refusal.code.value)
     if refusal.code is Code.INTERNAL_ERROR:
         log.error("api_error", error=repr(error), exc_info=error)
     else:
@@ -69,11 +73,23 @@ def as_refusal(error: Exception) -> ApiError:
 def problem_response(refusal: ApiError) -> Response:
     """Return a refusal as a response."""
     response = Response(orjson.dumps(problem_of(refusal)), refusal.status, content_type=MEDIA_TYPE)
-    if refusal.status is HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    if refusal.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
-        response.headers["Retry-After"] = str(refusal.retry_after_s or RETRY_AFTER_S)
+    response.headers.extend(problem_headers(refusal))
     return response
+
+
+def plain_problem(refusal: ApiError) -> PlainResponse:
+    """Return the same for the fast lane."""
+    headers = (("Content-Type", MEDIA_TYPE), *problem_headers(refusal))
+    return PlainResponse(refusal.status, headers, orjson.dumps(problem_of(refusal)))
+
+
+def problem_headers(refusal: ApiError) -> list[tuple[str, str]]:
+    """Return the headers of a refusal beside its media type."""
+    if refusal.status is HTTPStatus.UNAUTHORIZED:
+        return [("WWW-Authenticate", "Bearer")]
+    if refusal.status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+        return [("Retry-After", str(refusal.retry_after_s or RETRY_AFTER_S))]
+    return []
 
 
 def problem_of(refusal: ApiError) -> dict[str, Any]:

@@ -4,10 +4,10 @@ import re
 from typing import TypeVar
 
 from pydantic import BaseModel
-from quart import Request
 
 from api.http.errors import wrong_field
 from api.http.json_body import validate
+from api.http.request import HttpRequest
 from api.http.wire import Input
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -23,7 +23,7 @@ def _with_plus(value: str) -> str:
     return _PLUS_READ_AS_SPACE.sub("+", value)
 
 
-def read_query(request: Request, model: type[Model]) -> Model:
+def read_query(request: HttpRequest, model: type[Model]) -> Model:
     """Return the query string as `model`. Raises ApiError (422) for a wrong, unknown or repeated parameter."""
     values = {name: [_with_plus(value) for value in given] for name, given in request.args.lists()}
     for name, given in values.items():

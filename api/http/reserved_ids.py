@@ -1,4 +1,4 @@
-"""Words of ours that stand in a path where an id may stand: no id that a client gives may be one of them."""
+"""Path segments of our own where other paths have an id: no id chosen by a client may be one of them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,7 +7,7 @@ Words = Mapping[str, frozenset[str]]
 
 
 def words_beside_ids(paths: Iterable[str]) -> Words:
-    """Return the words that stand where another path has a parameter, by the prefix behind which they stand.
+    """Return the segments found where another path has a parameter, by the prefix that they follow.
 
     Parameters are written `{name}` or `<name>`.
     """
@@ -31,5 +31,5 @@ def steps(path: str) -> Iterator[tuple[str, str]]:
 
 
 def is_parameter(part: str) -> bool:
-    """Whether this part of a path stands for anything."""
+    """Whether this segment of a path is a parameter."""
     return part.startswith(("{", "<"))

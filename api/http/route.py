@@ -7,10 +7,10 @@ from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel
-from quart import Request
 
 from api.http.errors import Code
 from api.http.json_body import JSON
+from api.http.request import HttpRequest
 from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
 from daemon.domain.submission import Idempotency
@@ -38,7 +38,7 @@ class Call:
 
     handles: Handles
     principal: Principal
-    request: Request
+    request: HttpRequest
     run_in_thread: RunInThread
     charge: Callable[[int], None]
     reserved_ids: frozenset[str] = frozenset()

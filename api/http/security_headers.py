@@ -1,6 +1,6 @@
-"""Headers that keep an answer from being put to a use it was not made for.
+"""Headers that keep a response from being misused by a browser or another site.
 
-Strict-Transport-Security is not among them: the daemon speaks plain HTTP, and only who ends TLS in front of it can
+Strict-Transport-Security is not among them: the daemon speaks plain HTTP, and only what ends TLS in front of it can
 promise that.
 """
 

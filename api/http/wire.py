@@ -5,6 +5,7 @@ Each route file holds the models of its own routes.
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import (
@@ -77,6 +78,7 @@ def _drop_defaults(schema: JsonSchemaValue) -> None:
         member.pop("default", None)
 
 
+@lru_cache(maxsize=64)  # a batch has one time, mostly
 def format_time(time_ms: int) -> str:
     """Return RFC 3339 in UTC with milliseconds and `Z` (contract "Payload and headers of a delivery")."""
     return (_EPOCH + timedelta(milliseconds=time_ms)).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import trio
-from quart import Request
 
 from api.limits.sizes import MAX_JUDGED_AT_ONCE_BYTES, max_body_bytes
 from daemon.actors.fair_queue import FairQueue
@@ -25,6 +24,22 @@ _QUICK_BYTES = 1024 * 1024  # bodies up to this are read in less than a tenth of
 _OPERATOR = ""  # no team has this id
 
 Result = TypeVar("Result")
+
+
+class Sized(Protocol):
+    """The part of a request that says how long its body may become."""
+
+    @property
+    def path(self) -> str:
+        """Its path."""
+
+    @property
+    def headers(self) -> Any:
+        """The fields of its head, with their `get`."""
+
+    @property
+    def content_length(self) -> int | None:
+        """How long its body is, as its head says."""
 
 
 @dataclass(slots=True, eq=False)
@@ -79,7 +94,7 @@ class LargeBodies:
         self._quick, self._slow = _Lane(run_in_thread()), _Lane(run_in_thread())
 
     @contextmanager
-    def room(self, request: Request, principal: Principal) -> Iterator[RunInThread]:
+    def room(self, request: Sized, principal: Principal) -> Iterator[RunInThread]:
         """Give what runs the work on this request's body, which counts as long as this block lasts.
 
         Raises Overloaded, before anything of it is read, if that is too much now.
@@ -96,7 +111,7 @@ class LargeBodies:
             self._share.give_back(team, counted)
 
 
-def _declared_size(request: Request) -> int:
+def _declared_size(request: Sized) -> int:
     """Return how long the body may become, in bytes: what the head says, up to what its path takes."""
     limit = max_body_bytes(request.path)
     if request.headers.get("Transfer-Encoding"):

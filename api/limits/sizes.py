@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 KIB = 1024
+MAX_HEAD_BYTES = 16 * KIB
 MAX_EVENT_BYTES = 256 * KIB
 MAX_REQUEST_BYTES = 2 * MAX_EVENT_BYTES  # escapes and white space make a request longer than its event
 MAX_BATCH_BYTES = 8 * KIB * KIB

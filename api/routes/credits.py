@@ -39,7 +39,7 @@ class Grant(Input):
         description="How many; below 0 to correct a grant, which needs a note. Not 0.",
         json_schema_extra={"not": {"const": 0}},
     )
-    note: Note | None = Field(None, description="Why; it stands in the ledger.")
+    note: Note | None = Field(None, description="Why; shown in the ledger.")
 
 
 class Balance(Output):
@@ -57,10 +57,10 @@ class CreditEntry(Output):
     id: str = Field(description="The entry's id.")
     team_id: str = Field(description="Whose credits they are.")
     amount: int = Field(description="Above 0: granted; below 0: spent, or a grant corrected.")
-    balance_after: int = Field(description="The balance with this entry in it.")
+    balance_after: int = Field(description="The balance after this entry.")
     created_at: OutputTime = Field(description="When it was granted or spent.")
     delivery_id: str | None = Field(description="The delivery that was paid for.")
-    note: str | None = Field(description="What was said of a grant.")
+    note: str | None = Field(description="The note given with the grant.")
 
 
 async def get_credits(call: Call, query: TeamQuery) -> Balance:
@@ -151,7 +151,7 @@ ROUTES = (
         tag="Credits",
         summary="Grant credits",
         description=(
-            "Adds to a team's balance; deliveries that wait for credits go on. A negative amount, with a note, "
+            "Adds to a team's balance; deliveries that wait for credits resume. A negative amount, with a note, "
             "corrects a wrong grant: the balance may go below 0."
         ),
         access=Access.OPERATOR,

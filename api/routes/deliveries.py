@@ -27,11 +27,11 @@ class Delivery(Output):
     webhook_id: str = Field(description="The webhook it is delivered to.")
     team_id: str = Field(description="Whose webhook and event they are.")
     event: str = Field(description="The event's type.")
-    status: DeliveryStatus = Field(description="Where it stands.")
-    test: bool = Field(description="Whether the test route made it.")
+    status: DeliveryStatus = Field(description="Its current status.")
+    test: bool = Field(description="Whether the test route created it.")
     attempts_made: int = Field(description="How many attempts have ended.")
     next_attempt_at: OutputTime | None = Field(description="When the next retry is due, while one waits.")
-    created_at: OutputTime = Field(description="When it was made.")
+    created_at: OutputTime = Field(description="When it was created.")
     completed_at: OutputTime | None = Field(description="When it succeeded, failed or was cancelled.")
     cancel_reason: CancelReason | None = Field(description="Why it was cancelled, if it was.")
     waiting_for_credits: bool = Field(description="Whether it waits until its team is granted credits.")
@@ -42,7 +42,7 @@ class Attempt(Output):
 
     number: int = Field(description="From 1.")
     started_at: OutputTime = Field(description="When it began.")
-    duration_ms: int = Field(description="Milliseconds until the answer was there, or the attempt had failed.")
+    duration_ms: int = Field(description="Milliseconds until the response arrived or the attempt failed.")
     outcome: OutcomeKind = Field(description="What happened on the wire.")
     status: int | None = Field(description="The HTTP status, if one arrived.")
     error: str | None = Field(description="One sentence: why it failed.")
@@ -64,8 +64,8 @@ class DeliveryQuery(PageQuery):
     event_id: str | None = Field(None, description="Only those of this event.")
     status: DeliveryStatus | None = Field(None, description="Only those in this state.", strict=False)
     event: str | None = Field(None, description="Only those of this event type.")
-    since: InputTime | None = Field(None, description="Only those made at this time or later.")
-    until: InputTime | None = Field(None, description="Only those made at this time or earlier.")
+    since: InputTime | None = Field(None, description="Only those created at this time or later.")
+    until: InputTime | None = Field(None, description="Only those created at this time or earlier.")
 
 
 async def list_deliveries(call: Call, query: DeliveryQuery) -> Page[Delivery]:
@@ -108,7 +108,7 @@ async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
 
 
 async def show_deliveries(call: Call, deliveries: Iterable[model.Delivery]) -> list[Delivery]:
-    """Return deliveries as JSON shows them, with who waits for credits."""
+    """Return deliveries as they appear in JSON, marking those that wait for credits."""
     listed = tuple(deliveries)
     broke = await _teams_without_credits(call, listed)
     return [_show_delivery(delivery, delivery.team_id in broke) for delivery in listed]
@@ -212,7 +212,7 @@ ROUTES = (
         tag="Deliveries",
         summary="Send a delivery again",
         description=(
-            "Makes a new delivery of the same event to the same webhook, whatever became of the old one. The receiver "
+            "Creates a new delivery of the same event to the same webhook, whatever the old one's status. The receiver "
             "sees the same body under a new `webhook-id`."
         ),
         status=HTTPStatus.ACCEPTED,

@@ -15,7 +15,8 @@ from api.http.wire import Input, Limit, Output, OutputTime, format_time
 from api.limits.rate_limit import tokens_for_receipts
 from api.limits.sizes import MAX_PAGE
 from api.routes.deliveries import DELIVERY_EXAMPLE, Delivery, show_deliveries
-from api.routes.submission import SubmissionHeaders, SubmittedEvent, read_batch, read_submission
+from api.routes.envelope import SubmittedEvent
+from api.routes.submission import SubmissionHeaders, read_batch, read_submission
 from daemon.domain.errors import UnknownTeam
 from daemon.domain.submission import Submission
 from daemon.store.reads import api_reads

@@ -1,4 +1,4 @@
-"""Whether the daemon lives, whether it is ready, what it counts (contract "HTTP API")."""
+"""Liveness, readiness and metrics (contract "HTTP API")."""
 
 from typing import Literal
 
@@ -49,7 +49,7 @@ async def _trouble_of_store(call: Call, *, detailed: bool) -> str | None:
         try:
             await call.handles.health.ask_store()
         except StoreUnavailable as error:
-            return str(error) if detailed else "the database fails"
+            return str(error) if detailed else "the database is failing"
         return None
     return f"the store does not answer within {_STORE_ANSWERS_WITHIN_S} s"
 
@@ -79,8 +79,8 @@ ROUTES = (
         tag="Operation",
         summary="Is it ready?",
         description=(
-            "200 while events are accepted; 503, which says why, while the daemon starts or stops, or its database "
-            "fails. A key as for /healthz."
+            "200 while events are accepted; 503 with the reason while the daemon starts or stops, or its database "
+            "is failing. A key is needed as for /healthz."
         ),
         access=Access.LOCAL,
         answer=Readiness,
@@ -94,8 +94,8 @@ ROUTES = (
         tag="Operation",
         summary="Read the metrics",
         description=(
-            "In Prometheus' text format. No key for a client on this machine that names the loopback address and the "
-            "port, or localhost, as its Host, else the operator's: a proxy or a browser needs it everywhere."
+            "In Prometheus' text format. A local client needs no key if its Host header is the loopback address and "
+            "the port, or localhost; all others, and any proxy or browser, need the operator's key."
         ),
         access=Access.LOCAL_OPERATOR,
         answer=str,

@@ -14,23 +14,23 @@ from daemon.store.reads import api_reads
 
 
 class NewKey(Input):
-    """A key to make."""
+    """A key to create."""
 
     name: Name = Field(description="A label for people: who or what uses the key.")
 
 
 class CreatedKey(Output):
-    """A new key. Only this answer has it."""
+    """A new key, which appears in this answer only."""
 
     id: str = Field(description="The key's id.")
     team_id: str = Field(description="Whose key it is.")
     name: str = Field(description="A label for people.")
-    key: str = Field(description="What goes into `Authorization: Bearer`; keep it, it is not shown again.")
+    key: str = Field(description="The value for `Authorization: Bearer`; keep it, it is not shown again.")
     created_at: OutputTime = Field(description="When it was made.")
 
 
 class Key(Output):
-    """A key without what makes it work."""
+    """A key without its secret."""
 
     id: str = Field(description="The key's id.")
     team_id: str = Field(description="Whose key it is.")
@@ -91,7 +91,7 @@ ROUTES = (
         create_key,
         tag="Teams and keys",
         summary="Make a key",
-        description="The key is in this answer only.",
+        description="The key appears in this answer only.",
         access=Access.OPERATOR,
         body=json_body(NewKey, {"name": "CRM sync"}),
         status=HTTPStatus.CREATED,

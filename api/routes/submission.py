@@ -9,33 +9,15 @@ from pydantic import Field
 
 from api.http.errors import ApiError, too_large, unknown_team, wrong_field
 from api.http.idempotency import IdempotencyHeaders, read_idempotency
-from api.http.json_body import (
-    JSON,
-    NDJSON,
-    decode,
-    parse_in_thread,
-    parse_json,
-    read_bytes,
-    require_media_type,
-    validate,
-)
+from api.http.json_body import JSON, NDJSON, parse_in_thread, read_bytes, require_media_type
 from api.http.route import Call
-from api.http.wire import Input, InputTime, format_time
+from api.http.wire import format_time, parse_time
 from api.limits.rate_limit import tokens_for
 from api.limits.sizes import KIB, MAX_BATCH_EVENTS, MAX_EVENT_BYTES
-from api.routes.batch_parsing import array_items, line_items
+from api.routes.envelope import Envelope, read_event, read_events, require_depth
 from daemon.domain.submission import NewEvent, Submission
 from daemon.domain.trace_context import parse_traceparent
 from daemon.telemetry.metrics import Refusal
-
-
-class SubmittedEvent(Input):
-    """An event that happened in the product."""
-
-    event: str = Field(description="Its type, of GET /v1/webhooks/test/events.", examples=["linkedin.message.received"])
-    team_id: str | None = Field(None, description="Whose it is. A team's key may leave it out.", examples=["team_acme"])
-    data: dict[str, Any] = Field(description="What happened, as any JSON object; it is passed on as it is.")
-    timestamp: InputTime | None = Field(None, description="When it happened, with any offset; now, if left out.")
 
 
 class SubmissionHeaders(IdempotencyHeaders):
@@ -76,7 +58,12 @@ async def _read_charged(call: Call) -> bytes:
 
 def serialise(event_type: str, team_id: str, timestamp: int, data: Any) -> bytes:
     """Return the body of an event's deliveries (contract "Payload and headers of a delivery"); `timestamp` is in ms."""
-    return orjson.dumps({"event": event_type, "teamId": team_id, "timestamp": format_time(timestamp), "data": data})
+    return _body(event_type, team_id, timestamp=format_time(timestamp), data=orjson.dumps(data))
+
+
+def _body(event_type: str, team_id: str, timestamp: str, data: bytes) -> bytes:
+    envelope = orjson.dumps({"event": event_type, "teamId": team_id, "timestamp": timestamp})
+    return b'%s,"data":%s}' % (envelope[:-1], data)
 
 
 def require_event_type(call: Call, event_type: str, path: str) -> None:
@@ -87,39 +74,40 @@ def require_event_type(call: Call, event_type: str, path: str) -> None:
 
 def _read_one(call: Call, raw: bytes, now: int) -> Submission:
     return Submission(
-        (_read_event(call, parse_json(decode(raw)), path="$", now=now, traceparent=_traceparent(call)),),
+        (_new_event(call, read_event(raw), path="$", now=now, traceparent=_traceparent(call)),),
         read_idempotency(call.principal, call.request, raw),
     )
 
 
 def _read_many(call: Call, raw: bytes, media_type: str, now: int) -> Submission:
-    return Submission(
-        _read_events(call, decode(raw), media_type=media_type, now=now),
-        read_idempotency(call.principal, call.request, raw),
-    )
-
-
-def _read_events(call: Call, text: str, media_type: str, now: int) -> tuple[NewEvent, ...]:
     events: list[NewEvent] = []
     traceparent = _traceparent(call)
-    for value in array_items(text) if media_type == JSON else line_items(text):
+    for envelope in read_events(raw, media_type):
         if len(events) == MAX_BATCH_EVENTS:
             raise too_large(f"a batch has at most {MAX_BATCH_EVENTS:,} events")
-        events.append(_read_event(call, value, path=f"$[{len(events)}]", now=now, traceparent=traceparent))
+        events.append(_new_event(call, envelope, path=f"$[{len(events)}]", now=now, traceparent=traceparent))
     if not events:
         raise wrong_field("$", "the batch holds no event")
-    return tuple(events)
+    return Submission(tuple(events), read_idempotency(call.principal, call.request, raw))
 
 
-def _read_event(call: Call, value: Any, path: str, now: int, traceparent: str | None) -> NewEvent:
-    submitted = validate(value, SubmittedEvent, path)
-    team_id = _team_of(call, submitted.team_id, f"{path}.teamId")
-    require_event_type(call, submitted.event, f"{path}.event")
-    timestamp = now if submitted.timestamp is None else submitted.timestamp
-    body = serialise(submitted.event, team_id, timestamp=timestamp, data=submitted.data)
+def _new_event(call: Call, envelope: Envelope, path: str, now: int, traceparent: str | None) -> NewEvent:
+    timestamp = _time_of(envelope, path, now)
+    data = bytes(envelope.data)
+    require_depth(data, path)
+    team_id = _team_of(call, envelope.team_id, f"{path}.teamId")
+    require_event_type(call, envelope.event, f"{path}.event")
+    body = _body(envelope.event, team_id, timestamp=format_time(timestamp), data=data)
     if len(body) > MAX_EVENT_BYTES:
         raise too_large(f"an event has at most {MAX_EVENT_BYTES // KIB} KiB", path)
-    return NewEvent(team_id, submitted.event, timestamp=timestamp, body=body, traceparent=traceparent)
+    return NewEvent(team_id, envelope.event, timestamp=timestamp, body=body, traceparent=traceparent)
+
+
+def _time_of(envelope: Envelope, path: str, now: int) -> int:
+    try:
+        return now if envelope.timestamp is None else parse_time(envelope.timestamp)
+    except ValueError as error:
+        raise wrong_field(f"{path}.timestamp", str(error)) from None
 
 
 def _traceparent(call: Call) -> str | None:

@@ -15,7 +15,7 @@ from daemon.domain.email_addresses import MAX_ADDRESS, parse_address
 from daemon.store.reads import api_reads
 
 _TEAM_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
-_QUOTA = "How many webhooks it may have; null for the default of the settings."
+_QUOTA = "The maximum number of webhooks; null for the configured default."
 MaxWebhooks = Annotated[int, Field(ge=0, le=100_000)]
 
 
@@ -25,23 +25,23 @@ def _email(value: str) -> str:
     return value
 
 
-# No `format`: what is generated from it would judge addresses by other rules than ours.
+# No `format`: generated validators would apply rules other than ours.
 _EMAIL_SCHEMA = {"type": "string", "pattern": ".@.", "maxLength": MAX_ADDRESS}
 Email = Annotated[str, AfterValidator(_email), WithJsonSchema(_EMAIL_SCHEMA)]
 Emails = Annotated[list[Email], Field(max_length=20)]
 
 
 class NewTeam(Input):
-    """A team to make."""
+    """A team to create."""
 
-    id: str | None = Field(None, pattern=_TEAM_ID, description="The product's own id of the team; made, if left out.")
+    id: str | None = Field(None, pattern=_TEAM_ID, description="The product's own id for the team; optional.")
     name: Name = Field(description="A label for people.")
     notification_emails: Emails = Field(default_factory=list, description="Who is told when a webhook is disabled.")
     max_webhooks: MaxWebhooks | None = Field(None, description=_QUOTA)
 
 
 class TeamChange(Input):
-    """What to change of a team; what is left out stays."""
+    """Changes to a team; fields that are left out stay as they are."""
 
     name: Name = Field(default_factory=str, description="A label for people.")
     notification_emails: Emails = Field(default_factory=list, description="Who is told when a webhook is disabled.")
@@ -67,7 +67,7 @@ class Identity(Output):
 
 
 async def verify_key(call: Call) -> Identity:
-    """Answer with whom the key belongs to."""
+    """Answer with the key's owner."""
     team_id = call.principal.team_id
     team = None if team_id is None else await call.handles.reader.fetch(api_reads.get_team, team_id)
     return Identity(team_id=team_id, name=team and team.name, operator=team_id is None)
@@ -76,7 +76,7 @@ async def verify_key(call: Call) -> Identity:
 async def create_team(call: Call, body: NewTeam) -> Team:
     """Make a team."""
     if body.id in call.reserved_ids:
-        raise wrong_field("$.id", "is a word of the API's paths: choose another id, or leave it out")
+        raise wrong_field("$.id", "is reserved by the API's paths: choose another id, or leave it out")
     emails = tuple(body.notification_emails)
     team = await call.handles.teams.create(
         body.id, body.name, emails, max_webhooks=body.max_webhooks, once=once(call, _show)

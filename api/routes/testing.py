@@ -1,4 +1,4 @@
-"""Trying webhooks out, and the event types (contract "HTTP API", "Event types")."""
+"""Testing webhooks, and listing the event types (contract "HTTP API", "Event types")."""
 
 from http import HTTPStatus
 from typing import Any
@@ -23,7 +23,7 @@ _EXAMPLE_TEAM = "team_12345abcde"
 class NewTest(Input):
     """What to test."""
 
-    event: str = Field(description="An event type, of GET /v1/webhooks/test/events.")
+    event: str = Field(description="An event type, as listed by GET /v1/webhooks/test/events.")
     team_id: str | None = Field(None, description="Whose webhooks. A team's key may leave it out.")
 
 
@@ -35,7 +35,7 @@ class StartedDelivery(Output):
 
 
 class StartedTest(Output):
-    """What the test set off."""
+    """What the test started."""
 
     event: str = Field(description="The event type.")
     event_id: str = Field(description="The test event: GET /v1/events/{id} shows all its deliveries.")
@@ -70,7 +70,7 @@ async def send_test(call: Call, body: NewTest) -> StartedTest:
     submission = Submission((example_event(call, team_id, body.event),), call.idempotency)
     [receipt] = await call.handles.router.submit(submission)
     call.charge(tokens_for_receipts([receipt]))
-    # Those that it made are the oldest: one that is sent again is none of them.
+    # The test's own deliveries are the oldest: resent ones come after them.
     shown = min(receipt.deliveries, MAX_PAGE)
     page = await call.handles.reader.fetch(api_reads.deliveries_of_event, receipt.event_id, shown)
     made = [StartedDelivery(id=delivery.id, webhook_id=delivery.webhook_id) for delivery in page.items]

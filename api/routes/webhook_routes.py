@@ -54,7 +54,7 @@ ROUTES = (
         create_webhook,
         tag=_TAG,
         summary="Register a webhook",
-        description="A secret that is given or generated is in this answer only.",
+        description="The secret, given or generated, appears in this answer only.",
         body=json_body(NewWebhook, _NEW_EXAMPLE),
         status=HTTPStatus.CREATED,
         answer=Webhook,
@@ -118,11 +118,11 @@ ROUTES = (
         tag=_TAG,
         summary="Give a webhook a new secret",
         description=(
-            "Without `secret` one is generated. For `overlapHours` the secret before it counts, too: "
+            "Without `secret` one is generated. For `overlapHours` the previous secret stays valid: "
             "`webhook-signature` then carries a signature for each of the two, the new one first; "
-            "`X-Kakiyo-Signature`, which has room for one, is made with the one before until half of the overlap has "
-            "passed, then with the new one; `switchNow` has it made with the new one at once, with the rotation or, "
-            "alone, later. Only the latest secret before is kept."
+            "`X-Kakiyo-Signature`, which holds one signature, uses the previous secret until half of the overlap has "
+            "passed, then the new one; `switchNow` makes it use the new one at once, with the rotation or, sent "
+            "alone, later. Only the most recent previous secret is kept."
         ),
         body=json_body(SecretRotation, {"overlapHours": 24}),
         answer=RotatedWebhook,
@@ -141,8 +141,8 @@ ROUTES = (
         tag=_TAG,
         summary="Recover what was missed",
         description=(
-            "Queues again, in order, every event accepted since then that the webhook subscribes to, never got and "
-            "does not wait for."
+            "Queues again, in order, every event accepted since then that the webhook subscribes to, did not get and "
+            "is not waiting for."
         ),
         body=json_body(Recovery, {"since": "2025-07-15T10:00:00.000Z"}),
         status=HTTPStatus.ACCEPTED,

@@ -35,7 +35,7 @@ _GENERATE = "generate"
 _HOUR_S = 3600
 _SIGNING = "Signs the deliveries. `generate` makes a Standard Webhooks one (`whsec_…`)."
 _URL = "Where deliveries are posted to: https, a public host, at most 2,048 characters."
-_EVENTS = "Event types, of GET /v1/webhooks/test/events; `*` is all of them, future ones too."
+_EVENTS = "Event types, as listed by GET /v1/webhooks/test/events; `*` means all, including future ones."
 
 
 class NewWebhook(Input):
@@ -48,9 +48,9 @@ class NewWebhook(Input):
     events: EventTypes = Field(description=_EVENTS)
 
 
-# What is not given has a default that no client can mean: a null is refused, and the document shows no default.
+# Fields that are left out get a default that no client can send: null is refused, the document shows no default.
 class WebhookChange(Input):
-    """What to change of a webhook; what is left out stays."""
+    """Changes to a webhook; fields that are left out stay as they are."""
 
     name: Name = Field(default_factory=str, description="A label for people.")
     url: str = Field(default_factory=str, description=_URL)
@@ -62,7 +62,7 @@ class WebhookChange(Input):
 
 
 class SecretRotation(Input):
-    """A new secret, and for how long the one before signs too; or, with `switchNow` alone, the switch of the last."""
+    """A new secret, and how long the previous one keeps signing; or, with `switchNow` alone, the last one's switch."""
 
     secret: str = Field(_GENERATE, description=f"{_SIGNING} Generated if left out.")
     overlap_hours: int = Field(
@@ -74,8 +74,8 @@ class SecretRotation(Input):
     switch_now: bool = Field(
         default_factory=bool,
         description=(
-            "true has `X-Kakiyo-Signature` made with the new secret at once, not after half of the overlap. "
-            "Without another field it makes no new secret and is about the last rotation."
+            "true makes `X-Kakiyo-Signature` use the new secret at once, not after half of the overlap. "
+            "On its own it creates no new secret and applies to the last rotation."
         ),
     )
 
@@ -86,7 +86,7 @@ class SecretRotation(Input):
 
 
 class Recovery(Input):
-    """From when on to recover."""
+    """Where to start recovering."""
 
     since: InputTime = Field(description="Events accepted at this time or later are looked at.")
 
@@ -113,10 +113,10 @@ class Webhook(Output):
     events: list[str] = Field(description=_EVENTS)
     active: bool = Field(description="Whether it gets deliveries.")
     consecutive_failures: int = Field(description="Failed deliveries since the last success.")
-    disabled_reason: DisabledReason | None = Field(description="Why it is not active.")
-    disabled_at: OutputTime | None = Field(description="Since when it is not active.")
+    disabled_reason: DisabledReason | None = Field(description="Why it was disabled.")
+    disabled_at: OutputTime | None = Field(description="When it was disabled.")
     parked: bool = Field(
-        description="Whether its deliveries wait because the daemon failed at them again and again: its log says why."
+        description="Whether its deliveries are on hold because its actor kept crashing: see the daemon's log."
     )
     has_secret: bool = Field(description="Whether its deliveries are signed.")
     created_at: OutputTime = Field(description="When it was registered.")
@@ -129,10 +129,10 @@ class RotatedWebhook(Webhook):
 
     secret: str | None = Field(None, description="The new secret, if one was made. Only this answer has it.")
     previous_secret_expires_at: OutputTime | None = Field(
-        description="Until when the secret before it signs too; null if there was none, or for no overlap."
+        description="Until when the previous secret also signs; null if there was none, or without an overlap."
     )
     signature_switches_at: OutputTime | None = Field(
-        description="From when `X-Kakiyo-Signature` is made with the new secret; null if nothing overlaps."
+        description="From when `X-Kakiyo-Signature` uses the new secret; null without an overlap."
     )
 
 
@@ -183,7 +183,7 @@ async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> We
 
 
 async def rotate_webhook_secret(call: Call, webhook_id: str, body: SecretRotation) -> RotatedWebhook:
-    """Give a webhook a new secret; the one before signs beside it for a while."""
+    """Give a webhook a new secret; the previous one keeps signing as well for a while."""
     await _find(call, webhook_id)
     webhooks = call.handles.webhooks
     if body.only_switches:

@@ -58,6 +58,7 @@ class Connection:
         self._drained: trio.Event | None = None  # from the beginning of its close on
         self._unsent = b""
         self._holds_head = False
+        self._given_back = b""
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -91,11 +92,22 @@ class Connection:
 
     async def receive_some(self, max_bytes: int) -> bytes | bytearray:
         """Return what came, b"" at the end: the client's, or ours because it was idle for too long or is closing."""
+        return await self.receive_at_most(min(max_bytes, _PIECE_BYTES))
+
+    def give_back(self, data: bytes | bytearray) -> None:
+        """Have what was read be read again: it was not for this reader."""
+        self._given_back = bytes(data) + self._given_back
+
+    async def receive_at_most(self, max_bytes: int) -> bytes | bytearray:
+        """Return the same, for who parses large pieces quickly."""
         if self._drained is not None:
             await self._drained.wait()
             return b""
+        if self._given_back:
+            data, self._given_back = self._given_back[:max_bytes], self._given_back[max_bytes:]
+            await trio.lowlevel.checkpoint()
+            return data
         self._read = trio.Event()
-        max_bytes = min(max_bytes, _PIECE_BYTES)
         try:
             with trio.CancelScope(deadline=self._idle_until) as self._reading:
                 data = await self._stream.receive_some(max_bytes)

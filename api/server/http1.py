@@ -23,9 +23,9 @@ from hypercorn.utils import parse_socket_addr
 from api.http.errors import ApiError, Code
 from api.http.problems import MEDIA_TYPE, problem_of
 from api.http.security_headers import SAFETY_HEADERS
+from api.limits.sizes import MAX_HEAD_BYTES
 from api.server.connection import Connection
 
-MAX_HEAD_BYTES = 16 * 1024
 _MAX_CHUNKS = 10_000  # of one body: the parser's work is by the chunk, and no encoder makes smaller ones
 # A line feed or a carriage return alone, a folded line (RFC 9112, 2.2 and 5.2), a control character (RFC 9110, 5.5).
 _NO_LINE = re.compile(rb"(?<!\r)\n|\r(?=[^\n])|\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

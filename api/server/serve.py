@@ -4,8 +4,9 @@ No client can end the daemon or hold up its stop: what goes wrong on a connectio
 the grace period every connection is closed, whatever it is doing.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any, cast
 
 import orjson
@@ -19,11 +20,13 @@ from structlog.typing import FilteringBoundLogger
 
 from api.http.auth import KEY_SHOWN
 from api.http.errors import ApiError, Code
+from api.http.plain import PlainView
 from api.http.problems import MEDIA_TYPE, RETRY_AFTER_S, problem_of
 from api.http.security_headers import SAFETY_HEADERS
 from api.server.admission import Admission
 from api.server.connection import DEFAULT_PATIENCE, Connection, Patience
 from api.server.http1 import Http1Server
+from api.server.lane import serve_submissions
 from api.server.listeners import Listeners
 
 _REQUESTS_PER_CONNECTION = 100_000
@@ -43,19 +46,26 @@ async def serve_api(
     log: FilteringBoundLogger,
     patience: Patience = DEFAULT_PATIENCE,
     open_connections: Gauge | None = None,
+    submissions: Mapping[str, PlainView] = MappingProxyType({}),
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve an ASGI application until `stop` is set; closes the listeners.
 
     At most `max_connections` are open at once, over all listeners, a quarter of them without a key (see
     `api.server.admission`); the rest are answered 503, `refusals_at_once` of them, or closed.
-    `open_connections` tells how many are open.
+    `open_connections` tells how many are open. `submissions` are the views of the fast lane, by path: without any,
+    every request goes through the application.
     There is no limit for one peer's address: behind a proxy, and on loopback, everybody has the same one.
     Then it accepts no more, closes what stays idle, lets requests in flight finish for `grace_s` seconds, and returns
     when the last connection is closed. Raises only what the listeners raise.
     """
     server = _Server(
-        app=app, max_connections=max_connections, refusals_at_once=refusals_at_once, log=log, patience=patience
+        app=app,
+        submissions=submissions,
+        max_connections=max_connections,
+        refusals_at_once=refusals_at_once,
+        log=log,
+        patience=patience,
     )
     if open_connections is not None:
         open_connections.set_function(lambda: server.open_connections)
@@ -78,12 +88,14 @@ class _Server:
     def __init__(
         self,
         app: Application,
+        submissions: Mapping[str, PlainView],
         max_connections: int,
         refusals_at_once: int,
         log: FilteringBoundLogger,
         patience: Patience,
     ) -> None:
         self._app = app
+        self._submissions = submissions
         self._open = Admission(max_connections)
         self._log = log
         self._patience = patience
@@ -107,7 +119,8 @@ class _Server:
         if self._stopping:  # it was accepted in the last moment
             connection.stop()
         try:
-            await self._speak_http(connection)
+            if await self._is_for_all(connection):
+                await self._speak_http(connection)
         except* Exception as errors:
             self._log.error("api_error", error="a connection failed", exc_info=errors)
         finally:
@@ -139,6 +152,13 @@ class _Server:
             await _answer_overloaded(stream)
         finally:
             self._refusals.release()
+
+    async def _is_for_all(self, connection: Connection) -> bool:
+        """Serve what is for the fast lane; return whether anything else came."""
+        if not self._submissions:
+            return True
+        scope = {KEY_SHOWN: partial(self._open.promote, connection)}
+        return await serve_submissions(connection, self._submissions, scope, most_requests=_REQUESTS_PER_CONNECTION)
 
     async def _speak_http(self, connection: Connection) -> None:
         async def answer(scope: Any, receive: Any, send: Any, _spawn: Any, _call_soon: Any) -> None:

@@ -1,1 +1,1 @@
-"""What actors are made of, and nothing of this product: supervision, answers, waits, turns, threads."""
+"""Building blocks for actors, independent of this product: supervision, replies, waits, fair queues, threads."""

@@ -10,7 +10,7 @@ class FairQueue(Generic[Item]):
     """Items of one team come out in order; teams take turns so that each gets the same cost served.
 
     After "Start-Time Fair Queueing" (Goyal, Vin and Cheng, 1996): an item is tagged with the virtual time at which its
-    team's earlier items are served, and the smallest tag comes out first. To put and to take is O(log n).
+    team's earlier items are served, and the smallest tag comes out first. `put` and `take` are O(log n).
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class FairQueue(Generic[Item]):
     def take(self) -> Item:
         """Take the next item out. Raises IndexError if there is none."""
         self._now, _, item = heappop(self._heap)
-        if not self._heap:  # nobody waits: what was served before does not matter any more
+        if not self._heap:  # the queue is empty: past service no longer matters
             self._served_at.clear()
             self._now = 0.0
         return item

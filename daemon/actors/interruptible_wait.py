@@ -1,4 +1,4 @@
-"""A wait that somebody else may end: how an actor sleeps and still hears that it is to stop."""
+"""A wait that another task can end: how an actor sleeps and can still be told to stop."""
 
 from collections.abc import Awaitable, Callable
 
@@ -15,7 +15,7 @@ class Pause:
         self.closed = False
 
     async def wait(self, seconds: float, until: Callable[[], Awaitable[None]] = trio.sleep_forever) -> bool:
-        """Wait for `until`, at most `seconds`; return whether it came to its end before time or somebody ended it."""
+        """Wait for `until`, at most `seconds`; return whether it finished: False if time ran out or it was ended."""
         if self.closed or seconds <= 0:
             return False
         with trio.move_on_after(seconds) as self._scope:
@@ -25,7 +25,7 @@ class Pause:
         return not ended
 
     def end(self) -> None:
-        """End the wait under way, if there is one."""
+        """End the current wait, if there is one."""
         if self._scope is not None:
             self._scope.cancel()
 

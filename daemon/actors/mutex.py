@@ -6,10 +6,10 @@ import trio
 
 
 class Mutex:
-    """A lock that takes no turn of the event loop while it is free, as `trio.Lock` always does.
+    """A lock that does not yield to the event loop when it is free; `trio.Lock` always does.
 
-    For steps that come with every delivery and are rarely contended. Who waits is served in order; a wait that is
-    cancelled takes nothing. Not to be entered again by the task that holds it.
+    For steps that come with every delivery and are rarely contended. Waiters are served in order; a wait that is
+    cancelled takes nothing. Not reentrant.
     """
 
     __slots__ = ("_held", "_waiting")
@@ -20,7 +20,7 @@ class Mutex:
 
     async def __aenter__(self) -> None:
         if self._held:
-            await self._waiting.park()  # and is held still, by this task, when it goes on
+            await self._waiting.park()  # on waking up, this task holds the lock
         self._held = True
 
     async def __aexit__(

@@ -18,7 +18,7 @@ class Reply(Generic[Answer]):
         self._event = trio.Event()
 
     def settle(self, answer: Answer | Exception) -> None:
-        """Give the answer, or the error that the caller shall see. Only the first one counts."""
+        """Give the answer, or the error that the caller should get. Only the first one counts."""
         if not self._event.is_set():
             self._answer = answer
             self._event.set()
@@ -31,10 +31,10 @@ class Reply(Generic[Answer]):
             try:
                 raise answer
             finally:
-                del answer  # it holds this frame: together they would stay until the next collection
+                del answer  # its traceback holds this frame: the cycle would last until the next collection
         return answer
 
     async def settled(self) -> None:
-        """Wait until there is an answer, and leave it to the caller whose it is."""
+        """Wait until there is an answer, without taking it."""
         if not self._event.is_set():
             await self._event.wait()

@@ -28,13 +28,13 @@ class Share:
         return amount == 0 or own + amount <= _half(self.limit - (self.taken - own))
 
     def take(self, team: str, amount: int) -> None:
-        """Take so much, whether it fits or not."""
+        """Take this much, whether it fits or not."""
         self.taken += amount
         if amount:
             self._by_team[team] = self.of(team) + amount
 
     def give_back(self, team: str, amount: int) -> None:
-        """Give back so much of what was taken."""
+        """Give back this much of what was taken."""
         self.taken -= amount
         left = self._by_team.pop(team, 0) - amount
         if left:

@@ -32,13 +32,13 @@ class Child:
 
 
 class ActorFailed(Exception):
-    """An actor that the process cannot do without spent its budget: systemd is to start the process afresh."""
+    """A vital actor has used up its budget: systemd should restart the process."""
 
 
 async def supervise(child: Child, log: FilteringBoundLogger, count_restart: Callable[[], object]) -> bool:
     """Run the child, start it again after each crash; return True when it ended, False when its budget is spent.
 
-    Only what is no Exception gets through: Cancelled, KeyboardInterrupt.
+    Only what is not an Exception propagates: Cancelled, KeyboardInterrupt.
     """
     crashes: deque[float] = deque()
     while True:
@@ -59,11 +59,11 @@ async def supervise(child: Child, log: FilteringBoundLogger, count_restart: Call
 
 
 async def supervise_vital(child: Child, log: FilteringBoundLogger, count_restart: Callable[[], object]) -> None:
-    """Supervise a child that the process cannot do without. Raises ActorFailed when its budget is spent."""
+    """Supervise a child that is vital to the process. Raises ActorFailed when its budget is spent."""
     if not await supervise(child, log, count_restart):
         crashes = child.budget.restarts + 1
         often = "" if crashes == 1 else f" {crashes} times in {child.budget.window_s:g} s"
-        raise ActorFailed(f"the {child.kind} crashed{often}: the process ends, to be started afresh")
+        raise ActorFailed(f"the {child.kind} crashed{often}: the process exits, to be restarted")
 
 
 def _bound(log: FilteringBoundLogger, child: Child) -> FilteringBoundLogger:

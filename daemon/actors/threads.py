@@ -30,6 +30,6 @@ def thread_runner(threads: int) -> RunInThread:
 
 
 async def run_inline(work: Callable[[], Result], /) -> Result:
-    """Run `work` right here, blocking the loop: for virtual time, whose clock would take a thread for idleness."""
+    """Run `work` right here, blocking the loop: for virtual time, whose clock would mistake a thread for idleness."""
     await trio.lowlevel.checkpoint()
     return work()

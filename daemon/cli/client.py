@@ -175,9 +175,17 @@ def _text(answer: Answer) -> str:
 
 def _parse(answer: Answer, address: str) -> Any:
     try:
-        return json.loads(answer.body)
+        return json.loads(answer.body, parse_int=_number)
     except (ValueError, RecursionError):
         raise _stranger(address, "does not answer in JSON") from None
+
+
+def _number(digits: str) -> int | float:
+    """Return a whole number of any length: the data of an event may hold one that Python makes no int of."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
 
 
 def _stranger(address: str, why: str) -> CommandError:

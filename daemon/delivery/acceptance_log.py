@@ -1,4 +1,4 @@
-"""The log lines and spans of accepted events, written beside the commits (contract "Log, metrics and diagnosis")."""
+"""The log lines and spans of accepted events, written outside the commits (contract "Log, metrics and diagnosis")."""
 
 from collections.abc import Sequence
 
@@ -44,7 +44,7 @@ def _log_event(command: AcceptEvents, matched: MatchedEvent, log: FilteringBound
 
 
 def _first_delivery_ids(command: AcceptEvents, matched: MatchedEvent) -> list[str]:
-    """Return the ids of the event's deliveries, those that are still to be made, too."""
+    """Return the ids of the event's deliveries, including those still to be created."""
     event = matched.event
     if not matched.to_come:
         return [delivery_id for delivery_id, _ in matched.deliveries[:_DELIVERIES_PER_LINE]]

@@ -1,7 +1,7 @@
-"""The slots of attempts: how many run at once, whose turn it is, and which idle connection makes room.
+"""Attempt slots: how many attempts run at once, whose turn it is, and which idle connection is closed for them.
 
-Each attempt and each kept connection holds a descriptor, and there are only so many. Slots are shared by groups: one
-of each team's sound webhooks and one of those that fail, so that neither a team nor what hangs takes every slot.
+Each attempt and each kept connection holds a descriptor, and those are limited. Slots are shared by groups: one
+for each team's healthy webhooks and one for its failing ones, so that neither a team nor hanging receivers take all.
 """
 
 import math
@@ -10,14 +10,14 @@ from collections.abc import Callable, Hashable
 
 import trio
 
-# A group may hold this many times what is free (dynamic thresholds, as switches share a buffer): one group leaves a
-# quarter of all slots free, two a seventh, and what leaves a slot behind serves the groups that wait in turn.
+# A group may hold up to this multiple of the free slots (dynamic thresholds, as in switch buffers): one group leaves a
+# quarter of all slots free, two a seventh, and each slot that is given back goes to the waiting groups in turn.
 _SHARE = 3
 _WARN_EVERY_S = 60
 
 
 class AttemptSlots:
-    """At most `limit` attempts in flight and idle connections together; `warn` is told when attempts begin to wait."""
+    """At most `limit` attempts in flight and idle connections together; `warn` is called when attempts have to wait."""
 
     def __init__(self, limit: int, warn: Callable[["AttemptSlots"], None]) -> None:
         self.limit = limit
@@ -34,7 +34,7 @@ class AttemptSlots:
         return Slot(self, close_connection)
 
     def try_take(self, slot: "Slot", group: Hashable) -> bool:
-        """Take a slot if one is there for this group and none of it waits."""
+        """Take a slot if this group may have one and nobody in it is waiting."""
         if group in self._queues or not self._may_have_more(group):
             return False
         self._idle.pop(slot, None)
@@ -72,7 +72,7 @@ class AttemptSlots:
         self._make_room()
 
     def release_idle(self, slot: "Slot") -> None:
-        """Count this webhook's connection no longer: it is closed."""
+        """Stop counting this webhook's connection: it is closed."""
         self._idle.pop(slot, None)
 
     def _may_have_more(self, group: Hashable) -> bool:
@@ -90,7 +90,7 @@ class AttemptSlots:
             oldest.close_connection()
 
     def _serve_waiting(self) -> None:
-        """Give what is free to the groups in turn, each to its first in line."""
+        """Give the free slots to the groups in turn, each to its first in line."""
         while self.in_flight < self.limit and (group := self._next_group()) is not None:
             queue = self._queues[group]
             turn, _ = queue.popitem(last=False)
@@ -148,6 +148,6 @@ class Slot:
             self._slots.give_back(group, self if keeps_connection else None)
 
     def close(self) -> None:
-        """Give back what is held; the connection is closed by now."""
+        """Give back what is held; the connection is already closed."""
         self.give_back()
         self._slots.release_idle(self)

@@ -1,4 +1,4 @@
-"""The cancelling actor: cancels, page by page, what the disabling or deleting of webhooks has left to be cancelled."""
+"""The cancelling actor: cancels, page by page, what was left pending when webhooks were disabled or deleted."""
 
 from functools import partial
 
@@ -10,12 +10,12 @@ from daemon.store.commands import CancelNext
 from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 
-# The store is the others' for the rest of the time.
+# The rest of the time, the store is free for others.
 _SHARE = 0.5
 
 
 class Canceller:
-    """What is left stands in the database: a new start goes on with it, and webhooks take turns."""
+    """What is left is in the database: a restart resumes it, and webhooks take turns."""
 
     def __init__(self, *, store: Store, log: DeliveryLog) -> None:
         self._writer = store.writer

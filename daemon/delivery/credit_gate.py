@@ -6,25 +6,25 @@ together never cost more than the balance. A team's account lives here only whil
 Theory of operation
 ~~~~~~~~~~~~~~~~~~~
 
-The balance is in the database, where the writer changes it. Here is, of each team with `users`, what may still be
+The balance is in the database, where the writer changes it. Kept here, for each team with `users`, is what may still be
 reserved. An account is in one of three states:
 
-- *unknown* (`available` is None): whoever needs it reads the balance, by the writer, that is in order with all commits.
+- *unknown* (`available` is None): whoever needs it reads the balance through the writer, so in order with all commits.
 - *known*: `available` = balance - `reserved`, exactly.
-- *known from below* (`may_be_less`): when the balance was read, `reserved` was more than 0; some of that may have been
-  charged by then already, and is subtracted twice. It is never too high, so nobody delivers on credit.
+- *a lower bound* (`may_be_less`): when the balance was read, `reserved` was more than 0; some of that may have been
+  charged by then, and is then subtracted twice. It is never too high, so nobody delivers on credit.
 
 What moves it: `reserve` takes the price from `available`; `settle` gives it back, or, if it was charged, lets it be
-spent; `granted` adds. Two things make it unknown again: the end of a charged delivery while it is known from below, so
+spent; `granted` adds. Two things make it unknown again: the end of a charged delivery while it is a lower bound, so
 that what was subtracted twice comes back, and a delivery of which nobody knows whether it was charged (a crash).
 
-`changes` counts grants and the passing to unknown. A reading that was under way meanwhile may or may not have seen the
-commit behind it: it is thrown away and done again. So a grant is counted exactly once, before or after.
+`changes` counts grants and transitions to unknown. A read in progress at that moment may or may not have seen the
+commit behind it: it is discarded and repeated. So a grant is counted exactly once, before or after.
 
-Nobody waits for ever: who waits for credits is woken by everything that raises `available` and by the passing to
-unknown, and then looks again. Turns within a team are not in order: each webhook's own order is its actor's.
+Nobody waits forever: whoever waits for credits is woken by anything that raises `available` and by the transition to
+unknown, and then checks again. Within a team nobody has a fixed turn: order within a webhook is its actor's task.
 
-There is no await between looking at `available` and taking from it, so tasks cannot take the same credits. `reserve`
+There is no await between checking `available` and taking from it, so tasks cannot take the same credits. `reserve`
 may be cancelled at any await: it has reserved nothing then and leaves the account, which the last user removes.
 `settle` and `granted` await nothing and are called after COMMIT, so cancellation cannot come between.
 """
@@ -40,7 +40,7 @@ class _Account:
     """`available` is the balance less what is reserved; None while it is being read.
 
     It is too low when it `may_be_less` than that: what was reserved when it was read may have been charged by then.
-    `changes` counts what makes a reading under way worthless. `users` have reserved, or are about to; `waiting` of them
+    `changes` counts what invalidates a read in progress. `users` have reserved, or are about to; `waiting` of them
     lack credits.
     """
 
@@ -74,7 +74,7 @@ class CreditGate:
     async def reserve(self, team_id: str, on_wait: Callable[[], None]) -> None:
         """Wait until the team can pay for one more delivery, and reserve its price.
 
-        `on_wait` is called once if that does not go at once.
+        `on_wait` is called once if that is not possible immediately.
         """
         if not self._price:
             return
@@ -89,7 +89,7 @@ class CreditGate:
     def settle(self, team_id: str, *, charged: bool | None) -> None:
         """End a reservation, a charged one after COMMIT: the price is spent, or available again.
 
-        None says that this is not known, as after a crash: then the balance tells.
+        None means that this is not known, as after a crash: then the balance is read again.
         """
         if not self._price:
             return
@@ -130,7 +130,7 @@ class CreditGate:
         while account.available is None:
             changes = account.changes
             balance = await self._balance_of(team_id)
-            # What was committed meanwhile may or may not be in what was read: read again.
+            # What was committed in the meantime may or may not be included: read again.
             if account.available is None and account.changes == changes:
                 account.available = balance - account.reserved
                 account.may_be_less = account.reserved > 0

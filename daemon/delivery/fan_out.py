@@ -1,7 +1,7 @@
-"""Makes the deliveries of large submissions, piece by piece, behind the commit that accepted them.
+"""Creates the deliveries of large submissions in batches, after the commit that accepted them.
 
-What is to be made is in the database and survives a restart. Each team's is made in the order of acceptance; teams
-take turns. Invariant: while a team has unfinished fan-outs, all that it submits becomes one more, so that none of its
+The remaining work is in the database and survives a restart. Each team's is done in the order of acceptance; teams
+take turns. Invariant: while a team has unfinished fan-outs, all that it submits becomes another, so that none of its
 webhooks gets a later event first.
 """
 
@@ -24,18 +24,18 @@ from daemon.store.store import Store
 from daemon.store.writes.fan_outs import unfinished_fan_outs
 from daemon.telemetry.telemetry import Telemetry
 
-# So many rows are committed in some 10 ms.
+# Committing this many rows takes about 10 ms.
 _DELIVERIES_AT_ONCE = 100
-# The store and the event loop are the others' for the rest of the time.
+# The rest of the time, the store and the event loop are free for others.
 _SHARE = 0.5
 _SHORTEST_REST_S = 0.005
-# Of so many cancelled deliveries of a webhook each has a line of its own; of the others only the sum is told.
+# Up to this many cancelled deliveries of a webhook get a log line each; the rest only appear in the total.
 _LINES_OF_A_WEBHOOK = 1_000
 
 
 @dataclass(slots=True)
 class _Backlog:
-    """What is to be made for one team: the fan-outs that begin at `first_seq` up to `last_first_seq`."""
+    """The remaining work for one team: the fan-outs that begin at `first_seq` up to `last_first_seq`."""
 
     first_seq: int
     last_first_seq: int
@@ -47,9 +47,9 @@ class _Backlog:
 
 
 class FanOuts:
-    """The teams' unfinished fan-outs. `waiting` counts, by team, the deliveries that are to be made.
+    """The teams' unfinished fan-outs. `waiting` counts, by team, the deliveries that are still to be created.
 
-    `max_waiting` is how many these may be, of all teams together.
+    `max_waiting` is the limit for all teams together.
     """
 
     def __init__(self, *, store: Store, telemetry: Telemetry, fleet: Fleet, max_waiting: int) -> None:
@@ -69,7 +69,7 @@ class FanOuts:
         return team_id in self._backlogs
 
     async def finished(self, team_id: str) -> None:
-        """Wait until all deliveries are made that are still to be made for this team now."""
+        """Wait until all deliveries outstanding now for this team have been created."""
         if (now := self._backlogs.get(team_id)) is None:
             return
         last = now.last_first_seq
@@ -77,23 +77,23 @@ class FanOuts:
             await self._progress.park()
 
     async def reload(self) -> None:
-        """Forget what is in memory, and take up what the database has: after a crash that left it in doubt."""
+        """Discard the state in memory and reload it from the database: after a crash that left it in doubt."""
         for team_id, backlog in self._backlogs.items():
             self.waiting.give_back(team_id, backlog.remaining)
         self._backlogs, self._turns = {}, FairQueue()
         await self._store.writer.settled()
         read = partial(self._store.reader.fetch, unfinished_fan_outs)
         self.resume(await retry_until_available(read, self._log))
-        self._progress.unpark_all()  # who waits may wait for nothing any more
+        self._progress.unpark_all()  # waiters may have nothing left to wait for
 
     def resume(self, unfinished: Iterable[FanOut]) -> None:
-        """Go on with what the database has."""
+        """Resume what the database has."""
         for fan_out in unfinished:
             self.add(fan_out)
             self.begin(fan_out.team_id)
 
     def add(self, fan_out: FanOut) -> None:
-        """Take note of a fan-out that is committed. Those of one team come in order."""
+        """Add a committed fan-out. Those of one team come in order."""
         self.waiting.take(fan_out.team_id, fan_out.remaining)
         backlog = self._backlogs.get(fan_out.team_id)
         if backlog is not None:
@@ -104,7 +104,7 @@ class FanOuts:
         self._backlogs[fan_out.team_id] = _Backlog(first_seq, first_seq, remaining=fan_out.remaining, added_at=now)
 
     def begin(self, team_id: str) -> None:
-        """Have the deliveries of this team made; those made before must be in their actors' hands."""
+        """Start creating this team's deliveries; earlier ones must already be with their actors."""
         backlog = self._backlogs.get(team_id)
         if backlog is not None and not backlog.begun:
             backlog.begun = True
@@ -112,7 +112,7 @@ class FanOuts:
             self._added.unpark_all()
 
     async def run(self) -> None:
-        """Make piece after piece, until cancelled."""
+        """Create batch after batch, until cancelled."""
         while True:
             while not self._turns:
                 await self._added.park()
@@ -121,7 +121,7 @@ class FanOuts:
             await rest_after(began_at, share=_SHARE, at_least_s=_SHORTEST_REST_S)
 
     async def _take_turn(self, team_id: str) -> None:
-        """Make a piece of a team's deliveries, and give them out; then it is the next team's turn."""
+        """Create a batch of a team's deliveries and hand them out; then it is the next team's turn."""
         backlog = self._backlogs[team_id]
         limit = min(_DELIVERIES_AT_ONCE, backlog.remaining)
         command = MakeDeliveries(team_id, backlog.last_first_seq, limit)
@@ -134,7 +134,7 @@ class FanOuts:
     def _note(self, command: MakeDeliveries, backlog: _Backlog, made: MadeDeliveries) -> None:
         team_id, next_first_seq = command.team_id, made.next_first_seq
         if next_first_seq is None and backlog.last_first_seq > command.until_first_seq:
-            next_first_seq = command.until_first_seq + 1  # at the earliest: of one that was added meanwhile
+            next_first_seq = command.until_first_seq + 1  # at the earliest: one was added in the meantime
         self.waiting.give_back(team_id, made.made)
         backlog.remaining -= made.made
         backlog.made += made.made

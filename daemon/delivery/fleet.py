@@ -1,4 +1,4 @@
-"""The endpoint actors that live: started on demand, restarted after a crash, parked when they keep crashing."""
+"""The running endpoint actors: started on demand, restarted after a crash, parked when they keep crashing."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
@@ -22,9 +22,9 @@ from daemon.telemetry.metrics import ActorKind
 from daemon.telemetry.telemetry import Telemetry
 
 _STOPPING = "the daemon is stopping: try again in a moment"
-# Enough to keep the readers busy. More would only have all webhooks of a large backlog wait for each other.
+# Enough to keep the readers busy. More would only make the webhooks of a large backlog wait for each other.
 _FIRST_LOOKS_AT_ONCE = 16
-# A hint may start an actor: so many take a millisecond or two.
+# A hint may start an actor: this many take a millisecond or two.
 _HINTS_AT_ONCE = 10
 
 
@@ -39,7 +39,7 @@ class _Post:
 
 
 class MakeEndpoint(Protocol):
-    """Makes an actor for one webhook; what all of them work with is bound already."""
+    """Creates the actor of one webhook; the shared dependencies are already bound."""
 
     def __call__(
         self,
@@ -54,9 +54,9 @@ class MakeEndpoint(Protocol):
 
 
 class Fleet:
-    """Gives every webhook that has something to do an actor of its own. A webhook at rest costs nothing here.
+    """Gives every webhook with work to do its own actor. An idle webhook costs nothing here.
 
-    `on_change` is told of a webhook whose actor crashed: what it had changed may not have become known.
+    `on_change` is called for a webhook whose actor crashed: its last change may not have been published.
     """
 
     def __init__(
@@ -83,12 +83,12 @@ class Fleet:
 
     @property
     def alive(self) -> int:
-        """How many actors live."""
+        """How many actors are running."""
         return len(self._posts) - self.parked
 
     @property
     def parked(self) -> int:
-        """How many webhooks rest because their actor kept crashing."""
+        """How many webhooks are parked because their actor kept crashing."""
         return len(self.parked_webhooks)
 
     @property
@@ -97,12 +97,12 @@ class Fleet:
         return [webhook_id for webhook_id, post in self._posts.items() if post.parked]
 
     def is_parked(self, webhook_id: str) -> bool:
-        """Whether this webhook rests because its actor kept crashing."""
+        """Whether this webhook is parked because its actor kept crashing."""
         post = self._posts.get(webhook_id)
         return post is not None and post.parked
 
     async def run(self) -> None:
-        """Host the actors until told to stop, and until each has finished its attempt."""
+        """Run the actors until told to stop and each has finished its attempt."""
         try:
             async with trio.open_nursery() as self._nursery:
                 self.started.set()
@@ -117,29 +117,29 @@ class Fleet:
         self._stopped.set()
 
     def offer(self, webhook_id: str, work: Work) -> None:
-        """Hint at a delivery that was just committed; hints of one webhook come in order."""
+        """Pass on a hint about a newly committed delivery; hints for one webhook come in order."""
         self._post(webhook_id).mailbox.offer(work)
 
     async def offer_all(self, work: Sequence[tuple[str, Work]]) -> None:
-        """Hint at many deliveries, each with its webhook's id, and let others run in between."""
+        """Pass on hints about many deliveries, each with its webhook's id, yielding to other tasks in between."""
         for place, (webhook_id, made) in enumerate(work, 1):
             self.offer(webhook_id, made)
             if place % _HINTS_AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
 
     def wake(self, webhook_ids: Iterable[str]) -> None:
-        """Have these webhooks' actors look into the database: something may be pending."""
+        """Make these webhooks' actors check the database: something may be pending."""
         for webhook_id in webhook_ids:
             self._post(webhook_id).mailbox.mark_stale()
 
     def wake_all(self) -> None:
-        """Have all actors that live look into the database: hints of what comes first may be lost."""
+        """Make all running actors check the database: hints for earlier deliveries may be lost."""
         self.wake(list(self._posts))
 
     async def resume(self, webhook_id: str) -> None:
-        """Wake one webhook of a long list, as soon as only few actors take their first look into the database.
+        """Wake one webhook of a long list, once few actors are still doing their first read of the database.
 
-        So the first ones deliver while the others wait, and nobody else waits behind a long list.
+        So the first ones can deliver while the others wait, and a long list does not block anyone else.
         """
         while len(self._looking) >= _FIRST_LOOKS_AT_ONCE:
             await self._look_over.park()
@@ -147,7 +147,7 @@ class Fleet:
             self.wake([webhook_id])
 
     def request_change(self, webhook_id: str, change: Change) -> None:
-        """Hand a change to the webhook's actor; a parked one is tried again. A fleet that stops answers Stopping."""
+        """Hand a change to the webhook's actor; a parked one is tried again. A stopping fleet answers Stopping."""
         if self._stopped.is_set():
             change.reply.settle(Stopping(_STOPPING))
             return
@@ -165,7 +165,7 @@ class Fleet:
 
     def _start(self, webhook_id: str, post: _Post) -> None:
         if self._nursery is None or self._stopped.is_set():
-            return  # the database has it: the next start goes on from there
+            return  # it is in the database: the next start resumes there
         self._looking.add(webhook_id)
         # In a context of its own: an actor must not inherit the context of the request that started it.
         Context().run(self._nursery.start_soon, self._supervise, webhook_id, post)
@@ -174,16 +174,16 @@ class Fleet:
         live = partial(self._live, webhook_id, post)
         child = Child(ActorKind.ENDPOINT, live, budget=self._budget, webhook_id=webhook_id)
         if await supervise(child, self._log, self._metrics.actor_restarts[ActorKind.ENDPOINT].inc):
-            _answer_all(post.mailbox, Stopping(_STOPPING))  # only a stop leaves any
+            _answer_all(post.mailbox, Stopping(_STOPPING))  # only a stop leaves changes unanswered
         else:
             post.parked = True
             post.mailbox.mark_stale()
-            _answer_all(post.mailbox, StoreUnavailable("the webhook's actor keeps crashing: look into the log"))
+            _answer_all(post.mailbox, StoreUnavailable("the webhook's actor keeps crashing: check the log"))
             self._log.error("actor_parked", webhookId=webhook_id)
 
     async def _live(self, webhook_id: str, post: _Post) -> None:
         if self._posts.get(webhook_id) is not post:
-            return  # it had retired before it crashed: by now another may live in its place
+            return  # it had retired before it crashed: another actor may have taken its place
         try:
             webhook, page = await self._look(webhook_id, post)
         finally:
@@ -201,7 +201,7 @@ class Fleet:
     async def _look(self, webhook_id: str, post: _Post) -> tuple[Webhook | None, Sequence[Work]]:
         crashed, post.lived = post.lived, True
         if crashed:
-            # What it wrote last may wait for its commit still: read behind it.
+            # Its last write may not be committed yet: wait for that, then read.
             await self._store.writer.settled()
         post.mailbox.mark_stale()
         post.mailbox.mark_fresh()

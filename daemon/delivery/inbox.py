@@ -1,4 +1,4 @@
-"""The router's inbox: what was submitted and waits for its commit, in turn by team, and how much may wait."""
+"""The router's inbox: submissions that wait for their commit, queued fairly by team, and how much may wait."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from daemon.actors.fair_queue import FairQueue
 from daemon.actors.shares import Share
 from daemon.domain.errors import Overloaded, SubmissionTooLarge
 
-# About what the store makes in a second beside other work: says when to try again.
+# Roughly how many the store creates per second under load: used for Retry-After.
 _DELIVERIES_PER_S = 10_000
 _LONGEST_RETRY_S = 30
 
@@ -25,7 +25,7 @@ class InboxLimits:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much a submission brings in of one team."""
+    """How much a submission contains for one team."""
 
     events: int = 0
     size_bytes: int = 0
@@ -35,7 +35,7 @@ class Load:
 class Inbox(Generic[Item]):
     """A fair queue with limits. Loads are by team; what is held counts until it is released.
 
-    `deliveries` are all that are to be made, those of accepted events, too.
+    `deliveries` counts all that are still to be created, including those of accepted events.
     """
 
     def __init__(self, limits: InboxLimits, deliveries: Share) -> None:
@@ -59,7 +59,7 @@ class Inbox(Generic[Item]):
         for what, share, amounts in self._amounts(loads):
             fits = share.taken + sum(amounts.values()) <= share.limit
             if not fits or not all(share.fits(team, amount) for team, amount in amounts.items()):
-                raise Overloaded(f"too many {what} wait: send it again in a moment", self._retry_after_s(loads))
+                raise Overloaded(f"too many {what} are queued: send it again in a moment", self._retry_after_s(loads))
 
     def hold(self, loads: Mapping[str, Load]) -> None:
         """Count these loads as waiting."""

@@ -1,4 +1,4 @@
-"""The router's door: what is submitted is let in or refused, waits for its turn, and comes out by the batch."""
+"""The router's intake: submissions are admitted or refused, wait for their turn, and come out in batches."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,19 +8,19 @@ import trio
 from daemon.actors.reply import Reply
 from daemon.delivery.inbox import Inbox, Load
 from daemon.delivery.matcher import is_too_many_at_once
-from daemon.delivery.subscriptions import SubscriptionIndex
+from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.errors import Overloaded, Stopping, SubmissionTooLarge, UnknownTeam
 from daemon.domain.submission import Receipt, Submission
 from daemon.telemetry.metrics import Metrics, Refusal
 
-# Enough to fill a transaction well, and over in less than a tenth of a second; what waits behind it gets the next one.
+# Enough to fill a transaction, and done in less than a tenth of a second; what is left goes into the next one.
 _ROWS_PER_COMMIT = 1_000
 _BYTES_PER_COMMIT = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingSubmission:
-    """A submission that was let in, what it brings of each team, and where its answer goes."""
+    """An admitted submission, what it contains for each team, and where its answer goes."""
 
     submission: Submission
     submitted_at: float
@@ -40,7 +40,7 @@ class WaitingSubmission:
 
 
 class Intake:
-    """`teams` are the ids of all teams; it grows as they are made. Each refusal is counted."""
+    """`teams` has the ids of all teams and grows as teams are created. Each refusal is counted."""
 
     def __init__(
         self, *, metrics: Metrics, index: SubscriptionIndex, teams: set[str], inbox: Inbox[WaitingSubmission]
@@ -52,18 +52,18 @@ class Intake:
         self.closed = False
 
     def admit(self, submission: Submission) -> WaitingSubmission:
-        """Let a submission in. Raises UnknownTeam, Stopping, SubmissionTooLarge and Overloaded, with nothing kept."""
+        """Admit a submission. Raises UnknownTeam, Stopping, SubmissionTooLarge and Overloaded, with nothing kept."""
         self._require_teams(submission)
         waiting = WaitingSubmission(submission, trio.current_time(), self._loads(submission))
         self._require_room(waiting.loads)
         self._inbox.hold(waiting.loads)
-        # A submission of many teams is the operator's: these take their turn as one.
+        # Only the operator submits for several teams at once: these submissions share one turn.
         turn = next(iter(waiting.loads)) if len(waiting.loads) == 1 else ""
         self._inbox.queue.put(turn, waiting.rows, waiting)
         return waiting
 
     def take_batch(self) -> list[WaitingSubmission]:
-        """Take out what goes into the next transaction, to be over in a tenth of a second; nothing if nothing waits."""
+        """Take out what goes into the next transaction, sized to take a tenth of a second; [] if nothing is waiting."""
         queue = self._inbox.queue
         if not queue:
             return []
@@ -75,7 +75,7 @@ class Intake:
         return batch
 
     def release(self, batch: Iterable[WaitingSubmission]) -> None:
-        """Make room: these wait no more."""
+        """Free the room these took: they no longer wait."""
         for waiting in batch:
             self._inbox.release(waiting.loads)
 
@@ -99,7 +99,7 @@ class Intake:
             raise
 
     def _loads(self, submission: Submission) -> Mapping[str, Load]:
-        """Return what the submission brings of each team; webhooks are counted once for each team and type."""
+        """Return the submission's load for each team; webhooks are counted once for each team and type."""
         counts: dict[tuple[str, str], int] = {}
         loads: dict[str, list[int]] = {}
         for event in submission.events:

@@ -1,8 +1,8 @@
 """An endpoint actor's mailbox: hints of new deliveries, and changes to its webhook.
 
-The database is the queue; hints only spare the reading. Invariant: while `behind` is False, every pending delivery
+The database is the queue; hints only save reads. Invariant: while `behind` is False, every pending delivery
 that the actor has not taken up yet is among the hints, in order. A full mailbox drops what it holds and is behind:
-the actor then reads on in the database.
+the actor then continues from the database.
 """
 
 from collections import deque
@@ -20,10 +20,10 @@ CAPACITY = 64
 
 @dataclass(slots=True)
 class Change:
-    """A change to a webhook, made by its actor between two steps of a delivery. Answers the webhook as it is then.
+    """A change to a webhook, made by its actor between two steps of a delivery. Answers with the changed webhook.
 
-    `abandoned` is set by a caller that waits no longer: the change must not be made behind its back. `wrap` may put
-    what saves the webhook into a command of the caller's.
+    `abandoned` is set by a caller that has stopped waiting: the change must then not be applied. `wrap` may wrap the
+    command that saves the webhook in one of the caller's.
     """
 
     apply: Callable[[Webhook], Webhook]
@@ -33,7 +33,7 @@ class Change:
 
 
 class Mailbox:
-    """Owned by the fleet, so that it outlives a crash of its actor. Never blocks who puts something in."""
+    """Owned by the fleet, so that it outlives a crash of its actor. Putting something in never blocks."""
 
     __slots__ = ("_change_waiters", "_work_waiters", "behind", "changes", "hints")
 
@@ -60,13 +60,13 @@ class Mailbox:
         self._change_waiters.unpark_all()
 
     def mark_stale(self) -> None:
-        """Forget the hints: the database knows them all."""
+        """Drop the hints: the database has them all."""
         self.hints.clear()
         self.behind = True
         self._work_waiters.unpark_all()
 
     def mark_fresh(self) -> None:
-        """Take hints again: call it before reading the database, so that nothing falls between the two."""
+        """Take hints again: call it before reading the database, so that nothing is missed in between."""
         self.behind = False
 
     @property

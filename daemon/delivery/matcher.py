@@ -1,15 +1,15 @@
-"""Which webhooks an event is for: what was submitted becomes what is committed, with every id that it will have."""
+"""Which webhooks an event is for: turns submissions into commands for the store, with all ids assigned."""
 
 from collections.abc import Iterable, Sequence, Set
 
 from daemon.delivery.fan_out import FanOuts
-from daemon.delivery.subscriptions import SubscriptionIndex
+from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
 from daemon.domain.model import Event
 from daemon.domain.submission import MatchedEvent, NewEvent, Submission
 from daemon.store.commands import AcceptEvents
 
-# More deliveries of one submission are made behind its commit.
+# If a submission has more deliveries than this, they are created after its commit.
 _MOST_AT_ONCE = 500
 
 _Kind = tuple[str, str, str | None]  # team, event type, the one webhook that it is for
@@ -32,7 +32,7 @@ class Matcher:
         return commands
 
     def _match(self, submission: Submission, waiting: Set[str]) -> AcceptEvents:
-        """Match a submission. Deliveries of a team in `waiting`, and too many of them, are left to be made later."""
+        """Match a submission. For a team in `waiting`, or if there are too many, its deliveries are created later."""
         now, events = self._clock.now_ms(), submission.events
         kinds: list[_Kind] = [(event.team_id, event.type, event.only_webhook_id) for event in events]
         matches = {kind: self._webhooks_for(kind) for kind in dict.fromkeys(kinds)}
@@ -71,5 +71,5 @@ class Matcher:
 
 
 def is_too_many_at_once(deliveries: int) -> bool:
-    """Whether a submission brings so many deliveries that they are made behind its commit."""
+    """Whether a submission has so many deliveries that they are created after its commit."""
     return deliveries > _MOST_AT_ONCE

@@ -1,4 +1,4 @@
-"""What is logged, counted and told of deliveries (the fields stand in `log_events`)."""
+"""Logs, counts and publishes what happens to deliveries (`log_events` lists the fields)."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _LINES_AT_ONCE = 100
 
 
 class DeliveryLog:
-    """A line for each attempt, which tells of the final state, too, if it was the last one; one for each disabling.
+    """One log line per attempt, which includes the final state if it was the last one; one per disabled webhook.
 
     `price` is what a success costs, in credits.
     """
@@ -27,7 +27,7 @@ class DeliveryLog:
         self._spans = telemetry.spans
 
     def attempt_ended(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict) -> None:
-        """Tell of a committed attempt and, if it was the last one, of the delivery's final state."""
+        """Report a committed attempt and, if it was the last one, the delivery's final state."""
         self._metrics.attempts[attempt.outcome.kind].inc()
         self._spans.attempt_ended(webhook, work, attempt)
         self._metrics.attempt_duration_seconds.observe(attempt.outcome.duration_ms / 1000)
@@ -43,12 +43,12 @@ class DeliveryLog:
             self.log.info("attempt_ended", **fields, retryInMs=round(verdict.retry_in_s * 1000))
 
     def interrupted(self, webhook: Webhook, work: Work, attempt: Attempt) -> None:
-        """Tell of an attempt that does not count: our own shutdown cut it short, or it could not even begin."""
+        """Report an attempt that does not count: our own shutdown cut it short, or it could not even begin."""
         self._metrics.attempts[OutcomeKind.INTERRUPTED].inc()
         self.log.info("attempt_ended", **self._fields(webhook, work, attempt), retryInMs=None)
 
     async def webhook_disabled(self, webhook: Webhook, recorded: Recorded, mail_id: str | None) -> None:
-        """Tell of a webhook that its failure counter disabled, and of what followed from it."""
+        """Report a webhook disabled by its failure counter, and the consequences."""
         self._metrics.webhooks_disabled.inc()
         owner = {"webhookId": webhook.id, "teamId": webhook.team_id}
         self.log.warning(
@@ -63,7 +63,7 @@ class DeliveryLog:
         await self.cancelled(webhook, recorded.cancelled, CancelReason.WEBHOOK_DISABLED)
 
     async def cancelled(self, webhook: Webhook, cancelled: Cancelled, reason: CancelReason) -> None:
-        """Tell of deliveries that were cancelled at once: of each, then how many, unless `page_cancelled` will."""
+        """Report deliveries that were cancelled at once: each one, then the total, unless `page_cancelled` will."""
         if not cancelled.count:
             return
         self._changes.publish(webhook.team_id, webhook.id)
@@ -77,7 +77,7 @@ class DeliveryLog:
             log.info("deliveries_cancelled", count=cancelled.count)
 
     def page_cancelled(self, page: CancelledPage) -> None:
-        """Tell of deliveries that were left to be cancelled: how many in all, when the last of them is."""
+        """Report deliveries that were cancelled later: the total, once the last one is cancelled."""
         self._changes.publish(page.team_id, page.webhook_id)
         self._metrics.deliveries[DeliveryStatus.CANCELLED].inc(page.count)
         if page.total:
@@ -85,7 +85,7 @@ class DeliveryLog:
             self.log.info("deliveries_cancelled", **owner, reason=page.reason, count=page.total)
 
     def waiting_for_credits(self, webhook: Webhook, work: Work) -> None:
-        """Tell that a delivery, and those behind it, wait until the team has credits."""
+        """Report that a delivery, and those behind it, wait until the team has credits."""
         self._changes.publish(webhook.team_id, webhook.id)
         self.log.warning(
             "delivery_awaiting_credits",

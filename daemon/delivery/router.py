@@ -1,4 +1,4 @@
-"""The router actor: takes submissions in, commits all that wait at once, wakes the right actors.
+"""The router actor: takes submissions, commits all that are waiting together, wakes the right actors.
 
 Theory of operation
 ~~~~~~~~~~~~~~~~~~~
@@ -6,8 +6,8 @@ Theory of operation
     submit -> Intake -> [ a batch: match -> commit -> answer all -> hand out all ] -> log
                            again, until closed and empty
 
-A caller's task runs `submit`: it is let in or refused at once (`intake`), and then waits for its reply. The router's
-own task takes batch after batch; nothing of an event is kept in between that is not in the database.
+A caller's task runs `submit`: it is admitted or refused at once (`intake`), and then waits for its reply. The router's
+own task takes batch after batch; it keeps nothing about an event that is not in the database.
 
 1. *Order.* Batches are committed one after the other, and the store gives the places in the order of the batch. Hints
    are handed out in that order, before the next batch is committed: a webhook's actor gets its hints by `seq`.
@@ -15,11 +15,11 @@ own task takes batch after batch; nothing of an event is kept in between that is
    behind them: the matcher asks before the commit, `add` follows the commit without an await, and `begin` comes when
    the hints of the same submission are handed out.
 3. *Answers.* Each submission that was let in gets exactly one. All of a batch are answered, without an await, before
-   anything is handed out: what fails then fails nobody who has been promised something.
-4. *In doubt.* If the store says that it failed, the commit may be there all the same. The caller is told to repeat it,
-   which is harmless with an idempotency key; the webhooks are woken to look into the database.
-5. *Cancelled* callers take nothing back: their submission is committed, and its reply is read by nobody. If the router
-   itself is cancelled or crashes, whom it had taken out gets StoreUnavailable; who still waits in the intake is taken
+   anything is handed out: a later failure cannot break a promise already given.
+4. *In doubt.* If the store reports a failure, the commit may have happened anyway. The caller is told to repeat it,
+   which is harmless with an idempotency key; the webhooks are woken to check the database.
+5. *Cancelled* callers take nothing back: their submission is committed, and nobody reads its reply. If the router
+   itself is cancelled or crashes, submissions already taken get StoreUnavailable; those still in the intake are taken
    by its next life, which begins by waking all actors, since hints may be lost.
 """
 
@@ -35,7 +35,7 @@ from daemon.delivery.fleet import Fleet
 from daemon.delivery.inbox import Inbox, InboxLimits
 from daemon.delivery.intake import Intake, WaitingSubmission
 from daemon.delivery.matcher import Matcher
-from daemon.delivery.subscriptions import SubscriptionIndex
+from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
 from daemon.domain.errors import IdempotencyConflict, StoreUnavailable
 from daemon.domain.model import DeliveryStatus
@@ -48,13 +48,13 @@ from daemon.telemetry.metrics import Refusal
 from daemon.telemetry.telemetry import Telemetry
 
 _WEBHOOKS_PER_PAGE = 1_000
-# Commits that are not logged yet: then the next one waits.
+# How many commits may be waiting to be logged; beyond that the next one waits.
 _MOST_TO_LOG = 10
 
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What became of one submission."""
+    """The result of one submission."""
 
     waiting: WaitingSubmission
     command: AcceptEvents
@@ -72,9 +72,9 @@ class _Result:
 
 
 class Router:
-    """Owns the way of a submission into the store, and tells the fleet what came.
+    """Owns the path of a submission into the store, and passes the new deliveries to the fleet.
 
-    `teams` are the ids of all teams; it grows as they are made.
+    `teams` has the ids of all teams and grows as teams are created.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Router:
     async def submit(self, submission: Submission) -> tuple[Receipt, ...]:
         """Accept events, all or none; return a receipt for each, in order, after COMMIT (contract "HTTP API").
 
-        Deliveries that are too many for that commit are made behind it; those of a test are made when this returns.
+        If there are too many deliveries for that commit, they are created after it; a test's before this returns.
         Raises UnknownTeam, SubmissionTooLarge, Overloaded, Stopping and StoreUnavailable, with nothing kept, and
         IdempotencyConflict. A caller that is cancelled here does not take its submission back.
         """
@@ -119,13 +119,13 @@ class Router:
         return receipts
 
     def close(self) -> None:
-        """Refuse what comes; `run` ends when it has committed what waits."""
+        """Refuse new submissions; `run` ends once it has committed the waiting ones."""
         self._intake.closed = True
         self._wake.set()
 
     async def run(self) -> None:
-        """Commit what waits, batch after batch, until closed. Beside it, have all that is pending delivered."""
-        if self._has_run:  # and crashed: before anything new is committed, since what is to be made comes first
+        """Commit what is waiting, batch after batch, until closed; meanwhile get everything pending delivered."""
+        if self._has_run:  # and crashed: before any new commit, since unfinished fan-outs come first
             await self._fan_outs.reload()
             self._fleet.wake_all()
         self._has_run = True
@@ -133,7 +133,7 @@ class Router:
             # Hints of what had been committed before a crash may be lost.
             nursery.start_soon(self._resume_all)
             nursery.start_soon(self._fan_outs.run)
-            # Logged beside the commits: a thousand lines would hold the next one up.
+            # Logged concurrently with the commits: a thousand lines would delay the next one.
             accepted, to_log = trio.open_memory_channel[Sequence[AcceptEvents]](_MOST_TO_LOG)
             logged = trio.Event()
             nursery.start_soon(partial(log_accepted, to_log, logged, telemetry=self._telemetry))
@@ -169,13 +169,13 @@ class Router:
             await self._wake.wait()
 
     async def _commit(self, batch: Sequence[WaitingSubmission]) -> list[_Result]:
-        """Match a batch and commit it. Whatever happens, it waits no more, and nobody is left without an answer."""
+        """Match a batch and commit it. Whatever happens, it leaves the inbox, and everyone gets an answer."""
         try:
             commands = self._matcher.match_all(waiting.submission for waiting in batch)
             answers = await self._store.writer.execute_all(commands)
         except BaseException:
             for waiting in batch:
-                waiting.reply.settle(StoreUnavailable("the router crashed in the middle of it: send it again"))
+                waiting.reply.settle(StoreUnavailable("the router crashed while handling it: send it again"))
             raise
         finally:
             self._intake.release(batch)
@@ -193,7 +193,7 @@ class Router:
         self._count(result.waiting, answer)
 
     async def _hand_out(self, result: _Result) -> None:
-        """Hand the deliveries to the actors, and only then have those made that come behind them."""
+        """Hand the deliveries to the actors, and only then start creating those that come after them."""
         answer = result.answer
         if isinstance(answer, Accepted):
             await self._fleet.offer_all(answer.work)
@@ -203,8 +203,8 @@ class Router:
                 for team_id, webhook_id in set(result.webhooks()):
                     self._telemetry.changes.publish(team_id, webhook_id)
         elif isinstance(answer, StoreUnavailable):
-            # It may be committed all the same, if the writer crashed right after: whoever submits it again gets the
-            # first receipt then, and no hint comes.
+            # It may have been committed anyway, if the writer crashed right after: whoever submits it again then gets
+            # the first receipt, and no hint comes.
             self._fleet.wake(webhook_id for _, webhook_id in result.webhooks())
 
     def _count(self, waiting: WaitingSubmission, accepted: Accepted) -> None:

@@ -1,4 +1,4 @@
-"""The way out of one webhook: a slot, a connection and the secrets, for one attempt after the other."""
+"""Sends one webhook's attempts, one after another: holds its slot, its connection and its secrets."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from daemon.egress.transport import Transport
 
 
 class Sender:
-    """Holds a slot from `acquire` to the end of `send`; in between attempts a connection at most, which may be closed.
+    """Holds a slot from `acquire` to the end of `send`; between attempts, at most a connection, which may be closed.
 
     Its waits end with the actor's `pause`.
     """
@@ -52,9 +52,9 @@ class Sender:
         self._timeout_s = timeout_s
 
     async def acquire(self, webhook: Webhook, *, failing: bool) -> bool:
-        """Wait for a slot and for a place to look up the name; False, with nothing held, if the wait was ended.
+        """Wait for a slot and for capacity to resolve the name; False, with nothing held, if the wait was ended.
 
-        It is the attempt's turn only then: neither its deadline nor the time that it signs has begun.
+        The attempt starts only after this: until then neither its deadline nor its signed timestamp is set.
         """
         team_id, slot = webhook.team_id, self._slot
         wait = self._pause.wait
@@ -78,7 +78,7 @@ class Sender:
     async def send(self, webhook: Webhook, work: Work, number: int) -> Attempt:
         """Make attempt `number` and return it. The slot is given back in any case, the connection is kept if it can be.
 
-        Raises VaultError for a secret that cannot be opened: better parked, where it is seen and mended, than
+        Raises VaultError for a secret that cannot be opened: better parked, where it is noticed and fixed, than
         delivered unsigned.
         """
         started_at, started = self._clock.now_ms(), trio.current_time()
@@ -97,13 +97,13 @@ class Sender:
             return Attempt(number, started_at, outcome)
         except trio.Cancelled:
             duration_ms = round((trio.current_time() - started) * 1000)
-            outcome = Outcome(OutcomeKind.INTERRUPTED, duration_ms, error="the daemon stopped meanwhile")
+            outcome = Outcome(OutcomeKind.INTERRUPTED, duration_ms, error="the daemon stopped during the attempt")
             self._log.interrupted(webhook, work, Attempt(number, started_at, outcome))
             raise
         finally:
             self._slot.give_back()
 
     def close(self) -> None:
-        """Close the connection, and hold nothing."""
+        """Close the connection and give back the slot."""
         self._transport.close()
         self._slot.close()

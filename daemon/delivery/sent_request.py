@@ -1,10 +1,10 @@
-"""What an attempt sent, made once more from what is kept: the same bytes are signed in the same way."""
+"""Reconstructs what a past attempt sent, for display: `delivery_request.build_post` signs the same bytes in the same way."""
 
 from dataclasses import dataclass
 
 from daemon.crypto.signing import Secrets
 from daemon.crypto.vault import Vault, VaultError
-from daemon.delivery.attempt import build_post
+from daemon.delivery.delivery_request import build_post
 from daemon.domain.model import Attempt, Delivery, Event, Webhook, Work
 from daemon.egress.post import request_start
 
@@ -13,7 +13,7 @@ from daemon.egress.post import request_start
 class SentRequest:
     """The request line and the header fields of an attempt, in their order.
 
-    With `is_certain` off the webhook has changed since: URL and secret may have been others than those used here.
+    Unless `is_certain`, the webhook has changed since: URL and secret may differ from those used at the time.
     """
 
     line: str

@@ -49,7 +49,7 @@ BindAddress = TcpAddress | UnixAddress | PassedSocket
 
 
 def parse_bind(text: str) -> BindAddress:
-    """Return the address that `text` stands for; `str` of it gives the same again. Raises ValueError."""
+    """Parse a bind address; `str` turns the result back into the same text. Raises ValueError."""
     if text.startswith("unix:"):
         return UnixAddress(_checked_path(text.removeprefix("unix:")))
     if text.startswith("fd://"):
@@ -62,7 +62,7 @@ def parse_bind(text: str) -> BindAddress:
 
 
 def client_url(address: TcpAddress | UnixAddress) -> str:
-    """Return where a client on this machine reaches a daemon that listens there: a wildcard by its loopback address."""
+    """Return the URL at which a local client reaches a daemon that listens there: loopback for a wildcard."""
     if isinstance(address, UnixAddress):
         return str(address)
     ip = _ip(address.host)
@@ -73,7 +73,7 @@ def client_url(address: TcpAddress | UnixAddress) -> str:
 
 
 def is_public(address: BindAddress) -> bool:
-    """Whether machines of other networks may reach it: a public address, or a wildcard, which may stand for one."""
+    """Whether other networks may reach it: a public address, or a wildcard, which may include one."""
     ip = _ip(address.host) if isinstance(address, TcpAddress) else None
     return ip is not None and (ip.is_unspecified or ip.is_global)
 
@@ -111,7 +111,7 @@ def _checked_host(host: str) -> str:
             return inner
         raise ValueError(f"{_EXPECTED}: there is no IPv6 address in the brackets")
     if ":" in host:
-        raise ValueError(f"{_EXPECTED}: an IPv6 address stands in brackets")
+        raise ValueError(f"{_EXPECTED}: an IPv6 address must be in brackets")
     if _ip(host) is None and not _HOST.fullmatch(host):
         raise ValueError(_EXPECTED)
     return host

@@ -21,7 +21,7 @@ class Clock:
 
 
 def clock_of(now_ms: NowMs) -> Clock:
-    """Return a clock that goes by `now_ms`."""
+    """Return a clock that uses `now_ms`."""
     return Clock(now_ms, id_maker(now_ms))
 
 

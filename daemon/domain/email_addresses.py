@@ -1,6 +1,6 @@
-"""Email addresses as a mail server takes them.
+"""Email addresses as mail servers accept them.
 
-The one judgement of addresses: what the API, the settings and the mailer take is what `parse_address` takes.
+The only validation of addresses: the API, the settings and the mailer accept what `parse_address` accepts.
 """
 
 import re
@@ -14,7 +14,7 @@ from daemon.domain.printable import is_harmless, one_line
 # RFC 5321, 4.5.3.1: in bytes, the domain in its ASCII form.
 MAX_ADDRESS = 254
 _MAX_LOCAL_PART = 64
-# RFC 5321, 4.1.2, with every character beyond ASCII as good as a letter (RFC 6531, 3.3).
+# RFC 5321, 4.1.2, with every non-ASCII character treated as a letter (RFC 6531, 3.3).
 _ATOM = r"[^\x00-\x20\x7f()<>\[\]:;@\\,.\"]+"
 _LOCAL_PART = re.compile(rf'{_ATOM}(?:\.{_ATOM})*|"(?:[^"\\]|\\.)+"')
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -37,7 +37,7 @@ def parse_address(text: str) -> Address | None:
     if length > _MAX_LOCAL_PART or length + 1 + len(ascii_domain) > MAX_ADDRESS:
         return None
     address = Address(username=_unquoted(local_part), domain=ascii_domain)
-    # It quotes where it must, but for dots at odd places (`".a"`): so none of those.
+    # `addr_spec` quotes where needed, except for misplaced dots (`".a"`): these are rejected.
     return address if _LOCAL_PART.fullmatch(address.addr_spec.rpartition("@")[0]) else None
 
 

@@ -1,10 +1,10 @@
-"""What the daemon refuses, and why: each message is one sentence for the person who asked."""
+"""The errors the daemon returns: each message is one sentence for the caller."""
 
 from dataclasses import dataclass
 
 
 class DaemonError(Exception):
-    """Base of what callers of the daemon's handles must expect."""
+    """Base of the errors that callers of the daemon's handles must expect."""
 
 
 @dataclass
@@ -26,7 +26,7 @@ class SubmissionTooLarge(DaemonError):
 
 @dataclass
 class TooManyWebhooks(DaemonError):
-    """The team has as many webhooks as it may have: `limit`."""
+    """The team has reached its `limit` of webhooks."""
 
     limit: int
 
@@ -36,11 +36,11 @@ class Stopping(DaemonError):
 
 
 class StoreUnavailable(DaemonError):
-    """The database could not do it (disk full, locked, failed); what was acknowledged before stays."""
+    """The database could not do it (disk full, locked, failed); everything acknowledged earlier is safe."""
 
 
 class IdempotencyConflict(DaemonError):
-    """The idempotency key was used within 24 h: with another request, or the first answer cannot be read any more."""
+    """The idempotency key was used within 24 h: with another request, or its first answer can no longer be read."""
 
 
 class AnsweredBefore(DaemonError):

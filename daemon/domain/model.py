@@ -1,4 +1,4 @@
-"""The words of the contract (contract "Words") as frozen values, and how their ids are made.
+"""The terms of the contract (contract "Words") as frozen values, and how their ids are made.
 
 Times are integers: milliseconds since the Unix epoch, UTC. Durations are milliseconds too unless the name ends in `_s`.
 """
@@ -89,7 +89,7 @@ class ApiKey:
 class Webhook:
     """A registered receiver. `events` are event types, or `*` for all; `secret` is None when deliveries go unsigned.
 
-    Both secrets are sealed (`daemon.crypto.vault`); the previous one signs beside `secret` until its time is over,
+    Both secrets are sealed (`daemon.crypto.vault`); the previous one also signs until its time is over,
     and `X-Kakiyo-Signature`, which has room for one, until `signature_switches_at`.
     """
 
@@ -156,9 +156,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one attempt brought. `error` is one sentence for a person when it failed, else None.
+    """The result of one attempt. `error` is one sentence for a person if it failed, else None.
 
-    `detail` belongs to it, but for the operator's log only: it is neither kept nor shown to the team.
+    `detail` adds to it, for the operator's log only: it is neither stored nor shown to the team.
 
     `headers` and `body` are the bounded part of the response that is kept (contract "An attempt").
     """
@@ -207,7 +207,7 @@ LIGHT_BODY_BYTES = 4096
 class Work:
     """A pending delivery with what its attempts need: the body, and where the last one left off.
 
-    A large body is not carried along (None) but read when its turn has come, so that waiting costs no memory.
+    A large body is not carried along (None) but read when its turn comes, so that waiting costs no memory.
     """
 
     seq: int
@@ -225,7 +225,7 @@ class Work:
 def id_maker(now_ms: Callable[[], int], entropy: Callable[[int], bytes] = os.urandom) -> Callable[[str], str]:
     """Return a function that makes ids like `dlv_01k…`: a prefix, 10 characters of time and 16 random ones.
 
-    Ids sort roughly by the time they were made, which keeps index pages together; order is `seq`'s business.
+    Ids sort roughly by the time they were made, which keeps index pages together; the exact order is `seq`.
     """
 
     last = (-1, "")
@@ -247,7 +247,7 @@ def _pairs(number: int, bits: int) -> str:
 def fanned_out_id(event_id: str, webhook_id: str) -> str:
     """Return the id of the delivery that a fan-out makes of this event for this webhook: known before it is made.
 
-    It has the event's time, and in the place of chance a digest of both ids.
+    It has the event's time, and a digest of both ids instead of the random part.
     """
     digest = int.from_bytes(blake2b(f"{event_id} {webhook_id}".encode(), digest_size=10).digest())
     time = event_id.partition("_")[2][:10]
@@ -256,7 +256,7 @@ def fanned_out_id(event_id: str, webhook_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FailedDelivery:
-    """One line of a disabling mail: a failed delivery, when its event was accepted, and its last attempt's error."""
+    """One line of that email: a failed delivery, when its event was accepted, and its last attempt's error."""
 
     delivery_id: str
     event_type: str
@@ -269,9 +269,9 @@ class FailedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One disabling's email in the outbox, as facts: what it says is made when it is sent.
+    """An email about a disabled webhook in the outbox, as data: its text is made when it is sent.
 
-    `recipients` are those who still wait for it; `attempts_made` counts sendings that failed.
+    `recipients` are those who have not got it yet; `attempts_made` counts failed attempts to send it.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Text of others on a terminal: nothing in it moves the cursor, changes colours or reorders what is shown.
+"""Untrusted text on a terminal: nothing in it moves the cursor, changes colours or reorders what is shown.
 
 Escaped are control characters (C0, DEL, C1), line and paragraph separators, and those that nobody can see, the
 bidirectional controls among them (Unicode Standard Annex 9). What scripts need to be written (ZWNJ, ZWJ, variation
@@ -9,9 +9,9 @@ import re
 import unicodedata
 
 _NEEDED = frozenset("\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}")
-# Letters, marks and symbols that nobody can see (Unicode: Default_Ignorable_Code_Point, and the empty Braille pattern).
+# Invisible letters, marks and symbols (Unicode: Default_Ignorable_Code_Point, and the empty Braille pattern).
 BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-# What is not ASCII is looked at one by one: few characters of few texts are harmful.
+# Non-ASCII characters are checked one by one: few characters in few texts are harmful.
 _SUSPECT = re.compile(r"[^\x20-\x7e]")
 
 

@@ -1,4 +1,4 @@
-"""What is submitted and what is answered: the values on the way into the router."""
+"""What is submitted and what is answered: the values passed to the router and back."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from daemon.domain.model import Event
 class NewEvent:
     """An event to be accepted; `body` is its payload, serialised once, `timestamp` in milliseconds.
 
-    With `only_webhook_id` it is for that one of the webhooks that subscribe to it, and for no other.
+    With `only_webhook_id` it goes only to that webhook, provided it subscribes to the event.
     """
 
     team_id: str
@@ -43,7 +43,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The answer for one accepted event: its id, and how many deliveries were made of it.
+    """The answer for one accepted event: its id, and how many deliveries were created for it.
 
     `replayed` says that they were made for an earlier submission with the same idempotency key.
     """
@@ -57,7 +57,7 @@ class Receipt:
 class MatchedEvent:
     """An accepted event and the webhooks that subscribe to it, each with the id of the delivery to it.
 
-    `to_come` is how many deliveries are made of it later, by its team's fan-out; it then has none here.
+    `to_come` is how many deliveries are created for it later, by its team's fan-out; it then has none here.
     """
 
     event: Event

@@ -2,13 +2,13 @@
 
 import re
 
-# Version 00 has nothing behind its flags; of a later version only these parts are known. All zero is no id.
+# Version 00 has nothing after its flags; of later versions only these parts are known. All zeros is not an id.
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 _LENGTH = 55
 
 
 def parse_traceparent(header: str | None) -> str | None:
-    """Return the header as version 00 has it; None for one that is missing or, as the standard wants it, malformed."""
+    """Return the header in the form of version 00; None if it is missing or, by the standard, malformed."""
     if header is None or (match := _TRACEPARENT.fullmatch(header)) is None:
         return None
     if header.startswith("00") and len(header) != _LENGTH:

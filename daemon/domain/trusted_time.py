@@ -1,18 +1,18 @@
-"""Whether the wall clock may be believed when history is deleted by it: what is deleted is gone."""
+"""Whether the wall clock can be trusted for deleting old data: deletion cannot be undone."""
 
 from dataclasses import dataclass
 
 from daemon.domain.clock import HOUR_MS
 
-# Steps and slews of a time service, and the time between two looks at both clocks.
+# Allows for steps and slews of a time service, and for the delay between reading the two clocks.
 _AGREEMENT_MS = 60_000
 
 
 @dataclass(slots=True)
 class TrustedTime:
-    """The last time that was plausible, `last_ms` (None when nothing is known), and since when a newer one has been.
+    """The last plausible time, `last_ms` (None if unknown), and since when a later one has been observed.
 
-    A time is plausible that is not more than an hour ahead of the last one, or for an hour has gone as fast as the
+    A time is plausible if it is at most an hour ahead of the last one, or has kept pace for an hour with the
     monotonic clock.
     """
 

@@ -10,7 +10,7 @@ from daemon.crypto.idempotency import Once
 from daemon.crypto.vault import Vault
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.mailbox import Change
-from daemon.delivery.subscriptions import SubscriptionIndex
+from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.lifecycle import WebhookEdit, deleted, edited, rotated, switched

@@ -1,4 +1,4 @@
-"""Many rows in one statement, and many rows read in one step: what is wanted, which an engine puts into its own words.
+"""Statements for many rows, and reading many rows in one step: what is wanted, which an engine puts into SQL.
 
 An engine hands its way to run these statements to each of its connections (architecture "The store's engine").
 """
@@ -17,9 +17,9 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InsertRows:
-    """Keep rows with these columns of a table, in their order; the other columns are NULL, or the table's own.
+    """Insert rows with these columns of a table, in this order; the other columns are NULL, or the table's default.
 
-    With `skip_existing`, a row of which a unique column is there already is left out. `usually_many` says that there
+    With `skip_existing`, a row whose value in a unique column already exists is skipped. `usually_many` says that there
     are mostly a hundred rows or so, none with bytes.
     """
 
@@ -31,7 +31,7 @@ class InsertRows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AddRows:
-    """Keep rows with all columns of a table; of one whose primary key is there already, add the numbers to that row's.
+    """Insert rows with all columns of a table; if the primary key already exists, add the numbers to that row's.
 
     No two of the rows have the same key.
     """
@@ -41,7 +41,7 @@ class AddRows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UpdateRows:
-    """Change rows of a table: `update` reads what is new from the rows, which are `given`; it may return rows."""
+    """Update rows of a table: `update` reads the new values from the rows, as the table `given`; it may return rows."""
 
     given: TableClause
     update: Update
@@ -50,7 +50,7 @@ class UpdateRows:
 RowStatement = InsertRows | AddRows | UpdateRows
 # How many rows it changed, and those that it returned.
 RunRows = Callable[[Connection, RowStatement, Sequence[Row]], tuple[int, list[Row]]]
-# The execution option of a connection in which its engine leaves its RunRows.
+# The execution option of a connection that holds its engine's RunRows.
 RUN_ROWS = "run_rows"
 
 

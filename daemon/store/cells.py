@@ -1,6 +1,6 @@
 """What each cell may hold. A database file may come from somebody else, and an engine may let a column hold anything.
 
-A kind tells it of a value that was read (`daemon.store.rows`); the engine asks the same of whole tables in its room.
+A kind checks a value that was read (`daemon.store.rows`); the engine runs the same check on whole tables.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary
 
 from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, FailedDelivery, OutcomeKind
 
-# Beyond these no time can be written down, and no number be counted on from.
+# Beyond these a time cannot be formatted, and a number cannot safely be counted up from.
 _FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
 _BEYOND = 2**62
 LONGEST_ID = 200
@@ -71,7 +71,7 @@ def _whole(words: str, first: int, last: int) -> Whole:
 
 def _word(*words: str) -> Word:
     allowed = frozenset(words)
-    return Word("a word that is known", allowed.__contains__, allowed)
+    return Word("a known word", allowed.__contains__, allowed)
 
 
 def _json(name: str, words: str, fits: Callable[[Any], bool]) -> Json:
@@ -121,7 +121,7 @@ FLAG = Kind("0 or 1", lambda value: type(value) is bool)
 BYTES = Kind("bytes", lambda value: type(value) is bytes)
 PAYLOAD = Kind("the bytes of a text", BYTES.holds)
 _COUNT = _whole("a whole number from 0 on", 0, _BEYOND)
-_AMOUNT = _whole("a whole number that can be counted on", -_BEYOND, _BEYOND)
+_AMOUNT = _whole("a whole number in the safe range", -_BEYOND, _BEYOND)
 _TIME = _whole("a time", _FIRST_MS, LAST_MS)
 _TEXTS = _json("are_texts", "a JSON array of texts", _are_texts)
 _HEADERS = _json("are_headers", "a JSON array of names and values", lambda value: _are_pairs(value, str))

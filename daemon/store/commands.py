@@ -1,4 +1,4 @@
-"""Every write, as a value: what `Writer.execute` takes, and what it answers (None where nothing is said)."""
+"""Every write, as a value: what `Writer.execute` takes, and what it answers (None unless stated)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,8 +13,8 @@ from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
 class Accepted:
     """What was kept. `work` pairs each new delivery with its webhook's id, in order.
 
-    `fan_outs` are the deliveries that are still to be made, by team. `replayed` says that an idempotency key was known:
-    these are the first receipts, and nothing was kept.
+    `fan_outs` are the deliveries still to be created, by team. `replayed` says that the idempotency key was known:
+    these are the first receipts, and nothing was stored.
     """
 
     receipts: tuple[Receipt, ...]
@@ -46,7 +46,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class CancelledPage:
-    """How many deliveries of a webhook `CancelNext` cancelled; `total` of its cancellation if that is over now."""
+    """How many deliveries of a webhook `CancelNext` cancelled; `total` is set once its cancellation is complete."""
 
     cancellation_seq: int
     webhook_id: str
@@ -98,7 +98,7 @@ class ExecuteOnce(Command[Inner]):
 class AcceptEvents(Command[Accepted]):
     """Keep these events and their deliveries, all or none. Answers Accepted, or raises IdempotencyConflict.
 
-    For a team in `fan_outs` (to webhook ids by event type) the deliveries are not made yet, but noted as to be made.
+    For a team in `fan_outs` (webhook ids by event type) the deliveries are not created yet, only recorded for later.
     """
 
     events: tuple[MatchedEvent, ...]
@@ -111,7 +111,7 @@ class AcceptEvents(Command[Accepted]):
 class RecordAttempt(Command[Recorded]):
     """One ended attempt and all that follows from it, in one transaction (architecture "The way of one event", 6).
 
-    Does nothing if this attempt is recorded already, so that it may be given again after a doubtful failure.
+    Does nothing if this attempt is recorded already, so that it can be repeated after an uncertain failure.
     `failures_before` is the failure counter that the verdict started from; `charge` is what a success costs.
     A success is charged in a ledger entry with id `entry_id`. On disabling, the webhook's other pending deliveries are
     cancelled and a mail with id `mail_id` is queued; it names the last `failures_shown` failed deliveries. Only then
@@ -135,9 +135,9 @@ class RecordAttempt(Command[Recorded]):
 
 @dataclass(frozen=True, slots=True)
 class CreateWebhook(Command[None]):
-    """Keep a new webhook. Raises TooManyWebhooks if its team has as many as it may have.
+    """Store a new webhook. Raises TooManyWebhooks if its team is at its limit.
 
-    `default_limit` is for a team without a limit of its own; None is none.
+    `default_limit` is for a team without a limit of its own; None means no limit.
     """
 
     webhook: Webhook
@@ -146,7 +146,7 @@ class CreateWebhook(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class SaveWebhook(Command[Cancelled]):
-    """Replace a webhook's row; with `withdraw`, cancel its pending deliveries but the one in flight.
+    """Replace a webhook's row; with `withdraw`, cancel its pending deliveries except the one in flight.
 
     Answers what was cancelled so far.
     """
@@ -168,7 +168,7 @@ class CancelPending(Command[Cancelled]):
 
 @dataclass(frozen=True, slots=True)
 class CancelNext(Command[CancelledPage | None]):
-    """Cancel a page of what is left of a cancellation: of the next one behind `after_seq`, or of the first.
+    """Cancel a page of what is left of a cancellation: the next one after `after_seq`, or else the first.
 
     Answers CancelledPage, None if nothing is left.
     """
@@ -187,7 +187,7 @@ class Resend(Command[str | None]):
 
 @dataclass(frozen=True, slots=True)
 class Recover(Command[RecoveredPage]):
-    """Queue, in order, events that the webhook subscribes to and neither got nor waits for.
+    """Queue, in order, events that the webhook subscribes to, did not get and is not waiting for.
 
     Of events accepted at or after `since`; looks at the next `limit` events behind `after_seq`, and before
     `before_seq`. `new_ids` has at least `limit` ids. Answers RecoveredPage.
@@ -211,7 +211,7 @@ class CreateTeam(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class SaveTeam(Command[Team | None]):
-    """Change what `change` names of a team. Answers the team, None if unknown."""
+    """Apply `change` to a team. Answers the team, None if unknown."""
 
     team_id: str
     change: TeamEdit
@@ -235,7 +235,7 @@ class RevokeKey(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class EndSession(Command[None]):
-    """Keep that a session of the console was signed out of, forget `displaced` and what has expired."""
+    """Record that a console session was signed out, delete `displaced` and expired ones."""
 
     session_id: str
     key_id: str
@@ -264,7 +264,7 @@ class ReadBalance(Command[int]):
 
 @dataclass(frozen=True, slots=True)
 class ProveWriting(Command[None]):
-    """Write something, and leave nothing behind: that it is committed shows that the database can be written."""
+    """Write something, and leave nothing behind: its commit proves that the database is writable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +278,7 @@ class MailSent(Command[None]):
 
 @dataclass(frozen=True, slots=True)
 class MailDeferred(Command[None]):
-    """The mail is to be tried again for these recipients."""
+    """Record that the mail will be retried for these recipients."""
 
     mail_id: str
     recipients: tuple[str, ...]

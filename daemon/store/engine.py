@@ -16,7 +16,7 @@ from daemon.store.sequences import Sequences
 # Connections for reading, each for one read at a time.
 READERS = 4
 
-# What carries out commands of one kind, within a transaction of the writer; answers each in turn.
+# Carries out commands of one kind, within a transaction of the writer; returns their answers in order.
 Apply = Callable[[Connection, Sequence[Any], Sequences], Sequence[Any]]
 
 
@@ -32,7 +32,7 @@ class Engine(Protocol):
 
     @property
     def reading(self) -> sqlalchemy.Engine:
-        """READERS connections that cannot write; a transaction of one sees one moment."""
+        """READERS connections that cannot write; a transaction on one sees one snapshot."""
 
     @property
     def sequences(self) -> Sequences:
@@ -40,7 +40,7 @@ class Engine(Protocol):
 
     @property
     def progress(self) -> Progress:
-        """Where what the writer gets done is counted."""
+        """Counts what the writer has completed."""
 
     @property
     def own_commands(self) -> Mapping[type, Apply]:
@@ -57,16 +57,16 @@ class Engine(Protocol):
         """
 
     def is_failure(self, error: Exception) -> TypeGuard[DatabaseError]:
-        """Whether the database itself failed (full, locked, damaged, away): no mistake of the command is the cause."""
+        """Whether the database itself failed (full, locked, damaged, gone): the command is not the cause."""
 
     def unavailable(self, error: DatabaseError) -> StoreUnavailable:
-        """Return what callers are told of a failure."""
+        """Return the error that callers get for a failure."""
 
     def is_checkpoint_due(self) -> bool:
-        """Whether so much was committed that it is to be put in its place, beside the commits."""
+        """Whether enough was committed that a checkpoint should run, concurrently with commits."""
 
     def disk_use(self) -> DiskUse:
-        """Return what it takes of the disk, and what is left. It may block. Raises OSError."""
+        """Return how much of the disk it uses, and how much is free. It may block. Raises OSError."""
 
     def lost_commits(self) -> int:
         """Return how many acknowledged commits are missing from it. It may block."""

@@ -1,4 +1,4 @@
-"""The write that makes the deliveries of large submissions, as a value, and what it answers."""
+"""The command that creates the deliveries of large submissions, and its answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class MadeDeliveries:
 class MakeDeliveries(Command[MadeDeliveries]):
     """Make the next deliveries of a team's fan-outs up to the one that begins at `until_first_seq`, oldest first.
 
-    At most `limit`, each with its `fanned_out_id`. Answers MadeDeliveries. What is given twice makes the
+    At most `limit`, each with its `fanned_out_id`. Answers MadeDeliveries. Repeating it creates the
     next ones, too.
     """
 

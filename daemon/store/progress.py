@@ -1,8 +1,8 @@
-"""Whether the writer gets on: what tells a long statement from one that hangs."""
+"""Whether the writer makes progress: tells a long statement from one that hangs."""
 
 
 class Progress:
-    """Counts what the writer's connection gets done: commands, and pieces of long statements.
+    """Counts what the writer's connection has completed: commands, and pieces of long statements.
 
     A statement that waits for a lock, for the disk or for ever counts nothing.
     """

@@ -17,7 +17,7 @@ Reseal = Callable[[str, str], str]
 
 
 def seals(reading: sqlalchemy.Engine, length: int) -> list[str]:
-    """Return the different beginnings, `length` characters long, of all sealed secrets."""
+    """Return the distinct prefixes, `length` characters long, of all sealed secrets."""
     beginnings = union(*(select(func.substr(column, 1, length)).where(column.is_not(None)) for column in _SECRETS))
     with reading.connect() as connection:
         return list(connection.execute(beginnings).scalars())
@@ -35,7 +35,7 @@ def reseal_all(engine: Engine, reseal: Reseal, reseal_answer: Callable[[str, str
             _reseal_answers(connection, reseal_answer)
             return sum(_reseal_column(connection, name, reseal) for name in ("secret", "previous_secret"))
     except DatabaseError as error:
-        raise DatabaseRefused(f"{engine.unavailable(error)}: correct that, and do it again") from None
+        raise DatabaseRefused(f"{engine.unavailable(error)}: fix that, then try again") from None
 
 
 def _reseal_answers(connection: Connection, reseal: Callable[[str, str], str | None]) -> None:

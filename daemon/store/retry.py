@@ -1,4 +1,4 @@
-"""Going on by itself when the database works again: waits instead of crashing, and says so once."""
+"""Retrying until the database works again: waits instead of crashing, and logs once that it has recovered."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -15,7 +15,7 @@ _LAST_WAIT_S = 5.0
 
 
 async def retry_until_available(step: Callable[[], Awaitable[Result]], log: FilteringBoundLogger) -> Result:
-    """Do `step` until the store does not fail it any more, waiting 0.1 s, then twice as long up to 5 s.
+    """Run `step` until the store no longer fails, waiting 0.1 s, then twice as long, up to 5 s.
 
     `step` must be safe to repeat: its first try may have been committed.
     """

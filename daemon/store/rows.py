@@ -1,4 +1,4 @@
-"""Rows to values and back. What no version of ours writes becomes no value: DamagedRow says which cell it is."""
+"""Rows to values and back. Data that no version of ours writes is refused: DamagedRow says which cell it is in."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,7 +33,7 @@ class DamagedRow(StoreUnavailable):
     """A row holds what we never write: the message says which, and what to do. Others are as they were."""
 
 
-# Each table's columns in their order: name, what it holds, and whether NULL, too.
+# Each table's columns in their order: name, what it holds, and whether NULL is allowed.
 _COLUMNS: Mapping[str, tuple[tuple[str, Kind, bool], ...]] = {
     table.name: tuple((column.name, kind_of(column), bool(column.nullable)) for column in table.columns)
     for table in metadata.sorted_tables

@@ -1,6 +1,6 @@
-"""The tables. `seq` is the order of acceptance: pages and queues go by it, ids are for the outside.
+"""The tables. `seq` is the order of acceptance: pages and queues use it, ids are for external use.
 
-What only one engine knows of, such as how it lays a table out, or of which rows an index is, stands in the migrations.
+What is specific to one engine, such as table layout or which rows an index covers, is in the migrations.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
@@ -57,7 +57,7 @@ webhooks = Table(
     Column("team_id", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("url", Text, nullable=False),
-    Column("secret", Text),  # sealed, as the previous one
+    Column("secret", Text),  # sealed, like previous_secret
     Column("events", Text, nullable=False),  # JSON array
     Column("active", Boolean, nullable=False),
     Column("consecutive_failures", Integer, nullable=False),
@@ -103,8 +103,8 @@ fan_outs = Table(
     Index("ix_fan_outs_team", "team_id", "first_seq"),
 )
 
-# Webhooks that were disabled or deleted meanwhile: what is made for them of events up to `last_seq`, and behind that of
-# the row before, is cancelled.
+# Webhooks disabled or deleted in the meantime: their deliveries of events up to `last_seq`, and after that of the
+# previous row, are created as cancelled.
 fan_out_cancellations = Table(
     "fan_out_cancellations",
     metadata,
@@ -137,7 +137,7 @@ deliveries = Table(
     Index("ix_deliveries_webhook_status", "webhook_id", "status", "seq"),
 )
 
-# Pending deliveries of a webhook up to `through_seq`, but `except_seq`, that are to be cancelled.
+# Pending deliveries of a webhook up to `through_seq`, except `except_seq`, that are still to be cancelled.
 cancellations = Table(
     "cancellations",
     metadata,
@@ -151,7 +151,7 @@ cancellations = Table(
     Index("ix_cancellations_webhook", "webhook_id", "seq"),
 )
 
-# The first and the last time among the rows of a table with these places in the order of acceptance.
+# The earliest and the latest time among the rows of a table in this range of `seq`.
 time_blocks = Table(
     "time_blocks",
     metadata,
@@ -221,7 +221,7 @@ idempotency_keys = Table(
     Index("ix_idempotency_keys_age", "created_at"),
 )
 
-# What a request that made something was answered, for its retries under the same idempotency key.
+# The answer to a request that created something, for its retries with the same idempotency key.
 kept_answers = Table(
     "kept_answers",
     metadata,
@@ -252,7 +252,7 @@ mails = Table(
 )
 Index("ix_mails_waiting", mails.c.next_attempt_at)  # of those not sent
 
-# One row: the database's name for itself, how many transactions it has had, and the last time that was plausible.
+# One row: the database's own id, how many transactions it has had, and the last plausible time.
 daemon_state = Table(
     "daemon_state",
     metadata,

@@ -1,4 +1,4 @@
-"""Who comes after whom: hands out the `seq` of events and deliveries, in the order of their commits."""
+"""The order of acceptance: assigns the `seq` of events and deliveries, in the order of their commits."""
 
 from itertools import count
 

@@ -1,4 +1,4 @@
-"""The writes of upkeep, as values: old rows are deleted, space is given back, times are noted."""
+"""Maintenance commands: delete old rows, give back space, record times."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from daemon.store.commands import Command
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many events and deliveries were deleted, and behind which event to go on (None: that was all)."""
+    """How many events and deliveries were deleted, and after which event to continue (None: finished)."""
 
     events: int
     deliveries: int
@@ -34,7 +34,7 @@ class PruneWebhookHours(Command[int]):
 class PruneEvents(Command[Pruned]):
     """Delete events accepted before this time, with their deliveries and attempts: of the next `limit` behind
     `after_seq` those of which no delivery is pending, or was made since. Of an event with very many deliveries, the
-    oldest go first. Answers Forgotten.
+    oldest go first. Answers Pruned.
     """
 
     before: int
@@ -44,7 +44,7 @@ class PruneEvents(Command[Pruned]):
 
 @dataclass(frozen=True, slots=True)
 class KeepTimeBlock(Command[None]):
-    """Keep that the rows of a table from `first_seq` to `last_seq` have times from `earliest` to `latest`."""
+    """Record that the rows of a table from `first_seq` to `last_seq` have times from `earliest` to `latest`."""
 
     table_name: str
     first_seq: int
@@ -69,7 +69,7 @@ class SaveTrustedTime(Command[None]):
 class PruneMails(Command[int | None]):
     """Delete mails made before this time that were sent, of the next `limit` behind `after_seq`.
 
-    Answers behind which mail to go on, None if that was all.
+    Answers after which mail to continue, None if finished.
     """
 
     before: int

@@ -1,1 +1,1 @@
-"""What the daemon says of itself: the log, metrics, traces, the event loop's lag."""
+"""What the daemon reports about itself: the log, metrics, traces, the event loop's lag."""

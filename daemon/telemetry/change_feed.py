@@ -1,4 +1,4 @@
-"""Tells those who look on that something of a team has changed. What has changed is in the database."""
+"""Notifies watchers that something of a team has changed. What has changed is in the database."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,30 +10,30 @@ import trio
 
 @dataclass(slots=True, eq=False)
 class Follower:
-    """Who looks on: at one webhook, or (None) at all of a team's."""
+    """A watcher: of one webhook, or (None) of all of a team's."""
 
     webhook_id: str | None
     _changed: trio.Event = field(default_factory=trio.Event)
     _closed: bool = False
 
     async def wait(self) -> bool:
-        """Wait until something has changed since the last call; return False when nothing will be told any more."""
+        """Wait until something has changed since the last call; return False if no more will follow."""
         await self._changed.wait()
         self._changed = trio.Event()
         return not self._closed
 
     def wake(self) -> None:
-        """Have `wait` return."""
+        """Make `wait` return."""
         self._changed.set()
 
     def close(self) -> None:
-        """Have `wait` return False."""
+        """Make `wait` return False."""
         self._closed = True
         self._changed.set()
 
 
 class ChangeFeed:
-    """Who does not look on costs nothing, and who is slow gets many changes as one."""
+    """Costs nothing without watchers; a slow watcher gets many changes as one."""
 
     def __init__(self) -> None:
         self._followers: dict[str, set[Follower]] = defaultdict(set)
@@ -41,22 +41,22 @@ class ChangeFeed:
 
     @property
     def followers(self) -> int:
-        """How many look on."""
+        """How many watchers there are."""
         return sum(map(len, self._followers.values()))
 
     def followers_of(self, team_id: str) -> int:
-        """How many look on at a team."""
+        """How many watch this team."""
         return len(self._followers.get(team_id, ()))
 
     def publish(self, team_id: str, webhook_id: str) -> None:
-        """Tell that this webhook or its deliveries have changed."""
+        """Notify watchers that this webhook or its deliveries have changed."""
         for follower in self._followers.get(team_id, ()):
             if follower.webhook_id in (None, webhook_id):
                 follower.wake()
 
     @contextmanager
     def follow(self, team_id: str, webhook_id: str | None = None) -> Iterator[Follower]:
-        """Look on at one webhook of the team's, or at all of them, while in this block."""
+        """Watch one webhook of the team, or all of them, within this block."""
         follower = Follower(webhook_id)
         if self._closed:
             follower.close()
@@ -69,7 +69,7 @@ class ChangeFeed:
                 del self._followers[team_id]
 
     def close(self) -> None:
-        """Let all go who look on, and who come to: the daemon stops."""
+        """Release all watchers, current and future: the daemon is stopping."""
         self._closed = True
         for followers in self._followers.values():
             for follower in followers:

@@ -1,6 +1,6 @@
-"""The structured log: one line per happening, on stderr (contract "Configuration", `[log]`).
+"""The structured log: one line per event, on stderr (contract "Configuration", `[log]`).
 
-What may be logged stands in `log_events`; what a line looks like stands here.
+`log_events` defines what may be logged; this module defines how a line looks.
 """
 
 import json
@@ -75,7 +75,7 @@ def make_logger(
     With format `json`, and with `auto` unless it is a terminal, each line is one JSON object: `timestamp` (RFC
     3339 UTC, milliseconds, `Z`), `level`, `event`, then the fields in the order given. `console` is for people, in
     colour on a terminal unless NO_COLOR is set. `exc_info` becomes the field `traceback`. `throttle` drops warnings
-    that are repeated; `level()` is asked for each line, if it is given. A `strict` logger (for tests) raises
+    that are repeated; `level()`, if given, is called for each line. A `strict` logger (for tests) raises
     UndocumentedLogEventError on an event, level or field that `log_events` does not list.
     """
     stamp = _TimestampLevelEvent(now_ms)
@@ -105,7 +105,7 @@ def make_logger(
 
 
 def make_thread_logger(sink: LogSink, *, now_ms: NowMs = wall_clock_ms) -> FilteringBoundLogger:
-    """Return a logger for threads beside the event loop: neither level nor throttle applies to it."""
+    """Return a logger for threads outside the event loop: neither level nor throttle applies to it."""
     processors: list[Processor] = [_TimestampLevelEvent(now_ms), _render_traceback, *_rendering(sink)]
     lazy = structlog.wrap_logger(sink.buffer, processors=processors, wrapper_class=_bound_logger("debug"))
     return cast(FilteringBoundLogger, lazy.bind())
@@ -118,13 +118,13 @@ def _bound_logger(level: str) -> type[FilteringBoundLogger]:
 def _with_quick_info(
     wrapper: type[FilteringBoundLogger], sink: LogSink, now: Callable[[], str], level: Callable[[], str]
 ) -> type[FilteringBoundLogger]:
-    """Return the class with an `info` that makes in one step the line that the processors would make of it.
+    """Return the class with an `info` that builds in one step the line that the processors would build.
 
-    There is one for each event and each attempt. The throttle has no say: it drops warnings and errors alone.
+    There is one for each event and each attempt. The throttle does not apply: it only drops warnings and errors.
     """
     render, put = _to_journal if sink.to_journal else _to_json, sink.buffer.msg
 
-    class QuickInfo(wrapper):  # type: ignore[misc,valid-type]  # its parent is made by structlog, as the level wants it
+    class QuickInfo(wrapper):  # type: ignore[misc,valid-type]  # structlog makes its parent, depending on the level
         def info(self, event: str, *args: Any, **fields: Any) -> None:
             if args or "exc_info" in fields:
                 super().info(event, *args, **fields)
@@ -171,7 +171,7 @@ class _TimestampLevelEvent:
         """Return the time, to the millisecond."""
         second, ms = divmod(self._now_ms(), 1000)
         last_second, shown = self._last
-        if second != last_second:  # lines come in their hundreds a second
+        if second != last_second:  # there are hundreds of lines a second
             shown = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
             self._last = (second, shown)
         return f"{shown}.{ms:03d}Z"

@@ -1,7 +1,7 @@
 """The log on its way to a sink that may stall: whoever logs never waits (contract "Configuration", `[log]`).
 
-A pipe that nobody empties, a terminal stopped with Ctrl-S and a network disk hold up a blocking write for as long as
-they like, and a descriptor that others share must not be made non-blocking. So a thread of its own writes.
+A pipe that nobody reads, a terminal stopped with Ctrl-S and a network disk can block a write indefinitely,
+and a descriptor that others share must not be made non-blocking. So a dedicated thread writes.
 """
 
 from collections import deque
@@ -12,15 +12,15 @@ Write = Callable[[Sequence[bytes]], int]
 
 MOST_WAITING_BYTES = 4 * 1024 * 1024
 _AT_ONCE = 256
-# A busy event loop gives the interpreter up to this thread each time: lines are written by the hundred, not one by one.
+# Each wake-up takes the interpreter from a busy event loop: so lines are written by the hundred, not one by one.
 _GATHER_S = 0.05
 
 
 class LogBuffer:
-    """What structlog gives entries to. `write(entries)` blocks as long as it likes and returns how many it lost.
+    """The output structlog writes to. `write(entries)` may block for any time and returns how many it lost.
 
     When MOST_WAITING_BYTES wait already, an entry is dropped. `count_lost(count)` is called for what is dropped and
-    lost, from any thread; `tell_lost(count)`, from the thread that writes, when entries go out again after a loss.
+    lost, from any thread; `report_dropped(count)`, from the writing thread, when entries get through again.
     """
 
     def __init__(self, write: Write, count_lost: Callable[[int], object]) -> None:
@@ -54,7 +54,7 @@ class LogBuffer:
     debug = info = warning = error = msg
 
     def close(self, deadline_s: float) -> bool:
-        """Write what waits, for at most so long. Returns whether all of it was written, or could not be."""
+        """Write what is waiting, for at most `deadline_s`. Returns whether nothing is left: all was written or lost."""
         self._closing.set()
         return self._idle.wait(deadline_s)
 

@@ -1,4 +1,4 @@
-"""Lines of the log, written to a descriptor that is not ours alone, such as stderr."""
+"""Writes log lines to a descriptor shared with other processes, such as stderr."""
 
 import os
 import select

@@ -1,4 +1,4 @@
-"""Warnings that say the same again and again: some are logged, the rest is counted."""
+"""Repeated identical warnings: the first few are logged, the rest are only counted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _Key = tuple[tuple[str, str], ...]
 
 @dataclass(slots=True)
 class LogThrottle:
-    """What was warned of in this window, and how often. A processor of structlog."""
+    """The warnings in this window, and how often each came. A structlog processor."""
 
     _seen: dict[_Key, int] = field(default_factory=dict)
 

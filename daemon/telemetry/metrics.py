@@ -53,7 +53,7 @@ class ActorKind(StrEnum):
 
 
 class MailResult(StrEnum):
-    """What became of one sending of a mail."""
+    """The result of one attempt to send an email."""
 
     SENT = "sent"
     DEFERRED = "deferred"
@@ -67,8 +67,8 @@ _Label = TypeVar("_Label", bound=StrEnum)
 class Metrics:
     """Everything that is counted. Count with `metrics.attempts[kind].inc()`, `metrics.commit_batch_size.observe(n)`.
 
-    The two paces are events accepted and deliveries ended in the last minute, the longest are of the last five.
-    The gauges read their value when asked: give each its source with `metrics.actors_alive.set_function(read)`.
+    `recently_*` count events accepted and deliveries ended in the last minute, `longest_*` cover five minutes.
+    Gauges are read on demand: give each its source with `metrics.actors_alive.set_function(read)`.
     """
 
     registry: CollectorRegistry
@@ -122,11 +122,11 @@ class Metrics:
 
 
 def make_metrics() -> Metrics:
-    """Return fresh metrics, all zero; `process_*` and `kakiyo_webhooks_build_info` stand beside them."""
+    """Return new metrics, all zero, with `process_*` and `kakiyo_webhooks_build_info` added."""
     registry = CollectorRegistry()
     longest = Peak(), Peak(), Peak()
     names = "longest_commit_seconds", "longest_read_seconds", "longest_event_loop_lag_seconds"
-    meanings = "The longest transaction", "The longest read of the database", "The latest that a timer was"
+    meanings = "The longest transaction", "The longest read of the database", "The longest delay of a timer"
     for peak, name, meaning in zip(longest, names, meanings, strict=True):
         _gauge(registry, name, f"{meaning} in the last 5 minutes").set_function(peak.read)
     ProcessCollector(registry=registry)
@@ -147,18 +147,18 @@ def make_metrics() -> Metrics:
         ),
         webhooks_disabled=_counter(registry, "webhooks_disabled", "Webhooks disabled for consecutive failures"),
         credits_consumed=_counter(registry, "credits_consumed", "Credits charged for deliveries that succeeded"),
-        commits_failed=_counter(registry, "commits_failed", "Transactions that the database failed at, not kept"),
+        commits_failed=_counter(registry, "commits_failed", "Transactions that failed in the database, rolled back"),
         actor_restarts=_counters(
             registry, "actor_restarts", meaning="Crashed actors started again", label="kind", values=ActorKind
         ),
-        mails=_counters(registry, "mails", meaning="Sendings of mails", label="result", values=MailResult),
+        mails=_counters(registry, "mails", meaning="Attempts to send a mail", label="result", values=MailResult),
         log_lines_dropped=_counter(
-            registry, "log_lines_dropped", "Log lines lost: their reader stalled, or was not there"
+            registry, "log_lines_dropped", "Log lines lost: their reader had stalled or was missing"
         ),
         first_attempt_delay_seconds=_histogram(
             registry,
             "first_attempt_delay_seconds",
-            meaning="From a delivery's making to its first attempt's start",
+            meaning="From a delivery's creation to the start of its first attempt",
             buckets=_DELAY_S,
         ),
         attempt_duration_seconds=_histogram(
@@ -178,7 +178,7 @@ def make_metrics() -> Metrics:
         ),
         ready=_gauge(registry, "ready", "1 while events are accepted, 0 at start and stop"),
         actors_alive=_gauge(registry, "actors_alive", "Endpoint actors running now"),
-        actors_parked=_gauge(registry, "actors_parked", "Webhooks whose actor kept crashing and rests"),
+        actors_parked=_gauge(registry, "actors_parked", "Webhooks parked because their actor kept crashing"),
         waiting_events=_gauge(registry, "waiting_events", "Events submitted and not yet committed"),
         pending_deliveries=_gauge(registry, "pending_deliveries", "Deliveries that have not ended"),
         oldest_pending_delivery_age_seconds=_gauge(
@@ -190,18 +190,18 @@ def make_metrics() -> Metrics:
         ),
         teams_waiting_for_credits=_gauge(registry, "teams_waiting_for_credits", "Teams whose deliveries lack credits"),
         attempts_in_flight=_gauge(registry, "attempts_in_flight", "Attempts under way"),
-        max_attempts_in_flight=_gauge(registry, "max_attempts_in_flight", "How many of them there may be"),
+        max_attempts_in_flight=_gauge(registry, "max_attempts_in_flight", "The limit on attempts in flight"),
         attempts_waiting=_gauge(registry, "attempts_waiting", "Attempts that wait for a descriptor"),
         lookups_in_progress=_gauge(registry, "lookups_in_progress", "Names that are being looked up"),
         lookups_waiting=_gauge(registry, "lookups_waiting", "Attempts and registrations that wait to look up a name"),
         open_connections=_gauge(registry, "open_connections", "HTTP connections to the API"),
-        max_open_connections=_gauge(registry, "max_open_connections", "How many of them there may be"),
-        live_pages=_gauge(registry, "live_pages", "Console pages that change while one looks"),
+        max_open_connections=_gauge(registry, "max_open_connections", "The limit on HTTP connections"),
+        live_pages=_gauge(registry, "live_pages", "Console pages open with live updates"),
         database_bytes=_gauge(registry, "database_bytes", "Size of the database file"),
         database_wal_bytes=_gauge(registry, "database_wal_bytes", "Size of its write-ahead log"),
         state_dir_free_bytes=_gauge(registry, "state_dir_free_bytes", "Free on the state directory's file system"),
         state_dir_size_bytes=_gauge(registry, "state_dir_size_bytes", "Size of the state directory's file system"),
-        lost_commits=_gauge(registry, "lost_commits", "Acknowledged commits that a start found missing"),
+        lost_commits=_gauge(registry, "lost_commits", "Acknowledged commits found missing at startup"),
         recently_accepted=SlidingCount(),
         recently_ended=SlidingCount(),
         longest_commit=longest[0],

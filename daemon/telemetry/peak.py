@@ -1,4 +1,4 @@
-"""The largest of something in the last five minutes."""
+"""The largest value of something in the last five minutes."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class Peak:
         self._largest: dict[int, float] = {}
 
     def observe(self, value: float) -> None:
-        """Take note of a value, at least 0."""
+        """Record a value, at least 0."""
         minute = int(self._now() // 60)
         if value > self._largest.get(minute, 0):
             self._largest = {one: most for one, most in self._largest.items() if one > minute - _MINUTES}

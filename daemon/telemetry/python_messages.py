@@ -20,7 +20,7 @@ _QUIET_S = 0.05  # a message comes in many pieces, one right after the other
 
 
 class PythonMessages(TextIOBase):
-    """A stream for text, each burst of which becomes a call of `tell(text)` in a thread of its own.
+    """A stream for text, each burst of which becomes one call of `report(text)` in a separate thread.
 
     When too much waits, it is dropped, and `count_lost(1)` called.
     """
@@ -30,7 +30,7 @@ class PythonMessages(TextIOBase):
     def __init__(self, report: Callable[[str], object], count_lost: Callable[[int], object]) -> None:
         self._report = report
         self._count_lost = count_lost
-        self._pieces: SimpleQueue[str | Event] = SimpleQueue()  # may be put into within a destructor
+        self._pieces: SimpleQueue[str | Event] = SimpleQueue()  # safe to use from a destructor
         Thread(target=self._run, name="python messages", daemon=True).start()
 
     def writable(self) -> bool:
@@ -46,7 +46,7 @@ class PythonMessages(TextIOBase):
         return len(text)
 
     def drain(self, deadline_s: float) -> None:
-        """Wait until what was written before is told, for at most so long."""
+        """Wait until everything written so far is reported, for at most `deadline_s`."""
         told = Event()
         self._pieces.put(told)
         told.wait(deadline_s)
@@ -55,7 +55,7 @@ class PythonMessages(TextIOBase):
         while True:
             message, told = self._next_message()
             if message.strip():
-                with suppress(Exception):  # what it raises would be written here
+                with suppress(Exception):  # an exception would be written to this very stream
                     self._report(message.strip())
             if told is not None:
                 told.set()
@@ -74,8 +74,8 @@ class PythonMessages(TextIOBase):
 
 
 def take_standard_streams(messages: PythonMessages) -> None:
-    """Send there what this process writes on stdout and stderr from now on, to its end."""
+    """From now on, send everything this process writes to stdout and stderr there."""
     sys.stdout = sys.stderr = messages
-    if faulthandler.is_enabled():  # it writes past them when the process crashes
+    if faulthandler.is_enabled():  # it bypasses them when the process crashes
         with suppress(OSError):
             faulthandler.enable(os.open("/proc/self/fd/2", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK))

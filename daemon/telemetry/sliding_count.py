@@ -1,4 +1,4 @@
-"""How much there was of something in the last minute."""
+"""How often something happened in the last minute."""
 
 from math import floor
 
@@ -18,7 +18,7 @@ class SlidingCount:
         self._total = 0
 
     def count(self, number: int = 1) -> None:
-        """Count so many now."""
+        """Count this many now."""
         self._drop_old()
         self._counts[self._second % WINDOW_S] += number
         self._total += number

@@ -1,4 +1,4 @@
-"""What an actor tells with: the log, the metrics, the spans, and the change feed."""
+"""What an actor reports through: the log, the metrics, the spans, and the change feed."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from daemon.telemetry.tracing import NO_SPANS, Spans
 
 @dataclass(frozen=True, slots=True)
 class Telemetry:
-    """Nothing that is told here is ever waited for, and none of it decides anything."""
+    """Reporting never blocks, and no decision depends on it."""
 
     log: FilteringBoundLogger
     metrics: Metrics

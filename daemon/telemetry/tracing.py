@@ -1,4 +1,4 @@
-"""OpenTelemetry spans of events and attempts: where its packages are installed and an exporter is configured.
+"""OpenTelemetry spans of events and attempts, if its packages are installed and an exporter is configured.
 
 Install the extra `opentelemetry` and set the standard variables, such as OTEL_EXPORTER_OTLP_ENDPOINT. The packages send
 spans from a thread of their own, in batches; what their queue has no room for is dropped.
@@ -32,7 +32,7 @@ class Spans:
     shut_down: Callable[[], object] = int
 
     def event_accepted(self, event: Event, deliveries: int) -> None:
-        """Tell of an event that is on disk: from its acceptance to now."""
+        """Record an event that is on disk: from its acceptance to now."""
         if self.tracer is None:
             return
         span = self._start("accept event", "SERVER", traceparent=event.traceparent, started_at=event.accepted_at)
@@ -41,7 +41,7 @@ class Spans:
         span.end()
 
     def attempt_ended(self, webhook: Webhook, work: Work, attempt: Attempt) -> None:
-        """Tell of an attempt, from its start to its end; it failed unless it delivered."""
+        """Record an attempt, from its start to its end; it failed unless it delivered."""
         if self.tracer is None:
             return
         outcome = attempt.outcome
@@ -58,7 +58,7 @@ class Spans:
         span.end((attempt.started_at + outcome.duration_ms) * _NS_PER_MS)
 
     async def close(self) -> None:
-        """Send what waits, for at most 5 s."""
+        """Flush what is waiting, for at most 5 s."""
         with trio.move_on_after(_CLOSES_WITHIN_S):
             await trio.to_thread.run_sync(self.shut_down, abandon_on_cancel=True)
 

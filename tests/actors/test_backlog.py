@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -47,7 +46,7 @@ async def started_on_a_backlog(
     clock, run_read = VirtualWallClock(), FakeThread()
     team, webhooks, resting = await leave_a_backlog(state_dir, clock)
     receiver = FakeReceiver()
-    async with running(state_dir, receiver, clock, adapt=lambda seams: replace(seams, run_read=run_read)) as house:
+    async with running(state_dir, receiver, clock, run_read=run_read) as house:
         run_read.begin_s = READ_S
         yield house, run_read, team, webhooks, resting
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -287,7 +286,7 @@ async def test_nothing_cancelled_is_delivered_when_it_was_being_read_while_disab
     tmp_path: Path, autojump_clock: MockClock, delivered: int, at: float
 ) -> None:
     run_read = FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_read=run_read)) as house:
+    async with running(tmp_path, run_read=run_read) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         run_read.begin_s, run_read.answer_s = 1, 1
@@ -309,7 +308,7 @@ async def test_no_attempt_begins_while_the_withdrawal_is_being_committed(
 ) -> None:
     run_write = FakeThread()
     receiver = FakeReceiver({A: statuses(500, 200)})
-    async with running(tmp_path, receiver, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+    async with running(tmp_path, receiver, run_write=run_write) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         await house.submit(team, 1)
@@ -327,7 +326,7 @@ async def test_what_is_accepted_while_the_webhook_is_withdrawn_is_cancelled_and_
     tmp_path: Path, autojump_clock: MockClock, withdraw: Withdraw, reason: CancelReason
 ) -> None:
     run_write = FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+    async with running(tmp_path, run_write=run_write) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         run_write.begin_s = 0.01
@@ -346,7 +345,7 @@ async def test_what_was_accepted_while_disabling_is_not_cancelled_any_more_once_
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     run_write = FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+    async with running(tmp_path, run_write=run_write) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         run_write.begin_s = 0.01
@@ -364,7 +363,7 @@ async def test_a_change_whose_caller_went_away_before_its_turn_is_not_made(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     run_write, receiver = FakeThread(), FakeReceiver({A: slow(1)})
-    async with running(tmp_path, receiver, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+    async with running(tmp_path, receiver, run_write=run_write) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         await house.submit(team, 1)

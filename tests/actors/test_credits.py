@@ -1,6 +1,5 @@
 """What is charged, the ledger, and how deliveries wait under `credits.enforce` (contract "Credits")."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -192,7 +191,8 @@ async def test_a_grant_that_is_committed_while_the_balance_is_read_counts_once(
     async with running(
         tmp_path,
         settings=enforcing(tmp_path),
-        adapt=lambda seams: replace(seams, run_read=run_read, run_write=run_write),
+        run_read=run_read,
+        run_write=run_write,
     ) as house:
         team = await house.team()
         webhooks = await many_webhooks(house, team, 20)
@@ -209,9 +209,7 @@ async def test_a_grant_lets_go_on_what_waits_even_if_its_caller_went_away(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     run_write = FakeThread()
-    async with running(
-        tmp_path, settings=enforcing(tmp_path), adapt=lambda seams: replace(seams, run_write=run_write)
-    ) as house:
+    async with running(tmp_path, settings=enforcing(tmp_path), run_write=run_write) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         await house.submit(team, 1)

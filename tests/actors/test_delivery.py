@@ -1,6 +1,7 @@
 """The schedule, the order, the independence, the resumption, in virtual time and exact (contract "A delivery")."""
 
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -8,6 +9,8 @@ import trio
 from trio.testing import MockClock
 
 from daemon.domain.model import DeliveryStatus, OutcomeKind
+from daemon.store.reads import actor_reads
+from daemon.store.reads.reader import Reader
 from tests.support.daemon import FakeReceiver, make_settings, running, statuses
 from tests.support.mock_transport import MockTransport
 
@@ -95,14 +98,29 @@ async def test_a_backlog_larger_than_any_mailbox_arrives_in_order_and_once(
         assert [arrival.number for arrival in receiver.at(A)] == list(range(1000))
 
 
-async def test_large_bodies_are_read_when_their_turn_has_come(tmp_path: Path, autojump_clock: MockClock) -> None:
-    receiver = FakeReceiver()
+async def test_large_bodies_are_read_when_their_turn_has_come(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch_together, read_at = Reader.fetch_together, list[float]()
+
+    async def fetch_and_note(reader: Reader, query: Any, *args: Any) -> Any:
+        read_at.extend([trio.current_time()] if query is actor_reads.event_body else [])
+        return await fetch_together(reader, query, *args)
+
+    async def slow(_request: httpx.Request) -> httpx.Response:
+        await trio.sleep(3)
+        return httpx.Response(200)
+
+    monkeypatch.setattr(Reader, "fetch_together", fetch_and_note)
+    receiver = FakeReceiver({A: slow})
     async with running(tmp_path, receiver) as house:
         team = await house.team()
         await house.webhook(team, A)
+        began = house.now
         await house.submit(team, 1, 2, size=100_000)
-        await trio.sleep(1)
+        await trio.sleep(60)
         assert [len(arrival.body) > 100_000 for arrival in receiver.at(A)] == [True, True]
+        assert [at - began for at in read_at] == pytest.approx([0, 3], abs=0.1)
 
 
 async def test_webhooks_never_wait_for_each_other(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -172,8 +190,10 @@ async def test_a_stop_lets_the_attempt_in_flight_finish_and_leaves_the_rest_pend
         await house.stopped.wait()
         assert house.now == pytest.approx(house.receiver.arrivals[0].at + 3, abs=1e-3)
     async with running(tmp_path, house.receiver, house.clock) as house:
-        statuses_now = [delivery.status for delivery in await house.deliveries(webhook)]
-        assert statuses_now[0] is DeliveryStatus.SUCCEEDED
+        assert await house.statuses(webhook) == ["succeeded", "pending"]
+        assert [arrival.number for arrival in house.receiver.arrivals] == [1]
+        await trio.sleep(10)
+        assert [arrival.number for arrival in house.receiver.arrivals] == [1, 2]
 
 
 @pytest.mark.parametrize("jump_days", [1, -1])

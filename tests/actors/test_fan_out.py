@@ -1,6 +1,5 @@
 """Large submissions: accepted at once, delivered in order, piece by piece (contract "Budgets of a team")."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -228,7 +227,7 @@ async def test_a_team_has_as_many_webhooks_as_its_quota_however_many_are_made_at
 async def test_what_is_committed_together_with_the_last_piece_is_made(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=FakeThread(answer_s=0.1))) as house:
+    async with running(tmp_path, run_write=FakeThread(answer_s=0.1)) as house:
         team, neighbour = await house.team(), await house.team()
         await webhooks_of(house, team)
         async with trio.open_nursery() as nursery:

@@ -121,7 +121,7 @@ async def test_a_recovery_that_fails_in_the_middle_has_counted_what_it_queued(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     run_in_thread = FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_in_thread)) as house:
+    async with running(tmp_path, run_write=run_in_thread) as house:
         team = await house.team()
         await house.submit(team, *range(375))
         late = await house.webhook(team, A)
@@ -255,7 +255,7 @@ async def test_a_slow_store_keeps_nobody_waiting_and_is_asked_the_less_often(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     run_in_thread = FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_read=run_in_thread)) as house:
+    async with running(tmp_path, run_read=run_in_thread) as house:
         await house.daemon.observer.refresh()
         await trio.sleep(FRESH_S)
         run_in_thread.answer_s, started = 4, house.now

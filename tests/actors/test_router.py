@@ -18,7 +18,7 @@ from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.inbox import InboxLimits
 from daemon.delivery.router import Router
-from daemon.delivery.subscriptions import SubscriptionIndex
+from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.errors import (
     IdempotencyConflict,
     Overloaded,
@@ -91,7 +91,7 @@ async def events_kept(house: House) -> int:
 
 async def test_all_submissions_that_wait_are_kept_by_one_commit(tmp_path: Path, autojump_clock: MockClock) -> None:
     run_write = FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+    async with running(tmp_path, run_write=run_write) as house:
         team = await house.team()
         run_write.answer_s = 1
         with disk_of(house) as disk:
@@ -121,7 +121,7 @@ async def test_the_receipts_come_after_the_commit_in_the_order_of_the_events(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     run_write = FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+    async with running(tmp_path, run_write=run_write) as house:
         team, other = await house.team(), await house.team()
         await house.webhook(team, A)
         await house.webhook(team, B)
@@ -142,7 +142,7 @@ async def test_more_waiting_events_than_the_limit_are_refused_and_nothing_of_the
 ) -> None:
     run_write = FakeThread()
     settings = make_settings(tmp_path, api={"max_waiting_events": 20})  # half of it for one team
-    async with running(tmp_path, settings=settings, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+    async with running(tmp_path, settings=settings, run_write=run_write) as house:
         team = await house.team()
         run_write.begin_s = 1
         async with trio.open_nursery() as nursery:
@@ -184,7 +184,7 @@ async def test_a_closed_router_refuses_what_comes_and_keeps_what_waits(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     run_write = FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+    async with running(tmp_path, run_write=run_write) as house:
         team = await house.team()
         run_write.begin_s = 1
         async with trio.open_nursery() as nursery:
@@ -200,7 +200,7 @@ async def test_a_closed_router_refuses_what_comes_and_keeps_what_waits(
 
 async def test_a_submission_whose_caller_went_away_is_delivered(tmp_path: Path, autojump_clock: MockClock) -> None:
     run_write = FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+    async with running(tmp_path, run_write=run_write) as house:
         team = await house.team()
         await house.webhook(team, A)
         run_write.begin_s = 1
@@ -214,7 +214,7 @@ async def test_a_webhook_whose_creator_went_away_gets_events_like_any_other(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     run_write = FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+    async with running(tmp_path, run_write=run_write) as house:
         team = await house.team()
         run_write.begin_s = 1
         with trio.move_on_after(0.5):
@@ -228,7 +228,7 @@ async def test_a_webhook_whose_creator_went_away_gets_events_like_any_other(
 
 async def test_a_key_is_revoked_at_once_even_if_the_caller_went_away(tmp_path: Path, autojump_clock: MockClock) -> None:
     run_write = FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+    async with running(tmp_path, run_write=run_write) as house:
         team = await house.team()
         made = await house.daemon.teams.create_key(team.id, "CI")
         assert made is not None
@@ -294,7 +294,7 @@ async def test_the_same_key_with_another_body_is_refused_and_keeps_nothing(
 
 async def test_two_submissions_with_one_key_in_one_commit_are_one(tmp_path: Path, autojump_clock: MockClock) -> None:
     run_write = FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+    async with running(tmp_path, run_write=run_write) as house:
         team = await house.team()
         await house.webhook(team, A)
         run_write.begin_s = 1
@@ -425,7 +425,7 @@ async def test_resends_among_submissions_lose_nothing_and_keep_the_order_of_thei
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     run_write = FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+    async with running(tmp_path, run_write=run_write) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         await house.submit(team, -1)
@@ -446,7 +446,7 @@ async def test_resends_among_submissions_lose_nothing_and_keep_the_order_of_thei
 
 async def test_a_resend_whose_caller_went_away_is_delivered(tmp_path: Path, autojump_clock: MockClock) -> None:
     run_write = FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+    async with running(tmp_path, run_write=run_write) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         await house.submit(team, 1)
@@ -593,7 +593,7 @@ async def test_a_database_that_cannot_be_read_holds_deliveries_up_and_loses_none
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     run_read = FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_read=run_read)) as house:
+    async with running(tmp_path, run_read=run_read) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         run_read.error = StoreUnavailable("the database failed")

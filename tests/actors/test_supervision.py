@@ -192,7 +192,7 @@ async def test_a_webhook_enabled_by_an_actor_that_crashed_in_the_commit_gets_new
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     run_write, run_read = FakeThread(), FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write, run_read=run_read)) as house:
+    async with running(tmp_path, run_write=run_write, run_read=run_read) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         await house.change(webhook, active=False)
@@ -210,7 +210,7 @@ async def test_a_change_whose_slow_commit_outlives_its_crashed_actor_becomes_kno
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     run_write, run_read = FakeThread(), FakeThread()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write, run_read=run_read)) as house:
+    async with running(tmp_path, run_write=run_write, run_read=run_read) as house:
         team = await house.team()
         webhook = await house.webhook(team, A)
         await house.change(webhook, name="awake")
@@ -287,7 +287,7 @@ async def test_what_is_submitted_right_after_a_crash_of_the_router_comes_behind_
 ) -> None:
     saboteur, run_read = Saboteur(Point("AcceptEvents", after=True, on_call=2), lambda: None), FakeThread()
     saboteur.enter(monkeypatch)
-    async with running(tmp_path, adapt=lambda seams: replace(seams, run_read=run_read)) as house:
+    async with running(tmp_path, run_read=run_read) as house:
         team = await house.team()
         webhooks = [await house.webhook(team, f"https://{number}.example/hook") for number in range(20)]
         saboteur.armed = True
@@ -307,7 +307,7 @@ async def test_a_crash_of_the_store_ends_the_daemon_at_once_and_is_told(
 ) -> None:
     run_write, refused, logged = FakeThread(), [], []
     with gives_up():
-        async with running(tmp_path, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+        async with running(tmp_path, run_write=run_write) as house:
             team = await house.team()
             run_write.error = RuntimeError("bug")
             try:
@@ -328,7 +328,7 @@ async def test_an_outcome_that_met_a_crashing_store_is_committed_once_after_the_
 ) -> None:
     run_write, receiver = CrashingHop(is_committed), FakeReceiver()
     with gives_up():
-        async with running(tmp_path, receiver, adapt=lambda seams: replace(seams, run_write=run_write)) as house:
+        async with running(tmp_path, receiver, run_write=run_write) as house:
             team = await house.team()
             webhook = await house.webhook(team, A)
             await house.submit(team, 1)

@@ -33,12 +33,75 @@ async def test_an_event_is_accepted_and_counted_for_each_webhook_that_subscribes
     assert answer.headers["Content-Type"] == "application/json"
 
 
-async def test_the_body_is_serialised_once_in_the_promised_order(api: ApiHouse) -> None:
-    data = {"z": [1, 2.5, None, True], "ä": "😀\u2028", "big": 2**63 - 1, "nested": {"a": {}}, "0": -0.0}
-    submitted = {"data": data, "timestamp": "2025-07-15T12:30:00.1239+02:00", "event": MESSAGE_SENT}
-    answer = await api.as_acme.call("POST", "/v1/events", content=orjson.dumps(submitted, option=orjson.OPT_INDENT_2))
-    expected = {"event": MESSAGE_SENT, "teamId": api.acme.id, "timestamp": "2025-07-15T10:30:00.123Z", "data": data}
-    assert await body_of(api, answer.value["id"]) == orjson.dumps(expected)
+DATA_AS_IT_CAME = {
+    "spaces": b'{ "a" :\t[ 1 ,2 ]\r\n}',
+    "numbers as they are written": b'{"price": 10.00, "e": 1E5, "minus": -0, "zero": -0.0}',
+    "a number of 30 digits": b'{"n": 123456789012345678901234567890}',
+    "a number of 5,000 digits": b'{"n": %s}' % (b"9" * 5_000),
+    "a number beyond a double": b'{"n": 1e400}',
+    "escapes": b'{"a": "\\u00e9\\/\\ud83d\\ude00\\"", "\\u0065vent": "x"}',
+    "no escapes": '{"ä": "é😀\u2028\x7f"}'.encode(),
+    "a name twice": b'{"a": {"b": 1, "b": 2}, "a": "last"}',
+    "names of the envelope": b'{"event": "e", "teamId": null, "data": {"data": []}, "timestamp": ""}',
+    "as deep as it may be": b'{"a":' * 250 + b"1" + b"}" * 250,
+}
+SUBMITTED = b'{"data": %s, "timestamp": "2025-07-15T12:30:00.1239+02:00", "event" : "linkedin.message.sent"}'
+
+
+@pytest.mark.parametrize("data", DATA_AS_IT_CAME.values(), ids=DATA_AS_IT_CAME)
+async def test_the_data_is_passed_on_as_it_came_in_the_promised_order(api: ApiHouse, data: bytes) -> None:
+    answer = await api.as_acme.call("POST", "/v1/events", content=SUBMITTED % data)
+    head = b'{"event":"linkedin.message.sent","teamId":"%s","timestamp":"2025-07-15T10:30:00.123Z","data":'
+    assert await body_of(api, answer.value["id"]) == head % api.acme.id.encode() + data + b"}"
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "application/x-ndjson"])
+async def test_so_is_the_data_of_each_event_of_a_batch(api: ApiHouse, media_type: str) -> None:
+    data = [each.replace(b"\n", b" ") for each in DATA_AS_IT_CAME.values()]
+    events = [SUBMITTED % each for each in data]
+    content = b"\n".join(events) if media_type.endswith("ndjson") else b"[%s]" % b",".join(events)
+    answer = await api.as_acme.call("POST", "/v1/events/batch", content=content, media_type=media_type)
+    bodies = [await body_of(api, receipt["id"]) for receipt in answer.value["receipts"]]
+    assert [body.partition(b'"data":')[2] for body in bodies] == [each + b"}" for each in data]
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b'{"event": "linkedin.message.sent", "teamId": null, "timestamp": null, "data": {"n":1}}',
+        b'{"\\u0065vent": "linkedin.message\\u002esent", "d\\u0061ta": {"n":1}}',
+        b'{"event": "linkedin.message.sent", "data": {"n":1}, "timestamp": "2025-07-15T10:30:00\\u005a"}',
+    ],
+)
+async def test_an_envelope_may_be_written_in_any_way_of_json(api: ApiHouse, sent: bytes) -> None:
+    for path, content in (("/v1/events", sent), ("/v1/events/batch", b"[%s]" % sent)):
+        answer = await api.as_acme.call("POST", path, content=content)
+        event_id = answer.value["receipts"][0]["id"] if "receipts" in answer.value else answer.value["id"]
+        assert (await body_of(api, event_id)).endswith(b'"data":{"n":1}}')
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (b'{"event": "linkedin.message.sent", "event": "linkedin.message.sent", "data": {}}', "twice"),
+        (b'{"event": "linkedin.message.sent", "data": {"a": 1}, "data": {"b": 2}}', "twice"),
+        (b'{"event": "linkedin.message.sent", "data": {}, "d\\u0061ta": {}}', "twice"),
+        (b'{"event": "linkedin.message.sent", "data": {}, "teamId": "x", "teamId": null}', "twice"),
+        (b'{"event": "linkedin.message.sent", "data": {"a": "\\ud800"}}', "cannot be passed on"),
+        (b'{"event": "linkedin.message.sent", "data": {"\\udfff": 1}}', "cannot be passed on"),
+        (b'{"event": "linkedin.message.sent", "data": {"a": "\xff"}}', "is not UTF-8"),
+        (b'{"event": "linkedin.message.sent", "data": {"a": NaN}}', "nan is not json"),
+        (b'{"event": "linkedin.message.sent", "data": {"a": 01}}', "line 1, column 51"),
+        (b'{"event": "linkedin.message.sent", "data": %s1%s}' % (b'{"a":' * 251, b"}" * 251), "nested too deeply"),
+        (b'{"event": "linkedin.message.sent", "data": %s1%s}' % (b'{"a":' * 5_000, b"}" * 5_000), "nested too deeply"),
+    ],
+)
+async def test_what_no_receiver_could_read_is_400(api: ApiHouse, sent: bytes, reason: str) -> None:
+    for path, content, where in (("/v1/events", sent, "$"), ("/v1/events/batch", b"[%s]" % sent, "$[0]")):
+        answer = await api.as_acme.call("POST", path, content=content)
+        assert (answer.status, answer.code) == (400, "invalid_json")
+        assert answer.paths == [where if "UTF-8" not in reason else "$"]
+        assert reason in answer.value["detail"] or (path != "/v1/events" and "column" in answer.value["detail"])
 
 
 async def test_an_event_without_a_timestamp_happens_now(api: ApiHouse) -> None:

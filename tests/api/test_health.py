@@ -59,7 +59,7 @@ async def test_a_team_is_not_told_what_the_database_said(tmp_path: Path) -> None
             await api.as_acme.call("GET", "/readyz", server=ELSEWHERE),
             await api.as_acme.call("GET", "/readyz", headers=through_a_proxy),
         ):
-            assert (answer.status, answer.value["detail"]) == (503, "The database fails: ask again in a second.")
+            assert (answer.status, answer.value["detail"]) == (503, "The database is failing: ask again in a second.")
         answer = await api.operator.call("GET", "/readyz", server=ELSEWHERE)
         assert "unable to open database file" in answer.value["detail"]
 

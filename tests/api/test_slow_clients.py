@@ -11,6 +11,8 @@ from api.server.connection import Patience
 from tests.api.scripted_app import HELD, HELLO, LARGE, ScriptedApp, say_hello
 from tests.support.api_server import exchange, read_to_end, serving
 
+pytestmark = pytest.mark.usefixtures("way")
+
 LONG_POST = b"POST /hello HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000000\r\n\r\n"
 
 

@@ -115,7 +115,7 @@ async def test_a_team_has_a_quota_of_webhooks_that_the_operator_may_change(api: 
     assert first.status == 201
     refused = await api.as_acme.post("/v1/webhooks", webhook)
     assert (refused.status, refused.code) == (409, "webhook_quota")
-    assert "may have 1 webhooks" in refused.value["detail"]
+    assert "limit of 1 webhooks" in refused.value["detail"]
     assert (await api.as_acme.delete(f"/v1/webhooks/{first.value['id']}")).status == 204
     assert (await api.as_acme.post("/v1/webhooks", webhook)).status == 201
     assert (await api.operator.patch(path, {"name": "Acme Corp"})).value["maxWebhooks"] == 1
@@ -134,5 +134,5 @@ async def test_a_batch_that_makes_too_many_deliveries_is_refused_with_the_number
     batch = [{"event": "linkedin.message.sent", "data": {}}] * 60
     refused = await api.as_acme.post("/v1/events/batch", batch)
     assert (refused.status, refused.code) == (413, "too_large")
-    assert "180 deliveries in one submission, of at most 150" in refused.value["detail"]
+    assert "180 deliveries in one submission; the limit is 150" in refused.value["detail"]
     assert (await api.as_acme.post("/v1/events/batch", batch[:50])).status == 202

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from daemon.crypto.signing import Secrets, generate_secret, signature_headers
-from daemon.delivery.attempt import USER_AGENT
+from daemon.delivery.delivery_request import USER_AGENT
 from daemon.domain.clock import wall_clock_ms
 from daemon.domain.model import id_maker
 from tests.bench.events import EVENT_TYPE, event

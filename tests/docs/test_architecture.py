@@ -18,7 +18,8 @@ ALL = [*DAEMON, *API]
 # Who may name a client of HTTP outside daemon/egress/, and what for.
 HTTP_CLIENTS = ("httpx", "httpcore", "httptools", "http.client", "urllib.request", "urllib3", "requests", "aiohttp")
 USE_HTTP_CLIENTS = {
-    "daemon/delivery/attempt.py": "tells the transport's exceptions apart",
+    "daemon/delivery/attempt.py": "catches the transport's exceptions",
+    "daemon/delivery/outcome.py": "tells the transport's exceptions apart",
     "daemon/cli/client.py": "a client of the daemon's own API",
     "daemon/cli/exchange.py": "a client of the daemon's own API",
     "daemon/demo/api.py": "a client of the daemon's own API",

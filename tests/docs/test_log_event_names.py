@@ -20,7 +20,9 @@ NAME = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 FIRST_WORDS = frozenset(name.split("_")[0] for name in LOG_EVENTS)
 LAST_WORDS = frozenset(name.split("_")[-1] for name in LOG_EVENTS)
 # What is called in the same way and is no event of the log: columns, parts of metrics' names, keys of tests.
-OTHER_NAMES = frozenset({"attempts_made", "commits_failed", "events_accepted", "team_looking_up", "webhook_or_deleted"})
+OTHER_NAMES = frozenset(
+    {"attempts_made", "commits_failed", "events_accepted", "log_accepted", "team_looking_up", "webhook_or_deleted"}
+)
 PAGES = (".md", ".yml", ".json", ".html", ".js", ".css", ".toml", ".sh")
 # Calls of the tests' helpers and options of the command line whose first argument is a name.
 NAMED_IN_CALLS = ("logged", "log_lines")

@@ -1,7 +1,7 @@
 """The long versions of the crash, overload, hell, state machine and HTTP suites, with a progress bar and a summary.
 
     python -m tests.faults.soak [--kills 50] [--seconds 60] [--rounds 5] [--examples 500] [--pending 5000000]
-                                [--requests 100000] [--seed N] [--only large]
+                                [--requests 100000] [--ways 10000] [--seed N] [--only large]
 
 Ends with 0 when every promise held. The seed is printed: give it again to repeat the plan.
 """
@@ -35,6 +35,7 @@ from tests.faults.large_run import LONGEST_S, slowest
 from tests.faults.overload_run import OverloadPlan, run_overload
 from tests.faults.state_machine import WebhooksMachine
 from tests.load.test_overload import check_overload, figures
+from tests.security.both_ways import compare, served_both_ways
 from tests.security.budgets_soak import soak_fan_out, soak_mass_cancelling, soak_slow_names
 from tests.security.http_fuzz import fuzz
 
@@ -136,6 +137,20 @@ def soak_http(directory: Path, requests: int, chosen_seed: int, advance: Advance
     return str(fuzzed)
 
 
+def soak_lane(directory: Path, requests: int, chosen_seed: int, advance: Advance) -> str:
+    """Send requests to the fast lane and the general server. Raises AssertionError with those answered differently."""
+
+    async def send() -> None:
+        async with served_both_ways(directory) as both:
+            unlike = await compare(both, chosen_seed, requests, advance)
+            assert not unlike, unlike[:5]
+            assert not both.faults()
+
+    with _quiet():
+        trio.run(send)
+    return f"{requests} requests, the same answers both ways"
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep what the daemons log off the screen."""
@@ -171,6 +186,7 @@ def main() -> int:
             ("large", 1, partial(soak_large, _within(directory, "large"), options.pending)),
             ("state machine", options.examples, partial(soak_state_machine, options.examples, options.seed)),
             ("http", options.requests, partial(soak_http, _within(directory, "http"), options.requests, options.seed)),
+            ("lane", options.ways, partial(soak_lane, _within(directory, "lane"), options.ways, options.seed)),
         ]
         for name, total, run in suites:
             if options.only and name not in options.only:
@@ -189,6 +205,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--examples", type=int, default=500, help="how many random sequences")
     parser.add_argument("--pending", type=int, default=5_000_000, help="how many deliveries are cancelled at once")
     parser.add_argument("--requests", type=int, default=100_000, help="how many from HTTP's grammar")
+    parser.add_argument("--ways", type=int, default=10_000, help="how many to lane and general server")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     return parser.parse_args()
 

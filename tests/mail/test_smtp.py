@@ -297,11 +297,13 @@ async def test_a_cancelled_sending_ends_at_once_though_the_server_is_silent(comp
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         send = sender_to(silent.getsockname()[1], compose)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(send, mail)
-            connection, _ = await trio.to_thread.run_sync(silent.accept)
-            nursery.cancel_scope.cancel()
+        with trio.move_on_after(5) as limit:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(send, mail)
+                connection, _ = await trio.to_thread.run_sync(silent.accept)
+                nursery.cancel_scope.cancel()
         connection.close()  # lets the abandoned thread end
+        assert not limit.cancel_called, "a sending may take a minute, and waits no more for it"
 
 
 async def test_the_settings_say_which_way_mail_goes_out(tmp_path: Path, mail: Mail) -> None:

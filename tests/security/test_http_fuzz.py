@@ -10,6 +10,8 @@ from tests.security.input_requests import CHUNKED, KEY
 from tests.security.listening import listening
 from tests.support.api_server import read_to_end
 
+pytestmark = pytest.mark.usefixtures("way")
+
 MALFORMED_CHUNKS = (
     b"3\r\nabcXX",
     b"3\r\nabcXX0\r\n\r\n",

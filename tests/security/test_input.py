@@ -17,6 +17,8 @@ from tests.support.api_client import running_api
 from tests.support.api_server import Served, exchange, read_to_end
 from tests.support.daemon import OPERATOR_KEY
 
+pytestmark = pytest.mark.usefixtures("way")
+
 _ANSWER = re.compile(rb"HTTP/1\.1 (?P<status>\d{3}) [^\r\n]*\r\n(?P<head>(?:[^\r\n]+\r\n)*)\r\n")
 
 

@@ -242,5 +242,5 @@ def every_query() -> set[str]:
 def _is_query(function: Callable[..., object]) -> bool:
     first, *_ = [*inspect.signature(function).parameters.items(), ("", None)]
     others = [name for name in inspect.signature(function).parameters if name != "connection"]
-    is_helper = function.__module__ in ("daemon.store.reads.pages", "daemon.store.bulk")
+    is_helper = function.__module__ in ("daemon.store.reads.pagination", "daemon.store.bulk")
     return first[0] == "connection" and "_sequences" not in others and not is_helper

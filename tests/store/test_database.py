@@ -21,6 +21,7 @@ from daemon.store.engine import DatabaseRefused
 from daemon.store.reads import api_reads
 from daemon.store.schema import HEAD_REVISION, metadata
 from daemon.store.sqlite.database import Database, open_database
+from daemon.store.sqlite.inspect import inspect_database
 from daemon.store.sqlite.migrate import migrate
 from daemon.store.sqlite.structure import read_structure
 from tests.store.filling import a_team, accept, found, run
@@ -163,6 +164,7 @@ def test_a_database_of_another_program_is_refused_and_stays_as_it_is(tmp_path: P
 def test_an_empty_file_becomes_a_database(tmp_path: Path) -> None:
     (tmp_path / "x.db").touch()
     open_database(tmp_path / "x.db").close()
+    assert inspect_database(tmp_path / "x.db").revision == HEAD_REVISION
 
 
 def test_a_directory_that_cannot_be_used_is_refused(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from daemon.store.commands import (
 from daemon.store.reads import actor_reads, api_reads
 from daemon.store.reads.actor_reads import WithWork
 from daemon.store.reads.api_reads import DeliveryFilter
-from daemon.store.reads.pages import Page
+from daemon.store.reads.pagination import Page
 from daemon.store.sqlite.database import Database
 from daemon.store.writes.batch import run_batch
 from tests.store.filling import NOW, a_team, a_webhook, accept, accepting, found, recording, run

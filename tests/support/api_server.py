@@ -3,6 +3,7 @@
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +12,14 @@ import orjson
 import trio
 from prometheus_client import Gauge
 
+from api.http.dispatch import Dispatcher
 from api.server.connection import DEFAULT_PATIENCE, Patience
 from api.server.listeners import open_listeners
 from api.server.serve import Application, serve_api
 from daemon.config.settings import LogSettings
 from daemon.telemetry.log import make_logger
+
+FAST_LANE = ContextVar("FAST_LANE", default=True)
 
 
 @dataclass(slots=True)
@@ -47,8 +51,10 @@ async def serving(
     max_connections: int = 100,
     patience: Patience = DEFAULT_PATIENCE,
     bind: str = "127.0.0.1:0",
+    fast_lane: bool | None = None,
 ) -> AsyncIterator[Served]:
-    """Serve an ASGI application; leaving the block cancels what still runs."""
+    """Serve an ASGI application, with its fast lane unless the test's `way` is without; leaving cancels what runs."""
+    has_lane = FAST_LANE.get() if fast_lane is None else fast_lane
     listeners = await open_listeners(bind)
     log = io.BytesIO()
     address = listeners[0].socket.getsockname()
@@ -64,6 +70,7 @@ async def serving(
             log=make_logger(LogSettings(level="debug", format="json"), log, strict=True),
             patience=patience,
             open_connections=served.open_connections,
+            submissions=app.plain_views if has_lane and isinstance(app, Dispatcher) else {},
             task_status=task_status,
         )
         served.stopped.set()

@@ -11,7 +11,7 @@ import httpx
 import orjson
 import trio
 
-from daemon.actors.threads import run_inline
+from daemon.actors.threads import RunInThread, run_inline
 from daemon.config.reload import fixed
 from daemon.config.settings import LogSettings, Settings
 from daemon.crypto.vault import Vault
@@ -220,19 +220,22 @@ async def running(
     clock: VirtualWallClock | None = None,
     settings: Settings | None = None,
     transport: Callable[[], Transport] | None = None,
+    run_write: RunInThread = run_inline,
+    run_read: RunInThread = run_inline,
     adapt: Callable[[Seams], Seams] = lambda seams: seams,
 ) -> AsyncIterator[House]:
     """Run a daemon on `state_dir`; leaving the block crashes it, as a kill would. Set `house.stop` for a clean stop.
 
-    `adapt` may put something else into the seams: a slow or failing thread, say.
+    `run_write` and `run_read` are the threads of the store, such as a slow or failing FakeThread; `adapt` may put
+    something else into the other seams.
     """
     receiver, clock = receiver or FakeReceiver(), clock or VirtualWallClock()
     settings = settings or make_settings(state_dir)
     log, outbox = io.BytesIO(), Outbox()
     seams = Seams(
         now_ms=clock,
-        run_write=run_inline,
-        run_read=run_inline,
+        run_write=run_write,
+        run_read=run_read,
         run_checkpoint=run_inline,
         make_transport=transport or (lambda: MockTransport(receiver.handle)),
         check_url=_accept_url,

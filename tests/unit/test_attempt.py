@@ -10,7 +10,8 @@ from trio.testing import MockClock
 
 from daemon import __version__
 from daemon.crypto.signing import Secrets, generate_secret
-from daemon.delivery.attempt import UNSIGNED, make_attempt
+from daemon.delivery.attempt import make_attempt
+from daemon.delivery.delivery_request import UNSIGNED
 from daemon.domain.model import Outcome, OutcomeKind, Webhook, Work
 from daemon.egress.errors import BlockedAddress, DnsError, NoLookupPlace, NotConnected, OutOfDescriptors, TlsError
 from tests.support.mock_transport import MockTransport

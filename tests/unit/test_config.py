@@ -169,10 +169,11 @@ def test_every_form_of_bind_is_taken_from_the_environment(monkeypatch: pytest.Mo
 
 
 def test_the_variables_of_the_client_commands_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    without = load_settings()
     monkeypatch.setenv("KAKIYO_WEBHOOKS_API_KEY", "x")
     monkeypatch.setenv("KAKIYO_WEBHOOKS_API_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("KAKIYO_WEBHOOKS_CONFIG", "/etc/x.toml")
-    load_settings()
+    assert load_settings() == without
 
 
 def test_the_state_directory_is_systemds_else_in_the_xdg_one(monkeypatch: pytest.MonkeyPatch) -> None:

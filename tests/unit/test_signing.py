@@ -64,8 +64,9 @@ def _standard(length: int) -> str:
 
 
 @pytest.mark.parametrize("secret", ["x", "with spaces", "ümlaut", "x" * 256, _standard(24), _standard(64)])
-def test_usable_secrets_are_accepted(secret: str) -> None:
+def test_usable_secrets_are_accepted_and_sign(secret: str) -> None:
     check_secret(secret)
+    assert "X-Kakiyo-Signature" in dict(signature_headers(Secrets(secret), "dlv_1", 0, BODY))
 
 
 @pytest.mark.parametrize(

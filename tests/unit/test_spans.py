@@ -55,9 +55,13 @@ def test_a_failed_attempt_is_an_error() -> None:
     assert (attempt.attributes or {})["error.type"] == "timeout"
 
 
-def test_without_configuration_nothing_is_made() -> None:
+def test_without_configuration_nothing_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    provider, exporter = TracerProvider(), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", provider)
     NO_SPANS.event_accepted(EVENT, 1)
     NO_SPANS.attempt_ended(WEBHOOK, WORK, Attempt(1, AT, Outcome(OutcomeKind.DELIVERED, 1, 200)))
+    assert exporter.get_finished_spans() == ()
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,11 @@
 """Texts of others, cut so that no page grows over its bounds, whatever they are made of."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
-import orjson
 from markupsafe import escape
+from msgspec import MsgspecError
+from msgspec.json import format as format_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,7 @@ def shortened(text: str, length: int) -> str:
 
 
 def readable_json(body: bytes) -> str:
-    """Return JSON with line breaks, or the text as it is, if it is none; what is not UTF-8 is replaced."""
-    try:
-        return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()
-    except orjson.JSONDecodeError:
-        return body.decode(errors="replace")
+    """Return JSON with line breaks, its values as they are written, or a text that is none; not UTF-8 is replaced."""
+    with suppress(MsgspecError, RecursionError):
+        body = format_json(body, indent=2)
+    return body.decode(errors="replace")

@@ -5,9 +5,9 @@ from http import HTTPStatus
 
 from quart import Request, Response
 
+from api.console.session.csrf import is_sent_in_the_clear, require_own_origin
 from api.console.session.entrance import clear_session, is_secure, set_session
 from api.console.session.forms import read_form
-from api.console.session.guard import is_sent_in_the_clear, require_own_origin
 from api.console.session.page_request import ConsoleContext, PageRequest, address, html, see_other
 from api.console.session.sessions import COOKIE
 

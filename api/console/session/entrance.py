@@ -6,8 +6,8 @@ from functools import partial
 
 from quart import Request, Response
 
+from api.console.session.csrf import require_form_token, require_own_origin
 from api.console.session.forms import Form, read_form
-from api.console.session.guard import require_form_token, require_own_origin
 from api.console.session.page_request import ConsoleContext, PageRequest
 from api.console.session.refusals import SignInFirst, page_not_found
 from api.console.session.sessions import COOKIE, COOKIE_PATH, LIFETIME_S, Session, SignedIn

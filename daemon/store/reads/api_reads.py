@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, select
 
 from daemon.domain.model import ApiKey, Attempt, CreditEntry, Delivery, DeliveryStatus, Event, Team, Webhook
 from daemon.store import rows
-from daemon.store.reads.pages import LOOK_AT, Choice, Page, bounded_page, page_of
+from daemon.store.reads.pagination import LOOK_AT, Choice, Page, bounded_page, page_of
 from daemon.store.reads.time_blocks import SeqRange, last_range
 from daemon.store.schema import api_keys, attempts, credit_entries, deliveries, events, teams, webhooks
 

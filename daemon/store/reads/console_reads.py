@@ -12,7 +12,7 @@ from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.cells import LAST_MS
 from daemon.store.reads.conditions import is_missed
 from daemon.store.reads.failures import failures_of as failures_of  # the console reads it, too
-from daemon.store.reads.pages import LOOK_AT, Choice, Page, bounded_page
+from daemon.store.reads.pagination import LOOK_AT, Choice, Page, bounded_page
 from daemon.store.reads.time_blocks import next_range
 from daemon.store.schema import credit_days as _days
 from daemon.store.schema import deliveries, events, mails, webhooks

@@ -24,7 +24,7 @@ from daemon.store.schema import api_keys, ended_sessions, teams, webhooks
 from daemon.store.sequences import Sequences
 from daemon.store.writes.cancelling import cancel_pending
 
-# More than come: one for each session that ends.
+# More than can arrive in between: each ended session adds one.
 _FORGOTTEN_AT_ONCE = 100
 
 
@@ -39,7 +39,7 @@ def _create_team(connection: Connection, command: CreateTeam) -> Exception | Non
     row = {**team_row(command.team), "balance": 0}
     if execute_rows(connection, _INSERT_TEAM, [tuple(row[column] for column in _TEAM_COLUMNS)]):
         return None
-    return AlreadyExists(f"the team {command.team.id} exists already: choose another id, or leave it out")
+    return AlreadyExists(f"the team {command.team.id} already exists: choose another id, or leave it out")
 
 
 _TEAM_COLUMNS = ("id", "name", "notification_emails", "balance", "created_at", "max_webhooks")
@@ -83,7 +83,7 @@ def add_keys(connection: Connection, commands: Sequence[AddKey], _sequences: Seq
 
 
 def revoke_keys(connection: Connection, commands: Sequence[RevokeKey], _sequences: Sequences) -> list[None]:
-    """Revoke API keys; one that is revoked already keeps its time."""
+    """Revoke API keys; one already revoked keeps its revocation time."""
     for command in commands:
         still_valid = (api_keys.c.id == command.key_id) & api_keys.c.revoked_at.is_(None)
         connection.execute(update(api_keys).where(still_valid).values(revoked_at=command.now))
@@ -91,7 +91,7 @@ def revoke_keys(connection: Connection, commands: Sequence[RevokeKey], _sequence
 
 
 def end_sessions(connection: Connection, commands: Sequence[EndSession], _sequences: Sequences) -> list[None]:
-    """Keep which sessions have ended, and forget those that would have expired by now, a bounded number each time."""
+    """Record which sessions have ended, and delete those that have expired, a bounded number each time."""
     for command in commands:
         over = select(ended_sessions.c.id).where(ended_sessions.c.expires_at <= command.now)
         oldest = over.order_by(ended_sessions.c.expires_at).limit(_FORGOTTEN_AT_ONCE)
@@ -121,13 +121,13 @@ def _create_webhook(connection: Connection, command: CreateWebhook) -> Exception
 
 
 def _has_webhooks(connection: Connection, team_id: str, count: int) -> bool:
-    # Counted no further than that: a team may have many more from before.
+    # Counting stops there: a team may have many more from before the limit.
     those = select(webhooks.c.seq).where(webhooks.c.team_id == team_id, webhooks.c.deleted_at.is_(None)).limit(count)
     return bool(connection.execute(select(func.count()).select_from(those.subquery())).scalar_one() >= count)
 
 
 def save_webhooks(connection: Connection, commands: Sequence[SaveWebhook], _sequences: Sequences) -> list[Cancelled]:
-    """Replace webhooks, and cancel what they shall not get any more."""
+    """Replace webhooks, and cancel the deliveries they should no longer get."""
     return [_save_webhook(connection, command) for command in commands]
 
 

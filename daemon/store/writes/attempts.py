@@ -18,7 +18,7 @@ from daemon.store.writes.disabling import disable_webhook
 
 
 class RecordedAlready(Exception):
-    """Among these attempts is one that was recorded before: each is to be given alone (`run_batch` does so)."""
+    """One of these attempts was already recorded: each has to be run alone (`run_batch` does so)."""
 
 
 def record_attempts(connection: Connection, commands: Sequence[RecordAttempt], _sequences: Sequences) -> list[Recorded]:
@@ -48,7 +48,7 @@ _moved = given_rows(
     completed_at=deliveries.c.completed_at,
     cancel_reason=deliveries.c.cancel_reason,
 )
-# Moves a delivery on from where this attempt found it, and no other: what makes a repetition harmless costs nothing.
+# Changes a delivery only if it is still as this attempt found it: this makes a repetition harmless at no extra cost.
 _MOVE_DELIVERIES = UpdateRows(
     _moved,
     update(deliveries)

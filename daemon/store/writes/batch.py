@@ -69,7 +69,7 @@ APPLY: Mapping[type, Apply] = {
 def run_batch(engine: Engine, batch: Sequence[Command[Any]]) -> list[Any]:
     """Run the commands in their order and commit them; return their answers, an Exception where one failed.
 
-    Neighbours of one kind become one statement for all. When the database itself fails (full, locked, broken),
+    Adjacent commands of one kind become one statement. When the database itself fails (full, locked, broken),
     every command gets StoreUnavailable and nothing is kept.
     """
     try:

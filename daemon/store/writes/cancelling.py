@@ -1,8 +1,8 @@
 """Writes: pending deliveries are cancelled, a bounded number in one transaction; what is left is cancelled later.
 
-A cancellation covers a webhook's pending deliveries up to `through_seq`, but `except_seq`, which was in flight. From
-its commit on none of them is delivered, though each is `pending` until its page comes, and though the webhook may be
-enabled again meanwhile.
+A cancellation covers a webhook's pending deliveries up to `through_seq`, but `except_seq`, which was in flight. Once
+it is committed none of them is delivered, although each stays `pending` until its page comes, and even if the webhook
+is enabled again in the meantime.
 """
 
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from daemon.store.schema import cancellations, deliveries, webhooks
 from daemon.store.sequences import Sequences
 from daemon.store.writes.fan_outs import cancel_deliveries_to_come
 
-# These take some 20 ms, with their places in the indexes.
+# This many take about 20 ms, including index updates.
 CANCELLED_AT_ONCE = 1_000
-# And the pages behind them some 5 ms each: there may be thousands, with everybody else's work in between.
+# Later pages take about 5 ms each: there may be thousands of them, interleaved with other work.
 _LATER_AT_ONCE = 250
 
 
@@ -97,7 +97,7 @@ def _pending_of(webhook_id: str, but_seq: int | None) -> ColumnElement[bool]:
 
 def _cancel(connection: Connection, these: ColumnElement[bool], reason: CancelReason, now: int, limit: int) -> int:
     """Cancel the first of these, at most `limit`; return how many."""
-    # By their places: of two upper bounds an engine may take the wrong one, and walk through all that is pending.
+    # By `seq`: given two upper bounds, an engine may use the wrong one and scan everything that is pending.
     some = deliveries.c.seq.in_(select(deliveries.c.seq).where(these).order_by(deliveries.c.seq).limit(limit))
     state = {"status": DeliveryStatus.CANCELLED, "cancel_reason": reason, "completed_at": now, "next_attempt_at": None}
     return connection.execute(update(deliveries).where(some).values(**state)).rowcount

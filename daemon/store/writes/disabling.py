@@ -1,4 +1,4 @@
-"""Writes: a webhook that is disabled takes its pending deliveries along, and its team's mail is queued with it."""
+"""Writes: disabling a webhook also cancels its pending deliveries and queues an email to its team."""
 
 from dataclasses import asdict
 from typing import Any
@@ -14,7 +14,7 @@ from daemon.store.writes.cancelling import cancel_pending
 
 
 def disable_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
-    """Disable the webhook whose failure counter is full (contract "Auto-disable")."""
+    """Disable the webhook whose failure counter has reached its limit (contract "Auto-disable")."""
     connection.execute(
         update(webhooks)
         .where(webhooks.c.id == command.webhook_id)

@@ -48,7 +48,7 @@ class _Rows:
 _INSERT_EVENTS = InsertRows(
     events, ("seq", "id", "team_id", "type", "timestamp", "body", "accepted_at", "test", "traceparent")
 )
-# Of a delivery that was never attempted: what stays out is NULL.
+# The columns of a delivery that was never attempted: all others are NULL.
 DELIVERY_COLUMNS = (
     "seq",
     "id",

@@ -1,6 +1,6 @@
-"""Writes and reads: the deliveries of large submissions, made piece by piece behind the commit that accepted them.
+"""Writes and reads: the deliveries of large submissions, created in batches after the commit that accepted them.
 
-A fan-out is what one submission brought of one team: a range of its events, and per event type the webhooks that
+A fan-out is what one submission contains for one team: a range of events, and per event type the webhooks that
 subscribed when it was accepted. Invariant: the deliveries before (`next_seq`, `next_place`) are made, the others are
 not, and `remaining` counts these.
 """
@@ -68,7 +68,7 @@ def unfinished_fan_outs(connection: Connection) -> list[FanOut]:
 
 
 def cancel_deliveries_to_come(connection: Connection, webhook_id: str, reason: CancelReason, now: int) -> None:
-    """Have the deliveries that are still to be made for this webhook cancelled as they are made."""
+    """Arrange for the deliveries still to be created for this webhook to be cancelled as they are created."""
     team_id = select(webhooks.c.team_id).where(webhooks.c.id == webhook_id).scalar_subquery()
     last = connection.execute(select(func.max(fan_outs.c.last_seq)).where(fan_outs.c.team_id == team_id)).scalar()
     if last is None:
@@ -149,7 +149,7 @@ def _make_of(
     cancellations: _Cancellations,
     sequences: Sequences,
 ) -> None:
-    """Make the next deliveries of one fan-out, and note where it stands, or that it is finished."""
+    """Make the next deliveries of one fan-out, and record how far it got, or that it is finished."""
     by_type: Mapping[str, list[str]] = orjson.loads(fan_out.webhooks)
     stands_at, made = (fan_out.next_seq, fan_out.next_place), 0
     with connection.execute(_events_left(fan_out)) as found:
@@ -165,7 +165,7 @@ def _make_of(
             stands_at = (event.seq + 1, 0) if is_over else (event.seq, place + len(chosen))
             if not piece.left:
                 break
-    # With something left of the piece, all events were gone through.
+    # If the batch is not full, all events have been processed.
     remaining = 0 if piece.left else fan_out.remaining - made
     _note(connection, fan_out.first_seq, stands_at=stands_at, remaining=remaining)
 
@@ -215,7 +215,7 @@ def _make_one(
 
 
 def _delete_cancellations(connection: Connection) -> None:
-    """Forget those that no unfinished fan-out can ask about any more."""
+    """Delete those that no unfinished fan-out needs any more."""
     first = connection.execute(select(func.min(fan_outs.c.first_seq))).scalar()
     over = delete(fan_out_cancellations)
     connection.execute(over if first is None else over.where(fan_out_cancellations.c.last_seq < first))

@@ -24,7 +24,7 @@ Apply = Callable[[Connection, Command[Any], Sequences], Any]
 
 
 def first_uses(connection: Connection, used: Sequence[tuple[Idempotency, int]]) -> Mapping[Name, Row[Any]]:
-    """Return the rows of those keys that were used before, each by its name; forget those that are too old by now.
+    """Return the rows of those keys that were used before, each by its name; delete those that have expired.
 
     `used` pairs each key with the time of its use (ms).
     """
@@ -96,13 +96,13 @@ def _execute_once(apply: Apply, connection: Connection, once: ExecuteOnce[Any], 
 
 def _repeated(is_same: bool) -> Exception:
     if is_same:
-        return AnsweredBefore("this request was carried out before: it has the first answer")
+        return AnsweredBefore("this request was already carried out: its first answer applies")
     return used_otherwise()
 
 
 def used_otherwise() -> IdempotencyConflict:
-    """Return the refusal of a key that came with another request before."""
-    return IdempotencyConflict("this Idempotency-Key came with another request within 24 h: take a new one")
+    """Return the refusal of a key that was already used with another request."""
+    return IdempotencyConflict("this Idempotency-Key was used with another request within 24 h: use a new one")
 
 
 def _keep(connection: Connection, idempotency: Idempotency, answer: str, now: int) -> None:
@@ -114,7 +114,7 @@ def _keep(connection: Connection, idempotency: Idempotency, answer: str, now: in
 
 
 def _names(used: Iterable[Idempotency]) -> dict[Name, Name]:
-    """Return the name of each key by the names that it may be kept under."""
+    """Map every name a key may be stored under to its current name."""
     names: dict[Name, Name] = {}
     for idempotency in used:
         name = (idempotency.scope, idempotency.key)

@@ -1,4 +1,4 @@
-"""Writes: what became of the mails in the outbox."""
+"""Writes: the results of sending the mails in the outbox."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def mark_sent(connection: Connection, commands: Sequence[MailSent], _sequences: 
 
 
 def defer(connection: Connection, commands: Sequence[MailDeferred], _sequences: Sequences) -> list[None]:
-    """Let mails wait for another try."""
+    """Keep mails in the outbox for another attempt."""
     for command in commands:
         waiting = update(mails).where(mails.c.id == command.mail_id)
         connection.execute(

@@ -1,4 +1,4 @@
-"""Writes: something that leaves nothing behind, to see whether it can be written."""
+"""Writes: a probe that leaves nothing behind, to check that the database is writable."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ _SCOPE = ""
 
 
 def prove_writing(connection: Connection, commands: Sequence[ProveWriting], _sequences: Sequences) -> list[None]:
-    """Keep a row and delete it again, once for all who ask together: COMMIT writes their pages all the same."""
+    """Keep a row and delete it again, once for all commands in the batch: COMMIT still writes the pages."""
     row = {"scope": _SCOPE, "key": "", "fingerprint": b"", "receipts": "[]", "created_at": 0}
     connection.execute(insert(idempotency_keys).values(row))
     connection.execute(delete(idempotency_keys).where(idempotency_keys.c.scope == _SCOPE))

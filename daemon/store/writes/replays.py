@@ -1,4 +1,4 @@
-"""Writes: old events queued again, one by hand (resend) or all that a webhook missed (recover)."""
+"""Writes: old events queued again, one on request (resend) or all that a webhook missed (recover)."""
 
 from collections.abc import Sequence
 
@@ -61,7 +61,7 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
 
 
 def _look_at(command: Recover, first_to_come: int | None) -> Select[tuple[int, str, str, bool]]:
-    """Select the next events of the team, missed or not: a page bounds how long the writer is held up.
+    """Select the next events of the team, missed or not: a page bounds how long the writer is blocked.
 
     Events whose deliveries are still to be made are not missed.
     """

@@ -1,4 +1,4 @@
-"""Writes: old events are forgotten with their deliveries and attempts."""
+"""Writes: deletes old events with their deliveries and attempts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,19 +15,19 @@ from daemon.store.upkeep_commands import (
     PruneMails,
 )
 
-# With their attempts and their places in the indexes these take some 20 ms.
+# With attempts and index updates, this many take about 20 ms.
 DELIVERIES_AT_ONCE = 500
 
 
 def prune_events(connection: Connection, commands: Sequence[PruneEvents], _sequences: Sequences) -> list[Pruned]:
-    """Look at the next events behind `after_seq`, and delete those that are old and over."""
+    """Look at the next events behind `after_seq`, and delete those that are old and finished."""
     return [_prune(connection, command) for command in commands]
 
 
 def _prune(connection: Connection, command: PruneEvents) -> Pruned:
     reach = next_range(connection, events.c.accepted_at, command.after_seq + 1, until=command.before - 1)
     query = _look_at(reach, command)
-    # None is forgotten whose deliveries are still to be made.
+    # Events whose deliveries are still to be created are kept.
     if (first_to_come := connection.execute(select(func.min(fan_outs.c.first_seq))).scalar()) is not None:
         query = query.where(events.c.seq < first_to_come)
     looked_at = connection.execute(query).all()
@@ -39,7 +39,7 @@ def _prune(connection: Connection, command: PruneEvents) -> Pruned:
 
 
 def _look_at(reach: SeqRange, command: PruneEvents) -> Select[tuple[int, str, bool]]:
-    # The newest stays: the numbers of those that come go on from it.
+    # The newest stays: later numbers continue from it.
     newest = select(func.max(events.c.seq)).scalar_subquery()
     query = select(events.c.seq, events.c.id, (events.c.accepted_at < command.before).label("is_old"))
     query = query.where(events.c.seq >= reach.first_seq, events.c.seq < newest)
@@ -48,7 +48,7 @@ def _look_at(reach: SeqRange, command: PruneEvents) -> Select[tuple[int, str, bo
 
 
 def _still_wanted(connection: Connection, event_ids: Sequence[str], before: int) -> set[str]:
-    """Return which events have a delivery that is pending, or that was made lately by a resend or a recovery.
+    """Return which events have a delivery that is pending, or was created recently by a resend or a recovery.
 
     Only the first DELIVERIES_AT_ONCE of each are looked at: those that `_delete` would delete.
     """
@@ -61,7 +61,7 @@ def _is_wanted(connection: Connection, event_id: str, before: int, newest: int |
     return connection.execute(_WANTED, values).first() is not None
 
 
-# Made once: to make it for each event took half of the piece's time.
+# Built once: building it for each event took half of the batch's time.
 _some = (
     select(deliveries.c.seq, deliveries.c.status, deliveries.c.created_at)
     .where(deliveries.c.event_id == bindparam("event_id"))

@@ -14,7 +14,7 @@ _block = time_blocks.c
 
 
 def keep_time_blocks(connection: Connection, commands: Sequence[KeepTimeBlock], _sequences: Sequences) -> list[None]:
-    """Keep blocks, once each, and forget those of which every row is gone."""
+    """Store blocks, once each, and delete those whose rows are all gone."""
     for block in commands:
         row = (block.table_name, block.first_seq, block.last_seq, block.earliest, block.latest)
         execute_rows(connection, _INSERT_BLOCK, [row])

@@ -1,4 +1,4 @@
-"""Reads and writes: the last time that was plausible (see `daemon.domain.trusted_time`)."""
+"""Reads and writes: the last plausible time (see `daemon.domain.trusted_time`)."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from daemon.store.upkeep_commands import ReadTrustedTime, SaveTrustedTime
 def read_trusted_time(
     connection: Connection, commands: Sequence[ReadTrustedTime], _sequences: Sequences
 ) -> list[int | None]:
-    """Return it; in a database from before it was kept, when the newest event was accepted."""
+    """Return it; if the database is older than this column, the time the newest event was accepted."""
     newest = select(events.c.accepted_at).order_by(events.c.seq.desc()).limit(1).scalar_subquery()
     query = select(func.coalesce(daemon_state.c.trusted_time, newest)).where(daemon_state.c.id == 1)
     found = connection.execute(query).scalar_one()

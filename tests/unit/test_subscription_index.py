@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.delivery.subscriptions import SubscriptionIndex
+from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.model import Webhook
 from daemon.store.reads.actor_reads import Subscription
 

@@ -8,14 +8,14 @@ from daemon.store.reads.actor_reads import Subscription
 
 
 class SubscriptionIndex:
-    """Answers which active webhooks of a team take an event type, in time that does not grow with their number."""
+    """Finds the active webhooks of a team that take an event type, in time that does not grow with their number."""
 
     def __init__(self) -> None:
-        # Per team and type the ids, and no second index by webhook: 100,000 webhooks that wait should cost little.
+        # Ids by team and type, without a second index by webhook: 100,000 idle webhooks should cost little.
         self._teams: dict[str, dict[str, list[str]]] = {}
 
     def add(self, subscription: Subscription) -> None:
-        """Take note of an active webhook that is not known yet."""
+        """Add an active webhook that is not in the index yet."""
         events = subscription.events
         # `*` takes everything: with it in the list, the other types would only match twice.
         types = (WILDCARD,) if WILDCARD in events else dict.fromkeys(events)
@@ -24,7 +24,7 @@ class SubscriptionIndex:
             by_type.setdefault(sys.intern(event_type), []).append(subscription.webhook_id)
 
     def put(self, webhook: Webhook) -> None:
-        """Take note of a webhook as it is now; an inactive or deleted one is forgotten."""
+        """Add or update a webhook; an inactive or deleted one is removed."""
         self._remove(webhook.id, webhook.team_id)
         if webhook.active and webhook.deleted_at is None:
             self.add(Subscription(webhook.id, webhook.team_id, webhook.events))

@@ -1,0 +1,327 @@
+"""The actors and services that run as long as the daemon does, each with some work for it (see `test_services`)."""
+
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import trio
+
+from daemon.domain.errors import DaemonError
+from daemon.domain.model import Team, Webhook
+from daemon.domain.submission import Idempotency, NewEvent, Submission
+from daemon.maintenance.gauges import FRESH_S
+from daemon.seams import Seams
+from daemon.store.reads import actor_reads
+from daemon.store.reads.time_blocks import next_time_block
+from daemon.telemetry.metrics import ActorKind
+from tests.actors.strikes import Strikes
+from tests.support.daemon import FakeReceiver, House, VirtualWallClock, make_settings, running, statuses
+
+Result = TypeVar("Result")
+
+HEALTHY, BROKEN, SLOW = (f"https://{name}.example/hook" for name in ("healthy", "broken", "slow"))
+DAY_MS = 86_400_000
+
+
+def tasks() -> int:
+    return trio.lowlevel.current_statistics().tasks_living
+
+
+async def answer_slowly(_request: httpx.Request) -> httpx.Response:
+    await trio.sleep(0.5)
+    return httpx.Response(200)
+
+
+@dataclass(slots=True)
+class Scene:
+    """What outlives the daemon's lives: a team, a webhook for each of the receivers, and what each was sent."""
+
+    path: Path
+    strikes: Strikes
+    clock: VirtualWallClock = field(default_factory=VirtualWallClock)
+    receiver: FakeReceiver = field(
+        default_factory=lambda: FakeReceiver({BROKEN: statuses(500), SLOW: answer_slowly}),
+    )
+    webhooks: dict[str, Webhook] = field(default_factory=dict)
+    numbers: "count[int]" = field(default_factory=count)
+    accepted: list[int] = field(default_factory=list)
+    checkpoints: int = 0
+    name: str = ""
+    _team: Team | None = None
+    _daemon: House | None = None
+    _is_stopped: bool = False
+
+    @property
+    def team(self) -> Team:
+        assert self._team is not None
+        return self._team
+
+    @property
+    def daemon(self) -> House:
+        assert self._daemon is not None
+        return self._daemon
+
+    @asynccontextmanager
+    async def life(self) -> AsyncIterator[House]:
+        """Run the daemon; leaving the block kills it. Whatever happens, no task of it is left."""
+        before, self._is_stopped = tasks(), False
+        settings = make_settings(
+            self.path,
+            delivery={"retry_delays_s": (), "disable_after": 1, "idle_actor_s": 20},
+        )
+        async with running(self.path, self.receiver, self.clock, settings=settings, adapt=self._adapt) as self._daemon:
+            if not self.webhooks:
+                self._team = await self.daemon.team()
+                for url in (HEALTHY, BROKEN, SLOW):
+                    self.webhooks[url] = await self.daemon.webhook(self._team, url, url)
+            if self._is_stopped:
+                self.stop()
+            yield self.daemon
+        self._daemon = None
+        assert tasks() == before
+
+    def stop(self) -> None:
+        """Ask this life for a clean stop, be it while it starts."""
+        self._is_stopped = True
+        if self._daemon is not None:
+            self._daemon.stop.set()
+
+    def _adapt(self, seams: Seams) -> Seams:
+        async def run_checkpoint(work: Callable[[], Result], /) -> Result:
+            self.checkpoints += 1
+            return await seams.run_checkpoint(work)
+
+        return self.strikes.between(replace(seams, run_checkpoint=run_checkpoint))
+
+    async def submit(self, url: str, events: int = 1) -> list[str]:
+        """Submit events that only this webhook subscribes to."""
+        numbers = [next(self.numbers) for _ in range(events)]
+        ids = await self.daemon.submit(self.team, *numbers, event=url)
+        self.accepted += numbers if url == HEALTHY else []
+        return ids
+
+
+# -- work, and whether it was done
+
+
+async def submit(scene: Scene) -> None:
+    await scene.submit(HEALTHY)
+
+
+async def submit_many(scene: Scene) -> None:
+    await scene.submit(HEALTHY, events=5)
+
+
+async def all_arrived_in_order(scene: Scene) -> bool:
+    arrived = list(dict.fromkeys(arrival.number for arrival in scene.receiver.at(HEALTHY)))
+    statuses = await scene.daemon.statuses(scene.webhooks[HEALTHY])
+    return set(scene.accepted) <= set(arrived) and arrived == sorted(arrived) and set(statuses) == {"succeeded"}
+
+
+async def accepted_are_logged(scene: Scene) -> bool:
+    """Whether those of a submission after the strike are: a crash may lose lines."""
+    (event_id,) = await scene.submit(HEALTHY)
+    await trio.sleep(1)
+    return event_id in [line["eventId"] for line in scene.daemon.log_lines("event_accepted")]
+
+
+async def rename(scene: Scene) -> None:
+    await scene.submit(HEALTHY)  # its actor lives: with none, the change would be made by its start
+    await trio.sleep(1)
+    name = f"Number {next(scene.numbers)}"
+    await scene.daemon.change(scene.webhooks[HEALTHY], name=name)
+    scene.name = name
+
+
+async def is_renamed(scene: Scene) -> bool:
+    return (await scene.daemon.current(scene.webhooks[HEALTHY])).name == scene.name
+
+
+async def have_a_mail_sent(scene: Scene) -> None:
+    await scene.daemon.change(scene.webhooks[BROKEN], active=True)
+    await scene.submit(BROKEN)
+
+
+async def mail_is_sent(scene: Scene) -> bool:
+    return await scene.daemon.daemon.store.reader.fetch(actor_reads.next_mail_at) is None
+
+
+async def disable_with_a_backlog(scene: Scene) -> None:
+    await scene.daemon.change(scene.webhooks[SLOW], active=True)
+    await scene.submit(SLOW, events=9)
+    await scene.daemon.change(scene.webhooks[SLOW], active=False)
+
+
+async def backlog_is_cancelled(scene: Scene) -> bool:
+    return "pending" not in await scene.daemon.statuses(scene.webhooks[SLOW])
+
+
+async def leave_an_old_key(scene: Scene) -> None:
+    await trio.sleep(1)  # it has looked at the clock, and does not doubt it when it jumps back and forth
+    number = next(scene.numbers)
+    event, key = NewEvent(scene.team.id, "nobody's", 0, b"{}"), Idempotency("operator", f"key {number}", b"")
+    scene.clock.offset_ms = -3 * DAY_MS
+    try:
+        await scene.daemon.daemon.router.submit(Submission((event,), key))
+    finally:
+        scene.clock.offset_ms = 0
+
+
+async def old_keys_are_gone(scene: Scene) -> bool:
+    with scene.daemon.database.reading.connect() as connection:
+        return not int(connection.exec_driver_sql("SELECT count(*) FROM idempotency_keys").scalar_one())
+
+
+async def times_are_indexed(scene: Scene) -> bool:
+    return await scene.daemon.daemon.store.reader.fetch(next_time_block, "events") is None
+
+
+async def let_the_log_grow(scene: Scene) -> None:
+    scene.checkpoints = 0
+    await scene.submit(HEALTHY)
+
+
+async def log_is_checkpointed(scene: Scene) -> bool:
+    return scene.checkpoints > 0
+
+
+async def ask_for_gauges(scene: Scene) -> None:
+    await trio.sleep(FRESH_S)
+    scene.daemon.daemon.telemetry.metrics.pending_deliveries.set(math.nan)
+    await scene.daemon.daemon.observer.refresh()
+
+
+async def gauges_are_set(scene: Scene) -> bool:
+    await scene.daemon.daemon.observer.refresh()
+    registry = scene.daemon.daemon.telemetry.metrics.registry
+    return registry.get_sample_value("kakiyo_webhooks_pending_deliveries") == 0
+
+
+# -- the table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Whom to stress: `run` is its function, `started` where it is started: a file and what `start_soon` is given.
+
+    `kind` is that of the supervised actor that starts again after a crash: its own or that of which it is a part. None
+    if only a new start of the daemon goes on. `work` gives it something to do, and `done` says, `within_s` later,
+    whether that was done. One that `ends` has done its work a moment after its start, once; one that `needs` nothing
+    calls neither the store nor a thread.
+    """
+
+    run: str
+    started: str
+    kind: ActorKind | None
+    work: Callable[[Scene], Awaitable[None]] = submit
+    done: Callable[[Scene], Awaitable[bool]] = all_arrived_in_order
+    within_s: float = 61
+    ends: bool = False
+    needs: bool = True
+
+    def __str__(self) -> str:
+        return self.run.removeprefix("daemon.")
+
+
+def upkeep(kind: ActorKind, run: str, **fields: Any) -> Service:
+    return Service(run=run, started="daemon/run.py: task.run", kind=kind, **fields)
+
+
+SERVICES = (
+    Service(run="daemon.store.writes.writer.Writer.run", started="daemon/run.py: store.run", kind=None),
+    Service(run="daemon.delivery.fleet.Fleet.run", started="daemon/run.py: fleet.run", kind=None),
+    Service(
+        run="daemon.delivery.router.Router.run",
+        started="daemon/run.py: router.run",
+        kind=ActorKind.ROUTER,
+    ),
+    Service(
+        run="daemon.delivery.router.Router._resume_all",
+        started="daemon/delivery/router.py: self._resume_all",
+        kind=ActorKind.ROUTER,
+        ends=True,
+    ),
+    Service(
+        run="daemon.delivery.router.log_accepted",
+        started="daemon/delivery/router.py: log_accepted",
+        kind=ActorKind.ROUTER,
+        done=accepted_are_logged,
+        needs=False,
+    ),
+    Service(
+        run="daemon.delivery.fan_out.FanOuts.run",
+        started="daemon/delivery/router.py: self._fan_outs.run",
+        kind=ActorKind.ROUTER,
+        work=submit_many,
+    ),
+    Service(
+        run="daemon.delivery.endpoint.Endpoint.run",
+        started="daemon/delivery/fleet.py: self._supervise",
+        kind=ActorKind.ENDPOINT,
+    ),
+    Service(
+        run="daemon.delivery.webhook_changes.WebhookChanges.run",
+        started="daemon/delivery/endpoint.py: self._changes.run",
+        kind=ActorKind.ENDPOINT,
+        work=rename,
+        done=is_renamed,
+    ),
+    upkeep(ActorKind.NOTIFIER, "daemon.mail.outbox.Notifier.run", work=have_a_mail_sent, done=mail_is_sent),
+    upkeep(
+        ActorKind.CANCELLER,
+        "daemon.delivery.canceller.Canceller.run",
+        work=disable_with_a_backlog,
+        done=backlog_is_cancelled,
+    ),
+    upkeep(
+        ActorKind.HOUSEKEEPER,
+        "daemon.maintenance.cleaner.Housekeeper.run",
+        work=leave_an_old_key,
+        done=old_keys_are_gone,
+        within_s=610,
+    ),
+    upkeep(
+        ActorKind.TIME_INDEXER,
+        "daemon.maintenance.time_indexer.TimeIndexer.run",
+        work=submit_many,
+        done=times_are_indexed,
+        within_s=610,
+    ),
+    upkeep(
+        ActorKind.CHECKPOINTER,
+        "daemon.maintenance.checkpointer.Checkpointer.run",
+        work=let_the_log_grow,
+        done=log_is_checkpointed,
+    ),
+    upkeep(ActorKind.OBSERVER, "daemon.maintenance.gauges.Observer.run", work=ask_for_gauges, done=gauges_are_set),
+)
+
+
+async def give(service: Service, scene: Scene) -> bool:
+    """Give the service its work; return whether it was taken. Refused with an error for the user, it was not."""
+    try:
+        with trio.fail_after(service.within_s):  # everybody gets an answer
+            await service.work(scene)
+    except DaemonError:
+        return False
+    return True
+
+
+# What else is started in `daemon/`, and where it is tested: it serves the process or one request, and needs no store.
+ELSEWHERE = {
+    "daemon/run.py: api.run": "tests/api/test_serve.py",
+    "daemon/app.py: report_suppressed": "tests/unit/test_log_throttle.py",
+    "daemon/app.py: reload_on_hangup": "tests/e2e/test_reloading.py",
+    "daemon/app.py: extend_start": "tests/unit/test_lifeline.py",
+    "daemon/app.py: _stop_on_signal": "tests/e2e/test_stopping.py",
+    "daemon/app.py: watch_loop_lag": "tests/unit/test_loop_lag.py",
+    "daemon/app.py: _announce": "tests/unit/test_lifeline.py",
+    "daemon/systemd/notify.py: _keep_alive_while_working": "tests/unit/test_lifeline.py",
+    "daemon/mail/smtp.py: _cut_at": "tests/mail/test_smtp.py",
+    "daemon/egress/wire.py: readable": "tests/egress/test_cancellation.py",
+}
