@@ -1,4 +1,4 @@
-"""Keys: who asks, and what exists for them (contract "HTTP API")."""
+"""API keys: who is calling, and what they may see (contract "HTTP API")."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar, cast
@@ -23,9 +23,9 @@ ANYBODY = Principal(team_id="", key_id="")
 
 
 def authenticate(handles: Handles, request: HttpRequest, access: Access) -> Principal:
-    """Return who asks. Raises ApiError: 401 without a valid key, 403 where only the operator may.
+    """Return the caller. Raises ApiError: 401 without a valid key, 403 if only the operator may call this.
 
-    A missing or malformed key is looked up like any other, so that the time tells nothing.
+    A missing or malformed key is looked up like any other, so that timing reveals nothing.
     """
     if access is Access.LOCAL and is_on_loopback(request):
         return ANYBODY
@@ -36,14 +36,14 @@ def authenticate(handles: Handles, request: HttpRequest, access: Access) -> Prin
         raise unauthorized()
     mark_known(request)
     if access in (Access.OPERATOR, Access.LOCAL_OPERATOR) and principal.team_id is not None:
-        raise ApiError(Code.OPERATOR_ONLY, "This needs the operator's key: a team's key cannot do it.")
+        raise ApiError(Code.OPERATOR_ONLY, "This requires the operator's key: a team's key is not enough.")
     return principal
 
 
 def mark_known(request: HttpRequest) -> None:
-    """Tell the connection that a valid key, or a session, was shown on it."""
+    """Tell the connection that a valid key or session was presented on it."""
     tell = cast("Callable[[], None] | None", request.scope.get(KEY_SHOWN))
-    if tell is not None:  # else it came over no connection of ours
+    if tell is not None:  # unset if the request did not come through our own server
         tell()
 
 
@@ -79,7 +79,7 @@ async def one_team(call: Call, given: str | None, path: str) -> str:
 
 
 def _bearer_token(headers: Sequence[str]) -> str:
-    if len(headers) != 1:  # of two, a proxy before us may have judged the other one
+    if len(headers) != 1:  # with two, a proxy in front of us may have checked the other one
         return ""
     scheme, _, token = headers[0].partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""

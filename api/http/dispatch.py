@@ -1,7 +1,7 @@
-"""From ASGI to a view and back: Quart-Trio's application without what this API has no use for.
+"""From ASGI to a view and back: Quart-Trio's application without the parts this API does not need.
 
 Quart gives each request two contexts, a session and signals, and sends a response in three pieces: without that, a
-submission costs a tenth less. What is used of it: the request, the response, the map of URLs.
+submission costs a tenth less. Still used: the request, the response, the URL map.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
@@ -23,7 +23,7 @@ SendPiece = Callable[[bytes], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """A response (200) whose body has no end known beforehand: `run` sends piece after piece until it returns."""
+    """A response (200) of unknown length: `run` sends chunk after chunk until it returns."""
 
     headers: tuple[tuple[str, str], ...]
     run: Callable[[SendPiece], Awaitable[None]]
@@ -51,7 +51,7 @@ class Exchange(TrioASGIHTTPConnection):
 
 
 class MatchingRule(QuartRule):
-    """A rule that paths are matched with, and from which no URL is built: to prepare for that takes 1 ms a rule."""
+    """A rule that paths are matched with, and from which no URL is built: preparing for that takes 1 ms per rule."""
 
     def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
         return _build_nothing
@@ -64,7 +64,7 @@ def _build_nothing(*_arguments: object) -> tuple[str, str]:
 class Dispatcher(QuartTrio):
     """An application whose views are called with the request, and whose errors are all answered by one function.
 
-    Within them there is no `quart.request` and no hook: what every answer needs stands here.
+    Within them there is no `quart.request` and no hook: what every answer needs is added here.
     """
 
     asgi_http_class = Exchange
@@ -84,7 +84,7 @@ class Dispatcher(QuartTrio):
         self._views[name] = view
 
     async def handle_request(self, request: Request) -> Response | Streamed:  # type: ignore[override]  # Streamed is new
-        """Return the answer of the route's view, or what `answer_error` makes of what is raised."""
+        """Return the answer of the route's view, or what `answer_error` makes of an exception."""
         try:
             rule, path = self._urls.match(request.path, request.method, return_rule=True)
             request.url_rule = cast(QuartRule, rule)
@@ -110,7 +110,7 @@ async def _stream(response: Streamed, send: Any) -> None:
 
 
 def _head(status: int, headers: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Return the head of a response; a safety header that it has itself counts instead of the usual one."""
+    """Return the head of a response; its own security headers override the default ones."""
     own = [(name.lower().encode(), value.encode()) for name, value in headers]
     names = {name for name, _ in own}
     usual = [header for header in _SAFETY if header[0] not in names]

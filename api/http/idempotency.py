@@ -1,4 +1,4 @@
-"""Idempotency-Key: a request that makes something is carried out once (contract "HTTP API")."""
+"""Idempotency-Key: a request that creates something is carried out once (contract "HTTP API")."""
 
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
@@ -21,7 +21,7 @@ Made = TypeVar("Made")
 
 
 class IdempotencyHeaders(BaseModel):
-    """What a request that makes something may carry beside its body."""
+    """Headers that a request that creates something may carry."""
 
     idempotency_key: str | None = Field(
         None,
@@ -29,7 +29,7 @@ class IdempotencyHeaders(BaseModel):
         min_length=1,
         max_length=_LONGEST_KEY,
         pattern=r"^[!-~]([ -~]*[!-~])?$",
-        description="The same key with the same request gets the first answer for 24 h, and nothing is done again.",
+        description="For 24 h the same request with the same key gets the first answer, and nothing is done again.",
     )
 
 
@@ -43,7 +43,7 @@ def read_idempotency(principal: Principal, request: HttpRequest, raw: bytes) -> 
     given = request.headers.getlist("Idempotency-Key")
     if not given:
         return None
-    if len(given) > 1:  # whoever sent it, or a proxy before us, may mean the other one
+    if len(given) > 1:  # the sender, or a proxy in front of us, may mean the other one
         raise wrong_field("header.Idempotency-Key", "is given more than once")
     [key] = given
     if not (0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
@@ -61,9 +61,9 @@ def once(call: Call, show: Callable[[Made], BaseModel]) -> Once[Made] | None:
 
 
 async def answered_once(call: Call, answer: Callable[[], Awaitable[Answer]]) -> Answer:
-    """Return the first answer to a repeated request, else what `answer` does.
+    """Return the first answer to a repeated request, otherwise the result of `answer`.
 
-    Raises IdempotencyConflict for a key that came with another request.
+    Raises IdempotencyConflict for a key that was used with another request.
     """
     if call.idempotency is None:
         return await answer()

@@ -1,6 +1,6 @@
 """Reading JSON from a request: media type, syntax, fields (contract "HTTP API", bad input).
 
-What is taken is I-JSON (RFC 7493): UTF-8, no name twice in an object, no lone surrogate, no number beyond what
+Only I-JSON (RFC 7493) is accepted: UTF-8, no name twice in an object, no lone surrogate, no number beyond what
 64-bit integers and doubles hold. An event's data, which is passed on as it came, is `api.routes.envelope`'s to judge.
 """
 
@@ -56,9 +56,9 @@ async def parse_in_thread(raw: bytes, work: Callable[[], Result], run_in_thread:
 
 
 def _without_collecting(work: Callable[[], Result]) -> Result:
-    """Parsed JSON holds no cycles, but a hundred thousand lists that the collector would look through, again and again.
+    """Parsed JSON has no cycles, but may have a hundred thousand lists that the collector would scan again and again.
 
-    It keeps the interpreter to itself meanwhile: half of all that a long body can hold up the loop for.
+    It holds the interpreter lock meanwhile: half of the time for which a long body can block the loop.
     """
     gc.disable()
     try:
@@ -92,7 +92,7 @@ def parse_json(text: str, path: str = "$") -> Any:
 def end_of_json_at(text: str, position: int, path: str = "$") -> int:
     """Return where the JSON value ends that begins at `position`. Its names and numbers may be any.
 
-    Raises ApiError naming `path`: 400, or 413 if the value is longer than any that is taken.
+    Raises ApiError naming `path`: 400, or 413 if the value is longer than any that is accepted.
     """
     return _parse_at(text, position, path=path, decoder=_SCANNER)[1]
 
@@ -114,7 +114,7 @@ def _parse_at(text: str, position: int, path: str, decoder: json.JSONDecoder) ->
 
 
 def _at_the_end(error: json.JSONDecodeError) -> bool:
-    """Whether it is the end of the text that is wrong: of a string, or just before the last character."""
+    """Whether the error is at the end of the text: an unterminated string, or just before the last character."""
     return error.msg.startswith("Unterminated") or error.pos > len(error.doc) - _LONGEST_ATOM
 
 
@@ -151,13 +151,13 @@ def _require_writable(value: Any, path: str) -> None:
     try:
         orjson.dumps(value)
     except orjson.JSONEncodeError as error:
-        raise invalid_json(f"it holds what cannot be passed on unchanged: {str(error).lower()}", path) from None
+        raise invalid_json(f"it has a value that cannot be passed on unchanged: {str(error).lower()}", path) from None
 
 
 def _without_duplicates(members: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(members)
     if len(result) != len(members):
-        raise ValueError("a name is in an object twice")
+        raise ValueError("an object has the same name twice")
     return result
 
 

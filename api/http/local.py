@@ -1,6 +1,6 @@
-"""Whether a request comes from this machine itself, judged by what is proven (contract "HTTP API").
+"""Whether a request comes from this machine, judged by verifiable facts only (contract "HTTP API").
 
-A proxy on this machine has a loopback address, too: what tells it apart is the Host that it passes on, or the headers
+A proxy on this machine also has a loopback address: it is recognised by the Host that it passes on, or the headers
 that it adds. One that rewrites Host to the loopback address and adds nothing cannot be told from a local client.
 """
 
@@ -25,7 +25,7 @@ def is_on_loopback(request: HttpRequest) -> bool:
 
 
 def is_surely_local(request: HttpRequest) -> bool:
-    """Whether, besides, its peer is on this machine, its Host is ours, and no browser sent it.
+    """Whether, in addition, its peer is on this machine, its Host is ours, and no browser sent it.
 
     A page of another site whose name leads here (DNS rebinding) fails by its Host, as does a proxy that passes its own.
     """

@@ -1,4 +1,4 @@
-"""Errors as responses: whatever was raised becomes a problem document (RFC 9457)."""
+"""Errors as responses: every exception becomes a problem document (RFC 9457)."""
 
 import re
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ RETRY_AFTER_S = 1
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 _FRAMEWORK: Mapping[int | None, tuple[Code, str]] = MappingProxyType(
     {
-        404: (Code.NOT_FOUND, "There is nothing at this path: GET /openapi.json lists what there is."),
-        405: (Code.METHOD_NOT_ALLOWED, "This path does not take this method: use one of those in the header Allow."),
+        404: (Code.NOT_FOUND, "There is nothing at this path: GET /openapi.json lists all paths."),
+        405: (Code.METHOD_NOT_ALLOWED, "This path does not accept this method: use one of those in the Allow header."),
         408: (Code.REQUEST_TIMEOUT, "The body did not arrive in time: send it again, faster."),
-        413: (Code.TOO_LARGE, "The body is larger than this path takes: send less at once."),
+        413: (Code.TOO_LARGE, "The body is larger than this path accepts: send less at once."),
     }
 )
 
@@ -55,7 +55,7 @@ def log_refused(handles: Handles, refusal: ApiError, error: Exception, *, method
 def _path_of_route(request: Request) -> str:
     """Return the path as the route has it: where it has an id, a careless client may have put a key or a secret."""
     rule = request.url_rule
-    return "of no route" if rule is None else _PARAMETER.sub(r"{\1}", rule.rule)
+    return "(no route)" if rule is None else _PARAMETER.sub(r"{\1}", rule.rule)
 
 
 def as_refusal(error: Exception) -> ApiError:

@@ -19,7 +19,7 @@ class NoQuery(Input):
 
 
 def _with_plus(value: str) -> str:
-    """In a query a `+` is a space: in a time before the offset, where no space can be, it was meant."""
+    """In a query `+` decodes to a space: before a time's offset, where no space belongs, a plus was meant."""
     return _PLUS_READ_AS_SPACE.sub("+", value)
 
 

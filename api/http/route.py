@@ -22,15 +22,15 @@ Answer = BaseModel | bytes | None
 class Access(StrEnum):
     """Who may use a route."""
 
-    TEAM = "team"  # any key; a team's key for what is the team's own
+    TEAM = "team"  # any key; a team's key only for its own data
     OPERATOR = "operator"
     LOCAL = "local"  # anyone on this machine, else any key
-    LOCAL_OPERATOR = "local_operator"  # whoever is surely on this machine, else the operator
+    LOCAL_OPERATOR = "local_operator"  # anyone verified to be on this machine, otherwise the operator
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request by somebody whose key is known; `run_in_thread` runs what would block the event loop.
+    """A request from an authenticated caller; `run_in_thread` runs what would block the event loop.
 
     `charge` takes tokens of the key's rate limit for what the request turns out to cost
     (`api.limits.rate_limit.tokens_for`). No id that a client gives may be one of the `reserved_ids`.

@@ -32,25 +32,25 @@ _EXPECTED_TIME = "expected a time like 2025-07-15T10:30:00.000Z"
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:[0-5]\d)", re.ASCII | re.IGNORECASE)
 
 
-# What joins letters or chooses a symbol's form is seen by what it does: beside ASCII, but for keycaps, that is nothing.
+# Joiners and variation selectors show only by their effect: next to ASCII, except for keycaps, they have none.
 _JOINER = "[\u180b-\u180d\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 _MISPLACED = re.compile(rf"(?:^|(?![0-9#*]\ufe0f\u20e3)[\x00-\x7f]|{_JOINER}{{2}}){_JOINER}")
 
 
 def to_json(answer: BaseModel) -> str:
-    """Return an answer as JSON; a member that is not set is one not to be shown."""
+    """Return an answer as JSON; members that are not set are omitted."""
     return answer.model_dump_json(by_alias=True, exclude_unset=True)
 
 
 class Input(BaseModel):
     """Base of what a client sends: camelCase names only, strict types, no unknown field."""
 
-    # Validators are built when the first request needs them: of all together, a start would wait for a tenth of it.
+    # Validators are built when the first request needs them: building all of them would be a tenth of a start's time.
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True, defer_build=True)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Show no defaults: generators take a member with one for a member that must be given."""
+        """Show no defaults: code generators treat a member with a default as required."""
         schema = handler(core_schema)
         _drop_defaults(handler.resolve_ref_schema(schema))
         return schema
@@ -65,7 +65,7 @@ class Output(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Show an open object: clients must take answers with members that they do not know yet."""
+        """Show an open object: clients must accept answers with members that they do not know yet."""
         schema = handler(core_schema)
         shown = handler.resolve_ref_schema(schema)
         shown.pop("additionalProperties", None)
@@ -90,7 +90,7 @@ def format_optional_time(time_ms: int | None) -> str | None:
 
 
 def parse_time(value: object) -> int:
-    """Return the milliseconds since the epoch of an RFC 3339 time with any offset; finer digits are cut off.
+    """Return the milliseconds since the epoch of an RFC 3339 time with any offset; finer digits are truncated.
 
     A leap second, `23:59:60` in UTC on the last day of a month, is the last millisecond of that day.
     Raises ValueError for anything else, and for times outside the years 1 to 9999 in UTC.
@@ -131,9 +131,9 @@ def _trimmed(value: object) -> object:
 
 def _can_be_seen(value: str) -> str:
     if any(not is_harmless(character) for character in value):
-        raise ValueError("expected no control characters, and none that cannot be seen")
+        raise ValueError("expected no control or invisible characters")
     if not any(map(is_visible, value)):
-        raise ValueError("expected at least one character that can be seen")
+        raise ValueError("expected at least one visible character")
     if _MISPLACED.search(value):
         raise ValueError("expected joiners and variation selectors only where a script or a symbol needs them")
     return value
@@ -159,7 +159,7 @@ class PageQuery(Input):
 
     limit: Limit = Field(50, description="How many items to answer with, at most; 50 if left out.")
     cursor: str | None = Field(
-        None, description="The nextCursor of the page before, with the same filters; none for the first."
+        None, description="The nextCursor of the previous page, with the same filters; none for the first."
     )
 
 
@@ -171,7 +171,7 @@ class Page(Output, Generic[Item]):
 
     model_config = ConfigDict(json_schema_extra={"description": "One page of a list."})
 
-    items: list[Item] = Field(description="What the list is of, in order.")
+    items: list[Item] = Field(description="The items of the list, in order.")
     next_cursor: str | None = Field(description="Give it as `cursor` to get the next page; null on the last one.")
 
     @classmethod
@@ -190,9 +190,9 @@ class WrongField(Output):
 class Problem(Output):
     """A refusal, as an RFC 9457 problem document."""
 
-    type: str = Field(description="Always `about:blank`: `code` is what to go by.")
+    type: str = Field(description="Always `about:blank`: use `code` to tell problems apart.")
     title: str = Field(description="The name of the HTTP status.")
     status: int = Field(description="The HTTP status.")
-    code: Code = Field(description="Which refusal it is; it never changes.")
+    code: Code = Field(description="Identifies the kind of refusal; it never changes.")
     detail: str = Field(description="One sentence: what is wrong and what to do.")
-    errors: list[WrongField] = Field(default_factory=list, description="The wrong fields, if it is about fields.")
+    errors: list[WrongField] = Field(default_factory=list, description="The invalid fields, if any.")

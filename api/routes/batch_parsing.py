@@ -33,7 +33,7 @@ def line_items(text: str) -> Iterator[str]:
         end = end_of_json_at(text, start, f"$[{index}]")
         line_end = _line_end(text, start)
         if end > line_end or text[end:line_end].strip():
-            raise invalid_json("a line holds more or less than one event", f"$[{index}]")
+            raise invalid_json("a line must hold exactly one event", f"$[{index}]")
         yield text[start:end]
         start = skip_space(text, end)
 

@@ -26,7 +26,7 @@ class EventReceipt(Output):
     """An event that is accepted and on disk."""
 
     id: str = Field(description="The event's id.")
-    deliveries: int = Field(description="How many deliveries were made of it.")
+    deliveries: int = Field(description="How many deliveries were created for it.")
 
 
 class BatchReceipt(Output):
@@ -36,16 +36,16 @@ class BatchReceipt(Output):
 
 
 class EventDetails(Output):
-    """An accepted event, what is sent of it, and where it goes."""
+    """An accepted event, the body that is sent, and its deliveries."""
 
     id: str = Field(description="The event's id.")
     team_id: str = Field(description="Whose event it is.")
     event: str = Field(description="Its type.")
     timestamp: OutputTime = Field(description="When it happened.")
     accepted_at: OutputTime = Field(description="When it was accepted.")
-    test: bool = Field(description="Whether the test route made it.")
+    test: bool = Field(description="Whether the test route created it.")
     body: dict[str, Any] = Field(description="The body that is sent to the webhooks.")
-    deliveries: list[Delivery] = Field(description="One for each time it goes to a webhook, oldest first: one page.")
+    deliveries: list[Delivery] = Field(description="A page of its deliveries, oldest first.")
     deliveries_next_cursor: str | None = Field(
         description="Give it as `cursor` to get the next page of deliveries; null on the last one."
     )
@@ -58,12 +58,12 @@ async def submit_event(call: Call) -> bytes:
 
 
 async def submit_events(call: Call) -> bytes:
-    """Accept a batch of events in one commit, or nothing of it."""
+    """Accept a batch of events in one commit, all or none."""
     return orjson.dumps({"receipts": await _submit(call, await read_batch(call), "$[{}].teamId")})
 
 
 class EventQuery(Input):
-    """Which page of its deliveries."""
+    """Selects the page of deliveries."""
 
     limit: Limit = Field(MAX_PAGE, description="How many deliveries to answer with, at most; 200 if left out.")
     cursor: str | None = Field(None, description="The deliveriesNextCursor of the page before; none for the first.")
@@ -152,7 +152,7 @@ ROUTES = (
         get_event,
         tag="Events",
         summary="Look at an event",
-        description="The event, the body that is sent of it, and its deliveries, page by page.",
+        description="The event, the body that is sent for it, and its deliveries, page by page.",
         query=EventQuery,
         answer=EventDetails,
         example={

@@ -51,7 +51,7 @@ async def read_batch(call: Call) -> Submission:
 
 async def _read_charged(call: Call) -> bytes:
     raw = await read_bytes(call.request)
-    if call.request.content_length is None:  # else it was charged when the request was let in
+    if call.request.content_length is None:  # otherwise it was charged when the request was admitted
         call.charge(tokens_for(size_bytes=len(raw)))
     return raw
 
@@ -115,7 +115,7 @@ def _traceparent(call: Call) -> str | None:
 
 
 def _team_of(call: Call, given: str | None, path: str) -> str:
-    """Whether an operator's team exists is the router's to say: it knows without reading."""
+    """The router checks that an operator's team exists: it knows without a database read."""
     team_id = call.principal.team_id or given
     if team_id is None:
         raise wrong_field(path, "is missing: the operator must say which team")

@@ -1,4 +1,4 @@
-"""Reconstructs what a past attempt sent, for display: `delivery_request.build_post` signs the same bytes alike."""
+"""What a past attempt sent, for display: `delivery_request.build_post` signs the same bytes in the same way."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,11 @@
 """`python -m tests.bench`: measure everything, each against its floor (docs/performance.md).
 
+With `--against REVISION` the daemon of another revision is measured in turns with this one, and each figure has its
+ratio to the other's instead.
+
 Exit code 0 when it was measured, 1 when a suite failed, or missed a goal and `--strict` was given, 2 when something is
-not installed, 130 when it was interrupted. What was measured until then is shown in any case.
+not installed or the revision cannot be had, 130 when it was interrupted. What was measured until then is shown in any
+case.
 """
 
 import argparse
@@ -16,8 +20,10 @@ import trio
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from tests.bench.comparison import measure_in_turns
 from tests.bench.figures import Figure, table_of, write_json
 from tests.bench.machine import describe_machine, missing_programs
+from tests.bench.revision import RevisionError, Tree, check_out
 from tests.bench.suites import SUITES, Suite
 from tests.bench.workbench import Bench
 
@@ -30,19 +36,31 @@ _FILE_WIDTH = 180
 class Options:
     """What was asked for on the command line."""
 
-    quick: bool
-    only: Sequence[str]
-    json: Path | None
-    strict: bool
+    quick: bool = False
+    only: Sequence[str] = ()
+    json: Path | None = None
+    strict: bool = False
+    against: str | None = None
+    rounds: int | None = None
+
+    @property
+    def suites(self) -> list[Suite]:
+        """Those asked for, or all that can be measured so."""
+        usual = [suite.name for suite in SUITES if suite.comparable or self.against is None]
+        return [suite for suite in SUITES if suite.name in (self.only or usual)]
 
 
 @dataclass(slots=True)
 class Results:
-    """What was measured, the suites that failed, and whether a signal ended it before the last one."""
+    """What was measured, the suites that failed, and whether a signal ended it before the last one.
+
+    `refused` says why nothing could be measured.
+    """
 
     figures: list[Figure] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     interrupted: bool = True
+    refused: str = ""
 
 
 def main() -> int:
@@ -52,8 +70,10 @@ def main() -> int:
         names = " and ".join(missing)
         console.print(f"The bench needs {names}, not found on the PATH: install with [bold]apt install wrk nginx[/].")
         return 2
-    chosen = [suite for suite in SUITES if not options.only or suite.name in options.only]
-    results = trio.run(measure, chosen, options.quick, console)
+    results = trio.run(measure, options.suites, options, console)
+    if results.refused:
+        console.print(results.refused, markup=False)
+        return 2
     console.print(table_of(results.figures))
     if options.json is not None:
         write_json(options.json, describe_machine(), results.figures)
@@ -71,36 +91,66 @@ def read_options(arguments: Sequence[str]) -> Options:
                         help="only these: " + ", ".join(suite.name for suite in SUITES))  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a goal is missed")
-    return Options(**vars(parser.parse_args(arguments)))
+    parser.add_argument("--against", metavar="REVISION", help="measure that revision's daemon in turns with this one's")
+    parser.add_argument(
+        "--rounds", type=_rounds, metavar="N", help="measure so often (3, with --quick 1): medians count"
+    )
+    options = Options(**vars(parser.parse_args(arguments)))
+    if options.against and (unfit := [suite.name for suite in options.suites if not suite.comparable]):
+        fit = ", ".join(suite.name for suite in SUITES if suite.comparable)
+        parser.error(
+            f"--against cannot measure {', '.join(unfit)}: these fill a database of this revision; it can: {fit}"
+        )
+    return options
 
 
-async def measure(suites: Sequence[Suite], quick: bool, console: Console) -> Results:
+def _rounds(argument: str) -> int:
+    if (rounds := int(argument)) < 1:
+        raise argparse.ArgumentTypeError("at least 1 round is needed")
+    return rounds
+
+
+async def measure(suites: Sequence[Suite], options: Options, console: Console) -> Results:
     """Run the suites. One that fails is told on the console, and the others are run all the same."""
     results = Results()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_cancel_on_signal, nursery.cancel_scope)
-        with _progress(console) as progress:
-            for suite in suites:
-                try:
-                    results.figures += await run_suite(suite, quick, progress)
-                except Exception:
-                    results.failed.append(suite.name)
-                    console.print_exception()
+        with tempfile.TemporaryDirectory(prefix="bench-revision-") as directory:
+            try:
+                other = await check_out(options.against, Path(directory)) if options.against else None
+                await _run_suites(suites, options, other, results, console)
+            except RevisionError as error:
+                results.refused = str(error)
         results.interrupted = False
         nursery.cancel_scope.cancel()
     return results
 
 
-async def run_suite(suite: Suite, quick: bool, progress: Progress) -> list[Figure]:
-    """Run one suite in a directory of its own, which is removed afterwards."""
-    task = progress.add_task(suite.name, total=suite.steps, what="")
+async def _run_suites(
+    suites: Sequence[Suite], options: Options, other: Tree | None, results: Results, console: Console
+) -> None:
+    with _progress(console) as progress:
+        for suite in suites:
+            try:
+                results.figures += await run_suite(suite, options, other, progress)
+            except Exception:
+                results.failed.append(suite.name)
+                console.print_exception()
+
+
+async def run_suite(suite: Suite, options: Options, other: Tree | None, progress: Progress) -> list[Figure]:
+    """Run one suite, in turns with the other tree if there is one, in a directory that is removed afterwards."""
+    as_usual = other is None and options.rounds is None
+    task = progress.add_task(suite.name, total=suite.steps if as_usual else None, what="")
 
     def advance(what: str) -> None:
         progress.update(task, advance=1, what=what)
 
     with tempfile.TemporaryDirectory(prefix=f"bench-{suite.name}-") as directory:
-        figures = await suite.run(Bench(Path(directory), quick, advance))
-    progress.update(task, completed=suite.steps, what="")
+        bench = Bench(Path(directory), options.quick, advance, options.rounds or (1 if options.quick else 3))
+        figures = await (suite.run(bench) if other is None else measure_in_turns(suite.run, bench, other))
+    steps = suite.steps if as_usual else progress.tasks[task].completed
+    progress.update(task, total=steps, completed=steps, what="")
     return figures
 
 

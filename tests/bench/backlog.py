@@ -1,7 +1,8 @@
 """A backlog of pending deliveries, and how fast a daemon drains it.
 
-The rows are there before the daemon starts, and the rate is read from the database when it has stopped: nothing asks
-the daemon meanwhile but five reads of /metrics a second, to see the end.
+It is submitted through the API while the receiver answers nothing, so that the daemon may be one of any revision. The
+rate is read from the database when the daemon has stopped: nothing asks it meanwhile but five reads of /metrics a
+second, to see the end.
 """
 
 import shutil
@@ -11,10 +12,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.daemon import database_of, measured_daemon, measured_house
-from tests.bench.filling import fill_pending
+from tests.bench.daemon import MeasuredDaemon, database_of, measured_daemon, measured_house
+from tests.bench.events import event
+from tests.bench.nginx import Receiver
 from tests.bench.workbench import Bench, middle
 from tests.support.process import Sections
+
+_BATCH = 500
+# No attempt ends before the daemon is stopped, which undoes it.
+_NO_DEADLINE = {"delivery": {"timeout_s": 3600}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +41,32 @@ class Drained:
     cpu_s: float
 
 
-def make_backlog(bench: Bench, url: str, webhooks: int, deliveries: int) -> Backlog:
+async def make_backlog(bench: Bench, receiver: Receiver, webhooks: int, deliveries: int) -> Backlog:
     """Fill a state directory: so many signed webhooks at this receiver, in teams of their own."""
-    state_dir = bench.fresh("backlog")
-    fill_pending(state_dir, [f"{url}/hooks/{number}" for number in range(webhooks)], deliveries // webhooks)
-    return Backlog(state_dir, webhooks, deliveries // webhooks * webhooks)
+    house = measured_house(bench.fresh("backlog"), _NO_DEADLINE, bench.tree)
+    total = deliveries // webhooks * webhooks
+    try:
+        with receiver.pausing():
+            async with measured_daemon(house) as daemon:
+                for number in range(webhooks):
+                    await daemon.make_team(f"team_{number}")
+                    await daemon.make_webhook(f"team_{number}", f"{receiver.url}/hooks/{number}")
+                await _submit(daemon, webhooks, total)
+    finally:
+        house.close()
+    return Backlog(house.state_dir, webhooks, total)
+
+
+async def _submit(daemon: MeasuredDaemon, webhooks: int, events: int) -> None:
+    for first in range(0, events, _BATCH):
+        numbers = range(first, min(first + _BATCH, events))
+        await daemon.submit([event(number) | {"teamId": f"team_{number % webhooks}"} for number in numbers])
 
 
 async def drain(bench: Bench, backlog: Backlog, sections: Sections | None = None) -> Drained:
     """Measure one round, on a copy of the backlog. Raises RuntimeError unless every first attempt succeeds."""
     directory = bench.fresh("drain")
-    house = measured_house(directory, sections)
+    house = measured_house(directory, sections, bench.tree)
     try:
         shutil.copytree(backlog.state_dir, house.state_dir)
         async with measured_daemon(house) as daemon:

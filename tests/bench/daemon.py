@@ -1,6 +1,6 @@
 """A daemon under measure: a process of its own, as in production.
 
-    house = measured_house(directory)
+    house = measured_house(directory, bench.tree)
     async with measured_daemon(house) as daemon:
         await daemon.make_team("team_0")
         ...daemon.usage()...
@@ -13,7 +13,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import trio
 
 from daemon.maintenance.state_dir import DATABASE
 from tests.bench.processes import child
+from tests.bench.revision import THIS_TREE, Tree
 from tests.bench.usage import Usage, usage_of
 from tests.support.process import DaemonHouse, Sections, make_house
 
@@ -31,7 +32,16 @@ _STOP_S = 30
 _LOOK_EACH_S = 0.2
 
 
-_MANY = 100_000  # webhooks, as many as any measurement makes
+@dataclass(frozen=True, slots=True)
+class MeasuredHouse(DaemonHouse):
+    """The house of a daemon of this or another revision."""
+
+    tree: Tree = THIS_TREE
+
+    @property
+    def command(self) -> list[str]:
+        """The command line of its daemon, which is to be run in the tree's directory."""
+        return [self.tree.python, "-m", "daemon", *self.arguments]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,7 @@ class MeasuredDaemon:
     Times are `time.perf_counter()`: when it was started, and when it said READY=1; `starting` is what it had used then.
     """
 
-    house: DaemonHouse
+    house: MeasuredHouse
     process: trio.Process = field(repr=False)
     http: httpx.AsyncClient = field(repr=False)
     started_at: float
@@ -75,7 +85,7 @@ class MeasuredDaemon:
 
     async def make_team(self, team_id: str) -> None:
         """Make a team without notification addresses."""
-        await self._call("POST", "/v1/teams", {"id": team_id, "name": team_id, "maxWebhooks": _MANY})
+        await self._call("POST", "/v1/teams", {"id": team_id, "name": team_id, "notificationEmails": []})
 
     async def make_webhook(self, team_id: str, url: str, secret: str | None = "generate") -> str:
         """Make a webhook that subscribes to everything; return its id."""
@@ -96,7 +106,7 @@ def _failed_attempts(counts: Mapping[str, float]) -> dict[str, float]:
     return {name: n for name, n in counts.items() if n and name.startswith("attempts_total{") and name != delivered}
 
 
-def measured_house(directory: Path, sections: Sections | None = None) -> DaemonHouse:
+def measured_house(directory: Path, sections: Sections | None = None, tree: Tree = THIS_TREE) -> MeasuredHouse:
     """Make the house of a daemon under measure in an empty directory, with these settings beside the bench's own.
 
     Its state directory may be filled before the daemon starts. Close it when the last of its daemons has ended.
@@ -104,16 +114,17 @@ def measured_house(directory: Path, sections: Sections | None = None) -> DaemonH
     own: dict[str, Mapping[str, Any]] = {"log": {"level": "info", "format": "json"}, "delivery": {"stop_grace_s": 0}}
     for name, section in (sections or {}).items():
         own[name] = {**own.get(name, {}), **section}
-    return make_house(directory, own)
+    house = make_house(directory, own)
+    return MeasuredHouse(**{each.name: getattr(house, each.name) for each in fields(house)}, tree=tree)
 
 
-def database_of(house: DaemonHouse) -> Path:
+def database_of(house: MeasuredHouse) -> Path:
     """Return where the daemon's database is."""
     return house.state_dir / DATABASE
 
 
 @asynccontextmanager
-async def measured_daemon(house: DaemonHouse) -> AsyncIterator[MeasuredDaemon]:
+async def measured_daemon(house: MeasuredHouse) -> AsyncIterator[MeasuredDaemon]:
     """Run a daemon that is ready; leaving the block stops it with SIGTERM. RuntimeError unless it ends with 0."""
     log_path = house.state_dir.parent / "daemon.telemetry.log"
     # The service manager's socket: its buffer holds the few lines that are told after READY=1.
@@ -121,7 +132,7 @@ async def measured_daemon(house: DaemonHouse) -> AsyncIterator[MeasuredDaemon]:
         manager.bind("")  # Linux gives it an abstract name
         notify = {"NOTIFY_SOCKET": "@" + manager.getsockname()[1:].decode()}
         started_at = time.perf_counter()
-        async with child(house.command, stderr=log, environment=notify) as process:
+        async with child(house.command, stderr=log, environment=notify, directory=house.tree.directory) as process:
             await _until_ready(process, trio.socket.from_stdlib_socket(manager.dup()), log_path)
             ready_at, starting = time.perf_counter(), usage_of(process.pid)
             headers = {"Authorization": f"Bearer {house.read_key()}"}

@@ -1,5 +1,6 @@
-"""What delivering costs: a backlog over 1, 50 and 1,000 webhooks, beside loops that do only the POSTs."""
+"""What delivering costs: a backlog over 50 and 1,000 webhooks, beside loops that do only the POSTs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.bench.backlog import Backlog, Drained, cpu_us, drain, make_backlog, rate
@@ -9,7 +10,7 @@ from tests.bench.nginx import Receiver, nginx
 from tests.bench.processes import python, run_json
 from tests.bench.workbench import Bench, middle
 
-_FEW, _USUAL, _MANY = 1, 50, 1_000
+_USUAL, _MANY = 50, 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,49 +23,60 @@ class Rounds:
 
 
 async def measure_drain(bench: Bench) -> list[Figure]:
-    """Measure the drain of three backlogs, each beside the bare loop, the usual one beside httpx too."""
-    rounds = {webhooks: Rounds() for webhooks in (_FEW, _USUAL, _MANY)}
+    """Measure the drain of two backlogs, each beside the bare loop, the usual one beside httpx too."""
+    rounds = {webhooks: Rounds() for webhooks in (_USUAL, _MANY)}
     async with nginx(bench.fresh("nginx")) as receiver:
-        backlogs = [_backlog(bench, receiver, webhooks) for webhooks in rounds]
+        backlogs = [await _backlog(bench, receiver, webhooks) for webhooks in rounds]
         for _ in range(bench.rounds):
             for backlog in backlogs:
                 await _measure_round(bench, receiver, backlog, rounds[backlog.webhooks])
-    return [*_against_loop(rounds), *_against_httpx(rounds[_USUAL]), *_against_fewer(rounds), *_cpu(rounds)]
+    beside = [*_against_httpx(rounds[_USUAL]), *_against_fewer(rounds)] if bench.floors else []
+    return [*_rates(rounds), *beside, *_cpu(rounds)]
 
 
-def usual_backlog(bench: Bench, url: str) -> Backlog:
+async def usual_backlog(bench: Bench, receiver: Receiver) -> Backlog:
     """Fill the backlog that others measure with too: 50 webhooks, half as many deliveries."""
-    return make_backlog(bench, url, _USUAL, 2_000 if bench.quick else 10_000)
+    return await make_backlog(bench, receiver, _USUAL, 2_000 if bench.quick else 10_000)
 
 
-def _backlog(bench: Bench, receiver: Receiver, webhooks: int) -> Backlog:
+async def _backlog(bench: Bench, receiver: Receiver, webhooks: int) -> Backlog:
     bench.advance(f"filling {_webhooks(webhooks)}")
-    if webhooks == _FEW:
-        return make_backlog(bench, receiver.url, webhooks, 500 if bench.quick else 3_000)
-    return make_backlog(bench, receiver.url, webhooks, 2_000 if bench.quick else 20_000)
+    return await make_backlog(bench, receiver, webhooks, 2_000 if bench.quick else 20_000)
 
 
 async def _measure_round(bench: Bench, receiver: Receiver, backlog: Backlog, rounds: Rounds) -> None:
-    url, request = f"{receiver.url}/hooks/7", bench.directory / "request"
-    rest = [str(backlog.webhooks), str(bench.seconds), str(write_request(request, url))]
     named = _webhooks(backlog.webhooks)
-    bench.advance(f"{named}, the bare loop")
-    rounds.loop.append(await _floor("floor_loop", str(receiver.port), *rest))
-    if backlog.webhooks == _USUAL:
-        bench.advance(f"{named}, httpx")
-        rounds.httpx.append(await _floor("floor_httpx", url, *rest))
+    if bench.floors:
+        bench.advance(f"{named}, the bare loop")
+        rounds.loop.append(await bare_loop(bench, receiver, backlog.webhooks))
+        if backlog.webhooks == _USUAL:
+            bench.advance(f"{named}, httpx")
+            rounds.httpx.append(await _httpx(bench, receiver))
     bench.advance(named)
     rounds.ours.append(await drain(bench, backlog))
 
 
-async def _floor(module: str, *arguments: str) -> float:
-    done = await run_json(python(module, *arguments))
+async def bare_loop(bench: Bench, receiver: Receiver, connections: int) -> float:
+    """Return how many POSTs of a delivery's bytes a bare loop does in a second."""
+    return await _floor(bench, receiver, python("floor_loop", str(receiver.port)), connections)
+
+
+async def _httpx(bench: Bench, receiver: Receiver) -> float:
+    return await _floor(bench, receiver, python("floor_httpx", f"{receiver.url}/hooks/7"), _USUAL)
+
+
+async def _floor(bench: Bench, receiver: Receiver, command: Sequence[str], connections: int) -> float:
+    request = write_request(bench.directory / "request", f"{receiver.url}/hooks/7")
+    done = await run_json([*command, str(connections), str(bench.seconds), str(request)])
     return float(done["requests"] / done["seconds"])
 
 
-def _against_loop(rounds: dict[int, Rounds]) -> list[Figure]:
+def _rates(rounds: dict[int, Rounds]) -> list[Figure]:
     figures = []
     for webhooks, measured in rounds.items():
+        if not measured.loop:
+            figures.append(Figure(_name(webhooks), rate(measured.ours), "deliveries/s"))
+            continue
         ratio = rate(measured.ours) / middle(measured.loop)
         goal, met = ("at least 0.2 of the bare loop", ratio >= 0.2) if webhooks == _USUAL else ("", None)
         note = f"bare loop {shown(middle(measured.loop))} POSTs/s"
@@ -96,4 +108,4 @@ def _name(webhooks: int) -> str:
 
 
 def _webhooks(count: int) -> str:
-    return f"{count:,} webhook{'' if count == 1 else 's'}"
+    return f"{count:,} webhooks"

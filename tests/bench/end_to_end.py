@@ -31,9 +31,11 @@ async def measure_end_to_end(bench: Bench) -> list[Figure]:
     rounds, latencies = Rounds(), list[Latency]()
     async with nginx(bench.fresh("nginx")) as receiver:
         connections = (await find_sustained(bench, receiver)).connections
-        backlog = usual_backlog(bench, receiver.url)
+        backlog = await usual_backlog(bench, receiver)
         for _ in range(bench.rounds):
             await _measure_round(bench, receiver, backlog, connections, rounds)
+    if not bench.floors:
+        return _rates(rounds, connections)  # two trees would have their latencies at two rates
     half = _delivered(rounds) / 2
     for _ in range(bench.rounds):
         bench.advance(f"latency at {shown(half)} events/s")

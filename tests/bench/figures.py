@@ -13,7 +13,10 @@ _MARKS = {True: "[green]met[/]", False: "[red]missed[/]", None: ""}
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured value. `ratio` is against the floor of the same run; `met` is None where the issue sets no goal."""
+    """One measured value; `met` is None where the issue sets no goal.
+
+    `ratio` is against the floor of the same run, or against another revision.
+    """
 
     measure: str
     value: float

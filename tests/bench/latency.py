@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from tests.bench.daemon import MeasuredDaemon, measured_daemon, measured_house
 from tests.bench.events import TEAMS, team_of
-from tests.bench.processes import Server, python, run_json, server
+from tests.bench.paced_load import submit_paced
+from tests.bench.processes import Server, server
 from tests.bench.workbench import Bench, middle
 from tests.support.process import Sections
 
@@ -19,9 +20,10 @@ _WARM_UP_S = 2
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Milliseconds that half, and 99 of 100, of what one round measured were below."""
+    """Milliseconds that half, 95 and 99 of 100, of what one round measured were below."""
 
     p50: float
+    p95: float
     p99: float
 
 
@@ -44,7 +46,7 @@ class House:
 @asynccontextmanager
 async def house_with_stamps(bench: Bench, sections: Sections | None = None) -> AsyncIterator[House]:
     """Run a daemon whose teams have a signed webhook each."""
-    house = measured_house(bench.fresh("latency"), sections)
+    house = measured_house(bench.fresh("latency"), sections, bench.tree)
     try:
         async with server("stamping_receiver") as receiver, measured_daemon(house) as daemon:
             for number in range(TEAMS):
@@ -57,10 +59,7 @@ async def house_with_stamps(bench: Bench, sections: Sections | None = None) -> A
 
 async def measure_latency(house: House, rate: float, seconds: float) -> Latency:
     """Submit events at this rate for so long, after a warm-up, and wait for their deliveries; ends the receiver."""
-    whole = house.daemon.house
-    port, key_file = whole.bind.rpartition(":")[2], whole.state_dir / "operator.key"
-    command = python("paced_client", port, str(key_file), f"{rate:f}", f"{_WARM_UP_S + seconds:f}")
-    answered: dict[str, list[int]] = await run_json(command)
+    answered = await submit_paced(house.daemon, rate, int(rate * (_WARM_UP_S + seconds)))
     await house.daemon.until_succeeded(len(answered), others_may_fail=True)
     first_bytes: dict[str, int] = await house.receiver.finish()
     measured = [number for number in answered if int(number) >= rate * _WARM_UP_S]
@@ -70,17 +69,19 @@ async def measure_latency(house: House, rate: float, seconds: float) -> Latency:
 
 def medians(rounds: Sequence[Latency]) -> Latency:
     """Return the medians of the rounds."""
-    return Latency(_medians([each.from_202 for each in rounds]), _medians([each.from_post for each in rounds]))
+    return Latency(medians_of([each.from_202 for each in rounds]), medians_of([each.from_post for each in rounds]))
 
 
-def _medians(rounds: Sequence[Percentiles]) -> Percentiles:
-    return Percentiles(middle([each.p50 for each in rounds]), middle([each.p99 for each in rounds]))
+def medians_of(rounds: Sequence[Percentiles]) -> Percentiles:
+    """Return the medians of the rounds."""
+    p50, p95, p99 = (middle([getattr(each, share) for each in rounds]) for share in ("p50", "p95", "p99"))
+    return Percentiles(p50, p95, p99)
 
 
 def percentiles(taken_ns: list[int]) -> Percentiles:
     """Return the percentiles of so many nanoseconds, in milliseconds."""
     ascending = sorted(taken_ns)
-    return Percentiles(_percentile(ascending, 0.5), _percentile(ascending, 0.99))
+    return Percentiles(*(_percentile(ascending, share) for share in (0.5, 0.95, 0.99)))
 
 
 def _percentile(ascending_ns: Sequence[int], share: float) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trio
 
-from tests.bench.daemon import MeasuredDaemon, measured_daemon, measured_house
+from tests.bench.daemon import MeasuredDaemon, MeasuredHouse, measured_daemon, measured_house
 from tests.bench.disk_space import PENDING_BYTES, require_space
 from tests.bench.events import EVENT_TYPE, event
 from tests.bench.figures import Figure, shown
@@ -15,7 +15,6 @@ from tests.bench.filling import fill_backlog, fill_webhooks, redirect
 from tests.bench.nginx import nginx
 from tests.bench.processes import server
 from tests.bench.workbench import Bench
-from tests.support.process import DaemonHouse
 
 _FEW, _IDLE, _PER_TEAM = 10, 100_000, 10
 _ACTIVE, _BATCH, _WAVES = 5_000, 500, 2
@@ -118,7 +117,7 @@ async def _measure_pending(bench: Bench) -> list[Figure]:
         house.close()
 
 
-async def _peak_while_running(house: DaemonHouse, measure: str, seconds: float) -> Figure:
+async def _peak_while_running(house: MeasuredHouse, measure: str, seconds: float) -> Figure:
     async with measured_daemon(house) as daemon:
         await trio.sleep(seconds)
         counts, usage = await daemon.counts(), daemon.usage()

@@ -1,10 +1,11 @@
 """The receiver: one nginx, in one process, that answers 200 to everything, over http or https, and writes nothing."""
 
 import json
+import signal
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import trio
@@ -45,6 +46,16 @@ class Receiver:
 
     url: str
     port: int
+    process: trio.Process = field(repr=False)
+
+    @contextmanager
+    def pausing(self) -> Iterator[None]:
+        """Have it answer nothing until the block is left; the kernel takes connections for it meanwhile."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
 
 @asynccontextmanager
@@ -60,7 +71,7 @@ async def nginx(directory: Path, authority: TestAuthority | None = None) -> Asyn
         command = ["nginx", "-p", str(directory), "-e", str(errors), "-c", str(configuration)]
         async with child(command) as process:
             await _until_listening(process, port, errors)
-            yield Receiver(f"{'https' if authority else 'http'}://127.0.0.1:{port}", port)
+            yield Receiver(f"{'https' if authority else 'http'}://127.0.0.1:{port}", port, process)
 
 
 async def _until_listening(process: trio.Process, port: int, errors: Path) -> None:

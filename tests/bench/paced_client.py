@@ -1,8 +1,8 @@
 """A client that submits events at a fixed rate, whatever the answers, and notes when each 202 was there.
 
-`python -m tests.bench.paced_client PORT KEY_FILE RATE SECONDS` prints a JSON object at the end: the event's number
-(`data.n`) to two times in ns (CLOCK_MONOTONIC, the same in every process): when it was sent, and when its 202 could be
-read.
+`python -m tests.bench.paced_client PORT KEY_FILE RATE EVENTS CONNECTIONS` prints a JSON object at the end: the event's
+number (`data.n`) to two times in ns (CLOCK_MONOTONIC, the same in every process): when it was sent, and when its 202
+could be read. With the rate `inf` each connection sends its next event as soon as the last one is answered.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ import httptools
 
 from tests.bench.events import event
 
-_CONNECTIONS = 64
 _LAST_ANSWER_S = 10
+_SLOWEST = 20  # events a second, when each waits for its turn
 
 
 @dataclass(slots=True)
@@ -87,22 +87,23 @@ class Connection(asyncio.Protocol):
             run.done.set()
 
 
-async def main(port: int, key: str, rate: float, seconds: float) -> None:
+async def main(port: int, key: str, *, rate: float, events: int, connections: int) -> None:
     """Submit events at a fixed rate and print what was answered."""
-    loop, run = asyncio.get_running_loop(), Run(key, int(rate * seconds))
-    for _ in range(_CONNECTIONS):
+    loop, run = asyncio.get_running_loop(), Run(key, events)
+    for _ in range(connections):
         await loop.create_connection(lambda: Connection(run), "127.0.0.1", port)
     started = loop.time()
     for number in range(run.total):
         if (early_s := started + number / rate - loop.time()) > 0:
             await asyncio.sleep(early_s)
         run.submit(number)
-    async with asyncio.timeout(_LAST_ANSWER_S):
+    async with asyncio.timeout(_LAST_ANSWER_S + events / _SLOWEST):
         await run.done.wait()
     print(json.dumps(run.answered))
 
 
 if __name__ == "__main__":
     gc.disable()
-    key_file, rate, seconds = Path(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
-    asyncio.run(main(int(sys.argv[1]), key_file.read_text("ascii").strip(), rate, seconds))
+    key = Path(sys.argv[2]).read_text("ascii").strip()
+    rate, events, connections = float(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
+    asyncio.run(main(int(sys.argv[1]), key, rate=rate, events=events, connections=connections))

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 import trio
@@ -27,11 +28,12 @@ async def child(
     stderr: Output | None = None,
     environment: Mapping[str, str] | None = None,
     pass_fds: Sequence[int] = (),
+    directory: Path = REPOSITORY,
 ) -> AsyncIterator[trio.Process]:
-    """Run a program until the block is left; what still runs then is killed."""
+    """Run a program in this directory until the block is left; what still runs then is killed."""
     process = await trio.lowlevel.open_process(
         list(command), stdin=stdin, stdout=stdout, stderr=stderr, pass_fds=pass_fds,
-        env=clean_environment(environment or {}), cwd=REPOSITORY,
+        env=clean_environment(environment or {}), cwd=directory,
     )  # fmt: skip
     try:
         yield process

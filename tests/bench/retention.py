@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from tests.bench.daemon import database_of, measured_daemon, measured_house
+from tests.bench.daemon import MeasuredHouse, database_of, measured_daemon, measured_house
 from tests.bench.disk_space import SUCCEEDED_BYTES, require_space
 from tests.bench.events import TEAMS, team_of
 from tests.bench.figures import Figure
@@ -19,7 +19,6 @@ from tests.bench.filling import fill_history, fill_webhooks
 from tests.bench.nginx import nginx
 from tests.bench.steady_load import Served, compare, rate_of, serve
 from tests.bench.workbench import Bench, middle
-from tests.support.process import DaemonHouse
 
 _HISTORY, _QUICK_HISTORY = 1_000_000, 10_000
 _WEBHOOKS = 1_000
@@ -62,26 +61,26 @@ def _fill(state_dir: Path, history: int) -> None:
     fill_history(state_dir, targets, history // _WEBHOOKS, _ENDED_DAYS_AGO)
 
 
-async def _set_up(house: DaemonHouse, url: str) -> None:
+async def _set_up(house: MeasuredHouse, url: str) -> None:
     async with measured_daemon(_keeping(house, 0)) as daemon:
         for number in range(TEAMS):
             await daemon.make_team(team_of(number))
             await daemon.make_webhook(team_of(number), f"{url}/hooks/{number}")
 
 
-async def _load(bench: Bench, house: DaemonHouse, days: int) -> Served:
+async def _load(bench: Bench, house: MeasuredHouse, days: int) -> Served:
     async with measured_daemon(_keeping(house, days)) as daemon:
         return await serve(bench, daemon)
 
 
-def _keeping(house: DaemonHouse, days: int) -> DaemonHouse:
+def _keeping(house: MeasuredHouse, days: int) -> MeasuredHouse:
     """Return the house with a configuration of its own for this retention."""
     config = house.config.with_name(f"retention-{days}.toml")
     config.write_text(f"{house.config.read_text('utf-8')}\n[retention]\ndays = {days}\n", "utf-8")
     return replace(house, config=config)
 
 
-async def _events(house: DaemonHouse) -> int:
+async def _events(house: MeasuredHouse) -> int:
     def count() -> int:
         with closing(sqlite3.connect(database_of(house))) as connection:
             return int(connection.execute("SELECT count(*) FROM events").fetchone()[0])

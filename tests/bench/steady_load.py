@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tests.bench.daemon import MeasuredDaemon
 from tests.bench.figures import Figure
 from tests.bench.latency import Percentiles, percentiles
-from tests.bench.processes import python, run_json
+from tests.bench.paced_load import submit_paced
 from tests.bench.workbench import Bench, middle
 
 # Half of what goes end to end.
@@ -26,11 +26,8 @@ class Served:
 async def serve(bench: Bench, daemon: MeasuredDaemon) -> Served:
     """Submit events at the rate for a while; then let the daemon deliver what is left."""
     rate, seconds = rate_of(bench), 5 * bench.seconds
-    port, key_file = daemon.house.bind.rpartition(":")[2], daemon.house.state_dir / "operator.key"
     before, began = await _succeeded(daemon), time.perf_counter()
-    answered: dict[str, list[int]] = await run_json(
-        python("paced_client", port, str(key_file), str(rate), str(seconds))
-    )
+    answered = await submit_paced(daemon, rate, rate * seconds)
     delivered = (await _succeeded(daemon) - before) / (time.perf_counter() - began)
     await daemon.until_succeeded(int(before) + len(answered))
     sent, read = zip(*answered.values(), strict=True)

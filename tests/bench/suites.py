@@ -12,6 +12,9 @@ from tests.bench.figures import Figure
 from tests.bench.growth import measure_growth
 from tests.bench.isolation import measure_isolation
 from tests.bench.memory import measure_memory
+from tests.bench.one_webhook import measure_one_webhook
+from tests.bench.peers import measure_peers
+from tests.bench.quiet import measure_quiet
 from tests.bench.recovery import measure_recovery
 from tests.bench.retention import measure_retention
 from tests.bench.tls import measure_tls
@@ -20,18 +23,25 @@ from tests.bench.workbench import Bench
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """Some measures that belong together; `steps` is how often a whole run of it moves the progress bar."""
+    """Some measures that belong together; `steps` is how often a whole run of it moves the progress bar.
+
+    One that is `comparable` relies on a daemon's public surface alone, so that it can measure another revision's too.
+    """
 
     name: str
     run: Callable[[Bench], Awaitable[list[Figure]]]
     steps: int
+    comparable: bool = False
 
 
 SUITES = (
-    Suite("accept", measure_accept, 21),
-    Suite("drain", measure_drain, 24),
-    Suite("tls", measure_tls, 6),
-    Suite("end-to-end", measure_end_to_end, 13),
+    Suite("accept", measure_accept, 21, comparable=True),
+    Suite("drain", measure_drain, 17, comparable=True),
+    Suite("one-webhook", measure_one_webhook, 6, comparable=True),
+    Suite("tls", measure_tls, 6, comparable=True),
+    Suite("end-to-end", measure_end_to_end, 13, comparable=True),
+    Suite("peers", measure_peers, 9, comparable=True),
+    Suite("quiet", measure_quiet, 15, comparable=True),
     Suite("isolation", measure_isolation, 10),
     Suite("memory", measure_memory, 6),
     Suite("recovery", measure_recovery, 15),

@@ -48,7 +48,7 @@ async def find_sustained(bench: Bench, receiver: Receiver) -> Flow:
 
 async def measure_flow(bench: Bench, receiver: Receiver, connections: int) -> Flow:
     """Measure one round with a daemon of its own."""
-    house = measured_house(bench.fresh("flow"))
+    house = measured_house(bench.fresh("flow"), tree=bench.tree)
     try:
         async with measured_daemon(house) as daemon:
             for number in range(TEAMS):

@@ -15,7 +15,7 @@ async def measure_tls(bench: Bench) -> list[Figure]:
     authority = make_authority(bench.directory)
     trusting = {"egress": {"ca_file": str(authority.ca_file)}}
     async with nginx(bench.fresh("http")) as http, nginx(bench.fresh("https"), authority) as https:
-        plain_backlog, tls_backlog = usual_backlog(bench, http.url), usual_backlog(bench, https.url)
+        plain_backlog, tls_backlog = await usual_backlog(bench, http), await usual_backlog(bench, https)
         for _ in range(bench.rounds):
             bench.advance("http")
             plain.append(await drain(bench, plain_backlog, trusting))

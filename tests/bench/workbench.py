@@ -5,22 +5,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from tests.bench.revision import THIS_TREE, Tree
+
 
 @dataclass(frozen=True, slots=True)
 class Bench:
     """One suite's place to work: `directory` is fresh and empty, `advance(what)` moves the progress bar by a step.
 
-    `quick` asks for a small version of everything: it shows that the bench works, its figures mean little.
+    `quick` asks for a small version of everything: it shows that the bench works, its figures mean little. The daemons
+    are those of `tree`; beside another revision's, no floors are measured. Floor and ours are measured in turn `rounds`
+    times, and the median counts, since machines drift.
     """
 
     directory: Path
     quick: bool
     advance: Callable[[str], None]
-
-    @property
-    def rounds(self) -> int:
-        """How often floor and ours are measured in turn; the median counts, since machines drift."""
-        return 1 if self.quick else 3
+    rounds: int = 3
+    tree: Tree = THIS_TREE
+    floors: bool = True
 
     @property
     def seconds(self) -> int:
