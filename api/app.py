@@ -21,7 +21,7 @@ from api.http.plain import ClientGone, PlainRequest, PlainResponse, PlainView
 from api.http.problems import answer_error, as_refusal, log_refused, plain_problem
 from api.http.query import NoQuery, read_query
 from api.http.request import HttpRequest
-from api.http.reserved_ids import Words, is_parameter, steps, words_beside_ids
+from api.http.reserved_ids import Words, is_parameter, reserved_segments, steps
 from api.http.route import Access, Answer, Call, Route
 from api.http.wire import to_json
 from api.limits.large_bodies import LargeBodies
@@ -77,8 +77,8 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
     app.url_map.converters["id"] = IdConverter
     app.url_map.merge_slashes = False  # //v1/events is no route, and no redirect either
-    words = words_beside_ids(route.path for route in ROUTES)
-    reserved_ids = frozenset[str]().union(*words.values(), *words_beside_ids(page.path for page in PAGES).values())
+    words = reserved_segments(route.path for route in ROUTES)
+    reserved_ids = frozenset[str]().union(*words.values(), *reserved_segments(page.path for page in PAGES).values())
     for route in ROUTES:
         answer = bind(route, handles, limits=limits, bodies=bodies, reserved_ids=reserved_ids)
         app.add_view(_rule(route.path, words), route.name, view=_view(route, answer), method=route.method)

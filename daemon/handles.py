@@ -31,13 +31,13 @@ class HealthHandles:
     """For `/readyz` and `/metrics`.
 
     `not_ready()` says why no events are accepted, None if they are; `store_failure()` why the last write failed, None
-    if it did not. `ask_store` makes a round trip through the store, and writes if the last write failed; it raises
+    if it did not. `check_store` makes a round trip through the store, and writes if the last write failed; it raises
     StoreUnavailable. `refresh_metrics` is called before they are read.
     """
 
     not_ready: Callable[[], str | None]
     store_failure: Callable[[], str | None]
-    ask_store: Callable[[], Awaitable[object]]
+    check_store: Callable[[], Awaitable[object]]
     refresh_metrics: Callable[[], Awaitable[None]]
 
 

@@ -34,7 +34,7 @@ from daemon.egress.lookups import Lookups
 from daemon.handles import CheckUrl, ConsoleHandles, Handles, HealthHandles, SystemHandles
 from daemon.mail.outbox import Notifier
 from daemon.maintenance.checkpointer import Checkpointer
-from daemon.maintenance.cleaner import Housekeeper
+from daemon.maintenance.cleaner import Cleaner
 from daemon.maintenance.gauges import Observer
 from daemon.maintenance.time_indexer import TimeIndexer
 from daemon.management.kept_answers import KeptAnswers
@@ -120,7 +120,7 @@ async def assemble(
         policy=settings.delivery.policy,
         on_change=on_change,
         on_mail=notifier.wake,
-        on_more_to_cancel=canceller.wake,
+        on_cancellations_left=canceller.wake,
     )
     make_sender = partial(
         Sender,
@@ -137,7 +137,7 @@ async def assemble(
         clock=clock,
         log=delivery_log,
         on_change=on_change,
-        on_more_to_cancel=canceller.wake,
+        on_cancellations_left=canceller.wake,
     )
     make_endpoint = partial(
         Endpoint,
@@ -186,9 +186,7 @@ async def assemble(
     replays = Replays(
         store=store, clock=clock, telemetry=telemetry, kept_answers=kept_answers, fleet=fleet, fan_outs=fan_outs
     )
-    housekeeper = Housekeeper(
-        store=store, clock=clock, telemetry=telemetry, retention_days=lambda: live.now.retention.days
-    )
+    housekeeper = Cleaner(store=store, clock=clock, telemetry=telemetry, retention_days=lambda: live.now.retention.days)
     observer = Observer(store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database)
     checkpointer = Checkpointer(store=store, telemetry=telemetry, database=database, run_in_thread=seams.run_checkpoint)
     _watch(telemetry, fleet=fleet, router=router, gate=gate)
@@ -250,7 +248,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         health=HealthHandles(
             not_ready=not_ready,
             store_failure=store.writer.failure,
-            ask_store=store.writer.prove,
+            check_store=store.writer.prove,
             refresh_metrics=daemon.observer.refresh,
         ),
         system=SystemHandles(

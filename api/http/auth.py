@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar, cast
 
 from api.http.errors import ApiError, Code, not_found, unauthorized, unknown_team, wrong_field
-from api.http.local import is_on_loopback, is_surely_local
+from api.http.local import is_on_loopback, is_verified_local
 from api.http.request import HttpRequest
 from api.http.route import Access, Call
 from daemon.crypto.api_keys import Principal
@@ -18,7 +18,7 @@ class _HasTeam(Protocol):
 
 
 Owned = TypeVar("Owned", bound=_HasTeam)
-KEY_SHOWN = "kakiyo.key_shown"
+KEY_PRESENTED = "kakiyo.key_shown"
 ANYBODY = Principal(team_id="", key_id="")
 
 
@@ -29,20 +29,20 @@ def authenticate(handles: Handles, request: HttpRequest, access: Access) -> Prin
     """
     if access is Access.LOCAL and is_on_loopback(request):
         return ANYBODY
-    if access is Access.LOCAL_OPERATOR and is_surely_local(request):
+    if access is Access.LOCAL_OPERATOR and is_verified_local(request):
         return ANYBODY
     principal = handles.api_keys.find(_bearer_token(request.headers.getlist("Authorization")))
     if principal is None:
         raise unauthorized()
-    mark_known(request)
+    mark_authenticated(request)
     if access in (Access.OPERATOR, Access.LOCAL_OPERATOR) and principal.team_id is not None:
         raise ApiError(Code.OPERATOR_ONLY, "This requires the operator's key: a team's key is not enough.")
     return principal
 
 
-def mark_known(request: HttpRequest) -> None:
+def mark_authenticated(request: HttpRequest) -> None:
     """Tell the connection that a valid key or session was presented on it."""
-    tell = cast("Callable[[], None] | None", request.scope.get(KEY_SHOWN))
+    tell = cast("Callable[[], None] | None", request.scope.get(KEY_PRESENTED))
     if tell is not None:  # unset if the request did not come through our own server
         tell()
 

@@ -31,7 +31,7 @@ _WORDS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def words_for(detail: Mapping[str, Any], field: str) -> str:
+def validation_message(detail: Mapping[str, Any], field: str) -> str:
     """Return what is wrong, for one of pydantic's errors (with its context) on the field of this name."""
     if detail["type"] == "string_pattern_mismatch":
         return _FORMS.get(field, "does not have the expected format: see /openapi.json")

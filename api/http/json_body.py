@@ -15,9 +15,9 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from api.http.errors import ApiError, Code, FieldError, invalid_json, too_large, wrong_fields
-from api.http.field_errors import words_for
+from api.http.field_errors import validation_message
 from api.http.request import HttpRequest
-from api.limits.sizes import MAX_JUDGED_AT_ONCE_BYTES, MAX_REQUEST_BYTES
+from api.limits.sizes import MAX_INLINE_PARSE_BYTES, MAX_REQUEST_BYTES
 from daemon.actors.threads import RunInThread
 
 JSON = "application/json"
@@ -50,7 +50,7 @@ async def read_json(request: HttpRequest, model: type[Model], run_in_thread: Run
 
 async def parse_in_thread(raw: bytes, work: Callable[[], Result], run_in_thread: RunInThread) -> Result:
     """Return what `work` makes of a body: a long one is parsed in a thread, since that may take a second."""
-    if len(raw) <= MAX_JUDGED_AT_ONCE_BYTES:
+    if len(raw) <= MAX_INLINE_PARSE_BYTES:
         return work()
     return await run_in_thread(lambda: _without_collecting(work))
 
@@ -140,7 +140,7 @@ def validate(value: Any, model: type[Model], root: str = "$") -> Model:
 
 def _explain(detail: Mapping[str, Any], root: str) -> FieldError:
     field = next((str(part) for part in reversed(detail["loc"]) if isinstance(part, str)), "")
-    return FieldError(root + _path(detail["loc"]), words_for(detail, field))
+    return FieldError(root + _path(detail["loc"]), validation_message(detail, field))
 
 
 def _path(location: Sequence[int | str]) -> str:

@@ -24,7 +24,7 @@ def is_on_loopback(request: HttpRequest) -> bool:
     return not _has(request, _FORWARDED) and (server is None or is_loopback(server[0]))
 
 
-def is_surely_local(request: HttpRequest) -> bool:
+def is_verified_local(request: HttpRequest) -> bool:
     """Whether, in addition, its peer is on this machine, its Host is ours, and no browser sent it.
 
     A page of another site whose name leads here (DNS rebinding) fails by its Host, as does a proxy that passes its own.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 Words = Mapping[str, frozenset[str]]
 
 
-def words_beside_ids(paths: Iterable[str]) -> Words:
+def reserved_segments(paths: Iterable[str]) -> Words:
     """Return the segments found where another path has a parameter, by the prefix that they follow.
 
     Parameters are written `{name}` or `<name>`.

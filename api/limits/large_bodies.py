@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 import trio
 
-from api.limits.sizes import MAX_JUDGED_AT_ONCE_BYTES, max_body_bytes
+from api.limits.sizes import MAX_INLINE_PARSE_BYTES, max_body_bytes
 from daemon.actors.fair_queue import FairQueue
 from daemon.actors.shares import Share
 from daemon.actors.threads import RunInThread
@@ -100,7 +100,7 @@ class LargeBodies:
         Raises Overloaded, before anything of it is read, if that is too much now.
         """
         size, team = _declared_size(request), principal.team_id or _OPERATOR
-        counted = size if size > MAX_JUDGED_AT_ONCE_BYTES else 0
+        counted = size if size > MAX_INLINE_PARSE_BYTES else 0
         fits = self._share.taken + counted <= self._share.limit
         if counted and not (fits and (team == _OPERATOR or self._share.fits(team, counted))):
             raise Overloaded("too many bytes of large requests are being read: send it again in a moment")

@@ -9,7 +9,7 @@ MAX_EVENT_BYTES = 256 * KIB
 MAX_REQUEST_BYTES = 2 * MAX_EVENT_BYTES  # escapes and white space make a request longer than its event
 MAX_BATCH_BYTES = 8 * KIB * KIB
 MAX_BATCH_EVENTS = 1000
-MAX_JUDGED_AT_ONCE_BYTES = 16 * KIB  # are judged within a few milliseconds, whatever they are
+MAX_INLINE_PARSE_BYTES = 16 * KIB  # are judged within a few milliseconds, whatever they are
 
 MAX_PAGE = 200
 MAX_OVERLAP_HOURS = 720

@@ -100,7 +100,7 @@ async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
     reader = call.handles.reader
     delivery = owned(call, await reader.fetch(api_reads.get_delivery, delivery_id), "delivery")
     broke = await _teams_without_credits(call, [replace(delivery, status=DeliveryStatus.PENDING)])
-    show = partial(_show_delivery, team_is_broke=delivery.team_id in broke)
+    show = partial(_show_delivery, team_lacks_credits=delivery.team_id in broke)
     new = await call.handles.replays.resend(delivery_id, once(call, show))
     if new is None:
         raise not_found("delivery")
@@ -123,7 +123,7 @@ async def _teams_without_credits(call: Call, deliveries: Sequence[model.Delivery
     return frozenset(team_id for team_id, balance in balances.items() if balance < credits.per_delivery)
 
 
-def _show_delivery(delivery: model.Delivery, team_is_broke: bool) -> Delivery:
+def _show_delivery(delivery: model.Delivery, team_lacks_credits: bool) -> Delivery:
     return Delivery(
         id=delivery.id,
         event_id=delivery.event_id,
@@ -137,7 +137,7 @@ def _show_delivery(delivery: model.Delivery, team_is_broke: bool) -> Delivery:
         created_at=format_time(delivery.created_at),
         completed_at=format_optional_time(delivery.completed_at),
         cancel_reason=delivery.cancel_reason,
-        waiting_for_credits=team_is_broke and delivery.status is DeliveryStatus.PENDING,
+        waiting_for_credits=team_lacks_credits and delivery.status is DeliveryStatus.PENDING,
     )
 
 

@@ -6,7 +6,7 @@ import trio
 from pydantic import Field
 
 from api.http.errors import ApiError, Code
-from api.http.local import is_surely_local
+from api.http.local import is_verified_local
 from api.http.route import Access, Call, Route
 from api.http.wire import Output
 from daemon.domain.errors import StoreUnavailable
@@ -34,20 +34,20 @@ async def get_health(call: Call) -> Health:
 
 async def get_readiness(call: Call) -> Readiness:
     """Answer 200 while events are accepted and the store answers; else say what is not ready."""
-    reason = call.handles.health.not_ready() or await _trouble_of_store(call, detailed=_may_know_details(call))
+    reason = call.handles.health.not_ready() or await _store_problem(call, detailed=_may_see_details(call))
     if reason is not None:
         raise ApiError(Code.NOT_READY, f"{reason[0].upper()}{reason[1:]}: ask again in a second.")
     return Readiness(status="ready")
 
 
-def _may_know_details(call: Call) -> bool:
-    return call.principal.team_id is None or is_surely_local(call.request)
+def _may_see_details(call: Call) -> bool:
+    return call.principal.team_id is None or is_verified_local(call.request)
 
 
-async def _trouble_of_store(call: Call, *, detailed: bool) -> str | None:
+async def _store_problem(call: Call, *, detailed: bool) -> str | None:
     with trio.move_on_after(_STORE_ANSWERS_WITHIN_S):
         try:
-            await call.handles.health.ask_store()
+            await call.handles.health.check_store()
         except StoreUnavailable as error:
             return str(error) if detailed else "the database is failing"
         return None

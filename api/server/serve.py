@@ -18,7 +18,7 @@ from hypercorn.typing import AppWrapper, LifespanState
 from prometheus_client import Gauge
 from structlog.typing import FilteringBoundLogger
 
-from api.http.auth import KEY_SHOWN
+from api.http.auth import KEY_PRESENTED
 from api.http.errors import ApiError, Code
 from api.http.plain import PlainView
 from api.http.problems import MEDIA_TYPE, RETRY_AFTER_S, problem_of
@@ -157,13 +157,13 @@ class _Server:
         """Serve what is for the fast lane; return whether anything else came."""
         if not self._submissions:
             return True
-        scope = {KEY_SHOWN: partial(self._open.promote, connection)}
+        scope = {KEY_PRESENTED: partial(self._open.promote, connection)}
         return await serve_submissions(connection, self._submissions, scope, most_requests=_REQUESTS_PER_CONNECTION)
 
     async def _speak_http(self, connection: Connection) -> None:
         async def answer(scope: Any, receive: Any, send: Any, _spawn: Any, _call_soon: Any) -> None:
             with connection.request():
-                scope[KEY_SHOWN] = partial(self._open.promote, connection)
+                scope[KEY_PRESENTED] = partial(self._open.promote, connection)
                 await self._app(scope, receive, partial(connection.undisturbed, send))
 
         server = Http1Server(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.domain.model import fanned_out_id
+from daemon.domain.model import fan_out_delivery_id
 from daemon.domain.submission import MatchedEvent
 from daemon.domain.trace_context import trace_id_of
 from daemon.store.commands import AcceptEvents
@@ -46,7 +46,7 @@ def _log_event(command: AcceptEvents, matched: MatchedEvent, log: FilteringBound
 def _first_delivery_ids(command: AcceptEvents, matched: MatchedEvent) -> list[str]:
     """Return the ids of the event's deliveries, including those still to be created."""
     event = matched.event
-    if not matched.to_come:
+    if not matched.deferred_deliveries:
         return [delivery_id for delivery_id, _ in matched.deliveries[:_DELIVERIES_PER_LINE]]
     webhook_ids = command.fan_outs[event.team_id][event.type][:_DELIVERIES_PER_LINE]
-    return [fanned_out_id(event.id, webhook_id) for webhook_id in webhook_ids]
+    return [fan_out_delivery_id(event.id, webhook_id) for webhook_id in webhook_ids]

@@ -4,12 +4,12 @@ Theory of operation
 ~~~~~~~~~~~~~~~~~~~
 
 One life of the actor is one `Endpoint.run`. It begins with the webhook's row and its first page of pending deliveries,
-read in one snapshot. It ends when it was idle for long enough, when it is told to stop, or by a crash; the fleet starts
+read in one snapshot. It ends after being idle for long enough, when told to stop, or with a crash; the fleet starts
 the next one. It knows nothing that is not in the database, so a life may end between any two steps.
 
 Three tasks share it:
 
-- the *delivering* task (this file) brings one delivery after the other to its end:
+- the *delivering* task (this file) takes one delivery after another to its end:
 
       next from the queue
         -> waits out the back-off of an earlier life -> reserves credits -> reads a large body
@@ -25,17 +25,17 @@ Three tasks share it:
 
 What they share is in `EndpointState`. These hold:
 
-1. `webhook` is changed, and `in_flight` becomes True, only by who holds `transition`; the holder keeps it until the
-   store has answered. So an attempt begins before a change is being committed or after it, never meanwhile; and the
-   rules judge an outcome by the webhook as it is committed.
+1. Only the holder of `transition` changes `webhook` or sets `in_flight` to True, and it keeps holding it until the
+   store has answered. So an attempt begins before a change is committed or after it, never during it; and the
+   rules judge an outcome by the webhook as committed.
 2. No attempt, and no wait for a receiver, for credits or for time, holds `transition`: a change waits for the commits
    under way at most, or for as long as the store fails. Nothing else is awaited under it but the log lines of what was
    cancelled. The finishing task never takes it.
 3. `current` is set by the delivering task, when it takes a delivery, and unset by the changing task, when a change
-   cancels it. That also ends the wait under way. After every wait the delivering task asks `is_due`, and leaves alone
-   what is not due any more: it is cancelled in the database already, or stays pending there for the next start.
-4. A delivery in flight is not let go: its row is spared by the change, it may finish, and the rules then decide what
-   a disabled webhook's outcome means.
+   cancels it. That also ends the current wait. After every wait the delivering task checks `is_due`, and leaves alone
+   what is no longer due: it is cancelled in the database already, or stays pending there for the next start.
+4. A delivery in flight is not dropped: the change leaves its row alone, it may finish, and the rules then decide what
+   the outcome means for a disabled webhook.
 5. The next delivery is taken when the outcome of the last one is committed, or open. An open one leaves the webhook as
    it is, and was given to the writer already, which commits in order. Who holds `transition` to change the webhook, to
    record any other outcome or to end the life, waits until none is open; so does the queue before it reads pages, for
@@ -47,7 +47,7 @@ stop is `pause.close()`, which ends waits and lets an attempt finish. It is righ
 
 - in a wait: nothing has begun; a slot, a place in a queue and reserved credits are given back on the way out;
 - in an attempt: nothing is recorded, so it does not count and is made again under the same number;
-- in a commit, or with outcomes open: the writer commits or not, by itself. A repeated command does nothing the second
+- in a commit, or with outcomes open: the writer commits or not, on its own. A repeated command does nothing the second
   time, and the next life waits until the writer has answered before it reads (`Fleet._look`).
 
 A crash is the same: what this life had not committed has not happened, but for at most
@@ -151,7 +151,7 @@ class Endpoint:
         Before an idle actor ends it calls `retire`, with nothing in its mailbox and no await in between.
         """
         with closing(self._sender), closing(self):
-            # First what waits already: a webhook that crashes at every attempt can be edited or disabled all the same.
+            # Waiting changes first: a webhook that crashes at every attempt can still be edited or disabled.
             await self._changes.apply_all()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._changes.run)
@@ -213,7 +213,7 @@ class Endpoint:
                 self._gate.settle(state.webhook.team_id, charged=charged)
 
     async def _wait_out_backoff(self, work: Work) -> None:
-        """Wait for a retry that an earlier life has left."""
+        """Wait out the back-off left over from an earlier life."""
         policy, now = self._schedule.policy, self._clock.now_ms()
         await self._pause.wait(
             remaining_backoff_s(policy, work.attempts_made, next_attempt_at=work.next_attempt_at, now=now)
@@ -251,13 +251,13 @@ class Endpoint:
         return replace(work, body=await retry_until_available(read, self._log.log))
 
     async def _begin(self, work: Work, number: int) -> bool:
-        """Wait for the attempt's turn, and put the delivery in flight if it is due still."""
+        """Wait for the attempt's turn, and put the delivery in flight if it is still due."""
         state, webhook = self._state, self._state.webhook
         failing = number > 1 or webhook.consecutive_failures > 0
         if not (state.is_due(work) and await self._sender.acquire(webhook, failing=failing)):
             return False
         try:
-            async with state.transition:  # a change under way may be just about to cancel it
+            async with state.transition:  # a change in progress may be about to cancel it
                 state.in_flight = state.is_due(work)
         finally:
             if not state.in_flight:

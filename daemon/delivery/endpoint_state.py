@@ -10,7 +10,7 @@ from daemon.domain.model import Webhook, Work
 
 @dataclass(slots=True, eq=False)
 class EndpointState:
-    """The webhook as it was committed last, and the delivery in hand.
+    """The webhook as last committed, and the current delivery.
 
     `current` is the delivery that was taken last, None once it was cancelled. `in_flight` says that an attempt of it
     has begun that has no outcome yet, or one that is not committed; but a plain success is one of `outcomes` then.
@@ -30,11 +30,11 @@ class EndpointState:
         return self.current.seq if self.current and self.in_flight else None
 
     def is_due(self, work: Work) -> bool:
-        """Whether this delivery may go on: it was not cancelled meanwhile, and nobody said stop."""
+        """Whether this delivery may proceed: it has not been cancelled, and no stop was requested."""
         return self.current is work and not self.pause.closed
 
-    def let_go(self) -> None:
-        """Let go of a delivery that waits, since it is cancelled now; one in flight may finish."""
+    def drop_cancelled(self) -> None:
+        """Drop a waiting delivery that has been cancelled; one in flight may finish."""
         if not self.in_flight:
             self.current = None
             self.pause.end()

@@ -25,11 +25,11 @@ _STOPPING = "the daemon is stopping: try again in a moment"
 # Enough to keep the readers busy. More would only make the webhooks of a large backlog wait for each other.
 _FIRST_LOOKS_AT_ONCE = 16
 # A hint may start an actor: this many take a millisecond or two.
-_HINTS_AT_ONCE = 10
+_HINTS_PER_YIELD = 10
 
 
 @dataclass(slots=True)
-class _Post:
+class _ActorEntry:
     """One webhook's place in the fleet; it outlives its actor's crashes."""
 
     mailbox: Mailbox = field(default_factory=Mailbox)
@@ -74,7 +74,7 @@ class Fleet:
         self._make_endpoint = make_endpoint
         self._on_change = on_change
         self._budget = budget
-        self._posts: dict[str, _Post] = {}
+        self._posts: dict[str, _ActorEntry] = {}
         self._looking: set[str] = set()
         self._look_over = trio.lowlevel.ParkingLot()
         self._nursery: trio.Nursery | None = None
@@ -124,7 +124,7 @@ class Fleet:
         """Pass on hints about many deliveries, each with its webhook's id, yielding to other tasks in between."""
         for place, (webhook_id, made) in enumerate(work, 1):
             self.offer(webhook_id, made)
-            if place % _HINTS_AT_ONCE == 0:
+            if place % _HINTS_PER_YIELD == 0:
                 await trio.lowlevel.checkpoint()
 
     def wake(self, webhook_ids: Iterable[str]) -> None:
@@ -156,21 +156,21 @@ class Fleet:
             self._start(webhook_id, post)
         self._post(webhook_id).mailbox.request_change(change)
 
-    def _post(self, webhook_id: str) -> _Post:
+    def _post(self, webhook_id: str) -> _ActorEntry:
         post = self._posts.get(webhook_id)
         if post is None:
-            post = self._posts[webhook_id] = _Post()
+            post = self._posts[webhook_id] = _ActorEntry()
             self._start(webhook_id, post)
         return post
 
-    def _start(self, webhook_id: str, post: _Post) -> None:
+    def _start(self, webhook_id: str, post: _ActorEntry) -> None:
         if self._nursery is None or self._stopped.is_set():
             return  # it is in the database: the next start resumes there
         self._looking.add(webhook_id)
         # In a context of its own: an actor must not inherit the context of the request that started it.
         Context().run(self._nursery.start_soon, self._supervise, webhook_id, post)
 
-    async def _supervise(self, webhook_id: str, post: _Post) -> None:
+    async def _supervise(self, webhook_id: str, post: _ActorEntry) -> None:
         live = partial(self._live, webhook_id, post)
         child = Child(ActorKind.ENDPOINT, live, budget=self._budget, webhook_id=webhook_id)
         if await supervise(child, self._log, self._metrics.actor_restarts[ActorKind.ENDPOINT].inc):
@@ -181,7 +181,7 @@ class Fleet:
             _answer_all(post.mailbox, StoreUnavailable("the webhook's actor keeps crashing: check the log"))
             self._log.error("actor_parked", webhookId=webhook_id)
 
-    async def _live(self, webhook_id: str, post: _Post) -> None:
+    async def _live(self, webhook_id: str, post: _ActorEntry) -> None:
         if self._posts.get(webhook_id) is not post:
             return  # it had retired before it crashed: another actor may have taken its place
         try:
@@ -198,7 +198,7 @@ class Fleet:
             )
             await endpoint.run(partial(self._retire, webhook_id))
 
-    async def _look(self, webhook_id: str, post: _Post) -> tuple[Webhook | None, Sequence[Work]]:
+    async def _look(self, webhook_id: str, post: _ActorEntry) -> tuple[Webhook | None, Sequence[Work]]:
         crashed, post.lived = post.lived, True
         if crashed:
             # Its last write may not be committed yet: wait for that, then read.

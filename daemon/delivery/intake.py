@@ -7,7 +7,7 @@ import trio
 
 from daemon.actors.reply import Reply
 from daemon.delivery.inbox import Inbox, Load
-from daemon.delivery.matcher import is_too_many_at_once
+from daemon.delivery.matcher import exceeds_one_commit
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.errors import Overloaded, Stopping, SubmissionTooLarge, UnknownTeam
 from daemon.domain.submission import Receipt, Submission
@@ -31,7 +31,7 @@ class WaitingSubmission:
     def rows(self) -> int:
         """About how many rows its commit writes."""
         deliveries = sum(load.deliveries for load in self.loads.values())
-        return len(self.submission.events) + (0 if is_too_many_at_once(deliveries) else deliveries)
+        return len(self.submission.events) + (0 if exceeds_one_commit(deliveries) else deliveries)
 
     @property
     def size_bytes(self) -> int:

@@ -39,7 +39,7 @@ class Matcher:
         total = sum(len(matches[kind]) for kind in kinds)
         fan_outs: dict[str, dict[str, Sequence[str]]] = {}
         for (team_id, event_type, _), webhook_ids in matches.items():
-            is_later = is_too_many_at_once(total) or team_id in waiting or self._fan_outs.has_unfinished(team_id)
+            is_later = exceeds_one_commit(total) or team_id in waiting or self._fan_outs.has_unfinished(team_id)
             if webhook_ids and is_later:
                 fan_outs.setdefault(team_id, {})[event_type] = webhook_ids
         matched = tuple(
@@ -70,6 +70,6 @@ class Matcher:
         return MatchedEvent(accepted, tuple([(new_id("dlv"), webhook_id) for webhook_id in webhook_ids]))
 
 
-def is_too_many_at_once(deliveries: int) -> bool:
+def exceeds_one_commit(deliveries: int) -> bool:
     """Whether a submission has so many deliveries that they are created after its commit."""
     return deliveries > _MOST_AT_ONCE

@@ -1,4 +1,4 @@
-"""What follows from an attempt, committed, then told (architecture "The way of one event", 6)."""
+"""Commits what follows from an attempt, then reports it (architecture "The way of one event", 6)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Recording:
 class OutcomeRecorder:
     """One for all endpoint actors.
 
-    `on_change` is told of a webhook that was disabled, `on_mail` of a mail that was queued with it.
+    `on_change` is called for a webhook that was disabled, `on_mail` when an email about it was queued.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class OutcomeRecorder:
         policy: Policy,
         on_change: Callable[[Webhook], None],
         on_mail: Callable[[], None],
-        on_more_to_cancel: Callable[[], None],
+        on_cancellations_left: Callable[[], None],
     ) -> None:
         self._store = store
         self._clock = clock
@@ -48,10 +48,10 @@ class OutcomeRecorder:
         self._policy = policy
         self._on_change = on_change
         self._on_mail = on_mail
-        self._on_more_to_cancel = on_more_to_cancel
+        self._on_more_to_cancel = on_cancellations_left
 
     async def record(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict) -> Webhook:
-        """Commit an attempt with all that follows from it, then tell; return the webhook as it is then."""
+        """Commit an attempt with all that follows from it, then report it; return the updated webhook."""
         return await self.finish(self.begin(webhook, work, attempt=attempt, verdict=verdict))
 
     def begin(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict) -> Recording:
@@ -63,14 +63,14 @@ class OutcomeRecorder:
     async def finish(self, recording: Recording) -> Webhook:
         """Wait until it is committed, then tell; return the webhook as it is then.
 
-        While the store fails it tries again: its command is safe to repeat.
+        It retries while the store fails: its command is safe to repeat.
         """
         verdict, command = recording.verdict, recording.command
         recorded = await self._committed(recording)
         webhook = after_verdict(recording.webhook, verdict, command.now)
         self._log.attempt_ended(webhook, recording.work, attempt=recording.attempt, verdict=verdict)
         if verdict.disable:
-            await self._tell_disabled(webhook, recorded, command.mail_id)
+            await self._report_disabled(webhook, recorded, command.mail_id)
         return webhook
 
     async def _committed(self, recording: Recording) -> Recorded:
@@ -103,7 +103,7 @@ class OutcomeRecorder:
             failures_shown=failed_deliveries(self._policy, verdict.consecutive_failures),
         )
 
-    async def _tell_disabled(self, webhook: Webhook, recorded: Recorded, mail_id: str | None) -> None:
+    async def _report_disabled(self, webhook: Webhook, recorded: Recorded, mail_id: str | None) -> None:
         self._on_change(webhook)
         if recorded.mail_queued:
             self._on_mail()

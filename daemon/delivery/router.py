@@ -49,7 +49,7 @@ from daemon.telemetry.telemetry import Telemetry
 
 _WEBHOOKS_PER_PAGE = 1_000
 # How many commits may be waiting to be logged; beyond that the next one waits.
-_MOST_TO_LOG = 10
+_MAX_UNLOGGED_COMMITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class Router:
             nursery.start_soon(self._resume_all)
             nursery.start_soon(self._fan_outs.run)
             # Logged concurrently with the commits: a thousand lines would delay the next one.
-            accepted, to_log = trio.open_memory_channel[Sequence[AcceptEvents]](_MOST_TO_LOG)
+            accepted, to_log = trio.open_memory_channel[Sequence[AcceptEvents]](_MAX_UNLOGGED_COMMITS)
             logged = trio.Event()
             nursery.start_soon(partial(log_accepted, to_log, logged, telemetry=self._telemetry))
             async with accepted:

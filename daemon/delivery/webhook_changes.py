@@ -1,6 +1,6 @@
 """The changing task of an endpoint actor: edits, disabling, deletion.
 
-How it goes together with the delivering task: `daemon.delivery.endpoint`.
+For how it works together with the delivering task, see `daemon.delivery.endpoint`.
 """
 
 from collections.abc import Callable
@@ -20,9 +20,9 @@ from daemon.store.store import Store
 
 
 class WebhookChanges:
-    """Applies what is asked for between two steps of a delivery, and cancels what is pending when it takes no more.
+    """Applies changes between two steps of a delivery, and cancels pending ones when the webhook takes no more.
 
-    `on_change` is told of each change, `on_more_to_cancel` of deliveries that are left to be cancelled later.
+    `on_change` is called for each change, `on_cancellations_left` when deliveries are left to be cancelled later.
     """
 
     __slots__ = (
@@ -46,7 +46,7 @@ class WebhookChanges:
         clock: Clock,
         log: DeliveryLog,
         on_change: Callable[[Webhook], None],
-        on_more_to_cancel: Callable[[], None],
+        on_cancellations_left: Callable[[], None],
     ) -> None:
         self._state = state
         self._mailbox = mailbox
@@ -55,7 +55,7 @@ class WebhookChanges:
         self._clock = clock
         self._log = log
         self._on_change = on_change
-        self._on_more_to_cancel = on_more_to_cancel
+        self._on_more_to_cancel = on_cancellations_left
 
     async def run(self) -> None:
         """Apply each change as it comes, until cancelled."""
@@ -68,7 +68,7 @@ class WebhookChanges:
         while self._mailbox.changes:
             async with self._state.transition:
                 await self._state.outcomes.all_committed()
-                # Taken out only now: a change that is taken out is made, or answered with an error.
+                # Taken out only now: every change that is taken out is applied, or answered with an error.
                 await self._answer(self._mailbox.changes.popleft())
 
     async def cancel_pending(self) -> None:
@@ -91,7 +91,7 @@ class WebhookChanges:
         except DaemonError as error:  # refused or impossible: nothing is changed
             change.reply.settle(error)
         except BaseException:
-            change.reply.settle(StoreUnavailable("the webhook's actor crashed in the middle of it: look and repeat"))
+            change.reply.settle(StoreUnavailable("the webhook's actor crashed: check the webhook, then try again"))
             raise
 
     async def _apply(self, change: Change) -> Webhook | None:
@@ -105,8 +105,8 @@ class WebhookChanges:
         state.webhook = webhook
         self._on_change(webhook)
         if reason:
-            self._queue.clear()  # what was read until now
-            state.let_go()
+            self._queue.clear()  # drop what was read ahead
+            state.drop_cancelled()
             await self._log.cancelled(webhook, cancelled, reason)
         return webhook
 

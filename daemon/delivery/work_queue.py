@@ -18,8 +18,8 @@ Each comes out once, and in order:
 
 - The page goes before the hints. What is in it was pending when it was read, hence is older than any hint that is not
   in it, too.
-- What is both has a `seq` up to the highest one that was taken by then: as a hint it is dropped. A `seq` below the
-  highest that comes in a page is no repetition: `read_pending` reads only when every delivery taken before is over and
+- A delivery in both has a `seq` up to the highest one taken by then: its hint is dropped. A `seq` below the
+  highest that comes in a page is not a duplicate: it is read only when every delivery taken before is over and
   committed, so none of them is pending any more. (A resent delivery comes without a hint, by `Fleet.wake`:
   possibly behind the hint of a younger one.)
 
@@ -33,15 +33,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from daemon.delivery.mailbox import Mailbox
 from daemon.domain.model import Work
 
-# What all queues together may read ahead, unless they are so many that each has its smallest page: pages are held in
-# memory, bodies and all.
+# What all queues together may read ahead, unless there are so many that each gets the smallest page: pages are held in
+# memory, including bodies.
 _READ_AHEAD = 4_096
 # A queue's first page is small, since many may begin at once.
 FIRST_PAGE, _LARGEST_PAGE = 12, 128
 
 
 def page_size(queues: int) -> int:
-    """Return how many deliveries each of so many queues should read at once."""
+    """Return how many deliveries each of this many queues should read at once."""
     return max(FIRST_PAGE, min(_LARGEST_PAGE, _READ_AHEAD // max(1, queues)))
 
 
@@ -80,7 +80,7 @@ class WorkQueue:
             await self._refill()
 
     def clear(self) -> None:
-        """Drop what was read ahead, since some of it may be cancelled now: the database tells what is left."""
+        """Drop what was read ahead, since some of it may be cancelled now: the database has what is left."""
         self._times_forgotten += 1
         self._page.clear()
         self._mailbox.mark_stale()
@@ -94,9 +94,9 @@ class WorkQueue:
         return hints.popleft() if hints else None
 
     async def _refill(self) -> None:
-        # Hints are taken again before the reading begins: what the reading misses comes as a hint, what both bring
-        # is told by its seq. Rows are read from the first pending one on, whatever was taken before: a resent delivery
-        # may become known behind the hint of a younger one.
+        # Hints are taken again before the reading begins: what the reading misses comes as a hint, what comes
+        # twice is recognised by its seq. Rows are read from the first pending one on, whatever was taken before: a
+        # resent delivery may become known after the hint of a newer one.
         self._mailbox.mark_fresh()
         times_forgotten, limit = self._times_forgotten, self._page_limit()
         page = await self._read_pending(limit)

@@ -1,11 +1,11 @@
-"""The rules of retrying, failing and disabling, pure (contract "A delivery", "Auto-disable").
+"""The rules for retries, failures and disabling, as pure functions (contract "A delivery", "Auto-disable").
 
     pending --2xx------------------------------> succeeded      counter := 0
     pending --failed attempt, retries left-----> pending        due after 1, 2, 4 s
     pending --failed attempt, none left--------> failed         counter + 1; at 4 the webhook is disabled
     pending --webhook disabled or deleted------> cancelled
 
-No other room decides whether to try again, whether a delivery is over, or whether to disable a webhook.
+No other package decides whether to try again, whether a delivery is over, or whether to disable a webhook.
 """
 
 from dataclasses import dataclass, replace
@@ -15,8 +15,8 @@ from daemon.domain.model import CancelReason, Delivery, DeliveryStatus, Disabled
 
 Unit = Literal["deliveries", "attempts"]
 
-# An attempt that failed through our own fault (no descriptor left) is made again after this long.
-_AGAIN_IN_S = 1.0
+# An attempt that failed because of us (no file descriptor left) is repeated after this long.
+_INTERRUPTED_RETRY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Policy:
 class Verdict:
     """What follows from one attempt: the delivery's next state, the wait before a retry, the counter, disabling.
 
-    `counted` is False for an attempt that never came about: it is made again, under the same number.
+    `counted` is False for an attempt that never took place: it is repeated, with the same number.
     """
 
     status: DeliveryStatus
@@ -63,7 +63,7 @@ def judge(
     if cancelled is not None:
         return Verdict(DeliveryStatus.CANCELLED, None, consecutive_failures, cancel_reason=cancelled)
     if outcome.kind is OutcomeKind.INTERRUPTED:
-        return Verdict(DeliveryStatus.PENDING, _AGAIN_IN_S, consecutive_failures, counted=False)
+        return Verdict(DeliveryStatus.PENDING, _INTERRUPTED_RETRY_S, consecutive_failures, counted=False)
     exhausted = attempt_number > len(policy.retry_delays_s)
     failures = consecutive_failures + (exhausted or policy.count == "attempts")
     disable = failures >= policy.disable_after
@@ -78,7 +78,7 @@ def is_plain_success(webhook: Webhook, verdict: Verdict) -> bool:
 
 
 def failed_deliveries(policy: Policy, consecutive_failures: int) -> int:
-    """How many failed deliveries a failure counter stands for, the last one included."""
+    """How many failed deliveries a failure counter represents, including the last one."""
     if policy.count == "deliveries":
         return consecutive_failures
     attempts_each = len(policy.retry_delays_s) + 1
@@ -95,8 +95,8 @@ def remaining_backoff_s(policy: Policy, attempts_made: int, next_attempt_at: int
     return min(max(next_attempt_at - now, 0) / 1000, policy.retry_delays_s[attempts_made - 1])
 
 
-def made_again(delivery: Delivery, new_id: str, now: int) -> Delivery:
-    """Return a new delivery of the same event to the same webhook, as it is at `now`; its `seq` is the old one's."""
+def requeued_copy(delivery: Delivery, new_id: str, now: int) -> Delivery:
+    """Return a new delivery of the same event to the same webhook, created at `now`; it keeps the old `seq`."""
     return replace(
         delivery,
         id=new_id,
@@ -149,10 +149,10 @@ def edited(webhook: Webhook, edit: WebhookEdit, now: int) -> Webhook:
 
 
 def rotated(before: Webhook, secret: str, expires_at: int, now: int, *, switch_now: bool = False) -> Webhook:
-    """Return the webhook with this new (sealed) secret at `now`; the one before it signs too, until `expires_at`.
+    """Return the webhook with this new (sealed) secret at `now`; the previous one also signs, until `expires_at`.
 
-    `X-Kakiyo-Signature`, which has room for one, is made with the one before for half of that time; with `switch_now`
-    for none of it. Only the latest one before is kept, and none that could not sign any more.
+    `X-Kakiyo-Signature`, which holds one signature, uses the previous one for half of that time; with `switch_now`
+    for none of it. Only the most recent previous one is kept, and only while it can sign.
     """
     webhook = replace(_without_previous_secret(before), secret=secret, updated_at=now)
     if before.secret is None or expires_at <= now:
@@ -167,7 +167,7 @@ def rotated(before: Webhook, secret: str, expires_at: int, now: int, *, switch_n
 
 
 def switched(webhook: Webhook, now: int) -> Webhook:
-    """Return the webhook with `X-Kakiyo-Signature` made with its new secret from `now` on, if it is not yet."""
+    """Return the webhook with `X-Kakiyo-Signature` using its new secret from `now` on, if it does not yet."""
     return replace(webhook, signature_switches_at=now, updated_at=now) if is_before_switch(webhook, now) else webhook
 
 

@@ -200,7 +200,7 @@ class CreditEntry:
 
 
 # Bodies up to this many bytes wait in memory with their delivery.
-LIGHT_BODY_BYTES = 4096
+MAX_INLINE_BODY_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ def _pairs(number: int, bits: int) -> str:
     return "".join([_PAIRS[number >> shift & 1023] for shift in range(bits - 10, -10, -10)])
 
 
-def fanned_out_id(event_id: str, webhook_id: str) -> str:
+def fan_out_delivery_id(event_id: str, webhook_id: str) -> str:
     """Return the id of the delivery that a fan-out makes of this event for this webhook: known before it is made.
 
     It has the event's time, and a digest of both ids instead of the random part.

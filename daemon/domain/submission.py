@@ -57,17 +57,17 @@ class Receipt:
 class MatchedEvent:
     """An accepted event and the webhooks that subscribe to it, each with the id of the delivery to it.
 
-    `to_come` is how many deliveries are created for it later, by its team's fan-out; it then has none here.
+    `deferred_deliveries` is how many deliveries are created for it later, by its team's fan-out; it then has none here.
     """
 
     event: Event
     deliveries: tuple[tuple[str, str], ...]  # (delivery id, webhook id)
-    to_come: int = 0
+    deferred_deliveries: int = 0
 
     @property
     def delivery_count(self) -> int:
         """How many deliveries there are of it, or will be."""
-        return len(self.deliveries) + self.to_come
+        return len(self.deliveries) + self.deferred_deliveries
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from daemon.egress.addresses import Address, Network, parse_address, refusal
 from daemon.egress.resolver import Resolve
 from daemon.egress.special_names import inside_name
 
-LONGEST_URL = 2048
+MAX_URL_LENGTH = 2048
 _LOOKUP_TIMEOUT_S = 3.0
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NAME = re.compile(
@@ -99,8 +99,8 @@ def _can_be_shown(character: str) -> bool:
 
 
 def _check_text(url: str) -> None:
-    if len(url) > LONGEST_URL:
-        raise UrlNotAllowed("length", f"the URL has {len(url)} characters: use at most {LONGEST_URL}")
+    if len(url) > MAX_URL_LENGTH:
+        raise UrlNotAllowed("length", f"the URL has {len(url)} characters: use at most {MAX_URL_LENGTH}")
     if any(character.isspace() or character == "\\" or not _can_be_shown(character) for character in url):
         raise UrlNotAllowed("characters", "the URL contains a space, control character or backslash: percent-encode it")
     if "#" in url:

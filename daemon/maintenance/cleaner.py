@@ -41,7 +41,7 @@ _PAGES_AT_ONCE = 64
 Answer = TypeVar("Answer")
 
 
-class Housekeeper:
+class Cleaner:
     """Keeps house. `retention_days()` is for how many days events are kept; 0 is for ever."""
 
     def __init__(self, *, store: Store, clock: Clock, telemetry: Telemetry, retention_days: Callable[[], int]) -> None:

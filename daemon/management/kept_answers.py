@@ -38,7 +38,7 @@ class KeptAnswers:
         if first is None:
             return None
         if first.fingerprint != idempotency.fingerprint:
-            raise idempotency_store.used_otherwise()
+            raise idempotency_store.key_conflict()
         return None if first.has_receipts else self._opened(idempotency, first.answer)
 
     def kept(

@@ -9,7 +9,7 @@ from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
 from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable, WebhookInactive
-from daemon.domain.lifecycle import made_again
+from daemon.domain.lifecycle import requeued_copy
 from daemon.domain.model import Delivery, DeliveryStatus, Webhook
 from daemon.management.kept_answers import KeptAnswers
 from daemon.store.commands import Recover, RecoveredPage, Resend
@@ -53,7 +53,7 @@ class Replays:
         if delivery is None:
             return None
         await self._active_webhook(delivery.webhook_id)
-        new = made_again(delivery, self._new_id("dlv"), self._now_ms())
+        new = requeued_copy(delivery, self._new_id("dlv"), self._now_ms())
         resend = Resend(delivery_id, new.id, new.created_at)
         command = self._kept(resend, once, lambda kept: None if kept is None else new)
         if await self._writer.execute(command, lambda _: self._queued(delivery.webhook_id, 1)) is None:

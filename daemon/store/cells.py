@@ -15,7 +15,7 @@ from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Fa
 # Beyond these a time cannot be formatted, and a number cannot safely be counted up from.
 _FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
 _BEYOND = 2**62
-LONGEST_ID = 200
+MAX_ID_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def _is_choice(value: Any) -> bool:
 TEXT = Kind("a text in UTF-8 without NUL", lambda value: type(value) is str and "\0" not in value)
 ID = Kind(
     "an id",
-    lambda value: type(value) is str and 0 < len(value) <= LONGEST_ID and value.isascii() and value.isprintable(),
+    lambda value: type(value) is str and 0 < len(value) <= MAX_ID_LENGTH and value.isascii() and value.isprintable(),
 )
 FLAG = Kind("0 or 1", lambda value: type(value) is bool)
 BYTES = Kind("bytes", lambda value: type(value) is bytes)

@@ -263,7 +263,7 @@ class ReadBalance(Command[int]):
 
 
 @dataclass(frozen=True, slots=True)
-class ProveWriting(Command[None]):
+class ProbeWrite(Command[None]):
     """Write something, and leave nothing behind: its commit proves that the database is writable."""
 
 

@@ -23,7 +23,7 @@ class MadeDeliveries:
 class MakeDeliveries(Command[MadeDeliveries]):
     """Make the next deliveries of a team's fan-outs up to the one that begins at `until_first_seq`, oldest first.
 
-    At most `limit`, each with its `fanned_out_id`. Answers MadeDeliveries. Repeating it creates the
+    At most `limit`, each with its `fan_out_delivery_id`. Answers MadeDeliveries. Repeating it creates the
     next ones, too.
     """
 

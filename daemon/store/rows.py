@@ -49,7 +49,7 @@ def right(table: str, column: str, value: Any) -> Any:
     return value
 
 
-def _require_right(table: str, row: Row[Any]) -> None:
+def _check_row(table: str, row: Row[Any]) -> None:
     for (name, kind, nullable), value in zip(_COLUMNS[table], row, strict=False):
         if not (nullable if value is None else kind.holds(value)):
             raise _damaged(f"table {table}, row {printable(str(row[0])[:60])}", name, kind)
@@ -66,7 +66,7 @@ def to_json(value: Any) -> str:
 
 def team(row: Row[Any]) -> Team:
     """Return the Team of a row of `teams`."""
-    _require_right("teams", row)
+    _check_row("teams", row)
     return Team(
         id=row.id,
         name=row.name,
@@ -89,13 +89,13 @@ def team_row(value: Team) -> dict[str, Any]:
 
 def api_key(row: Row[Any]) -> ApiKey:
     """Return the ApiKey of a row of `api_keys`."""
-    _require_right("api_keys", row)
+    _check_row("api_keys", row)
     return ApiKey(id=row.id, team_id=row.team_id, name=row.name, created_at=row.created_at, revoked_at=row.revoked_at)
 
 
 def webhook(row: Row[Any]) -> Webhook:
     """Return the Webhook of a row of `webhooks`."""
-    _require_right("webhooks", row)
+    _check_row("webhooks", row)
     return Webhook(
         id=row.id,
         team_id=row.team_id,
@@ -140,7 +140,7 @@ def webhook_row(value: Webhook) -> dict[str, Any]:
 
 def event(row: Row[Any]) -> Event:
     """Return the Event of a row of `events`."""
-    _require_right("events", row)
+    _check_row("events", row)
     return Event(
         id=row.id,
         team_id=row.team_id,
@@ -155,7 +155,7 @@ def event(row: Row[Any]) -> Event:
 
 def delivery(row: Row[Any]) -> Delivery:
     """Return the Delivery of a row of `deliveries`."""
-    _require_right("deliveries", row)
+    _check_row("deliveries", row)
     return Delivery(
         seq=row.seq,
         id=row.id,
@@ -175,7 +175,7 @@ def delivery(row: Row[Any]) -> Delivery:
 
 def attempt(row: Row[Any]) -> Attempt:
     """Return the Attempt of a row of `attempts`."""
-    _require_right("attempts", row)
+    _check_row("attempts", row)
     headers = tuple((name, value) for name, value in orjson.loads(row.headers))
     outcome = Outcome(
         kind=OutcomeKind(row.outcome),
@@ -246,7 +246,7 @@ def attempt_row(delivery_seq: int, value: Attempt) -> tuple[Any, ...]:
 
 def credit_entry(row: Row[Any]) -> CreditEntry:
     """Return the CreditEntry of a row of `credit_entries`."""
-    _require_right("credit_entries", row)
+    _check_row("credit_entries", row)
     return CreditEntry(
         id=row.id,
         team_id=row.team_id,
@@ -260,7 +260,7 @@ def credit_entry(row: Row[Any]) -> CreditEntry:
 
 def mail(row: Row[Any]) -> Mail:
     """Return the Mail of a row of `mails`."""
-    _require_right("mails", row)
+    _check_row("mails", row)
     failures = tuple(
         FailedDelivery(**{**failure, "outcome": OutcomeKind(failure["outcome"])})
         for failure in orjson.loads(row.failures)

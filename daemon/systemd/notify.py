@@ -104,7 +104,7 @@ def _status(text: str) -> tuple[str, ...]:
 
 async def feed_watchdog(
     service_manager: ServiceManager,
-    ask_store: Callable[[], Awaitable[object]],
+    check_store: Callable[[], Awaitable[object]],
     work_done: Callable[[], int] = lambda: 0,
 ) -> None:
     """Send a sign of life every half of the watchdog's time until cancelled; returns at once if nobody watches.
@@ -117,7 +117,9 @@ async def feed_watchdog(
     if service_manager.watchdog_s is None:
         return
     while True:
-        await _answer_or_work(service_manager, service_manager.watchdog_s / 4, ask_store=ask_store, work_done=work_done)
+        await _answer_or_work(
+            service_manager, service_manager.watchdog_s / 4, check_store=check_store, work_done=work_done
+        )
         await service_manager.keep_alive()
         await trio.sleep(service_manager.watchdog_s / 2)
 
@@ -125,13 +127,13 @@ async def feed_watchdog(
 async def _answer_or_work(
     service_manager: ServiceManager,
     look_each_s: float,
-    ask_store: Callable[[], Awaitable[object]],
+    check_store: Callable[[], Awaitable[object]],
     work_done: Callable[[], int],
 ) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_keep_alive_while_working, service_manager, look_each_s, LONGEST_WORK_S, work_done)
         with suppress(StoreUnavailable):
-            await ask_store()
+            await check_store()
         nursery.cancel_scope.cancel()
 
 

@@ -10,7 +10,7 @@ from threading import Event, Lock, Thread
 
 Write = Callable[[Sequence[bytes]], int]
 
-MOST_WAITING_BYTES = 4 * 1024 * 1024
+MAX_QUEUED_BYTES = 4 * 1024 * 1024
 _AT_ONCE = 256
 # Each wake-up takes the interpreter from a busy event loop: so lines are written by the hundred, not one by one.
 _GATHER_S = 0.05
@@ -29,7 +29,7 @@ class LogBuffer:
         self._count_lost = count_lost
         self._waiting: deque[bytes] = deque()
         self._size = 0
-        self._untold = 0
+        self._unreported = 0
         self._lock = Lock()
         self._wake, self._idle = Event(), Event()
         self._idle.set()
@@ -39,11 +39,11 @@ class LogBuffer:
     def msg(self, entry: bytes) -> None:
         """Take one entry; never waits for the sink."""
         with self._lock:
-            if taken := self._size + len(entry) <= MOST_WAITING_BYTES:
+            if taken := self._size + len(entry) <= MAX_QUEUED_BYTES:
                 self._waiting.append(entry)
                 self._size += len(entry)
             else:
-                self._untold += 1
+                self._unreported += 1
         if not taken:
             self._count_lost(1)
         elif not self._wake.is_set():
@@ -82,10 +82,10 @@ class LogBuffer:
         lost = self._write(entries)
         with self._lock:
             self._size -= sum(map(len, entries))
-            self._untold += lost
-            untold = self._untold
+            self._unreported += lost
+            untold = self._unreported
             if told := untold > 0 and lost < len(entries):
-                self._untold = 0
+                self._unreported = 0
         if lost:
             self._count_lost(lost)
         if told:

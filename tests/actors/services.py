@@ -286,7 +286,7 @@ SERVICES = (
     ),
     upkeep(
         ActorKind.HOUSEKEEPER,
-        "daemon.maintenance.cleaner.Housekeeper.run",
+        "daemon.maintenance.cleaner.Cleaner.run",
         work=leave_an_old_key,
         done=old_keys_are_gone,
         within_s=610,

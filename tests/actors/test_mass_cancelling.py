@@ -17,7 +17,7 @@ COUNT = 60
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cancelling, "CANCELLED_AT_ONCE", 7)
+    monkeypatch.setattr(cancelling, "MAX_CANCELLED_PER_COMMIT", 7)
 
 
 async def at_rest(house: House) -> None:

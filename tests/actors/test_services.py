@@ -49,7 +49,7 @@ async def scene(strikes: Strikes, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """A few of everything are many."""
     monkeypatch.setattr("daemon.delivery.matcher._MOST_AT_ONCE", 4)
     monkeypatch.setattr("daemon.delivery.fan_out._DELIVERIES_AT_ONCE", 2)
-    monkeypatch.setattr(cancelling, "CANCELLED_AT_ONCE", 2)
+    monkeypatch.setattr(cancelling, "MAX_CANCELLED_PER_COMMIT", 2)
     monkeypatch.setattr(time_blocks, "ROWS_PER_BLOCK", 5)
     monkeypatch.setattr(Database, "is_checkpoint_due", lambda self: True)
     return Scene(tmp_path, strikes)

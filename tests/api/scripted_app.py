@@ -4,7 +4,7 @@ from typing import Any
 
 import trio
 
-from api.http.auth import KEY_SHOWN
+from api.http.auth import KEY_PRESENTED
 from tests.support.api_server import Served, exchange
 
 HELLO = b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -28,7 +28,7 @@ class ScriptedApp:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, receive, nursery)
             if scope["path"] == "/known":
-                scope[KEY_SHOWN]()
+                scope[KEY_PRESENTED]()
             await self._answer(scope["path"], send)
             nursery.cancel_scope.cancel()
 

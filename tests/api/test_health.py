@@ -37,10 +37,13 @@ async def test_a_store_that_fails_or_hangs_is_not_ready(tmp_path: Path, autojump
     async def fail() -> None:
         raise StoreUnavailable("the database failed (disk I/O error)")
 
-    for ask_store, said in ((fail, "The database failed (disk I/O error)"), (trio.sleep_forever, "The store does not")):
-        directory = tmp_path / ask_store.__name__
+    for check_store, said in (
+        (fail, "The database failed (disk I/O error)"),
+        (trio.sleep_forever, "The store does not"),
+    ):
+        directory = tmp_path / check_store.__name__
         directory.mkdir()
-        async with running_api(directory, ask_store=ask_store) as api:
+        async with running_api(directory, check_store=check_store) as api:
             answer = await api.operator.get("/readyz")
             assert (answer.status, answer.code) == (503, "not_ready")
             assert answer.value["detail"].startswith(said)
@@ -53,7 +56,7 @@ async def test_a_team_is_not_told_what_the_database_said(tmp_path: Path) -> None
     async def fail() -> None:
         raise StoreUnavailable("the database failed (unable to open database file)")
 
-    async with running_api(tmp_path, ask_store=fail) as api:
+    async with running_api(tmp_path, check_store=fail) as api:
         through_a_proxy = {"X-Forwarded-For": "192.0.2.7"}
         for answer in (
             await api.as_acme.call("GET", "/readyz", server=ELSEWHERE),

@@ -5,14 +5,14 @@ from sqlalchemy import text
 
 from api.app import ROUTES
 from api.console.routes import PAGES
-from api.http.reserved_ids import words_beside_ids
+from api.http.reserved_ids import reserved_segments
 from tests.support.api_client import ApiHouse
 
-WORDS = words_beside_ids([*(route.path for route in ROUTES), *(page.path for page in PAGES)])
+WORDS = reserved_segments([*(route.path for route in ROUTES), *(page.path for page in PAGES)])
 
 
 def test_the_words_are_those_that_stand_where_an_id_may() -> None:
-    assert words_beside_ids(["/a/{x}", "/a/b/c", "/a/{y}/d", "/a/<z>/<w>", "/e/f"]) == {
+    assert reserved_segments(["/a/{x}", "/a/b/c", "/a/{y}/d", "/a/<z>/<w>", "/e/f"]) == {
         "/a": {"b"},
         "/a/{}": {"d"},
     }

@@ -14,7 +14,7 @@ from tests.bench.processes import child
 from tests.support.tls import TestAuthority
 
 _START_S = 10
-_AGAIN_IN_S = 0.01
+_INTERRUPTED_RETRY_S = 0.01
 _CONFIGURATION = """
 daemon off;
 master_process off;
@@ -84,7 +84,7 @@ async def _until_listening(process: trio.Process, port: int, errors: Path) -> No
                 await (await trio.open_tcp_stream("127.0.0.1", port)).aclose()
                 return
             except OSError:
-                await trio.sleep(_AGAIN_IN_S)
+                await trio.sleep(_INTERRUPTED_RETRY_S)
 
 
 def _ended(process: trio.Process, errors: Path) -> RuntimeError:

@@ -20,14 +20,14 @@ from tests.egress.answers import ANSWERS, CHUNKED, CHUNKS, OK, TWO, Answer, Verd
 from tests.support.programs import program
 from tests.support.receivers import open_receiver, send
 
-KEPT_BODY = 4096
+MAX_KEPT_BODY_BYTES = 4096
 MUTATIONS = 3_000
 each_answer = pytest.mark.parametrize("answer", [pytest.param(answer, id=answer.name) for answer in ANSWERS])
 
 
 def read(pieces: Sequence[bytes], *, then_end: bool) -> Response:
     """Return the response that these pieces make. Raises httpx.RemoteProtocolError."""
-    response = Response(KEPT_BODY)
+    response = Response(MAX_KEPT_BODY_BYTES)
     for piece in pieces:
         if response.enough:
             response.reusable = False

@@ -37,7 +37,7 @@ class ModelDelivery:
     reason: str | None = None
     due: float = -math.inf
     # Of a large submission, and still to be made: it counts, and waits.
-    to_come: bool = False
+    deferred_deliveries: bool = False
     fanned_out: bool = False
 
 
@@ -63,7 +63,7 @@ class ModelWebhook:
 
     @property
     def made(self) -> list[ModelDelivery]:
-        return [delivery for delivery in self.deliveries if not delivery.to_come]
+        return [delivery for delivery in self.deliveries if not delivery.deferred_deliveries]
 
     def wants(self, event: ModelEvent) -> bool:
         return "*" in self.events or event.type in self.events
@@ -178,25 +178,25 @@ class Model:
         for event in events:
             event.submission = self.submissions
         pairs = [(event, one) for event in events for one in self.webhooks.values() if one.active and one.wants(event)]
-        is_later = len(pairs) > most_at_once or self.to_come > 0
+        is_later = len(pairs) > most_at_once or self.deferred_deliveries > 0
         for event, webhook in pairs:
-            webhook.deliveries.append(ModelDelivery(event, to_come=is_later, fanned_out=is_later))
+            webhook.deliveries.append(ModelDelivery(event, deferred_deliveries=is_later, fanned_out=is_later))
 
     @property
-    def to_come(self) -> int:
+    def deferred_deliveries(self) -> int:
         """How many deliveries are still to be made."""
         return len(self._submissions_to_come)
 
     @property
     def _submissions_to_come(self) -> list[int]:
         every = (delivery for webhook in self.webhooks.values() for delivery in webhook.deliveries)
-        return [delivery.event.submission for delivery in every if delivery.to_come]
+        return [delivery.event.submission for delivery in every if delivery.deferred_deliveries]
 
     def make(self, counts: Mapping[str, int]) -> None:
         """Make the next deliveries of those that are still to come, so many of each webhook."""
         for name, count in counts.items():
-            for delivery in [one for one in self.webhooks[name].deliveries if one.to_come][:count]:
-                delivery.to_come = False
+            for delivery in [one for one in self.webhooks[name].deliveries if one.deferred_deliveries][:count]:
+                delivery.deferred_deliveries = False
         first = min(self._submissions_to_come, default=math.inf)
         for recovery in [one for one in self.recoveries if one.submission < first]:
             self._end(recovery, self.recover(recovery.webhook) if recovery.webhook.active else "refused")

@@ -23,7 +23,7 @@ from daemon.delivery import fan_out, matcher
 from daemon.delivery.fan_out import FanOuts
 from daemon.domain.errors import StoreUnavailable, WebhookInactive
 from daemon.domain.lifecycle import WebhookEdit
-from daemon.domain.model import Team, Webhook, fanned_out_id
+from daemon.domain.model import Team, Webhook, fan_out_delivery_id
 from daemon.seams import Seams
 from daemon.store.reads import api_reads, gauge_reads
 from daemon.store.reads.conditions import IS_COVERED
@@ -146,7 +146,7 @@ class WebhooksMachine(RuleBasedStateMachine):
         self.guest.__enter__()
         # A few deliveries are many pages of a cancelling.
         self.small_pages = pytest.MonkeyPatch()
-        self.small_pages.setattr(cancelling, "CANCELLED_AT_ONCE", 2)
+        self.small_pages.setattr(cancelling, "MAX_CANCELLED_PER_COMMIT", 2)
         # And a large submission, made in many pieces, which take no time.
         self.small_pages.setattr(matcher, "_MOST_AT_ONCE", MOST_AT_ONCE)
         self.small_pages.setattr(fan_out, "_DELIVERIES_AT_ONCE", PIECE)
@@ -212,18 +212,18 @@ class WebhooksMachine(RuleBasedStateMachine):
         """From now on pieces of their deliveries are made by `make_a_piece` only."""
         self.gate.is_shut = True
 
-    @precondition(lambda self: self.gate.is_shut and self.model.to_come)
+    @precondition(lambda self: self.gate.is_shut and self.model.deferred_deliveries)
     @rule()
     def make_a_piece(self) -> None:
-        left = self.model.to_come - min(PIECE, self.model.to_come)
+        left = self.model.deferred_deliveries - min(PIECE, self.model.deferred_deliveries)
         self.guest.run(self.gate.open, 1)
         self.model.make({name: self._made_now(name) for name in self.model.webhooks})
-        assert self.model.to_come == left
+        assert self.model.deferred_deliveries == left
 
     def _made_now(self, name: str) -> int:
         """Return how many deliveries of large submissions there are of this webhook that the model knows nothing of."""
         found = self.guest.run(self.house.deliveries, self.webhooks[name])
-        fanned_out = sum(one.id == fanned_out_id(one.event_id, one.webhook_id) for one in found)
+        fanned_out = sum(one.id == fan_out_delivery_id(one.event_id, one.webhook_id) for one in found)
         return fanned_out - sum(one.fanned_out for one in self.model.webhooks[name].made)
 
     @precondition(lambda self: self.gate.is_shut)
@@ -294,7 +294,7 @@ class WebhooksMachine(RuleBasedStateMachine):
     @rule(name=NAMES)
     def recover(self, name: str) -> None:
         webhook, recover = self.model.webhooks[name], self.house.daemon.replays.recover
-        if webhook.active and self.model.to_come:  # it waits for what is still to be made
+        if webhook.active and self.model.deferred_deliveries:  # it waits for what is still to be made
             answers = self.guest.begin(recover, self.webhooks[name].id, 0)
             self.recoveries.append((answers, self.model.begin_to_recover(webhook)))
         elif webhook.active:
@@ -332,8 +332,8 @@ class WebhooksMachine(RuleBasedStateMachine):
             ] == [(one.status, one.attempts, one.reason) for one in expected.made]
             if not expected.deleted:
                 self._compare_webhook(self.webhooks[name], expected)
-        to_come = self.guest.run(self.house.daemon.store.reader.fetch, gauge_reads.deliveries_to_come)
-        assert to_come.count == self.model.to_come
+        deferred_deliveries = self.guest.run(self.house.daemon.store.reader.fetch, gauge_reads.deliveries_to_come)
+        assert deferred_deliveries.count == self.model.deferred_deliveries
         assert self.guest.run(self.house.balance, self.team) == self.model.balance
         assert self.mails + len(self.house.mails) == self.model.mails
         assert [result_of(answers) for answers, _ in self.recoveries] == [one.result for _, one in self.recoveries]

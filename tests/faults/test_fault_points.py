@@ -20,7 +20,7 @@ from trio.testing import MockClock
 from daemon.app import EXIT_FAILED
 from daemon.delivery import fan_out, matcher
 from daemon.domain.errors import StoreUnavailable
-from daemon.domain.model import LIGHT_BODY_BYTES, Team, Webhook
+from daemon.domain.model import MAX_INLINE_BODY_BYTES, Team, Webhook
 from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.store.reads import time_blocks
 from daemon.store.writes import cancelling
@@ -77,7 +77,7 @@ def work_in_small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have few deliveries make many pages, blocks and pieces: the last submission is one that is fanned out."""
     monkeypatch.setattr(matcher, "_MOST_AT_ONCE", 12)
     monkeypatch.setattr(fan_out, "_DELIVERIES_AT_ONCE", 7)
-    monkeypatch.setattr(cancelling, "CANCELLED_AT_ONCE", 2)
+    monkeypatch.setattr(cancelling, "MAX_CANCELLED_PER_COMMIT", 2)
     monkeypatch.setattr(time_blocks, "ROWS_PER_BLOCK", 3)
 
 
@@ -104,7 +104,7 @@ async def submit(house: House, team: Team, *numbers: int) -> list[Receipt]:
 
 
 def _event(team: Team, number: int) -> NewEvent:
-    filler = "x" * LIGHT_BODY_BYTES if number == LARGE_NUMBER else ""
+    filler = "x" * MAX_INLINE_BODY_BYTES if number == LARGE_NUMBER else ""
     return NewEvent(team.id, MESSAGE_SENT, EPOCH_MS, orjson.dumps({"data": {"n": number, "filler": filler}}))
 
 

@@ -146,7 +146,7 @@ COMMANDS: dict[type, Command[Any]] = {
         commands.EndSession("session_1", "key_1", NOW, NOW, None),
         upkeep_commands.ReadTrustedTime(),
         upkeep_commands.SaveTrustedTime(NOW),
-        commands.ProveWriting(),
+        commands.ProbeWrite(),
         commands.MailSent("mail_1", NOW),
         commands.MailDeferred("mail_1", (), 1, NOW, "no"),
         upkeep_commands.PruneIdempotencyKeys(NOW, 500),

@@ -27,7 +27,7 @@ PAGE = 5
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cancelling, "CANCELLED_AT_ONCE", PAGE)
+    monkeypatch.setattr(cancelling, "MAX_CANCELLED_PER_COMMIT", PAGE)
 
 
 def disable(database: Database, but_seq: int | None = None, now: int = NOW, webhook: int = 1) -> Cancelled:

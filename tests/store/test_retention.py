@@ -11,7 +11,7 @@ from trio.testing import MockClock
 from daemon.actors.threads import run_inline
 from daemon.domain.clock import DAY_MS, NowMs, clock_of
 from daemon.domain.model import Work
-from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
+from daemon.maintenance.cleaner import INTERVAL_S, Cleaner
 from daemon.store.commands import Resend
 from daemon.store.reads import time_blocks
 from daemon.store.reads.reader import Reader
@@ -156,9 +156,9 @@ def test_space_that_will_be_filled_again_is_kept(database: Database) -> None:
     assert run(database, ReleaseSpace(leave_pages=1_000, leave_part=10, limit=16)) is False
 
 
-def housekeeper(database: Database, writer: Writer, *, days: Callable[[], int], now_ms: NowMs) -> Housekeeper:
+def housekeeper(database: Database, writer: Writer, *, days: Callable[[], int], now_ms: NowMs) -> Cleaner:
     store = Store(Reader(database, run_inline), writer)
-    return Housekeeper(store=store, clock=clock_of(now_ms), telemetry=make_telemetry(), retention_days=days)
+    return Cleaner(store=store, clock=clock_of(now_ms), telemetry=make_telemetry(), retention_days=days)
 
 
 async def test_upkeep_forgets_by_the_days_in_effect_and_0_is_for_ever(
@@ -201,7 +201,7 @@ def test_what_is_old_is_forgotten_whatever_the_clock_did(
 def test_an_event_with_very_many_deliveries_is_forgotten_bit_by_bit(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "DELIVERIES_AT_ONCE", 3)
+    monkeypatch.setattr(retention, "MAX_DELIVERIES_PER_PRUNE", 3)
     found(database)
     run(database, accepting(1, *[f"wh_{number}" for number in range(8)], at=OLD))
     with database.writer.begin():

@@ -16,7 +16,7 @@ from daemon.actors.threads import run_inline
 from daemon.domain.clock import DAY_MS, HOUR_MS, clock_of
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, Work
-from daemon.maintenance.cleaner import INTERVAL_S, Housekeeper
+from daemon.maintenance.cleaner import INTERVAL_S, Cleaner
 from daemon.store.commands import CancelPending, CreateTeam, CreateWebhook, GrantCredits, RecordAttempt
 from daemon.store.reads.reader import Reader
 from daemon.store.sqlite.database import Database, open_database
@@ -142,7 +142,7 @@ async def test_upkeep_forgets_all_hours_older_than_two_days(
     writer = Writer(database, run_inline, make_metrics())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
-        keeper = Housekeeper(
+        keeper = Cleaner(
             store=Store(Reader(database, run_inline), writer),
             clock=clock_of(lambda: NOW),
             telemetry=make_telemetry(),

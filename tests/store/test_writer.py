@@ -14,7 +14,7 @@ from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 from daemon.actors.threads import RunInThread, run_inline, thread_runner
 from daemon.domain.errors import AlreadyExists, StoreUnavailable
 from daemon.domain.model import ApiKey
-from daemon.store.commands import AddKey, CreateTeam, CreateWebhook, GrantCredits, ProveWriting, ReadBalance
+from daemon.store.commands import AddKey, CreateTeam, CreateWebhook, GrantCredits, ProbeWrite, ReadBalance
 from daemon.store.reads import api_reads
 from daemon.store.reads.reader import Reader
 from daemon.store.sqlite.database import Database
@@ -334,7 +334,7 @@ async def test_it_is_in_trouble_from_a_write_that_failed_until_something_is_writ
 async def test_a_proof_of_writing_leaves_nothing_behind(database: Database) -> None:
     async with writing(database) as writer, trio.open_nursery() as nursery:
         for _ in range(3):
-            nursery.start_soon(writer.execute, ProveWriting())
+            nursery.start_soon(writer.execute, ProbeWrite())
     assert count(database, "idempotency_keys") == 0
 
 

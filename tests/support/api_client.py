@@ -140,18 +140,18 @@ async def running_api(
     *,
     receiver: FakeReceiver | None = None,
     settings: Settings | None = None,
-    ask_store: Callable[[], Awaitable[object]] | None = None,
+    check_store: Callable[[], Awaitable[object]] | None = None,
     **changes: Any,
 ) -> AsyncIterator[ApiHouse]:
-    """Run a daemon and its API; `ask_store` and `changes` replace handles."""
+    """Run a daemon and its API; `check_store` and `changes` replace handles."""
     settings = settings or make_settings(state_dir)
     (state_dir / DATABASE_FILE).write_bytes(_migrated_database())
     async with running(state_dir, receiver=receiver, settings=settings) as house:
         handles = replace(
             handles_of(house.daemon, lambda: "the daemon is stopping" if house.stop.is_set() else None), **changes
         )
-        if ask_store is not None:
-            handles = replace(handles, health=replace(handles.health, ask_store=ask_store))
+        if check_store is not None:
+            handles = replace(handles, health=replace(handles.health, check_store=check_store))
         operator = ApiClient(create_app(handles))
         acme, as_acme = await _team_with_client(house, operator, "Acme")
         yield ApiHouse(house, handles, operator, acme, as_acme)

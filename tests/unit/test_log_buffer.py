@@ -11,7 +11,7 @@ import pytest
 
 from daemon.config.settings import LogSettings
 from daemon.telemetry.log import LogSink, make_logger
-from daemon.telemetry.log_buffer import MOST_WAITING_BYTES, LogBuffer
+from daemon.telemetry.log_buffer import MAX_QUEUED_BYTES, LogBuffer
 from daemon.telemetry.log_file import LogFile
 
 LINE = b"x" * 1000
@@ -43,13 +43,13 @@ def ignore(_count: int) -> None:
 def test_a_sink_that_stalls_holds_up_nobody_and_takes_no_more_memory_than_is_set(gate: Gate) -> None:
     lost: list[int] = []
     buffer = LogBuffer(gate.write, lost.append)
-    sent = 2 * MOST_WAITING_BYTES // len(LINE)
+    sent = 2 * MAX_QUEUED_BYTES // len(LINE)
     for _ in range(sent):
         buffer.info(LINE)
     assert not buffer.close(0.01)
     gate.opened.set()
     assert buffer.close(5)
-    assert sum(map(len, gate.written)) <= MOST_WAITING_BYTES
+    assert sum(map(len, gate.written)) <= MAX_QUEUED_BYTES
     assert len(gate.written) + sum(lost) == sent
 
 

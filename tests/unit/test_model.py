@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.domain.model import Outcome, OutcomeKind, Webhook, fanned_out_id, id_maker
+from daemon.domain.model import Outcome, OutcomeKind, Webhook, fan_out_delivery_id, id_maker
 
 WEBHOOK = Webhook(
     id="wh_1",
@@ -45,10 +45,14 @@ def test_ids_sort_by_the_time_they_were_made(one: int, two: int, chance_one: byt
 
 def test_the_id_of_a_fanned_out_delivery_follows_from_its_event_and_webhook_and_sorts_with_the_event() -> None:
     event_id, other_event = id_maker(lambda: 1_800_000_000_000)("evt"), id_maker(lambda: 1_800_000_000_001)("evt")
-    ids = {fanned_out_id(event, f"wh_{number}") for event in (event_id, other_event) for number in range(1000)}
+    ids = {fan_out_delivery_id(event, f"wh_{number}") for event in (event_id, other_event) for number in range(1000)}
     assert len(ids) == 2000
     assert {len(one) for one in ids} == {len("dlv_") + 26}
-    assert fanned_out_id(event_id, "wh_1") == fanned_out_id(event_id, "wh_1") < fanned_out_id(other_event, "wh_1")
+    assert (
+        fan_out_delivery_id(event_id, "wh_1")
+        == fan_out_delivery_id(event_id, "wh_1")
+        < fan_out_delivery_id(other_event, "wh_1")
+    )
 
 
 def test_ids_are_made_even_when_the_clock_is_far_off() -> None:

@@ -11,7 +11,7 @@ from api.console.session.forms import Form, read_form
 from api.console.session.page_request import ConsoleContext, PageRequest
 from api.console.session.refusals import SignInFirst, page_not_found
 from api.console.session.sessions import COOKIE, COOKIE_PATH, LIFETIME_S, Session, SignedIn
-from api.http.auth import mark_known
+from api.http.auth import mark_authenticated
 from api.http.dispatch import Streamed
 from api.http.errors import rate_limited
 from api.http.route import Call
@@ -29,7 +29,7 @@ def enter(context: ConsoleContext, request: Request, limits: RateLimits) -> Sign
     signed_in = context.sessions.read(request.cookies.get(COOKIE))
     if signed_in is None:
         raise SignInFirst
-    mark_known(request)
+    mark_authenticated(request)
     if (wait_s := limits.take(signed_in.principal)) is not None:
         raise rate_limited(wait_s)
     return signed_in

@@ -19,7 +19,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from daemon.domain.model import LIGHT_BODY_BYTES, ApiKey, Mail, Webhook, Work
+from daemon.domain.model import MAX_INLINE_BODY_BYTES, ApiKey, Mail, Webhook, Work
 from daemon.store import rows
 from daemon.store.bulk import TextOf, fetch_rows, in_one_row
 from daemon.store.commands import EndSession
@@ -141,7 +141,7 @@ def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequenc
 
 
 # A body is JSON, and so a text, though it is kept as the bytes that are sent.
-_LIGHT_BODY = case((func.length(events.c.body) <= LIGHT_BODY_BYTES, TextOf(events.c.body)), else_=None)
+_LIGHT_BODY = case((func.length(events.c.body) <= MAX_INLINE_BODY_BYTES, TextOf(events.c.body)), else_=None)
 _WORK = (
     select(
         deliveries.c.seq,

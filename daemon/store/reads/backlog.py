@@ -29,11 +29,13 @@ async def count_backlog(reader: Reader, team_id: str | None = None, limit: int |
         count += part.count
         first_seqs += [] if part.first_seq is None else [part.first_seq]
         place = _next_place(part.behind, team_id, is_enough=limit is not None and count > limit)
-    to_come = await reader.fetch(deliveries_to_come, team_id)
+    deferred_deliveries = await reader.fetch(deliveries_to_come, team_id)
     oldest = await reader.fetch(delivery_of, min(first_seqs)) if first_seqs else None
     times = [] if oldest is None else [oldest.created_at]
-    since = min(times if to_come.oldest_at is None else [*times, to_come.oldest_at], default=None)
-    count += to_come.count
+    since = min(
+        times if deferred_deliveries.oldest_at is None else [*times, deferred_deliveries.oldest_at], default=None
+    )
+    count += deferred_deliveries.count
     if limit is not None and count > limit:
         return Backlog(limit, True, oldest=oldest, since=since)
     return Backlog(count, False, oldest=oldest, since=since)

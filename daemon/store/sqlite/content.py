@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sqlalchemy import Column, Table
 
 from daemon.domain.printable import printable
-from daemon.store.cells import BYTES, FLAG, ID, LONGEST_ID, PAYLOAD, TEXT, Json, Kind, Whole, Word, kind_of
+from daemon.store.cells import BYTES, FLAG, ID, MAX_ID_LENGTH, PAYLOAD, TEXT, Json, Kind, Whole, Word, kind_of
 from daemon.store.schema import (
     api_keys,
     cancellations,
@@ -78,7 +78,7 @@ def _right(kind: Kind) -> str:
 _WITHOUT_NUL = "typeof({0}) = 'text' AND instr(CAST({0} AS BLOB), x'00') = 0"
 _PLAIN: Mapping[Kind, str] = {
     TEXT: f"{_WITHOUT_NUL} AND ({{0}} NOT GLOB '*[^ -~]*' OR is_text(CAST({{0}} AS BLOB)))",
-    ID: f"{_WITHOUT_NUL} AND length({{0}}) BETWEEN 1 AND {LONGEST_ID} AND {{0}} NOT GLOB '*[^A-Za-z0-9._-]*'",
+    ID: f"{_WITHOUT_NUL} AND length({{0}}) BETWEEN 1 AND {MAX_ID_LENGTH} AND {{0}} NOT GLOB '*[^A-Za-z0-9._-]*'",
     FLAG: "typeof({0}) = 'integer' AND {0} IN (0, 1)",
     BYTES: "typeof({0}) = 'blob'",
     PAYLOAD: "typeof({0}) = 'blob' AND (CAST({0} AS TEXT) NOT GLOB '*[^ -~]*' OR is_text({0}))",

@@ -60,7 +60,7 @@ APPLY: Mapping[type, Apply] = {
     commands.EndSession: accounts.end_sessions,
     commands.GrantCredits: credits.grant_credits,
     commands.ReadBalance: credits.read_balances,
-    commands.ProveWriting: probe.prove_writing,
+    commands.ProbeWrite: probe.probe_write,
     commands.MailSent: mails.mark_sent,
     commands.MailDeferred: mails.defer,
 }

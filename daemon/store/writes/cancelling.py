@@ -16,10 +16,10 @@ from daemon.store.commands import Cancelled, CancelledDelivery, CancelledPage, C
 from daemon.store.reads.conditions import IS_PENDING
 from daemon.store.schema import cancellations, deliveries, webhooks
 from daemon.store.sequences import Sequences
-from daemon.store.writes.fan_outs import cancel_deliveries_to_come
+from daemon.store.writes.fan_outs import cancel_deferred_deliveries
 
 # This many take about 20 ms, including index updates.
-CANCELLED_AT_ONCE = 1_000
+MAX_CANCELLED_PER_COMMIT = 1_000
 # Later pages take about 5 ms each: there may be thousands of them, interleaved with other work.
 _LATER_AT_ONCE = 250
 
@@ -31,14 +31,16 @@ def cancel_pending(
 
     What an earlier cancellation covers is left to that one; what is still to be made is cancelled then.
     """
-    cancel_deliveries_to_come(connection, webhook_id, reason=reason, now=now)
+    cancel_deferred_deliveries(connection, webhook_id, reason=reason, now=now)
     last = connection.execute(_newest_of(webhook_id)).first()
     pending = _pending_of(webhook_id, but_seq)
     excepted = and_(pending, deliveries.c.seq == ((last and last.except_seq) or 0))  # 0 is no delivery's
     behind = and_(pending, deliveries.c.seq > (last.through_seq if last else 0))
     names = _names(connection, excepted) + _names(connection, behind)
-    _cancel(connection, excepted, reason=reason, now=now, limit=CANCELLED_AT_ONCE)
-    more = _cancel(connection, behind, reason=reason, now=now, limit=CANCELLED_AT_ONCE) == CANCELLED_AT_ONCE
+    _cancel(connection, excepted, reason=reason, now=now, limit=MAX_CANCELLED_PER_COMMIT)
+    more = (
+        _cancel(connection, behind, reason=reason, now=now, limit=MAX_CANCELLED_PER_COMMIT) == MAX_CANCELLED_PER_COMMIT
+    )
     if more:
         through = select(func.max(deliveries.c.seq)).where(deliveries.c.webhook_id == webhook_id).scalar_subquery()
         rest = {"webhook_id": webhook_id, "through_seq": through, "except_seq": but_seq, "reason": reason, "at": now}
@@ -59,7 +61,7 @@ def _cancel_page(connection: Connection, command: CancelNext) -> CancelledPage |
         return None
     covered = and_(_pending_of(this.webhook_id, this.except_seq), deliveries.c.seq <= this.through_seq)
     reason = CancelReason(this.reason)
-    limit = min(CANCELLED_AT_ONCE, _LATER_AT_ONCE)
+    limit = min(MAX_CANCELLED_PER_COMMIT, _LATER_AT_ONCE)
     count = _cancel(connection, covered, reason=reason, now=this.at, limit=limit)
     is_over, total, same = count < limit, this.cancelled + count, cancellations.c.seq == this.seq
     if is_over:
@@ -106,5 +108,5 @@ def _cancel(connection: Connection, these: ColumnElement[bool], reason: CancelRe
 def _names(connection: Connection, these: ColumnElement[bool]) -> tuple[CancelledDelivery, ...]:
     """Return the names of the first of these, at most CANCELLED_AT_ONCE."""
     names = select(deliveries.c.seq, deliveries.c.id, deliveries.c.event_id, deliveries.c.event_type).where(these)
-    found = fetch_rows(connection, in_one_row(names.order_by(deliveries.c.seq).limit(CANCELLED_AT_ONCE)), {})
+    found = fetch_rows(connection, in_one_row(names.order_by(deliveries.c.seq).limit(MAX_CANCELLED_PER_COMMIT)), {})
     return tuple(CancelledDelivery(*name) for _, *name in sorted(found))

@@ -13,7 +13,7 @@ from daemon.store.schema import credit_entries, teams
 from daemon.store.sequences import Sequences
 from daemon.store.writes.counters import count_consumed
 
-LARGEST_BALANCE = 10**15  # far below what JSON's doubles hold exactly
+MAX_BALANCE = 10**15  # far below what JSON's doubles hold exactly
 
 
 # Entry id, team id, amount, delivery id, note, time.
@@ -43,14 +43,14 @@ def _has_room(balances: dict[str, int], grant: GrantCredits) -> bool:
     """Whether this grant is possible; if it is, it is added to `balances`."""
     before = balances.get(grant.team_id, 0)
     after = before + grant.amount
-    if abs(after) > max(LARGEST_BALANCE, abs(before)):
+    if abs(after) > max(MAX_BALANCE, abs(before)):
         return False
     balances[grant.team_id] = after
     return True
 
 
 def _out_of_range() -> BalanceOutOfRange:
-    return BalanceOutOfRange(f"the balance would be beyond {LARGEST_BALANCE:,}")
+    return BalanceOutOfRange(f"the balance would be beyond {MAX_BALANCE:,}")
 
 
 def read_balances(connection: Connection, commands: Sequence[ReadBalance], _sequences: Sequences) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection
 
-from daemon.domain.model import LIGHT_BODY_BYTES, DeliveryStatus, Work
+from daemon.domain.model import MAX_INLINE_BODY_BYTES, DeliveryStatus, Work
 from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
 from daemon.store.bulk import InsertRows, Row, execute_rows
 from daemon.store.commands import Accepted, AcceptEvents
@@ -16,7 +16,7 @@ from daemon.store.rows import receipts as read_receipts
 from daemon.store.schema import deliveries, events, idempotency_keys
 from daemon.store.sequences import Sequences
 from daemon.store.writes.fan_outs import fan_out_row, insert_fan_outs
-from daemon.store.writes.idempotency import first_uses, used_otherwise
+from daemon.store.writes.idempotency import first_uses, key_conflict
 
 _First = tuple[bytes, tuple[Receipt, ...]]  # the first request's fingerprint and what it was answered
 
@@ -94,11 +94,11 @@ def _fan_outs(command: AcceptEvents, seqs: Sequence[int]) -> tuple[FanOut, ...]:
     """Return the fan-outs of the command, by team; `seqs` are those of its events."""
     first, last, remaining = dict[str, int](), dict[str, int](), Counter[str]()
     for matched, seq in zip(command.events, seqs, strict=True):
-        if matched.to_come:
+        if matched.deferred_deliveries:
             team_id = matched.event.team_id
             first.setdefault(team_id, seq)
             last[team_id] = seq
-            remaining[team_id] += matched.to_come
+            remaining[team_id] += matched.deferred_deliveries
     return tuple(
         FanOut(first[team_id], last[team_id], team_id=team_id, remaining=count) for team_id, count in remaining.items()
     )
@@ -107,7 +107,7 @@ def _fan_outs(command: AcceptEvents, seqs: Sequence[int]) -> tuple[FanOut, ...]:
 def _replayed(idempotency: Idempotency, first: _First) -> Accepted | Exception:
     fingerprint, receipts = first
     if fingerprint != idempotency.fingerprint:
-        return used_otherwise()
+        return key_conflict()
     return Accepted(tuple(replace(receipt, replayed=True) for receipt in receipts), replayed=True)
 
 
@@ -128,7 +128,7 @@ def _keep(matched: MatchedEvent, rows: _Rows, sequences: Sequences) -> list[tupl
         )
     )
     work = []
-    body = event.body if len(event.body) <= LIGHT_BODY_BYTES else None
+    body = event.body if len(event.body) <= MAX_INLINE_BODY_BYTES else None
     for delivery_id, webhook_id in matched.deliveries:
         seq = sequences.next_delivery()
         rows.deliveries.append(

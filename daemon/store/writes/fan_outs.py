@@ -13,7 +13,7 @@ import orjson
 from sqlalchemy import Connection, Select, case, delete, func, insert, select, update
 from sqlalchemy import Row as TableRow
 
-from daemon.domain.model import LIGHT_BODY_BYTES, CancelReason, DeliveryStatus, Work, fanned_out_id
+from daemon.domain.model import MAX_INLINE_BODY_BYTES, CancelReason, DeliveryStatus, Work, fan_out_delivery_id
 from daemon.domain.submission import FanOut
 from daemon.store.bulk import InsertRows, Row, TextOf, execute_rows
 from daemon.store.commands import Cancelled, CancelledDelivery
@@ -38,7 +38,7 @@ _COLUMNS = (
 )
 _INSERT = InsertRows(deliveries, _COLUMNS, usually_many=True)
 _PENDING, _CANCELLED = DeliveryStatus.PENDING.value, DeliveryStatus.CANCELLED.value
-_LIGHT_BODY = case((func.length(events.c.body) <= LIGHT_BODY_BYTES, TextOf(events.c.body)), else_=None)
+_LIGHT_BODY = case((func.length(events.c.body) <= MAX_INLINE_BODY_BYTES, TextOf(events.c.body)), else_=None)
 
 
 def fan_out_row(fan_out: FanOut, webhook_ids: Mapping[str, Sequence[str]], now: int) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def unfinished_fan_outs(connection: Connection) -> list[FanOut]:
     return [FanOut(*row) for row in connection.execute(select(*columns).order_by(fan_outs.c.first_seq))]
 
 
-def cancel_deliveries_to_come(connection: Connection, webhook_id: str, reason: CancelReason, now: int) -> None:
+def cancel_deferred_deliveries(connection: Connection, webhook_id: str, reason: CancelReason, now: int) -> None:
     """Arrange for the deliveries still to be created for this webhook to be cancelled as they are created."""
     team_id = select(webhooks.c.team_id).where(webhooks.c.id == webhook_id).scalar_subquery()
     last = connection.execute(select(func.max(fan_outs.c.last_seq)).where(fan_outs.c.team_id == team_id)).scalar()
@@ -191,7 +191,7 @@ def _note(connection: Connection, first_seq: int, stands_at: tuple[int, int], re
 def _make_one(
     event: TableRow[Any], webhook_id: str, piece: _Piece, cancellation: _Cancellation | None, sequences: Sequences
 ) -> None:
-    seq, delivery_id, test = sequences.next_delivery(), fanned_out_id(event.id, webhook_id), int(event.test)
+    seq, delivery_id, test = sequences.next_delivery(), fan_out_delivery_id(event.id, webhook_id), int(event.test)
     identity = (seq, delivery_id, event.id, event.type, webhook_id, event.team_id)
     if cancellation is not None:
         ended = (cancellation.at, cancellation.reason.value)

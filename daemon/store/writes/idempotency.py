@@ -97,10 +97,10 @@ def _execute_once(apply: Apply, connection: Connection, once: ExecuteOnce[Any], 
 def _repeated(is_same: bool) -> Exception:
     if is_same:
         return AnsweredBefore("this request was already carried out: its first answer applies")
-    return used_otherwise()
+    return key_conflict()
 
 
-def used_otherwise() -> IdempotencyConflict:
+def key_conflict() -> IdempotencyConflict:
     """Return the refusal of a key that was already used with another request."""
     return IdempotencyConflict("this Idempotency-Key was used with another request within 24 h: use a new one")
 

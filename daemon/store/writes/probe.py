@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, insert
 
-from daemon.store.commands import ProveWriting
+from daemon.store.commands import ProbeWrite
 from daemon.store.schema import idempotency_keys
 from daemon.store.sequences import Sequences
 
@@ -12,7 +12,7 @@ from daemon.store.sequences import Sequences
 _SCOPE = ""
 
 
-def prove_writing(connection: Connection, commands: Sequence[ProveWriting], _sequences: Sequences) -> list[None]:
+def probe_write(connection: Connection, commands: Sequence[ProbeWrite], _sequences: Sequences) -> list[None]:
     """Keep a row and delete it again, once for all commands in the batch: COMMIT still writes the pages."""
     row = {"scope": _SCOPE, "key": "", "fingerprint": b"", "receipts": "[]", "created_at": 0}
     connection.execute(insert(idempotency_keys).values(row))

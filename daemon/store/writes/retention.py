@@ -16,7 +16,7 @@ from daemon.store.upkeep_commands import (
 )
 
 # With attempts and index updates, this many take about 20 ms.
-DELIVERIES_AT_ONCE = 500
+MAX_DELIVERIES_PER_PRUNE = 500
 
 
 def prune_events(connection: Connection, commands: Sequence[PruneEvents], _sequences: Sequences) -> list[Pruned]:
@@ -34,7 +34,7 @@ def _prune(connection: Connection, command: PruneEvents) -> Pruned:
     if not looked_at:
         return Pruned(0, 0, None if reach.end_seq is None else reach.end_seq - 1)
     old = [row for row in looked_at if row.is_old]
-    kept = _still_wanted(connection, [row.id for row in old], command.before)
+    kept = _events_to_keep(connection, [row.id for row in old], command.before)
     return _delete(connection, [row for row in old if row.id not in kept], looked_at[-1].seq)
 
 
@@ -47,7 +47,7 @@ def _look_at(reach: SeqRange, command: PruneEvents) -> Select[tuple[int, str, bo
     return query.order_by(events.c.seq).limit(command.limit)
 
 
-def _still_wanted(connection: Connection, event_ids: Sequence[str], before: int) -> set[str]:
+def _events_to_keep(connection: Connection, event_ids: Sequence[str], before: int) -> set[str]:
     """Return which events have a delivery that is pending, or was created recently by a resend or a recovery.
 
     Only the first DELIVERIES_AT_ONCE of each are looked at: those that `_delete` would delete.
@@ -66,7 +66,7 @@ _some = (
     select(deliveries.c.seq, deliveries.c.status, deliveries.c.created_at)
     .where(deliveries.c.event_id == bindparam("event_id"))
     .order_by(deliveries.c.seq)
-    .limit(DELIVERIES_AT_ONCE)
+    .limit(MAX_DELIVERIES_PER_PRUNE)
     .subquery()
 )
 _WANTED = (
@@ -87,11 +87,11 @@ def _delete(connection: Connection, over: Sequence[Row[Any]], looked_at_seq: int
     deleted = 0
     for place, event in enumerate(over):
         first = select(deliveries.c.seq).where(deliveries.c.event_id == event.id).order_by(deliveries.c.seq)
-        seqs = connection.execute(first.limit(DELIVERIES_AT_ONCE - deleted)).scalars().all()
+        seqs = connection.execute(first.limit(MAX_DELIVERIES_PER_PRUNE - deleted)).scalars().all()
         connection.execute(delete(attempts).where(attempts.c.delivery_seq.in_(seqs)))
         connection.execute(delete(deliveries).where(deliveries.c.seq.in_(seqs)))
         deleted += len(seqs)
-        if deleted == DELIVERIES_AT_ONCE:
+        if deleted == MAX_DELIVERIES_PER_PRUNE:
             return Pruned(place, deleted, event.seq - 1)  # it may have more
         connection.execute(delete(events).where(events.c.seq == event.seq))
     return Pruned(len(over), deleted, looked_at_seq)

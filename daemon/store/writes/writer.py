@@ -1,4 +1,4 @@
-"""The one writer: it takes all commands that wait and commits them together (architecture "The store")."""
+"""The only writer: it takes all waiting commands and commits them together (architecture "The store")."""
 
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -12,7 +12,7 @@ import trio
 from daemon.actors.reply import Reply
 from daemon.actors.threads import RunInThread
 from daemon.domain.errors import StoreUnavailable
-from daemon.store.commands import Command, ProveWriting, ReadBalance
+from daemon.store.commands import Command, ProbeWrite, ReadBalance
 from daemon.store.engine import Engine
 from daemon.store.writes.batch import run_batch
 from daemon.telemetry.metrics import Metrics
@@ -53,14 +53,14 @@ class Writer:
 
     async def prove(self) -> None:
         """Make a round trip through the store; after a failure, one that writes. Raises StoreUnavailable."""
-        await self.execute(ReadBalance("") if self._failure is None else ProveWriting())
+        await self.execute(ReadBalance("") if self._failure is None else ProbeWrite())
 
     async def execute(self, command: Command[Answer], then: Callable[[Answer], None] | None = None) -> Answer:
         """Run one command and return its answer, after COMMIT.
 
-        Raises StoreUnavailable (possibly though it was committed, if the writer crashed), or the command's own error.
-        A caller that is cancelled here leaves the command in the queue; `then` is called with the answer all the same,
-        before any later command is run: by it memory stays in step with the database.
+        Raises StoreUnavailable (even if it was committed, when the writer crashed), or the command's own error.
+        A caller that is cancelled here leaves the command in the queue; `then` is still called with the answer,
+        before any later command runs: it keeps the in-memory state in step with the database.
         """
         return await self.begin(command, then).wait()
 
@@ -86,7 +86,7 @@ class Writer:
         self._wake.set()
 
     async def settled(self) -> None:
-        """Wait until every command given before is committed, or has failed, though nobody may wait for its answer."""
+        """Wait until every command submitted so far is committed or has failed, even if nobody waits for its answer."""
         if self._last is not None:
             await self._last.reply.settled()
 
@@ -97,7 +97,7 @@ class Writer:
 
     @asynccontextmanager
     async def paused(self) -> AsyncIterator[None]:
-        """Let nothing be committed within the block, which is to be short."""
+        """Hold off all commits within the block, which should be short."""
         async with self._turn:
             yield
 
@@ -122,11 +122,11 @@ class Writer:
             await self._wake.wait()
 
     async def _gather(self) -> None:
-        """Wait while the event loop brings more commands, up to `_LONGEST_GATHERING_S`.
+        """Wait while more commands arrive, up to `_LONGEST_GATHERING_S`.
 
-        A commit's thread and a busy loop hinder each other at the interpreter lock: half of what waits committed while
-        the other half is in flight costs a quarter more than all of it when the loop has come to rest. It has after
-        `_QUIET_TURNS` turns without a new command; one may take a few turns from its socket to here.
+        A commit's thread and a busy loop hinder each other at the interpreter lock: committing half while
+        the other half still arrives costs a quarter more than committing all of it once the loop is quiet. It counts as
+        quiet after `_QUIET_TURNS` turns without a new command; one may take a few turns from its socket to here.
         """
         gathered, quiet, deadline = 0, 0, trio.current_time() + _LONGEST_GATHERING_S
         while quiet < _QUIET_TURNS and len(self._waiting) < MAX_BATCH and trio.current_time() < deadline:
@@ -162,12 +162,12 @@ class Writer:
         if failures:
             self._metrics.commits_failed.inc()
             self._failure = str(failures[0])
-        elif has_written:  # what only read tells nothing: on a full disk one can still read
+        elif has_written:  # reads alone prove nothing: a full disk can still be read
             self._failure = None
 
 
 async def _answer(requests: Sequence[_Request[Any]], answers: Sequence[Any]) -> None:
-    """Answer a few a turn of the loop: each answer wakes an actor, and all at once they would hold the others up."""
+    """Answer a few per turn of the loop: each answer wakes an actor, and all at once would delay the other tasks."""
     left = zip(requests, answers, strict=True)
     try:
         for place, (request, answer) in enumerate(left, 1):
@@ -177,7 +177,7 @@ async def _answer(requests: Sequence[_Request[Any]], answers: Sequence[Any]) -> 
             if place % _ANSWERS_AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
     finally:
-        for request, answer in left:  # what is committed is committed, whatever broke this off
+        for request, answer in left:  # a commit stands, whatever interrupted this
             request.reply.settle(answer)
 
 
@@ -190,4 +190,4 @@ async def _settled(reply: Reply[Answer]) -> Answer | Exception:
 
 def _fail(requests: list[_Request[Any]]) -> None:
     for request in requests:
-        request.reply.settle(StoreUnavailable("the store failed in the middle of writing: try again"))
+        request.reply.settle(StoreUnavailable("the store failed while writing: try again"))
