@@ -1,8 +1,7 @@
 """`kakiyo-webhooks events`: submitting events, and what types there are."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +13,9 @@ from daemon.cli.options import (
     idempotency_headers,
     with_api_options,
 )
+
+if TYPE_CHECKING:
+    from daemon.cli.client import Reply
 
 _EventType = Annotated[str, typer.Option("--type", "--event", metavar="TYPE", help="The event type.")]
 
@@ -100,7 +102,7 @@ def show(
         if as_json:
             print_json_text(reply.text)
         else:
-            _print_event(reply.value)
+            _print_event(reply)
 
 
 @with_api_options
@@ -140,13 +142,24 @@ def _type_row(event_type: dict[str, Any]) -> tuple[Any, ...]:
     return event_type["id"], event_type["category"], event_type["description"]
 
 
-def _print_event(event: dict[str, Any]) -> None:
+def _print_event(reply: "Reply") -> None:
     from daemon.cli.deliveries import COLUMNS, row
     from daemon.cli.tables import record_of, render, table_of
 
+    event = reply.value
     names = {"id": "id", "teamId": "team", "event": "type", "timestamp": "happened", "acceptedAt": "accepted"}
     fields = [(label, event[field]) for field, label in names.items()]
-    body = json.dumps(event["body"], indent=2, ensure_ascii=False)
+    body = _body_of(reply.text)
     render(record_of([*fields, ("test", event["test"]), ("body", body)]))
     render("\n[bold]deliveries[/]")
     render(table_of(COLUMNS, map(row, event["deliveries"])))
+
+
+def _body_of(text: str) -> str:
+    """Return the body within an event's JSON, for a person; its values as they are sent to receivers."""
+    from msgspec import Raw
+    from msgspec.json import decode
+
+    from daemon.domain.readable_json import readable_json
+
+    return readable_json(bytes(decode(text, type=dict[str, Raw])["body"]))

@@ -1,10 +1,8 @@
 """What `listen` does with each request: verify, print, answer."""
 
-import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +16,7 @@ from daemon.cli.tables import render
 from daemon.demo.receiver import Answer, ReceivedRequest, listen_on_loopback, serve_receiver, url_of
 from daemon.demo.verification import SignatureState, Verification, verify
 from daemon.domain.printable import printable
+from daemon.domain.readable_json import readable_json
 
 _SHOWN_PREFIXES = ("webhook-", "x-kakiyo-")
 _SHOWN = ("content-type", "user-agent")
@@ -106,10 +105,7 @@ def _is_shown(name: str) -> bool:
 
 
 def _body(body: bytes) -> Text:
-    text = body.decode("utf-8", "replace")
-    with suppress(ValueError):
-        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    return Text(printable(text, keep="\n\t") + "\n", style="default")
+    return Text(printable(readable_json(body), keep="\n\t") + "\n", style="default")
 
 
 def _time(request: ReceivedRequest) -> str:

@@ -53,7 +53,14 @@ async def test_a_team_is_set_up_served_charged_and_looked_at_by_commands_alone(t
         webhook = json.loads(await run("webhooks", "create", *made, "--json"))
         assert webhook["id"] in await run("webhooks", "list", "--team", "team_me")
 
-        event = ["--team", "team_me", "--type", "linkedin.message.sent", "--data", '{"message": "Grüße"}']
+        event = [
+            "--team",
+            "team_me",
+            "--type",
+            "linkedin.message.sent",
+            "--data",
+            '{"message": "Grüße", "price": 10.50}',
+        ]
         sent = json.loads(await run("events", "send", *event, "--idempotency-key", "1", "--json"))
         assert json.loads(await run("events", "send", *event, "--idempotency-key", "1", "--json")) == sent
         request = await received.receive()
@@ -61,7 +68,9 @@ async def test_a_team_is_set_up_served_charged_and_looked_at_by_commands_alone(t
         delivery_id = request.header("webhook-id")
         assert delivery_id
         await _until_succeeded(run, delivery_id)
-        assert delivery_id in await run("events", "show", sent["id"])
+        shown = await run("events", "show", sent["id"])
+        assert delivery_id in shown
+        assert '"price": 10.50' in shown
         assert delivery_id in await run("deliveries", "list", "--status", "succeeded", "--since", "1h")
 
         await run("deliveries", "resend", delivery_id)

@@ -139,6 +139,17 @@ def test_a_person_sees_verdict_headers_and_pretty_body() -> None:
     assert '    "message": "Grüße"' in shown
 
 
+def test_a_person_sees_each_value_as_it_came() -> None:
+    with _listening() as running:
+        assert running.post({}, b"[" * 2_000 + b"]" * 2_000) == 200
+        assert running.post({}, b'{"price":10.50,"price":1e999}') == 200
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(10) == 0
+        assert running.process.stdout is not None
+        shown = running.process.stdout.read()
+    assert '  "price": 10.50,\n  "price": 1e999\n' in shown
+
+
 def test_the_first_requests_fail_when_asked_and_the_rest_get_the_status() -> None:
     with _listening("--fail-first", "2", "--status", "204", "--json") as running:
         assert [running.post({}) for _ in range(4)] == [503, 503, 204, 204]

@@ -187,7 +187,7 @@ CASES = [
 def test_a_command_makes_the_request_of_the_contract_and_shows_the_answer(
     run: Any, api: Any, command: str, request_: tuple[str, str, Any], answer: Any, shown: str
 ) -> None:
-    api.answers = [(204, "") if answer is None else (200, json.dumps(answer))]
+    api.answers = [(204, "") if answer is None else (200, json.dumps(answer, ensure_ascii=False))]
     ended = run(*command.split(" "))
     assert (ended.code, ended.err) == (0, "")
     method, target, body = request_

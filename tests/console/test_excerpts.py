@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from api.console.drawing.excerpts import excerpt, readable_json, shortened
+from api.console.drawing.excerpts import excerpt, shortened
 
 
 @given(st.text(), st.integers(0, 60))
@@ -23,8 +23,3 @@ def test_what_fits_is_whole() -> None:
 def test_a_name_is_shortened_with_an_ellipsis() -> None:
     assert shortened("CRM Sync", 8) == "CRM Sync"
     assert shortened("CRM Sync!", 8) == "CRM Syn…"
-
-
-def test_json_gets_line_breaks_and_other_text_stays() -> None:
-    assert readable_json(b'{"a":[1]}') == '{\n  "a": [\n    1\n  ]\n}'
-    assert readable_json(b"plain \xff") == "plain \ufffd"

@@ -1,11 +1,8 @@
 """Texts of others, cut so that no page grows over its bounds, whatever they are made of."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from markupsafe import escape
-from msgspec import MsgspecError
-from msgspec.json import format as format_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +24,3 @@ def excerpt(text: str, room: int) -> Excerpt:
 def shortened(text: str, length: int) -> str:
     """Return a text of at most `length` characters, the last one an ellipsis if it was longer."""
     return text if len(text) <= length else text[: length - 1] + "…"
-
-
-def readable_json(body: bytes) -> str:
-    """Return JSON with line breaks, its values as they are written, or a text that is none; not UTF-8 is replaced."""
-    with suppress(MsgspecError, RecursionError):
-        body = format_json(body, indent=2)
-    return body.decode(errors="replace")

@@ -6,7 +6,7 @@ from typing import Any
 
 from quart import Response
 
-from api.console.drawing.excerpts import Excerpt, excerpt, readable_json
+from api.console.drawing.excerpts import Excerpt, excerpt
 from api.console.drawing.timeline import timeline
 from api.console.pages.live import Parts, live
 from api.console.session.page_request import PAGE_HEADERS, PageRequest, see_other
@@ -15,6 +15,7 @@ from api.http.dispatch import Streamed
 from api.routes.deliveries import resend_delivery, show_deliveries
 from daemon.delivery.sent_request import SentRequest
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
+from daemon.domain.readable_json import readable_json
 from daemon.store.reads import actor_reads, api_reads
 
 # Of a page's 100 KB: the rest is for the page itself.

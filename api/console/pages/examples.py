@@ -1,8 +1,8 @@
 """Example payloads, as a delivery would carry them."""
 
-from api.console.drawing.excerpts import readable_json
 from api.console.session.page_request import PageRequest
 from api.routes.submission import serialise
+from daemon.domain.readable_json import readable_json
 
 
 def example_payload(request: PageRequest, event: str) -> str:
