@@ -181,8 +181,8 @@ def test_ctrl_c_leaves_nothing_behind(
 ) -> None:
     real: Callable[..., object] = getattr(backup, step)
 
-    def interrupted(*arguments: object) -> object:
-        real(*arguments)
+    def interrupted(*arguments: object, **named: object) -> object:
+        real(*arguments, **named)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(backup, step, interrupted)

@@ -187,7 +187,7 @@ def test_an_answer_without_end_is_not_read_on(run: Any, stranger: Any, monkeypat
 
 
 def test_a_bug_is_a_sentence_and_has_an_exit_code_of_its_own(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.cli.settings.settings_reader", lambda *_: 1 / 0)
+    monkeypatch.setattr("daemon.cli.settings.settings_reader", lambda *_, **__: 1 / 0)
     ended = run("check-config")
     assert ended.code == 70
     assert "ZeroDivisionError" in ended.err

@@ -37,7 +37,7 @@ class ModelDelivery:
     reason: str | None = None
     due: float = -math.inf
     # Of a large submission, and still to be made: it counts, and waits.
-    deferred_deliveries: bool = False
+    is_deferred: bool = False
     fanned_out: bool = False
 
 
@@ -60,10 +60,16 @@ class ModelWebhook:
     # While the disk hangs: successes that are not on disk, and whether the flight is over whose outcome waits for them.
     uncommitted: list[ModelDelivery] = field(default_factory=list)
     stands_still: bool = False
+    # Whether some of what waits is known to the database only: it is read when nothing is uncommitted.
+    is_behind: bool = False
 
     @property
     def made(self) -> list[ModelDelivery]:
-        return [delivery for delivery in self.deliveries if not delivery.deferred_deliveries]
+        return [delivery for delivery in self.deliveries if not delivery.is_deferred]
+
+    @property
+    def has_work(self) -> bool:
+        return self.flight is not None or any(one.status == "pending" for one in self.deliveries)
 
     def wants(self, event: ModelEvent) -> bool:
         return "*" in self.events or event.type in self.events
@@ -179,8 +185,10 @@ class Model:
             event.submission = self.submissions
         pairs = [(event, one) for event in events for one in self.webhooks.values() if one.active and one.wants(event)]
         is_later = len(pairs) > most_at_once or self.deferred_deliveries > 0
+        for webhook in self.webhooks.values():
+            webhook.is_behind = webhook.is_behind and webhook.has_work
         for event, webhook in pairs:
-            webhook.deliveries.append(ModelDelivery(event, deferred_deliveries=is_later, fanned_out=is_later))
+            webhook.deliveries.append(ModelDelivery(event, is_deferred=is_later, fanned_out=is_later))
 
     @property
     def deferred_deliveries(self) -> int:
@@ -190,13 +198,14 @@ class Model:
     @property
     def _submissions_to_come(self) -> list[int]:
         every = (delivery for webhook in self.webhooks.values() for delivery in webhook.deliveries)
-        return [delivery.event.submission for delivery in every if delivery.deferred_deliveries]
+        return [delivery.event.submission for delivery in every if delivery.is_deferred]
 
     def make(self, counts: Mapping[str, int]) -> None:
         """Make the next deliveries of those that are still to come, so many of each webhook."""
         for name, count in counts.items():
-            for delivery in [one for one in self.webhooks[name].deliveries if one.deferred_deliveries][:count]:
-                delivery.deferred_deliveries = False
+            for delivery in [one for one in self.webhooks[name].deliveries if one.is_deferred][:count]:
+                delivery.is_deferred = False
+                self.webhooks[name].is_behind = True
         first = min(self._submissions_to_come, default=math.inf)
         for recovery in [one for one in self.recoveries if one.submission < first]:
             self._end(recovery, self.recover(recovery.webhook) if recovery.webhook.active else "refused")
@@ -211,6 +220,7 @@ class Model:
 
     def enable(self, webhook: ModelWebhook) -> None:
         webhook.active, webhook.disabled_reason, webhook.failures = True, None, 0
+        webhook.is_behind = True
 
     def delete(self, webhook: ModelWebhook) -> None:
         webhook.active, webhook.deleted = False, True
@@ -219,6 +229,7 @@ class Model:
     def resend(self, webhook: ModelWebhook, delivery: ModelDelivery) -> None:
         """Queue the delivery's event again, behind all that waits and is made."""
         webhook.deliveries.insert(len(webhook.made), ModelDelivery(delivery.event))
+        webhook.is_behind = True
 
     def recover(self, webhook: ModelWebhook) -> int:
         """Queue again, in order, every event that the webhook subscribes to, never got and does not wait for.
@@ -231,6 +242,7 @@ class Model:
         missed = [event for event in events if webhook.wants(event) and id(event) not in had]
         place = len(webhook.made)
         webhook.deliveries[place:place] = [ModelDelivery(event) for event in missed]
+        webhook.is_behind = True
         return len(missed)
 
     def begin_to_recover(self, webhook: ModelWebhook) -> ModelRecovery:
@@ -251,7 +263,7 @@ class Model:
         self.recoveries.clear()
         self.disk_hangs = False
         for webhook in self.webhooks.values():
-            webhook.uncommitted, webhook.stands_still = [], False
+            webhook.uncommitted, webhook.stands_still, webhook.is_behind = [], False, True
             if webhook.flight is not None:
                 delivery, _, _ = webhook.flight
                 webhook.flight = None
@@ -264,6 +276,7 @@ class Model:
         self._cancel(webhook, "webhook_disabled")
 
     def _cancel(self, webhook: ModelWebhook, reason: str) -> None:
+        webhook.is_behind = True
         for delivery in webhook.deliveries:
             in_flight = webhook.flight is not None and webhook.flight[0] is delivery
             if delivery.status == "pending" and not in_flight:
