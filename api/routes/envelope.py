@@ -65,8 +65,8 @@ def read_event(raw: bytes) -> Envelope:
     try:
         envelope = _EVENT.decode(raw)
     except _REFUSALS:
-        return _judge(text, "$")
-    return envelope if _are_beyond_doubt(raw, [envelope]) else _judge(text, "$")
+        return _read_strictly(text, "$")
+    return envelope if _are_beyond_doubt(raw, [envelope]) else _read_strictly(text, "$")
 
 
 def read_events(raw: bytes, media_type: str) -> Iterator[Envelope]:
@@ -82,7 +82,7 @@ def read_events(raw: bytes, media_type: str) -> Iterator[Envelope]:
     if envelopes and _are_beyond_doubt(raw, envelopes):
         return iter(envelopes)
     items = array_items(text) if media_type == JSON else line_items(text)
-    return (_judge(item, f"$[{index}]") for index, item in enumerate(items))
+    return (_read_strictly(item, f"$[{index}]") for index, item in enumerate(items))
 
 
 def require_depth(data: bytes, path: str) -> None:
@@ -119,7 +119,7 @@ def _are_beyond_doubt(raw: bytes, envelopes: Sequence[Envelope]) -> bool:
     return marks == raw.count(b'"')
 
 
-def _judge(text: str, path: str) -> Envelope:
+def _read_strictly(text: str, path: str) -> Envelope:
     """Read one event strictly, all but its data. Raises ApiError (400, 422)."""
     data = _data_of(text)
     value = parse_json(text.replace(data, "{}") if data else text, path)

@@ -48,7 +48,7 @@ class OutcomeRecorder:
         self._policy = policy
         self._on_change = on_change
         self._on_mail = on_mail
-        self._on_more_to_cancel = on_cancellations_left
+        self._on_cancellations_left = on_cancellations_left
 
     async def record(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict) -> Webhook:
         """Commit an attempt with all that follows from it, then report it; return the updated webhook."""
@@ -111,4 +111,4 @@ class OutcomeRecorder:
 
     def _after_disabling(self, recorded: Recorded) -> None:
         if recorded.cancelled.more:
-            self._on_more_to_cancel()
+            self._on_cancellations_left()

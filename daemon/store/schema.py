@@ -261,3 +261,17 @@ daemon_state = Table(
     Column("commit_number", BigInteger, nullable=False),
     Column("trusted_time", BigInteger),
 )
+
+# The columns of a delivery that was never attempted: all others are NULL.
+NEW_DELIVERY_COLUMNS = (
+    "seq",
+    "id",
+    "event_id",
+    "event_type",
+    "webhook_id",
+    "team_id",
+    "status",
+    "attempts_made",
+    "created_at",
+    "test",
+)

@@ -8,8 +8,8 @@ from api.routes.submission import serialise
 from daemon.domain.event_types import build_catalogue
 from daemon.domain.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, id_maker
 from daemon.store.rows import attempt_row
-from daemon.store.schema import attempts
-from daemon.store.writes.events import DELIVERY_COLUMNS, delivery_row
+from daemon.store.schema import NEW_DELIVERY_COLUMNS, attempts
+from daemon.store.writes.events import delivery_row
 
 EVENT_TYPE = "linkedin.message.received"
 PRICE = 2
@@ -57,7 +57,7 @@ class Acceptance:
         name = id_stem("dlv", self.until)
         for seq, (target, event_id, at) in enumerate(self._each(), self.first_delivery_seq):
             row = delivery_row(seq, f"{name}{seq:016d}", event_id, EVENT_TYPE, target.webhook_id, target.team_id, at, 0)
-            yield dict(zip(DELIVERY_COLUMNS, row, strict=True))
+            yield dict(zip(NEW_DELIVERY_COLUMNS, row, strict=True))
 
     def succeeded_rows(self) -> Iterator[Row]:
         """Yield the deliveries, each succeeded with its first attempt."""

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from api.console.drawing.excerpts import excerpt, shortened
+from api.console.drawing.excerpts import excerpt
 
 
 @given(st.text(), st.integers(0, 60))
@@ -18,8 +18,3 @@ def test_an_excerpt_takes_no_more_room_than_it_has_and_says_what_is_left_out(tex
 def test_what_fits_is_whole() -> None:
     assert excerpt("<&>", 100) == excerpt("<&>", len("&lt;&amp;&gt;"))
     assert excerpt("<&>", 100).left_out == 0
-
-
-def test_a_name_is_shortened_with_an_ellipsis() -> None:
-    assert shortened("CRM Sync", 8) == "CRM Sync"
-    assert shortened("CRM Sync!", 8) == "CRM Syn…"

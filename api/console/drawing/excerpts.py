@@ -19,8 +19,3 @@ def excerpt(text: str, room: int) -> Excerpt:
     while (size := len(str(escape(text[:end])).encode("utf-8", "replace"))) > room:
         end = min(end - 1, end * room // size)
     return Excerpt(text[:end], len(text) - end)
-
-
-def shortened(text: str, length: int) -> str:
-    """Return a text of at most `length` characters, the last one an ellipsis if it was longer."""
-    return text if len(text) <= length else text[: length - 1] + "…"

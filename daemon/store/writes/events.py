@@ -13,7 +13,7 @@ from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
 from daemon.store.bulk import InsertRows, Row, execute_rows
 from daemon.store.commands import Accepted, AcceptEvents
 from daemon.store.rows import receipts as read_receipts
-from daemon.store.schema import deliveries, events, idempotency_keys
+from daemon.store.schema import NEW_DELIVERY_COLUMNS, deliveries, events, idempotency_keys
 from daemon.store.sequences import Sequences
 from daemon.store.writes.fan_outs import fan_out_row, insert_fan_outs
 from daemon.store.writes.idempotency import first_uses, key_conflict
@@ -48,20 +48,7 @@ class _Rows:
 _INSERT_EVENTS = InsertRows(
     events, ("seq", "id", "team_id", "type", "timestamp", "body", "accepted_at", "test", "traceparent")
 )
-# The columns of a delivery that was never attempted: all others are NULL.
-DELIVERY_COLUMNS = (
-    "seq",
-    "id",
-    "event_id",
-    "event_type",
-    "webhook_id",
-    "team_id",
-    "status",
-    "attempts_made",
-    "created_at",
-    "test",
-)
-_INSERT_DELIVERIES = InsertRows(deliveries, DELIVERY_COLUMNS)
+_INSERT_DELIVERIES = InsertRows(deliveries, NEW_DELIVERY_COLUMNS)
 _INSERT_KEYS = InsertRows(idempotency_keys, ("scope", "key", "fingerprint", "receipts", "created_at"))
 
 
@@ -160,7 +147,7 @@ def _keep(matched: MatchedEvent, rows: _Rows, sequences: Sequences) -> list[tupl
 def delivery_row(
     seq: int, delivery_id: str, event_id: str, event_type: str, webhook_id: str, team_id: str, now: int, test: int
 ) -> Row:
-    """Return the `DELIVERY_COLUMNS` of a delivery, for `insert_deliveries`; `test` is 0 or 1."""
+    """Return the `NEW_DELIVERY_COLUMNS` of a delivery, for `insert_deliveries`; `test` is 0 or 1."""
     return (seq, delivery_id, event_id, event_type, webhook_id, team_id, _PENDING, 0, now, test)
 
 

@@ -19,23 +19,10 @@ from daemon.store.bulk import InsertRows, Row, TextOf, execute_rows
 from daemon.store.commands import Cancelled, CancelledDelivery
 from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
 from daemon.store.rows import to_json
-from daemon.store.schema import deliveries, events, fan_out_cancellations, fan_outs, webhooks
+from daemon.store.schema import NEW_DELIVERY_COLUMNS, deliveries, events, fan_out_cancellations, fan_outs, webhooks
 from daemon.store.sequences import Sequences
 
-_COLUMNS = (
-    "seq",
-    "id",
-    "event_id",
-    "event_type",
-    "webhook_id",
-    "team_id",
-    "status",
-    "attempts_made",
-    "created_at",
-    "test",
-    "completed_at",
-    "cancel_reason",
-)
+_COLUMNS = (*NEW_DELIVERY_COLUMNS, "completed_at", "cancel_reason")
 _INSERT = InsertRows(deliveries, _COLUMNS, usually_many=True)
 _PENDING, _CANCELLED = DeliveryStatus.PENDING.value, DeliveryStatus.CANCELLED.value
 _LIGHT_BODY = case((func.length(events.c.body) <= MAX_INLINE_BODY_BYTES, TextOf(events.c.body)), else_=None)
