@@ -27,9 +27,9 @@ from daemon.doctor.finding import Verdict
 from daemon.doctor.network import check_dns, check_listener, check_mail
 from daemon.domain.bind_address import TcpAddress
 from daemon.files.kept_addresses import keep_addresses
+from daemon.store.migrate import migrate
 from daemon.store.sqlite.commit_record import loss_path, record_path
 from daemon.store.sqlite.database import open_database
-from daemon.store.sqlite.migrate import migrate
 from tests.e2e.operating import operated
 from tests.faults.disk import without_privileges
 from tests.store.filling import NOW, accept, found

@@ -33,6 +33,7 @@ LAYERS = (
     "daemon/store/writes",
     "daemon/store/reads",
     "daemon/store/sqlite",
+    "daemon/store/postgresql",
     "daemon/store/migrations/versions",
     "daemon/store/migrations",
     "daemon/store",

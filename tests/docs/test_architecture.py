@@ -54,8 +54,8 @@ SUPERVISION = {
     "api/server/serve.py": "one connection",
 }
 
-# The one room of the store that knows SQLite.
-ENGINES_ROOM = "daemon/store/sqlite/"
+# The room of each engine: nobody else knows its dialect.
+SQLITE, POSTGRESQL = "daemon/store/sqlite/", "daemon/store/postgresql/"
 
 # What the rest of the store may not name, in code or prose: there, an engine is any engine.
 DIALECT = re.compile(
@@ -82,8 +82,8 @@ DIALECT_IN_MIGRATIONS = {
     "daemon/store/migrations/versions/0010_fan_out_cancellations.py": {"sqlite_with_rowid"},
 }
 
-# Who else uses that room, and what for. Each has to know what it does with another engine.
-ENGINES_ROOM_USERS = {
+# Who else uses SQLite's, and what for. Each has to know what it does with another engine.
+SQLITE_USERS = {
     "daemon/app.py": "says what a start found missing in the file",
     "daemon/wiring.py": "has the write-ahead log copied beside the commits",
     "daemon/maintenance/backup.py": "copies the file",
@@ -123,15 +123,20 @@ def test_sql_stays_in_the_store() -> None:
     assert not names(s for s in ALL if s.imports("sqlalchemy", "alembic", "sqlite3") and not s.is_in("daemon/store/"))
 
 
-def test_only_the_engines_room_knows_its_dialect() -> None:
-    rest = (source for source in DAEMON if source.is_in("daemon/store/") and not source.is_in(ENGINES_ROOM))
+def test_only_an_engines_room_knows_its_dialect() -> None:
+    rest = (s for s in DAEMON if s.is_in("daemon/store/") and not s.is_in(SQLITE) and not s.is_in(POSTGRESQL))
     found = {source.path: dialect_in(source.text) for source in rest}
     assert {path: words for path, words in found.items() if words} == DIALECT_IN_MIGRATIONS
 
 
 def test_only_those_who_deal_with_the_file_use_the_engines_room() -> None:
-    users = (source for source in ALL if source.imports("daemon.store.sqlite") and not source.is_in(ENGINES_ROOM))
-    assert set(names(users)) == set(ENGINES_ROOM_USERS)
+    users = (source for source in ALL if source.imports("daemon.store.sqlite") and not source.is_in(SQLITE))
+    assert set(names(users)) == set(SQLITE_USERS)
+
+
+def test_no_engine_knows_the_other() -> None:
+    assert not names(s for s in DAEMON if s.is_in(SQLITE) and s.imports("daemon.store.postgresql", "psycopg"))
+    assert not names(s for s in DAEMON if s.is_in(POSTGRESQL) and s.imports("daemon.store.sqlite", "sqlite3"))
 
 
 def test_the_api_makes_no_http_requests() -> None:

@@ -16,7 +16,7 @@ import trio
 from sqlalchemy import create_engine
 
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store.sqlite.migrate import migrate
+from daemon.store.migrate import migrate
 from tests.e2e.conftest import MakeInstallation
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import Gate, operated

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import create_engine
 
 from daemon.maintenance.state_dir import DATABASE
+from daemon.store.migrate import migrate
 from daemon.store.sqlite.database import open_database
-from daemon.store.sqlite.migrate import migrate
 from tests.e2e.conftest import installation, new_installation  # noqa: F401 - fixtures
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated

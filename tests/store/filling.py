@@ -7,13 +7,16 @@ from daemon.domain.lifecycle import Policy, judge
 from daemon.domain.model import Attempt, Event, Outcome, OutcomeKind, Team, Webhook, Work
 from daemon.domain.submission import Idempotency, MatchedEvent
 from daemon.store.commands import AcceptEvents, Command, CreateTeam, CreateWebhook, RecordAttempt
+from daemon.store.postgresql.database import PostgresqlDatabase
 from daemon.store.sqlite.database import Database
 from daemon.store.writes.batch import run_batch
 
 NOW = 1_800_000_000_000
 
+AnyDatabase = Database | PostgresqlDatabase
 
-def run(database: Database, command: Command[Any]) -> Any:
+
+def run(database: AnyDatabase, command: Command[Any]) -> Any:
     """Run one command; return its answer or raise its error."""
     (answer,) = run_batch(database, [command])
     if isinstance(answer, Exception):
@@ -72,18 +75,18 @@ def recording(work: Work, number: int, *, status: int = 200, failures: int = 0, 
     )
 
 
-def found(database: Database) -> None:
+def found(database: AnyDatabase) -> None:
     """Make a team and a webhook."""
     run(database, CreateTeam(a_team()))
     run(database, CreateWebhook(a_webhook()))
 
 
-def accept(database: Database, numbers: Sequence[int], *webhook_ids: str) -> list[Work]:
+def accept(database: AnyDatabase, numbers: Sequence[int], *webhook_ids: str) -> list[Work]:
     """Accept events for these webhooks; return the work, in order."""
     answers = run_batch(database, [accepting(number, *(webhook_ids or ("wh_1",))) for number in numbers])
     return [work for answer in answers for _, work in answer.work]
 
 
-def count(database: Database, table: str, where: str = "1 = 1") -> int:
+def count(database: AnyDatabase, table: str, where: str = "1 = 1") -> int:
     with database.reading.connect() as connection:
         return int(connection.exec_driver_sql(f"SELECT count(*) FROM {table} WHERE {where}").scalar_one())

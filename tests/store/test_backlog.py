@@ -12,8 +12,7 @@ from daemon.store.commands import AcceptEvents, CancelPending, CreateTeam
 from daemon.store.reads import gauge_reads
 from daemon.store.reads.backlog import Backlog, count_backlog
 from daemon.store.reads.reader import Reader
-from daemon.store.sqlite.database import Database
-from tests.store.filling import NOW, a_team, accept, found, recording, run
+from tests.store.filling import NOW, AnyDatabase, a_team, accept, found, recording, run
 from tests.store.test_outcomes import final_failure
 
 Count = Callable[..., Backlog]
@@ -27,7 +26,7 @@ def _parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.fixture
-def count(database: Database) -> Count:
+def count(database: AnyDatabase) -> Count:
     """Counts in a database where team 1 has 3 pending deliveries, and team 2 one."""
     found(database)
     run(database, CreateTeam(a_team(2)))
@@ -44,7 +43,7 @@ def told(backlog: Backlog) -> tuple[int, bool, str | None, int | None]:
     return backlog.count, backlog.more, None if backlog.oldest is None else backlog.oldest.id, backlog.since
 
 
-def test_it_is_that_of_a_team_or_of_all(count: Count, database: Database) -> None:
+def test_it_is_that_of_a_team_or_of_all(count: Count, database: AnyDatabase) -> None:
     assert told(count()) == (4, False, "dlv_2_wh_1", NOW)
     assert told(count("team_1")) == (3, False, "dlv_2_wh_1", NOW)
     assert told(count("team_2")) == (1, False, "dlv_99", NOW)

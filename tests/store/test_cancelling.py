@@ -17,9 +17,8 @@ from daemon.store.commands import (
     SaveWebhook,
 )
 from daemon.store.reads import actor_reads
-from daemon.store.sqlite.database import Database
 from daemon.store.writes import cancelling
-from tests.store.filling import NOW, a_webhook, accept, count, found, run
+from tests.store.filling import NOW, AnyDatabase, a_webhook, accept, count, found, run
 
 DISABLED, DELETED = CancelReason.WEBHOOK_DISABLED, CancelReason.WEBHOOK_DELETED
 PAGE = 5
@@ -30,12 +29,12 @@ def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cancelling, "MAX_CANCELLED_PER_COMMIT", PAGE)
 
 
-def disable(database: Database, but_seq: int | None = None, now: int = NOW, webhook: int = 1) -> Cancelled:
+def disable(database: AnyDatabase, but_seq: int | None = None, now: int = NOW, webhook: int = 1) -> Cancelled:
     answer: Cancelled = run(database, SaveWebhook(a_webhook(webhook), DISABLED, but_seq, now))
     return answer
 
 
-def pages(database: Database) -> list[CancelledPage]:
+def pages(database: AnyDatabase) -> list[CancelledPage]:
     """Cancel all that is left; return the pages."""
     found: list[CancelledPage] = []
     while page := run(database, CancelNext(found[-1].cancellation_seq if found else 0)):
@@ -43,7 +42,7 @@ def pages(database: Database) -> list[CancelledPage]:
     return found
 
 
-def read(database: Database, query: Callable[..., Any], *args: Any) -> Any:
+def read(database: AnyDatabase, query: Callable[..., Any], *args: Any) -> Any:
     def ask(connection: Connection) -> Any:
         return query(connection, *args)
 
@@ -51,11 +50,11 @@ def read(database: Database, query: Callable[..., Any], *args: Any) -> Any:
         return ask(connection)
 
 
-def work(database: Database, webhook_id: str = "wh_1") -> list[int]:
+def work(database: AnyDatabase, webhook_id: str = "wh_1") -> list[int]:
     return [one.seq for one in read(database, actor_reads.pending_work, webhook_id, 100)]
 
 
-def test_a_transaction_cancels_no_more_than_a_page_and_the_rest_comes_with_the_next_ones(database: Database) -> None:
+def test_a_transaction_cancels_no_more_than_a_page_and_the_rest_comes_with_the_next_ones(database: AnyDatabase) -> None:
     found(database)
     accept(database, range(17))
     first = disable(database)
@@ -66,14 +65,14 @@ def test_a_transaction_cancels_no_more_than_a_page_and_the_rest_comes_with_the_n
     assert run(database, CancelNext(0)) is None
 
 
-def test_a_backlog_of_one_page_is_cancelled_at_once(database: Database) -> None:
+def test_a_backlog_of_one_page_is_cancelled_at_once(database: AnyDatabase) -> None:
     found(database)
     accept(database, range(PAGE - 1))
     assert not disable(database).more
     assert count(database, "cancellations") == 0
 
 
-def test_what_is_left_to_be_cancelled_is_no_work_though_the_webhook_is_enabled_again(database: Database) -> None:
+def test_what_is_left_to_be_cancelled_is_no_work_though_the_webhook_is_enabled_again(database: AnyDatabase) -> None:
     found(database)
     accept(database, range(17))
     disable(database)
@@ -86,7 +85,7 @@ def test_what_is_left_to_be_cancelled_is_no_work_though_the_webhook_is_enabled_a
     assert count(database, "deliveries", "status = 'cancelled'") == 17
 
 
-def test_the_delivery_in_flight_is_excepted_and_is_the_first_to_go_on(database: Database) -> None:
+def test_the_delivery_in_flight_is_excepted_and_is_the_first_to_go_on(database: AnyDatabase) -> None:
     found(database)
     in_flight, *_ = accept(database, range(17))
     disable(database, in_flight.seq)
@@ -98,7 +97,9 @@ def test_the_delivery_in_flight_is_excepted_and_is_the_first_to_go_on(database: 
     assert work(database) == [in_flight.seq, *later]
 
 
-def test_a_second_disabling_keeps_what_the_first_has_left_and_takes_the_excepted_one_along(database: Database) -> None:
+def test_a_second_disabling_keeps_what_the_first_has_left_and_takes_the_excepted_one_along(
+    database: AnyDatabase,
+) -> None:
     found(database)
     in_flight, *_ = accept(database, range(17))
     disable(database, in_flight.seq)
@@ -112,7 +113,7 @@ def test_a_second_disabling_keeps_what_the_first_has_left_and_takes_the_excepted
     assert count(database, "deliveries", f"status = 'cancelled' AND completed_at = {NOW + 1}") == 3
 
 
-def test_two_long_cancellings_of_a_webhook_go_in_their_order_each_with_its_reason(database: Database) -> None:
+def test_two_long_cancellings_of_a_webhook_go_in_their_order_each_with_its_reason(database: AnyDatabase) -> None:
     found(database)
     accept(database, range(17))
     disable(database)
@@ -123,7 +124,7 @@ def test_two_long_cancellings_of_a_webhook_go_in_their_order_each_with_its_reaso
     assert count(database, "deliveries", "cancel_reason = 'webhook_deleted'") == 17
 
 
-def test_webhooks_take_turns(database: Database) -> None:
+def test_webhooks_take_turns(database: AnyDatabase) -> None:
     found(database)
     for number in (1, 2):
         accept(database, range(number * 20, number * 20 + 16), f"wh_{number}")
@@ -133,7 +134,7 @@ def test_webhooks_take_turns(database: Database) -> None:
     assert [page.webhook_id for page in pages(database)][:4] == ["wh_1", "wh_2", "wh_1", "wh_2"]
 
 
-def test_what_is_being_cancelled_was_missed_and_can_be_recovered_at_once(database: Database) -> None:
+def test_what_is_being_cancelled_was_missed_and_can_be_recovered_at_once(database: AnyDatabase) -> None:
     found(database)
     accept(database, range(17))
     disable(database)

@@ -30,6 +30,11 @@ _PAGE = 4_096
 Result = TypeVar("Result")
 
 
+@pytest.fixture
+def database(sqlite_database: Database) -> Database:
+    return sqlite_database
+
+
 @contextmanager
 def long_read(database: Database) -> Iterator[Connection]:
     """A read that goes on, as a backup's does: what is committed meanwhile stays in the log."""

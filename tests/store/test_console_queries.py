@@ -26,8 +26,7 @@ from daemon.store.commands import (
 from daemon.store.reads import actor_reads
 from daemon.store.reads import console_reads as console
 from daemon.store.reads.console_reads import CreditDay, HourCount, Missed
-from daemon.store.sqlite.database import Database
-from tests.store.filling import NOW, a_team, a_webhook, accept, found, recording, run
+from tests.store.filling import NOW, AnyDatabase, a_team, a_webhook, accept, found, recording, run
 from tests.store.test_outcomes import disabling, final_failure
 from tests.store.test_queries import all_pages, read
 
@@ -35,7 +34,7 @@ MINUTE_MS = 60_000
 THIS_HOUR = NOW - NOW % HOUR_MS
 
 
-def webhooks_named(database: Database, *names: str) -> None:
+def webhooks_named(database: AnyDatabase, *names: str) -> None:
     """Register webhooks of team 1 with these names, from number 2 on."""
     for number, name in enumerate(names, 2):
         run(database, CreateWebhook(replace(a_webhook(number), name=name)))
@@ -45,7 +44,7 @@ def disabled(webhook: Webhook, at: int = NOW) -> Webhook:
     return replace(webhook, active=False, disabled_reason=DisabledReason.MANUAL, disabled_at=at)
 
 
-def names_of(database: Database, **wanted: Any) -> list[str]:
+def names_of(database: AnyDatabase, **wanted: Any) -> list[str]:
     """Return the names on all pages of summaries."""
 
     def fetch(cursor: int | None) -> Any:
@@ -57,7 +56,7 @@ def names_of(database: Database, **wanted: Any) -> list[str]:
 # -- webhooks
 
 
-def test_summaries_are_of_the_teams_webhooks_that_are_not_deleted_newest_first(database: Database) -> None:
+def test_summaries_are_of_the_teams_webhooks_that_are_not_deleted_newest_first(database: AnyDatabase) -> None:
     found(database)
     webhooks_named(database, "two", "three", "four", "five", "six", "seven", "eight")
     run(database, CreateWebhook(replace(a_webhook(99, team=2), name="another team's")))
@@ -86,7 +85,7 @@ def test_summaries_are_of_the_teams_webhooks_that_are_not_deleted_newest_first(d
     ],
 )
 def test_a_search_finds_what_is_literally_in_name_or_url_in_either_case(
-    database: Database, search: str, found_names: list[str]
+    database: AnyDatabase, search: str, found_names: list[str]
 ) -> None:
     found(database)
     webhooks_named(database, "my sales", "a_b", "Sales 100%", "plain")
@@ -95,7 +94,7 @@ def test_a_search_finds_what_is_literally_in_name_or_url_in_either_case(
     assert names_of(database, search=search, active=False) == []
 
 
-def test_a_summary_has_the_last_24_hours_and_the_newest_delivery(database: Database) -> None:
+def test_a_summary_has_the_last_24_hours_and_the_newest_delivery(database: AnyDatabase) -> None:
     found(database)
     webhooks_named(database, "idle")
     works = accept(database, range(6))
@@ -109,7 +108,7 @@ def test_a_summary_has_the_last_24_hours_and_the_newest_delivery(database: Datab
     assert read(database, console.webhook_hours, "wh_2", NOW) == ()
 
 
-def test_names_are_known_of_deleted_webhooks_too(database: Database) -> None:
+def test_names_are_known_of_deleted_webhooks_too(database: AnyDatabase) -> None:
     found(database)
     webhooks_named(database, "two")
     run(database, SaveWebhook(replace(a_webhook(2), name="two", active=False, deleted_at=NOW)))
@@ -117,7 +116,7 @@ def test_names_are_known_of_deleted_webhooks_too(database: Database) -> None:
     assert read(database, console.webhook_names, []) == {}
 
 
-def test_the_failures_that_led_to_a_disabling_can_be_read_afterwards(database: Database) -> None:
+def test_the_failures_that_led_to_a_disabling_can_be_read_afterwards(database: AnyDatabase) -> None:
     found(database)
     run(database, disabling(database))
     failures = read(database, console.failures_of, "wh_1", 3)
@@ -131,7 +130,7 @@ def test_the_failures_that_led_to_a_disabling_can_be_read_afterwards(database: D
 class History:
     """Random histories of a webhook: what was accepted with and without a delivery, and how deliveries ended."""
 
-    def __init__(self, database: Database, chance: random.Random) -> None:
+    def __init__(self, database: AnyDatabase, chance: random.Random) -> None:
         self.database, self.chance, self.webhook = database, chance, a_webhook(events=("a.b", "c.d"))
         self.now, self.numbers, self.open = NOW, counting(), list[Work]()
         run(database, CreateTeam(a_team()))
@@ -186,7 +185,7 @@ class History:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_what_was_missed_is_what_recovering_queues(database: Database, seed: int) -> None:
+def test_what_was_missed_is_what_recovering_queues(database: AnyDatabase, seed: int) -> None:
     history = History(database, random.Random(seed))
     for _ in range(history.chance.choice([3, 10, 40])):
         history.happen()
@@ -198,7 +197,7 @@ def test_what_was_missed_is_what_recovering_queues(database: Database, seed: int
         assert read(database, console.missed_by, history.webhook).count == 0
 
 
-def test_a_webhook_that_did_well_at_last_and_is_active_has_missed_nothing(database: Database) -> None:
+def test_a_webhook_that_did_well_at_last_and_is_active_has_missed_nothing(database: AnyDatabase) -> None:
     found(database)
     assert read(database, console.missed_by, a_webhook()) is None
     failed, succeeded = accept(database, [1, 2])
@@ -207,7 +206,7 @@ def test_a_webhook_that_did_well_at_last_and_is_active_has_missed_nothing(databa
     assert read(database, console.missed_by, a_webhook()) is None
 
 
-def test_what_a_disabled_webhook_missed_begins_with_its_first_failure(database: Database) -> None:
+def test_what_a_disabled_webhook_missed_begins_with_its_first_failure(database: AnyDatabase) -> None:
     found(database)
     (fine,) = accept(database, [100])
     run(database, recording(fine, 1))
@@ -218,7 +217,7 @@ def test_what_a_disabled_webhook_missed_begins_with_its_first_failure(database: 
     assert read(database, console.missed_by, webhook) == Missed(NOW, 7 + 3, more=False)
 
 
-def test_no_more_events_are_looked_at_than_asked_for(database: Database) -> None:
+def test_no_more_events_are_looked_at_than_asked_for(database: AnyDatabase) -> None:
     found(database)
     run(database, disabling(database))
     webhook = disabled(a_webhook())
@@ -226,7 +225,7 @@ def test_no_more_events_are_looked_at_than_asked_for(database: Database) -> None
     assert read(database, console.missed_by, webhook, 6) == Missed(NOW, 6, more=True)
 
 
-def test_a_webhook_disabled_before_any_event_has_missed_none_yet(database: Database) -> None:
+def test_a_webhook_disabled_before_any_event_has_missed_none_yet(database: AnyDatabase) -> None:
     found(database)
     webhook = disabled(a_webhook(), NOW + 7)
     assert read(database, console.missed_by, webhook) == Missed(NOW + 7, 0, more=False)
@@ -235,7 +234,7 @@ def test_a_webhook_disabled_before_any_event_has_missed_none_yet(database: Datab
 # -- credits, mail
 
 
-def test_credits_are_summed_by_utc_day_without_grants(database: Database) -> None:
+def test_credits_are_summed_by_utc_day_without_grants(database: AnyDatabase) -> None:
     found(database)
     midnight = NOW - NOW % DAY_MS
     times: Iterator[int] = iter([midnight - 1, midnight, midnight + DAY_MS - 1, midnight + 3 * DAY_MS])
@@ -248,7 +247,7 @@ def test_credits_are_summed_by_utc_day_without_grants(database: Database) -> Non
     assert read(database, console.credit_days, "team_2", 0) == ()
 
 
-def test_mails_that_wait_are_listed_oldest_first_with_their_last_error(database: Database) -> None:
+def test_mails_that_wait_are_listed_oldest_first_with_their_last_error(database: AnyDatabase) -> None:
     found(database)
     for number in (2, 3, 4):
         run(database, CreateWebhook(a_webhook(number)))

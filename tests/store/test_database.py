@@ -18,13 +18,18 @@ from sqlalchemy.types import TypeEngine
 
 from daemon.store.commands import CreateTeam
 from daemon.store.engine import DatabaseRefused
+from daemon.store.migrate import migrate
 from daemon.store.reads import api_reads
 from daemon.store.schema import HEAD_REVISION, metadata
 from daemon.store.sqlite.database import Database, open_database
 from daemon.store.sqlite.inspect import inspect_database
-from daemon.store.sqlite.migrate import migrate
 from daemon.store.sqlite.structure import read_structure
 from tests.store.filling import a_team, accept, found, run
+
+
+@pytest.fixture
+def database(sqlite_database: Database) -> Database:
+    return sqlite_database
 
 
 def alembic_config() -> Config:

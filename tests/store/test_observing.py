@@ -14,8 +14,7 @@ from daemon.store.commands import AcceptEvents, CreateTeam, CreateWebhook, MailS
 from daemon.store.reads import gauge_reads
 from daemon.store.reads.gauge_reads import Waiting
 from daemon.store.reads.reader import Reader
-from daemon.store.sqlite.database import Database
-from tests.store.filling import NOW, a_team, a_webhook, accept, found, recording, run
+from tests.store.filling import NOW, AnyDatabase, a_team, a_webhook, accept, found, recording, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +23,7 @@ class Observation:
     mails: Waiting
 
 
-def seen(database: Database) -> Observation:
+def seen(database: AnyDatabase) -> Observation:
     reader = Reader(database, run_inline)
     return Observation(trio.run(pending_deliveries, reader), trio.run(waiting_mails, reader))
 
@@ -36,11 +35,11 @@ def _parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
             monkeypatch.setattr(gauge_reads, name, 1)
 
 
-def test_nothing_waits_in_a_new_database(database: Database) -> None:
+def test_nothing_waits_in_a_new_database(database: AnyDatabase) -> None:
     assert seen(database) == Observation(Waiting(0, None), Waiting(0, None))
 
 
-def test_what_is_pending_of_all_teams_is_counted_and_its_oldest_told(database: Database) -> None:
+def test_what_is_pending_of_all_teams_is_counted_and_its_oldest_told(database: AnyDatabase) -> None:
     found(database)
     run(database, CreateTeam(a_team(2)))
     first, *_ = accept(database, range(3))
@@ -52,7 +51,7 @@ def test_what_is_pending_of_all_teams_is_counted_and_its_oldest_told(database: D
     assert seen(database).deliveries == Waiting(3, NOW)
 
 
-def test_the_oldest_is_that_of_the_team_that_waits_longest(database: Database) -> None:
+def test_the_oldest_is_that_of_the_team_that_waits_longest(database: AnyDatabase) -> None:
     found(database)
     run(database, CreateTeam(a_team(2)))
     (work,) = accept(database, [1])
@@ -63,7 +62,7 @@ def test_the_oldest_is_that_of_the_team_that_waits_longest(database: Database) -
     assert seen(database).deliveries == Waiting(2, NOW + 2)
 
 
-def test_mails_wait_until_they_are_sent(database: Database) -> None:
+def test_mails_wait_until_they_are_sent(database: AnyDatabase) -> None:
     found(database)
     run(database, CreateWebhook(a_webhook(2)))
     for number in (1, 2):

@@ -9,17 +9,16 @@ from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
 from daemon.store.commands import CancelPending, CreateWebhook, RecordAttempt, Recorded, SaveTeam
 from daemon.store.reads import api_reads
-from daemon.store.sqlite.database import Database
 from daemon.store.writes.batch import run_batch
-from tests.store.filling import NOW, a_team, a_webhook, accept, count, found, recording, run
+from tests.store.filling import NOW, AnyDatabase, a_team, a_webhook, accept, count, found, recording, run
 
 
-def read(database: Database, query: Any, *args: Any) -> Any:
+def read(database: AnyDatabase, query: Any, *args: Any) -> Any:
     with database.reading.connect() as connection:
         return query(connection, *args)
 
 
-def disabling(database: Database) -> RecordAttempt:
+def disabling(database: AnyDatabase) -> RecordAttempt:
     """Return the command that disables a webhook with three failed deliveries behind it and three waiting."""
     *failed, last, _, _, _ = accept(database, range(7))
     for failures, work in enumerate(failed):
@@ -32,7 +31,7 @@ def final_failure(command: RecordAttempt, failures: int) -> RecordAttempt:
     return replace(command, failures_before=failures, verdict=verdict, next_attempt_at=None)
 
 
-def test_a_success_is_recorded_with_its_attempt_its_debit_and_its_time(database: Database) -> None:
+def test_a_success_is_recorded_with_its_attempt_its_debit_and_its_time(database: AnyDatabase) -> None:
     found(database)
     (work,) = accept(database, [1])
     assert run(database, recording(work, 1)) == Recorded()
@@ -44,7 +43,7 @@ def test_a_success_is_recorded_with_its_attempt_its_debit_and_its_time(database:
     assert (entry.amount, entry.balance_after, entry.delivery_id) == (-2, -2, work.delivery_id)
 
 
-def test_a_failed_attempt_leaves_the_delivery_pending_with_its_next_time(database: Database) -> None:
+def test_a_failed_attempt_leaves_the_delivery_pending_with_its_next_time(database: AnyDatabase) -> None:
     found(database)
     (work,) = accept(database, [1])
     run(database, recording(work, 1, status=500))
@@ -54,7 +53,7 @@ def test_a_failed_attempt_leaves_the_delivery_pending_with_its_next_time(databas
 
 
 @pytest.mark.parametrize("in_one_batch", [True, False])
-def test_the_same_attempt_given_twice_is_recorded_and_charged_once(database: Database, in_one_batch: bool) -> None:
+def test_the_same_attempt_given_twice_is_recorded_and_charged_once(database: AnyDatabase, in_one_batch: bool) -> None:
     found(database)
     (work,) = accept(database, [1])
     command = recording(work, 1)
@@ -67,7 +66,7 @@ def test_the_same_attempt_given_twice_is_recorded_and_charged_once(database: Dat
     assert read(database, api_reads.get_balance, "team_1") == -2
 
 
-def test_the_same_disabling_given_twice_queues_one_mail_and_counts_once(database: Database) -> None:
+def test_the_same_disabling_given_twice_queues_one_mail_and_counts_once(database: AnyDatabase) -> None:
     found(database)
     command = disabling(database)
     first = run(database, command)
@@ -78,7 +77,7 @@ def test_the_same_disabling_given_twice_queues_one_mail_and_counts_once(database
     assert (webhook.active, webhook.consecutive_failures) == (False, 4)
 
 
-def test_an_attempt_of_a_delivery_that_was_cancelled_meanwhile_changes_nothing(database: Database) -> None:
+def test_an_attempt_of_a_delivery_that_was_cancelled_meanwhile_changes_nothing(database: AnyDatabase) -> None:
     found(database)
     (work,) = accept(database, [1])
     run(database, CancelPending("wh_1", CancelReason.WEBHOOK_DISABLED, NOW))
@@ -87,7 +86,7 @@ def test_an_attempt_of_a_delivery_that_was_cancelled_meanwhile_changes_nothing(d
     assert count(database, "attempts") == count(database, "credit_entries") == 0
 
 
-def test_a_late_repetition_of_an_earlier_attempt_changes_nothing(database: Database) -> None:
+def test_a_late_repetition_of_an_earlier_attempt_changes_nothing(database: AnyDatabase) -> None:
     found(database)
     (work,) = accept(database, [1])
     first, second = recording(work, 1, status=500), recording(work, 2, status=500)
@@ -98,7 +97,7 @@ def test_a_late_repetition_of_an_earlier_attempt_changes_nothing(database: Datab
     assert (delivery.attempts_made, count(database, "attempts")) == (2, 2)
 
 
-def test_a_repetition_among_others_changes_nothing_and_costs_the_others_nothing(database: Database) -> None:
+def test_a_repetition_among_others_changes_nothing_and_costs_the_others_nothing(database: AnyDatabase) -> None:
     found(database)
     works = accept(database, range(4))
     first, *others = [recording(work, 1) for work in works]
@@ -112,7 +111,7 @@ def test_a_repetition_among_others_changes_nothing_and_costs_the_others_nothing(
     ]
 
 
-def test_a_repetition_of_a_failure_leaves_the_counter_as_it_is_by_now(database: Database) -> None:
+def test_a_repetition_of_a_failure_leaves_the_counter_as_it_is_by_now(database: AnyDatabase) -> None:
     found(database)
     failed, succeeded = accept(database, [1, 2])
     failure = final_failure(recording(failed, 1, status=500), 0)
@@ -122,7 +121,7 @@ def test_a_repetition_of_a_failure_leaves_the_counter_as_it_is_by_now(database: 
     assert read(database, api_reads.get_webhook, "wh_1").consecutive_failures == 0
 
 
-def test_two_attempts_of_one_delivery_in_one_transaction_are_both_recorded(database: Database) -> None:
+def test_two_attempts_of_one_delivery_in_one_transaction_are_both_recorded(database: AnyDatabase) -> None:
     found(database)
     (work,) = accept(database, [1])
     assert run_batch(database, [recording(work, 1, status=500), recording(work, 2)]) == [Recorded()] * 2
@@ -130,7 +129,7 @@ def test_two_attempts_of_one_delivery_in_one_transaction_are_both_recorded(datab
     assert (delivery.status, delivery.attempts_made, count(database, "attempts")) == ("succeeded", 2, 2)
 
 
-def test_many_outcomes_in_one_transaction_each_get_their_own_answer(database: Database) -> None:
+def test_many_outcomes_in_one_transaction_each_get_their_own_answer(database: AnyDatabase) -> None:
     found(database)
     run(database, CreateWebhook(a_webhook(2)))
     command = disabling(database)
@@ -143,7 +142,7 @@ def test_many_outcomes_in_one_transaction_each_get_their_own_answer(database: Da
     assert [entry.balance_after for entry in reversed(ledger)] == [-2, -4, -6, -8, -10]
 
 
-def test_disabling_cancels_the_webhooks_pending_deliveries_and_nobody_elses(database: Database) -> None:
+def test_disabling_cancels_the_webhooks_pending_deliveries_and_nobody_elses(database: AnyDatabase) -> None:
     found(database)
     run(database, CreateWebhook(a_webhook(2)))
     accept(database, [90, 91], "wh_2")
@@ -152,7 +151,7 @@ def test_disabling_cancels_the_webhooks_pending_deliveries_and_nobody_elses(data
     assert count(database, "deliveries", "webhook_id = 'wh_2' AND status = 'pending'") == 2
 
 
-def test_without_notification_addresses_no_mail_is_queued(database: Database) -> None:
+def test_without_notification_addresses_no_mail_is_queued(database: AnyDatabase) -> None:
     found(database)
     run(database, SaveTeam(a_team().id, TeamEdit(notification_emails=())))
     recorded = run(database, disabling(database))

@@ -12,9 +12,8 @@ from daemon.store.reads import api_reads, time_blocks
 from daemon.store.reads.api_reads import DeliveryFilter
 from daemon.store.reads.time_blocks import SeqRange, last_range, next_range, next_time_block
 from daemon.store.schema import deliveries, events
-from daemon.store.sqlite.database import Database
 from daemon.store.writes.events import insert_deliveries
-from tests.store.filling import NOW, accept, accepting, count, found, run
+from tests.store.filling import NOW, AnyDatabase, accept, accepting, count, found, run
 
 MINUTE_MS = 60_000
 
@@ -36,7 +35,7 @@ def times(chance: random.Random, count: int) -> list[int]:
     return all_times
 
 
-def make_blocks(database: Database, limit: int = 1_000_000) -> None:
+def make_blocks(database: AnyDatabase, limit: int = 1_000_000) -> None:
     """Make the blocks that there can be of both tables, at most so many of each."""
     for table_name in time_blocks.TIMES:
         for _ in range(limit):
@@ -47,7 +46,7 @@ def make_blocks(database: Database, limit: int = 1_000_000) -> None:
             run(database, block)
 
 
-def fill(database: Database, chance: random.Random, rows: int) -> list[Delivery]:
+def fill(database: AnyDatabase, chance: random.Random, rows: int) -> list[Delivery]:
     """Insert deliveries of two teams with two webhooks each, of every status and of three types, with gaps."""
     with database.writer.begin():
         for number, at in enumerate(times(chance, rows)):
@@ -105,7 +104,7 @@ def walk(connection: Connection, wanted: DeliveryFilter, limit: int, look_at: in
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_all_pages_together_hold_exactly_what_fits_newest_first(database: Database, seed: int) -> None:
+def test_all_pages_together_hold_exactly_what_fits_newest_first(database: AnyDatabase, seed: int) -> None:
     chance = random.Random(seed)
     everything = fill(database, chance, chance.choice([0, 1, 5, 60, 60, 60]))
     with database.reading.connect() as connection:
@@ -115,7 +114,7 @@ def test_all_pages_together_hold_exactly_what_fits_newest_first(database: Databa
             assert walk(connection, wanted, limit, look_at) == expected, (wanted, limit, look_at)
 
 
-def test_a_page_stops_looking_and_the_next_one_goes_on_from_there(database: Database) -> None:
+def test_a_page_stops_looking_and_the_next_one_goes_on_from_there(database: AnyDatabase) -> None:
     found(database)
     seqs = [work.seq for work in accept(database, range(10))]
     run(database, accepting(99, "wh_1", event_type="rare"))
@@ -130,7 +129,7 @@ def test_a_page_stops_looking_and_the_next_one_goes_on_from_there(database: Data
         assert (third.items, third.next_cursor) == ((), None)
 
 
-def test_a_page_that_an_index_fills_is_not_cut_short(database: Database) -> None:
+def test_a_page_that_an_index_fills_is_not_cut_short(database: AnyDatabase) -> None:
     found(database)
     accept(database, range(10))
     with database.reading.connect() as connection:
@@ -139,7 +138,7 @@ def test_a_page_that_an_index_fills_is_not_cut_short(database: Database) -> None
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_ranges_shut_nothing_out_whatever_the_clock_did_and_come_in_order(database: Database, seed: int) -> None:
+def test_ranges_shut_nothing_out_whatever_the_clock_did_and_come_in_order(database: AnyDatabase, seed: int) -> None:
     chance, at = random.Random(seed), deliveries.c.created_at
     everything = fill(database, chance, 120)
     with database.reading.connect() as connection:
@@ -172,7 +171,7 @@ def holds(reach: SeqRange, seq: int) -> bool:
     return reach.first_seq <= seq and (reach.end_seq is None or seq < reach.end_seq)
 
 
-def test_of_a_clock_that_was_right_a_time_needs_no_more_than_its_own_blocks_and_the_tail(database: Database) -> None:
+def test_of_a_clock_that_was_right_a_time_needs_no_more_than_its_own_blocks_and_the_tail(database: AnyDatabase) -> None:
     found(database)
     for number in range(50):
         run(database, accepting(number, "wh_1", at=NOW + number * MINUTE_MS))
@@ -185,7 +184,7 @@ def test_of_a_clock_that_was_right_a_time_needs_no_more_than_its_own_blocks_and_
             assert next_range(connection, at, since=since) == SeqRange(21, None)
 
 
-def test_blocks_of_rows_that_are_gone_are_forgotten(database: Database) -> None:
+def test_blocks_of_rows_that_are_gone_are_forgotten(database: AnyDatabase) -> None:
     found(database)
     accept(database, range(20))
     make_blocks(database)

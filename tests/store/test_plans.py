@@ -35,6 +35,11 @@ from tests.store.test_outcomes import disabling
 TEAM, WEBHOOK = "team_1", "wh_1"
 
 
+@pytest.fixture
+def database(sqlite_database: Database) -> Database:
+    return sqlite_database
+
+
 @contextmanager
 def plans_of(connection: Connection) -> Iterator[list[str]]:
     """The query plan's lines of every statement that the driver runs in this block; they are there when it is left."""
@@ -222,7 +227,9 @@ WRITES: dict[str, Command[Any]] = {
     "cancel next": CancelNext(0),
     "resend": Resend("dlv_1_wh_1", "dlv_new", NOW),
     "recover": Recover(a_webhook(), NOW, 0, 100, tuple(f"dlv_r{n}" for n in range(100)), NOW),
-    "recover some types": Recover(a_webhook(events=("a.b", "c.d")), NOW, 5, 100, ("dlv_r",) * 100, NOW),
+    "recover some types": Recover(
+        a_webhook(events=("a.b", "c.d")), NOW, 5, 100, tuple(f"dlv_s{n}" for n in range(100)), NOW
+    ),
     "save team": SaveTeam(TEAM, TeamEdit("Acme", ("ops@example.com",))),
     "read balance": ReadBalance(TEAM),
     "revoke key": RevokeKey("key_1", NOW),

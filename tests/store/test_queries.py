@@ -23,12 +23,11 @@ from daemon.store.reads import actor_reads, api_reads
 from daemon.store.reads.actor_reads import WithWork
 from daemon.store.reads.api_reads import DeliveryFilter
 from daemon.store.reads.pagination import Page
-from daemon.store.sqlite.database import Database
 from daemon.store.writes.batch import run_batch
-from tests.store.filling import NOW, a_team, a_webhook, accept, accepting, found, recording, run
+from tests.store.filling import NOW, AnyDatabase, a_team, a_webhook, accept, accepting, found, recording, run
 
 
-def read(database: Database, query: Callable[..., Any], *args: Any) -> Any:
+def read(database: AnyDatabase, query: Callable[..., Any], *args: Any) -> Any:
     with database.reading.connect() as connection:
         return query(connection, *args)
 
@@ -47,14 +46,14 @@ def all_pages(fetch: Callable[[int | None], Page[Any]]) -> tuple[list[Any], list
             return items, sizes
 
 
-def listed(database: Database, **wanted: Any) -> list[Delivery]:
+def listed(database: AnyDatabase, **wanted: Any) -> list[Delivery]:
     page: Page[Delivery] = read(database, api_reads.list_deliveries, DeliveryFilter(**wanted), 100)
     return list(page.items)
 
 
 @pytest.mark.parametrize(("rows", "limit", "sizes"), [(0, 3, [0]), (3, 3, [3]), (4, 3, [3, 1]), (7, 2, [2, 2, 2, 1])])
 def test_pages_hold_every_delivery_once_newest_first(
-    database: Database, rows: int, limit: int, sizes: list[int]
+    database: AnyDatabase, rows: int, limit: int, sizes: list[int]
 ) -> None:
     found(database)
     seqs = [work.seq for work in accept(database, range(rows))]
@@ -64,7 +63,7 @@ def test_pages_hold_every_delivery_once_newest_first(
     assert found_sizes == sizes
 
 
-def test_what_comes_between_two_pages_neither_repeats_nor_hides_anything(database: Database) -> None:
+def test_what_comes_between_two_pages_neither_repeats_nor_hides_anything(database: AnyDatabase) -> None:
     found(database)
     seqs = [work.seq for work in accept(database, range(10))]
     arriving = iter(range(100, 200))
@@ -79,7 +78,7 @@ def test_what_comes_between_two_pages_neither_repeats_nor_hides_anything(databas
     assert len({delivery.seq for delivery in items}) == len(items)
 
 
-def test_each_list_goes_by_pages(database: Database) -> None:
+def test_each_list_goes_by_pages(database: AnyDatabase) -> None:
     found(database)
     for number in range(2, 8):
         run(database, CreateTeam(a_team(number)))
@@ -99,7 +98,7 @@ def test_each_list_goes_by_pages(database: Database) -> None:
         assert max(sizes) == 2
 
 
-def test_deliveries_are_filtered_by_team_webhook_status_type_and_time(database: Database) -> None:
+def test_deliveries_are_filtered_by_team_webhook_status_type_and_time(database: AnyDatabase) -> None:
     found(database)
     run(database, CreateTeam(a_team(2)))
     run(database, CreateWebhook(a_webhook(2, team=2)))
@@ -117,7 +116,7 @@ def test_deliveries_are_filtered_by_team_webhook_status_type_and_time(database: 
     assert listed(database, team_id="team_2", webhook_id="wh_1") == []
 
 
-def test_pending_work_comes_in_order_without_what_is_over_and_with_small_bodies_only(database: Database) -> None:
+def test_pending_work_comes_in_order_without_what_is_over_and_with_small_bodies_only(database: AnyDatabase) -> None:
     found(database)
     work = accept(database, range(5))
     run(database, recording(work[0], 1))
@@ -128,7 +127,7 @@ def test_pending_work_comes_in_order_without_what_is_over_and_with_small_bodies_
     assert pending[1] == work[2]
 
 
-def test_webhooks_with_work_are_named_once_each(database: Database) -> None:
+def test_webhooks_with_work_are_named_once_each(database: AnyDatabase) -> None:
     found(database)
     run(database, CreateWebhook(a_webhook(2)))
     run(database, CreateWebhook(a_webhook(3)))
@@ -139,7 +138,7 @@ def test_webhooks_with_work_are_named_once_each(database: Database) -> None:
     assert read(database, actor_reads.webhooks_with_work, "wh_1", 2) == WithWork(("wh_2",), "wh_3")
 
 
-def test_subscriptions_are_those_of_active_webhooks(database: Database) -> None:
+def test_subscriptions_are_those_of_active_webhooks(database: AnyDatabase) -> None:
     found(database)
     disabled, deleted = a_webhook(2), a_webhook(3)
     for webhook in (disabled, deleted):
@@ -150,7 +149,7 @@ def test_subscriptions_are_those_of_active_webhooks(database: Database) -> None:
     assert found_ones.items == [actor_reads.Subscription("wh_1", "team_1", ("*",))]
 
 
-def test_every_ended_session_is_found_page_by_page(database: Database) -> None:
+def test_every_ended_session_is_found_page_by_page(database: AnyDatabase) -> None:
     ended = [EndSession(f"session_{name}", "key_1", NOW, 0) for name in "dbace"]
     run_batch(database, ended)
     pages: list[list[EndSession]] = []
@@ -162,7 +161,7 @@ def test_every_ended_session_is_found_page_by_page(database: Database) -> None:
     assert pages == [[ended[2], ended[1]], [ended[3], ended[0]], [ended[4]]]
 
 
-def test_a_deleted_webhook_is_found_by_the_daemon_only(database: Database) -> None:
+def test_a_deleted_webhook_is_found_by_the_daemon_only(database: AnyDatabase) -> None:
     found(database)
     run(database, SaveWebhook(replace(a_webhook(), deleted_at=NOW)))
     assert read(database, api_reads.get_webhook, "wh_1") is None
@@ -170,7 +169,7 @@ def test_a_deleted_webhook_is_found_by_the_daemon_only(database: Database) -> No
     assert read(database, actor_reads.webhook_or_deleted, "wh_1") is not None
 
 
-def test_a_revoked_key_is_listed_but_not_valid_and_keeps_its_first_time(database: Database) -> None:
+def test_a_revoked_key_is_listed_but_not_valid_and_keeps_its_first_time(database: AnyDatabase) -> None:
     found(database)
     run(database, AddKey(ApiKey("key_1", "team_1", "CI", NOW), b"one"))
     run(database, AddKey(ApiKey("key_2", "team_1", "CI", NOW), b"two"))
@@ -180,7 +179,7 @@ def test_a_revoked_key_is_listed_but_not_valid_and_keeps_its_first_time(database
     assert read(database, api_reads.get_key, "key_1").revoked_at == NOW + 1
 
 
-def test_what_is_unknown_is_none_or_nothing(database: Database) -> None:
+def test_what_is_unknown_is_none_or_nothing(database: AnyDatabase) -> None:
     for query in (
         api_reads.get_team,
         api_reads.get_webhook,
@@ -198,7 +197,7 @@ def test_what_is_unknown_is_none_or_nothing(database: Database) -> None:
 @pytest.mark.fault(
     "A team's list names another team's webhook, which has pages of deliveries", "An empty list that has no next page"
 )
-def test_how_much_another_team_has_does_not_show(database: Database) -> None:
+def test_how_much_another_team_has_does_not_show(database: AnyDatabase) -> None:
     found(database)
     accept(database, range(5))
     theirs = DeliveryFilter(team_id="team_2", webhook_id="wh_1", event_type="none")

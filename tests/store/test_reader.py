@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from daemon.domain.errors import StoreUnavailable
 from daemon.store.reads.reader import Reader
-from daemon.store.sqlite.database import Database
+from tests.store.filling import AnyDatabase
 
 Result = TypeVar("Result")
 
@@ -45,7 +45,7 @@ def mistaken(_connection: Connection) -> None:
     raise ValueError("a mistake")
 
 
-async def test_reads_that_wait_share_a_hop_and_each_gets_its_own_answer(database: Database) -> None:
+async def test_reads_that_wait_share_a_hop_and_each_gets_its_own_answer(database: AnyDatabase) -> None:
     gate, answers = Gate(), dict[int, int]()
     reader = Reader(database, gate)
 
@@ -61,7 +61,7 @@ async def test_reads_that_wait_share_a_hop_and_each_gets_its_own_answer(database
     assert gate.hops <= 4
 
 
-async def test_a_read_that_fails_fails_alone(database: Database) -> None:
+async def test_a_read_that_fails_fails_alone(database: AnyDatabase) -> None:
     gate = Gate()
     reader = Reader(database, gate)
 
@@ -85,7 +85,7 @@ async def test_a_read_that_fails_fails_alone(database: Database) -> None:
         gate.opened.set()
 
 
-async def test_callers_that_go_away_leave_the_others_their_answers(database: Database) -> None:
+async def test_callers_that_go_away_leave_the_others_their_answers(database: AnyDatabase) -> None:
     gate, answers = Gate(), list[int]()
     reader = Reader(database, gate)
 
@@ -105,7 +105,7 @@ async def test_callers_that_go_away_leave_the_others_their_answers(database: Dat
     assert sorted(answers) == [0, 2, 4]
 
 
-async def test_a_hop_that_breaks_before_it_reads_leaves_the_others_their_turn(database: Database) -> None:
+async def test_a_hop_that_breaks_before_it_reads_leaves_the_others_their_turn(database: AnyDatabase) -> None:
     gate, answers = Gate(crash=RuntimeError("no more threads")), list[int]()
     reader = Reader(database, gate)
 
@@ -124,7 +124,7 @@ async def test_a_hop_that_breaks_before_it_reads_leaves_the_others_their_turn(da
     assert len(answers) == 5
 
 
-async def test_reads_that_share_a_hop_see_what_was_written_before_they_asked(database: Database) -> None:
+async def test_reads_that_share_a_hop_see_what_was_written_before_they_asked(database: AnyDatabase) -> None:
     async def run_now(work: Callable[[], Result], /) -> Result:
         await trio.lowlevel.checkpoint()
         return work()

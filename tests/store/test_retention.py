@@ -27,7 +27,7 @@ from daemon.store.upkeep_commands import (
 from daemon.store.writes import retention
 from daemon.store.writes.writer import Writer
 from daemon.telemetry.metrics import make_metrics
-from tests.store.filling import NOW, accepting, count, found, recording, run
+from tests.store.filling import NOW, AnyDatabase, accepting, count, found, recording, run
 from tests.store.test_pages import make_blocks
 from tests.support.telemetry import make_telemetry
 
@@ -35,7 +35,7 @@ OLD = NOW - 31 * DAY_MS
 LIMIT = NOW - 30 * DAY_MS
 
 
-def delivered(database: Database, number: int, at: int, *, over: bool = True) -> Work:
+def delivered(database: AnyDatabase, number: int, at: int, *, over: bool = True) -> Work:
     """Accept an event at this time; deliver it, if it is to be over."""
     work: Work
     [(_, work)] = run(database, accepting(number, "wh_1", at=at)).work
@@ -44,7 +44,7 @@ def delivered(database: Database, number: int, at: int, *, over: bool = True) ->
     return work
 
 
-def forget(database: Database, limit: int = 100) -> Pruned:
+def forget(database: AnyDatabase, limit: int = 100) -> Pruned:
     """Forget what is old until nothing is left to look at."""
     events = deliveries = 0
     after: int | None = 0
@@ -54,18 +54,20 @@ def forget(database: Database, limit: int = 100) -> Pruned:
     return Pruned(events, deliveries, None)
 
 
-def checkpoint(database: Database) -> None:
+def checkpoint(database: AnyDatabase) -> None:
     """Have all that is committed in the file itself."""
     database.writer.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def kept(database: Database, table: str = "events") -> list[str]:
+def kept(database: AnyDatabase, table: str = "events") -> list[str]:
     with database.reading.connect() as connection:
         return list(connection.exec_driver_sql(f"SELECT id FROM {table} ORDER BY seq").scalars())
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
-def test_old_events_go_with_their_deliveries_and_attempts_and_young_ones_stay(database: Database, limit: int) -> None:
+def test_old_events_go_with_their_deliveries_and_attempts_and_young_ones_stay(
+    database: AnyDatabase, limit: int
+) -> None:
     found(database)
     for number, at in enumerate([OLD, OLD, OLD, LIMIT, NOW]):
         delivered(database, number, at)
@@ -74,7 +76,7 @@ def test_old_events_go_with_their_deliveries_and_attempts_and_young_ones_stay(da
     assert [count(database, table) for table in ("deliveries", "attempts")] == [2, 2]
 
 
-def test_ledger_and_balance_stay_for_ever(database: Database) -> None:
+def test_ledger_and_balance_stay_for_ever(database: AnyDatabase) -> None:
     found(database)
     for number in range(3):
         delivered(database, number, OLD)
@@ -84,7 +86,7 @@ def test_ledger_and_balance_stay_for_ever(database: Database) -> None:
     assert count(database, "teams", "balance = -8") == 1
 
 
-def test_what_is_pending_stays_however_old(database: Database) -> None:
+def test_what_is_pending_stays_however_old(database: AnyDatabase) -> None:
     found(database)
     delivered(database, 1, OLD, over=False)
     delivered(database, 2, NOW)
@@ -92,7 +94,7 @@ def test_what_is_pending_stays_however_old(database: Database) -> None:
     assert kept(database) == ["evt_1", "evt_2"]
 
 
-def test_an_old_event_that_was_resent_lately_stays_with_all_its_deliveries(database: Database) -> None:
+def test_an_old_event_that_was_resent_lately_stays_with_all_its_deliveries(database: AnyDatabase) -> None:
     found(database)
     work = delivered(database, 1, OLD)
     resent = run(database, Resend(work.delivery_id, "dlv_new", NOW))
@@ -105,21 +107,21 @@ def test_an_old_event_that_was_resent_lately_stays_with_all_its_deliveries(datab
     assert kept(database, "deliveries")[:2] == [work.delivery_id, "dlv_new"]
 
 
-def test_the_newest_event_stays_so_that_order_goes_on_from_it(database: Database, tmp_path: Path) -> None:
-    found(database)
+def test_the_newest_event_stays_so_that_order_goes_on_from_it(sqlite_database: Database, tmp_path: Path) -> None:
+    found(sqlite_database)
     for number in range(3):
-        delivered(database, number, OLD)
-    forget(database)
-    assert kept(database) == ["evt_2"]
-    with database.reading.connect() as connection:
+        delivered(sqlite_database, number, OLD)
+    forget(sqlite_database)
+    assert kept(sqlite_database) == ["evt_2"]
+    with sqlite_database.reading.connect() as connection:
         newest = connection.exec_driver_sql("SELECT max(seq) FROM deliveries").scalar_one()
-    database.close()
+    sqlite_database.close()
     again = open_database(tmp_path / "test.db")
     assert delivered(again, 4, NOW).seq > newest
     again.close()
 
 
-def test_sent_mails_that_are_old_go_and_those_that_wait_stay(database: Database) -> None:
+def test_sent_mails_that_are_old_go_and_those_that_wait_stay(database: AnyDatabase) -> None:
     row = "'{}', 't', 'w', 'n', 'u', 1, '[]', '[]', {}, 0, 1, {}, NULL"
     names = "id, team_id, webhook_id, webhook_name, webhook_url, disabled_at, failures, recipients, created_at, " \
             "attempts_made, next_attempt_at, sent_at, last_error"  # fmt: skip
@@ -150,19 +152,19 @@ def test_space_that_is_left_over_is_given_back_to_the_file_system(tmp_path: Path
     assert path.stat().st_size < 0.7 * before, "the ledger stays"
 
 
-def test_space_that_will_be_filled_again_is_kept(database: Database) -> None:
+def test_space_that_will_be_filled_again_is_kept(database: AnyDatabase) -> None:
     found(database)
     delivered(database, 1, OLD)
     assert run(database, ReleaseSpace(leave_pages=1_000, leave_part=10, limit=16)) is False
 
 
-def housekeeper(database: Database, writer: Writer, *, days: Callable[[], int], now_ms: NowMs) -> Cleaner:
+def housekeeper(database: AnyDatabase, writer: Writer, *, days: Callable[[], int], now_ms: NowMs) -> Cleaner:
     store = Store(Reader(database, run_inline), writer)
     return Cleaner(store=store, clock=clock_of(now_ms), telemetry=make_telemetry(), retention_days=days)
 
 
 async def test_upkeep_forgets_by_the_days_in_effect_and_0_is_for_ever(
-    database: Database, autojump_clock: MockClock
+    database: AnyDatabase, autojump_clock: MockClock
 ) -> None:
     found(database)
     for number in range(3):
@@ -184,7 +186,7 @@ async def test_upkeep_forgets_by_the_days_in_effect_and_0_is_for_ever(
 
 @pytest.mark.parametrize("seed", range(5))
 def test_what_is_old_is_forgotten_whatever_the_clock_did(
-    database: Database, seed: int, monkeypatch: pytest.MonkeyPatch
+    database: AnyDatabase, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time_blocks, "ROWS_PER_BLOCK", 4)
     chance = random.Random(seed)
@@ -199,7 +201,7 @@ def test_what_is_old_is_forgotten_whatever_the_clock_did(
 
 
 def test_an_event_with_very_many_deliveries_is_forgotten_bit_by_bit(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: AnyDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "MAX_DELIVERIES_PER_PRUNE", 3)
     found(database)
@@ -222,7 +224,7 @@ def test_an_event_with_very_many_deliveries_is_forgotten_bit_by_bit(
     "Retention deletes nothing until the clock has gone on so for an hour, also after a restart",
 )
 async def test_a_clock_that_jumped_ahead_deletes_nothing_within_an_hour(
-    database: Database, autojump_clock: MockClock
+    database: AnyDatabase, autojump_clock: MockClock
 ) -> None:
     found(database)
     delivered(database, 1, NOW)

@@ -12,11 +12,11 @@ from daemon.config.settings import Settings
 from daemon.maintenance.sealed_database import open_sealed_database
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store.engine import DatabaseRefused
+from daemon.store.migrate import known_revisions, migrate
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sqlite.connections import read_only_engine
 from daemon.store.sqlite.database import open_database
 from daemon.store.sqlite.inspect import inspect_database
-from daemon.store.sqlite.migrate import known_revisions, migrate
 from daemon.store.sqlite.structure import migrated_structure, read_structure, structure_at
 from tests.cli.conftest import Run, run  # noqa: F401 - the fixture
 from tests.store import structure_file

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import trio
 from alembic import command
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from daemon.actors.threads import run_inline
 from daemon.domain.clock import DAY_MS, HOUR_MS, clock_of
@@ -19,35 +19,36 @@ from daemon.domain.model import CancelReason, DeliveryStatus, Work
 from daemon.maintenance.cleaner import INTERVAL_S, Cleaner
 from daemon.store.commands import CancelPending, CreateTeam, CreateWebhook, GrantCredits, RecordAttempt
 from daemon.store.reads.reader import Reader
-from daemon.store.sqlite.database import Database, open_database
+from daemon.store.sqlite.database import open_database
 from daemon.store.store import Store
 from daemon.store.upkeep_commands import PruneWebhookHours
 from daemon.store.writes.batch import run_batch
 from daemon.store.writes.counters import WEBHOOK_HOURS_KEPT_MS
 from daemon.store.writes.writer import Writer
 from daemon.telemetry.metrics import make_metrics
-from tests.store.filling import NOW, a_team, a_webhook, accept, count, found, recording, run
+from tests.store.filling import NOW, AnyDatabase, a_team, a_webhook, accept, count, found, recording, run
 from tests.store.test_database import alembic_config
 from tests.support.telemetry import make_telemetry
 
 HOURS = "SELECT hour, webhook_id, succeeded, failed FROM webhook_hours ORDER BY hour, webhook_id"
 ENDED = f"""
-    SELECT completed_at - completed_at % {HOUR_MS}, webhook_id, sum(status = 'succeeded'), sum(status = 'failed')
+    SELECT completed_at - completed_at % {HOUR_MS}, webhook_id, count(CASE WHEN status = 'succeeded' THEN 1 END),
+        count(CASE WHEN status = 'failed' THEN 1 END)
     FROM deliveries WHERE status IN ('succeeded', 'failed') GROUP BY 1, 2 ORDER BY 1, 2
 """
 DAYS = "SELECT team_id, day, consumed FROM credit_days ORDER BY team_id, day"
 DEBITED = f"""
     SELECT team_id, created_at - created_at % {DAY_MS}, -sum(amount)
-    FROM credit_entries WHERE delivery_id NOT NULL GROUP BY 1, 2 ORDER BY 1, 2
+    FROM credit_entries WHERE delivery_id IS NOT NULL GROUP BY 1, 2 ORDER BY 1, 2
 """
 STEPS_MS = (0, 1, 60_000, HOUR_MS, 7 * HOUR_MS, -HOUR_MS)
 
 
 def rows(connection: Connection, query: str) -> list[tuple[object, ...]]:
-    return [tuple(row) for row in connection.exec_driver_sql(query)]
+    return [tuple(row) for row in connection.execute(text(query))]
 
 
-def assert_tallies_agree(database: Database) -> None:
+def assert_tallies_agree(database: AnyDatabase) -> None:
     with database.reading.connect() as connection:
         assert rows(connection, HOURS) == rows(connection, ENDED)
         assert rows(connection, DAYS) == rows(connection, DEBITED)
@@ -60,13 +61,13 @@ def ending(work: Work, webhook: int, status: int, now: int, charge: int = 2) -> 
     return outcome if status < 300 else replace(outcome, verdict=Verdict(DeliveryStatus.FAILED, None, 0))
 
 
-def two_webhooks(database: Database) -> None:
+def two_webhooks(database: AnyDatabase) -> None:
     found(database)
     run(database, CreateTeam(a_team(2)))
     run(database, CreateWebhook(a_webhook(2, team=2)))
 
 
-def random_commands(database: Database, chance: random.Random, now: int) -> list[RecordAttempt]:
+def random_commands(database: AnyDatabase, chance: random.Random, now: int) -> list[RecordAttempt]:
     """Accept some events for both webhooks; return what becomes of most of them."""
     recorded = []
     for webhook in (1, 2):
@@ -81,7 +82,7 @@ def random_commands(database: Database, chance: random.Random, now: int) -> list
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_hours_and_days_agree_with_deliveries_and_ledger_whatever_is_repeated(database: Database, seed: int) -> None:
+def test_hours_and_days_agree_with_deliveries_and_ledger_whatever_is_repeated(database: AnyDatabase, seed: int) -> None:
     chance, now, done = random.Random(seed), NOW, list[RecordAttempt]()
     two_webhooks(database)
     for turn in range(12):
@@ -98,7 +99,7 @@ def test_hours_and_days_agree_with_deliveries_and_ledger_whatever_is_repeated(da
     assert count(database, "webhook_hours") > 2
 
 
-def test_the_same_end_given_twice_counts_once(database: Database) -> None:
+def test_the_same_end_given_twice_counts_once(database: AnyDatabase) -> None:
     found(database)
     (work,) = accept(database, [1])
     run_batch(database, [ending(work, 1, 200, NOW)] * 2)
@@ -108,7 +109,7 @@ def test_the_same_end_given_twice_counts_once(database: Database) -> None:
         assert rows(connection, DAYS) == [("team_1", NOW - NOW % DAY_MS, 2)]
 
 
-def test_an_outcome_whose_transaction_fails_is_counted_nowhere(database: Database) -> None:
+def test_an_outcome_whose_transaction_fails_is_counted_nowhere(database: AnyDatabase) -> None:
     found(database)
     first, second = accept(database, [1, 2])
     taken = replace(ending(second, 1, 200, NOW), entry_id=ending(first, 1, 200, NOW).entry_id)
@@ -118,13 +119,13 @@ def test_an_outcome_whose_transaction_fails_is_counted_nowhere(database: Databas
     assert_tallies_agree(database)
 
 
-def ended_at(database: Database, moments: Sequence[int]) -> None:
+def ended_at(database: AnyDatabase, moments: Sequence[int]) -> None:
     found(database)
     for moment, work in zip(moments, accept(database, range(len(moments))), strict=True):
         run(database, ending(work, 1, 200, moment))
 
 
-def test_hours_are_forgotten_oldest_first_so_many_at_a_time(database: Database) -> None:
+def test_hours_are_forgotten_oldest_first_so_many_at_a_time(database: AnyDatabase) -> None:
     ended_at(database, [NOW + hour * HOUR_MS for hour in range(5)])
     before = NOW - NOW % HOUR_MS + 3 * HOUR_MS
     assert run(database, PruneWebhookHours(before, 2)) == 2
@@ -135,7 +136,7 @@ def test_hours_are_forgotten_oldest_first_so_many_at_a_time(database: Database) 
 
 
 async def test_upkeep_forgets_all_hours_older_than_two_days(
-    database: Database, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+    database: AnyDatabase, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("daemon.maintenance.cleaner._HOURS_AT_ONCE", 2)
     ended_at(database, [NOW - WEBHOOK_HOURS_KEPT_MS - hour * HOUR_MS for hour in range(-1, 6)])

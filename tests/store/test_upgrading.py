@@ -10,9 +10,9 @@ from alembic import command
 from sqlalchemy import Connection
 
 from daemon.store.commands import CreateWebhook
+from daemon.store.migrate import Seal, page_of
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sqlite.database import open_database
-from daemon.store.sqlite.migrate import Seal, page_of
 from tests.store.filling import a_webhook, accept, found, recording, run
 from tests.store.test_database import alembic_config
 

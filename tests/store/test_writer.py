@@ -17,18 +17,17 @@ from daemon.domain.model import ApiKey
 from daemon.store.commands import AddKey, CreateTeam, CreateWebhook, GrantCredits, ProbeWrite, ReadBalance
 from daemon.store.reads import api_reads
 from daemon.store.reads.reader import Reader
-from daemon.store.sqlite.database import Database
 from daemon.store.upkeep_commands import PruneIdempotencyKeys
 from daemon.store.writes.writer import MAX_BATCH, Writer
 from daemon.telemetry.metrics import make_metrics
 from tests.store.failing import failing_writes
-from tests.store.filling import NOW, a_team, a_webhook, count
+from tests.store.filling import NOW, AnyDatabase, a_team, a_webhook, count
 
 Result = TypeVar("Result")
 
 
 @contextmanager
-def commits_of(database: Database) -> Iterator[list[str]]:
+def commits_of(database: AnyDatabase) -> Iterator[list[str]]:
     """The ends of transactions, as they happen: "commit" or "rollback"."""
     ends: list[str] = []
 
@@ -46,7 +45,7 @@ def commits_of(database: Database) -> Iterator[list[str]]:
 
 
 @asynccontextmanager
-async def writing(database: Database, run_in_thread: RunInThread = run_inline) -> AsyncIterator[Writer]:
+async def writing(database: AnyDatabase, run_in_thread: RunInThread = run_inline) -> AsyncIterator[Writer]:
     """A running writer; it is closed and has drained when the block is left."""
     writer = Writer(database, run_in_thread, make_metrics())
     async with trio.open_nursery() as nursery:
@@ -69,14 +68,14 @@ class Gate:
         return work()
 
 
-async def test_an_answer_means_that_the_command_is_committed(database: Database) -> None:
+async def test_an_answer_means_that_the_command_is_committed(database: AnyDatabase) -> None:
     async with writing(database) as writer:
         await writer.execute(CreateTeam(a_team()))
         assert count(database, "teams") == 1
 
 
 @pytest.mark.parametrize("run_in_thread", [run_inline, thread_runner(1)], ids=["inline", "thread"])
-async def test_all_commands_that_wait_share_one_transaction(database: Database, run_in_thread: RunInThread) -> None:
+async def test_all_commands_that_wait_share_one_transaction(database: AnyDatabase, run_in_thread: RunInThread) -> None:
     writer = Writer(database, run_in_thread, make_metrics())
     with commits_of(database) as ends:
         async with trio.open_nursery() as nursery:
@@ -89,7 +88,7 @@ async def test_all_commands_that_wait_share_one_transaction(database: Database, 
     assert count(database, "teams") == 100
 
 
-async def test_what_comes_during_a_transaction_shares_the_next_one(database: Database) -> None:
+async def test_what_comes_during_a_transaction_shares_the_next_one(database: AnyDatabase) -> None:
     gate = Gate()
     async with writing(database, gate) as writer:
         with commits_of(database) as ends:
@@ -103,7 +102,7 @@ async def test_what_comes_during_a_transaction_shares_the_next_one(database: Dat
         assert ends == ["commit"] * 2
 
 
-async def test_what_comes_turn_by_turn_of_the_loop_shares_transactions(database: Database) -> None:
+async def test_what_comes_turn_by_turn_of_the_loop_shares_transactions(database: AnyDatabase) -> None:
     async def grant_after(turns: int) -> None:
         for _ in range(turns):
             await trio.lowlevel.checkpoint()
@@ -117,7 +116,7 @@ async def test_what_comes_turn_by_turn_of_the_loop_shares_transactions(database:
     assert len(ends) < 45
 
 
-async def test_a_few_turns_without_a_command_do_not_end_the_gathering(database: Database) -> None:
+async def test_a_few_turns_without_a_command_do_not_end_the_gathering(database: AnyDatabase) -> None:
     async def grant_after(turns: int) -> None:
         for _ in range(turns):
             await trio.lowlevel.checkpoint()
@@ -131,7 +130,7 @@ async def test_a_few_turns_without_a_command_do_not_end_the_gathering(database: 
     assert len(ends) < 20
 
 
-async def test_what_comes_without_end_does_not_hold_up_a_transaction(database: Database) -> None:
+async def test_what_comes_without_end_does_not_hold_up_a_transaction(database: AnyDatabase) -> None:
     async def keep_granting() -> None:
         for number in range(1_000_000):
             nursery.start_soon(writer.execute, CreateTeam(a_team(number)))
@@ -144,14 +143,14 @@ async def test_what_comes_without_end_does_not_hold_up_a_transaction(database: D
         nursery.cancel_scope.cancel()
 
 
-async def test_a_transaction_takes_at_most_its_maximum_of_commands(database: Database) -> None:
+async def test_a_transaction_takes_at_most_its_maximum_of_commands(database: AnyDatabase) -> None:
     async with writing(database) as writer:
         with commits_of(database) as ends:
             await writer.execute_all([CreateTeam(a_team(number)) for number in range(MAX_BATCH + 1)])
         assert ends == ["commit"] * 2
 
 
-async def test_answers_come_in_the_order_of_the_commands_also_of_mixed_kinds(database: Database) -> None:
+async def test_answers_come_in_the_order_of_the_commands_also_of_mixed_kinds(database: AnyDatabase) -> None:
     async with writing(database) as writer:
         await writer.execute(CreateTeam(a_team()))
         steps = [
@@ -163,7 +162,7 @@ async def test_answers_come_in_the_order_of_the_commands_also_of_mixed_kinds(dat
         assert answers[1::2] == list(range(1, 21))
 
 
-async def test_a_failing_command_fails_alone(database: Database) -> None:
+async def test_a_failing_command_fails_alone(database: AnyDatabase) -> None:
     async with writing(database) as writer:
         key = ApiKey("key_1", "team_1", "CI", NOW)
         commands = [
@@ -177,7 +176,7 @@ async def test_a_failing_command_fails_alone(database: Database) -> None:
         assert (count(database, "teams"), count(database, "api_keys")) == (2, 1)
 
 
-async def test_a_commands_own_error_is_raised_and_costs_its_neighbours_nothing(database: Database) -> None:
+async def test_a_commands_own_error_is_raised_and_costs_its_neighbours_nothing(database: AnyDatabase) -> None:
     async with writing(database) as writer:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(writer.execute, CreateTeam(a_team(1)))
@@ -192,7 +191,7 @@ async def test_a_commands_own_error_is_raised_and_costs_its_neighbours_nothing(d
 
 @pytest.mark.parametrize("kind", [OperationalError, DatabaseError])
 async def test_when_the_database_fails_every_command_is_refused_and_nothing_is_kept(
-    database: Database, kind: type[DatabaseError]
+    database: AnyDatabase, kind: type[DatabaseError]
 ) -> None:
     def fail(_connection: Connection) -> None:
         raise kind("COMMIT", {}, Exception("disk I/O error"))
@@ -207,7 +206,7 @@ async def test_when_the_database_fails_every_command_is_refused_and_nothing_is_k
         assert count(database, "teams") == 1
 
 
-async def test_closing_commits_what_waits_and_refuses_what_comes(database: Database) -> None:
+async def test_closing_commits_what_waits_and_refuses_what_comes(database: AnyDatabase) -> None:
     gate = Gate()
     writer = Writer(database, gate, make_metrics())
     async with trio.open_nursery() as nursery:
@@ -223,7 +222,7 @@ async def test_closing_commits_what_waits_and_refuses_what_comes(database: Datab
     assert count(database, "teams") == 2
 
 
-async def test_closing_before_the_start_ends_the_writer_at_once(database: Database) -> None:
+async def test_closing_before_the_start_ends_the_writer_at_once(database: AnyDatabase) -> None:
     writer = Writer(database, run_inline, make_metrics())
     writer.close()
     writer.close()
@@ -231,7 +230,7 @@ async def test_closing_before_the_start_ends_the_writer_at_once(database: Databa
         await writer.run()
 
 
-async def test_a_crash_refuses_who_waits_for_that_transaction_and_ends_the_writer(database: Database) -> None:
+async def test_a_crash_refuses_who_waits_for_that_transaction_and_ends_the_writer(database: AnyDatabase) -> None:
     gate, refused = Gate(error=RuntimeError("bug")), []
     writer = Writer(database, gate, make_metrics())
 
@@ -255,7 +254,7 @@ async def test_a_crash_refuses_who_waits_for_that_transaction_and_ends_the_write
     assert count(database, "teams") == 0
 
 
-async def test_what_was_committed_is_answered_though_what_follows_from_it_crashes(database: Database) -> None:
+async def test_what_was_committed_is_answered_though_what_follows_from_it_crashes(database: AnyDatabase) -> None:
     answered: list[int] = []
     writer = Writer(database, run_inline, make_metrics())
 
@@ -279,7 +278,7 @@ async def test_what_was_committed_is_answered_though_what_follows_from_it_crashe
     assert (sorted(answered), count(database, "teams")) == ([1, 2], 2)
 
 
-async def test_a_caller_that_goes_away_leaves_its_command_and_what_follows_from_it(database: Database) -> None:
+async def test_a_caller_that_goes_away_leaves_its_command_and_what_follows_from_it(database: AnyDatabase) -> None:
     gate, known = Gate(), []
     async with writing(database, gate) as writer:
         async with trio.open_nursery() as nursery:
@@ -292,7 +291,7 @@ async def test_a_caller_that_goes_away_leaves_its_command_and_what_follows_from_
     assert known == ["team_1"]
 
 
-async def test_nothing_follows_from_a_command_that_failed(database: Database) -> None:
+async def test_nothing_follows_from_a_command_that_failed(database: AnyDatabase) -> None:
     known: list[str] = []
     async with writing(database) as writer:
         await writer.execute(CreateTeam(a_team()))
@@ -301,7 +300,7 @@ async def test_nothing_follows_from_a_command_that_failed(database: Database) ->
     assert known == []
 
 
-async def test_reads_in_threads_go_on_while_a_transaction_is_open(database: Database) -> None:
+async def test_reads_in_threads_go_on_while_a_transaction_is_open(database: AnyDatabase) -> None:
     reader = Reader(database, thread_runner(4))
     with database.writing.begin() as connection:
         connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('x')")
@@ -309,7 +308,7 @@ async def test_reads_in_threads_go_on_while_a_transaction_is_open(database: Data
             assert await reader.fetch(api_reads.get_team, "team_1") is None
 
 
-async def test_a_read_that_fails_says_that_the_store_is_unavailable(database: Database) -> None:
+async def test_a_read_that_fails_says_that_the_store_is_unavailable(database: AnyDatabase) -> None:
     def broken(connection: Connection) -> None:
         connection.exec_driver_sql("SELECT * FROM nowhere")
 
@@ -317,7 +316,7 @@ async def test_a_read_that_fails_says_that_the_store_is_unavailable(database: Da
         await Reader(database, run_inline).fetch(broken)
 
 
-async def test_it_is_in_trouble_from_a_write_that_failed_until_something_is_written(database: Database) -> None:
+async def test_it_is_in_trouble_from_a_write_that_failed_until_something_is_written(database: AnyDatabase) -> None:
     async with writing(database) as writer:
         with failing_writes(database):
             with pytest.raises(StoreUnavailable):
@@ -326,19 +325,19 @@ async def test_it_is_in_trouble_from_a_write_that_failed_until_something_is_writ
                 await writer.prove()
         await writer.execute(ReadBalance("team_1"))
         await writer.execute(PruneIdempotencyKeys(0, 10))
-        assert writer.failure() == "the database failed (not authorized)", "neither of them wrote anything"
+        assert writer.failure() is not None, "neither of them wrote anything"
         await writer.prove()
         assert writer.failure() is None
 
 
-async def test_a_proof_of_writing_leaves_nothing_behind(database: Database) -> None:
+async def test_a_proof_of_writing_leaves_nothing_behind(database: AnyDatabase) -> None:
     async with writing(database) as writer, trio.open_nursery() as nursery:
         for _ in range(3):
             nursery.start_soon(writer.execute, ProbeWrite())
     assert count(database, "idempotency_keys") == 0
 
 
-async def test_a_command_that_is_refused_is_no_trouble_of_the_database(database: Database) -> None:
+async def test_a_command_that_is_refused_is_no_trouble_of_the_database(database: AnyDatabase) -> None:
     async with writing(database) as writer:
         await writer.execute(CreateTeam(a_team()))
         with pytest.raises(AlreadyExists):
@@ -346,7 +345,7 @@ async def test_a_command_that_is_refused_is_no_trouble_of_the_database(database:
         assert writer.failure() is None
 
 
-async def test_the_answers_of_a_large_transaction_wake_a_few_callers_a_turn_of_the_loop(database: Database) -> None:
+async def test_the_answers_of_a_large_transaction_wake_a_few_callers_a_turn_of_the_loop(database: AnyDatabase) -> None:
     woken: list[int] = []
 
     async def grant(number: int) -> None:

@@ -110,7 +110,7 @@ class Reader:
     def _run(self, query: Callable[[Connection], Result]) -> Result:
         started = time.monotonic()
         try:
-            with self._engine.reading.begin() as connection:
+            with self._engine.reading.connect() as connection:
                 return query(connection)
         except DatabaseError as error:
             raise self._engine.unavailable(error) from error
@@ -125,6 +125,7 @@ class Reader:
         try:
             return query(connection)
         except DatabaseError as error:
+            connection.rollback()  # some engines would refuse the others, too: they see another snapshot instead
             return self._engine.unavailable(error)
         except Exception as error:
             return error  # its own mistake, and its own only

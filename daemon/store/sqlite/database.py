@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from daemon.domain.errors import StoreUnavailable
 from daemon.files.disk_usage import DiskUse, disk_use
 from daemon.store.engine import Apply, DatabaseRefused
+from daemon.store.migrate import Seal
 from daemon.store.progress import Progress
 from daemon.store.sequences import Sequences
 from daemon.store.sqlite.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
@@ -22,7 +23,6 @@ from daemon.store.sqlite.commit_record import CommitRecord, History, loss_of
 from daemon.store.sqlite.connections import read_only_engine, use_write_ahead_log, writing_engine
 from daemon.store.sqlite.copy import read_only_uri
 from daemon.store.sqlite.failures import in_one_line
-from daemon.store.sqlite.migrate import Seal
 from daemon.store.sqlite.newest import bring_to_newest, last_commit_in
 from daemon.store.sqlite.space import release_space
 from daemon.store.upkeep_commands import ReleaseSpace

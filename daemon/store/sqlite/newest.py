@@ -5,13 +5,13 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect
 
 from daemon.store.engine import DatabaseRefused
+from daemon.store.migrate import Seal, known_revisions
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
 from daemon.store.sqlite.commit_count import COUNTED_SINCE, last_commit
 from daemon.store.sqlite.commit_record import Commit, History, keep_loss, last_recorded, loss_of, missing_from
 from daemon.store.sqlite.content import READ_AT_START, wrong_cell
 from daemon.store.sqlite.create import create_newest
-from daemon.store.sqlite.migrate import Seal, known_revisions
 from daemon.store.sqlite.structure import difference, read_revision, read_structure
 from daemon.store.sqlite.upgrade import upgrade
 

@@ -13,8 +13,8 @@ from importlib import resources
 from sqlalchemy import create_engine
 from sqlalchemy.engine.interfaces import DBAPICursor
 
+from daemon.store.migrate import known_revisions, migrate
 from daemon.store.schema import HEAD_REVISION
-from daemon.store.sqlite.migrate import known_revisions, migrate
 
 Cursor = DBAPICursor | sqlite3.Cursor
 # Each object's type, name and table, and the SQL that made it, its white space collapsed.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
-from daemon.store.sqlite.migrate import Seal, migrate, page_of
+from daemon.store.migrate import Seal, migrate, page_of
 
 # The newest revision some of whose secrets may stand readable in the database.
 LAST_READABLE = "0001a"
