@@ -1,4 +1,4 @@
-"""The application: every route of the tables, bound to the daemon's handles (architecture "Rooms")."""
+"""The application: every route of the tables, bound to the daemon's handles (architecture "Packages")."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping

@@ -47,7 +47,8 @@ from daemon.telemetry.loop_lag import watch_loop_lag
 from daemon.telemetry.metrics import Metrics, make_metrics
 from daemon.telemetry.python_messages import PythonMessages, take_standard_streams
 from daemon.telemetry.tracing import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
-from daemon.wiring import Daemon, assemble, handles_of
+from daemon.wiring import Daemon, assemble
+from daemon.wiring_handles import handles_of
 
 _Addresses = Sequence[TcpAddress | UnixAddress]
 

@@ -1,4 +1,4 @@
-"""The endpoint actor: one webhook, one delivery at a time, in order (architecture "The way of one event", 4).
+"""The endpoint actor: one webhook, one delivery at a time, in order (architecture "How an event flows", 4).
 
 Theory of operation
 ~~~~~~~~~~~~~~~~~~~

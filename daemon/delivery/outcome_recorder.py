@@ -1,4 +1,4 @@
-"""Commits what follows from an attempt, then reports it (architecture "The way of one event", 6)."""
+"""Commits what follows from an attempt, then reports it (architecture "How an event flows", 6)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,11 +1,10 @@
-"""The database: whole, of this version, and with times that the clock agrees with."""
+"""The database: undamaged, of this version, and with everything that was acknowledged."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from daemon.config.settings import Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
-from daemon.domain.clock import HOUR_MS, NowMs
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store.engine import DatabaseRefused
 from daemon.store.schema import HEAD_REVISION
@@ -16,10 +15,9 @@ from daemon.store.sqlite.commit_record import (
     missing_from,
     require_regular_record,
 )
-from daemon.store.sqlite.inspect import Contents, inspect_database, newest_commit, newest_time, teams_out_of_balance
+from daemon.store.sqlite.inspect import Contents, inspect_database, newest_commit, teams_out_of_balance
 
 _CHECK = "database"
-_EARLIEST_MS = 1_735_689_600_000  # 2025: before it no version was there
 
 
 def check_database(settings: Settings, *, full: bool = False) -> Iterator[Finding]:
@@ -80,13 +78,3 @@ def _check_revision(found: Contents) -> Finding:
         return warning("migrations", finding, "Make a backup; the next start brings it up to date.")
     finding = f"the database was made by a newer version (revision {found.revision}; this one knows {HEAD_REVISION})"
     return failed("migrations", finding, "Install that version again, or restore a backup from before the upgrade.")
-
-
-def check_clock(settings: Settings, now_ms: NowMs) -> Iterator[Finding]:
-    """Whether the wall clock can be right: it is not behind what was written, nor long before all this was made."""
-    now, newest = now_ms(), newest_time(settings.state_dir / DATABASE)
-    advice = "Set the clock, and let a time service keep it: signatures carry its time, and receivers check it."
-    if now < _EARLIEST_MS or (newest is not None and now < newest - HOUR_MS):
-        yield failed("clock", "the clock is behind what stands in the database, or years behind", advice)
-    else:
-        yield ok("clock", "the clock is not behind what stands in the database")

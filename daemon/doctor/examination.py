@@ -4,10 +4,11 @@ import resource
 from collections.abc import Callable, Iterator
 
 from daemon.config.settings import Settings
-from daemon.doctor.database import check_clock, check_database
+from daemon.doctor.clock import check_clock, check_time_service
+from daemon.doctor.database import check_database
 from daemon.doctor.files import check_disk, check_keys, check_state_dir
 from daemon.doctor.finding import Finding, failed, ok, warning
-from daemon.doctor.network import check_api, check_dns, check_listener, check_mail, check_time_service
+from daemon.doctor.network import check_api, check_dns, check_listener, check_mail
 from daemon.domain.clock import wall_clock_ms
 from daemon.files.acting_user import acting_as_owner_of
 

@@ -37,7 +37,7 @@ class DisabledReason(StrEnum):
 
 
 class OutcomeKind(StrEnum):
-    """What happened on the wire in one attempt (architecture "The way of one event", 5)."""
+    """What happened on the wire in one attempt (architecture "How an event flows", 5)."""
 
     DELIVERED = "delivered"
     HTTP_ERROR = "http_error"

@@ -5,6 +5,7 @@ last values stay, so that an alarm about them stays, too.
 """
 
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -12,8 +13,13 @@ import trio
 from prometheus_client import Gauge
 
 from daemon.actors.threads import RunInThread
+from daemon.delivery.attempt_slots import AttemptSlots
+from daemon.delivery.credit_gate import CreditGate
+from daemon.delivery.fleet import Fleet
+from daemon.delivery.router import Router
 from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable
+from daemon.egress.lookups import Lookups
 from daemon.store.engine import Engine
 from daemon.store.reads.backlog import count_backlog
 from daemon.store.reads.gauge_reads import MailPlace, Waiting, count_mails
@@ -107,6 +113,27 @@ async def waiting_mails(reader: Reader) -> Waiting:
         count, place = count + part.count, part.behind
         oldest = oldest if part.oldest_at is None else min(oldest, part.oldest_at)
     return Waiting(count, None if oldest == math.inf else int(oldest))
+
+
+def bind_gauges(
+    telemetry: Telemetry, *, fleet: Fleet, router: Router, gate: CreditGate, lookups: Sequence[Lookups]
+) -> None:
+    """Have the gauges of what is in memory read it at each scrape."""
+    metrics, changes = telemetry.metrics, telemetry.changes
+    metrics.actors_alive.set_function(lambda: fleet.alive)
+    metrics.actors_parked.set_function(lambda: fleet.parked)
+    metrics.waiting_events.set_function(lambda: router.waiting_events)
+    metrics.teams_waiting_for_credits.set_function(lambda: gate.waiting_teams)
+    metrics.live_pages.set_function(lambda: changes.followers)
+    metrics.lookups_in_progress.set_function(lambda: sum(each.in_progress for each in lookups))
+    metrics.lookups_waiting.set_function(lambda: sum(each.waiting for each in lookups))
+
+
+def bind_attempt_gauges(metrics: Metrics, slots: AttemptSlots) -> None:
+    """Have the gauges of attempts read their slots at each scrape."""
+    metrics.max_attempts_in_flight.set(slots.limit)
+    metrics.attempts_in_flight.set_function(lambda: slots.in_flight)
+    metrics.attempts_waiting.set_function(lambda: slots.waiting)
 
 
 def _gauges(metrics: Metrics) -> tuple[Gauge, ...]:

@@ -109,7 +109,7 @@ class AcceptEvents(Command[Accepted]):
 
 @dataclass(frozen=True, slots=True)
 class RecordAttempt(Command[Recorded]):
-    """One ended attempt and all that follows from it, in one transaction (architecture "The way of one event", 6).
+    """One ended attempt and all that follows from it, in one transaction (architecture "How an event flows", 6).
 
     Does nothing if this attempt is recorded already, so that it can be repeated after an uncertain failure.
     `failures_before` is the failure counter that the verdict started from; `charge` is what a success costs.

@@ -1,4 +1,4 @@
-"""Changes to a webhook never race with its deliveries (contract "HTTP API"; architecture "The way of one event", 4)."""
+"""Changes to a webhook never race with its deliveries (contract "HTTP API"; architecture "How an event flows", 4)."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager

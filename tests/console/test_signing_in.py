@@ -12,7 +12,7 @@ from api.app import create_app
 from api.console.session.sessions import LIFETIME_S
 from daemon.config.settings import Settings
 from daemon.domain.clock import HOUR_MS
-from daemon.wiring import handles_of
+from daemon.wiring_handles import handles_of
 from tests.console.conftest import signed_in
 from tests.support.api_client import DATABASE_FILE, ApiHouse, running_api
 from tests.support.console_client import ConsoleClient
