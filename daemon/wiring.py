@@ -16,10 +16,10 @@ from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock, clock_of
 from daemon.domain.errors import UrlNotAllowed
 from daemon.handles import CheckUrl
-from daemon.mail.outbox import Notifier
+from daemon.mail.notifier import Notifier
 from daemon.maintenance.checkpointer import Checkpointer
 from daemon.maintenance.cleaner import Cleaner
-from daemon.maintenance.gauges import Observer, bind_gauges
+from daemon.maintenance.gauges import GaugeRefresher, bind_gauges
 from daemon.maintenance.time_indexer import TimeIndexer
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.replays import Replays
@@ -56,7 +56,7 @@ class Daemon:
     replays: Replays
     kept_answers: KeptAnswers
     notifier: Notifier
-    observer: Observer
+    gauges: GaugeRefresher
     upkeep: Mapping[ActorKind, _Run]
     vault: Vault
     api_keys: ApiKeys
@@ -83,7 +83,9 @@ async def assemble(
     index, team_ids = await _load_subscriptions(store), await _load_team_ids(store)
     api_keys, sign_outs = await _load_api_keys(store, operator_key), await _load_sign_outs(store)
     notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail)
-    observer = Observer(store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database)
+    gauges = GaugeRefresher(
+        store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database
+    )
 
     delivery = DeliveryBuilder(live.now, store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams)
     gate, canceller = delivery.credit_gate(), delivery.canceller()
@@ -96,7 +98,7 @@ async def assemble(
     upkeep = {
         ActorKind.NOTIFIER: notifier.run,
         ActorKind.CANCELLER: canceller.run,
-        ActorKind.OBSERVER: observer.run,
+        ActorKind.OBSERVER: gauges.run,
         **_maintenance(live, database, store=store, clock=clock, telemetry=telemetry, seams=seams),
     }
     return Daemon(
@@ -111,7 +113,7 @@ async def assemble(
         replays=management.replays(fleet=fleet, fan_outs=fan_outs),
         kept_answers=management.kept_answers,
         notifier=notifier,
-        observer=observer,
+        gauges=gauges,
         upkeep=upkeep,
         vault=vault,
         api_keys=api_keys,

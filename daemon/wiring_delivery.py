@@ -27,7 +27,7 @@ from daemon.delivery.webhook_changes import WebhookChanges
 from daemon.delivery.work_queue import WorkQueue
 from daemon.domain.clock import Clock
 from daemon.domain.model import Webhook
-from daemon.mail.outbox import Notifier
+from daemon.mail.notifier import Notifier
 from daemon.maintenance.gauges import bind_attempt_gauges
 from daemon.seams import Seams
 from daemon.store.commands import ReadBalance

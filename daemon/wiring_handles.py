@@ -36,7 +36,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
             not_ready=not_ready,
             store_failure=store.writer.failure,
             check_store=store.writer.prove,
-            refresh_metrics=daemon.observer.refresh,
+            refresh_metrics=daemon.gauges.refresh,
         ),
         system=SystemHandles(
             started_at=daemon.started_at,

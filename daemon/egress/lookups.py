@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import trio
 
 from daemon.egress.addresses import Address
-from daemon.egress.expiring import ExpiringMap
+from daemon.egress.expiring_map import ExpiringMap
 from daemon.egress.resolver import Resolve
 
 _HUNG_AFTER_S = 1.0

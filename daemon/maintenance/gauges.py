@@ -34,7 +34,7 @@ LONGEST_WAIT_S = 1
 _FRESH_FOR_A_LOOK = 20
 
 
-class Observer:
+class GaugeRefresher:
     """Sets the gauges of what waits and of the disk. Before the first look they are not a number."""
 
     def __init__(

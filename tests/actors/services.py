@@ -193,11 +193,11 @@ async def log_is_checkpointed(scene: Scene) -> bool:
 async def ask_for_gauges(scene: Scene) -> None:
     await trio.sleep(FRESH_S)
     scene.daemon.parts.telemetry.metrics.pending_deliveries.set(math.nan)
-    await scene.daemon.parts.observer.refresh()
+    await scene.daemon.parts.gauges.refresh()
 
 
 async def gauges_are_set(scene: Scene) -> bool:
-    await scene.daemon.parts.observer.refresh()
+    await scene.daemon.parts.gauges.refresh()
     registry = scene.daemon.parts.telemetry.metrics.registry
     return registry.get_sample_value("kakiyo_webhooks_pending_deliveries") == 0
 
@@ -277,7 +277,7 @@ SERVICES = (
         kind=ActorKind.ENDPOINT,
         needs=False,
     ),
-    upkeep(ActorKind.NOTIFIER, "daemon.mail.outbox.Notifier.run", work=have_a_mail_sent, done=mail_is_sent),
+    upkeep(ActorKind.NOTIFIER, "daemon.mail.notifier.Notifier.run", work=have_a_mail_sent, done=mail_is_sent),
     upkeep(
         ActorKind.CANCELLER,
         "daemon.delivery.canceller.Canceller.run",
@@ -304,7 +304,9 @@ SERVICES = (
         work=let_the_log_grow,
         done=log_is_checkpointed,
     ),
-    upkeep(ActorKind.OBSERVER, "daemon.maintenance.gauges.Observer.run", work=ask_for_gauges, done=gauges_are_set),
+    upkeep(
+        ActorKind.OBSERVER, "daemon.maintenance.gauges.GaugeRefresher.run", work=ask_for_gauges, done=gauges_are_set
+    ),
 )
 
 

@@ -109,7 +109,7 @@ async def test_what_was_made_less_what_ended_is_the_backlog(tmp_path: Path, auto
         receiver.answers[B] = hang
         await daemon.submit(team, 8, 9)
         await trio.sleep(1)
-        await daemon.parts.observer.refresh()
+        await daemon.parts.gauges.refresh()
         assert value(daemon, "pending_deliveries") == 2
         assert counted(daemon) == {"pending": 26, "succeeded": 17, "failed": 4, "cancelled": 3}
         await daemon.parts.webhooks.delete(second.id)
@@ -228,7 +228,7 @@ async def test_the_backlog_the_outbox_and_the_disk_are_told_as_they_are(
         await daemon.webhook(team, A)
         await daemon.submit(team, 1, 2)
         await trio.sleep(7)
-        await daemon.parts.observer.refresh()
+        await daemon.parts.gauges.refresh()
         assert value(daemon, "pending_deliveries") == 2
         assert value(daemon, "oldest_pending_delivery_age_seconds") == 7
         assert value(daemon, "waiting_mails") == value(daemon, "oldest_waiting_mail_age_seconds") == 0
@@ -242,12 +242,12 @@ async def test_it_is_not_looked_again_within_some_seconds(tmp_path: Path, autoju
     async with running(tmp_path, FakeReceiver({A: hang})) as daemon:
         team = await daemon.team()
         await daemon.webhook(team, A)
-        await daemon.parts.observer.refresh()
+        await daemon.parts.gauges.refresh()
         await daemon.submit(team, 1)
-        await daemon.parts.observer.refresh()
+        await daemon.parts.gauges.refresh()
         assert value(daemon, "pending_deliveries") == 0
         await trio.sleep(FRESH_S)
-        await daemon.parts.observer.refresh()
+        await daemon.parts.gauges.refresh()
         assert value(daemon, "pending_deliveries") == 1
 
 
@@ -256,14 +256,14 @@ async def test_a_slow_store_keeps_nobody_waiting_and_is_asked_the_less_often(
 ) -> None:
     run_in_thread = FakeThread()
     async with running(tmp_path, run_read=run_in_thread) as daemon:
-        await daemon.parts.observer.refresh()
+        await daemon.parts.gauges.refresh()
         await trio.sleep(FRESH_S)
         run_in_thread.answer_s, started = 4, daemon.now
-        await daemon.parts.observer.refresh()
+        await daemon.parts.gauges.refresh()
         assert daemon.now - started == LONGEST_WAIT_S
         await trio.sleep(20)
         run_in_thread.answer_s, started = 0, daemon.now
-        await daemon.parts.observer.refresh()
+        await daemon.parts.gauges.refresh()
         assert daemon.now == started  # that look took 12 s: it is good for long
         assert value(daemon, "pending_deliveries") == 0
 
@@ -276,10 +276,10 @@ async def test_while_the_store_fails_the_last_values_stay_and_ages_go_on(
         await daemon.webhook(team, A)
         await daemon.submit(team, 1)
         await trio.sleep(1)
-        await daemon.parts.observer.refresh()
+        await daemon.parts.gauges.refresh()
         monkeypatch.setattr(gauges, "count_mails", broken_read)
         await trio.sleep(FRESH_S)
-        await daemon.parts.observer.refresh()
+        await daemon.parts.gauges.refresh()
         assert value(daemon, "pending_deliveries") == 1
         assert value(daemon, "oldest_pending_delivery_age_seconds") == 1 + FRESH_S
         assert not daemon.log_lines("actor_restarted")
@@ -288,7 +288,7 @@ async def test_while_the_store_fails_the_last_values_stay_and_ages_go_on(
 async def test_who_asks_before_it_runs_is_answered_too(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with running(tmp_path) as daemon:
         started = daemon.now
-        await daemon.parts.observer.refresh()  # nothing has waited yet: its task has not begun
+        await daemon.parts.gauges.refresh()  # nothing has waited yet: its task has not begun
         assert daemon.now == started
         assert value(daemon, "pending_deliveries") == 0
 
@@ -298,7 +298,7 @@ async def test_a_disk_that_cannot_be_looked_at_hides_no_backlog(
 ) -> None:
     monkeypatch.setattr("daemon.store.sqlite.database.disk_use", broken_disk)
     async with running(tmp_path) as daemon:
-        await daemon.parts.observer.refresh()
+        await daemon.parts.gauges.refresh()
         assert value(daemon, "pending_deliveries") == 0
         assert str(value(daemon, "state_dir_free_bytes")) == "nan"
         assert not daemon.log_lines("actor_restarted")

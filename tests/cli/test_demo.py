@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.demo.failure import DemoError
+from daemon.demo.errors import DemoError
 from daemon.demo.process import running_daemon
 
 DEMO = [sys.executable, "-m", "daemon", "demo"]

@@ -30,7 +30,7 @@ USE_HTTP_CLIENTS = {
 SLEEPS_IN_LOOPS = {
     "daemon/actors/supervisor.py": "the back-off between restarts",
     "daemon/store/retry.py": "the back-off while the database fails",
-    "daemon/mail/outbox.py": "the back-off while the database fails",
+    "daemon/mail/notifier.py": "the back-off while the database fails",
     "daemon/maintenance/checkpointer.py": "SQLite tells nobody when a read ends",
     "daemon/delivery/canceller.py": "the others' share of the store",
     "daemon/maintenance/time_indexer.py": "its interval; the others' share of the store",
