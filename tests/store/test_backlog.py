@@ -22,7 +22,7 @@ Count = Callable[..., Backlog]
 @pytest.fixture(params=["in one step", "in many"], autouse=True)
 def _parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "in many":
-        for name in ("_TEAMS_AT_ONCE", "_OF_EACH_TEAM", "_OF_ONE_TEAM"):
+        for name in ("_TEAMS_AT_ONCE", "_DELIVERIES_PER_TEAM", "_DELIVERIES_AT_ONCE"):
             monkeypatch.setattr(gauge_reads, name, 1)
 
 
@@ -73,7 +73,7 @@ def test_a_team_of_which_enough_is_counted_is_left_out_from_there_on(
 
     real = gauge_reads.count_pending
     monkeypatch.setattr("daemon.store.reads.backlog.count_pending", noting)
-    monkeypatch.setattr(gauge_reads, "_OF_ONE_TEAM", 1)
+    monkeypatch.setattr(gauge_reads, "_DELIVERIES_AT_ONCE", 1)
     count("team_1", 0)
     assert places == [gauge_reads.Place("team_1", 0)]
     count("team_1")

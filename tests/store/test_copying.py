@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.store.sqlite.copy import COMPANIONS, CopyFailed, copy_database, fold_log
+from daemon.store.sqlite.copy import COMPANIONS, CopyFailed, checkpoint_log, copy_database
 from tests.faults.disk import small_disk
 
 MEGABYTE = 1_000_000
@@ -122,7 +122,7 @@ def test_what_is_no_database_is_refused_by_its_name(tmp_path: Path, content: byt
 def test_a_log_is_folded_into_its_database(source: Path) -> None:
     writer = open_writer(source)
     insert(writer, 1)
-    fold_log(source)  # while somebody has it open: the log stays, empty
+    checkpoint_log(source)  # while somebody has it open: the log stays, empty
     assert source.with_name("source.db-wal").stat().st_size == 0
     writer.close()
     assert numbers_in(source) == [1]
@@ -132,7 +132,7 @@ def test_a_log_that_cannot_be_folded_in_stays(source: Path) -> None:
     log = source.with_name("source.db-wal")
     source.write_bytes(b"x" * 5000)
     log.write_bytes(b"a log")
-    fold_log(source)
+    checkpoint_log(source)
     assert source.read_bytes() == b"x" * 5000
     assert log.read_bytes() == b"a log"
 

@@ -106,7 +106,7 @@ def test_the_write_ahead_log_is_checkpointed_every_16_mb(database: Database) -> 
 
 
 def test_a_write_ahead_log_that_grew_is_given_back_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.store.sqlite.connections._LASTING_LOG_BYTES", 1_000_000)
+    monkeypatch.setattr("daemon.store.sqlite.connections._MAX_IDLE_LOG_BYTES", 1_000_000)
     opened, log = open_database(tmp_path / "x.db"), tmp_path / "x.db-wal"
     with opened.reading.connect() as long_read:
         long_read.exec_driver_sql("SELECT count(*) FROM teams").scalar()

@@ -45,7 +45,7 @@ def test_a_damaged_page_is_found_wherever_it_is(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[(page - 1) * 4096 : page * 4096] = b"\xa5" * 4096
     path.write_bytes(content)
-    with pytest.raises(DatabaseRefused, match=r"^is damaged \([^\n]+\): use a backup that is whole$"):
+    with pytest.raises(DatabaseRefused, match=r"^is damaged \([^\n]+\): use an undamaged backup$"):
         inspect_database(path)
 
 
@@ -76,7 +76,7 @@ def test_ctrl_c_ends_a_long_check(path: Path, monkeypatch: pytest.MonkeyPatch) -
         signal.raise_signal(signal.SIGINT)
         return 0
 
-    monkeypatch.setattr(inspect, "_hear", interrupt)
-    monkeypatch.setattr(inspect, "_HEARING", 10)
+    monkeypatch.setattr(inspect, "_check_signals", interrupt)
+    monkeypatch.setattr(inspect, "_SIGNAL_CHECK_STEPS", 10)
     with pytest.raises(KeyboardInterrupt):
         inspect_database(path)

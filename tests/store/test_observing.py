@@ -32,7 +32,7 @@ def seen(database: Database) -> Observation:
 @pytest.fixture(params=["in one step", "in many"], autouse=True)
 def _parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "in many":
-        for name in ("_TEAMS_AT_ONCE", "_OF_EACH_TEAM", "_OF_ONE_TEAM", "_MAILS_AT_ONCE"):
+        for name in ("_TEAMS_AT_ONCE", "_DELIVERIES_PER_TEAM", "_DELIVERIES_AT_ONCE", "_MAILS_AT_ONCE"):
             monkeypatch.setattr(gauge_reads, name, 1)
 
 
