@@ -10,9 +10,9 @@ from typing import Any
 import trio
 from rich.text import Text
 
-from daemon.cli.moments import to_rfc3339
 from daemon.cli.output import print_json
 from daemon.cli.tables import render
+from daemon.cli.times import to_rfc3339
 from daemon.demo.receiver import Answer, ReceivedRequest, listen_on_loopback, serve_receiver, url_of
 from daemon.demo.verification import SignatureState, Verification, verify
 from daemon.domain.printable import printable

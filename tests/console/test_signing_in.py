@@ -146,7 +146,9 @@ async def test_signing_in_over_plain_http_says_why_it_cannot_last(tmp_path: Path
         page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, **headers)
         assert page.status == status
         if status == 422:
-            assert "public_url is https://hooks.example.com, so its cookie is for https only" in page.mistake("key")
+            assert "public_url is https://hooks.example.com, so the session's cookie is for https only" in page.mistake(
+                "key"
+            )
             assert "Set-Cookie" not in page.headers
 
 

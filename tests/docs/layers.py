@@ -18,7 +18,7 @@ LAYERS = (
     "api/console",
     "api/console/pages",
     "api/console/session",
-    "api/console/drawing",
+    "api/console/rendering",
     "api/console/verification",
     "api/openapi",
     "api/routes",
