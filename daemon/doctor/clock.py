@@ -39,4 +39,4 @@ def check_time_service() -> Iterator[Finding]:
         advice = "Enable one (Debian: apt install systemd-timesyncd): receivers refuse what is minutes off."
         yield warning("time service", "no time service keeps the clock", advice)
     else:
-        yield skipped("time service", "whether a time service keeps the clock cannot be told here")
+        yield skipped("time service", "whether a time service keeps the clock is unknown here")

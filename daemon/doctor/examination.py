@@ -68,7 +68,7 @@ def _check_settings(settings: Settings) -> Iterator[Finding]:
         advice = "Take dev out of the configuration in production."
         yield warning("dev mode", "receivers may be private and without TLS", advice)
     if settings.public_url.startswith(_LOCAL) and not settings.dev:
-        advice = "Set public_url to the address that people use: it stands in emails."
+        advice = "Set public_url to the address that people use: emails contain it."
         yield warning("public_url", f"{settings.public_url} leads nowhere but on this machine", advice)
 
 

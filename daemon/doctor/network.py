@@ -81,7 +81,7 @@ def check_mail(settings: Settings) -> Iterator[Finding]:
         close_session(trio.run(_open_mail_session, settings))
     except (OSError, ValueError, trio.TooSlowError) as error:
         reason = explain(smtp, TimeoutError() if isinstance(error, trio.TooSlowError) else error)
-        yield failed("mail", reason, "Mails wait until that is mended; none is lost.")
+        yield failed("mail", reason, "Mails wait until that is fixed; none is lost.")
         return
     yield ok("mail", f"{address} is reached{' and takes the login' if smtp.username else ''}")
 

@@ -84,7 +84,8 @@ DIALECT_IN_MIGRATIONS = {
 
 # Who else uses that package, and what for. Each has to know what it does with another engine.
 ENGINES_PACKAGE_USERS = {
-    "daemon/app.py": "says what a start found missing in the file",
+    "daemon/app.py": "ends with another exit code if commits are missing in the file",
+    "daemon/start_log.py": "logs what is missing in the file",
     "daemon/wiring.py": "has the write-ahead log copied beside the commits",
     "daemon/maintenance/backup.py": "copies the file",
     "daemon/maintenance/checkpointer.py": "copies the write-ahead log into the file",
