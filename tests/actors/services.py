@@ -330,6 +330,6 @@ ELSEWHERE = {
     "daemon/app.py: watch_loop_lag": "tests/unit/test_loop_lag.py",
     "daemon/app.py: _announce": "tests/unit/test_lifeline.py",
     "daemon/systemd/notify.py: _keep_alive_while_working": "tests/unit/test_lifeline.py",
-    "daemon/mail/smtp.py: _cut_at": "tests/mail/test_smtp.py",
+    "daemon/mail/smtp.py: _shut_down_at": "tests/mail/test_smtp.py",
     "daemon/egress/wire.py: readable": "tests/egress/test_cancellation.py",
 }
