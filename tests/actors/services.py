@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
 import trio
 
 from daemon.domain.errors import DaemonError
@@ -19,6 +18,7 @@ from daemon.seams import Seams
 from daemon.store.reads import actor_reads
 from daemon.store.reads.time_blocks import next_time_block
 from daemon.telemetry.metrics import ActorKind
+from tests.actors.receivers import slow
 from tests.actors.strikes import Strikes
 from tests.support.daemon import FakeReceiver, RunningDaemon, VirtualWallClock, make_settings, running, statuses
 
@@ -32,11 +32,6 @@ def tasks() -> int:
     return trio.lowlevel.current_statistics().tasks_living
 
 
-async def answer_slowly(_request: httpx.Request) -> httpx.Response:
-    await trio.sleep(0.5)
-    return httpx.Response(200)
-
-
 @dataclass(slots=True)
 class Scene:
     """What outlives the daemon's lives: a team, a webhook for each of the receivers, and what each was sent."""
@@ -45,7 +40,7 @@ class Scene:
     strikes: Strikes
     clock: VirtualWallClock = field(default_factory=VirtualWallClock)
     receiver: FakeReceiver = field(
-        default_factory=lambda: FakeReceiver({BROKEN: statuses(500), SLOW: answer_slowly}),
+        default_factory=lambda: FakeReceiver({BROKEN: statuses(500), SLOW: slow(0.5)}),
     )
     webhooks: dict[str, Webhook] = field(default_factory=dict)
     numbers: "count[int]" = field(default_factory=count)

@@ -4,21 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import trio
 from trio.testing import MockClock
 
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import Team, Webhook
+from tests.actors.receivers import hang
 from tests.support.daemon import FakeReceiver, FakeThread, RunningDaemon, VirtualWallClock, running
 
 WEBHOOKS, AT_ONCE = 100, 16
 READ_S = 1.0
-
-
-async def hang(_request: httpx.Request) -> httpx.Response:
-    await trio.sleep_forever()
-    raise AssertionError
 
 
 def urls() -> list[str]:

@@ -2,23 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import trio
-from sqlalchemy.exc import OperationalError
 from trio.testing import MockClock
 
 from daemon.delivery.open_outcomes import MOST_OPEN
 from daemon.domain.model import Team, Webhook
-from daemon.seams import Seams
-from daemon.store.sqlite.database import Database
+from tests.actors.disk import disk_of
+from tests.actors.receivers import A
 from tests.support.daemon import FakeReceiver, FakeThread, RunningDaemon, make_settings, running
 
-A = "https://a.example/hook"
 TAKES_S, COMMIT_S = 0.1, 5.0
 MANY = 40
 
@@ -55,16 +53,16 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """A daemon with one webhook, whose commits take as long as `disk` says."""
+    """A daemon with one webhook, whose commits take as long as `run_write` says."""
 
     daemon: RunningDaemon
-    disk: FakeThread
+    run_write: FakeThread
     team: Team
     webhook: Webhook
 
     async def submit_to_slow_disk(self, *numbers: int) -> None:
         await self.daemon.submit(self.team, *numbers)
-        self.disk.begin_s = COMMIT_S
+        self.run_write.begin_s = COMMIT_S
 
     async def statuses(self) -> list[str]:
         return await self.daemon.statuses(self.webhook)
@@ -72,15 +70,10 @@ class Busy:
 
 @asynccontextmanager
 async def busy(state_dir: Path, receiver: Receiver, **sections: Any) -> AsyncIterator[Busy]:
-    disk = FakeThread()
-
-    def adapt(seams: Seams) -> Seams:
-        return replace(seams, run_write=disk)
-
-    settings = make_settings(state_dir, **sections)
-    async with running(state_dir, receiver.inner, settings=settings, adapt=adapt) as daemon:
+    run_write, settings = FakeThread(), make_settings(state_dir, **sections)
+    async with running(state_dir, receiver.inner, settings=settings, run_write=run_write) as daemon:
         team = await daemon.team()
-        yield Busy(daemon, disk, team, await daemon.webhook(team, A))
+        yield Busy(daemon, run_write, team, await daemon.webhook(team, A))
 
 
 async def test_the_next_deliveries_are_sent_while_a_success_is_on_its_way_to_disk_up_to_a_limit(
@@ -238,31 +231,17 @@ async def test_a_crash_of_the_actor_repeats_nothing_that_was_open(tmp_path: Path
         assert await one.daemon.balance(one.team) == 0
 
 
-class FailingDisk:
-    """While `fails`, every transaction ends as on a full disk."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.fails = False
-        transaction = Database.transaction
-
-        def guarded(database: Database) -> Any:
-            if self.fails:
-                raise OperationalError("COMMIT", {}, Exception("database or disk is full"))
-            return transaction(database)
-
-        monkeypatch.setattr(Database, "transaction", guarded)
-
-
 async def test_while_the_store_fails_no_more_is_sent_than_may_be_open_and_all_is_committed_afterwards(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    disk, receiver = FailingDisk(monkeypatch), Receiver()
+    receiver = Receiver()
     async with busy(tmp_path, receiver) as one:
+        disk = disk_of(one.daemon)
         await one.daemon.submit(one.team, *range(10))
-        disk.fails = True
+        disk.full = True
         await trio.sleep(120)
         assert receiver.numbers == list(range(MOST_OPEN))
-        disk.fails = False
+        disk.full = False
         await trio.sleep(60)
         assert receiver.numbers == list(range(10))
         assert await one.statuses() == ["succeeded"] * 10
@@ -271,14 +250,14 @@ async def test_while_the_store_fails_no_more_is_sent_than_may_be_open_and_all_is
 
 
 async def test_a_withdrawal_does_not_overtake_a_success_that_the_store_could_not_take(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    disk = FailingDisk(monkeypatch)
     async with busy(tmp_path, Receiver()) as one:
+        disk = disk_of(one.daemon)
         await one.daemon.submit(one.team, *range(6))
-        disk.fails = True
+        disk.full = True
         await trio.sleep(30)
-        disk.fails = False  # the next try is some seconds away
+        disk.full = False  # the next try is some seconds away
         await one.daemon.change(one.webhook, active=False)
         assert await one.statuses() == [*["succeeded"] * MOST_OPEN, *["cancelled"] * (6 - MOST_OPEN)]
         assert await one.daemon.balance(one.team) == -2 * MOST_OPEN

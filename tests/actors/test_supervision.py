@@ -16,17 +16,17 @@ from daemon.actors.supervisor import ActorFailed, Budget, Child, supervise, supe
 from daemon.config.settings import LogSettings
 from daemon.delivery.mailbox import Change
 from daemon.domain.errors import StoreUnavailable
-from daemon.domain.model import Webhook
+from daemon.domain.model import Team, Webhook
 from daemon.egress.post import Post
 from daemon.egress.response import Response
 from daemon.egress.transport import Transport
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import ActorKind
+from tests.actors.receivers import A, B, slow
 from tests.faults.sabotage import Bug, Point, Saboteur, gives_up
 from tests.support.daemon import FakeReceiver, FakeThread, RunningDaemon, make_settings, running, statuses
 
 Result = TypeVar("Result")
-A, B = "https://a.example/hook", "https://b.example/hook"
 BACKOFFS = [0.1, 0.2, 0.4, 0.8, 1.6]
 CRASHES_AT = [sum(BACKOFFS[:count]) for count in range(6)]
 
@@ -53,121 +53,104 @@ def restarts(daemon: RunningDaemon, kind: ActorKind) -> float | None:
 
 
 async def test_a_crashed_actor_is_logged_and_restarted_with_a_back_off_and_goes_on(
-    tmp_path: Path, autojump_clock: MockClock
+    daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
 ) -> None:
-    receiver = FakeReceiver({A: answers(RuntimeError("bug one"), RuntimeError("bug two"), 200)})
-    async with running(tmp_path, receiver) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.submit(team, 1, 2)
-        await trio.sleep(60)
-        assert [arrival.at for arrival in receiver.arrivals] == pytest.approx([0, 0.1, 0.3, 0.3], abs=1e-6)
-        assert await daemon.statuses(webhook) == ["succeeded"] * 2
-        lines = daemon.log_lines("actor_restarted")
-        assert [(line["actor"], line["webhookId"]) for line in lines] == [("endpoint", webhook.id)] * 2
-        assert [line["error"] for line in lines] == ["RuntimeError: bug one", "RuntimeError: bug two"]
-        assert all("in handle" in line["traceback"] for line in lines)
-        assert restarts(daemon, ActorKind.ENDPOINT) == 2
+    receiver.answers[A] = answers(RuntimeError("bug one"), RuntimeError("bug two"), 200)
+    await daemon.submit(team, 1, 2)
+    await trio.sleep(60)
+    assert [arrival.at for arrival in receiver.arrivals] == pytest.approx([0, 0.1, 0.3, 0.3], abs=1e-6)
+    assert await daemon.statuses(webhook) == ["succeeded"] * 2
+    lines = daemon.log_lines("actor_restarted")
+    assert [(line["actor"], line["webhookId"]) for line in lines] == [("endpoint", webhook.id)] * 2
+    assert [line["error"] for line in lines] == ["RuntimeError: bug one", "RuntimeError: bug two"]
+    assert all("in handle" in line["traceback"] for line in lines)
+    assert restarts(daemon, ActorKind.ENDPOINT) == 2
 
 
-async def test_a_crash_neither_skips_nor_miscounts_an_attempt(tmp_path: Path, autojump_clock: MockClock) -> None:
-    receiver = FakeReceiver({A: answers(500, RuntimeError("bug"), 500, RuntimeError("bug"), 200)})
-    async with running(tmp_path, receiver) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.submit(team, 1)
-        await trio.sleep(60)
-        (delivery,) = await daemon.deliveries(webhook)
-        assert [arrival.attempt for arrival in receiver.arrivals] == [1, 2, 2, 3, 3]
-        assert [attempt.number for attempt in await daemon.attempts(delivery)] == [1, 2, 3]
-        assert len({arrival.delivery_id for arrival in receiver.arrivals}) == 1
-        assert (await daemon.current(webhook)).consecutive_failures == 0
-        assert await daemon.balance(team) == -2
+async def test_a_crash_neither_skips_nor_miscounts_an_attempt(
+    daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
+) -> None:
+    receiver.answers[A] = answers(500, RuntimeError("bug"), 500, RuntimeError("bug"), 200)
+    await daemon.submit(team, 1)
+    await trio.sleep(60)
+    (delivery,) = await daemon.deliveries(webhook)
+    assert [arrival.attempt for arrival in receiver.arrivals] == [1, 2, 2, 3, 3]
+    assert [attempt.number for attempt in await daemon.attempts(delivery)] == [1, 2, 3]
+    assert len({arrival.delivery_id for arrival in receiver.arrivals}) == 1
+    assert (await daemon.current(webhook)).consecutive_failures == 0
+    assert await daemon.balance(team) == -2
 
 
 async def test_an_actor_that_keeps_crashing_is_parked_and_the_others_keep_their_pace(
-    tmp_path: Path, autojump_clock: MockClock
+    daemon: RunningDaemon, team: Team, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as daemon:
-        team = await daemon.team()
-        crashing, other = await daemon.webhook(team, A), await daemon.webhook(team, B)
-        await daemon.submit(team, 1, 2, 3)
-        await trio.sleep(3600)
-        assert [arrival.at for arrival in daemon.receiver.at(A)] == pytest.approx(CRASHES_AT, abs=1e-6)
-        assert await daemon.statuses(crashing) == ["pending"] * 3
-        assert [round(arrival.at, 3) for arrival in daemon.receiver.at(B)] == [0, 0, 0]
-        assert await daemon.statuses(other) == ["succeeded"] * 3
-        (line,) = daemon.log_lines("actor_parked")
-        assert line["webhookId"] == crashing.id
-        assert (daemon.parts.fleet.parked, daemon.parts.fleet.alive) == (1, 0)
+    daemon.receiver.answers[A] = answers(RuntimeError("bug"))
+    crashing, other = await daemon.webhook(team, A), await daemon.webhook(team, B)
+    await daemon.submit(team, 1, 2, 3)
+    await trio.sleep(3600)
+    assert [arrival.at for arrival in daemon.receiver.at(A)] == pytest.approx(CRASHES_AT, abs=1e-6)
+    assert await daemon.statuses(crashing) == ["pending"] * 3
+    assert [round(arrival.at, 3) for arrival in daemon.receiver.at(B)] == [0, 0, 0]
+    assert await daemon.statuses(other) == ["succeeded"] * 3
+    (line,) = daemon.log_lines("actor_parked")
+    assert line["webhookId"] == crashing.id
+    assert (daemon.parts.fleet.parked, daemon.parts.fleet.alive) == (1, 0)
 
 
 async def test_a_change_tries_a_parked_webhook_again_and_nothing_was_lost(
-    tmp_path: Path, autojump_clock: MockClock
+    daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.submit(team, 1, 2)
-        await trio.sleep(60)
-        await daemon.submit(team, 3)
-        await trio.sleep(60)
-        assert daemon.parts.fleet.parked == 1
-        await daemon.change(webhook, url=B)
-        await trio.sleep(1)
-        assert [arrival.number for arrival in daemon.receiver.at(B)] == [1, 2, 3]
-        assert daemon.parts.fleet.parked == 0
+    daemon.receiver.answers[A] = answers(RuntimeError("bug"))
+    await daemon.submit(team, 1, 2)
+    await trio.sleep(60)
+    await daemon.submit(team, 3)
+    await trio.sleep(60)
+    assert daemon.parts.fleet.parked == 1
+    await daemon.change(webhook, url=B)
+    await trio.sleep(1)
+    assert [arrival.number for arrival in daemon.receiver.at(B)] == [1, 2, 3]
+    assert daemon.parts.fleet.parked == 0
 
 
 async def test_a_webhook_that_crashes_at_every_attempt_can_be_disabled(
-    tmp_path: Path, autojump_clock: MockClock
+    daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.submit(team, 1, 2)
-        await trio.sleep(60)
-        changed = await daemon.change(webhook, active=False)
-        assert changed is not None
-        assert not changed.active
-        assert await daemon.statuses(webhook) == ["cancelled"] * 2
+    daemon.receiver.answers[A] = answers(RuntimeError("bug"))
+    await daemon.submit(team, 1, 2)
+    await trio.sleep(60)
+    changed = await daemon.change(webhook, active=False)
+    assert changed is not None
+    assert not changed.active
+    assert await daemon.statuses(webhook) == ["cancelled"] * 2
 
 
 async def test_a_change_asked_for_between_two_lives_is_made_in_the_next(
-    tmp_path: Path, autojump_clock: MockClock
+    daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.submit(team, 1)
-        await trio.sleep(0.2)
-        await daemon.change(webhook, url=B)
-        await trio.sleep(1)
-        assert await daemon.statuses(webhook) == ["succeeded"]
+    daemon.receiver.answers[A] = answers(RuntimeError("bug"))
+    await daemon.submit(team, 1)
+    await trio.sleep(0.2)
+    await daemon.change(webhook, url=B)
+    await trio.sleep(1)
+    assert await daemon.statuses(webhook) == ["succeeded"]
 
 
 async def test_a_change_that_crashes_is_answered_and_the_delivery_in_flight_is_made_again(
-    tmp_path: Path, autojump_clock: MockClock
+    daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
-    async def slowly(_request: httpx.Request) -> httpx.Response:
-        await trio.sleep(1)
-        return httpx.Response(200)
-
     def crash(_webhook: Webhook) -> Webhook:
         raise RuntimeError("bug")
 
-    async with running(tmp_path, FakeReceiver({A: slowly})) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.submit(team, 1)
-        await trio.sleep(0.5)
-        change = Change(crash)
-        daemon.parts.fleet.request_change(webhook.id, change)
-        with pytest.raises(StoreUnavailable):
-            await change.reply.wait()
-        await trio.sleep(60)
-        assert [arrival.attempt for arrival in daemon.receiver.arrivals] == [1, 1]
-        assert await daemon.statuses(webhook) == ["succeeded"]
+    daemon.receiver.answers[A] = slow(1)
+    await daemon.submit(team, 1)
+    await trio.sleep(0.5)
+    change = Change(crash)
+    daemon.parts.fleet.request_change(webhook.id, change)
+    with pytest.raises(StoreUnavailable):
+        await change.reply.wait()
+    await trio.sleep(60)
+    assert [arrival.attempt for arrival in daemon.receiver.arrivals] == [1, 1]
+    assert await daemon.statuses(webhook) == ["succeeded"]
 
 
 async def change_in_vain(
@@ -189,39 +172,41 @@ async def change_in_vain(
 
 
 async def test_a_webhook_enabled_by_an_actor_that_crashed_in_the_commit_gets_new_events(
-    tmp_path: Path, autojump_clock: MockClock
+    daemon: RunningDaemon,
+    team: Team,
+    webhook: Webhook,
+    run_write: FakeThread,
+    run_read: FakeThread,
+    autojump_clock: MockClock,
 ) -> None:
-    run_write, run_read = FakeThread(), FakeThread()
-    async with running(tmp_path, run_write=run_write, run_read=run_read) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.change(webhook, active=False)
-        run_write.begin_s, run_read.begin_s = 0.05, 0.02
-        # The change is being committed from 0.02 to 0.07.
-        await change_in_vain(daemon, webhook, run_read, active=True, crash_at=0.03)
-        await trio.sleep(1)
-        await daemon.submit(team, 1)
-        await trio.sleep(1)
-        assert (await daemon.current(webhook)).active
-        assert await daemon.statuses(webhook) == ["succeeded"]
+    await daemon.change(webhook, active=False)
+    run_write.begin_s, run_read.begin_s = 0.05, 0.02
+    # The change is being committed from 0.02 to 0.07.
+    await change_in_vain(daemon, webhook, run_read, active=True, crash_at=0.03)
+    await trio.sleep(1)
+    await daemon.submit(team, 1)
+    await trio.sleep(1)
+    assert (await daemon.current(webhook)).active
+    assert await daemon.statuses(webhook) == ["succeeded"]
 
 
 async def test_a_change_whose_slow_commit_outlives_its_crashed_actor_becomes_known(
-    tmp_path: Path, autojump_clock: MockClock
+    daemon: RunningDaemon,
+    team: Team,
+    webhook: Webhook,
+    run_write: FakeThread,
+    run_read: FakeThread,
+    autojump_clock: MockClock,
 ) -> None:
-    run_write, run_read = FakeThread(), FakeThread()
-    async with running(tmp_path, run_write=run_write, run_read=run_read) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.change(webhook, name="awake")
-        run_write.begin_s, run_read.begin_s = 1, 0.02
-        # The change is being committed until 1, and the next life begins before that.
-        await change_in_vain(daemon, webhook, run_read, active=False, crash_at=0.1)
-        await trio.sleep(5)
-        assert not (await daemon.current(webhook)).active
-        await daemon.submit(team, 1)
-        await trio.sleep(60)
-        assert await daemon.statuses(webhook) == []
+    await daemon.change(webhook, name="awake")
+    run_write.begin_s, run_read.begin_s = 1, 0.02
+    # The change is being committed until 1, and the next life begins before that.
+    await change_in_vain(daemon, webhook, run_read, active=False, crash_at=0.1)
+    await trio.sleep(5)
+    assert not (await daemon.current(webhook)).active
+    await daemon.submit(team, 1)
+    await trio.sleep(60)
+    assert await daemon.statuses(webhook) == []
 
 
 class FragileTransport(Transport):
@@ -283,23 +268,21 @@ async def test_a_crashed_router_answers_who_waits_and_is_restarted(tmp_path: Pat
 
 
 async def test_what_is_submitted_right_after_a_crash_of_the_router_comes_behind_what_it_had_committed(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    daemon: RunningDaemon, team: Team, run_read: FakeThread, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
-    saboteur, run_read = Saboteur(Point("AcceptEvents", after=True, on_call=2), lambda: None), FakeThread()
+    saboteur = Saboteur(Point("AcceptEvents", after=True, on_call=2), lambda: None)
     saboteur.enter(monkeypatch)
-    async with running(tmp_path, run_read=run_read) as daemon:
-        team = await daemon.team()
-        webhooks = [await daemon.webhook(team, f"https://{number}.example/hook") for number in range(20)]
-        saboteur.armed = True
-        await daemon.submit(team, 1)  # the actors live, and take hints
-        await trio.sleep(1)
-        with pytest.raises((Bug, StoreUnavailable)):
-            await daemon.submit(team, 2)
-        run_read.answer_s = 1  # whom the restarted router rouses, it learns too late
-        await daemon.submit(team, 3)
-        await trio.sleep(60)
-        for webhook in webhooks:
-            assert [arrival.number for arrival in daemon.receiver.at(webhook.url)] == [1, 2, 3]
+    webhooks = [await daemon.webhook(team, f"https://{number}.example/hook") for number in range(20)]
+    saboteur.armed = True
+    await daemon.submit(team, 1)  # the actors live, and take hints
+    await trio.sleep(1)
+    with pytest.raises((Bug, StoreUnavailable)):
+        await daemon.submit(team, 2)
+    run_read.answer_s = 1  # whom the restarted router rouses, it learns too late
+    await daemon.submit(team, 3)
+    await trio.sleep(60)
+    for webhook in webhooks:
+        assert [arrival.number for arrival in daemon.receiver.at(webhook.url)] == [1, 2, 3]
 
 
 async def test_a_crash_of_the_store_ends_the_daemon_at_once_and_is_told(
