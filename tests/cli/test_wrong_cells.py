@@ -32,6 +32,7 @@ LATER = (
     "UPDATE webhook_hours SET succeeded = 'many'",
     "UPDATE credit_days SET consumed = 'much'",
 )
+DAMAGED_EVENT = "table events, row 3: the column timestamp does not hold a time: run doctor, and restore a backup"
 READS = {
     "/v1/deliveries": 200,
     "/v1/deliveries?limit=200": 503,
@@ -87,6 +88,9 @@ async def test_a_daemon_on_wrong_cells_says_a_sentence_and_no_traceback(installa
         for target, status in READS.items():
             answer = await operator.http.get(target)
             assert answer.status_code == status, (target, answer.text)
+        refusals = list(READS.values()).count(503)
+        told = await operator.daemon.logged("request_failed", refusals, method="GET")
+        assert ("/v1/events/{event_id}", DAMAGED_EVENT) in {(line["path"], line["error"]) for line in told}
         await operator.make_webhook("http://127.0.0.1:9/hook", team_id="team_1")
         lines = [line for line in operator.daemon.stderr if b"Traceback" in line or b"internal_error" in line]
         assert lines == []
