@@ -4,7 +4,7 @@ from daemon.domain.model import Team, Webhook
 from tests.support.daemon import RunningDaemon
 
 WEBHOOKS, EVENTS = 5, 6
-AT_ONCE = 10  # more deliveries than this are made behind the commit
+AT_ONCE = 10  # more deliveries than this are created after the commit
 PIECE = 7
 
 

@@ -15,7 +15,7 @@ from tests.support.daemon import FakeReceiver, FakeThread, RunningDaemon, runnin
 
 SIGNATURE = "x-kakiyo-signature"
 
-Withdraw = Callable[[RunningDaemon, Webhook], Awaitable[object]]
+TurnOff = Callable[[RunningDaemon, Webhook], Awaitable[object]]
 
 
 async def disable(daemon: RunningDaemon, webhook: Webhook) -> None:
@@ -26,8 +26,8 @@ async def delete(daemon: RunningDaemon, webhook: Webhook) -> None:
     assert await daemon.parts.webhooks.delete(webhook.id)
 
 
-withdrawals = pytest.mark.parametrize(
-    ("withdraw", "reason"),
+disabled_or_deleted = pytest.mark.parametrize(
+    ("turn_off", "reason"),
     [(disable, CancelReason.WEBHOOK_DISABLED), (delete, CancelReason.WEBHOOK_DELETED)],
     ids=["disable", "delete"],
 )
@@ -44,7 +44,7 @@ def at_once() -> Iterator[None]:
 # -- edits
 
 
-async def test_a_url_edited_during_a_back_off_is_where_the_next_attempt_goes(
+async def test_the_next_attempt_goes_to_the_url_edited_during_the_back_off(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = statuses(500)
@@ -56,7 +56,7 @@ async def test_a_url_edited_during_a_back_off_is_where_the_next_attempt_goes(
     assert await daemon.statuses(webhook) == ["succeeded"]
 
 
-async def test_an_edit_during_an_attempt_holds_from_the_next_attempt_on(
+async def test_an_edit_during_an_attempt_applies_from_the_next_attempt_on(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = slow(3, 500)
@@ -68,7 +68,7 @@ async def test_an_edit_during_an_attempt_holds_from_the_next_attempt_on(
     assert [arrival.url for arrival in daemon.receiver.arrivals] == [A, B]
 
 
-async def test_a_secret_removed_and_added_between_attempts_decides_over_their_signatures(
+async def test_each_attempt_is_signed_with_the_secret_of_its_time(
     daemon: RunningDaemon, team: Team, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = statuses(500)
@@ -84,7 +84,7 @@ async def test_a_secret_removed_and_added_between_attempts_decides_over_their_si
     assert signatures[0] != signatures[2] == signatures[3]
 
 
-async def test_an_edited_subscription_holds_for_the_next_event(
+async def test_an_edited_subscription_applies_to_the_next_event(
     daemon: RunningDaemon, team: Team, autojump_clock: MockClock
 ) -> None:
     webhook = await daemon.webhook(team, A, "linkedin.message.sent")
@@ -96,7 +96,7 @@ async def test_an_edited_subscription_holds_for_the_next_event(
     assert [arrival.number for arrival in daemon.receiver.arrivals] == [2]
 
 
-async def test_a_subscription_edited_away_still_gets_what_was_accepted_before(
+async def test_removing_a_subscription_does_not_affect_events_accepted_before(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = slow(1)
@@ -118,7 +118,7 @@ async def test_a_change_to_a_webhook_with_100_waiting_deliveries_is_answered_at_
     assert changed.name == (await daemon.current(webhook)).name == "CRM Sync, the new one"
 
 
-async def test_changing_or_deleting_what_does_not_exist_says_so(
+async def test_changing_or_deleting_an_unknown_webhook_reports_that_it_is_unknown(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     await delete(daemon, webhook)
@@ -130,28 +130,28 @@ async def test_changing_or_deleting_what_does_not_exist_says_so(
 # -- disabling and deleting
 
 
-@withdrawals
-async def test_withdrawing_an_idle_webhook(
+@disabled_or_deleted
+async def test_an_idle_webhook_that_is_turned_off_gets_no_more_events(
     daemon: RunningDaemon,
     team: Team,
     webhook: Webhook,
-    withdraw: Withdraw,
+    turn_off: TurnOff,
     reason: CancelReason,
     autojump_clock: MockClock,
 ) -> None:
-    await withdraw(daemon, webhook)
+    await turn_off(daemon, webhook)
     await daemon.submit(team, 1)
     await trio.sleep(120)
     assert daemon.receiver.arrivals == []
     assert daemon.parts.fleet.alive == 0
 
 
-@withdrawals
-async def test_withdrawing_during_a_back_off_cancels_at_once_and_makes_no_further_attempt(
+@disabled_or_deleted
+async def test_turning_off_during_a_back_off_cancels_at_once_and_makes_no_further_attempt(
     daemon: RunningDaemon,
     team: Team,
     webhook: Webhook,
-    withdraw: Withdraw,
+    turn_off: TurnOff,
     reason: CancelReason,
     autojump_clock: MockClock,
 ) -> None:
@@ -159,7 +159,7 @@ async def test_withdrawing_during_a_back_off_cancels_at_once_and_makes_no_furthe
     await daemon.submit(team, 1, 2)
     await trio.sleep(2)
     with at_once():
-        await withdraw(daemon, webhook)
+        await turn_off(daemon, webhook)
     first, second = await daemon.deliveries(webhook)
     assert [(one.status, one.cancel_reason) for one in (first, second)] == [(DeliveryStatus.CANCELLED, reason)] * 2
     assert first.next_attempt_at is None
@@ -168,12 +168,12 @@ async def test_withdrawing_during_a_back_off_cancels_at_once_and_makes_no_furthe
     assert first.attempts_made == 2
 
 
-@withdrawals
+@disabled_or_deleted
 async def test_an_attempt_in_flight_may_finish_and_its_success_counts_and_is_charged(
     daemon: RunningDaemon,
     team: Team,
     webhook: Webhook,
-    withdraw: Withdraw,
+    turn_off: TurnOff,
     reason: CancelReason,
     autojump_clock: MockClock,
 ) -> None:
@@ -181,43 +181,43 @@ async def test_an_attempt_in_flight_may_finish_and_its_success_counts_and_is_cha
     await daemon.submit(team, 1, 2)
     await trio.sleep(1)
     with at_once():
-        await withdraw(daemon, webhook)
+        await turn_off(daemon, webhook)
     assert await daemon.statuses(webhook) == ["pending", "cancelled"]
     await trio.sleep(60)
     assert await daemon.statuses(webhook) == ["succeeded", "cancelled"]
     assert await daemon.balance(team) == -2
 
 
-@withdrawals
+@disabled_or_deleted
 async def test_an_attempt_in_flight_that_fails_is_cancelled_and_not_held_against_the_webhook(
     daemon: RunningDaemon,
     team: Team,
     webhook: Webhook,
-    withdraw: Withdraw,
+    turn_off: TurnOff,
     reason: CancelReason,
     autojump_clock: MockClock,
 ) -> None:
     daemon.receiver.answers[A] = slow(3, 500)
     await daemon.submit(team, 1, 2)
     await trio.sleep(1)
-    await withdraw(daemon, webhook)
+    await turn_off(daemon, webhook)
     await trio.sleep(60)
     deliveries = await daemon.deliveries(webhook)
     assert {(one.status, one.cancel_reason) for one in deliveries} == {(DeliveryStatus.CANCELLED, reason)}
     assert [len(await daemon.attempts(one)) for one in deliveries] == [1, 0]
     assert len(daemon.receiver.arrivals) == 1
     assert await daemon.balance(team) == 0
-    if withdraw is disable:
+    if turn_off is disable:
         current = await daemon.current(webhook)
         assert (current.consecutive_failures, current.disabled_reason) == (0, DisabledReason.MANUAL)
 
 
-@withdrawals
-async def test_withdrawing_with_a_backlog_of_200_cancels_all_of_it(
+@disabled_or_deleted
+async def test_turning_off_with_a_backlog_of_200_cancels_all_of_it(
     daemon: RunningDaemon,
     team: Team,
     webhook: Webhook,
-    withdraw: Withdraw,
+    turn_off: TurnOff,
     reason: CancelReason,
     autojump_clock: MockClock,
 ) -> None:
@@ -225,7 +225,7 @@ async def test_withdrawing_with_a_backlog_of_200_cancels_all_of_it(
     await daemon.submit(team, *range(200))
     await trio.sleep(1)
     with at_once():
-        await withdraw(daemon, webhook)
+        await turn_off(daemon, webhook)
     await trio.sleep(3600)
     deliveries = await daemon.deliveries(webhook)
     assert deliveries[0].status is DeliveryStatus.SUCCEEDED
@@ -275,7 +275,7 @@ async def test_nothing_cancelled_is_delivered_when_a_hinted_backlog_is_disabled_
 
 
 @pytest.mark.parametrize(("delivered", "at"), [(0, 1.5), (FIRST_PAGE, 3.5)])
-async def test_nothing_cancelled_is_delivered_when_it_was_being_read_while_disabled_and_enabled(
+async def test_nothing_cancelled_is_delivered_when_it_was_being_read_during_disable_and_enable(
     daemon: RunningDaemon,
     team: Team,
     webhook: Webhook,
@@ -286,7 +286,7 @@ async def test_nothing_cancelled_is_delivered_when_it_was_being_read_while_disab
 ) -> None:
     run_read.begin_s, run_read.answer_s = 1, 1
     numbers = list(range(delivered + 5))
-    await daemon.submit(team, *numbers)  # a new actor: until 2 it reads the first page, and until 4 the next one
+    await daemon.submit(team, *numbers)  # its new actor reads the first page until 2, the next one until 4
     await trio.sleep(at)
     run_read.begin_s, run_read.answer_s = 0, 0
     await disable(daemon, webhook)
@@ -297,43 +297,43 @@ async def test_nothing_cancelled_is_delivered_when_it_was_being_read_while_disab
     assert [arrival.number for arrival in daemon.receiver.arrivals] == [*numbers[:delivered], 100]
 
 
-@withdrawals
-async def test_no_attempt_begins_while_the_withdrawal_is_being_committed(
+@disabled_or_deleted
+async def test_no_attempt_begins_while_turning_off_is_being_committed(
     daemon: RunningDaemon,
     team: Team,
     webhook: Webhook,
     receiver: FakeReceiver,
     run_write: FakeThread,
-    withdraw: Withdraw,
+    turn_off: TurnOff,
     reason: CancelReason,
     autojump_clock: MockClock,
 ) -> None:
     receiver.answers[A] = statuses(500, 200)
     await daemon.submit(team, 1)
     await trio.sleep(0.8)
-    run_write.answer_s = 1  # the back-off ends in between
-    await withdraw(daemon, webhook)
+    run_write.answer_s = 1  # the back-off ends during the commit
+    await turn_off(daemon, webhook)
     await trio.sleep(60)
     assert await daemon.statuses(webhook) == ["cancelled"]
     assert len(receiver.arrivals) == 1
     assert daemon.log_lines("delivery_succeeded") == []
 
 
-@withdrawals
-async def test_what_is_accepted_while_the_webhook_is_withdrawn_is_cancelled_and_never_pending_for_ever(
+@disabled_or_deleted
+async def test_an_event_accepted_while_the_webhook_is_turned_off_is_cancelled_and_not_left_pending(
     daemon: RunningDaemon,
     team: Team,
     webhook: Webhook,
     run_write: FakeThread,
-    withdraw: Withdraw,
+    turn_off: TurnOff,
     reason: CancelReason,
     autojump_clock: MockClock,
 ) -> None:
     run_write.begin_s = 0.01
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(withdraw, daemon, webhook)
+        nursery.start_soon(turn_off, daemon, webhook)
         await trio.sleep(0.005)
-        nursery.start_soon(daemon.submit, team, 1)  # committed right after the withdrawal
+        nursery.start_soon(daemon.submit, team, 1)  # committed right after it is turned off
     await trio.sleep(1)
     deliveries = await daemon.deliveries(webhook)
     assert deliveries
@@ -341,7 +341,7 @@ async def test_what_is_accepted_while_the_webhook_is_withdrawn_is_cancelled_and_
     assert daemon.receiver.arrivals == []
 
 
-async def test_what_was_accepted_while_disabling_is_not_cancelled_any_more_once_the_webhook_is_enabled(
+async def test_an_event_accepted_during_the_disabling_is_delivered_once_the_webhook_is_enabled_again(
     daemon: RunningDaemon, team: Team, webhook: Webhook, run_write: FakeThread, autojump_clock: MockClock
 ) -> None:
     run_write.begin_s = 0.01
@@ -355,7 +355,7 @@ async def test_what_was_accepted_while_disabling_is_not_cancelled_any_more_once_
     assert await daemon.statuses(webhook) == ["succeeded"]
 
 
-async def test_a_change_whose_caller_went_away_before_its_turn_is_not_made(
+async def test_a_change_whose_caller_left_before_its_turn_is_not_made(
     daemon: RunningDaemon,
     team: Team,
     webhook: Webhook,
@@ -373,19 +373,19 @@ async def test_a_change_whose_caller_went_away_before_its_turn_is_not_made(
     assert (await daemon.current(webhook)).active
 
 
-@withdrawals
-async def test_a_withdrawal_survives_a_crash(
-    tmp_path: Path, autojump_clock: MockClock, withdraw: Withdraw, reason: CancelReason
+@disabled_or_deleted
+async def test_turning_off_survives_a_crash(
+    tmp_path: Path, autojump_clock: MockClock, turn_off: TurnOff, reason: CancelReason
 ) -> None:
     async with running(tmp_path, FakeReceiver({A: slow(5)})) as daemon:
         team = await daemon.team()
         webhook = await daemon.webhook(team, A)
         await daemon.submit(team, 1, 2, 3)
         await trio.sleep(1)
-        await withdraw(daemon, webhook)
+        await turn_off(daemon, webhook)
     async with running(tmp_path, daemon.receiver, daemon.clock) as daemon:
         await daemon.submit(team, 4)
         await trio.sleep(60)
-        # The one that was in flight when the process died is pending still: it is cancelled, not sent again.
+        # The one in flight when the process died is still pending: it is cancelled, not sent again.
         assert await daemon.statuses(webhook) == ["cancelled"] * 3
         assert len(daemon.receiver.arrivals) == 1

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("slow_pieces")
     "None of them is forgotten before all of its deliveries are made and over; then they are",
 )
 @pytest.mark.settings(retention={"days": 1})
-async def test_events_whose_deliveries_are_still_to_be_made_are_not_forgotten(
+async def test_events_are_not_deleted_before_all_their_deliveries_are_created(
     daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     team, neighbour = await daemon.team(), await daemon.team()
@@ -30,18 +30,18 @@ async def test_events_whose_deliveries_are_still_to_be_made_are_not_forgotten(
     await daemon.submit(team, *range(EVENTS))
     await daemon.submit(neighbour, 201)
     daemon.clock.offset_ms += 2 * DAY_MS
-    await trio.sleep(1.5 * HOUR_S)  # for an hour no such clock is believed
+    await trio.sleep(1.5 * HOUR_S)  # a clock that jumped is not trusted for an hour
     assert count(daemon, "SELECT count(*) FROM deliveries") == PIECE + 1
     assert count(daemon, "SELECT count(*) FROM events") == EVENTS + 1, "the one before them is forgotten"
     monkeypatch.setattr("daemon.delivery.fan_out._SHORTEST_REST_S", 0.01)
     await trio.sleep(HOUR_S)
     assert all(numbers_at(daemon, number) == list(range(EVENTS)) for number in range(WEBHOOKS))
-    # The newest event stays, and that of the newest delivery: the numbers of those to come go on from them.
+    # The newest event is kept, and that of the newest delivery: new numbers continue from theirs.
     assert count(daemon, "SELECT count(*) FROM events") == 2
     assert sum(line["count"] for line in daemon.log_lines("events_pruned")) == EVENTS
 
 
-async def test_what_is_resent_meanwhile_comes_once_more_and_nothing_else_does(
+async def test_a_resend_during_a_fan_out_arrives_once_more_and_nothing_else_does(
     daemon: RunningDaemon, team: Team, webhooks: list[Webhook], autojump_clock: MockClock
 ) -> None:
     await daemon.submit(team, *range(EVENTS))
@@ -56,7 +56,7 @@ async def test_what_is_resent_meanwhile_comes_once_more_and_nothing_else_does(
     assert await daemon.balance(team) == -2 * (made + 1)
 
 
-async def test_a_webhook_that_is_registered_meanwhile_gets_nothing_of_what_was_accepted_before(
+async def test_a_webhook_registered_during_a_fan_out_gets_no_event_accepted_before(
     daemon: RunningDaemon, team: Team, webhooks: list[Webhook], autojump_clock: MockClock
 ) -> None:
     await daemon.submit(team, *range(EVENTS))
@@ -68,7 +68,7 @@ async def test_a_webhook_that_is_registered_meanwhile_gets_nothing_of_what_was_a
     assert all(numbers_at(daemon, number) == [*range(EVENTS), 100] for number in range(WEBHOOKS))
 
 
-async def test_what_was_cancelled_meanwhile_is_recovered_once_all_is_made_in_order_and_once(
+async def test_deliveries_cancelled_during_a_fan_out_are_recovered_after_it_in_order_and_once(
     daemon: RunningDaemon, team: Team, webhooks: list[Webhook], autojump_clock: MockClock
 ) -> None:
     await daemon.submit(team, *range(EVENTS))
@@ -84,7 +84,7 @@ async def test_what_was_cancelled_meanwhile_is_recovered_once_all_is_made_in_ord
 
 
 @pytest.mark.parametrize("deleted", [False, True], ids=["disabled", "deleted"])
-async def test_a_recovery_that_waits_queues_nothing_for_a_webhook_that_goes_meanwhile(
+async def test_a_waiting_recovery_queues_nothing_for_a_webhook_turned_off_by_then(
     daemon: RunningDaemon, team: Team, webhooks: list[Webhook], deleted: bool, autojump_clock: MockClock
 ) -> None:
     async with trio.open_nursery() as nursery:
@@ -108,7 +108,7 @@ async def test_a_recovery_that_waits_queues_nothing_for_a_webhook_that_goes_mean
         assert len(await daemon.deliveries(webhooks[0])) == EVENTS
 
 
-async def test_a_recovery_that_waits_goes_by_the_events_to_which_its_webhook_subscribes_then(
+async def test_a_waiting_recovery_uses_the_subscriptions_of_the_time_when_it_runs(
     daemon: RunningDaemon, team: Team, webhooks: list[Webhook], autojump_clock: MockClock
 ) -> None:
     async with trio.open_nursery() as nursery:

@@ -36,7 +36,7 @@ async def test_a_success_costs_2_credits_and_a_failed_or_cancelled_delivery_none
     assert await daemon.balance(team) == -2
 
 
-async def test_retries_of_a_delivery_that_succeeds_at_last_are_charged_once(
+async def test_a_delivery_that_succeeds_after_retries_is_charged_once(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = statuses(500, 500, 500, 200)
@@ -111,7 +111,7 @@ async def test_without_credits_deliveries_wait_visibly_and_none_is_lost_or_faile
 
 
 @enforcing
-async def test_a_correction_below_zero_has_deliveries_wait(
+async def test_a_correction_below_zero_makes_deliveries_wait(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     await daemon.grant(team, 100)
@@ -129,7 +129,7 @@ async def test_a_correction_below_zero_has_deliveries_wait(
 
 @pytest.mark.parametrize(("grants", "through"), [((1,), 0), ((1, 1), 1), ((5,), 2), ((6,), 3), ((100,), 6)])
 @enforcing
-async def test_grants_of_n_let_n_halves_through_in_order(
+async def test_a_grant_of_n_lets_half_of_n_deliveries_through_in_order(
     daemon: RunningDaemon,
     team: Team,
     webhook: Webhook,
@@ -173,14 +173,14 @@ async def test_a_grant_that_is_committed_while_the_balance_is_read_counts_once(
     run_read.begin_s = 1
     await daemon.submit(team, 1)
     run_write.answer_s = 1
-    await trio.sleep(1.2)  # the actors read webhook and deliveries until 1.0, their team's balance until 2.0
+    await trio.sleep(1.2)  # the actors read their webhook and deliveries until 1.0, the team's balance until 2.0
     await daemon.grant(team, 10)  # committed at 2.0, known at 3.0
     await trio.sleep(60)
     assert (await delivered(daemon, webhooks), await daemon.balance(team)) == (5, 0)
 
 
 @enforcing
-async def test_a_grant_lets_go_on_what_waits_even_if_its_caller_went_away(
+async def test_a_grant_releases_waiting_deliveries_even_if_its_caller_left(
     daemon: RunningDaemon, team: Team, webhook: Webhook, run_write: FakeThread, autojump_clock: MockClock
 ) -> None:
     await daemon.submit(team, 1)
@@ -221,7 +221,7 @@ async def test_credits_are_set_aside_for_a_delivery_that_waits_for_its_retry(
 
 
 @enforcing
-async def test_a_failed_delivery_gives_back_what_was_set_aside(
+async def test_a_failed_delivery_releases_the_credits_set_aside_for_it(
     daemon: RunningDaemon, team: Team, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = statuses(500)
@@ -270,7 +270,7 @@ async def test_a_webhook_may_be_disabled_or_deleted_while_its_deliveries_wait_fo
 
 
 @enforcing
-async def test_an_edited_url_holds_for_a_delivery_that_waits_for_credits(
+async def test_an_edited_url_applies_to_a_delivery_that_waits_for_credits(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     await daemon.submit(team, 1)
@@ -296,7 +296,7 @@ async def test_waiting_for_credits_survives_a_crash(tmp_path: Path, autojump_clo
         assert await daemon.statuses(webhook) == ["succeeded", "pending"]
 
 
-async def test_what_was_set_aside_at_a_crash_is_free_again(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_credits_set_aside_at_a_crash_are_free_again(tmp_path: Path, autojump_clock: MockClock) -> None:
     settings = make_settings(tmp_path, credits={"enforce": True})
     async with running(tmp_path, FakeReceiver({A: slow(1)}), settings=settings) as daemon:
         team = await daemon.team()
@@ -323,7 +323,7 @@ async def test_a_stop_does_not_wait_for_credits(
 
 
 @enforcing
-async def test_a_success_whose_actor_crashed_right_after_its_commit_lets_nobody_else_through(
+async def test_a_success_whose_actor_crashed_right_after_its_commit_frees_no_credits(
     daemon: RunningDaemon,
     team: Team,
     receiver: FakeReceiver,

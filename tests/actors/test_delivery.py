@@ -1,4 +1,4 @@
-"""The schedule, the order, the independence, the resumption, in virtual time and exact (contract "A delivery")."""
+"""The schedule and order of attempts, and how they resume, exact in virtual time (contract "A delivery")."""
 
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ async def test_each_attempt_against_a_hanging_receiver_ends_after_10_seconds(
     assert [attempt.outcome.duration_ms for attempt in attempts] == [10_000] * 4
 
 
-async def test_deliveries_of_one_webhook_go_one_at_a_time_in_the_order_of_acceptance(
+async def test_deliveries_of_one_webhook_are_sent_one_at_a_time_in_the_order_of_acceptance(
     daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
 ) -> None:
     receiver.answers[A] = statuses(500, 500, 200)
@@ -76,7 +76,7 @@ async def test_a_backlog_larger_than_any_mailbox_arrives_in_order_and_once(
     assert [arrival.number for arrival in receiver.at(A)] == list(range(1000))
 
 
-async def test_large_bodies_are_read_when_their_turn_has_come(
+async def test_large_bodies_are_read_when_their_turn_comes(
     daemon: RunningDaemon,
     team: Team,
     webhook: Webhook,
@@ -114,7 +114,7 @@ async def test_webhooks_never_wait_for_each_other(
     assert len(receiver.at(A)) == 1
 
 
-async def test_after_a_crash_the_back_off_resumes_with_what_is_left_of_it(
+async def test_after_a_crash_the_back_off_resumes_with_the_time_that_is_left(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     receiver = FakeReceiver({A: statuses(500, 500, 200)})
@@ -176,7 +176,7 @@ async def test_a_stop_lets_the_attempt_in_flight_finish_and_leaves_the_rest_pend
 
 
 @pytest.mark.parametrize("jump_days", [1, -1])
-async def test_a_jump_of_the_wall_clock_neither_hastens_nor_hangs_a_back_off(
+async def test_a_jump_of_the_wall_clock_neither_shortens_nor_prolongs_a_back_off(
     daemon: RunningDaemon,
     team: Team,
     webhook: Webhook,

@@ -106,7 +106,7 @@ async def test_a_stop_ends_the_wait_for_a_turn_at_once(
     assert (delivery.status, delivery.attempts_made) == (DeliveryStatus.PENDING, 0)
 
 
-async def test_slots_are_given_back_whatever_becomes_of_the_attempts(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_slots_are_given_back_however_the_attempts_end(tmp_path: Path, autojump_clock: MockClock) -> None:
     async def crashes(_request: httpx.Request) -> httpx.Response:
         raise ValueError("a bug")
 

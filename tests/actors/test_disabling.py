@@ -1,4 +1,4 @@
-"""What counts, the moment, the rest, the one mail, in virtual time and exact (contract "Auto-disable")."""
+"""What counts, when a webhook is disabled, what is cancelled, and the one mail (contract "Auto-disable")."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from daemon.store.reads import api_reads
 from tests.actors.receivers import A, B
 from tests.support.daemon import EPOCH_MS, FakeReceiver, RunningDaemon, make_settings, running, statuses
 
-# Under it each failed attempt is a failed delivery.
+# Each failed attempt is a failed delivery.
 impatient = pytest.mark.settings(delivery={"retry_delays_s": ()})
 A_FAILED_DELIVERY_S = 7
 
@@ -50,7 +50,7 @@ async def test_the_webhook_is_disabled_at_the_very_moment_of_the_fourth_failed_d
 
 
 @impatient
-async def test_a_success_in_between_starts_the_count_anew(
+async def test_a_success_in_between_resets_the_count(
     daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
 ) -> None:
     receiver.answers[A] = statuses(500, 500, 500, 200, 500, 500, 500, 200, 500)
@@ -92,7 +92,7 @@ async def test_disabling_one_webhook_leaves_the_others_alone(
     assert (await daemon.current(other)).active
 
 
-async def test_exactly_one_mail_tells_webhook_url_time_and_the_last_error_of_each_failed_delivery(
+async def test_exactly_one_mail_names_webhook_url_time_and_the_last_error_of_each_failed_delivery(
     daemon: RunningDaemon,
     autojump_clock: MockClock,
 ) -> None:
@@ -120,7 +120,7 @@ async def test_exactly_one_mail_tells_webhook_url_time_and_the_last_error_of_eac
 
 
 @impatient
-async def test_each_disabling_has_a_mail_of_its_own(
+async def test_each_time_a_webhook_is_disabled_a_mail_is_sent(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = statuses(500)
@@ -158,7 +158,7 @@ async def test_disabling_by_hand_sends_no_mail(
 
 
 @impatient
-async def test_events_submitted_after_the_disabling_make_no_deliveries(
+async def test_events_submitted_after_the_webhook_was_disabled_make_no_deliveries(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = statuses(500)
@@ -189,7 +189,7 @@ async def test_re_enabling_resets_the_counter_and_delivers_new_events_only(
 
 
 @impatient
-async def test_a_re_enabled_webhook_has_all_its_failures_again(
+async def test_a_re_enabled_webhook_may_fail_as_often_as_a_new_one(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = statuses(500)
@@ -231,7 +231,7 @@ async def test_with_count_attempts_the_fourth_failed_attempt_in_a_row_disables(
 
 
 @pytest.mark.settings(delivery={"count": "attempts"})
-async def test_with_count_attempts_a_success_starts_the_count_anew_and_a_delivery_may_fail_early(
+async def test_with_count_attempts_a_success_resets_the_count(
     daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
 ) -> None:
     receiver.answers[A] = statuses(500, 500, 200, 500, 500, 500, 200, 500)
@@ -242,7 +242,7 @@ async def test_with_count_attempts_a_success_starts_the_count_anew_and_a_deliver
 
 
 @pytest.mark.settings(delivery={"count": "attempts", "retry_delays_s": [1]})
-async def test_with_count_attempts_the_mail_tells_of_no_delivery_from_before_the_last_success(
+async def test_with_count_attempts_the_mail_lists_no_delivery_from_before_the_last_success(
     daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
 ) -> None:
     receiver.answers[A] = statuses(500, 500, 200, 500)
@@ -268,7 +268,9 @@ async def test_the_counter_survives_a_crash(tmp_path: Path, autojump_clock: Mock
         assert await counter(daemon, webhook) == 4
 
 
-async def test_disabling_and_its_mail_survive_a_crash_at_that_moment(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_disabling_and_its_mail_survive_a_crash_at_the_same_moment(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
     receiver, settings = FakeReceiver({A: statuses(500)}), make_settings(tmp_path, delivery={"retry_delays_s": ()})
     async with running(tmp_path, receiver, settings=settings) as daemon:
         team = await daemon.team()
@@ -287,7 +289,7 @@ async def test_disabling_and_its_mail_survive_a_crash_at_that_moment(tmp_path: P
 
 
 @pytest.mark.settings(delivery={"count": "attempts"})
-async def test_after_enabling_anew_the_next_mail_tells_of_no_delivery_of_the_first_disabling(
+async def test_the_mail_of_a_second_disabling_lists_no_delivery_of_the_first(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = statuses(500)

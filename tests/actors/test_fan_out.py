@@ -41,7 +41,7 @@ async def test_a_large_submission_is_delivered_whole_and_in_order_and_its_receip
     assert [line["deliveries"] for line in daemon.log_lines("event_accepted")] == [WEBHOOKS] * EVENTS
 
 
-async def test_what_a_team_submits_later_waits_behind_it_and_another_teams_goes_at_once(
+async def test_what_a_team_submits_later_waits_behind_a_large_submission_but_another_team_does_not(
     daemon: RunningDaemon, slow_pieces: None, autojump_clock: MockClock
 ) -> None:
     team, neighbour = await daemon.team(), await daemon.team()
@@ -59,7 +59,7 @@ async def test_what_a_team_submits_later_waits_behind_it_and_another_teams_goes_
     assert all(numbers_at(daemon, number) == [*range(EVENTS), 100] for number in range(WEBHOOKS))
 
 
-async def test_deliveries_that_are_still_to_be_made_are_made_after_a_restart_before_what_comes_then(
+async def test_a_fan_out_goes_on_after_a_restart_before_what_is_submitted_then(
     tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
 ) -> None:
     clock, receiver = VirtualWallClock(), FakeReceiver()
@@ -76,7 +76,7 @@ async def test_deliveries_that_are_still_to_be_made_are_made_after_a_restart_bef
 
 
 @pytest.mark.parametrize("deleted", [False, True], ids=["disabled", "deleted"])
-async def test_a_webhook_that_goes_meanwhile_has_the_rest_cancelled_though_it_comes_back(
+async def test_a_webhook_turned_off_during_a_fan_out_has_the_rest_cancelled_even_if_enabled_again(
     daemon: RunningDaemon,
     team: Team,
     webhooks: list[Webhook],
@@ -107,7 +107,7 @@ async def test_a_webhook_that_goes_meanwhile_has_the_rest_cancelled_though_it_co
     assert sum(line["count"] for line in daemon.log_lines("deliveries_cancelled")) == ended.count("cancelled")
 
 
-async def test_a_recovery_waits_for_what_is_still_to_be_made_and_queues_none_of_it_twice(
+async def test_a_recovery_waits_for_a_fan_out_and_queues_none_of_it_twice(
     daemon: RunningDaemon, team: Team, webhooks: list[Webhook], slow_pieces: None, autojump_clock: MockClock
 ) -> None:
     await daemon.submit(team, *range(EVENTS))
@@ -116,7 +116,7 @@ async def test_a_recovery_waits_for_what_is_still_to_be_made_and_queues_none_of_
     assert numbers_at(daemon, 0) == list(range(EVENTS))
 
 
-async def test_a_repetition_gets_the_first_receipts_and_makes_nothing_more(
+async def test_a_repeated_large_submission_gets_the_first_receipts_and_makes_no_more_deliveries(
     daemon: RunningDaemon, team: Team, webhooks: list[Webhook], slow_pieces: None, autojump_clock: MockClock
 ) -> None:
     first = await daemon.parts.router.submit(submission(team, *range(EVENTS), key="k"))
@@ -125,7 +125,7 @@ async def test_a_repetition_gets_the_first_receipts_and_makes_nothing_more(
     assert numbers_at(daemon, 0) == list(range(EVENTS))
 
 
-async def test_what_is_still_to_be_made_counts_as_pending_and_a_test_waits_for_its_own(
+async def test_deliveries_not_yet_created_count_as_pending_and_a_test_waits_for_its_own(
     daemon: RunningDaemon, team: Team, slow_pieces: None, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers.update({url(number): hang for number in range(WEBHOOKS)})
@@ -151,7 +151,7 @@ async def test_a_submission_that_makes_too_many_deliveries_is_refused_before_any
     await daemon.submit(team, *range(EVENTS))
     with pytest.raises(Overloaded):
         await daemon.submit(team, 100)
-    await daemon.submit(neighbour, *range(EVENTS // 2))  # the team has left room for others
+    await daemon.submit(neighbour, *range(EVENTS // 2))  # the team leaves room for others
     await trio.sleep(60)
     await daemon.submit(team, *range(EVENTS))
 
@@ -181,7 +181,7 @@ async def test_a_team_has_as_many_webhooks_as_its_quota_however_many_are_made_at
         await daemon.webhook(team, url(7))
 
 
-async def test_what_is_committed_together_with_the_last_piece_is_made(
+async def test_a_submission_committed_together_with_the_last_piece_is_delivered(
     daemon: RunningDaemon, run_write: FakeThread, autojump_clock: MockClock
 ) -> None:
     run_write.answer_s = 0.1
@@ -191,7 +191,7 @@ async def test_what_is_committed_together_with_the_last_piece_is_made(
         for round_ in range(ROUNDS):
             nursery.start_soon(daemon.submit, team, *range(round_ * EVENTS, (round_ + 1) * EVENTS))
             for step in range(105 + round_):
-                nursery.start_soon(daemon.submit, neighbour, step)  # so that others wait for the writer together
+                nursery.start_soon(daemon.submit, neighbour, step)  # so that commands wait for the writer together
                 await trio.sleep(0.01)
     await trio.sleep(60)
     assert all(numbers_at(daemon, number) == list(range(ROUNDS * EVENTS)) for number in range(WEBHOOKS))
@@ -201,7 +201,7 @@ async def test_what_is_committed_together_with_the_last_piece_is_made(
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("piece", range(1, 6))
-async def test_a_crash_of_the_router_around_a_piece_keeps_the_order_and_lets_go_who_waits(
+async def test_a_crash_of_the_router_around_a_piece_keeps_the_order_and_releases_waiting_callers(
     daemon: RunningDaemon,
     team: Team,
     webhooks: list[Webhook],
@@ -224,7 +224,7 @@ async def test_a_crash_of_the_router_around_a_piece_keeps_the_order_and_lets_go_
     assert count(daemon, "SELECT count(*) FROM fan_outs") == 0
 
 
-async def test_each_part_of_what_is_still_to_be_made_keeps_the_reason_for_which_it_was_cancelled(
+async def test_each_part_of_a_fan_out_keeps_the_reason_it_was_cancelled_for(
     daemon: RunningDaemon, team: Team, webhooks: list[Webhook], slow_pieces: None, autojump_clock: MockClock
 ) -> None:
     await daemon.submit(team, *range(EVENTS))
@@ -240,7 +240,7 @@ async def test_each_part_of_what_is_still_to_be_made_keeps_the_reason_for_which_
     ]
 
 
-async def test_each_delivery_is_named_in_the_log_from_its_events_acceptance_on(
+async def test_the_log_names_each_delivery_from_the_acceptance_of_its_event_on(
     daemon: RunningDaemon, team: Team, webhooks: list[Webhook], slow_pieces: None, autojump_clock: MockClock
 ) -> None:
     await daemon.submit(team, *range(EVENTS))
@@ -254,7 +254,7 @@ async def test_each_delivery_is_named_in_the_log_from_its_events_acceptance_on(
     assert sum(map(len, accepted.values())) == len(ended)
 
 
-async def test_a_full_disk_holds_the_pieces_up_and_loses_none(
+async def test_a_full_disk_delays_the_pieces_and_loses_none(
     daemon: RunningDaemon, team: Team, webhooks: list[Webhook], slow_pieces: None, autojump_clock: MockClock
 ) -> None:
     await daemon.submit(team, *range(EVENTS))
@@ -269,7 +269,7 @@ async def test_a_full_disk_holds_the_pieces_up_and_loses_none(
     assert all(numbers_at(daemon, number) == list(range(EVENTS)) for number in range(WEBHOOKS))
 
 
-async def test_a_clean_stop_between_pieces_leaves_the_rest_to_the_next_start(
+async def test_after_a_clean_stop_between_pieces_the_next_start_creates_the_rest(
     tmp_path: Path, autojump_clock: MockClock, slow_pieces: None
 ) -> None:
     clock, receiver = VirtualWallClock(), FakeReceiver()

@@ -24,7 +24,7 @@ async def at_rest(daemon: RunningDaemon) -> None:
     await trio.sleep(60)
 
 
-async def test_a_backlog_of_many_pages_is_cancelled_to_the_last_and_told_in_one_count(
+async def test_a_backlog_of_many_pages_is_cancelled_completely_and_logged_as_one_count(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = statuses(500)
@@ -40,12 +40,12 @@ async def test_a_backlog_of_many_pages_is_cancelled_to_the_last_and_told_in_one_
     assert len(daemon.mails) == 1
 
 
-async def test_a_webhook_enabled_in_the_middle_gets_what_is_accepted_then_and_nothing_from_before(
+async def test_a_webhook_enabled_during_the_cancelling_gets_new_events_and_none_from_before(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = statuses(500, 200)
     await daemon.submit(team, *range(COUNT))
-    await trio.sleep(0.5)  # into the back-off of the first
+    await trio.sleep(0.5)  # the first one is in its back-off
     await daemon.change(webhook, active=False)
     await daemon.change(webhook, active=True)
     await daemon.submit(team, *range(100, 110))
@@ -59,7 +59,7 @@ async def test_a_webhook_enabled_in_the_middle_gets_what_is_accepted_then_and_no
     "The next start cancels the rest and sends none of it, though the webhook was enabled again",
 )
 @pytest.mark.parametrize("enabled", [True, False])
-async def test_a_crash_in_the_middle_of_it_leaves_nothing_that_is_sent(
+async def test_after_a_crash_during_the_cancelling_none_of_the_backlog_is_sent(
     enabled: bool, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     receiver, clock = FakeReceiver({A: statuses(500, 200)}), VirtualWallClock()

@@ -1,4 +1,4 @@
-"""What a daemon at work tells in its metrics is so."""
+"""The metrics of a daemon at work are right."""
 
 import errno
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ async def test_lookups_of_deliveries_and_registrations_are_counted_together(
 
 
 class DeadZone:
-    """A resolver that nobody answers."""
+    """A resolver that never gets an answer."""
 
     async def known_addresses(self, _host: str) -> Sequence[Address] | None:
         await trio.lowlevel.checkpoint()
@@ -85,7 +85,7 @@ class DeadZone:
 # -- deliveries
 
 
-async def test_what_was_made_less_what_ended_is_the_backlog(
+async def test_deliveries_created_minus_deliveries_ended_are_the_backlog(
     daemon: RunningDaemon, team: Team, receiver: FakeReceiver, autojump_clock: MockClock
 ) -> None:
     receiver.answers[A] = statuses(*[500] * 16, 200)
@@ -126,11 +126,11 @@ async def test_a_recovery_that_fails_in_the_middle_has_counted_what_it_queued(
     assert value(daemon, "deliveries_total", status="pending") == 375
 
 
-async def test_the_first_attempt_of_each_delivery_is_timed_from_its_making(
+async def test_the_first_attempt_of_each_delivery_is_timed_from_its_creation(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = statuses(500, 200)
-    await daemon.submit(team, 1, 2)  # the second waits for the first one's retry
+    await daemon.submit(team, 1, 2)  # the second waits for the retry of the first
     await trio.sleep(5)
     assert first_attempts(daemon) == (2, 1)
     (first, _) = await daemon.deliveries(webhook)
@@ -139,7 +139,7 @@ async def test_the_first_attempt_of_each_delivery_is_timed_from_its_making(
     assert first_attempts(daemon) == (3, 1)
 
 
-async def test_the_first_attempt_after_a_restart_is_timed_from_its_making_too(
+async def test_the_first_attempt_after_a_restart_is_timed_from_the_deliverys_creation_too(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with running(tmp_path, FakeReceiver({A: hang})) as daemon:
@@ -199,14 +199,12 @@ async def test_a_team_waits_for_credits_until_it_gets_them(daemon: RunningDaemon
 # -- what is looked at
 
 
-async def test_before_anybody_asks_nothing_is_known_of_what_waits(
-    daemon: RunningDaemon, autojump_clock: MockClock
-) -> None:
+async def test_before_the_first_scrape_the_backlog_is_unknown(daemon: RunningDaemon, autojump_clock: MockClock) -> None:
     await trio.sleep(3_600)
     assert str(value(daemon, "pending_deliveries")) == "nan"
 
 
-async def test_the_backlog_the_outbox_and_the_disk_are_told_as_they_are(
+async def test_the_gauges_of_backlog_outbox_and_disk_are_right(
     daemon: RunningDaemon, team: Team, webhook: Webhook, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = hang
@@ -222,7 +220,7 @@ async def test_the_backlog_the_outbox_and_the_disk_are_told_as_they_are(
     assert 0 < (free or 0) < (size or 0)
 
 
-async def test_it_is_not_looked_again_within_some_seconds(
+async def test_the_gauges_are_not_read_again_within_some_seconds(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = hang
@@ -235,7 +233,7 @@ async def test_it_is_not_looked_again_within_some_seconds(
     assert value(daemon, "pending_deliveries") == 1
 
 
-async def test_a_slow_store_keeps_nobody_waiting_and_is_asked_the_less_often(
+async def test_a_slow_store_keeps_nobody_waiting_and_is_asked_less_often(
     daemon: RunningDaemon, run_read: FakeThread, autojump_clock: MockClock
 ) -> None:
     await daemon.parts.observer.refresh()
@@ -246,7 +244,7 @@ async def test_a_slow_store_keeps_nobody_waiting_and_is_asked_the_less_often(
     await trio.sleep(20)
     run_read.answer_s, started = 0, daemon.now
     await daemon.parts.observer.refresh()
-    assert daemon.now == started  # that look took 12 s: it is good for long
+    assert daemon.now == started  # that read took 12 s: its values stay good for long
     assert value(daemon, "pending_deliveries") == 0
 
 
@@ -265,14 +263,16 @@ async def test_while_the_store_fails_the_last_values_stay_and_ages_go_on(
     assert not daemon.log_lines("actor_restarted")
 
 
-async def test_who_asks_before_it_runs_is_answered_too(daemon: RunningDaemon, autojump_clock: MockClock) -> None:
+async def test_a_scrape_before_the_observer_runs_is_answered_too(
+    daemon: RunningDaemon, autojump_clock: MockClock
+) -> None:
     started = daemon.now
-    await daemon.parts.observer.refresh()  # nothing has waited yet: its task has not begun
+    await daemon.parts.observer.refresh()  # nothing has run yet: its task has not begun
     assert daemon.now == started
     assert value(daemon, "pending_deliveries") == 0
 
 
-async def test_a_disk_that_cannot_be_looked_at_hides_no_backlog(
+async def test_a_disk_that_cannot_be_examined_hides_no_backlog(
     daemon: RunningDaemon, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     monkeypatch.setattr("daemon.store.sqlite.database.disk_use", broken_disk)

@@ -52,7 +52,7 @@ async def events_kept(daemon: RunningDaemon) -> int:
 # -- accepting
 
 
-async def test_all_submissions_that_wait_are_kept_by_one_commit(
+async def test_one_commit_takes_all_waiting_submissions(
     daemon: RunningDaemon, team: Team, run_write: FakeThread, autojump_clock: MockClock
 ) -> None:
     run_write.answer_s = 1
@@ -97,7 +97,7 @@ async def test_the_receipts_come_after_the_commit_in_the_order_of_the_events(
 
 
 @pytest.mark.settings(api={"max_waiting_events": 20})
-async def test_more_waiting_events_than_the_limit_are_refused_and_nothing_of_them_is_kept(
+async def test_a_submission_beyond_the_limit_of_waiting_events_is_refused_and_none_of_it_is_kept(
     daemon: RunningDaemon, team: Team, run_write: FakeThread, autojump_clock: MockClock
 ) -> None:
     run_write.begin_s = 1
@@ -113,7 +113,7 @@ async def test_more_waiting_events_than_the_limit_are_refused_and_nothing_of_the
 
 
 @pytest.mark.settings(api={"max_waiting_bytes": 20_000})
-async def test_more_waiting_bytes_than_the_limit_are_refused(
+async def test_a_submission_beyond_the_limit_of_waiting_bytes_is_refused(
     daemon: RunningDaemon, team: Team, autojump_clock: MockClock
 ) -> None:
     with pytest.raises(SubmissionTooLarge):
@@ -134,7 +134,7 @@ async def test_an_unknown_team_refuses_the_whole_submission_and_names_the_events
     assert await events_kept(daemon) == 0
 
 
-async def test_a_closed_router_refuses_what_comes_and_keeps_what_waits(
+async def test_a_closed_router_refuses_new_submissions_and_keeps_waiting_ones(
     daemon: RunningDaemon, team: Team, run_write: FakeThread, autojump_clock: MockClock
 ) -> None:
     run_write.begin_s = 1
@@ -149,7 +149,7 @@ async def test_a_closed_router_refuses_what_comes_and_keeps_what_waits(
     assert await events_kept(daemon) == 2
 
 
-async def test_a_submission_whose_caller_went_away_is_delivered(
+async def test_a_submission_whose_caller_left_is_delivered(
     daemon: RunningDaemon, team: Team, webhook: Webhook, run_write: FakeThread, autojump_clock: MockClock
 ) -> None:
     run_write.begin_s = 1
@@ -159,7 +159,7 @@ async def test_a_submission_whose_caller_went_away_is_delivered(
     assert numbers(daemon) == [1]
 
 
-async def test_a_webhook_whose_creator_went_away_gets_events_like_any_other(
+async def test_a_webhook_whose_creator_left_gets_events_like_any_other(
     daemon: RunningDaemon, team: Team, run_write: FakeThread, autojump_clock: MockClock
 ) -> None:
     run_write.begin_s = 1
@@ -172,7 +172,7 @@ async def test_a_webhook_whose_creator_went_away_gets_events_like_any_other(
     assert numbers(daemon) == [1]
 
 
-async def test_a_key_is_revoked_at_once_even_if_the_caller_went_away(
+async def test_a_key_is_revoked_at_once_even_if_the_caller_left(
     daemon: RunningDaemon, team: Team, run_write: FakeThread, autojump_clock: MockClock
 ) -> None:
     made = await daemon.parts.teams.create_key(team.id, "CI")
@@ -185,7 +185,7 @@ async def test_a_key_is_revoked_at_once_even_if_the_caller_went_away(
     assert daemon.parts.api_keys.find(secret) is None
 
 
-async def test_a_wildcard_takes_every_type_and_future_ones_once_each(
+async def test_a_wildcard_matches_every_event_type_and_future_ones_once_each(
     daemon: RunningDaemon, team: Team, autojump_clock: MockClock
 ) -> None:
     await daemon.webhook(team, A, "*")
@@ -233,7 +233,7 @@ async def test_the_same_key_with_another_body_is_refused_and_keeps_nothing(
     assert await events_kept(daemon) == 1
 
 
-async def test_two_submissions_with_one_key_in_one_commit_are_one(
+async def test_two_submissions_with_one_key_in_one_commit_count_as_one(
     daemon: RunningDaemon, team: Team, webhook: Webhook, run_write: FakeThread, autojump_clock: MockClock
 ) -> None:
     run_write.begin_s = 1
@@ -255,7 +255,7 @@ async def test_two_submissions_with_one_key_in_one_commit_are_one(
     assert numbers(daemon) == [0, 1]
 
 
-async def test_a_key_is_known_for_24_hours_and_new_again_after_them(
+async def test_an_idempotency_key_is_remembered_for_24_hours(
     daemon: RunningDaemon, team: Team, autojump_clock: MockClock
 ) -> None:
     first = await submit(daemon, submission(team, 1, key="k"))
@@ -268,21 +268,23 @@ async def test_a_key_is_known_for_24_hours_and_new_again_after_them(
     assert await events_kept(daemon) == 2
 
 
-async def test_old_keys_are_swept_out(daemon: RunningDaemon, team: Team, autojump_clock: MockClock) -> None:
+async def test_old_idempotency_keys_are_deleted(daemon: RunningDaemon, team: Team, autojump_clock: MockClock) -> None:
     await submit(daemon, submission(team, 1, key="k"))
     await trio.sleep(DAY_S + 1201)
     with daemon.database.reading.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM idempotency_keys").scalar_one() == 0
 
 
-async def test_two_callers_may_use_the_same_key(daemon: RunningDaemon, team: Team, autojump_clock: MockClock) -> None:
+async def test_two_callers_may_use_the_same_idempotency_key(
+    daemon: RunningDaemon, team: Team, autojump_clock: MockClock
+) -> None:
     one = await submit(daemon, submission(team, 1, key="k", scope="operator"))
     two = await submit(daemon, submission(team, 2, key="k", scope=team.id, body="other"))
     assert one != two
     assert await events_kept(daemon) == 2
 
 
-async def test_a_key_is_known_after_a_crash(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_an_idempotency_key_is_remembered_after_a_crash(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with running(tmp_path) as daemon:
         team = await daemon.team()
         first = await submit(daemon, submission(team, 1, key="k"))
@@ -298,7 +300,7 @@ async def only(daemon: RunningDaemon, webhook: Webhook) -> Delivery:
     return delivery
 
 
-async def test_a_resend_delivers_the_same_bytes_of_a_succeeded_delivery_again_as_a_new_delivery(
+async def test_a_resend_of_a_succeeded_delivery_sends_the_same_bytes_as_a_new_delivery(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     await daemon.submit(team, 1)
@@ -325,7 +327,7 @@ async def test_a_failed_delivery_can_be_resent(
     assert await daemon.statuses(webhook) == ["failed", "succeeded"]
 
 
-async def test_a_resent_test_delivery_is_still_one(
+async def test_a_resent_test_delivery_is_still_a_test_delivery(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     await daemon.submit_test(team)
@@ -335,7 +337,7 @@ async def test_a_resent_test_delivery_is_still_one(
     assert [arrival.headers.get("x-kakiyo-test") for arrival in daemon.receiver.arrivals] == ["true", "true"]
 
 
-async def test_what_is_unknown_or_whose_webhook_is_disabled_cannot_be_resent(
+async def test_an_unknown_delivery_or_one_of_a_disabled_webhook_cannot_be_resent(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     await daemon.submit(team, 1)
@@ -368,7 +370,7 @@ async def test_resends_among_submissions_lose_nothing_and_keep_the_order_of_thei
     assert [arrival.delivery_id for arrival in daemon.receiver.arrivals] == [delivery.id for delivery in deliveries]
 
 
-async def test_a_resend_whose_caller_went_away_is_delivered(
+async def test_a_resend_whose_caller_left_is_delivered(
     daemon: RunningDaemon, team: Team, webhook: Webhook, run_write: FakeThread, autojump_clock: MockClock
 ) -> None:
     await daemon.submit(team, 1)
@@ -384,18 +386,18 @@ async def test_a_resend_whose_caller_went_away_is_delivered(
 
 
 @pytest.mark.settings(delivery={"retry_delays_s": []})
-async def test_recover_queues_what_was_missed_in_order_and_only_that(
+async def test_recover_queues_only_what_was_missed_and_in_order(
     daemon: RunningDaemon, receiver: FakeReceiver, autojump_clock: MockClock
 ) -> None:
     receiver.answers[A] = statuses(200, 500, 200)
     team, other = await daemon.team(), await daemon.team()
     webhook = await daemon.webhook(team, A, "linkedin.message.sent")
-    await daemon.submit(team, 1)  # gets it
+    await daemon.submit(team, 1)  # delivered
     await daemon.submit(team, 2)  # fails
     await trio.sleep(1)
     await daemon.change(webhook, active=False)
-    await daemon.submit(team, 3, 4)  # never gets them
-    await daemon.submit(team, 5, event="linkedin.message.received")  # does not subscribe to it
+    await daemon.submit(team, 3, 4)  # not delivered: disabled
+    await daemon.submit(team, 5, event="linkedin.message.received")  # not subscribed to
     await daemon.submit(other, 6)
     await daemon.submit_test(team, 7)
     await daemon.change(webhook, active=True)
@@ -406,7 +408,7 @@ async def test_recover_queues_what_was_missed_in_order_and_only_that(
     assert await daemon.parts.replays.recover(webhook.id, 0) == 0
 
 
-async def test_recover_queues_cancelled_deliveries_again_but_not_those_that_wait(
+async def test_recover_queues_cancelled_deliveries_again_but_not_pending_ones(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = hang
@@ -437,7 +439,7 @@ async def test_recover_looks_back_no_further_than_asked(
     assert numbers(daemon) == [2, 3]
 
 
-async def test_recover_goes_on_beyond_its_page_of_1000(
+async def test_recover_continues_beyond_its_page_of_1000(
     daemon: RunningDaemon, team: Team, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = hang
@@ -451,7 +453,7 @@ async def test_recover_goes_on_beyond_its_page_of_1000(
 # -- a failing disk
 
 
-async def test_a_submission_that_the_disk_cannot_take_is_refused_and_nothing_of_it_is_kept(
+async def test_a_submission_that_the_disk_cannot_take_is_refused_and_none_of_it_is_kept(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     await daemon.submit(team, 1)
@@ -485,7 +487,7 @@ async def test_an_outcome_that_the_disk_cannot_take_is_committed_later_and_once(
     assert daemon.log_lines("store_unavailable")
 
 
-async def test_a_full_database_file_refuses_submissions_and_goes_on_when_there_is_room(
+async def test_with_a_full_database_file_submissions_are_refused_until_there_is_room(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     def pages(daemon: RunningDaemon, limit: int) -> None:
@@ -502,7 +504,7 @@ async def test_a_full_database_file_refuses_submissions_and_goes_on_when_there_i
     assert await events_kept(daemon) == 1
 
 
-async def test_a_database_that_cannot_be_read_holds_deliveries_up_and_loses_none(
+async def test_a_database_that_cannot_be_read_delays_deliveries_and_loses_none(
     daemon: RunningDaemon, team: Team, webhook: Webhook, run_read: FakeThread, autojump_clock: MockClock
 ) -> None:
     run_read.error = StoreUnavailable("the database failed")
@@ -519,7 +521,7 @@ async def test_a_database_that_cannot_be_read_holds_deliveries_up_and_loses_none
 
 
 class FragileFleet:
-    """A fleet that crashes the router at its first hint; later it only notes whom it is to wake."""
+    """A fleet that crashes the router at its first hint; later it only notes which webhooks it is to wake."""
 
     def __init__(self) -> None:
         self.crashes = 1
@@ -552,7 +554,7 @@ async def a_router(daemon: RunningDaemon, fleet: FragileFleet, team: Team) -> Ro
     )
 
 
-async def test_a_router_that_crashes_after_the_commit_has_answered_all_and_wakes_whom_it_did_not_hint_at(
+async def test_a_router_that_crashes_after_the_commit_has_answered_all_and_wakes_the_webhooks_it_did_not_hint(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     fleet = FragileFleet()

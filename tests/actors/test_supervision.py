@@ -32,7 +32,7 @@ CRASHES_AT = [sum(BACKOFFS[:count]) for count in range(6)]
 
 
 def answers(*steps: int | Exception) -> Callable[[httpx.Request], Awaitable[httpx.Response]]:
-    """Answer these statuses or crash the actor with these errors, one a request; the last one for ever."""
+    """Answer with these statuses, or crash the actor with these errors, one for each request; the last one for ever."""
     left = list(steps)
 
     async def handle(_request: httpx.Request) -> httpx.Response:
@@ -52,7 +52,7 @@ def restarts(daemon: RunningDaemon, kind: ActorKind) -> float | None:
 # -- endpoints
 
 
-async def test_a_crashed_actor_is_logged_and_restarted_with_a_back_off_and_goes_on(
+async def test_a_crashed_actor_is_logged_and_restarted_after_a_back_off(
     daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
 ) -> None:
     receiver.answers[A] = answers(RuntimeError("bug one"), RuntimeError("bug two"), 200)
@@ -124,7 +124,7 @@ async def test_a_webhook_that_crashes_at_every_attempt_can_be_disabled(
     assert await daemon.statuses(webhook) == ["cancelled"] * 2
 
 
-async def test_a_change_asked_for_between_two_lives_is_made_in_the_next(
+async def test_a_change_requested_between_a_crash_and_the_restart_is_made_after_the_restart(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     daemon.receiver.answers[A] = answers(RuntimeError("bug"))
@@ -210,7 +210,7 @@ async def test_a_change_whose_slow_commit_outlives_its_crashed_actor_becomes_kno
 
 
 class FragileTransport(Transport):
-    """Takes 0.5 s for each request, and crashes the actor at the second closing: the one after it has retired."""
+    """Takes 0.5 s for each request, and crashes the actor at its second `close()`, which comes after it has retired."""
 
     def __init__(self) -> None:
         self.closed = self.in_flight = self.most_in_flight = self.sent = 0
@@ -229,7 +229,7 @@ class FragileTransport(Transport):
             raise RuntimeError("bug")
 
 
-async def test_an_actor_that_crashes_after_it_has_retired_does_not_come_back_beside_its_successor(
+async def test_an_actor_that_crashes_after_it_has_retired_is_not_restarted_beside_its_successor(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     transport = FragileTransport()
@@ -250,7 +250,9 @@ async def test_an_actor_that_crashes_after_it_has_retired_does_not_come_back_bes
 # -- the router and the store
 
 
-async def test_a_crashed_router_answers_who_waits_and_is_restarted(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_crashed_router_answers_waiting_callers_and_is_restarted(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
     clock = FragileClock()
     async with running(tmp_path, adapt=lambda seams: replace(seams, now_ms=clock.around(seams.now_ms))) as daemon:
         team = await daemon.team()
@@ -267,7 +269,7 @@ async def test_a_crashed_router_answers_who_waits_and_is_restarted(tmp_path: Pat
         assert daemon.parts.router.waiting_events == 0
 
 
-async def test_what_is_submitted_right_after_a_crash_of_the_router_comes_behind_what_it_had_committed(
+async def test_events_submitted_right_after_a_crash_of_the_router_arrive_after_those_it_had_committed(
     daemon: RunningDaemon, team: Team, run_read: FakeThread, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     saboteur = Saboteur(Point("AcceptEvents", after=True, on_call=2), lambda: None)
@@ -278,14 +280,14 @@ async def test_what_is_submitted_right_after_a_crash_of_the_router_comes_behind_
     await trio.sleep(1)
     with pytest.raises((Bug, StoreUnavailable)):
         await daemon.submit(team, 2)
-    run_read.answer_s = 1  # whom the restarted router rouses, it learns too late
+    run_read.answer_s = 1  # the restarted router learns too late which webhooks to wake
     await daemon.submit(team, 3)
     await trio.sleep(60)
     for webhook in webhooks:
         assert [arrival.number for arrival in daemon.receiver.at(webhook.url)] == [1, 2, 3]
 
 
-async def test_a_crash_of_the_store_ends_the_daemon_at_once_and_is_told(
+async def test_a_crash_of_the_store_ends_the_daemon_at_once_and_is_logged(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     run_write, refused, logged = FakeThread(), [], []
@@ -306,10 +308,10 @@ async def test_a_crash_of_the_store_ends_the_daemon_at_once_and_is_told(
 
 
 @pytest.mark.parametrize("is_committed", [False, True])
-async def test_an_outcome_that_met_a_crashing_store_is_committed_once_after_the_next_start(
+async def test_an_outcome_during_a_crash_of_the_store_is_committed_once_after_the_next_start(
     tmp_path: Path, autojump_clock: MockClock, is_committed: bool
 ) -> None:
-    run_write, receiver = CrashingHop(is_committed), FakeReceiver()
+    run_write, receiver = CrashingThread(is_committed), FakeReceiver()
     with gives_up():
         async with running(tmp_path, receiver, run_write=run_write) as daemon:
             team = await daemon.team()
@@ -324,7 +326,7 @@ async def test_an_outcome_that_met_a_crashing_store_is_committed_once_after_the_
         assert await daemon.balance(team) == -2
 
 
-async def test_a_router_that_spends_its_budget_ends_the_daemon(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_router_that_exhausts_its_restarts_ends_the_daemon(tmp_path: Path, autojump_clock: MockClock) -> None:
     clock, crashes = FragileClock(), 0
     with gives_up():
         async with running(tmp_path, adapt=lambda seams: replace(seams, now_ms=clock.around(seams.now_ms))) as daemon:
@@ -339,8 +341,8 @@ async def test_a_router_that_spends_its_budget_ends_the_daemon(tmp_path: Path, a
 
 
 @dataclass(slots=True)
-class CrashingHop:
-    """A hop that `crashes`: before its work, or after it."""
+class CrashingThread:
+    """A thread that `crashes`: before its work, or after it."""
 
     after: bool
     crashes: bool = False
@@ -357,7 +359,7 @@ class CrashingHop:
 
 @dataclass(slots=True)
 class FragileClock:
-    """A wall clock that crashes once, at its next reading, when it is made `broken`."""
+    """A wall clock that crashes once, at its next reading, after it was made `broken`."""
 
     broken: bool = False
 
@@ -389,7 +391,9 @@ async def test_a_child_that_ends_is_not_started_again(autojump_clock: MockClock)
     assert len(starts) == 1
 
 
-async def test_the_back_off_doubles_up_to_its_last_value_until_the_budget_is_spent(autojump_clock: MockClock) -> None:
+async def test_the_back_off_doubles_up_to_its_last_value_until_the_restarts_are_exhausted(
+    autojump_clock: MockClock,
+) -> None:
     starts = []
 
     async def run() -> None:
@@ -414,7 +418,7 @@ async def test_crashes_older_than_the_window_do_not_count(autojump_clock: MockCl
     assert len(starts) == 50
 
 
-async def test_a_vital_child_that_spends_its_budget_raises_actor_failed(autojump_clock: MockClock) -> None:
+async def test_a_vital_child_that_exhausts_its_restarts_raises_actor_failed(autojump_clock: MockClock) -> None:
     async def run() -> None:
         raise ValueError
 

@@ -1,4 +1,4 @@
-"""What waits for a place of ours is not blamed for it (contract "An attempt")."""
+"""A webhook is not blamed for waiting until the daemon can look its name up (contract "An attempt")."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -32,7 +32,7 @@ async def daemon(tmp_path: Path, receiver: FakeReceiver) -> AsyncIterator[Runnin
         yield daemon
 
 
-async def test_the_wait_is_neither_in_the_deadline_nor_in_the_time_that_is_signed(
+async def test_waiting_for_a_lookup_counts_neither_towards_the_deadline_nor_in_the_signed_time(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     await daemon.submit(team, 1)
@@ -44,7 +44,7 @@ async def test_the_wait_is_neither_in_the_deadline_nor_in_the_time_that_is_signe
     assert int(daemon.receiver.arrivals[0].headers["webhook-timestamp"]) >= EPOCH_MS // 1000 + WAIT_S
 
 
-async def test_a_webhook_that_waits_for_its_place_can_be_disabled(
+async def test_a_webhook_that_waits_for_a_lookup_can_be_disabled(
     daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     await daemon.submit(team, 1)

@@ -44,13 +44,13 @@ def test_only_rows_that_fit_the_condition_are_changed_and_counted(database: Data
 
 
 @pytest.mark.parametrize("insert", [InsertRows(teams, COLUMNS, True), InsertRows(teams, COLUMNS, True, True)])
-def test_a_row_that_is_there_already_can_be_skipped(database: Database, insert: RowStatement) -> None:
+def test_an_existing_row_can_be_skipped(database: Database, insert: RowStatement) -> None:
     with database.transaction() as connection:
         execute_rows(connection, INSERT, some_teams(2))
         assert execute_rows(connection, insert, some_teams(3)) == 1
 
 
-def test_the_numbers_of_a_row_that_is_there_already_can_be_added_to(database: Database) -> None:
+def test_the_numbers_of_an_existing_row_can_be_added_to(database: Database) -> None:
     with database.transaction() as connection:
         execute_rows(connection, AddRows(webhook_hours), [(0, "wh_1", 1, 0), (0, "wh_2", 1, 1)])
         execute_rows(connection, AddRows(webhook_hours), [(0, "wh_1", 2, 3), (1, "wh_1", 1, 1)])
@@ -67,7 +67,7 @@ def test_an_error_is_of_the_kind_that_the_connection_itself_would_raise(database
             execute_rows(connection, InsertRows(NOWHERE, ("id",)), [("1",)])
 
 
-def test_what_is_given_has_the_types_of_the_schema() -> None:
+def test_values_are_bound_with_the_types_of_the_schema() -> None:
     given = given_rows(seq=deliveries.c.seq, test=deliveries.c.test)
     assert [(column.name, column.type) for column in given.c] == [
         ("seq", deliveries.c.seq.type),

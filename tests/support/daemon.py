@@ -73,7 +73,7 @@ class Arrival:
 
 @dataclass(slots=True)
 class FakeReceiver:
-    """Every receiver there is, in virtual time. `answers` gives each URL's handling; the rest get 200."""
+    """All receivers, in virtual time: `answers` maps URLs to handlers, and any other URL gets 200."""
 
     answers: dict[str, Handler] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
@@ -90,7 +90,7 @@ class FakeReceiver:
 
 
 def statuses(*codes: int) -> Handler:
-    """Answer these statuses, one a request; the last one for ever."""
+    """Answer with these statuses, one for each request; the last one for ever."""
     left = list(codes)
 
     async def handle(_request: httpx.Request) -> httpx.Response:
