@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from daemon.domain.model import Event
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(Struct, frozen=True, gc=False):
     """An event to be accepted; `body` is its payload, serialised once, `timestamp` in milliseconds.
 
     With `only_webhook_id` it goes only to that webhook, provided it subscribes to the event.
@@ -53,8 +54,7 @@ class Receipt:
     replayed: bool = field(default=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class MatchedEvent:
+class MatchedEvent(Struct, frozen=True, gc=False):
     """An accepted event and the webhooks that subscribe to it, each with the id of the delivery to it.
 
     `deferred_deliveries` is how many deliveries are created for it later, by its team's fan-out; it then has none here.
