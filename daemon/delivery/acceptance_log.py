@@ -14,7 +14,7 @@ from daemon.telemetry.log import info_each
 from daemon.telemetry.telemetry import Telemetry
 
 _DELIVERIES_PER_LINE = 100
-_LINES_AT_ONCE = 100
+_LINES_AT_ONCE = 50
 
 
 async def log_accepted(

@@ -1,6 +1,6 @@
 """What is submitted and what is answered: the values passed to the router and back."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from msgspec import Struct
 
@@ -42,8 +42,7 @@ class Submission:
     idempotency: Idempotency | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True, gc=False, eq=False):
     """The answer for one accepted event: its id, and how many deliveries were created for it.
 
     `replayed` says that they were made for an earlier submission with the same idempotency key.
@@ -51,7 +50,14 @@ class Receipt:
 
     event_id: str
     deliveries: int
-    replayed: bool = field(default=False, compare=False)
+    replayed: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same answer, be it replayed or not."""
+        return isinstance(other, Receipt) and (self.event_id, self.deliveries) == (other.event_id, other.deliveries)
+
+    def __hash__(self) -> int:
+        return hash(self.event_id)
 
 
 class MatchedEvent(Struct, frozen=True, gc=False):
