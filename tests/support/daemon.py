@@ -3,13 +3,14 @@
 import io
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import orjson
 import trio
+from msgspec import structs
 
 from daemon.actors.threads import RunInThread, run_inline
 from daemon.config.reload import fixed
@@ -149,7 +150,7 @@ class RunningDaemon:
 
     async def submit_test(self, team: Team, number: int = 0, event: str = "linkedin.message.sent") -> str:
         """Submit one event as the test route does; return its id."""
-        test = replace(self._event(team, number, 0, event), test=True)
+        test = structs.replace(self._event(team, number, 0, event), test=True)
         (receipt,) = await self.parts.router.submit(Submission((test,)))
         return receipt.event_id
 
