@@ -2,6 +2,10 @@
 
 Python's sqlite3 releases the interpreter lock for each step of a statement, and then waits for a busy event loop to
 give it back: with one step for each row, as with `executemany` and cursors, the wait costs more than the row itself.
+
+A statement that fails rolls the whole transaction back (OR ROLLBACK). To be able to undo that statement alone, SQLite
+would first copy each page that it changes into a temporary file: twice the pages that the commit writes. After a failure
+the transaction does not continue anyway (`daemon.store.writes.batch`).
 """
 
 import re
@@ -27,7 +31,10 @@ _GIVEN = re.compile(r"\bgiven\.(\w+)")
 
 
 def run_rows(connection: Connection, statement: RowStatement, rows: Sequence[Row]) -> tuple[int, list[Row]]:
-    """Run a statement for these rows; return how many rows it changed, and the rows it returned."""
+    """Run a statement for these rows; return how many rows it changed, and the rows it returned.
+
+    If it raises, the transaction is rolled back.
+    """
     changed, returned = 0, list[Row]()
     # The driver's own cursor: Core's overhead is more than most of these statements cost.
     cursor = connection.connection.cursor()
@@ -82,7 +89,7 @@ def _from_values(statement: InsertRows | UpdateRows, size: int) -> str:
 
 
 def _insert(statement: AddRows | InsertRows, columns: Iterable[str], source: str) -> str:
-    text = f"INSERT INTO {statement.table.name} ({', '.join(columns)}) {source}"
+    text = f"INSERT OR ROLLBACK INTO {statement.table.name} ({', '.join(columns)}) {source}"
     if isinstance(statement, AddRows):
         return f"{text} ON CONFLICT {_add_on_conflict(statement)}"
     return f"{text} ON CONFLICT DO NOTHING" if statement.skip_existing else text
@@ -97,7 +104,8 @@ def _add_on_conflict(statement: AddRows) -> str:
 
 def _update(statement: UpdateRows, values: str) -> str:
     """Render an update from VALUES, whose columns are called `column1`, `column2` and so on."""
-    text = str(statement.update.compile(dialect=_SQLITE, compile_kwargs={"literal_binds": True}))
+    update = statement.update.prefix_with("OR ROLLBACK")
+    text = str(update.compile(dialect=_SQLITE, compile_kwargs={"literal_binds": True}))
     places = {name: f"given.column{place}" for place, name in enumerate(statement.given.c.keys(), 1)}
     text = _GIVEN.sub(lambda found: places[found[1]], text)
     return text.replace("FROM given", f"FROM ({values}) AS given", 1)
