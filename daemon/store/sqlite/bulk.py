@@ -4,8 +4,8 @@ Python's sqlite3 releases the interpreter lock for each step of a statement, and
 give it back: with one step for each row, as with `executemany` and cursors, the wait costs more than the row itself.
 
 A statement that fails rolls the whole transaction back (OR ROLLBACK). To be able to undo that statement alone, SQLite
-would first copy each page that it changes into a temporary file: twice the pages that the commit writes. After a failure
-the transaction does not continue anyway (`daemon.store.writes.batch`).
+would first copy each page that it changes into a temporary file: twice the pages that the commit writes. After a
+failure the transaction does not continue anyway (`daemon.store.writes.batch`).
 """
 
 import re
