@@ -21,6 +21,7 @@ from pathlib import Path
 import trio
 
 _REPOSITORY = Path(__file__).parents[2]
+_DAEMON = ("daemon",)
 _one_request = threading.Lock()
 
 
@@ -65,13 +66,21 @@ async def start_forked(
     stdout: int = subprocess.DEVNULL,
     stderr: int = subprocess.PIPE,
     pass_fds: Sequence[int] = (),
+    program: Sequence[str] = _DAEMON,
+    most_descriptors: int | None = None,
 ) -> ForkedProcess:
-    """Run `kakiyo-webhooks` with these arguments. A stream of it is a descriptor, subprocess.DEVNULL or PIPE."""
+    """Run `kakiyo-webhooks` with these arguments. A stream of it is a descriptor, subprocess.DEVNULL or PIPE.
+
+    Another `program` is a module that has a `main`, and arguments that come before those. It may open
+    `most_descriptors`, and may not raise that.
+    """
     end, report = socket.socketpair()
     (read_out, out), (read_err, err) = _opened(stdout), _opened(stderr)
     null = os.open(os.devnull, os.O_RDONLY)
     try:
-        asked = {"arguments": list(arguments), "environment": dict(environment), "numbers": list(pass_fds)}
+        module, *first = program
+        asked = {"module": module, "arguments": [*first, *arguments], "environment": dict(environment),
+                 "numbers": list(pass_fds), "most_descriptors": most_descriptors}  # fmt: skip
         await trio.to_thread.run_sync(_ask, json.dumps(asked).encode(), [report.fileno(), null, out, err, *pass_fds])
     finally:
         report.close()
@@ -81,9 +90,11 @@ async def start_forked(
     return ForkedProcess(pid, read_out, read_err, os.pidfd_open(pid), end)
 
 
-async def run_forked(arguments: Sequence[str], *, environment: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
-    """Run `kakiyo-webhooks` with these arguments to its end, however it ends."""
-    process = await start_forked(arguments, environment=environment, stdout=subprocess.PIPE)
+async def run_forked(
+    arguments: Sequence[str], *, environment: Mapping[str, str], program: Sequence[str] = _DAEMON
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `kakiyo-webhooks`, or another `program`, with these arguments to its end, however it ends."""
+    process = await start_forked(arguments, environment=environment, stdout=subprocess.PIPE, program=program)
     said: dict[str, bytes] = {}
 
     async def read(name: str, stream: trio.abc.ReceiveStream | None) -> None:

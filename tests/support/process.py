@@ -42,8 +42,8 @@ Sections = Mapping[str, Mapping[str, Any]]
 class Installation:
     """What stays over restarts: the state, the configuration file, the port. `reserved` keeps the port ours.
 
-    Its daemons are `forked`, unless their start itself, or their memory, is what is looked at, or their program is not
-    `python -m daemon` but one that changes modules before they are used.
+    Its daemons are `forked`, unless their start itself, or their memory, is what is looked at. `program` is what
+    `python -m` is given before the arguments: another module than the daemon's own changes some before they are used.
     """
 
     state_dir: Path
@@ -53,6 +53,7 @@ class Installation:
     dev: bool = True
     descriptors: int | None = None
     forked: bool = True
+    program: Sequence[str] = ("daemon",)
 
     @property
     def url(self) -> str:
@@ -63,7 +64,7 @@ class Installation:
     def command(self) -> list[str]:
         """The command line of its daemon."""
         limited = ["sh", "-c", f'ulimit -n {self.descriptors} && exec "$@"', "sh"] if self.descriptors else []
-        return [*limited, sys.executable, "-m", "daemon", *self.arguments]
+        return [*limited, sys.executable, "-m", *self.program, *self.arguments]
 
     @property
     def arguments(self) -> list[str]:
@@ -72,7 +73,7 @@ class Installation:
 
     @property
     def can_be_forked(self) -> bool:
-        return self.forked and self.command == [sys.executable, "-m", "daemon", *self.arguments]
+        return self.forked and type(self).command is Installation.command
 
     def read_key(self) -> str:
         """Return the operator key that the daemon made at its first start."""
@@ -224,7 +225,9 @@ async def run_to_its_end(installation: Installation, **environment: str) -> subp
     """Run a daemon that is to refuse its start; return how it ended."""
     with trio.fail_after(_START_S):
         if installation.can_be_forked:
-            return await run_forked(installation.arguments, environment=clean_environment(environment))
+            return await run_forked(
+                installation.arguments, environment=clean_environment(environment), program=installation.program
+            )
         return await trio.run_process(
             installation.command, capture_stdout=True, capture_stderr=True, check=False,
             env=clean_environment(environment), cwd=REPOSITORY,
@@ -263,7 +266,10 @@ async def _open(
     """Start it: forked, unless there is something that only a new interpreter obeys."""
     special = any(environment.get(name) != os.environ.get(name) for name in _OF_THE_INTERPRETER)
     if installation.can_be_forked and not special:
-        return await start_forked(installation.arguments, environment=environment, stderr=stderr, pass_fds=pass_fds)
+        return await start_forked(
+            installation.arguments, environment=environment, stderr=stderr, pass_fds=pass_fds,
+            program=installation.program, most_descriptors=installation.descriptors,
+        )  # fmt: skip
     return await trio.lowlevel.open_process(
         installation.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, env=environment,
         cwd=REPOSITORY, pass_fds=pass_fds,
