@@ -25,6 +25,7 @@ import trio
 
 from daemon.telemetry.log_events import LOG_EVENTS
 from tests.support.forked import ForkedProcess, run_forked, start_forked
+from tests.support.forking import Program
 
 REPOSITORY = Path(__file__).parent.parent.parent
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
@@ -266,10 +267,8 @@ async def _open(
     """Start it: forked, unless there is something that only a new interpreter obeys."""
     special = any(environment.get(name) != os.environ.get(name) for name in _OF_THE_INTERPRETER)
     if installation.can_be_forked and not special:
-        return await start_forked(
-            installation.arguments, environment=environment, stderr=stderr, pass_fds=pass_fds,
-            program=installation.program, most_descriptors=installation.descriptors,
-        )  # fmt: skip
+        arguments = [*installation.program, *installation.arguments]
+        return await start_forked(Program(arguments, environment, pass_fds, installation.descriptors), stderr=stderr)
     return await trio.lowlevel.open_process(
         installation.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, env=environment,
         cwd=REPOSITORY, pass_fds=pass_fds,
