@@ -108,7 +108,11 @@ async def operated(
     async with daemon_process(installation, pass_fds=pass_fds, environment=environment, exit_code=exit_code) as daemon:
         key = installation.read_key()
         async with httpx.AsyncClient(
-            base_url=installation.url, headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=10
+            base_url=installation.url,
+            headers={"Authorization": f"Bearer {key}"},
+            trust_env=False,
+            verify=False,
+            timeout=10,
         ) as http:
             operator = Operator(daemon, http, {key, PAYLOAD, *confidential})
             yield operator

@@ -7,7 +7,7 @@ then there is a third.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,7 +32,7 @@ from tests.faults.sabotage import Bug, Point, Saboteur, gives_up
 from tests.faults.wire import Wire, gather_from, until_at_rest
 from tests.support.daemon import EPOCH_MS, RunningDaemon, VirtualWallClock, make_settings, running
 from tests.support.mock_transport import MockTransport
-from tests.support.process import Installation, make_installation
+from tests.support.process import make_installation
 
 Result = TypeVar("Result")
 DATABASE = "test.db"
@@ -278,15 +278,6 @@ async def test_a_crash_of_the_store_ends_the_daemon_and_the_next_start_knows_all
         await newcomers.are_known(daemon)
 
 
-class SabotagedInstallation(Installation):
-    """Its daemon crashes when the third command's answer is to be applied to memory."""
-
-    @property
-    def command(self) -> list[str]:
-        python, option, _module, *arguments = super().command
-        return [python, option, "tests.faults.sabotage", "then", "3", *arguments]
-
-
 @pytest.mark.fault(
     "A real process crashes between the commit of a revoked API key and its memory",
     "It ends with 1 at once, and the key is refused after the next start",
@@ -294,10 +285,10 @@ class SabotagedInstallation(Installation):
 @ends_within(40)
 async def test_a_key_whose_revocation_crashed_is_refused_after_the_next_start(tmp_path: Path) -> None:
     installation = make_installation(tmp_path)
+    # It crashes when the answer of the third command is to be applied to memory.
+    sabotaged = replace(installation, program=("tests.faults.sabotage", "then", "3"))
     with closing(installation):
-        async with operated(
-            SabotagedInstallation(installation.state_dir, installation.config, installation.bind, installation.reserved)
-        ) as operator:
+        async with operated(sabotaged) as operator:
             await operator.make_team()
             key = await operator.make_key()
             with suppress(httpx.TransportError, AssertionError):  # whether it is answered is left open

@@ -25,6 +25,7 @@ import trio
 
 from daemon.telemetry.log_events import LOG_EVENTS
 from tests.support.forked import ForkedProcess, run_forked, start_forked
+from tests.support.forking import Program
 
 REPOSITORY = Path(__file__).parent.parent.parent
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
@@ -42,8 +43,8 @@ Sections = Mapping[str, Mapping[str, Any]]
 class Installation:
     """A daemon's state directory, configuration file and port, which outlive its restarts; `reserved` keeps the port.
 
-    Its daemons are `forked`, unless a test examines their start or their memory, or their program is not `python -m
-    daemon` but one that changes modules before they are used.
+    Its daemons are `forked`, unless a test examines their start or their memory. `program` is what `python -m` is given
+    before the arguments: a module other than the daemon's own changes some modules before they are used.
     """
 
     state_dir: Path
@@ -53,6 +54,7 @@ class Installation:
     dev: bool = True
     descriptors: int | None = None
     forked: bool = True
+    program: Sequence[str] = ("daemon",)
 
     @property
     def url(self) -> str:
@@ -63,7 +65,7 @@ class Installation:
     def command(self) -> list[str]:
         """The command line of its daemon."""
         limited = ["sh", "-c", f'ulimit -n {self.descriptors} && exec "$@"', "sh"] if self.descriptors else []
-        return [*limited, sys.executable, "-m", "daemon", *self.arguments]
+        return [*limited, sys.executable, "-m", *self.program, *self.arguments]
 
     @property
     def arguments(self) -> list[str]:
@@ -72,7 +74,7 @@ class Installation:
 
     @property
     def can_be_forked(self) -> bool:
-        return self.forked and self.command == [sys.executable, "-m", "daemon", *self.arguments]
+        return self.forked and type(self).command is Installation.command
 
     def read_key(self) -> str:
         """Return the operator key that the daemon made at its first start."""
@@ -224,7 +226,9 @@ async def run_to_its_end(installation: Installation, **environment: str) -> subp
     """Run a daemon that should refuse to start; return how it ended."""
     with trio.fail_after(_START_S):
         if installation.can_be_forked:
-            return await run_forked(installation.arguments, environment=clean_environment(environment))
+            return await run_forked(
+                installation.arguments, environment=clean_environment(environment), program=installation.program
+            )
         return await trio.run_process(
             installation.command, capture_stdout=True, capture_stderr=True, check=False,
             env=clean_environment(environment), cwd=REPOSITORY,
@@ -263,7 +267,8 @@ async def _open(
     """Start it: forked, unless a variable only takes effect in a new interpreter."""
     special = any(environment.get(name) != os.environ.get(name) for name in _OF_THE_INTERPRETER)
     if installation.can_be_forked and not special:
-        return await start_forked(installation.arguments, environment=environment, stderr=stderr, pass_fds=pass_fds)
+        arguments = [*installation.program, *installation.arguments]
+        return await start_forked(Program(arguments, environment, pass_fds, installation.descriptors), stderr=stderr)
     return await trio.lowlevel.open_process(
         installation.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, env=environment,
         cwd=REPOSITORY, pass_fds=pass_fds,
