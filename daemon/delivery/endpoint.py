@@ -57,10 +57,11 @@ A crash is the same: what this life had not committed has not happened, but for 
 import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import trio
+from msgspec import structs
 
 from daemon.actors.interruptible_wait import Pause
 from daemon.delivery.credit_gate import CreditGate
@@ -248,7 +249,7 @@ class Endpoint:
         if work.body is not None:
             return work
         read = partial(self._reader.fetch_together, actor_reads.event_body, work.event_id)
-        return replace(work, body=await retry_until_available(read, self._log.log))
+        return structs.replace(work, body=await retry_until_available(read, self._log.log))
 
     async def _begin(self, work: Work, number: int) -> bool:
         """Wait for the attempt's turn, and put the delivery in flight if it is still due."""

@@ -75,7 +75,7 @@ class Operator:
         return found
 
     async def until_nothing_is_pending(self) -> None:
-        """Wait until every delivery is over. Each pending one still has a line of the log to come."""
+        """Wait until every delivery has ended: each pending one has a line in the log still to come."""
         while True:
             known = self.daemon.ended_deliveries
             page = await self.call("GET", "/v1/deliveries", status="pending", limit=200)

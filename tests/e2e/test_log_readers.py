@@ -1,4 +1,4 @@
-"""Whoever reads the log may stall, leave or have a full disk: the daemon goes on (contract "Configuration")."""
+"""The reader of the log may stall, leave or have a full disk: the daemon goes on (contract "Configuration")."""
 
 import json
 import os

@@ -23,7 +23,7 @@ PIECE = 20
 
 
 def use_small_pieces(patch: pytest.MonkeyPatch) -> None:
-    """Have few deliveries make many pieces."""
+    """Make a few deliveries many pieces."""
     patch.setattr(matcher, "_MOST_AT_ONCE", MOST_AT_ONCE)
     patch.setattr(fan_out, "_DELIVERIES_AT_ONCE", PIECE)
 

@@ -1,4 +1,4 @@
-"""Crash every actor at every await on its way: supervision brings it back, and what was promised still holds.
+"""Crash every actor at every await: supervision restarts it, and every promise still holds.
 
 The points are the lists below; tests only have them. Lives of a daemon share a database: the first one leaves
 deliveries and a back-off behind, the second one meets the point, at its start or later. A crash of the store ends it:
@@ -110,7 +110,7 @@ def _event(team: Team, number: int) -> NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class FirstLife:
-    """What a daemon left behind that lived for `lasted_s`: its files, and what others know of it."""
+    """What a daemon left behind that ran for `lasted_s`: its files, and what others know of it."""
 
     files: Mapping[str, bytes]
     team: Team
@@ -120,7 +120,7 @@ class FirstLife:
     lasted_s: float
 
     def bring_back(self, state_dir: Path, wire: Wire, clock: VirtualWallClock) -> None:
-        """Have all be in the second life as if the first had just ended."""
+        """Set the clocks of the second life as if the first had just ended."""
         for name, content in self.files.items():
             (state_dir / name).write_bytes(content)
         wire.arrivals.extend(self.arrivals)
@@ -209,7 +209,7 @@ def check(state_dir: Path, told: Told) -> None:
 
 @dataclass(slots=True)
 class Newcomers:
-    """What came in by hand, as far as it was answered: only this may anyone rely on."""
+    """What was made by hand and answered: nobody may rely on anything else."""
 
     teams: list[Team] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -246,7 +246,7 @@ class Newcomers:
     "The process ends non-zero at once; its next start knows all that is on disk, and all other promises hold",
 )
 @pytest.mark.parametrize("point", STORE_POINTS, ids=str)
-async def test_a_crash_of_the_store_ends_the_daemon_and_its_next_start_knows_all_that_is_on_disk(
+async def test_a_crash_of_the_store_ends_the_daemon_and_the_next_start_knows_all_that_is_on_disk(
     point: Point, tmp_path: Path, first_life: FirstLife, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work_in_small_pieces(monkeypatch)
@@ -279,7 +279,7 @@ async def test_a_crash_of_the_store_ends_the_daemon_and_its_next_start_knows_all
 
 
 class SabotagedInstallation(Installation):
-    """Its daemon crashes where the third command's answer was to be brought into memory."""
+    """Its daemon crashes when the third command's answer is to be applied to memory."""
 
     @property
     def command(self) -> list[str]:
@@ -292,7 +292,7 @@ class SabotagedInstallation(Installation):
     "It ends with 1 at once, and the key is refused after the next start",
 )
 @ends_within(40)
-async def test_a_key_whose_revocation_met_a_crash_is_refused_after_the_next_start(tmp_path: Path) -> None:
+async def test_a_key_whose_revocation_crashed_is_refused_after_the_next_start(tmp_path: Path) -> None:
     installation = make_installation(tmp_path)
     with closing(installation):
         async with operated(

@@ -1,4 +1,4 @@
-"""The watchdog of a real process: a store that works for long is alive, one that hangs is not."""
+"""The watchdog of a real process: a store with a long command is alive, one that hangs is not."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class StallingInstallation(Installation):
 
 
 class HangingInstallation(StallingInstallation):
-    """Its store hangs meanwhile."""
+    """Its store hangs for as long."""
 
     way = "hangs"
 
@@ -34,7 +34,7 @@ class HangingInstallation(StallingInstallation):
 )
 @pytest.mark.parametrize("kind", [StallingInstallation, HangingInstallation])
 @ends_within(60)
-async def test_progress_within_a_command_feeds_the_watchdog_and_hanging_does_not(
+async def test_progress_within_a_command_feeds_the_watchdog_but_a_hang_does_not(
     kind: type[StallingInstallation], tmp_path: Path
 ) -> None:
     installation = make_installation(tmp_path)

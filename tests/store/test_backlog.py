@@ -1,4 +1,4 @@
-"""What is pending is counted part by part, of one team or of all, and never further than wanted."""
+"""The backlog of one team or of all is counted in parts, and never beyond the limit asked for."""
 
 from collections.abc import Callable
 
@@ -44,7 +44,7 @@ def told(backlog: Backlog) -> tuple[int, bool, str | None, int | None]:
     return backlog.count, backlog.more, None if backlog.oldest is None else backlog.oldest.id, backlog.since
 
 
-def test_it_is_that_of_a_team_or_of_all(count: Count, database: Database) -> None:
+def test_the_backlog_is_that_of_one_team_or_of_all(count: Count, database: Database) -> None:
     assert told(count()) == (4, False, "dlv_2_wh_1", NOW)
     assert told(count("team_1")) == (3, False, "dlv_2_wh_1", NOW)
     assert told(count("team_2")) == (1, False, "dlv_99", NOW)
@@ -54,7 +54,7 @@ def test_it_is_that_of_a_team_or_of_all(count: Count, database: Database) -> Non
 
 
 @pytest.mark.parametrize(("limit", "counted"), [(1, (1, True)), (3, (3, True)), (4, (4, False)), (5, (4, False))])
-def test_it_is_counted_up_to_a_limit_and_the_oldest_told_all_the_same(
+def test_the_backlog_is_counted_up_to_a_limit_and_its_oldest_found_all_the_same(
     count: Count, limit: int, counted: tuple[int, bool]
 ) -> None:
     assert told(count(None, limit)) == (*counted, "dlv_2_wh_1", NOW)
@@ -62,7 +62,7 @@ def test_it_is_counted_up_to_a_limit_and_the_oldest_told_all_the_same(
         assert told(count("team_1", limit)) == (*counted, "dlv_2_wh_1", NOW)
 
 
-def test_a_team_of_which_enough_is_counted_is_left_out_from_there_on(
+def test_a_team_of_which_enough_is_counted_is_skipped_from_there_on(
     count: Count, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places = []

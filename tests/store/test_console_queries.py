@@ -110,7 +110,7 @@ def test_a_summary_has_the_last_24_hours_and_the_newest_delivery(database: Datab
     assert read(database, console.webhook_hours, "wh_2", NOW) == ()
 
 
-def test_names_are_known_of_deleted_webhooks_too(database: Database) -> None:
+def test_deleted_webhooks_have_names_too(database: Database) -> None:
     found(database)
     webhooks_named(database, "two")
     run(database, SaveWebhook(replace(a_webhook(2), name="two", active=False, deleted_at=NOW)))
@@ -187,7 +187,7 @@ class History:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_what_was_missed_is_what_recovering_queues(database: Database, seed: int) -> None:
+def test_the_missed_events_are_those_that_a_recovery_queues(database: Database, seed: int) -> None:
     history = History(database, random.Random(seed))
     for _ in range(history.chance.choice([3, 10, 40])):
         history.happen()
@@ -199,7 +199,7 @@ def test_what_was_missed_is_what_recovering_queues(database: Database, seed: int
         assert read(database, console.missed_by, history.webhook).count == 0
 
 
-def test_a_webhook_that_did_well_at_last_and_is_active_has_missed_nothing(database: Database) -> None:
+def test_an_active_webhook_whose_last_delivery_succeeded_has_missed_nothing(database: Database) -> None:
     found(database)
     assert read(database, console.missed_by, a_webhook()) is None
     failed, succeeded = accept(database, [1, 2])

@@ -1,4 +1,4 @@
-"""What the metrics are told of what waits."""
+"""What the metrics report of waiting deliveries and mails."""
 
 from dataclasses import dataclass
 
@@ -37,11 +37,11 @@ def _parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
             monkeypatch.setattr(gauge_reads, name, 1)
 
 
-def test_nothing_waits_in_a_new_database(database: Database) -> None:
+def test_nothing_is_pending_in_a_new_database(database: Database) -> None:
     assert seen(database) == Observation(Waiting(0, None), Waiting(0, None))
 
 
-def test_what_is_pending_of_all_teams_is_counted_and_its_oldest_told(database: Database) -> None:
+def test_pending_deliveries_of_all_teams_are_counted_and_the_oldest_is_found(database: Database) -> None:
     found(database)
     run(database, CreateTeam(a_team(2)))
     first, *_ = accept(database, range(3))

@@ -1,4 +1,4 @@
-"""An ended attempt and all that follows: one transaction, once, however often it is given (contract "Credits")."""
+"""An ended attempt and all that follows from it: one transaction, applied once (contract "Credits")."""
 
 from dataclasses import replace
 from typing import Any
@@ -79,7 +79,7 @@ def test_the_same_disabling_given_twice_queues_one_mail_and_counts_once(database
     assert (webhook.active, webhook.consecutive_failures) == (False, 4)
 
 
-def test_an_attempt_of_a_delivery_that_was_cancelled_meanwhile_changes_nothing(database: Database) -> None:
+def test_an_attempt_of_a_delivery_cancelled_during_it_changes_nothing(database: Database) -> None:
     found(database)
     (work,) = accept(database, [1])
     run(database, CancelPending("wh_1", CancelReason.WEBHOOK_DISABLED, NOW))
@@ -99,7 +99,7 @@ def test_a_late_repetition_of_an_earlier_attempt_changes_nothing(database: Datab
     assert (delivery.attempts_made, count(database, "attempts")) == (2, 2)
 
 
-def test_a_repetition_among_others_changes_nothing_and_costs_the_others_nothing(database: Database) -> None:
+def test_a_repetition_among_other_outcomes_changes_nothing_and_does_not_affect_them(database: Database) -> None:
     found(database)
     works = accept(database, range(4))
     first, *others = [recording(work, 1) for work in works]
@@ -113,7 +113,7 @@ def test_a_repetition_among_others_changes_nothing_and_costs_the_others_nothing(
     ]
 
 
-def test_a_repetition_of_a_failure_leaves_the_counter_as_it_is_by_now(database: Database) -> None:
+def test_a_repeated_failure_leaves_the_counter_unchanged(database: Database) -> None:
     found(database)
     failed, succeeded = accept(database, [1, 2])
     failure = final_failure(recording(failed, 1, status=500), 0)
@@ -144,7 +144,7 @@ def test_many_outcomes_in_one_transaction_each_get_their_own_answer(database: Da
     assert [entry.balance_after for entry in reversed(ledger)] == [-2, -4, -6, -8, -10]
 
 
-def test_disabling_cancels_the_webhooks_pending_deliveries_and_nobody_elses(database: Database) -> None:
+def test_disabling_cancels_the_webhooks_pending_deliveries_and_no_others(database: Database) -> None:
     found(database)
     run(database, CreateWebhook(a_webhook(2)))
     accept(database, [90, 91], "wh_2")

@@ -1,4 +1,4 @@
-"""Hours and days say what deliveries and ledger say, whatever is repeated or goes wrong; old hours are forgotten."""
+"""Hourly and daily counts agree with deliveries and ledger, whatever is repeated or fails; old hours are deleted."""
 
 import random
 import sqlite3
@@ -124,7 +124,7 @@ def ended_at(database: Database, moments: Sequence[int]) -> None:
         run(database, ending(work, 1, 200, moment))
 
 
-def test_hours_are_forgotten_oldest_first_so_many_at_a_time(database: Database) -> None:
+def test_hours_are_deleted_oldest_first_and_a_bounded_number_at_a_time(database: Database) -> None:
     ended_at(database, [NOW + hour * HOUR_MS for hour in range(5)])
     before = NOW - NOW % HOUR_MS + 3 * HOUR_MS
     assert run(database, PruneWebhookHours(before, 2)) == 2
@@ -134,7 +134,7 @@ def test_hours_are_forgotten_oldest_first_so_many_at_a_time(database: Database) 
     assert count(database, "webhook_hours") == 2
 
 
-async def test_upkeep_forgets_all_hours_older_than_two_days(
+async def test_upkeep_deletes_all_hours_older_than_two_days(
     database: Database, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("daemon.maintenance.cleaner._HOURS_AT_ONCE", 2)
@@ -156,7 +156,7 @@ async def test_upkeep_forgets_all_hours_older_than_two_days(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_migration_counts_what_is_there(tmp_path: Path, seed: int) -> None:
+def test_the_migration_counts_existing_rows(tmp_path: Path, seed: int) -> None:
     chance, path = random.Random(seed), tmp_path / "x.db"
     database = open_database(path)
     two_webhooks(database)

@@ -67,7 +67,7 @@ def _fork_and_watch(request: _Request) -> _Request:
 
 
 def _become(request: _Request) -> None:
-    """Make of this process what a new one would be."""
+    """Make this process what a new one would be."""
     targets = [0, 1, 2, *request.numbers]
     beyond = max(targets) + 1  # a target may have the number of another one's source
     sources = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, beyond) for descriptor in request.descriptors[1:]]

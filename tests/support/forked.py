@@ -1,6 +1,6 @@
 """Daemons that start at once: forked from a process that has already imported their modules (`fork_server`).
 
-To import them is most of the work of a start. What is forked is a process like any other, with an id, descriptors,
+Importing them is most of the work of a start. What is forked is a process like any other, with an id, descriptors,
 environment, signals and exit code of its own; tests of the start itself run the command.
 """
 
@@ -105,7 +105,7 @@ async def run_forked(arguments: Sequence[str], *, environment: Mapping[str, str]
 
 
 def _opened(stream: int) -> tuple[trio.abc.ReceiveStream | None, int]:
-    """Return what it is read from, if that is ours, and a descriptor to write to."""
+    """Return what we read it from, if we do, and the descriptor to write to."""
     if stream == subprocess.PIPE:
         reading, writing = os.pipe()
         return trio.lowlevel.FdStream(reading), writing

@@ -2,6 +2,10 @@
 
 Python's sqlite3 gives the interpreter lock up for each step of a statement and then waits to get it back from a busy
 event loop: a row a step, as `executemany` and cursors go, costs the daemon more than the row itself.
+
+A statement that fails rolls the whole transaction back (OR ROLLBACK). So that it alone could be undone, SQLite would
+first copy each page that it changes into a temporary file: twice the pages that the commit writes. Nobody goes on after
+a failure anyway (`daemon.store.writes.batch`).
 """
 
 import re
@@ -27,7 +31,10 @@ _GIVEN = re.compile(r"\bgiven\.(\w+)")
 
 
 def run_rows(connection: Connection, statement: RowStatement, rows: Sequence[Row]) -> tuple[int, list[Row]]:
-    """Run a statement for these rows; return how many rows it changed, and those that it returned."""
+    """Run a statement for these rows; return how many rows it changed, and those that it returned.
+
+    If it raises, the transaction is over, and nothing of it is kept.
+    """
     changed, returned = 0, list[Row]()
     # The driver's own cursor: Core's way to it costs more than most of these statements.
     cursor = connection.connection.cursor()
@@ -82,7 +89,7 @@ def _from_values(statement: InsertRows | UpdateRows, size: int) -> str:
 
 
 def _insert(statement: AddRows | InsertRows, columns: Iterable[str], source: str) -> str:
-    text = f"INSERT INTO {statement.table.name} ({', '.join(columns)}) {source}"
+    text = f"INSERT OR ROLLBACK INTO {statement.table.name} ({', '.join(columns)}) {source}"
     if isinstance(statement, AddRows):
         return f"{text} ON CONFLICT {_adding(statement)}"
     return f"{text} ON CONFLICT DO NOTHING" if statement.skip_existing else text
@@ -97,7 +104,8 @@ def _adding(statement: AddRows) -> str:
 
 def _update(statement: UpdateRows, values: str) -> str:
     """Render an update from VALUES, whose columns are called `column1`, `column2` and so on."""
-    text = str(statement.update.compile(dialect=_SQLITE, compile_kwargs={"literal_binds": True}))
+    update = statement.update.prefix_with("OR ROLLBACK")
+    text = str(update.compile(dialect=_SQLITE, compile_kwargs={"literal_binds": True}))
     places = {name: f"given.column{place}" for place, name in enumerate(statement.given.c.keys(), 1)}
     text = _GIVEN.sub(lambda found: places[found[1]], text)
     return text.replace("FROM given", f"FROM ({values}) AS given", 1)

@@ -19,6 +19,9 @@ _PROGRESS_STEPS = 200_000
 _BUSY_TIMEOUT_MS = 2_000
 # A backup or another long read lets the log grow; what is beyond this is given back to the disk when it is over.
 _LASTING_LOG_BYTES = 64_000_000
+# Twice SQLite's own. Room for all the pages that a batch of 500 events for 50 webhooks changes: those that have no room
+# are written before the commit, read again, changed and written again.
+_WRITER_CACHE_KIB = 4_000
 # Half of SQLite's own: what readers look up is in the operating system's cache, once for all of them.
 _READER_CACHE_KIB = 1_000
 
@@ -71,6 +74,7 @@ def _prepare_writer(connection: Any, is_new: bool, progress: Progress) -> None:
     connection.set_progress_handler(partial(_note, progress), _PROGRESS_STEPS)
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
     if is_new:  # before the first table is made: else the file would have to be rewritten to be able to shrink
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_FRAMES}")
