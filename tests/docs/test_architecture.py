@@ -262,6 +262,7 @@ def dialect_in(text: str) -> set[str]:
         ("def f(a, b, c, d): ...\nf(1, 2, 3, d=4)", []),
         ("def f(*all): ...\nf(1, 2, 3, 4)", []),
         ("@dataclass\nclass A:\n    a: int\nA(1, 2, 3, 4)", [4]),
+        ("class A(Struct, frozen=True):\n    a: int\nA(1, 2, 3, 4)", [3]),
         ("class A(Base): ...\nA(1, 2, 3, 4)", []),
         ("class A:\n    def f(self, a, b, c, d): ...\nA().f(1, 2, 3, 4)", [3]),
         ("max(1, 2, 3, 4)\nnursery.start_soon(f, 1, 2, 3)", []),

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection
 
 from daemon.domain.clock import DAY_MS
@@ -116,7 +117,7 @@ def cost_of_query(database: Database, query: Callable[[Connection], object]) -> 
 def _disabling() -> commands.RecordAttempt:
     verdict = Verdict(DeliveryStatus.FAILED, None, 4, disable=True)
     command = recording(Work(1, "dlv_1", "evt_1", "linkedin.message.sent", b"{}", NOW), 1, status=500)
-    return replace(command, verdict=verdict, next_attempt_at=None)
+    return structs.replace(command, verdict=verdict, next_attempt_at=None)
 
 
 _DISABLED = CancelReason.WEBHOOK_DISABLED

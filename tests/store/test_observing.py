@@ -1,9 +1,10 @@
 """What the metrics report of waiting deliveries and mails."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 import trio
+from msgspec import structs
 
 from daemon.actors.threads import run_inline
 from daemon.domain.lifecycle import Verdict
@@ -69,8 +70,8 @@ def test_mails_wait_until_they_are_sent(database: Database) -> None:
     for number in (1, 2):
         (work,) = accept(database, [number], f"wh_{number}")
         verdict = Verdict(DeliveryStatus.FAILED, None, 4, disable=True)
-        command = replace(recording(work, 1, status=500, webhook=number), verdict=verdict, next_attempt_at=None)
-        run(database, replace(command, mail_id=f"mail_{number}", now=NOW + number))
+        command = structs.replace(recording(work, 1, status=500, webhook=number), verdict=verdict, next_attempt_at=None)
+        run(database, structs.replace(command, mail_id=f"mail_{number}", now=NOW + number))
     assert seen(database).mails == Waiting(2, NOW + 1)
     run(database, MailSent("mail_1", NOW))
     assert seen(database).mails == Waiting(1, NOW + 2)

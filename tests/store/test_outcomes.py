@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
@@ -29,7 +30,7 @@ def disabling(database: Database) -> RecordAttempt:
 
 def final_failure(command: RecordAttempt, failures: int) -> RecordAttempt:
     verdict = Verdict(DeliveryStatus.FAILED, None, failures + 1, disable=failures == 3)
-    return replace(command, failures_before=failures, verdict=verdict, next_attempt_at=None)
+    return structs.replace(command, failures_before=failures, verdict=verdict, next_attempt_at=None)
 
 
 def test_a_success_is_recorded_with_its_attempt_its_debit_and_its_time(database: Database) -> None:
@@ -58,7 +59,7 @@ def test_the_same_attempt_given_twice_is_recorded_and_charged_once(database: Dat
     found(database)
     (work,) = accept(database, [1])
     command = recording(work, 1)
-    again = replace(command, entry_id="crd_other")
+    again = structs.replace(command, entry_id="crd_other")
     if in_one_batch:
         assert run_batch(database, [command, again]) == [Recorded()] * 2
     else:
@@ -71,7 +72,7 @@ def test_the_same_disabling_given_twice_queues_one_mail_and_counts_once(database
     found(database)
     command = disabling(database)
     first = run(database, command)
-    second = run(database, replace(command, mail_id="mail_other"))
+    second = run(database, structs.replace(command, mail_id="mail_other"))
     assert (first.cancelled.count, first.mail_queued, second) == (3, True, Recorded())
     assert count(database, "mails") == 1
     webhook = read(database, api_reads.get_webhook, "wh_1")
@@ -103,7 +104,7 @@ def test_a_repetition_among_other_outcomes_changes_nothing_and_does_not_affect_t
     works = accept(database, range(4))
     first, *others = [recording(work, 1) for work in works]
     run(database, first)
-    again = replace(first, entry_id="crd_other", attempt=replace(first.attempt, started_at=NOW + 9))
+    again = structs.replace(first, entry_id="crd_other", attempt=replace(first.attempt, started_at=NOW + 9))
     assert run_batch(database, [again, *others[:2], again, *others[2:]]) == [Recorded()] * 5
     ledger = read(database, api_reads.list_credit_entries, "team_1", 10).items
     assert [entry.balance_after for entry in reversed(ledger)] == [-2, -4, -6, -8]
