@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import trio
 
+from daemon.actors.mutex import Mutex
 from daemon.actors.reply import Reply
 from daemon.actors.threads import RunInThread
 from daemon.domain.errors import StoreUnavailable
@@ -44,7 +45,7 @@ class Writer:
         self._wake = trio.Event()
         self._closed = False
         self._failure: str | None = None
-        self._turn = trio.Lock()
+        self._turn = Mutex()
         self._checkpoint_due = trio.Event()
 
     def failure(self) -> str | None:
