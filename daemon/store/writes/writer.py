@@ -160,11 +160,11 @@ class Writer:
         the other half still arrives costs a quarter more than committing all of it once the loop is quiet. It counts as
         quiet after `_QUIET_TURNS` turns without a new command; one may take a few turns from its socket to here.
         """
-        gathered, quiet, deadline = 0, 0, trio.current_time() + _LONGEST_GATHERING_S
+        gathered, quiet, deadline = len(self._waiting), 0, trio.current_time() + _LONGEST_GATHERING_S
         while quiet < _QUIET_TURNS and len(self._waiting) < MAX_BATCH and trio.current_time() < deadline:
+            await trio.lowlevel.checkpoint()
             quiet = quiet + 1 if gathered == len(self._waiting) else 0
             gathered = len(self._waiting)
-            await trio.lowlevel.checkpoint()
 
     async def _commit(self, requests: list[_Request[Any]]) -> None:
         batch = [request.command for request in requests]
