@@ -67,6 +67,7 @@ from daemon.actors.interruptible_wait import Pause
 from daemon.delivery.credit_gate import CreditGate
 from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Mailbox
+from daemon.delivery.open_outcomes import OPEN_S, OpenOutcomes
 from daemon.delivery.outcome_recorder import OutcomeRecorder, Recording
 from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.sender import Sender
@@ -140,7 +141,7 @@ class Endpoint:
         self._schedule = schedule
         self._gate = gate
         self._recorder = recorder
-        self._state = EndpointState(webhook, pause)
+        self._state = EndpointState(webhook, pause, OpenOutcomes(store.writer.hurry))
         self._holds_reservation = False
         self._queue = WorkQueue(mailbox, self._read_pending, page_limit, page=page)
         self._sender = make_sender(pause)
@@ -171,6 +172,7 @@ class Endpoint:
             await outcomes.below_limit()
             work = await self._queue.next()
             if work is not None:
+                outcomes.hurry()
                 await self._process(work)
             elif not await self._idle():
                 async with self._state.transition:
@@ -290,7 +292,7 @@ class Endpoint:
             self._log.interrupted(webhook, work, attempt)
             return verdict
         if is_plain_success(webhook, verdict):
-            outcomes.add(self._recorder.begin(webhook, work, attempt=attempt, verdict=verdict))
+            outcomes.add(self._recorder.begin(webhook, work, attempt=attempt, verdict=verdict, within_s=OPEN_S))
             self._holds_reservation = False
             return verdict
         await outcomes.all_committed()

@@ -99,4 +99,6 @@ def use_write_ahead_log(engine: Engine) -> None:
     """
     connection = engine.raw_connection()
     connection.cursor().execute("PRAGMA journal_mode = WAL")
+    # By which a statement that fails is undone. With 64 KiB of it SQLite would make a file, in almost every commit.
+    connection.cursor().execute("PRAGMA temp_store = MEMORY")
     connection.close()
