@@ -20,7 +20,7 @@ from daemon.store.reads import actor_reads
 from daemon.store.reads.time_blocks import next_time_block
 from daemon.telemetry.metrics import ActorKind
 from tests.actors.strikes import Strikes
-from tests.support.daemon import FakeReceiver, House, VirtualWallClock, make_settings, running, statuses
+from tests.support.daemon import FakeReceiver, RunningDaemon, VirtualWallClock, make_settings, running, statuses
 
 Result = TypeVar("Result")
 
@@ -53,7 +53,7 @@ class Scene:
     checkpoints: int = 0
     name: str = ""
     _team: Team | None = None
-    _daemon: House | None = None
+    _daemon: RunningDaemon | None = None
     _is_stopped: bool = False
 
     @property
@@ -62,12 +62,12 @@ class Scene:
         return self._team
 
     @property
-    def daemon(self) -> House:
+    def daemon(self) -> RunningDaemon:
         assert self._daemon is not None
         return self._daemon
 
     @asynccontextmanager
-    async def life(self) -> AsyncIterator[House]:
+    async def life(self) -> AsyncIterator[RunningDaemon]:
         """Run the daemon; leaving the block kills it. Whatever happens, no task of it is left."""
         before, self._is_stopped = tasks(), False
         settings = make_settings(
@@ -148,7 +148,7 @@ async def have_a_mail_sent(scene: Scene) -> None:
 
 
 async def mail_is_sent(scene: Scene) -> bool:
-    return await scene.daemon.daemon.store.reader.fetch(actor_reads.next_mail_at) is None
+    return await scene.daemon.parts.store.reader.fetch(actor_reads.next_mail_at) is None
 
 
 async def disable_with_a_backlog(scene: Scene) -> None:
@@ -167,7 +167,7 @@ async def leave_an_old_key(scene: Scene) -> None:
     event, key = NewEvent(scene.team.id, "nobody's", 0, b"{}"), Idempotency("operator", f"key {number}", b"")
     scene.clock.offset_ms = -3 * DAY_MS
     try:
-        await scene.daemon.daemon.router.submit(Submission((event,), key))
+        await scene.daemon.parts.router.submit(Submission((event,), key))
     finally:
         scene.clock.offset_ms = 0
 
@@ -178,7 +178,7 @@ async def old_keys_are_gone(scene: Scene) -> bool:
 
 
 async def times_are_indexed(scene: Scene) -> bool:
-    return await scene.daemon.daemon.store.reader.fetch(next_time_block, "events") is None
+    return await scene.daemon.parts.store.reader.fetch(next_time_block, "events") is None
 
 
 async def let_the_log_grow(scene: Scene) -> None:
@@ -192,13 +192,13 @@ async def log_is_checkpointed(scene: Scene) -> bool:
 
 async def ask_for_gauges(scene: Scene) -> None:
     await trio.sleep(FRESH_S)
-    scene.daemon.daemon.telemetry.metrics.pending_deliveries.set(math.nan)
-    await scene.daemon.daemon.observer.refresh()
+    scene.daemon.parts.telemetry.metrics.pending_deliveries.set(math.nan)
+    await scene.daemon.parts.observer.refresh()
 
 
 async def gauges_are_set(scene: Scene) -> bool:
-    await scene.daemon.daemon.observer.refresh()
-    registry = scene.daemon.daemon.telemetry.metrics.registry
+    await scene.daemon.parts.observer.refresh()
+    registry = scene.daemon.parts.telemetry.metrics.registry
     return registry.get_sample_value("kakiyo_webhooks_pending_deliveries") == 0
 
 

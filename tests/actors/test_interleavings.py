@@ -19,7 +19,7 @@ from daemon.delivery.open_outcomes import MOST_OPEN
 from daemon.domain.errors import StoreUnavailable, WebhookInactive
 from daemon.domain.model import Delivery, DeliveryStatus, Team, Webhook
 from daemon.seams import Seams
-from tests.support.daemon import FakeReceiver, FakeThread, House, VirtualWallClock, running
+from tests.support.daemon import FakeReceiver, FakeThread, RunningDaemon, VirtualWallClock, running
 
 URLS = tuple(f"https://{name}.example/hook" for name in "abc")
 
@@ -111,23 +111,23 @@ async def live_through(plan: Sequence[Step], path: Path) -> None:
     lives = split_at_crashes(plan)
     for number, life in enumerate(lives):
         world.lives_began.append(len(world.receiver.arrivals))
-        async with running(path, world.receiver, world.clock, adapt=world.adapt) as house:
+        async with running(path, world.receiver, world.clock, adapt=world.adapt) as daemon:
             if team is None:
-                team = await house.team()
-                webhooks = [await house.webhook(team, url) for url in URLS]
+                team = await daemon.team()
+                webhooks = [await daemon.webhook(team, url) for url in URLS]
             async with trio.open_nursery() as nursery:
                 for step in life:
-                    nursery.start_soon(make, step, house, world, team, webhooks)
+                    nursery.start_soon(make, step, daemon, world, team, webhooks)
                     await trio.sleep(0.05)
                 if number < len(lives) - 1:
                     await trio.sleep(0.5)
                     nursery.cancel_scope.cancel()
             if number == len(lives) - 1:
-                await settle(house, world, webhooks)
+                await settle(daemon, world, webhooks)
                 for webhook in webhooks:
-                    check_deliveries(await house.deliveries(webhook), webhook, world)
+                    check_deliveries(await daemon.deliveries(webhook), webhook, world)
                 assert world.overlaps == [], "one delivery at a time"
-                await check_charges(house, team, webhooks)
+                await check_charges(daemon, team, webhooks)
 
 
 def split_at_crashes(plan: Sequence[Step]) -> list[list[Step]]:
@@ -140,14 +140,14 @@ def split_at_crashes(plan: Sequence[Step]) -> list[list[Step]]:
     return lives
 
 
-async def make(step: Step, house: House, world: World, team: Team, webhooks: Sequence[Webhook]) -> None:
+async def make(step: Step, daemon: RunningDaemon, world: World, team: Team, webhooks: Sequence[Webhook]) -> None:
     kind, number = step
     webhook = webhooks[number % 3]
     match kind:
         case "submit":
             count = 1 + 2 * number
             world.submitted += count
-            await house.submit(team, *range(world.submitted - count, world.submitted))
+            await daemon.submit(team, *range(world.submitted - count, world.submitted))
         case "break":
             world.broken.add(webhook.url)
         case "mend":
@@ -161,24 +161,24 @@ async def make(step: Step, house: House, world: World, team: Team, webhooks: Seq
         case "wait":
             await trio.sleep(number)
         case _:
-            await change(kind, house, webhook)
+            await change(kind, daemon, webhook)
 
 
-async def change(kind: Kind, house: House, webhook: Webhook) -> None:
+async def change(kind: Kind, daemon: RunningDaemon, webhook: Webhook) -> None:
     try:
         match kind:
             case "disable" | "enable":
-                await house.change(webhook, active=kind == "enable")
+                await daemon.change(webhook, active=kind == "enable")
             case "recover":
-                await house.daemon.replays.recover(webhook.id, 0)
+                await daemon.parts.replays.recover(webhook.id, 0)
             case "resend":
-                if deliveries := await house.deliveries(webhook):
-                    await house.daemon.replays.resend(Random(1).choice(deliveries).id)
+                if deliveries := await daemon.deliveries(webhook):
+                    await daemon.parts.replays.resend(Random(1).choice(deliveries).id)
     except (StoreUnavailable, WebhookInactive):
         pass  # said so: that is an answer
 
 
-async def settle(house: House, world: World, webhooks: Sequence[Webhook]) -> None:
+async def settle(daemon: RunningDaemon, world: World, webhooks: Sequence[Webhook]) -> None:
     """Mend everything, and wait until every delivery must be over."""
     world.broken.clear()
     world.buggy.clear()
@@ -210,29 +210,29 @@ def check_deliveries(deliveries: Sequence[Delivery], webhook: Webhook, world: Wo
             assert delivery.attempts_made == 4
 
 
-async def check_charges(house: House, team: Team, webhooks: Sequence[Webhook]) -> None:
+async def check_charges(daemon: RunningDaemon, team: Team, webhooks: Sequence[Webhook]) -> None:
     succeeded = [
         delivery.id
         for webhook in webhooks
-        for delivery in await house.deliveries(webhook)
+        for delivery in await daemon.deliveries(webhook)
         if delivery.status is DeliveryStatus.SUCCEEDED
     ]
-    ledger = await house.ledger(team)
+    ledger = await daemon.ledger(team)
     assert sorted(str(entry.delivery_id) for entry in ledger) == sorted(succeeded)
-    assert await house.balance(team) == -2 * len(succeeded)
+    assert await daemon.balance(team) == -2 * len(succeeded)
     for webhook in webhooks:
-        await check_counter(house, webhook)
+        await check_counter(daemon, webhook)
 
 
-async def check_counter(house: House, webhook: Webhook) -> None:
-    current = await house.current(webhook)
+async def check_counter(daemon: RunningDaemon, webhook: Webhook) -> None:
+    current = await daemon.current(webhook)
     assert current.consecutive_failures <= 4
     if current.consecutive_failures == 4:
         assert not current.active
     # Memory and database agree: what is submitted now is delivered if, and only if, the webhook is active.
-    before = len(await house.deliveries(webhook))
-    await house.submit(Team(webhook.team_id, "", (), 0), -1)
+    before = len(await daemon.deliveries(webhook))
+    await daemon.submit(Team(webhook.team_id, "", (), 0), -1)
     await trio.sleep(60)
-    after = await house.deliveries(webhook)
+    after = await daemon.deliveries(webhook)
     assert len(after) - before == current.active
     assert all(delivery.status is not DeliveryStatus.PENDING for delivery in after)

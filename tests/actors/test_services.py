@@ -71,7 +71,7 @@ async def test_idle_it_starts_once_and_stops_at_once(
     service: Service, scene: Scene, strikes: Strikes, autojump_clock: MockClock
 ) -> None:
     async with scene.life() as daemon:
-        daemon.daemon.fleet.wake(webhook.id for webhook in scene.webhooks.values())
+        daemon.parts.fleet.wake(webhook.id for webhook in scene.webhooks.values())
         await trio.sleep(10)
         assert (strikes.alive == 0) == service.ends
         assert strikes.lives == (3 if service.kind is ActorKind.ENDPOINT else 1)
@@ -191,8 +191,8 @@ def test_every_task_that_the_daemon_starts_is_in_the_table_or_tested_elsewhere()
 
 
 async def test_every_kind_of_actor_is_in_the_table(tmp_path: Path, autojump_clock: MockClock) -> None:
-    async with running(tmp_path) as house:
-        upkeep = {getattr(run, "__func__", run).__qualname__ for run in house.daemon.upkeep.values()}
+    async with running(tmp_path) as daemon:
+        upkeep = {getattr(run, "__func__", run).__qualname__ for run in daemon.parts.upkeep.values()}
     in_table = {service.run: service for service in SERVICES if service.started == "daemon/run.py: task.run"}
     assert upkeep == {".".join(run.rsplit(".", 2)[1:]) for run in in_table}
     assert {ActorKind.STORE} | {service.kind for service in SERVICES} - {None} == set(ActorKind)

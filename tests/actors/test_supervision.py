@@ -23,7 +23,7 @@ from daemon.egress.transport import Transport
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import ActorKind
 from tests.faults.sabotage import Bug, Point, Saboteur, gives_up
-from tests.support.daemon import FakeReceiver, FakeThread, House, make_settings, running, statuses
+from tests.support.daemon import FakeReceiver, FakeThread, RunningDaemon, make_settings, running, statuses
 
 Result = TypeVar("Result")
 A, B = "https://a.example/hook", "https://b.example/hook"
@@ -44,9 +44,9 @@ def answers(*steps: int | Exception) -> Callable[[httpx.Request], Awaitable[http
     return handle
 
 
-def restarts(house: House, kind: ActorKind) -> float | None:
+def restarts(daemon: RunningDaemon, kind: ActorKind) -> float | None:
     name = "kakiyo_webhooks_actor_restarts_total"
-    return house.daemon.telemetry.metrics.registry.get_sample_value(name, {"kind": kind.value})
+    return daemon.parts.telemetry.metrics.registry.get_sample_value(name, {"kind": kind.value})
 
 
 # -- endpoints
@@ -56,94 +56,94 @@ async def test_a_crashed_actor_is_logged_and_restarted_with_a_back_off_and_goes_
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     receiver = FakeReceiver({A: answers(RuntimeError("bug one"), RuntimeError("bug two"), 200)})
-    async with running(tmp_path, receiver) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        await house.submit(team, 1, 2)
+    async with running(tmp_path, receiver) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, A)
+        await daemon.submit(team, 1, 2)
         await trio.sleep(60)
         assert [arrival.at for arrival in receiver.arrivals] == pytest.approx([0, 0.1, 0.3, 0.3], abs=1e-6)
-        assert await house.statuses(webhook) == ["succeeded"] * 2
-        lines = house.log_lines("actor_restarted")
+        assert await daemon.statuses(webhook) == ["succeeded"] * 2
+        lines = daemon.log_lines("actor_restarted")
         assert [(line["actor"], line["webhookId"]) for line in lines] == [("endpoint", webhook.id)] * 2
         assert [line["error"] for line in lines] == ["RuntimeError: bug one", "RuntimeError: bug two"]
         assert all("in handle" in line["traceback"] for line in lines)
-        assert restarts(house, ActorKind.ENDPOINT) == 2
+        assert restarts(daemon, ActorKind.ENDPOINT) == 2
 
 
 async def test_a_crash_neither_skips_nor_miscounts_an_attempt(tmp_path: Path, autojump_clock: MockClock) -> None:
     receiver = FakeReceiver({A: answers(500, RuntimeError("bug"), 500, RuntimeError("bug"), 200)})
-    async with running(tmp_path, receiver) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        await house.submit(team, 1)
+    async with running(tmp_path, receiver) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, A)
+        await daemon.submit(team, 1)
         await trio.sleep(60)
-        (delivery,) = await house.deliveries(webhook)
+        (delivery,) = await daemon.deliveries(webhook)
         assert [arrival.attempt for arrival in receiver.arrivals] == [1, 2, 2, 3, 3]
-        assert [attempt.number for attempt in await house.attempts(delivery)] == [1, 2, 3]
+        assert [attempt.number for attempt in await daemon.attempts(delivery)] == [1, 2, 3]
         assert len({arrival.delivery_id for arrival in receiver.arrivals}) == 1
-        assert (await house.current(webhook)).consecutive_failures == 0
-        assert await house.balance(team) == -2
+        assert (await daemon.current(webhook)).consecutive_failures == 0
+        assert await daemon.balance(team) == -2
 
 
 async def test_an_actor_that_keeps_crashing_is_parked_and_the_others_keep_their_pace(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as house:
-        team = await house.team()
-        crashing, other = await house.webhook(team, A), await house.webhook(team, B)
-        await house.submit(team, 1, 2, 3)
+    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as daemon:
+        team = await daemon.team()
+        crashing, other = await daemon.webhook(team, A), await daemon.webhook(team, B)
+        await daemon.submit(team, 1, 2, 3)
         await trio.sleep(3600)
-        assert [arrival.at for arrival in house.receiver.at(A)] == pytest.approx(CRASHES_AT, abs=1e-6)
-        assert await house.statuses(crashing) == ["pending"] * 3
-        assert [round(arrival.at, 3) for arrival in house.receiver.at(B)] == [0, 0, 0]
-        assert await house.statuses(other) == ["succeeded"] * 3
-        (line,) = house.log_lines("actor_parked")
+        assert [arrival.at for arrival in daemon.receiver.at(A)] == pytest.approx(CRASHES_AT, abs=1e-6)
+        assert await daemon.statuses(crashing) == ["pending"] * 3
+        assert [round(arrival.at, 3) for arrival in daemon.receiver.at(B)] == [0, 0, 0]
+        assert await daemon.statuses(other) == ["succeeded"] * 3
+        (line,) = daemon.log_lines("actor_parked")
         assert line["webhookId"] == crashing.id
-        assert (house.daemon.fleet.parked, house.daemon.fleet.alive) == (1, 0)
+        assert (daemon.parts.fleet.parked, daemon.parts.fleet.alive) == (1, 0)
 
 
 async def test_a_change_tries_a_parked_webhook_again_and_nothing_was_lost(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        await house.submit(team, 1, 2)
+    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, A)
+        await daemon.submit(team, 1, 2)
         await trio.sleep(60)
-        await house.submit(team, 3)
+        await daemon.submit(team, 3)
         await trio.sleep(60)
-        assert house.daemon.fleet.parked == 1
-        await house.change(webhook, url=B)
+        assert daemon.parts.fleet.parked == 1
+        await daemon.change(webhook, url=B)
         await trio.sleep(1)
-        assert [arrival.number for arrival in house.receiver.at(B)] == [1, 2, 3]
-        assert house.daemon.fleet.parked == 0
+        assert [arrival.number for arrival in daemon.receiver.at(B)] == [1, 2, 3]
+        assert daemon.parts.fleet.parked == 0
 
 
 async def test_a_webhook_that_crashes_at_every_attempt_can_be_disabled(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        await house.submit(team, 1, 2)
+    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, A)
+        await daemon.submit(team, 1, 2)
         await trio.sleep(60)
-        changed = await house.change(webhook, active=False)
+        changed = await daemon.change(webhook, active=False)
         assert changed is not None
         assert not changed.active
-        assert await house.statuses(webhook) == ["cancelled"] * 2
+        assert await daemon.statuses(webhook) == ["cancelled"] * 2
 
 
 async def test_a_change_asked_for_between_two_lives_is_made_in_the_next(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        await house.submit(team, 1)
+    async with running(tmp_path, FakeReceiver({A: answers(RuntimeError("bug"))})) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, A)
+        await daemon.submit(team, 1)
         await trio.sleep(0.2)
-        await house.change(webhook, url=B)
+        await daemon.change(webhook, url=B)
         await trio.sleep(1)
-        assert await house.statuses(webhook) == ["succeeded"]
+        assert await daemon.statuses(webhook) == ["succeeded"]
 
 
 async def test_a_change_that_crashes_is_answered_and_the_delivery_in_flight_is_made_again(
@@ -156,34 +156,34 @@ async def test_a_change_that_crashes_is_answered_and_the_delivery_in_flight_is_m
     def crash(_webhook: Webhook) -> Webhook:
         raise RuntimeError("bug")
 
-    async with running(tmp_path, FakeReceiver({A: slowly})) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        await house.submit(team, 1)
+    async with running(tmp_path, FakeReceiver({A: slowly})) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, A)
+        await daemon.submit(team, 1)
         await trio.sleep(0.5)
         change = Change(crash)
-        house.daemon.fleet.request_change(webhook.id, change)
+        daemon.parts.fleet.request_change(webhook.id, change)
         with pytest.raises(StoreUnavailable):
             await change.reply.wait()
         await trio.sleep(60)
-        assert [arrival.attempt for arrival in house.receiver.arrivals] == [1, 1]
-        assert await house.statuses(webhook) == ["succeeded"]
+        assert [arrival.attempt for arrival in daemon.receiver.arrivals] == [1, 1]
+        assert await daemon.statuses(webhook) == ["succeeded"]
 
 
 async def change_in_vain(
-    house: House, webhook: Webhook, run_read: FakeThread, *, active: bool, crash_at: float
+    daemon: RunningDaemon, webhook: Webhook, run_read: FakeThread, *, active: bool, crash_at: float
 ) -> None:
     """Enable or disable the webhook, and have its actor crash `crash_at` seconds later, at its next reading."""
 
     async def change() -> None:
         with pytest.raises(StoreUnavailable):
-            await house.change(webhook, active=active)
+            await daemon.change(webhook, active=active)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(change)
         await trio.sleep(crash_at)
         run_read.error = RuntimeError("bug")
-        house.daemon.fleet.wake([webhook.id])
+        daemon.parts.fleet.wake([webhook.id])
         await trio.sleep(0.03)
         run_read.error = None
 
@@ -192,36 +192,36 @@ async def test_a_webhook_enabled_by_an_actor_that_crashed_in_the_commit_gets_new
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     run_write, run_read = FakeThread(), FakeThread()
-    async with running(tmp_path, run_write=run_write, run_read=run_read) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        await house.change(webhook, active=False)
+    async with running(tmp_path, run_write=run_write, run_read=run_read) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, A)
+        await daemon.change(webhook, active=False)
         run_write.begin_s, run_read.begin_s = 0.05, 0.02
         # The change is being committed from 0.02 to 0.07.
-        await change_in_vain(house, webhook, run_read, active=True, crash_at=0.03)
+        await change_in_vain(daemon, webhook, run_read, active=True, crash_at=0.03)
         await trio.sleep(1)
-        await house.submit(team, 1)
+        await daemon.submit(team, 1)
         await trio.sleep(1)
-        assert (await house.current(webhook)).active
-        assert await house.statuses(webhook) == ["succeeded"]
+        assert (await daemon.current(webhook)).active
+        assert await daemon.statuses(webhook) == ["succeeded"]
 
 
 async def test_a_change_whose_slow_commit_outlives_its_crashed_actor_becomes_known(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     run_write, run_read = FakeThread(), FakeThread()
-    async with running(tmp_path, run_write=run_write, run_read=run_read) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        await house.change(webhook, name="awake")
+    async with running(tmp_path, run_write=run_write, run_read=run_read) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, A)
+        await daemon.change(webhook, name="awake")
         run_write.begin_s, run_read.begin_s = 1, 0.02
         # The change is being committed until 1, and the next life begins before that.
-        await change_in_vain(house, webhook, run_read, active=False, crash_at=0.1)
+        await change_in_vain(daemon, webhook, run_read, active=False, crash_at=0.1)
         await trio.sleep(5)
-        assert not (await house.current(webhook)).active
-        await house.submit(team, 1)
+        assert not (await daemon.current(webhook)).active
+        await daemon.submit(team, 1)
         await trio.sleep(60)
-        assert await house.statuses(webhook) == []
+        assert await daemon.statuses(webhook) == []
 
 
 class FragileTransport(Transport):
@@ -249,17 +249,17 @@ async def test_an_actor_that_crashes_after_it_has_retired_does_not_come_back_bes
 ) -> None:
     transport = FragileTransport()
     settings = make_settings(tmp_path, delivery={"idle_actor_s": 0.2})
-    async with running(tmp_path, transport=lambda: transport, settings=settings) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        await house.submit(team, 1)
+    async with running(tmp_path, transport=lambda: transport, settings=settings) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, A)
+        await daemon.submit(team, 1)
         await trio.sleep(0.72)  # crashed at 0.7, to be restarted at 0.8
-        assert len(house.log_lines("actor_restarted")) == 1
-        await house.submit(team, 2, 3, 4, 5)
+        assert len(daemon.log_lines("actor_restarted")) == 1
+        await daemon.submit(team, 2, 3, 4, 5)
         await trio.sleep(60)
-        assert await house.statuses(webhook) == ["succeeded"] * 5
+        assert await daemon.statuses(webhook) == ["succeeded"] * 5
         assert (transport.most_in_flight, transport.sent) == (1, 5)
-        assert house.daemon.fleet.alive == 0
+        assert daemon.parts.fleet.alive == 0
 
 
 # -- the router and the store
@@ -267,19 +267,19 @@ async def test_an_actor_that_crashes_after_it_has_retired_does_not_come_back_bes
 
 async def test_a_crashed_router_answers_who_waits_and_is_restarted(tmp_path: Path, autojump_clock: MockClock) -> None:
     clock = FragileClock()
-    async with running(tmp_path, adapt=lambda seams: replace(seams, now_ms=clock.around(seams.now_ms))) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
+    async with running(tmp_path, adapt=lambda seams: replace(seams, now_ms=clock.around(seams.now_ms))) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, A)
         await trio.sleep(2)  # the others have begun and read the clock: the next to read it is the router
         clock.broken = True
         with pytest.raises(StoreUnavailable):
-            await house.submit(team, 1)
-        await house.submit(team, 2)
+            await daemon.submit(team, 1)
+        await daemon.submit(team, 2)
         await trio.sleep(1)
-        assert [arrival.number for arrival in house.receiver.arrivals] == [2]
-        assert await house.statuses(webhook) == ["succeeded"]
-        assert [line["actor"] for line in house.log_lines("actor_restarted")] == ["router"]
-        assert house.daemon.router.waiting_events == 0
+        assert [arrival.number for arrival in daemon.receiver.arrivals] == [2]
+        assert await daemon.statuses(webhook) == ["succeeded"]
+        assert [line["actor"] for line in daemon.log_lines("actor_restarted")] == ["router"]
+        assert daemon.parts.router.waiting_events == 0
 
 
 async def test_what_is_submitted_right_after_a_crash_of_the_router_comes_behind_what_it_had_committed(
@@ -287,19 +287,19 @@ async def test_what_is_submitted_right_after_a_crash_of_the_router_comes_behind_
 ) -> None:
     saboteur, run_read = Saboteur(Point("AcceptEvents", after=True, on_call=2), lambda: None), FakeThread()
     saboteur.enter(monkeypatch)
-    async with running(tmp_path, run_read=run_read) as house:
-        team = await house.team()
-        webhooks = [await house.webhook(team, f"https://{number}.example/hook") for number in range(20)]
+    async with running(tmp_path, run_read=run_read) as daemon:
+        team = await daemon.team()
+        webhooks = [await daemon.webhook(team, f"https://{number}.example/hook") for number in range(20)]
         saboteur.armed = True
-        await house.submit(team, 1)  # the actors live, and take hints
+        await daemon.submit(team, 1)  # the actors live, and take hints
         await trio.sleep(1)
         with pytest.raises((Bug, StoreUnavailable)):
-            await house.submit(team, 2)
+            await daemon.submit(team, 2)
         run_read.answer_s = 1  # whom the restarted router rouses, it learns too late
-        await house.submit(team, 3)
+        await daemon.submit(team, 3)
         await trio.sleep(60)
         for webhook in webhooks:
-            assert [arrival.number for arrival in house.receiver.at(webhook.url)] == [1, 2, 3]
+            assert [arrival.number for arrival in daemon.receiver.at(webhook.url)] == [1, 2, 3]
 
 
 async def test_a_crash_of_the_store_ends_the_daemon_at_once_and_is_told(
@@ -307,16 +307,16 @@ async def test_a_crash_of_the_store_ends_the_daemon_at_once_and_is_told(
 ) -> None:
     run_write, refused, logged = FakeThread(), [], []
     with gives_up():
-        async with running(tmp_path, run_write=run_write) as house:
-            team = await house.team()
+        async with running(tmp_path, run_write=run_write) as daemon:
+            team = await daemon.team()
             run_write.error = RuntimeError("bug")
             try:
-                await house.submit(team, 1)
+                await daemon.submit(team, 1)
             except StoreUnavailable:
                 refused.append(1)
             logged += [
                 (line["actor"], line["error"])
-                for line in house.log_lines("actor_restarts_exhausted", "actor_restarted")
+                for line in daemon.log_lines("actor_restarts_exhausted", "actor_restarted")
             ]
             await trio.sleep_forever()
     assert (refused, logged) == ([1], [("store", "RuntimeError: bug")])
@@ -328,30 +328,30 @@ async def test_an_outcome_that_met_a_crashing_store_is_committed_once_after_the_
 ) -> None:
     run_write, receiver = CrashingHop(is_committed), FakeReceiver()
     with gives_up():
-        async with running(tmp_path, receiver, run_write=run_write) as house:
-            team = await house.team()
-            webhook = await house.webhook(team, A)
-            await house.submit(team, 1)
+        async with running(tmp_path, receiver, run_write=run_write) as daemon:
+            team = await daemon.team()
+            webhook = await daemon.webhook(team, A)
+            await daemon.submit(team, 1)
             run_write.crashes = True
             await trio.sleep_forever()
-    async with running(tmp_path, receiver, house.clock) as house:
+    async with running(tmp_path, receiver, daemon.clock) as daemon:
         await trio.sleep(60)
         assert [arrival.attempt for arrival in receiver.arrivals] == ([1] if is_committed else [1, 1])
-        assert await house.statuses(webhook) == ["succeeded"]
-        assert await house.balance(team) == -2
+        assert await daemon.statuses(webhook) == ["succeeded"]
+        assert await daemon.balance(team) == -2
 
 
 async def test_a_router_that_spends_its_budget_ends_the_daemon(tmp_path: Path, autojump_clock: MockClock) -> None:
     clock, crashes = FragileClock(), 0
     with gives_up():
-        async with running(tmp_path, adapt=lambda seams: replace(seams, now_ms=clock.around(seams.now_ms))) as house:
-            team = await house.team()
+        async with running(tmp_path, adapt=lambda seams: replace(seams, now_ms=clock.around(seams.now_ms))) as daemon:
+            team = await daemon.team()
             while True:
                 await trio.sleep(2)  # the others have begun and read the clock: the next to read it is the router
                 clock.broken = True
                 crashes += 1
                 with pytest.raises(StoreUnavailable):
-                    await house.submit(team, crashes)
+                    await daemon.submit(team, crashes)
     assert crashes == Budget().restarts + 1
 
 
@@ -484,13 +484,13 @@ async def test_an_attempt_that_succeeded_right_before_a_crash_is_not_made_again(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     receiver = FakeReceiver({A: statuses(200)})
-    async with running(tmp_path, receiver) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        await house.submit(team, 1)
-        while not house.log_lines("delivery_succeeded"):
+    async with running(tmp_path, receiver) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, A)
+        await daemon.submit(team, 1)
+        while not daemon.log_lines("delivery_succeeded"):
             await trio.lowlevel.checkpoint()
-    async with running(tmp_path, receiver, house.clock) as house:
+    async with running(tmp_path, receiver, daemon.clock) as daemon:
         await trio.sleep(60)
         assert len(receiver.arrivals) == 1
-        assert await house.statuses(webhook) == ["succeeded"]
+        assert await daemon.statuses(webhook) == ["succeeded"]

@@ -8,7 +8,7 @@ import pytest
 from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.resolver import Resolver
 from daemon.egress.urls import EgressRules, check_url
-from tests.support.api_client import ApiHouse, running_api
+from tests.support.api_client import RunningApi, running_api
 
 WEBHOOK: Mapping[str, Any] = {"name": "CRM", "url": "https://example.com/in", "events": ["*"]}
 
@@ -36,7 +36,7 @@ WEBHOOK: Mapping[str, Any] = {"name": "CRM", "url": "https://example.com/in", "e
         (b"[" * 300 + b"]" * 300, "recursion limit"),
     ],
 )
-async def test_a_body_that_is_not_json_is_400(api: ApiHouse, content: bytes, reason: str) -> None:
+async def test_a_body_that_is_not_json_is_400(api: RunningApi, content: bytes, reason: str) -> None:
     for path in ("/v1/webhooks", "/v1/events"):
         answer = await api.as_acme.call("POST", path, content=content)
         assert (answer.status, answer.code) == (400, "invalid_json")
@@ -47,18 +47,18 @@ async def test_a_body_that_is_not_json_is_400(api: ApiHouse, content: bytes, rea
     "media_type", [None, "text/plain", "application/xml", "application/jsonx", "application/x-ndjson"]
 )
 @pytest.mark.parametrize("path", ["/v1/webhooks", "/v1/events", "/v1/webhooks/test"])
-async def test_another_content_type_is_415(api: ApiHouse, path: str, media_type: str | None) -> None:
+async def test_another_content_type_is_415(api: RunningApi, path: str, media_type: str | None) -> None:
     answer = await api.as_acme.call("POST", path, content=b"{}", media_type=media_type)
     assert (answer.status, answer.code) == (415, "unsupported_media_type")
     assert "application/json" in answer.value["detail"]
 
 
-async def test_a_compressed_body_is_415(api: ApiHouse) -> None:
+async def test_a_compressed_body_is_415(api: RunningApi) -> None:
     answer = await api.as_acme.post("/v1/events", {}, **{"Content-Encoding": "gzip"})
     assert (answer.status, answer.code) == (415, "unsupported_media_type")
 
 
-async def test_a_content_type_may_have_parameters(api: ApiHouse) -> None:
+async def test_a_content_type_may_have_parameters(api: RunningApi) -> None:
     content = b'{"name": "n", "url": "https://example.com", "events": ["*"]}'
     answer = await api.as_acme.call(
         "POST", "/v1/webhooks", content=content, media_type="Application/JSON; charset=utf-8"
@@ -66,7 +66,7 @@ async def test_a_content_type_may_have_parameters(api: ApiHouse) -> None:
     assert answer.status == 201
 
 
-async def test_a_body_over_64_kib_is_413(api: ApiHouse) -> None:
+async def test_a_body_over_64_kib_is_413(api: RunningApi) -> None:
     for size, status in ((64 * 1024, 422), (64 * 1024 + 1, 413)):
         content = b'{"name": "%s"}' % (b"x" * (size - 12))
         assert len(content) == size
@@ -97,27 +97,27 @@ async def test_a_body_over_64_kib_is_413(api: ApiHouse) -> None:
         ({"Name": "x"}, "$.Name"),
     ],
 )
-async def test_a_wrong_or_unknown_field_is_422_and_is_named(api: ApiHouse, change: dict[str, Any], path: str) -> None:
+async def test_a_wrong_or_unknown_field_is_422_and_is_named(api: RunningApi, change: dict[str, Any], path: str) -> None:
     answer = await api.as_acme.post("/v1/webhooks", {**WEBHOOK, **change})
     assert (answer.status, answer.code, answer.paths) == (422, "invalid_field", [path])
     assert answer.value["errors"][0]["message"]
 
 
 @pytest.mark.parametrize("missing", ["name", "url", "events"])
-async def test_a_missing_field_is_422_and_is_named(api: ApiHouse, missing: str) -> None:
+async def test_a_missing_field_is_422_and_is_named(api: RunningApi, missing: str) -> None:
     answer = await api.as_acme.post("/v1/webhooks", {name: value for name, value in WEBHOOK.items() if name != missing})
     assert (answer.status, answer.paths) == (422, [f"$.{missing}"])
     assert answer.value["errors"][0]["message"] == "is missing"
 
 
 @pytest.mark.parametrize("body", [[], "x", 1, None, True])
-async def test_a_body_that_is_no_object_is_422(api: ApiHouse, body: Any) -> None:
+async def test_a_body_that_is_no_object_is_422(api: RunningApi, body: Any) -> None:
     for path in ("/v1/webhooks", "/v1/events", "/v1/webhooks/test"):
         answer = await api.as_acme.post(path, body)
         assert (answer.status, answer.paths) == (422, ["$"])
 
 
-async def test_no_more_wrong_fields_are_listed_than_anybody_reads(api: ApiHouse) -> None:
+async def test_no_more_wrong_fields_are_listed_than_anybody_reads(api: RunningApi) -> None:
     answer = await api.as_acme.post("/v1/webhooks", {f"{number}{'x' * 300}": 1 for number in range(100)})
     assert answer.status == 422
     assert len(answer.value["errors"]) == 20
@@ -184,36 +184,36 @@ async def test_a_changed_url_is_checked_like_a_new_one(tmp_path: Any) -> None:
     ],
 )
 async def test_a_wrong_unknown_or_repeated_query_parameter_is_422(
-    api: ApiHouse, query: dict[str, Any], path: str
+    api: RunningApi, query: dict[str, Any], path: str
 ) -> None:
     answer = await api.as_acme.get("/v1/deliveries", **query)
     assert (answer.status, answer.code, answer.paths) == (422, "invalid_field", [path])
 
 
-async def test_a_query_on_a_route_that_takes_none_is_422(api: ApiHouse) -> None:
+async def test_a_query_on_a_route_that_takes_none_is_422(api: RunningApi) -> None:
     answer = await api.as_acme.get("/v1/verify", verbose="1")
     assert (answer.status, answer.paths) == (422, ["query.verbose"])
 
 
-async def test_who_asks_for_health_may_add_any_query(api: ApiHouse) -> None:
+async def test_who_asks_for_health_may_add_any_query(api: RunningApi) -> None:
     assert (await api.as_acme.get("/healthz", at="123")).status == 200
 
 
 @pytest.mark.parametrize(
     "path", ["/", "/v1", "/v1/nothing", "/v1/webhooks/", "//v1//verify", "/v1/events/a/b", "/static/x"]
 )
-async def test_an_unknown_path_is_a_404_problem(api: ApiHouse, path: str) -> None:
+async def test_an_unknown_path_is_a_404_problem(api: RunningApi, path: str) -> None:
     answer = await api.operator.get(path)
     assert (answer.status, answer.code) == (404, "not_found")
 
 
-async def test_a_method_that_a_path_does_not_take_is_a_405_problem_with_those_it_takes(api: ApiHouse) -> None:
+async def test_a_method_that_a_path_does_not_take_is_a_405_problem_with_those_it_takes(api: RunningApi) -> None:
     answer = await api.operator.call("PUT", "/v1/webhooks")
     assert (answer.status, answer.code) == (405, "method_not_allowed")
     assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
 
 
-async def test_options_lists_the_methods_and_head_answers_like_get(api: ApiHouse) -> None:
+async def test_options_lists_the_methods_and_head_answers_like_get(api: RunningApi) -> None:
     options = await api.operator.call("OPTIONS", "/v1/webhooks")
     assert options.status == 200
     assert set(options.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS", "POST"}
@@ -221,7 +221,7 @@ async def test_options_lists_the_methods_and_head_answers_like_get(api: ApiHouse
     assert (head.status, head.headers["Content-Type"]) == (200, "application/json")
 
 
-async def test_no_answer_may_be_cached_or_sniffed(api: ApiHouse) -> None:
+async def test_no_answer_may_be_cached_or_sniffed(api: RunningApi) -> None:
     for answer in (
         await api.operator.get("/v1/verify"),
         await api.operator.get("/v1/nothing"),

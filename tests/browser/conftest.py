@@ -7,7 +7,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.browser.house import ConsoleHouse, TeamHouse, console_house
+from tests.browser.console import ConsoleTeam, RunningConsole, running_console
 from tests.browser.watching import watch
 from tests.support.process import Sections
 from tests.support.programs import program
@@ -38,36 +38,36 @@ def portal() -> Iterator[BlockingPortal]:
 
 
 @pytest.fixture(scope="package")
-def house(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleHouse]:
+def console(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
     """A daemon that retries at once."""
-    with console_house(portal, tmp_path_factory.mktemp("house"), QUICK) as house:
-        yield house
+    with running_console(portal, tmp_path_factory.mktemp("console"), QUICK) as console:
+        yield console
 
 
 @pytest.fixture(scope="package")
-def patient_house(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleHouse]:
+def patient_console(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
     """A daemon that waits long before it retries, and holds back what cannot be paid."""
-    with console_house(portal, tmp_path_factory.mktemp("patient"), PATIENT) as house:
-        yield house
+    with running_console(portal, tmp_path_factory.mktemp("patient"), PATIENT) as console:
+        yield console
 
 
 @pytest.fixture
-def acme(house: ConsoleHouse) -> TeamHouse:
-    return house.team("Acme", grant=1_000)
+def acme(console: RunningConsole) -> ConsoleTeam:
+    return console.team("Acme", grant=1_000)
 
 
 @pytest.fixture
-def open_page(chromium: Browser, house: ConsoleHouse) -> Iterator[OpenPage]:
+def open_page(chromium: Browser, console: RunningConsole) -> Iterator[OpenPage]:
     """Open pages, each in a browser of its own (`options` are those of a context): what goes wrong in one fails."""
     contexts: list[BrowserContext] = []
     faults: list[list[str]] = []
 
     def open_one(base_url: str = "", **options: Any) -> Page:
-        context = chromium.new_context(base_url=base_url or house.url, **options)
+        context = chromium.new_context(base_url=base_url or console.url, **options)
         context.set_default_timeout(5_000)
         contexts.append(context)
         page = context.new_page()
-        faults.append(watch(page, base_url or house.url))
+        faults.append(watch(page, base_url or console.url))
         return page
 
     yield open_one
@@ -77,7 +77,7 @@ def open_page(chromium: Browser, house: ConsoleHouse) -> Iterator[OpenPage]:
 
 
 @pytest.fixture
-def page(open_page: OpenPage, acme: TeamHouse) -> Page:
+def page(open_page: OpenPage, acme: ConsoleTeam) -> Page:
     """A page of Acme's console, signed in."""
     page = open_page()
     sign_in(page, acme.key)
@@ -85,10 +85,10 @@ def page(open_page: OpenPage, acme: TeamHouse) -> Page:
 
 
 @pytest.fixture
-def operators(open_page: OpenPage, house: ConsoleHouse) -> Page:
+def operators(open_page: OpenPage, console: RunningConsole) -> Page:
     """A page of the operator's console, signed in."""
     page = open_page()
-    sign_in(page, house.api.key)
+    sign_in(page, console.api.key)
     return page
 
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import OpenPage, sign_in
-from tests.browser.house import MESSAGE_SENT, ConsoleHouse, TeamHouse
+from tests.browser.console import MESSAGE_SENT, ConsoleTeam, RunningConsole
 from tests.support.receivers import Receiver, respond
 
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text("utf-8")
@@ -37,17 +37,17 @@ LOOKS = {
 
 @pytest.mark.parametrize("name", LOOKS)
 def test_axe_finds_nothing_on_any_page_and_nothing_reaches_over_its_edge(
-    house: ConsoleHouse, open_page: OpenPage, name: str
+    console: RunningConsole, open_page: OpenPage, name: str
 ) -> None:
     look = LOOKS[name]
     page = open_page(**look.context)
     page.goto("/console/sign-in")
     assert_good(page, look)
-    sign_in(page, house.api.key)
+    sign_in(page, console.api.key)
     page.goto("/console/nowhere")
     assert_good(page, look)
-    with lively_team(house) as (team, paths):
-        empty = house.team("Empty")
+    with lively_team(console) as (team, paths):
+        empty = console.team("Empty")
         of_nothing = [f"teams/{empty.id}/{path}" for path in ("webhooks", "deliveries", "credits")]
         for path in (*paths, *of_nothing):
             page.goto(f"/console/{path}")
@@ -59,7 +59,7 @@ def test_axe_finds_nothing_on_any_page_and_nothing_reaches_over_its_edge(
             assert_good(page, look)
 
 
-def test_the_keyboard_skips_the_menu_and_every_focus_is_seen(acme: TeamHouse, page: Page) -> None:
+def test_the_keyboard_skips_the_menu_and_every_focus_is_seen(acme: ConsoleTeam, page: Page) -> None:
     page.goto(f"/console/teams/{acme.id}/webhooks")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
@@ -77,7 +77,7 @@ def test_the_keyboard_skips_the_menu_and_every_focus_is_seen(acme: TeamHouse, pa
 
 
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
-def test_who_wants_no_motion_gets_none(acme: TeamHouse, open_page: OpenPage, motion: Any) -> None:
+def test_who_wants_no_motion_gets_none(acme: ConsoleTeam, open_page: OpenPage, motion: Any) -> None:
     page = open_page(reduced_motion=motion)
     sign_in(page, acme.key)
     page.evaluate("document.querySelector('main').insertAdjacentHTML('beforeend', '<p class=badge>x</p>')")
@@ -88,14 +88,14 @@ def test_who_wants_no_motion_gets_none(acme: TeamHouse, open_page: OpenPage, mot
 
 
 @contextmanager
-def lively_team(house: ConsoleHouse) -> Iterator[tuple[TeamHouse, list[str]]]:
+def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str]]]:
     """Make a team with something of everything; give it with the paths of all the pages there are about it."""
-    team = house.team("Acme", grant=1_000)
-    with house.receiver() as good, house.receiver(respond(500, b"<oops>")) as bad:
+    team = console.team("Acme", grant=1_000)
+    with console.receiver() as good, console.receiver(respond(500, b"<oops>")) as bad:
         webhooks = [team.webhook(good.url, secret="generate"), team.webhook(bad.url, "Data warehouse")]
         for number in range(4):
             team.submit(number=number)
-        wait_for_ends(house, good, bad)
+        wait_for_ends(console, good, bad)
         team.submit()
         kinds = [team.deliveries(status=status)[0]["id"] for status in ("succeeded", "failed")]
         root = f"teams/{team.id}"
@@ -111,16 +111,16 @@ def lively_team(house: ConsoleHouse) -> Iterator[tuple[TeamHouse, list[str]]]:
         )
 
 
-def mistakes(team: TeamHouse) -> list[tuple[str, str]]:
+def mistakes(team: ConsoleTeam) -> list[tuple[str, str]]:
     """Return pages with a form, and the button that sends it with mistakes."""
     root = f"teams/{team.id}"
     return [(f"{root}/webhooks/new", "Create Webhook"), ("teams", "Create team"), (root, "Make an API key")]
 
 
-def wait_for_ends(house: ConsoleHouse, good: Receiver, bad: Receiver) -> None:
+def wait_for_ends(console: RunningConsole, good: Receiver, bad: Receiver) -> None:
     """Wait until four deliveries have succeeded, and four failed with all their attempts."""
-    house.received(good, 4)
-    house.received(bad, 12)
+    console.received(good, 4)
+    console.received(bad, 12)
 
 
 def assert_good(page: Page, look: Look) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from daemon.domain.errors import UrlNotAllowed
 from tests.console.conftest import signed_in
-from tests.support.api_client import PUBLIC_URL, ApiHouse, running_api
+from tests.support.api_client import PUBLIC_URL, RunningApi, running_api
 from tests.support.console_client import ConsoleClient, Page
 
 NAME = "Enter a name of 1 to 200 characters: a label for people, such as CRM Sync."
@@ -53,7 +53,7 @@ async def test_a_private_address_is_refused_beside_the_field(tmp_path: Path) -> 
 
 
 async def test_generate_without_scripts_fills_the_field_and_makes_nothing(
-    api: ApiHouse, acme: ConsoleClient, root: str
+    api: RunningApi, acme: ConsoleClient, root: str
 ) -> None:
     page = await acme.post(f"{root}/webhooks/new", **NEW, generate="1")
     assert page.status == 200
@@ -62,7 +62,7 @@ async def test_generate_without_scripts_fills_the_field_and_makes_nothing(
     assert (await api.as_acme.get("/v1/webhooks")).value["items"] == []
 
 
-async def test_all_events_are_all_whatever_else_is_ticked(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+async def test_all_events_are_all_whatever_else_is_ticked(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     await acme.post(f"{root}/webhooks/new", **{**NEW, "events": ["linkedin.message.sent", "*"]})
     [webhook] = (await api.as_acme.get("/v1/webhooks")).value["items"]
     assert webhook["events"] == ["*"]
@@ -74,7 +74,7 @@ async def test_an_event_that_is_gone_is_told(acme: ConsoleClient, root: str) -> 
 
 
 async def test_a_secret_is_shown_once_on_the_page_after_and_to_nobody_else(
-    api: ApiHouse, acme: ConsoleClient, operator: ConsoleClient, root: str
+    api: RunningApi, acme: ConsoleClient, operator: ConsoleClient, root: str
 ) -> None:
     led = (await acme.post(f"{root}/webhooks/new", **NEW, secret="s3cret-s3cret-s3cret")).location
     assert "s3cret" not in (await operator.get(led)).text
@@ -82,7 +82,7 @@ async def test_a_secret_is_shown_once_on_the_page_after_and_to_nobody_else(
     assert "s3cret" not in (await acme.get(led)).text
 
 
-async def test_an_edit_keeps_what_it_does_not_show(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+async def test_an_edit_keeps_what_it_does_not_show(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     webhook = await api.webhook(secret="s" * 20)
     path = f"{root}/webhooks/{webhook['id']}"
     form = await acme.get(f"{path}/edit")
@@ -104,7 +104,7 @@ async def test_an_edit_keeps_what_it_does_not_show(api: ApiHouse, acme: ConsoleC
     ],
 )
 async def test_a_rotation_that_cannot_be_is_told(
-    api: ApiHouse, acme: ConsoleClient, root: str, fields: dict[str, str], field: str, sentence: str
+    api: RunningApi, acme: ConsoleClient, root: str, fields: dict[str, str], field: str, sentence: str
 ) -> None:
     webhook = await api.webhook(secret="s" * 20)
     page = await acme.post(f"{root}/webhooks/{webhook['id']}/secret", **fields)
@@ -114,7 +114,7 @@ async def test_a_rotation_that_cannot_be_is_told(
 
 
 async def test_a_test_of_an_event_that_is_not_subscribed_to_is_told(
-    api: ApiHouse, acme: ConsoleClient, root: str
+    api: RunningApi, acme: ConsoleClient, root: str
 ) -> None:
     webhook = await api.webhook("linkedin.message.sent")
     page = await acme.post(f"{root}/webhooks/{webhook['id']}/test", event="linkedin.message.received")
@@ -123,7 +123,7 @@ async def test_a_test_of_an_event_that_is_not_subscribed_to_is_told(
 
 
 @pytest.mark.parametrize("since", ["", "yesterday", "2026-02-30T00:00", "2026-11-24 10:00"])
-async def test_a_time_that_is_none_is_told(api: ApiHouse, acme: ConsoleClient, root: str, since: str) -> None:
+async def test_a_time_that_is_none_is_told(api: RunningApi, acme: ConsoleClient, root: str, since: str) -> None:
     webhook = await api.webhook()
     page = await acme.post(f"{root}/webhooks/{webhook['id']}/recover", since=since)
     assert page.status == 422
@@ -157,7 +157,7 @@ async def test_a_team_that_cannot_be_is_told(
         assert sentence in (await operator.post(root, **fields)).mistake(field)
 
 
-async def test_an_id_that_is_taken_is_told(api: ApiHouse, operator: ConsoleClient) -> None:
+async def test_an_id_that_is_taken_is_told(api: RunningApi, operator: ConsoleClient) -> None:
     page = await operator.post("/console/teams", name="n", id=api.acme.id)
     assert (page.status, page.value("name")) == (422, "n")
     assert "exists" in page.mistake("id")

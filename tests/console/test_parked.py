@@ -4,7 +4,7 @@ import httpx
 import trio
 from trio.testing import MockClock
 
-from tests.support.api_client import ApiHouse
+from tests.support.api_client import RunningApi
 from tests.support.console_client import ConsoleClient
 
 
@@ -13,11 +13,11 @@ async def crash(_request: httpx.Request) -> httpx.Response:
 
 
 async def test_a_parked_webhook_is_seen_everywhere_and_goes_on_when_it_is_enabled_anew(
-    api: ApiHouse, acme: ConsoleClient, operator: ConsoleClient, root: str, autojump_clock: MockClock
+    api: RunningApi, acme: ConsoleClient, operator: ConsoleClient, root: str, autojump_clock: MockClock
 ) -> None:
     webhook = await api.webhook(name="CRM Sync")
     assert webhook["parked"] is False
-    api.house.receiver.answers[webhook["url"]] = crash
+    api.daemon.receiver.answers[webhook["url"]] = crash
     await api.submit()
     await trio.sleep(60)
     path = f"/v1/webhooks/{webhook['id']}"
@@ -30,7 +30,7 @@ async def test_a_parked_webhook_is_seen_everywhere_and_goes_on_when_it_is_enable
     assert "Parked webhooks: 1" in system
     assert f"{root}/webhooks/{webhook['id']}" in system
 
-    del api.house.receiver.answers[webhook["url"]]
+    del api.daemon.receiver.answers[webhook["url"]]
     await api.as_acme.patch(path, {"active": True})
     await trio.sleep(60)
     assert (await api.as_acme.get(path)).value["parked"] is False

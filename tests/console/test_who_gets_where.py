@@ -9,7 +9,7 @@ import pytest
 from api.console.routes import PAGES, For
 from tests.console.conftest import signed_in
 from tests.console.who_gets_where import TABLE, Row
-from tests.support.api_client import ApiHouse
+from tests.support.api_client import RunningApi
 from tests.support.console_client import ConsoleClient, Page
 
 NOBODYS = {"team": "team_x", "webhook": "wh_x", "delivery": "dlv_x", "key": "key_x"}
@@ -24,7 +24,7 @@ every_change = pytest.mark.parametrize(("route", "row"), POSTS.items(), ids=list
 class World:
     """Acme with one of everything, and another team."""
 
-    api: ApiHouse
+    api: RunningApi
     ids: Mapping[str, str]
     others_key: str
 
@@ -38,7 +38,7 @@ class World:
 
 
 @pytest.fixture
-async def world(api: ApiHouse) -> World:
+async def world(api: RunningApi) -> World:
     webhook = await api.webhook(secret="s" * 20)
     event = await api.submit()
     [delivery] = (await api.as_acme.get(f"/v1/events/{event}")).value["deliveries"]
@@ -109,7 +109,7 @@ async def test_another_team_gets_what_it_would_get_if_the_thing_did_not_exist(wo
 
 
 async def test_a_team_and_the_operator_get_the_teams_pages_and_the_operator_its_own(
-    api: ApiHouse, world: World, acme: ConsoleClient, operator: ConsoleClient
+    api: RunningApi, world: World, acme: ConsoleClient, operator: ConsoleClient
 ) -> None:
     for route, row in READS.items():
         assert status_of(await request(acme, route, row, world.ids)) == row.own, route

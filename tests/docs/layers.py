@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from tests.docs.sources import Source
 
-# From what is started down to what everything stands on: each room imports of the house only what stands below it.
+# From what is started down to what everything stands on: of our own code, each room imports only what stands below it.
 # A file of the root that has another place than the root stands for itself.
 LAYERS = (
     "daemon/__main__.py",

@@ -27,7 +27,7 @@ _CITATION = re.compile(r"""\s*\([a-z-]+ "[^)]*\)""")
 
 
 def render() -> str:
-    """Return the map: the rooms in their order and what each imports of the house, then the files of each room."""
+    """Return the map: the rooms in their order and what of ours each imports, then the files of each room."""
     files = sources("daemon", "api")
     found = arrows(files)
     plain = sorted(path for path in OTHERS if not path.endswith(".py") and path not in LAYERS)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.layers import LAYERS, arrows, layer_of
-from tests.docs.positional_arguments import house_of, many_by_place
+from tests.docs.positional_arguments import definitions_of, many_by_place
 from tests.docs.sources import Source, sources
 
 LONGEST_FILE = 350
@@ -111,7 +111,7 @@ def test_every_room_has_its_place_in_the_order() -> None:
 
 
 @pytest.mark.parametrize("room", ["daemon/domain", "daemon/actors"])
-def test_what_everything_stands_on_imports_nothing_of_the_house(room: str) -> None:
+def test_what_everything_stands_on_imports_nothing_else_of_ours(room: str) -> None:
     assert not [imported for importer, imported in arrows(ALL) if importer == room]
 
 
@@ -201,8 +201,8 @@ def test_no_file_is_too_long_to_read() -> None:
 
 
 def test_what_takes_more_than_three_arguments_gets_the_others_by_keyword() -> None:
-    house = house_of(ALL)
-    assert not [f"{source.path}:{line}" for source in ALL for line in many_by_place(source, house)]
+    definitions = definitions_of(ALL)
+    assert not [f"{source.path}:{line}" for source in ALL for line in many_by_place(source, definitions)]
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_many_arguments_by_place_are_found(code: str, lines: list[int], tmp_path
     file = tmp_path / "code.py"
     file.write_text(code)
     source = Source(str(file))
-    assert list(many_by_place(source, house_of([source]))) == lines
+    assert list(many_by_place(source, definitions_of([source]))) == lines
 
 
 def _sleeps_in_loops(tree: ast.AST) -> Iterator[ast.Call]:

@@ -9,7 +9,7 @@ import httpx
 import trio
 
 from tests.e2e.strict_log import check_log
-from tests.support.process import DaemonHouse, DaemonProcess, daemon_process
+from tests.support.process import DaemonProcess, Installation, daemon_process
 from tests.support.receivers import Exchange, response
 
 MESSAGE_SENT = "linkedin.message.sent"
@@ -97,7 +97,7 @@ class Gate:
 
 @asynccontextmanager
 async def operated(
-    house: DaemonHouse,
+    installation: Installation,
     *,
     confidential: Sequence[str] = (),
     pass_fds: Sequence[int] = (),
@@ -105,10 +105,10 @@ async def operated(
     exit_code: int = 0,
 ) -> AsyncIterator[Operator]:
     """Run a daemon until the block ends, then read its log strictly (see `daemon_process`)."""
-    async with daemon_process(house, pass_fds=pass_fds, environment=environment, exit_code=exit_code) as daemon:
-        key = house.read_key()
+    async with daemon_process(installation, pass_fds=pass_fds, environment=environment, exit_code=exit_code) as daemon:
+        key = installation.read_key()
         async with httpx.AsyncClient(
-            base_url=house.url, headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=10
+            base_url=installation.url, headers={"Authorization": f"Bearer {key}"}, trust_env=False, timeout=10
         ) as http:
             operator = Operator(daemon, http, {key, PAYLOAD, *confidential})
             yield operator

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from tests.e2e.conftest import MakeHouse
+from tests.e2e.conftest import MakeInstallation
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
 from tests.support.receivers import hang, open_receiver
@@ -27,9 +27,13 @@ def descriptors_of(pid: int) -> int:
     "API and other teams go on at once; the attempts beyond wait their turn, and nobody is blamed for the wait",
 )
 @ends_within(60)
-async def test_hanging_receivers_take_neither_the_api_nor_other_teams_their_descriptors(new_house: MakeHouse) -> None:
-    house = replace(new_house(delivery={"timeout_s": TIMEOUT_S, "retry_delays_s": [60]}), descriptors=LIMIT)
-    async with open_receiver(hang()) as hanging, open_receiver() as healthy, operated(house) as operator:
+async def test_hanging_receivers_take_neither_the_api_nor_other_teams_their_descriptors(
+    new_installation: MakeInstallation,
+) -> None:
+    installation = replace(
+        new_installation(delivery={"timeout_s": TIMEOUT_S, "retry_delays_s": [60]}), descriptors=LIMIT
+    )
+    async with open_receiver(hang()) as hanging, open_receiver() as healthy, operated(installation) as operator:
         for team in (*TEAMS, "beta"):
             await operator.make_team(team)
         for number in range(HANGING):
@@ -60,9 +64,9 @@ async def test_hanging_receivers_take_neither_the_api_nor_other_teams_their_desc
 
 
 @ends_within(30)
-async def test_a_stop_does_not_wait_for_attempts_that_wait_their_turn(new_house: MakeHouse) -> None:
-    house = replace(new_house(delivery={"timeout_s": 5, "stop_grace_s": 1}), descriptors=LIMIT)
-    async with open_receiver(hang()) as hanging, operated(house) as operator:
+async def test_a_stop_does_not_wait_for_attempts_that_wait_their_turn(new_installation: MakeInstallation) -> None:
+    installation = replace(new_installation(delivery={"timeout_s": 5, "stop_grace_s": 1}), descriptors=LIMIT)
+    async with open_receiver(hang()) as hanging, operated(installation) as operator:
         await operator.make_team()
         for number in range(60):
             await operator.make_webhook(f"{hanging.url}/{number}")

@@ -11,7 +11,7 @@ import trio
 from standardwebhooks import Webhook
 
 from daemon import __version__
-from tests.e2e.conftest import MakeHouse
+from tests.e2e.conftest import MakeInstallation
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import MESSAGE_SENT, Operator, make_event, operated
 from tests.support.receivers import ReceivedRequest, Receiver, in_turn, open_receiver, respond
@@ -28,10 +28,10 @@ async def receiver(authority: TestAuthority) -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def operator(new_house: MakeHouse, authority: TestAuthority) -> AsyncIterator[Operator]:
+async def operator(new_installation: MakeInstallation, authority: TestAuthority) -> AsyncIterator[Operator]:
     egress = {"ca_file": str(authority.ca_file), "allow_networks": ["127.0.0.0/8"]}
-    house = new_house(dev=False, egress=egress, delivery={"retry_delays_s": [0.01]})
-    async with operated(house, confidential=[SECRET]) as operator:
+    installation = new_installation(dev=False, egress=egress, delivery={"retry_delays_s": [0.01]})
+    async with operated(installation, confidential=[SECRET]) as operator:
         await operator.make_team()
         yield operator
 

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from tests.bench.processes import child
-from tests.e2e.conftest import MakeHouse
+from tests.e2e.conftest import MakeInstallation
 from tests.e2e.operating import make_event, operated
 from tests.support.process import REPOSITORY
 from tests.support.programs import program
@@ -90,29 +90,29 @@ async def name_the_host(request: httpx.Request) -> None:
 
 @pytest.mark.parametrize("name", PROXIES)
 async def test_the_api_and_the_console_are_reached_through_the_proxy_and_nothing_else(
-    name: str, new_house: MakeHouse, authority: TestAuthority, tmp_path: Path
+    name: str, new_installation: MakeInstallation, authority: TestAuthority, tmp_path: Path
 ) -> None:
     program(name)
-    house, place = new_house(), new_house()  # the second one for its port
+    installation, place = new_installation(), new_installation()  # the second one for its port
     port = place.reserved.getsockname()[1]
     place.close()
     trusted = ssl.create_default_context(cafile=str(authority.ca_file))
     url, origin = f"https://127.0.0.1:{port}", f"https://{NAME}:{port}"
     async with (
-        operated(house, environment={"KAKIYO_WEBHOOKS_PUBLIC_URL": origin}) as operator,
-        proxied(name, tmp_path, port, house.bind, authority),
+        operated(installation, environment={"KAKIYO_WEBHOOKS_PUBLIC_URL": origin}) as operator,
+        proxied(name, tmp_path, port, installation.bind, authority),
         httpx.AsyncClient(base_url=url, verify=trusted, trust_env=False,
                           event_hooks={"request": [name_the_host]}) as outside,
     ):  # fmt: skip
         await operator.make_team()
-        key = {"Authorization": f"Bearer {house.read_key()}"}
+        key = {"Authorization": f"Bearer {installation.read_key()}"}
         assert (await outside.post("/v1/events", json=make_event(1), headers=key)).status_code == 202
         large = [make_event(number) | {"data": {"n": number, "text": "x" * 200_000}} for number in range(40)]
         assert (await outside.post("/v1/events/batch", json=large, headers=key)).status_code == 202
         assert await _is_too_large(outside, b"x" * 8_800_000, key)
         for local in ("/metrics", "/readyz", "/healthz", "/openapi.json", "/"):
             assert (await outside.get(local)).status_code == 404, local
-        await _use_the_console(outside, origin, house.read_key())
+        await _use_the_console(outside, origin, installation.read_key())
 
 
 async def _is_too_large(outside: httpx.AsyncClient, body: bytes, key: dict[str, str]) -> bool:

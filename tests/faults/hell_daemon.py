@@ -19,7 +19,7 @@ from tests.e2e.operating import Operator, operated
 from tests.faults.hell import PLAIN
 from tests.faults.hell_server import Fiend, Hell, running_hell
 from tests.faults.hell_tls import server_contexts, under_tls
-from tests.support.process import Sections, make_house
+from tests.support.process import Sections, make_installation
 from tests.support.tls import make_authority
 
 DEADLINE_MS = 10_000
@@ -45,14 +45,14 @@ async def survive(directory: Path, fiends: Sequence[Fiend]) -> Survival:
     contexts = server_contexts(authority, directory, _HOST)
     delivery = {"retry_delays_s": [_RETRY_S], "idle_connection_s": 0.5, "idle_actor_s": 1}
     sections: Sections = {"delivery": delivery, "egress": {"ca_file": str(authority.ca_file)}}
-    house = make_house(directory, sections, forked=False)  # its memory is looked at
+    installation = make_installation(directory, sections, forked=False)  # its memory is looked at
     try:
         async with AsyncExitStack() as stack:
             hells = [await stack.enter_async_context(running_hell(fiend, contexts)) for fiend in fiends]
-            operator = await stack.enter_async_context(operated(house))
+            operator = await stack.enter_async_context(operated(installation))
             return await _survive(operator, hells)
     finally:
-        house.close()
+        installation.close()
 
 
 async def _survive(operator: Operator, hells: Sequence[Hell]) -> Survival:

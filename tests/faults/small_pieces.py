@@ -16,7 +16,7 @@ from daemon.cli import main as run_command_line
 from daemon.delivery import fan_out, matcher
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.writes import batch, writer
-from tests.support.process import DaemonHouse, Sections, make_house
+from tests.support.process import Installation, Sections, make_installation
 
 MOST_AT_ONCE = 150
 PIECE = 20
@@ -28,7 +28,7 @@ def use_small_pieces(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(fan_out, "_DELIVERIES_AT_ONCE", PIECE)
 
 
-class HouseOfSmallPieces(DaemonHouse):
+class SmallPiecesInstallation(Installation):
     """Its daemon fans out in small pieces."""
 
     @property
@@ -37,10 +37,10 @@ class HouseOfSmallPieces(DaemonHouse):
         return [python, option, "tests.faults.small_pieces", *arguments]
 
 
-def make_house_of_small_pieces(directory: Path, sections: Sections) -> HouseOfSmallPieces:
-    """Make a house as `make_house` does."""
-    made = make_house(directory, sections)
-    return HouseOfSmallPieces(made.state_dir, made.config, made.bind, made.reserved)
+def make_small_pieces_installation(directory: Path, sections: Sections) -> SmallPiecesInstallation:
+    """Make an installation as `make_installation` does."""
+    made = make_installation(directory, sections)
+    return SmallPiecesInstallation(made.state_dir, made.config, made.bind, made.reserved)
 
 
 def be_killed(patch: pytest.MonkeyPatch, moment: str, at_piece: int) -> None:

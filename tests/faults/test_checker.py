@@ -23,13 +23,13 @@ DATABASE = "test.db"
 async def sound_run(state_dir: Path) -> Evidence:
     """A run with two healthy webhooks and one that is disabled."""
     wire = Wire(answer=lambda url, number: 500 if "down" in url else 200)
-    async with running(state_dir, transport=wire.transport) as house:
-        team = await house.team()
+    async with running(state_dir, transport=wire.transport) as daemon:
+        team = await daemon.team()
         for name in ("one", "two", "down"):
-            await house.webhook(team, f"https://{name}.example.com/hook")
-        ids = await house.submit(team, *range(5))
-        await until_at_rest(house)
-        maildir = tuple(mail.id for mail in house.mails)
+            await daemon.webhook(team, f"https://{name}.example.com/hook")
+        ids = await daemon.submit(team, *range(5))
+        await until_at_rest(daemon)
+        maildir = tuple(mail.id for mail in daemon.mails)
     receipts = tuple(Receipt(event_id, number, 3) for number, event_id in enumerate(ids))
     return gather_from(state_dir / DATABASE, Told(tuple(wire.arrivals), receipts, maildir=maildir))
 

@@ -11,12 +11,12 @@ from daemon.app import EXIT_COMMITS_LOST
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store.sqlite.commit_record import Loss, last_recorded, loss_of, loss_path, record_path
 from daemon.store.sqlite.database import open_database
-from tests.e2e.conftest import house, new_house  # noqa: F401 - fixtures
+from tests.e2e.conftest import installation, new_installation  # noqa: F401 - fixtures
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
 from tests.store.filling import accept, found
 from tests.support.forked import run_forked
-from tests.support.process import DaemonHouse
+from tests.support.process import Installation
 from tests.support.programs import plain_environment
 
 EVENTS = 50
@@ -181,23 +181,23 @@ def test_a_record_knows_the_last_commit_and_no_more_than_that(killed: Path) -> N
     "It goes on with what is there, tells an error line and a metric, and ends with 6; `doctor` ends with 1",
 )
 @ends_within(60)
-async def test_a_daemon_says_loudly_what_is_missing_and_goes_on(house: DaemonHouse) -> None:  # noqa: F811
-    path = house.state_dir / DATABASE
-    async with operated(house) as operator:
+async def test_a_daemon_says_loudly_what_is_missing_and_goes_on(installation: Installation) -> None:  # noqa: F811
+    path = installation.state_dir / DATABASE
+    async with operated(installation) as operator:
         await operator.make_team()
         await operator.submit(*range(EVENTS))
         await operator.daemon.kill()
     flip(path, wal(path).stat().st_size // 2)
-    async with operated(house, exit_code=EXIT_COMMITS_LOST) as operator:
+    async with operated(installation, exit_code=EXIT_COMMITS_LOST) as operator:
         [line] = await operator.daemon.logged("commits_lost")
         assert (line["level"], line["events"] > 0) == ("error", True)
         metrics = (await operator.http.get("/metrics")).text
         assert f"kakiyo_webhooks_lost_commits {line['count']}.0" in metrics
         await operator.submit(EVENTS)
-    doctor = ["doctor", "--json", "--state-dir", str(house.state_dir)]
+    doctor = ["doctor", "--json", "--state-dir", str(installation.state_dir)]
     ended = await run_forked(doctor, environment=plain_environment())
     [history] = [one for one in json.loads(ended.stdout)["checks"] if one["name"] == "history"]
     assert (ended.returncode, history["verdict"]) == (1, "failed")
     assert str(loss_path(path)) in history["advice"]
-    async with operated(house):
+    async with operated(installation):
         loss_path(path).unlink()  # it is dealt with from now on

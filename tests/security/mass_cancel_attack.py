@@ -12,7 +12,7 @@ from daemon.maintenance.state_dir import DATABASE
 from tests.e2e.operating import Operator, operated
 from tests.security.neighbour import WATCHDOG, Seen, watched_neighbour
 from tests.support.backlog import fill_backlog
-from tests.support.process import make_house
+from tests.support.process import make_installation
 from tests.support.receivers import Exchange, open_receiver
 
 Way = Literal["disable", "delete"]
@@ -34,19 +34,19 @@ class Cancelling:
 
 async def cancel_by_mass(directory: Path, count: int, way: Way) -> Cancelling:
     """Run the attack with `count` pending deliveries on a daemon of its own, until all of them are cancelled."""
-    result, house = Cancelling(), make_house(directory, {"log": {"level": "info"}}, forked=False)
-    with closing(house):
+    result, installation = Cancelling(), make_installation(directory, {"log": {"level": "info"}}, forked=False)
+    with closing(installation):
         async with open_receiver(_hang) as receiver:
-            async with operated(house) as operator:
+            async with operated(installation) as operator:
                 await operator.make_team(_TEAM)
                 webhook_id = (await operator.make_webhook(receiver.url, team_id=_TEAM))["id"]
-            fill_backlog(house.state_dir, _TEAM, webhook_id, count)
-            async with operated(house, environment=WATCHDOG) as operator:
+            fill_backlog(installation.state_dir, _TEAM, webhook_id, count)
+            async with operated(installation, environment=WATCHDOG) as operator:
                 await receiver.received(1)
                 async with watched_neighbour(operator.daemon) as watch:
                     await _attack(operator, webhook_id, way, result)
             result.seen, result.sent = watch.seen, len(receiver.requests)
-        result.statuses = _statuses(house.state_dir / DATABASE, webhook_id)
+        result.statuses = _statuses(installation.state_dir / DATABASE, webhook_id)
     return result
 
 

@@ -47,7 +47,7 @@ async def test_a_body_that_cannot_be_read_is_refused_by_every_route(tmp_path: Pa
             is_read_up_to_there = route.name == "submit_events" and answer.code == "invalid_field"  # it is no array
             assert is_read_up_to_there or (answer.status, answer.code) == (400, "invalid_json"), name
         assert (await api.operator.get("/healthz")).status == 200
-        assert api.house.log_lines("api_error") == []
+        assert api.daemon.log_lines("api_error") == []
 
 
 @pytest.mark.fault("A compressed body, perhaps a bomb", "415: nothing is ever decompressed", cases=4)

@@ -15,7 +15,7 @@ from api.openapi.document import describe
 from daemon.actors.threads import run_inline
 from daemon.config.settings import Settings
 from daemon.crypto.api_keys import Principal
-from tests.support.api_client import ApiClient, ApiHouse, running_api
+from tests.support.api_client import ApiClient, RunningApi, running_api
 from tests.support.daemon import make_settings
 
 
@@ -27,8 +27,8 @@ async def ask(client: ApiClient, times: int) -> list[int]:
     return [(await client.get("/v1/verify")).status for _ in range(times)]
 
 
-def lines_above_debug(api: ApiHouse) -> int:
-    return len([line for line in api.house.log_lines() if line["level"] != "debug"])
+def lines_above_debug(api: RunningApi) -> int:
+    return len([line for line in api.daemon.log_lines() if line["level"] != "debug"])
 
 
 @pytest.mark.fault(
@@ -81,7 +81,7 @@ async def test_the_operator_has_no_limit_unless_one_is_set(tmp_path: Path, autoj
     async with running_api(tmp_path, settings=limited(tmp_path, rate_limit_burst=1)) as api:
         assert set(await ask(api.operator, 500)) == {200}
         strict = limited(tmp_path, rate_limit_burst=2, operator_rate_limit_per_s=1)
-        api.house.daemon.live.take_over(strict)
+        api.daemon.parts.live.take_over(strict)
         assert await ask(api.operator, 3) == [200, 200, 429]
 
 
@@ -187,7 +187,7 @@ async def test_a_request_costs_what_it_makes_the_daemon_do(
     async with running_api(tmp_path, settings=limited(tmp_path, rate_limit_per_s=1, rate_limit_burst=10)) as api:
         _, other = await api.another_team()
         for number in range(10):
-            await api.house.webhook(api.acme, f"https://{number}.example/hook")
+            await api.daemon.webhook(api.acme, f"https://{number}.example/hook")
         batch = [{"event": "linkedin.message.sent", "data": {}}] * 50
         assert (
             await api.as_acme.post("/v1/events/batch", batch)
@@ -205,7 +205,7 @@ async def test_a_repetition_that_makes_nothing_does_not_cost_the_deliveries_of_t
 ) -> None:
     async with running_api(tmp_path, settings=limited(tmp_path, rate_limit_per_s=1, rate_limit_burst=10)) as api:
         for number in range(10):
-            await api.house.webhook(api.acme, f"https://{number}.example/hook")
+            await api.daemon.webhook(api.acme, f"https://{number}.example/hook")
         batch = [{"event": "linkedin.message.sent", "data": {}}] * 50
         first = await api.as_acme.post("/v1/events/batch", batch, **{"Idempotency-Key": "k"})  # 6 tokens
         again = await api.as_acme.post("/v1/events/batch", batch, **{"Idempotency-Key": "k"})

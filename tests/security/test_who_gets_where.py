@@ -11,7 +11,7 @@ import pytest
 from api.app import create_app
 from daemon.crypto.api_keys import ApiKeys, Principal, digest_of
 from tests.security.who_gets_where import TABLE, Row
-from tests.support.api_client import Answer, ApiClient, ApiHouse, running_api
+from tests.support.api_client import Answer, ApiClient, RunningApi, running_api
 from tests.support.daemon import OPERATOR_KEY
 
 ELSEWHERE = ("192.0.2.1", 8480)
@@ -26,7 +26,7 @@ every_route = pytest.mark.parametrize(("route", "row"), TABLE.items(), ids=list(
 class World:
     """Acme with one of everything, another team, and a key of acme's that was revoked."""
 
-    api: ApiHouse
+    api: RunningApi
     other: ApiClient
     ids: Mapping[str, str]
     revoked: str

@@ -1,7 +1,7 @@
 """A daemon in a process of its own, on an ephemeral port that outlives its restarts.
 
-    house = make_house(tmp_path, {"delivery": {"retry_delays_s": [0.01]}})
-    async with daemon_process(house) as daemon:     # READY=1 was said
+    installation = make_installation(tmp_path, {"delivery": {"retry_delays_s": [0.01]}})
+    async with daemon_process(installation) as daemon:     # READY=1 was said
         await daemon.logged("delivery_succeeded")   # wait, without sleeping, for a line of its log
         daemon.signal(signal.SIGTERM)
         assert await daemon.ended() == 0
@@ -39,7 +39,7 @@ Sections = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class DaemonHouse:
+class Installation:
     """What stays over restarts: the state, the configuration file, the port. `reserved` keeps the port ours.
 
     Its daemons are `forked`, unless their start itself, or their memory, is what is looked at, or their program is not
@@ -82,9 +82,9 @@ class DaemonHouse:
         self.reserved.close()
 
 
-def make_house(
+def make_installation(
     directory: Path, sections: Sections | None = None, *, dev: bool = True, forked: bool = True
-) -> DaemonHouse:
+) -> Installation:
     """Write a configuration file (log level debug, unless it says otherwise) and reserve a port."""
     config = directory / "config.toml"
     config.write_text(_toml({"log": {"level": "debug"}, **(sections or {})}), "utf-8")
@@ -93,14 +93,14 @@ def make_house(
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     reserved.bind(("127.0.0.1", 0))
     bind = f"127.0.0.1:{reserved.getsockname()[1]}"
-    return DaemonHouse(directory / "state", config, bind, reserved, dev, forked=forked)
+    return Installation(directory / "state", config, bind, reserved, dev, forked=forked)
 
 
 @dataclass(slots=True)
 class DaemonProcess:
     """A daemon that runs, or ran: the lines of its stderr, and what it told its service manager, as they come in."""
 
-    house: DaemonHouse
+    installation: Installation
     process: trio.Process | ForkedProcess = field(repr=False)
     stderr: list[bytes] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
@@ -191,7 +191,7 @@ class DaemonProcess:
 
 @asynccontextmanager
 async def daemon_process(
-    house: DaemonHouse,
+    installation: Installation,
     *,
     pass_fds: Sequence[int] = (),
     environment: Mapping[str, str] | None = None,
@@ -206,7 +206,7 @@ async def daemon_process(
     with _service_manager() as manager:
         notify = {"NOTIFY_SOCKET": "@" + manager.getsockname()[1:].decode()}
         variables = clean_environment({**notify, **(environment or {})})
-        daemon = DaemonProcess(house, process := await _open(house, variables, stderr, pass_fds))
+        daemon = DaemonProcess(installation, process := await _open(installation, variables, stderr, pass_fds))
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(daemon.read_log)
@@ -220,13 +220,13 @@ async def daemon_process(
             sys.stderr.write(b"\n".join(daemon.stderr[-200:]).decode("utf-8", "replace") + "\n")
 
 
-async def run_to_its_end(house: DaemonHouse, **environment: str) -> subprocess.CompletedProcess[bytes]:
+async def run_to_its_end(installation: Installation, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """Run a daemon that is to refuse its start; return how it ended."""
     with trio.fail_after(_START_S):
-        if house.can_be_forked:
-            return await run_forked(house.arguments, environment=clean_environment(environment))
+        if installation.can_be_forked:
+            return await run_forked(installation.arguments, environment=clean_environment(environment))
         return await trio.run_process(
-            house.command, capture_stdout=True, capture_stderr=True, check=False,
+            installation.command, capture_stdout=True, capture_stderr=True, check=False,
             env=clean_environment(environment), cwd=REPOSITORY,
         )  # fmt: skip
 
@@ -258,14 +258,14 @@ async def _stop(daemon: DaemonProcess, exit_code: int) -> None:
 
 
 async def _open(
-    house: DaemonHouse, environment: Mapping[str, str], stderr: int, pass_fds: Sequence[int]
+    installation: Installation, environment: Mapping[str, str], stderr: int, pass_fds: Sequence[int]
 ) -> trio.Process | ForkedProcess:
     """Start it: forked, unless there is something that only a new interpreter obeys."""
     special = any(environment.get(name) != os.environ.get(name) for name in _OF_THE_INTERPRETER)
-    if house.can_be_forked and not special:
-        return await start_forked(house.arguments, environment=environment, stderr=stderr, pass_fds=pass_fds)
+    if installation.can_be_forked and not special:
+        return await start_forked(installation.arguments, environment=environment, stderr=stderr, pass_fds=pass_fds)
     return await trio.lowlevel.open_process(
-        house.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, env=environment,
+        installation.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, env=environment,
         cwd=REPOSITORY, pass_fds=pass_fds,
     )  # fmt: skip
 

@@ -1,0 +1,47 @@
+"""A delivery's row that no version of ours writes: its webhook waits, and the operator is told."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+import trio
+from trio.testing import MockClock
+
+from tests.support.daemon import FakeReceiver, House, VirtualWallClock, running
+
+A, B = "https://a.example/hook", "https://b.example/hook"
+
+
+async def hang(_request: httpx.Request) -> httpx.Response:
+    await trio.sleep_forever()
+    raise AssertionError
+
+
+def write(house: House, created_at: str) -> None:
+    with house.database.writing.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE deliveries SET created_at = {created_at} WHERE seq = 2")
+
+
+@pytest.mark.fault(
+    "The row of a pending delivery holds what no version of ours writes",
+    "Its webhook waits, and goes on in order once it is repaired; the others do not notice; the log names the row",
+)
+async def test_a_damaged_pending_delivery_holds_up_its_webhook_alone(tmp_path: Path, autojump_clock: MockClock) -> None:
+    clock = VirtualWallClock()
+    async with running(tmp_path, FakeReceiver({A: hang}), clock) as house:
+        team = await house.team()
+        await house.webhook(team, A, "linkedin.message.sent")
+        await house.webhook(team, B, "linkedin.message.received")
+        await house.submit(team, 1, 2, 3)
+        await trio.sleep(1)
+        write(house, "'noon'")
+    async with running(tmp_path, clock=clock) as house:
+        await house.submit(team, 4, event="linkedin.message.received")
+        await trio.sleep(600)
+        assert [(arrival.url, arrival.number) for arrival in house.receiver.arrivals] == [(B, 4)]
+        assert {line["error"] for line in house.log_lines("store_unavailable")} == {
+            "table deliveries, row 2: it cannot be sent: run doctor, and restore a backup"
+        }
+        write(house, "0")
+        await trio.sleep(10)
+        assert [arrival.number for arrival in house.receiver.at(A)] == [1, 2, 3]
