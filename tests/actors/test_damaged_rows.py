@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.support.daemon import FakeReceiver, House, VirtualWallClock, running
+from tests.support.daemon import FakeReceiver, RunningDaemon, VirtualWallClock, running
 
 A, B = "https://a.example/hook", "https://b.example/hook"
 
@@ -17,8 +17,8 @@ async def hang(_request: httpx.Request) -> httpx.Response:
     raise AssertionError
 
 
-def write(house: House, created_at: str) -> None:
-    with house.database.writing.begin() as connection:
+def write(daemon: RunningDaemon, created_at: str) -> None:
+    with daemon.database.writing.begin() as connection:
         connection.exec_driver_sql(f"UPDATE deliveries SET created_at = {created_at} WHERE seq = 2")
 
 
@@ -28,20 +28,20 @@ def write(house: House, created_at: str) -> None:
 )
 async def test_a_damaged_pending_delivery_holds_up_its_webhook_alone(tmp_path: Path, autojump_clock: MockClock) -> None:
     clock = VirtualWallClock()
-    async with running(tmp_path, FakeReceiver({A: hang}), clock) as house:
-        team = await house.team()
-        await house.webhook(team, A, "linkedin.message.sent")
-        await house.webhook(team, B, "linkedin.message.received")
-        await house.submit(team, 1, 2, 3)
+    async with running(tmp_path, FakeReceiver({A: hang}), clock) as daemon:
+        team = await daemon.team()
+        await daemon.webhook(team, A, "linkedin.message.sent")
+        await daemon.webhook(team, B, "linkedin.message.received")
+        await daemon.submit(team, 1, 2, 3)
         await trio.sleep(1)
-        write(house, "'noon'")
-    async with running(tmp_path, clock=clock) as house:
-        await house.submit(team, 4, event="linkedin.message.received")
+        write(daemon, "'noon'")
+    async with running(tmp_path, clock=clock) as daemon:
+        await daemon.submit(team, 4, event="linkedin.message.received")
         await trio.sleep(600)
-        assert [(arrival.url, arrival.number) for arrival in house.receiver.arrivals] == [(B, 4)]
-        assert {line["error"] for line in house.log_lines("store_unavailable")} == {
+        assert [(arrival.url, arrival.number) for arrival in daemon.receiver.arrivals] == [(B, 4)]
+        assert {line["error"] for line in daemon.log_lines("store_unavailable")} == {
             "table deliveries, row 2: it cannot be sent: run doctor, and restore a backup"
         }
-        write(house, "0")
+        write(daemon, "0")
         await trio.sleep(10)
-        assert [arrival.number for arrival in house.receiver.at(A)] == [1, 2, 3]
+        assert [arrival.number for arrival in daemon.receiver.at(A)] == [1, 2, 3]
