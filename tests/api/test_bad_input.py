@@ -109,7 +109,7 @@ async def test_a_missing_field_is_422_and_is_named(api: RunningApi) -> None:
 
 async def test_a_body_that_is_no_object_is_422(api: RunningApi) -> None:
     for path in ("/v1/webhooks", "/v1/events", "/v1/webhooks/test"):
-        for body in ([], "x", 1, None, True):
+        for body in (list[object](), "x", 1, None, True):
             answer = await api.as_acme.post(path, body)
             assert (answer.status, answer.paths) == (422, ["$"]), (path, body)
 

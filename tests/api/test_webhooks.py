@@ -1,6 +1,7 @@
 """Webhooks over the API."""
 
 import re
+from typing import Any
 
 from tests.support.api_client import MESSAGE_SENT, PUBLIC_URL, ApiClient, RunningApi
 
@@ -8,6 +9,14 @@ FIELDS = {
     *("id", "teamId", "name", "url", "events", "active", "consecutiveFailures", "disabledReason", "disabledAt"),
     *("parked", "hasSecret", "createdAt", "updatedAt"),
 }
+WRONG_CHANGES: tuple[dict[str, Any], ...] = (
+    {"name": ""},
+    {"events": []},
+    {"active": "yes"},
+    {"events": ["nothing"]},
+    {"id": "x"},
+    {"secret": ""},
+)
 
 
 async def test_a_webhook_is_registered_and_shown(api: RunningApi) -> None:
@@ -76,8 +85,7 @@ async def test_only_a_secret_can_be_changed_to_null(api: RunningApi) -> None:
 async def test_a_wrong_change_changes_nothing(api: RunningApi) -> None:
     created = await api.webhook()
     path = f"/v1/webhooks/{created['id']}"
-    wrong = ({"name": ""}, {"events": []}, {"active": "yes"}, {"events": ["nothing"]}, {"id": "x"}, {"secret": ""})
-    for change in wrong:
+    for change in WRONG_CHANGES:
         assert (await api.as_acme.patch(path, {"name": "new", **change})).status == 422, change
         assert (await api.as_acme.get(path)).value == created, change
 

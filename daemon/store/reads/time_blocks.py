@@ -78,7 +78,7 @@ def next_time_block(connection: Connection, table_name: str) -> KeepTimeBlock | 
 
 
 @cache
-def _block_behind(at: Column[int]) -> Select[tuple[int, int, int, int]]:
+def _block_behind(at: Column[int]) -> Select[int, int, int, int]:
     seq = at.table.c.seq
     rows = select(seq, at.label("at")).where(seq >= bindparam("tail")).order_by(seq)
     block = rows.limit(bindparam("limit")).subquery()
