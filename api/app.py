@@ -1,4 +1,4 @@
-"""The application: every route of the tables, bound to the daemon's handles (architecture "Rooms")."""
+"""The application: every route of the tables, bound to the daemon's handles (architecture "Packages")."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
@@ -104,6 +104,8 @@ def bind(
 ) -> AnswerRoute:
     """Return what answers a request for a route: it checks the key, and reads query and body."""
 
+    has_inputs = route.query is not None or (route.body is not None and route.body.parsed)
+
     async def answer(request: HttpRequest, **path: str) -> Answer:
         principal = authenticate(handles, request, route.access)
         if principal is not ANYBODY:
@@ -111,7 +113,9 @@ def bind(
             if wait_s is not None:
                 raise rate_limited(wait_s)
         with bodies.room(request, principal) as run_in_thread:
-            inputs, raw = await _read_inputs(route, request, run_in_thread)
+            inputs, raw = dict[str, BaseModel](), b""
+            if has_inputs or request.query_string:
+                inputs, raw = await _read_inputs(route, request, run_in_thread)
             call = Call(
                 handles,
                 principal,
@@ -121,7 +125,9 @@ def bind(
                 reserved_ids=reserved_ids,
                 idempotency=read_idempotency(principal, request, raw) if route.once else None,
             )
-            return await answered_once(call, partial(route.handler, call, **path, **inputs))
+            if call.idempotency is None:
+                return await route.handler(call, **path, **inputs)
+            return await answered_once(call, call.idempotency, partial(route.handler, call, **path, **inputs))
 
     return answer
 

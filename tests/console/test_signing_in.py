@@ -12,7 +12,7 @@ from api.app import create_app
 from api.console.session.sessions import LIFETIME_S
 from daemon.config.settings import Settings
 from daemon.domain.clock import HOUR_MS
-from daemon.wiring import handles_of
+from daemon.wiring_handles import handles_of
 from tests.console.conftest import signed_in
 from tests.support.api_client import DATABASE_FILE, RunningApi, running_api
 from tests.support.console_client import ConsoleClient
@@ -138,7 +138,9 @@ async def test_signing_in_over_plain_http_says_why_it_cannot_last(tmp_path: Path
         page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, **headers)
         assert page.status == status
         if status == 422:
-            assert "public_url is https://hooks.example.com, so its cookie is for https only" in page.mistake("key")
+            assert "public_url is https://hooks.example.com, so the session's cookie is for https only" in page.mistake(
+                "key"
+            )
             assert "Set-Cookie" not in page.headers
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from api.console.routes import PAGES, For
+from api.console.routes import PAGES, Audience
 from tests.console.conftest import signed_in
 from tests.console.who_gets_where import TABLE, Row
 from tests.support.api_client import RunningApi, running_api
@@ -83,7 +83,7 @@ def text_of(answer: Page | int) -> str:
 
 
 def test_the_table_has_every_page_but_the_sign_in_and_no_other() -> None:
-    assert {f"{page.method} {page.path}" for page in PAGES if page.whom is not For.ANYBODY} == set(TABLE)
+    assert {f"{page.method} {page.path}" for page in PAGES if page.audience is not Audience.ANYBODY} == set(TABLE)
 
 
 @pytest.mark.fault(
@@ -158,7 +158,7 @@ async def test_a_page_of_one_team_shows_nothing_of_another(world: World, pages: 
 
 ADVICE = (
     "go back, reload the page and send it again",
-    "open the console itself, and send the form from there",
+    "open the console, and send the form from there",
     "have the proxy pass the Host header on",
 )
 

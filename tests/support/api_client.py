@@ -18,7 +18,7 @@ from daemon.config.settings import Settings
 from daemon.domain.model import Team
 from daemon.handles import Handles
 from daemon.store.sqlite.database import open_database
-from daemon.wiring import handles_of
+from daemon.wiring_handles import handles_of
 from tests.support.daemon import OPERATOR_KEY, FakeReceiver, RunningDaemon, make_settings, running
 
 MESSAGE_SENT = "linkedin.message.sent"

@@ -3,13 +3,14 @@
 import io
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import orjson
 import trio
+from msgspec import structs
 from trio.testing import MockClock
 
 from daemon.actors.threads import RunInThread, run_inline
@@ -74,7 +75,7 @@ class Arrival:
 
 @dataclass(slots=True)
 class FakeReceiver:
-    """Every receiver there is, in virtual time. `answers` gives each URL's handling; the rest get 200."""
+    """All receivers, in virtual time: `answers` maps URLs to handlers, and any other URL gets 200."""
 
     answers: dict[str, Handler] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
@@ -91,7 +92,7 @@ class FakeReceiver:
 
 
 def statuses(*codes: int) -> Handler:
-    """Answer these statuses, one a request; the last one for ever."""
+    """Answer with these statuses, one for each request; the last one for ever."""
     left = list(codes)
 
     async def handle(_request: httpx.Request) -> httpx.Response:
@@ -150,7 +151,7 @@ class RunningDaemon:
 
     async def submit_test(self, team: Team, number: int = 0, event: str = "linkedin.message.sent") -> str:
         """Submit one event as the test route does; return its id."""
-        test = replace(self._event(team, number, 0, event), test=True)
+        test = structs.replace(self._event(team, number, 0, event), test=True)
         (receipt,) = await self.parts.router.submit(Submission((test,)))
         return receipt.event_id
 

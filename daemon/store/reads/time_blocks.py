@@ -1,8 +1,7 @@
-"""From times to places in the order of acceptance, whatever the clock did: a block of rows has a first and last time.
+"""Finding rows by time, even if the clock was set: blocks of consecutive rows with their earliest and latest time.
 
-Blocks follow each other without a gap and are made later than their rows, by `daemon.maintenance.time_indexer`: behind
-the last one is a tail of rows that may have any time. Rows come and go, but none comes into a block, and none changes
-its time.
+Blocks are contiguous, and are built later than their rows, by `daemon.maintenance.time_indexer`: the rows after the
+last block may have any time. Rows are added only after the last block, and no row changes its time.
 """
 
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from daemon.store.upkeep_commands import KeepTimeBlock
 
 ROWS_PER_BLOCK = 1_000
 
-# When an event was accepted and a delivery was made.
+# When an event was accepted, and when a delivery was created.
 TIMES = {"events": events.c.accepted_at, "deliveries": deliveries.c.created_at}
 
 _block = time_blocks.c
@@ -33,9 +32,9 @@ class SeqRange:
 def next_range(
     connection: Connection, at: Column[int], from_seq: int = 0, since: int | None = None, until: int | None = None
 ) -> SeqRange:
-    """Return the first range from `from_seq` on whose rows' time `at` may be within `since` and `until`, both included.
+    """Return the first range from `from_seq` on whose rows' time `at` may be from `since` to `until`, both included.
 
-    Between ranges no row's time is. The last one has no end, and may be empty.
+    No row between two ranges has such a time. The last range has no end, and may be empty.
     """
     mine, fits = _block.table_name == at.table.name, _fits(since, until)
     first = select(_block.first_seq).where(mine, fits, _block.last_seq >= from_seq).order_by(_block.first_seq).limit(1)
@@ -48,9 +47,9 @@ def next_range(
 def last_range(
     connection: Connection, at: Column[int], before: int | None, since: int | None, until: int | None
 ) -> SeqRange | None:
-    """Return the last range before this `seq` (None: of all) whose rows' time may fit, None if there is none.
+    """Return the last range before the `seq` `before` (None: of all) whose rows' time may match, None if there is none.
 
-    It ends with `before`, or earlier.
+    It ends at `before` or earlier.
     """
     mine, fits, tail = _block.table_name == at.table.name, _fits(since, until), _tail(connection, at)
     end, reaches = before, tail
@@ -65,7 +64,7 @@ def last_range(
 
 
 def next_time_block(connection: Connection, table_name: str) -> KeepTimeBlock | None:
-    """Return the next block of a table, None while there are not enough rows for it."""
+    """Return the next block of a table, None as long as there are not enough rows for it."""
     at = TIMES[table_name]
     tail = _tail(connection, at)
     bounds = {"tail": tail, "limit": ROWS_PER_BLOCK}
@@ -98,7 +97,7 @@ def _last_block(at: Column[int]) -> Select[tuple[int]]:
 
 
 def _seq(connection: Connection, query: Select[tuple[int]]) -> int | None:
-    """Return the one place that a query of blocks finds, None if it finds none. Raises DamagedRow."""
+    """Return the `seq` that a query of blocks finds, None if it finds none. Raises DamagedRow."""
     found = connection.execute(query).scalar()
     return None if found is None else int(right("time_blocks", "last_seq", found))
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.store.bulk import fetch_rows, in_one_row
-from daemon.store.commands import Cancelled, CancelledDelivery, CancelledPage, CancelNext
+from daemon.store.commands import Cancelled, CancelledDelivery, CancelledPage, CancelNext, CancelPending
 from daemon.store.reads.conditions import IS_PENDING
 from daemon.store.schema import cancellations, deliveries, webhooks
 from daemon.store.sequences import Sequences
@@ -60,6 +60,15 @@ def cancel_pending(
         rest = {"webhook_id": webhook_id, "through_seq": through, "except_seq": but_seq, "reason": reason, "at": now}
         connection.execute(insert(cancellations).values(**rest, cancelled=len(names)))
     return Cancelled(len(names), names, more)
+
+
+def cancel_all_pending(
+    connection: Connection, commands: Sequence[CancelPending], _sequences: Sequences
+) -> list[Cancelled]:
+    """Cancel the pending deliveries of webhooks that get none any more."""
+    return [
+        cancel_pending(connection, command.webhook_id, reason=command.reason, now=command.now) for command in commands
+    ]
 
 
 def cancel_next(
@@ -125,7 +134,7 @@ def _cancel(connection: Connection, these: ColumnElement[bool], reason: CancelRe
 
 
 def _names(connection: Connection, these: ColumnElement[bool]) -> tuple[CancelledDelivery, ...]:
-    """Return the names of the first of these, at most CANCELLED_AT_ONCE."""
+    """Return the names of the first of these, at most MAX_CANCELLED_PER_COMMIT."""
     names = select(deliveries.c.seq, deliveries.c.id, deliveries.c.event_id, deliveries.c.event_type).where(these)
     found = fetch_rows(connection, in_one_row(names.order_by(deliveries.c.seq).limit(MAX_CANCELLED_PER_COMMIT)), {})
     return tuple(CancelledDelivery(*name) for _, *name in sorted(found))

@@ -1,4 +1,4 @@
-"""The templates (Jinja), compiled beside the event loop, and what all of them may use."""
+"""The Jinja templates, compiled in a thread, with the filters that all of them may use."""
 
 from collections.abc import Mapping
 from functools import cache, partial
@@ -8,25 +8,25 @@ import trio
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from api.console.drawing import moments, names
-from api.console.drawing.assets import load_assets
+from api.console.rendering import names, times
+from api.console.rendering.assets import load_assets
 from api.http.wire import format_time
 from daemon.actors.threads import RunInThread
 
-# They take a millisecond; a long list has over a thousand, and deliveries shall not wait for all of them.
+# Rendering this many pieces takes a millisecond. A long list has over a thousand: deliveries must not wait for all.
 _PIECES_AT_ONCE = 250
 _TIME = Markup('<time datetime="{}" title="{}">{}</time>')
 
 
 class Templates:
-    """Renders pages. Everything that is put into one is escaped."""
+    """Renders pages; all values are escaped."""
 
     def __init__(self, run_in_thread: RunInThread) -> None:
         self._run_in_thread = run_in_thread
         self._loaded: Mapping[str, Template] = {}
 
     async def render(self, name: str, now: int, **values: Any) -> str:
-        """Return the page, or part of a page, of this name; `now` is what its times are relative to."""
+        """Render the page, or part of a page, of this name; its times are relative to `now`."""
         if not self._loaded:
             self._loaded = await self._run_in_thread(_load)
         pieces: list[str] = []
@@ -49,8 +49,8 @@ def _load() -> Mapping[str, Template]:
     )
     environment.globals["asset"] = load_assets().address
     environment.filters.update(
-        duration=moments.duration,
-        exact=moments.exact,
+        duration=times.duration,
+        exact=times.exact,
         number=_number,
         dotted=_dotted,
         named=names.named,
@@ -60,11 +60,11 @@ def _load() -> Mapping[str, Template]:
 
 
 def _when(time_ms: int, *, now: int) -> Markup:
-    return _TIME.format(format_time(time_ms), moments.exact(time_ms), moments.relative(time_ms, now))
+    return _TIME.format(format_time(time_ms), times.exact(time_ms), times.relative(time_ms, now))
 
 
 def _dotted(name: str) -> Markup:
-    """Let an event type's name go on in the next line behind its dots."""
+    """Allow line breaks after the dots of an event type's name."""
     return Markup(".<wbr>").join(name.split("."))
 
 
