@@ -1,6 +1,6 @@
 """Every page of the console, bound to the daemon's handles."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -31,11 +31,13 @@ from api.console.session.refusals import page_not_found
 from api.console.session.sessions import Sessions
 from api.console.session.shown_once import ShownOnce
 from api.http.dispatch import Dispatcher, Streamed, View
+from api.http.urls import MatchingRule, make_rule
 from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import RunInThread
 from daemon.handles import Handles
 
 PREFIX = "/console/"
+_ASSET, _WITHOUT_SLASH = "console asset", "console without slash"
 
 Handler = Callable[..., Awaitable[Response | Streamed]]
 
@@ -57,6 +59,11 @@ class PageRoute:
     path: str
     handler: Handler
     audience: Audience = Audience.TEAM
+
+    @property
+    def name(self) -> str:
+        """What no other view is called."""
+        return f"console {self.method} {self.path}"
 
 
 _WEBHOOK = "teams/<team_id>/webhooks/<webhook_id>"
@@ -108,6 +115,14 @@ PAGES = (
 )
 
 
+def console_rules() -> Iterator[MatchingRule]:
+    """Yield where each page and file of the console is."""
+    yield make_rule("GET", f"{PREFIX}assets/<fingerprint>/<name>", _ASSET)
+    yield make_rule("GET", "/console", _WITHOUT_SLASH)
+    for page in PAGES:
+        yield make_rule(page.method, PREFIX + page.path, page.name)
+
+
 def add_console(
     app: Dispatcher, handles: Handles, limits: RateLimits, run_in_thread: RunInThread, reserved_ids: frozenset[str]
 ) -> ConsoleContext:
@@ -119,7 +134,7 @@ def add_console(
     context = ConsoleContext(
         handles=handles,
         sessions=sessions,
-        templates=Templates(assets, run_in_thread),
+        templates=Templates(run_in_thread),
         shown_once=ShownOnce(),
         reserved_ids=reserved_ids,
     )
@@ -133,16 +148,9 @@ def add_console(
     async def redirect_to_console(_request: Request) -> Response:
         return Response(b"", HTTPStatus.PERMANENT_REDIRECT, headers={"Location": PREFIX})
 
-    app.add_view(f"{PREFIX}assets/<fingerprint>/<name>", "console asset", view=show_asset, method="GET")
-    app.add_view("/console", "console", view=redirect_to_console, method="GET")
-    for route in PAGES:
-        name = f"console {route.method} {route.path}"
-        app.add_view(
-            PREFIX + route.path,
-            name,
-            view=_bind(route, context, limits=limits, run_in_thread=run_in_thread),
-            method=route.method,
-        )
+    app.views[_ASSET], app.views[_WITHOUT_SLASH] = show_asset, redirect_to_console
+    for page in PAGES:
+        app.views[page.name] = _bind(page, context, limits=limits, run_in_thread=run_in_thread)
     return context
 
 

@@ -19,7 +19,7 @@ from daemon.delivery.open_outcomes import MOST_OPEN
 from daemon.domain.errors import StoreUnavailable, WebhookInactive
 from daemon.domain.model import Delivery, DeliveryStatus, Team, Webhook
 from daemon.seams import Seams
-from tests.support.daemon import FakeReceiver, FakeThread, RunningDaemon, VirtualWallClock, running
+from tests.support.daemon import FakeReceiver, FakeThread, RunningDaemon, VirtualWallClock, running, skip_ahead
 
 URLS = tuple(f"https://{name}.example/hook" for name in "abc")
 
@@ -183,7 +183,8 @@ async def settle(daemon: RunningDaemon, world: World, webhooks: Sequence[Webhook
     world.broken.clear()
     world.buggy.clear()
     world.run_write.begin_s = world.run_write.answer_s = world.run_read.begin_s = world.run_read.answer_s = 0
-    await trio.sleep(3600)
+    await trio.sleep(900)
+    await skip_ahead(2700)
 
 
 def check_deliveries(deliveries: Sequence[Delivery], webhook: Webhook, world: World) -> None:

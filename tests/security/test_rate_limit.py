@@ -1,7 +1,6 @@
 """How often a key may ask, in virtual time."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
@@ -158,13 +157,13 @@ def test_a_bucket_that_is_full_again_is_forgotten() -> None:
     assert len(buckets) == 1
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-def test_the_limit_is_documented_for_every_route(route: Any) -> None:
+def test_the_limit_is_documented_for_every_route() -> None:
     document = describe(ROUTES)
-    reference = document["paths"][route.path][route.method.lower()]["responses"]["429"]["$ref"]
-    response = document["components"]["responses"][reference.rpartition("/")[2]]
-    assert response["headers"]["Retry-After"]["required"] is True
-    assert "application/problem+json" in response["content"]
+    for route in ROUTES:
+        reference = document["paths"][route.path][route.method.lower()]["responses"]["429"]["$ref"]
+        response = document["components"]["responses"][reference.rpartition("/")[2]]
+        assert response["headers"]["Retry-After"]["required"] is True, route.name
+        assert "application/problem+json" in response["content"], route.name
 
 
 def test_a_debt_is_paid_before_the_next_request_is_let_in() -> None:

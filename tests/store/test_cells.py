@@ -12,7 +12,7 @@ from sqlalchemy.exc import DatabaseError
 from daemon.domain.errors import StoreUnavailable
 from daemon.store.engine import DatabaseRefused
 from daemon.store.schema import metadata
-from daemon.store.sqlite.content import READ_AT_START, wrong_cell
+from daemon.store.sqlite.content import EVERYTHING, READ_AT_START, wrong_cell
 from daemon.store.sqlite.database import Database, open_database
 from daemon.store.sqlite.inspect import inspect_database
 from daemon.store.writes.batch import APPLY
@@ -82,7 +82,7 @@ def wrong_values(connection: sqlite3.Connection, table: Table) -> Iterator[tuple
             connection.execute("BEGIN")
             with suppress(sqlite3.IntegrityError):
                 connection.execute(f'UPDATE {table.name} SET "{column.name}" = {value}')
-                yield column, value, wrong_cell(connection)
+                yield column, value, wrong_cell(connection, {table: EVERYTHING[table]})
             connection.execute("ROLLBACK")
 
 

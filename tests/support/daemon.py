@@ -11,6 +11,7 @@ import httpx
 import orjson
 import trio
 from msgspec import structs
+from trio.testing import MockClock
 
 from daemon.actors.threads import RunInThread, run_inline
 from daemon.config.reload import fixed
@@ -269,6 +270,14 @@ async def running(
 async def _run(daemon: RunningDaemon, ready: trio.Event, settings: Settings) -> None:
     await run_daemon(daemon.parts, daemon.stop.wait, ready, daemon.stop, settings.delivery.stop_grace_s)
     daemon.stopped.set()
+
+
+async def skip_ahead(seconds: float) -> None:
+    """Let virtual time jump: a daemon at rest wakes once, and not each minute to find that there is nothing to do."""
+    clock = trio.lowlevel.current_clock()
+    assert isinstance(clock, MockClock)
+    clock.jump(seconds - 1)
+    await trio.sleep(1)
 
 
 async def _accept_url(_url: str, _team_id: str) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
 from quart import Response
@@ -29,6 +30,7 @@ class Assets:
         return Response(content, content_type=kind, headers={"Cache-Control": _FOR_A_YEAR})
 
 
+@cache
 def load_assets() -> Assets:
     """Load the files from the package."""
     folder = resources.files("api.console") / "static"

@@ -1,6 +1,7 @@
 """The Jinja templates, compiled in a thread, with the filters that all of them may use."""
 
-from functools import partial
+from collections.abc import Mapping
+from functools import cache, partial
 from typing import Any
 
 import trio
@@ -8,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from api.console.rendering import names, times
-from api.console.rendering.assets import Assets
+from api.console.rendering.assets import load_assets
 from api.http.wire import format_time
 from daemon.actors.threads import RunInThread
 
@@ -20,31 +21,14 @@ _TIME = Markup('<time datetime="{}" title="{}">{}</time>')
 class Templates:
     """Renders pages; all values are escaped."""
 
-    def __init__(self, assets: Assets, run_in_thread: RunInThread) -> None:
+    def __init__(self, run_in_thread: RunInThread) -> None:
         self._run_in_thread = run_in_thread
-        self._loaded: dict[str, Template] = {}
-        self._environment = Environment(
-            loader=PackageLoader("api.console"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._environment.globals["asset"] = assets.address
-        self._environment.filters.update(
-            duration=times.duration,
-            exact=times.exact,
-            number=_number,
-            dotted=_dotted,
-            named=names.named,
-            plain=names.plain,
-        )
+        self._loaded: Mapping[str, Template] = {}
 
     async def render(self, name: str, now: int, **values: Any) -> str:
         """Render the page, or part of a page, of this name; its times are relative to `now`."""
         if not self._loaded:
-            self._loaded = await self._run_in_thread(self._load)
+            self._loaded = await self._run_in_thread(_load)
         pieces: list[str] = []
         for number, piece in enumerate(self._loaded[name].generate(**values, now=now, when=partial(_when, now=now)), 1):
             pieces.append(piece)
@@ -52,8 +36,27 @@ class Templates:
                 await trio.lowlevel.checkpoint()
         return "".join(pieces)
 
-    def _load(self) -> dict[str, Template]:
-        return {name: self._environment.get_template(name) for name in self._environment.list_templates()}
+
+@cache
+def _load() -> Mapping[str, Template]:
+    environment = Environment(
+        loader=PackageLoader("api.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals["asset"] = load_assets().address
+    environment.filters.update(
+        duration=times.duration,
+        exact=times.exact,
+        number=_number,
+        dotted=_dotted,
+        named=names.named,
+        plain=names.plain,
+    )
+    return {name: environment.get_template(name) for name in environment.list_templates()}
 
 
 def _when(time_ms: int, *, now: int) -> Markup:

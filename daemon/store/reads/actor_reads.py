@@ -30,6 +30,9 @@ from daemon.store.schema import ended_sessions as ended_sessions_table
 
 Item = TypeVar("Item")
 
+# Asked each minute: made once.
+_NEXT_MAIL_AT = select(func.min(mails.c.next_attempt_at)).where(mails.c.sent_at.is_(None))
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
@@ -202,5 +205,4 @@ def due_mails(connection: Connection, now: int, limit: int = 20) -> Sequence[Mai
 
 def next_mail_at(connection: Connection) -> int | None:
     """Return when the next mail is due, None if none waits."""
-    waiting = select(func.min(mails.c.next_attempt_at)).where(mails.c.sent_at.is_(None))
-    return connection.execute(waiting).scalar()
+    return connection.execute(_NEXT_MAIL_AT).scalar()

@@ -5,8 +5,9 @@ last block may have any time. Rows are added only after the last block, and no r
 """
 
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, not_, select, true
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, bindparam, func, not_, select, true
 
 from daemon.store.rows import right
 from daemon.store.schema import deliveries, events, time_blocks
@@ -65,10 +66,9 @@ def last_range(
 def next_time_block(connection: Connection, table_name: str) -> KeepTimeBlock | None:
     """Return the next block of a table, None as long as there are not enough rows for it."""
     at = TIMES[table_name]
-    seq, tail = at.table.c.seq, _tail(connection, at)
-    rows = select(seq, at.label("at")).where(seq >= tail).order_by(seq).limit(ROWS_PER_BLOCK).subquery()
-    query = select(func.count(), func.max(rows.c.seq), func.min(rows.c.at), func.max(rows.c.at))
-    count, last_seq, earliest, latest = connection.execute(query.select_from(rows)).one()
+    tail = _tail(connection, at)
+    bounds = {"tail": tail, "limit": ROWS_PER_BLOCK}
+    count, last_seq, earliest, latest = connection.execute(_block_behind(at), bounds).one()
     return (
         None
         if count < ROWS_PER_BLOCK
@@ -76,10 +76,24 @@ def next_time_block(connection: Connection, table_name: str) -> KeepTimeBlock | 
     )
 
 
+@cache
+def _block_behind(at: Column[int]) -> Select[int, int, int, int]:
+    seq = at.table.c.seq
+    rows = select(seq, at.label("at")).where(seq >= bindparam("tail")).order_by(seq)
+    block = rows.limit(bindparam("limit")).subquery()
+    count = select(func.count(), func.max(block.c.seq), func.min(block.c.at), func.max(block.c.at))
+    return count.select_from(block)
+
+
 def _tail(connection: Connection, at: Column[int]) -> int:
-    last = select(_block.last_seq).where(_block.table_name == at.table.name).order_by(_block.first_seq.desc()).limit(1)
-    found = _seq(connection, last)
+    found = _seq(connection, _last_block(at))
     return 0 if found is None else found + 1
+
+
+@cache
+def _last_block(at: Column[int]) -> Select[tuple[int]]:
+    mine = _block.table_name == at.table.name
+    return select(_block.last_seq).where(mine).order_by(_block.first_seq.desc()).limit(1)
 
 
 def _seq(connection: Connection, query: Select[tuple[int]]) -> int | None:

@@ -1,7 +1,8 @@
 """Checking that each cell of a database holds a value that we could have written: SQLite's own check does not."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from sqlalchemy import Column, Table
 
@@ -29,6 +30,8 @@ READ_AT_START: Mapping[Table, str] = {
     mails: "sent_at IS NULL",
 }
 EVERYTHING: Mapping[Table, str] = dict.fromkeys(metadata.sorted_tables, "TRUE")
+_KINDS = {column: kind_of(column) for table in EVERYTHING for column in table.columns}
+_JSON_KINDS = [kind for kind in _KINDS.values() if isinstance(kind, Json)]
 
 
 def wrong_cell(connection: sqlite3.Connection, rows: Mapping[Table, str] = EVERYTHING) -> str | None:
@@ -37,7 +40,7 @@ def wrong_cell(connection: sqlite3.Connection, rows: Mapping[Table, str] = EVERY
     Skips tables and columns that an older database does not have. Reads every row: a second for a million.
     """
     connection.create_function("is_text", 1, _is_text, deterministic=True)
-    for kind in _json_kinds():
+    for kind in _JSON_KINDS:
         connection.create_function(kind.name, 1, kind.fits, deterministic=True)
     found = (_wrong_cell_of(connection, table, which) for table, which in rows.items())
     return next(filter(None, found), None)
@@ -55,9 +58,10 @@ def _wrong_cell_of(connection: sqlite3.Connection, table: Table, which: str) -> 
     return None if row is None else _sentence(columns[row[0]], row[1:])
 
 
+@cache
 def _condition(column: Column[object]) -> str:
     quoted = f'"{column.name}"'
-    valid = _valid(kind_of(column)).format(quoted)
+    valid = _valid(_KINDS[column]).format(quoted)
     return f"{quoted} IS NULL OR {valid}" if column.nullable else valid
 
 
@@ -89,11 +93,6 @@ def _quoted(words: Iterable[str]) -> str:
     return ", ".join(f"'{word}'" for word in sorted(words))
 
 
-def _json_kinds() -> Iterator[Json]:
-    kinds = (kind_of(column) for table in metadata.sorted_tables for column in table.columns)
-    return (kind for kind in kinds if isinstance(kind, Json))
-
-
 def _is_text(content: bytes) -> bool:
     try:
         content.decode()
@@ -109,4 +108,4 @@ def _shown(column: Column[object]) -> str:
 def _sentence(column: Column[object], key: Sequence[bytes | None]) -> str:
     parts = ["NULL" if part is None else part.decode(errors="backslashreplace") for part in key]
     row = printable(" ".join(", ".join(parts).split()))
-    return f"table {column.table.name}, row {row}: the column {column.name} does not hold {kind_of(column).words}"
+    return f"table {column.table.name}, row {row}: the column {column.name} does not hold {_KINDS[column].words}"

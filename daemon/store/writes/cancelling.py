@@ -6,9 +6,23 @@ is enabled again in the meantime.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.store.bulk import fetch_rows, in_one_row
@@ -88,12 +102,17 @@ def _cancel_page(connection: Connection, command: CancelNext) -> CancelledPage |
 
 
 def _cancellation_behind(connection: Connection, seq: int) -> Row[Any] | None:
+    return connection.execute(_next_cancellation(), {"after_seq": seq}).first()
+
+
+@cache
+def _next_cancellation() -> Select[Any]:
     # One webhook's in their order: each keeps its reason and its time.
     older = cancellations.alias("older")
     is_first = ~exists().where(older.c.webhook_id == cancellations.c.webhook_id, older.c.seq < cancellations.c.seq)
     query = select(cancellations, webhooks.c.team_id).join(webhooks, webhooks.c.id == cancellations.c.webhook_id)
-    query = query.where(cancellations.c.seq > seq, is_first)
-    return connection.execute(query.order_by(cancellations.c.seq).limit(1)).first()
+    query = query.where(cancellations.c.seq > bindparam("after_seq"), is_first)
+    return query.order_by(cancellations.c.seq).limit(1)
 
 
 def _newest_of(webhook_id: str) -> Any:
