@@ -88,11 +88,12 @@ class Operator:
 class Gate:
     """A receiver's answer that waits until it is let through: slow, for as long as a test needs it."""
 
+    status: int = 200
     opened: trio.Event = field(default_factory=trio.Event)
 
     async def __call__(self, exchange: Exchange) -> None:
         await self.opened.wait()
-        await exchange.send(response(200))
+        await exchange.send(response(self.status))
 
 
 @asynccontextmanager
