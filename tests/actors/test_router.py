@@ -270,8 +270,7 @@ async def test_an_idempotency_key_is_remembered_for_24_hours(
 
 async def test_old_idempotency_keys_are_deleted(daemon: RunningDaemon, team: Team, autojump_clock: MockClock) -> None:
     await submit(daemon, submission(team, 1, key="k"))
-    for _ in range(48):
-        await skip_ahead(DAY_S / 48)  # no further at once, or the clock would be doubted
+    await skip_ahead(DAY_S)
     await trio.sleep(1201)
     with daemon.database.reading.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM idempotency_keys").scalar_one() == 0
