@@ -63,7 +63,7 @@ def read_head(head: bytes) -> LaneHead | None:
 
 def _are_usual(values: Mapping[str, Sequence[str]]) -> bool:
     return (
-        _ONCE <= values.keys()
+        values.keys() >= _ONCE
         and len(values["host"]) == len(values["content-length"]) == len(values["content-type"]) == 1
         and _UNUSUAL.isdisjoint(values)
         and all(value.lower() == "keep-alive" for value in values.get("connection", ()))
