@@ -9,8 +9,8 @@ from daemon.delivery.outcome_recorder import Recording
 
 # A kill repeats at most so many deliveries of a webhook.
 MOST_OPEN = 4
-# How long an outcome may wait for a commit that it can share, while nothing else is to be sent: two events in a row cost
-# one commit each, instead of two.
+# How many seconds an outcome may wait for a commit that it can share, while its webhook has nothing else to send: with
+# 50 events in a second each costs one commit instead of two.
 OPEN_S = 0.02
 
 
