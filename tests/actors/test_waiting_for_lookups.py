@@ -6,8 +6,6 @@ import trio
 from trio.testing import MockClock
 
 from daemon.domain.model import DeliveryStatus
-from daemon.egress.post import Post
-from daemon.egress.response import Response
 from tests.support.daemon import EPOCH_MS, FakeReceiver, VirtualWallClock, running
 from tests.support.mock_transport import MockTransport
 
@@ -20,9 +18,6 @@ class QueuingTransport(MockTransport):
 
     async def prepare(self, url: str, team_id: str) -> None:
         await trio.sleep(WAIT_S)
-
-    async def send(self, post: Post, response: Response) -> None:
-        await super().send(post, response)
 
 
 async def test_the_wait_is_neither_in_the_deadline_nor_in_the_time_that_is_signed(

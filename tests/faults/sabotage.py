@@ -177,8 +177,8 @@ class _Transport(Transport):
     async def prepare(self, url: str, team_id: str) -> None:
         await self._inner.prepare(url, team_id)
 
-    async def send(self, post: Post, response: Response) -> None:
-        await self._saboteur.pass_through("send request", lambda: self._inner.send(post, response))
+    async def send(self, post: Post, response: Response, deadline: float) -> None:
+        await self._saboteur.pass_through("send request", lambda: self._inner.send(post, response, deadline))
 
     @property
     def keeps_connection(self) -> bool:
