@@ -47,7 +47,12 @@ class Wire:
 
     async def receive(self) -> bytes:
         """Wait for data and return it, b"" at the end of the stream. OSError if the connection broke."""
-        return await self._arrival()
+        while True:
+            await self._until(trio.lowlevel.wait_readable)
+            try:
+                return self._socket.recv(RECEIVE_SIZE)
+            except BlockingIOError:
+                continue
 
     async def wait_writable(self) -> None:
         """Wait until `send_now` can send."""
@@ -80,14 +85,6 @@ class Wire:
         """Close the connection, without goodbye."""
         self._socket.close()
 
-    async def _arrival(self) -> bytes:
-        while True:
-            await self._until(trio.lowlevel.wait_readable)
-            try:
-                return self._socket.recv(RECEIVE_SIZE)
-            except BlockingIOError:
-                continue
-
     async def _until(self, ready: Callable[[socket.socket], Awaitable[None]]) -> None:
         self._require_time()
         try:
@@ -117,7 +114,7 @@ class TlsWire(Wire):
                 return await self._flush()
             except ssl.SSLWantReadError:
                 await self._flush()
-                self._decode(await self._arrival())
+                self._decode(await super().receive())
             except ssl.SSLError:
                 self._send_alert()
                 raise
@@ -142,7 +139,7 @@ class TlsWire(Wire):
             try:
                 return self._read()
             except ssl.SSLWantReadError:
-                self._decode(await self._arrival())
+                self._decode(await super().receive())
 
     def _read(self) -> bytes:
         try:
