@@ -1,6 +1,6 @@
 """When exchanges have to be over: one task hangs up on the receivers that are late.
 
-A cancel scope of Trio's for each exchange would do the same, at a tenth of what a whole attempt costs.
+A cancel scope of Trio's for each exchange would do the same, at a tenth of what the event loop does for a delivery.
 """
 
 from typing import Protocol
