@@ -12,12 +12,12 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from api.http.errors import ApiError, Code, from_daemon
 from api.http.plain import PlainResponse
-from daemon.domain.errors import DaemonError
+from daemon.domain.errors import DaemonError, StoreUnavailable
 from daemon.handles import Handles
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
-_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+_PARAMETER = re.compile(r"<(?:[^<>:]+:)?(\w+)>")  # as Werkzeug writes one: <id(batch):event_id>
 _FRAMEWORK: Mapping[int | None, tuple[Code, str]] = MappingProxyType(
     {
         404: (Code.NOT_FOUND, "There is nothing at this path: GET /openapi.json lists all paths."),
@@ -39,7 +39,7 @@ async def answer_error(handles: Handles, request: Request, error: Exception) -> 
 
 
 def log_refusal(handles: Handles, request: Request, refusal: ApiError, error: Exception) -> None:
-    """Log what was refused: at debug level, unless it is our own fault."""
+    """Log what was refused: at debug level, unless it is our own fault or the database's."""
     log_refused(handles, refusal, error, method=request.method, path=_path_of_route(request))
 
 
@@ -48,6 +48,8 @@ def log_refused(handles: Handles, refusal: ApiError, error: Exception, *, method
     log = handles.log.bind(method=method, path=path, status=refusal.status.value, code=refusal.code.value)
     if refusal.code is Code.INTERNAL_ERROR:
         log.error("api_error", error=repr(error), exc_info=error)
+    elif isinstance(error, StoreUnavailable):  # its words, such as which cell is damaged, are for the operator alone
+        log.error("request_failed", error=str(error))
     else:
         log.debug("request_refused")
 

@@ -1,4 +1,4 @@
-"""Commits what follows from an attempt, then reports it (architecture "The way of one event", 6)."""
+"""Commits what follows from an attempt, then reports it (architecture "How an event flows", 6)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,10 +52,15 @@ class OutcomeRecorder:
         """Commit an attempt with all that follows from it, then report it; return the updated webhook."""
         return await self.finish(self.begin(webhook, work, attempt=attempt, verdict=verdict))
 
-    def begin(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict) -> Recording:
-        """Send an attempt, with all that follows from it, on its way to disk; what is begun first is there first."""
+    def begin(
+        self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict, within_s: float = 0
+    ) -> Recording:
+        """Send an attempt, with all that follows from it, on its way to disk; what is begun first is there first.
+
+        It may wait for `within_s` seconds for a commit that it can share.
+        """
         command = self._command(webhook, work, attempt=attempt, verdict=verdict, now=self._clock.now_ms())
-        return Recording(webhook, work, command=command, reply=self._commit(command))
+        return Recording(webhook, work, command=command, reply=self._commit(command, within_s))
 
     async def finish(self, recording: Recording) -> Webhook:
         """Wait until it is committed, then tell; return the webhook as it is then.
@@ -80,8 +85,9 @@ class OutcomeRecorder:
 
         return await retry_until_available(step, self._log.log)
 
-    def _commit(self, command: RecordAttempt) -> Reply[Recorded]:
-        return self._store.writer.begin(command, self._after_disabling if command.verdict.disable else None)
+    def _commit(self, command: RecordAttempt, within_s: float = 0) -> Reply[Recorded]:
+        then = self._after_disabling if command.verdict.disable else None
+        return self._store.writer.begin(command, then, within_s)
 
     def _command(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict, now: int) -> RecordAttempt:
         new_id = self._clock.new_id

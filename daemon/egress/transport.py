@@ -10,7 +10,7 @@ import trio
 from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.connect import open_wire
 from daemon.egress.deadlines import Deadlines
-from daemon.egress.errors import BlockedAddress, DeadlinePassed, NoLookupPlace
+from daemon.egress.errors import BlockedAddress, DeadlinePassed, NoLookupSlot
 from daemon.egress.exchange import exchange
 from daemon.egress.lookups import Lookup, Lookups
 from daemon.egress.post import Post, request_start
@@ -23,18 +23,18 @@ class Transport(Protocol):
     """Carries the POSTs of one webhook, one at a time."""
 
     async def prepare(self, url: str, team_id: str) -> None:
-        """Wait until the next POST to this URL may begin: what all share is given out in turn, team by team.
+        """Wait for what the next POST to this URL needs and all webhooks share, handed out fairly by team.
 
-        This belongs before the attempt, since it says nothing about the receiver. What is given lasts until that POST
-        or `close`. By default, nothing is.
+        The wait is not part of the attempt, since it says nothing about the receiver. What is acquired is held until
+        that POST or `close`. By default, nothing is needed.
         """
         await trio.lowlevel.checkpoint()
 
     async def send(self, post: Post, response: Response, deadline: float) -> None:
-        """Send the POST and fill `response`, which outlives an error, until it is `enough`.
+        """Send the POST and fill `response` until it is `enough`; after an error it has what arrived until then.
 
-        Raises DeadlinePassed when it is not by `deadline` (Trio's clock), and httpx.TransportError: an EgressError, or
-        httpx's ConnectError, ReadError, WriteError and RemoteProtocolError. A cancel anywhere leaks nothing.
+        Raises DeadlinePassed at `deadline` (Trio's clock), and httpx.TransportError: an EgressError, or httpx's
+        ConnectError, ReadError, WriteError or RemoteProtocolError. A cancel at any await leaks nothing.
         """
         ...
 
@@ -50,7 +50,7 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """Where a URL leads, and how a request for it starts."""
+    """The target of a URL, and how a request for it starts."""
 
     url: str
     target: Target
@@ -67,8 +67,8 @@ class _Idle:
 class EndpointTransport(Transport):
     """Sends over real sockets, and keeps its connection for the next POST to the same URL.
 
-    A kept connection that ends before a byte of the answer has come is replaced, once, and the request is sent again
-    (contract "An attempt"). The response is never decoded; when not all of it was taken, its connection is closed.
+    A kept connection that ends before a byte of the response has arrived is replaced, once, and the request is sent
+    again (contract "An attempt"). The connection is closed when the response was not read to its end.
     """
 
     def __init__(
@@ -80,8 +80,8 @@ class EndpointTransport(Transport):
         deadlines: Deadlines,
         idle_s: float = 30.0,
     ) -> None:
-        """All transports share `lookups`, `tls` and `deadlines`. A connection that was idle for `idle_s` seconds
-        carries nothing more.
+        """All transports share `lookups`, `tls` and `deadlines`. A connection idle for `idle_s` seconds is not used
+        again.
         """
         self._rules = rules
         self._lookups = lookups
@@ -94,7 +94,7 @@ class EndpointTransport(Transport):
         self._team_id = ""
 
     async def prepare(self, url: str, team_id: str) -> None:
-        """See Transport: a new connection needs a place for its lookup."""
+        """See Transport: a new connection needs a slot for its lookup."""
         self._team_id = team_id
         if self._idle is not None and self._idle.route.url == url and trio.current_time() < self._idle.until:
             return
@@ -102,7 +102,7 @@ class EndpointTransport(Transport):
         try:
             host = self._route_to(url).target.host
         except BlockedAddress:
-            return  # as `send` will say
+            return  # `send` raises it
         self._lookup = await self._lookups.admit(host, team_id)
 
     async def send(self, post: Post, response: Response, deadline: float) -> None:
@@ -117,7 +117,7 @@ class EndpointTransport(Transport):
     async def _send_on_kept(
         self, wire: Wire, route: _Route, *, post: Post, response: Response, deadline: float
     ) -> bool:
-        """Return False when the connection ended before a byte of the answer came: receivers close them any time."""
+        """Return False if the connection ended before any byte of the response: receivers may close it at any time."""
         try:
             await self._send_on(wire, route, post=post, response=response, deadline=deadline)
         except httpx.TransportError:
@@ -163,7 +163,7 @@ class EndpointTransport(Transport):
             self._release_lookup()
             self._lookup = await self._lookups.admit_now(target.host, self._team_id)
         if self._lookup is None:
-            raise NoLookupPlace("the daemon has no free place for a name lookup")
+            raise NoLookupSlot("the daemon has no free slot for a name lookup")
         try:
             return await open_wire(target, self._rules, resolve=self._lookup.resolve, tls=self._tls)
         finally:
@@ -192,6 +192,6 @@ class EndpointTransport(Transport):
         return None
 
     def _keep(self, wire: Wire, route: _Route, keep_alive_s: float | None) -> None:
-        # A second less than the receiver says, so that no request meets its close on the way.
+        # A second less than the receiver says, so that no request crosses its close on the way.
         idle_s = self._idle_s if keep_alive_s is None else min(self._idle_s, keep_alive_s - 1)
         self._idle = _Idle(wire, route, trio.current_time() + idle_s)

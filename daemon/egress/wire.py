@@ -1,7 +1,7 @@
-"""A connected socket, plain or under TLS: bytes out, bytes in, and whether it is quiet.
+"""A connected socket, plain or with TLS: sending, receiving, and whether it is quiet.
 
-On stdlib sockets and Trio's wait functions rather than Trio's streams: the attempt to send needs no turn of the loop,
-and a blocked sender can watch for an early answer without a task of its own on the common path.
+Uses stdlib sockets and Trio's wait functions rather than Trio's streams: a send that does not block costs no turn of
+the loop, and only a blocked one needs a second task that watches for an early response.
 """
 
 import socket
@@ -17,10 +17,11 @@ RECEIVE_SIZE = 16 * 1024
 
 
 class Wire:
-    """A plain connection. One task uses it at a time; `close` it, nothing else does. Its waits raise DeadlinePassed
-    once it was hung up.
+    """A plain connection, used by one task at a time. The caller has to `close` it.
 
-    `truncated` says, at the end of the stream, that it is not certain to be whole: TLS ended without a goodbye.
+    After `hang_up`, every wait raises DeadlinePassed.
+
+    `truncated` says, at the end of the stream, that data may be missing: TLS ended without close_notify.
     """
 
     def __init__(self, connected: socket.socket) -> None:
@@ -34,7 +35,7 @@ class Wire:
         trio.lowlevel.notify_closing(self._socket)
 
     def encode(self, data: bytes) -> bytes:
-        """Return what `send_now` must be given, whole and in order, for the peer to read `data`."""
+        """Return the bytes to send, all of them and in order, for the peer to read `data`."""
         return data
 
     def send_now(self, encoded: bytes | memoryview) -> int:
@@ -72,7 +73,7 @@ class Wire:
         self._require_time()
 
     def is_quiet(self) -> bool:
-        """Whether the peer has sent nothing and not closed: only then may another request go out on it."""
+        """Whether the peer has neither sent anything nor closed: only then may another request be sent."""
         try:
             self.receive_now()
         except BlockingIOError:
@@ -82,7 +83,7 @@ class Wire:
         return False
 
     def close(self) -> None:
-        """Close the connection, without goodbye."""
+        """Close the connection, without close_notify."""
         self._socket.close()
 
     async def _until(self, ready: Callable[[socket.socket], Awaitable[None]]) -> None:
@@ -98,7 +99,7 @@ class Wire:
 
 
 class TlsWire(Wire):
-    """A connection under TLS, verified for `host`. Run `handshake` before anything else."""
+    """A connection with TLS, verified for `host`. Call `handshake` first."""
 
     def __init__(self, connected: socket.socket, context: ssl.SSLContext, host: str) -> None:
         super().__init__(connected)
@@ -120,7 +121,7 @@ class TlsWire(Wire):
                 raise
 
     def encode(self, data: bytes) -> bytes:
-        """See Wire. What TLS itself has to say goes first."""
+        """See Wire. Includes pending messages of TLS itself, which come first."""
         self._tls.write(data)
         return self._outgoing.read()
 

@@ -4,7 +4,7 @@ import resource
 from dataclasses import dataclass
 
 # The database and its readers, standard streams, listeners, the event loop, the lock, one mail, and some to spare.
-_HOUSE = 48
+_OWN_DESCRIPTORS = 48
 _MOST_FOR_LOOKUPS = 128
 _REFUSED_AT_ONCE = 100
 UNLIMITED = 1_000_000
@@ -32,7 +32,7 @@ def share_descriptors(limit: int, max_connections: int) -> DescriptorBudget:
 
     Each part gets at least one, however small the limit.
     """
-    rest = max(4, limit - _HOUSE - min(_MOST_FOR_LOOKUPS, limit // 8))
+    rest = max(4, limit - _OWN_DESCRIPTORS - min(_MOST_FOR_LOOKUPS, limit // 8))
     for_api = min(max_connections + _REFUSED_AT_ONCE, rest // 2)
     refusals = min(_REFUSED_AT_ONCE, max(1, for_api // 8))
     connections = min(max_connections, for_api - refusals)

@@ -193,6 +193,7 @@ _ERROR = _table(
     ),
     ("actor_parked", "webhookId", "A webhook is parked since its actor kept crashing: an edit or a restart wakes it"),
     ("store_unavailable", "error retryInMs traceback", "The database is failing: acknowledged data is safe"),
+    ("request_failed", "method path status code error", "A request failed because the database did: 503"),
     ("api_error", "method path status code error traceback", "A request failed because of an error in the daemon"),
     ("mail_crashed", "mailId webhookId teamId error traceback", "Writing or sending a mail crashed: it is retried"),
     ("mail_undeliverable", f"{_MAIL} error", "These addresses cannot be reached: they will not be retried"),

@@ -7,11 +7,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.domain.model import CancelReason, DeliveryStatus
+from daemon.domain.model import CancelReason, DeliveryStatus, Team, Webhook
 from daemon.store.writes import cancelling
-from tests.support.daemon import FakeReceiver, House, VirtualWallClock, running, statuses
+from tests.actors.receivers import A
+from tests.support.daemon import FakeReceiver, RunningDaemon, VirtualWallClock, running, statuses
 
-A = "https://a.example/hook"
 COUNT = 60
 
 
@@ -20,42 +20,38 @@ def _small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cancelling, "MAX_CANCELLED_PER_COMMIT", 7)
 
 
-async def at_rest(house: House) -> None:
+async def at_rest(daemon: RunningDaemon) -> None:
     await trio.sleep(60)
 
 
-async def test_a_backlog_of_many_pages_is_cancelled_to_the_last_and_told_in_one_count(
-    tmp_path: Path, autojump_clock: MockClock
+async def test_a_backlog_of_many_pages_is_cancelled_completely_and_logged_as_one_count(
+    daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, FakeReceiver({A: statuses(500)})) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        await house.submit(team, *range(COUNT))
-        await at_rest(house)
-        deliveries = await house.deliveries(webhook)
-        assert {delivery.cancel_reason for delivery in deliveries[4:]} == {CancelReason.WEBHOOK_DISABLED}
-        disabled_at = (await house.current(webhook)).disabled_at
-        assert {delivery.completed_at for delivery in deliveries[4:]} == {disabled_at}
-        assert {arrival.number for arrival in house.receiver.arrivals} == {0, 1, 2, 3}
-        assert [line["count"] for line in house.log_lines("deliveries_cancelled")] == [COUNT - 4]
-        assert house.daemon.telemetry.metrics.deliveries[DeliveryStatus.CANCELLED]._value.get() == COUNT - 4
-        assert len(house.mails) == 1
+    daemon.receiver.answers[A] = statuses(500)
+    await daemon.submit(team, *range(COUNT))
+    await at_rest(daemon)
+    deliveries = await daemon.deliveries(webhook)
+    assert {delivery.cancel_reason for delivery in deliveries[4:]} == {CancelReason.WEBHOOK_DISABLED}
+    disabled_at = (await daemon.current(webhook)).disabled_at
+    assert {delivery.completed_at for delivery in deliveries[4:]} == {disabled_at}
+    assert {arrival.number for arrival in daemon.receiver.arrivals} == {0, 1, 2, 3}
+    assert [line["count"] for line in daemon.log_lines("deliveries_cancelled")] == [COUNT - 4]
+    assert daemon.parts.telemetry.metrics.deliveries[DeliveryStatus.CANCELLED]._value.get() == COUNT - 4
+    assert len(daemon.mails) == 1
 
 
-async def test_a_webhook_enabled_in_the_middle_gets_what_is_accepted_then_and_nothing_from_before(
-    tmp_path: Path, autojump_clock: MockClock
+async def test_a_webhook_enabled_during_the_cancelling_gets_new_events_and_none_from_before(
+    daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, FakeReceiver({A: statuses(500, 200)})) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        await house.submit(team, *range(COUNT))
-        await trio.sleep(0.5)  # into the back-off of the first
-        await house.change(webhook, active=False)
-        await house.change(webhook, active=True)
-        await house.submit(team, *range(100, 110))
-        await at_rest(house)
-        assert await house.statuses(webhook) == ["cancelled"] * COUNT + ["succeeded"] * 10
-        assert [arrival.number for arrival in house.receiver.arrivals] == [0, *range(100, 110)]
+    daemon.receiver.answers[A] = statuses(500, 200)
+    await daemon.submit(team, *range(COUNT))
+    await trio.sleep(0.5)  # the first one is in its back-off
+    await daemon.change(webhook, active=False)
+    await daemon.change(webhook, active=True)
+    await daemon.submit(team, *range(100, 110))
+    await at_rest(daemon)
+    assert await daemon.statuses(webhook) == ["cancelled"] * COUNT + ["succeeded"] * 10
+    assert [arrival.number for arrival in daemon.receiver.arrivals] == [0, *range(100, 110)]
 
 
 @pytest.mark.fault(
@@ -63,43 +59,41 @@ async def test_a_webhook_enabled_in_the_middle_gets_what_is_accepted_then_and_no
     "The next start cancels the rest and sends none of it, though the webhook was enabled again",
 )
 @pytest.mark.parametrize("enabled", [True, False])
-async def test_a_crash_in_the_middle_of_it_leaves_nothing_that_is_sent(
+async def test_after_a_crash_during_the_cancelling_none_of_the_backlog_is_sent(
     enabled: bool, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     receiver, clock = FakeReceiver({A: statuses(500, 200)}), VirtualWallClock()
-    async with running(tmp_path, receiver, clock) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        await house.submit(team, *range(COUNT))
+    async with running(tmp_path, receiver, clock) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, A)
+        await daemon.submit(team, *range(COUNT))
         await trio.sleep(0.5)
-        await house.change(webhook, active=False)
+        await daemon.change(webhook, active=False)
         if enabled:
-            await house.change(webhook, active=True)
-        assert "pending" in await house.statuses(webhook)
-    async with running(tmp_path, receiver, clock) as house:
-        await at_rest(house)
-        assert await house.statuses(webhook) == ["cancelled"] * COUNT
-        await house.submit(team, 100)
-        await at_rest(house)
+            await daemon.change(webhook, active=True)
+        assert "pending" in await daemon.statuses(webhook)
+    async with running(tmp_path, receiver, clock) as daemon:
+        await at_rest(daemon)
+        assert await daemon.statuses(webhook) == ["cancelled"] * COUNT
+        await daemon.submit(team, 100)
+        await at_rest(daemon)
         expected = [0, 100] if enabled else [0]
         assert [arrival.number for arrival in receiver.arrivals] == expected
 
 
 async def test_an_attempt_in_flight_may_finish_and_its_delivery_goes_on_if_the_webhook_is_enabled(
-    tmp_path: Path, autojump_clock: MockClock
+    daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     async def answer(request: httpx.Request) -> httpx.Response:
         await trio.sleep(1)
         return await statuses_then(request)
 
     statuses_then = statuses(500, 200)
-    async with running(tmp_path, FakeReceiver({A: answer})) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, A)
-        await house.submit(team, *range(COUNT))
-        await trio.sleep(0.5)
-        await house.change(webhook, active=False)
-        await house.change(webhook, active=True)
-        await at_rest(house)
-        assert await house.statuses(webhook) == ["succeeded"] + ["cancelled"] * (COUNT - 1)
-        assert [arrival.number for arrival in house.receiver.arrivals] == [0, 0]
+    daemon.receiver.answers[A] = answer
+    await daemon.submit(team, *range(COUNT))
+    await trio.sleep(0.5)
+    await daemon.change(webhook, active=False)
+    await daemon.change(webhook, active=True)
+    await at_rest(daemon)
+    assert await daemon.statuses(webhook) == ["succeeded"] + ["cancelled"] * (COUNT - 1)
+    assert [arrival.number for arrival in daemon.receiver.arrivals] == [0, 0]

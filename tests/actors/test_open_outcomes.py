@@ -2,23 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import trio
-from sqlalchemy.exc import OperationalError
 from trio.testing import MockClock
 
 from daemon.delivery.open_outcomes import MOST_OPEN
 from daemon.domain.model import Team, Webhook
-from daemon.seams import Seams
-from daemon.store.sqlite.database import Database
-from tests.support.daemon import FakeReceiver, FakeThread, House, make_settings, running
+from tests.actors.disk import disk_of
+from tests.actors.receivers import A
+from tests.support.daemon import FakeReceiver, FakeThread, RunningDaemon, make_settings, running
 
-A = "https://a.example/hook"
 TAKES_S, COMMIT_S = 0.1, 5.0
 MANY = 40
 
@@ -55,32 +53,27 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """A daemon with one webhook, whose commits take as long as `disk` says."""
+    """A daemon with one webhook, whose commits take as long as `run_write` says."""
 
-    house: House
-    disk: FakeThread
+    daemon: RunningDaemon
+    run_write: FakeThread
     team: Team
     webhook: Webhook
 
     async def submit_to_slow_disk(self, *numbers: int) -> None:
-        await self.house.submit(self.team, *numbers)
-        self.disk.begin_s = COMMIT_S
+        await self.daemon.submit(self.team, *numbers)
+        self.run_write.begin_s = COMMIT_S
 
     async def statuses(self) -> list[str]:
-        return await self.house.statuses(self.webhook)
+        return await self.daemon.statuses(self.webhook)
 
 
 @asynccontextmanager
 async def busy(state_dir: Path, receiver: Receiver, **sections: Any) -> AsyncIterator[Busy]:
-    disk = FakeThread()
-
-    def adapt(seams: Seams) -> Seams:
-        return replace(seams, run_write=disk)
-
-    settings = make_settings(state_dir, **sections)
-    async with running(state_dir, receiver.inner, settings=settings, adapt=adapt) as house:
-        team = await house.team()
-        yield Busy(house, disk, team, await house.webhook(team, A))
+    run_write, settings = FakeThread(), make_settings(state_dir, **sections)
+    async with running(state_dir, receiver.inner, settings=settings, run_write=run_write) as daemon:
+        team = await daemon.team()
+        yield Busy(daemon, run_write, team, await daemon.webhook(team, A))
 
 
 async def test_the_next_deliveries_are_sent_while_a_success_is_on_its_way_to_disk_up_to_a_limit(
@@ -94,7 +87,7 @@ async def test_the_next_deliveries_are_sent_while_a_success_is_on_its_way_to_dis
         assert set(await one.statuses()) == {"pending"}
 
 
-async def test_each_comes_once_in_order_and_one_at_a_time_also_when_it_is_read_from_the_database(
+async def test_each_delivery_arrives_once_in_order_and_one_at_a_time_even_when_read_from_the_database(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     receiver = Receiver()
@@ -102,20 +95,20 @@ async def test_each_comes_once_in_order_and_one_at_a_time_also_when_it_is_read_f
         await one.submit_to_slow_disk(*range(MANY))
         while len(receiver.numbers) < MANY:
             await trio.sleep(0.77)
-            one.house.daemon.fleet.wake([one.webhook.id])  # what is open is pending in the database
+            one.daemon.parts.fleet.wake([one.webhook.id])  # open successes are still pending in the database
         await trio.sleep(60)
         assert receiver.numbers == list(range(MANY))
         assert receiver.most_in_flight == 1
         assert await one.statuses() == ["succeeded"] * MANY
-        assert await one.house.balance(one.team) == -2 * MANY
+        assert await one.daemon.balance(one.team) == -2 * MANY
 
 
-async def test_what_was_committed_is_told_in_order(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_committed_successes_are_logged_in_order(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with busy(tmp_path, Receiver()) as one:
         await one.submit_to_slow_disk(*range(MANY))
         await trio.sleep(COMMIT_S * MANY)
-        told = [line["deliveryId"] for line in one.house.log_lines("delivery_succeeded")]
-        assert told == [delivery.id for delivery in await one.house.deliveries(one.webhook)]
+        told = [line["deliveryId"] for line in one.daemon.log_lines("delivery_succeeded")]
+        assert told == [delivery.id for delivery in await one.daemon.deliveries(one.webhook)]
 
 
 async def test_a_failure_waits_for_the_successes_before_it(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -123,12 +116,14 @@ async def test_a_failure_waits_for_the_successes_before_it(tmp_path: Path, autoj
     async with busy(tmp_path, receiver) as one:
         await one.submit_to_slow_disk(0, 1, 2, 3)
         await trio.sleep(60)
-        told = [(line["event"], line["attempt"]) for line in one.house.log_lines("delivery_succeeded", "attempt_ended")]
+        told = [
+            (line["event"], line["attempt"]) for line in one.daemon.log_lines("delivery_succeeded", "attempt_ended")
+        ]
         ended = "delivery_succeeded"
         assert told == [(ended, 1), (ended, 1), ("attempt_ended", 1), (ended, 2), (ended, 1)]
         assert receiver.numbers == [0, 1, 2, 2, 3]
         failed_at, again_at = (arrival.at for arrival in receiver.inner.arrivals if arrival.number == 2)
-        # The first commit took one success along, the second the other, the third the failure.
+        # The first commit had one success, the second the other, the third the failure.
         assert again_at - failed_at == pytest.approx(3 * COMMIT_S - 2 * TAKES_S, abs=TAKES_S)
 
 
@@ -140,10 +135,10 @@ async def test_failures_after_open_successes_are_counted_from_zero_and_disable_a
         await one.submit_to_slow_disk(*range(9))
         await trio.sleep(600)
         assert await one.statuses() == ["failed", *["succeeded"] * 2, *["failed"] * 4, *["cancelled"] * 2]
-        webhook = await one.house.current(one.webhook)
+        webhook = await one.daemon.current(one.webhook)
         assert (webhook.active, webhook.consecutive_failures) == (False, 4)
-        assert len(one.house.mails) == 1
-        assert await one.house.balance(one.team) == -2 * 2
+        assert len(one.daemon.mails) == 1
+        assert await one.daemon.balance(one.team) == -2 * 2
 
 
 async def test_a_success_that_resets_the_failure_counter_is_committed_before_the_next_is_sent(
@@ -159,7 +154,7 @@ async def test_a_success_that_resets_the_failure_counter_is_committed_before_the
 
 
 @pytest.mark.parametrize("action", ["disable", "delete", "edit"])
-async def test_a_change_waits_for_what_is_open_and_spares_what_is_in_flight(
+async def test_a_change_waits_for_open_outcomes_and_lets_the_attempt_in_flight_finish(
     tmp_path: Path, autojump_clock: MockClock, action: str
 ) -> None:
     receiver = Receiver()
@@ -168,134 +163,122 @@ async def test_a_change_waits_for_what_is_open_and_spares_what_is_in_flight(
         await trio.sleep(2.5 * TAKES_S)  # two are open, the third is in flight
         match action:
             case "disable":
-                await one.house.change(one.webhook, active=False)
+                await one.daemon.change(one.webhook, active=False)
             case "delete":
-                await one.house.daemon.webhooks.delete(one.webhook.id)
+                await one.daemon.parts.webhooks.delete(one.webhook.id)
             case _:
-                await one.house.change(one.webhook, name="renamed")
+                await one.daemon.change(one.webhook, name="renamed")
         sent = 6 if action == "edit" else 3
         assert (await one.statuses())[:2] == ["succeeded"] * 2
         await trio.sleep(60)
         assert await one.statuses() == [*["succeeded"] * sent, *["cancelled"] * (6 - sent)]
         assert receiver.numbers == list(range(sent))
-        assert await one.house.balance(one.team) == -2 * sent
+        assert await one.daemon.balance(one.team) == -2 * sent
 
 
-async def test_a_stop_waits_for_what_is_open(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_stop_waits_for_open_outcomes(tmp_path: Path, autojump_clock: MockClock) -> None:
     receiver = Receiver()
     async with busy(tmp_path, receiver) as one:
         await one.submit_to_slow_disk(*range(6))
         await trio.sleep(2.5 * TAKES_S)
-        one.house.stop.set()
-        await one.house.stopped.wait()
-        assert len(one.house.log_lines("delivery_succeeded")) == 3
-    async with running(tmp_path, receiver.inner, one.house.clock) as house:
+        one.daemon.stop.set()
+        await one.daemon.stopped.wait()
+        assert len(one.daemon.log_lines("delivery_succeeded")) == 3
+    async with running(tmp_path, receiver.inner, one.daemon.clock) as daemon:
         await trio.sleep(60)
         assert receiver.numbers == list(range(6))
-        assert await house.statuses(one.webhook) == ["succeeded"] * 6
+        assert await daemon.statuses(one.webhook) == ["succeeded"] * 6
 
 
-async def test_what_is_open_when_the_grace_ends_is_committed_or_sent_again(
+async def test_outcomes_open_when_the_grace_ends_are_committed_or_sent_again(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     receiver = Receiver()
     async with busy(tmp_path, receiver, delivery={"stop_grace_s": 1}) as one:
         await one.submit_to_slow_disk(*range(6))
         await trio.sleep(2.5 * TAKES_S)
-        one.house.stop.set()
-        await one.house.stopped.wait()
-    async with running(tmp_path, receiver.inner, one.house.clock) as house:
+        one.daemon.stop.set()
+        await one.daemon.stopped.wait()
+    async with running(tmp_path, receiver.inner, one.daemon.clock) as daemon:
         await trio.sleep(60)
         assert receiver.numbers == list(range(6))  # the store commits what it was given
-        assert await house.statuses(one.webhook) == ["succeeded"] * 6
+        assert await daemon.statuses(one.webhook) == ["succeeded"] * 6
 
 
-async def test_a_kill_repeats_no_more_than_may_be_open(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_kill_repeats_at_most_as_many_deliveries_as_may_be_open(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
     receiver = Receiver()
     async with busy(tmp_path, receiver) as one:
         await one.submit_to_slow_disk(*range(MANY))
         await trio.sleep(TAKES_S * 2 * MOST_OPEN)
     sent = len(receiver.numbers)
-    async with running(tmp_path, receiver.inner, one.house.clock) as house:
+    async with running(tmp_path, receiver.inner, one.daemon.clock) as daemon:
         await trio.sleep(60)
         assert receiver.numbers == [*range(sent), *range(MANY)]
         assert sent == MOST_OPEN
-        assert await house.statuses(one.webhook) == ["succeeded"] * MANY
-        assert await house.balance(one.team) == -2 * MANY
+        assert await daemon.statuses(one.webhook) == ["succeeded"] * MANY
+        assert await daemon.balance(one.team) == -2 * MANY
 
 
-async def test_a_crash_of_the_actor_repeats_nothing_that_was_open(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_crash_of_the_actor_repeats_no_open_success(tmp_path: Path, autojump_clock: MockClock) -> None:
     receiver = Receiver({2: [RuntimeError("a bug")]})
     async with busy(tmp_path, receiver, credits={"enforce": True}) as one:
-        await one.house.grant(one.team, 12)
+        await one.daemon.grant(one.team, 12)
         await one.submit_to_slow_disk(*range(6))
         await trio.sleep(120)
-        assert len(one.house.log_lines("actor_restarted")) == 1
+        assert len(one.daemon.log_lines("actor_restarted")) == 1
         assert receiver.numbers == [0, 1, 2, *range(2, 6)]
         assert await one.statuses() == ["succeeded"] * 6
-        assert await one.house.balance(one.team) == 0
-
-
-class FailingDisk:
-    """While `fails`, every transaction ends as on a full disk."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.fails = False
-        transaction = Database.transaction
-
-        def guarded(database: Database) -> Any:
-            if self.fails:
-                raise OperationalError("COMMIT", {}, Exception("database or disk is full"))
-            return transaction(database)
-
-        monkeypatch.setattr(Database, "transaction", guarded)
+        assert await one.daemon.balance(one.team) == 0
 
 
 async def test_while_the_store_fails_no_more_is_sent_than_may_be_open_and_all_is_committed_afterwards(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    disk, receiver = FailingDisk(monkeypatch), Receiver()
+    receiver = Receiver()
     async with busy(tmp_path, receiver) as one:
-        await one.house.submit(one.team, *range(10))
-        disk.fails = True
+        disk = disk_of(one.daemon)
+        await one.daemon.submit(one.team, *range(10))
+        disk.full = True
         await trio.sleep(120)
         assert receiver.numbers == list(range(MOST_OPEN))
-        disk.fails = False
+        disk.full = False
         await trio.sleep(60)
         assert receiver.numbers == list(range(10))
         assert await one.statuses() == ["succeeded"] * 10
-        assert await one.house.balance(one.team) == -2 * 10
-        assert one.house.log_lines("store_recovered")
+        assert await one.daemon.balance(one.team) == -2 * 10
+        assert one.daemon.log_lines("store_recovered")
 
 
-async def test_a_withdrawal_does_not_overtake_a_success_that_the_store_could_not_take(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+async def test_disabling_does_not_overtake_a_success_that_the_store_could_not_take(
+    tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    disk = FailingDisk(monkeypatch)
     async with busy(tmp_path, Receiver()) as one:
-        await one.house.submit(one.team, *range(6))
-        disk.fails = True
+        disk = disk_of(one.daemon)
+        await one.daemon.submit(one.team, *range(6))
+        disk.full = True
         await trio.sleep(30)
-        disk.fails = False  # the next try is some seconds away
-        await one.house.change(one.webhook, active=False)
+        disk.full = False  # the next try is some seconds away
+        await one.daemon.change(one.webhook, active=False)
         assert await one.statuses() == [*["succeeded"] * MOST_OPEN, *["cancelled"] * (6 - MOST_OPEN)]
-        assert await one.house.balance(one.team) == -2 * MOST_OPEN
+        assert await one.daemon.balance(one.team) == -2 * MOST_OPEN
 
 
 async def test_credits_cover_every_open_success(tmp_path: Path, autojump_clock: MockClock) -> None:
     receiver = Receiver()
     async with busy(tmp_path, receiver, credits={"enforce": True}) as one:
-        await one.house.grant(one.team, 5)
+        await one.daemon.grant(one.team, 5)
         await one.submit_to_slow_disk(*range(6))
         await trio.sleep(60)
         assert receiver.numbers == [0, 1]
         assert await one.statuses() == [*["succeeded"] * 2, *["pending"] * 4]
-        assert await one.house.balance(one.team) == 1
-        await one.house.grant(one.team, 7)
+        assert await one.daemon.balance(one.team) == 1
+        await one.daemon.grant(one.team, 7)
         await trio.sleep(60)
         assert receiver.numbers == list(range(6))
-        assert await one.house.balance(one.team) == 0
-        assert len(one.house.log_lines("delivery_awaiting_credits")) == 1
+        assert await one.daemon.balance(one.team) == 0
+        assert len(one.daemon.log_lines("delivery_awaiting_credits")) == 1
 
 
 async def test_an_idle_actor_does_not_end_while_a_success_is_open(tmp_path: Path, autojump_clock: MockClock) -> None:
@@ -303,8 +286,8 @@ async def test_an_idle_actor_does_not_end_while_a_success_is_open(tmp_path: Path
     async with busy(tmp_path, receiver, delivery={"idle_actor_s": 0.2}) as one:
         await one.submit_to_slow_disk(0)
         await trio.sleep(1)
-        assert one.house.daemon.fleet.alive == 1
+        assert one.daemon.parts.fleet.alive == 1
         await trio.sleep(60)
-        assert one.house.daemon.fleet.alive == 0
+        assert one.daemon.parts.fleet.alive == 0
         assert receiver.numbers == [0]
         assert await one.statuses() == ["succeeded"]

@@ -10,26 +10,26 @@ import trio
 from api.app import create_app
 from api.server.connection import Patience
 from tests.security.lane_requests import usual_request
-from tests.support.api_client import ApiHouse, running_api
+from tests.support.api_client import RunningApi, running_api
 from tests.support.api_server import Served, exchange, read_to_end, serving
 
 SHORT = Patience(idle_s=0.2, linger_s=0.05, last_s=0.1)
 
 
 @pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[ApiHouse]:
-    async with running_api(tmp_path) as house:
-        yield house
+async def api(tmp_path: Path) -> AsyncIterator[RunningApi]:
+    async with running_api(tmp_path) as api:
+        yield api
 
 
 @pytest.fixture
-async def served(api: ApiHouse) -> AsyncIterator[Served]:
+async def served(api: RunningApi) -> AsyncIterator[Served]:
     async with serving(create_app(api.handles), patience=SHORT, max_connections=4) as lane:
         yield lane
 
 
 @pytest.fixture
-def submission(api: ApiHouse) -> bytes:
+def submission(api: RunningApi) -> bytes:
     return usual_request("/v1/events", api.as_acme.key or "")
 
 
@@ -82,22 +82,22 @@ async def test_who_has_shown_a_key_in_the_lane_gives_up_its_place_among_stranger
 
 
 async def test_a_client_that_goes_away_in_the_middle_of_its_body_leaves_no_trace(
-    api: ApiHouse, served: Served, submission: bytes
+    api: RunningApi, served: Served, submission: bytes
 ) -> None:
     async with await served.connect() as stream:
         await stream.send_all(submission[:-10])
         await trio.sleep(0.02)
     async with await served.connect() as stream:
         assert (await exchange(stream, submission))[0] == 202
-    assert [served.log_lines(), api.house.log_lines("api_error")] == [[], []]
+    assert [served.log_lines(), api.daemon.log_lines("api_error")] == [[], []]
 
 
-async def test_a_submissions_trace_is_logged(api: ApiHouse, served: Served, submission: bytes) -> None:
+async def test_a_submissions_trace_is_logged(api: RunningApi, served: Served, submission: bytes) -> None:
     trace = b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nHost:"
     async with await served.connect() as stream:
         status, body = await exchange(stream, submission.replace(b"Host:", trace))
     assert status == 202
     shown = await api.as_acme.get(f"/v1/events/{orjson.loads(body)['id']}")
     assert shown.status == 200
-    [line] = api.house.log_lines("event_accepted")
+    [line] = api.daemon.log_lines("event_accepted")
     assert line["traceId"] == "0af7651916cd43dd8448eb211c80319c"

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from api.app import ROUTES
 from api.openapi.document import describe
-from tests.support.api_client import ApiHouse
+from tests.support.api_client import RunningApi
 from tests.support.programs import plain_environment, program, skip_without
 
 HERE = Path(__file__).parent / "generators"
@@ -92,13 +92,13 @@ def models(workplace: Path) -> ModuleType:
 
 
 async def test_generated_python_models_take_answers_with_members_that_they_do_not_know(
-    api: ApiHouse, models: ModuleType
+    api: RunningApi, models: ModuleType
 ) -> None:
     for name, answer in (await _answers(api)).items():
         TypeAdapter(getattr(models, name)).validate_python(_with_news(answer))
 
 
-async def _answers(api: ApiHouse) -> dict[str, Any]:
+async def _answers(api: RunningApi) -> dict[str, Any]:
     """Return real answers by the names of their schemas."""
     webhook = await api.webhook(secret="generate")  # no secret: asks for one
     event = (await api.as_acme.get(f"/v1/events/{await api.submit()}")).value

@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from daemon.domain.errors import StoreUnavailable
 from tests.store.failing import failing_writes
-from tests.support.api_client import PUBLIC_URL, ApiHouse, running_api
+from tests.support.api_client import PUBLIC_URL, RunningApi, running_api
 
 ELSEWHERE = ("192.0.2.1", 8480)
 
@@ -19,17 +19,17 @@ async def hang(_request: httpx.Request) -> httpx.Response:
     raise AssertionError
 
 
-async def test_alive_is_not_ready_once_the_daemon_stops(api: ApiHouse) -> None:
+async def test_alive_is_not_ready_once_the_daemon_stops(api: RunningApi) -> None:
     assert (await api.operator.get("/readyz")).value == {"status": "ready"}
-    api.house.stop.set()
+    api.daemon.stop.set()
     answer = await api.operator.get("/readyz")
     assert (answer.status, answer.code) == (503, "not_ready")
     assert answer.headers["Retry-After"] == "1"
     assert (await api.operator.get("/healthz")).value == {"status": "ok"}
 
 
-async def test_not_ready_says_what_is_not(api: ApiHouse, autojump_clock: MockClock) -> None:
-    api.house.stop.set()
+async def test_not_ready_says_what_is_not(api: RunningApi, autojump_clock: MockClock) -> None:
+    api.daemon.stop.set()
     assert (await api.operator.get("/readyz")).value["detail"] == "The daemon is stopping: ask again in a second."
 
 
@@ -67,9 +67,9 @@ async def test_a_team_is_not_told_what_the_database_said(tmp_path: Path) -> None
         assert "unable to open database file" in answer.value["detail"]
 
 
-async def test_it_is_not_ready_as_long_as_nothing_can_be_written(api: ApiHouse, autojump_clock: MockClock) -> None:
+async def test_it_is_not_ready_as_long_as_nothing_can_be_written(api: RunningApi, autojump_clock: MockClock) -> None:
     event = {"event": "linkedin.message.sent", "data": {}}
-    with failing_writes(api.house.database):
+    with failing_writes(api.daemon.database):
         assert (await api.as_acme.post("/v1/events", event)).status == 503
         for _ in range(3):
             answer = await api.operator.get("/readyz")
@@ -79,7 +79,7 @@ async def test_it_is_not_ready_as_long_as_nothing_can_be_written(api: ApiHouse, 
     assert (await api.as_acme.post("/v1/events", event)).status == 202
 
 
-async def test_metrics_are_prometheus_text(api: ApiHouse) -> None:
+async def test_metrics_are_prometheus_text(api: RunningApi) -> None:
     await api.submit()
     answer = await api.operator.get("/metrics")
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
@@ -87,10 +87,10 @@ async def test_metrics_are_prometheus_text(api: ApiHouse) -> None:
 
 
 async def test_metrics_tell_of_the_backlog_as_it_is_when_they_are_asked_for(
-    api: ApiHouse, autojump_clock: MockClock
+    api: RunningApi, autojump_clock: MockClock
 ) -> None:
     await api.webhook()
-    api.house.receiver.answers[PUBLIC_URL] = hang
+    api.daemon.receiver.answers[PUBLIC_URL] = hang
     await api.submit()
     await trio.sleep(3)
     answer = await api.operator.get("/metrics")

@@ -13,13 +13,13 @@ from api.http.route import Route
 from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi.document import codes_of
 from api.openapi.texts import CODE_MEANINGS, TAGS
-from tests.support.api_client import ApiHouse
+from tests.support.api_client import RunningApi
 
 AUTOMATIC = {"HEAD", "OPTIONS"}
 
 
 @pytest.fixture
-async def document(api: ApiHouse) -> dict[str, Any]:
+async def document(api: RunningApi) -> dict[str, Any]:
     answer = await api.operator.get("/openapi.json")
     assert answer.headers["content-type"] == "application/json"
     return dict(answer.value)
@@ -31,7 +31,7 @@ async def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> No
 
 
 async def test_every_route_but_the_consoles_is_described_and_everything_described_is_a_route(
-    api: ApiHouse, document: dict[str, Any]
+    api: RunningApi, document: dict[str, Any]
 ) -> None:
     rules = {
         (method, re.sub(r"<id\([^)]*\):(\w+)>", r"{\1}", rule.rule))

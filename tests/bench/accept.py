@@ -6,7 +6,7 @@ Each event is for one webhook whose receiver never answers: its delivery is made
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from tests.bench.daemon import MeasuredDaemon, measured_daemon, measured_house
+from tests.bench.daemon import MeasuredDaemon, measured_daemon, measured_installation
 from tests.bench.events import TEAMS, team_of, write_batch, write_singles
 from tests.bench.figures import Figure, shown
 from tests.bench.processes import Server, server
@@ -47,20 +47,20 @@ async def measure_accept(bench: Bench) -> list[Figure]:
 @asynccontextmanager
 async def accepting_daemon(bench: Bench) -> AsyncIterator[MeasuredDaemon]:
     """Run a daemon with a webhook for each team, whose receiver takes everything and never answers."""
-    house = measured_house(bench.fresh("accept"), _NO_DEADLINE, bench.tree)
+    installation = measured_installation(bench.fresh("accept"), _NO_DEADLINE, bench.tree)
     try:
-        async with server("hanging_receiver") as receiver, measured_daemon(house) as daemon:
+        async with server("hanging_receiver") as receiver, measured_daemon(installation) as daemon:
             for number in range(TEAMS):
                 await daemon.make_team(team_of(number))
                 await daemon.make_webhook(team_of(number), receiver.url)
             yield daemon
     finally:
-        house.close()
+        installation.close()
 
 
 def target_of(daemon: MeasuredDaemon) -> Target:
     """Return the daemon as the target of a load, by its operator."""
-    return Target(daemon.process.pid, daemon.url, daemon.house.read_key())
+    return Target(daemon.process.pid, daemon.url, daemon.installation.read_key())
 
 
 async def accept_singles(bench: Bench, target: Target, connections: int) -> Load:

@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.daemon import MeasuredDaemon, database_of, measured_daemon, measured_house
+from tests.bench.daemon import MeasuredDaemon, database_of, measured_daemon, measured_installation
 from tests.bench.events import event
 from tests.bench.nginx import Receiver
 from tests.bench.workbench import Bench, middle
@@ -43,18 +43,18 @@ class Drained:
 
 async def make_backlog(bench: Bench, receiver: Receiver, webhooks: int, deliveries: int) -> Backlog:
     """Fill a state directory: so many signed webhooks at this receiver, in teams of their own."""
-    house = measured_house(bench.fresh("backlog"), _NO_DEADLINE, bench.tree)
+    installation = measured_installation(bench.fresh("backlog"), _NO_DEADLINE, bench.tree)
     total = deliveries // webhooks * webhooks
     try:
         with receiver.pausing():
-            async with measured_daemon(house) as daemon:
+            async with measured_daemon(installation) as daemon:
                 for number in range(webhooks):
                     await daemon.make_team(f"team_{number}")
                     await daemon.make_webhook(f"team_{number}", f"{receiver.url}/hooks/{number}")
                 await _submit(daemon, webhooks, total)
     finally:
-        house.close()
-    return Backlog(house.state_dir, webhooks, total)
+        installation.close()
+    return Backlog(installation.state_dir, webhooks, total)
 
 
 async def _submit(daemon: MeasuredDaemon, webhooks: int, events: int) -> None:
@@ -66,15 +66,15 @@ async def _submit(daemon: MeasuredDaemon, webhooks: int, events: int) -> None:
 async def drain(bench: Bench, backlog: Backlog, sections: Sections | None = None) -> Drained:
     """Measure one round, on a copy of the backlog. Raises RuntimeError unless every first attempt succeeds."""
     directory = bench.fresh("drain")
-    house = measured_house(directory, sections, bench.tree)
+    installation = measured_installation(directory, sections, bench.tree)
     try:
-        shutil.copytree(backlog.state_dir, house.state_dir)
-        async with measured_daemon(house) as daemon:
+        shutil.copytree(backlog.state_dir, installation.state_dir)
+        async with measured_daemon(installation) as daemon:
             await daemon.until_succeeded(backlog.deliveries)
             cpu_s = daemon.usage().cpu_s - daemon.starting.cpu_s
-        return Drained(backlog.deliveries, _seconds(database_of(house), backlog.deliveries), cpu_s)
+        return Drained(backlog.deliveries, _seconds(database_of(installation), backlog.deliveries), cpu_s)
     finally:
-        house.close()
+        installation.close()
         shutil.rmtree(directory)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import trio
 
-from tests.bench.daemon import MeasuredDaemon, database_of, measured_daemon, measured_house
+from tests.bench.daemon import MeasuredDaemon, database_of, measured_daemon, measured_installation
 from tests.bench.disk_space import SUCCEEDED_BYTES, require_space
 from tests.bench.events import TEAMS, team_of
 from tests.bench.figures import Figure, shown
@@ -56,17 +56,17 @@ async def measure_backup(bench: Bench) -> list[Figure]:
     history, rounds = _QUICK_HISTORY if bench.quick else _HISTORY, Rounds()
     require_space(bench.directory, 3 * history * SUCCEEDED_BYTES)
     bench.advance(f"filling {history:,} old deliveries")
-    house = measured_house(bench.fresh("backup"))
+    installation = measured_installation(bench.fresh("backup"))
     try:
-        await trio.to_thread.run_sync(_fill, house.state_dir, history)
-        async with nginx(bench.fresh("nginx")) as receiver, measured_daemon(house) as daemon:
+        await trio.to_thread.run_sync(_fill, installation.state_dir, history)
+        async with nginx(bench.fresh("nginx")) as receiver, measured_daemon(installation) as daemon:
             for number in range(TEAMS):
                 await daemon.make_team(team_of(number))
                 await daemon.make_webhook(team_of(number), f"{receiver.url}/hooks/{number}")
             for _ in range(bench.rounds):
                 await _measure_round(bench, daemon, rounds)
     finally:
-        house.close()
+        installation.close()
     return [
         *_of_backups(rounds, history),
         *compare(f"backup, {rate_of(bench)} events/s", "during backups", rounds.without, rounds.during),
@@ -80,7 +80,9 @@ def _fill(state_dir: Path, history: int) -> None:
 
 async def _measure_round(bench: Bench, daemon: MeasuredDaemon, rounds: Rounds) -> None:
     bench.advance("a plain copy")
-    rounds.plain_s.append(await trio.to_thread.run_sync(_copy_plainly, database_of(daemon.house), _target(bench)))
+    rounds.plain_s.append(
+        await trio.to_thread.run_sync(_copy_plainly, database_of(daemon.installation), _target(bench))
+    )
     bench.advance("a backup while it is idle")
     rounds.idle.append(await _take(bench, daemon))
     bench.advance("the load alone")
@@ -111,9 +113,9 @@ async def _take_until(bench: Bench, daemon: MeasuredDaemon, ended: trio.Event, t
 
 
 async def _take(bench: Bench, daemon: MeasuredDaemon) -> Taken:
-    options = ["--state-dir", str(daemon.house.state_dir), "--force", "--json"]
+    options = ["--state-dir", str(daemon.installation.state_dir), "--force", "--json"]
     command = [sys.executable, "-m", "daemon", "backup", str(_target(bench)), *options]
-    log, sizes = database_of(daemon.house).with_name(f"{database_of(daemon.house).name}-wal"), list[int]()
+    log, sizes = database_of(daemon.installation).with_name(f"{database_of(daemon.installation).name}-wal"), list[int]()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_watch, log, sizes)
         told: dict[str, Any] = await run_json(command)

@@ -18,7 +18,7 @@ from daemon.crypto.vault import Vault
 from daemon.domain.clock import wall_clock_ms
 from daemon.maintenance.state_dir import DATABASE
 from tests.bench.bulk_insert import bulk_connection
-from tests.bench.daemon import measured_daemon, measured_house
+from tests.bench.daemon import measured_daemon, measured_installation
 from tests.bench.disk_space import SUCCEEDED_BYTES, require_space
 from tests.bench.figures import Figure, shown
 from tests.bench.filled_rows import Target
@@ -47,16 +47,16 @@ async def measure_console(bench: Bench) -> list[Figure]:
     webhooks = _QUICK_WEBHOOKS if bench.quick else _WEBHOOKS
     require_space(bench.directory, webhooks * _DELIVERIES_EACH * SUCCEEDED_BYTES)
     bench.advance(f"filling {webhooks:,} webhooks, {webhooks * _DELIVERIES_EACH:,} deliveries")
-    house = measured_house(bench.fresh("console"))
-    targets = await trio.to_thread.run_sync(_fill, house.state_dir, webhooks)
-    async with measured_daemon(house), httpx.AsyncClient(base_url=house.url, trust_env=False) as browser:
-        await _sign_in(browser, house.read_key())
-        pages = await _pages(browser, targets, _cursor_key(house.state_dir))
+    installation = measured_installation(bench.fresh("console"))
+    targets = await trio.to_thread.run_sync(_fill, installation.state_dir, webhooks)
+    async with measured_daemon(installation), httpx.AsyncClient(base_url=installation.url, trust_env=False) as browser:
+        await _sign_in(browser, installation.read_key())
+        pages = await _pages(browser, targets, _cursor_key(installation.state_dir))
         for _ in range(1 + (_QUICK_VISITS if bench.quick else _VISITS)):
             bench.advance("visiting every page")
             for page in pages:
                 await _visit(browser, page)
-    house.close()
+    installation.close()
     return [_figure(page) for page in pages]
 
 

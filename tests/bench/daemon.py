@@ -1,7 +1,7 @@
 """A daemon under measure: a process of its own, as in production.
 
-    house = measured_house(directory, bench.tree)
-    async with measured_daemon(house) as daemon:
+    installation = measured_installation(directory, bench.tree)
+    async with measured_daemon(installation) as daemon:
         await daemon.make_team("team_0")
         ...daemon.usage()...
 
@@ -24,7 +24,7 @@ from daemon.maintenance.state_dir import DATABASE
 from tests.bench.processes import child
 from tests.bench.revision import THIS_TREE, Tree
 from tests.bench.usage import Usage, usage_of
-from tests.support.process import DaemonHouse, Sections, make_house
+from tests.support.process import Installation, Sections, make_installation
 
 _PREFIX = "kakiyo_webhooks_"
 _START_S = 120
@@ -33,8 +33,8 @@ _LOOK_EACH_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class MeasuredHouse(DaemonHouse):
-    """The house of a daemon of this or another revision."""
+class MeasuredInstallation(Installation):
+    """The installation of a daemon of this or another revision."""
 
     tree: Tree = THIS_TREE
 
@@ -51,7 +51,7 @@ class MeasuredDaemon:
     Times are `time.perf_counter()`: when it was started, and when it said READY=1; `starting` is what it had used then.
     """
 
-    house: MeasuredHouse
+    installation: MeasuredInstallation
     process: trio.Process = field(repr=False)
     http: httpx.AsyncClient = field(repr=False)
     started_at: float
@@ -60,7 +60,7 @@ class MeasuredDaemon:
 
     @property
     def url(self) -> str:
-        return self.house.url
+        return self.installation.url
 
     def usage(self) -> Usage:
         """Return what its process has used since it was started."""
@@ -106,38 +106,48 @@ def _failed_attempts(counts: Mapping[str, float]) -> dict[str, float]:
     return {name: n for name, n in counts.items() if n and name.startswith("attempts_total{") and name != delivered}
 
 
-def measured_house(directory: Path, sections: Sections | None = None, tree: Tree = THIS_TREE) -> MeasuredHouse:
-    """Make the house of a daemon under measure in an empty directory, with these settings beside the bench's own.
+def measured_installation(
+    directory: Path, sections: Sections | None = None, tree: Tree = THIS_TREE
+) -> MeasuredInstallation:
+    """Make the installation of a daemon under measure in an empty directory.
+
+    `sections` are settings beside those of the bench itself.
 
     Its state directory may be filled before the daemon starts. Close it when the last of its daemons has ended.
     """
     own: dict[str, Mapping[str, Any]] = {"log": {"level": "info", "format": "json"}, "delivery": {"stop_grace_s": 0}}
     for name, section in (sections or {}).items():
         own[name] = {**own.get(name, {}), **section}
-    house = make_house(directory, own)
-    return MeasuredHouse(**{each.name: getattr(house, each.name) for each in fields(house)}, tree=tree)
+    installation = make_installation(directory, own)
+    return MeasuredInstallation(
+        **{each.name: getattr(installation, each.name) for each in fields(installation)}, tree=tree
+    )
 
 
-def database_of(house: MeasuredHouse) -> Path:
+def database_of(installation: MeasuredInstallation) -> Path:
     """Return where the daemon's database is."""
-    return house.state_dir / DATABASE
+    return installation.state_dir / DATABASE
 
 
 @asynccontextmanager
-async def measured_daemon(house: MeasuredHouse) -> AsyncIterator[MeasuredDaemon]:
+async def measured_daemon(installation: MeasuredInstallation) -> AsyncIterator[MeasuredDaemon]:
     """Run a daemon that is ready; leaving the block stops it with SIGTERM. RuntimeError unless it ends with 0."""
-    log_path = house.state_dir.parent / "daemon.telemetry.log"
+    log_path = installation.state_dir.parent / "daemon.telemetry.log"
     # The service manager's socket: its buffer holds the few lines that are told after READY=1.
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, log_path.open("ab") as log:
         manager.bind("")  # Linux gives it an abstract name
         notify = {"NOTIFY_SOCKET": "@" + manager.getsockname()[1:].decode()}
         started_at = time.perf_counter()
-        async with child(house.command, stderr=log, environment=notify, directory=house.tree.directory) as process:
+        async with child(
+            installation.command, stderr=log, environment=notify, directory=installation.tree.directory
+        ) as process:
             await _until_ready(process, trio.socket.from_stdlib_socket(manager.dup()), log_path)
             ready_at, starting = time.perf_counter(), usage_of(process.pid)
-            headers = {"Authorization": f"Bearer {house.read_key()}"}
-            async with httpx.AsyncClient(base_url=house.url, headers=headers, trust_env=False, timeout=30) as http:
-                yield MeasuredDaemon(house, process, http, started_at, ready_at, starting)
+            headers = {"Authorization": f"Bearer {installation.read_key()}"}
+            async with httpx.AsyncClient(
+                base_url=installation.url, headers=headers, trust_env=False, timeout=30
+            ) as http:
+                yield MeasuredDaemon(installation, process, http, started_at, ready_at, starting)
             process.send_signal(signal.SIGTERM)
             with trio.fail_after(_STOP_S):
                 code = await process.wait()

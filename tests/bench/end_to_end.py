@@ -7,7 +7,7 @@ from tests.bench.backlog import Backlog, Drained, drain
 from tests.bench.backlog import cpu_us as drain_cpu_us
 from tests.bench.drain import usual_backlog
 from tests.bench.figures import Figure, shown
-from tests.bench.latency import Latency, house_with_stamps, measure_latency, medians
+from tests.bench.latency import Latency, measure_latency, medians, running_testbed
 from tests.bench.nginx import Receiver, nginx
 from tests.bench.sustained import Flow, find_sustained, measure_flow
 from tests.bench.workbench import Bench, middle
@@ -39,8 +39,8 @@ async def measure_end_to_end(bench: Bench) -> list[Figure]:
     half = _delivered(rounds) / 2
     for _ in range(bench.rounds):
         bench.advance(f"latency at {shown(half)} events/s")
-        async with house_with_stamps(bench) as house:
-            latencies.append(await measure_latency(house, half, 2 * bench.seconds))
+        async with running_testbed(bench) as testbed:
+            latencies.append(await measure_latency(testbed, half, 2 * bench.seconds))
     return [*_rates(rounds, connections), *_latencies(medians(latencies), half)]
 
 

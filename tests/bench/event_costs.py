@@ -12,7 +12,7 @@ import trio
 
 from tests.bench.accept import target_of
 from tests.bench.bulk_insert import flush
-from tests.bench.daemon import MeasuredDaemon, database_of, measured_daemon, measured_house
+from tests.bench.daemon import MeasuredDaemon, database_of, measured_daemon, measured_installation
 from tests.bench.events import event
 from tests.bench.workbench import Bench
 from tests.bench.wrk import post
@@ -36,11 +36,11 @@ async def measure_costs(bench: Bench, state_dir: Path, backlog: int, silent_team
 
     The new events are for these teams: each has one webhook, whose receiver never answers.
     """
-    house = measured_house(bench.fresh("growth"), _NO_DEADLINE)
+    installation = measured_installation(bench.fresh("growth"), _NO_DEADLINE)
     try:
-        await trio.to_thread.run_sync(shutil.copytree, state_dir, house.state_dir)
-        await trio.to_thread.run_sync(flush, database_of(house))
-        async with measured_daemon(house) as daemon:
+        await trio.to_thread.run_sync(shutil.copytree, state_dir, installation.state_dir)
+        await trio.to_thread.run_sync(flush, database_of(installation))
+        async with measured_daemon(installation) as daemon:
             delivering = await _deliver(daemon, backlog)
             singles = [json.dumps(each) for each in _events(silent_teams, len(silent_teams))]
             single = await _accept(bench, daemon, "/v1/events", singles, _CONNECTIONS, 1)
@@ -48,8 +48,8 @@ async def measure_costs(bench: Bench, state_dir: Path, backlog: int, silent_team
             batched = await _accept(bench, daemon, "/v1/events/batch", batch, _BATCH_CONNECTIONS, _BATCH)
         return [delivering, single, batched]
     finally:
-        house.close()
-        shutil.rmtree(house.state_dir)
+        installation.close()
+        shutil.rmtree(installation.state_dir)
 
 
 async def _deliver(daemon: MeasuredDaemon, backlog: int) -> Cost:

@@ -7,7 +7,7 @@ import trio
 
 from tests.bench.events import EVENT_TYPE
 from tests.bench.figures import Figure, shown
-from tests.bench.latency import House, Latency, Percentiles, house_with_stamps, measure_latency, medians
+from tests.bench.latency import Latency, LatencyTestbed, Percentiles, measure_latency, medians, running_testbed
 from tests.bench.nginx import nginx
 from tests.bench.processes import server
 from tests.bench.sustained import find_sustained
@@ -44,23 +44,23 @@ async def measure_isolation(bench: Bench) -> list[Figure]:
 async def _measure_round(bench: Bench, others: Others, rate: float) -> Latency:
     """Measure for longer than the deadline, so that each hanging attempt ends and the next one begins."""
     seconds = 1 if bench.quick else _DEADLINE_S + 2
-    async with server("hanging_receiver") as hanging, house_with_stamps(bench, _NEVER_DISABLED) as house:
+    async with server("hanging_receiver") as hanging, running_testbed(bench, _NEVER_DISABLED) as testbed:
         if others is not Others.NONE:
             spread_s = _DEADLINE_S if others is Others.SPREAD and not bench.quick else 0
-            await _hang(house, hanging.url, _hanging(bench), spread_s)
-        return await measure_latency(house, rate, seconds)
+            await _hang(testbed, hanging.url, _hanging(bench), spread_s)
+        return await measure_latency(testbed, rate, seconds)
 
 
-async def _hang(house: House, url: str, count: int, spread_s: float) -> None:
+async def _hang(testbed: LatencyTestbed, url: str, count: int, spread_s: float) -> None:
     """Give the daemon so many webhooks that hang, and start their deliveries evenly over this time."""
     teams = [f"hanging_{number}" for number in range(count)]
     for number, team_id in enumerate(teams):
-        await house.daemon.make_team(team_id)
-        await house.daemon.make_webhook(team_id, f"{url}/hooks/{number}")
+        await testbed.daemon.make_team(team_id)
+        await testbed.daemon.make_webhook(team_id, f"{url}/hooks/{number}")
     started = trio.current_time()
     for number, team_id in enumerate(teams):
         await trio.sleep_until(started + spread_s * number / count)
-        await house.daemon.submit([{"event": EVENT_TYPE, "teamId": team_id, "data": {}}] * _EVENTS_EACH)
+        await testbed.daemon.submit([{"event": EVENT_TYPE, "teamId": team_id, "data": {}}] * _EVENTS_EACH)
 
 
 def _hanging(bench: Bench) -> int:

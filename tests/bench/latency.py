@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from tests.bench.daemon import MeasuredDaemon, measured_daemon, measured_house
+from tests.bench.daemon import MeasuredDaemon, measured_daemon, measured_installation
 from tests.bench.events import TEAMS, team_of
 from tests.bench.paced_load import submit_paced
 from tests.bench.processes import Server, server
@@ -36,7 +36,7 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class LatencyTestbed:
     """A daemon with a healthy webhook for each team, and their receiver, which notes times."""
 
     daemon: MeasuredDaemon
@@ -44,24 +44,24 @@ class House:
 
 
 @asynccontextmanager
-async def house_with_stamps(bench: Bench, sections: Sections | None = None) -> AsyncIterator[House]:
+async def running_testbed(bench: Bench, sections: Sections | None = None) -> AsyncIterator[LatencyTestbed]:
     """Run a daemon whose teams have a signed webhook each."""
-    house = measured_house(bench.fresh("latency"), sections, bench.tree)
+    installation = measured_installation(bench.fresh("latency"), sections, bench.tree)
     try:
-        async with server("stamping_receiver") as receiver, measured_daemon(house) as daemon:
+        async with server("stamping_receiver") as receiver, measured_daemon(installation) as daemon:
             for number in range(TEAMS):
                 await daemon.make_team(team_of(number))
                 await daemon.make_webhook(team_of(number), f"{receiver.url}/hooks/{number}")
-            yield House(daemon, receiver)
+            yield LatencyTestbed(daemon, receiver)
     finally:
-        house.close()
+        installation.close()
 
 
-async def measure_latency(house: House, rate: float, seconds: float) -> Latency:
+async def measure_latency(testbed: LatencyTestbed, rate: float, seconds: float) -> Latency:
     """Submit events at this rate for so long, after a warm-up, and wait for their deliveries; ends the receiver."""
-    answered = await submit_paced(house.daemon, rate, int(rate * (_WARM_UP_S + seconds)))
-    await house.daemon.until_succeeded(len(answered), others_may_fail=True)
-    first_bytes: dict[str, int] = await house.receiver.finish()
+    answered = await submit_paced(testbed.daemon, rate, int(rate * (_WARM_UP_S + seconds)))
+    await testbed.daemon.until_succeeded(len(answered), others_may_fail=True)
+    first_bytes: dict[str, int] = await testbed.receiver.finish()
     measured = [number for number in answered if int(number) >= rate * _WARM_UP_S]
     from_post, from_202 = ([first_bytes[number] - answered[number][moment] for number in measured] for moment in (0, 1))
     return Latency(percentiles(from_202), percentiles(from_post))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import trio
 
-from tests.bench.daemon import MeasuredDaemon, MeasuredHouse, measured_daemon, measured_house
+from tests.bench.daemon import MeasuredDaemon, MeasuredInstallation, measured_daemon, measured_installation
 from tests.bench.disk_space import PENDING_BYTES, require_space
 from tests.bench.events import EVENT_TYPE, event
 from tests.bench.figures import Figure, shown
@@ -53,25 +53,27 @@ async def _measure_idle(bench: Bench) -> list[Figure]:
 
 async def _resident_with(bench: Bench, webhooks: int, types: Sequence[str]) -> int:
     urls = [f"{_NEVER_CONTACTED}/{number}" for number in range(webhooks)]
-    house = measured_house(bench.fresh("idle"))
+    installation = measured_installation(bench.fresh("idle"))
     try:
-        await trio.to_thread.run_sync(partial(fill_webhooks, house.state_dir, urls, per_team=_PER_TEAM, types=types))
-        async with measured_daemon(house) as daemon:
+        await trio.to_thread.run_sync(
+            partial(fill_webhooks, installation.state_dir, urls, per_team=_PER_TEAM, types=types)
+        )
+        async with measured_daemon(installation) as daemon:
             await trio.sleep(_SETTLE_S)
             return daemon.usage().resident_bytes
     finally:
-        house.close()
+        installation.close()
 
 
 async def _measure_active(bench: Bench) -> Figure:
     webhooks = min(200 if bench.quick else _ACTIVE, _raise_descriptor_limit() - _OTHER_DESCRIPTORS)
     bench.advance(f"{webhooks:,} active webhooks")
-    house = measured_house(bench.fresh("active"), _KEPT)
+    installation = measured_installation(bench.fresh("active"), _KEPT)
     try:
         async with nginx(bench.fresh("nginx")) as receiver:
             urls = [f"{receiver.url}/hooks/{number}" for number in range(webhooks)]
-            targets = await trio.to_thread.run_sync(fill_webhooks, house.state_dir, urls)
-            async with measured_daemon(house) as daemon:
+            targets = await trio.to_thread.run_sync(fill_webhooks, installation.state_dir, urls)
+            async with measured_daemon(installation) as daemon:
                 before = daemon.usage().resident_bytes
                 for wave in range(1, _WAVES + 1):
                     await _submit_to_each(daemon, [target.team_id for target in targets])
@@ -79,7 +81,7 @@ async def _measure_active(bench: Bench) -> Figure:
                 after = daemon.usage().resident_bytes
                 _require_connections(daemon, webhooks)
     finally:
-        house.close()
+        installation.close()
     each, goal = (after - before) / webhooks, f"at most {_ACTIVE_GOAL_BYTES // 1000} KB"
     note = f"{shown(after / 1e6)} MB with {webhooks:,}, each with its kept connection"
     return Figure("memory, active webhook", each / 1000, "KB", note, None, goal, each <= _ACTIVE_GOAL_BYTES)
@@ -100,25 +102,27 @@ def _require_connections(daemon: MeasuredDaemon, webhooks: int) -> None:
 async def _measure_pending(bench: Bench) -> list[Figure]:
     webhooks, pending = (100, 10_000) if bench.quick else (_PENDING_WEBHOOKS, _PENDING)
     require_space(bench.directory, pending * PENDING_BYTES)
-    house = measured_house(bench.fresh("pending"))
+    installation = measured_installation(bench.fresh("pending"))
     try:
         async with server("hanging_receiver") as hanging, nginx(bench.fresh("nginx")) as receiver:
             bench.advance(f"filling {pending:,} pending deliveries")
-            targets = await trio.to_thread.run_sync(fill_webhooks, house.state_dir, [hanging.url] * webhooks)
-            await trio.to_thread.run_sync(fill_backlog, house.state_dir, targets, pending // webhooks)
+            targets = await trio.to_thread.run_sync(fill_webhooks, installation.state_dir, [hanging.url] * webhooks)
+            await trio.to_thread.run_sync(fill_backlog, installation.state_dir, targets, pending // webhooks)
             bench.advance("receivers that hang")
             measure = f"memory, {pending:,} pending over {webhooks:,} webhooks"
-            hung = await _peak_while_running(house, f"{measure}, receivers hang", 2 if bench.quick else _HANGING_S)
-            redirect(house.state_dir, receiver.url)
+            hung = await _peak_while_running(
+                installation, f"{measure}, receivers hang", 2 if bench.quick else _HANGING_S
+            )
+            redirect(installation.state_dir, receiver.url)
             bench.advance("draining")
-            drained = await _peak_while_running(house, f"{measure}, draining", 2 if bench.quick else _DRAINING_S)
+            drained = await _peak_while_running(installation, f"{measure}, draining", 2 if bench.quick else _DRAINING_S)
             return [hung, drained]
     finally:
-        house.close()
+        installation.close()
 
 
-async def _peak_while_running(house: MeasuredHouse, measure: str, seconds: float) -> Figure:
-    async with measured_daemon(house) as daemon:
+async def _peak_while_running(installation: MeasuredInstallation, measure: str, seconds: float) -> Figure:
+    async with measured_daemon(installation) as daemon:
         await trio.sleep(seconds)
         counts, usage = await daemon.counts(), daemon.usage()
     peak, resident = usage.peak_bytes / 1e6, usage.resident_bytes / 1e6

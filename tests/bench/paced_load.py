@@ -14,7 +14,7 @@ async def submit_paced(
     daemon: MeasuredDaemon, rate: float, events: int, *, connections: int = _CONNECTIONS
 ) -> Mapping[str, tuple[int, int]]:
     """Submit so many events, of all teams in turn; return when each was sent and its 202 was there, by its number."""
-    port, key_file = daemon.house.bind.rpartition(":")[2], daemon.house.state_dir / "operator.key"
+    port, key_file = daemon.installation.bind.rpartition(":")[2], daemon.installation.state_dir / "operator.key"
     command = python("paced_client", port, str(key_file), f"{rate:f}", str(events), str(connections))
     answered: dict[str, list[int]] = await run_json(command)
     return {number: (sent, read) for number, (sent, read) in answered.items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tests.bench.events import EVENT_TYPE, TEAMS, team_of
 from tests.bench.figures import Figure
-from tests.bench.latency import House, Percentiles, house_with_stamps, measure_latency, medians_of
+from tests.bench.latency import LatencyTestbed, Percentiles, measure_latency, medians_of, running_testbed
 from tests.bench.paced_load import AS_FAST_AS_ANSWERED, submit_paced
 from tests.bench.workbench import Bench, middle
 
@@ -36,24 +36,24 @@ async def measure_peers(bench: Bench) -> list[Figure]:
     seconds = _QUICK_SECONDS if bench.quick else _SECONDS
     for _ in range(bench.rounds):
         bench.advance("as fast as they are answered")
-        async with house_with_stamps(bench) as house:
-            runs.append(await _measure_run(house, _QUICK_EVENTS if bench.quick else _EVENTS))
+        async with running_testbed(bench) as testbed:
+            runs.append(await _measure_run(testbed, _QUICK_EVENTS if bench.quick else _EVENTS))
         for per_second, measured in latencies.items():
             bench.advance(f"{per_second} events/s")
-            async with house_with_stamps(bench) as house:
-                measured.append((await measure_latency(house, per_second, seconds)).from_post)
+            async with running_testbed(bench) as testbed:
+                measured.append((await measure_latency(testbed, per_second, seconds)).from_post)
     return [*_whole_way(runs), *(each for rate, rounds in latencies.items() for each in _latency(rate, rounds))]
 
 
-async def _measure_run(house: House, events: int) -> Run:
-    daemon = house.daemon
+async def _measure_run(testbed: LatencyTestbed, events: int) -> Run:
+    daemon = testbed.daemon
     await daemon.submit([{"event": EVENT_TYPE, "teamId": team_of(number), "data": {}} for number in range(TEAMS)])
     await daemon.until_succeeded(TEAMS)
     before = daemon.usage().cpu_s
     answered = await submit_paced(daemon, AS_FAST_AS_ANSWERED, events, connections=_CONNECTIONS)
     await daemon.until_succeeded(TEAMS + events)
     cpu_s = daemon.usage().cpu_s - before
-    arrived: dict[str, int] = await house.receiver.finish()
+    arrived: dict[str, int] = await testbed.receiver.finish()
     if missing := answered.keys() - arrived.keys():
         raise RuntimeError(f"{len(missing)} of {events} events did not arrive")
     return Run(events, (max(arrived.values()) - min(sent for sent, _ in answered.values())) / 1e9, cpu_s)

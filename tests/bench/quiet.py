@@ -12,7 +12,7 @@ import trio
 from tests.bench.daemon import MeasuredDaemon
 from tests.bench.events import EVENT_TYPE, TEAMS, team_of
 from tests.bench.figures import Figure
-from tests.bench.latency import house_with_stamps
+from tests.bench.latency import running_testbed
 from tests.bench.paced_load import submit_paced
 from tests.bench.usage import cpu_s_of, switches_between, switches_of
 from tests.bench.workbench import Bench, middle
@@ -39,13 +39,13 @@ async def measure_quiet(bench: Bench) -> list[Figure]:
     rates = _QUICK_RATES if bench.quick else _RATES
     rounds = {per_second: list[Quiet]() for per_second in rates}
     for _ in range(bench.rounds):
-        async with house_with_stamps(bench) as house:
-            await _deliver_to_each(house.daemon)
+        async with running_testbed(bench) as testbed:
+            await _deliver_to_each(testbed.daemon)
             for per_second, measured in rounds.items():
                 bench.advance(_name(per_second))
                 await trio.sleep(_SETTLE_S)
                 seconds = _QUICK_SECONDS if bench.quick else _SECONDS
-                measured.append(await _measure_rate(house.daemon, per_second, seconds))
+                measured.append(await _measure_rate(testbed.daemon, per_second, seconds))
     return [figure for per_second, measured in rounds.items() for figure in _figures(per_second, measured)]
 
 

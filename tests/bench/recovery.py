@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import trio
 
 from tests.bench.arrival import reserve_port
-from tests.bench.daemon import measured_house
+from tests.bench.daemon import measured_installation
 from tests.bench.disk_space import PENDING_BYTES, require_space
 from tests.bench.figures import Figure
 from tests.bench.filling import fill_backlog, fill_webhooks
 from tests.bench.starting import PATIENCE_S, Start, measure_readiness, measure_start
 from tests.bench.workbench import Bench, middle
-from tests.support.process import DaemonHouse
+from tests.support.process import Installation
 
 _PENDING, _QUICK_PENDING = 1_000_000, 10_000
 _SHAPES, _QUICK_SHAPES = (1_000, 50, 100_000), (100, 10, 1_000)
@@ -25,11 +25,11 @@ _EMPTY_GOAL_S, _READY_GOAL_S, _FIRST_GOAL_S = 0.6, 2, 3
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """A filled house, one of its teams, its receiver's port, and the starts from it."""
+    """A filled installation, one of its teams, its receiver's port, and the starts from it."""
 
     webhooks: int
     a_team: str
-    house: DaemonHouse
+    installation: Installation
     port: socket.socket
     starts: list[Start] = field(default_factory=list)
 
@@ -38,7 +38,7 @@ async def measure_recovery(bench: Bench) -> list[Figure]:
     """Measure starts with 1,000,000 pending deliveries over few and many webhooks, beside starts with none."""
     pending, shapes = (_QUICK_PENDING, _QUICK_SHAPES) if bench.quick else (_PENDING, _SHAPES)
     require_space(bench.directory, len(shapes) * pending * PENDING_BYTES)
-    control, controls = measured_house(bench.fresh("control")), list[float]()
+    control, controls = measured_installation(bench.fresh("control")), list[float]()
     fill_webhooks(control.state_dir, ())
     backlogs = [await _fill(bench, webhooks, pending // webhooks) for webhooks in shapes]
     try:
@@ -47,10 +47,10 @@ async def measure_recovery(bench: Bench) -> list[Figure]:
             controls.append(await measure_readiness(control))
             for backlog in backlogs:
                 bench.advance(f"{backlog.webhooks:,} webhooks")
-                backlog.starts.append(await measure_start(backlog.house, backlog.a_team, backlog.port))
+                backlog.starts.append(await measure_start(backlog.installation, backlog.a_team, backlog.port))
     finally:
-        for house in (control, *(backlog.house for backlog in backlogs)):
-            house.close()
+        for installation in (control, *(backlog.installation for backlog in backlogs)):
+            installation.close()
         for backlog in backlogs:
             backlog.port.close()
     floor = middle(controls)
@@ -61,13 +61,13 @@ async def measure_recovery(bench: Bench) -> list[Figure]:
 
 async def _fill(bench: Bench, webhooks: int, per_webhook: int) -> Backlog:
     bench.advance(f"filling {webhooks:,} webhooks")
-    port, house = reserve_port(), measured_house(bench.fresh("recovery"))
+    port, installation = reserve_port(), measured_installation(bench.fresh("recovery"))
     url = f"http://127.0.0.1:{port.getsockname()[1]}/hooks"
     targets = await trio.to_thread.run_sync(
-        fill_webhooks, house.state_dir, [f"{url}/{number}" for number in range(webhooks)]
+        fill_webhooks, installation.state_dir, [f"{url}/{number}" for number in range(webhooks)]
     )
-    await trio.to_thread.run_sync(fill_backlog, house.state_dir, targets, per_webhook)
-    return Backlog(webhooks, targets[0].team_id, house, port)
+    await trio.to_thread.run_sync(fill_backlog, installation.state_dir, targets, per_webhook)
+    return Backlog(webhooks, targets[0].team_id, installation, port)
 
 
 def _figures(backlog: Backlog, pending: int, floor_s: float) -> list[Figure]:

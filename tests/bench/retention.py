@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trio
 
-from tests.bench.daemon import MeasuredHouse, database_of, measured_daemon, measured_house
+from tests.bench.daemon import MeasuredInstallation, database_of, measured_daemon, measured_installation
 from tests.bench.disk_space import SUCCEEDED_BYTES, require_space
 from tests.bench.events import TEAMS, team_of
 from tests.bench.figures import Figure
@@ -31,24 +31,24 @@ async def measure_retention(bench: Bench) -> list[Figure]:
     history = _QUICK_HISTORY if bench.quick else _HISTORY
     require_space(bench.directory, 2 * history * SUCCEEDED_BYTES)
     bench.advance(f"filling {history:,} old deliveries")
-    house = measured_house(bench.fresh("retention"))
+    installation = measured_installation(bench.fresh("retention"))
     without: list[Served] = []
     during: list[Served] = []
     forgotten: list[float] = []
     try:
-        await trio.to_thread.run_sync(_fill, house.state_dir, history)
+        await trio.to_thread.run_sync(_fill, installation.state_dir, history)
         async with nginx(bench.fresh("nginx")) as receiver:
-            await _set_up(house, receiver.url)
+            await _set_up(installation, receiver.url)
             for _ in range(bench.rounds):
                 bench.advance("the load alone")
-                without.append(await _load(bench, house, days=0))
+                without.append(await _load(bench, installation, days=0))
                 bench.advance("forgetting under load")
-                before, began = await _events(house), time.perf_counter()
-                during.append(await _load(bench, house, days=30))
+                before, began = await _events(installation), time.perf_counter()
+                during.append(await _load(bench, installation, days=30))
                 new = during[-1].accepted * 5 * bench.seconds
-                forgotten.append((before + new - await _events(house)) / (time.perf_counter() - began))
+                forgotten.append((before + new - await _events(installation)) / (time.perf_counter() - began))
     finally:
-        house.close()
+        installation.close()
     name = f"retention, {history:,} old deliveries"
     return [
         Figure(f"{name}, forgotten under load", middle(forgotten), "events/s"),
@@ -61,28 +61,28 @@ def _fill(state_dir: Path, history: int) -> None:
     fill_history(state_dir, targets, history // _WEBHOOKS, _ENDED_DAYS_AGO)
 
 
-async def _set_up(house: MeasuredHouse, url: str) -> None:
-    async with measured_daemon(_keeping(house, 0)) as daemon:
+async def _set_up(installation: MeasuredInstallation, url: str) -> None:
+    async with measured_daemon(_keeping(installation, 0)) as daemon:
         for number in range(TEAMS):
             await daemon.make_team(team_of(number))
             await daemon.make_webhook(team_of(number), f"{url}/hooks/{number}")
 
 
-async def _load(bench: Bench, house: MeasuredHouse, days: int) -> Served:
-    async with measured_daemon(_keeping(house, days)) as daemon:
+async def _load(bench: Bench, installation: MeasuredInstallation, days: int) -> Served:
+    async with measured_daemon(_keeping(installation, days)) as daemon:
         return await serve(bench, daemon)
 
 
-def _keeping(house: MeasuredHouse, days: int) -> MeasuredHouse:
-    """Return the house with a configuration of its own for this retention."""
-    config = house.config.with_name(f"retention-{days}.toml")
-    config.write_text(f"{house.config.read_text('utf-8')}\n[retention]\ndays = {days}\n", "utf-8")
-    return replace(house, config=config)
+def _keeping(installation: MeasuredInstallation, days: int) -> MeasuredInstallation:
+    """Return the installation with a configuration of its own for this retention."""
+    config = installation.config.with_name(f"retention-{days}.toml")
+    config.write_text(f"{installation.config.read_text('utf-8')}\n[retention]\ndays = {days}\n", "utf-8")
+    return replace(installation, config=config)
 
 
-async def _events(house: MeasuredHouse) -> int:
+async def _events(installation: MeasuredInstallation) -> int:
     def count() -> int:
-        with closing(sqlite3.connect(database_of(house))) as connection:
+        with closing(sqlite3.connect(database_of(installation))) as connection:
             return int(connection.execute("SELECT count(*) FROM events").fetchone()[0])
 
     return await trio.to_thread.run_sync(count)

@@ -16,7 +16,7 @@ import trio
 from tests.bench.arrival import first_arrival
 from tests.bench.events import event
 from tests.bench.processes import child
-from tests.support.process import DaemonHouse
+from tests.support.process import Installation
 
 # What takes longer than this counts as this long.
 PATIENCE_S = 30
@@ -31,16 +31,16 @@ class Start:
     receipt_s: float
 
 
-async def measure_start(house: DaemonHouse, team_id: str, receiver: socket.socket) -> Start:
+async def measure_start(installation: Installation, team_id: str, receiver: socket.socket) -> Start:
     """Start the daemon on its backlog, whose receiver has this reserved port; submit an event of this team when ready.
 
     Raises TooSlowError when it is not ready, or has not taken the event, in time.
     """
-    async with first_arrival(receiver) as arrival, _starting(house) as (started_at, manager):
+    async with first_arrival(receiver) as arrival, _starting(installation) as (started_at, manager):
         with trio.fail_after(PATIENCE_S):
             await _until_ready(manager)
             ready_at = time.perf_counter()
-            await _submit(house, team_id)
+            await _submit(installation, team_id)
             receipt_at = time.perf_counter()
         with trio.move_on_after(PATIENCE_S - (receipt_at - started_at)):
             await arrival.seen.wait()
@@ -48,22 +48,22 @@ async def measure_start(house: DaemonHouse, team_id: str, receiver: socket.socke
         return Start(ready_at - started_at, delivery_at - started_at, receipt_at - started_at)
 
 
-async def measure_readiness(house: DaemonHouse) -> float:
+async def measure_readiness(installation: Installation) -> float:
     """Start the daemon; return the seconds until READY=1."""
-    async with _starting(house) as (started_at, manager):
+    async with _starting(installation) as (started_at, manager):
         with trio.fail_after(PATIENCE_S):
             await _until_ready(manager)
         return time.perf_counter() - started_at
 
 
 @asynccontextmanager
-async def _starting(house: DaemonHouse) -> AsyncIterator[tuple[float, trio.socket.SocketType]]:
+async def _starting(installation: Installation) -> AsyncIterator[tuple[float, trio.socket.SocketType]]:
     """Start the daemon and yield when that was, and the socket of its service manager; kill it afterwards."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, _log_of(house).open("ab") as log:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager, _log_of(installation).open("ab") as log:
         manager.bind("")  # Linux gives it an abstract name
         notify = {"NOTIFY_SOCKET": "@" + manager.getsockname()[1:].decode()}
         started_at = time.perf_counter()
-        async with child(house.command, stderr=log, environment=notify):
+        async with child(installation.command, stderr=log, environment=notify):
             yield started_at, trio.socket.from_stdlib_socket(manager)
 
 
@@ -72,14 +72,14 @@ async def _until_ready(manager: trio.socket.SocketType) -> None:
         pass
 
 
-async def _submit(house: DaemonHouse, team_id: str) -> None:
-    headers = {"Authorization": f"Bearer {house.read_key()}"}
+async def _submit(installation: Installation, team_id: str) -> None:
+    headers = {"Authorization": f"Bearer {installation.read_key()}"}
     # No TLS is spoken here: without `verify` no authorities are loaded, which would take long.
     async with httpx.AsyncClient(
-        base_url=house.url, headers=headers, trust_env=False, verify=False, timeout=PATIENCE_S
+        base_url=installation.url, headers=headers, trust_env=False, verify=False, timeout=PATIENCE_S
     ) as http:
         (await http.post("/v1/events", json=event(0) | {"teamId": team_id})).raise_for_status()
 
 
-def _log_of(house: DaemonHouse) -> Path:
-    return house.state_dir.parent / "daemon.telemetry.log"
+def _log_of(installation: Installation) -> Path:
+    return installation.state_dir.parent / "daemon.telemetry.log"

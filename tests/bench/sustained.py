@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.accept import accept_singles, target_of
-from tests.bench.daemon import database_of, measured_daemon, measured_house
+from tests.bench.daemon import database_of, measured_daemon, measured_installation
 from tests.bench.events import TEAMS, team_of
 from tests.bench.nginx import Receiver
 from tests.bench.workbench import Bench
@@ -48,18 +48,18 @@ async def find_sustained(bench: Bench, receiver: Receiver) -> Flow:
 
 async def measure_flow(bench: Bench, receiver: Receiver, connections: int) -> Flow:
     """Measure one round with a daemon of its own."""
-    house = measured_house(bench.fresh("flow"), tree=bench.tree)
+    installation = measured_installation(bench.fresh("flow"), tree=bench.tree)
     try:
-        async with measured_daemon(house) as daemon:
+        async with measured_daemon(installation) as daemon:
             for number in range(TEAMS):
                 await daemon.make_team(team_of(number))
                 await daemon.make_webhook(team_of(number), f"{receiver.url}/hooks/{number}")
             began = time.time_ns() // 1_000_000
             await accept_singles(bench, target_of(daemon), connections)
         # wrk began a moment later, so it still posted when this window ends.
-        return _flow(database_of(house), connections, began + _WARM_UP_MS, began + bench.seconds * 1000)
+        return _flow(database_of(installation), connections, began + _WARM_UP_MS, began + bench.seconds * 1000)
     finally:
-        house.close()
+        installation.close()
 
 
 def _flow(database: Path, connections: int, since: int, until: int) -> Flow:

@@ -7,16 +7,12 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.browser.house import ConsoleHouse, TeamHouse, console_house
+from tests.browser.chromium import ARGUMENTS
+from tests.browser.console import ConsoleTeam, RunningConsole, running_console
 from tests.browser.watching import watch
 from tests.support.process import Sections
 from tests.support.programs import program
 
-# No sandbox, since tests run as root; and nothing that the browser does by itself.
-ARGUMENTS = (
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-)
 QUICK: Sections = {"delivery": {"retry_delays_s": [0.05, 0.1]}}
 PATIENT: Sections = {"delivery": {"retry_delays_s": [300, 600, 900]}, "credits": {"enforce": True}}
 
@@ -38,36 +34,36 @@ def portal() -> Iterator[BlockingPortal]:
 
 
 @pytest.fixture(scope="package")
-def house(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleHouse]:
+def console(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
     """A daemon that retries at once."""
-    with console_house(portal, tmp_path_factory.mktemp("house"), QUICK) as house:
-        yield house
+    with running_console(portal, tmp_path_factory.mktemp("console"), QUICK) as console:
+        yield console
 
 
 @pytest.fixture(scope="package")
-def patient_house(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ConsoleHouse]:
+def patient_console(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
     """A daemon that waits long before it retries, and holds back what cannot be paid."""
-    with console_house(portal, tmp_path_factory.mktemp("patient"), PATIENT) as house:
-        yield house
+    with running_console(portal, tmp_path_factory.mktemp("patient"), PATIENT) as console:
+        yield console
 
 
 @pytest.fixture
-def acme(house: ConsoleHouse) -> TeamHouse:
-    return house.team("Acme", grant=1_000)
+def acme(console: RunningConsole) -> ConsoleTeam:
+    return console.team("Acme", grant=1_000)
 
 
 @pytest.fixture
-def open_page(chromium: Browser, house: ConsoleHouse) -> Iterator[OpenPage]:
+def open_page(chromium: Browser, console: RunningConsole) -> Iterator[OpenPage]:
     """Open pages, each in a browser of its own (`options` are those of a context): what goes wrong in one fails."""
     contexts: list[BrowserContext] = []
     faults: list[list[str]] = []
 
     def open_one(base_url: str = "", **options: Any) -> Page:
-        context = chromium.new_context(base_url=base_url or house.url, **options)
+        context = chromium.new_context(base_url=base_url or console.url, **options)
         context.set_default_timeout(5_000)
         contexts.append(context)
         page = context.new_page()
-        faults.append(watch(page, base_url or house.url))
+        faults.append(watch(page, base_url or console.url))
         return page
 
     yield open_one
@@ -77,19 +73,26 @@ def open_page(chromium: Browser, house: ConsoleHouse) -> Iterator[OpenPage]:
 
 
 @pytest.fixture
-def page(open_page: OpenPage, acme: TeamHouse) -> Page:
+def page(open_page: OpenPage, acme: ConsoleTeam) -> Page:
     """A page of Acme's console, signed in."""
     page = open_page()
-    sign_in(page, acme.key)
+    be_signed_in(page, acme.key)
     return page
 
 
 @pytest.fixture
-def operators(open_page: OpenPage, house: ConsoleHouse) -> Page:
+def operators(open_page: OpenPage, console: RunningConsole) -> Page:
     """A page of the operator's console, signed in."""
     page = open_page()
-    sign_in(page, house.api.key)
+    be_signed_in(page, console.api.key)
     return page
+
+
+def be_signed_in(page: Page, key: str) -> None:
+    """Sign in with a key as the form does, but without looking at it; open the page where that leads."""
+    answer = page.context.request.post("/console/sign-in", form={"key": key}, max_redirects=0)
+    assert answer.status == 303, answer.text()
+    page.goto(answer.headers["location"])
 
 
 def sign_in(page: Page, key: str) -> None:

@@ -19,7 +19,15 @@ from daemon.domain.submission import NewEvent, Submission
 from daemon.files.private_file import write_private_file
 from daemon.maintenance.state_dir import DATABASE
 from tests.support.api_client import DATABASE_FILE
-from tests.support.daemon import EPOCH_MS, OPERATOR_KEY, FakeReceiver, House, VirtualWallClock, make_settings, running
+from tests.support.daemon import (
+    EPOCH_MS,
+    OPERATOR_KEY,
+    FakeReceiver,
+    RunningDaemon,
+    VirtualWallClock,
+    make_settings,
+    running,
+)
 
 ACME, GLOBEX = "team_acme", "team_globex"
 DELIVERY = {"retry_delays_s": [5, 60, 900]}
@@ -54,8 +62,8 @@ async def _live(state_dir: Path) -> Month:
     chance, clock, receiver = Random(4), VirtualWallClock(), FakeReceiver()  # nothing is to be secret
     clock.offset_ms = wall_clock_ms() - MONTH_S * 1000 - EPOCH_MS
     end = trio.current_time() + MONTH_S
-    async with running(state_dir, receiver, clock, make_settings(state_dir, delivery=DELIVERY)) as house:
-        month = await _set_up(house)
+    async with running(state_dir, receiver, clock, make_settings(state_dir, delivery=DELIVERY)) as daemon:
+        month = await _set_up(daemon)
         receiver.answers = {
             month.healthy.url: _answer(chance, end),
             month.failing.url: _answer(chance, end - ALERTS_DOWN_S, failure=0.03),
@@ -63,23 +71,23 @@ async def _live(state_dir: Path) -> Month:
         }
         while (left := end - 40 - trio.current_time()) > 0:
             await trio.sleep(min(left, 3600 / BUSY[int(15 - left / 3600) % 24] * chance.uniform(0.2, 1.8)))
-            await _submit(house, chance.choices(BUILT_IN, WEIGHTS)[0])
+            await _submit(daemon, chance.choices(BUILT_IN, WEIGHTS)[0])
         await trio.sleep(30)
         return month
 
 
-async def _set_up(house: House) -> Month:
-    teams = house.daemon.teams
+async def _set_up(daemon: RunningDaemon) -> Month:
+    teams = daemon.parts.teams
     for team_id, name in ((GLOBEX, "Globex"), (ACME, "Acme")):
         await teams.create(team_id, name, ("ops@example.com",))
         await teams.create_key(team_id, "Production")
     await teams.grant_credits(ACME, 50_000, "Plan, November")
 
     async def webhook(name: str, url: str, *events: str) -> Webhook:
-        return await house.daemon.webhooks.create(ACME, name, url, signing.generate_secret(), events)
+        return await daemon.parts.webhooks.create(ACME, name, url, signing.generate_secret(), events)
 
     paused = await webhook("Old reports", "https://reports.example.com/in", "linkedin.message.sent")
-    await house.change(paused, active=False)
+    await daemon.change(paused, active=False)
     warehouse = await webhook("Data warehouse", "https://ingest.example.com/kakiyo", "*")
     alerts = await webhook("Slack alerts", "https://alerts.example.com/slack", "*")
     some = ("linkedin.message.received", "linkedin.invitation.accepted", "prospect.qualification.manual")
@@ -87,10 +95,10 @@ async def _set_up(house: House) -> Month:
     return Month(crm, alerts, warehouse)
 
 
-async def _submit(house: House, event_type: EventType) -> None:
-    now = house.clock()
+async def _submit(daemon: RunningDaemon, event_type: EventType) -> None:
+    now = daemon.clock()
     body = serialise(event_type.name, ACME, now, event_type.example)
-    await house.daemon.router.submit(Submission((NewEvent(ACME, event_type.name, now, body),)))
+    await daemon.parts.router.submit(Submission((NewEvent(ACME, event_type.name, now, body),)))
 
 
 def _answer(chance: Random, down_from: float, failure: float = 0) -> Answer:

@@ -10,9 +10,10 @@ from typing import Literal
 from anyio.from_thread import start_blocking_portal
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from tests.browser.conftest import ARGUMENTS, sign_in
+from tests.browser.chromium import ARGUMENTS
+from tests.browser.conftest import sign_in
+from tests.browser.console import RunningConsole, running_console
 from tests.browser.demo_month import ACME, DELIVERY, Month, live_a_month
-from tests.browser.house import ConsoleHouse, console_house
 from tests.support.programs import is_here, program
 
 Look = Literal["light", "dark"]
@@ -30,10 +31,10 @@ def main(folder: Path) -> None:
     with TemporaryDirectory() as directory, start_blocking_portal("trio") as portal, _browser() as browser:
         (state_dir := Path(directory) / "state").mkdir(mode=0o700)
         month = live_a_month(state_dir)
-        with console_house(portal, Path(directory), {"delivery": DELIVERY}) as house:
+        with running_console(portal, Path(directory), {"delivery": DELIVERY}) as console:
             for look in LOOKS:
-                _wide(_open(browser, house, look, SCREEN), month, folder, look)
-            _narrow(_open(browser, house, "light", PHONE, scale=2), month, folder)
+                _wide(_open(browser, console, look, SCREEN), month, folder, look)
+            _narrow(_open(browser, console, "light", PHONE, scale=2), month, folder)
 
 
 def _wide(page: Page, month: Month, folder: Path, look: Look) -> None:
@@ -61,12 +62,12 @@ def _narrow(page: Page, month: Month, folder: Path) -> None:
         _take(page, folder / f"{name}-phone.png")
 
 
-def _open(browser: Browser, house: ConsoleHouse, look: Look, size: ViewportSize, scale: float = 1) -> Page:
+def _open(browser: Browser, console: RunningConsole, look: Look, size: ViewportSize, scale: float = 1) -> Page:
     context = browser.new_context(
-        base_url=house.url, color_scheme=look, viewport=size, device_scale_factor=scale, reduced_motion="reduce"
+        base_url=console.url, color_scheme=look, viewport=size, device_scale_factor=scale, reduced_motion="reduce"
     )
     page = context.new_page()
-    sign_in(page, house.api.key)
+    sign_in(page, console.api.key)
     return page
 
 

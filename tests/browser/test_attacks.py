@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.house import ConsoleHouse, TeamHouse
+from tests.browser.console import ConsoleTeam, RunningConsole
 from tests.support.receivers import respond
 
 SCRIPT = "<script>window.hacked=1;alert(1)</script>"
@@ -17,13 +17,13 @@ HOSTILE = f"""{SCRIPT}"><img src=x onerror="window.hacked=1"><svg onload=alert(1
     "They are text, in the page and in what arrives live: no script runs, no element appears, no address is asked",
 )
 def test_markup_from_others_is_text_on_every_page_and_in_what_arrives_live(
-    house: ConsoleHouse, operators: Page
+    console: RunningConsole, operators: Page
 ) -> None:
-    team = house.team(HOSTILE, grant=10)
-    house.api.post("/v1/credits/grants", teamId=team.id, amount=1, note=HOSTILE)
-    house.api.post(f"/v1/teams/{team.id}/keys", name=HOSTILE)
+    team = console.team(HOSTILE, grant=10)
+    console.api.post("/v1/credits/grants", teamId=team.id, amount=1, note=HOSTILE)
+    console.api.post(f"/v1/teams/{team.id}/keys", name=HOSTILE)
     answer = respond(500, HOSTILE.encode(), [("X-Hostile", HOSTILE), ("Content-Type", "text/html")])
-    with house.receiver(answer) as receiver:
+    with console.receiver(answer) as receiver:
         webhook = team.webhook(f"{receiver.url}?q=%3Cscript%3Ealert(1)%3C/script%3E&x='\"", HOSTILE)
         operators.goto(f"/console/teams/{team.id}/deliveries")
         team.submit(text=HOSTILE, **{HOSTILE: SCRIPT})
@@ -50,11 +50,11 @@ def test_markup_from_others_is_text_on_every_page_and_in_what_arrives_live(
     cases=2,
 )
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_another_sites_page_changes_nothing(house: ConsoleHouse, acme: TeamHouse, page: Page, host: str) -> None:
+def test_another_sites_page_changes_nothing(console: RunningConsole, acme: ConsoleTeam, page: Page, host: str) -> None:
     webhook = acme.webhook("http://127.0.0.1:9/hook")
-    target = f"{house.url}/console/teams/{acme.id}/webhooks/{webhook}/disable"
+    target = f"{console.url}/console/teams/{acme.id}/webhooks/{webhook}/disable"
     form = f"<form method=post action='{target}'></form><script>document.forms[0].submit()</script>"
-    with house.receiver(respond(200, form.encode(), [("Content-Type", "text/html")])) as attacker:
+    with console.receiver(respond(200, form.encode(), [("Content-Type", "text/html")])) as attacker:
         theirs = page.context.new_page()
         with theirs.expect_response(target) as answer:
             theirs.goto(attacker.url.replace("127.0.0.1", host))
@@ -68,9 +68,9 @@ def test_another_sites_page_changes_nothing(house: ConsoleHouse, acme: TeamHouse
 @pytest.mark.fault(
     "Another site shows the console in a frame, to have somebody click in it", "The browser refuses to show it"
 )
-def test_no_other_page_can_frame_the_console(house: ConsoleHouse, acme: TeamHouse, page: Page) -> None:
-    frame = f"<iframe src='{house.url}/console/teams/{acme.id}/webhooks'></iframe>"
-    with house.receiver(respond(200, frame.encode(), [("Content-Type", "text/html")])) as attacker:
+def test_no_other_page_can_frame_the_console(console: RunningConsole, acme: ConsoleTeam, page: Page) -> None:
+    frame = f"<iframe src='{console.url}/console/teams/{acme.id}/webhooks'></iframe>"
+    with console.receiver(respond(200, frame.encode(), [("Content-Type", "text/html")])) as attacker:
         theirs = page.context.new_page()
         theirs.goto(attacker.url)
         shown = theirs.frames[1]
@@ -82,11 +82,11 @@ def test_no_other_page_can_frame_the_console(house: ConsoleHouse, acme: TeamHous
     "A script gets into a page all the same",
     "The policy of the page runs none that stands in it, and lets nothing be sent elsewhere",
 )
-def test_a_script_that_gets_into_a_page_does_not_run(house: ConsoleHouse, acme: TeamHouse, page: Page) -> None:
+def test_a_script_that_gets_into_a_page_does_not_run(console: RunningConsole, acme: ConsoleTeam, page: Page) -> None:
     theirs = page.context.new_page()  # not watched: here the browser is to complain
     complaints: list[Any] = []
     theirs.on("console", lambda message: complaints.append(message.text))
-    theirs.goto(f"{house.url}/console/teams/{acme.id}/webhooks")
+    theirs.goto(f"{console.url}/console/teams/{acme.id}/webhooks")
     theirs.evaluate(
         """() => {
             const script = document.createElement("script");

@@ -2,15 +2,17 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.house import MESSAGE_RECEIVED, MESSAGE_SENT, ConsoleHouse, TeamHouse
+from tests.browser.console import MESSAGE_RECEIVED, MESSAGE_SENT, ConsoleTeam, RunningConsole
 from tests.support.receivers import respond
 
 
-def test_a_delivery_shows_its_attempts_and_is_sent_again(house: ConsoleHouse, acme: TeamHouse, page: Page) -> None:
-    with house.receiver(respond(500, b'{"error":"out of memory"}', [("X-Trace", "abc-123")])) as receiver:
+def test_a_delivery_shows_its_attempts_and_is_sent_again(
+    console: RunningConsole, acme: ConsoleTeam, page: Page
+) -> None:
+    with console.receiver(respond(500, b'{"error":"out of memory"}', [("X-Trace", "abc-123")])) as receiver:
         acme.webhook(receiver.url, secret="whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
         acme.submit(greeting="hello")
-        sent = house.received(receiver, 3)
+        sent = console.received(receiver, 3)
         receiver.answer = respond(200, b"thanks")
         page.get_by_role("link", name="Deliveries").click()
         page.locator("#delivery-rows tr", has_text="failed").locator("a.name").click()
@@ -38,8 +40,10 @@ def test_a_delivery_shows_its_attempts_and_is_sent_again(house: ConsoleHouse, ac
         expect(page.locator(".timeline rect.good")).to_have_count(1)
 
 
-def test_deliveries_are_filtered_by_state_event_and_time(house: ConsoleHouse, acme: TeamHouse, page: Page) -> None:
-    with house.receiver() as good, house.receiver(respond(410)) as bad:
+def test_deliveries_are_filtered_by_state_event_and_time(
+    console: RunningConsole, acme: ConsoleTeam, page: Page
+) -> None:
+    with console.receiver() as good, console.receiver(respond(410)) as bad:
         acme.webhook(good.url)
         acme.webhook(bad.url, events=[MESSAGE_SENT])
         acme.submit(MESSAGE_SENT)
@@ -62,7 +66,7 @@ def test_deliveries_are_filtered_by_state_event_and_time(house: ConsoleHouse, ac
         expect(page.get_by_role("heading", name="None of these")).to_be_visible()
 
 
-def test_webhooks_are_searched_and_listed_by_state(acme: TeamHouse, page: Page) -> None:
+def test_webhooks_are_searched_and_listed_by_state(acme: ConsoleTeam, page: Page) -> None:
     for name in ("CRM Sync", "Ledger", "Old"):
         acme.webhook(f"http://127.0.0.1:9/{name[:3].lower()}", name)
     [old] = [each for each in acme.api.get("/v1/webhooks")["items"] if each["name"] == "Old"]
@@ -83,7 +87,7 @@ def test_webhooks_are_searched_and_listed_by_state(acme: TeamHouse, page: Page) 
     expect(rows).to_have_count(3)
 
 
-def test_an_id_is_copied_with_one_click_and_a_time_is_exact_on_hover(acme: TeamHouse, page: Page) -> None:
+def test_an_id_is_copied_with_one_click_and_a_time_is_exact_on_hover(acme: ConsoleTeam, page: Page) -> None:
     webhook = acme.webhook("http://127.0.0.1:9/hook")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}")
@@ -94,11 +98,13 @@ def test_an_id_is_copied_with_one_click_and_a_time_is_exact_on_hover(acme: TeamH
     assert str(created.get_attribute("title")).endswith(" UTC")
 
 
-def test_credits_show_the_balance_each_day_and_the_ledger(house: ConsoleHouse, acme: TeamHouse, page: Page) -> None:
-    with house.receiver() as receiver:
+def test_credits_show_the_balance_each_day_and_the_ledger(
+    console: RunningConsole, acme: ConsoleTeam, page: Page
+) -> None:
+    with console.receiver() as receiver:
         acme.webhook(receiver.url)
         acme.submit()
-        house.received(receiver, 1)
+        console.received(receiver, 1)
         page.get_by_role("link", name="Deliveries").click()
         expect(page.locator("#delivery-rows tr")).to_contain_text("succeeded")
         page.get_by_role("link", name="Credits").click()
@@ -108,15 +114,15 @@ def test_credits_show_the_balance_each_day_and_the_ledger(house: ConsoleHouse, a
     assert [row.split()[-1] for row in rows.all_inner_texts()] == ["998", "1,000"]
 
 
-def test_the_operator_sees_how_the_daemon_is(house: ConsoleHouse, acme: TeamHouse, operators: Page) -> None:
-    with house.receiver() as receiver:
+def test_the_operator_sees_how_the_daemon_is(console: RunningConsole, acme: ConsoleTeam, operators: Page) -> None:
+    with console.receiver() as receiver:
         acme.webhook(receiver.url)
         acme.submit()
-        house.received(receiver, 1)
+        console.received(receiver, 1)
         operators.get_by_role("link", name="System").click()
         expect(operators.get_by_role("region", name="Daemon")).to_contain_text("Ready")
         accepted = operators.get_by_role("region", name="Accepted", exact=True).locator(".big").inner_text()
         assert int(accepted) >= 1
         expect(operators.get_by_role("heading", name="Parked webhooks: 0")).to_be_visible()
-        version = house.api.get("/openapi.json")["info"]["version"]
+        version = console.api.get("/openapi.json")["info"]["version"]
         expect(operators.get_by_role("region", name="Daemon")).to_contain_text(f"Version {version}")

@@ -2,13 +2,13 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.house import ConsoleHouse, TeamHouse
+from tests.browser.console import ConsoleTeam, RunningConsole
 
 NAME = "Enter a name of 1 to 200 characters"
 
 
 def test_a_new_webhooks_mistakes_stand_beside_their_fields_and_nothing_typed_is_lost(
-    acme: TeamHouse, page: Page
+    acme: ConsoleTeam, page: Page
 ) -> None:
     page.goto(f"/console/teams/{acme.id}/webhooks/new")
     page.get_by_role("button", name="Create Webhook").click()
@@ -32,7 +32,7 @@ def test_a_new_webhooks_mistakes_stand_beside_their_fields_and_nothing_typed_is_
     assert acme.api.get("/v1/webhooks")["items"] == []
 
 
-def test_a_webhooks_own_forms_say_what_is_wrong(acme: TeamHouse, page: Page) -> None:
+def test_a_webhooks_own_forms_say_what_is_wrong(acme: ConsoleTeam, page: Page) -> None:
     webhook = acme.webhook("http://127.0.0.1:9/hook", secret="generate")
     path = f"/console/teams/{acme.id}/webhooks/{webhook}"
     page.goto(f"{path}/edit")
@@ -54,7 +54,7 @@ def test_a_webhooks_own_forms_say_what_is_wrong(acme: TeamHouse, page: Page) -> 
     assert_mistake(page, "Recover what it missed since", "Enter a date and a time")
 
 
-def test_a_filter_that_no_form_sends_is_explained(acme: TeamHouse, page: Page) -> None:
+def test_a_filter_that_no_form_sends_is_explained(acme: ConsoleTeam, page: Page) -> None:
     page.goto(f"/console/teams/{acme.id}/deliveries?status=lost&event=a.b&since=yesterday&until=2026-13-01T00:00")
     assert_mistake(page, "State", "Choose one of the states")
     assert_mistake(page, "Event", "Choose one of the events")
@@ -63,7 +63,7 @@ def test_a_filter_that_no_form_sends_is_explained(acme: TeamHouse, page: Page) -
     expect(page.get_by_text("Correct the filter above.")).to_be_visible()
 
 
-def test_the_operators_forms_say_what_is_wrong(house: ConsoleHouse, operators: Page) -> None:
+def test_the_operators_forms_say_what_is_wrong(console: RunningConsole, operators: Page) -> None:
     operators.goto("/console/teams")
     operators.get_by_label("Id", exact=False).last.fill("no spaces please")
     operators.get_by_label("Notification addresses").fill("ops@example.com\nnobody")
@@ -72,7 +72,7 @@ def test_the_operators_forms_say_what_is_wrong(house: ConsoleHouse, operators: P
     assert_mistake(operators, "Notification addresses", "Enter email addresses such as ops@example.com, one a line.")
     assert operators.get_by_label("Notification addresses").input_value() == "ops@example.com\nnobody"
 
-    team = house.team("Umbrella")
+    team = console.team("Umbrella")
     operators.goto(f"/console/teams/{team.id}")
     operators.get_by_role("button", name="Make an API key").click()
     assert_mistake(operators, "Name of a new key", NAME)
@@ -85,7 +85,7 @@ def test_the_operators_forms_say_what_is_wrong(house: ConsoleHouse, operators: P
     operators.get_by_role("button", name="Save changes").click()
     assert_mistake(operators, "Name", NAME, exact=True)
 
-    taken = house.team("Taken")
+    taken = console.team("Taken")
     operators.goto("/console/teams")
     operators.get_by_label("Name").fill("Another")
     operators.locator("#id").fill(taken.id)
@@ -93,7 +93,7 @@ def test_the_operators_forms_say_what_is_wrong(house: ConsoleHouse, operators: P
     expect(operators.locator("#id-mistake")).to_contain_text("exists")
 
 
-def test_a_form_is_sent_once_however_often_its_button_is_pressed(acme: TeamHouse, page: Page) -> None:
+def test_a_form_is_sent_once_however_often_its_button_is_pressed(acme: ConsoleTeam, page: Page) -> None:
     page.goto(f"/console/teams/{acme.id}/webhooks/new")
     page.get_by_label("Name").fill("CRM Sync")
     page.get_by_label("URL").fill("http://127.0.0.1:9/hook")

@@ -2,13 +2,13 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage, sign_in
-from tests.browser.house import MESSAGE_RECEIVED, MESSAGE_SENT, ConsoleHouse, TeamHouse
+from tests.browser.conftest import OpenPage, be_signed_in
+from tests.browser.console import MESSAGE_RECEIVED, MESSAGE_SENT, ConsoleTeam, RunningConsole
 from tests.support.receivers import respond
 
 
-def test_a_delivery_appears_in_the_list_as_it_happens(house: ConsoleHouse, acme: TeamHouse, page: Page) -> None:
-    with house.receiver() as receiver:
+def test_a_delivery_appears_in_the_list_as_it_happens(console: RunningConsole, acme: ConsoleTeam, page: Page) -> None:
+    with console.receiver() as receiver:
         webhook = acme.webhook(receiver.url)
         page.goto(f"/console/teams/{acme.id}/deliveries")
         expect(page.get_by_role("heading", name="No deliveries yet")).to_be_visible()
@@ -26,9 +26,9 @@ def test_a_delivery_appears_in_the_list_as_it_happens(house: ConsoleHouse, acme:
 
 
 def test_a_webhook_is_disabled_before_ones_eyes_then_enabled_again_and_gets_what_it_missed(
-    house: ConsoleHouse, acme: TeamHouse, page: Page
+    console: RunningConsole, acme: ConsoleTeam, page: Page
 ) -> None:
-    with house.receiver(respond(503, b"down for maintenance")) as receiver:
+    with console.receiver(respond(503, b"down for maintenance")) as receiver:
         webhook = acme.webhook(receiver.url)
         page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}")
         state = page.locator("#webhook-state")
@@ -51,7 +51,7 @@ def test_a_webhook_is_disabled_before_ones_eyes_then_enabled_again_and_gets_what
         expect(page.get_by_text("queued again, in order: 5.")).to_be_visible()
         expect(page.locator("#webhook-state").get_by_text("active", exact=True)).to_be_visible()
         expect(page.locator("#delivery-rows tr", has_text="succeeded")).to_have_count(5)
-        requests = house.received(receiver, 5)
+        requests = console.received(receiver, 5)
         assert [request.body.count(b'"n":') for request in requests] == [1] * 5
         assert [int(request.body.partition(b'"n":')[2][:1]) for request in requests] == [1, 2, 3, 4, 5]
     assert {delivery["status"] for delivery in acme.api.get(f"/v1/events/{first}")["deliveries"]} == {
@@ -60,7 +60,7 @@ def test_a_webhook_is_disabled_before_ones_eyes_then_enabled_again_and_gets_what
     }
 
 
-def test_a_webhook_is_disabled_and_enabled_by_hand(acme: TeamHouse, page: Page) -> None:
+def test_a_webhook_is_disabled_and_enabled_by_hand(acme: ConsoleTeam, page: Page) -> None:
     webhook = acme.webhook("http://127.0.0.1:9/hook")
     page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}")
     page.get_by_role("link", name="Disable…").click()
@@ -71,9 +71,9 @@ def test_a_webhook_is_disabled_and_enabled_by_hand(acme: TeamHouse, page: Page) 
     assert acme.api.get(f"/v1/webhooks/{webhook}")["active"] is True
 
 
-def test_what_was_missed_since_a_time_is_recovered(house: ConsoleHouse, acme: TeamHouse, page: Page) -> None:
+def test_what_was_missed_since_a_time_is_recovered(console: RunningConsole, acme: ConsoleTeam, page: Page) -> None:
     acme.submit(n=1)  # before there is a webhook
-    with house.receiver() as receiver:
+    with console.receiver() as receiver:
         webhook = acme.webhook(receiver.url)
         page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}")
         page.get_by_label("Recover what it missed since").fill("2026-01-01T00:00")
@@ -83,13 +83,13 @@ def test_what_was_missed_since_a_time_is_recovered(house: ConsoleHouse, acme: Te
 
 
 def test_a_pending_delivery_says_when_it_goes_on_and_ends_before_ones_eyes(
-    patient_house: ConsoleHouse, open_page: OpenPage
+    patient_console: RunningConsole, open_page: OpenPage
 ) -> None:
-    acme = patient_house.team("Acme", grant=100)
-    with patient_house.receiver(respond(500)) as receiver:
+    acme = patient_console.team("Acme", grant=100)
+    with patient_console.receiver(respond(500)) as receiver:
         acme.webhook(receiver.url)
-        page = open_page(patient_house.url)
-        sign_in(page, acme.key)
+        page = open_page(patient_console.url)
+        be_signed_in(page, acme.key)
         acme.submit()
         page.goto(f"/console/teams/{acme.id}/deliveries")
         page.locator("#delivery-rows a.name").click()
@@ -105,13 +105,13 @@ def test_a_pending_delivery_says_when_it_goes_on_and_ends_before_ones_eyes(
 
 
 def test_deliveries_that_wait_for_credits_go_on_when_some_are_granted(
-    patient_house: ConsoleHouse, open_page: OpenPage
+    patient_console: RunningConsole, open_page: OpenPage
 ) -> None:
-    acme = patient_house.team("Acme")
-    with patient_house.receiver() as receiver:
+    acme = patient_console.team("Acme")
+    with patient_console.receiver() as receiver:
         acme.webhook(receiver.url)
-        page = open_page(patient_house.url)
-        sign_in(page, acme.key)
+        page = open_page(patient_console.url)
+        be_signed_in(page, acme.key)
         acme.submit()
         page.get_by_role("link", name="Credits").click()
         expect(page.get_by_text("1 delivery waits for credits")).to_be_visible()
@@ -119,14 +119,14 @@ def test_deliveries_that_wait_for_credits_go_on_when_some_are_granted(
         page.locator("#delivery-rows a.name").click()
         state = page.locator("#delivery-state")
         expect(state).to_contain_text("It waits for credits")
-        patient_house.api.post("/v1/credits/grants", teamId=acme.id, amount=10)
+        patient_console.api.post("/v1/credits/grants", teamId=acme.id, amount=10)
         expect(state).to_contain_text("The receiver took it")
 
 
 def test_what_one_has_opened_and_where_the_focus_is_stay_when_a_page_changes(
-    house: ConsoleHouse, acme: TeamHouse, page: Page
+    console: RunningConsole, acme: ConsoleTeam, page: Page
 ) -> None:
-    with house.receiver() as receiver:
+    with console.receiver() as receiver:
         acme.webhook(receiver.url)
         acme.submit(n=1)
         page.goto(f"/console/teams/{acme.id}/deliveries")

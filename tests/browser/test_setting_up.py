@@ -5,12 +5,14 @@ import hmac
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage, sign_in
-from tests.browser.house import MESSAGE_RECEIVED, ConsoleHouse, TeamHouse
+from tests.browser.conftest import OpenPage, be_signed_in
+from tests.browser.console import MESSAGE_RECEIVED, ConsoleTeam, RunningConsole
 
 
-def test_by_mouse_a_webhook_is_created_and_gets_a_signed_test(house: ConsoleHouse, acme: TeamHouse, page: Page) -> None:
-    with house.receiver() as receiver:
+def test_by_mouse_a_webhook_is_created_and_gets_a_signed_test(
+    console: RunningConsole, acme: ConsoleTeam, page: Page
+) -> None:
+    with console.receiver() as receiver:
         page.get_by_role("navigation", name="Main").get_by_role("link", name="Webhooks").click()
         page.get_by_role("link", name="Create Webhook").click()
         page.get_by_label("Name").fill("CRM Sync")
@@ -23,7 +25,7 @@ def test_by_mouse_a_webhook_is_created_and_gets_a_signed_test(house: ConsoleHous
         expect(page.get_by_role("heading", name="CRM Sync")).to_be_visible()
         expect(page.get_by_role("region", name="The secret: copy it now")).to_contain_text(secret)
         page.get_by_role("button", name="Send a test").click()
-        [request] = house.received(receiver, 1)
+        [request] = console.received(receiver, 1)
         expected = hmac.new(secret.encode(), request.body, hashlib.sha256).hexdigest()
         assert request.header("X-Kakiyo-Signature") == expected
         assert request.header("X-Kakiyo-Test") == "true"
@@ -32,7 +34,9 @@ def test_by_mouse_a_webhook_is_created_and_gets_a_signed_test(house: ConsoleHous
     assert webhook["events"] == [MESSAGE_RECEIVED]
 
 
-def test_by_keyboard_alone_a_webhook_is_created(house: ConsoleHouse, acme: TeamHouse, open_page: OpenPage) -> None:
+def test_by_keyboard_alone_a_webhook_is_created(
+    console: RunningConsole, acme: ConsoleTeam, open_page: OpenPage
+) -> None:
     page = open_page()
     page.goto("/console/")
     page.keyboard.type(acme.key)  # the field has the focus
@@ -41,7 +45,7 @@ def test_by_keyboard_alone_a_webhook_is_created(house: ConsoleHouse, acme: TeamH
     tab_to(page, "Create your first webhook")
     page.keyboard.press("Enter")
     page.wait_for_url("**/webhooks/new")
-    for label, text in (("Name", "CRM Sync"), ("URL", f"{house.url}/healthz")):
+    for label, text in (("Name", "CRM Sync"), ("URL", f"{console.url}/healthz")):
         tab_to(page, label)
         page.keyboard.type(text)
     tab_to(page, "Generate")
@@ -56,7 +60,7 @@ def test_by_keyboard_alone_a_webhook_is_created(house: ConsoleHouse, acme: TeamH
     assert (webhook["name"], webhook["events"], webhook["hasSecret"]) == ("CRM Sync", ["*"], True)
 
 
-def test_the_secret_is_shown_once(acme: TeamHouse, page: Page) -> None:
+def test_the_secret_is_shown_once(acme: ConsoleTeam, page: Page) -> None:
     page.goto(f"/console/teams/{acme.id}/webhooks/new")
     page.get_by_label("Name").fill("CRM Sync")
     page.get_by_label("URL").fill("http://127.0.0.1:9/hook")
@@ -71,7 +75,7 @@ def test_the_secret_is_shown_once(acme: TeamHouse, page: Page) -> None:
     assert secret not in page.content()
 
 
-def test_a_webhook_is_edited_and_its_secret_rotated(acme: TeamHouse, page: Page) -> None:
+def test_a_webhook_is_edited_and_its_secret_rotated(acme: ConsoleTeam, page: Page) -> None:
     webhook = acme.webhook("http://127.0.0.1:9/hook", secret="generate")
     page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}")
     page.get_by_role("link", name="Edit", exact=True).click()
@@ -87,7 +91,7 @@ def test_a_webhook_is_edited_and_its_secret_rotated(acme: TeamHouse, page: Page)
     expect(page.get_by_role("region", name="The secret: copy it now")).to_contain_text("whsec_")
 
 
-def test_enter_in_a_secret_takes_what_was_typed(acme: TeamHouse, page: Page) -> None:
+def test_enter_in_a_secret_takes_what_was_typed(acme: ConsoleTeam, page: Page) -> None:
     page.goto(f"/console/teams/{acme.id}/webhooks/new")
     page.get_by_label("Name").fill("CRM Sync")
     page.get_by_label("URL").fill("http://127.0.0.1:9/hook")
@@ -102,7 +106,7 @@ def test_enter_in_a_secret_takes_what_was_typed(acme: TeamHouse, page: Page) -> 
     expect(shown).to_have_text("my next secret")
 
 
-def test_removing_a_secret_asks_first(acme: TeamHouse, page: Page) -> None:
+def test_removing_a_secret_asks_first(acme: ConsoleTeam, page: Page) -> None:
     webhook = acme.webhook("http://127.0.0.1:9/hook", secret="generate")
     page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}/secret")
     page.get_by_role("link", name="Remove the secret…").click()
@@ -114,7 +118,7 @@ def test_removing_a_secret_asks_first(acme: TeamHouse, page: Page) -> None:
     assert acme.api.get(f"/v1/webhooks/{webhook}")["hasSecret"] is False
 
 
-def test_a_webhook_is_deleted_after_it_was_asked_for_again(acme: TeamHouse, page: Page) -> None:
+def test_a_webhook_is_deleted_after_it_was_asked_for_again(acme: ConsoleTeam, page: Page) -> None:
     webhook = acme.webhook("http://127.0.0.1:9/hook")
     page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}")
     page.get_by_role("link", name="Delete…").click()
@@ -142,7 +146,7 @@ def test_an_example_stands_beside_the_code_that_verifies_it(page: Page) -> None:
 
 
 def test_the_operator_makes_a_team_with_a_key_and_credits(
-    house: ConsoleHouse, operators: Page, open_page: OpenPage
+    console: RunningConsole, operators: Page, open_page: OpenPage
 ) -> None:
     operators.get_by_role("link", name="Teams and keys").click()
     operators.get_by_label("Name").fill("Globex")
@@ -156,7 +160,7 @@ def test_the_operator_makes_a_team_with_a_key_and_credits(
     expect(operators.get_by_role("heading", name="Credits: 500")).to_be_visible()
 
     globex = open_page()
-    sign_in(globex, key)
+    be_signed_in(globex, key)
     globex.get_by_role("link", name="Credits").click()
     expect(globex.locator(".big")).to_have_text("500")
     revoke = operators.get_by_role("button", name="Revoke the key billing")

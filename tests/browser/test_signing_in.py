@@ -3,11 +3,11 @@
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage, sign_in
-from tests.browser.house import ConsoleHouse, TeamHouse
+from tests.browser.console import ConsoleTeam, RunningConsole
 
 
 def test_a_wrong_key_is_refused_beside_its_field_and_a_right_one_leads_to_the_page_wanted(
-    acme: TeamHouse, open_page: OpenPage
+    acme: ConsoleTeam, open_page: OpenPage
 ) -> None:
     page = open_page()
     page.goto(f"/console/teams/{acme.id}/credits")
@@ -24,7 +24,7 @@ def test_a_wrong_key_is_refused_beside_its_field_and_a_right_one_leads_to_the_pa
     expect(page.get_by_role("heading", name="Credits")).to_be_visible()
 
 
-def test_who_has_signed_out_sees_nothing_any_more_not_even_by_going_back(acme: TeamHouse, page: Page) -> None:
+def test_who_has_signed_out_sees_nothing_any_more_not_even_by_going_back(acme: ConsoleTeam, page: Page) -> None:
     page.goto(f"/console/teams/{acme.id}/credits")
     [cookie] = page.context.cookies()
     page.get_by_role("button", name="Sign out").click()
@@ -43,8 +43,8 @@ def test_the_session_is_out_of_scripts_reach(page: Page) -> None:
     assert page.evaluate("document.cookie") == ""
 
 
-def test_a_team_sees_nothing_of_another_team(house: ConsoleHouse, acme: TeamHouse, page: Page) -> None:
-    other = house.team("Globex")
+def test_a_team_sees_nothing_of_another_team(console: RunningConsole, acme: ConsoleTeam, page: Page) -> None:
+    other = console.team("Globex")
     webhook = other.webhook("http://127.0.0.1:9/hook", "Secret project")
     other.submit()
     [delivery] = other.deliveries()
@@ -64,9 +64,9 @@ def test_a_team_sees_nothing_of_another_team(house: ConsoleHouse, acme: TeamHous
 
 
 def test_the_operator_chooses_the_team_and_the_menu_stays_with_it(
-    house: ConsoleHouse, operators: Page, open_page: OpenPage
+    console: RunningConsole, operators: Page, open_page: OpenPage
 ) -> None:
-    first, second = house.team("Initech"), house.team("Hooli")
+    first, second = console.team("Initech"), console.team("Hooli")
     for team in (first, second):
         operators.get_by_role("link", name="Teams and keys").click()
         operators.get_by_role("link", name=team.name, exact=True).first.click()
@@ -77,7 +77,7 @@ def test_the_operator_chooses_the_team_and_the_menu_stays_with_it(
 
 
 def test_the_mails_link_leads_to_the_webhook_after_signing_in(
-    house: ConsoleHouse, acme: TeamHouse, open_page: OpenPage
+    console: RunningConsole, acme: ConsoleTeam, open_page: OpenPage
 ) -> None:
     webhook = acme.webhook("http://127.0.0.1:9/hook")
     page = open_page()
@@ -86,6 +86,6 @@ def test_the_mails_link_leads_to_the_webhook_after_signing_in(
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="CRM Sync")).to_be_visible()
     operators = open_page()
-    sign_in(operators, house.api.key)
+    sign_in(operators, console.api.key)
     operators.goto(f"/console/webhooks/{webhook}")
     expect(operators.get_by_role("heading", name="CRM Sync")).to_be_visible()

@@ -3,23 +3,23 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage, sign_in
-from tests.browser.house import ConsoleHouse, TeamHouse
+from tests.browser.conftest import OpenPage, be_signed_in
+from tests.browser.console import ConsoleTeam, RunningConsole
 from tests.support.receivers import respond
 
 
 @pytest.fixture
-def plain(open_page: OpenPage, acme: TeamHouse) -> Page:
+def plain(open_page: OpenPage, acme: ConsoleTeam) -> Page:
     """A page of Acme's console, signed in, that runs no script."""
     page = open_page(java_script_enabled=False)
-    sign_in(page, acme.key)
+    be_signed_in(page, acme.key)
     return page
 
 
 def test_a_webhook_is_created_with_a_generated_secret_and_tested(
-    house: ConsoleHouse, acme: TeamHouse, plain: Page
+    console: RunningConsole, acme: ConsoleTeam, plain: Page
 ) -> None:
-    with house.receiver() as receiver:
+    with console.receiver() as receiver:
         plain.get_by_role("link", name="Create Webhook").click()
         plain.get_by_label("Name").fill("CRM Sync")
         plain.get_by_label("URL").fill(receiver.url)
@@ -31,29 +31,31 @@ def test_a_webhook_is_created_with_a_generated_secret_and_tested(
         plain.get_by_role("button", name="Create Webhook").click()
         expect(plain.get_by_role("region", name="The secret: copy it now")).to_contain_text(secret)
         plain.get_by_role("button", name="Send a test").click()
-        house.received(receiver, 1)
+        console.received(receiver, 1)
         plain.get_by_role("link", name="Deliveries").click()
         plain.locator("#delivery-rows a.name").click()
         expect(plain.get_by_text("The receiver took it")).to_be_visible()
         plain.get_by_role("button", name="Resend").click()
-        house.received(receiver, 2)
+        console.received(receiver, 2)
 
 
-def test_a_disabled_webhook_is_enabled_again_and_recovered(house: ConsoleHouse, acme: TeamHouse, plain: Page) -> None:
-    with house.receiver(respond(500)) as receiver:
+def test_a_disabled_webhook_is_enabled_again_and_recovered(
+    console: RunningConsole, acme: ConsoleTeam, plain: Page
+) -> None:
+    with console.receiver(respond(500)) as receiver:
         webhook = acme.webhook(receiver.url)
         for number in range(4):
             acme.submit(n=number)
-        house.received(receiver, 12)
+        console.received(receiver, 12)
         acme.until_disabled(webhook)
         receiver.answer = respond(200)
         plain.goto(f"/console/teams/{acme.id}/webhooks/{webhook}")
         plain.get_by_role("button", name="Re-enable and recover 4 missed events").click()
         expect(plain.get_by_text("queued again, in order: 4.")).to_be_visible()
-        house.received(receiver, 16)
+        console.received(receiver, 16)
 
 
-def test_a_webhook_is_edited_filtered_and_deleted(acme: TeamHouse, plain: Page) -> None:
+def test_a_webhook_is_edited_filtered_and_deleted(acme: ConsoleTeam, plain: Page) -> None:
     webhook = acme.webhook("http://127.0.0.1:9/hook")
     plain.goto(f"/console/teams/{acme.id}/webhooks/{webhook}/edit")
     plain.get_by_label("Name").fill("Ledger")

@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, text
 from daemon.config.settings import Settings
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY, write_keys
 from daemon.crypto.vault import Vault
-from daemon.doctor.database import check_clock
+from daemon.doctor.clock import check_clock
 from daemon.doctor.examination import examine
 from daemon.doctor.files import check_disk
 from daemon.doctor.finding import Verdict
@@ -34,7 +34,7 @@ from tests.e2e.operating import operated
 from tests.faults.disk import without_privileges
 from tests.store.filling import NOW, accept, found
 from tests.support.forked import run_forked
-from tests.support.process import REPOSITORY, make_house
+from tests.support.process import REPOSITORY, make_installation
 from tests.support.programs import plain_environment
 from tests.support.smtp import MailServer, reserve_port, serving
 
@@ -248,15 +248,15 @@ def test_a_check_that_crashes_is_one_failed_check(state: Path, monkeypatch: pyte
 
 
 async def test_a_daemon_that_runs_is_found_ready_and_its_database_whole(tmp_path: Path) -> None:
-    house = make_house(tmp_path)
+    installation = make_installation(tmp_path)
     try:
-        async with operated(house) as operator:
+        async with operated(installation) as operator:
             await operator.make_team()
-            environment = plain_environment(KAKIYO_WEBHOOKS_API__BIND=house.bind)
-            doctor = ["doctor", "--json", "--state-dir", str(house.state_dir)]
+            environment = plain_environment(KAKIYO_WEBHOOKS_API__BIND=installation.bind)
+            doctor = ["doctor", "--json", "--state-dir", str(installation.state_dir)]
             ended = await run_forked(doctor, environment=environment)
     finally:
-        house.close()
+        installation.close()
     said = {one["name"]: one["verdict"] for one in json.loads(ended.stdout)["checks"]}
     for name in ("settings", "state directory", "operator key", "encryption key", "database", "migrations", "API"):
         assert said[name] == "ok", name

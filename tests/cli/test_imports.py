@@ -12,7 +12,7 @@ import pytest
 
 from daemon.cli import main
 from daemon.cli.exits import ExitCode
-from tests.support.process import REPOSITORY, DaemonHouse, clean_environment, daemon_process, make_house
+from tests.support.process import REPOSITORY, Installation, clean_environment, daemon_process, make_installation
 
 TELLING = {"PYTHONPROFILEIMPORTTIME": "1"}
 UNREACHABLE = "http://127.0.0.1:1"
@@ -41,10 +41,10 @@ HEAVY = OF_THE_DAEMON | OF_NO_START
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[DaemonHouse]:
-    house = make_house(tmp_path)
-    yield house
-    house.close()
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    installation = make_installation(tmp_path)
+    yield installation
+    installation.close()
 
 
 def _imported(stderr: str) -> set[str]:
@@ -85,8 +85,8 @@ def test_a_command_imports_what_it_needs_and_no_more(tmp_path: Path, arguments: 
     assert _heavy(_run(tmp_path, *arguments)) == needed
 
 
-async def test_a_start_imports_what_the_daemon_needs_and_no_more(house: DaemonHouse) -> None:
-    async with daemon_process(replace(house, forked=False), environment=TELLING) as daemon:
+async def test_a_start_imports_what_the_daemon_needs_and_no_more(installation: Installation) -> None:
+    async with daemon_process(replace(installation, forked=False), environment=TELLING) as daemon:
         imported = _imported(b"\n".join(daemon.stderr).decode())
     assert _heavy(imported) == OF_THE_DAEMON
     assert not [module for module in imported if module.startswith(("daemon.demo.", "daemon.doctor."))]

@@ -11,12 +11,12 @@ from daemon.config.settings import Settings
 from daemon.maintenance.sealed_database import open_sealed_database
 from daemon.maintenance.state_dir import DATABASE
 from tests.cli.conftest import Run, run  # noqa: F401 - the fixture
-from tests.e2e.conftest import house, new_house  # noqa: F401 - fixtures
+from tests.e2e.conftest import installation, new_installation  # noqa: F401 - fixtures
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
 from tests.faults.test_database_file import fill_a_database, refused
 from tests.store.filling import accept, found
-from tests.support.process import DaemonHouse
+from tests.support.process import Installation
 
 CHANGES = {
     "table webhooks, row 1: the column events": "UPDATE webhooks SET events = '[1'",
@@ -32,6 +32,7 @@ LATER = (
     "UPDATE webhook_hours SET succeeded = 'many'",
     "UPDATE credit_days SET consumed = 'much'",
 )
+DAMAGED_EVENT = "table events, row 3: the column timestamp does not hold a time: run doctor, and restore a backup"
 READS = {
     "/v1/deliveries": 200,
     "/v1/deliveries?limit=200": 503,
@@ -80,16 +81,19 @@ def test_restore_backup_and_doctor_name_the_cell(run: Run, tmp_path: Path, cell:
     "It refuses what it would read as a whole; what meets another one is answered with 503, without a traceback",
 )
 @ends_within(60)
-async def test_a_daemon_on_wrong_cells_says_a_sentence_and_no_traceback(house: DaemonHouse) -> None:  # noqa: F811 - the fixture
-    path = fill_a_database(house)
+async def test_a_daemon_on_wrong_cells_says_a_sentence_and_no_traceback(installation: Installation) -> None:  # noqa: F811 - the fixture
+    path = fill_a_database(installation)
     change(path, *LATER)
-    async with operated(house) as operator:
+    async with operated(installation) as operator:
         for target, status in READS.items():
             answer = await operator.http.get(target)
             assert answer.status_code == status, (target, answer.text)
+        refusals = list(READS.values()).count(503)
+        told = await operator.daemon.logged("request_failed", refusals, method="GET")
+        assert ("/v1/events/{event_id}", DAMAGED_EVENT) in {(line["path"], line["error"]) for line in told}
         await operator.make_webhook("http://127.0.0.1:9/hook", team_id="team_1")
         lines = [line for line in operator.daemon.stderr if b"Traceback" in line or b"internal_error" in line]
         assert lines == []
     change(path, "UPDATE webhooks SET events = '[1'")
-    sentence = await refused(house)
+    sentence = await refused(installation)
     assert "table webhooks, row 1: the column events does not hold a JSON array of texts" in sentence

@@ -5,22 +5,22 @@ from typing import Any
 import trio
 from trio.testing import MockClock
 
-from tests.support.api_client import MESSAGE_SENT, ApiHouse
+from tests.support.api_client import MESSAGE_SENT, RunningApi
 from tests.support.console_client import ConsoleClient
 from tests.support.daemon import statuses
 
 MESSAGE_RECEIVED = "linkedin.message.received"
 
 
-async def webhook_of(api: ApiHouse, webhook_id: str) -> dict[str, Any]:
+async def webhook_of(api: RunningApi, webhook_id: str) -> dict[str, Any]:
     return dict((await api.as_acme.get(f"/v1/webhooks/{webhook_id}")).value)
 
 
-async def deliveries_of(api: ApiHouse) -> list[dict[str, Any]]:
+async def deliveries_of(api: RunningApi) -> list[dict[str, Any]]:
     return list((await api.as_acme.get("/v1/deliveries")).value["items"])
 
 
-async def test_disable_and_enable(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+async def test_disable_and_enable(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     webhook = (await api.webhook())["id"]
     led = await acme.post(f"{root}/webhooks/{webhook}/disable")
     assert "it gets no deliveries" in (await acme.get(led.location)).text
@@ -30,10 +30,10 @@ async def test_disable_and_enable(api: ApiHouse, acme: ConsoleClient, root: str)
 
 
 async def test_a_webhook_that_failed_says_what_it_missed_and_gets_it(
-    api: ApiHouse, acme: ConsoleClient, root: str, autojump_clock: MockClock
+    api: RunningApi, acme: ConsoleClient, root: str, autojump_clock: MockClock
 ) -> None:
     webhook = await api.webhook()
-    api.house.receiver.answers[webhook["url"]] = statuses(*[503] * 16, 200)
+    api.daemon.receiver.answers[webhook["url"]] = statuses(*[503] * 16, 200)
     for number in range(4):
         await api.submit(number=number)
     await trio.sleep(60)
@@ -51,7 +51,7 @@ async def test_a_webhook_that_failed_says_what_it_missed_and_gets_it(
     assert "missed event" not in (await acme.get(path)).text
 
 
-async def test_recovering_what_was_missed_since_a_time(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+async def test_recovering_what_was_missed_since_a_time(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     await api.submit()
     webhook = (await api.webhook())["id"]
     led = await acme.post(f"{root}/webhooks/{webhook}/recover", since="2020-01-01T00:00")
@@ -60,7 +60,7 @@ async def test_recovering_what_was_missed_since_a_time(api: ApiHouse, acme: Cons
     assert "Nothing was missed since then." in (await acme.get(again.location)).text
 
 
-async def test_a_test_goes_to_this_webhook_alone(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+async def test_a_test_goes_to_this_webhook_alone(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     await api.webhook()
     webhook = (await api.webhook())["id"]
     led = await acme.post(f"{root}/webhooks/{webhook}/test", event=MESSAGE_RECEIVED)
@@ -70,7 +70,7 @@ async def test_a_test_goes_to_this_webhook_alone(api: ApiHouse, acme: ConsoleCli
 
 
 async def test_a_test_of_an_event_type_goes_to_all_that_subscribe(
-    api: ApiHouse, acme: ConsoleClient, root: str
+    api: RunningApi, acme: ConsoleClient, root: str
 ) -> None:
     path = f"{root}/event-types/{MESSAGE_SENT}/test"
     led = await acme.post(path)
@@ -81,7 +81,7 @@ async def test_a_test_of_an_event_type_goes_to_all_that_subscribe(
     assert {delivery["webhookId"] for delivery in await deliveries_of(api)} == subscribers
 
 
-async def test_resend_leads_to_the_new_delivery(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+async def test_resend_leads_to_the_new_delivery(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     await api.webhook()
     await api.submit()
     [first] = await deliveries_of(api)
@@ -91,7 +91,7 @@ async def test_resend_leads_to_the_new_delivery(api: ApiHouse, acme: ConsoleClie
     assert second["eventId"] == first["eventId"]
 
 
-async def test_resend_to_a_disabled_webhook_is_explained(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+async def test_resend_to_a_disabled_webhook_is_explained(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     webhook = (await api.webhook())["id"]
     await api.submit()
     [delivery] = await deliveries_of(api)
@@ -102,7 +102,7 @@ async def test_resend_to_a_disabled_webhook_is_explained(api: ApiHouse, acme: Co
     assert "is disabled" in page.text
 
 
-async def test_a_deleted_webhooks_deliveries_stay(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+async def test_a_deleted_webhooks_deliveries_stay(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     webhook = (await api.webhook())["id"]
     await api.submit()
     [delivery] = await deliveries_of(api)
@@ -113,7 +113,7 @@ async def test_a_deleted_webhooks_deliveries_stay(api: ApiHouse, acme: ConsoleCl
     assert (await acme.get(f"{root}/webhooks/{webhook}")).status == 404
 
 
-async def test_a_secret_is_rotated_with_an_overlap_and_removed(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+async def test_a_secret_is_rotated_with_an_overlap_and_removed(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     path = f"{root}/webhooks/{(await api.webhook(secret='s' * 20))['id']}"
     led = await acme.post(f"{path}/secret", secret="t" * 20, hours="24")
     page = await acme.get(led.location)
@@ -123,17 +123,17 @@ async def test_a_secret_is_rotated_with_an_overlap_and_removed(api: ApiHouse, ac
     assert "No: it has no secret" in (await acme.get(path)).text
 
 
-async def test_the_body_is_downloaded_as_it_was_sent(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+async def test_the_body_is_downloaded_as_it_was_sent(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     await api.webhook()
     await api.submit(greeting="grüß dich")
     [delivery] = await deliveries_of(api)
     file = await acme.get(f"{root}/deliveries/{delivery['id']}/body")
-    assert file.text.encode() == api.house.receiver.arrivals[0].body
+    assert file.text.encode() == api.daemon.receiver.arrivals[0].body
     assert file.headers["Content-Disposition"] == f'attachment; filename="{delivery["eventId"]}.json"'
     assert file.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_the_operator_makes_a_team_a_key_that_works_and_a_grant(api: ApiHouse, operator: ConsoleClient) -> None:
+async def test_the_operator_makes_a_team_a_key_that_works_and_a_grant(api: RunningApi, operator: ConsoleClient) -> None:
     led = await operator.post("/console/teams", name="Globex", id="team_globex", emails="a@example.com\nb@example.com")
     assert led.location == "/console/teams/team_globex?flash=team-created"
     made = await operator.post("/console/teams/team_globex/keys", key_name="billing")
@@ -153,7 +153,7 @@ async def test_the_operator_makes_a_team_a_key_that_works_and_a_grant(api: ApiHo
 
 
 async def test_the_operator_sets_a_teams_limit_of_webhooks_and_takes_it_back(
-    api: ApiHouse, operator: ConsoleClient
+    api: RunningApi, operator: ConsoleClient
 ) -> None:
     async def limit() -> int | None:
         [team, *_] = (await api.operator.get("/v1/teams")).value["items"]
@@ -175,7 +175,9 @@ async def test_the_operator_sets_a_teams_limit_of_webhooks_and_takes_it_back(
     assert (await limit(), (await operator.get(path)).value("maxWebhooks")) == (None, "")
 
 
-async def test_a_team_that_asks_too_often_waits(api: ApiHouse, acme: ConsoleClient, autojump_clock: MockClock) -> None:
+async def test_a_team_that_asks_too_often_waits(
+    api: RunningApi, acme: ConsoleClient, autojump_clock: MockClock
+) -> None:
     pages = [await acme.get(f"/console/teams/{api.acme.id}/event-types") for _ in range(205)]
     refused = [page for page in pages if page.status == 429]
     assert refused

@@ -3,7 +3,7 @@
 import pytest
 
 from api.console.pages.delivery_filter import parse_form_time
-from tests.support.api_client import ApiHouse
+from tests.support.api_client import RunningApi
 from tests.support.console_client import ConsoleClient
 from tests.support.daemon import EPOCH_MS
 
@@ -28,12 +28,12 @@ def test_a_time_is_read_as_the_form_sends_it_in_utc(text: str, time: int | None)
     assert parse_form_time(text) == time
 
 
-async def test_until_a_minute_is_until_its_end(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+async def test_until_a_minute_is_until_its_end(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     await api.webhook()
     begin = EPOCH_MS - EPOCH_MS % 60_000  # 2027-01-15T08:00
-    api.house.clock.offset_ms += begin + 59_000 - api.house.clock()
+    api.daemon.clock.offset_ms += begin + 59_000 - api.daemon.clock()
     await api.submit()
-    api.house.clock.offset_ms += begin + 60_000 - api.house.clock()
+    api.daemon.clock.offset_ms += begin + 60_000 - api.daemon.clock()
     await api.submit()
 
     async def count(query: str) -> int:
@@ -46,7 +46,7 @@ async def test_until_a_minute_is_until_its_end(api: ApiHouse, acme: ConsoleClien
     assert await count("since=2027-01-15T08:00&until=2027-01-15T08:00") == 1
 
 
-async def test_pages_keep_the_filter(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+async def test_pages_keep_the_filter(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     await api.webhook()
     for _ in range(51):
         await api.submit()

@@ -8,13 +8,13 @@ import trio.testing
 
 from api.console.pages import live
 from tests.console.conftest import signed_in
-from tests.support.api_client import ApiHouse
+from tests.support.api_client import RunningApi
 from tests.support.console_client import ConsoleClient
 from tests.support.daemon import statuses
 
 
 async def test_a_page_comes_at_once_and_again_when_something_has_changed(
-    api: ApiHouse, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
+    api: RunningApi, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     webhook = await api.webhook()
     async with acme.stream(f"{root}/deliveries/live") as deliveries:
@@ -29,7 +29,7 @@ async def test_a_page_comes_at_once_and_again_when_something_has_changed(
 
 
 async def test_what_has_not_changed_is_not_sent_again(
-    api: ApiHouse, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
+    api: RunningApi, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     await api.webhook()
     await api.submit()
@@ -42,7 +42,7 @@ async def test_what_has_not_changed_is_not_sent_again(
 
 
 async def test_another_teams_news_wake_nobody(
-    api: ApiHouse, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
+    api: RunningApi, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     await api.webhook()
     _, other = await api.another_team()
@@ -56,10 +56,10 @@ async def test_another_teams_news_wake_nobody(
 
 
 async def test_a_webhooks_page_follows_it_to_its_disabling(
-    api: ApiHouse, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
+    api: RunningApi, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     webhook = await api.webhook()
-    api.house.receiver.answers[webhook["url"]] = statuses(503)
+    api.daemon.receiver.answers[webhook["url"]] = statuses(503)
     async with acme.stream(f"{root}/webhooks/{webhook['id']}/live") as page:
         for _ in range(4):
             await api.submit()
@@ -70,7 +70,7 @@ async def test_a_webhooks_page_follows_it_to_its_disabling(
 
 
 async def test_a_page_ends_when_its_key_is_revoked_or_its_session_over(
-    api: ApiHouse, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
+    api: RunningApi, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     [key] = (await api.operator.get(f"/v1/teams/{api.acme.id}/keys")).value["items"]
     async with acme.stream(f"{root}/deliveries/live") as page:
@@ -92,16 +92,16 @@ async def test_a_page_ends_when_one_signs_out(
 
 
 async def test_pages_end_when_the_daemon_stops(
-    api: ApiHouse, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
+    api: RunningApi, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with acme.stream(f"{root}/deliveries/live") as page:
         await page.event()
-        api.house.stop.set()
+        api.daemon.stop.set()
         with trio.fail_after(5):
             await page.ended()
 
 
-async def test_a_browser_that_is_gone_is_forgotten(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+async def test_a_browser_that_is_gone_is_forgotten(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     async with acme.stream(f"{root}/deliveries/live"):
         assert api.handles.console.changes.followers == 1
     assert api.handles.console.changes.followers == 0
@@ -109,7 +109,7 @@ async def test_a_browser_that_is_gone_is_forgotten(api: ApiHouse, acme: ConsoleC
 
 @pytest.mark.fault("Somebody opens live pages without end", "Those beyond 200 get 503 and have to be reloaded")
 async def test_so_many_pages_are_live_and_no_more(
-    api: ApiHouse, acme: ConsoleClient, root: str, monkeypatch: pytest.MonkeyPatch
+    api: RunningApi, acme: ConsoleClient, root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "MOST_STREAMS", 2)
     async with acme.stream(f"{root}/deliveries/live"), acme.stream(f"{root}/webhooks/live"):
@@ -122,7 +122,7 @@ async def test_so_many_pages_are_live_and_no_more(
 
 @pytest.mark.fault("One team opens all the live pages there are", "20 of them; another team's page is live at once")
 async def test_a_team_has_twenty_live_pages_and_leaves_the_others_to_the_others(
-    api: ApiHouse, acme: ConsoleClient, root: str
+    api: RunningApi, acme: ConsoleClient, root: str
 ) -> None:
     other, client = await api.another_team()
     stranger = await signed_in(api, str(client.key))
@@ -135,7 +135,7 @@ async def test_a_team_has_twenty_live_pages_and_leaves_the_others_to_the_others(
 
 
 async def test_a_busy_webhook_changes_its_page_no_faster_than_eyes_follow(
-    api: ApiHouse, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
+    api: RunningApi, acme: ConsoleClient, root: str, autojump_clock: trio.testing.MockClock
 ) -> None:
     await api.webhook()
     async with acme.stream(f"{root}/deliveries/live") as page, trio.open_nursery() as nursery:
@@ -149,7 +149,7 @@ async def test_a_busy_webhook_changes_its_page_no_faster_than_eyes_follow(
     assert 10 <= events <= 22
 
 
-async def _submit_without_end(api: ApiHouse) -> None:
+async def _submit_without_end(api: RunningApi) -> None:
     while True:
         await api.submit()
         await trio.sleep(0.1)

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from api.console.drawing.names import named, plain
+from api.console.rendering.names import named, plain
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import TeamEdit
-from tests.support.api_client import ApiHouse
+from tests.support.api_client import RunningApi
 from tests.support.console_client import ConsoleClient
 
 MARK = '<span class="code-point">U+{}</span>'
@@ -41,12 +41,12 @@ def test_a_title_shows_it_too() -> None:
     "A name of a webhook is invisible, or turns the text around it to the left",
     "Each page shows its characters by their code points, and isolates it",
 )
-async def test_no_page_has_a_name_that_nobody_can_see(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+async def test_no_page_has_a_name_that_nobody_can_see(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     name = "x\u202e\u200b"
-    webhook, daemon = (await api.webhook(name="CRM"))["id"], api.house.daemon
+    webhook, parts = (await api.webhook(name="CRM"))["id"], api.daemon.parts
     # The API refuses such names; a database may have them from before.
-    assert await daemon.teams.change(api.acme.id, TeamEdit(name=name)) is not None
-    assert await daemon.webhooks.change(webhook, WebhookEdit(name=name)) is not None
+    assert await parts.teams.change(api.acme.id, TeamEdit(name=name)) is not None
+    assert await parts.webhooks.change(webhook, WebhookEdit(name=name)) is not None
     await api.submit()
     delivery = (await api.as_acme.get("/v1/deliveries")).value["items"][0]["id"]
     of_webhook = [f"/webhooks/{webhook}{page}" for page in ("", "/secret", "/delete", "/disable", "/edit")]

@@ -14,7 +14,7 @@ from trio.testing import MockClock
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import DeliveryStatus, TeamEdit
 from tests.console.conftest import signed_in
-from tests.support.api_client import ApiHouse, running_api
+from tests.support.api_client import RunningApi, running_api
 from tests.support.console_client import ConsoleClient, Page
 from tests.support.daemon import FakeReceiver, make_settings
 
@@ -40,7 +40,7 @@ class Elements(HTMLParser):
 class World:
     """Someone signed in as the operator, and every page that there is about Acme."""
 
-    api: ApiHouse
+    api: RunningApi
     client: ConsoleClient
     paths: tuple[str, ...]
 
@@ -49,7 +49,7 @@ class World:
             yield path, await self.client.get(path)
 
 
-async def make_world(api: ApiHouse, word: str, body: bytes) -> World:
+async def make_world(api: RunningApi, word: str, body: bytes) -> World:
     """Fill Acme with things that are all called by this word, and whose receivers answer it."""
 
     async def answer(_request: httpx.Request) -> httpx.Response:
@@ -61,7 +61,7 @@ async def make_world(api: ApiHouse, word: str, body: bytes) -> World:
     webhooks = [(await api.webhook(url=f"{url}{number}", secret="generate"))["id"] for number in range(25)]
     await name_all(api, webhooks, word)
     for webhook in webhooks:
-        api.house.receiver.answers[(await api.as_acme.get(f"/v1/webhooks/{webhook}")).value["url"]] = answer
+        api.daemon.receiver.answers[(await api.as_acme.get(f"/v1/webhooks/{webhook}")).value["url"]] = answer
     for number in range(4):
         await api.submit(EVENT, word=word, number=number, more=[word] * (100_000 // len(word)))
     await trio.sleep(120)
@@ -75,15 +75,15 @@ async def make_world(api: ApiHouse, word: str, body: bytes) -> World:
     return World(api, await signed_in(api, str(api.operator.key)), paths)
 
 
-async def name_all(api: ApiHouse, webhooks: list[str], word: str) -> None:
+async def name_all(api: RunningApi, webhooks: list[str], word: str) -> None:
     """Call Acme, its webhooks, keys and grants by this word: the API refuses some that a database may have before."""
-    daemon, names = api.house.daemon, (word * 200)[:200]
-    assert await daemon.teams.change(api.acme.id, TeamEdit(name=names)) is not None
+    parts, names = api.daemon.parts, (word * 200)[:200]
+    assert await parts.teams.change(api.acme.id, TeamEdit(name=names)) is not None
     for _ in range(50):
-        assert await daemon.teams.create_key(api.acme.id, names) is not None
-        assert await daemon.teams.grant_credits(api.acme.id, 1, (word * 500)[:500]) is not None
+        assert await parts.teams.create_key(api.acme.id, names) is not None
+        assert await parts.teams.grant_credits(api.acme.id, 1, (word * 500)[:500]) is not None
     for webhook in webhooks:
-        assert await daemon.webhooks.change(webhook, WebhookEdit(name=names)) is not None
+        assert await parts.webhooks.change(webhook, WebhookEdit(name=names)) is not None
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import httpx
 import trio
 from trio.testing import MockClock
 
-from tests.support.api_client import ApiHouse
+from tests.support.api_client import RunningApi
 from tests.support.console_client import ConsoleClient
 
 
@@ -13,11 +13,11 @@ async def crash(_request: httpx.Request) -> httpx.Response:
 
 
 async def test_a_parked_webhook_is_seen_everywhere_and_goes_on_when_it_is_enabled_anew(
-    api: ApiHouse, acme: ConsoleClient, operator: ConsoleClient, root: str, autojump_clock: MockClock
+    api: RunningApi, acme: ConsoleClient, operator: ConsoleClient, root: str, autojump_clock: MockClock
 ) -> None:
     webhook = await api.webhook(name="CRM Sync")
     assert webhook["parked"] is False
-    api.house.receiver.answers[webhook["url"]] = crash
+    api.daemon.receiver.answers[webhook["url"]] = crash
     await api.submit()
     await trio.sleep(60)
     path = f"/v1/webhooks/{webhook['id']}"
@@ -25,12 +25,12 @@ async def test_a_parked_webhook_is_seen_everywhere_and_goes_on_when_it_is_enable
     assert (await api.as_acme.get("/v1/webhooks")).value["items"][0]["parked"] is True
     assert 'class="badge parked"' in (await acme.get(f"{root}/webhooks")).text
     page = (await acme.get(f"{root}/webhooks/{webhook['id']}")).text
-    assert "the daemon failed at them again and again" in page
+    assert "the daemon crashed on them repeatedly" in page
     system = (await operator.get("/console/system")).text
     assert "Parked webhooks: 1" in system
     assert f"{root}/webhooks/{webhook['id']}" in system
 
-    del api.house.receiver.answers[webhook["url"]]
+    del api.daemon.receiver.answers[webhook["url"]]
     await api.as_acme.patch(path, {"active": True})
     await trio.sleep(60)
     assert (await api.as_acme.get(path)).value["parked"] is False

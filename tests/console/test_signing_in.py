@@ -12,9 +12,9 @@ from api.app import create_app
 from api.console.session.sessions import LIFETIME_S
 from daemon.config.settings import Settings
 from daemon.domain.clock import HOUR_MS
-from daemon.wiring import handles_of
+from daemon.wiring_handles import handles_of
 from tests.console.conftest import signed_in
-from tests.support.api_client import DATABASE_FILE, ApiHouse, running_api
+from tests.support.api_client import DATABASE_FILE, RunningApi, running_api
 from tests.support.console_client import ConsoleClient
 from tests.support.daemon import make_settings, running
 
@@ -33,12 +33,12 @@ FOREIGN_PAGES = (
 
 
 @pytest.fixture
-def browser(api: ApiHouse) -> ConsoleClient:
+def browser(api: RunningApi) -> ConsoleClient:
     return ConsoleClient(api.operator.app)
 
 
 async def test_a_teams_key_leads_to_its_webhooks_and_the_operators_to_the_teams(
-    api: ApiHouse, browser: ConsoleClient
+    api: RunningApi, browser: ConsoleClient
 ) -> None:
     for key, first in ((api.as_acme.key, f"teams/{api.acme.id}/webhooks"), (api.operator.key, "teams")):
         assert (await browser.sign_in(str(key))).location == "/console/"
@@ -47,7 +47,7 @@ async def test_a_teams_key_leads_to_its_webhooks_and_the_operators_to_the_teams(
 
 
 async def test_the_cookie_is_for_the_console_alone_and_out_of_scripts_reach(
-    api: ApiHouse, browser: ConsoleClient
+    api: RunningApi, browser: ConsoleClient
 ) -> None:
     [cookie] = (await browser.sign_in(str(api.operator.key))).headers.getlist("Set-Cookie")
     attributes = cookie.split("; ")[1:]
@@ -64,23 +64,21 @@ async def test_under_https_the_cookie_is_never_sent_in_the_clear(tmp_path: Path)
         assert "Secure" in cookie.split("; ")
 
 
-@pytest.mark.parametrize("key", ["", "kwh_wrong", "operator-key", "\x00", "ü" * 100, "x" * 10_000])
-async def test_a_key_that_is_not_valid_is_refused_beside_the_field_and_never_shown(
-    browser: ConsoleClient, key: str
-) -> None:
-    page = await browser.send("POST", "/console/sign-in", {"key": key, "next": "/console/system"})
-    assert page.status == 422
-    assert page.mistake("key") == (
-        "This key is not valid: check that you copied it whole, or ask the operator whether it was revoked."
-        if key
-        else "Enter an API key."
-    )
-    assert not key.strip() or key not in page.text
-    assert 'name="next" value="/console/system"' in page.text
-    assert "Set-Cookie" not in page.headers
+async def test_a_key_that_is_not_valid_is_refused_beside_the_field_and_never_shown(browser: ConsoleClient) -> None:
+    for key in ("", "kwh_wrong", "operator-key", "\x00", "ü" * 100, "x" * 10_000):
+        page = await browser.send("POST", "/console/sign-in", {"key": key, "next": "/console/system"})
+        assert page.status == 422, key
+        assert page.mistake("key") == (
+            "This key is not valid: check that you copied it whole, or ask the operator whether it was revoked."
+            if key
+            else "Enter an API key."
+        )
+        assert not key.strip() or key not in page.text
+        assert 'name="next" value="/console/system"' in page.text, key
+        assert "Set-Cookie" not in page.headers, key
 
 
-async def test_the_page_that_was_wanted_is_where_the_sign_in_leads(api: ApiHouse, browser: ConsoleClient) -> None:
+async def test_the_page_that_was_wanted_is_where_the_sign_in_leads(api: RunningApi, browser: ConsoleClient) -> None:
     wanted = f"/console/teams/{api.acme.id}/deliveries?status=failed"
     asked = await browser.get(wanted)
     assert asked.location.startswith("/console/sign-in?next=")
@@ -95,35 +93,29 @@ async def test_the_page_that_was_wanted_is_where_the_sign_in_leads(api: ApiHouse
     "The console's own first page follows",
     cases=len(FOREIGN_PAGES),
 )
-@pytest.mark.parametrize("page", FOREIGN_PAGES)
-async def test_the_sign_in_leads_to_no_other_site(api: ApiHouse, browser: ConsoleClient, page: str) -> None:
-    key = str(api.as_acme.key)
-    assert (await browser.send("POST", "/console/sign-in", {"key": key, "next": page})).location == "/console/"
+async def test_the_sign_in_leads_to_no_other_site(api: RunningApi, browser: ConsoleClient) -> None:
+    for page in FOREIGN_PAGES:
+        led = await browser.send("POST", "/console/sign-in", {"key": str(api.as_acme.key), "next": page})
+        assert led.location == "/console/", page
 
 
 @pytest.mark.fault("Another site's page signs somebody in with a key of its own", "403", cases=3)
-@pytest.mark.parametrize(
-    "headers",
-    [{"Origin": "https://evil.example"}, {"Sec_Fetch_Site": "cross-site"}, {"Origin": "null"}],
-    ids=str,
-)
-async def test_only_the_consoles_own_page_signs_in(
-    api: ApiHouse, browser: ConsoleClient, headers: dict[str, str]
-) -> None:
-    page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, **headers)
-    assert page.status == 403
-    assert "Set-Cookie" not in page.headers
+async def test_only_the_consoles_own_page_signs_in(api: RunningApi, browser: ConsoleClient) -> None:
+    for headers in ({"Origin": "https://evil.example"}, {"Sec_Fetch_Site": "cross-site"}, {"Origin": "null"}):
+        page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, **headers)
+        assert page.status == 403, headers
+        assert "Set-Cookie" not in page.headers, headers
 
 
 @pytest.mark.fault("A malformed Origin comes with a form", "403, and no line in the log", cases=5)
-@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "http://a b", "//[v1.x", "\xff"])
-async def test_an_origin_that_is_no_origin_is_not_ours(api: ApiHouse, browser: ConsoleClient, origin: str) -> None:
-    page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, Origin=origin)
-    assert page.status == 403
-    assert not api.house.log_lines("api_error")
+async def test_an_origin_that_is_no_origin_is_not_ours(api: RunningApi, browser: ConsoleClient) -> None:
+    for origin in ("http://[", "http://[::1", "http://a b", "//[v1.x", "\xff"):
+        page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, Origin=origin)
+        assert page.status == 403, origin
+        assert not api.daemon.log_lines("api_error"), origin
 
 
-async def test_a_host_that_a_proxy_rewrote_is_named_with_what_to_set(api: ApiHouse, browser: ConsoleClient) -> None:
+async def test_a_host_that_a_proxy_rewrote_is_named_with_what_to_set(api: RunningApi, browser: ConsoleClient) -> None:
     page = await browser.send(
         "POST", "/console/sign-in", {"key": "x"}, Origin="https://hooks.example.com", Host="10.0.0.7:8480"
     )
@@ -146,7 +138,9 @@ async def test_signing_in_over_plain_http_says_why_it_cannot_last(tmp_path: Path
         page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, **headers)
         assert page.status == status
         if status == 422:
-            assert "public_url is https://hooks.example.com, so its cookie is for https only" in page.mistake("key")
+            assert "public_url is https://hooks.example.com, so the session's cookie is for https only" in page.mistake(
+                "key"
+            )
             assert "Set-Cookie" not in page.headers
 
 
@@ -155,7 +149,7 @@ async def test_who_has_signed_in_is_led_on_from_the_sign_in(operator: ConsoleCli
 
 
 @pytest.mark.fault("Somebody has kept a copy of a cookie and uses it after its owner has signed out", "The sign-in")
-async def test_signing_out_ends_every_copy_of_the_session(api: ApiHouse, operator: ConsoleClient) -> None:
+async def test_signing_out_ends_every_copy_of_the_session(api: RunningApi, operator: ConsoleClient) -> None:
     copy = operator.cookie
     page = await operator.post("/console/sign-out")
     operator.keep(page)
@@ -164,7 +158,7 @@ async def test_signing_out_ends_every_copy_of_the_session(api: ApiHouse, operato
 
 
 @pytest.mark.fault("A key is revoked while somebody is signed in with it", "The session ends at once")
-async def test_a_session_ends_with_its_key(api: ApiHouse, acme: ConsoleClient, root: str) -> None:
+async def test_a_session_ends_with_its_key(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     [key] = (await api.operator.get(f"/v1/teams/{api.acme.id}/keys")).value["items"]
     assert (await acme.get(f"{root}/credits")).status == 200
     await api.operator.delete(f"/v1/keys/{key['id']}")
@@ -172,7 +166,7 @@ async def test_a_session_ends_with_its_key(api: ApiHouse, acme: ConsoleClient, r
 
 
 @pytest.mark.fault("The session's cookie is forged, altered, cut, or of another daemon", "The sign-in", cases=9)
-async def test_a_cookie_that_is_not_ours_is_no_session(api: ApiHouse, operator: ConsoleClient) -> None:
+async def test_a_cookie_that_is_not_ours_is_no_session(api: RunningApi, operator: ConsoleClient) -> None:
     good = str(operator.cookie)
     session = [*URLSafeSerializer("x").loads_unsafe(good)[1]]
     forged = (URLSafeSerializer(secret, salt="console session").dumps(session) for secret in ("", "x", bytes(32)))
@@ -184,19 +178,19 @@ async def test_a_cookie_that_is_not_ours_is_no_session(api: ApiHouse, operator: 
 
 
 async def test_a_session_lasts_twelve_hours_longer_while_it_is_used_and_no_longer(
-    api: ApiHouse, operator: ConsoleClient
+    api: RunningApi, operator: ConsoleClient
 ) -> None:
-    api.house.clock.offset_ms += HOUR_MS // 2
+    api.daemon.clock.offset_ms += HOUR_MS // 2
     assert "Set-Cookie" not in (await operator.get("/console/teams")).headers
-    api.house.clock.offset_ms += HOUR_MS
+    api.daemon.clock.offset_ms += HOUR_MS
     page = await operator.get("/console/teams")
     old = operator.cookie
     operator.keep(page)
     assert operator.cookie != old
-    api.house.clock.offset_ms += 11 * HOUR_MS
+    api.daemon.clock.offset_ms += 11 * HOUR_MS
     assert (await operator.get("/console/teams")).status == 200
     assert (await ConsoleClient(api.operator.app, old).get("/console/teams")).status == 303
-    api.house.clock.offset_ms += HOUR_MS
+    api.daemon.clock.offset_ms += HOUR_MS
     assert (await operator.get("/console/teams")).status == 303
 
 
@@ -206,8 +200,8 @@ async def test_signing_out_outlives_the_daemon(tmp_path: Path) -> None:
         browser = await signed_in(api, str(api.operator.key))
         copy, other = browser.cookie, (await signed_in(api, str(api.operator.key))).cookie
         await browser.post("/console/sign-out")
-    async with running(tmp_path) as house:
-        app = create_app(handles_of(house.daemon, lambda: None))
+    async with running(tmp_path) as daemon:
+        app = create_app(handles_of(daemon.parts, lambda: None))
         assert (await ConsoleClient(app, copy).get("/console/teams")).status == 303
         assert (await ConsoleClient(app, other).get("/console/teams")).status == 200
 
@@ -220,7 +214,7 @@ async def test_who_has_signed_out_is_remembered_as_long_as_their_cookies_could_l
             browser = await signed_in(api, str(api.operator.key))
             await browser.post("/console/sign-out")
         assert ended_sessions_in(tmp_path) == 2
-        api.house.clock.offset_ms += 12 * HOUR_MS
+        api.daemon.clock.offset_ms += 12 * HOUR_MS
         await (await signed_in(api, str(api.operator.key))).post("/console/sign-out")
         assert ended_sessions_in(tmp_path) == 1
 
@@ -244,23 +238,25 @@ async def test_the_sign_out_of_a_key_that_expires_first_is_displaced_after_a_res
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("daemon.management.sign_outs.MOST_OF_ONE_KEY", 2)
-    async with running(tmp_path) as house:
-        await house.daemon.sign_outs.add("key_1", "a_last", 300, now=0)
-        await house.daemon.sign_outs.add("key_1", "b_first", 100, now=0)
-    async with running(tmp_path) as house:
-        await house.daemon.sign_outs.add("key_1", "c", 200, now=0)
-        assert [name for name in ("a_last", "b_first", "c") if house.daemon.sign_outs.has("key_1", name)] == [
+    async with running(tmp_path) as daemon:
+        await daemon.parts.sign_outs.add("key_1", "a_last", 300, now=0)
+        await daemon.parts.sign_outs.add("key_1", "b_first", 100, now=0)
+    async with running(tmp_path) as daemon:
+        await daemon.parts.sign_outs.add("key_1", "c", 200, now=0)
+        assert [name for name in ("a_last", "b_first", "c") if daemon.parts.sign_outs.has("key_1", name)] == [
             "a_last",
             "c",
         ]
 
 
-async def test_a_session_ends_after_seven_days_however_much_it_is_used(api: ApiHouse, operator: ConsoleClient) -> None:
+async def test_a_session_ends_after_seven_days_however_much_it_is_used(
+    api: RunningApi, operator: ConsoleClient
+) -> None:
     for _ in range(7 * 24 // 8):
         page = await operator.get("/console/teams")
         assert page.status == 200
         operator.keep(page)
-        api.house.clock.offset_ms += 8 * HOUR_MS
+        api.daemon.clock.offset_ms += 8 * HOUR_MS
     assert (await operator.get("/console/teams")).status == 303
 
 
@@ -270,7 +266,7 @@ def ended_sessions_in(state_dir: Path) -> int:
     return int(count)
 
 
-async def test_a_session_outlives_the_daemon(api: ApiHouse, operator: ConsoleClient) -> None:
+async def test_a_session_outlives_the_daemon(api: RunningApi, operator: ConsoleClient) -> None:
     restarted = ConsoleClient(create_app(api.handles), operator.cookie)
     assert (await restarted.get("/console/teams")).status == 200
     another = create_app(replace(api.handles, console=replace(api.handles.console, session_key=bytes(32))))
@@ -281,12 +277,12 @@ async def test_a_session_is_no_key_of_the_api(operator: ConsoleClient) -> None:
     assert (await operator.get("/v1/teams")).status == 401
 
 
-async def test_signing_in_and_out_is_logged_without_the_key(api: ApiHouse) -> None:
+async def test_signing_in_and_out_is_logged_without_the_key(api: RunningApi) -> None:
     client = await signed_in(api, str(api.as_acme.key))
     await client.post("/console/sign-out")
     await ConsoleClient(api.operator.app).sign_in("kwh_wrong")
-    [into] = api.house.log_lines("console_signed_in")
+    [into] = api.daemon.log_lines("console_signed_in")
     assert into["teamId"] == api.acme.id
-    assert len(api.house.log_lines("console_signed_out", "console_sign_in_refused")) == 2
-    assert str(api.as_acme.key).encode() not in api.house.log.getvalue()
-    assert b"kwh_wrong" not in api.house.log.getvalue()
+    assert len(api.daemon.log_lines("console_signed_out", "console_sign_in_refused")) == 2
+    assert str(api.as_acme.key).encode() not in api.daemon.log.getvalue()
+    assert b"kwh_wrong" not in api.daemon.log.getvalue()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tests.contract.command_line import commands
-from tests.support.process import daemon_process, make_house
+from tests.support.process import daemon_process, make_installation
 
 
 def test_the_commands_of_the_contract_are_all_there() -> None:
@@ -21,10 +21,10 @@ async def test_dev_is_said_loudly_at_the_start_and_only_with_dev(tmp_path: Path)
     for dev in (True, False):
         directory = tmp_path / str(dev)
         directory.mkdir()
-        house = make_house(directory, dev=dev)
+        installation = make_installation(directory, dev=dev)
         try:
-            async with daemon_process(house) as daemon:
+            async with daemon_process(installation) as daemon:
                 pass
         finally:
-            house.close()
+            installation.close()
         assert [line["level"] for line in daemon.log_lines("dev_mode")] == ["warning"] * dev

@@ -6,7 +6,7 @@ import orjson
 import pytest
 import trio
 
-from tests.support.api_client import ApiHouse, running_api
+from tests.support.api_client import RunningApi, running_api
 from tests.support.daemon import make_settings
 
 DESCRIPTIONS = {
@@ -21,7 +21,7 @@ ADDED = {"name": "prospect.archived", "description": "A prospect was archived", 
 
 
 @pytest.fixture
-async def described(api: ApiHouse) -> dict[str, str]:
+async def described(api: RunningApi) -> dict[str, str]:
     listed = (await api.as_acme.get("/v1/webhooks/test/events")).value["items"]
     return {event_type["id"]: event_type["description"] for event_type in listed}
 
@@ -33,7 +33,7 @@ async def test_the_products_event_types_mean_what_its_page_says(
     assert described[event] == description
 
 
-async def test_the_example_of_a_received_message_has_the_fields_of_the_products_page(api: ApiHouse) -> None:
+async def test_the_example_of_a_received_message_has_the_fields_of_the_products_page(api: RunningApi) -> None:
     example = (await api.as_acme.get("/v1/webhooks/test/example/linkedin.message.received")).value
     assert list(example) == ["event", "teamId", "timestamp", "data"]
     assert list(example["data"]) == ["agentId", "campaignId", "chatId", "prospectId", "message", "timestamp"]
@@ -47,7 +47,7 @@ async def test_an_operators_event_type_is_subscribed_to_listed_tested_and_delive
         assert (await api.as_acme.post("/v1/webhooks/test", {"event": "prospect.archived"})).status == 202
         await api.submit("prospect.archived", prospectId="prospect_2")
         with trio.fail_after(5):
-            while len(arrivals := api.house.receiver.arrivals) < 2:
+            while len(arrivals := api.daemon.receiver.arrivals) < 2:
                 await trio.lowlevel.checkpoint()
     assert ADDED["description"] in [event_type["description"] for event_type in listed]
     received = [orjson.loads(arrival.body) for arrival in arrivals]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from daemon.crypto.api_keys import ApiKeys
-from tests.support.api_client import ApiHouse, running_api
+from tests.support.api_client import RunningApi, running_api
 from tests.support.daemon import OPERATOR_KEY
 
 
@@ -20,7 +20,7 @@ class WatchedKeyRing(ApiKeys):
         self.asked.append(key)
 
 
-async def test_no_key_stands_in_the_database(api: ApiHouse, tmp_path: Path) -> None:
+async def test_no_key_stands_in_the_database(api: RunningApi, tmp_path: Path) -> None:
     assert api.as_acme.key
     key = (await api.operator.post(f"/v1/teams/{api.acme.id}/keys", {"name": "kept with its name"})).value["key"]
     kept = contents_below(tmp_path)

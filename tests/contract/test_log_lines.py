@@ -24,21 +24,21 @@ async def fail_slowly(_request: httpx.Request) -> httpx.Response:
 async def test_each_attempt_and_each_final_state_has_a_line_with_its_ids(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, FakeReceiver({BAD: statuses(500), SLOW: fail_slowly})) as house:
-        team = await house.team()
-        good, bad, slow = [await house.webhook(team, url) for url in (GOOD, BAD, SLOW)]
-        [event_id] = await house.submit(team, 1)
+    async with running(tmp_path, FakeReceiver({BAD: statuses(500), SLOW: fail_slowly})) as daemon:
+        team = await daemon.team()
+        good, bad, slow = [await daemon.webhook(team, url) for url in (GOOD, BAD, SLOW)]
+        [event_id] = await daemon.submit(team, 1)
         await trio.sleep(1)
-        await house.change(slow, active=False)
+        await daemon.change(slow, active=False)
         await trio.sleep(30)
         for webhook, attempts, final in (
             (good, 1, "delivery_succeeded"),
             (bad, 4, "delivery_failed"),
             (slow, 1, "delivery_cancelled"),
         ):
-            [delivery] = await house.deliveries(webhook)
+            [delivery] = await daemon.deliveries(webhook)
             ids = {"eventId": event_id, "deliveryId": delivery.id, "webhookId": webhook.id, "teamId": team.id}
-            lines = [line for line in house.log_lines("attempt_ended", final) if line.items() >= ids.items()]
+            lines = [line for line in daemon.log_lines("attempt_ended", final) if line.items() >= ids.items()]
             assert [line["event"] for line in lines] == ["attempt_ended"] * (attempts - 1) + [final]
             assert [line["attempt"] for line in lines] == list(range(1, attempts + 1))
             assert all({"outcome", "status", "durationMs"} <= line.keys() for line in lines)
@@ -47,19 +47,19 @@ async def test_each_attempt_and_each_final_state_has_a_line_with_its_ids(
 async def test_each_delivery_that_is_cancelled_unsent_has_a_line_with_its_ids(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, FakeReceiver({BAD: statuses(500)})) as house:
-        team = await house.team()
-        by_failures, by_hand = await house.webhook(team, BAD), await house.webhook(team, BAD)
-        await house.submit(team, *range(1_500))
-        await house.change(by_hand, active=False)
+    async with running(tmp_path, FakeReceiver({BAD: statuses(500)})) as daemon:
+        team = await daemon.team()
+        by_failures, by_hand = await daemon.webhook(team, BAD), await daemon.webhook(team, BAD)
+        await daemon.submit(team, *range(1_500))
+        await daemon.change(by_hand, active=False)
         await trio.sleep(60)
         for webhook in (by_failures, by_hand):
-            told = [line for line in house.log_lines("delivery_cancelled") if line["webhookId"] == webhook.id]
+            told = [line for line in daemon.log_lines("delivery_cancelled") if line["webhookId"] == webhook.id]
             by_an_attempt = {line["deliveryId"] for line in told if "outcome" in line}
-            deliveries = [one for one in await house.deliveries(webhook) if one.status is DeliveryStatus.CANCELLED]
+            deliveries = [one for one in await daemon.deliveries(webhook) if one.status is DeliveryStatus.CANCELLED]
             cancelled = [one for one in deliveries if one.id not in by_an_attempt]
             pairs = [(line["deliveryId"], line["eventId"]) for line in told if "outcome" not in line]
-            summaries = [line for line in house.log_lines("deliveries_cancelled") if line["webhookId"] == webhook.id]
+            summaries = [line for line in daemon.log_lines("deliveries_cancelled") if line["webhookId"] == webhook.id]
             counts = [line["count"] for line in summaries]
             assert sum(counts) == len(cancelled) > 1_400
             # What is cancelled as it is made, behind the commit that accepted it, has a sum of its own.
@@ -72,25 +72,25 @@ async def test_each_delivery_that_is_cancelled_unsent_has_a_line_with_its_ids(
 
 
 async def test_each_disabling_has_a_line_with_its_reason(tmp_path: Path, autojump_clock: MockClock) -> None:
-    async with running(tmp_path, FakeReceiver({BAD: statuses(500)})) as house:
-        team = await house.team()
-        bad, good = await house.webhook(team, BAD), await house.webhook(team, GOOD)
-        await house.submit(team, 1, 2, 3, 4, 5)
+    async with running(tmp_path, FakeReceiver({BAD: statuses(500)})) as daemon:
+        team = await daemon.team()
+        bad, good = await daemon.webhook(team, BAD), await daemon.webhook(team, GOOD)
+        await daemon.submit(team, 1, 2, 3, 4, 5)
         await trio.sleep(60)
-        await house.change(good, active=False)
-        lines = {(line["webhookId"], line["teamId"], line["reason"]) for line in house.log_lines("webhook_disabled")}
+        await daemon.change(good, active=False)
+        lines = {(line["webhookId"], line["teamId"], line["reason"]) for line in daemon.log_lines("webhook_disabled")}
     assert lines == {(bad.id, team.id, "consecutive_failures"), (good.id, team.id, "manual")}
 
 
 async def test_each_restart_of_a_webhooks_actor_has_a_line_that_names_the_webhook(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, FakeReceiver({CRASHING: crash})) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, CRASHING)
-        await house.submit(team, 1)
+    async with running(tmp_path, FakeReceiver({CRASHING: crash})) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, CRASHING)
+        await daemon.submit(team, 1)
         await trio.sleep(1)
-        lines = house.log_lines("actor_restarted")
+        lines = daemon.log_lines("actor_restarted")
     assert lines
     assert {(line["actor"], line["webhookId"]) for line in lines} == {("endpoint", webhook.id)}
     assert [line["restarts"] for line in lines] == list(range(1, len(lines) + 1))

@@ -30,18 +30,18 @@ async def test_a_crash_between_the_2xx_and_the_commit_sends_it_again_with_the_sa
     def never_commits(seams: Seams) -> Seams:
         return replace(seams, run_write=run_in_thread)
 
-    async with running(tmp_path, receiver, clock, adapt=never_commits) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, URL)
-        await house.submit(team, 1)
+    async with running(tmp_path, receiver, clock, adapt=never_commits) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, URL)
+        await daemon.submit(team, 1)
         await wait_all_tasks_blocked()
         assert len(receiver.arrivals) == 1
-        [unfinished] = await house.deliveries(webhook)
+        [unfinished] = await daemon.deliveries(webhook)
         assert (unfinished.status, unfinished.attempts_made) == (DeliveryStatus.PENDING, 0)
-    async with running(tmp_path, receiver, clock) as house:
+    async with running(tmp_path, receiver, clock) as daemon:
         await trio.sleep(1)
-        assert await house.statuses(webhook) == ["succeeded"]
-        assert [entry.amount for entry in await house.ledger(team)] == [-2]
+        assert await daemon.statuses(webhook) == ["succeeded"]
+        assert [entry.amount for entry in await daemon.ledger(team)] == [-2]
     first, second = receiver.arrivals
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == unfinished.id
     assert first.headers["x-kakiyo-attempt"] == second.headers["x-kakiyo-attempt"] == "1"

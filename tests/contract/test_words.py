@@ -8,7 +8,7 @@ from daemon.telemetry.log_events import FIELDS, LOG_EVENTS
 from tests.contract.command_line import help_of_every_command
 from tests.docs.pages import pages, read
 from tests.docs.sources import ROOT
-from tests.support.api_client import ApiHouse
+from tests.support.api_client import RunningApi
 
 WORDS = ("team", "webhook", "event", "delivery", "attempt", "operator")
 # What others call a team, a webhook, an event, a delivery, an attempt, an operator.
@@ -29,11 +29,11 @@ def documentation() -> str:
     return " ".join(read(path) for path in pages())
 
 
-async def document_of(api: ApiHouse) -> str:
+async def document_of(api: RunningApi) -> str:
     return (await api.operator.get("/openapi.json")).body.decode()
 
 
-async def test_the_contracts_words_are_those_of_api_log_console_and_docs(api: ApiHouse) -> None:
+async def test_the_contracts_words_are_those_of_api_log_console_and_docs(api: RunningApi) -> None:
     document = await document_of(api)
     logged = " ".join([*LOG_EVENTS, *FIELDS.values()])
     for word in WORDS:
@@ -44,13 +44,13 @@ async def test_the_contracts_words_are_those_of_api_log_console_and_docs(api: Ap
         assert word == "operator" or stem in logged
 
 
-async def test_no_other_words_are_used_for_the_same_things(api: ApiHouse) -> None:
+async def test_no_other_words_are_used_for_the_same_things(api: RunningApi) -> None:
     page = " ".join([*LOG_EVENTS, *FIELDS, *FIELDS.values(), *(event.meaning for event in LOG_EVENTS.values())])
     for text in (await document_of(api), page, documentation(), help_of_every_command(), console()):
         assert NOT_OURS.findall(text) == []
 
 
-async def test_a_delivery_is_pending_succeeded_failed_or_cancelled(api: ApiHouse) -> None:
+async def test_a_delivery_is_pending_succeeded_failed_or_cancelled(api: RunningApi) -> None:
     document = (await api.operator.get("/openapi.json")).value
     states = {"pending", "succeeded", "failed", "cancelled"}
     assert set(document["components"]["schemas"]["DeliveryStatus"]["enum"]) == states == set(DeliveryStatus)

@@ -12,7 +12,7 @@ _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Definitions:
     """What is defined by us: module-level names by module, and of each function's name how much it takes by place.
 
     With `*args` a function takes any number: how many of its arguments are given by place is not for its caller.
@@ -23,49 +23,49 @@ class House:
     open_ended: set[str]
 
 
-def house_of(found: Sequence[Source]) -> House:
+def definitions_of(found: Sequence[Source]) -> Definitions:
     """Return what these files define."""
-    house = House({}, {}, set())
+    definitions = Definitions({}, {}, set())
     for source in found:
-        own = house.names.setdefault(_module_of(source), set())
+        own = definitions.names.setdefault(_module_of(source), set())
         own.update(node.name for node in source.tree.body if isinstance(node, _Function | ast.ClassDef))
         own.difference_update(_foreign_constructors(source.tree))
         for node in ast.walk(source.tree):
             if isinstance(node, _Function):
-                house.places.setdefault(node.name, []).append(len(node.args.posonlyargs + node.args.args))
+                definitions.places.setdefault(node.name, []).append(len(node.args.posonlyargs + node.args.args))
                 if node.args.vararg is not None:
-                    house.open_ended.add(node.name)
-    return house
+                    definitions.open_ended.add(node.name)
+    return definitions
 
 
-def many_by_place(source: Source, house: House) -> Iterator[int]:
+def many_by_place(source: Source, definitions: Definitions) -> Iterator[int]:
     """Yield the line of each call of ours with more than three arguments by place."""
-    own = house.names[_module_of(source)] | _imported_names(source.tree, house)
+    own = definitions.names[_module_of(source)] | _imported_names(source.tree, definitions)
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.Call) and len(node.args) > MOST and _is_ours(node, own, house):
+        if isinstance(node, ast.Call) and len(node.args) > MOST and _is_ours(node, own, definitions):
             yield node.lineno
 
 
-def _is_ours(call: ast.Call, own: set[str], house: House) -> bool:
+def _is_ours(call: ast.Call, own: set[str], definitions: Definitions) -> bool:
     if any(isinstance(given, ast.Starred) for given in call.args):
         return False
     match call.func:
         case ast.Name(name):
-            return name in own and name not in house.open_ended
+            return name in own and name not in definitions.open_ended
         case ast.Attribute(attr=name):
             # A method takes itself, too.
-            most = max(house.places.get(name, [0])) - 1
-            return most >= len(call.args) and name not in house.open_ended
+            most = max(definitions.places.get(name, [0])) - 1
+            return most >= len(call.args) and name not in definitions.open_ended
     return False
 
 
-def _imported_names(tree: ast.Module, house: House) -> set[str]:
+def _imported_names(tree: ast.Module, definitions: Definitions) -> set[str]:
     return {
         alias.asname or alias.name
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
-        if alias.name in house.names.get(node.module or "", ())
+        if alias.name in definitions.names.get(node.module or "", ())
     }
 
 
@@ -79,7 +79,8 @@ def _is_made_by_a_base(node: ast.ClassDef) -> bool:
     if constructors:
         return any(constructor.args.vararg for constructor in constructors)
     is_data = any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
-    return bool(node.bases) and not is_data
+    is_struct = any(keyword.arg == "frozen" for keyword in node.keywords)
+    return bool(node.bases) and not is_data and not is_struct
 
 
 def _module_of(source: Source) -> str:

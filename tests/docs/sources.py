@@ -1,4 +1,4 @@
-"""Our own source files and what they import, for the tests of the house's walls and of its map."""
+"""Our own source files and what they import, for the tests of the import rules and of the map."""
 
 import ast
 from collections.abc import Iterator

@@ -13,7 +13,7 @@ import trio
 
 from daemon.telemetry.log_events import LOG_EVENTS
 from tests.docs.sources import ROOT, Source, sources
-from tests.support.daemon import House
+from tests.support.daemon import RunningDaemon
 from tests.support.process import DaemonProcess
 
 NAME = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
@@ -80,7 +80,7 @@ def test_a_wrong_name_is_seen(text: str) -> None:
 
 async def test_the_tests_helpers_refuse_what_is_never_logged() -> None:
     process = DaemonProcess(cast(Any, None), cast(trio.Process, None))
-    house = House(*cast(Any, [None, None, None, io.BytesIO(), None, None, None, None]))
+    daemon = RunningDaemon(*cast(Any, [None, None, None, io.BytesIO(), None, None, None, None]))
     with pytest.raises(ValueError, match="actor_crashed"):
         await process.logged("actor_crashed")
     with pytest.raises(ValueError, match="actor_crashed"):
@@ -88,4 +88,4 @@ async def test_the_tests_helpers_refuse_what_is_never_logged() -> None:
     with pytest.raises(ValueError, match="has no fields colour"):
         process.log_lines("actor_restarted", colour="red")
     with pytest.raises(ValueError, match="actor_crashed"):
-        house.log_lines("actor_crashed")
+        daemon.log_lines("actor_crashed")

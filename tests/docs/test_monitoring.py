@@ -23,7 +23,7 @@ from tests.docs.monitoring import (
     panels,
 )
 from tests.docs.sources import ROOT
-from tests.support.process import daemon_process, make_house
+from tests.support.process import daemon_process, make_installation
 from tests.support.programs import program
 
 # What Prometheus itself adds to each scrape.
@@ -128,12 +128,15 @@ def test_prometheus_can_read_every_expression_of_the_dashboard(tmp_path: Path) -
 
 
 async def test_what_a_running_daemon_exposes_is_well_formed_and_is_what_we_know(tmp_path: Path) -> None:
-    house = make_house(tmp_path)
+    installation = make_installation(tmp_path)
     try:
-        async with daemon_process(house), httpx.AsyncClient(base_url=house.url, trust_env=False) as client:
+        async with (
+            daemon_process(installation),
+            httpx.AsyncClient(base_url=installation.url, trust_env=False, verify=False) as client,
+        ):
             text = (await client.get("/metrics")).raise_for_status().text
     finally:
-        house.close()
+        installation.close()
     assert await trio.to_thread.run_sync(lambda: promtool("check", "metrics", stdin=text)) == ""
     samples = {s.name: s.value for family in text_string_to_metric_families(text) for s in family.samples}
     assert set(samples) == set(exposed())

@@ -4,31 +4,31 @@ from typing import Any
 
 import pytest
 
-from tests.support.process import DaemonHouse, make_house
+from tests.support.process import Installation, make_installation
 from tests.support.tls import TestAuthority, make_authority
 
-MakeHouse = Callable[..., DaemonHouse]
+MakeInstallation = Callable[..., Installation]
 
 
 @pytest.fixture
-def new_house(tmp_path: Path) -> Iterator[MakeHouse]:
-    """Make houses for daemons: each setting's section is a keyword."""
-    made: list[DaemonHouse] = []
+def new_installation(tmp_path: Path) -> Iterator[MakeInstallation]:
+    """Make installations: each setting's section is a keyword."""
+    made: list[Installation] = []
 
-    def make(*, dev: bool = True, **sections: dict[str, Any]) -> DaemonHouse:
-        directory = tmp_path / f"house{len(made)}"
+    def make(*, dev: bool = True, **sections: dict[str, Any]) -> Installation:
+        directory = tmp_path / f"installation{len(made)}"
         directory.mkdir()
-        made.append(make_house(directory, sections, dev=dev))
+        made.append(make_installation(directory, sections, dev=dev))
         return made[-1]
 
     yield make
-    for house in made:
-        house.close()
+    for installation in made:
+        installation.close()
 
 
 @pytest.fixture
-def house(new_house: MakeHouse) -> DaemonHouse:
-    return new_house()
+def installation(new_installation: MakeInstallation) -> Installation:
+    return new_installation()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A backup that is taken of a busy daemon, and a daemon that goes on from it elsewhere."""
+"""A backup of a busy daemon, and a daemon that continues from it elsewhere."""
 
 import json
 import shutil
@@ -14,13 +14,13 @@ from standardwebhooks import Webhook
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY
 from daemon.maintenance.state_dir import DATABASE
 from tests.bench.filling import fill_history, fill_webhooks
-from tests.e2e.conftest import MakeHouse
+from tests.e2e.conftest import MakeInstallation
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import Gate, Operator, operated
 from tests.faults.evidence import open_read_only
 from tests.faults.impossible_rows import ALWAYS, AT_REST, find_impossible_rows
 from tests.support.forked import run_forked
-from tests.support.process import DaemonHouse, clean_environment
+from tests.support.process import Installation, clean_environment
 from tests.support.receivers import open_receiver
 
 SUBMITTERS = 4
@@ -29,9 +29,9 @@ OLD_DELIVERIES = 3_000
 FIRST = 60
 
 
-async def command(house: DaemonHouse, name: str, file: Path) -> Any:
-    """Run a command on the house's state directory to its end; return the object that it printed."""
-    options = ["--config", str(house.config), "--state-dir", str(house.state_dir), "--json"]
+async def command(installation: Installation, name: str, file: Path) -> Any:
+    """Run a command on the installation to its end; return the object that it printed."""
+    options = ["--config", str(installation.config), "--state-dir", str(installation.state_dir), "--json"]
     ended = await run_forked([name, str(file), *options], environment=clean_environment({}))
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
@@ -64,7 +64,7 @@ async def back_up_under_load(operator: Operator, file: Path) -> list[str]:
             nursery.start_soon(load.run)
         await load.reached.wait()
         before, delivered = list(load.acknowledged), operator.daemon.ended_deliveries
-        await command(operator.daemon.house, "backup", file)
+        await command(operator.daemon.installation, "backup", file)
         assert len(load.acknowledged) > len(before), "submissions went on"
         assert operator.daemon.ended_deliveries > delivered, "deliveries went on"
         load.stop()
@@ -80,8 +80,10 @@ def impossible_rows(connection: sqlite3.Connection, *, at_rest: bool = False) ->
     "Every event acknowledged before the backup is there, what was pending is delivered, credits and ledger agree",
 )
 @ends_within(40)
-async def test_a_daemon_goes_on_from_a_backup_that_was_taken_under_load(new_house: MakeHouse, tmp_path: Path) -> None:
-    lost, found, file, gate = new_house(), new_house(), tmp_path / "backup.db", Gate()
+async def test_a_daemon_continues_from_a_backup_taken_under_load(
+    new_installation: MakeInstallation, tmp_path: Path
+) -> None:
+    lost, found, file, gate = new_installation(), new_installation(), tmp_path / "backup.db", Gate()
     fill_history(
         lost.state_dir, old := fill_webhooks(lost.state_dir, ["http://127.0.0.1:9/"] * 10), OLD_DELIVERIES // len(old)
     )

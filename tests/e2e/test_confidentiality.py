@@ -1,4 +1,4 @@
-"""No secret, key, signature or payload gets where it does not belong (contract "HTTP API").
+"""No secret, key, signature or payload ends up where it does not belong (contract "HTTP API").
 
 The log of every test here is read strictly when its daemon has ended; this one makes each line that it can.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.e2e.conftest import MakeHouse
+from tests.e2e.conftest import MakeInstallation
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import MESSAGE_SENT, PAYLOAD, Gate, Operator, make_event, operated
 from tests.support.receivers import Exchange, Receiver, in_turn, open_receiver, respond, response
@@ -23,17 +23,17 @@ _EXPECTED_LINES = {
 
 
 async def echo(exchange: Exchange) -> None:
-    """Fail, and say everything back: headers, signatures and payload, as a careless receiver may."""
+    """Fail, and echo everything: headers, signatures and payload, as a careless receiver may."""
     headers = [("X-Echo", exchange.request.header("x-kakiyo-signature") or "unsigned")]
     await exchange.send(response(500, exchange.request.head + exchange.request.body, headers))
 
 
 @ends_within(30)
 async def test_nothing_confidential_is_in_the_log_in_errors_or_in_files_beside_the_database(
-    new_house: MakeHouse,
+    new_installation: MakeInstallation,
 ) -> None:
-    house = new_house(delivery={"retry_delays_s": [0.01]})
-    async with open_receiver(in_turn(respond(200), respond(200), echo)) as receiver, operated(house) as operator:
+    installation = new_installation(delivery={"retry_delays_s": [0.01]})
+    async with open_receiver(in_turn(respond(200), respond(200), echo)) as receiver, operated(installation) as operator:
         answers = await do_everything(operator, receiver)
         signatures = {
             value
@@ -44,14 +44,14 @@ async def test_nothing_confidential_is_in_the_log_in_errors_or_in_files_beside_t
         assert len(signatures) > 2
         operator.confidential |= signatures
         check_texts(answers, operator)
-        check_files(house.state_dir, operator)
-    check_files(house.state_dir, operator)
+        check_files(installation.state_dir, operator)
+    check_files(installation.state_dir, operator)
     missing = [event for event in sorted(_EXPECTED_LINES) if not operator.daemon.log_lines(event)]
     assert not missing, "each of these happened and is documented, so it must be logged"
 
 
 async def do_everything(operator: Operator, receiver: Receiver) -> list[str]:
-    """Have a webhook with its whole life, and be refused a lot; return the texts of the refusals."""
+    """Take a webhook through its whole life, and be refused often; return the texts of the refusals."""
     await operator.make_team("acme", "ann@example.com")
     await operator.call("PATCH", "/v1/teams/acme", {"name": "Acme Ltd"})
     key, revoked = await operator.make_key(), await operator.make_key()
@@ -111,7 +111,7 @@ def check_files(state_dir: Path, operator: Operator) -> None:
         content = file.read_bytes()
         found = {text for text in operator.confidential if text.encode() in content}
         if name == "operator.key":
-            assert found == {operator.daemon.house.read_key()}
+            assert found == {operator.daemon.installation.read_key()}
         elif name.startswith("kakiyo-webhooks.db"):
             assert not [text for text in found if text.startswith("kwh_")], name
         else:

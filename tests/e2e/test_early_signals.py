@@ -17,11 +17,11 @@ from sqlalchemy import create_engine
 
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store.sqlite.migrate import migrate
-from tests.e2e.conftest import MakeHouse
+from tests.e2e.conftest import MakeInstallation
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import Gate, operated
 from tests.e2e.test_stopping import backlog
-from tests.support.process import REPOSITORY, DaemonHouse, clean_environment
+from tests.support.process import REPOSITORY, Installation, clean_environment
 from tests.support.receivers import open_receiver
 
 # Runs as the interpreter starts: it says so, and then holds the import of a module until it is told to go on.
@@ -47,36 +47,36 @@ MIGRATING = "alembic.command"
 @dataclass(frozen=True)
 class Starting:
     process: trio.Process
-    house: DaemonHouse
+    installation: Installation
 
     async def ends_cleanly(self) -> None:
         assert self.process.stderr is not None
         said = b"".join([part async for part in self.process.stderr])
         assert await self.process.wait() == 0, said
         assert b"Traceback" not in said
-        if (lock := self.house.state_dir / "lock").exists():
+        if (lock := self.installation.state_dir / "lock").exists():
             with lock.open() as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def make_first_database(house: DaemonHouse) -> None:
-    house.state_dir.mkdir(mode=0o700)
-    engine = create_engine(f"sqlite:///{house.state_dir / DATABASE}")
+def make_first_database(installation: Installation) -> None:
+    installation.state_dir.mkdir(mode=0o700)
+    engine = create_engine(f"sqlite:///{installation.state_dir / DATABASE}")
     with engine.begin() as connection:
         migrate(connection, "0001")
     engine.dispose()
 
 
 @asynccontextmanager
-async def starting(house: DaemonHouse, held: str, *prefix: str) -> AsyncIterator[Starting]:
+async def starting(installation: Installation, held: str, *prefix: str) -> AsyncIterator[Starting]:
     """Start a daemon that is held at the import of a module: of Alembic's, over a database of the first version."""
     if held == MIGRATING:
-        make_first_database(house)
-    site = house.state_dir.parent / "site"
+        make_first_database(installation)
+    site = installation.state_dir.parent / "site"
     site.mkdir()
     (site / "sitecustomize.py").write_text(HOLD_AN_IMPORT)
     process = await trio.lowlevel.open_process(
-        [*prefix, *house.command],
+        [*prefix, *installation.command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -86,7 +86,7 @@ async def starting(house: DaemonHouse, held: str, *prefix: str) -> AsyncIterator
     try:
         assert process.stdout is not None
         assert await process.stdout.receive_some() == b"held\n"
-        yield Starting(process, house)
+        yield Starting(process, installation)
     finally:
         process.kill()
         await process.wait()
@@ -100,8 +100,10 @@ async def starting(house: DaemonHouse, held: str, *prefix: str) -> AsyncIterator
     [("typer.main", signal.SIGINT), ("daemon.app", signal.SIGTERM), (MIGRATING, signal.SIGINT)],
 )
 @ends_within(30)
-async def test_a_signal_during_the_start_ends_it_cleanly(house: DaemonHouse, held: str, number: signal.Signals) -> None:
-    async with starting(house, held) as daemon:
+async def test_a_signal_during_the_start_ends_it_cleanly(
+    installation: Installation, held: str, number: signal.Signals
+) -> None:
+    async with starting(installation, held) as daemon:
         daemon.process.send_signal(number)
         await daemon.ends_cleanly()
 
@@ -112,8 +114,8 @@ async def test_a_signal_during_the_start_ends_it_cleanly(house: DaemonHouse, hel
 )
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
 @ends_within(30)
-async def test_process_1_of_a_container_is_ended_by_a_signal_during_its_start(house: DaemonHouse) -> None:
-    async with starting(house, MIGRATING, "unshare", "--pid", "--fork", "--kill-child") as daemon:
+async def test_process_1_of_a_container_is_ended_by_a_signal_during_its_start(installation: Installation) -> None:
+    async with starting(installation, MIGRATING, "unshare", "--pid", "--fork", "--kill-child") as daemon:
         children = f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children"
         with open(children) as file:  # noqa: PTH123, ASYNC230 - no file that could block
             os.kill(int(file.read()), signal.SIGTERM)
@@ -125,29 +127,29 @@ async def test_process_1_of_a_container_is_ended_by_a_signal_during_its_start(ho
     "it ends with 0 at once; the next start migrates",
 )
 @ends_within(40)
-async def test_a_signal_during_a_migration_ends_it_and_the_next_start_goes_on(house: DaemonHouse) -> None:
-    async with operated(house) as operator:
+async def test_a_signal_during_a_migration_ends_it_and_the_next_start_continues(installation: Installation) -> None:
+    async with operated(installation) as operator:
         await operator.make_team()
-    with closing(sqlite3.connect(house.state_dir / DATABASE)) as other:
+    with closing(sqlite3.connect(installation.state_dir / DATABASE)) as other:
         other.execute("BEGIN EXCLUSIVE")  # the migration waits, in its thread
         process = await trio.lowlevel.open_process(
-            house.command, stderr=subprocess.PIPE, env=clean_environment({}), cwd=REPOSITORY
+            installation.command, stderr=subprocess.PIPE, env=clean_environment({}), cwd=REPOSITORY
         )
-        await locked(house)
+        await locked(installation)
         process.terminate()
-        await Starting(process, house).ends_cleanly()
+        await Starting(process, installation).ends_cleanly()
         assert process.stderr is not None
         await trio.aclose_forcefully(process.stderr)
         other.rollback()
-    async with operated(house) as operator:
+    async with operated(installation) as operator:
         assert [team["id"] for team in await operator.list_all("/v1/teams")] == ["acme"]
 
 
 @pytest.mark.fault("SIGHUP while the daemon starts", "It starts, and reads its configuration again")
 @pytest.mark.parametrize("held", ["typer.main", MIGRATING])
 @ends_within(30)
-async def test_a_hangup_during_the_start_is_read_when_it_has_started(house: DaemonHouse, held: str) -> None:
-    async with starting(house, held) as daemon:
+async def test_a_hangup_during_the_start_is_handled_when_it_has_started(installation: Installation, held: str) -> None:
+    async with starting(installation, held) as daemon:
         daemon.process.send_signal(signal.SIGHUP)
         assert daemon.process.stdin is not None
         assert daemon.process.stderr is not None
@@ -161,10 +163,10 @@ async def test_a_hangup_during_the_start_is_read_when_it_has_started(house: Daem
         assert await daemon.process.wait() == 0
 
 
-async def locked(house: DaemonHouse) -> None:
+async def locked(installation: Installation) -> None:
     """Wait until a daemon holds the state directory."""
     while True:
-        with (house.state_dir / "lock").open() as file:
+        with (installation.state_dir / "lock").open() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -173,9 +175,9 @@ async def locked(house: DaemonHouse) -> None:
 
 
 @ends_within(30)
-async def test_a_second_ctrl_c_ends_it_now(new_house: MakeHouse) -> None:
-    gate, house = Gate(), new_house(delivery={"stop_grace_s": 60})
-    async with open_receiver(gate) as receiver, operated(house) as operator, backlog(operator, receiver):
+async def test_a_second_ctrl_c_ends_the_daemon_immediately(new_installation: MakeInstallation) -> None:
+    gate, installation = Gate(), new_installation(delivery={"stop_grace_s": 60})
+    async with open_receiver(gate) as receiver, operated(installation) as operator, backlog(operator, receiver):
         operator.daemon.signal(signal.SIGINT)
         await operator.daemon.logged("daemon_stopping")
         operator.daemon.killed = True  # it does not end with 0
@@ -186,23 +188,25 @@ async def test_a_second_ctrl_c_ends_it_now(new_house: MakeHouse) -> None:
 
 @pytest.mark.parametrize("closed", ["<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
 @ends_within(30)
-async def test_it_serves_under_any_standard_streams(house: DaemonHouse, closed: str) -> None:
+async def test_the_daemon_serves_whatever_its_standard_streams_are(installation: Installation, closed: str) -> None:
     """A descriptor that is closed is the next to be opened: the log must not end up in the database."""
     shell = ["sh", "-c", f'exec "$@" {closed}', "sh"]
-    process = await trio.lowlevel.open_process([*shell, *house.command], env=clean_environment({}), cwd=REPOSITORY)
+    process = await trio.lowlevel.open_process(
+        [*shell, *installation.command], env=clean_environment({}), cwd=REPOSITORY
+    )
     try:
-        await reachable(house)
-        assert not [file for file in standard_streams(process.pid) if file.is_relative_to(house.state_dir)]
+        await reachable(installation)
+        assert not [file for file in standard_streams(process.pid) if file.is_relative_to(installation.state_dir)]
         process.terminate()
         assert await process.wait() == 0
     finally:
         process.kill()
 
 
-async def reachable(house: DaemonHouse) -> None:
+async def reachable(installation: Installation) -> None:
     while True:
         try:
-            await trio.aclose_forcefully(await trio.open_tcp_stream(*house.reserved.getsockname()))
+            await trio.aclose_forcefully(await trio.open_tcp_stream(*installation.reserved.getsockname()))
         except OSError:
             await trio.sleep(0.05)
         else:

@@ -1,4 +1,4 @@
-"""Whoever reads the log may stall, leave or have a full disk: the daemon goes on (contract "Configuration")."""
+"""The reader of the log may stall, leave or have a full disk: the daemon goes on (contract "Configuration")."""
 
 import json
 import os
@@ -13,25 +13,30 @@ import httpx
 import pytest
 import trio
 
-from tests.e2e.conftest import MakeHouse
+from tests.e2e.conftest import MakeInstallation
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import Operator, make_event
-from tests.support.process import DaemonHouse, daemon_process
+from tests.support.process import Installation, daemon_process
 from tests.support.receivers import open_receiver
 
 EVENTS = 200
 
 
 @pytest.fixture
-def quick_house(new_house: MakeHouse) -> DaemonHouse:
-    return new_house(delivery={"stop_grace_s": 2}, log={"level": "debug", "format": "json"})
+def quick_installation(new_installation: MakeInstallation) -> Installation:
+    return new_installation(delivery={"stop_grace_s": 2}, log={"level": "debug", "format": "json"})
 
 
-async def deliver_and_stop(house: DaemonHouse, stderr: int, **environment: str) -> None:
+async def deliver_and_stop(installation: Installation, stderr: int, **environment: str) -> None:
     """Have a daemon with this stderr deliver EVENTS, answer /healthz and end by SIGTERM with 0."""
-    async with open_receiver() as receiver, daemon_process(house, stderr=stderr, environment=environment) as daemon:
-        headers = {"Authorization": f"Bearer {house.read_key()}"}
-        async with httpx.AsyncClient(base_url=house.url, headers=headers, trust_env=False, timeout=10) as http:
+    async with (
+        open_receiver() as receiver,
+        daemon_process(installation, stderr=stderr, environment=environment) as daemon,
+    ):
+        headers = {"Authorization": f"Bearer {installation.read_key()}"}
+        async with httpx.AsyncClient(
+            base_url=installation.url, headers=headers, trust_env=False, verify=False, timeout=10
+        ) as http:
             operator = Operator(daemon, http)
             await operator.make_team()
             await operator.make_webhook(receiver.url)
@@ -46,10 +51,10 @@ async def deliver_and_stop(house: DaemonHouse, stderr: int, **environment: str) 
     "200 events are accepted and delivered, `/healthz` answers, SIGTERM ends it with 0",
 )
 @ends_within(60)
-async def test_a_reader_of_the_log_that_stalls_stops_nothing(quick_house: DaemonHouse) -> None:
+async def test_a_reader_of_the_log_that_stalls_stops_nothing(quick_installation: Installation) -> None:
     reader, writer = os.pipe()
     try:
-        await deliver_and_stop(quick_house, writer)
+        await deliver_and_stop(quick_installation, writer)
     finally:
         os.close(reader)
         os.close(writer)
@@ -57,11 +62,11 @@ async def test_a_reader_of_the_log_that_stalls_stops_nothing(quick_house: Daemon
 
 @pytest.mark.fault("A terminal is stopped with Ctrl-S", "the daemon goes on, and SIGTERM ends it with 0")
 @ends_within(60)
-async def test_a_stopped_terminal_stops_nothing(quick_house: DaemonHouse) -> None:
+async def test_a_stopped_terminal_stops_nothing(quick_installation: Installation) -> None:
     screen, terminal = pty.openpty()
     try:
         termios.tcflow(terminal, termios.TCOOFF)
-        await deliver_and_stop(quick_house, terminal)
+        await deliver_and_stop(quick_installation, terminal)
     finally:
         os.close(screen)
         os.close(terminal)
@@ -96,19 +101,21 @@ def talkative(tmp_path: Path) -> dict[str, str]:
 )
 @ends_within(60)
 async def test_what_python_itself_writes_waits_for_no_reader(
-    quick_house: DaemonHouse, talkative: dict[str, str]
+    quick_installation: Installation, talkative: dict[str, str]
 ) -> None:
     reader, writer = os.pipe()
     try:
-        await deliver_and_stop(quick_house, writer, **talkative)
+        await deliver_and_stop(quick_installation, writer, **talkative)
     finally:
         os.close(reader)
         os.close(writer)
 
 
 @ends_within(60)
-async def test_what_python_itself_writes_is_in_the_log(quick_house: DaemonHouse, talkative: dict[str, str]) -> None:
-    async with daemon_process(quick_house, environment=talkative) as daemon:
+async def test_what_python_itself_writes_is_in_the_log(
+    quick_installation: Installation, talkative: dict[str, str]
+) -> None:
+    async with daemon_process(quick_installation, environment=talkative) as daemon:
         [line, *_] = await daemon.logged("python_message")
         assert line["level"] == "warning"
     lines = [json.loads(line) for line in daemon.stderr if line.startswith(b"{")]
@@ -137,6 +144,6 @@ def opened(path: str, flags: int) -> Iterator[int]:
     ids=["its reader has left", "a full disk", "opened for reading only"],
 )
 @ends_within(60)
-async def test_a_log_that_cannot_be_written_stops_nothing(quick_house: DaemonHouse, stderr: Any) -> None:
+async def test_a_log_that_cannot_be_written_stops_nothing(quick_installation: Installation, stderr: Any) -> None:
     with stderr() as descriptor:
-        await deliver_and_stop(quick_house, descriptor)
+        await deliver_and_stop(quick_installation, descriptor)

@@ -6,7 +6,7 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from pathlib import Path
 
-from tests.e2e.conftest import MakeHouse
+from tests.e2e.conftest import MakeInstallation
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import Operator, operated
 from tests.support import smtp
@@ -43,8 +43,8 @@ def check_mail(mail: EmailMessage, webhook: dict[str, object]) -> None:
 
 
 @ends_within(40)
-async def test_one_mail_arrives_though_the_server_was_down_and_the_daemon_killed(
-    new_house: MakeHouse, authority: TestAuthority, tmp_path: Path
+async def test_one_mail_arrives_even_if_the_server_was_down_and_the_daemon_killed(
+    new_installation: MakeInstallation, authority: TestAuthority, tmp_path: Path
 ) -> None:
     (tmp_path / "password").write_text(_PASSWORD + "\n")
     server = smtp.MailServer(users={_ACCOUNT: _PASSWORD})
@@ -57,13 +57,13 @@ async def test_one_mail_arrives_though_the_server_was_down_and_the_daemon_killed
         "ca_file": str(authority.ca_file),
     }
     with smtp.reserve_port() as bound:
-        house = new_house(smtp={**settings, "port": bound.getsockname()[1]}, delivery=_QUICK)
-        async with operated(house, confidential=[_PASSWORD]) as operator:
+        installation = new_installation(smtp={**settings, "port": bound.getsockname()[1]}, delivery=_QUICK)
+        async with operated(installation, confidential=[_PASSWORD]) as operator:
             webhook = await disable_a_webhook(operator)
             await operator.daemon.logged("mail_deferred", webhookId=webhook["id"])
             await operator.daemon.kill()
         with smtp.serving(server, bound, security="starttls", tls=authority.server_context("127.0.0.1")):
-            async with operated(house, confidential=[_PASSWORD]) as operator:
+            async with operated(installation, confidential=[_PASSWORD]) as operator:
                 await operator.daemon.logged("mail_sent", webhookId=webhook["id"])
     [mail] = server.messages
     check_mail(mail, webhook)
@@ -74,10 +74,10 @@ async def test_one_mail_arrives_though_the_server_was_down_and_the_daemon_killed
 
 @ends_within(20)
 async def test_without_a_mail_server_the_mail_is_in_the_maildir_and_the_webhook_can_be_enabled_again(
-    new_house: MakeHouse,
+    new_installation: MakeInstallation,
 ) -> None:
-    house = new_house(delivery=_QUICK)
-    async with operated(house) as operator:
+    installation = new_installation(delivery=_QUICK)
+    async with operated(installation) as operator:
         webhook = await disable_a_webhook(operator)
         await operator.daemon.logged("mail_sent", webhookId=webhook["id"])
         shown = await operator.call("GET", f"/v1/webhooks/{webhook['id']}")
@@ -85,7 +85,7 @@ async def test_without_a_mail_server_the_mail_is_in_the_maildir_and_the_webhook_
         assert shown["disabledReason"] == "consecutive_failures"
         enabled = await operator.call("PATCH", f"/v1/webhooks/{webhook['id']}", {"active": True})
         assert (enabled["active"], enabled["consecutiveFailures"], enabled["disabledAt"]) == (True, 0, None)
-    [mail] = read_maildir(house.state_dir / "Maildir")
+    [mail] = read_maildir(installation.state_dir / "Maildir")
     check_mail(mail, webhook)
 
 

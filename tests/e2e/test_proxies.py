@@ -1,4 +1,4 @@
-"""The daemon behind nginx and behind Caddy, with the configurations of docs/proxy: what gets through, what does not."""
+"""The daemon behind nginx and Caddy, with the configurations in docs/proxy: what gets through and what does not."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from tests.bench.processes import child
-from tests.e2e.conftest import MakeHouse
+from tests.e2e.conftest import MakeInstallation
 from tests.e2e.operating import make_event, operated
 from tests.support.process import REPOSITORY
 from tests.support.programs import program
@@ -45,7 +45,7 @@ _CADDY = """
 
 
 def nginx_command(directory: Path, port: int, upstream: str, pem: Path) -> list[str]:
-    """Write the configuration of docs for this port and this daemon; return what runs it."""
+    """Write the documented configuration for this port and daemon; return the command that runs it."""
     server = (REPOSITORY / "docs/proxy/nginx.conf").read_text().replace("127.0.0.1:8480", upstream)
     server = server.replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
     for name in ("fullchain", "privkey"):
@@ -83,36 +83,36 @@ async def proxied(
 
 
 async def name_the_host(request: httpx.Request) -> None:
-    """Ask for the name that the certificate has, at whichever address."""
+    """Request the name in the certificate, whatever the address."""
     request.headers["Host"] = f"{NAME}:{request.url.port}"
     request.extensions["sni_hostname"] = NAME
 
 
 @pytest.mark.parametrize("name", PROXIES)
 async def test_the_api_and_the_console_are_reached_through_the_proxy_and_nothing_else(
-    name: str, new_house: MakeHouse, authority: TestAuthority, tmp_path: Path
+    name: str, new_installation: MakeInstallation, authority: TestAuthority, tmp_path: Path
 ) -> None:
     program(name)
-    house, place = new_house(), new_house()  # the second one for its port
+    installation, place = new_installation(), new_installation()  # the second one for its port
     port = place.reserved.getsockname()[1]
     place.close()
     trusted = ssl.create_default_context(cafile=str(authority.ca_file))
     url, origin = f"https://127.0.0.1:{port}", f"https://{NAME}:{port}"
     async with (
-        operated(house, environment={"KAKIYO_WEBHOOKS_PUBLIC_URL": origin}) as operator,
-        proxied(name, tmp_path, port, house.bind, authority),
+        operated(installation, environment={"KAKIYO_WEBHOOKS_PUBLIC_URL": origin}) as operator,
+        proxied(name, tmp_path, port, installation.bind, authority),
         httpx.AsyncClient(base_url=url, verify=trusted, trust_env=False,
                           event_hooks={"request": [name_the_host]}) as outside,
     ):  # fmt: skip
         await operator.make_team()
-        key = {"Authorization": f"Bearer {house.read_key()}"}
+        key = {"Authorization": f"Bearer {installation.read_key()}"}
         assert (await outside.post("/v1/events", json=make_event(1), headers=key)).status_code == 202
         large = [make_event(number) | {"data": {"n": number, "text": "x" * 200_000}} for number in range(40)]
         assert (await outside.post("/v1/events/batch", json=large, headers=key)).status_code == 202
         assert await _is_too_large(outside, b"x" * 8_800_000, key)
         for local in ("/metrics", "/readyz", "/healthz", "/openapi.json", "/"):
             assert (await outside.get(local)).status_code == 404, local
-        await _use_the_console(outside, origin, house.read_key())
+        await _use_the_console(outside, origin, installation.read_key())
 
 
 async def _is_too_large(outside: httpx.AsyncClient, body: bytes, key: dict[str, str]) -> bool:

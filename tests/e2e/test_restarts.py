@@ -4,10 +4,10 @@ import json
 
 from standardwebhooks import Webhook
 
-from tests.e2e.conftest import MakeHouse
+from tests.e2e.conftest import MakeInstallation
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import Operator, make_event, operated
-from tests.support.process import DaemonHouse
+from tests.support.process import Installation
 from tests.support.receivers import ReceivedRequest, open_receiver
 
 
@@ -17,15 +17,17 @@ def number_of(request: ReceivedRequest) -> int:
 
 
 @ends_within(30)
-async def test_teams_keys_and_webhooks_outlive_a_restart_and_a_revoked_key_stays_revoked(house: DaemonHouse) -> None:
+async def test_teams_keys_and_webhooks_outlive_a_restart_and_a_revoked_key_stays_revoked(
+    installation: Installation,
+) -> None:
     async with open_receiver() as receiver:
-        async with operated(house) as operator:
+        async with operated(installation) as operator:
             await operator.make_team("acme", "ann@example.com")
             kept, revoked = await operator.make_key(), await operator.make_key()
             await operator.call("DELETE", f"/v1/keys/{revoked['id']}", expect=204)
             webhook = await operator.make_webhook(receiver.url, secret="generate")
             teams, webhooks = await operator.list_all("/v1/teams"), await operator.list_all("/v1/webhooks")
-        async with operated(house, confidential=[kept["key"], webhook["secret"]]) as operator:
+        async with operated(installation, confidential=[kept["key"], webhook["secret"]]) as operator:
             assert await operator.list_all("/v1/teams") == teams
             assert await operator.list_all("/v1/webhooks") == webhooks
             operator.http.headers["Authorization"] = f"Bearer {revoked['key']}"
@@ -38,16 +40,16 @@ async def test_teams_keys_and_webhooks_outlive_a_restart_and_a_revoked_key_stays
 
 
 @ends_within(30)
-async def test_an_idempotency_key_outlives_a_restart(house: DaemonHouse) -> None:
+async def test_an_idempotency_key_outlives_a_restart(installation: Installation) -> None:
     async with open_receiver() as receiver:
-        async with operated(house) as operator:
+        async with operated(installation) as operator:
             await operator.make_team()
             await operator.make_webhook(receiver.url)
             operator.http.headers["Idempotency-Key"] = "once"
             receipt = await operator.call("POST", "/v1/events", make_event(1), expect=202)
             await operator.daemon.logged("delivery_succeeded")
             await operator.daemon.kill()
-        async with operated(house) as operator:
+        async with operated(installation) as operator:
             operator.http.headers["Idempotency-Key"] = "once"
             assert await operator.call("POST", "/v1/events", make_event(1), expect=202) == receipt
             conflict = await operator.call("POST", "/v1/events", make_event(2), expect=409)
@@ -60,20 +62,20 @@ async def test_an_idempotency_key_outlives_a_restart(house: DaemonHouse) -> None
 
 
 @ends_within(30)
-async def test_deliveries_wait_for_credits_over_a_restart_and_arrive_in_order_when_granted(
-    new_house: MakeHouse,
+async def test_deliveries_wait_for_credits_across_a_restart_and_arrive_in_order_when_granted(
+    new_installation: MakeInstallation,
 ) -> None:
-    house = new_house(credits={"enforce": True})
+    installation = new_installation(credits={"enforce": True})
     grant = {"teamId": "acme", "amount": 5, "note": "a test"}
     async with open_receiver() as receiver:
-        async with operated(house) as operator:
+        async with operated(installation) as operator:
             await operator.make_team()
             await operator.make_webhook(receiver.url)
             await operator.call("POST", "/v1/credits/grants", grant, expect=201)
             await operator.submit(*range(6))
             await operator.daemon.logged("delivery_awaiting_credits")
             assert await waiting(operator) == [False] * 2 + [True] * 4
-        async with operated(house) as operator:
+        async with operated(installation) as operator:
             await operator.daemon.logged("delivery_awaiting_credits")
             assert await waiting(operator) == [False] * 2 + [True] * 4
             assert len(receiver.requests) == 2, "5 credits pay for two"

@@ -1,4 +1,4 @@
-"""Starting: in good time, or not at all and in one sentence (contract "Command line", "Configuration")."""
+"""Starting: in time, or refused in one sentence (contract "Command line", "Configuration")."""
 
 import json
 import stat
@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 import trio
 
-from tests.e2e.conftest import MakeHouse
+from tests.e2e.conftest import MakeInstallation
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
 from tests.support.forked import run_forked
-from tests.support.process import DaemonHouse, clean_environment, daemon_process, run_to_its_end
+from tests.support.process import Installation, clean_environment, daemon_process, run_to_its_end
 
 
 @pytest.fixture
-def real_start(new_house: MakeHouse) -> DaemonHouse:
-    """Its daemon is started by the command itself, in an interpreter of its own."""
-    return replace(new_house(), forked=False)
+def real_start(new_installation: MakeInstallation) -> Installation:
+    """Its daemon is started by the command, in its own interpreter."""
+    return replace(new_installation(), forked=False)
 
 
 def refusal_of(ended: subprocess.CompletedProcess[bytes]) -> str:
@@ -35,7 +35,7 @@ def refusal_of(ended: subprocess.CompletedProcess[bytes]) -> str:
 
 
 @ends_within(20)
-async def test_it_is_ready_in_good_time_and_keeps_its_state_to_itself(real_start: DaemonHouse) -> None:
+async def test_the_daemon_is_ready_in_time_and_its_state_is_private(real_start: Installation) -> None:
     started = trio.current_time()
     async with operated(real_start) as operator:
         assert trio.current_time() - started < 5, "about a second, where nothing else runs"
@@ -53,33 +53,35 @@ def mode_of(path: Path) -> int:
 
 
 @ends_within(20)
-async def test_a_busy_port_is_said_in_one_sentence(real_start: DaemonHouse) -> None:
+async def test_a_busy_port_is_reported_in_one_sentence(real_start: Installation) -> None:
     real_start.reserved.listen()
     assert f"api.bind: {real_start.bind} is in use" in refusal_of(await run_to_its_end(real_start))
 
 
 @ends_within(20)
 async def test_a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on(
-    house: DaemonHouse, new_house: MakeHouse
+    installation: Installation, new_installation: MakeInstallation
 ) -> None:
-    async with operated(house) as operator:
-        second = await run_to_its_end(replace(new_house(), state_dir=house.state_dir))
-        assert f"{house.state_dir} is in use by another daemon" in refusal_of(second)
+    async with operated(installation) as operator:
+        second = await run_to_its_end(replace(new_installation(), state_dir=installation.state_dir))
+        assert f"{installation.state_dir} is in use by another daemon" in refusal_of(second)
         assert (await operator.call("GET", "/healthz"))["status"] == "ok"
 
 
 @ends_within(20)
-async def test_a_state_directory_that_cannot_be_used_is_said_in_one_sentence(house: DaemonHouse) -> None:
-    house.state_dir.write_text("a file where the directory should be")
-    assert f"state_dir: {house.state_dir} cannot be used" in refusal_of(await run_to_its_end(house))
+async def test_a_state_directory_that_cannot_be_used_is_reported_in_one_sentence(installation: Installation) -> None:
+    installation.state_dir.write_text("a file where the directory should be")
+    assert f"state_dir: {installation.state_dir} cannot be used" in refusal_of(await run_to_its_end(installation))
 
 
 @ends_within(20)
-async def test_a_database_that_is_none_is_said_in_one_sentence_and_left_alone(house: DaemonHouse) -> None:
-    house.state_dir.mkdir()
-    database = house.state_dir / "kakiyo-webhooks.db"
+async def test_a_file_that_is_no_database_is_reported_in_one_sentence_and_left_alone(
+    installation: Installation,
+) -> None:
+    installation.state_dir.mkdir()
+    database = installation.state_dir / "kakiyo-webhooks.db"
     database.write_text("no database at all, and more than a hundred characters of it: " + "x" * 100)
-    assert str(database) in refusal_of(await run_to_its_end(house))
+    assert str(database) in refusal_of(await run_to_its_end(installation))
     assert database.read_text().startswith("no database at all")
 
 
@@ -93,43 +95,45 @@ async def test_a_database_that_is_none_is_said_in_one_sentence_and_left_alone(ho
 )
 @ends_within(20)
 async def test_a_wrong_setting_in_the_file_stops_the_start_by_name(
-    new_house: MakeHouse, section: str, setting: str, value: Any, expected: str
+    new_installation: MakeInstallation, section: str, setting: str, value: Any, expected: str
 ) -> None:
-    house = new_house(**{section: {setting: value}})
-    said = refusal_of(await run_to_its_end(house))
-    assert str(house.config) in said
+    installation = new_installation(**{section: {setting: value}})
+    said = refusal_of(await run_to_its_end(installation))
+    assert str(installation.config) in said
     assert f"{section}.{setting}" in said
     assert expected in said
 
 
 @ends_within(20)
-async def test_a_wrong_setting_in_the_environment_stops_the_start_by_the_variables_name(house: DaemonHouse) -> None:
-    said = refusal_of(await run_to_its_end(house, KAKIYO_WEBHOOKS_CREDITS__ENFORCE="perhaps"))
+async def test_a_wrong_setting_in_the_environment_stops_the_start_by_the_variables_name(
+    installation: Installation,
+) -> None:
+    said = refusal_of(await run_to_its_end(installation, KAKIYO_WEBHOOKS_CREDITS__ENFORCE="perhaps"))
     assert "KAKIYO_WEBHOOKS_CREDITS__ENFORCE" in said
     assert "perhaps" in said
 
 
 @ends_within(30)
-async def test_the_command_line_reaches_a_daemon_on_a_unix_socket(tmp_path: Path, real_start: DaemonHouse) -> None:
-    house = replace(real_start, bind=f"unix:{tmp_path}/api.sock")
-    async with daemon_process(house) as daemon:
+async def test_the_command_line_reaches_a_daemon_on_a_unix_socket(tmp_path: Path, real_start: Installation) -> None:
+    installation = replace(real_start, bind=f"unix:{tmp_path}/api.sock")
+    async with daemon_process(installation) as daemon:
         assert mode_of(tmp_path / "api.sock") == 0o660
-        made = await run_command(house, "teams", "create", "--id", "acme", "--name", "Acme", "--json")
+        made = await run_command(installation, "teams", "create", "--id", "acme", "--name", "Acme", "--json")
         assert json.loads(made)["id"] == "acme"
         await daemon.kill()
-    async with daemon_process(house):  # the socket's file was left over by the kill
-        assert "acme" in (await run_command(house, "teams", "list")).decode()
+    async with daemon_process(installation):  # the socket's file was left over by the kill
+        assert "acme" in (await run_command(installation, "teams", "list")).decode()
 
 
-async def run_command(house: DaemonHouse, *arguments: str) -> bytes:
-    options = ["--state-dir", str(house.state_dir), "--api-url", house.bind]
+async def run_command(installation: Installation, *arguments: str) -> bytes:
+    options = ["--state-dir", str(installation.state_dir), "--api-url", installation.bind]
     ended = await run_forked([*arguments, *options], environment=clean_environment({}))
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
 
 @ends_within(30)
-async def test_under_socket_activation_a_connection_made_before_the_start_is_answered(real_start: DaemonHouse) -> None:
+async def test_under_socket_activation_a_connection_made_before_the_start_is_answered(real_start: Installation) -> None:
     with real_start.reserved.dup() as listening:
         listening.listen()
         descriptor = listening.fileno()
@@ -145,7 +149,7 @@ async def test_under_socket_activation_a_connection_made_before_the_start_is_ans
 
 
 @ends_within(20)
-async def test_the_service_manager_hears_of_readiness_life_and_stopping(real_start: DaemonHouse) -> None:
+async def test_the_service_manager_is_notified_of_readiness_life_and_stopping(real_start: Installation) -> None:
     async with operated(real_start, environment={"WATCHDOG_USEC": "100000"}) as operator:
         await operator.daemon.noticed("WATCHDOG=1", 3)
     notices = operator.daemon.notices

@@ -9,10 +9,10 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 import trio
 
-from tests.e2e.conftest import MakeHouse
+from tests.e2e.conftest import MakeInstallation
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import Gate, Operator, make_event, operated
-from tests.support.process import DaemonHouse
+from tests.support.process import Installation
 from tests.support.receivers import ReceivedRequest, Receiver, open_receiver
 
 WEBHOOKS = 20
@@ -21,7 +21,7 @@ EVENTS = 5
 
 @asynccontextmanager
 async def backlog(operator: Operator, receiver: Receiver) -> AsyncIterator[None]:
-    """Give each of the webhooks its events, and have one request of each in flight meanwhile."""
+    """Give each webhook its events, and keep one request of each in flight."""
     await operator.make_team()
     for number in range(WEBHOOKS):
         await operator.make_webhook(f"{receiver.url}/{number}")
@@ -52,10 +52,10 @@ async def check_that_all_arrived_once(operator: Operator, receiver: Receiver) ->
 
 
 @ends_within(30)
-async def test_sigterm_lets_the_attempts_in_flight_finish_and_loses_nothing(house: DaemonHouse) -> None:
+async def test_sigterm_lets_the_attempts_in_flight_finish_and_loses_nothing(installation: Installation) -> None:
     gate = Gate()
     async with open_receiver(gate) as receiver:
-        async with operated(house) as operator, backlog(operator, receiver):
+        async with operated(installation) as operator, backlog(operator, receiver):
             operator.daemon.signal(signal.SIGTERM)
             await operator.daemon.logged("daemon_stopping", signal="SIGTERM")
             await operator.daemon.noticed("STOPPING=1")
@@ -63,17 +63,17 @@ async def test_sigterm_lets_the_attempts_in_flight_finish_and_loses_nothing(hous
             assert await operator.daemon.ended() == 0
             assert len(operator.daemon.log_lines("delivery_succeeded")) == WEBHOOKS
         assert len(receiver.requests) == WEBHOOKS, "no attempt is begun once the stop has begun"
-        async with operated(house) as operator:
+        async with operated(installation) as operator:
             await check_that_all_arrived_once(operator, receiver)
 
 
 @pytest.mark.parametrize("signals", [(signal.SIGINT,), (signal.SIGTERM, signal.SIGTERM, signal.SIGINT)])
 @ends_within(30)
-async def test_sigint_and_repeated_signals_stop_as_one_sigterm_does(
-    house: DaemonHouse, signals: tuple[signal.Signals, ...]
+async def test_sigint_and_repeated_signals_stop_like_one_sigterm(
+    installation: Installation, signals: tuple[signal.Signals, ...]
 ) -> None:
     gate = Gate()
-    async with open_receiver(gate) as receiver, operated(house) as operator, backlog(operator, receiver):
+    async with open_receiver(gate) as receiver, operated(installation) as operator, backlog(operator, receiver):
         for number, sent in enumerate(signals, 1):
             operator.daemon.signal(sent)
             await operator.daemon.logged("daemon_stopping", number)
@@ -83,15 +83,17 @@ async def test_sigint_and_repeated_signals_stop_as_one_sigterm_does(
 
 
 @ends_within(30)
-async def test_an_attempt_that_the_stop_cut_short_is_not_counted_and_is_made_again(new_house: MakeHouse) -> None:
-    house, gate = new_house(delivery={"stop_grace_s": 0.2}), Gate()
+async def test_an_attempt_cut_short_by_sigterm_is_not_counted_and_is_made_again(
+    new_installation: MakeInstallation,
+) -> None:
+    installation, gate = new_installation(delivery={"stop_grace_s": 0.2}), Gate()
     async with open_receiver(gate) as receiver:
-        async with operated(house) as operator, backlog(operator, receiver):
+        async with operated(installation) as operator, backlog(operator, receiver):
             operator.daemon.signal(signal.SIGTERM)
             assert await operator.daemon.ended() == 0
             assert len(operator.daemon.log_lines("attempt_ended", outcome="interrupted")) == WEBHOOKS
         gate.opened.set()
-        async with operated(house) as operator:
+        async with operated(installation) as operator:
             await operator.until_nothing_is_pending()
             deliveries = await operator.deliveries()
             seen = arrivals(receiver)
@@ -102,8 +104,8 @@ async def test_an_attempt_that_the_stop_cut_short_is_not_counted_and_is_made_aga
 
 
 @ends_within(30)
-async def test_a_stop_answers_the_request_in_hand_and_turns_new_ones_away(house: DaemonHouse) -> None:
-    async with operated(house) as operator:
+async def test_a_stop_answers_requests_in_progress_and_refuses_new_ones(installation: Installation) -> None:
+    async with operated(installation) as operator:
         await operator.make_team()
         stopping, half_sent = trio.Event(), trio.Event()
         start, rest = json.dumps(make_event(1)).encode()[:20], json.dumps(make_event(1)).encode()[20:]
@@ -125,16 +127,16 @@ async def test_a_stop_answers_the_request_in_hand_and_turns_new_ones_away(house:
             await half_sent.wait()
             operator.daemon.signal(signal.SIGTERM)
             await operator.daemon.logged("daemon_stopping")
-            await turned_away(house)
+            await turned_away(installation)
             stopping.set()
         assert await operator.daemon.ended() == 0
-    async with operated(house) as operator:
+    async with operated(installation) as operator:
         assert (await operator.call("GET", f"/v1/events/{accepted[0]}"))["id"] == accepted[0]
 
 
-async def turned_away(house: DaemonHouse) -> None:
-    """Knock until nobody opens; the listener closes a turn of the loop after the line in the log."""
-    host, port = house.reserved.getsockname()
+async def turned_away(installation: Installation) -> None:
+    """Connect until it is refused: the listener closes one turn of the loop after the line in the log."""
+    host, port = installation.reserved.getsockname()
     with suppress(OSError):
         while True:
             await trio.aclose_forcefully(await trio.open_tcp_stream(host, port))

@@ -2,7 +2,7 @@
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.e2e.conftest import MakeHouse
+from tests.e2e.conftest import MakeInstallation
 from tests.e2e.operating import make_event, operated
 from tests.support.receivers import open_receiver
 
@@ -10,10 +10,10 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE}-b7ad6b7169203331-01"
 
 
-async def test_a_trace_reaches_the_log_the_receiver_and_the_collector(new_house: MakeHouse) -> None:
+async def test_a_trace_reaches_the_log_the_receiver_and_the_collector(new_installation: MakeInstallation) -> None:
     async with open_receiver() as receiver, open_receiver() as collector:
         environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url.rstrip("/"), "OTEL_BSP_SCHEDULE_DELAY": "50"}
-        async with operated(new_house(), environment=environment) as operator:
+        async with operated(new_installation(), environment=environment) as operator:
             await operator.make_team()
             await operator.make_webhook(receiver.url)
             operator.http.headers["traceparent"] = TRACEPARENT

@@ -15,11 +15,11 @@ from tests.faults.impossible_rows import ALWAYS, AT_REST, find_impossible_rows
 from tests.faults.kill_driver import Driver, Ledger
 from tests.faults.kill_plan import KillPlan, Moment, planned_kills
 from tests.faults.kill_receiver import read_log
-from tests.faults.small_pieces import make_house_of_small_pieces
+from tests.faults.small_pieces import make_small_pieces_installation
 from tests.support.process import (
     REPOSITORY,
-    DaemonHouse,
     DaemonProcess,
+    Installation,
     Sections,
     clean_environment,
     daemon_process,
@@ -49,23 +49,23 @@ class KillRun:
 
 async def run_kills(directory: Path, plan: KillPlan, on_kill: Callable[[], None] = lambda: None) -> KillRun:
     """Run the plan in `directory`, then let the daemon finish and stop; return what is left. `on_kill` counts them."""
-    house, cut_fan_outs = make_house_of_small_pieces(directory, SECTIONS), 0
+    installation, cut_fan_outs = make_small_pieces_installation(directory, SECTIONS), 0
     log = directory / "receiver.log"
     try:
         async with receiver_process(log, plan.seed) as url, trio.open_nursery() as nursery:
-            driver = Driver(plan, house.url, url)
-            async with daemon_process(house):
-                await driver.register(house.read_key())
-            nursery.start_soon(driver.run, house.read_key())
+            driver = Driver(plan, installation.url, url)
+            async with daemon_process(installation):
+                await driver.register(installation.read_key())
+            nursery.start_soon(driver.run, installation.read_key())
             for moment in planned_kills(plan):
-                await _live_until(moment, house, driver)
+                await _live_until(moment, installation, driver)
                 await mark_the_kill(url)
-                cut_fan_outs += bool(_count(house, _BEGUN_FAN_OUTS))
+                cut_fan_outs += bool(_count(installation, _BEGUN_FAN_OUTS))
                 on_kill()
-            await _finish(house, driver)
+            await _finish(installation, driver)
     finally:
-        house.close()
-    return KillRun(evidence_of(house, driver.ledger, log), driver.ledger, cut_fan_outs)
+        installation.close()
+    return KillRun(evidence_of(installation, driver.ledger, log), driver.ledger, cut_fan_outs)
 
 
 @asynccontextmanager
@@ -91,17 +91,17 @@ async def receiver_process(log: Path, seed: int) -> AsyncIterator[str]:
         await trio.aclose_forcefully(process.stdout)
 
 
-async def _live_until(moment: Moment, house: DaemonHouse, driver: Driver) -> None:
+async def _live_until(moment: Moment, installation: Installation, driver: Driver) -> None:
     if moment.after == "start_ms":
-        await _kill_at_start(house, moment.count / 1000)
+        await _kill_at_start(installation, moment.count / 1000)
         return
-    async with daemon_process(house) as daemon:
+    async with daemon_process(installation) as daemon:
         driver.up.set()
         match moment.after:
             case "events":
                 await driver.reached(driver.submitted + moment.count)
             case "fan_outs":
-                await _seen_in_fan_outs(house, driver, moment.count)
+                await _seen_in_fan_outs(installation, driver, moment.count)
             case _:
                 await _deliveries_ended(daemon, driver, moment.count)
         driver.up = trio.Event()
@@ -110,22 +110,26 @@ async def _live_until(moment: Moment, house: DaemonHouse, driver: Driver) -> Non
 
 async def _deliveries_ended(daemon: DaemonProcess, driver: Driver, count: int) -> None:
     """Wait until so many deliveries ended; no longer than there is something to deliver."""
-    while daemon.ended_deliveries < count and not (driver.finished.is_set() and not count_waiting(daemon.house)):
+    while daemon.ended_deliveries < count and not (driver.finished.is_set() and not count_waiting(daemon.installation)):
         with trio.move_on_after(_LOOK_AGAIN_S):
             await daemon.deliveries_ended(count)
 
 
-async def _seen_in_fan_outs(house: DaemonHouse, driver: Driver, looks: int) -> None:
+async def _seen_in_fan_outs(installation: Installation, driver: Driver, looks: int) -> None:
     """Wait until so many looks found a fan-out in its middle; no longer than there is something to submit."""
     while looks and not driver.finished.is_set():
-        looks -= bool(_count(house, _BEGUN_FAN_OUTS))
+        looks -= bool(_count(installation, _BEGUN_FAN_OUTS))
         await trio.sleep(_LOOK_AGAIN_S / 20)
 
 
-async def _kill_at_start(house: DaemonHouse, seconds: float) -> None:
+async def _kill_at_start(installation: Installation, seconds: float) -> None:
     """Kill a daemon in the middle of its start, or of its first attempts."""
     process = await trio.lowlevel.open_process(
-        house.command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=REPOSITORY, env=clean_environment({})
+        installation.command,
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        cwd=REPOSITORY,
+        env=clean_environment({}),
     )
     try:
         with trio.move_on_after(seconds):
@@ -144,8 +148,8 @@ async def mark_the_kill(url: str) -> None:
         await stream.receive_some()
 
 
-async def _finish(house: DaemonHouse, driver: Driver) -> None:
-    async with daemon_process(house) as daemon:
+async def _finish(installation: Installation, driver: Driver) -> None:
+    async with daemon_process(installation) as daemon:
         driver.up.set()
         await driver.finished.wait()
         await until_at_rest(daemon)
@@ -153,24 +157,24 @@ async def _finish(house: DaemonHouse, driver: Driver) -> None:
 
 async def until_at_rest(daemon: DaemonProcess) -> None:
     """Wait until nothing is pending and no mail waits."""
-    while count_waiting(daemon.house):
+    while count_waiting(daemon.installation):
         with trio.move_on_after(_LOOK_AGAIN_S):
             await daemon.deliveries_ended(daemon.ended_deliveries + 100)
 
 
-def count_waiting(house: DaemonHouse) -> int:
+def count_waiting(installation: Installation) -> int:
     """Return how many deliveries are pending and mails wait."""
-    return _count(house, _WAITING)
+    return _count(installation, _WAITING)
 
 
-def _count(house: DaemonHouse, query: str) -> int:
-    with closing(open_read_only(house.state_dir / DATABASE)) as connection:
+def _count(installation: Installation, query: str) -> int:
+    with closing(open_read_only(installation.state_dir / DATABASE)) as connection:
         return int(connection.execute(query).fetchone()[0])
 
 
-def evidence_of(house: DaemonHouse, ledger: Ledger, log: Path) -> Evidence:
+def evidence_of(installation: Installation, ledger: Ledger, log: Path) -> Evidence:
     """Gather what a daemon that has ended left behind, and its receiver."""
-    maildir = house.state_dir / "Maildir" / "new"
+    maildir = installation.state_dir / "Maildir" / "new"
     told = Told(
         arrivals=read_log(log),
         receipts=tuple(ledger.receipts),
@@ -178,5 +182,5 @@ def evidence_of(house: DaemonHouse, ledger: Ledger, log: Path) -> Evidence:
         by_hand=frozenset(ledger.by_hand),
         maildir=tuple(mail.name for mail in maildir.glob("*")),
     )
-    with closing(open_read_only(house.state_dir / DATABASE)) as connection:
+    with closing(open_read_only(installation.state_dir / DATABASE)) as connection:
         return gather(connection, told, find_impossible_rows(connection, {**ALWAYS, **AT_REST}))

@@ -13,7 +13,7 @@ from tests.faults.kill_driver import Ledger
 from tests.faults.kill_plan import EVENT_TYPES, TEAM
 from tests.faults.kill_run import evidence_of, receiver_process, until_at_rest
 from tests.support.patient_client import make_patient_client
-from tests.support.process import DaemonHouse, DaemonProcess, Sections, daemon_process, make_house
+from tests.support.process import DaemonProcess, Installation, Sections, daemon_process, make_installation
 
 WEBHOOKS = len(EVENT_TYPES)
 _HEALTH_CHECKS_EACH_S = 0.05
@@ -49,21 +49,25 @@ def percentile(values: list[float], share: float) -> float:
 async def run_overload(directory: Path, plan: OverloadPlan) -> OverloadRun:
     """Overload a daemon in `directory`, let it finish, and return what was seen."""
     sections: Sections = {"api": {"max_waiting_events": plan.max_waiting}, "log": {"level": "info"}}
-    house, log = make_house(directory, sections, forked=False), directory / "receiver.log"
+    installation, log = make_installation(directory, sections, forked=False), directory / "receiver.log"
     run, ledger = OverloadRun(), Ledger()
     try:
-        async with receiver_process(log, 0) as url, daemon_process(house) as daemon, _client(house) as http:
+        async with (
+            receiver_process(log, 0) as url,
+            daemon_process(installation) as daemon,
+            _client(installation) as http,
+        ):
             await _register(http, url)
             await _overload(http, plan, run, ledger, daemon)
             await until_at_rest(daemon)
-        run.evidence = evidence_of(house, ledger, log)
+        run.evidence = evidence_of(installation, ledger, log)
     finally:
-        house.close()
+        installation.close()
     return run
 
 
-def _client(house: DaemonHouse) -> httpx.AsyncClient:
-    return make_patient_client(house.url, house.read_key(), 30)
+def _client(installation: Installation) -> httpx.AsyncClient:
+    return make_patient_client(installation.url, installation.read_key(), 30)
 
 
 async def _register(http: httpx.AsyncClient, url: str) -> None:

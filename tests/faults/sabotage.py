@@ -135,9 +135,11 @@ class Saboteur:
                 f"read {query.__name__}", lambda: fetch_together(reader, query, *args, **kwargs)
             )
 
-        def write(writer: Writer, command: Any, then: Callable[[Any], None] | None = None) -> Reply[Any]:
+        def write(
+            writer: Writer, command: Any, then: Callable[[Any], None] | None = None, within_s: float = 0
+        ) -> Reply[Any]:
             followed = None if then is None else partial(self.follow, then)
-            return self.reply(type(command).__name__, lambda: begin(writer, command, followed))
+            return self.reply(type(command).__name__, lambda: begin(writer, command, followed, within_s=within_s))
 
         async def write_all(writer: Writer, commands: Any) -> Any:
             return await self.pass_through("AcceptEvents", lambda: execute_all(writer, commands))

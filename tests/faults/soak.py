@@ -17,6 +17,7 @@ from contextlib import contextmanager, redirect_stderr
 from functools import partial
 from os import devnull
 from pathlib import Path
+from typing import get_args
 
 import trio
 from hypothesis import HealthCheck, seed, settings
@@ -38,6 +39,7 @@ from tests.load.test_overload import check_overload, figures
 from tests.security.both_ways import compare, served_both_ways
 from tests.security.budgets_soak import soak_fan_out, soak_mass_cancelling, soak_slow_names
 from tests.security.http_fuzz import fuzz
+from tests.security.mass_cancel_attack import Way
 
 Advance = Callable[[], None]
 
@@ -106,19 +108,12 @@ def soak_state_machine(examples: int, chosen_seed: int, advance: Advance) -> str
     return f"{examples} sequences of up to 60 steps did as the model of the contract does"
 
 
-def soak_budgets(directory: Path, count: int, advance: Advance) -> str:
-    """Attack what all teams share, with `count` pending deliveries where there are any; return the figures."""
-    told = []
-    attacks: dict[str, Callable[[Path], str]] = {
-        "slow names": soak_slow_names,
-        "fan-out": soak_fan_out,
-        "cancelling": partial(soak_mass_cancelling, count=count),
-    }
-    for name, attack in attacks.items():
-        with _quiet():
-            told.append(f"{name}: {attack(_within(directory, name))}")
-        advance()
-    return "; ".join(told)
+def soak_attack(attack: Callable[[Path], str], directory: Path, advance: Advance) -> str:
+    """Attack what all teams share; return the figures."""
+    with _quiet():
+        told = attack(directory)
+    advance()
+    return told
 
 
 def soak_large(directory: Path, count: int, advance: Advance) -> str:
@@ -182,7 +177,16 @@ def main() -> int:
             ("kills", options.kills, partial(soak_kills, _within(directory, "kills"), options.kills, options.seed)),
             ("overload", 1, partial(soak_overload, _within(directory, "overload"), options.seconds)),
             ("hell", options.rounds, partial(soak_hell, _within(directory, "hell"), options.rounds)),
-            ("budgets", 3, partial(soak_budgets, _within(directory, "budgets"), options.pending)),
+            ("slow names", 1, partial(soak_attack, soak_slow_names, _within(directory, "slow-names"))),
+            ("fan-out", 1, partial(soak_attack, soak_fan_out, _within(directory, "fan-out"))),
+            *(
+                (
+                    way,
+                    1,
+                    partial(soak_attack, partial(soak_mass_cancelling, way, options.pending), _within(directory, way)),
+                )
+                for way in get_args(Way)
+            ),
             ("large", 1, partial(soak_large, _within(directory, "large"), options.pending)),
             ("state machine", options.examples, partial(soak_state_machine, options.examples, options.seed)),
             ("http", options.requests, partial(soak_http, _within(directory, "http"), options.requests, options.seed)),

@@ -32,7 +32,7 @@ from daemon.store.sqlite.database import open_database
 from daemon.store.writes import cancelling
 from tests.faults.guest import Guest
 from tests.faults.model_of_contract import Model, ModelEvent, ModelRecovery, ModelWebhook
-from tests.support.daemon import House, VirtualWallClock, running
+from tests.support.daemon import RunningDaemon, VirtualWallClock, running
 from tests.support.mock_transport import MockTransport
 
 Result = TypeVar("Result")
@@ -160,13 +160,13 @@ class WebhooksMachine(RuleBasedStateMachine):
         if not hasattr(self, "clock"):
             self.clock = VirtualWallClock()
         transport = MockTransport(self._receive)
-        self.life: AbstractAsyncContextManager[House] = running(
+        self.life: AbstractAsyncContextManager[RunningDaemon] = running(
             self.directory, clock=self.clock, transport=lambda: transport, adapt=self.disk.adapt
         )
-        self.house = await self.life.__aenter__()
+        self.daemon = await self.life.__aenter__()
 
     async def _crash(self) -> None:
-        self.mails += len(self.house.mails)
+        self.mails += len(self.daemon.mails)
         self.disk.hangs = False  # what hangs in it is cut off with the rest
         await self.life.__aexit__(None, None, None)
 
@@ -184,9 +184,9 @@ class WebhooksMachine(RuleBasedStateMachine):
     )
     def begin(self, events: tuple[tuple[str, ...], ...], behaviours: tuple[tuple[int, float], ...]) -> None:
         self.guest.run(self._start)
-        self.team: Team = self.guest.run(self.house.team)
+        self.team: Team = self.guest.run(self.daemon.team)
         for name, subscribed, (answer, takes_s) in zip("abc", events, behaviours, strict=True):
-            self.webhooks[name] = self.guest.run(self.house.webhook, self.team, f"https://{name}/hook", *subscribed)
+            self.webhooks[name] = self.guest.run(self.daemon.webhook, self.team, f"https://{name}/hook", *subscribed)
             self.model.webhooks[name] = ModelWebhook(name, subscribed, answer, takes_s)
             self.arrivals[name] = []
 
@@ -197,7 +197,7 @@ class WebhooksMachine(RuleBasedStateMachine):
         first = len(self.model.events)
         events = [ModelEvent(number, event_type) for number in range(first, first + count)]
         self.model.submit(*events, most_at_once=MOST_AT_ONCE)
-        submit = self.house.submit
+        submit = self.daemon.submit
         self.guest.run(lambda: submit(self.team, *(event.number for event in events), event=event_type))
         if not self.gate.is_shut:
             self.model.make_all()
@@ -222,7 +222,7 @@ class WebhooksMachine(RuleBasedStateMachine):
 
     def _made_now(self, name: str) -> int:
         """Return how many deliveries of large submissions there are of this webhook that the model knows nothing of."""
-        found = self.guest.run(self.house.deliveries, self.webhooks[name])
+        found = self.guest.run(self.daemon.deliveries, self.webhooks[name])
         fanned_out = sum(one.id == fan_out_delivery_id(one.event_id, one.webhook_id) for one in found)
         return fanned_out - sum(one.fanned_out for one in self.model.webhooks[name].made)
 
@@ -285,7 +285,7 @@ class WebhooksMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.model.events) > 4)
     @rule(name=NAMES)
     def delete(self, name: str) -> None:
-        deleted = self.guest.run(self.house.daemon.webhooks.delete, self.webhooks[name].id)
+        deleted = self.guest.run(self.daemon.parts.webhooks.delete, self.webhooks[name].id)
         assert deleted == (not self.model.webhooks[name].deleted)
         if deleted:
             self.model.delete(self.model.webhooks[name])
@@ -295,13 +295,13 @@ class WebhooksMachine(RuleBasedStateMachine):
         webhook = self.model.webhooks[name]
         if webhook.active and webhook.made:
             place = data.draw(st.integers(0, len(webhook.made) - 1))
-            chosen = self.guest.run(self.house.deliveries, self.webhooks[name])[place]
-            assert self.guest.run(self.house.daemon.replays.resend, chosen.id)
+            chosen = self.guest.run(self.daemon.deliveries, self.webhooks[name])[place]
+            assert self.guest.run(self.daemon.parts.replays.resend, chosen.id)
             self.model.resend(webhook, webhook.made[place])
 
     @rule(name=NAMES)
     def recover(self, name: str) -> None:
-        webhook, recover = self.model.webhooks[name], self.house.daemon.replays.recover
+        webhook, recover = self.model.webhooks[name], self.daemon.parts.replays.recover
         if webhook.active and self.model.deferred_deliveries:  # it waits for what is still to be made
             answers = self.guest.begin(recover, self.webhooks[name].id, 0)
             self.recoveries.append((answers, self.model.begin_to_recover(webhook)))
@@ -316,7 +316,7 @@ class WebhooksMachine(RuleBasedStateMachine):
         self.guest.run(self._start)
 
     def _change(self, name: str, edit: WebhookEdit) -> bool:
-        changed = self.guest.run(self.house.daemon.webhooks.change, self.webhooks[name].id, edit)
+        changed = self.guest.run(self.daemon.parts.webhooks.change, self.webhooks[name].id, edit)
         assert (changed is None) == self.model.webhooks[name].deleted
         return changed is not None
 
@@ -329,9 +329,9 @@ class WebhooksMachine(RuleBasedStateMachine):
         self.model.advance(self.model.now)
         for name, expected in self.model.webhooks.items():
             assert self.arrivals[name] == expected.arrivals
-            found = self.guest.run(self.house.deliveries, self.webhooks[name])
+            found = self.guest.run(self.daemon.deliveries, self.webhooks[name])
             # Those that a cancelling has not reached are as good as cancelled.
-            doomed = self.guest.run(self.house.daemon.store.reader.fetch, being_cancelled, self.webhooks[name].id)
+            doomed = self.guest.run(self.daemon.parts.store.reader.fetch, being_cancelled, self.webhooks[name].id)
             assert [
                 ("cancelled", one.attempts_made, doomed[one.id])
                 if one.id in doomed
@@ -340,14 +340,14 @@ class WebhooksMachine(RuleBasedStateMachine):
             ] == [(one.status, one.attempts, one.reason) for one in expected.made]
             if not expected.deleted:
                 self._compare_webhook(self.webhooks[name], expected)
-        deferred_deliveries = self.guest.run(self.house.daemon.store.reader.fetch, gauge_reads.deliveries_to_come)
+        deferred_deliveries = self.guest.run(self.daemon.parts.store.reader.fetch, gauge_reads.deliveries_to_come)
         assert deferred_deliveries.count == self.model.deferred_deliveries
-        assert self.guest.run(self.house.balance, self.team) == self.model.balance
-        assert self.mails + len(self.house.mails) == self.model.mails
+        assert self.guest.run(self.daemon.balance, self.team) == self.model.balance
+        assert self.mails + len(self.daemon.mails) == self.model.mails
         assert [result_of(answers) for answers, _ in self.recoveries] == [one.result for _, one in self.recoveries]
 
     def _compare_webhook(self, webhook: Webhook, expected: ModelWebhook) -> None:
-        shown = self.guest.run(self.house.daemon.store.reader.fetch, api_reads.get_webhook, webhook.id)
+        shown = self.guest.run(self.daemon.parts.store.reader.fetch, api_reads.get_webhook, webhook.id)
         assert shown is not None
         assert (shown.active, shown.consecutive_failures, shown.events, shown.disabled_reason) == (
             expected.active,

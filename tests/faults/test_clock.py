@@ -1,4 +1,4 @@
-"""The wall clock jumps by a day: waits go by Trio's clock, what is stored and shown goes by the wall clock."""
+"""The wall clock jumps by a day: waits follow Trio's clock, what is stored and shown follows the wall clock."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,15 @@ from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.mail.result import SendResult
 from daemon.seams import Seams
 from daemon.store.reads.api_reads import DeliveryFilter, list_deliveries
-from tests.support.daemon import EPOCH_MS, FakeReceiver, House, VirtualWallClock, make_settings, running, statuses
+from tests.support.daemon import (
+    EPOCH_MS,
+    FakeReceiver,
+    RunningDaemon,
+    VirtualWallClock,
+    make_settings,
+    running,
+    statuses,
+)
 
 URL = "https://a.example/hook"
 JUMPS = pytest.mark.parametrize("jump_ms", [DAY_MS, -DAY_MS], ids=["forward", "backward"])
@@ -24,34 +32,36 @@ JUMPS = pytest.mark.parametrize("jump_ms", [DAY_MS, -DAY_MS], ids=["forward", "b
     "Retries come after 1, 2 and 4 s all the same: neither early nor never",
 )
 @JUMPS
-async def test_a_jump_during_a_back_off_moves_no_retry(jump_ms: int, tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_clock_jump_during_a_back_off_moves_no_retry(
+    jump_ms: int, tmp_path: Path, autojump_clock: MockClock
+) -> None:
     receiver = FakeReceiver({URL: statuses(500)})
-    async with running(tmp_path, receiver) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, URL)
-        await house.submit(team, 1, 2)
+    async with running(tmp_path, receiver) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, URL)
+        await daemon.submit(team, 1, 2)
         for _ in range(14):
             await trio.sleep(1.03)
-            house.clock.offset_ms += jump_ms
+            daemon.clock.offset_ms += jump_ms
         await trio.sleep(1)
         expected = [0, 1, 3, 7, 7, 8, 10, 14]
         assert [arrival.at for arrival in receiver.arrivals] == pytest.approx(expected, abs=0.01)
-        assert await house.statuses(webhook) == ["failed", "failed"]
+        assert await daemon.statuses(webhook) == ["failed", "failed"]
 
 
 @pytest.mark.fault(
     "The wall clock is set back by a day while the daemon is down",
     "A back-off lasts no longer than it was to last at all",
 )
-async def test_a_clock_set_back_between_two_lives_makes_no_back_off_hang(
+async def test_a_clock_set_back_while_the_daemon_is_down_makes_no_back_off_hang(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     clock = VirtualWallClock()
     receiver = FakeReceiver({URL: statuses(500, 500, 200)})
-    async with running(tmp_path, receiver, clock) as house:
-        team = await house.team()
-        await house.webhook(team, URL)
-        await house.submit(team, 1)
+    async with running(tmp_path, receiver, clock) as daemon:
+        team = await daemon.team()
+        await daemon.webhook(team, URL)
+        await daemon.submit(team, 1)
         await trio.sleep(1.5)  # 0.5 s into the back-off of 2 s
     clock.offset_ms -= DAY_MS
     async with running(tmp_path, receiver, clock):
@@ -63,15 +73,15 @@ async def test_a_clock_set_back_between_two_lives_makes_no_back_off_hang(
     "The wall clock jumps a day forward while the daemon is down",
     "A back-off that is over by the wall clock is not waited for; attempts keep their numbers",
 )
-async def test_a_clock_set_forward_between_two_lives_ends_the_back_off(
+async def test_a_clock_set_forward_while_the_daemon_is_down_ends_the_back_off(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     clock = VirtualWallClock()
     receiver = FakeReceiver({URL: statuses(500, 200)})
-    async with running(tmp_path, receiver, clock) as house:
-        team = await house.team()
-        await house.webhook(team, URL)
-        await house.submit(team, 1)
+    async with running(tmp_path, receiver, clock) as daemon:
+        team = await daemon.team()
+        await daemon.webhook(team, URL)
+        await daemon.submit(team, 1)
         await trio.sleep(0.5)
     clock.offset_ms += DAY_MS
     async with running(tmp_path, receiver, clock):
@@ -85,7 +95,7 @@ async def test_a_clock_set_forward_between_two_lives_ends_the_back_off(
     "The mail is sent within a minute or two, once",
 )
 @JUMPS
-async def test_a_jump_makes_no_mail_hang(jump_ms: int, tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_clock_jump_holds_up_no_mail(jump_ms: int, tmp_path: Path, autojump_clock: MockClock) -> None:
     sent: list[float] = []
 
     async def refuse_twice(mail: Mail) -> SendResult:
@@ -98,22 +108,22 @@ async def test_a_jump_makes_no_mail_hang(jump_ms: int, tmp_path: Path, autojump_
         return replace(seams, send_mail=refuse_twice)
 
     settings = make_settings(tmp_path, delivery={"retry_delays_s": [0.01], "disable_after": 1})
-    async with running(tmp_path, FakeReceiver({URL: statuses(500)}), settings=settings, adapt=refusing) as house:
-        team = await house.team()
-        await house.webhook(team, URL)
-        await house.submit(team, 1)
+    async with running(tmp_path, FakeReceiver({URL: statuses(500)}), settings=settings, adapt=refusing) as daemon:
+        team = await daemon.team()
+        await daemon.webhook(team, URL)
+        await daemon.submit(team, 1)
         await trio.sleep(1)
         for _ in range(2):
-            house.clock.offset_ms += jump_ms
+            daemon.clock.offset_ms += jump_ms
             await trio.sleep(61)
         await trio.sleep(1000)
     assert len(sent) == 3
     assert sent[-1] - sent[0] < 130
 
 
-async def submit_once(house: House, team_id: str) -> str:
+async def submit_once(daemon: RunningDaemon, team_id: str) -> str:
     event = NewEvent(team_id, "linkedin.message.sent", EPOCH_MS, b'{"data":{"n":1}}')
-    (receipt,) = await house.daemon.router.submit(Submission((event,), Idempotency("operator", "key", b"same")))
+    (receipt,) = await daemon.parts.router.submit(Submission((event,), Idempotency("operator", "key", b"same")))
     return receipt.event_id
 
 
@@ -121,40 +131,40 @@ async def submit_once(house: House, team_id: str) -> str:
     "The wall clock jumps between two submissions with the same idempotency key",
     "Within 24 h of the wall clock, and whenever it was set back, the first receipt; later a new event",
 )
-async def test_an_idempotency_key_holds_for_24_hours_of_the_wall_clock(
+async def test_an_idempotency_key_is_valid_for_24_hours_of_the_wall_clock(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path) as house:
-        team = await house.team()
-        first = await submit_once(house, team.id)
-        house.clock.offset_ms -= DAY_MS
-        assert await submit_once(house, team.id) == first
-        house.clock.offset_ms += DAY_MS + 23 * HOUR_MS
-        assert await submit_once(house, team.id) == first
-        house.clock.offset_ms += 2 * HOUR_MS
-        assert await submit_once(house, team.id) != first
+    async with running(tmp_path) as daemon:
+        team = await daemon.team()
+        first = await submit_once(daemon, team.id)
+        daemon.clock.offset_ms -= DAY_MS
+        assert await submit_once(daemon, team.id) == first
+        daemon.clock.offset_ms += DAY_MS + 23 * HOUR_MS
+        assert await submit_once(daemon, team.id) == first
+        daemon.clock.offset_ms += 2 * HOUR_MS
+        assert await submit_once(daemon, team.id) != first
 
 
 @pytest.mark.fault(
     "The wall clock jumps to and fro while events are submitted",
     "Ids stay unique, order stays, and webhook-timestamp shows the wall clock",
 )
-async def test_ids_and_order_survive_jumps_and_timestamps_follow_them(
+async def test_ids_and_order_survive_clock_jumps_and_timestamps_follow_them(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path) as house:
-        team = await house.team()
-        await house.webhook(team, URL)
+    async with running(tmp_path) as daemon:
+        team = await daemon.team()
+        await daemon.webhook(team, URL)
         ids, shown = [], []
         for number, jump_ms in enumerate([0, DAY_MS, -DAY_MS, -DAY_MS, DAY_MS, 0]):
-            house.clock.offset_ms += jump_ms
-            ids += await house.submit(team, number, number)
+            daemon.clock.offset_ms += jump_ms
+            ids += await daemon.submit(team, number, number)
             await trio.sleep(1)
-            shown += [(house.clock() - 1000) // 1000] * 2
+            shown += [(daemon.clock() - 1000) // 1000] * 2
         assert len(set(ids)) == len(ids) == 12
-        assert [arrival.number for arrival in house.receiver.arrivals] == [number for number in range(6) for _ in "ab"]
-        assert len({arrival.delivery_id for arrival in house.receiver.arrivals}) == 12
-        assert [int(arrival.headers["webhook-timestamp"]) for arrival in house.receiver.arrivals] == shown
+        assert [arrival.number for arrival in daemon.receiver.arrivals] == [number for number in range(6) for _ in "ab"]
+        assert len({arrival.delivery_id for arrival in daemon.receiver.arrivals}) == 12
+        assert [int(arrival.headers["webhook-timestamp"]) for arrival in daemon.receiver.arrivals] == shown
 
 
 @pytest.mark.fault(
@@ -167,30 +177,30 @@ async def test_recover_and_time_filters_find_what_was_accepted_while_the_clock_w
 ) -> None:
     monkeypatch.setattr("daemon.store.reads.time_blocks.ROWS_PER_BLOCK", 3)
     settings = make_settings(tmp_path, delivery={"retry_delays_s": [], "disable_after": 100})
-    async with running(tmp_path, FakeReceiver({URL: statuses(500)}), settings=settings) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, URL)
+    async with running(tmp_path, FakeReceiver({URL: statuses(500)}), settings=settings) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, URL)
         accepted_at = []
         for number in range(20):
-            house.clock.offset_ms = jump_ms if 5 <= number < 15 else 0
-            accepted_at.append(house.clock())
-            await house.submit(team, number)
+            daemon.clock.offset_ms = jump_ms if 5 <= number < 15 else 0
+            accepted_at.append(daemon.clock())
+            await daemon.submit(team, number)
             await trio.sleep(600)
         for since in (accepted_at[0], accepted_at[7], accepted_at[12], accepted_at[17]):
             missed = sum(at >= since for at in accepted_at)
             wanted = DeliveryFilter(webhook_id=webhook.id, since=since)
-            assert len(await listed(house, wanted)) >= missed
-            house.receiver.answers[URL] = statuses(500)
-            assert await house.daemon.replays.recover(webhook.id, since) == missed
+            assert len(await listed(daemon, wanted)) >= missed
+            daemon.receiver.answers[URL] = statuses(500)
+            assert await daemon.parts.replays.recover(webhook.id, since) == missed
             await trio.sleep(600)
 
 
-async def listed(house: House, wanted: DeliveryFilter) -> list[str]:
+async def listed(daemon: RunningDaemon, wanted: DeliveryFilter) -> list[str]:
     """Return the ids on all pages."""
     ids: list[str] = []
     cursor: int | None = None
     while True:
-        page = await house.daemon.store.reader.fetch(list_deliveries, wanted, 5, cursor)
+        page = await daemon.parts.store.reader.fetch(list_deliveries, wanted, 5, cursor)
         ids += [one.id for one in page.items]
         if page.next_cursor is None:
             return ids

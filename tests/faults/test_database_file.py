@@ -17,19 +17,19 @@ from sqlalchemy import create_engine
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store.sqlite.database import open_database
 from daemon.store.sqlite.migrate import migrate
-from tests.e2e.conftest import house, new_house  # noqa: F401 - fixtures
+from tests.e2e.conftest import installation, new_installation  # noqa: F401 - fixtures
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
 from tests.faults.disk import digest, make_read_only, small_disk, without_privileges
 from tests.faults.evidence import open_read_only
 from tests.faults.impossible_rows import find_impossible_rows
 from tests.store.filling import accept, found, recording, run
-from tests.support.process import REPOSITORY, DaemonHouse, clean_environment, run_to_its_end
+from tests.support.process import REPOSITORY, Installation, clean_environment, run_to_its_end
 
 PAGE = 4096
 
 
-class Unprivileged(DaemonHouse):
+class Unprivileged(Installation):
     """Its daemon is one for which modes of files hold, even when root runs it."""
 
     @property
@@ -37,9 +37,9 @@ class Unprivileged(DaemonHouse):
         return without_privileges(super().command)
 
 
-async def refused(house: DaemonHouse) -> str:  # noqa: F811 - the fixture's value
+async def refused(installation: Installation) -> str:  # noqa: F811 - the fixture's value
     """Run a daemon that is to refuse its start; return its one sentence."""
-    ended = await run_to_its_end(house)
+    ended = await run_to_its_end(installation)
     said = ended.stderr.decode().splitlines()
     sentences = [line for line in said if not line.startswith("{")]
     assert ended.returncode == 2, said
@@ -48,10 +48,10 @@ async def refused(house: DaemonHouse) -> str:  # noqa: F811 - the fixture's valu
     return sentences[0]
 
 
-def fill_a_database(house: DaemonHouse) -> Path:  # noqa: F811 - the fixture's value
+def fill_a_database(installation: Installation) -> Path:  # noqa: F811 - the fixture's value
     """Make a database of some dozens of pages, in one file."""
-    house.state_dir.mkdir(mode=0o700)
-    path = house.state_dir / DATABASE
+    installation.state_dir.mkdir(mode=0o700)
+    path = installation.state_dir / DATABASE
     database = open_database(path)
     found(database)
     for work in accept(database, range(200)):
@@ -83,14 +83,14 @@ def cut_within_the_first_page(content: bytes) -> bytes:
 )
 @pytest.mark.parametrize("damage", [put_garbage_at_the_head, spoil_the_schema, cut_in_half, cut_within_the_first_page])
 @ends_within(40)
-async def test_a_corrupt_database_is_refused_and_left_as_it_is(
-    house: DaemonHouse,  # noqa: F811 - the fixture
+async def test_a_corrupt_database_is_refused_and_left_unchanged(
+    installation: Installation,  # noqa: F811 - the fixture
     damage: Callable[[bytes], bytes],
 ) -> None:
-    path = fill_a_database(house)
+    path = fill_a_database(installation)
     path.write_bytes(damage(path.read_bytes()))
     before = digest(path)
-    sentence = await refused(house)
+    sentence = await refused(installation)
     assert str(path) in sentence
     assert "backup" in sentence
     assert digest(path) == before
@@ -102,11 +102,13 @@ async def test_a_corrupt_database_is_refused_and_left_as_it_is(
     "A clear refusal in one sentence, exit code 2, the file untouched",
 )
 @ends_within(40)
-async def test_a_read_only_database_file_is_refused(house: DaemonHouse) -> None:  # noqa: F811
-    path = fill_a_database(house)
+async def test_a_read_only_database_file_is_refused(installation: Installation) -> None:  # noqa: F811
+    path = fill_a_database(installation)
     path.chmod(0o400)
     before = digest(path)
-    sentence = await refused(Unprivileged(house.state_dir, house.config, house.bind, house.reserved))
+    sentence = await refused(
+        Unprivileged(installation.state_dir, installation.config, installation.bind, installation.reserved)
+    )
     assert str(path) in sentence
     assert "is read-only" in sentence
     assert digest(path) == before
@@ -117,13 +119,15 @@ async def test_a_read_only_database_file_is_refused(house: DaemonHouse) -> None:
     "A clear refusal in one sentence, exit code 2, the file untouched",
 )
 @ends_within(40)
-async def test_a_read_only_state_directory_is_refused(tmp_path: Path, house: DaemonHouse) -> None:  # noqa: F811
-    path = fill_a_database(house)
-    house.state_dir.chmod(0o500)
+async def test_a_read_only_state_directory_is_refused(tmp_path: Path, installation: Installation) -> None:  # noqa: F811
+    path = fill_a_database(installation)
+    installation.state_dir.chmod(0o500)
     before = digest(path)
-    sentence = await refused(Unprivileged(house.state_dir, house.config, house.bind, house.reserved))
-    house.state_dir.chmod(0o700)
-    assert str(house.state_dir) in sentence
+    sentence = await refused(
+        Unprivileged(installation.state_dir, installation.config, installation.bind, installation.reserved)
+    )
+    installation.state_dir.chmod(0o700)
+    assert str(installation.state_dir) in sentence
     assert digest(path) == before
 
 
@@ -132,11 +136,11 @@ async def test_a_read_only_state_directory_is_refused(tmp_path: Path, house: Dae
     "A clear refusal in one sentence, exit code 2",
 )
 @ends_within(40)
-async def test_a_read_only_file_system_is_refused(house: DaemonHouse) -> None:  # noqa: F811
-    with small_disk(house.state_dir, "4m"):
-        make_read_only(house.state_dir)
-        sentence = await refused(house)
-    assert str(house.state_dir) in sentence
+async def test_a_read_only_file_system_is_refused(installation: Installation) -> None:  # noqa: F811
+    with small_disk(installation.state_dir, "4m"):
+        make_read_only(installation.state_dir)
+        sentence = await refused(installation)
+    assert str(installation.state_dir) in sentence
 
 
 # A program that opens a database and is killed after so many statements that make or migrate it.
@@ -205,15 +209,15 @@ def test_a_migration_that_is_cut_off_is_completed_by_the_next_start(
     "What needs the page is answered with 503; everything else goes on",
 )
 @ends_within(60)
-async def test_a_damaged_page_harms_only_what_needs_it(house: DaemonHouse) -> None:  # noqa: F811
-    path = fill_a_database(house)
+async def test_a_damaged_page_harms_only_what_needs_it(installation: Installation) -> None:  # noqa: F811
+    path = fill_a_database(installation)
     with open_read_only(path) as connection:
         rows = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'ix_credit_entries_team'")
         damaged = rows.fetchone()[0]
     content = bytearray(path.read_bytes())
     content[(damaged - 1) * PAGE : damaged * PAGE] = b"\xa5" * PAGE
     path.write_bytes(content)
-    async with operated(house) as operator:
+    async with operated(installation) as operator:
         await operator.call("GET", "/v1/credits/entries", teamId="team_1", expect=503)
         await operator.call("GET", "/v1/deliveries", teamId="team_1")
         await operator.make_webhook("http://127.0.0.1:9/hook", team_id="team_1")

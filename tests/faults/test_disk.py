@@ -1,4 +1,4 @@
-"""The disk and the database fail under a running daemon: 503, nothing lost, and on by itself afterwards."""
+"""The disk and the database fail under a running daemon: it answers 503, loses nothing, and recovers by itself."""
 
 import resource
 import sqlite3
@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from daemon.maintenance.state_dir import DATABASE
-from tests.e2e.conftest import house, new_house  # noqa: F401 - fixtures
+from tests.e2e.conftest import installation, new_installation  # noqa: F401 - fixtures
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import Gate, Operator, make_event, operated
 from tests.faults.disk import fill, small_disk
 from tests.faults.evidence import open_read_only
-from tests.support.process import DaemonHouse
+from tests.support.process import Installation
 from tests.support.receivers import Receiver, open_receiver
 
 LARGE = 200_000
@@ -32,7 +32,7 @@ class Scene:
 
     @property
     def database(self) -> Path:
-        return self.operator.daemon.house.state_dir / DATABASE
+        return self.operator.daemon.installation.state_dir / DATABASE
 
     async def submit_large(self, number: int, events: int = 1) -> int:
         """Submit large events; return the status, after checking what comes with a refusal."""
@@ -53,9 +53,9 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(house: DaemonHouse) -> AsyncIterator[Scene]:  # noqa: F811 - the fixture's value
+async def scene(installation: Installation) -> AsyncIterator[Scene]:  # noqa: F811 - the fixture's value
     gate = Gate()
-    async with open_receiver() as receiver, operated(house) as operator:
+    async with open_receiver() as receiver, operated(installation) as operator:
         await operator.make_team()
         await operator.make_webhook(receiver.url)
         await operator.submit(*range(KEPT))
@@ -71,7 +71,7 @@ Failing = Callable[[Scene], AbstractContextManager[None]]
 
 @contextmanager
 def full_disk(scene: Scene) -> Iterator[None]:
-    ballast = scene.operator.daemon.house.state_dir / "ballast"
+    ballast = scene.operator.daemon.installation.state_dir / "ballast"
     fill(ballast)
     yield
     ballast.unlink()
@@ -121,9 +121,12 @@ async def check_that_it_goes_on_by_itself(scene: Scene, failing: Failing) -> Non
     "503 with Retry-After, nothing of the request kept; it goes on by itself when there is room again",
 )
 @ends_within(60)
-async def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path, house: DaemonHouse) -> None:  # noqa: F811
-    with small_disk(house.state_dir, "4m"):
-        async with scene(house) as ready:
+async def test_with_a_full_disk_submissions_are_refused_and_nothing_is_lost(
+    tmp_path: Path,
+    installation: Installation,  # noqa: F811
+) -> None:
+    with small_disk(installation.state_dir, "4m"):
+        async with scene(installation) as ready:
             await check_that_it_goes_on_by_itself(ready, full_disk)
 
 
@@ -132,8 +135,8 @@ async def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path, house: Daem
     "503 with Retry-After, nothing of the request kept; it goes on by itself when the limit is lifted",
 )
 @ends_within(60)
-async def test_a_file_that_may_not_grow_refuses_and_loses_nothing(house: DaemonHouse) -> None:  # noqa: F811
-    async with scene(house) as ready:
+async def test_with_a_file_size_limit_submissions_are_refused_and_nothing_is_lost(installation: Installation) -> None:  # noqa: F811
+    async with scene(installation) as ready:
         await check_that_it_goes_on_by_itself(ready, forbidden_to_write)
 
 
@@ -142,6 +145,6 @@ async def test_a_file_that_may_not_grow_refuses_and_loses_nothing(house: DaemonH
     "503 with Retry-After, nothing of the request kept; it goes on by itself when the lock is gone",
 )
 @ends_within(60)
-async def test_a_locked_database_refuses_and_loses_nothing(house: DaemonHouse) -> None:  # noqa: F811
-    async with scene(house) as ready:
+async def test_with_a_locked_database_submissions_are_refused_and_nothing_is_lost(installation: Installation) -> None:  # noqa: F811
+    async with scene(installation) as ready:
         await check_that_it_goes_on_by_itself(ready, locked)

@@ -1,4 +1,4 @@
-"""Crash every actor at every await on its way: supervision brings it back, and what was promised still holds.
+"""Crash every actor at every await: supervision restarts it, and every promise still holds.
 
 The points are the lists below; tests only have them. Lives of a daemon share a database: the first one leaves
 deliveries and a back-off behind, the second one meets the point, at its start or later. A crash of the store ends it:
@@ -7,7 +7,7 @@ then there is a third.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,9 +30,9 @@ from tests.faults.checker import violations
 from tests.faults.evidence import Arrival, Receipt, Told
 from tests.faults.sabotage import Bug, Point, Saboteur, gives_up
 from tests.faults.wire import Wire, gather_from, until_at_rest
-from tests.support.daemon import EPOCH_MS, House, VirtualWallClock, make_settings, running
+from tests.support.daemon import EPOCH_MS, RunningDaemon, VirtualWallClock, make_settings, running
 from tests.support.mock_transport import MockTransport
-from tests.support.process import DaemonHouse, make_house
+from tests.support.process import make_installation
 
 Result = TypeVar("Result")
 DATABASE = "test.db"
@@ -94,10 +94,10 @@ async def insist(call: Callable[[], Awaitable[Result]]) -> Result:
             await trio.sleep(1)
 
 
-async def submit(house: House, team: Team, *numbers: int) -> list[Receipt]:
+async def submit(daemon: RunningDaemon, team: Team, *numbers: int) -> list[Receipt]:
     events = tuple(_event(team, number) for number in numbers)
     submission = Submission(events, Idempotency("operator", f"request {numbers[0]}", b"same"))
-    receipts = await insist(lambda: house.daemon.router.submit(submission))
+    receipts = await insist(lambda: daemon.parts.router.submit(submission))
     return [
         Receipt(receipt.event_id, number, receipt.deliveries) for number, receipt in zip(numbers, receipts, strict=True)
     ]
@@ -110,7 +110,7 @@ def _event(team: Team, number: int) -> NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class FirstLife:
-    """What a daemon left behind that lived for `lasted_s`: its files, and what others know of it."""
+    """What a daemon left behind that ran for `lasted_s`: its files, and what others know of it."""
 
     files: Mapping[str, bytes]
     team: Team
@@ -120,7 +120,7 @@ class FirstLife:
     lasted_s: float
 
     def bring_back(self, state_dir: Path, wire: Wire, clock: VirtualWallClock) -> None:
-        """Have all be in the second life as if the first had just ended."""
+        """Set the clocks of the second life as if the first had just ended."""
         for name, content in self.files.items():
             (state_dir / name).write_bytes(content)
         wire.arrivals.extend(self.arrivals)
@@ -142,11 +142,11 @@ async def live(state_dir: Path) -> FirstLife:
         Wire(answer=answer),
         trio.current_time(),
     )
-    async with running(state_dir, transport=wire.transport, settings=settings) as house:
-        team = await house.team()
-        await house.grant(team, 10_000)
-        webhooks = [await house.webhook(team, f"https://{name}.example/hook") for name in NAMES]
-        receipts = await submit(house, team, 0, 1)
+    async with running(state_dir, transport=wire.transport, settings=settings) as daemon:
+        team = await daemon.team()
+        await daemon.grant(team, 10_000)
+        webhooks = [await daemon.webhook(team, f"https://{name}.example/hook") for name in NAMES]
+        receipts = await submit(daemon, team, 0, 1)
         await trio.sleep(wire.takes_s * 1.5)
     return FirstLife(files_of(state_dir), team, webhooks, receipts, wire.arrivals, trio.current_time() - began)
 
@@ -173,31 +173,31 @@ async def test_a_crash_at_any_point_is_healed(
     settings = make_settings(tmp_path, credits={"enforce": True}, delivery={"idle_actor_s": 0.2})
     async with running(
         tmp_path, clock=clock, transport=wire.transport, settings=settings, adapt=saboteur.sabotaged
-    ) as house:
-        receipts += await go_on(house, team, webhooks)
-        await come_to_rest(house)
+    ) as daemon:
+        receipts += await go_on(daemon, team, webhooks)
+        await come_to_rest(daemon)
         assert saboteur.struck
-        assert house.daemon.fleet.parked == 0
-        healed = house.log_lines("actor_restarted", "mail_crashed")
+        assert daemon.parts.fleet.parked == 0
+        healed = daemon.log_lines("actor_restarted", "mail_crashed")
         assert any(point.seam in line["error"] for line in healed) or point.seam == "clock"
-        mails = {mail.id for mail in house.mails}
+        mails = {mail.id for mail in daemon.mails}
     told = Told(tuple(wire.arrivals), tuple(receipts), by_hand=frozenset({webhooks[-1].id}), maildir=tuple(mails))
     check(tmp_path, told)
 
 
-async def go_on(house: House, team: Team, webhooks: Sequence[Webhook]) -> list[Receipt]:
+async def go_on(daemon: RunningDaemon, team: Team, webhooks: Sequence[Webhook]) -> list[Receipt]:
     """Submit, edit a webhook, delete one, submit: each of it until it was answered. It may be done twice."""
-    receipts = await submit(house, team, 2, 3)
-    await insist(lambda: house.change(webhooks[0], name="renamed"))
-    await insist(lambda: house.daemon.webhooks.delete(webhooks[-1].id))
-    return receipts + await submit(house, team, LARGE_NUMBER, *range(4, 12))
+    receipts = await submit(daemon, team, 2, 3)
+    await insist(lambda: daemon.change(webhooks[0], name="renamed"))
+    await insist(lambda: daemon.parts.webhooks.delete(webhooks[-1].id))
+    return receipts + await submit(daemon, team, LARGE_NUMBER, *range(4, 12))
 
 
-async def come_to_rest(house: House) -> None:
+async def come_to_rest(daemon: RunningDaemon) -> None:
     with trio.fail_after(900):
-        await until_at_rest(house)
+        await until_at_rest(daemon)
         await trio.sleep(1)  # idle actors retire, and close their connections
-        await until_at_rest(house)
+        await until_at_rest(daemon)
 
 
 def check(state_dir: Path, told: Told) -> None:
@@ -209,7 +209,7 @@ def check(state_dir: Path, told: Told) -> None:
 
 @dataclass(slots=True)
 class Newcomers:
-    """What came in by hand, as far as it was answered: only this may anyone rely on."""
+    """What was made by hand and answered: nobody may rely on anything else."""
 
     teams: list[Team] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -217,28 +217,28 @@ class Newcomers:
     webhooks: list[Webhook] = field(default_factory=list)
     grants: int = 0
 
-    async def come(self, house: House) -> None:
+    async def come(self, daemon: RunningDaemon) -> None:
         """Make a team with a key, a webhook and credits, and revoke the key."""
-        teams = house.daemon.teams
+        teams = daemon.parts.teams
         self.teams.append(await teams.create(None, "Newcomer", ()))
         made = await teams.create_key(self.teams[-1].id, "first")
         if made is None:
             return  # the team did not become known: the daemon is about to end
         self.keys.append(made[1])
-        self.webhooks.append(await house.webhook(self.teams[-1], "https://new.example/hook"))
+        self.webhooks.append(await daemon.webhook(self.teams[-1], "https://new.example/hook"))
         self.grants += await teams.grant_credits(self.teams[-1].id, 100, None) is not None
         revoked = self.keys.pop()
         assert await teams.revoke_key(made[0].id)
         self.revoked.append(revoked)
 
-    async def are_known(self, house: House) -> None:
+    async def are_known(self, daemon: RunningDaemon) -> None:
         """Check that the daemon knows them, in its memory."""
-        assert [house.daemon.api_keys.find(key) for key in self.revoked] == [None] * len(self.revoked)
-        assert None not in [house.daemon.api_keys.find(key) for key in self.keys]
+        assert [daemon.parts.api_keys.find(key) for key in self.revoked] == [None] * len(self.revoked)
+        assert None not in [daemon.parts.api_keys.find(key) for key in self.keys]
         for team in self.teams:
-            [receipt] = await house.daemon.router.submit(Submission((_event(team, 0),)))
+            [receipt] = await daemon.parts.router.submit(Submission((_event(team, 0),)))
             assert receipt.deliveries >= len(self.webhooks)
-            assert await house.balance(team) >= 100 * self.grants
+            assert await daemon.balance(team) >= 100 * self.grants
 
 
 @pytest.mark.fault(
@@ -246,7 +246,7 @@ class Newcomers:
     "The process ends non-zero at once; its next start knows all that is on disk, and all other promises hold",
 )
 @pytest.mark.parametrize("point", STORE_POINTS, ids=str)
-async def test_a_crash_of_the_store_ends_the_daemon_and_its_next_start_knows_all_that_is_on_disk(
+async def test_a_crash_of_the_store_ends_the_daemon_and_the_next_start_knows_all_that_is_on_disk(
     point: Point, tmp_path: Path, first_life: FirstLife, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work_in_small_pieces(monkeypatch)
@@ -260,31 +260,22 @@ async def test_a_crash_of_the_store_ends_the_daemon_and_its_next_start_knows_all
         saboteur.armed = True
         async with running(
             tmp_path, clock=clock, transport=wire.transport, settings=settings, adapt=saboteur.sabotaged
-        ) as house:
-            mails = house.mails
+        ) as daemon:
+            mails = daemon.mails
             with suppress(StoreUnavailable):
-                await newcomers.come(house)
-            await go_on(house, team, webhooks)
+                await newcomers.come(daemon)
+            await go_on(daemon, team, webhooks)
             await trio.sleep(900)
     assert saboteur.struck
     wire.life += 3
-    async with running(tmp_path, clock=clock, transport=wire.transport, settings=settings) as house:
-        receipts += await go_on(house, team, webhooks)
-        await come_to_rest(house)
-        maildir = tuple({mail.id for mail in (*mails, *house.mails)})
+    async with running(tmp_path, clock=clock, transport=wire.transport, settings=settings) as daemon:
+        receipts += await go_on(daemon, team, webhooks)
+        await come_to_rest(daemon)
+        maildir = tuple({mail.id for mail in (*mails, *daemon.mails)})
     told = Told(tuple(wire.arrivals), tuple(receipts), by_hand=frozenset({webhooks[-1].id}), maildir=maildir)
     check(tmp_path, told)
-    async with running(tmp_path, clock=clock, transport=wire.transport, settings=settings) as house:
-        await newcomers.are_known(house)
-
-
-class SabotagedHouse(DaemonHouse):
-    """Its daemon crashes where the third command's answer was to be brought into memory."""
-
-    @property
-    def command(self) -> list[str]:
-        python, option, _module, *arguments = super().command
-        return [python, option, "tests.faults.sabotage", "then", "3", *arguments]
+    async with running(tmp_path, clock=clock, transport=wire.transport, settings=settings) as daemon:
+        await newcomers.are_known(daemon)
 
 
 @pytest.mark.fault(
@@ -292,10 +283,12 @@ class SabotagedHouse(DaemonHouse):
     "It ends with 1 at once, and the key is refused after the next start",
 )
 @ends_within(40)
-async def test_a_key_whose_revocation_met_a_crash_is_refused_after_the_next_start(tmp_path: Path) -> None:
-    house = make_house(tmp_path)
-    with closing(house):
-        async with operated(SabotagedHouse(house.state_dir, house.config, house.bind, house.reserved)) as operator:
+async def test_a_key_whose_revocation_crashed_is_refused_after_the_next_start(tmp_path: Path) -> None:
+    installation = make_installation(tmp_path)
+    # It crashes when the answer of the third command is to be applied to memory.
+    sabotaged = replace(installation, program=("tests.faults.sabotage", "then", "3"))
+    with closing(installation):
+        async with operated(sabotaged) as operator:
             await operator.make_team()
             key = await operator.make_key()
             with suppress(httpx.TransportError, AssertionError):  # whether it is answered is left open
@@ -304,7 +297,7 @@ async def test_a_key_whose_revocation_met_a_crash_is_refused_after_the_next_star
             operator.daemon.killed = True
             [line] = operator.daemon.log_lines("actor_restarts_exhausted")
             assert (line["actor"], line["error"]) == ("store", "Bug: before then, call 3")
-        async with operated(house) as operator:
+        async with operated(installation) as operator:
             operator.http.headers["Authorization"] = f"Bearer {key['key']}"
             await operator.call("GET", "/v1/verify", expect=401)
 
@@ -325,16 +318,16 @@ async def test_a_webhook_that_always_crashes_is_parked_and_holds_up_nobody(
         arrived_at.append(trio.current_time())
         return httpx.Response(200)
 
-    async with running(tmp_path, transport=lambda: MockTransport(receive)) as house:
-        team = await house.team()
-        crashing = await house.webhook(team, "https://crashing/hook")
-        healthy = [await house.webhook(team, f"https://healthy{number}/hook") for number in range(3)]
+    async with running(tmp_path, transport=lambda: MockTransport(receive)) as daemon:
+        team = await daemon.team()
+        crashing = await daemon.webhook(team, "https://crashing/hook")
+        healthy = [await daemon.webhook(team, f"https://healthy{number}/hook") for number in range(3)]
         for number in range(20):
             started = trio.current_time()
-            await house.submit(team, number)
+            await daemon.submit(team, number)
             await trio.sleep(0.5)
             assert [at - started for at in arrived_at] == pytest.approx([0.01] * 3, abs=0.001)
             arrived_at.clear()
-        assert house.daemon.fleet.parked == 1
-        assert await house.statuses(crashing) == ["pending"] * 20
-        assert [await house.statuses(webhook) for webhook in healthy] == [["succeeded"] * 20] * 3
+        assert daemon.parts.fleet.parked == 1
+        assert await daemon.statuses(crashing) == ["pending"] * 20
+        assert [await daemon.statuses(webhook) for webhook in healthy] == [["succeeded"] * 20] * 3

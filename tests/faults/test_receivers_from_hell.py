@@ -61,7 +61,7 @@ async def test_a_receiver_from_hell_costs_one_attempt_and_nothing_else(
     cases=len(HANGING),
 )
 @ends_within(60)
-async def test_the_whole_daemon_keeps_its_deadline_among_all_that_hang_at_once(tmp_path: Path) -> None:
+async def test_the_daemon_keeps_its_deadlines_while_all_receivers_hang_at_once(tmp_path: Path) -> None:
     survival = await survive(tmp_path, HANGING)
     assert violations(HANGING, survival) == []
 

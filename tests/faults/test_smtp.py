@@ -27,8 +27,8 @@ from tests.e2e.deadline import ends_within
 from tests.e2e.operating import operated
 from tests.faults.moody_smtp import DrippingServer, MoodyServer, WatchedSend
 from tests.support import smtp
-from tests.support.daemon import FakeReceiver, House, make_settings, running, statuses
-from tests.support.process import make_house
+from tests.support.daemon import FakeReceiver, RunningDaemon, make_settings, running, statuses
+from tests.support.process import make_installation
 from tests.support.receivers import open_receiver, respond
 
 BROKEN, HEALTHY = "https://broken.example/in", "https://healthy.example/in"
@@ -41,22 +41,22 @@ DEADLINE_S = 0.5  # of a sending, where a test waits for it
 class Office:
     """A daemon that sends its mail to a real server, and a team with one webhook that works."""
 
-    house: House
+    daemon: RunningDaemon
     sending: WatchedSend
     team: Team
 
     async def disable_a_webhook(self) -> None:
-        """Have a webhook disabled, which queues a mail to ann and bob."""
-        webhook = await self.house.webhook(self.team, BROKEN, "linkedin.message.sent")
-        await self.house.submit(self.team, 0)
-        while (await self.house.current(webhook)).active:
+        """Let a webhook be disabled, which queues a mail to ann and bob."""
+        webhook = await self.daemon.webhook(self.team, BROKEN, "linkedin.message.sent")
+        await self.daemon.submit(self.team, 0)
+        while (await self.daemon.current(webhook)).active:
             await wait_all_tasks_blocked(0.005)
 
     async def later(self, ms: int) -> None:
-        """Let so much time go by on the wall clock, and the mail actor look at it."""
+        """Advance the wall clock, and wake the mail actor."""
         await wait_all_tasks_blocked(0.005)
-        self.house.clock.offset_ms += ms
-        self.house.daemon.notifier.wake()
+        self.daemon.clock.offset_ms += ms
+        self.daemon.parts.notifier.wake()
 
     async def sends_nothing_more(self) -> None:
         """Check that the outbox is empty: nothing is sent in another day."""
@@ -87,8 +87,8 @@ async def office(
     with trio.fail_after(30):
         async with running(
             directory, receiver, settings=settings, adapt=lambda seams: replace(seams, send_mail=sending)
-        ) as house:
-            yield Office(house, sending, await house.team(emails=(ANN, BOB)))
+        ) as daemon:
+            yield Office(daemon, sending, await daemon.team(emails=(ANN, BOB)))
 
 
 @pytest.mark.fault("The SMTP server is down", "Mail waits in the outbox and arrives once when the server is back")
@@ -117,9 +117,9 @@ async def test_deliveries_do_not_wait_for_a_mail_server_that_hangs(tmp_path: Pat
         async with office(tmp_path, port) as at:
             await at.disable_a_webhook()
             await in_thread(server.arrived)
-            healthy = await at.house.webhook(at.team, HEALTHY, "linkedin.message.sent")
-            await at.house.submit(at.team, *range(50))
-            while await at.house.statuses(healthy) != ["succeeded"] * 50:
+            healthy = await at.daemon.webhook(at.team, HEALTHY, "linkedin.message.sent")
+            await at.daemon.submit(at.team, *range(50))
+            while await at.daemon.statuses(healthy) != ["succeeded"] * 50:
                 await wait_all_tasks_blocked(0.005)
             await at.disable_a_webhook()
             assert (at.sending.begun, at.sending.results) == (1, [])
@@ -173,7 +173,7 @@ async def test_a_server_that_drips_its_tls_handshake_is_cut_off_too(tmp_path: Pa
 @pytest.mark.fault(
     "The SMTP server takes the mail and drips its farewell for ever", "It counts as sent: there is no second mail"
 )
-async def test_a_mail_whose_server_drips_its_farewell_is_sent_once(tmp_path: Path) -> None:
+async def test_a_mail_is_sent_once_even_if_the_server_drips_its_answer_to_quit(tmp_path: Path) -> None:
     async with dripping(b"QUIT") as (server, port), office(tmp_path, port, make=hurried_sender) as at_work:
         await at_work.disable_a_webhook()
         assert (await at_work.sending.has_ended(1)).taken == (ANN, BOB)
@@ -192,9 +192,9 @@ async def test_a_stop_hangs_up_on_a_mail_server_that_drips(tmp_path: Path) -> No
         await at_work.sending.has_begun(1)
         while not server.clients:
             await wait_all_tasks_blocked(0.005)
-        at_work.house.stop.set()
+        at_work.daemon.stop.set()
         with trio.fail_after(3):
-            await at_work.house.stopped.wait()
+            await at_work.daemon.stopped.wait()
             await server.left.wait()
 
 
@@ -208,9 +208,9 @@ async def test_a_stop_does_not_wait_for_a_mail_server_that_hangs(tmp_path: Path)
         async with office(tmp_path, port) as at:
             await at.disable_a_webhook()
             await in_thread(server.arrived)
-            at.house.stop.set()
+            at.daemon.stop.set()
             with trio.fail_after(3):
-                await at.house.stopped.wait()
+                await at.daemon.stopped.wait()
         server.gate.set()
         async with office(tmp_path, port) as at:
             assert (await at.sending.has_ended(1)).taken == (ANN, BOB)
@@ -230,20 +230,20 @@ async def test_one_refused_recipient_does_not_keep_the_mail_from_the_other(tmp_p
             result = await at.sending.has_ended(1)
             assert (result.taken, result.refused) == ((ANN,), (BOB,))
             await at.sends_nothing_more()
-            [given_up] = at.house.log_lines("mail_undeliverable")
+            [given_up] = at.daemon.log_lines("mail_undeliverable")
             assert "550 No such user" in given_up["error"]
     assert [envelope.rcpt_tos for envelope in server.taken] == [[ANN]]
 
 
 @pytest.mark.fault("The SMTP server refuses the message for good (554)", "It is logged and not tried again")
-async def test_a_refused_message_is_given_up_and_said(tmp_path: Path) -> None:
+async def test_a_refused_message_is_given_up_and_logged(tmp_path: Path) -> None:
     server = MoodyServer(data_reply="554 Looks like spam")
     with smtp.serving(server) as port:
         async with office(tmp_path, port) as at:
             await at.disable_a_webhook()
             assert (await at.sending.has_ended(1)).refused == (ANN, BOB)
             await at.sends_nothing_more()
-            assert len(at.house.log_lines("mail_undeliverable")) == 1
+            assert len(at.daemon.log_lines("mail_undeliverable")) == 1
     assert server.taken == []
 
 
@@ -313,20 +313,20 @@ async def test_a_kill_between_sending_and_marking_sends_the_same_mail_again(tmp_
     server.gate.clear()
     with smtp.serving(server) as port:
         settings = {"host": "127.0.0.1", "port": port, "security": "none", "from": "hooks@example.com"}
-        house = make_house(tmp_path, {"smtp": settings, "delivery": QUICK})
+        installation = make_installation(tmp_path, {"smtp": settings, "delivery": QUICK})
         try:
-            async with operated(house) as operator, open_receiver(respond(503)) as receiver:
+            async with operated(installation) as operator, open_receiver(respond(503)) as receiver:
                 await operator.make_team("acme", ANN, BOB)
                 await operator.make_webhook(receiver.url)
                 await operator.submit(1)
                 await in_thread(server.arrived)
                 await operator.daemon.kill()
             server.gate.set()
-            async with operated(house) as operator:
+            async with operated(installation) as operator:
                 await operator.daemon.logged("mail_sent")
         finally:
             server.gate.set()
-            house.close()
+            installation.close()
     assert [envelope.rcpt_tos for envelope in server.taken] == [[ANN, BOB]] * 2
     assert len(set(server.message_ids)) == 1
 

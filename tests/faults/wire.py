@@ -14,7 +14,7 @@ from daemon.actors.supervisor import Budget
 from daemon.egress.transport import Transport
 from tests.faults.evidence import Arrival, Evidence, Told, gather, open_read_only
 from tests.faults.impossible_rows import ALWAYS, AT_REST, find_impossible_rows
-from tests.support.daemon import House
+from tests.support.daemon import RunningDaemon
 from tests.support.mock_transport import MockTransport
 
 
@@ -40,7 +40,7 @@ class Wire:
         return httpx.Response(status)
 
     def crash(self) -> None:
-        """Take note that an actor crashes just now. It is back after its back-off at the earliest."""
+        """Note that an actor crashes now: it is restarted after its back-off at the earliest."""
         self.crashed_at = trio.current_time()
 
     def _life(self) -> int:
@@ -52,14 +52,14 @@ class Wire:
 
 
 def gather_from(path: Path, told: Told, *, at_rest: bool = True) -> Evidence:
-    """Read a database of the in-process suites beside what was told."""
+    """Combine a database of the in-process suites with what was observed."""
     with closing(open_read_only(path)) as connection:
         queries = {**ALWAYS, **AT_REST} if at_rest else ALWAYS
         return gather(connection, told, find_impossible_rows(connection, queries))
 
 
-async def until_at_rest(house: House) -> None:
+async def until_at_rest(daemon: RunningDaemon) -> None:
     """Wait, in virtual time, until nothing is pending and no mail waits."""
-    with closing(open_read_only(Path(str(house.database.writing.url.database)))) as connection:
+    with closing(open_read_only(Path(str(daemon.database.writing.url.database)))) as connection:
         while any(find_impossible_rows(connection, AT_REST)):  # noqa: ASYNC110 - the time is virtual, it costs none
             await trio.sleep(0.5)

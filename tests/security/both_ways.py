@@ -12,7 +12,7 @@ from api.app import create_app
 from api.server.connection import Patience
 from tests.security.http_fuzz import LAST
 from tests.security.lane_requests import any_request, comparable, torn
-from tests.support.api_client import ApiHouse, running_api
+from tests.support.api_client import RunningApi, running_api
 from tests.support.api_server import Served, read_to_end, serving
 from tests.support.daemon import make_settings
 
@@ -23,7 +23,7 @@ _PATIENT = Patience(idle_s=5)  # a loaded machine may be slow to send
 class BothWays:
     """One application, served with the fast lane and without."""
 
-    api: ApiHouse
+    api: RunningApi
     lane: Served
     general: Served
 
@@ -35,7 +35,7 @@ class BothWays:
         )
 
     def faults(self) -> list[dict[str, object]]:
-        return [*self.lane.log_lines(), *self.general.log_lines(), *self.api.house.log_lines("api_error")]
+        return [*self.lane.log_lines(), *self.general.log_lines(), *self.api.daemon.log_lines("api_error")]
 
 
 async def answers_of(served: Served, pieces: Sequence[bytes], pause_s: float = 0) -> bytes:

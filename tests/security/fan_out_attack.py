@@ -11,7 +11,7 @@ import trio
 from tests.bench.processes import server
 from tests.security.neighbour import WATCHDOG, Seen, watched_neighbour
 from tests.support.patient_client import make_patient_client
-from tests.support.process import daemon_process, make_house
+from tests.support.process import daemon_process, make_installation
 
 _EVENT = "linkedin.message.sent"
 _TEAM = "team_attacker"
@@ -38,11 +38,11 @@ class FannedOut:
 
 async def attack_with_fan_out(directory: Path, plan: FanOut) -> FannedOut:
     """Run the attack on a daemon of its own in `directory`."""
-    result, house = FannedOut(), make_house(directory, {"log": {"level": "info"}}, forked=False)
+    result, installation = FannedOut(), make_installation(directory, {"log": {"level": "info"}}, forked=False)
     async with (
         server("stamping_receiver") as receiver,  # quick: it is the daemon that is to be busy
-        daemon_process(house, environment=WATCHDOG) as daemon,
-        make_patient_client(house.url, house.read_key(), 60) as http,
+        daemon_process(installation, environment=WATCHDOG) as daemon,
+        make_patient_client(installation.url, installation.read_key(), 60) as http,
     ):
         await _register(http, plan.webhooks, receiver.url)
         async with watched_neighbour(daemon) as watch:
@@ -52,7 +52,7 @@ async def attack_with_fan_out(directory: Path, plan: FanOut) -> FannedOut:
                         nursery.start_soon(_submit, http, plan.events, result.statuses)
         result.seen = watch.seen
         await daemon.kill()  # what is left would take long to be delivered
-    house.close()
+    installation.close()
     return result
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from api.app import create_app
 from api.server.connection import Patience
-from tests.support.api_client import ApiHouse, running_api
+from tests.support.api_client import RunningApi, running_api
 from tests.support.api_server import Served, exchange, serving
 
 SHORT = Patience(idle_s=0.5, send_s=1, linger_s=0.1)
@@ -18,7 +18,7 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
 class Listening:
     """The API on a socket."""
 
-    api: ApiHouse
+    api: RunningApi
     served: Served
 
     async def is_healthy(self) -> bool:
@@ -26,7 +26,7 @@ class Listening:
             return (await exchange(stream, HEALTH))[0] == 200
 
     def faults(self) -> list[dict[str, object]]:
-        return [*self.served.log_lines(), *self.api.house.log_lines("api_error")]
+        return [*self.served.log_lines(), *self.api.daemon.log_lines("api_error")]
 
 
 @asynccontextmanager

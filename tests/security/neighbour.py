@@ -61,9 +61,9 @@ class Watch:
 async def watched_neighbour(daemon: DaemonProcess, host: str = "127.0.0.1") -> AsyncIterator[Watch]:
     """Run a neighbour whose webhooks name `host` for this block. Start the daemon with `environment=WATCHDOG`."""
     watch = Watch()
-    command = [sys.executable, "-m", "tests.security.neighbour", daemon.house.url]
+    command = [sys.executable, "-m", "tests.security.neighbour", daemon.installation.url]
     process = await trio.lowlevel.open_process(
-        [*command, str(daemon.house.state_dir / "operator.key"), host],
+        [*command, str(daemon.installation.state_dir / "operator.key"), host],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=clean_environment({}), cwd=REPOSITORY,
     )  # fmt: skip
     assert process.stdin is not None

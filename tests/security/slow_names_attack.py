@@ -13,7 +13,7 @@ from dns.message import Message, QueryMessage
 from tests.security.neighbour import WATCHDOG, Seen, watched_neighbour
 from tests.support.name_server import TTL_S, TestNameServer, name_of, open_name_server, type_of
 from tests.support.patient_client import make_patient_client
-from tests.support.process import DaemonHouse, daemon_process, make_house
+from tests.support.process import Installation, daemon_process, make_installation
 from tests.support.receivers import Receiver, open_receiver, respond
 
 NEIGHBOUR = "hooks.neighbour.example.com"
@@ -52,20 +52,22 @@ class Attacked:
     delivered_s: list[float]
 
 
-def make_attacked_house(directory: Path, server: TestNameServer) -> DaemonHouse:
+def make_attacked_installation(directory: Path, server: TestNameServer) -> Installation:
     """Have the daemon ask this server."""
     nameservers = [f"{server.address.address}:{server.address.port}"]
-    return make_house(directory, {"egress": {"nameservers": nameservers}, "log": {"level": "info"}}, forked=False)
+    return make_installation(
+        directory, {"egress": {"nameservers": nameservers}, "log": {"level": "info"}}, forked=False
+    )
 
 
 async def attack_with_slow_names(directory: Path, webhooks: int, seconds: float) -> Attacked:
     """Let one team have that many webhooks in a dead zone, and deliver to all of them for that long."""
     zone = Zone()
     async with open_name_server(answering=zone.answer) as server:
-        house = make_attacked_house(directory, server)
+        installation = make_attacked_installation(directory, server)
         async with (
-            daemon_process(house, environment=WATCHDOG) as daemon,
-            make_patient_client(house.url, house.read_key(), 60) as http,
+            daemon_process(installation, environment=WATCHDOG) as daemon,
+            make_patient_client(installation.url, installation.read_key(), 60) as http,
         ):
             await _register(http, webhooks)
             zone.dead = True
@@ -76,7 +78,8 @@ async def attack_with_slow_names(directory: Path, webhooks: int, seconds: float)
                 await _register_looked_up(http, receiver)
                 await _submit(http, "team_dead")
                 delivered_s = await _deliver_with_lookups(http, receiver, seconds)
-        house.close()
+            await daemon.kill()  # it would wait for the attempts whose lookups hang
+        installation.close()
     return Attacked(watch.seen, len(zone.hung), delivered_s)
 
 

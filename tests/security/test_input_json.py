@@ -29,8 +29,6 @@ EVENT = b'{"event": "linkedin.message.sent", "data": {"d": [%s]}}'
 
 Result = TypeVar("Result")
 
-every_json_route = pytest.mark.parametrize("route", JSON_ROUTES, ids=lambda route: f"{route.method} {route.path}")
-
 
 @pytest.mark.fault(
     "A body that is no JSON, or none that can be passed on unchanged: nesting without end, huge numbers, NaN, lone "
@@ -38,26 +36,27 @@ every_json_route = pytest.mark.parametrize("route", JSON_ROUTES, ids=lambda rout
     "400 `invalid_json` saying where; nothing is kept",
     cases=len(UNREADABLE) * len(JSON_ROUTES),
 )
-@every_json_route
-async def test_a_body_that_cannot_be_read_is_refused_by_every_route(tmp_path: Path, route: Route) -> None:
+async def test_a_body_that_cannot_be_read_is_refused_by_every_route(tmp_path: Path) -> None:
     async with running_api(tmp_path) as api:
-        path = path_with(route, {"webhook_id": (await api.webhook())["id"], "team_id": api.acme.id})
-        for name, body in UNREADABLE.items():
-            answer = await api.operator.call(route.method, path, content=body)
-            is_read_up_to_there = route.name == "submit_events" and answer.code == "invalid_field"  # it is no array
-            assert is_read_up_to_there or (answer.status, answer.code) == (400, "invalid_json"), name
+        ids = {"webhook_id": (await api.webhook())["id"], "team_id": api.acme.id}
+        for route in JSON_ROUTES:
+            for name, body in UNREADABLE.items():
+                answer = await api.operator.call(route.method, path_with(route, ids), content=body)
+                is_read_up_to_there = route.name == "submit_events" and answer.code == "invalid_field"  # it is no array
+                is_refused = (answer.status, answer.code) == (400, "invalid_json")
+                assert is_read_up_to_there or is_refused, (route.name, name)
         assert (await api.operator.get("/healthz")).status == 200
-        assert api.house.log_lines("api_error") == []
+        assert api.daemon.log_lines("api_error") == []
 
 
 @pytest.mark.fault("A compressed body, perhaps a bomb", "415: nothing is ever decompressed", cases=4)
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "gzip, identity"])
-async def test_a_compressed_body_is_refused_unread(tmp_path: Path, encoding: str) -> None:
+async def test_a_compressed_body_is_refused_unread(tmp_path: Path) -> None:
     async with running_api(tmp_path) as api:
-        answer = await api.operator.call(
-            "POST", "/v1/events", content=UNREADABLE["gzip"], headers={"Content-Encoding": encoding}
-        )
-        assert (answer.status, answer.code) == (415, "unsupported_media_type")
+        for encoding in ("gzip", "deflate", "br", "gzip, identity"):
+            answer = await api.operator.call(
+                "POST", "/v1/events", content=UNREADABLE["gzip"], headers={"Content-Encoding": encoding}
+            )
+            assert (answer.status, answer.code) == (415, "unsupported_media_type"), encoding
 
 
 @pytest.fixture(scope="module")
@@ -71,13 +70,13 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApi]:
     "An answer that says what is wrong, never a 5xx; no fault in the log",
     cases=BODIES_A_ROUTE * len(JSON_ROUTES),
 )
-@every_json_route
+@pytest.mark.parametrize("route", JSON_ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_no_body_made_up_by_chance_breaks_a_route(live: LiveApi, route: Route) -> None:
     assert route.body is not None
     url = live.url + path_with(route, live.known_ids)
     headers = {"Authorization": f"Bearer {live.operator_key}", "Content-Type": "application/json"}
 
-    with httpx.Client(headers=headers, timeout=5, trust_env=False) as client:
+    with httpx.Client(headers=headers, timeout=5, trust_env=False, verify=False) as client:
 
         @given(bodies_like(route.body.example))
         @settings(

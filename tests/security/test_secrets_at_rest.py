@@ -35,13 +35,13 @@ from daemon.store.reads import api_reads
 from daemon.store.writes.batch import run_batch
 from daemon.store.writes.idempotency import first_use
 from daemon.systemd.credentials import ENCRYPTION_KEY as CREDENTIAL
-from tests.e2e.conftest import MakeHouse
-from tests.e2e.conftest import new_house as new_house  # the fixture
+from tests.e2e.conftest import MakeInstallation
+from tests.e2e.conftest import new_installation as new_installation  # the fixture
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import PAYLOAD, Operator, operated
 from tests.support import smtp
 from tests.support.daemon import running
-from tests.support.process import DaemonHouse, run_to_its_end
+from tests.support.process import Installation, run_to_its_end
 from tests.support.receivers import Receiver, open_receiver, respond
 
 A, B = "https://a.example/hook", "https://b.example/hook"
@@ -58,28 +58,30 @@ MAIL_PASSWORD = "the password of the mail account"
 )
 @ends_within(60)
 async def test_no_secret_is_in_the_state_directory_the_log_the_answers_or_the_process_list(
-    new_house: MakeHouse, tmp_path: Path
+    new_installation: MakeInstallation, tmp_path: Path
 ) -> None:
     (tmp_path / "password").write_text(MAIL_PASSWORD + "\n")
     server = smtp.MailServer(users={"hooks": MAIL_PASSWORD})
     with smtp.serving(server) as port:
         mail = {"host": "127.0.0.1", "port": port, "security": "none", "username": "hooks"}
         password = {"password_file": str(tmp_path / "password")}
-        house = new_house(smtp={**mail, **password}, delivery={"retry_delays_s": [0.01], "disable_after": 1})
+        installation = new_installation(
+            smtp={**mail, **password}, delivery={"retry_delays_s": [0.01], "disable_after": 1}
+        )
         async with open_receiver(respond(500)) as receiver:
-            planted = await live_and_be_killed(house, receiver)
-            check_files(house, planted)
-            async with operated(house, confidential=list(planted)) as operator:
-                check_files(house, planted)  # what the second start read and checkpointed
+            planted = await live_and_be_killed(installation, receiver)
+            check_files(installation, planted)
+            async with operated(installation, confidential=list(planted)) as operator:
+                check_files(installation, planted)  # what the second start read and checkpointed
                 await operator.call("GET", "/v1/webhooks")
-    check_files(house, planted)
+    check_files(installation, planted)
     assert set(server.logins) == {"hooks"}, "the password was used"
 
 
-async def live_and_be_killed(house: DaemonHouse, receiver: Receiver) -> set[str]:
+async def live_and_be_killed(installation: Installation, receiver: Receiver) -> set[str]:
     """Have secrets of every kind used, refused and rotated, then kill the daemon; return them all."""
-    async with operated(house, confidential=[PLAIN, STANDARD, FIRST, LAST, MAIL_PASSWORD]) as operator:
-        encryption_key = (house.state_dir / ENCRYPTION_KEY).read_text().strip()
+    async with operated(installation, confidential=[PLAIN, STANDARD, FIRST, LAST, MAIL_PASSWORD]) as operator:
+        encryption_key = (installation.state_dir / ENCRYPTION_KEY).read_text().strip()
         operator.confidential.add(encryption_key)
         await operator.make_team("acme", "ann@example.com")
         key = (await operator.make_key())["key"]
@@ -92,8 +94,8 @@ async def live_and_be_killed(house: DaemonHouse, receiver: Receiver) -> set[str]
         await operator.daemon.logged("mail_sent", 5)
         texts = [*await refusals(operator, key), *await open_texts(operator), *process_texts(operator)]
         assert not [text for text in texts if any(secret in text for secret in operator.confidential)]
-        planted = operator.confidential - {house.read_key(), PAYLOAD}
-        check_files(house, planted)
+        planted = operator.confidential - {installation.read_key(), PAYLOAD}
+        check_files(installation, planted)
         await operator.daemon.kill()
         return planted
 
@@ -136,17 +138,17 @@ def forms(secret: str) -> Iterator[bytes]:
             yield raw
 
 
-def check_files(house: DaemonHouse, secrets: Iterable[str]) -> None:
+def check_files(installation: Installation, secrets: Iterable[str]) -> None:
     """No file of the state directory holds a secret, but the two keys' files their own key and nothing else."""
-    files = {file.name: file.read_bytes() for file in house.state_dir.rglob("*") if file.is_file()}
+    files = {file.name: file.read_bytes() for file in installation.state_dir.rglob("*") if file.is_file()}
     assert DATABASE in files
-    operator_key, own = house.read_key(), {"operator.key", ENCRYPTION_KEY}
+    operator_key, own = installation.read_key(), {"operator.key", ENCRYPTION_KEY}
     for name, content in files.items():
         found = [secret for secret in {*secrets, operator_key} if any(form in content for form in forms(secret))]
         assert len(found) == (name in own), (name, found)
         if name in own:
             assert content.decode().strip() == found[0]
-            assert stat.S_IMODE((house.state_dir / name).stat().st_mode) == 0o600
+            assert stat.S_IMODE((installation.state_dir / name).stat().st_mode) == 0o600
 
 
 # keys that fit, and keys that do not
@@ -220,15 +222,15 @@ def test_a_lost_key_does_not_matter_while_there_is_no_secret(tmp_path: Path) -> 
 
 
 @ends_within(30)
-async def test_a_daemon_whose_key_does_not_fit_ends_with_2_and_one_sentence(new_house: MakeHouse) -> None:
-    house = new_house()
-    house.state_dir.mkdir()
-    fill(house.state_dir)
-    write_keys(house.state_dir / ENCRYPTION_KEY, [generate_key()])
-    ended = await run_to_its_end(house)
+async def test_a_daemon_whose_key_does_not_fit_ends_with_2_and_one_sentence(new_installation: MakeInstallation) -> None:
+    installation = new_installation()
+    installation.state_dir.mkdir()
+    fill(installation.state_dir)
+    write_keys(installation.state_dir / ENCRYPTION_KEY, [generate_key()])
+    ended = await run_to_its_end(installation)
     assert ended.returncode == 2
     [sentence] = [line for line in ended.stderr.decode().splitlines() if not line.startswith("{")]
-    assert sentence.startswith(f"kakiyo-webhooks: {house.state_dir / ENCRYPTION_KEY}: is not the encryption key")
+    assert sentence.startswith(f"kakiyo-webhooks: {installation.state_dir / ENCRYPTION_KEY}: is not the encryption key")
 
 
 @ends_within(30)
@@ -236,33 +238,33 @@ async def test_a_daemon_whose_key_does_not_fit_ends_with_2_and_one_sentence(new_
     ("content", "mode", "told"), [("c2hvcnQ=\n", 0o600, "expected the base64"), (None, 0o644, "chmod 600")]
 )
 async def test_a_key_file_that_cannot_be_used_ends_the_start_with_2(
-    new_house: MakeHouse, content: str | None, mode: int, told: str
+    new_installation: MakeInstallation, content: str | None, mode: int, told: str
 ) -> None:
-    house = new_house()
-    house.state_dir.mkdir()
-    path = house.state_dir / ENCRYPTION_KEY
+    installation = new_installation()
+    installation.state_dir.mkdir()
+    path = installation.state_dir / ENCRYPTION_KEY
     write_keys(path, [generate_key()])
     if content is not None:
         path.write_text(content)
     path.chmod(mode)
-    ended = await run_to_its_end(house)
+    ended = await run_to_its_end(installation)
     assert ended.returncode == 2
     assert told in ended.stderr.decode().splitlines()[-1]
 
 
 @ends_within(30)
 async def test_a_key_from_a_systemd_credential_seals_and_leaves_none_in_the_state_directory(
-    new_house: MakeHouse, tmp_path: Path
+    new_installation: MakeInstallation, tmp_path: Path
 ) -> None:
-    house = new_house()
+    installation = new_installation()
     write_keys(tmp_path / CREDENTIAL, [key := generate_key()])
-    async with operated(house, environment={"CREDENTIALS_DIRECTORY": str(tmp_path)}) as operator:
+    async with operated(installation, environment={"CREDENTIALS_DIRECTORY": str(tmp_path)}) as operator:
         await operator.make_team()
         webhook = await operator.make_webhook(A, secret=PLAIN)
-        with closing(sqlite3.connect(house.state_dir / DATABASE)) as connection:
+        with closing(sqlite3.connect(installation.state_dir / DATABASE)) as connection:
             [(sealed,)] = connection.execute("SELECT secret FROM webhooks").fetchall()
     assert Vault([key]).open(sealed, webhook["id"]) == PLAIN
-    assert not (house.state_dir / ENCRYPTION_KEY).exists()
+    assert not (installation.state_dir / ENCRYPTION_KEY).exists()
 
 
 @pytest.mark.fault(
@@ -271,20 +273,20 @@ async def test_a_key_from_a_systemd_credential_seals_and_leaves_none_in_the_stat
     "the others go on",
 )
 async def test_a_moved_secret_signs_nothing_and_a_new_one_mends_it(tmp_path: Path, autojump_clock: MockClock) -> None:
-    async with running(tmp_path) as house:
-        team = await house.team()
-        honest, robbed = await house.webhook(team, A, secret=PLAIN), await house.webhook(team, B, secret=STANDARD)
+    async with running(tmp_path) as daemon:
+        team = await daemon.team()
+        honest, robbed = await daemon.webhook(team, A, secret=PLAIN), await daemon.webhook(team, B, secret=STANDARD)
         with closing(sqlite3.connect(tmp_path / "test.db")) as connection, connection:
             connection.execute("UPDATE webhooks SET secret = ? WHERE id = ?", (honest.secret, robbed.id))
-        await house.submit(team, 1, 2)
+        await daemon.submit(team, 1, 2)
         await trio.sleep(60)
-        assert [arrival.number for arrival in house.receiver.at(A)] == [1, 2]
-        assert house.receiver.at(B) == []
-        assert [line["webhookId"] for line in house.log_lines("actor_parked")] == [robbed.id]
-        assert "was changed in the database" in house.log_lines("actor_restarted")[0]["error"]
-        await house.change(robbed, secret=LAST)
+        assert [arrival.number for arrival in daemon.receiver.at(A)] == [1, 2]
+        assert daemon.receiver.at(B) == []
+        assert [line["webhookId"] for line in daemon.log_lines("actor_parked")] == [robbed.id]
+        assert "was changed in the database" in daemon.log_lines("actor_restarted")[0]["error"]
+        await daemon.change(robbed, secret=LAST)
         await trio.sleep(60)
-        assert [arrival.number for arrival in house.receiver.at(B)] == [1, 2]
+        assert [arrival.number for arrival in daemon.receiver.at(B)] == [1, 2]
 
 
 # a database from before secrets were sealed

@@ -197,14 +197,14 @@ async def test_the_whole_daemon_never_connects_to_what_a_name_turned_into(
     await check_url(BY_NAME, STRICT, resolver)
     async with running(
         tmp_path, transport=lambda: EndpointTransport(STRICT, lookups_by(resolver), tls, deadlines=Deadlines())
-    ) as house:
-        team = await house.team()
-        webhook = await house.webhook(team, BY_NAME)
+    ) as daemon:
+        team = await daemon.team()
+        webhook = await daemon.webhook(team, BY_NAME)
         with watch.watching():
-            await house.submit(team, 1, 2, 3, 4)
+            await daemon.submit(team, 1, 2, 3, 4)
             await trio.sleep(60)
             assert watch.connected == []
-        assert await house.statuses(webhook) == ["failed"] * 4
-        attempts = [one for delivery in await house.deliveries(webhook) for one in await house.attempts(delivery)]
+        assert await daemon.statuses(webhook) == ["failed"] * 4
+        attempts = [one for delivery in await daemon.deliveries(webhook) for one in await daemon.attempts(delivery)]
         assert [one.outcome.kind for one in attempts] == [OutcomeKind.BLOCKED_ADDRESS] * 16
-        assert not (await house.current(webhook)).active
+        assert not (await daemon.current(webhook)).active

@@ -13,7 +13,7 @@ from daemon.egress.urls import EgressRules, check_url
 from tests.security.where_we_go_addresses import FORBIDDEN_ADDRESSES, PUBLIC_ADDRESSES, as_url
 from tests.security.where_we_go_resolver import TestResolver
 from tests.security.where_we_go_urls import HARMLESS, REFUSED
-from tests.support.api_client import Answer, ApiHouse, running_api
+from tests.support.api_client import Answer, RunningApi, running_api
 
 NAME = "hooks.example.com"
 BY_NAME = f"https://{NAME}/hook"
@@ -38,14 +38,14 @@ def resolver() -> TestResolver:
 
 
 @pytest.fixture
-async def api(tmp_path: Path, resolver: TestResolver) -> AsyncIterator[ApiHouse]:
+async def api(tmp_path: Path, resolver: TestResolver) -> AsyncIterator[RunningApi]:
     """The real API, with the real check of URLs against the resolver of the test."""
 
     async def check(url: str, _team_id: str) -> None:
         await check_url(url, STRICT, resolver)
 
-    async with running_api(tmp_path, check_url=check) as house:
-        yield house
+    async with running_api(tmp_path, check_url=check) as api:
+        yield api
 
 
 def rule_of(answer: Answer) -> str:
@@ -56,12 +56,12 @@ def rule_of(answer: Answer) -> str:
     return " and ".join(named)
 
 
-async def register(api: ApiHouse, url: str) -> Answer:
+async def register(api: RunningApi, url: str) -> Answer:
     body = {"teamId": api.acme.id, "name": "CRM sync", "url": url, "events": ["*"]}
     return await api.operator.post("/v1/webhooks", body)  # whose requests are not counted
 
 
-async def edit(api: ApiHouse, webhook: dict[str, Any], url: str) -> Answer:
+async def edit(api: RunningApi, webhook: dict[str, Any], url: str) -> Answer:
     return await api.operator.patch(f"/v1/webhooks/{webhook['id']}", {"url": url})
 
 
@@ -70,7 +70,7 @@ async def edit(api: ApiHouse, webhook: dict[str, Any], url: str) -> Answer:
     "Registration and edit answer 422 `url_not_allowed`; nothing is stored",
     cases=2 * len(FORBIDDEN_ADDRESSES),
 )
-async def test_no_address_that_is_not_public_is_taken_as_a_host(api: ApiHouse, resolver: TestResolver) -> None:
+async def test_no_address_that_is_not_public_is_taken_as_a_host(api: RunningApi, resolver: TestResolver) -> None:
     webhook = await api.webhook(url=as_url(GOOD))
     created = {address: rule_of(await register(api, as_url(address))) for address in FORBIDDEN_ADDRESSES}
     edited = {address: rule_of(await edit(api, webhook, as_url(address))) for address in FORBIDDEN_ADDRESSES}
@@ -84,7 +84,7 @@ async def test_no_address_that_is_not_public_is_taken_as_a_host(api: ApiHouse, r
     "Registration and edit answer 422 `url_not_allowed`; nothing is stored",
     cases=2 * len(FORBIDDEN_ADDRESSES),
 )
-async def test_no_name_of_an_address_that_is_not_public_is_taken(api: ApiHouse, resolver: TestResolver) -> None:
+async def test_no_name_of_an_address_that_is_not_public_is_taken(api: RunningApi, resolver: TestResolver) -> None:
     webhook = await api.webhook(url=as_url(GOOD))
     created, edited = {}, {}
     for address in FORBIDDEN_ADDRESSES:
@@ -100,7 +100,7 @@ async def test_no_name_of_an_address_that_is_not_public_is_taken(api: ApiHouse, 
     "The whole name is refused, in whichever order its addresses come",
     cases=2 * len(FORBIDDEN_ADDRESSES),
 )
-async def test_one_bad_address_among_good_ones_refuses_the_name(api: ApiHouse, resolver: TestResolver) -> None:
+async def test_one_bad_address_among_good_ones_refuses_the_name(api: RunningApi, resolver: TestResolver) -> None:
     found = {}
     for address in FORBIDDEN_ADDRESSES:
         resolver.set(NAME, (GOOD, address), (address, GOOD))
@@ -115,7 +115,7 @@ async def test_one_bad_address_among_good_ones_refuses_the_name(api: ApiHouse, r
     "Registration and edit answer 422 `url_not_allowed`, naming the rule",
     cases=2 * len(REFUSED),
 )
-async def test_every_trick_is_refused_by_the_name_of_its_rule(api: ApiHouse, resolver: TestResolver) -> None:
+async def test_every_trick_is_refused_by_the_name_of_its_rule(api: RunningApi, resolver: TestResolver) -> None:
     webhook = await api.webhook(url=as_url(GOOD))
     created = {url: rule_of(await register(api, url)) for url in REFUSED}
     edited = {url: rule_of(await edit(api, webhook, url)) for url in REFUSED}
@@ -125,7 +125,7 @@ async def test_every_trick_is_refused_by_the_name_of_its_rule(api: ApiHouse, res
     assert resolver.asked == []
 
 
-async def test_public_addresses_and_harmless_urls_are_taken(api: ApiHouse, resolver: TestResolver) -> None:
+async def test_public_addresses_and_harmless_urls_are_taken(api: RunningApi, resolver: TestResolver) -> None:
     urls = [*map(as_url, PUBLIC_ADDRESSES), *HARMLESS]
     answers = {url: (await register(api, url)).status for url in urls}
     assert answers == dict.fromkeys(urls, 201)
@@ -138,5 +138,5 @@ async def test_the_system_s_own_names_for_this_machine_are_refused(tmp_path: Pat
     assert refused.value.rule == ("inside_name" if host.lower() == "localhost" else "address")
 
 
-async def stored_urls(api: ApiHouse) -> list[str]:
+async def stored_urls(api: RunningApi) -> list[str]:
     return [webhook["url"] for webhook in (await api.operator.get("/v1/webhooks", limit=200)).value["items"]]

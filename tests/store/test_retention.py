@@ -1,4 +1,4 @@
-"""`[retention]`: what is old and over is forgotten bit by bit, and its space given back."""
+"""`[retention]`: old, ended events are deleted bit by bit, and their space is given back."""
 
 import random
 from collections.abc import Callable
@@ -36,7 +36,7 @@ LIMIT = NOW - 30 * DAY_MS
 
 
 def delivered(database: Database, number: int, at: int, *, over: bool = True) -> Work:
-    """Accept an event at this time; deliver it, if it is to be over."""
+    """Accept an event at this time; deliver it, if it is to be ended."""
     work: Work
     [(_, work)] = run(database, accepting(number, "wh_1", at=at)).work
     if over:
@@ -45,7 +45,7 @@ def delivered(database: Database, number: int, at: int, *, over: bool = True) ->
 
 
 def forget(database: Database, limit: int = 100) -> Pruned:
-    """Forget what is old until nothing is left to look at."""
+    """Delete what is old until nothing is left to look at."""
     events = deliveries = 0
     after: int | None = 0
     while after is not None:
@@ -65,7 +65,9 @@ def kept(database: Database, table: str = "events") -> list[str]:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
-def test_old_events_go_with_their_deliveries_and_attempts_and_young_ones_stay(database: Database, limit: int) -> None:
+def test_old_events_are_deleted_with_their_deliveries_and_attempts_and_recent_ones_are_kept(
+    database: Database, limit: int
+) -> None:
     found(database)
     for number, at in enumerate([OLD, OLD, OLD, LIMIT, NOW]):
         delivered(database, number, at)
@@ -74,7 +76,7 @@ def test_old_events_go_with_their_deliveries_and_attempts_and_young_ones_stay(da
     assert [count(database, table) for table in ("deliveries", "attempts")] == [2, 2]
 
 
-def test_ledger_and_balance_stay_for_ever(database: Database) -> None:
+def test_ledger_and_balance_are_kept_for_ever(database: Database) -> None:
     found(database)
     for number in range(3):
         delivered(database, number, OLD)
@@ -84,7 +86,7 @@ def test_ledger_and_balance_stay_for_ever(database: Database) -> None:
     assert count(database, "teams", "balance = -8") == 1
 
 
-def test_what_is_pending_stays_however_old(database: Database) -> None:
+def test_pending_deliveries_are_kept_however_old(database: Database) -> None:
     found(database)
     delivered(database, 1, OLD, over=False)
     delivered(database, 2, NOW)
@@ -92,7 +94,7 @@ def test_what_is_pending_stays_however_old(database: Database) -> None:
     assert kept(database) == ["evt_1", "evt_2"]
 
 
-def test_an_old_event_that_was_resent_lately_stays_with_all_its_deliveries(database: Database) -> None:
+def test_an_old_event_that_was_resent_recently_is_kept_with_all_its_deliveries(database: Database) -> None:
     found(database)
     work = delivered(database, 1, OLD)
     resent = run(database, Resend(work.delivery_id, "dlv_new", NOW))
@@ -105,7 +107,7 @@ def test_an_old_event_that_was_resent_lately_stays_with_all_its_deliveries(datab
     assert kept(database, "deliveries")[:2] == [work.delivery_id, "dlv_new"]
 
 
-def test_the_newest_event_stays_so_that_order_goes_on_from_it(database: Database, tmp_path: Path) -> None:
+def test_the_newest_event_is_kept_so_that_the_order_continues_from_it(database: Database, tmp_path: Path) -> None:
     found(database)
     for number in range(3):
         delivered(database, number, OLD)
@@ -119,7 +121,7 @@ def test_the_newest_event_stays_so_that_order_goes_on_from_it(database: Database
     again.close()
 
 
-def test_sent_mails_that_are_old_go_and_those_that_wait_stay(database: Database) -> None:
+def test_old_sent_mails_are_deleted_and_waiting_ones_are_kept(database: Database) -> None:
     row = "'{}', 't', 'w', 'n', 'u', 1, '[]', '[]', {}, 0, 1, {}, NULL"
     names = "id, team_id, webhook_id, webhook_name, webhook_url, disabled_at, failures, recipients, created_at, " \
             "attempts_made, next_attempt_at, sent_at, last_error"  # fmt: skip
@@ -132,7 +134,7 @@ def test_sent_mails_that_are_old_go_and_those_that_wait_stay(database: Database)
     assert kept(database, "mails") == ["waits", "young"]
 
 
-def test_space_that_is_left_over_is_given_back_to_the_file_system(tmp_path: Path) -> None:
+def test_unused_space_is_given_back_to_the_file_system(tmp_path: Path) -> None:
     path = tmp_path / "test.db"
     database = open_database(path)
     found(database)
@@ -161,7 +163,7 @@ def housekeeper(database: Database, writer: Writer, *, days: Callable[[], int], 
     return Cleaner(store=store, clock=clock_of(now_ms), telemetry=make_telemetry(), retention_days=days)
 
 
-async def test_upkeep_forgets_by_the_days_in_effect_and_0_is_for_ever(
+async def test_upkeep_deletes_by_the_days_in_effect_and_0_keeps_for_ever(
     database: Database, autojump_clock: MockClock
 ) -> None:
     found(database)
@@ -183,7 +185,7 @@ async def test_upkeep_forgets_by_the_days_in_effect_and_0_is_for_ever(
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_what_is_old_is_forgotten_whatever_the_clock_did(
+def test_old_events_are_deleted_whatever_the_clock_did(
     database: Database, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time_blocks, "ROWS_PER_BLOCK", 4)
@@ -198,7 +200,7 @@ def test_what_is_old_is_forgotten_whatever_the_clock_did(
     assert kept(database) == [f"evt_{number}" for number, at in enumerate([*times, NOW]) if at >= LIMIT]
 
 
-def test_an_event_with_very_many_deliveries_is_forgotten_bit_by_bit(
+def test_an_event_with_very_many_deliveries_is_deleted_bit_by_bit(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "MAX_DELIVERIES_PER_PRUNE", 3)

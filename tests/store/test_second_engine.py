@@ -1,4 +1,4 @@
-"""What the store asks can be put into another engine's words, here PostgreSQL's (architecture "The store's engine")."""
+"""What the store executes can be compiled for another engine, here PostgreSQL (architecture "The store's engine")."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ def _text_of(element: TextOf, compiler: Any, **options: Any) -> str:
 
 @contextmanager
 def asked_of(engine: Engine) -> Iterator[list[ClauseElement | str]]:
-    """What Core is given to execute within the block, before it is put into any engine's words."""
+    """What Core is given to execute within the block, before it is compiled for any engine."""
     asked: list[ClauseElement | str] = []
 
     def note(_connection: Connection, what: ClauseElement, *_: object) -> None:
@@ -52,7 +52,7 @@ def asked_of(engine: Engine) -> Iterator[list[ClauseElement | str]]:
 
 
 def require_possible(asked: list[ClauseElement | str]) -> None:
-    """Compile it all. What is text already would be SQLite's: that is only how its transactions begin."""
+    """Compile all of it. Text would be SQLite's own: only the beginning of its transactions may be."""
     assert asked
     for statement in asked:
         if isinstance(statement, str):

@@ -18,8 +18,8 @@ from daemon.config.settings import Settings
 from daemon.domain.model import Team
 from daemon.handles import Handles
 from daemon.store.sqlite.database import open_database
-from daemon.wiring import handles_of
-from tests.support.daemon import OPERATOR_KEY, FakeReceiver, House, make_settings, running
+from daemon.wiring_handles import handles_of
+from tests.support.daemon import OPERATOR_KEY, FakeReceiver, RunningDaemon, make_settings, running
 
 MESSAGE_SENT = "linkedin.message.sent"
 DATABASE_FILE = "test.db"  # as tests.support.daemon names it
@@ -107,10 +107,10 @@ class ApiClient:
 
 
 @dataclass(frozen=True, slots=True)
-class ApiHouse:
+class RunningApi:
     """A running daemon with its API: the operator, and one team with its own key."""
 
-    house: House
+    daemon: RunningDaemon
     handles: Handles
     operator: ApiClient
     acme: Team
@@ -118,7 +118,7 @@ class ApiHouse:
 
     async def another_team(self, name: str = "Other") -> tuple[Team, ApiClient]:
         """Make a team; return it with a client that uses its key."""
-        return await _team_with_client(self.house, self.operator, name)
+        return await _team_with_client(self.daemon, self.operator, name)
 
     async def webhook(self, *events: str, **fields: Any) -> dict[str, Any]:
         """Register a webhook of acme's."""
@@ -142,19 +142,19 @@ async def running_api(
     settings: Settings | None = None,
     check_store: Callable[[], Awaitable[object]] | None = None,
     **changes: Any,
-) -> AsyncIterator[ApiHouse]:
+) -> AsyncIterator[RunningApi]:
     """Run a daemon and its API; `check_store` and `changes` replace handles."""
     settings = settings or make_settings(state_dir)
     (state_dir / DATABASE_FILE).write_bytes(_migrated_database())
-    async with running(state_dir, receiver=receiver, settings=settings) as house:
+    async with running(state_dir, receiver=receiver, settings=settings) as daemon:
         handles = replace(
-            handles_of(house.daemon, lambda: "the daemon is stopping" if house.stop.is_set() else None), **changes
+            handles_of(daemon.parts, lambda: "the daemon is stopping" if daemon.stop.is_set() else None), **changes
         )
         if check_store is not None:
             handles = replace(handles, health=replace(handles.health, check_store=check_store))
         operator = ApiClient(create_app(handles))
-        acme, as_acme = await _team_with_client(house, operator, "Acme")
-        yield ApiHouse(house, handles, operator, acme, as_acme)
+        acme, as_acme = await _team_with_client(daemon, operator, "Acme")
+        yield RunningApi(daemon, handles, operator, acme, as_acme)
 
 
 @cache
@@ -165,8 +165,8 @@ def _migrated_database() -> bytes:
         return (Path(folder) / DATABASE_FILE).read_bytes()
 
 
-async def _team_with_client(house: House, operator: ApiClient, name: str) -> tuple[Team, ApiClient]:
-    team = await house.daemon.teams.create(None, name, ())
-    created = await house.daemon.teams.create_key(team.id, "tests")
+async def _team_with_client(daemon: RunningDaemon, operator: ApiClient, name: str) -> tuple[Team, ApiClient]:
+    team = await daemon.parts.teams.create(None, name, ())
+    created = await daemon.parts.teams.create_key(team.id, "tests")
     assert created is not None
     return team, operator.with_key(created[1])

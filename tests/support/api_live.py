@@ -10,7 +10,7 @@ from queue import SimpleQueue
 import trio
 
 from api.app import create_app
-from tests.support.api_client import ApiHouse, running_api
+from tests.support.api_client import RunningApi, running_api
 from tests.support.api_server import serving
 
 
@@ -37,7 +37,7 @@ def live_api(state_dir: Path) -> Iterator[LiveApi]:
         async with running_api(state_dir) as api, serving(create_app(api.handles)) as served:
             ready.put(await _furnish(api, served.url))
             await stop.wait()
-            faults.extend([*served.log_lines(), *api.house.log_lines("api_error", "actor_restarted")])
+            faults.extend([*served.log_lines(), *api.daemon.log_lines("api_error", "actor_restarted")])
 
     def run() -> None:
         try:
@@ -60,7 +60,7 @@ def live_api(state_dir: Path) -> Iterator[LiveApi]:
     assert not faults, faults
 
 
-async def _furnish(api: ApiHouse, url: str) -> LiveApi:
+async def _furnish(api: RunningApi, url: str) -> LiveApi:
     await api.operator.post("/v1/teams", {"id": "team_acme", "name": "Acme of the examples"})
     webhook = await api.webhook()
     event_id = await api.submit()

@@ -3,13 +3,15 @@
 import io
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import orjson
 import trio
+from msgspec import structs
+from trio.testing import MockClock
 
 from daemon.actors.threads import RunInThread, run_inline
 from daemon.config.reload import fixed
@@ -73,7 +75,7 @@ class Arrival:
 
 @dataclass(slots=True)
 class FakeReceiver:
-    """Every receiver there is, in virtual time. `answers` gives each URL's handling; the rest get 200."""
+    """All receivers, in virtual time: `answers` maps URLs to handlers, and any other URL gets 200."""
 
     answers: dict[str, Handler] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
@@ -90,7 +92,7 @@ class FakeReceiver:
 
 
 def statuses(*codes: int) -> Handler:
-    """Answer these statuses, one a request; the last one for ever."""
+    """Answer with these statuses, one for each request; the last one for ever."""
     left = list(codes)
 
     async def handle(_request: httpx.Request) -> httpx.Response:
@@ -120,10 +122,10 @@ class FakeThread:
 
 
 @dataclass(slots=True)
-class House:
+class RunningDaemon:
     """A running daemon and what a test asks of it."""
 
-    daemon: Daemon
+    parts: Daemon
     receiver: FakeReceiver
     clock: VirtualWallClock
     log: io.BytesIO
@@ -137,48 +139,48 @@ class House:
         return trio.current_time()
 
     async def team(self, *, emails: tuple[str, ...] = ("ops@example.com",)) -> Team:
-        return await self.daemon.teams.create(None, "Acme", emails)
+        return await self.parts.teams.create(None, "Acme", emails)
 
     async def webhook(self, team: Team, url: str, *events: str, secret: str | None = None) -> Webhook:
-        return await self.daemon.webhooks.create(team.id, "CRM Sync", url, secret, events or ("*",))
+        return await self.parts.webhooks.create(team.id, "CRM Sync", url, secret, events or ("*",))
 
     async def submit(self, team: Team, *numbers: int, size: int = 0, event: str = "linkedin.message.sent") -> list[str]:
         """Submit one event for each number, all in one submission; return their ids."""
         events = tuple(self._event(team, number, size, event) for number in numbers)
-        return [receipt.event_id for receipt in await self.daemon.router.submit(Submission(events))]
+        return [receipt.event_id for receipt in await self.parts.router.submit(Submission(events))]
 
     async def submit_test(self, team: Team, number: int = 0, event: str = "linkedin.message.sent") -> str:
         """Submit one event as the test route does; return its id."""
-        test = replace(self._event(team, number, 0, event), test=True)
-        (receipt,) = await self.daemon.router.submit(Submission((test,)))
+        test = structs.replace(self._event(team, number, 0, event), test=True)
+        (receipt,) = await self.parts.router.submit(Submission((test,)))
         return receipt.event_id
 
     async def deliveries(self, webhook: Webhook) -> list[Delivery]:
         """Return a webhook's deliveries, oldest first."""
         wanted = api_reads.DeliveryFilter(webhook_id=webhook.id)
-        page = await self.daemon.store.reader.fetch(api_reads.list_deliveries, wanted, 10_000)
+        page = await self.parts.store.reader.fetch(api_reads.list_deliveries, wanted, 10_000)
         return list(reversed(page.items))
 
     async def attempts(self, delivery: Delivery) -> list[Attempt]:
-        return await self.daemon.store.reader.fetch(api_reads.get_attempts, delivery.id)
+        return await self.parts.store.reader.fetch(api_reads.get_attempts, delivery.id)
 
     async def current(self, webhook: Webhook) -> Webhook:
-        found = await self.daemon.store.reader.fetch(api_reads.get_webhook, webhook.id)
+        found = await self.parts.store.reader.fetch(api_reads.get_webhook, webhook.id)
         assert found is not None
         return found
 
     async def change(self, webhook: Webhook, **edit: Any) -> Webhook | None:
-        return await self.daemon.webhooks.change(webhook.id, WebhookEdit(**edit))
+        return await self.parts.webhooks.change(webhook.id, WebhookEdit(**edit))
 
     async def balance(self, team: Team) -> int:
-        return await self.daemon.store.reader.fetch(api_reads.get_balance, team.id)
+        return await self.parts.store.reader.fetch(api_reads.get_balance, team.id)
 
     async def grant(self, team: Team, amount: int) -> None:
-        assert await self.daemon.teams.grant_credits(team.id, amount, None) is not None
+        assert await self.parts.teams.grant_credits(team.id, amount, None) is not None
 
     async def ledger(self, team: Team) -> list[CreditEntry]:
         """Return a team's ledger, oldest first."""
-        page = await self.daemon.store.reader.fetch(api_reads.list_credit_entries, team.id, 10_000)
+        page = await self.parts.store.reader.fetch(api_reads.list_credit_entries, team.id, 10_000)
         return list(reversed(page.items))
 
     async def statuses(self, webhook: Webhook) -> list[str]:
@@ -223,8 +225,8 @@ async def running(
     run_write: RunInThread = run_inline,
     run_read: RunInThread = run_inline,
     adapt: Callable[[Seams], Seams] = lambda seams: seams,
-) -> AsyncIterator[House]:
-    """Run a daemon on `state_dir`; leaving the block crashes it, as a kill would. Set `house.stop` for a clean stop.
+) -> AsyncIterator[RunningDaemon]:
+    """Run a daemon on `state_dir`; leaving the block crashes it, as a kill would. Set `daemon.stop` for a clean stop.
 
     `run_write` and `run_read` are the threads of the store, such as a slow or failing FakeThread; `adapt` may put
     something else into the other seams.
@@ -244,7 +246,7 @@ async def running(
     database = share_statements(open_database(state_dir / "test.db"))
     logger = make_logger(LogSettings(level="debug", format="json"), log, now_ms=clock, strict=True)
     vault, live = Vault([bytes(32)]), fixed(settings)
-    daemon = await assemble(
+    parts = await assemble(
         live,
         database,
         vault=vault,
@@ -253,21 +255,29 @@ async def running(
         metrics=make_metrics(),
         log=logger,
     )
-    house = House(daemon, receiver, clock, log, outbox.mails, trio.Event(), trio.Event(), database)
+    daemon = RunningDaemon(parts, receiver, clock, log, outbox.mails, trio.Event(), trio.Event(), database)
     try:
         async with trio.open_nursery() as nursery:
             ready = trio.Event()
-            nursery.start_soon(_run, house, ready, settings)
+            nursery.start_soon(_run, daemon, ready, settings)
             await ready.wait()
-            yield house
+            yield daemon
             nursery.cancel_scope.cancel()
     finally:
         database.close()
 
 
-async def _run(house: House, ready: trio.Event, settings: Settings) -> None:
-    await run_daemon(house.daemon, house.stop.wait, ready, house.stop, settings.delivery.stop_grace_s)
-    house.stopped.set()
+async def _run(daemon: RunningDaemon, ready: trio.Event, settings: Settings) -> None:
+    await run_daemon(daemon.parts, daemon.stop.wait, ready, daemon.stop, settings.delivery.stop_grace_s)
+    daemon.stopped.set()
+
+
+async def skip_ahead(seconds: float) -> None:
+    """Let virtual time jump: a daemon at rest wakes once, and not each minute to find that there is nothing to do."""
+    clock = trio.lowlevel.current_clock()
+    assert isinstance(clock, MockClock)
+    clock.jump(seconds - 1)
+    await trio.sleep(1)
 
 
 async def _accept_url(_url: str, _team_id: str) -> None:

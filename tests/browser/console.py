@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from anyio.from_thread import BlockingPortal
 
-from tests.support.process import Sections, daemon_process, make_house
+from tests.support.process import Sections, daemon_process, make_installation
 from tests.support.receivers import Answer, ReceivedRequest, Receiver, open_receiver
 
 MESSAGE_SENT = "linkedin.message.sent"
@@ -45,7 +45,7 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True)
-class TeamHouse:
+class ConsoleTeam:
     """A team with a key of its own; `api` calls with that key."""
 
     id: str
@@ -74,20 +74,20 @@ class TeamHouse:
 
 
 @dataclass(frozen=True, slots=True)
-class ConsoleHouse:
+class RunningConsole:
     """A running daemon and its operator; `api` calls with the operator's key."""
 
     url: str
     api: Api
     portal: BlockingPortal
 
-    def team(self, name: str = "Acme", grant: int = 0) -> TeamHouse:
+    def team(self, name: str = "Acme", grant: int = 0) -> ConsoleTeam:
         """Make a team with a key, and with so many credits."""
         team = self.api.post("/v1/teams", name=name)["id"]
         key = self.api.post(f"/v1/teams/{team}/keys", name="tests")["key"]
         if grant:
             self.api.post("/v1/credits/grants", teamId=team, amount=grant)
-        return TeamHouse(team, name, key, replace(self.api, key=key))
+        return ConsoleTeam(team, name, key, replace(self.api, key=key))
 
     def receiver(self, answer: Answer | None = None) -> AbstractContextManager[Receiver]:
         """Run a receiver."""
@@ -99,14 +99,14 @@ class ConsoleHouse:
 
 
 @contextmanager
-def console_house(portal: BlockingPortal, directory: Path, sections: Sections) -> Iterator[ConsoleHouse]:
+def running_console(portal: BlockingPortal, directory: Path, sections: Sections) -> Iterator[RunningConsole]:
     """Run a daemon with these settings."""
-    house = make_house(directory, sections)
+    installation = make_installation(directory, sections)
     try:
         with (
-            portal.wrap_async_context_manager(daemon_process(house)),
-            httpx.Client(base_url=house.url, trust_env=False) as client,
+            portal.wrap_async_context_manager(daemon_process(installation)),
+            httpx.Client(base_url=installation.url, trust_env=False, verify=False) as client,
         ):
-            yield ConsoleHouse(house.url, Api(client, house.read_key()), portal)
+            yield RunningConsole(installation.url, Api(client, installation.read_key()), portal)
     finally:
-        house.close()
+        installation.close()
