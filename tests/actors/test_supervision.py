@@ -215,7 +215,7 @@ class FragileTransport(Transport):
     def __init__(self) -> None:
         self.closed = self.in_flight = self.most_in_flight = self.sent = 0
 
-    async def send(self, post: Post, response: Response) -> None:
+    async def send(self, post: Post, response: Response, deadline: float) -> None:
         self.sent += 1
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
