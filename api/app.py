@@ -1,16 +1,14 @@
-"""The application: every route of the tables, bound to the daemon's handles (architecture "Rooms")."""
+"""The application: every route of the tables, bound to the daemon's handles (architecture "Packages")."""
 
-import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
 from quart import Request, Response
-from werkzeug.routing import BaseConverter, Map
 
 from api.console.errors import error_page
-from api.console.routes import PAGES, PREFIX, add_console
+from api.console.routes import PAGES, PREFIX, add_console, console_rules
 from api.console.session.page_request import ConsoleContext
 from api.http.auth import ANYBODY, authenticate
 from api.http.dispatch import Dispatcher, View
@@ -23,6 +21,7 @@ from api.http.query import NoQuery, read_query
 from api.http.request import HttpRequest
 from api.http.reserved_ids import Words, is_parameter, reserved_segments, steps
 from api.http.route import Access, Answer, Call, Route
+from api.http.urls import MatchingRule, make_map, make_rule
 from api.http.wire import to_json
 from api.limits.large_bodies import LargeBodies
 from api.limits.rate_limit import RateLimits, tokens_for
@@ -49,14 +48,28 @@ _DESCRIBED: tuple[Route, ...] = (
 ROUTES = (*_DESCRIBED, document.document_route(_DESCRIBED))
 
 
-class IdConverter(BaseConverter):
-    """An id in a path, which is none of the words beside it: GET /v1/webhooks/test is a 405, not a webhook."""
+def _rules() -> Iterator[MatchingRule]:
+    words = reserved_segments(route.path for route in ROUTES)
+    for route in ROUTES:
+        yield make_rule(route.method, _path(route.path, words), route.name)
+    yield from console_rules()
 
-    part_isolating = True
 
-    def __init__(self, url_map: Map, *words: str) -> None:
-        super().__init__(url_map)
-        self.regex = rf"(?!(?:{'|'.join(map(re.escape, words))})\Z)[^/]+" if words else "[^/]+"
+def _path(path: str, words: Words) -> str:
+    """Return the path of a route as Werkzeug writes it."""
+    return "/".join(
+        f"<id({', '.join(sorted(words.get(prefix, ())))}):{part[1:-1]}>" if is_parameter(part) else part
+        for prefix, part in steps(path)
+    )
+
+
+def _reserved_ids() -> frozenset[str]:
+    segments = [reserved_segments(row.path for row in table) for table in (ROUTES, PAGES)]
+    return frozenset[str]().union(*(words for each in segments for words in each.values()))
+
+
+_URLS = make_map(_rules())
+_RESERVED_IDS = _reserved_ids()
 
 
 def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Dispatcher:
@@ -73,35 +86,25 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
             return await error_page(console, request, error)
         return await answer_error(handles, request, error)
 
-    app = Dispatcher("api", answer_any_error)
+    app = Dispatcher("api", _URLS, answer_any_error)
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
-    app.url_map.converters["id"] = IdConverter
-    app.url_map.merge_slashes = False  # //v1/events is no route, and no redirect either
-    words = reserved_segments(route.path for route in ROUTES)
-    reserved_ids = frozenset[str]().union(*words.values(), *reserved_segments(page.path for page in PAGES).values())
     for route in ROUTES:
-        answer = bind(route, handles, limits=limits, bodies=bodies, reserved_ids=reserved_ids)
-        app.add_view(_rule(route.path, words), route.name, view=_view(route, answer), method=route.method)
+        answer = bind(route, handles, limits=limits, bodies=bodies, reserved_ids=_RESERVED_IDS)
+        app.views[route.name] = _view(route, answer)
         if route.path in MAX_BODY_BYTES_OF_PATH:
             app.plain_views[route.path] = _plain_view(route, answer, handles=handles, config=app.config)
     console = add_console(
-        app, handles, limits=limits, run_in_thread=run_in_thread or thread_runner(1), reserved_ids=reserved_ids
+        app, handles, limits=limits, run_in_thread=run_in_thread or thread_runner(1), reserved_ids=_RESERVED_IDS
     )
     return app
-
-
-def _rule(path: str, words: Words) -> str:
-    """Return the path of a route as Werkzeug writes it."""
-    return "/".join(
-        f"<id({', '.join(sorted(words.get(prefix, ())))}):{part[1:-1]}>" if is_parameter(part) else part
-        for prefix, part in steps(path)
-    )
 
 
 def bind(
     route: Route, handles: Handles, limits: RateLimits, bodies: LargeBodies, reserved_ids: frozenset[str]
 ) -> AnswerRoute:
     """Return what answers a request for a route: it checks the key, and reads query and body."""
+
+    has_inputs = route.query is not None or (route.body is not None and route.body.parsed)
 
     async def answer(request: HttpRequest, **path: str) -> Answer:
         principal = authenticate(handles, request, route.access)
@@ -110,7 +113,9 @@ def bind(
             if wait_s is not None:
                 raise rate_limited(wait_s)
         with bodies.room(request, principal) as run_in_thread:
-            inputs, raw = await _read_inputs(route, request, run_in_thread)
+            inputs, raw = dict[str, BaseModel](), b""
+            if has_inputs or request.query_string:
+                inputs, raw = await _read_inputs(route, request, run_in_thread)
             call = Call(
                 handles,
                 principal,
@@ -120,7 +125,9 @@ def bind(
                 reserved_ids=reserved_ids,
                 idempotency=read_idempotency(principal, request, raw) if route.once else None,
             )
-            return await answered_once(call, partial(route.handler, call, **path, **inputs))
+            if call.idempotency is None:
+                return await route.handler(call, **path, **inputs)
+            return await answered_once(call, call.idempotency, partial(route.handler, call, **path, **inputs))
 
     return answer
 

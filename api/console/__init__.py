@@ -1,1 +1,1 @@
-"""The web console under /console/: pages made on the server, which work without scripts and are livelier with them."""
+"""The web console under /console/: pages rendered on the server; they work without scripts, and are live with them."""

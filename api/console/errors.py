@@ -1,10 +1,10 @@
-"""Errors as pages."""
+"""The error pages."""
 
 from http import HTTPStatus
 
 from quart import Request, Response
 
-from api.console.session.entrance import clear_session
+from api.console.session.access import clear_session
 from api.console.session.page_request import ConsoleContext, address, html, see_other
 from api.console.session.refusals import Refused, SignInFirst
 from api.http.errors import ApiError
@@ -22,7 +22,7 @@ _SENTENCES = {HTTPStatus.NOT_FOUND: "There is nothing here: check the address, o
 
 
 async def error_page(context: ConsoleContext, request: Request, error: Exception) -> Response:
-    """Return the page for anything that was raised; what is our own fault is logged as an error."""
+    """Return the page for any exception; a fault of ours is logged as an error."""
     if isinstance(error, SignInFirst):
         return _sign_in_first(request)
     if isinstance(error, Refused):
@@ -37,7 +37,7 @@ async def error_page(context: ConsoleContext, request: Request, error: Exception
 
 
 def _sign_in_first(request: Request) -> Response:
-    if request.path.endswith("/live"):  # nobody sees where it would lead to
+    if request.path.endswith("/live"):  # a script reads it: a redirect would be of no use
         return html("", HTTPStatus.UNAUTHORIZED)
     wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
     response = see_other(address("sign-in", next="" if wanted == "/console/" else wanted))

@@ -1,14 +1,12 @@
 """Every page of the console, bound to the daemon's handles."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 
 from quart import Request, Response
 
-from api.console.drawing.assets import load_assets
-from api.console.drawing.templates import Templates
 from api.console.pages import (
     credits_page,
     deliveries_page,
@@ -25,23 +23,27 @@ from api.console.pages import (
     webhook_secrets,
     webhooks_page,
 )
-from api.console.session.entrance import enter, with_session
+from api.console.rendering.assets import load_assets
+from api.console.rendering.templates import Templates
+from api.console.session.access import answer_page, require_session
 from api.console.session.page_request import ConsoleContext, PageRequest
 from api.console.session.refusals import page_not_found
 from api.console.session.sessions import Sessions
 from api.console.session.shown_once import ShownOnce
 from api.http.dispatch import Dispatcher, Streamed, View
+from api.http.urls import MatchingRule, make_rule
 from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import RunInThread
 from daemon.handles import Handles
 
 PREFIX = "/console/"
+_ASSET, _WITHOUT_SLASH = "console asset", "console without slash"
 
 Handler = Callable[..., Awaitable[Response | Streamed]]
 
 
-class For(StrEnum):
-    """Whom a page is for."""
+class Audience(StrEnum):
+    """Who may see a page."""
 
     ANYBODY = "anybody"
     SIGNED_IN = "signed in"
@@ -56,17 +58,22 @@ class PageRoute:
     method: str
     path: str
     handler: Handler
-    whom: For = For.TEAM
+    audience: Audience = Audience.TEAM
+
+    @property
+    def name(self) -> str:
+        """What no other view is called."""
+        return f"console {self.method} {self.path}"
 
 
 _WEBHOOK = "teams/<team_id>/webhooks/<webhook_id>"
 _DELIVERY = "teams/<team_id>/deliveries/<delivery_id>"
 PAGES = (
-    PageRoute("GET", "sign-in", handler=sign_in.show_sign_in, whom=For.ANYBODY),
-    PageRoute("POST", "sign-in", handler=sign_in.sign_in, whom=For.ANYBODY),
-    PageRoute("POST", "sign-out", handler=sign_in.sign_out, whom=For.SIGNED_IN),
-    PageRoute("GET", "", handler=home.show_home, whom=For.SIGNED_IN),
-    PageRoute("GET", "webhooks/<webhook_id>", handler=home.find_webhook, whom=For.SIGNED_IN),
+    PageRoute("GET", "sign-in", handler=sign_in.show_sign_in, audience=Audience.ANYBODY),
+    PageRoute("POST", "sign-in", handler=sign_in.sign_in, audience=Audience.ANYBODY),
+    PageRoute("POST", "sign-out", handler=sign_in.sign_out, audience=Audience.SIGNED_IN),
+    PageRoute("GET", "", handler=home.show_home, audience=Audience.SIGNED_IN),
+    PageRoute("GET", "webhooks/<webhook_id>", handler=home.find_webhook, audience=Audience.SIGNED_IN),
     PageRoute("GET", "teams/<team_id>/webhooks", webhooks_page.show_webhooks),
     PageRoute("GET", "teams/<team_id>/webhooks/live", webhooks_page.follow_webhooks),
     PageRoute("GET", "teams/<team_id>/webhooks/new", webhook_editing.show_new_webhook),
@@ -97,21 +104,29 @@ PAGES = (
     PageRoute("GET", "teams/<team_id>/event-types/<event>", event_types_page.show_event_type),
     PageRoute("POST", "teams/<team_id>/event-types/<event>/test", event_types_page.send_test),
     PageRoute("GET", "teams/<team_id>/credits", credits_page.show_credits),
-    PageRoute("GET", "teams", handler=teams_page.show_teams, whom=For.OPERATOR),
-    PageRoute("POST", "teams", handler=teams_page.create, whom=For.OPERATOR),
-    PageRoute("GET", "teams/<team_id>", handler=team_page.show_team, whom=For.OPERATOR),
-    PageRoute("POST", "teams/<team_id>", handler=team_page.save, whom=For.OPERATOR),
-    PageRoute("POST", "teams/<team_id>/keys", handler=team_page.create_key, whom=For.OPERATOR),
-    PageRoute("POST", "teams/<team_id>/keys/<key_id>/revoke", handler=team_page.revoke_key, whom=For.OPERATOR),
-    PageRoute("POST", "teams/<team_id>/grants", handler=team_page.grant, whom=For.OPERATOR),
-    PageRoute("GET", "system", handler=system_page.show_system, whom=For.OPERATOR),
+    PageRoute("GET", "teams", handler=teams_page.show_teams, audience=Audience.OPERATOR),
+    PageRoute("POST", "teams", handler=teams_page.create, audience=Audience.OPERATOR),
+    PageRoute("GET", "teams/<team_id>", handler=team_page.show_team, audience=Audience.OPERATOR),
+    PageRoute("POST", "teams/<team_id>", handler=team_page.save, audience=Audience.OPERATOR),
+    PageRoute("POST", "teams/<team_id>/keys", handler=team_page.create_key, audience=Audience.OPERATOR),
+    PageRoute("POST", "teams/<team_id>/keys/<key_id>/revoke", handler=team_page.revoke_key, audience=Audience.OPERATOR),
+    PageRoute("POST", "teams/<team_id>/grants", handler=team_page.grant, audience=Audience.OPERATOR),
+    PageRoute("GET", "system", handler=system_page.show_system, audience=Audience.OPERATOR),
 )
+
+
+def console_rules() -> Iterator[MatchingRule]:
+    """Yield where each page and file of the console is."""
+    yield make_rule("GET", f"{PREFIX}assets/<fingerprint>/<name>", _ASSET)
+    yield make_rule("GET", "/console", _WITHOUT_SLASH)
+    for page in PAGES:
+        yield make_rule(page.method, PREFIX + page.path, page.name)
 
 
 def add_console(
     app: Dispatcher, handles: Handles, limits: RateLimits, run_in_thread: RunInThread, reserved_ids: frozenset[str]
 ) -> ConsoleContext:
-    """Add every page to the application; return what they work with, for the pages of errors."""
+    """Add every page to the application; return the pages' context, which the error pages need."""
     assets = load_assets()
     sessions = Sessions(
         handles.console.session_key, handles.api_keys, now_ms=handles.now_ms, sign_outs=handles.console.sign_outs
@@ -119,7 +134,7 @@ def add_console(
     context = ConsoleContext(
         handles=handles,
         sessions=sessions,
-        templates=Templates(assets, run_in_thread),
+        templates=Templates(run_in_thread),
         shown_once=ShownOnce(),
         reserved_ids=reserved_ids,
     )
@@ -130,19 +145,12 @@ def add_console(
             raise page_not_found()
         return response
 
-    async def go_in(_request: Request) -> Response:
+    async def redirect_to_console(_request: Request) -> Response:
         return Response(b"", HTTPStatus.PERMANENT_REDIRECT, headers={"Location": PREFIX})
 
-    app.add_view(f"{PREFIX}assets/<fingerprint>/<name>", "console asset", view=show_asset, method="GET")
-    app.add_view("/console", "console", view=go_in, method="GET")
-    for route in PAGES:
-        name = f"console {route.method} {route.path}"
-        app.add_view(
-            PREFIX + route.path,
-            name,
-            view=_bind(route, context, limits=limits, run_in_thread=run_in_thread),
-            method=route.method,
-        )
+    app.views[_ASSET], app.views[_WITHOUT_SLASH] = show_asset, redirect_to_console
+    for page in PAGES:
+        app.views[page.name] = _bind(page, context, limits=limits, run_in_thread=run_in_thread)
     return context
 
 
@@ -151,15 +159,15 @@ def _bind(route: PageRoute, context: ConsoleContext, limits: RateLimits, run_in_
         return await route.handler(context, request, **path)
 
     async def view(request: Request, **path: str) -> Response | Streamed:
-        signed_in = enter(context, request, limits)
-        if route.whom is For.OPERATOR and not signed_in.principal.is_operator:
+        signed_in = require_session(context, request, limits)
+        if route.audience is Audience.OPERATOR and not signed_in.principal.is_operator:
             raise page_not_found()
-        team_id = path.pop("team_id") if route.whom is For.TEAM else None
+        team_id = path.pop("team_id") if route.audience is Audience.TEAM else None
 
         async def answer(page_request: PageRequest) -> Response | Streamed:
             return await route.handler(page_request, **path)
 
-        return await with_session(
+        return await answer_page(
             context,
             request,
             signed_in=signed_in,
@@ -169,4 +177,4 @@ def _bind(route: PageRoute, context: ConsoleContext, limits: RateLimits, run_in_
             answer=answer,
         )
 
-    return view_for_anybody if route.whom is For.ANYBODY else view
+    return view_for_anybody if route.audience is Audience.ANYBODY else view

@@ -13,6 +13,7 @@ from quart import Request, Response
 from quart.routing import QuartRule
 from quart_trio import QuartTrio
 from quart_trio.asgi import TrioASGIHTTPConnection
+from werkzeug.routing import Map
 
 from api.http.plain import PlainView
 from api.http.request import ApiRequest
@@ -50,17 +51,6 @@ class Exchange(TrioASGIHTTPConnection):
             nursery.cancel_scope.cancel()
 
 
-class MatchingRule(QuartRule):
-    """A rule that paths are matched with, and from which no URL is built: preparing for that takes 1 ms per rule."""
-
-    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
-        return _build_nothing
-
-
-def _build_nothing(*_arguments: object) -> tuple[str, str]:
-    raise NotImplementedError("URLs are not built from routes")
-
-
 class Dispatcher(QuartTrio):
     """An application whose views are called with the request, and whose errors are all answered by one function.
 
@@ -69,19 +59,14 @@ class Dispatcher(QuartTrio):
 
     asgi_http_class = Exchange
     request_class = ApiRequest
-    url_rule_class = MatchingRule  # type: ignore[assignment]  # QuartTrio's own is a QuartRule, too
 
-    def __init__(self, name: str, answer_error: AnswerError) -> None:
+    def __init__(self, name: str, urls: Map, answer_error: AnswerError) -> None:
         super().__init__(name, static_folder=None)
         self._answer_error = answer_error
-        self._views: dict[str, View] = {}
+        self.views: dict[str, View] = {}  # by the names in `urls`, each called as `view(request, **path)`
         self.plain_views: dict[str, PlainView] = {}  # by path: those of the fast lane
-        self._urls = self.url_map.bind("")
-
-    def add_view(self, rule: str, name: str, view: View, method: str) -> None:
-        """Have requests for `rule` (as Werkzeug writes them) answered by `view(request, **path)`."""
-        self.add_url_rule(rule, name, methods=[method])
-        self._views[name] = view
+        self.url_map = urls
+        self._urls = urls.bind("")
 
     async def handle_request(self, request: Request) -> Response | Streamed:  # type: ignore[override]  # Streamed is new
         """Return the answer of the route's view, or what `answer_error` makes of an exception."""
@@ -90,7 +75,7 @@ class Dispatcher(QuartTrio):
             request.url_rule = cast(QuartRule, rule)
             if request.method == "OPTIONS":
                 return Response(b"", headers={"Allow": ", ".join(sorted(self._urls.allowed_methods(request.path)))})
-            return await self._views[rule.endpoint](request, **path)
+            return await self.views[rule.endpoint](request, **path)
         except Exception as error:
             return await self._answer_error(request, error)
 

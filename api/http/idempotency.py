@@ -60,18 +60,16 @@ def once(call: Call, show: Callable[[Made], BaseModel]) -> Once[Made] | None:
     return Once(call.idempotency, lambda made: to_json(show(made)).encode())
 
 
-async def answered_once(call: Call, answer: Callable[[], Awaitable[Answer]]) -> Answer:
+async def answered_once(call: Call, idempotency: Idempotency, answer: Callable[[], Awaitable[Answer]]) -> Answer:
     """Return the first answer to a repeated request, otherwise the result of `answer`.
 
     Raises IdempotencyConflict for a key that was used with another request.
     """
-    if call.idempotency is None:
-        return await answer()
     kept = call.handles.kept_answers
-    first = await kept.first(call.idempotency)
+    first = await kept.first(idempotency)
     if first is not None:
         return first
     try:
         return await answer()
     except AnsweredBefore:  # by the same request, which came at the same time
-        return await kept.first(call.idempotency)
+        return await kept.first(idempotency)

@@ -3,7 +3,7 @@
 They are what the same request and response are on the general way, to the byte: a test compares.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
@@ -22,14 +22,12 @@ class ClientGone(Exception):
 
 
 class PlainHeaders:
-    """The fields of a head; their names are in small letters."""
+    """The fields of a head: the values of each, in order, by its name in small letters."""
 
     __slots__ = ("_values",)
 
-    def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
-        self._values: dict[str, list[str]] = {}
-        for name, value in fields:
-            self._values.setdefault(name, []).append(value)
+    def __init__(self, values: Mapping[str, list[str]]) -> None:
+        self._values = values
 
     def get(self, name: str, default: Any = None, /) -> Any:
         """Return the first value of a field, or `default`."""

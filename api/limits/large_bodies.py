@@ -4,10 +4,8 @@ They are read beside the event loop, one at a time, and teams take turns by size
 their own, so that they do not hold up the others.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import trio
@@ -93,22 +91,43 @@ class LargeBodies:
         self._share = Share(max_bytes)
         self._quick, self._slow = _Lane(run_in_thread()), _Lane(run_in_thread())
 
-    @contextmanager
-    def room(self, request: Sized, principal: Principal) -> Iterator[RunInThread]:
-        """Give what runs the work on this request's body, which counts as long as this block lasts.
+    def room(self, request: Sized, principal: Principal) -> "Room":
+        """Return the room of this request's body, which counts as long as the room is entered."""
+        size = _declared_size(request)
+        lane = self._quick if size <= _QUICK_BYTES else self._slow
+        return Room(self._share, lane, size=size, team=principal.team_id or _OPERATOR)
 
-        Raises Overloaded, before anything of it is read, if that is too much now.
-        """
-        size, team = _declared_size(request), principal.team_id or _OPERATOR
-        counted = size if size > MAX_INLINE_PARSE_BYTES else 0
-        fits = self._share.taken + counted <= self._share.limit
-        if counted and not (fits and (team == _OPERATOR or self._share.fits(team, counted))):
+
+class Room:
+    """Where one body is read. Entered it gives what runs the work on it."""
+
+    __slots__ = ("_counted", "_lane", "_share", "_size", "_team")
+
+    def __init__(self, share: Share, lane: _Lane, *, size: int, team: str) -> None:
+        self._share = share
+        self._lane = lane
+        self._size = size
+        self._team = team
+        self._counted = size if size > MAX_INLINE_PARSE_BYTES else 0
+
+    def __enter__(self) -> RunInThread:
+        """Raise Overloaded, before anything of the body is read, if it is too much now."""
+        if self._counted:
+            self._require_room()
+            self._share.take(self._team, self._counted)
+        return self._run
+
+    def __exit__(self, *_error: object) -> None:
+        if self._counted:
+            self._share.give_back(self._team, self._counted)
+
+    async def _run(self, work: Callable[[], Result], /) -> Result:
+        return await self._lane.run(self._team, self._size, work)
+
+    def _require_room(self) -> None:
+        fits = self._share.taken + self._counted <= self._share.limit
+        if not (fits and (self._team == _OPERATOR or self._share.fits(self._team, self._counted))):
             raise Overloaded("too many bytes of large requests are being read: send it again in a moment")
-        self._share.take(team, counted)
-        try:
-            yield partial((self._quick if size <= _QUICK_BYTES else self._slow).run, team, size)
-        finally:
-            self._share.give_back(team, counted)
 
 
 def _declared_size(request: Sized) -> int:

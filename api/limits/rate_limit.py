@@ -86,8 +86,7 @@ class RateLimits:
 
     def charge(self, principal: Principal, tokens: int) -> None:
         """Have a request that was let in cost so much more."""
-        buckets = self._of(principal)
-        if buckets is not None:
+        if tokens and (buckets := self._of(principal)) is not None:
             buckets.charge(principal.key_id, trio.current_time(), tokens)
 
     def _of(self, principal: Principal) -> Buckets | None:

@@ -4,6 +4,7 @@ Hypercorn's sends have no deadline, and its idle timer outlives the connection, 
 Quart-Trio answers. It is given this stream instead of the socket's own: here everything has its deadline.
 """
 
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class Connection:
         self.timed_out = False
         self._idle_until = trio.current_time() + patience.idle_s
         self._reading: trio.CancelScope | None = None
-        self._read = trio.Event()
+        self._read: trio.Event | None = None
         self._drained: trio.Event | None = None  # from the beginning of its close on
         self._unsent = b""
         self._holds_head = False
@@ -63,17 +64,24 @@ class Connection:
     @contextmanager
     def request(self) -> Iterator[None]:
         """Say that a request is being answered: the connection is not idle meanwhile."""
-        self._requests += 1
-        self.since = trio.current_time()
-        self._wait_until(inf)
+        self.begin_request()
         try:
             yield
         finally:
-            self._requests -= 1
-            self.since = trio.current_time()
-            if not self._requests:
-                patience_s = self._patience.last_s if self.stopping else self._patience.idle_s
-                self._wait_until(trio.current_time() + patience_s)
+            self.end_request()
+
+    def begin_request(self) -> None:
+        """Say the same, until `end_request`."""
+        self._requests += 1
+        self.since = trio.current_time()
+        self._wait_until(inf)
+
+    def end_request(self) -> None:
+        """Say that a request is answered."""
+        self._requests -= 1
+        self.since = trio.current_time()
+        if not self._requests:
+            self._wait_until(self.since + (self._patience.last_s if self.stopping else self._patience.idle_s))
 
     @property
     def is_answering(self) -> bool:
@@ -107,18 +115,29 @@ class Connection:
             data, self._given_back = self._given_back[:max_bytes], self._given_back[max_bytes:]
             await trio.lowlevel.checkpoint()
             return data
-        self._read = trio.Event()
         try:
             with trio.CancelScope(deadline=self._idle_until) as self._reading:
-                data = await self._stream.receive_some(max_bytes)
+                data = await self._arrival(max_bytes)
                 while data and self._drained is not None:
-                    data = await self._stream.receive_some(max_bytes)
+                    data = await self._arrival(max_bytes)
                 return data
         finally:
             self._reading = None
-            self._read.set()
+            if self._read is not None:
+                self._read.set()
         self.timed_out = True
         return b""
+
+    async def _arrival(self, max_bytes: int) -> bytes:
+        """Wait for bytes and return them. Trio's own stream tries first to read what has mostly not come yet."""
+        while True:
+            await trio.lowlevel.wait_readable(self._descriptor)
+            try:
+                return os.read(self._descriptor, max_bytes)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise trio.BrokenResourceError from error
 
     async def send_all(self, data: bytes) -> None:
         """Send. Raises trio.BrokenResourceError, with the connection closed, if the client does not take it in time."""
@@ -131,6 +150,17 @@ class Connection:
             return
         self.abort()
         raise trio.BrokenResourceError("the client does not read its response")
+
+    async def send_now(self, data: bytes) -> None:
+        """Send the same, without a turn of the event loop if the socket takes all of it."""
+        try:
+            sent = os.write(self._descriptor, data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            raise trio.BrokenResourceError from error
+        if sent < len(data):
+            await self.send_all(data[sent:])
 
     async def flush(self) -> None:
         """Send what is held back. Raises like `send_all`."""
@@ -173,11 +203,20 @@ class Connection:
 
     async def _run_dry(self) -> None:
         if self._reading is not None:  # who reads discards
+            self._read = trio.Event()
             await self._read.wait()
             return
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while await self._stream.receive_some():
                 pass
+
+    @property
+    def _descriptor(self) -> int:
+        """The socket's. Raises trio.ClosedResourceError if it is closed."""
+        descriptor = self.socket.fileno()
+        if descriptor < 0:
+            raise trio.ClosedResourceError
+        return descriptor
 
     def _wait_until(self, deadline: float) -> None:
         self._idle_until = deadline

@@ -94,7 +94,8 @@ async def serve_submissions(
                 return True
             requests += 1
             body = _Body(connection, buffer, head.content_length)
-            with connection.request():
+            connection.begin_request()
+            try:
                 request = PlainRequest(
                     path=head.path,
                     headers=head.headers,
@@ -105,7 +106,9 @@ async def serve_submissions(
                 )
                 response = await views[head.path](request)
                 is_last = connection.stopping or not body.is_there or requests >= most_requests
-                await connection.send_all(render(response, now_s=clock(), is_last=is_last))
+                await connection.send_now(render(response, now_s=clock(), is_last=is_last))
+            finally:
+                connection.end_request()
             if is_last:
                 break
             body.take()
@@ -115,6 +118,8 @@ async def serve_submissions(
 
 async def _read_head(connection: Connection, buffer: bytearray) -> LaneHead | None:
     """Take the next head off the buffer, None for anything else, which stays there."""
+    if buffer:  # it may be whole: many that come together must not hold up the others
+        await trio.lowlevel.checkpoint()
     seen = 0
     while (end := buffer.find(END, max(0, seen - len(END)))) < 0:
         if not may_become_head(buffer, seen):

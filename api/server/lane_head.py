@@ -4,6 +4,7 @@ What is unusual, be it right or wrong, is not judged here at all: the general se
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from api.http.json_body import JSON, NDJSON
@@ -20,8 +21,8 @@ _NO_TEXT = re.compile(rb"[^ -~\r\n]|(?<!\r)\n|\r(?=[^\n])")
 _FIELD = re.compile(r"([^:]+):([^\r]*)\r\n")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(?::[0-9]+)?")
 _LENGTH = re.compile(r"0|[1-9][0-9]{0,8}")
-_ONCE = ("host", "content-length", "content-type")
-_UNUSUAL = ("transfer-encoding", "expect", "upgrade", "te", "trailer")
+_ONCE = {"host", "content-length", "content-type"}
+_UNUSUAL = {"transfer-encoding", "expect", "upgrade", "te", "trailer"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +49,23 @@ def read_head(head: bytes) -> LaneHead | None:
     found = _HEAD.fullmatch(head) if len(head) <= MAX_HEAD_BYTES else None
     if found is None:
         return None
-    path = found["path"].decode()
-    fields = [(name.lower(), value.strip(" ")) for name, value in _FIELD.findall(found["fields"].decode())]
-    headers = PlainHeaders(fields)
-    if not _is_usual(headers):
+    values: dict[str, list[str]] = {}
+    for name, value in _FIELD.findall(found["fields"].decode()):
+        values.setdefault(name.lower(), []).append(value.strip(" "))
+    if not _are_usual(values):
         return None
-    mimetype = headers.get("content-type").partition(";")[0].strip(" ").lower()
-    length = headers.get("content-length")
-    if mimetype not in (JSON, NDJSON) or not _LENGTH.fullmatch(length):
+    path, [mimetype], [length] = found["path"].decode(), values["content-type"], values["content-length"]
+    mimetype = mimetype.partition(";")[0].strip(" ").lower()
+    if mimetype not in (JSON, NDJSON) or not _LENGTH.fullmatch(length) or int(length) > MAX_BODY_BYTES_OF_PATH[path]:
         return None
-    content_length = int(length)
-    return (
-        LaneHead(path, headers, mimetype=mimetype, content_length=content_length)
-        if content_length <= MAX_BODY_BYTES_OF_PATH[path]
-        else None
-    )
+    return LaneHead(path, PlainHeaders(values), mimetype=mimetype, content_length=int(length))
 
 
-def _is_usual(headers: PlainHeaders) -> bool:
+def _are_usual(values: Mapping[str, Sequence[str]]) -> bool:
     return (
-        all(len(headers.getlist(name)) == 1 for name in _ONCE)
-        and not any(headers.getlist(name) for name in _UNUSUAL)
-        and all(value.lower() == "keep-alive" for value in headers.getlist("connection"))
-        and _HOST.fullmatch(headers.get("host")) is not None
+        values.keys() >= _ONCE
+        and len(values["host"]) == len(values["content-length"]) == len(values["content-type"]) == 1
+        and _UNUSUAL.isdisjoint(values)
+        and all(value.lower() == "keep-alive" for value in values.get("connection", ()))
+        and _HOST.fullmatch(values["host"][0]) is not None
     )

@@ -58,8 +58,8 @@ def list_deliveries(
 ) -> None:
     """List deliveries, the newest first."""
     from daemon.cli.client import connect
-    from daemon.cli.moments import api_time
     from daemon.cli.replies import print_list
+    from daemon.cli.times import api_time
 
     filters = {"teamId": team_id, "webhookId": webhook_id, "status": status, "event": event}
     query = {**filters, "since": api_time(since), "until": api_time(until), "limit": limit, "cursor": cursor}

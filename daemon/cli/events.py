@@ -47,8 +47,8 @@ def send(
     """Submit one event. It is safely kept when this command ends with 0."""
     from daemon.cli.client import connect, json_bytes, present
     from daemon.cli.inputs import read_json_text
-    from daemon.cli.moments import api_time
     from daemon.cli.replies import print_reply
+    from daemon.cli.times import api_time
 
     content = read_json_text(data)
     beside = present({"event": event, "teamId": team_id, "timestamp": api_time(timestamp)})

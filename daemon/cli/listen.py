@@ -9,7 +9,7 @@ import typer
 from daemon.cli.exits import CommandError, ExitCode
 
 if TYPE_CHECKING:
-    from daemon.cli.received import Listening
+    from daemon.cli.listener import ListenerOptions
 
 
 def listen(
@@ -33,26 +33,26 @@ def listen(
     A webhook to http://127.0.0.1 needs a daemon that runs with --dev.
     """
     from daemon.cli.inputs import read_secret
-    from daemon.cli.received import Listening
+    from daemon.cli.listener import ListenerOptions
 
     if secret and secret_file:
         raise typer.BadParameter("--secret and --secret-file exclude each other: give one")
-    listening = Listening(secret or read_secret(secret_file), status, fail_first=fail_first, as_json=as_json)
+    options = ListenerOptions(secret or read_secret(secret_file), status, fail_first=fail_first, as_json=as_json)
     try:
-        _listen_until_stopped(port, listening)
+        _listen_until_stopped(port, options)
     except OSError as error:
         raise CommandError(
             f"Port {port} cannot be used ({error.strerror}): choose another with --port.", ExitCode.USAGE
         ) from None
 
 
-def _listen_until_stopped(port: int, listening: "Listening") -> None:
+def _listen_until_stopped(port: int, options: "ListenerOptions") -> None:
     import trio
 
-    from daemon.cli.received import run_listening
+    from daemon.cli.listener import run_listener
 
     gc.enable()
     try:
-        trio.run(run_listening, port, listening)
+        trio.run(run_listener, port, options)
     except* typer.Exit:
         pass  # whoever read what is printed has left (`| head`)

@@ -54,13 +54,13 @@ def logs(
     """
     from daemon.cli.log_filter import LogFilter
     from daemon.cli.log_lines import print_lines
-    from daemon.cli.moments import parse_moment
+    from daemon.cli.times import parse_time
     from daemon.telemetry.log_events import LOG_EVENTS
 
     if name is not None and name not in LOG_EVENTS:
         raise typer.BadParameter(f"{name} is no name of a line: docs/logs.md lists them")
     gc.enable()  # a log may be long, and `--follow` has no end
-    moment = parse_moment(since) if since else None
+    moment = parse_time(since) if since else None
     ids = {"webhookId": webhook_id, "teamId": team_id, "deliveryId": delivery_id, "eventId": event_id, "event": name}
     chosen = LogFilter({field: value for field, value in ids.items() if value is not None}, level, moment)
     try:

@@ -236,8 +236,8 @@ def recover(
 ) -> None:
     """Queue again, in order, every event since then that the webhook subscribes to and never got."""
     from daemon.cli.client import connect, path_of
-    from daemon.cli.moments import api_time
     from daemon.cli.replies import print_reply
+    from daemon.cli.times import api_time
 
     body = {"since": api_time(since)}
     with connect(api) as client:

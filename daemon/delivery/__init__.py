@@ -1,1 +1,1 @@
-"""The way of an event: accepted, matched, queued, sent, retried, recorded."""
+"""What happens to an event: accepted, matched, queued, sent, retried, recorded."""

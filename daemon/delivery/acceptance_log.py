@@ -1,14 +1,16 @@
 """The log lines and spans of accepted events, written outside the commits (contract "Log, metrics and diagnosis")."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice, starmap
+from typing import Any
 
 import trio
-from structlog.typing import FilteringBoundLogger
 
 from daemon.domain.model import fan_out_delivery_id
 from daemon.domain.submission import MatchedEvent
 from daemon.domain.trace_context import trace_id_of
 from daemon.store.commands import AcceptEvents
+from daemon.telemetry.log import info_each
 from daemon.telemetry.telemetry import Telemetry
 
 _DELIVERIES_PER_LINE = 100
@@ -21,26 +23,26 @@ async def log_accepted(
     """Log each event of these commits, in order, until the channel is closed; then set `logged`."""
     async for commands in accepted:
         events = ((command, matched) for command in commands for matched in command.events)
-        for place, (command, matched) in enumerate(events, 1):
-            telemetry.spans.event_accepted(matched.event, matched.delivery_count)
-            _log_event(command, matched, telemetry.log)
-            if place % _LINES_AT_ONCE == 0:
+        while some := list(islice(events, _LINES_AT_ONCE)):
+            for _, matched in some:
+                telemetry.spans.event_accepted(matched.event, matched.delivery_count)
+            info_each(telemetry.log, "event_accepted", starmap(_fields, some))
+            if len(some) == _LINES_AT_ONCE:
                 await trio.lowlevel.checkpoint()
     logged.set()
 
 
-def _log_event(command: AcceptEvents, matched: MatchedEvent, log: FilteringBoundLogger) -> None:
+def _fields(command: AcceptEvents, matched: MatchedEvent) -> Mapping[str, Any]:
     event = matched.event
-    log.info(
-        "event_accepted",
-        eventId=event.id,
-        eventType=event.type,
-        teamId=event.team_id,
-        deliveries=matched.delivery_count,
-        deliveryIds=_first_delivery_ids(command, matched),
-        test=event.test,
-        traceId=trace_id_of(event.traceparent),
-    )
+    return {
+        "eventId": event.id,
+        "eventType": event.type,
+        "teamId": event.team_id,
+        "deliveries": matched.delivery_count,
+        "deliveryIds": _first_delivery_ids(command, matched),
+        "test": event.test,
+        "traceId": trace_id_of(event.traceparent),
+    }
 
 
 def _first_delivery_ids(command: AcceptEvents, matched: MatchedEvent) -> list[str]:

@@ -1,4 +1,4 @@
-"""The endpoint actor: one webhook, one delivery at a time, in order (architecture "The way of one event", 4).
+"""The endpoint actor: one webhook, one delivery at a time, in order (architecture "How an event flows", 4).
 
 Theory of operation
 ~~~~~~~~~~~~~~~~~~~
@@ -57,15 +57,17 @@ A crash is the same: what this life had not committed has not happened, but for 
 import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import trio
+from msgspec import structs
 
 from daemon.actors.interruptible_wait import Pause
 from daemon.delivery.credit_gate import CreditGate
 from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Mailbox
+from daemon.delivery.open_outcomes import OPEN_S, OpenOutcomes
 from daemon.delivery.outcome_recorder import OutcomeRecorder, Recording
 from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.sender import Sender
@@ -139,7 +141,7 @@ class Endpoint:
         self._schedule = schedule
         self._gate = gate
         self._recorder = recorder
-        self._state = EndpointState(webhook, pause)
+        self._state = EndpointState(webhook, pause, OpenOutcomes(store.writer.hurry))
         self._holds_reservation = False
         self._queue = WorkQueue(mailbox, self._read_pending, page_limit, page=page)
         self._sender = make_sender(pause)
@@ -170,6 +172,7 @@ class Endpoint:
             await outcomes.below_limit()
             work = await self._queue.next()
             if work is not None:
+                outcomes.hurry()
                 await self._process(work)
             elif not await self._idle():
                 async with self._state.transition:
@@ -248,7 +251,7 @@ class Endpoint:
         if work.body is not None:
             return work
         read = partial(self._reader.fetch_together, actor_reads.event_body, work.event_id)
-        return replace(work, body=await retry_until_available(read, self._log.log))
+        return structs.replace(work, body=await retry_until_available(read, self._log.log))
 
     async def _begin(self, work: Work, number: int) -> bool:
         """Wait for the attempt's turn, and put the delivery in flight if it is still due."""
@@ -289,7 +292,7 @@ class Endpoint:
             self._log.interrupted(webhook, work, attempt)
             return verdict
         if is_plain_success(webhook, verdict):
-            outcomes.add(self._recorder.begin(webhook, work, attempt=attempt, verdict=verdict))
+            outcomes.add(self._recorder.begin(webhook, work, attempt=attempt, verdict=verdict, within_s=OPEN_S))
             self._holds_reservation = False
             return verdict
         await outcomes.all_committed()

@@ -19,9 +19,9 @@ class EndpointState:
 
     webhook: Webhook
     pause: Pause
+    outcomes: OpenOutcomes
     current: Work | None = None
     in_flight: bool = False
-    outcomes: OpenOutcomes = field(default_factory=OpenOutcomes)
     transition: Mutex = field(default_factory=Mutex)
 
     @property

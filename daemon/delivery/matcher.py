@@ -1,6 +1,6 @@
 """Which webhooks an event is for: turns submissions into commands for the store, with all ids assigned."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.subscription_index import SubscriptionIndex
@@ -33,41 +33,51 @@ class Matcher:
 
     def _match(self, submission: Submission, waiting: Set[str]) -> AcceptEvents:
         """Match a submission. For a team in `waiting`, or if there are too many, its deliveries are created later."""
-        now, events = self._clock.now_ms(), submission.events
+        events = submission.events
         kinds: list[_Kind] = [(event.team_id, event.type, event.only_webhook_id) for event in events]
         matches = {kind: self._webhooks_for(kind) for kind in dict.fromkeys(kinds)}
-        total = sum(len(matches[kind]) for kind in kinds)
+        webhook_ids = [matches[kind] for kind in kinds]
+        is_large = exceeds_one_commit(sum(map(len, webhook_ids)))
         fan_outs: dict[str, dict[str, Sequence[str]]] = {}
-        for (team_id, event_type, _), webhook_ids in matches.items():
-            is_later = exceeds_one_commit(total) or team_id in waiting or self._fan_outs.has_unfinished(team_id)
-            if webhook_ids and is_later:
-                fan_outs.setdefault(team_id, {})[event_type] = webhook_ids
-        matched = tuple(
-            self._match_event(event, now, webhook_ids=matches[kind], is_later=event.team_id in fan_outs)
-            for event, kind in zip(events, kinds, strict=True)
-        )
-        return AcceptEvents(matched, submission.idempotency, now=now, fan_outs=fan_outs)
+        for (team_id, event_type, _), of_kind in matches.items():
+            if of_kind and (is_large or team_id in waiting or self._fan_outs.has_unfinished(team_id)):
+                fan_outs.setdefault(team_id, {})[event_type] = of_kind
+        now = self._clock.now_ms()
+        matched = self._match_events(self._accepted(events, now), webhook_ids, later=fan_outs.keys())
+        return AcceptEvents(tuple(matched), submission.idempotency, now=now, fan_outs=fan_outs)
 
     def _webhooks_for(self, kind: _Kind) -> Sequence[str]:
         team_id, event_type, only = kind
         webhook_ids = self._index.match(team_id, event_type)
         return webhook_ids if only is None else [one for one in webhook_ids if one == only]
 
-    def _match_event(self, event: NewEvent, now: int, *, webhook_ids: Sequence[str], is_later: bool) -> MatchedEvent:
-        new_id = self._clock.new_id
-        accepted = Event(
-            id=new_id("evt"),
-            team_id=event.team_id,
-            type=event.type,
-            timestamp=event.timestamp,
-            body=event.body,
-            accepted_at=now,
-            test=event.test,
-            traceparent=event.traceparent,
-        )
-        if is_later:
-            return MatchedEvent(accepted, (), len(webhook_ids))
-        return MatchedEvent(accepted, tuple([(new_id("dlv"), webhook_id) for webhook_id in webhook_ids]))
+    def _accepted(self, events: Sequence[NewEvent], now: int) -> list[Event]:
+        return [
+            Event(
+                id=event_id,
+                team_id=event.team_id,
+                type=event.type,
+                timestamp=event.timestamp,
+                body=event.body,
+                accepted_at=now,
+                test=event.test,
+                traceparent=event.traceparent,
+            )
+            for event, event_id in zip(events, self._clock.new_ids("evt", len(events)), strict=True)
+        ]
+
+    def _match_events(
+        self, events: Sequence[Event], webhook_ids: Sequence[Sequence[str]], later: Set[str]
+    ) -> Iterator[MatchedEvent]:
+        """Yield each event with deliveries to its webhooks; those of the teams in `later` get theirs later."""
+        matches = list(zip(events, webhook_ids, strict=True))
+        count = sum(len(of_event) for event, of_event in matches if event.team_id not in later)
+        new_ids = iter(self._clock.new_ids("dlv", count))
+        for event, of_event in matches:
+            if event.team_id in later:
+                yield MatchedEvent(event, (), len(of_event))
+            else:
+                yield MatchedEvent(event, tuple([(next(new_ids), webhook_id) for webhook_id in of_event]))
 
 
 def exceeds_one_commit(deliveries: int) -> bool:

@@ -10,7 +10,7 @@ from daemon.egress.errors import (
     ConnectionBroken,
     DnsError,
     EgressError,
-    NoLookupPlace,
+    NoLookupSlot,
     OutOfDescriptors,
     TlsError,
 )
@@ -81,7 +81,7 @@ def _kind_of(error: httpx.TransportError) -> OutcomeKind:
             return OutcomeKind.DNS_ERROR
         case TlsError():
             return OutcomeKind.TLS_ERROR
-        case OutOfDescriptors() | NoLookupPlace():
+        case OutOfDescriptors() | NoLookupSlot():
             return OutcomeKind.INTERRUPTED
         case httpx.ConnectError():
             return OutcomeKind.CONNECT_ERROR

@@ -1,4 +1,4 @@
-"""Commits what follows from an attempt, then reports it (architecture "The way of one event", 6)."""
+"""Commits what follows from an attempt, then reports it (architecture "How an event flows", 6)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,14 +13,12 @@ from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, eq=False)
 class Recording:
-    """An outcome on its way to disk: of which attempt, on the webhook as it was, and the command with its reply."""
+    """An outcome on its way to disk: of which delivery, on the webhook as it was, and the command with its reply."""
 
     webhook: Webhook
     work: Work
-    attempt: Attempt
-    verdict: Verdict
     command: RecordAttempt
     reply: Reply[Recorded]
 
@@ -54,21 +52,26 @@ class OutcomeRecorder:
         """Commit an attempt with all that follows from it, then report it; return the updated webhook."""
         return await self.finish(self.begin(webhook, work, attempt=attempt, verdict=verdict))
 
-    def begin(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict) -> Recording:
-        """Send an attempt, with all that follows from it, on its way to disk; what is begun first is there first."""
+    def begin(
+        self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict, within_s: float = 0
+    ) -> Recording:
+        """Send an attempt, with all that follows from it, on its way to disk; what is begun first is there first.
+
+        It may wait for `within_s` seconds for a commit that it can share.
+        """
         command = self._command(webhook, work, attempt=attempt, verdict=verdict, now=self._clock.now_ms())
-        reply = self._commit(command)
-        return Recording(webhook=webhook, work=work, attempt=attempt, verdict=verdict, command=command, reply=reply)
+        return Recording(webhook, work, command=command, reply=self._commit(command, within_s))
 
     async def finish(self, recording: Recording) -> Webhook:
         """Wait until it is committed, then tell; return the webhook as it is then.
 
         It retries while the store fails: its command is safe to repeat.
         """
-        verdict, command = recording.verdict, recording.command
+        command = recording.command
+        verdict = command.verdict
         recorded = await self._committed(recording)
         webhook = after_verdict(recording.webhook, verdict, command.now)
-        self._log.attempt_ended(webhook, recording.work, attempt=recording.attempt, verdict=verdict)
+        self._log.attempt_ended(webhook, recording.work, attempt=command.attempt, verdict=verdict)
         if verdict.disable:
             await self._report_disabled(webhook, recorded, command.mail_id)
         return webhook
@@ -82,8 +85,9 @@ class OutcomeRecorder:
 
         return await retry_until_available(step, self._log.log)
 
-    def _commit(self, command: RecordAttempt) -> Reply[Recorded]:
-        return self._store.writer.begin(command, self._after_disabling if command.verdict.disable else None)
+    def _commit(self, command: RecordAttempt, within_s: float = 0) -> Reply[Recorded]:
+        then = self._after_disabling if command.verdict.disable else None
+        return self._store.writer.begin(command, then, within_s)
 
     def _command(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict, now: int) -> RecordAttempt:
         new_id = self._clock.new_id
@@ -100,7 +104,7 @@ class OutcomeRecorder:
             now=now,
             entry_id=new_id("crd") if verdict.status is DeliveryStatus.SUCCEEDED else None,
             mail_id=new_id("mail") if verdict.disable else None,
-            failures_shown=failed_deliveries(self._policy, verdict.consecutive_failures),
+            failures_shown=failed_deliveries(self._policy, verdict.consecutive_failures) if verdict.disable else 0,
         )
 
     async def _report_disabled(self, webhook: Webhook, recorded: Recorded, mail_id: str | None) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from daemon.demo.failure import DemoError
+from daemon.demo.errors import DemoError
 
 Json = dict[str, Any]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import trio
 
-from daemon.demo.failure import DemoError
+from daemon.demo.errors import DemoError
 
 _LOG = "daemon.telemetry.log"
 _START_S = 20

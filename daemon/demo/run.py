@@ -15,7 +15,7 @@ from rich.console import Console
 from daemon.demo import display
 from daemon.demo.api import Api, http_client
 from daemon.demo.checks import Check, check_everything, check_exit
-from daemon.demo.failure import DemoError
+from daemon.demo.errors import DemoError
 from daemon.demo.observation import Observation, look_at_deliveries, look_at_everything, read_emails
 from daemon.demo.process import DaemonProcess, last_words, running_daemon
 from daemon.demo.receiver import serve_receiver

@@ -1,11 +1,10 @@
-"""The database: whole, of this version, and with times that the clock agrees with."""
+"""The database: undamaged, of this version, and with everything that was acknowledged."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from daemon.config.settings import Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
-from daemon.domain.clock import HOUR_MS, NowMs
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store.engine import DatabaseRefused
 from daemon.store.schema import HEAD_REVISION
@@ -16,28 +15,28 @@ from daemon.store.sqlite.commit_record import (
     missing_from,
     require_regular_record,
 )
-from daemon.store.sqlite.inspect import Contents, inspect_database, newest_commit, newest_time, teams_out_of_balance
+from daemon.store.sqlite.inspect import Contents, inspect_database, newest_commit, teams_out_of_balance
 
 _CHECK = "database"
-_EARLIEST_MS = 1_735_689_600_000  # 2025: before it no version was there
 
 
 def check_database(settings: Settings, *, full: bool = False) -> Iterator[Finding]:
-    """Whether every page is whole, and which version made it; works while the daemon runs.
+    """Whether every page is undamaged, and which version made it; works while the daemon runs.
 
-    With `full`, whether indexes and balances agree with their tables and ledgers, too: it takes several times as long.
+    With `full`, also whether indexes agree with their tables and balances with their ledgers: takes several times as
+    long.
     """
     path = settings.state_dir / DATABASE
     if not path.exists():
-        yield skipped(_CHECK, f"{path} is not there yet: the first start makes it")
+        yield skipped(_CHECK, f"{path} does not exist yet: the first start creates it")
         return
     try:
         found = inspect_database(path, full=full)
     except DatabaseRefused as refusal:
-        finding, _, _ = str(refusal).rpartition(": ")  # what SQLite says may have colons in it
+        finding, _, _ = str(refusal).rpartition(": ")  # SQLite's message may contain colons
         yield failed(_CHECK, f"{path} {finding}", "Restore a backup: kakiyo-webhooks restore FILE")
         return
-    yield ok(_CHECK, f"all {found.pages:,} pages are whole; {found.pending:,} deliveries are pending")
+    yield ok(_CHECK, f"all {found.pages:,} pages are undamaged; {found.pending:,} deliveries are pending")
     yield _check_revision(found)
     yield _check_history(path)
     if full and found.revision == HEAD_REVISION:
@@ -48,9 +47,9 @@ def _check_history(path: Path) -> Finding:
     try:
         require_regular_record(path)
     except OSError as error:
-        said = f"{error.filename}: is in the place of a file of the daemon's and cannot be used ({error.strerror})"
-        return failed("history", said, "Find out who put it there, and move it away: the daemon makes its own anew.")
-    recorded = last_recorded(path)  # before the database: a daemon that runs goes on with both
+        finding = f"{error.filename}: is in the place of a file of the daemon's and cannot be used ({error.strerror})"
+        return failed("history", finding, "Find out who put it there, and move it away: the daemon creates a new one.")
+    recorded = last_recorded(path)  # before the database: a running daemon changes both
     found = newest_commit(path)
     loss = loss_of(path) or (missing_from(found, recorded) if found else None)
     if loss is not None:
@@ -61,8 +60,8 @@ def _check_history(path: Path) -> Finding:
         )
         return failed("history", finding, advice)
     if found is None or recorded is None or recorded.database_id != found.database_id:
-        return skipped("history", "whether all that was acknowledged is there cannot be told: there is no record of it")
-    return ok("history", "all that was acknowledged is there")
+        return skipped("history", "whether anything acknowledged is missing is unknown: there is no record of it")
+    return ok("history", "nothing that was acknowledged is missing")
 
 
 def _check_ledger(path: Path) -> Finding:
@@ -77,16 +76,6 @@ def _check_revision(found: Contents) -> Finding:
         return ok("migrations", f"the database is of this version (revision {found.revision})")
     if found.revision < HEAD_REVISION:
         finding = f"the database is of an older version (revision {found.revision} of {HEAD_REVISION})"
-        return warning("migrations", finding, "Make a backup; the next start brings it up to date.")
+        return warning("migrations", finding, "Make a backup; the next start upgrades it.")
     finding = f"the database was made by a newer version (revision {found.revision}; this one knows {HEAD_REVISION})"
     return failed("migrations", finding, "Install that version again, or restore a backup from before the upgrade.")
-
-
-def check_clock(settings: Settings, now_ms: NowMs) -> Iterator[Finding]:
-    """Whether the wall clock can be right: it is not behind what was written, nor long before all this was made."""
-    now, newest = now_ms(), newest_time(settings.state_dir / DATABASE)
-    advice = "Set the clock, and let a time service keep it: signatures carry its time, and receivers check it."
-    if now < _EARLIEST_MS or (newest is not None and now < newest - HOUR_MS):
-        yield failed("clock", "the clock is behind what stands in the database, or years behind", advice)
-    else:
-        yield ok("clock", "the clock is not behind what stands in the database")

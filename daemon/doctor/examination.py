@@ -4,10 +4,11 @@ import resource
 from collections.abc import Callable, Iterator
 
 from daemon.config.settings import Settings
-from daemon.doctor.database import check_clock, check_database
+from daemon.doctor.clock import check_clock, check_time_service
+from daemon.doctor.database import check_database
 from daemon.doctor.files import check_disk, check_keys, check_state_dir
 from daemon.doctor.finding import Finding, failed, ok, warning
-from daemon.doctor.network import check_api, check_dns, check_listener, check_mail, check_time_service
+from daemon.doctor.network import check_api, check_dns, check_listener, check_mail
 from daemon.domain.clock import wall_clock_ms
 from daemon.files.acting_user import acting_as_owner_of
 
@@ -67,7 +68,7 @@ def _check_settings(settings: Settings) -> Iterator[Finding]:
         advice = "Take dev out of the configuration in production."
         yield warning("dev mode", "receivers may be private and without TLS", advice)
     if settings.public_url.startswith(_LOCAL) and not settings.dev:
-        advice = "Set public_url to the address that people use: it stands in emails."
+        advice = "Set public_url to the address that people use: emails contain it."
         yield warning("public_url", f"{settings.public_url} leads nowhere but on this machine", advice)
 
 

@@ -1,9 +1,7 @@
-"""What the daemon speaks to, and who speaks to it: name servers, the mail server, its own API, the time service."""
+"""What the daemon speaks to, and who speaks to it: name servers, the mail server, the API."""
 
-import os
 import smtplib
 import socket
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import urlsplit
 
@@ -83,7 +81,7 @@ def check_mail(settings: Settings) -> Iterator[Finding]:
         close_session(trio.run(_open_mail_session, settings))
     except (OSError, ValueError, trio.TooSlowError) as error:
         reason = explain(smtp, TimeoutError() if isinstance(error, trio.TooSlowError) else error)
-        yield failed("mail", reason, "Mails wait until that is mended; none is lost.")
+        yield failed("mail", reason, "Mails wait until that is fixed; none is lost.")
         return
     yield ok("mail", f"{address} is reached{' and takes the login' if smtp.username else ''}")
 
@@ -129,21 +127,3 @@ def check_api(settings: Settings, ready: Callable[[], str]) -> Iterator[Finding]
         yield failed("API", f"{error} ({runs} {settings.state_dir})", advice)
         return
     yield ok("API", f"{address} answers, takes the operator's key, and is ready")
-
-
-def check_time_service() -> Iterator[Finding]:
-    """Whether a time service keeps the clock, as far as systemd knows."""
-    command = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
-    try:
-        finding = subprocess.run(
-            command, capture_output=True, text=True, timeout=_WITHIN_S, check=False, env={**os.environ, "LC_ALL": "C"}
-        ).stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        finding = ""
-    if finding == "yes":
-        yield ok("time service", "the clock is kept by a time service")
-    elif finding == "no":
-        advice = "Enable one (Debian: apt install systemd-timesyncd): receivers refuse what is minutes off."
-        yield warning("time service", "no time service keeps the clock", advice)
-    else:
-        yield skipped("time service", "whether a time service keeps the clock cannot be told here")

@@ -1,6 +1,9 @@
 """The terms of the contract (contract "Words") as frozen values, and how their ids are made.
 
 Times are integers: milliseconds since the Unix epoch, UTC. Durations are milliseconds too unless the name ends in `_s`.
+
+What there is one of for each event or delivery is msgspec's: it is made in a tenth of the time that a frozen dataclass
+takes. `gc=False`: it holds nothing that could lead back to it, so that the collector need not look at it.
 """
 
 import os
@@ -9,8 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import blake2b
 
+from msgspec import Struct
+
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(first + second for first in _CROCKFORD for second in _CROCKFORD)
+_OF_BYTES = (_CROCKFORD * 8).encode()  # each of the 32 for as many of the 256 bytes
+_CHANCE = 16  # characters of 5 bits
 
 
 class DeliveryStatus(StrEnum):
@@ -37,7 +44,7 @@ class DisabledReason(StrEnum):
 
 
 class OutcomeKind(StrEnum):
-    """What happened on the wire in one attempt (architecture "The way of one event", 5)."""
+    """What happened on the wire in one attempt (architecture "How an event flows", 5)."""
 
     DELIVERED = "delivered"
     HTTP_ERROR = "http_error"
@@ -115,8 +122,7 @@ class Webhook:
         return "*" in self.events or event_type in self.events
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True, gc=False):
     """One thing that happened. `body` is the payload, serialised once: these very bytes are sent and signed.
 
     `traceparent` is the submission's place in a trace (`daemon.domain.trace_context`).
@@ -203,8 +209,7 @@ class CreditEntry:
 MAX_INLINE_BODY_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(Struct, frozen=True, gc=False):
     """A pending delivery with what its attempts need: the body, and where the last one left off.
 
     A large body is not carried along (None) but read when its turn comes, so that waiting costs no memory.
@@ -222,20 +227,18 @@ class Work:
     traceparent: str | None = None
 
 
-def id_maker(now_ms: Callable[[], int], entropy: Callable[[int], bytes] = os.urandom) -> Callable[[str], str]:
-    """Return a function that makes ids like `dlv_01k…`: a prefix, 10 characters of time and 16 random ones.
+def ids_maker(
+    now_ms: Callable[[], int], entropy: Callable[[int], bytes] = os.urandom
+) -> Callable[[str, int], list[str]]:
+    """Return a function that makes so many ids like `dlv_01k…`: a prefix, 10 characters of time and 16 random ones.
 
     Ids sort roughly by the time they were made, which keeps index pages together; the exact order is `seq`.
     """
 
-    last = (-1, "")
-
-    def make(prefix: str) -> str:
-        nonlocal last
-        now = now_ms()
-        if now != last[0]:  # a batch makes hundreds in a millisecond
-            last = (now, _pairs(now & (1 << 48) - 1, 50))
-        return f"{prefix}_{last[1]}{_pairs(int.from_bytes(entropy(10)), 80)}"
+    def make(prefix: str, count: int) -> list[str]:
+        start = f"{prefix}_{_pairs(now_ms() & (1 << 48) - 1, 50)}"
+        chance = entropy(_CHANCE * count).translate(_OF_BYTES).decode()
+        return [start + chance[place : place + _CHANCE] for place in range(0, len(chance), _CHANCE)]
 
     return make
 

@@ -1,12 +1,13 @@
 """What is submitted and what is answered: the values passed to the router and back."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from msgspec import Struct
 
 from daemon.domain.model import Event
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(Struct, frozen=True, gc=False):
     """An event to be accepted; `body` is its payload, serialised once, `timestamp` in milliseconds.
 
     With `only_webhook_id` it goes only to that webhook, provided it subscribes to the event.
@@ -41,8 +42,7 @@ class Submission:
     idempotency: Idempotency | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True, gc=False, eq=False):
     """The answer for one accepted event: its id, and how many deliveries were created for it.
 
     `replayed` says that they were made for an earlier submission with the same idempotency key.
@@ -50,11 +50,17 @@ class Receipt:
 
     event_id: str
     deliveries: int
-    replayed: bool = field(default=False, compare=False)
+    replayed: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it is the same answer, be it replayed or not."""
+        return isinstance(other, Receipt) and (self.event_id, self.deliveries) == (other.event_id, other.deliveries)
+
+    def __hash__(self) -> int:
+        return hash(self.event_id)
 
 
-@dataclass(frozen=True, slots=True)
-class MatchedEvent:
+class MatchedEvent(Struct, frozen=True, gc=False):
     """An accepted event and the webhooks that subscribe to it, each with the id of the delivery to it.
 
     `deferred_deliveries` is how many deliveries are created for it later, by its team's fan-out; it then has none here.

@@ -1,1 +1,1 @@
-"""The way out: address rules, resolution, TLS and the transport that carries the deliveries."""
+"""Outgoing HTTP: URL and address rules, name resolution, TLS, and the transport of the deliveries."""

@@ -1,6 +1,6 @@
-"""In which order a name's addresses are tried: the family that this machine has a route for comes first.
+"""The order in which to try a name's addresses: families that this machine has a route for come first.
 
-The part of RFC 6724 (destination address selection) that matters here: a source address of the right scope, then IPv6.
+Implements what matters here of RFC 6724 (destination address selection): source addresses of the same scope, then IPv6.
 """
 
 import socket
@@ -16,7 +16,7 @@ _ANY_PORT = 9
 def in_order(
     addresses: Sequence[Address], source_of: Callable[[Address], Address | None] | None = None
 ) -> tuple[Address, ...]:
-    """Return the addresses in the order in which to try them; those of one kind stay as the server gave them."""
+    """Return the addresses in the order in which to try them; equal ones stay in the order the name server gave."""
     source_for = cache(source_of or source_address)
     distinct = dict.fromkeys(addresses)
     return tuple(sorted(distinct, key=lambda address: _rank(address, source_for(address))))
@@ -34,5 +34,5 @@ def source_address(address: Address) -> Address | None:
 
 
 def _rank(address: Address, source: Address | None) -> tuple[bool, bool, bool]:
-    of_another_scope = source is not None and source.is_private != address.is_private
-    return source is None, of_another_scope and address.version == 6, address.version == 4
+    has_other_scope = source is not None and source.is_private != address.is_private
+    return source is None, has_other_scope and address.version == 6, address.version == 4

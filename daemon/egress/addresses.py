@@ -1,8 +1,8 @@
-"""Which addresses may be reached: our own table with a named verdict per range (contract "HTTP API", bad input).
+"""Which addresses may be reached: our own table of forbidden ranges, each with a name (contract "HTTP API", bad input).
 
 The ranges are those of the IANA IPv4 and IPv6 Special-Purpose Address Registries that are not globally reachable,
-the multicast ranges, and the metadata services of the clouds. `ipaddress.is_global` is no guard: it differs between
-Python versions and calls NAT64 forms of 127.0.0.1 global.
+the multicast ranges, and the cloud providers' metadata services. `ipaddress.is_global` is not safe: it differs between
+Python versions, and is true for NAT64 forms of 127.0.0.1.
 """
 
 import socket
@@ -16,13 +16,13 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a host may not be reached: `sentence` for anybody, `detail` (which address) for the operator's log only."""
+    """Why a host may not be reached: `sentence` for the user, `detail` (which address) for the operator's log only."""
 
     sentence: str
     detail: str
 
 
-# The narrower range stands before the wider one: the first match gives the verdict.
+# Narrower ranges come before wider ones: the first match decides.
 _IPV4_VERDICTS = tuple(
     (IPv4Network(network), verdict)
     for network, verdict in (
@@ -74,18 +74,18 @@ _IPV6_VERDICTS = tuple(
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 _MAPPED = IPv6Network("::ffff:0:0/96")
 _NAT64 = IPv6Network("64:ff9b::/96")
-_CARRIES_IPV4_AT_THE_END = (_MAPPED, IPv6Network("::/96"), _NAT64, IPv6Network("64:ff9b:1::/48"))
+_IPV4_IN_LAST_32_BITS = (_MAPPED, IPv6Network("::/96"), _NAT64, IPv6Network("64:ff9b:1::/48"))
 _SIX_TO_FOUR = IPv6Network("2002::/16")
 _TEREDO = IPv6Network("2001::/32")
-# IPv6 addresses that are nothing but a way to an IPv4 address: the verdict on that one is the verdict on them.
-_TRANSPARENT = (_MAPPED, _NAT64)
+# IPv6 addresses that stand for an IPv4 address: they get its verdict.
+_STAND_FOR_IPV4 = (_MAPPED, _NAT64)
 
 
 def parse_address(host: str) -> Address | None:
-    """Return the address that a host is, or None when it is a name to be resolved.
+    """Return the address if the host is one, or None if it is a name to resolve.
 
-    Short, octal, hexadecimal and decimal IPv4 forms (`127.1`, `0x7f000001`) are addresses, as the system's resolver
-    reads them.
+    Short, octal, hexadecimal and decimal forms of IPv4 (`127.1`, `0x7f000001`) count as addresses, as they do for the
+    system's resolver.
     """
     try:
         return ip_address(host)
@@ -98,10 +98,10 @@ def parse_address(host: str) -> Address | None:
 
 
 def verdict_on(address: Address, allowed_networks: Iterable[Network] = ()) -> str | None:
-    """Return None when the address may be reached, else the name of the range that forbids it.
+    """Return None if the address may be reached, otherwise the name of the range that forbids it.
 
-    An allowed network wins over the table, for the address itself and for an IPv4 address embedded in it. IPv6
-    outside 2000::/3 is not public, whatever the table says.
+    An allowed network overrides the table, for the address itself and for an IPv4 address embedded in it. IPv6 outside
+    2000::/3 is never public.
     """
     embedded = _embedded_ipv4(address) if isinstance(address, IPv6Address) else None
     allowed = tuple(allowed_networks)
@@ -113,9 +113,9 @@ def verdict_on(address: Address, allowed_networks: Iterable[Network] = ()) -> st
 
 
 def refusal(host: str, addresses: Sequence[Address], allowed_networks: Iterable[Network] = ()) -> Refusal | None:
-    """Return None when every address of the host may be reached, else why not, and what to do.
+    """Return None if every address of the host may be reached, otherwise why not, and what to do.
 
-    One bad address refuses the whole name, so that a receiver cannot hide one behind a good one.
+    One forbidden address is enough to refuse the name: a receiver cannot hide it behind a public one.
     """
     allowed = tuple(allowed_networks)
     for address in addresses:
@@ -131,14 +131,11 @@ def refusal(host: str, addresses: Sequence[Address], allowed_networks: Iterable[
 
 def _verdict_ipv6(address: IPv6Address, embedded: IPv4Address | None) -> str | None:
     own = _verdict(address, _IPV6_VERDICTS)
-    if own in (
-        "unspecified",
-        "loopback",
-    ):  # both lie in ::/96 and would be read as the IPv4 addresses 0.0.0.0 and 0.0.0.1
+    if own in ("unspecified", "loopback"):  # both are in ::/96: as IPv4 they would be 0.0.0.0 and 0.0.0.1
         return own
     if embedded is not None:
         verdict = _verdict(embedded, _IPV4_VERDICTS)
-        if verdict is not None or _within(address, _TRANSPARENT):
+        if verdict is not None or _within(address, _STAND_FOR_IPV4):
             return verdict
     if own is None and address not in _GLOBAL_UNICAST:
         return "reserved"
@@ -147,7 +144,7 @@ def _verdict_ipv6(address: IPv6Address, embedded: IPv4Address | None) -> str | N
 
 def _embedded_ipv4(address: IPv6Address) -> IPv4Address | None:
     number = int(address)
-    if _within(address, _CARRIES_IPV4_AT_THE_END):
+    if _within(address, _IPV4_IN_LAST_32_BITS):
         return IPv4Address(number & 0xFFFFFFFF)
     if address in _SIX_TO_FOUR:
         return IPv4Address(number >> 80 & 0xFFFFFFFF)

@@ -1,6 +1,7 @@
-"""Open a connection: resolve once, judge every address, connect to a judged literal, shake hands (contract "HTTP API").
+"""Opening a connection: resolve once, check every address, connect to one that passed, TLS (contract "HTTP API").
 
-The name is resolved nowhere else, so what was judged is what is connected to, however the name resolves meanwhile.
+The name is resolved nowhere else: the connection goes to an address that was checked, even if the name resolves to
+another one by now.
 """
 
 import os
@@ -25,26 +26,25 @@ from daemon.egress.resolver import Resolve
 from daemon.egress.urls import EgressRules, Target
 from daemon.egress.wire import TlsWire, Wire
 
-# An address that stays silent gets no more than this while others wait (two SYN are lost by then).
-_LONGEST_SHARE_S = 3.0
-# What a certificate lacks, by X509_verify_cert_error_string(3): dates, names, key, the chain to an authority.
-_OF_THE_CERTIFICATE = (9, 10, 18, 19, 20, 21, 24, 26, 62, 63, 64, 66, 67, 68)
+# The longest time for an address that does not answer, while others are left to try (two SYN are lost by then).
+_LONGEST_TRY_S = 3.0
+# Faults of the certificate, by X509_verify_cert_error_string(3): dates, names, key, the chain to an authority.
+_CERTIFICATE_FAULTS = (9, 10, 18, 19, 20, 21, 24, 26, 62, 63, 64, 66, 67, 68)
 
 
 async def open_wire(target: Target, rules: EgressRules, resolve: Resolve, tls: ssl.SSLContext) -> Wire:
     """Connect to the target and, for https, verify its certificate for its name.
 
-    Has no deadline of its own: runs under the caller's. Raises DnsError, BlockedAddress, NotConnected, TlsError, or
-    OutOfDescriptors.
+    Runs under the caller's deadline. Raises DnsError, BlockedAddress, NotConnected, TlsError, or OutOfDescriptors.
     """
-    addresses = await _resolved(target, resolve)
+    addresses = await _addresses_of(target, resolve)
     if (refused := refusal(target.host, addresses, rules.allow_networks)) is not None:
         raise BlockedAddress(refused.sentence, refused.detail)
     connected = await _connect_to_any(target, addresses)
-    return Wire(connected) if target.scheme == "http" else await _secured(connected, target, tls)
+    return Wire(connected) if target.scheme == "http" else await _start_tls(connected, target, tls)
 
 
-async def _resolved(target: Target, resolve: Resolve) -> Sequence[Address]:
+async def _addresses_of(target: Target, resolve: Resolve) -> Sequence[Address]:
     try:
         addresses = await resolve(target.host, target.port)
     except socket.gaierror as error:
@@ -64,7 +64,7 @@ async def _connect_to_any(target: Target, addresses: Sequence[Address]) -> socke
     failures: dict[Address, OSError | None] = {}
     for place, address in enumerate(addresses):
         failures[address] = None
-        with trio.move_on_after(_share_s(len(addresses) - place)):
+        with trio.move_on_after(_timeout_s(len(addresses) - place)):
             try:
                 return await _connect(address, target.port)
             except OSError as error:
@@ -75,25 +75,25 @@ async def _connect_to_any(target: Target, addresses: Sequence[Address]) -> socke
 
 
 def _not_connected(target: Target, failures: Mapping[Address, OSError | None]) -> NotConnected:
-    said = dict.fromkeys((error and public_reason(error)) or "no answer" for error in failures.values())
+    public = dict.fromkeys((error and public_reason(error)) or "no answer" for error in failures.values())
     reasons = (
         (address, (error.strerror or str(error)).lower() if error else "no answer")
         for address, error in failures.items()
     )
     detail = ", ".join(f"{address}: {reason}" for address, reason in reasons)
-    return NotConnected(f"no connection to {target.host} port {target.port} ({', '.join(said)})", detail)
+    return NotConnected(f"no connection to {target.host} port {target.port} ({', '.join(public)})", detail)
 
 
 def _out_of_descriptors() -> OutOfDescriptors:
     return OutOfDescriptors("the daemon is out of sockets")
 
 
-def _share_s(addresses_left: int) -> float:
-    """Seconds for the next address: the last may take all that is left, the others leave something for those behind."""
+def _timeout_s(addresses_left: int) -> float:
+    """Return the seconds for the next address: all that remain for the last one, an equal share for the others."""
     if addresses_left == 1:
         return float("inf")
     remaining = trio.current_effective_deadline() - trio.current_time()
-    return max(0.0, min(_LONGEST_SHARE_S, remaining / addresses_left))
+    return max(0.0, min(_LONGEST_TRY_S, remaining / addresses_left))
 
 
 async def _connect(address: Address, port: int) -> socket.socket:
@@ -118,7 +118,7 @@ async def _finish_connect(connecting: socket.socket, address: tuple[str, int]) -
             raise OSError(code, os.strerror(code)) from None
 
 
-async def _secured(connected: socket.socket, target: Target, tls: ssl.SSLContext) -> Wire:
+async def _start_tls(connected: socket.socket, target: Target, tls: ssl.SSLContext) -> Wire:
     try:
         wire = TlsWire(connected, tls, target.host)
         await wire.handshake()
@@ -136,10 +136,8 @@ async def _secured(connected: socket.socket, target: Target, tls: ssl.SSLContext
 
 def _tls_sentence(error: ssl.SSLError, host: str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        known = error.verify_code in _OF_THE_CERTIFICATE
-        return (
-            f"the certificate is not valid for {host} ({error.verify_message.rstrip('.') if known else 'not trusted'})"
-        )
+        reason = error.verify_message.rstrip(".") if error.verify_code in _CERTIFICATE_FAULTS else "not trusted"
+        return f"the certificate is not valid for {host} ({reason})"
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return f"{host} closed the connection during the TLS handshake"
     if error.reason == "WRONG_VERSION_NUMBER":

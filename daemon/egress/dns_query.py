@@ -1,7 +1,7 @@
-"""Ask a name server for a name's addresses, over UDP and TCP, under Trio's clock (RFC 1035, RFC 7766).
+"""DNS queries for a name's addresses, over UDP and TCP, timed by Trio's clock (RFC 1035, RFC 7766).
 
-dnspython makes and reads the messages. Its own resolver reckons with the wall clock, asks for one family after the
-other, and leaves a TCP socket open when it is cancelled: so the sockets are ours.
+dnspython builds and parses the messages. The sockets are ours: dnspython's resolver goes by the wall clock, queries one
+family after the other, and leaks a TCP socket when it is cancelled.
 """
 
 import socket
@@ -22,20 +22,20 @@ from daemon.egress.addresses import Address
 from daemon.egress.errors import is_shortage
 from daemon.egress.name_server import NameServer
 
-# An answer is read in one go, which takes some 10 µs a byte: no peer decides for how long the loop stands still.
+# Parsing takes some 10 µs a byte without a checkpoint: the limit keeps a peer from blocking the event loop.
 _MAX_ANSWER = 4096
-# Once one family's addresses are there, the other's get only this much longer (compare RFC 8305, 3).
+# How much longer to wait for one family's addresses after the other's have arrived (compare RFC 8305, 3).
 _OTHER_FAMILY_S = 0.5
 _FAMILIES = (dns.rdatatype.AAAA, dns.rdatatype.A)
 
 
 class QueryFailed(OSError):
-    """The server gave no answer that says whether the name has addresses."""
+    """The server did not say whether the name has addresses."""
 
 
 @dataclass(slots=True)
 class _Answers:
-    """What has come in so far: the addresses of each family that is answered, none for one that has none."""
+    """The answers so far: the addresses of each family, empty for a family that has none."""
 
     scope: trio.CancelScope
     addresses: dict[RdataType, tuple[Address, ...]] = field(default_factory=dict)
@@ -58,10 +58,10 @@ class _Answers:
 
 
 async def ask(name: Name, server: NameServer, timeout_s: float, *, over_tcp: bool = False) -> tuple[Address, ...]:
-    """Ask one server for both families at the same time, for at most `timeout_s`; return the addresses, IPv6 first.
+    """Ask one server for both families at once, for at most `timeout_s`; return the addresses, IPv6 first.
 
-    None are returned if the server said that there are none. Raises QueryFailed, or another OSError when this process
-    is short of something.
+    Returns none if the server says that there are none. Raises QueryFailed, or another OSError when this process is
+    out of sockets or memory.
     """
     with trio.CancelScope(deadline=trio.current_time() + timeout_s) as scope:
         answers = _Answers(scope)
@@ -84,9 +84,9 @@ def _make_queries(name: Name) -> list[QueryMessage]:
 
 
 async def _ask_over_udp(queries: list[QueryMessage], server: NameServer, answers: _Answers) -> list[QueryMessage]:
-    """Return the queries whose answer did not fit."""
+    """Return the queries whose answers were truncated."""
     left, truncated = {query.id: query for query in queries}, list[QueryMessage]()
-    # Connected: the kernel drops what others send, and says so when nobody listens there.
+    # A connected socket: the kernel drops packets from others, and reports a port where nothing listens.
     with trio.socket.socket(_family_of(server), socket.SOCK_DGRAM) as udp:
         await udp.connect((server.address, server.port))
         for query in queries:

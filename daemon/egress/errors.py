@@ -1,6 +1,6 @@
-"""What can go wrong before a request is sent, as httpx exceptions: each message is one sentence for a person.
+"""Errors of outgoing requests, as httpx exceptions: each message is one sentence for the user.
 
-The sentences are shown to the webhook's team: none names an address of ours or one that a name led to.
+The webhook's team sees the sentences: none contains an address of ours, or one that a name resolved to.
 """
 
 import errno
@@ -8,22 +8,20 @@ import ssl
 
 import httpx
 
-# What this machine has too little of: no fault of a receiver's.
+# This machine is out of something: not the receiver's fault.
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-
-
-# What a receiver does to a connection, and may be told of; the rest, such as a firewall of ours, is for the log.
-_OF_THE_RECEIVER = {errno.ECONNREFUSED: "connection refused", errno.ECONNRESET: "connection reset by peer"}
-# Faults of OpenSSL itself, here, and not of what the receiver sent.
-_OF_OPENSSL = ("INTERNAL_ERROR", "MALLOC_FAILURE")
+# Caused by the receiver, and shown to the team; others, such as those of a firewall of ours, go to the log only.
+_CAUSED_BY_RECEIVER = {errno.ECONNREFUSED: "connection refused", errno.ECONNRESET: "connection reset by peer"}
+# Faults of our OpenSSL, not of what the receiver sent.
+_CAUSED_BY_OPENSSL = ("INTERNAL_ERROR", "MALLOC_FAILURE")
 
 
 def public_reason(error: OSError) -> str | None:
-    """Return what the webhook's team may know of why a connection failed, None if the reason may be one of ours."""
+    """Return why a connection failed, as the webhook's team may see it; None if the cause may be on our side."""
     if isinstance(error, ssl.SSLError):
-        known = error.library == "SSL" and error.reason is not None and error.reason not in _OF_OPENSSL
+        known = error.library == "SSL" and error.reason is not None and error.reason not in _CAUSED_BY_OPENSSL
         return error.reason.lower().replace("_", " ") if known else None
-    return _OF_THE_RECEIVER.get(error.errno or 0)
+    return _CAUSED_BY_RECEIVER.get(error.errno or 0)
 
 
 def is_shortage(error: OSError) -> bool:
@@ -31,8 +29,12 @@ def is_shortage(error: OSError) -> bool:
     return error.errno in _SHORTAGES
 
 
+class DeadlinePassed(Exception):
+    """The deadline came before the response was complete. None of httpx's: no other connection is tried."""
+
+
 class EgressError(httpx.ConnectError):
-    """Base of these errors. `detail` is for the operator's log only: addresses, None if there is nothing to add."""
+    """Base class. `detail` is for the operator's log only: addresses, or None if there is nothing to add."""
 
     def __init__(self, sentence: str, detail: str | None = None) -> None:
         super().__init__(sentence)
@@ -44,7 +46,7 @@ class DnsError(EgressError):
 
 
 class NotConnected(EgressError):
-    """No address of the host took the connection."""
+    """No address of the host accepted the connection."""
 
 
 class TlsError(EgressError):
@@ -55,12 +57,12 @@ class OutOfDescriptors(EgressError):
     """This machine is out of sockets: not the receiver's fault."""
 
 
-class NoLookupPlace(EgressError):
-    """All places for lookups are taken: not the receiver's fault."""
+class NoLookupSlot(EgressError):
+    """All slots for lookups are taken: not the receiver's fault."""
 
 
 class ConnectionBroken(httpx.ReadError):
-    """The connection broke while the response was awaited or came in. `detail` is for the operator's log only."""
+    """The connection broke before the response was complete. `detail` is for the operator's log only."""
 
     def __init__(self, sentence: str, detail: str) -> None:
         super().__init__(sentence)
@@ -68,4 +70,4 @@ class ConnectionBroken(httpx.ReadError):
 
 
 class BlockedAddress(EgressError):
-    """The URL or an address of its host may not be reached by the egress rules; nothing was connected."""
+    """The egress rules forbid the URL or an address of its host; no connection was opened."""

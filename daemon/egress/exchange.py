@@ -1,4 +1,4 @@
-"""One request out and its response in, over a wire (RFC 9112)."""
+"""One request and its response over an open connection (RFC 9112)."""
 
 import ssl
 
@@ -10,9 +10,9 @@ from daemon.egress.wire import Wire
 
 
 async def exchange(wire: Wire, request: bytes, response: Response) -> bool:
-    """Send the request and receive into `response` until that is enough; return whether all was sent.
+    """Send the request and receive into `response` until it is `enough`; return whether the whole request was sent.
 
-    A receiver may refuse a request before it has read it all: its answer counts, and the rest is not sent
+    A receiver may refuse a request before it has read all of it: its response counts, and the rest is not sent
     (RFC 9112, 9.5). Raises httpx.WriteError, ConnectionBroken, httpx.RemoteProtocolError, TlsError.
     """
     sent_all = await _send(wire, request, response)
@@ -32,8 +32,8 @@ async def _receive_into(response: Response, wire: Wire) -> None:
     except ssl.SSLError as error:
         raise TlsError(f"the TLS connection broke{_because(error)}", str(error)) from error
     except OSError as error:
-        said = f"the connection broke before the response was complete{_because(error)}"
-        raise ConnectionBroken(said, str(error)) from error
+        sentence = f"the connection broke before the response was complete{_because(error)}"
+        raise ConnectionBroken(sentence, str(error)) from error
     if data:
         response.feed(data)
     else:
@@ -72,7 +72,7 @@ async def _send_rest(wire: Wire, rest: memoryview, response: Response) -> bool:
 
 
 async def _may_send_on(wire: Wire, response: Response) -> bool:
-    """Wait for room, watching for an early answer: False after a refusal or when the receiver closed."""
+    """Wait until more can be sent; return False after an early refusal, or when the receiver has closed."""
     await wire.wait_ready()
     try:
         data = wire.receive_now()

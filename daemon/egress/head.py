@@ -1,7 +1,7 @@
-"""The head of a response, line by line: read leniently where its meaning is clear (RFC 9112, 2.2, 5 and 6.3).
+"""The head of a response, parsed line by line, leniently where its meaning is clear (RFC 9112, 2.2, 5 and 6.3).
 
-Every other client takes a folded field, a bare line feed or a space before the colon. Such a head is read, too, but it
-is not `clean`: two parties may read it in two ways, so its connection must carry nothing more.
+Other clients accept a folded field, a bare line feed, or a space before the colon. So does this parser, but such a head
+is not `clean`: two implementations may read it differently, so its connection is not used again.
 """
 
 import re
@@ -17,7 +17,7 @@ _LARGEST_LENGTH = 2**64 - 1
 _STATUS = re.compile(rb"HTTP/1\.([01])[ \t]+([1-9][0-9]{2})(?:[ \t][^\0\r]*)?\r*")
 _CLEAN_STATUS = re.compile(rb"HTTP/1\.[01] [1-9][0-9]{2}(?: [\t -~\x80-\xff]*)?\r")
 CLEAN_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\x80-\xff]*)\r")
-# Of a head that is all here: its minor version, its status, its fields. Possessive: each byte is looked at once.
+# The minor version, status and fields of a complete head. Possessive quantifiers: each byte is visited once.
 _CLEAN_HEAD = re.compile(
     rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t -~\x80-\xff]*+)?\r\n"
     rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t -~\x80-\xff]*+(?<![ \t])\r\n)*+)\r\n"
@@ -29,10 +29,10 @@ _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"
 
 
 class Head:
-    """One head as its lines come. `status` is its status once there is one; `fields` are those that are kept.
+    """One head, as its lines arrive. `status` is None before the status line; `fields` are the fields that are kept.
 
-    At most 100 fields and 64 KiB of them are kept: what does not fit is left out, and hides nothing else. The fields
-    that say where the response ends are read wherever they stand. `clean` says whether RFC 9112 was kept to the letter.
+    Keeps at most 100 fields and 64 KiB of them: a field that does not fit is skipped, later ones may still fit. Fields
+    that determine where the response ends are always read. `clean` says whether the head follows RFC 9112 strictly.
     """
 
     __slots__ = (
@@ -62,7 +62,7 @@ class Head:
 
     @classmethod
     def whole(cls, data: bytes, at: int) -> tuple["Head", int] | None:
-        """Return the head that begins at `at` and where it ends, if it is all there, clean and small: as most are."""
+        """Return the head that begins at `at`, and where it ends, if it is complete, clean and small, as most are."""
         match = _CLEAN_HEAD.match(data, at)
         if match is None or match.end() - at > _MOST_FIELD_BYTES:
             return None
@@ -74,15 +74,15 @@ class Head:
         for name, value in head.fields:
             lowered = name.lower()
             if lowered == b"content-length" and head.length is None and _PLAIN_LENGTH.fullmatch(value):
-                head.length = int(value)  # as in most heads
+                head.length = int(value)  # the usual case
             elif lowered in _FRAMING:
                 head._read_framing(lowered, value.lower())
         return head, match.end()
 
     def add_line(self, line: bytes) -> bool:
-        """Take the next line, without its line feed; return whether it was the empty one that ends the head.
+        """Parse the next line, given without its line feed; return whether it was the empty line that ends the head.
 
-        Raises httpx.RemoteProtocolError when it is not a head.
+        Raises httpx.RemoteProtocolError if the line cannot be part of a head.
         """
         if self.status is None:
             self._read_status(line)
@@ -99,36 +99,36 @@ class Head:
 
     @property
     def is_chunked(self) -> bool:
-        """Whether chunked is the coding that frames the body (RFC 9112, 6.3)."""
+        """Whether the body is framed by the chunked coding (RFC 9112, 6.3)."""
         return self._codings[-1:] == [b"chunked"]
 
     @property
     def has_codings(self) -> bool:
-        """Whether the body is coded for the transfer, so that no length counts."""
+        """Whether the body has a transfer coding, in which case Content-Length does not count."""
         return bool(self._codings)
 
     @property
     def keeps_alive(self) -> bool:
-        """Whether the receiver lets another request follow (RFC 9112, 9.3)."""
+        """Whether the receiver keeps the connection open for another request (RFC 9112, 9.3)."""
         return b"close" not in self._options and (self._minor == 1 or b"keep-alive" in self._options)
 
     @property
-    def one_framing(self) -> bool:
-        """Whether nobody can read the end of the body differently."""
+    def has_clear_framing(self) -> bool:
+        """Whether every implementation agrees on where the body ends."""
         if not self._codings:
             return True
         return self.length is None and self._minor == 1 and self._codings.count(b"chunked") == 1
 
     def body_length(self) -> int | None:
-        """Return the body's length, None without one. Raises httpx.RemoteProtocolError for one that makes no sense."""
+        """Return the body's length, None if none is given. Raises httpx.RemoteProtocolError if it is invalid."""
         if self.length is not None and self.length < 0:
-            malformed("its Content-Length makes no sense")
+            malformed("its Content-Length is invalid")
         return self.length
 
     def _read_status(self, line: bytes) -> None:
         match = _STATUS.fullmatch(line)
         if match is None:
-            malformed("its status line is none")
+            malformed("its status line is invalid")
         self._minor, self.status = int(match[1]), int(match[2])
         self.clean = _CLEAN_STATUS.fullmatch(line) is not None
 
@@ -146,17 +146,17 @@ class Head:
         if match is not None:
             name, value = match.groups()
         else:
-            name, value = self._mend(bytes(line))
+            name, value = self._parse_leniently(bytes(line))
         value = value.strip(b" \t")
         if name.lower() in _FRAMING:
             self._read_framing(name.lower(), value.lower())
         self._keep(name, value)
 
-    def _mend(self, line: bytes) -> tuple[bytes, bytes]:
+    def _parse_leniently(self, line: bytes) -> tuple[bytes, bytes]:
         self.clean = False
         name, colon, value = line.partition(b":")
         if not colon or b"\0" in line or name[:1] in (b" ", b"\t"):
-            malformed("a line of its head is no header field")
+            malformed("a line of its head is not a header field")
         return name.rstrip(b" \t"), value.rstrip(b"\r").replace(b"\r", b" ")
 
     def _keep(self, name: bytes, value: bytes) -> None:
@@ -190,7 +190,7 @@ class Head:
 
 
 def malformed(what: str) -> NoReturn:
-    """Raise httpx.RemoteProtocolError: the response is not HTTP, and why."""
+    """Raise httpx.RemoteProtocolError: the response is not valid HTTP, because of `what`."""
     raise httpx.RemoteProtocolError(f"the receiver's response is not valid HTTP/1.1 ({what})")
 
 

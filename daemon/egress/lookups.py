@@ -1,8 +1,8 @@
-"""Fair places for lookups: no team's slow names keep another team's names waiting (contract "An attempt").
+"""Slots for lookups, shared fairly: no team's slow names keep another team's names waiting (contract "An attempt").
 
-A team may hold as many places as are free, so that there is always one for the next team: one team alone gets half of
-them, two get a third each. Names that hung lately share a quarter of what is free. A name is asked for once at a time,
-however many want it. Answers are not kept: connections are, and each new one has its addresses checked again.
+A team may hold as many slots as are free, so there is always one for the next team: one team alone gets half of them,
+two get a third each. A team's names that were slow lately get a quarter of what is free. Concurrent lookups of a name
+share one query. Answers are not cached: connections are kept, and each new one has its addresses checked again.
 """
 
 import socket
@@ -15,45 +15,45 @@ from typing import NamedTuple, Protocol
 import trio
 
 from daemon.egress.addresses import Address
-from daemon.egress.expiring import ExpiringMap
+from daemon.egress.expiring_map import ExpiringMap
 from daemon.egress.resolver import Resolve
 
-_HUNG_AFTER_S = 1.0
-_HUNG_FOR_S = 60.0
+_SLOW_AFTER_S = 1.0
+_SLOW_FOR_S = 60.0
 # A failed lookup is not repeated within this time (RFC 9520, 3.2); no retry of a delivery comes sooner by default.
 _FAILED_FOR_S = 1.0
-_REMEMBERED = 10_000
-_SHARE_OF_HUNG = 4
+_MAX_REMEMBERED = 10_000
+_SLOW_SHARE = 4
 
 
 class Names(Protocol):
-    """What resolves names one by one: see `Resolver`."""
+    """Resolves single names: see `Resolver`."""
 
     async def known_addresses(self, host: str) -> Sequence[Address] | None:
-        """Return the addresses of a host that needs no name server, else None. Raises OSError if it has none."""
+        """Return the addresses of a host that needs no name server, or None. Raises OSError if it has none."""
         ...
 
     async def ask(self, host: str) -> Sequence[Address]:
-        """Return what the name servers say. Raises OSError."""
+        """Return what the name servers answer. Raises OSError."""
         ...
 
 
-class _Lane(NamedTuple):
-    """Who waits in one queue: a team's names, or those of them that hung lately."""
+class _QueueKey(NamedTuple):
+    """A team has two queues: one for its names that were slow lately, one for the others."""
 
     team_id: str
-    hung: bool
+    slow: bool
 
 
 @dataclass(slots=True)
 class _Query:
-    """One name that is asked for, or waits for a place. It ends with a result, or when nobody wants one any more.
+    """The query for one name, running or waiting for a slot. It ends with a result, or when its last member leaves.
 
-    `members` want its result; one of them at a time is `asking`. `joined` is the query that it became part of.
+    `members` counts the lookups that share it; one of them at a time is `asking`. `joined` is the query it merged into.
     """
 
     host: str
-    lane: _Lane
+    key: _QueueKey
     members: int = 0
     asking: bool = False
     result: Sequence[Address] | OSError | None = None
@@ -63,7 +63,7 @@ class _Query:
 
 
 class Lookup:
-    """A place for one lookup, held until `release`."""
+    """A slot for one lookup, held until `release`."""
 
     def __init__(self, lookups: "Lookups", query: _Query) -> None:
         self.host = query.host
@@ -76,37 +76,37 @@ class Lookup:
         return await self._lookups.result_of(self._query)
 
     def release(self) -> None:
-        """Give the place back; a lookup that nobody else waits for is over."""
+        """Release the slot; the query ends if no other lookup shares it."""
         if self._query is not None:
             self._lookups.leave(self._query)
             self._query = None
 
 
 class Lookups:
-    """The places, and who holds them."""
+    """The slots, and which queries hold them."""
 
-    def __init__(self, names: Names, places: int) -> None:
+    def __init__(self, names: Names, slots: int) -> None:
         self._names = names
-        self._places = places
-        self._begun: dict[str, _Query] = {}
-        self._held: Counter[_Lane] = Counter()
-        self._waiting: OrderedDict[_Lane, OrderedDict[str, _Query]] = OrderedDict()
-        self._hung: ExpiringMap[bool] = ExpiringMap(_REMEMBERED, _HUNG_FOR_S)
-        self._failed: ExpiringMap[OSError] = ExpiringMap(_REMEMBERED, _FAILED_FOR_S)
+        self._slots = slots
+        self._running: dict[str, _Query] = {}
+        self._held: Counter[_QueueKey] = Counter()
+        self._waiting: OrderedDict[_QueueKey, OrderedDict[str, _Query]] = OrderedDict()
+        self._slow: ExpiringMap[bool] = ExpiringMap(_MAX_REMEMBERED, _SLOW_FOR_S)
+        self._failed: ExpiringMap[OSError] = ExpiringMap(_MAX_REMEMBERED, _FAILED_FOR_S)
 
     @property
     def in_progress(self) -> int:
-        """How many names hold a place."""
-        return len(self._begun)
+        """How many names hold a slot."""
+        return len(self._running)
 
     @property
     def waiting(self) -> int:
-        """How many lookups wait for a place."""
-        return sum(query.members for lane in self._waiting.values() for query in lane.values())
+        """How many lookups wait for a slot."""
+        return sum(query.members for queue in self._waiting.values() for query in queue.values())
 
     async def admit(self, host: str, team_id: str) -> Lookup:
-        """Wait for a place for this name in the team's queue, and hold it. No waiting is left behind by a cancel."""
-        query = await self._without_place(host) or self._query_for(host, team_id)
+        """Wait in the team's queue for a slot for this name, and take it. A cancelled call leaves the queue."""
+        query = await self._known(host) or self._query_for(host, team_id)
         query.members += 1
         try:
             if not query.ready.is_set():
@@ -117,8 +117,8 @@ class Lookups:
         return Lookup(self, query.joined or query)
 
     async def admit_now(self, host: str, team_id: str) -> Lookup | None:
-        """Return the same if there is a place now, else None."""
-        query = await self._without_place(host) or self._query_for(host, team_id)
+        """Take a slot for this name if one is free now; return None otherwise."""
+        query = await self._known(host) or self._query_for(host, team_id)
         query.members += 1
         if query.ready.is_set():
             return Lookup(self, query)
@@ -126,7 +126,7 @@ class Lookups:
         return None
 
     def resolver_for(self, team_id: str) -> Resolve:
-        """Return what resolves names in this team's places."""
+        """Return a resolver whose lookups use this team's slots."""
         return partial(self._resolve, team_id)
 
     async def _resolve(self, team_id: str, host: str, port: int) -> Sequence[Address]:
@@ -139,7 +139,7 @@ class Lookups:
     # -- for Lookup
 
     async def result_of(self, query: _Query) -> Sequence[Address]:
-        """Return the query's addresses; whoever is first asks for all. Raises OSError."""
+        """Return the query's addresses; the first caller asks for all of them. Raises OSError."""
         while query.result is None:
             if query.asking:
                 await query.changed.park()
@@ -150,20 +150,20 @@ class Lookups:
         return query.result
 
     def leave(self, query: _Query) -> None:
-        """Count one member less; without any, the query is over."""
+        """Remove one member; without members the query ends."""
         query = query.joined or query
         query.members -= 1
         if query.members:
             return
         if not query.ready.is_set():
-            self._stop_waiting(query)
+            self._remove_waiting(query)
         elif query.result is None:
             self._end(query)
 
     # -- asking
 
-    async def _without_place(self, host: str) -> _Query | None:
-        """Return a finished query for a host that nobody needs to ask for, else None."""
+    async def _known(self, host: str) -> _Query | None:
+        """Return a finished query for a host that needs no name server or failed just now, or None."""
         try:
             result: Sequence[Address] | OSError | None = await self._names.known_addresses(host)
         except OSError as error:
@@ -171,7 +171,7 @@ class Lookups:
         result = self._failed.get(host) if result is None else result
         if result is None:
             return None
-        known = _Query(host, _Lane("", hung=False), result=result)
+        known = _Query(host, _QueueKey("", slow=False), result=result)
         known.ready.set()
         return known
 
@@ -186,8 +186,8 @@ class Lookups:
             self._failed.put(query.host, error)
             self._finish(query, error)
         finally:
-            if not answered and trio.current_time() - started >= _HUNG_AFTER_S:
-                self._hung.put(query.host, True)
+            if not answered and trio.current_time() - started >= _SLOW_AFTER_S:
+                self._slow.put(query.host, True)
             query.asking = False
             query.changed.unpark_all()
 
@@ -195,59 +195,59 @@ class Lookups:
         query.result = result
         self._end(query)
 
-    # -- places
+    # -- slots
 
     def _query_for(self, host: str, team_id: str) -> _Query:
-        if (begun := self._begun.get(host)) is not None:
-            return begun
-        lane = _Lane(team_id, self._hung.get(host) is not None)
-        if (queue := self._waiting.get(lane)) is not None and host in queue:
+        if (running := self._running.get(host)) is not None:
+            return running
+        key = _QueueKey(team_id, self._slow.get(host) is not None)
+        if (queue := self._waiting.get(key)) is not None and host in queue:
             return queue[host]
-        query = _Query(host, lane)
-        if self._has_place_for(lane):
-            self._begin(query)
+        query = _Query(host, key)
+        if self._has_slot_for(key):
+            self._start(query)
         else:
-            self._waiting.setdefault(lane, OrderedDict())[host] = query
+            self._waiting.setdefault(key, OrderedDict())[host] = query
         return query
 
-    def _has_place_for(self, lane: _Lane) -> bool:
-        free = self._places - len(self._begun)
-        if lane.hung:
-            return self._held[lane] < min(free, max(1, free // _SHARE_OF_HUNG))
-        return self._held[lane] < free
+    def _has_slot_for(self, key: _QueueKey) -> bool:
+        free = self._slots - len(self._running)
+        if key.slow:
+            return self._held[key] < min(free, max(1, free // _SLOW_SHARE))
+        return self._held[key] < free
 
-    def _begin(self, query: _Query) -> None:
-        self._begun[query.host] = query
-        self._held[query.lane] += 1
+    def _start(self, query: _Query) -> None:
+        self._running[query.host] = query
+        self._held[query.key] += 1
         query.ready.set()
 
     def _end(self, query: _Query) -> None:
-        del self._begun[query.host]
-        self._held[query.lane] -= 1
-        if not self._held[query.lane]:
-            del self._held[query.lane]
-        self._hand_out()
+        del self._running[query.host]
+        self._held[query.key] -= 1
+        if not self._held[query.key]:
+            del self._held[query.key]
+        self._start_waiting()
 
-    def _hand_out(self) -> None:
-        """Give free places to those who wait: a place for each team in turn, in a team to whoever came first."""
-        while lane := next(filter(self._has_place_for, self._waiting), None):
-            self._admit_first(lane)
+    def _start_waiting(self) -> None:
+        """Give free slots to waiting queries: one to each queue in turn, in the order of arrival within a queue."""
+        while key := next(filter(self._has_slot_for, self._waiting), None):
+            self._start_first(key)
 
-    def _admit_first(self, lane: _Lane) -> None:
-        host, query = self._waiting[lane].popitem(last=False)
-        if self._waiting[lane]:
-            self._waiting.move_to_end(lane)
+    def _start_first(self, key: _QueueKey) -> None:
+        host, query = self._waiting[key].popitem(last=False)
+        if self._waiting[key]:
+            self._waiting.move_to_end(key)
         else:
-            del self._waiting[lane]
-        if (begun := self._begun.get(host)) is not None:
-            begun.members += query.members
-            query.joined = begun
+            del self._waiting[key]
+        if (running := self._running.get(host)) is not None:
+            running.members += query.members
+            query.joined = running
             query.ready.set()
         else:
-            self._begin(query)
+            self._start(query)
 
-    def _stop_waiting(self, query: _Query) -> None:
-        queue = self._waiting[query.lane]
+    def _remove_waiting(self, query: _Query) -> None:
+        queue = self._waiting[query.key]
         del queue[query.host]
         if not queue:
-            del self._waiting[query.lane]
+            del self._waiting[query.key]

@@ -1,4 +1,4 @@
-"""Which server answers for names: its address, as settings and resolv.conf(5) write it."""
+"""The address of a name server, as settings and resolv.conf(5) write it."""
 
 import re
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ DNS_PORT = 53
 
 @dataclass(frozen=True, slots=True)
 class NameServer:
-    """A server that answers queries for the names of others."""
+    """A recursive name server."""
 
     address: str
     port: int = DNS_PORT
 
 
 def parse_name_server(text: str) -> NameServer:
-    """Return the server that `address`, `address:port` or `[address]:port` names. Raises ValueError."""
+    """Parse `address`, `address:port` or `[address]:port`. Raises ValueError."""
     bracketed = re.fullmatch(r"\[([^\]]*)\](?::(\d{1,5}))?|([^:]*):(\d{1,5})", text)
     address, port = (bracketed[1] or bracketed[3], bracketed[2] or bracketed[4]) if bracketed else (text, None)
     if not is_address(address) or not 0 < int(port or DNS_PORT) < 65536:
@@ -27,7 +27,7 @@ def parse_name_server(text: str) -> NameServer:
 
 
 def is_address(text: str) -> bool:
-    """Return whether this is an IP address, as text."""
+    """Whether the text is an IP address."""
     try:
         ip_address(text)
     except ValueError:

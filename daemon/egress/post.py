@@ -1,4 +1,4 @@
-"""What goes out: one POST, made for the wire (RFC 9112)."""
+"""Serialising a POST request (RFC 9112)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import httpx
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """One POST: where to, its header fields as they go over the wire behind `Host`, and its whole body."""
+    """One POST: its URL, its header fields as they are sent after `Host`, and its body."""
 
     url: str = field(repr=False)
     fields: bytes = field(repr=False)
@@ -16,16 +16,16 @@ class Post:
 
 
 def make_post(url: str, headers: Iterable[tuple[str, str]], body: bytes, always: bytes = b"") -> Post:
-    """Return the POST with these headers, in their order and case, behind the length of its body.
+    """Return the POST with Content-Length, then `always`, then these headers, in their order and case.
 
-    `always` are fields that `header_fields` made before: they come first. Raises httpx.LocalProtocolError when a header
-    contains a line break.
+    `always` are fields that `header_fields` has serialised. Raises httpx.LocalProtocolError when a header contains a
+    line break.
     """
     return Post(url, b"Content-Length: %d\r\n%b%b\r\n" % (len(body), always, header_fields(headers)), body)
 
 
 def header_fields(headers: Iterable[tuple[str, str]]) -> bytes:
-    """Return headers as they go over the wire. Raises httpx.LocalProtocolError when one contains a line break."""
+    """Serialise headers. Raises httpx.LocalProtocolError when one contains a line break."""
     lines = [f"{name}: {value}\r\n" for name, value in headers]
     fields = "".join(lines).encode("latin-1")
     if not fields.count(b"\n") == fields.count(b"\r") == len(lines):
@@ -34,6 +34,6 @@ def header_fields(headers: Iterable[tuple[str, str]]) -> bytes:
 
 
 def request_start(url: str) -> bytes:
-    """Return the request line and the `Host` field for a URL that was checked."""
+    """Return the request line and the `Host` field for a URL that has passed `permitted_target`."""
     parsed = httpx.URL(url)
     return b"POST %b HTTP/1.1\r\nHost: %b\r\n" % (parsed.raw_path, parsed.netloc)

@@ -1,6 +1,6 @@
-"""Names to addresses, as the system does it, without blocking the loop: /etc/hosts, then the name servers.
+"""Name resolution as the system does it, without blocking the loop: /etc/hosts, then the name servers.
 
-Every lookup runs under its caller's cancel scope, and a cancelled one leaves neither a socket nor a thread behind.
+Every lookup runs under its caller's cancel scope; a cancelled one leaves no socket and no thread behind.
 """
 
 import random
@@ -25,21 +25,21 @@ from daemon.egress.resolver_files import (
     parse_hosts,
     parse_resolv_conf,
 )
-from daemon.egress.special_names import is_localhost, is_never_asked
+from daemon.egress.special_names import is_localhost, is_not_in_dns
 
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
-"""`await resolve(host, port)` gives the host's addresses in the order in which to try them. OSError if it has none."""
+"""`await resolve(host, port)` returns the host's addresses in the order in which to try them. OSError if none."""
 
 _LOOPBACK = (ip_address("127.0.0.1"), ip_address("::1"))
 
 
 class Resolver:
-    """Resolves names one by one; remembers none of them."""
+    """Resolves single names, without a cache."""
 
     def __init__(
         self, servers: Sequence[NameServer] = (), *, hosts: Path = HOSTS, resolv_conf: Path = RESOLV_CONF
     ) -> None:
-        """`servers` are asked instead of those in `resolv_conf`, if there are any."""
+        """Use `servers`, if there are any, instead of those in `resolv_conf`."""
         self._servers = tuple(servers)
         self._hosts = WatchedFile(hosts, parse_hosts)
         self._options = WatchedFile(resolv_conf, parse_resolv_conf)
@@ -47,16 +47,16 @@ class Resolver:
     async def resolve(self, host: str, port: int = 0) -> Sequence[Address]:
         """Return the host's addresses in the order in which to try them: see `Resolve`.
 
-        Raises socket.gaierror: EAI_NONAME if there are none, EAI_AGAIN if that cannot be told now. Raises another
-        OSError if this machine is short of sockets.
+        Raises socket.gaierror: EAI_NONAME if there are none, EAI_AGAIN if no name server could say. Raises another
+        OSError if this machine is out of sockets.
         """
         known = await self.known_addresses(host)
         return known if known is not None else await self.ask(host)
 
     async def known_addresses(self, host: str) -> Sequence[Address] | None:
-        """Return the addresses of a host that needs no name server: an address, or a name in /etc/hosts; else None.
+        """Return the addresses of a host that needs no name server (an address, or a name in /etc/hosts), or None.
 
-        Raises socket.gaierror for a name that DNS must not be asked for.
+        Raises socket.gaierror for a name that must not be looked up in DNS.
         """
         if (literal := parse_address(host)) is not None:
             return (literal,)
@@ -65,7 +65,7 @@ class Resolver:
             return listed
         if is_localhost(host):
             return _LOOPBACK
-        if is_never_asked(host):
+        if is_not_in_dns(host):
             raise _no_such_name()
         return None
 
@@ -90,7 +90,7 @@ class Resolver:
 
 
 def _names_to_ask(host: str, options: ResolverOptions) -> list[Name]:
-    """Return the name itself and, unless it ends with a dot, with each domain of the search list: resolv.conf(5)."""
+    """Return the name itself and, unless it ends with a dot, in each domain of the search list: resolv.conf(5)."""
     searched = [] if host.endswith(".") else [f"{host}.{domain}" for domain in options.search]
     enough_dots = host.count(".") >= options.ndots
     names = [host, *searched] if enough_dots else [*searched, host]

@@ -1,4 +1,4 @@
-"""The files that say how names are resolved: /etc/hosts (hosts(5)) and /etc/resolv.conf (resolv.conf(5))."""
+"""The resolver's files: /etc/hosts (hosts(5)) and /etc/resolv.conf (resolv.conf(5))."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ Parsed = TypeVar("Parsed")
 
 @dataclass(frozen=True, slots=True)
 class ResolverOptions:
-    """Whom to ask, and how: the defaults are resolv.conf(5)'s. `timeout` is in seconds, for one server and try."""
+    """The options of resolv.conf(5), with its defaults. `timeout` is in seconds, for one attempt at one server."""
 
     servers: tuple[NameServer, ...] = (NameServer("127.0.0.1"),)
     search: tuple[str, ...] = ()
@@ -44,10 +44,10 @@ class ResolverOptions:
 
 
 class WatchedFile(Generic[Parsed]):
-    """A file of the system, read again when it has changed; it is looked at once a second at most."""
+    """A system file, read again when it has changed; checks for a change at most once a second."""
 
     def __init__(self, path: Path, parse: Callable[[str], Parsed]) -> None:
-        """`parse` takes any text without an error; a file that cannot be read is an empty one."""
+        """`parse` must accept any text without an error; a file that cannot be read counts as empty."""
         self._path = path
         self._parse = parse
         self._content = parse("")
@@ -56,7 +56,7 @@ class WatchedFile(Generic[Parsed]):
         self._reading = trio.Lock()
 
     async def read(self) -> Parsed:
-        """Return what the file says now. At most 1 MiB of it is read."""
+        """Return the parsed content of the file now. At most 1 MiB of it is read."""
         if trio.current_time() < self._looked_at + _CHECK_EVERY_S:
             return self._content
         async with self._reading:
@@ -69,7 +69,7 @@ class WatchedFile(Generic[Parsed]):
 
     def _current_version(self) -> tuple[int, ...] | None:
         try:
-            found = os.stat(self._path)  # noqa: PTH116 - once a second, and the quicker one
+            found = os.stat(self._path)  # noqa: PTH116 - faster
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino
@@ -84,7 +84,7 @@ class WatchedFile(Generic[Parsed]):
 
 
 def parse_hosts(text: str) -> Hosts:
-    """Return the names of an /etc/hosts; lines that say nothing are skipped."""
+    """Parse /etc/hosts; invalid lines are skipped."""
     found: dict[str, tuple[Address, ...]] = {}
     for line in text.splitlines():
         first, *names = line.partition("#")[0].split() or [""]
@@ -99,7 +99,7 @@ def parse_hosts(text: str) -> Hosts:
 
 
 def parse_resolv_conf(text: str) -> ResolverOptions:
-    """Return what an /etc/resolv.conf says; what is unknown or out of range is skipped, as the system does."""
+    """Parse /etc/resolv.conf; like the system's resolver, skips what is unknown and limits what is out of range."""
     servers: list[NameServer] = []
     search: tuple[str, ...] = ()
     options = ResolverOptions()

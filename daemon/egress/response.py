@@ -1,7 +1,7 @@
-"""One response as it arrives: bounded, never decoded (contract "An attempt"; RFC 9112).
+"""Parsing a response as it arrives: bounded, never decoded (contract "An attempt"; RFC 9112).
 
-Our own reader, not llhttp's: that one refuses what every other client takes (a folded field, a length beside chunks),
-and its lenient mode lets NUL bytes in and does not say that it was needed, so that the connection would be used again.
+Our own parser, not llhttp: llhttp refuses what other clients accept (a folded field, a length beside chunks), and its
+lenient mode accepts NUL bytes and does not report leniency, so the connection would be used again.
 """
 
 import re
@@ -22,11 +22,11 @@ _WITHOUT_BODY = (101, 204, 304)
 
 
 class Response:
-    """The state of one response. Feed it what arrives until `enough`: it keeps the first `kept_bytes` of the body.
+    """The state of one response. Feed it data until `enough`; it keeps the first `kept_bytes` of the body.
 
-    `stage` says how far its request has got, for a person, and `begun` whether any byte has come. `status` is None
-    until the final head is complete; `reusable` says, once `complete`, whether the connection may carry another
-    request, and `keep_alive_s` for how long the receiver says it keeps it.
+    `stage` says how far the request has got, in words for the user, and `begun` whether any byte has arrived. `status`
+    is None until the final head is complete. Once `complete`, `reusable` says whether the connection may carry another
+    request, and `keep_alive_s` for how long the receiver keeps it open, if it says so.
     """
 
     __slots__ = (
@@ -60,11 +60,11 @@ class Response:
         self.reusable = False
         self.keep_alive_s: float | None = None
         self._kept_bytes = kept_bytes
-        self._head: Head | None = None  # one that comes in pieces, or is to be read leniently
+        self._head: Head | None = None  # of a head that arrives in pieces or needs lenient parsing
         self._interim = 0
         self._clean = True
         self._line = bytearray()
-        self._left = 0  # bytes of the body, or of its chunk, that are still to come
+        self._left = 0  # remaining bytes of the body or of the chunk
         self._chunk_end = b""
         self._bytes_without_body = 0
         self._ends_with_connection = False
@@ -72,15 +72,14 @@ class Response:
 
     @property
     def enough(self) -> bool:
-        """Whether the response is complete, or as much of its body is here as is kept."""
+        """Whether the response is complete, or as much of its body has arrived as is kept."""
         return self.complete or len(self.body) == self._kept_bytes
 
     def feed(self, data: bytes) -> None:
-        """Take what arrived. Raises httpx.RemoteProtocolError when it is nonsense or breaks a bound.
+        """Parse data that has arrived. Raises httpx.RemoteProtocolError when it is invalid or exceeds a limit.
 
-        The bounds: 1 MiB without a byte of body, which the head, its interim responses and trailers may take;
-        1,000 interim responses.
-        What is wrong behind the part of the body that is kept is no failure of the response.
+        The limits: 1 MiB without a byte of body, for the head, interim responses and trailers together; 1,000 interim
+        responses. Errors after the kept part of the body do not make the response fail.
         """
         self.begun = True
         at, end = 0, len(data)
@@ -94,12 +93,12 @@ class Response:
             if not self.enough:
                 raise
         if at < end:
-            self.reusable = False  # what follows is not for us, nor would be what comes next
+            self.reusable = False  # these bytes belong to no request of ours
 
     def end(self, truncated: bool = False) -> None:
-        """The connection ended; `truncated` when it was cut, so that what came may not be all (RFC 9112, 9.8).
+        """Take note that the connection ended; `truncated` if TLS did not end cleanly (RFC 9112, 9.8).
 
-        Raises httpx.RemoteProtocolError when the response was not complete without that.
+        Raises httpx.RemoteProtocolError if the response is incomplete.
         """
         if self.status is None:
             raise httpx.RemoteProtocolError("the receiver closed the connection without a complete response")
@@ -108,14 +107,14 @@ class Response:
         self.complete = True
 
     def add_body(self, data: bytes) -> None:
-        """Keep what fits of these bytes of the body."""
+        """Keep as many of these bytes of the body as fit."""
         self._bytes_without_body = 0
         self.body += data[: self._kept_bytes - len(self.body)]
 
-    # -- each reads from `at` on, and returns where the next one goes on
+    # -- the parser's states: each parses `data` from `at` on, and returns where the next one continues
 
     def _read_start(self, data: bytes, at: int) -> int:
-        """Read a head that is all here; else look whether this is HTTP at all before a whole line is there."""
+        """Parse a head that is complete; otherwise check whether this is HTTP before a whole line has arrived."""
         if not self._line and (whole := Head.whole(data, at)) is not None:
             head, end = whole
             self._bytes_without_body += end - at
@@ -167,7 +166,7 @@ class Response:
             return at
         match = _CHUNK_SIZE.fullmatch(line or b"")
         if line is None or match is None or (size := int(match[1], 16)) > _LARGEST_CHUNK:
-            malformed("a chunk's size is none")
+            malformed("a chunk's size is invalid")
         if _CLEAN_CHUNK_SIZE.fullmatch(line) is None:
             self.reusable = False
         self._left = size
@@ -183,7 +182,7 @@ class Response:
         return end
 
     def _read_chunk_end(self, data: bytes, at: int) -> int:
-        """Read CRLF, or leniently a line feed alone."""
+        """Parse CRLF, or leniently a line feed alone."""
         if data[at] != self._chunk_end[0]:
             self._chunk_end = self._chunk_end.removeprefix(b"\r")
             self.reusable = False
@@ -203,7 +202,7 @@ class Response:
         return at
 
     def _next_line(self, data: bytes, at: int) -> tuple[bytes | None, int]:
-        """Return the line without its line feed, None when it is not all here; of a very long one only the start."""
+        """Return the line without its line feed, or None if it is incomplete; a very long line is cut."""
         found = data.find(b"\n", at)
         end = len(data) if found < 0 else found
         self._bytes_without_body += end - at + 1
@@ -223,7 +222,7 @@ class Response:
             self._end_interim(head)
             return
         self.keep_alive_s = head.keep_alive_s
-        self.reusable = self._clean and head.clean and head.keeps_alive and head.one_framing
+        self.reusable = self._clean and head.clean and head.keeps_alive and head.has_clear_framing
         self._begin_body(head, status)
         self.status, self.headers = status, head.fields
 

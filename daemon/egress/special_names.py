@@ -1,9 +1,9 @@
-"""Names that never lead to a public receiver, whatever a resolver says of them (contract "HTTP API", bad input)."""
+"""Names that cannot belong to a public receiver, however they resolve (contract "HTTP API", bad input)."""
 
-# The domain with all names below it, and why no public receiver can have such a name.
+# Domains, including all names below them, and what they are for.
 _SPECIAL = {
     "localhost": "this machine",  # RFC 6761, 6.3
-    "localdomain": "this machine",  # what /etc/hosts adds to it by convention
+    "localdomain": "this machine",  # by convention, in /etc/hosts
     "local": "the local network",  # RFC 6762, 3
     "internal": "a private network",  # reserved by ICANN for that in 2024
     "intranet": "a private network",  # RFC 6762, appendix G: in use on private networks, so never delegated
@@ -18,16 +18,16 @@ _SPECIAL = {
     "invalid": "nothing",  # RFC 6761, 6.4
     "test": "a test",  # RFC 6761, 6.2: never delegated
 }
-# `.example` and `example.com` are missing on purpose: resolvers treat them as any other name (RFC 6761, 6.5).
+# `.example` and `example.com` are not listed: resolvers treat them like any other name (RFC 6761, 6.5).
 
-_NEVER_ASKED = ("invalid", "onion", "alt")
+_NOT_IN_DNS = ("invalid", "onion", "alt")
 
 
 def inside_name(host: str) -> str | None:
-    """Return None when the name may be a public receiver's, else a clause that says why it cannot.
+    """Return None if the name may be a public receiver's, otherwise a clause that says why it cannot.
 
-    `host` is lower-case ASCII (IDNA), with or without a final dot. A name of one label is not public either: only a
-    search list, or a domain that ICANN forbids (RFC 7085), makes an address of it.
+    `host` is lower-case ASCII (IDNA), with or without a final dot. A single label is not public either: it resolves
+    only by a search list, or as a dotless domain, which ICANN forbids (RFC 7085).
     """
     labels = _labels(host)
     if (meaning := _SPECIAL.get(labels[-1])) is not None:
@@ -36,13 +36,13 @@ def inside_name(host: str) -> str | None:
 
 
 def is_localhost(host: str) -> bool:
-    """Whether the name is `localhost` or below it: always this machine, never asked of DNS (RFC 6761, 6.3)."""
+    """Whether the name is `localhost` or below it: always this machine, never looked up in DNS (RFC 6761, 6.3)."""
     return _labels(host)[-1] == "localhost"
 
 
-def is_never_asked(host: str) -> bool:
-    """Whether DNS cannot know the name, so that it is not asked for."""
-    return _labels(host)[-1] in _NEVER_ASKED
+def is_not_in_dns(host: str) -> bool:
+    """Whether the name cannot exist in DNS, so that it is not looked up there."""
+    return _labels(host)[-1] in _NOT_IN_DNS
 
 
 def _labels(host: str) -> list[str]:

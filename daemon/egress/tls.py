@@ -1,4 +1,4 @@
-"""The one TLS context that all deliveries share: making one takes some 20 ms."""
+"""The TLS context that all deliveries share: creating one takes some 20 ms."""
 
 import ssl
 from pathlib import Path
@@ -7,15 +7,15 @@ import certifi
 
 
 def make_tls_context(ca_file: Path | None = None) -> ssl.SSLContext:
-    """Return a client context: certificate and name are verified, TLS 1.2 or newer, HTTP/1.1 by ALPN (RFC 7301).
+    """Return a client context: verifies certificate and name, TLS 1.2 or newer, HTTP/1.1 by ALPN (RFC 7301).
 
-    Trusts the system's authorities (certifi's where the system has none) and those in `ca_file`, a PEM file.
+    Trusts the system's authorities (certifi's if the system has none) and those in `ca_file`, a PEM file.
     Raises OSError or ssl.SSLError when `ca_file` cannot be read.
     """
-    # Not ssl.create_default_context(): that one writes the session keys to the file that SSLKEYLOGFILE names.
+    # Not ssl.create_default_context(): it writes session keys to the file named by SSLKEYLOGFILE.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # The wire never writes while it reads, which a renegotiation would need.
+    # Renegotiation needs writes while reading, which TlsWire does not do.
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(["http/1.1"])
     if _system_has_authorities():

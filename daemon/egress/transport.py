@@ -9,7 +9,8 @@ import trio
 
 from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.connect import open_wire
-from daemon.egress.errors import BlockedAddress, NoLookupPlace
+from daemon.egress.deadlines import Deadlines
+from daemon.egress.errors import BlockedAddress, DeadlinePassed, NoLookupSlot
 from daemon.egress.exchange import exchange
 from daemon.egress.lookups import Lookup, Lookups
 from daemon.egress.post import Post, request_start
@@ -22,18 +23,18 @@ class Transport(Protocol):
     """Carries the POSTs of one webhook, one at a time."""
 
     async def prepare(self, url: str, team_id: str) -> None:
-        """Wait until the next POST to this URL may begin: what all share is given out in turn, team by team.
+        """Wait for what the next POST to this URL needs and all webhooks share, handed out fairly by team.
 
-        This belongs before the attempt, since it says nothing about the receiver. What is given lasts until that POST
-        or `close`. By default, nothing is.
+        The wait is not part of the attempt, since it says nothing about the receiver. What is acquired is held until
+        that POST or `close`. By default, nothing is needed.
         """
         await trio.lowlevel.checkpoint()
 
-    async def send(self, post: Post, response: Response) -> None:
-        """Send the POST and fill `response`, which outlives a cancel, until it is `enough`.
+    async def send(self, post: Post, response: Response, deadline: float) -> None:
+        """Send the POST and fill `response` until it is `enough`; after an error it has what arrived until then.
 
-        Raises httpx.TransportError: an EgressError, or httpx's ConnectError, ReadError, WriteError
-        and RemoteProtocolError. Deadlines are the caller's cancel scopes: a cancel anywhere leaks nothing.
+        Raises DeadlinePassed at `deadline` (Trio's clock), and httpx.TransportError: an EgressError, or httpx's
+        ConnectError, ReadError, WriteError or RemoteProtocolError. A cancel at any await leaks nothing.
         """
         ...
 
@@ -49,7 +50,7 @@ class Transport(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """Where a URL leads, and how a request for it starts."""
+    """The target of a URL, and how a request for it starts."""
 
     url: str
     target: Target
@@ -66,15 +67,26 @@ class _Idle:
 class EndpointTransport(Transport):
     """Sends over real sockets, and keeps its connection for the next POST to the same URL.
 
-    A kept connection that ends before a byte of the answer has come is replaced, once, and the request is sent again
-    (contract "An attempt"). The response is never decoded; when not all of it was taken, its connection is closed.
+    A kept connection that ends before a byte of the response has arrived is replaced, once, and the request is sent
+    again (contract "An attempt"). The connection is closed when the response was not read to its end.
     """
 
-    def __init__(self, rules: EgressRules, lookups: Lookups, tls: ssl.SSLContext, idle_s: float = 30.0) -> None:
-        """All transports share `lookups` and `tls`; a connection that was idle for `idle_s` seconds carries nothing."""
+    def __init__(
+        self,
+        rules: EgressRules,
+        lookups: Lookups,
+        tls: ssl.SSLContext,
+        *,
+        deadlines: Deadlines,
+        idle_s: float = 30.0,
+    ) -> None:
+        """All transports share `lookups`, `tls` and `deadlines`. A connection idle for `idle_s` seconds is not used
+        again.
+        """
         self._rules = rules
         self._lookups = lookups
         self._tls = tls
+        self._deadlines = deadlines
         self._idle_s = idle_s
         self._route: _Route | None = None
         self._idle: _Idle | None = None
@@ -82,7 +94,7 @@ class EndpointTransport(Transport):
         self._team_id = ""
 
     async def prepare(self, url: str, team_id: str) -> None:
-        """See Transport: a new connection needs a place for its lookup."""
+        """See Transport: a new connection needs a slot for its lookup."""
         self._team_id = team_id
         if self._idle is not None and self._idle.route.url == url and trio.current_time() < self._idle.until:
             return
@@ -90,35 +102,40 @@ class EndpointTransport(Transport):
         try:
             host = self._route_to(url).target.host
         except BlockedAddress:
-            return  # as `send` will say
+            return  # `send` raises it
         self._lookup = await self._lookups.admit(host, team_id)
 
-    async def send(self, post: Post, response: Response) -> None:
+    async def send(self, post: Post, response: Response, deadline: float) -> None:
         """See Transport."""
         route = self._route_to(post.url)
         kept = self._take_idle(route)
-        if kept is None or not await self._send_on_kept(kept, route, post=post, response=response):
+        if kept is None or not await self._send_on_kept(kept, route, post=post, response=response, deadline=deadline):
             response.stage = "connecting"
-            wire = await self._connect(route.target)
-            await self._send_on(wire, route, post=post, response=response)
+            wire = await self._connect(route.target, deadline)
+            await self._send_on(wire, route, post=post, response=response, deadline=deadline)
 
-    async def _send_on_kept(self, wire: Wire, route: _Route, post: Post, response: Response) -> bool:
-        """Return False when the connection ended before a byte of the answer came: receivers close them any time."""
+    async def _send_on_kept(
+        self, wire: Wire, route: _Route, *, post: Post, response: Response, deadline: float
+    ) -> bool:
+        """Return False if the connection ended before any byte of the response: receivers may close it at any time."""
         try:
-            await self._send_on(wire, route, post=post, response=response)
+            await self._send_on(wire, route, post=post, response=response, deadline=deadline)
         except httpx.TransportError:
             if response.begun:
                 raise
             return False
         return True
 
-    async def _send_on(self, wire: Wire, route: _Route, post: Post, response: Response) -> None:
+    async def _send_on(self, wire: Wire, route: _Route, *, post: Post, response: Response, deadline: float) -> None:
         response.stage = "waiting for the response"
+        self._deadlines.begin(wire, deadline)
         try:
             sent_all = await exchange(wire, b"%b%b%b" % (route.start, post.fields, post.body), response)
         except BaseException:
             wire.close()
             raise
+        finally:
+            self._deadlines.end(wire)
         if response.complete and response.reusable and sent_all:
             self._keep(wire, route, response.keep_alive_s)
         else:
@@ -136,12 +153,17 @@ class EndpointTransport(Transport):
             self._idle.wire.close()
             self._idle = None
 
-    async def _connect(self, target: Target) -> Wire:
+    async def _connect(self, target: Target, deadline: float) -> Wire:
+        with trio.CancelScope(deadline=deadline):
+            return await self._open(target)
+        raise DeadlinePassed
+
+    async def _open(self, target: Target) -> Wire:
         if self._lookup is None or self._lookup.host != target.host:
             self._release_lookup()
             self._lookup = await self._lookups.admit_now(target.host, self._team_id)
         if self._lookup is None:
-            raise NoLookupPlace("the daemon has no free place for a name lookup")
+            raise NoLookupSlot("the daemon has no free slot for a name lookup")
         try:
             return await open_wire(target, self._rules, resolve=self._lookup.resolve, tls=self._tls)
         finally:
@@ -170,6 +192,6 @@ class EndpointTransport(Transport):
         return None
 
     def _keep(self, wire: Wire, route: _Route, keep_alive_s: float | None) -> None:
-        # A second less than the receiver says, so that no request meets its close on the way.
+        # A second less than the receiver says, so that no request crosses its close on the way.
         idle_s = self._idle_s if keep_alive_s is None else min(self._idle_s, keep_alive_s - 1)
         self._idle = _Idle(wire, route, trio.current_time() + idle_s)

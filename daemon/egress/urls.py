@@ -1,4 +1,4 @@
-"""Which URLs a webhook may have (contract "HTTP API", bad input), at registration and again at every connect."""
+"""Which URLs a webhook may have (contract "HTTP API", bad input): checked at registration and at every connect."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _NAME = re.compile(
     r"(?=.{1,253}\Z)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 )
 
-# What browsers and some resolvers would read as an IPv4 address, or refuse; no top-level domain is a number.
+# Browsers and some resolvers parse such names as IPv4 addresses, or refuse them; no top-level domain is a number.
 _ENDS_IN_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 
 
@@ -42,7 +42,7 @@ class Target:
 
 
 def parse_target(url: str, allow_http: bool = False) -> Target:
-    """Return where the URL leads, without resolving anything.
+    """Return the target of the URL, without resolving its host.
 
     Raises UrlNotAllowed with `rule` one of length, characters, scheme, user_info, fragment, host, port.
     """
@@ -60,10 +60,10 @@ def parse_target(url: str, allow_http: bool = False) -> Target:
 
 
 def permitted_target(url: str, rules: EgressRules) -> Target:
-    """Return where the URL leads, if nothing about it but its host's addresses could forbid that.
+    """Return the target of the URL, after all checks but those of its host's addresses.
 
-    Raises UrlNotAllowed as `parse_target` does, and with the rule `inside_name`: such a name leads into a network that
-    the operator would have to allow.
+    Raises UrlNotAllowed as `parse_target` does, and with the rule `inside_name` for a name of a private network: the
+    operator would have to allow it.
     """
     target = parse_target(url, rules.allow_http)
     is_name = parse_address(target.host) is None
@@ -74,9 +74,9 @@ def permitted_target(url: str, rules: EgressRules) -> Target:
 
 
 async def check_url(url: str, rules: EgressRules, resolve: Resolve) -> None:
-    """Raise UrlNotAllowed when a webhook may not have this URL; `rule` is `address` when its host is not public.
+    """Raise UrlNotAllowed if a webhook may not have this URL; `rule` is `address` if its host is not public.
 
-    Takes at most 3 s. A host that does not resolve in that time is accepted: every connect checks again.
+    Takes at most 3 s. A host that does not resolve within that time is accepted: every connect checks again.
     """
     target = permitted_target(url, rules)
     if (refused := refusal(target.host, await _addresses_now(target, resolve), rules.allow_networks)) is not None:

@@ -1,1 +1,1 @@
-"""Mail about disabled webhooks (contract "Auto-disable"): what it says, and its two ways out, SMTP and a Maildir."""
+"""Mail about disabled webhooks (contract "Auto-disable"): its text, and sending it by SMTP or into a Maildir."""

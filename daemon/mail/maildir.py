@@ -1,4 +1,4 @@
-"""The way out without a mail server: a Maildir, which any mail reader opens (contract "Auto-disable")."""
+"""Without a mail server, mails go into a Maildir, which any mail reader opens (contract "Auto-disable")."""
 
 import os
 from functools import partial
@@ -13,14 +13,14 @@ from daemon.mail.result import Send, SendResult
 
 
 def maildir_sender(directory: Path, compose: Compose) -> Send:
-    """Return a `Send` that writes each mail into the Maildir `directory`, which it makes when it is missing.
+    """Return a `Send` that writes each mail into the Maildir `directory`, which it creates if necessary.
 
-    The file is named after the mail: sending it twice leaves one. A disk that fails defers the mail.
+    The file is named after the mail, so sending it twice leaves one file. A failing disk defers the mail.
     """
     limiter = trio.CapacityLimiter(1)
 
     async def send(mail: Mail) -> SendResult:
-        # Not abandoned on cancel: a local write ends soon, and two threads must not write the same file.
+        # Not abandoned on cancel: a local write is short, and two threads must not write the same file.
         return await trio.to_thread.run_sync(partial(_deliver, directory, compose, mail), limiter=limiter)
 
     return send
@@ -37,9 +37,9 @@ def _deliver(directory: Path, compose: Compose, mail: Mail) -> SendResult:
 
 
 def write_once(directory: Path, name: str, message: bytes) -> None:
-    """Put `message` into the Maildir's `new/` under `name`, on disk before it returns, whole or not at all.
+    """Write `message` into the Maildir's `new/` as `name`, atomically and flushed.
 
-    Does nothing if it lies in `new/` already, or in `cur/`, where readers move it (adding flags). Raises OSError.
+    Does nothing if it is already in `new/`, or in `cur/`, where readers move it (adding flags). Raises OSError.
     """
     for part in ("tmp", "new", "cur"):
         (directory / part).mkdir(mode=0o700, parents=True, exist_ok=True)

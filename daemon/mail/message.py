@@ -1,4 +1,4 @@
-"""What the mail about a disabled webhook says (contract "Auto-disable")."""
+"""The mail about a disabled webhook, as a message (contract "Auto-disable")."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from daemon.domain.model import FailedDelivery, Mail
 from daemon.domain.printable import one_line
 
-_TRANSFER_ENCODING = "quoted-printable"  # servers without 8BITMIME take it, too
+_TRANSFER_ENCODING = "quoted-printable"  # servers without 8BITMIME accept it, too
 _NAME_LIMIT = 100
 _URL_LIMIT = 300
 _ERROR_LIMIT = 300
@@ -22,10 +22,10 @@ Compose = Callable[[Mail, Sequence[Address]], EmailMessage]
 
 
 def message_composer(sender: Address, public_url: str) -> Compose:
-    """Return what turns a mail and the recipients that it goes to into a message, text and HTML.
+    """Return a function that makes a message, text and HTML, from a mail and its recipients.
 
-    The same mail gives the same Date and Message-ID each time, so that a repeated sending can be recognised.
-    `public_url` is the API's address as its users know it, without a slash at the end.
+    A mail has the same Date and Message-ID each time, so that duplicates can be recognised.
+    `public_url` is the API's address as its users know it, without a trailing slash.
     """
     templates = Environment(
         loader=PackageLoader("daemon.mail"),
@@ -47,7 +47,7 @@ def message_composer(sender: Address, public_url: str) -> Compose:
 
 
 def as_wire(message: EmailMessage) -> bytes:
-    """Return the message as it is sent: its addresses as they are if one is not ASCII (RFC 6532)."""
+    """Return the message as bytes, with UTF-8 addresses if one is not ASCII (RFC 6532)."""
     addresses = (address.addr_spec for name in ("From", "To") for address in message[name].addresses)
     return message.as_bytes() if "".join(addresses).isascii() else message.as_bytes(policy=SMTPUTF8)
 
@@ -59,7 +59,7 @@ def _envelope(mail: Mail, sender: Address, recipients: Sequence[Address]) -> Ema
     message["To"] = tuple(recipients)
     message["Date"] = format_datetime(_utc(mail.created_at))
     message["Message-ID"] = f"<{mail.id}@{sender.domain}>"
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: holiday notices do not answer it
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: prevents out-of-office replies
     return message
 
 

@@ -1,4 +1,4 @@
-"""What one sending of a mail brought, recipient by recipient."""
+"""The result of sending a mail, by recipient."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from daemon.domain.model import Mail
 
 @dataclass(frozen=True, slots=True)
 class SendResult:
-    """Each recipient of the mail is in exactly one of the three: taken, refused for good, or to be tried again.
+    """Each recipient of the mail is in exactly one of the three: taken, permanently refused, or deferred.
 
-    `error` is one sentence about those that were not taken, None when all were.
+    `error` is one sentence about those that were not taken, None if all were.
     """
 
     taken: tuple[str, ...] = ()
@@ -19,5 +19,5 @@ class SendResult:
     error: str | None = None
 
 
-# Sends one mail to those who still wait for it. Never raises for what a mail server or a disk may do.
+# Sends one mail to its remaining recipients. Never raises for anything that a mail server or a disk may do.
 Send = Callable[[Mail], Awaitable[SendResult]]

@@ -1,4 +1,4 @@
-"""Which way mail goes out: SMTP when a server is configured, else the Maildir in the state directory."""
+"""How mail is sent: by SMTP if a server is configured, otherwise into the Maildir in the state directory."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from daemon.mail.smtp import smtp_sender
 
 
 def live_sender(settings: Callable[[], Settings]) -> Send:
-    """Return the sending that the settings ask for at that time."""
+    """Return a `Send` that uses the settings as they are at each mail."""
 
     async def send(mail: Mail) -> SendResult:
         return await make_sender(settings())(mail)
@@ -21,7 +21,7 @@ def live_sender(settings: Callable[[], Settings]) -> Send:
 
 
 def make_sender(settings: Settings) -> Send:
-    """Return the sending that `settings` ask for (contract "Auto-disable"). Without `smtp.host`: `Maildir`."""
+    """Return the `Send` for these settings (contract "Auto-disable"): SMTP, or `Maildir` without `smtp.host`."""
     sender = parse_sender(settings.smtp.sender)
     if sender is None:
         raise ValueError("smtp.from was validated when the settings were loaded")

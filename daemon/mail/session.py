@@ -1,4 +1,4 @@
-"""A session with the mail server: reached, secured and logged in, or a sentence why not."""
+"""A session with the mail server: connect, TLS and login, or one sentence that says what failed."""
 
 import os
 import smtplib
@@ -16,7 +16,7 @@ _SOCKET_TIMEOUT_S = 30
 
 
 class _Session(smtplib.SMTP):
-    """The library's session, on a connection that is there already."""
+    """The library's session, on an existing connection."""
 
     def __init__(self, connection: socket.socket, settings: SmtpSettings) -> None:
         self._connection = connection
@@ -27,7 +27,7 @@ class _Session(smtplib.SMTP):
 
 
 async def connect(settings: SmtpSettings) -> socket.socket:
-    """Connect to the server of `[smtp]`; return the connection for use in a thread, each step for at most 30 s.
+    """Connect to the server of `[smtp]`; return the connection for use in a thread, with a timeout of 30 s per step.
 
     Raises OSError.
     """
@@ -41,7 +41,7 @@ async def connect(settings: SmtpSettings) -> socket.socket:
 
 
 def _last_reason(error: OSError) -> OSError:
-    # The reasons, one for each address that was tried, come as a group, each with the address before its words.
+    # Trio raises the errors of all addresses as a group; their texts begin with the address.
     match error.__cause__:
         case BaseExceptionGroup(exceptions=(*_, OSError(errno=int() as number))):
             return OSError(number, os.strerror(number))
@@ -49,10 +49,10 @@ def _last_reason(error: OSError) -> OSError:
 
 
 def open_session(settings: SmtpSettings, connection: socket.socket) -> smtplib.SMTP:
-    """Open a session on this connection as `[smtp]` says and return it; blocks. The connection is the session's now.
+    """Open a session on this connection as configured in `[smtp]`; it takes over the connection. Blocks.
 
-    The password file is read each time, so that a changed password needs no restart. Raises OSError (of which
-    smtplib's errors are kinds) or ValueError (a user name or password that cannot be sent).
+    The password file is read each time, so a changed password needs no restart. Raises OSError (the base of smtplib's
+    errors) or ValueError (a user name or password that cannot be sent).
     """
     try:
         if settings.security == "tls":
@@ -74,7 +74,7 @@ def open_session(settings: SmtpSettings, connection: socket.socket) -> smtplib.S
 
 
 def close_session(session: smtplib.SMTP) -> None:
-    """Say goodbye. What the server answers to it does not matter: the mail is sent or refused by now."""
+    """Send QUIT. The server's reply does not matter: the mail is already sent or refused."""
     try:
         session.quit()
     except OSError:

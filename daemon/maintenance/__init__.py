@@ -1,1 +1,1 @@
-"""What is done beside the deliveries: cleaning, counting, indexing, backups, the state directory."""
+"""Upkeep: deleting old data, gauges, indexing, checkpoints, backups, key rotation, the state directory."""

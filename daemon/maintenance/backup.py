@@ -1,4 +1,4 @@
-"""Backing up the database into one file, while the daemon runs or not (contract "Retention, backup and restore")."""
+"""Backing up the database into one file, also while the daemon runs (contract "Retention, backup and restore")."""
 
 import hashlib
 import os
@@ -18,13 +18,13 @@ from daemon.store.sqlite.inspect import Contents, inspect_database
 
 _READ_BYTES = 1_000_000
 
-# Told what is being done, how many bytes of it are done, and of how many; 0 of 0 when nobody knows.
+# Called with the current step, the bytes done, and their total; 0 of 0 if the total is unknown.
 ReportProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup that is on the disk."""
+    """A finished backup."""
 
     file: Path
     size: int
@@ -34,24 +34,24 @@ class Backup:
 
 
 class BackupRefused(Exception):
-    """Nothing was backed up or restored: the message says why and what to do. What was there is as it was."""
+    """Nothing was backed up or restored, and nothing was changed: the message says why, and what to do."""
 
 
 def back_up(settings: Settings, file: Path, report: ReportProgress, *, replace: bool = False) -> Backup:
-    """Copy the database as it is now into `file` (0600), check the copy, and leave it there, whole, or nothing.
+    """Copy the database as it is now into `file` (0600) and check the copy. Leaves a complete backup, or nothing.
 
-    `replace` allows a file to be there already. Raises BackupRefused.
+    `replace` allows `file` to exist. Raises BackupRefused.
     """
     began = time.monotonic()
     with refusals():
         source = require_database(settings.state_dir)
-        _require_place(file, settings.state_dir)
-        _require_free(file, replace=replace)
-        with made_beside(file) as partial:
+        _require_directory(file, settings.state_dir)
+        _require_free_name(file, replace=replace)
+        with partial_database(file) as partial:
             contents = copy_checked(source, partial, report, named=source)
             sha256 = _digest(partial.path, report)
             size = partial.path.stat().st_size
-            _require_free(file, replace=replace)  # it took a while
+            _require_free_name(file, replace=replace)  # again: the copy took a while
             partial.finish()
     return Backup(
         file=file, size=size, duration_ms=round((time.monotonic() - began) * 1000), contents=contents, sha256=sha256
@@ -60,7 +60,7 @@ def back_up(settings: Settings, file: Path, report: ReportProgress, *, replace: 
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Tell everything that may be wrong as one kind of error."""
+    """Turn every error that the user can correct into BackupRefused."""
     try:
         yield
     except (ConfigError, CopyFailed, DatabaseRefused) as error:
@@ -70,8 +70,8 @@ def refusals() -> Iterator[None]:
 
 
 @contextmanager
-def made_beside(target: Path) -> Iterator[PartialFile]:
-    """Make a database beside its place (see `partial_file`). Raises BackupRefused where that cannot be."""
+def partial_database(target: Path) -> Iterator[PartialFile]:
+    """Create a database file that gets the name `target` when finished (see `partial_file`). Raises BackupRefused."""
     try:
         with partial_file(target, COMPANIONS) as partial:
             yield partial
@@ -84,12 +84,15 @@ def made_beside(target: Path) -> Iterator[PartialFile]:
 
 
 def copy_checked(source: Path, partial: PartialFile, report: ReportProgress, *, named: Path) -> Contents:
-    """Copy the database at `source` and check the copy; what is wrong with it is told of `named`.
+    """Copy the database at `source` and check the copy; error messages call it `named`.
 
     Raises CopyFailed and DatabaseRefused.
     """
     copy_database(
-        source, partial.path, room=_room_at(partial.path.parent), progress=lambda done, of: report("Copying", done, of)
+        source,
+        partial.path,
+        require_space=lambda needed: _require_space(partial.path.parent, needed),
+        progress=lambda done, of: report("Copying", done, of),
     )
     report("Checking", 0, 0)
     try:
@@ -100,26 +103,23 @@ def copy_checked(source: Path, partial: PartialFile, report: ReportProgress, *, 
     return contents
 
 
-def _room_at(directory: Path) -> Callable[[int], None]:
-    def require(needed: int) -> None:
-        # To fill the disk that the daemon works on would stop it.
-        if (free := shutil.disk_usage(directory).free) < needed:
-            raise CopyFailed(
-                f"{directory}: {needed / 1e6:,.0f} MB are needed there, and {free / 1e6:,.0f} MB are free: "
-                "free some, or choose another place"
-            )
-
-    return require
+def _require_space(directory: Path, needed: int) -> None:
+    # A full disk would stop the daemon, too.
+    if (free := shutil.disk_usage(directory).free) < needed:
+        raise CopyFailed(
+            f"{directory}: {needed / 1e6:,.0f} MB are needed there, and {free / 1e6:,.0f} MB are free: "
+            "free some, or choose another place"
+        )
 
 
-def _require_place(file: Path, state_dir: Path) -> None:
+def _require_directory(file: Path, state_dir: Path) -> None:
     if not file.parent.is_dir():
         raise BackupRefused(f"{file.parent}: is not a directory: make it, or choose another place")
     if file.parent.samefile(state_dir):
         raise BackupRefused(f"{file}: the state directory itself is the daemon's own: choose another directory")
 
 
-def _require_free(file: Path, *, replace: bool) -> None:
+def _require_free_name(file: Path, *, replace: bool) -> None:
     if not os.path.lexists(file):
         return
     if file.is_symlink() or not file.is_file():

@@ -1,4 +1,4 @@
-"""The checkpointing actor: keeps the write-ahead log short, beside the commits."""
+"""The checkpointer, an actor: keeps the write-ahead log short, concurrently with commits."""
 
 from functools import partial
 
@@ -11,11 +11,11 @@ from daemon.store.sqlite.database import Database
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
 
-# 256 MB: a backup of a large database under load gets there; what goes on growing fills the disk.
+# 256 MB, which a backup of a large database under load may reach; a log that grows further may fill the disk.
 LARGE_LOG_FRAMES = 64_000
-# Copied while commits wait: a few milliseconds.
+# The rest, copied while commits wait: a few milliseconds.
 _LAST_FRAMES = 500
-# SQLite tells nobody when a read ends, or when a disk has room again.
+# SQLite does not signal that a read has ended, or that the disk has space again.
 _RETRY_S = 1
 
 
@@ -39,11 +39,11 @@ class Checkpointer:
             self._has_warned = False
 
     async def _checkpoint_whole(self) -> bool:
-        """Copy all of the log; return whether that went: a long read or a failing disk may stand in the way."""
+        """Copy the whole log; return whether that worked: a long read or a failing disk may prevent it."""
         try:
             while (done := await self._checkpoint()).is_whole:
                 if not await self._run_in_thread(partial(self._wal.holds, done.frames + _LAST_FRAMES)):
-                    # The log starts over only when all is copied and nothing was committed since.
+                    # The log starts over only if all of it is copied and nothing was committed since.
                     async with self._writer.paused():
                         return (await self._checkpoint()).is_whole
         except StoreUnavailable as error:

@@ -1,4 +1,4 @@
-"""The upkeep actor: forgets idempotency keys whose day is over, counts that no page shows any more, and old events."""
+"""The cleaner, an actor: deletes expired idempotency keys, old hourly counts, and old events and mails."""
 
 from collections.abc import Callable
 from functools import partial
@@ -26,15 +26,15 @@ from daemon.store.writes.idempotency import IDEMPOTENCY_WINDOW_MS
 from daemon.telemetry.telemetry import Telemetry
 
 INTERVAL_S = 600
-# So many are deleted in some milliseconds: nobody waits for long behind it.
+# Batches that take a few milliseconds: other writes do not wait long.
 _HOURS_AT_ONCE = 2_000
 _KEYS_AT_ONCE = 500
 _MAILS_AT_ONCE = 500
 _EVENTS_AT_ONCE = 50
-# The store is the others' for the rest of the time.
+# The share of the store's time that pruning may take.
 _SHARE = 0.2
 _SHORTEST_REST_S = 0.02
-# Free pages are filled again by what comes: only what is much more than that is given back.
+# New rows reuse free pages: only a large surplus goes back to the file system.
 _FREE_PAGES_LEFT, _PART_LEFT = 4_096, 10
 _PAGES_AT_ONCE = 64
 
@@ -42,7 +42,7 @@ Answer = TypeVar("Answer")
 
 
 class Cleaner:
-    """Keeps house. `retention_days()` is for how many days events are kept; 0 is for ever."""
+    """Deletes old data. `retention_days()` returns for how many days events are kept; 0 means for ever."""
 
     def __init__(self, *, store: Store, clock: Clock, telemetry: Telemetry, retention_days: Callable[[], int]) -> None:
         self._writer = store.writer
@@ -51,17 +51,17 @@ class Cleaner:
         self._retention_days = retention_days
 
     async def run(self) -> None:
-        """Clean up every ten minutes, until cancelled; not by a clock that has jumped ahead within the last hour."""
-        trusted = TrustedTime(await self._do(ReadTrustedTime()))
-        doubted = False
+        """Clean up every ten minutes, until cancelled, unless the clock has jumped ahead within the last hour."""
+        trusted = TrustedTime(await self._execute(ReadTrustedTime()))
+        has_warned = False
         while True:
             now = self._now_ms()
             if trusted.accept(now, trio.current_time()):
-                doubted = False
-                await self._do(SaveTrustedTime(now))
+                has_warned = False
+                await self._execute(SaveTrustedTime(now))
                 await self._prune(now)
-            elif not doubted:
-                doubted = True
+            elif not has_warned:
+                has_warned = True
                 self._log.warning("clock_implausible", seconds=(now - (trusted.last_ms or 0)) // 1000)
             await trio.sleep(INTERVAL_S)
 
@@ -73,38 +73,38 @@ class Cleaner:
 
     async def _prune_idempotency_keys(self, before: int) -> None:
         command = PruneIdempotencyKeys(before, _KEYS_AT_ONCE)
-        while await self._gently(command) == _KEYS_AT_ONCE:
+        while await self._execute_and_rest(command) == _KEYS_AT_ONCE:
             pass
 
     async def _prune_mails(self, before: int) -> None:
         after_seq: int | None = 0
         while after_seq is not None:
-            after_seq = await self._gently(PruneMails(before, after_seq, _MAILS_AT_ONCE))
+            after_seq = await self._execute_and_rest(PruneMails(before, after_seq, _MAILS_AT_ONCE))
 
     async def _prune_webhook_hours(self, before: int) -> None:
         command = PruneWebhookHours(before, _HOURS_AT_ONCE)
-        while await self._do(command) == _HOURS_AT_ONCE:
+        while await self._execute(command) == _HOURS_AT_ONCE:
             pass
 
     async def _prune_events(self, before: int) -> None:
-        """Delete what is old and over, bit by bit, then give back what space is left over."""
+        """Delete old events whose deliveries have ended, in batches, and give surplus space back."""
         events = deliveries = 0
         after_seq: int | None = 0
         while after_seq is not None:
-            forgotten = await self._gently(PruneEvents(before, after_seq, _EVENTS_AT_ONCE))
-            events, deliveries = events + forgotten.events, deliveries + forgotten.deliveries
-            after_seq = forgotten.next_after_seq
+            pruned = await self._execute_and_rest(PruneEvents(before, after_seq, _EVENTS_AT_ONCE))
+            events, deliveries = events + pruned.events, deliveries + pruned.deliveries
+            after_seq = pruned.next_after_seq
         await self._prune_mails(before)
-        while await self._gently(ReleaseSpace(_FREE_PAGES_LEFT, _PART_LEFT, _PAGES_AT_ONCE)):
+        while await self._execute_and_rest(ReleaseSpace(_FREE_PAGES_LEFT, _PART_LEFT, _PAGES_AT_ONCE)):
             pass
         if events:
             self._log.info("events_pruned", count=events, deliveries=deliveries)
 
-    async def _gently(self, command: Command[Answer]) -> Answer:
+    async def _execute_and_rest(self, command: Command[Answer]) -> Answer:
         began_at = trio.current_time()
-        answer = await self._do(command)
+        answer = await self._execute(command)
         await rest_after(began_at, share=_SHARE, at_least_s=_SHORTEST_REST_S)
         return answer
 
-    async def _do(self, command: Command[Answer]) -> Answer:
+    async def _execute(self, command: Command[Answer]) -> Answer:
         return await retry_until_available(partial(self._writer.execute, command), self._log)

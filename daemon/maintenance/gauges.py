@@ -1,10 +1,11 @@
-"""The observing actor: looks, when somebody asks for the metrics, at what cannot be counted as it happens.
+"""The gauges that are read at a scrape: values in memory, and an actor that reads the database and the disk.
 
-Nobody waits for long: it looks beside the requests that asked for it, and while the database or the disk fails the
-last values stay, so that an alarm about them stays, too.
+A scrape waits a second at most for that actor. While the database or the disk fails, the last values stay, so that an
+alert based on them stays, too.
 """
 
 import math
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -12,8 +13,13 @@ import trio
 from prometheus_client import Gauge
 
 from daemon.actors.threads import RunInThread
+from daemon.delivery.attempt_slots import AttemptSlots
+from daemon.delivery.credit_gate import CreditGate
+from daemon.delivery.fleet import Fleet
+from daemon.delivery.router import Router
 from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable
+from daemon.egress.lookups import Lookups
 from daemon.store.engine import Engine
 from daemon.store.reads.backlog import count_backlog
 from daemon.store.reads.gauge_reads import MailPlace, Waiting, count_mails
@@ -24,12 +30,12 @@ from daemon.telemetry.telemetry import Telemetry
 
 FRESH_S = 5
 LONGEST_WAIT_S = 1
-# With a large backlog to count, values stay fresh for longer: so much longer than a look takes.
-_FRESH_FOR_A_LOOK = 20
+# With a large backlog to count, values stay fresh for this multiple of the time that reading them took.
+_FRESH_PER_READ = 20
 
 
-class Observer:
-    """Sets the gauges of what waits and of the disk. Before the first look they are not a number."""
+class GaugeRefresher:
+    """Sets the gauges of the backlog, the outbox and the disk. Before the first refresh they are NaN."""
 
     def __init__(
         self, *, store: Store, clock: Clock, telemetry: Telemetry, run_in_thread: RunInThread, engine: Engine
@@ -40,34 +46,34 @@ class Observer:
         self._now_ms = clock.now_ms
         self._metrics = metrics = telemetry.metrics
         self._fresh_until = -math.inf
-        self._asked = trio.Event()
-        self._looked = trio.Event()
+        self._requested = trio.Event()
+        self._refreshed = trio.Event()
         for gauge in _gauges(metrics):
             gauge.set(math.nan)
 
     async def refresh(self) -> None:
         """Have the gauges refreshed unless they are fresh; wait a second at most. Never fails."""
         if trio.current_time() >= self._fresh_until:
-            self._asked.set()
+            self._requested.set()
             with trio.move_on_after(LONGEST_WAIT_S):
-                await self._looked.wait()
+                await self._refreshed.wait()
 
     async def run(self) -> None:
-        """Look whenever asked to, until cancelled."""
+        """Refresh the gauges whenever requested, until cancelled."""
         while True:
-            await self._asked.wait()
+            await self._requested.wait()
             started = trio.current_time()
             try:
-                await self._look_at_disk()
-                await self._look_into_store()
+                await self._read_disk()
+                await self._read_store()
             finally:
                 now = trio.current_time()
-                self._fresh_until = now + max(FRESH_S, (now - started) * _FRESH_FOR_A_LOOK)
-                self._looked.set()
-                # Whoever asked meanwhile has got what they wanted; what is asked before `run` is not forgotten.
-                self._asked, self._looked = trio.Event(), trio.Event()
+                self._fresh_until = now + max(FRESH_S, (now - started) * _FRESH_PER_READ)
+                self._refreshed.set()
+                # This refresh also serves requests made while it ran. A request made before `run` is kept.
+                self._requested, self._refreshed = trio.Event(), trio.Event()
 
-    async def _look_at_disk(self) -> None:
+    async def _read_disk(self) -> None:
         metrics = self._metrics
         with suppress(OSError):
             use = await self._run_in_thread(self._engine.disk_use)
@@ -77,7 +83,7 @@ class Observer:
             metrics.state_dir_size_bytes.set(use.size)
         metrics.lost_commits.set(await self._run_in_thread(self._engine.lost_commits))
 
-    async def _look_into_store(self) -> None:
+    async def _read_store(self) -> None:
         metrics = self._metrics
         with suppress(StoreUnavailable):
             pending, mails = await pending_deliveries(self._reader), await waiting_mails(self._reader)
@@ -93,13 +99,13 @@ class Observer:
 
 
 async def pending_deliveries(reader: Reader) -> Waiting:
-    """Return how many deliveries are pending. It counts part by part: what ends meanwhile may count."""
+    """Count the pending deliveries, in parts: deliveries that end meanwhile may be counted."""
     backlog = await count_backlog(reader)
     return Waiting(backlog.count, backlog.since)
 
 
 async def waiting_mails(reader: Reader) -> Waiting:
-    """Return how many mails wait in the outbox. It counts part by part: what is sent or put off meanwhile may count."""
+    """Count the mails in the outbox, in parts: mails that are sent or deferred meanwhile may be counted."""
     count, oldest = 0, math.inf
     place: MailPlace | None = MailPlace()
     while place is not None:
@@ -107,6 +113,27 @@ async def waiting_mails(reader: Reader) -> Waiting:
         count, place = count + part.count, part.behind
         oldest = oldest if part.oldest_at is None else min(oldest, part.oldest_at)
     return Waiting(count, None if oldest == math.inf else int(oldest))
+
+
+def bind_gauges(
+    telemetry: Telemetry, *, fleet: Fleet, router: Router, gate: CreditGate, lookups: Sequence[Lookups]
+) -> None:
+    """Have the gauges of what is in memory read it at each scrape."""
+    metrics, changes = telemetry.metrics, telemetry.changes
+    metrics.actors_alive.set_function(lambda: fleet.alive)
+    metrics.actors_parked.set_function(lambda: fleet.parked)
+    metrics.waiting_events.set_function(lambda: router.waiting_events)
+    metrics.teams_waiting_for_credits.set_function(lambda: gate.waiting_teams)
+    metrics.live_pages.set_function(lambda: changes.followers)
+    metrics.lookups_in_progress.set_function(lambda: sum(each.in_progress for each in lookups))
+    metrics.lookups_waiting.set_function(lambda: sum(each.waiting for each in lookups))
+
+
+def bind_attempt_gauges(metrics: Metrics, slots: AttemptSlots) -> None:
+    """Have the gauges of attempts read their slots at each scrape."""
+    metrics.max_attempts_in_flight.set(slots.limit)
+    metrics.attempts_in_flight.set_function(lambda: slots.in_flight)
+    metrics.attempts_waiting.set_function(lambda: slots.waiting)
 
 
 def _gauges(metrics: Metrics) -> tuple[Gauge, ...]:

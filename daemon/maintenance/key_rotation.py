@@ -1,4 +1,4 @@
-"""Giving the database a new encryption key, while no daemon runs. Whatever step it ends at, what is there opens."""
+"""Rotating the encryption key while no daemon runs. After a crash at any step, the keys still open the database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,32 +16,32 @@ from daemon.store.reseal import reseal_all
 from daemon.systemd.credentials import ENCRYPTION_KEY as CREDENTIAL
 
 _HOW_WITH_A_FILE = (
-    "write a new key (openssl rand -base64 32) into a line before the others in the file that it is made from, "
+    "write a new key (openssl rand -base64 32) on a line before the others in the file that it is made from, "
     "and give that file with --key-file"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRotation:
-    """How many secrets were resealed, and the file whose first key seals them."""
+    """How many secrets were resealed, and the file whose first key seals them now."""
 
     secrets: int
     key_path: Path
 
 
 class RotationRefused(Exception):
-    """The key was not changed, or not to the end: the message says why and what to do. What is there opens."""
+    """The key was not changed, or not completely: the message says why and what to do. The keys open the database."""
 
 
 def rotate_key(settings: Settings) -> KeyRotation:
-    """Make a new key, seal every secret with it, forget the old keys.
+    """Generate a new key, seal every secret with it, and remove the old keys.
 
-    Raises RotationRefused when a daemon runs, for a key file that is missing, spoilt or not ours to write, and for a
-    database that cannot be used. After any end, a crash too, the keys in the file open the database.
+    Raises RotationRefused when a daemon runs, for a key file that is missing, damaged or not writable, and for a
+    database that cannot be used. However it ends, even by a crash, the keys in the file open the database.
     """
-    with _held(settings.state_dir):
-        old = _writable(settings)
-        open_with_keys(settings.state_dir, old).database.close()  # the file stays as it is unless it fits
+    with _locked(settings.state_dir):
+        old = _writable_keys(settings)
+        open_with_keys(settings.state_dir, old).database.close()  # refuses keys that do not fit, before any change
         both = replace(old, keys=(generate_key(), *old.keys))
         _write(both)
         secrets = _reseal(settings.state_dir, both)
@@ -50,11 +50,11 @@ def rotate_key(settings: Settings) -> KeyRotation:
 
 
 def reseal_with(settings: Settings, key_path: Path) -> KeyRotation:
-    """Seal every secret with the first key in this file, whose other keys open them. The file is not changed.
+    """Seal every secret with the first key in this file; the other keys open the old ones. The file is not changed.
 
     Raises RotationRefused as `rotate_key` does.
     """
-    with _held(settings.state_dir):
+    with _locked(settings.state_dir):
         key_file = read_keys(key_path)
         if len(key_file.keys) == 1:
             raise ConfigError(f"{key_path}: holds one key only: {_HOW_WITH_A_FILE}")
@@ -62,8 +62,8 @@ def reseal_with(settings: Settings, key_path: Path) -> KeyRotation:
 
 
 @contextmanager
-def _held(state_dir: Path) -> Iterator[None]:
-    """Hold the state directory against daemons, and tell everything that may be wrong as one kind of error."""
+def _locked(state_dir: Path) -> Iterator[None]:
+    """Lock the state directory against daemons; turn every error that the user can correct into RotationRefused."""
     try:
         require_database(state_dir)
         with use_state_dir(state_dir):
@@ -74,7 +74,7 @@ def _held(state_dir: Path) -> Iterator[None]:
         raise RotationRefused(f"{error.filename}: cannot be used ({error.strerror}): correct that") from None
 
 
-def _writable(settings: Settings) -> KeyFile:
+def _writable_keys(settings: Settings) -> KeyFile:
     found = given_keys(settings)
     if found is None:
         raise ConfigError(
@@ -105,4 +105,4 @@ def _reseal_answer(vault: Vault, sealed: str, answer_id: str) -> str | None:
     try:
         return vault.reseal(sealed, answer_id)
     except VaultError:
-        return None  # nobody can read it any more: no reason to keep the old key
+        return None  # no key opens it any more: not a reason to keep the old key

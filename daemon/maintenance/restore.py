@@ -1,4 +1,4 @@
-"""Putting a backup in the database's place while no daemon runs (contract "Retention, backup and restore")."""
+"""Restoring a backup while no daemon runs (contract "Retention, backup and restore")."""
 
 import os
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from pathlib import Path
 
 from daemon.config.settings import Settings
 from daemon.files.private_file import sync_directory
-from daemon.maintenance.backup import BackupRefused, ReportProgress, copy_checked, made_beside, refusals
+from daemon.maintenance.backup import BackupRefused, ReportProgress, copy_checked, partial_database, refusals
 from daemon.maintenance.sealed_database import KeyFit, key_fit
 from daemon.maintenance.state_dir import DATABASE, use_state_dir
 from daemon.store.engine import DatabaseRefused
 from daemon.store.sqlite.commit_record import remove_record, require_regular_record
-from daemon.store.sqlite.copy import COMPANIONS, fold_log, require_regular_files
+from daemon.store.sqlite.copy import COMPANIONS, checkpoint_log, require_regular_files
 from daemon.store.sqlite.inspect import Contents
 from daemon.store.sqlite.newest import require_known_revision
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What is in place now, and where the database that was there is kept, if one was."""
+    """The restored database, and where the replaced one is kept (None if there was none)."""
 
     database: Path
     contents: Contents
@@ -28,15 +28,15 @@ class Restored:
 
 
 def restore(settings: Settings, file: Path, report: ReportProgress, *, force: bool = False) -> Restored:
-    """Check the backup in `file` and put a copy of it in the database's place; keep the database that is there.
+    """Check the backup in `file` and replace the database with a copy of it; keep the replaced database.
 
-    `force` takes a backup whose secrets another encryption key has sealed. Raises BackupRefused, with everything as it
-    was, also while a daemon uses the state directory.
+    `force` accepts a backup whose secrets are sealed with another encryption key. Raises BackupRefused, with nothing
+    changed, also while a daemon uses the state directory.
     """
     database = settings.state_dir / DATABASE
     with refusals():
         _require_backup(file, database)
-        with use_state_dir(settings.state_dir), made_beside(database) as partial:
+        with use_state_dir(settings.state_dir), partial_database(database) as partial:
             require_regular_files(database)
             require_regular_record(database)
             contents = copy_checked(file, partial, report, named=file)
@@ -72,15 +72,15 @@ def _wrong_key(file: Path) -> str:
 
 
 def _keep(database: Path) -> Path | None:
-    """Give the database a second name, so that the first one never is without any; return it."""
+    """Hard-link the database to a second name and return it: at no moment is there no database under the first."""
     kept = _free_name(database)
     if database.exists():
-        fold_log(database)
-    # Whatever could not be folded in: SQLite would take it for the new database's own.
+        checkpoint_log(database)
+    # Companion files that are left: SQLite would use them with the new database.
     for ending in COMPANIONS:
-        beside = database.with_name(database.name + ending)
-        if beside.exists():
-            beside.rename(kept.with_name(kept.name + ending))
+        companion = database.with_name(database.name + ending)
+        if companion.exists():
+            companion.rename(kept.with_name(kept.name + ending))
     if not database.exists():
         return None
     os.link(database, kept)
@@ -89,10 +89,10 @@ def _keep(database: Path) -> Path | None:
 
 
 def _free_name(database: Path) -> Path:
-    """Return a name that nothing has yet, also when two are taken within a second."""
-    moment, again = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"), 1
-    kept = database.with_name(f"{database.name}.before-restore-{moment}")
+    """Return a name that does not exist yet, even for a second restore within the same second."""
+    time, number = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"), 1
+    kept = database.with_name(f"{database.name}.before-restore-{time}")
     while os.path.lexists(kept):
-        again += 1
-        kept = kept.with_name(f"{database.name}.before-restore-{moment}-{again}")
+        number += 1
+        kept = kept.with_name(f"{database.name}.before-restore-{time}-{number}")
     return kept

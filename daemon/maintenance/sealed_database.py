@@ -1,4 +1,4 @@
-"""A database and the keys that fit it: opened together, or refused in one sentence."""
+"""Opening the database with its encryption keys, or refusing in one sentence."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,7 +16,7 @@ from daemon.store.sqlite.inspect import seals_in
 
 
 class KeyFit(StrEnum):
-    """Whether the encryption key that is there opens the secrets in a database."""
+    """Whether the configured encryption keys open the secrets in a database."""
 
     FITS = "fits"
     MISSING = "missing"
@@ -25,7 +25,7 @@ class KeyFit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SealedDatabase:
-    """An open database, what opens the secrets in it, and where the keys came from."""
+    """An open database, the vault that opens its secrets, and where the keys came from."""
 
     database: Database
     vault: Vault
@@ -35,16 +35,16 @@ class SealedDatabase:
 def open_sealed_database(settings: Settings, progress: Progress | None = None) -> SealedDatabase:
     """Open or create the database of the state directory with its keys (see `daemon.crypto.encryption_keys`).
 
-    `progress` counts what its opening gets done.
+    `progress` counts the work done.
 
-    Raises ConfigError for a key file that cannot be used, and DatabaseRefused for a database that cannot be, or whose
-    secrets were sealed with a key that is not there.
+    Raises ConfigError for a key file that cannot be used, and DatabaseRefused for a database that cannot be used, or
+    whose secrets are sealed with a key that is missing.
     """
     return open_with_keys(settings.state_dir, find_keys(settings), progress)
 
 
 def open_with_keys(state_dir: Path, key_file: KeyFile, progress: Progress | None = None) -> SealedDatabase:
-    """Open or create the database with these keys; keys that are new and not used go again if it is refused.
+    """Open or create the database with these keys. If it is refused, a new key file that is not yet used is removed.
 
     Raises DatabaseRefused.
     """
@@ -52,7 +52,7 @@ def open_with_keys(state_dir: Path, key_file: KeyFile, progress: Progress | None
     try:
         return _open(state_dir / DATABASE, vault, key_file=key_file, progress=progress)
     except DatabaseRefused:
-        # The key that is missing belongs there; but what an upgrade has sealed already needs the new one.
+        # The new file would be in the way of the missing one. But an upgrade may already have sealed secrets with it.
         if key_file.is_new and not vault.has_sealed:
             key_file.path.unlink()
         raise
@@ -83,7 +83,7 @@ def _require_fitting(database: Database, vault: Vault, key_path: Path) -> None:
 def key_fit(settings: Settings, database: Path, revision: str) -> KeyFit:
     """Return whether the keys of these settings open the secrets in a database file of this revision.
 
-    Without secrets any key fits, and none, too. Raises ConfigError for a key file that cannot be used.
+    A database without secrets needs no key. Raises ConfigError for a key file that cannot be used.
     """
     found, given = seals_in(database, revision, SEAL_LENGTH), given_keys(settings)
     if given is None:

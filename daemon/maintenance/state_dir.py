@@ -1,4 +1,4 @@
-"""The state directory: who uses it, and the files in it beside the database."""
+"""The state directory: one process at a time, and the files in it besides the database."""
 
 import errno
 import fcntl
@@ -24,11 +24,11 @@ _LOCK = "lock"
 
 @contextmanager
 def use_state_dir(path: Path) -> Iterator[None]:
-    """Make the directory if need be (0700) and hold it for this process alone. Raises ConfigError if that fails.
+    """Create the directory if necessary (0700), and lock it for this process. Raises ConfigError if that fails.
 
-    While inside, root has the rights of the directory's owner.
+    Within the block, root has only the rights of the directory's owner.
     """
-    os.umask(0o077)  # what is written here is for this user alone
+    os.umask(0o077)  # no other user may read what is written here
     with ExitStack() as stack:
         try:
             stack.enter_context(acting_as_owner_of(path))
@@ -41,7 +41,7 @@ def use_state_dir(path: Path) -> Iterator[None]:
 
 
 def is_in_use(path: Path) -> bool:
-    """Whether a process holds the directory now, as far as this user may look."""
+    """Whether a process uses the directory now; False if this user may not see that."""
     try:
         with acting_as_owner_of(path):
             lock = open_regular(path / _LOCK, os.O_RDONLY)
@@ -52,14 +52,14 @@ def is_in_use(path: Path) -> bool:
     except BlockingIOError:
         return True
     except OSError:
-        return False  # no file system that locks: no daemon can have started there
+        return False  # the file system has no locks: no daemon can have started there
     finally:
         os.close(lock)
     return False
 
 
 def require_database(path: Path) -> Path:
-    """Return where the database in the state directory is. Raises ConfigError when none can be seen."""
+    """Return the path of the database in the state directory. Raises ConfigError if there is none, or no access."""
     database = path / DATABASE
     try:
         require_regular_files(database)
@@ -91,7 +91,7 @@ def _unusable(path: Path, error: OSError) -> ConfigError:
 
 
 def require_private(path: Path) -> None:
-    """Raise ConfigError if others than the owner could put files into the directory, or another one in its place."""
+    """Raise ConfigError if users other than the owner could add files to the directory, or replace it."""
     if path.stat().st_mode & 0o022:
         raise ConfigError(f"state_dir: {path} can be written by others than its owner: chmod go-w it")
     for parent in path.absolute().parents:
@@ -119,8 +119,8 @@ def _take(lock: int, path: Path) -> None:
 def operator_key(state_dir: Path, environment: Mapping[str, str] = os.environ) -> tuple[str, bool]:
     """Return the operator key, and whether it was just created (contract "Command line").
 
-    It is systemd's credential `operator-key`, else the file in the state directory. Raises ConfigError when what is
-    there cannot be read, or is empty.
+    It is systemd's credential `operator-key`, or else the file in the state directory. Raises ConfigError when that
+    cannot be read, or is empty.
     """
     given = credential(CREDENTIAL, environment)
     path = given or state_dir / OPERATOR_KEY
@@ -129,7 +129,7 @@ def operator_key(state_dir: Path, environment: Mapping[str, str] = os.environ) -
     except FileNotFoundError:
         return _make_operator_key(path), True
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}): mend it, or remove it to get a new key") from None
+        raise ConfigError(f"{path}: cannot be read ({error}): fix it, or remove it to get a new key") from None
     if not key:
         raise ConfigError(f"{path}: is empty: remove it to get a new key")
     return key, False

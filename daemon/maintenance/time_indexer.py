@@ -1,4 +1,4 @@
-"""The actor that makes time blocks of events and deliveries (`daemon.store.reads.time_blocks`)."""
+"""The time indexer, an actor: builds time blocks of events and deliveries (`daemon.store.reads.time_blocks`)."""
 
 from functools import partial
 
@@ -10,25 +10,25 @@ from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
 
 INTERVAL_S = 600
-# A database from before there were blocks has thousands of them to be made: the others go first.
+# A database of a version without blocks needs thousands of them: other work goes first.
 _REST_S = 0.01
 
 
 class TimeIndexer:
-    """Makes blocks of what has come, every ten minutes."""
+    """Builds blocks of new rows, every ten minutes."""
 
     def __init__(self, *, store: Store, telemetry: Telemetry) -> None:
         self._store = store
         self._log = telemetry.log
 
     async def run(self) -> None:
-        """Make blocks until cancelled."""
+        """Build blocks until cancelled."""
         while True:
             for table_name in TIMES:
-                await self._make_blocks(table_name)
+                await self._build_blocks(table_name)
             await trio.sleep(INTERVAL_S)
 
-    async def _make_blocks(self, table_name: str) -> None:
+    async def _build_blocks(self, table_name: str) -> None:
         while True:
             block = await retry_until_available(
                 partial(self._store.reader.fetch, next_time_block, table_name), self._log

@@ -1,1 +1,1 @@
-"""The durable state: the only room with SQL."""
+"""The durable state: the only package with SQL."""

@@ -63,7 +63,8 @@ def execute_rows(connection: Connection, statement: RowStatement, rows: Sequence
     """Run a statement for these rows; return how many rows it changed.
 
     Values are plain numbers, texts and bytes, and 0 or 1 for a boolean: others (an enum's member, a bool) are converted
-    at many times the cost. Raises SQLAlchemy's DBAPIError, of the same kind as the connection itself would.
+    at many times the cost. Raises SQLAlchemy's DBAPIError, of the same kind as the connection itself would; then the
+    transaction must end, and nothing of it is kept.
     """
     changed, _ = _run(connection, statement, rows)
     return changed

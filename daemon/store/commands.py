@@ -1,16 +1,19 @@
-"""Every write, as a value: what `Writer.execute` takes, and what it answers (None unless stated)."""
+"""Every write, as a value: what `Writer.execute` takes, and what it answers (None unless stated).
+
+They are structs, since there are many: each start defines them all, a dataclass in 0.4 ms, a struct in 10 µs.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from msgspec import Struct, field
 
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, Attempt, CancelReason, CreditEntry, Team, TeamEdit, Webhook, Work
 from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """What was kept. `work` pairs each new delivery with its webhook's id, in order.
 
     `fan_outs` are the deliveries still to be created, by team. `replayed` says that the idempotency key was known:
@@ -23,8 +26,7 @@ class Accepted:
     fan_outs: tuple[FanOut, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CancelledDelivery:
+class CancelledDelivery(Struct, frozen=True):
     """Which delivery was cancelled."""
 
     delivery_id: str
@@ -32,8 +34,7 @@ class CancelledDelivery:
     event_type: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(Struct, frozen=True):
     """How many deliveries were cancelled in one transaction, and which, in order: never too many to log.
 
     `more` says that others are left, which `CancelNext` cancels.
@@ -44,8 +45,7 @@ class Cancelled:
     more: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class CancelledPage:
+class CancelledPage(Struct, frozen=True):
     """How many deliveries of a webhook `CancelNext` cancelled; `total` is set once its cancellation is complete."""
 
     cancellation_seq: int
@@ -56,16 +56,14 @@ class CancelledPage:
     total: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Struct, frozen=True):
     """What other deliveries were cancelled, and whether a mail was queued."""
 
     cancelled: Cancelled = Cancelled()
     mail_queued: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RecoveredPage:
+class RecoveredPage(Struct, frozen=True):
     """How many deliveries were queued, and where the next page begins (None: that was all)."""
 
     queued: int
@@ -76,14 +74,11 @@ Answer = TypeVar("Answer", covariant=True)
 Inner = TypeVar("Inner")
 
 
-class Command(Generic[Answer]):
+class Command(Struct, Generic[Answer], frozen=True):
     """Base of all commands; the type parameter is what the writer answers."""
 
-    __slots__ = ()
 
-
-@dataclass(frozen=True, slots=True)
-class ExecuteOnce(Command[Inner]):
+class ExecuteOnce(Command[Inner], frozen=True):
     """Run `command` unless the idempotency key was used, and keep in the same transaction what `keep` makes of its
     answer (None: nothing yet). Answers what the command does, or raises AnsweredBefore or IdempotencyConflict.
     """
@@ -94,8 +89,7 @@ class ExecuteOnce(Command[Inner]):
     now: int
 
 
-@dataclass(frozen=True, slots=True)
-class AcceptEvents(Command[Accepted]):
+class AcceptEvents(Command[Accepted], frozen=True):
     """Keep these events and their deliveries, all or none. Answers Accepted, or raises IdempotencyConflict.
 
     For a team in `fan_outs` (webhook ids by event type) the deliveries are not created yet, only recorded for later.
@@ -107,9 +101,8 @@ class AcceptEvents(Command[Accepted]):
     fan_outs: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class RecordAttempt(Command[Recorded]):
-    """One ended attempt and all that follows from it, in one transaction (architecture "The way of one event", 6).
+class RecordAttempt(Command[Recorded], frozen=True):
+    """One ended attempt and all that follows from it, in one transaction (architecture "How an event flows", 6).
 
     Does nothing if this attempt is recorded already, so that it can be repeated after an uncertain failure.
     `failures_before` is the failure counter that the verdict started from; `charge` is what a success costs.
@@ -133,8 +126,7 @@ class RecordAttempt(Command[Recorded]):
     failures_shown: int = 4
 
 
-@dataclass(frozen=True, slots=True)
-class CreateWebhook(Command[None]):
+class CreateWebhook(Command[None], frozen=True):
     """Store a new webhook. Raises TooManyWebhooks if its team is at its limit.
 
     `default_limit` is for a team without a limit of its own; None means no limit.
@@ -144,8 +136,7 @@ class CreateWebhook(Command[None]):
     default_limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SaveWebhook(Command[Cancelled]):
+class SaveWebhook(Command[Cancelled], frozen=True):
     """Replace a webhook's row; with `withdraw`, cancel its pending deliveries except the one in flight.
 
     Answers what was cancelled so far.
@@ -157,8 +148,7 @@ class SaveWebhook(Command[Cancelled]):
     now: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CancelPending(Command[Cancelled]):
+class CancelPending(Command[Cancelled], frozen=True):
     """Cancel the pending deliveries of a webhook that gets none any more. Answers what was cancelled so far."""
 
     webhook_id: str
@@ -166,8 +156,7 @@ class CancelPending(Command[Cancelled]):
     now: int
 
 
-@dataclass(frozen=True, slots=True)
-class CancelNext(Command[CancelledPage | None]):
+class CancelNext(Command[CancelledPage | None], frozen=True):
     """Cancel a page of what is left of a cancellation: the next one after `after_seq`, or else the first.
 
     Answers CancelledPage, None if nothing is left.
@@ -176,8 +165,7 @@ class CancelNext(Command[CancelledPage | None]):
     after_seq: int
 
 
-@dataclass(frozen=True, slots=True)
-class Resend(Command[str | None]):
+class Resend(Command[str | None], frozen=True):
     """Queue the event of this delivery again for the same webhook. Answers the new delivery's id, None if unknown."""
 
     delivery_id: str
@@ -185,8 +173,7 @@ class Resend(Command[str | None]):
     now: int
 
 
-@dataclass(frozen=True, slots=True)
-class Recover(Command[RecoveredPage]):
+class Recover(Command[RecoveredPage], frozen=True):
     """Queue, in order, events that the webhook subscribes to, did not get and is not waiting for.
 
     Of events accepted at or after `since`; looks at the next `limit` events behind `after_seq`, and before
@@ -202,39 +189,34 @@ class Recover(Command[RecoveredPage]):
     before_seq: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CreateTeam(Command[None]):
+class CreateTeam(Command[None], frozen=True):
     """Keep a new team with a balance of 0. Raises AlreadyExists."""
 
     team: Team
 
 
-@dataclass(frozen=True, slots=True)
-class SaveTeam(Command[Team | None]):
+class SaveTeam(Command[Team | None], frozen=True):
     """Apply `change` to a team. Answers the team, None if unknown."""
 
     team_id: str
     change: TeamEdit
 
 
-@dataclass(frozen=True, slots=True)
-class AddKey(Command[None]):
+class AddKey(Command[None], frozen=True):
     """Keep an API key and the SHA-256 of its secret."""
 
     key: ApiKey
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class RevokeKey(Command[None]):
+class RevokeKey(Command[None], frozen=True):
     """Revoke a key for good."""
 
     key_id: str
     now: int
 
 
-@dataclass(frozen=True, slots=True)
-class EndSession(Command[None]):
+class EndSession(Command[None], frozen=True):
     """Record that a console session was signed out, delete `displaced` and expired ones."""
 
     session_id: str
@@ -244,8 +226,7 @@ class EndSession(Command[None]):
     displaced: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GrantCredits(Command[CreditEntry]):
+class GrantCredits(Command[CreditEntry], frozen=True):
     """Add to a team's balance, or take from it. Answers the CreditEntry, or raises BalanceOutOfRange."""
 
     entry_id: str
@@ -255,20 +236,17 @@ class GrantCredits(Command[CreditEntry]):
     now: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReadBalance(Command[int]):
+class ReadBalance(Command[int], frozen=True):
     """Answers a team's balance, 0 for an unknown team: no write, but in the order of the writes."""
 
     team_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeWrite(Command[None]):
+class ProbeWrite(Command[None], frozen=True):
     """Write something, and leave nothing behind: its commit proves that the database is writable."""
 
 
-@dataclass(frozen=True, slots=True)
-class MailSent(Command[None]):
+class MailSent(Command[None], frozen=True):
     """The mail went out to everyone who waited for it (or can never reach those left over)."""
 
     mail_id: str
@@ -276,8 +254,7 @@ class MailSent(Command[None]):
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MailDeferred(Command[None]):
+class MailDeferred(Command[None], frozen=True):
     """Record that the mail will be retried for these recipients."""
 
     mail_id: str

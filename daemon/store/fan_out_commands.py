@@ -1,14 +1,14 @@
 """The command that creates the deliveries of large submissions, and its answer."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from daemon.domain.model import CancelReason, Work
 from daemon.store.commands import Cancelled, Command
 
 
-@dataclass(frozen=True, slots=True)
-class MadeDeliveries:
+class MadeDeliveries(Struct, frozen=True):
     """How many deliveries were made: pending ones as `work`, paired with their webhooks' ids, in order; the others
     were cancelled meanwhile, by webhook and reason. `next_first_seq` is where the first unfinished fan-out begins.
     """
@@ -19,8 +19,7 @@ class MadeDeliveries:
     next_first_seq: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class MakeDeliveries(Command[MadeDeliveries]):
+class MakeDeliveries(Command[MadeDeliveries], frozen=True):
     """Make the next deliveries of a team's fan-outs up to the one that begins at `until_first_seq`, oldest first.
 
     At most `limit`, each with its `fan_out_delivery_id`. Answers MadeDeliveries. Repeating it creates the

@@ -1,4 +1,4 @@
-"""Alembic's migrations: which there are, and running them. It takes a quarter of a second to import: only on demand."""
+"""Running Alembic's migrations. Alembic is imported on demand: that takes a quarter of a second."""
 
 from collections.abc import Callable
 from importlib import resources
@@ -20,7 +20,7 @@ def known_revisions() -> set[str]:
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
-    """Bring the database to a revision, but for the work on rows that `page_of` does."""
+    """Migrate the database to a revision, except for the work on rows, which `page_of` does."""
     from alembic import command
 
     config = _migrations()
@@ -29,9 +29,9 @@ def migrate(connection: Connection, revision: str = "head") -> None:
 
 
 def page_of(revision: str) -> Callable[[Connection, Seal], bool]:
-    """Return what does the next piece of a revision's work on rows, and says whether more may be left.
+    """Return the function that does the next part of a revision's work on rows, and returns whether more may be left.
 
-    `seal(secret, webhook_id)` seals a secret that stands readable in the database.
+    `seal(secret, webhook_id)` seals a secret that is stored in plain text.
     """
     from alembic.script import ScriptDirectory
 

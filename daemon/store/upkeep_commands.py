@@ -1,12 +1,11 @@
 """Maintenance commands: delete old rows, give back space, record times."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from daemon.store.commands import Command
 
 
-@dataclass(frozen=True, slots=True)
-class Pruned:
+class Pruned(Struct, frozen=True):
     """How many events and deliveries were deleted, and after which event to continue (None: finished)."""
 
     events: int
@@ -14,24 +13,21 @@ class Pruned:
     next_after_seq: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class PruneIdempotencyKeys(Command[int]):
+class PruneIdempotencyKeys(Command[int], frozen=True):
     """Forget keys first used before this time, at most `limit` of them, oldest first. Answers how many."""
 
     before: int
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class PruneWebhookHours(Command[int]):
+class PruneWebhookHours(Command[int], frozen=True):
     """Forget counts of hours that began before this time, at most `limit` of them, oldest first. Answers how many."""
 
     before: int
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class PruneEvents(Command[Pruned]):
+class PruneEvents(Command[Pruned], frozen=True):
     """Delete events accepted before this time, with their deliveries and attempts: of the next `limit` behind
     `after_seq` those of which no delivery is pending, or was made since. Of an event with very many deliveries, the
     oldest go first. Answers Pruned.
@@ -42,8 +38,7 @@ class PruneEvents(Command[Pruned]):
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class KeepTimeBlock(Command[None]):
+class KeepTimeBlock(Command[None], frozen=True):
     """Record that the rows of a table from `first_seq` to `last_seq` have times from `earliest` to `latest`."""
 
     table_name: str
@@ -53,20 +48,17 @@ class KeepTimeBlock(Command[None]):
     latest: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReadTrustedTime(Command[int | None]):
+class ReadTrustedTime(Command[int | None], frozen=True):
     """Read the last time that was plausible, in milliseconds; None when nothing is known."""
 
 
-@dataclass(frozen=True, slots=True)
-class SaveTrustedTime(Command[None]):
+class SaveTrustedTime(Command[None], frozen=True):
     """Keep the last time that was plausible, in milliseconds."""
 
     time: int
 
 
-@dataclass(frozen=True, slots=True)
-class PruneMails(Command[int | None]):
+class PruneMails(Command[int | None], frozen=True):
     """Delete mails made before this time that were sent, of the next `limit` behind `after_seq`.
 
     Answers after which mail to continue, None if finished.
@@ -77,8 +69,7 @@ class PruneMails(Command[int | None]):
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseSpace(Command[bool]):
+class ReleaseSpace(Command[bool], frozen=True):
     """Give `limit` free pages back to the file system, if more are free than `leave_pages` and a `leave_part` of all.
 
     Answers whether there may be more to give back.

@@ -8,7 +8,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, BinaryIO, cast
@@ -111,6 +112,26 @@ def make_thread_logger(sink: LogSink, *, now_ms: NowMs = wall_clock_ms) -> Filte
     return cast(FilteringBoundLogger, lazy.bind())
 
 
+def info_each(log: FilteringBoundLogger, event: str, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Log a line at level info for each of these fields, as `log.info(event, **fields)` would, in a third of the time.
+
+    They are all of one moment. They have no `exc_info`, and are not asked for if nothing is logged at this level.
+    """
+    if isinstance(log, _QuickInfo):
+        log.info_each(event, lines)
+        return
+    for fields in lines:
+        log.info(event, **fields)
+
+
+class _QuickInfo(ABC):
+    """A logger that builds in one step the line at level info that the processors would build."""
+
+    @abstractmethod
+    def info_each(self, event: str, lines: Iterable[Mapping[str, Any]]) -> None:
+        """Log these lines."""
+
+
 def _bound_logger(level: str) -> type[FilteringBoundLogger]:
     return structlog.make_filtering_bound_logger(level)
 
@@ -118,21 +139,25 @@ def _bound_logger(level: str) -> type[FilteringBoundLogger]:
 def _with_quick_info(
     wrapper: type[FilteringBoundLogger], sink: LogSink, now: Callable[[], str], level: Callable[[], str]
 ) -> type[FilteringBoundLogger]:
-    """Return the class with an `info` that builds in one step the line that the processors would build.
+    """Return the class with an `info` and an `info_each` that build a line in one step.
 
     There is one for each event and each attempt. The throttle does not apply: it only drops warnings and errors.
     """
-    render, put = _to_journal if sink.to_journal else _to_json, sink.buffer.msg
+    render, put_all = _to_journal if sink.to_journal else _to_json, sink.buffer.msg_all
 
-    class QuickInfo(wrapper):  # type: ignore[misc,valid-type]  # structlog makes its parent, depending on the level
+    class Quick(wrapper, _QuickInfo):  # type: ignore[misc,valid-type]  # structlog makes its parent, depending on the level
         def info(self, event: str, *args: Any, **fields: Any) -> None:
             if args or "exc_info" in fields:
                 super().info(event, *args, **fields)
-            elif level() in _INFO_AND_BELOW:
-                line = {"timestamp": now(), "level": "info", "event": event, **self._context, **fields}
-                put(render(None, "info", line))
+            else:
+                self.info_each(event, (fields,))
 
-    return QuickInfo
+        def info_each(self, event: str, lines: Iterable[Mapping[str, Any]]) -> None:
+            if level() in _INFO_AND_BELOW:
+                start = {"timestamp": now(), "level": "info", "event": event, **self._context}
+                put_all([render(None, "info", {**start, **fields}) for fields in lines])
+
+    return Quick
 
 
 def _is_json(settings: LogSettings, is_terminal: bool) -> bool:

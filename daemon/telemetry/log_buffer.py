@@ -38,15 +38,22 @@ class LogBuffer:
 
     def msg(self, entry: bytes) -> None:
         """Take one entry; never waits for the sink."""
+        self.msg_all((entry,))
+
+    def msg_all(self, entries: Sequence[bytes]) -> None:
+        """Take these entries, in their order; never waits for the sink."""
+        dropped = 0
         with self._lock:
-            if taken := self._size + len(entry) <= MAX_QUEUED_BYTES:
-                self._waiting.append(entry)
-                self._size += len(entry)
-            else:
-                self._unreported += 1
-        if not taken:
-            self._count_lost(1)
-        elif not self._wake.is_set():
+            for entry in entries:
+                if self._size + len(entry) <= MAX_QUEUED_BYTES:
+                    self._waiting.append(entry)
+                    self._size += len(entry)
+                else:
+                    dropped += 1
+            self._unreported += dropped
+        if dropped:
+            self._count_lost(dropped)
+        if dropped < len(entries) and not self._wake.is_set():
             self._idle.clear()
             self._wake.set()
             self._start()

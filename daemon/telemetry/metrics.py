@@ -39,7 +39,7 @@ class Refusal(StrEnum):
 
 
 class ActorKind(StrEnum):
-    """Which role an actor plays (architecture "Rooms")."""
+    """Which role an actor plays (architecture "Supervision and stopping")."""
 
     ENDPOINT = "endpoint"
     ROUTER = "router"

@@ -8,7 +8,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
 import trio
 
 from daemon.domain.errors import DaemonError
@@ -19,6 +18,7 @@ from daemon.seams import Seams
 from daemon.store.reads import actor_reads
 from daemon.store.reads.time_blocks import next_time_block
 from daemon.telemetry.metrics import ActorKind
+from tests.actors.receivers import slow
 from tests.actors.strikes import Strikes
 from tests.support.daemon import FakeReceiver, RunningDaemon, VirtualWallClock, make_settings, running, statuses
 
@@ -32,11 +32,6 @@ def tasks() -> int:
     return trio.lowlevel.current_statistics().tasks_living
 
 
-async def answer_slowly(_request: httpx.Request) -> httpx.Response:
-    await trio.sleep(0.5)
-    return httpx.Response(200)
-
-
 @dataclass(slots=True)
 class Scene:
     """What outlives the daemon's lives: a team, a webhook for each of the receivers, and what each was sent."""
@@ -45,7 +40,7 @@ class Scene:
     strikes: Strikes
     clock: VirtualWallClock = field(default_factory=VirtualWallClock)
     receiver: FakeReceiver = field(
-        default_factory=lambda: FakeReceiver({BROKEN: statuses(500), SLOW: answer_slowly}),
+        default_factory=lambda: FakeReceiver({BROKEN: statuses(500), SLOW: slow(0.5)}),
     )
     webhooks: dict[str, Webhook] = field(default_factory=dict)
     numbers: "count[int]" = field(default_factory=count)
@@ -68,7 +63,7 @@ class Scene:
 
     @asynccontextmanager
     async def life(self) -> AsyncIterator[RunningDaemon]:
-        """Run the daemon; leaving the block kills it. Whatever happens, no task of it is left."""
+        """Run the daemon; leaving the block kills it, and checks that none of its tasks is left."""
         before, self._is_stopped = tasks(), False
         settings = make_settings(
             self.path,
@@ -86,7 +81,7 @@ class Scene:
         assert tasks() == before
 
     def stop(self) -> None:
-        """Ask this life for a clean stop, be it while it starts."""
+        """Ask this life for a clean stop, even while it starts."""
         self._is_stopped = True
         if self._daemon is not None:
             self._daemon.stop.set()
@@ -124,14 +119,14 @@ async def all_arrived_in_order(scene: Scene) -> bool:
 
 
 async def accepted_are_logged(scene: Scene) -> bool:
-    """Whether those of a submission after the strike are: a crash may lose lines."""
+    """Whether a submission after the strike is logged: a crash may lose lines."""
     (event_id,) = await scene.submit(HEALTHY)
     await trio.sleep(1)
     return event_id in [line["eventId"] for line in scene.daemon.log_lines("event_accepted")]
 
 
 async def rename(scene: Scene) -> None:
-    await scene.submit(HEALTHY)  # its actor lives: with none, the change would be made by its start
+    await scene.submit(HEALTHY)  # wakes its actor: without one, the change would be made as it starts
     await trio.sleep(1)
     name = f"Number {next(scene.numbers)}"
     await scene.daemon.change(scene.webhooks[HEALTHY], name=name)
@@ -162,7 +157,7 @@ async def backlog_is_cancelled(scene: Scene) -> bool:
 
 
 async def leave_an_old_key(scene: Scene) -> None:
-    await trio.sleep(1)  # it has looked at the clock, and does not doubt it when it jumps back and forth
+    await trio.sleep(1)  # it has read the clock by now, and trusts it when it jumps back and forth
     number = next(scene.numbers)
     event, key = NewEvent(scene.team.id, "nobody's", 0, b"{}"), Idempotency("operator", f"key {number}", b"")
     scene.clock.offset_ms = -3 * DAY_MS
@@ -193,11 +188,11 @@ async def log_is_checkpointed(scene: Scene) -> bool:
 async def ask_for_gauges(scene: Scene) -> None:
     await trio.sleep(FRESH_S)
     scene.daemon.parts.telemetry.metrics.pending_deliveries.set(math.nan)
-    await scene.daemon.parts.observer.refresh()
+    await scene.daemon.parts.gauges.refresh()
 
 
 async def gauges_are_set(scene: Scene) -> bool:
-    await scene.daemon.parts.observer.refresh()
+    await scene.daemon.parts.gauges.refresh()
     registry = scene.daemon.parts.telemetry.metrics.registry
     return registry.get_sample_value("kakiyo_webhooks_pending_deliveries") == 0
 
@@ -207,7 +202,7 @@ async def gauges_are_set(scene: Scene) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """Whom to stress: `run` is its function, `started` where it is started: a file and what `start_soon` is given.
+    """A service to stress: `run` is its function, `started` where it is started: a file and what `start_soon` is given.
 
     `kind` is that of the supervised actor that starts again after a crash: its own or that of which it is a part. None
     if only a new start of the daemon goes on. `work` gives it something to do, and `done` says, `within_s` later,
@@ -277,7 +272,7 @@ SERVICES = (
         kind=ActorKind.ENDPOINT,
         needs=False,
     ),
-    upkeep(ActorKind.NOTIFIER, "daemon.mail.outbox.Notifier.run", work=have_a_mail_sent, done=mail_is_sent),
+    upkeep(ActorKind.NOTIFIER, "daemon.mail.notifier.Notifier.run", work=have_a_mail_sent, done=mail_is_sent),
     upkeep(
         ActorKind.CANCELLER,
         "daemon.delivery.canceller.Canceller.run",
@@ -304,12 +299,14 @@ SERVICES = (
         work=let_the_log_grow,
         done=log_is_checkpointed,
     ),
-    upkeep(ActorKind.OBSERVER, "daemon.maintenance.gauges.Observer.run", work=ask_for_gauges, done=gauges_are_set),
+    upkeep(
+        ActorKind.OBSERVER, "daemon.maintenance.gauges.GaugeRefresher.run", work=ask_for_gauges, done=gauges_are_set
+    ),
 )
 
 
 async def give(service: Service, scene: Scene) -> bool:
-    """Give the service its work; return whether it was taken. Refused with an error for the user, it was not."""
+    """Give the service its work; return whether it was accepted, rather than refused with an error for the user."""
     try:
         with trio.fail_after(service.within_s):  # everybody gets an answer
             await service.work(scene)
@@ -328,6 +325,7 @@ ELSEWHERE = {
     "daemon/app.py: watch_loop_lag": "tests/unit/test_loop_lag.py",
     "daemon/app.py: _announce": "tests/unit/test_lifeline.py",
     "daemon/systemd/notify.py: _keep_alive_while_working": "tests/unit/test_lifeline.py",
-    "daemon/mail/smtp.py: _cut_at": "tests/mail/test_smtp.py",
-    "daemon/egress/wire.py: readable": "tests/egress/test_cancellation.py",
+    "daemon/mail/smtp.py: _shut_down_at": "tests/mail/test_smtp.py",
+    "daemon/egress/wire.py: one_of": "tests/egress/test_cancellation.py",
+    "daemon/egress/deadlines.py: self._run": "tests/egress/test_deadlines.py",
 }

@@ -22,7 +22,7 @@ _in_subject: ContextVar[bool] = ContextVar("in_subject", default=False)
 
 @dataclass(slots=True)
 class Strikes:
-    """The service whose lives pass through `around` is struck at the given step or call of each of its next lives.
+    """Strikes the service wrapped by `around` at the given step or call of each of its next lives.
 
     What happens at a step is `on_strike`; by default the life is cancelled, and counts as crashed.
     """
@@ -44,11 +44,11 @@ class Strikes:
         self.at_step, self.at_call, self.lives_left, self._seen, self.count = step, call, lives, 0, 0
 
     def disarm(self) -> None:
-        """Strike no more."""
+        """Stop striking."""
         self.lives_left = 0
 
     def around(self, run: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `run` as one life after the other of the service."""
+        """Return a `run` each call of which is a life of the service."""
 
         async def live(*args: Any, **kwargs: Any) -> None:
             self.lives, self.alive, self._seen = self.lives + 1, self.alive + 1, 0
@@ -81,7 +81,7 @@ class Strikes:
             (self.on_strike or scope.cancel)()
 
     def call(self) -> None:
-        """Note a call of something that the service needs. Raises Bug, if this is the one."""
+        """Note a call of something that the service needs. Raises Bug at the armed one."""
         if _in_subject.get() and self._strikes(self.at_call):
             raise Bug(f"call {self.at_call}")
 
@@ -95,7 +95,7 @@ class Strikes:
         return True
 
     def between(self, seams: Seams) -> Seams:
-        """Return the seams, each call of which may be the one."""
+        """Return the seams, with a strike possible at each call."""
 
         def broken(run_in_thread: Any) -> Any:
             async def run(work: Callable[[], Result], /) -> Result:
@@ -118,7 +118,7 @@ class Strikes:
         )
 
     def enter(self, monkeypatch: pytest.MonkeyPatch, run: str) -> None:
-        """Stand around the service whose function is `run`, and between it and the store."""
+        """Wrap the service whose function is `run`, and its calls of the store."""
         monkeypatch.setattr(run, self.around(resolve_name(run)))
         monkeypatch.setattr(Reader, "fetch", self._broken(Reader.fetch))
         monkeypatch.setattr(Reader, "fetch_together", self._broken(Reader.fetch_together))

@@ -1,24 +1,19 @@
-"""A start with work for many webhooks: they begin few at a time, and nothing else waits behind them."""
+"""A start with work for many webhooks: they begin a few at a time, and nothing else waits behind them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import trio
 from trio.testing import MockClock
 
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import Team, Webhook
+from tests.actors.receivers import hang
 from tests.support.daemon import FakeReceiver, FakeThread, RunningDaemon, VirtualWallClock, running
 
 WEBHOOKS, AT_ONCE = 100, 16
 READ_S = 1.0
-
-
-async def hang(_request: httpx.Request) -> httpx.Response:
-    await trio.sleep_forever()
-    raise AssertionError
 
 
 def urls() -> list[str]:
@@ -26,7 +21,7 @@ def urls() -> list[str]:
 
 
 async def leave_a_backlog(state_dir: Path, clock: VirtualWallClock) -> tuple[Team, list[Webhook], Webhook]:
-    """Leave one pending delivery for each of many webhooks, which are returned in the order of their ids.
+    """Leave one pending delivery for each of many webhooks, and return those in the order of their ids.
 
     Beside them there is one webhook of another team, with none.
     """
@@ -34,7 +29,7 @@ async def leave_a_backlog(state_dir: Path, clock: VirtualWallClock) -> tuple[Tea
         team, other = await daemon.team(), await daemon.team()
         webhooks = [await daemon.webhook(team, url) for url in urls()]
         await daemon.submit(team, 0)
-        webhooks.sort(key=lambda webhook: webhook.id)  # those of one millisecond have come in any order
+        webhooks.sort(key=lambda webhook: webhook.id)  # those created in the same millisecond are in any order
         return other, webhooks, await daemon.webhook(other, "https://last.example/hook")
 
 
@@ -42,7 +37,7 @@ async def leave_a_backlog(state_dir: Path, clock: VirtualWallClock) -> tuple[Tea
 async def started_on_a_backlog(
     state_dir: Path,
 ) -> AsyncIterator[tuple[RunningDaemon, FakeThread, Team, list[Webhook], Webhook]]:
-    """Start a daemon that takes `READ_S` for each reading, and is about to look for work."""
+    """Start a daemon whose reads take `READ_S` each, and which is about to look for work."""
     clock, run_read = VirtualWallClock(), FakeThread()
     team, webhooks, resting = await leave_a_backlog(state_dir, clock)
     receiver = FakeReceiver()
@@ -64,7 +59,7 @@ async def test_the_first_webhooks_deliver_while_the_others_wait_to_begin(
         assert first == {webhook.url for webhook in webhooks[:AT_ONCE]}
 
 
-async def test_who_gets_a_new_event_or_is_changed_by_hand_does_not_wait_behind_the_others(
+async def test_a_webhook_with_a_new_event_or_an_edit_does_not_wait_behind_the_others(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with started_on_a_backlog(tmp_path) as (daemon, _, team, webhooks, resting):
@@ -82,7 +77,7 @@ async def test_who_gets_a_new_event_or_is_changed_by_hand_does_not_wait_behind_t
         assert len(daemon.receiver.arrivals) == WEBHOOKS + 1
 
 
-async def test_stopping_drops_what_has_not_begun(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_stop_drops_the_webhooks_that_have_not_begun(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with started_on_a_backlog(tmp_path) as (daemon, _, _, webhooks, _):
         await trio.sleep(2.5 * READ_S)
         daemon.stop.set()
@@ -93,7 +88,7 @@ async def test_stopping_drops_what_has_not_begun(tmp_path: Path, autojump_clock:
         assert await daemon.statuses(webhooks[-1]) == ["pending"]
 
 
-async def test_a_database_that_cannot_be_read_at_the_start_holds_up_deliveries_alone(
+async def test_a_database_that_cannot_be_read_at_the_start_holds_up_only_deliveries(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with started_on_a_backlog(tmp_path) as (daemon, run_read, team, _, _):

@@ -2,19 +2,12 @@
 
 from pathlib import Path
 
-import httpx
 import pytest
 import trio
 from trio.testing import MockClock
 
+from tests.actors.receivers import A, B, hang
 from tests.support.daemon import FakeReceiver, RunningDaemon, VirtualWallClock, running
-
-A, B = "https://a.example/hook", "https://b.example/hook"
-
-
-async def hang(_request: httpx.Request) -> httpx.Response:
-    await trio.sleep_forever()
-    raise AssertionError
 
 
 def write(daemon: RunningDaemon, created_at: str) -> None:
@@ -26,7 +19,7 @@ def write(daemon: RunningDaemon, created_at: str) -> None:
     "The row of a pending delivery holds what no version of ours writes",
     "Its webhook waits, and goes on in order once it is repaired; the others do not notice; the log names the row",
 )
-async def test_a_damaged_pending_delivery_holds_up_its_webhook_alone(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_damaged_pending_delivery_holds_up_only_its_webhook(tmp_path: Path, autojump_clock: MockClock) -> None:
     clock = VirtualWallClock()
     async with running(tmp_path, FakeReceiver({A: hang}), clock) as daemon:
         team = await daemon.team()

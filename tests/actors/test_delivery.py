@@ -1,4 +1,4 @@
-"""The schedule, the order, the independence, the resumption, in virtual time and exact (contract "A delivery")."""
+"""The schedule and order of attempts, and how they resume, exact in virtual time (contract "A delivery")."""
 
 from pathlib import Path
 from typing import Any
@@ -8,98 +8,81 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.domain.model import DeliveryStatus, OutcomeKind
+from daemon.domain.model import DeliveryStatus, OutcomeKind, Team, Webhook
 from daemon.store.reads import actor_reads
 from daemon.store.reads.reader import Reader
-from tests.support.daemon import FakeReceiver, make_settings, running, statuses
+from tests.actors.receivers import A, B, hang
+from tests.support.daemon import FakeReceiver, RunningDaemon, make_settings, running, statuses
 from tests.support.mock_transport import MockTransport
-
-A, B = "https://a.example/hook", "https://b.example/hook"
-
-
-async def hang(_request: httpx.Request) -> httpx.Response:
-    await trio.sleep_forever()
-    raise AssertionError
 
 
 async def test_a_failing_delivery_is_attempted_after_0_1_2_and_4_seconds_then_failed(
-    tmp_path: Path, autojump_clock: MockClock
+    daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
 ) -> None:
-    receiver = FakeReceiver({A: statuses(500)})
-    async with running(tmp_path, receiver) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.submit(team, 1)
-        await trio.sleep(60)
-        (delivery,) = await daemon.deliveries(webhook)
-        assert [arrival.at for arrival in receiver.at(A)] == pytest.approx([0, 1, 3, 7], abs=1e-6)
-        assert [arrival.attempt for arrival in receiver.at(A)] == [1, 2, 3, 4]
-        assert (delivery.status, delivery.attempts_made) == (DeliveryStatus.FAILED, 4)
-        assert (await daemon.current(webhook)).consecutive_failures == 1
+    receiver.answers[A] = statuses(500)
+    await daemon.submit(team, 1)
+    await trio.sleep(60)
+    (delivery,) = await daemon.deliveries(webhook)
+    assert [arrival.at for arrival in receiver.at(A)] == pytest.approx([0, 1, 3, 7], abs=1e-6)
+    assert [arrival.attempt for arrival in receiver.at(A)] == [1, 2, 3, 4]
+    assert (delivery.status, delivery.attempts_made) == (DeliveryStatus.FAILED, 4)
+    assert (await daemon.current(webhook)).consecutive_failures == 1
 
 
 async def test_a_delivery_succeeds_on_the_attempt_that_is_answered_2xx(
-    tmp_path: Path, autojump_clock: MockClock
+    daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
 ) -> None:
-    receiver = FakeReceiver({A: statuses(500, 503, 204)})
-    async with running(tmp_path, receiver) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.submit(team, 1)
-        await trio.sleep(60)
-        (delivery,) = await daemon.deliveries(webhook)
-        attempts = await daemon.attempts(delivery)
-        assert delivery.status is DeliveryStatus.SUCCEEDED
-        assert [attempt.outcome.status for attempt in attempts] == [500, 503, 204]
-        assert [arrival.at for arrival in receiver.arrivals] == pytest.approx([0, 1, 3], abs=1e-6)
-        assert len({arrival.delivery_id for arrival in receiver.arrivals}) == 1
-        assert len({arrival.body for arrival in receiver.arrivals}) == 1
+    receiver.answers[A] = statuses(500, 503, 204)
+    await daemon.submit(team, 1)
+    await trio.sleep(60)
+    (delivery,) = await daemon.deliveries(webhook)
+    attempts = await daemon.attempts(delivery)
+    assert delivery.status is DeliveryStatus.SUCCEEDED
+    assert [attempt.outcome.status for attempt in attempts] == [500, 503, 204]
+    assert [arrival.at for arrival in receiver.arrivals] == pytest.approx([0, 1, 3], abs=1e-6)
+    assert len({arrival.delivery_id for arrival in receiver.arrivals}) == 1
+    assert len({arrival.body for arrival in receiver.arrivals}) == 1
 
 
 async def test_each_attempt_against_a_hanging_receiver_ends_after_10_seconds(
-    tmp_path: Path, autojump_clock: MockClock
+    daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
 ) -> None:
-    receiver = FakeReceiver({A: hang})
-    async with running(tmp_path, receiver) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.submit(team, 1)
-        await trio.sleep(100)
-        (delivery,) = await daemon.deliveries(webhook)
-        attempts = await daemon.attempts(delivery)
-        assert [arrival.at for arrival in receiver.arrivals] == pytest.approx([0, 11, 23, 37], abs=1e-6)
-        assert [attempt.outcome.kind for attempt in attempts] == [OutcomeKind.TIMEOUT] * 4
-        assert [attempt.outcome.duration_ms for attempt in attempts] == [10_000] * 4
+    receiver.answers[A] = hang
+    await daemon.submit(team, 1)
+    await trio.sleep(100)
+    (delivery,) = await daemon.deliveries(webhook)
+    attempts = await daemon.attempts(delivery)
+    assert [arrival.at for arrival in receiver.arrivals] == pytest.approx([0, 11, 23, 37], abs=1e-6)
+    assert [attempt.outcome.kind for attempt in attempts] == [OutcomeKind.TIMEOUT] * 4
+    assert [attempt.outcome.duration_ms for attempt in attempts] == [10_000] * 4
 
 
-async def test_deliveries_of_one_webhook_go_one_at_a_time_in_the_order_of_acceptance(
-    tmp_path: Path, autojump_clock: MockClock
+async def test_deliveries_of_one_webhook_are_sent_one_at_a_time_in_the_order_of_acceptance(
+    daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
 ) -> None:
-    receiver = FakeReceiver({A: statuses(500, 500, 200)})
-    async with running(tmp_path, receiver) as daemon:
-        team = await daemon.team()
-        await daemon.webhook(team, A)
-        await daemon.submit(team, 1, 2)
-        await daemon.submit(team, 3)
-        await trio.sleep(60)
-        assert [arrival.number for arrival in receiver.at(A)] == [1, 1, 1, 2, 3]
+    receiver.answers[A] = statuses(500, 500, 200)
+    await daemon.submit(team, 1, 2)
+    await daemon.submit(team, 3)
+    await trio.sleep(60)
+    assert [arrival.number for arrival in receiver.at(A)] == [1, 1, 1, 2, 3]
 
 
 async def test_a_backlog_larger_than_any_mailbox_arrives_in_order_and_once(
-    tmp_path: Path, autojump_clock: MockClock
+    daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
 ) -> None:
-    receiver = FakeReceiver()
-    async with running(tmp_path, receiver) as daemon:
-        team = await daemon.team()
-        await daemon.webhook(team, A)
-        for first in range(0, 1000, 100):
-            await daemon.submit(team, *range(first, first + 100))
-        await trio.sleep(60)
-        assert [arrival.number for arrival in receiver.at(A)] == list(range(1000))
+    for first in range(0, 1000, 100):
+        await daemon.submit(team, *range(first, first + 100))
+    await trio.sleep(60)
+    assert [arrival.number for arrival in receiver.at(A)] == list(range(1000))
 
 
-async def test_large_bodies_are_read_when_their_turn_has_come(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+async def test_large_bodies_are_read_when_their_turn_comes(
+    daemon: RunningDaemon,
+    team: Team,
+    webhook: Webhook,
+    receiver: FakeReceiver,
+    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: MockClock,
 ) -> None:
     fetch_together, read_at = Reader.fetch_together, list[float]()
 
@@ -112,30 +95,26 @@ async def test_large_bodies_are_read_when_their_turn_has_come(
         return httpx.Response(200)
 
     monkeypatch.setattr(Reader, "fetch_together", fetch_and_note)
-    receiver = FakeReceiver({A: slow})
-    async with running(tmp_path, receiver) as daemon:
-        team = await daemon.team()
-        await daemon.webhook(team, A)
-        began = daemon.now
-        await daemon.submit(team, 1, 2, size=100_000)
-        await trio.sleep(60)
-        assert [len(arrival.body) > 100_000 for arrival in receiver.at(A)] == [True, True]
-        assert [at - began for at in read_at] == pytest.approx([0, 3], abs=0.1)
+    receiver.answers[A] = slow
+    began = daemon.now
+    await daemon.submit(team, 1, 2, size=100_000)
+    await trio.sleep(60)
+    assert [len(arrival.body) > 100_000 for arrival in receiver.at(A)] == [True, True]
+    assert [at - began for at in read_at] == pytest.approx([0, 3], abs=0.1)
 
 
-async def test_webhooks_never_wait_for_each_other(tmp_path: Path, autojump_clock: MockClock) -> None:
-    receiver = FakeReceiver({A: hang})
-    async with running(tmp_path, receiver) as daemon:
-        team = await daemon.team()
-        await daemon.webhook(team, A)
-        await daemon.webhook(team, B)
-        await daemon.submit(team, *range(20))
-        await trio.sleep(0.5)
-        assert [arrival.number for arrival in receiver.at(B)] == list(range(20))
-        assert len(receiver.at(A)) == 1
+async def test_webhooks_never_wait_for_each_other(
+    daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
+) -> None:
+    receiver.answers[A] = hang
+    await daemon.webhook(team, B)
+    await daemon.submit(team, *range(20))
+    await trio.sleep(0.5)
+    assert [arrival.number for arrival in receiver.at(B)] == list(range(20))
+    assert len(receiver.at(A)) == 1
 
 
-async def test_after_a_crash_the_back_off_resumes_with_what_is_left_of_it(
+async def test_after_a_crash_the_back_off_resumes_with_the_time_that_is_left(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     receiver = FakeReceiver({A: statuses(500, 500, 200)})
@@ -197,36 +176,34 @@ async def test_a_stop_lets_the_attempt_in_flight_finish_and_leaves_the_rest_pend
 
 
 @pytest.mark.parametrize("jump_days", [1, -1])
-async def test_a_jump_of_the_wall_clock_neither_hastens_nor_hangs_a_back_off(
-    tmp_path: Path, autojump_clock: MockClock, jump_days: int
+async def test_a_jump_of_the_wall_clock_neither_shortens_nor_prolongs_a_back_off(
+    daemon: RunningDaemon,
+    team: Team,
+    webhook: Webhook,
+    receiver: FakeReceiver,
+    jump_days: int,
+    autojump_clock: MockClock,
 ) -> None:
-    receiver = FakeReceiver({A: statuses(500, 200)})
-    async with running(tmp_path, receiver) as daemon:
-        team = await daemon.team()
-        await daemon.webhook(team, A)
-        await daemon.submit(team, 1)
-        await trio.sleep(0.5)
-        daemon.clock.offset_ms = jump_days * 24 * 3600 * 1000
-        await trio.sleep(60)
-        assert [arrival.at for arrival in receiver.arrivals] == pytest.approx([0, 1], abs=1e-6)
+    receiver.answers[A] = statuses(500, 200)
+    await daemon.submit(team, 1)
+    await trio.sleep(0.5)
+    daemon.clock.offset_ms = jump_days * 24 * 3600 * 1000
+    await trio.sleep(60)
+    assert [arrival.at for arrival in receiver.arrivals] == pytest.approx([0, 1], abs=1e-6)
 
 
 async def test_an_actor_with_nothing_to_do_ends_and_starts_again_on_demand(
-    tmp_path: Path, autojump_clock: MockClock
+    daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
 ) -> None:
-    receiver = FakeReceiver()
-    async with running(tmp_path, receiver) as daemon:
-        team = await daemon.team()
-        await daemon.webhook(team, A)
-        await daemon.submit(team, 1)
-        await trio.sleep(1)
-        alive = daemon.parts.fleet.alive
-        await trio.sleep(120)
-        idle = daemon.parts.fleet.alive
-        await daemon.submit(team, 2)
-        await trio.sleep(1)
-        assert (alive, idle) == (1, 0)
-        assert [arrival.number for arrival in receiver.arrivals] == [1, 2]
+    await daemon.submit(team, 1)
+    await trio.sleep(1)
+    alive = daemon.parts.fleet.alive
+    await trio.sleep(120)
+    idle = daemon.parts.fleet.alive
+    await daemon.submit(team, 2)
+    await trio.sleep(1)
+    assert (alive, idle) == (1, 0)
+    assert [arrival.number for arrival in receiver.arrivals] == [1, 2]
 
 
 async def test_an_unused_connection_is_closed_before_its_actor_ends(tmp_path: Path, autojump_clock: MockClock) -> None:

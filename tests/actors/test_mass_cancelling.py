@@ -7,11 +7,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.domain.model import CancelReason, DeliveryStatus
+from daemon.domain.model import CancelReason, DeliveryStatus, Team, Webhook
 from daemon.store.writes import cancelling
+from tests.actors.receivers import A
 from tests.support.daemon import FakeReceiver, RunningDaemon, VirtualWallClock, running, statuses
 
-A = "https://a.example/hook"
 COUNT = 60
 
 
@@ -24,38 +24,34 @@ async def at_rest(daemon: RunningDaemon) -> None:
     await trio.sleep(60)
 
 
-async def test_a_backlog_of_many_pages_is_cancelled_to_the_last_and_told_in_one_count(
-    tmp_path: Path, autojump_clock: MockClock
+async def test_a_backlog_of_many_pages_is_cancelled_completely_and_logged_as_one_count(
+    daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, FakeReceiver({A: statuses(500)})) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.submit(team, *range(COUNT))
-        await at_rest(daemon)
-        deliveries = await daemon.deliveries(webhook)
-        assert {delivery.cancel_reason for delivery in deliveries[4:]} == {CancelReason.WEBHOOK_DISABLED}
-        disabled_at = (await daemon.current(webhook)).disabled_at
-        assert {delivery.completed_at for delivery in deliveries[4:]} == {disabled_at}
-        assert {arrival.number for arrival in daemon.receiver.arrivals} == {0, 1, 2, 3}
-        assert [line["count"] for line in daemon.log_lines("deliveries_cancelled")] == [COUNT - 4]
-        assert daemon.parts.telemetry.metrics.deliveries[DeliveryStatus.CANCELLED]._value.get() == COUNT - 4
-        assert len(daemon.mails) == 1
+    daemon.receiver.answers[A] = statuses(500)
+    await daemon.submit(team, *range(COUNT))
+    await at_rest(daemon)
+    deliveries = await daemon.deliveries(webhook)
+    assert {delivery.cancel_reason for delivery in deliveries[4:]} == {CancelReason.WEBHOOK_DISABLED}
+    disabled_at = (await daemon.current(webhook)).disabled_at
+    assert {delivery.completed_at for delivery in deliveries[4:]} == {disabled_at}
+    assert {arrival.number for arrival in daemon.receiver.arrivals} == {0, 1, 2, 3}
+    assert [line["count"] for line in daemon.log_lines("deliveries_cancelled")] == [COUNT - 4]
+    assert daemon.parts.telemetry.metrics.deliveries[DeliveryStatus.CANCELLED]._value.get() == COUNT - 4
+    assert len(daemon.mails) == 1
 
 
-async def test_a_webhook_enabled_in_the_middle_gets_what_is_accepted_then_and_nothing_from_before(
-    tmp_path: Path, autojump_clock: MockClock
+async def test_a_webhook_enabled_during_the_cancelling_gets_new_events_and_none_from_before(
+    daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
-    async with running(tmp_path, FakeReceiver({A: statuses(500, 200)})) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.submit(team, *range(COUNT))
-        await trio.sleep(0.5)  # into the back-off of the first
-        await daemon.change(webhook, active=False)
-        await daemon.change(webhook, active=True)
-        await daemon.submit(team, *range(100, 110))
-        await at_rest(daemon)
-        assert await daemon.statuses(webhook) == ["cancelled"] * COUNT + ["succeeded"] * 10
-        assert [arrival.number for arrival in daemon.receiver.arrivals] == [0, *range(100, 110)]
+    daemon.receiver.answers[A] = statuses(500, 200)
+    await daemon.submit(team, *range(COUNT))
+    await trio.sleep(0.5)  # the first one is in its back-off
+    await daemon.change(webhook, active=False)
+    await daemon.change(webhook, active=True)
+    await daemon.submit(team, *range(100, 110))
+    await at_rest(daemon)
+    assert await daemon.statuses(webhook) == ["cancelled"] * COUNT + ["succeeded"] * 10
+    assert [arrival.number for arrival in daemon.receiver.arrivals] == [0, *range(100, 110)]
 
 
 @pytest.mark.fault(
@@ -63,7 +59,7 @@ async def test_a_webhook_enabled_in_the_middle_gets_what_is_accepted_then_and_no
     "The next start cancels the rest and sends none of it, though the webhook was enabled again",
 )
 @pytest.mark.parametrize("enabled", [True, False])
-async def test_a_crash_in_the_middle_of_it_leaves_nothing_that_is_sent(
+async def test_after_a_crash_during_the_cancelling_none_of_the_backlog_is_sent(
     enabled: bool, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     receiver, clock = FakeReceiver({A: statuses(500, 200)}), VirtualWallClock()
@@ -86,20 +82,18 @@ async def test_a_crash_in_the_middle_of_it_leaves_nothing_that_is_sent(
 
 
 async def test_an_attempt_in_flight_may_finish_and_its_delivery_goes_on_if_the_webhook_is_enabled(
-    tmp_path: Path, autojump_clock: MockClock
+    daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     async def answer(request: httpx.Request) -> httpx.Response:
         await trio.sleep(1)
         return await statuses_then(request)
 
     statuses_then = statuses(500, 200)
-    async with running(tmp_path, FakeReceiver({A: answer})) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.submit(team, *range(COUNT))
-        await trio.sleep(0.5)
-        await daemon.change(webhook, active=False)
-        await daemon.change(webhook, active=True)
-        await at_rest(daemon)
-        assert await daemon.statuses(webhook) == ["succeeded"] + ["cancelled"] * (COUNT - 1)
-        assert [arrival.number for arrival in daemon.receiver.arrivals] == [0, 0]
+    daemon.receiver.answers[A] = answer
+    await daemon.submit(team, *range(COUNT))
+    await trio.sleep(0.5)
+    await daemon.change(webhook, active=False)
+    await daemon.change(webhook, active=True)
+    await at_rest(daemon)
+    assert await daemon.statuses(webhook) == ["succeeded"] + ["cancelled"] * (COUNT - 1)
+    assert [arrival.number for arrival in daemon.receiver.arrivals] == [0, 0]

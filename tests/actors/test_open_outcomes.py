@@ -2,23 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import trio
-from sqlalchemy.exc import OperationalError
 from trio.testing import MockClock
 
 from daemon.delivery.open_outcomes import MOST_OPEN
 from daemon.domain.model import Team, Webhook
-from daemon.seams import Seams
-from daemon.store.sqlite.database import Database
+from tests.actors.disk import disk_of
+from tests.actors.receivers import A
 from tests.support.daemon import FakeReceiver, FakeThread, RunningDaemon, make_settings, running
 
-A = "https://a.example/hook"
 TAKES_S, COMMIT_S = 0.1, 5.0
 MANY = 40
 
@@ -55,16 +53,16 @@ class Receiver:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """A daemon with one webhook, whose commits take as long as `disk` says."""
+    """A daemon with one webhook, whose commits take as long as `run_write` says."""
 
     daemon: RunningDaemon
-    disk: FakeThread
+    run_write: FakeThread
     team: Team
     webhook: Webhook
 
     async def submit_to_slow_disk(self, *numbers: int) -> None:
         await self.daemon.submit(self.team, *numbers)
-        self.disk.begin_s = COMMIT_S
+        self.run_write.begin_s = COMMIT_S
 
     async def statuses(self) -> list[str]:
         return await self.daemon.statuses(self.webhook)
@@ -72,15 +70,10 @@ class Busy:
 
 @asynccontextmanager
 async def busy(state_dir: Path, receiver: Receiver, **sections: Any) -> AsyncIterator[Busy]:
-    disk = FakeThread()
-
-    def adapt(seams: Seams) -> Seams:
-        return replace(seams, run_write=disk)
-
-    settings = make_settings(state_dir, **sections)
-    async with running(state_dir, receiver.inner, settings=settings, adapt=adapt) as daemon:
+    run_write, settings = FakeThread(), make_settings(state_dir, **sections)
+    async with running(state_dir, receiver.inner, settings=settings, run_write=run_write) as daemon:
         team = await daemon.team()
-        yield Busy(daemon, disk, team, await daemon.webhook(team, A))
+        yield Busy(daemon, run_write, team, await daemon.webhook(team, A))
 
 
 async def test_the_next_deliveries_are_sent_while_a_success_is_on_its_way_to_disk_up_to_a_limit(
@@ -94,7 +87,7 @@ async def test_the_next_deliveries_are_sent_while_a_success_is_on_its_way_to_dis
         assert set(await one.statuses()) == {"pending"}
 
 
-async def test_each_comes_once_in_order_and_one_at_a_time_also_when_it_is_read_from_the_database(
+async def test_each_delivery_arrives_once_in_order_and_one_at_a_time_even_when_read_from_the_database(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     receiver = Receiver()
@@ -102,7 +95,7 @@ async def test_each_comes_once_in_order_and_one_at_a_time_also_when_it_is_read_f
         await one.submit_to_slow_disk(*range(MANY))
         while len(receiver.numbers) < MANY:
             await trio.sleep(0.77)
-            one.daemon.parts.fleet.wake([one.webhook.id])  # what is open is pending in the database
+            one.daemon.parts.fleet.wake([one.webhook.id])  # open successes are still pending in the database
         await trio.sleep(60)
         assert receiver.numbers == list(range(MANY))
         assert receiver.most_in_flight == 1
@@ -110,7 +103,7 @@ async def test_each_comes_once_in_order_and_one_at_a_time_also_when_it_is_read_f
         assert await one.daemon.balance(one.team) == -2 * MANY
 
 
-async def test_what_was_committed_is_told_in_order(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_committed_successes_are_logged_in_order(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with busy(tmp_path, Receiver()) as one:
         await one.submit_to_slow_disk(*range(MANY))
         await trio.sleep(COMMIT_S * MANY)
@@ -130,7 +123,7 @@ async def test_a_failure_waits_for_the_successes_before_it(tmp_path: Path, autoj
         assert told == [(ended, 1), (ended, 1), ("attempt_ended", 1), (ended, 2), (ended, 1)]
         assert receiver.numbers == [0, 1, 2, 2, 3]
         failed_at, again_at = (arrival.at for arrival in receiver.inner.arrivals if arrival.number == 2)
-        # The first commit took one success along, the second the other, the third the failure.
+        # The first commit had one success, the second the other, the third the failure.
         assert again_at - failed_at == pytest.approx(3 * COMMIT_S - 2 * TAKES_S, abs=TAKES_S)
 
 
@@ -161,7 +154,7 @@ async def test_a_success_that_resets_the_failure_counter_is_committed_before_the
 
 
 @pytest.mark.parametrize("action", ["disable", "delete", "edit"])
-async def test_a_change_waits_for_what_is_open_and_spares_what_is_in_flight(
+async def test_a_change_waits_for_open_outcomes_and_lets_the_attempt_in_flight_finish(
     tmp_path: Path, autojump_clock: MockClock, action: str
 ) -> None:
     receiver = Receiver()
@@ -183,7 +176,7 @@ async def test_a_change_waits_for_what_is_open_and_spares_what_is_in_flight(
         assert await one.daemon.balance(one.team) == -2 * sent
 
 
-async def test_a_stop_waits_for_what_is_open(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_stop_waits_for_open_outcomes(tmp_path: Path, autojump_clock: MockClock) -> None:
     receiver = Receiver()
     async with busy(tmp_path, receiver) as one:
         await one.submit_to_slow_disk(*range(6))
@@ -197,7 +190,7 @@ async def test_a_stop_waits_for_what_is_open(tmp_path: Path, autojump_clock: Moc
         assert await daemon.statuses(one.webhook) == ["succeeded"] * 6
 
 
-async def test_what_is_open_when_the_grace_ends_is_committed_or_sent_again(
+async def test_outcomes_open_when_the_grace_ends_are_committed_or_sent_again(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     receiver = Receiver()
@@ -212,7 +205,9 @@ async def test_what_is_open_when_the_grace_ends_is_committed_or_sent_again(
         assert await daemon.statuses(one.webhook) == ["succeeded"] * 6
 
 
-async def test_a_kill_repeats_no_more_than_may_be_open(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_kill_repeats_at_most_as_many_deliveries_as_may_be_open(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
     receiver = Receiver()
     async with busy(tmp_path, receiver) as one:
         await one.submit_to_slow_disk(*range(MANY))
@@ -226,7 +221,7 @@ async def test_a_kill_repeats_no_more_than_may_be_open(tmp_path: Path, autojump_
         assert await daemon.balance(one.team) == -2 * MANY
 
 
-async def test_a_crash_of_the_actor_repeats_nothing_that_was_open(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_crash_of_the_actor_repeats_no_open_success(tmp_path: Path, autojump_clock: MockClock) -> None:
     receiver = Receiver({2: [RuntimeError("a bug")]})
     async with busy(tmp_path, receiver, credits={"enforce": True}) as one:
         await one.daemon.grant(one.team, 12)
@@ -238,31 +233,17 @@ async def test_a_crash_of_the_actor_repeats_nothing_that_was_open(tmp_path: Path
         assert await one.daemon.balance(one.team) == 0
 
 
-class FailingDisk:
-    """While `fails`, every transaction ends as on a full disk."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.fails = False
-        transaction = Database.transaction
-
-        def guarded(database: Database) -> Any:
-            if self.fails:
-                raise OperationalError("COMMIT", {}, Exception("database or disk is full"))
-            return transaction(database)
-
-        monkeypatch.setattr(Database, "transaction", guarded)
-
-
 async def test_while_the_store_fails_no_more_is_sent_than_may_be_open_and_all_is_committed_afterwards(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    disk, receiver = FailingDisk(monkeypatch), Receiver()
+    receiver = Receiver()
     async with busy(tmp_path, receiver) as one:
+        disk = disk_of(one.daemon)
         await one.daemon.submit(one.team, *range(10))
-        disk.fails = True
+        disk.full = True
         await trio.sleep(120)
         assert receiver.numbers == list(range(MOST_OPEN))
-        disk.fails = False
+        disk.full = False
         await trio.sleep(60)
         assert receiver.numbers == list(range(10))
         assert await one.statuses() == ["succeeded"] * 10
@@ -270,15 +251,15 @@ async def test_while_the_store_fails_no_more_is_sent_than_may_be_open_and_all_is
         assert one.daemon.log_lines("store_recovered")
 
 
-async def test_a_withdrawal_does_not_overtake_a_success_that_the_store_could_not_take(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+async def test_disabling_does_not_overtake_a_success_that_the_store_could_not_take(
+    tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    disk = FailingDisk(monkeypatch)
     async with busy(tmp_path, Receiver()) as one:
+        disk = disk_of(one.daemon)
         await one.daemon.submit(one.team, *range(6))
-        disk.fails = True
+        disk.full = True
         await trio.sleep(30)
-        disk.fails = False  # the next try is some seconds away
+        disk.full = False  # the next try is some seconds away
         await one.daemon.change(one.webhook, active=False)
         assert await one.statuses() == [*["succeeded"] * MOST_OPEN, *["cancelled"] * (6 - MOST_OPEN)]
         assert await one.daemon.balance(one.team) == -2 * MOST_OPEN

@@ -27,7 +27,7 @@ STOP_S, STORE_DRAIN_S = 15, 10
 # Clients of the daemon.
 CLIENTS = {"cli", "demo", "doctor"}
 MOST_STEPS = 8
-# Stopped at the first, killed at the second, and so on.
+# Stopped at the first of these steps, killed at the second, and so on.
 STEPS = tuple(zip((1, 2, 3, 6), cycle((False, True)), strict=False))
 
 SUPERVISED = [service for service in SERVICES if service.kind is not None and not service.ends]
@@ -46,7 +46,7 @@ def strikes(service: Service, monkeypatch: pytest.MonkeyPatch) -> Strikes:
 
 @pytest.fixture
 async def scene(strikes: Strikes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """A few of everything are many."""
+    """Pages and pieces are so small that a few of everything are many."""
     monkeypatch.setattr("daemon.delivery.matcher._MOST_AT_ONCE", 4)
     monkeypatch.setattr("daemon.delivery.fan_out._DELIVERIES_AT_ONCE", 2)
     monkeypatch.setattr(cancelling, "MAX_CANCELLED_PER_COMMIT", 2)
@@ -67,7 +67,7 @@ async def does_its_work(service: Service, scene: Scene) -> bool:
 
 
 @of_each
-async def test_idle_it_starts_once_and_stops_at_once(
+async def test_an_idle_service_starts_once_and_stops_at_once(
     service: Service, scene: Scene, strikes: Strikes, autojump_clock: MockClock
 ) -> None:
     async with scene.life() as daemon:
@@ -83,7 +83,7 @@ async def test_idle_it_starts_once_and_stops_at_once(
 
 
 async def goes_on_after_each(service: Service, scene: Scene, arm: Callable[[int], None]) -> None:
-    """Arm at the first place, the second, and so on, until the work is over before there is another."""
+    """Arm at the first place, the second, and so on, until the work ends before the place is reached."""
     strikes, struck = scene.strikes, 0
     async with scene.life():
         assert await does_its_work(service, scene), "it works undisturbed"
@@ -103,7 +103,7 @@ async def goes_on_after_each(service: Service, scene: Scene, arm: Callable[[int]
 
 
 @of_each_supervised
-async def test_cancelled_at_any_step_it_ends_in_time_and_its_next_life_goes_on(
+async def test_a_service_cancelled_at_any_step_ends_in_time_and_continues_when_restarted(
     service: Service, scene: Scene, strikes: Strikes, autojump_clock: MockClock
 ) -> None:
     await goes_on_after_each(service, scene, lambda place: strikes.arm(step=place, lives=2))
@@ -111,14 +111,14 @@ async def test_cancelled_at_any_step_it_ends_in_time_and_its_next_life_goes_on(
 
 
 @of_each_in_need
-async def test_crashed_at_any_call_of_what_it_needs_its_next_life_goes_on(
+async def test_a_service_that_crashes_at_any_call_continues_when_restarted(
     service: Service, scene: Scene, strikes: Strikes, autojump_clock: MockClock
 ) -> None:
     await goes_on_after_each(service, scene, lambda place: strikes.arm(call=place, lives=2))
 
 
 async def struck_while_it_works(service: Service, scene: Scene) -> None:
-    """Live until the strike has ended the daemon, or a clean stop after the work is done."""
+    """Run the daemon until the strike has ended it, or stop it cleanly after the work is done."""
     async with scene.life() as daemon:
         with trio.move_on_after(service.within_s + STOP_S + STORE_DRAIN_S + LONGEST_WAIT_S) as limit:
             async with trio.open_nursery() as callers:
@@ -132,7 +132,7 @@ async def struck_while_it_works(service: Service, scene: Scene) -> None:
 
 
 @of_each
-async def test_a_stop_or_a_kill_at_any_step_loses_nothing_and_the_next_start_goes_on(
+async def test_a_stop_or_a_kill_at_any_step_loses_nothing_and_the_next_start_continues(
     service: Service, scene: Scene, strikes: Strikes, autojump_clock: MockClock
 ) -> None:
     async with scene.life():
@@ -152,7 +152,7 @@ async def test_a_stop_or_a_kill_at_any_step_loses_nothing_and_the_next_start_goe
 
 
 @pytest.mark.parametrize("service", VITAL, ids=str)
-async def test_a_crash_of_what_nothing_goes_on_without_ends_the_daemon_and_the_next_start_goes_on(
+async def test_a_crash_of_a_vital_service_ends_the_daemon_and_the_next_start_continues(
     service: Service, scene: Scene, strikes: Strikes, autojump_clock: MockClock
 ) -> None:
     async with scene.life():
@@ -171,13 +171,16 @@ async def test_a_crash_of_what_nothing_goes_on_without_ends_the_daemon_and_the_n
         assert await does_its_work(service, scene)
 
 
+STARTING = ("start_soon", "spawn_system_task")
+
+
 def started_in(path: Path) -> Iterator[str]:
-    """What the file starts in nurseries."""
+    """Yield what the file starts in nurseries, and as system tasks."""
     for call in ast.walk(ast.parse(path.read_text())):
         if not isinstance(call, ast.Call):
             continue
         handed = [call.func, *call.args]
-        starts = [place for place, value in enumerate(handed) if getattr(value, "attr", "") == "start_soon"]
+        starts = [place for place, value in enumerate(handed) if getattr(value, "attr", "") in STARTING]
         for place in starts:
             what = handed[place + 1]
             yield ast.unparse(what.args[0] if isinstance(what, ast.Call) else what)

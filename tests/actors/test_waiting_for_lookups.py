@@ -1,17 +1,16 @@
-"""What waits for a place of ours is not blamed for it (contract "An attempt")."""
+"""A webhook is not blamed for waiting until the daemon can look its name up (contract "An attempt")."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.domain.model import DeliveryStatus
-from daemon.egress.post import Post
-from daemon.egress.response import Response
-from tests.support.daemon import EPOCH_MS, FakeReceiver, VirtualWallClock, running
+from daemon.domain.model import DeliveryStatus, Team, Webhook
+from tests.support.daemon import EPOCH_MS, FakeReceiver, RunningDaemon, running
 from tests.support.mock_transport import MockTransport
 
-A = "https://a.example/hook"
 WAIT_S = 600
 
 
@@ -21,34 +20,31 @@ class QueuingTransport(MockTransport):
     async def prepare(self, url: str, team_id: str) -> None:
         await trio.sleep(WAIT_S)
 
-    async def send(self, post: Post, response: Response) -> None:
-        await super().send(post, response)
+
+@pytest.fixture
+async def daemon(tmp_path: Path, receiver: FakeReceiver) -> AsyncIterator[RunningDaemon]:
+    async with running(tmp_path, receiver, transport=lambda: QueuingTransport(receiver.handle)) as daemon:
+        yield daemon
 
 
-async def test_the_wait_is_neither_in_the_deadline_nor_in_the_time_that_is_signed(
-    tmp_path: Path, autojump_clock: MockClock
+async def test_waiting_for_a_lookup_counts_neither_towards_the_deadline_nor_in_the_signed_time(
+    daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
-    receiver, clock = FakeReceiver(), VirtualWallClock()
-    async with running(tmp_path, receiver, clock, transport=lambda: QueuingTransport(receiver.handle)) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.submit(team, 1)
-        await trio.sleep(WAIT_S + 1)
-        [delivery] = await daemon.deliveries(webhook)
-        [attempt] = await daemon.attempts(delivery)
+    await daemon.submit(team, 1)
+    await trio.sleep(WAIT_S + 1)
+    [delivery] = await daemon.deliveries(webhook)
+    [attempt] = await daemon.attempts(delivery)
     assert (delivery.status, delivery.attempts_made) == (DeliveryStatus.SUCCEEDED, 1)
     assert attempt.outcome.duration_ms < 1000
-    assert int(receiver.arrivals[0].headers["webhook-timestamp"]) >= EPOCH_MS // 1000 + WAIT_S
+    assert int(daemon.receiver.arrivals[0].headers["webhook-timestamp"]) >= EPOCH_MS // 1000 + WAIT_S
 
 
-async def test_a_webhook_that_waits_for_its_place_can_be_disabled(tmp_path: Path, autojump_clock: MockClock) -> None:
-    receiver = FakeReceiver()
-    async with running(tmp_path, receiver, transport=lambda: QueuingTransport(receiver.handle)) as daemon:
-        team = await daemon.team()
-        webhook = await daemon.webhook(team, A)
-        await daemon.submit(team, 1)
-        await trio.sleep(1)
-        await daemon.change(webhook, active=False)
-        await trio.sleep(WAIT_S + 1)
-        assert await daemon.statuses(webhook) == ["cancelled"]
-    assert not receiver.arrivals
+async def test_a_webhook_that_waits_for_a_lookup_can_be_disabled(
+    daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
+) -> None:
+    await daemon.submit(team, 1)
+    await trio.sleep(1)
+    await daemon.change(webhook, active=False)
+    await trio.sleep(WAIT_S + 1)
+    assert await daemon.statuses(webhook) == ["cancelled"]
+    assert not daemon.receiver.arrivals

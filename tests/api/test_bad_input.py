@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pytest
-
 from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.resolver import Resolver
 from daemon.egress.urls import EgressRules, check_url
@@ -13,44 +11,42 @@ from tests.support.api_client import RunningApi, running_api
 WEBHOOK: Mapping[str, Any] = {"name": "CRM", "url": "https://example.com/in", "events": ["*"]}
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "line 1, column 1"),
-        (b"{", "line 1, column 2"),
-        (b'{"name": }', "line 1, column 10"),
-        (b"{'name': 1}", "line 1"),
-        (b"{} {}", "something follows"),
-        (b"\xff{}", "not UTF-8"),
-        (b"\xef\xbb\xbf{}", "line 1, column 1"),
-        (b'{"name": NaN}', "nan is not json"),
-        (b'{"name": -Infinity}', "-infinity is not json"),
-        (b'{"name": 1e999}', "too large for a double"),
-        (b'{"name": 1, "name": 1}', "twice"),
-        (b'{"name": "\\ud800"}', "cannot be passed on unchanged"),
-        (b'{"\\udfff": 1}', "cannot be passed on unchanged"),
-        (b'{"name": 18446744073709551616}', "64-bit"),
-        (b'{"name": ' + b"9" * 5000 + b"}", "exceeds the limit"),
-        (b'{"name": "\x01"}', "invalid control character"),
-        (b"[" * 60_000, "nested too deeply"),
-        (b"[" * 300 + b"]" * 300, "recursion limit"),
-    ],
+NO_JSON = (
+    (b"", "line 1, column 1"),
+    (b"{", "line 1, column 2"),
+    (b'{"name": }', "line 1, column 10"),
+    (b"{'name': 1}", "line 1"),
+    (b"{} {}", "something follows"),
+    (b"\xff{}", "not UTF-8"),
+    (b"\xef\xbb\xbf{}", "line 1, column 1"),
+    (b'{"name": NaN}', "nan is not json"),
+    (b'{"name": -Infinity}', "-infinity is not json"),
+    (b'{"name": 1e999}', "too large for a double"),
+    (b'{"name": 1, "name": 1}', "twice"),
+    (b'{"name": "\\ud800"}', "cannot be passed on unchanged"),
+    (b'{"\\udfff": 1}', "cannot be passed on unchanged"),
+    (b'{"name": 18446744073709551616}', "64-bit"),
+    (b'{"name": ' + b"9" * 5000 + b"}", "exceeds the limit"),
+    (b'{"name": "\x01"}', "invalid control character"),
+    (b"[" * 60_000, "nested too deeply"),
+    (b"[" * 300 + b"]" * 300, "recursion limit"),
 )
-async def test_a_body_that_is_not_json_is_400(api: RunningApi, content: bytes, reason: str) -> None:
-    for path in ("/v1/webhooks", "/v1/events"):
-        answer = await api.as_acme.call("POST", path, content=content)
-        assert (answer.status, answer.code) == (400, "invalid_json")
-        assert reason in answer.value["detail"]
 
 
-@pytest.mark.parametrize(
-    "media_type", [None, "text/plain", "application/xml", "application/jsonx", "application/x-ndjson"]
-)
-@pytest.mark.parametrize("path", ["/v1/webhooks", "/v1/events", "/v1/webhooks/test"])
-async def test_another_content_type_is_415(api: RunningApi, path: str, media_type: str | None) -> None:
-    answer = await api.as_acme.call("POST", path, content=b"{}", media_type=media_type)
-    assert (answer.status, answer.code) == (415, "unsupported_media_type")
-    assert "application/json" in answer.value["detail"]
+async def test_a_body_that_is_not_json_is_400(api: RunningApi) -> None:
+    for content, reason in NO_JSON:
+        for path in ("/v1/webhooks", "/v1/events"):
+            answer = await api.as_acme.call("POST", path, content=content)
+            assert (answer.status, answer.code) == (400, "invalid_json"), (content[:50], path)
+            assert reason in answer.value["detail"], (content[:50], path)
+
+
+async def test_another_content_type_is_415(api: RunningApi) -> None:
+    for path in ("/v1/webhooks", "/v1/events", "/v1/webhooks/test"):
+        for media_type in (None, "text/plain", "application/xml", "application/jsonx", "application/x-ndjson"):
+            answer = await api.as_acme.call("POST", path, content=b"{}", media_type=media_type)
+            assert (answer.status, answer.code) == (415, "unsupported_media_type"), (path, media_type)
+            assert "application/json" in answer.value["detail"], (path, media_type)
 
 
 async def test_a_compressed_body_is_415(api: RunningApi) -> None:
@@ -75,46 +71,47 @@ async def test_a_body_over_64_kib_is_413(api: RunningApi) -> None:
     assert answer.code == "too_large"
 
 
-@pytest.mark.parametrize(
-    ("change", "path"),
-    [
-        ({"name": None}, "$.name"),
-        ({"name": ""}, "$.name"),
-        ({"name": "x" * 201}, "$.name"),
-        ({"name": 5}, "$.name"),
-        ({"url": None}, "$.url"),
-        ({"url": ["https://example.com"]}, "$.url"),
-        ({"events": []}, "$.events"),
-        ({"events": "*"}, "$.events"),
-        ({"events": None}, "$.events"),
-        ({"events": ["linkedin.message.sent", 5]}, "$.events[1]"),
-        ({"events": ["linkedin.message.sent", "linkedin.message.eaten"]}, "$.events[1]"),
-        ({"secret": ""}, "$.secret"),
-        ({"secret": 5}, "$.secret"),
-        ({"secret": "whsec_short"}, "$.secret"),
-        ({"active": True}, "$.active"),
-        ({"team_id": "x"}, "$.team_id"),
-        ({"Name": "x"}, "$.Name"),
-    ],
+WRONG_FIELDS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"name": None}, "$.name"),
+    ({"name": ""}, "$.name"),
+    ({"name": "x" * 201}, "$.name"),
+    ({"name": 5}, "$.name"),
+    ({"url": None}, "$.url"),
+    ({"url": ["https://example.com"]}, "$.url"),
+    ({"events": []}, "$.events"),
+    ({"events": "*"}, "$.events"),
+    ({"events": None}, "$.events"),
+    ({"events": ["linkedin.message.sent", 5]}, "$.events[1]"),
+    ({"events": ["linkedin.message.sent", "linkedin.message.eaten"]}, "$.events[1]"),
+    ({"secret": ""}, "$.secret"),
+    ({"secret": 5}, "$.secret"),
+    ({"secret": "whsec_short"}, "$.secret"),
+    ({"active": True}, "$.active"),
+    ({"team_id": "x"}, "$.team_id"),
+    ({"Name": "x"}, "$.Name"),
 )
-async def test_a_wrong_or_unknown_field_is_422_and_is_named(api: RunningApi, change: dict[str, Any], path: str) -> None:
-    answer = await api.as_acme.post("/v1/webhooks", {**WEBHOOK, **change})
-    assert (answer.status, answer.code, answer.paths) == (422, "invalid_field", [path])
-    assert answer.value["errors"][0]["message"]
 
 
-@pytest.mark.parametrize("missing", ["name", "url", "events"])
-async def test_a_missing_field_is_422_and_is_named(api: RunningApi, missing: str) -> None:
-    answer = await api.as_acme.post("/v1/webhooks", {name: value for name, value in WEBHOOK.items() if name != missing})
-    assert (answer.status, answer.paths) == (422, [f"$.{missing}"])
-    assert answer.value["errors"][0]["message"] == "is missing"
+async def test_a_wrong_or_unknown_field_is_422_and_is_named(api: RunningApi) -> None:
+    for change, path in WRONG_FIELDS:
+        answer = await api.as_acme.post("/v1/webhooks", {**WEBHOOK, **change})
+        assert (answer.status, answer.code, answer.paths) == (422, "invalid_field", [path]), change
+        assert answer.value["errors"][0]["message"], change
 
 
-@pytest.mark.parametrize("body", [[], "x", 1, None, True])
-async def test_a_body_that_is_no_object_is_422(api: RunningApi, body: Any) -> None:
+async def test_a_missing_field_is_422_and_is_named(api: RunningApi) -> None:
+    for missing in WEBHOOK:
+        rest = {name: value for name, value in WEBHOOK.items() if name != missing}
+        answer = await api.as_acme.post("/v1/webhooks", rest)
+        assert (answer.status, answer.paths) == (422, [f"$.{missing}"])
+        assert answer.value["errors"][0]["message"] == "is missing", missing
+
+
+async def test_a_body_that_is_no_object_is_422(api: RunningApi) -> None:
     for path in ("/v1/webhooks", "/v1/events", "/v1/webhooks/test"):
-        answer = await api.as_acme.post(path, body)
-        assert (answer.status, answer.paths) == (422, ["$"])
+        for body in (list[object](), "x", 1, None, True):
+            answer = await api.as_acme.post(path, body)
+            assert (answer.status, answer.paths) == (422, ["$"]), (path, body)
 
 
 async def test_no_more_wrong_fields_are_listed_than_anybody_reads(api: RunningApi) -> None:
@@ -124,32 +121,32 @@ async def test_no_more_wrong_fields_are_listed_than_anybody_reads(api: RunningAp
     assert max(map(len, answer.paths)) < 110
 
 
-@pytest.mark.parametrize(
-    ("url", "rule"),
-    [
-        ("http://example.com/in", "https"),
-        ("https://user:secret@example.com/in", "user"),
-        ("https://example.com/in#part", "fragment"),
-        ("https://example.com/" + "x" * 2048, "2048"),
-        ("https://127.0.0.1/in", "127.0.0.1"),
-        ("https://[::1]/in", "::1"),
-        ("https://10.1.2.3/in", "10.1.2.3"),
-        ("https://2130706433/in", ""),
-        ("", ""),
-        ("example.com", ""),
-        ("https://", ""),
-    ],
+WRONG_URLS = (
+    ("http://example.com/in", "https"),
+    ("https://user:secret@example.com/in", "user"),
+    ("https://example.com/in#part", "fragment"),
+    ("https://example.com/" + "x" * 2048, "2048"),
+    ("https://127.0.0.1/in", "127.0.0.1"),
+    ("https://[::1]/in", "::1"),
+    ("https://10.1.2.3/in", "10.1.2.3"),
+    ("https://2130706433/in", ""),
+    ("", ""),
+    ("example.com", ""),
+    ("https://", ""),
 )
-async def test_a_url_that_breaks_a_rule_is_422_and_says_which(tmp_path: Any, url: str, rule: str) -> None:
+
+
+async def test_a_url_that_breaks_a_rule_is_422_and_says_which(tmp_path: Any) -> None:
     rules = EgressRules()
 
     async def check(url: str, _team_id: str) -> None:
         await check_url(url, rules, Resolver().resolve)
 
     async with running_api(tmp_path, check_url=check) as api:
-        created = await api.as_acme.post("/v1/webhooks", {**WEBHOOK, "url": url})
-    assert (created.status, created.code, created.paths) == (422, "url_not_allowed", ["$.url"])
-    assert rule in created.value["detail"]
+        for url, rule in WRONG_URLS:
+            created = await api.as_acme.post("/v1/webhooks", {**WEBHOOK, "url": url})
+            assert (created.status, created.code, created.paths) == (422, "url_not_allowed", ["$.url"]), url
+            assert rule in created.value["detail"], url
 
 
 async def test_a_changed_url_is_checked_like_a_new_one(tmp_path: Any) -> None:
@@ -164,30 +161,28 @@ async def test_a_changed_url_is_checked_like_a_new_one(tmp_path: Any) -> None:
         assert (await api.as_acme.get(f"/v1/webhooks/{webhook['id']}")).value["url"] == webhook["url"]
 
 
-@pytest.mark.parametrize(
-    ("query", "path"),
-    [
-        ({"limit": "0"}, "query.limit"),
-        ({"limit": "201"}, "query.limit"),
-        ({"limit": "ten"}, "query.limit"),
-        ({"limit": "1e1"}, "query.limit"),
-        ({"limit": "²"}, "query.limit"),
-        ({"limit": ""}, "query.limit"),
-        ({"cursor": "nonsense"}, "query.cursor"),
-        ({"cursor": ""}, "query.cursor"),
-        ({"status": "done"}, "query.status"),
-        ({"since": "yesterday"}, "query.since"),
-        ({"until": "2025-07-15"}, "query.until"),
-        ({"webhookid": "x"}, "query.webhookid"),
-        ({"team_id": "x"}, "query.team_id"),
-        ({"limit": ["1", "2"]}, "query.limit"),
-    ],
+WRONG_QUERIES: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"limit": "0"}, "query.limit"),
+    ({"limit": "201"}, "query.limit"),
+    ({"limit": "ten"}, "query.limit"),
+    ({"limit": "1e1"}, "query.limit"),
+    ({"limit": "²"}, "query.limit"),
+    ({"limit": ""}, "query.limit"),
+    ({"cursor": "nonsense"}, "query.cursor"),
+    ({"cursor": ""}, "query.cursor"),
+    ({"status": "done"}, "query.status"),
+    ({"since": "yesterday"}, "query.since"),
+    ({"until": "2025-07-15"}, "query.until"),
+    ({"webhookid": "x"}, "query.webhookid"),
+    ({"team_id": "x"}, "query.team_id"),
+    ({"limit": ["1", "2"]}, "query.limit"),
 )
-async def test_a_wrong_unknown_or_repeated_query_parameter_is_422(
-    api: RunningApi, query: dict[str, Any], path: str
-) -> None:
-    answer = await api.as_acme.get("/v1/deliveries", **query)
-    assert (answer.status, answer.code, answer.paths) == (422, "invalid_field", [path])
+
+
+async def test_a_wrong_unknown_or_repeated_query_parameter_is_422(api: RunningApi) -> None:
+    for query, path in WRONG_QUERIES:
+        answer = await api.as_acme.get("/v1/deliveries", **query)
+        assert (answer.status, answer.code, answer.paths) == (422, "invalid_field", [path]), query
 
 
 async def test_a_query_on_a_route_that_takes_none_is_422(api: RunningApi) -> None:
@@ -199,12 +194,10 @@ async def test_who_asks_for_health_may_add_any_query(api: RunningApi) -> None:
     assert (await api.as_acme.get("/healthz", at="123")).status == 200
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/nothing", "/v1/webhooks/", "//v1//verify", "/v1/events/a/b", "/static/x"]
-)
-async def test_an_unknown_path_is_a_404_problem(api: RunningApi, path: str) -> None:
-    answer = await api.operator.get(path)
-    assert (answer.status, answer.code) == (404, "not_found")
+async def test_an_unknown_path_is_a_404_problem(api: RunningApi) -> None:
+    for path in ("/", "/v1", "/v1/nothing", "/v1/webhooks/", "//v1//verify", "/v1/events/a/b", "/static/x"):
+        answer = await api.operator.get(path)
+        assert (answer.status, answer.code) == (404, "not_found"), path
 
 
 async def test_a_method_that_a_path_does_not_take_is_a_405_problem_with_those_it_takes(api: RunningApi) -> None:

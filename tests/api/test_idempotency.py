@@ -124,11 +124,11 @@ async def test_the_same_key_with_another_request_is_a_conflict(world: World, mak
     assert (await world.post("/v1/events", event)).code == "idempotency_conflict"
 
 
-@every_making
-async def test_the_key_has_1_to_255_printable_ascii_characters(world: World, making: Making) -> None:
-    for key in ("", "x" * 256, "é"):
-        answer = await world.post(making.path(world), making.body(world), key)
-        assert (answer.status, answer.paths) == (422, ["header.Idempotency-Key"])
+async def test_the_key_has_1_to_255_printable_ascii_characters(world: World) -> None:
+    for name, making in MAKING.items():
+        for key in ("", "x" * 256, "é"):
+            answer = await world.post(making.path(world), making.body(world), key)
+            assert (answer.status, answer.paths) == (422, ["header.Idempotency-Key"]), (name, key)
 
 
 async def test_two_keys_are_none(world: World) -> None:

@@ -18,13 +18,13 @@ def test_the_words_are_those_that_stand_where_an_id_may() -> None:
     }
 
 
-@pytest.mark.parametrize("word", sorted(frozenset[str]().union(*WORDS.values())))
 @pytest.mark.fault(
     "A team is to be called by a word of the API's or the console's paths", "422 naming `$.id`", cases=20
 )
-async def test_a_word_of_our_paths_is_no_id(api: RunningApi, word: str) -> None:
-    answer = await api.operator.post("/v1/teams", {"id": word, "name": "Sly"})
-    assert (answer.status, answer.paths) == (422, ["$.id"])
+async def test_a_word_of_our_paths_is_no_id(api: RunningApi) -> None:
+    for word in frozenset[str]().union(*WORDS.values()):
+        answer = await api.operator.post("/v1/teams", {"id": word, "name": "Sly"})
+        assert (answer.status, answer.paths) == (422, ["$.id"]), word
 
 
 @pytest.mark.parametrize("word", ["test", "batch"])

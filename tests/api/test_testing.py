@@ -38,10 +38,10 @@ async def test_a_test_that_nobody_subscribes_to_makes_no_delivery(api: RunningAp
     assert (answer.status, answer.value["deliveries"], answer.value["count"]) == (202, [], 0)
 
 
-@pytest.mark.parametrize("event", ["nothing", "*", ""])
-async def test_a_test_of_an_unknown_event_type_is_422(api: RunningApi, event: str) -> None:
-    answer = await api.as_acme.post("/v1/webhooks/test", {"event": event})
-    assert (answer.status, answer.paths) == (422, ["$.event"])
+async def test_a_test_of_an_unknown_event_type_is_422(api: RunningApi) -> None:
+    for event in ("nothing", "*", ""):
+        answer = await api.as_acme.post("/v1/webhooks/test", {"event": event})
+        assert (answer.status, answer.paths) == (422, ["$.event"]), event
 
 
 async def test_every_event_type_has_an_example_which_triggers_nothing(api: RunningApi) -> None:
@@ -54,10 +54,10 @@ async def test_every_event_type_has_an_example_which_triggers_nothing(api: Runni
     assert (await api.as_acme.get("/v1/deliveries")).value["items"] == []
 
 
-@pytest.mark.parametrize("event", ["nothing", "*"])
-async def test_an_example_of_an_unknown_event_type_is_404(api: RunningApi, event: str) -> None:
-    answer = await api.as_acme.get(f"/v1/webhooks/test/example/{event}")
-    assert (answer.status, answer.code) == (404, "not_found")
+async def test_an_example_of_an_unknown_event_type_is_404(api: RunningApi) -> None:
+    for event in ("nothing", "*"):
+        answer = await api.as_acme.get(f"/v1/webhooks/test/example/{event}")
+        assert (answer.status, answer.code) == (404, "not_found"), event
 
 
 async def test_the_event_types_are_listed_with_what_they_mean(api: RunningApi) -> None:

@@ -1,8 +1,7 @@
 """Webhooks over the API."""
 
 import re
-
-import pytest
+from typing import Any
 
 from tests.support.api_client import MESSAGE_SENT, PUBLIC_URL, ApiClient, RunningApi
 
@@ -10,6 +9,14 @@ FIELDS = {
     *("id", "teamId", "name", "url", "events", "active", "consecutiveFailures", "disabledReason", "disabledAt"),
     *("parked", "hasSecret", "createdAt", "updatedAt"),
 }
+WRONG_CHANGES: tuple[dict[str, Any], ...] = (
+    {"name": ""},
+    {"events": []},
+    {"active": "yes"},
+    {"events": ["nothing"]},
+    {"id": "x"},
+    {"secret": ""},
+)
 
 
 async def test_a_webhook_is_registered_and_shown(api: RunningApi) -> None:
@@ -68,21 +75,19 @@ async def test_a_change_leaves_the_rest_as_it_is(api: RunningApi) -> None:
         assert created.items() <= answer.value.items()
 
 
-@pytest.mark.parametrize("field", ["name", "url", "events", "active"])
-async def test_only_a_secret_can_be_changed_to_null(api: RunningApi, field: str) -> None:
+async def test_only_a_secret_can_be_changed_to_null(api: RunningApi) -> None:
     path = f"/v1/webhooks/{(await api.webhook())['id']}"
-    answer = await api.as_acme.patch(path, {field: None})
-    assert (answer.status, answer.paths) == (422, [f"$.{field}"])
+    for field in ("name", "url", "events", "active"):
+        answer = await api.as_acme.patch(path, {field: None})
+        assert (answer.status, answer.paths) == (422, [f"$.{field}"])
 
 
-@pytest.mark.parametrize(
-    "change", [{"name": ""}, {"events": []}, {"active": "yes"}, {"events": ["nothing"]}, {"id": "x"}, {"secret": ""}]
-)
-async def test_a_wrong_change_changes_nothing(api: RunningApi, change: dict[str, object]) -> None:
+async def test_a_wrong_change_changes_nothing(api: RunningApi) -> None:
     created = await api.webhook()
     path = f"/v1/webhooks/{created['id']}"
-    assert (await api.as_acme.patch(path, {"name": "new", **change})).status == 422
-    assert (await api.as_acme.get(path)).value == created
+    for change in WRONG_CHANGES:
+        assert (await api.as_acme.patch(path, {"name": "new", **change})).status == 422, change
+        assert (await api.as_acme.get(path)).value == created, change
 
 
 async def test_a_webhook_is_disabled_and_enabled_again(api: RunningApi) -> None:
@@ -146,9 +151,7 @@ async def test_recovering_queues_what_was_never_delivered(api: RunningApi) -> No
     assert later.value == {"deliveries": 0}
 
 
-@pytest.mark.parametrize(
-    "body", [{}, {"since": None}, {"since": "today"}, {"since": "2027-01-15T08:00:00Z", "until": "x"}]
-)
-async def test_recovering_wants_a_time(api: RunningApi, body: dict[str, object]) -> None:
-    webhook = await api.webhook()
-    assert (await api.as_acme.post(f"/v1/webhooks/{webhook['id']}/recover", body)).status == 422
+async def test_recovering_wants_a_time(api: RunningApi) -> None:
+    path = f"/v1/webhooks/{(await api.webhook())['id']}/recover"
+    for body in ({}, {"since": None}, {"since": "today"}, {"since": "2027-01-15T08:00:00Z", "until": "x"}):
+        assert (await api.as_acme.post(path, body)).status == 422, body

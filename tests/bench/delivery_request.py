@@ -9,15 +9,14 @@ from urllib.parse import urlsplit
 
 from daemon.crypto.signing import Secrets, generate_secret, signature_headers
 from daemon.delivery.delivery_request import USER_AGENT
-from daemon.domain.clock import wall_clock_ms
-from daemon.domain.model import id_maker
+from daemon.domain.clock import clock_of, wall_clock_ms
 from tests.bench.events import EVENT_TYPE, event
 
 
 def write_request(path: Path, url: str) -> Path:
     """Write the request of one delivery to a webhook at `url`."""
     parts, body = urlsplit(url), _payload()
-    delivery_id, now_s = id_maker(wall_clock_ms)("dlv"), wall_clock_ms() // 1000
+    delivery_id, now_s = clock_of(wall_clock_ms).new_id("dlv"), wall_clock_ms() // 1000
     fields = [
         ("Host", parts.netloc),
         ("Content-Type", "application/json"),

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.routes.submission import serialise
+from daemon.domain.clock import clock_of
 from daemon.domain.event_types import build_catalogue
-from daemon.domain.model import Attempt, DeliveryStatus, Outcome, OutcomeKind, id_maker
+from daemon.domain.model import Attempt, DeliveryStatus, Outcome, OutcomeKind
 from daemon.store.rows import attempt_row
 from daemon.store.schema import NEW_DELIVERY_COLUMNS, attempts
 from daemon.store.writes.events import delivery_row
@@ -93,4 +94,4 @@ class Acceptance:
 
 def id_stem(prefix: str, at: int) -> str:
     """Return an id of the daemon's own form without its last 16 characters, which are to be made unique."""
-    return id_maker(lambda: at)(prefix)[:-16]
+    return clock_of(lambda: at).new_id(prefix)[:-16]

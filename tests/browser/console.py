@@ -105,7 +105,7 @@ def running_console(portal: BlockingPortal, directory: Path, sections: Sections)
     try:
         with (
             portal.wrap_async_context_manager(daemon_process(installation)),
-            httpx.Client(base_url=installation.url, trust_env=False) as client,
+            httpx.Client(base_url=installation.url, trust_env=False, verify=False) as client,
         ):
             yield RunningConsole(installation.url, Api(client, installation.read_key()), portal)
     finally:

@@ -10,7 +10,8 @@ from typing import Literal
 from anyio.from_thread import start_blocking_portal
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from tests.browser.conftest import ARGUMENTS, sign_in
+from tests.browser.chromium import ARGUMENTS
+from tests.browser.conftest import sign_in
 from tests.browser.console import RunningConsole, running_console
 from tests.browser.demo_month import ACME, DELIVERY, Month, live_a_month
 from tests.support.programs import is_here, program

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage, sign_in
+from tests.browser.conftest import OpenPage, be_signed_in
 from tests.browser.console import MESSAGE_RECEIVED, MESSAGE_SENT, ConsoleTeam, RunningConsole
 from tests.support.receivers import respond
 
@@ -89,7 +89,7 @@ def test_a_pending_delivery_says_when_it_goes_on_and_ends_before_ones_eyes(
     with patient_console.receiver(respond(500)) as receiver:
         acme.webhook(receiver.url)
         page = open_page(patient_console.url)
-        sign_in(page, acme.key)
+        be_signed_in(page, acme.key)
         acme.submit()
         page.goto(f"/console/teams/{acme.id}/deliveries")
         page.locator("#delivery-rows a.name").click()
@@ -111,7 +111,7 @@ def test_deliveries_that_wait_for_credits_go_on_when_some_are_granted(
     with patient_console.receiver() as receiver:
         acme.webhook(receiver.url)
         page = open_page(patient_console.url)
-        sign_in(page, acme.key)
+        be_signed_in(page, acme.key)
         acme.submit()
         page.get_by_role("link", name="Credits").click()
         expect(page.get_by_text("1 delivery waits for credits")).to_be_visible()

@@ -5,7 +5,7 @@ import hmac
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage, sign_in
+from tests.browser.conftest import OpenPage, be_signed_in
 from tests.browser.console import MESSAGE_RECEIVED, ConsoleTeam, RunningConsole
 
 
@@ -160,7 +160,7 @@ def test_the_operator_makes_a_team_with_a_key_and_credits(
     expect(operators.get_by_role("heading", name="Credits: 500")).to_be_visible()
 
     globex = open_page()
-    sign_in(globex, key)
+    be_signed_in(globex, key)
     globex.get_by_role("link", name="Credits").click()
     expect(globex.locator(".big")).to_have_text("500")
     revoke = operators.get_by_role("button", name="Revoke the key billing")

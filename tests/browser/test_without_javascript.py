@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import OpenPage, sign_in
+from tests.browser.conftest import OpenPage, be_signed_in
 from tests.browser.console import ConsoleTeam, RunningConsole
 from tests.support.receivers import respond
 
@@ -12,7 +12,7 @@ from tests.support.receivers import respond
 def plain(open_page: OpenPage, acme: ConsoleTeam) -> Page:
     """A page of Acme's console, signed in, that runs no script."""
     page = open_page(java_script_enabled=False)
-    sign_in(page, acme.key)
+    be_signed_in(page, acme.key)
     return page
 
 

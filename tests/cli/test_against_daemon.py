@@ -1,8 +1,7 @@
 """The client commands and a real daemon understand each other."""
 
 import json
-import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -12,16 +11,24 @@ import trio
 
 from daemon.cli import main
 from daemon.cli.inputs import read_bytes
-from daemon.demo.process import DaemonProcess, running_daemon
 from daemon.demo.receiver import ReceivedRequest, listen_on_loopback, serve_receiver, url_of
 from daemon.demo.verification import SignatureState, verify
+from tests.support.forked import run_forked
+from tests.support.process import Installation, clean_environment, daemon_process, make_installation
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    made = make_installation(tmp_path)
+    yield made
+    made.close()
 
 
 class _Commands:
     """Commands run in a thread of this process: a process for each would take half a minute in all."""
 
-    def __init__(self, daemon: DaemonProcess) -> None:
-        self._options = ["--api-url", daemon.base_url, "--state-dir", str(daemon.state_dir)]
+    def __init__(self, installation: Installation) -> None:
+        self._options = ["--api-url", installation.url, "--state-dir", str(installation.state_dir)]
 
     async def run(self, *arguments: str, expect: int = 0) -> str:
         return await trio.to_thread.run_sync(self._run, arguments, expect)
@@ -34,7 +41,9 @@ class _Commands:
         return err.getvalue() if expect else out.getvalue()
 
 
-async def test_a_team_is_set_up_served_charged_and_looked_at_by_commands_alone(tmp_path: Path) -> None:
+async def test_a_team_is_set_up_served_charged_and_looked_at_by_commands_alone(
+    tmp_path: Path, installation: Installation
+) -> None:
     got: trio.MemorySendChannel[ReceivedRequest]
     got, received = trio.open_memory_channel(10)
 
@@ -43,9 +52,9 @@ async def test_a_team_is_set_up_served_charged_and_looked_at_by_commands_alone(t
         return 200
 
     listener = await listen_on_loopback(0)
-    async with trio.open_nursery() as nursery, running_daemon(tmp_path) as daemon:
+    async with trio.open_nursery() as nursery, daemon_process(installation):
         nursery.start_soon(serve_receiver, listener, answer)
-        run = _Commands(daemon).run
+        run = _Commands(installation).run
         await run("teams", "create", "--id", "team_me", "--name", "Me", "--email", "me@example.com")
         assert "me@example.com" in await run("teams", "list")
         assert "Renamed" in await run("teams", "update", "team_me", "--name", "Renamed")
@@ -99,7 +108,6 @@ async def test_a_team_is_set_up_served_charged_and_looked_at_by_commands_alone(t
         assert "not_found" in await run("webhooks", "show", webhook["id"], expect=4)
         assert "$.url" in await run("webhooks", "create", *made[:4], "--url", "ftp://x", "--event", "*", expect=1)
         nursery.cancel_scope.cancel()
-    assert daemon.exit_code == 0
 
 
 async def _until_succeeded(run: Callable[..., Awaitable[str]], delivery_id: str) -> None:
@@ -108,10 +116,12 @@ async def _until_succeeded(run: Callable[..., Awaitable[str]], delivery_id: str)
             pass  # each look takes a while itself
 
 
-async def test_the_log_of_a_real_daemon_is_readable(tmp_path: Path) -> None:
-    async with running_daemon(tmp_path):
-        pass
-    command = [sys.executable, "-m", "daemon", "logs", str(tmp_path / "daemon.telemetry.log")]
-    shown = (await trio.run_process(command, capture_stdout=True)).stdout.decode()
-    assert len(shown.splitlines()) == len(read_bytes(tmp_path / "daemon.telemetry.log").splitlines())
+async def test_the_log_of_a_real_daemon_is_readable(tmp_path: Path, installation: Installation) -> None:
+    with (tmp_path / "daemon.log").open("wb") as log:
+        async with daemon_process(installation, stderr=log.fileno()):
+            pass
+    shown = (
+        await run_forked(["logs", str(tmp_path / "daemon.log")], environment=clean_environment({}))
+    ).stdout.decode()
+    assert len(shown.splitlines()) == len(read_bytes(tmp_path / "daemon.log").splitlines())
     assert "info    daemon_ready" in shown

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
@@ -13,6 +11,7 @@ from daemon.cli.connection import find_connection
 from daemon.cli.exits import CommandError
 from daemon.domain.bind_address import TcpAddress, UnixAddress
 from daemon.files.kept_addresses import keep_addresses
+from tests.support.forked_command import run_command
 
 
 @pytest.fixture
@@ -117,7 +116,6 @@ def test_a_unix_socket_of_the_settings_is_found(run: Any, state_dir: Path, unix_
 def test_a_unix_socket_that_nobody_serves_is_named(state_dir: Path) -> None:
     # In a process of its own: httpcore leaves the socket of a refused connect to the garbage collector.
     options = ["--api-url", f"unix:{state_dir}/none.sock", "--state-dir", str(state_dir)]
-    command = [sys.executable, "-m", "daemon", "teams", "list", *options]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    ended = run_command("teams", "list", *options)
     assert ended.returncode == 3
     assert f"unix:{state_dir}/none.sock" in ended.stderr

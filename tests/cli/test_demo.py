@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from daemon.demo.failure import DemoError
+from daemon.demo.errors import DemoError
 from daemon.demo.process import running_daemon
+from tests.support.forked_command import running_command
 
 DEMO = [sys.executable, "-m", "daemon", "demo"]
 
@@ -45,19 +46,19 @@ def test_the_demo_keeps_every_promise_within_a_minute_whatever_the_environment_s
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_the_demo_and_all_it_started(tmp_path: Path, number: signal.Signals) -> None:
-    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(DEMO, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as demo:
-        assert demo.stdout is not None
+def test_a_signal_ends_the_demo_and_all_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with running_command("demo") as demo:
         for line in demo.stdout:
             if re.search("attempts? failed", line):
                 break
         assert len(_processes_of(tmp_path)) == 1
         demo.send_signal(number)
-        out, err = demo.communicate(timeout=30)
-    assert demo.returncode == 130
-    assert "Interrupted" in out
-    assert err == ""
+        assert demo.wait(30) == 130
+        assert "Interrupted" in demo.stdout.read()
+        assert demo.stderr.read() == ""
     assert list(tmp_path.iterdir()) == []
     assert _processes_of(tmp_path) == []
 

@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, text
 from daemon.config.settings import Settings
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY, write_keys
 from daemon.crypto.vault import Vault
-from daemon.doctor.database import check_clock
+from daemon.doctor.clock import check_clock
 from daemon.doctor.examination import examine
 from daemon.doctor.files import check_disk
 from daemon.doctor.finding import Verdict

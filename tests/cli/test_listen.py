@@ -2,8 +2,6 @@ import json
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ import pytest
 from standardwebhooks import Webhook as StandardWebhook
 
 from daemon.crypto.signing import Secrets, signature_headers
+from tests.support.forked_command import ForkedCommand, running_command
 
 PLAIN = "s3cret"
 STANDARD = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo="
@@ -25,29 +24,23 @@ BODY = b'{"event":"linkedin.message.sent","teamId":"t","timestamp":"x","data":{"
 @dataclass(frozen=True)
 class Running:
     url: str
-    process: "subprocess.Popen[str]"
+    process: ForkedCommand
 
     def next_line(self) -> str:
-        assert self.process.stdout is not None
         return self.process.stdout.readline()
 
     def post(self, headers: dict[str, str], body: bytes = BODY) -> int:
-        with httpx.Client(trust_env=False) as client:
+        with httpx.Client(trust_env=False, verify=False) as client:
             return client.post(f"{self.url}/hook", content=body, headers=headers).status_code
 
 
 @contextmanager
 def _listening(*options: str) -> Iterator[Running]:
-    command = [sys.executable, "-m", "daemon", "listen", "--port", "0", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
+    with running_command("listen", "--port", "0", *options) as process:
         first = process.stderr.readline()
         found = re.match(r"Listening on (http://127\.0\.0\.1:\d+) ", first)
-        try:
-            assert found, first + process.stderr.read()
-            yield Running(found[1], process)
-        finally:
-            process.kill()
+        assert found, first
+        yield Running(found[1], process)
 
 
 def _headers(secret: str | None, sent_at: int | None = None, body: bytes = BODY) -> dict[str, str]:
@@ -131,7 +124,6 @@ def test_a_person_sees_verdict_headers_and_pretty_body() -> None:
         running.post(_headers(PLAIN))
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(10) == 0
-        assert running.process.stdout is not None
         shown = running.process.stdout.read()
     assert "POST /hook linkedin.message.sent answered 200" in shown
     assert "VALID signature, timestamp within 5 minutes" in shown
@@ -145,7 +137,6 @@ def test_a_person_sees_each_value_as_it_came() -> None:
         assert running.post({}, b'{"price":10.50,"price":1e999}') == 200
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(10) == 0
-        assert running.process.stdout is not None
         shown = running.process.stdout.read()
     assert '  "price": 10.50,\n  "price": 1e999\n' in shown
 
@@ -160,7 +151,6 @@ def test_a_body_cannot_steer_the_terminal() -> None:
         running.post({"x-kakiyo-event": "a[red]b"}, b"not json \x1b[2J \x07")
         running.process.send_signal(signal.SIGINT)
         assert running.process.wait(10) == 0
-        assert running.process.stdout is not None
         shown = running.process.stdout.read()
     assert "not json \\x1b[2J \\x07" in shown
     assert "a[red]b" in shown
@@ -193,12 +183,10 @@ def test_connections_are_kept_alive() -> None:
 
 def test_a_reader_that_leaves_ends_it_quietly() -> None:
     with _listening("--json") as running:
-        assert running.process.stdout is not None
         running.process.stdout.close()
         with pytest.raises(httpx.TransportError):
             running.post({})
         assert running.process.wait(10) == 0
-        assert running.process.stderr is not None
         assert running.process.stderr.read() == ""
 
 

@@ -2,14 +2,14 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.forked_command import ForkedCommand, run_command, running_command
 
 OLD = {
     "timestamp": "2025-07-15T10:00:00.000Z",
@@ -110,18 +110,11 @@ def test_a_log_file_that_is_missing_is_wrong_usage(run: Any) -> None:
     assert run("logs", "/does/not/exist").code == 2
 
 
-@contextmanager
-def _following(file: Path, *options: str) -> Iterator["subprocess.Popen[str]"]:
-    command = [sys.executable, "-m", "daemon", "logs", str(file), "--follow", "--json", *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+def _following(file: Path) -> AbstractContextManager[ForkedCommand]:
+    return running_command("logs", str(file), "--follow", "--json")
 
 
-def _next_line(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
+def _next_line(process: ForkedCommand) -> str:
     return process.stdout.readline().rstrip("\n")
 
 
@@ -170,7 +163,6 @@ def test_ctrl_c_ends_following_quietly(tmp_path: Path) -> None:
         assert _next_line(process) == "one"
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
-        assert process.stderr is not None
         assert process.stderr.read() == ""
 
 
@@ -179,10 +171,8 @@ def test_a_reader_that_leaves_ends_the_command_quietly(tmp_path: Path) -> None:
     file.write_text("line\n" * 100_000)
     with _following(file) as process:
         assert _next_line(process) == "line"
-        assert process.stdout is not None
         process.stdout.close()
         assert process.wait(10) == 0
-        assert process.stderr is not None
         assert process.stderr.read() == ""
 
 
@@ -196,10 +186,7 @@ def _fake_journalctl(directory: Path, script: str) -> dict[str, str]:
 def _run_on_a_terminal(*arguments: str, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     controller, terminal = os.openpty()
     try:
-        command = [sys.executable, "-m", "daemon", "logs", *arguments]
-        return subprocess.run(
-            command, stdin=terminal, capture_output=True, text=True, check=False, env={**os.environ, **environment}
-        )
+        return run_command("logs", *arguments, stdin=terminal, environment=environment)
     finally:
         os.close(controller)
         os.close(terminal)

@@ -1,11 +1,14 @@
 """Standard output that is closed or full, and what others wrote on it (contract "Command line")."""
 
 import json
+import os
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+
+from tests.support.forked_command import run_command
 
 KEY = {"id": "key_1", "teamId": "acme", "name": "ci", "key": "kwh_secret", "createdAt": "2025-07-15T10:30:00.000Z"}
 WEBHOOK = {
@@ -27,10 +30,16 @@ SINKS = [">/dev/full", ">&-", "| true"]
 
 
 def run_into(sink: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command with its stdout there; the exit code is the command's."""
-    # The reader of the pipe has left before anything is written.
-    script = f'"$@" {sink}' if sink != "| true" else 'set -o pipefail; { sleep 0.2; "$@"; } | true'
-    command = ["bash", "-c", script, "bash", sys.executable, "-m", "daemon", *arguments]
+    """Run a command with its stdout there."""
+    if sink == ">/dev/full":
+        with open("/dev/full", "wb") as full:  # noqa: PTH123 - a device
+            return run_command(*arguments, stdout=full.fileno())
+    if sink == "| true":
+        reading, writing = os.pipe()
+        os.close(reading)  # the reader has left before anything is written
+        with os.fdopen(writing, "wb"):
+            return run_command(*arguments, stdout=writing)
+    command = ["sh", "-c", f'"$@" {sink}', "sh", sys.executable, "-m", "daemon", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

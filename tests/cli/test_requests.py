@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from daemon.cli.moments import parse_moment, to_rfc3339
+from daemon.cli.times import parse_time, to_rfc3339
 
 WEBHOOK = {
     "id": "wh_1",
@@ -289,12 +289,12 @@ def test_a_delivery_that_waits_for_credits_says_so(run: Any, api: Any) -> None:
 
 def test_an_age_is_a_time_before_now() -> None:
     now = datetime(2025, 7, 15, 10, 30, tzinfo=UTC)
-    assert to_rfc3339(parse_moment("90m", now)) == "2025-07-15T09:00:00.000Z"
-    assert to_rfc3339(parse_moment("7d", now)) == "2025-07-08T10:30:00.000Z"
+    assert to_rfc3339(parse_time("90m", now)) == "2025-07-15T09:00:00.000Z"
+    assert to_rfc3339(parse_time("7d", now)) == "2025-07-08T10:30:00.000Z"
 
 
 def test_a_time_without_an_offset_is_utc() -> None:
-    assert parse_moment("2025-07-15T10:30:00") == datetime(2025, 7, 15, 10, 30, tzinfo=UTC)
+    assert parse_time("2025-07-15T10:30:00") == datetime(2025, 7, 15, 10, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("text", ["yesterday", "5", "1w", "", "-3h", "9999999d"])

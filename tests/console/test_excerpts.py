@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markupsafe import escape
 
-from api.console.drawing.excerpts import excerpt
+from api.console.rendering.excerpts import excerpt
 
 
 @given(st.text(), st.integers(0, 60))

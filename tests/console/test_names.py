@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from api.console.drawing.names import named, plain
+from api.console.rendering.names import named, plain
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import TeamEdit
 from tests.support.api_client import RunningApi

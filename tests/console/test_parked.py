@@ -25,7 +25,7 @@ async def test_a_parked_webhook_is_seen_everywhere_and_goes_on_when_it_is_enable
     assert (await api.as_acme.get("/v1/webhooks")).value["items"][0]["parked"] is True
     assert 'class="badge parked"' in (await acme.get(f"{root}/webhooks")).text
     page = (await acme.get(f"{root}/webhooks/{webhook['id']}")).text
-    assert "the daemon failed at them again and again" in page
+    assert "the daemon crashed on them repeatedly" in page
     system = (await operator.get("/console/system")).text
     assert "Parked webhooks: 1" in system
     assert f"{root}/webhooks/{webhook['id']}" in system

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.console.drawing.charts import DAY_HEIGHT, DAYS, HOUR_HEIGHT, HOURS, day_chart, hour_chart
-from api.console.drawing.timeline import timeline
+from api.console.rendering.charts import DAY_HEIGHT, DAYS, HOUR_HEIGHT, HOURS, day_chart, hour_chart
+from api.console.rendering.timeline import timeline
 from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.model import Attempt, Delivery, DeliveryStatus, Outcome, OutcomeKind
 from daemon.store.reads.console_reads import CreditDay, HourCount

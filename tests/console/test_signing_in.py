@@ -12,7 +12,7 @@ from api.app import create_app
 from api.console.session.sessions import LIFETIME_S
 from daemon.config.settings import Settings
 from daemon.domain.clock import HOUR_MS
-from daemon.wiring import handles_of
+from daemon.wiring_handles import handles_of
 from tests.console.conftest import signed_in
 from tests.support.api_client import DATABASE_FILE, RunningApi, running_api
 from tests.support.console_client import ConsoleClient
@@ -64,20 +64,18 @@ async def test_under_https_the_cookie_is_never_sent_in_the_clear(tmp_path: Path)
         assert "Secure" in cookie.split("; ")
 
 
-@pytest.mark.parametrize("key", ["", "kwh_wrong", "operator-key", "\x00", "ü" * 100, "x" * 10_000])
-async def test_a_key_that_is_not_valid_is_refused_beside_the_field_and_never_shown(
-    browser: ConsoleClient, key: str
-) -> None:
-    page = await browser.send("POST", "/console/sign-in", {"key": key, "next": "/console/system"})
-    assert page.status == 422
-    assert page.mistake("key") == (
-        "This key is not valid: check that you copied it whole, or ask the operator whether it was revoked."
-        if key
-        else "Enter an API key."
-    )
-    assert not key.strip() or key not in page.text
-    assert 'name="next" value="/console/system"' in page.text
-    assert "Set-Cookie" not in page.headers
+async def test_a_key_that_is_not_valid_is_refused_beside_the_field_and_never_shown(browser: ConsoleClient) -> None:
+    for key in ("", "kwh_wrong", "operator-key", "\x00", "ü" * 100, "x" * 10_000):
+        page = await browser.send("POST", "/console/sign-in", {"key": key, "next": "/console/system"})
+        assert page.status == 422, key
+        assert page.mistake("key") == (
+            "This key is not valid: check that you copied it whole, or ask the operator whether it was revoked."
+            if key
+            else "Enter an API key."
+        )
+        assert not key.strip() or key not in page.text
+        assert 'name="next" value="/console/system"' in page.text, key
+        assert "Set-Cookie" not in page.headers, key
 
 
 async def test_the_page_that_was_wanted_is_where_the_sign_in_leads(api: RunningApi, browser: ConsoleClient) -> None:
@@ -95,32 +93,26 @@ async def test_the_page_that_was_wanted_is_where_the_sign_in_leads(api: RunningA
     "The console's own first page follows",
     cases=len(FOREIGN_PAGES),
 )
-@pytest.mark.parametrize("page", FOREIGN_PAGES)
-async def test_the_sign_in_leads_to_no_other_site(api: RunningApi, browser: ConsoleClient, page: str) -> None:
-    key = str(api.as_acme.key)
-    assert (await browser.send("POST", "/console/sign-in", {"key": key, "next": page})).location == "/console/"
+async def test_the_sign_in_leads_to_no_other_site(api: RunningApi, browser: ConsoleClient) -> None:
+    for page in FOREIGN_PAGES:
+        led = await browser.send("POST", "/console/sign-in", {"key": str(api.as_acme.key), "next": page})
+        assert led.location == "/console/", page
 
 
 @pytest.mark.fault("Another site's page signs somebody in with a key of its own", "403", cases=3)
-@pytest.mark.parametrize(
-    "headers",
-    [{"Origin": "https://evil.example"}, {"Sec_Fetch_Site": "cross-site"}, {"Origin": "null"}],
-    ids=str,
-)
-async def test_only_the_consoles_own_page_signs_in(
-    api: RunningApi, browser: ConsoleClient, headers: dict[str, str]
-) -> None:
-    page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, **headers)
-    assert page.status == 403
-    assert "Set-Cookie" not in page.headers
+async def test_only_the_consoles_own_page_signs_in(api: RunningApi, browser: ConsoleClient) -> None:
+    for headers in ({"Origin": "https://evil.example"}, {"Sec_Fetch_Site": "cross-site"}, {"Origin": "null"}):
+        page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, **headers)
+        assert page.status == 403, headers
+        assert "Set-Cookie" not in page.headers, headers
 
 
 @pytest.mark.fault("A malformed Origin comes with a form", "403, and no line in the log", cases=5)
-@pytest.mark.parametrize("origin", ["http://[", "http://[::1", "http://a b", "//[v1.x", "\xff"])
-async def test_an_origin_that_is_no_origin_is_not_ours(api: RunningApi, browser: ConsoleClient, origin: str) -> None:
-    page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, Origin=origin)
-    assert page.status == 403
-    assert not api.daemon.log_lines("api_error")
+async def test_an_origin_that_is_no_origin_is_not_ours(api: RunningApi, browser: ConsoleClient) -> None:
+    for origin in ("http://[", "http://[::1", "http://a b", "//[v1.x", "\xff"):
+        page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, Origin=origin)
+        assert page.status == 403, origin
+        assert not api.daemon.log_lines("api_error"), origin
 
 
 async def test_a_host_that_a_proxy_rewrote_is_named_with_what_to_set(api: RunningApi, browser: ConsoleClient) -> None:
@@ -146,7 +138,9 @@ async def test_signing_in_over_plain_http_says_why_it_cannot_last(tmp_path: Path
         page = await browser.send("POST", "/console/sign-in", {"key": str(api.operator.key)}, **headers)
         assert page.status == status
         if status == 422:
-            assert "public_url is https://hooks.example.com, so its cookie is for https only" in page.mistake("key")
+            assert "public_url is https://hooks.example.com, so the session's cookie is for https only" in page.mistake(
+                "key"
+            )
             assert "Set-Cookie" not in page.headers
 
 

@@ -1,6 +1,6 @@
 """The code that the console offers is that of docs/receivers.md, which is run against what the daemon signs."""
 
-from api.console.drawing.verification import verification_code
+from api.console.rendering.verification import verification_code
 from tests.docs.pages import section
 
 

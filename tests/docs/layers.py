@@ -1,12 +1,12 @@
-"""The rooms in the order in which they build on each other: the map shows it, `test_architecture` holds it."""
+"""The packages in dependency order: the module map shows it, `test_architecture` enforces it."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from tests.docs.sources import Source
 
-# From what is started down to what everything stands on: of our own code, each room imports only what stands below it.
-# A file of the root that has another place than the root stands for itself.
+# From the entry point down to the foundations: each package imports, of our own, only what is listed below it.
+# A file that is listed itself is a layer of its own.
 LAYERS = (
     "daemon/__main__.py",
     "daemon/cli",
@@ -18,7 +18,7 @@ LAYERS = (
     "api/console",
     "api/console/pages",
     "api/console/session",
-    "api/console/drawing",
+    "api/console/rendering",
     "api/console/verification",
     "api/openapi",
     "api/routes",
@@ -51,7 +51,7 @@ LAYERS = (
 
 
 def layer_of(path: str) -> str:
-    """Return the layer of a file: itself, or its room."""
+    """Return the layer of a file: itself, or its package."""
     return path if path in LAYERS else PurePosixPath(path).parent.as_posix()
 
 

@@ -27,13 +27,16 @@ _CITATION = re.compile(r"""\s*\([a-z-]+ "[^)]*\)""")
 
 
 def render() -> str:
-    """Return the map: the rooms in their order and what of ours each imports, then the files of each room."""
+    """Return the map: the packages in their order and what each imports of our own, then the files of each package."""
     files = sources("daemon", "api")
     found = arrows(files)
     plain = sorted(path for path in OTHERS if not path.endswith(".py") and path not in LAYERS)
-    rows = [f"| {_link(room)} | {_line(room)} | {_imports(room, found)} |" for room in (*LAYERS, *plain)]
-    table = ["| room | what it is for | imports |", "|---|---|---|", *rows]
-    return "\n\n".join(["\n".join(table), *(_files(room, files) for room in LAYERS if _modules(room, files))]) + "\n"
+    rows = [f"| {_link(package)} | {_line(package)} | {_imports(package, found)} |" for package in (*LAYERS, *plain)]
+    table = ["| package | what it is for | imports |", "|---|---|---|", *rows]
+    return (
+        "\n\n".join(["\n".join(table), *(_files(package, files) for package in LAYERS if _modules(package, files))])
+        + "\n"
+    )
 
 
 def map_in(page: str) -> str:
@@ -47,21 +50,23 @@ def first_sentence(docstring: str) -> str:
     return re.split(r"(?<=[.?!]) ", _CITATION.sub("", paragraph), maxsplit=1)[0]
 
 
-def _room(path: str) -> str:
+def _package_of(path: str) -> str:
     return PurePosixPath(path).parent.as_posix()
 
 
-def _modules(room: str, files: Sequence[Source]) -> list[Source]:
-    return [source for source in files if _room(source.path) == room and not source.path.endswith("/__init__.py")]
+def _modules(package: str, files: Sequence[Source]) -> list[Source]:
+    return [
+        source for source in files if _package_of(source.path) == package and not source.path.endswith("/__init__.py")
+    ]
 
 
-def _link(room: str) -> str:
-    has_files = any((ROOT / room).glob("*.py"))
-    return f"[`{room}`](#{room.replace('/', '')})" if has_files else f"`{room}`"
+def _link(package: str) -> str:
+    has_files = any((ROOT / package).glob("*.py"))
+    return f"[`{package}`](#{package.replace('/', '')})" if has_files else f"`{package}`"
 
 
 def _line(path: str) -> str:
-    """Return the line of a module or a room."""
+    """Return the line of a module or a package."""
     if path in OTHERS:
         return OTHERS[path]
     source = Source(path if path.endswith(".py") else f"{path}/__init__.py")
@@ -70,13 +75,13 @@ def _line(path: str) -> str:
     return first_sentence(docstring).replace("|", "\\|")
 
 
-def _imports(room: str, found: Collection[tuple[str, str]]) -> str:
-    return ", ".join(f"`{below}`" for below in LAYERS if (room, below) in found)
+def _imports(package: str, found: Collection[tuple[str, str]]) -> str:
+    return ", ".join(f"`{below}`" for below in LAYERS if (package, below) in found)
 
 
-def _files(room: str, files: Sequence[Source]) -> str:
-    rows = [f"| `{source.path}` | {_line(source.path)} |" for source in _modules(room, files)]
-    return "\n".join([f"### {room}/", "", "| file | what it is for |", "|---|---|", *rows])
+def _files(package: str, files: Sequence[Source]) -> str:
+    rows = [f"| `{source.path}` | {_line(source.path)} |" for source in _modules(package, files)]
+    return "\n".join([f"### {package}/", "", "| file | what it is for |", "|---|---|", *rows])
 
 
 def main(arguments: Sequence[str]) -> None:

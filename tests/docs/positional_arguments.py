@@ -79,7 +79,8 @@ def _is_made_by_a_base(node: ast.ClassDef) -> bool:
     if constructors:
         return any(constructor.args.vararg for constructor in constructors)
     is_data = any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
-    return bool(node.bases) and not is_data
+    is_struct = any(keyword.arg == "frozen" for keyword in node.keywords)
+    return bool(node.bases) and not is_data and not is_struct
 
 
 def _module_of(source: Source) -> str:

@@ -22,14 +22,14 @@ def test_every_module_is_in_the_map_once() -> None:
     assert sorted(listed) == sorted(modules)
 
 
-def test_every_room_has_a_line() -> None:
+def test_every_package_has_a_line() -> None:
     listed = re.findall(r"^\| (?:\[`([\w/]+)`\]\(#\w+\)|`([\w/]+)`) \|", map_in(read(PAGE)), re.MULTILINE)
-    rooms = {source.path.rpartition("/")[0] for source in sources("daemon", "api")}
-    assert rooms <= {room or other for room, other in listed}
+    packages = {source.path.rpartition("/")[0] for source in sources("daemon", "api")}
+    assert packages <= {package or other for package, other in listed}
 
 
-def test_the_rooms_of_the_diagram_exist() -> None:
-    diagram = only_block(section(PAGE, "Rooms"), "mermaid")
+def test_the_packages_of_the_diagram_exist() -> None:
+    diagram = only_block(section(PAGE, "Packages"), "mermaid")
     named = re.findall(r"\b(?:daemon|api)(?:/[\w.]+)*", "".join(re.findall(r'"([^":]+)', diagram)))
     assert "daemon/store" in named
     assert not [path for path in named if not (ROOT / path).exists()]

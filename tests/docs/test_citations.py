@@ -83,6 +83,6 @@ def test_citations_are_found(text: str, expected: list[tuple[str, str]]) -> None
 
 
 def test_a_citation_without_brackets_is_found() -> None:
-    assert bare_citations('what contract "HTTP API" says (contract "Credits"; architecture "Rooms")') == [
+    assert bare_citations('what contract "HTTP API" says (contract "Credits"; architecture "Packages")') == [
         'contract "HTTP API"'
     ]

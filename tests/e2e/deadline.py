@@ -1,4 +1,4 @@
-"""The limit that every test here has: a daemon that hangs fails its test, and does not hang the suite."""
+"""The time limit of every test here: a daemon that hangs fails its test instead of hanging the suite."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps

@@ -1,4 +1,4 @@
-"""A backup that is taken of a busy daemon, and a daemon that goes on from it elsewhere."""
+"""A backup of a busy daemon, and a daemon that continues from it elsewhere."""
 
 import json
 import shutil
@@ -80,7 +80,7 @@ def impossible_rows(connection: sqlite3.Connection, *, at_rest: bool = False) ->
     "Every event acknowledged before the backup is there, what was pending is delivered, credits and ledger agree",
 )
 @ends_within(40)
-async def test_a_daemon_goes_on_from_a_backup_that_was_taken_under_load(
+async def test_a_daemon_continues_from_a_backup_taken_under_load(
     new_installation: MakeInstallation, tmp_path: Path
 ) -> None:
     lost, found, file, gate = new_installation(), new_installation(), tmp_path / "backup.db", Gate()

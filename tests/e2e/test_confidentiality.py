@@ -1,4 +1,4 @@
-"""No secret, key, signature or payload gets where it does not belong (contract "HTTP API").
+"""No secret, key, signature or payload ends up where it does not belong (contract "HTTP API").
 
 The log of every test here is read strictly when its daemon has ended; this one makes each line that it can.
 """
@@ -23,7 +23,7 @@ _EXPECTED_LINES = {
 
 
 async def echo(exchange: Exchange) -> None:
-    """Fail, and say everything back: headers, signatures and payload, as a careless receiver may."""
+    """Fail, and echo everything: headers, signatures and payload, as a careless receiver may."""
     headers = [("X-Echo", exchange.request.header("x-kakiyo-signature") or "unsigned")]
     await exchange.send(response(500, exchange.request.head + exchange.request.body, headers))
 
@@ -51,7 +51,7 @@ async def test_nothing_confidential_is_in_the_log_in_errors_or_in_files_beside_t
 
 
 async def do_everything(operator: Operator, receiver: Receiver) -> list[str]:
-    """Have a webhook with its whole life, and be refused a lot; return the texts of the refusals."""
+    """Take a webhook through its whole life, and be refused often; return the texts of the refusals."""
     await operator.make_team("acme", "ann@example.com")
     await operator.call("PATCH", "/v1/teams/acme", {"name": "Acme Ltd"})
     key, revoked = await operator.make_key(), await operator.make_key()

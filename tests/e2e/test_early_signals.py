@@ -127,7 +127,7 @@ async def test_process_1_of_a_container_is_ended_by_a_signal_during_its_start(in
     "it ends with 0 at once; the next start migrates",
 )
 @ends_within(40)
-async def test_a_signal_during_a_migration_ends_it_and_the_next_start_goes_on(installation: Installation) -> None:
+async def test_a_signal_during_a_migration_ends_it_and_the_next_start_continues(installation: Installation) -> None:
     async with operated(installation) as operator:
         await operator.make_team()
     with closing(sqlite3.connect(installation.state_dir / DATABASE)) as other:
@@ -148,7 +148,7 @@ async def test_a_signal_during_a_migration_ends_it_and_the_next_start_goes_on(in
 @pytest.mark.fault("SIGHUP while the daemon starts", "It starts, and reads its configuration again")
 @pytest.mark.parametrize("held", ["typer.main", MIGRATING])
 @ends_within(30)
-async def test_a_hangup_during_the_start_is_read_when_it_has_started(installation: Installation, held: str) -> None:
+async def test_a_hangup_during_the_start_is_handled_when_it_has_started(installation: Installation, held: str) -> None:
     async with starting(installation, held) as daemon:
         daemon.process.send_signal(signal.SIGHUP)
         assert daemon.process.stdin is not None
@@ -175,7 +175,7 @@ async def locked(installation: Installation) -> None:
 
 
 @ends_within(30)
-async def test_a_second_ctrl_c_ends_it_now(new_installation: MakeInstallation) -> None:
+async def test_a_second_ctrl_c_ends_the_daemon_immediately(new_installation: MakeInstallation) -> None:
     gate, installation = Gate(), new_installation(delivery={"stop_grace_s": 60})
     async with open_receiver(gate) as receiver, operated(installation) as operator, backlog(operator, receiver):
         operator.daemon.signal(signal.SIGINT)
@@ -188,7 +188,7 @@ async def test_a_second_ctrl_c_ends_it_now(new_installation: MakeInstallation) -
 
 @pytest.mark.parametrize("closed", ["<&- >&- 2>&-", ">/dev/full 2>/dev/full"])
 @ends_within(30)
-async def test_it_serves_under_any_standard_streams(installation: Installation, closed: str) -> None:
+async def test_the_daemon_serves_whatever_its_standard_streams_are(installation: Installation, closed: str) -> None:
     """A descriptor that is closed is the next to be opened: the log must not end up in the database."""
     shell = ["sh", "-c", f'exec "$@" {closed}', "sh"]
     process = await trio.lowlevel.open_process(

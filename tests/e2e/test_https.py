@@ -1,4 +1,4 @@
-"""A delivery over TLS, as a stranger's receiver sees and verifies it (contract "Payload and headers of a delivery")."""
+"""A delivery over TLS, verified by other libraries (contract "Payload and headers of a delivery")."""
 
 import json
 import re
@@ -41,7 +41,7 @@ def headers_of(request: ReceivedRequest) -> dict[str, str]:
 
 
 async def openssl_hmac(body: bytes, secret: str, directory: Path) -> str:
-    """What a stranger computes: openssl's HMAC-SHA256 of the raw body."""
+    """Return openssl's HMAC-SHA256 of the raw body."""
     file = directory / "body"
     file.write_bytes(body)
     command = ["openssl", "dgst", "-sha256", "-hmac", secret, "-r", str(file)]
@@ -49,7 +49,7 @@ async def openssl_hmac(body: bytes, secret: str, directory: Path) -> str:
 
 
 @ends_within(20)
-async def test_strangers_verify_both_signatures_over_the_raw_body(
+async def test_other_libraries_verify_both_signatures_over_the_raw_body(
     operator: Operator, receiver: Receiver, tmp_path: Path
 ) -> None:
     await operator.make_webhook(receiver.url, secret=SECRET)
@@ -111,7 +111,9 @@ async def test_a_test_delivery_says_so_and_is_signed_only_where_there_is_a_secre
 
 
 @ends_within(20)
-async def test_a_retry_repeats_the_id_and_the_bytes_and_signs_afresh(operator: Operator, receiver: Receiver) -> None:
+async def test_a_retry_repeats_the_id_and_the_bytes_with_a_new_signature(
+    operator: Operator, receiver: Receiver
+) -> None:
     receiver.answer = in_turn(respond(503), respond(200))
     await operator.make_webhook(receiver.url, secret=SECRET)
     await operator.submit(1)

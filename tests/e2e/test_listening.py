@@ -1,4 +1,4 @@
-"""Where the API listens in fact: logged, kept for the commands, warned of when public (contract "Command line")."""
+"""Where the API actually listens: logged, kept for the commands, warned of when public (contract "Command line")."""
 
 import json
 import os
@@ -18,13 +18,15 @@ from tests.support.process import REPOSITORY, DaemonProcess, Installation, clean
 
 
 async def list_teams(installation: Installation) -> subprocess.CompletedProcess[bytes]:
-    """Ask the daemon by its settings and its state directory alone."""
+    """Reach the daemon by its settings and its state directory alone."""
     environment = clean_environment({"KAKIYO_WEBHOOKS_API__BIND": installation.bind})
     return await run_forked(["teams", "list", "--state-dir", str(installation.state_dir)], environment=environment)
 
 
 @ends_within(60)
-async def test_the_port_that_was_free_is_logged_and_found_by_the_commands(new_installation: MakeInstallation) -> None:
+async def test_the_port_that_the_system_chose_is_logged_and_found_by_the_commands(
+    new_installation: MakeInstallation,
+) -> None:
     installation = replace(new_installation(), bind="127.0.0.1:0")
     kept = installation.state_dir / "listening.json"
     for _ in range(2):
@@ -45,7 +47,7 @@ async def test_the_port_that_was_free_is_logged_and_found_by_the_commands(new_in
 
 
 @ends_within(40)
-async def test_a_socket_that_was_handed_over_is_found_by_the_commands(new_installation: MakeInstallation) -> None:
+async def test_an_inherited_socket_is_found_by_the_commands(new_installation: MakeInstallation) -> None:
     installation = new_installation()
     with installation.reserved.dup() as listening:
         listening.listen()
@@ -72,7 +74,7 @@ async def test_a_socket_that_was_handed_over_is_found_by_the_commands(new_instal
 )
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare")
 @ends_within(40)
-async def test_a_public_listener_without_tls_is_warned_of(
+async def test_a_public_listener_without_tls_gets_a_warning(
     new_installation: MakeInstallation, host: str, public_url: str, warned: bool
 ) -> None:
     installation = replace(new_installation(), bind=f"{host}:0")

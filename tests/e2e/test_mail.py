@@ -43,7 +43,7 @@ def check_mail(mail: EmailMessage, webhook: dict[str, object]) -> None:
 
 
 @ends_within(40)
-async def test_one_mail_arrives_though_the_server_was_down_and_the_daemon_killed(
+async def test_one_mail_arrives_even_if_the_server_was_down_and_the_daemon_killed(
     new_installation: MakeInstallation, authority: TestAuthority, tmp_path: Path
 ) -> None:
     (tmp_path / "password").write_text(_PASSWORD + "\n")

@@ -1,4 +1,4 @@
-"""The daemon behind nginx and behind Caddy, with the configurations of docs/proxy: what gets through, what does not."""
+"""The daemon behind nginx and Caddy, with the configurations in docs/proxy: what gets through and what does not."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -45,7 +45,7 @@ _CADDY = """
 
 
 def nginx_command(directory: Path, port: int, upstream: str, pem: Path) -> list[str]:
-    """Write the configuration of docs for this port and this daemon; return what runs it."""
+    """Write the documented configuration for this port and daemon; return the command that runs it."""
     server = (REPOSITORY / "docs/proxy/nginx.conf").read_text().replace("127.0.0.1:8480", upstream)
     server = server.replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
     for name in ("fullchain", "privkey"):
@@ -83,7 +83,7 @@ async def proxied(
 
 
 async def name_the_host(request: httpx.Request) -> None:
-    """Ask for the name that the certificate has, at whichever address."""
+    """Request the name in the certificate, whatever the address."""
     request.headers["Host"] = f"{NAME}:{request.url.port}"
     request.extensions["sni_hostname"] = NAME
 

@@ -12,7 +12,7 @@ from tests.e2e.operating import operated
     "A SIGHUP while the configuration file is no TOML, nested 5,000 deep, or holds a number of 5,000 digits",
     "A line in the log says so, nothing changes, and the daemon goes on",
 )
-async def test_a_hangup_puts_settings_into_effect_and_a_mistake_changes_nothing(
+async def test_a_hangup_applies_new_settings_and_a_mistake_changes_nothing(
     new_installation: MakeInstallation,
 ) -> None:
     installation = new_installation(log={"level": "info"})

@@ -62,7 +62,7 @@ async def test_an_idempotency_key_outlives_a_restart(installation: Installation)
 
 
 @ends_within(30)
-async def test_deliveries_wait_for_credits_over_a_restart_and_arrive_in_order_when_granted(
+async def test_deliveries_wait_for_credits_across_a_restart_and_arrive_in_order_when_granted(
     new_installation: MakeInstallation,
 ) -> None:
     installation = new_installation(credits={"enforce": True})

@@ -1,4 +1,4 @@
-"""Starting: in good time, or not at all and in one sentence (contract "Command line", "Configuration")."""
+"""Starting: in time, or refused in one sentence (contract "Command line", "Configuration")."""
 
 import json
 import stat
@@ -19,7 +19,7 @@ from tests.support.process import Installation, clean_environment, daemon_proces
 
 @pytest.fixture
 def real_start(new_installation: MakeInstallation) -> Installation:
-    """Its daemon is started by the command itself, in an interpreter of its own."""
+    """Its daemon is started by the command, in its own interpreter."""
     return replace(new_installation(), forked=False)
 
 
@@ -35,7 +35,7 @@ def refusal_of(ended: subprocess.CompletedProcess[bytes]) -> str:
 
 
 @ends_within(20)
-async def test_it_is_ready_in_good_time_and_keeps_its_state_to_itself(real_start: Installation) -> None:
+async def test_the_daemon_is_ready_in_time_and_its_state_is_private(real_start: Installation) -> None:
     started = trio.current_time()
     async with operated(real_start) as operator:
         assert trio.current_time() - started < 5, "about a second, where nothing else runs"
@@ -44,7 +44,7 @@ async def test_it_is_ready_in_good_time_and_keeps_its_state_to_itself(real_start
         assert mode_of(real_start.state_dir / "operator.key") == 0o600
         assert {mode_of(file) for file in real_start.state_dir.iterdir() if file.is_file()} == {0o600}
         assert (await operator.call("GET", "/v1/verify"))["operator"] is True
-        [created] = operator.daemon.log_lines("operator_key_created")
+        [created] = await operator.daemon.logged("operator_key_created")
         assert created["path"] == str(real_start.state_dir / "operator.key")
 
 
@@ -53,7 +53,7 @@ def mode_of(path: Path) -> int:
 
 
 @ends_within(20)
-async def test_a_busy_port_is_said_in_one_sentence(real_start: Installation) -> None:
+async def test_a_busy_port_is_reported_in_one_sentence(real_start: Installation) -> None:
     real_start.reserved.listen()
     assert f"api.bind: {real_start.bind} is in use" in refusal_of(await run_to_its_end(real_start))
 
@@ -69,13 +69,15 @@ async def test_a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_o
 
 
 @ends_within(20)
-async def test_a_state_directory_that_cannot_be_used_is_said_in_one_sentence(installation: Installation) -> None:
+async def test_a_state_directory_that_cannot_be_used_is_reported_in_one_sentence(installation: Installation) -> None:
     installation.state_dir.write_text("a file where the directory should be")
     assert f"state_dir: {installation.state_dir} cannot be used" in refusal_of(await run_to_its_end(installation))
 
 
 @ends_within(20)
-async def test_a_database_that_is_none_is_said_in_one_sentence_and_left_alone(installation: Installation) -> None:
+async def test_a_file_that_is_no_database_is_reported_in_one_sentence_and_left_alone(
+    installation: Installation,
+) -> None:
     installation.state_dir.mkdir()
     database = installation.state_dir / "kakiyo-webhooks.db"
     database.write_text("no database at all, and more than a hundred characters of it: " + "x" * 100)
@@ -147,7 +149,7 @@ async def test_under_socket_activation_a_connection_made_before_the_start_is_ans
 
 
 @ends_within(20)
-async def test_the_service_manager_hears_of_readiness_life_and_stopping(real_start: Installation) -> None:
+async def test_the_service_manager_is_notified_of_readiness_life_and_stopping(real_start: Installation) -> None:
     async with operated(real_start, environment={"WATCHDOG_USEC": "100000"}) as operator:
         await operator.daemon.noticed("WATCHDOG=1", 3)
     notices = operator.daemon.notices

@@ -21,7 +21,7 @@ EVENTS = 5
 
 @asynccontextmanager
 async def backlog(operator: Operator, receiver: Receiver) -> AsyncIterator[None]:
-    """Give each of the webhooks its events, and have one request of each in flight meanwhile."""
+    """Give each webhook its events, and keep one request of each in flight."""
     await operator.make_team()
     for number in range(WEBHOOKS):
         await operator.make_webhook(f"{receiver.url}/{number}")
@@ -69,7 +69,7 @@ async def test_sigterm_lets_the_attempts_in_flight_finish_and_loses_nothing(inst
 
 @pytest.mark.parametrize("signals", [(signal.SIGINT,), (signal.SIGTERM, signal.SIGTERM, signal.SIGINT)])
 @ends_within(30)
-async def test_sigint_and_repeated_signals_stop_as_one_sigterm_does(
+async def test_sigint_and_repeated_signals_stop_like_one_sigterm(
     installation: Installation, signals: tuple[signal.Signals, ...]
 ) -> None:
     gate = Gate()
@@ -83,7 +83,7 @@ async def test_sigint_and_repeated_signals_stop_as_one_sigterm_does(
 
 
 @ends_within(30)
-async def test_an_attempt_that_the_stop_cut_short_is_not_counted_and_is_made_again(
+async def test_an_attempt_cut_short_by_sigterm_is_not_counted_and_is_made_again(
     new_installation: MakeInstallation,
 ) -> None:
     installation, gate = new_installation(delivery={"stop_grace_s": 0.2}), Gate()
@@ -104,7 +104,7 @@ async def test_an_attempt_that_the_stop_cut_short_is_not_counted_and_is_made_aga
 
 
 @ends_within(30)
-async def test_a_stop_answers_the_request_in_hand_and_turns_new_ones_away(installation: Installation) -> None:
+async def test_a_stop_answers_requests_in_progress_and_refuses_new_ones(installation: Installation) -> None:
     async with operated(installation) as operator:
         await operator.make_team()
         stopping, half_sent = trio.Event(), trio.Event()
@@ -135,7 +135,7 @@ async def test_a_stop_answers_the_request_in_hand_and_turns_new_ones_away(instal
 
 
 async def turned_away(installation: Installation) -> None:
-    """Knock until nobody opens; the listener closes a turn of the loop after the line in the log."""
+    """Connect until it is refused: the listener closes one turn of the loop after the line in the log."""
     host, port = installation.reserved.getsockname()
     with suppress(OSError):
         while True:

@@ -1,4 +1,4 @@
-"""What must be true of the evidence, whatever was killed and when. Pure: evidence in, sentences about violations out.
+"""What must be true of the evidence, whatever was killed and when: pure functions that describe violations.
 
 An arrival may come twice with one attempt number across a kill, since the outcome of the first was not committed then,
 or at once, where the receiver hung up on a kept connection without an answer.
@@ -17,7 +17,7 @@ REPEATED_AT_MOST = 4
 
 
 def violations(evidence: Evidence) -> list[str]:
-    """Return every broken promise, one sentence each; none for a sound run."""
+    """Return a sentence for every broken promise; none for a correct run."""
     evidence = replace(evidence, arrivals=tuple(_without_replacements(evidence.arrivals)))
     deliveries = {delivery.id: delivery for delivery in evidence.deliveries}
     by_webhook = _by_webhook(evidence.deliveries)

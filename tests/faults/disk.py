@@ -1,4 +1,4 @@
-"""Disks to fail on: a small file system of its own, a process that may write no more, a process without privileges."""
+"""Disks that fail: a small file system, a limit on the size of files, a process without privileges."""
 
 import errno
 import hashlib
@@ -15,7 +15,7 @@ import pytest
 
 @contextmanager
 def small_disk(directory: Path, size: str) -> Iterator[Path]:
-    """Mount a tmpfs of this size on `directory`. Skips the test where that needs rights that it has not."""
+    """Mount a tmpfs of this size on `directory`. Skips the test without the rights to do so."""
     directory.mkdir()
     options = ["-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(directory)]
     mounted = subprocess.run(["mount", *options], capture_output=True, check=False) if _can_mount() else None
@@ -53,7 +53,7 @@ def _write(file: io.FileIO, data: bytes) -> bool:
 
 
 def without_privileges(command: list[str]) -> list[str]:
-    """Return the command as one for which modes of files hold, even when root runs it."""
+    """Return the command as one to which file modes apply, even when root runs it."""
     if os.geteuid() != 0:
         return command
     if shutil.which("setpriv") is None:

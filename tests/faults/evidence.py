@@ -113,7 +113,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 
 def gather(connection: sqlite3.Connection, told: Told, impossible: Iterable[str] = ()) -> Evidence:
-    """Put what the database holds beside what was told."""
+    """Combine what the database holds with what was observed."""
     return Evidence(
         events=tuple(_event(row) for row in connection.execute("SELECT * FROM events ORDER BY seq")),
         deliveries=_deliveries(connection),

@@ -1,4 +1,4 @@
-"""Trio in the hands of a synchronous test: it runs, in virtual time, while a step is asked for, and stands still else.
+"""Trio under the control of a synchronous test: it runs, in virtual time, only while a step is requested.
 
 with Guest() as guest:
     value = guest.run(async_function, argument)

@@ -32,7 +32,7 @@ _SETTLING_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Survival:
-    """What came of it: each fiend's attempts as the API tells them, and what the daemon's process took for it."""
+    """The result: each fiend's attempts as the API reports them, and what the daemon's process used."""
 
     attempts: dict[str, list[dict[str, Any]]]
     grown_mib: float
@@ -73,7 +73,7 @@ async def _survive(operator: Operator, hells: Sequence[Hell]) -> Survival:
 
 
 def violations(fiends: Sequence[Fiend], survival: Survival) -> list[str]:
-    """Return what is not as the table says, in sentences; nothing is what should come."""
+    """Return a sentence for each deviation from the table; there should be none."""
     found = [line for fiend in fiends for line in _violations(fiend, survival.attempts[fiend.name])]
     if survival.grown_mib > MEMORY_MIB:
         found.append(f"the daemon grew by {survival.grown_mib:.0f} MiB")
@@ -102,7 +102,7 @@ def _sockets(process: Path) -> int:
 
 
 def main() -> None:
-    """Run the whole table, and say what came of it. Exit code 1 if something is not as it says."""
+    """Run the whole table, and print the result. Exit code 1 if anything deviates from the table."""
     fiends = [*PLAIN, *under_tls()]
     sys.stdout.write(f"{len(fiends)} receivers from hell, all at once, under a deadline of 10 s ...\n")
     with tempfile.TemporaryDirectory() as directory:

@@ -19,7 +19,7 @@ HEALTHY = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(HEALTHY_BODY
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What a fiend has in its hands: the stream (under TLS if it has a certificate), and the socket below."""
+    """What a fiend works with: the stream (under TLS if it has a certificate), and the socket below."""
 
     stream: trio.abc.Stream
     raw: trio.SocketStream

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import pytest
+import trio
 
 from daemon.actors.interruptible_wait import Pause
 from daemon.actors.reply import Reply
@@ -135,9 +136,11 @@ class Saboteur:
                 f"read {query.__name__}", lambda: fetch_together(reader, query, *args, **kwargs)
             )
 
-        def write(writer: Writer, command: Any, then: Callable[[Any], None] | None = None) -> Reply[Any]:
+        def write(
+            writer: Writer, command: Any, then: Callable[[Any], None] | None = None, within_s: float = 0
+        ) -> Reply[Any]:
             followed = None if then is None else partial(self.follow, then)
-            return self.reply(type(command).__name__, lambda: begin(writer, command, followed))
+            return self.reply(type(command).__name__, lambda: begin(writer, command, followed, within_s=within_s))
 
         async def write_all(writer: Writer, commands: Any) -> Any:
             return await self.pass_through("AcceptEvents", lambda: execute_all(writer, commands))
@@ -160,9 +163,15 @@ class _Struck(Reply[Any]):
     """A reply that comes, and then raises."""
 
     def __init__(self, reply: Reply[Any], bug: Bug) -> None:
-        super().__init__()
         self._reply = reply
         self._bug = bug
+
+    @property
+    def is_settled(self) -> bool:  # type: ignore[override]  # an attribute there
+        return self._reply.is_settled
+
+    def wake(self, waiting: trio.lowlevel.ParkingLot) -> None:
+        self._reply.wake(waiting)
 
     async def wait(self) -> Any:
         await self._reply.wait()
@@ -177,8 +186,8 @@ class _Transport(Transport):
     async def prepare(self, url: str, team_id: str) -> None:
         await self._inner.prepare(url, team_id)
 
-    async def send(self, post: Post, response: Response) -> None:
-        await self._saboteur.pass_through("send request", lambda: self._inner.send(post, response))
+    async def send(self, post: Post, response: Response, deadline: float) -> None:
+        await self._saboteur.pass_through("send request", lambda: self._inner.send(post, response, deadline))
 
     @property
     def keeps_connection(self) -> bool:

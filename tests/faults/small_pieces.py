@@ -7,6 +7,7 @@ transaction, or between its commit and what follows from it.
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +24,14 @@ PIECE = 20
 
 
 def use_small_pieces(patch: pytest.MonkeyPatch) -> None:
-    """Have few deliveries make many pieces."""
+    """Make a few deliveries many pieces."""
     patch.setattr(matcher, "_MOST_AT_ONCE", MOST_AT_ONCE)
     patch.setattr(fan_out, "_DELIVERIES_AT_ONCE", PIECE)
 
 
-class SmallPiecesInstallation(Installation):
-    """Its daemon fans out in small pieces."""
-
-    @property
-    def command(self) -> list[str]:
-        python, option, _module, *arguments = super().command
-        return [python, option, "tests.faults.small_pieces", *arguments]
-
-
-def make_small_pieces_installation(directory: Path, sections: Sections) -> SmallPiecesInstallation:
-    """Make an installation as `make_installation` does."""
-    made = make_installation(directory, sections)
-    return SmallPiecesInstallation(made.state_dir, made.config, made.bind, made.reserved)
+def make_small_pieces_installation(directory: Path, sections: Sections) -> Installation:
+    """Make an installation, as `make_installation` does, whose daemon fans out in small pieces."""
+    return replace(make_installation(directory, sections), program=("tests.faults.small_pieces",))
 
 
 def be_killed(patch: pytest.MonkeyPatch, moment: str, at_piece: int) -> None:
@@ -68,10 +59,15 @@ def be_killed(patch: pytest.MonkeyPatch, moment: str, at_piece: int) -> None:
     patch.setattr(writer, "run_batch", run_batch)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the command line with small pieces, and a kill if one is asked for."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         use_small_pieces(monkeypatch)
         if killed_at := os.environ.get("KILLED_AT"):
             name, _, count = killed_at.partition(" ")
             be_killed(monkeypatch, name, int(count))
         run_command_line()
+
+
+if __name__ == "__main__":
+    main()

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from daemon.cli import main as run_command_line
 from daemon.store import commands
 from daemon.store.sequences import Sequences
-from daemon.store.writes import accounts, batch
+from daemon.store.writes import batch, teams
 
 _WORK = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT count(*) FROM n"
 # What is one statement of seconds: as many rows as it may take.
@@ -39,7 +39,7 @@ def main() -> None:
         connection: Connection, creating: Sequence[commands.CreateTeam], sequences: Sequences
     ) -> Sequence[Exception | None]:
         stall(connection, way, seconds)
-        return accounts.create_teams(connection, creating, sequences)
+        return teams.create_teams(connection, creating, sequences)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(batch.APPLY, commands.CreateTeam, create_teams)

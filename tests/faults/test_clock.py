@@ -1,4 +1,4 @@
-"""The wall clock jumps by a day: waits go by Trio's clock, what is stored and shown goes by the wall clock."""
+"""The wall clock jumps by a day: waits follow Trio's clock, what is stored and shown follows the wall clock."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,9 @@ JUMPS = pytest.mark.parametrize("jump_ms", [DAY_MS, -DAY_MS], ids=["forward", "b
     "Retries come after 1, 2 and 4 s all the same: neither early nor never",
 )
 @JUMPS
-async def test_a_jump_during_a_back_off_moves_no_retry(jump_ms: int, tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_clock_jump_during_a_back_off_moves_no_retry(
+    jump_ms: int, tmp_path: Path, autojump_clock: MockClock
+) -> None:
     receiver = FakeReceiver({URL: statuses(500)})
     async with running(tmp_path, receiver) as daemon:
         team = await daemon.team()
@@ -51,7 +53,7 @@ async def test_a_jump_during_a_back_off_moves_no_retry(jump_ms: int, tmp_path: P
     "The wall clock is set back by a day while the daemon is down",
     "A back-off lasts no longer than it was to last at all",
 )
-async def test_a_clock_set_back_between_two_lives_makes_no_back_off_hang(
+async def test_a_clock_set_back_while_the_daemon_is_down_makes_no_back_off_hang(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     clock = VirtualWallClock()
@@ -71,7 +73,7 @@ async def test_a_clock_set_back_between_two_lives_makes_no_back_off_hang(
     "The wall clock jumps a day forward while the daemon is down",
     "A back-off that is over by the wall clock is not waited for; attempts keep their numbers",
 )
-async def test_a_clock_set_forward_between_two_lives_ends_the_back_off(
+async def test_a_clock_set_forward_while_the_daemon_is_down_ends_the_back_off(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     clock = VirtualWallClock()
@@ -93,7 +95,7 @@ async def test_a_clock_set_forward_between_two_lives_ends_the_back_off(
     "The mail is sent within a minute or two, once",
 )
 @JUMPS
-async def test_a_jump_makes_no_mail_hang(jump_ms: int, tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_clock_jump_holds_up_no_mail(jump_ms: int, tmp_path: Path, autojump_clock: MockClock) -> None:
     sent: list[float] = []
 
     async def refuse_twice(mail: Mail) -> SendResult:
@@ -129,7 +131,7 @@ async def submit_once(daemon: RunningDaemon, team_id: str) -> str:
     "The wall clock jumps between two submissions with the same idempotency key",
     "Within 24 h of the wall clock, and whenever it was set back, the first receipt; later a new event",
 )
-async def test_an_idempotency_key_holds_for_24_hours_of_the_wall_clock(
+async def test_an_idempotency_key_is_valid_for_24_hours_of_the_wall_clock(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with running(tmp_path) as daemon:
@@ -147,7 +149,7 @@ async def test_an_idempotency_key_holds_for_24_hours_of_the_wall_clock(
     "The wall clock jumps to and fro while events are submitted",
     "Ids stay unique, order stays, and webhook-timestamp shows the wall clock",
 )
-async def test_ids_and_order_survive_jumps_and_timestamps_follow_them(
+async def test_ids_and_order_survive_clock_jumps_and_timestamps_follow_them(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     async with running(tmp_path) as daemon:

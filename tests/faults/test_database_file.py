@@ -83,7 +83,7 @@ def cut_within_the_first_page(content: bytes) -> bytes:
 )
 @pytest.mark.parametrize("damage", [put_garbage_at_the_head, spoil_the_schema, cut_in_half, cut_within_the_first_page])
 @ends_within(40)
-async def test_a_corrupt_database_is_refused_and_left_as_it_is(
+async def test_a_corrupt_database_is_refused_and_left_unchanged(
     installation: Installation,  # noqa: F811 - the fixture
     damage: Callable[[bytes], bytes],
 ) -> None:

@@ -1,4 +1,4 @@
-"""The disk and the database fail under a running daemon: 503, nothing lost, and on by itself afterwards."""
+"""The disk and the database fail under a running daemon: it answers 503, loses nothing, and recovers by itself."""
 
 import resource
 import sqlite3
@@ -121,7 +121,10 @@ async def check_that_it_goes_on_by_itself(scene: Scene, failing: Failing) -> Non
     "503 with Retry-After, nothing of the request kept; it goes on by itself when there is room again",
 )
 @ends_within(60)
-async def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path, installation: Installation) -> None:  # noqa: F811
+async def test_with_a_full_disk_submissions_are_refused_and_nothing_is_lost(
+    tmp_path: Path,
+    installation: Installation,  # noqa: F811
+) -> None:
     with small_disk(installation.state_dir, "4m"):
         async with scene(installation) as ready:
             await check_that_it_goes_on_by_itself(ready, full_disk)
@@ -132,7 +135,7 @@ async def test_a_full_disk_refuses_and_loses_nothing(tmp_path: Path, installatio
     "503 with Retry-After, nothing of the request kept; it goes on by itself when the limit is lifted",
 )
 @ends_within(60)
-async def test_a_file_that_may_not_grow_refuses_and_loses_nothing(installation: Installation) -> None:  # noqa: F811
+async def test_with_a_file_size_limit_submissions_are_refused_and_nothing_is_lost(installation: Installation) -> None:  # noqa: F811
     async with scene(installation) as ready:
         await check_that_it_goes_on_by_itself(ready, forbidden_to_write)
 
@@ -142,6 +145,6 @@ async def test_a_file_that_may_not_grow_refuses_and_loses_nothing(installation: 
     "503 with Retry-After, nothing of the request kept; it goes on by itself when the lock is gone",
 )
 @ends_within(60)
-async def test_a_locked_database_refuses_and_loses_nothing(installation: Installation) -> None:  # noqa: F811
+async def test_with_a_locked_database_submissions_are_refused_and_nothing_is_lost(installation: Installation) -> None:  # noqa: F811
     async with scene(installation) as ready:
         await check_that_it_goes_on_by_itself(ready, locked)

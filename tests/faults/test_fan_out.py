@@ -1,7 +1,6 @@
 """SIGKILL in the middle of a fan-out: nothing is lost, nothing comes twice, and the order of each webhook stays."""
 
 import signal
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-import trio
 
 from tests.e2e.deadline import ends_within
 from tests.e2e.operating import Operator, make_event, operated
@@ -17,8 +15,8 @@ from tests.faults.checker import violations
 from tests.faults.evidence import Receipt
 from tests.faults.kill_driver import Ledger
 from tests.faults.kill_run import SECTIONS, evidence_of, mark_the_kill, receiver_process, until_at_rest
-from tests.faults.small_pieces import SmallPiecesInstallation, make_small_pieces_installation
-from tests.support.process import REPOSITORY, clean_environment
+from tests.faults.small_pieces import make_small_pieces_installation
+from tests.support.process import Installation, run_to_its_end
 
 WEBHOOKS, EVENTS = 6, 30
 # In each life of its own; the first one submits, the others go on from what they find.
@@ -27,7 +25,7 @@ BEHAVIOURS = ("healthy", "flaky", "slow")
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Iterator[SmallPiecesInstallation]:
+def installation(tmp_path: Path) -> Iterator[Installation]:
     made = make_small_pieces_installation(tmp_path, SECTIONS)
     yield made
     made.close()
@@ -39,7 +37,7 @@ def installation(tmp_path: Path) -> Iterator[SmallPiecesInstallation]:
 )
 @ends_within(60)
 async def test_kills_in_the_middle_of_a_fan_out_lose_nothing_and_keep_the_order(
-    tmp_path: Path, installation: SmallPiecesInstallation
+    tmp_path: Path, installation: Installation
 ) -> None:
     ledger, log = Ledger(), tmp_path / "receiver.log"
     async with receiver_process(log, seed=1) as url:
@@ -70,7 +68,7 @@ async def submit(operator: Operator, ledger: Ledger, first: int, count: int) -> 
         ledger.receipts.append(Receipt(receipt["id"], number, receipt["deliveries"]))
 
 
-async def submit_and_be_killed(installation: SmallPiecesInstallation, killed_at: str, ledger: Ledger) -> None:
+async def submit_and_be_killed(installation: Installation, killed_at: str, ledger: Ledger) -> None:
     async with operated(installation, environment={"KILLED_AT": killed_at}) as operator:
         with suppress(httpx.TransportError):  # it may be killed before it has answered
             await submit(operator, ledger, 0, EVENTS)
@@ -78,10 +76,6 @@ async def submit_and_be_killed(installation: SmallPiecesInstallation, killed_at:
         assert await operator.daemon.ended() == -signal.SIGKILL
 
 
-async def live_until_killed(installation: SmallPiecesInstallation, killed_at: str) -> None:
-    with trio.fail_after(15):
-        ended = await trio.run_process(
-            installation.command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=REPOSITORY,
-            env=clean_environment({"KILLED_AT": killed_at}),
-        )  # fmt: skip
+async def live_until_killed(installation: Installation, killed_at: str) -> None:
+    ended = await run_to_its_end(installation, KILLED_AT=killed_at)
     assert ended.returncode == -signal.SIGKILL

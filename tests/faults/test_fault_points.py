@@ -1,4 +1,4 @@
-"""Crash every actor at every await on its way: supervision brings it back, and what was promised still holds.
+"""Crash every actor at every await: supervision restarts it, and every promise still holds.
 
 The points are the lists below; tests only have them. Lives of a daemon share a database: the first one leaves
 deliveries and a back-off behind, the second one meets the point, at its start or later. A crash of the store ends it:
@@ -7,7 +7,7 @@ then there is a third.
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,7 +32,7 @@ from tests.faults.sabotage import Bug, Point, Saboteur, gives_up
 from tests.faults.wire import Wire, gather_from, until_at_rest
 from tests.support.daemon import EPOCH_MS, RunningDaemon, VirtualWallClock, make_settings, running
 from tests.support.mock_transport import MockTransport
-from tests.support.process import Installation, make_installation
+from tests.support.process import make_installation
 
 Result = TypeVar("Result")
 DATABASE = "test.db"
@@ -110,7 +110,7 @@ def _event(team: Team, number: int) -> NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class FirstLife:
-    """What a daemon left behind that lived for `lasted_s`: its files, and what others know of it."""
+    """What a daemon left behind that ran for `lasted_s`: its files, and what others know of it."""
 
     files: Mapping[str, bytes]
     team: Team
@@ -120,7 +120,7 @@ class FirstLife:
     lasted_s: float
 
     def bring_back(self, state_dir: Path, wire: Wire, clock: VirtualWallClock) -> None:
-        """Have all be in the second life as if the first had just ended."""
+        """Set the clocks of the second life as if the first had just ended."""
         for name, content in self.files.items():
             (state_dir / name).write_bytes(content)
         wire.arrivals.extend(self.arrivals)
@@ -209,7 +209,7 @@ def check(state_dir: Path, told: Told) -> None:
 
 @dataclass(slots=True)
 class Newcomers:
-    """What came in by hand, as far as it was answered: only this may anyone rely on."""
+    """What was made by hand and answered: nobody may rely on anything else."""
 
     teams: list[Team] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -246,7 +246,7 @@ class Newcomers:
     "The process ends non-zero at once; its next start knows all that is on disk, and all other promises hold",
 )
 @pytest.mark.parametrize("point", STORE_POINTS, ids=str)
-async def test_a_crash_of_the_store_ends_the_daemon_and_its_next_start_knows_all_that_is_on_disk(
+async def test_a_crash_of_the_store_ends_the_daemon_and_the_next_start_knows_all_that_is_on_disk(
     point: Point, tmp_path: Path, first_life: FirstLife, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work_in_small_pieces(monkeypatch)
@@ -278,26 +278,17 @@ async def test_a_crash_of_the_store_ends_the_daemon_and_its_next_start_knows_all
         await newcomers.are_known(daemon)
 
 
-class SabotagedInstallation(Installation):
-    """Its daemon crashes where the third command's answer was to be brought into memory."""
-
-    @property
-    def command(self) -> list[str]:
-        python, option, _module, *arguments = super().command
-        return [python, option, "tests.faults.sabotage", "then", "3", *arguments]
-
-
 @pytest.mark.fault(
     "A real process crashes between the commit of a revoked API key and its memory",
     "It ends with 1 at once, and the key is refused after the next start",
 )
 @ends_within(40)
-async def test_a_key_whose_revocation_met_a_crash_is_refused_after_the_next_start(tmp_path: Path) -> None:
+async def test_a_key_whose_revocation_crashed_is_refused_after_the_next_start(tmp_path: Path) -> None:
     installation = make_installation(tmp_path)
+    # It crashes when the answer of the third command is to be applied to memory.
+    sabotaged = replace(installation, program=("tests.faults.sabotage", "then", "3"))
     with closing(installation):
-        async with operated(
-            SabotagedInstallation(installation.state_dir, installation.config, installation.bind, installation.reserved)
-        ) as operator:
+        async with operated(sabotaged) as operator:
             await operator.make_team()
             key = await operator.make_key()
             with suppress(httpx.TransportError, AssertionError):  # whether it is answered is left open

@@ -19,7 +19,7 @@ SEED = 20280
     "Every acknowledged event is delivered in order, charged once and counted once; one mail for each disabling",
 )
 @ends_within(110)
-async def test_kills_at_random_moments_lose_nothing_and_repeat_nothing_wrongly(tmp_path: Path) -> None:
+async def test_kills_at_random_moments_lose_nothing_and_repeat_only_what_they_may(tmp_path: Path) -> None:
     print(f"seed {SEED}")
     run = await run_kills(tmp_path, KillPlan(SEED, KILLS, events_per_kill=150))
     evidence = run.evidence

@@ -1,4 +1,4 @@
-"""The write-ahead log is damaged after a kill: what is missing is said at the next start, and nothing else is."""
+"""The write-ahead log is damaged after a kill: the next start reports what is missing, and nothing else."""
 
 import json
 import shutil
@@ -48,7 +48,7 @@ def flip(path: Path, offset: int) -> None:
 
 
 def events_in(path: Path) -> tuple[int, Loss | None, str | None]:
-    """Open it as a daemon does; return how many events are left, and what is said."""
+    """Open it as a daemon does; return how many events are left, and what is reported."""
     database = open_database(path)
     database.commits.begin()
     with database.reading.connect() as connection:
@@ -57,7 +57,7 @@ def events_in(path: Path) -> tuple[int, Loss | None, str | None]:
     return left, database.history.loss, database.history.unknown
 
 
-def test_nothing_is_said_when_nothing_is_missing(killed: Path) -> None:
+def test_nothing_is_reported_when_nothing_is_missing(killed: Path) -> None:
     for _ in range(3):
         assert events_in(killed) == (EVENTS, None, None)
         assert loss_of(killed) is None
@@ -78,7 +78,7 @@ def test_a_start_that_committed_nothing_forgets_nothing(killed: Path, tmp_path: 
     "A byte of the write-ahead log is flipped after a kill, wherever it is",
     "The next start says how many acknowledged commits are missing; each that is missing is counted",
 )
-def test_a_flipped_byte_is_said_whenever_something_is_missing(killed: Path, tmp_path: Path) -> None:
+def test_a_flipped_byte_is_reported_whenever_something_is_missing(killed: Path, tmp_path: Path) -> None:
     size = wal(killed).stat().st_size
     for place in range(0, size, size // 40):
         copy = tmp_path / f"copy_{place}" / "x.db"
@@ -115,7 +115,7 @@ def test_starts_that_fail_later_on_count_a_loss_once(killed: Path) -> None:
     assert len(list(killed.parent.glob("*.damaged-*"))) == 1
 
 
-def test_what_is_lost_twice_is_said_together(killed: Path, tmp_path: Path) -> None:
+def test_commits_lost_twice_are_reported_together(killed: Path, tmp_path: Path) -> None:
     cut(killed)
     left, first, _ = events_in(killed)
     database = open_database(killed)
@@ -133,7 +133,7 @@ def test_what_is_lost_twice_is_said_together(killed: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[1]", b'{"commits": null, "events": 0, "damagedLog": null}'])
-def test_a_loss_whose_file_is_not_legible_is_a_loss_all_the_same(killed: Path, content: bytes) -> None:
+def test_a_loss_whose_file_is_illegible_is_still_a_loss(killed: Path, content: bytes) -> None:
     loss_path(killed).write_bytes(content)
     assert loss_of(killed) == Loss(1, 0)
     assert events_in(killed)[1] == Loss(1, 0)
@@ -144,7 +144,7 @@ def cut(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut, lambda path: wal(path).unlink(), lambda path: wal(path).write_bytes(b"")])
-def test_a_log_that_is_cut_off_or_gone_is_said(killed: Path, damage: Callable[[Path], None]) -> None:
+def test_a_truncated_or_missing_log_is_reported(killed: Path, damage: Callable[[Path], None]) -> None:
     damage(killed)
     left, loss, _ = events_in(killed)
     assert left < EVENTS
@@ -153,7 +153,9 @@ def test_a_log_that_is_cut_off_or_gone_is_said(killed: Path, damage: Callable[[P
 
 
 @pytest.mark.parametrize("content", [None, b"", b"x" * 1024])
-def test_without_a_legible_record_it_is_said_that_nothing_can_be_told(killed: Path, content: bytes | None) -> None:
+def test_without_a_legible_record_it_is_reported_that_losses_cannot_be_detected(
+    killed: Path, content: bytes | None
+) -> None:
     record_path(killed).unlink()
     if content is not None:
         record_path(killed).write_bytes(content)
@@ -181,7 +183,7 @@ def test_a_record_knows_the_last_commit_and_no_more_than_that(killed: Path) -> N
     "It goes on with what is there, tells an error line and a metric, and ends with 6; `doctor` ends with 1",
 )
 @ends_within(60)
-async def test_a_daemon_says_loudly_what_is_missing_and_goes_on(installation: Installation) -> None:  # noqa: F811
+async def test_a_daemon_reports_loudly_what_is_missing_and_goes_on(installation: Installation) -> None:  # noqa: F811
     path = installation.state_dir / DATABASE
     async with operated(installation) as operator:
         await operator.make_team()

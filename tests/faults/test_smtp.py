@@ -46,14 +46,14 @@ class Office:
     team: Team
 
     async def disable_a_webhook(self) -> None:
-        """Have a webhook disabled, which queues a mail to ann and bob."""
+        """Let a webhook be disabled, which queues a mail to ann and bob."""
         webhook = await self.daemon.webhook(self.team, BROKEN, "linkedin.message.sent")
         await self.daemon.submit(self.team, 0)
         while (await self.daemon.current(webhook)).active:
             await wait_all_tasks_blocked(0.005)
 
     async def later(self, ms: int) -> None:
-        """Let so much time go by on the wall clock, and the mail actor look at it."""
+        """Advance the wall clock, and wake the mail actor."""
         await wait_all_tasks_blocked(0.005)
         self.daemon.clock.offset_ms += ms
         self.daemon.parts.notifier.wake()
@@ -173,7 +173,7 @@ async def test_a_server_that_drips_its_tls_handshake_is_cut_off_too(tmp_path: Pa
 @pytest.mark.fault(
     "The SMTP server takes the mail and drips its farewell for ever", "It counts as sent: there is no second mail"
 )
-async def test_a_mail_whose_server_drips_its_farewell_is_sent_once(tmp_path: Path) -> None:
+async def test_a_mail_is_sent_once_even_if_the_server_drips_its_answer_to_quit(tmp_path: Path) -> None:
     async with dripping(b"QUIT") as (server, port), office(tmp_path, port, make=hurried_sender) as at_work:
         await at_work.disable_a_webhook()
         assert (await at_work.sending.has_ended(1)).taken == (ANN, BOB)
@@ -236,7 +236,7 @@ async def test_one_refused_recipient_does_not_keep_the_mail_from_the_other(tmp_p
 
 
 @pytest.mark.fault("The SMTP server refuses the message for good (554)", "It is logged and not tried again")
-async def test_a_refused_message_is_given_up_and_said(tmp_path: Path) -> None:
+async def test_a_refused_message_is_given_up_and_logged(tmp_path: Path) -> None:
     server = MoodyServer(data_reply="554 Looks like spam")
     with smtp.serving(server) as port:
         async with office(tmp_path, port) as at:

@@ -1,4 +1,4 @@
-"""Sequences of submitting, failing, editing, disabling, crashing …: the daemon does as a model of the contract does.
+"""Sequences of submitting, failing, editing, disabling, crashing …: the daemon matches a model of the contract.
 
 First those that are known to be delicate, step by step; then random ones.
 """
@@ -94,7 +94,7 @@ SCENARIOS: dict[str, Sequence[Step]] = {
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_a_delicate_sequence_does_what_the_model_of_contract_does(name: str) -> None:
+def test_a_delicate_sequence_matches_the_model_of_the_contract(name: str) -> None:
     with closing(_Played()) as machine:
         machine.begin((("*",),) * 3, ((200, 0),) * 3)
         for method, *arguments in SCENARIOS[name]:
@@ -112,7 +112,7 @@ class _Played(WebhooksMachine):
     " with a disk that hangs at times",
     "Deliveries, attempts, order, counters, credits and mails are at every step as a model of the contract says",
 )
-def test_random_sequences_do_what_the_model_of_contract_does() -> None:
+def test_random_sequences_match_the_model_of_the_contract() -> None:
     run_state_machine_as_test(
         WebhooksMachine,
         settings=settings(

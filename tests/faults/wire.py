@@ -40,7 +40,7 @@ class Wire:
         return httpx.Response(status)
 
     def crash(self) -> None:
-        """Take note that an actor crashes just now. It is back after its back-off at the earliest."""
+        """Note that an actor crashes now: it is restarted after its back-off at the earliest."""
         self.crashed_at = trio.current_time()
 
     def _life(self) -> int:
@@ -52,7 +52,7 @@ class Wire:
 
 
 def gather_from(path: Path, told: Told, *, at_rest: bool = True) -> Evidence:
-    """Read a database of the in-process suites beside what was told."""
+    """Combine a database of the in-process suites with what was observed."""
     with closing(open_read_only(path)) as connection:
         queries = {**ALWAYS, **AT_REST} if at_rest else ALWAYS
         return gather(connection, told, find_impossible_rows(connection, queries))

@@ -15,7 +15,7 @@ from daemon.domain.email_addresses import parse_sender
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import Mail
 from daemon.mail.message import Compose
-from daemon.mail.outbox import Notifier, retry_delay_s
+from daemon.mail.notifier import Notifier, retry_delay_s
 from daemon.mail.result import Send, SendResult
 from daemon.mail.smtp import smtp_sender
 from daemon.store.commands import Command, MailDeferred, MailSent

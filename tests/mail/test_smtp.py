@@ -210,7 +210,7 @@ async def test_what_is_no_address_is_refused_without_asking_the_server(compose: 
     result = await sender_to(1, compose)(replace(mail, recipients=("nobody", "a@b\r\nRCPT TO:<eve@example.com>")))
     assert len(result.refused) == 2
     assert result.error is not None
-    assert "nobody: 550 this is no email address" in result.error
+    assert "nobody: 550 this is not an email address" in result.error
 
 
 @pytest.mark.parametrize("smtputf8", [True, False])

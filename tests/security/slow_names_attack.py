@@ -78,6 +78,7 @@ async def attack_with_slow_names(directory: Path, webhooks: int, seconds: float)
                 await _register_looked_up(http, receiver)
                 await _submit(http, "team_dead")
                 delivered_s = await _deliver_with_lookups(http, receiver, seconds)
+            await daemon.kill()  # it would wait for the attempts whose lookups hang
         installation.close()
     return Attacked(watch.seen, len(zone.hung), delivered_s)
 

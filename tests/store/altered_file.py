@@ -19,7 +19,7 @@ def make_database(path: Path) -> Path:
 
 
 def change_from_outside(path: Path, statements: str) -> str:
-    """Change it as another program would; return the digest of the file."""
+    """Change the file as another program would; return its digest."""
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(statements)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

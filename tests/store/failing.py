@@ -1,4 +1,4 @@
-"""A database that can be read, and not written: as on a full disk."""
+"""A database that can be read but not written, as on a full disk."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection
 
 from daemon.domain.clock import DAY_MS
@@ -26,7 +27,7 @@ from tests.store.filling import NOW, a_team, a_webhook, accepting, found, record
 from tests.support.backlog import fill_backlog
 
 TEAM, WEBHOOK, OTHER = "team_1", "wh_1", "wh_2"
-_EVERY = 100  # steps of SQLite's machine
+_EVERY = 100  # steps of SQLite's virtual machine
 _OLD = NOW - 40 * DAY_MS
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})"
 _SMALLER = (
@@ -73,7 +74,7 @@ def build(directory: Path, count: int) -> Database:
 
 @dataclass(slots=True)
 class Cost:
-    """What something took: steps of SQLite's machine, in hundreds, and seconds."""
+    """What a statement cost: hundreds of steps of SQLite's virtual machine, and seconds."""
 
     steps: int = 0
     seconds: float = 0
@@ -116,7 +117,7 @@ def cost_of_query(database: Database, query: Callable[[Connection], object]) -> 
 def _disabling() -> commands.RecordAttempt:
     verdict = Verdict(DeliveryStatus.FAILED, None, 4, disable=True)
     command = recording(Work(1, "dlv_1", "evt_1", "linkedin.message.sent", b"{}", NOW), 1, status=500)
-    return replace(command, verdict=verdict, next_attempt_at=None)
+    return structs.replace(command, verdict=verdict, next_attempt_at=None)
 
 
 _DISABLED = CancelReason.WEBHOOK_DISABLED

@@ -1,4 +1,4 @@
-"""What is pending is counted part by part, of one team or of all, and never further than wanted."""
+"""The backlog of one team or of all is counted in parts, and never beyond the limit asked for."""
 
 from collections.abc import Callable
 
@@ -21,7 +21,7 @@ Count = Callable[..., Backlog]
 @pytest.fixture(params=["in one step", "in many"], autouse=True)
 def _parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "in many":
-        for name in ("_TEAMS_AT_ONCE", "_OF_EACH_TEAM", "_OF_ONE_TEAM"):
+        for name in ("_TEAMS_AT_ONCE", "_DELIVERIES_PER_TEAM", "_DELIVERIES_AT_ONCE"):
             monkeypatch.setattr(gauge_reads, name, 1)
 
 
@@ -43,7 +43,7 @@ def told(backlog: Backlog) -> tuple[int, bool, str | None, int | None]:
     return backlog.count, backlog.more, None if backlog.oldest is None else backlog.oldest.id, backlog.since
 
 
-def test_it_is_that_of_a_team_or_of_all(count: Count, database: AnyDatabase) -> None:
+def test_the_backlog_is_that_of_one_team_or_of_all(count: Count, database: AnyDatabase) -> None:
     assert told(count()) == (4, False, "dlv_2_wh_1", NOW)
     assert told(count("team_1")) == (3, False, "dlv_2_wh_1", NOW)
     assert told(count("team_2")) == (1, False, "dlv_99", NOW)
@@ -53,7 +53,7 @@ def test_it_is_that_of_a_team_or_of_all(count: Count, database: AnyDatabase) -> 
 
 
 @pytest.mark.parametrize(("limit", "counted"), [(1, (1, True)), (3, (3, True)), (4, (4, False)), (5, (4, False))])
-def test_it_is_counted_up_to_a_limit_and_the_oldest_told_all_the_same(
+def test_the_backlog_is_counted_up_to_a_limit_and_its_oldest_found_all_the_same(
     count: Count, limit: int, counted: tuple[int, bool]
 ) -> None:
     assert told(count(None, limit)) == (*counted, "dlv_2_wh_1", NOW)
@@ -61,7 +61,7 @@ def test_it_is_counted_up_to_a_limit_and_the_oldest_told_all_the_same(
         assert told(count("team_1", limit)) == (*counted, "dlv_2_wh_1", NOW)
 
 
-def test_a_team_of_which_enough_is_counted_is_left_out_from_there_on(
+def test_a_team_of_which_enough_is_counted_is_skipped_from_there_on(
     count: Count, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     places = []
@@ -72,7 +72,7 @@ def test_a_team_of_which_enough_is_counted_is_left_out_from_there_on(
 
     real = gauge_reads.count_pending
     monkeypatch.setattr("daemon.store.reads.backlog.count_pending", noting)
-    monkeypatch.setattr(gauge_reads, "_OF_ONE_TEAM", 1)
+    monkeypatch.setattr(gauge_reads, "_DELIVERIES_AT_ONCE", 1)
     count("team_1", 0)
     assert places == [gauge_reads.Place("team_1", 0)]
     count("team_1")

@@ -1,4 +1,4 @@
-"""A cancelling is bounded: a page at once, the rest page by page; none of it is delivered meanwhile."""
+"""Cancelling is bounded: one page at once, the rest page by page; none of it is delivered until then."""
 
 from collections.abc import Callable
 from typing import Any
@@ -72,7 +72,7 @@ def test_a_backlog_of_one_page_is_cancelled_at_once(database: AnyDatabase) -> No
     assert count(database, "cancellations") == 0
 
 
-def test_what_is_left_to_be_cancelled_is_no_work_though_the_webhook_is_enabled_again(database: AnyDatabase) -> None:
+def test_deliveries_left_to_cancel_are_no_work_even_if_the_webhook_is_enabled_again(database: AnyDatabase) -> None:
     found(database)
     accept(database, range(17))
     disable(database)
@@ -85,7 +85,7 @@ def test_what_is_left_to_be_cancelled_is_no_work_though_the_webhook_is_enabled_a
     assert count(database, "deliveries", "status = 'cancelled'") == 17
 
 
-def test_the_delivery_in_flight_is_excepted_and_is_the_first_to_go_on(database: AnyDatabase) -> None:
+def test_the_delivery_in_flight_is_spared_and_goes_on_first(database: AnyDatabase) -> None:
     found(database)
     in_flight, *_ = accept(database, range(17))
     disable(database, in_flight.seq)
@@ -97,9 +97,7 @@ def test_the_delivery_in_flight_is_excepted_and_is_the_first_to_go_on(database: 
     assert work(database) == [in_flight.seq, *later]
 
 
-def test_a_second_disabling_keeps_what_the_first_has_left_and_takes_the_excepted_one_along(
-    database: AnyDatabase,
-) -> None:
+def test_a_second_disabling_keeps_what_the_first_left_and_includes_the_spared_delivery(database: AnyDatabase) -> None:
     found(database)
     in_flight, *_ = accept(database, range(17))
     disable(database, in_flight.seq)
@@ -113,7 +111,7 @@ def test_a_second_disabling_keeps_what_the_first_has_left_and_takes_the_excepted
     assert count(database, "deliveries", f"status = 'cancelled' AND completed_at = {NOW + 1}") == 3
 
 
-def test_two_long_cancellings_of_a_webhook_go_in_their_order_each_with_its_reason(database: AnyDatabase) -> None:
+def test_two_long_cancellations_of_a_webhook_run_in_order_each_with_its_reason(database: AnyDatabase) -> None:
     found(database)
     accept(database, range(17))
     disable(database)
@@ -134,7 +132,7 @@ def test_webhooks_take_turns(database: AnyDatabase) -> None:
     assert [page.webhook_id for page in pages(database)][:4] == ["wh_1", "wh_2", "wh_1", "wh_2"]
 
 
-def test_what_is_being_cancelled_was_missed_and_can_be_recovered_at_once(database: AnyDatabase) -> None:
+def test_deliveries_being_cancelled_count_as_missed_and_can_be_recovered_at_once(database: AnyDatabase) -> None:
     found(database)
     accept(database, range(17))
     disable(database)

@@ -1,4 +1,4 @@
-"""Whatever another program has put into a cell: it is refused by table, row and column, or reading it says so."""
+"""A value that another program put into a cell is refused, naming table, row and column."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from sqlalchemy.exc import DatabaseError
 from daemon.domain.errors import StoreUnavailable
 from daemon.store.engine import DatabaseRefused
 from daemon.store.schema import metadata
-from daemon.store.sqlite.content import READ_AT_START, wrong_cell
+from daemon.store.sqlite.content import EVERYTHING, READ_AT_START, wrong_cell
 from daemon.store.sqlite.database import Database, open_database
 from daemon.store.sqlite.inspect import inspect_database
 from daemon.store.writes.batch import APPLY
@@ -82,12 +82,12 @@ def wrong_values(connection: sqlite3.Connection, table: Table) -> Iterator[tuple
             connection.execute("BEGIN")
             with suppress(sqlite3.IntegrityError):
                 connection.execute(f'UPDATE {table.name} SET "{column.name}" = {value}')
-                yield column, value, wrong_cell(connection)
+                yield column, value, wrong_cell(connection, {table: EVERYTHING[table]})
             connection.execute("ROLLBACK")
 
 
 def is_of_its_type(column: Column[object], value: str) -> bool:
-    """Whether the value is one of the column's type, as SQLite keeps it, and no special word or form is asked for."""
+    """Whether the column takes any value of its type, and this is one, as SQLite stores it."""
     if value == "NULL":
         return bool(column.nullable)
     match str(column.type):
@@ -105,7 +105,7 @@ def is_of_its_type(column: Column[object], value: str) -> bool:
     "`restore`, `backup` and `doctor` name table, row and column; a start does for what it reads as a whole",
 )
 @pytest.mark.parametrize("name", TABLES)
-def test_a_cell_that_holds_what_we_never_write_is_named(path: Path, name: str) -> None:
+def test_a_cell_with_a_value_that_we_never_write_is_named(path: Path, name: str) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         tried = 0
         for column, value, said in wrong_values(connection, metadata.tables[name]):
@@ -126,7 +126,7 @@ def refusal_of(action: object, path: Path) -> str:
 
 
 @pytest.mark.parametrize("name", [table.name for table in READ_AT_START])
-def test_a_start_refuses_what_it_would_read_as_a_whole(path: Path, tmp_path: Path, name: str) -> None:
+def test_a_start_refuses_wrong_cells_in_what_it_reads_completely(path: Path, tmp_path: Path, name: str) -> None:
     copy = tmp_path / "copy.db"
     copy.write_bytes(path.read_bytes())
     column = {"ended_sessions": "expires_at", "daemon_state": "trusted_time", "mails": "failures"}.get(
@@ -166,7 +166,7 @@ def run_everything(database: Database) -> list[Exception]:
 
 
 @pytest.mark.parametrize("name", [name for name in TABLES if metadata.tables[name] not in READ_AT_START])
-def test_what_meets_such_a_cell_later_says_that_the_store_fails(database: Database, name: str) -> None:
+def test_a_command_or_query_that_meets_a_wrong_cell_fails_as_the_store_does(database: Database, name: str) -> None:
     connection = database.writer
     for column in metadata.tables[name].columns:
         for value in (NOT_TEXT, "x'00ff'") if str(column.type) == "TEXT" else ("'abc'", "9223372036854775807"):

@@ -66,7 +66,7 @@ async def checkpointing(database: Database, run_in_thread: RunInThread) -> Async
         nursery.cancel_scope.cancel()
 
 
-def test_how_long_the_log_is_can_be_told_from_two_of_its_frames(database: Database) -> None:
+def test_the_length_of_the_log_is_known_from_two_of_its_frames(database: Database) -> None:
     database.checkpoint_apart()
     grow(database, 50)
     frames = database.wal.checkpoint().frames
@@ -74,7 +74,7 @@ def test_how_long_the_log_is_can_be_told_from_two_of_its_frames(database: Databa
     assert not database.wal.holds(frames + 1)
 
 
-def test_frames_from_before_the_log_began_anew_do_not_count(database: Database) -> None:
+def test_frames_from_before_the_log_was_restarted_do_not_count(database: Database) -> None:
     database.checkpoint_apart()
     grow(database, 50)
     assert database.wal.checkpoint().is_whole
@@ -83,7 +83,7 @@ def test_frames_from_before_the_log_began_anew_do_not_count(database: Database) 
     assert not database.wal.holds(50)
 
 
-def test_a_read_keeps_what_was_committed_since_in_the_log(database: Database) -> None:
+def test_an_open_read_keeps_later_commits_in_the_log(database: Database) -> None:
     database.checkpoint_apart()
     with long_read(database):
         grow(database, 50)
@@ -118,7 +118,7 @@ async def test_no_commit_copies_a_log_that_has_grown(
         assert not database.wal.holds(CHECKPOINT_FRAMES)
 
 
-async def test_a_large_log_is_told_once_and_copied_when_the_read_ends(
+async def test_a_large_log_is_reported_once_and_copied_when_the_read_ends(
     database: Database, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("daemon.maintenance.checkpointer.LARGE_LOG_FRAMES", CHECKPOINT_FRAMES + 100)

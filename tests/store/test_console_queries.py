@@ -7,6 +7,7 @@ from itertools import count as counting
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.lifecycle import Verdict
@@ -99,7 +100,7 @@ def test_a_summary_has_the_last_24_hours_and_the_newest_delivery(database: AnyDa
     webhooks_named(database, "idle")
     works = accept(database, range(6))
     for work, ago in zip(works, (24, 23, 1, 0, 0), strict=False):
-        run(database, replace(recording(work, 1), now=NOW - ago * HOUR_MS))
+        run(database, structs.replace(recording(work, 1), now=NOW - ago * HOUR_MS))
     idle, busy = read(database, lambda c: console.webhook_summaries(c, "team_1", NOW, 10)).items
     assert (idle.hours, idle.last_delivery) == ((), None)
     assert busy.hours == tuple(HourCount(THIS_HOUR - ago * HOUR_MS, 2 if ago == 0 else 1, 0) for ago in (23, 1, 0))
@@ -108,7 +109,7 @@ def test_a_summary_has_the_last_24_hours_and_the_newest_delivery(database: AnyDa
     assert read(database, console.webhook_hours, "wh_2", NOW) == ()
 
 
-def test_names_are_known_of_deleted_webhooks_too(database: AnyDatabase) -> None:
+def test_deleted_webhooks_have_names_too(database: AnyDatabase) -> None:
     found(database)
     webhooks_named(database, "two")
     run(database, SaveWebhook(replace(a_webhook(2), name="two", active=False, deleted_at=NOW)))
@@ -185,7 +186,7 @@ class History:
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_what_was_missed_is_what_recovering_queues(database: AnyDatabase, seed: int) -> None:
+def test_the_missed_events_are_those_that_a_recovery_queues(database: AnyDatabase, seed: int) -> None:
     history = History(database, random.Random(seed))
     for _ in range(history.chance.choice([3, 10, 40])):
         history.happen()
@@ -197,7 +198,7 @@ def test_what_was_missed_is_what_recovering_queues(database: AnyDatabase, seed: 
         assert read(database, console.missed_by, history.webhook).count == 0
 
 
-def test_a_webhook_that_did_well_at_last_and_is_active_has_missed_nothing(database: AnyDatabase) -> None:
+def test_an_active_webhook_whose_last_delivery_succeeded_has_missed_nothing(database: AnyDatabase) -> None:
     found(database)
     assert read(database, console.missed_by, a_webhook()) is None
     failed, succeeded = accept(database, [1, 2])
@@ -239,7 +240,7 @@ def test_credits_are_summed_by_utc_day_without_grants(database: AnyDatabase) -> 
     midnight = NOW - NOW % DAY_MS
     times: Iterator[int] = iter([midnight - 1, midnight, midnight + DAY_MS - 1, midnight + 3 * DAY_MS])
     for work, at in zip(accept(database, range(4)), times, strict=True):
-        run(database, replace(recording(work, 1), now=at))
+        run(database, structs.replace(recording(work, 1), now=at))
     run(database, GrantCredits("crd_g", "team_1", 100, None, midnight))
     days = (CreditDay(midnight, 4), CreditDay(midnight + 3 * DAY_MS, 2))
     assert read(database, console.credit_days, "team_1", midnight + HOUR_MS) == days
@@ -255,8 +256,8 @@ def test_mails_that_wait_are_listed_oldest_first_with_their_last_error(database:
     for number in (1, 2, 3, 4):
         (work,) = accept(database, [number], f"wh_{number}")
         verdict = Verdict(DeliveryStatus.FAILED, None, 4, disable=True)
-        command = replace(recording(work, 1, status=500, webhook=number), verdict=verdict, next_attempt_at=None)
-        run(database, replace(command, mail_id=mail_ids[number - 1]))
+        command = structs.replace(recording(work, 1, status=500, webhook=number), verdict=verdict, next_attempt_at=None)
+        run(database, structs.replace(command, mail_id=mail_ids[number - 1]))
     run(database, MailSent(mail_ids[1], NOW))
     run(database, MailDeferred(mail_ids[0], ("ops@example.com",), 1, NOW + 10**6, "no route to host"))
     waiting = read(database, console.waiting_mails, 10)

@@ -1,4 +1,4 @@
-"""A copy of the database: one moment of it, whole, in one file."""
+"""A copy of the database: whole, of one moment, in one file."""
 
 import shutil
 import sqlite3
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.store.sqlite.copy import COMPANIONS, CopyFailed, copy_database, fold_log
+from daemon.store.sqlite.copy import COMPANIONS, CopyFailed, checkpoint_log, copy_database
 from tests.faults.disk import small_disk
 
 MEGABYTE = 1_000_000
@@ -51,7 +51,7 @@ def files_beside(path: Path) -> set[str]:
     return {each.name for each in path.parent.iterdir() if each.name.startswith(path.name)}
 
 
-def test_commits_during_the_copy_neither_begin_it_anew_nor_get_into_it(source: Path, tmp_path: Path) -> None:
+def test_commits_during_the_copy_neither_restart_it_nor_get_into_it(source: Path, tmp_path: Path) -> None:
     target, copied = tmp_path / "copy.db", list[int]()
     with closing(open_writer(source)) as writer:
         insert(writer, 0)
@@ -85,7 +85,7 @@ def test_a_copy_is_one_file_that_needs_no_log(source: Path, tmp_path: Path) -> N
     assert files_beside(target) == {"copy.db"}
 
 
-def test_what_a_crash_left_in_the_log_is_in_the_copy(source: Path, tmp_path: Path) -> None:
+def test_the_copy_includes_what_a_crash_left_in_the_log(source: Path, tmp_path: Path) -> None:
     left, target = tmp_path / "left.db", tmp_path / "copy.db"
     with closing(open_writer(source)) as writer:
         insert(writer, 7)
@@ -95,7 +95,7 @@ def test_what_a_crash_left_in_the_log_is_in_the_copy(source: Path, tmp_path: Pat
     assert numbers_in(target) == [7]
 
 
-def test_the_room_is_asked_for_before_anything_is_written(source: Path, tmp_path: Path) -> None:
+def test_free_space_is_checked_before_anything_is_written(source: Path, tmp_path: Path) -> None:
     def refuse(needed: int) -> None:
         assert needed == source.stat().st_size
         raise CopyFailed("too little room")
@@ -106,13 +106,13 @@ def test_the_room_is_asked_for_before_anything_is_written(source: Path, tmp_path
 
 
 @pytest.mark.fault("The disk gets full while the database is backed up", "The backup says so and leaves nothing behind")
-def test_a_disk_that_gets_full_is_told_in_one_sentence(source: Path, tmp_path: Path) -> None:
+def test_a_disk_that_fills_up_is_reported_in_one_sentence(source: Path, tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", "2m") as disk, pytest.raises(CopyFailed, match="the disk is full: free some"):
         copy_database(source, disk / "copy.db", nothing, nothing)
 
 
 @pytest.mark.parametrize("content", [None, b"no database at all, but a letter home".ljust(5000)])
-def test_what_is_no_database_is_refused_by_its_name(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "letter").write_bytes(content)
     with pytest.raises(CopyFailed, match=r"^\S*/letter: .*: "):
@@ -122,22 +122,22 @@ def test_what_is_no_database_is_refused_by_its_name(tmp_path: Path, content: byt
 def test_a_log_is_folded_into_its_database(source: Path) -> None:
     writer = open_writer(source)
     insert(writer, 1)
-    fold_log(source)  # while somebody has it open: the log stays, empty
+    checkpoint_log(source)  # while somebody has it open: the log stays, empty
     assert source.with_name("source.db-wal").stat().st_size == 0
     writer.close()
     assert numbers_in(source) == [1]
 
 
-def test_a_log_that_cannot_be_folded_in_stays(source: Path) -> None:
+def test_a_log_that_cannot_be_folded_in_is_kept(source: Path) -> None:
     log = source.with_name("source.db-wal")
     source.write_bytes(b"x" * 5000)
     log.write_bytes(b"a log")
-    fold_log(source)
+    checkpoint_log(source)
     assert source.read_bytes() == b"x" * 5000
     assert log.read_bytes() == b"a log"
 
 
-def test_what_sqlite_keeps_beside_a_database_is_known(source: Path) -> None:
+def test_the_files_that_sqlite_keeps_beside_a_database_are_known(source: Path) -> None:
     with closing(open_writer(source)) as writer:
         insert(writer, 1)
         beside = files_beside(source) - {source.name}

@@ -88,7 +88,7 @@ def test_the_migrations_can_be_undone(database: Database) -> None:
     assert tables == ["alembic_version"]
 
 
-def test_opening_again_changes_nothing_and_goes_on_with_the_order(tmp_path: Path) -> None:
+def test_opening_again_changes_nothing_and_continues_the_order(tmp_path: Path) -> None:
     first = open_database(tmp_path / "x.db")
     found(first)
     seqs = [work.seq for work in accept(first, [1, 2])]
@@ -98,7 +98,7 @@ def test_opening_again_changes_nothing_and_goes_on_with_the_order(tmp_path: Path
     again.close()
 
 
-def test_what_is_acknowledged_survives_power_loss(database: Database) -> None:
+def test_acknowledged_events_survive_power_loss(database: Database) -> None:
     with database.writing.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
@@ -111,7 +111,7 @@ def test_the_write_ahead_log_is_checkpointed_every_16_mb(database: Database) -> 
 
 
 def test_a_write_ahead_log_that_grew_is_given_back_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("daemon.store.sqlite.connections._LASTING_LOG_BYTES", 1_000_000)
+    monkeypatch.setattr("daemon.store.sqlite.connections._MAX_IDLE_LOG_BYTES", 1_000_000)
     opened, log = open_database(tmp_path / "x.db"), tmp_path / "x.db-wal"
     with opened.reading.connect() as long_read:
         long_read.exec_driver_sql("SELECT count(*) FROM teams").scalar()
@@ -119,7 +119,7 @@ def test_a_write_ahead_log_that_grew_is_given_back_to_the_disk(tmp_path: Path, m
             with opened.writer.begin():
                 opened.writer.exec_driver_sql(f"CREATE TABLE ballast_{number} AS SELECT zeroblob(7000000)")
         assert log.stat().st_size > 20_000_000
-    for number in range(2):  # one copies it into the database, the next one begins it anew
+    for number in range(2):  # one copies the log into the database, the next one restarts it
         run(opened, CreateTeam(a_team(number)))
     assert log.stat().st_size == 1_000_000
     opened.close()
@@ -147,7 +147,7 @@ def test_a_newer_revision_is_refused_in_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"This is a letter to my grandmother.\n" * 100, b"\x00" * 4096])
-def test_a_file_that_is_no_database_is_refused_and_stays_as_it_is(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_database_is_refused_and_left_unchanged(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.db"
     path.write_bytes(content)
     with pytest.raises(DatabaseRefused, match=r"x\.db: "):
@@ -155,7 +155,7 @@ def test_a_file_that_is_no_database_is_refused_and_stays_as_it_is(tmp_path: Path
     assert path.read_bytes() == content
 
 
-def test_a_database_of_another_program_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_database_of_another_program_is_refused_and_left_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE recipes (name)")

@@ -45,7 +45,7 @@ FAULT = pytest.mark.fault(
 
 @FAULT
 @pytest.mark.parametrize("statements", CHANGES.values(), ids=CHANGES.keys())
-def test_what_no_version_of_ours_writes_is_refused(tmp_path: Path, statements: str) -> None:
+def test_content_that_no_version_writes_is_refused(tmp_path: Path, statements: str) -> None:
     path = make_database(tmp_path / "x.db")
     change_from_outside(path, statements)
     for attempt in (open_database, inspect_database):
@@ -58,7 +58,7 @@ def test_what_no_version_of_ours_writes_is_refused(tmp_path: Path, statements: s
 @pytest.mark.parametrize(
     "statements", [CHANGES["a revision that moves the cursor"], CHANGES["a schema that is no text"]], ids=ascii
 )
-def test_every_command_says_so_in_one_sentence(run: Run, tmp_path: Path, statements: str) -> None:  # noqa: F811 - the fixture
+def test_every_command_reports_it_in_one_sentence(run: Run, tmp_path: Path, statements: str) -> None:  # noqa: F811 - the fixture
     state, backup = tmp_path / "state", tmp_path / "backup.db"
     state.mkdir(mode=0o700)
     open_sealed_database(Settings(state_dir=state)).database.close()
@@ -77,7 +77,7 @@ def test_every_command_says_so_in_one_sentence(run: Run, tmp_path: Path, stateme
     assert "bug" not in ended.out
 
 
-def test_a_loss_that_cannot_be_read_is_still_a_loss(tmp_path: Path) -> None:
+def test_an_illegible_record_of_a_loss_is_still_a_loss(tmp_path: Path) -> None:
     path = make_database(tmp_path / "x.db")
     for content in ("[" * 60_000, '{"commits": "x"}', "\xff", "{}", "null"):
         loss_path(path).write_text(content, "latin-1")

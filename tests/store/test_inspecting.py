@@ -32,7 +32,7 @@ def change(path: Path, statement: str) -> None:
         connection.execute(statement)
 
 
-def test_a_database_of_ours_tells_its_revision_and_what_is_pending(path: Path) -> None:
+def test_inspecting_our_database_tells_its_revision_and_what_is_pending(path: Path) -> None:
     contents = inspect_database(path)
     assert contents.revision == HEAD_REVISION
     assert contents.pending == 7
@@ -45,18 +45,18 @@ def test_a_damaged_page_is_found_wherever_it_is(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[(page - 1) * 4096 : page * 4096] = b"\xa5" * 4096
     path.write_bytes(content)
-    with pytest.raises(DatabaseRefused, match=r"^is damaged \([^\n]+\): use a backup that is whole$"):
+    with pytest.raises(DatabaseRefused, match=r"^is damaged \([^\n]+\): use an undamaged backup$"):
         inspect_database(path)
 
 
-def test_a_file_that_was_cut_off_is_damaged(path: Path) -> None:
+def test_a_truncated_file_is_damaged(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: 4096 * 10])
     with pytest.raises(DatabaseRefused, match=r"^is damaged"):
         inspect_database(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"a letter".ljust(5000)], ids=["nothing", "a letter"])
-def test_what_is_no_database_of_ours_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_our_database_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.db").write_bytes(content)
     with pytest.raises(DatabaseRefused, match=r"^is (not a database of Kakiyo|damaged)"):
         inspect_database(tmp_path / "x.db")
@@ -76,7 +76,7 @@ def test_ctrl_c_ends_a_long_check(path: Path, monkeypatch: pytest.MonkeyPatch) -
         signal.raise_signal(signal.SIGINT)
         return 0
 
-    monkeypatch.setattr(inspect, "_hear", interrupt)
-    monkeypatch.setattr(inspect, "_HEARING", 10)
+    monkeypatch.setattr(inspect, "_check_signals", interrupt)
+    monkeypatch.setattr(inspect, "_SIGNAL_CHECK_STEPS", 10)
     with pytest.raises(KeyboardInterrupt):
         inspect_database(path)

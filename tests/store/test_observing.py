@@ -1,9 +1,10 @@
-"""What the metrics are told of what waits."""
+"""What the metrics report of waiting deliveries and mails."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 import trio
+from msgspec import structs
 
 from daemon.actors.threads import run_inline
 from daemon.domain.lifecycle import Verdict
@@ -31,15 +32,15 @@ def seen(database: AnyDatabase) -> Observation:
 @pytest.fixture(params=["in one step", "in many"], autouse=True)
 def _parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "in many":
-        for name in ("_TEAMS_AT_ONCE", "_OF_EACH_TEAM", "_OF_ONE_TEAM", "_MAILS_AT_ONCE"):
+        for name in ("_TEAMS_AT_ONCE", "_DELIVERIES_PER_TEAM", "_DELIVERIES_AT_ONCE", "_MAILS_AT_ONCE"):
             monkeypatch.setattr(gauge_reads, name, 1)
 
 
-def test_nothing_waits_in_a_new_database(database: AnyDatabase) -> None:
+def test_nothing_is_pending_in_a_new_database(database: AnyDatabase) -> None:
     assert seen(database) == Observation(Waiting(0, None), Waiting(0, None))
 
 
-def test_what_is_pending_of_all_teams_is_counted_and_its_oldest_told(database: AnyDatabase) -> None:
+def test_pending_deliveries_of_all_teams_are_counted_and_the_oldest_is_found(database: AnyDatabase) -> None:
     found(database)
     run(database, CreateTeam(a_team(2)))
     first, *_ = accept(database, range(3))
@@ -68,8 +69,8 @@ def test_mails_wait_until_they_are_sent(database: AnyDatabase) -> None:
     for number in (1, 2):
         (work,) = accept(database, [number], f"wh_{number}")
         verdict = Verdict(DeliveryStatus.FAILED, None, 4, disable=True)
-        command = replace(recording(work, 1, status=500, webhook=number), verdict=verdict, next_attempt_at=None)
-        run(database, replace(command, mail_id=f"mail_{number}", now=NOW + number))
+        command = structs.replace(recording(work, 1, status=500, webhook=number), verdict=verdict, next_attempt_at=None)
+        run(database, structs.replace(command, mail_id=f"mail_{number}", now=NOW + number))
     assert seen(database).mails == Waiting(2, NOW + 1)
     run(database, MailSent("mail_1", NOW))
     assert seen(database).mails == Waiting(1, NOW + 2)

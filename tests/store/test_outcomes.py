@@ -1,9 +1,10 @@
-"""An ended attempt and all that follows: one transaction, once, however often it is given (contract "Credits")."""
+"""An ended attempt and all that follows from it: one transaction, applied once (contract "Credits")."""
 
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
@@ -28,7 +29,7 @@ def disabling(database: AnyDatabase) -> RecordAttempt:
 
 def final_failure(command: RecordAttempt, failures: int) -> RecordAttempt:
     verdict = Verdict(DeliveryStatus.FAILED, None, failures + 1, disable=failures == 3)
-    return replace(command, failures_before=failures, verdict=verdict, next_attempt_at=None)
+    return structs.replace(command, failures_before=failures, verdict=verdict, next_attempt_at=None)
 
 
 def test_a_success_is_recorded_with_its_attempt_its_debit_and_its_time(database: AnyDatabase) -> None:
@@ -57,7 +58,7 @@ def test_the_same_attempt_given_twice_is_recorded_and_charged_once(database: Any
     found(database)
     (work,) = accept(database, [1])
     command = recording(work, 1)
-    again = replace(command, entry_id="crd_other")
+    again = structs.replace(command, entry_id="crd_other")
     if in_one_batch:
         assert run_batch(database, [command, again]) == [Recorded()] * 2
     else:
@@ -70,14 +71,14 @@ def test_the_same_disabling_given_twice_queues_one_mail_and_counts_once(database
     found(database)
     command = disabling(database)
     first = run(database, command)
-    second = run(database, replace(command, mail_id="mail_other"))
+    second = run(database, structs.replace(command, mail_id="mail_other"))
     assert (first.cancelled.count, first.mail_queued, second) == (3, True, Recorded())
     assert count(database, "mails") == 1
     webhook = read(database, api_reads.get_webhook, "wh_1")
     assert (webhook.active, webhook.consecutive_failures) == (False, 4)
 
 
-def test_an_attempt_of_a_delivery_that_was_cancelled_meanwhile_changes_nothing(database: AnyDatabase) -> None:
+def test_an_attempt_of_a_delivery_cancelled_during_it_changes_nothing(database: AnyDatabase) -> None:
     found(database)
     (work,) = accept(database, [1])
     run(database, CancelPending("wh_1", CancelReason.WEBHOOK_DISABLED, NOW))
@@ -97,12 +98,12 @@ def test_a_late_repetition_of_an_earlier_attempt_changes_nothing(database: AnyDa
     assert (delivery.attempts_made, count(database, "attempts")) == (2, 2)
 
 
-def test_a_repetition_among_others_changes_nothing_and_costs_the_others_nothing(database: AnyDatabase) -> None:
+def test_a_repetition_among_other_outcomes_changes_nothing_and_does_not_affect_them(database: AnyDatabase) -> None:
     found(database)
     works = accept(database, range(4))
     first, *others = [recording(work, 1) for work in works]
     run(database, first)
-    again = replace(first, entry_id="crd_other", attempt=replace(first.attempt, started_at=NOW + 9))
+    again = structs.replace(first, entry_id="crd_other", attempt=replace(first.attempt, started_at=NOW + 9))
     assert run_batch(database, [again, *others[:2], again, *others[2:]]) == [Recorded()] * 5
     ledger = read(database, api_reads.list_credit_entries, "team_1", 10).items
     assert [entry.balance_after for entry in reversed(ledger)] == [-2, -4, -6, -8]
@@ -111,7 +112,7 @@ def test_a_repetition_among_others_changes_nothing_and_costs_the_others_nothing(
     ]
 
 
-def test_a_repetition_of_a_failure_leaves_the_counter_as_it_is_by_now(database: AnyDatabase) -> None:
+def test_a_repeated_failure_leaves_the_counter_unchanged(database: AnyDatabase) -> None:
     found(database)
     failed, succeeded = accept(database, [1, 2])
     failure = final_failure(recording(failed, 1, status=500), 0)
@@ -142,7 +143,7 @@ def test_many_outcomes_in_one_transaction_each_get_their_own_answer(database: An
     assert [entry.balance_after for entry in reversed(ledger)] == [-2, -4, -6, -8, -10]
 
 
-def test_disabling_cancels_the_webhooks_pending_deliveries_and_nobody_elses(database: AnyDatabase) -> None:
+def test_disabling_cancels_the_webhooks_pending_deliveries_and_no_others(database: AnyDatabase) -> None:
     found(database)
     run(database, CreateWebhook(a_webhook(2)))
     accept(database, [90, 91], "wh_2")

@@ -1,4 +1,4 @@
-"""Pages that judge a bounded number of rows: all of them together hold what fits, in order, whatever the clock did."""
+"""Pages that judge a bounded number of rows: together they hold all that matches, in order, whatever the clock did."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -36,7 +36,7 @@ def times(chance: random.Random, count: int) -> list[int]:
 
 
 def make_blocks(database: AnyDatabase, limit: int = 1_000_000) -> None:
-    """Make the blocks that there can be of both tables, at most so many of each."""
+    """Make the time blocks of both tables, at most so many of each."""
     for table_name in time_blocks.TIMES:
         for _ in range(limit):
             with database.reading.connect() as connection:
@@ -54,7 +54,7 @@ def fill(database: AnyDatabase, chance: random.Random, rows: int) -> list[Delive
             webhook, event_type = f"wh_{team}{chance.choice('12')}", chance.choice(["common", "common", "rare"])
             row = (number * 3 + 1, f"dlv_{number}", f"evt_{number}", event_type, webhook, team)
             insert_deliveries(database.writer, [(*row, chance.choice([*DeliveryStatus]).value, 0, at, 0)])
-    make_blocks(database, chance.choice([0, 1, 5, rows]))  # the rest is to be made still
+    make_blocks(database, chance.choice([0, 1, 5, rows]))  # the rest is still to be made
     with database.reading.connect() as connection:
         return list(api_reads.list_deliveries(connection, DeliveryFilter(), rows + 1).items)
 
@@ -104,7 +104,7 @@ def walk(connection: Connection, wanted: DeliveryFilter, limit: int, look_at: in
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_all_pages_together_hold_exactly_what_fits_newest_first(database: AnyDatabase, seed: int) -> None:
+def test_all_pages_together_hold_exactly_what_matches_newest_first(database: AnyDatabase, seed: int) -> None:
     chance = random.Random(seed)
     everything = fill(database, chance, chance.choice([0, 1, 5, 60, 60, 60]))
     with database.reading.connect() as connection:
@@ -114,7 +114,7 @@ def test_all_pages_together_hold_exactly_what_fits_newest_first(database: AnyDat
             assert walk(connection, wanted, limit, look_at) == expected, (wanted, limit, look_at)
 
 
-def test_a_page_stops_looking_and_the_next_one_goes_on_from_there(database: AnyDatabase) -> None:
+def test_a_page_stops_early_and_the_next_one_continues_from_there(database: AnyDatabase) -> None:
     found(database)
     seqs = [work.seq for work in accept(database, range(10))]
     run(database, accepting(99, "wh_1", event_type="rare"))
@@ -138,7 +138,7 @@ def test_a_page_that_an_index_fills_is_not_cut_short(database: AnyDatabase) -> N
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_ranges_shut_nothing_out_whatever_the_clock_did_and_come_in_order(database: AnyDatabase, seed: int) -> None:
+def test_time_ranges_exclude_nothing_whatever_the_clock_did_and_are_in_order(database: AnyDatabase, seed: int) -> None:
     chance, at = random.Random(seed), deliveries.c.created_at
     everything = fill(database, chance, 120)
     with database.reading.connect() as connection:
@@ -171,7 +171,7 @@ def holds(reach: SeqRange, seq: int) -> bool:
     return reach.first_seq <= seq and (reach.end_seq is None or seq < reach.end_seq)
 
 
-def test_of_a_clock_that_was_right_a_time_needs_no_more_than_its_own_blocks_and_the_tail(database: AnyDatabase) -> None:
+def test_with_a_correct_clock_a_time_needs_only_its_own_blocks_and_the_tail(database: AnyDatabase) -> None:
     found(database)
     for number in range(50):
         run(database, accepting(number, "wh_1", at=NOW + number * MINUTE_MS))
@@ -184,7 +184,7 @@ def test_of_a_clock_that_was_right_a_time_needs_no_more_than_its_own_blocks_and_
             assert next_range(connection, at, since=since) == SeqRange(21, None)
 
 
-def test_blocks_of_rows_that_are_gone_are_forgotten(database: AnyDatabase) -> None:
+def test_blocks_of_deleted_rows_are_deleted(database: AnyDatabase) -> None:
     found(database)
     accept(database, range(20))
     make_blocks(database)

@@ -1,4 +1,4 @@
-"""Pages hold everything once, whatever comes meanwhile; filters mean what they say (contract "HTTP API")."""
+"""Pages hold everything once, whatever is added between them; filters do what they say (contract "HTTP API")."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -63,7 +63,7 @@ def test_pages_hold_every_delivery_once_newest_first(
     assert found_sizes == sizes
 
 
-def test_what_comes_between_two_pages_neither_repeats_nor_hides_anything(database: AnyDatabase) -> None:
+def test_rows_added_between_two_pages_neither_repeat_nor_hide_any(database: AnyDatabase) -> None:
     found(database)
     seqs = [work.seq for work in accept(database, range(10))]
     arriving = iter(range(100, 200))
@@ -78,7 +78,7 @@ def test_what_comes_between_two_pages_neither_repeats_nor_hides_anything(databas
     assert len({delivery.seq for delivery in items}) == len(items)
 
 
-def test_each_list_goes_by_pages(database: AnyDatabase) -> None:
+def test_each_list_is_paged(database: AnyDatabase) -> None:
     found(database)
     for number in range(2, 8):
         run(database, CreateTeam(a_team(number)))
@@ -116,7 +116,7 @@ def test_deliveries_are_filtered_by_team_webhook_status_type_and_time(database: 
     assert listed(database, team_id="team_2", webhook_id="wh_1") == []
 
 
-def test_pending_work_comes_in_order_without_what_is_over_and_with_small_bodies_only(database: AnyDatabase) -> None:
+def test_pending_work_is_in_order_without_ended_deliveries_and_with_small_bodies_only(database: AnyDatabase) -> None:
     found(database)
     work = accept(database, range(5))
     run(database, recording(work[0], 1))
@@ -127,7 +127,7 @@ def test_pending_work_comes_in_order_without_what_is_over_and_with_small_bodies_
     assert pending[1] == work[2]
 
 
-def test_webhooks_with_work_are_named_once_each(database: AnyDatabase) -> None:
+def test_webhooks_with_work_are_listed_once_each(database: AnyDatabase) -> None:
     found(database)
     run(database, CreateWebhook(a_webhook(2)))
     run(database, CreateWebhook(a_webhook(3)))
@@ -161,7 +161,7 @@ def test_every_ended_session_is_found_page_by_page(database: AnyDatabase) -> Non
     assert pages == [[ended[2], ended[1]], [ended[3], ended[0]], [ended[4]]]
 
 
-def test_a_deleted_webhook_is_found_by_the_daemon_only(database: AnyDatabase) -> None:
+def test_only_the_daemon_finds_a_deleted_webhook(database: AnyDatabase) -> None:
     found(database)
     run(database, SaveWebhook(replace(a_webhook(), deleted_at=NOW)))
     assert read(database, api_reads.get_webhook, "wh_1") is None
@@ -169,7 +169,9 @@ def test_a_deleted_webhook_is_found_by_the_daemon_only(database: AnyDatabase) ->
     assert read(database, actor_reads.webhook_or_deleted, "wh_1") is not None
 
 
-def test_a_revoked_key_is_listed_but_not_valid_and_keeps_its_first_time(database: AnyDatabase) -> None:
+def test_a_revoked_key_is_listed_but_not_valid_and_keeps_the_time_of_its_first_revocation(
+    database: AnyDatabase,
+) -> None:
     found(database)
     run(database, AddKey(ApiKey("key_1", "team_1", "CI", NOW), b"one"))
     run(database, AddKey(ApiKey("key_2", "team_1", "CI", NOW), b"two"))
@@ -179,7 +181,7 @@ def test_a_revoked_key_is_listed_but_not_valid_and_keeps_its_first_time(database
     assert read(database, api_reads.get_key, "key_1").revoked_at == NOW + 1
 
 
-def test_what_is_unknown_is_none_or_nothing(database: AnyDatabase) -> None:
+def test_unknown_ids_are_none_or_empty(database: AnyDatabase) -> None:
     for query in (
         api_reads.get_team,
         api_reads.get_webhook,
@@ -197,7 +199,7 @@ def test_what_is_unknown_is_none_or_nothing(database: AnyDatabase) -> None:
 @pytest.mark.fault(
     "A team's list names another team's webhook, which has pages of deliveries", "An empty list that has no next page"
 )
-def test_how_much_another_team_has_does_not_show(database: AnyDatabase) -> None:
+def test_pages_do_not_reveal_how_much_another_team_has(database: AnyDatabase) -> None:
     found(database)
     accept(database, range(5))
     theirs = DeliveryFilter(team_id="team_2", webhook_id="wh_1", event_type="none")

@@ -1,4 +1,4 @@
-"""Reads that share a hop: each caller gets its own answer or its own error, and takes nothing from the others."""
+"""Reads in one batch: each caller gets its own answer or error, and costs the others nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class Gate:
-    """A hop that waits at its beginning until it is opened."""
+    """A thread that waits to begin until it is opened."""
 
     opened: trio.Event = field(default_factory=trio.Event)
-    hops: int = 0
+    calls: int = 0
     crash: Exception | None = None
 
     async def __call__(self, work: Callable[[], Result], /) -> Result:
-        self.hops += 1
+        self.calls += 1
         await self.opened.wait()
         if self.crash is not None:
             crash, self.crash = self.crash, None
@@ -45,7 +45,7 @@ def mistaken(_connection: Connection) -> None:
     raise ValueError("a mistake")
 
 
-async def test_reads_that_wait_share_a_hop_and_each_gets_its_own_answer(database: AnyDatabase) -> None:
+async def test_waiting_reads_share_a_batch_and_each_gets_its_own_answer(database: AnyDatabase) -> None:
     gate, answers = Gate(), dict[int, int]()
     reader = Reader(database, gate)
 
@@ -58,7 +58,7 @@ async def test_reads_that_wait_share_a_hop_and_each_gets_its_own_answer(database
         await trio.testing.wait_all_tasks_blocked()
         gate.opened.set()
     assert answers == {number: 2 * number for number in range(40)}
-    assert gate.hops <= 4
+    assert gate.calls <= 4
 
 
 async def test_a_read_that_fails_fails_alone(database: AnyDatabase) -> None:
@@ -85,7 +85,7 @@ async def test_a_read_that_fails_fails_alone(database: AnyDatabase) -> None:
         gate.opened.set()
 
 
-async def test_callers_that_go_away_leave_the_others_their_answers(database: AnyDatabase) -> None:
+async def test_callers_that_leave_do_not_cost_the_others_their_answers(database: AnyDatabase) -> None:
     gate, answers = Gate(), list[int]()
     reader = Reader(database, gate)
 
@@ -105,7 +105,7 @@ async def test_callers_that_go_away_leave_the_others_their_answers(database: Any
     assert sorted(answers) == [0, 2, 4]
 
 
-async def test_a_hop_that_breaks_before_it_reads_leaves_the_others_their_turn(database: AnyDatabase) -> None:
+async def test_a_batch_that_fails_before_it_reads_does_not_cost_the_others_their_turn(database: AnyDatabase) -> None:
     gate, answers = Gate(crash=RuntimeError("no more threads")), list[int]()
     reader = Reader(database, gate)
 
@@ -124,7 +124,7 @@ async def test_a_hop_that_breaks_before_it_reads_leaves_the_others_their_turn(da
     assert len(answers) == 5
 
 
-async def test_reads_that_share_a_hop_see_what_was_written_before_they_asked(database: AnyDatabase) -> None:
+async def test_reads_in_one_batch_see_what_was_written_before_they_asked(database: AnyDatabase) -> None:
     async def run_now(work: Callable[[], Result], /) -> Result:
         await trio.lowlevel.checkpoint()
         return work()

@@ -1,4 +1,4 @@
-"""`[retention]`: what is old and over is forgotten bit by bit, and its space given back."""
+"""`[retention]`: old, ended events are deleted bit by bit, and their space is given back."""
 
 import random
 from collections.abc import Callable
@@ -36,7 +36,7 @@ LIMIT = NOW - 30 * DAY_MS
 
 
 def delivered(database: AnyDatabase, number: int, at: int, *, over: bool = True) -> Work:
-    """Accept an event at this time; deliver it, if it is to be over."""
+    """Accept an event at this time; deliver it, if it is to be ended."""
     work: Work
     [(_, work)] = run(database, accepting(number, "wh_1", at=at)).work
     if over:
@@ -45,7 +45,7 @@ def delivered(database: AnyDatabase, number: int, at: int, *, over: bool = True)
 
 
 def forget(database: AnyDatabase, limit: int = 100) -> Pruned:
-    """Forget what is old until nothing is left to look at."""
+    """Delete what is old until nothing is left to look at."""
     events = deliveries = 0
     after: int | None = 0
     while after is not None:
@@ -65,7 +65,7 @@ def kept(database: AnyDatabase, table: str = "events") -> list[str]:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 100])
-def test_old_events_go_with_their_deliveries_and_attempts_and_young_ones_stay(
+def test_old_events_are_deleted_with_their_deliveries_and_attempts_and_recent_ones_are_kept(
     database: AnyDatabase, limit: int
 ) -> None:
     found(database)
@@ -76,7 +76,7 @@ def test_old_events_go_with_their_deliveries_and_attempts_and_young_ones_stay(
     assert [count(database, table) for table in ("deliveries", "attempts")] == [2, 2]
 
 
-def test_ledger_and_balance_stay_for_ever(database: AnyDatabase) -> None:
+def test_ledger_and_balance_are_kept_for_ever(database: AnyDatabase) -> None:
     found(database)
     for number in range(3):
         delivered(database, number, OLD)
@@ -86,7 +86,7 @@ def test_ledger_and_balance_stay_for_ever(database: AnyDatabase) -> None:
     assert count(database, "teams", "balance = -8") == 1
 
 
-def test_what_is_pending_stays_however_old(database: AnyDatabase) -> None:
+def test_pending_deliveries_are_kept_however_old(database: AnyDatabase) -> None:
     found(database)
     delivered(database, 1, OLD, over=False)
     delivered(database, 2, NOW)
@@ -94,7 +94,7 @@ def test_what_is_pending_stays_however_old(database: AnyDatabase) -> None:
     assert kept(database) == ["evt_1", "evt_2"]
 
 
-def test_an_old_event_that_was_resent_lately_stays_with_all_its_deliveries(database: AnyDatabase) -> None:
+def test_an_old_event_that_was_resent_recently_is_kept_with_all_its_deliveries(database: AnyDatabase) -> None:
     found(database)
     work = delivered(database, 1, OLD)
     resent = run(database, Resend(work.delivery_id, "dlv_new", NOW))
@@ -107,7 +107,9 @@ def test_an_old_event_that_was_resent_lately_stays_with_all_its_deliveries(datab
     assert kept(database, "deliveries")[:2] == [work.delivery_id, "dlv_new"]
 
 
-def test_the_newest_event_stays_so_that_order_goes_on_from_it(sqlite_database: Database, tmp_path: Path) -> None:
+def test_the_newest_event_is_kept_so_that_the_order_continues_from_it(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
     found(sqlite_database)
     for number in range(3):
         delivered(sqlite_database, number, OLD)
@@ -121,7 +123,7 @@ def test_the_newest_event_stays_so_that_order_goes_on_from_it(sqlite_database: D
     again.close()
 
 
-def test_sent_mails_that_are_old_go_and_those_that_wait_stay(database: AnyDatabase) -> None:
+def test_old_sent_mails_are_deleted_and_waiting_ones_are_kept(database: AnyDatabase) -> None:
     row = "'{}', 't', 'w', 'n', 'u', 1, '[]', '[]', {}, 0, 1, {}, NULL"
     names = "id, team_id, webhook_id, webhook_name, webhook_url, disabled_at, failures, recipients, created_at, " \
             "attempts_made, next_attempt_at, sent_at, last_error"  # fmt: skip
@@ -134,7 +136,7 @@ def test_sent_mails_that_are_old_go_and_those_that_wait_stay(database: AnyDataba
     assert kept(database, "mails") == ["waits", "young"]
 
 
-def test_space_that_is_left_over_is_given_back_to_the_file_system(tmp_path: Path) -> None:
+def test_unused_space_is_given_back_to_the_file_system(tmp_path: Path) -> None:
     path = tmp_path / "test.db"
     database = open_database(path)
     found(database)
@@ -163,7 +165,7 @@ def housekeeper(database: AnyDatabase, writer: Writer, *, days: Callable[[], int
     return Cleaner(store=store, clock=clock_of(now_ms), telemetry=make_telemetry(), retention_days=days)
 
 
-async def test_upkeep_forgets_by_the_days_in_effect_and_0_is_for_ever(
+async def test_upkeep_deletes_by_the_days_in_effect_and_0_keeps_for_ever(
     database: AnyDatabase, autojump_clock: MockClock
 ) -> None:
     found(database)
@@ -185,7 +187,7 @@ async def test_upkeep_forgets_by_the_days_in_effect_and_0_is_for_ever(
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_what_is_old_is_forgotten_whatever_the_clock_did(
+def test_old_events_are_deleted_whatever_the_clock_did(
     database: AnyDatabase, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(time_blocks, "ROWS_PER_BLOCK", 4)
@@ -200,7 +202,7 @@ def test_what_is_old_is_forgotten_whatever_the_clock_did(
     assert kept(database) == [f"evt_{number}" for number, at in enumerate([*times, NOW]) if at >= LIMIT]
 
 
-def test_an_event_with_very_many_deliveries_is_forgotten_bit_by_bit(
+def test_an_event_with_very_many_deliveries_is_deleted_bit_by_bit(
     database: AnyDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "MAX_DELIVERIES_PER_PRUNE", 3)

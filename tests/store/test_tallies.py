@@ -1,15 +1,15 @@
-"""Hours and days say what deliveries and ledger say, whatever is repeated or goes wrong; old hours are forgotten."""
+"""Hourly and daily counts agree with deliveries and ledger, whatever is repeated or fails; old hours are deleted."""
 
 import random
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trio
 from alembic import command
+from msgspec import structs
 from sqlalchemy import Connection, text
 
 from daemon.actors.threads import run_inline
@@ -57,8 +57,8 @@ def assert_tallies_agree(database: AnyDatabase) -> None:
 def ending(work: Work, webhook: int, status: int, now: int, charge: int = 2) -> RecordAttempt:
     """Return the command that ends a delivery with its first attempt."""
     outcome = recording(work, 1, status=status, webhook=webhook)
-    outcome = replace(outcome, team_id=f"team_{webhook}", charge=charge, now=now, next_attempt_at=None)
-    return outcome if status < 300 else replace(outcome, verdict=Verdict(DeliveryStatus.FAILED, None, 0))
+    outcome = structs.replace(outcome, team_id=f"team_{webhook}", charge=charge, now=now, next_attempt_at=None)
+    return outcome if status < 300 else structs.replace(outcome, verdict=Verdict(DeliveryStatus.FAILED, None, 0))
 
 
 def two_webhooks(database: AnyDatabase) -> None:
@@ -75,7 +75,7 @@ def random_commands(database: AnyDatabase, chance: random.Random, now: int) -> l
         for work in accept(database, numbers, f"wh_{webhook}"):
             status = chance.choice([200, 200, 500, 0])
             if status == 0:
-                recorded.append(replace(recording(work, 1, status=500, webhook=webhook), now=now))
+                recorded.append(structs.replace(recording(work, 1, status=500, webhook=webhook), now=now))
             elif chance.random() < 0.9:
                 recorded.append(ending(work, webhook, status, now, chance.choice([0, 2, 5])))
     return recorded
@@ -112,7 +112,7 @@ def test_the_same_end_given_twice_counts_once(database: AnyDatabase) -> None:
 def test_an_outcome_whose_transaction_fails_is_counted_nowhere(database: AnyDatabase) -> None:
     found(database)
     first, second = accept(database, [1, 2])
-    taken = replace(ending(second, 1, 200, NOW), entry_id=ending(first, 1, 200, NOW).entry_id)
+    taken = structs.replace(ending(second, 1, 200, NOW), entry_id=ending(first, 1, 200, NOW).entry_id)
     run(database, ending(first, 1, 200, NOW))
     (refused,) = run_batch(database, [taken])
     assert isinstance(refused, Exception)
@@ -125,7 +125,7 @@ def ended_at(database: AnyDatabase, moments: Sequence[int]) -> None:
         run(database, ending(work, 1, 200, moment))
 
 
-def test_hours_are_forgotten_oldest_first_so_many_at_a_time(database: AnyDatabase) -> None:
+def test_hours_are_deleted_oldest_first_and_a_bounded_number_at_a_time(database: AnyDatabase) -> None:
     ended_at(database, [NOW + hour * HOUR_MS for hour in range(5)])
     before = NOW - NOW % HOUR_MS + 3 * HOUR_MS
     assert run(database, PruneWebhookHours(before, 2)) == 2
@@ -135,7 +135,7 @@ def test_hours_are_forgotten_oldest_first_so_many_at_a_time(database: AnyDatabas
     assert count(database, "webhook_hours") == 2
 
 
-async def test_upkeep_forgets_all_hours_older_than_two_days(
+async def test_upkeep_deletes_all_hours_older_than_two_days(
     database: AnyDatabase, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("daemon.maintenance.cleaner._HOURS_AT_ONCE", 2)
@@ -157,7 +157,7 @@ async def test_upkeep_forgets_all_hours_older_than_two_days(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_migration_counts_what_is_there(tmp_path: Path, seed: int) -> None:
+def test_the_migration_counts_existing_rows(tmp_path: Path, seed: int) -> None:
     chance, path = random.Random(seed), tmp_path / "x.db"
     database = open_database(path)
     two_webhooks(database)

@@ -1,4 +1,4 @@
-"""Upgrading an older database: in pieces, each kept, whenever the process ends."""
+"""Upgrading an older database in steps: each is kept, whenever the process ends."""
 
 import sqlite3
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _ENDED = 40
 
 
 class Killed(Exception):
-    """Stands for the end of the process between two transactions."""
+    """Stands in for the end of the process between two transactions."""
 
 
 def tallies_of(path: Path) -> list[Rows]:
@@ -84,9 +84,7 @@ def killed_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     "What was counted is kept: the next start counts the rest, each row once",
 )
 @pytest.mark.parametrize("pages", [0, 9])
-def test_an_upgrade_that_is_killed_goes_on_where_it_was(
-    path: Path, killed_after: Callable[[int], None], pages: int
-) -> None:
+def test_a_killed_upgrade_continues_where_it_was(path: Path, killed_after: Callable[[int], None], pages: int) -> None:
     expected = tallies_of(path)
     downgrade(path, "0002")
     killed_after(pages)
@@ -127,9 +125,7 @@ def secrets_of(path: Path) -> dict[str, str | None]:
     "What was sealed stays; the next start seals the rest, each secret once",
 )
 @pytest.mark.parametrize("pages", [0, 1, 2, 3])
-def test_sealing_that_is_killed_goes_on_where_it_was(
-    readable: Path, killed_after: Callable[[int], None], pages: int
-) -> None:
+def test_killed_sealing_continues_where_it_was(readable: Path, killed_after: Callable[[int], None], pages: int) -> None:
     def seal(secret: str, webhook_id: str) -> str:
         return f"sealed {secret} for {webhook_id}"
 

@@ -1,4 +1,4 @@
-"""The writer: one transaction for all that waits, an answer after COMMIT, failing alone (architecture "The store")."""
+"""The writer: one transaction for all waiting commands, answers after COMMIT (architecture "The store")."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -46,7 +46,7 @@ def commits_of(database: AnyDatabase) -> Iterator[list[str]]:
 
 @asynccontextmanager
 async def writing(database: AnyDatabase, run_in_thread: RunInThread = run_inline) -> AsyncIterator[Writer]:
-    """A running writer; it is closed and has drained when the block is left."""
+    """A running writer, closed and drained when the block is left."""
     writer = Writer(database, run_in_thread, make_metrics())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(writer.run)
@@ -56,7 +56,7 @@ async def writing(database: AnyDatabase, run_in_thread: RunInThread = run_inline
 
 @dataclass(slots=True)
 class Gate:
-    """A hop that holds each batch until it is opened."""
+    """A thread that holds each batch until it is opened."""
 
     opened: trio.Event = field(default_factory=trio.Event)
     error: Exception | None = None
@@ -75,7 +75,7 @@ async def test_an_answer_means_that_the_command_is_committed(database: AnyDataba
 
 
 @pytest.mark.parametrize("run_in_thread", [run_inline, thread_runner(1)], ids=["inline", "thread"])
-async def test_all_commands_that_wait_share_one_transaction(database: AnyDatabase, run_in_thread: RunInThread) -> None:
+async def test_all_waiting_commands_share_one_transaction(database: AnyDatabase, run_in_thread: RunInThread) -> None:
     writer = Writer(database, run_in_thread, make_metrics())
     with commits_of(database) as ends:
         async with trio.open_nursery() as nursery:
@@ -88,7 +88,7 @@ async def test_all_commands_that_wait_share_one_transaction(database: AnyDatabas
     assert count(database, "teams") == 100
 
 
-async def test_what_comes_during_a_transaction_shares_the_next_one(database: AnyDatabase) -> None:
+async def test_commands_that_arrive_during_a_transaction_share_the_next_one(database: AnyDatabase) -> None:
     gate = Gate()
     async with writing(database, gate) as writer:
         with commits_of(database) as ends:
@@ -102,7 +102,7 @@ async def test_what_comes_during_a_transaction_shares_the_next_one(database: Any
         assert ends == ["commit"] * 2
 
 
-async def test_what_comes_turn_by_turn_of_the_loop_shares_transactions(database: AnyDatabase) -> None:
+async def test_commands_that_arrive_turn_by_turn_of_the_loop_share_transactions(database: AnyDatabase) -> None:
     async def grant_after(turns: int) -> None:
         for _ in range(turns):
             await trio.lowlevel.checkpoint()
@@ -130,7 +130,7 @@ async def test_a_few_turns_without_a_command_do_not_end_the_gathering(database: 
     assert len(ends) < 20
 
 
-async def test_what_comes_without_end_does_not_hold_up_a_transaction(database: AnyDatabase) -> None:
+async def test_an_endless_stream_of_commands_does_not_hold_up_a_transaction(database: AnyDatabase) -> None:
     async def keep_granting() -> None:
         for number in range(1_000_000):
             nursery.start_soon(writer.execute, CreateTeam(a_team(number)))
@@ -150,7 +150,7 @@ async def test_a_transaction_takes_at_most_its_maximum_of_commands(database: Any
         assert ends == ["commit"] * 2
 
 
-async def test_answers_come_in_the_order_of_the_commands_also_of_mixed_kinds(database: AnyDatabase) -> None:
+async def test_answers_come_in_the_order_of_the_commands_even_of_mixed_kinds(database: AnyDatabase) -> None:
     async with writing(database) as writer:
         await writer.execute(CreateTeam(a_team()))
         steps = [
@@ -176,7 +176,7 @@ async def test_a_failing_command_fails_alone(database: AnyDatabase) -> None:
         assert (count(database, "teams"), count(database, "api_keys")) == (2, 1)
 
 
-async def test_a_commands_own_error_is_raised_and_costs_its_neighbours_nothing(database: AnyDatabase) -> None:
+async def test_a_commands_own_error_is_raised_and_does_not_affect_its_neighbours(database: AnyDatabase) -> None:
     async with writing(database) as writer:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(writer.execute, CreateTeam(a_team(1)))
@@ -206,7 +206,7 @@ async def test_when_the_database_fails_every_command_is_refused_and_nothing_is_k
         assert count(database, "teams") == 1
 
 
-async def test_closing_commits_what_waits_and_refuses_what_comes(database: AnyDatabase) -> None:
+async def test_closing_commits_waiting_commands_and_refuses_new_ones(database: AnyDatabase) -> None:
     gate = Gate()
     writer = Writer(database, gate, make_metrics())
     async with trio.open_nursery() as nursery:
@@ -230,7 +230,7 @@ async def test_closing_before_the_start_ends_the_writer_at_once(database: AnyDat
         await writer.run()
 
 
-async def test_a_crash_refuses_who_waits_for_that_transaction_and_ends_the_writer(database: AnyDatabase) -> None:
+async def test_a_crash_refuses_the_commands_of_that_transaction_and_ends_the_writer(database: AnyDatabase) -> None:
     gate, refused = Gate(error=RuntimeError("bug")), []
     writer = Writer(database, gate, make_metrics())
 
@@ -254,7 +254,7 @@ async def test_a_crash_refuses_who_waits_for_that_transaction_and_ends_the_write
     assert count(database, "teams") == 0
 
 
-async def test_what_was_committed_is_answered_though_what_follows_from_it_crashes(database: AnyDatabase) -> None:
+async def test_a_committed_command_is_answered_even_if_its_follow_up_crashes(database: AnyDatabase) -> None:
     answered: list[int] = []
     writer = Writer(database, run_inline, make_metrics())
 
@@ -278,7 +278,7 @@ async def test_what_was_committed_is_answered_though_what_follows_from_it_crashe
     assert (sorted(answered), count(database, "teams")) == ([1, 2], 2)
 
 
-async def test_a_caller_that_goes_away_leaves_its_command_and_what_follows_from_it(database: AnyDatabase) -> None:
+async def test_the_command_of_a_caller_that_left_and_its_follow_up_are_still_done(database: AnyDatabase) -> None:
     gate, known = Gate(), []
     async with writing(database, gate) as writer:
         async with trio.open_nursery() as nursery:
@@ -291,7 +291,7 @@ async def test_a_caller_that_goes_away_leaves_its_command_and_what_follows_from_
     assert known == ["team_1"]
 
 
-async def test_nothing_follows_from_a_command_that_failed(database: AnyDatabase) -> None:
+async def test_a_failed_command_has_no_follow_up(database: AnyDatabase) -> None:
     known: list[str] = []
     async with writing(database) as writer:
         await writer.execute(CreateTeam(a_team()))
@@ -316,7 +316,7 @@ async def test_a_read_that_fails_says_that_the_store_is_unavailable(database: An
         await Reader(database, run_inline).fetch(broken)
 
 
-async def test_it_is_in_trouble_from_a_write_that_failed_until_something_is_written(database: AnyDatabase) -> None:
+async def test_the_store_is_in_trouble_from_a_failed_write_until_the_next_successful_one(database: AnyDatabase) -> None:
     async with writing(database) as writer:
         with failing_writes(database):
             with pytest.raises(StoreUnavailable):
@@ -337,7 +337,7 @@ async def test_a_proof_of_writing_leaves_nothing_behind(database: AnyDatabase) -
     assert count(database, "idempotency_keys") == 0
 
 
-async def test_a_command_that_is_refused_is_no_trouble_of_the_database(database: AnyDatabase) -> None:
+async def test_a_refused_command_is_no_trouble_of_the_database(database: AnyDatabase) -> None:
     async with writing(database) as writer:
         await writer.execute(CreateTeam(a_team()))
         with pytest.raises(AlreadyExists):

@@ -39,7 +39,7 @@ class Row:
 
 
 class _Collector:
-    """A pytest plugin that keeps what was collected, before anything deselects it."""
+    """A pytest plugin that keeps the collected tests before any are deselected."""
 
     def __init__(self) -> None:
         self.items: list[pytest.Item] = []

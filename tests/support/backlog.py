@@ -1,4 +1,4 @@
-"""A backlog of any size in a state directory, while no daemon has it: made within SQLite, a million in some seconds."""
+"""A backlog of any size in a state directory that no daemon uses: made within SQLite, a million in some seconds."""
 
 from pathlib import Path
 

@@ -104,7 +104,7 @@ class Stream:
 
 @dataclass(slots=True)
 class ConsoleClient:
-    """Somebody's browser: `cookie` is the session, None for nobody's."""
+    """A browser: `cookie` is its session, None when signed out."""
 
     app: QuartTrio
     cookie: str | None = None
@@ -116,7 +116,7 @@ class ConsoleClient:
         return page
 
     def keep(self, page: Page) -> None:
-        """Do with the cookie what a response asks for."""
+        """Set or delete the cookie as a response asks."""
         for given in page.headers.getlist("Set-Cookie"):
             self.cookie = _COOKIE.findall(given)[0] or None
 

@@ -1,15 +1,18 @@
 """A daemon in a test's own task: real actors and a real database file, in virtual or real time."""
 
 import io
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import orjson
 import trio
+from msgspec import structs
+from trio.testing import MockClock
 
 from daemon.actors.threads import RunInThread, run_inline
 from daemon.config.reload import fixed
@@ -73,7 +76,7 @@ class Arrival:
 
 @dataclass(slots=True)
 class FakeReceiver:
-    """Every receiver there is, in virtual time. `answers` gives each URL's handling; the rest get 200."""
+    """All receivers, in virtual time: `answers` maps URLs to handlers, and any other URL gets 200."""
 
     answers: dict[str, Handler] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
@@ -90,7 +93,7 @@ class FakeReceiver:
 
 
 def statuses(*codes: int) -> Handler:
-    """Answer these statuses, one a request; the last one for ever."""
+    """Answer with these statuses, one for each request; the last one for ever."""
     left = list(codes)
 
     async def handle(_request: httpx.Request) -> httpx.Response:
@@ -149,7 +152,7 @@ class RunningDaemon:
 
     async def submit_test(self, team: Team, number: int = 0, event: str = "linkedin.message.sent") -> str:
         """Submit one event as the test route does; return its id."""
-        test = replace(self._event(team, number, 0, event), test=True)
+        test = structs.replace(self._event(team, number, 0, event), test=True)
         (receipt,) = await self.parts.router.submit(Submission((test,)))
         return receipt.event_id
 
@@ -268,6 +271,19 @@ async def running(
 async def _run(daemon: RunningDaemon, ready: trio.Event, settings: Settings) -> None:
     await run_daemon(daemon.parts, daemon.stop.wait, ready, daemon.stop, settings.delivery.stop_grace_s)
     daemon.stopped.set()
+
+
+async def skip_ahead(seconds: float) -> None:
+    """Let virtual time jump, by half an hour at a time: a daemon at rest wakes once, and not each minute for nothing.
+
+    No further at once: a clock that jumps by more than an hour is doubted, and nothing is deleted by it.
+    """
+    clock = trio.lowlevel.current_clock()
+    assert isinstance(clock, MockClock)
+    steps = math.ceil(seconds / 1800)
+    for _ in range(steps):
+        clock.jump(seconds / steps - 1)
+        await trio.sleep(1)
 
 
 async def _accept_url(_url: str, _team_id: str) -> None:

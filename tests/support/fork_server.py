@@ -4,19 +4,20 @@
 descriptors that the program is to have. It ends when nobody has the socket's other end any more.
 """
 
+import atexit
 import fcntl
 import gc
 import json
 import os
+import resource
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
-
-from daemon.cli import main
 
 _LONGEST = 1 << 20
 _DESCRIPTORS = 20
@@ -26,9 +27,11 @@ _DESCRIPTORS = 20
 class _Request:
     """What to run, and on which descriptors: where to report, then stdin, stdout, stderr, then those of `numbers`."""
 
+    module: str
     arguments: Sequence[str]
     environment: Mapping[str, str]
     numbers: Sequence[int]
+    most_descriptors: int | None
     descriptors: Sequence[int]
 
 
@@ -67,7 +70,7 @@ def _fork_and_watch(request: _Request) -> _Request:
 
 
 def _become(request: _Request) -> None:
-    """Make of this process what a new one would be."""
+    """Make this process what a new one would be."""
     targets = [0, 1, 2, *request.numbers]
     beyond = max(targets) + 1  # a target may have the number of another one's source
     sources = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, beyond) for descriptor in request.descriptors[1:]]
@@ -76,11 +79,37 @@ def _become(request: _Request) -> None:
     for descriptor in {int(name) for name in os.listdir("/proc/self/fd")}.difference(targets):  # noqa: PTH208 - numbers
         with suppress(OSError):  # the one that listed them
             os.close(descriptor)
+    if request.most_descriptors:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (request.most_descriptors,) * 2)
     os.environ.clear()
     os.environ.update(request.environment)
+    sys.argv[1:] = request.arguments
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdin = os.fdopen(0, closefd=False)
     sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", 1, closefd=False)
+
+
+def _end(code: object) -> None:
+    """End as the interpreter does, but leave the memory to the kernel: to free each object takes longer than the rest.
+
+    A code that is no number, and a stream that takes no more, are left to the interpreter.
+    """
+    for thread in set(threading.enumerate()) - {threading.current_thread()}:
+        if not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        if code is None or isinstance(code, int):
+            os._exit(code or 0)
+    raise SystemExit(code)
+
+
+def _main_of(module: str) -> Callable[[], None]:
+    """Return what `python -m` calls: it takes the process's arguments, and so knows that the process ends with it."""
+    main: Callable[[], None] = import_module("daemon.cli" if module == "daemon" else module).main
+    return main
 
 
 def _import_all() -> None:
@@ -96,4 +125,7 @@ if __name__ == "__main__":
     asked = _fork_at_each_request(socket.socket(fileno=int(sys.argv[1])))
     gc.unfreeze()
     _become(asked)
-    main(asked.arguments)
+    try:
+        _main_of(asked.module)()
+    except SystemExit as end:
+        _end(end.code)

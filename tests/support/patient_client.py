@@ -11,6 +11,7 @@ def make_patient_client(url: str, key: str, timeout_s: float) -> httpx.AsyncClie
         base_url=url,
         headers={"Authorization": f"Bearer {key}"},
         trust_env=False,
+        verify=False,
         timeout=timeout_s,
         event_hooks={"request": [_replace_body]},
     )

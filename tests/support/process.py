@@ -1,7 +1,7 @@
 """A daemon in a process of its own, on an ephemeral port that outlives its restarts.
 
     installation = make_installation(tmp_path, {"delivery": {"retry_delays_s": [0.01]}})
-    async with daemon_process(installation) as daemon:     # READY=1 was said
+    async with daemon_process(installation) as daemon:     # it has said READY=1
         await daemon.logged("delivery_succeeded")   # wait, without sleeping, for a line of its log
         daemon.signal(signal.SIGTERM)
         assert await daemon.ended() == 0
@@ -25,6 +25,7 @@ import trio
 
 from daemon.telemetry.log_events import LOG_EVENTS
 from tests.support.forked import ForkedProcess, run_forked, start_forked
+from tests.support.forking import Program
 
 REPOSITORY = Path(__file__).parent.parent.parent
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "COVERAGE_PROCESS_START", "COVERAGE_FILE")
@@ -40,10 +41,10 @@ Sections = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What stays over restarts: the state, the configuration file, the port. `reserved` keeps the port ours.
+    """A daemon's state directory, configuration file and port, which outlive its restarts; `reserved` keeps the port.
 
-    Its daemons are `forked`, unless their start itself, or their memory, is what is looked at, or their program is not
-    `python -m daemon` but one that changes modules before they are used.
+    Its daemons are `forked`, unless a test examines their start or their memory. `program` is what `python -m` is given
+    before the arguments: a module other than the daemon's own changes some modules before they are used.
     """
 
     state_dir: Path
@@ -53,6 +54,7 @@ class Installation:
     dev: bool = True
     descriptors: int | None = None
     forked: bool = True
+    program: Sequence[str] = ("daemon",)
 
     @property
     def url(self) -> str:
@@ -63,7 +65,7 @@ class Installation:
     def command(self) -> list[str]:
         """The command line of its daemon."""
         limited = ["sh", "-c", f'ulimit -n {self.descriptors} && exec "$@"', "sh"] if self.descriptors else []
-        return [*limited, sys.executable, "-m", "daemon", *self.arguments]
+        return [*limited, sys.executable, "-m", *self.program, *self.arguments]
 
     @property
     def arguments(self) -> list[str]:
@@ -72,7 +74,7 @@ class Installation:
 
     @property
     def can_be_forked(self) -> bool:
-        return self.forked and self.command == [sys.executable, "-m", "daemon", *self.arguments]
+        return self.forked and type(self).command is Installation.command
 
     def read_key(self) -> str:
         """Return the operator key that the daemon made at its first start."""
@@ -98,7 +100,7 @@ def make_installation(
 
 @dataclass(slots=True)
 class DaemonProcess:
-    """A daemon that runs, or ran: the lines of its stderr, and what it told its service manager, as they come in."""
+    """A daemon that runs, or ran: the lines of its stderr, and what it sent its service manager, as they come in."""
 
     installation: Installation
     process: trio.Process | ForkedProcess = field(repr=False)
@@ -114,7 +116,7 @@ class DaemonProcess:
         await self.noticed("READY=1")
 
     async def noticed(self, notice: str, count: int = 1) -> None:
-        """Wait until the service manager was told this line so often."""
+        """Wait until the service manager was sent this line `count` times."""
         with trio.fail_after(_START_S):
             while self.notices.count(notice) < count:
                 assert not self._log_ended.is_set(), f"the daemon ended without {notice}"
@@ -162,7 +164,7 @@ class DaemonProcess:
         return code
 
     async def read_log(self) -> None:
-        """Take its stderr in until it closes it; one that is not ours to read ends with the process."""
+        """Read its stderr until it is closed; without one to read, wait for the process to end."""
         if self.process.stderr is None:
             await self.process.wait()
             self._log_ended.set()
@@ -179,7 +181,7 @@ class DaemonProcess:
         self._notify()
 
     async def read_notices(self, manager: trio.socket.SocketType) -> None:
-        """Take in what it tells its service manager."""
+        """Read what it sends its service manager."""
         while True:
             self.notices += (await manager.recv(4096)).decode().split("\n")
             self._notify()
@@ -221,10 +223,12 @@ async def daemon_process(
 
 
 async def run_to_its_end(installation: Installation, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """Run a daemon that is to refuse its start; return how it ended."""
+    """Run a daemon that should refuse to start; return how it ended."""
     with trio.fail_after(_START_S):
         if installation.can_be_forked:
-            return await run_forked(installation.arguments, environment=clean_environment(environment))
+            return await run_forked(
+                installation.arguments, environment=clean_environment(environment), program=installation.program
+            )
         return await trio.run_process(
             installation.command, capture_stdout=True, capture_stderr=True, check=False,
             env=clean_environment(environment), cwd=REPOSITORY,
@@ -232,12 +236,12 @@ async def run_to_its_end(installation: Installation, **environment: str) -> subp
 
 
 def clean_environment(added: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without what would configure a daemon, and with these."""
+    """Return an environment with these variables, without any other that configures a daemon."""
     return {**{name: os.environ[name] for name in _INHERITED if name in os.environ}, **added}
 
 
 def _require_documented(event: str, fields: Mapping[str, Any]) -> None:
-    """Refuse names that are in no line: a test that looks for one would find that nothing was logged, and pass."""
+    """Refuse names that are never logged: a test that asserts their absence would pass whatever happens."""
     if event not in LOG_EVENTS:
         raise ValueError(f"{event!r} is not in daemon/telemetry/log_events.py")
     if unknown := fields.keys() - {"level", "timestamp", *LOG_EVENTS[event].fields}:
@@ -260,10 +264,11 @@ async def _stop(daemon: DaemonProcess, exit_code: int) -> None:
 async def _open(
     installation: Installation, environment: Mapping[str, str], stderr: int, pass_fds: Sequence[int]
 ) -> trio.Process | ForkedProcess:
-    """Start it: forked, unless there is something that only a new interpreter obeys."""
+    """Start it: forked, unless a variable only takes effect in a new interpreter."""
     special = any(environment.get(name) != os.environ.get(name) for name in _OF_THE_INTERPRETER)
     if installation.can_be_forked and not special:
-        return await start_forked(installation.arguments, environment=environment, stderr=stderr, pass_fds=pass_fds)
+        arguments = [*installation.program, *installation.arguments]
+        return await start_forked(Program(arguments, environment, pass_fds, installation.descriptors), stderr=stderr)
     return await trio.lowlevel.open_process(
         installation.command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, env=environment,
         cwd=REPOSITORY, pass_fds=pass_fds,

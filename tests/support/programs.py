@@ -1,4 +1,4 @@
-"""Programs that a test cannot do without, and the environment that they are given."""
+"""Programs that tests need, and the environment that they get."""
 
 import os
 import re

@@ -14,9 +14,9 @@ from daemon.store.sqlite.database import Database
 
 
 def share_statements(database: Database) -> Database:
-    """Have it use what was compiled for others, and keep what it compiles for them; return it."""
+    """Make the database share its compiled statements with all others; return it."""
     for engine in (database.writing, database.reading):
-        # The dialect is a part of what a statement is found by: here they are all alike.
+        # The dialect is part of a statement's key in the cache: here all dialects are alike.
         engine.dialect = _dialect()
         engine.update_execution_options(compiled_cache=_compiled())
     database.writer.dialect = _dialect()

@@ -1,4 +1,4 @@
-"""What an actor tells with, in a test of that actor alone."""
+"""Telemetry for the test of a single actor."""
 
 from io import BytesIO
 
@@ -12,6 +12,6 @@ from daemon.telemetry.telemetry import Telemetry
 
 
 def make_telemetry(log: FilteringBoundLogger | None = None, metrics: Metrics | None = None) -> Telemetry:
-    """Return telemetry of its own; without `log` what is logged goes nowhere."""
+    """Return new telemetry; without `log`, what is logged is discarded."""
     log = make_logger(LogSettings(), BytesIO()) if log is None else log
     return Telemetry(log, make_metrics() if metrics is None else metrics, changes=ChangeFeed())

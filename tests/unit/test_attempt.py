@@ -13,7 +13,7 @@ from daemon.crypto.signing import Secrets, generate_secret
 from daemon.delivery.attempt import make_attempt
 from daemon.delivery.delivery_request import UNSIGNED
 from daemon.domain.model import Outcome, OutcomeKind, Webhook, Work
-from daemon.egress.errors import BlockedAddress, DnsError, NoLookupPlace, NotConnected, OutOfDescriptors, TlsError
+from daemon.egress.errors import BlockedAddress, DnsError, NoLookupSlot, NotConnected, OutOfDescriptors, TlsError
 from tests.support.mock_transport import MockTransport
 
 BODY = b'{"event":"linkedin.message.sent","teamId":"team_1","timestamp":"2025-07-15T10:29:58.412Z","data":{}}'
@@ -149,7 +149,7 @@ async def test_a_redirect_is_a_failure_that_says_so() -> None:
         (DnsError("sentence"), OutcomeKind.DNS_ERROR),
         (TlsError("sentence"), OutcomeKind.TLS_ERROR),
         (OutOfDescriptors("sentence"), OutcomeKind.INTERRUPTED),
-        (NoLookupPlace("sentence"), OutcomeKind.INTERRUPTED),
+        (NoLookupSlot("sentence"), OutcomeKind.INTERRUPTED),
         (httpx.ConnectError("sentence"), OutcomeKind.CONNECT_ERROR),
         (httpx.ReadError("sentence"), OutcomeKind.PROTOCOL_ERROR),
         (httpx.WriteError("sentence"), OutcomeKind.PROTOCOL_ERROR),

@@ -161,6 +161,8 @@ def logging_calls() -> Iterator[tuple[str, str, str, set[str]]]:
                 ):
                     fields = {keyword.arg for keyword in keywords if keyword.arg}
                     yield f"{file.relative_to(ROOT)}:{node.lineno}", level, event, fields
+                case ast.Call(func=ast.Name(id="info_each"), args=[_, ast.Constant(value=str(event)), _]):
+                    yield f"{file.relative_to(ROOT)}:{node.lineno}", "info", event, set()
 
 
 def test_everything_that_the_source_logs_is_documented() -> None:

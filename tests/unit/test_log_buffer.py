@@ -53,6 +53,16 @@ def test_a_sink_that_stalls_holds_up_nobody_and_takes_no_more_memory_than_is_set
     assert len(gate.written) + sum(lost) == sent
 
 
+def test_of_many_entries_at_once_those_that_fit_are_taken(gate: Gate) -> None:
+    lost: list[int] = []
+    buffer = LogBuffer(gate.write, lost.append)
+    buffer.msg_all([LINE, b"x" * MAX_QUEUED_BYTES, b"short", b"y" * MAX_QUEUED_BYTES])
+    gate.opened.set()
+    assert buffer.close(5)
+    assert gate.written == [LINE, b"short"]
+    assert lost == [2]
+
+
 def test_what_is_lost_is_told_when_the_log_flows_again(gate: Gate) -> None:
     lost: list[int] = []
     buffer = LogBuffer(gate.write, lost.append)

@@ -1,6 +1,8 @@
 """The short way of a line at level info: the same bytes as structlog's processors make, and the same silence."""
 
+import json
 from collections.abc import Sequence
+from io import BytesIO
 from typing import Any, Literal
 
 import pytest
@@ -8,7 +10,7 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.config.settings import LogSettings
 from daemon.domain.model import OutcomeKind
-from daemon.telemetry.log import LogSink, make_logger
+from daemon.telemetry.log import LogSink, info_each, make_logger
 from daemon.telemetry.log_buffer import LogBuffer
 
 NOON = 1_752_575_398_042
@@ -55,6 +57,30 @@ def test_a_line_has_the_bytes_that_the_processors_make(to_journal: bool, bound: 
         type(by_processors).__mro__[1].info(by_processors, "mail_sent", **fields)  # type: ignore[attr-defined]  # structlog's
     assert quick.all() == whole.all()
     assert len(quick.written) == len(FIELDS)
+
+
+@pytest.mark.parametrize("to_journal", [False, True])
+def test_many_lines_at_once_have_the_bytes_that_the_processors_make(to_journal: bool) -> None:
+    quick, whole = Lines(to_journal=to_journal), Lines(to_journal=to_journal)
+    info_each(logger(quick).bind(teamId="team_1"), "mail_sent", iter(FIELDS))
+    by_processors = logger(whole).bind(teamId="team_1")
+    for fields in FIELDS:
+        type(by_processors).__mro__[1].info(by_processors, "mail_sent", **fields)  # type: ignore[attr-defined]  # structlog's
+    assert quick.all() == whole.all()
+    assert len(quick.written) == len(FIELDS)
+
+
+def test_many_lines_below_the_level_are_not_even_asked_for() -> None:
+    lines, asked = Lines(to_journal=False), iter(FIELDS)
+    info_each(logger(lines, level="warning"), "mail_sent", asked)
+    assert lines.all() == []
+    assert list(asked) == FIELDS
+
+
+def test_many_lines_through_a_logger_without_the_short_way_are_as_many_lines() -> None:
+    file = BytesIO()
+    info_each(make_logger(LogSettings(), file), "mail_sent", [{"mailId": "mail_1"}, {"mailId": "mail_2"}])
+    assert [json.loads(line)["mailId"] for line in file.getvalue().splitlines()] == ["mail_1", "mail_2"]
 
 
 def test_a_level_that_changes_counts_for_the_next_line() -> None:

@@ -1,4 +1,4 @@
-"""The mailbox blocks nobody and loses nothing that it was told (architecture "The way of one event", 3)."""
+"""The mailbox blocks nobody and loses nothing that it was told (architecture "How an event flows", 3)."""
 
 import pytest
 import trio

@@ -1,1 +1,1 @@
-"""The pages of the console, and what their forms do: one file a page."""
+"""The console's pages and their forms: one file for each page."""

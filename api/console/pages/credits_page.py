@@ -1,9 +1,9 @@
-"""Credits: the balance, what is consumed a day, the ledger, and what waits for them."""
+"""Credits: the balance, the daily consumption, the ledger, and deliveries that wait for credits."""
 
 from quart import Response
 
-from api.console.drawing.charts import DAYS, day_chart
 from api.console.pages.lists import cursor, position
+from api.console.rendering.charts import DAYS, day_chart
 from api.console.session.page_request import PageRequest
 from daemon.domain.clock import DAY_MS
 from daemon.store.reads import api_reads, console_reads

@@ -31,7 +31,7 @@ async def follow_deliveries(request: PageRequest) -> Streamed:
 
 
 async def delivery_list(request: PageRequest, chosen: Filter, *parts: str) -> dict[str, Any]:
-    """Return what a template needs to show a list of deliveries at the page of this address."""
+    """Return the template's values for a list of deliveries on the page with this path."""
     given = {name: value for name, value in chosen.given.items() if value}
     of = _list_name(chosen)
     is_first = not request.query("cursor")
@@ -68,7 +68,7 @@ def _list_name(chosen: Filter) -> str:
 
 
 async def _names(request: PageRequest, rows: list[Any], chosen: Filter) -> dict[str, str]:
-    """Return the webhooks' names; on one webhook's page nobody needs them."""
+    """Return the webhooks' names; the page of a single webhook does not show them."""
     ids = {delivery.webhook_id for delivery in rows}
     if not ids or (chosen.wanted.webhook_id is not None and not chosen.given["webhook"]):
         return {}

@@ -1,4 +1,4 @@
-"""Which deliveries a list shows: what the address says, read and shown again in the form."""
+"""The filter of a list of deliveries: read from the query, and shown again in the form."""
 
 import re
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from api.console.session.page_request import PageRequest
 from daemon.domain.model import DeliveryStatus
 from daemon.store.reads.api_reads import DeliveryFilter
 
-# As <input type="datetime-local"> has it, which we read as UTC.
+# The format of <input type="datetime-local">, taken as UTC.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?", re.ASCII)
 EXPECTED_TIME = "Enter a date and a time, such as 2026-11-24T14:30."
 _UNKNOWN_STATUS = "Choose one of the states in the list."
@@ -19,7 +19,7 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The fields as they were given, what they stand for, and what is wrong with them, by field."""
+    """The fields as given, the filter that they mean, and the mistakes in them, by field."""
 
     given: dict[str, str]
     wanted: DeliveryFilter
@@ -27,12 +27,12 @@ class Filter:
 
     @property
     def is_set(self) -> bool:
-        """Whether it leaves anything out."""
+        """Whether any field is filled in."""
         return any(self.given.values())
 
 
 def read_filter(request: PageRequest, webhook_id: str | None = None) -> Filter:
-    """Return the filter that the address asks for, of one webhook's page or of the whole team's list."""
+    """Return the filter in the query, for the page of one webhook or for the team's list."""
     given = {name: request.query(name)[:_LONGEST] for name in _FIELDS}
     mistakes: dict[str, str] = {}
     if given["status"] and given["status"] not in set(DeliveryStatus):
@@ -48,13 +48,13 @@ def read_filter(request: PageRequest, webhook_id: str | None = None) -> Filter:
         status=DeliveryStatus(given["status"]) if given["status"] and "status" not in mistakes else None,
         event_type=given["event"] if given["event"] and "event" not in mistakes else None,
         since=times["since"],
-        until=None if until is None else until + _whole(given["until"]) - 1,
+        until=None if until is None else until + _precision_ms(given["until"]) - 1,
     )
     return Filter(given, wanted, mistakes)
 
 
 def parse_form_time(text: str) -> int | None:
-    """Return the milliseconds of what <input type="datetime-local"> sends, read as UTC; None if it is none."""
+    """Return the milliseconds of what <input type="datetime-local"> sends, taken as UTC; None if it is not a time."""
     if not _TIME.fullmatch(text):
         return None
     try:
@@ -63,6 +63,6 @@ def parse_form_time(text: str) -> int | None:
         return None
 
 
-def _whole(text: str) -> int:
-    """Return how many milliseconds the last digit stands for: until 14:30 is until that minute's end."""
+def _precision_ms(text: str) -> int:
+    """Return the precision of a time, in milliseconds: until 14:30 means until the end of that minute."""
     return 60_000 if text.count(":") == 1 else 1_000 if "." not in text else 1

@@ -1,4 +1,4 @@
-"""A delivery's page: its attempts against the clock, what was sent and what came back."""
+"""A delivery's page: its attempts on a timeline, the requests and the responses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from typing import Any
 
 from quart import Response
 
-from api.console.drawing.excerpts import Excerpt, excerpt
-from api.console.drawing.timeline import timeline
 from api.console.pages.live import Parts, live
+from api.console.rendering.excerpts import Excerpt, excerpt
+from api.console.rendering.timeline import timeline
 from api.console.session.page_request import PAGE_HEADERS, PageRequest, see_other
 from api.http.auth import owned
 from api.http.dispatch import Streamed
@@ -18,16 +18,16 @@ from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.domain.readable_json import readable_json
 from daemon.store.reads import actor_reads, api_reads
 
-# Of a page's 100 KB: the rest is for the page itself.
-_BODY_ROOM = 24 * 1024
-_ATTEMPTS_ROOM = 48 * 1024
-_MOST_HEADERS_ROOM = 4 * 1024
-_MOST_RESPONSE_ROOM = 8 * 1024
+# Parts of a page's 100 KB; the rest is for the page itself.
+_MAX_BODY_BYTES = 24 * 1024
+_MAX_ATTEMPTS_BYTES = 48 * 1024
+_MAX_HEADERS_BYTES = 4 * 1024
+_MAX_RESPONSE_BYTES = 8 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class ShownAttempt:
-    """An attempt as the page shows it: what it sent, and what came back, cut to the page's room."""
+    """An attempt as the page shows it: its request, and excerpts of the response."""
 
     attempt: Attempt
     request: SentRequest | None
@@ -36,29 +36,29 @@ class ShownAttempt:
 
 
 async def find(request: PageRequest, delivery_id: str) -> Delivery:
-    """Return a delivery of the team's. Raises ApiError (404)."""
+    """Return a delivery of the team. Raises ApiError (404)."""
     return owned(request.call, await request.handles.reader.fetch(api_reads.get_delivery, delivery_id), "delivery")
 
 
 async def show_delivery(request: PageRequest, delivery_id: str) -> Response:
     """Show the page."""
-    return await request.page("delivery.html", **await _whole(request, delivery_id))
+    return await request.page("delivery.html", **await _page_values(request, delivery_id))
 
 
 async def follow_delivery(request: PageRequest, delivery_id: str) -> Streamed:
-    """Stream what changes of the page."""
+    """Stream the parts of the page that change."""
     delivery = await find(request, delivery_id)
 
     async def make_parts() -> Parts:
         token = request.context.sessions.form_token(request.session)
-        values = await _whole(request, delivery_id)
+        values = await _page_values(request, delivery_id)
         return {"delivery-state": await request.fragment("delivery_state.html", form_token=token, **values)}
 
     return live(request, delivery.webhook_id, make_parts)
 
 
 async def download_body(request: PageRequest, delivery_id: str) -> Response:
-    """Answer with the body of the requests, byte for byte, as a file."""
+    """Return the body of the delivery's requests, byte for byte, as a file."""
     delivery = await find(request, delivery_id)
     body = await request.handles.reader.fetch(actor_reads.event_body, delivery.event_id)
     headers = {**PAGE_HEADERS, "Content-Disposition": f'attachment; filename="{delivery.event_id}.json"'}
@@ -71,12 +71,12 @@ async def resend(request: PageRequest, delivery_id: str) -> Response:
     return see_other(request.path("deliveries", new.id, flash="resent"))
 
 
-async def _whole(request: PageRequest, delivery_id: str) -> dict[str, Any]:
+async def _page_values(request: PageRequest, delivery_id: str) -> dict[str, Any]:
     reader, delivery = request.handles.reader, await find(request, delivery_id)
     attempts = await reader.fetch(api_reads.get_attempts, delivery_id)
     webhook = await reader.fetch(actor_reads.webhook_or_deleted, delivery.webhook_id)
     event = await reader.fetch(api_reads.get_event, delivery.event_id)
-    assert event is not None, "a delivery outlives its event in no case"
+    assert event is not None, "a delivery never outlives its event"
     [shown] = await show_deliveries(request.call, [delivery])
     return {
         "delivery": delivery,
@@ -85,7 +85,7 @@ async def _whole(request: PageRequest, delivery_id: str) -> dict[str, Any]:
         "timeline": timeline(delivery, attempts),
         "attempts": _show_attempts(request, webhook, delivery=delivery, event=event, attempts=attempts),
         "most_attempts": len(request.handles.settings.delivery.retry_delays_s) + 1,
-        "body": excerpt(readable_json(event.body), _BODY_ROOM),
+        "body": excerpt(readable_json(event.body), _MAX_BODY_BYTES),
         "body_size": len(event.body),
     }
 
@@ -93,15 +93,13 @@ async def _whole(request: PageRequest, delivery_id: str) -> dict[str, Any]:
 def _show_attempts(
     request: PageRequest, webhook: Webhook | None, delivery: Delivery, event: Event, attempts: Sequence[Attempt]
 ) -> list[ShownAttempt]:
-    """Return the attempts, newest first, each with its share of the page's room."""
-    share = _ATTEMPTS_ROOM // max(1, len(attempts))
-    headers_room, response_room = min(share // 3, _MOST_HEADERS_ROOM), min(share * 2 // 3, _MOST_RESPONSE_ROOM)
+    """Return the attempts, newest first, each cut to its share of the page's size."""
+    share = _MAX_ATTEMPTS_BYTES // max(1, len(attempts))
+    max_headers, max_body = min(share // 3, _MAX_HEADERS_BYTES), min(share * 2 // 3, _MAX_RESPONSE_BYTES)
     shown, read_sent = [], request.handles.console.sent_request
     for attempt in reversed(attempts):
         lines = "\n".join(f"{name}: {value}" for name, value in attempt.outcome.headers)
         text = attempt.outcome.body.decode(errors="replace")
         sent = None if webhook is None else read_sent(webhook, delivery, event=event, attempt=attempt)
-        shown.append(
-            ShownAttempt(attempt, sent, headers=excerpt(lines, headers_room), body=excerpt(text, response_room))
-        )
+        shown.append(ShownAttempt(attempt, sent, headers=excerpt(lines, max_headers), body=excerpt(text, max_body)))
     return shown

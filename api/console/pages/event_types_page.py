@@ -1,11 +1,11 @@
-"""The event types, and each one's example beside the code that verifies it."""
+"""The event types, each with an example and the code that verifies it."""
 
 from itertools import groupby
 
 from quart import Response
 
-from api.console.drawing.verification import verification_code
 from api.console.pages.examples import example_payload
+from api.console.rendering.verification import verification_code
 from api.console.session.page_request import PageRequest, see_other
 from api.http.errors import not_found
 from api.http.json_body import validate

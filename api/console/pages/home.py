@@ -1,4 +1,4 @@
-"""Where the console begins, and where addresses without a team lead to."""
+"""The console's home page, and redirects from URLs without a team."""
 
 from quart import Response
 
@@ -8,14 +8,14 @@ from daemon.store.reads import api_reads
 
 
 async def show_home(request: PageRequest) -> Response:
-    """Lead to the webhooks of the team, or have the operator choose one."""
+    """Redirect to the team's webhooks, or the operator to the list of teams."""
     if request.remembered is None:
         return see_other(address("teams"))
     return see_other(address("teams", request.remembered.id, "webhooks"))
 
 
 async def find_webhook(request: PageRequest, webhook_id: str) -> Response:
-    """Lead to a webhook's page: the email about its disabling knows no more than its id."""
+    """Redirect to a webhook's page: the email about its disabling has a link with the webhook's id only."""
     found = await request.handles.reader.fetch(api_reads.get_webhook, webhook_id)
     webhook = owned(request.call, found, "webhook")
     return see_other(address("teams", webhook.team_id, "webhooks", webhook.id))

@@ -1,4 +1,4 @@
-"""Pages of lists: where they go on, and what their addresses say."""
+"""Pagination of lists: cursors in the query."""
 
 from collections.abc import Mapping
 
@@ -10,9 +10,9 @@ from daemon.crypto.idempotency import scope_of
 
 
 def position(request: PageRequest, of: str, **filters: str) -> int | None:
-    """Return where this page of a list begins, None for the first; `of` says what the list is of.
+    """Return where this page of a list begins, None for the first page; `of` names what the list has.
 
-    Raises Refused (404) for a cursor that is not of this list.
+    Raises Refused (404) for a cursor of another list.
     """
     given = request.query("cursor")
     if not given:
@@ -24,7 +24,7 @@ def position(request: PageRequest, of: str, **filters: str) -> int | None:
 
 
 def cursor(request: PageRequest, of: str, next_position: int | None, **filters: str) -> str:
-    """Return what the address of the next page carries, "" if there is none."""
+    """Return the cursor of the next page, "" if there is none."""
     return (
         ""
         if next_position is None
@@ -33,6 +33,6 @@ def cursor(request: PageRequest, of: str, next_position: int | None, **filters: 
 
 
 def list_of(principal: Principal, of: str, filters: Mapping[str, str]) -> list[str]:
-    """Return what the cursors of a list are bound to."""
+    """Return what identifies a list: its cursors are valid for it only."""
     given = sorted((name, value) for name, value in filters.items() if value)
     return [scope_of(principal.team_id), "console", of, *(text for pair in given for text in pair)]

@@ -1,7 +1,7 @@
-"""Pages that change while one looks at them: server-sent events (WHATWG HTML, "Server-sent events").
+"""Live pages, by server-sent events (WHATWG HTML, "Server-sent events").
 
-A stream sends parts of its page again whenever something has changed, but not more often than eyes can follow,
-and the more streams there are the less often: all together take a small share of the event loop.
+A stream sends parts of its page again when something has changed, at most twice a second, and less often the more
+streams there are: all of them together take a small share of the event loop.
 """
 
 import re
@@ -18,28 +18,28 @@ from daemon.telemetry.change_feed import ChangeFeed, Follower
 
 MOST_STREAMS = 200
 MOST_OF_ONE_TEAM = 20
-_LEAST_PAUSE_S = 0.5
-_PAUSE_FOR_EACH_S = 0.05  # 20 pages a second, all together
+_SHORTEST_PAUSE_S = 0.5
+_PAUSE_PER_STREAM_S = 0.05  # 20 pages a second in total
 _HEARTBEAT_S = 15
 _RETRY_MS = 3000
-# "5 s ago" goes on by itself in the browser.
-_WORDS_OF_TIMES = re.compile(r">[^<]*</time>")
+# The browser updates texts such as "5 s ago" by itself.
+_RELATIVE_TIMES = re.compile(r">[^<]*</time>")
 _HEADERS = (("Content-Type", "text/event-stream; charset=utf-8"), ("X-Accel-Buffering", "no"))
 
 Parts = Mapping[str, str]
 
 
 def live(request: PageRequest, webhook_id: str | None, make_parts: Callable[[], Awaitable[Parts]]) -> Streamed:
-    """Return the stream of a page: `make_parts` returns the parts by the ids of the elements that hold them.
+    """Return the stream of a page: `make_parts` returns the parts by the ids of their elements.
 
-    Raises Refused (503) when too many look on already. The stream ends with the session, and with the daemon.
+    Raises Refused (503) if there are too many streams. The stream ends with the session, and with the daemon.
     """
     changes = request.handles.console.changes
     if _is_full(changes, request.team_id):
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages are live at once: reload this one now and then.")
 
     async def run(send: SendPiece) -> None:
-        if _is_full(changes, request.team_id):  # others that came at the same moment were first
+        if _is_full(changes, request.team_id):  # again: other streams may have begun since
             return
         with changes.follow(request.team_id, webhook_id) as follower:
             await send(b"retry: %d\n\n" % _RETRY_MS)
@@ -48,14 +48,14 @@ def live(request: PageRequest, webhook_id: str | None, make_parts: Callable[[], 
                 try:
                     parts = await make_parts()
                 except DaemonError:
-                    return  # the browser comes back when it works again
+                    return  # the browser reconnects
                 for name, part in parts.items():
-                    if shown.get(name) != (lasting := _WORDS_OF_TIMES.sub("", part)):
-                        shown[name] = lasting
+                    if shown.get(name) != (content := _RELATIVE_TIMES.sub("", part)):
+                        shown[name] = content
                         await send(_event(name, part))
                 if not await _changed(follower, send):
                     return
-                await trio.sleep(max(_LEAST_PAUSE_S, changes.followers * _PAUSE_FOR_EACH_S))
+                await trio.sleep(max(_SHORTEST_PAUSE_S, changes.followers * _PAUSE_PER_STREAM_S))
 
     return Streamed(_HEADERS, run)
 
@@ -65,10 +65,10 @@ def _is_full(changes: ChangeFeed, team_id: str) -> bool:
 
 
 async def _changed(follower: Follower, send: SendPiece) -> bool:
-    """Wait for a change, but not so long that a page outlives its session by much; False when the daemon stops."""
+    """Wait for a change or the next heartbeat, at which the session is checked; return False if the daemon stops."""
     with trio.move_on_after(_HEARTBEAT_S):
         return await follower.wait()
-    await send(b": still here\n\n")  # a browser that is gone is noticed by it
+    await send(b": still here\n\n")  # detects a browser that has gone
     return True
 
 

@@ -5,29 +5,29 @@ from http import HTTPStatus
 
 from quart import Request, Response
 
-from api.console.session.csrf import is_sent_in_the_clear, require_own_origin
-from api.console.session.entrance import clear_session, is_secure, set_session
+from api.console.session.access import clear_session, is_secure, set_session
+from api.console.session.csrf import is_plain_http, require_own_origin
 from api.console.session.forms import read_form
 from api.console.session.page_request import ConsoleContext, PageRequest, address, html, see_other
 from api.console.session.sessions import COOKIE
 
 _WRONG_KEY = "This key is not valid: check that you copied it whole, or ask the operator whether it was revoked."
-_IN_THE_CLEAR = (
-    "Your browser keeps no session here: public_url is {0}, so its cookie is for https only, and this page came over "
-    "plain http. Open {0}/console/ instead, or have the operator correct public_url."
+_PLAIN_HTTP = (
+    "Your browser keeps no session here: public_url is {0}, so the session's cookie is for https only, and this page "
+    "came over plain http. Open {0}/console/ instead, or have the operator correct public_url."
 )
 _OWN_PAGE = re.compile(r"/console/[!-\[\]-~]{0,1000}", re.ASCII)  # visible characters but the backslash
 
 
 async def show_sign_in(context: ConsoleContext, request: Request) -> Response:
-    """Show the form; who has signed in goes on."""
+    """Show the form, or redirect a signed-in user to the next page."""
     if context.sessions.read(request.cookies.get(COOKIE)) is not None:
         return see_other(_next(str(request.args.get("next", ""))))
     return await _form(context, _next(str(request.args.get("next", ""))))
 
 
 async def sign_in(context: ConsoleContext, request: Request) -> Response:
-    """Begin a session, and go on to the page that asked for it."""
+    """Begin a session, and redirect to the page that required it."""
     require_own_origin(request, context.handles.settings.public_url)
     form = await read_form(request)
     key, next_page = form.text("key"), _next(form.text("next"))
@@ -36,8 +36,8 @@ async def sign_in(context: ConsoleContext, request: Request) -> Response:
         context.handles.log.debug("console_sign_in_refused")
         mistake = _WRONG_KEY if key else "Enter an API key."
         return await _form(context, next_page, mistake=mistake, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    if is_secure(context) and is_sent_in_the_clear(request):
-        mistake = _IN_THE_CLEAR.format(context.handles.settings.public_url)
+    if is_secure(context) and is_plain_http(request):
+        mistake = _PLAIN_HTTP.format(context.handles.settings.public_url)
         return await _form(context, next_page, mistake=mistake, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     context.handles.log.info("console_signed_in", keyId=signed_in.principal.key_id, teamId=signed_in.principal.team_id)
     response = see_other(next_page)
@@ -63,5 +63,5 @@ async def _form(
 
 
 def _next(wanted: str) -> str:
-    """Return a page of our own to go on to: never another site's, whatever the address says."""
+    """Return the page to redirect to: one of ours, whatever the query says."""
     return wanted if _OWN_PAGE.fullmatch(wanted) and "//" not in wanted else address()

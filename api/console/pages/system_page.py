@@ -1,4 +1,4 @@
-"""The system, for the operator: is it well, how much it does, what waits and what is stuck."""
+"""The System page, for the operator: health, throughput, backlog, parked webhooks and waiting mails."""
 
 import trio
 from quart import Response
@@ -14,7 +14,7 @@ _COUNTED = 100_000
 
 
 async def show_system(request: PageRequest) -> Response:
-    """Show it as it is now."""
+    """Show the current state."""
     handles, health, system = request.handles, request.handles.health, request.handles.system
     parked = system.parked_webhooks()
     found = [await handles.reader.fetch(api_reads.get_webhook, webhook_id) for webhook_id in parked[:_SHOWN]]

@@ -1,4 +1,4 @@
-"""One team, for the operator: its name and addresses, its keys, its credits."""
+"""A team's page, for the operator: its name and addresses, its keys, its credits."""
 
 import re
 from http import HTTPStatus
@@ -31,7 +31,7 @@ async def show_team(request: PageRequest, team_id: str) -> Response:
 
 
 async def save(request: PageRequest, team_id: str) -> Response:
-    """Change name, notification addresses and limit of webhooks; or show what is wrong."""
+    """Change name, notification addresses and limit of webhooks, or show the mistakes."""
     given: dict[str, object] = {"name": request.form.text("name")}
     given |= {"notificationEmails": request.form.text("emails").split()}
     if request.form.has("maxWebhooks"):
@@ -44,7 +44,7 @@ async def save(request: PageRequest, team_id: str) -> Response:
 
 
 async def create_key(request: PageRequest, team_id: str) -> Response:
-    """Make an API key, and show it for this once."""
+    """Create an API key, and show it once."""
     try:
         made = await create_api_key(request.call, team_id, validate({"name": request.form.text("key_name")}, NewKey))
     except ApiError as error:

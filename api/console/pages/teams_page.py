@@ -1,4 +1,4 @@
-"""The teams, for the operator: choose one, or make one."""
+"""The teams, for the operator: choose one, or create one."""
 
 import re
 from http import HTTPStatus
@@ -25,12 +25,12 @@ TEAM_WORDS = {
 
 
 async def show_teams(request: PageRequest) -> Response:
-    """Show the teams, newest first, and the form for another one."""
+    """Show the teams, newest first, and the form for a new one."""
     return await _show(request, {}, {})
 
 
 async def create(request: PageRequest) -> Response:
-    """Make a team and show it; or show what is wrong."""
+    """Create a team and show it, or show the mistakes."""
     typed = {name: request.form.text(name) for name in ("id", "name", "emails", "maxWebhooks")}
     given = {
         "name": typed["name"],
@@ -49,12 +49,12 @@ async def create(request: PageRequest) -> Response:
 
 
 def max_webhooks(typed: str) -> int | str | None:
-    """Return the limit of webhooks that was typed, None for the default; what is no number as it is, to be refused."""
+    """Return the limit as a number, None for the default, or the text as it is, which validation then refuses."""
     return int(typed) if _WHOLE.fullmatch(typed) else typed or None
 
 
 def team_mistakes(error: ApiError) -> dict[str, str]:
-    """Return what is wrong with a team's form, by field. Raises the error if it is about no field."""
+    """Return the mistakes in a team's form, by field. Raises the error if it is not about a field."""
     if error.code is not Code.INVALID_FIELD:
         raise error
     return {name: TEAM_WORDS.get(name, message) for name, message in field_mistakes(error).items()}

@@ -1,4 +1,4 @@
-"""What a webhook's page can do: enable, disable, test, recover, delete."""
+"""The actions of a webhook's page: enable, disable, test, recover, delete."""
 
 from http import HTTPStatus
 

@@ -1,4 +1,4 @@
-"""Making a webhook, and changing it."""
+"""Creating a webhook, and editing it."""
 
 from http import HTTPStatus
 
@@ -19,7 +19,7 @@ async def show_new_webhook(request: PageRequest) -> Response:
 
 
 async def create(request: PageRequest) -> Response:
-    """Make the webhook and show it, with its secret for this once; or show what is wrong."""
+    """Create the webhook and show it, with its secret once, or show the mistakes."""
     typed = read_webhook_form(request.form)
     if request.form.has("generate"):
         made = WebhookForm(typed.name, typed.url, secret=signing.generate_secret(), events=typed.events)
@@ -36,13 +36,13 @@ async def create(request: PageRequest) -> Response:
 
 
 async def show_webhook_edit(request: PageRequest, webhook_id: str) -> Response:
-    """Show the form with what the webhook has."""
+    """Show the form, filled in with the webhook."""
     webhook = await find(request, webhook_id)
     return await _show(request, form_of(webhook), mistakes={}, webhook=webhook)
 
 
 async def edit(request: PageRequest, webhook_id: str) -> Response:
-    """Change name, URL and events; or show what is wrong."""
+    """Change name, URL and events, or show the mistakes."""
     webhook, typed = await find(request, webhook_id), read_webhook_form(request.form)
     if mistakes := await mistakes_in(request, webhook.team_id, typed):
         return await _show(request, typed, mistakes=mistakes, webhook=webhook)

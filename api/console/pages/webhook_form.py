@@ -1,4 +1,4 @@
-"""The form of a webhook: what was typed, and what is wrong with it."""
+"""The form of a webhook: its values and the mistakes in them."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ _NO_URL = "Enter the address that deliveries are posted to, such as https://crm.
 
 @dataclass(frozen=True, slots=True)
 class WebhookForm:
-    """What stands in the form's fields."""
+    """The values of the form's fields."""
 
     name: str = ""
     url: str = ""
@@ -30,12 +30,12 @@ class WebhookForm:
 
     @property
     def all_events(self) -> bool:
-        """Whether it subscribes to all events, future ones too."""
+        """Whether it subscribes to all events, including future ones."""
         return WILDCARD in self.events
 
 
 def read_webhook_form(form: Form) -> WebhookForm:
-    """Return what was typed. All events are all, whatever else is ticked."""
+    """Return the values. With "all events" ticked, other events do not count."""
     events = form.each("events")
     return WebhookForm(
         form.text("name"),
@@ -46,12 +46,12 @@ def read_webhook_form(form: Form) -> WebhookForm:
 
 
 def form_of(webhook: Webhook) -> WebhookForm:
-    """Return the form as it is when a webhook is edited; its secret is not shown."""
+    """Return the form for editing a webhook, without its secret."""
     return WebhookForm(webhook.name, webhook.url, secret="", events=webhook.events)
 
 
 async def mistakes_in(request: PageRequest, team_id: str, typed: WebhookForm) -> dict[str, str]:
-    """Return what is wrong, by field, all at once."""
+    """Return all mistakes, by field."""
     mistakes: dict[str, str] = {}
     try:
         validate({"name": typed.name, "url": typed.url, "events": list(typed.events)}, NewWebhook)
@@ -67,7 +67,7 @@ async def mistakes_in(request: PageRequest, team_id: str, typed: WebhookForm) ->
 
 
 def secret_mistake(secret: str) -> str:
-    """Return what is wrong with a secret, "" if nothing is."""
+    """Return the mistake in a secret, "" if there is none."""
     try:
         chosen_secret(secret) if secret else None
     except ApiError as error:

@@ -1,17 +1,17 @@
-"""A webhook's page: how it is and why, what can be done, and its deliveries."""
+"""A webhook's page: its state and the reason for it, its actions, and its deliveries."""
 
 from http import HTTPStatus
 from typing import Any
 
 from quart import Response
 
-from api.console.drawing.charts import hour_chart
-from api.console.drawing.verification import verification_code
 from api.console.pages.deliveries_page import delivery_list, delivery_rows
 from api.console.pages.delivery_filter import read_filter
 from api.console.pages.examples import example_payload
 from api.console.pages.live import Parts, live
 from api.console.pages.webhook_state import state_of
+from api.console.rendering.charts import hour_chart
+from api.console.rendering.verification import verification_code
 from api.console.session.page_request import PageRequest
 from api.http.auth import owned
 from api.http.dispatch import Streamed
@@ -23,19 +23,19 @@ _ERRORS_SHOWN = 10
 
 
 async def find(request: PageRequest, webhook_id: str) -> Webhook:
-    """Return a webhook of the team's. Raises ApiError (404)."""
+    """Return a webhook of the team. Raises ApiError (404)."""
     return owned(request.call, await request.handles.reader.fetch(api_reads.get_webhook, webhook_id), "webhook")
 
 
 def tested_events(request: PageRequest, webhook: Webhook) -> list[str]:
-    """Return the event types that a test can be of: those that the webhook subscribes to."""
+    """Return the event types that a test may have: those that the webhook subscribes to."""
     return [name for name in request.handles.catalogue if webhook.subscribes_to(name)]
 
 
 async def show_webhook(
     request: PageRequest, webhook_id: str, status: HTTPStatus = HTTPStatus.OK, **mistakes: str
 ) -> Response:
-    """Show the page; `mistakes` says what was wrong with a field of one of its forms."""
+    """Show the page; `mistakes` are those in its forms, by field."""
     webhook = await find(request, webhook_id)
     events = tested_events(request, webhook)
     return await request.page(

@@ -1,4 +1,4 @@
-"""A webhook's secret: a new one, or none."""
+"""A webhook's secret: rotating and removing it."""
 
 import re
 from http import HTTPStatus
@@ -21,7 +21,7 @@ async def show_secret(request: PageRequest, webhook_id: str) -> Response:
 
 
 async def rotate(request: PageRequest, webhook_id: str) -> Response:
-    """Give the webhook a new secret, and show it for this once; or show what is wrong."""
+    """Give the webhook a new secret, and show it once, or show the mistakes."""
     typed = {name: request.form.text(name) for name in ("secret", "hours", "switch_now")}
     if request.form.has("generate"):
         return await _show(request, webhook_id, typed={**typed, "secret": signing.generate_secret()}, mistakes={})
@@ -39,7 +39,7 @@ async def rotate(request: PageRequest, webhook_id: str) -> Response:
 
 
 async def switch(request: PageRequest, webhook_id: str) -> Response:
-    """Make `X-Kakiyo-Signature` with the new secret of the rotation that goes on."""
+    """Sign `X-Kakiyo-Signature` with the new secret of the current rotation from now on."""
     await rotate_webhook_secret(request.call, webhook_id, validate({"switchNow": True}, SecretRotation))
     return see_other(request.path("webhooks", webhook_id, flash="secret-switched"))
 
@@ -50,7 +50,7 @@ async def show_remove(request: PageRequest, webhook_id: str) -> Response:
 
 
 async def remove(request: PageRequest, webhook_id: str) -> Response:
-    """Have deliveries go unsigned."""
+    """Remove the secret: deliveries are no longer signed."""
     await change_webhook(request.call, webhook_id, validate({"secret": None}, WebhookChange))
     return see_other(request.path("webhooks", webhook_id, flash="secret-removed"))
 

@@ -1,4 +1,4 @@
-"""How a webhook is, in a word, for lists and its own page."""
+"""A webhook's state, as lists and its own page show it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from daemon.handles import Handles
 
 
 class State(StrEnum):
-    """A webhook's state, as people see it."""
+    """A webhook's state, as users see it."""
 
     ACTIVE = "active"
     FAILING = "failing"
@@ -18,7 +18,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WebhookState:
-    """The state, and its failure counter beside what it may reach: `2 of 4`."""
+    """The state, the failure counter and its limit (`2 of 4`), and the reason."""
 
     state: State
     failures: str
@@ -26,14 +26,14 @@ class WebhookState:
 
 
 def state_of(handles: Handles, webhook: Webhook) -> WebhookState:
-    """Return how a webhook is."""
+    """Return a webhook's state."""
     policy = handles.settings.delivery
     failures = f"{webhook.consecutive_failures} of {policy.disable_after}"
     if not webhook.active:
         return WebhookState(State.DISABLED, failures, _why_disabled(webhook))
     if handles.is_parked(webhook.id):
         why = (
-            "Its deliveries wait, because the daemon failed at them again and again: the daemon's log says why. "
+            "Its deliveries wait, because the daemon crashed on them repeatedly: the daemon's log says why. "
             "Saving the webhook, rotating its secret or re-enabling it makes it try again."
         )
         return WebhookState(State.PARKED, failures, why)

@@ -4,17 +4,17 @@ from typing import Any
 
 from quart import Response
 
-from api.console.drawing.charts import HourChart, hour_chart
 from api.console.pages.lists import cursor, position
 from api.console.pages.live import Parts, live
 from api.console.pages.webhook_state import WebhookState, state_of
+from api.console.rendering.charts import HourChart, hour_chart
 from api.console.session.page_request import PageRequest
 from api.http.dispatch import Streamed
 from daemon.domain.model import Delivery, Webhook
 from daemon.store.reads import console_reads
 
 _PAGE = 25
-_COUNTED = 10_000  # in two milliseconds
+_COUNTED = 10_000  # takes two milliseconds
 _LONGEST_SEARCH = 200
 _ACTIVE = {"": None, "active": True, "disabled": False}
 

@@ -1,1 +1,1 @@
-"""Who is signed in and what they ask for: sessions, requests of pages, forms and what guards them, refusals."""
+"""Access to pages: sessions, page requests, forms and their protection against CSRF, refusals."""

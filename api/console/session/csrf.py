@@ -1,4 +1,4 @@
-"""That a change was asked for by our own page (OWASP "Cross-Site Request Forgery Prevention")."""
+"""Protection against CSRF: only our own pages can request a change (OWASP "Cross-Site Request Forgery Prevention")."""
 
 import hmac
 from http import HTTPStatus
@@ -9,19 +9,19 @@ from quart import Request
 from api.console.session.refusals import Refused
 from api.http.local import is_loopback
 
-_OURS = ("same-origin", "none")  # none: typed, or from a bookmark
+_OWN_SITE = ("same-origin", "none")  # none: typed, or from a bookmark
 _LONGEST_SHOWN = 200
 
 
 def require_own_origin(request: Request, public_url: str) -> None:
-    """Raise Refused (403) if the browser says that another site's page sent this request.
+    """Raise Refused (403) if another site's page made the browser send this request.
 
-    Browsers say it in Sec-Fetch-Site, older ones and those on plain http in Origin; a client that says neither is no
-    browser, and cannot be led here by another site.
+    Browsers tell by Sec-Fetch-Site, or, if they are old or the page came over plain http, by Origin. A client that
+    sends neither is not a browser, so no other site can control it.
     """
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is not None:
-        if site not in _OURS:
+        if site not in _OWN_SITE:
             raise _from_another_site()
     elif origin is not None and _netloc(origin) not in (request.host, urlsplit(public_url).netloc):
         raise _from_another_host(origin, request.host, public_url)
@@ -30,12 +30,12 @@ def require_own_origin(request: Request, public_url: str) -> None:
 def require_form_token(given: str, expected: str) -> None:
     """Raise Refused (403) unless the form carries its session's token."""
     if not hmac.compare_digest(given.encode(), expected.encode()):
-        sentence = "This form is not of your present session: go back, reload the page and send it again."
+        sentence = "This form is not from your current session: go back, reload the page and send it again."
         raise Refused(HTTPStatus.FORBIDDEN, sentence)
 
 
-def is_sent_in_the_clear(request: Request) -> bool:
-    """Whether the browser got this form over plain http from another machine: then it keeps no Secure cookie."""
+def is_plain_http(request: Request) -> bool:
+    """Whether the form came over plain http from another machine: the browser then stores no Secure cookie."""
     origin = request.headers.get("Origin", "")
     return origin.startswith("http://") and not _is_this_machine(_netloc(origin))
 
@@ -53,7 +53,7 @@ def _is_this_machine(netloc: str) -> bool:
 
 
 def _from_another_site() -> Refused:
-    sentence = "Another site's page sent this form: open the console itself, and send the form from there."
+    sentence = "Another site's page sent this form: open the console, and send the form from there."
     return Refused(HTTPStatus.FORBIDDEN, sentence)
 
 

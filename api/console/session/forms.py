@@ -1,4 +1,4 @@
-"""Reading forms, as browsers send them (WHATWG URL, application/x-www-form-urlencoded)."""
+"""Parsing the forms that browsers send (WHATWG URL, application/x-www-form-urlencoded)."""
 
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
@@ -19,24 +19,24 @@ class Form:
     fields: tuple[tuple[str, str], ...] = ()
 
     def text(self, name: str) -> str:
-        """Return a field without white space around it, "" if it is not there."""
+        """Return a field without surrounding white space, "" if it is missing."""
         return self.exact(name).strip()
 
     def exact(self, name: str) -> str:
-        """Return a field as it was typed, "" if it is not there."""
+        """Return a field as it was typed, "" if it is missing."""
         return next((value for field, value in self.fields if field == name), "")
 
     def each(self, name: str) -> tuple[str, ...]:
-        """Return all the values of a field."""
+        """Return all values of a field."""
         return tuple(value for field, value in self.fields if field == name)
 
     def has(self, name: str) -> bool:
-        """Whether the field is there: how a box is ticked, and a button pressed."""
+        """Whether the form has the field: a checkbox was ticked, or a button pressed."""
         return any(field == name for field, _ in self.fields)
 
 
 async def read_form(request: Request) -> Form:
-    """Return the form in a request. Raises ApiError (400, 413, 415)."""
+    """Return the form in the request's body. Raises ApiError (400, 413, 415)."""
     require_media_type(request, _FORM)
     raw = await read_bytes(request)
     try:

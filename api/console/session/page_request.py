@@ -1,4 +1,4 @@
-"""What a page is made from: the request of somebody who has signed in, and how it is answered."""
+"""The request of a page by a signed-in user, and the responses to it."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from quart import Response
 
-from api.console.drawing.templates import Templates
+from api.console.rendering.templates import Templates
 from api.console.session.forms import Form
 from api.console.session.sessions import Session, Sessions
 from api.console.session.shown_once import ShownOnce
@@ -23,13 +23,13 @@ PAGE_HEADERS: Mapping[str, str] = {
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Referrer-Policy": "same-origin",  # with no-referrer browsers send `Origin: null` with our own forms
+    "Referrer-Policy": "same-origin",  # with no-referrer, browsers send `Origin: null` with our own forms
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ConsoleContext:
-    """What all pages work with."""
+    """What all pages share."""
 
     handles: Handles
     sessions: Sessions
@@ -40,9 +40,9 @@ class ConsoleContext:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """One request of a session. `call` acts for `team` only, or as the operator on pages of no team (None).
+    """One request of a session. `call` acts for `team` only, or, on pages without a team (None), as the operator.
 
-    `remembered` is the team whose pages the menu leads to on pages of no team.
+    `remembered` is the team of the menu's links on pages without a team.
     """
 
     context: ConsoleContext
@@ -66,42 +66,42 @@ class PageRequest:
     @property
     def team_id(self) -> str:
         """The id of the team that the page is about."""
-        assert self.team is not None, "the page is of a team"
+        assert self.team is not None, "the page has a team"
         return self.team.id
 
     def query(self, name: str) -> str:
-        """Return a parameter of the query, "" if it is not there."""
+        """Return a query parameter, "" if it is missing."""
         return str(self.call.request.args.get(name, "")).strip()
 
     def path(self, *parts: str, **query: str) -> str:
-        """Return the address of one of this team's pages; parameters of the query that are empty are left out."""
+        """Return the URL path of one of this team's pages, without empty query parameters."""
         return address("teams", self.team_id, *parts, **query)
 
     async def fragment(self, name: str, **values: Any) -> str:
-        """Return a part of a page."""
+        """Render a part of a page."""
         return await self.context.templates.render(name, self.now, request=self, **values)
 
     async def page(self, name: str, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
-        """Return a page as the answer."""
+        """Render a page as a response."""
         token = self.context.sessions.form_token(self.session)
         flash = _flash(self.query("flash"), self.query("count"))
         return html(await self.fragment(name, form_token=token, flash=flash, **values), status)
 
 
 def address(*parts: str, **query: str) -> str:
-    """Return the address of a page of the console."""
+    """Return the URL path of a console page, without empty query parameters."""
     path = "/console/" + "/".join(quote(part, safe="") for part in parts)
     given = {name: value for name, value in query.items() if value}
     return f"{path}?{urlencode(given)}" if given else path
 
 
 def html(text: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """Return a page with the headers that keep it from being misused."""
+    """Return a page as a response, with its security headers."""
     return Response(text, status, content_type="text/html; charset=utf-8", headers=dict(PAGE_HEADERS))
 
 
 def see_other(path: str) -> Response:
-    """Return a redirect to a page of our own (RFC 9110, 15.4.4): what a form answers when it has done its work."""
+    """Return a redirect to a page of ours (RFC 9110, 15.4.4): the response to a form that succeeded."""
     response = Response(b"", HTTPStatus.SEE_OTHER, headers={"Location": path})
     del response.headers["Content-Type"]
     return response
@@ -114,8 +114,7 @@ def _flash(word: str, count: str) -> str:
 
 _COUNT = re.compile("[0-9]{1,12}")
 
-# What a page says that a form leads to. The address carries only the word and a number, so that no link can put other
-# words into it.
+# Messages on the page that a form redirects to. The URL has only a key and a number: a link cannot inject other text.
 _FLASHES: Mapping[str, str] = {
     "webhook-created": "The webhook is created. Send a test to see whether its receiver answers.",
     "webhook-saved": "The changes are saved.",

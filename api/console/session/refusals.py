@@ -1,4 +1,4 @@
-"""What a page is refused with: the status, and one sentence that says what to do."""
+"""Refusals of pages: the status, and one sentence that says what to do."""
 
 from http import HTTPStatus
 
@@ -6,7 +6,7 @@ from api.http.errors import ApiError
 
 
 class Refused(Exception):
-    """A refusal that only the console has; others are the API's."""
+    """A refusal of the console's own; others are ApiErrors."""
 
     def __init__(self, status: HTTPStatus, sentence: str) -> None:
         super().__init__(sentence)
@@ -15,16 +15,16 @@ class Refused(Exception):
 
 
 class SignInFirst(Exception):
-    """The page needs a session, and the request has none that counts."""
+    """The page needs a session, and the request has no valid one."""
 
 
 def page_not_found() -> Refused:
-    """Return the answer for a page that does not exist, or not for this key."""
+    """Return the refusal for a page that does not exist, or that this key may not see."""
     return Refused(HTTPStatus.NOT_FOUND, "There is nothing here: check the address, or start from the menu.")
 
 
 def field_mistakes(error: ApiError) -> dict[str, str]:
-    """Return what is wrong with each field of a JSON body, by the field's name."""
+    """Return the mistakes in a JSON body, by field."""
     return {_field(wrong.path): wrong.message for wrong in error.errors}
 
 

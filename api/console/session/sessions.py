@@ -1,7 +1,7 @@
-"""Who has signed in: a signed cookie (the signature is itsdangerous'), and on disk only who has signed out.
+"""Sessions: signed cookies (by itsdangerous). The database stores only which sessions were signed out.
 
-The cookie names the key by its digest, so a key that is revoked ends its sessions at once. What is forged, altered or
-too old is no session.
+The cookie names the key by its digest, so revoking a key ends its sessions at once. A cookie that is forged, altered or
+expired is not a session.
 """
 
 import hashlib
@@ -26,9 +26,9 @@ _VALUES = 5
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session as its cookie carries it. `team_id` is the team that the operator last looked at.
+    """A session, as its cookie carries it. `team_id` is the team that the operator last looked at.
 
-    It lasts until `expires_at`, longer while it is used, and never beyond `ends_at` (ms).
+    It lasts until `expires_at`, which use extends, up to `ends_at` (both ms).
     """
 
     id: str
@@ -40,14 +40,14 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A session whose key is valid, and who is behind it."""
+    """A session with a valid key, and the principal of that key."""
 
     session: Session
     principal: Principal
 
 
 class Sessions:
-    """Signs and reads sessions. Those that were signed out are kept until they would have expired."""
+    """Creates, verifies and ends sessions. Sign-outs are stored until the sessions would have expired."""
 
     def __init__(self, secret: bytes, api_keys: ApiKeys, now_ms: NowMs, sign_outs: SignOuts) -> None:
         self._serializer = URLSafeSerializer(
@@ -75,7 +75,7 @@ class Sessions:
         return SignedIn(session, principal)
 
     def read(self, cookie: str | None) -> SignedIn | None:
-        """Return the session of a cookie, None if it is none of ours, is over, or its key was revoked."""
+        """Return the session in a cookie, None if it is forged, expired or signed out, or its key was revoked."""
         session = None if cookie is None else self._unsigned(cookie)
         if session is None or min(session.expires_at, session.ends_at) <= self._now_ms():
             return None
@@ -85,26 +85,26 @@ class Sessions:
         return SignedIn(session, principal)
 
     def cookie(self, session: Session) -> str:
-        """Return the value of the cookie for a session."""
+        """Return a session's cookie value."""
         values = [session.id, session.key_digest, session.expires_at, session.ends_at, session.team_id]
         signed = self._serializer.dumps(values)
         return signed if isinstance(signed, str) else signed.decode()
 
     def renewed(self, session: Session) -> Session:
-        """Return the session with its whole lifetime before it again, if a part of it is over."""
+        """Return the session, extended to its full lifetime if a part of that has passed."""
         if session.expires_at - self._now_ms() > _RENEW_WITHIN_S * 1000:
             return session
         return replace(session, expires_at=self._fresh_expiry(session.ends_at))
 
     async def end(self, session: Session, key_id: str) -> None:
-        """Let this session of a key, and every copy of its cookie, count no more. Raises StoreUnavailable."""
-        # Its cookie may have been renewed in the meantime: a whole lifetime from now covers each of them.
+        """End this session of a key, for every copy of its cookie. Raises StoreUnavailable."""
+        # Other copies of the cookie may have been renewed: a full lifetime from now covers all of them.
         await self._sign_outs.add(
             key_id, session.id, expires_at=self._fresh_expiry(session.ends_at), now=self._now_ms()
         )
 
     def form_token(self, session: Session) -> str:
-        """Return what every form of this session has to carry, so that no other site's form passes for ours."""
+        """Return the token that every form of this session has to carry, against CSRF."""
         return hmac.new(self._secret, b"form " + session.id.encode(), "sha256").hexdigest()
 
     def _unsigned(self, cookie: str) -> Session | None:
@@ -112,7 +112,7 @@ class Sessions:
             value: Any = self._serializer.loads(cookie)
         except BadData:
             return None
-        return Session(*value) if len(value) == _VALUES else None  # one of an older version ends with its upgrade
+        return Session(*value) if len(value) == _VALUES else None  # a cookie of an older version is not valid any more
 
     def _fresh_expiry(self, ends_at: int) -> int:
         return min(self._now_ms() + LIFETIME_S * 1000, ends_at)

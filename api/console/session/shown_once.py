@@ -1,4 +1,4 @@
-"""Secrets between the request that made them and the page that shows them, once."""
+"""Secrets between the request that created them and the page that shows them, once."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ _MOST = 1_000
 
 @dataclass(slots=True)
 class ShownOnce:
-    """Each is for one session and one page, and is gone when it was shown or after five minutes."""
+    """Each secret is for one session and one page, and is removed when it is shown, or after five minutes."""
 
     _kept: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict, repr=False)
 
@@ -23,6 +23,6 @@ class ShownOnce:
         self._kept[session_id, about] = (secret, now + _KEPT_S)
 
     def take(self, session_id: str, about: str) -> str | None:
-        """Return the secret that waits for this page, and forget it."""
+        """Return the secret for this page, and remove it."""
         secret, until = self._kept.pop((session_id, about), (None, 0.0))
         return secret if until > trio.current_time() else None

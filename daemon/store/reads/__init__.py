@@ -1,1 +1,1 @@
-"""Every read, by who asks: the API, the actors, the console, the gauges."""
+"""Every read, by who uses it: the API, the actors, the console, the gauges."""

@@ -1,4 +1,4 @@
-"""Every read for the daemon's own actors, by name: run them with `Reader.fetch`."""
+"""The actors' reads: run them with `Reader.fetch`."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,10 +30,13 @@ from daemon.store.schema import ended_sessions as ended_sessions_table
 
 Item = TypeVar("Item")
 
+# Asked each minute: made once.
+_NEXT_MAIL_AT = select(func.min(mails.c.next_attempt_at)).where(mails.c.sent_at.is_(None))
+
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What the router knows of an active webhook."""
+    """What the router knows about an active webhook."""
 
     webhook_id: str
     team_id: str
@@ -42,14 +45,14 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[Item]):
-    """Some rows of a table that is read from its beginning, and behind which to go on (None: that was all)."""
+    """Some rows of a table that is read from its beginning, and after which key to continue (None: it is read)."""
 
     items: list[Item]
     behind: int | str | None
 
 
 def subscriptions(connection: Connection, behind: int, limit: int) -> Found[Subscription]:
-    """Return the subscriptions of the next active webhooks behind this seq, oldest first."""
+    """Return the subscriptions of the next active webhooks after this seq, oldest first."""
     query = select(webhooks.c.seq, webhooks.c.id, webhooks.c.team_id, webhooks.c.events)
     query = query.where(webhooks.c.active, webhooks.c.deleted_at.is_(None))
     return _found(
@@ -61,14 +64,14 @@ def subscriptions(connection: Connection, behind: int, limit: int) -> Found[Subs
 
 
 def team_ids(connection: Connection, behind: int, limit: int) -> Found[str]:
-    """Return the ids of the next teams behind this seq."""
+    """Return the ids of the next teams after this seq."""
     return _found(
         connection, select(teams.c.seq, teams.c.id), page=(teams.c.seq, behind, limit), value=lambda row: row.id
     )
 
 
 def valid_keys(connection: Connection, behind: int, limit: int) -> Found[tuple[bytes, ApiKey]]:
-    """Return the next API keys behind this seq that are not revoked, each with the digest of its secret."""
+    """Return the next API keys after this seq that are not revoked, each with the digest of its secret."""
     query = select(api_keys).where(api_keys.c.revoked_at.is_(None))
     return _found(
         connection, query, page=(api_keys.c.seq, behind, limit), value=lambda row: (row.digest, rows.api_key(row))
@@ -76,7 +79,7 @@ def valid_keys(connection: Connection, behind: int, limit: int) -> Found[tuple[b
 
 
 def ended_sessions(connection: Connection, behind: str, limit: int) -> Found[EndSession]:
-    """Return the next sessions behind this id that were signed out of, in the order of their ids."""
+    """Return the next signed-out sessions after this id, in the order of their ids."""
     query = select(ended_sessions_table)
     key = ended_sessions_table.c.id
     return _found(
@@ -100,20 +103,20 @@ def _found(
 
 @dataclass(frozen=True, slots=True)
 class WithWork:
-    """Webhooks that have pending deliveries, in order, and behind which to go on (None: that was all)."""
+    """Webhooks that have pending deliveries, in order, and after which id to continue (None: all are read)."""
 
     webhook_ids: tuple[str, ...]
     behind: str | None
 
 
 def webhooks_with_work(connection: Connection, behind: str = "", look_at: int = 1_000) -> WithWork:
-    """Return which of the next webhooks behind this one have pending deliveries."""
+    """Return which of the next `look_at` webhooks after this one have pending deliveries."""
     looked_at = sorted(fetch_rows(connection, _WITH_WORK, {"behind": behind, "look_at": look_at}))
     with_work = tuple(webhook_id for webhook_id, has_work in looked_at if has_work)
     return WithWork(with_work, looked_at[-1][0] if len(looked_at) == look_at else None)
 
 
-# Webhook by webhook: a DISTINCT would walk through all deliveries.
+# An EXISTS for each webhook: DISTINCT would scan all deliveries.
 _WITH_WORK = in_one_row(
     select(webhooks.c.id, exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_PENDING).label("has_work"))
     .where(webhooks.c.id > bindparam("behind"))
@@ -123,7 +126,7 @@ _WITH_WORK = in_one_row(
 
 
 def webhook_or_deleted(connection: Connection, webhook_id: str) -> Webhook | None:
-    """Return a webhook by its id, a deleted one too."""
+    """Return a webhook by its id, even a deleted one."""
     row = connection.execute(select(webhooks).where(webhooks.c.id == webhook_id)).first()
     return None if row is None else rows.webhook(row)
 
@@ -140,7 +143,7 @@ def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequenc
     return [rows.work(row) for row in sorted(found, key=itemgetter(0))[:limit]]
 
 
-# A body is JSON, and so a text, though it is kept as the bytes that are sent.
+# A body is JSON, that is text, although it is stored as the bytes that are sent.
 _LIGHT_BODY = case((func.length(events.c.body) <= MAX_INLINE_BODY_BYTES, TextOf(events.c.body)), else_=None)
 _WORK = (
     select(
@@ -166,7 +169,7 @@ _newest_cancellation = (
 )
 _through_seq = _newest_cancellation.with_only_columns(cancellations.c.through_seq).scalar_subquery()
 _except_seq = _newest_cancellation.with_only_columns(cancellations.c.except_seq).scalar_subquery()
-# What is being cancelled may be of millions: it is passed over in one step, but for the one delivery that is excepted.
+# Millions of deliveries may be waiting for their cancellation: the query skips them, but for the excepted one.
 _PENDING_WORK = in_one_row(
     union_all(
         select(_WORK.where(deliveries.c.seq == _except_seq).subquery("excepted")),
@@ -183,7 +186,7 @@ _PENDING_WORK = in_one_row(
 def events_since(connection: Connection, since: int, from_seq: int = 0) -> SeqRange:
     """Return the first range from `from_seq` on in which events may have been accepted at or after `since`.
 
-    There are none between ranges; the last one has no end.
+    No such event is between two ranges; the last range has no end.
     """
     return next_range(connection, events.c.accepted_at, from_seq=from_seq, since=since)
 
@@ -195,12 +198,11 @@ def event_body(connection: Connection, event_id: str) -> bytes:
 
 
 def due_mails(connection: Connection, now: int, limit: int = 20) -> Sequence[Mail]:
-    """Return the mails that are to be sent by `now`, oldest first."""
+    """Return the mails that are due at `now`, oldest first."""
     waiting = select(mails).where(mails.c.sent_at.is_(None), mails.c.next_attempt_at <= now)
     return [rows.mail(row) for row in connection.execute(waiting.order_by(mails.c.next_attempt_at).limit(limit))]
 
 
 def next_mail_at(connection: Connection) -> int | None:
-    """Return when the next mail is to be sent, None if none waits."""
-    waiting = select(func.min(mails.c.next_attempt_at)).where(mails.c.sent_at.is_(None))
-    return connection.execute(waiting).scalar()
+    """Return when the next mail is due, None if none waits."""
+    return connection.execute(_NEXT_MAIL_AT).scalar()

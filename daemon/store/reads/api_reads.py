@@ -1,4 +1,4 @@
-"""Every read for the API, by name: run them with `Reader.fetch`. Pages go by `seq`, never by offset."""
+"""The API's reads: run them with `Reader.fetch`. Pagination is by `seq`, never by offset."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from daemon.store.schema import api_keys, attempts, credit_entries, deliveries, 
 
 Item = TypeVar("Item")
 
-# A clock that was set back leaves several ranges of rows for one time: in so many a page looks at most.
+# After the clock was set back there are several ranges of rows for the same time: a page looks at this many at most.
 _RANGES_PER_PAGE = 4
 
 
@@ -103,13 +103,13 @@ def get_attempts(connection: Connection, delivery_id: str) -> list[Attempt]:
 def list_deliveries(
     connection: Connection, wanted: DeliveryFilter, limit: int, before: int | None = None, look_at: int = LOOK_AT
 ) -> Page[Delivery]:
-    """Return the deliveries that fit, newest first.
+    """Return the deliveries that match, newest first.
 
-    Where no index knows whether they fit, a page looks at no more than `look_at` of them: it may hold fewer than
-    `limit`, even none, and still have a next one.
+    Where no index covers the filter, a page examines no more than `look_at` deliveries: it may hold fewer than `limit`,
+    even none, and still have a next page.
     """
-    if _is_of_another_team(connection, wanted):
-        return Page((), None)  # not even that there is more than a page of it is theirs to know
+    if _belongs_to_another_team(connection, wanted):
+        return Page((), None)  # even the existence of a next page would reveal something
     items: tuple[Delivery, ...] = ()
     for _ in range(_RANGES_PER_PAGE):
         reach = _reach(connection, wanted, before)
@@ -117,7 +117,9 @@ def list_deliveries(
             return Page(items, None)
         if len(items) == limit:
             break
-        choice = Choice(deliveries, _known_by_index(wanted), by_row=_seen_in_row(wanted), first_seq=reach.first_seq)
+        choice = Choice(
+            deliveries, _index_conditions(wanted), by_row=_row_conditions(wanted), first_seq=reach.first_seq
+        )
         page = bounded_page(
             connection, choice, limit=limit - len(items), before=reach.end_seq, value=rows.delivery, look_at=look_at
         )
@@ -137,7 +139,7 @@ def list_credit_entries(
     return page_of(connection, of_team, table=credit_entries, limit=limit, before=before, value=rows.credit_entry)
 
 
-def _is_of_another_team(connection: Connection, wanted: DeliveryFilter) -> bool:
+def _belongs_to_another_team(connection: Connection, wanted: DeliveryFilter) -> bool:
     if wanted.team_id is None:
         return False
     named = ((webhooks, wanted.webhook_id), (events, wanted.event_id))
@@ -155,7 +157,7 @@ def _reach(connection: Connection, wanted: DeliveryFilter, before: int | None) -
     return last_range(connection, deliveries.c.created_at, before=before, since=wanted.since, until=wanted.until)
 
 
-def _known_by_index(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
+def _index_conditions(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
     if wanted.event_id is not None:
         return [deliveries.c.event_id == wanted.event_id]
     if wanted.webhook_id is not None:
@@ -167,13 +169,13 @@ def _known_by_index(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
     return conditions if wanted.status is None else [*conditions, deliveries.c.status == wanted.status]
 
 
-def _seen_in_row(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
+def _row_conditions(wanted: DeliveryFilter) -> list[ColumnElement[bool]]:
     column, conditions = deliveries.c, []
     if wanted.team_id is not None and (wanted.webhook_id is not None or wanted.event_id is not None):
-        # Appended to, so that no index of the team is taken for the webhook's or the event's.
+        # Concatenation keeps the planner from using the team's index instead of the webhook's or the event's.
         conditions.append(column.team_id.concat("") == wanted.team_id)
     if wanted.event_id is not None and wanted.webhook_id is not None:
-        # Appended to, so that no index of the webhook is taken for the event's.
+        # Concatenation keeps the planner from using the webhook's index instead of the event's.
         conditions.append(column.webhook_id.concat("") == wanted.webhook_id)
     by_status = wanted.event_id is None and (wanted.webhook_id is not None or wanted.team_id is not None)
     if wanted.status is not None and not by_status:

@@ -1,4 +1,4 @@
-"""What is pending: how many deliveries, and the oldest. Counted part by part, so that no query grows with the teams."""
+"""The backlog: how many deliveries are pending, and the oldest. Counted in parts, so that each query is bounded."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from daemon.store.reads.reader import Reader
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many deliveries are pending (`more`: at least so many), the oldest of them, and since when one waits (ms)."""
+    """How many deliveries are pending (`more`: at least that many), the oldest, and since when one is pending (ms)."""
 
     count: int = 0
     more: bool = False
@@ -18,7 +18,7 @@ class Backlog:
 
 
 async def count_backlog(reader: Reader, team_id: str | None = None, limit: int | None = None) -> Backlog:
-    """Return what is pending of a team, or of all, counted up to `limit`. What ends meanwhile may count.
+    """Count the pending deliveries of a team, or of all, up to `limit`. Those that end meanwhile may be counted.
 
     Raises StoreUnavailable.
     """
@@ -42,7 +42,7 @@ async def count_backlog(reader: Reader, team_id: str | None = None, limit: int |
 
 
 def _next_place(behind: Place | None, team_id: str | None, *, is_enough: bool) -> Place | None:
-    """Return where to go on: a team's first part tells its oldest, so that with enough counted the rest is left out."""
+    """Return where to continue: nowhere once enough is counted, if the oldest delivery is known by then."""
     if behind is None or (team_id is not None and behind.seq is None):
         return None
     if not is_enough or not behind.seq:

@@ -1,4 +1,4 @@
-"""Every read for the console's pages that the API has not: run them with `Reader.fetch`. Each looks at few rows."""
+"""The console's reads, besides those of the API: run them with `Reader.fetch`. Each reads a bounded number of rows."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class HourCount:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSummary:
-    """A webhook, the last 24 hours that have counts (oldest first), and its newest delivery."""
+    """A webhook, its hourly counts of the last 24 hours (oldest first), and its newest delivery."""
 
     webhook: Webhook
     hours: tuple[HourCount, ...]
@@ -41,7 +41,7 @@ class WebhookSummary:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """How many events a webhook missed since then; `more` says that there are more events than were looked at."""
+    """How many events a webhook missed since `since` (ms); `more` if there are more events than were examined."""
 
     since: int
     count: int
@@ -58,7 +58,7 @@ class CreditDay:
 
 @dataclass(frozen=True, slots=True)
 class WaitingMail:
-    """A mail that still waits, and why the last sending failed."""
+    """A mail that waits in the outbox, and why the last attempt failed."""
 
     mail: Mail
     last_error: str | None
@@ -74,14 +74,14 @@ def webhook_summaries(
     search: str = "",
     look_at: int = LOOK_AT,
 ) -> Page[WebhookSummary]:
-    """Return a team's webhooks that fit, newest first, none that is deleted.
+    """Return a team's webhooks that match, newest first, without deleted ones.
 
-    `search` is to be found in the name or the URL, in either case as far as its letters are ASCII. A page looks at no
-    more than `look_at` webhooks: it may hold fewer than `limit`, even none, and still have a next one.
+    `search` matches a part of the name or the URL, ignoring the case of ASCII letters. A page examines no more than
+    `look_at` webhooks: it may hold fewer than `limit`, even none, and still have a next page.
     """
     page = bounded_page(
         connection,
-        _webhooks_like(team_id, active, search),
+        _matching_webhooks(team_id, active, search),
         limit=limit,
         before=before,
         value=rows.webhook,
@@ -89,33 +89,35 @@ def webhook_summaries(
     )
     ids = [webhook.id for webhook in page.items]
     hours, last = _hours_of(connection, ids, now), _last_deliveries(connection, ids)
-    summaries = (WebhookSummary(one, tuple(hours.get(one.id, ())), last.get(one.id)) for one in page.items)
+    summaries = (
+        WebhookSummary(webhook, tuple(hours.get(webhook.id, ())), last.get(webhook.id)) for webhook in page.items
+    )
     return Page(tuple(summaries), page.next_cursor)
 
 
 def webhook_hours(connection: Connection, webhook_id: str, now: int) -> tuple[HourCount, ...]:
-    """Return those of the last 24 hours, this one included, in which deliveries of the webhook ended, oldest first."""
+    """Return the webhook's hourly counts of the last 24 hours, including the current one, oldest first."""
     return tuple(_hours_of(connection, [webhook_id], now).get(webhook_id, ()))
 
 
 def webhook_names(connection: Connection, ids: Collection[str]) -> dict[str, str]:
-    """Return the names of those of these webhooks that there are or were, by id."""
+    """Return the names of these webhooks by id, including deleted ones."""
     found = connection.execute(select(webhooks.c.id, webhooks.c.name).where(webhooks.c.id.in_(ids)))
     return {row.id: row.name for row in found}
 
 
 def count_webhooks(connection: Connection, team_id: str, limit: int) -> tuple[int, int]:
-    """Return how many of a team's webhooks are active, and how many disabled; each counted up to `limit`."""
+    """Return how many of a team's webhooks are active, and how many disabled, each counted up to `limit`."""
     of_team = select(webhooks.c.seq).where(webhooks.c.team_id == team_id, webhooks.c.deleted_at.is_(None))
     active, disabled = of_team.where(webhooks.c.active), of_team.where(~webhooks.c.active)
     return _count(connection, active, limit), _count(connection, disabled, limit)
 
 
 def missed_by(connection: Connection, webhook: Webhook, limit: int = 1_000) -> Missed | None:
-    """Say what recovering a webhook (`Recover`) would queue since it last did well, None if it never failed.
+    """Return what recovering a webhook (`Recover`) would queue since its last success, None if it never failed.
 
-    That is since the event of its first delivery after its last success was accepted, or since it was disabled if that
-    was earlier. Looks at no more than `limit` events.
+    The time is when the event of its first delivery after the last success was accepted, or when the webhook was
+    disabled if that was earlier. Examines no more than `limit` events.
     """
     times = (_first_event_after_success(connection, webhook.id), webhook.disabled_at)
     since = min((time for time in times if time is not None), default=None)
@@ -126,27 +128,27 @@ def missed_by(connection: Connection, webhook: Webhook, limit: int = 1_000) -> M
         events.c.seq >= next_range(connection, events.c.accepted_at, since=since).first_seq,
     )
     first = select(events.c.seq, case((is_missed(webhook, since), 1), else_=0).label("missed")).where(of_team)
-    looked_at = first.order_by(events.c.seq).limit(limit).subquery()
-    missed, last_seq = connection.execute(select(func.sum(looked_at.c.missed), func.max(looked_at.c.seq))).one()
-    behind = select(events.c.seq).where(of_team, events.c.seq > (last_seq or 0)).limit(1)
-    return Missed(since, missed or 0, connection.execute(behind).first() is not None)
+    examined = first.order_by(events.c.seq).limit(limit).subquery()
+    missed, last_seq = connection.execute(select(func.sum(examined.c.missed), func.max(examined.c.seq))).one()
+    others = select(events.c.seq).where(of_team, events.c.seq > (last_seq or 0)).limit(1)
+    return Missed(since, missed or 0, connection.execute(others).first() is not None)
 
 
 def credit_days(connection: Connection, team_id: str, since: int) -> tuple[CreditDay, ...]:
-    """Return the days on which a team consumed credits, oldest first, from the UTC day on that `since` falls into."""
+    """Return the days on which a team consumed credits, oldest first, starting with the UTC day of `since`."""
     query = select(_days.c.day, _days.c.consumed).where(_days.c.team_id == team_id)
     found = connection.execute(query.where(_days.c.day.between(since - since % DAY_MS, LAST_MS)).order_by(_days.c.day))
     return tuple(CreditDay(row.day, rows.right("credit_days", "consumed", row.consumed)) for row in found)
 
 
 def waiting_mails(connection: Connection, limit: int) -> list[WaitingMail]:
-    """Return the mails that wait, oldest first; the `limit` that are due first, if there are more."""
+    """Return waiting mails, oldest first: if there are more than `limit`, those that are due first."""
     waiting = select(mails).where(mails.c.sent_at.is_(None)).order_by(mails.c.next_attempt_at).limit(limit)
     found = sorted(connection.execute(waiting), key=lambda row: row.seq)
     return [WaitingMail(rows.mail(row), row.last_error) for row in found]
 
 
-def _webhooks_like(team_id: str, active: bool | None, search: str) -> Choice:
+def _matching_webhooks(team_id: str, active: bool | None, search: str) -> Choice:
     of_team, not_deleted = webhooks.c.team_id == team_id, webhooks.c.deleted_at.is_(None)
     columns = (webhooks.c.name, webhooks.c.url)
     like = [or_(*(column.icontains(search, autoescape=True) for column in columns))] if search else []

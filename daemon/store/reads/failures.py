@@ -1,4 +1,4 @@
-"""Reads: the failed deliveries that led to a disabling, for its mail and for whoever asks later."""
+"""The read of the failed deliveries that led to a disabling, for the mail and for the console."""
 
 from sqlalchemy import Connection, and_, func, select
 
@@ -8,7 +8,7 @@ from daemon.store.schema import attempts, deliveries, events
 
 
 def failures_of(connection: Connection, webhook_id: str, limit: int) -> list[FailedDelivery]:
-    """Return a webhook's last failed deliveries since its last success, oldest first, at most `limit`."""
+    """Return a webhook's newest failed deliveries since its last success, at most `limit`, oldest first."""
     of_webhook = deliveries.c.webhook_id == webhook_id
     succeeded = select(func.max(deliveries.c.seq)).where(of_webhook, deliveries.c.status == DeliveryStatus.SUCCEEDED)
     last = and_(attempts.c.delivery_seq == deliveries.c.seq, attempts.c.number == deliveries.c.attempts_made)

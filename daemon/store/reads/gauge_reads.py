@@ -1,4 +1,4 @@
-"""The reads for the metrics: how much waits, and since when. Each looks at a bounded number of deliveries."""
+"""The gauges' reads: how much waits, and since when. Each reads a bounded number of rows."""
 
 from dataclasses import dataclass
 
@@ -9,16 +9,16 @@ from daemon.store import rows
 from daemon.store.reads.conditions import IS_PENDING
 from daemon.store.schema import deliveries, fan_outs, mails, teams
 
-# A hundred teams with so many each are counted in one step; the deliveries of a team that has more, so many in a step.
+# One part counts a hundred teams with up to this many deliveries each, or a part of the deliveries of a larger team.
 _TEAMS_AT_ONCE = 100
-_OF_EACH_TEAM = 1_000
-_OF_ONE_TEAM = 10_000
+_DELIVERIES_PER_TEAM = 1_000
+_DELIVERIES_AT_ONCE = 10_000
 _MAILS_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How many wait, and when the oldest of them was made (ms), None if there are none."""
+    """How many wait, and when the oldest of them was created (ms), None if there are none."""
 
     count: int
     oldest_at: int | None
@@ -26,7 +26,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How far a count is: behind the team, or (`seq`) behind one of its deliveries."""
+    """How far a count has got: past the team, or (`seq`) past one of its deliveries."""
 
     team_id: str = ""
     seq: int | None = None
@@ -34,7 +34,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a count: how many deliveries are pending, the first of them, where to go on (None: nowhere)."""
+    """A part of a count: how many deliveries are pending, the first of them, where to continue (None: it is done)."""
 
     count: int
     first_seq: int | None
@@ -42,18 +42,18 @@ class Part:
 
 
 def count_pending(connection: Connection, place: Place) -> Part:
-    """Count a part of the pending deliveries: those behind `place`, team by team, as an index has them."""
+    """Count the next part of the pending deliveries after `place`, team by team, in the order of an index."""
     return _count_teams(connection, place.team_id) if place.seq is None else _count_team(connection, place)
 
 
 def delivery_of(connection: Connection, seq: int) -> Delivery | None:
-    """Return the delivery with this place in the order of acceptance, None if it is gone."""
+    """Return the delivery with this `seq`, None if it no longer exists."""
     row = connection.execute(select(deliveries).where(deliveries.c.seq == seq)).first()
     return None if row is None else rows.delivery(row)
 
 
 def deliveries_to_come(connection: Connection, team_id: str | None = None) -> Waiting:
-    """Return how many deliveries of large submissions are still to be made: they are pending, too."""
+    """Return how many deliveries of large submissions are not created yet: they count as pending."""
     query = select(func.coalesce(func.sum(fan_outs.c.remaining), 0), func.min(fan_outs.c.accepted_at))
     query = query if team_id is None else query.where(fan_outs.c.team_id == team_id)
     count, oldest_at = connection.execute(query).one()
@@ -62,7 +62,7 @@ def deliveries_to_come(connection: Connection, team_id: str | None = None) -> Wa
 
 @dataclass(frozen=True, slots=True)
 class MailPlace:
-    """How far the count of mails is: behind the mail that is to be tried next at `due_at` and has this `seq`."""
+    """How far the count of mails has got: past the mail that is due at `due_at` and has this `seq`."""
 
     due_at: int = -1
     seq: int = 0
@@ -70,7 +70,7 @@ class MailPlace:
 
 @dataclass(frozen=True, slots=True)
 class MailPart:
-    """A part of the outbox: how many mails, when the oldest was made (ms), where to go on (None: nowhere)."""
+    """A part of the count: how many mails, when the oldest was created (ms), where to continue (None: it is done)."""
 
     count: int
     oldest_at: int | None
@@ -78,7 +78,7 @@ class MailPart:
 
 
 def count_mails(connection: Connection, place: MailPlace) -> MailPart:
-    """Count the next mails that wait behind this place, in the order in which they are to be tried."""
+    """Count the next waiting mails after this place, in the order in which they are due."""
     key = tuple_(mails.c.next_attempt_at, mails.c.seq)
     query = select(mails.c.next_attempt_at, mails.c.seq, mails.c.created_at).where(mails.c.sent_at.is_(None))
     query = query.where(key > tuple_(place.due_at, place.seq)).order_by(mails.c.next_attempt_at, mails.c.seq)
@@ -92,7 +92,7 @@ def count_mails(connection: Connection, place: MailPlace) -> MailPart:
 
 def _count_teams(connection: Connection, behind: str) -> Part:
     of_team = select(deliveries.c.seq).where(IS_PENDING, deliveries.c.team_id == teams.c.id)
-    some = of_team.limit(_OF_EACH_TEAM).correlate(teams).subquery()
+    some = of_team.limit(_DELIVERIES_PER_TEAM).correlate(teams).subquery()
     counted = select(func.count()).select_from(some).scalar_subquery()
     first = of_team.with_only_columns(func.min(deliveries.c.seq)).scalar_subquery()
     query = select(teams.c.id, counted.label("count"), first.label("first")).where(teams.c.id > behind)
@@ -100,7 +100,7 @@ def _count_teams(connection: Connection, behind: str) -> Part:
     total = 0
     firsts: list[int] = []
     for team_id, count, first_seq in found:
-        if count == _OF_EACH_TEAM:
+        if count == _DELIVERIES_PER_TEAM:
             return Part(total, min(firsts, default=None), Place(team_id, 0))
         total += count
         firsts += [] if first_seq is None else [first_seq]
@@ -110,8 +110,8 @@ def _count_teams(connection: Connection, behind: str) -> Part:
 
 def _count_team(connection: Connection, place: Place) -> Part:
     of_team = select(deliveries.c.seq).where(IS_PENDING, deliveries.c.team_id == place.team_id)
-    some = of_team.where(deliveries.c.seq > place.seq).order_by(deliveries.c.seq).limit(_OF_ONE_TEAM).subquery()
+    some = of_team.where(deliveries.c.seq > place.seq).order_by(deliveries.c.seq).limit(_DELIVERIES_AT_ONCE).subquery()
     query = select(func.count(), func.min(some.c.seq), func.max(some.c.seq)).select_from(some)
     count, first_seq, last_seq = connection.execute(query).one()
-    more = count == _OF_ONE_TEAM
+    more = count == _DELIVERIES_AT_ONCE
     return Part(count, first_seq, Place(place.team_id, last_seq if more else None))

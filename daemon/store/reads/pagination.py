@@ -1,4 +1,4 @@
-"""Pages go by `seq`, newest first, never by number; and a page looks at a bounded number of rows."""
+"""Pagination by `seq`, newest first, never by offset; a page examines a bounded number of rows."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, select
 
-# So many rows are looked at in a few milliseconds.
+# Examining this many rows takes a few milliseconds.
 LOOK_AT = 5_000
 
 Item = TypeVar("Item")
@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 class Page(Generic[Item]):
     """Some items in order, and where the next page begins (None: there is none).
 
-    `looked_at` is about how many rows were judged for it.
+    `looked_at` is approximately how many rows were examined for it.
     """
 
     items: tuple[Item, ...]
@@ -42,9 +42,9 @@ def page_of(
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which rows of a table: `by_index` are conditions that an index on `seq` serves, `by_row` are judged one by one.
+    """Which rows of a table, from `first_seq` on: an index serves `by_index`, each row is checked for `by_row`.
 
-    No condition of `by_row` may be one that an index could serve as well. `first_seq` is where the rows begin.
+    No index may serve a condition of `by_row`.
     """
 
     table: Table
@@ -61,13 +61,13 @@ def bounded_page(
     value: Callable[[Row[Any]], Item],
     look_at: int,
 ) -> Page[Item]:
-    """Return the next `limit` of the chosen rows before this `seq`, newest first, having judged at most `look_at`.
+    """Return the next `limit` of the chosen rows before this `seq`, newest first, after examining at most `look_at`.
 
-    So the page may hold fewer, even none, and still have a next one: that goes on where this one stopped looking.
+    So the page may hold fewer, even none, and still have a next page, which continues where this one stopped.
     """
     chosen = select(choice.table).where(*choice.by_index, *choice.by_row)
     unseen = _first_unseen(connection, choice, before=before, look_at=look_at) if choice.by_row else None
-    # One lower bound only: of two, an engine would take either, and walk on behind the other one.
+    # A single lower bound: of two, an engine may use the wrong one and scan past the other.
     first_seq = choice.first_seq if unseen is None else unseen + 1
     page = page_of(
         connection, _from(chosen, choice.table, first_seq), table=choice.table, limit=limit, before=before, value=value
@@ -78,7 +78,7 @@ def bounded_page(
 
 
 def _first_unseen(connection: Connection, choice: Choice, before: int | None, look_at: int) -> int | None:
-    # It walks along the index alone: the rows themselves cost many times as much.
+    # Reads the index only: reading the rows costs many times as much.
     query = _from(select(choice.table.c.seq).where(*choice.by_index), choice.table, choice.first_seq)
     if before is not None:
         query = query.where(choice.table.c.seq < before)

@@ -1,4 +1,4 @@
-"""Reads: each query runs in one snapshot, on a read-only connection of its own or shared with others that wait."""
+"""The reader: runs each query in one snapshot, alone or together with other queries that wait."""
 
 import time
 from collections import deque
@@ -21,7 +21,7 @@ from daemon.telemetry.peak import Peak
 
 _TOGETHER = 16
 _ROWS_AT_ONCE = 1_000
-# The other connections stay free for reads that may take longer.
+# The other connections remain free for longer reads.
 _AT_ONCE = READERS // 2
 
 Parameters = ParamSpec("Parameters")
@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 class _Read:
     query: Callable[[Connection], Any]
     taken: bool = False
-    answer: Any = field(default_factory=lambda: StoreUnavailable("the store failed in the middle of reading"))
+    answer: Any = field(default_factory=lambda: StoreUnavailable("the store failed during the read"))
     reply: Reply[Any] = field(default_factory=Reply)
 
 
@@ -58,9 +58,9 @@ class Reader:
     async def each(
         self, query: Callable[[Connection, Any, int], Found[Result]], behind: int | str = 0
     ) -> AsyncIterator[Result]:
-        """Give each row of a table that may be large, page by page, each in a snapshot of its own.
+        """Yield each row of a table that may be large, page by page, each page in a snapshot of its own.
 
-        `behind` is what all of the table is behind: 0, or "" for one that is read in the order of its texts.
+        `behind` is a key that sorts before all others: 0, or "" for a table that is read in the order of a text.
         """
         place: int | str | None = behind
         while place is not None:
@@ -75,9 +75,9 @@ class Reader:
         *args: Parameters.args,
         **kwargs: Parameters.kwargs,
     ) -> Result:
-        """Do what `fetch` does for a short query, in one thread call and one snapshot with up to 15 others that wait.
+        """Like `fetch`, for a short query: shares a thread call and a snapshot with up to 15 others that wait.
 
-        The way to a thread and back costs more than such a query, the more so the busier the event loop is.
+        A round trip to a thread costs more than such a query, and the more so the busier the event loop is.
         """
         read = _Read(lambda connection: query(connection, *args, **kwargs))
         self._waiting.append(read)
@@ -96,7 +96,7 @@ class Reader:
                 read.reply.settle(read.answer)
 
     def _take_and_run(self, taken: list[_Read]) -> None:
-        # Taken here, in the thread: a caller that is cancelled before has taken nothing from the others.
+        # In the thread: a caller that is cancelled earlier has taken no other caller's query.
         with suppress(IndexError):
             while len(taken) < _TOGETHER:
                 taken.append(self._waiting.popleft())
@@ -128,4 +128,4 @@ class Reader:
             connection.rollback()  # some engines would refuse the others, too: they see another snapshot instead
             return self._engine.unavailable(error)
         except Exception as error:
-            return error  # its own mistake, and its own only
+            return error  # fails this query only

@@ -1,13 +1,13 @@
-"""From times to places in the order of acceptance, whatever the clock did: a block of rows has a first and last time.
+"""Finding rows by time, even if the clock was set: blocks of consecutive rows with their earliest and latest time.
 
-Blocks follow each other without a gap and are made later than their rows, by `daemon.maintenance.time_indexer`: behind
-the last one is a tail of rows that may have any time. Rows come and go, but none comes into a block, and none changes
-its time.
+Blocks are contiguous, and are built later than their rows, by `daemon.maintenance.time_indexer`: the rows after the
+last block may have any time. Rows are added only after the last block, and no row changes its time.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, not_, select, true
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, bindparam, func, not_, select, true
 
 from daemon.store.rows import right
 from daemon.store.schema import deliveries, events, time_blocks
@@ -15,7 +15,7 @@ from daemon.store.upkeep_commands import KeepTimeBlock
 
 ROWS_PER_BLOCK = 1_000
 
-# When an event was accepted and a delivery was made.
+# When an event was accepted, and when a delivery was created.
 TIMES = {"events": events.c.accepted_at, "deliveries": deliveries.c.created_at}
 
 _block = time_blocks.c
@@ -32,9 +32,9 @@ class SeqRange:
 def next_range(
     connection: Connection, at: Column[int], from_seq: int = 0, since: int | None = None, until: int | None = None
 ) -> SeqRange:
-    """Return the first range from `from_seq` on whose rows' time `at` may be within `since` and `until`, both included.
+    """Return the first range from `from_seq` on whose rows' time `at` may be from `since` to `until`, both included.
 
-    Between ranges no row's time is. The last one has no end, and may be empty.
+    No row between two ranges has such a time. The last range has no end, and may be empty.
     """
     mine, fits = _block.table_name == at.table.name, _fits(since, until)
     first = select(_block.first_seq).where(mine, fits, _block.last_seq >= from_seq).order_by(_block.first_seq).limit(1)
@@ -47,9 +47,9 @@ def next_range(
 def last_range(
     connection: Connection, at: Column[int], before: int | None, since: int | None, until: int | None
 ) -> SeqRange | None:
-    """Return the last range before this `seq` (None: of all) whose rows' time may fit, None if there is none.
+    """Return the last range before the `seq` `before` (None: of all) whose rows' time may match, None if there is none.
 
-    It ends with `before`, or earlier.
+    It ends at `before` or earlier.
     """
     mine, fits, tail = _block.table_name == at.table.name, _fits(since, until), _tail(connection, at)
     end, reaches = before, tail
@@ -64,12 +64,11 @@ def last_range(
 
 
 def next_time_block(connection: Connection, table_name: str) -> KeepTimeBlock | None:
-    """Return the next block of a table, None while there are not enough rows for it."""
+    """Return the next block of a table, None as long as there are not enough rows for it."""
     at = TIMES[table_name]
-    seq, tail = at.table.c.seq, _tail(connection, at)
-    rows = select(seq, at.label("at")).where(seq >= tail).order_by(seq).limit(ROWS_PER_BLOCK).subquery()
-    query = select(func.count(), func.max(rows.c.seq), func.min(rows.c.at), func.max(rows.c.at))
-    count, last_seq, earliest, latest = connection.execute(query.select_from(rows)).one()
+    tail = _tail(connection, at)
+    bounds = {"tail": tail, "limit": ROWS_PER_BLOCK}
+    count, last_seq, earliest, latest = connection.execute(_block_behind(at), bounds).one()
     return (
         None
         if count < ROWS_PER_BLOCK
@@ -77,14 +76,28 @@ def next_time_block(connection: Connection, table_name: str) -> KeepTimeBlock | 
     )
 
 
+@cache
+def _block_behind(at: Column[int]) -> Select[int, int, int, int]:
+    seq = at.table.c.seq
+    rows = select(seq, at.label("at")).where(seq >= bindparam("tail")).order_by(seq)
+    block = rows.limit(bindparam("limit")).subquery()
+    count = select(func.count(), func.max(block.c.seq), func.min(block.c.at), func.max(block.c.at))
+    return count.select_from(block)
+
+
 def _tail(connection: Connection, at: Column[int]) -> int:
-    last = select(_block.last_seq).where(_block.table_name == at.table.name).order_by(_block.first_seq.desc()).limit(1)
-    found = _seq(connection, last)
+    found = _seq(connection, _last_block(at))
     return 0 if found is None else found + 1
 
 
+@cache
+def _last_block(at: Column[int]) -> Select[tuple[int]]:
+    mine = _block.table_name == at.table.name
+    return select(_block.last_seq).where(mine).order_by(_block.first_seq.desc()).limit(1)
+
+
 def _seq(connection: Connection, query: Select[tuple[int]]) -> int | None:
-    """Return the one place that a query of blocks finds, None if it finds none. Raises DamagedRow."""
+    """Return the `seq` that a query of blocks finds, None if it finds none. Raises DamagedRow."""
     found = connection.execute(query).scalar()
     return None if found is None else int(right("time_blocks", "last_seq", found))
 

@@ -1,1 +1,1 @@
-"""SQLite: the file made, opened, upgraded, checked and copied, its write-ahead log, and statements in its dialect."""
+"""SQLite: creating, opening, upgrading, checking and copying the file, its write-ahead log, and its SQL dialect."""

@@ -1,7 +1,11 @@
-"""Statements for many rows, and queries for many rows in one, in SQLite's words.
+"""Statements for many rows, and queries that return many rows as one, in SQLite's dialect.
 
-Python's sqlite3 gives the interpreter lock up for each step of a statement and then waits to get it back from a busy
-event loop: a row a step, as `executemany` and cursors go, costs the daemon more than the row itself.
+Python's sqlite3 releases the interpreter lock for each step of a statement, and then waits for a busy event loop to
+give it back: with one step for each row, as with `executemany` and cursors, the wait costs more than the row itself.
+
+A statement that fails rolls the whole transaction back (OR ROLLBACK). To be able to undo that statement alone, SQLite
+would first copy each page that it changes into a temporary file: twice the pages that the commit writes. After a
+failure the transaction does not continue anyway (`daemon.store.writes.batch`).
 """
 
 import re
@@ -19,26 +23,29 @@ from sqlalchemy.ext.compiler import compiles
 
 from daemon.store.bulk import AddRows, InsertRows, JsonRows, Row, RowStatement, TextOf, UpdateRows
 
-# Statements stay prepared by their text, and to prepare one costs more than to run it: few sizes, the last one 1. Each
-# is half of the one before, so that what a commit has of a kind, which is rarely much, is written in few steps.
+# SQLite caches prepared statements by their text, and preparing one costs more than running it: hence few sizes, each
+# half of the one before. A commit rarely has many rows of a kind, so few statements write them.
 _ROWS_AT_ONCE = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 _SQLITE: Dialect = dialect()
 _GIVEN = re.compile(r"\bgiven\.(\w+)")
 
 
 def run_rows(connection: Connection, statement: RowStatement, rows: Sequence[Row]) -> tuple[int, list[Row]]:
-    """Run a statement for these rows; return how many rows it changed, and those that it returned."""
+    """Run a statement for these rows; return how many rows it changed, and the rows it returned.
+
+    If it raises, the transaction is rolled back.
+    """
     changed, returned = 0, list[Row]()
-    # The driver's own cursor: Core's way to it costs more than most of these statements.
+    # The driver's own cursor: Core's overhead is more than most of these statements cost.
     cursor = connection.connection.cursor()
     for text, values in _steps(statement, rows):
         try:
             cursor.execute(text, values)
         except sqlite3.Error as error:
             raise DBAPIError.instance(text, None, error, Exception) from error
-        # SQLite has done all of it when the first row is there, and keeps the others in memory: this cannot fail.
+        # SQLite has finished the work when it returns the first row, and has the others in memory: this cannot fail.
         returned += cursor.fetchall()
-        changed += cursor.rowcount  # known when its last row was fetched
+        changed += cursor.rowcount  # known after the last row was fetched
     return changed, returned
 
 
@@ -48,11 +55,11 @@ def _steps(statement: RowStatement, rows: Sequence[Row]) -> Iterator[tuple[str, 
     if isinstance(statement, AddRows) or (isinstance(statement, InsertRows) and statement.usually_many):
         yield _from_json(statement), (orjson.dumps(rows).decode(),)
         return
-    for some in _pieces(rows):
-        yield _from_values(statement, len(some)), list(chain.from_iterable(some))
+    for chunk in _chunks(rows):
+        yield _from_values(statement, len(chunk)), list(chain.from_iterable(chunk))
 
 
-def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+def _chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     start = 0
     for size in _ROWS_AT_ONCE:
         while len(rows) - start >= size:
@@ -62,13 +69,13 @@ def _pieces(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 @cache
 def _from_json(statement: AddRows | InsertRows) -> str:
-    """Render a statement whose one parameter is a JSON array of rows, all in a single step.
+    """Render a statement whose only parameter is a JSON array of all rows, and which takes one step.
 
-    For rows that are cheap themselves: how many steps there are is what they cost.
+    For rows that are cheap to write, where the steps would cost most.
     """
     columns = statement.table.c.keys() if isinstance(statement, AddRows) else statement.columns
     values = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(columns)))
-    source = f"SELECT {values} FROM json_each(?) WHERE true"  # without a WHERE, ON CONFLICT would be the join's
+    source = f"SELECT {values} FROM json_each(?) WHERE true"  # without WHERE, SQLite parses ON as part of a join
     return _insert(statement, columns, source)
 
 
@@ -82,13 +89,13 @@ def _from_values(statement: InsertRows | UpdateRows, size: int) -> str:
 
 
 def _insert(statement: AddRows | InsertRows, columns: Iterable[str], source: str) -> str:
-    text = f"INSERT INTO {statement.table.name} ({', '.join(columns)}) {source}"
+    text = f"INSERT OR ROLLBACK INTO {statement.table.name} ({', '.join(columns)}) {source}"
     if isinstance(statement, AddRows):
-        return f"{text} ON CONFLICT {_adding(statement)}"
+        return f"{text} ON CONFLICT {_add_on_conflict(statement)}"
     return f"{text} ON CONFLICT DO NOTHING" if statement.skip_existing else text
 
 
-def _adding(statement: AddRows) -> str:
+def _add_on_conflict(statement: AddRows) -> str:
     name, key = statement.table.name, [column.name for column in statement.table.primary_key]
     added = [column.name for column in statement.table.c if not column.primary_key]
     sums = ", ".join(f"{column} = {name}.{column} + excluded.{column}" for column in added)
@@ -97,7 +104,8 @@ def _adding(statement: AddRows) -> str:
 
 def _update(statement: UpdateRows, values: str) -> str:
     """Render an update from VALUES, whose columns are called `column1`, `column2` and so on."""
-    text = str(statement.update.compile(dialect=_SQLITE, compile_kwargs={"literal_binds": True}))
+    update = statement.update.prefix_with("OR ROLLBACK")
+    text = str(update.compile(dialect=_SQLITE, compile_kwargs={"literal_binds": True}))
     places = {name: f"given.column{place}" for place, name in enumerate(statement.given.c.keys(), 1)}
     text = _GIVEN.sub(lambda found: places[found[1]], text)
     return text.replace("FROM given", f"FROM ({values}) AS given", 1)

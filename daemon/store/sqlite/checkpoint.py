@@ -1,7 +1,7 @@
-"""Checkpoints of the write-ahead log on a connection of their own: no commit waits for one.
+"""Checkpoints of the write-ahead log, on a separate connection: no commit waits for one.
 
-A checkpoint copies what the log holds into the database, up to the oldest moment that somebody still reads. Once all of
-it is copied and nobody reads it, the next commit starts the log over (SQLite's "Write-Ahead Logging").
+A checkpoint copies the log into the database, up to the oldest snapshot that is still being read. Once all of it is
+copied and no read uses it, the next commit starts the log over (SQLite's "Write-Ahead Logging").
 """
 
 import os
@@ -14,30 +14,30 @@ from daemon.domain.errors import StoreUnavailable
 from daemon.files.regular_file import open_regular
 from daemon.store.sqlite.hardening import harden
 
-# 16 MB: the fewer checkpoints, the fewer times a large database writes the same pages. At SQLite's 4 MB a delivery
-# costs a third more with a million old ones.
+# 16 MB. With fewer checkpoints the same pages of a large database are written less often: at SQLite's default of 4 MB,
+# a delivery costs a third more with a million old ones.
 CHECKPOINT_FRAMES = 4_000
-# The log's and each frame's header ("WAL-mode File Format"): the salts of a frame are the log's own unless the frame
-# was left over when the log started over.
+# The headers of the log and of each frame ("WAL-mode File Format"): a frame from before the log started over has other
+# salts than the log.
 _LOG_HEADER, _FRAME_HEADER = 32, 24
 _PAGE_SIZE, _LOG_SALTS, _FRAME_SALTS = slice(8, 12), slice(16, 24), 8
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How many frames (pages that were written) the log had when it began, and how many of them are in the database."""
+    """How many frames (written pages) the log had when the checkpoint began, and how many are in the database now."""
 
     frames: int
     copied: int
 
     @property
     def is_whole(self) -> bool:
-        """Whether nobody's read stood in the way."""
+        """Whether the whole log is in the database: no read prevented it."""
         return self.copied == self.frames
 
 
 class WriteAheadLog:
-    """The log beside a database that is open and stays open meanwhile."""
+    """The log of a database that is open, and stays open as long as this."""
 
     def __init__(self, database: Path) -> None:
         self._path = database.with_name(database.name + "-wal")
@@ -46,7 +46,7 @@ class WriteAheadLog:
         self._connection: sqlite3.Connection | None = None
 
     def holds(self, frames: int) -> bool:
-        """Return whether the log has at least so many frames, as far as can be told. Two reads, mostly of memory."""
+        """Return whether the log has at least this many frames; False if it cannot be read. Costs two cached reads."""
         with suppress(OSError):
             if self._descriptor < 0:
                 self._descriptor = open_regular(self._path, os.O_RDONLY)  # there is none before the first commit
@@ -64,7 +64,7 @@ class WriteAheadLog:
         return self._path.stat().st_size
 
     def checkpoint(self) -> Checkpoint:
-        """Copy what can be copied into the database, while others read and write. Raises StoreUnavailable."""
+        """Copy as much as possible into the database, concurrently with reads and writes. Raises StoreUnavailable."""
         try:
             self._connection = self._connection or self._connect()
             _, frames, copied = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -79,7 +79,7 @@ class WriteAheadLog:
         return connection
 
     def close(self) -> None:
-        """Close what it has open; it may be closed again."""
+        """Close its file and its connection. May be called again."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
         if self._connection is not None:

@@ -1,11 +1,11 @@
-"""Each transaction that changes something gets a number (see `daemon.store.sqlite.commit_record`)."""
+"""Numbering the transactions that change something (see `daemon.store.sqlite.commit_record`)."""
 
 from sqlalchemy import Connection
 
 from daemon.store.sequences import Sequences
 from daemon.store.sqlite.commit_record import Commit, commit_of
 
-# From this revision on, a database counts its commits.
+# The first revision that counts commits.
 COUNTED_SINCE = "0009"
 _COUNT = "UPDATE daemon_state SET commit_number = commit_number + 1 WHERE id = 1 RETURNING database_id, commit_number"
 LAST_COMMIT = (
@@ -15,7 +15,7 @@ LAST_COMMIT = (
 
 def count_commit(connection: Connection, sequences: Sequences) -> Commit:
     """Count the transaction that is about to be committed."""
-    # The driver's own cursor: Core's way to it costs several times the statement, at every commit.
+    # The driver's own cursor: Core's overhead is several times the statement's cost, at every commit.
     cursor = connection.connection.cursor()
     cursor.execute(_COUNT)
     [(database_id, number)] = cursor.fetchall()
@@ -23,5 +23,5 @@ def count_commit(connection: Connection, sequences: Sequences) -> Commit:
 
 
 def last_commit(connection: Connection) -> Commit | None:
-    """Return the last commit that is in the database, None if what it says of it is nothing that we write."""
+    """Return the last commit in the database, None if its count is not in a form that we write."""
     return commit_of(connection.exec_driver_sql(LAST_COMMIT).first() or ())

@@ -1,11 +1,13 @@
-"""Connections to the file: one that writes, a few that only read, each with its pragmas."""
+"""Connections to the file, with their pragmas: one that writes, and a few read-only ones."""
 
+import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, pool
+from sqlalchemy.exc import DBAPIError
 
 from daemon.store.bulk import RUN_ROWS
 from daemon.store.engine import READERS
@@ -14,19 +16,22 @@ from daemon.store.sqlite.bulk import run_rows
 from daemon.store.sqlite.checkpoint import CHECKPOINT_FRAMES
 from daemon.store.sqlite.hardening import harden
 
-# In steps of SQLite's machine: some milliseconds of work, so that the call does not count.
+# In instructions of SQLite's virtual machine: a few milliseconds of work, compared to which the call is cheap.
 _PROGRESS_STEPS = 200_000
 _BUSY_TIMEOUT_MS = 2_000
-# A backup or another long read lets the log grow; what is beyond this is given back to the disk when it is over.
-_LASTING_LOG_BYTES = 64_000_000
-# Half of SQLite's own: what readers look up is in the operating system's cache, once for all of them.
+# A backup or another long read lets the log grow; afterwards the file is truncated to this size.
+_MAX_IDLE_LOG_BYTES = 64_000_000
+# Twice SQLite's default. Enough for all pages that a batch of 500 events for 50 webhooks changes: pages that do not fit
+# are written before the commit, read again, changed and written again.
+_WRITER_CACHE_KIB = 4_000
+# Half of SQLite's default: the operating system's cache serves all readers.
 _READER_CACHE_KIB = 1_000
 
 
 def writing_engine(path: Path, progress: Progress) -> Engine:
-    """Return what writes the database at `path`, over a single connection; it is made if it is not there.
+    """Return an engine with the one connection that writes to the database at `path`, which it creates if necessary.
 
-    `progress` counts what statements get done, long ones too.
+    `progress` counts the work of statements, also while a long one runs.
     """
     prepare = partial(_prepare_writer, is_new=not path.exists(), progress=progress)
     return _engine(
@@ -35,16 +40,16 @@ def writing_engine(path: Path, progress: Progress) -> Engine:
 
 
 def read_only_engine(path: Path) -> Engine:
-    """Return what reads the database at `path`, over a few connections, and cannot write it."""
+    """Return an engine with a few connections that read the database at `path` and cannot write."""
     read_only = URL.create("sqlite", database=path.absolute().as_uri(), query={"mode": "ro", "uri": "true"})
-    # The connection that was given back last knows the most: the others are for when it is taken.
+    # Last in, first out: the connection used last has the most pages in its cache.
     return _engine(
         read_only, "BEGIN", prepare=_prepare_reader, poolclass=pool.QueuePool, pool_size=READERS, pool_use_lifo=True
     )
 
 
 def _engine(url: URL, begin: str, prepare: Callable[[Any], None], poolclass: type[pool.Pool], **options: Any) -> Engine:
-    # Connections move between worker threads, one at a time: hence no check_same_thread.
+    # Worker threads take turns in using a connection: hence no check_same_thread.
     engine = create_engine(
         url,
         poolclass=poolclass,
@@ -55,14 +60,18 @@ def _engine(url: URL, begin: str, prepare: Callable[[Any], None], poolclass: typ
 
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
-        # The sqlite3 module's own transaction handling delays BEGIN; ours is explicit.
+        # The sqlite3 module's transaction handling would delay BEGIN; ours is explicit.
         connection.isolation_level = None
         harden(connection)
         prepare(connection)
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        # The driver's own cursor: Core's way to it costs several times the statement, at every transaction.
+        try:
+            connection.connection.cursor().execute(begin)
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(begin, None, error, Exception) from error
 
     return engine
 
@@ -71,10 +80,11 @@ def _prepare_writer(connection: Any, is_new: bool, progress: Progress) -> None:
     connection.set_progress_handler(partial(_note, progress), _PROGRESS_STEPS)
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA synchronous = FULL")
-    if is_new:  # before the first table is made: else the file would have to be rewritten to be able to shrink
+    connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+    if is_new:  # before the first table exists: later it would take a rewrite of the file
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_FRAMES}")
-    connection.execute(f"PRAGMA journal_size_limit = {_LASTING_LOG_BYTES}")
+    connection.execute(f"PRAGMA journal_size_limit = {_MAX_IDLE_LOG_BYTES}")
 
 
 def _note(progress: Progress) -> int:
@@ -89,10 +99,12 @@ def _prepare_reader(connection: Any) -> None:
 
 
 def use_write_ahead_log(engine: Engine) -> None:
-    """Have commits written to a log beside the file.
+    """Switch to the write-ahead log.
 
-    Not before the file is known to be ours: this is written into it, and not within a transaction.
+    Call it outside of a transaction, and after the file has been found to be ours: it writes to the file.
     """
     connection = engine.raw_connection()
     connection.cursor().execute("PRAGMA journal_mode = WAL")
+    # By which a statement that fails is undone. With 64 KiB of it SQLite would make a file, in almost every commit.
+    connection.cursor().execute("PRAGMA temp_store = MEMORY")
     connection.close()

@@ -1,7 +1,8 @@
-"""Whether each cell of a database holds what we write there: what SQLite's own check does not look at."""
+"""Checking that each cell of a database holds a value that we could have written: SQLite's own check does not."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from sqlalchemy import Column, Table
 
@@ -22,46 +23,49 @@ from daemon.store.schema import (
 
 _SHOWN = 60  # bytes of a key
 
-# What a start reads as a whole, and of the mails those that wait: one that is wrong would hold up all behind it.
+# The rows that a start reads, and the waiting mails: a wrong cell in one of them would block all mails behind it.
 READ_AT_START: Mapping[Table, str] = {
     **dict.fromkeys((teams, api_keys, ended_sessions, webhooks), "TRUE"),
     **dict.fromkeys((fan_outs, fan_out_cancellations, cancellations, daemon_state), "TRUE"),
     mails: "sent_at IS NULL",
 }
 EVERYTHING: Mapping[Table, str] = dict.fromkeys(metadata.sorted_tables, "TRUE")
+_KINDS = {column: kind_of(column) for table in EVERYTHING for column in table.columns}
+_JSON_KINDS = [kind for kind in _KINDS.values() if isinstance(kind, Json)]
 
 
 def wrong_cell(connection: sqlite3.Connection, rows: Mapping[Table, str] = EVERYTHING) -> str | None:
-    """Return which cell of these tables' rows holds what we never write there, None if none does.
+    """Return a sentence about a cell of these tables' rows that holds what we never write there, None if none does.
 
-    A database of an older version lacks some of the tables and columns. It reads every row: a second for a million.
+    Skips tables and columns that an older database does not have. Reads every row: a second for a million.
     """
     connection.create_function("is_text", 1, _is_text, deterministic=True)
-    for kind in _json_kinds():
+    for kind in _JSON_KINDS:
         connection.create_function(kind.name, 1, kind.fits, deterministic=True)
     found = (_wrong_cell_of(connection, table, which) for table, which in rows.items())
     return next(filter(None, found), None)
 
 
 def _wrong_cell_of(connection: sqlite3.Connection, table: Table, which: str) -> str | None:
-    there = {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table.name})")}
-    columns = [column for column in table.columns if column.name in there]
+    existing = {name for _, name, *_ in connection.execute(f"PRAGMA table_info({table.name})")}
+    columns = [column for column in table.columns if column.name in existing]
     if not columns:
         return None
     keys = [_shown(column) for column in table.primary_key.columns]
     wrong = " ".join(f"WHEN ({_condition(column)}) IS NOT TRUE THEN {n}" for n, column in enumerate(columns))
     query = f"SELECT CASE {wrong} END AS wrong, {', '.join(keys)} FROM {table.name}"
     row = connection.execute(f"{query} WHERE {which} AND wrong IS NOT NULL LIMIT 1").fetchone()
-    return None if row is None else _said(columns[row[0]], row[1:])
+    return None if row is None else _sentence(columns[row[0]], row[1:])
 
 
+@cache
 def _condition(column: Column[object]) -> str:
     quoted = f'"{column.name}"'
-    right = _right(kind_of(column)).format(quoted)
-    return f"{quoted} IS NULL OR {right}" if column.nullable else right
+    valid = _valid(_KINDS[column]).format(quoted)
+    return f"{quoted} IS NULL OR {valid}" if column.nullable else valid
 
 
-def _right(kind: Kind) -> str:
+def _valid(kind: Kind) -> str:
     """Return the condition that a cell `{0}` of this kind meets."""
     match kind:
         case Whole(first=first, last=last):
@@ -74,7 +78,7 @@ def _right(kind: Kind) -> str:
             return _PLAIN[kind]
 
 
-# Most texts are plain ASCII, which SQLite sees by itself; its patterns end at a NUL.
+# Most texts are plain ASCII, which SQLite can check by itself; its patterns end at a NUL.
 _WITHOUT_NUL = "typeof({0}) = 'text' AND instr(CAST({0} AS BLOB), x'00') = 0"
 _PLAIN: Mapping[Kind, str] = {
     TEXT: f"{_WITHOUT_NUL} AND ({{0}} NOT GLOB '*[^ -~]*' OR is_text(CAST({{0}} AS BLOB)))",
@@ -89,11 +93,6 @@ def _quoted(words: Iterable[str]) -> str:
     return ", ".join(f"'{word}'" for word in sorted(words))
 
 
-def _json_kinds() -> Iterator[Json]:
-    kinds = (kind_of(column) for table in metadata.sorted_tables for column in table.columns)
-    return (kind for kind in kinds if isinstance(kind, Json))
-
-
 def _is_text(content: bytes) -> bool:
     try:
         content.decode()
@@ -106,7 +105,7 @@ def _shown(column: Column[object]) -> str:
     return f'substr(CAST("{column.name}" AS BLOB), 1, {_SHOWN})'
 
 
-def _said(column: Column[object], key: Sequence[bytes | None]) -> str:
-    parts = ["NULL" if one is None else one.decode(errors="backslashreplace") for one in key]
+def _sentence(column: Column[object], key: Sequence[bytes | None]) -> str:
+    parts = ["NULL" if part is None else part.decode(errors="backslashreplace") for part in key]
     row = printable(" ".join(", ".join(parts).split()))
-    return f"table {column.table.name}, row {row}: the column {column.name} does not hold {kind_of(column).words}"
+    return f"table {column.table.name}, row {row}: the column {column.name} does not hold {_KINDS[column].words}"

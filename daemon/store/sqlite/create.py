@@ -1,4 +1,4 @@
-"""Making a new database as the migrations would, without running them: they take longer than all else of a start."""
+"""Creating a database as the migrations would, without running them: they take longer than the rest of a start."""
 
 import uuid
 
@@ -9,9 +9,9 @@ from daemon.store.sqlite.structure import structure_at
 
 
 def create_newest(connection: Connection) -> None:
-    """Give an empty database the structure and the rows of the newest revision."""
+    """Create the tables, indexes and rows of the newest revision in an empty database."""
     for sql in structure_at(HEAD_REVISION).values():
-        if sql:  # the indexes of PRIMARY KEY and UNIQUE come with their tables
+        if sql:  # the indexes of PRIMARY KEY and UNIQUE have none: their tables create them
             connection.exec_driver_sql(sql)
     connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (HEAD_REVISION,))
     connection.exec_driver_sql(

@@ -1,4 +1,4 @@
-"""The database file, open; and one sentence when it cannot be used."""
+"""The open database file, and opening it."""
 
 import os
 import sqlite3
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from daemon.domain.errors import StoreUnavailable
 from daemon.files.disk_usage import DiskUse, disk_use
@@ -22,7 +22,7 @@ from daemon.store.sqlite.commit_count import count_commit
 from daemon.store.sqlite.commit_record import CommitRecord, History, loss_of
 from daemon.store.sqlite.connections import read_only_engine, use_write_ahead_log, writing_engine
 from daemon.store.sqlite.copy import read_only_uri
-from daemon.store.sqlite.failures import in_one_line
+from daemon.store.sqlite.failures import is_failure, refusal_to_open, unavailable
 from daemon.store.sqlite.newest import bring_to_newest, last_commit_in
 from daemon.store.sqlite.space import release_space
 from daemon.store.upkeep_commands import ReleaseSpace
@@ -32,10 +32,9 @@ _OWN_COMMANDS: Mapping[type, Apply] = {ReleaseSpace: release_space}
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The file, open: a `daemon.store.engine.Engine`.
+    """The open file: a `daemon.store.engine.Engine`.
 
-    `writer` is that single connection, open for good: to check it out for each transaction costs more than a COMMIT's
-    own work.
+    `writer` is the one connection of `writing`, held open: checking it out for each transaction costs more than COMMIT.
     """
 
     writing: Engine
@@ -54,24 +53,24 @@ class Database:
 
     @property
     def own_commands(self) -> Mapping[type, Apply]:
-        """What no other engine has."""
+        """The commands that only SQLite has."""
         return _OWN_COMMANDS
 
     @property
     def transactions(self) -> int:
-        """How many transactions the file has had that changed something."""
+        """How many transactions have changed the file."""
         return self.commits.number
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Run the block in one transaction, and write down its number before anybody is answered."""
+        """Run the block in one transaction, and record its number before any caller gets an answer."""
         try:
             with self.writer.begin():
                 before = self._rows_written
                 yield self.writer
                 commit = count_commit(self.writer, self.sequences) if self._rows_written > before else None
         except BaseException:
-            # A COMMIT that failed may leave the transaction open, though Core takes it for ended.
+            # A failed COMMIT may leave the transaction open, while Core considers it closed.
             self.writer.connection.rollback()
             raise
         if commit is not None:
@@ -83,15 +82,14 @@ class Database:
 
     def is_failure(self, error: Exception) -> TypeGuard[DatabaseError]:
         """Whether the database itself failed: full, locked, damaged."""
-        # A damaged file is a plain DatabaseError; its other subclasses are mistakes in a command.
-        return isinstance(error, OperationalError) or type(error) is DatabaseError
+        return is_failure(error)
 
     def unavailable(self, error: DatabaseError) -> StoreUnavailable:
-        """Return what callers are told of a failure."""
-        return StoreUnavailable(f"the database failed ({error.orig})")
+        """Return the error that callers get for a failure."""
+        return unavailable(error)
 
     def is_checkpoint_due(self) -> bool:
-        """Whether the write-ahead log has grown."""
+        """Whether the write-ahead log has grown enough for a checkpoint."""
         return self.wal.holds(CHECKPOINT_FRAMES)
 
     def disk_use(self) -> DiskUse:
@@ -99,12 +97,12 @@ class Database:
         return disk_use(self.path)
 
     def lost_commits(self) -> int:
-        """Return how many acknowledged commits a start found missing, and nobody has dealt with."""
+        """Return how many acknowledged commits a start found missing, until the operator removes the record of it."""
         loss = loss_of(self.path)
         return 0 if loss is None else loss.commits
 
     def checkpoint_apart(self) -> None:
-        """Leave checkpoints to `wal` from now on: until this is called, a commit checkpoints a log that has grown."""
+        """Leave checkpoints to `wal` from now on; before this call, commits checkpoint the log when it has grown."""
         self.writer.connection.driver_connection.execute("PRAGMA wal_autocheckpoint = 0")  # type: ignore[union-attr]  # it is open
 
     def close(self) -> None:
@@ -117,17 +115,17 @@ class Database:
 
 
 def _refuse_to_seal(_secret: str, _webhook_id: str) -> str:
-    raise DatabaseRefused("holds secrets that are not sealed yet: start the daemon on it, which has the key")
+    raise DatabaseRefused("holds secrets that are not sealed yet: start the daemon with it, which has the key")
 
 
 def open_database(path: Path, seal: Seal = _refuse_to_seal, progress: Progress | None = None) -> Database:
     """Open or create the database at `path` and bring it to the newest revision.
 
-    `seal(secret, webhook_id)` seals the secrets of a database from before they were sealed. `progress` counts what is
-    done, migrations too, which may take minutes.
+    `seal(secret, webhook_id)` seals secrets that an older version stored in plain text. `progress` counts the work
+    done, including migrations, which may take minutes.
     Raises DatabaseRefused when the file is not ours, is damaged, or was made by a newer version.
     """
-    # SQLite itself would open it all the same, and fail at the first write.
+    # SQLite would open a read-only file without an error, and fail at the first write.
     if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
         raise DatabaseRefused(f"{path}: is read-only: give this user the right to write it")
     progress = progress or Progress()
@@ -139,10 +137,7 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal, progress: Progress |
             commits = CommitRecord(path, last_commit_in(connection))
     except (DatabaseError, sqlite3.DatabaseError, UnicodeError) as error:
         writing.dispose()
-        why = error.orig if isinstance(error, DatabaseError) else error
-        raise DatabaseRefused(
-            f"{path}: cannot be opened ({in_one_line(why)}): restore it from a backup, or free it"
-        ) from None
+        raise refusal_to_open(path, error) from None
     except OSError as error:
         writing.dispose()
         raise DatabaseRefused(f"{error.filename}: cannot be written ({error.strerror}): correct that") from None
@@ -162,7 +157,7 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal, progress: Progress |
 
 
 def _dispose_unchanged(writing: Engine, path: Path) -> None:
-    """Close it with the write-ahead log as it is: the last connection would write the log into the file if it could."""
+    """Close the database without a checkpoint, which the last connection that can write would run at closing."""
     with closing(sqlite3.connect(read_only_uri(path), uri=True)) as last:
         with suppress(sqlite3.Error):
             last.execute("SELECT count(*) FROM sqlite_schema").fetchone()

@@ -1,13 +1,13 @@
-"""How every connection is opened: a database file may have been made by somebody else."""
+"""Hardening of every connection: somebody else may have made the database file."""
 
 import sqlite3
 import sys
 
 
 def harden(connection: sqlite3.Connection) -> None:
-    """Let nothing that stands in the file's schema call a function with effects, and check each page's cells.
+    """Keep the file's schema from calling functions with side effects, and check the cells of each page.
 
-    Python 3.12 can switch SQLite's defensive mode on, too: no statement may then write the schema table itself.
+    On Python 3.12 and newer also switch on SQLite's defensive mode: no statement may write the schema table.
     """
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA cell_size_check = ON")

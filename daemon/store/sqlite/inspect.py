@@ -1,4 +1,4 @@
-"""Looking at a database file that no daemon has open: whether it is whole and ours, and what is in it."""
+"""Inspecting a database file from outside the daemon: whether it is undamaged and ours, and what it contains."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ from daemon.store.sqlite.hardening import harden
 from daemon.store.sqlite.structure import difference, read_revision
 from daemon.store.sqlite.upgrade import LAST_READABLE
 
-# So often within a long check Ctrl-C is heard, in steps of SQLite's machine.
-_HEARING = 100_000
-# Nothing but Ctrl-C ends a function of ours that SQLite has called.
-_HEARD = "user-defined function raised exception"
+# How often a long check reacts to Ctrl-C, in instructions of SQLite's virtual machine.
+_SIGNAL_CHECK_STEPS = 100_000
+# SQLite's error when Ctrl-C interrupts a function of ours; nothing else makes one raise.
+_INTERRUPTED_FUNCTION = "user-defined function raised exception"
 
 _OUT_OF_BALANCE = """
     SELECT t.id FROM teams t LEFT JOIN (
@@ -43,17 +43,17 @@ class Contents:
 
 
 def inspect_database(path: Path, *, full: bool = False) -> Contents:
-    """Check every page and cell of the file and return what it holds; with `full`, compare indexes with tables, too.
+    """Check every page and cell of the file and return its contents; with `full`, also compare indexes with tables.
 
-    Raises DatabaseRefused, in words that follow the file's name, when it is damaged or not ours; PermissionError when
-    this user may not read it.
+    Raises DatabaseRefused, with a message to be put after the file's name, if it is damaged or not ours;
+    PermissionError if this user may not read it.
     """
     try:
         with _reading(path) as connection:
             return _inspect(connection, full)
     except sqlite3.OperationalError as error:
-        # Python's own errors, such as of text that is not UTF-8, have no code.
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT or _HEARD in str(error):
+        # Errors raised by Python itself, such as for text that is not UTF-8, have no code.
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT or _INTERRUPTED_FUNCTION in str(error):
             raise KeyboardInterrupt from None
         raise _not_ours(in_one_line(error)) from None
     except (sqlite3.DatabaseError, UnicodeError) as error:
@@ -61,7 +61,7 @@ def inspect_database(path: Path, *, full: bool = False) -> Contents:
 
 
 def seals_in(path: Path, revision: str, length: int) -> list[str]:
-    """Return the different beginnings of the sealed secrets, none for a revision that did not seal them yet."""
+    """Return the distinct prefixes of the sealed secrets; none for a revision that did not seal them yet."""
     if revision <= LAST_READABLE:
         return []
     with acting_as_owner_of(path.parent):
@@ -73,19 +73,19 @@ def seals_in(path: Path, revision: str, length: int) -> list[str]:
 
 
 def teams_out_of_balance(path: Path) -> list[str]:
-    """Return the ids of teams whose balance is not the sum of their ledger, or not what its last entry says."""
+    """Return the ids of teams whose balance differs from the sum of their ledger, or from its last entry."""
     with _reading(path) as connection:
-        connection.set_progress_handler(_hear, _HEARING)
+        connection.set_progress_handler(_check_signals, _SIGNAL_CHECK_STEPS)
         return [str(team_id) for (team_id,) in connection.execute(_OUT_OF_BALANCE)]
 
 
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database that somebody else may have put there; root, with the rights of its directory's owner."""
+    """Open a database that somebody else may have put there; root opens it with the rights of its directory's owner."""
     with acting_as_owner_of(path.parent):
         try:
             require_regular_files(path)
-            path.open("rb").close()  # SQLite would not say whether it may not be read, or is not there
+            path.open("rb").close()  # SQLite does not tell a missing file from one without permission
         except PermissionError:
             raise
         except OSError as error:
@@ -96,7 +96,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _inspect(connection: sqlite3.Connection, full: bool) -> Contents:
-    connection.set_progress_handler(_hear, _HEARING)
+    connection.set_progress_handler(_check_signals, _SIGNAL_CHECK_STEPS)
     revision = read_revision(connection.cursor())
     if revision is None:
         raise _not_ours("it has no revision")
@@ -105,31 +105,31 @@ def _inspect(connection: sqlite3.Connection, full: bool) -> Contents:
     (found,) = connection.execute("PRAGMA integrity_check(1)" if full else "PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise _damaged(found)
-    counts = COUNTED_SINCE <= revision <= HEAD_REVISION
-    if counts and commit_of(connection.execute(LAST_COMMIT).fetchone() or ()) is None:
+    counts_commits = COUNTED_SINCE <= revision <= HEAD_REVISION
+    if counts_commits and commit_of(connection.execute(LAST_COMMIT).fetchone() or ()) is None:
         raise _not_ours("it counts no commits")
     if what := wrong_cell(connection):
         raise _damaged(what)
     (pages,) = connection.execute("PRAGMA page_count").fetchone()
     (pending,) = connection.execute("SELECT count(*) FROM deliveries WHERE status = 'pending'").fetchone()
-    return Contents(pages, revision, pending + _to_come(connection))
+    return Contents(pages, revision, pending + _remaining_of_fan_outs(connection))
 
 
-def _to_come(connection: sqlite3.Connection) -> int:
-    """Return how many deliveries are still to be made; older databases do not have the table."""
+def _remaining_of_fan_outs(connection: sqlite3.Connection) -> int:
+    """Return how many deliveries of large submissions are not created yet; older databases do not have the table."""
     if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'fan_outs'").fetchone() is None:
         return 0
     (count,) = connection.execute("SELECT coalesce(sum(remaining), 0) FROM fan_outs").fetchone()
     return int(count)
 
 
-def _hear() -> int:
-    """Let Python handle signals: an exception here ends the statement as interrupted."""
+def _check_signals() -> int:
+    """Let Python handle signals: an exception here interrupts the statement."""
     return 0
 
 
 def _damaged(what: object) -> DatabaseRefused:
-    return DatabaseRefused(f"is damaged ({in_one_line(what)}): use a backup that is whole")
+    return DatabaseRefused(f"is damaged ({in_one_line(what)}): use an undamaged backup")
 
 
 def _not_ours(why: object) -> DatabaseRefused:
@@ -137,25 +137,25 @@ def _not_ours(why: object) -> DatabaseRefused:
 
 
 def revision_if_readable(path: Path) -> str | None:
-    """Return the revision of the database, None if it cannot be told."""
+    """Return the revision of the database, None if it cannot be read."""
     rows = _rows_if_readable(path, "SELECT version_num FROM alembic_version")
     return str(rows[0][0]) if rows else None
 
 
 def newest_time(path: Path) -> int | None:
-    """Return when the newest event was accepted, None if there is none or it cannot be told."""
+    """Return when the newest event was accepted, None if there is none or it cannot be read."""
     rows = _rows_if_readable(path, "SELECT accepted_at FROM events ORDER BY seq DESC LIMIT 1")
     return int(rows[0][0]) if rows else None
 
 
 def newest_commit(path: Path) -> Commit | None:
-    """Return the last commit in the database, None for one that does not count them."""
+    """Return the last commit in the database, None if it does not count them or cannot be read."""
     rows = _rows_if_readable(path, LAST_COMMIT)
     return commit_of(rows[0]) if rows else None
 
 
 def newest_urls(path: Path, limit: int) -> list[str]:
-    """Return the URLs of the newest active webhooks, none if that cannot be told."""
+    """Return the URLs of the newest active webhooks, none if they cannot be read."""
     query = "SELECT url FROM webhooks WHERE active AND deleted_at IS NULL ORDER BY seq DESC LIMIT ?"
     return [str(url) for (url,) in _rows_if_readable(path, query, limit)]
 
@@ -167,4 +167,4 @@ def _rows_if_readable(path: Path, query: str, *values: int) -> list[tuple[Any, .
     except PermissionError:
         raise
     except (sqlite3.Error, UnicodeError, OSError, DatabaseRefused):
-        return []  # what is wrong with it, `inspect_database` says
+        return []  # `inspect_database` reports what is wrong

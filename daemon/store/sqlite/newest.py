@@ -1,4 +1,4 @@
-"""Bringing a file to the newest revision, once it is known to be ours and what it lacks has been noticed."""
+"""Bringing a database to the newest revision, after checking that it is ours and which commits are missing."""
 
 from pathlib import Path
 
@@ -23,9 +23,10 @@ def require_known_revision(revision: str) -> None:
 
 
 def bring_to_newest(engine: Engine, seal: Seal, path: Path) -> tuple[Sequences, History]:
-    """Create or upgrade the database; return what comes next in it, and whether all that was acknowledged is there.
+    """Create or upgrade the database; return its sequences, and whether everything acknowledged is in it.
 
-    Raises DatabaseRefused, in words that follow the file's name, when it is not ours or was made by a newer version.
+    Raises DatabaseRefused, with a message to be put after the file's name, if it is not ours or was made by a newer
+    version.
     """
     with engine.begin() as connection:
         current = _revision(connection)
@@ -34,7 +35,7 @@ def bring_to_newest(engine: Engine, seal: Seal, path: Path) -> tuple[Sequences, 
         if current not in (None, HEAD_REVISION):
             require_known_revision(current)
         _require_our_content(connection)
-        # Before anything is written: what can still be saved stands in the write-ahead log.
+        # Before anything is written: the write-ahead log may hold what can still be saved.
         history = _compare(connection, current, path)
         if current is None:
             create_newest(connection)
@@ -70,7 +71,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def last_commit_in(connection: Connection) -> Commit:
-    """Return the last commit that is in the database. Raises DatabaseRefused if it does not count them as we do."""
+    """Return the last commit in the database. Raises DatabaseRefused if it does not count commits."""
     if (commit := last_commit(connection)) is None:
         raise DatabaseRefused("was changed by another program (it counts no commits): restore a backup from before")
     return commit

@@ -1,4 +1,4 @@
-"""Free pages are given back to the file system: SQLite keeps what was deleted for new rows."""
+"""Giving free pages back to the file system: SQLite keeps the space of deleted rows for new ones."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from daemon.store.upkeep_commands import ReleaseSpace
 
 
 def release_space(connection: Connection, commands: Sequence[ReleaseSpace], _sequences: Sequences) -> list[bool]:
-    """Cut free pages off the file's end while more of it is free than the command leaves."""
+    """Truncate free pages at the end of the file, while more pages are free than the command wants to keep."""
     return [_release(connection, command) for command in commands]
 
 
@@ -20,6 +20,6 @@ def _release(connection: Connection, command: ReleaseSpace) -> bool:
     if free <= max(command.leave_pages, pages // command.leave_part):
         return False
     for _ in range(command.limit):
-        cursor.execute("PRAGMA incremental_vacuum(1)")  # one: Python's driver takes a single step of it
+        cursor.execute("PRAGMA incremental_vacuum(1)")  # one at a time: Python's driver runs a single step
     [left] = cursor.execute("PRAGMA freelist_count").fetchone()
     return bool(left < free)

@@ -1,7 +1,7 @@
-"""Whether a database holds our tables and indexes and nothing else.
+"""Checking that a database has our tables and indexes and nothing else.
 
-A trigger would run with our own statements, a view or a changed table answer them wrongly: the schema of a file that
-somebody could write has to be what the migrations make, object by object.
+A trigger would run with our statements; a view or a changed table would give them wrong answers. So the schema of a
+file that others could write has to be what the migrations create, object by object.
 """
 
 import json
@@ -17,12 +17,12 @@ from daemon.store.migrate import known_revisions, migrate
 from daemon.store.schema import HEAD_REVISION
 
 Cursor = DBAPICursor | sqlite3.Cursor
-# Each object's type, name and table, and the SQL that made it, its white space collapsed.
+# Each object's type, name and table, and the SQL that created it, with collapsed white space.
 Structure = Mapping[tuple[str, str, str], str]
 
 _STRUCTURE_FILE = "structure.json"
 _REVISION = re.compile(r"[0-9a-z]{1,32}")
-# What an operator's ANALYZE makes: it helps the planner and holds nothing of ours.
+# Created by an operator's ANALYZE: harmless, and of use to the query planner.
 _STATISTICS = (
     (("table", "sqlite_stat1", "sqlite_stat1"), "CREATE TABLE sqlite_stat1(tbl,idx,stat)"),
     (("table", "sqlite_stat4", "sqlite_stat4"), "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)"),
@@ -30,13 +30,13 @@ _STATISTICS = (
 
 
 def read_structure(cursor: Cursor) -> Structure:
-    """Return what stands in the database's schema."""
+    """Return the schema of the database."""
     cursor.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema")
     return {(kind, name, table): " ".join((sql or "").split()) for kind, name, table, sql in cursor.fetchall()}
 
 
 def read_revision(cursor: Cursor) -> str | None:
-    """Return the one revision that the database says it has, None if that is no text in the form of one."""
+    """Return the revision that the database names, None unless it is exactly one, in the form of a revision."""
     cursor.execute("SELECT version_num FROM alembic_version")
     match cursor.fetchall():
         case [(str() as revision,)] if _REVISION.fullmatch(revision):
@@ -45,19 +45,19 @@ def read_revision(cursor: Cursor) -> str | None:
 
 
 def difference(cursor: Cursor, revision: str) -> str | None:
-    """Return what is not as the migrations make it, None if all is; also None for a revision that nobody knows here."""
+    """Return what differs from the migrations' schema, None if nothing does or if the revision is unknown."""
     if revision != HEAD_REVISION and revision not in known_revisions():
         return None
     found = dict(read_structure(cursor).items() - set(_STATISTICS))
     ours = structure_at(revision)
     for key in sorted(found.keys() | ours.keys()):
         if found.get(key) != ours.get(key):
-            return _said(key, key in found, key in ours)
+            return _sentence(key, key in found, key in ours)
     return None
 
 
 def structure_at(revision: str) -> Structure:
-    """Return what the migrations make up to this revision, in that order. The newest is in a file: quicker."""
+    """Return the schema at this revision, in the order of creation. That of the newest one is read from a file."""
     if revision == HEAD_REVISION:
         rows = json.loads((resources.files("daemon.store.sqlite") / _STRUCTURE_FILE).read_text("utf-8"))
         return {(kind, name, table): sql for kind, name, table, sql in rows}
@@ -65,7 +65,7 @@ def structure_at(revision: str) -> Structure:
 
 
 def migrated_structure(revision: str) -> Structure:
-    """Return the same by running the migrations, which takes a second."""
+    """Return the schema at this revision by running the migrations, which takes a second."""
     engine = create_engine("sqlite://")
     with engine.begin() as connection:
         migrate(connection, revision)
@@ -74,10 +74,10 @@ def migrated_structure(revision: str) -> Structure:
     return structure
 
 
-def _said(key: tuple[str, str, str], is_there: bool, is_ours: bool) -> str:
+def _sentence(key: tuple[str, str, str], is_found: bool, is_ours: bool) -> str:
     kind, name, _ = key
-    # Whoever made the file chose the name: quoted and cut, it can say nothing in our name.
+    # Whoever made the file chose the name: quoted and cut, it cannot pass for our text.
     shown = f"{kind} {name[:60]!a}"
-    if not is_there:
+    if not is_found:
         return f"the {shown} is missing"
     return f"the {shown} was changed" if is_ours else f"the {shown} is not ours"

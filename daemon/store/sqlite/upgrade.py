@@ -1,4 +1,4 @@
-"""Bringing an older database to the newest revision in steps: one that is killed goes on where it was."""
+"""Upgrading an older database in steps: after a kill, the next start continues with the step that was interrupted."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,13 @@ from sqlalchemy import Engine
 
 from daemon.store.migrate import Seal, migrate, page_of
 
-# The newest revision some of whose secrets may stand readable in the database.
+# The newest revision in which some secrets may still be stored in plain text.
 LAST_READABLE = "0001a"
 _SEALING_BEGUN, _SEALED, _TALLIES_BEGUN = LAST_READABLE, "0002", "0002a"
 
 
 def upgrade(engine: Engine, current: str, seal: Seal) -> None:
-    """Migrate a database of this revision. What grows with its rows is done between migrations."""
+    """Migrate a database of this revision. Work that grows with the number of rows is done between migrations."""
     steps: tuple[tuple[str, Callable[[], None]], ...] = (
         (_SEALING_BEGUN, lambda: _finish_pages(engine, seal, _SEALING_BEGUN)),
         (_SEALED, lambda: _overwrite_free_space(engine)),
@@ -21,7 +21,7 @@ def upgrade(engine: Engine, current: str, seal: Seal) -> None:
     for revision, finish in steps:
         if current < revision:
             _migrate(engine, revision)
-        if current <= revision:  # it may have been killed before it was finished
+        if current <= revision:  # a kill may have interrupted it
             finish()
     _migrate(engine, "head")
 
@@ -39,9 +39,9 @@ def _finish_pages(engine: Engine, seal: Seal, revision: str) -> None:
 
 
 def _overwrite_free_space(engine: Engine) -> None:
-    """Leave nothing of what was deleted or replaced in the file.
+    """Remove all traces of deleted and replaced rows from the file.
 
-    It is one statement and writes the file anew: before any delivery is made, once in the life of a database.
+    VACUUM is one long statement that rewrites the file: it runs once in the life of a database, before any delivery.
     """
     connection = engine.raw_connection()
     connection.cursor().execute("VACUUM")

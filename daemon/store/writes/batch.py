@@ -13,7 +13,7 @@ from daemon.store.engine import Apply, Engine
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.sequences import Sequences
 from daemon.store.writes import (
-    accounts,
+    api_keys,
     attempts,
     cancelling,
     counters,
@@ -25,8 +25,11 @@ from daemon.store.writes import (
     probe,
     replays,
     retention,
+    sign_outs,
+    teams,
     time_blocks,
     trusted_time,
+    webhooks,
 )
 
 
@@ -47,17 +50,17 @@ APPLY: Mapping[type, Apply] = {
     upkeep_commands.KeepTimeBlock: time_blocks.keep_time_blocks,
     upkeep_commands.PruneMails: retention.prune_mails,
     commands.RecordAttempt: attempts.record_attempts,
-    commands.CreateWebhook: accounts.create_webhooks,
-    commands.SaveWebhook: accounts.save_webhooks,
-    commands.CancelPending: accounts.cancel_all_pending,
+    commands.CreateWebhook: webhooks.create_webhooks,
+    commands.SaveWebhook: webhooks.save_webhooks,
+    commands.CancelPending: cancelling.cancel_all_pending,
     commands.CancelNext: cancelling.cancel_next,
     commands.Resend: replays.resend,
     commands.Recover: replays.recover,
-    commands.CreateTeam: accounts.create_teams,
-    commands.SaveTeam: accounts.save_teams,
-    commands.AddKey: accounts.add_keys,
-    commands.RevokeKey: accounts.revoke_keys,
-    commands.EndSession: accounts.end_sessions,
+    commands.CreateTeam: teams.create_teams,
+    commands.SaveTeam: teams.save_teams,
+    commands.AddKey: api_keys.add_keys,
+    commands.RevokeKey: api_keys.revoke_keys,
+    commands.EndSession: sign_outs.end_sessions,
     commands.GrantCredits: credits.grant_credits,
     commands.ReadBalance: credits.read_balances,
     commands.ProbeWrite: probe.probe_write,

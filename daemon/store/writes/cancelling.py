@@ -6,13 +6,27 @@ is enabled again in the meantime.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.store.bulk import fetch_rows, in_one_row
-from daemon.store.commands import Cancelled, CancelledDelivery, CancelledPage, CancelNext
+from daemon.store.commands import Cancelled, CancelledDelivery, CancelledPage, CancelNext, CancelPending
 from daemon.store.reads.conditions import IS_PENDING
 from daemon.store.schema import cancellations, deliveries, webhooks
 from daemon.store.sequences import Sequences
@@ -48,6 +62,15 @@ def cancel_pending(
     return Cancelled(len(names), names, more)
 
 
+def cancel_all_pending(
+    connection: Connection, commands: Sequence[CancelPending], _sequences: Sequences
+) -> list[Cancelled]:
+    """Cancel the pending deliveries of webhooks that get none any more."""
+    return [
+        cancel_pending(connection, command.webhook_id, reason=command.reason, now=command.now) for command in commands
+    ]
+
+
 def cancel_next(
     connection: Connection, commands: Sequence[CancelNext], _sequences: Sequences
 ) -> list[CancelledPage | None]:
@@ -79,12 +102,17 @@ def _cancel_page(connection: Connection, command: CancelNext) -> CancelledPage |
 
 
 def _cancellation_behind(connection: Connection, seq: int) -> Row[Any] | None:
+    return connection.execute(_next_cancellation(), {"after_seq": seq}).first()
+
+
+@cache
+def _next_cancellation() -> Select[Any]:
     # One webhook's in their order: each keeps its reason and its time.
     older = cancellations.alias("older")
     is_first = ~exists().where(older.c.webhook_id == cancellations.c.webhook_id, older.c.seq < cancellations.c.seq)
     query = select(cancellations, webhooks.c.team_id).join(webhooks, webhooks.c.id == cancellations.c.webhook_id)
-    query = query.where(cancellations.c.seq > seq, is_first)
-    return connection.execute(query.order_by(cancellations.c.seq).limit(1)).first()
+    query = query.where(cancellations.c.seq > bindparam("after_seq"), is_first)
+    return query.order_by(cancellations.c.seq).limit(1)
 
 
 def _newest_of(webhook_id: str) -> Any:
@@ -106,7 +134,7 @@ def _cancel(connection: Connection, these: ColumnElement[bool], reason: CancelRe
 
 
 def _names(connection: Connection, these: ColumnElement[bool]) -> tuple[CancelledDelivery, ...]:
-    """Return the names of the first of these, at most CANCELLED_AT_ONCE."""
+    """Return the names of the first of these, at most MAX_CANCELLED_PER_COMMIT."""
     names = select(deliveries.c.seq, deliveries.c.id, deliveries.c.event_id, deliveries.c.event_type).where(these)
     found = fetch_rows(connection, in_one_row(names.order_by(deliveries.c.seq).limit(MAX_CANCELLED_PER_COMMIT)), {})
     return tuple(CancelledDelivery(*name) for _, *name in sorted(found))

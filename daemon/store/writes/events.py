@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from msgspec import structs
 from sqlalchemy import Connection
 
 from daemon.domain.model import MAX_INLINE_BODY_BYTES, DeliveryStatus, Work
@@ -95,7 +96,7 @@ def _replayed(idempotency: Idempotency, first: _First) -> Accepted | Exception:
     fingerprint, receipts = first
     if fingerprint != idempotency.fingerprint:
         return key_conflict()
-    return Accepted(tuple(replace(receipt, replayed=True) for receipt in receipts), replayed=True)
+    return Accepted(tuple(structs.replace(receipt, replayed=True) for receipt in receipts), replayed=True)
 
 
 def _keep(matched: MatchedEvent, rows: _Rows, sequences: Sequences) -> list[tuple[str, Work]]:

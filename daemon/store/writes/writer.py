@@ -1,5 +1,6 @@
 """The only writer: it takes all waiting commands and commits them together (architecture "The store")."""
 
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 import trio
 
+from daemon.actors.mutex import Mutex
 from daemon.actors.reply import Reply
 from daemon.actors.threads import RunInThread
 from daemon.domain.errors import StoreUnavailable
@@ -41,10 +43,12 @@ class Writer:
         self._metrics = metrics
         self._waiting: deque[_Request[Any]] = deque()
         self._last: _Request[Any] | None = None
+        self._due_at = math.inf  # -inf: at once
         self._wake = trio.Event()
+        self._asleep: trio.CancelScope | None = None
         self._closed = False
         self._failure: str | None = None
-        self._turn = trio.Lock()
+        self._turn = Mutex()
         self._checkpoint_due = trio.Event()
 
     def failure(self) -> str | None:
@@ -64,11 +68,22 @@ class Writer:
         """
         return await self.begin(command, then).wait()
 
-    def begin(self, command: Command[Answer], then: Callable[[Answer], None] | None = None) -> Reply[Answer]:
-        """Give the writer a command, as `execute` does, and return at once: the reply comes after COMMIT."""
+    def begin(
+        self, command: Command[Answer], then: Callable[[Answer], None] | None = None, within_s: float = 0
+    ) -> Reply[Answer]:
+        """Give the writer a command, as `execute` does, and return at once: the reply comes after COMMIT.
+
+        It may wait for `within_s` seconds for another command, whose transaction it shares then, or for `hurry`.
+        """
         request: _Request[Answer] = _Request(command, then)
-        self._enqueue([request])
+        self._enqueue([request], within_s)
         return request.reply
+
+    def hurry(self) -> None:
+        """Commit what may still wait at once."""
+        if self._waiting:
+            self._due_at = -math.inf
+            self._wake.set()
 
     async def execute_all(self, commands: Sequence[Command[Answer]]) -> list[Answer | Exception]:
         """Run one caller's commands in order, in one transaction if it can be; return each one's answer or error."""
@@ -76,18 +91,24 @@ class Writer:
         self._enqueue(requests)
         return [await _settled(request.reply) for request in requests]
 
-    def _enqueue(self, requests: list[_Request[Answer]]) -> None:
+    def _enqueue(self, requests: list[_Request[Answer]], within_s: float = 0) -> None:
         if self._closed:
             for request in requests:
                 request.reply.settle(StoreUnavailable("the store is closed: the daemon has stopped"))
             return
         self._waiting.extend(requests)
         self._last = requests[-1] if requests else self._last
-        self._wake.set()
+        if not within_s:
+            self.hurry()
+        elif self._due_at == math.inf:
+            self._due_at = trio.current_time() + within_s
+            if self._asleep is not None:
+                self._asleep.deadline = self._due_at
 
     async def settled(self) -> None:
         """Wait until every command submitted so far is committed or has failed, even if nobody waits for its answer."""
         if self._last is not None:
+            self.hurry()
             await self._last.reply.settled()
 
     async def checkpoint_due(self) -> None:
@@ -104,6 +125,7 @@ class Writer:
     def close(self) -> None:
         """Take no further commands; `run` ends when it has committed those that wait."""
         self._closed = True
+        self._due_at = -math.inf
         self._wake.set()
 
     async def run(self) -> None:
@@ -112,14 +134,24 @@ class Writer:
         A crash leaves in doubt what was committed, and which `then` was called: it must not be run again on the same
         memory (architecture "Supervision and stopping").
         """
-        while True:
-            while self._waiting:
+        while not self._closed or self._waiting:
+            if self._waiting and self._due_at <= trio.current_time():
                 await self._gather()
-                await self._commit([self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))])
-            if self._closed:
-                return
-            self._wake = trio.Event()
+                await self._commit(self._take())
+            else:
+                await self._sleep()
+
+    async def _sleep(self) -> None:
+        with trio.CancelScope(deadline=self._due_at) as self._asleep:
             await self._wake.wait()
+        self._asleep = None
+
+    def _take(self) -> list[_Request[Any]]:
+        taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH))]
+        if not self._waiting:
+            self._due_at = math.inf
+            self._wake = trio.Event()
+        return taken
 
     async def _gather(self) -> None:
         """Wait while more commands arrive, up to `_LONGEST_GATHERING_S`.
@@ -128,11 +160,11 @@ class Writer:
         the other half still arrives costs a quarter more than committing all of it once the loop is quiet. It counts as
         quiet after `_QUIET_TURNS` turns without a new command; one may take a few turns from its socket to here.
         """
-        gathered, quiet, deadline = 0, 0, trio.current_time() + _LONGEST_GATHERING_S
+        gathered, quiet, deadline = len(self._waiting), 0, trio.current_time() + _LONGEST_GATHERING_S
         while quiet < _QUIET_TURNS and len(self._waiting) < MAX_BATCH and trio.current_time() < deadline:
+            await trio.lowlevel.checkpoint()
             quiet = quiet + 1 if gathered == len(self._waiting) else 0
             gathered = len(self._waiting)
-            await trio.lowlevel.checkpoint()
 
     async def _commit(self, requests: list[_Request[Any]]) -> None:
         batch = [request.command for request in requests]

@@ -1,11 +1,11 @@
-"""Code that verifies a delivery's signature, ready to be copied (receivers "Verifying signatures")."""
+"""Code that verifies a delivery's signature, for users to copy (receivers "Verifying signatures")."""
 
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
 _LANGUAGES = (
-    ("Standard Webhooks", "standard_webhooks.txt"),  # first: it counts on while a secret is rotated
+    ("Standard Webhooks", "standard_webhooks.txt"),  # first: the only one that works throughout a rotation
     ("Python", "verify.py"),
     ("JavaScript", "verify.mjs"),
     ("PHP", "verify.php"),
@@ -16,7 +16,7 @@ _LANGUAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A few lines in one language, or of the published libraries in each."""
+    """A few lines of code in one language, or with the published libraries."""
 
     language: str
     code: str

@@ -1,4 +1,4 @@
-"""The picture of a delivery: its attempts and the waits between them, against the clock."""
+"""The timeline of a delivery: its attempts, and the waits between them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.model import Attempt, Delivery
 
 _SECOND_MS, _MINUTE_MS = 1_000, 60_000
-# Steps as clocks have them.
+# Round steps between ticks.
 _STEPS_MS = (
     *(digit * power for power in (1, 10, 100) for digit in (1, 2, 5)),
     *(step * unit for unit in (_SECOND_MS, _MINUTE_MS) for step in (1, 2, 5, 10, 15, 30)),
@@ -15,12 +15,12 @@ _STEPS_MS = (
     *(digit * power * DAY_MS for power in (1, 10, 100, 1_000) for digit in (1, 2, 5)),
 )
 _MOST_TICKS = 6
-_LEAST_MS = 10
+_SHORTEST_MS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Something that lasted: where it begins and how wide it is, in percent of the picture."""
+    """A period of time: where it begins and how wide it is, in percent of the timeline."""
 
     start: float
     width: float
@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A mark on the clock, so many milliseconds after the first attempt began."""
+    """A mark, `offset_ms` after the first attempt began; `at` is in percent of the timeline."""
 
     at: float
     offset_ms: int
@@ -47,7 +47,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The whole picture. `next_at` is where the next attempt will be, if one is due."""
+    """The whole timeline. `next_wait` is the wait for the next attempt, if there will be one."""
 
     rows: tuple[Row, ...]
     ticks: tuple[Tick, ...]
@@ -57,13 +57,13 @@ class Timeline:
 
 
 def timeline(delivery: Delivery, attempts: Sequence[Attempt]) -> Timeline | None:
-    """Return the picture from the first attempt's beginning to the last one's end, or to the next one's beginning."""
+    """Return the timeline from the first attempt's start to the last one's end, or to the next one's start."""
     if not attempts:
         return None
     zero = attempts[0].started_at
     last_end = max(_end(attempt) for attempt in attempts)
     next_at = delivery.next_attempt_at if delivery.next_attempt_at and delivery.next_attempt_at > last_end else None
-    whole = max((next_at or last_end) - zero, _LEAST_MS)
+    whole = max((next_at or last_end) - zero, _SHORTEST_MS)
     ends = [zero, *(_end(attempt) for attempt in attempts)]
     rows = tuple(
         Row(

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from api.console.drawing.moments import duration, exact, relative
+from api.console.rendering.times import duration, exact, relative
 from tests.docs.sources import ROOT
 from tests.support.programs import program
 

@@ -1,4 +1,4 @@
-"""Times and durations as people read them."""
+"""Times and durations for people."""
 
 from datetime import UTC, datetime
 
@@ -7,22 +7,22 @@ _RELATIVE_UNTIL_S = 30 * _DAY
 _LAST_MS = 253_402_300_799_999  # the end of the year 9999
 
 
-def moment(time_ms: int) -> datetime:
-    """Return milliseconds since the epoch as a time in UTC; what no calendar has becomes the nearest that it has."""
+def to_datetime(time_ms: int) -> datetime:
+    """Return milliseconds since the epoch as a time in UTC, limited to the years that `datetime` supports."""
     return datetime.fromtimestamp(min(max(time_ms, 0), _LAST_MS) / 1000, UTC)
 
 
 def exact(time_ms: int) -> str:
     """Return a time to the millisecond: `24 Nov 2026, 14:03:07.125 UTC`."""
-    at = moment(time_ms)
+    at = to_datetime(time_ms)
     return f"{at.day} {at:%b %Y, %H:%M:%S}.{time_ms % 1000:03} UTC"
 
 
 def relative(time_ms: int, now: int) -> str:
-    """Return a time as seen from now: `5 min ago`, `in 3 s`; one further away than 30 days by its date."""
+    """Return a time relative to now: `5 min ago`, `in 3 s`; the date if it is more than 30 days away."""
     seconds = abs(now - time_ms) // 1000
     if seconds >= _RELATIVE_UNTIL_S:
-        at = moment(time_ms)
+        at = to_datetime(time_ms)
         return f"{at.day} {at:%b %Y}"
     if seconds < 1:
         return "just now"

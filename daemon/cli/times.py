@@ -9,32 +9,32 @@ _LEAP_SECOND = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d):60(.*)", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def parse_moment(text: str, now: datetime | None = None) -> datetime:
-    """Return the moment that `text` names: RFC 3339 (UTC where it has no offset), or an age before `now`.
+def parse_time(text: str, now: datetime | None = None) -> datetime:
+    """Return the time that `text` names: RFC 3339 (UTC where it has no offset), or an age before `now`.
 
     Raises CommandError (USAGE) on anything else.
     """
     if age := re.fullmatch(r"(\d{1,5})([smhd])", text):
         return (now or datetime.now(UTC)) - timedelta(**{_UNITS[age[2]]: int(age[1])})
     try:
-        moment = datetime.fromisoformat(_LEAP_SECOND.sub(r"\1:59\2", text.upper()))
-        if moment.tzinfo:
-            moment.astimezone(UTC)
+        time = datetime.fromisoformat(_LEAP_SECOND.sub(r"\1:59\2", text.upper()))
+        if time.tzinfo:
+            time.astimezone(UTC)
     except (ValueError, OverflowError):
         raise CommandError(
             f"{text}: not a time: give 2025-07-15T10:30:00Z, or an age such as 15m, 2h or 7d.", ExitCode.USAGE
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def to_rfc3339(moment: datetime) -> str:
-    """Return the moment as the API writes it: `2025-07-15T10:30:00.000Z`."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def to_rfc3339(time: datetime) -> str:
+    """Return the time as the API writes it: `2025-07-15T10:30:00.000Z`."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def api_time(text: str | None) -> str | None:
-    """Return what an option gave (see `parse_moment`) as the API writes it; None stays None.
+    """Return what an option gave (see `parse_time`) as the API writes it; None stays None.
 
     A leap second (RFC 3339, 5.7) is for the API to judge.
     """
-    return text if text is None or _LEAP_SECOND.fullmatch(text) else to_rfc3339(parse_moment(text))
+    return text if text is None or _LEAP_SECOND.fullmatch(text) else to_rfc3339(parse_time(text))

@@ -1,4 +1,4 @@
-"""The geometry of charts: bars as SVG paths, two for a whole chart, so that a list of them stays light."""
+"""The geometry of charts: bars as SVG paths, at most two paths a chart, so that a list of charts stays small."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from daemon.store.reads.console_reads import CreditDay, HourCount
 HOURS, DAYS = 24, 30
 HOUR_STEP, HOUR_BAR, HOUR_HEIGHT = 5, 4, 24
 DAY_STEP, DAY_BAR, DAY_HEIGHT = 20, 14, 120
-_LEAST = 2
+_MIN_HEIGHT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class HourChart:
-    """How a webhook's deliveries ended in the last 24 hours: a bar an hour, failed ones on top of succeeded ones."""
+    """How a webhook's deliveries ended in the last 24 hours: one bar an hour, failed on top of succeeded."""
 
     succeeded: int
     failed: int
@@ -23,7 +23,7 @@ class HourChart:
 
     @property
     def rate(self) -> str:
-        """The share that succeeded: `99.5 %`, never rounded up to 100; "" if there was none."""
+        """The share that succeeded, such as `99.5 %`, rounded down; "" without deliveries."""
         ended = self.succeeded + self.failed
         if not ended:
             return ""
@@ -33,7 +33,7 @@ class HourChart:
 
 @dataclass(frozen=True, slots=True)
 class DayChart:
-    """Credits consumed a day, for 30 days, today the last; `highest` is the scale's end."""
+    """Credits consumed a day, for the 30 days up to today; `highest` is the end of the scale."""
 
     days: tuple[CreditDay, ...]
     path: str
@@ -48,7 +48,7 @@ def hour_chart(hours: Sequence[HourCount], now: int) -> HourChart:
     succeeded, failed = [], []
     for hour in hours:
         x = (hour.hour // HOUR_MS - first) * HOUR_STEP
-        top = min(_height(hour.failed, highest, HOUR_HEIGHT), HOUR_HEIGHT - (_LEAST if hour.succeeded else 0))
+        top = min(_height(hour.failed, highest, HOUR_HEIGHT), HOUR_HEIGHT - (_MIN_HEIGHT if hour.succeeded else 0))
         low = min(_height(hour.succeeded, highest, HOUR_HEIGHT), HOUR_HEIGHT - top)
         succeeded.append(_bar(x, HOUR_HEIGHT, height=low, width=HOUR_BAR))
         failed.append(_bar(x, HOUR_HEIGHT - low, height=top, width=HOUR_BAR))
@@ -74,8 +74,8 @@ def day_chart(days: Iterable[CreditDay], now: int) -> DayChart:
 
 
 def _height(count: int, highest: int, full: int) -> int:
-    """Return a bar's height: what is there at all is seen."""
-    return max(_LEAST, round(count * full / highest)) if count > 0 else 0
+    """Return a bar's height; a count above 0 is always visible."""
+    return max(_MIN_HEIGHT, round(count * full / highest)) if count > 0 else 0
 
 
 def _bar(x: int, bottom: int, height: int, width: int) -> str:

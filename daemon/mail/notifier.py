@@ -1,7 +1,7 @@
-"""The mail actor: takes mails from the outbox and sees each one out (contract "Auto-disable").
+"""The notifier, an actor: sends the mails of the outbox, and retries them (contract "Auto-disable").
 
-Deliveries never wait for it. A mail leaves the outbox when the commit says so: a crash between the mail server's
-answer and the commit sends it again, under the same Message-ID.
+Deliveries never wait for it. A mail leaves the outbox by a commit: after a crash between the mail server's reply and
+that commit it is sent again, with the same Message-ID.
 """
 
 import math
@@ -21,16 +21,15 @@ from daemon.telemetry.telemetry import Telemetry
 
 _FIRST_RETRY_S = 5
 _LONGEST_RETRY_S = 15 * 60
-_LONGEST_NAP_S = 60  # sleeps are in Trio's time, due times in the wall clock's: look at it again
+_LONGEST_SLEEP_S = 60  # sleeps go by Trio's clock and due times by the wall clock, which may change meanwhile
 _STORE_RETRIES_S = (1, 2, 4, 8, 16, 32, 60)
 _RECORDING_GRACE_S = 5
 
 
 class Notifier:
-    """Sends the mails of the outbox, oldest first, each until everyone took it or refused it for good.
+    """Sends the mails of the outbox, oldest first, each until every recipient has accepted or permanently refused it.
 
-    `send` is one sending. Make one, `run()` it in a supervised task, and `wake()` it after each commit that queued a
-    mail.
+    `send` makes one attempt. Run `run()` in a supervised task, and call `wake()` after each commit that queues a mail.
     """
 
     def __init__(self, *, store: Store, clock: Clock, telemetry: Telemetry, send: Send) -> None:
@@ -42,40 +41,40 @@ class Notifier:
         self._woken = trio.Event()
 
     def wake(self) -> None:
-        """Look into the outbox now: a mail was queued. Never blocks; callable from the event loop's thread only."""
+        """Check the outbox now: a mail was queued. Never blocks; call it from the event loop's thread only."""
         self._woken.set()
 
     async def run(self) -> None:
-        """Send what is due, for ever, until cancelled. Boot needs no `wake`: it starts by looking."""
+        """Send what is due until cancelled. Starts with a check of the outbox, so a start needs no `wake`."""
         store_failures = 0
         while True:
             self._woken = trio.Event()
             try:
-                nap_s = await self._send_due()
+                sleep_s = await self._send_due()
                 store_failures = 0
             except StoreUnavailable:  # the store logs it
-                nap_s = _store_retry_s(store_failures)
+                sleep_s = _store_retry_s(store_failures)
                 store_failures += 1
-            with trio.move_on_after(nap_s):
+            with trio.move_on_after(sleep_s):
                 await self._woken.wait()
 
     async def _send_due(self) -> float:
-        """Send the mails that are due; return the seconds until it is worth looking again."""
+        """Send the mails that are due; return after how many seconds to check again."""
         now, due_at = self._now_ms(), await self._store.reader.fetch(actor_reads.next_mail_at)
         if due_at is None:
-            return _LONGEST_NAP_S
+            return _LONGEST_SLEEP_S
         wait_s = (due_at - now) / 1000
         # A due time further away than the longest back-off means that the wall clock was set back: do not wait for it.
         if 0 < wait_s <= _LONGEST_RETRY_S:
-            return min(wait_s, _LONGEST_NAP_S)
+            return min(wait_s, _LONGEST_SLEEP_S)
         for mail in await self._store.reader.fetch(actor_reads.due_mails, max(now, due_at)):
-            await self._see_out(mail)
+            await self._attempt(mail)
         return 0
 
-    async def _see_out(self, mail: Mail) -> None:
+    async def _attempt(self, mail: Mail) -> None:
         started = trio.current_time()
         result = await self._try_to_send(mail)
-        command = self._follow_up(mail, result)
+        command = self._command_for(mail, result)
         await self._record(command)
         self._report(mail, result, command=command, duration_ms=round((trio.current_time() - started) * 1000))
 
@@ -84,12 +83,12 @@ class Notifier:
             return SendResult(error="the team has no notification address: set notificationEmails on the team")
         try:
             return await self._send(mail)
-        except Exception as error:  # a mail that breaks the sender must not hold up those behind it
+        except Exception as error:  # a mail that crashes the sender must not hold up the mails behind it
             log = _bound(self._log, mail)
             log.error("mail_crashed", error=repr(error), exc_info=error)
             return SendResult(deferred=mail.recipients, error=f"the sender crashed: {error!r}")
 
-    def _follow_up(self, mail: Mail, result: SendResult) -> MailSent | MailDeferred:
+    def _command_for(self, mail: Mail, result: SendResult) -> MailSent | MailDeferred:
         now = self._now_ms()
         if not result.deferred:
             return MailSent(mail.id, now, result.error)
@@ -103,9 +102,9 @@ class Notifier:
         )
 
     async def _record(self, command: MailSent | MailDeferred) -> None:
-        """Commit what the sending brought, however long the store fails: sending again would be a second mail.
+        """Commit the result, however long the store fails: otherwise the mail would be sent a second time.
 
-        A stop waits for it for at most 5 s.
+        A stop waits at most 5 s for it.
         """
         with trio.move_on_after(_RECORDING_GRACE_S, shield=True):
             await self._execute_until_done(command)
@@ -142,7 +141,7 @@ class Notifier:
 
 
 def retry_delay_s(attempts_made: int) -> int:
-    """Seconds before a mail is tried again after a further failure: 5, 10, 20, … and from then on 15 minutes."""
+    """Return the seconds until the next attempt after a failure: 5, 10, 20, … up to 15 minutes."""
     doublings = min(attempts_made, math.ceil(math.log2(_LONGEST_RETRY_S / _FIRST_RETRY_S)))
     return min(_FIRST_RETRY_S << doublings, _LONGEST_RETRY_S)
 

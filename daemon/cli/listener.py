@@ -10,9 +10,9 @@ from typing import Any
 import trio
 from rich.text import Text
 
-from daemon.cli.moments import to_rfc3339
 from daemon.cli.output import print_json
 from daemon.cli.tables import render
+from daemon.cli.times import to_rfc3339
 from daemon.demo.receiver import Answer, ReceivedRequest, listen_on_loopback, serve_receiver, url_of
 from daemon.demo.verification import SignatureState, Verification, verify
 from daemon.domain.printable import printable
@@ -34,8 +34,8 @@ _FRESHNESS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
-    """How `listen` was told to answer and print; `status` after `fail_first` times 503."""
+class ListenerOptions:
+    """How `listen` answers and prints: with 503 for the first `fail_first` requests, then with `status`."""
 
     secret: str | None
     status: int
@@ -43,23 +43,23 @@ class Listening:
     as_json: bool
 
 
-async def run_listening(port: int, listening: Listening) -> None:
+async def run_listener(port: int, options: ListenerOptions) -> None:
     """Receive and print until SIGINT or SIGTERM. Raises OSError when the port is taken."""
     listener = await listen_on_loopback(port)
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         print(f"Listening on {url_of(listener)} (end with Ctrl-C)", file=sys.stderr, flush=True)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(serve_receiver, listener, _answer(listening))
+            nursery.start_soon(serve_receiver, listener, _answer(options))
             await anext(aiter(signals))
             nursery.cancel_scope.cancel()
 
 
-def _answer(listening: Listening) -> Answer:
-    statuses = _statuses(listening)
+def _answer(options: ListenerOptions) -> Answer:
+    statuses = _statuses(options)
 
     def answer(request: ReceivedRequest) -> int:
-        verification, status = verify(request, listening.secret), next(statuses)
-        if listening.as_json:
+        verification, status = verify(request, options.secret), next(statuses)
+        if options.as_json:
             print_json(_as_json(request, verification, status))
         else:
             _print(request, verification, status)
@@ -68,11 +68,11 @@ def _answer(listening: Listening) -> Answer:
     return answer
 
 
-def _statuses(listening: Listening) -> Iterator[int]:
-    for _ in range(listening.fail_first):
+def _statuses(options: ListenerOptions) -> Iterator[int]:
+    for _ in range(options.fail_first):
         yield 503
     while True:
-        yield listening.status
+        yield options.status
 
 
 def _as_json(request: ReceivedRequest, verification: Verification, status: int) -> dict[str, Any]:

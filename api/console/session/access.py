@@ -1,4 +1,4 @@
-"""From an HTTP request to a page request: who sent it, which team it is about, and whether its form is ours."""
+"""Checks on every request of a page: its session, its team, and whether its form is ours."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -21,11 +21,11 @@ from daemon.crypto.api_keys import Principal
 from daemon.domain.model import Team
 from daemon.store.reads import api_reads
 
-TOKEN_FIELD = "form_token"  # noqa: S105  # the name of the field, no token
+TOKEN_FIELD = "form_token"  # noqa: S105  # the name of the field, not a token
 
 
-def enter(context: ConsoleContext, request: Request, limits: RateLimits) -> SignedIn:
-    """Return the request's session. Raises SignInFirst, and ApiError (429) if its key asks too often."""
+def require_session(context: ConsoleContext, request: Request, limits: RateLimits) -> SignedIn:
+    """Return the request's session. Raises SignInFirst without one, and ApiError (429) beyond its key's rate limit."""
     signed_in = context.sessions.read(request.cookies.get(COOKIE))
     if signed_in is None:
         raise SignInFirst
@@ -35,7 +35,7 @@ def enter(context: ConsoleContext, request: Request, limits: RateLimits) -> Sign
     return signed_in
 
 
-async def with_session(
+async def answer_page(
     context: ConsoleContext,
     request: Request,
     signed_in: SignedIn,
@@ -44,17 +44,17 @@ async def with_session(
     limits: RateLimits,
     answer: Callable[[PageRequest], Awaitable[Response | Streamed]],
 ) -> Response | Streamed:
-    """Return `answer` for the page request, with the session's cookie renewed when it is time.
+    """Return the response of `answer`, with the session's cookie renewed if necessary.
 
     Raises Refused: 404 for a team that does not exist for this key, 403 for a form that is not ours.
     """
-    form = await _own_form(context, request, signed_in.session) if request.method == "POST" else Form()
-    team = None if team_id is None else await _team(context, signed_in.principal, team_id)
+    form = await _checked_form(context, request, signed_in.session) if request.method == "POST" else Form()
+    team = None if team_id is None else await _accessible_team(context, signed_in.principal, team_id)
     principal = signed_in.principal if team is None else Principal(team.id, signed_in.principal.key_id)
     session = context.sessions.renewed(signed_in.session)
     if team is not None:
         session = replace(session, team_id=team.id)
-    remembered = team or await _remembered(context, session)
+    remembered = team or await _remembered_team(context, session)
     call = Call(
         context.handles,
         principal,
@@ -80,7 +80,7 @@ async def with_session(
 
 
 def set_session(context: ConsoleContext, response: Response, session: Session) -> None:
-    """Have the browser keep the session: out of scripts' reach, and not sent along with other sites' requests."""
+    """Set the session's cookie: scripts cannot read it, and other sites' requests do not carry it."""
     response.set_cookie(
         COOKIE,
         context.sessions.cookie(session),
@@ -93,12 +93,12 @@ def set_session(context: ConsoleContext, response: Response, session: Session) -
 
 
 def is_secure(context: ConsoleContext) -> bool:
-    """Whether browsers are to send the cookie over https only."""
+    """Whether browsers may send the cookie over https only."""
     return context.handles.settings.has_tls_before_it
 
 
 def clear_session(response: Response) -> None:
-    """Have the browser forget the session."""
+    """Delete the session's cookie."""
     response.delete_cookie(COOKIE, path=COOKIE_PATH, httponly=True, samesite="Lax")
 
 
@@ -106,14 +106,14 @@ def _cookies_set(response: Response) -> str:
     return " ".join(response.headers.getlist("Set-Cookie"))
 
 
-async def _own_form(context: ConsoleContext, request: Request, session: Session) -> Form:
+async def _checked_form(context: ConsoleContext, request: Request, session: Session) -> Form:
     require_own_origin(request, context.handles.settings.public_url)
     form = await read_form(request)
     require_form_token(form.exact(TOKEN_FIELD), context.sessions.form_token(session))
     return form
 
 
-async def _team(context: ConsoleContext, principal: Principal, team_id: str) -> Team:
+async def _accessible_team(context: ConsoleContext, principal: Principal, team_id: str) -> Team:
     if principal.team_id not in (None, team_id):
         raise page_not_found()
     team = await context.handles.reader.fetch(api_reads.get_team, team_id)
@@ -122,5 +122,5 @@ async def _team(context: ConsoleContext, principal: Principal, team_id: str) -> 
     return team
 
 
-async def _remembered(context: ConsoleContext, session: Session) -> Team | None:
+async def _remembered_team(context: ConsoleContext, session: Session) -> Team | None:
     return None if session.team_id is None else await context.handles.reader.fetch(api_reads.get_team, session.team_id)

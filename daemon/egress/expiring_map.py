@@ -1,4 +1,4 @@
-"""What is known for a while: a bounded map whose entries expire."""
+"""A bounded map whose entries expire."""
 
 from collections import OrderedDict
 from typing import Generic, TypeVar
@@ -9,7 +9,7 @@ Value = TypeVar("Value")
 
 
 class ExpiringMap(Generic[Value]):
-    """Keeps at most `size` entries, each for the same time; beyond that the oldest are forgotten."""
+    """Keeps at most `size` entries, each for `seconds`; the oldest entry makes room for a new one."""
 
     def __init__(self, size: int, seconds: float) -> None:
         self._size = size
@@ -20,14 +20,14 @@ class ExpiringMap(Generic[Value]):
         return len(self._entries)
 
     def put(self, key: str, value: Value) -> None:
-        """Remember the value from now on."""
+        """Keep the value for `seconds` from now."""
         self._entries.pop(key, None)
         self._entries[key] = (trio.current_time() + self._seconds, value)
         if len(self._entries) > self._size:
             self._entries.popitem(last=False)
 
     def get(self, key: str) -> Value | None:
-        """Return the value, None if there is none any more."""
+        """Return the value, None if there is none or it has expired."""
         until, value = self._entries.get(key, (0, None))
         if value is not None and until <= trio.current_time():
             del self._entries[key]

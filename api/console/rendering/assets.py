@@ -1,7 +1,8 @@
-"""Style sheet, script and icon: from the package, named after their content, so that browsers may keep them."""
+"""Style sheet, script and icon, with a hash of their content in the URL, so that browsers may cache them."""
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
 from quart import Response
@@ -12,16 +13,16 @@ _FOR_A_YEAR = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True, slots=True)
 class Assets:
-    """The files by their names."""
+    """The files, by name."""
 
     content: dict[str, bytes]
 
     def address(self, name: str) -> str:
-        """Return where a browser finds a file; another content has another address."""
+        """Return the URL path of a file, which changes with its content."""
         return f"/console/assets/{_fingerprint(self.content[name])}/{name}"
 
     def answer(self, fingerprint: str, name: str) -> Response | None:
-        """Return a file as a response, None if there is none with this content."""
+        """Return a file as a response, None if there is no file with this name and content."""
         content = self.content.get(name)
         if content is None or fingerprint != _fingerprint(content):
             return None
@@ -29,8 +30,9 @@ class Assets:
         return Response(content, content_type=kind, headers={"Cache-Control": _FOR_A_YEAR})
 
 
+@cache
 def load_assets() -> Assets:
-    """Return the files of the package."""
+    """Load the files from the package."""
     folder = resources.files("api.console") / "static"
     return Assets({file.name: file.read_bytes() for file in folder.iterdir()})
 

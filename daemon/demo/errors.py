@@ -1,4 +1,4 @@
-"""How the demo ends when it cannot go on."""
+"""The demo's error."""
 
 
 class DemoError(Exception):

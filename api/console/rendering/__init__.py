@@ -1,0 +1,1 @@
+"""Rendering of pages: templates, style sheet, charts, timelines, excerpts, times and names for people."""

@@ -1,0 +1,72 @@
+"""The Jinja templates, compiled in a thread, with the filters that all of them may use."""
+
+from collections.abc import Mapping
+from functools import cache, partial
+from typing import Any
+
+import trio
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from api.console.rendering import names, times
+from api.console.rendering.assets import load_assets
+from api.http.wire import format_time
+from daemon.actors.threads import RunInThread
+
+# Rendering this many pieces takes a millisecond. A long list has over a thousand: deliveries must not wait for all.
+_PIECES_AT_ONCE = 250
+_TIME = Markup('<time datetime="{}" title="{}">{}</time>')
+
+
+class Templates:
+    """Renders pages; all values are escaped."""
+
+    def __init__(self, run_in_thread: RunInThread) -> None:
+        self._run_in_thread = run_in_thread
+        self._loaded: Mapping[str, Template] = {}
+
+    async def render(self, name: str, now: int, **values: Any) -> str:
+        """Render the page, or part of a page, of this name; its times are relative to `now`."""
+        if not self._loaded:
+            self._loaded = await self._run_in_thread(_load)
+        pieces: list[str] = []
+        for number, piece in enumerate(self._loaded[name].generate(**values, now=now, when=partial(_when, now=now)), 1):
+            pieces.append(piece)
+            if number % _PIECES_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
+        return "".join(pieces)
+
+
+@cache
+def _load() -> Mapping[str, Template]:
+    environment = Environment(
+        loader=PackageLoader("api.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals["asset"] = load_assets().address
+    environment.filters.update(
+        duration=times.duration,
+        exact=times.exact,
+        number=_number,
+        dotted=_dotted,
+        named=names.named,
+        plain=names.plain,
+    )
+    return {name: environment.get_template(name) for name in environment.list_templates()}
+
+
+def _when(time_ms: int, *, now: int) -> Markup:
+    return _TIME.format(format_time(time_ms), times.exact(time_ms), times.relative(time_ms, now))
+
+
+def _dotted(name: str) -> Markup:
+    """Allow line breaks after the dots of an event type's name."""
+    return Markup(".<wbr>").join(name.split("."))
+
+
+def _number(value: int) -> str:
+    return f"{value:,}"

@@ -1,0 +1,161 @@
+"""Builds the parts that deliver; `daemon.wiring` connects them with the others."""
+
+from collections.abc import Callable
+from functools import partial
+
+from structlog.typing import FilteringBoundLogger
+
+from daemon.actors.interruptible_wait import Pause
+from daemon.actors.supervisor import Budget
+from daemon.config.settings import DeliverySettings, Settings
+from daemon.crypto.vault import Vault
+from daemon.delivery.attempt_slots import AttemptSlots
+from daemon.delivery.canceller import Canceller
+from daemon.delivery.credit_gate import CreditGate
+from daemon.delivery.endpoint import Endpoint, Schedule
+from daemon.delivery.endpoint_state import EndpointState
+from daemon.delivery.fan_out import FanOuts
+from daemon.delivery.fleet import Fleet
+from daemon.delivery.inbox import InboxLimits
+from daemon.delivery.mailbox import Mailbox
+from daemon.delivery.outcome_recorder import OutcomeRecorder
+from daemon.delivery.reporting import DeliveryLog
+from daemon.delivery.router import Router
+from daemon.delivery.sender import Sender
+from daemon.delivery.subscription_index import SubscriptionIndex
+from daemon.delivery.webhook_changes import WebhookChanges
+from daemon.delivery.work_queue import WorkQueue
+from daemon.domain.clock import Clock
+from daemon.domain.model import Webhook
+from daemon.mail.notifier import Notifier
+from daemon.maintenance.gauges import bind_attempt_gauges
+from daemon.seams import Seams
+from daemon.store.commands import ReadBalance
+from daemon.store.retry import retry_until_available
+from daemon.store.store import Store
+from daemon.store.writes.fan_outs import unfinished_fan_outs
+from daemon.telemetry.change_feed import ChangeFeed
+from daemon.telemetry.telemetry import Telemetry
+
+_OnChange = Callable[[Webhook], None]
+
+
+class DeliveryBuilder:
+    """Builds each part from what all of them share and, by keyword, from other parts."""
+
+    def __init__(
+        self, settings: Settings, *, store: Store, clock: Clock, telemetry: Telemetry, vault: Vault, seams: Seams
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._clock = clock
+        self._telemetry = telemetry
+        self._log = DeliveryLog(telemetry, price=settings.credits.per_delivery)
+        self._vault = vault
+        self._seams = seams
+
+    def credit_gate(self) -> CreditGate:
+        """Return what holds deliveries back until there are credits."""
+        credits = self._settings.credits
+        return CreditGate(credits.per_delivery, credits.enforce, partial(_balance_of, self._store, self._telemetry.log))
+
+    def canceller(self) -> Canceller:
+        """Return the actor that cancels what one commit cannot."""
+        return Canceller(store=self._store, log=self._log)
+
+    def fleet(self, *, index: SubscriptionIndex, gate: CreditGate, notifier: Notifier, canceller: Canceller) -> Fleet:
+        """Return what starts and ends the webhooks' actors."""
+        on_change = partial(_webhook_changed, index, self._telemetry.changes)
+        make_endpoint = partial(
+            Endpoint,
+            store=self._store,
+            clock=self._clock,
+            log=self._log,
+            schedule=_schedule(self._settings.delivery),
+            gate=gate,
+            recorder=self._recorder(on_change=on_change, notifier=notifier, canceller=canceller),
+            make_sender=self._sender_factory(),
+            make_changes=self._changes_factory(on_change=on_change, canceller=canceller),
+        )
+        return Fleet(
+            store=self._store,
+            telemetry=self._telemetry,
+            make_endpoint=make_endpoint,
+            on_change=on_change,
+            budget=Budget(),
+        )
+
+    def _recorder(self, *, on_change: _OnChange, notifier: Notifier, canceller: Canceller) -> OutcomeRecorder:
+        return OutcomeRecorder(
+            store=self._store,
+            clock=self._clock,
+            log=self._log,
+            policy=self._settings.delivery.policy,
+            on_change=on_change,
+            on_mail=notifier.wake,
+            on_cancellations_left=canceller.wake,
+        )
+
+    def _sender_factory(self) -> Callable[[Pause], Sender]:
+        slots = AttemptSlots(self._seams.attempts_at_once, partial(_warn_of_waiting_attempts, self._telemetry.log))
+        bind_attempt_gauges(self._telemetry.metrics, slots)
+        return partial(
+            Sender,
+            clock=self._clock,
+            log=self._log,
+            vault=self._vault,
+            slots=slots,
+            make_transport=self._seams.make_transport,
+            timeout_s=self._settings.delivery.timeout_s,
+        )
+
+    def _changes_factory(
+        self, *, on_change: _OnChange, canceller: Canceller
+    ) -> Callable[[EndpointState, Mailbox, WorkQueue], WebhookChanges]:
+        return partial(
+            WebhookChanges,
+            store=self._store,
+            clock=self._clock,
+            log=self._log,
+            on_change=on_change,
+            on_cancellations_left=canceller.wake,
+        )
+
+    async def fan_outs(self, fleet: Fleet) -> FanOuts:
+        """Return what makes the deliveries of large submissions, with those that are unfinished."""
+        max_waiting = self._settings.api.max_waiting_deliveries
+        fan_outs = FanOuts(store=self._store, telemetry=self._telemetry, fleet=fleet, max_waiting=max_waiting)
+        fan_outs.resume(await self._store.reader.fetch(unfinished_fan_outs))
+        return fan_outs
+
+    def router(self, *, fleet: Fleet, fan_outs: FanOuts, index: SubscriptionIndex, team_ids: set[str]) -> Router:
+        """Return the actor that takes events in."""
+        api = self._settings.api
+        return Router(
+            store=self._store,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            fleet=fleet,
+            fan_outs=fan_outs,
+            index=index,
+            teams=team_ids,
+            limits=InboxLimits(api.max_waiting_events, api.max_waiting_bytes),
+        )
+
+
+def _schedule(settings: DeliverySettings) -> Schedule:
+    return Schedule(policy=settings.policy, idle_connection_s=settings.idle_connection_s, idle_s=settings.idle_actor_s)
+
+
+async def _balance_of(store: Store, log: FilteringBoundLogger, team_id: str) -> int:
+    # By the writer: a grant is either in what it answers, or is noticed later.
+    return await retry_until_available(partial(store.writer.execute, ReadBalance(team_id)), log)
+
+
+def _webhook_changed(index: SubscriptionIndex, changes: ChangeFeed, webhook: Webhook) -> None:
+    index.put(webhook)
+    changes.publish(webhook.team_id, webhook.id)
+
+
+def _warn_of_waiting_attempts(log: FilteringBoundLogger, slots: AttemptSlots) -> None:
+    log.warning("attempts_waiting", limit=slots.limit, inFlight=slots.in_flight, count=slots.waiting)

@@ -1,0 +1,53 @@
+"""Builds the handles that the HTTP edge gets from the daemon."""
+
+from collections.abc import Callable
+from functools import partial
+
+from daemon.delivery.sent_request import sent_request
+from daemon.domain.event_types import EventType, build_catalogue
+from daemon.handles import ConsoleHandles, Handles, HealthHandles, SystemHandles
+from daemon.wiring import Daemon
+
+
+def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
+    """Return the handles; `not_ready()` says why no events are accepted, None if they are."""
+    settings, store, telemetry = daemon.live.now, daemon.store, daemon.telemetry
+    return Handles(
+        settings=settings,
+        api_settings=lambda: daemon.live.now.api,
+        catalogue=build_catalogue(
+            EventType(added.name, added.description, category=added.category, example=added.example)
+            for added in settings.event_types
+        ),
+        router=daemon.router,
+        teams=daemon.teams,
+        webhooks=daemon.webhooks,
+        replays=daemon.replays,
+        kept_answers=daemon.kept_answers,
+        reader=store.reader,
+        api_keys=daemon.api_keys,
+        check_url=daemon.check_url,
+        is_parked=daemon.fleet.is_parked,
+        now_ms=daemon.clock.now_ms,
+        log=telemetry.log,
+        metrics=telemetry.metrics,
+        cursor_key=daemon.vault.derive("cursors"),
+        health=HealthHandles(
+            not_ready=not_ready,
+            store_failure=store.writer.failure,
+            check_store=store.writer.prove,
+            refresh_metrics=daemon.gauges.refresh,
+        ),
+        system=SystemHandles(
+            started_at=daemon.started_at,
+            actors_alive=lambda: daemon.fleet.alive,
+            parked_webhooks=lambda: daemon.fleet.parked_webhooks,
+            waiting_events=lambda: daemon.router.waiting_events,
+        ),
+        console=ConsoleHandles(
+            session_key=daemon.vault.derive("console sessions"),
+            sign_outs=daemon.sign_outs,
+            changes=telemetry.changes,
+            sent_request=partial(sent_request, vault=daemon.vault),
+        ),
+    )

@@ -1,0 +1,64 @@
+"""Builds what people change the daemon's data through; `daemon.wiring` connects it with the other parts."""
+
+from daemon.config.reload import LiveSettings
+from daemon.crypto.api_keys import ApiKeys
+from daemon.crypto.vault import Vault
+from daemon.delivery.credit_gate import CreditGate
+from daemon.delivery.fan_out import FanOuts
+from daemon.delivery.fleet import Fleet
+from daemon.delivery.subscription_index import SubscriptionIndex
+from daemon.domain.clock import Clock
+from daemon.management.kept_answers import KeptAnswers
+from daemon.management.replays import Replays
+from daemon.management.teams import Teams
+from daemon.management.webhooks import Webhooks
+from daemon.store.store import Store
+from daemon.telemetry.telemetry import Telemetry
+
+
+class ManagementBuilder:
+    """Builds each part from what all of them share and, by keyword, from other parts."""
+
+    def __init__(self, live: LiveSettings, *, store: Store, clock: Clock, telemetry: Telemetry, vault: Vault) -> None:
+        self._live = live
+        self._store = store
+        self._clock = clock
+        self._telemetry = telemetry
+        self._vault = vault
+        self.kept_answers = KeptAnswers(store=store, clock=clock, vault=vault)
+
+    def teams(self, *, ids: set[str], api_keys: ApiKeys, gate: CreditGate) -> Teams:
+        """Return what changes teams, their keys and their credits."""
+        return Teams(
+            store=self._store,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            kept_answers=self.kept_answers,
+            ids=ids,
+            api_keys=api_keys,
+            gate=gate,
+        )
+
+    def webhooks(self, *, fleet: Fleet, index: SubscriptionIndex) -> Webhooks:
+        """Return what changes webhooks."""
+        return Webhooks(
+            store=self._store,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            kept_answers=self.kept_answers,
+            vault=self._vault,
+            fleet=fleet,
+            index=index,
+            webhooks_per_team=lambda: self._live.now.api.webhooks_per_team,
+        )
+
+    def replays(self, *, fleet: Fleet, fan_outs: FanOuts) -> Replays:
+        """Return what resends deliveries and recovers webhooks."""
+        return Replays(
+            store=self._store,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            kept_answers=self.kept_answers,
+            fleet=fleet,
+            fan_outs=fan_outs,
+        )
