@@ -7,6 +7,7 @@ from functools import partial
 from daemon.actors.threads import RunInThread, thread_runner
 from daemon.config.reload import LiveSettings
 from daemon.domain.clock import NowMs, wall_clock_ms
+from daemon.egress.deadlines import Deadlines
 from daemon.egress.lookups import Lookups
 from daemon.egress.resolver import Resolver
 from daemon.egress.tls import make_tls_context
@@ -52,7 +53,14 @@ def real_seams(live: LiveSettings) -> Seams:
         run_write=thread_runner(1),
         run_read=thread_runner(READERS),
         run_checkpoint=thread_runner(1),
-        make_transport=partial(EndpointTransport, rules, lookups, tls=tls, idle_s=settings.delivery.idle_connection_s),
+        make_transport=partial(
+            EndpointTransport,
+            rules,
+            lookups,
+            tls=tls,
+            deadlines=Deadlines(),
+            idle_s=settings.delivery.idle_connection_s,
+        ),
         check_url=partial(_check_url, rules, checks),
         send_mail=live_sender(lambda: live.now),
         lookups=(lookups, checks),

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.api_server import FAST_LANE
 from tests.support.programs import is_here
+from tests.support.ways import WAYS, going
 from tests.systemd.machine import missing
 
 _MACHINES = "KAKIYO_TESTS_MACHINES"
@@ -68,9 +68,8 @@ def _warn(reporter: pytest.TerminalReporter, loss: str) -> None:
     reporter.section(loss, sep="!", red=True, bold=True)
 
 
-@pytest.fixture(params=["fast lane", "general server"])
+@pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """The way that the requests of a test go: it runs with each."""
-    before = FAST_LANE.set(request.param == "fast lane")
-    yield request.param
-    FAST_LANE.reset(before)
+    with going(request.param):
+        yield request.param

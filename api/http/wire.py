@@ -78,10 +78,15 @@ def _drop_defaults(schema: JsonSchemaValue) -> None:
         member.pop("default", None)
 
 
-@lru_cache(maxsize=64)  # a batch has one time, mostly
 def format_time(time_ms: int) -> str:
     """Return RFC 3339 in UTC with milliseconds and `Z` (contract "Payload and headers of a delivery")."""
-    return (_EPOCH + timedelta(milliseconds=time_ms)).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    second, ms = divmod(time_ms, 1000)
+    return f"{_format_second(second)}.{ms:03d}Z"
+
+
+@lru_cache(maxsize=64)  # most are of this second
+def _format_second(second: int) -> str:
+    return (_EPOCH + timedelta(seconds=second)).replace(tzinfo=None).isoformat()
 
 
 def format_optional_time(time_ms: int | None) -> str | None:

@@ -10,22 +10,33 @@ Answer = TypeVar("Answer")
 class Reply(Generic[Answer]):
     """Settled once, with a value or an error; awaited by one caller, who may go away."""
 
-    __slots__ = ("_answer", "_event")
+    __slots__ = ("_answer", "_waiting", "is_settled")
 
     _answer: Answer | Exception
 
     def __init__(self) -> None:
-        self._event = trio.Event()
+        self.is_settled = False
+        self._waiting: trio.lowlevel.ParkingLot | None = None  # most replies are settled before anybody waits
 
     def settle(self, answer: Answer | Exception) -> None:
         """Give the answer, or the error that the caller should get. Only the first one counts."""
-        if not self._event.is_set():
-            self._answer = answer
-            self._event.set()
+        if self.is_settled:
+            return
+        self._answer = answer
+        self.is_settled = True
+        if self._waiting is not None:
+            self._waiting.unpark_all()
+
+    def wake(self, waiting: trio.lowlevel.ParkingLot) -> None:
+        """Have all that park there woken once there is an answer; to be called before anybody waits in another way."""
+        self._waiting = waiting
+        if self.is_settled:
+            waiting.unpark_all()
 
     async def wait(self) -> Answer:
         """Wait for the answer and return it, or raise the error."""
-        await self.settled()
+        if not self.is_settled:
+            await self.settled()
         answer = self._answer
         if isinstance(answer, Exception):
             try:
@@ -36,5 +47,7 @@ class Reply(Generic[Answer]):
 
     async def settled(self) -> None:
         """Wait until there is an answer, without taking it."""
-        if not self._event.is_set():
-            await self._event.wait()
+        while not self.is_settled:
+            if self._waiting is None:
+                self._waiting = trio.lowlevel.ParkingLot()
+            await self._waiting.park()

@@ -9,6 +9,7 @@ from daemon.crypto.signing import Secrets
 from daemon.delivery.delivery_request import UNSIGNED, build_post
 from daemon.delivery.outcome import MAX_KEPT_BODY_BYTES, detail_of, failure_of, outcome_of, timed_out, transport_failure
 from daemon.domain.model import Outcome, Webhook, Work
+from daemon.egress.errors import DeadlinePassed
 from daemon.egress.response import Response
 from daemon.egress.transport import Transport
 
@@ -34,9 +35,10 @@ async def make_attempt(
     started, response, detail = trio.current_time(), Response(MAX_KEPT_BODY_BYTES), None
     try:
         post = build_post(webhook, work, number=number, timestamp_s=timestamp_s, secrets=secrets)
-        with trio.CancelScope(deadline=started + timeout_s) as deadline:
-            await transport.send(post, response)
-        failure = timed_out(response, timeout_s) if deadline.cancelled_caught else failure_of(response)
+        await transport.send(post, response, started + timeout_s)
+        failure = failure_of(response)
+    except DeadlinePassed:
+        failure = timed_out(response, timeout_s)
     except httpx.TransportError as error:
         failure, detail = transport_failure(error), detail_of(error)
     outcome = outcome_of(response, failure, round((trio.current_time() - started) * 1000))

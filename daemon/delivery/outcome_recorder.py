@@ -13,14 +13,12 @@ from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, eq=False)
 class Recording:
-    """An outcome on its way to disk: of which attempt, on the webhook as it was, and the command with its reply."""
+    """An outcome on its way to disk: of which delivery, on the webhook as it was, and the command with its reply."""
 
     webhook: Webhook
     work: Work
-    attempt: Attempt
-    verdict: Verdict
     command: RecordAttempt
     reply: Reply[Recorded]
 
@@ -62,18 +60,18 @@ class OutcomeRecorder:
         It may wait for `within_s` seconds for a commit that it can share.
         """
         command = self._command(webhook, work, attempt=attempt, verdict=verdict, now=self._clock.now_ms())
-        reply = self._commit(command, within_s)
-        return Recording(webhook=webhook, work=work, attempt=attempt, verdict=verdict, command=command, reply=reply)
+        return Recording(webhook, work, command=command, reply=self._commit(command, within_s))
 
     async def finish(self, recording: Recording) -> Webhook:
         """Wait until it is committed, then tell; return the webhook as it is then.
 
         It retries while the store fails: its command is safe to repeat.
         """
-        verdict, command = recording.verdict, recording.command
+        command = recording.command
+        verdict = command.verdict
         recorded = await self._committed(recording)
         webhook = after_verdict(recording.webhook, verdict, command.now)
-        self._log.attempt_ended(webhook, recording.work, attempt=recording.attempt, verdict=verdict)
+        self._log.attempt_ended(webhook, recording.work, attempt=command.attempt, verdict=verdict)
         if verdict.disable:
             await self._report_disabled(webhook, recorded, command.mail_id)
         return webhook
@@ -106,7 +104,7 @@ class OutcomeRecorder:
             now=now,
             entry_id=new_id("crd") if verdict.status is DeliveryStatus.SUCCEEDED else None,
             mail_id=new_id("mail") if verdict.disable else None,
-            failures_shown=failed_deliveries(self._policy, verdict.consecutive_failures),
+            failures_shown=failed_deliveries(self._policy, verdict.consecutive_failures) if verdict.disable else 0,
         )
 
     async def _report_disabled(self, webhook: Webhook, recorded: Recorded, mail_id: str | None) -> None:

@@ -29,6 +29,10 @@ def is_shortage(error: OSError) -> bool:
     return error.errno in _SHORTAGES
 
 
+class DeadlinePassed(Exception):
+    """The deadline came before the response was complete. None of httpx's: no other connection is tried."""
+
+
 class EgressError(httpx.ConnectError):
     """Base class. `detail` is for the operator's log only: addresses, or None if there is nothing to add."""
 

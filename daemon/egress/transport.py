@@ -9,7 +9,8 @@ import trio
 
 from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.connect import open_wire
-from daemon.egress.errors import BlockedAddress, NoLookupSlot
+from daemon.egress.deadlines import Deadlines
+from daemon.egress.errors import BlockedAddress, DeadlinePassed, NoLookupSlot
 from daemon.egress.exchange import exchange
 from daemon.egress.lookups import Lookup, Lookups
 from daemon.egress.post import Post, request_start
@@ -29,11 +30,11 @@ class Transport(Protocol):
         """
         await trio.lowlevel.checkpoint()
 
-    async def send(self, post: Post, response: Response) -> None:
-        """Send the POST and fill `response` until it is `enough`; after a cancel it has what arrived until then.
+    async def send(self, post: Post, response: Response, deadline: float) -> None:
+        """Send the POST and fill `response` until it is `enough`; after an error it has what arrived until then.
 
-        Raises httpx.TransportError: an EgressError, or httpx's ConnectError, ReadError, WriteError
-        or RemoteProtocolError. Deadlines are the caller's cancel scopes: a cancel at any await leaks nothing.
+        Raises DeadlinePassed at `deadline` (Trio's clock), and httpx.TransportError: an EgressError, or httpx's
+        ConnectError, ReadError, WriteError or RemoteProtocolError. A cancel at any await leaks nothing.
         """
         ...
 
@@ -70,11 +71,22 @@ class EndpointTransport(Transport):
     again (contract "An attempt"). The connection is closed when the response was not read to its end.
     """
 
-    def __init__(self, rules: EgressRules, lookups: Lookups, tls: ssl.SSLContext, idle_s: float = 30.0) -> None:
-        """All transports share `lookups` and `tls`; a connection idle for `idle_s` seconds is not used again."""
+    def __init__(
+        self,
+        rules: EgressRules,
+        lookups: Lookups,
+        tls: ssl.SSLContext,
+        *,
+        deadlines: Deadlines,
+        idle_s: float = 30.0,
+    ) -> None:
+        """All transports share `lookups`, `tls` and `deadlines`. A connection idle for `idle_s` seconds is not used
+        again.
+        """
         self._rules = rules
         self._lookups = lookups
         self._tls = tls
+        self._deadlines = deadlines
         self._idle_s = idle_s
         self._route: _Route | None = None
         self._idle: _Idle | None = None
@@ -93,32 +105,37 @@ class EndpointTransport(Transport):
             return  # `send` raises it
         self._lookup = await self._lookups.admit(host, team_id)
 
-    async def send(self, post: Post, response: Response) -> None:
+    async def send(self, post: Post, response: Response, deadline: float) -> None:
         """See Transport."""
         route = self._route_to(post.url)
         kept = self._take_idle(route)
-        if kept is None or not await self._send_on_kept(kept, route, post=post, response=response):
+        if kept is None or not await self._send_on_kept(kept, route, post=post, response=response, deadline=deadline):
             response.stage = "connecting"
-            wire = await self._connect(route.target)
-            await self._send_on(wire, route, post=post, response=response)
+            wire = await self._connect(route.target, deadline)
+            await self._send_on(wire, route, post=post, response=response, deadline=deadline)
 
-    async def _send_on_kept(self, wire: Wire, route: _Route, post: Post, response: Response) -> bool:
+    async def _send_on_kept(
+        self, wire: Wire, route: _Route, *, post: Post, response: Response, deadline: float
+    ) -> bool:
         """Return False if the connection ended before any byte of the response: receivers may close it at any time."""
         try:
-            await self._send_on(wire, route, post=post, response=response)
+            await self._send_on(wire, route, post=post, response=response, deadline=deadline)
         except httpx.TransportError:
             if response.begun:
                 raise
             return False
         return True
 
-    async def _send_on(self, wire: Wire, route: _Route, post: Post, response: Response) -> None:
+    async def _send_on(self, wire: Wire, route: _Route, *, post: Post, response: Response, deadline: float) -> None:
         response.stage = "waiting for the response"
+        self._deadlines.begin(wire, deadline)
         try:
             sent_all = await exchange(wire, b"%b%b%b" % (route.start, post.fields, post.body), response)
         except BaseException:
             wire.close()
             raise
+        finally:
+            self._deadlines.end(wire)
         if response.complete and response.reusable and sent_all:
             self._keep(wire, route, response.keep_alive_s)
         else:
@@ -136,7 +153,12 @@ class EndpointTransport(Transport):
             self._idle.wire.close()
             self._idle = None
 
-    async def _connect(self, target: Target) -> Wire:
+    async def _connect(self, target: Target, deadline: float) -> Wire:
+        with trio.CancelScope(deadline=deadline):
+            return await self._open(target)
+        raise DeadlinePassed
+
+    async def _open(self, target: Target) -> Wire:
         if self._lookup is None or self._lookup.host != target.host:
             self._release_lookup()
             self._lookup = await self._lookups.admit_now(target.host, self._team_id)

@@ -6,9 +6,12 @@ the loop, and only a blocked one needs a second task that watches for an early r
 
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import trio
+
+from daemon.egress.errors import DeadlinePassed
 
 RECEIVE_SIZE = 16 * 1024
 
@@ -16,12 +19,20 @@ RECEIVE_SIZE = 16 * 1024
 class Wire:
     """A plain connection, used by one task at a time. The caller has to `close` it.
 
+    After `hang_up`, every wait raises DeadlinePassed.
+
     `truncated` says, at the end of the stream, that data may be missing: TLS ended without close_notify.
     """
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
+        self._is_hung_up = False
         self.truncated = False
+
+    def hang_up(self) -> None:
+        """End the wait that is going on, if there is one, and all later ones. It still has to be closed."""
+        self._is_hung_up = True
+        trio.lowlevel.notify_closing(self._socket)
 
     def encode(self, data: bytes) -> bytes:
         """Return the bytes to send, all of them and in order, for the peer to read `data`."""
@@ -37,23 +48,29 @@ class Wire:
 
     async def receive(self) -> bytes:
         """Wait for data and return it, b"" at the end of the stream. OSError if the connection broke."""
-        return await _arrival(self._socket)
+        while True:
+            await self._until(trio.lowlevel.wait_readable)
+            try:
+                return self._socket.recv(RECEIVE_SIZE)
+            except BlockingIOError:
+                continue
 
     async def wait_writable(self) -> None:
         """Wait until `send_now` can send."""
-        await trio.lowlevel.wait_writable(self._socket)
+        await self._until(trio.lowlevel.wait_writable)
 
     async def wait_ready(self) -> None:
         """Wait until `send_now` can send or something has arrived."""
         async with trio.open_nursery() as nursery:
 
-            async def readable() -> None:
-                await trio.lowlevel.wait_readable(self._socket)
+            async def one_of(ready: Callable[[socket.socket], Awaitable[None]]) -> None:
+                with suppress(trio.ClosedResourceError):  # told below, outside of the nursery's group
+                    await ready(self._socket)
                 nursery.cancel_scope.cancel()
 
-            nursery.start_soon(readable)
-            await self.wait_writable()
-            nursery.cancel_scope.cancel()
+            nursery.start_soon(one_of, trio.lowlevel.wait_readable)
+            await one_of(trio.lowlevel.wait_writable)
+        self._require_time()
 
     def is_quiet(self) -> bool:
         """Whether the peer has neither sent anything nor closed: only then may another request be sent."""
@@ -68,6 +85,17 @@ class Wire:
     def close(self) -> None:
         """Close the connection, without close_notify."""
         self._socket.close()
+
+    async def _until(self, ready: Callable[[socket.socket], Awaitable[None]]) -> None:
+        self._require_time()
+        try:
+            await ready(self._socket)
+        except trio.ClosedResourceError:
+            raise DeadlinePassed from None
+
+    def _require_time(self) -> None:
+        if self._is_hung_up:
+            raise DeadlinePassed
 
 
 class TlsWire(Wire):
@@ -87,7 +115,7 @@ class TlsWire(Wire):
                 return await self._flush()
             except ssl.SSLWantReadError:
                 await self._flush()
-                self._decode(await _arrival(self._socket))
+                self._decode(await super().receive())
             except ssl.SSLError:
                 self._send_alert()
                 raise
@@ -112,7 +140,7 @@ class TlsWire(Wire):
             try:
                 return self._read()
             except ssl.SSLWantReadError:
-                self._decode(await _arrival(self._socket))
+                self._decode(await super().receive())
 
     def _read(self) -> bytes:
         try:
@@ -139,12 +167,3 @@ class TlsWire(Wire):
     def _send_alert(self) -> None:
         with suppress(OSError):
             self._socket.send(self._outgoing.read())
-
-
-async def _arrival(connected: socket.socket) -> bytes:
-    while True:
-        await trio.lowlevel.wait_readable(connected)
-        try:
-            return connected.recv(RECEIVE_SIZE)
-        except BlockingIOError:
-            continue

@@ -326,5 +326,6 @@ ELSEWHERE = {
     "daemon/app.py: _announce": "tests/unit/test_lifeline.py",
     "daemon/systemd/notify.py: _keep_alive_while_working": "tests/unit/test_lifeline.py",
     "daemon/mail/smtp.py: _shut_down_at": "tests/mail/test_smtp.py",
-    "daemon/egress/wire.py: readable": "tests/egress/test_cancellation.py",
+    "daemon/egress/wire.py: one_of": "tests/egress/test_cancellation.py",
+    "daemon/egress/deadlines.py: self._run": "tests/egress/test_deadlines.py",
 }

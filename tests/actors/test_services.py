@@ -171,13 +171,16 @@ async def test_a_crash_of_a_vital_service_ends_the_daemon_and_the_next_start_con
         assert await does_its_work(service, scene)
 
 
+STARTING = ("start_soon", "spawn_system_task")
+
+
 def started_in(path: Path) -> Iterator[str]:
-    """Yield what the file starts in nurseries."""
+    """Yield what the file starts in nurseries, and as system tasks."""
     for call in ast.walk(ast.parse(path.read_text())):
         if not isinstance(call, ast.Call):
             continue
         handed = [call.func, *call.args]
-        starts = [place for place, value in enumerate(handed) if getattr(value, "attr", "") == "start_soon"]
+        starts = [place for place, value in enumerate(handed) if getattr(value, "attr", "") in STARTING]
         for place in starts:
             what = handed[place + 1]
             yield ast.unparse(what.args[0] if isinstance(what, ast.Call) else what)

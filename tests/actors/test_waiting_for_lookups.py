@@ -8,8 +8,6 @@ import trio
 from trio.testing import MockClock
 
 from daemon.domain.model import DeliveryStatus, Team, Webhook
-from daemon.egress.post import Post
-from daemon.egress.response import Response
 from tests.support.daemon import EPOCH_MS, FakeReceiver, RunningDaemon, running
 from tests.support.mock_transport import MockTransport
 
@@ -21,9 +19,6 @@ class QueuingTransport(MockTransport):
 
     async def prepare(self, url: str, team_id: str) -> None:
         await trio.sleep(WAIT_S)
-
-    async def send(self, post: Post, response: Response) -> None:
-        await super().send(post, response)
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ async def test_the_daemon_is_ready_in_time_and_its_state_is_private(real_start: 
         assert mode_of(real_start.state_dir / "operator.key") == 0o600
         assert {mode_of(file) for file in real_start.state_dir.iterdir() if file.is_file()} == {0o600}
         assert (await operator.call("GET", "/v1/verify"))["operator"] is True
-        [created] = operator.daemon.log_lines("operator_key_created")
+        [created] = await operator.daemon.logged("operator_key_created")
         assert created["path"] == str(real_start.state_dir / "operator.key")
 
 

@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from daemon.egress.deadlines import Deadlines
 from daemon.egress.resolver import Resolve
 from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport
@@ -28,7 +29,8 @@ async def make_transport(client_tls: ssl.SSLContext) -> AsyncIterator[MakeTransp
     made: list[EndpointTransport] = []
 
     def make(resolve: Resolve | None = None, rules: EgressRules = LOOPBACK, idle_s: float = 30) -> EndpointTransport:
-        made.append(EndpointTransport(rules, lookups_by(resolve or resolving_to("127.0.0.1")), client_tls, idle_s))
+        lookups = lookups_by(resolve or resolving_to("127.0.0.1"))
+        made.append(EndpointTransport(rules, lookups, client_tls, deadlines=Deadlines(), idle_s=idle_s))
         return made[-1]
 
     yield make

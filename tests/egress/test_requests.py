@@ -1,3 +1,4 @@
+import math
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,7 +15,7 @@ async def test_a_request_is_sent_as_it_is_with_its_headers_in_order_and_case(tra
     async with open_receiver() as receiver:
         url = receiver.url + "/a%20b?c=d&e=%2F"
         headers = [("X-Kakiyo-Event", "e"), ("webhook-id", "dlv_1")]
-        await transport.send(make_post(url, headers, b"\x00\r\n\xff"), Response(4096))
+        await transport.send(make_post(url, headers, b"\x00\r\n\xff"), Response(4096), math.inf)
         (received,) = receiver.requests
         assert received.request_line == "POST /hook/a%20b?c=d&e=%2F HTTP/1.1"
         assert received.headers == [("Host", urlsplit(url).netloc), ("Content-Length", "4"), *headers]

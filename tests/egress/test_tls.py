@@ -5,6 +5,7 @@ import httpx
 import pytest
 import trio
 
+from daemon.egress.deadlines import Deadlines
 from daemon.egress.errors import TlsError
 from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport
@@ -82,7 +83,9 @@ async def test_a_self_signed_certificate_is_refused(transport: EndpointTransport
 
 
 async def test_an_authority_that_is_not_trusted_is_refused(authority: TestAuthority) -> None:
-    strangers = EndpointTransport(LOOPBACK, lookups_by(resolving_to("127.0.0.1")), make_tls_context())
+    strangers = EndpointTransport(
+        LOOPBACK, lookups_by(resolving_to("127.0.0.1")), make_tls_context(), deadlines=Deadlines()
+    )
     async with open_receiver(tls=authority.server_context(NAME), name=NAME) as receiver:
         with pytest.raises(TlsError, match="unable to get local issuer certificate"):
             await post(strangers, receiver.url)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 import pytest
+import trio
 
 from daemon.actors.interruptible_wait import Pause
 from daemon.actors.reply import Reply
@@ -162,9 +163,15 @@ class _Struck(Reply[Any]):
     """A reply that comes, and then raises."""
 
     def __init__(self, reply: Reply[Any], bug: Bug) -> None:
-        super().__init__()
         self._reply = reply
         self._bug = bug
+
+    @property
+    def is_settled(self) -> bool:  # type: ignore[override]  # an attribute there
+        return self._reply.is_settled
+
+    def wake(self, waiting: trio.lowlevel.ParkingLot) -> None:
+        self._reply.wake(waiting)
 
     async def wait(self) -> Any:
         await self._reply.wait()
@@ -179,8 +186,8 @@ class _Transport(Transport):
     async def prepare(self, url: str, team_id: str) -> None:
         await self._inner.prepare(url, team_id)
 
-    async def send(self, post: Post, response: Response) -> None:
-        await self._saboteur.pass_through("send request", lambda: self._inner.send(post, response))
+    async def send(self, post: Post, response: Response, deadline: float) -> None:
+        await self._saboteur.pass_through("send request", lambda: self._inner.send(post, response, deadline))
 
     @property
     def keeps_connection(self) -> bool:

@@ -11,6 +11,7 @@ import trio
 
 from daemon.delivery.attempt import make_attempt
 from daemon.domain.model import Outcome, OutcomeKind, Webhook, Work
+from daemon.egress.deadlines import Deadlines
 from daemon.egress.transport import EndpointTransport
 from tests.e2e.deadline import ends_within
 from tests.egress.posting import LOOPBACK, lookups_by, open_descriptors, resolving_to
@@ -41,7 +42,7 @@ async def test_a_receiver_from_hell_costs_one_attempt_and_nothing_else(
     fiend: Fiend, server_tls: Contexts, client_tls: ssl.SSLContext
 ) -> None:
     descriptors = open_descriptors()
-    transport = EndpointTransport(LOOPBACK, lookups_by(resolving_to("127.0.0.1")), client_tls)
+    transport = EndpointTransport(LOOPBACK, lookups_by(resolving_to("127.0.0.1")), client_tls, deadlines=Deadlines())
     async with running_hell(fiend, server_tls) as hell:
         with memory_below(MEMORY + COPIES * fiend.request_size):
             outcome = await attempt(transport, hell.url, fiend)

@@ -21,6 +21,7 @@ from daemon.actors.threads import run_inline
 from tests.security.input_bodies import UNREADABLE, bodies_like
 from tests.support.api_client import running_api
 from tests.support.api_live import LiveApi, live_api
+from tests.support.ways import each_route_each_way, going, ways_of_path
 
 BODIES_A_ROUTE = 100
 JSON_ROUTES = [route for route in ROUTES if route.body is not None]
@@ -29,28 +30,34 @@ EVENT = b'{"event": "linkedin.message.sent", "data": {"d": [%s]}}'
 
 Result = TypeVar("Result")
 
+every_json_route = each_route_each_way(JSON_ROUTES)
+WAYS_IN = sum(len(ways_of_path(route.path)) for route in JSON_ROUTES)
+
 
 @pytest.mark.fault(
     "A body that is no JSON, or none that can be passed on unchanged: nesting without end, huge numbers, NaN, lone "
     "surrogates, NUL bytes, a name twice, bad UTF-8, a byte order mark, UTF-16, gzip, nothing at all",
     "400 `invalid_json` saying where; nothing is kept",
-    cases=len(UNREADABLE) * len(JSON_ROUTES),
+    cases=len(UNREADABLE) * WAYS_IN,
 )
 async def test_a_body_that_cannot_be_read_is_refused_by_every_route(tmp_path: Path) -> None:
     async with running_api(tmp_path) as api:
         ids = {"webhook_id": (await api.webhook())["id"], "team_id": api.acme.id}
         for route in JSON_ROUTES:
-            for name, body in UNREADABLE.items():
-                answer = await api.operator.call(route.method, path_with(route, ids), content=body)
-                is_read_up_to_there = route.name == "submit_events" and answer.code == "invalid_field"  # it is no array
-                is_refused = (answer.status, answer.code) == (400, "invalid_json")
-                assert is_read_up_to_there or is_refused, (route.name, name)
+            for way in ways_of_path(route.path):
+                for name, body in UNREADABLE.items():
+                    with going(way):
+                        answer = await api.operator.call(route.method, path_with(route, ids), content=body)
+                    # One that is no array is not looked at any further.
+                    is_no_array = route.name == "submit_events" and answer.code == "invalid_field"
+                    is_refused = (answer.status, answer.code) == (400, "invalid_json")
+                    assert is_no_array or is_refused, (route.name, way, name)
         assert (await api.operator.get("/healthz")).status == 200
         assert api.daemon.log_lines("api_error") == []
 
 
-@pytest.mark.fault("A compressed body, perhaps a bomb", "415: nothing is ever decompressed", cases=4)
-async def test_a_compressed_body_is_refused_unread(tmp_path: Path) -> None:
+@pytest.mark.fault("A compressed body, perhaps a bomb", "415: nothing is ever decompressed", cases=8)
+async def test_a_compressed_body_is_refused_unread(tmp_path: Path, way: str) -> None:
     async with running_api(tmp_path) as api:
         for encoding in ("gzip", "deflate", "br", "gzip, identity"):
             answer = await api.operator.call(
@@ -68,12 +75,12 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApi]:
 @pytest.mark.fault(
     "Bodies made up by chance: any bytes, any JSON, nearly the right JSON",
     "An answer that says what is wrong, never a 5xx; no fault in the log",
-    cases=BODIES_A_ROUTE * len(JSON_ROUTES),
+    cases=BODIES_A_ROUTE * WAYS_IN,
 )
-@pytest.mark.parametrize("route", JSON_ROUTES, ids=lambda route: f"{route.method} {route.path}")
-def test_no_body_made_up_by_chance_breaks_a_route(live: LiveApi, route: Route) -> None:
+@every_json_route
+def test_no_body_made_up_by_chance_breaks_a_route(live: LiveApi, route: Route, way: str) -> None:
     assert route.body is not None
-    url = live.url + path_with(route, live.known_ids)
+    url = (live.url if way == "fast lane" else live.general_url) + path_with(route, live.known_ids)
     headers = {"Authorization": f"Bearer {live.operator_key}", "Content-Type": "application/json"}
 
     with httpx.Client(headers=headers, timeout=5, trust_env=False, verify=False) as client:
@@ -116,10 +123,10 @@ LONG: dict[str, tuple[str, bytes, int]] = {
 @pytest.mark.fault(
     "A large body made to be expensive: floats, tiny objects, one event of 8 MB in a batch",
     "It is read beside the event loop, and no further than an event may be long: others are answered meanwhile",
-    cases=len(LONG),
+    cases=2 * len(LONG),
 )
 @pytest.mark.parametrize("name", LONG)
-async def test_a_large_body_does_not_hold_up_the_loop(tmp_path: Path, name: str) -> None:
+async def test_a_large_body_does_not_hold_up_the_loop(tmp_path: Path, name: str, way: str) -> None:
     path, body, status = LONG[name]
     run_in_thread = CountingHop()
     async with running_api(tmp_path) as api:
@@ -129,7 +136,7 @@ async def test_a_large_body_does_not_hold_up_the_loop(tmp_path: Path, name: str)
         assert not run_in_thread.was_in_the_loop
 
 
-async def test_a_small_body_is_read_on_the_spot(tmp_path: Path) -> None:
+async def test_a_small_body_is_read_on_the_spot(tmp_path: Path, way: str) -> None:
     run_in_thread = CountingHop()
     async with running_api(tmp_path) as api:
         as_acme = replace(api.as_acme, app=create_app(api.handles, run_in_thread))
@@ -162,7 +169,7 @@ class CountingHop:
         return work()
 
 
-async def test_a_syntax_error_in_a_long_batch_is_named_by_its_place(tmp_path: Path) -> None:
+async def test_a_syntax_error_in_a_long_batch_is_named_by_its_place(tmp_path: Path, way: str) -> None:
     async with running_api(tmp_path) as api:
         event = EVENT % (b"1," * 1_000 + b"1")
         body = b"[" + b",\n".join([event] * 400) + b",\n{!}]"

@@ -180,7 +180,7 @@ def test_a_debt_is_paid_before_the_next_request_is_let_in() -> None:
     "each costs tokens by its deliveries, bytes and rows: 429 with a true Retry-After; no other key notices",
 )
 async def test_a_request_costs_what_it_makes_the_daemon_do(
-    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     monkeypatch.setattr("api.app.thread_runner", lambda _threads: run_inline)  # the clock would not wait for a thread
     async with running_api(tmp_path, settings=limited(tmp_path, rate_limit_per_s=1, rate_limit_burst=10)) as api:
@@ -200,7 +200,7 @@ async def test_a_request_costs_what_it_makes_the_daemon_do(
 
 
 async def test_a_repetition_that_makes_nothing_does_not_cost_the_deliveries_of_the_first_request(
-    tmp_path: Path, autojump_clock: MockClock
+    tmp_path: Path, autojump_clock: MockClock, way: str
 ) -> None:
     async with running_api(tmp_path, settings=limited(tmp_path, rate_limit_per_s=1, rate_limit_burst=10)) as api:
         for number in range(10):

@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.domain.model import OutcomeKind
+from daemon.egress.deadlines import Deadlines
 from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport
 from daemon.egress.urls import EgressRules, check_url, parse_target
@@ -54,7 +55,7 @@ async def make_transport(resolver: TestResolver, tls: ssl.SSLContext) -> AsyncIt
     made: list[EndpointTransport] = []
 
     def make(rules: EgressRules = STRICT) -> EndpointTransport:
-        made.append(EndpointTransport(rules, lookups_by(resolver), tls))
+        made.append(EndpointTransport(rules, lookups_by(resolver), tls, deadlines=Deadlines()))
         return made[-1]
 
     yield make
@@ -194,7 +195,9 @@ async def test_the_whole_daemon_never_connects_to_what_a_name_turned_into(
 ) -> None:
     resolver.set(NAME, (GOOD,), ("169.254.169.254",))
     await check_url(BY_NAME, STRICT, resolver)
-    async with running(tmp_path, transport=lambda: EndpointTransport(STRICT, lookups_by(resolver), tls)) as daemon:
+    async with running(
+        tmp_path, transport=lambda: EndpointTransport(STRICT, lookups_by(resolver), tls, deadlines=Deadlines())
+    ) as daemon:
         team = await daemon.team()
         webhook = await daemon.webhook(team, BY_NAME)
         with watch.watching():

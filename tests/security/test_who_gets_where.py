@@ -13,11 +13,14 @@ from daemon.crypto.api_keys import ApiKeys, Principal, digest_of
 from tests.security.who_gets_where import TABLE, Row
 from tests.support.api_client import Answer, ApiClient, RunningApi, running_api
 from tests.support.daemon import OPERATOR_KEY, make_settings
+from tests.support.ways import going, ways_of_path
 
 ELSEWHERE = ("192.0.2.1", 8480)
 STRANGERS = 12
 WERKZEUG_ID = re.compile(r"<id\([^)]*\):[a-z_]+>")
 NOBODYS_IDS = {"acme": "team_x", "webhook": "wh_x", "event": "evt_x", "delivery": "dlv_x", "key": "key_x"}
+
+EACH_WAY = [(route, row, way) for route, row in TABLE.items() for way in ways_of_path(route.partition(" ")[2])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,9 @@ async def test_the_table_has_every_route_of_the_api_and_no_other(world: World) -
 @pytest.mark.fault(
     "Somebody without a valid key (none, malformed, wrong, revoked) calls any route",
     "401, the same bytes for all; nothing is read, nothing changes",
-    cases=STRANGERS * len(TABLE),
+    cases=2 * STRANGERS * len(TABLE),
 )
-async def test_who_has_no_valid_key_gets_the_same_401_everywhere(world: World) -> None:
+async def test_who_has_no_valid_key_gets_the_same_401_everywhere(world: World, way: str) -> None:
     assert len(world.headers_of_strangers) == STRANGERS
     reference = await world.api.operator.with_key(None).get("/v1/verify")
     for route, row in TABLE.items():
@@ -103,9 +106,9 @@ async def test_who_has_no_valid_key_gets_the_same_401_everywhere(world: World) -
 @pytest.mark.fault(
     "A team's key asks for what another team owns, by its id in the path, the query or the body",
     "404, byte for byte as for an id that nobody has; 403 where only the operator may",
-    cases=len(TABLE),
+    cases=2 * len(TABLE),
 )
-async def test_another_teams_key_gets_what_it_would_get_if_the_thing_did_not_exist(world: World) -> None:
+async def test_another_teams_key_gets_what_it_would_get_if_the_thing_did_not_exist(world: World, way: str) -> None:
     before = await everything_of_acmes(world)
     for route, row in TABLE.items():
         answer = await world.ask(world.other, route, row)
@@ -118,13 +121,17 @@ async def test_another_teams_key_gets_what_it_would_get_if_the_thing_did_not_exi
 
 
 async def test_a_teams_own_key_gets_what_is_the_teams(world: World) -> None:
-    for route, row in TABLE.items():
-        assert (await (await world.renewed()).ask(world.api.as_acme, route, row)).status == row.own, route
+    for route, row, by in EACH_WAY:
+        with going(by):
+            answer = await (await world.renewed()).ask(world.api.as_acme, route, row)
+        assert answer.status == row.own, (route, by)
 
 
 async def test_the_operator_gets_everywhere(world: World) -> None:
-    for route, row in TABLE.items():
-        assert (await (await world.renewed()).ask(world.api.operator, route, row)).status == row.operator, route
+    for route, row, by in EACH_WAY:
+        with going(by):
+            answer = await (await world.renewed()).ask(world.api.operator, route, row)
+        assert answer.status == row.operator, (route, by)
 
 
 @pytest.mark.fault(
@@ -157,7 +164,7 @@ async def test_a_filter_naming_another_teams_webhook_finds_nothing(world: World)
 @pytest.mark.fault(
     "A team's key sends an Idempotency-Key that another team has used", "Its own event, and a receipt of its own"
 )
-async def test_another_teams_idempotency_key_is_another_key(world: World) -> None:
+async def test_another_teams_idempotency_key_is_another_key(world: World, way: str) -> None:
     event = {"event": "linkedin.message.sent", "data": {}}
     [ours, theirs] = [
         await client.post("/v1/events", event, **{"Idempotency-Key": "the same"})

@@ -1,8 +1,8 @@
 """The whole daemon behind a real socket, in a thread of its own: for clients that know no Trio."""
 
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -11,14 +11,15 @@ import trio
 
 from api.app import create_app
 from tests.support.api_client import RunningApi, running_api
-from tests.support.api_server import serving
+from tests.support.api_server import Served, serving
 
 
 @dataclass(frozen=True, slots=True)
 class LiveApi:
-    """Where it listens, and what is in it."""
+    """Where it listens, with the fast lane and without, and what is in it."""
 
     url: str
+    general_url: str
     operator_key: str
     known_ids: Mapping[str, str]
 
@@ -34,10 +35,12 @@ def live_api(state_dir: Path) -> Iterator[LiveApi]:
     async def main() -> None:
         nonlocal token
         token = trio.lowlevel.current_trio_token()
-        async with running_api(state_dir) as api, serving(create_app(api.handles)) as served:
-            ready.put(await _furnish(api, served.url))
+        async with running_api(state_dir) as api, _served_both_ways(api) as (served, general):
+            ready.put(await _furnish(api, served.url, general.url))
             await stop.wait()
-            faults.extend([*served.log_lines(), *api.daemon.log_lines("api_error", "actor_restarted")])
+            faults.extend(
+                [*served.log_lines(), *general.log_lines(), *api.daemon.log_lines("api_error", "actor_restarted")]
+            )
 
     def run() -> None:
         try:
@@ -60,7 +63,14 @@ def live_api(state_dir: Path) -> Iterator[LiveApi]:
     assert not faults, faults
 
 
-async def _furnish(api: RunningApi, url: str) -> LiveApi:
+@asynccontextmanager
+async def _served_both_ways(api: RunningApi) -> AsyncIterator[tuple[Served, Served]]:
+    app = create_app(api.handles)
+    async with serving(app, fast_lane=True) as served, serving(app, fast_lane=False) as general:
+        yield served, general
+
+
+async def _furnish(api: RunningApi, url: str, general_url: str) -> LiveApi:
     await api.operator.post("/v1/teams", {"id": "team_acme", "name": "Acme of the examples"})
     webhook = await api.webhook()
     event_id = await api.submit()
@@ -68,4 +78,4 @@ async def _furnish(api: RunningApi, url: str) -> LiveApi:
     key = api.operator.key
     assert key is not None
     known = {"team_id": api.acme.id, "webhook_id": webhook["id"], "delivery_id": delivery["id"], "event_id": event_id}
-    return LiveApi(url, key, known)
+    return LiveApi(url, general_url, operator_key=key, known_ids=known)

@@ -3,7 +3,6 @@
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +17,7 @@ from api.server.listeners import open_listeners
 from api.server.serve import Application, serve_api
 from daemon.config.settings import LogSettings
 from daemon.telemetry.log import make_logger
-
-FAST_LANE = ContextVar("FAST_LANE", default=True)
+from tests.support.ways import asks_for
 
 
 @dataclass(slots=True)
@@ -54,7 +52,7 @@ async def serving(
     fast_lane: bool | None = None,
 ) -> AsyncIterator[Served]:
     """Serve an ASGI application, with its fast lane unless the test's `way` is without; leaving cancels what runs."""
-    has_lane = FAST_LANE.get() if fast_lane is None else fast_lane
+    has_lane = not asks_for("general server") if fast_lane is None else fast_lane
     listeners = await open_listeners(bind)
     log = io.BytesIO()
     address = listeners[0].socket.getsockname()

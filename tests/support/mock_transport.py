@@ -4,7 +4,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from functools import lru_cache
 
 import httpx
+import trio
 
+from daemon.egress.errors import DeadlinePassed
 from daemon.egress.post import Post, request_start
 from daemon.egress.response import Response
 from daemon.egress.transport import Transport
@@ -18,7 +20,12 @@ class MockTransport(Transport):
     def __init__(self, handle: Handler) -> None:
         self._handle = handle
 
-    async def send(self, post: Post, response: Response) -> None:
+    async def send(self, post: Post, response: Response, deadline: float) -> None:
+        with trio.CancelScope(deadline=deadline):
+            return await self._send(post, response)
+        raise DeadlinePassed
+
+    async def _send(self, post: Post, response: Response) -> None:
         response.stage = "waiting for the response"
         given = await self._handle(as_request(post))
         response.status, response.headers = given.status_code, given.headers.raw
