@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.delivery.open_outcomes import MOST_OPEN
+from daemon.delivery.open_outcomes import MOST_OPEN, OPEN_S
 from daemon.domain.model import Team, Webhook
 from tests.actors.disk import disk_of
 from tests.actors.receivers import A
@@ -101,6 +101,41 @@ async def test_each_delivery_arrives_once_in_order_and_one_at_a_time_even_when_r
         assert receiver.most_in_flight == 1
         assert await one.statuses() == ["succeeded"] * MANY
         assert await one.daemon.balance(one.team) == -2 * MANY
+
+
+async def test_the_success_of_a_quiet_webhook_shares_the_commit_of_the_next_event(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with busy(tmp_path, Receiver()) as one:
+        await one.daemon.submit(one.team, 0)
+        await trio.sleep(1)
+        before, rounds = one.daemon.database.transactions, 10
+        for number in range(1, 1 + rounds):
+            await one.daemon.submit(one.team, number)
+            await trio.sleep(TAKES_S + OPEN_S / 2)
+        assert one.daemon.database.transactions - before == rounds
+        await trio.sleep(OPEN_S)
+        assert await one.statuses() == ["succeeded"] * (1 + rounds)
+
+
+async def test_a_success_waits_for_no_other_commit_while_there_is_something_to_send(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with busy(tmp_path, Receiver()) as one:
+        await one.daemon.submit(one.team, *range(3))
+        await trio.sleep(TAKES_S + OPEN_S / 4)
+        assert await one.statuses() == ["succeeded", "pending", "pending"]
+
+
+async def test_a_change_makes_no_success_wait(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with busy(tmp_path, Receiver()) as one:
+        await one.daemon.submit(one.team, 0)
+        await trio.sleep(TAKES_S + OPEN_S / 4)
+        assert await one.statuses() == ["pending"]
+        began = one.daemon.now
+        await one.daemon.change(one.webhook, name="renamed")
+        assert one.daemon.now - began < OPEN_S / 4
+        assert await one.statuses() == ["succeeded"]
 
 
 async def test_committed_successes_are_logged_in_order(tmp_path: Path, autojump_clock: MockClock) -> None:

@@ -92,6 +92,25 @@ async def test_a_client_that_goes_away_in_the_middle_of_its_body_leaves_no_trace
     assert [served.log_lines(), api.daemon.log_lines("api_error")] == [[], []]
 
 
+async def test_many_requests_that_come_together_hold_up_nobody(served: Served) -> None:
+    refused, many, turns = usual_request("/v1/events", "wrong"), 200, 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with await served.connect() as stream, trio.open_nursery() as nursery:
+        await stream.send_all(refused * many)
+        answers = b""
+        nursery.start_soon(count_turns)
+        while answers.count(b"HTTP/1.1 401 ") < many:
+            answers += await stream.receive_some()
+        nursery.cancel_scope.cancel()
+    assert turns > many / 2
+
+
 async def test_a_submissions_trace_is_logged(api: RunningApi, served: Served, submission: bytes) -> None:
     trace = b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nHost:"
     async with await served.connect() as stream:

@@ -65,13 +65,18 @@ def _link(package: str) -> str:
     return f"[`{package}`](#{package.replace('/', '')})" if has_files else f"`{package}`"
 
 
-def _line(path: str) -> str:
-    """Return the line of a module or a package."""
-    if path in OTHERS:
-        return OTHERS[path]
-    source = Source(path if path.endswith(".py") else f"{path}/__init__.py")
+def _line(layer: str) -> str:
+    """Return the line of a package, or of a module that is a layer of its own."""
+    if layer in OTHERS:
+        return OTHERS[layer]
+    return _line_of(Source(layer if layer.endswith(".py") else f"{layer}/__init__.py"))
+
+
+def _line_of(source: Source) -> str:
+    if source.path in OTHERS:
+        return OTHERS[source.path]
     docstring = ast.get_docstring(source.tree)
-    assert docstring, f"{path} needs a docstring, or a line in OTHERS"
+    assert docstring, f"{source.path} needs a docstring, or a line in OTHERS"
     return first_sentence(docstring).replace("|", "\\|")
 
 
@@ -80,7 +85,7 @@ def _imports(package: str, found: Collection[tuple[str, str]]) -> str:
 
 
 def _files(package: str, files: Sequence[Source]) -> str:
-    rows = [f"| `{source.path}` | {_line(source.path)} |" for source in _modules(package, files)]
+    rows = [f"| `{source.path}` | {_line_of(source)} |" for source in _modules(package, files)]
     return "\n".join([f"### {package}/", "", "| file | what it is for |", "|---|---|", *rows])
 
 

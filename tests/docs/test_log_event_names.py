@@ -47,6 +47,12 @@ def names_in_code(source: Source) -> Iterator[str]:
             yield from (arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str))
 
 
+def may_name_another(source: Source) -> bool:
+    """Whether its code has to be looked into: for most files, to look through their text is enough."""
+    names = names_in_text(source.text) - LOG_EVENTS.keys()
+    return bool(names) or any(f".{call}(" in source.text for call in NAMED_IN_CALLS)
+
+
 def pages() -> list[Path]:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     # The changelog tells what events were called before.
@@ -59,7 +65,7 @@ def test_no_code_and_no_test_names_an_event_that_does_not_exist() -> None:
     found = {
         (source.path, name)
         for source in sources("daemon", "api", "tests")
-        if source.path != own
+        if source.path != own and may_name_another(source)
         for name in names_in_code(source)
     }
     assert len(found) > 100

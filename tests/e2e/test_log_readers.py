@@ -84,6 +84,8 @@ def talk(phase, info):  # within whatever makes an object, on the event loop
     print("y" * 4096)
     sys.stderr.write("z" * 4096)
 gc.callbacks.append(talk)
+gc.set_threshold(100)
+gc.set_threshold = lambda *thresholds: None  # the daemon's own are for less
 """
 
 

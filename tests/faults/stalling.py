@@ -15,20 +15,19 @@ from daemon.store import commands
 from daemon.store.sequences import Sequences
 from daemon.store.writes import batch, teams
 
-_WORK = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) SELECT count(*) FROM n"
-# What is one statement of seconds: as many rows as it may take.
-_LONG_WORK = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) SELECT count(*) FROM n"
+# A statement that takes as long as it has rows: the first one tells how many they must be.
+_WORK = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}) SELECT count(*) FROM n"
 
 
 def stall(connection: Connection, way: str, seconds: float) -> None:
-    """Take about so long."""
+    """Take so long, or a little longer."""
     if way == "hangs":
         time.sleep(seconds)
         return
-    started = time.monotonic()
-    connection.exec_driver_sql(_WORK).scalar()
-    rows = int(100_000 * seconds / (time.monotonic() - started))
-    connection.exec_driver_sql(_LONG_WORK.format(rows=rows)).scalar()
+    end, rows = time.monotonic() + seconds, 100_000
+    while (left := end - (started := time.monotonic())) > 0:
+        connection.exec_driver_sql(_WORK.format(rows=rows)).scalar()
+        rows = int(rows * left / (time.monotonic() - started)) + 1
 
 
 def main() -> None:

@@ -320,6 +320,11 @@ class WebhooksMachine(RuleBasedStateMachine):
         assert (changed is None) == self.model.webhooks[name].deleted
         return changed is not None
 
+    async def _commit_at_once(self) -> None:
+        """Have the outcomes committed that may wait for a commit to share: those of the model never wait."""
+        await trio.lowlevel.checkpoint()
+        self.daemon.parts.store.writer.hurry()
+
     # -- both say the same
 
     @invariant()
@@ -327,6 +332,7 @@ class WebhooksMachine(RuleBasedStateMachine):
         if not self.webhooks:
             return
         self.model.advance(self.model.now)
+        self.guest.run(self._commit_at_once)
         for name, expected in self.model.webhooks.items():
             assert self.arrivals[name] == expected.arrivals
             found = self.guest.run(self.daemon.deliveries, self.webhooks[name])

@@ -10,7 +10,9 @@ import trio
 import trio.testing
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
+from trio.testing import MockClock
 
+from daemon.actors.reply import Reply
 from daemon.actors.threads import RunInThread, run_inline, thread_runner
 from daemon.domain.errors import AlreadyExists, StoreUnavailable
 from daemon.domain.model import ApiKey
@@ -141,6 +143,78 @@ async def test_an_endless_stream_of_commands_does_not_hold_up_a_transaction(data
         with trio.fail_after(1):
             await writer.execute(CreateTeam(a_team(-1)))
         nursery.cancel_scope.cancel()
+
+
+@pytest.fixture
+async def patient(database: AnyDatabase) -> AsyncIterator[tuple[Writer, list[float]]]:
+    """A writer in virtual time that was given a command that may wait for ten seconds, and when that was committed."""
+    committed: list[float] = []
+    async with writing(database) as writer, trio.open_nursery() as nursery:
+        began = trio.current_time()
+
+        async def wait_for(reply: Reply[None]) -> None:
+            await reply.wait()
+            committed.append(trio.current_time() - began)
+
+        nursery.start_soon(wait_for, writer.begin(CreateTeam(a_team(1)), within_s=10))
+        await trio.sleep(1)
+        assert committed == []
+        yield writer, committed
+
+
+async def test_a_command_that_may_wait_is_committed_when_its_time_is_over(
+    autojump_clock: MockClock, patient: tuple[Writer, list[float]]
+) -> None:
+    _, committed = patient
+    await trio.sleep(60)
+    assert committed == [pytest.approx(10)]
+
+
+async def test_a_command_that_may_wait_shares_the_transaction_of_the_next_one(
+    database: AnyDatabase, autojump_clock: MockClock, patient: tuple[Writer, list[float]]
+) -> None:
+    writer, committed = patient
+    with commits_of(database) as ends:
+        await writer.execute(CreateTeam(a_team(2)))
+        await trio.sleep(60)
+    assert committed == [pytest.approx(1)]
+    assert ends == ["commit"]
+
+
+@pytest.mark.parametrize("hasten", [Writer.hurry, Writer.close], ids=["hurry", "close"])
+async def test_a_command_that_may_wait_is_committed_at_once_when_somebody_cannot(
+    autojump_clock: MockClock, patient: tuple[Writer, list[float]], hasten: Callable[[Writer], None]
+) -> None:
+    writer, committed = patient
+    hasten(writer)
+    await trio.sleep(0.1)
+    assert committed == [pytest.approx(1, abs=0.1)]
+
+
+async def test_who_waits_until_all_is_settled_waits_for_no_commands_time(
+    autojump_clock: MockClock, patient: tuple[Writer, list[float]]
+) -> None:
+    writer, committed = patient
+    await writer.settled()
+    await trio.sleep(0.1)
+    assert committed == [pytest.approx(1, abs=0.1)]
+
+
+async def test_a_command_that_may_wait_waits_though_another_is_being_committed(
+    database: AnyDatabase, autojump_clock: MockClock
+) -> None:
+    gate = Gate()
+    async with writing(database, gate) as writer:
+        with commits_of(database) as ends:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(writer.execute, CreateTeam(a_team(1)))
+                await trio.testing.wait_all_tasks_blocked()
+                reply = writer.begin(CreateTeam(a_team(2)), within_s=10)
+                gate.opened.set()
+            began = trio.current_time()
+            await reply.wait()
+        assert trio.current_time() - began == pytest.approx(10)
+        assert ends == ["commit"] * 2
 
 
 async def test_a_transaction_takes_at_most_its_maximum_of_commands(database: AnyDatabase) -> None:
