@@ -18,7 +18,7 @@ from tests.support.receivers import open_receiver
 Way = Literal["disable", "delete"]
 _TEAM = "team_attacker"
 # For the neighbour's figures to mean something, however soon all is cancelled.
-_SHORTEST_S = 2
+_SHORTEST_S = 3
 
 
 @dataclass(slots=True)
