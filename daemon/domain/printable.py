@@ -26,6 +26,11 @@ def printable(text: str, keep: str = "") -> str:
     return _SUSPECT.sub(shown, text)
 
 
+def in_one_line(message: object) -> str:
+    """Return a message, such as a database's, which may quote anything, as one printable line."""
+    return printable(" ".join(str(message).split()))
+
+
 def printable_json(text: str) -> str:
     r"""Return a JSON text with harmful characters as `\u202e`, and so with the same value.
 

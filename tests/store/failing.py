@@ -31,5 +31,10 @@ def failing_writes(database: AnyDatabase) -> Iterator[None]:
             connection.commit()
 
 
+def words_of_refused_writes(database: AnyDatabase) -> str:
+    """Return what the engine says of the first of them, a new team."""
+    return "not authorized" if isinstance(database, Database) else "cannot execute INSERT in a read-only transaction"
+
+
 def _authorize(action: int, *_: object) -> int:
     return sqlite3.SQLITE_DENY if action in _WRITES else sqlite3.SQLITE_OK

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Column, MetaData, Table, Text, select, update
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from daemon.store.bulk import (
     AddRows,
@@ -75,7 +75,10 @@ def test_the_numbers_of_an_existing_row_can_be_added_to(database: AnyDatabase) -
 def test_an_error_is_of_the_kind_that_the_connection_itself_would_raise(database: AnyDatabase) -> None:
     with pytest.raises(IntegrityError, match=r"teams[._]id"), database.transaction() as connection:
         execute_rows(connection, INSERT, some_teams(1) * 2)
-    with pytest.raises(DatabaseError, match=r"no such table|does not exist"), database.transaction() as connection:
+    kind, words = (
+        (OperationalError, "no such table") if isinstance(database, Database) else (ProgrammingError, "does not exist")
+    )
+    with pytest.raises(kind, match=words), database.transaction() as connection:
         execute_rows(connection, InsertRows(NOWHERE, ("id",)), [("1",)])
 
 

@@ -22,7 +22,7 @@ from daemon.store.reads.reader import Reader
 from daemon.store.upkeep_commands import PruneIdempotencyKeys
 from daemon.store.writes.writer import MAX_BATCH, Writer
 from daemon.telemetry.metrics import make_metrics
-from tests.store.failing import failing_writes
+from tests.store.failing import failing_writes, words_of_refused_writes
 from tests.store.filling import NOW, AnyDatabase, a_team, a_webhook, count
 
 Result = TypeVar("Result")
@@ -399,7 +399,9 @@ async def test_the_store_is_in_trouble_from_a_failed_write_until_the_next_succes
                 await writer.prove()
         await writer.execute(ReadBalance("team_1"))
         await writer.execute(PruneIdempotencyKeys(0, 10))
-        assert writer.failure() is not None, "neither of them wrote anything"
+        assert writer.failure() == f"the database failed ({words_of_refused_writes(database)})", (
+            "neither of them wrote anything"
+        )
         await writer.prove()
         assert writer.failure() is None
 

@@ -10,12 +10,12 @@ from sqlalchemy import URL, Connection, Engine, inspect
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from daemon.domain.errors import StoreUnavailable
-from daemon.domain.printable import printable
+from daemon.domain.printable import in_one_line
 from daemon.files.disk_usage import DiskUse
 from daemon.store.engine import Apply, DatabaseRefused
 from daemon.store.migrate import known_revisions, migrate
 from daemon.store.postgresql.connections import reading_engine, writing_engine
-from daemon.store.postgresql.failures import is_failure
+from daemon.store.postgresql.failures import is_failure, unavailable
 from daemon.store.progress import Progress
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
@@ -73,8 +73,8 @@ class PostgresqlDatabase:
         return is_failure(error)
 
     def unavailable(self, error: DatabaseError) -> StoreUnavailable:
-        """Return what callers are told of a failure."""
-        return StoreUnavailable(f"the database failed ({_in_one_line(error.orig)})")
+        """Return the error that callers get for a failure."""
+        return unavailable(error)
 
     def is_checkpoint_due(self) -> bool:
         """Never: the server makes its own."""
@@ -113,7 +113,7 @@ def open_database(url: URL, progress: Progress | None = None) -> PostgresqlDatab
         raise
     except SQLAlchemyError as error:
         writing.dispose()
-        said = _in_one_line(getattr(error, "orig", error))
+        said = in_one_line(getattr(error, "orig", error))
         raise DatabaseRefused(f"{_shown(url)}: cannot be opened ({said}): check the address and the server") from None
     return PostgresqlDatabase(
         writing=writing,
@@ -145,7 +145,3 @@ def _bring_to_newest(connection: Connection) -> None:
 
 def _shown(url: URL) -> str:
     return url.render_as_string(hide_password=True)
-
-
-def _in_one_line(said: object) -> str:
-    return printable(" ".join(str(said).split()))

@@ -1,11 +1,21 @@
-"""What PostgreSQL's errors mean."""
+"""What PostgreSQL's errors mean: a server that is gone, full or read-only is StoreUnavailable, a 503 of the API."""
+
+from typing import TypeGuard
 
 from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError
 
+from daemon.domain.errors import StoreUnavailable
+from daemon.domain.printable import in_one_line
 
-def is_failure(error: Exception) -> bool:
+
+def is_failure(error: Exception) -> TypeGuard[DatabaseError]:
     """Whether the database itself failed: gone, stopped, full, out of memory or connections, or a lock not granted.
 
     psycopg gives these errors and those of a lost connection one class; its other classes are mistakes in a command.
     """
     return isinstance(error, OperationalError | InterfaceError | InternalError) or type(error) is DatabaseError
+
+
+def unavailable(error: DatabaseError) -> StoreUnavailable:
+    """Return the error that callers get for a failure."""
+    return StoreUnavailable(f"the database failed ({in_one_line(error.orig)})")

@@ -105,6 +105,14 @@ def use_write_ahead_log(engine: Engine) -> None:
     """
     connection = engine.raw_connection()
     connection.cursor().execute("PRAGMA journal_mode = WAL")
-    # By which a statement that fails is undone. With 64 KiB of it SQLite would make a file, in almost every commit.
+    connection.close()
+
+
+def keep_statement_journals_in_memory(engine: Engine) -> None:
+    """Keep in memory what a statement that fails is undone by: from 64 KiB on SQLite would create a file for it.
+
+    Call it after the migrations: their VACUUM would take as much memory as the database is large.
+    """
+    connection = engine.raw_connection()
     connection.cursor().execute("PRAGMA temp_store = MEMORY")
     connection.close()

@@ -20,7 +20,12 @@ from daemon.store.sequences import Sequences
 from daemon.store.sqlite.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
 from daemon.store.sqlite.commit_count import count_commit
 from daemon.store.sqlite.commit_record import CommitRecord, History, loss_of
-from daemon.store.sqlite.connections import read_only_engine, use_write_ahead_log, writing_engine
+from daemon.store.sqlite.connections import (
+    keep_statement_journals_in_memory,
+    read_only_engine,
+    use_write_ahead_log,
+    writing_engine,
+)
 from daemon.store.sqlite.copy import read_only_uri
 from daemon.store.sqlite.failures import is_failure, refusal_to_open, unavailable
 from daemon.store.sqlite.newest import bring_to_newest, last_commit_in
@@ -133,6 +138,7 @@ def open_database(path: Path, seal: Seal = _refuse_to_seal, progress: Progress |
     try:
         sequences, history = bring_to_newest(writing, seal, path)
         use_write_ahead_log(writing)
+        keep_statement_journals_in_memory(writing)
         with writing.connect() as connection:
             commits = CommitRecord(path, last_commit_in(connection))
     except (DatabaseError, sqlite3.DatabaseError, UnicodeError) as error:

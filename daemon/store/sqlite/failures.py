@@ -6,7 +6,7 @@ from typing import TypeGuard
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from daemon.domain.errors import StoreUnavailable
-from daemon.domain.printable import printable
+from daemon.domain.printable import in_one_line
 from daemon.store.engine import DatabaseRefused
 
 
@@ -25,8 +25,3 @@ def refusal_to_open(path: Path, error: Exception) -> DatabaseRefused:
     """Return why the database at `path` cannot be opened, and what to do."""
     reason = error.orig if isinstance(error, DatabaseError) else error
     return DatabaseRefused(f"{path}: cannot be opened ({in_one_line(reason)}): restore it from a backup, or free it")
-
-
-def in_one_line(message: object) -> str:
-    """Return a message of SQLite's as one printable line: it may quote what is in the file."""
-    return printable(" ".join(str(message).split()))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from daemon.domain.printable import in_one_line
 from daemon.files.acting_user import acting_as_owner_of
 from daemon.store.engine import DatabaseRefused
 from daemon.store.reseal import seals
@@ -16,7 +17,6 @@ from daemon.store.sqlite.commit_record import Commit, commit_of
 from daemon.store.sqlite.connections import read_only_engine
 from daemon.store.sqlite.content import wrong_cell
 from daemon.store.sqlite.copy import read_only_uri, require_regular_files
-from daemon.store.sqlite.failures import in_one_line
 from daemon.store.sqlite.hardening import harden
 from daemon.store.sqlite.structure import difference, read_revision
 from daemon.store.sqlite.upgrade import LAST_READABLE
