@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.postgresql import is_installed
 from tests.support.programs import is_here
 from tests.support.ways import WAYS, going
 from tests.systemd.machine import missing
@@ -60,6 +61,8 @@ def pytest_collection_finish() -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not is_here("chromium"):
         _warn(terminalreporter, "The console was NOT tested in a browser: chromium is not on this machine")
+    if not is_installed():
+        _warn(terminalreporter, "The store was NOT tested on PostgreSQL: it is not on this machine")
     if (reason := missing()) is not None:
         _warn(terminalreporter, f"The service was NOT tested under systemd: {reason}")
 

@@ -81,11 +81,19 @@ def running_server() -> Iterator[PostgresqlServer]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
+def is_installed() -> bool:
+    """Whether this machine has PostgreSQL's programs."""
+    return bool(_versions())
+
+
 def _programs() -> Path:
-    versions = sorted(_INSTALLED.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    if not versions:
+    if not (versions := _versions()):
         skip_without("postgresql", "PostgreSQL is not on this machine")
     return versions[-1].parent
+
+
+def _versions() -> list[Path]:
+    return sorted(_INSTALLED.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
 
 
 def _as_user(directory: Path) -> Sequence[str]:
