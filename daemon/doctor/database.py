@@ -27,6 +27,9 @@ def check_database(settings: Settings, *, full: bool = False) -> Iterator[Findin
     long.
     """
     path = settings.state_dir / DATABASE
+    if settings.store.url:
+        yield skipped(_CHECK, "it is on a PostgreSQL server, which looks after it")
+        return
     if not path.exists():
         yield skipped(_CHECK, f"{path} does not exist yet: the first start creates it")
         return
