@@ -3,7 +3,8 @@
 from functools import partial
 from pathlib import Path
 
-from daemon.config.settings import ConfigError, Settings
+from daemon.config.settings import Settings
+from daemon.config.store_password import store_password
 from daemon.crypto.encryption_keys import KeyFile, find_keys
 from daemon.crypto.vault import Vault
 from daemon.maintenance.sealed_database import discard_unused, require_fitting
@@ -11,7 +12,6 @@ from daemon.store.engine import DatabaseRefused
 from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import PostgresqlDatabase, open_database
 from daemon.store.progress import Progress
-from daemon.systemd.credentials import STORE_PASSWORD, credential
 
 
 def open_postgresql_store(
@@ -22,7 +22,7 @@ def open_postgresql_store(
     Raises as `daemon.maintenance.opened_store.open_store` does.
     """
     address, _ = addresses_of(settings)
-    _require_password(address)
+    address.password()
     key_file = find_keys(settings)
     vault = Vault(key_file.keys)
     try:
@@ -34,9 +34,7 @@ def open_postgresql_store(
 
 def addresses_of(settings: Settings) -> tuple[Address, Address]:
     """Return where the database is, and where its notices are listened to."""
-    store = settings.store
-    file = store.password_file or credential(STORE_PASSWORD)
-    password = partial(_read_password, file)
+    store, password = settings.store, partial(store_password, settings)
     return (
         Address(store.url, password, is_pooled=bool(store.notify_url)),
         Address(store.notify_url or store.url, password),
@@ -51,14 +49,3 @@ def _open(address: Address, vault: Vault, *, key_path: Path, progress: Progress 
         database.close()
         raise
     return database
-
-
-def _require_password(address: Address) -> None:
-    try:
-        address.password()
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"store.password_file: cannot be read ({error}): correct that") from None
-
-
-def _read_password(file: Path | None) -> str | None:
-    return (file and file.read_text("utf-8").rstrip("\r\n")) or None

@@ -79,8 +79,15 @@ def test_a_command_for_the_file_says_what_to_use_instead(ask: Ask, arguments: tu
     refused(ask(*arguments), "store.url: the database is on a PostgreSQL server and no file here", words)
 
 
-def test_doctor_does_not_look_for_a_file(ask: Ask) -> None:
-    ended = ask("doctor", "--json")
+def test_doctor_looks_at_the_server_and_not_for_a_file(ask: Ask) -> None:
+    ended = ask("doctor", "--json", url="postgresql://kakiyo:horse@127.0.0.1:1/kakiyo")
     [database] = [check for check in json.loads(ended.out)["checks"] if check["name"] == "database"]
-    assert database["verdict"] == "skipped"
-    assert "PostgreSQL" in database["message"]
+    assert database["verdict"] == "failed"
+    assert "127.0.0.1" in database["message"]
+
+
+def test_doctor_says_that_an_address_is_wrong(ask: Ask) -> None:
+    checks = json.loads(ask("doctor", "--json", url="postgresql://kakiyo:horse@h/kakiyo?sslmod=1").out)["checks"]
+    [database] = [check for check in checks if check["name"] == "database"]
+    assert database["verdict"] == "failed"
+    assert "sslmod" in database["message"]

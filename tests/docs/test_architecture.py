@@ -91,14 +91,14 @@ SQLITE_USERS = {
     "daemon/maintenance/restore.py": "puts another file in its place",
     "daemon/maintenance/sealed_database.py": "opens the file of the state directory",
     "daemon/maintenance/state_dir.py": "wants no links in the place of the file",
-    "daemon/doctor/clock.py": "looks for the newest time in the file",
     "daemon/doctor/database.py": "inspects the file",
-    "daemon/doctor/files.py": "tells whether the file needs a key",
-    "daemon/doctor/network.py": "looks for URLs in the file",
 }
 
 # Who else uses PostgreSQL's; and nothing of it is imported unless the settings name a database.
 POSTGRESQL_USERS = {
+    "daemon/doctor/nodes.py": "judges what was found in the database",
+    "daemon/doctor/postgresql.py": "judges what was found on the server",
+    "daemon/doctor/server.py": "looks at the server from outside the daemon",
     "daemon/maintenance/opened_store.py": "tells what it opened",
     "daemon/maintenance/postgresql_store.py": "opens the database of the settings",
 }

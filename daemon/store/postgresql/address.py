@@ -8,6 +8,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from daemon.config.database_url import without_password
+from daemon.config.settings import ConfigError
 from daemon.domain.printable import in_one_line
 from daemon.store.engine import DatabaseRefused
 
@@ -30,7 +31,7 @@ def _no_password() -> None:
 class Address:
     """A database: a URL of libpq. `password()` is read at each connection, and wins over the URL's unless it is None.
 
-    It raises OSError, or ValueError, when it cannot be read. `is_pooled`: the URL may lead through a pooler that gives
+    It raises ConfigError when it cannot be read. `is_pooled`: the URL may lead through a pooler that gives
     each transaction another session, so that nothing may be kept in one.
     """
 
@@ -63,6 +64,6 @@ class Address:
     def _password(self) -> Mapping[str, str]:
         try:
             password = self.password()
-        except (OSError, ValueError) as error:
-            raise psycopg.OperationalError(f"the database's password cannot be read ({error})") from error
+        except ConfigError as refusal:
+            raise psycopg.OperationalError(str(refusal)) from refusal
         return {} if password is None else {"password": password}
