@@ -31,3 +31,9 @@ def database(request: pytest.FixtureRequest) -> AnyDatabase:
     """An empty database of each engine."""
     opened: AnyDatabase = request.getfixturevalue(f"{request.param}_database")
     return opened
+
+
+@pytest.fixture
+def postgresql_server(postgresql: tuple[PostgresqlServer, str]) -> PostgresqlServer:
+    """A server that has a database `ours` with our tables."""
+    return postgresql[0]
