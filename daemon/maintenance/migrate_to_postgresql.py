@@ -46,8 +46,8 @@ class _Source:
 def migrate_to_postgresql(settings: Settings, backup: Path | None, report: ReportProgress) -> Migrated:
     """Copy the database of the state directory, or a backup, into the empty database of `store.url`; compare them.
 
-    Then the file of the state directory is renamed; a backup stays as it is. Raises MigrationRefused, with nothing
-    changed but that the file may have been upgraded to the newest revision, also while a daemon runs.
+    Then the file of the state directory is renamed; a backup stays as it is. Raises MigrationRefused, also while a
+    daemon runs.
     """
     began = time.monotonic()
     with migration_refusals():
@@ -55,8 +55,17 @@ def migrate_to_postgresql(settings: Settings, backup: Path | None, report: Repor
         named = _require_file(settings, backup)
         with use_state_dir(settings.state_dir):
             done = _migrate(settings, backup, report, named=named)
-            kept = retire(named) if backup is None else None
+            kept = _retire(named) if backup is None else None
     return replace(done, duration_ms=round((time.monotonic() - began) * 1000), kept=kept)
+
+
+def _retire(database: Path) -> Path:
+    try:
+        return retire(database)
+    except OSError as error:
+        raise MigrationRefused(
+            f"{database}: was migrated, but cannot be renamed ({error.strerror}): rename it, and set store.url"
+        ) from None
 
 
 def _require_file(settings: Settings, backup: Path | None) -> Path:

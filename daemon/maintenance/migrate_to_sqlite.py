@@ -30,8 +30,7 @@ from daemon.store.whole_tables import TableSum
 def migrate_to_sqlite(settings: Settings, report: ReportProgress) -> Migrated:
     """Copy the database of `store.url`, which no node uses, into a new file of the state directory; compare them.
 
-    Raises MigrationRefused, with nothing changed but that the database may have been upgraded to the newest revision,
-    also while a daemon runs, and when the state directory has a database already.
+    Raises MigrationRefused, also while a daemon runs, and when the state directory has a database already.
     """
     began, database = time.monotonic(), settings.state_dir / DATABASE
     with migration_refusals():

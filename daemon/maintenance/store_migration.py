@@ -15,7 +15,10 @@ from daemon.store.whole_tables import TABLES, Page, Pages, PagesOf, TableSum, Wr
 
 
 class MigrationRefused(Exception):
-    """Nothing was migrated, and nothing is left of it: the message says why, and what to do."""
+    """It was not migrated, or not to the end: the message says why, and what to do.
+
+    Nothing is left in the target then, unless the message says that it is; the source may have been upgraded.
+    """
 
 
 @dataclass(frozen=True, slots=True)

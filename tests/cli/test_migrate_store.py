@@ -20,7 +20,7 @@ from daemon.maintenance import migrate_to_postgresql, migrate_to_sqlite, migrate
 from daemon.maintenance.state_dir import DATABASE, use_state_dir
 from daemon.store.commands import CreateTeam
 from daemon.store.engine import DatabaseRefused
-from daemon.store.postgresql import whole_tables as postgresql
+from daemon.store.postgresql import whole_tables as postgresql_tables
 from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import open_database as open_postgresql
 from daemon.store.whole_tables import TABLES, Pages
@@ -342,12 +342,12 @@ def test_the_way_back_needs_our_database_without_nodes_and_a_free_place(
 def test_a_copy_that_differs_is_not_kept(
     move: Move, monkeypatch: pytest.MonkeyPatch, state: Path, filled: Path, target: Address
 ) -> None:
-    write_pages = postgresql.write_pages
+    write_pages = postgresql_tables.write_pages
 
     def lose_one(connection: Connection, table: Table, pages: Pages) -> None:
         write_pages(connection, table, (page[1:] if table.name == "mails" else page for page in pages))
 
-    monkeypatch.setattr(postgresql, "write_pages", lose_one)
+    monkeypatch.setattr(postgresql_tables, "write_pages", lose_one)
     refused(move(), "the copy is not equal (table mails has 0 rows instead of 1)", "nothing was changed")
     untouched(state, filled, target)
 
@@ -357,7 +357,7 @@ def test_a_copy_that_differs_is_not_kept(
 
 def after_tables(count: int) -> Callable[..., None]:
     """Return what copies so many tables, and is then killed in the middle of the next one."""
-    write_pages, tables = postgresql.write_pages, iter(range(count))
+    write_pages, tables = postgresql_tables.write_pages, iter(range(count))
 
     def write(connection: Connection, table: Table, pages: Pages) -> None:
         write_pages(connection, table, pages if next(tables, None) is not None else _killed_after_one(pages))
@@ -375,9 +375,9 @@ def kill_itself(*_: Any, **__: Any) -> None:
 
 
 BEFORE_THE_COMMIT = [
-    (postgresql, "write_pages", after_tables(9)),
-    (postgresql, "set_sequences", kill_itself),
-    (postgresql, "analyze", kill_itself),
+    (postgresql_tables, "write_pages", after_tables(9)),
+    (postgresql_tables, "set_sequences", kill_itself),
+    (postgresql_tables, "analyze", kill_itself),
     (migrate_to_postgresql, "require_equal", kill_itself),
     (migrate_to_postgresql, "open_all", kill_itself),
 ]
@@ -439,11 +439,33 @@ def test_a_server_that_goes_away_in_the_middle_is_told_in_a_sentence(
     postgresql: tuple[PostgresqlServer, str],
 ) -> None:
     database = target.url.partition("///")[2].partition("?")[0]
-    monkeypatch.setattr(
-        migrate_to_postgresql, "open_all", lambda *_: (postgresql[0].end_sessions(database) and None) or SECRETS
-    )
+
+    def lose_the_server(*_: object) -> int:
+        postgresql[0].end_sessions(database)
+        return SECRETS
+
+    monkeypatch.setattr(migrate_to_postgresql, "open_all", lose_the_server)
     refused(move(), target.url, "failed", "nothing was changed", "repeat the command")
     untouched(state, filled, target)
+
+
+def test_a_commit_whose_end_is_unknown_is_not_called_a_failure(
+    move: Move, monkeypatch: pytest.MonkeyPatch, state: Path, target: Address, postgresql: tuple[PostgresqlServer, str]
+) -> None:
+    database = target.url.partition("///")[2].partition("?")[0]
+    monkeypatch.setattr(postgresql_tables, "analyze", lambda _: postgresql[0].end_sessions(database))
+    refused(move(), target.url, "failed while it committed", "may hold the copy or not", "repeat the command")
+    assert (state / DATABASE).exists()
+
+
+def test_a_file_that_cannot_be_renamed_is_told_apart_from_a_copy_that_failed(
+    move: Move, monkeypatch: pytest.MonkeyPatch, state: Path
+) -> None:
+    def fail(_: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(migrated_file, "checkpoint_log", fail)
+    refused(move(), "was migrated, but cannot be renamed (No space left on device)", "set store.url")
 
 
 def test_a_database_that_is_used_afterwards_goes_on(move: Move, target: Address) -> None:

@@ -14,7 +14,7 @@ from daemon.store.postgresql import whole_tables as postgresql
 from daemon.store.postgresql.address import Address
 from daemon.store.sqlite import whole_tables as sqlite
 from daemon.store.sqlite.inspect import inspect_database
-from daemon.store.whole_tables import TABLES, Page, TableSum, difference
+from daemon.store.whole_tables import TABLES, Page, PagesOf, TableSum, difference
 from tests.store.every_table import make_every_table
 from tests.support.postgresql import PostgresqlServer
 
@@ -51,11 +51,11 @@ def rows_in(path: Path) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
-def sums(pages_of: partial[object]) -> list[TableSum]:
+def sums(pages_of: PagesOf) -> list[TableSum]:
     found = []
     for table in TABLES:
         found.append(summed := TableSum(table.name))
-        for page in pages_of(table):  # type: ignore[attr-defined]  # pages
+        for page in pages_of(table):
             summed.add(page)
     return found
 
