@@ -8,9 +8,13 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.config.reload import LiveSettings
+from daemon.cluster.memory import Memory
+from daemon.cluster.node import Node
 from daemon.crypto.api_keys import ApiKeys
 from daemon.crypto.vault import Vault
+from daemon.delivery.canceller import Canceller
 from daemon.delivery.fleet import Fleet
+from daemon.delivery.resuming import resume
 from daemon.delivery.router import Router
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock, clock_of
@@ -27,6 +31,7 @@ from daemon.management.sign_outs import SignOuts
 from daemon.management.teams import Teams
 from daemon.management.webhooks import Webhooks
 from daemon.seams import Seams
+from daemon.store.engine import Engine
 from daemon.store.reads import actor_reads
 from daemon.store.reads.reader import Reader
 from daemon.store.sqlite.database import Database
@@ -35,7 +40,8 @@ from daemon.store.writes.writer import Writer
 from daemon.telemetry.change_feed import ChangeFeed
 from daemon.telemetry.metrics import ActorKind, Metrics
 from daemon.telemetry.telemetry import Telemetry
-from daemon.wiring_delivery import DeliveryBuilder
+from daemon.wiring_cluster import ClusterBuilder, Share
+from daemon.wiring_delivery import DeliveryBuilder, Following, ShareOfWork
 from daemon.wiring_management import ManagementBuilder
 
 _Run = Callable[[], Awaitable[None]]
@@ -64,22 +70,31 @@ class Daemon:
     check_url: CheckUrl
     work_done: Callable[[], int]
     started_at: float
+    node: Node | None = None
 
 
 async def assemble(
     live: LiveSettings,
-    database: Database,
+    database: Engine,
     *,
     vault: Vault,
     operator_key: str,
     seams: Seams,
     metrics: Metrics,
     log: FilteringBoundLogger,
+    share: Share | None = None,
 ) -> Daemon:
-    """Build the daemon on an open database, and load what it keeps in memory."""
-    database.checkpoint_apart()
+    """Build the daemon on an open database, and load what it keeps in memory.
+
+    With `share` it is one node of several, and waits until it is a member. Raises CopiedInstallation.
+    """
+    if isinstance(database, Database):
+        database.checkpoint_apart()
     store = Store(Reader(database, seams.run_read, metrics.longest_read), Writer(database, seams.run_write, metrics))
     clock, telemetry = clock_of(seams.now_ms), Telemetry(log, metrics, changes=ChangeFeed(), spans=seams.spans)
+    cluster = None if share is None else ClusterBuilder(share, store=store, telemetry=telemetry)
+    version = 0 if cluster is None else await cluster.join()
+    mine = ShareOfWork() if cluster is None else cluster.share_of_work
     index, team_ids = await _load_subscriptions(store), await _load_team_ids(store)
     api_keys, sign_outs = await _load_api_keys(store, operator_key), await _load_sign_outs(store)
     notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail)
@@ -89,18 +104,40 @@ async def assemble(
 
     delivery = DeliveryBuilder(live.now, store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams)
     gate, canceller = delivery.credit_gate(), delivery.canceller()
-    fleet = delivery.fleet(index=index, gate=gate, notifier=notifier, canceller=canceller)
-    fan_outs = await delivery.fan_outs(fleet)
-    router = delivery.router(fleet=fleet, fan_outs=fan_outs, index=index, team_ids=team_ids)
+    fleet = delivery.fleet(index=index, gate=gate, notifier=notifier, canceller=canceller, share=mine)
+    owners = fleet if cluster is None else cluster.wakes(fleet)
+    fan_outs = await delivery.fan_outs(owners, mine)
+    memory = Memory(
+        index=index,
+        team_ids=team_ids,
+        api_keys=api_keys,
+        sign_outs=sign_outs,
+        fan_outs=fan_outs,
+        changes=telemetry.changes,
+        granted=gate.look_again,
+        webhooks_changed=partial(_wake_both, notifier, canceller),
+    )
+    node = None if cluster is None else cluster.node(version, memory, fleet=fleet)
+    resume_all = partial(resume, partial(store.reader.fetch, actor_reads.webhooks_with_work), fleet, log)
+    router = delivery.router(
+        owners=owners,
+        fan_outs=fan_outs,
+        index=index,
+        team_ids=team_ids,
+        following=Following() if node is None else Following(node.feed.catch_up, lambda: node.feed.version),
+        resume=resume_all if node is None else node.resume_own,
+    )
     bind_gauges(telemetry, fleet=fleet, router=router, gate=gate, lookups=seams.lookups)
 
     management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
     upkeep = {
         ActorKind.NOTIFIER: notifier.run,
         ActorKind.CANCELLER: canceller.run,
-        ActorKind.OBSERVER: gauges.run,
         **_maintenance(live, database, store=store, clock=clock, telemetry=telemetry, seams=seams),
     }
+    if node is not None:
+        upkeep = {kind: node.only_once(run) for kind, run in upkeep.items()} | dict(node.patient)
+    upkeep[ActorKind.OBSERVER] = gauges.run
     return Daemon(
         live=live,
         store=store,
@@ -110,7 +147,7 @@ async def assemble(
         router=router,
         teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate),
         webhooks=management.webhooks(fleet=fleet, index=index),
-        replays=management.replays(fleet=fleet, fan_outs=fan_outs),
+        replays=management.replays(owners=owners, fan_outs=fan_outs),
         kept_answers=management.kept_answers,
         notifier=notifier,
         gauges=gauges,
@@ -121,19 +158,24 @@ async def assemble(
         check_url=partial(_check_url_and_log, seams.check_url, log),
         work_done=lambda: database.progress.done,
         started_at=trio.current_time(),
+        node=node,
     )
 
 
 def _maintenance(
-    live: LiveSettings, database: Database, *, store: Store, clock: Clock, telemetry: Telemetry, seams: Seams
+    live: LiveSettings, database: Engine, *, store: Store, clock: Clock, telemetry: Telemetry, seams: Seams
 ) -> Mapping[ActorKind, _Run]:
     cleaner = Cleaner(store=store, clock=clock, telemetry=telemetry, retention_days=lambda: live.now.retention.days)
-    checkpointer = Checkpointer(store=store, telemetry=telemetry, database=database, run_in_thread=seams.run_checkpoint)
-    return {
+    actors: dict[ActorKind, _Run] = {
         ActorKind.HOUSEKEEPER: cleaner.run,
         ActorKind.TIME_INDEXER: TimeIndexer(store=store, telemetry=telemetry).run,
-        ActorKind.CHECKPOINTER: checkpointer.run,
     }
+    if isinstance(database, Database):
+        checkpointer = Checkpointer(
+            store=store, telemetry=telemetry, database=database, run_in_thread=seams.run_checkpoint
+        )
+        actors[ActorKind.CHECKPOINTER] = checkpointer.run
+    return actors
 
 
 async def _load_subscriptions(store: Store) -> SubscriptionIndex:
@@ -159,6 +201,11 @@ async def _load_sign_outs(store: Store) -> SignOuts:
     async for ended in store.reader.each(actor_reads.ended_sessions):
         sign_outs.remember(ended)
     return sign_outs
+
+
+def _wake_both(notifier: Notifier, canceller: Canceller) -> None:
+    notifier.wake()
+    canceller.wake()
 
 
 async def _check_url_and_log(check: CheckUrl, log: FilteringBoundLogger, url: str, team_id: str) -> None:

@@ -6,6 +6,7 @@ from daemon.crypto.vault import Vault
 from daemon.delivery.credit_gate import CreditGate
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
+from daemon.delivery.owners import Owners
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
 from daemon.management.kept_answers import KeptAnswers
@@ -52,13 +53,13 @@ class ManagementBuilder:
             webhooks_per_team=lambda: self._live.now.api.webhooks_per_team,
         )
 
-    def replays(self, *, fleet: Fleet, fan_outs: FanOuts) -> Replays:
+    def replays(self, *, owners: Owners, fan_outs: FanOuts) -> Replays:
         """Return what resends deliveries and recovers webhooks."""
         return Replays(
             store=self._store,
             clock=self._clock,
             telemetry=self._telemetry,
             kept_answers=self.kept_answers,
-            fleet=fleet,
+            owners=owners,
             fan_outs=fan_outs,
         )

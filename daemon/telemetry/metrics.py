@@ -50,6 +50,11 @@ class ActorKind(StrEnum):
     CANCELLER = "canceller"
     TIME_INDEXER = "time_indexer"
     CHECKPOINTER = "checkpointer"
+    MEMBERSHIP = "membership"
+    FEED = "feed"
+    CALLER = "caller"
+    LISTENER = "listener"
+    SWEEPER = "sweeper"
 
 
 class MailResult(StrEnum):

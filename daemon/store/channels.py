@@ -1,0 +1,11 @@
+"""What nodes call out, by channel: each notice only saves the time until the next look at the database."""
+
+ECHO = "kakiyo_echo"
+WAKES = "kakiyo_wakes"  # ids of webhooks that have new deliveries
+FEED = "kakiyo_feed"  # what nodes keep in memory has changed
+SHARDS = "kakiyo_shards"  # shards have no owner
+REQUESTS = "kakiyo_requests"  # ids of requests
+ANSWERS = "kakiyo_answers"  # ids of requests that are answered
+LIVE = "kakiyo_live"  # teams and webhooks whose pages changed
+
+ALL = (ECHO, WAKES, FEED, SHARDS, REQUESTS, ANSWERS, LIVE)

@@ -1,0 +1,41 @@
+"""What PostgreSQL offers to nodes that share a database."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import psycopg
+
+from daemon.actors.threads import RunInThread
+from daemon.store.nodes import Fence
+from daemon.store.postgresql import feed, work
+from daemon.store.postgresql.coordination import Coordination
+from daemon.store.postgresql.database import PostgresqlDatabase
+from daemon.store.postgresql.membership import NodeRegistry
+from daemon.store.postgresql.notices import listening, notify
+from daemon.store.reads.actor_reads import webhook_and_begun_work
+from daemon.store.reads.reader import Reader
+from daemon.store.shared_store import SharedStore
+
+
+def share(
+    database: PostgresqlDatabase,
+    reader: Reader,
+    *,
+    connect: Callable[[], psycopg.Connection[Any]],
+    run_in_thread: RunInThread,
+) -> SharedStore:
+    """Have this process write only while it is a member; `connect` makes the connection that listens."""
+    database.fence = Fence()
+    coordination = Coordination(database.coordinating, run_in_thread)
+    return SharedStore(
+        fence=database.fence,
+        registry=NodeRegistry(coordination),
+        look=webhook_and_begun_work,
+        version=partial(reader.fetch, feed.version),
+        news_since=partial(reader.fetch, feed.news_since),
+        work_in=partial(reader.fetch, work.webhooks_with_work_in),
+        sweep=partial(reader.fetch, work.sweep),
+        notify=partial(coordination.run, notify),
+        listen=lambda channels: listening(connect, channels, run_in_thread),
+    )

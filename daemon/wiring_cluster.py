@@ -1,0 +1,77 @@
+"""Builds what makes this process one node of several; `daemon.wiring` connects it with the other parts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from daemon.cluster.caller import Caller
+from daemon.cluster.feed import Feed
+from daemon.cluster.lease import Lease
+from daemon.cluster.membership import Membership
+from daemon.cluster.memory import Memory
+from daemon.cluster.node import Node
+from daemon.cluster.wakes import Wakes
+from daemon.delivery.fleet import Fleet
+from daemon.store.nodes import Identity
+from daemon.store.reads.reader import Reader
+from daemon.store.retry import retry_until_available
+from daemon.store.shared_store import SharedStore
+from daemon.store.store import Store
+from daemon.telemetry.telemetry import Telemetry
+from daemon.wiring_delivery import ShareOfWork
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Who this node is, and how to get what its database offers to nodes that share it."""
+
+    me: Identity
+    open: Callable[[Reader], SharedStore]
+    lease: Lease
+
+
+class ClusterBuilder:
+    """Builds the parts of a node, in the order in which the other parts need them."""
+
+    def __init__(self, share: Share, *, store: Store, telemetry: Telemetry) -> None:
+        self._store = store
+        self._telemetry = telemetry
+        self._shared = share.open(store.reader)
+        self._caller = Caller(self._shared.notify, telemetry.log)
+        self._membership = Membership(
+            share.me,
+            self._shared.registry,
+            fence=self._shared.fence,
+            lease=share.lease,
+            report=lambda: "{}",
+            log=telemetry.log,
+        )
+
+    async def join(self) -> int:
+        """Become a member, however long that takes; return the version of what is in the database before it is read.
+
+        Raises CopiedInstallation.
+        """
+        await self._membership.join()
+        return await retry_until_available(self._shared.version, self._telemetry.log)
+
+    @property
+    def share_of_work(self) -> ShareOfWork:
+        """What this node does of all work."""
+        return ShareOfWork(owns=self._membership.owns, look=self._shared.look)
+
+    def wakes(self, fleet: Fleet) -> Wakes:
+        """Return what tells the owners of new deliveries."""
+        return Wakes(fleet=fleet, owns=self._membership.owns, caller=self._caller)
+
+    def node(self, version: int, memory: Memory, *, fleet: Fleet) -> Node:
+        """Return the node, whole; `memory` was read at this version, or later."""
+        return Node(
+            membership=self._membership,
+            feed=Feed(version, self._shared.news_since, memory.apply, log=self._telemetry.log),
+            caller=self._caller,
+            fleet=fleet,
+            fan_outs=memory.fan_outs,
+            shared=self._shared,
+            store=self._store,
+            telemetry=self._telemetry,
+        )

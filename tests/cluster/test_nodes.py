@@ -1,0 +1,98 @@
+"""Nodes on one database, in one process: who delivers, in which order, and what each knows of the others' changes."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import trio
+
+from daemon.domain.shards import shard_of
+from tests.cluster.nodes import Cluster, until_owned
+from tests.support.daemon import FakeReceiver, Outbox, RunningDaemon, in_order
+from tests.support.postgresql import PostgresqlServer, running_server
+
+URL = "https://receiver.example/hook"
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[tuple[PostgresqlServer, str]]:
+    with running_server() as server:
+        yield server, server.make_template()
+
+
+@pytest.fixture
+async def cluster(server: tuple[PostgresqlServer, str], tmp_path: Path) -> AsyncIterator[Cluster]:
+    postgresql, template = server
+    with postgresql.database(template) as url:
+        yield Cluster(url, tmp_path, FakeReceiver(), Outbox())
+
+
+@pytest.fixture
+async def pair(cluster: Cluster) -> AsyncIterator[tuple[RunningDaemon, RunningDaemon]]:
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(cluster.node("a"))
+        second = await stack.enter_async_context(cluster.node("b"))
+        await until_owned(first, second)
+        yield first, second
+
+
+async def until_arrived(cluster: Cluster, count: int, within_s: float = 10) -> list[int]:
+    """Wait for so many arrivals; return the numbers of their events."""
+    with trio.fail_after(within_s):
+        while len(cluster.receiver.arrivals) < count:
+            await trio.sleep(0.02)
+    return [arrival.number for arrival in cluster.receiver.arrivals]
+
+
+async def test_what_is_registered_at_one_node_gets_what_is_submitted_to_another(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, second = pair
+    team = await first.team()
+    webhook = await first.webhook(team, URL)
+    await second.submit(team, 1)
+    assert await until_arrived(cluster, 1) == [1]
+    assert await second.statuses(webhook) in (["pending"], ["succeeded"])
+
+
+async def test_events_submitted_to_nodes_in_turn_arrive_in_that_order(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, second = pair
+    team = await first.team()
+    await first.webhook(team, URL)
+    for number in range(0, 60, 2):
+        await first.submit(team, number)
+        await second.submit(team, number + 1)
+    assert await until_arrived(cluster, 60) == list(range(60))
+
+
+async def test_the_webhooks_of_a_node_that_dies_are_delivered_to_by_the_other(cluster: Cluster) -> None:
+    async with cluster.node("b") as survivor:
+        async with cluster.node("a") as victim:
+            await until_owned(survivor, victim)
+            team = await victim.team()
+            webhooks = [await victim.webhook(team, f"{URL}/{number}") for number in range(8)]
+            assert {shard_of(webhook.id) for webhook in webhooks}
+            await survivor.submit(team, 1)
+            await until_arrived(cluster, 8)
+        await survivor.submit(team, 2)
+        await until_arrived(cluster, 16)
+    for number in range(8):
+        assert in_order([arrival.number for arrival in cluster.receiver.at(f"{URL}/{number}")])
+
+
+async def test_a_node_that_stops_hands_its_webhooks_over_and_loses_nothing(cluster: Cluster) -> None:
+    async with cluster.node("b") as staying, cluster.node("a") as leaving:
+        await until_owned(staying, leaving)
+        team = await leaving.team()
+        for number in range(8):
+            await leaving.webhook(team, f"{URL}/{number}")
+        await leaving.submit(team, *range(20))
+        leaving.stop.set()
+        await leaving.stopped.wait()
+        await staying.submit(team, 20)
+        await until_arrived(cluster, 8 * 21)
+    for number in range(8):
+        assert [arrival.number for arrival in cluster.receiver.at(f"{URL}/{number}")] == list(range(21))
