@@ -118,13 +118,14 @@ async def assemble(
         webhooks_changed=partial(_wake_both, notifier, canceller),
     )
     node = None if cluster is None else cluster.node(version, memory, fleet=fleet)
+    following = Following() if node is None else Following(node.feed.catch_up, lambda: node.feed.version)
     resume_all = partial(resume, partial(store.reader.fetch, actor_reads.webhooks_with_work), fleet, log)
     router = delivery.router(
         owners=owners,
         fan_outs=fan_outs,
         index=index,
         team_ids=team_ids,
-        following=Following() if node is None else Following(node.feed.catch_up, lambda: node.feed.version),
+        following=following,
         resume=resume_all if node is None else node.resume_own,
     )
     bind_gauges(telemetry, fleet=fleet, router=router, gate=gate, lookups=seams.lookups)
@@ -133,7 +134,7 @@ async def assemble(
     upkeep = {
         ActorKind.NOTIFIER: notifier.run,
         ActorKind.CANCELLER: canceller.run,
-        **_maintenance(live, database, store=store, clock=clock, telemetry=telemetry, seams=seams),
+        **_maintenance(live, database, store=store, clock=clock, telemetry=telemetry, seams=seams, has_others=node is not None),
     }
     if node is not None:
         upkeep = {kind: node.only_once(run) for kind, run in upkeep.items()} | dict(node.patient)
@@ -145,7 +146,7 @@ async def assemble(
         telemetry=telemetry,
         fleet=fleet,
         router=router,
-        teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate),
+        teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate, follow=following.follow),
         webhooks=management.webhooks(fleet=fleet, index=index),
         replays=management.replays(owners=owners, fan_outs=fan_outs),
         kept_answers=management.kept_answers,
@@ -163,12 +164,12 @@ async def assemble(
 
 
 def _maintenance(
-    live: LiveSettings, database: Engine, *, store: Store, clock: Clock, telemetry: Telemetry, seams: Seams
+    live: LiveSettings, database: Engine, *, store: Store, clock: Clock, telemetry: Telemetry, seams: Seams, has_others: bool
 ) -> Mapping[ActorKind, _Run]:
     cleaner = Cleaner(store=store, clock=clock, telemetry=telemetry, retention_days=lambda: live.now.retention.days)
     actors: dict[ActorKind, _Run] = {
         ActorKind.HOUSEKEEPER: cleaner.run,
-        ActorKind.TIME_INDEXER: TimeIndexer(store=store, telemetry=telemetry).run,
+        ActorKind.TIME_INDEXER: TimeIndexer(store=store, telemetry=telemetry, others=has_others).run,
     }
     if isinstance(database, Database):
         checkpointer = Checkpointer(

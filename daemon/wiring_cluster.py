@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from daemon.cluster.caller import Caller
 from daemon.cluster.feed import Feed
 from daemon.cluster.lease import Lease
+from daemon.cluster.live_pages import LivePages
 from daemon.cluster.membership import Membership
 from daemon.cluster.memory import Memory
 from daemon.cluster.node import Node
@@ -65,10 +66,13 @@ class ClusterBuilder:
 
     def node(self, version: int, memory: Memory, *, fleet: Fleet) -> Node:
         """Return the node, whole; `memory` was read at this version, or later."""
+        live_pages = LivePages(memory.changes, self._caller)
+        memory.changes.pass_on = live_pages.published
         return Node(
             membership=self._membership,
             feed=Feed(version, self._shared.news_since, memory.apply, log=self._telemetry.log),
             caller=self._caller,
+            live_pages=live_pages,
             fleet=fleet,
             fan_outs=memory.fan_outs,
             shared=self._shared,

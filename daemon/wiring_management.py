@@ -1,5 +1,7 @@
 """Builds what people change the daemon's data through; `daemon.wiring` connects it with the other parts."""
 
+from collections.abc import Awaitable, Callable
+
 from daemon.config.reload import LiveSettings
 from daemon.crypto.api_keys import ApiKeys
 from daemon.crypto.vault import Vault
@@ -28,7 +30,9 @@ class ManagementBuilder:
         self._vault = vault
         self.kept_answers = KeptAnswers(store=store, clock=clock, vault=vault)
 
-    def teams(self, *, ids: set[str], api_keys: ApiKeys, gate: CreditGate) -> Teams:
+    def teams(
+        self, *, ids: set[str], api_keys: ApiKeys, gate: CreditGate, follow: Callable[[], Awaitable[None]]
+    ) -> Teams:
         """Return what changes teams, their keys and their credits."""
         return Teams(
             store=self._store,
@@ -38,6 +42,7 @@ class ManagementBuilder:
             ids=ids,
             api_keys=api_keys,
             gate=gate,
+            follow=follow,
         )
 
     def webhooks(self, *, fleet: Fleet, index: SubscriptionIndex) -> Webhooks:

@@ -7,6 +7,7 @@ from functools import partial
 from daemon.store import channels
 from daemon.cluster.caller import Caller
 from daemon.cluster.feed import Feed
+from daemon.cluster.live_pages import LivePages
 from daemon.cluster.listening import Heard, Listening
 from daemon.cluster.membership import Membership, ShardHooks
 from daemon.cluster.singletons import only_on_first_shard
@@ -30,6 +31,7 @@ class Node:
     membership: Membership
     feed: Feed
     caller: Caller
+    live_pages: LivePages
     fleet: Fleet
     fan_outs: FanOuts
     shared: SharedStore
@@ -55,12 +57,15 @@ class Node:
         heard: dict[str, Heard] = {
             channels.WAKES: self._wake_own,
             channels.FEED: lambda _: self.feed.wake(),
+            channels.WATCHED: self.live_pages.watched,
+            channels.LIVE: self.live_pages.changed,
             channels.SHARDS: lambda _: self.membership.look_now(),
             **self.heard,
         }
         listen = partial(self.shared.listen, channels.ALL)
         return {
             ActorKind.CALLER: self.caller.run,
+            ActorKind.LIVE_PAGES: self.live_pages.run,
             ActorKind.LISTENER: Listening(listen, heard, self._look_at_everything, log=log).run,
             ActorKind.SWEEPER: Sweeping(self.shared.sweep, self._wake_own, log).run,
         }

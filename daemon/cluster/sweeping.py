@@ -23,7 +23,9 @@ _MOST_MARKS = 600
 
 
 class Sweeping:
-    """`look(behind_seq)` makes a sweep, `found(webhook_ids)` is told of what is in it."""
+    """`look(behind_seq)` makes a sweep, `found(webhook_ids)` is told of what is in it; `behind_seq` is where the next
+    one begins.
+    """
 
     def __init__(
         self,
@@ -33,7 +35,7 @@ class Sweeping:
     ) -> None:
         self._look = look
         self._found = found
-        self._behind_seq = _NOTHING_YET
+        self.behind_seq = _NOTHING_YET
         self._marks: deque[tuple[int, int]] = deque(maxlen=_MOST_MARKS)
         self._log = log
 
@@ -41,7 +43,7 @@ class Sweeping:
         """Sweep each second until cancelled."""
         while True:
             try:
-                self.note(await self._look(self._behind_seq))
+                self.note(await self._look(self.behind_seq))
             except StoreUnavailable as error:
                 self._log.warning("sweep_failed", error=str(error))
             await trio.sleep(SWEEP_EVERY_S)
@@ -51,4 +53,4 @@ class Sweeping:
         self._found(sweep.webhook_ids)
         self._marks.append((sweep.next, sweep.last_seq))
         while self._marks and self._marks[0][0] <= sweep.oldest:
-            _, self._behind_seq = self._marks.popleft()
+            _, self.behind_seq = self._marks.popleft()

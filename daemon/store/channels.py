@@ -6,6 +6,7 @@ FEED = "kakiyo_feed"  # what nodes keep in memory has changed
 SHARDS = "kakiyo_shards"  # shards have no owner
 REQUESTS = "kakiyo_requests"  # ids of requests
 ANSWERS = "kakiyo_answers"  # ids of requests that are answered
-LIVE = "kakiyo_live"  # teams and webhooks whose pages changed
+WATCHED = "kakiyo_watched"  # teams whose pages somebody looks at
+LIVE = "kakiyo_live"  # what changed on these: team/webhook
 
-ALL = (ECHO, WAKES, FEED, SHARDS, REQUESTS, ANSWERS, LIVE)
+ALL = (ECHO, WAKES, FEED, SHARDS, REQUESTS, ANSWERS, WATCHED, LIVE)

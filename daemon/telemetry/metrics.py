@@ -53,6 +53,7 @@ class ActorKind(StrEnum):
     MEMBERSHIP = "membership"
     FEED = "feed"
     CALLER = "caller"
+    LIVE_PAGES = "live_pages"
     LISTENER = "listener"
     SWEEPER = "sweeper"
 
