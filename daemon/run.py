@@ -58,8 +58,8 @@ async def run_daemon(
         nursery.start_soon(store.run, _vital(daemon, ActorKind.STORE, run=daemon.store.writer.run, budget=_NO_RESTART))
         nursery.start_soon(fleet.run, daemon.fleet.run)
         await daemon.fleet.started.wait()
-        for task, actor in zip(membership, _membership_actors(daemon), strict=True):
-            nursery.start_soon(task.run, actor)
+        for task, member in zip(membership, _membership_actors(daemon), strict=True):
+            nursery.start_soon(task.run, member)
         nursery.start_soon(router.run, _vital(daemon, ActorKind.ROUTER, daemon.router.run))
         for task, actor in zip(upkeep, _patient_actors(daemon), strict=True):
             nursery.start_soon(task.run, actor)

@@ -199,7 +199,7 @@ async def _load_api_keys(store: Store, operator_key: str) -> ApiKeys:
 
 async def _load_sign_outs(store: Store) -> SignOuts:
     sign_outs = SignOuts(store=store)
-    async for ended in store.reader.each(actor_reads.ended_sessions):
+    async for ended in store.reader.each(actor_reads.ended_sessions, behind=""):
         sign_outs.remember(ended)
     return sign_outs
 

@@ -3,9 +3,10 @@
 import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import trio
@@ -16,7 +17,6 @@ from daemon.cluster.lease import Lease
 from daemon.config.reload import fixed
 from daemon.config.settings import LogSettings
 from daemon.crypto.vault import Vault
-from daemon.domain.clock import wall_clock_ms
 from daemon.run import run_daemon
 from daemon.seams import Seams
 from daemon.store.engine import READERS
@@ -27,7 +27,7 @@ from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import make_metrics
 from daemon.wiring import Daemon, assemble
 from daemon.wiring_cluster import Share
-from tests.support.daemon import OPERATOR_KEY, FakeReceiver, Outbox, RunningDaemon, make_settings
+from tests.support.daemon import OPERATOR_KEY, FakeReceiver, Outbox, RunningDaemon, VirtualWallClock, make_settings
 from tests.support.mock_transport import MockTransport
 
 
@@ -37,8 +37,9 @@ class Cluster:
 
     url: URL
     path: Path
-    receiver: FakeReceiver
-    outbox: Outbox
+    receiver: FakeReceiver = field(default_factory=FakeReceiver)
+    outbox: Outbox = field(default_factory=Outbox)
+    clock: VirtualWallClock = field(default_factory=VirtualWallClock)
 
     @asynccontextmanager
     async def node(self, name: str) -> AsyncIterator[RunningDaemon]:
@@ -46,7 +47,7 @@ class Cluster:
         log, settings = io.BytesIO(), make_settings(self.path / name)
         database = await trio.to_thread.run_sync(open_database, self.url)
         lease = Lease()
-        logger = make_logger(LogSettings(level="debug", format="json"), log, now_ms=wall_clock_ms, strict=True)
+        logger = make_logger(LogSettings(level="debug", format="json"), log, now_ms=self.clock, strict=True)
         parts = await assemble(
             fixed(settings),
             database,
@@ -63,8 +64,9 @@ class Cluster:
                 lease,
             ),
         )
+        opened: Any = database  # tests of one daemon look into an SQLite file
         daemon = RunningDaemon(
-            parts, self.receiver, wall_clock_ms, log, self.outbox.mails, trio.Event(), trio.Event(), database
+            parts, self.receiver, self.clock, log, self.outbox.mails, trio.Event(), trio.Event(), opened
         )
         try:
             async with trio.open_nursery() as nursery:
@@ -78,7 +80,7 @@ class Cluster:
 
     def _seams(self, lease: Lease) -> Seams:
         return Seams(
-            now_ms=wall_clock_ms,
+            now_ms=self.clock,
             run_write=thread_runner(1),
             run_read=thread_runner(READERS),
             run_checkpoint=thread_runner(1),

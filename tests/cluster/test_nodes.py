@@ -9,7 +9,7 @@ import trio
 
 from daemon.domain.shards import shard_of
 from tests.cluster.nodes import Cluster, until_owned
-from tests.support.daemon import FakeReceiver, Outbox, RunningDaemon, in_order
+from tests.support.daemon import RunningDaemon, in_order
 from tests.support.postgresql import PostgresqlServer, running_server
 
 URL = "https://receiver.example/hook"
@@ -25,7 +25,7 @@ def server() -> Iterator[tuple[PostgresqlServer, str]]:
 async def cluster(server: tuple[PostgresqlServer, str], tmp_path: Path) -> AsyncIterator[Cluster]:
     postgresql, template = server
     with postgresql.database(template) as url:
-        yield Cluster(url, tmp_path, FakeReceiver(), Outbox())
+        yield Cluster(url, tmp_path)
 
 
 @pytest.fixture

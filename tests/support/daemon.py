@@ -18,7 +18,6 @@ from daemon.actors.threads import RunInThread, run_inline
 from daemon.config.reload import fixed
 from daemon.config.settings import LogSettings, Settings
 from daemon.crypto.vault import Vault
-from daemon.domain.clock import NowMs
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Attempt, CreditEntry, Delivery, Mail, Team, Webhook
 from daemon.domain.submission import NewEvent, Submission
@@ -26,9 +25,8 @@ from daemon.egress.transport import Transport
 from daemon.mail.result import SendResult
 from daemon.run import run_daemon
 from daemon.seams import Seams
-from daemon.store.engine import Engine
 from daemon.store.reads import api_reads
-from daemon.store.sqlite.database import open_database
+from daemon.store.sqlite.database import Database, open_database
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.log_events import LOG_EVENTS
 from daemon.telemetry.metrics import make_metrics
@@ -130,12 +128,12 @@ class RunningDaemon:
 
     parts: Daemon
     receiver: FakeReceiver
-    clock: NowMs
+    clock: VirtualWallClock
     log: io.BytesIO
     mails: list[Mail]
     stop: trio.Event
     stopped: trio.Event
-    database: Engine
+    database: Database
 
     @property
     def now(self) -> float:

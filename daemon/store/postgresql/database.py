@@ -69,7 +69,7 @@ class PostgresqlDatabase:
 
         If the connection is lost during COMMIT, the server is asked what became of it.
         """
-        node, number = self.fence and self.fence.begin(), None
+        node, number = None if self.fence is None else self.fence.begin(), None
         self._changes.clear()
         try:
             with self.writer.begin():

@@ -1,7 +1,6 @@
 """What PostgreSQL offers to nodes that share a database."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import psycopg
@@ -32,10 +31,10 @@ def share(
         fence=database.fence,
         registry=NodeRegistry(coordination),
         look=webhook_and_begun_work,
-        version=partial(reader.fetch, feed.version),
-        news_since=partial(reader.fetch, feed.news_since),
-        work_in=partial(reader.fetch, work.webhooks_with_work_in),
-        sweep=partial(reader.fetch, work.sweep),
-        notify=partial(coordination.run, notify),
+        version=lambda: reader.fetch(feed.version),
+        news_since=lambda version: reader.fetch(feed.news_since, version),
+        work_in=lambda shard, behind, look_at: reader.fetch(work.webhooks_with_work_in, shard, behind, look_at),
+        sweep=lambda behind_seq: reader.fetch(work.sweep, behind_seq),
+        notify=lambda notices: coordination.run(notify, notices),
         listen=lambda channels: listening(connect, channels, run_in_thread),
     )

@@ -33,13 +33,13 @@ def sweep(connection: Connection, behind_seq: int) -> Sweep:
     """Look for webhooks with pending deliveries behind this number, at a bounded number of deliveries."""
     found = connection.execute(_NEW_WORK, {"behind": behind_seq, "limit": _MOST_SWEPT}).one()
     reach = connection.execute(_REACH).one()
-    last_seq = found.last_seq if found.count == _MOST_SWEPT else reach.last_seq
+    last_seq = found.last_seq if found.looked_at == _MOST_SWEPT else reach.last_seq
     return Sweep(frozenset(found.webhook_ids or ()), last_seq, reach.oldest, reach.next)
 
 
 # Along the primary key: no condition on the status may lead the planner to an index of all that is pending.
 _NEW_WORK = text(
-    "SELECT count(*) AS count, max(seq) AS last_seq,"
+    "SELECT count(*) AS looked_at, max(seq) AS last_seq,"
     " array_agg(DISTINCT webhook_id) FILTER (WHERE status = 'pending') AS webhook_ids"
     " FROM (SELECT seq, webhook_id, status FROM deliveries WHERE seq > :behind ORDER BY seq LIMIT :limit) AS new"
 )

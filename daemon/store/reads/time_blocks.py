@@ -65,7 +65,7 @@ def last_range(
 
 def highest_seq(connection: Connection, table_name: str) -> int:
     """Return the highest number in a table of `TIMES`, 0 if it is empty."""
-    return connection.execute(select(func.coalesce(func.max(TIMES[table_name].table.c.seq), 0))).scalar_one()
+    return int(connection.execute(select(func.coalesce(func.max(TIMES[table_name].table.c.seq), 0))).scalar_one())
 
 
 def next_time_block(connection: Connection, table_name: str, through_seq: int | None = None) -> KeepTimeBlock | None:

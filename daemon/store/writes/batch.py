@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection
 
@@ -98,11 +98,11 @@ def _run_in_order(engine: Engine, batch: Sequence[Command[Any]], tries: int = _T
 
 def _apply(engine: Engine, connection: Connection, kind: type, run: Sequence[Command[Any]]) -> Sequence[Any]:
     if kind is commands.ExecuteOnce:
-        answers = idempotency.execute_once(partial(_apply_one, engine), connection, run)
-    else:
-        apply = engine.own_commands.get(kind) or APPLY[kind]
-        answers = apply(connection, run, engine.sequences)
-        engine.publish(run, answers)
+        once = cast("Sequence[commands.ExecuteOnce[Any]]", run)
+        return idempotency.execute_once(partial(_apply_one, engine), connection, once)
+    apply = engine.own_commands.get(kind) or APPLY[kind]
+    answers = apply(connection, run, engine.sequences)
+    engine.publish(run, answers)
     engine.progress.note()
     return answers
 
