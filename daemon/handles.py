@@ -74,7 +74,7 @@ class Handles:
 
     `api_settings()` are those in effect now. `check_url(url, team_id)` raises UrlNotAllowed; `is_parked(webhook_id)`
     says whether a webhook rests because its actor kept crashing. `cursor_key` seals the cursors of lists. `follow`
-    waits until memory has what other nodes have changed; it raises StoreUnavailable.
+    waits until memory has what other nodes have changed, None without others; it raises StoreUnavailable.
     """
 
     settings: Settings
@@ -93,7 +93,7 @@ class Handles:
     log: FilteringBoundLogger
     metrics: Metrics
     cursor_key: bytes = field(repr=False)
-    follow: Callable[[], Awaitable[None]]
+    follow: Callable[[], Awaitable[None]] | None
     health: HealthHandles
     system: SystemHandles
     console: ConsoleHandles

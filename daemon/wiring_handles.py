@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 
-from daemon.delivery.router import nothing_to_follow
 from daemon.delivery.sent_request import sent_request
 from daemon.domain.event_types import EventType, build_catalogue
 from daemon.handles import ConsoleHandles, Handles, HealthHandles, SystemHandles
@@ -33,7 +32,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         log=telemetry.log,
         metrics=telemetry.metrics,
         cursor_key=daemon.vault.derive("cursors"),
-        follow=nothing_to_follow if daemon.node is None else daemon.node.feed.catch_up,
+        follow=None if daemon.node is None else daemon.node.feed.catch_up,
         health=HealthHandles(
             not_ready=not_ready,
             store_failure=store.writer.failure,

@@ -45,6 +45,8 @@ async def authenticate(handles: Handles, request: HttpRequest, access: Access) -
 
 async def find_newest(handles: Handles, key: str) -> Principal | None:
     """Return who is behind a key that is unknown so far: another node may have made it. None if nobody is."""
+    if handles.follow is None:
+        return None
     with suppress(StoreUnavailable):  # then nothing new can be told
         await handles.follow()
     return handles.api_keys.find(key)

@@ -202,6 +202,7 @@ class Fleet:
     def _start(self, webhook_id: str, post: _ActorEntry) -> None:
         if self._nursery is None or self._stopped.is_set():
             return  # it is in the database: the next start resumes there
+        post.scope = trio.CancelScope()
         self._looking.add(webhook_id)
         # In a context of its own: an actor must not inherit the context of the request that started it.
         Context().run(self._nursery.start_soon, self._supervise, webhook_id, post)
