@@ -7,9 +7,9 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.config.reload import LiveSettings
 from daemon.cluster.memory import Memory
 from daemon.cluster.node import Node
+from daemon.config.reload import LiveSettings
 from daemon.crypto.api_keys import ApiKeys
 from daemon.crypto.vault import Vault
 from daemon.delivery.canceller import Canceller
@@ -134,7 +134,9 @@ async def assemble(
     upkeep = {
         ActorKind.NOTIFIER: notifier.run,
         ActorKind.CANCELLER: canceller.run,
-        **_maintenance(live, database, store=store, clock=clock, telemetry=telemetry, seams=seams, has_others=node is not None),
+        **_maintenance(
+            live, database, store=store, clock=clock, telemetry=telemetry, seams=seams, has_others=node is not None
+        ),
     }
     if node is not None:
         upkeep = {kind: node.only_once(run) for kind, run in upkeep.items()} | dict(node.patient)
@@ -164,7 +166,14 @@ async def assemble(
 
 
 def _maintenance(
-    live: LiveSettings, database: Engine, *, store: Store, clock: Clock, telemetry: Telemetry, seams: Seams, has_others: bool
+    live: LiveSettings,
+    database: Engine,
+    *,
+    store: Store,
+    clock: Clock,
+    telemetry: Telemetry,
+    seams: Seams,
+    has_others: bool,
 ) -> Mapping[ActorKind, _Run]:
     cleaner = Cleaner(store=store, clock=clock, telemetry=telemetry, retention_days=lambda: live.now.retention.days)
     actors: dict[ActorKind, _Run] = {

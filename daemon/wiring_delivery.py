@@ -57,7 +57,7 @@ class ShareOfWork:
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """How memory is kept in step with other nodes: `follow` waits for what they changed, `version()` is how far it is."""
+    """How memory follows other nodes: `follow` waits for what they have changed, `version()` is how far it is."""
 
     follow: Callable[[], Awaitable[None]] = nothing_to_follow
     version: Callable[[], int | None] = lambda: None

@@ -6,9 +6,9 @@ from contextlib import AbstractAsyncContextManager
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.store import channels
 from daemon.cluster.caller import items_of
 from daemon.domain.errors import StoreUnavailable
+from daemon.store import channels
 from daemon.store.nodes import Listener
 
 Heard = Callable[[list[str]], object]
@@ -68,7 +68,9 @@ class Listening:
             for notice in await listener.receive(max(0, next_echo_at - trio.current_time())):
                 self._pass_on(notice.channel, notice.payload)
             await trio.lowlevel.checkpoint()
-        raise StoreUnavailable("the database tells nothing: use a direct address as [store] notify_url, without a pooler")
+        raise StoreUnavailable(
+            "the database tells nothing: use a direct address as [store] notify_url, without a pooler"
+        )
 
     def _pass_on(self, channel: str, payload: str) -> None:
         if channel == channels.ECHO:

@@ -182,11 +182,14 @@ class Membership:
             self._log.warning("node_taken_for_dead", life=ended)
         if self._draining:
             await self._registry.drain(node)
+        # Taken before the survey: it may show as owned what is released while it is on its way.
+        leaving = self._leaving
         found = await self._registry.survey(node)
+        leaving |= self._leaving
         # Those of a claim whose answer was lost are this node's, too.
-        claimed, wanted = found.mine - self._shards - self._leaving, fair_share(found)
+        claimed, wanted = found.mine - self._shards - leaving, fair_share(found)
         if found.free and len(found.mine) < wanted:
-            claimed |= frozenset(await self._registry.claim(node, wanted - len(found.mine))) - self._leaving
+            claimed |= frozenset(await self._registry.claim(node, wanted - len(found.mine))) - leaving
         if claimed:
             self._own(self._shards | claimed)
             self.claims += len(claimed)

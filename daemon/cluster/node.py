@@ -4,11 +4,10 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from daemon.store import channels
 from daemon.cluster.caller import Caller
 from daemon.cluster.feed import Feed
-from daemon.cluster.live_pages import LivePages
 from daemon.cluster.listening import Heard, Listening
+from daemon.cluster.live_pages import LivePages
 from daemon.cluster.membership import Membership, ShardHooks
 from daemon.cluster.singletons import only_on_first_shard
 from daemon.cluster.sweeping import Sweeping
@@ -16,6 +15,7 @@ from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.resuming import resume
 from daemon.domain.shards import shard_of
+from daemon.store import channels
 from daemon.store.shared_store import SharedStore
 from daemon.store.store import Store
 from daemon.telemetry.metrics import ActorKind

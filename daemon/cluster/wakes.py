@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import trio
 
-from daemon.store import channels
 from daemon.cluster.caller import Caller
 from daemon.delivery.fleet import Fleet
 from daemon.domain.model import Work
+from daemon.store import channels
 
 # To wake an actor may start it: so many take a millisecond or two.
 _WAKES_PER_YIELD = 10

@@ -17,6 +17,7 @@ from daemon.cluster.lease import Lease
 from daemon.config.reload import fixed
 from daemon.config.settings import LogSettings
 from daemon.crypto.vault import Vault
+from daemon.domain.shards import SHARDS
 from daemon.run import run_daemon
 from daemon.seams import Seams
 from daemon.store.engine import READERS
@@ -27,6 +28,7 @@ from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import make_metrics
 from daemon.wiring import Daemon, assemble
 from daemon.wiring_cluster import Share
+from tests.cluster.waiting import until
 from tests.support.daemon import OPERATOR_KEY, FakeReceiver, Outbox, RunningDaemon, VirtualWallClock, make_settings
 from tests.support.mock_transport import MockTransport
 
@@ -58,9 +60,7 @@ class Cluster:
             log=logger,
             share=Share(
                 Identity(installation=name, name=name, host="host", version="1"),
-                partial(
-                    share, database, connect=partial(_connect, self.url), run_in_thread=thread_runner(3)
-                ),
+                partial(share, database, connect=partial(_connect, self.url), run_in_thread=thread_runner(3)),
                 lease,
             ),
         )
@@ -106,9 +106,7 @@ async def _accept_url(_url: str, _team_id: str) -> None:
 
 async def until_owned(*nodes: RunningDaemon) -> None:
     """Wait until these nodes deliver for all webhooks."""
-    with trio.fail_after(15):
-        while sum(len(_shards(node.parts)) for node in nodes) < 256:
-            await trio.sleep(0.05)
+    await until(lambda: sum(len(_shards(node.parts)) for node in nodes) == SHARDS, within_s=15)
 
 
 def _shards(parts: Daemon) -> frozenset[int]:

@@ -9,6 +9,7 @@ from trio.testing import MockClock
 from daemon.domain.shards import SHARDS
 from tests.cluster.simulated_node import SimulatedNode
 from tests.cluster.simulated_registry import LEASE_S, SimulatedRegistry
+from tests.cluster.waiting import until
 
 SETTLE_S = 10
 
@@ -72,13 +73,14 @@ async def test_the_shards_of_a_dead_node_are_taken_over_within_five_seconds(
         nursery.start_soon(heir.run)
         await trio.sleep(SETTLE_S)
         life.cancel_scope.cancel()
-    with trio.fail_after(5):
-        while len(heir.membership.shards) < SHARDS:
-            await trio.sleep(0.1)
+    await until(lambda: len(heir.membership.shards) == SHARDS, within_s=5)
 
 
 async def test_a_node_that_was_taken_for_dead_drops_everything_before_it_joins_again(
-    make_node: Callable[[str], SimulatedNode], registry: SimulatedRegistry, nursery: trio.Nursery, autojump_clock: MockClock
+    make_node: Callable[[str], SimulatedNode],
+    registry: SimulatedRegistry,
+    nursery: trio.Nursery,
+    autojump_clock: MockClock,
 ) -> None:
     node = make_node("a")
     nursery.start_soon(node.run)
@@ -114,7 +116,10 @@ async def test_while_the_database_is_away_no_attempt_begins_and_nobody_is_judged
 
 
 async def test_a_node_stops_beginning_attempts_before_another_may_take_over(
-    make_node: Callable[[str], SimulatedNode], registry: SimulatedRegistry, nursery: trio.Nursery, autojump_clock: MockClock
+    make_node: Callable[[str], SimulatedNode],
+    registry: SimulatedRegistry,
+    nursery: trio.Nursery,
+    autojump_clock: MockClock,
 ) -> None:
     cut_off, other = make_node("a"), make_node("b")
     for node in (cut_off, other):

@@ -5,10 +5,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-import trio
 
 from daemon.domain.shards import shard_of
 from tests.cluster.nodes import Cluster, until_owned
+from tests.cluster.waiting import until
 from tests.support.daemon import RunningDaemon, in_order
 from tests.support.postgresql import PostgresqlServer, running_server
 
@@ -39,9 +39,7 @@ async def pair(cluster: Cluster) -> AsyncIterator[tuple[RunningDaemon, RunningDa
 
 async def until_arrived(cluster: Cluster, count: int, within_s: float = 10) -> list[int]:
     """Wait for so many arrivals; return the numbers of their events."""
-    with trio.fail_after(within_s):
-        while len(cluster.receiver.arrivals) < count:
-            await trio.sleep(0.02)
+    await until(lambda: len(cluster.receiver.arrivals) >= count, within_s)
     return [arrival.number for arrival in cluster.receiver.arrivals]
 
 

@@ -18,14 +18,14 @@ from daemon.store.migrate import known_revisions, migrate
 from daemon.store.nodes import Change, Fence
 from daemon.store.postgresql.accepting import accept_events
 from daemon.store.postgresql.connections import coordinating_engine, reading_engine, writing_engine
+from daemon.store.postgresql.doubtful_commit import is_committed
 from daemon.store.postgresql.failures import is_conflict, is_failure, unavailable
+from daemon.store.postgresql.feed import changes_of_all, publish
+from daemon.store.postgresql.fence import pass_fence
+from daemon.store.postgresql.sequences import SharedSequences
 from daemon.store.progress import Progress
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
-from daemon.store.postgresql.feed import changes_of_all, publish
-from daemon.store.postgresql.fence import pass_fence
-from daemon.store.postgresql.doubtful_commit import is_committed
-from daemon.store.postgresql.sequences import SharedSequences
 from daemon.store.upkeep_commands import ReleaseSpace
 
 

@@ -17,7 +17,6 @@ from daemon.store.nodes import Change, Kind, KnownKey, News
 from daemon.store.postgresql.schema import cluster, feed
 from daemon.store.schema import api_keys, ended_sessions, webhooks
 
-
 _MOST_AT_ONCE = 1_000
 _VERSION = select(cluster.c.version)
 _PUBLISH = text(
@@ -103,17 +102,8 @@ def changes_of_all(batch: Sequence[Command[Any]], answers: Sequence[Any]) -> lis
 def changes_of(command: Command[Any], answer: Any) -> Sequence[Change]:
     """Return what a command changed of what nodes keep in memory."""
     match command:
-        case commands.RecordAttempt():
-            disabled = command.verdict.disable and answer != commands.Recorded()
-            return [Change(Kind.WEBHOOK, command.team_id, command.webhook_id)] if disabled else ()
-        case commands.AcceptEvents():
-            return [Change(Kind.FAN_OUT, one.team_id) for one in answer.fan_outs]
-        case MakeDeliveries():
-            return [Change(Kind.FAN_OUT, command.team_id)] if answer.next_first_seq is None else ()
         case commands.CreateWebhook() | commands.SaveWebhook():
             return [Change(Kind.WEBHOOK, command.webhook.team_id, command.webhook.id)]
-        case commands.CancelPending():
-            return [Change(Kind.WEBHOOK, "", command.webhook_id)] if answer.more else ()
         case commands.CreateTeam():
             return [Change(Kind.TEAM, command.team.id, command.team.id)]
         case commands.AddKey():
@@ -124,5 +114,20 @@ def changes_of(command: Command[Any], answer: Any) -> Sequence[Change]:
             return [Change(Kind.SESSION, "", command.session_id)]
         case commands.GrantCredits():
             return [Change(Kind.CREDITS, command.team_id)]
+        case _:
+            return _changes_by_answer(command, answer)
+
+
+def _changes_by_answer(command: Command[Any], answer: Any) -> Sequence[Change]:
+    """Return the same of commands that change such things now and then."""
+    match command:
+        case commands.RecordAttempt():
+            return [Change(Kind.WEBHOOK, command.team_id, command.webhook_id)] if command.verdict.disable else ()
+        case commands.CancelPending():
+            return [Change(Kind.WEBHOOK, "", command.webhook_id)] if answer.more else ()
+        case commands.AcceptEvents():
+            return [Change(Kind.FAN_OUT, one.team_id) for one in answer.fan_outs]
+        case MakeDeliveries():
+            return [Change(Kind.FAN_OUT, command.team_id)] if answer.next_first_seq is None else ()
         case _:
             return ()

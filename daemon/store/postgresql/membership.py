@@ -91,7 +91,7 @@ def reap(connection: Connection, node: int) -> list[int]:
 def survey(connection: Connection, node: int) -> Survey:
     """Return how the work is shared now."""
     row = connection.execute(_SURVEY, {"node": node}).one()
-    return Survey(row.sharers, frozenset(row.mine), row.free, bool(row.draining))
+    return Survey(row.sharers, frozenset(row.mine), free=row.free, draining=bool(row.draining))
 
 
 def claim(connection: Connection, node: int, at_most: int) -> list[int]:

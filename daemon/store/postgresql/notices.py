@@ -1,7 +1,7 @@
 """What nodes call out to each other: NOTIFY, and a connection that listens.
 
 A notice is a hint: it can be lost, and whoever misses it finds the same in the database within a second. It is sent
-after the commit that it is about, in a transaction of its own, for NOTIFY takes a lock of the whole server until COMMIT.
+after the commit that it is about, in a transaction of its own: NOTIFY takes a lock of the whole server until COMMIT.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence

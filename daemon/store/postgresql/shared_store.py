@@ -12,7 +12,6 @@ from daemon.store.postgresql.coordination import Coordination
 from daemon.store.postgresql.database import PostgresqlDatabase
 from daemon.store.postgresql.membership import NodeRegistry
 from daemon.store.postgresql.notices import listening, notify
-from daemon.store.reads.actor_reads import webhook_and_begun_work
 from daemon.store.reads.reader import Reader
 from daemon.store.shared_store import SharedStore
 
@@ -30,7 +29,7 @@ def share(
     return SharedStore(
         fence=database.fence,
         registry=NodeRegistry(coordination),
-        look=webhook_and_begun_work,
+        look=work.webhook_and_begun_work,
         version=lambda: reader.fetch(feed.version),
         news_since=lambda version: reader.fetch(feed.news_since, version),
         work_in=lambda shard, behind, look_at: reader.fetch(work.webhooks_with_work_in, shard, behind, look_at),

@@ -23,7 +23,7 @@ from daemon.domain.model import MAX_INLINE_BODY_BYTES, ApiKey, Mail, Webhook, Wo
 from daemon.store import rows
 from daemon.store.bulk import TextOf, fetch_rows, in_one_row
 from daemon.store.commands import EndSession
-from daemon.store.reads.conditions import IS_BEING_CANCELLED, IS_PENDING
+from daemon.store.reads.conditions import IS_PENDING
 from daemon.store.reads.time_blocks import SeqRange, next_range
 from daemon.store.schema import api_keys, cancellations, deliveries, events, mails, teams, webhooks
 from daemon.store.schema import ended_sessions as ended_sessions_table
@@ -147,23 +147,10 @@ def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequenc
     return [rows.work(row) for row in sorted(found, key=itemgetter(0))[:limit]]
 
 
-def webhook_and_begun_work(
-    connection: Connection, webhook_id: str, limit: int
-) -> tuple[Webhook | None, Sequence[Work]]:
-    """Like `webhook_and_work`, but a delivery that was begun comes first.
-
-    Nodes take numbers side by side: one that is lower may become visible only after a delivery was begun.
-    """
-    webhook, page = webhook_and_work(connection, webhook_id, limit)
-    found = fetch_rows(connection, _BEGUN_WORK, {"webhook_id": webhook_id})
-    begun = [rows.work(row) for row in found]
-    seqs = {work.seq for work in begun}
-    return webhook, [*begun, *(work for work in page if work.seq not in seqs)][:limit]
-
-
 # A body is JSON, that is text, although it is stored as the bytes that are sent.
 _LIGHT_BODY = case((func.length(events.c.body) <= MAX_INLINE_BODY_BYTES, TextOf(events.c.body)), else_=None)
-_WORK = (
+# The columns of pending deliveries of the webhook `webhook_id`, as `daemon.store.rows.work` takes them.
+WORK = (
     select(
         deliveries.c.seq,
         deliveries.c.id,
@@ -179,7 +166,6 @@ _WORK = (
     .join_from(deliveries, events, deliveries.c.event_id == events.c.id)
     .where(deliveries.c.webhook_id == bindparam("webhook_id"), IS_PENDING)
 )
-_BEGUN_WORK = in_one_row(_WORK.where(deliveries.c.attempts_made > 0, ~IS_BEING_CANCELLED).limit(1))
 _newest_cancellation = (
     select(cancellations)
     .where(cancellations.c.webhook_id == bindparam("webhook_id"))
@@ -191,9 +177,9 @@ _except_seq = _newest_cancellation.with_only_columns(cancellations.c.except_seq)
 # Millions of deliveries may be waiting for their cancellation: the query skips them, but for the excepted one.
 _PENDING_WORK = in_one_row(
     union_all(
-        select(_WORK.where(deliveries.c.seq == _except_seq).subquery("excepted")),
+        select(WORK.where(deliveries.c.seq == _except_seq).subquery("excepted")),
         select(
-            _WORK.where(deliveries.c.seq > func.coalesce(_through_seq, 0))
+            WORK.where(deliveries.c.seq > func.coalesce(_through_seq, 0))
             .order_by(deliveries.c.seq)
             .limit(bindparam("limit"))
             .subquery("behind")

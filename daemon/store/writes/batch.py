@@ -13,7 +13,6 @@ from daemon.store import commands, upkeep_commands
 from daemon.store.commands import Command
 from daemon.store.engine import Apply, Engine
 from daemon.store.fan_out_commands import MakeDeliveries
-from daemon.store.sequences import Sequences
 from daemon.store.writes import (
     api_keys,
     attempts,
@@ -99,7 +98,7 @@ def _run_in_order(engine: Engine, batch: Sequence[Command[Any]], tries: int = _T
 def _apply(engine: Engine, connection: Connection, kind: type, run: Sequence[Command[Any]]) -> Sequence[Any]:
     if kind is commands.ExecuteOnce:
         once = cast("Sequence[commands.ExecuteOnce[Any]]", run)
-        return idempotency.execute_once(partial(_apply_one, engine), connection, once)
+        return idempotency.execute_once(partial(apply_one, engine), connection, once)
     apply = engine.own_commands.get(kind) or APPLY[kind]
     answers = apply(connection, run, engine.sequences)
     engine.publish(run, answers)
@@ -107,7 +106,8 @@ def _apply(engine: Engine, connection: Connection, kind: type, run: Sequence[Com
     return answers
 
 
-def _apply_one(engine: Engine, connection: Connection, command: Command[Any]) -> Any:
+def apply_one(engine: Engine, connection: Connection, command: Command[Any]) -> Any:
+    """Carry out one command in this transaction; return its answer, or the error that it is refused with."""
     [answer] = _apply(engine, connection, kind=type(command), run=[command])
     return answer
 

@@ -101,7 +101,7 @@ def _make_piece(connection: Connection, command: MakeDeliveries, sequences: Sequ
     piece = _Piece(command.limit, sequences.take_deliveries(connection, command.limit))
     cancellations = _cancellations(connection, command.team_id)
     while piece.left and (row := _first(connection, command)) is not None:
-        _make_of(connection, row, piece, cancellations)
+        _make_of(connection, row, piece=piece, cancellations=cancellations)
     execute_rows(connection, _INSERT, piece.rows)
     row = _first(connection, command)
     if row is None:

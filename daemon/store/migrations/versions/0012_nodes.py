@@ -26,7 +26,9 @@ def upgrade() -> None:
         op.execute(f"CREATE SEQUENCE {name} CACHE 1")
         op.execute(f"SELECT setval('{name}', (SELECT coalesce(max(seq), 0) + 1 FROM {table}), false)")
     # What goes first after a takeover.
-    op.execute("CREATE INDEX ix_deliveries_begun ON deliveries (webhook_id) WHERE status = 'pending' AND attempts_made > 0")
+    op.execute(
+        "CREATE INDEX ix_deliveries_begun ON deliveries (webhook_id) WHERE status = 'pending' AND attempts_made > 0"
+    )
     # By which the webhooks of a shard are found (`daemon.domain.shards`).
     op.execute("CREATE INDEX ix_webhooks_shard ON webhooks (get_byte(sha256(decode(id, 'escape')), 0), id)")
 
