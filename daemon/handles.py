@@ -60,9 +60,13 @@ class ReadSentRequest(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleHandles:
-    """For the console: its sessions, signed with `session_key`, its live pages, and what an attempt has sent."""
+    """For the console: its sessions, signed with `session_key`, its live pages, and what an attempt has sent.
+
+    `shown_once_key` seals the secrets that a browser carries to the page that shows them.
+    """
 
     session_key: bytes = field(repr=False)
+    shown_once_key: bytes = field(repr=False)
     sign_outs: SignOuts
     changes: ChangeFeed
     sent_request: ReadSentRequest

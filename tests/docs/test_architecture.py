@@ -92,10 +92,7 @@ SQLITE_USERS = {
     "daemon/maintenance/restore.py": "puts another file in its place",
     "daemon/maintenance/sealed_database.py": "opens the file of the state directory",
     "daemon/maintenance/state_dir.py": "wants no links in the place of the file",
-    "daemon/doctor/clock.py": "looks for the newest time in the file",
     "daemon/doctor/database.py": "inspects the file",
-    "daemon/doctor/files.py": "tells whether the file needs a key",
-    "daemon/doctor/network.py": "looks for URLs in the file",
 }
 
 
