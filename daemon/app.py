@@ -213,7 +213,11 @@ async def _run(
     log, metrics = daemon.telemetry.log, daemon.telemetry.metrics
 
     def not_ready() -> str | None:
-        return "the daemon is stopping" if stop.is_set() else None if ready.is_set() else "the daemon is starting"
+        if stop.is_set():
+            return "the daemon is stopping"
+        if not ready.is_set():
+            return "the daemon is starting"
+        return None if daemon.node is None else daemon.node.membership.not_ready()
 
     metrics.ready.set_function(lambda: not_ready() is None)
     metrics.max_open_connections.set(budget.api_connections)

@@ -26,9 +26,11 @@ from daemon.maintenance.cleaner import Cleaner
 from daemon.maintenance.gauges import GaugeRefresher, bind_gauges
 from daemon.maintenance.time_indexer import TimeIndexer
 from daemon.management.kept_answers import KeptAnswers
+from daemon.management.nodes import Nodes
 from daemon.management.replays import Replays
 from daemon.management.sign_outs import SignOuts
 from daemon.management.teams import Teams
+from daemon.management.webhook_changer import LocalChanger
 from daemon.management.webhooks import Webhooks
 from daemon.seams import Seams
 from daemon.store.engine import Engine
@@ -43,6 +45,7 @@ from daemon.telemetry.telemetry import Telemetry
 from daemon.wiring_cluster import ClusterBuilder, Share
 from daemon.wiring_delivery import DeliveryBuilder, Following, ShareOfWork
 from daemon.wiring_management import ManagementBuilder
+from daemon.wiring_nodes import only_node, reporter
 
 _Run = Callable[[], Awaitable[None]]
 
@@ -60,6 +63,7 @@ class Daemon:
     teams: Teams
     webhooks: Webhooks
     replays: Replays
+    nodes: Nodes
     kept_answers: KeptAnswers
     notifier: Notifier
     gauges: GaugeRefresher
@@ -117,7 +121,12 @@ async def assemble(
         granted=gate.look_again,
         webhooks_changed=partial(_wake_both, notifier, canceller),
     )
-    node = None if cluster is None else cluster.node(version, memory, fleet=fleet)
+    management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
+    kept_answers = management.kept_answers
+    node = None
+    if cluster is not None:
+        reports = reporter(fleet, metrics)
+        node = cluster.node(version, memory, fleet=fleet, clock=clock, kept_answers=kept_answers, reports=reports)
     following = Following() if node is None else Following(node.feed.catch_up, lambda: node.feed.version)
     resume_all = partial(resume, partial(store.reader.fetch, actor_reads.webhooks_with_work), fleet, log)
     router = delivery.router(
@@ -130,7 +139,6 @@ async def assemble(
     )
     bind_gauges(telemetry, fleet=fleet, router=router, gate=gate, lookups=seams.lookups)
 
-    management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
     upkeep = {
         ActorKind.NOTIFIER: notifier.run,
         ActorKind.CANCELLER: canceller.run,
@@ -149,9 +157,12 @@ async def assemble(
         fleet=fleet,
         router=router,
         teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate, follow=following.follow),
-        webhooks=management.webhooks(fleet=fleet, index=index),
+        webhooks=management.webhooks(
+            changer=LocalChanger(fleet=fleet, kept_answers=kept_answers) if node is None else node.changer, index=index
+        ),
         replays=management.replays(owners=owners, fan_outs=fan_outs),
-        kept_answers=management.kept_answers,
+        nodes=only_node(clock, fleet, metrics) if cluster is None else cluster.nodes,
+        kept_answers=kept_answers,
         notifier=notifier,
         gauges=gauges,
         upkeep=upkeep,

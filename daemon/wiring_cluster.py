@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from daemon.cluster.answering import Answering
 from daemon.cluster.caller import Caller
 from daemon.cluster.feed import Feed
 from daemon.cluster.lease import Lease
@@ -10,8 +11,14 @@ from daemon.cluster.live_pages import LivePages
 from daemon.cluster.membership import Membership
 from daemon.cluster.memory import Memory
 from daemon.cluster.node import Node
+from daemon.cluster.requests import ClusterChanger
 from daemon.cluster.wakes import Wakes
 from daemon.delivery.fleet import Fleet
+from daemon.domain.clock import Clock
+from daemon.management.kept_answers import KeptAnswers
+from daemon.management.node_report import Reporter
+from daemon.management.nodes import SharedNodes
+from daemon.management.webhook_changer import LocalChanger
 from daemon.store.nodes import Identity
 from daemon.store.reads.reader import Reader
 from daemon.store.retry import retry_until_available
@@ -37,13 +44,14 @@ class ClusterBuilder:
         self._store = store
         self._telemetry = telemetry
         self._shared = share.open(store.reader)
+        self._report: Callable[[], str] = lambda: "{}"
         self._caller = Caller(self._shared.notify, telemetry.log)
         self._membership = Membership(
             share.me,
             self._shared.registry,
             fence=self._shared.fence,
             lease=share.lease,
-            report=lambda: "{}",
+            report=lambda: self._report(),
             log=telemetry.log,
         )
 
@@ -64,11 +72,31 @@ class ClusterBuilder:
         """Return what tells the owners of new deliveries."""
         return Wakes(fleet=fleet, owns=self._membership.owns, caller=self._caller)
 
-    def node(self, version: int, memory: Memory, *, fleet: Fleet) -> Node:
+    def node(
+        self, version: int, memory: Memory, *, fleet: Fleet, clock: Clock, kept_answers: KeptAnswers, reports: Reporter
+    ) -> Node:
         """Return the node, whole; `memory` was read at this version, or later."""
+        self._report = reports.as_json
         live_pages = LivePages(memory.changes, self._caller)
         memory.changes.pass_on = live_pages.published
         return Node(
+            changer=ClusterChanger(
+                local=LocalChanger(fleet=fleet, kept_answers=kept_answers),
+                ownership=self._membership,
+                store=self._store,
+                clock=clock,
+                log=self._telemetry.log,
+                notify=self._call_one,
+                keeping=kept_answers.keeping,
+            ),
+            answering=Answering(
+                request_change=fleet.request_change,
+                ownership=self._membership,
+                store=self._store,
+                clock=clock,
+                log=self._telemetry.log,
+                notify=self._call_one,
+            ),
             membership=self._membership,
             feed=Feed(version, self._shared.news_since, memory.apply, log=self._telemetry.log),
             caller=self._caller,
@@ -79,3 +107,11 @@ class ClusterBuilder:
             store=self._store,
             telemetry=self._telemetry,
         )
+
+    @property
+    def nodes(self) -> SharedNodes:
+        """Return the nodes as people see them."""
+        return SharedNodes(self._shared.lives, self._shared.begin_draining)
+
+    def _call_one(self, channel: str, item: str) -> None:
+        self._caller.call(channel, (item,))

@@ -7,14 +7,13 @@ from daemon.crypto.api_keys import ApiKeys
 from daemon.crypto.vault import Vault
 from daemon.delivery.credit_gate import CreditGate
 from daemon.delivery.fan_out import FanOuts
-from daemon.delivery.fleet import Fleet
 from daemon.delivery.owners import Owners
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.replays import Replays
 from daemon.management.teams import Teams
-from daemon.management.webhook_changer import LocalChanger
+from daemon.management.webhook_changer import WebhookChanger
 from daemon.management.webhooks import Webhooks
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
@@ -46,7 +45,7 @@ class ManagementBuilder:
             follow=follow,
         )
 
-    def webhooks(self, *, fleet: Fleet, index: SubscriptionIndex) -> Webhooks:
+    def webhooks(self, *, changer: WebhookChanger, index: SubscriptionIndex) -> Webhooks:
         """Return what changes webhooks."""
         return Webhooks(
             store=self._store,
@@ -54,7 +53,7 @@ class ManagementBuilder:
             telemetry=self._telemetry,
             kept_answers=self.kept_answers,
             vault=self._vault,
-            changer=LocalChanger(fleet=fleet, kept_answers=self.kept_answers),
+            changer=changer,
             index=index,
             webhooks_per_team=lambda: self._live.now.api.webhooks_per_team,
         )

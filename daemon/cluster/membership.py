@@ -83,9 +83,9 @@ class Membership:
         self.lives = 0
 
     @property
-    def node(self) -> int | None:
-        """The number of this life, None while there is none."""
-        return self._fence.node
+    def node(self) -> int:
+        """The number of this life, 0 while there is none."""
+        return self._fence.node or 0
 
     @property
     def shards(self) -> Set[int]:
@@ -102,9 +102,9 @@ class Membership:
             return "this node is not a member of its cluster now"
         return None if self.lease.valid else "the database is away"
 
-    async def wait_for_shards(self, condition: Callable[[Set[int]], bool]) -> None:
-        """Wait until `condition` is true of the shards that this node owns."""
-        while not condition(self._shards):
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition` is true: it is asked whenever a life or what this node owns changes."""
+        while not condition():
             await self._changed.park()
 
     def look_now(self) -> None:
@@ -124,6 +124,7 @@ class Membership:
         self._fence.node = node
         self.lives += 1
         self.lease.extend(sent_at)
+        self._changed.unpark_all()
         self._log.info("node_joined", life=node)
 
     async def run(self, hooks: ShardHooks) -> None:

@@ -1,15 +1,17 @@
 """This process as a node: its actors, and what happens in them when shards come and go."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
+from daemon.cluster.answering import Answering
 from daemon.cluster.caller import Caller
 from daemon.cluster.feed import Feed
 from daemon.cluster.listening import Heard, Listening
 from daemon.cluster.live_pages import LivePages
 from daemon.cluster.membership import Membership, ShardHooks
-from daemon.cluster.singletons import only_on_first_shard
+from daemon.cluster.requests import ClusterChanger
+from daemon.cluster.singletons import once_a_life, only_on_first_shard
 from daemon.cluster.sweeping import Sweeping
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
@@ -32,12 +34,13 @@ class Node:
     feed: Feed
     caller: Caller
     live_pages: LivePages
+    changer: ClusterChanger
+    answering: Answering
     fleet: Fleet
     fan_outs: FanOuts
     shared: SharedStore
     store: Store
     telemetry: Telemetry
-    heard: dict[str, Heard] = field(default_factory=dict)
 
     @property
     def vital(self) -> Mapping[ActorKind, Run]:
@@ -60,12 +63,14 @@ class Node:
             channels.WATCHED: self.live_pages.watched,
             channels.LIVE: self.live_pages.changed,
             channels.SHARDS: lambda _: self.membership.look_now(),
-            **self.heard,
+            channels.REQUESTS: lambda _: self.answering.look(),
+            channels.ANSWERS: self._answered,
         }
         listen = partial(self.shared.listen, channels.ALL)
         return {
             ActorKind.CALLER: self.caller.run,
             ActorKind.LIVE_PAGES: self.live_pages.run,
+            ActorKind.ANSWERING: once_a_life(self.answering.run, self.membership),
             ActorKind.LISTENER: Listening(listen, heard, self._look_at_everything, log=log).run,
             ActorKind.SWEEPER: Sweeping(self.shared.sweep, self._wake_own, log).run,
         }
@@ -81,11 +86,17 @@ class Node:
     def _wake_own(self, webhook_ids: Collection[str]) -> None:
         self.fleet.wake(webhook_ids)  # those of others it leaves alone
 
+    def _answered(self, request_ids: Collection[str]) -> None:
+        for request_id in request_ids:
+            self.changer.answered(request_id)
+
     def _look_at_everything(self) -> None:
         self.feed.wake()
         self.membership.look_now()
+        self.answering.look()
 
     async def _claimed(self, shards: Collection[int]) -> None:
+        self.answering.look()
         self.fan_outs.begin_all()
         for shard in sorted(shards):
             await resume(partial(self.shared.work_in, shard), self.fleet, self.telemetry.log)

@@ -54,6 +54,7 @@ class ActorKind(StrEnum):
     FEED = "feed"
     CALLER = "caller"
     LIVE_PAGES = "live_pages"
+    ANSWERING = "answering"
     LISTENER = "listener"
     SWEEPER = "sweeper"
 

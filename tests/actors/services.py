@@ -342,6 +342,7 @@ IN_CLUSTER = (
     ActorKind.FEED,
     ActorKind.CALLER,
     ActorKind.LIVE_PAGES,
+    ActorKind.ANSWERING,
     ActorKind.LISTENER,
     ActorKind.SWEEPER,
 )

@@ -87,9 +87,9 @@ class SimulatedRegistry:
         await self._call()
         self.lives[node].ended = True
 
-    def passes_fence(self, node: int | None) -> bool:
+    def passes_fence(self, node: int) -> bool:
         """Whether a write under this life would be kept."""
-        return node is not None and not self.lives[node].ended
+        return node > 0 and not self.lives[node].ended
 
     def _free(self) -> list[int]:
         return [shard for shard, owner in self.owners.items() if owner is None or self.lives[owner].ended]

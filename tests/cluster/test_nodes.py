@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from daemon.domain.shards import shard_of
-from tests.cluster.nodes import Cluster, until_owned
+from tests.cluster.real_nodes import Cluster, until_owned
 from tests.cluster.waiting import until
-from tests.support.daemon import RunningDaemon, in_order
+from tests.support.daemon import RunningDaemon, in_order, statuses
 from tests.support.postgresql import PostgresqlServer, running_server
 
 URL = "https://receiver.example/hook"
@@ -94,3 +94,59 @@ async def test_a_node_that_stops_hands_its_webhooks_over_and_loses_nothing(clust
         await until_arrived(cluster, 8 * 21)
     for number in range(8):
         assert [arrival.number for arrival in cluster.receiver.at(f"{URL}/{number}")] == list(range(21))
+
+
+async def test_a_webhook_is_changed_at_whichever_node_and_both_act_by_it(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, second = pair
+    team = await first.team()
+    webhooks = [await first.webhook(team, f"{URL}/{number}") for number in range(6)]
+    for number, webhook in enumerate(webhooks):
+        changed = await (first, second)[number % 2].change(webhook, name=f"Renamed {number}")
+        assert changed is not None
+        assert changed.name == f"Renamed {number}"
+    await second.change(webhooks[0], active=False)
+    await first.submit(team, 1)
+    assert await until_arrived(cluster, 5) == [1] * 5
+    assert not cluster.receiver.at(f"{URL}/0")
+
+
+async def test_a_team_and_its_key_are_known_at_the_other_node_at_once(
+    pair: tuple[RunningDaemon, RunningDaemon],
+) -> None:
+    first, second = pair
+    team = await first.team()
+    made = await second.parts.teams.create_key(team.id, "key")
+    assert made is not None
+    assert first.parts.node is not None
+    await first.parts.node.feed.catch_up()
+    assert first.parts.api_keys.find(made[1]) is not None
+
+
+async def test_a_webhook_disabled_by_failures_sends_one_mail_whichever_node_sends_mails(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, _second = pair
+    cluster.receiver.answers[URL] = statuses(500)
+    team = await first.team()
+    webhook = await first.webhook(team, URL)
+    await first.submit(team, *range(4))
+    await until_arrived(cluster, 4 * 4)
+    await until(lambda: len(cluster.outbox.mails) == 1, within_s=10)
+    assert await first.statuses(webhook) == ["failed"] * 4
+
+
+async def test_a_large_submission_is_delivered_in_order_with_what_another_node_takes_meanwhile(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, second = pair
+    team = await first.team()
+    for number in range(6):
+        await first.webhook(team, f"{URL}/{number}")
+    await first.submit(team, *range(200))
+    await second.submit(team, 200)
+    await first.submit(team, 201)
+    await until_arrived(cluster, 6 * 202, within_s=30)
+    for number in range(6):
+        assert [arrival.number for arrival in cluster.receiver.at(f"{URL}/{number}")] == list(range(202))

@@ -12,10 +12,12 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.printable import in_one_line
 from daemon.files.disk_usage import DiskUse
+from daemon.store import request_commands
 from daemon.store.commands import AcceptEvents, RecordAttempt
 from daemon.store.engine import Apply, DatabaseRefused
 from daemon.store.migrate import known_revisions, migrate
 from daemon.store.nodes import Change, Fence
+from daemon.store.postgresql import requests
 from daemon.store.postgresql.accepting import accept_events
 from daemon.store.postgresql.connections import coordinating_engine, reading_engine, writing_engine
 from daemon.store.postgresql.doubtful_commit import is_committed
@@ -36,7 +38,16 @@ def _leave_space(_connection: Connection, commands: Sequence[Any], _sequences: S
 
 # Its id, if it has changed something.
 _TRANSACTION = "SELECT pg_current_xact_id_if_assigned()::text"
-_OWN_COMMANDS: Mapping[type, Apply] = {ReleaseSpace: _leave_space, AcceptEvents: accept_events}
+_OWN_COMMANDS: Mapping[type, Apply] = {
+    ReleaseSpace: _leave_space,
+    AcceptEvents: accept_events,
+    request_commands.AskRequest: requests.ask_requests,
+    request_commands.AnswerRequest: requests.answer_requests,
+    request_commands.SettleRequest: requests.settle_requests,
+    request_commands.WithdrawRequest: requests.withdraw_requests,
+    request_commands.KeepAnswer: requests.keep_answers,
+    request_commands.PruneRequests: requests.prune_requests,
+}
 
 
 @dataclass(slots=True)

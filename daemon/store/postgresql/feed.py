@@ -15,6 +15,7 @@ from daemon.store.commands import Command, EndSession
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.nodes import Change, Kind, KnownKey, News
 from daemon.store.postgresql.schema import cluster, feed
+from daemon.store.request_commands import AnswerRequest
 from daemon.store.schema import api_keys, ended_sessions, webhooks
 
 _MOST_AT_ONCE = 1_000
@@ -104,6 +105,8 @@ def changes_of(command: Command[Any], answer: Any) -> Sequence[Change]:
     match command:
         case commands.CreateWebhook() | commands.SaveWebhook():
             return [Change(Kind.WEBHOOK, command.webhook.team_id, command.webhook.id)]
+        case AnswerRequest():
+            return changes_of(command.command, answer)
         case commands.CreateTeam():
             return [Change(Kind.TEAM, command.team.id, command.team.id)]
         case commands.AddKey():

@@ -7,10 +7,10 @@ import psycopg
 
 from daemon.actors.threads import RunInThread
 from daemon.store.nodes import Fence
-from daemon.store.postgresql import feed, work
+from daemon.store.postgresql import feed, nodes, work
 from daemon.store.postgresql.coordination import Coordination
 from daemon.store.postgresql.database import PostgresqlDatabase
-from daemon.store.postgresql.membership import NodeRegistry
+from daemon.store.postgresql.membership import LEASE_S, NodeRegistry
 from daemon.store.postgresql.notices import listening, notify
 from daemon.store.reads.reader import Reader
 from daemon.store.shared_store import SharedStore
@@ -35,5 +35,7 @@ def share(
         work_in=lambda shard, behind, look_at: reader.fetch(work.webhooks_with_work_in, shard, behind, look_at),
         sweep=lambda behind_seq: reader.fetch(work.sweep, behind_seq),
         notify=lambda notices: coordination.run(notify, notices),
+        lives=lambda: coordination.run(nodes.lives, LEASE_S),
+        begin_draining=lambda name: coordination.run(nodes.drain, name),
         listen=lambda channels: listening(connect, channels, run_in_thread),
     )
