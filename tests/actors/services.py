@@ -334,6 +334,8 @@ ELSEWHERE = {
     "daemon/cluster/live_pages.py: self._say": "tests/cluster/test_live_pages.py",
     "daemon/cluster/live_pages.py: self._tell": "tests/cluster/test_live_pages.py",
     "daemon/cluster/singletons.py: run": "tests/cluster/test_singletons.py",
+    "daemon/cluster/answering.py: self._finish": "tests/cluster/test_requests.py",
+    "daemon/cluster/answering.py: self._refuse": "tests/cluster/test_requests.py",
 }
 
 # Those of a process that is one node of several.
