@@ -19,7 +19,7 @@ from daemon.store.postgresql.database import open_database
 from tests.support.programs import skip_without
 
 _INSTALLED = Path("/usr/lib/postgresql")
-_USER = "postgres"  # it refuses to run as root
+SUPERUSER = "postgres"  # of a server, and who runs it: it refuses to run as root
 # Nothing is to survive a crash of the test machine, and an idle server is to stay idle.
 _SETTINGS = {
     "fsync": "off",
@@ -40,11 +40,13 @@ class PostgresqlServer:
     def url(self, name: str) -> URL:
         """Return the address of a database."""
         query = {"host": str(self.directory)}
-        return URL.create("postgresql+psycopg", username=_USER, database=name, query=query)
+        return URL.create("postgresql+psycopg", username=SUPERUSER, database=name, query=query)
 
     def run(self, statement: str) -> None:
         """Run a statement outside of a transaction, as the superuser."""
-        with psycopg.connect(host=str(self.directory), user=_USER, dbname="postgres", autocommit=True) as connection:
+        with psycopg.connect(
+            host=str(self.directory), user=SUPERUSER, dbname="postgres", autocommit=True
+        ) as connection:
             connection.execute(statement.encode())
 
     @contextmanager
@@ -65,11 +67,11 @@ class PostgresqlServer:
 @contextmanager
 def running_server() -> Iterator[PostgresqlServer]:
     """Run a server for this block. The test is skipped where PostgreSQL is not installed."""
-    programs = _programs()
+    programs = find_programs()
     directory = Path(tempfile.mkdtemp(prefix="kakiyo-pg-"))
     try:
-        as_user, data = _as_user(directory), directory / "data"
-        _call(*as_user, programs / "initdb", "--pgdata", data, "--auth", "trust", "--no-sync", "--username", _USER)
+        as_user, data = as_server_user(directory), directory / "data"
+        _call(*as_user, programs / "initdb", "--pgdata", data, "--auth", "trust", "--no-sync", "--username", SUPERUSER)
         control = partial(_call, *as_user, programs / "pg_ctl", "--pgdata", data, "--wait", "--silent")
         options = " ".join(f"-c {name}='{value}'" for name, value in _SETTINGS.items())
         control("--log", directory / "log", "--options", f"{options} -k {directory}", "start")
@@ -86,7 +88,8 @@ def is_installed() -> bool:
     return bool(_versions())
 
 
-def _programs() -> Path:
+def find_programs() -> Path:
+    """Return the directory of the newest version's programs. The test is skipped where PostgreSQL is not installed."""
     if not (versions := _versions()):
         skip_without("postgresql", "PostgreSQL is not on this machine")
     return versions[-1].parent
@@ -96,10 +99,11 @@ def _versions() -> list[Path]:
     return sorted(_INSTALLED.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
 
 
-def _as_user(directory: Path) -> Sequence[str]:
+def as_server_user(directory: Path) -> Sequence[str]:
+    """Return the words before a command that run it as a user who may run a server; `directory` becomes theirs."""
     if os.geteuid() != 0:
         return []
-    user = pwd.getpwnam(_USER)
+    user = pwd.getpwnam(SUPERUSER)
     os.chown(directory, user.pw_uid, user.pw_gid)
     return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 
