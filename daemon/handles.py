@@ -14,6 +14,7 @@ from daemon.domain.clock import NowMs
 from daemon.domain.event_types import Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.management.kept_answers import KeptAnswers
+from daemon.management.nodes import Nodes
 from daemon.management.replays import Replays
 from daemon.management.sign_outs import SignOuts
 from daemon.management.teams import Teams
@@ -60,9 +61,13 @@ class ReadSentRequest(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleHandles:
-    """For the console: its sessions, signed with `session_key`, its live pages, and what an attempt has sent."""
+    """For the console: its sessions, signed with `session_key`, its live pages, and what an attempt has sent.
+
+    `shown_once_key` seals the secrets that a browser carries to the page that shows them.
+    """
 
     session_key: bytes = field(repr=False)
+    shown_once_key: bytes = field(repr=False)
     sign_outs: SignOuts
     changes: ChangeFeed
     sent_request: ReadSentRequest
@@ -83,6 +88,7 @@ class Handles:
     teams: Teams
     webhooks: Webhooks
     replays: Replays
+    nodes: Nodes
     kept_answers: KeptAnswers
     reader: Reader
     api_keys: ApiKeys

@@ -23,6 +23,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         teams=daemon.teams,
         webhooks=daemon.webhooks,
         replays=daemon.replays,
+        nodes=daemon.nodes,
         kept_answers=daemon.kept_answers,
         reader=store.reader,
         api_keys=daemon.api_keys,
@@ -46,6 +47,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         ),
         console=ConsoleHandles(
             session_key=daemon.vault.derive("console sessions"),
+            shown_once_key=daemon.vault.derive("secrets shown once"),
             sign_outs=daemon.sign_outs,
             changes=telemetry.changes,
             sent_request=partial(sent_request, vault=daemon.vault),

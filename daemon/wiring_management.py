@@ -11,6 +11,7 @@ from daemon.domain.clock import Clock
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.replays import Replays
 from daemon.management.teams import Teams
+from daemon.management.webhook_changer import LocalChanger
 from daemon.management.webhooks import Webhooks
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
@@ -47,7 +48,7 @@ class ManagementBuilder:
             telemetry=self._telemetry,
             kept_answers=self.kept_answers,
             vault=self._vault,
-            fleet=fleet,
+            changer=LocalChanger(fleet=fleet, kept_answers=self.kept_answers),
             index=index,
             webhooks_per_team=lambda: self._live.now.api.webhooks_per_team,
         )

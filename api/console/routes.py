@@ -135,7 +135,9 @@ def add_console(
         handles=handles,
         sessions=sessions,
         templates=Templates(run_in_thread),
-        shown_once=ShownOnce(),
+        shown_once=ShownOnce(
+            handles.console.shown_once_key, handles.now_ms, is_secure=handles.settings.has_tls_before_it
+        ),
         reserved_ids=reserved_ids,
     )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import trio
 
 from daemon.actors.reply import Reply
+from daemon.domain.changes import WebhookChange
 from daemon.domain.model import Webhook, Work
 from daemon.store.commands import Cancelled, Command, SaveWebhook
 
@@ -26,7 +27,7 @@ class Change:
     command that saves the webhook in one of the caller's.
     """
 
-    apply: Callable[[Webhook], Webhook]
+    what: WebhookChange
     wrap: Callable[[SaveWebhook], Command[Cancelled]] = lambda save: save
     reply: Reply[Webhook | None] = field(default_factory=Reply)
     abandoned: bool = False

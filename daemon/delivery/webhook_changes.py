@@ -10,6 +10,7 @@ from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Change, Mailbox
 from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.work_queue import WorkQueue
+from daemon.domain.changes import apply_change
 from daemon.domain.clock import Clock
 from daemon.domain.errors import DaemonError, StoreUnavailable
 from daemon.domain.lifecycle import cancel_reason_of
@@ -98,7 +99,7 @@ class WebhookChanges:
         state = self._state
         if state.webhook.deleted_at is not None:
             return None
-        webhook = change.apply(state.webhook)
+        webhook = apply_change(state.webhook, change.what)
         reason = cancel_reason_of(webhook)
         save = SaveWebhook(webhook, reason, in_flight_seq=state.in_flight_seq, now=self._clock.now_ms())
         cancelled = await self._writer.execute(change.wrap(save), self._after_cancelling)

@@ -4,19 +4,16 @@ import os
 import subprocess
 from collections.abc import Iterator
 
-from daemon.config.settings import Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
 from daemon.domain.clock import HOUR_MS, NowMs
-from daemon.maintenance.state_dir import DATABASE
-from daemon.store.sqlite.inspect import newest_time
 
 _FIRST_RELEASE_MS = 1_735_689_600_000  # 2025: no version is older
 _TIMEOUT_S = 5
 
 
-def check_clock(settings: Settings, now_ms: NowMs) -> Iterator[Finding]:
-    """Whether the wall clock can be right: not behind the newest event, nor older than the first release."""
-    now, newest = now_ms(), newest_time(settings.state_dir / DATABASE)
+def check_clock(newest: int | None, now_ms: NowMs) -> Iterator[Finding]:
+    """Whether the wall clock can be right: not behind the newest event (ms), nor older than the first release."""
+    now = now_ms()
     advice = "Set the clock, and let a time service keep it: signatures carry its time, and receivers check it."
     if now < _FIRST_RELEASE_MS or (newest is not None and now < newest - HOUR_MS):
         yield failed("clock", "the clock is behind the times in the database, or years behind", advice)

@@ -1,10 +1,13 @@
-"""The database: undamaged, of this version, and with everything that was acknowledged."""
+"""The database file: undamaged, of this version, and with everything that was acknowledged."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from daemon.config.settings import Settings
-from daemon.doctor.finding import Finding, failed, ok, skipped, warning
+from daemon.doctor.finding import Finding, failed, ok, skipped
+from daemon.doctor.stored import Stored, check_ledger, check_revision
+from daemon.maintenance.sealed_database import KeyFit, key_fit
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store.engine import DatabaseRefused
 from daemon.store.schema import HEAD_REVISION
@@ -15,9 +18,35 @@ from daemon.store.sqlite.commit_record import (
     missing_from,
     require_regular_record,
 )
-from daemon.store.sqlite.inspect import Contents, inspect_database, newest_commit, teams_out_of_balance
+from daemon.store.sqlite.inspect import (
+    inspect_database,
+    newest_commit,
+    newest_time,
+    newest_urls,
+    revision_if_readable,
+    teams_out_of_balance,
+)
 
 _CHECK = "database"
+_URLS = 5
+_RESTORE = "Restore a backup: kakiyo-webhooks restore FILE"
+
+
+def stored_in_file(settings: Settings, *, full: bool) -> Stored:
+    """Return the database of the state directory."""
+    path = settings.state_dir / DATABASE
+    return Stored(
+        place=str(path),
+        examine=partial(check_database, settings, full=full),
+        key_fit=partial(_key_fit, settings, path),
+        newest_time=partial(newest_time, path),
+        newest_urls=partial(newest_urls, path, _URLS),
+    )
+
+
+def _key_fit(settings: Settings, path: Path) -> KeyFit:
+    revision = revision_if_readable(path)
+    return key_fit(settings, path, revision) if revision else KeyFit.FITS
 
 
 def check_database(settings: Settings, *, full: bool = False) -> Iterator[Finding]:
@@ -34,13 +63,13 @@ def check_database(settings: Settings, *, full: bool = False) -> Iterator[Findin
         found = inspect_database(path, full=full)
     except DatabaseRefused as refusal:
         finding, _, _ = str(refusal).rpartition(": ")  # SQLite's message may contain colons
-        yield failed(_CHECK, f"{path} {finding}", "Restore a backup: kakiyo-webhooks restore FILE")
+        yield failed(_CHECK, f"{path} {finding}", _RESTORE)
         return
     yield ok(_CHECK, f"all {found.pages:,} pages are undamaged; {found.pending:,} deliveries are pending")
-    yield _check_revision(found)
+    yield check_revision(found.revision)
     yield _check_history(path)
     if full and found.revision == HEAD_REVISION:
-        yield _check_ledger(path)
+        yield check_ledger(teams_out_of_balance(path), _RESTORE)
 
 
 def _check_history(path: Path) -> Finding:
@@ -62,20 +91,3 @@ def _check_history(path: Path) -> Finding:
     if found is None or recorded is None or recorded.database_id != found.database_id:
         return skipped("history", "whether anything acknowledged is missing is unknown: there is no record of it")
     return ok("history", "nothing that was acknowledged is missing")
-
-
-def _check_ledger(path: Path) -> Finding:
-    if teams := teams_out_of_balance(path):
-        finding = f"balances that are not the sum of their ledgers: {len(teams)}, of {', '.join(teams[:5])}"
-        return failed("ledger", finding, "Restore a backup: kakiyo-webhooks restore FILE")
-    return ok("ledger", "each team's balance is the sum of its ledger")
-
-
-def _check_revision(found: Contents) -> Finding:
-    if found.revision == HEAD_REVISION:
-        return ok("migrations", f"the database is of this version (revision {found.revision})")
-    if found.revision < HEAD_REVISION:
-        finding = f"the database is of an older version (revision {found.revision} of {HEAD_REVISION})"
-        return warning("migrations", finding, "Make a backup; the next start upgrades it.")
-    finding = f"the database was made by a newer version (revision {found.revision}; this one knows {HEAD_REVISION})"
-    return failed("migrations", finding, "Install that version again, or restore a backup from before the upgrade.")

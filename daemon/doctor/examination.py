@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from daemon.config.settings import Settings
 from daemon.doctor.clock import check_clock, check_time_service
-from daemon.doctor.database import check_database
+from daemon.doctor.database import stored_in_file
 from daemon.doctor.files import check_disk, check_keys, check_state_dir
 from daemon.doctor.finding import Finding, failed, ok, warning
 from daemon.doctor.network import check_api, check_dns, check_listener, check_mail
@@ -22,16 +22,17 @@ def examine(settings: Settings, ask_ready: Callable[[], str], *, full: bool = Fa
 
     `ask_ready` asks the API whether it is ready and returns its address, or raises with the reason.
     """
+    stored = stored_in_file(settings, full=full)
     checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
         ("settings", lambda: _check_settings(settings)),
         ("state directory", lambda: _as_its_owner(settings, check_state_dir(settings))),
-        ("keys", lambda: _as_its_owner(settings, check_keys(settings))),
+        ("keys", lambda: _as_its_owner(settings, check_keys(settings, stored))),
         ("disk space", lambda: _as_its_owner(settings, check_disk(settings))),
-        ("database", lambda: _as_its_owner(settings, check_database(settings, full=full))),
-        ("clock", lambda: _as_its_owner(settings, check_clock(settings, wall_clock_ms))),
+        ("database", lambda: _as_its_owner(settings, stored.examine())),
+        ("clock", lambda: _as_its_owner(settings, check_clock(stored.newest_time(), wall_clock_ms))),
         ("time service", check_time_service),
         ("descriptors", _check_descriptors),
-        ("DNS", lambda: check_dns(settings)),
+        ("DNS", lambda: check_dns(settings, stored.newest_urls())),
         ("mail", lambda: check_mail(settings)),
         ("listener", lambda: check_listener(settings)),
         ("API", lambda: check_api(settings, ask_ready)),

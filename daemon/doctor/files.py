@@ -8,11 +8,11 @@ from pathlib import Path
 from daemon.config.settings import ConfigError, Settings
 from daemon.crypto.encryption_keys import given_keys
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
+from daemon.doctor.stored import Stored
 from daemon.files.acting_user import acting_as_owner_of
 from daemon.files.regular_file import read_text
-from daemon.maintenance.sealed_database import KeyFit, key_fit
+from daemon.maintenance.sealed_database import KeyFit
 from daemon.maintenance.state_dir import DATABASE, OPERATOR_KEY, require_private
-from daemon.store.sqlite.inspect import revision_if_readable
 from daemon.systemd.credentials import OPERATOR_KEY as OPERATOR_CREDENTIAL
 from daemon.systemd.credentials import credential
 
@@ -69,28 +69,25 @@ def _check_owners(path: Path, owner: int) -> Iterator[Finding]:
         yield ok("owner of files", "all files belong to the owner of the state directory")
 
 
-def check_keys(settings: Settings) -> Iterator[Finding]:
+def check_keys(settings: Settings, stored: Stored) -> Iterator[Finding]:
     """Whether the operator's key and the encryption key are there, for their owner alone, and open the secrets."""
     handed = credential(OPERATOR_CREDENTIAL)
     yield _key("operator key", handed or settings.state_dir / OPERATOR_KEY, is_credential=handed is not None)
     try:
-        yield _encryption_key(settings)
+        yield _encryption_key(settings, stored)
     except ConfigError as refusal:
         yield failed("encryption key", str(refusal), "Without the right key the daemon does not start.")
 
 
-def _encryption_key(settings: Settings) -> Finding:
-    keys, database = given_keys(settings), settings.state_dir / DATABASE
-    fit = KeyFit.FITS
-    if revision := revision_if_readable(database):
-        fit = key_fit(settings, database, revision)
+def _encryption_key(settings: Settings, stored: Stored) -> Finding:
+    keys, fit = given_keys(settings), stored.key_fit()
     if fit is KeyFit.MISSING:
-        finding = f"there is none, and {database} has secrets that were sealed with one"
+        finding = f"there is none, and {stored.place} has secrets that were sealed with one"
         return failed("encryption key", finding, "Put the key of this database in its place.")
     if keys is None:
         return skipped("encryption key", "there is none yet: the first start makes it")
     if fit is KeyFit.WRONG:
-        finding = f"{keys.path} does not open the secrets in {database}"
+        finding = f"{keys.path} does not open the secrets in {stored.place}"
         return failed("encryption key", finding, "Put the key of this database in its place.")
     return ok("encryption key", f"{keys.path} can be read, for its owner alone, and opens the secrets")
 

@@ -2,7 +2,7 @@
 
 import smtplib
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
 import trio
@@ -13,16 +13,14 @@ from daemon.domain.bind_address import BindAddress, TcpAddress, is_public, parse
 from daemon.egress.resolver import Resolver
 from daemon.files.kept_addresses import kept_addresses
 from daemon.mail.session import close_session, connect, explain, open_session
-from daemon.maintenance.state_dir import DATABASE, is_in_use
-from daemon.store.sqlite.inspect import newest_urls
+from daemon.maintenance.state_dir import is_in_use
 
 _WITHIN_S = 5
-_NAMES = 5
 
 
-def check_dns(settings: Settings) -> Iterator[Finding]:
-    """Whether names resolve: those of the newest webhooks' receivers, and the mail server's."""
-    names = _names(settings)
+def check_dns(settings: Settings, urls: Iterable[str]) -> Iterator[Finding]:
+    """Whether names resolve: those of the receivers at `urls`, and the mail server's."""
+    names = _names(settings, urls)
     if not names:
         yield skipped("DNS", "there is no webhook and no mail server whose name could be looked up")
         return
@@ -36,9 +34,9 @@ def check_dns(settings: Settings) -> Iterator[Finding]:
         yield failed("DNS", finding, "Check the name servers in /etc/resolv.conf, and the firewall before them.")
 
 
-def _names(settings: Settings) -> list[str]:
+def _names(settings: Settings, urls: Iterable[str]) -> list[str]:
     hosts = [settings.smtp.host] if settings.smtp.host else []
-    hosts += [urlsplit(url).hostname or "" for url in newest_urls(settings.state_dir / DATABASE, _NAMES)]
+    hosts += [urlsplit(url).hostname or "" for url in urls]
     return list(dict.fromkeys(host for host in hosts if host and not _is_address(host)))
 
 

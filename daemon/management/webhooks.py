@@ -2,26 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-
-import trio
 
 from daemon.crypto.idempotency import Once
 from daemon.crypto.vault import Vault
-from daemon.delivery.fleet import Fleet
-from daemon.delivery.mailbox import Change
 from daemon.delivery.subscription_index import SubscriptionIndex
+from daemon.domain.changes import Delete, Edit, RotateSecret, SwitchSignature, WebhookChange
 from daemon.domain.clock import Clock
-from daemon.domain.errors import StoreUnavailable
-from daemon.domain.lifecycle import WebhookEdit, deleted, edited, rotated, switched
+from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Webhook
 from daemon.management.kept_answers import KeptAnswers
+from daemon.management.webhook_changer import WebhookChanger
 from daemon.store.commands import CreateWebhook
 from daemon.store.reads import api_reads
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
-
-_CHANGE_TIMEOUT_S = 20
 
 
 class Webhooks:
@@ -38,7 +32,7 @@ class Webhooks:
         telemetry: Telemetry,
         kept_answers: KeptAnswers,
         vault: Vault,
-        fleet: Fleet,
+        changer: WebhookChanger,
         index: SubscriptionIndex,
         webhooks_per_team: Callable[[], int],
     ) -> None:
@@ -50,7 +44,7 @@ class Webhooks:
         self._changes = telemetry.changes
         self._kept = kept_answers.kept
         self._vault = vault
-        self._fleet = fleet
+        self._changer = changer
         self._index = index
         self._webhooks_per_team = webhooks_per_team
 
@@ -89,7 +83,7 @@ class Webhooks:
         """
         if edit.secret is not None:
             edit = replace(edit, secret=self._vault.seal(edit.secret, webhook_id))
-        webhook = await self._request_change(webhook_id, partial(edited, edit=edit, now=self._now_ms()))
+        webhook = await self._request_change(webhook_id, Edit(edit, self._now_ms()))
         if webhook is not None:
             self._log_change(webhook, edit)
         return webhook
@@ -118,7 +112,7 @@ class Webhooks:
         Returns None if there is no such webhook.
         """
         now, sealed = self._now_ms(), self._vault.seal(secret, webhook_id)
-        change = partial(rotated, secret=sealed, expires_at=now + overlap_s * 1000, now=now, switch_now=switch_now)
+        change = RotateSecret(sealed, now + overlap_s * 1000, now, switch_now=switch_now)
         webhook = await self._request_change(webhook_id, change, once)
         if webhook is not None:
             owner = {"webhookId": webhook_id, "teamId": webhook.team_id}
@@ -127,25 +121,18 @@ class Webhooks:
 
     async def switch_signature(self, webhook_id: str, once: Once[Webhook] | None = None) -> Webhook | None:
         """Make `X-Kakiyo-Signature` with the new secret from now on. Returns None if there is no such webhook."""
-        return await self._request_change(webhook_id, partial(switched, now=self._now_ms()), once)
+        return await self._request_change(webhook_id, SwitchSignature(self._now_ms()), once)
 
     async def delete(self, webhook_id: str) -> bool:
         """Delete a webhook; its pending deliveries are cancelled, but one in flight may finish."""
-        webhook = await self._request_change(webhook_id, partial(deleted, now=self._now_ms()))
+        webhook = await self._request_change(webhook_id, Delete(self._now_ms()))
         if webhook is not None:
             self._log.info("webhook_deleted", webhookId=webhook_id, teamId=webhook.team_id)
         return webhook is not None
 
     async def _request_change(
-        self, webhook_id: str, apply: Callable[[Webhook], Webhook], once: Once[Webhook] | None = None
+        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None = None
     ) -> Webhook | None:
         if await self._reader.fetch(api_reads.get_webhook, webhook_id) is None:
             return None
-        change = Change(apply, lambda save: self._kept(save, once, lambda _: save.webhook))
-        self._fleet.request_change(webhook_id, change)
-        with trio.move_on_after(_CHANGE_TIMEOUT_S):
-            try:
-                return await change.reply.wait()
-            finally:
-                change.abandoned = True
-        raise StoreUnavailable("the webhook could not be changed in time: try again in a moment")
+        return await self._changer.change(webhook_id, change, once)

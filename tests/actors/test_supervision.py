@@ -15,6 +15,7 @@ from trio.testing import MockClock
 from daemon.actors.supervisor import ActorFailed, Budget, Child, supervise, supervise_vital
 from daemon.config.settings import LogSettings
 from daemon.delivery.mailbox import Change
+from daemon.domain.changes import Delete, WebhookChange
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import Team, Webhook
 from daemon.egress.post import Post
@@ -136,15 +137,20 @@ async def test_a_change_requested_between_a_crash_and_the_restart_is_made_after_
 
 
 async def test_a_change_that_crashes_is_answered_and_the_delivery_in_flight_is_made_again(
-    daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
+    daemon: RunningDaemon,
+    team: Team,
+    webhook: Webhook,
+    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: MockClock,
 ) -> None:
-    def crash(_webhook: Webhook) -> Webhook:
+    def crash(_webhook: Webhook, _change: WebhookChange) -> Webhook:
         raise RuntimeError("bug")
 
+    monkeypatch.setattr("daemon.delivery.webhook_changes.apply_change", crash)
     daemon.receiver.answers[A] = slow(1)
     await daemon.submit(team, 1)
     await trio.sleep(0.5)
-    change = Change(crash)
+    change = Change(Delete(0))
     daemon.parts.fleet.request_change(webhook.id, change)
     with pytest.raises(StoreUnavailable):
         await change.reply.wait()

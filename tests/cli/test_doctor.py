@@ -21,6 +21,7 @@ from daemon.config.settings import Settings
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY, write_keys
 from daemon.crypto.vault import Vault
 from daemon.doctor.clock import check_clock
+from daemon.doctor.database import stored_in_file
 from daemon.doctor.examination import examine
 from daemon.doctor.files import check_disk
 from daemon.doctor.finding import Verdict
@@ -174,15 +175,16 @@ def test_a_disk_that_gets_full_is_said_before_it_is(state: Path, free: int, verd
 
 
 def test_a_clock_behind_the_database_is_found(state: Path) -> None:
-    settings = Settings(state_dir=state)
-    [behind] = check_clock(settings, lambda: NOW - 2 * 3600 * 1000)
-    [right] = check_clock(settings, lambda: NOW)
-    [ages_ago] = check_clock(settings, lambda: 1_000_000)
+    newest = stored_in_file(Settings(state_dir=state), full=False).newest_time()
+    [behind] = check_clock(newest, lambda: NOW - 2 * 3600 * 1000)
+    [right] = check_clock(newest, lambda: NOW)
+    [ages_ago] = check_clock(newest, lambda: 1_000_000)
     assert [behind.verdict, right.verdict, ages_ago.verdict] == [Verdict.FAILED, Verdict.OK, Verdict.FAILED]
 
 
 def test_a_receiver_whose_name_is_gone_is_named(state: Path) -> None:
-    [finding] = check_dns(Settings(state_dir=state))
+    settings = Settings(state_dir=state)
+    [finding] = check_dns(settings, stored_in_file(settings, full=False).newest_urls())
     assert finding.verdict is Verdict.FAILED
     assert "1.example" in finding.message
 

@@ -66,7 +66,7 @@ class Trap:
 def root(run: Any, monkeypatch: pytest.MonkeyPatch) -> Root:
     """Runs a command on a state directory; `doctor` leaves the network out."""
     for check in ("check_dns", "check_mail"):
-        monkeypatch.setattr(f"daemon.doctor.examination.{check}", lambda _settings: iter(()))
+        monkeypatch.setattr(f"daemon.doctor.examination.{check}", lambda *_: iter(()))
     monkeypatch.setenv("KAKIYO_WEBHOOKS_API__BIND", "127.0.0.1:9")
     return lambda state, *arguments: run(*arguments, "--state-dir", str(state))
 

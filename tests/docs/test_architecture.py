@@ -40,6 +40,7 @@ SLEEPS_IN_LOOPS = {
     "daemon/telemetry/log_throttle.py": "its window",
     "daemon/telemetry/loop_lag.py": "how late it ends is what is measured",
     "daemon/cli/log_sources.py": "another program writes the file",
+    "daemon/cli/nodes.py": "the API has nothing to wait on",
     "daemon/demo/process.py": "another process gets ready",
     "daemon/demo/run.py": "another process writes the mail",
     "daemon/demo/watching.py": "the API has nothing to wait on",
@@ -92,10 +93,7 @@ SQLITE_USERS = {
     "daemon/maintenance/restore.py": "puts another file in its place",
     "daemon/maintenance/sealed_database.py": "opens the file of the state directory",
     "daemon/maintenance/state_dir.py": "wants no links in the place of the file",
-    "daemon/doctor/clock.py": "looks for the newest time in the file",
     "daemon/doctor/database.py": "inspects the file",
-    "daemon/doctor/files.py": "tells whether the file needs a key",
-    "daemon/doctor/network.py": "looks for URLs in the file",
 }
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import unescape
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from werkzeug.datastructures import Headers
 SERVER = {"server": ("127.0.0.1", 80)}
 _TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 _COOKIE = re.compile(r"console_session=([^;]*)")
+_SECRET = re.compile(r"(console_secret_\w+)=([^;]*)")
 
 Fields = Mapping[str, str | Sequence[str]]
 
@@ -104,10 +105,11 @@ class Stream:
 
 @dataclass(slots=True)
 class ConsoleClient:
-    """A browser: `cookie` is its session, None when signed out."""
+    """A browser: `cookie` is its session, None when signed out; `secrets` are the cookies that carry secrets."""
 
     app: QuartTrio
     cookie: str | None = None
+    secrets: dict[str, str] = field(default_factory=dict)
 
     async def sign_in(self, key: str) -> Page:
         """Sign in, and keep the cookie."""
@@ -118,7 +120,8 @@ class ConsoleClient:
     def keep(self, page: Page) -> None:
         """Set or delete the cookie as a response asks."""
         for given in page.headers.getlist("Set-Cookie"):
-            self.cookie = _COOKIE.findall(given)[0] or None
+            if found := _COOKIE.findall(given):
+                self.cookie = found[0] or None
 
     async def get(self, path: str, **headers: str) -> Page:
         return await self.send("GET", path, None, **headers)
@@ -145,6 +148,7 @@ class ConsoleClient:
             json=sentinel,
             scope_base=SERVER,
         )
+        self._keep_secrets(response.headers.getlist("Set-Cookie"))
         return Page(response.status_code, response.headers, await response.get_data(as_text=True))
 
     @asynccontextmanager
@@ -176,10 +180,17 @@ class ConsoleClient:
             "extensions": {},
         }
 
+    def _keep_secrets(self, given: Sequence[str]) -> None:
+        for name, value in (found for each in given for found in _SECRET.findall(each)):
+            self.secrets.pop(name, None)
+            if value:
+                self.secrets[name] = value
+
     def _headers(self, fields: Fields | None, headers: Mapping[str, str]) -> dict[str, str]:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        if self.cookie is not None:
-            sent["Cookie"] = f"console_session={self.cookie}"
+        cookies = self.secrets if self.cookie is None else {"console_session": self.cookie, **self.secrets}
+        if cookies:
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
         if fields is not None:
             sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
         return sent

@@ -5,6 +5,7 @@ import trio
 import trio.testing
 
 from daemon.delivery.mailbox import CAPACITY, Change, Mailbox
+from daemon.domain.changes import Delete
 from daemon.domain.model import Work
 
 
@@ -65,7 +66,7 @@ async def test_work_that_is_there_already_is_not_waited_for(mailbox: Mailbox) ->
 
 
 async def test_changes_wait_in_order_and_wake_only_who_waits_for_changes(mailbox: Mailbox) -> None:
-    changes = [Change(lambda webhook: webhook) for _ in range(3)]
+    changes = [Change(Delete(now)) for now in range(3)]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(mailbox.wait_for_change)
         await trio.testing.wait_all_tasks_blocked()

@@ -50,8 +50,7 @@ async def create_key(request: PageRequest, team_id: str) -> Response:
     except ApiError as error:
         _require_about_fields(error)
         return await _show(request, team_id, {"key_name": _KEY_NAME})
-    request.context.shown_once.keep(request.session.id, team_id, made.key)
-    return see_other(address("teams", team_id, flash="key-created"))
+    return request.with_secret(see_other(address("teams", team_id, flash="key-created")), team_id, made.key)
 
 
 async def revoke_key(request: PageRequest, team_id: str, key_id: str) -> Response:
@@ -97,7 +96,8 @@ async def _show(request: PageRequest, team_id: str, mistakes: dict[str, str]) ->
     )
     own_limit = "" if team.max_webhooks is None else str(team.max_webhooks)
     typed["max_webhooks"] = request.form.text("maxWebhooks") if request.form.has("maxWebhooks") else own_limit
-    return await request.page(
+    key = request.secret_about(team_id)
+    page = await request.page(
         "team.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK,
         shown_team=team,
@@ -107,8 +107,9 @@ async def _show(request: PageRequest, team_id: str, mistakes: dict[str, str]) ->
         else "",
         first_page=address("teams", team_id) if request.query("cursor") else "",
         balance=await reader.fetch(api_reads.get_balance, team_id),
-        key=request.context.shown_once.take(request.session.id, team_id),
+        key=key,
         typed=typed,
         default_limit=request.handles.api_settings().webhooks_per_team,
         mistakes=mistakes,
     )
+    return request.shown(page, team_id, key)

@@ -30,9 +30,8 @@ async def create(request: PageRequest) -> Response:
     if typed.secret:
         given["secret"] = typed.secret
     webhook = await create_webhook(request.call, validate(given, NewWebhook))
-    if typed.secret:
-        request.context.shown_once.keep(request.session.id, webhook.id, typed.secret)
-    return see_other(request.path("webhooks", webhook.id, flash="webhook-created"))
+    response = see_other(request.path("webhooks", webhook.id, flash="webhook-created"))
+    return request.with_secret(response, webhook.id, typed.secret) if typed.secret else response
 
 
 async def show_webhook_edit(request: PageRequest, webhook_id: str) -> Response:

@@ -38,12 +38,13 @@ async def show_webhook(
     """Show the page; `mistakes` are those in its forms, by field."""
     webhook = await find(request, webhook_id)
     events = tested_events(request, webhook)
-    return await request.page(
+    secret = request.secret_about(webhook_id)
+    page = await request.page(
         "webhook.html",
         status,
         **await _state(request, webhook),
         **await delivery_list(request, read_filter(request, webhook_id), "webhooks", webhook_id),
-        secret=request.context.shown_once.take(request.session.id, webhook_id),
+        secret=secret,
         tested_events=events,
         example=example_payload(request, events[0]) if events else "",
         verification=verification_code(),
@@ -51,6 +52,7 @@ async def show_webhook(
         mistakes={"event": "", "since": "", **mistakes},
         typed={name: request.form.text(name) for name in ("since", "event")},
     )
+    return request.shown(page, webhook_id, secret)
 
 
 async def follow_webhook(request: PageRequest, webhook_id: str) -> Streamed:

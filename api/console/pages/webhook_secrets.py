@@ -34,8 +34,8 @@ async def rotate(request: PageRequest, webhook_id: str) -> Response:
     given = {"secret": typed["secret"], "overlapHours": hours, "switchNow": bool(typed["switch_now"])}
     rotation = validate(given, SecretRotation)
     await rotate_webhook_secret(request.call, webhook_id, rotation)
-    request.context.shown_once.keep(request.session.id, webhook_id, typed["secret"])
-    return see_other(request.path("webhooks", webhook_id, flash="secret-rotated"))
+    response = see_other(request.path("webhooks", webhook_id, flash="secret-rotated"))
+    return request.with_secret(response, webhook_id, typed["secret"])
 
 
 async def switch(request: PageRequest, webhook_id: str) -> Response:

@@ -71,6 +71,7 @@ async def answer_page(
             is_operator=signed_in.principal.is_operator,
             team=team,
             remembered=remembered,
+            cookies=request.cookies,
             form=form,
         )
     )

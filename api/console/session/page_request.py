@@ -51,6 +51,7 @@ class PageRequest:
     is_operator: bool
     team: Team | None
     remembered: Team | None
+    cookies: Mapping[str, str]
     form: Form
 
     @property
@@ -76,6 +77,21 @@ class PageRequest:
     def path(self, *parts: str, **query: str) -> str:
         """Return the URL path of one of this team's pages, without empty query parameters."""
         return address("teams", self.team_id, *parts, **query)
+
+    def secret_about(self, about: str) -> str | None:
+        """Return the secret that this page is to show, None if there is none."""
+        return self.context.shown_once.find(self.cookies, session_id=self.session.id, about=about)
+
+    def with_secret(self, response: Response, about: str, secret: str) -> Response:
+        """Return the response, which hands a secret on to the page about this webhook or team."""
+        self.context.shown_once.keep(response, secret, session_id=self.session.id, about=about, waiting=self.cookies)
+        return response
+
+    def shown(self, response: Response, about: str, secret: str | None) -> Response:
+        """Return the page that has shown this secret, or none: it is not shown again."""
+        if secret is not None:
+            self.context.shown_once.forget(response, about)
+        return response
 
     async def fragment(self, name: str, **values: Any) -> str:
         """Render a part of a page."""

@@ -1,28 +1,85 @@
-"""Secrets between the request that created them and the page that shows them, once."""
+"""Secrets between the request that created them and the page that shows them, once.
 
+The browser carries each in a cookie of its own, so that any node that shares the database can show it: sealed with
+AES-SIV (RFC 5297) for one session and one page, for five minutes, and deleted by the page that shows it.
+"""
+
+import binascii
+import hashlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-import trio
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from quart import Response
 
-_KEPT_S = 300
-_MOST = 1_000
+from api.console.session.sessions import COOKIE_PATH
+from daemon.domain.clock import NowMs
+
+KEPT_S = 300
+PREFIX = "console_secret_"
+_MOST = 4  # with a secret of the longest each, a third of what the head of a request may have
+_LONGEST = 2_000  # characters: what browsers keep of a cookie is twice that
+_TIME_BYTES = 8
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class ShownOnce:
-    """Each secret is for one session and one page, and is removed when it is shown, or after five minutes."""
+    """Each secret is for one session and one page. `is_secure`: browsers send it over https only."""
 
-    _kept: dict[tuple[str, str], tuple[str, float]] = field(default_factory=dict, repr=False)
+    key: bytes = field(repr=False)
+    now_ms: NowMs
+    is_secure: bool
 
-    def keep(self, session_id: str, about: str, secret: str) -> None:
-        """Keep a secret for the page about this webhook or team."""
-        now = trio.current_time()
-        self._kept = {place: kept for place, kept in self._kept.items() if kept[1] > now}
-        while len(self._kept) >= _MOST:
-            self._kept.pop(next(iter(self._kept)))
-        self._kept[session_id, about] = (secret, now + _KEPT_S)
+    def keep(
+        self, response: Response, secret: str, *, session_id: str, about: str, waiting: Iterable[str] = ()
+    ) -> None:
+        """Give the browser a secret for the page about this webhook or team.
 
-    def take(self, session_id: str, about: str) -> str | None:
-        """Return the secret for this page, and remove it."""
-        secret, until = self._kept.pop((session_id, about), (None, 0.0))
-        return secret if until > trio.current_time() else None
+        `waiting` are the names of the request's cookies, the oldest first: of very many secrets the oldest give way.
+        """
+        name = _name(about)
+        others = [other for other in waiting if other.startswith(PREFIX) and other != name]
+        for other in others[: max(0, len(others) - _MOST + 1)]:
+            self._delete(response, other)
+        until = self.now_ms() + KEPT_S * 1000
+        sealed = AESSIV(self.key).encrypt(until.to_bytes(_TIME_BYTES) + secret.encode(), _bound_to(session_id, about))
+        response.set_cookie(
+            name,
+            urlsafe_b64encode(sealed).decode().rstrip("="),
+            max_age=KEPT_S,
+            path=COOKIE_PATH,
+            secure=self.is_secure,
+            httponly=True,
+            samesite="Strict",
+        )
+
+    def find(self, cookies: Mapping[str, str], *, session_id: str, about: str) -> str | None:
+        """Return the secret for this page, None if there is none, or it is of another session or page, or too old."""
+        value = cookies.get(_name(about))
+        opened = None if value is None or len(value) > _LONGEST else self._opened(value, _bound_to(session_id, about))
+        if opened is None or int.from_bytes(opened[:_TIME_BYTES]) <= self.now_ms():
+            return None
+        return opened[_TIME_BYTES:].decode()
+
+    def forget(self, response: Response, about: str) -> None:
+        """Have the browser delete the secret, since this response shows it."""
+        self._delete(response, _name(about))
+
+    def _opened(self, value: str, bound_to: list[bytes]) -> bytes | None:
+        try:
+            return AESSIV(self.key).decrypt(urlsafe_b64decode(value + "=="), bound_to)
+        except (InvalidTag, ValueError, binascii.Error):
+            return None
+
+    def _delete(self, response: Response, name: str) -> None:
+        response.delete_cookie(name, path=COOKIE_PATH, secure=self.is_secure, httponly=True, samesite="Strict")
+
+
+def _name(about: str) -> str:
+    return PREFIX + hashlib.sha256(about.encode()).hexdigest()[:16]
+
+
+def _bound_to(session_id: str, about: str) -> list[bytes]:
+    return [session_id.encode(), about.encode()]

@@ -1,0 +1,67 @@
+"""Changes to a webhook as people ask for them, as values: each can be written as JSON and read back exactly.
+
+What a change makes of a webhook is decided in `daemon.domain.lifecycle`. Secrets in a change are sealed already
+(`daemon.crypto.vault`); `now` is when it was asked for, in milliseconds.
+"""
+
+from msgspec import Struct
+from msgspec.json import Decoder, encode
+
+from daemon.domain.lifecycle import WebhookEdit, deleted, edited, rotated, switched
+from daemon.domain.model import Webhook
+
+
+class Edit(Struct, frozen=True, tag="edit"):
+    """Edit, enable or disable it."""
+
+    edit: WebhookEdit
+    now: int
+
+
+class RotateSecret(Struct, frozen=True, tag="rotate_secret"):
+    """Give it this new secret; the previous one also signs until `expires_at` (`lifecycle.rotated`)."""
+
+    secret: str
+    expires_at: int
+    now: int
+    switch_now: bool = False
+
+
+class SwitchSignature(Struct, frozen=True, tag="switch_signature"):
+    """Make `X-Kakiyo-Signature` with the new secret from now on."""
+
+    now: int
+
+
+class Delete(Struct, frozen=True, tag="delete"):
+    """Delete it."""
+
+    now: int
+
+
+WebhookChange = Edit | RotateSecret | SwitchSignature | Delete
+
+_DECODER: Decoder[WebhookChange] = Decoder(WebhookChange)
+
+
+def apply_change(webhook: Webhook, change: WebhookChange) -> Webhook:
+    """Return the webhook as it is after this change."""
+    match change:
+        case Edit(edit, now):
+            return edited(webhook, edit, now)
+        case RotateSecret(secret, expires_at, now, switch_now):
+            return rotated(webhook, secret, expires_at, now=now, switch_now=switch_now)
+        case SwitchSignature(now):
+            return switched(webhook, now)
+        case Delete(now):
+            return deleted(webhook, now)
+
+
+def change_to_json(change: WebhookChange) -> str:
+    """Return the change as a JSON object."""
+    return encode(change).decode()
+
+
+def change_from_json(text: str) -> WebhookChange:
+    """Return the change that `change_to_json` wrote. Raises ValueError for any other text."""
+    return _DECODER.decode(text)
