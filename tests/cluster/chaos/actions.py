@@ -119,6 +119,16 @@ async def cut_one_connection(cluster: Cluster, chance: random.Random) -> None:
         connection.apply(PASSING)
 
 
+async def lose_one_connection(cluster: Cluster, chance: random.Random) -> None:
+    """Lose one connection of a node's to the database for good, without a word to either side."""
+    node = chance.choice(cluster.running())
+    connections = [one for proxy in cluster.proxies[node.number] for one in proxy.connections if not one.lost]
+    if connections:
+        with cluster.disturbing("lost connection", [node]):
+            chance.choice(connections).lose()
+            await trio.sleep(4 * LEASE_S)
+
+
 async def restart_database(cluster: Cluster, chance: random.Random) -> None:
     """Stop the database, gently or as a crash would, and start it again after up to two leases."""
     mode = chance.choice(("fast", "immediate"))

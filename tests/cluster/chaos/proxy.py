@@ -56,22 +56,33 @@ SLOW = Condition(latency_s=0.05, bytes_per_s=200_000)
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """A connection through the proxy. `broken` says that it has lost something, and ends when that is over."""
+    """A connection through the proxy. `broken` says that it has lost something, and ends when that is over.
+
+    One that is `lost` stays open, and nothing ever passes again: nobody is told.
+    """
 
     client: trio.SocketStream
     server: trio.SocketStream
     condition: Condition
     broken: bool = False
+    lost: bool = False
     _changed: trio.Event = field(default_factory=trio.Event)
     _scope: trio.CancelScope = field(default_factory=trio.CancelScope)
 
     def apply(self, condition: Condition) -> None:
         """Have bytes pass in another way from now on."""
+        if self.lost:
+            return
         self.condition = condition
         if self.broken and not condition.loses:
             self.reset()
         self._changed.set()
         self._changed = trio.Event()
+
+    def lose(self) -> None:
+        """Let nothing pass any more, and tell nobody."""
+        self.apply(SILENT)
+        self.lost = True
 
     def reset(self) -> None:
         """End it for both sides, with a reset."""

@@ -57,6 +57,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "freezes of two": Scenario(actions.freeze_two, nodes=3),
     "cuts": Scenario(actions.cut),
     "cut connections": Scenario(actions.cut_one_connection),
+    "lost connections": Scenario(actions.lose_one_connection),
     "database": Scenario(actions.restart_database),
     "failover": Scenario(fail_over),
     "rolling": Scenario(actions.roll),

@@ -104,6 +104,16 @@ async def test_one_connection_is_cut_and_the_others_are_not() -> None:
             await first.receive_some()
 
 
+async def test_a_lost_connection_stays_open_and_silent_whatever_follows() -> None:
+    async with echoing() as (proxy, got), await connected(proxy) as stream:
+        proxy.connections[0].lose()
+        proxy.apply(PASSING)
+        await stream.send_all(b"one")
+        assert await is_held(stream.receive_some)
+        assert got == [b"hello"]
+        await (await connected(proxy)).aclose()
+
+
 async def test_a_slow_proxy_takes_its_time() -> None:
     async with echoing() as (proxy, _), await connected(proxy) as stream:
         proxy.apply(Condition(latency_s=0.02, bytes_per_s=10_000))
