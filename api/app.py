@@ -27,7 +27,7 @@ from api.limits.large_bodies import LargeBodies
 from api.limits.rate_limit import RateLimits, tokens_for
 from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi import document
-from api.routes import credits, deliveries, events, health, keys, teams, testing, webhook_routes
+from api.routes import credits, deliveries, events, health, keys, nodes, teams, testing, webhook_routes
 from daemon.actors.threads import RunInThread, thread_runner
 from daemon.handles import Handles
 
@@ -43,6 +43,7 @@ _DESCRIBED: tuple[Route, ...] = (
     *credits.ROUTES,
     *teams.ROUTES,
     *keys.ROUTES,
+    *nodes.ROUTES,
     *health.ROUTES,
 )
 ROUTES = (*_DESCRIBED, document.document_route(_DESCRIBED))

@@ -14,6 +14,7 @@ from daemon.domain.clock import NowMs
 from daemon.domain.event_types import Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.management.kept_answers import KeptAnswers
+from daemon.management.nodes import Nodes
 from daemon.management.replays import Replays
 from daemon.management.sign_outs import SignOuts
 from daemon.management.teams import Teams
@@ -87,6 +88,7 @@ class Handles:
     teams: Teams
     webhooks: Webhooks
     replays: Replays
+    nodes: Nodes
     kept_answers: KeptAnswers
     reader: Reader
     api_keys: ApiKeys

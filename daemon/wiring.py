@@ -22,6 +22,7 @@ from daemon.maintenance.cleaner import Cleaner
 from daemon.maintenance.gauges import GaugeRefresher, bind_gauges
 from daemon.maintenance.time_indexer import TimeIndexer
 from daemon.management.kept_answers import KeptAnswers
+from daemon.management.nodes import Nodes
 from daemon.management.replays import Replays
 from daemon.management.sign_outs import SignOuts
 from daemon.management.teams import Teams
@@ -37,6 +38,7 @@ from daemon.telemetry.metrics import ActorKind, Metrics
 from daemon.telemetry.telemetry import Telemetry
 from daemon.wiring_delivery import DeliveryBuilder
 from daemon.wiring_management import ManagementBuilder
+from daemon.wiring_nodes import only_node
 
 _Run = Callable[[], Awaitable[None]]
 
@@ -54,6 +56,7 @@ class Daemon:
     teams: Teams
     webhooks: Webhooks
     replays: Replays
+    nodes: Nodes
     kept_answers: KeptAnswers
     notifier: Notifier
     gauges: GaugeRefresher
@@ -110,6 +113,7 @@ async def assemble(
         teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate),
         webhooks=management.webhooks(fleet=fleet, index=index),
         replays=management.replays(fleet=fleet, fan_outs=fan_outs),
+        nodes=only_node(clock, fleet, metrics),
         kept_answers=management.kept_answers,
         notifier=notifier,
         gauges=gauges,

@@ -55,6 +55,10 @@ class WebhookInactive(DaemonError):
     """The webhook is disabled or deleted, so nothing can be queued for it."""
 
 
+class NobodyTakesOver(DaemonError):
+    """A node cannot give its work to others, for there are none."""
+
+
 class AlreadyExists(DaemonError):
     """The id is taken."""
 

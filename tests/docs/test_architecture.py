@@ -41,6 +41,7 @@ SLEEPS_IN_LOOPS = {
     "daemon/telemetry/log_throttle.py": "its window",
     "daemon/telemetry/loop_lag.py": "how late it ends is what is measured",
     "daemon/cli/log_sources.py": "another program writes the file",
+    "daemon/cli/nodes.py": "the API has nothing to wait on",
     "daemon/demo/process.py": "another process gets ready",
     "daemon/demo/run.py": "another process writes the mail",
     "daemon/demo/watching.py": "the API has nothing to wait on",
