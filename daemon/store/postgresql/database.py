@@ -12,7 +12,9 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.printable import in_one_line
 from daemon.files.disk_usage import DiskUse
+from daemon.store import request_commands
 from daemon.store.engine import Apply, DatabaseAway, DatabaseRefused
+from daemon.store.postgresql import requests
 from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.connections import reading_engine, renew_if_lost, writing_engine
 from daemon.store.postgresql.failures import is_failure, unavailable
@@ -28,7 +30,15 @@ def _leave_space(_connection: Connection, commands: Sequence[Any], _sequences: S
 
 
 _HAS_CHANGED = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL"
-_OWN_COMMANDS: Mapping[type, Apply] = {ReleaseSpace: _leave_space}
+_OWN_COMMANDS: Mapping[type, Apply] = {
+    ReleaseSpace: _leave_space,
+    request_commands.AskRequest: requests.ask_requests,
+    request_commands.AnswerRequest: requests.answer_requests,
+    request_commands.SettleRequest: requests.settle_requests,
+    request_commands.WithdrawRequest: requests.withdraw_requests,
+    request_commands.KeepAnswer: requests.keep_answers,
+    request_commands.PruneRequests: requests.prune_requests,
+}
 
 
 @dataclass(slots=True)
