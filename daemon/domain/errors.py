@@ -47,6 +47,10 @@ class AnsweredBefore(DaemonError):
     """The request was carried out before under its idempotency key; nothing was done again."""
 
 
+class RequestOver(DaemonError):
+    """The request to another node was answered already, or its deadline is over: nothing was changed."""
+
+
 class BalanceOutOfRange(DaemonError):
     """The change would take a balance beyond what can be counted exactly."""
 

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, se
 
 from daemon.crypto.idempotency import former_scope
 from daemon.domain.clock import DAY_MS
-from daemon.domain.errors import AnsweredBefore, IdempotencyConflict
+from daemon.domain.errors import AnsweredBefore, DaemonError, IdempotencyConflict
 from daemon.domain.submission import Idempotency
 from daemon.store.commands import Command, ExecuteOnce
 from daemon.store.schema import idempotency_keys, kept_answers
@@ -17,7 +17,7 @@ from daemon.store.upkeep_commands import PruneIdempotencyKeys
 
 IDEMPOTENCY_WINDOW_MS = DAY_MS
 
-_NO_RECEIPTS = "[]"
+NO_RECEIPTS = "[]"
 
 Name = tuple[str, str]  # scope and key
 Apply = Callable[[Connection, Command[Any], Sequences], Any]
@@ -55,7 +55,7 @@ def first_use(connection: Connection, idempotency: Idempotency, now: int) -> Fir
     same = (kept_answers.c.scope == idempotency_keys.c.scope) & (kept_answers.c.key == idempotency_keys.c.key)
     query = select(idempotency_keys, kept_answers.c.answer).outerjoin_from(idempotency_keys, kept_answers, same)
     row = connection.execute(query.where(_named(idempotency_keys, names), lately)).first()
-    return None if row is None else FirstUse(row.fingerprint, row.receipts != _NO_RECEIPTS, row.answer)
+    return None if row is None else FirstUse(row.fingerprint, row.receipts != NO_RECEIPTS, row.answer)
 
 
 def execute_once(
@@ -85,7 +85,7 @@ def _prune_from(connection: Connection, table: Table, command: PruneIdempotencyK
 def _execute_once(apply: Apply, connection: Connection, once: ExecuteOnce[Any], sequences: Sequences) -> Any:
     idempotency = once.idempotency
     for row in first_uses(connection, [(idempotency, once.now)]).values():
-        return _repeated(row.fingerprint == idempotency.fingerprint)
+        return repeated(row.fingerprint == idempotency.fingerprint)
     answer = apply(connection, once.command, sequences)
     if isinstance(answer, Exception):
         return answer
@@ -94,7 +94,8 @@ def _execute_once(apply: Apply, connection: Connection, once: ExecuteOnce[Any], 
     return answer
 
 
-def _repeated(is_same: bool) -> Exception:
+def repeated(is_same: bool) -> DaemonError:
+    """Return the refusal of a key that was used before, with the same request or with another one."""
     if is_same:
         return AnsweredBefore("this request was already carried out: its first answer applies")
     return key_conflict()
@@ -108,7 +109,7 @@ def key_conflict() -> IdempotencyConflict:
 def _keep(connection: Connection, idempotency: Idempotency, answer: str, now: int) -> None:
     name = {"scope": idempotency.scope, "key": idempotency.key, "created_at": now}
     connection.execute(
-        insert(idempotency_keys), {**name, "fingerprint": idempotency.fingerprint, "receipts": _NO_RECEIPTS}
+        insert(idempotency_keys), {**name, "fingerprint": idempotency.fingerprint, "receipts": NO_RECEIPTS}
     )
     connection.execute(insert(kept_answers), {**name, "answer": answer})
 

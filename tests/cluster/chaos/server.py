@@ -13,7 +13,7 @@ import psycopg
 import trio
 
 from tests.cluster.chaos.waiting import run_to_end, until
-from tests.support.postgresql import SUPERUSER, as_server_user, find_programs
+from tests.support.postgresql import SUPERUSER, as_server_user, find_programs, reserve_port
 
 HOST = "127.0.0.1"
 DATABASE = "kakiyo"
@@ -149,9 +149,7 @@ async def _wait_for_standby(primary: Server) -> None:
 def _place() -> Iterator[Server]:
     programs = find_programs()
     directory = Path(tempfile.mkdtemp(prefix="kakiyo-cluster-"))
-    reserved = socket.socket()  # bound but not listening: nobody else gets the port, and the server may share it
-    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    reserved.bind((HOST, 0))
+    reserved = reserve_port()
     try:
         yield Server(directory, programs, as_server_user(directory), reserved)
     finally:

@@ -1,0 +1,1 @@
+"""Several nodes on one database: who owns what, and how one learns what another one did."""
