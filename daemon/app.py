@@ -17,27 +17,24 @@ from api.server.listeners import Listeners, addresses_of, open_listeners, passed
 from api.server.serve import serve_api
 from daemon import __version__
 from daemon.actors.supervisor import innermost
+from daemon.cluster.lease import Lease
 from daemon.config.reload import LiveSettings, reload_on_hangup
 from daemon.config.settings import ConfigError, Settings
+from daemon.delivery.permit import ALWAYS, Permit
 from daemon.domain.printable import printable
 from daemon.files.descriptors import DescriptorBudget, raise_descriptor_limit, share_descriptors
 from daemon.files.kept_addresses import keep_addresses, remove_addresses
-from daemon.maintenance.sealed_database import SealedDatabase, open_sealed_database
-from daemon.maintenance.state_dir import DATABASE, operator_key, use_state_dir
+from daemon.maintenance.opened_store import are_commits_missing, open_store
+from daemon.maintenance.state_dir import operator_key, use_state_dir
+from daemon.opening import open_patiently
 from daemon.process.stop_signals import StopSignals
 from daemon.run import run_daemon
 from daemon.seams import Seams, real_seams
 from daemon.start_log import Addresses, join_addresses, log_exposure, log_history, log_start
 from daemon.store.commands import ReadBalance
 from daemon.store.engine import DatabaseRefused
-from daemon.store.progress import Progress
-from daemon.store.sqlite.commit_record import loss_of
-from daemon.systemd.notify import (
-    ServiceManager,
-    extend_start,
-    feed_watchdog,
-    find_service_manager,
-)
+from daemon.store.nodes import CopiedInstallation
+from daemon.systemd.notify import ServiceManager, feed_watchdog, find_service_manager
 from daemon.telemetry.log import STDERR, LogSink, make_logger, make_thread_logger, open_log_sink
 from daemon.telemetry.log_buffer import LogBuffer
 from daemon.telemetry.log_file import LogFile
@@ -47,6 +44,7 @@ from daemon.telemetry.metrics import Metrics, make_metrics
 from daemon.telemetry.python_messages import PythonMessages, take_standard_streams
 from daemon.telemetry.tracing import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
 from daemon.wiring import Daemon, assemble
+from daemon.wiring_cluster import share_of
 from daemon.wiring_handles import handles_of
 
 EXIT_OK, EXIT_FAILED, EXIT_REFUSED, EXIT_COMMITS_LOST = 0, 1, 2, 6
@@ -123,12 +121,21 @@ def _run_until_stopped(live: LiveSettings, process: _Process) -> int:
             trio.run(_main, live, process)
         except (ConfigError, DatabaseRefused) as refusal:
             return _refuse(refusal)
+        except CopiedInstallation as copied:
+            return _refuse(ConfigError(_copied(live.now.state_dir, copied)))
     except* Exception as group:
         failure = group
     if failure is None:
-        return EXIT_OK if loss_of(live.now.state_dir / DATABASE) is None else EXIT_COMMITS_LOST
+        return EXIT_COMMITS_LOST if are_commits_missing(live.now) else EXIT_OK
     process.log.error("daemon_failed", error=innermost(failure), exc_info=failure)
     return EXIT_FAILED
+
+
+def _copied(state_dir: Path, original: CopiedInstallation) -> str:
+    return (
+        f"state_dir: {state_dir} is a copy of the one of node {original.name} on {original.host}, which runs: "
+        "give this node a directory of its own"
+    )
 
 
 def _refuse(refusal: Exception) -> int:
@@ -145,17 +152,21 @@ async def _main(live: LiveSettings, process: _Process) -> None:
     started = trio.current_time()
     key, is_new = operator_key(settings.state_dir)
     budget = share_descriptors(raise_descriptor_limit(), settings.api.max_connections)
-    seams = replace(_seams(live), spans=_spans(log), attempts_at_once=budget.attempts)
-    sealed = await _open_database(settings)
+    lease = Lease()
+    seams = replace(
+        _seams(live, lease if settings.store.url else ALWAYS), spans=_spans(log), attempts_at_once=budget.attempts
+    )
+    opened = await open_patiently(partial(trio.to_thread.run_sync, open_store, settings), log)
     try:
         daemon = await assemble(
             live,
-            sealed.database,
-            vault=sealed.vault,
+            opened.engine,
+            vault=opened.vault,
             operator_key=key,
             seams=seams,
             metrics=process.metrics,
             log=log,
+            share=share_of(opened, settings, lease),
         )
         listeners = await open_listeners(settings.api.bind, passed_descriptors())
         # What is loaded by now stays: without this each full collection looks through it, for a tenth of a second.
@@ -163,8 +174,8 @@ async def _main(live: LiveSettings, process: _Process) -> None:
         # Every 700 objects, the default, collections are 3 % of a delivery's cost: nearly all objects go without them.
         gc.set_threshold(5_000)
         gc.enable()
-        log_start(settings, is_new, encryption=sealed.key_file, log=log)
-        log_history(sealed.database.history, log)
+        log_start(settings, is_new, encryption=opened.key_file, log=log)
+        log_history(opened.history, log)
         log_exposure(settings, addresses_of(listeners), log)
         await _save_addresses(settings.state_dir, addresses_of(listeners), log)
         async with trio.open_nursery() as nursery:
@@ -173,24 +184,9 @@ async def _main(live: LiveSettings, process: _Process) -> None:
             await _run(settings, daemon, listeners=listeners, budget=budget, started=started, signals=process.signals)
             nursery.cancel_scope.cancel()
     finally:
-        sealed.database.close()
+        opened.engine.close()
     await seams.spans.close()
     log.info("daemon_stopped")
-
-
-async def _open_database(settings: Settings) -> SealedDatabase:
-    progress, opened = Progress(), list[SealedDatabase | ConfigError | DatabaseRefused]()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(extend_start, find_service_manager(), lambda: progress.done)
-        try:
-            opened.append(await trio.to_thread.run_sync(open_sealed_database, settings, progress))
-        except (ConfigError, DatabaseRefused) as refusal:  # out of the nursery it would come in a group
-            opened.append(refusal)
-        nursery.cancel_scope.cancel()
-    [result] = opened
-    if isinstance(result, Exception):
-        raise result
-    return result
 
 
 async def _save_addresses(state_dir: Path, addresses: Addresses, log: FilteringBoundLogger) -> None:
@@ -262,9 +258,9 @@ async def _announce(
     await feed_watchdog(service_manager, partial(daemon.store.writer.execute, ReadBalance("")), daemon.work_done)
 
 
-def _seams(live: LiveSettings) -> Seams:
+def _seams(live: LiveSettings, permit: Permit) -> Seams:
     try:
-        return real_seams(live)
+        return real_seams(live, permit)
     except OSError as error:
         raise ConfigError(f"egress.ca_file: {live.now.egress.ca_file} cannot be used ({error}): correct it") from None
 

@@ -36,7 +36,6 @@ from daemon.seams import Seams
 from daemon.store.engine import Engine
 from daemon.store.reads import actor_reads
 from daemon.store.reads.reader import Reader
-from daemon.store.sqlite.database import Database
 from daemon.store.store import Store
 from daemon.store.writes.writer import Writer
 from daemon.telemetry.change_feed import ChangeFeed
@@ -92,8 +91,6 @@ async def assemble(
 
     With `share` it is one node of several, and waits until it is a member. Raises CopiedInstallation.
     """
-    if isinstance(database, Database):
-        database.checkpoint_apart()
     store = Store(Reader(database, seams.run_read, metrics.longest_read), Writer(database, seams.run_write, metrics))
     clock, telemetry = clock_of(seams.now_ms), Telemetry(log, metrics, changes=ChangeFeed(), spans=seams.spans)
     cluster = None if share is None else ClusterBuilder(share, store=store, telemetry=telemetry)
@@ -191,10 +188,8 @@ def _maintenance(
         ActorKind.HOUSEKEEPER: cleaner.run,
         ActorKind.TIME_INDEXER: TimeIndexer(store=store, telemetry=telemetry, others=has_others).run,
     }
-    if isinstance(database, Database):
-        checkpointer = Checkpointer(
-            store=store, telemetry=telemetry, database=database, run_in_thread=seams.run_checkpoint
-        )
+    if (wal := database.checkpoint_apart()) is not None:
+        checkpointer = Checkpointer(store=store, telemetry=telemetry, wal=wal, run_in_thread=seams.run_checkpoint)
         actors[ActorKind.CHECKPOINTER] = checkpointer.run
     return actors
 

@@ -1,11 +1,16 @@
 """Builds what makes this process one node of several; `daemon.wiring` connects it with the other parts."""
 
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from daemon import __version__
+from daemon.actors.threads import thread_runner
 from daemon.cluster.answering import Answering
 from daemon.cluster.caller import Caller
 from daemon.cluster.feed import Feed
+from daemon.cluster.installation import installation_of
 from daemon.cluster.lease import Lease
 from daemon.cluster.live_pages import LivePages
 from daemon.cluster.membership import Membership
@@ -13,8 +18,10 @@ from daemon.cluster.memory import Memory
 from daemon.cluster.node import Node
 from daemon.cluster.requests import ClusterChanger
 from daemon.cluster.wakes import Wakes
+from daemon.config.settings import Settings
 from daemon.delivery.fleet import Fleet
 from daemon.domain.clock import Clock
+from daemon.maintenance.opened_store import OpenedStore
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.node_report import Reporter
 from daemon.management.nodes import SharedNodes
@@ -27,6 +34,9 @@ from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
 from daemon.wiring_delivery import ShareOfWork
 
+# For membership, notices, the listener's connection.
+_COORDINATING_THREADS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -35,6 +45,28 @@ class Share:
     me: Identity
     open: Callable[[Reader], SharedStore]
     lease: Lease
+
+
+def share_of(opened: OpenedStore, settings: Settings, lease: Lease) -> Share | None:
+    """Return this process's share of a database that several nodes may use, None if it alone uses it.
+
+    Raises ConfigError.
+    """
+    if (database := opened.shared) is None:
+        return None
+    from daemon.maintenance.postgresql_store import addresses_of
+    from daemon.store.postgresql.shared_store import share
+
+    _, notices = addresses_of(settings)
+    me = Identity(
+        installation=installation_of(settings.state_dir),
+        name=settings.store.effective_node_name,
+        host=socket.gethostname(),
+        version=__version__,
+    )
+    connect = partial(notices.connect, {}, autocommit=True)
+    run_in_thread = thread_runner(_COORDINATING_THREADS)
+    return Share(me, partial(share, database, connect=connect, run_in_thread=run_in_thread), lease)
 
 
 class ClusterBuilder:

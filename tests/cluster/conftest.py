@@ -1,52 +1,39 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 import trio
-from sqlalchemy import URL
 from trio.testing import MockClock
 
 from daemon.crypto.idempotency import Once
 from daemon.domain.changes import WebhookChange
 from daemon.domain.model import Webhook
+from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import PostgresqlDatabase, open_database
 from tests.cluster.asking import Ask, Asking
 from tests.cluster.nodes import Ground, Node, running_nodes
 from tests.store.filling import a_webhook, found
 from tests.support.postgresql import PostgresqlServer, running_server
 
-# Until the migration makes them.
-_TABLES = """
-CREATE TABLE requests (id text PRIMARY KEY, webhook_id text NOT NULL, change jsonb NOT NULL, idempotency jsonb,
-    asked_by bigint NOT NULL, deadline_at timestamptz NOT NULL, answered_at timestamptz, answer jsonb);
-CREATE TABLE nodes (node bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, ended_at timestamptz);
-CREATE TABLE holds (team_id text, node bigint, amount bigint NOT NULL, PRIMARY KEY (team_id, node));
-CREATE INDEX ix_requests_deadline ON requests (deadline_at, id);
-"""
-
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[tuple[PostgresqlServer, str]]:
     """A server, and the name of a database in it with our tables."""
     with running_server() as server:
-        template = server.make_template()
-        with psycopg.connect(host=str(server.directory), user="postgres", dbname=template) as connection:
-            connection.execute(_TABLES)
-        yield server, template
+        yield server, server.make_template()
 
 
 @pytest.fixture
-def url(server: tuple[PostgresqlServer, str]) -> Iterator[URL]:
+def address(server: tuple[PostgresqlServer, str]) -> Iterator[Address]:
     """The address of a new database with our tables."""
-    with server[0].database(server[1]) as url:
-        yield url
+    with server[0].database(server[1]) as address:
+        yield address
 
 
 @pytest.fixture
-def database(url: URL) -> Iterator[PostgresqlDatabase]:
+def database(address: Address) -> Iterator[PostgresqlDatabase]:
     """A database with a team and its webhook."""
-    opened = open_database(url)
+    opened = open_database(address)
     found(opened)
     yield opened
     opened.close()
@@ -58,10 +45,10 @@ def webhook(database: PostgresqlDatabase) -> Webhook:
 
 
 @pytest.fixture
-async def ground(url: URL, webhook: Webhook, tmp_path: Path) -> AsyncIterator[Ground]:
+async def ground(address: Address, webhook: Webhook, tmp_path: Path) -> AsyncIterator[Ground]:
     """Three nodes; the first owns the webhook."""
     assert isinstance(trio.lowlevel.current_clock(), MockClock), "the test must name autojump_clock"
-    async with running_nodes(url, tmp_path, 3) as ground:
+    async with running_nodes(address, tmp_path, 3) as ground:
         ground.owners[webhook.id] = 1
         yield ground
 

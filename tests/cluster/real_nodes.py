@@ -8,9 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import trio
-from sqlalchemy import URL
 
 from daemon.actors.threads import thread_runner
 from daemon.cluster.lease import Lease
@@ -22,6 +20,7 @@ from daemon.run import run_daemon
 from daemon.seams import Seams
 from daemon.store.engine import READERS
 from daemon.store.nodes import Identity
+from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import open_database
 from daemon.store.postgresql.shared_store import share
 from daemon.telemetry.log import make_logger
@@ -39,7 +38,7 @@ _SHORT_RETRIES = {"retry_delays_s": (0.05, 0.05, 0.05)}
 class Cluster:
     """A database, what receives, and the mails of all nodes."""
 
-    url: URL
+    address: Address
     path: Path
     receiver: FakeReceiver = field(default_factory=FakeReceiver)
     outbox: Outbox = field(default_factory=Outbox)
@@ -49,8 +48,8 @@ class Cluster:
     async def node(self, name: str) -> AsyncIterator[RunningDaemon]:
         """Run a node; leaving the block crashes it, as a kill would. Set `stop` for a clean stop."""
         log, settings = io.BytesIO(), make_settings(self.path / name, delivery=_SHORT_RETRIES)
-        database = await trio.to_thread.run_sync(open_database, self.url)
-        lease = Lease()
+        database = await trio.to_thread.run_sync(open_database, self.address)
+        lease, connect = Lease(), partial(self.address.connect, {}, autocommit=True)
         logger = make_logger(LogSettings(level="debug", format="json"), log, now_ms=self.clock, strict=True)
         parts = await assemble(
             fixed(settings),
@@ -62,7 +61,7 @@ class Cluster:
             log=logger,
             share=Share(
                 Identity(installation=name, name=name, host="host", version="1"),
-                partial(share, database, connect=partial(_connect, self.url), run_in_thread=thread_runner(3)),
+                partial(share, database, connect=connect, run_in_thread=thread_runner(3)),
                 lease,
             ),
         )
@@ -91,10 +90,6 @@ class Cluster:
             send_mail=self.outbox.send,
             permit=lease,
         )
-
-
-def _connect(url: URL) -> psycopg.Connection[object]:
-    return psycopg.connect(url.render_as_string(hide_password=False).replace("+psycopg", ""), autocommit=True)
 
 
 async def _run(daemon: RunningDaemon, ready: trio.Event) -> None:

@@ -1,31 +1,23 @@
 """Nodes on one database, in one process: who delivers, in which order, and what each knows of the others' changes."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from daemon.domain.shards import shard_of
+from daemon.store.postgresql.address import Address
 from tests.cluster.real_nodes import Cluster, until_owned
 from tests.cluster.waiting import until
 from tests.support.daemon import RunningDaemon, in_order, statuses
-from tests.support.postgresql import PostgresqlServer, running_server
 
 URL = "https://receiver.example/hook"
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[tuple[PostgresqlServer, str]]:
-    with running_server() as server:
-        yield server, server.make_template()
-
-
 @pytest.fixture
-async def cluster(server: tuple[PostgresqlServer, str], tmp_path: Path) -> AsyncIterator[Cluster]:
-    postgresql, template = server
-    with postgresql.database(template) as url:
-        yield Cluster(url, tmp_path)
+async def cluster(address: Address, tmp_path: Path) -> Cluster:
+    return Cluster(address, tmp_path)
 
 
 @pytest.fixture

@@ -3,18 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import open_database as open_postgresql
 from daemon.store.sqlite.database import Database, open_database
 from tests.store.filling import AnyDatabase
-from tests.support.postgresql import PostgresqlServer, running_server
+from tests.support.postgresql import PostgresqlServer
 from tests.support.statements import share_statements
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[tuple[PostgresqlServer, str]]:
-    """A server, and the name of a database in it with our tables."""
-    with running_server() as server:
-        yield server, server.make_template()
 
 
 @pytest.fixture
@@ -25,12 +19,17 @@ def sqlite_database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def postgresql_database(postgresql: tuple[PostgresqlServer, str]) -> Iterator[AnyDatabase]:
+def postgresql_address(postgresql: tuple[PostgresqlServer, str]) -> Iterator[Address]:
     server, template = postgresql
-    with server.database(template) as url:
-        opened = open_postgresql(url)
-        yield opened
-        opened.close()
+    with server.database(template) as address:
+        yield address
+
+
+@pytest.fixture
+def postgresql_database(postgresql_address: Address) -> Iterator[AnyDatabase]:
+    opened = open_postgresql(postgresql_address)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

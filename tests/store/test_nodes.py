@@ -15,6 +15,7 @@ from daemon.domain.shards import SHARDS, shard_of
 from daemon.store.nodes import CopiedInstallation, Fence, Identity, Sweep
 from daemon.store.postgresql import feed, membership, work
 from daemon.store.postgresql.accepting import accept_events
+from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import PostgresqlDatabase
 from daemon.store.postgresql.database import open_database as open_postgresql
 from daemon.store.postgresql.doubtful_commit import is_committed
@@ -34,9 +35,9 @@ def database(postgresql_database: PostgresqlDatabase) -> PostgresqlDatabase:
 
 
 @pytest.fixture
-def other(database: PostgresqlDatabase) -> Iterator[PostgresqlDatabase]:
+def other(database: PostgresqlDatabase, postgresql_address: Address) -> Iterator[PostgresqlDatabase]:
     """What another node has open of the same database."""
-    opened = open_postgresql(database.writing.url)
+    opened = open_postgresql(postgresql_address)
     yield opened
     opened.close()
 

@@ -143,7 +143,9 @@ _RENEW = text(
     " WHERE node = :node AND EXISTS (SELECT FROM nodes WHERE node = :node AND ended_at IS NULL)"
 )
 # Only if it says something new: each update leaves an old version of the row that the fence locks.
-_REPORT = text("UPDATE nodes SET report = CAST(:report AS json) WHERE node = :node AND report::text <> :report")
+_REPORT = text(
+    "UPDATE nodes SET report = CAST(:report AS jsonb) WHERE node = :node AND report <> CAST(:report AS jsonb)"
+)
 _REAP = text(
     "UPDATE nodes SET ended_at = clock_timestamp(), why = 'its lease was over' WHERE ended_at IS NULL"
     " AND node IN (SELECT node FROM leases WHERE until < clock_timestamp())"

@@ -4,7 +4,6 @@ Times are the server's: nodes compare them with nothing of their own.
 """
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -17,6 +16,7 @@ from sqlalchemy import (
     Text,
     func,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
 from daemon.store.schema import webhooks
 
@@ -35,7 +35,7 @@ nodes = Table(
     Column("ended_at", DateTime(timezone=True)),
     Column("why", Text),
     Column("draining", Boolean, nullable=False),
-    Column("report", JSON, nullable=False),
+    Column("report", JSONB, nullable=False),
 )
 
 leases = Table(
@@ -80,13 +80,12 @@ requests = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("webhook_id", Text, nullable=False),
-    Column("change", JSON, nullable=False),
-    Column("idempotency", JSON),
+    Column("change", JSONB, nullable=False),
+    Column("idempotency", JSONB),
     Column("asked_by", BigInteger, nullable=False),
-    Column("asked_at", DateTime(timezone=True), nullable=False),
     Column("deadline_at", DateTime(timezone=True), nullable=False),
     Column("answered_at", DateTime(timezone=True)),
-    Column("answer", JSON),
+    Column("answer", JSONB),
 )
 
 # What a node may still spend of a team's balance.

@@ -5,6 +5,7 @@ Only on PostgreSQL: one process alone uses an SQLite file.
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0012"
 down_revision = "0011"
@@ -57,7 +58,7 @@ def _create_nodes() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True)),
         sa.Column("why", sa.Text()),
         sa.Column("draining", sa.Boolean(), nullable=False, server_default=sa.false()),
-        sa.Column("report", sa.JSON(), nullable=False, server_default="{}"),
+        sa.Column("report", JSONB(), nullable=False, server_default="{}"),
     )
     op.create_index("ix_nodes_live", "nodes", ["node"], postgresql_where=sa.text("ended_at IS NULL"))
     op.create_table(
@@ -98,15 +99,14 @@ def _create_requests() -> None:
         "requests",
         sa.Column("id", sa.Text(), primary_key=True),
         sa.Column("webhook_id", sa.Text(), nullable=False),
-        sa.Column("change", sa.JSON(), nullable=False),
-        sa.Column("idempotency", sa.JSON()),
+        sa.Column("change", JSONB(), nullable=False),
+        sa.Column("idempotency", JSONB()),
         sa.Column("asked_by", sa.BigInteger(), nullable=False),
-        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False, server_default=_NOW),
         sa.Column("deadline_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True)),
-        sa.Column("answer", sa.JSON()),
+        sa.Column("answer", JSONB()),
     )
-    op.create_index("ix_requests_open", "requests", ["asked_at"], postgresql_where=sa.text("answered_at IS NULL"))
+    op.create_index("ix_requests_deadline", "requests", ["deadline_at", "id"])
     op.create_table(
         "holds",
         sa.Column("team_id", sa.Text(), primary_key=True),
