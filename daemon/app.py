@@ -92,7 +92,8 @@ def _no_addresses_outside(state_dir: Path) -> Iterator[None]:
 
 def _open_process(live: LiveSettings) -> _Process:
     metrics, throttle = make_metrics(), LogThrottle()
-    sink = open_log_sink(live.now.log, metrics.log_lines_dropped.inc)
+    node = live.now.store.effective_node_name if live.now.store.url else ""
+    sink = open_log_sink(live.now.log, metrics.log_lines_dropped.inc, node)
     log = make_logger(live.now.log, sink, throttle=throttle, level=lambda: live.now.log.level)
     flush_log = _take_python_messages(sink, metrics)
     signals = StopSignals(before_end=flush_log)
