@@ -116,6 +116,7 @@ POSTGRESQL_USERS = {
     "daemon/doctor/server.py": "looks at the server from outside the daemon",
     "daemon/maintenance/opened_store.py": "tells what it opened",
     "daemon/maintenance/postgresql_store.py": "opens the database of the settings",
+    "daemon/wiring_cluster.py": "has several nodes share the database",
 }
 
 

@@ -27,6 +27,11 @@ def writing_engine(address: Address) -> Engine:
     return _engine(address, _WRITING, poolclass=pool.NullPool)
 
 
+def migrating_engine(address: Address) -> Engine:
+    """Return what brings the database to the newest revision, which takes as long as it takes."""
+    return _engine(address, _ALWAYS, poolclass=pool.NullPool)
+
+
 def reading_engine(address: Address) -> Engine:
     """Return what reads the database, over a few connections, and cannot write it."""
     engine = _engine(

@@ -19,7 +19,13 @@ from daemon.store.nodes import Change, Fence
 from daemon.store.postgresql import requests
 from daemon.store.postgresql.accepting import accept_events
 from daemon.store.postgresql.address import Address
-from daemon.store.postgresql.connections import coordinating_engine, reading_engine, renew_if_lost, writing_engine
+from daemon.store.postgresql.connections import (
+    coordinating_engine,
+    migrating_engine,
+    reading_engine,
+    renew_if_lost,
+    writing_engine,
+)
 from daemon.store.postgresql.doubtful_commit import is_committed
 from daemon.store.postgresql.failures import is_conflict, is_failure, unavailable
 from daemon.store.postgresql.feed import changes_of_all, publish
@@ -169,7 +175,7 @@ def open_database(address: Address, progress: Progress | None = None) -> Postgre
     address.require_valid()
     writing = writing_engine(address)
     try:
-        with writing.begin() as connection:
+        with migrating_engine(address).begin() as connection:
             require_usable(connection)
             bring_to_newest(connection)
         writer = writing.connect()
