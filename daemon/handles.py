@@ -14,6 +14,7 @@ from daemon.domain.clock import NowMs
 from daemon.domain.event_types import Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.management.kept_answers import KeptAnswers
+from daemon.management.nodes import Nodes
 from daemon.management.replays import Replays
 from daemon.management.sign_outs import SignOuts
 from daemon.management.teams import Teams
@@ -77,7 +78,8 @@ class Handles:
     """The daemon, as the API sees it.
 
     `api_settings()` are those in effect now. `check_url(url, team_id)` raises UrlNotAllowed; `is_parked(webhook_id)`
-    says whether a webhook rests because its actor kept crashing. `cursor_key` seals the cursors of lists.
+    says whether a webhook rests because its actor kept crashing. `cursor_key` seals the cursors of lists. `follow`
+    waits until memory has what other nodes have changed, None without others; it raises StoreUnavailable.
     """
 
     settings: Settings
@@ -87,6 +89,7 @@ class Handles:
     teams: Teams
     webhooks: Webhooks
     replays: Replays
+    nodes: Nodes
     kept_answers: KeptAnswers
     reader: Reader
     api_keys: ApiKeys
@@ -96,6 +99,7 @@ class Handles:
     log: FilteringBoundLogger
     metrics: Metrics
     cursor_key: bytes = field(repr=False)
+    follow: Callable[[], Awaitable[None]] | None
     health: HealthHandles
     system: SystemHandles
     console: ConsoleHandles

@@ -23,6 +23,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         teams=daemon.teams,
         webhooks=daemon.webhooks,
         replays=daemon.replays,
+        nodes=daemon.nodes,
         kept_answers=daemon.kept_answers,
         reader=store.reader,
         api_keys=daemon.api_keys,
@@ -32,6 +33,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         log=telemetry.log,
         metrics=telemetry.metrics,
         cursor_key=daemon.vault.derive("cursors"),
+        follow=None if daemon.node is None else daemon.node.feed.catch_up,
         health=HealthHandles(
             not_ready=not_ready,
             store_failure=store.writer.failure,

@@ -13,6 +13,7 @@ from daemon.domain.errors import (
     AlreadyExists,
     DaemonError,
     IdempotencyConflict,
+    NobodyTakesOver,
     Overloaded,
     Stopping,
     StoreUnavailable,
@@ -38,6 +39,7 @@ class Code(StrEnum):
     WEBHOOK_INACTIVE = "webhook_inactive"
     TEAM_EXISTS = "team_exists"
     WEBHOOK_QUOTA = "webhook_quota"
+    NO_OTHER_NODE = "no_other_node"
     TOO_LARGE = "too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     INVALID_FIELD = "invalid_field"
@@ -64,6 +66,7 @@ STATUS: Mapping[Code, HTTPStatus] = MappingProxyType(
         Code.WEBHOOK_INACTIVE: HTTPStatus.CONFLICT,
         Code.TEAM_EXISTS: HTTPStatus.CONFLICT,
         Code.WEBHOOK_QUOTA: HTTPStatus.CONFLICT,
+        Code.NO_OTHER_NODE: HTTPStatus.CONFLICT,
         Code.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         Code.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         Code.INVALID_FIELD: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -163,14 +166,21 @@ def from_daemon(error: DaemonError) -> ApiError:
             return ApiError(Code.STOPPING, "The daemon is stopping: send the request again when it is back.")
         case StoreUnavailable():
             return ApiError(Code.STORE_UNAVAILABLE, "The database is unavailable: send the request again.")
-        case IdempotencyConflict():
-            return ApiError(Code.IDEMPOTENCY_CONFLICT, _sentence(str(error)))
-        case WebhookInactive():
-            return ApiError(Code.WEBHOOK_INACTIVE, _sentence(str(error)))
+        case IdempotencyConflict() | WebhookInactive() | NobodyTakesOver():
+            return ApiError(_CONFLICTS[type(error)], _sentence(str(error)))
         case AlreadyExists():
             return ApiError(Code.TEAM_EXISTS, "A team with this id exists: choose another id, or change it.")
         case _:
             raise error
+
+
+_CONFLICTS: Mapping[type[DaemonError], Code] = MappingProxyType(
+    {
+        IdempotencyConflict: Code.IDEMPOTENCY_CONFLICT,
+        WebhookInactive: Code.WEBHOOK_INACTIVE,
+        NobodyTakesOver: Code.NO_OTHER_NODE,
+    }
+)
 
 
 def _over_a_limit(error: SubmissionTooLarge | TooManyWebhooks) -> ApiError:

@@ -19,6 +19,7 @@ CODE_MEANINGS: Mapping[Code, str] = MappingProxyType(
         Code.WEBHOOK_INACTIVE: "The webhook is not active: enable it first.",
         Code.TEAM_EXISTS: "A team with this id exists.",
         Code.WEBHOOK_QUOTA: "The team has as many webhooks as it may have: delete one, or ask the operator for more.",
+        Code.NO_OTHER_NODE: "No other living node could take over.",
         Code.TOO_LARGE: "The body, the event or the batch is over its limit.",
         Code.UNSUPPORTED_MEDIA_TYPE: "The body has another Content-Type than this route takes, or a Content-Encoding.",
         Code.INVALID_FIELD: "A field is missing, wrong or unknown: `errors` names it.",

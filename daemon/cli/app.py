@@ -14,6 +14,7 @@ from daemon.cli.keys import build_keys
 from daemon.cli.listen import listen
 from daemon.cli.logs import logs
 from daemon.cli.migrate_store import migrate_store
+from daemon.cli.nodes import build_nodes
 from daemon.cli.secrets import build_secrets
 from daemon.cli.serve import check_config, serve
 from daemon.cli.teams import build_teams
@@ -38,6 +39,7 @@ _GROUPS: Mapping[str, Callable[[], typer.Typer]] = {
     "deliveries": build_deliveries,
     "credits": build_credits,
     "secrets": build_secrets,
+    "nodes": build_nodes,
 }
 _EXIT_CODES = (
     "Exit codes: 0 done, 1 refused by the daemon, 2 wrong usage or settings, 3 the daemon cannot be reached, "

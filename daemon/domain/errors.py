@@ -47,12 +47,24 @@ class AnsweredBefore(DaemonError):
     """The request was carried out before under its idempotency key; nothing was done again."""
 
 
+class RequestOver(DaemonError):
+    """The request to another node was answered already, or its deadline is over: nothing was changed."""
+
+
 class BalanceOutOfRange(DaemonError):
     """The change would take a balance beyond what can be counted exactly."""
 
 
 class WebhookInactive(DaemonError):
     """The webhook is disabled or deleted, so nothing can be queued for it."""
+
+
+class MatchedTooEarly(DaemonError):
+    """Another node has changed subscriptions since these events were matched: nothing was kept, match them again."""
+
+
+class NobodyTakesOver(DaemonError):
+    """A node cannot give its work to others, for there are none."""
 
 
 class AlreadyExists(DaemonError):

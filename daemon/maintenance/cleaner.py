@@ -1,6 +1,6 @@
 """The cleaner, an actor: deletes expired idempotency keys, old hourly counts, and old events and mails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -42,13 +42,25 @@ Answer = TypeVar("Answer")
 
 
 class Cleaner:
-    """Deletes old data. `retention_days()` returns for how many days events are kept; 0 means for ever."""
+    """Deletes old data. `retention_days()` returns for how many days events are kept; 0 means for ever.
 
-    def __init__(self, *, store: Store, clock: Clock, telemetry: Telemetry, retention_days: Callable[[], int]) -> None:
+    `also` are commands that forget something else, each repeated until it finds nothing more.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        clock: Clock,
+        telemetry: Telemetry,
+        retention_days: Callable[[], int],
+        also: Sequence[Command[int]] = (),
+    ) -> None:
         self._writer = store.writer
         self._now_ms = clock.now_ms
         self._log = telemetry.log
         self._retention_days = retention_days
+        self._also = also
 
     async def run(self) -> None:
         """Clean up every ten minutes, until cancelled, unless the clock has jumped ahead within the last hour."""
@@ -68,6 +80,9 @@ class Cleaner:
     async def _prune(self, now: int) -> None:
         await self._prune_idempotency_keys(now - IDEMPOTENCY_WINDOW_MS)
         await self._prune_webhook_hours(now - WEBHOOK_HOURS_KEPT_MS)
+        for command in self._also:
+            while await self._execute_and_rest(command):
+                pass
         if days := self._retention_days():
             await self._prune_events(now - days * DAY_MS)
 

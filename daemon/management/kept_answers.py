@@ -12,6 +12,7 @@ from daemon.domain.clock import Clock
 from daemon.domain.errors import IdempotencyConflict
 from daemon.domain.submission import Idempotency
 from daemon.store.commands import Command, ExecuteOnce
+from daemon.store.request_commands import KeepAnswer
 from daemon.store.store import Store
 from daemon.store.writes import idempotency as idempotency_store
 
@@ -50,9 +51,16 @@ class KeptAnswers:
 
         def keep(answer: Answer) -> str | None:
             it = made(answer)
-            return None if it is None else self._vault.seal(once.answer(it).decode(), answer_id(once.idempotency))
+            return None if it is None else self._sealed(once, it)
 
         return ExecuteOnce(command, once.idempotency, keep=keep, now=self._now_ms())
+
+    def keeping(self, once: Once[Made], it: Made) -> KeepAnswer:
+        """Return the command that keeps the answer of a request whose key was kept on another node, with its change."""
+        return KeepAnswer(once.idempotency, self._sealed(once, it), self._now_ms())
+
+    def _sealed(self, once: Once[Made], it: Made) -> str:
+        return self._vault.seal(once.answer(it).decode(), answer_id(once.idempotency))
 
     def _opened(self, idempotency: Idempotency, sealed: str | None) -> bytes:
         if sealed is None:

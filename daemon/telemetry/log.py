@@ -38,17 +38,19 @@ class UndocumentedLogEventError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LogSink:
-    """Where lines go: a buffer on its way to stderr or to systemd's journal."""
+    """Where lines go: a buffer on its way to stderr or to systemd's journal. `node` is in each line, if it is set."""
 
     buffer: LogBuffer
     as_json: bool
     to_journal: bool
     in_colour: bool
+    node: str = ""
 
 
-def open_log_sink(settings: LogSettings, count_lost: Callable[[int], object]) -> LogSink:
+def open_log_sink(settings: LogSettings, count_lost: Callable[[int], object], node: str = "") -> LogSink:
     """Return the sink behind stderr. Where that is systemd's journal, lines that would be JSON go to it as entries
     with fields and priorities (`journal`). `count_lost(count)` is called, from any thread, for lines that are lost.
+    `node` is the name of this node if there may be several.
     """
     stderr = LogFile(STDERR)
     in_colour = os.isatty(STDERR) and "NO_COLOR" not in os.environ
@@ -59,6 +61,7 @@ def open_log_sink(settings: LogSettings, count_lost: Callable[[int], object]) ->
         as_json,
         to_journal=to_journal,
         in_colour=in_colour,
+        node=node,
     )
 
 
@@ -102,14 +105,18 @@ def make_logger(
         wrapper_class=wrapper,
         context_class=dict,
     )
-    return cast(FilteringBoundLogger, lazy.bind())  # bound once: no assembling per line
+    return cast(FilteringBoundLogger, lazy.bind(**_of_each_line(sink)))  # bound once: no assembling per line
 
 
 def make_thread_logger(sink: LogSink, *, now_ms: NowMs = wall_clock_ms) -> FilteringBoundLogger:
     """Return a logger for threads outside the event loop: neither level nor throttle applies to it."""
     processors: list[Processor] = [_TimestampLevelEvent(now_ms), _render_traceback, *_rendering(sink)]
     lazy = structlog.wrap_logger(sink.buffer, processors=processors, wrapper_class=_bound_logger("debug"))
-    return cast(FilteringBoundLogger, lazy.bind())
+    return cast(FilteringBoundLogger, lazy.bind(**_of_each_line(sink)))
+
+
+def _of_each_line(sink: BinaryIO | LogSink) -> dict[str, str]:
+    return {"node": sink.node} if isinstance(sink, LogSink) and sink.node else {}
 
 
 def info_each(log: FilteringBoundLogger, event: str, lines: Iterable[Mapping[str, Any]]) -> None:
@@ -217,7 +224,7 @@ def _refuse_undocumented(logger: WrappedLogger, method: str, fields: EventDict) 
         raise UndocumentedLogEventError(
             f"{fields['event']!r} at level {method} is not in daemon/telemetry/log_events.py"
         )
-    if unknown := fields.keys() - {"timestamp", "level", "event", *documented.fields}:
+    if unknown := fields.keys() - {"timestamp", "level", "event", "node", *documented.fields}:
         raise UndocumentedLogEventError(f"{documented.name!r} has undocumented fields: {', '.join(sorted(unknown))}")
     return fields
 

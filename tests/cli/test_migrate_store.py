@@ -239,11 +239,9 @@ def test_a_database_of_others_is_refused_and_not_changed(
         ("INSERT INTO ended_sessions VALUES ('a', 'b', 1)", ("is not empty (table ended_sessions has rows)",)),
         ("CREATE TABLE theirs (id int)", ("tables of another program (theirs)",)),
         (
-            "CREATE TABLE IF NOT EXISTS nodes (node bigint, name text, ended_at timestamptz);"
-            "CREATE TABLE IF NOT EXISTS leases (node bigint, until timestamptz);"
-            "INSERT INTO nodes (node, name) VALUES (7, 'n-7');"
-            "INSERT INTO leases (node, until) VALUES (7, clock_timestamp() + '9 s')",
-            ("is in use by node 7 (n-7)", "stop every daemon"),
+            "INSERT INTO nodes (installation, name, host, version) VALUES ('i', 'n-7', 'h', '1');"
+            "INSERT INTO leases SELECT node, clock_timestamp() + '9 s', clock_timestamp() FROM nodes",
+            ("is in use by node 1 (n-7)", "stop every daemon"),
         ),
     ],
 )

@@ -64,6 +64,21 @@ EVENT = {
 }
 EVENT_TYPE = {"id": "a.b", "name": "a.b", "description": "It happened", "category": "message"}
 RECEIPT = {"id": "evt_1", "deliveries": 3}
+NODE = {
+    "number": 7,
+    "name": "hooks-1",
+    "host": "machine",
+    "version": "1.2.3",
+    "state": "living",
+    "shards": 86,
+    "since": "2025-01-01T00:00:00.000Z",
+    "leaseAgeMs": 210,
+    "eventsPerSecond": 41.5,
+    "parkedWebhooks": [],
+    "endedAt": None,
+    "endedBecause": None,
+}
+DRAINING = {**NODE, "state": "draining"}
 
 
 def _list(*items: dict[str, Any]) -> dict[str, Any]:
@@ -179,6 +194,9 @@ CASES = [
         ENTRY,
         "+5",
     ),
+    ("nodes", ("GET", "/v1/nodes", None), _list(NODE), "210 ms"),
+    ("nodes --limit 5", ("GET", "/v1/nodes?limit=5", None), _list({**NODE, "endedBecause": "stopped"}), "stopped"),
+    ("nodes drain hooks-1", ("POST", "/v1/nodes/hooks-1/drain", {}), {"items": [DRAINING]}, "draining"),
     ("credits entries", ("GET", "/v1/credits/entries", None), _list(ENTRY), "hi"),
 ]
 
@@ -209,6 +227,18 @@ def test_with_json_the_answer_is_printed_exactly_as_it_came(
     api.answers = [(200, odd)]
     ended = run(*command.split(" "), "--json")
     assert (ended.code, ended.out, ended.err) == (0, odd + "\n", "")
+
+
+def test_draining_waits_until_the_node_has_no_shards_or_has_ended(
+    run: Any, api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("daemon.cli.nodes.time.sleep", lambda _: None)
+    for last in ({**DRAINING, "shards": 0}, {**DRAINING, "state": "ended"}):
+        other = {**NODE, "name": "hooks-2"}
+        answers = [{"items": [DRAINING]}, _list(other, {**DRAINING, "shards": 12}), _list(other, last)]
+        api.answers, api.asked = [(200, json.dumps(answer)) for answer in answers], []
+        assert run("nodes", "drain", "hooks-1", "--wait").code == 0
+        assert [asked.method for asked in api.asked] == ["POST", "GET", "GET"]
 
 
 def test_the_key_goes_out_as_a_bearer_token(run: Any, api: Any) -> None:

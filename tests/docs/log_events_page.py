@@ -17,8 +17,8 @@ webhook, team, delivery, event, name, level and time: with `--delivery` from the
 repeats itself is logged five times a minute, then counted.
 
 As JSON a line has `timestamp` (RFC 3339, UTC, milliseconds),
-`level`, `event` (the name below), and the event's fields as far as they apply. No line holds a key, a secret, a
-signature or a payload."""
+`level`, `event` (the name below), and the event's fields as far as they apply. With PostgreSQL each line
+has `node`, the name of the node. No line holds a key, a secret, a signature or a payload."""
 _LEVELS = ("error", "warning", "info", "debug")
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]  # its types are a package of their own
+from prometheus_client import CollectorRegistry
 
 from daemon.telemetry.metrics import make_metrics
+from daemon.telemetry.node_metrics import NodeCollector, NodeMetrics
 from tests.docs.sources import ROOT
 
 MONITORING = ROOT / "docs" / "monitoring"
@@ -83,10 +85,32 @@ def panel_expressions() -> list[str]:
     return [_filled(target["expr"]) for panel in panels() for target in panel["targets"]]
 
 
+def all_metrics() -> CollectorRegistry:
+    """Return the metrics of a fresh daemon that is one of several nodes."""
+    registry = make_metrics().registry
+    registry.register(node_metrics())
+    return registry
+
+
+def node_metrics() -> NodeCollector:
+    """Return those that only one of several nodes has."""
+    return NodeCollector(
+        NodeMetrics(
+            lease_held=lambda: True,
+            leases_lost=lambda: 1,
+            shards_owned=lambda: 128,
+            shards_claimed=lambda: 130,
+            waiting_requests=lambda: 2,
+            doubtful_commits=lambda: 3,
+            notify_echo_age_s=lambda: 0.5,
+        )
+    )
+
+
 def exposed() -> Exposed:
     """Return what a fresh daemon exposes: each sample's name, with the values of each of its labels."""
     found: Exposed = {}
-    for family in make_metrics().registry.collect():
+    for family in all_metrics().collect():
         for sample in family.samples:
             if not sample.name.endswith("_created"):
                 labels = found.setdefault(sample.name, {})

@@ -39,8 +39,15 @@ SLEEPS_IN_LOOPS = {
     "daemon/maintenance/cleaner.py": "its interval; the others' share of the store",
     "daemon/systemd/notify.py": "the beat of the watchdog",
     "daemon/telemetry/log_throttle.py": "its window",
+    "daemon/cluster/membership.py": "the back-off while the database is away",
+    "daemon/cluster/listening.py": "the back-off between connections",
+    "daemon/cluster/sweeping.py": "its interval: what no notice told of",
+    "daemon/cluster/caller.py": "what comes together is called out together",
+    "daemon/cluster/live_pages.py": "how often others are told",
+    "daemon/store/postgresql/doubtful_commit.py": "the server tells nobody when it is back",
     "daemon/telemetry/loop_lag.py": "how late it ends is what is measured",
     "daemon/cli/log_sources.py": "another program writes the file",
+    "daemon/cli/nodes.py": "the API has nothing to wait on",
     "daemon/demo/process.py": "another process gets ready",
     "daemon/demo/run.py": "another process writes the mail",
     "daemon/demo/watching.py": "the API has nothing to wait on",
@@ -81,6 +88,12 @@ DIALECT_IN_MIGRATIONS = {
     "daemon/store/migrations/versions/0005_bounded_work.py": {"with_variant", "sqlite", "sqlite_with_rowid"},
     "daemon/store/migrations/versions/0006_fan_outs.py": {"with_variant", "sqlite", "sqlite_with_rowid"},
     "daemon/store/migrations/versions/0010_fan_out_cancellations.py": {"sqlite_with_rowid"},
+    "daemon/store/migrations/versions/0012_nodes.py": {
+        "postgresql",
+        "postgresql_where",
+        "sqlite",
+        "sqlalchemy.dialects",
+    },
 }
 
 # Who else uses SQLite's, and what for. Each has to know what it does with another engine.
@@ -100,6 +113,8 @@ SQLITE_USERS = {
 
 # Who else uses PostgreSQL's; and nothing of it is imported unless the settings name a database.
 POSTGRESQL_USERS = {
+    "daemon/cluster/answering.py": "runs on a database that several nodes share",
+    "daemon/cluster/requests.py": "runs on a database that several nodes share",
     "daemon/doctor/nodes.py": "judges what was found in the database",
     "daemon/doctor/postgresql.py": "judges what was found on the server",
     "daemon/doctor/server.py": "looks at the server from outside the daemon",
@@ -107,6 +122,7 @@ POSTGRESQL_USERS = {
     "daemon/maintenance/migrate_to_postgresql.py": "copies the rows of the file into the database",
     "daemon/maintenance/migrate_to_sqlite.py": "copies the rows of the database into a file",
     "daemon/maintenance/postgresql_store.py": "opens the database of the settings",
+    "daemon/wiring_cluster.py": "has several nodes share the database",
 }
 
 

@@ -25,7 +25,7 @@ class Row:
     def request(self, route: str, ids: Mapping[str, str]) -> tuple[str, str, bytes | None]:
         """Return method, path with query, and body."""
         method, _, path = route.partition(" ")
-        named = path.replace("{team_id}", "$acme").replace("{event}", "linkedin.message.sent")
+        named = path.replace("{team_id}", "$acme").replace("{event}", "linkedin.message.sent").replace("{name}", "n")
         for kind in ("webhook", "event", "delivery", "key"):
             named = named.replace(f"{{{kind}_id}}", f"${kind}")
         target, body = Template(named + self.query).substitute(ids), self.body
@@ -60,6 +60,8 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "POST /v1/teams/{team_id}/keys": Row(403, 403, 201, '{"name": "n"}'),
         "GET /v1/teams/{team_id}/keys": Row(403, 403, 200),
         "DELETE /v1/keys/{key_id}": Row(403, 403, 204),
+        "GET /v1/nodes": Row(403, 403, 200),
+        "POST /v1/nodes/{name}/drain": Row(403, 403, 409),
         # as they are for whoever is not on this machine
         "GET /healthz": Row(200, 200, 200),
         "GET /readyz": Row(200, 200, 200),

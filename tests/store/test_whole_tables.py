@@ -76,10 +76,7 @@ def test_every_table_goes_there_and_back_unchanged(
 
 
 def test_numbers_go_on_behind_the_highest(source: Path, postgresql_server: PostgresqlServer) -> None:
-    with postgresql_server.database("ours") as address:
-        with address.connect({}, autocommit=True) as connection:
-            for name in ("event_order", "delivery_order"):
-                connection.execute(f"CREATE SEQUENCE IF NOT EXISTS {name}".encode())
+    with postgresql_server.database() as address:
         copy_out(source, address)
         with address.connect({}) as connection:
             found = connection.execute(f"SELECT {', '.join(OTHERS)}".encode()).fetchone()

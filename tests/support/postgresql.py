@@ -18,7 +18,7 @@ from daemon.store.postgresql.database import open_database
 from tests.support.programs import skip_without
 
 _INSTALLED = Path("/usr/lib/postgresql")
-_USER = "postgres"  # it refuses to run as root
+SUPERUSER = "postgres"  # of a server, and who runs it: it refuses to run as root
 # Nothing is to survive a crash of the test machine, and an idle server is to stay idle.
 _SETTINGS = {
     "fsync": "off",
@@ -40,11 +40,11 @@ class PostgresqlServer:
 
     def address(self, name: str) -> Address:
         """Return where a database is."""
-        return Address(f"postgresql:///{name}?user={_USER}&host={self.directory}&port={self.port}")
+        return Address(f"postgresql:///{name}?user={SUPERUSER}&host={self.directory}&port={self.port}")
 
     def tcp_address(self, name: str) -> Address:
         """Return the same, over TCP."""
-        return Address(f"postgresql://{_USER}@127.0.0.1:{self.port}/{name}")
+        return Address(f"postgresql://{SUPERUSER}@127.0.0.1:{self.port}/{name}")
 
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
@@ -92,12 +92,12 @@ class PostgresqlServer:
 @contextmanager
 def running_server() -> Iterator[PostgresqlServer]:
     """Run a server for this block. The test is skipped where PostgreSQL is not installed."""
-    programs = _programs()
+    programs = find_programs()
     directory = Path(tempfile.mkdtemp(prefix="kakiyo-pg-"))
-    reserved = _reserved_port()
+    reserved = reserve_port()
     try:
-        as_user, data = _as_user(directory), directory / "data"
-        _call(*as_user, programs / "initdb", "--pgdata", data, "--auth", "trust", "--no-sync", "--username", _USER)
+        as_user, data = as_server_user(directory), directory / "data"
+        _call(*as_user, programs / "initdb", "--pgdata", data, "--auth", "trust", "--no-sync", "--username", SUPERUSER)
         control = partial(_call, *as_user, programs / "pg_ctl", "--pgdata", data, "--wait", "--silent")
         server = PostgresqlServer(directory, reserved.getsockname()[1], control)
         server.start()
@@ -110,7 +110,7 @@ def running_server() -> Iterator[PostgresqlServer]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _reserved_port() -> socket.socket:
+def reserve_port() -> socket.socket:
     """Return a socket that is bound but does not listen: nobody else gets its port, and a server may share it."""
     reserved = socket.socket()
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -123,7 +123,8 @@ def is_installed() -> bool:
     return bool(_versions())
 
 
-def _programs() -> Path:
+def find_programs() -> Path:
+    """Return the directory of the newest version's programs. The test is skipped where PostgreSQL is not installed."""
     if not (versions := _versions()):
         skip_without("postgresql", "PostgreSQL is not on this machine")
     return versions[-1].parent
@@ -133,10 +134,11 @@ def _versions() -> list[Path]:
     return sorted(_INSTALLED.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
 
 
-def _as_user(directory: Path) -> Sequence[str]:
+def as_server_user(directory: Path) -> Sequence[str]:
+    """Return the words before a command that run it as a user who may run a server; `directory` becomes theirs."""
     if os.geteuid() != 0:
         return []
-    user = pwd.getpwnam(_USER)
+    user = pwd.getpwnam(SUPERUSER)
     os.chown(directory, user.pw_uid, user.pw_gid)
     return ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
 

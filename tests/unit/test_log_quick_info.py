@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.config.settings import LogSettings
 from daemon.domain.model import OutcomeKind
-from daemon.telemetry.log import LogSink, info_each, make_logger
+from daemon.telemetry.log import LogSink, info_each, make_logger, make_thread_logger
 from daemon.telemetry.log_buffer import LogBuffer
 
 NOON = 1_752_575_398_042
@@ -107,3 +108,17 @@ def test_a_traceback_and_positional_arguments_take_the_long_way() -> None:
     with_traceback, formatted = lines.all()
     assert b"ValueError: broken" in with_traceback
     assert b'"event":"mail_sent"' in formatted
+
+
+@pytest.mark.parametrize("to_journal", [False, True])
+def test_each_line_of_one_of_several_nodes_names_it(to_journal: bool) -> None:
+    lines = Lines(to_journal=to_journal)
+    lines.sink = replace(lines.sink, node="hooks-1")
+    logger(lines).info("mail_sent", recipients=2)
+    logger(lines).bind(webhookId="wh_1").warning("log_lines_dropped", count=1)
+    info_each(logger(lines), "mail_sent", [{"recipients": 1}, {"recipients": 2}])
+    make_thread_logger(lines.sink).warning("python_message", text="x")
+    written = lines.all()
+    assert len(written) == 5
+    named = b"NODE=hooks-1" if to_journal else b'"node":"hooks-1"'
+    assert all(named in line for line in written)

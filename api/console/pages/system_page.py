@@ -1,11 +1,15 @@
-"""The System page, for the operator: health, throughput, backlog, parked webhooks and waiting mails."""
+"""The System page, for the operator: health, throughput, backlog, nodes, parked webhooks and waiting mails."""
+
+from collections.abc import Sequence
 
 import trio
 from quart import Response
 
 from api.console.session.page_request import PageRequest
+from api.routes.nodes import state_of
 from daemon import __version__
 from daemon.domain.model import Webhook
+from daemon.store.node_lives import NodeLife
 from daemon.store.reads import api_reads, console_reads
 from daemon.store.reads.backlog import count_backlog
 
@@ -16,7 +20,8 @@ _COUNTED = 100_000
 async def show_system(request: PageRequest) -> Response:
     """Show the current state."""
     handles, health, system = request.handles, request.handles.health, request.handles.system
-    parked = system.parked_webhooks()
+    nodes = await handles.nodes.lives() if handles.nodes.are_shared else ()
+    parked = _parked(system.parked_webhooks(), nodes)
     found = [await handles.reader.fetch(api_reads.get_webhook, webhook_id) for webhook_id in parked[:_SHOWN]]
     webhooks: list[Webhook] = [webhook for webhook in found if webhook is not None]
     return await request.page(
@@ -26,6 +31,7 @@ async def show_system(request: PageRequest) -> Response:
         started_at=request.now - round((trio.current_time() - system.started_at) * 1000),
         recently_accepted=handles.metrics.recently_accepted.last_minute,
         recently_ended=handles.metrics.recently_ended.last_minute,
+        nodes=[(life, state_of(life)) for life in nodes],
         backlog=await count_backlog(handles.reader, limit=_COUNTED),
         waiting_events=system.waiting_events(),
         actors_alive=system.actors_alive(),
@@ -34,3 +40,9 @@ async def show_system(request: PageRequest) -> Response:
         mails=await handles.reader.fetch(console_reads.waiting_mails, _SHOWN),
         settings=handles.settings,
     )
+
+
+def _parked(here: Sequence[str], nodes: Sequence[NodeLife]) -> list[str]:
+    """Return the parked webhooks of all nodes, as far as they told."""
+    told = (webhook_id for life in nodes for webhook_id in life.parked or ())
+    return list(dict.fromkeys((*here, *told)))

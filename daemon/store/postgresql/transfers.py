@@ -11,13 +11,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from daemon.domain.printable import in_one_line
 from daemon.store.engine import DatabaseRefused
 from daemon.store.postgresql.address import Address
-from daemon.store.postgresql.connections import reading_engine, writing_engine
+from daemon.store.postgresql.connections import migrating_engine, reading_engine
 from daemon.store.postgresql.newest import bring_to_newest, require_usable
+from daemon.store.postgresql.schema import metadata as of_nodes
 from daemon.store.whole_tables import TABLES
 
-# What nodes share about themselves (migration 0012): it is no data to be copied.
-_OF_NODES = frozenset({"nodes", "leases", "shards", "cluster", "feed", "requests", "holds"})
-_OURS = {table.name for table in TABLES} | _OF_NODES | {"alembic_version"}
+# What nodes share about themselves is no data to be copied.
+_OURS = {table.name for table in TABLES} | set(of_nodes.tables) | {"alembic_version"}
 # Made with the tables.
 _ROW_OF_ITS_OWN = "daemon_state"
 
@@ -49,7 +49,7 @@ def receiving(address: Address, database_id: str | None) -> Iterator[Connection]
     CommitInDoubt.
     """
     address.require_valid()
-    engine = writing_engine(_patient(address))
+    engine = migrating_engine(_patient(address))
     is_committing = False
     try:
         with engine.begin() as connection:
@@ -98,7 +98,7 @@ def _has_rows(connection: Connection, table: str) -> bool:
 
 
 def _require_no_node(connection: Connection, names: set[str]) -> None:
-    if names >= {"nodes", "leases"} and (live := connection.exec_driver_sql(_LIVE).first()):
+    if of_nodes.tables.keys() <= names and (live := connection.exec_driver_sql(_LIVE).first()):
         raise DatabaseRefused(f"is in use by node {live.node} ({in_one_line(live.name)}): stop every daemon first")
 
 
@@ -122,7 +122,7 @@ def giving(address: Address) -> Iterator[Connection]:
 
     Raises DatabaseRefused while a node uses it, and when the server fails.
     """
-    holding, reading = writing_engine(address), reading_engine(address)
+    holding, reading = migrating_engine(address), reading_engine(address)
     try:
         with holding.begin() as holder:
             _hold(holder)

@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, se
 
 from daemon.crypto.idempotency import former_scope
 from daemon.domain.clock import DAY_MS
-from daemon.domain.errors import AnsweredBefore, IdempotencyConflict
+from daemon.domain.errors import AnsweredBefore, DaemonError, IdempotencyConflict
 from daemon.domain.submission import Idempotency
+from daemon.store.bulk import lock_names
 from daemon.store.commands import Command, ExecuteOnce
 from daemon.store.schema import idempotency_keys, kept_answers
 from daemon.store.sequences import Sequences
@@ -17,20 +18,22 @@ from daemon.store.upkeep_commands import PruneIdempotencyKeys
 
 IDEMPOTENCY_WINDOW_MS = DAY_MS
 
-_NO_RECEIPTS = "[]"
+NO_RECEIPTS = "[]"
 
 Name = tuple[str, str]  # scope and key
-Apply = Callable[[Connection, Command[Any], Sequences], Any]
+Apply = Callable[[Connection, Command[Any]], Any]
 
 
 def first_uses(connection: Connection, used: Sequence[tuple[Idempotency, int]]) -> Mapping[Name, Row[Any]]:
     """Return the rows of those keys that were used before, each by its name; delete those that have expired.
 
+    Nobody else uses one of them before this transaction ends.
     `used` pairs each key with the time of its use (ms).
     """
     if not used:
         return {}
     names = _names(idempotency for idempotency, _ in used)
+    lock_names(connection, [f"{scope} {key}" for scope, key in names.values()])
     oldest = min(now for _, now in used) - IDEMPOTENCY_WINDOW_MS
     too_old = [delete(t).where(_named(t, names), t.c.created_at <= oldest) for t in (idempotency_keys, kept_answers)]
     if connection.execute(too_old[0]).rowcount:
@@ -55,14 +58,12 @@ def first_use(connection: Connection, idempotency: Idempotency, now: int) -> Fir
     same = (kept_answers.c.scope == idempotency_keys.c.scope) & (kept_answers.c.key == idempotency_keys.c.key)
     query = select(idempotency_keys, kept_answers.c.answer).outerjoin_from(idempotency_keys, kept_answers, same)
     row = connection.execute(query.where(_named(idempotency_keys, names), lately)).first()
-    return None if row is None else FirstUse(row.fingerprint, row.receipts != _NO_RECEIPTS, row.answer)
+    return None if row is None else FirstUse(row.fingerprint, row.receipts != NO_RECEIPTS, row.answer)
 
 
-def execute_once(
-    apply: Apply, connection: Connection, commands: Sequence[ExecuteOnce[Any]], sequences: Sequences
-) -> list[Any]:
+def execute_once(apply: Apply, connection: Connection, commands: Sequence[ExecuteOnce[Any]]) -> list[Any]:
     """Run each command by `apply` unless its key was used, and keep its answer."""
-    return [_execute_once(apply, connection, once=command, sequences=sequences) for command in commands]
+    return [_execute_once(apply, connection, command) for command in commands]
 
 
 def prune_idempotency_keys(
@@ -82,11 +83,11 @@ def _prune_from(connection: Connection, table: Table, command: PruneIdempotencyK
     return connection.execute(delete(table).where(name.in_(old.limit(command.limit)))).rowcount
 
 
-def _execute_once(apply: Apply, connection: Connection, once: ExecuteOnce[Any], sequences: Sequences) -> Any:
+def _execute_once(apply: Apply, connection: Connection, once: ExecuteOnce[Any]) -> Any:
     idempotency = once.idempotency
     for row in first_uses(connection, [(idempotency, once.now)]).values():
-        return _repeated(row.fingerprint == idempotency.fingerprint)
-    answer = apply(connection, once.command, sequences)
+        return repeated(row.fingerprint == idempotency.fingerprint)
+    answer = apply(connection, once.command)
     if isinstance(answer, Exception):
         return answer
     if (kept := once.keep(answer)) is not None:
@@ -94,7 +95,8 @@ def _execute_once(apply: Apply, connection: Connection, once: ExecuteOnce[Any], 
     return answer
 
 
-def _repeated(is_same: bool) -> Exception:
+def repeated(is_same: bool) -> DaemonError:
+    """Return the refusal of a key that was used before, with the same request or with another one."""
     if is_same:
         return AnsweredBefore("this request was already carried out: its first answer applies")
     return key_conflict()
@@ -108,7 +110,7 @@ def key_conflict() -> IdempotencyConflict:
 def _keep(connection: Connection, idempotency: Idempotency, answer: str, now: int) -> None:
     name = {"scope": idempotency.scope, "key": idempotency.key, "created_at": now}
     connection.execute(
-        insert(idempotency_keys), {**name, "fingerprint": idempotency.fingerprint, "receipts": _NO_RECEIPTS}
+        insert(idempotency_keys), {**name, "fingerprint": idempotency.fingerprint, "receipts": NO_RECEIPTS}
     )
     connection.execute(insert(kept_answers), {**name, "answer": answer})
 

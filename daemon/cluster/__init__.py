@@ -1,0 +1,1 @@
+"""Nodes that share a database: who is one, who delivers for which webhook, what they tell each other."""

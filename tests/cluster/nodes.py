@@ -1,0 +1,193 @@
+"""Nodes on one PostgreSQL database, in virtual time. What they tell each other, and who owns what, is up to a test.
+
+Only deadlines of requests go by the database's clock, which is real.
+"""
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import trio
+
+from daemon.actors.threads import run_inline
+from daemon.cluster.answering import Answering
+from daemon.cluster.requests import ANSWERS_CHANNEL, REQUESTS_CHANNEL, ClusterChanger
+from daemon.config.settings import LogSettings
+from daemon.crypto.vault import Vault
+from daemon.delivery.fleet import Fleet
+from daemon.delivery.subscription_index import SubscriptionIndex
+from daemon.domain.changes import Edit
+from daemon.domain.clock import clock_of
+from daemon.domain.lifecycle import WebhookEdit
+from daemon.domain.model import Webhook
+from daemon.mail.notifier import Notifier
+from daemon.management.kept_answers import KeptAnswers
+from daemon.management.webhook_changer import LocalChanger
+from daemon.seams import Seams
+from daemon.store.postgresql.address import Address
+from daemon.store.postgresql.database import PostgresqlDatabase, open_database
+from daemon.store.reads import api_reads
+from daemon.store.reads.reader import Reader
+from daemon.store.store import Store
+from daemon.store.writes.writer import Writer
+from daemon.telemetry.log import make_logger
+from daemon.telemetry.telemetry import Telemetry
+from daemon.wiring_delivery import DeliveryBuilder, ShareOfWork
+from tests.support.daemon import FakeReceiver, FakeThread, Outbox, VirtualWallClock, make_settings
+from tests.support.mock_transport import MockTransport
+from tests.support.telemetry import make_telemetry
+
+CHANNELS = {REQUESTS_CHANNEL, ANSWERS_CHANNEL}
+
+
+@dataclass(slots=True)
+class Ground:
+    """What the nodes share: who owns a webhook, and the words between them, which get lost while `deaf`."""
+
+    owners: dict[str, int] = field(default_factory=dict)
+    nodes: list["Node"] = field(default_factory=list)
+    deaf: bool = False
+
+    def notify(self, channel: str, request_id: str) -> None:
+        assert channel in CHANNELS
+        if self.deaf:
+            return
+        for node in self.nodes:
+            if channel == REQUESTS_CHANNEL:
+                node.answering.look()
+            else:
+                node.changer.answered(request_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What one node owns."""
+
+    node: int
+    ground: Ground
+
+    def owns(self, webhook_id: str) -> bool:
+        return self.ground.owners.get(webhook_id) == self.node
+
+
+@dataclass(slots=True)
+class Node:
+    """One node: its writer and its actors run until it is killed. `run_write` is its writer's thread."""
+
+    number: int
+    database: PostgresqlDatabase
+    store: Store
+    fleet: Fleet
+    kept_answers: KeptAnswers
+    changer: ClusterChanger
+    answering: Answering
+    run_write: FakeThread
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
+    ended: trio.Event = field(default_factory=trio.Event)
+
+    async def run(self) -> None:
+        with self.scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self.store.writer.run)
+                nursery.start_soon(self.fleet.run)
+                await self.fleet.started.wait()
+                nursery.start_soon(self.answering.run)
+        self.ended.set()
+
+    async def kill(self) -> None:
+        self.scope.cancel()
+        await self.ended.wait()
+
+    async def rename(self, webhook: Webhook, name: str) -> Webhook | None:
+        return await self.changer.change(webhook.id, renaming(name), None)
+
+    async def read(self, webhook: Webhook) -> Webhook | None:
+        return await self.store.reader.fetch(api_reads.get_webhook, webhook.id)
+
+
+def renaming(name: str) -> Edit:
+    return Edit(WebhookEdit(name=name), 2_000_000_000_000)
+
+
+@asynccontextmanager
+async def running_nodes(address: Address, state_dir: Path, count: int) -> AsyncIterator[Ground]:
+    """Run so many nodes, numbered from 1."""
+    ground, clock = Ground(), VirtualWallClock()
+    for number in range(1, count + 1):
+        ground.nodes.append(_make_node(address, state_dir, clock, number=number, ground=ground))
+    try:
+        async with trio.open_nursery() as nursery:
+            for node in ground.nodes:
+                nursery.start_soon(node.run)
+                await node.fleet.started.wait()
+            yield ground
+            nursery.cancel_scope.cancel()
+    finally:
+        for node in ground.nodes:
+            node.database.close()
+
+
+def _make_node(address: Address, state_dir: Path, now_ms: VirtualWallClock, *, number: int, ground: Ground) -> Node:
+    database, run_write = open_database(address), FakeThread()
+    telemetry = make_telemetry(make_logger(LogSettings(level="debug"), io.BytesIO(), now_ms=now_ms, strict=True))
+    store = Store(Reader(database, run_inline), Writer(database, run_write, telemetry.metrics))
+    clock, vault, owned = clock_of(now_ms), Vault([bytes(32)]), Owned(number, ground)
+    fleet = _fleet(store, telemetry, state_dir, now_ms=now_ms, vault=vault)
+    kept_answers = KeptAnswers(store=store, clock=clock, vault=vault)
+    changer = ClusterChanger(
+        local=LocalChanger(fleet=fleet, kept_answers=kept_answers),
+        ownership=owned,
+        store=store,
+        clock=clock,
+        log=telemetry.log,
+        notify=ground.notify,
+        keeping=kept_answers.keeping,
+    )
+    answering = Answering(
+        request_change=fleet.request_change,
+        ownership=owned,
+        store=store,
+        clock=clock,
+        log=telemetry.log,
+        notify=ground.notify,
+    )
+    return Node(
+        number=number,
+        database=database,
+        store=store,
+        fleet=fleet,
+        kept_answers=kept_answers,
+        changer=changer,
+        answering=answering,
+        run_write=run_write,
+    )
+
+
+def _fleet(store: Store, telemetry: Telemetry, state_dir: Path, *, now_ms: VirtualWallClock, vault: Vault) -> Fleet:
+    receiver, clock = FakeReceiver(), clock_of(now_ms)
+    seams = Seams(
+        now_ms=now_ms,
+        run_write=run_inline,
+        run_read=run_inline,
+        run_checkpoint=run_inline,
+        make_transport=lambda: MockTransport(receiver.handle),
+        check_url=_accept_url,
+        send_mail=Outbox().send,
+    )
+    builder = DeliveryBuilder(
+        make_settings(state_dir), store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams
+    )
+    notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail)
+    return builder.fleet(
+        index=SubscriptionIndex(),
+        gate=builder.credit_gate(),
+        notifier=notifier,
+        canceller=builder.canceller(),
+        share=ShareOfWork(),
+    )
+
+
+async def _accept_url(_url: str, _team_id: str) -> None:
+    await trio.lowlevel.checkpoint()
