@@ -16,6 +16,8 @@ from daemon.crypto.idempotency import scope_of
 from daemon.domain.submission import Idempotency
 from tests.support.api_client import MESSAGE_SENT, PUBLIC_URL, Answer, RunningApi, running_api
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 SINCE = {"since": "1970-01-01T00:00:00Z"}
 
 

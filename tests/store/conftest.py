@@ -6,7 +6,7 @@ import pytest
 from daemon.store.postgresql.database import open_database as open_postgresql
 from daemon.store.sqlite.database import Database, open_database
 from tests.store.filling import AnyDatabase
-from tests.support.postgresql import PostgresqlServer
+from tests.support.reused_databases import ReusedDatabases
 from tests.support.statements import share_statements
 
 
@@ -18,10 +18,9 @@ def sqlite_database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def postgresql_database(postgresql: tuple[PostgresqlServer, str]) -> Iterator[AnyDatabase]:
-    server, template = postgresql
-    with server.database(template) as address:
-        opened = open_postgresql(address)
+def postgresql_database(reused_databases: ReusedDatabases) -> Iterator[AnyDatabase]:
+    with reused_databases.lend() as address:
+        opened = share_statements(open_postgresql(address))
         yield opened
         opened.close()
 
