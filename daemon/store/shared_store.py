@@ -17,7 +17,7 @@ class SharedStore:
     `work_in(shard, behind, look_at)` and `sweep(behind_seq)` find webhooks with pending deliveries. `notify(notices)`
     calls out, pairs of a channel and a payload; `listen(channels)` hears what others call, the first channel's for
     our own echo. `look` is what an actor begins with. `lives()` are the nodes as people are shown them, and
-    `begin_draining(name)` has one give its work to the others.
+    `begin_draining(name)` has one give its work to the others. `doubtful_commits()` are those whose answer was lost.
     """
 
     fence: Fence
@@ -30,4 +30,5 @@ class SharedStore:
     notify: Callable[[Sequence[tuple[str, str]]], Awaitable[None]]
     lives: Callable[[], Awaitable[Sequence[NodeLife]]]
     begin_draining: Callable[[str], Awaitable[Drained]]
+    doubtful_commits: Callable[[], int]
     listen: Callable[[Sequence[str]], AbstractAsyncContextManager[Listener]]
