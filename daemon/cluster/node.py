@@ -11,6 +11,7 @@ from daemon.cluster.listening import Echo, Heard, Listening
 from daemon.cluster.live_pages import LivePages
 from daemon.cluster.membership import Membership, ShardHooks
 from daemon.cluster.requests import ClusterChanger
+from daemon.cluster.silence import hang_up_on_silence
 from daemon.cluster.singletons import once_a_life, only_on_first_shard
 from daemon.cluster.sweeping import Sweeping
 from daemon.delivery.fan_out import FanOuts
@@ -70,6 +71,7 @@ class Node:
         listen = partial(self.shared.listen, channels.ALL)
         return {
             ActorKind.CALLER: self.caller.run,
+            ActorKind.SILENCE: partial(hang_up_on_silence, self.shared.hang_up, log),
             ActorKind.LIVE_PAGES: self.live_pages.run,
             ActorKind.ANSWERING: once_a_life(self.answering.run, self.membership),
             ActorKind.LISTENER: Listening(listen, heard, self._look_at_everything, echo=self.echo, log=log).run,
