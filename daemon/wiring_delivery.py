@@ -11,7 +11,7 @@ from daemon.config.settings import DeliverySettings, Settings
 from daemon.crypto.vault import Vault
 from daemon.delivery.attempt_slots import AttemptSlots
 from daemon.delivery.canceller import Canceller
-from daemon.delivery.credit_gate import CreditGate
+from daemon.delivery.credit_gate import CreditGate, Gate
 from daemon.delivery.endpoint import Endpoint, Schedule
 from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.fan_out import FanOuts
@@ -63,7 +63,7 @@ class DeliveryBuilder:
         """Return the actor that cancels what one commit cannot."""
         return Canceller(store=self._store, log=self._log)
 
-    def fleet(self, *, index: SubscriptionIndex, gate: CreditGate, notifier: Notifier, canceller: Canceller) -> Fleet:
+    def fleet(self, *, index: SubscriptionIndex, gate: Gate, notifier: Notifier, canceller: Canceller) -> Fleet:
         """Return what starts and ends the webhooks' actors."""
         on_change = partial(_webhook_changed, index, self._telemetry.changes)
         make_endpoint = partial(

@@ -2,7 +2,7 @@
 
 from daemon.crypto.api_keys import ApiKeys, digest_of, generate_key
 from daemon.crypto.idempotency import Once
-from daemon.delivery.credit_gate import CreditGate
+from daemon.delivery.credit_gate import Gate
 from daemon.domain.clock import Clock
 from daemon.domain.model import ApiKey, CreditEntry, Team, TeamEdit
 from daemon.management.kept_answers import KeptAnswers
@@ -24,7 +24,7 @@ class Teams:
         kept_answers: KeptAnswers,
         ids: set[str],
         api_keys: ApiKeys,
-        gate: CreditGate,
+        gate: Gate,
     ) -> None:
         self._reader = store.reader
         self._writer = store.writer

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeGuard
 
 import psycopg
@@ -14,14 +15,16 @@ from daemon.domain.printable import in_one_line
 from daemon.files.disk_usage import DiskUse
 from daemon.store import request_commands
 from daemon.store.engine import Apply, DatabaseRefused
+from daemon.store.hold_commands import ChangeHolds
 from daemon.store.migrate import known_revisions, migrate
-from daemon.store.postgresql import requests
+from daemon.store.postgresql import holds, requests
 from daemon.store.postgresql.connections import reading_engine, writing_engine
 from daemon.store.postgresql.failures import is_failure, unavailable
 from daemon.store.progress import Progress
 from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
 from daemon.store.upkeep_commands import ReleaseSpace
+from daemon.store.writes.credits import ON_DEBIT
 
 
 def _leave_space(_connection: Connection, commands: Sequence[Any], _sequences: Sequences) -> list[bool]:
@@ -38,6 +41,7 @@ _OWN_COMMANDS: Mapping[type, Apply] = {
     request_commands.WithdrawRequest: requests.withdraw_requests,
     request_commands.KeepAnswer: requests.keep_answers,
     request_commands.PruneRequests: requests.prune_requests,
+    ChangeHolds: holds.change_holds,
 }
 
 
@@ -77,6 +81,10 @@ class PostgresqlDatabase:
         if not self.writer.invalidated:
             with suppress(psycopg.Error):  # the connection is lost: so is the transaction
                 self.writer.connection.rollback()
+
+    def pay_from_holds_of(self, node: int) -> None:
+        """Have what is charged from now on taken from this node's holds, too (`daemon.store.postgresql.holds`)."""
+        self.writer.execution_options(**{ON_DEBIT: partial(holds.spend, node)})
 
     def is_failure(self, error: Exception) -> TypeGuard[DatabaseError]:
         """Whether the database itself failed: gone, stopped, full, out of connections."""
