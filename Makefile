@@ -40,8 +40,11 @@ else
 	@$(PYTEST) tests/load # judged by the clock: nothing else runs meanwhile
 endif
 
-soak: .venv/.installed ## Run the long fault suites: 50 kills, a minute of overload, many random histories
+soak: .venv/.installed ## Run the long fault suites: 50 kills, a minute of overload, many random histories, a cluster
 	@$(BIN)/python -m tests.faults.soak $(ARGS)
+ifndef ARGS
+	@$(BIN)/python -m tests.cluster.soak
+endif
 
 bench: .venv/.installed ## Measure it all against its floors (needs wrk and nginx)
 	@$(BIN)/python -m tests.bench $(ARGS)

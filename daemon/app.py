@@ -22,22 +22,16 @@ from daemon.config.settings import ConfigError, Settings
 from daemon.domain.printable import printable
 from daemon.files.descriptors import DescriptorBudget, raise_descriptor_limit, share_descriptors
 from daemon.files.kept_addresses import keep_addresses, remove_addresses
-from daemon.maintenance.sealed_database import SealedDatabase, open_sealed_database
-from daemon.maintenance.state_dir import DATABASE, operator_key, use_state_dir
+from daemon.maintenance.opened_store import are_commits_missing, open_store
+from daemon.maintenance.state_dir import operator_key, use_state_dir
+from daemon.opening import open_patiently
 from daemon.process.stop_signals import StopSignals
 from daemon.run import run_daemon
 from daemon.seams import Seams, real_seams
 from daemon.start_log import Addresses, join_addresses, log_exposure, log_history, log_start
 from daemon.store.commands import ReadBalance
 from daemon.store.engine import DatabaseRefused
-from daemon.store.progress import Progress
-from daemon.store.sqlite.commit_record import loss_of
-from daemon.systemd.notify import (
-    ServiceManager,
-    extend_start,
-    feed_watchdog,
-    find_service_manager,
-)
+from daemon.systemd.notify import ServiceManager, feed_watchdog, find_service_manager
 from daemon.telemetry.log import STDERR, LogSink, make_logger, make_thread_logger, open_log_sink
 from daemon.telemetry.log_buffer import LogBuffer
 from daemon.telemetry.log_file import LogFile
@@ -94,7 +88,8 @@ def _no_addresses_outside(state_dir: Path) -> Iterator[None]:
 
 def _open_process(live: LiveSettings) -> _Process:
     metrics, throttle = make_metrics(), LogThrottle()
-    sink = open_log_sink(live.now.log, metrics.log_lines_dropped.inc)
+    node = live.now.store.effective_node_name if live.now.store.url else ""
+    sink = open_log_sink(live.now.log, metrics.log_lines_dropped.inc, node)
     log = make_logger(live.now.log, sink, throttle=throttle, level=lambda: live.now.log.level)
     flush_log = _take_python_messages(sink, metrics)
     signals = StopSignals(before_end=flush_log)
@@ -126,7 +121,7 @@ def _run_until_stopped(live: LiveSettings, process: _Process) -> int:
     except* Exception as group:
         failure = group
     if failure is None:
-        return EXIT_OK if loss_of(live.now.state_dir / DATABASE) is None else EXIT_COMMITS_LOST
+        return EXIT_COMMITS_LOST if are_commits_missing(live.now) else EXIT_OK
     process.log.error("daemon_failed", error=innermost(failure), exc_info=failure)
     return EXIT_FAILED
 
@@ -146,12 +141,12 @@ async def _main(live: LiveSettings, process: _Process) -> None:
     key, is_new = operator_key(settings.state_dir)
     budget = share_descriptors(raise_descriptor_limit(), settings.api.max_connections)
     seams = replace(_seams(live), spans=_spans(log), attempts_at_once=budget.attempts)
-    sealed = await _open_database(settings)
+    opened = await open_patiently(partial(trio.to_thread.run_sync, open_store, settings), log)
     try:
         daemon = await assemble(
             live,
-            sealed.database,
-            vault=sealed.vault,
+            opened.engine,
+            vault=opened.vault,
             operator_key=key,
             seams=seams,
             metrics=process.metrics,
@@ -163,8 +158,8 @@ async def _main(live: LiveSettings, process: _Process) -> None:
         # Every 700 objects, the default, collections are 3 % of a delivery's cost: nearly all objects go without them.
         gc.set_threshold(5_000)
         gc.enable()
-        log_start(settings, is_new, encryption=sealed.key_file, log=log)
-        log_history(sealed.database.history, log)
+        log_start(settings, is_new, encryption=opened.key_file, log=log)
+        log_history(opened.history, log)
         log_exposure(settings, addresses_of(listeners), log)
         await _save_addresses(settings.state_dir, addresses_of(listeners), log)
         async with trio.open_nursery() as nursery:
@@ -173,24 +168,9 @@ async def _main(live: LiveSettings, process: _Process) -> None:
             await _run(settings, daemon, listeners=listeners, budget=budget, started=started, signals=process.signals)
             nursery.cancel_scope.cancel()
     finally:
-        sealed.database.close()
+        opened.engine.close()
     await seams.spans.close()
     log.info("daemon_stopped")
-
-
-async def _open_database(settings: Settings) -> SealedDatabase:
-    progress, opened = Progress(), list[SealedDatabase | ConfigError | DatabaseRefused]()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(extend_start, find_service_manager(), lambda: progress.done)
-        try:
-            opened.append(await trio.to_thread.run_sync(open_sealed_database, settings, progress))
-        except (ConfigError, DatabaseRefused) as refusal:  # out of the nursery it would come in a group
-            opened.append(refusal)
-        nursery.cancel_scope.cancel()
-    [result] = opened
-    if isinstance(result, Exception):
-        raise result
-    return result
 
 
 async def _save_addresses(state_dir: Path, addresses: Addresses, log: FilteringBoundLogger) -> None:

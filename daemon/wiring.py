@@ -28,9 +28,9 @@ from daemon.management.sign_outs import SignOuts
 from daemon.management.teams import Teams
 from daemon.management.webhooks import Webhooks
 from daemon.seams import Seams
+from daemon.store.engine import Engine
 from daemon.store.reads import actor_reads
 from daemon.store.reads.reader import Reader
-from daemon.store.sqlite.database import Database
 from daemon.store.store import Store
 from daemon.store.writes.writer import Writer
 from daemon.telemetry.change_feed import ChangeFeed
@@ -71,7 +71,7 @@ class Daemon:
 
 async def assemble(
     live: LiveSettings,
-    database: Database,
+    database: Engine,
     *,
     vault: Vault,
     operator_key: str,
@@ -80,7 +80,6 @@ async def assemble(
     log: FilteringBoundLogger,
 ) -> Daemon:
     """Build the daemon on an open database, and load what it keeps in memory."""
-    database.checkpoint_apart()
     store = Store(Reader(database, seams.run_read, metrics.longest_read), Writer(database, seams.run_write, metrics))
     clock, telemetry = clock_of(seams.now_ms), Telemetry(log, metrics, changes=ChangeFeed(), spans=seams.spans)
     index, team_ids = await _load_subscriptions(store), await _load_team_ids(store)
@@ -129,15 +128,17 @@ async def assemble(
 
 
 def _maintenance(
-    live: LiveSettings, database: Database, *, store: Store, clock: Clock, telemetry: Telemetry, seams: Seams
+    live: LiveSettings, database: Engine, *, store: Store, clock: Clock, telemetry: Telemetry, seams: Seams
 ) -> Mapping[ActorKind, _Run]:
     cleaner = Cleaner(store=store, clock=clock, telemetry=telemetry, retention_days=lambda: live.now.retention.days)
-    checkpointer = Checkpointer(store=store, telemetry=telemetry, database=database, run_in_thread=seams.run_checkpoint)
-    return {
+    actors: dict[ActorKind, _Run] = {
         ActorKind.HOUSEKEEPER: cleaner.run,
         ActorKind.TIME_INDEXER: TimeIndexer(store=store, telemetry=telemetry).run,
-        ActorKind.CHECKPOINTER: checkpointer.run,
     }
+    if (wal := database.checkpoint_apart()) is not None:
+        checkpointer = Checkpointer(store=store, telemetry=telemetry, wal=wal, run_in_thread=seams.run_checkpoint)
+        actors[ActorKind.CHECKPOINTER] = checkpointer.run
+    return actors
 
 
 async def _load_subscriptions(store: Store) -> SubscriptionIndex:
@@ -160,7 +161,7 @@ async def _load_api_keys(store: Store, operator_key: str) -> ApiKeys:
 
 async def _load_sign_outs(store: Store) -> SignOuts:
     sign_outs = SignOuts(store=store)
-    async for ended in store.reader.each(actor_reads.ended_sessions):
+    async for ended in store.reader.each(actor_reads.ended_sessions, behind=""):
         sign_outs.remember(ended)
     return sign_outs
 

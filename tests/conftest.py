@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.postgresql import is_installed
+from tests.support.engines import ENGINES, on_postgresql
+from tests.support.postgresql import PostgresqlServer, is_installed, running_server
 from tests.support.programs import is_here
 from tests.support.ways import WAYS, going
 from tests.systemd.machine import missing
@@ -76,3 +77,20 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """The way that the requests of a test go: it runs with each."""
     with going(request.param):
         yield request.param
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[tuple[PostgresqlServer, str]]:
+    """A server, and the name of a database in it with our tables."""
+    with running_server() as server:
+        yield server, server.make_template()
+
+
+@pytest.fixture(params=ENGINES)
+def each_engine(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The daemons of a test keep their data on this engine: it runs with each."""
+    if request.param == "sqlite":
+        yield
+        return
+    with on_postgresql(*request.getfixturevalue("postgresql")):
+        yield

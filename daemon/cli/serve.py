@@ -55,10 +55,11 @@ def check_config(
 ) -> None:
     """Print the settings in effect, or what is wrong with them."""
     from daemon.cli.output import print_json, print_line
-    from daemon.cli.settings import read_settings
+    from daemon.cli.settings import read_settings, require_store_settings
 
-    # No setting is a secret: passwords and keys are in files that the settings name.
+    # Nothing of this is secret: passwords and keys are in files that the settings name, or are left out of a URL.
     settings = read_settings(config, state_dir, bind=bind, dev=dev)
+    require_store_settings(settings)
     effective = settings.model_copy(update={"egress": settings.effective_egress})
     shown = effective.model_dump(mode="json", by_alias=True)
     if as_json:

@@ -26,6 +26,19 @@ def read_settings(
         raise CommandError(str(error), ExitCode.USAGE) from None
 
 
+def require_store_settings(settings: "Settings") -> None:
+    """Raise CommandError (USAGE) for an address of a database that its driver does not take. Does not connect."""
+    if not settings.store.url:
+        return
+    from daemon.config.settings import ConfigError
+    from daemon.maintenance.opened_store import check_store_settings
+
+    try:
+        check_store_settings(settings)
+    except ConfigError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from None
+
+
 def settings_reader(
     config: Path | None, state_dir: Path | None = None, bind: str | None = None, dev: bool = False
 ) -> "Callable[[], Settings]":

@@ -6,6 +6,7 @@ A TOML file, then the environment (`KAKIYO_WEBHOOKS_` prefix, `__` between level
 
 import os
 import re
+import socket
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -19,11 +20,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     ValidationError,
     field_validator,
     model_validator,
 )
 
+from daemon.config.database_url import require_database_url, without_password
 from daemon.config.sources import ConfigError as ConfigError  # raised here
 from daemon.config.sources import environment_source, explain, file_source, flags_source, merge
 from daemon.domain.bind_address import parse_bind
@@ -59,6 +62,8 @@ def _network(value: object) -> IPv4Network | IPv6Network:
 _HOST = r"^([^\s\x00-\x20/@\x7f]+)?$"
 # A host's name or an address literal (RFC 5321, 4.1.3), or nothing.
 _HELO_NAME = r"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Za-z.:]+\])?$"
+# As people write it in a list.
+_NODE_NAME = r"^[A-Za-z0-9._-]*$"
 
 
 # No user info, no path, no port beyond 65535: what browsers send as Host is compared with it.
@@ -94,6 +99,10 @@ _Seconds = Annotated[float, Field(gt=0, le=3600)]
 _NameServer = Annotated[NameServer, BeforeValidator(_name_server)]
 _Path = Annotated[Path, AfterValidator(_without_nul)]
 _OptionalPath = Annotated[_Path | None, BeforeValidator(_none_if_empty)]
+# Shown without its password.
+_DatabaseUrl = Annotated[
+    str, AfterValidator(require_database_url), PlainSerializer(without_password, when_used="json"), Field(repr=False)
+]
 _Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 
 
@@ -189,6 +198,26 @@ class SecretsSettings(_Section):
     key_file: _OptionalPath = None
 
 
+class StoreSettings(_Section):
+    """`[store]`: the PostgreSQL database that keeps everything; with no URL it is an SQLite file in `state_dir`."""
+
+    url: _DatabaseUrl = ""
+    password_file: _OptionalPath = None
+    notify_url: _DatabaseUrl = ""
+    node_name: str = Field("", pattern=_NODE_NAME, max_length=255)
+
+    @model_validator(mode="after")
+    def _has_a_database(self) -> Self:
+        if not self.url and (self.password_file or self.notify_url):
+            raise ValueError("expected url, too: password_file and notify_url belong to its database")
+        return self
+
+    @property
+    def effective_node_name(self) -> str:
+        """What this node is called: as it is set, or else as its host is."""
+        return self.node_name or socket.gethostname()
+
+
 class LogSettings(_Section):
     """`[log]`: how much is logged, and in which form."""
 
@@ -234,6 +263,7 @@ class Settings(_Section):
     credits: CreditsSettings = CreditsSettings()
     smtp: SmtpSettings = SmtpSettings()
     secrets: SecretsSettings = SecretsSettings()
+    store: StoreSettings = StoreSettings()
     log: LogSettings = LogSettings()
     retention: RetentionSettings = RetentionSettings()
     event_types: tuple[EventTypeSettings, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from daemon.config.database_url import without_password
 from daemon.config.service_links import is_service_link
 from daemon.domain.printable import one_line
 
@@ -122,7 +123,11 @@ def _sentence(detail: Mapping[str, Any], origin: Source | None, known: Sequence[
     if detail["type"] == "extra_forbidden":
         return f"unknown setting: expected one of {', '.join(known)}"
     message = _message(detail, bool(origin and origin.from_environment))
-    found = "" if isinstance(detail["input"], Mapping) else f" (found {one_line(repr(detail['input']), 80)})"
+    found = (
+        ""
+        if isinstance(detail["input"], Mapping)
+        else f" (found {one_line(without_password(repr(detail['input'])), 80)})"
+    )
     return f"{message[0].lower()}{message[1:]}{found}"
 
 

@@ -3,14 +3,18 @@
 import resource
 from collections.abc import Callable, Iterator
 
-from daemon.config.settings import Settings
+from daemon.config.settings import ConfigError, Settings
+from daemon.config.store_password import store_password
 from daemon.doctor.clock import check_clock, check_time_service
 from daemon.doctor.database import stored_in_file
 from daemon.doctor.files import check_disk, check_keys, check_state_dir
 from daemon.doctor.finding import Finding, failed, ok, warning
 from daemon.doctor.network import check_api, check_dns, check_listener, check_mail
+from daemon.doctor.stored import Stored, unreadable
 from daemon.domain.clock import wall_clock_ms
 from daemon.files.acting_user import acting_as_owner_of
+from daemon.maintenance.opened_store import check_store_settings
+from daemon.store.engine import DatabaseRefused
 
 _FEW_DESCRIPTORS = 4_096
 _WHO_MAY_LOOK = "Run this as root, or as the user that the daemon runs as."
@@ -22,7 +26,7 @@ def examine(settings: Settings, ask_ready: Callable[[], str], *, full: bool = Fa
 
     `ask_ready` asks the API whether it is ready and returns its address, or raises with the reason.
     """
-    stored = stored_in_file(settings, full=full)
+    stored = _stored(settings, full=full)
     checks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
         ("settings", lambda: _check_settings(settings)),
         ("state directory", lambda: _as_its_owner(settings, check_state_dir(settings))),
@@ -39,6 +43,19 @@ def examine(settings: Settings, ask_ready: Callable[[], str], *, full: bool = Fa
     )
     for name, check in checks:
         yield from _guarded(name, check)
+
+
+def _stored(settings: Settings, *, full: bool) -> Stored:
+    """Return the database, on its server if there is one; only then is that server's driver imported."""
+    if not settings.store.url:
+        return stored_in_file(settings, full=full)
+    try:
+        check_store_settings(settings)
+        from daemon.doctor.server import stored_on_server
+
+        return stored_on_server(settings, settings.store.url, store_password(settings), full=full)
+    except (ConfigError, DatabaseRefused) as refusal:
+        return unreadable(failed("database", str(refusal), "The daemon does not start like this."))
 
 
 def _guarded(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

@@ -23,6 +23,17 @@ class Stored:
     newest_urls: Callable[[], Sequence[str]]
 
 
+def unreadable(finding: Finding) -> Stored:
+    """Return a database that cannot even be looked for, which this finding explains."""
+    return Stored(
+        place="the database",
+        examine=lambda: iter([finding]),
+        key_fit=lambda: KeyFit.FITS,
+        newest_time=lambda: None,
+        newest_urls=lambda: (),
+    )
+
+
 def check_revision(revision: str) -> Finding:
     """Which version made the database."""
     if revision == HEAD_REVISION:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from daemon.config.settings import ConfigError, Settings
 from daemon.files.partial_file import InTheMaking, PartialFile, partial_file
-from daemon.maintenance.state_dir import require_database
+from daemon.maintenance.state_dir import require_database, require_file_store
 from daemon.store.engine import DatabaseRefused
 from daemon.store.sqlite.copy import COMPANIONS, CopyFailed, copy_database
 from daemon.store.sqlite.inspect import Contents, inspect_database
@@ -44,6 +44,7 @@ def back_up(settings: Settings, file: Path, report: ReportProgress, *, replace: 
     """
     began = time.monotonic()
     with refusals():
+        require_file_store(settings, "back it up with pg_dump, or with pg_basebackup and an archive of its log")
         source = require_database(settings.state_dir)
         _require_directory(file, settings.state_dir)
         _require_free_name(file, replace=replace)

@@ -6,8 +6,7 @@ import trio
 
 from daemon.actors.threads import RunInThread
 from daemon.domain.errors import StoreUnavailable
-from daemon.store.sqlite.checkpoint import Checkpoint
-from daemon.store.sqlite.database import Database
+from daemon.store.engine import Checkpoint, Checkpoints
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
 
@@ -22,8 +21,8 @@ _RETRY_S = 1
 class Checkpointer:
     """Checkpoints whenever the log has grown by 16 MB, in a thread of its own."""
 
-    def __init__(self, *, store: Store, telemetry: Telemetry, database: Database, run_in_thread: RunInThread) -> None:
-        self._wal = database.wal
+    def __init__(self, *, store: Store, telemetry: Telemetry, wal: Checkpoints, run_in_thread: RunInThread) -> None:
+        self._wal = wal
         self._run_in_thread = run_in_thread
         self._writer = store.writer
         self._log = telemetry.log

@@ -10,7 +10,7 @@ from daemon.config.settings import ConfigError, Settings
 from daemon.crypto.encryption_keys import KeyFile, given_keys, read_keys, write_keys
 from daemon.crypto.vault import Vault, VaultError, generate_key
 from daemon.maintenance.sealed_database import open_with_keys
-from daemon.maintenance.state_dir import require_database, use_state_dir
+from daemon.maintenance.state_dir import require_database, require_file_store, use_state_dir
 from daemon.store.engine import DatabaseRefused
 from daemon.store.reseal import reseal_all
 from daemon.systemd.credentials import ENCRYPTION_KEY as CREDENTIAL
@@ -39,7 +39,7 @@ def rotate_key(settings: Settings) -> KeyRotation:
     Raises RotationRefused when a daemon runs, for a key file that is missing, damaged or not writable, and for a
     database that cannot be used. However it ends, even by a crash, the keys in the file open the database.
     """
-    with _locked(settings.state_dir):
+    with _locked(settings):
         old = _writable_keys(settings)
         open_with_keys(settings.state_dir, old).database.close()  # refuses keys that do not fit, before any change
         both = replace(old, keys=(generate_key(), *old.keys))
@@ -54,7 +54,7 @@ def reseal_with(settings: Settings, key_path: Path) -> KeyRotation:
 
     Raises RotationRefused as `rotate_key` does.
     """
-    with _locked(settings.state_dir):
+    with _locked(settings):
         key_file = read_keys(key_path)
         if len(key_file.keys) == 1:
             raise ConfigError(f"{key_path}: holds one key only: {_HOW_WITH_A_FILE}")
@@ -62,11 +62,12 @@ def reseal_with(settings: Settings, key_path: Path) -> KeyRotation:
 
 
 @contextmanager
-def _locked(state_dir: Path) -> Iterator[None]:
+def _locked(settings: Settings) -> Iterator[None]:
     """Lock the state directory against daemons; turn every error that the user can correct into RotationRefused."""
     try:
-        require_database(state_dir)
-        with use_state_dir(state_dir):
+        require_file_store(settings, "its key stays, but each webhook can get a new secret (webhooks rotate-secret)")
+        require_database(settings.state_dir)
+        with use_state_dir(settings.state_dir):
             yield
     except (ConfigError, DatabaseRefused, VaultError) as error:
         raise RotationRefused(str(error)) from None

@@ -9,7 +9,7 @@ from daemon.config.settings import Settings
 from daemon.files.private_file import sync_directory
 from daemon.maintenance.backup import BackupRefused, ReportProgress, copy_checked, partial_database, refusals
 from daemon.maintenance.sealed_database import KeyFit, key_fit
-from daemon.maintenance.state_dir import DATABASE, use_state_dir
+from daemon.maintenance.state_dir import DATABASE, require_file_store, use_state_dir
 from daemon.store.engine import DatabaseRefused
 from daemon.store.sqlite.commit_record import remove_record, require_regular_record
 from daemon.store.sqlite.copy import COMPANIONS, checkpoint_log, require_regular_files
@@ -35,6 +35,7 @@ def restore(settings: Settings, file: Path, report: ReportProgress, *, force: bo
     """
     database = settings.state_dir / DATABASE
     with refusals():
+        require_file_store(settings, "restore it with pg_restore, or to a point in time, while no daemon runs")
         _require_backup(file, database)
         with use_state_dir(settings.state_dir), partial_database(database) as partial:
             require_regular_files(database)

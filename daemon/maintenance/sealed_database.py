@@ -8,9 +8,9 @@ from daemon.config.settings import Settings
 from daemon.crypto.encryption_keys import KeyFile, find_keys, given_keys
 from daemon.crypto.vault import SEAL_LENGTH, Vault
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store.engine import DatabaseRefused
+from daemon.store.engine import DatabaseRefused, Engine
 from daemon.store.progress import Progress
-from daemon.store.reseal import seals
+from daemon.store.reseal import seals_of
 from daemon.store.sqlite.database import Database, open_database
 from daemon.store.sqlite.inspect import seals_in
 
@@ -52,16 +52,21 @@ def open_with_keys(state_dir: Path, key_file: KeyFile, progress: Progress | None
     try:
         return _open(state_dir / DATABASE, vault, key_file=key_file, progress=progress)
     except DatabaseRefused:
-        # The new file would be in the way of the missing one. But an upgrade may already have sealed secrets with it.
-        if key_file.is_new and not vault.has_sealed:
-            key_file.path.unlink()
+        discard_unused(key_file, vault)
         raise
+
+
+def discard_unused(key_file: KeyFile, vault: Vault) -> None:
+    """Remove a key file that was made for a database that was then refused."""
+    # It would be in the way of the missing one. But an upgrade may already have sealed secrets with it.
+    if key_file.is_new and not vault.has_sealed:
+        key_file.path.unlink()
 
 
 def _open(path: Path, vault: Vault, key_file: KeyFile, progress: Progress | None) -> SealedDatabase:
     database = open_database(path, vault.seal, progress)
     try:
-        _require_fitting(database, vault, key_file.path)
+        require_fitting(database, vault, key_file.path)
         database.commits.begin()
     except DatabaseRefused:
         database.close()
@@ -72,8 +77,9 @@ def _open(path: Path, vault: Vault, key_file: KeyFile, progress: Progress | None
     return SealedDatabase(database, vault, key_file)
 
 
-def _require_fitting(database: Database, vault: Vault, key_path: Path) -> None:
-    if not all(map(vault.knows, seals(database.reading, SEAL_LENGTH))):
+def require_fitting(database: Engine, vault: Vault, key_path: Path) -> None:
+    """Raise DatabaseRefused if a secret in the database was sealed with another key than those of the vault."""
+    if not all(map(vault.knows, seals_of(database, SEAL_LENGTH))):
         raise DatabaseRefused(
             f"{key_path}: is not the encryption key that the secrets in the database were sealed with: "
             "restore the file from the backup that belongs to this database"

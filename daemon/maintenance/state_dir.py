@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from daemon.config.settings import ConfigError
+from daemon.config.settings import ConfigError, Settings
 from daemon.crypto.api_keys import generate_key
 from daemon.files.acting_user import acting_as_owner_of
 from daemon.files.private_file import write_private_file
@@ -56,6 +56,12 @@ def is_in_use(path: Path) -> bool:
     finally:
         os.close(lock)
     return False
+
+
+def require_file_store(settings: Settings, instead: str) -> None:
+    """Raise ConfigError, with what to do `instead`, unless the database is a file of the state directory."""
+    if settings.store.url:
+        raise ConfigError(f"store.url: the database is on a PostgreSQL server and no file here: {instead}")
 
 
 def require_database(path: Path) -> Path:

@@ -24,6 +24,35 @@ class DatabaseRefused(Exception):
     """The database cannot be used: the message says why and what to do. Nothing in it was changed."""
 
 
+class DatabaseAway(DatabaseRefused):
+    """It cannot be used now, but may be in a moment: its server does not answer yet, say."""
+
+
+class Checkpoint(Protocol):
+    """What one checkpoint has done: how many frames the log had, and whether it copied them all."""
+
+    @property
+    def frames(self) -> int:
+        """How many."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all."""
+
+
+class Checkpoints(Protocol):
+    """A log of what was committed, from which the database itself has to be brought up to date."""
+
+    def holds(self, frames: int) -> bool:
+        """Whether the log has at least so many frames. It may block."""
+
+    def size(self) -> int:
+        """Return the size of the log, in bytes. It may block. Raises OSError."""
+
+    def checkpoint(self) -> Checkpoint:
+        """Copy as much as possible, concurrently with reads and writes. It blocks. Raises StoreUnavailable."""
+
+
 class Engine(Protocol):
     """An open database of one kind (architecture "The store's engine").
 
@@ -61,6 +90,9 @@ class Engine(Protocol):
 
     def unavailable(self, error: DatabaseError) -> StoreUnavailable:
         """Return the error that callers get for a failure."""
+
+    def checkpoint_apart(self) -> Checkpoints | None:
+        """Leave checkpoints to the caller from now on; before, commits made them. None: the database makes its own."""
 
     def is_checkpoint_due(self) -> bool:
         """Whether enough was committed that a checkpoint should run, concurrently with commits."""

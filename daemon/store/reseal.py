@@ -23,6 +23,14 @@ def seals(reading: sqlalchemy.Engine, length: int) -> list[str]:
         return list(connection.execute(beginnings).scalars())
 
 
+def seals_of(database: Engine, length: int) -> list[str]:
+    """Return the same of a database that is open. Raises DatabaseRefused when they cannot be read."""
+    try:
+        return seals(database.reading, length)
+    except DatabaseError as error:
+        raise _refused(database, error) from None
+
+
 def reseal_all(engine: Engine, reseal: Reseal, reseal_answer: Callable[[str, str], str | None]) -> int:
     """Replace every sealed secret by `reseal(sealed, webhook_id)`, all or none; return how many there are.
 
@@ -35,7 +43,11 @@ def reseal_all(engine: Engine, reseal: Reseal, reseal_answer: Callable[[str, str
             _reseal_answers(connection, reseal_answer)
             return sum(_reseal_column(connection, name, reseal) for name in ("secret", "previous_secret"))
     except DatabaseError as error:
-        raise DatabaseRefused(f"{engine.unavailable(error)}: fix that, then try again") from None
+        raise _refused(engine, error) from None
+
+
+def _refused(engine: Engine, error: DatabaseError) -> DatabaseRefused:
+    return DatabaseRefused(f"{engine.unavailable(error)}: fix that, then try again")
 
 
 def _reseal_answers(connection: Connection, reseal: Callable[[str, str], str | None]) -> None:

@@ -9,6 +9,7 @@ from daemon.files.acting_user import acting_as_owner_of
 OPERATOR_KEY = "operator-key"
 ENCRYPTION_KEY = "encryption-key"
 SMTP_PASSWORD = "smtp-password"  # noqa: S105 - a name
+STORE_PASSWORD = "store-password"  # noqa: S105 - a name
 
 _DIRECTORY = "CREDENTIALS_DIRECTORY"
 

@@ -320,7 +320,7 @@ ELSEWHERE = {
     "daemon/run.py: api.run": "tests/api/test_serve.py",
     "daemon/app.py: report_suppressed": "tests/unit/test_log_throttle.py",
     "daemon/app.py: reload_on_hangup": "tests/e2e/test_reloading.py",
-    "daemon/app.py: extend_start": "tests/unit/test_lifeline.py",
+    "daemon/opening.py: extend_start": "tests/unit/test_lifeline.py",
     "daemon/app.py: _stop_on_signal": "tests/e2e/test_stopping.py",
     "daemon/app.py: watch_loop_lag": "tests/unit/test_loop_lag.py",
     "daemon/app.py: _announce": "tests/unit/test_lifeline.py",

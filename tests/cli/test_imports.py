@@ -36,7 +36,9 @@ OF_THE_DAEMON = frozenset(
     }
 )
 # The migrations are for older databases; the rest is of a library that uses it if it is there, or for other commands.
-OF_NO_START = frozenset({"alembic", "anyio", "httpcore", "mako", "markdown_it", "opentelemetry", "pygments", "rich"})
+OF_NO_START = frozenset(
+    {"alembic", "anyio", "httpcore", "mako", "markdown_it", "opentelemetry", "psycopg", "pygments", "rich"}
+)
 HEAVY = OF_THE_DAEMON | OF_NO_START
 
 

@@ -1,15 +1,14 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 import trio
-from sqlalchemy import URL
 from trio.testing import MockClock
 
 from daemon.crypto.idempotency import Once
 from daemon.domain.changes import WebhookChange
 from daemon.domain.model import Webhook
+from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import PostgresqlDatabase, open_database
 from tests.cluster.asking import Ask, Asking
 from tests.cluster.nodes import Ground, Node, running_nodes
@@ -33,22 +32,22 @@ def server() -> Iterator[tuple[PostgresqlServer, str]]:
     """A server, and the name of a database in it with our tables."""
     with running_server() as server:
         template = server.make_template()
-        with psycopg.connect(host=str(server.directory), user="postgres", dbname=template) as connection:
+        with server.address(template).connect({}) as connection:
             connection.execute(_TABLES)
         yield server, template
 
 
 @pytest.fixture
-def url(server: tuple[PostgresqlServer, str]) -> Iterator[URL]:
+def address(server: tuple[PostgresqlServer, str]) -> Iterator[Address]:
     """The address of a new database with our tables."""
-    with server[0].database(server[1]) as url:
-        yield url
+    with server[0].database(server[1]) as address:
+        yield address
 
 
 @pytest.fixture
-def database(url: URL) -> Iterator[PostgresqlDatabase]:
+def database(address: Address) -> Iterator[PostgresqlDatabase]:
     """A database with a team and its webhook."""
-    opened = open_database(url)
+    opened = open_database(address)
     found(opened)
     yield opened
     opened.close()
@@ -60,10 +59,10 @@ def webhook(database: PostgresqlDatabase) -> Webhook:
 
 
 @pytest.fixture
-async def ground(url: URL, webhook: Webhook, tmp_path: Path) -> AsyncIterator[Ground]:
+async def ground(address: Address, webhook: Webhook, tmp_path: Path) -> AsyncIterator[Ground]:
     """Three nodes; the first owns the webhook."""
     assert isinstance(trio.lowlevel.current_clock(), MockClock), "the test must name autojump_clock"
-    async with running_nodes(url, tmp_path, 3) as ground:
+    async with running_nodes(address, tmp_path, 3) as ground:
         ground.owners[webhook.id] = 1
         yield ground
 

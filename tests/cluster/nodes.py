@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import trio
-from sqlalchemy import URL
 
 from daemon.actors.threads import run_inline
 from daemon.cluster.answering import Answering
@@ -27,6 +26,7 @@ from daemon.mail.notifier import Notifier
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.webhook_changer import LocalChanger
 from daemon.seams import Seams
+from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import PostgresqlDatabase, open_database
 from daemon.store.reads import api_reads
 from daemon.store.reads.reader import Reader
@@ -112,11 +112,11 @@ def renaming(name: str) -> Edit:
 
 
 @asynccontextmanager
-async def running_nodes(url: URL, state_dir: Path, count: int) -> AsyncIterator[Ground]:
+async def running_nodes(address: Address, state_dir: Path, count: int) -> AsyncIterator[Ground]:
     """Run so many nodes, numbered from 1."""
     ground, clock = Ground(), VirtualWallClock()
     for number in range(1, count + 1):
-        ground.nodes.append(_make_node(url, state_dir, clock, number=number, ground=ground))
+        ground.nodes.append(_make_node(address, state_dir, clock, number=number, ground=ground))
     try:
         async with trio.open_nursery() as nursery:
             for node in ground.nodes:
@@ -129,8 +129,8 @@ async def running_nodes(url: URL, state_dir: Path, count: int) -> AsyncIterator[
             node.database.close()
 
 
-def _make_node(url: URL, state_dir: Path, now_ms: VirtualWallClock, *, number: int, ground: Ground) -> Node:
-    database, run_write = open_database(url), FakeThread()
+def _make_node(address: Address, state_dir: Path, now_ms: VirtualWallClock, *, number: int, ground: Ground) -> Node:
+    database, run_write = open_database(address), FakeThread()
     telemetry = make_telemetry(make_logger(LogSettings(level="debug"), io.BytesIO(), now_ms=now_ms, strict=True))
     store = Store(Reader(database, run_inline), Writer(database, run_write, telemetry.metrics))
     clock, vault, owned = clock_of(now_ms), Vault([bytes(32)]), Owned(number, ground)

@@ -4,9 +4,9 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import URL
 
 from daemon.store.hold_commands import ChangeHolds, HoldWish
+from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import PostgresqlDatabase, open_database
 from daemon.store.postgresql.holds import spend, with_credit
 from daemon.store.writes.batch import run_batch
@@ -15,9 +15,9 @@ from tests.store.filling import run
 
 
 @pytest.fixture
-def other(url: URL, database: PostgresqlDatabase) -> Iterator[PostgresqlDatabase]:
+def other(address: Address, database: PostgresqlDatabase) -> Iterator[PostgresqlDatabase]:
     """Another node's connections."""
-    opened = open_database(url)
+    opened = open_database(address)
     yield opened
     opened.close()
 

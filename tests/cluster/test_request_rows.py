@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import URL
 
 from daemon.domain.errors import IdempotencyConflict, RequestOver
 from daemon.domain.model import Webhook
 from daemon.domain.submission import Idempotency
 from daemon.store.commands import SaveWebhook
+from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import PostgresqlDatabase, open_database
 from daemon.store.postgresql.requests import START, Place, answer_of, open_requests
 from daemon.store.request_commands import (
@@ -31,9 +31,9 @@ KEY = Idempotency("operator", "key-1", b"\x00\xff fingerprint")
 
 
 @pytest.fixture
-def other(url: URL, database: PostgresqlDatabase) -> Iterator[PostgresqlDatabase]:
+def other(address: Address, database: PostgresqlDatabase) -> Iterator[PostgresqlDatabase]:
     """Another node's connections."""
-    opened = open_database(url)
+    opened = open_database(address)
     yield opened
     opened.close()
 

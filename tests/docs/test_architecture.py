@@ -30,6 +30,7 @@ USE_HTTP_CLIENTS = {
 SLEEPS_IN_LOOPS = {
     "daemon/actors/supervisor.py": "the back-off between restarts",
     "daemon/store/retry.py": "the back-off while the database fails",
+    "daemon/opening.py": "the back-off while a database server is awaited",
     "daemon/mail/notifier.py": "the back-off while the database fails",
     "daemon/maintenance/checkpointer.py": "SQLite tells nobody when a read ends",
     "daemon/delivery/canceller.py": "the others' share of the store",
@@ -85,15 +86,25 @@ DIALECT_IN_MIGRATIONS = {
 
 # Who else uses SQLite's, and what for. Each has to know what it does with another engine.
 SQLITE_USERS = {
-    "daemon/app.py": "ends with another exit code if commits are missing in the file",
     "daemon/start_log.py": "logs what is missing in the file",
-    "daemon/wiring.py": "has the write-ahead log copied beside the commits",
     "daemon/maintenance/backup.py": "copies the file",
-    "daemon/maintenance/checkpointer.py": "copies the write-ahead log into the file",
+    "daemon/maintenance/opened_store.py": "tells what is missing in the file",
     "daemon/maintenance/restore.py": "puts another file in its place",
     "daemon/maintenance/sealed_database.py": "opens the file of the state directory",
     "daemon/maintenance/state_dir.py": "wants no links in the place of the file",
     "daemon/doctor/database.py": "inspects the file",
+}
+
+# Who else uses PostgreSQL's; and nothing of it is imported unless the settings name a database.
+POSTGRESQL_USERS = {
+    "daemon/cluster/answering.py": "runs on a database that several nodes share",
+    "daemon/cluster/held_credits.py": "runs on a database that several nodes share",
+    "daemon/cluster/requests.py": "runs on a database that several nodes share",
+    "daemon/doctor/nodes.py": "judges what was found in the database",
+    "daemon/doctor/postgresql.py": "judges what was found on the server",
+    "daemon/doctor/server.py": "looks at the server from outside the daemon",
+    "daemon/maintenance/opened_store.py": "tells what it opened",
+    "daemon/maintenance/postgresql_store.py": "opens the database of the settings",
 }
 
 
@@ -132,6 +143,11 @@ def test_only_an_engines_package_knows_its_dialect() -> None:
 def test_only_those_who_deal_with_the_file_use_the_engines_package() -> None:
     users = (source for source in ALL if source.imports("daemon.store.sqlite") and not source.is_in(SQLITE))
     assert set(names(users)) == set(SQLITE_USERS)
+
+
+def test_only_those_who_open_the_database_use_the_other_engines_package() -> None:
+    users = (source for source in ALL if source.imports("daemon.store.postgresql", "psycopg"))
+    assert {source.path for source in users if not source.is_in(POSTGRESQL)} == set(POSTGRESQL_USERS)
 
 
 def test_no_engine_knows_the_other() -> None:

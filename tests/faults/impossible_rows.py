@@ -2,12 +2,13 @@
 
 Each is a sentence and the query that finds the offenders; a sound database has none. `AT_REST` holds besides, once
 nothing is pending and no mail waits. Written for the default policy: 4 attempts, disabling at 4, 2 credits.
+Every engine understands the queries, but for those that look into JSON.
 """
 
-import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
-ALWAYS: Mapping[str, str] = {
+EVERYWHERE: Mapping[str, str] = {
     "a delivery of an unknown event": "SELECT id FROM deliveries WHERE event_id NOT IN (SELECT id FROM events)",
     "a delivery to an unknown webhook": "SELECT id FROM deliveries WHERE webhook_id NOT IN (SELECT id FROM webhooks)",
     "a delivery to another team's webhook": """
@@ -17,15 +18,15 @@ ALWAYS: Mapping[str, str] = {
         SELECT d.id FROM deliveries d JOIN events e ON e.id = d.event_id WHERE d.event_type != e.type""",
     "an unknown status": """
         SELECT id FROM deliveries WHERE status NOT IN ('pending', 'succeeded', 'failed', 'cancelled')""",
-    "a pending delivery with an end": "SELECT id FROM deliveries WHERE status = 'pending' AND completed_at NOT NULL",
+    "a pending delivery with an end": "SELECT id FROM deliveries WHERE status = 'pending' AND completed_at IS NOT NULL",
     "an ended delivery without its time": """
         SELECT id FROM deliveries WHERE status != 'pending' AND completed_at IS NULL""",
     "an ended delivery that is still due": """
-        SELECT id FROM deliveries WHERE status != 'pending' AND next_attempt_at NOT NULL""",
+        SELECT id FROM deliveries WHERE status != 'pending' AND next_attempt_at IS NOT NULL""",
     "a reason for cancelling exactly with the cancelled": """
-        SELECT id FROM deliveries WHERE (status = 'cancelled') != (cancel_reason NOT NULL)""",
+        SELECT id FROM deliveries WHERE (status = 'cancelled') != (cancel_reason IS NOT NULL)""",
     "a retry without its due time": """
-        SELECT id FROM deliveries WHERE status = 'pending' AND (attempts_made > 0) != (next_attempt_at NOT NULL)""",
+        SELECT id FROM deliveries WHERE status = 'pending' AND (attempts_made > 0) != (next_attempt_at IS NOT NULL)""",
     "attempts that are not 1, 2, … up to attempts_made": """
         SELECT d.id FROM deliveries d LEFT JOIN attempts a ON a.delivery_seq = d.seq GROUP BY d.seq
         HAVING count(a.number) != d.attempts_made OR coalesce(max(a.number), 0) != d.attempts_made
@@ -42,45 +43,57 @@ ALWAYS: Mapping[str, str] = {
         WHERE a.outcome = 'delivered' AND (a.number != d.attempts_made OR d.status != 'succeeded')""",
     "a succeeded delivery whose last attempt failed": """
         SELECT d.id FROM deliveries d LEFT JOIN attempts a ON a.delivery_seq = d.seq AND a.number = d.attempts_made
-        WHERE d.status = 'succeeded' AND a.outcome IS NOT 'delivered'""",
+        WHERE d.status = 'succeeded' AND coalesce(a.outcome, '') != 'delivered'""",
     "a failed delivery with retries left": "SELECT id FROM deliveries WHERE status = 'failed' AND attempts_made != 4",
     "an active webhook with a reason for being disabled": """
-        SELECT id FROM webhooks WHERE active AND (disabled_reason NOT NULL OR disabled_at NOT NULL)""",
+        SELECT id FROM webhooks WHERE active AND (disabled_reason IS NOT NULL OR disabled_at IS NOT NULL)""",
     "a disabled webhook without reason and time": """
         SELECT id FROM webhooks WHERE NOT active AND deleted_at IS NULL
             AND (disabled_reason IS NULL OR disabled_at IS NULL)""",
     "a deleted webhook that is active or keeps its secret": """
-        SELECT id FROM webhooks WHERE deleted_at NOT NULL AND (active OR secret NOT NULL)""",
+        SELECT id FROM webhooks WHERE deleted_at IS NOT NULL AND (active OR secret IS NOT NULL)""",
     "a failure counter out of its range": """
         SELECT id FROM webhooks WHERE consecutive_failures NOT BETWEEN 0 AND 4
             OR (active AND consecutive_failures = 4)
             OR (disabled_reason = 'consecutive_failures' AND consecutive_failures != 4)""",
     "a debit of a delivery that did not succeed": """
-        SELECT id FROM credit_entries WHERE delivery_id NOT NULL
+        SELECT id FROM credit_entries WHERE delivery_id IS NOT NULL
             AND delivery_id NOT IN (SELECT id FROM deliveries WHERE status = 'succeeded')""",
     "a delivery that was not charged": """
         SELECT id FROM deliveries WHERE status = 'succeeded'
-            AND id NOT IN (SELECT delivery_id FROM credit_entries WHERE delivery_id NOT NULL)""",
+            AND id NOT IN (SELECT delivery_id FROM credit_entries WHERE delivery_id IS NOT NULL)""",
     "a delivery that was charged twice": """
-        SELECT delivery_id FROM credit_entries WHERE delivery_id NOT NULL GROUP BY delivery_id HAVING count(*) > 1""",
-    "a wrong price": "SELECT id FROM credit_entries WHERE delivery_id NOT NULL AND amount != -2",
+        SELECT delivery_id FROM credit_entries WHERE delivery_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1""",
+    "a wrong price": "SELECT id FROM credit_entries WHERE delivery_id IS NOT NULL AND amount != -2",
     "a ledger line whose balance does not follow from the line before": """
         SELECT id FROM (SELECT id, balance_after, sum(amount) OVER (PARTITION BY team_id ORDER BY seq) AS total
-            FROM credit_entries) WHERE balance_after != total""",
+            FROM credit_entries) AS summed WHERE balance_after != total""",
     "a balance that is not the sum of its ledger": """
         SELECT t.id FROM teams t
         WHERE t.balance != (SELECT coalesce(sum(amount), 0) FROM credit_entries c WHERE c.team_id = t.id)""",
     "a mail about an unknown webhook": "SELECT id FROM mails WHERE webhook_id NOT IN (SELECT id FROM webhooks)",
-    "a mail that does not name 4 failures": "SELECT id FROM mails WHERE json_array_length(failures) != 4",
     "two mails about one disabling": """
         SELECT webhook_id FROM mails GROUP BY webhook_id, disabled_at HAVING count(*) > 1""",
-    "an idempotency key whose receipt names an unknown event": """
-        SELECT k.key FROM idempotency_keys k, json_each(k.receipts) r
-        WHERE json_extract(r.value, '$[0]') NOT IN (SELECT id FROM events)""",
     "a fan-out that does not stand among its events": """
         SELECT first_seq FROM fan_outs WHERE next_seq NOT BETWEEN first_seq AND last_seq OR remaining < 1
             OR NOT EXISTS (SELECT 1 FROM events e WHERE e.seq = next_seq AND e.team_id = fan_outs.team_id)""",
 }
+
+IN_SQLITE: Mapping[str, str] = {
+    "a mail that does not name 4 failures": "SELECT id FROM mails WHERE json_array_length(failures) != 4",
+    "an idempotency key whose receipt names an unknown event": """
+        SELECT k.key FROM idempotency_keys k, json_each(k.receipts) r
+        WHERE json_extract(r.value, '$[0]') NOT IN (SELECT id FROM events)""",
+}
+
+ON_POSTGRESQL: Mapping[str, str] = {
+    "a mail that does not name 4 failures": "SELECT id FROM mails WHERE json_array_length(failures::json) != 4",
+    "an idempotency key whose receipt names an unknown event": """
+        SELECT k.key FROM idempotency_keys k, json_array_elements(k.receipts::json) r
+        WHERE r->>0 NOT IN (SELECT id FROM events)""",
+}
+
+ALWAYS: Mapping[str, str] = {**EVERYWHERE, **IN_SQLITE}
 
 AT_REST: Mapping[str, str] = {
     "a delivery that is still pending": "SELECT id FROM deliveries WHERE status = 'pending'",
@@ -90,7 +103,15 @@ AT_REST: Mapping[str, str] = {
 }
 
 
-def find_impossible_rows(connection: sqlite3.Connection, queries: Mapping[str, str] = ALWAYS) -> list[str]:
+class _Rows(Protocol):
+    def fetchmany(self, size: int, /) -> Sequence[Sequence[Any]]: ...
+
+
+class _Database(Protocol):
+    def execute(self, query: Any, /) -> _Rows: ...
+
+
+def find_impossible_rows(connection: _Database, queries: Mapping[str, str] = ALWAYS) -> list[str]:
     """Return one line for each kind of impossible row that there is: the sentence, and up to three offenders."""
     findings = []
     for sentence, query in queries.items():

@@ -7,13 +7,10 @@ from daemon.domain.lifecycle import Policy, judge
 from daemon.domain.model import Attempt, Event, Outcome, OutcomeKind, Team, Webhook, Work
 from daemon.domain.submission import Idempotency, MatchedEvent
 from daemon.store.commands import AcceptEvents, Command, CreateTeam, CreateWebhook, RecordAttempt
-from daemon.store.postgresql.database import PostgresqlDatabase
-from daemon.store.sqlite.database import Database
 from daemon.store.writes.batch import run_batch
+from tests.support.engines import AnyDatabase as AnyDatabase
 
 NOW = 1_800_000_000_000
-
-AnyDatabase = Database | PostgresqlDatabase
 
 
 def run(database: AnyDatabase, command: Command[Any]) -> Any:

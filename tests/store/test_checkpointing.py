@@ -60,7 +60,7 @@ async def checkpointing(database: Database, run_in_thread: RunInThread) -> Async
         nursery.start_soon(writer.run)
         store = Store(Reader(database, run_inline), writer)
         nursery.start_soon(
-            Checkpointer(store=store, telemetry=make_telemetry(log), database=database, run_in_thread=run_in_thread).run
+            Checkpointer(store=store, telemetry=make_telemetry(log), wal=database.wal, run_in_thread=run_in_thread).run
         )
         yield writer, sink
         nursery.cancel_scope.cancel()

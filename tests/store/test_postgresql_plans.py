@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 import pytest
 from sqlalchemy import Connection, event
 
@@ -52,15 +51,13 @@ def full_database(
 ) -> Iterator[PostgresqlDatabase]:
     """A database with many rows of all kinds, for all tests of this module: none of them changes it."""
     server, template = postgresql
-    with server.database(template) as url:
-        database = open_database(url)
+    with server.database(template) as address:
+        database = open_database(address)
         driver: Any = database.writer.connection.driver_connection
         driver.execute(FILLING)
         driver.commit()
         if request.param == "analysed":
-            with psycopg.connect(
-                host=str(server.directory), user="postgres", dbname=url.database, autocommit=True
-            ) as c:
+            with address.connect({}, autocommit=True) as c:
                 c.execute("VACUUM ANALYZE")
         yield database
         database.close()

@@ -1,4 +1,4 @@
-"""A daemon in a test's own task: real actors and a real database file, in virtual or real time."""
+"""A daemon in a test's own task: real actors and a real database, in virtual or real time."""
 
 import io
 import math
@@ -26,13 +26,12 @@ from daemon.mail.result import SendResult
 from daemon.run import run_daemon
 from daemon.seams import Seams
 from daemon.store.reads import api_reads
-from daemon.store.sqlite.database import Database, open_database
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.log_events import LOG_EVENTS
 from daemon.telemetry.metrics import make_metrics
 from daemon.wiring import Daemon, assemble
+from tests.support.engines import AnyDatabase, open_engine
 from tests.support.mock_transport import Handler, MockTransport
-from tests.support.statements import share_statements
 
 EPOCH_MS = 1_800_000_000_000
 OPERATOR_KEY = "operator-key-of-the-tests"
@@ -133,7 +132,7 @@ class RunningDaemon:
     mails: list[Mail]
     stop: trio.Event
     stopped: trio.Event
-    database: Database
+    database: AnyDatabase
 
     @property
     def now(self) -> float:
@@ -244,7 +243,7 @@ async def running(
         check_url=_accept_url,
         send_mail=outbox.send,
     )
-    database = share_statements(open_database(state_dir / "test.db"))
+    database = open_engine(state_dir)
     logger = make_logger(LogSettings(level="debug", format="json"), log, now_ms=clock, strict=True)
     vault, live = Vault([bytes(32)]), fixed(settings)
     parts = await assemble(

@@ -205,10 +205,10 @@ async def daemon_process(
     Its last lines on stderr are printed, for pytest to show when the test fails. With a descriptor as `stderr` the log
     goes there, and is the test's to read.
     """
-    with _service_manager() as manager:
-        notify = {"NOTIFY_SOCKET": "@" + manager.getsockname()[1:].decode()}
-        variables = clean_environment({**notify, **(environment or {})})
-        daemon = DaemonProcess(installation, process := await _open(installation, variables, stderr, pass_fds))
+    with service_manager() as manager:
+        variables = clean_environment({**notify_variable(manager), **(environment or {})})
+        process = await open_process(installation, variables, stderr, pass_fds)
+        daemon = DaemonProcess(installation, process)
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(daemon.read_log)
@@ -244,14 +244,20 @@ def _require_documented(event: str, fields: Mapping[str, Any]) -> None:
     """Refuse names that are never logged: a test that asserts their absence would pass whatever happens."""
     if event not in LOG_EVENTS:
         raise ValueError(f"{event!r} is not in daemon/telemetry/log_events.py")
-    if unknown := fields.keys() - {"level", "timestamp", *LOG_EVENTS[event].fields}:
+    if unknown := fields.keys() - {"level", "timestamp", "node", *LOG_EVENTS[event].fields}:
         raise ValueError(f"{event!r} has no fields {', '.join(sorted(unknown))} in daemon/telemetry/log_events.py")
 
 
-def _service_manager() -> trio.socket.SocketType:
+def service_manager() -> trio.socket.SocketType:
+    """Return the socket that a daemon sends its notices to, READY=1 among them."""
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     manager.bind("")  # Linux gives it an abstract name
     return trio.socket.from_stdlib_socket(manager)
+
+
+def notify_variable(manager: trio.socket.SocketType) -> dict[str, str]:
+    """Return the variable that tells a daemon of this socket."""
+    return {"NOTIFY_SOCKET": "@" + manager.getsockname()[1:].decode()}
 
 
 async def _stop(daemon: DaemonProcess, exit_code: int) -> None:
@@ -261,8 +267,8 @@ async def _stop(daemon: DaemonProcess, exit_code: int) -> None:
     assert daemon.killed or code == exit_code, f"the daemon ended with {code}"
 
 
-async def _open(
-    installation: Installation, environment: Mapping[str, str], stderr: int, pass_fds: Sequence[int]
+async def open_process(
+    installation: Installation, environment: Mapping[str, str], stderr: int, pass_fds: Sequence[int] = ()
 ) -> trio.Process | ForkedProcess:
     """Start it: forked, unless a variable only takes effect in a new interpreter."""
     special = any(environment.get(name) != os.environ.get(name) for name in _OF_THE_INTERPRETER)

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import socket
 import tomllib
 from ipaddress import IPv4Network
 from itertools import pairwise
@@ -292,6 +293,47 @@ def test_a_password_in_the_file_is_refused_and_not_shown(tmp_path: Path) -> None
     assert "tr0ub4dor" not in message
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql:///kakiyo",
+        "postgres://kakiyo:p%2Fw@[::1]:5432/kakiyo?sslmode=verify-full&sslrootcert=/etc/ca.pem",
+        "postgresql://one:1,two:2/kakiyo?target_session_attrs=read-write",
+    ],
+)
+def test_a_database_is_named_as_libpq_does(tmp_path: Path, url: str) -> None:
+    store = load_settings(written(tmp_path, f'[store]\nurl = "{url}"\nnode_name = "a-1.example"')).store
+    assert (store.url, store.effective_node_name) == (url, "a-1.example")
+
+
+def test_a_node_is_called_as_its_host_unless_it_has_a_name() -> None:
+    assert load_settings().store.effective_node_name == socket.gethostname()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *('store = "postgresql://u:horse@h"', '[store]\nurls = "postgresql://u:horse@h"'),
+        *('[store]\nurl = "mysql://u:horse@h"', '[store]\nnotify_url = "postgresql+psycopg://u:horse@h"'),
+        *('[store]\nurl = "postgresql://u:horse @h"', '[store]\nurl = "postgresql://u:hor/se@h"'),
+        *('[store]\nurl = ["postgresql://u:horse@h"]', '[store]\nurl = "mysql://h?password=horse"'),
+        *('[store]\nnotify_url = "postgresql://u:horse@h"', '[store]\npassword_file = "/run/password"'),
+        *('[store]\nnode_name = "a b"',),
+    ],
+)
+def test_a_wrong_database_is_refused_in_a_sentence_without_its_password(tmp_path: Path, text: str) -> None:
+    message = mistakes(tmp_path, text)
+    assert re.search(r"config\.toml: store(\.\w+)?: (expected|unknown|input|string)", message)
+    assert "\n" not in message
+    assert "hor" not in message
+
+
+def test_a_password_of_a_database_is_in_no_representation(tmp_path: Path) -> None:
+    settings = load_settings(written(tmp_path, '[store]\nurl = "postgresql://u:horse@h/d?sslpassword=horse"'))
+    assert settings.store.url == "postgresql://u:horse@h/d?sslpassword=horse"
+    assert "horse" not in repr(settings) + settings.model_dump_json()
+
+
 # the example file
 
 
@@ -309,7 +351,7 @@ def test_the_example_file_documents_every_setting() -> None:
     documented = tomllib.loads(_uncommented())
     everything = json.loads(Settings(event_types=({"name": "a.b", "description": "x"},)).model_dump_json(by_alias=True))
     assert documented.keys() == everything.keys()
-    for name in ("api", "delivery", "egress", "credits", "smtp", "secrets", "log"):
+    for name in ("api", "delivery", "egress", "credits", "smtp", "secrets", "store", "log"):
         assert documented[name].keys() == everything[name].keys()
     assert documented["event_types"][0].keys() == everything["event_types"][0].keys()
 

@@ -7,21 +7,21 @@ from functools import partial
 from typing import Any, TypeGuard
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, inspect
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.printable import in_one_line
 from daemon.files.disk_usage import DiskUse
 from daemon.store import request_commands
-from daemon.store.engine import Apply, DatabaseRefused
+from daemon.store.engine import Apply, DatabaseAway, DatabaseRefused
 from daemon.store.hold_commands import ChangeHolds
-from daemon.store.migrate import known_revisions, migrate
 from daemon.store.postgresql import holds, requests
-from daemon.store.postgresql.connections import reading_engine, writing_engine
+from daemon.store.postgresql.address import Address
+from daemon.store.postgresql.connections import reading_engine, renew_if_lost, writing_engine
 from daemon.store.postgresql.failures import is_failure, unavailable
+from daemon.store.postgresql.newest import bring_to_newest, require_usable
 from daemon.store.progress import Progress
-from daemon.store.schema import HEAD_REVISION
 from daemon.store.sequences import Sequences
 from daemon.store.upkeep_commands import ReleaseSpace
 from daemon.store.writes.credits import ON_DEBIT
@@ -67,6 +67,7 @@ class PostgresqlDatabase:
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
         """Run the block in one transaction, and count it if it changed something."""
+        renew_if_lost(self.writer)
         try:
             with self.writer.begin():
                 yield self.writer
@@ -94,14 +95,20 @@ class PostgresqlDatabase:
         """Return the error that callers get for a failure."""
         return unavailable(error)
 
+    def checkpoint_apart(self) -> None:
+        """Nothing to do: the server makes its own."""
+
     def is_checkpoint_due(self) -> bool:
-        """Never: the server makes its own."""
+        """Never."""
         return False
 
     def disk_use(self) -> DiskUse:
         """Return the size of the database; how much room its host has is the host's to say."""
-        with self.reading.connect() as connection:
-            size = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
+        try:
+            with self.reading.connect() as connection:
+                size = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
+        except DatabaseError as error:
+            raise OSError(in_one_line(error.orig)) from error
         return DiskUse(database=size, wal=0, free=0, size=0)
 
     def lost_commits(self) -> int:
@@ -115,51 +122,33 @@ class PostgresqlDatabase:
         self.writing.dispose()
 
 
-def open_database(url: URL, progress: Progress | None = None) -> PostgresqlDatabase:
+def open_database(address: Address, progress: Progress | None = None) -> PostgresqlDatabase:
     """Open the database and bring it to the newest revision; an empty one gets our tables.
 
-    Raises DatabaseRefused when it cannot be reached, is another program's, or was made by a newer version.
+    Raises DatabaseAway when its server cannot be reached or takes no writes now, and DatabaseRefused when the database
+    is another program's, was made by a newer version, or is of a kind that cannot be used.
     """
-    writing = writing_engine(url)
+    address.require_valid()
+    writing = writing_engine(address)
     try:
         with writing.begin() as connection:
-            _bring_to_newest(connection)
+            require_usable(connection)
+            bring_to_newest(connection)
         with writing.connect() as connection:
             sequences = Sequences(connection)
-    except DatabaseRefused:
+        writer = writing.connect()
+    except DatabaseRefused as refusal:
         writing.dispose()
-        raise
+        raise type(refusal)(f"{address}: {refusal}") from None
     except SQLAlchemyError as error:
         writing.dispose()
+        kind = DatabaseAway if is_failure(error) else DatabaseRefused
         said = in_one_line(getattr(error, "orig", error))
-        raise DatabaseRefused(f"{_shown(url)}: cannot be opened ({said}): check the address and the server") from None
+        raise kind(f"{address}: cannot be opened ({said}): check the address and the server") from None
     return PostgresqlDatabase(
         writing=writing,
-        writer=writing.connect(),
-        reading=reading_engine(url),
+        writer=writer,
+        reading=reading_engine(address),
         sequences=sequences,
         progress=progress or Progress(),
     )
-
-
-def _bring_to_newest(connection: Connection) -> None:
-    # Nodes that start together migrate one after the other.
-    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('kakiyo-webhooks migrations'))")
-    tables = inspect(connection).get_table_names()
-    if not tables:
-        migrate(connection)
-        return
-    if "alembic_version" not in tables:
-        raise DatabaseRefused(f"{_shown(connection.engine.url)}: is another program's: choose an empty database")
-    revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
-    if revision == HEAD_REVISION:
-        return
-    if revision not in known_revisions():
-        raise DatabaseRefused(
-            f"{_shown(connection.engine.url)}: was made by a newer version (revision {revision}): install that version"
-        )
-    migrate(connection)
-
-
-def _shown(url: URL) -> str:
-    return url.render_as_string(hide_password=True)

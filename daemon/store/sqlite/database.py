@@ -106,9 +106,10 @@ class Database:
         loss = loss_of(self.path)
         return 0 if loss is None else loss.commits
 
-    def checkpoint_apart(self) -> None:
-        """Leave checkpoints to `wal` from now on; before this call, commits checkpoint the log when it has grown."""
+    def checkpoint_apart(self) -> WriteAheadLog:
+        """Leave checkpoints to the caller from now on; before this call, commits checkpoint a log that has grown."""
         self.writer.connection.driver_connection.execute("PRAGMA wal_autocheckpoint = 0")  # type: ignore[union-attr]  # it is open
+        return self.wal
 
     def close(self) -> None:
         """Close every connection."""

@@ -1,0 +1,51 @@
+"""Opening a PostgreSQL database with its encryption keys, or refusing in one sentence."""
+
+from functools import partial
+from pathlib import Path
+
+from daemon.config.settings import Settings
+from daemon.config.store_password import store_password
+from daemon.crypto.encryption_keys import KeyFile, find_keys
+from daemon.crypto.vault import Vault
+from daemon.maintenance.sealed_database import discard_unused, require_fitting
+from daemon.store.engine import DatabaseRefused
+from daemon.store.postgresql.address import Address
+from daemon.store.postgresql.database import PostgresqlDatabase, open_database
+from daemon.store.progress import Progress
+
+
+def open_postgresql_store(
+    settings: Settings, progress: Progress | None = None
+) -> tuple[PostgresqlDatabase, Vault, KeyFile]:
+    """Open the database of `[store]` with the keys of the settings; a key file that was just made goes if it refuses.
+
+    Raises as `daemon.maintenance.opened_store.open_store` does.
+    """
+    address, _ = addresses_of(settings)
+    address.password()
+    key_file = find_keys(settings)
+    vault = Vault(key_file.keys)
+    try:
+        return _open(address, vault, key_path=key_file.path, progress=progress), vault, key_file
+    except DatabaseRefused:
+        discard_unused(key_file, vault)
+        raise
+
+
+def addresses_of(settings: Settings) -> tuple[Address, Address]:
+    """Return where the database is, and where its notices are listened to."""
+    store, password = settings.store, partial(store_password, settings)
+    return (
+        Address(store.url, password, is_pooled=bool(store.notify_url)),
+        Address(store.notify_url or store.url, password),
+    )
+
+
+def _open(address: Address, vault: Vault, *, key_path: Path, progress: Progress | None) -> PostgresqlDatabase:
+    database = open_database(address, progress)
+    try:
+        require_fitting(database, vault, key_path)
+    except DatabaseRefused:
+        database.close()
+        raise
+    return database

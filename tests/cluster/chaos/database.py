@@ -1,0 +1,64 @@
+"""Reads what a run left in the database: by SQL of its own, so that no fault of the store can hide itself."""
+
+from typing import TypeVar
+
+import psycopg
+from psycopg.rows import class_row
+
+from tests.cluster.chaos.evidence import Stored, StoredDelivery, StoredEvent, StoredMail, StoredWebhook
+from tests.cluster.chaos.rows import EVERY_RUN, IN_A_CLUSTER
+from tests.faults.impossible_rows import AT_REST, EVERYWHERE, ON_POSTGRESQL, find_impossible_rows
+
+T = TypeVar("T")
+Connection = psycopg.Connection[tuple[object, ...]]
+
+_EVENTS = """
+    SELECT seq, id, team_id AS team, type, (convert_from(body, 'UTF8')::json->'data'->>'n')::bigint AS number
+    FROM events ORDER BY seq"""
+_DELIVERIES = """
+    SELECT d.seq, d.id, d.event_id, w.name AS webhook, d.status, d.attempts_made, d.completed_at,
+        ARRAY(SELECT a.status FROM attempts a WHERE a.delivery_seq = d.seq ORDER BY a.number) AS answers
+    FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id ORDER BY d.seq"""
+_WEBHOOKS = "SELECT name, active, deleted_at IS NOT NULL AS deleted, consecutive_failures FROM webhooks ORDER BY seq"
+_MAILS = """
+    SELECT id, webhook_name AS webhook,
+        ARRAY(SELECT f->>'delivery_id' FROM json_array_elements(failures::json) f) AS failed
+    FROM mails ORDER BY seq"""
+_HAS_NODES = "SELECT count(*) FROM information_schema.tables WHERE table_name = 'leases'"
+_UNFINISHED = """
+    SELECT (SELECT count(*) FROM deliveries WHERE status = 'pending') + (SELECT count(*) FROM fan_outs)
+        + (SELECT count(*) FROM cancellations) + (SELECT count(*) FROM mails WHERE sent_at IS NULL)"""
+
+
+def read_stored(connection: Connection) -> Stored:
+    """Return what the database holds when nothing is under way any more."""
+    connection.execute("SET work_mem = '64MB'")
+    queries = {**EVERYWHERE, **ON_POSTGRESQL, **AT_REST, **EVERY_RUN, **(IN_A_CLUSTER if has_nodes(connection) else {})}
+    return Stored(
+        events=_rows(connection, StoredEvent, _EVENTS),
+        deliveries=_rows(connection, StoredDelivery, _DELIVERIES),
+        webhooks=_rows(connection, StoredWebhook, _WEBHOOKS),
+        mails=_rows(connection, StoredMail, _MAILS),
+        impossible=find_impossible_rows(connection, queries),
+    )
+
+
+def unfinished(connection: Connection) -> int:
+    """Return how much is still to be done: deliveries, parts of submissions, cancellations, mails."""
+    return _number(connection, _UNFINISHED)
+
+
+def has_nodes(connection: Connection) -> bool:
+    """Whether this database is made for more than one node."""
+    return _number(connection, _HAS_NODES) > 0
+
+
+def _number(connection: Connection, query: str) -> int:
+    row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return int(str(row[0]))
+
+
+def _rows(connection: Connection, kind: type[T], query: str) -> list[T]:
+    with connection.cursor(row_factory=class_row(kind)) as cursor:
+        return cursor.execute(query.encode()).fetchall()

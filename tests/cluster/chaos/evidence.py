@@ -1,0 +1,121 @@
+"""What a run leaves behind, as plain data: what clients were told, what receivers got, what the database holds.
+
+Times are seconds on the clock of the test's process, which nothing here freezes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tests.cluster.chaos.plan import PlannedWebhook
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A request as a receiver noted it before it answered `status`; `node` made it, `number` is in the event's data."""
+
+    at: float
+    node: int
+    webhook: str
+    delivery_id: str
+    attempt: int
+    number: int
+    status: int
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """An event as its client knows it: submitted first at, acknowledged first at, and what the receipt says.
+
+    `first` is the number of the first event of its batch. Without a receipt nobody knows whether it was accepted.
+    """
+
+    number: int
+    first: int
+    team: str
+    type: str
+    submitted_at: float
+    acknowledged_at: float | None = None
+    event_id: str = ""
+    deliveries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbance:
+    """Something that was done to nodes, after which what was in flight there may be sent again."""
+
+    what: str
+    nodes: frozenset[int]
+    begin: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A row of the table of events."""
+
+    seq: int
+    id: str
+    number: int
+    team: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDelivery:
+    """A row of the table of deliveries; `webhook` is the webhook's name, `answers` its attempts' status codes."""
+
+    seq: int
+    id: str
+    event_id: str
+    webhook: str
+    status: str
+    attempts_made: int
+    completed_at: int | None
+    answers: list[int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWebhook:
+    """What a webhook's row says of its failures."""
+
+    name: str
+    active: bool
+    deleted: bool
+    consecutive_failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMail:
+    """A mail of the outbox: the webhook's name, and the ids of the failed deliveries that it tells of."""
+
+    id: str
+    webhook: str
+    failed: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the database holds after a run; `impossible` are sentences about rows that cannot be."""
+
+    events: list[StoredEvent]
+    deliveries: list[StoredDelivery]
+    webhooks: list[StoredWebhook]
+    mails: list[StoredMail]
+    impossible: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that is known after a run. `mailed` counts each mail's arrivals at the mail server.
+
+    `complaints` are sentences about answers that no client should have got, processes that ended and log lines.
+    """
+
+    planned: Mapping[str, PlannedWebhook]
+    submitted: list[Submitted]
+    arrivals: list[Arrival]
+    disturbances: list[Disturbance]
+    stored: Stored
+    mailed: Mapping[str, int]
+    complaints: list[str] = field(default_factory=list)

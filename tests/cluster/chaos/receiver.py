@@ -1,0 +1,111 @@
+"""The receiver of a run: one server for all webhooks, which notes each request before it answers as its path says.
+
+It tells nodes apart by the address that they reach it at: each node's name server has one of its own.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import random
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import trio
+
+from tests.cluster.chaos.evidence import Arrival
+from tests.cluster.chaos.plan import Behaviour, PlannedWebhook
+from tests.support.receivers import Exchange, ReceivedRequest, Receiver, open_receiver, response
+
+NAME = "hooks.example.com"
+_SLOW_S = (0.05, 0.3)
+
+
+@dataclass(slots=True)
+class Receivers:
+    """All receivers of a run: how each behaves, by webhook's name. `arrivals` are in the order in which they came."""
+
+    behaviours: dict[str, Behaviour]
+    seed: int
+    arrivals: list[Arrival] = field(default_factory=list)
+    receiver: Receiver = field(init=False, repr=False)
+
+    def registration(self, webhook: PlannedWebhook) -> dict[str, Any]:
+        """Return the request that registers a webhook."""
+        self.behaviours[webhook.name] = webhook.behaviour
+        return {
+            "teamId": webhook.team,
+            "name": webhook.name,
+            "url": f"http://{NAME}:{self.receiver.port}/{webhook.name}",
+            "events": sorted(webhook.types),
+            "secret": make_secret(webhook.name),
+        }
+
+    async def answer(self, exchange: Exchange) -> None:
+        """Note a request down, and answer it."""
+        self.receiver.requests.clear()
+        assert isinstance(exchange.stream, trio.SocketStream)
+        node = node_reached_at(exchange.stream.socket.getsockname()[0])
+        name = exchange.request.request_line.split()[1].removeprefix("/")
+        arrival = self._note_down(exchange.request, name, node)
+        if self.behaviours[name] == "slow":
+            await trio.sleep(random.uniform(*_SLOW_S))
+        await exchange.send(response(arrival.status))
+
+    def _note_down(self, request: ReceivedRequest, name: str, node: int) -> Arrival:
+        number, attempt = json.loads(request.body)["data"]["n"], int(request.header("X-Kakiyo-Attempt") or 0)
+        arrival = Arrival(
+            at=trio.current_time(),
+            node=node,
+            webhook=name,
+            delivery_id=request.header("webhook-id") or "",
+            attempt=attempt,
+            number=number,
+            status=self._status(name, number, attempt),
+            signed=is_signed(request, make_secret(name)),
+        )
+        self.arrivals.append(arrival)
+        return arrival
+
+    def _status(self, name: str, number: int, attempt: int) -> int:
+        """Return what this receiver answers to this attempt, always the same; one that is flaky succeeds in the end."""
+        match self.behaviours[name]:
+            case "down":
+                return 500
+            case "flaky":
+                return 503 if attempt <= random.Random(f"{self.seed} {name} {number}").choice((0, 0, 1, 2, 3)) else 200
+            case _:
+                return 200
+
+
+@asynccontextmanager
+async def open_receivers(behaviours: Mapping[str, Behaviour], seed: int) -> AsyncIterator[Receivers]:
+    """Run the receivers for this block."""
+    receivers = Receivers(dict(behaviours), seed)
+    async with open_receiver(receivers.answer, host="0.0.0.0") as receivers.receiver:  # all of 127.0.0.0/8
+        yield receivers
+
+
+def address_for(node: int) -> str:
+    """Return the receivers' address for a node; nodes count from 1."""
+    return f"127.0.1.{node}"
+
+
+def node_reached_at(address: str) -> int:
+    """Return which node reaches the receivers at this address."""
+    return int(address.rpartition(".")[2])
+
+
+def make_secret(name: str) -> str:
+    """Return a webhook's secret."""
+    return "whsec_" + base64.b64encode(hashlib.sha256(name.encode()).digest()).decode()
+
+
+def is_signed(request: ReceivedRequest, secret: str) -> bool:
+    """Whether both signatures of a delivery are its webhook's, computed without our own code."""
+    product = hmac.digest(secret.encode(), request.body, "sha256").hex()
+    signed = f"{request.header('webhook-id')}.{request.header('webhook-timestamp')}.".encode() + request.body
+    standard = base64.b64encode(hmac.digest(base64.b64decode(secret.removeprefix("whsec_")), signed, "sha256")).decode()
+    return (request.header("X-Kakiyo-Signature"), request.header("webhook-signature")) == (product, f"v1,{standard}")
