@@ -4,8 +4,11 @@ Each node delivers with what it holds of a team's credits (`daemon.cluster.holdi
 It takes holds in portions, so that a busy team's deliveries need no transactions for it.
 
 Nobody waits for ever while there is credit. Who lacks credits has a wish sent at once; if nothing is free, it is sent
-again when the team's balance changes (`granted`), and when a turn finds credits that no node holds: what a node does
-not use it gives back within two turns, and what an ended one held is removed with its life.
+again when the team's balance changes (`granted`, `look_again`), and when a turn finds credits that no node holds: what
+a node does not use it gives back within two turns, and what an ended one held counts for nothing.
+
+What is held belongs to a life of the node. When one ends, all its deliveries are cancelled before the next one begins
+(`daemon.cluster.membership`, 3): so the next one begins with nothing, and nothing is settled that it did not reserve.
 """
 
 import math
@@ -35,6 +38,7 @@ class HeldCredits:
         self._writer = store.writer
         self._ownership = ownership
         self._holdings = Holdings(self._price)
+        self._life = 0
         self._asked = trio.Event()
         self._looked_at = 0
 
@@ -55,6 +59,7 @@ class HeldCredits:
         """
         if not self._price:
             return
+        self._look_at_life()
         account = self._holdings.account(team_id)
         if not self._holdings.take(account):
             account.waiting += 1
@@ -69,16 +74,18 @@ class HeldCredits:
             self._holdings.settle(team_id, charged=charged)
 
     def granted(self, team_id: str, amount: int) -> None:
-        """Take note that a team's balance was changed, here or on another node; 0 for an unknown amount."""
-        if self._holdings.balance_changed(team_id, lowered=amount <= 0):
+        """Take note of a grant or a correction, after COMMIT."""
+        if self._holdings.balance_changed(team_id, lowered=amount < 0):
             self._asked.set()
 
-    def begin_life(self) -> None:
-        """Forget what an earlier life of this node held. No delivery may be under way."""
-        self._holdings = Holdings(self._price)
+    def look_again(self, team_id: str) -> None:
+        """Take note that a node has changed a team's balance, by an amount that is not known."""
+        if self._holdings.balance_changed(team_id, lowered=True):
+            self._asked.set()
 
     async def run(self) -> None:
         """Change holds as it is needed, until cancelled."""
+        self._look_at_life()
         turn_at = trio.current_time() + TURN_S
         while True:
             with trio.CancelScope(deadline=turn_at if len(self._holdings) else math.inf):
@@ -89,6 +96,10 @@ class HeldCredits:
                 self._holdings.turn()
                 await self._look_for_credit()
             await self._send(self._holdings.due(unsure=is_turn))
+
+    def _look_at_life(self) -> None:
+        if 0 < self._ownership.node != self._life:
+            self._life, self._holdings = self._ownership.node, Holdings(self._price)
 
     async def _wait(self, account: Account, on_wait: Callable[[], None]) -> None:
         told = False
@@ -128,7 +139,7 @@ class HeldCredits:
 
     async def _exchange(self, sent: Sent) -> bool:
         """Have holds changed; return whether they are."""
-        command, answered = ChangeHolds(self._ownership.node, self._price, sent.wishes), False
+        command, answered = ChangeHolds(self._life, self._price, sent.wishes), False
         try:
             await self._writer.execute(command, partial(self._holdings.added, sent))
             answered = True

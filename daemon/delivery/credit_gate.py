@@ -74,6 +74,9 @@ class Gate(Protocol):
     def granted(self, team_id: str, amount: int) -> None:
         """Take note of a grant, after COMMIT."""
 
+    def look_again(self, team_id: str) -> None:
+        """Take note that another process has changed a team's balance."""
+
 
 class CreditGate:
     """Who may deliver, by the team's balance. Without enforcement everyone may, at no cost."""
@@ -128,6 +131,11 @@ class CreditGate:
         if account := self._accounts.get(team_id):
             account.changes += 1
             self._add(account, amount)
+
+    def look_again(self, team_id: str) -> None:
+        """Take note that another process has granted credits: the balance is read again."""
+        if account := self._accounts.get(team_id):
+            self._read_again(account)
 
     async def _take(self, team_id: str, account: _Account, on_wait: Callable[[], None]) -> None:
         available = await self._available(team_id, account)

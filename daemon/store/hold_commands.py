@@ -1,4 +1,4 @@
-"""The command by which a node of a cluster holds a part of teams' credits for its own deliveries."""
+"""Commands by which a node of a cluster holds a part of teams' credits for its own deliveries."""
 
 from collections.abc import Mapping
 
@@ -30,3 +30,9 @@ class ChangeHolds(Command[Mapping[str, int]], frozen=True):
     node: int
     unit: int
     wishes: tuple[HoldWish, ...]
+
+
+class PruneHolds(Command[int], frozen=True):
+    """Forget what nodes held whose life has ended, at most `limit` of them. Answers how many."""
+
+    limit: int

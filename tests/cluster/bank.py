@@ -5,7 +5,6 @@ from itertools import count
 from daemon.domain.model import Team
 from daemon.store.commands import CreateTeam, GrantCredits
 from daemon.store.postgresql.database import PostgresqlDatabase
-from daemon.store.postgresql.holds import free_holds_of_ended
 from daemon.store.writes.credits import debit
 from tests.store.filling import NOW, run
 
@@ -32,7 +31,6 @@ def end(database: PostgresqlDatabase, node: int) -> None:
     """End a node's life, as who finds its lease over does."""
     with database.transaction() as connection:
         connection.exec_driver_sql(f"UPDATE nodes SET ended_at = now() WHERE node = {node}")
-        free_holds_of_ended(connection)
 
 
 def grant(database: PostgresqlDatabase, team_id: str, amount: int) -> None:
@@ -54,6 +52,9 @@ def balance_of(database: PostgresqlDatabase, team_id: str) -> int:
 
 
 def holds_of(database: PostgresqlDatabase, team_id: str) -> dict[int, int]:
+    """Return what living nodes hold."""
     with database.reading.connect() as connection:
-        rows = connection.exec_driver_sql(f"SELECT node, amount FROM holds WHERE team_id = '{team_id}'")
+        rows = connection.exec_driver_sql(
+            f"SELECT node, amount FROM holds JOIN nodes USING (node) WHERE team_id = '{team_id}' AND ended_at IS NULL"
+        )
         return {row.node: row.amount for row in rows}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from daemon.store.hold_commands import ChangeHolds, HoldWish
+from daemon.store.hold_commands import ChangeHolds, HoldWish, PruneHolds
 from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import PostgresqlDatabase, open_database
 from daemon.store.postgresql.holds import spend, with_credit
@@ -22,6 +22,12 @@ def other(address: Address, database: PostgresqlDatabase) -> Iterator[Postgresql
     opened.close()
 
 
+@pytest.fixture(autouse=True)
+def nodes(database: PostgresqlDatabase) -> None:
+    """Four nodes, with the numbers from 1."""
+    assert [new_node(database) for _ in range(4)] == [1, 2, 3, 4]
+
+
 def wish(node: int, team_id: str, *, most: int = 0, needed: int = 0, wanted: int = 0) -> ChangeHolds:
     return ChangeHolds(node, PRICE, (HoldWish(team_id, most, needed=needed, wanted=wanted or needed),))
 
@@ -35,7 +41,7 @@ def test_a_node_gets_what_it_needs_as_long_as_it_is_there_in_whole_deliveries(da
 
 def test_what_is_wanted_in_advance_leaves_most_to_others(database: PostgresqlDatabase) -> None:
     team_id = new_team(database, 100)
-    added = [run(database, wish(node, team_id, needed=2, wanted=80))[team_id] for node in range(4)]
+    added = [run(database, wish(node, team_id, needed=2, wanted=80))[team_id] for node in (1, 2, 3, 4)]
     assert added == [24, 18, 14, 10]
 
 
@@ -89,11 +95,13 @@ def test_a_charge_that_is_undone_leaves_the_hold_as_it_was(database: PostgresqlD
 
 
 def test_what_an_ended_node_held_is_free_again(database: PostgresqlDatabase) -> None:
-    team_id, nodes = new_team(database, 10), [new_node(database) for _ in range(2)]
-    for node in nodes:
+    team_id = new_team(database, 10)
+    for node in (1, 2):
         run(database, wish(node, team_id, needed=4))
-    end(database, nodes[0])
-    assert holds_of(database, team_id) == {nodes[1]: 4}
+    end(database, 1)
+    assert run(database, wish(3, team_id, needed=8)) == {team_id: 6}
+    assert [run(database, PruneHolds(1)) for _ in range(2)] == [1, 0]
+    assert holds_of(database, team_id) == {2: 4, 3: 6}
 
 
 def test_after_a_correction_nothing_is_given_out_that_is_not_there(database: PostgresqlDatabase) -> None:

@@ -8,7 +8,8 @@ by each transaction, in whichever order they commit:
   the lock was granted: one statement for both would see the holds as they were before it waited.
 - A hold shrinks by its own node alone, at any time: that frees credits.
 - A charged outcome takes the same from the balance and from its node's hold, in one transaction.
-- The holds of a node are removed once its life is ended: no transaction of that life can commit any more (the fence).
+- The holds of a node count for nothing once its life is ended: what it charged is in the balance, and no transaction of
+  that life can be committed any more (the fence).
 
 A balance is never below 0, then: a delivery that is charged was paid for by its node's hold, which is part of the
 balance. A correction (a grant below 0) can take it there, as on a single node: deliveries in flight are charged still.
@@ -19,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
-from daemon.store.hold_commands import ChangeHolds, HoldWish
+from daemon.store.hold_commands import ChangeHolds, HoldWish, PruneHolds
 from daemon.store.sequences import Sequences
 from daemon.store.writes.credits import Line
 
@@ -31,7 +32,7 @@ _LOCK_BALANCES = text("SELECT id, balance FROM teams WHERE id = ANY(:ids) ORDER 
 _HELD = text(
     "SELECT team_id, coalesce(sum(amount) FILTER (WHERE node <> :node), 0)::bigint AS by_others,"
     " coalesce(sum(amount) FILTER (WHERE node = :node), 0)::bigint AS by_this"
-    " FROM holds WHERE team_id = ANY(:ids) GROUP BY team_id"
+    " FROM holds JOIN nodes USING (node) WHERE team_id = ANY(:ids) AND ended_at IS NULL GROUP BY team_id"
 )
 _SET = text(
     "INSERT INTO holds (team_id, node, amount) SELECT team_id, :node, amount"
@@ -44,10 +45,14 @@ _SPEND = text(
     " FROM unnest(CAST(:ids AS text[]), CAST(:amounts AS bigint[])) AS given(team_id, amount)"
     " WHERE holds.team_id = given.team_id AND holds.node = :node"
 )
-_FREE = text("DELETE FROM holds USING nodes WHERE holds.node = nodes.node AND nodes.ended_at IS NOT NULL")
+_PRUNE = text(
+    "DELETE FROM holds WHERE (team_id, node) IN (SELECT team_id, node FROM holds LEFT JOIN nodes USING (node)"
+    " WHERE nodes.node IS NULL OR ended_at IS NOT NULL LIMIT :limit)"
+)
 _WITH_CREDIT = text(
     "SELECT id FROM teams WHERE id = ANY(:ids) AND balance - :unit >="
-    " (SELECT coalesce(sum(amount), 0) FROM holds WHERE team_id = teams.id)"
+    " (SELECT coalesce(sum(amount), 0) FROM holds JOIN nodes USING (node)"
+    "  WHERE team_id = teams.id AND ended_at IS NULL)"
 )
 
 
@@ -67,9 +72,9 @@ def spend(node: int, connection: Connection, lines: Sequence[Line]) -> None:
         connection.execute(_SPEND, {"node": node, "ids": list(charged), "amounts": list(charged.values())})
 
 
-def free_holds_of_ended(connection: Connection) -> int:
-    """Remove the holds of nodes whose life is ended, after that was written; return how many there were."""
-    return connection.execute(_FREE).rowcount
+def prune_holds(connection: Connection, commands: Sequence[PruneHolds], _sequences: Sequences) -> list[int]:
+    """Remove the holds of ended nodes, a bounded number for each command."""
+    return [connection.execute(_PRUNE, {"limit": command.limit}).rowcount for command in commands]
 
 
 def with_credit(connection: Connection, team_ids: Iterable[str], unit: int) -> set[str]:

@@ -38,5 +38,5 @@ IN_A_CLUSTER: Mapping[str, str] = {
     "a request that nobody answered": """
         SELECT id FROM requests WHERE answered_at IS NULL AND deadline_at > clock_timestamp()""",
     "a change that nobody was told of": """
-        SELECT version FROM cluster WHERE version != (SELECT coalesce(max(version), version) FROM feed)""",
+        SELECT version FROM cluster WHERE version != (SELECT max(version) FROM feed)""",
 }
