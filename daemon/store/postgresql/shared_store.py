@@ -39,5 +39,7 @@ def share(
         lives=lambda: coordination.run(nodes.lives, LEASE_S),
         begin_draining=lambda name: coordination.run(nodes.drain, name),
         pay_from_holds=partial(setattr, database, "pays_from_holds", True),
+        doubtful_commits=lambda: database.doubtful_commits,
+        hang_up=database.deadlines.hang_up,
         listen=lambda channels: listening(connect, channels, run_in_thread),
     )
