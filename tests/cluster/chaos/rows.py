@@ -18,6 +18,12 @@ EVERY_RUN: Mapping[str, str] = {
             FULL JOIN (SELECT team_id, sum(consumed) AS consumed FROM credit_days GROUP BY team_id) s
                 ON s.team_id = c.team_id
         WHERE coalesce(c.consumed, 0) != coalesce(s.consumed, 0)""",
+    "a grant made twice": """
+        SELECT note FROM credit_entries WHERE note IS NOT NULL GROUP BY note HAVING count(*) > 1""",
+}
+
+ENFORCED: Mapping[str, str] = {
+    "a delivery that its team could not pay for": "SELECT delivery_id FROM credit_entries WHERE balance_after < 0",
 }
 
 IN_A_CLUSTER: Mapping[str, str] = {

@@ -92,6 +92,8 @@ async def _drive(cluster: Cluster, ended: trio.Event) -> None:
         nursery.start_soon(cluster.clients.run)
         nursery.start_soon(cluster.enabler.run)
         nursery.start_soon(cluster.registrar.run)
+        if cluster.plan.enforced:
+            nursery.start_soon(cluster.treasurer.run)
     ended.set()
 
 
@@ -131,7 +133,7 @@ def _is_at_rest(connection: database.Connection) -> bool:
 async def _examine(cluster: Cluster, complaints: list[str]) -> Run:
     def read() -> Stored:
         with cluster.primary.connect() as connection:
-            return database.read_stored(connection)
+            return database.read_stored(connection, enforced=cluster.plan.enforced)
 
     ledger, logs = cluster.clients.ledger, [node.log for node in cluster.nodes]
     evidence = Evidence(

@@ -21,10 +21,11 @@ class Scenario:
     nodes: int = 1
     spares: int = 0
     pooler: bool = False
+    enforced: bool = False
 
     def plan(self, plan: Plan) -> Plan:
         """Return the plan of its run."""
-        return replace(plan, spares=self.spares, pooler=self.pooler)
+        return replace(plan, spares=self.spares, pooler=self.pooler, enforced=self.enforced)
 
 
 def any_of(*choices: Chaos) -> Chaos:
@@ -64,5 +65,6 @@ SCENARIOS: Mapping[str, Scenario] = {
     "joining": Scenario(actions.join_and_leave, nodes=2, spares=2),
     "pooler": Scenario(any_of(_kills, actions.freeze, actions.restart_database), pooler=True),
     "dump": Scenario(dump),
+    "credits": Scenario(any_of(_kills, actions.freeze, actions.cut), enforced=True),
     "everything": Scenario(_mixed, nodes=3),
 }
