@@ -44,5 +44,5 @@ IN_A_CLUSTER: Mapping[str, str] = {
     "a request that nobody answered": """
         SELECT id FROM requests WHERE answered_at IS NULL AND deadline_at > clock_timestamp()""",
     "a change that nobody was told of": """
-        SELECT version FROM cluster WHERE version != (SELECT coalesce(max(version), version) FROM feed)""",
+        SELECT c.version FROM cluster c WHERE c.version != coalesce((SELECT max(f.version) FROM feed f), c.version)""",
 }

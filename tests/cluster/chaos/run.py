@@ -11,6 +11,7 @@ import trio
 from tests.cluster.chaos import database, rows
 from tests.cluster.chaos.checker import violations
 from tests.cluster.chaos.cluster import Cluster, open_cluster
+from tests.cluster.chaos.dump import keep
 from tests.cluster.chaos.evidence import Evidence, Stored
 from tests.cluster.chaos.logs import count_events, faults_in
 from tests.cluster.chaos.plan import Plan
@@ -67,7 +68,10 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 async def run_chaos(directory: Path, plan: Plan, chaos: Chaos, *, seconds: float, pause_s: float = 1.0) -> Run:
-    """Do `chaos` for so long, with pauses of `pause_s` on average; return what that has shown."""
+    """Do `chaos` for so long, with pauses of `pause_s` on average; return what that has shown.
+
+    If a promise was broken, what the database holds stays in `directory`, where the nodes' logs are.
+    """
     chance = random.Random(f"chaos {plan.seed}")
     async with open_cluster(directory, plan) as cluster, trio.open_nursery() as nursery:
         driving = trio.Event()
@@ -83,6 +87,8 @@ async def run_chaos(directory: Path, plan: Plan, chaos: Chaos, *, seconds: float
             complaints.append("a node did not get ready, or did not end, in time")
         complaints += await _come_to_rest(cluster, driving)
         run = await _examine(cluster, complaints)
+        if run.violations:
+            await keep(cluster.primary, directory / "database.sql")
         nursery.cancel_scope.cancel()
     return run
 

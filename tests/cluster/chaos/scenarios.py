@@ -1,6 +1,5 @@
 """The runs of the soak, by name: what is done, and to which cluster."""
 
-import itertools
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -37,14 +36,14 @@ def any_of(*choices: Chaos) -> Chaos:
     return one
 
 
-def in_turn(*choices: Chaos) -> Chaos:
-    """Do one after the other, and then again from the first."""
-    turns = itertools.cycle(choices)
+def all_of(*choices: Chaos) -> Chaos:
+    """Do one after the other."""
 
-    async def next_one(cluster: Cluster, chance: random.Random) -> None:
-        await next(turns)(cluster, chance)
+    async def each(cluster: Cluster, chance: random.Random) -> None:
+        for chaos in choices:
+            await chaos(cluster, chance)
 
-    return next_one
+    return each
 
 
 _kills = any_of(actions.kill_for_a_moment, actions.kill_for_long)
