@@ -108,7 +108,7 @@ def bind(
     has_inputs = route.query is not None or (route.body is not None and route.body.parsed)
 
     async def answer(request: HttpRequest, **path: str) -> Answer:
-        principal = authenticate(handles, request, route.access)
+        principal = await authenticate(handles, request, route.access)
         if principal is not ANYBODY:
             wait_s = limits.take(principal, tokens_for(size_bytes=request.content_length or 0))
             if wait_s is not None:

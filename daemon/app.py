@@ -17,8 +17,10 @@ from api.server.listeners import Listeners, addresses_of, open_listeners, passed
 from api.server.serve import serve_api
 from daemon import __version__
 from daemon.actors.supervisor import innermost
+from daemon.cluster.lease import Lease
 from daemon.config.reload import LiveSettings, reload_on_hangup
 from daemon.config.settings import ConfigError, Settings
+from daemon.delivery.permit import ALWAYS, Permit
 from daemon.domain.printable import printable
 from daemon.files.descriptors import DescriptorBudget, raise_descriptor_limit, share_descriptors
 from daemon.files.kept_addresses import keep_addresses, remove_addresses
@@ -31,6 +33,7 @@ from daemon.seams import Seams, real_seams
 from daemon.start_log import Addresses, join_addresses, log_exposure, log_history, log_start
 from daemon.store.commands import ReadBalance
 from daemon.store.engine import DatabaseRefused
+from daemon.store.nodes import CopiedInstallation
 from daemon.systemd.notify import ServiceManager, feed_watchdog, find_service_manager
 from daemon.telemetry.log import STDERR, LogSink, make_logger, make_thread_logger, open_log_sink
 from daemon.telemetry.log_buffer import LogBuffer
@@ -41,6 +44,7 @@ from daemon.telemetry.metrics import Metrics, make_metrics
 from daemon.telemetry.python_messages import PythonMessages, take_standard_streams
 from daemon.telemetry.tracing import NO_SPANS, Spans, open_spans, spans_possible, spans_wanted
 from daemon.wiring import Daemon, assemble
+from daemon.wiring_cluster import share_of
 from daemon.wiring_handles import handles_of
 
 EXIT_OK, EXIT_FAILED, EXIT_REFUSED, EXIT_COMMITS_LOST = 0, 1, 2, 6
@@ -88,7 +92,8 @@ def _no_addresses_outside(state_dir: Path) -> Iterator[None]:
 
 def _open_process(live: LiveSettings) -> _Process:
     metrics, throttle = make_metrics(), LogThrottle()
-    sink = open_log_sink(live.now.log, metrics.log_lines_dropped.inc)
+    node = live.now.store.effective_node_name if live.now.store.url else ""
+    sink = open_log_sink(live.now.log, metrics.log_lines_dropped.inc, node)
     log = make_logger(live.now.log, sink, throttle=throttle, level=lambda: live.now.log.level)
     flush_log = _take_python_messages(sink, metrics)
     signals = StopSignals(before_end=flush_log)
@@ -117,12 +122,21 @@ def _run_until_stopped(live: LiveSettings, process: _Process) -> int:
             trio.run(_main, live, process)
         except (ConfigError, DatabaseRefused) as refusal:
             return _refuse(refusal)
+        except CopiedInstallation as copied:
+            return _refuse(ConfigError(_copied(live.now.state_dir, copied)))
     except* Exception as group:
         failure = group
     if failure is None:
         return EXIT_COMMITS_LOST if are_commits_missing(live.now) else EXIT_OK
     process.log.error("daemon_failed", error=innermost(failure), exc_info=failure)
     return EXIT_FAILED
+
+
+def _copied(state_dir: Path, original: CopiedInstallation) -> str:
+    return (
+        f"state_dir: {state_dir} is a copy of the one of node {original.name} on {original.host}, which runs: "
+        "give this node a directory of its own"
+    )
 
 
 def _refuse(refusal: Exception) -> int:
@@ -139,7 +153,10 @@ async def _main(live: LiveSettings, process: _Process) -> None:
     started = trio.current_time()
     key, is_new = operator_key(settings.state_dir)
     budget = share_descriptors(raise_descriptor_limit(), settings.api.max_connections)
-    seams = replace(_seams(live), spans=_spans(log), attempts_at_once=budget.attempts)
+    lease = Lease()
+    seams = replace(
+        _seams(live, lease if settings.store.url else ALWAYS), spans=_spans(log), attempts_at_once=budget.attempts
+    )
     opened = await open_patiently(partial(trio.to_thread.run_sync, open_store, settings), log)
     try:
         daemon = await assemble(
@@ -150,6 +167,7 @@ async def _main(live: LiveSettings, process: _Process) -> None:
             seams=seams,
             metrics=process.metrics,
             log=log,
+            share=share_of(opened, settings, lease),
         )
         listeners = await open_listeners(settings.api.bind, passed_descriptors())
         # What is loaded by now stays: without this each full collection looks through it, for a tenth of a second.
@@ -192,7 +210,11 @@ async def _run(
     log, metrics = daemon.telemetry.log, daemon.telemetry.metrics
 
     def not_ready() -> str | None:
-        return "the daemon is stopping" if stop.is_set() else None if ready.is_set() else "the daemon is starting"
+        if stop.is_set():
+            return "the daemon is stopping"
+        if not ready.is_set():
+            return "the daemon is starting"
+        return None if daemon.node is None else daemon.node.membership.not_ready()
 
     metrics.ready.set_function(lambda: not_ready() is None)
     metrics.max_open_connections.set(budget.api_connections)
@@ -237,9 +259,9 @@ async def _announce(
     await feed_watchdog(service_manager, partial(daemon.store.writer.execute, ReadBalance("")), daemon.work_done)
 
 
-def _seams(live: LiveSettings) -> Seams:
+def _seams(live: LiveSettings, permit: Permit) -> Seams:
     try:
-        return real_seams(live)
+        return real_seams(live, permit)
     except OSError as error:
         raise ConfigError(f"egress.ca_file: {live.now.egress.ca_file} cannot be used ({error}): correct it") from None
 

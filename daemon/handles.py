@@ -78,7 +78,8 @@ class Handles:
     """The daemon, as the API sees it.
 
     `api_settings()` are those in effect now. `check_url(url, team_id)` raises UrlNotAllowed; `is_parked(webhook_id)`
-    says whether a webhook rests because its actor kept crashing. `cursor_key` seals the cursors of lists.
+    says whether a webhook rests because its actor kept crashing. `cursor_key` seals the cursors of lists. `follow`
+    waits until memory has what other nodes have changed, None without others; it raises StoreUnavailable.
     """
 
     settings: Settings
@@ -98,6 +99,7 @@ class Handles:
     log: FilteringBoundLogger
     metrics: Metrics
     cursor_key: bytes = field(repr=False)
+    follow: Callable[[], Awaitable[None]] | None
     health: HealthHandles
     system: SystemHandles
     console: ConsoleHandles

@@ -53,10 +53,13 @@ async def run_daemon(
     """
     store, fleet, router, api = _Task(), _Task(), _Task(), _Task()
     upkeep = [_Task() for _ in _patient_actors(daemon)]
+    membership = [_Task() for _ in _membership_actors(daemon)]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(store.run, _vital(daemon, ActorKind.STORE, run=daemon.store.writer.run, budget=_NO_RESTART))
         nursery.start_soon(fleet.run, daemon.fleet.run)
         await daemon.fleet.started.wait()
+        for task, member in zip(membership, _membership_actors(daemon), strict=True):
+            nursery.start_soon(task.run, member)
         nursery.start_soon(router.run, _vital(daemon, ActorKind.ROUTER, daemon.router.run))
         for task, actor in zip(upkeep, _patient_actors(daemon), strict=True):
             nursery.start_soon(task.run, actor)
@@ -65,6 +68,8 @@ async def run_daemon(
         await stop.wait()
         # At once, beside the API's requests in flight: what these still submit stays pending for the next start.
         daemon.fleet.stop()
+        if daemon.node is not None:
+            daemon.node.membership.drain()
         daemon.telemetry.changes.close()
         with trio.move_on_after(grace_s):
             await api.done.wait()
@@ -76,6 +81,10 @@ async def run_daemon(
         daemon.store.writer.close()
         with trio.move_on_after(_STORE_DRAIN_S):
             await store.done.wait()
+        for task in membership:
+            await task.end()
+        if daemon.node is not None:
+            await daemon.node.membership.leave()
         nursery.cancel_scope.cancel()
 
 
@@ -88,6 +97,13 @@ def _vital(
         daemon.telemetry.log,
         daemon.telemetry.metrics.actor_restarts[kind].inc,
     )
+
+
+def _membership_actors(daemon: Daemon) -> list[Callable[[], Awaitable[None]]]:
+    """Return what runs until the store is drained: what it still writes needs a life."""
+    if daemon.node is None:
+        return []
+    return [_vital(daemon, kind, run, budget=_NO_RESTART) for kind, run in daemon.node.vital.items()]
 
 
 def _patient_actors(daemon: Daemon) -> list[Callable[[], Awaitable[bool]]]:

@@ -6,6 +6,7 @@ from functools import partial
 
 from daemon.actors.threads import RunInThread, thread_runner
 from daemon.config.reload import LiveSettings
+from daemon.delivery.permit import ALWAYS, Permit
 from daemon.domain.clock import NowMs, wall_clock_ms
 from daemon.egress.deadlines import Deadlines
 from daemon.egress.lookups import Lookups
@@ -39,10 +40,14 @@ class Seams:
     spans: Spans = NO_SPANS
     attempts_at_once: int = UNLIMITED
     lookups: Sequence[Lookups] = ()
+    permit: Permit = ALWAYS
 
 
-def real_seams(live: LiveSettings) -> Seams:
-    """Return the seams of production: time, threads, sockets, mail. Raises OSError for an unreadable CA file."""
+def real_seams(live: LiveSettings, permit: Permit = ALWAYS) -> Seams:
+    """Return the seams of production: time, threads, sockets, mail. Raises OSError for an unreadable CA file.
+
+    Nothing is sent while `permit` is not valid.
+    """
     settings = live.now
     egress, resolver = settings.effective_egress, Resolver(settings.egress.nameservers)
     rules = EgressRules(egress.allow_http, egress.allow_networks)
@@ -60,10 +65,12 @@ def real_seams(live: LiveSettings) -> Seams:
             tls=tls,
             deadlines=Deadlines(),
             idle_s=settings.delivery.idle_connection_s,
+            may_send=lambda: permit.valid,
         ),
         check_url=partial(_check_url, rules, checks),
         send_mail=live_sender(lambda: live.now),
         lookups=(lookups, checks),
+        permit=permit,
     )
 
 

@@ -7,10 +7,14 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
+from daemon.cluster.memory import Memory
+from daemon.cluster.node import Node
 from daemon.config.reload import LiveSettings
 from daemon.crypto.api_keys import ApiKeys
 from daemon.crypto.vault import Vault
+from daemon.delivery.canceller import Canceller
 from daemon.delivery.fleet import Fleet
+from daemon.delivery.resuming import resume
 from daemon.delivery.router import Router
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock, clock_of
@@ -26,6 +30,7 @@ from daemon.management.nodes import Nodes
 from daemon.management.replays import Replays
 from daemon.management.sign_outs import SignOuts
 from daemon.management.teams import Teams
+from daemon.management.webhook_changer import LocalChanger
 from daemon.management.webhooks import Webhooks
 from daemon.seams import Seams
 from daemon.store.engine import Engine
@@ -36,9 +41,10 @@ from daemon.store.writes.writer import Writer
 from daemon.telemetry.change_feed import ChangeFeed
 from daemon.telemetry.metrics import ActorKind, Metrics
 from daemon.telemetry.telemetry import Telemetry
-from daemon.wiring_delivery import DeliveryBuilder
+from daemon.wiring_cluster import ClusterBuilder, Share
+from daemon.wiring_delivery import DeliveryBuilder, Following, ShareOfWork
 from daemon.wiring_management import ManagementBuilder
-from daemon.wiring_nodes import only_node
+from daemon.wiring_nodes import only_node, reporter
 
 _Run = Callable[[], Awaitable[None]]
 
@@ -67,6 +73,7 @@ class Daemon:
     check_url: CheckUrl
     work_done: Callable[[], int]
     started_at: float
+    node: Node | None = None
 
 
 async def assemble(
@@ -78,10 +85,17 @@ async def assemble(
     seams: Seams,
     metrics: Metrics,
     log: FilteringBoundLogger,
+    share: Share | None = None,
 ) -> Daemon:
-    """Build the daemon on an open database, and load what it keeps in memory."""
+    """Build the daemon on an open database, and load what it keeps in memory.
+
+    With `share` it is one node of several, and waits until it is a member. Raises CopiedInstallation.
+    """
     store = Store(Reader(database, seams.run_read, metrics.longest_read), Writer(database, seams.run_write, metrics))
     clock, telemetry = clock_of(seams.now_ms), Telemetry(log, metrics, changes=ChangeFeed(), spans=seams.spans)
+    cluster = None if share is None else ClusterBuilder(share, store=store, telemetry=telemetry)
+    version = 0 if cluster is None else await cluster.join()
+    mine = ShareOfWork() if cluster is None else cluster.share_of_work
     index, team_ids = await _load_subscriptions(store), await _load_team_ids(store)
     api_keys, sign_outs = await _load_api_keys(store, operator_key), await _load_sign_outs(store)
     notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail)
@@ -91,18 +105,47 @@ async def assemble(
 
     delivery = DeliveryBuilder(live.now, store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams)
     gate, canceller = delivery.credit_gate(), delivery.canceller()
-    fleet = delivery.fleet(index=index, gate=gate, notifier=notifier, canceller=canceller)
-    fan_outs = await delivery.fan_outs(fleet)
-    router = delivery.router(fleet=fleet, fan_outs=fan_outs, index=index, team_ids=team_ids)
+    fleet = delivery.fleet(index=index, gate=gate, notifier=notifier, canceller=canceller, share=mine)
+    owners = fleet if cluster is None else cluster.wakes(fleet)
+    fan_outs = await delivery.fan_outs(owners, mine)
+    memory = Memory(
+        index=index,
+        team_ids=team_ids,
+        api_keys=api_keys,
+        sign_outs=sign_outs,
+        fan_outs=fan_outs,
+        changes=telemetry.changes,
+        granted=gate.look_again,
+        webhooks_changed=partial(_wake_both, notifier, canceller),
+    )
+    management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
+    kept_answers = management.kept_answers
+    node = None
+    if cluster is not None:
+        reports = reporter(fleet, metrics)
+        node = cluster.node(version, memory, fleet=fleet, clock=clock, kept_answers=kept_answers, reports=reports)
+    following = Following() if node is None else Following(node.feed.catch_up, lambda: node.feed.version)
+    resume_all = partial(resume, partial(store.reader.fetch, actor_reads.webhooks_with_work), fleet, log)
+    router = delivery.router(
+        owners=owners,
+        fan_outs=fan_outs,
+        index=index,
+        team_ids=team_ids,
+        following=following,
+        resume=resume_all if node is None else node.resume_own,
+    )
     bind_gauges(telemetry, fleet=fleet, router=router, gate=gate, lookups=seams.lookups)
 
-    management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
     upkeep = {
         ActorKind.NOTIFIER: notifier.run,
         ActorKind.CANCELLER: canceller.run,
-        ActorKind.OBSERVER: gauges.run,
-        **_maintenance(live, database, store=store, clock=clock, telemetry=telemetry, seams=seams),
+        **_maintenance(
+            live, database, store=store, clock=clock, telemetry=telemetry, seams=seams, has_others=node is not None
+        ),
     }
+    if node is not None:
+        upkeep = {kind: node.only_once(run) for kind, run in upkeep.items()} | dict(node.patient)
+    upkeep[ActorKind.OBSERVER] = gauges.run
     return Daemon(
         live=live,
         store=store,
@@ -110,11 +153,13 @@ async def assemble(
         telemetry=telemetry,
         fleet=fleet,
         router=router,
-        teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate),
-        webhooks=management.webhooks(fleet=fleet, index=index),
-        replays=management.replays(fleet=fleet, fan_outs=fan_outs),
-        nodes=only_node(clock, fleet, metrics),
-        kept_answers=management.kept_answers,
+        teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate, follow=following.follow),
+        webhooks=management.webhooks(
+            changer=LocalChanger(fleet=fleet, kept_answers=kept_answers) if node is None else node.changer, index=index
+        ),
+        replays=management.replays(owners=owners, fan_outs=fan_outs),
+        nodes=only_node(clock, fleet, metrics) if cluster is None else cluster.nodes,
+        kept_answers=kept_answers,
         notifier=notifier,
         gauges=gauges,
         upkeep=upkeep,
@@ -124,16 +169,24 @@ async def assemble(
         check_url=partial(_check_url_and_log, seams.check_url, log),
         work_done=lambda: database.progress.done,
         started_at=trio.current_time(),
+        node=node,
     )
 
 
 def _maintenance(
-    live: LiveSettings, database: Engine, *, store: Store, clock: Clock, telemetry: Telemetry, seams: Seams
+    live: LiveSettings,
+    database: Engine,
+    *,
+    store: Store,
+    clock: Clock,
+    telemetry: Telemetry,
+    seams: Seams,
+    has_others: bool,
 ) -> Mapping[ActorKind, _Run]:
     cleaner = Cleaner(store=store, clock=clock, telemetry=telemetry, retention_days=lambda: live.now.retention.days)
     actors: dict[ActorKind, _Run] = {
         ActorKind.HOUSEKEEPER: cleaner.run,
-        ActorKind.TIME_INDEXER: TimeIndexer(store=store, telemetry=telemetry).run,
+        ActorKind.TIME_INDEXER: TimeIndexer(store=store, telemetry=telemetry, others=has_others).run,
     }
     if (wal := database.checkpoint_apart()) is not None:
         checkpointer = Checkpointer(store=store, telemetry=telemetry, wal=wal, run_in_thread=seams.run_checkpoint)
@@ -164,6 +217,11 @@ async def _load_sign_outs(store: Store) -> SignOuts:
     async for ended in store.reader.each(actor_reads.ended_sessions, behind=""):
         sign_outs.remember(ended)
     return sign_outs
+
+
+def _wake_both(notifier: Notifier, canceller: Canceller) -> None:
+    notifier.wake()
+    canceller.wake()
 
 
 async def _check_url_and_log(check: CheckUrl, log: FilteringBoundLogger, url: str, team_id: str) -> None:

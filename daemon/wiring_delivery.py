@@ -1,6 +1,7 @@
 """Builds the parts that deliver; `daemon.wiring` connects them with the others."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 
 from structlog.typing import FilteringBoundLogger
@@ -19,8 +20,9 @@ from daemon.delivery.fleet import Fleet
 from daemon.delivery.inbox import InboxLimits
 from daemon.delivery.mailbox import Mailbox
 from daemon.delivery.outcome_recorder import OutcomeRecorder
+from daemon.delivery.owners import Owners
 from daemon.delivery.reporting import DeliveryLog
-from daemon.delivery.router import Router
+from daemon.delivery.router import Router, nothing_to_follow
 from daemon.delivery.sender import Sender
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.delivery.webhook_changes import WebhookChanges
@@ -31,6 +33,7 @@ from daemon.mail.notifier import Notifier
 from daemon.maintenance.gauges import bind_attempt_gauges
 from daemon.seams import Seams
 from daemon.store.commands import ReadBalance
+from daemon.store.reads import actor_reads
 from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 from daemon.store.writes.fan_outs import unfinished_fan_outs
@@ -38,6 +41,26 @@ from daemon.telemetry.change_feed import ChangeFeed
 from daemon.telemetry.telemetry import Telemetry
 
 _OnChange = Callable[[Webhook], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareOfWork:
+    """Which part of all work this process does: all of it, unless it is one node of several.
+
+    `owns(id)` says for which webhooks it delivers, and for which teams it creates deliveries. `look` is what an actor
+    begins with.
+    """
+
+    owns: Callable[[str], bool] = lambda _: True
+    look: actor_reads.Look = actor_reads.webhook_and_work
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """How memory follows other nodes: `follow` waits for what they have changed, `version()` is how far it is."""
+
+    follow: Callable[[], Awaitable[None]] = nothing_to_follow
+    version: Callable[[], int | None] = lambda: None
 
 
 class DeliveryBuilder:
@@ -63,7 +86,15 @@ class DeliveryBuilder:
         """Return the actor that cancels what one commit cannot."""
         return Canceller(store=self._store, log=self._log)
 
-    def fleet(self, *, index: SubscriptionIndex, gate: CreditGate, notifier: Notifier, canceller: Canceller) -> Fleet:
+    def fleet(
+        self,
+        *,
+        index: SubscriptionIndex,
+        gate: CreditGate,
+        notifier: Notifier,
+        canceller: Canceller,
+        share: ShareOfWork,
+    ) -> Fleet:
         """Return what starts and ends the webhooks' actors."""
         on_change = partial(_webhook_changed, index, self._telemetry.changes)
         make_endpoint = partial(
@@ -83,6 +114,8 @@ class DeliveryBuilder:
             make_endpoint=make_endpoint,
             on_change=on_change,
             budget=Budget(),
+            owns=share.owns,
+            look=share.look,
         )
 
     def _recorder(self, *, on_change: _OnChange, notifier: Notifier, canceller: Canceller) -> OutcomeRecorder:
@@ -107,6 +140,7 @@ class DeliveryBuilder:
             slots=slots,
             make_transport=self._seams.make_transport,
             timeout_s=self._settings.delivery.timeout_s,
+            permit=self._seams.permit,
         )
 
     def _changes_factory(
@@ -121,25 +155,39 @@ class DeliveryBuilder:
             on_cancellations_left=canceller.wake,
         )
 
-    async def fan_outs(self, fleet: Fleet) -> FanOuts:
+    async def fan_outs(self, owners: Owners, share: ShareOfWork) -> FanOuts:
         """Return what makes the deliveries of large submissions, with those that are unfinished."""
         max_waiting = self._settings.api.max_waiting_deliveries
-        fan_outs = FanOuts(store=self._store, telemetry=self._telemetry, fleet=fleet, max_waiting=max_waiting)
+        fan_outs = FanOuts(
+            store=self._store, telemetry=self._telemetry, owners=owners, max_waiting=max_waiting, makes=share.owns
+        )
         fan_outs.resume(await self._store.reader.fetch(unfinished_fan_outs))
         return fan_outs
 
-    def router(self, *, fleet: Fleet, fan_outs: FanOuts, index: SubscriptionIndex, team_ids: set[str]) -> Router:
+    def router(
+        self,
+        *,
+        owners: Owners,
+        fan_outs: FanOuts,
+        index: SubscriptionIndex,
+        team_ids: set[str],
+        following: Following,
+        resume: Callable[[], Awaitable[None]],
+    ) -> Router:
         """Return the actor that takes events in."""
         api = self._settings.api
         return Router(
             store=self._store,
             clock=self._clock,
             telemetry=self._telemetry,
-            fleet=fleet,
+            owners=owners,
             fan_outs=fan_outs,
             index=index,
             teams=team_ids,
             limits=InboxLimits(api.max_waiting_events, api.max_waiting_bytes),
+            resume=resume,
+            follow=following.follow,
+            version=following.version,
         )
 
 

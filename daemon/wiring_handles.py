@@ -33,6 +33,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         log=telemetry.log,
         metrics=telemetry.metrics,
         cursor_key=daemon.vault.derive("cursors"),
+        follow=None if daemon.node is None else daemon.node.feed.catch_up,
         health=HealthHandles(
             not_ready=not_ready,
             store_failure=store.writer.failure,

@@ -1,17 +1,19 @@
 """Builds what people change the daemon's data through; `daemon.wiring` connects it with the other parts."""
 
+from collections.abc import Awaitable, Callable
+
 from daemon.config.reload import LiveSettings
 from daemon.crypto.api_keys import ApiKeys
 from daemon.crypto.vault import Vault
 from daemon.delivery.credit_gate import CreditGate
 from daemon.delivery.fan_out import FanOuts
-from daemon.delivery.fleet import Fleet
+from daemon.delivery.owners import Owners
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.replays import Replays
 from daemon.management.teams import Teams
-from daemon.management.webhook_changer import LocalChanger
+from daemon.management.webhook_changer import WebhookChanger
 from daemon.management.webhooks import Webhooks
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
@@ -28,7 +30,9 @@ class ManagementBuilder:
         self._vault = vault
         self.kept_answers = KeptAnswers(store=store, clock=clock, vault=vault)
 
-    def teams(self, *, ids: set[str], api_keys: ApiKeys, gate: CreditGate) -> Teams:
+    def teams(
+        self, *, ids: set[str], api_keys: ApiKeys, gate: CreditGate, follow: Callable[[], Awaitable[None]]
+    ) -> Teams:
         """Return what changes teams, their keys and their credits."""
         return Teams(
             store=self._store,
@@ -38,9 +42,10 @@ class ManagementBuilder:
             ids=ids,
             api_keys=api_keys,
             gate=gate,
+            follow=follow,
         )
 
-    def webhooks(self, *, fleet: Fleet, index: SubscriptionIndex) -> Webhooks:
+    def webhooks(self, *, changer: WebhookChanger, index: SubscriptionIndex) -> Webhooks:
         """Return what changes webhooks."""
         return Webhooks(
             store=self._store,
@@ -48,18 +53,18 @@ class ManagementBuilder:
             telemetry=self._telemetry,
             kept_answers=self.kept_answers,
             vault=self._vault,
-            changer=LocalChanger(fleet=fleet, kept_answers=self.kept_answers),
+            changer=changer,
             index=index,
             webhooks_per_team=lambda: self._live.now.api.webhooks_per_team,
         )
 
-    def replays(self, *, fleet: Fleet, fan_outs: FanOuts) -> Replays:
+    def replays(self, *, owners: Owners, fan_outs: FanOuts) -> Replays:
         """Return what resends deliveries and recovers webhooks."""
         return Replays(
             store=self._store,
             clock=self._clock,
             telemetry=self._telemetry,
             kept_answers=self.kept_answers,
-            fleet=fleet,
+            owners=owners,
             fan_outs=fan_outs,
         )

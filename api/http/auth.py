@@ -1,6 +1,7 @@
 """API keys: who is calling, and what they may see (contract "HTTP API")."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol, TypeVar, cast
 
 from api.http.errors import ApiError, Code, not_found, unauthorized, unknown_team, wrong_field
@@ -8,6 +9,7 @@ from api.http.local import is_on_loopback, is_verified_local
 from api.http.request import HttpRequest
 from api.http.route import Access, Call
 from daemon.crypto.api_keys import Principal
+from daemon.domain.errors import StoreUnavailable
 from daemon.handles import Handles
 from daemon.store.reads import api_reads
 
@@ -22,7 +24,7 @@ KEY_PRESENTED = "kakiyo.key_shown"
 ANYBODY = Principal(team_id="", key_id="")
 
 
-def authenticate(handles: Handles, request: HttpRequest, access: Access) -> Principal:
+async def authenticate(handles: Handles, request: HttpRequest, access: Access) -> Principal:
     """Return the caller. Raises ApiError: 401 without a valid key, 403 if only the operator may call this.
 
     A missing or malformed key is looked up like any other, so that timing reveals nothing.
@@ -31,13 +33,23 @@ def authenticate(handles: Handles, request: HttpRequest, access: Access) -> Prin
         return ANYBODY
     if access is Access.LOCAL_OPERATOR and is_verified_local(request):
         return ANYBODY
-    principal = handles.api_keys.find(_bearer_token(request.headers.getlist("Authorization")))
+    key = _bearer_token(request.headers.getlist("Authorization"))
+    principal = handles.api_keys.find(key) or await find_newest(handles, key)
     if principal is None:
         raise unauthorized()
     mark_authenticated(request)
     if access in (Access.OPERATOR, Access.LOCAL_OPERATOR) and principal.team_id is not None:
         raise ApiError(Code.OPERATOR_ONLY, "This requires the operator's key: a team's key is not enough.")
     return principal
+
+
+async def find_newest(handles: Handles, key: str) -> Principal | None:
+    """Return who is behind a key that is unknown so far: another node may have made it. None if nobody is."""
+    if handles.follow is None:
+        return None
+    with suppress(StoreUnavailable):  # then nothing new can be told
+        await handles.follow()
+    return handles.api_keys.find(key)
 
 
 def mark_authenticated(request: HttpRequest) -> None:

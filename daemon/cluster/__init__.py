@@ -1,1 +1,1 @@
-"""Several nodes on one database: who owns what, and how one learns what another one did."""
+"""Nodes that share a database: who is one, who delivers for which webhook, what they tell each other."""

@@ -14,6 +14,7 @@ from daemon.domain.clock import Clock
 from daemon.domain.errors import AnsweredBefore, DaemonError, IdempotencyConflict, Stopping, StoreUnavailable
 from daemon.domain.model import Webhook
 from daemon.management.webhook_changer import CHANGE_TIMEOUT_S, WebhookChanger, not_in_time
+from daemon.store import channels
 from daemon.store.postgresql.requests import answer_of
 from daemon.store.request_commands import (
     AskRequest,
@@ -28,7 +29,7 @@ from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 
 # What is told over these channels is the id of a request. Both sides also look by themselves: a word may get lost.
-REQUESTS_CHANNEL, ANSWERS_CHANNEL = "kakiyo_requests", "kakiyo_answers"
+REQUESTS_CHANNEL, ANSWERS_CHANNEL = channels.REQUESTS, channels.ANSWERS
 LOOK_AGAIN_S = 1.0
 # Withdrawing takes one commit; whoever waits for it has waited for long already.
 _WITHDRAW_S = 2.0

@@ -107,6 +107,11 @@ class CreditGate:
             account.changes += 1
             self._add(account, amount)
 
+    def look_again(self, team_id: str) -> None:
+        """Take note that another process has granted credits: the balance is read again."""
+        if account := self._accounts.get(team_id):
+            self._read_again(account)
+
     async def _take(self, team_id: str, account: _Account, on_wait: Callable[[], None]) -> None:
         available = await self._available(team_id, account)
         if available < self._price:

@@ -6,7 +6,7 @@ webhooks gets a later event first.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,7 +15,7 @@ import trio
 from daemon.actors.fair_queue import FairQueue
 from daemon.actors.pacing import rest_after
 from daemon.actors.shares import Share
-from daemon.delivery.fleet import Fleet
+from daemon.delivery.owners import Owners
 from daemon.domain.model import CancelReason, DeliveryStatus
 from daemon.domain.submission import FanOut
 from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
@@ -49,15 +49,26 @@ class _Backlog:
 class FanOuts:
     """The teams' unfinished fan-outs. `waiting` counts, by team, the deliveries that are still to be created.
 
-    `max_waiting` is the limit for all teams together.
+    `max_waiting` is the limit for all teams together. `makes(team_id)` says whose deliveries are created here: those of
+    other teams are another node's work.
     """
 
-    def __init__(self, *, store: Store, telemetry: Telemetry, fleet: Fleet, max_waiting: int) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        telemetry: Telemetry,
+        owners: Owners,
+        max_waiting: int,
+        makes: Callable[[str], bool] = lambda _: True,
+    ) -> None:
         self._store = store
         self._log = telemetry.log
         self._metrics = telemetry.metrics
         self._changes = telemetry.changes
-        self._fleet = fleet
+        self._owners = owners
+        self._makes = makes
+        self._changed_elsewhere: dict[str, int] = {}
         self.waiting = Share(max_waiting)
         self._backlogs: dict[str, _Backlog] = {}
         self._turns: FairQueue[str] = FairQueue()
@@ -66,7 +77,7 @@ class FanOuts:
 
     def has_unfinished(self, team_id: str) -> bool:
         """Whether deliveries of this team are still to be made."""
-        return team_id in self._backlogs
+        return team_id in self._backlogs or team_id in self._changed_elsewhere
 
     async def finished(self, team_id: str) -> None:
         """Wait until all deliveries outstanding now for this team have been created."""
@@ -106,7 +117,7 @@ class FanOuts:
     def begin(self, team_id: str) -> None:
         """Start creating this team's deliveries; earlier ones must already be with their actors."""
         backlog = self._backlogs.get(team_id)
-        if backlog is not None and not backlog.begun:
+        if backlog is not None and not backlog.begun and self._makes(team_id):
             backlog.begun = True
             self._turns.put(team_id, _DELIVERIES_AT_ONCE, team_id)
             self._added.unpark_all()
@@ -114,19 +125,57 @@ class FanOuts:
     async def run(self) -> None:
         """Create batch after batch, until cancelled."""
         while True:
-            while not self._turns:
+            while not (self._turns or self._changed_elsewhere):
                 await self._added.park()
+            for team_id in tuple(self._changed_elsewhere):
+                await self._look(team_id)
+            if not self._turns:
+                continue
             began_at = trio.current_time()
             await self._take_turn(self._turns.take())
             await rest_after(began_at, share=_SHARE, at_least_s=_SHORTEST_REST_S)
 
+    def look_again(self, team_ids: Iterable[str]) -> None:
+        """Take note that another node has begun or finished fan-outs of these teams: unfinished until looked at."""
+        for team_id in team_ids:
+            self._changed_elsewhere[team_id] = self._changed_elsewhere.get(team_id, 0) + 1
+        self._added.unpark_all()
+
+    def begin_all(self) -> None:
+        """Start creating what is now this node's to create."""
+        for team_id in self._backlogs:
+            self.begin(team_id)
+
+    async def _look(self, team_id: str) -> None:
+        """Read a team's fan-outs again, between two turns."""
+        changes = self._changed_elsewhere[team_id]
+        read = partial(self._store.reader.fetch, unfinished_fan_outs, team_id)
+        unfinished = await retry_until_available(read, self._log)
+        former = self._backlogs.pop(team_id, None)
+        if former is not None:
+            self.waiting.give_back(team_id, former.remaining)
+        for fan_out in unfinished:
+            self.add(fan_out)
+        if former is not None and (backlog := self._backlogs.get(team_id)) is not None:
+            backlog.begun, backlog.added_at = former.begun, former.added_at
+            backlog.made, backlog.cancelled = former.made, former.cancelled
+        if self._changed_elsewhere[team_id] == changes:
+            del self._changed_elsewhere[team_id]
+        self.begin(team_id)
+        self._progress.unpark_all()
+
     async def _take_turn(self, team_id: str) -> None:
         """Create a batch of a team's deliveries and hand them out; then it is the next team's turn."""
-        backlog = self._backlogs[team_id]
+        backlog = self._backlogs.get(team_id)
+        if backlog is None:
+            return
+        if not self._makes(team_id):
+            backlog.begun = False
+            return
         limit = min(_DELIVERIES_AT_ONCE, backlog.remaining)
         command = MakeDeliveries(team_id, backlog.last_first_seq, limit)
         made = await retry_until_available(partial(self._store.writer.execute, command), self._log)
-        await self._fleet.offer_all(made.work)
+        await self._owners.offer_all(made.work)
         await self._tell(team_id, backlog, made)
         self._note(command, backlog, made)
         self._progress.unpark_all()

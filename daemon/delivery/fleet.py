@@ -1,6 +1,6 @@
 """The running endpoint actors: started on demand, restarted after a crash, parked when they keep crashing."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +34,7 @@ class _ActorEntry:
 
     mailbox: Mailbox = field(default_factory=Mailbox)
     pause: Pause = field(default_factory=Pause)
+    scope: trio.CancelScope = field(default_factory=trio.CancelScope)
     parked: bool = False
     lived: bool = False
 
@@ -53,10 +54,15 @@ class MakeEndpoint(Protocol):
         """Return it, not running yet."""
 
 
+def _owns_all(_webhook_id: str) -> bool:
+    return True
+
+
 class Fleet:
     """Gives every webhook with work to do its own actor. An idle webhook costs nothing here.
 
-    `on_change` is called for a webhook whose actor crashed: its last change may not have been published.
+    `on_change` is called for a webhook whose actor crashed: its last change may not have been published. `owns(id)`
+    says for which webhooks it delivers; hints for others are dropped. `look` reads a webhook and its first deliveries.
     """
 
     def __init__(
@@ -67,6 +73,8 @@ class Fleet:
         make_endpoint: MakeEndpoint,
         on_change: Callable[[Webhook], None],
         budget: Budget,
+        owns: Callable[[str], bool] = _owns_all,
+        look: actor_reads.Look = actor_reads.webhook_and_work,
     ) -> None:
         self._store = store
         self._log = telemetry.log
@@ -74,6 +82,9 @@ class Fleet:
         self._make_endpoint = make_endpoint
         self._on_change = on_change
         self._budget = budget
+        self._owns = owns
+        self._read_first = look
+        self._ended = trio.lowlevel.ParkingLot()
         self._posts: dict[str, _ActorEntry] = {}
         self._looking: set[str] = set()
         self._look_over = trio.lowlevel.ParkingLot()
@@ -116,6 +127,30 @@ class Fleet:
         """Let every actor finish its attempt in flight, then end."""
         self._stopped.set()
 
+    async def stop_some(self, chosen: Callable[[str], bool]) -> None:
+        """Let the actors of these webhooks finish their attempts in flight and end; wait for that.
+
+        They are no longer owned: nothing starts them again.
+        """
+        leaving = {webhook_id: post for webhook_id, post in self._posts.items() if chosen(webhook_id)}
+        for post in leaving.values():
+            post.pause.close()
+        await self._until_gone(leaving)
+
+    async def abandon(self) -> None:
+        """Cancel every actor, and wait for their ends: none of what they still do counts."""
+        posts = dict(self._posts)
+        for post in posts.values():
+            post.scope.cancel()
+        await self._until_gone(posts)
+
+    async def _until_gone(self, posts: Mapping[str, _ActorEntry]) -> None:
+        for webhook_id, post in posts.items():
+            if post.parked:
+                self._posts.pop(webhook_id, None)
+            while self._posts.get(webhook_id) is post:
+                await self._ended.park()
+
     def offer(self, webhook_id: str, work: Work) -> None:
         """Pass on a hint about a newly committed delivery; hints for one webhook come in order."""
         self._post(webhook_id).mailbox.offer(work)
@@ -130,7 +165,8 @@ class Fleet:
     def wake(self, webhook_ids: Iterable[str]) -> None:
         """Make these webhooks' actors check the database: something may be pending."""
         for webhook_id in webhook_ids:
-            self._post(webhook_id).mailbox.mark_stale()
+            if self._owns(webhook_id):
+                self._post(webhook_id).mailbox.mark_stale()
 
     def wake_all(self) -> None:
         """Make all running actors check the database: hints for earlier deliveries may be lost."""
@@ -166,11 +202,20 @@ class Fleet:
     def _start(self, webhook_id: str, post: _ActorEntry) -> None:
         if self._nursery is None or self._stopped.is_set():
             return  # it is in the database: the next start resumes there
+        post.scope = trio.CancelScope()
         self._looking.add(webhook_id)
         # In a context of its own: an actor must not inherit the context of the request that started it.
         Context().run(self._nursery.start_soon, self._supervise, webhook_id, post)
 
     async def _supervise(self, webhook_id: str, post: _ActorEntry) -> None:
+        with post.scope:
+            await self._supervise_one(webhook_id, post)
+        if (post.pause.closed or post.scope.cancelled_caught) and self._posts.get(webhook_id) is post:
+            _answer_all(post.mailbox, Stopping(_STOPPING))
+            self._retire(webhook_id)
+        self._ended.unpark_all()
+
+    async def _supervise_one(self, webhook_id: str, post: _ActorEntry) -> None:
         live = partial(self._live, webhook_id, post)
         child = Child(ActorKind.ENDPOINT, live, budget=self._budget, webhook_id=webhook_id)
         if await supervise(child, self._log, self._metrics.actor_restarts[ActorKind.ENDPOINT].inc):
@@ -205,7 +250,7 @@ class Fleet:
             await self._store.writer.settled()
         post.mailbox.mark_stale()
         post.mailbox.mark_fresh()
-        read = partial(self._store.reader.fetch_together, actor_reads.webhook_and_work, webhook_id, FIRST_PAGE)
+        read = partial(self._store.reader.fetch_together, self._read_first, webhook_id, FIRST_PAGE)
         webhook, page = await retry_until_available(read, self._log)
         if crashed and webhook is not None:
             self._on_change(webhook)

@@ -1,6 +1,6 @@
 """Which webhooks an event is for: turns submissions into commands for the store, with all ids assigned."""
 
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.subscription_index import SubscriptionIndex
@@ -16,12 +16,20 @@ _Kind = tuple[str, str, str | None]  # team, event type, the one webhook that it
 
 
 class Matcher:
-    """Reads the index and the unfinished fan-outs, and changes nothing."""
+    """Reads the index and the unfinished fan-outs, which are of this `version()`, and changes nothing."""
 
-    def __init__(self, *, clock: Clock, index: SubscriptionIndex, fan_outs: FanOuts) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        index: SubscriptionIndex,
+        fan_outs: FanOuts,
+        version: Callable[[], int | None] = lambda: None,
+    ) -> None:
         self._clock = clock
         self._index = index
         self._fan_outs = fan_outs
+        self._version = version
 
     def match_all(self, submissions: Iterable[Submission]) -> list[AcceptEvents]:
         """Match the submissions of one transaction: a team's deliveries wait behind those that are still to be made."""
@@ -44,7 +52,7 @@ class Matcher:
                 fan_outs.setdefault(team_id, {})[event_type] = of_kind
         now = self._clock.now_ms()
         matched = self._match_events(self._accepted(events, now), webhook_ids, later=fan_outs.keys())
-        return AcceptEvents(tuple(matched), submission.idempotency, now=now, fan_outs=fan_outs)
+        return AcceptEvents(tuple(matched), submission.idempotency, now=now, fan_outs=fan_outs, version=self._version())
 
     def _webhooks_for(self, kind: _Kind) -> Sequence[str]:
         team_id, event_type, only = kind

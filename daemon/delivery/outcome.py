@@ -11,6 +11,7 @@ from daemon.egress.errors import (
     DnsError,
     EgressError,
     NoLookupSlot,
+    NotPermitted,
     OutOfDescriptors,
     TlsError,
 )
@@ -81,7 +82,7 @@ def _kind_of(error: httpx.TransportError) -> OutcomeKind:
             return OutcomeKind.DNS_ERROR
         case TlsError():
             return OutcomeKind.TLS_ERROR
-        case OutOfDescriptors() | NoLookupSlot():
+        case OutOfDescriptors() | NoLookupSlot() | NotPermitted():
             return OutcomeKind.INTERRUPTED
         case httpx.ConnectError():
             return OutcomeKind.CONNECT_ERROR

@@ -16,6 +16,8 @@ own task takes batch after batch; it keeps nothing about an event that is not in
    the hints of the same submission are handed out.
 3. *Answers.* Each submission that was let in gets exactly one. All of a batch are answered, without an await, before
    anything is handed out: a later failure cannot break a promise already given.
+   If another node has changed subscriptions since a submission was matched, nothing of it is kept: `follow` brings the
+   change, and it is matched again, before the next batch.
 4. *In doubt.* If the store reports a failure, the commit may have happened anyway. The caller is told to repeat it,
    which is harmless with an idempotency key; the webhooks are woken to check the database.
 5. *Cancelled* callers take nothing back: their submission is committed, and nobody reads its reply. If the router
@@ -23,31 +25,28 @@ own task takes batch after batch; it keeps nothing about an event that is not in
    by its next life, which begins by waking all actors, since hints may be lost.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import trio
 
 from daemon.delivery.acceptance_log import log_accepted
 from daemon.delivery.fan_out import FanOuts
-from daemon.delivery.fleet import Fleet
 from daemon.delivery.inbox import Inbox, InboxLimits
 from daemon.delivery.intake import Intake, WaitingSubmission
 from daemon.delivery.matcher import Matcher
+from daemon.delivery.owners import Owners
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
-from daemon.domain.errors import IdempotencyConflict, StoreUnavailable
+from daemon.domain.errors import IdempotencyConflict, MatchedTooEarly, StoreUnavailable, UnknownTeam
 from daemon.domain.model import DeliveryStatus
 from daemon.domain.submission import Receipt, Submission
 from daemon.store.commands import Accepted, AcceptEvents
-from daemon.store.reads import actor_reads
-from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 from daemon.telemetry.metrics import Refusal
 from daemon.telemetry.telemetry import Telemetry
 
-_WEBHOOKS_PER_PAGE = 1_000
 # How many commits may be waiting to be logged; beyond that the next one waits.
 _MAX_UNLOGGED_COMMITS = 10
 
@@ -71,10 +70,15 @@ class _Result:
                 yield matched.event.team_id, webhook_id
 
 
-class Router:
-    """Owns the path of a submission into the store, and passes the new deliveries to the fleet.
+async def nothing_to_follow() -> None:
+    """Follow nobody: one process alone uses the database."""
 
-    `teams` has the ids of all teams and grows as teams are created.
+
+class Router:
+    """Owns the path of a submission into the store, and passes the new deliveries on to their owners.
+
+    `teams` has the ids of all teams and grows as teams are created. `resume` wakes all webhooks with pending
+    deliveries; `follow` waits until memory has what other nodes have changed.
     """
 
     def __init__(
@@ -83,19 +87,24 @@ class Router:
         store: Store,
         clock: Clock,
         telemetry: Telemetry,
-        fleet: Fleet,
+        owners: Owners,
         fan_outs: FanOuts,
         index: SubscriptionIndex,
         teams: set[str],
         limits: InboxLimits,
+        resume: Callable[[], Awaitable[None]],
+        follow: Callable[[], Awaitable[None]] = nothing_to_follow,
+        version: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._store = store
         self._telemetry = telemetry
-        self._fleet = fleet
+        self._owners = owners
+        self._resume = resume
+        self._follow = follow
         self._fan_outs = fan_outs
         self._inbox: Inbox[WaitingSubmission] = Inbox(limits, fan_outs.waiting)
         self._intake = Intake(metrics=telemetry.metrics, index=index, teams=teams, inbox=self._inbox)
-        self._matcher = Matcher(clock=clock, index=index, fan_outs=fan_outs)
+        self._matcher = Matcher(clock=clock, index=index, fan_outs=fan_outs, version=version)
         self._wake = trio.Event()
         self._has_run = False
 
@@ -111,12 +120,19 @@ class Router:
         Raises UnknownTeam, SubmissionTooLarge, Overloaded, Stopping and StoreUnavailable, with nothing kept, and
         IdempotencyConflict. A caller that is cancelled here does not take its submission back.
         """
-        waiting = self._intake.admit(submission)
+        waiting = await self._admit(submission)
         self._wake.set()
         receipts = await waiting.reply.wait()
         for team_id in {event.team_id for event in submission.events if event.test}:
             await self._fan_outs.finished(team_id)
         return receipts
+
+    async def _admit(self, submission: Submission) -> WaitingSubmission:
+        try:
+            return self._intake.admit(submission)
+        except UnknownTeam:  # it may be another node's, and new
+            await self._follow()
+            return self._intake.admit(submission)
 
     def close(self) -> None:
         """Refuse new submissions; `run` ends once it has committed the waiting ones."""
@@ -127,11 +143,11 @@ class Router:
         """Commit what is waiting, batch after batch, until closed; meanwhile get everything pending delivered."""
         if self._has_run:  # and crashed: before any new commit, since unfinished fan-outs come first
             await self._fan_outs.reload()
-            self._fleet.wake_all()
+            self._owners.wake_all()
         self._has_run = True
         async with trio.open_nursery() as nursery:
             # Hints of what had been committed before a crash may be lost.
-            nursery.start_soon(self._resume_all)
+            nursery.start_soon(self._resume)
             nursery.start_soon(self._fan_outs.run)
             # Logged concurrently with the commits: a thousand lines would delay the next one.
             accepted, to_log = trio.open_memory_channel[Sequence[AcceptEvents]](_MAX_UNLOGGED_COMMITS)
@@ -141,15 +157,6 @@ class Router:
                 await self._commit_until_closed(accepted)
             await logged.wait()
             nursery.cancel_scope.cancel()
-
-    async def _resume_all(self) -> None:
-        behind: str | None = ""
-        while behind is not None:
-            read = partial(self._store.reader.fetch, actor_reads.webhooks_with_work, behind, _WEBHOOKS_PER_PAGE)
-            page = await retry_until_available(read, self._telemetry.log)
-            for webhook_id in page.webhook_ids:
-                await self._fleet.resume(webhook_id)
-            behind = page.behind
 
     # -- one batch, from top to bottom
 
@@ -171,15 +178,34 @@ class Router:
     async def _commit(self, batch: Sequence[WaitingSubmission]) -> list[_Result]:
         """Match a batch and commit it. Whatever happens, it leaves the inbox, and everyone gets an answer."""
         try:
-            commands = self._matcher.match_all(waiting.submission for waiting in batch)
-            answers = await self._store.writer.execute_all(commands)
+            return await self._commit_matched(batch)
         except BaseException:
             for waiting in batch:
                 waiting.reply.settle(StoreUnavailable("the router crashed while handling it: send it again"))
             raise
         finally:
             self._intake.release(batch)
-        return [_Result(*made) for made in zip(batch, commands, answers, strict=True)]
+
+    async def _commit_matched(self, batch: Sequence[WaitingSubmission]) -> list[_Result]:
+        """Commit a batch; what was matched too early is matched again, and committed after the others."""
+        results, left = list[_Result](), batch
+        while left:
+            commands = self._matcher.match_all(waiting.submission for waiting in left)
+            answers = await self._store.writer.execute_all(commands)
+            made = [_Result(*one) for one in zip(left, commands, answers, strict=True)]
+            early = [result for result in made if isinstance(result.answer, MatchedTooEarly)]
+            results += [result for result in made if result not in early] if early else made
+            left = [result.waiting for result in early]
+            if early and (failure := await self._failure_to_follow()) is not None:
+                return [*results, *(replace(result, answer=failure) for result in early)]
+        return results
+
+    async def _failure_to_follow(self) -> StoreUnavailable | None:
+        try:
+            await self._follow()
+        except StoreUnavailable as error:
+            return error
+        return None
 
     def _answer(self, result: _Result) -> None:
         answer, reply = result.answer, result.waiting.reply
@@ -196,7 +222,7 @@ class Router:
         """Hand the deliveries to the actors, and only then start creating those that come after them."""
         answer = result.answer
         if isinstance(answer, Accepted):
-            await self._fleet.offer_all(answer.work)
+            await self._owners.offer_all(answer.work)
             for fan_out in answer.fan_outs:
                 self._fan_outs.begin(fan_out.team_id)
             if result.is_new:
@@ -205,7 +231,7 @@ class Router:
         elif isinstance(answer, StoreUnavailable):
             # It may have been committed anyway, if the writer crashed right after: whoever submits it again then gets
             # the first receipt, and no hint comes.
-            self._fleet.wake(webhook_id for _, webhook_id in result.webhooks())
+            self._owners.wake(webhook_id for _, webhook_id in result.webhooks())
 
     def _count(self, waiting: WaitingSubmission, accepted: Accepted) -> None:
         metrics = self._telemetry.metrics

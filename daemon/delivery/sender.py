@@ -10,6 +10,7 @@ from daemon.actors.interruptible_wait import Pause
 from daemon.crypto.vault import Opener, Vault
 from daemon.delivery.attempt import make_attempt
 from daemon.delivery.attempt_slots import AttemptSlots
+from daemon.delivery.permit import ALWAYS, Permit
 from daemon.delivery.reporting import DeliveryLog
 from daemon.domain.clock import Clock
 from daemon.domain.model import Attempt, Outcome, OutcomeKind, Webhook, Work
@@ -19,7 +20,7 @@ from daemon.egress.transport import Transport
 class Sender:
     """Holds a slot from `acquire` to the end of `send`; between attempts, at most a connection, which may be closed.
 
-    Its waits end with the actor's `pause`.
+    Its waits end with the actor's `pause`. An attempt begins only while the `permit` is valid.
     """
 
     __slots__ = (
@@ -27,6 +28,7 @@ class Sender:
         "_log",
         "_opener",
         "_pause",
+        "_permit",
         "_slot",
         "_timeout_s",
         "_transport",
@@ -42,8 +44,10 @@ class Sender:
         slots: AttemptSlots,
         make_transport: Callable[[], Transport],
         timeout_s: float,
+        permit: Permit = ALWAYS,
     ) -> None:
         self._pause = pause
+        self._permit = permit
         self._clock = clock
         self._log = log
         self._opener = Opener(vault)
@@ -60,15 +64,19 @@ class Sender:
         wait = self._pause.wait
         if not slot.try_take(team_id, failing) and not await wait(math.inf, partial(slot.take, team_id, failing)):
             return False
-        if self._transport.keeps_connection:
+        if self._transport.keeps_connection and self._permit.valid:
             return True
         is_ready = False
         try:
-            is_ready = await wait(math.inf, partial(self._transport.prepare, webhook.url, team_id))
+            is_ready = await wait(math.inf, partial(self._prepare, webhook.url, team_id))
         finally:
             if not is_ready:
                 self.release()
         return is_ready
+
+    async def _prepare(self, url: str, team_id: str) -> None:
+        await self._permit.wait_until_valid()
+        await self._transport.prepare(url, team_id)
 
     def release(self) -> None:
         """Give back what was acquired: nothing is sent after all."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
 from daemon.domain.printable import in_one_line
-from daemon.store.postgresql.inspect import MOST_COUNTED, Address, Facts, Server
+from daemon.store.postgresql.inspect import MOST_COUNTED, Facts, Server, ServerAddress
 
 _OLDEST_VERSION = 140_000
 # A node has a writer, four readers, three connections for membership and feed, and one that listens.
@@ -16,7 +16,7 @@ _CHECKED_TLS = ("verify-full", "verify-ca")
 _DURABLE = "Acknowledged events can be lost until it is corrected."
 
 
-def check_server(facts: Facts, address: Address) -> Iterator[Finding]:
+def check_server(facts: Facts, address: ServerAddress) -> Iterator[Finding]:
     """Whether the server can be used at all, and what is in it."""
     server, place = facts.server, host_of(address)
     if server.version < _OLDEST_VERSION:
@@ -31,7 +31,7 @@ def check_server(facts: Facts, address: Address) -> Iterator[Finding]:
         yield ok("database", f"PostgreSQL {_version(server)} answers at {place}; {pending}")
 
 
-def check_durability(facts: Facts, address: Address) -> Iterator[Finding]:
+def check_durability(facts: Facts, address: ServerAddress) -> Iterator[Finding]:
     """Whether what the server acknowledges survives its crash, and, with several hosts, the loss of one."""
     settings, place = facts.server.settings, host_of(address)
     lossy = [name for name in ("fsync", "synchronous_commit") if settings[name] == "off"]
@@ -61,7 +61,7 @@ def _check_standby(server: Server, place: str) -> Finding:
     return ok("standby", f"commits at {place} wait for a standby ({server.synchronous_standbys} synchronous)")
 
 
-def check_server_clock(facts: Facts, address: Address) -> Finding:
+def check_server_clock(facts: Facts, address: ServerAddress) -> Finding:
     """Whether this machine and the server agree on the time."""
     off_ms, place = abs(facts.difference_ms), host_of(address)
     side = "behind" if facts.difference_ms > 0 else "ahead of"
@@ -74,7 +74,7 @@ def check_server_clock(facts: Facts, address: Address) -> Finding:
     return ok("server clock", f"this machine and {place} agree on the time within {max(1, round(off_ms)):,} ms")
 
 
-def check_vacuum(facts: Facts, address: Address) -> Iterator[Finding]:
+def check_vacuum(facts: Facts, address: ServerAddress) -> Iterator[Finding]:
     """Whether dead rows are removed: autovacuum runs, keeps up, and nothing holds it back."""
     place = host_of(address)
     if facts.server.settings["autovacuum"] == "off":
@@ -104,7 +104,7 @@ def _check_snapshot(facts: Facts, place: str) -> Finding:
     return warning("old transactions", finding, advice)
 
 
-def check_connections(facts: Facts, address: Address) -> Finding:
+def check_connections(facts: Facts, address: ServerAddress) -> Finding:
     """Whether there are connections left for one more node."""
     used, most, place = facts.server.connections, facts.server.most_connections, host_of(address)
     finding = f"{used:,} of {most:,} connections of {place} are used"
@@ -114,7 +114,7 @@ def check_connections(facts: Facts, address: Address) -> Finding:
     return (warning("connections", finding, advice)) if used > _NEARLY_ALL * most else ok("connections", finding)
 
 
-def check_address(facts: Facts, address: Address) -> Iterator[Finding]:
+def check_address(facts: Facts, address: ServerAddress) -> Iterator[Finding]:
     """Whether nobody between reads along or answers in the server's place, and no password is in the address."""
     place, verifying = host_of(address), "Set sslmode=verify-full and sslrootcert in store.url."
     if address.is_local:
@@ -134,7 +134,7 @@ def check_address(facts: Facts, address: Address) -> Iterator[Finding]:
         yield ok("database password", "store.url has no password in it")
 
 
-def host_of(address: Address) -> str:
+def host_of(address: ServerAddress) -> str:
     """Return the hosts of an address, as a sentence names them."""
     return ", ".join(in_one_line(host) or "the local socket" for host in address.hosts)
 

@@ -20,7 +20,7 @@ from daemon.doctor.postgresql import (
 from daemon.doctor.stored import Stored, check_ledger, check_revision
 from daemon.maintenance.sealed_database import KeyFit
 from daemon.store.engine import DatabaseRefused
-from daemon.store.postgresql.inspect import Address, Facts, inspect, read_address
+from daemon.store.postgresql.inspect import Facts, ServerAddress, inspect, read_address
 
 # Shards change hands in less: a lease, and the time to notice that it is over.
 _GRACE_S = 10
@@ -46,7 +46,7 @@ def stored_on_server(settings: Settings, url: str, password: str | None, *, full
     )
 
 
-def _examine(settings: Settings, address: Address, facts: Facts | DatabaseRefused) -> Iterator[Finding]:
+def _examine(settings: Settings, address: ServerAddress, facts: Facts | DatabaseRefused) -> Iterator[Finding]:
     if isinstance(facts, DatabaseRefused):
         advice = "Start the server, or correct store.url and the password; nothing is accepted or delivered meanwhile."
         yield failed("database", f"{host_of(address)} {facts}", advice)

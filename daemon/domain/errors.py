@@ -59,6 +59,10 @@ class WebhookInactive(DaemonError):
     """The webhook is disabled or deleted, so nothing can be queued for it."""
 
 
+class MatchedTooEarly(DaemonError):
+    """Another node has changed subscriptions since these events were matched: nothing was kept, match them again."""
+
+
 class NobodyTakesOver(DaemonError):
     """A node cannot give its work to others, for there are none."""
 

@@ -61,6 +61,10 @@ class NoLookupSlot(EgressError):
     """All slots for lookups are taken: not the receiver's fault."""
 
 
+class NotPermitted(EgressError):
+    """This process may not send now: others may be sending in its place. Not the receiver's fault."""
+
+
 class ConnectionBroken(httpx.ReadError):
     """The connection broke before the response was complete. `detail` is for the operator's log only."""
 

@@ -1,6 +1,7 @@
 """The transport of one webhook: one keep-alive connection; no pool, redirects or proxies (architecture "Egress")."""
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,7 +11,7 @@ import trio
 from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.connect import open_wire
 from daemon.egress.deadlines import Deadlines
-from daemon.egress.errors import BlockedAddress, DeadlinePassed, NoLookupSlot
+from daemon.egress.errors import BlockedAddress, DeadlinePassed, NoLookupSlot, NotPermitted
 from daemon.egress.exchange import exchange
 from daemon.egress.lookups import Lookup, Lookups
 from daemon.egress.post import Post, request_start
@@ -79,15 +80,17 @@ class EndpointTransport(Transport):
         *,
         deadlines: Deadlines,
         idle_s: float = 30.0,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
         """All transports share `lookups`, `tls` and `deadlines`. A connection idle for `idle_s` seconds is not used
-        again.
+        again. `may_send()` is asked right before a request's first byte.
         """
         self._rules = rules
         self._lookups = lookups
         self._tls = tls
         self._deadlines = deadlines
         self._idle_s = idle_s
+        self._may_send = may_send
         self._route: _Route | None = None
         self._idle: _Idle | None = None
         self._lookup: Lookup | None = None
@@ -120,6 +123,8 @@ class EndpointTransport(Transport):
         """Return False if the connection ended before any byte of the response: receivers may close it at any time."""
         try:
             await self._send_on(wire, route, post=post, response=response, deadline=deadline)
+        except NotPermitted:
+            raise
         except httpx.TransportError:
             if response.begun:
                 raise
@@ -127,6 +132,9 @@ class EndpointTransport(Transport):
         return True
 
     async def _send_on(self, wire: Wire, route: _Route, *, post: Post, response: Response, deadline: float) -> None:
+        if not self._may_send():
+            wire.close()
+            raise NotPermitted("the daemon lost its connection to the database before the request was sent")
         response.stage = "waiting for the response"
         self._deadlines.begin(wire, deadline)
         try:

@@ -6,7 +6,7 @@ import trio
 
 from daemon.crypto.idempotency import Once
 from daemon.delivery.fan_out import FanOuts
-from daemon.delivery.fleet import Fleet
+from daemon.delivery.owners import Owners
 from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable, WebhookInactive
 from daemon.domain.lifecycle import requeued_copy
@@ -24,7 +24,7 @@ _RECOVER_PAGE = 250
 
 
 class Replays:
-    """Each method wakes the actor of the webhook that deliveries were queued for."""
+    """Each method wakes the owner of the webhook that deliveries were queued for."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Replays:
         clock: Clock,
         telemetry: Telemetry,
         kept_answers: KeptAnswers,
-        fleet: Fleet,
+        owners: Owners,
         fan_outs: FanOuts,
     ) -> None:
         self._reader = store.reader
@@ -44,7 +44,7 @@ class Replays:
         self._metrics = telemetry.metrics
         self._changes = telemetry.changes
         self._kept = kept_answers.kept
-        self._fleet = fleet
+        self._owners = owners
         self._fan_outs = fan_outs
 
     async def resend(self, delivery_id: str, once: Once[Delivery] | None = None) -> Delivery | None:
@@ -110,7 +110,7 @@ class Replays:
 
     def _queued(self, webhook_id: str, count: int) -> None:
         self._metrics.deliveries[DeliveryStatus.PENDING].inc(count)
-        self._fleet.wake([webhook_id])
+        self._owners.wake([webhook_id])
 
     async def _active_webhook(self, webhook_id: str) -> Webhook:
         webhook = await self._reader.fetch(api_reads.get_webhook, webhook_id)

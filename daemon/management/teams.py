@@ -1,8 +1,11 @@
 """Teams, their API keys and their credits, as people change them."""
 
+from collections.abc import Awaitable, Callable
+
 from daemon.crypto.api_keys import ApiKeys, digest_of, generate_key
 from daemon.crypto.idempotency import Once
 from daemon.delivery.credit_gate import CreditGate
+from daemon.delivery.router import nothing_to_follow
 from daemon.domain.clock import Clock
 from daemon.domain.model import ApiKey, CreditEntry, Team, TeamEdit
 from daemon.management.kept_answers import KeptAnswers
@@ -13,7 +16,9 @@ from daemon.telemetry.telemetry import Telemetry
 
 
 class Teams:
-    """`ids` are those of the teams there are, kept in step with what is created here."""
+    """`ids` are those of the teams there are, kept in step with what is created here; `follow` waits until they have
+    those that other nodes have created, too.
+    """
 
     def __init__(
         self,
@@ -25,6 +30,7 @@ class Teams:
         ids: set[str],
         api_keys: ApiKeys,
         gate: CreditGate,
+        follow: Callable[[], Awaitable[None]] = nothing_to_follow,
     ) -> None:
         self._reader = store.reader
         self._writer = store.writer
@@ -35,6 +41,7 @@ class Teams:
         self._ids = ids
         self._api_keys = api_keys
         self._gate = gate
+        self._follow = follow
 
     async def create(
         self,
@@ -69,7 +76,7 @@ class Teams:
         self, team_id: str, name: str, once: Once[tuple[ApiKey, str]] | None = None
     ) -> tuple[ApiKey, str] | None:
         """Make an API key; return it with its secret, which is nowhere to be seen again. None: no such team."""
-        if team_id not in self._ids:
+        if not await self._is_there(team_id):
             return None
         secret = generate_key()
         key, digest = ApiKey(self._new_id("key"), team_id, name=name, created_at=self._now_ms()), digest_of(secret)
@@ -94,7 +101,7 @@ class Teams:
 
         Returns None if there is no such team. Raises BalanceOutOfRange.
         """
-        if team_id not in self._ids:
+        if not await self._is_there(team_id):
             return None
         grant = GrantCredits(
             entry_id=self._new_id("crd"), team_id=team_id, amount=amount, note=note, now=self._now_ms()
@@ -103,3 +110,8 @@ class Teams:
         entry = await self._writer.execute(grant_once, lambda _: self._gate.granted(team_id, amount))
         self._log.info("credits_granted", teamId=team_id, amount=amount, balance=entry.balance_after)
         return entry
+
+    async def _is_there(self, team_id: str) -> bool:
+        if team_id not in self._ids:
+            await self._follow()
+        return team_id in self._ids

@@ -41,10 +41,15 @@ class AddRows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UpdateRows:
-    """Update rows of a table: `update` reads the new values from the rows, as the table `given`; it may return rows."""
+    """Update rows of a table: `update` reads the new values from the rows, as the table `given`; it may return rows.
+
+    `shared` are rows that writers of several nodes may update at once, so they are locked in the order of their key,
+    the first column of `given`.
+    """
 
     given: TableClause
     update: Update
+    shared: SchemaTable | None = None
 
 
 RowStatement = InsertRows | AddRows | UpdateRows
@@ -52,6 +57,9 @@ RowStatement = InsertRows | AddRows | UpdateRows
 RunRows = Callable[[Connection, RowStatement, Sequence[Row]], tuple[int, list[Row]]]
 # The execution option of a connection that holds its engine's RunRows.
 RUN_ROWS = "run_rows"
+# The one that holds, if several processes may write, what locks names until the transaction ends.
+LockNames = Callable[[Connection, Sequence[str]], None]
+LOCK_NAMES = "lock_names"
 
 
 def given_rows(**columns: Column[Any]) -> TableClause:
@@ -79,6 +87,13 @@ def returned_rows(connection: Connection, statement: RowStatement, rows: Sequenc
 def _run(connection: Connection, statement: RowStatement, rows: Sequence[Row]) -> tuple[int, list[Row]]:
     run: RunRows = connection.get_execution_options()[RUN_ROWS]
     return run(connection, statement, rows)
+
+
+def lock_names(connection: Connection, names: Sequence[str]) -> None:
+    """Have no other transaction that locks one of these names go on before this one ends."""
+    lock: LockNames | None = connection.get_execution_options().get(LOCK_NAMES)
+    if lock is not None:
+        lock(connection, sorted(set(names)))
 
 
 class JsonRows(FunctionElement[str]):

@@ -93,12 +93,15 @@ class AcceptEvents(Command[Accepted], frozen=True):
     """Keep these events and their deliveries, all or none. Answers Accepted, or raises IdempotencyConflict.
 
     For a team in `fan_outs` (webhook ids by event type) the deliveries are not created yet, only recorded for later.
+    `version` is that of the subscriptions that it was matched with; if nodes share the database and theirs is another
+    one, the answer is the error MatchedTooEarly.
     """
 
     events: tuple[MatchedEvent, ...]
     idempotency: Idempotency | None
     now: int
     fan_outs: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    version: int | None = None
 
 
 class RecordAttempt(Command[Recorded], frozen=True):

@@ -82,8 +82,20 @@ class Engine(Protocol):
     def transaction(self) -> AbstractContextManager[Connection]:
         """Run the block in the writer's next transaction: durable when it is left, undone if it raises.
 
-        One at a time. Raises what the database raises.
+        One at a time. Raises what the database raises, and StoreUnavailable if this process may not write now.
         """
+
+    def publish(self, commands: Sequence[Any], answers: Sequence[Any]) -> None:
+        """Tell other nodes, in this transaction, what these commands changed that they keep in memory."""
+
+    def arrange(self, batch: Sequence[Any]) -> Sequence[int] | None:
+        """Return the places of a batch's commands in the order in which to run them, None for as they are.
+
+        Those of one kind stay in their order. It may matter when several processes lock the same rows.
+        """
+
+    def is_conflict(self, error: Exception) -> bool:
+        """Whether another process' transaction was in the way: the batch may be tried again."""
 
     def is_failure(self, error: Exception) -> TypeGuard[DatabaseError]:
         """Whether the database itself failed (full, locked, damaged, gone): the command is not the cause."""

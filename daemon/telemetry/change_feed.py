@@ -1,9 +1,10 @@
 """Notifies watchers that something of a team has changed. What has changed is in the database."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 
 import trio
 
@@ -33,9 +34,13 @@ class Follower:
 
 
 class ChangeFeed:
-    """Costs nothing without watchers; a slow watcher gets many changes as one."""
+    """Costs nothing without watchers; a slow watcher gets many changes as one.
+
+    `pass_on(team_id, webhook_id)` is told of each change as well.
+    """
 
     def __init__(self) -> None:
+        self.pass_on: Callable[[str, str], object] | None = None
         self._followers: dict[str, set[Follower]] = defaultdict(set)
         self._closed = False
 
@@ -48,8 +53,18 @@ class ChangeFeed:
         """How many watch this team."""
         return len(self._followers.get(team_id, ()))
 
+    def watched_teams(self, at_most: int) -> list[str]:
+        """Return which teams are watched, at most so many."""
+        return list(islice(self._followers, at_most))
+
     def publish(self, team_id: str, webhook_id: str) -> None:
         """Notify watchers that this webhook or its deliveries have changed."""
+        if self.pass_on is not None:
+            self.pass_on(team_id, webhook_id)
+        self.show(team_id, webhook_id)
+
+    def show(self, team_id: str, webhook_id: str) -> None:
+        """Notify watchers of a change that another process made."""
         for follower in self._followers.get(team_id, ()):
             if follower.webhook_id in (None, webhook_id):
                 follower.wake()

@@ -50,6 +50,13 @@ class ActorKind(StrEnum):
     CANCELLER = "canceller"
     TIME_INDEXER = "time_indexer"
     CHECKPOINTER = "checkpointer"
+    MEMBERSHIP = "membership"
+    FEED = "feed"
+    CALLER = "caller"
+    LIVE_PAGES = "live_pages"
+    ANSWERING = "answering"
+    LISTENER = "listener"
+    SWEEPER = "sweeper"
 
 
 class MailResult(StrEnum):

@@ -236,8 +236,8 @@ SERVICES = (
         kind=ActorKind.ROUTER,
     ),
     Service(
-        run="daemon.delivery.router.Router._resume_all",
-        started="daemon/delivery/router.py: self._resume_all",
+        run="daemon.wiring.resume",
+        started="daemon/delivery/router.py: self._resume",
         kind=ActorKind.ROUTER,
         ends=True,
     ),
@@ -328,4 +328,23 @@ ELSEWHERE = {
     "daemon/mail/smtp.py: _shut_down_at": "tests/mail/test_smtp.py",
     "daemon/egress/wire.py: one_of": "tests/egress/test_cancellation.py",
     "daemon/egress/deadlines.py: self._run": "tests/egress/test_deadlines.py",
+    "daemon/run.py: task.run": "tests/cluster/test_nodes.py",
+    "daemon/cluster/membership.py: hooks.on_claimed": "tests/cluster/test_membership.py",
+    "daemon/cluster/membership.py: self._give_back": "tests/cluster/test_membership.py",
+    "daemon/cluster/live_pages.py: self._say": "tests/cluster/test_live_pages.py",
+    "daemon/cluster/live_pages.py: self._tell": "tests/cluster/test_live_pages.py",
+    "daemon/cluster/singletons.py: run": "tests/cluster/test_singletons.py",
+    "daemon/cluster/answering.py: self._finish": "tests/cluster/test_requests.py",
+    "daemon/cluster/answering.py: self._refuse": "tests/cluster/test_requests.py",
 }
+
+# Those of a process that is one node of several.
+IN_CLUSTER = (
+    ActorKind.MEMBERSHIP,
+    ActorKind.FEED,
+    ActorKind.CALLER,
+    ActorKind.LIVE_PAGES,
+    ActorKind.ANSWERING,
+    ActorKind.LISTENER,
+    ActorKind.SWEEPER,
+)

@@ -1,7 +1,8 @@
 """Accepting events and queueing old ones again: what is acknowledged is kept, in order (contract "HTTP API")."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.inbox import InboxLimits
 from daemon.delivery.open_outcomes import MOST_OPEN
+from daemon.delivery.resuming import resume
 from daemon.delivery.router import Router
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.errors import (
@@ -533,6 +535,9 @@ class FragileFleet:
             self.crashes -= 1
             raise RuntimeError("bug")
 
+    def wake(self, webhook_ids: Iterable[str]) -> None:
+        self.woken += webhook_ids
+
     def wake_all(self) -> None:
         self.woken.append("all that live")
 
@@ -544,13 +549,15 @@ async def a_router(daemon: RunningDaemon, fleet: FragileFleet, team: Team) -> Ro
     parts, index = daemon.parts, SubscriptionIndex()
     async for subscription in parts.store.reader.each(actor_reads.subscriptions):
         index.add(subscription)
-    shared: dict[str, Any] = {"store": parts.store, "telemetry": parts.telemetry, "fleet": cast(Fleet, fleet)}
+    shared: dict[str, Any] = {"store": parts.store, "telemetry": parts.telemetry, "owners": fleet}
+    read = partial(parts.store.reader.fetch, actor_reads.webhooks_with_work)
     return Router(
         clock=parts.clock,
         index=index,
         teams={team.id},
         limits=InboxLimits(1_000, 1_000_000),
         fan_outs=FanOuts(max_waiting=1_000, **shared),
+        resume=partial(resume, read, cast(Fleet, fleet), parts.telemetry.log),
         **shared,
     )
 

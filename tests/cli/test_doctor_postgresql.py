@@ -16,7 +16,7 @@ from daemon.doctor.postgresql import (
     check_vacuum,
 )
 from daemon.store.engine import DatabaseRefused
-from daemon.store.postgresql.inspect import Address, Bloat, Cluster, Facts, Server, Snapshot, read_address
+from daemon.store.postgresql.inspect import Bloat, Cluster, Facts, Server, ServerAddress, Snapshot, read_address
 
 SETTINGS = {
     "fsync": "on",
@@ -35,7 +35,7 @@ SERVER = Server(
     most_connections=97,
 )
 WELL = Facts(server=SERVER, difference_ms=3, snapshot=None, bloated=(), unvacuumed=(), revision="0012", pending=7)
-ONE = Address(("db.example",), has_password=False, sslmode="verify-full")
+ONE = ServerAddress(("db.example",), has_password=False, sslmode="verify-full")
 TWO = replace(ONE, hosts=("db1.example", "db2.example"))
 CLUSTER = Cluster(living=3, key_fingerprint="abc", ownerless_shards=0, lost_lives=())
 
@@ -44,7 +44,7 @@ def of(server: Server = SERVER, **settings: str) -> Facts:
     return replace(WELL, server=replace(server, settings={**SETTINGS, **settings}))
 
 
-def all_checks(facts: Facts, address: Address) -> Iterator[Finding]:
+def all_checks(facts: Facts, address: ServerAddress) -> Iterator[Finding]:
     yield from check_server(facts, address)
     yield from check_durability(facts, address)
     yield from check_address(facts, address)
@@ -53,7 +53,7 @@ def all_checks(facts: Facts, address: Address) -> Iterator[Finding]:
     yield check_connections(facts, address)
 
 
-def worst(facts: Facts, address: Address = ONE) -> Finding:
+def worst(facts: Facts, address: ServerAddress = ONE) -> Finding:
     """Return the only finding that is not as it should be."""
     [finding] = [each for each in all_checks(facts, address) if each.verdict in (Verdict.FAILED, Verdict.WARNING)]
     assert finding.advice

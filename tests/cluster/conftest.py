@@ -15,24 +15,12 @@ from tests.cluster.nodes import Ground, Node, running_nodes
 from tests.store.filling import a_webhook, found
 from tests.support.postgresql import PostgresqlServer, running_server
 
-# Until the migration makes them.
-_TABLES = """
-CREATE TABLE requests (id text PRIMARY KEY, webhook_id text NOT NULL, change jsonb NOT NULL, idempotency jsonb,
-    asked_by bigint NOT NULL, deadline_at timestamptz NOT NULL, answered_at timestamptz, answer jsonb);
-CREATE TABLE nodes (node bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, ended_at timestamptz);
-CREATE TABLE holds (team_id text, node bigint, amount bigint NOT NULL, PRIMARY KEY (team_id, node));
-CREATE INDEX ix_requests_deadline ON requests (deadline_at, id);
-"""
-
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[tuple[PostgresqlServer, str]]:
     """A server, and the name of a database in it with our tables."""
     with running_server() as server:
-        template = server.make_template()
-        with server.address(template).connect({}) as connection:
-            connection.execute(_TABLES)
-        yield server, template
+        yield server, server.make_template()
 
 
 @pytest.fixture

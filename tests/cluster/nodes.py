@@ -34,7 +34,7 @@ from daemon.store.store import Store
 from daemon.store.writes.writer import Writer
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.telemetry import Telemetry
-from daemon.wiring_delivery import DeliveryBuilder
+from daemon.wiring_delivery import DeliveryBuilder, ShareOfWork
 from tests.support.daemon import FakeReceiver, FakeThread, Outbox, VirtualWallClock, make_settings
 from tests.support.mock_transport import MockTransport
 from tests.support.telemetry import make_telemetry
@@ -181,7 +181,11 @@ def _fleet(store: Store, telemetry: Telemetry, state_dir: Path, *, now_ms: Virtu
     )
     notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail)
     return builder.fleet(
-        index=SubscriptionIndex(), gate=builder.credit_gate(), notifier=notifier, canceller=builder.canceller()
+        index=SubscriptionIndex(),
+        gate=builder.credit_gate(),
+        notifier=notifier,
+        canceller=builder.canceller(),
+        share=ShareOfWork(),
     )
 
 

@@ -32,6 +32,7 @@ LAYERS = (
     "daemon/delivery",
     "daemon/store/store.py",
     "daemon/store/postgresql",
+    "daemon/store/shared_store.py",
     "daemon/store/writes",
     "daemon/store/reads",
     "daemon/store/sqlite",

@@ -39,6 +39,12 @@ SLEEPS_IN_LOOPS = {
     "daemon/maintenance/cleaner.py": "its interval; the others' share of the store",
     "daemon/systemd/notify.py": "the beat of the watchdog",
     "daemon/telemetry/log_throttle.py": "its window",
+    "daemon/cluster/membership.py": "the back-off while the database is away",
+    "daemon/cluster/listening.py": "the back-off between connections",
+    "daemon/cluster/sweeping.py": "its interval: what no notice told of",
+    "daemon/cluster/caller.py": "what comes together is called out together",
+    "daemon/cluster/live_pages.py": "how often others are told",
+    "daemon/store/postgresql/doubtful_commit.py": "the server tells nobody when it is back",
     "daemon/telemetry/loop_lag.py": "how late it ends is what is measured",
     "daemon/cli/log_sources.py": "another program writes the file",
     "daemon/cli/nodes.py": "the API has nothing to wait on",
@@ -82,6 +88,12 @@ DIALECT_IN_MIGRATIONS = {
     "daemon/store/migrations/versions/0005_bounded_work.py": {"with_variant", "sqlite", "sqlite_with_rowid"},
     "daemon/store/migrations/versions/0006_fan_outs.py": {"with_variant", "sqlite", "sqlite_with_rowid"},
     "daemon/store/migrations/versions/0010_fan_out_cancellations.py": {"sqlite_with_rowid"},
+    "daemon/store/migrations/versions/0012_nodes.py": {
+        "postgresql",
+        "postgresql_where",
+        "sqlite",
+        "sqlalchemy.dialects",
+    },
 }
 
 # Who else uses SQLite's, and what for. Each has to know what it does with another engine.
@@ -104,6 +116,7 @@ POSTGRESQL_USERS = {
     "daemon/doctor/server.py": "looks at the server from outside the daemon",
     "daemon/maintenance/opened_store.py": "tells what it opened",
     "daemon/maintenance/postgresql_store.py": "opens the database of the settings",
+    "daemon/wiring_cluster.py": "has several nodes share the database",
 }
 
 

@@ -21,7 +21,15 @@ FIRST_WORDS = frozenset(name.split("_")[0] for name in LOG_EVENTS)
 LAST_WORDS = frozenset(name.split("_")[-1] for name in LOG_EVENTS)
 # What is called in the same way and is no event of the log: columns, parts of metrics' names, keys of tests.
 OTHER_NAMES = frozenset(
-    {"attempts_made", "commits_failed", "events_accepted", "log_accepted", "team_looking_up", "webhook_or_deleted"}
+    {
+        "attempts_made",
+        "commits_failed",
+        "events_accepted",
+        "log_accepted",
+        "team_dead",
+        "team_looking_up",
+        "webhook_or_deleted",
+    }
 )
 PAGES = (".md", ".yml", ".json", ".html", ".js", ".css", ".toml", ".sh")
 # Calls of the tests' helpers and options of the command line whose first argument is a name.

@@ -27,5 +27,5 @@ def check_line(line: bytes) -> None:
     assert documented is not None, f"not in daemon/telemetry/log_events.py: {line!r}"
     assert record["level"] == documented.level, line
     assert documented.name != "python_message", f"Python has something to say: {line!r}"
-    unknown = record.keys() - {"timestamp", "level", "event", *documented.fields}
+    unknown = record.keys() - {"timestamp", "level", "event", "node", *documented.fields}
     assert not unknown, f"{record['event']} has undocumented fields: {unknown}"

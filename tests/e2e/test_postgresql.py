@@ -58,6 +58,19 @@ async def test_what_was_accepted_is_delivered_signed_and_in_order_across_kills(o
 
 
 @ends_within(30)
+async def test_each_line_of_the_log_names_the_node(
+    new_installation: MakeInstallation, postgresql: tuple[PostgresqlServer, str]
+) -> None:
+    server, _ = postgresql
+    with server.database() as address:
+        async with operated(new_installation(store={"url": address.url, "node_name": "hooks-1"})) as operator:
+            await operator.make_team()
+        lines = [json.loads(line) for line in operator.daemon.stderr]
+        assert len(lines) > 3
+        assert {line["node"] for line in lines} == {"hooks-1"}
+
+
+@ends_within(30)
 async def test_a_start_with_another_key_is_refused_and_leaves_none(
     on_postgresql: Installation, new_installation: MakeInstallation
 ) -> None:

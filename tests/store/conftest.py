@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import open_database as open_postgresql
 from daemon.store.sqlite.database import Database, open_database
 from tests.store.filling import AnyDatabase
@@ -18,12 +19,17 @@ def sqlite_database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def postgresql_database(postgresql: tuple[PostgresqlServer, str]) -> Iterator[AnyDatabase]:
+def postgresql_address(postgresql: tuple[PostgresqlServer, str]) -> Iterator[Address]:
     server, template = postgresql
     with server.database(template) as address:
-        opened = open_postgresql(address)
-        yield opened
-        opened.close()
+        yield address
+
+
+@pytest.fixture
+def postgresql_database(postgresql_address: Address) -> Iterator[AnyDatabase]:
+    opened = open_postgresql(postgresql_address)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -15,7 +15,7 @@ from daemon.store.schema import metadata
 from daemon.store.sqlite.content import EVERYTHING, READ_AT_START, wrong_cell
 from daemon.store.sqlite.database import Database, open_database
 from daemon.store.sqlite.inspect import inspect_database
-from daemon.store.writes.batch import APPLY
+from daemon.store.writes.batch import apply_one
 from tests.store.filling import accept, found
 from tests.store.large import COMMANDS, QUERIES
 
@@ -153,7 +153,7 @@ def run_everything(database: Database) -> list[Exception]:
     for command in COMMANDS.values():
         nested = database.writer.begin_nested()
         try:
-            {**APPLY, **database.own_commands}[type(command)](database.writer, [command], database.sequences)
+            apply_one(database, database.writer, command)
         except Exception as error:
             failures.append(error)
         nested.rollback()

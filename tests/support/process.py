@@ -244,7 +244,7 @@ def _require_documented(event: str, fields: Mapping[str, Any]) -> None:
     """Refuse names that are never logged: a test that asserts their absence would pass whatever happens."""
     if event not in LOG_EVENTS:
         raise ValueError(f"{event!r} is not in daemon/telemetry/log_events.py")
-    if unknown := fields.keys() - {"level", "timestamp", *LOG_EVENTS[event].fields}:
+    if unknown := fields.keys() - {"level", "timestamp", "node", *LOG_EVENTS[event].fields}:
         raise ValueError(f"{event!r} has no fields {', '.join(sorted(unknown))} in daemon/telemetry/log_events.py")
 
 

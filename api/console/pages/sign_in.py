@@ -10,6 +10,7 @@ from api.console.session.csrf import is_plain_http, require_own_origin
 from api.console.session.forms import read_form
 from api.console.session.page_request import ConsoleContext, PageRequest, address, html, see_other
 from api.console.session.sessions import COOKIE
+from api.http.auth import find_newest
 
 _WRONG_KEY = "This key is not valid: check that you copied it whole, or ask the operator whether it was revoked."
 _PLAIN_HTTP = (
@@ -31,6 +32,7 @@ async def sign_in(context: ConsoleContext, request: Request) -> Response:
     require_own_origin(request, context.handles.settings.public_url)
     form = await read_form(request)
     key, next_page = form.text("key"), _next(form.text("next"))
+    await find_newest(context.handles, key)
     signed_in = context.sessions.sign_in(key)
     if signed_in is None:
         context.handles.log.debug("console_sign_in_refused")

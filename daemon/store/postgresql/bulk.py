@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 import psycopg
-from sqlalchemy import BigInteger, Boolean, Column, Connection, Dialect, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Dialect, Integer, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
@@ -27,14 +27,16 @@ def run_rows(connection: Connection, statement: RowStatement, rows: Sequence[Row
     """Run a statement for these rows; return how many rows it changed, and those that it returned."""
     if not rows:
         return 0, []
-    text = _text_of_statement(statement)
+    sql = _text_of_statement(statement)
     columns = list(map(list, zip(*rows, strict=True)))
     cursor = connection.connection.cursor()
     try:
-        cursor.execute(text, columns)
+        if isinstance(statement, UpdateRows) and statement.shared is not None:
+            cursor.execute(_lock(statement), columns[:1])
+        cursor.execute(sql, columns)
         returned = list(cursor.fetchall()) if cursor.description else []
     except psycopg.Error as error:
-        raise DBAPIError.instance(text, None, error, psycopg.Error, dialect=connection.dialect) from error
+        raise DBAPIError.instance(sql, None, error, psycopg.Error, dialect=connection.dialect) from error
     return cursor.rowcount, returned
 
 
@@ -78,6 +80,27 @@ def _adding(statement: AddRows) -> str:
 def _update(statement: UpdateRows) -> str:
     text = str(statement.update.compile(dialect=_POSTGRESQL, compile_kwargs={"literal_binds": True}))
     return _GIVEN_TABLE.sub(f"FROM {_given(statement.given.c)}", text.replace("%", "%%"), count=1)
+
+
+@cache
+def _lock(statement: UpdateRows) -> str:
+    assert statement.shared is not None
+    key = next(iter(statement.given.c))
+    # What the rows are found by may be called otherwise in their table.
+    name = "id" if key.name not in statement.shared.c else key.name
+    array = f"%s::{_ARRAYS[type(key.type)]}[]"
+    return f"SELECT 1 FROM {statement.shared.name} WHERE {name} = ANY({array}) ORDER BY {name} FOR UPDATE"
+
+
+def lock_names(connection: Connection, names: Sequence[str]) -> None:
+    """Lock these names, in this order, until the transaction ends: they need not be in any table."""
+    connection.execute(_LOCK_NAMES, {"names": list(names)})
+
+
+_LOCK_NAMES = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(name, 0))"
+    " FROM unnest(CAST(:names AS text[])) WITH ORDINALITY AS given(name, place) ORDER BY place"
+)
 
 
 @compiles(JsonRows, "postgresql")

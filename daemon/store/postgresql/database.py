@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 import psycopg
@@ -13,12 +13,25 @@ from daemon.domain.errors import StoreUnavailable
 from daemon.domain.printable import in_one_line
 from daemon.files.disk_usage import DiskUse
 from daemon.store import request_commands
+from daemon.store.commands import AcceptEvents, RecordAttempt
 from daemon.store.engine import Apply, DatabaseAway, DatabaseRefused
+from daemon.store.nodes import Change, Fence
 from daemon.store.postgresql import requests
+from daemon.store.postgresql.accepting import accept_events
 from daemon.store.postgresql.address import Address
-from daemon.store.postgresql.connections import reading_engine, renew_if_lost, writing_engine
-from daemon.store.postgresql.failures import is_failure, unavailable
+from daemon.store.postgresql.connections import (
+    coordinating_engine,
+    migrating_engine,
+    reading_engine,
+    renew_if_lost,
+    writing_engine,
+)
+from daemon.store.postgresql.doubtful_commit import is_committed
+from daemon.store.postgresql.failures import is_conflict, is_failure, unavailable
+from daemon.store.postgresql.feed import changes_of_all, publish
+from daemon.store.postgresql.fence import pass_fence
 from daemon.store.postgresql.newest import bring_to_newest, require_usable
+from daemon.store.postgresql.sequences import SharedSequences
 from daemon.store.progress import Progress
 from daemon.store.sequences import Sequences
 from daemon.store.upkeep_commands import ReleaseSpace
@@ -29,9 +42,11 @@ def _leave_space(_connection: Connection, commands: Sequence[Any], _sequences: S
     return [False] * len(commands)
 
 
-_HAS_CHANGED = "SELECT pg_current_xact_id_if_assigned() IS NOT NULL"
+# Its id, if it has changed something.
+_TRANSACTION = "SELECT pg_current_xact_id_if_assigned()::text"
 _OWN_COMMANDS: Mapping[type, Apply] = {
     ReleaseSpace: _leave_space,
+    AcceptEvents: accept_events,
     request_commands.AskRequest: requests.ask_requests,
     request_commands.AnswerRequest: requests.answer_requests,
     request_commands.SettleRequest: requests.settle_requests,
@@ -45,15 +60,20 @@ _OWN_COMMANDS: Mapping[type, Apply] = {
 class PostgresqlDatabase:
     """The database, open: a `daemon.store.engine.Engine`.
 
-    `writer` is that single connection, open for good; one that was lost is made anew by the next transaction.
+    `writer` is that single connection, open for good; one that was lost is made anew by the next transaction. Without
+    a `fence` nobody else may write.
     """
 
     writing: Engine
     writer: Connection
     reading: Engine
-    sequences: Sequences
+    coordinating: Engine
+    sequences: SharedSequences
     progress: Progress
+    fence: Fence | None = None
     transactions: int = 0
+    doubtful_commits: int = 0
+    _changes: list[Change] = field(default_factory=list)
 
     @property
     def own_commands(self) -> Mapping[type, Apply]:
@@ -62,16 +82,47 @@ class PostgresqlDatabase:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Run the block in one transaction, and count it if it changed something."""
+        """Run the block in one transaction, and count it if it changed something; see `daemon.store.engine`.
+
+        If the connection is lost during COMMIT, the server is asked what became of it.
+        """
+        node, number = None if self.fence is None else self.fence.begin(), None
+        self._changes.clear()
         renew_if_lost(self.writer)
         try:
             with self.writer.begin():
                 yield self.writer
-                changed = self.writer.exec_driver_sql(_HAS_CHANGED).scalar_one()
-        except BaseException:
+                # Last: all nodes wait for the row that this locks.
+                publish(self.writer, self._changes)
+                changed = self.writer.exec_driver_sql(_TRANSACTION).scalar_one()
+                if changed is not None and node is not None:
+                    pass_fence(self.writer, node)
+                number = changed
+        except BaseException as error:
             self._undo()
-            raise
-        self.transactions += changed
+            if number is None or not self._is_committed(number, error):
+                raise
+        self.transactions += number is not None
+
+    def _is_committed(self, number: str, error: BaseException) -> bool:
+        self.doubtful_commits += 1
+        return isinstance(error, DatabaseError) and is_committed(self.writing, number)
+
+    def publish(self, commands: Sequence[Any], answers: Sequence[Any]) -> None:
+        """Tell other nodes, in this transaction, what these commands changed that they keep in memory."""
+        if self.fence is not None:
+            self._changes += changes_of_all(commands, answers)
+
+    def arrange(self, batch: Sequence[Any]) -> Sequence[int] | None:
+        """Bring the outcomes together, and last: they lock teams, in one statement in the order of their ids."""
+        is_outcome = [type(command) is RecordAttempt for command in batch]
+        if is_outcome == sorted(is_outcome):
+            return None
+        return sorted(range(len(batch)), key=is_outcome.__getitem__)
+
+    def is_conflict(self, error: Exception) -> bool:
+        """Whether the server ended the transaction because of another one."""
+        return is_conflict(error)
 
     def _undo(self) -> None:
         """End a transaction that a failed COMMIT may have left open, though Core takes it for ended."""
@@ -110,6 +161,7 @@ class PostgresqlDatabase:
     def close(self) -> None:
         """Close every connection."""
         self.reading.dispose()
+        self.coordinating.dispose()
         self.writer.close()
         self.writing.dispose()
 
@@ -123,11 +175,9 @@ def open_database(address: Address, progress: Progress | None = None) -> Postgre
     address.require_valid()
     writing = writing_engine(address)
     try:
-        with writing.begin() as connection:
+        with migrating_engine(address).begin() as connection:
             require_usable(connection)
             bring_to_newest(connection)
-        with writing.connect() as connection:
-            sequences = Sequences(connection)
         writer = writing.connect()
     except DatabaseRefused as refusal:
         writing.dispose()
@@ -141,6 +191,7 @@ def open_database(address: Address, progress: Progress | None = None) -> Postgre
         writing=writing,
         writer=writer,
         reading=reading_engine(address),
-        sequences=sequences,
+        coordinating=coordinating_engine(address),
+        sequences=SharedSequences(),
         progress=progress or Progress(),
     )

@@ -2,7 +2,8 @@
 
 from typing import TypeGuard
 
-from sqlalchemy.exc import DatabaseError, InterfaceError, InternalError, OperationalError
+from psycopg.errors import DeadlockDetected, SerializationFailure
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, InternalError, OperationalError
 
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.printable import in_one_line
@@ -14,6 +15,11 @@ def is_failure(error: Exception) -> TypeGuard[DatabaseError]:
     psycopg gives these errors and those of a lost connection one class; its other classes are mistakes in a command.
     """
     return isinstance(error, OperationalError | InterfaceError | InternalError) or type(error) is DatabaseError
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether the server ended a transaction since it and another one waited for each other."""
+    return isinstance(error, DBAPIError) and isinstance(error.orig, DeadlockDetected | SerializationFailure)
 
 
 def unavailable(error: DatabaseError) -> StoreUnavailable:

@@ -30,7 +30,7 @@ _FEW_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class ServerAddress:
     """What a database's address says: all its hosts, whether a password is in it, and how TLS is asked for."""
 
     hosts: tuple[str, ...]
@@ -138,14 +138,14 @@ def inspect(url: str, password: str | None, *, grace_s: float, seal_length: int,
         )
 
 
-def read_address(url: str) -> Address:
+def read_address(url: str) -> ServerAddress:
     """Return what a database's address says. Raises DatabaseRefused, without the address, which may hold a password."""
     try:
         given = conninfo_to_dict(url)
     except psycopg.Error:
         raise DatabaseRefused("the database's address cannot be read: correct store.url") from None
     hosts = str(given.get("host") or given.get("hostaddr") or "").split(",")
-    return Address(tuple(hosts), "password" in given, str(given.get("sslmode") or "prefer"))
+    return ServerAddress(tuple(hosts), "password" in given, str(given.get("sslmode") or "prefer"))
 
 
 @contextmanager

@@ -131,6 +131,10 @@ def webhook_or_deleted(connection: Connection, webhook_id: str) -> Webhook | Non
     return None if row is None else rows.webhook(row)
 
 
+# What an actor begins with: reads a webhook and its first pending deliveries, at most so many.
+Look = Callable[[Connection, str, int], tuple[Webhook | None, Sequence[Work]]]
+
+
 def webhook_and_work(connection: Connection, webhook_id: str, limit: int) -> tuple[Webhook | None, Sequence[Work]]:
     """Return a webhook, deleted or not, and its first pending deliveries, in order, at most `limit`."""
     webhook = webhook_or_deleted(connection, webhook_id)
@@ -145,7 +149,8 @@ def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequenc
 
 # A body is JSON, that is text, although it is stored as the bytes that are sent.
 _LIGHT_BODY = case((func.length(events.c.body) <= MAX_INLINE_BODY_BYTES, TextOf(events.c.body)), else_=None)
-_WORK = (
+# The columns of pending deliveries of the webhook `webhook_id`, as `daemon.store.rows.work` takes them.
+WORK = (
     select(
         deliveries.c.seq,
         deliveries.c.id,
@@ -172,9 +177,9 @@ _except_seq = _newest_cancellation.with_only_columns(cancellations.c.except_seq)
 # Millions of deliveries may be waiting for their cancellation: the query skips them, but for the excepted one.
 _PENDING_WORK = in_one_row(
     union_all(
-        select(_WORK.where(deliveries.c.seq == _except_seq).subquery("excepted")),
+        select(WORK.where(deliveries.c.seq == _except_seq).subquery("excepted")),
         select(
-            _WORK.where(deliveries.c.seq > func.coalesce(_through_seq, 0))
+            WORK.where(deliveries.c.seq > func.coalesce(_through_seq, 0))
             .order_by(deliveries.c.seq)
             .limit(bindparam("limit"))
             .subquery("behind")

@@ -63,15 +63,23 @@ def last_range(
     return SeqRange(0 if gap is None else gap + 1, end)
 
 
-def next_time_block(connection: Connection, table_name: str) -> KeepTimeBlock | None:
-    """Return the next block of a table, None as long as there are not enough rows for it."""
+def highest_seq(connection: Connection, table_name: str) -> int:
+    """Return the highest number in a table of `TIMES`, 0 if it is empty."""
+    return int(connection.execute(select(func.coalesce(func.max(TIMES[table_name].table.c.seq), 0))).scalar_one())
+
+
+def next_time_block(connection: Connection, table_name: str, through_seq: int | None = None) -> KeepTimeBlock | None:
+    """Return the next block of a table, None as long as there are not enough rows for it.
+
+    Up to `through_seq`: behind it rows with lower numbers may still appear.
+    """
     at = TIMES[table_name]
     tail = _tail(connection, at)
     bounds = {"tail": tail, "limit": ROWS_PER_BLOCK}
     count, last_seq, earliest, latest = connection.execute(_block_behind(at), bounds).one()
     return (
         None
-        if count < ROWS_PER_BLOCK
+        if count < ROWS_PER_BLOCK or (through_seq is not None and last_seq > through_seq)
         else KeepTimeBlock(table_name=table_name, first_seq=tail, last_seq=last_seq, earliest=earliest, latest=latest)
     )
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from daemon.store.sequences import Sequences
+from daemon.store.sequences import CountedSequences
 from daemon.store.sqlite.commit_record import Commit, commit_of
 
 # The first revision that counts commits.
@@ -13,7 +13,7 @@ LAST_COMMIT = (
 )
 
 
-def count_commit(connection: Connection, sequences: Sequences) -> Commit:
+def count_commit(connection: Connection, sequences: CountedSequences) -> Commit:
     """Count the transaction that is about to be committed."""
     # The driver's own cursor: Core's overhead is several times the statement's cost, at every commit.
     cursor = connection.connection.cursor()

@@ -2,11 +2,11 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
@@ -16,7 +16,7 @@ from daemon.files.disk_usage import DiskUse, disk_use
 from daemon.store.engine import Apply, DatabaseRefused
 from daemon.store.migrate import Seal
 from daemon.store.progress import Progress
-from daemon.store.sequences import Sequences
+from daemon.store.sequences import CountedSequences
 from daemon.store.sqlite.checkpoint import CHECKPOINT_FRAMES, WriteAheadLog
 from daemon.store.sqlite.commit_count import count_commit
 from daemon.store.sqlite.commit_record import CommitRecord, History, loss_of
@@ -45,7 +45,7 @@ class Database:
     writing: Engine
     writer: Connection
     reading: Engine
-    sequences: Sequences
+    sequences: CountedSequences
     progress: Progress
     commits: CommitRecord
     history: History
@@ -80,6 +80,16 @@ class Database:
             raise
         if commit is not None:
             self.commits.note(commit)
+
+    def publish(self, commands: Sequence[Any], answers: Sequence[Any]) -> None:
+        """Tell nobody: one process alone uses the file."""
+
+    def arrange(self, batch: Sequence[Any]) -> None:
+        """Leave a batch as it is."""
+
+    def is_conflict(self, error: Exception) -> bool:
+        """Never: there is one writer."""
+        return False
 
     @property
     def _rows_written(self) -> int:

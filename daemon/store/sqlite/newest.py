@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, inspect
 from daemon.store.engine import DatabaseRefused
 from daemon.store.migrate import Seal, known_revisions
 from daemon.store.schema import HEAD_REVISION
-from daemon.store.sequences import Sequences
+from daemon.store.sequences import CountedSequences
 from daemon.store.sqlite.commit_count import COUNTED_SINCE, last_commit
 from daemon.store.sqlite.commit_record import Commit, History, keep_loss, last_recorded, loss_of, missing_from
 from daemon.store.sqlite.content import READ_AT_START, wrong_cell
@@ -22,7 +22,7 @@ def require_known_revision(revision: str) -> None:
         raise DatabaseRefused(f"was made by a newer version (revision {revision}): install that version again")
 
 
-def bring_to_newest(engine: Engine, seal: Seal, path: Path) -> tuple[Sequences, History]:
+def bring_to_newest(engine: Engine, seal: Seal, path: Path) -> tuple[CountedSequences, History]:
     """Create or upgrade the database; return its sequences, and whether everything acknowledged is in it.
 
     Raises DatabaseRefused, with a message to be put after the file's name, if it is not ours or was made by a newer
@@ -42,7 +42,7 @@ def bring_to_newest(engine: Engine, seal: Seal, path: Path) -> tuple[Sequences, 
     if current not in (None, HEAD_REVISION):
         upgrade(engine, current, seal)
     with engine.connect() as connection:
-        return Sequences(connection), history
+        return CountedSequences(connection), history
 
 
 def _compare(connection: Connection, revision: str | None, path: Path) -> History:

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
-from typing import Any
+from operator import itemgetter
+from typing import Any, cast
 
 from sqlalchemy import Connection
 
+from daemon.domain.errors import StoreUnavailable
 from daemon.store import commands, upkeep_commands
 from daemon.store.commands import Command
 from daemon.store.engine import Apply, Engine
 from daemon.store.fan_out_commands import MakeDeliveries
-from daemon.store.sequences import Sequences
 from daemon.store.writes import (
     api_keys,
     attempts,
@@ -32,14 +33,10 @@ from daemon.store.writes import (
     webhooks,
 )
 
-
-def _apply_one(connection: Connection, command: Command[Any], sequences: Sequences) -> Any:
-    [answer] = APPLY[type(command)](connection, [command], sequences)
-    return answer
-
+# How often a batch is tried that another process' transaction was in the way of.
+_TRIES = 5
 
 APPLY: Mapping[type, Apply] = {
-    commands.ExecuteOnce: partial(idempotency.execute_once, _apply_one),
     commands.AcceptEvents: events.accept_events,
     MakeDeliveries: fan_outs.make_deliveries,
     upkeep_commands.PruneIdempotencyKeys: idempotency.prune_idempotency_keys,
@@ -72,25 +69,47 @@ APPLY: Mapping[type, Apply] = {
 def run_batch(engine: Engine, batch: Sequence[Command[Any]]) -> list[Any]:
     """Run the commands in their order and commit them; return their answers, an Exception where one failed.
 
-    Adjacent commands of one kind become one statement. When the database itself fails (full, locked, broken),
-    every command gets StoreUnavailable and nothing is kept.
+    Adjacent commands of one kind become one statement; an engine may bring more of them together. When the database
+    itself fails (full, locked, broken), every command gets StoreUnavailable and nothing is kept.
     """
+    places = engine.arrange(batch)
+    if places is None:
+        return _run_in_order(engine, batch)
+    answers = _run_in_order(engine, [batch[place] for place in places])
+    return [answer for _, answer in sorted(zip(places, answers, strict=True), key=itemgetter(0))]
+
+
+def _run_in_order(engine: Engine, batch: Sequence[Command[Any]], tries: int = _TRIES) -> list[Any]:
     try:
         with engine.transaction() as connection:
             return [answer for kind, run in _runs(batch) for answer in _apply(engine, connection, kind=kind, run=run)]
+    except StoreUnavailable as error:
+        return [error for _ in batch]
     except Exception as error:
+        if engine.is_conflict(error) and tries > 1:
+            return _run_in_order(engine, batch, tries - 1)
         if engine.is_failure(error):
             return [engine.unavailable(error) for _ in batch]
         if len(batch) == 1:
             return [error]
-        return [run_batch(engine, [command])[0] for command in batch]
+        return [_run_in_order(engine, [command])[0] for command in batch]
 
 
 def _apply(engine: Engine, connection: Connection, kind: type, run: Sequence[Command[Any]]) -> Sequence[Any]:
+    if kind is commands.ExecuteOnce:
+        once = cast("Sequence[commands.ExecuteOnce[Any]]", run)
+        return idempotency.execute_once(partial(apply_one, engine), connection, once)
     apply = engine.own_commands.get(kind) or APPLY[kind]
     answers = apply(connection, run, engine.sequences)
+    engine.publish(run, answers)
     engine.progress.note()
     return answers
+
+
+def apply_one(engine: Engine, connection: Connection, command: Command[Any]) -> Any:
+    """Carry out one command in this transaction; return its answer, or the error that it is refused with."""
+    [answer] = _apply(engine, connection, kind=type(command), run=[command])
+    return answer
 
 
 def _runs(batch: Sequence[Command[Any]]) -> Iterator[tuple[type, list[Command[Any]]]]:

@@ -32,7 +32,7 @@ def grant_credits(
     connection: Connection, commands: Sequence[GrantCredits], _sequences: Sequences
 ) -> list[CreditEntry | BalanceOutOfRange]:
     """Change balances, but none farther away from 0 than LARGEST_BALANCE."""
-    balances = _balances(connection, {grant.team_id for grant in commands})
+    balances = _balances(connection, {grant.team_id for grant in commands}, lock=True)
     possible = {grant.entry_id: grant for grant in commands if _has_room(balances, grant)}
     lines = [(grant.entry_id, grant.team_id, grant.amount, None, grant.note, grant.now) for grant in possible.values()]
     entries = {row[0]: CreditEntry(*row) for row in _enter(connection, lines)}
@@ -77,13 +77,15 @@ _INSERT_ENTRIES = InsertRows(
 )
 _changed = given_rows(team_id=teams.c.id, amount=teams.c.balance)
 _CHANGE_BALANCES = UpdateRows(
-    _changed,
-    update(teams)
+    shared=teams,
+    given=_changed,
+    update=update(teams)
     .where(teams.c.id == _changed.c.team_id)
     .values(balance=teams.c.balance + _changed.c.amount)
     .returning(teams.c.id, teams.c.balance),
 )
 _BALANCES = select(teams.c.id, teams.c.balance).where(teams.c.id.in_(bindparam("ids", expanding=True)))
+_LOCKED_BALANCES = _BALANCES.order_by(teams.c.id).with_for_update()
 
 
 def _change_balances(connection: Connection, lines: Iterable[Line]) -> dict[str, int]:
@@ -95,6 +97,6 @@ def _change_balances(connection: Connection, lines: Iterable[Line]) -> dict[str,
     return {team_id: balance - changes[team_id] for team_id, balance in after}
 
 
-def _balances(connection: Connection, team_ids: Iterable[str]) -> dict[str, int]:
-    rows = connection.execute(_BALANCES, {"ids": sorted(team_ids)})
+def _balances(connection: Connection, team_ids: Iterable[str], *, lock: bool = False) -> dict[str, int]:
+    rows = connection.execute(_LOCKED_BALANCES if lock else _BALANCES, {"ids": sorted(team_ids)})
     return {row.id: row.balance for row in rows}

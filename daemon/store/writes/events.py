@@ -1,7 +1,7 @@
 """Writes: events, their deliveries, and the idempotency keys that make a repetition harmless."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,8 +27,8 @@ def accept_events(
 ) -> list[Accepted | Exception]:
     """Keep all the submissions' events and deliveries; repeated ones get their first receipts and keep nothing."""
     first = _first_uses(connection, commands)
-    rows = _Rows()
-    answers = [_accept(command, first, rows=rows, sequences=sequences) for command in commands]
+    rows = _new_rows(connection, commands, sequences)
+    answers = [_accept(command, first, rows) for command in commands]
     execute_rows(connection, _INSERT_EVENTS, rows.events)
     insert_deliveries(connection, rows.deliveries)
     execute_rows(connection, _INSERT_KEYS, rows.keys)
@@ -38,12 +38,22 @@ def accept_events(
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """What is to be inserted, by table."""
+    """What is to be inserted, by table; and the numbers of the events and deliveries among it."""
 
+    event_seqs: Iterator[int]
+    delivery_seqs: Iterator[int]
     events: list[Row] = field(default_factory=list)
     deliveries: list[Row] = field(default_factory=list)
     keys: list[Row] = field(default_factory=list)
     fan_outs: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _new_rows(connection: Connection, commands: Sequence[AcceptEvents], sequences: Sequences) -> _Rows:
+    matched = [matched for command in commands for matched in command.events]
+    deliveries_made = sum(len(one.deliveries) for one in matched)
+    return _Rows(
+        sequences.take_events(connection, len(matched)), sequences.take_deliveries(connection, deliveries_made)
+    )
 
 
 _INSERT_EVENTS = InsertRows(
@@ -62,13 +72,12 @@ def _accept(
     command: AcceptEvents,
     first: dict[tuple[str, str], _First],
     rows: _Rows,
-    sequences: Sequences,
 ) -> Accepted | Exception:
     name = command.idempotency and (command.idempotency.scope, command.idempotency.key)
     if command.idempotency and name in first:
         return _replayed(command.idempotency, first[name])
     first_row = len(rows.events)
-    work = tuple(_keep(matched, rows, sequences) for matched in command.events)
+    work = tuple(_keep(matched, rows) for matched in command.events)
     fan_outs = _fan_outs(command, [row[0] for row in rows.events[first_row:]]) if command.fan_outs else ()
     rows.fan_outs.extend(fan_out_row(fan_out, command.fan_outs[fan_out.team_id], command.now) for fan_out in fan_outs)
     receipts = tuple(Receipt(matched.event.id, matched.delivery_count) for matched in command.events)
@@ -99,12 +108,12 @@ def _replayed(idempotency: Idempotency, first: _First) -> Accepted | Exception:
     return Accepted(tuple(structs.replace(receipt, replayed=True) for receipt in receipts), replayed=True)
 
 
-def _keep(matched: MatchedEvent, rows: _Rows, sequences: Sequences) -> list[tuple[str, Work]]:
+def _keep(matched: MatchedEvent, rows: _Rows) -> list[tuple[str, Work]]:
     event = matched.event
     test = int(event.test)
     rows.events.append(
         (
-            sequences.next_event(),
+            next(rows.event_seqs),
             event.id,
             event.team_id,
             event.type,
@@ -118,7 +127,7 @@ def _keep(matched: MatchedEvent, rows: _Rows, sequences: Sequences) -> list[tupl
     work = []
     body = event.body if len(event.body) <= MAX_INLINE_BODY_BYTES else None
     for delivery_id, webhook_id in matched.deliveries:
-        seq = sequences.next_delivery()
+        seq = next(rows.delivery_seqs)
         rows.deliveries.append(
             delivery_row(
                 seq,

@@ -5,7 +5,7 @@ subscribed when it was accepted. Invariant: the deliveries before (`next_seq`, `
 not, and `remaining` counts these.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,10 +48,11 @@ def insert_fan_outs(connection: Connection, rows: Sequence[dict[str, Any]]) -> N
         connection.execute(insert(fan_outs), rows)
 
 
-def unfinished_fan_outs(connection: Connection) -> list[FanOut]:
-    """Return all fan-outs that are not finished, in the order of acceptance."""
-    columns = fan_outs.c.first_seq, fan_outs.c.last_seq, fan_outs.c.team_id, fan_outs.c.remaining
-    return [FanOut(*row) for row in connection.execute(select(*columns).order_by(fan_outs.c.first_seq))]
+def unfinished_fan_outs(connection: Connection, team_id: str | None = None) -> list[FanOut]:
+    """Return all fan-outs that are not finished, or a team's, in the order of acceptance."""
+    query = select(fan_outs.c.first_seq, fan_outs.c.last_seq, fan_outs.c.team_id, fan_outs.c.remaining)
+    query = query if team_id is None else query.where(fan_outs.c.team_id == team_id)
+    return [FanOut(*row) for row in connection.execute(query.order_by(fan_outs.c.first_seq))]
 
 
 def cancel_deferred_deliveries(connection: Connection, webhook_id: str, reason: CancelReason, now: int) -> None:
@@ -79,6 +80,7 @@ class _Piece:
     """What one command makes: rows, and the work that goes to the actors."""
 
     left: int
+    seqs: Iterator[int]
     rows: list[Row] = field(default_factory=list)
     work: list[tuple[str, Work]] = field(default_factory=list)
     cancelled: dict[tuple[str, CancelReason], list[CancelledDelivery]] = field(default_factory=dict)
@@ -96,10 +98,10 @@ _Cancellations = Mapping[str, Sequence[_Cancellation]]
 
 
 def _make_piece(connection: Connection, command: MakeDeliveries, sequences: Sequences) -> MadeDeliveries:
-    piece = _Piece(command.limit)
+    piece = _Piece(command.limit, sequences.take_deliveries(connection, command.limit))
     cancellations = _cancellations(connection, command.team_id)
     while piece.left and (row := _first(connection, command)) is not None:
-        _make_of(connection, row, piece=piece, cancellations=cancellations, sequences=sequences)
+        _make_of(connection, row, piece=piece, cancellations=cancellations)
     execute_rows(connection, _INSERT, piece.rows)
     row = _first(connection, command)
     if row is None:
@@ -116,7 +118,8 @@ def _first(connection: Connection, command: MakeDeliveries) -> TableRow[Any] | N
     query = select(fan_outs).where(
         fan_outs.c.team_id == command.team_id, fan_outs.c.first_seq <= command.until_first_seq
     )
-    return connection.execute(query.order_by(fan_outs.c.first_seq).limit(1)).first()
+    # Two nodes may take themselves for the one that makes them, for a moment.
+    return connection.execute(query.order_by(fan_outs.c.first_seq).limit(1).with_for_update()).first()
 
 
 def _cancellations(connection: Connection, team_id: str) -> _Cancellations:
@@ -134,7 +137,6 @@ def _make_of(
     fan_out: TableRow[Any],
     piece: _Piece,
     cancellations: _Cancellations,
-    sequences: Sequences,
 ) -> None:
     """Make the next deliveries of one fan-out, and record how far it got, or that it is finished."""
     by_type: Mapping[str, list[str]] = orjson.loads(fan_out.webhooks)
@@ -146,7 +148,7 @@ def _make_of(
             chosen = webhook_ids[place : place + piece.left]
             for webhook_id in chosen:
                 covering = (one for one in cancellations.get(webhook_id, ()) if event.seq <= one.last_seq)
-                _make_one(event, webhook_id, piece=piece, cancellation=next(covering, None), sequences=sequences)
+                _make_one(event, webhook_id, piece=piece, cancellation=next(covering, None))
             made, piece.left = made + len(chosen), piece.left - len(chosen)
             is_over = place + len(chosen) == len(webhook_ids)
             stands_at = (event.seq + 1, 0) if is_over else (event.seq, place + len(chosen))
@@ -175,10 +177,8 @@ def _note(connection: Connection, first_seq: int, stands_at: tuple[int, int], re
         connection.execute(delete(fan_outs).where(this))
 
 
-def _make_one(
-    event: TableRow[Any], webhook_id: str, piece: _Piece, cancellation: _Cancellation | None, sequences: Sequences
-) -> None:
-    seq, delivery_id, test = sequences.next_delivery(), fan_out_delivery_id(event.id, webhook_id), int(event.test)
+def _make_one(event: TableRow[Any], webhook_id: str, piece: _Piece, cancellation: _Cancellation | None) -> None:
+    seq, delivery_id, test = next(piece.seqs), fan_out_delivery_id(event.id, webhook_id), int(event.test)
     identity = (seq, delivery_id, event.id, event.type, webhook_id, event.team_id)
     if cancellation is not None:
         ended = (cancellation.at, cancellation.reason.value)

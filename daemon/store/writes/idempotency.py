@@ -10,6 +10,7 @@ from daemon.crypto.idempotency import former_scope
 from daemon.domain.clock import DAY_MS
 from daemon.domain.errors import AnsweredBefore, DaemonError, IdempotencyConflict
 from daemon.domain.submission import Idempotency
+from daemon.store.bulk import lock_names
 from daemon.store.commands import Command, ExecuteOnce
 from daemon.store.schema import idempotency_keys, kept_answers
 from daemon.store.sequences import Sequences
@@ -20,17 +21,19 @@ IDEMPOTENCY_WINDOW_MS = DAY_MS
 NO_RECEIPTS = "[]"
 
 Name = tuple[str, str]  # scope and key
-Apply = Callable[[Connection, Command[Any], Sequences], Any]
+Apply = Callable[[Connection, Command[Any]], Any]
 
 
 def first_uses(connection: Connection, used: Sequence[tuple[Idempotency, int]]) -> Mapping[Name, Row[Any]]:
     """Return the rows of those keys that were used before, each by its name; delete those that have expired.
 
+    Nobody else uses one of them before this transaction ends.
     `used` pairs each key with the time of its use (ms).
     """
     if not used:
         return {}
     names = _names(idempotency for idempotency, _ in used)
+    lock_names(connection, [f"{scope} {key}" for scope, key in names.values()])
     oldest = min(now for _, now in used) - IDEMPOTENCY_WINDOW_MS
     too_old = [delete(t).where(_named(t, names), t.c.created_at <= oldest) for t in (idempotency_keys, kept_answers)]
     if connection.execute(too_old[0]).rowcount:
@@ -58,11 +61,9 @@ def first_use(connection: Connection, idempotency: Idempotency, now: int) -> Fir
     return None if row is None else FirstUse(row.fingerprint, row.receipts != NO_RECEIPTS, row.answer)
 
 
-def execute_once(
-    apply: Apply, connection: Connection, commands: Sequence[ExecuteOnce[Any]], sequences: Sequences
-) -> list[Any]:
+def execute_once(apply: Apply, connection: Connection, commands: Sequence[ExecuteOnce[Any]]) -> list[Any]:
     """Run each command by `apply` unless its key was used, and keep its answer."""
-    return [_execute_once(apply, connection, once=command, sequences=sequences) for command in commands]
+    return [_execute_once(apply, connection, command) for command in commands]
 
 
 def prune_idempotency_keys(
@@ -82,11 +83,11 @@ def _prune_from(connection: Connection, table: Table, command: PruneIdempotencyK
     return connection.execute(delete(table).where(name.in_(old.limit(command.limit)))).rowcount
 
 
-def _execute_once(apply: Apply, connection: Connection, once: ExecuteOnce[Any], sequences: Sequences) -> Any:
+def _execute_once(apply: Apply, connection: Connection, once: ExecuteOnce[Any]) -> Any:
     idempotency = once.idempotency
     for row in first_uses(connection, [(idempotency, once.now)]).values():
         return repeated(row.fingerprint == idempotency.fingerprint)
-    answer = apply(connection, once.command, sequences)
+    answer = apply(connection, once.command)
     if isinstance(answer, Exception):
         return answer
     if (kept := once.keep(answer)) is not None:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Select, func, select
 
 from daemon.store.commands import Recover, RecoveredPage, Resend
 from daemon.store.reads.conditions import is_missed
-from daemon.store.schema import deliveries, events, fan_outs
+from daemon.store.schema import deliveries, events, fan_outs, webhooks
 from daemon.store.sequences import Sequences
 from daemon.store.writes.events import delivery_row, insert_deliveries
 
@@ -21,7 +21,7 @@ def _resend(connection: Connection, command: Resend, sequences: Sequences) -> st
     if old is None:
         return None
     row = delivery_row(
-        sequences.next_delivery(),
+        next(sequences.take_deliveries(connection, 1)),
         command.new_id,
         event_id=old.event_id,
         event_type=old.event_type,
@@ -30,8 +30,14 @@ def _resend(connection: Connection, command: Resend, sequences: Sequences) -> st
         now=command.now,
         test=int(old.test),
     )
+    _lock(connection, old.webhook_id)
     insert_deliveries(connection, [row])
     return command.new_id
+
+
+def _lock(connection: Connection, webhook_id: str) -> None:
+    """Have other nodes that queue something again for this webhook wait: what is queued now is not missed any more."""
+    connection.execute(select(webhooks.c.seq).where(webhooks.c.id == webhook_id).with_for_update())
 
 
 def recover(connection: Connection, commands: Sequence[Recover], sequences: Sequences) -> list[RecoveredPage]:
@@ -40,12 +46,15 @@ def recover(connection: Connection, commands: Sequence[Recover], sequences: Sequ
 
 
 def _recover_page(connection: Connection, command: Recover, sequences: Sequences) -> RecoveredPage:
+    _lock(connection, command.webhook.id)
     of_team = fan_outs.c.team_id == command.webhook.team_id
     first_to_come = connection.execute(select(func.min(fan_outs.c.first_seq)).where(of_team)).scalar()
     looked_at = connection.execute(_look_at(command, first_to_come)).all()
+    missed = [event for event in looked_at if event.missed]
+    seqs = sequences.take_deliveries(connection, len(missed))
     rows = [
         delivery_row(
-            sequences.next_delivery(),
+            next(seqs),
             new_id,
             event_id=event.id,
             event_type=event.type,
@@ -54,7 +63,7 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
             now=command.now,
             test=0,
         )
-        for event, new_id in zip((event for event in looked_at if event.missed), command.new_ids, strict=False)
+        for event, new_id in zip(missed, command.new_ids, strict=False)
     ]
     insert_deliveries(connection, rows)
     return RecoveredPage(len(rows), looked_at[-1].seq if len(looked_at) == command.limit else None)

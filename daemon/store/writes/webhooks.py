@@ -30,7 +30,8 @@ def _create_webhook(connection: Connection, command: CreateWebhook) -> Exception
 
 def _quota_of(connection: Connection, team_id: str, default: int | None) -> int | None:
     """Return how many webhooks the team may have; its own limit overrides the default, and None is no limit."""
-    own_limit = connection.execute(select(teams.c.max_webhooks).where(teams.c.id == team_id)).scalar()
+    # Locked: two nodes may register a webhook of the team at once.
+    own_limit = connection.execute(select(teams.c.max_webhooks).where(teams.c.id == team_id).with_for_update()).scalar()
     return default if own_limit is None else own_limit
 
 

@@ -1,0 +1,48 @@
+"""Applies what other nodes changed to what this one has in memory."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from daemon.crypto.api_keys import ApiKeys
+from daemon.delivery.fan_out import FanOuts
+from daemon.delivery.subscription_index import SubscriptionIndex
+from daemon.management.sign_outs import SignOuts
+from daemon.store.nodes import News
+from daemon.telemetry.change_feed import ChangeFeed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What each node has in memory of the database.
+
+    `granted(team_id)` is told of new credits; `webhooks_changed()` of changes that may leave a mail to be sent, or
+    deliveries to be cancelled.
+    """
+
+    index: SubscriptionIndex
+    team_ids: set[str]
+    api_keys: ApiKeys
+    sign_outs: SignOuts
+    fan_outs: FanOuts
+    changes: ChangeFeed
+    granted: Callable[[str], None]
+    webhooks_changed: Callable[[], None]
+
+    def apply(self, news: News) -> None:
+        """Put news into memory."""
+        for webhook in news.webhooks:
+            self.index.put(webhook)
+            self.changes.publish(webhook.team_id, webhook.id)
+        if news.webhooks:
+            self.webhooks_changed()
+        self.team_ids.update(news.team_ids)
+        for known in news.keys:
+            if known.key.revoked_at is None:
+                self.api_keys.add(known.digest, known.key)
+            else:
+                self.api_keys.remove(known.key.id)
+        for ended in news.sessions:
+            self.sign_outs.remember(ended)
+        for team_id in news.credits:
+            self.granted(team_id)
+        self.fan_outs.look_again(news.fan_outs)

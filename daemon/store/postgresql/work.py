@@ -1,0 +1,72 @@
+"""What waits in shards, and what has come since (architecture "Nodes")."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, exists, select, text
+
+from daemon.domain.model import Webhook, Work
+from daemon.store import rows
+from daemon.store.bulk import fetch_rows, in_one_row
+from daemon.store.nodes import Sweep
+from daemon.store.postgresql.schema import shard_of_webhook
+from daemon.store.reads.actor_reads import WORK, WithWork, webhook_and_work
+from daemon.store.reads.conditions import IS_BEING_CANCELLED, IS_PENDING
+from daemon.store.schema import deliveries, webhooks
+
+# Looked at in one sweep: a few seconds of the busiest cluster.
+_MOST_SWEPT = 50_000
+
+
+def webhook_and_begun_work(
+    connection: Connection, webhook_id: str, limit: int
+) -> tuple[Webhook | None, Sequence[Work]]:
+    """Like `webhook_and_work`, but a delivery that was begun comes first.
+
+    Nodes take numbers side by side: one that is lower may become visible only after a delivery was begun.
+    """
+    webhook, page = webhook_and_work(connection, webhook_id, limit)
+    found = fetch_rows(connection, _BEGUN_WORK, {"webhook_id": webhook_id})
+    begun = [rows.work(row) for row in found]
+    seqs = {work.seq for work in begun}
+    return webhook, [*begun, *(work for work in page if work.seq not in seqs)][:limit]
+
+
+_BEGUN_WORK = in_one_row(WORK.where(deliveries.c.attempts_made > 0, ~IS_BEING_CANCELLED).limit(1))
+
+
+def webhooks_with_work_in(connection: Connection, shard: int, behind: str, look_at: int) -> WithWork:
+    """Return which of the next `look_at` webhooks of a shard after this one have pending deliveries."""
+    found = fetch_rows(connection, _WITH_WORK, {"shard": shard, "behind": behind, "look_at": look_at})
+    looked_at = sorted(found)
+    with_work = tuple(webhook_id for webhook_id, has_work in looked_at if has_work)
+    return WithWork(with_work, looked_at[-1][0] if len(looked_at) == look_at else None)
+
+
+_WITH_WORK = in_one_row(
+    select(webhooks.c.id, exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_PENDING).label("has_work"))
+    .where(shard_of_webhook() == bindparam("shard"), webhooks.c.id > bindparam("behind"))
+    .order_by(webhooks.c.id)
+    .limit(bindparam("look_at"))
+)
+
+
+def sweep(connection: Connection, behind_seq: int) -> Sweep:
+    """Look for webhooks with pending deliveries behind this number, at a bounded number of deliveries."""
+    found = connection.execute(_NEW_WORK, {"behind": behind_seq, "limit": _MOST_SWEPT}).one()
+    reach = connection.execute(_REACH).one()
+    last_seq = found.last_seq if found.looked_at == _MOST_SWEPT else reach.last_seq
+    return Sweep(frozenset(found.webhook_ids or ()), last_seq, oldest=reach.oldest, next=reach.next)
+
+
+# Along the primary key: no condition on the status may lead the planner to an index of all that is pending.
+_NEW_WORK = text(
+    "SELECT count(*) AS looked_at, max(seq) AS last_seq,"
+    " array_agg(DISTINCT webhook_id) FILTER (WHERE status = 'pending') AS webhook_ids"
+    " FROM (SELECT seq, webhook_id, status FROM deliveries WHERE seq > :behind ORDER BY seq LIMIT :limit) AS new"
+)
+_REACH = text(
+    "SELECT coalesce((SELECT max(seq) FROM deliveries), 0) AS last_seq,"
+    " CAST(CAST(pg_snapshot_xmin(now) AS text) AS bigint) AS oldest,"
+    " CAST(CAST(pg_snapshot_xmax(now) AS text) AS bigint) AS next"
+    " FROM pg_current_snapshot() AS now"
+)

@@ -1,0 +1,33 @@
+"""What an engine offers, besides the store itself, to nodes that share its database."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from daemon.store.node_lives import Drained, NodeLife
+from daemon.store.nodes import Fence, Listener, News, Registry, Sweep
+from daemon.store.reads.actor_reads import Look, WithWork
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedStore:
+    """What an engine offers to nodes that share a database; each function may raise StoreUnavailable.
+
+    `version()` is that of what nodes keep in memory; `news_since(version)` says what has changed after it.
+    `work_in(shard, behind, look_at)` and `sweep(behind_seq)` find webhooks with pending deliveries. `notify(notices)`
+    calls out, pairs of a channel and a payload; `listen(channels)` hears what others call, the first channel's for
+    our own echo. `look` is what an actor begins with. `lives()` are the nodes as people are shown them, and
+    `begin_draining(name)` has one give its work to the others.
+    """
+
+    fence: Fence
+    registry: Registry
+    look: Look
+    version: Callable[[], Awaitable[int]]
+    news_since: Callable[[int], Awaitable[News]]
+    work_in: Callable[[int, str, int], Awaitable[WithWork]]
+    sweep: Callable[[int], Awaitable[Sweep]]
+    notify: Callable[[Sequence[tuple[str, str]]], Awaitable[None]]
+    lives: Callable[[], Awaitable[Sequence[NodeLife]]]
+    begin_draining: Callable[[str], Awaitable[Drained]]
+    listen: Callable[[Sequence[str]], AbstractAsyncContextManager[Listener]]

@@ -1,0 +1,111 @@
+"""Several nodes in one process, on one PostgreSQL database: real time, real threads, receivers in memory."""
+
+import io
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from daemon.actors.threads import thread_runner
+from daemon.cluster.lease import Lease
+from daemon.config.reload import fixed
+from daemon.config.settings import LogSettings
+from daemon.crypto.vault import Vault
+from daemon.domain.shards import SHARDS
+from daemon.run import run_daemon
+from daemon.seams import Seams
+from daemon.store.engine import READERS
+from daemon.store.nodes import Identity
+from daemon.store.postgresql.address import Address
+from daemon.store.postgresql.database import open_database
+from daemon.store.postgresql.shared_store import share
+from daemon.telemetry.log import make_logger
+from daemon.telemetry.metrics import make_metrics
+from daemon.wiring import Daemon, assemble
+from daemon.wiring_cluster import Share
+from tests.cluster.waiting import until
+from tests.support.daemon import OPERATOR_KEY, FakeReceiver, Outbox, RunningDaemon, VirtualWallClock, make_settings
+from tests.support.mock_transport import MockTransport
+
+_SHORT_RETRIES = {"retry_delays_s": (0.05, 0.05, 0.05)}
+
+
+@dataclass(slots=True)
+class Cluster:
+    """A database, what receives, and the mails of all nodes."""
+
+    address: Address
+    path: Path
+    receiver: FakeReceiver = field(default_factory=FakeReceiver)
+    outbox: Outbox = field(default_factory=Outbox)
+    clock: VirtualWallClock = field(default_factory=VirtualWallClock)
+
+    @asynccontextmanager
+    async def node(self, name: str) -> AsyncIterator[RunningDaemon]:
+        """Run a node; leaving the block crashes it, as a kill would. Set `stop` for a clean stop."""
+        log, settings = io.BytesIO(), make_settings(self.path / name, delivery=_SHORT_RETRIES)
+        database = await trio.to_thread.run_sync(open_database, self.address)
+        lease, connect = Lease(), partial(self.address.connect, {}, autocommit=True)
+        logger = make_logger(LogSettings(level="debug", format="json"), log, now_ms=self.clock, strict=True)
+        parts = await assemble(
+            fixed(settings),
+            database,
+            vault=Vault([bytes(32)]),
+            operator_key=OPERATOR_KEY,
+            seams=self._seams(lease),
+            metrics=make_metrics(),
+            log=logger,
+            share=Share(
+                Identity(installation=name, name=name, host="host", version="1"),
+                partial(share, database, connect=connect, run_in_thread=thread_runner(3)),
+                lease,
+            ),
+        )
+        opened: Any = database  # tests of one daemon look into an SQLite file
+        daemon = RunningDaemon(
+            parts, self.receiver, self.clock, log, self.outbox.mails, trio.Event(), trio.Event(), opened
+        )
+        try:
+            async with trio.open_nursery() as nursery:
+                ready = trio.Event()
+                nursery.start_soon(_run, daemon, ready)
+                await ready.wait()
+                yield daemon
+                nursery.cancel_scope.cancel()
+        finally:
+            await trio.to_thread.run_sync(database.close)
+
+    def _seams(self, lease: Lease) -> Seams:
+        return Seams(
+            now_ms=self.clock,
+            run_write=thread_runner(1),
+            run_read=thread_runner(READERS),
+            run_checkpoint=thread_runner(1),
+            make_transport=lambda: MockTransport(self.receiver.handle),
+            check_url=_accept_url,
+            send_mail=self.outbox.send,
+            permit=lease,
+        )
+
+
+async def _run(daemon: RunningDaemon, ready: trio.Event) -> None:
+    await run_daemon(daemon.parts, daemon.stop.wait, ready, daemon.stop, 5)
+    daemon.stopped.set()
+
+
+async def _accept_url(_url: str, _team_id: str) -> None:
+    await trio.lowlevel.checkpoint()
+
+
+async def until_owned(*nodes: RunningDaemon) -> None:
+    """Wait until these nodes deliver for all webhooks."""
+    await until(lambda: sum(len(_shards(node.parts)) for node in nodes) == SHARDS, within_s=15)
+
+
+def _shards(parts: Daemon) -> frozenset[int]:
+    assert parts.node is not None
+    return frozenset(parts.node.membership.shards)

@@ -1,0 +1,144 @@
+"""Nodes on one database, in one process: who delivers, in which order, and what each knows of the others' changes."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from daemon.domain.shards import shard_of
+from daemon.store.postgresql.address import Address
+from tests.cluster.real_nodes import Cluster, until_owned
+from tests.cluster.waiting import until
+from tests.support.daemon import RunningDaemon, in_order, statuses
+
+URL = "https://receiver.example/hook"
+
+
+@pytest.fixture
+async def cluster(address: Address, tmp_path: Path) -> Cluster:
+    return Cluster(address, tmp_path)
+
+
+@pytest.fixture
+async def pair(cluster: Cluster) -> AsyncIterator[tuple[RunningDaemon, RunningDaemon]]:
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(cluster.node("a"))
+        second = await stack.enter_async_context(cluster.node("b"))
+        await until_owned(first, second)
+        yield first, second
+
+
+async def until_arrived(cluster: Cluster, count: int, within_s: float = 10) -> list[int]:
+    """Wait for so many arrivals; return the numbers of their events."""
+    await until(lambda: len(cluster.receiver.arrivals) >= count, within_s)
+    return [arrival.number for arrival in cluster.receiver.arrivals]
+
+
+async def test_what_is_registered_at_one_node_gets_what_is_submitted_to_another(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, second = pair
+    team = await first.team()
+    webhook = await first.webhook(team, URL)
+    await second.submit(team, 1)
+    assert await until_arrived(cluster, 1) == [1]
+    assert await second.statuses(webhook) in (["pending"], ["succeeded"])
+
+
+async def test_events_submitted_to_nodes_in_turn_arrive_in_that_order(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, second = pair
+    team = await first.team()
+    await first.webhook(team, URL)
+    for number in range(0, 60, 2):
+        await first.submit(team, number)
+        await second.submit(team, number + 1)
+    assert await until_arrived(cluster, 60) == list(range(60))
+
+
+async def test_the_webhooks_of_a_node_that_dies_are_delivered_to_by_the_other(cluster: Cluster) -> None:
+    async with cluster.node("b") as survivor:
+        async with cluster.node("a") as victim:
+            await until_owned(survivor, victim)
+            team = await victim.team()
+            webhooks = [await victim.webhook(team, f"{URL}/{number}") for number in range(8)]
+            assert {shard_of(webhook.id) for webhook in webhooks}
+            await survivor.submit(team, 1)
+            await until_arrived(cluster, 8)
+        await survivor.submit(team, 2)
+        await until_arrived(cluster, 16)
+    for number in range(8):
+        assert in_order([arrival.number for arrival in cluster.receiver.at(f"{URL}/{number}")])
+
+
+async def test_a_node_that_stops_hands_its_webhooks_over_and_loses_nothing(cluster: Cluster) -> None:
+    async with cluster.node("b") as staying, cluster.node("a") as leaving:
+        await until_owned(staying, leaving)
+        team = await leaving.team()
+        for number in range(8):
+            await leaving.webhook(team, f"{URL}/{number}")
+        await leaving.submit(team, *range(20))
+        leaving.stop.set()
+        await leaving.stopped.wait()
+        await staying.submit(team, 20)
+        await until_arrived(cluster, 8 * 21)
+    for number in range(8):
+        assert [arrival.number for arrival in cluster.receiver.at(f"{URL}/{number}")] == list(range(21))
+
+
+async def test_a_webhook_is_changed_at_whichever_node_and_both_act_by_it(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, second = pair
+    team = await first.team()
+    webhooks = [await first.webhook(team, f"{URL}/{number}") for number in range(6)]
+    for number, webhook in enumerate(webhooks):
+        changed = await (first, second)[number % 2].change(webhook, name=f"Renamed {number}")
+        assert changed is not None
+        assert changed.name == f"Renamed {number}"
+    await second.change(webhooks[0], active=False)
+    await first.submit(team, 1)
+    assert await until_arrived(cluster, 5) == [1] * 5
+    assert not cluster.receiver.at(f"{URL}/0")
+
+
+async def test_a_team_and_its_key_are_known_at_the_other_node_at_once(
+    pair: tuple[RunningDaemon, RunningDaemon],
+) -> None:
+    first, second = pair
+    team = await first.team()
+    made = await second.parts.teams.create_key(team.id, "key")
+    assert made is not None
+    assert first.parts.node is not None
+    await first.parts.node.feed.catch_up()
+    assert first.parts.api_keys.find(made[1]) is not None
+
+
+async def test_a_webhook_disabled_by_failures_sends_one_mail_whichever_node_sends_mails(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, _second = pair
+    cluster.receiver.answers[URL] = statuses(500)
+    team = await first.team()
+    webhook = await first.webhook(team, URL)
+    await first.submit(team, *range(4))
+    await until_arrived(cluster, 4 * 4)
+    await until(lambda: len(cluster.outbox.mails) == 1, within_s=10)
+    assert await first.statuses(webhook) == ["failed"] * 4
+
+
+async def test_a_large_submission_is_delivered_in_order_with_what_another_node_takes_meanwhile(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, second = pair
+    team = await first.team()
+    for number in range(6):
+        await first.webhook(team, f"{URL}/{number}")
+    await first.submit(team, *range(200))
+    await second.submit(team, 200)
+    await first.submit(team, 201)
+    await until_arrived(cluster, 6 * 202, within_s=30)
+    for number in range(6):
+        assert [arrival.number for arrival in cluster.receiver.at(f"{URL}/{number}")] == list(range(202))

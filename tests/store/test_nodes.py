@@ -1,0 +1,255 @@
+"""Nodes in a real PostgreSQL: lives, leases, shards, the fence, the feed, the order of acceptance, sweeps."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+import pytest
+from msgspec import structs
+from sqlalchemy import Connection, select, text
+from sqlalchemy.exc import OperationalError
+
+from daemon.cluster.sweeping import Sweeping
+from daemon.domain.errors import MatchedTooEarly, StoreUnavailable
+from daemon.domain.shards import SHARDS, shard_of
+from daemon.store.nodes import CopiedInstallation, Fence, Identity, Sweep
+from daemon.store.postgresql import feed, membership, work
+from daemon.store.postgresql.accepting import accept_events
+from daemon.store.postgresql.address import Address
+from daemon.store.postgresql.database import PostgresqlDatabase
+from daemon.store.postgresql.database import open_database as open_postgresql
+from daemon.store.postgresql.doubtful_commit import is_committed
+from daemon.store.postgresql.schema import shard_of_webhook
+from daemon.store.postgresql.sequences import SharedSequences
+from daemon.store.schema import webhooks
+from tests.store.filling import accept, accepting, count, found, recording, run
+from tests.support.telemetry import make_telemetry
+
+A = Identity(installation="a", name="a", host="one", version="1")
+B = Identity(installation="b", name="b", host="two", version="1")
+
+
+@pytest.fixture
+def database(postgresql_database: PostgresqlDatabase) -> PostgresqlDatabase:
+    return postgresql_database
+
+
+@pytest.fixture
+def other(database: PostgresqlDatabase, postgresql_address: Address) -> Iterator[PostgresqlDatabase]:
+    """What another node has open of the same database."""
+    opened = open_postgresql(postgresql_address)
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def transaction(database: PostgresqlDatabase) -> Iterator[Connection]:
+    with database.coordinating.begin() as connection:
+        yield connection
+
+
+def join(database: PostgresqlDatabase, me: Identity) -> int:
+    with transaction(database) as connection:
+        return membership.join(connection, me)
+
+
+def end_lease(database: PostgresqlDatabase, node: int) -> None:
+    """Have a node's lease be over for a second, and all others be steady for long."""
+    with transaction(database) as connection:
+        connection.execute(text("UPDATE leases SET steady_since = clock_timestamp() - interval '1 hour'"))
+        over = "UPDATE leases SET until = clock_timestamp() - interval '1 second' WHERE node = :node"
+        connection.execute(text(over), {"node": node})
+
+
+def reap(database: PostgresqlDatabase, node: int) -> list[int]:
+    with transaction(database) as connection:
+        return membership.reap(connection, node)
+
+
+def test_a_shard_is_counted_alike_by_the_server_and_by_us(database: PostgresqlDatabase) -> None:
+    found(database)
+    with transaction(database) as connection:
+        rows = connection.execute(select(webhooks.c.id, shard_of_webhook().label("shard"))).all()
+    assert [row.shard for row in rows] == [shard_of(row.id) for row in rows]
+
+
+def test_a_node_claims_what_nobody_owns_and_no_more_than_it_asks_for(database: PostgresqlDatabase) -> None:
+    first, second = join(database, A), join(database, B)
+    with transaction(database) as connection:
+        assert len(membership.claim(connection, first, 100)) == 100
+        assert len(membership.claim(connection, second, SHARDS)) == SHARDS - 100
+        survey = membership.survey(connection, first)
+    assert (survey.sharers, len(survey.mine), survey.free) == (2, 100, 0)
+
+
+def test_a_life_whose_lease_is_over_is_ended_and_its_shards_are_free(database: PostgresqlDatabase) -> None:
+    dead, heir = join(database, A), join(database, B)
+    with transaction(database) as connection:
+        membership.claim(connection, dead, SHARDS)
+    end_lease(database, dead)
+    assert reap(database, heir) == [dead]
+    with transaction(database) as connection:
+        assert len(membership.claim(connection, heir, SHARDS)) == SHARDS
+        assert not membership.renew(connection, dead, "{}"), "it learns that its life has ended"
+
+
+def test_a_node_that_was_late_itself_ends_nobody(database: PostgresqlDatabase) -> None:
+    dead, late = join(database, A), join(database, B)
+    end_lease(database, dead)
+    with transaction(database) as connection:
+        connection.execute(text("UPDATE leases SET steady_since = clock_timestamp()"))
+    assert reap(database, late) == []
+
+
+def test_a_node_whose_own_lease_is_over_ends_nobody(database: PostgresqlDatabase) -> None:
+    first, second = join(database, A), join(database, B)
+    end_lease(database, first)
+    end_lease(database, second)
+    assert reap(database, first) == []
+
+
+def test_a_restart_of_the_same_installation_ends_its_former_life_at_once(database: PostgresqlDatabase) -> None:
+    former = join(database, A)
+    with transaction(database) as connection:
+        membership.claim(connection, former, SHARDS)
+    again = join(database, A)
+    with transaction(database) as connection:
+        assert len(membership.claim(connection, again, SHARDS)) == SHARDS
+
+
+def test_a_copied_state_directory_on_another_host_cannot_join(database: PostgresqlDatabase) -> None:
+    join(database, A)
+    copied = Identity(installation="a", name="copy", host="elsewhere", version="1")
+    with pytest.raises(CopiedInstallation, match="one"):
+        join(database, copied)
+
+
+def test_what_a_node_writes_after_its_life_ended_is_refused(database: PostgresqlDatabase) -> None:
+    found(database)
+    work_of, node = accept(database, [1]), join(database, A)
+    heir = join(database, B)
+    database.fence = Fence(node)
+    end_lease(database, node)
+    reap(database, heir)
+    with pytest.raises(StoreUnavailable, match="taken for dead"):
+        run(database, recording(work_of[0], 1))
+    assert count(database, "attempts") == 0
+
+
+def test_ending_a_life_waits_for_what_passed_the_fence(database: PostgresqlDatabase, other: PostgresqlDatabase) -> None:
+    found(database)
+    node, heir = join(database, A), join(database, B)
+    database.fence = Fence(node)
+    end_lease(database, node)
+    ended: list[list[int]] = []
+    reaping = Thread(target=lambda: ended.append(reap(other, heir)))
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE teams SET name = 'changed'"))
+        connection.execute(text("SELECT 1 FROM nodes WHERE node = :node FOR SHARE"), {"node": node})
+        reaping.start()
+        reaping.join(0.3)
+        assert not ended, "it waits for the lock"
+    reaping.join(5)
+    assert ended == [[node]]
+    assert count(database, "teams", "name = 'changed'") == 1
+
+
+def test_a_process_that_is_no_member_writes_nothing(database: PostgresqlDatabase) -> None:
+    found(database)
+    database.fence = Fence()
+    with pytest.raises(StoreUnavailable, match="not a member"):
+        run(database, accepting(1, "wh_1"))
+
+
+def test_a_registration_raises_the_version_and_says_what_it_was(database: PostgresqlDatabase) -> None:
+    database.fence = Fence(join(database, A))
+    found(database)
+    with database.reading.connect() as connection:
+        news = feed.news_since(connection, 0)
+    assert news.version == 2
+    assert news.team_ids == ("team_1",)
+    assert [webhook.id for webhook in news.webhooks] == ["wh_1"]
+
+
+def test_what_was_matched_before_another_registration_is_not_kept(database: PostgresqlDatabase) -> None:
+    database.fence = Fence(join(database, A))
+    found(database)
+    with pytest.raises(MatchedTooEarly):
+        run(database, structs.replace(accepting(1, "wh_1"), version=1))
+    assert count(database, "events") == 0
+    run(database, structs.replace(accepting(1, "wh_1"), version=2))
+    assert count(database, "events") == 1
+
+
+def test_numbers_of_a_later_transaction_are_higher_whoever_takes_them(
+    database: PostgresqlDatabase, other: PostgresqlDatabase
+) -> None:
+    found(database)
+    taken = [accept(one, [number])[0].seq for number, one in enumerate([database, other] * 5)]
+    assert taken == sorted(taken)
+
+
+def test_one_idempotency_key_at_two_nodes_is_used_once(database: PostgresqlDatabase, other: PostgresqlDatabase) -> None:
+    found(database)
+    answers: list[object] = []
+    second = Thread(target=lambda: answers.append(run(other, accepting(2, "wh_1", key="same"))))
+    with database.transaction() as connection:
+        (first,) = accept_events(connection, [accepting(1, "wh_1", key="same")], SharedSequences())
+        second.start()
+        second.join(0.3)
+        assert not answers, "it waits for the first use"
+    second.join(5)
+    assert answers[0].replayed  # type: ignore[attr-defined]  # it is Accepted
+    assert answers[0].receipts[0].event_id == first.receipts[0].event_id  # type: ignore[attr-defined, union-attr]
+
+
+def test_the_fate_of_a_transaction_is_known_afterwards(database: PostgresqlDatabase) -> None:
+    def number_of(connection: Connection) -> str:
+        connection.execute(text("UPDATE cluster SET version = version + 1"))
+        return str(connection.execute(text("SELECT pg_current_xact_id()::text")).scalar_one())
+
+    with transaction(database) as connection:
+        committed = number_of(connection)
+    with database.coordinating.connect() as connection:
+        undone = number_of(connection)
+        connection.rollback()
+    assert is_committed(database.writing, committed)
+    assert not is_committed(database.writing, undone)
+
+
+def test_a_lost_connection_in_commit_is_settled_by_asking(database: PostgresqlDatabase) -> None:
+    found(database)
+    database.writing.dispose()
+    before = database.transactions
+    killed = text("SELECT pg_terminate_backend(pg_backend_pid())")
+    with pytest.raises(OperationalError), database.transaction() as connection:  # noqa: PT012 - what it loses first
+        connection.execute(text("UPDATE teams SET name = 'lost'"))
+        connection.execute(killed)
+    assert database.transactions == before
+    assert database.doubtful_commits == 0, "it was lost before COMMIT"
+    assert count(database, "teams", "name = 'lost'") == 0
+    run(database, accepting(1, "wh_1"))
+
+
+def test_a_sweep_misses_nothing_that_appears_late(database: PostgresqlDatabase, other: PostgresqlDatabase) -> None:
+    found(database)
+    seen: list[frozenset[str]] = []
+    sweeping = Sweeping(_unused, seen.append, make_telemetry().log)  # type: ignore[arg-type]  # a set is a collection
+    sweep_with(database, sweeping)
+    with other.transaction() as connection:
+        accept_events(connection, [accepting(1, "wh_1")], SharedSequences())
+        accept(database, [2])
+        for _ in range(3):
+            sweep_with(database, sweeping)
+    seen.clear()
+    sweep_with(database, sweeping)
+    assert seen == [frozenset({"wh_1"})]
+
+
+async def _unused(_behind_seq: int) -> Sweep:
+    raise AssertionError
+
+
+def sweep_with(database: PostgresqlDatabase, sweeping: Sweeping) -> None:
+    with database.reading.connect() as connection:
+        sweeping.note(work.sweep(connection, sweeping.behind_seq))
