@@ -34,7 +34,7 @@ class Run:
 
     evidence: Evidence
     violations: list[str]
-    answers: Mapping[int, int]
+    answers: Mapping[str, int]
     enablings: int
     logged: Counter[str] = field(default_factory=Counter)
 
@@ -55,7 +55,7 @@ class Run:
             f"{len(evidence.stored.mails)} disablings mailed, {self.enablings} enablings",
             f"{sum(webhook.deleted for webhook in evidence.stored.webhooks)} webhooks came and went",
             f"done: {_counts(done)}",
-            f"answers: {_counts({str(code or 'none'): count for code, count in self.answers.items()})}",
+            f"answers: {_counts(self.answers)}",
             f"logged: {_counts(self.logged)}",
         ]
         if waits:
