@@ -68,7 +68,7 @@ format: .venv/.installed ## Format the code
 lock: ## Lock the requirements anew, with hashes (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --upgrade --output-file requirements.txt
-	uv pip compile pyproject.toml --group build --universal --generate-hashes --no-emit-index-url --no-header \
+	uv pip compile pyproject.toml --group build --extra postgresql --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --constraints requirements.txt --output-file systemd/requirements.txt
 
 clean: ## Remove what these commands made

@@ -12,6 +12,7 @@ from daemon.cluster.caller import Caller
 from daemon.cluster.feed import Feed
 from daemon.cluster.installation import installation_of
 from daemon.cluster.lease import Lease
+from daemon.cluster.listening import Echo
 from daemon.cluster.live_pages import LivePages
 from daemon.cluster.membership import Membership
 from daemon.cluster.memory import Memory
@@ -31,6 +32,7 @@ from daemon.store.reads.reader import Reader
 from daemon.store.retry import retry_until_available
 from daemon.store.shared_store import SharedStore
 from daemon.store.store import Store
+from daemon.telemetry.node_metrics import NodeCollector, NodeMetrics
 from daemon.telemetry.telemetry import Telemetry
 from daemon.wiring_delivery import ShareOfWork
 
@@ -109,18 +111,21 @@ class ClusterBuilder:
     ) -> Node:
         """Return the node, whole; `memory` was read at this version, or later."""
         self._report = reports.as_json
-        live_pages = LivePages(memory.changes, self._caller)
+        live_pages, echo = LivePages(memory.changes, self._caller), Echo()
         memory.changes.pass_on = live_pages.published
+        changer = ClusterChanger(
+            local=LocalChanger(fleet=fleet, kept_answers=kept_answers),
+            ownership=self._membership,
+            store=self._store,
+            clock=clock,
+            log=self._telemetry.log,
+            notify=self._call_one,
+            keeping=kept_answers.keeping,
+        )
+        self._telemetry.metrics.registry.register(NodeCollector(self._metrics(changer, echo)))
         return Node(
-            changer=ClusterChanger(
-                local=LocalChanger(fleet=fleet, kept_answers=kept_answers),
-                ownership=self._membership,
-                store=self._store,
-                clock=clock,
-                log=self._telemetry.log,
-                notify=self._call_one,
-                keeping=kept_answers.keeping,
-            ),
+            changer=changer,
+            echo=echo,
             answering=Answering(
                 request_change=fleet.request_change,
                 ownership=self._membership,
@@ -144,6 +149,18 @@ class ClusterBuilder:
     def nodes(self) -> SharedNodes:
         """Return the nodes as people see them."""
         return SharedNodes(self._shared.lives, self._shared.begin_draining)
+
+    def _metrics(self, changer: ClusterChanger, echo: Echo) -> NodeMetrics:
+        membership = self._membership
+        return NodeMetrics(
+            lease_held=lambda: membership.not_ready() is None,
+            leases_lost=lambda: max(0, membership.lives - 1),
+            shards_owned=lambda: len(membership.shards),
+            shards_claimed=lambda: membership.claims,
+            waiting_requests=lambda: changer.waiting,
+            doubtful_commits=self._shared.doubtful_commits,
+            notify_echo_age_s=lambda: echo.age_s,
+        )
 
     def _call_one(self, channel: str, item: str) -> None:
         self._caller.call(channel, (item,))

@@ -13,6 +13,7 @@ import pytest
 from tests.support.engines import ENGINES, on_postgresql
 from tests.support.postgresql import PostgresqlServer, is_installed, running_server
 from tests.support.programs import is_here
+from tests.support.reused_databases import ReusedDatabases
 from tests.support.ways import WAYS, going
 from tests.systemd.machine import missing
 
@@ -86,11 +87,17 @@ def postgresql() -> Iterator[tuple[PostgresqlServer, str]]:
         yield server, server.make_template()
 
 
+@pytest.fixture(scope="session")
+def reused_databases(postgresql: tuple[PostgresqlServer, str]) -> ReusedDatabases:
+    """Databases with our tables, on that server."""
+    return ReusedDatabases(*postgresql)
+
+
 @pytest.fixture(params=ENGINES)
 def each_engine(request: pytest.FixtureRequest) -> Iterator[None]:
     """The daemons of a test keep their data on this engine: it runs with each."""
     if request.param == "sqlite":
         yield
         return
-    with on_postgresql(*request.getfixturevalue("postgresql")):
+    with on_postgresql(request.getfixturevalue("reused_databases")):
         yield

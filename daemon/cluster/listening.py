@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 
 import trio
 from structlog.typing import FilteringBoundLogger
@@ -19,6 +20,18 @@ _DEAF_AFTER_S = 2.5
 _RECONNECT_S = (0.1, 0.2, 0.5, 1, 2)
 
 
+@dataclass(slots=True)
+class Echo:
+    """When this node heard its own notice last, by Trio's clock."""
+
+    heard_at: float = field(default_factory=trio.current_time)
+
+    @property
+    def age_s(self) -> float:
+        """For how many seconds it has not."""
+        return trio.current_time() - self.heard_at
+
+
 class Listening:
     """`heard` has, by channel, what to call with the items of a notice; `missed()` is called whenever some may have
     been lost: then everything is to be looked at.
@@ -30,11 +43,13 @@ class Listening:
         heard: Mapping[str, Heard],
         missed: Callable[[], object],
         *,
+        echo: Echo,
         log: FilteringBoundLogger,
     ) -> None:
         self._listen = listen
         self._heard = heard
         self._missed = missed
+        self._echo = echo
         self._log = log
         self._echo_at = trio.current_time()
 
@@ -74,6 +89,6 @@ class Listening:
 
     def _pass_on(self, channel: str, payload: str) -> None:
         if channel == channels.ECHO:
-            self._echo_at = trio.current_time()
+            self._echo_at = self._echo.heard_at = trio.current_time()
         elif (heard := self._heard.get(channel)) is not None:
             heard(items_of(payload))

@@ -7,10 +7,11 @@ from functools import partial
 from daemon.cluster.answering import Answering
 from daemon.cluster.caller import Caller
 from daemon.cluster.feed import Feed
-from daemon.cluster.listening import Heard, Listening
+from daemon.cluster.listening import Echo, Heard, Listening
 from daemon.cluster.live_pages import LivePages
 from daemon.cluster.membership import Membership, ShardHooks
 from daemon.cluster.requests import ClusterChanger
+from daemon.cluster.silence import hang_up_on_silence
 from daemon.cluster.singletons import once_a_life, only_on_first_shard
 from daemon.cluster.sweeping import Sweeping
 from daemon.delivery.fan_out import FanOuts
@@ -34,6 +35,7 @@ class Node:
     feed: Feed
     caller: Caller
     live_pages: LivePages
+    echo: Echo
     changer: ClusterChanger
     answering: Answering
     fleet: Fleet
@@ -69,9 +71,10 @@ class Node:
         listen = partial(self.shared.listen, channels.ALL)
         return {
             ActorKind.CALLER: self.caller.run,
+            ActorKind.SILENCE: partial(hang_up_on_silence, self.shared.hang_up, log),
             ActorKind.LIVE_PAGES: self.live_pages.run,
             ActorKind.ANSWERING: once_a_life(self.answering.run, self.membership),
-            ActorKind.LISTENER: Listening(listen, heard, self._look_at_everything, log=log).run,
+            ActorKind.LISTENER: Listening(listen, heard, self._look_at_everything, echo=self.echo, log=log).run,
             ActorKind.SWEEPER: Sweeping(self.shared.sweep, self._wake_own, log).run,
         }
 

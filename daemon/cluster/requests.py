@@ -89,6 +89,11 @@ class ClusterChanger:
                     raise
         return await self._changed(await self._ask(webhook_id, change, once), once)
 
+    @property
+    def waiting(self) -> int:
+        """How many changes wait for another node."""
+        return len(self._waiting)
+
     def answered(self, request_id: str) -> None:
         """Take note that a request was answered, maybe one of this node."""
         if (waiting := self._waiting.get(request_id)) is not None:

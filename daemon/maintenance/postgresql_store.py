@@ -1,16 +1,16 @@
 """Opening a PostgreSQL database with its encryption keys, or refusing in one sentence."""
 
 from functools import partial
-from pathlib import Path
 
 from daemon.config.settings import Settings
 from daemon.config.store_password import store_password
 from daemon.crypto.encryption_keys import KeyFile, find_keys
-from daemon.crypto.vault import Vault
+from daemon.crypto.vault import Vault, key_id
 from daemon.maintenance.sealed_database import discard_unused, require_fitting
 from daemon.store.engine import DatabaseRefused
 from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import PostgresqlDatabase, open_database
+from daemon.store.postgresql.key_fingerprint import is_known_key
 from daemon.store.progress import Progress
 
 
@@ -26,7 +26,7 @@ def open_postgresql_store(
     key_file = find_keys(settings)
     vault = Vault(key_file.keys)
     try:
-        return _open(address, vault, key_path=key_file.path, progress=progress), vault, key_file
+        return _open(address, vault, key_file=key_file, progress=progress), vault, key_file
     except DatabaseRefused:
         discard_unused(key_file, vault)
         raise
@@ -41,10 +41,15 @@ def addresses_of(settings: Settings) -> tuple[Address, Address]:
     )
 
 
-def _open(address: Address, vault: Vault, *, key_path: Path, progress: Progress | None) -> PostgresqlDatabase:
+def _open(address: Address, vault: Vault, *, key_file: KeyFile, progress: Progress | None) -> PostgresqlDatabase:
     database = open_database(address, progress)
     try:
-        require_fitting(database, vault, key_path)
+        require_fitting(database, vault, key_file.path)
+        if not is_known_key(database.writing, list(map(key_id, key_file.keys))):
+            raise DatabaseRefused(
+                f"{key_file.path}: is not the encryption key that this database is used with: "
+                "put the one of the other nodes, or of a backup, in its place"
+            )
     except DatabaseRefused:
         database.close()
         raise

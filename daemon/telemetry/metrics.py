@@ -53,6 +53,7 @@ class ActorKind(StrEnum):
     MEMBERSHIP = "membership"
     FEED = "feed"
     CALLER = "caller"
+    SILENCE = "silence"
     LIVE_PAGES = "live_pages"
     ANSWERING = "answering"
     LISTENER = "listener"

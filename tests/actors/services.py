@@ -343,6 +343,7 @@ IN_CLUSTER = (
     ActorKind.MEMBERSHIP,
     ActorKind.FEED,
     ActorKind.CALLER,
+    ActorKind.SILENCE,
     ActorKind.LIVE_PAGES,
     ActorKind.ANSWERING,
     ActorKind.LISTENER,

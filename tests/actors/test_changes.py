@@ -13,6 +13,8 @@ from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Te
 from tests.actors.receivers import A, B, slow
 from tests.support.daemon import FakeReceiver, FakeThread, RunningDaemon, running, statuses
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 SIGNATURE = "x-kakiyo-signature"
 
 TurnOff = Callable[[RunningDaemon, Webhook], Awaitable[object]]

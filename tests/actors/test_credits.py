@@ -11,6 +11,8 @@ from tests.actors.receivers import A, B, slow
 from tests.faults.sabotage import Point, Saboteur
 from tests.support.daemon import FakeReceiver, FakeThread, RunningDaemon, make_settings, running, skip_ahead, statuses
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 enforcing = pytest.mark.settings(credits={"enforce": True})
 
 

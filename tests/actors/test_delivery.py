@@ -15,6 +15,8 @@ from tests.actors.receivers import A, B, hang
 from tests.support.daemon import FakeReceiver, RunningDaemon, make_settings, running, statuses
 from tests.support.mock_transport import MockTransport
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 
 async def test_a_failing_delivery_is_attempted_after_0_1_2_and_4_seconds_then_failed(
     daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock

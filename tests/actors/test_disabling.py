@@ -12,6 +12,8 @@ from daemon.store.reads import api_reads
 from tests.actors.receivers import A, B
 from tests.support.daemon import EPOCH_MS, FakeReceiver, RunningDaemon, make_settings, running, skip_ahead, statuses
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 # Each failed attempt is a failed delivery.
 impatient = pytest.mark.settings(delivery={"retry_delays_s": ()})
 A_FAILED_DELIVERY_S = 7

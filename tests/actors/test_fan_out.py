@@ -24,7 +24,7 @@ from tests.support.daemon import (
 )
 
 ROUNDS = 15
-pytestmark = pytest.mark.usefixtures("small_pieces")
+pytestmark = pytest.mark.usefixtures("each_engine", "small_pieces")
 
 
 async def test_a_large_submission_is_delivered_whole_and_in_order_and_its_receipts_count_all(

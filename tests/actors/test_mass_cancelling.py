@@ -12,6 +12,8 @@ from daemon.store.writes import cancelling
 from tests.actors.receivers import A
 from tests.support.daemon import FakeReceiver, RunningDaemon, VirtualWallClock, running, statuses
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 COUNT = 60
 
 

@@ -8,6 +8,8 @@ from sqlalchemy import text
 
 from tests.support.api_client import RunningApi
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 
 async def grant(api: RunningApi, amount: int, **fields: Any) -> dict[str, Any]:
     answer = await api.operator.post("/v1/credits/grants", {"teamId": api.acme.id, "amount": amount, **fields})

@@ -7,6 +7,8 @@ import pytest
 
 from tests.support.api_client import MESSAGE_SENT, ApiClient, RunningApi
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 LISTS = ("/v1/webhooks", "/v1/deliveries", "/v1/credits/entries")
 
 

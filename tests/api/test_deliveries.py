@@ -9,6 +9,8 @@ import trio
 from tests.support.api_client import MESSAGE_SENT, RunningApi, running_api
 from tests.support.daemon import FakeReceiver, make_settings, statuses
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 MESSAGE_RECEIVED = "linkedin.message.received"
 FIELDS = {
     *("id", "eventId", "webhookId", "teamId", "event", "status", "test", "attemptsMade", "nextAttemptAt", "createdAt"),

@@ -16,6 +16,8 @@ from daemon.crypto.idempotency import scope_of
 from daemon.domain.submission import Idempotency
 from tests.support.api_client import MESSAGE_SENT, PUBLIC_URL, Answer, RunningApi, running_api
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 SINCE = {"since": "1970-01-01T00:00:00Z"}
 
 
@@ -80,8 +82,8 @@ every_making = pytest.mark.parametrize("making", MAKING.values(), ids=list(MAKIN
 
 
 def test_every_post_that_makes_something_takes_an_idempotency_key() -> None:
-    of_events = {"submit_event", "submit_events"}
-    assert {route.name for route in ROUTES if route.method == "POST"} == set(MAKING) | of_events
+    of_events, makes_nothing = {"submit_event", "submit_events"}, {"drain_node"}
+    assert {route.name for route in ROUTES if route.method == "POST"} == set(MAKING) | of_events | makes_nothing
     assert {route.name for route in ROUTES if route.once} == set(MAKING)
 
 

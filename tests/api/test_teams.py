@@ -7,6 +7,8 @@ import pytest
 from daemon.domain.email_addresses import parse_address
 from tests.support.api_client import RunningApi
 
+pytestmark = pytest.mark.usefixtures("each_engine")
+
 
 async def test_a_team_is_made_with_the_id_that_is_given_or_with_one_of_ours(api: RunningApi) -> None:
     body = {"id": "team_12345abcde", "name": "Given", "notificationEmails": ["ops@example.com"]}

@@ -3,7 +3,11 @@
 import re
 from typing import Any
 
+import pytest
+
 from tests.support.api_client import MESSAGE_SENT, PUBLIC_URL, ApiClient, RunningApi
+
+pytestmark = pytest.mark.usefixtures("each_engine")
 
 FIELDS = {
     *("id", "teamId", "name", "url", "events", "active", "consecutiveFailures", "disabledReason", "disabledAt"),

@@ -42,6 +42,7 @@ SLEEPS_IN_LOOPS = {
     "daemon/cluster/membership.py": "the back-off while the database is away",
     "daemon/cluster/listening.py": "the back-off between connections",
     "daemon/cluster/sweeping.py": "its interval: what no notice told of",
+    "daemon/cluster/silence.py": "a server that is silent tells nobody",
     "daemon/cluster/caller.py": "what comes together is called out together",
     "daemon/cluster/live_pages.py": "how often others are told",
     "daemon/store/postgresql/doubtful_commit.py": "the server tells nobody when it is back",

@@ -70,18 +70,22 @@ async def test_each_line_of_the_log_names_the_node(
         assert {line["node"] for line in lines} == {"hooks-1"}
 
 
+@pytest.mark.parametrize("secret", ["generate", None], ids=["with a secret", "without"])
 @ends_within(30)
 async def test_a_start_with_another_key_is_refused_and_leaves_none(
-    on_postgresql: Installation, new_installation: MakeInstallation
+    on_postgresql: Installation, new_installation: MakeInstallation, secret: str | None
 ) -> None:
     async with open_receiver() as receiver, operated(on_postgresql) as operator:
         await operator.make_team()
-        await operator.make_webhook(receiver.url, secret="generate")
+        await operator.make_webhook(receiver.url, secret=secret)
     other = new_installation(store={"url": _url_of(on_postgresql)})
     ended = await run_to_its_end(other)
     assert ended.returncode == 2
-    assert b"is not the encryption key" in ended.stderr
+    [*_, last] = ended.stderr.decode().splitlines()
+    assert last.startswith(f"kakiyo-webhooks: {other.state_dir / 'encryption.key'}: is not the encryption key that ")
     assert not (other.state_dir / "encryption.key").exists()
+    async with operated(on_postgresql) as operator:
+        assert len(await operator.list_all("/v1/webhooks")) == 1
 
 
 def _url_of(installation: Installation) -> str:

@@ -150,7 +150,7 @@ async def test_connections_that_were_ended_while_idle_are_made_anew_and_nobody_n
             interrupt()
             assert await here.submit(100 + number) == 202
             await here.operator.until_nothing_is_pending()
-        assert not here.operator.daemon.log_lines("store_unavailable")
+        assert not here.operator.daemon.log_lines("request_failed")
 
 
 def _restart(database: Database) -> Callable[[], None]:

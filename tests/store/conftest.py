@@ -7,7 +7,7 @@ from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import open_database as open_postgresql
 from daemon.store.sqlite.database import Database, open_database
 from tests.store.filling import AnyDatabase
-from tests.support.postgresql import PostgresqlServer
+from tests.support.reused_databases import ReusedDatabases
 from tests.support.statements import share_statements
 
 
@@ -19,15 +19,14 @@ def sqlite_database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def postgresql_address(postgresql: tuple[PostgresqlServer, str]) -> Iterator[Address]:
-    server, template = postgresql
-    with server.database(template) as address:
+def postgresql_address(reused_databases: ReusedDatabases) -> Iterator[Address]:
+    with reused_databases.lend() as address:
         yield address
 
 
 @pytest.fixture
 def postgresql_database(postgresql_address: Address) -> Iterator[AnyDatabase]:
-    opened = open_postgresql(postgresql_address)
+    opened = share_statements(open_postgresql(postgresql_address))
     yield opened
     opened.close()
 

@@ -11,16 +11,20 @@ from sqlalchemy.exc import OperationalError
 
 from daemon.cluster.sweeping import Sweeping
 from daemon.domain.errors import MatchedTooEarly, StoreUnavailable
+from daemon.domain.model import TeamEdit
 from daemon.domain.shards import SHARDS, shard_of
+from daemon.store.commands import SaveTeam
 from daemon.store.nodes import CopiedInstallation, Fence, Identity, Sweep
+from daemon.store.postgresql import database as postgresql_database_module
 from daemon.store.postgresql import feed, membership, work
 from daemon.store.postgresql.accepting import accept_events
 from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import PostgresqlDatabase
 from daemon.store.postgresql.database import open_database as open_postgresql
-from daemon.store.postgresql.doubtful_commit import is_committed
+from daemon.store.postgresql.doubtful_commit import Fate, fate_of
 from daemon.store.postgresql.schema import shard_of_webhook
 from daemon.store.postgresql.sequences import SharedSequences
+from daemon.store.postgresql.silence import Deadlines
 from daemon.store.schema import webhooks
 from tests.store.filling import accept, accepting, count, found, recording, run
 from tests.support.telemetry import make_telemetry
@@ -213,8 +217,8 @@ def test_the_fate_of_a_transaction_is_known_afterwards(database: PostgresqlDatab
     with database.coordinating.connect() as connection:
         undone = number_of(connection)
         connection.rollback()
-    assert is_committed(database.writing, committed)
-    assert not is_committed(database.writing, undone)
+    assert fate_of(database.writing, committed) is Fate.COMMITTED
+    assert fate_of(database.writing, undone) is Fate.UNDONE
 
 
 def test_a_lost_connection_in_commit_is_settled_by_asking(database: PostgresqlDatabase) -> None:
@@ -253,3 +257,63 @@ async def _unused(_behind_seq: int) -> Sweep:
 def sweep_with(database: PostgresqlDatabase, sweeping: Sweeping) -> None:
     with database.reading.connect() as connection:
         sweeping.note(work.sweep(connection, sweeping.behind_seq))
+
+
+def test_who_waits_for_a_silent_server_is_told_that_the_connection_is_lost(database: PostgresqlDatabase) -> None:
+    deadlines, lost = Deadlines(), list[Exception]()
+
+    def wait_for_ever() -> None:
+        try:
+            with database.reading.connect() as connection:
+                deadlines.begin(connection.connection.driver_connection, seconds=0.2)  # type: ignore[arg-type]
+                connection.execute(text("SELECT pg_sleep(60)"))
+        except OperationalError as error:
+            lost.append(error)
+
+    waiting = Thread(target=wait_for_ever)
+    waiting.start()
+    ended = 0
+    while waiting.is_alive() and not ended:
+        waiting.join(0.1)
+        ended = deadlines.hang_up()
+    waiting.join(5)
+    assert len(lost) == 1
+    assert database.reading.connect().scalar(text("SELECT 1")) == 1
+
+
+@pytest.fixture
+def lost_in_commit(database: PostgresqlDatabase) -> PostgresqlDatabase:
+    """A database whose server ends the connection in the middle of the next COMMIT that changes a team."""
+    found(database)
+    for statement in (
+        "CREATE FUNCTION end_session() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$",
+        "CREATE CONSTRAINT TRIGGER ending AFTER UPDATE ON teams DEFERRABLE INITIALLY DEFERRED"
+        " FOR EACH ROW EXECUTE FUNCTION end_session()",
+    ):
+        with transaction(database) as connection:
+            connection.exec_driver_sql(statement)
+    return database
+
+
+def a_change() -> SaveTeam:
+    return SaveTeam("team_1", TeamEdit(name="Changed"))
+
+
+def test_a_connection_lost_in_commit_has_the_server_asked_what_became_of_it(lost_in_commit: PostgresqlDatabase) -> None:
+    with pytest.raises(StoreUnavailable, match="the database failed"):
+        run(lost_in_commit, a_change())
+    assert lost_in_commit.doubtful_commits == 1
+    assert count(lost_in_commit, "teams", "name = 'Changed'") == 0
+
+
+@pytest.mark.parametrize("fate", [Fate.UNKNOWN, Fate.COMMITTED])
+def test_a_commit_in_doubt_is_said_to_be_and_one_that_was_kept_is_answered_as_any_other(
+    lost_in_commit: PostgresqlDatabase, monkeypatch: pytest.MonkeyPatch, fate: Fate
+) -> None:
+    monkeypatch.setattr(postgresql_database_module, "fate_of", lambda *_: fate)
+    if fate is Fate.COMMITTED:
+        assert run(lost_in_commit, a_change()).name == "Changed"
+    else:
+        with pytest.raises(StoreUnavailable, match="may have been kept"):
+            run(lost_in_commit, a_change())

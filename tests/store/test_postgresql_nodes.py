@@ -10,22 +10,12 @@ from daemon.store.postgresql.database import PostgresqlDatabase
 from daemon.store.postgresql.nodes import drain, lives
 
 LEASE_S = 3.0
-_TABLES = """
-    CREATE TABLE IF NOT EXISTS nodes (
-        node bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, installation text NOT NULL, name text NOT NULL,
-        host text NOT NULL, version text NOT NULL, started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-        ended_at timestamptz, why text, draining boolean NOT NULL DEFAULT false, report json NOT NULL DEFAULT '{}');
-    CREATE TABLE IF NOT EXISTS leases (node bigint PRIMARY KEY, until timestamptz NOT NULL, steady_since timestamptz);
-    CREATE TABLE IF NOT EXISTS shards (
-        shard smallint PRIMARY KEY, node bigint, since timestamptz NOT NULL DEFAULT clock_timestamp());
-    INSERT INTO shards (shard) SELECT generate_series(0, 255) ON CONFLICT DO NOTHING"""
 
 
 @pytest.fixture
 def connection(postgresql_database: PostgresqlDatabase) -> Iterator[Connection]:
     """A transaction in a database with our tables, and no node."""
     with postgresql_database.writing.begin() as connection:
-        connection.execute(text(_TABLES))
         yield connection
 
 

@@ -9,7 +9,7 @@ from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import PostgresqlDatabase
 from daemon.store.postgresql.database import open_database as open_postgresql
 from daemon.store.sqlite.database import Database, open_database
-from tests.support.postgresql import PostgresqlServer
+from tests.support.reused_databases import ReusedDatabases
 from tests.support.statements import share_statements
 
 ENGINES = ("sqlite", "postgresql")
@@ -31,15 +31,15 @@ def open_engine(state_dir: Path) -> AnyDatabase:
 
 
 @contextmanager
-def on_postgresql(server: PostgresqlServer, template: str) -> Iterator[None]:
+def on_postgresql(reused: ReusedDatabases) -> Iterator[None]:
     """Have the daemons of a block keep their data in PostgreSQL: in one database for each state directory."""
     with ExitStack() as databases:
-        made: dict[Path, Address] = {}
+        lent: dict[Path, Address] = {}
 
         def open_one(state_dir: Path) -> AnyDatabase:
-            if state_dir not in made:
-                made[state_dir] = databases.enter_context(server.database(template))
-            return open_postgresql(made[state_dir])
+            if state_dir not in lent:
+                lent[state_dir] = databases.enter_context(reused.lend())
+            return share_statements(open_postgresql(lent[state_dir]))
 
         before = _open.set(open_one)
         yield

@@ -77,10 +77,18 @@ class PostgresqlServer:
     @contextmanager
     def database(self, template: str = "template1") -> Iterator[Address]:
         """Make a database, a copy of `template`; it is dropped when the block ends."""
-        name = f"test_{next(self._numbers)}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        name = self._make(template)
         yield self.address(name)
         self.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def make_database(self, template: str) -> Address:
+        """Make a database, a copy of `template`, that lasts as long as the server."""
+        return self.address(self._make(template))
+
+    def _make(self, template: str) -> str:
+        name = f"test_{next(self._numbers)}"
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
 
     def make_template(self) -> str:
         """Make a database with our tables; return its name."""

@@ -4,34 +4,40 @@ SQLAlchemy keeps what it compiled with the engine. A daemon has one database for
 their own, and would compile the same statements again.
 """
 
-from functools import cache
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
-from sqlalchemy import create_engine
 from sqlalchemy.engine import Dialect
 from sqlalchemy.util import LRUCache
 
+from daemon.store.postgresql.database import PostgresqlDatabase
 from daemon.store.sqlite.database import Database
 
+Opened = TypeVar("Opened", Database, PostgresqlDatabase)
 
-def share_statements(database: Database) -> Database:
-    """Make the database share its compiled statements with all others; return it."""
+
+def share_statements(database: Opened) -> Opened:
+    """Make the database share its compiled statements with all others of its engine; return it."""
+    shared = _shared(database.writing.dialect)
     for engine in (database.writing, database.reading):
         # The dialect is part of a statement's key in the cache: here all dialects are alike.
-        engine.dialect = _dialect()
-        engine.update_execution_options(compiled_cache=_compiled())
-    database.writer.dialect = _dialect()
-    database.writer.execution_options(compiled_cache=_compiled())
+        engine.dialect = shared.dialect
+        engine.update_execution_options(compiled_cache=shared.compiled)
+    database.writer.dialect = shared.dialect
+    database.writer.execution_options(compiled_cache=shared.compiled)
     return database
 
 
-@cache
-def _dialect() -> Dialect:
-    engine = create_engine("sqlite://")
-    engine.connect().close()  # it learns what this SQLite can do
-    engine.dispose()
-    return engine.dialect
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    dialect: Dialect
+    compiled: LRUCache[object, object] = field(default_factory=partial(LRUCache, 1_000))
 
 
-@cache
-def _compiled() -> LRUCache[object, object]:
-    return LRUCache(1_000)
+def _shared(dialect: Dialect) -> _Shared:
+    """Return what all databases of this kind share: the first one's dialect, which knows what its engine can do."""
+    return _of_kind.setdefault(dialect.name, _Shared(dialect))
+
+
+_of_kind: dict[str, _Shared] = {}

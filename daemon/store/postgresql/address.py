@@ -11,6 +11,7 @@ from daemon.config.database_url import without_password
 from daemon.config.settings import ConfigError
 from daemon.domain.printable import in_one_line
 from daemon.store.engine import DatabaseRefused
+from daemon.store.postgresql.cursors import TolerantCursor
 
 # What the URL does not say. A server that falls silent, even in the middle of an answer, is given up after about 3 s.
 _UNLESS_GIVEN: Mapping[str, str] = {
@@ -58,6 +59,7 @@ class Address:
         return psycopg.connect(
             make_conninfo(**{**_UNLESS_GIVEN, **given, **self._password(), "options": options.strip()}),
             autocommit=autocommit,
+            cursor_factory=TolerantCursor,
             prepare_threshold=None if self.is_pooled else 5,
         )
 

@@ -26,12 +26,13 @@ from daemon.store.postgresql.connections import (
     renew_if_lost,
     writing_engine,
 )
-from daemon.store.postgresql.doubtful_commit import is_committed
+from daemon.store.postgresql.doubtful_commit import Fate, fate_of
 from daemon.store.postgresql.failures import is_conflict, is_failure, unavailable
 from daemon.store.postgresql.feed import changes_of_all, publish
 from daemon.store.postgresql.fence import pass_fence
 from daemon.store.postgresql.newest import bring_to_newest, require_usable
 from daemon.store.postgresql.sequences import SharedSequences
+from daemon.store.postgresql.silence import Deadlines
 from daemon.store.progress import Progress
 from daemon.store.sequences import Sequences
 from daemon.store.upkeep_commands import ReleaseSpace
@@ -56,6 +57,14 @@ _OWN_COMMANDS: Mapping[type, Apply] = {
 }
 
 
+_IN_DOUBT = (
+    "the database was lost while it committed, so this may have been kept: repeat it with the same Idempotency-Key, or "
+    "look at what there is"
+)
+# One that waits for a synchronous standby takes as long as that one is away: then it is in doubt.
+_LONGEST_TRANSACTION_S, _LONGEST_READ_S, _LONGEST_COORDINATION_S = 10.0, 5.0, 3.0
+
+
 @dataclass(slots=True)
 class PostgresqlDatabase:
     """The database, open: a `daemon.store.engine.Engine`.
@@ -73,6 +82,7 @@ class PostgresqlDatabase:
     fence: Fence | None = None
     transactions: int = 0
     doubtful_commits: int = 0
+    deadlines: Deadlines = field(default_factory=Deadlines)
     _changes: list[Change] = field(default_factory=list)
 
     @property
@@ -89,6 +99,8 @@ class PostgresqlDatabase:
         node, number = None if self.fence is None else self.fence.begin(), None
         self._changes.clear()
         renew_if_lost(self.writer)
+        used: Any = self.writer.connection.driver_connection
+        self.deadlines.begin(used, _LONGEST_TRANSACTION_S)
         try:
             with self.writer.begin():
                 yield self.writer
@@ -100,13 +112,23 @@ class PostgresqlDatabase:
                 number = changed
         except BaseException as error:
             self._undo()
-            if number is None or not self._is_committed(number, error):
+            if number is None or not isinstance(error, DatabaseError):
                 raise
+            self._settle(number, error)
+        finally:
+            self.deadlines.end(used)
         self.transactions += number is not None
 
-    def _is_committed(self, number: str, error: BaseException) -> bool:
+    def _settle(self, number: str, error: DatabaseError) -> None:
+        """Return if the transaction with this id was committed in spite of an error in COMMIT, else raise."""
         self.doubtful_commits += 1
-        return isinstance(error, DatabaseError) and is_committed(self.writing, number)
+        match fate_of(self.writing, number):
+            case Fate.COMMITTED:
+                return
+            case Fate.UNDONE:
+                raise error
+            case Fate.UNKNOWN:
+                raise StoreUnavailable(_IN_DOUBT) from error
 
     def publish(self, commands: Sequence[Any], answers: Sequence[Any]) -> None:
         """Tell other nodes, in this transaction, what these commands changed that they keep in memory."""
@@ -187,7 +209,7 @@ def open_database(address: Address, progress: Progress | None = None) -> Postgre
         kind = DatabaseAway if is_failure(error) else DatabaseRefused
         said = in_one_line(getattr(error, "orig", error))
         raise kind(f"{address}: cannot be opened ({said}): check the address and the server") from None
-    return PostgresqlDatabase(
+    opened = PostgresqlDatabase(
         writing=writing,
         writer=writer,
         reading=reading_engine(address),
@@ -195,3 +217,6 @@ def open_database(address: Address, progress: Progress | None = None) -> Postgre
         sequences=SharedSequences(),
         progress=progress or Progress(),
     )
+    opened.deadlines.watch(opened.reading, _LONGEST_READ_S)
+    opened.deadlines.watch(opened.coordinating, _LONGEST_COORDINATION_S)
+    return opened

@@ -1,6 +1,7 @@
 """What became of a COMMIT whose answer was lost: the server is asked."""
 
 import time
+from enum import Enum
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DatabaseError
@@ -11,17 +12,28 @@ _ASK_FOR_S = 8.0
 _ASK_EVERY_S = 0.2
 
 
-def is_committed(engine: Engine, number: str) -> bool:
-    """Ask whether the transaction with this id was committed. It blocks for up to 8 s, in the writer's thread.
+class Fate(Enum):
+    """What became of a transaction."""
 
-    False if it was not, and also if nobody could be asked, or it is still under way: then this stays unknown, and the
-    writer's caller gets an error, which means just that.
+    COMMITTED = "committed"
+    UNDONE = "aborted"
+    UNKNOWN = "in progress"
+
+
+_FATES = {fate.value: fate for fate in Fate}
+
+
+def fate_of(engine: Engine, number: str) -> Fate:
+    """Ask what became of the transaction with this id. It blocks for up to 8 s, in the writer's thread.
+
+    It stays unknown if nobody can be asked, or while it is under way: a COMMIT that waits for its standby cannot be
+    ended without keeping it, nor be taken for kept.
     """
     until = time.monotonic() + _ASK_FOR_S
     while True:
-        status = _ask(engine, number)
-        if status in ("committed", "aborted") or time.monotonic() > until:
-            return status == "committed"
+        fate = _FATES.get(_ask(engine, number) or "", Fate.UNKNOWN)
+        if fate is not Fate.UNKNOWN or time.monotonic() > until:
+            return fate
         time.sleep(_ASK_EVERY_S)
 
 

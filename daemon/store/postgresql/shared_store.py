@@ -37,5 +37,7 @@ def share(
         notify=lambda notices: coordination.run(notify, notices),
         lives=lambda: coordination.run(nodes.lives, LEASE_S),
         begin_draining=lambda name: coordination.run(nodes.drain, name),
+        doubtful_commits=lambda: database.doubtful_commits,
+        hang_up=database.deadlines.hang_up,
         listen=lambda channels: listening(connect, channels, run_in_thread),
     )
