@@ -27,6 +27,8 @@ async def pair(cluster: Cluster) -> AsyncIterator[tuple[RunningDaemon, RunningDa
         second = await stack.enter_async_context(cluster.node("b"))
         await until_owned(first, second)
         yield first, second
+        for node in (first, second):
+            assert not node.log_lines("notices_lost", "listening_failed", "feed_failed", "sweep_failed")
 
 
 async def until_arrived(cluster: Cluster, count: int, within_s: float = 10) -> list[int]:

@@ -21,7 +21,10 @@ from daemon.store.nodes import Notice
 
 # The server takes 8,000 bytes.
 LONGEST_PAYLOAD = 7_000
-_NOTIFY = text("SELECT pg_notify(channel, payload) FROM unnest(:channels, :payloads) AS given(channel, payload)")
+_NOTIFY = text(
+    "SELECT pg_notify(channel, payload) FROM"
+    " unnest(CAST(:channels AS text[]), CAST(:payloads AS text[])) AS given(channel, payload)"
+)
 
 
 def notify(connection: Connection, notices: Sequence[tuple[str, str]]) -> None:
