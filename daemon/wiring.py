@@ -34,8 +34,10 @@ from daemon.management.webhook_changer import LocalChanger
 from daemon.management.webhooks import Webhooks
 from daemon.seams import Seams
 from daemon.store.engine import Engine
+from daemon.store.hold_commands import PruneHolds
 from daemon.store.reads import actor_reads
 from daemon.store.reads.reader import Reader
+from daemon.store.request_commands import PruneRequests
 from daemon.store.store import Store
 from daemon.store.writes.writer import Writer
 from daemon.telemetry.change_feed import ChangeFeed
@@ -45,6 +47,8 @@ from daemon.wiring_cluster import ClusterBuilder, Share
 from daemon.wiring_delivery import DeliveryBuilder, Following, ShareOfWork
 from daemon.wiring_management import ManagementBuilder
 from daemon.wiring_nodes import only_node, reporter
+
+_PRUNED_AT_ONCE = 500
 
 _Run = Callable[[], Awaitable[None]]
 
@@ -93,7 +97,7 @@ async def assemble(
     """
     store = Store(Reader(database, seams.run_read, metrics.longest_read), Writer(database, seams.run_write, metrics))
     clock, telemetry = clock_of(seams.now_ms), Telemetry(log, metrics, changes=ChangeFeed(), spans=seams.spans)
-    cluster = None if share is None else ClusterBuilder(share, store=store, telemetry=telemetry)
+    cluster = None if share is None else ClusterBuilder(share, live.now.credits, store=store, telemetry=telemetry)
     version = 0 if cluster is None else await cluster.join()
     mine = ShareOfWork() if cluster is None else cluster.share_of_work
     index, team_ids = await _load_subscriptions(store), await _load_team_ids(store)
@@ -104,7 +108,7 @@ async def assemble(
     )
 
     delivery = DeliveryBuilder(live.now, store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams)
-    gate, canceller = delivery.credit_gate(), delivery.canceller()
+    gate, canceller = delivery.credit_gate() if cluster is None else cluster.gate, delivery.canceller()
     fleet = delivery.fleet(index=index, gate=gate, notifier=notifier, canceller=canceller, share=mine)
     owners = fleet if cluster is None else cluster.wakes(fleet)
     fan_outs = await delivery.fan_outs(owners, mine)
@@ -183,7 +187,13 @@ def _maintenance(
     seams: Seams,
     has_others: bool,
 ) -> Mapping[ActorKind, _Run]:
-    cleaner = Cleaner(store=store, clock=clock, telemetry=telemetry, retention_days=lambda: live.now.retention.days)
+    cleaner = Cleaner(
+        store=store,
+        clock=clock,
+        telemetry=telemetry,
+        retention_days=lambda: live.now.retention.days,
+        also=(PruneRequests(_PRUNED_AT_ONCE), PruneHolds(_PRUNED_AT_ONCE)) if has_others else (),
+    )
     actors: dict[ActorKind, _Run] = {
         ActorKind.HOUSEKEEPER: cleaner.run,
         ActorKind.TIME_INDEXER: TimeIndexer(store=store, telemetry=telemetry, others=has_others).run,

@@ -115,6 +115,7 @@ SQLITE_USERS = {
 # Who else uses PostgreSQL's; and nothing of it is imported unless the settings name a database.
 POSTGRESQL_USERS = {
     "daemon/cluster/answering.py": "runs on a database that several nodes share",
+    "daemon/cluster/held_credits.py": "runs on a database that several nodes share",
     "daemon/cluster/requests.py": "runs on a database that several nodes share",
     "daemon/doctor/nodes.py": "judges what was found in the database",
     "daemon/doctor/postgresql.py": "judges what was found on the server",
