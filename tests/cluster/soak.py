@@ -2,8 +2,8 @@
 
     python -m tests.cluster.soak [--minutes 30] [--nodes 3] [--rate 20] [--seed N] [--only kills]
 
-Ends with 0 when every promise held; what was violated is printed, and the nodes' logs stay. The seed is printed: give
-it again to repeat the plan, though not the moments at which it meets the processes.
+Ends with 0 when every promise held; what was violated is printed, and the nodes' logs and the database stay as files.
+The seed is printed: give it again to repeat the plan, though not the moments at which it meets the processes.
 """
 
 import argparse

@@ -20,10 +20,10 @@ _RETRY_S = (0.05, 0.25)
 
 @dataclass(slots=True)
 class Ledger:
-    """What clients know. `answers` counts what they got: status codes, and 0 for no answer."""
+    """What clients know. `answers` counts what they got: status codes, no answer, or not even a connection."""
 
     submitted: dict[int, Submitted] = field(default_factory=dict)
-    answers: Counter[int] = field(default_factory=Counter)
+    answers: Counter[str] = field(default_factory=Counter)
     complaints: list[str] = field(default_factory=list)
     repeated: int = 0
 
@@ -86,10 +86,13 @@ class Clients:
         """Post to a node; return its answer, None if there is none."""
         try:
             answer = await self.http(url).post(path, json=body, headers=headers)
+        except httpx.ConnectError:
+            self.ledger.answers["refused"] += 1
+            return httpx.Response(503)  # as good as: nothing of it was sent
         except httpx.TransportError:
-            self.ledger.answers[0] += 1
+            self.ledger.answers["none"] += 1
             return None
-        self.ledger.answers[answer.status_code] += 1
+        self.ledger.answers[str(answer.status_code)] += 1
         return answer
 
     def http(self, url: str) -> httpx.AsyncClient:

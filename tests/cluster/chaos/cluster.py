@@ -22,6 +22,7 @@ from tests.cluster.chaos.proxy import PASSING, Address, Proxy, open_proxy
 from tests.cluster.chaos.receiver import NAME, Receivers, address_for, open_receivers
 from tests.cluster.chaos.registrar import Registrar
 from tests.cluster.chaos.server import Server, open_server
+from tests.cluster.chaos.treasurer import Treasurer
 from tests.support import smtp
 from tests.support.name_server import open_name_server
 
@@ -47,6 +48,7 @@ class Cluster:
     clients: Clients
     enabler: Enabler
     registrar: Registrar
+    treasurer: Treasurer
     planned: Mapping[str, PlannedWebhook]
     disturbances: list[Disturbance] = field(default_factory=list)
 
@@ -107,7 +109,7 @@ async def open_cluster(directory: Path, plan: Plan) -> AsyncIterator[Cluster]:
         stack.push_async_callback(clients.close)
         cluster = Cluster(
             plan, stack, [server], nodes, proxies, receivers, mail, clients, Enabler(clients),
-            Registrar(clients, receivers), planned,
+            Registrar(clients, receivers), Treasurer(clients), planned,
         )  # fmt: skip
         async with trio.open_nursery() as nursery:
             for node in nodes:
@@ -148,16 +150,18 @@ def _sections(plan: Plan, server: Server, proxies: Sequence[Proxy], mail_port: i
         "store": store,
         "smtp": {"host": "127.0.0.1", "port": mail_port, "security": "none", "from": "hooks@example.com"},
         "delivery": {"retry_delays_s": list(plan.retry_delays_s)},
+        "credits": {"enforce": plan.enforced},
         "log": {"level": "info", "format": "json"},
     }
 
 
 async def _register(cluster: Cluster) -> None:
-    """Make the teams, their credits and the webhooks, each on another node."""
+    """Make the teams, their first credits and the webhooks, each on another node."""
+    amount = 100 if cluster.plan.enforced else 1_000_000
     for number, team in enumerate(TEAMS):
         made = {"id": team, "name": team, "notificationEmails": [f"{team}@example.com"]}
         await _call(cluster, number, "/v1/teams", made)
-        await _call(cluster, number + 1, "/v1/credits/grants", {"teamId": team, "amount": 1_000_000})
+        await _call(cluster, number + 1, "/v1/credits/grants", {"teamId": team, "amount": amount})
     for number, webhook in enumerate(cluster.planned.values()):
         await _call(cluster, number, "/v1/webhooks", cluster.receivers.registration(webhook))
 

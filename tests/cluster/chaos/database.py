@@ -6,7 +6,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from tests.cluster.chaos.evidence import Stored, StoredDelivery, StoredEvent, StoredMail, StoredWebhook
-from tests.cluster.chaos.rows import EVERY_RUN, IN_A_CLUSTER
+from tests.cluster.chaos.rows import ENFORCED, EVERY_RUN, IN_A_CLUSTER
 from tests.faults.impossible_rows import AT_REST, EVERYWHERE, ON_POSTGRESQL, find_impossible_rows
 
 T = TypeVar("T")
@@ -30,10 +30,12 @@ _UNFINISHED = """
         + (SELECT count(*) FROM cancellations) + (SELECT count(*) FROM mails WHERE sent_at IS NULL)"""
 
 
-def read_stored(connection: Connection) -> Stored:
-    """Return what the database holds when nothing is under way any more."""
+def read_stored(connection: Connection, *, enforced: bool) -> Stored:
+    """Return what the database holds when nothing is under way any more; `enforced` if no team may owe credits."""
     connection.execute("SET work_mem = '64MB'")
-    queries = {**EVERYWHERE, **ON_POSTGRESQL, **AT_REST, **EVERY_RUN, **(IN_A_CLUSTER if has_nodes(connection) else {})}
+    queries = {**EVERYWHERE, **ON_POSTGRESQL, **AT_REST, **EVERY_RUN}
+    queries |= IN_A_CLUSTER if has_nodes(connection) else {}
+    queries |= ENFORCED if enforced else {}
     return Stored(
         events=_rows(connection, StoredEvent, _EVENTS),
         deliveries=_rows(connection, StoredDelivery, _DELIVERIES),

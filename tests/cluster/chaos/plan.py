@@ -26,6 +26,7 @@ class Plan:
     """How large a run is. `rate` is in submissions a second, to all nodes together; the same seed repeats the plan.
 
     `spares` are nodes that do not run at the beginning. With a `pooler` nodes reach the database through pgbouncer.
+    If credits are `enforced`, there are always too few.
     """
 
     seed: int
@@ -36,6 +37,7 @@ class Plan:
     submitters: int = 12
     retry_delays_s: Sequence[float] = (0.1, 0.2, 0.4)
     pooler: bool = False
+    enforced: bool = False
 
 
 @dataclass(frozen=True, slots=True)

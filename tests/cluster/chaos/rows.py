@@ -18,6 +18,12 @@ EVERY_RUN: Mapping[str, str] = {
             FULL JOIN (SELECT team_id, sum(consumed) AS consumed FROM credit_days GROUP BY team_id) s
                 ON s.team_id = c.team_id
         WHERE coalesce(c.consumed, 0) != coalesce(s.consumed, 0)""",
+    "a grant made twice": """
+        SELECT note FROM credit_entries WHERE note IS NOT NULL GROUP BY note HAVING count(*) > 1""",
+}
+
+ENFORCED: Mapping[str, str] = {
+    "a delivery that its team could not pay for": "SELECT delivery_id FROM credit_entries WHERE balance_after < 0",
 }
 
 IN_A_CLUSTER: Mapping[str, str] = {
@@ -38,5 +44,5 @@ IN_A_CLUSTER: Mapping[str, str] = {
     "a request that nobody answered": """
         SELECT id FROM requests WHERE answered_at IS NULL AND deadline_at > clock_timestamp()""",
     "a change that nobody was told of": """
-        SELECT version FROM cluster WHERE version != (SELECT max(version) FROM feed)""",
+        SELECT c.version FROM cluster c WHERE c.version != coalesce((SELECT max(f.version) FROM feed f), c.version)""",
 }

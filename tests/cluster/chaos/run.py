@@ -11,6 +11,7 @@ import trio
 from tests.cluster.chaos import database, rows
 from tests.cluster.chaos.checker import violations
 from tests.cluster.chaos.cluster import Cluster, open_cluster
+from tests.cluster.chaos.dump import keep
 from tests.cluster.chaos.evidence import Evidence, Stored
 from tests.cluster.chaos.logs import count_events, faults_in
 from tests.cluster.chaos.plan import Plan
@@ -33,7 +34,7 @@ class Run:
 
     evidence: Evidence
     violations: list[str]
-    answers: Mapping[int, int]
+    answers: Mapping[str, int]
     enablings: int
     logged: Counter[str] = field(default_factory=Counter)
 
@@ -54,7 +55,7 @@ class Run:
             f"{len(evidence.stored.mails)} disablings mailed, {self.enablings} enablings",
             f"{sum(webhook.deleted for webhook in evidence.stored.webhooks)} webhooks came and went",
             f"done: {_counts(done)}",
-            f"answers: {_counts({str(code or 'none'): count for code, count in self.answers.items()})}",
+            f"answers: {_counts(self.answers)}",
             f"logged: {_counts(self.logged)}",
         ]
         if waits:
@@ -67,7 +68,10 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 async def run_chaos(directory: Path, plan: Plan, chaos: Chaos, *, seconds: float, pause_s: float = 1.0) -> Run:
-    """Do `chaos` for so long, with pauses of `pause_s` on average; return what that has shown."""
+    """Do `chaos` for so long, with pauses of `pause_s` on average; return what that has shown.
+
+    If a promise was broken, what the database holds stays in `directory`, where the nodes' logs are.
+    """
     chance = random.Random(f"chaos {plan.seed}")
     async with open_cluster(directory, plan) as cluster, trio.open_nursery() as nursery:
         driving = trio.Event()
@@ -83,6 +87,8 @@ async def run_chaos(directory: Path, plan: Plan, chaos: Chaos, *, seconds: float
             complaints.append("a node did not get ready, or did not end, in time")
         complaints += await _come_to_rest(cluster, driving)
         run = await _examine(cluster, complaints)
+        if run.violations:
+            await keep(cluster.primary, directory / "database.sql")
         nursery.cancel_scope.cancel()
     return run
 
@@ -92,6 +98,8 @@ async def _drive(cluster: Cluster, ended: trio.Event) -> None:
         nursery.start_soon(cluster.clients.run)
         nursery.start_soon(cluster.enabler.run)
         nursery.start_soon(cluster.registrar.run)
+        if cluster.plan.enforced:
+            nursery.start_soon(cluster.treasurer.run)
     ended.set()
 
 
@@ -131,7 +139,7 @@ def _is_at_rest(connection: database.Connection) -> bool:
 async def _examine(cluster: Cluster, complaints: list[str]) -> Run:
     def read() -> Stored:
         with cluster.primary.connect() as connection:
-            return database.read_stored(connection)
+            return database.read_stored(connection, enforced=cluster.plan.enforced)
 
     ledger, logs = cluster.clients.ledger, [node.log for node in cluster.nodes]
     evidence = Evidence(

@@ -1,6 +1,5 @@
 """The runs of the soak, by name: what is done, and to which cluster."""
 
-import itertools
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,10 +20,11 @@ class Scenario:
     nodes: int = 1
     spares: int = 0
     pooler: bool = False
+    enforced: bool = False
 
     def plan(self, plan: Plan) -> Plan:
         """Return the plan of its run."""
-        return replace(plan, spares=self.spares, pooler=self.pooler)
+        return replace(plan, spares=self.spares, pooler=self.pooler, enforced=self.enforced)
 
 
 def any_of(*choices: Chaos) -> Chaos:
@@ -36,14 +36,14 @@ def any_of(*choices: Chaos) -> Chaos:
     return one
 
 
-def in_turn(*choices: Chaos) -> Chaos:
-    """Do one after the other, and then again from the first."""
-    turns = itertools.cycle(choices)
+def all_of(*choices: Chaos) -> Chaos:
+    """Do one after the other."""
 
-    async def next_one(cluster: Cluster, chance: random.Random) -> None:
-        await next(turns)(cluster, chance)
+    async def each(cluster: Cluster, chance: random.Random) -> None:
+        for chaos in choices:
+            await chaos(cluster, chance)
 
-    return next_one
+    return each
 
 
 _kills = any_of(actions.kill_for_a_moment, actions.kill_for_long)
@@ -64,5 +64,6 @@ SCENARIOS: Mapping[str, Scenario] = {
     "joining": Scenario(actions.join_and_leave, nodes=2, spares=2),
     "pooler": Scenario(any_of(_kills, actions.freeze, actions.restart_database), pooler=True),
     "dump": Scenario(dump),
+    "credits": Scenario(any_of(_kills, actions.freeze, actions.cut), enforced=True),
     "everything": Scenario(_mixed, nodes=3),
 }
