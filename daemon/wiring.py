@@ -36,7 +36,9 @@ from daemon.seams import Seams
 from daemon.store.engine import Engine
 from daemon.store.reads import actor_reads
 from daemon.store.reads.reader import Reader
+from daemon.store.request_commands import PruneRequests
 from daemon.store.store import Store
+from daemon.store.upkeep_commands import PruneFeed
 from daemon.store.writes.writer import Writer
 from daemon.telemetry.change_feed import ChangeFeed
 from daemon.telemetry.metrics import ActorKind, Metrics
@@ -47,6 +49,8 @@ from daemon.wiring_management import ManagementBuilder
 from daemon.wiring_nodes import only_node, reporter
 
 _Run = Callable[[], Awaitable[None]]
+# What nodes that share a database forget besides what a single one does.
+_SHARED_UPKEEP = (PruneRequests(500), PruneFeed(500))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +187,13 @@ def _maintenance(
     seams: Seams,
     has_others: bool,
 ) -> Mapping[ActorKind, _Run]:
-    cleaner = Cleaner(store=store, clock=clock, telemetry=telemetry, retention_days=lambda: live.now.retention.days)
+    cleaner = Cleaner(
+        store=store,
+        clock=clock,
+        telemetry=telemetry,
+        retention_days=lambda: live.now.retention.days,
+        also=_SHARED_UPKEEP if has_others else (),
+    )
     actors: dict[ActorKind, _Run] = {
         ActorKind.HOUSEKEEPER: cleaner.run,
         ActorKind.TIME_INDEXER: TimeIndexer(store=store, telemetry=telemetry, others=has_others).run,

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from daemon.actors.threads import thread_runner
-from daemon.cluster.listening import Listening
+from daemon.cluster.listening import Echo, Listening
 from daemon.domain.errors import StoreUnavailable
 from daemon.store import channels
 from daemon.store.nodes import Notice
@@ -61,7 +61,9 @@ async def test_a_node_whose_listener_is_ended_listens_again_and_looks_at_everyth
 ) -> None:
     connect, woken, looks = partial(address.connect, {}, autocommit=True), list[str](), list[int]()
     listen = partial(listening, connect, channels.ALL, thread_runner(1))
-    hearing = Listening(listen, {channels.WAKES: woken.extend}, lambda: looks.append(1), log=make_telemetry().log)
+    hearing = Listening(
+        listen, {channels.WAKES: woken.extend}, lambda: looks.append(1), echo=Echo(), log=make_telemetry().log
+    )
     nursery.start_soon(hearing.run)
     with trio.fail_after(10):
         while len(looks) < 2:
