@@ -34,6 +34,7 @@ from daemon.management.webhook_changer import LocalChanger
 from daemon.management.webhooks import Webhooks
 from daemon.seams import Seams
 from daemon.store.engine import Engine
+from daemon.store.hold_commands import PruneHolds
 from daemon.store.reads import actor_reads
 from daemon.store.reads.reader import Reader
 from daemon.store.request_commands import PruneRequests
@@ -48,9 +49,11 @@ from daemon.wiring_delivery import DeliveryBuilder, Following, ShareOfWork
 from daemon.wiring_management import ManagementBuilder
 from daemon.wiring_nodes import only_node, reporter
 
+_PRUNED_AT_ONCE = 500
+
 _Run = Callable[[], Awaitable[None]]
 # What nodes that share a database forget besides what a single one does.
-_SHARED_UPKEEP = (PruneRequests(500), PruneFeed(500))
+_SHARED_UPKEEP = (PruneRequests(_PRUNED_AT_ONCE), PruneHolds(_PRUNED_AT_ONCE), PruneFeed(_PRUNED_AT_ONCE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +100,7 @@ async def assemble(
     """
     store = Store(Reader(database, seams.run_read, metrics.longest_read), Writer(database, seams.run_write, metrics))
     clock, telemetry = clock_of(seams.now_ms), Telemetry(log, metrics, changes=ChangeFeed(), spans=seams.spans)
-    cluster = None if share is None else ClusterBuilder(share, store=store, telemetry=telemetry)
+    cluster = None if share is None else ClusterBuilder(share, live.now.credits, store=store, telemetry=telemetry)
     version = 0 if cluster is None else await cluster.join()
     mine = ShareOfWork() if cluster is None else cluster.share_of_work
     index, team_ids = await _load_subscriptions(store), await _load_team_ids(store)
@@ -108,7 +111,7 @@ async def assemble(
     )
 
     delivery = DeliveryBuilder(live.now, store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams)
-    gate, canceller = delivery.credit_gate(), delivery.canceller()
+    gate, canceller = delivery.credit_gate() if cluster is None else cluster.gate, delivery.canceller()
     fleet = delivery.fleet(index=index, gate=gate, notifier=notifier, canceller=canceller, share=mine)
     owners = fleet if cluster is None else cluster.wakes(fleet)
     fan_outs = await delivery.fan_outs(owners, mine)

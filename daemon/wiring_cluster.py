@@ -10,6 +10,7 @@ from daemon.actors.threads import thread_runner
 from daemon.cluster.answering import Answering
 from daemon.cluster.caller import Caller
 from daemon.cluster.feed import Feed
+from daemon.cluster.held_credits import HeldCredits
 from daemon.cluster.installation import installation_of
 from daemon.cluster.lease import Lease
 from daemon.cluster.listening import Echo
@@ -19,7 +20,7 @@ from daemon.cluster.memory import Memory
 from daemon.cluster.node import Node
 from daemon.cluster.requests import ClusterChanger
 from daemon.cluster.wakes import Wakes
-from daemon.config.settings import Settings
+from daemon.config.settings import CreditsSettings, Settings
 from daemon.delivery.fleet import Fleet
 from daemon.domain.clock import Clock
 from daemon.maintenance.opened_store import OpenedStore
@@ -74,7 +75,7 @@ def share_of(opened: OpenedStore, settings: Settings, lease: Lease) -> Share | N
 class ClusterBuilder:
     """Builds the parts of a node, in the order in which the other parts need them."""
 
-    def __init__(self, share: Share, *, store: Store, telemetry: Telemetry) -> None:
+    def __init__(self, share: Share, credits: CreditsSettings, *, store: Store, telemetry: Telemetry) -> None:
         self._store = store
         self._telemetry = telemetry
         self._shared = share.open(store.reader)
@@ -88,6 +89,9 @@ class ClusterBuilder:
             report=lambda: self._report(),
             log=telemetry.log,
         )
+        self.gate = HeldCredits(credits.per_delivery, credits.enforce, store=store, ownership=self._membership)
+        if self.gate.enforced:
+            self._shared.pay_from_holds()
 
     async def join(self) -> int:
         """Become a member, however long that takes; return the version of what is in the database before it is read.
@@ -134,6 +138,7 @@ class ClusterBuilder:
                 log=self._telemetry.log,
                 notify=self._call_one,
             ),
+            credits=self.gate,
             membership=self._membership,
             feed=Feed(version, self._shared.news_since, memory.apply, log=self._telemetry.log),
             caller=self._caller,

@@ -12,7 +12,7 @@ from daemon.config.settings import DeliverySettings, Settings
 from daemon.crypto.vault import Vault
 from daemon.delivery.attempt_slots import AttemptSlots
 from daemon.delivery.canceller import Canceller
-from daemon.delivery.credit_gate import CreditGate
+from daemon.delivery.credit_gate import CreditGate, Gate
 from daemon.delivery.endpoint import Endpoint, Schedule
 from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.fan_out import FanOuts
@@ -90,7 +90,7 @@ class DeliveryBuilder:
         self,
         *,
         index: SubscriptionIndex,
-        gate: CreditGate,
+        gate: Gate,
         notifier: Notifier,
         canceller: Canceller,
         share: ShareOfWork,

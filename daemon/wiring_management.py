@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from daemon.config.reload import LiveSettings
 from daemon.crypto.api_keys import ApiKeys
 from daemon.crypto.vault import Vault
-from daemon.delivery.credit_gate import CreditGate
+from daemon.delivery.credit_gate import Gate
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.owners import Owners
 from daemon.delivery.subscription_index import SubscriptionIndex
@@ -30,9 +30,7 @@ class ManagementBuilder:
         self._vault = vault
         self.kept_answers = KeptAnswers(store=store, clock=clock, vault=vault)
 
-    def teams(
-        self, *, ids: set[str], api_keys: ApiKeys, gate: CreditGate, follow: Callable[[], Awaitable[None]]
-    ) -> Teams:
+    def teams(self, *, ids: set[str], api_keys: ApiKeys, gate: Gate, follow: Callable[[], Awaitable[None]]) -> Teams:
         """Return what changes teams, their keys and their credits."""
         return Teams(
             store=self._store,

@@ -13,6 +13,7 @@ from daemon.cli.events import build_events
 from daemon.cli.keys import build_keys
 from daemon.cli.listen import listen
 from daemon.cli.logs import logs
+from daemon.cli.migrate_store import migrate_store
 from daemon.cli.nodes import build_nodes
 from daemon.cli.secrets import build_secrets
 from daemon.cli.serve import check_config, serve
@@ -26,6 +27,7 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "doctor": doctor,
     "backup": backup,
     "restore": restore,
+    "migrate-store": migrate_store,
     "logs": logs,
     "listen": listen,
 }

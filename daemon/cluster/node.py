@@ -7,6 +7,7 @@ from functools import partial
 from daemon.cluster.answering import Answering
 from daemon.cluster.caller import Caller
 from daemon.cluster.feed import Feed
+from daemon.cluster.held_credits import HeldCredits
 from daemon.cluster.listening import Echo, Heard, Listening
 from daemon.cluster.live_pages import LivePages
 from daemon.cluster.membership import Membership, ShardHooks
@@ -38,6 +39,7 @@ class Node:
     echo: Echo
     changer: ClusterChanger
     answering: Answering
+    credits: HeldCredits
     fleet: Fleet
     fan_outs: FanOuts
     shared: SharedStore
@@ -74,6 +76,7 @@ class Node:
             ActorKind.SILENCE: partial(hang_up_on_silence, self.shared.hang_up, log),
             ActorKind.LIVE_PAGES: self.live_pages.run,
             ActorKind.ANSWERING: once_a_life(self.answering.run, self.membership),
+            **({ActorKind.CREDITS: once_a_life(self.credits.run, self.membership)} if self.credits.enforced else {}),
             ActorKind.LISTENER: Listening(listen, heard, self._look_at_everything, echo=self.echo, log=log).run,
             ActorKind.SWEEPER: Sweeping(self.shared.sweep, self._wake_own, log).run,
         }

@@ -31,6 +31,7 @@ may be cancelled at any await: it has reserved nothing then and leaves the accou
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import trio
 
@@ -51,6 +52,30 @@ class _Account:
     users: int = 0
     waiting: int = 0
     changed: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
+
+
+class Gate(Protocol):
+    """Holds a delivery back until its team can pay for it."""
+
+    @property
+    def enforced(self) -> bool:
+        """Whether anything is ever held back."""
+
+    @property
+    def waiting_teams(self) -> int:
+        """How many teams have deliveries that wait for credits."""
+
+    async def reserve(self, team_id: str, on_wait: Callable[[], None]) -> None:
+        """Wait until the team can pay for one more delivery, and reserve its price; `on_wait` is called if it waits."""
+
+    def settle(self, team_id: str, *, charged: bool | None) -> None:
+        """End a reservation, a charged one after COMMIT; None means that it is not known whether it was charged."""
+
+    def granted(self, team_id: str, amount: int) -> None:
+        """Take note of a grant, after COMMIT."""
+
+    def look_again(self, team_id: str) -> None:
+        """Take note that another process has changed a team's balance."""
 
 
 class CreditGate:

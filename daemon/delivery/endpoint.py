@@ -64,7 +64,7 @@ import trio
 from msgspec import structs
 
 from daemon.actors.interruptible_wait import Pause
-from daemon.delivery.credit_gate import CreditGate
+from daemon.delivery.credit_gate import Gate
 from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Mailbox
 from daemon.delivery.open_outcomes import OPEN_S, OpenOutcomes
@@ -128,7 +128,7 @@ class Endpoint:
         clock: Clock,
         log: DeliveryLog,
         schedule: Schedule,
-        gate: CreditGate,
+        gate: Gate,
         recorder: OutcomeRecorder,
         make_sender: Callable[[Pause], Sender],
         make_changes: Callable[[EndpointState, Mailbox, WorkQueue], WebhookChanges],

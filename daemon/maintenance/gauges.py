@@ -14,7 +14,7 @@ from prometheus_client import Gauge
 
 from daemon.actors.threads import RunInThread
 from daemon.delivery.attempt_slots import AttemptSlots
-from daemon.delivery.credit_gate import CreditGate
+from daemon.delivery.credit_gate import Gate
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.router import Router
 from daemon.domain.clock import Clock
@@ -115,9 +115,7 @@ async def waiting_mails(reader: Reader) -> Waiting:
     return Waiting(count, None if oldest == math.inf else int(oldest))
 
 
-def bind_gauges(
-    telemetry: Telemetry, *, fleet: Fleet, router: Router, gate: CreditGate, lookups: Sequence[Lookups]
-) -> None:
+def bind_gauges(telemetry: Telemetry, *, fleet: Fleet, router: Router, gate: Gate, lookups: Sequence[Lookups]) -> None:
     """Have the gauges of what is in memory read it at each scrape."""
     metrics, changes = telemetry.metrics, telemetry.changes
     metrics.actors_alive.set_function(lambda: fleet.alive)

@@ -7,6 +7,7 @@ from pathlib import Path
 from daemon.config.settings import Settings
 from daemon.crypto.encryption_keys import KeyFile, find_keys, given_keys
 from daemon.crypto.vault import SEAL_LENGTH, Vault
+from daemon.maintenance.migrated_file import require_not_retired
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store.engine import DatabaseRefused, Engine
 from daemon.store.progress import Progress
@@ -64,6 +65,7 @@ def discard_unused(key_file: KeyFile, vault: Vault) -> None:
 
 
 def _open(path: Path, vault: Vault, key_file: KeyFile, progress: Progress | None) -> SealedDatabase:
+    require_not_retired(path)
     database = open_database(path, vault.seal, progress)
     try:
         require_fitting(database, vault, key_file.path)

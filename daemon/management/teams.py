@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from daemon.crypto.api_keys import ApiKeys, digest_of, generate_key
 from daemon.crypto.idempotency import Once
-from daemon.delivery.credit_gate import CreditGate
+from daemon.delivery.credit_gate import Gate
 from daemon.delivery.router import nothing_to_follow
 from daemon.domain.clock import Clock
 from daemon.domain.model import ApiKey, CreditEntry, Team, TeamEdit
@@ -29,7 +29,7 @@ class Teams:
         kept_answers: KeptAnswers,
         ids: set[str],
         api_keys: ApiKeys,
-        gate: CreditGate,
+        gate: Gate,
         follow: Callable[[], Awaitable[None]] = nothing_to_follow,
     ) -> None:
         self._reader = store.reader

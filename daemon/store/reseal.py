@@ -69,3 +69,15 @@ def _reseal_column(connection: Connection, name: str, reseal: Reseal) -> int:
             update(webhooks).where(webhooks.c.id == webhook_id).values({name: reseal(sealed, webhook_id)})
         )
     return len(found)
+
+
+def open_all(connection: Connection, open_secret: Callable[[str, str], str]) -> int:
+    """Open every sealed secret of the webhooks with `open_secret(sealed, webhook_id)`; return how many there are.
+
+    Raises what it raises.
+    """
+    opened = 0
+    with connection.execute(select(webhooks.c.id, *_SECRETS), execution_options={"yield_per": 1000}) as found:
+        for webhook_id, *sealed in found:
+            opened += len([open_secret(one, webhook_id) for one in sealed if one is not None])
+    return opened

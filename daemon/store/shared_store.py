@@ -17,9 +17,9 @@ class SharedStore:
     `work_in(shard, behind, look_at)` and `sweep(behind_seq)` find webhooks with pending deliveries. `notify(notices)`
     calls out, pairs of a channel and a payload; `listen(channels)` hears what others call, the first channel's for
     our own echo. `look` is what an actor begins with. `lives()` are the nodes as people are shown them, and
-    `begin_draining(name)` has one give its work to the others. `doubtful_commits()` are those whose answer was lost;
-    `hang_up()` ends what waits for a server that has fallen
-    silent, and returns how many did; it does not block.
+    `begin_draining(name)` has one give its work to the others. `pay_from_holds()` has all that is charged from now on
+    taken from what this node holds of teams' credits, too. `doubtful_commits()` are those whose answer was lost;
+    `hang_up()` ends what waits for a server that has fallen silent, and returns how many did; it does not block.
     """
 
     fence: Fence
@@ -32,6 +32,7 @@ class SharedStore:
     notify: Callable[[Sequence[tuple[str, str]]], Awaitable[None]]
     lives: Callable[[], Awaitable[Sequence[NodeLife]]]
     begin_draining: Callable[[str], Awaitable[Drained]]
+    pay_from_holds: Callable[[], None]
     doubtful_commits: Callable[[], int]
     hang_up: Callable[[], int]
     listen: Callable[[Sequence[str]], AbstractAsyncContextManager[Listener]]

@@ -56,6 +56,7 @@ class ActorKind(StrEnum):
     SILENCE = "silence"
     LIVE_PAGES = "live_pages"
     ANSWERING = "answering"
+    CREDITS = "credits"
     LISTENER = "listener"
     SWEEPER = "sweeper"
 

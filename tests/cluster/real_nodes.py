@@ -1,7 +1,7 @@
 """Several nodes in one process, on one PostgreSQL database: real time, real threads, receivers in memory."""
 
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,10 +36,11 @@ _SHORT_RETRIES = {"retry_delays_s": (0.05, 0.05, 0.05)}
 
 @dataclass(slots=True)
 class Cluster:
-    """A database, what receives, and the mails of all nodes."""
+    """A database, what receives, and the mails of all nodes; `sections` are settings besides the usual."""
 
     address: Address
     path: Path
+    sections: Mapping[str, Any] = field(default_factory=dict)
     receiver: FakeReceiver = field(default_factory=FakeReceiver)
     outbox: Outbox = field(default_factory=Outbox)
     clock: VirtualWallClock = field(default_factory=VirtualWallClock)
@@ -47,7 +48,7 @@ class Cluster:
     @asynccontextmanager
     async def node(self, name: str) -> AsyncIterator[RunningDaemon]:
         """Run a node; leaving the block crashes it, as a kill would. Set `stop` for a clean stop."""
-        log, settings = io.BytesIO(), make_settings(self.path / name, delivery=_SHORT_RETRIES)
+        log, settings = io.BytesIO(), make_settings(self.path / name, delivery=_SHORT_RETRIES, **self.sections)
         database = await trio.to_thread.run_sync(open_database, self.address)
         lease, connect = Lease(), partial(self.address.connect, {}, autocommit=True)
         logger = make_logger(LogSettings(level="debug", format="json"), log, now_ms=self.clock, strict=True)

@@ -61,9 +61,8 @@ async def test_a_node_whose_listener_is_ended_listens_again_and_looks_at_everyth
 ) -> None:
     connect, woken, looks = partial(address.connect, {}, autocommit=True), list[str](), list[int]()
     listen = partial(listening, connect, channels.ALL, thread_runner(1))
-    hearing = Listening(
-        listen, {channels.WAKES: woken.extend}, lambda: looks.append(1), echo=Echo(), log=make_telemetry().log
-    )
+    heard, log = {channels.WAKES: woken.extend}, make_telemetry().log
+    hearing = Listening(listen, heard, lambda: looks.append(1), echo=Echo(), log=log)
     nursery.start_soon(hearing.run)
     with trio.fail_after(10):
         while len(looks) < 2:

@@ -102,20 +102,27 @@ SQLITE_USERS = {
     "daemon/start_log.py": "logs what is missing in the file",
     "daemon/maintenance/backup.py": "copies the file",
     "daemon/maintenance/opened_store.py": "tells what is missing in the file",
+    "daemon/maintenance/migrate_to_postgresql.py": "copies the rows out of the file",
+    "daemon/maintenance/migrate_to_sqlite.py": "makes a file of the rows of a server",
+    "daemon/maintenance/migrated_file.py": "gives the file another name",
     "daemon/maintenance/restore.py": "puts another file in its place",
     "daemon/maintenance/sealed_database.py": "opens the file of the state directory",
     "daemon/maintenance/state_dir.py": "wants no links in the place of the file",
+    "daemon/maintenance/store_migration.py": "tells what kept a backup from being copied",
     "daemon/doctor/database.py": "inspects the file",
 }
 
 # Who else uses PostgreSQL's; and nothing of it is imported unless the settings name a database.
 POSTGRESQL_USERS = {
     "daemon/cluster/answering.py": "runs on a database that several nodes share",
+    "daemon/cluster/held_credits.py": "runs on a database that several nodes share",
     "daemon/cluster/requests.py": "runs on a database that several nodes share",
     "daemon/doctor/nodes.py": "judges what was found in the database",
     "daemon/doctor/postgresql.py": "judges what was found on the server",
     "daemon/doctor/server.py": "looks at the server from outside the daemon",
     "daemon/maintenance/opened_store.py": "tells what it opened",
+    "daemon/maintenance/migrate_to_postgresql.py": "copies the rows of the file into the database",
+    "daemon/maintenance/migrate_to_sqlite.py": "copies the rows of the database into a file",
     "daemon/maintenance/postgresql_store.py": "opens the database of the settings",
     "daemon/wiring_cluster.py": "has several nodes share the database",
 }

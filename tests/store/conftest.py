@@ -7,6 +7,7 @@ from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import open_database as open_postgresql
 from daemon.store.sqlite.database import Database, open_database
 from tests.store.filling import AnyDatabase
+from tests.support.postgresql import PostgresqlServer
 from tests.support.reused_databases import ReusedDatabases
 from tests.support.statements import share_statements
 
@@ -36,3 +37,9 @@ def database(request: pytest.FixtureRequest) -> AnyDatabase:
     """An empty database of each engine."""
     opened: AnyDatabase = request.getfixturevalue(f"{request.param}_database")
     return opened
+
+
+@pytest.fixture
+def postgresql_server(postgresql: tuple[PostgresqlServer, str]) -> PostgresqlServer:
+    """A server that has a database `ours` with our tables."""
+    return postgresql[0]

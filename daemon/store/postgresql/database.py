@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate
 from typing import Any, TypeGuard
 
 import psycopg
@@ -15,8 +17,9 @@ from daemon.files.disk_usage import DiskUse
 from daemon.store import request_commands
 from daemon.store.commands import AcceptEvents, RecordAttempt
 from daemon.store.engine import Apply, DatabaseAway, DatabaseRefused
+from daemon.store.hold_commands import ChangeHolds, PruneHolds
 from daemon.store.nodes import Change, Fence
-from daemon.store.postgresql import requests
+from daemon.store.postgresql import holds, requests
 from daemon.store.postgresql.accepting import accept_events
 from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.connections import (
@@ -36,6 +39,7 @@ from daemon.store.postgresql.silence import Deadlines
 from daemon.store.progress import Progress
 from daemon.store.sequences import Sequences
 from daemon.store.upkeep_commands import PruneFeed, ReleaseSpace
+from daemon.store.writes.credits import ON_DEBIT
 
 
 def _leave_space(_connection: Connection, commands: Sequence[Any], _sequences: Sequences) -> list[bool]:
@@ -55,6 +59,8 @@ _OWN_COMMANDS: Mapping[type, Apply] = {
     request_commands.WithdrawRequest: requests.withdraw_requests,
     request_commands.KeepAnswer: requests.keep_answers,
     request_commands.PruneRequests: requests.prune_requests,
+    ChangeHolds: holds.change_holds,
+    PruneHolds: holds.prune_holds,
 }
 
 
@@ -71,7 +77,7 @@ class PostgresqlDatabase:
     """The database, open: a `daemon.store.engine.Engine`.
 
     `writer` is that single connection, open for good; one that was lost is made anew by the next transaction. Without
-    a `fence` nobody else may write.
+    a `fence` nobody else may write. `pays_from_holds` says that credits are enforced over several nodes.
     """
 
     writing: Engine
@@ -83,6 +89,7 @@ class PostgresqlDatabase:
     fence: Fence | None = None
     transactions: int = 0
     doubtful_commits: int = 0
+    pays_from_holds: bool = False
     deadlines: Deadlines = field(default_factory=Deadlines)
     _changes: list[Change] = field(default_factory=list)
 
@@ -100,6 +107,8 @@ class PostgresqlDatabase:
         node, number = None if self.fence is None else self.fence.begin(), None
         self._changes.clear()
         renew_if_lost(self.writer)
+        if self.pays_from_holds and node is not None:
+            self.pay_from_holds_of(node)
         used: Any = self.writer.connection.driver_connection
         self.deadlines.begin(used, _LONGEST_TRANSACTION_S)
         try:
@@ -137,11 +146,15 @@ class PostgresqlDatabase:
             self._changes += changes_of_all(commands, answers)
 
     def arrange(self, batch: Sequence[Any]) -> Sequence[int] | None:
-        """Bring the outcomes together, and last: they lock teams, in one statement in the order of their ids."""
-        is_outcome = [type(command) is RecordAttempt for command in batch]
-        if is_outcome == sorted(is_outcome):
+        """Bring the outcomes together, and last: they lock teams, in one statement in the order of their ids.
+
+        But none changes places with a change of holds, which relies on what was queued before it.
+        """
+        changes = accumulate(type(command) is ChangeHolds for command in batch)
+        keys = [(part, type(command) is RecordAttempt) for part, command in zip(changes, batch, strict=True)]
+        if keys == sorted(keys):
             return None
-        return sorted(range(len(batch)), key=is_outcome.__getitem__)
+        return sorted(range(len(batch)), key=keys.__getitem__)
 
     def is_conflict(self, error: Exception) -> bool:
         """Whether the server ended the transaction because of another one."""
@@ -152,6 +165,10 @@ class PostgresqlDatabase:
         if not self.writer.invalidated:
             with suppress(psycopg.Error):  # the connection is lost: so is the transaction
                 self.writer.connection.rollback()
+
+    def pay_from_holds_of(self, node: int) -> None:
+        """Have what is charged from now on taken from this node's holds, too (`daemon.store.postgresql.holds`)."""
+        self.writer.execution_options(**{ON_DEBIT: partial(holds.spend, node)})
 
     def is_failure(self, error: Exception) -> TypeGuard[DatabaseError]:
         """Whether the database itself failed: gone, stopped, full, out of connections."""

@@ -1,6 +1,7 @@
 """What PostgreSQL offers to nodes that share a database."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -37,6 +38,7 @@ def share(
         notify=lambda notices: coordination.run(notify, notices),
         lives=lambda: coordination.run(nodes.lives, LEASE_S),
         begin_draining=lambda name: coordination.run(nodes.drain, name),
+        pay_from_holds=partial(setattr, database, "pays_from_holds", True),
         doubtful_commits=lambda: database.doubtful_commits,
         hang_up=database.deadlines.hang_up,
         listen=lambda channels: listening(connect, channels, run_in_thread),

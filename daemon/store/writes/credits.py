@@ -1,7 +1,7 @@
 """Writes: balances and the ledger. Each entry carries the balance after it."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -18,6 +18,9 @@ MAX_BALANCE = 10**15  # far below what JSON's doubles hold exactly
 
 # Entry id, team id, amount, delivery id, note, time.
 Line = tuple[str | None, str, int, str | None, str | None, int]
+# The option of a connection that names what else follows from debits, in their transaction; by default nothing.
+ON_DEBIT = "on_debit"
+OnDebit = Callable[[Connection, Sequence[Line]], None]
 # The columns of `_INSERT_ENTRIES`, which are the fields of a CreditEntry.
 _Entry = tuple[str, str, int, int, int, str | None, str | None]
 
@@ -26,6 +29,9 @@ def debit(connection: Connection, lines: Sequence[Line]) -> None:
     """Charge deliveries, each amount below 0, and count it on its day; the schema refuses to charge one twice."""
     _enter(connection, lines)
     count_consumed(connection, [(team_id, now, -amount) for _, team_id, amount, _, _, now in lines])
+    on_debit: OnDebit | None = connection.get_execution_options().get(ON_DEBIT)
+    if on_debit is not None:
+        on_debit(connection, lines)
 
 
 def grant_credits(
