@@ -39,6 +39,7 @@ from daemon.store.reads import actor_reads
 from daemon.store.reads.reader import Reader
 from daemon.store.request_commands import PruneRequests
 from daemon.store.store import Store
+from daemon.store.upkeep_commands import PruneFeed
 from daemon.store.writes.writer import Writer
 from daemon.telemetry.change_feed import ChangeFeed
 from daemon.telemetry.metrics import ActorKind, Metrics
@@ -51,6 +52,8 @@ from daemon.wiring_nodes import only_node, reporter
 _PRUNED_AT_ONCE = 500
 
 _Run = Callable[[], Awaitable[None]]
+# What nodes that share a database forget besides what a single one does.
+_SHARED_UPKEEP = (PruneRequests(_PRUNED_AT_ONCE), PruneHolds(_PRUNED_AT_ONCE), PruneFeed(_PRUNED_AT_ONCE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +195,7 @@ def _maintenance(
         clock=clock,
         telemetry=telemetry,
         retention_days=lambda: live.now.retention.days,
-        also=(PruneRequests(_PRUNED_AT_ONCE), PruneHolds(_PRUNED_AT_ONCE)) if has_others else (),
+        also=_SHARED_UPKEEP if has_others else (),
     )
     actors: dict[ActorKind, _Run] = {
         ActorKind.HOUSEKEEPER: cleaner.run,

@@ -16,8 +16,10 @@ from daemon.domain.errors import StoreUnavailable
 from daemon.store.nodes import Sweep
 
 SWEEP_EVERY_S = 1.0
-# Behind all numbers: who begins now reads everything that it owns anyway.
+# Behind all numbers: the first sweep only tells where the others begin.
 _NOTHING_YET = 2**62
+# What may have been under way at the first sweep.
+_FIRST_REACH = 50_000
 # A transaction that holds numbers for longer than so many sweeps is found by whoever claims the shard next.
 _MOST_MARKS = 600
 
@@ -50,6 +52,9 @@ class Sweeping:
 
     def note(self, sweep: Sweep) -> None:
         """Pass on what a sweep found, and begin the next one where it may begin."""
+        if self.behind_seq == _NOTHING_YET:
+            self.behind_seq = max(0, sweep.last_seq - _FIRST_REACH)
+            return
         self._found(sweep.webhook_ids)
         self._marks.append((sweep.next, sweep.last_seq))
         while self._marks and self._marks[0][0] <= sweep.oldest:

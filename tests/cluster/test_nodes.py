@@ -5,8 +5,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+import trio
 
+from daemon.domain.model import Event
 from daemon.domain.shards import shard_of
+from daemon.domain.submission import MatchedEvent
+from daemon.store.commands import AcceptEvents
 from daemon.store.postgresql.address import Address
 from tests.cluster.real_nodes import Cluster, until_owned
 from tests.cluster.waiting import until
@@ -144,3 +148,23 @@ async def test_a_large_submission_is_delivered_in_order_with_what_another_node_t
     await until_arrived(cluster, 6 * 202, within_s=30)
     for number in range(6):
         assert [arrival.number for arrival in cluster.receiver.at(f"{URL}/{number}")] == list(range(202))
+
+
+async def test_what_was_accepted_while_its_webhook_was_being_disabled_is_cancelled(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, second = pair
+    team = await first.team()
+    webhooks = [await first.webhook(team, f"{URL}/{number}") for number in range(4)]
+    for webhook in webhooks:
+        await second.change(webhook, active=False)
+    # As if it had been matched before: no version is asked for.
+    event = MatchedEvent(
+        Event("evt_late", team.id, "a.b", 1, b"{}", 1), tuple((f"dlv_{one.id}", one.id) for one in webhooks)
+    )
+    await first.parts.store.writer.execute(AcceptEvents((event,), None, 1))
+    with trio.fail_after(10):
+        for webhook in webhooks:
+            while await first.statuses(webhook) != ["cancelled"]:  # noqa: ASYNC110 - a sweep finds it
+                await trio.sleep(0.1)
+    assert not cluster.receiver.arrivals

@@ -26,6 +26,7 @@ from daemon.store.postgresql.schema import shard_of_webhook
 from daemon.store.postgresql.sequences import SharedSequences
 from daemon.store.postgresql.silence import Deadlines
 from daemon.store.schema import webhooks
+from daemon.store.upkeep_commands import PruneFeed
 from tests.store.filling import accept, accepting, count, found, recording, run
 from tests.support.telemetry import make_telemetry
 
@@ -282,7 +283,7 @@ def test_who_waits_for_a_silent_server_is_told_that_the_connection_is_lost(datab
 
 
 @pytest.fixture
-def lost_in_commit(database: PostgresqlDatabase) -> PostgresqlDatabase:
+def lost_in_commit(database: PostgresqlDatabase) -> Iterator[PostgresqlDatabase]:
     """A database whose server ends the connection in the middle of the next COMMIT that changes a team."""
     found(database)
     for statement in (
@@ -293,7 +294,9 @@ def lost_in_commit(database: PostgresqlDatabase) -> PostgresqlDatabase:
     ):
         with transaction(database) as connection:
             connection.exec_driver_sql(statement)
-    return database
+    yield database
+    with transaction(database) as connection:
+        connection.exec_driver_sql("DROP FUNCTION end_session() CASCADE")
 
 
 def a_change() -> SaveTeam:
@@ -317,3 +320,19 @@ def test_a_commit_in_doubt_is_said_to_be_and_one_that_was_kept_is_answered_as_an
     else:
         with pytest.raises(StoreUnavailable, match="may have been kept"):
             run(lost_in_commit, a_change())
+
+
+def test_what_every_node_has_followed_is_forgotten_and_the_newest_change_is_kept(database: PostgresqlDatabase) -> None:
+    database.fence = Fence(join(database, A))
+    found(database)
+    former = join(database, B)
+    with transaction(database) as connection:
+        membership.leave(connection, former, "stopped")
+        connection.execute(text("UPDATE feed SET at = clock_timestamp() - interval '2 hours'"))
+        connection.execute(text("UPDATE nodes SET ended_at = ended_at - interval '8 days' WHERE ended_at IS NOT NULL"))
+    assert run(database, PruneFeed(100)) == 1
+    assert run(database, PruneFeed(100)) == 0
+    assert (count(database, "feed"), count(database, "nodes"), count(database, "leases")) == (1, 1, 1)
+    with database.reading.connect() as connection:
+        assert feed.news_since(connection, 2).is_complete
+        assert not feed.news_since(connection, 0).is_complete

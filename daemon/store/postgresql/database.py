@@ -31,14 +31,14 @@ from daemon.store.postgresql.connections import (
 )
 from daemon.store.postgresql.doubtful_commit import Fate, fate_of
 from daemon.store.postgresql.failures import is_conflict, is_failure, unavailable
-from daemon.store.postgresql.feed import changes_of_all, publish
+from daemon.store.postgresql.feed import changes_of_all, prune_feed, publish
 from daemon.store.postgresql.fence import pass_fence
 from daemon.store.postgresql.newest import bring_to_newest, require_usable
 from daemon.store.postgresql.sequences import SharedSequences
 from daemon.store.postgresql.silence import Deadlines
 from daemon.store.progress import Progress
 from daemon.store.sequences import Sequences
-from daemon.store.upkeep_commands import ReleaseSpace
+from daemon.store.upkeep_commands import PruneFeed, ReleaseSpace
 from daemon.store.writes.credits import ON_DEBIT
 
 
@@ -52,6 +52,7 @@ _TRANSACTION = "SELECT pg_current_xact_id_if_assigned()::text"
 _OWN_COMMANDS: Mapping[type, Apply] = {
     ReleaseSpace: _leave_space,
     AcceptEvents: accept_events,
+    PruneFeed: prune_feed,
     request_commands.AskRequest: requests.ask_requests,
     request_commands.AnswerRequest: requests.answer_requests,
     request_commands.SettleRequest: requests.settle_requests,

@@ -17,6 +17,8 @@ from daemon.store.nodes import Change, Kind, KnownKey, News
 from daemon.store.postgresql.schema import cluster, feed
 from daemon.store.request_commands import AnswerRequest
 from daemon.store.schema import api_keys, ended_sessions, webhooks
+from daemon.store.sequences import Sequences
+from daemon.store.upkeep_commands import PruneFeed
 
 _MOST_AT_ONCE = 1_000
 _VERSION = select(cluster.c.version)
@@ -28,7 +30,21 @@ _PUBLISH = text(
     " WITH ORDINALITY AS given(kind, team_id, id, place)"
 )
 _NOTIFY = select(func.pg_notify(channels.FEED, ""))
-_PRUNE = text("DELETE FROM feed WHERE at < clock_timestamp() - interval '1 hour'")
+_PRUNE = (
+    # Not the newest: a node that follows asks for what is behind its version.
+    text(
+        "DELETE FROM feed WHERE version IN (SELECT version FROM feed WHERE at < clock_timestamp() - interval '1 hour'"
+        " AND version < (SELECT version FROM cluster) ORDER BY version LIMIT :limit)"
+    ),
+    text(
+        "DELETE FROM leases WHERE node IN (SELECT node FROM nodes"
+        " WHERE ended_at < clock_timestamp() - interval '1 week' ORDER BY node LIMIT :limit)"
+    ),
+    text(
+        "DELETE FROM nodes WHERE node IN (SELECT node FROM nodes"
+        " WHERE ended_at < clock_timestamp() - interval '1 week' ORDER BY node LIMIT :limit)"
+    ),
+)
 
 
 def version(connection: Connection) -> int:
@@ -85,9 +101,13 @@ def publish(connection: Connection, changes: Sequence[Change]) -> None:
         connection.execute(_NOTIFY)
 
 
-def prune(connection: Connection) -> None:
-    """Delete what every living node has read: their leases are shorter than its age."""
-    connection.execute(_PRUNE)
+def prune_feed(connection: Connection, commands: Sequence[PruneFeed], _sequences: Sequences) -> list[int]:
+    """Delete what every living node has followed, since leases are far shorter than its age; and old lives."""
+    return [_prune(connection, command.limit) for command in commands]
+
+
+def _prune(connection: Connection, limit: int) -> int:
+    return max(connection.execute(statement, {"limit": limit}).rowcount for statement in _PRUNE)
 
 
 def changes_of_all(batch: Sequence[Command[Any]], answers: Sequence[Any]) -> list[Change]:
