@@ -72,6 +72,13 @@ class Clients:
             await _Submission(self, next(submissions), chance).make()
             due = max(due + pause_s, trio.current_time())
 
+    async def submit_everywhere(self, team: str, type_: str) -> None:
+        """Submit an event of this type to every node at once."""
+        planned, chance = PlannedSubmission(team, [type_], keyed=True, doubled=False), random.Random(type_)
+        async with trio.open_nursery() as nursery:
+            for url in self.urls():
+                nursery.start_soon(_Submission(self, planned, chance, first_to=url).make)
+
     def begin(self, planned: PlannedSubmission, now: float) -> list[Submitted]:
         """Note that these events are about to be submitted."""
         numbers = [next(self._numbers) for _ in planned.types]
@@ -104,11 +111,12 @@ class Clients:
 
 @dataclass(slots=True)
 class _Submission:
-    """One submission, until it is answered or given up."""
+    """One submission, until it is answered or given up; at first to node `first_to`, or to any."""
 
     clients: Clients
     planned: PlannedSubmission
     chance: random.Random
+    first_to: str | None = None
 
     async def make(self) -> None:
         events = self.clients.begin(self.planned, trio.current_time())
@@ -142,7 +150,7 @@ class _Submission:
         bodies = [_body(event) for event in events]
         path, body = ("/v1/events", bodies[0]) if len(bodies) == 1 else ("/v1/events/batch", bodies)
         headers = {"Idempotency-Key": f"submission {events[0].number}"} if self.planned.keyed else {}
-        url = self.chance.choice(self.clients.urls())
+        url, self.first_to = self.first_to or self.chance.choice(self.clients.urls()), None
         return await self.clients.post(url, path, body, headers)
 
 

@@ -47,12 +47,14 @@ class Registrar:
         body = self.receivers.registration(webhook)
         answer = await self._until_answered("POST", "/v1/webhooks", {"Idempotency-Key": name}, body)
         self._live(name, sure_from=trio.current_time())
+        await self.clients.submit_everywhere(webhook.team, min(types))
         return name, answer.json()["id"]
 
     async def _delete(self, name: str, webhook_id: str) -> None:
         self._live(name, sure_until=trio.current_time())
         await self._until_answered("DELETE", f"/v1/webhooks/{webhook_id}", {}, None)
         self._live(name, end=trio.current_time())
+        await self.clients.submit_everywhere(self.webhooks[name].team, min(self.webhooks[name].types))
 
     def _live(self, name: str, **times: float) -> None:
         webhook = self.webhooks[name]
