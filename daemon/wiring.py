@@ -35,11 +35,11 @@ from daemon.management.webhooks import Webhooks
 from daemon.seams import Seams
 from daemon.store.engine import Engine
 from daemon.store.hold_commands import PruneHolds
+from daemon.store.nodes import PruneFeed
 from daemon.store.reads import actor_reads
 from daemon.store.reads.reader import Reader
 from daemon.store.request_commands import PruneRequests
 from daemon.store.store import Store
-from daemon.store.upkeep_commands import PruneFeed
 from daemon.store.writes.writer import Writer
 from daemon.telemetry.change_feed import ChangeFeed
 from daemon.telemetry.metrics import ActorKind, Metrics

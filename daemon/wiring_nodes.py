@@ -2,6 +2,8 @@
 
 import socket
 
+import trio
+
 from daemon import __version__
 from daemon.delivery.fleet import Fleet
 from daemon.domain.clock import Clock
@@ -20,7 +22,7 @@ def reporter(fleet: Fleet, metrics: Metrics) -> Reporter:
 
 def only_node(clock: Clock, fleet: Fleet, metrics: Metrics) -> OnlyNode:
     """Return this process as the only node there is."""
-    since, host, reports = clock.now_ms(), socket.gethostname(), reporter(fleet, metrics)
+    started, host, reports = trio.current_time(), socket.gethostname(), reporter(fleet, metrics)
 
     def life() -> NodeLife:
         now = reports.now()
@@ -29,7 +31,7 @@ def only_node(clock: Clock, fleet: Fleet, metrics: Metrics) -> OnlyNode:
             name=host,
             host=host,
             version=__version__,
-            since=since,
+            since=clock.now_ms() - round((trio.current_time() - started) * 1000),
             shards=_ALL_SHARDS,
             pace=now.pace,
             parked=now.parked,

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import ApiKey, Webhook
-from daemon.store.commands import EndSession
+from daemon.store.commands import Command, EndSession
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +161,12 @@ class Sweep:
     last_seq: int
     oldest: int
     next: int
+
+
+class PruneFeed(Command[int], frozen=True):
+    """Forget changes that every node has followed by now, and lives that ended a week ago, at most `limit` of each.
+
+    Answers how many. Only for a database that nodes share.
+    """
+
+    limit: int

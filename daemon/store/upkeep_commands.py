@@ -78,12 +78,3 @@ class ReleaseSpace(Command[bool], frozen=True):
     leave_pages: int
     leave_part: int
     limit: int
-
-
-class PruneFeed(Command[int], frozen=True):
-    """Forget changes that every node has followed by now, and lives that ended a week ago, at most `limit` of each.
-
-    Answers how many. Only for a database that nodes share.
-    """
-
-    limit: int

@@ -346,6 +346,7 @@ IN_CLUSTER = (
     ActorKind.SILENCE,
     ActorKind.LIVE_PAGES,
     ActorKind.ANSWERING,
+    ActorKind.CREDITS,
     ActorKind.LISTENER,
     ActorKind.SWEEPER,
 )

@@ -66,4 +66,7 @@ def test_so_is_every_answer_about_something_that_is_there(case: Case, live: Live
 def check(case: Case, live: LiveApi, session: requests.Session) -> None:
     """Send it and judge the answer: status, headers, media type and body are described, and never a 5xx."""
     headers = {"Authorization": f"Bearer {live.operator_key}"}
+    # How the body is framed is not the description's: a wrong value makes it another protocol's message, a 400.
+    for name in [name for name in case.headers or () if name.lower() == "transfer-encoding"]:
+        del case.headers[name]
     case.call_and_validate(base_url=live.url, headers=headers, excluded_checks=EXCLUDED, session=session, timeout=10)

@@ -12,6 +12,7 @@ from tests.bench.figures import Figure
 from tests.bench.growth import measure_growth
 from tests.bench.isolation import measure_isolation
 from tests.bench.memory import measure_memory
+from tests.bench.nodes import measure_nodes
 from tests.bench.one_webhook import measure_one_webhook
 from tests.bench.peers import measure_peers
 from tests.bench.quiet import measure_quiet
@@ -42,6 +43,7 @@ SUITES = (
     Suite("end-to-end", measure_end_to_end, 13, comparable=True),
     Suite("peers", measure_peers, 9, comparable=True),
     Suite("quiet", measure_quiet, 15, comparable=True),
+    Suite("nodes", measure_nodes, 12),
     Suite("isolation", measure_isolation, 10),
     Suite("memory", measure_memory, 6),
     Suite("recovery", measure_recovery, 15),

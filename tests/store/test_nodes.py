@@ -14,7 +14,7 @@ from daemon.domain.errors import MatchedTooEarly, StoreUnavailable
 from daemon.domain.model import TeamEdit
 from daemon.domain.shards import SHARDS, shard_of
 from daemon.store.commands import SaveTeam
-from daemon.store.nodes import CopiedInstallation, Fence, Identity, Sweep
+from daemon.store.nodes import CopiedInstallation, Fence, Identity, PruneFeed, Sweep
 from daemon.store.postgresql import database as postgresql_database_module
 from daemon.store.postgresql import feed, membership, work
 from daemon.store.postgresql.accepting import accept_events
@@ -26,7 +26,6 @@ from daemon.store.postgresql.schema import shard_of_webhook
 from daemon.store.postgresql.sequences import SharedSequences
 from daemon.store.postgresql.silence import Deadlines
 from daemon.store.schema import webhooks
-from daemon.store.upkeep_commands import PruneFeed
 from tests.store.filling import accept, accepting, count, found, recording, run
 from tests.support.telemetry import make_telemetry
 

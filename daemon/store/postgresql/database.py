@@ -18,7 +18,7 @@ from daemon.store import request_commands
 from daemon.store.commands import AcceptEvents, RecordAttempt
 from daemon.store.engine import Apply, DatabaseAway, DatabaseRefused
 from daemon.store.hold_commands import ChangeHolds, PruneHolds
-from daemon.store.nodes import Change, Fence
+from daemon.store.nodes import Change, Fence, PruneFeed
 from daemon.store.postgresql import holds, requests
 from daemon.store.postgresql.accepting import accept_events
 from daemon.store.postgresql.address import Address
@@ -38,7 +38,7 @@ from daemon.store.postgresql.sequences import SharedSequences
 from daemon.store.postgresql.silence import Deadlines
 from daemon.store.progress import Progress
 from daemon.store.sequences import Sequences
-from daemon.store.upkeep_commands import PruneFeed, ReleaseSpace
+from daemon.store.upkeep_commands import ReleaseSpace
 from daemon.store.writes.credits import ON_DEBIT
 
 

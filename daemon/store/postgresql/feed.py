@@ -13,12 +13,11 @@ from daemon.domain.model import Webhook
 from daemon.store import channels, commands, rows
 from daemon.store.commands import Command, EndSession
 from daemon.store.fan_out_commands import MakeDeliveries
-from daemon.store.nodes import Change, Kind, KnownKey, News
+from daemon.store.nodes import Change, Kind, KnownKey, News, PruneFeed
 from daemon.store.postgresql.schema import cluster, feed
 from daemon.store.request_commands import AnswerRequest
 from daemon.store.schema import api_keys, ended_sessions, webhooks
 from daemon.store.sequences import Sequences
-from daemon.store.upkeep_commands import PruneFeed
 
 _MOST_AT_ONCE = 1_000
 _VERSION = select(cluster.c.version)

@@ -49,7 +49,7 @@ async def open_pooler(server: Address) -> AsyncIterator[Address]:
         command = [*as_server_user(directory), path, str(configuration)]
         process = await trio.lowlevel.open_process(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            await until(lambda: _answers((HOST, port)), within_s=10)
+            await until(lambda: _answers((HOST, port)), within_s=30)
             yield HOST, port
         finally:
             process.kill()
