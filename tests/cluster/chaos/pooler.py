@@ -46,6 +46,8 @@ async def open_pooler(server: Address) -> AsyncIterator[Address]:
             _CONFIGURATION.format(database=DATABASE, host=HOST, server_port=server[1], port=port, directory=directory)
         )
         (directory / "users").write_text(f'"{SUPERUSER}" ""\n')
+        for name in ("pgbouncer.ini", "users"):  # another user reads them, whatever umask another test has left here
+            (directory / name).chmod(0o644)
         command = [*as_server_user(directory), path, str(configuration)]
         process = await trio.lowlevel.open_process(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
