@@ -11,13 +11,14 @@ from functools import partial
 import trio
 from structlog.typing import FilteringBoundLogger
 
-from daemon.cluster.requests import ANSWERS_CHANNEL, LOOK_AGAIN_S, Notify, Ownership
+from daemon.cluster.requests import LOOK_AGAIN_S, Notify, Ownership
 from daemon.delivery.mailbox import Change
 from daemon.domain.changes import change_from_json
 from daemon.domain.clock import Clock
 from daemon.domain.errors import DaemonError, RequestOver, Stopping, StoreUnavailable
 from daemon.domain.model import Webhook
 from daemon.management.webhook_changer import CHANGE_TIMEOUT_S
+from daemon.store import channels
 from daemon.store.commands import SaveWebhook
 from daemon.store.postgresql.requests import START, Place, open_requests, refusal
 from daemon.store.request_commands import AnswerRequest, Gone, OpenRequest, SettleRequest
@@ -111,7 +112,7 @@ class Answering:
                 await self._settle(SettleRequest(request.id, Gone()))
             case DaemonError():
                 await self._settle(SettleRequest(request.id, refusal(result)))
-        self._notify(ANSWERS_CHANNEL, request.id)
+        self._notify(channels.ANSWERS, request.id)
 
     async def _settle(self, command: SettleRequest) -> None:
         with suppress(StoreUnavailable):  # it is still open, and will be tried again

@@ -28,8 +28,7 @@ from daemon.store.request_commands import (
 from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 
-# What is told over these channels is the id of a request. Both sides also look by themselves: a word may get lost.
-REQUESTS_CHANNEL, ANSWERS_CHANNEL = channels.REQUESTS, channels.ANSWERS
+# What is told is the id of a request. Both sides also look by themselves: a word may get lost.
 LOOK_AGAIN_S = 1.0
 # Withdrawing takes one commit; whoever waits for it has waited for long already.
 _WITHDRAW_S = 2.0
@@ -112,7 +111,7 @@ class ClusterChanger:
         try:
             with trio.move_on_after(CHANGE_TIMEOUT_S):
                 await self._writer.execute(ask)
-                self._notify(REQUESTS_CHANNEL, request_id)
+                self._notify(channels.REQUESTS, request_id)
                 answer = await self._answer(request_id)
         finally:
             self._waiting.pop(request_id, None)

@@ -43,13 +43,13 @@ class AddRows:
 class UpdateRows:
     """Update rows of a table: `update` reads the new values from the rows, as the table `given`; it may return rows.
 
-    `shared` are rows that writers of several nodes may update at once, so they are locked in the order of their key,
-    the first column of `given`.
+    With `shared`, writers of several nodes may update such rows at once: they are locked first, in the order of this
+    column, whose values are the first column of `given`.
     """
 
     given: TableClause
     update: Update
-    shared: SchemaTable | None = None
+    shared: Column[Any] | None = None
 
 
 RowStatement = InsertRows | AddRows | UpdateRows

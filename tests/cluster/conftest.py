@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import PostgresqlDatabase, open_database
 from tests.cluster.asking import Ask, Asking
 from tests.cluster.nodes import Ground, Node, running_nodes
+from tests.cluster.real_nodes import Cluster, until_shared
 from tests.store.filling import a_webhook, found
+from tests.support.daemon import RunningDaemon
 from tests.support.postgresql import PostgresqlServer, running_server
 
 
@@ -63,3 +66,20 @@ def ask(nursery: trio.Nursery, webhook: Webhook) -> Ask:
         return asking
 
     return begin
+
+
+@pytest.fixture
+async def cluster(address: Address, tmp_path: Path) -> Cluster:
+    return Cluster(address, tmp_path)
+
+
+@pytest.fixture
+async def pair(cluster: Cluster) -> AsyncIterator[tuple[RunningDaemon, RunningDaemon]]:
+    """Two nodes, each with half of the shards; nothing that they call out may get lost."""
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(cluster.node("a"))
+        second = await stack.enter_async_context(cluster.node("b"))
+        await until_shared(first, second)
+        yield first, second
+        for node in (first, second):
+            assert not node.log_lines("notices_lost", "listening_failed", "feed_failed", "sweep_failed")

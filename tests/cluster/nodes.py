@@ -13,7 +13,7 @@ import trio
 
 from daemon.actors.threads import run_inline
 from daemon.cluster.answering import Answering
-from daemon.cluster.requests import ANSWERS_CHANNEL, REQUESTS_CHANNEL, ClusterChanger
+from daemon.cluster.requests import ClusterChanger
 from daemon.config.settings import LogSettings
 from daemon.crypto.vault import Vault
 from daemon.delivery.fleet import Fleet
@@ -26,6 +26,7 @@ from daemon.mail.notifier import Notifier
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.webhook_changer import LocalChanger
 from daemon.seams import Seams
+from daemon.store import channels
 from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import PostgresqlDatabase, open_database
 from daemon.store.reads import api_reads
@@ -39,7 +40,7 @@ from tests.support.daemon import FakeReceiver, FakeThread, Outbox, VirtualWallCl
 from tests.support.mock_transport import MockTransport
 from tests.support.telemetry import make_telemetry
 
-CHANNELS = {REQUESTS_CHANNEL, ANSWERS_CHANNEL}
+CHANNELS = {channels.REQUESTS, channels.ANSWERS}
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class Ground:
         if self.deaf:
             return
         for node in self.nodes:
-            if channel == REQUESTS_CHANNEL:
+            if channel == channels.REQUESTS:
                 node.answering.look()
             else:
                 node.changer.answered(request_id)

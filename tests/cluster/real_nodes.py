@@ -15,6 +15,7 @@ from daemon.cluster.lease import Lease
 from daemon.config.reload import fixed
 from daemon.config.settings import LogSettings
 from daemon.crypto.vault import Vault
+from daemon.domain.model import Webhook
 from daemon.domain.shards import SHARDS
 from daemon.run import run_daemon
 from daemon.seams import Seams
@@ -25,7 +26,7 @@ from daemon.store.postgresql.database import open_database
 from daemon.store.postgresql.shared_store import share
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import make_metrics
-from daemon.wiring import Daemon, assemble
+from daemon.wiring import assemble
 from daemon.wiring_cluster import Share
 from tests.cluster.waiting import until
 from tests.support.daemon import OPERATOR_KEY, FakeReceiver, Outbox, RunningDaemon, VirtualWallClock, make_settings
@@ -102,11 +103,18 @@ async def _accept_url(_url: str, _team_id: str) -> None:
     await trio.lowlevel.checkpoint()
 
 
-async def until_owned(*nodes: RunningDaemon) -> None:
-    """Wait until these nodes deliver for all webhooks."""
-    await until(lambda: sum(len(_shards(node.parts)) for node in nodes) == SHARDS, within_s=15)
+def shards(node: RunningDaemon) -> int:
+    """Return how many shards this node owns."""
+    assert node.parts.node is not None
+    return len(node.parts.node.membership.shards)
 
 
-def _shards(parts: Daemon) -> frozenset[int]:
-    assert parts.node is not None
-    return frozenset(parts.node.membership.shards)
+def owns(node: RunningDaemon, webhook: Webhook) -> bool:
+    """Whether this node delivers for this webhook."""
+    assert node.parts.node is not None
+    return node.parts.node.membership.owns(webhook.id)
+
+
+async def until_shared(*nodes: RunningDaemon) -> None:
+    """Wait until each of these nodes, which are all, owns its fair share."""
+    await until(lambda: all(shards(node) == SHARDS // len(nodes) for node in nodes), within_s=15)

@@ -7,7 +7,7 @@ import trio
 from daemon.domain.shards import SHARDS
 from daemon.store.postgresql.address import Address
 from tests.actors.receivers import slow
-from tests.cluster.real_nodes import Cluster, until_owned
+from tests.cluster.real_nodes import Cluster, until_shared
 from tests.cluster.waiting import until
 from tests.support.daemon import RunningDaemon
 
@@ -47,7 +47,7 @@ async def test_what_a_node_held_that_dies_is_spent_by_the_other(address: Address
     cluster = Cluster(address, tmp_path, {"credits": {"enforce": True}})
     async with cluster.node("b") as survivor:
         async with cluster.node("a") as victim:
-            await until_owned(survivor, victim)
+            await until_shared(survivor, victim)
             team = await victim.team()
             for number in range(6):
                 await victim.webhook(team, f"{URL}/{number}")

@@ -1,38 +1,15 @@
 """Nodes on one database, in one process: who delivers, in which order, and what each knows of the others' changes."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from pathlib import Path
-
-import pytest
 import trio
 
 from daemon.domain.model import Event
-from daemon.domain.shards import shard_of
 from daemon.domain.submission import MatchedEvent
 from daemon.store.commands import AcceptEvents
-from daemon.store.postgresql.address import Address
-from tests.cluster.real_nodes import Cluster, until_owned
+from tests.cluster.real_nodes import Cluster, owns, until_shared
 from tests.cluster.waiting import until
 from tests.support.daemon import RunningDaemon, in_order, statuses
 
 URL = "https://receiver.example/hook"
-
-
-@pytest.fixture
-async def cluster(address: Address, tmp_path: Path) -> Cluster:
-    return Cluster(address, tmp_path)
-
-
-@pytest.fixture
-async def pair(cluster: Cluster) -> AsyncIterator[tuple[RunningDaemon, RunningDaemon]]:
-    async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(cluster.node("a"))
-        second = await stack.enter_async_context(cluster.node("b"))
-        await until_owned(first, second)
-        yield first, second
-        for node in (first, second):
-            assert not node.log_lines("notices_lost", "listening_failed", "feed_failed", "sweep_failed")
 
 
 async def until_arrived(cluster: Cluster, count: int, within_s: float = 10) -> list[int]:
@@ -67,21 +44,21 @@ async def test_events_submitted_to_nodes_in_turn_arrive_in_that_order(
 async def test_the_webhooks_of_a_node_that_dies_are_delivered_to_by_the_other(cluster: Cluster) -> None:
     async with cluster.node("b") as survivor:
         async with cluster.node("a") as victim:
-            await until_owned(survivor, victim)
+            await until_shared(survivor, victim)
             team = await victim.team()
-            webhooks = [await victim.webhook(team, f"{URL}/{number}") for number in range(8)]
-            assert {shard_of(webhook.id) for webhook in webhooks}
+            webhooks = [await victim.webhook(team, f"{URL}/{number}") for number in range(16)]
+            assert {owns(victim, webhook) for webhook in webhooks} == {True, False}, "each node delivers for some"
             await survivor.submit(team, 1)
-            await until_arrived(cluster, 8)
+            await until_arrived(cluster, 16)
         await survivor.submit(team, 2)
-        await until_arrived(cluster, 16)
-    for number in range(8):
+        await until_arrived(cluster, 32)
+    for number in range(16):
         assert in_order([arrival.number for arrival in cluster.receiver.at(f"{URL}/{number}")])
 
 
 async def test_a_node_that_stops_hands_its_webhooks_over_and_loses_nothing(cluster: Cluster) -> None:
     async with cluster.node("b") as staying, cluster.node("a") as leaving:
-        await until_owned(staying, leaving)
+        await until_shared(staying, leaving)
         team = await leaving.team()
         for number in range(8):
             await leaving.webhook(team, f"{URL}/{number}")

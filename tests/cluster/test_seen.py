@@ -1,9 +1,5 @@
 """What is seen of several nodes: who lives and does what, draining one, readiness, metrics."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from pathlib import Path
-
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -12,35 +8,11 @@ from daemon.domain.shards import SHARDS
 from daemon.store.node_lives import NodeLife
 from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.inspect import inspect
-from tests.cluster.real_nodes import Cluster
+from tests.cluster.real_nodes import Cluster, until_shared
 from tests.cluster.waiting import until
 from tests.support.daemon import RunningDaemon
 
 PREFIX = "kakiyo_webhooks_"
-
-
-@pytest.fixture
-async def cluster(address: Address, tmp_path: Path) -> Cluster:
-    return Cluster(address, tmp_path)
-
-
-@pytest.fixture
-async def pair(cluster: Cluster) -> AsyncIterator[tuple[RunningDaemon, RunningDaemon]]:
-    async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(cluster.node("a"))
-        second = await stack.enter_async_context(cluster.node("b"))
-        await until_shared(first, second)
-        yield first, second
-
-
-def shards(daemon: RunningDaemon) -> int:
-    assert daemon.parts.node is not None
-    return len(daemon.parts.node.membership.shards)
-
-
-async def until_shared(*daemons: RunningDaemon) -> None:
-    """Wait until each has its fair share."""
-    await until(lambda: all(shards(daemon) == SHARDS // len(daemons) for daemon in daemons), within_s=15)
 
 
 async def living(daemon: RunningDaemon) -> dict[str, NodeLife]:

@@ -335,3 +335,15 @@ def test_what_every_node_has_followed_is_forgotten_and_the_newest_change_is_kept
     with database.reading.connect() as connection:
         assert feed.news_since(connection, 2).is_complete
         assert not feed.news_since(connection, 0).is_complete
+
+
+def test_a_delivery_that_was_begun_goes_first_after_a_takeover(database: PostgresqlDatabase) -> None:
+    """A lower number may become visible only later: it must not get between the attempts of a begun one."""
+    found(database)
+    late, begun, later = accept(database, [1, 2, 3])
+    run(database, recording(begun, 1, status=500))
+    with database.reading.connect() as connection:
+        _, first = work.webhook_and_begun_work(connection, "wh_1", 12)
+        _, of_two = work.webhook_and_begun_work(connection, "wh_1", 2)
+    assert [one.seq for one in first] == [begun.seq, late.seq, later.seq]
+    assert [one.seq for one in of_two] == [begun.seq, late.seq]

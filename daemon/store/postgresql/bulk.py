@@ -32,7 +32,7 @@ def run_rows(connection: Connection, statement: RowStatement, rows: Sequence[Row
     cursor = connection.connection.cursor()
     try:
         if isinstance(statement, UpdateRows) and statement.shared is not None:
-            cursor.execute(_lock(statement), columns[:1])
+            cursor.execute(_lock(statement.shared), columns[:1])
         cursor.execute(sql, columns)
         returned = list(cursor.fetchall()) if cursor.description else []
     except psycopg.Error as error:
@@ -83,13 +83,9 @@ def _update(statement: UpdateRows) -> str:
 
 
 @cache
-def _lock(statement: UpdateRows) -> str:
-    assert statement.shared is not None
-    key = next(iter(statement.given.c))
-    # What the rows are found by may be called otherwise in their table.
-    name = "id" if key.name not in statement.shared.c else key.name
-    array = f"%s::{_ARRAYS[type(key.type)]}[]"
-    return f"SELECT 1 FROM {statement.shared.name} WHERE {name} = ANY({array}) ORDER BY {name} FOR UPDATE"
+def _lock(key: Column[Any]) -> str:
+    table, name, array = key.table.name, key.name, f"%s::{_ARRAYS[type(key.type)]}[]"
+    return f"SELECT 1 FROM {table} WHERE {name} = ANY({array}) ORDER BY {name} FOR UPDATE"
 
 
 def lock_names(connection: Connection, names: Sequence[str]) -> None:

@@ -19,8 +19,6 @@ from daemon.domain.errors import StoreUnavailable
 from daemon.domain.printable import in_one_line
 from daemon.store.nodes import Notice
 
-# The server takes 8,000 bytes.
-LONGEST_PAYLOAD = 7_000
 _NOTIFY = text(
     "SELECT pg_notify(channel, payload) FROM"
     " unnest(CAST(:channels AS text[]), CAST(:payloads AS text[])) AS given(channel, payload)"

@@ -83,7 +83,7 @@ _INSERT_ENTRIES = InsertRows(
 )
 _changed = given_rows(team_id=teams.c.id, amount=teams.c.balance)
 _CHANGE_BALANCES = UpdateRows(
-    shared=teams,
+    shared=teams.c.id,
     given=_changed,
     update=update(teams)
     .where(teams.c.id == _changed.c.team_id)
