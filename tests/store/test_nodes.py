@@ -278,7 +278,8 @@ def test_who_waits_for_a_silent_server_is_told_that_the_connection_is_lost(datab
         ended = deadlines.hang_up()
     waiting.join(5)
     assert len(lost) == 1
-    assert database.reading.connect().scalar(text("SELECT 1")) == 1
+    with database.reading.connect() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
 
 
 @pytest.fixture
