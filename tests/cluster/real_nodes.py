@@ -25,7 +25,7 @@ from daemon.store.postgresql.shared_store import share
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import make_metrics
 from daemon.wiring import assemble
-from daemon.wiring_cluster import Share
+from daemon.wiring_cluster import Share, terms_of
 from tests.cluster.waiting import until
 from tests.support.daemon import OPERATOR_KEY, FakeReceiver, Outbox, RunningDaemon, VirtualWallClock, make_settings
 from tests.support.mock_transport import MockTransport
@@ -61,7 +61,7 @@ class Cluster:
             metrics=make_metrics(),
             log=logger,
             share=Share(
-                Identity(installation=name, name=name, host="host", version="1"),
+                Identity(installation=name, name=name, host="host", version="1", terms=terms_of(settings, ())),
                 partial(share, database, connect=connect, run_in_thread=thread_runner(3)),
                 lease,
             ),
@@ -85,7 +85,7 @@ class Cluster:
             now_ms=self.clock,
             run_write=thread_runner(1),
             run_read=thread_runner(READERS),
-            run_checkpoint=thread_runner(1),
+            run_checkpoint=thread_runner(2),
             make_transport=lambda: MockTransport(self.receiver.handle),
             check_url=_accept_url,
             send_mail=self.outbox.send,
