@@ -129,7 +129,7 @@ class Reader:
         try:
             with self._engine.reading.connect() as connection:
                 result = query(connection)
-                connection.commit()  # nothing: but at a rollback psycopg would forget what it has prepared
+                connection.commit()  # nothing: but at a rollback a driver may forget what it has prepared
                 return result
         except DatabaseError as error:
             raise self._engine.unavailable(error) from error
