@@ -57,7 +57,7 @@ def real_seams(live: LiveSettings, permit: Permit = ALWAYS) -> Seams:
         now_ms=wall_clock_ms,
         run_write=thread_runner(1),
         run_read=thread_runner(READERS),
-        run_checkpoint=thread_runner(1),
+        run_checkpoint=thread_runner(2),  # how far commits get is looked at while it runs
         make_transport=partial(
             EndpointTransport,
             rules,

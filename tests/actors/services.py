@@ -328,6 +328,7 @@ ELSEWHERE = {
     "daemon/mail/smtp.py: _shut_down_at": "tests/mail/test_smtp.py",
     "daemon/egress/wire.py: one_of": "tests/egress/test_cancellation.py",
     "daemon/egress/deadlines.py: self._run": "tests/egress/test_deadlines.py",
+    "daemon/maintenance/checkpointer.py: self._limit_commits": "tests/store/test_checkpointing.py",
     "daemon/run.py: task.run": "tests/cluster/test_nodes.py",
     "daemon/cluster/membership.py: hooks.on_claimed": "tests/cluster/test_membership.py",
     "daemon/cluster/membership.py: self._give_back": "tests/cluster/test_membership.py",

@@ -86,7 +86,7 @@ class Cluster:
             now_ms=self.clock,
             run_write=thread_runner(1),
             run_read=thread_runner(READERS),
-            run_checkpoint=thread_runner(1),
+            run_checkpoint=thread_runner(2),
             make_transport=lambda: MockTransport(self.receiver.handle),
             check_url=_accept_url,
             send_mail=self.outbox.send,

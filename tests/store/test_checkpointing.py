@@ -118,6 +118,21 @@ async def test_no_commit_copies_a_log_that_has_grown(
         assert not database.wal.holds(CHECKPOINT_FRAMES)
 
 
+async def test_commits_wait_for_a_copying_that_is_slower_than_they_are(
+    database: Database, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def slowly(work: Callable[[], Result], /) -> Result:
+        if work == database.wal.checkpoint:
+            await trio.sleep(1)
+        return await run_inline(work)
+
+    async with checkpointing(database, slowly) as (writer, _):
+        for number in range(300):
+            await writer.execute(CreateTeam(a_team(number, emails=("x" * 400_000,))))
+            assert not database.wal.holds(3 * CHECKPOINT_FRAMES)
+        assert trio.current_time() > 5
+
+
 async def test_a_large_log_is_reported_once_and_copied_when_the_read_ends(
     database: Database, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
