@@ -16,7 +16,8 @@ _TAKEOVER_S = 6
 
 
 @pytest.mark.fault(
-    "Of three nodes one is killed, one is frozen past its lease and wakes up, one is cut off from the database",
+    "Of three nodes one is killed, one is frozen between its send and its commit until others have its work, "
+    "one is cut off from the database",
     "The others take over within seconds; nothing is lost, out of order, charged twice or recorded by the wrong node",
 )
 @ends_within(110)
