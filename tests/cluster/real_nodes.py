@@ -27,7 +27,7 @@ from daemon.store.postgresql.shared_store import share
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import make_metrics
 from daemon.wiring import assemble
-from daemon.wiring_cluster import Share
+from daemon.wiring_cluster import Share, terms_of
 from tests.cluster.waiting import until
 from tests.support.daemon import OPERATOR_KEY, FakeReceiver, Outbox, RunningDaemon, VirtualWallClock, make_settings
 from tests.support.mock_transport import MockTransport
@@ -62,7 +62,7 @@ class Cluster:
             metrics=make_metrics(),
             log=logger,
             share=Share(
-                Identity(installation=name, name=name, host="host", version="1"),
+                Identity(installation=name, name=name, host="host", version="1", terms=terms_of(settings, ())),
                 partial(share, database, connect=connect, run_in_thread=thread_runner(3)),
                 lease,
             ),
