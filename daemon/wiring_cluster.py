@@ -137,6 +137,7 @@ class ClusterBuilder:
             notify=self._call_one,
             keeping=kept_answers.keeping,
         )
+        self._telemetry.metrics.leave_out_file()
         self._telemetry.metrics.registry.register(NodeCollector(self._metrics(changer, echo)))
         return Node(
             changer=changer,

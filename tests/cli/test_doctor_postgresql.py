@@ -65,7 +65,7 @@ def worst(facts: Facts, address: ServerAddress = ONE) -> Finding:
 
 def test_of_a_server_that_is_well_nothing_is_wrong() -> None:
     assert {each.verdict for each in all_checks(WELL, ONE)} == {Verdict.OK}
-    assert "PostgreSQL 15.4 answers at db.example; 7 deliveries are pending" in [
+    assert "PostgreSQL 15.4 answers at db.example; the database has 0 MiB, and 7 deliveries are pending" in [
         each.message for each in all_checks(WELL, ONE)
     ]
 
