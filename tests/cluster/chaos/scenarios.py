@@ -61,6 +61,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "database": Scenario(actions.restart_database),
     "failover": Scenario(fail_over),
     "rolling": Scenario(actions.roll),
+    "upgrading": Scenario(all_of(actions.upgrade, actions.go_back), nodes=2),
     "joining": Scenario(actions.join_and_leave, nodes=2, spares=2),
     "pooler": Scenario(any_of(_kills, actions.freeze, actions.restart_database), pooler=True),
     "dump": Scenario(dump),
