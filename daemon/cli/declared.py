@@ -123,7 +123,8 @@ def _value(parameter: inspect.Parameter, value: Any) -> Any:
     """Return what click read as the function takes it."""
     annotation, _ = _taken_apart(parameter)
     if isinstance(value, tuple):
-        return list(value) or None
+        [inner] = get_args(annotation)
+        return [inner(each) for each in value] or None
     if isinstance(value, str) and issubclass(annotation, StrEnum):
         return annotation(value)
     return value
