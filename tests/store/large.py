@@ -205,6 +205,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "webhook_or_deleted": [lambda c: actor_reads.webhook_or_deleted(c, WEBHOOK)],
     "webhook_and_work": [lambda c: actor_reads.webhook_and_work(c, WEBHOOK, 12)],
     "pending_work": [lambda c: actor_reads.pending_work(c, OTHER, 128)],
+    "pending_work_one_by_one": [lambda c: actor_reads.pending_work_one_by_one(c, [(OTHER, 128)])],
     "events_since": [lambda c: actor_reads.events_since(c, NOW), lambda c: actor_reads.events_since(c, 0)],
     "event_body": [lambda c: actor_reads.event_body(c, "evt_1")],
     "due_mails": [lambda c: actor_reads.due_mails(c, NOW)],

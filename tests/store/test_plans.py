@@ -110,6 +110,10 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         lambda c: actor_reads.pending_work(c, WEBHOOK, 64),
         "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq>?)",
     ),
+    "pending_work_one_by_one": (
+        lambda c: actor_reads.pending_work_one_by_one(c, [(WEBHOOK, 64)]),
+        "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq>?)",
+    ),
     "webhooks_with_work": (
         actor_reads.webhooks_with_work,
         "INDEX ix_deliveries_webhook_status (webhook_id=? AND status=?)",
