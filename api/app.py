@@ -92,7 +92,7 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
     for route in ROUTES:
         answer = bind(route, handles, limits=limits, bodies=bodies, reserved_ids=_RESERVED_IDS)
         app.views[route.name] = _view(route, answer)
-        if route.path in MAX_BODY_BYTES_OF_PATH:
+        if route.method == "POST" and route.path in MAX_BODY_BYTES_OF_PATH:
             app.plain_views[route.path] = _plain_view(route, answer, handles=handles, config=app.config)
     console = add_console(
         app, handles, limits=limits, run_in_thread=run_in_thread or thread_runner(1), reserved_ids=_RESERVED_IDS
