@@ -34,6 +34,7 @@ SLEEPS_IN_LOOPS = {
     "daemon/mail/notifier.py": "the back-off while the database fails",
     "daemon/maintenance/checkpointer.py": "SQLite tells nobody when a read ends",
     "daemon/delivery/canceller.py": "the others' share of the store",
+    "daemon/maintenance/shared_key_rotation.py": "a command that waits for what every node has to say",
     "daemon/maintenance/time_indexer.py": "its interval; the others' share of the store",
     "daemon/delivery/fan_out.py": "the others' share of the store",
     "daemon/maintenance/cleaner.py": "its interval; the others' share of the store",
@@ -124,6 +125,7 @@ POSTGRESQL_USERS = {
     "daemon/maintenance/migrate_to_postgresql.py": "copies the rows of the file into the database",
     "daemon/maintenance/migrate_to_sqlite.py": "copies the rows of the database into a file",
     "daemon/maintenance/postgresql_store.py": "opens the database of the settings",
+    "daemon/maintenance/shared_key_rotation.py": "seals anew what is in the database",
     "daemon/wiring_cluster.py": "has several nodes share the database",
 }
 
