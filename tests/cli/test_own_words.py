@@ -4,7 +4,7 @@ import ast
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -54,8 +54,8 @@ def test_a_field_of_a_file_keeps_the_place_where_it_stands(run: Any, api: Any) -
 
 
 def _sent() -> Iterator[tuple[str, str]]:
-    for command, (_, _, body), _, _ in CASES:
-        for field in body or ():
+    for command, request, _, _ in CASES:
+        for field in cast("tuple[str, str, Any]", request)[2] or ():
             if field != "active":  # of `enable` and `disable`, which have no option for it
                 yield command, field
 
