@@ -45,20 +45,27 @@ SELECT t, 1000 * b, 1000 * b + 999, b, b FROM generate_series(0, 99) b, (VALUES 
 """
 
 
-@pytest.fixture(scope="module", params=["never analysed", "analysed"])
-def full_database(
-    request: pytest.FixtureRequest, postgresql: tuple[PostgresqlServer, str]
-) -> Iterator[PostgresqlDatabase]:
-    """A database with many rows of all kinds, for all tests of this module: none of them changes it."""
+@pytest.fixture(scope="module")
+def filled(postgresql: tuple[PostgresqlServer, str]) -> Iterator[str]:
+    """The name of a database with many rows of all kinds."""
     server, template = postgresql
     with server.database(template) as address:
-        database = open_database(address)
-        driver: Any = database.writer.connection.driver_connection
-        driver.execute(FILLING)
-        driver.commit()
+        with address.connect({}) as connection:
+            connection.execute(FILLING)
+            [[name]] = connection.execute("SELECT current_database()").fetchall()
+        yield name
+
+
+@pytest.fixture(scope="module", params=["never analysed", "analysed"])
+def full_database(
+    request: pytest.FixtureRequest, postgresql: tuple[PostgresqlServer, str], filled: str
+) -> Iterator[PostgresqlDatabase]:
+    """A copy of it, for all tests of this module: none of them changes it."""
+    with postgresql[0].database(filled) as address:
         if request.param == "analysed":
             with address.connect({}, autocommit=True) as c:
                 c.execute("VACUUM ANALYZE")
+        database = open_database(address)
         yield database
         database.close()
 
