@@ -140,6 +140,7 @@ async def assemble(
         index=index,
         team_ids=team_ids,
         following=following,
+        revoked=api_keys.revoked,
         resume=resume_all if node is None else node.resume_own,
     )
     bind_gauges(telemetry, fleet=fleet, router=router, gate=gate, lookups=seams.lookups)

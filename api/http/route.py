@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from api.http.errors import Code
 from api.http.json_body import JSON
 from api.http.request import HttpRequest
+from api.http.wire import Input
 from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
 from daemon.domain.submission import Idempotency
@@ -79,7 +80,7 @@ class Route:
     answer: Any
     access: Access = Access.TEAM
     status: HTTPStatus = HTTPStatus.OK
-    query: type[BaseModel] | None = None
+    query: type[Input] | None = None
     body: Body | None = None
     headers: type[BaseModel] | None = None
     refusals: tuple[Code, ...] = ()

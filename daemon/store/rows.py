@@ -17,7 +17,9 @@ from daemon.domain.model import (
     DisabledReason,
     Event,
     FailedDelivery,
+    LastAttempt,
     Mail,
+    Origin,
     Outcome,
     OutcomeKind,
     Team,
@@ -150,6 +152,7 @@ def event(row: Row[Any]) -> Event:
         accepted_at=row.accepted_at,
         test=row.test,
         traceparent=row.traceparent,
+        key_id=row.key_id,
     )
 
 
@@ -170,6 +173,8 @@ def delivery(row: Row[Any]) -> Delivery:
         completed_at=row.completed_at,
         cancel_reason=CancelReason(row.cancel_reason) if row.cancel_reason else None,
         test=row.test,
+        origin=Origin(row.origin) if row.origin else None,
+        origin_id=row.origin_id,
     )
 
 
@@ -186,6 +191,16 @@ def attempt(row: Row[Any]) -> Attempt:
         error=row.error,
     )
     return Attempt(row.number, row.started_at, outcome)
+
+
+def last_attempt(row: Row[*tuple[Any, ...]]) -> LastAttempt:
+    """Return the LastAttempt of a row with its columns of `attempts`."""
+    return LastAttempt(
+        outcome=OutcomeKind(right("attempts", "outcome", row.outcome)),
+        status=right("attempts", "status", row.status),
+        duration_ms=right("attempts", "duration_ms", row.duration_ms),
+        error=right("attempts", "error", row.error),
+    )
 
 
 def failed_delivery(row: Row[Any]) -> FailedDelivery:

@@ -18,6 +18,7 @@ from daemon.doctor.postgresql import (
 from daemon.domain.agreement import Declared
 from daemon.store.engine import DatabaseRefused
 from daemon.store.postgresql.inspect import Bloat, Cluster, Facts, Server, ServerAddress, Snapshot, read_address
+from daemon.store.schema import HEAD_REVISION
 
 SETTINGS = {
     "fsync": "on",
@@ -35,7 +36,9 @@ SERVER = Server(
     connections=20,
     most_connections=97,
 )
-WELL = Facts(server=SERVER, difference_ms=3, snapshot=None, bloated=(), unvacuumed=(), revision="0012", pending=7)
+WELL = Facts(
+    server=SERVER, difference_ms=3, snapshot=None, bloated=(), unvacuumed=(), revision=HEAD_REVISION, pending=7
+)
 ONE = ServerAddress(("db.example",), has_password=False, sslmode="verify-full")
 TWO = replace(ONE, hosts=("db1.example", "db2.example"))
 OURS = {"retention.days": "30"}
@@ -65,7 +68,7 @@ def worst(facts: Facts, address: ServerAddress = ONE) -> Finding:
 
 def test_of_a_server_that_is_well_nothing_is_wrong() -> None:
     assert {each.verdict for each in all_checks(WELL, ONE)} == {Verdict.OK}
-    assert "PostgreSQL 15.4 answers at db.example; 7 deliveries are pending" in [
+    assert "PostgreSQL 15.4 answers at db.example; the database has 0 MiB, and 7 deliveries are pending" in [
         each.message for each in all_checks(WELL, ONE)
     ]
 

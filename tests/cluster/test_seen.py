@@ -82,6 +82,11 @@ async def test_each_nodes_metrics_tell_of_its_lease_and_shards(pair: tuple[Runni
         assert metric(daemon, "doubtful_commits_total") == 0
         assert metric(daemon, "shards_claimed_total") >= SHARDS / 2
         assert metric(daemon, "notify_echo_age_seconds") < 5
+        await daemon.parts.gauges.refresh()
+        assert metric(daemon, "database_bytes") > 1_000_000
+        rendered = daemon.parts.telemetry.metrics.render()
+        assert b"state_dir" not in rendered
+        assert b"wal_bytes" not in rendered
 
 
 async def test_a_node_without_a_lease_is_not_ready(pair: tuple[RunningDaemon, RunningDaemon]) -> None:

@@ -58,6 +58,7 @@ class Server:
     synchronous_standbys: int | None
     connections: int
     most_connections: int
+    database_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +180,7 @@ def _inspect_server(connection: Connection[Any]) -> Server:
         synchronous_standbys=found.standbys if found.may_know else None,
         connections=found.connections,
         most_connections=found.most_connections,
+        database_bytes=found.database_bytes,
     )
 
 
@@ -260,6 +262,7 @@ _SERVER: LiteralString = """
         pg_is_in_recovery() AS is_standby,
         pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS may_know,
         (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')) AS standbys,
+        pg_database_size(current_database()) AS database_bytes,
         (SELECT sum(numbackends)::bigint FROM pg_stat_database) AS connections,
         current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
             AS most_connections"""

@@ -13,6 +13,7 @@ import trio
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY
 from daemon.maintenance.state_dir import OPERATOR_KEY
 from tests.cluster.chaos.clients import Clients
+from tests.cluster.chaos.editor import Editor
 from tests.cluster.chaos.enabler import Enabler
 from tests.cluster.chaos.evidence import Disturbance
 from tests.cluster.chaos.node import Node, make_node
@@ -49,7 +50,8 @@ class Cluster:
     enabler: Enabler
     registrar: Registrar
     treasurer: Treasurer
-    planned: Mapping[str, PlannedWebhook]
+    editor: Editor
+    planned: dict[str, PlannedWebhook]
     disturbances: list[Disturbance] = field(default_factory=list)
 
     @property
@@ -102,14 +104,15 @@ async def open_cluster(directory: Path, plan: Plan) -> AsyncIterator[Cluster]:
         nodes, proxies = [], {}
         for number in range(1, plan.nodes + plan.spares + 1):
             proxies[number] = await _open_proxies(stack, server, plan)
-            sections = _sections(plan, server, proxies[number], mail_port)
+            sections = _sections(plan, server, proxies[number], node=number, mail_port=mail_port)
             sections["egress"] = {"nameservers": [await _open_name_server(stack, number)]}
-            nodes.append(stack.enter_context(make_node(directory, number, sections, _KEYS)))
+            nodes.append(stack.enter_context(make_node(directory, number, sections, keys=_KEYS, clock=plan.clocks)))
         clients = Clients(plan, _OPERATOR_KEY, lambda: _known_urls(nodes))
         stack.push_async_callback(clients.close)
+        registrar = Registrar(clients, receivers)
         cluster = Cluster(
-            plan, stack, [server], nodes, proxies, receivers, mail, clients, Enabler(clients),
-            Registrar(clients, receivers), Treasurer(clients), planned,
+            plan, stack, [server], nodes, proxies, receivers, mail, clients, Enabler(clients), registrar,
+            Treasurer(clients), Editor(clients, receivers, registrar), planned,
         )  # fmt: skip
         async with trio.open_nursery() as nursery:
             for node in nodes:
@@ -142,8 +145,10 @@ async def _open_name_server(stack: AsyncExitStack, number: int) -> str:
     return f"{server.address.address}:{server.address.port}"
 
 
-def _sections(plan: Plan, server: Server, proxies: Sequence[Proxy], mail_port: int) -> dict[str, dict[str, Any]]:
-    store = {"url": server.url(proxies[0].port)}
+def _sections(
+    plan: Plan, server: Server, proxies: Sequence[Proxy], *, node: int, mail_port: int
+) -> dict[str, dict[str, Any]]:
+    store = {"url": server.url(proxies[0].port), "node_name": f"node{node}"}
     if plan.pooler:
         store["notify_url"] = server.url(proxies[1].port)
     return {

@@ -3,16 +3,24 @@
 Times are seconds on the clock of the test's process, which nothing here freezes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.cluster.chaos.plan import PlannedWebhook
 
+# While this is done to a node, it notes other times of acceptance than there are.
+CLOCK_STEPPED = "clock stepped"
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request as a receiver noted it before it answered `status`; `node` made it, `number` is in the event's data."""
+    """A request as a receiver noted it before it answered `status`; `node` made it, `number` is in the event's data.
 
+    `id` is in the answer, too: so the recorded attempt says of which request it is. `edited` if it came to the address
+    of the webhook's edit.
+    """
+
+    id: int
     at: float
     node: int
     webhook: str
@@ -21,6 +29,7 @@ class Arrival:
     number: int
     status: int
     signed: bool
+    edited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,16 @@ class Submitted:
     acknowledged_at: float | None = None
     event_id: str = ""
     deliveries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """A recovery of what a webhook missed since `since`, of which the answer said how many deliveries were made."""
+
+    webhook: str
+    since: float
+    asked: float
+    deliveries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,10 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoredDelivery:
-    """A row of the table of deliveries; `webhook` is the webhook's name, `answers` its attempts' status codes."""
+    """A row of the table of deliveries; `webhook` is the webhook's name. `again` if it was made after its event.
+
+    `ended` is its place among all ends, by the server's own record of its commits: no clock of a node has a part in it.
+    """
 
     seq: int
     id: str
@@ -71,8 +93,29 @@ class StoredDelivery:
     webhook: str
     status: str
     attempts_made: int
-    completed_at: int | None
-    answers: list[int | None]
+    ended: float
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAttempt:
+    """A row of the table of attempts: the `arrival` that it records, and when the server committed it."""
+
+    delivery_id: str
+    number: int
+    status: int | None
+    arrival: int | None
+    committed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLife:
+    """A life of a node: when the server committed its beginning, and its end."""
+
+    node: int
+    life: int
+    began_at: float
+    ended_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +130,7 @@ class StoredWebhook:
 
 @dataclass(frozen=True, slots=True)
 class StoredMail:
-    """A mail of the outbox: the webhook's name, and the ids of the failed deliveries that it tells of."""
+    """A mail of the outbox: the webhook's name, and the ids of the failed deliveries that it tells of, in order."""
 
     id: str
     webhook: str
@@ -100,6 +143,8 @@ class Stored:
 
     events: list[StoredEvent]
     deliveries: list[StoredDelivery]
+    attempts: list[StoredAttempt]
+    lives: list[StoredLife]
     webhooks: list[StoredWebhook]
     mails: list[StoredMail]
     impossible: list[str] = field(default_factory=list)
@@ -109,7 +154,9 @@ class Stored:
 class Evidence:
     """All that is known after a run. `mailed` counts each mail's arrivals at the mail server.
 
-    `complaints` are sentences about answers that no client should have got, processes that ended and log lines.
+    `complaints` are sentences about answers that no client should have got, processes that ended and log lines. `epoch`
+    is what the server's clock says when that of the test's process says zero. `resent` has the id of each delivery that
+    was made by a resend, with that of the old one.
     """
 
     planned: Mapping[str, PlannedWebhook]
@@ -118,4 +165,7 @@ class Evidence:
     disturbances: list[Disturbance]
     stored: Stored
     mailed: Mapping[str, int]
+    epoch: float = 0
+    recoveries: Sequence[Recovery] = ()
+    resent: Mapping[str, str] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)

@@ -1,6 +1,7 @@
 """A run: a cluster under load to which something is done again and again; then it comes to rest and is examined."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from tests.cluster.chaos.cluster import Cluster, open_cluster
 from tests.cluster.chaos.dump import keep
 from tests.cluster.chaos.evidence import Evidence, Stored
 from tests.cluster.chaos.logs import count_events, faults_in
+from tests.cluster.chaos.overload import watch_for_overload
 from tests.cluster.chaos.plan import Plan
 from tests.cluster.chaos.repetitions import repetitions
 from tests.cluster.chaos.takeover import takeovers
@@ -54,6 +56,7 @@ class Run:
             _counts(ends),
             f"{len(evidence.stored.mails)} disablings mailed, {self.enablings} enablings",
             f"{sum(webhook.deleted for webhook in evidence.stored.webhooks)} webhooks came and went",
+            f"{len(evidence.resent)} resent, {len(evidence.recoveries)} recoveries",
             f"done: {_counts(done)}",
             f"answers: {_counts(self.answers)}",
             f"logged: {_counts(self.logged)}",
@@ -76,6 +79,7 @@ async def run_chaos(directory: Path, plan: Plan, chaos: Chaos, *, seconds: float
     async with open_cluster(directory, plan) as cluster, trio.open_nursery() as nursery:
         driving = trio.Event()
         nursery.start_soon(_drive, cluster, driving)
+        nursery.start_soon(watch_for_overload, cluster)
         await trio.sleep(_WARM_UP_S)
         end = trio.current_time() + seconds
         complaints: list[str] = []
@@ -98,6 +102,7 @@ async def _drive(cluster: Cluster, ended: trio.Event) -> None:
         nursery.start_soon(cluster.clients.run)
         nursery.start_soon(cluster.enabler.run)
         nursery.start_soon(cluster.registrar.run)
+        nursery.start_soon(cluster.editor.run)
         if cluster.plan.enforced:
             nursery.start_soon(cluster.treasurer.run)
     ended.set()
@@ -149,6 +154,9 @@ async def _examine(cluster: Cluster, complaints: list[str]) -> Run:
         disturbances=list(cluster.disturbances),
         stored=await trio.to_thread.run_sync(read),
         mailed=cluster.mailed(),
+        epoch=time.time() - trio.current_time(),
+        recoveries=list(cluster.editor.recoveries),
+        resent=dict(cluster.editor.resent),
         complaints=[
             *complaints,
             *ledger.complaints,
