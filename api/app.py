@@ -29,6 +29,7 @@ from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi import document
 from api.routes import credits, deliveries, events, health, keys, nodes, teams, testing, webhook_routes
 from daemon.actors.threads import RunInThread, thread_runner
+from daemon.crypto.api_keys import Principal
 from daemon.handles import Handles
 
 BODY_TIMEOUT_S = 15
@@ -91,9 +92,10 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
     for route in ROUTES:
         answer = bind(route, handles, limits=limits, bodies=bodies, reserved_ids=_RESERVED_IDS)
-        app.views[route.name] = _view(route, answer)
+        app.views[route.name] = _view(route, answer, handles=handles, limits=limits)
         if route.path in MAX_BODY_BYTES_OF_PATH:
-            app.plain_views[route.path] = _plain_view(route, answer, handles=handles, config=app.config)
+            plain = _plain_view(route, answer, handles=handles, limits=limits, config=app.config)
+            app.plain_views[route.path] = plain
     console = add_console(
         app, handles, limits=limits, run_in_thread=run_in_thread or thread_runner(1), reserved_ids=_RESERVED_IDS
     )
@@ -103,12 +105,11 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
 def bind(
     route: Route, handles: Handles, limits: RateLimits, bodies: LargeBodies, reserved_ids: frozenset[str]
 ) -> AnswerRoute:
-    """Return what answers a request for a route: it checks the key, and reads query and body."""
+    """Return what answers a caller's request for a route: it checks the limit, and reads query and body."""
 
     has_inputs = route.query is not None or (route.body is not None and route.body.parsed)
 
-    async def answer(request: HttpRequest, **path: str) -> Answer:
-        principal = await authenticate(handles, request, route.access)
+    async def answer(request: HttpRequest, principal: Principal, **path: str) -> Answer:
         if principal is not ANYBODY:
             wait_s = limits.take(principal, tokens_for(size_bytes=request.content_length or 0))
             if wait_s is not None:
@@ -133,27 +134,39 @@ def bind(
     return answer
 
 
-def _view(route: Route, answer: AnswerRoute) -> View:
+def _view(route: Route, answer: AnswerRoute, *, handles: Handles, limits: RateLimits) -> View:
     async def view(request: Request, **path: str) -> Response:
-        return _respond(route, await answer(request, **path))
+        principal = ANYBODY
+        try:
+            principal = await authenticate(handles, request, route.access)
+            response = _respond(route, await answer(request, principal, **path))
+        except Exception as error:
+            response = await answer_error(handles, request, error)
+        response.headers.extend(limits.headers(principal))
+        return response
 
     return view
 
 
-def _plain_view(route: Route, answer: AnswerRoute, *, handles: Handles, config: Mapping[str, Any]) -> PlainView:
+def _plain_view(
+    route: Route, answer: AnswerRoute, *, handles: Handles, limits: RateLimits, config: Mapping[str, Any]
+) -> PlainView:
     """Return the view of a route for the fast lane: the same answer, the same refusals."""
-    headers = (("Content-Type", route.media_type),)
+    media_type = ("Content-Type", route.media_type)
 
     async def view(request: PlainRequest) -> PlainResponse:
         request.body_timeout_s = config["BODY_TIMEOUT"]
+        principal = ANYBODY
         try:
-            return PlainResponse(route.status, headers, _content(await answer(request)))
+            principal = await authenticate(handles, request, route.access)
+            content = _content(await answer(request, principal))
+            return PlainResponse(route.status, (media_type, *limits.headers(principal)), content)
         except ClientGone:
             raise
         except Exception as error:
             refusal = as_refusal(error)
             log_refused(handles, refusal, error, method=route.method, path=route.path)
-            return plain_problem(refusal)
+            return plain_problem(refusal, limits.headers(principal))
 
     return view
 
