@@ -1,6 +1,7 @@
 """The application: every route of the tables, bound to the daemon's handles (architecture "Packages")."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,13 +15,13 @@ from api.http.auth import ANYBODY, authenticate
 from api.http.dispatch import Dispatcher, View
 from api.http.errors import rate_limited
 from api.http.idempotency import answered_once, read_idempotency
-from api.http.json_body import JSON, read_json
+from api.http.inputs import read_inputs
+from api.http.known import Known
 from api.http.plain import ClientGone, PlainRequest, PlainResponse, PlainView
 from api.http.problems import answer_error, as_refusal, log_refused, plain_problem
-from api.http.query import NoQuery, read_query
 from api.http.request import HttpRequest
 from api.http.reserved_ids import Words, is_parameter, reserved_segments, steps
-from api.http.route import Access, Answer, Call, Route
+from api.http.route import Answer, Call, Route
 from api.http.urls import MatchingRule, make_map, make_rule
 from api.http.wire import to_json
 from api.limits.large_bodies import LargeBodies
@@ -33,7 +34,6 @@ from daemon.crypto.api_keys import Principal
 from daemon.handles import Handles
 
 BODY_TIMEOUT_S = 15
-OPEN = (Access.LOCAL, Access.LOCAL_OPERATOR)
 AnswerRoute = Callable[..., Awaitable[Answer]]
 
 _DESCRIBED: tuple[Route, ...] = (
@@ -115,21 +115,27 @@ def bind(
             if wait_s is not None:
                 raise rate_limited(wait_s)
         with bodies.room(request, principal) as run_in_thread:
-            inputs, raw = dict[str, BaseModel](), b""
-            if has_inputs or request.query_string:
-                inputs, raw = await _read_inputs(route, request, run_in_thread)
             call = Call(
                 handles,
                 principal,
                 request=request,
                 run_in_thread=run_in_thread,
                 charge=partial(limits.charge, principal),
-                reserved_ids=reserved_ids,
-                idempotency=read_idempotency(principal, request, raw) if route.once else None,
+                known=Known(handles.catalogue, principal, reserved_ids),
             )
-            if call.idempotency is None:
+            inputs, raw = dict[str, BaseModel](), b""
+            if has_inputs or request.query_string:
+                inputs, raw = await read_inputs(route, call, path)
+            idempotency = None
+            if route.once:
+                with call.mistakes:
+                    idempotency = read_idempotency(principal, request, raw)
+            if route.body is None or route.body.parsed:
+                call.mistakes.raise_if_any()
+            if idempotency is None:
                 return await route.handler(call, **path, **inputs)
-            return await answered_once(call, call.idempotency, partial(route.handler, call, **path, **inputs))
+            call = replace(call, idempotency=idempotency)
+            return await answered_once(call, idempotency, partial(route.handler, call, **path, **inputs))
 
     return answer
 
@@ -169,20 +175,6 @@ def _plain_view(
             return plain_problem(refusal, limits.headers(principal))
 
     return view
-
-
-async def _read_inputs(
-    route: Route, request: HttpRequest, run_in_thread: RunInThread
-) -> tuple[dict[str, BaseModel], bytes]:
-    inputs: dict[str, BaseModel] = {}
-    raw = b""
-    if route.query is not None:
-        inputs["query"] = read_query(request, route.query)
-    elif request.query_string and route.access not in OPEN:  # who asks for health may add what they like
-        read_query(request, NoQuery)
-    if route.body is not None and route.body.parsed:
-        inputs["body"], raw = await read_json(request, route.body.content[JSON], run_in_thread)
-    return inputs, raw
 
 
 def _respond(route: Route, answer: Answer) -> Response:

@@ -7,6 +7,8 @@ from pydantic import BaseModel
 
 from api.http.errors import wrong_field
 from api.http.json_body import validate
+from api.http.known import Known
+from api.http.mistakes import Mistakes
 from api.http.request import HttpRequest
 from api.http.wire import Input
 
@@ -23,10 +25,15 @@ def _with_plus(value: str) -> str:
     return _PLUS_READ_AS_SPACE.sub("+", value)
 
 
-def read_query(request: HttpRequest, model: type[Model]) -> Model:
-    """Return the query string as `model`. Raises ApiError (422) for a wrong, unknown or repeated parameter."""
+def read_query(request: HttpRequest, model: type[Model], known: Known) -> Model:
+    """Return the query string as `model`. Raises ApiError (422, 404) for wrong, unknown and repeated parameters."""
+    mistakes = Mistakes()
     values = {name: [_with_plus(value) for value in given] for name, given in request.args.lists()}
-    for name, given in values.items():
-        if len(given) > 1:
-            raise wrong_field(f"query.{name}", "is given more than once")
-    return validate({name: value for name, [value] in values.items()}, model, "query")
+    query = None
+    with mistakes:
+        query = validate({name: given[0] for name, given in values.items()}, model, known, "query")
+    for name in (name for name, given in values.items() if len(given) > 1):
+        mistakes.note(wrong_field(f"query.{name}", "is given more than once"))
+    mistakes.raise_if_any()
+    assert query is not None, "there is no mistake in it"
+    return query

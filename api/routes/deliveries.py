@@ -4,13 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from api.http.auth import owned, team_named
 from api.http.cursors import page_of, position_of
 from api.http.errors import Code, not_found
 from api.http.idempotency import once
+from api.http.known import EventName, SomeTeam
 from api.http.route import Call, Route
 from api.http.wire import InputTime, Output, OutputTime, Page, PageQuery, format_optional_time, format_time
 from api.limits.rate_limit import tokens_for
@@ -56,16 +58,26 @@ class DeliveryDetails(Delivery):
     attempts: list[Attempt] = Field(description="Oldest first.")
 
 
+def _not_before_since(value: int | None, info: ValidationInfo) -> int | None:
+    since = info.data.get("since")
+    if value is not None and since is not None and value < since:
+        raise ValueError("is before `since`: exchange the two")
+    return value
+
+
+Until = Annotated[InputTime | None, AfterValidator(_not_before_since)]
+
+
 class DeliveryQuery(PageQuery):
     """Which deliveries to list."""
 
-    team_id: str | None = Field(None, description="Only this team's; the operator lists all teams' without it.")
+    team_id: SomeTeam = Field(None, description="Only this team's; the operator lists all teams' without it.")
     webhook_id: str | None = Field(None, description="Only those to this webhook.")
     event_id: str | None = Field(None, description="Only those of this event.")
     status: DeliveryStatus | None = Field(None, description="Only those in this state.", strict=False)
-    event: str | None = Field(None, description="Only those of this event type.")
+    event: EventName | None = Field(None, description="Only those of this event type.")
     since: InputTime | None = Field(None, description="Only those created at this time or later.")
-    until: InputTime | None = Field(None, description="Only those created at this time or earlier.")
+    until: Until = Field(None, description="Only those created at this time or earlier.")
 
 
 async def list_deliveries(call: Call, query: DeliveryQuery) -> Page[Delivery]:
