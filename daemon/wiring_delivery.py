@@ -1,6 +1,6 @@
 """Builds the parts that deliver; `daemon.wiring` connects them with the others."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -173,6 +173,7 @@ class DeliveryBuilder:
         team_ids: set[str],
         following: Following,
         resume: Callable[[], Awaitable[None]],
+        revoked: Callable[[Collection[str]], Collection[str]],
     ) -> Router:
         """Return the actor that takes events in."""
         api = self._settings.api
@@ -188,6 +189,7 @@ class DeliveryBuilder:
             resume=resume,
             follow=following.follow,
             version=following.version,
+            revoked=revoked,
         )
 
 

@@ -1,6 +1,6 @@
 """Reading submitted events: from a request to what the router takes (contract "HTTP API")."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from api.http.wire import format_time, parse_time
 from api.limits.rate_limit import tokens_for
 from api.limits.sizes import KIB, MAX_BATCH_EVENTS, MAX_EVENT_BYTES
 from api.routes.envelope import Envelope, read_event, read_events, require_depth, wrong_fields_of
-from daemon.domain.submission import Idempotency, NewEvent, Submission
+from daemon.domain.submission import NewEvent, Submission
 from daemon.domain.trace_context import parse_traceparent
 from daemon.telemetry.metrics import Refusal
 
@@ -67,22 +67,27 @@ def _body(event_type: str, team_id: str, timestamp: str, data: bytes) -> bytes:
 
 
 def _read_one(call: Call, raw: bytes, now: int) -> Submission:
-    mistakes = call.mistakes
-    with mistakes:
+    events: list[NewEvent] = []
+    with call.mistakes:
         envelope = read_event(raw, call.known)
-        event = _new_event(call, envelope, path="$", now=now, traceparent=_traceparent(call))
-    idempotency = _read_idempotency(call, raw)
-    mistakes.raise_if_any()
-    return Submission((event,), idempotency)
+        events.append(_new_event(call, envelope, path="$", now=now, traceparent=_traceparent(call)))
+    return _submission(call, raw, events)
 
 
 def _read_many(call: Call, raw: bytes, media_type: str, now: int) -> Submission:
-    mistakes = call.mistakes
-    with mistakes:
+    events: list[NewEvent] = []
+    with call.mistakes:
         events = _all_events(call, raw, media_type=media_type, now=now)
-    idempotency = _read_idempotency(call, raw)
-    mistakes.raise_if_any()
-    return Submission(tuple(events), idempotency)
+    return _submission(call, raw, events)
+
+
+def _submission(call: Call, raw: bytes, events: Sequence[NewEvent]) -> Submission:
+    """Return what is submitted. Raises ApiError if there is any mistake in the request."""
+    idempotency = None
+    with call.mistakes:
+        idempotency = read_idempotency(call.principal, call.request, raw)
+    call.mistakes.raise_if_any()
+    return Submission(tuple(events), idempotency, key_id=call.principal.key_id)
 
 
 def _all_events(call: Call, raw: bytes, media_type: str, now: int) -> list[NewEvent]:
@@ -102,12 +107,6 @@ def _all_events(call: Call, raw: bytes, media_type: str, now: int) -> list[NewEv
     if index < 0:
         raise wrong_field("$", "the batch holds no event")
     return events
-
-
-def _read_idempotency(call: Call, raw: bytes) -> Idempotency | None:
-    with call.mistakes:
-        return read_idempotency(call.principal, call.request, raw)
-    return None
 
 
 def _new_event(call: Call, envelope: Envelope, path: str, now: int, traceparent: str | None) -> NewEvent:

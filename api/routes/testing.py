@@ -68,7 +68,7 @@ class EventTypeInfo(Output):
 async def send_test(call: Call, body: NewTest) -> StartedTest:
     """Send the event type's example to the team's webhooks."""
     team_id = await one_team(call, body.team_id, "$.teamId")
-    submission = Submission((example_event(call, team_id, body.event),), call.idempotency)
+    submission = Submission((example_event(call, team_id, body.event),), call.idempotency, key_id=call.principal.key_id)
     [receipt] = await call.handles.router.submit(submission)
     call.charge(tokens_for_receipts([receipt]))
     # The test's own deliveries are the oldest: resent ones come after them.

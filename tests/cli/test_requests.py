@@ -75,6 +75,7 @@ NODE = {
     "leaseAgeMs": 210,
     "eventsPerSecond": 41.5,
     "parkedWebhooks": [],
+    "differences": [],
     "endedAt": None,
     "endedBecause": None,
 }
@@ -195,6 +196,7 @@ CASES = [
         "+5",
     ),
     ("nodes", ("GET", "/v1/nodes", None), _list(NODE), "210 ms"),
+    ("nodes", ("GET", "/v1/nodes", None), _list({**NODE, "differences": ["a is 1 on b"]}), "same: a is 1 on b.\n"),
     ("nodes --limit 5", ("GET", "/v1/nodes?limit=5", None), _list({**NODE, "endedBecause": "stopped"}), "stopped"),
     ("nodes drain hooks-1", ("POST", "/v1/nodes/hooks-1/drain", {}), {"items": [DRAINING]}, "draining"),
     ("credits entries", ("GET", "/v1/credits/entries", None), _list(ENTRY), "hi"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Thread
 
 import pytest
@@ -14,7 +15,7 @@ from daemon.domain.errors import MatchedTooEarly, StoreUnavailable
 from daemon.domain.model import TeamEdit
 from daemon.domain.shards import SHARDS, shard_of
 from daemon.store.commands import SaveTeam
-from daemon.store.nodes import CopiedInstallation, Fence, Identity, PruneFeed, Sweep
+from daemon.store.nodes import CopiedInstallation, Fence, Identity, NotAdmitted, PruneFeed, Sweep, Terms
 from daemon.store.postgresql import database as postgresql_database_module
 from daemon.store.postgresql import feed, membership, work
 from daemon.store.postgresql.accepting import accept_events
@@ -25,12 +26,13 @@ from daemon.store.postgresql.doubtful_commit import Fate, fate_of
 from daemon.store.postgresql.schema import shard_of_webhook
 from daemon.store.postgresql.sequences import SharedSequences
 from daemon.store.postgresql.silence import Deadlines
-from daemon.store.schema import webhooks
+from daemon.store.schema import HEAD_REVISION, webhooks
 from tests.store.filling import accept, accepting, count, found, recording, run
 from tests.support.telemetry import make_telemetry
 
-A = Identity(installation="a", name="a", host="one", version="1")
-B = Identity(installation="b", name="b", host="two", version="1")
+TERMS = Terms(HEAD_REVISION)
+A = Identity(installation="a", name="a", host="one", version="1", terms=TERMS)
+B = Identity(installation="b", name="b", host="two", version="1", terms=TERMS)
 
 
 @pytest.fixture
@@ -86,6 +88,35 @@ def test_a_node_claims_what_nobody_owns_and_no_more_than_it_asks_for(database: P
     assert (survey.sharers, len(survey.mine), survey.free) == (2, 100, 0)
 
 
+def enforcing(me: Identity, value: str) -> Identity:
+    return replace(me, terms=Terms(HEAD_REVISION, settings={"credits.enforce": value}))
+
+
+def test_a_node_that_does_not_enforce_credits_is_not_admitted_beside_one_that_does(
+    database: PostgresqlDatabase,
+) -> None:
+    first = join(database, enforcing(A, "true"))
+    with pytest.raises(NotAdmitted) as refused:
+        join(database, enforcing(B, "false"))
+    assert str(refused.value) == (
+        "credits.enforce is false here and true on node a: give all nodes the same, and stop them all to change it"
+    )
+    join(database, B)  # of a version that says nothing of it
+    join(database, enforcing(A, "true"))
+    end_lease(database, first + 2)
+    join(database, enforcing(B, "false"))
+    with transaction(database) as connection:
+        assert not membership.renew(connection, first + 2, "{}"), "it wakes up, and is not admitted itself"
+
+
+def test_a_node_without_the_key_that_seals_is_not_admitted(database: PostgresqlDatabase) -> None:
+    with transaction(database) as connection:
+        connection.execute(text("UPDATE cluster SET key_fingerprint = 'new'"))
+    join(database, replace(A, terms=Terms(HEAD_REVISION, ("new", "old"))))
+    with pytest.raises(NotAdmitted, match="does not have the encryption key that seals the secrets now"):
+        join(database, replace(B, terms=Terms(HEAD_REVISION, ("old",))))
+
+
 def test_a_life_whose_lease_is_over_is_ended_and_its_shards_are_free(database: PostgresqlDatabase) -> None:
     dead, heir = join(database, A), join(database, B)
     with transaction(database) as connection:
@@ -123,7 +154,7 @@ def test_a_restart_of_the_same_installation_ends_its_former_life_at_once(databas
 
 def test_a_copied_state_directory_on_another_host_cannot_join(database: PostgresqlDatabase) -> None:
     join(database, A)
-    copied = Identity(installation="a", name="copy", host="elsewhere", version="1")
+    copied = Identity(installation="a", name="copy", host="elsewhere", version="1", terms=TERMS)
     with pytest.raises(CopiedInstallation, match="one"):
         join(database, copied)
 

@@ -180,7 +180,7 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     ),
     "failures_of": (
         lambda c: console_reads.failures_of(c, WEBHOOK, 4),
-        "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq>?)",
+        "ix_deliveries_webhook_status (webhook_id=? AND status=?)",
     ),
     "missed_by, its events": (
         lambda c: console_reads.missed_by(c, a_webhook()),

@@ -193,6 +193,10 @@ class RunningDaemon:
         lines = [orjson.loads(line) for line in self.log.getvalue().splitlines()]
         return [line for line in lines if not names or line["event"] in names]
 
+    def submission(self, team: Team, number: int, key_id: str) -> Submission:
+        """Return an event as a request with this key would submit it."""
+        return Submission((self._event(team, number, 0, "linkedin.message.sent"),), key_id=key_id)
+
     def _event(self, team: Team, number: int, size: int, event: str) -> NewEvent:
         data = {"n": number, "filler": "x" * size}
         body = {"event": event, "teamId": team.id, "timestamp": "2027-01-15T08:00:00.000Z", "data": data}
