@@ -31,7 +31,7 @@ def read_query(request: HttpRequest, model: type[Model], known: Known) -> Model:
     values = {name: [_with_plus(value) for value in given] for name, given in request.args.lists()}
     query = None
     with mistakes:
-        query = validate({name: given[0] for name, given in values.items()}, model, known, "query")
+        query = validate({name: given[0] for name, given in values.items()}, model, known, root="query")
     for name in (name for name, given in values.items() if len(given) > 1):
         mistakes.note(wrong_field(f"query.{name}", "is given more than once"))
     mistakes.raise_if_any()

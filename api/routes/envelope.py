@@ -93,7 +93,7 @@ def wrong_fields_of(envelope: Envelope, path: str, known: Known) -> ApiError:
     given = {"teamId": envelope.team_id, "timestamp": envelope.timestamp}
     fields = {name: value for name, value in given.items() if value is not None}
     try:
-        validate({"event": envelope.event, "data": {}, **fields}, SubmittedEvent, known, path)
+        validate({"event": envelope.event, "data": {}, **fields}, SubmittedEvent, known, root=path)
     except ApiError as error:
         return error
     raise AssertionError("one of its fields is wrong")
@@ -144,7 +144,7 @@ def _read_strictly(text: str, path: str, known: Known) -> Envelope:
     """Read one event strictly, all but its data. Raises ApiError (400, 422)."""
     data = _data_of(text)
     value = parse_json(text.replace(data, "{}") if data else text, path)
-    submitted = validate(value, SubmittedEvent, known, path)
+    submitted = validate(value, SubmittedEvent, known, root=path)
     if not data:  # it is there, and only its depth can keep it from being found
         raise invalid_json("it is nested too deeply", path)
     return Envelope(submitted.event, Raw(data), team_id=submitted.team_id, timestamp=value.get("timestamp"))
