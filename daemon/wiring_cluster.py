@@ -114,7 +114,8 @@ class ClusterBuilder:
     @property
     def share_of_work(self) -> ShareOfWork:
         """What this node does of all work."""
-        return ShareOfWork(owns=self._membership.owns, look=self._shared.look)
+        shared = self._shared
+        return ShareOfWork(owns=self._membership.owns, look=shared.look, read_pending=shared.read_pending)
 
     def wakes(self, fleet: Fleet) -> Wakes:
         """Return what tells the owners of new deliveries."""

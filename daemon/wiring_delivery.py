@@ -48,11 +48,12 @@ class ShareOfWork:
     """Which part of all work this process does: all of it, unless it is one node of several.
 
     `owns(id)` says for which webhooks it delivers, and for which teams it creates deliveries. `look` is what an actor
-    begins with.
+    begins with, `read_pending` what it goes on with.
     """
 
     owns: Callable[[str], bool] = lambda _: True
     look: actor_reads.Look = actor_reads.webhook_and_work
+    read_pending: actor_reads.ReadPending = actor_reads.pending_work_one_by_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ class DeliveryBuilder:
             schedule=_schedule(self._settings.delivery),
             gate=gate,
             recorder=self._recorder(on_change=on_change, notifier=notifier, canceller=canceller),
+            read_pending=share.read_pending,
             make_sender=self._sender_factory(),
             make_changes=self._changes_factory(on_change=on_change, canceller=canceller),
         )

@@ -65,6 +65,12 @@ def unknown_field(field: str, fields: Collection[str]) -> str:
     return "unknown field: remove it, or correct its spelling"
 
 
+def unknown_parameter(given: str, names: Collection[str]) -> str:
+    """Return what is wrong with a parameter of the query that is none of these."""
+    hint = f"did you mean {meant}? There" if (meant := nearest(given, names)) else "there"
+    return f"unknown parameter: {hint} are {', '.join(names) or 'none here'}"
+
+
 def unknown_event(given: str, events: Collection[str]) -> str:
     """Return what is wrong with an event type that there is not: which, and which one was probably meant."""
     which = one_line(given[: 2 * _LONGEST_SHOWN], _LONGEST_SHOWN)

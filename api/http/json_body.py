@@ -15,7 +15,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from api.http.errors import ApiError, Code, FieldError, invalid_json, several, too_large, unknown_team
-from api.http.field_errors import validation_message
+from api.http.field_errors import unknown_parameter, validation_message
 from api.http.known import NO_SUCH_TEAM, Known
 from api.http.mistakes import MOST_TOLD
 from api.http.request import HttpRequest
@@ -148,10 +148,15 @@ def validate(value: Any, model: type[Model], known: Known | None, root: str = "$
 
 
 def _explain(detail: Mapping[str, Any], root: str, *, model: type[BaseModel], known: Known | None) -> FieldError:
+    is_query = root == "query"
     location, names = detail["loc"], {name: member.alias or name for name, member in model.model_fields.items()}
     if detail["type"] != "extra_forbidden":  # for a default, pydantic gives its own name of the field
         location = tuple(names.get(part, part) for part in location)
+    if is_query:  # what may be given several times is one parameter all the same
+        location = location[:1]
     field = next((str(part) for part in reversed(location) if isinstance(part, str)), "")
+    if is_query and detail["type"] == "extra_forbidden":
+        return FieldError(root + _path(location), unknown_parameter(field, names.values()))
     events = () if known is None else known.events
     message = validation_message(detail, field, fields=names.values(), events=events)
     return FieldError(root + _path(location), message)

@@ -13,6 +13,7 @@ from api.http.json_body import JSON
 from api.http.known import Known
 from api.http.mistakes import Mistakes
 from api.http.request import HttpRequest
+from api.http.wire import Input
 from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
 from daemon.domain.submission import Idempotency
@@ -86,7 +87,7 @@ class Route:
     answer: Any
     access: Access = Access.TEAM
     status: HTTPStatus = HTTPStatus.OK
-    query: type[BaseModel] | None = None
+    query: type[Input] | None = None
     body: Body | None = None
     headers: type[BaseModel] | None = None
     refusals: tuple[Code, ...] = ()

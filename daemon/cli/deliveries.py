@@ -3,8 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-import typer
+import click
 
+from daemon.cli.declared import argument, group_of, option
 from daemon.cli.options import (
     AllPages,
     ApiOptions,
@@ -17,9 +18,9 @@ from daemon.cli.options import (
     with_api_options,
 )
 
-_DeliveryId = Annotated[str, typer.Argument(metavar="DELIVERY")]
+_DeliveryId = Annotated[str, argument(metavar="DELIVERY")]
 _WHEN = "A time (2025-07-15T10:30:00Z) or an age (15m, 2h, 7d)."
-COLUMNS = ("id", "status", "attempts", "event", "webhook", "created", "ended")
+COLUMNS = ("id", "status", "result", "attempts", "event", "webhook", "created", "ended")
 _ATTEMPT_COLUMNS = ("attempt", "started", "took", "outcome", "status", "error")
 
 
@@ -32,22 +33,39 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
-def build_deliveries() -> typer.Typer:
+class Outcome(StrEnum):
+    """What `--outcome` takes."""
+
+    DELIVERED = "delivered"
+    HTTP_ERROR = "http_error"
+    TIMEOUT = "timeout"
+    DNS_ERROR = "dns_error"
+    CONNECT_ERROR = "connect_error"
+    TLS_ERROR = "tls_error"
+    PROTOCOL_ERROR = "protocol_error"
+    BLOCKED_ADDRESS = "blocked_address"
+
+
+def build_deliveries() -> click.Group:
     """Return the group."""
-    group = typer.Typer(name="deliveries", help="List, look at and resend deliveries.", no_args_is_help=True)
-    group.command("list")(list_deliveries)
-    group.command("show")(show)
-    group.command("resend")(resend)
-    return group
+    commands = {"list": list_deliveries, "show": show, "resend": resend}
+    return group_of("deliveries", commands, help="List, look at and resend deliveries.")
 
 
 @with_api_options
 def list_deliveries(
-    webhook_id: Annotated[str | None, typer.Option("--webhook", metavar="ID", help="Only to this webhook.")] = None,
-    status: Annotated[Status | None, typer.Option("--status", help="Only those that stand so.")] = None,
-    event: Annotated[str | None, typer.Option("--type", "--event", metavar="TYPE", help="Only of this type.")] = None,
-    since: Annotated[str | None, typer.Option("--since", help=_WHEN)] = None,
-    until: Annotated[str | None, typer.Option("--until", help=_WHEN)] = None,
+    webhook_id: Annotated[str | None, option("--webhook", metavar="ID", help="Only to this webhook.")] = None,
+    event_id: Annotated[str | None, option("--event-id", metavar="ID", help="Only of this event.")] = None,
+    status: Annotated[
+        list[Status] | None, option("--status", help="Only those that stand so. May be repeated.")
+    ] = None,
+    event: Annotated[str | None, option("--type", "--event", metavar="TYPE", help="Only of this type.")] = None,
+    outcome: Annotated[Outcome | None, option("--outcome", help="Only those whose last attempt ended so.")] = None,
+    http_status: Annotated[
+        str | None, option("--http-status", metavar="STATUS", help="Only those last answered so: 503, or 5xx.")
+    ] = None,
+    since: Annotated[str | None, option("--since", help=_WHEN)] = None,
+    until: Annotated[str | None, option("--until", help=_WHEN)] = None,
     team_id: TeamFilter = None,
     limit: Limit = None,
     cursor: Cursor = None,
@@ -61,8 +79,9 @@ def list_deliveries(
     from daemon.cli.replies import print_list
     from daemon.cli.times import api_time
 
-    filters = {"teamId": team_id, "webhookId": webhook_id, "status": status, "event": event}
-    query = {**filters, "since": api_time(since), "until": api_time(until), "limit": limit, "cursor": cursor}
+    filters = {"teamId": team_id, "webhookId": webhook_id, "eventId": event_id, "status": status, "event": event}
+    last = {"outcome": outcome, "httpStatus": http_status}
+    query = {**filters, **last, "since": api_time(since), "until": api_time(until), "limit": limit, "cursor": cursor}
     with connect(api) as client:
         print_list(
             client, "/v1/deliveries", query=query, columns=COLUMNS, row=row, every_page=every_page, as_json=as_json
@@ -100,11 +119,26 @@ def resend(
 
 def row(delivery: dict[str, Any]) -> tuple[Any, ...]:
     """Return the delivery's cells, as COLUMNS names them."""
-    times = delivery["createdAt"], delivery["completedAt"]
     return (
-        *(delivery["id"], _standing(delivery), delivery["attemptsMade"], delivery["event"], delivery["webhookId"]),
-        *times,
+        delivery["id"],
+        _standing(delivery),
+        _result(delivery),
+        delivery["attemptsMade"],
+        delivery["event"],
+        delivery["webhookId"],
+        delivery["createdAt"],
+        delivery["completedAt"],
     )
+
+
+def _result(delivery: dict[str, Any]) -> str:
+    """Return why it stands so: why it was cancelled, else how its last attempt ended; "" if there was none."""
+    from daemon.domain.causes import attempt_in_words, cancelled_in_words
+
+    if delivery["cancelReason"] is not None:
+        return cancelled_in_words(delivery["cancelReason"])
+    last = delivery.get("lastAttempt")
+    return attempt_in_words(last["outcome"], last["status"], last["durationMs"]) if last else ""
 
 
 def _standing(delivery: dict[str, Any]) -> str:

@@ -121,14 +121,13 @@ async def test_where_a_batch_stops_being_json_is_told_with_what_was_wrong_before
 
 async def test_all_parameters_that_are_wrong_are_told(api: RunningApi) -> None:
     path = "/v1/deliveries?status=sucessful&event=linkedin.message&limit=0&limit=1&webhookid=1"
-    answer = await api.as_acme.get(f"{path}&since=2025-07-15T10:30:00Z&until=2025-07-15T10:29:59Z")
+    answer = await api.as_acme.get(f"{path}&since=noon")
     assert answer.status == 422
     words = told(answer)
     assert words["query.status"] == "expected one of 'pending', 'succeeded', 'failed' or 'cancelled'"
     assert words["query.event"].startswith("unknown event type linkedin.message: ")
-    assert words["query.webhookid"] == "unknown field: did you mean webhookId?"
-    assert words["query.until"] == "is before `since`: exchange the two"
-    assert set(words) == {f"query.{name}" for name in ("status", "event", "limit", "webhookid", "until")}
+    assert words["query.webhookid"].startswith("unknown parameter: did you mean webhookId? There are limit, cursor, ")
+    assert set(words) == {f"query.{name}" for name in ("status", "event", "limit", "webhookid", "since")}
 
 
 async def test_an_example_of_an_unknown_event_is_404_and_offers_the_nearest(api: RunningApi) -> None:

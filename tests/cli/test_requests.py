@@ -37,6 +37,7 @@ DELIVERY = {
     "completedAt": None,
     "cancelReason": None,
     "waitingForCredits": False,
+    "lastAttempt": {"outcome": "timeout", "status": None, "durationMs": 10_000, "error": "no response within 10 s"},
 }
 ATTEMPT = {
     "number": 1,
@@ -179,7 +180,17 @@ CASES = [
             None,
         ),
         _list(DELIVERY),
-        "dlv_1",
+        "timed out · 10 s",
+    ),
+    (
+        "deliveries list --event-id evt_1 --status failed --status cancelled --outcome http_error --http-status 5xx",
+        (
+            "GET",
+            "/v1/deliveries?eventId=evt_1&status=failed&status=cancelled&outcome=http_error&httpStatus=5xx",
+            None,
+        ),
+        _list({**DELIVERY, "cancelReason": "webhook_disabled"}),
+        "cancelled: webhook disabled",
     ),
     (
         "deliveries show dlv_1",

@@ -12,9 +12,9 @@ from sqlalchemy.exc import OperationalError
 
 from daemon.cluster.sweeping import Sweeping
 from daemon.domain.errors import MatchedTooEarly, StoreUnavailable
-from daemon.domain.model import TeamEdit
+from daemon.domain.model import CancelReason, TeamEdit
 from daemon.domain.shards import SHARDS, shard_of
-from daemon.store.commands import SaveTeam
+from daemon.store.commands import CreateWebhook, SaveTeam, SaveWebhook
 from daemon.store.nodes import CopiedInstallation, Fence, Identity, NotAdmitted, PruneFeed, Sweep, Terms
 from daemon.store.postgresql import database as postgresql_database_module
 from daemon.store.postgresql import feed, membership, work
@@ -26,8 +26,10 @@ from daemon.store.postgresql.doubtful_commit import Fate, fate_of
 from daemon.store.postgresql.schema import shard_of_webhook
 from daemon.store.postgresql.sequences import SharedSequences
 from daemon.store.postgresql.silence import Deadlines
+from daemon.store.postgresql.work import pending_work_of_each
+from daemon.store.reads.actor_reads import pending_work_one_by_one
 from daemon.store.schema import HEAD_REVISION, webhooks
-from tests.store.filling import accept, accepting, count, found, recording, run
+from tests.store.filling import NOW, a_webhook, accept, accepting, count, found, recording, run
 from tests.support.telemetry import make_telemetry
 
 TERMS = Terms(HEAD_REVISION)
@@ -379,3 +381,21 @@ def test_a_delivery_that_was_begun_goes_first_after_a_takeover(database: Postgre
         _, of_two = work.webhook_and_begun_work(connection, "wh_1", 2)
     assert [one.seq for one in first] == [begun.seq, late.seq, later.seq]
     assert [one.seq for one in of_two] == [begun.seq, late.seq]
+
+
+def test_what_waits_for_many_webhooks_is_read_at_once_as_it_is_for_each(database: PostgresqlDatabase) -> None:
+    found(database)
+    for number in (2, 3, 4):
+        run(database, CreateWebhook(a_webhook(number)))
+    begun, done, *_ = accept(database, range(20), "wh_1", "wh_2", "wh_3")
+    run(database, recording(begun, 1, status=500))
+    run(database, recording(done, 1, webhook=2))
+    in_flight = accept(database, [20], "wh_3")[0]
+    run(database, SaveWebhook(a_webhook(3), CancelReason.WEBHOOK_DISABLED, in_flight.seq, NOW))
+    run(database, SaveWebhook(a_webhook(3)))
+    accept(database, [21, 22], "wh_3")
+    asked = [("wh_1", 128), ("wh_2", 3), ("wh_4", 7), ("unknown", 7), ("wh_3", 2), ("wh_1", 1)]
+    with database.reading.connect() as connection:
+        pages = pending_work_of_each(connection, asked)
+        assert pages == pending_work_one_by_one(connection, asked)
+    assert [len(page) for page in pages] == [20, 3, 0, 0, 2, 1]

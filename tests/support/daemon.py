@@ -25,7 +25,7 @@ from daemon.egress.transport import Transport
 from daemon.mail.result import SendResult
 from daemon.run import run_daemon
 from daemon.seams import Seams
-from daemon.store.reads import api_reads
+from daemon.store.reads import api_reads, delivery_reads
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.log_events import LOG_EVENTS
 from daemon.telemetry.metrics import make_metrics
@@ -157,8 +157,8 @@ class RunningDaemon:
 
     async def deliveries(self, webhook: Webhook) -> list[Delivery]:
         """Return a webhook's deliveries, oldest first."""
-        wanted = api_reads.DeliveryFilter(webhook_id=webhook.id)
-        page = await self.parts.store.reader.fetch(api_reads.list_deliveries, wanted, 10_000)
+        wanted = delivery_reads.DeliveryFilter(webhook_id=webhook.id)
+        page = await self.parts.store.reader.fetch(delivery_reads.list_deliveries, wanted, 10_000)
         return list(reversed(page.items))
 
     async def attempts(self, delivery: Delivery) -> list[Attempt]:
