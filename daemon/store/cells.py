@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary
 
-from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, FailedDelivery, OutcomeKind
+from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, FailedDelivery, Origin, OutcomeKind
 
 # Beyond these a time cannot be formatted, and a number cannot safely be counted up from.
 _FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
@@ -141,6 +141,7 @@ _SPECIAL: Mapping[tuple[str, str], Kind] = {
     ("fan_out_cancellations", "reason"): _REASON,
     ("deliveries", "status"): _word(*DeliveryStatus),
     ("deliveries", "cancel_reason"): _REASON,
+    ("deliveries", "origin"): _word(*Origin),
     ("cancellations", "reason"): _REASON,
     ("time_blocks", "table_name"): _word("deliveries", "events"),
     ("attempts", "outcome"): _word(*OutcomeKind),

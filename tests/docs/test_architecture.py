@@ -21,6 +21,7 @@ USE_HTTP_CLIENTS = {
     "daemon/delivery/attempt.py": "catches the transport's exceptions",
     "daemon/delivery/outcome.py": "tells the transport's exceptions apart",
     "daemon/cli/client.py": "a client of the daemon's own API",
+    "daemon/cli/forwarding.py": "a client of a server on the machine of whoever runs `listen`",
     "daemon/cli/exchange.py": "a client of the daemon's own API",
     "daemon/demo/api.py": "a client of the daemon's own API",
     "daemon/demo/process.py": "a client of the daemon's own API",
@@ -102,6 +103,7 @@ DIALECT_IN_MIGRATIONS = {
 SQLITE_USERS = {
     "daemon/start_log.py": "logs what is missing in the file",
     "daemon/maintenance/backup.py": "copies the file",
+    "daemon/maintenance/checkpointer.py": "keeps the log of the file short",
     "daemon/maintenance/opened_store.py": "tells what is missing in the file",
     "daemon/maintenance/migrate_to_postgresql.py": "copies the rows out of the file",
     "daemon/maintenance/migrate_to_sqlite.py": "makes a file of the rows of a server",
