@@ -11,6 +11,7 @@ from api.http.auth import owned, team_named
 from api.http.cursors import next_cursor, page_of, position_of
 from api.http.errors import Code, unknown_team
 from api.http.json_body import JSON, NDJSON
+from api.http.known import EventName, SomeTeam
 from api.http.query import period_of
 from api.http.route import Body, Call, Route
 from api.http.wire import Input, InputMoment, Limit, Output, OutputTime, Page, PageQuery, format_time
@@ -18,7 +19,7 @@ from api.limits.rate_limit import tokens_for, tokens_for_receipts
 from api.limits.sizes import MAX_PAGE
 from api.routes.deliveries import DELIVERY_EXAMPLE, Delivery, show_deliveries
 from api.routes.envelope import SubmittedEvent
-from api.routes.submission import SubmissionHeaders, read_batch, read_submission, require_event_type
+from api.routes.submission import SubmissionHeaders, read_batch, read_submission
 from daemon.crypto.api_keys import OPERATOR
 from daemon.crypto.idempotency import scope_of
 from daemon.domain.errors import UnknownTeam
@@ -88,8 +89,8 @@ async def submit_events(call: Call) -> bytes:
 class EventListQuery(PageQuery):
     """Which events to list."""
 
-    team_id: str | None = Field(None, description="Only this team's; the operator lists all teams' without it.")
-    type: str | None = Field(None, description="Only those of this event type.")
+    team_id: SomeTeam = Field(None, description="Only this team's; the operator lists all teams' without it.")
+    type: EventName | None = Field(None, description="Only those of this event type.")
     idempotency_key: str | None = Field(
         None, description="Only those submitted with this Idempotency-Key, for as long as it is kept."
     )
@@ -105,8 +106,6 @@ async def list_events(call: Call, query: EventListQuery) -> Page[ListedEvent]:
     """Answer with events, newest first."""
     since, until = period_of(query.since, query.until, call.handles.now_ms())
     team_id = await team_named(call, query.team_id, "query.teamId")
-    if query.type is not None:
-        require_event_type(call, query.type, "query.type")
     wanted = event_reads.EventFilter(team_id, query.type, since=since, until=until)
     position, fetch = position_of(call, query.cursor), call.handles.reader.fetch
     if query.idempotency_key is None:

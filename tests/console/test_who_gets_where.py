@@ -14,7 +14,7 @@ from tests.support.api_client import RunningApi, running_api
 from tests.support.console_client import ConsoleClient, Page
 from tests.support.daemon import make_settings
 
-NOBODYS = {"team": "team_x", "webhook": "wh_x", "delivery": "dlv_x", "key": "key_x"}
+NOBODYS = {"team": "team_x", "event": "evt_x", "webhook": "wh_x", "delivery": "dlv_x", "key": "key_x"}
 POSTS = {route: row for route, row in TABLE.items() if route.startswith("POST")}
 
 READS = {route: row for route, row in TABLE.items() if route not in POSTS}
