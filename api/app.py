@@ -27,7 +27,7 @@ from api.limits.large_bodies import LargeBodies
 from api.limits.rate_limit import RateLimits, tokens_for
 from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi import document
-from api.routes import credits, deliveries, events, health, keys, nodes, teams, testing, webhook_routes
+from api.routes import audit, credits, deliveries, events, health, keys, nodes, teams, testing, webhook_routes
 from daemon.actors.threads import RunInThread, thread_runner
 from daemon.handles import Handles
 
@@ -43,6 +43,7 @@ _DESCRIBED: tuple[Route, ...] = (
     *credits.ROUTES,
     *teams.ROUTES,
     *keys.ROUTES,
+    *audit.ROUTES,
     *nodes.ROUTES,
     *health.ROUTES,
 )
@@ -108,7 +109,7 @@ def bind(
     has_inputs = route.query is not None or (route.body is not None and route.body.parsed)
 
     async def answer(request: HttpRequest, **path: str) -> Answer:
-        principal = await authenticate(handles, request, route.access)
+        principal = await authenticate(handles, request, route)
         if principal is not ANYBODY:
             wait_s = limits.take(principal, tokens_for(size_bytes=request.content_length or 0))
             if wait_s is not None:

@@ -88,7 +88,7 @@ async def grant_credits(call: Call, body: Grant) -> CreditEntry:
         raise wrong_field("$.note", "is missing: a negative amount corrects a grant, so say which and why")
     keep = once(call, _show)
     try:
-        entry = await call.handles.teams.grant_credits(body.team_id, body.amount, note=body.note, once=keep)
+        entry = await call.handles.teams.grant_credits(body.team_id, body.amount, note=body.note, once=keep, by=call.by)
     except BalanceOutOfRange as error:
         raise wrong_field("$.amount", str(error)) from None
     if entry is None:

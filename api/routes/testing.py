@@ -8,7 +8,7 @@ from pydantic import Field
 from api.http.auth import one_team
 from api.http.cursors import page_of
 from api.http.errors import Code, not_found
-from api.http.route import Call, Route, json_body
+from api.http.route import ALL_ROLES, Call, Route, json_body
 from api.http.wire import Input, Output, OutputTime, Page, format_time
 from api.limits.rate_limit import tokens_for_receipts
 from api.limits.sizes import MAX_PAGE
@@ -143,6 +143,7 @@ ROUTES = (
         tag="Testing",
         summary="See an example payload",
         description="What a delivery of this event type looks like; nothing is sent.",
+        only_for=ALL_ROLES,
         answer=Payload,
         example={
             "event": _TYPE,
@@ -159,6 +160,7 @@ ROUTES = (
         tag="Testing",
         summary="List event types",
         description="What webhooks can subscribe to, on one page.",
+        only_for=ALL_ROLES,
         answer=Page[EventTypeInfo],
         example={
             "items": [
