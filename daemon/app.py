@@ -17,6 +17,7 @@ from api.server.listeners import Listeners, addresses_of, open_listeners, passed
 from api.server.serve import serve_api
 from daemon import __version__
 from daemon.actors.supervisor import innermost
+from daemon.cluster.comparing import log_differences
 from daemon.cluster.lease import Lease
 from daemon.config.reload import LiveSettings, reload_on_hangup
 from daemon.config.settings import ConfigError, Settings
@@ -33,7 +34,7 @@ from daemon.seams import Seams, real_seams
 from daemon.start_log import Addresses, join_addresses, log_exposure, log_history, log_start
 from daemon.store.commands import ReadBalance
 from daemon.store.engine import DatabaseRefused
-from daemon.store.nodes import CopiedInstallation
+from daemon.store.nodes import CopiedInstallation, NotAdmitted
 from daemon.systemd.notify import ServiceManager, feed_watchdog, find_service_manager
 from daemon.telemetry.log import STDERR, LogSink, make_logger, make_thread_logger, open_log_sink
 from daemon.telemetry.log_buffer import LogBuffer
@@ -120,7 +121,7 @@ def _run_until_stopped(live: LiveSettings, process: _Process) -> int:
     try:
         try:
             trio.run(_main, live, process)
-        except (ConfigError, DatabaseRefused) as refusal:
+        except (ConfigError, DatabaseRefused, NotAdmitted) as refusal:
             return _refuse(refusal)
         except CopiedInstallation as copied:
             return _refuse(ConfigError(_copied(live.now.state_dir, copied)))
@@ -178,6 +179,8 @@ async def _main(live: LiveSettings, process: _Process) -> None:
         log_start(settings, is_new, encryption=opened.key_file, log=log)
         log_history(opened.history, log)
         log_exposure(settings, addresses_of(listeners), log)
+        if daemon.node is not None:
+            await log_differences(daemon.nodes.lives, daemon.node.membership.node, log)
         await _save_addresses(settings.state_dir, addresses_of(listeners), log)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(report_suppressed, process.throttle, log)

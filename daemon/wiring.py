@@ -45,7 +45,7 @@ from daemon.store.writes.writer import Writer
 from daemon.telemetry.change_feed import ChangeFeed
 from daemon.telemetry.metrics import ActorKind, Metrics
 from daemon.telemetry.telemetry import Telemetry
-from daemon.wiring_cluster import ClusterBuilder, Share
+from daemon.wiring_cluster import ClusterBuilder, Share, terms_of
 from daemon.wiring_delivery import DeliveryBuilder, Following, ShareOfWork
 from daemon.wiring_management import ManagementBuilder
 from daemon.wiring_nodes import only_node, reporter
@@ -98,7 +98,7 @@ async def assemble(
 ) -> Daemon:
     """Build the daemon on an open database, and load what it keeps in memory.
 
-    With `share` it is one node of several, and waits until it is a member. Raises CopiedInstallation.
+    With `share` it is one node of several, and waits until it is a member. Raises CopiedInstallation, NotAdmitted.
     """
     store = Store(Reader(database, seams.run_read, metrics.longest_read), Writer(database, seams.run_write, metrics))
     clock, telemetry = clock_of(seams.now_ms), Telemetry(log, metrics, changes=ChangeFeed(), spans=seams.spans)
@@ -131,8 +131,9 @@ async def assemble(
     management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
     kept_answers = management.kept_answers
     node = None
-    if cluster is not None:
-        reports = reporter(fleet, metrics)
+    if cluster is not None and share is not None:
+        keys = share.me.terms.keys
+        reports = reporter(fleet, metrics, sealing=lambda: vault.sealing, terms=lambda: terms_of(live.now, keys))
         node = cluster.node(version, memory, fleet=fleet, clock=clock, kept_answers=kept_answers, reports=reports)
     following = Following() if node is None else Following(node.feed.catch_up, lambda: node.feed.version)
     resume_all = partial(resume, partial(store.reader.fetch, actor_reads.webhooks_with_work), fleet, log)
@@ -142,6 +143,7 @@ async def assemble(
         index=index,
         team_ids=team_ids,
         following=following,
+        revoked=api_keys.revoked,
         resume=resume_all if node is None else node.resume_own,
     )
     bind_gauges(telemetry, fleet=fleet, router=router, gate=gate, lookups=seams.lookups)

@@ -21,6 +21,8 @@ from daemon.cluster.node import Node
 from daemon.cluster.requests import ClusterChanger
 from daemon.cluster.wakes import Wakes
 from daemon.config.settings import CreditsSettings, Settings
+from daemon.config.shared_settings import shared_settings
+from daemon.crypto.vault import key_id
 from daemon.delivery.fleet import Fleet
 from daemon.domain.clock import Clock
 from daemon.maintenance.opened_store import OpenedStore
@@ -28,9 +30,10 @@ from daemon.management.kept_answers import KeptAnswers
 from daemon.management.node_report import Reporter
 from daemon.management.nodes import SharedNodes
 from daemon.management.webhook_changer import LocalChanger
-from daemon.store.nodes import Identity
+from daemon.store.nodes import Identity, Terms
 from daemon.store.reads.reader import Reader
 from daemon.store.retry import retry_until_available
+from daemon.store.schema import HEAD_REVISION
 from daemon.store.shared_store import SharedStore
 from daemon.store.store import Store
 from daemon.telemetry.node_metrics import NodeCollector, NodeMetrics
@@ -61,15 +64,22 @@ def share_of(opened: OpenedStore, settings: Settings, lease: Lease) -> Share | N
     from daemon.store.postgresql.shared_store import share
 
     _, notices = addresses_of(settings)
+    keys = tuple(map(key_id, opened.key_file.keys))
     me = Identity(
         installation=installation_of(settings.state_dir),
         name=settings.store.effective_node_name,
         host=socket.gethostname(),
         version=__version__,
+        terms=terms_of(settings, keys),
     )
     connect = partial(notices.connect, {}, autocommit=True)
     run_in_thread = thread_runner(_COORDINATING_THREADS)
     return Share(me, partial(share, database, connect=connect, run_in_thread=run_in_thread), lease)
+
+
+def terms_of(settings: Settings, keys: tuple[str, ...]) -> Terms:
+    """Return what a node with these settings and fingerprints of keys has to share with others."""
+    return Terms(HEAD_REVISION, keys, shared_settings(settings))
 
 
 class ClusterBuilder:
@@ -96,7 +106,7 @@ class ClusterBuilder:
     async def join(self) -> int:
         """Become a member, however long that takes; return the version of what is in the database before it is read.
 
-        Raises CopiedInstallation.
+        Raises CopiedInstallation, NotAdmitted.
         """
         await self._membership.join()
         return await retry_until_available(self._shared.version, self._telemetry.log)
@@ -104,7 +114,8 @@ class ClusterBuilder:
     @property
     def share_of_work(self) -> ShareOfWork:
         """What this node does of all work."""
-        return ShareOfWork(owns=self._membership.owns, look=self._shared.look)
+        shared = self._shared
+        return ShareOfWork(owns=self._membership.owns, look=shared.look, read_pending=shared.read_pending)
 
     def wakes(self, fleet: Fleet) -> Wakes:
         """Return what tells the owners of new deliveries."""
@@ -126,6 +137,7 @@ class ClusterBuilder:
             notify=self._call_one,
             keeping=kept_answers.keeping,
         )
+        self._telemetry.metrics.leave_out_file()
         self._telemetry.metrics.registry.register(NodeCollector(self._metrics(changer, echo)))
         return Node(
             changer=changer,

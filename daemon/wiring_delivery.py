@@ -1,6 +1,6 @@
 """Builds the parts that deliver; `daemon.wiring` connects them with the others."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 
@@ -48,11 +48,12 @@ class ShareOfWork:
     """Which part of all work this process does: all of it, unless it is one node of several.
 
     `owns(id)` says for which webhooks it delivers, and for which teams it creates deliveries. `look` is what an actor
-    begins with.
+    begins with, `read_pending` what it goes on with.
     """
 
     owns: Callable[[str], bool] = lambda _: True
     look: actor_reads.Look = actor_reads.webhook_and_work
+    read_pending: actor_reads.ReadPending = actor_reads.pending_work_one_by_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ class DeliveryBuilder:
             schedule=_schedule(self._settings.delivery),
             gate=gate,
             recorder=self._recorder(on_change=on_change, notifier=notifier, canceller=canceller),
+            read_pending=share.read_pending,
             make_sender=self._sender_factory(),
             make_changes=self._changes_factory(on_change=on_change, canceller=canceller),
         )
@@ -173,6 +175,7 @@ class DeliveryBuilder:
         team_ids: set[str],
         following: Following,
         resume: Callable[[], Awaitable[None]],
+        revoked: Callable[[Collection[str]], Collection[str]],
     ) -> Router:
         """Return the actor that takes events in."""
         api = self._settings.api
@@ -188,6 +191,7 @@ class DeliveryBuilder:
             resume=resume,
             follow=following.follow,
             version=following.version,
+            revoked=revoked,
         )
 
 

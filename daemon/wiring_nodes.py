@@ -1,6 +1,7 @@
 """Builds what people see of the nodes that share the database."""
 
 import socket
+from collections.abc import Callable
 
 import trio
 
@@ -10,14 +11,19 @@ from daemon.domain.clock import Clock
 from daemon.management.node_report import Reporter
 from daemon.management.nodes import OnlyNode
 from daemon.store.node_lives import NodeLife
+from daemon.store.nodes import Terms
 from daemon.telemetry.metrics import Metrics
 
 _ALL_SHARDS = 256
 
 
-def reporter(fleet: Fleet, metrics: Metrics) -> Reporter:
+def reporter(
+    fleet: Fleet, metrics: Metrics, *, sealing: Callable[[], str] = str, terms: Callable[[], Terms] = Terms
+) -> Reporter:
     """Return what makes this node's reports."""
-    return Reporter(lambda: metrics.recently_accepted.last_minute, lambda: fleet.parked_webhooks)
+    return Reporter(
+        lambda: metrics.recently_accepted.last_minute, lambda: fleet.parked_webhooks, sealing=sealing, terms=terms
+    )
 
 
 def only_node(clock: Clock, fleet: Fleet, metrics: Metrics) -> OnlyNode:

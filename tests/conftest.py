@@ -88,9 +88,11 @@ def postgresql() -> Iterator[tuple[PostgresqlServer, str]]:
 
 
 @pytest.fixture(scope="session")
-def reused_databases(postgresql: tuple[PostgresqlServer, str]) -> ReusedDatabases:
+def reused_databases(postgresql: tuple[PostgresqlServer, str]) -> Iterator[ReusedDatabases]:
     """Databases with our tables, on that server."""
-    return ReusedDatabases(*postgresql)
+    reused = ReusedDatabases(*postgresql)
+    yield reused
+    reused.close()
 
 
 @pytest.fixture(params=ENGINES)

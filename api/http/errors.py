@@ -13,6 +13,7 @@ from daemon.domain.errors import (
     AlreadyExists,
     DaemonError,
     IdempotencyConflict,
+    KeyRevoked,
     NobodyTakesOver,
     Overloaded,
     Stopping,
@@ -155,6 +156,8 @@ def too_large(limit: str, path: str = "$") -> ApiError:
 def from_daemon(error: DaemonError) -> ApiError:
     """Return what the API answers when a handle of the daemon refuses."""
     match error:
+        case KeyRevoked():
+            return unauthorized()
         case UnknownTeam():
             return unknown_team("$.teamId")
         case UrlNotAllowed(sentence=sentence):

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from pydantic import BaseModel
+
 # By pydantic's type of error; the braces are filled from its context.
 _WORDS: Mapping[str, str] = MappingProxyType(
     {
@@ -39,6 +41,12 @@ def validation_message(detail: Mapping[str, Any], field: str) -> str:
         return words.format_map(detail.get("ctx", {}))
     message = str(detail["msg"]).removeprefix("Value error, ")
     return f"{message[0].lower()}{message[1:]}"
+
+
+def unknown_parameter(model: type[BaseModel]) -> str:
+    """Return what is wrong with a parameter of the query that this model does not have."""
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    return f"unknown parameter: there are {', '.join(names)}" if names else "unknown parameter: there are none here"
 
 
 _FORMS: Mapping[str, str] = MappingProxyType(

@@ -15,7 +15,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from api.http.errors import ApiError, Code, FieldError, invalid_json, too_large, wrong_fields
-from api.http.field_errors import validation_message
+from api.http.field_errors import unknown_parameter, validation_message
 from api.http.request import HttpRequest
 from api.limits.sizes import MAX_INLINE_PARSE_BYTES, MAX_REQUEST_BYTES
 from daemon.actors.threads import RunInThread
@@ -135,10 +135,12 @@ def validate(value: Any, model: type[Model], root: str = "$") -> Model:
         return model.model_validate(value)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        raise wrong_fields([_explain(detail, root) for detail in details[:_MAX_REPORTED]]) from None
+        raise wrong_fields([_explain(detail, model, root) for detail in details[:_MAX_REPORTED]]) from None
 
 
-def _explain(detail: Mapping[str, Any], root: str) -> FieldError:
+def _explain(detail: Mapping[str, Any], model: type[BaseModel], root: str) -> FieldError:
+    if root == "query" and detail["type"] == "extra_forbidden":
+        return FieldError(root + _path(detail["loc"]), unknown_parameter(model))
     field = next((str(part) for part in reversed(detail["loc"]) if isinstance(part, str)), "")
     return FieldError(root + _path(detail["loc"]), validation_message(detail, field))
 

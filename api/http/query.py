@@ -1,16 +1,15 @@
 """Reading query strings (contract "HTTP API", bad input)."""
 
 import re
+from datetime import timedelta
 from typing import TypeVar
-
-from pydantic import BaseModel
 
 from api.http.errors import wrong_field
 from api.http.json_body import validate
 from api.http.request import HttpRequest
-from api.http.wire import Input
+from api.http.wire import Input, moment_ms
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound=Input)
 _PLUS_READ_AS_SPACE = re.compile(r"(?<=\d) (?=\d\d:\d\d\Z)", re.ASCII)
 
 
@@ -24,9 +23,23 @@ def _with_plus(value: str) -> str:
 
 
 def read_query(request: HttpRequest, model: type[Model]) -> Model:
-    """Return the query string as `model`. Raises ApiError (422) for a wrong, unknown or repeated parameter."""
+    """Return the query string as `model`. Raises ApiError (422) for a wrong or unknown parameter, or a repeated one.
+
+    Those that the model calls repeatable are lists.
+    """
     values = {name: [_with_plus(value) for value in given] for name, given in request.args.lists()}
     for name, given in values.items():
-        if len(given) > 1:
+        if len(given) > 1 and name not in model.repeatable:
             raise wrong_field(f"query.{name}", "is given more than once")
-    return validate({name: value for name, [value] in values.items()}, model, "query")
+    read = {name: given if name in model.repeatable else given[0] for name, given in values.items()}
+    return validate(read, model, "query")
+
+
+def period_of(
+    since: int | timedelta | None, until: int | timedelta | None, now_ms: int
+) -> tuple[int | None, int | None]:
+    """Return from when to when the parameters `since` and `until` ask. Raises ApiError (422) for an inverted range."""
+    first, last = moment_ms(since, now_ms), moment_ms(until, now_ms)
+    if first is not None and last is not None and last < first:
+        raise wrong_field("query.until", "is before since: exchange them, or leave one out")
+    return first, last

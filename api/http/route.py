@@ -12,6 +12,7 @@ from api.http.errors import Code
 from api.http.json_body import JSON
 from api.http.peers import peer_address
 from api.http.request import HttpRequest
+from api.http.wire import Input
 from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
 from daemon.domain.audit import Actor
@@ -92,7 +93,7 @@ class Route:
     answer: Any
     access: Access = Access.TEAM
     status: HTTPStatus = HTTPStatus.OK
-    query: type[BaseModel] | None = None
+    query: type[Input] | None = None
     body: Body | None = None
     headers: type[BaseModel] | None = None
     refusals: tuple[Code, ...] = ()

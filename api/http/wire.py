@@ -6,7 +6,7 @@ Each route file holds the models of its own routes.
 import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +23,7 @@ from pydantic_core import CoreSchema
 
 from api.http.errors import Code
 from api.limits.sizes import MAX_PAGE
+from daemon.domain.ages import parse_age
 from daemon.domain.printable import is_harmless, is_visible
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,7 +44,12 @@ def to_json(answer: BaseModel) -> str:
 
 
 class Input(BaseModel):
-    """Base of what a client sends: camelCase names only, strict types, no unknown field."""
+    """Base of what a client sends: camelCase names only, strict types, no unknown field.
+
+    In a query, those that are `repeatable` may be given several times.
+    """
+
+    repeatable: ClassVar[frozenset[str]] = frozenset()
 
     # Validators are built when the first request needs them: building all of them would be a tenth of a start's time.
     model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True, frozen=True, defer_build=True)
@@ -124,6 +130,33 @@ def _end_of_month(since_epoch: timedelta) -> timedelta:
     return next_second - timedelta(milliseconds=1)
 
 
+def parse_moment(value: object) -> int | timedelta:
+    """Return the milliseconds of a time (see `parse_time`), or of an age such as `2h`, which `moment_ms` dates.
+
+    Raises ValueError.
+    """
+    if isinstance(value, str) and (age := parse_age(value)) is not None:
+        return age
+    try:
+        return parse_time(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or an age like 15m, 2h or 7d") from None
+
+
+def moment_ms(moment: int | timedelta | None, now_ms: int) -> int | None:
+    """Return the time of a moment in ms, None for none."""
+    return now_ms - moment // timedelta(milliseconds=1) if isinstance(moment, timedelta) else moment
+
+
+def parse_http_statuses(value: object) -> range:
+    """Return the statuses that `503` or `5xx` means. Raises ValueError."""
+    if not isinstance(value, str) or not re.fullmatch(r"[1-5](\d\d|xx)", value, re.ASCII):
+        raise ValueError("expected a status like 503, or a class like 5xx")
+    if value.endswith("xx"):
+        return range(int(value[0]) * 100, int(value[0]) * 100 + 100)
+    return range(int(value), int(value) + 1)
+
+
 def _parse_limit(value: object) -> int:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value) and 1 <= int(value) <= MAX_PAGE:
         return int(value)
@@ -150,6 +183,16 @@ def _unique(values: list[str]) -> list[str]:
 
 TIME_SCHEMA = {"type": "string", "format": "date-time", "examples": ["2025-07-15T10:30:00.000Z"]}
 InputTime = Annotated[int, BeforeValidator(parse_time), WithJsonSchema(TIME_SCHEMA)]
+InputMoment = Annotated[
+    int | timedelta,
+    BeforeValidator(parse_moment),
+    WithJsonSchema({"type": "string", "examples": ["2025-07-15T10:30:00.000Z", "2h"]}),
+]
+HttpStatuses = Annotated[
+    Any,
+    BeforeValidator(parse_http_statuses),
+    WithJsonSchema({"type": "string", "pattern": "^[1-5]([0-9][0-9]|xx)$", "examples": ["503", "5xx"]}),
+]
 OutputTime = Annotated[str, WithJsonSchema(TIME_SCHEMA)]
 Limit = Annotated[
     int, BeforeValidator(_parse_limit), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_PAGE})

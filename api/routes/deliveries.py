@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -11,12 +12,31 @@ from api.http.auth import owned, team_named
 from api.http.cursors import page_of, position_of
 from api.http.errors import Code, not_found
 from api.http.idempotency import once
+from api.http.query import period_of
 from api.http.route import Call, Route
-from api.http.wire import InputTime, Output, OutputTime, Page, PageQuery, format_optional_time, format_time
+from api.http.wire import (
+    HttpStatuses,
+    InputMoment,
+    Output,
+    OutputTime,
+    Page,
+    PageQuery,
+    format_optional_time,
+    format_time,
+)
 from api.limits.rate_limit import tokens_for
 from daemon.domain import model
 from daemon.domain.model import CancelReason, DeliveryStatus, OutcomeKind
-from daemon.store.reads import api_reads
+from daemon.store.reads import api_reads, delivery_reads
+
+
+class LastAttempt(Output):
+    """How a delivery's last attempt ended."""
+
+    outcome: OutcomeKind = Field(description="What happened on the wire.")
+    status: int | None = Field(description="The HTTP status, if one arrived.")
+    duration_ms: int = Field(description="Milliseconds until the response arrived or the attempt failed.")
+    error: str | None = Field(description="One sentence: why it failed.")
 
 
 class Delivery(Output):
@@ -35,6 +55,7 @@ class Delivery(Output):
     completed_at: OutputTime | None = Field(description="When it succeeded, failed or was cancelled.")
     cancel_reason: CancelReason | None = Field(description="Why it was cancelled, if it was.")
     waiting_for_credits: bool = Field(description="Whether it waits until its team is granted credits.")
+    last_attempt: LastAttempt | None = Field(description="How its last attempt ended; null before the first one has.")
 
 
 class Attempt(Output):
@@ -59,28 +80,44 @@ class DeliveryDetails(Delivery):
 class DeliveryQuery(PageQuery):
     """Which deliveries to list."""
 
+    repeatable: ClassVar[frozenset[str]] = frozenset({"status"})
+
     team_id: str | None = Field(None, description="Only this team's; the operator lists all teams' without it.")
     webhook_id: str | None = Field(None, description="Only those to this webhook.")
     event_id: str | None = Field(None, description="Only those of this event.")
-    status: DeliveryStatus | None = Field(None, description="Only those in this state.", strict=False)
+    status: list[Annotated[DeliveryStatus, Field(strict=False)]] | None = Field(
+        None, description="Only those in this state; give it several times for several states.", min_length=1
+    )
     event: str | None = Field(None, description="Only those of this event type.")
-    since: InputTime | None = Field(None, description="Only those created at this time or later.")
-    until: InputTime | None = Field(None, description="Only those created at this time or earlier.")
+    outcome: OutcomeKind | None = Field(None, description="Only those whose last attempt ended so.", strict=False)
+    http_status: HttpStatuses | None = Field(
+        None,
+        description="Only those whose last attempt was answered so: a status like 503, or 4xx for all of 400 to 499.",
+    )
+    since: InputMoment | None = Field(
+        None, description="Only those created at this time or later: RFC 3339, or an age like 15m, 2h or 7d."
+    )
+    until: InputMoment | None = Field(
+        None, description="Only those created at this time or earlier: RFC 3339, or an age like 15m, 2h or 7d."
+    )
 
 
 async def list_deliveries(call: Call, query: DeliveryQuery) -> Page[Delivery]:
     """Answer with deliveries, newest first."""
-    wanted = api_reads.DeliveryFilter(
+    since, until = period_of(query.since, query.until, call.handles.now_ms())
+    wanted = delivery_reads.DeliveryFilter(
         team_id=await team_named(call, query.team_id, "query.teamId"),
         webhook_id=query.webhook_id,
         event_id=query.event_id,
-        status=query.status,
+        statuses=tuple(query.status or ()),
         event_type=query.event,
-        since=query.since,
-        until=query.until,
+        outcome=query.outcome,
+        http_statuses=query.http_status,
+        since=since,
+        until=until,
     )
     found = await call.handles.reader.fetch(
-        api_reads.list_deliveries, wanted, query.limit, position_of(call, query.cursor)
+        delivery_reads.list_deliveries, wanted, query.limit, position_of(call, query.cursor)
     )
     call.charge(tokens_for(rows=found.looked_at))
     return page_of(call, await show_deliveries(call, found.items), found.next_cursor)
@@ -108,10 +145,11 @@ async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
 
 
 async def show_deliveries(call: Call, deliveries: Iterable[model.Delivery]) -> list[Delivery]:
-    """Return deliveries as they appear in JSON, marking those that wait for credits."""
+    """Return deliveries as they appear in JSON, with their last attempts, marking those that wait for credits."""
     listed = tuple(deliveries)
     broke = await _teams_without_credits(call, listed)
-    return [_show_delivery(delivery, delivery.team_id in broke) for delivery in listed]
+    last = await call.handles.reader.fetch(delivery_reads.last_attempts, listed)
+    return [_show_delivery(delivery, delivery.team_id in broke, last.get(delivery.id)) for delivery in listed]
 
 
 async def _teams_without_credits(call: Call, deliveries: Sequence[model.Delivery]) -> frozenset[str]:
@@ -123,7 +161,9 @@ async def _teams_without_credits(call: Call, deliveries: Sequence[model.Delivery
     return frozenset(team_id for team_id, balance in balances.items() if balance < credits.per_delivery)
 
 
-def _show_delivery(delivery: model.Delivery, team_lacks_credits: bool) -> Delivery:
+def _show_delivery(
+    delivery: model.Delivery, team_lacks_credits: bool, last: model.LastAttempt | None = None
+) -> Delivery:
     return Delivery(
         id=delivery.id,
         event_id=delivery.event_id,
@@ -138,6 +178,8 @@ def _show_delivery(delivery: model.Delivery, team_lacks_credits: bool) -> Delive
         completed_at=format_optional_time(delivery.completed_at),
         cancel_reason=delivery.cancel_reason,
         waiting_for_credits=team_lacks_credits and delivery.status is DeliveryStatus.PENDING,
+        last_attempt=last
+        and LastAttempt(outcome=last.outcome, status=last.status, duration_ms=last.duration_ms, error=last.error),
     )
 
 
@@ -169,6 +211,12 @@ DELIVERY_EXAMPLE = {
     "completedAt": None,
     "cancelReason": None,
     "waitingForCredits": False,
+    "lastAttempt": {
+        "outcome": "http_error",
+        "status": 503,
+        "durationMs": 185,
+        "error": "the receiver answered 503",
+    },
 }
 _ATTEMPT_EXAMPLE = {
     "number": 1,
@@ -188,7 +236,10 @@ ROUTES = (
         list_deliveries,
         tag="Deliveries",
         summary="List deliveries",
-        description="Newest first, filtered by webhook, event, status, event type and time.",
+        description=(
+            "Newest first, filtered by webhook, event, status, event type, time, and by how the last attempt ended. "
+            "A page of a filtered list may be short, even empty, and still have a nextCursor: go on with it."
+        ),
         query=DeliveryQuery,
         answer=Page[Delivery],
         example={"items": [DELIVERY_EXAMPLE], "nextCursor": None},

@@ -19,7 +19,7 @@ from api.routes.envelope import SubmittedEvent
 from api.routes.submission import SubmissionHeaders, read_batch, read_submission
 from daemon.domain.errors import UnknownTeam
 from daemon.domain.submission import Submission
-from daemon.store.reads import api_reads
+from daemon.store.reads import api_reads, delivery_reads
 
 
 class EventReceipt(Output):
@@ -74,7 +74,7 @@ async def get_event(call: Call, event_id: str, query: EventQuery) -> bytes:
     reader = call.handles.reader
     event = owned(call, await reader.fetch(api_reads.get_event, event_id), "event")
     after = position_of(call, query.cursor)
-    page = await reader.fetch(api_reads.deliveries_of_event, event_id, query.limit, after)
+    page = await reader.fetch(delivery_reads.deliveries_of_event, event_id, query.limit, after)
     deliveries = await show_deliveries(call, page.items)
     shown = {
         "id": event.id,

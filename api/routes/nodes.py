@@ -28,6 +28,9 @@ class Node(Output):
     parked_webhooks: list[str] | None = Field(
         description="The first of its webhooks that rest because the daemon crashed on them; null if it did not say."
     )
+    differences: list[str] = Field(
+        description="In which settings it differs from most of the nodes that live, a sentence for each."
+    )
     ended_at: OutputTime | None = Field(description="When this life ended, if it has.")
     ended_because: str | None = Field(description="How it ended.")
 
@@ -74,6 +77,7 @@ def show_node(life: NodeLife) -> Node:
         lease_age_ms=life.lease_age_ms,
         events_per_second=life.pace,
         parked_webhooks=None if life.parked is None else list(life.parked),
+        differences=list(life.differences),
         ended_at=format_optional_time(life.ended_at),
         ended_because=life.why,
     )
@@ -90,6 +94,7 @@ _EXAMPLE = {
     "leaseAgeMs": 210,
     "eventsPerSecond": 41.5,
     "parkedWebhooks": [],
+    "differences": [],
     "endedAt": None,
     "endedBecause": None,
 }

@@ -76,6 +76,7 @@ def _read_one(call: Call, raw: bytes, now: int) -> Submission:
     return Submission(
         (_new_event(call, read_event(raw), path="$", now=now, traceparent=_traceparent(call)),),
         read_idempotency(call.principal, call.request, raw),
+        key_id=call.principal.key_id,
     )
 
 
@@ -88,7 +89,8 @@ def _read_many(call: Call, raw: bytes, media_type: str, now: int) -> Submission:
         events.append(_new_event(call, envelope, path=f"$[{len(events)}]", now=now, traceparent=traceparent))
     if not events:
         raise wrong_field("$", "the batch holds no event")
-    return Submission(tuple(events), read_idempotency(call.principal, call.request, raw))
+    idempotency = read_idempotency(call.principal, call.request, raw)
+    return Submission(tuple(events), idempotency, key_id=call.principal.key_id)
 
 
 def _new_event(call: Call, envelope: Envelope, path: str, now: int, traceparent: str | None) -> NewEvent:

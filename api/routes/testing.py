@@ -15,7 +15,7 @@ from api.limits.sizes import MAX_PAGE
 from api.routes.submission import require_event_type, serialise
 from daemon.domain.event_types import EventType
 from daemon.domain.submission import NewEvent, Submission
-from daemon.store.reads import api_reads
+from daemon.store.reads import delivery_reads
 
 _EXAMPLE_TEAM = "team_12345abcde"
 
@@ -67,12 +67,12 @@ async def send_test(call: Call, body: NewTest) -> StartedTest:
     """Send the event type's example to the team's webhooks."""
     team_id = await one_team(call, body.team_id, "$.teamId")
     require_event_type(call, body.event, "$.event")
-    submission = Submission((example_event(call, team_id, body.event),), call.idempotency)
+    submission = Submission((example_event(call, team_id, body.event),), call.idempotency, key_id=call.principal.key_id)
     [receipt] = await call.handles.router.submit(submission)
     call.charge(tokens_for_receipts([receipt]))
     # The test's own deliveries are the oldest: resent ones come after them.
     shown = min(receipt.deliveries, MAX_PAGE)
-    page = await call.handles.reader.fetch(api_reads.deliveries_of_event, receipt.event_id, shown)
+    page = await call.handles.reader.fetch(delivery_reads.deliveries_of_event, receipt.event_id, shown)
     made = [StartedDelivery(id=delivery.id, webhook_id=delivery.webhook_id) for delivery in page.items]
     return StartedTest(event=body.event, event_id=receipt.event_id, deliveries=made, count=receipt.deliveries)
 

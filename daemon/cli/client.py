@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,7 +17,7 @@ from daemon.cli.exits import DEBUG_VARIABLE, CommandError, ExitCode
 from daemon.cli.options import ApiOptions
 
 _NO_SEGMENTS = frozenset({"", ".", ".."})  # RFC 3986, 5.2.4: clients remove dots before they ask
-Query = Mapping[str, str | int | None]
+Query = Mapping[str, str | int | Sequence[str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +73,14 @@ class Client:
         method: str,
         path: str,
         *,
-        query: Mapping[str, str | int] | None = None,
+        query: Query | None = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         try:
-            target = urlsplit(self.connection.base_url).path + path + (f"?{urlencode(query)}" if query else "")
+            target = (
+                urlsplit(self.connection.base_url).path + path + (f"?{urlencode(query, doseq=True)}" if query else "")
+            )
             own = {"authorization": f"Bearer {self.connection.key}", "user-agent": f"kakiyo-webhooks/{__version__}"}
             answer = exchange(self.http, method, target, content=content, headers={**own, **(headers or {})})
             return _checked(answer, self.address)

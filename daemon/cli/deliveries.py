@@ -19,7 +19,7 @@ from daemon.cli.options import (
 
 _DeliveryId = Annotated[str, typer.Argument(metavar="DELIVERY")]
 _WHEN = "A time (2025-07-15T10:30:00Z) or an age (15m, 2h, 7d)."
-COLUMNS = ("id", "status", "attempts", "event", "webhook", "created", "ended")
+COLUMNS = ("id", "status", "result", "attempts", "event", "webhook", "created", "ended")
 _ATTEMPT_COLUMNS = ("attempt", "started", "took", "outcome", "status", "error")
 
 
@@ -30,6 +30,19 @@ class Status(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+class Outcome(StrEnum):
+    """What `--outcome` takes."""
+
+    DELIVERED = "delivered"
+    HTTP_ERROR = "http_error"
+    TIMEOUT = "timeout"
+    DNS_ERROR = "dns_error"
+    CONNECT_ERROR = "connect_error"
+    TLS_ERROR = "tls_error"
+    PROTOCOL_ERROR = "protocol_error"
+    BLOCKED_ADDRESS = "blocked_address"
 
 
 def build_deliveries() -> typer.Typer:
@@ -44,8 +57,17 @@ def build_deliveries() -> typer.Typer:
 @with_api_options
 def list_deliveries(
     webhook_id: Annotated[str | None, typer.Option("--webhook", metavar="ID", help="Only to this webhook.")] = None,
-    status: Annotated[Status | None, typer.Option("--status", help="Only those that stand so.")] = None,
+    event_id: Annotated[str | None, typer.Option("--event-id", metavar="ID", help="Only of this event.")] = None,
+    status: Annotated[
+        list[Status] | None, typer.Option("--status", help="Only those that stand so. May be repeated.")
+    ] = None,
     event: Annotated[str | None, typer.Option("--type", "--event", metavar="TYPE", help="Only of this type.")] = None,
+    outcome: Annotated[
+        Outcome | None, typer.Option("--outcome", help="Only those whose last attempt ended so.")
+    ] = None,
+    http_status: Annotated[
+        str | None, typer.Option("--http-status", metavar="STATUS", help="Only those last answered so: 503, or 5xx.")
+    ] = None,
     since: Annotated[str | None, typer.Option("--since", help=_WHEN)] = None,
     until: Annotated[str | None, typer.Option("--until", help=_WHEN)] = None,
     team_id: TeamFilter = None,
@@ -61,8 +83,9 @@ def list_deliveries(
     from daemon.cli.replies import print_list
     from daemon.cli.times import api_time
 
-    filters = {"teamId": team_id, "webhookId": webhook_id, "status": status, "event": event}
-    query = {**filters, "since": api_time(since), "until": api_time(until), "limit": limit, "cursor": cursor}
+    filters = {"teamId": team_id, "webhookId": webhook_id, "eventId": event_id, "status": status, "event": event}
+    last = {"outcome": outcome, "httpStatus": http_status}
+    query = {**filters, **last, "since": api_time(since), "until": api_time(until), "limit": limit, "cursor": cursor}
     with connect(api) as client:
         print_list(
             client, "/v1/deliveries", query=query, columns=COLUMNS, row=row, every_page=every_page, as_json=as_json
@@ -100,11 +123,26 @@ def resend(
 
 def row(delivery: dict[str, Any]) -> tuple[Any, ...]:
     """Return the delivery's cells, as COLUMNS names them."""
-    times = delivery["createdAt"], delivery["completedAt"]
     return (
-        *(delivery["id"], _standing(delivery), delivery["attemptsMade"], delivery["event"], delivery["webhookId"]),
-        *times,
+        delivery["id"],
+        _standing(delivery),
+        _result(delivery),
+        delivery["attemptsMade"],
+        delivery["event"],
+        delivery["webhookId"],
+        delivery["createdAt"],
+        delivery["completedAt"],
     )
+
+
+def _result(delivery: dict[str, Any]) -> str:
+    """Return why it stands so: why it was cancelled, else how its last attempt ended; "" if there was none."""
+    from daemon.domain.causes import attempt_in_words, cancelled_in_words
+
+    if delivery["cancelReason"] is not None:
+        return cancelled_in_words(delivery["cancelReason"])
+    last = delivery.get("lastAttempt")
+    return attempt_in_words(last["outcome"], last["status"], last["durationMs"]) if last else ""
 
 
 def _standing(delivery: dict[str, Any]) -> str:

@@ -40,7 +40,16 @@ def list_nodes(
         return
     with connect(api) as client:
         query = {"limit": limit, "cursor": cursor}
-        print_list(client, "/v1/nodes", query=query, columns=_COLUMNS, row=_row, every_page=every_page, as_json=as_json)
+        print_list(
+            client,
+            "/v1/nodes",
+            query=query,
+            columns=_COLUMNS,
+            row=_row,
+            every_page=every_page,
+            as_json=as_json,
+            notes=_differences,
+        )
 
 
 @with_api_options
@@ -71,6 +80,10 @@ def drain(
 def _living(client: "Client", name: str) -> list[dict[str, Any]]:
     found = [item for page in client.pages("/v1/nodes", {}) for item in page.value["items"]]
     return [item for item in found if item["name"] == name and item["state"] != "ended"]
+
+
+def _differences(node: dict[str, Any]) -> list[str]:
+    return [f"Give all nodes the same: {difference}." for difference in node.get("differences", ())]
 
 
 def _row(node: dict[str, Any]) -> tuple[Any, ...]:

@@ -5,11 +5,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from daemon.cli.client import Client, Query, Reply
-from daemon.cli.output import print_json_text
+from daemon.cli.output import print_json_text, print_line
 from daemon.domain.printable import printable
 
 Row = Callable[[dict[str, Any]], Sequence[Any]]
 Fields = Callable[[dict[str, Any]], Iterable[tuple[str, Any]]]
+Notes = Callable[[dict[str, Any]], Iterable[str]]
+
+
+def no_notes(_item: dict[str, Any]) -> Iterable[str]:
+    """Note nothing."""
+    return ()
 
 
 def print_reply(reply: Reply, as_json: bool, fields: Fields, not_shown: str | None = None) -> None:
@@ -26,9 +32,17 @@ def print_reply(reply: Reply, as_json: bool, fields: Fields, not_shown: str | No
 
 
 def print_list(
-    client: Client, path: str, query: Query, columns: Sequence[str], row: Row, *, every_page: bool, as_json: bool
+    client: Client,
+    path: str,
+    query: Query,
+    columns: Sequence[str],
+    row: Row,
+    *,
+    every_page: bool,
+    as_json: bool,
+    notes: Notes = no_notes,
 ) -> None:
-    """Print one page, or all of them as if they were one.
+    """Print one page, or all of them as if they were one, and below it the `notes` about each item.
 
     As JSON one page is printed as it came, and all pages as `{"items": […], "nextCursor": null}`.
     """
@@ -43,6 +57,8 @@ def print_list(
         print_json_text(text)
     else:
         _print_table(columns, items, row=row, cursor=cursor)
+        for note in (note for item in items for note in notes(item)):
+            print_line(printable(note))
 
 
 def _print_table(columns: Sequence[str], items: Sequence[dict[str, Any]], row: Row, cursor: str | None) -> None:

@@ -1,12 +1,12 @@
 """Times on the command line: RFC 3339, as the API has them, or an age such as `90s`, `15m`, `2h`, `7d`."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from daemon.cli.exits import CommandError, ExitCode
+from daemon.domain.ages import parse_age
 
 _LEAP_SECOND = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d):60(.*)", re.ASCII)
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def parse_time(text: str, now: datetime | None = None) -> datetime:
@@ -14,8 +14,8 @@ def parse_time(text: str, now: datetime | None = None) -> datetime:
 
     Raises CommandError (USAGE) on anything else.
     """
-    if age := re.fullmatch(r"(\d{1,5})([smhd])", text):
-        return (now or datetime.now(UTC)) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+    if (age := parse_age(text)) is not None:
+        return (now or datetime.now(UTC)) - age
     try:
         time = datetime.fromisoformat(_LEAP_SECOND.sub(r"\1:59\2", text.upper()))
         if time.tzinfo:

@@ -85,11 +85,11 @@ class ClusterChanger:
         """See WebhookChanger."""
         if self._ownership.owns(webhook_id):
             try:
-                return await self._local.change(webhook_id, change, once, entry)
+                return await self._local.change(webhook_id, change, once, entry=entry)
             except Stopping:  # nothing was changed, and another node may own it by now
                 if self._ownership.owns(webhook_id):
                     raise
-        return await self._changed(await self._ask(webhook_id, change, once, entry), once)
+        return await self._changed(await self._ask(webhook_id, change, once, entry=entry), once)
 
     @property
     def waiting(self) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from daemon.domain.model import ApiKey, KeyRole
@@ -50,6 +51,10 @@ class ApiKeys:
     def find_by_digest(self, digest: bytes) -> Principal | None:
         """Return who is behind the key with this digest, None if it is unknown or revoked."""
         return self._by_digest.get(digest)
+
+    def revoked(self, key_ids: Collection[str]) -> set[str]:
+        """Return those of these ids that no valid key has. It takes a look at every key."""
+        return set(key_ids) - {who.key_id for who in self._by_digest.values()}
 
     def add(self, digest: bytes, key: ApiKey) -> None:
         """Accept a new key."""

@@ -31,16 +31,34 @@ class VaultError(Exception):
 
 
 class Vault:
-    """Seals with the first of its keys, opens with any of them. `has_sealed`: something needs the first key now."""
+    """Opens with any of its keys, seals with one of them: the first, unless another is to be used.
 
-    __slots__ = ("_ciphers", "_current_id", "_current_key", "has_sealed")
+    `has_sealed`: something needs that key now.
+    """
+
+    __slots__ = ("_ciphers", "_current_id", "_keys", "has_sealed")
 
     def __init__(self, keys: Sequence[bytes]) -> None:
         """Take one key or more, each of 32 bytes."""
         self._ciphers = {key_id(key): AESGCM(key) for key in keys}
-        self._current_key = keys[0]
+        self._keys = {key_id(key): key for key in keys}
         self._current_id = key_id(keys[0])
         self.has_sealed = False
+
+    @property
+    def sealing(self) -> str:
+        """The fingerprint of the key that seals (`key_id`)."""
+        return self._current_id
+
+    def use(self, fingerprint: str) -> None:
+        """Seal with this key from now on: one of those that were given. Raises VaultError."""
+        if fingerprint not in self._keys:
+            raise VaultError("secrets are sealed with a key that is not here: add that of the other nodes to the file")
+        self._current_id = fingerprint
+
+    def is_current(self, sealed: str) -> bool:
+        """Whether this was sealed with the key that seals now."""
+        return sealed.startswith(f"{_VERSION}.{self._current_id}.")
 
     def seal(self, secret: str, webhook_id: str) -> str:
         """Return the secret sealed for this webhook."""
@@ -68,12 +86,12 @@ class Vault:
             ) from None
 
     def reseal(self, sealed: str, webhook_id: str) -> str:
-        """Return the same secret sealed with the first key. Raises VaultError."""
+        """Return the same secret sealed with the key that seals now. Raises VaultError."""
         return self.seal(self.open(sealed, webhook_id), webhook_id)
 
     def derive(self, purpose: str) -> bytes:
-        """Return a key for another purpose, which tells nothing of the first key and lasts as long."""
-        return hmac.digest(self._current_key, b"kakiyo-webhooks " + purpose.encode(), "sha256")
+        """Return a key for another purpose, which tells nothing of the key that seals now and lasts as long."""
+        return hmac.digest(self._keys[self._current_id], b"kakiyo-webhooks " + purpose.encode(), "sha256")
 
     def knows(self, sealed: str) -> bool:
         """Whether one of the keys made this seal; its first `SEAL_LENGTH` characters tell."""

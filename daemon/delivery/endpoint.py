@@ -109,6 +109,7 @@ class Endpoint:
         "_mailbox",
         "_pause",
         "_queue",
+        "_read_pages",
         "_reader",
         "_recorder",
         "_schedule",
@@ -130,12 +131,14 @@ class Endpoint:
         schedule: Schedule,
         gate: Gate,
         recorder: OutcomeRecorder,
+        read_pending: actor_reads.ReadPending,
         make_sender: Callable[[Pause], Sender],
         make_changes: Callable[[EndpointState, Mailbox, WorkQueue], WebhookChanges],
     ) -> None:
         self._mailbox = mailbox
         self._pause = pause
         self._reader = store.reader
+        self._read_pages = read_pending
         self._clock = clock
         self._log = log
         self._schedule = schedule
@@ -192,7 +195,7 @@ class Endpoint:
 
     async def _read_pending(self, limit: int) -> Sequence[Work]:
         await self._state.outcomes.all_committed()  # else they are pending, and would be sent again
-        read = partial(self._reader.fetch_together, actor_reads.pending_work, self._state.webhook.id, limit)
+        read = partial(self._reader.fetch_for_all, self._read_pages, (self._state.webhook.id, limit))
         return await retry_until_available(read, self._log.log)
 
     # -- one delivery, from top to bottom

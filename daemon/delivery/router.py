@@ -17,7 +17,8 @@ own task takes batch after batch; it keeps nothing about an event that is not in
 3. *Answers.* Each submission that was let in gets exactly one. All of a batch are answered, without an await, before
    anything is handed out: a later failure cannot break a promise already given.
    If another node has changed subscriptions since a submission was matched, nothing of it is kept: `follow` brings the
-   change, and it is matched again, before the next batch.
+   change, and it is matched again, before the next batch. A key that was revoked at another node is such a change, too:
+   what came with it is refused then.
 4. *In doubt.* If the store reports a failure, the commit may have happened anyway. The caller is told to repeat it,
    which is harmless with an idempotency key; the webhooks are woken to check the database.
 5. *Cancelled* callers take nothing back: their submission is committed, and nobody reads its reply. If the router
@@ -25,7 +26,7 @@ own task takes batch after batch; it keeps nothing about an event that is not in
    by its next life, which begins by waking all actors, since hints may be lost.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -39,7 +40,7 @@ from daemon.delivery.matcher import Matcher
 from daemon.delivery.owners import Owners
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
-from daemon.domain.errors import IdempotencyConflict, MatchedTooEarly, StoreUnavailable, UnknownTeam
+from daemon.domain.errors import IdempotencyConflict, KeyRevoked, MatchedTooEarly, StoreUnavailable, UnknownTeam
 from daemon.domain.model import DeliveryStatus
 from daemon.domain.submission import Receipt, Submission
 from daemon.store.commands import Accepted, AcceptEvents
@@ -74,11 +75,15 @@ async def nothing_to_follow() -> None:
     """Follow nobody: one process alone uses the database."""
 
 
+def _none(_key_ids: Collection[str]) -> Collection[str]:
+    return ()
+
+
 class Router:
     """Owns the path of a submission into the store, and passes the new deliveries on to their owners.
 
     `teams` has the ids of all teams and grows as teams are created. `resume` wakes all webhooks with pending
-    deliveries; `follow` waits until memory has what other nodes have changed.
+    deliveries; `follow` waits until memory has what other nodes have changed. `revoked(key_ids)` says which are.
     """
 
     def __init__(
@@ -95,12 +100,14 @@ class Router:
         resume: Callable[[], Awaitable[None]],
         follow: Callable[[], Awaitable[None]] = nothing_to_follow,
         version: Callable[[], int | None] = lambda: None,
+        revoked: Callable[[Collection[str]], Collection[str]] = _none,
     ) -> None:
         self._store = store
         self._telemetry = telemetry
         self._owners = owners
         self._resume = resume
         self._follow = follow
+        self._revoked = revoked
         self._fan_outs = fan_outs
         self._inbox: Inbox[WaitingSubmission] = Inbox(limits, fan_outs.waiting)
         self._intake = Intake(metrics=telemetry.metrics, index=index, teams=teams, inbox=self._inbox)
@@ -117,8 +124,8 @@ class Router:
         """Accept events, all or none; return a receipt for each, in order, after COMMIT (contract "HTTP API").
 
         If there are too many deliveries for that commit, they are created after it; a test's before this returns.
-        Raises UnknownTeam, SubmissionTooLarge, Overloaded, Stopping and StoreUnavailable, with nothing kept, and
-        IdempotencyConflict. A caller that is cancelled here does not take its submission back.
+        Raises UnknownTeam, SubmissionTooLarge, Overloaded, Stopping, KeyRevoked and StoreUnavailable, with nothing
+        kept, and IdempotencyConflict. A caller that is cancelled here does not take its submission back.
         """
         waiting = await self._admit(submission)
         self._wake.set()
@@ -195,10 +202,18 @@ class Router:
             made = [_Result(*one) for one in zip(left, commands, answers, strict=True)]
             early = [result for result in made if isinstance(result.answer, MatchedTooEarly)]
             results += [result for result in made if result not in early] if early else made
-            left = [result.waiting for result in early]
             if early and (failure := await self._failure_to_follow()) is not None:
                 return [*results, *(replace(result, answer=failure) for result in early)]
+            refused = self._of_revoked_keys(early)
+            results += [replace(result, answer=KeyRevoked("the key was revoked")) for result in refused]
+            left = [result.waiting for result in early if result not in refused]
         return results
+
+    def _of_revoked_keys(self, early: Sequence[_Result]) -> list[_Result]:
+        if not early:
+            return []
+        revoked = self._revoked({result.waiting.submission.key_id for result in early} - {""})
+        return [result for result in early if result.waiting.submission.key_id in revoked]
 
     async def _failure_to_follow(self) -> StoreUnavailable | None:
         try:

@@ -116,8 +116,11 @@ def check_disk(settings: Settings, statvfs: Callable[[Path], os.statvfs_result] 
     free, all_of_it = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
     finding = f"{free // _MIB:,} MiB are free where {settings.state_dir} is{_database_size(settings)}"
     advice = "Free some space, give it a larger disk, or lower retention.days."
+    refused = "Submissions are refused when it is full; nothing is lost."
+    if settings.store.url:
+        advice, refused = "Free some space, or give it a larger disk.", "The database is on its server, not here."
     if free < _LEAST_BYTES or (found.f_files and found.f_favail < 100):
-        yield failed("disk space", finding, advice + " Submissions are refused when it is full; nothing is lost.")
+        yield failed("disk space", finding, f"{advice} {refused}")
     elif free < _LITTLE_BYTES or free < _LITTLE_PART * all_of_it:
         yield warning("disk space", finding, advice)
     else:
@@ -125,6 +128,8 @@ def check_disk(settings: Settings, statvfs: Callable[[Path], os.statvfs_result] 
 
 
 def _database_size(settings: Settings) -> str:
+    if settings.store.url:
+        return ""
     try:
         return f"; the database has {(settings.state_dir / DATABASE).stat().st_size // _MIB:,} MiB"
     except OSError:

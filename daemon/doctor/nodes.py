@@ -1,16 +1,23 @@
 """The nodes that share a database: whether they have one key, deliver for every webhook, and end as they should."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
+from daemon.domain.agreement import Declared, differences
 from daemon.store.postgresql.inspect import Cluster
 
 
-def check_nodes(cluster: Cluster, fingerprints: Collection[str] | None) -> Iterator[Finding]:
-    """Whether all is in order among the nodes; `fingerprints` are those of this node's keys, None without a key."""
+def check_nodes(
+    cluster: Cluster, fingerprints: Collection[str] | None, settings: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Whether all is in order among the nodes.
+
+    `fingerprints` are those of this node's keys, None without a key; `settings` are its own on which all have to agree.
+    """
     yield _check_key(cluster, fingerprints)
     yield _check_shards(cluster)
     yield _check_lives(cluster)
+    yield _check_settings(cluster, settings)
 
 
 def _check_key(cluster: Cluster, fingerprints: Collection[str] | None) -> Finding:
@@ -39,3 +46,13 @@ def _check_lives(cluster: Cluster) -> Finding:
     told = ", ".join(f"{name} ({why})" for name, why in cluster.lost_lives)
     advice = "Look at their logs and at their connection to the database: each was killed, frozen or cut off."
     return warning("nodes", f"nodes that ended without leaving in the last 24 hours, the last first: {told}", advice)
+
+
+def _check_settings(cluster: Cluster, settings: Mapping[str, str]) -> Finding:
+    if not cluster.living:
+        return skipped("common settings", "no node is running whose settings could differ")
+    found = differences([*cluster.declared, Declared("this machine, as configured", settings)])
+    if told := [difference for each in found for difference in each]:
+        advice = "Give all nodes the same settings, and restart those that differ one after the other."
+        return warning("common settings", "; ".join(told), advice)
+    return ok("common settings", "all nodes have the same settings, as far as what is promised depends on them")

@@ -12,6 +12,7 @@ _CONNECTIONS_OF_A_NODE = 9
 _NEARLY_ALL = 0.8
 _LITTLE_MS, _MUCH_MS = 1_000, 60_000
 _OLD_SNAPSHOT_S = 600
+_MIB = 1 << 20
 _CHECKED_TLS = ("verify-full", "verify-ca")
 _DURABLE = "Acknowledged events can be lost until it is corrected."
 
@@ -28,7 +29,8 @@ def check_server(facts: Facts, address: ServerAddress) -> Iterator[Finding]:
     else:
         more = "at least " if facts.pending == MOST_COUNTED else ""
         pending = f"{more}{facts.pending:,} deliveries are pending"
-        yield ok("database", f"PostgreSQL {_version(server)} answers at {place}; {pending}")
+        size = f"the database has {server.database_bytes // _MIB:,} MiB"
+        yield ok("database", f"PostgreSQL {_version(server)} answers at {place}; {size}, and {pending}")
 
 
 def check_durability(facts: Facts, address: ServerAddress) -> Iterator[Finding]:

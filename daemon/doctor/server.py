@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from functools import cache
 
 from daemon.config.settings import ConfigError, Settings
+from daemon.config.shared_settings import shared_settings
 from daemon.crypto.encryption_keys import given_keys
 from daemon.crypto.vault import SEAL_LENGTH, Vault, key_id
-from daemon.doctor.finding import Finding, failed, skipped
+from daemon.doctor.finding import Finding, failed, skipped, warning
 from daemon.doctor.nodes import check_nodes
 from daemon.doctor.postgresql import (
     check_address,
@@ -20,7 +21,8 @@ from daemon.doctor.postgresql import (
 from daemon.doctor.stored import Stored, check_ledger, check_revision
 from daemon.maintenance.sealed_database import KeyFit
 from daemon.store.engine import DatabaseRefused
-from daemon.store.postgresql.inspect import Facts, ServerAddress, inspect, read_address
+from daemon.store.postgresql.inspect import Cluster, Facts, ServerAddress, inspect, read_address
+from daemon.store.schema import HEAD_REVISION
 
 # Shards change hands in less: a lease, and the time to notice that it is over.
 _GRACE_S = 10
@@ -60,11 +62,18 @@ def _examine(settings: Settings, address: ServerAddress, facts: Facts | Database
     if facts.revision is None:
         yield skipped("migrations", "the database is empty: the first start creates its tables")
         return
-    yield check_revision(facts.revision)
+    yield _check_revision(facts.revision, facts.cluster)
     if facts.cluster is not None:
-        yield from check_nodes(facts.cluster, _fingerprints(settings))
+        yield from check_nodes(facts.cluster, _fingerprints(settings), shared_settings(settings))
     if facts.out_of_balance is not None:
         yield check_ledger(facts.out_of_balance, "Restore a backup of the database.")
+
+
+def _check_revision(revision: str, cluster: Cluster | None) -> Finding:
+    if cluster is not None and cluster.readable_by <= HEAD_REVISION < revision:
+        finding = f"a newer version has upgraded the database (revision {revision}), and this one may go on with it"
+        return warning("migrations", finding, "Upgrade this node, too.")
+    return check_revision(revision)
 
 
 def _key_fit(settings: Settings, facts: Facts | DatabaseRefused) -> KeyFit:

@@ -63,6 +63,10 @@ class MatchedTooEarly(DaemonError):
     """Another node has changed subscriptions since these events were matched: nothing was kept, match them again."""
 
 
+class KeyRevoked(DaemonError):
+    """The key that this was submitted with was revoked before: nothing was kept."""
+
+
 class NobodyTakesOver(DaemonError):
     """A node cannot give its work to others, for there are none."""
 

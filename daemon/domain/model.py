@@ -206,6 +206,16 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class LastAttempt:
+    """What lists tell of a delivery's last attempt: all of its outcome but for the answer itself."""
+
+    outcome: OutcomeKind
+    status: int | None
+    duration_ms: int
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CreditEntry:
     """One line of a team's ledger: a grant (amount above 0) or a debit (below 0), and the balance after it."""
 

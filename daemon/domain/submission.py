@@ -36,10 +36,11 @@ class Idempotency:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Events that are accepted together or not at all, in this order."""
+    """Events that are accepted together or not at all, in this order; `key_id` is whose key they came with."""
 
     events: tuple[NewEvent, ...]
     idempotency: Idempotency | None = None
+    key_id: str = ""
 
 
 class Receipt(Struct, frozen=True, gc=False, eq=False):

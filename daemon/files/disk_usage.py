@@ -7,12 +7,15 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class DiskUse:
-    """In bytes; `free` is what this user may still write, `size` that of the whole file system."""
+    """In bytes; `free` is what this user may still write, `size` that of the whole file system.
+
+    Of a database that is no file here only its own size is known.
+    """
 
     database: int
-    wal: int
-    free: int
-    size: int
+    wal: int | None = None
+    free: int | None = None
+    size: int | None = None
 
 
 def disk_use(database: Path) -> DiskUse:

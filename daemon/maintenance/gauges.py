@@ -78,9 +78,9 @@ class GaugeRefresher:
         with suppress(OSError):
             use = await self._run_in_thread(self._engine.disk_use)
             metrics.database_bytes.set(use.database)
-            metrics.database_wal_bytes.set(use.wal)
-            metrics.state_dir_free_bytes.set(use.free)
-            metrics.state_dir_size_bytes.set(use.size)
+            _set_known(metrics.database_wal_bytes, use.wal)
+            _set_known(metrics.state_dir_free_bytes, use.free)
+            _set_known(metrics.state_dir_size_bytes, use.size)
         metrics.lost_commits.set(await self._run_in_thread(self._engine.lost_commits))
 
     async def _read_store(self) -> None:
@@ -132,6 +132,11 @@ def bind_attempt_gauges(metrics: Metrics, slots: AttemptSlots) -> None:
     metrics.max_attempts_in_flight.set(slots.limit)
     metrics.attempts_in_flight.set_function(lambda: slots.in_flight)
     metrics.attempts_waiting.set_function(lambda: slots.waiting)
+
+
+def _set_known(gauge: Gauge, value: int | None) -> None:
+    if value is not None:
+        gauge.set(value)
 
 
 def _gauges(metrics: Metrics) -> tuple[Gauge, ...]:

@@ -163,4 +163,4 @@ class Webhooks:
         if found is None:
             return None
         entry = self._audit.entry(by, action, team_id=found.team_id, subject_id=webhook_id)
-        return await self._changer.change(webhook_id, change, once, entry)
+        return await self._changer.change(webhook_id, change, once, entry=entry)

@@ -19,6 +19,14 @@ def known_revisions() -> set[str]:
     return {script.revision for script in ScriptDirectory.from_config(_migrations()).walk_revisions()}
 
 
+def readable_by() -> str:
+    """Return the oldest revision whose code may go on with a database of the newest one."""
+    from alembic.script import ScriptDirectory
+
+    oldest: str = ScriptDirectory.from_config(_migrations()).get_revisions("head")[0].module.readable_by
+    return oldest
+
+
 def migrate(connection: Connection, revision: str = "head") -> None:
     """Migrate the database to a revision, except for the work on rows, which `page_of` does."""
     from alembic import command

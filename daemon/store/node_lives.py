@@ -1,7 +1,10 @@
 """The nodes that share a database, as people are shown them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+
+from daemon.domain.agreement import Declared, differences
 
 
 class Drained(StrEnum):
@@ -19,7 +22,8 @@ class NodeLife:
     `since` and `ended_at` are Unix times (ms) of the database's clock, `why` says how it ended. `shards` are how many
     it delivers for, of 256. `lease_age_ms` is the time since it renewed its lease, None without one. `pace` (events
     accepted a second) and `parked`, webhooks that rest because their actors kept crashing, are what the node last said
-    of itself; None for what it did not say.
+    of itself; None for what it did not say. So are `settings`, on which nodes have to agree; `differences` says in
+    what it differs from most of the others that live, a sentence each.
     """
 
     number: int
@@ -32,5 +36,15 @@ class NodeLife:
     draining: bool = False
     pace: float | None = None
     parked: tuple[str, ...] | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    differences: tuple[str, ...] = ()
     ended_at: int | None = None
     why: str | None = None
+
+
+def compared(lives: Sequence[NodeLife]) -> list[NodeLife]:
+    """Return the same lives with what the living ones differ in; the older a node is, the more it is right."""
+    living = sorted((life for life in lives if life.ended_at is None), key=lambda life: life.number)
+    found = differences([Declared(life.name, life.settings) for life in living])
+    told = {life.number: tuple(each) for life, each in zip(living, found, strict=True)}
+    return [replace(life, differences=told.get(life.number, ())) for life in lives]

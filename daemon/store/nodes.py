@@ -1,7 +1,7 @@
 """What nodes that share a database tell each other through it, as values (architecture "Nodes")."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -12,6 +12,22 @@ from daemon.domain.model import ApiKey, Webhook
 from daemon.store.commands import Command, EndSession
 
 
+class Terms(Struct, frozen=True):
+    """What nodes have to agree on, as one of them has it.
+
+    `revision` is the newest that its code knows, `keys` are the fingerprints of its encryption keys, and `settings` are
+    those that change what is promised, by name, as text.
+    """
+
+    revision: str = ""
+    keys: tuple[str, ...] = ()
+    settings: Mapping[str, str] = {}
+
+
+# Two nodes that differ in these would break a promise at once: the second one is not admitted.
+MUST_AGREE = ("credits.enforce",)
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """What a node is called: `installation` is its state directory's own id, the others are for people."""
@@ -20,6 +36,11 @@ class Identity:
     name: str
     host: str
     version: str
+    terms: Terms = field(default_factory=Terms)
+
+
+class NotAdmitted(Exception):
+    """A node may not work beside the others: the message is one sentence that says why, and what to do."""
 
 
 class CopiedInstallation(Exception):
@@ -63,7 +84,7 @@ class Registry(Protocol):
     async def join(self, me: Identity) -> int:
         """Begin a life and return its number; another of the same installation on this host ends.
 
-        Raises CopiedInstallation.
+        Raises CopiedInstallation, NotAdmitted.
         """
 
     async def renew(self, node: int, report: str) -> bool:

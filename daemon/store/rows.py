@@ -19,6 +19,7 @@ from daemon.domain.model import (
     Event,
     FailedDelivery,
     KeyRole,
+    LastAttempt,
     Mail,
     Outcome,
     OutcomeKind,
@@ -210,6 +211,16 @@ def attempt(row: Row[Any]) -> Attempt:
         error=row.error,
     )
     return Attempt(row.number, row.started_at, outcome)
+
+
+def last_attempt(row: Row[*tuple[Any, ...]]) -> LastAttempt:
+    """Return the LastAttempt of a row with its columns of `attempts`."""
+    return LastAttempt(
+        outcome=OutcomeKind(right("attempts", "outcome", row.outcome)),
+        status=right("attempts", "status", row.status),
+        duration_ms=right("attempts", "duration_ms", row.duration_ms),
+        error=right("attempts", "error", row.error),
+    )
 
 
 def failed_delivery(row: Row[Any]) -> FailedDelivery:

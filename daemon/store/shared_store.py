@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from daemon.store.node_lives import Drained, NodeLife
 from daemon.store.nodes import Fence, Listener, News, Registry, Sweep
-from daemon.store.reads.actor_reads import Look, WithWork
+from daemon.store.reads.actor_reads import Look, ReadPending, WithWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,17 +14,19 @@ class SharedStore:
     """What an engine offers to nodes that share a database; each function may raise StoreUnavailable.
 
     `version()` is that of what nodes keep in memory; `news_since(version)` says what has changed after it.
-    `work_in(shard, behind, look_at)` and `sweep(behind_seq)` find webhooks with pending deliveries. `notify(notices)`
-    calls out, pairs of a channel and a payload; `listen(channels)` hears what others call, the first channel's for
-    our own echo. `look` is what an actor begins with. `lives()` are the nodes as people are shown them, and
-    `begin_draining(name)` has one give its work to the others. `pay_from_holds()` has all that is charged from now on
-    taken from what this node holds of teams' credits, too. `doubtful_commits()` are those whose answer was lost;
-    `hang_up()` ends what waits for a server that has fallen silent, and returns how many did; it does not block.
+    `work_in(shard, behind, look_at)` and `sweep(behind_seq)` find webhooks with pending deliveries. `look` is what an
+    actor begins with, `read_pending` what it goes on with. `notify(notices)` calls out, pairs of a channel and a
+    payload; `listen(channels)` hears what others call, the first channel's for our own echo. `lives()` are the nodes as
+    people are shown them, and `begin_draining(name)` has one give its work to the others. `pay_from_holds()` has all
+    that is charged from now on taken from what this node holds of teams' credits, too. `doubtful_commits()` are those
+    whose answer was lost; `hang_up()` ends what waits for a server that has fallen silent, and returns how many did; it
+    does not block.
     """
 
     fence: Fence
     registry: Registry
     look: Look
+    read_pending: ReadPending
     version: Callable[[], Awaitable[int]]
     news_since: Callable[[int], Awaitable[News]]
     work_in: Callable[[int, str, int], Awaitable[WithWork]]

@@ -165,6 +165,7 @@ _WARNING = _table(
     ("webhook_disabled", f"{_WEBHOOK} reason consecutiveFailures cancelled", "A webhook no longer gets deliveries"),
     ("node_taken_for_dead", "life", "Another node did not renew its lease: its webhooks are taken over"),
     ("database_silent", "count", "The database gave no answer on this many connections: they were ended"),
+    ("node_settings_differ", "reason", "This node has another setting than most that live: give all nodes the same"),
     ("node_suspended", "error", "The database is away: this node begins no attempts until it is back"),
     ("node_left_unnoticed", "error", "This node stopped and could not say so: others find out within seconds"),
     ("notices_lost", "count error", "Other nodes could not be told of something: they find it within a second"),

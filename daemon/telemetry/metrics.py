@@ -126,6 +126,11 @@ class Metrics:
     longest_read: Peak
     longest_lag: Peak
 
+    def leave_out_file(self) -> None:
+        """Show nothing of a database file: there is none here."""
+        for gauge in (self.database_wal_bytes, self.state_dir_free_bytes, self.state_dir_size_bytes):
+            self.registry.unregister(gauge)
+
     def render(self) -> bytes:
         """Return all metrics in Prometheus' text format 0.0.4; its media type is CONTENT_TYPE."""
         return generate_latest(self.registry)
@@ -207,7 +212,7 @@ def make_metrics() -> Metrics:
         open_connections=_gauge(registry, "open_connections", "HTTP connections to the API"),
         max_open_connections=_gauge(registry, "max_open_connections", "The limit on HTTP connections"),
         live_pages=_gauge(registry, "live_pages", "Console pages open with live updates"),
-        database_bytes=_gauge(registry, "database_bytes", "Size of the database file"),
+        database_bytes=_gauge(registry, "database_bytes", "Size of the database"),
         database_wal_bytes=_gauge(registry, "database_wal_bytes", "Size of its write-ahead log"),
         state_dir_free_bytes=_gauge(registry, "state_dir_free_bytes", "Free on the state directory's file system"),
         state_dir_size_bytes=_gauge(registry, "state_dir_size_bytes", "Size of the state directory's file system"),

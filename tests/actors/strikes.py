@@ -122,6 +122,7 @@ class Strikes:
         monkeypatch.setattr(run, self.around(resolve_name(run)))
         monkeypatch.setattr(Reader, "fetch", self._broken(Reader.fetch))
         monkeypatch.setattr(Reader, "fetch_together", self._broken(Reader.fetch_together))
+        monkeypatch.setattr(Reader, "fetch_for_all", self._broken(Reader.fetch_for_all))
         monkeypatch.setattr(Writer, "begin", self._broken_at_once(Writer.begin))
         monkeypatch.setattr(Writer, "execute_all", self._broken(Writer.execute_all))
 

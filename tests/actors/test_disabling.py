@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, OutcomeKind, Team, Webhook
-from daemon.store.reads import api_reads
+from daemon.store.reads import delivery_reads
 from tests.actors.receivers import A, B
 from tests.support.daemon import EPOCH_MS, FakeReceiver, RunningDaemon, make_settings, running, skip_ahead, statuses
 
@@ -170,7 +170,7 @@ async def test_events_submitted_after_the_webhook_was_disabled_make_no_deliverie
     (event_id,) = await daemon.submit(team, 4)
     await trio.sleep(1)
     assert len(await daemon.deliveries(webhook)) == 4
-    assert not (await daemon.parts.store.reader.fetch(api_reads.deliveries_of_event, event_id, 1)).items
+    assert not (await daemon.parts.store.reader.fetch(delivery_reads.deliveries_of_event, event_id, 1)).items
 
 
 @impatient

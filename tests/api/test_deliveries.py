@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("each_engine")
 MESSAGE_RECEIVED = "linkedin.message.received"
 FIELDS = {
     *("id", "eventId", "webhookId", "teamId", "event", "status", "test", "attemptsMade", "nextAttemptAt", "createdAt"),
-    *("completedAt", "cancelReason", "waitingForCredits"),
+    *("completedAt", "cancelReason", "waitingForCredits", "lastAttempt"),
 }
 
 
@@ -41,7 +41,11 @@ async def test_a_delivery_is_shown_with_its_attempts_and_what_was_answered(tmp_p
     assert set(shown) == {*FIELDS, "attempts"}
     assert (shown["webhookId"], shown["eventId"], shown["event"]) == (webhook["id"], event_id, MESSAGE_SENT)
     assert (shown["status"], shown["attemptsMade"], shown["nextAttemptAt"]) == ("succeeded", 1, None)
+    assert listed["lastAttempt"] == shown["lastAttempt"]
+    took = listed["lastAttempt"].pop("durationMs")
+    assert listed["lastAttempt"] == {"outcome": "delivered", "status": 201, "error": None}
     [attempt] = shown["attempts"]
+    assert attempt["durationMs"] == took
     assert (attempt["number"], attempt["outcome"], attempt["status"], attempt["error"]) == (1, "delivered", 201, None)
     assert ["x-thing", "1"] in attempt["responseHeaders"]
     assert attempt["responseBody"] == "\N{REPLACEMENT CHARACTER}ok"
@@ -70,7 +74,7 @@ async def test_deliveries_are_filtered(api: RunningApi) -> None:
     await api.submit(MESSAGE_RECEIVED)
     received, sent = (item["id"] for item in await settled(api, 2))
 
-    async def listed(**query: str) -> list[str]:
+    async def listed(**query: Any) -> list[str]:
         return [item["id"] for item in (await api.as_acme.get("/v1/deliveries", **query)).value["items"]]
 
     assert await listed() == [received, sent]
@@ -83,6 +87,58 @@ async def test_deliveries_are_filtered(api: RunningApi) -> None:
     assert await listed(since="2027-01-15T09:00:00Z") == []
     assert await listed(until="2027-01-15T07:59:59+00:00") == []
     assert await listed(webhookId="wh_unknown") == []
+    assert await listed(outcome="delivered", httpStatus="2xx") == [received, sent]
+    assert await listed(outcome="timeout") == []
+    assert await listed(httpStatus="500") == []
+    assert await listed(since="1h", until="0s") == [received, sent]
+    api.daemon.clock.offset_ms += 3 * 3_600_000
+    assert await listed(since="2h") == []
+    assert await listed(since="4h", until="3h", status=["failed", "succeeded"]) == [received, sent]
+
+
+async def test_a_list_tells_how_the_last_attempt_of_each_ended_and_is_filtered_by_it(tmp_path: Any) -> None:
+    answers = {"https://hooks.example.com/in": statuses(200), "https://hooks.example.com/out": statuses(503)}
+    settings = make_settings(tmp_path, delivery={"retry_delays_s": []})
+    async with running_api(tmp_path, receiver=FakeReceiver(answers), settings=settings) as api:
+        await api.webhook()
+        failing = await api.webhook(url="https://hooks.example.com/out")
+        await api.submit()
+        await settled(api, 2)
+        await api.as_acme.patch(f"/v1/webhooks/{failing['id']}", {"active": False})
+        event_id = await api.submit()
+        await settled(api, 3)
+        items = (await api.as_acme.get(f"/v1/events/{event_id}")).value["deliveries"]
+
+        async def listed(**query: Any) -> list[tuple[str, Any]]:
+            found = (await api.as_acme.get("/v1/deliveries", **query)).value["items"]
+            return [(one["status"], one["lastAttempt"] and one["lastAttempt"]["status"]) for one in found]
+
+        assert await listed() == [("succeeded", 200), ("failed", 503), ("succeeded", 200)]
+        assert await listed(httpStatus="503") == await listed(httpStatus="5xx") == [("failed", 503)]
+        assert await listed(outcome="http_error", status=["failed", "pending"]) == [("failed", 503)]
+        assert await listed(outcome="delivered", webhookId=failing["id"]) == []
+        assert await listed(outcome="delivered", status="failed") == []
+    assert [one["lastAttempt"]["error"] for one in items] == [None]
+
+
+@pytest.mark.parametrize(
+    ("query", "path", "says"),
+    [
+        ({"state": "failed"}, "query.state", "webhookId"),
+        ({"status": "gone"}, "query.status[0]", "'cancelled'"),
+        ({"outcome": "http"}, "query.outcome", "'http_error'"),
+        ({"httpStatus": "6xx"}, "query.httpStatus", "5xx"),
+        ({"since": "two hours"}, "query.since", "2h"),
+        ({"since": "1h", "until": "2h"}, "query.until", "before since"),
+        ({"event": ["a", "b"]}, "query.event", "more than once"),
+    ],
+)
+async def test_a_wrong_filter_is_refused_with_what_is_allowed(
+    api: RunningApi, query: dict[str, Any], path: str, says: str
+) -> None:
+    answer = await api.as_acme.get("/v1/deliveries", **query)
+    assert (answer.status, answer.paths) == (422, [path])
+    assert says in answer.value["errors"][0]["message"]
 
 
 async def test_deliveries_are_listed_page_by_page(api: RunningApi) -> None:

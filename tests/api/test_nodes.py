@@ -23,6 +23,7 @@ LIFE = NodeLife(
     lease_age_ms=210,
     pace=41.5,
     parked=("wh_1",),
+    differences=("retention.days is 7 on hooks-1, and 30 on hooks-2",),
 )
 ENDED = replace(
     LIFE, number=6, shards=0, lease_age_ms=None, pace=None, parked=None, ended_at=1_752_575_300_000, why="stopped"
@@ -94,6 +95,7 @@ async def test_all_nodes_are_shown_with_their_shards_pace_and_lease(shared: Runn
         "leaseAgeMs": 210,
         "eventsPerSecond": 41.5,
         "parkedWebhooks": ["wh_1"],
+        "differences": ["retention.days is 7 on hooks-1, and 30 on hooks-2"],
         "endedAt": None,
         "endedBecause": None,
     }

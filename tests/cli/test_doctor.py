@@ -17,7 +17,7 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import create_engine, text
 
-from daemon.config.settings import Settings
+from daemon.config.settings import Settings, StoreSettings
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY, write_keys
 from daemon.crypto.vault import Vault
 from daemon.doctor.clock import check_clock
@@ -170,6 +170,11 @@ def test_another_versions_database_is_told_from_ours(run: Any, state: Path, revi
 )
 def test_a_disk_that_gets_full_is_said_before_it_is(state: Path, free: int, verdict: Verdict) -> None:
     full = SimpleNamespace(f_bavail=free // 4096, f_frsize=4096, f_blocks=(100 << 30) // 4096, f_files=9, f_favail=900)
+    store = StoreSettings(url="postgresql:///ours")
+    [on_server] = check_disk(Settings(state_dir=state, store=store), lambda _path: cast(os.statvfs_result, full))
+    assert on_server.verdict is verdict
+    assert ("The database is on its server, not here." in on_server.advice) is (verdict is Verdict.FAILED)
+    assert "Submissions" not in on_server.advice
     [finding] = check_disk(Settings(state_dir=state), lambda _path: cast(os.statvfs_result, full))
     assert finding.verdict is verdict
 

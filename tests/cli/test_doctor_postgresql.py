@@ -15,6 +15,7 @@ from daemon.doctor.postgresql import (
     check_server_clock,
     check_vacuum,
 )
+from daemon.domain.agreement import Declared
 from daemon.store.engine import DatabaseRefused
 from daemon.store.postgresql.inspect import Bloat, Cluster, Facts, Server, ServerAddress, Snapshot, read_address
 
@@ -37,6 +38,7 @@ SERVER = Server(
 WELL = Facts(server=SERVER, difference_ms=3, snapshot=None, bloated=(), unvacuumed=(), revision="0012", pending=7)
 ONE = ServerAddress(("db.example",), has_password=False, sslmode="verify-full")
 TWO = replace(ONE, hosts=("db1.example", "db2.example"))
+OURS = {"retention.days": "30"}
 CLUSTER = Cluster(living=3, key_fingerprint="abc", ownerless_shards=0, lost_lives=())
 
 
@@ -63,7 +65,7 @@ def worst(facts: Facts, address: ServerAddress = ONE) -> Finding:
 
 def test_of_a_server_that_is_well_nothing_is_wrong() -> None:
     assert {each.verdict for each in all_checks(WELL, ONE)} == {Verdict.OK}
-    assert "PostgreSQL 15.4 answers at db.example; 7 deliveries are pending" in [
+    assert "PostgreSQL 15.4 answers at db.example; the database has 0 MiB, and 7 deliveries are pending" in [
         each.message for each in all_checks(WELL, ONE)
     ]
 
@@ -150,7 +152,7 @@ def test_a_password_in_the_address_is_told_and_never_shown() -> None:
 
 
 def test_of_nodes_that_are_well_nothing_is_wrong() -> None:
-    assert {each.verdict for each in check_nodes(CLUSTER, ["old", "abc"])} == {Verdict.OK}
+    assert {each.verdict for each in check_nodes(CLUSTER, ["old", "abc"], OURS)} == {Verdict.OK}
 
 
 @pytest.mark.parametrize(
@@ -158,6 +160,18 @@ def test_of_nodes_that_are_well_nothing_is_wrong() -> None:
     [
         (replace(CLUSTER, key_fingerprint="other"), Verdict.FAILED, "common key", "not the one that the others use"),
         (replace(CLUSTER, ownerless_shards=64), Verdict.FAILED, "shards", "64 of 256 shards have no living node"),
+        (
+            replace(CLUSTER, declared=[Declared("a", OURS), Declared("b", {"retention.days": "7"}), Declared("c", {})]),
+            Verdict.WARNING,
+            "common settings",
+            "retention.days is 7 on b, and 30 on a, this machine, as configured",
+        ),
+        (
+            replace(CLUSTER, declared=[Declared("a", {"retention.days": "7"}), Declared("b", {"retention.days": "7"})]),
+            Verdict.WARNING,
+            "common settings",
+            "retention.days is 30 on this machine, as configured, and 7 on a, b",
+        ),
         (
             replace(CLUSTER, lost_lives=(("a", "its lease was over"), ("b", "its lease is over"))),
             Verdict.WARNING,
@@ -167,12 +181,14 @@ def test_of_nodes_that_are_well_nothing_is_wrong() -> None:
     ],
 )
 def test_what_is_wrong_among_the_nodes_is_said(cluster: Cluster, verdict: Verdict, check: str, said: str) -> None:
-    [finding] = [each for each in check_nodes(cluster, ["abc"]) if each.verdict is not Verdict.OK]
+    [finding] = [each for each in check_nodes(cluster, ["abc"], OURS) if each.verdict is not Verdict.OK]
     assert (finding.check, finding.verdict) == (check, verdict)
     assert said in finding.message
     assert finding.advice
 
 
 def test_without_a_key_or_a_running_node_there_is_nothing_to_tell() -> None:
-    found = {each.check: each.verdict for each in check_nodes(replace(CLUSTER, living=0, ownerless_shards=256), None)}
+    found = {
+        each.check: each.verdict for each in check_nodes(replace(CLUSTER, living=0, ownerless_shards=256), None, OURS)
+    }
     assert (found["common key"], found["shards"]) == (Verdict.SKIPPED, Verdict.SKIPPED)

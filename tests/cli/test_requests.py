@@ -37,6 +37,7 @@ DELIVERY = {
     "completedAt": None,
     "cancelReason": None,
     "waitingForCredits": False,
+    "lastAttempt": {"outcome": "timeout", "status": None, "durationMs": 10_000, "error": "no response within 10 s"},
 }
 ATTEMPT = {
     "number": 1,
@@ -75,6 +76,7 @@ NODE = {
     "leaseAgeMs": 210,
     "eventsPerSecond": 41.5,
     "parkedWebhooks": [],
+    "differences": [],
     "endedAt": None,
     "endedBecause": None,
 }
@@ -178,7 +180,17 @@ CASES = [
             None,
         ),
         _list(DELIVERY),
-        "dlv_1",
+        "timed out · 10 s",
+    ),
+    (
+        "deliveries list --event-id evt_1 --status failed --status cancelled --outcome http_error --http-status 5xx",
+        (
+            "GET",
+            "/v1/deliveries?eventId=evt_1&status=failed&status=cancelled&outcome=http_error&httpStatus=5xx",
+            None,
+        ),
+        _list({**DELIVERY, "cancelReason": "webhook_disabled"}),
+        "cancelled: webhook disabled",
     ),
     (
         "deliveries show dlv_1",
@@ -195,6 +207,7 @@ CASES = [
         "+5",
     ),
     ("nodes", ("GET", "/v1/nodes", None), _list(NODE), "210 ms"),
+    ("nodes", ("GET", "/v1/nodes", None), _list({**NODE, "differences": ["a is 1 on b"]}), "same: a is 1 on b.\n"),
     ("nodes --limit 5", ("GET", "/v1/nodes?limit=5", None), _list({**NODE, "endedBecause": "stopped"}), "stopped"),
     ("nodes drain hooks-1", ("POST", "/v1/nodes/hooks-1/drain", {}), {"items": [DRAINING]}, "draining"),
     ("credits entries", ("GET", "/v1/credits/entries", None), _list(ENTRY), "hi"),

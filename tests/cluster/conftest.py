@@ -10,33 +10,32 @@ from daemon.crypto.idempotency import Once
 from daemon.domain.changes import WebhookChange
 from daemon.domain.model import Webhook
 from daemon.store.postgresql.address import Address
-from daemon.store.postgresql.database import PostgresqlDatabase, open_database
+from daemon.store.postgresql.database import PostgresqlDatabase
 from tests.cluster.asking import Ask, Asking
 from tests.cluster.nodes import Ground, Node, running_nodes
 from tests.cluster.real_nodes import Cluster, until_shared
 from tests.store.filling import a_webhook, found
 from tests.support.daemon import RunningDaemon
-from tests.support.postgresql import PostgresqlServer, running_server
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[tuple[PostgresqlServer, str]]:
-    """A server, and the name of a database in it with our tables."""
-    with running_server() as server:
-        yield server, server.make_template()
+from tests.support.reused_databases import Lent, ReusedDatabases
 
 
 @pytest.fixture
-def address(server: tuple[PostgresqlServer, str]) -> Iterator[Address]:
-    """The address of a new database with our tables."""
-    with server[0].database(server[1]) as address:
-        yield address
+def lent(reused_databases: ReusedDatabases) -> Iterator[Lent]:
+    """A database like a new one with our tables."""
+    with reused_databases.lend() as lent:
+        yield lent
 
 
 @pytest.fixture
-def database(address: Address) -> Iterator[PostgresqlDatabase]:
+def address(lent: Lent) -> Address:
+    """Where that database is."""
+    return lent.address
+
+
+@pytest.fixture
+def database(lent: Lent) -> Iterator[PostgresqlDatabase]:
     """A database with a team and its webhook."""
-    opened = open_database(address)
+    opened = lent.open()
     found(opened)
     yield opened
     opened.close()
@@ -48,10 +47,10 @@ def webhook(database: PostgresqlDatabase) -> Webhook:
 
 
 @pytest.fixture
-async def ground(address: Address, webhook: Webhook, tmp_path: Path) -> AsyncIterator[Ground]:
+async def ground(lent: Lent, webhook: Webhook, tmp_path: Path) -> AsyncIterator[Ground]:
     """Three nodes; the first owns the webhook."""
     assert isinstance(trio.lowlevel.current_clock(), MockClock), "the test must name autojump_clock"
-    async with running_nodes(address, tmp_path, 3) as ground:
+    async with running_nodes(lent.open, tmp_path, 3) as ground:
         ground.owners[webhook.id] = 1
         yield ground
 
@@ -69,8 +68,8 @@ def ask(nursery: trio.Nursery, webhook: Webhook) -> Ask:
 
 
 @pytest.fixture
-async def cluster(address: Address, tmp_path: Path) -> Cluster:
-    return Cluster(address, tmp_path)
+async def cluster(lent: Lent, tmp_path: Path) -> Cluster:
+    return Cluster(lent, tmp_path)
 
 
 @pytest.fixture

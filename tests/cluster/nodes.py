@@ -4,7 +4,7 @@ Only deadlines of requests go by the database's clock, which is real.
 """
 
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +28,7 @@ from daemon.management.kept_answers import KeptAnswers
 from daemon.management.webhook_changer import LocalChanger
 from daemon.seams import Seams
 from daemon.store import channels
-from daemon.store.postgresql.address import Address
-from daemon.store.postgresql.database import PostgresqlDatabase, open_database
+from daemon.store.postgresql.database import PostgresqlDatabase
 from daemon.store.reads import api_reads
 from daemon.store.reads.reader import Reader
 from daemon.store.store import Store
@@ -42,6 +41,7 @@ from tests.support.daemon import FakeReceiver, FakeThread, Outbox, VirtualWallCl
 from tests.support.mock_transport import MockTransport
 from tests.support.telemetry import make_telemetry
 
+Open = Callable[[], PostgresqlDatabase]
 CHANNELS = {channels.REQUESTS, channels.ANSWERS}
 
 
@@ -118,11 +118,11 @@ def renaming(name: str) -> Edit:
 
 
 @asynccontextmanager
-async def running_nodes(address: Address, state_dir: Path, count: int) -> AsyncIterator[Ground]:
-    """Run so many nodes, numbered from 1."""
+async def running_nodes(open_one: Open, state_dir: Path, count: int) -> AsyncIterator[Ground]:
+    """Run so many nodes, numbered from 1; `open_one` opens the database of one more."""
     ground, clock = Ground(), VirtualWallClock()
     for number in range(1, count + 1):
-        ground.nodes.append(_make_node(address, state_dir, clock, number=number, ground=ground))
+        ground.nodes.append(_make_node(open_one(), state_dir, clock, number=number, ground=ground))
     try:
         async with trio.open_nursery() as nursery:
             for node in ground.nodes:
@@ -135,8 +135,10 @@ async def running_nodes(address: Address, state_dir: Path, count: int) -> AsyncI
             node.database.close()
 
 
-def _make_node(address: Address, state_dir: Path, now_ms: VirtualWallClock, *, number: int, ground: Ground) -> Node:
-    database, run_write = open_database(address), FakeThread()
+def _make_node(
+    database: PostgresqlDatabase, state_dir: Path, now_ms: VirtualWallClock, *, number: int, ground: Ground
+) -> Node:
+    run_write = FakeThread()
     telemetry = make_telemetry(make_logger(LogSettings(level="debug"), io.BytesIO(), now_ms=now_ms, strict=True))
     store = Store(Reader(database, run_inline), Writer(database, run_write, telemetry.metrics))
     clock, vault, owned = clock_of(now_ms), Vault([bytes(32)]), Owned(number, ground)

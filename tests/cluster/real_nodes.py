@@ -21,16 +21,15 @@ from daemon.run import run_daemon
 from daemon.seams import Seams
 from daemon.store.engine import READERS
 from daemon.store.nodes import Identity
-from daemon.store.postgresql.address import Address
-from daemon.store.postgresql.database import open_database
 from daemon.store.postgresql.shared_store import share
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.metrics import make_metrics
 from daemon.wiring import assemble
-from daemon.wiring_cluster import Share
+from daemon.wiring_cluster import Share, terms_of
 from tests.cluster.waiting import until
 from tests.support.daemon import OPERATOR_KEY, FakeReceiver, Outbox, RunningDaemon, VirtualWallClock, make_settings
 from tests.support.mock_transport import MockTransport
+from tests.support.reused_databases import Lent
 
 _SHORT_RETRIES = {"retry_delays_s": (0.05, 0.05, 0.05)}
 
@@ -39,7 +38,7 @@ _SHORT_RETRIES = {"retry_delays_s": (0.05, 0.05, 0.05)}
 class Cluster:
     """A database, what receives, and the mails of all nodes; `sections` are settings besides the usual."""
 
-    address: Address
+    lent: Lent
     path: Path
     sections: Mapping[str, Any] = field(default_factory=dict)
     receiver: FakeReceiver = field(default_factory=FakeReceiver)
@@ -50,8 +49,8 @@ class Cluster:
     async def node(self, name: str) -> AsyncIterator[RunningDaemon]:
         """Run a node; leaving the block crashes it, as a kill would. Set `stop` for a clean stop."""
         log, settings = io.BytesIO(), make_settings(self.path / name, delivery=_SHORT_RETRIES, **self.sections)
-        database = await trio.to_thread.run_sync(open_database, self.address)
-        lease, connect = Lease(), partial(self.address.connect, {}, autocommit=True)
+        database = await trio.to_thread.run_sync(self.lent.open)
+        lease, connect = Lease(), partial(self.lent.address.connect, {}, autocommit=True)
         logger = make_logger(LogSettings(level="debug", format="json"), log, now_ms=self.clock, strict=True)
         parts = await assemble(
             fixed(settings),
@@ -62,7 +61,7 @@ class Cluster:
             metrics=make_metrics(),
             log=logger,
             share=Share(
-                Identity(installation=name, name=name, host="host", version="1"),
+                Identity(installation=name, name=name, host="host", version="1", terms=terms_of(settings, ())),
                 partial(share, database, connect=connect, run_in_thread=thread_runner(3)),
                 lease,
             ),

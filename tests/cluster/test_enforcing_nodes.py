@@ -5,11 +5,11 @@ from pathlib import Path
 import trio
 
 from daemon.domain.shards import SHARDS
-from daemon.store.postgresql.address import Address
 from tests.actors.receivers import slow
 from tests.cluster.real_nodes import Cluster, until_shared
 from tests.cluster.waiting import until
 from tests.support.daemon import RunningDaemon
+from tests.support.reused_databases import Lent
 
 URL = "https://receiver.example/hook"
 
@@ -19,10 +19,8 @@ def owned_by(node: RunningDaemon) -> int:
     return len(node.parts.node.membership.shards)
 
 
-async def test_two_nodes_spend_no_credit_twice_and_a_grant_lets_all_of_them_go_on(
-    address: Address, tmp_path: Path
-) -> None:
-    cluster = Cluster(address, tmp_path, {"credits": {"enforce": True}})
+async def test_two_nodes_spend_no_credit_twice_and_a_grant_lets_all_of_them_go_on(lent: Lent, tmp_path: Path) -> None:
+    cluster = Cluster(lent, tmp_path, {"credits": {"enforce": True}})
     async with cluster.node("a") as first, cluster.node("b") as second:
         await until(lambda: owned_by(first) == owned_by(second) == SHARDS // 2, within_s=15)
         team = await first.team()
@@ -43,8 +41,8 @@ async def test_two_nodes_spend_no_credit_twice_and_a_grant_lets_all_of_them_go_o
         assert (await first.balance(team), len(await second.ledger(team))) == (0, 38)
 
 
-async def test_what_a_node_held_that_dies_is_spent_by_the_other(address: Address, tmp_path: Path) -> None:
-    cluster = Cluster(address, tmp_path, {"credits": {"enforce": True}})
+async def test_what_a_node_held_that_dies_is_spent_by_the_other(lent: Lent, tmp_path: Path) -> None:
+    cluster = Cluster(lent, tmp_path, {"credits": {"enforce": True}})
     async with cluster.node("b") as survivor:
         async with cluster.node("a") as victim:
             await until_shared(survivor, victim)

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 import pytest
 
 from daemon.store.hold_commands import ChangeHolds, HoldWish, PruneHolds
-from daemon.store.postgresql.address import Address
-from daemon.store.postgresql.database import PostgresqlDatabase, open_database
+from daemon.store.postgresql.database import PostgresqlDatabase
 from daemon.store.postgresql.holds import spend, with_credit
 from daemon.store.writes.batch import run_batch
 from tests.cluster.bank import PRICE, balance_of, charge, end, grant, holds_of, new_node, new_team
 from tests.store.filling import run
+from tests.support.reused_databases import Lent
 
 
 @pytest.fixture
-def other(address: Address, database: PostgresqlDatabase) -> Iterator[PostgresqlDatabase]:
+def other(lent: Lent, database: PostgresqlDatabase) -> Iterator[PostgresqlDatabase]:
     """Another node's connections."""
-    opened = open_database(address)
+    opened = lent.open()
     yield opened
     opened.close()
 

@@ -1,7 +1,9 @@
 """Nodes on one database, in one process: who delivers, in which order, and what each knows of the others' changes."""
 
+import pytest
 import trio
 
+from daemon.domain.errors import KeyRevoked
 from daemon.domain.model import Event
 from daemon.domain.submission import MatchedEvent
 from daemon.store.commands import AcceptEvents
@@ -97,6 +99,26 @@ async def test_a_team_and_its_key_are_known_at_the_other_node_at_once(
     assert first.parts.node is not None
     await first.parts.node.feed.catch_up()
     assert first.parts.api_keys.find(made[1]) is not None
+
+
+async def test_a_key_that_was_revoked_at_one_node_submits_nothing_at_another(
+    pair: tuple[RunningDaemon, RunningDaemon], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = pair
+    team = await first.team()
+    made = await first.parts.teams.create_key(team.id, "key")
+    assert made is not None
+    monkeypatch.setattr("daemon.cluster.feed._LOOK_EVERY_S", 1_000)
+    assert second.parts.node is not None
+    second.parts.node.feed.wake()
+    await second.parts.node.feed.catch_up()
+    await second.parts.router.submit(second.submission(team, 1, key_id=made[0].id))
+    await trio.sleep(0.1)
+    monkeypatch.setattr(second.parts.node.feed, "wake", lambda: None)  # from now on it is told of nothing
+    await first.parts.teams.revoke_key(made[0].id)
+    with pytest.raises(KeyRevoked):
+        await second.parts.router.submit(second.submission(team, 2, key_id=made[0].id))
+    await second.submit(team, 3)
 
 
 async def test_a_webhook_disabled_by_failures_sends_one_mail_whichever_node_sends_mails(

@@ -10,8 +10,7 @@ from daemon.domain.errors import IdempotencyConflict, RequestOver
 from daemon.domain.model import Webhook
 from daemon.domain.submission import Idempotency
 from daemon.store.commands import SaveWebhook
-from daemon.store.postgresql.address import Address
-from daemon.store.postgresql.database import PostgresqlDatabase, open_database
+from daemon.store.postgresql.database import PostgresqlDatabase
 from daemon.store.postgresql.requests import START, Place, answer_of, open_requests
 from daemon.store.request_commands import (
     AnswerRequest,
@@ -26,14 +25,15 @@ from daemon.store.request_commands import (
 from daemon.store.writes.batch import run_batch
 from tests.cluster.nodes import renaming
 from tests.store.filling import a_webhook, count, run
+from tests.support.reused_databases import Lent
 
 KEY = Idempotency("operator", "key-1", b"\x00\xff fingerprint")
 
 
 @pytest.fixture
-def other(address: Address, database: PostgresqlDatabase) -> Iterator[PostgresqlDatabase]:
+def other(lent: Lent, database: PostgresqlDatabase) -> Iterator[PostgresqlDatabase]:
     """Another node's connections."""
-    opened = open_database(address)
+    opened = lent.open()
     yield opened
     opened.close()
 

@@ -3,6 +3,7 @@
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from daemon.cluster.comparing import log_differences
 from daemon.domain.errors import NobodyTakesOver
 from daemon.domain.shards import SHARDS
 from daemon.store.node_lives import NodeLife
@@ -41,6 +42,21 @@ async def test_each_node_sees_all_with_their_shards_and_leases(pair: tuple[Runni
             assert (life.pace, life.parked) == (0.0, ())
 
 
+async def test_a_node_with_another_setting_is_seen_by_all(cluster: Cluster) -> None:
+    async with cluster.node("a") as first:
+        cluster.sections = {"retention": {"days": 7}}
+        async with cluster.node("b") as second:
+            for daemon in (first, second):
+                seen = await living(daemon)
+                assert seen["a"].differences == ()
+                assert seen["b"].differences == ("retention.days is 7 on b, and 30 on a",)
+            assert second.parts.node is not None
+            await log_differences(
+                second.parts.nodes.lives, second.parts.node.membership.node, second.parts.telemetry.log
+            )
+            assert [line["reason"] for line in second.log_lines("node_settings_differ")] == list(seen["b"].differences)
+
+
 async def test_a_drained_node_gives_all_away_and_goes_on_accepting(
     cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
 ) -> None:
@@ -66,6 +82,11 @@ async def test_each_nodes_metrics_tell_of_its_lease_and_shards(pair: tuple[Runni
         assert metric(daemon, "doubtful_commits_total") == 0
         assert metric(daemon, "shards_claimed_total") >= SHARDS / 2
         assert metric(daemon, "notify_echo_age_seconds") < 5
+        await daemon.parts.gauges.refresh()
+        assert metric(daemon, "database_bytes") > 1_000_000
+        rendered = daemon.parts.telemetry.metrics.render()
+        assert b"state_dir" not in rendered
+        assert b"wal_bytes" not in rendered
 
 
 async def test_a_node_without_a_lease_is_not_ready(pair: tuple[RunningDaemon, RunningDaemon]) -> None:

@@ -1,11 +1,16 @@
 """Which deliveries an address asks for."""
 
+import re
+from pathlib import Path
+
 import pytest
+import trio
 
 from api.console.pages.delivery_filter import parse_form_time
-from tests.support.api_client import RunningApi
+from tests.console.conftest import signed_in
+from tests.support.api_client import PUBLIC_URL, RunningApi, running_api
 from tests.support.console_client import ConsoleClient
-from tests.support.daemon import EPOCH_MS
+from tests.support.daemon import EPOCH_MS, FakeReceiver, make_settings, statuses
 
 HALF_PAST_TWO = 1_795_530_600_000
 
@@ -56,3 +61,46 @@ async def test_pages_keep_the_filter(api: RunningApi, acme: ConsoleClient, root:
     second = await acme.get(older)
     assert second.text.count("data-row=") == 1
     assert "data-live=" not in second.text, "only the first page is live"
+
+
+async def test_each_row_tells_why_and_is_found_by_it(tmp_path: Path) -> None:
+    answers = {"https://hooks.example.com/in": statuses(503), "https://hooks.example.com/out": statuses(200)}
+    settings = make_settings(tmp_path, delivery={"retry_delays_s": []})
+    async with running_api(tmp_path, receiver=FakeReceiver(answers), settings=settings) as api:
+        acme, root = await signed_in(api, str(api.as_acme.key)), f"/console/teams/{api.acme.id}"
+        failing = await api.webhook(name="Failing")
+        await api.webhook(name="Fine", url="https://hooks.example.com/out")
+        await api.submit()
+
+        async def results(query: str = "") -> list[str]:
+            page = await acme.get(f"{root}/deliveries?{query}")
+            return [found.partition(" · ")[0] for found in re.findall(r'data-label="Result">([^<]*)<', page.text)]
+
+        with trio.fail_after(5):
+            while "—" in await results():
+                await trio.lowlevel.checkpoint()
+        assert sorted(await results()) == ["200", "503"]
+        assert await results("cause=503") == await results("cause=http_error") == ["503"]
+        assert await results("cause=2xx&status=pending,succeeded") == ["200"]
+        assert await results("cause=timeout") == []
+        assert await results(f"webhook={failing['id']}") == ["503"]
+        async with acme.stream(f"{root}/deliveries/live?cause=5xx") as stream:
+            name, rows = await stream.event()
+        assert (name, "503 · " in rows, "200 · " in rows) == ("delivery-rows", True, False)
+        page = await acme.get(f"{root}/deliveries?webhook={failing['id']}")
+        assert f'value="{failing["id"]}" selected' in page.text
+        mistakes = await acme.get(
+            f"{root}/deliveries?cause=bad&status=gone&since=2026-01-02T00:00&until=2026-01-01T00:00"
+        )
+    assert "Choose one of the states" in mistakes.mistake("status")
+    assert "name an HTTP status" in mistakes.mistake("cause")
+    assert "before the time" in mistakes.mistake("until")
+
+
+async def test_another_teams_webhook_is_not_named_in_the_filter(
+    api: RunningApi, acme: ConsoleClient, root: str
+) -> None:
+    _, other = await api.another_team()
+    theirs = await other.post("/v1/webhooks", {"name": "Secret plan", "url": PUBLIC_URL, "events": ["*"]})
+    page = await acme.get(f"{root}/deliveries?webhook={theirs.value['id']}")
+    assert "Secret plan" not in page.text

@@ -62,6 +62,7 @@ async def test_the_system_page_shows_all_nodes_and_the_parked_webhooks_of_each(
         lease_age_ms=210,
         pace=41.5,
         parked=(webhook["id"],),
+        differences=("public_url is http://<a> on hooks-1, and http://b on hooks-2",),
     )
     ended = NodeLife(
         number=6,
@@ -80,6 +81,7 @@ async def test_the_system_page_shows_all_nodes_and_the_parked_webhooks_of_each(
     for part in ("hooks-1", "machine-a, version 1.2.3", "86 of 256", "41.5", "0.2 s ago"):
         assert part in page, part
     assert "its &lt;lease&gt; was over" in page
+    assert "Give all nodes the same: public_url is http://&lt;a&gt; on hooks-1, and http://b on hooks-2." in page
     assert "Parked webhooks: 1" in page
     assert f"{root}/webhooks/{webhook['id']}" in page
 

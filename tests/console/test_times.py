@@ -5,7 +5,8 @@ import subprocess
 
 import pytest
 
-from api.console.rendering.times import duration, exact, relative
+from api.console.rendering.times import exact, relative
+from daemon.domain.durations import duration
 from tests.docs.sources import ROOT
 from tests.support.programs import program
 

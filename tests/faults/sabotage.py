@@ -120,9 +120,10 @@ class Saboteur:
         """Stand between the actors and what they await: each query, each command and what follows from it, the credits,
         each pause.
         """
-        fetch, fetch_together, begin, execute_all = (
+        fetch, fetch_together, fetch_for_all, begin, execute_all = (
             Reader.fetch,
             Reader.fetch_together,
+            Reader.fetch_for_all,
             Writer.begin,
             Writer.execute_all,
         )
@@ -135,6 +136,9 @@ class Saboteur:
             return await self.pass_through(
                 f"read {query.__name__}", lambda: fetch_together(reader, query, *args, **kwargs)
             )
+
+        async def read_for_all(reader: Reader, query: Any, argument: Any) -> Any:
+            return await self.pass_through(f"read {query.__name__}", lambda: fetch_for_all(reader, query, argument))
 
         def write(
             writer: Writer, command: Any, then: Callable[[Any], None] | None = None, within_s: float = 0
@@ -153,6 +157,7 @@ class Saboteur:
 
         monkeypatch.setattr(Reader, "fetch", read)
         monkeypatch.setattr(Reader, "fetch_together", read_together)
+        monkeypatch.setattr(Reader, "fetch_for_all", read_for_all)
         monkeypatch.setattr(Writer, "begin", write)
         monkeypatch.setattr(Writer, "execute_all", write_all)
         monkeypatch.setattr(CreditGate, "reserve", reserve_credits)

@@ -12,7 +12,7 @@ from daemon.domain.model import Mail
 from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.mail.result import SendResult
 from daemon.seams import Seams
-from daemon.store.reads.api_reads import DeliveryFilter, list_deliveries
+from daemon.store.reads.delivery_reads import DeliveryFilter, list_deliveries
 from tests.support.daemon import (
     EPOCH_MS,
     FakeReceiver,

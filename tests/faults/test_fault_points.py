@@ -49,7 +49,7 @@ def both(seam: str, *on_calls: int) -> list[Point]:
 POINTS = [
     *both("read webhooks_with_work", 1),
     *both("read webhook_and_work", 1, 5),
-    *both("read pending_work", 1),
+    *both("read pending_work_one_by_one", 1),
     *both("read event_body", 1),
     *both("read next_mail_at", 1, 2),
     *both("read due_mails", 1),

@@ -4,11 +4,10 @@ from pathlib import Path
 import pytest
 
 from daemon.store.postgresql.address import Address
-from daemon.store.postgresql.database import open_database as open_postgresql
 from daemon.store.sqlite.database import Database, open_database
 from tests.store.filling import AnyDatabase
 from tests.support.postgresql import PostgresqlServer
-from tests.support.reused_databases import ReusedDatabases
+from tests.support.reused_databases import Lent, ReusedDatabases
 from tests.support.statements import share_statements
 
 
@@ -20,14 +19,20 @@ def sqlite_database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def postgresql_address(reused_databases: ReusedDatabases) -> Iterator[Address]:
-    with reused_databases.lend() as address:
-        yield address
+def lent(reused_databases: ReusedDatabases) -> Iterator[Lent]:
+    """A PostgreSQL database like a new one."""
+    with reused_databases.lend() as lent:
+        yield lent
 
 
 @pytest.fixture
-def postgresql_database(postgresql_address: Address) -> Iterator[AnyDatabase]:
-    opened = share_statements(open_postgresql(postgresql_address))
+def postgresql_address(lent: Lent) -> Address:
+    return lent.address
+
+
+@pytest.fixture
+def postgresql_database(lent: Lent) -> Iterator[AnyDatabase]:
+    opened = lent.open()
     yield opened
     opened.close()
 

@@ -14,12 +14,12 @@ from sqlalchemy import Connection
 
 from daemon.domain.clock import DAY_MS
 from daemon.domain.lifecycle import Verdict
-from daemon.domain.model import ApiKey, CancelReason, DeliveryStatus, TeamEdit, Work
+from daemon.domain.model import ApiKey, CancelReason, DeliveryStatus, OutcomeKind, TeamEdit, Work
 from daemon.domain.submission import Idempotency
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store import commands, upkeep_commands
 from daemon.store.commands import Command
-from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads, time_blocks
+from daemon.store.reads import actor_reads, api_reads, console_reads, delivery_reads, gauge_reads, time_blocks
 from daemon.store.reads.time_blocks import TIMES, next_time_block
 from daemon.store.sqlite.database import Database, open_database
 from daemon.store.writes.batch import apply_one
@@ -166,7 +166,12 @@ COMMANDS: dict[type, Command[Any]] = {
 
 def listing(**wanted: Any) -> Callable[[Connection], object]:
     """Return a query for a page of deliveries."""
-    return lambda c: api_reads.list_deliveries(c, api_reads.DeliveryFilter(**wanted), 50)
+    return lambda c: delivery_reads.list_deliveries(c, delivery_reads.DeliveryFilter(**wanted), 50)
+
+
+def _last_attempts(connection: Connection) -> object:
+    page = delivery_reads.list_deliveries(connection, delivery_reads.DeliveryFilter(), 200)
+    return delivery_reads.last_attempts(connection, [replace(one, attempts_made=1) for one in page.items])
 
 
 QUERIES: dict[str, list[Callable[[Connection], object]]] = {
@@ -179,20 +184,23 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "get_webhook": [lambda c: api_reads.get_webhook(c, WEBHOOK)],
     "list_webhooks": [lambda c: api_reads.list_webhooks(c, TEAM, 50)],
     "get_event": [lambda c: api_reads.get_event(c, "evt_1")],
-    "deliveries_of_event": [lambda c: api_reads.deliveries_of_event(c, "evt_1", 200)],
+    "deliveries_of_event": [lambda c: delivery_reads.deliveries_of_event(c, "evt_1", 200)],
     "get_delivery": [lambda c: api_reads.get_delivery(c, "dlv_1")],
     "get_attempts": [lambda c: api_reads.get_attempts(c, "dlv_1")],
     "list_deliveries": [
         listing(),
-        listing(team_id=TEAM, status=DeliveryStatus.SUCCEEDED),
-        listing(status=DeliveryStatus.FAILED),
+        listing(team_id=TEAM, statuses=(DeliveryStatus.SUCCEEDED,)),
+        listing(statuses=(DeliveryStatus.FAILED,)),
         listing(team_id=TEAM, event_type="none"),
         listing(webhook_id=WEBHOOK, since=_OLD + DAY_MS, until=_OLD + 2 * DAY_MS),
-        listing(since=_OLD + DAY_MS, until=_OLD + 2 * DAY_MS, status=DeliveryStatus.FAILED),
+        listing(since=_OLD + DAY_MS, until=_OLD + 2 * DAY_MS, statuses=(DeliveryStatus.FAILED,)),
         listing(until=1),
         listing(team_id=TEAM, event_type="none", since=_OLD + DAY_MS),
-        listing(webhook_id=WEBHOOK, event_type="none", since=_OLD + DAY_MS, status=DeliveryStatus.PENDING),
+        listing(webhook_id=WEBHOOK, event_type="none", since=_OLD + DAY_MS, statuses=(DeliveryStatus.PENDING,)),
+        listing(team_id=TEAM, outcome=OutcomeKind.DNS_ERROR),
+        listing(webhook_id=WEBHOOK, http_statuses=range(500, 600), since=_OLD + DAY_MS),
     ],
+    "last_attempts": [_last_attempts],
     "list_credit_entries": [lambda c: api_reads.list_credit_entries(c, TEAM, 50)],
     "ended_sessions": [lambda c: actor_reads.ended_sessions(c, "s_12", 1_000)],
     "deliveries_to_come": [lambda c: gauge_reads.deliveries_to_come(c)],
@@ -203,11 +211,13 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "webhook_or_deleted": [lambda c: actor_reads.webhook_or_deleted(c, WEBHOOK)],
     "webhook_and_work": [lambda c: actor_reads.webhook_and_work(c, WEBHOOK, 12)],
     "pending_work": [lambda c: actor_reads.pending_work(c, OTHER, 128)],
+    "pending_work_one_by_one": [lambda c: actor_reads.pending_work_one_by_one(c, [(OTHER, 128)])],
     "events_since": [lambda c: actor_reads.events_since(c, NOW), lambda c: actor_reads.events_since(c, 0)],
     "event_body": [lambda c: actor_reads.event_body(c, "evt_1")],
     "due_mails": [lambda c: actor_reads.due_mails(c, NOW)],
     "next_mail_at": [actor_reads.next_mail_at],
     "webhook_summaries": [lambda c: console_reads.webhook_summaries(c, TEAM, NOW, 50)],
+    "newest_webhooks": [lambda c: console_reads.newest_webhooks(c, TEAM, 100)],
     "webhook_hours": [lambda c: console_reads.webhook_hours(c, WEBHOOK, NOW)],
     "webhook_names": [lambda c: console_reads.webhook_names(c, [WEBHOOK])],
     "count_webhooks": [lambda c: console_reads.count_webhooks(c, TEAM, 100)],
@@ -237,7 +247,7 @@ def every_command() -> set[type]:
 
 def every_query() -> set[str]:
     """Return the names of all queries that the code has."""
-    modules: tuple[ModuleType, ...] = (api_reads, actor_reads, console_reads, gauge_reads, time_blocks)
+    modules: tuple[ModuleType, ...] = (api_reads, actor_reads, console_reads, delivery_reads, gauge_reads, time_blocks)
     return {
         name
         for module in modules

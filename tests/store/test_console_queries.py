@@ -125,6 +125,21 @@ def test_the_failures_that_led_to_a_disabling_can_be_read_afterwards(database: A
     assert failures[0].error == "the receiver answered 500"
 
 
+def test_a_late_failure_with_a_lower_number_than_a_success_is_among_those_that_disabled(database: AnyDatabase) -> None:
+    """With several nodes a delivery may be taken after one that was accepted after it."""
+    found(database)
+    late, before, success, *others = accept(database, range(6))
+    for now, (work, status, failures) in enumerate(
+        [(before, 500, 0), (success, 200, 1), *((work, 500, number) for number, work in enumerate([*others, late]))]
+    ):
+        last = structs.replace(work, attempts_made=3)
+        for number in range(1, 4):
+            run(database, recording(work, number, status=500, failures=failures))
+        run(database, structs.replace(recording(last, 4, status=status, failures=failures), now=NOW + 10 + now))
+    failures_read = read(database, console.failures_of, "wh_1", 4)
+    assert [failure.delivery_id for failure in failures_read] == [work.delivery_id for work in (late, *others)]
+
+
 # -- what a webhook missed
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Thread
 
 import pytest
@@ -11,10 +12,10 @@ from sqlalchemy.exc import OperationalError
 
 from daemon.cluster.sweeping import Sweeping
 from daemon.domain.errors import MatchedTooEarly, StoreUnavailable
-from daemon.domain.model import TeamEdit
+from daemon.domain.model import CancelReason, TeamEdit
 from daemon.domain.shards import SHARDS, shard_of
-from daemon.store.commands import SaveTeam
-from daemon.store.nodes import CopiedInstallation, Fence, Identity, PruneFeed, Sweep
+from daemon.store.commands import CreateWebhook, SaveTeam, SaveWebhook
+from daemon.store.nodes import CopiedInstallation, Fence, Identity, NotAdmitted, PruneFeed, Sweep, Terms
 from daemon.store.postgresql import database as postgresql_database_module
 from daemon.store.postgresql import feed, membership, work
 from daemon.store.postgresql.accepting import accept_events
@@ -25,12 +26,15 @@ from daemon.store.postgresql.doubtful_commit import Fate, fate_of
 from daemon.store.postgresql.schema import shard_of_webhook
 from daemon.store.postgresql.sequences import SharedSequences
 from daemon.store.postgresql.silence import Deadlines
-from daemon.store.schema import webhooks
-from tests.store.filling import accept, accepting, count, found, recording, run
+from daemon.store.postgresql.work import pending_work_of_each
+from daemon.store.reads.actor_reads import pending_work_one_by_one
+from daemon.store.schema import HEAD_REVISION, webhooks
+from tests.store.filling import NOW, a_webhook, accept, accepting, count, found, recording, run
 from tests.support.telemetry import make_telemetry
 
-A = Identity(installation="a", name="a", host="one", version="1")
-B = Identity(installation="b", name="b", host="two", version="1")
+TERMS = Terms(HEAD_REVISION)
+A = Identity(installation="a", name="a", host="one", version="1", terms=TERMS)
+B = Identity(installation="b", name="b", host="two", version="1", terms=TERMS)
 
 
 @pytest.fixture
@@ -86,6 +90,35 @@ def test_a_node_claims_what_nobody_owns_and_no_more_than_it_asks_for(database: P
     assert (survey.sharers, len(survey.mine), survey.free) == (2, 100, 0)
 
 
+def enforcing(me: Identity, value: str) -> Identity:
+    return replace(me, terms=Terms(HEAD_REVISION, settings={"credits.enforce": value}))
+
+
+def test_a_node_that_does_not_enforce_credits_is_not_admitted_beside_one_that_does(
+    database: PostgresqlDatabase,
+) -> None:
+    first = join(database, enforcing(A, "true"))
+    with pytest.raises(NotAdmitted) as refused:
+        join(database, enforcing(B, "false"))
+    assert str(refused.value) == (
+        "credits.enforce is false here and true on node a: give all nodes the same, and stop them all to change it"
+    )
+    join(database, B)  # of a version that says nothing of it
+    join(database, enforcing(A, "true"))
+    end_lease(database, first + 2)
+    join(database, enforcing(B, "false"))
+    with transaction(database) as connection:
+        assert not membership.renew(connection, first + 2, "{}"), "it wakes up, and is not admitted itself"
+
+
+def test_a_node_without_the_key_that_seals_is_not_admitted(database: PostgresqlDatabase) -> None:
+    with transaction(database) as connection:
+        connection.execute(text("UPDATE cluster SET key_fingerprint = 'new'"))
+    join(database, replace(A, terms=Terms(HEAD_REVISION, ("new", "old"))))
+    with pytest.raises(NotAdmitted, match="does not have the encryption key that seals the secrets now"):
+        join(database, replace(B, terms=Terms(HEAD_REVISION, ("old",))))
+
+
 def test_a_life_whose_lease_is_over_is_ended_and_its_shards_are_free(database: PostgresqlDatabase) -> None:
     dead, heir = join(database, A), join(database, B)
     with transaction(database) as connection:
@@ -123,7 +156,7 @@ def test_a_restart_of_the_same_installation_ends_its_former_life_at_once(databas
 
 def test_a_copied_state_directory_on_another_host_cannot_join(database: PostgresqlDatabase) -> None:
     join(database, A)
-    copied = Identity(installation="a", name="copy", host="elsewhere", version="1")
+    copied = Identity(installation="a", name="copy", host="elsewhere", version="1", terms=TERMS)
     with pytest.raises(CopiedInstallation, match="one"):
         join(database, copied)
 
@@ -348,3 +381,21 @@ def test_a_delivery_that_was_begun_goes_first_after_a_takeover(database: Postgre
         _, of_two = work.webhook_and_begun_work(connection, "wh_1", 2)
     assert [one.seq for one in first] == [begun.seq, late.seq, later.seq]
     assert [one.seq for one in of_two] == [begun.seq, late.seq]
+
+
+def test_what_waits_for_many_webhooks_is_read_at_once_as_it_is_for_each(database: PostgresqlDatabase) -> None:
+    found(database)
+    for number in (2, 3, 4):
+        run(database, CreateWebhook(a_webhook(number)))
+    begun, done, *_ = accept(database, range(20), "wh_1", "wh_2", "wh_3")
+    run(database, recording(begun, 1, status=500))
+    run(database, recording(done, 1, webhook=2))
+    in_flight = accept(database, [20], "wh_3")[0]
+    run(database, SaveWebhook(a_webhook(3), CancelReason.WEBHOOK_DISABLED, in_flight.seq, NOW))
+    run(database, SaveWebhook(a_webhook(3)))
+    accept(database, [21, 22], "wh_3")
+    asked = [("wh_1", 128), ("wh_2", 3), ("wh_4", 7), ("unknown", 7), ("wh_3", 2), ("wh_1", 1)]
+    with database.reading.connect() as connection:
+        pages = pending_work_of_each(connection, asked)
+        assert pages == pending_work_one_by_one(connection, asked)
+    assert [len(page) for page in pages] == [20, 3, 0, 0, 2, 1]

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from daemon.domain.model import Delivery, DeliveryStatus
-from daemon.store.reads import api_reads, time_blocks
-from daemon.store.reads.api_reads import DeliveryFilter
+from daemon.domain.model import Attempt, Delivery, DeliveryStatus, LastAttempt, Outcome, OutcomeKind
+from daemon.store.reads import delivery_reads, time_blocks
+from daemon.store.reads.delivery_reads import DeliveryFilter, last_attempts
 from daemon.store.reads.time_blocks import SeqRange, last_range, next_range, next_time_block
-from daemon.store.schema import deliveries, events
+from daemon.store.rows import attempt_row
+from daemon.store.schema import attempts, deliveries, events
 from daemon.store.writes.events import insert_deliveries
 from tests.store.filling import NOW, AnyDatabase, accept, accepting, count, found, run
 
@@ -47,16 +48,35 @@ def make_blocks(database: AnyDatabase, limit: int = 1_000_000) -> None:
 
 
 def fill(database: AnyDatabase, chance: random.Random, rows: int) -> list[Delivery]:
-    """Insert deliveries of two teams with two webhooks each, of every status and of three types, with gaps."""
+    """Insert deliveries of two teams with two webhooks each, of every status and of three types, with gaps.
+
+    Those that were attempted have attempts; only those that succeeded were delivered in the last one.
+    """
     with database.writer.begin():
         for number, at in enumerate(times(chance, rows)):
             team = chance.choice("ab")
             webhook, event_type = f"wh_{team}{chance.choice('12')}", chance.choice(["common", "common", "rare"])
             row = (number * 3 + 1, f"dlv_{number}", f"evt_{number}", event_type, webhook, team)
-            insert_deliveries(database.writer, [(*row, chance.choice([*DeliveryStatus]).value, 0, at, 0)])
+            status = chance.choice([*DeliveryStatus])
+            made = chance.choice([0, 1, 2]) if status is not DeliveryStatus.SUCCEEDED else chance.choice([1, 2])
+            insert_deliveries(database.writer, [(*row, status.value, made, at, 0)])
+            for attempt in range(1, made + 1):
+                is_last = attempt == made and status is DeliveryStatus.SUCCEEDED
+                kind, answer = chance.choice(DELIVERED if is_last else NOT_DELIVERED)
+                outcome = Outcome(kind, duration_ms=attempt, status=answer)
+                database.writer.execute(attempts.insert().values(attempt_row(row[0], Attempt(attempt, at, outcome))))
     make_blocks(database, chance.choice([0, 1, 5, rows]))  # the rest is still to be made
     with database.reading.connect() as connection:
-        return list(api_reads.list_deliveries(connection, DeliveryFilter(), rows + 1).items)
+        return list(delivery_reads.list_deliveries(connection, DeliveryFilter(), rows + 1).items)
+
+
+DELIVERED = [(OutcomeKind.DELIVERED, 200), (OutcomeKind.DELIVERED, 204)]
+NOT_DELIVERED = [
+    (OutcomeKind.HTTP_ERROR, 404),
+    (OutcomeKind.HTTP_ERROR, 503),
+    (OutcomeKind.TIMEOUT, None),
+    (OutcomeKind.TIMEOUT, 200),
+]
 
 
 def a_filter(chance: random.Random, all_deliveries: Sequence[Delivery]) -> DeliveryFilter:
@@ -67,23 +87,27 @@ def a_filter(chance: random.Random, all_deliveries: Sequence[Delivery]) -> Deliv
     return DeliveryFilter(
         team_id=chance.choice([None, "a", "b"]),
         webhook_id=chance.choice([None, None, "wh_a1", "wh_b2"]),
-        status=chance.choice([None, None, *DeliveryStatus]),
+        statuses=tuple(chance.sample([*DeliveryStatus], chance.choice([0, 0, 1, 2, 4]))),
         event_type=chance.choice([None, None, "common", "rare", "none"]),
+        outcome=chance.choice([*[None] * 5, OutcomeKind.DELIVERED, OutcomeKind.TIMEOUT, OutcomeKind.DNS_ERROR]),
+        http_statuses=chance.choice([*[None] * 6, range(200, 201), range(200, 300), range(500, 600), range(404, 405)]),
         since=chance.choice([None, a_time()]),
         until=chance.choice([None, a_time()]),
     )
 
 
-def fits(wanted: DeliveryFilter, delivery: Delivery) -> bool:
+def fits(wanted: DeliveryFilter, delivery: Delivery, last: LastAttempt | None) -> bool:
     pairs: Iterable[tuple[Any, Any]] = (
         (wanted.team_id, delivery.team_id),
         (wanted.webhook_id, delivery.webhook_id),
-        (wanted.status, delivery.status),
+        (wanted.outcome, last and last.outcome),
         (wanted.event_type, delivery.event_type),
     )
     since, until = wanted.since, wanted.until
     return (
         all(value is None or value == its for value, its in pairs)
+        and (not wanted.statuses or delivery.status in wanted.statuses)
+        and (wanted.http_statuses is None or (last is not None and last.status in wanted.http_statuses))
         and (since is None or delivery.created_at >= since)
         and (until is None or delivery.created_at <= until)
     )
@@ -94,7 +118,7 @@ def walk(connection: Connection, wanted: DeliveryFilter, limit: int, look_at: in
     items: list[Delivery] = []
     cursor: int | None = None
     while True:
-        page = api_reads.list_deliveries(connection, wanted, limit, cursor, look_at)
+        page = delivery_reads.list_deliveries(connection, wanted, limit, cursor, look_at)
         assert len(page.items) <= limit
         items += page.items
         if page.next_cursor is None:
@@ -108,9 +132,10 @@ def test_all_pages_together_hold_exactly_what_matches_newest_first(database: Any
     chance = random.Random(seed)
     everything = fill(database, chance, chance.choice([0, 1, 5, 60, 60, 60]))
     with database.reading.connect() as connection:
-        for _ in range(40):
+        last = last_attempts(connection, everything)
+        for _ in range(60):
             wanted, limit, look_at = a_filter(chance, everything), chance.randint(1, 7), chance.choice([1, 2, 5, 13])
-            expected = [delivery for delivery in everything if fits(wanted, delivery)]
+            expected = [delivery for delivery in everything if fits(wanted, delivery, last.get(delivery.id))]
             assert walk(connection, wanted, limit, look_at) == expected, (wanted, limit, look_at)
 
 
@@ -121,11 +146,11 @@ def test_a_page_stops_early_and_the_next_one_continues_from_there(database: AnyD
     accept(database, range(20, 30))
     wanted = DeliveryFilter(team_id="team_1", event_type="rare")
     with database.reading.connect() as connection:
-        first = api_reads.list_deliveries(connection, wanted, 5, None, 10)
+        first = delivery_reads.list_deliveries(connection, wanted, 5, None, 10)
         assert (first.items, first.next_cursor) == ((), seqs[-1] + 2)
-        second = api_reads.list_deliveries(connection, wanted, 5, first.next_cursor, 10)
+        second = delivery_reads.list_deliveries(connection, wanted, 5, first.next_cursor, 10)
         assert [one.id for one in second.items] == ["dlv_99_wh_1"]
-        third = api_reads.list_deliveries(connection, wanted, 5, second.next_cursor, 10)
+        third = delivery_reads.list_deliveries(connection, wanted, 5, second.next_cursor, 10)
         assert (third.items, third.next_cursor) == ((), None)
 
 
@@ -133,7 +158,7 @@ def test_a_page_that_an_index_fills_is_not_cut_short(database: AnyDatabase) -> N
     found(database)
     accept(database, range(10))
     with database.reading.connect() as connection:
-        page = api_reads.list_deliveries(connection, DeliveryFilter(team_id="team_1"), 10, None, 3)
+        page = delivery_reads.list_deliveries(connection, DeliveryFilter(team_id="team_1"), 10, None, 3)
     assert (len(page.items), page.next_cursor) == (10, None)
 
 

@@ -10,7 +10,7 @@ from msgspec import structs
 from sqlalchemy import Connection
 
 from daemon.domain.audit import AuditAction
-from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
+from daemon.domain.model import CancelReason, Delivery, DeliveryStatus, OutcomeKind, TeamEdit
 from daemon.store.commands import (
     Audited,
     CancelNext,
@@ -26,7 +26,7 @@ from daemon.store.commands import (
     SaveTeam,
     SaveWebhook,
 )
-from daemon.store.reads import actor_reads, api_reads, console_reads, gauge_reads, time_blocks
+from daemon.store.reads import actor_reads, api_reads, console_reads, delivery_reads, gauge_reads, time_blocks
 from daemon.store.sqlite.database import Database
 from daemon.store.upkeep_commands import (
     PruneIdempotencyKeys,
@@ -59,11 +59,31 @@ def plans_of(connection: Connection) -> Iterator[list[str]]:
 
 
 def listing(**wanted: Any) -> Callable[[Connection], object]:
-    return partial(_list, api_reads.DeliveryFilter(**wanted))
+    return partial(_list, delivery_reads.DeliveryFilter(**wanted))
 
 
-def _list(wanted: api_reads.DeliveryFilter, connection: Connection) -> object:
-    return api_reads.list_deliveries(connection, wanted, 20, 1000, look_at=5)
+def _list(wanted: delivery_reads.DeliveryFilter, connection: Connection) -> object:
+    return delivery_reads.list_deliveries(connection, wanted, 20, 1000, look_at=5)
+
+
+def listed(count: int) -> list[Delivery]:
+    """Return so many deliveries that were attempted once."""
+    succeeded = DeliveryStatus.SUCCEEDED
+    return [
+        Delivery(
+            seq=seq,
+            id=f"dlv_{seq}",
+            event_id="evt_1",
+            event_type="a.b",
+            webhook_id=WEBHOOK,
+            team_id=TEAM,
+            status=succeeded,
+            attempts_made=1,
+            next_attempt_at=None,
+            created_at=NOW,
+        )
+        for seq in range(1, count + 1)
+    ]
 
 
 def summing_up(**wanted: Any) -> Callable[[Connection], object]:
@@ -94,6 +114,10 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         lambda c: actor_reads.pending_work(c, WEBHOOK, 64),
         "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq>?)",
     ),
+    "pending_work_one_by_one": (
+        lambda c: actor_reads.pending_work_one_by_one(c, [(WEBHOOK, 64)]),
+        "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq>?)",
+    ),
     "webhooks_with_work": (
         actor_reads.webhooks_with_work,
         "INDEX ix_deliveries_webhook_status (webhook_id=? AND status=?)",
@@ -116,7 +140,7 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "list_webhooks of all": (lambda c: api_reads.list_webhooks(c, None, 20, 1000), "INTEGER PRIMARY KEY (rowid<?)"),
     "get_event": (lambda c: api_reads.get_event(c, "evt_1"), "(id=?)"),
     "deliveries_of_event": (
-        lambda c: api_reads.deliveries_of_event(c, "evt_1", 20, 1),
+        lambda c: delivery_reads.deliveries_of_event(c, "evt_1", 20, 1),
         "ix_deliveries_event (event_id=? AND rowid>?)",
     ),
     "get_delivery": (lambda c: api_reads.get_delivery(c, "dlv_1_wh_1"), "(id=?)"),
@@ -128,24 +152,27 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "list_deliveries": (listing(), "INTEGER PRIMARY KEY (rowid<?)"),
     "list_deliveries by team": (listing(team_id=TEAM), "ix_deliveries_team (team_id=? AND seq<?)"),
     "list_deliveries by team and status": (
-        listing(team_id=TEAM, status=DeliveryStatus.FAILED),
+        listing(team_id=TEAM, statuses=(DeliveryStatus.FAILED,)),
         "ix_deliveries_team_status (team_id=? AND status=? AND seq<?)",
     ),
-    "list_deliveries by team and pending": (listing(team_id=TEAM, status=DeliveryStatus.PENDING), "ix_deliveries_"),
+    "list_deliveries by team and pending": (
+        listing(team_id=TEAM, statuses=(DeliveryStatus.PENDING,)),
+        "ix_deliveries_",
+    ),
     "list_deliveries by webhook": (
         listing(team_id=TEAM, webhook_id=WEBHOOK),
         "ix_deliveries_webhook (webhook_id=? AND seq<?)",
     ),
     "list_deliveries by event": (
-        listing(team_id=TEAM, event_id="evt_1", webhook_id=WEBHOOK, status=DeliveryStatus.FAILED),
+        listing(team_id=TEAM, event_id="evt_1", webhook_id=WEBHOOK, statuses=(DeliveryStatus.FAILED,)),
         "ix_deliveries_event (event_id=? AND rowid<?)",
     ),
     "list_deliveries by webhook and status": (
-        listing(team_id=TEAM, webhook_id=WEBHOOK, status=DeliveryStatus.FAILED),
+        listing(team_id=TEAM, webhook_id=WEBHOOK, statuses=(DeliveryStatus.FAILED,)),
         "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq<?)",
     ),
     "list_deliveries by webhook and pending": (
-        listing(team_id=TEAM, webhook_id=WEBHOOK, status=DeliveryStatus.PENDING),
+        listing(team_id=TEAM, webhook_id=WEBHOOK, statuses=(DeliveryStatus.PENDING,)),
         "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq<?)",
     ),
     "list_deliveries by webhook, its team and type": (
@@ -160,7 +187,34 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         listing(team_id=TEAM, since=NOW, until=NOW),
         "ix_deliveries_team (team_id=? AND seq>? AND seq<?)",
     ),
-    "list_deliveries by status": (listing(status=DeliveryStatus.FAILED), "INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    "list_deliveries by status": (
+        listing(statuses=(DeliveryStatus.FAILED,)),
+        "INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+    ),
+    "list_deliveries by team and two statuses": (
+        listing(team_id=TEAM, statuses=(DeliveryStatus.FAILED, DeliveryStatus.CANCELLED)),
+        "ix_deliveries_team_status (team_id=? AND status=? AND seq<?)",
+    ),
+    "list_deliveries by team and outcome": (
+        listing(team_id=TEAM, outcome=OutcomeKind.TIMEOUT),
+        "ix_deliveries_team_status (team_id=? AND status=? AND seq>? AND seq<?)",
+    ),
+    "list_deliveries by team and outcome, their attempts": (
+        listing(team_id=TEAM, outcome=OutcomeKind.TIMEOUT),
+        "SEARCH attempts USING PRIMARY KEY (delivery_seq=? AND number=?)",
+    ),
+    "list_deliveries by webhook and HTTP status": (
+        listing(team_id=TEAM, webhook_id=WEBHOOK, http_statuses=range(500, 600)),
+        "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq>? AND seq<?)",
+    ),
+    "list_deliveries by HTTP status": (
+        listing(http_statuses=range(200, 201)),
+        "INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+    ),
+    "last_attempts": (
+        lambda c: delivery_reads.last_attempts(c, listed(50)),
+        "attempts USING PRIMARY KEY (delivery_seq=? AND number=?)",
+    ),
     "events_since": (lambda c: actor_reads.events_since(c, NOW), "time_blocks USING PRIMARY KEY (table_name=?)"),
     "next_time_block": (
         lambda c: time_blocks.next_time_block(c, "events"),
@@ -188,7 +242,7 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     ),
     "failures_of": (
         lambda c: console_reads.failures_of(c, WEBHOOK, 4),
-        "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq>?)",
+        "ix_deliveries_webhook_status (webhook_id=? AND status=?)",
     ),
     "missed_by, its events": (
         lambda c: console_reads.missed_by(c, a_webhook()),

@@ -1,13 +1,19 @@
 """What a read or a write touches in PostgreSQL does not grow with its tables, whether they were analysed or not."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, event
 
+from daemon.store.commands import CreateTeam, CreateWebhook, Recorded
 from daemon.store.postgresql.database import PostgresqlDatabase, open_database
+from daemon.store.postgresql.work import pending_work_of_each
+from daemon.store.writes.batch import run_batch
+from tests.store.filling import a_team, a_webhook, accepting, recording
 from tests.store.test_plans import READS
 from tests.support.postgresql import PostgresqlServer
 
@@ -21,9 +27,9 @@ SMALL = {"teams", "webhooks", "fan_outs", "mails", "api_keys", "daemon_state", "
 
 FILLING = f"""
 INSERT INTO teams (id, name, notification_emails, balance, created_at)
-SELECT 'team_' || i, 'T', '[]', 0, i FROM generate_series(1, 50) i;
+SELECT 'team_' || i, 'T', '[]', 0, i FROM generate_series(2, 50) i;
 INSERT INTO webhooks (id, team_id, name, url, events, active, consecutive_failures, created_at, updated_at)
-SELECT 'wh_' || i, 'team_' || 1 + i % 50, 'w', 'u', '["*"]', true, 0, i, i FROM generate_series(1, {WEBHOOKS}) i;
+SELECT 'wh_' || i, 'team_' || 1 + i % 50, 'w', 'u', '["*"]', true, 0, i, i FROM generate_series(2, {WEBHOOKS}) i;
 INSERT INTO events (seq, id, team_id, type, timestamp, body, accepted_at, test)
 SELECT i, 'evt_' || i, 'team_' || 1 + i % 50, 'a.b', i, '{{}}', i, false FROM generate_series(1, {DELIVERIES}) i;
 INSERT INTO deliveries (seq, id, event_id, event_type, webhook_id, team_id, status, attempts_made, created_at, test)
@@ -45,6 +51,24 @@ SELECT t, 1000 * b, 1000 * b + 999, b, b FROM generate_series(0, 99) b, (VALUES 
 """
 
 
+# So often that psycopg has prepared each statement, and the server has made the one plan that it keeps.
+PREPARED = 12
+# Of one row, and of what a statement costs beside its rows.
+MOST_BUFFERS_OF_A_ROW = 60
+HOT_ROWS = 8
+
+
+def carry_out_hot_commands(database: PostgresqlDatabase, number: int) -> None:
+    """Accept events, read what waits, and record what became of it."""
+    numbers = range(10**6 + number * HOT_ROWS, 10**6 + (number + 1) * HOT_ROWS)
+    accepted = run_batch(database, [accepting(one, "wh_1") for one in numbers])
+    with database.reading.begin() as connection:
+        pending_work_of_each(connection, [("wh_1", 12)])
+    made = [work for answer in accepted for _, work in answer.work]
+    answers = run_batch(database, [recording(work, 1) for work in made])
+    assert answers == [Recorded()] * HOT_ROWS
+
+
 @pytest.fixture(scope="module", params=["never analysed", "analysed"])
 def full_database(
     request: pytest.FixtureRequest, postgresql: tuple[PostgresqlServer, str]
@@ -54,6 +78,14 @@ def full_database(
     with server.database(template) as address:
         database = open_database(address)
         driver: Any = database.writer.connection.driver_connection
+        run_batch(database, [CreateTeam(a_team()), CreateWebhook(a_webhook())])
+        driver.execute(
+            f"SELECT setval('event_order', {2 * DELIVERIES}), setval('delivery_order', {2 * DELIVERIES});"
+            " LOAD 'auto_explain'"
+        )
+        driver.commit()
+        for number in range(PREPARED):
+            carry_out_hot_commands(database, number)
         driver.execute(FILLING)
         driver.commit()
         if request.param == "analysed":
@@ -80,6 +112,25 @@ def plans_of(connection: Connection) -> Iterator[dict[str, dict[str, Any]]]:
     event.remove(connection, "before_cursor_execute", explain)
 
 
+@contextmanager
+def plans_carried_out(connection: psycopg.Connection[Any]) -> Iterator[list[dict[str, Any]]]:
+    """What the server tells of each statement of this connection in this block, as it really carried it out."""
+    told: list[dict[str, Any]] = []
+
+    def note(diagnostic: psycopg.errors.Diagnostic) -> None:
+        told.append(json.loads((diagnostic.message_primary or "").partition("plan:")[2]))
+
+    options = {"log_min_duration": 0, "log_analyze": 1, "log_buffers": 1, "log_format": "json", "log_level": "notice"}
+    for name, value in options.items():
+        connection.execute(f"SET auto_explain.{name} = '{value}'")
+    connection.commit()
+    connection.add_notice_handler(note)
+    yield told
+    connection.remove_notice_handler(note)
+    connection.execute("SET auto_explain.log_min_duration = -1")
+    connection.commit()
+
+
 def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for part in plan.get("Plans", ()):
@@ -102,3 +153,32 @@ def test_a_read_touches_few_pages(
         assert scanned(plan) == set(), statement
         if not name.startswith(MANY_STEPS):
             assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= MOST_BUFFERS, statement
+
+
+def test_hot_commands_touch_few_pages_by_the_plans_that_were_made_while_the_tables_were_empty(
+    full_database: PostgresqlDatabase,
+) -> None:
+    driver: Any = full_database.writer.connection.driver_connection
+    with plans_carried_out(driver) as told:
+        carry_out_hot_commands(full_database, PREPARED)
+    assert len(told) > 5
+    for statement in told:
+        plan = statement["Plan"]
+        assert scanned(plan) == set(), statement["Query Text"]
+        buffers = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+        assert buffers <= HOT_ROWS * MOST_BUFFERS_OF_A_ROW, statement["Query Text"]
+
+
+def test_what_waits_for_many_webhooks_is_read_by_the_plan_that_was_made_while_the_tables_were_empty(
+    full_database: PostgresqlDatabase,
+) -> None:
+    with full_database.reading.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.execute("LOAD 'auto_explain'")
+        with plans_carried_out(driver) as told:
+            pages = pending_work_of_each(connection, [(f"wh_{number}", 12) for number in range(2, 82, 10)])
+            connection.commit()  # the server tells of the last statement when the transaction ends
+    assert [len(page) for page in pages] == [12, 0] * 4
+    [plan] = [statement["Plan"] for statement in told]
+    assert scanned(plan) == set()
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= MOST_BUFFERS

@@ -19,9 +19,9 @@ from daemon.store.commands import (
     RevokeKey,
     SaveWebhook,
 )
-from daemon.store.reads import actor_reads, api_reads
+from daemon.store.reads import actor_reads, api_reads, delivery_reads
 from daemon.store.reads.actor_reads import WithWork
-from daemon.store.reads.api_reads import DeliveryFilter
+from daemon.store.reads.delivery_reads import DeliveryFilter
 from daemon.store.reads.pagination import Page
 from daemon.store.writes.batch import run_batch
 from tests.store.filling import NOW, AnyDatabase, a_team, a_webhook, accept, accepting, found, recording, run
@@ -47,7 +47,7 @@ def all_pages(fetch: Callable[[int | None], Page[Any]]) -> tuple[list[Any], list
 
 
 def listed(database: AnyDatabase, **wanted: Any) -> list[Delivery]:
-    page: Page[Delivery] = read(database, api_reads.list_deliveries, DeliveryFilter(**wanted), 100)
+    page: Page[Delivery] = read(database, delivery_reads.list_deliveries, DeliveryFilter(**wanted), 100)
     return list(page.items)
 
 
@@ -58,7 +58,7 @@ def test_pages_hold_every_delivery_once_newest_first(
     found(database)
     seqs = [work.seq for work in accept(database, range(rows))]
     wanted = DeliveryFilter(team_id="team_1")
-    items, found_sizes = all_pages(lambda cursor: read(database, api_reads.list_deliveries, wanted, limit, cursor))
+    items, found_sizes = all_pages(lambda cursor: read(database, delivery_reads.list_deliveries, wanted, limit, cursor))
     assert [delivery.seq for delivery in items] == seqs[::-1]
     assert found_sizes == sizes
 
@@ -70,7 +70,7 @@ def test_rows_added_between_two_pages_neither_repeat_nor_hide_any(database: AnyD
 
     def fetch(cursor: int | None) -> Page[Delivery]:
         accept(database, [next(arriving)])
-        page: Page[Delivery] = read(database, api_reads.list_deliveries, DeliveryFilter(), 4, cursor)
+        page: Page[Delivery] = read(database, delivery_reads.list_deliveries, DeliveryFilter(), 4, cursor)
         return page
 
     items, _ = all_pages(fetch)
@@ -107,8 +107,8 @@ def test_deliveries_are_filtered_by_team_webhook_status_type_and_time(database: 
     run_batch(database, [accepting(3, "wh_2", team=2, event_type="c.d", at=NOW + 5)])
     assert [one.id for one in listed(database, team_id="team_2")] == ["dlv_3_wh_2"]
     assert [one.id for one in listed(database, webhook_id="wh_1")] == ["dlv_2_wh_1", "dlv_1_wh_1"]
-    assert [one.id for one in listed(database, status=DeliveryStatus.SUCCEEDED)] == ["dlv_1_wh_1"]
-    assert [one.id for one in listed(database, webhook_id="wh_1", status=DeliveryStatus.PENDING)] == ["dlv_2_wh_1"]
+    assert [one.id for one in listed(database, statuses=(DeliveryStatus.SUCCEEDED,))] == ["dlv_1_wh_1"]
+    assert [one.id for one in listed(database, webhook_id="wh_1", statuses=(DeliveryStatus.PENDING,))] == ["dlv_2_wh_1"]
     assert [one.id for one in listed(database, event_type="c.d")] == ["dlv_3_wh_2"]
     assert [one.id for one in listed(database, since=NOW + 5)] == ["dlv_3_wh_2"]
     assert [one.id for one in listed(database, until=NOW + 4)] == ["dlv_2_wh_1", "dlv_1_wh_1"]
@@ -191,7 +191,7 @@ def test_unknown_ids_are_none_or_empty(database: AnyDatabase) -> None:
     ):
         assert read(database, query, "nobody") is None
     assert read(database, api_reads.get_attempts, "nobody") == []
-    assert read(database, api_reads.deliveries_of_event, "nobody", 1).items == ()
+    assert read(database, delivery_reads.deliveries_of_event, "nobody", 1).items == ()
     assert read(database, api_reads.get_balance, "nobody") == 0
     assert read(database, actor_reads.next_mail_at) is None
 
@@ -203,6 +203,8 @@ def test_pages_do_not_reveal_how_much_another_team_has(database: AnyDatabase) ->
     found(database)
     accept(database, range(5))
     theirs = DeliveryFilter(team_id="team_2", webhook_id="wh_1", event_type="none")
-    assert read(database, api_reads.list_deliveries, theirs, 2, None, 2) == Page((), None)
-    ours = read(database, api_reads.list_deliveries, DeliveryFilter(team_id="team_1", webhook_id="wh_1"), 2, None, 2)
+    assert read(database, delivery_reads.list_deliveries, theirs, 2, None, 2) == Page((), None)
+    ours = read(
+        database, delivery_reads.list_deliveries, DeliveryFilter(team_id="team_1", webhook_id="wh_1"), 2, None, 2
+    )
     assert len(ours.items) == 2

@@ -1,6 +1,6 @@
 """Reads in one batch: each caller gets its own answer or error, and costs the others nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -138,3 +138,33 @@ async def test_reads_in_one_batch_see_what_was_written_before_they_asked(databas
         database.writer.execute(text("UPDATE alembic_version SET version_num = 'newer'"))
     assert before != "newer"
     assert await reader.fetch_together(revision) == "newer"
+
+
+async def test_those_who_ask_the_same_are_answered_by_one_query_and_one_that_fails_fails_alone(
+    database: AnyDatabase,
+) -> None:
+    gate, answers, asked = Gate(), dict[int, int](), list[list[int]]()
+    reader = Reader(database, gate)
+
+    def double_all(connection: Connection, numbers: Sequence[int]) -> list[int]:
+        asked.append(list(numbers))
+        if -1 in numbers:
+            unknown_table(connection)
+        return [double(connection, number) for number in numbers]
+
+    async def ask(number: int) -> None:
+        answers[number] = await reader.fetch_for_all(double_all, number)
+
+    async def ask_what_fails() -> None:
+        with pytest.raises(StoreUnavailable):
+            await reader.fetch_for_all(double_all, -1)
+
+    async with trio.open_nursery() as nursery:
+        for number in range(20):
+            nursery.start_soon(ask, number)
+        nursery.start_soon(ask_what_fails)
+        await trio.testing.wait_all_tasks_blocked()
+        gate.opened.set()
+    assert answers == {number: 2 * number for number in range(20)}
+    assert sum(map(len, asked)) <= 20 + 1 + 16
+    assert len([numbers for numbers in asked if len(numbers) > 1]) <= 3

@@ -25,7 +25,7 @@ from daemon.egress.transport import Transport
 from daemon.mail.result import SendResult
 from daemon.run import run_daemon
 from daemon.seams import Seams
-from daemon.store.reads import api_reads
+from daemon.store.reads import api_reads, delivery_reads
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.log_events import LOG_EVENTS
 from daemon.telemetry.metrics import make_metrics
@@ -157,8 +157,8 @@ class RunningDaemon:
 
     async def deliveries(self, webhook: Webhook) -> list[Delivery]:
         """Return a webhook's deliveries, oldest first."""
-        wanted = api_reads.DeliveryFilter(webhook_id=webhook.id)
-        page = await self.parts.store.reader.fetch(api_reads.list_deliveries, wanted, 10_000)
+        wanted = delivery_reads.DeliveryFilter(webhook_id=webhook.id)
+        page = await self.parts.store.reader.fetch(delivery_reads.list_deliveries, wanted, 10_000)
         return list(reversed(page.items))
 
     async def attempts(self, delivery: Delivery) -> list[Attempt]:
@@ -192,6 +192,10 @@ class RunningDaemon:
             raise ValueError(f"not in daemon/telemetry/log_events.py: {', '.join(unknown)}")
         lines = [orjson.loads(line) for line in self.log.getvalue().splitlines()]
         return [line for line in lines if not names or line["event"] in names]
+
+    def submission(self, team: Team, number: int, key_id: str) -> Submission:
+        """Return an event as a request with this key would submit it."""
+        return Submission((self._event(team, number, 0, "linkedin.message.sent"),), key_id=key_id)
 
     def _event(self, team: Team, number: int, size: int, event: str) -> NewEvent:
         data = {"n": number, "filler": "x" * size}

@@ -37,9 +37,11 @@ def on_postgresql(reused: ReusedDatabases) -> Iterator[None]:
         lent: dict[Path, Address] = {}
 
         def open_one(state_dir: Path) -> AnyDatabase:
-            if state_dir not in lent:
-                lent[state_dir] = databases.enter_context(reused.lend())
-            return share_statements(open_postgresql(lent[state_dir]))
+            if state_dir in lent:
+                return share_statements(open_postgresql(lent[state_dir]))
+            database = databases.enter_context(reused.lend())
+            lent[state_dir] = database.address
+            return database.open()
 
         before = _open.set(open_one)
         yield

@@ -1,18 +1,21 @@
 """The list of deliveries, of a team and of one webhook."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from quart import Response
 
-from api.console.pages.delivery_filter import Filter, read_filter
+from api.console.pages.delivery_filter import CAUSE_CHOICES, STATUS_CHOICES, Filter, read_filter
 from api.console.pages.lists import cursor, position
 from api.console.pages.live import Parts, live
 from api.console.session.page_request import PageRequest
 from api.http.dispatch import Streamed
-from daemon.domain.model import DeliveryStatus
-from daemon.store.reads import api_reads, console_reads
+from daemon.domain.causes import in_words
+from daemon.domain.model import Delivery
+from daemon.store.reads import actor_reads, console_reads, delivery_reads
 
 _PAGE = 50
+_WEBHOOKS_TO_CHOOSE = 100
 
 
 async def show_deliveries(request: PageRequest) -> Response:
@@ -37,11 +40,11 @@ async def delivery_list(request: PageRequest, chosen: Filter, *parts: str) -> di
     is_first = not request.query("cursor")
     rows, next_position = ([], None) if chosen.mistakes else await _find(request, chosen)
     return {
-        "deliveries": rows,
-        "names": await _names(request, rows, chosen),
-        "chosen": chosen,
-        "statuses": [status.value for status in DeliveryStatus],
-        "event_types": list(request.handles.catalogue),
+        **await _shown(request, rows, chosen),
+        "statuses": _with_given(STATUS_CHOICES, chosen, "status"),
+        "causes": _with_given(CAUSE_CHOICES, chosen, "cause"),
+        "webhooks": await _webhook_choices(request, chosen),
+        "event_types": {name: name for name in request.handles.catalogue},
         "next_page": request.path(*parts, cursor=cursor(request, of, next_position, **given), **given)
         if next_position
         else "",
@@ -53,23 +56,51 @@ async def delivery_list(request: PageRequest, chosen: Filter, *parts: str) -> di
 async def delivery_rows(request: PageRequest, chosen: Filter) -> str:
     """Return the rows of the first page."""
     rows, _ = await _find(request, chosen, first=True)
-    names = await _names(request, rows, chosen)
-    return await request.fragment("delivery_rows.html", deliveries=rows, names=names, chosen=chosen)
+    return await request.fragment("delivery_rows.html", **await _shown(request, rows, chosen))
 
 
-async def _find(request: PageRequest, chosen: Filter, *, first: bool = False) -> tuple[list[Any], int | None]:
+async def _shown(request: PageRequest, rows: list[Delivery], chosen: Filter) -> dict[str, Any]:
+    """Return what the rows need."""
+    last = await request.handles.reader.fetch(delivery_reads.last_attempts, rows)
+    results = {delivery.id: in_words(delivery, last.get(delivery.id)) for delivery in rows}
+    return {"deliveries": rows, "results": results, "names": await _names(request, rows, chosen), "chosen": chosen}
+
+
+async def _find(request: PageRequest, chosen: Filter, *, first: bool = False) -> tuple[list[Delivery], int | None]:
     before = None if first else position(request, _list_name(chosen), **chosen.given)
-    page = await request.handles.reader.fetch(api_reads.list_deliveries, chosen.wanted, _PAGE, before)
+    page = await request.handles.reader.fetch(delivery_reads.list_deliveries, chosen.wanted, _PAGE, before)
     return list(page.items), page.next_cursor
+
+
+async def _webhook_choices(request: PageRequest, chosen: Filter) -> Mapping[str, str]:
+    """Return the names of the webhooks to choose from, none on the page of a single one; the chosen one is there."""
+    if _is_of_one_webhook(chosen):
+        return {}
+    page = await request.handles.reader.fetch(console_reads.newest_webhooks, request.team_id, _WEBHOOKS_TO_CHOOSE)
+    names = {webhook.id: webhook.name for webhook in page.items}
+    given = chosen.given["webhook"]
+    if given and given not in names:
+        webhook = await request.handles.reader.fetch(actor_reads.webhook_or_deleted, given)
+        names[given] = webhook.name if webhook is not None and webhook.team_id == request.team_id else given
+    return names
+
+
+def _with_given(choices: Mapping[str, str], chosen: Filter, field: str) -> Mapping[str, str]:
+    given = chosen.given[field]
+    return {**choices, given: given} if given and given not in choices else choices
 
 
 def _list_name(chosen: Filter) -> str:
     return f"deliveries {chosen.wanted.webhook_id or ''}".strip()
 
 
-async def _names(request: PageRequest, rows: list[Any], chosen: Filter) -> dict[str, str]:
+async def _names(request: PageRequest, rows: list[Delivery], chosen: Filter) -> dict[str, str]:
     """Return the webhooks' names; the page of a single webhook does not show them."""
     ids = {delivery.webhook_id for delivery in rows}
-    if not ids or (chosen.wanted.webhook_id is not None and not chosen.given["webhook"]):
+    if not ids or _is_of_one_webhook(chosen):
         return {}
     return await request.handles.reader.fetch(console_reads.webhook_names, ids)
+
+
+def _is_of_one_webhook(chosen: Filter) -> bool:
+    return chosen.wanted.webhook_id is not None and not chosen.given["webhook"]

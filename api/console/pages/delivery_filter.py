@@ -1,19 +1,40 @@
 """The filter of a list of deliveries: read from the query, and shown again in the form."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from api.console.session.page_request import PageRequest
-from daemon.domain.model import DeliveryStatus
-from daemon.store.reads.api_reads import DeliveryFilter
+from api.http.wire import parse_http_statuses
+from daemon.domain.causes import OUTCOME_WORDS
+from daemon.domain.model import DeliveryStatus, OutcomeKind
+from daemon.store.reads.delivery_reads import DeliveryFilter
 
 # The format of <input type="datetime-local">, taken as UTC.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?", re.ASCII)
 EXPECTED_TIME = "Enter a date and a time, such as 2026-11-24T14:30."
 _UNKNOWN_STATUS = "Choose one of the states in the list."
+_UNKNOWN_CAUSE = "Choose one of the results in the list, or name an HTTP status."
+_INVERTED = "This is before the time in From."
 _UNKNOWN_EVENT = "Choose one of the events in the list."
-_FIELDS = ("status", "event", "since", "until", "webhook")
+_FIELDS = ("status", "webhook", "event", "cause", "since", "until")
+# Statuses that are often wanted together, and what the form calls them.
+STATUS_CHOICES: Mapping[str, str] = MappingProxyType(
+    {
+        **{status.value: status.value for status in DeliveryStatus},
+        "failed,cancelled": "failed or cancelled",
+        "pending,failed,cancelled": "not succeeded",
+    }
+)
+# How the last attempt ended: an HTTP status, the hundreds of one, or what happened instead of an answer.
+CAUSE_CHOICES: Mapping[str, str] = MappingProxyType(
+    {
+        **{f"{hundreds}xx": f"HTTP {hundreds}xx" for hundreds in (2, 3, 4, 5)},
+        **{kind.value: words for kind, words in OUTCOME_WORDS.items()},
+    }
+)
 _LONGEST = 200
 
 
@@ -35,22 +56,41 @@ def read_filter(request: PageRequest, webhook_id: str | None = None) -> Filter:
     """Return the filter in the query, for the page of one webhook or for the team's list."""
     given = {name: request.query(name)[:_LONGEST] for name in _FIELDS}
     mistakes: dict[str, str] = {}
-    if given["status"] and given["status"] not in set(DeliveryStatus):
+    if given["status"] and not set(given["status"].split(",")) <= set(DeliveryStatus):
         mistakes["status"] = _UNKNOWN_STATUS
     if given["event"] and given["event"] not in request.handles.catalogue:
         mistakes["event"] = _UNKNOWN_EVENT
     times = {name: parse_form_time(given[name]) for name in ("since", "until")}
     mistakes |= {name: EXPECTED_TIME for name, time in times.items() if given[name] and time is None}
+    outcome, http_statuses = _read_cause(given["cause"])
+    if given["cause"] and outcome is None and http_statuses is None:
+        mistakes["cause"] = _UNKNOWN_CAUSE
     until = times["until"]
+    if times["since"] is not None and until is not None and until < times["since"]:
+        mistakes["until"] = _INVERTED
     wanted = DeliveryFilter(
         team_id=request.team_id,
         webhook_id=webhook_id or given["webhook"] or None,
-        status=DeliveryStatus(given["status"]) if given["status"] and "status" not in mistakes else None,
+        statuses=tuple(map(DeliveryStatus, given["status"].split(",")))
+        if given["status"] and "status" not in mistakes
+        else (),
         event_type=given["event"] if given["event"] and "event" not in mistakes else None,
+        outcome=outcome,
+        http_statuses=http_statuses,
         since=times["since"],
         until=None if until is None else until + _precision_ms(given["until"]) - 1,
     )
     return Filter(given, wanted, mistakes)
+
+
+def _read_cause(text: str) -> tuple[OutcomeKind | None, range | None]:
+    """Return the outcome or the HTTP statuses that a cause stands for, neither if it is none."""
+    if text in set(OutcomeKind):
+        return OutcomeKind(text), None
+    try:
+        return None, parse_http_statuses(text)
+    except ValueError:
+        return None, None
 
 
 def parse_form_time(text: str) -> int | None:

@@ -42,7 +42,7 @@ async def send_test(request: PageRequest, webhook_id: str) -> Response:
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return await show_webhook(request, webhook_id, status=status, event="Choose an event that it subscribes to.")
     test = example_event(request.call, request.team_id, event=event, only_webhook_id=webhook_id)
-    [receipt] = await request.handles.router.submit(Submission((test,)))
+    [receipt] = await request.handles.router.submit(Submission((test,), key_id=request.call.principal.key_id))
     flash = "test-sent" if receipt.deliveries else "test-without-receiver"
     return see_other(request.path("webhooks", webhook_id, flash=flash))
 

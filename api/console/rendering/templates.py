@@ -12,6 +12,7 @@ from api.console.rendering import names, times
 from api.console.rendering.assets import load_assets
 from api.http.wire import format_time
 from daemon.actors.threads import RunInThread
+from daemon.domain.durations import duration
 
 # Rendering this many pieces takes a millisecond. A long list has over a thousand: deliveries must not wait for all.
 _PIECES_AT_ONCE = 250
@@ -49,7 +50,7 @@ def _load() -> Mapping[str, Template]:
     )
     environment.globals["asset"] = load_assets().address
     environment.filters.update(
-        duration=times.duration,
+        duration=duration,
         exact=times.exact,
         number=_number,
         dotted=_dotted,

@@ -1,4 +1,4 @@
-"""Times and durations for people."""
+"""Times for people."""
 
 from datetime import UTC, datetime
 
@@ -28,25 +28,6 @@ def relative(time_ms: int, now: int) -> str:
         return "just now"
     ago = _rounded(seconds)
     return f"in {ago}" if time_ms > now else f"{ago} ago"
-
-
-def duration(duration_ms: int) -> str:
-    """Return a duration: `185 ms`, `1.25 s`, `2 min 5 s`, `3 h 4 min`, `2 days 5 h`."""
-    seconds = duration_ms / 1000
-    if duration_ms < 1000:
-        return f"{duration_ms} ms"
-    if seconds < _MINUTE:
-        return f"{seconds:.2f}".rstrip("0").rstrip(".") + " s"
-    if seconds < _HOUR:
-        return _two(seconds, _MINUTE, large_name="min", small=1, small_name="s")
-    if seconds < _DAY:
-        return _two(seconds, _HOUR, large_name="h", small=_MINUTE, small_name="min")
-    return _two(seconds, _DAY, large_name="days" if seconds >= 2 * _DAY else "day", small=_HOUR, small_name="h")
-
-
-def _two(seconds: float, large: int, large_name: str, small: int, small_name: str) -> str:
-    rest = int(seconds % large) // small
-    return f"{int(seconds) // large} {large_name}" + (f" {rest} {small_name}" if rest else "")
 
 
 def _rounded(seconds: int) -> str:

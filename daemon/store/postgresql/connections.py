@@ -15,8 +15,15 @@ from daemon.store.postgresql.bulk import lock_names, run_rows
 
 # Each statement is short: JIT compilation costs a hundred times what it saves.
 _ALWAYS = {"jit": "off", "timezone": "UTC"}
-# A client that is frozen in the middle of a transaction must not keep others from what it has locked.
-_WRITING = _ALWAYS | {"idle_in_transaction_session_timeout": "2s"}
+# A plan that is made while a table is small is kept when it no longer is: it must not read the table from end to end.
+_READING = _ALWAYS | {"enable_seqscan": "off"}
+# What is written is looked up row by row. A client that is frozen in the middle of a transaction must not keep others
+# from what it has locked.
+_WRITING = _READING | {
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "idle_in_transaction_session_timeout": "2s",
+}
 # About leases: to wait longer than one lasts would be of no use, and what is lost in a crash is only a renewal.
 _COORDINATING = _WRITING | {"statement_timeout": "2s", "lock_timeout": "2s", "synchronous_commit": "off"}
 _COORDINATORS, _WAIT_FOR_ONE_S = 3, 2
@@ -36,7 +43,7 @@ def reading_engine(address: Address) -> Engine:
     """Return what reads the database, over a few connections, and cannot write it."""
     engine = _engine(
         address,
-        _ALWAYS,
+        _READING,
         prepare=_prepare_reader,
         poolclass=pool.QueuePool,
         pool_size=READERS,

@@ -192,7 +192,7 @@ class PostgresqlDatabase:
                 size = connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one()
         except DatabaseError as error:
             raise OSError(in_one_line(error.orig)) from error
-        return DiskUse(database=size, wal=0, free=0, size=0)
+        return DiskUse(database=size)
 
     def lost_commits(self) -> int:
         """None: what the server acknowledged it has, unless a standby that lagged behind was promoted."""

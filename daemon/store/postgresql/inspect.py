@@ -11,6 +11,7 @@ from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import namedtuple_row
 
+from daemon.domain.agreement import Declared
 from daemon.domain.printable import in_one_line
 from daemon.store.engine import DatabaseRefused
 
@@ -57,6 +58,7 @@ class Server:
     synchronous_standbys: int | None
     connections: int
     most_connections: int
+    database_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,18 @@ class Bloat:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The nodes: how many live, their key's fingerprint, shards without a living owner, lives that ended unasked."""
+    """The nodes: how many live, their key's fingerprint, shards without a living owner, lives that ended unasked.
+
+    `declared` is what those say of their settings that live, the oldest first; `readable_by` is the oldest revision
+    whose code may go on with the tables.
+    """
 
     living: int
     key_fingerprint: str | None
     ownerless_shards: int
     lost_lives: Sequence[tuple[str, str]]
+    declared: Sequence[Declared] = ()
+    readable_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +180,7 @@ def _inspect_server(connection: Connection[Any]) -> Server:
         synchronous_standbys=found.standbys if found.may_know else None,
         connections=found.connections,
         most_connections=found.most_connections,
+        database_bytes=found.database_bytes,
     )
 
 
@@ -213,7 +222,14 @@ def _inspect_cluster(connection: Connection[Any], grace_s: float) -> Cluster:
         key_fingerprint=found.key_fingerprint,
         ownerless_shards=found.ownerless,
         lost_lives=lost,
+        declared=[Declared(in_one_line(row.name), _settings(row.settings)) for row in _all(connection, _DECLARED)],
+        readable_by=found.readable_by,
     )
+
+
+def _settings(told: object) -> Mapping[str, str]:
+    """Return what a node said, which may be of another version, as far as it can be read."""
+    return {name: value for name, value in told.items() if isinstance(value, str)} if isinstance(told, dict) else {}
 
 
 def _newest_time(connection: Connection[Any]) -> int | None:
@@ -246,6 +262,7 @@ _SERVER: LiteralString = """
         pg_is_in_recovery() AS is_standby,
         pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS may_know,
         (SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')) AS standbys,
+        pg_database_size(current_database()) AS database_bytes,
         (SELECT sum(numbackends)::bigint FROM pg_stat_database) AS connections,
         current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
             AS most_connections"""
@@ -272,10 +289,14 @@ _CLUSTER: LiteralString = """
     SELECT (SELECT count(*) FROM nodes JOIN leases USING (node)
             WHERE ended_at IS NULL AND until > clock_timestamp()) AS living,
         (SELECT key_fingerprint FROM cluster) AS key_fingerprint,
+        (SELECT readable_by FROM cluster) AS readable_by,
         (SELECT count(*) FROM shards LEFT JOIN nodes USING (node) LEFT JOIN leases USING (node)
             WHERE greatest(since, ended_at, CASE WHEN ended_at IS NULL THEN until END)
                 < clock_timestamp() - %(grace_s)s * interval '1 second'
             AND (nodes.node IS NULL OR ended_at IS NOT NULL OR until < clock_timestamp())) AS ownerless"""
+_DECLARED: LiteralString = """
+    SELECT name, report #> '{terms,settings}' AS settings FROM nodes JOIN leases USING (node)
+    WHERE ended_at IS NULL AND until > clock_timestamp() ORDER BY node"""
 _LOST: LiteralString = """
     SELECT name, coalesce(why, 'its lease is over') AS why FROM nodes JOIN leases USING (node)
     WHERE (ended_at > clock_timestamp() - interval '1 day' AND why <> 'stopped')

@@ -7,9 +7,11 @@ over reads all that the dead one wrote.
 
 from collections.abc import Sequence
 
+import msgspec
 from sqlalchemy import Connection, text
 
 from daemon.store.nodes import CopiedInstallation, Identity, Survey
+from daemon.store.postgresql.admission import admit
 from daemon.store.postgresql.coordination import Coordination
 
 LEASE_S = 3.0
@@ -57,14 +59,21 @@ class NodeRegistry:
 def join(connection: Connection, me: Identity) -> int:
     """Begin a life; return its number. An open one of the same installation on this host is over: its lock was free.
 
-    Raises CopiedInstallation if one on another host holds its lease.
+    Raises CopiedInstallation if one on another host holds its lease, NotAdmitted if it may not work with the others.
     """
     _durably(connection)
+    admit(connection, me)
     row = connection.execute(_RUNNING_ELSEWHERE, {"installation": me.installation, "host": me.host}).first()
     if row is not None:
         raise CopiedInstallation(row.name, row.host)
     connection.execute(_END_FORMER, {"installation": me.installation})
-    values = {"installation": me.installation, "name": me.name, "host": me.host, "version": me.version}
+    values = {
+        "installation": me.installation,
+        "name": me.name,
+        "host": me.host,
+        "version": me.version,
+        "report": msgspec.json.encode({"terms": me.terms}).decode(),
+    }
     node = int(connection.execute(_BEGIN_LIFE, values).scalar_one())
     connection.execute(_BEGIN_LEASE, {"node": node, "lease_s": LEASE_S})
     return node
@@ -130,8 +139,8 @@ _END_FORMER = text(
     " WHERE installation = :installation AND ended_at IS NULL"
 )
 _BEGIN_LIFE = text(
-    "INSERT INTO nodes (installation, name, host, version) VALUES (:installation, :name, :host, :version)"
-    " RETURNING node"
+    "INSERT INTO nodes (installation, name, host, version, report)"
+    " VALUES (:installation, :name, :host, :version, CAST(:report AS jsonb)) RETURNING node"
 )
 _BEGIN_LEASE = text(
     "INSERT INTO leases (node, until, steady_since)"

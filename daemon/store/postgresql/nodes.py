@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, text
 
-from daemon.store.node_lives import Drained, NodeLife
+from daemon.store.node_lives import Drained, NodeLife, compared
+from daemon.store.nodes import Terms
 
 # A node that is started again and again begins a life each time: those that live come first.
 _MOST_SHOWN = 200
@@ -32,12 +33,13 @@ class _Report(msgspec.Struct, frozen=True):
 
     pace: float | None = None
     parked: tuple[str, ...] | None = None
+    terms: Terms | None = None
 
 
 def lives(connection: Connection, lease_s: float) -> list[NodeLife]:
     """Return the lives that have not ended, and those that ended within the last hour, the newest first."""
     found = connection.execute(_LIVES, {"lease_s": lease_s, "most": _MOST_SHOWN}).all()
-    return sorted(map(_life, found), key=lambda life: life.number, reverse=True)
+    return compared(sorted(map(_life, found), key=lambda life: life.number, reverse=True))
 
 
 def drain(connection: Connection, name: str) -> Drained:
@@ -67,6 +69,7 @@ def _life(row: Row[Any]) -> NodeLife:
         draining=row.draining,
         pace=None if has_ended else report.pace,
         parked=None if has_ended else report.parked,
+        settings={} if has_ended or report.terms is None else report.terms.settings,
         ended_at=row.ended_at,
         why=row.why,
     )

@@ -54,13 +54,14 @@ shards = Table(
     Column("since", DateTime(timezone=True), nullable=False),
 )
 
-# One row: the version of what nodes keep in memory.
+# One row: the version of what nodes keep in memory, and what each node has to know: the key that seals, and a revision.
 cluster = Table(
     "cluster",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("version", BigInteger, nullable=False),
     Column("key_fingerprint", Text),
+    Column("readable_by", Text, nullable=False),
 )
 
 # What changed with each version.

@@ -31,6 +31,7 @@ def share(
         fence=database.fence,
         registry=NodeRegistry(coordination),
         look=work.webhook_and_begun_work,
+        read_pending=work.pending_work_of_each,
         version=lambda: reader.fetch(feed.version),
         news_since=lambda version: reader.fetch(feed.news_since, version),
         work_in=lambda shard, behind, look_at: reader.fetch(work.webhooks_with_work_in, shard, behind, look_at),

@@ -133,6 +133,8 @@ def webhook_or_deleted(connection: Connection, webhook_id: str) -> Webhook | Non
 
 # What an actor begins with: reads a webhook and its first pending deliveries, at most so many.
 Look = Callable[[Connection, str, int], tuple[Webhook | None, Sequence[Work]]]
+# What actors go on with: reads the first pending deliveries of each of these webhooks, in order, at most so many.
+ReadPending = Callable[[Connection, Sequence[tuple[str, int]]], Sequence[Sequence[Work]]]
 
 
 def webhook_and_work(connection: Connection, webhook_id: str, limit: int) -> tuple[Webhook | None, Sequence[Work]]:
@@ -145,6 +147,11 @@ def pending_work(connection: Connection, webhook_id: str, limit: int) -> Sequenc
     """Return a webhook's first pending deliveries, in order, at most `limit`."""
     found = fetch_rows(connection, _PENDING_WORK, {"webhook_id": webhook_id, "limit": limit})
     return [rows.work(row) for row in sorted(found, key=itemgetter(0))[:limit]]
+
+
+def pending_work_one_by_one(connection: Connection, asked: Sequence[tuple[str, int]]) -> Sequence[Sequence[Work]]:
+    """Return for each of these webhooks its first pending deliveries, in order, at most so many."""
+    return [pending_work(connection, webhook_id, limit) for webhook_id, limit in asked]
 
 
 # A body is JSON, that is text, although it is stored as the bytes that are sent.

@@ -95,6 +95,12 @@ def webhook_summaries(
     return Page(tuple(summaries), page.next_cursor)
 
 
+def newest_webhooks(connection: Connection, team_id: str, limit: int) -> Page[Webhook]:
+    """Return a team's newest webhooks, without deleted ones; examines a bounded number."""
+    choice = _matching_webhooks(team_id, active=None, search="")
+    return bounded_page(connection, choice, limit=limit, before=None, value=rows.webhook, look_at=LOOK_AT)
+
+
 def webhook_hours(connection: Connection, webhook_id: str, now: int) -> tuple[HourCount, ...]:
     """Return the webhook's hourly counts of the last 24 hours, including the current one, oldest first."""
     return tuple(_hours_of(connection, [webhook_id], now).get(webhook_id, ()))

@@ -1,19 +1,35 @@
 """The read of the failed deliveries that led to a disabling, for the mail and for the console."""
 
-from sqlalchemy import Connection, and_, func, select
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, select
 
 from daemon.domain.model import DeliveryStatus, FailedDelivery
 from daemon.store import rows
 from daemon.store.schema import attempts, deliveries, events
 
+# As many as an actor may have taken before it sees one with a lower number, which another node accepted meanwhile.
+_LOOKED_AT = 128
+
 
 def failures_of(connection: Connection, webhook_id: str, limit: int) -> list[FailedDelivery]:
-    """Return a webhook's newest failed deliveries since its last success, at most `limit`, oldest first."""
-    of_webhook = deliveries.c.webhook_id == webhook_id
-    succeeded = select(func.max(deliveries.c.seq)).where(of_webhook, deliveries.c.status == DeliveryStatus.SUCCEEDED)
+    """Return a webhook's newest failed deliveries since its last success, at most `limit`, in the order of acceptance.
+
+    With several nodes that need not be the order in which they failed. So one counts as failed since the last success
+    if it was accepted after that one, or ended after it.
+    """
+    failed = _newest(connection, webhook_id, DeliveryStatus.FAILED, count=_LOOKED_AT)
+    successes = _newest(connection, webhook_id, DeliveryStatus.SUCCEEDED, count=1)
+    since = [
+        one.seq
+        for one in failed
+        if all(one.seq > success.seq or one.completed_at > success.completed_at for success in successes)
+    ]
     last = and_(attempts.c.delivery_seq == deliveries.c.seq, attempts.c.number == deliveries.c.attempts_made)
     query = (
         select(
+            deliveries.c.seq,
             deliveries.c.id,
             deliveries.c.event_type,
             events.c.accepted_at,
@@ -24,9 +40,14 @@ def failures_of(connection: Connection, webhook_id: str, limit: int) -> list[Fai
         )
         .join_from(deliveries, attempts, last)
         .join(events, events.c.id == deliveries.c.event_id)
-        .where(of_webhook, deliveries.c.status == DeliveryStatus.FAILED)
-        .where(deliveries.c.seq > func.coalesce(succeeded.scalar_subquery(), 0))
-        .order_by(deliveries.c.seq.desc())
-        .limit(limit)
+        .where(deliveries.c.seq.in_(since[:limit]))
     )
-    return [rows.failed_delivery(row) for row in reversed(connection.execute(query).all())]
+    found: Any = connection.execute(query).all()
+    return [rows.failed_delivery(row) for row in sorted(found, key=lambda row: row.seq)]
+
+
+def _newest(connection: Connection, webhook_id: str, status: DeliveryStatus, count: int) -> Sequence[Any]:
+    """Return the newest deliveries of a webhook that ended like this, the newest first."""
+    ended = select(deliveries.c.seq, deliveries.c.completed_at)
+    ended = ended.where(deliveries.c.webhook_id == webhook_id, deliveries.c.status == status)
+    return connection.execute(ended.order_by(deliveries.c.seq.desc()).limit(count)).all()

@@ -2,14 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, select
 
 # Examining this many rows takes a few milliseconds.
 LOOK_AT = 5_000
 
+
+class _HasSeq(Protocol):
+    @property
+    def seq(self) -> int: ...
+
+
 Item = TypeVar("Item")
+Numbered = TypeVar("Numbered", bound=_HasSeq)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,28 @@ def bounded_page(
     if unseen is None:
         return page
     return Page(page.items, page.next_cursor if page.next_cursor is not None else unseen + 1, look_at)
+
+
+def merged_page(
+    connection: Connection,
+    choices: Sequence[Choice],
+    limit: int,
+    before: int | None,
+    value: Callable[[Row[Any]], Numbered],
+    look_at: int,
+) -> Page[Numbered]:
+    """Return the same of several choices that have no row in common; all of them examine at most `look_at` rows."""
+    share = max(1, look_at // len(choices))
+    pages = [
+        bounded_page(connection, choice, limit=limit, before=before, value=value, look_at=share) for choice in choices
+    ]
+    # Behind this one has stopped, and others may have gone on.
+    reached = max((page.next_cursor for page in pages if page.next_cursor is not None), default=0)
+    items = sorted(
+        (item for page in pages for item in page.items if item.seq >= reached), key=lambda one: one.seq, reverse=True
+    )
+    cursor = items[limit - 1].seq if len(items) > limit else reached or None
+    return Page(tuple(items[:limit]), cursor, sum(page.looked_at for page in pages))
 
 
 def _first_unseen(connection: Connection, choice: Choice, before: int | None, look_at: int) -> int | None:

@@ -25,12 +25,17 @@ _ROWS_AT_ONCE = 1_000
 _AT_ONCE = READERS // 2
 
 Parameters = ParamSpec("Parameters")
+Argument = TypeVar("Argument")
 Result = TypeVar("Result")
+
+# Runs with the arguments of all who wait, and answers each, in order.
+_Query = Callable[[Connection, Sequence[Any]], Sequence[Any]]
 
 
 @dataclass(slots=True, eq=False)
 class _Read:
-    query: Callable[[Connection], Any]
+    query: _Query
+    argument: Any
     taken: bool = False
     answer: Any = field(default_factory=lambda: StoreUnavailable("the store failed during the read"))
     reply: Reply[Any] = field(default_factory=Reply)
@@ -79,13 +84,25 @@ class Reader:
 
         A round trip to a thread costs more than such a query, and the more so the busier the event loop is.
         """
-        read = _Read(lambda connection: query(connection, *args, **kwargs))
+        result: Result = await self._wait_for(_Read(lambda connection, _: [query(connection, *args, **kwargs)], None))
+        return result
+
+    async def fetch_for_all(
+        self, query: Callable[[Connection, Sequence[Argument]], Sequence[Result]], argument: Argument
+    ) -> Result:
+        """Like `fetch_together`, for a query that takes the arguments of all who wait, and answers each, in order.
+
+        If it fails for several, it is run for each alone.
+        """
+        result: Result = await self._wait_for(_Read(query, argument))
+        return result
+
+    async def _wait_for(self, read: _Read) -> Any:
         self._waiting.append(read)
         async with self._turns:
             while not read.taken:
                 await self._run_waiting()
-        result: Result = await read.reply.wait()
-        return result
+        return await read.reply.wait()
 
     async def _run_waiting(self) -> None:
         taken: list[_Read] = []
@@ -111,19 +128,34 @@ class Reader:
         started = time.monotonic()
         try:
             with self._engine.reading.connect() as connection:
-                return query(connection)
+                result = query(connection)
+                connection.commit()  # nothing: but at a rollback a driver may forget what it has prepared
+                return result
         except DatabaseError as error:
             raise self._engine.unavailable(error) from error
         finally:
             self._longest.observe(time.monotonic() - started)
 
     def _answer_each(self, reads: Sequence[_Read], connection: Connection) -> None:
+        sharing: dict[_Query, list[_Read]] = {}
         for read in reads:
-            read.answer = self._answer(read.query, connection)
+            sharing.setdefault(read.query, []).append(read)
+        for query, those in sharing.items():
+            answers = self._answers(query, [read.argument for read in those], connection)
+            for read, answer in zip(those, answers, strict=True):
+                read.answer = answer
 
-    def _answer(self, query: Callable[[Connection], Any], connection: Connection) -> Any:
+    def _answers(self, query: _Query, arguments: Sequence[Any], connection: Connection) -> Sequence[Any]:
+        answer: Sequence[Any] | Exception = self._answer(partial(query, connection, arguments), connection)
+        if not isinstance(answer, Exception):
+            return answer
+        if len(arguments) == 1:
+            return [answer]
+        return [self._answers(query, [argument], connection)[0] for argument in arguments]
+
+    def _answer(self, query: Callable[[], Any], connection: Connection) -> Any:
         try:
-            return query(connection)
+            return query()
         except DatabaseError as error:
             connection.rollback()  # some engines would refuse the others, too: they see another snapshot instead
             return self._engine.unavailable(error)

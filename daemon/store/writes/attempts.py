@@ -8,7 +8,6 @@ from sqlalchemy import Connection, update
 from daemon.domain.model import DeliveryStatus
 from daemon.store.bulk import InsertRows, UpdateRows, execute_rows, given_rows
 from daemon.store.commands import RecordAttempt, Recorded
-from daemon.store.reads.conditions import IS_PENDING
 from daemon.store.rows import attempt_row
 from daemon.store.schema import attempts, deliveries, webhooks
 from daemon.store.sequences import Sequences
@@ -52,7 +51,12 @@ _moved = given_rows(
 _MOVE_DELIVERIES = UpdateRows(
     _moved,
     update(deliveries)
-    .where(deliveries.c.seq == _moved.c.seq, IS_PENDING, deliveries.c.attempts_made == _moved.c.attempts_before)
+    .where(
+        deliveries.c.seq == _moved.c.seq,
+        # Concatenation keeps planners from going through all that is pending: there may be millions.
+        deliveries.c.status.concat("") == DeliveryStatus.PENDING,
+        deliveries.c.attempts_made == _moved.c.attempts_before,
+    )
     .values(
         status=_moved.c.status,
         attempts_made=_moved.c.attempts_made,

@@ -1,14 +1,17 @@
 """What is done to nodes and their way to the database: each function does it once, and returns when it is over."""
 
 import random
+from dataclasses import replace
 
 import trio
 
 from tests.cluster.chaos.cluster import Cluster
 from tests.cluster.chaos.node import Node
 from tests.cluster.chaos.proxy import DEAF, LOSING, MUTE, PASSING, REFUSING, SILENT, SLOW, Condition
+from tests.support.forking import DAEMON
 
 LEASE_S = 3.0
+NEXT_VERSION = ("tests.support.next_version", "additive")
 # A kill after which the node stays away until others have its work.
 KILLED_FOR_LONG = "kill, and away"
 _CUTS = {"refused": REFUSING, "silent": SILENT, "deaf": DEAF, "mute": MUTE, "losing": LOSING, "slow": SLOW}
@@ -145,6 +148,23 @@ async def roll(cluster: Cluster, chance: random.Random) -> None:
         await node.terminate()
         await node.ready()
         await trio.sleep(chance.uniform(0.5, 2))
+
+
+async def upgrade(cluster: Cluster, chance: random.Random) -> None:
+    """Upgrade one node after the other; the first one upgrades the database beside those of the version before."""
+    for node in cluster.running():
+        node.installation = replace(node.installation, program=NEXT_VERSION)
+        await node.terminate()
+        await node.ready()
+        await trio.sleep(chance.uniform(0.5, 1))
+
+
+async def go_back(cluster: Cluster, chance: random.Random) -> None:
+    """Start a node with the version before again: it goes on with what the next one has upgraded."""
+    node = chance.choice(cluster.running())
+    node.installation = replace(node.installation, program=DAEMON)
+    await node.terminate()
+    await node.ready()
 
 
 async def join_and_leave(cluster: Cluster, chance: random.Random) -> None:

@@ -5,11 +5,12 @@ They know nothing of the daemon's code; `tests.cluster.chaos.order` has those ab
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TypeVar
 
 from tests.cluster.chaos.evidence import Evidence, StoredDelivery, StoredMail, Submitted
+from tests.cluster.chaos.lives import written_by_the_dead
 from tests.cluster.chaos.order import mixed_up, out_of_order
 from tests.cluster.chaos.plan import PlannedWebhook
 from tests.cluster.chaos.repetitions import unexplained
@@ -23,7 +24,7 @@ def violations(evidence: Evidence) -> list[str]:
     """Return a sentence for every broken promise; none for a correct run."""
     checks = (
         _lost, _accepted_twice, _unmatched, _strangers, _not_as_on_the_wire, _unsigned,
-        out_of_order, mixed_up, unexplained, _miscounted, _not_mailed_once,
+        out_of_order, mixed_up, unexplained, written_by_the_dead, _miscounted, _not_mailed_once,
     )  # fmt: skip
     return [*evidence.complaints, *evidence.stored.impossible, *chain(*(check(evidence) for check in checks))]
 
@@ -85,23 +86,19 @@ def _strangers(evidence: Evidence) -> Iterator[str]:
 
 def _not_as_on_the_wire(evidence: Evidence) -> Iterator[str]:
     """Every recorded attempt arrived and was answered so; what arrived is recorded, unless nobody had to repeat it."""
-    seen: defaultdict[str, defaultdict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
-    for arrival in evidence.arrivals:
-        seen[arrival.delivery_id][arrival.attempt].add(arrival.status)
-    for delivery in evidence.stored.deliveries:
-        yield from _attempts(delivery, seen[delivery.id])
-
-
-def _attempts(delivery: StoredDelivery, seen: Mapping[int, set[int]]) -> Iterator[str]:
-    for number, status in enumerate(delivery.answers, start=1):
-        if not seen.get(number):
-            yield f"attempt {number} of {delivery.id} is recorded, but the receiver never got it"
-        elif status not in seen[number]:
-            yield f"attempt {number} of {delivery.id} is recorded with {status}, which was not the answer"
-    cancelled = delivery.attempts_made + 1 if delivery.status == "cancelled" else None
-    for number in seen:
-        if number > len(delivery.answers) and number != cancelled:
-            yield f"attempt {number} of {delivery.id} to {delivery.webhook} came, but is not recorded"
+    seen: dict[int | None, tuple[str, int, int | None]] = {
+        arrival.id: (arrival.delivery_id, arrival.attempt, arrival.status) for arrival in evidence.arrivals
+    }
+    for attempt in evidence.stored.attempts:
+        name = f"attempt {attempt.number} of {attempt.delivery_id}"
+        if attempt.arrival not in seen:
+            yield f"{name} is recorded, but the receiver never got it"
+        elif seen[attempt.arrival] != (attempt.delivery_id, attempt.number, attempt.status):
+            yield f"{name} is recorded with {attempt.status}, which was not the answer"
+    known = {(attempt.delivery_id, attempt.number) for attempt in evidence.stored.attempts}
+    known |= {(one.id, one.attempts_made + 1) for one in evidence.stored.deliveries if one.status == "cancelled"}
+    for delivery_id, number in {(delivery_id, number) for delivery_id, number, _ in seen.values()} - known:
+        yield f"attempt {number} of {delivery_id} came, but is not recorded"
 
 
 def _unsigned(evidence: Evidence) -> Iterator[str]:
@@ -123,8 +120,7 @@ def _miscounted(evidence: Evidence) -> Iterator[str]:
             yield f"{webhook.name} counts {webhook.consecutive_failures} failures instead of {expected}"
         if not webhook.active and (trailing or not disablings):
             yield f"{webhook.name} is disabled without {DISABLE_AFTER} failures in a row"
-        # In the order of acceptance, which need not be that of delivery: submissions to several nodes overlap.
-        told = Counter(tuple(sorted(mail.failed)) for mail in mails[webhook.name])
+        told = Counter(tuple(mail.failed) for mail in mails[webhook.name])
         if told != Counter(disablings):
             yield (
                 f"{webhook.name} was disabled {len(disablings)} times, and {told.total()} mails tell of it: "
@@ -133,14 +129,17 @@ def _miscounted(evidence: Evidence) -> Iterator[str]:
 
 
 def _history(deliveries: Iterable[StoredDelivery]) -> tuple[list[tuple[str, ...]], int]:
-    """Return the failures of each disabling, and how many came after the last one."""
+    """Return the failures of each disabling, in the order of acceptance, and how many came after the last one.
+
+    That need not be the order in which they failed: submissions to several nodes overlap.
+    """
     disablings: list[tuple[str, ...]] = []
-    failures: list[str] = []
+    failures: list[StoredDelivery] = []
     ended = [delivery for delivery in deliveries if delivery.status in ("succeeded", "failed")]
-    for delivery in sorted(ended, key=lambda delivery: (delivery.completed_at or 0, delivery.seq)):
-        failures = [*failures, delivery.id] if delivery.status == "failed" else []
+    for delivery in sorted(ended, key=lambda delivery: (delivery.ended, delivery.seq)):
+        failures = [*failures, delivery] if delivery.status == "failed" else []
         if len(failures) == DISABLE_AFTER:
-            disablings.append(tuple(sorted(failures)))
+            disablings.append(tuple(one.id for one in sorted(failures, key=lambda one: one.seq)))
             failures = []
     return disablings, len(failures)
 

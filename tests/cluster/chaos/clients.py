@@ -79,6 +79,11 @@ class Clients:
             for url in self.urls():
                 nursery.start_soon(_Submission(self, planned, chance, first_to=url).make)
 
+    async def submit(self, team: str, type_: str) -> Submitted:
+        """Submit an event of this type to any node, until it is accepted; return what is known of it then."""
+        planned = PlannedSubmission(team, [type_], keyed=True, doubled=False)
+        return (await _Submission(self, planned, random.Random(type_)).make())[0]
+
     def begin(self, planned: PlannedSubmission, now: float) -> list[Submitted]:
         """Note that these events are about to be submitted."""
         numbers = [next(self._numbers) for _ in planned.types]
@@ -118,11 +123,11 @@ class _Submission:
     chance: random.Random
     first_to: str | None = None
 
-    async def make(self) -> None:
+    async def make(self) -> Sequence[Submitted]:
         events = self.clients.begin(self.planned, trio.current_time())
         receipts = await self._until_answered(events)
         if receipts is None:
-            return
+            return events
         now, ledger = trio.current_time(), self.clients.ledger
         for event, receipt in zip(events, receipts, strict=True):
             ledger.submitted[event.number] = replace(
@@ -130,6 +135,7 @@ class _Submission:
             )
         if self.planned.doubled and await self._until_answered(events) != receipts:
             ledger.complaints.append(f"event {events[0].number} got another receipt when it was submitted again")
+        return [ledger.submitted[event.number] for event in events]
 
     async def _until_answered(self, events: Sequence[Submitted]) -> list[dict[str, Any]] | None:
         """Return the receipts; None when the answer was lost and nothing says whether it was accepted."""

@@ -49,7 +49,7 @@ class Cluster:
     enabler: Enabler
     registrar: Registrar
     treasurer: Treasurer
-    planned: Mapping[str, PlannedWebhook]
+    planned: dict[str, PlannedWebhook]
     disturbances: list[Disturbance] = field(default_factory=list)
 
     @property
@@ -102,7 +102,7 @@ async def open_cluster(directory: Path, plan: Plan) -> AsyncIterator[Cluster]:
         nodes, proxies = [], {}
         for number in range(1, plan.nodes + plan.spares + 1):
             proxies[number] = await _open_proxies(stack, server, plan)
-            sections = _sections(plan, server, proxies[number], mail_port)
+            sections = _sections(plan, server, proxies[number], node=number, mail_port=mail_port)
             sections["egress"] = {"nameservers": [await _open_name_server(stack, number)]}
             nodes.append(stack.enter_context(make_node(directory, number, sections, _KEYS)))
         clients = Clients(plan, _OPERATOR_KEY, lambda: _known_urls(nodes))
@@ -142,8 +142,10 @@ async def _open_name_server(stack: AsyncExitStack, number: int) -> str:
     return f"{server.address.address}:{server.address.port}"
 
 
-def _sections(plan: Plan, server: Server, proxies: Sequence[Proxy], mail_port: int) -> dict[str, dict[str, Any]]:
-    store = {"url": server.url(proxies[0].port)}
+def _sections(
+    plan: Plan, server: Server, proxies: Sequence[Proxy], *, node: int, mail_port: int
+) -> dict[str, dict[str, Any]]:
+    store = {"url": server.url(proxies[0].port), "node_name": f"node{node}"}
     if plan.pooler:
         store["notify_url"] = server.url(proxies[1].port)
     return {

@@ -5,7 +5,15 @@ from typing import TypeVar
 import psycopg
 from psycopg.rows import class_row
 
-from tests.cluster.chaos.evidence import Stored, StoredDelivery, StoredEvent, StoredMail, StoredWebhook
+from tests.cluster.chaos.evidence import (
+    Stored,
+    StoredAttempt,
+    StoredDelivery,
+    StoredEvent,
+    StoredLife,
+    StoredMail,
+    StoredWebhook,
+)
 from tests.cluster.chaos.rows import ENFORCED, EVERY_RUN, IN_A_CLUSTER
 from tests.faults.impossible_rows import AT_REST, EVERYWHERE, ON_POSTGRESQL, find_impossible_rows
 
@@ -16,9 +24,18 @@ _EVENTS = """
     SELECT seq, id, team_id AS team, type, (convert_from(body, 'UTF8')::json->'data'->>'n')::bigint AS number
     FROM events ORDER BY seq"""
 _DELIVERIES = """
-    SELECT d.seq, d.id, d.event_id, w.name AS webhook, d.status, d.attempts_made, d.completed_at,
-        ARRAY(SELECT a.status FROM attempts a WHERE a.delivery_seq = d.seq ORDER BY a.number) AS answers
+    SELECT d.seq, d.id, d.event_id, w.name AS webhook, d.status, d.attempts_made,
+        extract(epoch FROM pg_xact_commit_timestamp(d.xmin))::float AS ended
     FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id ORDER BY d.seq"""
+_ATTEMPTS = """
+    SELECT d.id AS delivery_id, a.number, a.status, nullif(convert_from(a.body, 'UTF8'), '')::bigint AS arrival,
+        extract(epoch FROM pg_xact_commit_timestamp(a.xmin))::float AS committed_at
+    FROM attempts a JOIN deliveries d ON d.seq = a.delivery_seq ORDER BY d.seq, a.number"""
+# The last change to the row of a life is its end.
+_LIVES = """
+    SELECT substr(name, 5)::int AS node, node AS life, extract(epoch FROM started_at)::float AS began_at,
+        CASE WHEN ended_at IS NOT NULL THEN extract(epoch FROM pg_xact_commit_timestamp(xmin))::float END AS ended_at
+    FROM nodes ORDER BY node"""
 _WEBHOOKS = "SELECT name, active, deleted_at IS NOT NULL AS deleted, consecutive_failures FROM webhooks ORDER BY seq"
 _MAILS = """
     SELECT id, webhook_name AS webhook,
@@ -39,6 +56,8 @@ def read_stored(connection: Connection, *, enforced: bool) -> Stored:
     return Stored(
         events=_rows(connection, StoredEvent, _EVENTS),
         deliveries=_rows(connection, StoredDelivery, _DELIVERIES),
+        attempts=_rows(connection, StoredAttempt, _ATTEMPTS),
+        lives=_rows(connection, StoredLife, _LIVES),
         webhooks=_rows(connection, StoredWebhook, _WEBHOOKS),
         mails=_rows(connection, StoredMail, _MAILS),
         impossible=find_impossible_rows(connection, queries),

@@ -11,8 +11,12 @@ from tests.cluster.chaos.plan import PlannedWebhook
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request as a receiver noted it before it answered `status`; `node` made it, `number` is in the event's data."""
+    """A request as a receiver noted it before it answered `status`; `node` made it, `number` is in the event's data.
 
+    `id` is in the answer, too: so the recorded attempt says of which request it is.
+    """
+
+    id: int
     at: float
     node: int
     webhook: str
@@ -63,7 +67,10 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoredDelivery:
-    """A row of the table of deliveries; `webhook` is the webhook's name, `answers` its attempts' status codes."""
+    """A row of the table of deliveries; `webhook` is the webhook's name.
+
+    `ended` is its place among all ends, by the server's own record of its commits: no clock of a node has a part in it.
+    """
 
     seq: int
     id: str
@@ -71,8 +78,28 @@ class StoredDelivery:
     webhook: str
     status: str
     attempts_made: int
-    completed_at: int | None
-    answers: list[int | None]
+    ended: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAttempt:
+    """A row of the table of attempts: the `arrival` that it records, and when the server committed it."""
+
+    delivery_id: str
+    number: int
+    status: int | None
+    arrival: int | None
+    committed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLife:
+    """A life of a node: when the server committed its beginning, and its end."""
+
+    node: int
+    life: int
+    began_at: float
+    ended_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +114,7 @@ class StoredWebhook:
 
 @dataclass(frozen=True, slots=True)
 class StoredMail:
-    """A mail of the outbox: the webhook's name, and the ids of the failed deliveries that it tells of."""
+    """A mail of the outbox: the webhook's name, and the ids of the failed deliveries that it tells of, in order."""
 
     id: str
     webhook: str
@@ -100,6 +127,8 @@ class Stored:
 
     events: list[StoredEvent]
     deliveries: list[StoredDelivery]
+    attempts: list[StoredAttempt]
+    lives: list[StoredLife]
     webhooks: list[StoredWebhook]
     mails: list[StoredMail]
     impossible: list[str] = field(default_factory=list)
@@ -109,7 +138,8 @@ class Stored:
 class Evidence:
     """All that is known after a run. `mailed` counts each mail's arrivals at the mail server.
 
-    `complaints` are sentences about answers that no client should have got, processes that ended and log lines.
+    `complaints` are sentences about answers that no client should have got, processes that ended and log lines. `epoch`
+    is what the server's clock says when that of the test's process says zero.
     """
 
     planned: Mapping[str, PlannedWebhook]
@@ -118,4 +148,5 @@ class Evidence:
     disturbances: list[Disturbance]
     stored: Stored
     mailed: Mapping[str, int]
+    epoch: float = 0
     complaints: list[str] = field(default_factory=list)

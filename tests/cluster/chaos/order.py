@@ -1,11 +1,11 @@
 """Whether each webhook got its events in order, one at a time."""
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from tests.cluster.chaos.evidence import Arrival, Evidence, Submitted
-from tests.cluster.chaos.repetitions import explanations
 
 
 def out_of_order(evidence: Evidence) -> Iterator[str]:
@@ -39,24 +39,38 @@ def _batches(webhook: str, arrived: Sequence[Submitted]) -> Iterator[str]:
 
 
 def mixed_up(evidence: Evidence) -> Iterator[str]:
-    """No delivery begins before the one before it has ended, unless something cut that one off."""
-    attempts = {delivery.id: len(delivery.answers) for delivery in evidence.stored.deliveries}
+    """Once an attempt of a delivery is recorded, no other delivery begins before the last attempt of this one has.
+
+    Whatever was done to nodes: who takes a webhook over goes on with the delivery that was begun.
+    """
+    begun = _begun(evidence)
     for webhook, arrivals in by_webhook(evidence.arrivals).items():
-        yield from _mixed(webhook, arrivals, attempts, evidence)
+        yield from _mixed(webhook, arrivals, begun)
 
 
-def _mixed(webhook: str, arrivals: Sequence[Arrival], attempts: Mapping[str, int], evidence: Evidence) -> Iterator[str]:
-    seen: set[str] = set()
-    last: Arrival | None = None  # of the newest delivery
+def _begun(evidence: Evidence) -> Mapping[str, float]:
+    """Return when the first attempt of each delivery came that is recorded."""
+    arrivals = {arrival.id: arrival.at for arrival in evidence.arrivals}
+    return {
+        attempt.delivery_id: arrivals[attempt.arrival]
+        for attempt in evidence.stored.attempts
+        if attempt.number == 1 and attempt.arrival in arrivals
+    }
+
+
+def _mixed(webhook: str, arrivals: Sequence[Arrival], begun: Mapping[str, float]) -> Iterator[str]:
+    came: dict[str, float] = {}
+    last: dict[str, Arrival] = {}
     for arrival in arrivals:
-        if arrival.delivery_id not in seen:
-            is_unfinished = last is not None and last.attempt < attempts.get(last.delivery_id, 0)
-            if last is not None and is_unfinished and not explanations(evidence.disturbances, last, arrival):
-                yield f"{webhook} got {arrival.delivery_id} between the attempts of {last.delivery_id}"
-            seen.add(arrival.delivery_id)
-            last = arrival
-        elif last is not None and arrival.delivery_id == last.delivery_id:
-            last = arrival
+        came.setdefault(arrival.delivery_id, arrival.at)
+        if (known := last.get(arrival.delivery_id)) is None or known.attempt < arrival.attempt:
+            last[arrival.delivery_id] = arrival
+    begins = sorted((at, delivery_id) for delivery_id, at in came.items())
+    for delivery_id, begin in begun.items():
+        if delivery_id in last:
+            between = begins[bisect_right(begins, (begin, "~")) : bisect_left(begins, (last[delivery_id].at, ""))]
+            for _, other in between:
+                yield f"{webhook} got {other} between the attempts of {delivery_id}"
 
 
 def by_webhook(arrivals: Sequence[Arrival]) -> Mapping[str, list[Arrival]]:

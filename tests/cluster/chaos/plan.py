@@ -15,7 +15,8 @@ EVENT_TYPES = (
     "prospect.qualification.manual",
     "prospect.unqualified",
 )
-Behaviour = Literal["ok", "slow", "flaky", "down"]
+# `twice`: each delivery fails twice; `flaky`: up to three times.
+Behaviour = Literal["ok", "slow", "flaky", "twice", "down"]
 # Webhook number n of a team behaves as entry n modulo 8 says.
 _BEHAVIOURS: Sequence[Behaviour] = ("ok", "ok", "slow", "ok", "flaky", "ok", "down", "ok")
 _MOST_IN_A_BATCH = 8

@@ -8,9 +8,9 @@ import hashlib
 import hmac
 import json
 import random
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import trio
@@ -23,12 +23,41 @@ NAME = "hooks.example.com"
 _SLOW_S = (0.05, 0.3)
 
 
+@dataclass(slots=True, eq=False)
+class Trap:
+    """Catches one request of a kind; its answer, with `status` if that is given, waits for `release`."""
+
+    wants: Callable[[Arrival], bool]
+    status: int | None
+    arrival: Arrival | None = None
+    _caught: trio.Event = field(default_factory=trio.Event)
+    _released: trio.Event = field(default_factory=trio.Event)
+
+    async def caught(self, within_s: float) -> Arrival:
+        """Wait for it; return it. Raises trio.TooSlowError."""
+        with trio.fail_after(within_s):
+            await self._caught.wait()
+        assert self.arrival is not None
+        return self.arrival
+
+    def release(self) -> None:
+        """Have it answered."""
+        self._released.set()
+
+    async def hold(self, arrival: Arrival) -> None:
+        """Keep an arrival until it is released."""
+        self.arrival = arrival
+        self._caught.set()
+        await self._released.wait()
+
+
 @dataclass(slots=True)
 class Receivers:
     """All receivers of a run: how each behaves, by webhook's name. `arrivals` are in the order in which they came."""
 
     behaviours: dict[str, Behaviour]
     seed: int
+    traps: list[Trap] = field(default_factory=list)
     arrivals: list[Arrival] = field(default_factory=list)
     receiver: Receiver = field(init=False, repr=False)
 
@@ -43,20 +72,35 @@ class Receivers:
             "secret": make_secret(webhook.name),
         }
 
+    @contextmanager
+    def trapping(self, wants: Callable[[Arrival], bool], status: int | None = None) -> Iterator[Trap]:
+        """Hold the answer to the first request of this kind until it is released, or the block ends."""
+        trap = Trap(wants, status)
+        self.traps.append(trap)
+        try:
+            yield trap
+        finally:
+            trap.release()
+            if trap in self.traps:
+                self.traps.remove(trap)
+
     async def answer(self, exchange: Exchange) -> None:
-        """Note a request down, and answer it."""
+        """Note a request down, and answer it with its number."""
         self.receiver.requests.clear()
         assert isinstance(exchange.stream, trio.SocketStream)
         node = node_reached_at(exchange.stream.socket.getsockname()[0])
         name = exchange.request.request_line.split()[1].removeprefix("/")
-        arrival = self._note_down(exchange.request, name, node)
-        if self.behaviours[name] == "slow":
+        arrival, trap = self._note_down(exchange.request, name, node)
+        if trap is not None:
+            await trap.hold(arrival)
+        elif self.behaviours[name] == "slow":
             await trio.sleep(random.uniform(*_SLOW_S))
-        await exchange.send(response(arrival.status))
+        await exchange.send(response(arrival.status, str(arrival.id).encode()))
 
-    def _note_down(self, request: ReceivedRequest, name: str, node: int) -> Arrival:
+    def _note_down(self, request: ReceivedRequest, name: str, node: int) -> tuple[Arrival, Trap | None]:
         number, attempt = json.loads(request.body)["data"]["n"], int(request.header("X-Kakiyo-Attempt") or 0)
         arrival = Arrival(
+            id=len(self.arrivals) + 1,
             at=trio.current_time(),
             node=node,
             webhook=name,
@@ -66,16 +110,22 @@ class Receivers:
             status=self._status(name, number, attempt),
             signed=is_signed(request, make_secret(name)),
         )
+        trap = next((trap for trap in self.traps if trap.wants(arrival)), None)
+        if trap is not None:
+            self.traps.remove(trap)
+            arrival = arrival if trap.status is None else replace(arrival, status=trap.status)
         self.arrivals.append(arrival)
-        return arrival
+        return arrival, trap
 
     def _status(self, name: str, number: int, attempt: int) -> int:
-        """Return what this receiver answers to this attempt, always the same; one that is flaky succeeds in the end."""
+        """Return what this receiver answers to this attempt, always the same."""
         match self.behaviours[name]:
             case "down":
                 return 500
             case "flaky":
                 return 503 if attempt <= random.Random(f"{self.seed} {name} {number}").choice((0, 0, 1, 2, 3)) else 200
+            case "twice":
+                return 503 if attempt <= 2 else 200
             case _:
                 return 200
 

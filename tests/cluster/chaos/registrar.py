@@ -45,14 +45,14 @@ class Registrar:
         webhook = PlannedWebhook(name, self._chance.choice(TEAMS), "ok", types, Lifetime(begin, math.inf))
         self.webhooks[name] = webhook
         body = self.receivers.registration(webhook)
-        answer = await self._until_answered("POST", "/v1/webhooks", {"Idempotency-Key": name}, body)
+        answer = await self.until_answered("POST", "/v1/webhooks", {"Idempotency-Key": name}, body)
         self._live(name, sure_from=trio.current_time())
         await self.clients.submit_everywhere(webhook.team, min(types))
         return name, answer.json()["id"]
 
     async def _delete(self, name: str, webhook_id: str) -> None:
         self._live(name, sure_until=trio.current_time())
-        await self._until_answered("DELETE", f"/v1/webhooks/{webhook_id}", {}, None)
+        await self.until_answered("DELETE", f"/v1/webhooks/{webhook_id}", {}, None)
         self._live(name, end=trio.current_time())
         await self.clients.submit_everywhere(self.webhooks[name].team, min(self.webhooks[name].types))
 
@@ -60,7 +60,8 @@ class Registrar:
         webhook = self.webhooks[name]
         self.webhooks[name] = replace(webhook, lifetime=replace(webhook.lifetime, **times))
 
-    async def _until_answered(self, method: str, path: str, headers: dict[str, str], body: Any) -> httpx.Response:
+    async def until_answered(self, method: str, path: str, headers: dict[str, str], body: Any) -> httpx.Response:
+        """Make a request, of any node, until it is carried out, or refused, which is noted."""
         while True:
             http = self.clients.http(self._chance.choice(self.clients.urls()))
             try:
@@ -73,4 +74,5 @@ class Registrar:
                 return answer
             if answer.status_code != 503:
                 self.clients.ledger.complaints.append(f"{method} {path} got {answer.status_code}: {answer.text[:200]}")
+                return answer
             await trio.sleep(0.2)

@@ -1,6 +1,7 @@
 """A run: a cluster under load to which something is done again and again; then it comes to rest and is examined."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from tests.cluster.chaos.cluster import Cluster, open_cluster
 from tests.cluster.chaos.dump import keep
 from tests.cluster.chaos.evidence import Evidence, Stored
 from tests.cluster.chaos.logs import count_events, faults_in
+from tests.cluster.chaos.overload import watch_for_overload
 from tests.cluster.chaos.plan import Plan
 from tests.cluster.chaos.repetitions import repetitions
 from tests.cluster.chaos.takeover import takeovers
@@ -76,6 +78,7 @@ async def run_chaos(directory: Path, plan: Plan, chaos: Chaos, *, seconds: float
     async with open_cluster(directory, plan) as cluster, trio.open_nursery() as nursery:
         driving = trio.Event()
         nursery.start_soon(_drive, cluster, driving)
+        nursery.start_soon(watch_for_overload, cluster)
         await trio.sleep(_WARM_UP_S)
         end = trio.current_time() + seconds
         complaints: list[str] = []
@@ -149,6 +152,7 @@ async def _examine(cluster: Cluster, complaints: list[str]) -> Run:
         disturbances=list(cluster.disturbances),
         stored=await trio.to_thread.run_sync(read),
         mailed=cluster.mailed(),
+        epoch=time.time() - trio.current_time(),
         complaints=[
             *complaints,
             *ledger.complaints,

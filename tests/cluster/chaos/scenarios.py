@@ -4,7 +4,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from tests.cluster.chaos import actions
+from tests.cluster.chaos import actions, moments
 from tests.cluster.chaos.cluster import Cluster
 from tests.cluster.chaos.dump import dump
 from tests.cluster.chaos.failover import fail_over
@@ -47,8 +47,10 @@ def all_of(*choices: Chaos) -> Chaos:
 
 
 _kills = any_of(actions.kill_for_a_moment, actions.kill_for_long)
+_moments = any_of(moments.freeze_before_its_commit, moments.kill_with_a_late_number)
 _mixed = any_of(
-    _kills, actions.freeze, actions.cut, actions.cut_one_connection, actions.restart_database, actions.roll, dump,
+    _kills, actions.freeze, _moments, actions.cut, actions.cut_one_connection, actions.restart_database, actions.roll,
+    dump,
 )  # fmt: skip
 
 SCENARIOS: Mapping[str, Scenario] = {
@@ -60,7 +62,9 @@ SCENARIOS: Mapping[str, Scenario] = {
     "lost connections": Scenario(actions.lose_one_connection),
     "database": Scenario(actions.restart_database),
     "failover": Scenario(fail_over),
+    "moments": Scenario(_moments, nodes=2),
     "rolling": Scenario(actions.roll),
+    "upgrading": Scenario(all_of(actions.upgrade, actions.go_back), nodes=2),
     "joining": Scenario(actions.join_and_leave, nodes=2, spares=2),
     "pooler": Scenario(any_of(_kills, actions.freeze, actions.restart_database), pooler=True),
     "dump": Scenario(dump),

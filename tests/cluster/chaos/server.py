@@ -26,6 +26,7 @@ _SETTINGS = {
     "max_wal_size": "256MB",
     "wal_keep_size": "64MB",  # a standby that was away for a moment catches up
     "wal_retrieve_retry_interval": "200ms",
+    "track_commit_timestamp": "on",  # the checker's only clock
 }
 _START_S = 30
 

@@ -11,8 +11,10 @@ from tests.cluster.chaos.evidence import (
     Disturbance,
     Evidence,
     Stored,
+    StoredAttempt,
     StoredDelivery,
     StoredEvent,
+    StoredLife,
     StoredMail,
     StoredWebhook,
     Submitted,
@@ -25,7 +27,18 @@ DOWN_NUMBERS = range(1, 5)
 
 def arrival(number: int, webhook: str = "up", attempt: int = 1, at: float | None = None, node: int = 1) -> Arrival:
     status = 200 if webhook == "up" else 500
-    return Arrival(at or number + attempt / 10, node, webhook, f"dlv-{webhook}-{number}", attempt, number, status, True)
+    own = id_of(webhook, number, attempt)
+    return Arrival(
+        own, at or number + attempt / 10, node, webhook, f"dlv-{webhook}-{number}", attempt, number, status, True
+    )
+
+
+def id_of(webhook: str, number: int, attempt: int = 1) -> int:
+    return number * 10 + attempt + 1000 * (webhook == "down")
+
+
+def recorded(one: Arrival) -> StoredAttempt:
+    return StoredAttempt(one.delivery_id, one.attempt, one.status, one.id, one.at + 0.01)
 
 
 def sound() -> Evidence:
@@ -33,9 +46,11 @@ def sound() -> Evidence:
     submitted = [
         Submitted(n, n, "acme", TYPE, float(n), n + 0.05, f"evt-{n}", 1 + (n in DOWN_NUMBERS)) for n in range(1, 6)
     ]
-    up = [StoredDelivery(n, f"dlv-up-{n}", f"evt-{n}", "up", "succeeded", 1, n, [200]) for n in range(1, 6)]
-    down = [
-        StoredDelivery(10 + n, f"dlv-down-{n}", f"evt-{n}", "down", "failed", 4, n, [500] * 4) for n in DOWN_NUMBERS
+    up = [StoredDelivery(n, f"dlv-up-{n}", f"evt-{n}", "up", "succeeded", 1, n) for n in range(1, 6)]
+    down = [StoredDelivery(10 + n, f"dlv-down-{n}", f"evt-{n}", "down", "failed", 4, n) for n in DOWN_NUMBERS]
+    arrivals = [
+        *(arrival(n) for n in range(1, 6)),
+        *(arrival(n, "down", attempt) for n in DOWN_NUMBERS for attempt in range(1, 5)),
     ]
     return Evidence(
         planned={
@@ -43,17 +58,13 @@ def sound() -> Evidence:
             "down": PlannedWebhook("down", "acme", "down", frozenset({TYPE})),
         },
         submitted=submitted,
-        arrivals=sorted(
-            [
-                *(arrival(n) for n in range(1, 6)),
-                *(arrival(n, "down", attempt) for n in DOWN_NUMBERS for attempt in range(1, 5)),
-            ],
-            key=lambda one: one.at,
-        ),
+        arrivals=sorted(arrivals, key=lambda one: one.at),
         disturbances=[],
         stored=Stored(
             events=[StoredEvent(n, f"evt-{n}", n, "acme", TYPE) for n in range(1, 6)],
             deliveries=[*up, *down],
+            attempts=[recorded(one) for one in arrivals],
+            lives=[StoredLife(1, 1, 0, None)],
             webhooks=[StoredWebhook("up", True, False, 0), StoredWebhook("down", False, False, 4)],
             mails=[StoredMail("mail-1", "down", [f"dlv-down-{n}" for n in DOWN_NUMBERS])],
         ),
@@ -82,6 +93,27 @@ def with_delivery(name: str, **fields: object) -> Break:
             ],
         )
     )
+
+
+def with_attempt(arrival_id: int, **fields: object) -> Break:
+    return stored(
+        lambda found: replace(
+            found,
+            attempts=[
+                replace(one, **fields) if one.arrival == arrival_id else one  # type: ignore[arg-type]
+                for one in found.attempts
+            ],
+        )
+    )
+
+
+def with_lives(*lives: StoredLife) -> Break:
+    return stored(lambda found: replace(found, lives=list(lives)))
+
+
+def told(*numbers: int) -> Break:
+    mail = StoredMail("mail-1", "down", [f"dlv-down-{number}" for number in numbers])
+    return stored(lambda found: replace(found, mails=[mail]))
 
 
 def arrived_also(*arrivals: Arrival) -> Break:
@@ -144,7 +176,13 @@ BREAKS: dict[str, tuple[str, Break]] = {
     ),
     "another event under this id": ("which is another one", arrived_also(replace(arrival(5, at=9.0), number=4))),
     "an attempt that never arrived": ("the receiver never got it", without_arrival("dlv-up-3")),
-    "another answer than was given": ("which was not the answer", with_delivery("dlv-up-3", answers=[204])),
+    "another answer than was given": ("which was not the answer", with_attempt(id_of("up", 3), status=204)),
+    "an attempt recorded as another one's": ("which was not the answer", with_attempt(id_of("up", 3), number=2)),
+    "an attempt recorded by a life that had ended": (
+        "was recorded 0.010 s after its end",
+        with_lives(StoredLife(1, 1, 0, 5.1), StoredLife(1, 2, 5.105, None)),
+    ),
+    "failures told in another order": ("1 mails tell of it", told(2, 1, 3, 4)),
     "an attempt that is not recorded": ("but is not recorded", arrived_also(arrival(5, attempt=2))),
     "a wrong signature": (
         "a wrong signature",
@@ -153,10 +191,8 @@ BREAKS: dict[str, tuple[str, Break]] = {
     "an event that overtook another": ("got event 5 before event 3", moved_arrival("dlv-up-3", 5.9)),
     "a repetition without a reason": ("nothing was done to it", arrived_also(arrival(5, at=9.0))),
     "attempts of two deliveries mixed": (
-        "between the attempts of",
-        lambda evidence: moved_arrival("dlv-down-3", 2.95, attempt=1)(
-            moved_arrival("dlv-down-2", 2.97, attempt=4)(evidence)
-        ),
+        "got dlv-down-3 between the attempts of dlv-down-2",
+        moved_arrival("dlv-down-2", 3.15, attempt=4),
     ),
     "a wrong counter": ("counts 1 failures instead of 0", with_webhooks(up=1)),
     "two mails about one disabling": ("2 mails tell of it", second_mail),

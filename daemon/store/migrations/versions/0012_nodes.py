@@ -11,6 +11,8 @@ revision = "0012"
 down_revision = "0011"
 branch_labels = None
 depends_on = None
+# The oldest revision whose code may go on with the tables of this one (architecture "Upgrading nodes").
+readable_by = "0012"
 
 _TABLES = ("holds", "requests", "feed", "cluster", "shards", "leases", "nodes")
 _NOW = sa.text("clock_timestamp()")
@@ -82,8 +84,9 @@ def _create_feed() -> None:
         sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("key_fingerprint", sa.Text()),
+        sa.Column("readable_by", sa.Text(), nullable=False),
     )
-    op.bulk_insert(cluster, [{"id": 1, "version": 0}])
+    op.bulk_insert(cluster, [{"id": 1, "version": 0, "readable_by": readable_by}])
     op.create_table(
         "feed",
         sa.Column("version", sa.BigInteger(), primary_key=True, autoincrement=False),

@@ -8,6 +8,8 @@ revision = "0013"
 down_revision = "0012"
 branch_labels = None
 depends_on = None
+# Older nodes make keys for admins, and keep no audit trail.
+readable_by = "0012"
 
 
 def upgrade() -> None:

@@ -1,0 +1,44 @@
+"""Why a delivery stands as it does, in a few words: for the rows of lists."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from daemon.domain.durations import duration
+from daemon.domain.model import CancelReason, Delivery, LastAttempt, OutcomeKind
+
+# Of those without a status that says it.
+OUTCOME_WORDS: Mapping[OutcomeKind, str] = MappingProxyType(
+    {
+        OutcomeKind.TIMEOUT: "timed out",
+        OutcomeKind.DNS_ERROR: "name not resolved",
+        OutcomeKind.CONNECT_ERROR: "not connected",
+        OutcomeKind.TLS_ERROR: "TLS failed",
+        OutcomeKind.PROTOCOL_ERROR: "malformed response",
+        OutcomeKind.BLOCKED_ADDRESS: "address not allowed",
+        OutcomeKind.INTERRUPTED: "interrupted",
+    }
+)
+_CANCEL_WORDS: Mapping[CancelReason, str] = MappingProxyType(
+    {
+        CancelReason.WEBHOOK_DISABLED: "cancelled: webhook disabled",
+        CancelReason.WEBHOOK_DELETED: "cancelled: webhook deleted",
+    }
+)
+
+
+def in_words(delivery: Delivery, last: LastAttempt | None) -> str:
+    """Return why a delivery was cancelled, else how its last attempt ended; "" if it had none."""
+    if delivery.cancel_reason is not None:
+        return cancelled_in_words(delivery.cancel_reason)
+    return "" if last is None else attempt_in_words(last.outcome, last.status, last.duration_ms)
+
+
+def attempt_in_words(outcome: OutcomeKind, status: int | None, duration_ms: int) -> str:
+    """Return how an attempt ended and what it took: `503 · 185 ms`, `timed out · 10 s`."""
+    what = OUTCOME_WORDS.get(outcome) or (outcome.replace("_", " ") if status is None else str(status))
+    return f"{what} · {duration(duration_ms)}"
+
+
+def cancelled_in_words(reason: CancelReason) -> str:
+    """Return why a delivery was cancelled: `cancelled: webhook disabled`."""
+    return _CANCEL_WORDS[reason]
