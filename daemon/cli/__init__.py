@@ -70,11 +70,9 @@ def _run(given: Sequence[str]) -> None:
     from daemon.cli.exits import DEBUG_VARIABLE, CommandError, ExitCode, say
 
     try:
-        from typer.main import get_command
+        from daemon.cli.app import run_command
 
-        from daemon.cli.app import build_app
-
-        get_command(build_app(next(iter(given), None))).main(given, prog_name="kakiyo-webhooks")
+        sys.exit(run_command(given))
     except CommandError as error:
         say(str(error))
         sys.exit(error.exit_code)

@@ -1,15 +1,21 @@
 """The whole command line. The modules it imports are light: each command imports what it needs when it runs."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Mapping, Sequence
+from io import StringIO
+from typing import Annotated
 
-import typer
+import click
 
 from daemon.cli.backup import backup, restore
+from daemon.cli.completion import COMPLETION_VARIABLE, NAME, complete, completion
 from daemon.cli.credits import build_credits
+from daemon.cli.declared import command_of, group_calling, option
 from daemon.cli.deliveries import build_deliveries
 from daemon.cli.demo import demo
 from daemon.cli.doctor import doctor
 from daemon.cli.events import build_events
+from daemon.cli.exits import ExitCode, say
 from daemon.cli.keys import build_keys
 from daemon.cli.listen import listen
 from daemon.cli.logs import logs
@@ -30,8 +36,9 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "migrate-store": migrate_store,
     "logs": logs,
     "listen": listen,
+    "completion": completion,
 }
-_GROUPS: Mapping[str, Callable[[], typer.Typer]] = {
+_GROUPS: Mapping[str, Callable[[], click.Group]] = {
     "teams": build_teams,
     "keys": build_keys,
     "webhooks": build_webhooks,
@@ -48,33 +55,47 @@ _EXIT_CODES = (
 )
 
 
-def build_app(only: str | None = None) -> typer.Typer:
-    """Return the application with all its commands, or, if `only` is the name of one, with that command or group.
+def run_command(given: Sequence[str]) -> int:
+    """Run the command that these arguments name, and return its exit code; wrong usage is explained on stderr."""
+    if asked := os.environ.get(COMPLETION_VARIABLE):
+        return complete(build_app(), asked)
+    app = build_app(next(iter(given), None))
+    try:
+        with app.make_context(NAME, list(given)) as context:
+            app.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.exceptions.NoArgsIsHelpError as wrong:
+        click.echo(wrong.format_message())
+        return wrong.exit_code
+    except click.ClickException as wrong:
+        explanation = StringIO()
+        wrong.show(explanation)
+        say(explanation.getvalue().rstrip())
+        return wrong.exit_code
+    return ExitCode.DONE
 
-    Building all takes a tenth of a second, which a start of the daemon should not wait for.
-    """
-    # Tracebacks with local variables could show a key or a secret.
-    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, epilog=_EXIT_CODES)
-    app.callback()(version)
+
+def build_app(only: str | None = None) -> click.Group:
+    """Return the application with all its commands, or, if `only` is the name of one, with that command or group."""
     known = only in _COMMANDS or only in _GROUPS
-    for name, command in _COMMANDS.items():
-        if not known or name == only:
-            app.command(name)(command)
-    for name, build in _GROUPS.items():
-        if not known or name == only:
-            app.add_typer(build())
-    return app
+    alone = [command_of(name, run) for name, run in _COMMANDS.items() if not known or name == only]
+    groups = [build() for name, build in _GROUPS.items() if not known or name == only]
+    commands = {str(command.name): command for command in (*alone, *groups)}
+    return group_calling(NAME, version, commands, no_args_is_help=True, epilog=_EXIT_CODES)
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
         from daemon import __version__
 
-        typer.echo(f"kakiyo-webhooks {__version__}")
-        raise typer.Exit
+        click.echo(f"{NAME} {__version__}")
+        context.exit()
 
 
 def version(
-    shown: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+    shown: Annotated[
+        bool, option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Deliver webhooks: durable, ordered, signed, retried and accounted for."""

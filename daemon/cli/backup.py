@@ -5,20 +5,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from daemon.cli.declared import argument, option
 from daemon.cli.options import ConfigFile, StateDir
 
 if TYPE_CHECKING:  # only the command that runs imports them
     from daemon.maintenance.backup import Backup, ReportProgress
     from daemon.maintenance.restore import Restored
 
-_Json = Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")]
+_Json = Annotated[bool, option("--json", help="Print what was done as JSON.")]
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace FILE if it is there.")] = False,
+    file: Annotated[Path, argument(metavar="FILE", help="The file to write.")],
+    force: Annotated[bool, option("--force", help="Replace FILE if it is there.")] = False,
     as_json: _Json = False,
     config: ConfigFile = None,
     state_dir: StateDir = None,
@@ -38,9 +37,9 @@ def backup(
 
 
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup.")],
+    file: Annotated[Path, argument(metavar="FILE", help="A backup.")],
     force: Annotated[
-        bool, typer.Option("--force", help="Take it though the encryption key that is here does not fit it.")
+        bool, option("--force", help="Take it though the encryption key that is here does not fit it.")
     ] = False,
     as_json: _Json = False,
     config: ConfigFile = None,

@@ -7,6 +7,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from daemon.cli.exits import CommandError, ExitCode
+from daemon.config.place import Place, find_place
+from daemon.config.sources import ConfigError
 from daemon.domain.bind_address import PassedSocket, TcpAddress, client_url, parse_bind
 from daemon.files.kept_addresses import kept_addresses
 from daemon.files.regular_file import read_text
@@ -17,11 +19,12 @@ KEY_VARIABLE = "KAKIYO_WEBHOOKS_API_KEY"
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """An API's base URL, the unix socket to go through (or None), and the key, which is never shown."""
+    """An API's base URL, the unix socket to go through (or None), the key, which is never shown, and its origin."""
 
     base_url: str
     socket_path: str | None
     key: str = field(repr=False)
+    key_from: str
 
     @property
     def address(self) -> str:
@@ -37,23 +40,39 @@ def find_connection(
 
     Raises CommandError (USAGE) when there is no key, when its file may not be read, or when the settings are wrong.
     """
-    key = environment.get(KEY_VARIABLE)
+    key, origin = environment.get(KEY_VARIABLE), f"the variable {KEY_VARIABLE}"
     if not (api_url and key):
-        from daemon.cli.settings import read_settings
-
-        settings = read_settings(config, state_dir)
-        api_url = api_url or api_address(settings.state_dir, settings.api.bind)
-        given = credential(OPERATOR_KEY, environment)
-        key = key or _key_from(given or settings.state_dir / "operator.key", links=given is not None)
+        place = _find_place(config, state_dir)
+        api_url = api_url or api_address(place.state_dir, place.bind)
+        if not key:
+            given = credential(OPERATOR_KEY, environment)
+            file = given or place.state_dir / "operator.key"
+            key, origin = _key_from(file, links=given is not None), f"the file {file}"
     base_url, socket_path = _parse_address(api_url)
-    return Connection(base_url, socket_path, _checked(key))
+    return Connection(base_url, socket_path, _checked(key, origin), key_from=origin)
+
+
+def _find_place(config: Path | None, state_dir: Path | None) -> Place:
+    try:
+        place = find_place(config, state_dir)
+    except ConfigError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from None
+    if place is not None:
+        return place
+    from daemon.cli.settings import read_settings
+
+    settings = read_settings(config, state_dir)  # which says what is wrong
+    return Place(settings.state_dir, settings.api.bind)
 
 
 def api_address(state_dir: Path, bind: str) -> str:
     """Return where a daemon of this state directory, with this `api.bind`, is reached. Raises CommandError (USAGE)."""
     if kept := kept_addresses(state_dir):
         return client_url(kept[0])
-    address = parse_bind(bind)
+    try:
+        address = parse_bind(bind)
+    except ValueError as error:
+        raise CommandError(f"api.bind: {error} (found {bind!r})", ExitCode.USAGE) from None
     if isinstance(address, PassedSocket) or (isinstance(address, TcpAddress) and address.port == 0):
         raise CommandError(
             f"Where the daemon listens ({bind}) is known while it runs, to itself and root: give --api-url.",
@@ -100,9 +119,7 @@ def _key_from(file: Path, *, links: bool) -> str:
         ) from None
 
 
-def _checked(key: str) -> str:
+def _checked(key: str, origin: str) -> str:
     if key and key.isascii() and key.isprintable() and " " not in key:
         return key
-    raise CommandError(
-        f"The key is empty or not a key: correct {KEY_VARIABLE} or the file operator.key.", ExitCode.USAGE
-    )
+    raise CommandError(f"The key is empty or not a key: correct {origin}.", ExitCode.USAGE)

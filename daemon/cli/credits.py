@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any
 
-import typer
+import click
 
+from daemon.cli.declared import group_of, option
 from daemon.cli.options import (
     AllPages,
     ApiOptions,
@@ -19,13 +20,10 @@ from daemon.cli.options import (
 _ENTRY_COLUMNS = ("id", "time", "amount", "balance after", "delivery", "note")
 
 
-def build_credits() -> typer.Typer:
+def build_credits() -> click.Group:
     """Return the group."""
-    group = typer.Typer(name="credits", help="Look at credits, and grant them.", no_args_is_help=True)
-    group.command("show")(show)
-    group.command("grant")(grant)
-    group.command("entries")(entries)
-    return group
+    commands = {"show": show, "grant": grant, "entries": entries}
+    return group_of("credits", commands, help="Look at credits, and grant them.")
 
 
 @with_api_options
@@ -40,10 +38,10 @@ def show(team_id: TeamFilter = None, as_json: AsJson = False, *, api: ApiOptions
 
 @with_api_options
 def grant(
-    team_id: Annotated[str, typer.Option("--team", metavar="ID", help="The team that gets them.")],
-    amount: Annotated[int, typer.Option("--amount", help="How many credits; below 0 to correct a grant.")],
+    team_id: Annotated[str, option("--team", metavar="ID", help="The team that gets them.")],
+    amount: Annotated[int, option("--amount", help="How many credits; below 0 to correct a grant.")],
     note: Annotated[
-        str | None, typer.Option("--note", help="What for; it stands in the ledger, and a correction needs it.")
+        str | None, option("--note", help="What for; it stands in the ledger, and a correction needs it.")
     ] = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,

@@ -3,8 +3,9 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-import typer
+import click
 
+from daemon.cli.declared import argument, group_of, option
 from daemon.cli.options import (
     AllPages,
     ApiOptions,
@@ -17,7 +18,7 @@ from daemon.cli.options import (
     with_api_options,
 )
 
-_DeliveryId = Annotated[str, typer.Argument(metavar="DELIVERY")]
+_DeliveryId = Annotated[str, argument(metavar="DELIVERY")]
 _WHEN = "A time (2025-07-15T10:30:00Z) or an age (15m, 2h, 7d)."
 COLUMNS = ("id", "status", "result", "attempts", "event", "webhook", "created", "ended")
 _ATTEMPT_COLUMNS = ("attempt", "started", "took", "outcome", "status", "error")
@@ -45,31 +46,26 @@ class Outcome(StrEnum):
     BLOCKED_ADDRESS = "blocked_address"
 
 
-def build_deliveries() -> typer.Typer:
+def build_deliveries() -> click.Group:
     """Return the group."""
-    group = typer.Typer(name="deliveries", help="List, look at and resend deliveries.", no_args_is_help=True)
-    group.command("list")(list_deliveries)
-    group.command("show")(show)
-    group.command("resend")(resend)
-    return group
+    commands = {"list": list_deliveries, "show": show, "resend": resend}
+    return group_of("deliveries", commands, help="List, look at and resend deliveries.")
 
 
 @with_api_options
 def list_deliveries(
-    webhook_id: Annotated[str | None, typer.Option("--webhook", metavar="ID", help="Only to this webhook.")] = None,
-    event_id: Annotated[str | None, typer.Option("--event-id", metavar="ID", help="Only of this event.")] = None,
+    webhook_id: Annotated[str | None, option("--webhook", metavar="ID", help="Only to this webhook.")] = None,
+    event_id: Annotated[str | None, option("--event-id", metavar="ID", help="Only of this event.")] = None,
     status: Annotated[
-        list[Status] | None, typer.Option("--status", help="Only those that stand so. May be repeated.")
+        list[Status] | None, option("--status", help="Only those that stand so. May be repeated.")
     ] = None,
-    event: Annotated[str | None, typer.Option("--type", "--event", metavar="TYPE", help="Only of this type.")] = None,
-    outcome: Annotated[
-        Outcome | None, typer.Option("--outcome", help="Only those whose last attempt ended so.")
-    ] = None,
+    event: Annotated[str | None, option("--type", "--event", metavar="TYPE", help="Only of this type.")] = None,
+    outcome: Annotated[Outcome | None, option("--outcome", help="Only those whose last attempt ended so.")] = None,
     http_status: Annotated[
-        str | None, typer.Option("--http-status", metavar="STATUS", help="Only those last answered so: 503, or 5xx.")
+        str | None, option("--http-status", metavar="STATUS", help="Only those last answered so: 503, or 5xx.")
     ] = None,
-    since: Annotated[str | None, typer.Option("--since", help=_WHEN)] = None,
-    until: Annotated[str | None, typer.Option("--until", help=_WHEN)] = None,
+    since: Annotated[str | None, option("--since", help=_WHEN)] = None,
+    until: Annotated[str | None, option("--until", help=_WHEN)] = None,
     team_id: TeamFilter = None,
     limit: Limit = None,
     cursor: Cursor = None,

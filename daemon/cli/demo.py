@@ -2,7 +2,7 @@
 
 import gc
 
-import typer
+import click
 
 
 def demo() -> None:
@@ -12,4 +12,4 @@ def demo() -> None:
     from daemon.demo.run import run_demo
 
     gc.enable()
-    raise typer.Exit(trio.run(run_demo))
+    raise click.exceptions.Exit(trio.run(run_demo))

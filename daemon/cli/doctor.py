@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
 
+from daemon.cli.declared import option
 from daemon.cli.exits import ExitCode
 from daemon.cli.options import ApiOptions, ConfigFile, StateDir
 
@@ -17,9 +18,9 @@ def doctor(
     config: ConfigFile = None,
     state_dir: StateDir = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Compare indexes and balances with their tables and ledgers, too.")
+        bool, option("--full", help="Compare indexes and balances with their tables and ledgers, too.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object with all checks.")] = False,
+    as_json: Annotated[bool, option("--json", help="Print one JSON object with all checks.")] = False,
 ) -> None:
     """Check settings, rights, disk, database, clock, DNS, mail and API, and say what to do. 1 if something failed."""
     from daemon.cli.client import connect
@@ -44,7 +45,7 @@ def doctor(
     if as_json:
         print_json({"checks": [_as_json(finding) for finding in findings]})
     if any(finding.verdict is Verdict.FAILED for finding in findings):
-        raise typer.Exit(ExitCode.REFUSED)
+        raise click.exceptions.Exit(ExitCode.REFUSED)
 
 
 def _print(finding: "Finding") -> None:

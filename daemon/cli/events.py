@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
+from daemon.cli.declared import argument, group_of, option
 from daemon.cli.options import (
     ApiOptions,
     AsJson,
@@ -17,28 +18,23 @@ from daemon.cli.options import (
 if TYPE_CHECKING:
     from daemon.cli.client import Reply
 
-_EventType = Annotated[str, typer.Option("--type", "--event", metavar="TYPE", help="The event type.")]
+_EventType = Annotated[str, option("--type", "--event", metavar="TYPE", help="The event type.")]
 
 
-def build_events() -> typer.Typer:
+def build_events() -> click.Group:
     """Return the group."""
-    group = typer.Typer(name="events", help="Submit events, look at them, list the event types.", no_args_is_help=True)
-    group.command("send")(send)
-    group.command("batch")(batch)
-    group.command("show")(show)
-    group.command("types")(types)
-    group.command("example")(example)
-    return group
+    commands = {"send": send, "batch": batch, "show": show, "types": types, "example": example}
+    return group_of("events", commands, help="Submit events, look at them, list the event types.")
 
 
 @with_api_options
 def send(
     event: _EventType,
     data: Annotated[
-        str, typer.Option("--data", metavar="JSON", help="The data: a JSON object, @file, or - for standard input.")
+        str, option("--data", metavar="JSON", help="The data: a JSON object, @file, or - for standard input.")
     ],
     team_id: TeamFilter = None,
-    timestamp: Annotated[str | None, typer.Option("--timestamp", help="When it happened; without it, now.")] = None,
+    timestamp: Annotated[str | None, option("--timestamp", help="When it happened; without it, now.")] = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
@@ -63,7 +59,7 @@ def send(
 @with_api_options
 def batch(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="One event per line (NDJSON), or a JSON array; - for standard input.")
+        Path, argument(metavar="FILE", help="One event per line (NDJSON), or a JSON array; - for standard input.")
     ],
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
@@ -90,9 +86,7 @@ def batch(
 
 
 @with_api_options
-def show(
-    event_id: Annotated[str, typer.Argument(metavar="EVENT")], as_json: AsJson = False, *, api: ApiOptions
-) -> None:
+def show(event_id: Annotated[str, argument(metavar="EVENT")], as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Show an event: what was accepted, and its deliveries."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.output import print_json_text
@@ -125,7 +119,7 @@ def types(as_json: AsJson = False, *, api: ApiOptions) -> None:
 
 
 @with_api_options
-def example(event: Annotated[str, typer.Argument(metavar="TYPE")], *, api: ApiOptions) -> None:
+def example(event: Annotated[str, argument(metavar="TYPE")], *, api: ApiOptions) -> None:
     """Print the example payload of an event type, as JSON. Nothing is sent."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.output import print_json_text

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any
 
-import typer
+import click
 
+from daemon.cli.declared import argument, group_of, option
 from daemon.cli.options import (
     AllPages,
     ApiOptions,
@@ -15,22 +16,19 @@ from daemon.cli.options import (
     with_api_options,
 )
 
-_Team = Annotated[str, typer.Option("--team", metavar="ID", help="The team whose keys these are.")]
+_Team = Annotated[str, option("--team", metavar="ID", help="The team whose keys these are.")]
 
 
-def build_keys() -> typer.Typer:
+def build_keys() -> click.Group:
     """Return the group."""
-    group = typer.Typer(name="keys", help="Make, list and revoke a team's API keys.", no_args_is_help=True)
-    group.command("create")(create)
-    group.command("list")(list_keys)
-    group.command("revoke")(revoke)
-    return group
+    commands = {"create": create, "list": list_keys, "revoke": revoke}
+    return group_of("keys", commands, help="Make, list and revoke a team's API keys.")
 
 
 @with_api_options
 def create(
     team_id: _Team,
-    name: Annotated[str, typer.Option("--name", help="What the key is for.")],
+    name: Annotated[str, option("--name", help="What the key is for.")],
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
@@ -70,7 +68,7 @@ def list_keys(
 
 
 @with_api_options
-def revoke(key_id: Annotated[str, typer.Argument(metavar="KEY_ID")], *, api: ApiOptions) -> None:
+def revoke(key_id: Annotated[str, argument(metavar="KEY_ID")], *, api: ApiOptions) -> None:
     """Revoke a key: from now on it is refused."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.output import print_line

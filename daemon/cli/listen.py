@@ -4,8 +4,9 @@ import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
 
+from daemon.cli.declared import option
 from daemon.cli.exits import CommandError, ExitCode
 
 if TYPE_CHECKING:
@@ -13,20 +14,18 @@ if TYPE_CHECKING:
 
 
 def listen(
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="The port on 127.0.0.1; 0 takes a free one.")
-    ] = 9000,
+    port: Annotated[int, option("--port", min=0, max=65535, help="The port on 127.0.0.1; 0 takes a free one.")] = 9000,
     secret: Annotated[
-        str | None, typer.Option("--secret", help="The webhook's secret. Others on this machine may see it.")
+        str | None, option("--secret", help="The webhook's secret. Others on this machine may see it.")
     ] = None,
     secret_file: Annotated[
-        Path | None, typer.Option("--secret-file", metavar="FILE", help="A file that holds the secret.")
+        Path | None, option("--secret-file", metavar="FILE", help="A file that holds the secret.")
     ] = None,
-    status: Annotated[int, typer.Option("--status", min=200, max=599, help="The status to answer.")] = 200,
+    status: Annotated[int, option("--status", min=200, max=599, help="The status to answer.")] = 200,
     fail_first: Annotated[
-        int, typer.Option("--fail-first", min=0, metavar="N", help="Answer 503 to the first N requests.")
+        int, option("--fail-first", min=0, metavar="N", help="Answer 503 to the first N requests.")
     ] = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for each request.")] = False,
+    as_json: Annotated[bool, option("--json", help="Print one JSON object for each request.")] = False,
 ) -> None:
     """Receive deliveries on loopback until Ctrl-C, print each one and say whether its signature is valid.
 
@@ -36,7 +35,7 @@ def listen(
     from daemon.cli.listener import ListenerOptions
 
     if secret and secret_file:
-        raise typer.BadParameter("--secret and --secret-file exclude each other: give one")
+        raise click.UsageError("--secret and --secret-file exclude each other: give one")
     options = ListenerOptions(secret or read_secret(secret_file), status, fail_first=fail_first, as_json=as_json)
     try:
         _listen_until_stopped(port, options)
@@ -54,5 +53,5 @@ def _listen_until_stopped(port: int, options: "ListenerOptions") -> None:
     gc.enable()
     try:
         trio.run(run_listener, port, options)
-    except* typer.Exit:
+    except* click.exceptions.Exit:
         pass  # whoever read what is printed has left (`| head`)

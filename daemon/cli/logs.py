@@ -9,8 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
+import click
 
+from daemon.cli.declared import argument, option
 from daemon.cli.exits import ExitCode
 
 if TYPE_CHECKING:
@@ -28,25 +29,17 @@ class Level(StrEnum):
 
 
 def logs(
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="The log file; - for standard input.")] = None,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on as the log grows, also when it is rotated.")
-    ] = False,
-    unit: Annotated[str, typer.Option("--unit", help="The systemd unit whose journal is read.")] = "kakiyo-webhooks",
-    webhook_id: Annotated[str | None, typer.Option("--webhook", metavar="ID", help="Only about this webhook.")] = None,
-    team_id: Annotated[str | None, typer.Option("--team", metavar="ID", help="Only about this team.")] = None,
-    delivery_id: Annotated[
-        str | None, typer.Option("--delivery", metavar="ID", help="Only about this delivery.")
-    ] = None,
-    event_id: Annotated[str | None, typer.Option("--event-id", metavar="ID", help="Only about this event.")] = None,
-    name: Annotated[str | None, typer.Option("--name", help="Only lines of this name, such as attempt_ended.")] = None,
-    level: Annotated[
-        Level | None, typer.Option("--level", help="Only lines of this level or a more urgent one.")
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option("--since", help="A time (2025-07-15T10:30:00Z) or an age (15m, 2h).")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the JSON lines unchanged.")] = False,
+    file: Annotated[Path | None, argument(metavar="[FILE]", help="The log file; - for standard input.")] = None,
+    follow: Annotated[bool, option("--follow", "-f", help="Go on as the log grows, also when it is rotated.")] = False,
+    unit: Annotated[str, option("--unit", help="The systemd unit whose journal is read.")] = "kakiyo-webhooks",
+    webhook_id: Annotated[str | None, option("--webhook", metavar="ID", help="Only about this webhook.")] = None,
+    team_id: Annotated[str | None, option("--team", metavar="ID", help="Only about this team.")] = None,
+    delivery_id: Annotated[str | None, option("--delivery", metavar="ID", help="Only about this delivery.")] = None,
+    event_id: Annotated[str | None, option("--event-id", metavar="ID", help="Only about this event.")] = None,
+    name: Annotated[str | None, option("--name", help="Only lines of this name, such as attempt_ended.")] = None,
+    level: Annotated[Level | None, option("--level", help="Only lines of this level or a more urgent one.")] = None,
+    since: Annotated[str | None, option("--since", help="A time (2025-07-15T10:30:00Z) or an age (15m, 2h).")] = None,
+    as_json: Annotated[bool, option("--json", help="Print the JSON lines unchanged.")] = False,
 ) -> None:
     """Read the log from a file, a pipe or (when neither is there) the journal of the service.
 
@@ -58,7 +51,7 @@ def logs(
     from daemon.telemetry.log_events import LOG_EVENTS
 
     if name is not None and name not in LOG_EVENTS:
-        raise typer.BadParameter(f"{name} is no name of a line: docs/logs.md lists them")
+        raise click.UsageError(f"{name} is no name of a line: docs/logs.md lists them")
     gc.enable()  # a log may be long, and `--follow` has no end
     moment = parse_time(since) if since else None
     ids = {"webhookId": webhook_id, "teamId": team_id, "deliveryId": delivery_id, "eventId": event_id, "event": name}
@@ -66,7 +59,7 @@ def logs(
     try:
         print_lines(_source(file, unit, follow=follow, chosen=chosen), chosen, as_json)
     except KeyboardInterrupt:
-        raise typer.Exit(ExitCode.DONE) from None
+        raise click.exceptions.Exit(ExitCode.DONE) from None
 
 
 def _source(file: Path | None, unit: str, follow: bool, chosen: "LogFilter") -> Iterator[str]:

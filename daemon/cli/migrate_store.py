@@ -5,8 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
+from daemon.cli.declared import option
 from daemon.cli.options import ConfigFile, StateDir
 
 if TYPE_CHECKING:  # only the command that runs imports them
@@ -21,7 +20,7 @@ _SCHEMES = ("postgresql://", "postgres://")
 def migrate_store(
     to: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--to",
             metavar="URL|sqlite",
             help="The empty PostgreSQL database (default: store.url), or `sqlite` for the way back.",
@@ -29,14 +28,14 @@ def migrate_store(
     ] = None,
     source: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--from",
             metavar="FILE|URL",
             help="A backup (default: the state directory's database); with `--to sqlite` the PostgreSQL database "
             "(default: store.url).",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+    as_json: Annotated[bool, option("--json", help="Print what was done as JSON.")] = False,
     config: ConfigFile = None,
     state_dir: StateDir = None,
 ) -> None:

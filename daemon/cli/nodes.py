@@ -3,8 +3,9 @@
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
+import click
 
+from daemon.cli.declared import argument, command_of, group_calling, option
 from daemon.cli.options import AllPages, ApiOptions, AsJson, Cursor, Limit, with_api_options
 
 if TYPE_CHECKING:
@@ -14,17 +15,15 @@ _COLUMNS = ("name", "state", "shards", "events/s", "lease age", "since", "host",
 _LOOK_EVERY_S = 1
 
 
-def build_nodes() -> typer.Typer:
+def build_nodes() -> click.Group:
     """Return the group; without a command it lists."""
-    group = typer.Typer(name="nodes", help="List the nodes that share the database, and drain one.")
-    group.callback(invoke_without_command=True)(list_nodes)
-    group.command("drain")(drain)
-    return group
+    commands = {"drain": command_of("drain", drain)}
+    return group_calling("nodes", list_nodes, commands, invoke_without_command=True)
 
 
 @with_api_options
 def list_nodes(
-    context: typer.Context,
+    context: click.Context,
     limit: Limit = None,
     cursor: Cursor = None,
     every_page: AllPages = False,
@@ -54,8 +53,8 @@ def list_nodes(
 
 @with_api_options
 def drain(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until the node has given all its shards away.")] = False,
+    name: Annotated[str, argument(metavar="NAME")],
+    wait: Annotated[bool, option("--wait", help="Wait until the node has given all its shards away.")] = False,
     as_json: AsJson = False,
     *,
     api: ApiOptions,

@@ -7,24 +7,21 @@ from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
+from daemon.cli.declared import option
 from daemon.cli.exits import CommandError, ExitCode
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print the API's JSON exactly as it came.")]
+AsJson = Annotated[bool, option("--json", help="Print the API's JSON exactly as it came.")]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option(
-        "--config", metavar="FILE", envvar="KAKIYO_WEBHOOKS_CONFIG", help="The daemon's configuration file (TOML)."
-    ),
+    option("--config", metavar="FILE", envvar="KAKIYO_WEBHOOKS_CONFIG", help="The daemon's configuration file (TOML)."),
 ]
 StateDir = Annotated[
     Path | None,
-    typer.Option("--state-dir", metavar="DIR", help="The daemon's state directory, where operator.key is found."),
+    option("--state-dir", metavar="DIR", help="The daemon's state directory, where operator.key is found."),
 ]
 ApiUrl = Annotated[
     str | None,
-    typer.Option(
+    option(
         "--api-url",
         metavar="URL",
         envvar="KAKIYO_WEBHOOKS_API_URL",
@@ -33,18 +30,18 @@ ApiUrl = Annotated[
 ]
 TeamFilter = Annotated[
     str | None,
-    typer.Option("--team", metavar="ID", help="The team; a team's own key needs none."),
+    option("--team", metavar="ID", help="The team; a team's own key needs none."),
 ]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, max=200, help="How many to list.")]
-Cursor = Annotated[str | None, typer.Option("--cursor", help="Go on where the page that gave this cursor ended.")]
-AllPages = Annotated[bool, typer.Option("--all", help="List all pages.")]
+Limit = Annotated[int | None, option("--limit", min=1, max=200, help="How many to list.")]
+Cursor = Annotated[str | None, option("--cursor", help="Go on where the page that gave this cursor ended.")]
+AllPages = Annotated[bool, option("--all", help="List all pages.")]
 EventsOption = Annotated[
     list[str] | None,
-    typer.Option("--event", metavar="TYPE", help="An event type to subscribe to, or '*' for all. May be repeated."),
+    option("--event", metavar="TYPE", help="An event type to subscribe to, or '*' for all. May be repeated."),
 ]
 IdempotencyKey = Annotated[
     str | None,
-    typer.Option("--idempotency-key", metavar="KEY", help="The same key within 24 h does nothing again."),
+    option("--idempotency-key", metavar="KEY", help="The same key within 24 h does nothing again."),
 ]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import typer
+import click
 
 from daemon.cli.exits import CommandError, ExitCode
 from daemon.domain.printable import printable, printable_json
@@ -30,7 +30,7 @@ def quiet_when_reader_leaves(not_shown: str | None = None) -> Iterator[None]:
         # The interpreter flushes stdout once more at its exit: let that go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError) and not_shown is None:
-            raise typer.Exit(ExitCode.DONE) from None
+            raise click.exceptions.Exit(ExitCode.DONE) from None
         what = not_shown or "It is done, but not all of the output was written: see to it that it can be."
         raise CommandError(
             f"Standard output cannot be written ({error.strerror}). {what}", ExitCode.NOT_SHOWN

@@ -3,26 +3,24 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+import click
 
+from daemon.cli.declared import group_of, option
 from daemon.cli.options import ConfigFile, StateDir
 
 
-def build_secrets() -> typer.Typer:
+def build_secrets() -> click.Group:
     """Return the group."""
-    group = typer.Typer(name="secrets", help="The key that encrypts the webhooks' secrets.", no_args_is_help=True)
-    group.command("rotate-key")(rotate_key)
-    return group
+    commands = {"rotate-key": rotate_key}
+    return group_of("secrets", commands, help="The key that encrypts the webhooks' secrets.")
 
 
 def rotate_key(
     key_file: Annotated[
         Path | None,
-        typer.Option(
-            "--key-file", metavar="FILE", help="Use the first key in this file; the others open what is there."
-        ),
+        option("--key-file", metavar="FILE", help="Use the first key in this file; the others open what is there."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+    as_json: Annotated[bool, option("--json", help="Print what was done as JSON.")] = False,
     config: ConfigFile = None,
     state_dir: StateDir = None,
 ) -> None:

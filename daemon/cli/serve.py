@@ -6,17 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-import typer
+import click
 
+from daemon.cli.declared import option
 from daemon.cli.options import ConfigFile, StateDir
 
 _Bind = Annotated[
     str | None,
-    typer.Option(
-        "--bind", metavar="ADDRESS", help='Where the API listens: "host:port", "unix:/path" or "fd://number".'
-    ),
+    option("--bind", metavar="ADDRESS", help='Where the API listens: "host:port", "unix:/path" or "fd://number".'),
 ]
-_Dev = Annotated[bool, typer.Option("--dev", help="Allow http receivers, and such on loopback and private addresses.")]
+_Dev = Annotated[bool, option("--dev", help="Allow http receivers, and such on loopback and private addresses.")]
 
 
 def serve(config: ConfigFile = None, dev: _Dev = False, bind: _Bind = None, state_dir: StateDir = None) -> None:
@@ -27,7 +26,7 @@ def serve(config: ConfigFile = None, dev: _Dev = False, bind: _Bind = None, stat
     with _rich_not_importable():
         from daemon.app import serve as run  # only now: a mistake in the settings is reported sooner
 
-    raise typer.Exit(run(settings, settings_reader(config, state_dir, bind=bind, dev=dev)))
+    raise click.exceptions.Exit(run(settings, settings_reader(config, state_dir, bind=bind, dev=dev)))
 
 
 @contextmanager
@@ -51,7 +50,7 @@ def check_config(
     dev: _Dev = False,
     bind: _Bind = None,
     state_dir: StateDir = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the settings as JSON.")] = False,
+    as_json: Annotated[bool, option("--json", help="Print the settings as JSON.")] = False,
 ) -> None:
     """Print the settings in effect, or what is wrong with them."""
     from daemon.cli.output import print_json, print_line

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any
 
-import typer
+import click
 
+from daemon.cli.declared import argument, group_of, option
 from daemon.cli.options import (
     AllPages,
     ApiOptions,
@@ -17,28 +18,25 @@ from daemon.cli.options import (
 
 _Emails = Annotated[
     list[str] | None,
-    typer.Option("--email", metavar="ADDRESS", help="Where to write when a webhook is disabled. May be repeated."),
+    option("--email", metavar="ADDRESS", help="Where to write when a webhook is disabled. May be repeated."),
 ]
 _MaxWebhooks = Annotated[
     int | None,
-    typer.Option("--max-webhooks", metavar="NUMBER", help="How many webhooks it may have, instead of the default."),
+    option("--max-webhooks", metavar="NUMBER", help="How many webhooks it may have, instead of the default."),
 ]
 _COLUMNS = ("id", "name", "notification emails", "max webhooks", "created")
 
 
-def build_teams() -> typer.Typer:
+def build_teams() -> click.Group:
     """Return the group."""
-    group = typer.Typer(name="teams", help="Make, list and change teams.", no_args_is_help=True)
-    group.command("create")(create)
-    group.command("list")(list_teams)
-    group.command("update")(update)
-    return group
+    commands = {"create": create, "list": list_teams, "update": update}
+    return group_of("teams", commands, help="Make, list and change teams.")
 
 
 @with_api_options
 def create(
-    name: Annotated[str, typer.Option("--name", help="The team's name.")],
-    team_id: Annotated[str | None, typer.Option("--id", help="The id to give it; without it one is made.")] = None,
+    name: Annotated[str, option("--name", help="The team's name.")],
+    team_id: Annotated[str | None, option("--id", help="The id to give it; without it one is made.")] = None,
     emails: _Emails = None,
     max_webhooks: _MaxWebhooks = None,
     idempotency_key: IdempotencyKey = None,
@@ -74,13 +72,13 @@ def list_teams(
 
 @with_api_options
 def update(
-    team_id: Annotated[str, typer.Argument(metavar="TEAM")],
-    name: Annotated[str | None, typer.Option("--name", help="A new name.")] = None,
+    team_id: Annotated[str, argument(metavar="TEAM")],
+    name: Annotated[str | None, option("--name", help="A new name.")] = None,
     emails: _Emails = None,
-    no_emails: Annotated[bool, typer.Option("--no-emails", help="Write to nobody.")] = False,
+    no_emails: Annotated[bool, option("--no-emails", help="Write to nobody.")] = False,
     max_webhooks: _MaxWebhooks = None,
     default_max_webhooks: Annotated[
-        bool, typer.Option("--default-max-webhooks", help="Let it have as many webhooks as the settings say.")
+        bool, option("--default-max-webhooks", help="Let it have as many webhooks as the settings say.")
     ] = False,
     as_json: AsJson = False,
     *,

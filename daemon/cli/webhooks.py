@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
+import click
 
+from daemon.cli.declared import argument, group_of, option
 from daemon.cli.options import (
     AllPages,
     ApiOptions,
@@ -18,38 +19,37 @@ from daemon.cli.options import (
     with_api_options,
 )
 
-_WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK")]
+_WebhookId = Annotated[str, argument(metavar="WEBHOOK")]
 _SecretFile = Annotated[
     Path | None,
-    typer.Option("--secret-file", metavar="FILE", help="A file that holds the secret ('-': standard input)."),
+    option("--secret-file", metavar="FILE", help="A file that holds the secret ('-': standard input)."),
 ]
-_GenerateSecret = Annotated[
-    bool, typer.Option("--generate-secret", help="Have a whsec_ secret made; it is shown once.")
-]
+_GenerateSecret = Annotated[bool, option("--generate-secret", help="Have a whsec_ secret made; it is shown once.")]
 
 
-def build_webhooks() -> typer.Typer:
+def build_webhooks() -> click.Group:
     """Return the group."""
-    group = typer.Typer(name="webhooks", help="Register, change, test and recover webhooks.", no_args_is_help=True)
-    group.command("create")(create)
-    group.command("list")(list_webhooks)
-    group.command("show")(show)
-    group.command("update")(update)
-    group.command("enable")(enable)
-    group.command("disable")(disable)
-    group.command("rotate-secret")(rotate_secret)
-    group.command("delete")(delete)
-    group.command("test")(send_test)
-    group.command("recover")(recover)
-    return group
+    commands = {
+        "create": create,
+        "list": list_webhooks,
+        "show": show,
+        "update": update,
+        "enable": enable,
+        "disable": disable,
+        "rotate-secret": rotate_secret,
+        "delete": delete,
+        "test": send_test,
+        "recover": recover,
+    }
+    return group_of("webhooks", commands, help="Register, change, test and recover webhooks.")
 
 
 @with_api_options
 def create(
-    name: Annotated[str, typer.Option("--name", help='A label, such as "CRM Sync".')],
-    url: Annotated[str, typer.Option("--url", help="The https endpoint that will get the POST requests.")],
+    name: Annotated[str, option("--name", help='A label, such as "CRM Sync".')],
+    url: Annotated[str, option("--url", help="The https endpoint that will get the POST requests.")],
     events: Annotated[
-        list[str], typer.Option("--event", metavar="TYPE", help="An event type, or '*' for all. May be repeated.")
+        list[str], option("--event", metavar="TYPE", help="An event type, or '*' for all. May be repeated.")
     ],
     team_id: TeamFilter = None,
     secret_file: _SecretFile = None,
@@ -104,12 +104,12 @@ def show(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) ->
 @with_api_options
 def update(
     webhook_id: _WebhookId,
-    name: Annotated[str | None, typer.Option("--name", help="A new label.")] = None,
-    url: Annotated[str | None, typer.Option("--url", help="A new endpoint.")] = None,
+    name: Annotated[str | None, option("--name", help="A new label.")] = None,
+    url: Annotated[str | None, option("--url", help="A new endpoint.")] = None,
     events: EventsOption = None,
     secret_file: _SecretFile = None,
     generate_secret: _GenerateSecret = False,
-    no_secret: Annotated[bool, typer.Option("--no-secret", help="Remove the secret: deliveries go unsigned.")] = False,
+    no_secret: Annotated[bool, option("--no-secret", help="Remove the secret: deliveries go unsigned.")] = False,
     as_json: AsJson = False,
     *,
     api: ApiOptions,
@@ -120,7 +120,7 @@ def update(
     secret = _chosen_secret(secret_file, generate_secret)
     changes = present({"name": name, "url": url, "events": events, "secret": secret})
     if no_secret and secret:
-        raise typer.BadParameter("--no-secret and a secret exclude each other: give one")
+        raise click.UsageError("--no-secret and a secret exclude each other: give one")
     if no_secret:
         changes["secret"] = None
     with connect(api) as client:
@@ -151,11 +151,11 @@ def rotate_secret(
     secret_file: _SecretFile = None,
     overlap_hours: Annotated[
         int | None,
-        typer.Option("--overlap-hours", min=0, max=720, help="How long the old secret signs too; 24 without it."),
+        option("--overlap-hours", min=0, max=720, help="How long the old secret signs too; 24 without it."),
     ] = None,
     switch_now: Annotated[
         bool,
-        typer.Option(
+        option(
             "--switch-now",
             help="Sign X-Kakiyo-Signature with the new secret at once; alone: with that of the last rotation.",
         ),
@@ -198,7 +198,7 @@ def delete(webhook_id: _WebhookId, *, api: ApiOptions) -> None:
 
 @with_api_options
 def send_test(
-    event: Annotated[str, typer.Option("--type", "--event", metavar="TYPE", help="The event type to try.")],
+    event: Annotated[str, option("--type", "--event", metavar="TYPE", help="The event type to try.")],
     team_id: TeamFilter = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
@@ -228,7 +228,7 @@ def send_test(
 @with_api_options
 def recover(
     webhook_id: _WebhookId,
-    since: Annotated[str, typer.Option("--since", help="A time (2025-07-15T10:30:00Z) or an age (15m, 2h, 7d).")],
+    since: Annotated[str, option("--since", help="A time (2025-07-15T10:30:00Z) or an age (15m, 2h, 7d).")],
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
@@ -257,7 +257,7 @@ def _chosen_secret(file: Path | None, generate: bool) -> str | None:
     from daemon.cli.inputs import read_secret
 
     if generate and file:
-        raise typer.BadParameter("--generate-secret and --secret-file exclude each other: give one")
+        raise click.UsageError("--generate-secret and --secret-file exclude each other: give one")
     return "generate" if generate else read_secret(file)
 
 

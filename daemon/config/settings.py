@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from daemon.config.database_url import require_database_url, without_password
+from daemon.config.place import DEFAULT_BIND, default_state_dir
 from daemon.config.sources import ConfigError as ConfigError  # raised here
 from daemon.config.sources import environment_source, explain, file_source, flags_source, merge
 from daemon.domain.bind_address import parse_bind
@@ -113,7 +114,7 @@ class _Section(BaseModel):
 class ApiSettings(_Section):
     """`[api]`: where the HTTP API listens, how much it takes in at once, and how often a key may ask."""
 
-    bind: str = "127.0.0.1:8480"
+    bind: str = DEFAULT_BIND
     max_waiting_events: int = Field(10_000, ge=1)
     max_waiting_bytes: int = Field(64 * 1024 * 1024, ge=1)
     max_waiting_deliveries: int = Field(200_000, ge=1)
@@ -240,21 +241,10 @@ class EventTypeSettings(_Section):
     example: Annotated[dict[str, Any], AfterValidator(_as_sent)] = Field(default_factory=dict)
 
 
-def _default_state_dir() -> Path:
-    if under_systemd := os.environ.get("STATE_DIRECTORY"):
-        return Path(under_systemd.split(":")[0])
-    if base := os.environ.get("XDG_STATE_HOME"):
-        return Path(base) / "kakiyo-webhooks"
-    try:
-        return Path.home() / ".local/state/kakiyo-webhooks"
-    except RuntimeError:
-        raise ConfigError("state_dir: it has no default, for this user has no home directory: set it") from None
-
-
 class Settings(_Section):
     """The whole tree. Make it with `load_settings`."""
 
-    state_dir: _Path = Field(default_factory=_default_state_dir)
+    state_dir: _Path = Field(default_factory=default_state_dir)
     public_url: str = "http://127.0.0.1:8480"
     dev: bool = False
     api: ApiSettings = ApiSettings()

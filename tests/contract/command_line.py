@@ -3,14 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-import typer
-
 from daemon.cli.app import build_app
 
 
 def commands() -> Iterator[tuple[str, Any]]:
     """Yield every command with its full name, groups included."""
-    yield from _within(typer.main.get_command(build_app()), "")
+    yield from _within(build_app(), "")
 
 
 def help_of_every_command() -> str:

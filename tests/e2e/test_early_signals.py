@@ -97,7 +97,7 @@ async def starting(installation: Installation, held: str, *prefix: str) -> Async
 
 @pytest.mark.parametrize(
     ("held", "number"),
-    [("typer.main", signal.SIGINT), ("daemon.app", signal.SIGTERM), (MIGRATING, signal.SIGINT)],
+    [("click", signal.SIGINT), ("daemon.app", signal.SIGTERM), (MIGRATING, signal.SIGINT)],
 )
 @ends_within(30)
 async def test_a_signal_during_the_start_ends_it_cleanly(
@@ -146,7 +146,7 @@ async def test_a_signal_during_a_migration_ends_it_and_the_next_start_continues(
 
 
 @pytest.mark.fault("SIGHUP while the daemon starts", "It starts, and reads its configuration again")
-@pytest.mark.parametrize("held", ["typer.main", MIGRATING])
+@pytest.mark.parametrize("held", ["click", MIGRATING])
 @ends_within(30)
 async def test_a_hangup_during_the_start_is_handled_when_it_has_started(installation: Installation, held: str) -> None:
     async with starting(installation, held) as daemon:

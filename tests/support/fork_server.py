@@ -113,7 +113,7 @@ def _main_of(module: str) -> Callable[[], None]:
 
 
 def _import_all() -> None:
-    for module in ("typer.main", "daemon.cli.app", "daemon.cli.settings", "daemon.app", "alembic.command"):
+    for module in ("daemon.cli.app", "daemon.cli.settings", "daemon.app", "alembic.command"):
         import_module(module)
 
 
