@@ -1,7 +1,7 @@
 """What a route is: one row of a table that both the application and its OpenAPI document are made from."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 from api.http.errors import Code
 from api.http.json_body import JSON
+from api.http.known import Known
+from api.http.mistakes import Mistakes
 from api.http.peers import peer_address
 from api.http.request import HttpRequest
 from api.http.wire import Input
@@ -25,6 +27,7 @@ ADMINS = (KeyRole.ADMIN,)
 READERS = (KeyRole.ADMIN, KeyRole.READ)
 SUBMITTERS = (KeyRole.ADMIN, KeyRole.SUBMIT)
 ALL_ROLES = tuple(KeyRole)
+Tell = Callable[..., Awaitable[None]]
 
 
 class Access(StrEnum):
@@ -41,7 +44,8 @@ class Call:
     """A request from an authenticated caller; `run_in_thread` runs what would block the event loop.
 
     `charge` takes tokens of the key's rate limit for what the request turns out to cost
-    (`api.limits.rate_limit.tokens_for`). No id that a client gives may be one of the `reserved_ids`.
+    (`api.limits.rate_limit.tokens_for`). `known` is what its fields are checked against. A handler that reads the body
+    itself tells the `mistakes` in it with those that were found before.
     """
 
     handles: Handles
@@ -49,7 +53,8 @@ class Call:
     request: HttpRequest
     run_in_thread: RunInThread
     charge: Callable[[int], None]
-    reserved_ids: frozenset[str] = frozenset()
+    known: Known
+    mistakes: Mistakes = field(default_factory=Mistakes)
     idempotency: Idempotency | None = None
 
     @property
@@ -62,17 +67,19 @@ class Call:
 class Body:
     """A request body: its media types, each with the type that pydantic makes a schema of.
 
-    With `parsed` the handler gets it as a value of `model`, else it reads the body itself.
+    With `parsed` the handler gets it as a value of `model`, else it reads the body itself. If fields of it are wrong,
+    `tell(call, **path, body)` raises for the others, which are all that is set, what only the handler would find.
     """
 
     content: Mapping[str, Any]
     parsed: bool = True
     example: Any = None
+    tell: Tell | None = None
 
 
-def json_body(model: type[BaseModel], example: Any) -> Body:
+def json_body(model: type[BaseModel], example: Any, tell: Tell | None = None) -> Body:
     """Return the usual body: JSON that is parsed before the handler runs."""
-    return Body({JSON: model}, example=example)
+    return Body({JSON: model}, example=example, tell=tell)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from api.http.errors import Code
+from api.http.known import SubscribedEvent
 from api.limits.sizes import MAX_PAGE
 from daemon.domain.ages import parse_age
 from daemon.domain.printable import is_harmless, is_visible
@@ -199,7 +200,7 @@ Limit = Annotated[
 ]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_can_be_seen), BeforeValidator(_trimmed)]
 Note = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_can_be_seen), BeforeValidator(_trimmed)]
-EventTypes = Annotated[list[str], Field(min_length=1), AfterValidator(_unique)]
+EventTypes = Annotated[list[SubscribedEvent], Field(min_length=1), AfterValidator(_unique)]
 
 
 class PageQuery(Input):

@@ -18,7 +18,7 @@ from api.http.problems import MEDIA_TYPE, problem_of
 from api.http.route import Access, Body, Call, Route
 from api.http.wire import Problem
 from api.openapi.schemas import Schema, Schemas
-from api.openapi.texts import CODE_MEANINGS, DESCRIPTION, RESPONSE_HEADERS, TAGS
+from api.openapi.texts import CODE_MEANINGS, DESCRIPTION, HEADERS, HEADERS_OF_STATUS, LIMIT_HEADERS, TAGS
 from daemon import __version__
 from daemon.domain.model import KeyRole
 
@@ -72,6 +72,7 @@ def describe(routes: Sequence[Route]) -> Schema:
         "paths": paths,
         "components": {
             "securitySchemes": {"key": _KEY},
+            "headers": dict(HEADERS),
             "responses": _refusal_components(routes, schemas),
             "schemas": schemas.components,
         },
@@ -170,6 +171,8 @@ def _request_body(body: Body, schemas: Schemas) -> Schema:
 
 def _answer(route: Route, schemas: Schemas) -> Schema:
     answer: Schema = {"description": route.status.phrase + "."}
+    if route.access not in _OPEN:
+        answer["headers"] = _headers(LIMIT_HEADERS)
     if route.answer is not None:
         schema = schemas.of_output(route.answer)
         answer["content"] = {route.media_type: {"schema": schema, "example": route.example}}
@@ -201,10 +204,12 @@ def _name_of(codes: Sequence[Code]) -> str:
 
 def _refusal(status: int, codes: Sequence[Code], schemas: Schemas) -> Schema:
     examples = {code.value: {"value": problem_of(ApiError(code, CODE_MEANINGS[code]))} for code in codes}
-    refusal: Schema = {
+    return {
         "description": " ".join(f"`{code}`: {CODE_MEANINGS[code]}" for code in codes),
+        "headers": _headers(HEADERS_OF_STATUS.get(status, LIMIT_HEADERS)),
         "content": {MEDIA_TYPE: {"schema": schemas.of_output(Problem), "examples": examples}},
     }
-    if status in RESPONSE_HEADERS:
-        refusal["headers"] = RESPONSE_HEADERS[status]
-    return refusal
+
+
+def _headers(names: Iterable[str]) -> Schema:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

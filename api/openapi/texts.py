@@ -61,18 +61,32 @@ TAGS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-_RETRY_AFTER = {
-    "Retry-After": {
-        "description": "Seconds after which to try again.",
-        "schema": {"type": "integer", "minimum": 1},
-        "required": True,
-    }
-}
-
-RESPONSE_HEADERS: Mapping[int, Mapping[str, Any]] = MappingProxyType(
+HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        401: {"WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}, "required": True}},
-        429: _RETRY_AFTER,
-        503: _RETRY_AFTER,
+        "Retry-After": {
+            "description": "Seconds after which to try again.",
+            "schema": {"type": "integer", "minimum": 1},
+            "required": True,
+        },
+        "WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}, "required": True},
+        "RateLimit": {
+            "description": (
+                "What is left of the key's rate limit: `r` requests may come at once; in `t` seconds all of the burst "
+                "may again, or one if none is left. Only if the key has a limit."
+            ),
+            "schema": {"type": "string", "examples": ['"default";r=150;t=1']},
+        },
+        "RateLimit-Policy": {
+            "description": (
+                "The key's rate limit: a burst of `q` requests, which is whole again after `w` seconds. "
+                "Only if the key has a limit."
+            ),
+            "schema": {"type": "string", "examples": ['"default";q=200;w=4']},
+        },
     }
+)
+
+LIMIT_HEADERS = ("RateLimit", "RateLimit-Policy")
+HEADERS_OF_STATUS: Mapping[int, tuple[str, ...]] = MappingProxyType(
+    {401: ("WWW-Authenticate",), 429: ("Retry-After", *LIMIT_HEADERS), 503: ("Retry-After", *LIMIT_HEADERS)}
 )

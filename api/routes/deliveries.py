@@ -12,6 +12,7 @@ from api.http.auth import owned, team_named
 from api.http.cursors import page_of, position_of
 from api.http.errors import Code, not_found
 from api.http.idempotency import once
+from api.http.known import EventName, SomeTeam
 from api.http.query import period_of
 from api.http.route import Call, Route
 from api.http.wire import (
@@ -82,13 +83,13 @@ class DeliveryQuery(PageQuery):
 
     repeatable: ClassVar[frozenset[str]] = frozenset({"status"})
 
-    team_id: str | None = Field(None, description="Only this team's; the operator lists all teams' without it.")
+    team_id: SomeTeam = Field(None, description="Only this team's; the operator lists all teams' without it.")
     webhook_id: str | None = Field(None, description="Only those to this webhook.")
     event_id: str | None = Field(None, description="Only those of this event.")
     status: list[Annotated[DeliveryStatus, Field(strict=False)]] | None = Field(
         None, description="Only those in this state; give it several times for several states.", min_length=1
     )
-    event: str | None = Field(None, description="Only those of this event type.")
+    event: EventName | None = Field(None, description="Only those of this event type.")
     outcome: OutcomeKind | None = Field(None, description="Only those whose last attempt ended so.", strict=False)
     http_status: HttpStatuses | None = Field(
         None,

@@ -94,7 +94,10 @@ async def _submit(call: Call, submission: Submission, team_path: str) -> list[di
     try:
         receipts = await call.handles.router.submit(submission)
     except UnknownTeam as error:
-        raise unknown_team(team_path.format(error.index)) from None
+        for index in error.indexes:
+            call.mistakes.note(unknown_team(team_path.format(index)))
+        call.mistakes.raise_if_any()
+        raise
     call.charge(tokens_for_receipts(receipts))
     return [{"id": receipt.event_id, "deliveries": receipt.deliveries} for receipt in receipts]
 

@@ -7,8 +7,9 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from api.http.auth import own_team
 from api.http.cursors import page_of, position_of
-from api.http.errors import ApiError, Code, not_found, wrong_field
+from api.http.errors import ApiError, Code, not_found
 from api.http.idempotency import once
+from api.http.known import FreeId
 from api.http.route import ALL_ROLES, Access, Call, Route, json_body
 from api.http.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_time
 from daemon.domain import model
@@ -36,7 +37,7 @@ Emails = Annotated[list[Email], Field(max_length=20)]
 class NewTeam(Input):
     """A team to create."""
 
-    id: str | None = Field(None, pattern=_TEAM_ID, description="The product's own id for the team; optional.")
+    id: FreeId = Field(None, pattern=_TEAM_ID, description="The product's own id for the team; optional.")
     name: Name = Field(description="A label for people.")
     notification_emails: Emails = Field(default_factory=list, description="Who is told when a webhook is disabled.")
     max_webhooks: MaxWebhooks | None = Field(None, description=_QUOTA)
@@ -79,8 +80,6 @@ async def verify_key(call: Call) -> Identity:
 
 async def create_team(call: Call, body: NewTeam) -> Team:
     """Make a team."""
-    if body.id in call.reserved_ids:
-        raise wrong_field("$.id", "is reserved by the API's paths: choose another id, or leave it out")
     emails = tuple(body.notification_emails)
     team = await call.handles.teams.create(
         body.id, body.name, emails, max_webhooks=body.max_webhooks, once=once(call, _show), by=call.by

@@ -11,7 +11,15 @@ import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary
 
 from daemon.domain.audit import AuditAction
-from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, FailedDelivery, KeyRole, OutcomeKind
+from daemon.domain.model import (
+    CancelReason,
+    DeliveryStatus,
+    DisabledReason,
+    FailedDelivery,
+    KeyRole,
+    Origin,
+    OutcomeKind,
+)
 
 # Beyond these a time cannot be formatted, and a number cannot safely be counted up from.
 _FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
@@ -150,6 +158,7 @@ _SPECIAL: Mapping[tuple[str, str], Kind] = {
     ("fan_out_cancellations", "reason"): _REASON,
     ("deliveries", "status"): _word(*DeliveryStatus),
     ("deliveries", "cancel_reason"): _REASON,
+    ("deliveries", "origin"): _word(*Origin),
     ("cancellations", "reason"): _REASON,
     ("time_blocks", "table_name"): _word("deliveries", "events"),
     ("attempts", "outcome"): _word(*OutcomeKind),

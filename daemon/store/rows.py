@@ -21,6 +21,7 @@ from daemon.domain.model import (
     KeyRole,
     LastAttempt,
     Mail,
+    Origin,
     Outcome,
     OutcomeKind,
     Team,
@@ -175,6 +176,7 @@ def event(row: Row[Any]) -> Event:
         accepted_at=row.accepted_at,
         test=row.test,
         traceparent=row.traceparent,
+        key_id=row.key_id,
     )
 
 
@@ -195,6 +197,8 @@ def delivery(row: Row[Any]) -> Delivery:
         completed_at=row.completed_at,
         cancel_reason=CancelReason(row.cancel_reason) if row.cancel_reason else None,
         test=row.test,
+        origin=Origin(row.origin) if row.origin else None,
+        origin_id=row.origin_id,
     )
 
 

@@ -6,7 +6,7 @@ What is specific to one engine, such as table layout or which rows an index cove
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0013"
+HEAD_REVISION = "0014"
 
 metadata = MetaData()
 
@@ -87,6 +87,7 @@ events = Table(
     Column("accepted_at", BigInteger, nullable=False),
     Column("test", Boolean, nullable=False),
     Column("traceparent", Text),
+    Column("key_id", Text),  # whose key it came with; NULL: nobody knows
     Index("ix_events_team", "team_id", "seq"),
 )
 
@@ -132,6 +133,8 @@ deliveries = Table(
     Column("completed_at", BigInteger),
     Column("cancel_reason", Text),
     Column("test", Boolean, nullable=False),
+    Column("origin", Text),  # how it was queued again; NULL: it was made of its event
+    Column("origin_id", Text),  # the delivery that it was queued again for, if there was one
     Index("ix_deliveries_event", "event_id"),
     Index("ix_deliveries_team", "team_id", "seq"),
     Index("ix_deliveries_team_status", "team_id", "status", "seq"),

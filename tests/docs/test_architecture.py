@@ -88,7 +88,7 @@ DIALECT_IN_MIGRATIONS = {
     "daemon/store/migrations/versions/0002a_tallies_begun.py": {"sqlite_with_rowid", "exec_driver_sql"},
     "daemon/store/migrations/versions/0003_tallies.py": {"sqlite_with_rowid", "sqlite_where", "postgresql_where"},
     "daemon/store/migrations/versions/0005_bounded_work.py": {"with_variant", "sqlite", "sqlite_with_rowid"},
-    "daemon/store/migrations/versions/0013_key_roles.py": {
+    "daemon/store/migrations/versions/0014_key_roles.py": {
         "with_variant",
         "sqlite",
         "postgresql",

@@ -1,64 +1,14 @@
 """The quick starts of README and of docs/getting-started.md, played word for word."""
 
-import re
-import socket
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
 
 import pytest
 
-from tests.docs.pages import Block, blocks, section
-from tests.docs.sources import ROOT
-from tests.support.programs import plain_environment, program
-
-DONE = "-- the block is done --"
-PROGRAM = ".venv/bin/kakiyo-webhooks"
-
-
-@dataclass(frozen=True)
-class Terminal:
-    """A program in a terminal of its own."""
-
-    process: "subprocess.Popen[str]"
-
-    @property
-    def output(self) -> IO[str]:
-        assert self.process.stdout is not None
-        return self.process.stdout
-
-    def type(self, text: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(text)
-        self.process.stdin.flush()
-
-    def read_until(self, wanted: str) -> str:
-        """Return the lines up to the one that holds `wanted`."""
-        lines: list[str] = []
-        for line in self.output:
-            lines.append(line)
-            if wanted in line:
-                return "".join(lines)
-        raise AssertionError(f"{wanted!r} never came, but:\n{''.join(lines)}")
-
-    def read_lines(self, count: int) -> str:
-        return "".join(self.output.readline() for _ in range(count))
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where the test plays: what the page names on the left stands on the right for it."""
-
-    replacements: dict[str, str]
-
-    def here(self, text: str) -> str:
-        for name, replacement in self.replacements.items():
-            text = text.replace(name, replacement)
-        return text
+from tests.docs.pages import blocks, section
+from tests.docs.playing import DONE, PROGRAM, Place, Terminal, assert_shown, free_port, pair_up, terminal
+from tests.support.programs import program
 
 
 @pytest.fixture
@@ -103,56 +53,6 @@ def test_five_minutes_lead_from_nothing_to_a_delivery(place: Place, page: str, t
     assert terminals["serve"].process.returncode == 0
 
 
-def pair_up(found: list[Block]) -> list[tuple[str, list[str]]]:
-    """Return each shell block with what the page shows of its output, and of its effect elsewhere."""
-    steps: list[tuple[str, list[str]]] = []
-    for block in found:
-        if block.language == "sh":
-            steps.append((block.text, []))
-        else:
-            steps[-1][1].append(block.text)
-    return steps
-
-
 def started(place: Place, command: str) -> list[str]:
     """The daemon's command, listening where this test may; the page relies on the default."""
     return [*place.here(command).split(), "--bind", place.replacements["127.0.0.1:8480"]]
-
-
-def assert_shown(place: Place, shown: list[str], actual: str) -> None:
-    """Compare, but for white space; `…` on the page stands for what differs from run to run.
-
-    A page need not show what a command prints.
-    """
-    for text in shown:
-        pattern = ".+?".join(re.escape(squeezed(part)) for part in place.here(text).split("…"))
-        assert re.fullmatch(pattern, squeezed(actual)), f"the page shows:\n{text}\nbut it is:\n{actual}"
-
-
-def squeezed(text: str) -> str:
-    return "".join(text.split())
-
-
-@contextmanager
-def terminal(*command: str) -> Iterator[Terminal]:
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=ROOT,
-        env=plain_environment(KAKIYO_WEBHOOKS_LOG__FORMAT="console"),  # as in a terminal
-    )
-    with process:
-        try:
-            yield Terminal(process)
-        finally:
-            process.terminate()
-            process.communicate(timeout=30)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -14,6 +14,7 @@ from api.console.session.sessions import COOKIE, COOKIE_PATH, LIFETIME_S, Sessio
 from api.http.auth import mark_authenticated
 from api.http.dispatch import Streamed
 from api.http.errors import rate_limited
+from api.http.known import Known
 from api.http.route import Call
 from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import RunInThread
@@ -62,7 +63,7 @@ async def answer_page(
         request=request,
         run_in_thread=run_in_thread,
         charge=partial(limits.charge, signed_in.principal),
-        reserved_ids=context.reserved_ids,
+        known=Known(context.handles.catalogue, principal, context.reserved_ids),
     )
     response = await answer(
         PageRequest(

@@ -57,15 +57,21 @@ def _new_rows(connection: Connection, commands: Sequence[AcceptEvents], sequence
 
 
 _INSERT_EVENTS = InsertRows(
-    events, ("seq", "id", "team_id", "type", "timestamp", "body", "accepted_at", "test", "traceparent")
+    events, ("seq", "id", "team_id", "type", "timestamp", "body", "accepted_at", "test", "traceparent", "key_id")
 )
 _INSERT_DELIVERIES = InsertRows(deliveries, NEW_DELIVERY_COLUMNS)
+_INSERT_REQUEUED = InsertRows(deliveries, (*NEW_DELIVERY_COLUMNS, "origin", "origin_id"))
 _INSERT_KEYS = InsertRows(idempotency_keys, ("scope", "key", "fingerprint", "receipts", "created_at"))
 
 
 def insert_deliveries(connection: Connection, rows: Sequence[Row]) -> None:
     """Keep deliveries that were never attempted, as `delivery_row` makes them."""
     execute_rows(connection, _INSERT_DELIVERIES, rows)
+
+
+def insert_requeued(connection: Connection, rows: Sequence[Row]) -> None:
+    """Keep deliveries that are queued again: what `delivery_row` makes, then their origin and its delivery's id."""
+    execute_rows(connection, _INSERT_REQUEUED, rows)
 
 
 def _accept(
@@ -122,6 +128,7 @@ def _keep(matched: MatchedEvent, rows: _Rows) -> list[tuple[str, Work]]:
             event.accepted_at,
             test,
             event.traceparent,
+            event.key_id,
         )
     )
     work = []

@@ -6,11 +6,13 @@ from dataclasses import replace
 import trio
 
 from tests.cluster.chaos.cluster import Cluster
+from tests.cluster.chaos.evidence import CLOCK_STEPPED
 from tests.cluster.chaos.node import Node
 from tests.cluster.chaos.proxy import DEAF, LOSING, MUTE, PASSING, REFUSING, SILENT, SLOW, Condition
 from tests.support.forking import DAEMON
 
 LEASE_S = 3.0
+HOUR_S = 3600
 NEXT_VERSION = ("tests.support.next_version", "additive")
 # A kill after which the node stays away until others have its work.
 KILLED_FOR_LONG = "kill, and away"
@@ -140,6 +142,18 @@ async def restart_database(cluster: Cluster, chance: random.Random) -> None:
         await trio.sleep(chance.choice((0.0, chance.uniform(0, 2 * LEASE_S))))
         await cluster.primary.start()
     await trio.sleep(LEASE_S)
+
+
+async def step_clock(cluster: Cluster, chance: random.Random) -> None:
+    """Have a node's wall clock jump, go wrong for a while, and jump back. Nothing is repeated because of it.
+
+    By less than a day: beyond that, idempotency keys are too old by the clock of this node.
+    """
+    node = chance.choice(cluster.running())
+    with cluster.disturbing(CLOCK_STEPPED, []):
+        node.step_clock(chance.choice((-1, 1)) * chance.choice((5, HOUR_S, 20 * HOUR_S)))
+        await trio.sleep(chance.uniform(1, 3 * LEASE_S))
+        node.step_clock(0)
 
 
 async def roll(cluster: Cluster, chance: random.Random) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TypeVar
 
+from tests.cluster.chaos.changes import cancelled_without_cause, not_as_edited, not_as_replayed
 from tests.cluster.chaos.evidence import Evidence, StoredDelivery, StoredMail, Submitted
 from tests.cluster.chaos.lives import written_by_the_dead
 from tests.cluster.chaos.order import mixed_up, out_of_order
@@ -25,6 +26,7 @@ def violations(evidence: Evidence) -> list[str]:
     checks = (
         _lost, _accepted_twice, _unmatched, _strangers, _not_as_on_the_wire, _unsigned,
         out_of_order, mixed_up, unexplained, written_by_the_dead, _miscounted, _not_mailed_once,
+        not_as_edited, cancelled_without_cause, not_as_replayed,
     )  # fmt: skip
     return [*evidence.complaints, *evidence.stored.impossible, *chain(*(check(evidence) for check in checks))]
 
@@ -32,7 +34,7 @@ def violations(evidence: Evidence) -> list[str]:
 def _lost(evidence: Evidence) -> Iterator[str]:
     """What was acknowledged is there, with as many deliveries as the receipt says."""
     events = {event.id: event for event in evidence.stored.events}
-    made = Counter(delivery.event_id for delivery in evidence.stored.deliveries)
+    made = Counter(delivery.event_id for delivery in evidence.stored.deliveries if not delivery.again)
     for one in evidence.submitted:
         if one.acknowledged_at is None:
             continue
@@ -54,7 +56,7 @@ def _accepted_twice(evidence: Evidence) -> Iterator[str]:
 
 def _unmatched(evidence: Evidence) -> Iterator[str]:
     """Each webhook has one delivery of each event of its types, and none of any other."""
-    made = Counter((delivery.event_id, delivery.webhook) for delivery in evidence.stored.deliveries)
+    made = Counter((one.event_id, one.webhook) for one in evidence.stored.deliveries if not one.again)
     submitted = {one.number: one for one in evidence.submitted}
     for event in evidence.stored.events:
         for webhook in evidence.planned.values():
@@ -69,8 +71,11 @@ def _allowed(event: Submitted, webhook: PlannedWebhook) -> set[int]:
     begin, end = event.submitted_at, math.inf if event.acknowledged_at is None else event.acknowledged_at
     if webhook.team != event.team or event.type not in webhook.types or end < life.begin or begin > life.end:
         return {0}
+    if any(pause.sure_from <= begin and end <= pause.sure_until for pause in webhook.pauses):
+        return {0}
     is_sure = webhook.stays_enabled and life.sure_from <= begin and end <= life.sure_until
-    return {1} if is_sure else {0, 1}
+    is_paused = any(pause.begin <= end and begin <= pause.end for pause in webhook.pauses)
+    return {1} if is_sure and not is_paused else {0, 1}
 
 
 def _strangers(evidence: Evidence) -> Iterator[str]:

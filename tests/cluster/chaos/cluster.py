@@ -13,6 +13,7 @@ import trio
 from daemon.crypto.encryption_keys import ENCRYPTION_KEY
 from daemon.maintenance.state_dir import OPERATOR_KEY
 from tests.cluster.chaos.clients import Clients
+from tests.cluster.chaos.editor import Editor
 from tests.cluster.chaos.enabler import Enabler
 from tests.cluster.chaos.evidence import Disturbance
 from tests.cluster.chaos.node import Node, make_node
@@ -49,6 +50,7 @@ class Cluster:
     enabler: Enabler
     registrar: Registrar
     treasurer: Treasurer
+    editor: Editor
     planned: dict[str, PlannedWebhook]
     disturbances: list[Disturbance] = field(default_factory=list)
 
@@ -104,12 +106,13 @@ async def open_cluster(directory: Path, plan: Plan) -> AsyncIterator[Cluster]:
             proxies[number] = await _open_proxies(stack, server, plan)
             sections = _sections(plan, server, proxies[number], node=number, mail_port=mail_port)
             sections["egress"] = {"nameservers": [await _open_name_server(stack, number)]}
-            nodes.append(stack.enter_context(make_node(directory, number, sections, _KEYS)))
+            nodes.append(stack.enter_context(make_node(directory, number, sections, keys=_KEYS, clock=plan.clocks)))
         clients = Clients(plan, _OPERATOR_KEY, lambda: _known_urls(nodes))
         stack.push_async_callback(clients.close)
+        registrar = Registrar(clients, receivers)
         cluster = Cluster(
-            plan, stack, [server], nodes, proxies, receivers, mail, clients, Enabler(clients),
-            Registrar(clients, receivers), Treasurer(clients), planned,
+            plan, stack, [server], nodes, proxies, receivers, mail, clients, Enabler(clients), registrar,
+            Treasurer(clients), Editor(clients, receivers, registrar), planned,
         )  # fmt: skip
         async with trio.open_nursery() as nursery:
             for node in nodes:

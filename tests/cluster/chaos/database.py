@@ -25,8 +25,8 @@ _EVENTS = """
     FROM events ORDER BY seq"""
 _DELIVERIES = """
     SELECT d.seq, d.id, d.event_id, w.name AS webhook, d.status, d.attempts_made,
-        extract(epoch FROM pg_xact_commit_timestamp(d.xmin))::float AS ended
-    FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id ORDER BY d.seq"""
+        extract(epoch FROM pg_xact_commit_timestamp(d.xmin))::float AS ended, d.created_at != e.accepted_at AS again
+    FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id JOIN events e ON e.id = d.event_id ORDER BY d.seq"""
 _ATTEMPTS = """
     SELECT d.id AS delivery_id, a.number, a.status, nullif(convert_from(a.body, 'UTF8'), '')::bigint AS arrival,
         extract(epoch FROM pg_xact_commit_timestamp(a.xmin))::float AS committed_at

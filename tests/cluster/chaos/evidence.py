@@ -3,17 +3,21 @@
 Times are seconds on the clock of the test's process, which nothing here freezes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.cluster.chaos.plan import PlannedWebhook
+
+# While this is done to a node, it notes other times of acceptance than there are.
+CLOCK_STEPPED = "clock stepped"
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A request as a receiver noted it before it answered `status`; `node` made it, `number` is in the event's data.
 
-    `id` is in the answer, too: so the recorded attempt says of which request it is.
+    `id` is in the answer, too: so the recorded attempt says of which request it is. `edited` if it came to the address
+    of the webhook's edit.
     """
 
     id: int
@@ -25,6 +29,7 @@ class Arrival:
     number: int
     status: int
     signed: bool
+    edited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,16 @@ class Submitted:
     acknowledged_at: float | None = None
     event_id: str = ""
     deliveries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """A recovery of what a webhook missed since `since`, of which the answer said how many deliveries were made."""
+
+    webhook: str
+    since: float
+    asked: float
+    deliveries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +82,7 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoredDelivery:
-    """A row of the table of deliveries; `webhook` is the webhook's name.
+    """A row of the table of deliveries; `webhook` is the webhook's name. `again` if it was made after its event.
 
     `ended` is its place among all ends, by the server's own record of its commits: no clock of a node has a part in it.
     """
@@ -79,6 +94,7 @@ class StoredDelivery:
     status: str
     attempts_made: int
     ended: float
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +155,8 @@ class Evidence:
     """All that is known after a run. `mailed` counts each mail's arrivals at the mail server.
 
     `complaints` are sentences about answers that no client should have got, processes that ended and log lines. `epoch`
-    is what the server's clock says when that of the test's process says zero.
+    is what the server's clock says when that of the test's process says zero. `resent` has the id of each delivery that
+    was made by a resend, with that of the old one.
     """
 
     planned: Mapping[str, PlannedWebhook]
@@ -149,4 +166,6 @@ class Evidence:
     stored: Stored
     mailed: Mapping[str, int]
     epoch: float = 0
+    recoveries: Sequence[Recovery] = ()
+    resent: Mapping[str, str] = field(default_factory=dict)
     complaints: list[str] = field(default_factory=list)

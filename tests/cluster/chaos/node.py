@@ -3,13 +3,15 @@
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import trio
 
 from daemon.files.private_file import write_private_file
+from tests.cluster.chaos import stepped_clock
+from tests.cluster.chaos.stepped_clock import set_clock
 from tests.support.forked import ForkedProcess
 from tests.support.process import (
     Installation,
@@ -52,6 +54,10 @@ class Node:
     @property
     def log(self) -> Path:
         return self.installation.config.with_name("log")
+
+    def step_clock(self, seconds: float) -> None:
+        """Have its wall clock go wrong by so much from now on."""
+        set_clock(self.log.with_name("clock"), seconds)
 
     @property
     def is_ready(self) -> bool:
@@ -148,12 +154,15 @@ class Node:
 
 @contextmanager
 def make_node(
-    directory: Path, number: int, sections: Mapping[str, Mapping[str, Any]], keys: Mapping[str, str]
+    directory: Path, number: int, sections: Mapping[str, Mapping[str, Any]], *, keys: Mapping[str, str], clock: bool
 ) -> Iterator[Node]:
-    """Make a node that does not run yet, with these keys in its state directory."""
+    """Make a node that does not run yet, with these keys in its state directory; with a `clock` that can be stepped."""
     own = directory / f"node{number}"
     own.mkdir()
     installation = make_installation(own, sections)
+    if clock:
+        set_clock(own / "clock", 0)
+        installation = replace(installation, program=(stepped_clock.PROGRAM, str(own / "clock")))
     installation.state_dir.mkdir(mode=0o700)
     for name, key in keys.items():
         write_private_file(installation.state_dir / name, key)

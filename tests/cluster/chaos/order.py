@@ -11,8 +11,9 @@ from tests.cluster.chaos.evidence import Arrival, Evidence, Submitted
 def out_of_order(evidence: Evidence) -> Iterator[str]:
     """X acknowledged before Y was submitted: X arrives first. Those that overlap may come in any order."""
     submitted = {one.number: one for one in evidence.submitted}
+    again = {delivery.id for delivery in evidence.stored.deliveries if delivery.again}
     for webhook, arrivals in by_webhook(evidence.arrivals).items():
-        numbers = list(dict.fromkeys(arrival.number for arrival in arrivals))
+        numbers = list(dict.fromkeys(arrival.number for arrival in arrivals if arrival.delivery_id not in again))
         yield from _overtaken(webhook, [submitted[number] for number in numbers if number in submitted])
 
 

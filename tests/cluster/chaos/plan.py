@@ -27,7 +27,7 @@ class Plan:
     """How large a run is. `rate` is in submissions a second, to all nodes together; the same seed repeats the plan.
 
     `spares` are nodes that do not run at the beginning. With a `pooler` nodes reach the database through pgbouncer.
-    If credits are `enforced`, there are always too few.
+    If credits are `enforced`, there are always too few. With `clocks` the wall clock of each node can be stepped.
     """
 
     seed: int
@@ -39,6 +39,7 @@ class Plan:
     retry_delays_s: Sequence[float] = (0.1, 0.2, 0.4)
     pooler: bool = False
     enforced: bool = False
+    clocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,32 @@ class Lifetime:
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """When it was asked for, and when the answer came."""
+
+    asked: float
+    answered: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedWebhook:
-    """A webhook; `name` is also the path of its receiver."""
+    """A webhook; `name` is also the path of its receiver. `pauses` are when it was disabled by hand.
+
+    By the edit it gets the address and the secret of `edited_name`.
+    """
 
     name: str
     team: str
     behaviour: Behaviour
     types: frozenset[str]
     lifetime: Lifetime = Lifetime()
+    pauses: Sequence[Lifetime] = ()
+    edit: Edit | None = None
+
+    @property
+    def edited_name(self) -> str:
+        """The path of its receiver after the edit."""
+        return f"{self.name}/edited"
 
     @property
     def stays_enabled(self) -> bool:

@@ -67,10 +67,13 @@ class Receivers:
         return {
             "teamId": webhook.team,
             "name": webhook.name,
-            "url": f"http://{NAME}:{self.receiver.port}/{webhook.name}",
             "events": sorted(webhook.types),
-            "secret": make_secret(webhook.name),
+            **self.place(webhook.name),
         }
+
+    def place(self, path: str) -> dict[str, str]:
+        """Return the URL of a path, and the secret for it."""
+        return {"url": f"http://{NAME}:{self.receiver.port}/{path}", "secret": make_secret(path)}
 
     @contextmanager
     def trapping(self, wants: Callable[[Arrival], bool], status: int | None = None) -> Iterator[Trap]:
@@ -89,15 +92,17 @@ class Receivers:
         self.receiver.requests.clear()
         assert isinstance(exchange.stream, trio.SocketStream)
         node = node_reached_at(exchange.stream.socket.getsockname()[0])
-        name = exchange.request.request_line.split()[1].removeprefix("/")
-        arrival, trap = self._note_down(exchange.request, name, node)
+        path = exchange.request.request_line.split()[1].removeprefix("/")
+        name = path.partition("/")[0]
+        arrival, trap = self._note_down(exchange.request, path, node)
         if trap is not None:
             await trap.hold(arrival)
         elif self.behaviours[name] == "slow":
             await trio.sleep(random.uniform(*_SLOW_S))
         await exchange.send(response(arrival.status, str(arrival.id).encode()))
 
-    def _note_down(self, request: ReceivedRequest, name: str, node: int) -> tuple[Arrival, Trap | None]:
+    def _note_down(self, request: ReceivedRequest, path: str, node: int) -> tuple[Arrival, Trap | None]:
+        name, edited, _ = path.partition("/")
         number, attempt = json.loads(request.body)["data"]["n"], int(request.header("X-Kakiyo-Attempt") or 0)
         arrival = Arrival(
             id=len(self.arrivals) + 1,
@@ -108,7 +113,8 @@ class Receivers:
             attempt=attempt,
             number=number,
             status=self._status(name, number, attempt),
-            signed=is_signed(request, make_secret(name)),
+            signed=is_signed(request, make_secret(path)),
+            edited=bool(edited),
         )
         trap = next((trap for trap in self.traps if trap.wants(arrival)), None)
         if trap is not None:

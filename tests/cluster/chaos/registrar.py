@@ -18,6 +18,7 @@ from tests.cluster.chaos.receiver import Receivers
 
 _EVERY_S = 1.0
 _AT_ONCE = 5
+_CHANGE_TIMEOUT_S = 21
 
 
 @dataclass(slots=True)
@@ -33,13 +34,13 @@ class Registrar:
         """Register one each second, and delete the oldest when there are five."""
         there: deque[tuple[str, str]] = deque()
         while not self.clients.stopping:
-            there.append(await self._register(f"{len(self.webhooks)}-new"))
+            there.append(await self.register(f"{len(self.webhooks)}-new"))
             if len(there) > _AT_ONCE:
-                await self._delete(*there.popleft())
+                await self.delete(*there.popleft())
             await trio.sleep(_EVERY_S)
 
-    async def _register(self, name: str) -> tuple[str, str]:
-        """Register a webhook; return its name and id."""
+    async def register(self, name: str) -> tuple[str, str]:
+        """Register a webhook, and submit to every node; return its name and id."""
         types = frozenset(self._chance.sample(EVENT_TYPES, 3))
         begin = trio.current_time()
         webhook = PlannedWebhook(name, self._chance.choice(TEAMS), "ok", types, Lifetime(begin, math.inf))
@@ -50,7 +51,8 @@ class Registrar:
         await self.clients.submit_everywhere(webhook.team, min(types))
         return name, answer.json()["id"]
 
-    async def _delete(self, name: str, webhook_id: str) -> None:
+    async def delete(self, name: str, webhook_id: str) -> None:
+        """Delete a webhook, and submit to every node."""
         self._live(name, sure_until=trio.current_time())
         await self.until_answered("DELETE", f"/v1/webhooks/{webhook_id}", {}, None)
         self._live(name, end=trio.current_time())
@@ -61,14 +63,21 @@ class Registrar:
         self.webhooks[name] = replace(webhook, lifetime=replace(webhook.lifetime, **times))
 
     async def until_answered(self, method: str, path: str, headers: dict[str, str], body: Any) -> httpx.Response:
-        """Make a request, of any node, until it is carried out, or refused, which is noted."""
+        """Make a request, of any node, until it is carried out, or refused, which is noted.
+
+        If an answer to a change is lost, that request may still be carried out: it returns when this is over.
+        """
+        lost = False
         while True:
             http = self.clients.http(self._chance.choice(self.clients.urls()))
             try:
                 answer = await http.request(method, path, json=body, headers=headers, timeout=25)
             except httpx.TransportError:
+                lost = True
                 await trio.sleep(0.1)
                 continue
+            if lost and method == "PATCH":
+                await trio.sleep(_CHANGE_TIMEOUT_S)
             # Deleted by a request whose answer was lost.
             if answer.is_success or (method == "DELETE" and answer.status_code == 404):
                 return answer

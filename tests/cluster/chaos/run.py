@@ -56,6 +56,7 @@ class Run:
             _counts(ends),
             f"{len(evidence.stored.mails)} disablings mailed, {self.enablings} enablings",
             f"{sum(webhook.deleted for webhook in evidence.stored.webhooks)} webhooks came and went",
+            f"{len(evidence.resent)} resent, {len(evidence.recoveries)} recoveries",
             f"done: {_counts(done)}",
             f"answers: {_counts(self.answers)}",
             f"logged: {_counts(self.logged)}",
@@ -101,6 +102,7 @@ async def _drive(cluster: Cluster, ended: trio.Event) -> None:
         nursery.start_soon(cluster.clients.run)
         nursery.start_soon(cluster.enabler.run)
         nursery.start_soon(cluster.registrar.run)
+        nursery.start_soon(cluster.editor.run)
         if cluster.plan.enforced:
             nursery.start_soon(cluster.treasurer.run)
     ended.set()
@@ -153,6 +155,8 @@ async def _examine(cluster: Cluster, complaints: list[str]) -> Run:
         stored=await trio.to_thread.run_sync(read),
         mailed=cluster.mailed(),
         epoch=time.time() - trio.current_time(),
+        recoveries=list(cluster.editor.recoveries),
+        resent=dict(cluster.editor.resent),
         complaints=[
             *complaints,
             *ledger.complaints,

@@ -21,10 +21,11 @@ class Scenario:
     spares: int = 0
     pooler: bool = False
     enforced: bool = False
+    clocks: bool = False
 
     def plan(self, plan: Plan) -> Plan:
         """Return the plan of its run."""
-        return replace(plan, spares=self.spares, pooler=self.pooler, enforced=self.enforced)
+        return replace(plan, spares=self.spares, pooler=self.pooler, enforced=self.enforced, clocks=self.clocks)
 
 
 def any_of(*choices: Chaos) -> Chaos:
@@ -69,5 +70,6 @@ SCENARIOS: Mapping[str, Scenario] = {
     "pooler": Scenario(any_of(_kills, actions.freeze, actions.restart_database), pooler=True),
     "dump": Scenario(dump),
     "credits": Scenario(any_of(_kills, actions.freeze, actions.cut), enforced=True),
-    "everything": Scenario(_mixed, nodes=3),
+    "clocks": Scenario(any_of(actions.step_clock, _kills), clocks=True),
+    "everything": Scenario(any_of(_mixed, _mixed, _mixed, actions.step_clock), nodes=3, clocks=True),
 }

@@ -1,167 +1,35 @@
 """The checker finds every kind of broken promise: each is put into the evidence of a run that kept them all."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from tests.cluster.chaos.checker import violations
-from tests.cluster.chaos.evidence import (
-    Arrival,
-    Disturbance,
-    Evidence,
-    Stored,
-    StoredAttempt,
-    StoredDelivery,
-    StoredEvent,
-    StoredLife,
-    StoredMail,
-    StoredWebhook,
-    Submitted,
+from tests.cluster.chaos.broken_promises import (
+    Break,
+    arrival,
+    arrived_also,
+    doubled_event,
+    id_of,
+    made_again,
+    missing_number_4,
+    moved_arrival,
+    paused_at,
+    second_mail,
+    sound,
+    stored,
+    stray_mail,
+    told,
+    with_attempt,
+    with_delivery,
+    with_edit,
+    with_lives,
+    with_webhooks,
+    without_arrival,
+    without_event,
 )
-from tests.cluster.chaos.plan import Lifetime, PlannedWebhook
-
-TYPE = "linkedin.message.sent"
-DOWN_NUMBERS = range(1, 5)
-
-
-def arrival(number: int, webhook: str = "up", attempt: int = 1, at: float | None = None, node: int = 1) -> Arrival:
-    status = 200 if webhook == "up" else 500
-    own = id_of(webhook, number, attempt)
-    return Arrival(
-        own, at or number + attempt / 10, node, webhook, f"dlv-{webhook}-{number}", attempt, number, status, True
-    )
-
-
-def id_of(webhook: str, number: int, attempt: int = 1) -> int:
-    return number * 10 + attempt + 1000 * (webhook == "down")
-
-
-def recorded(one: Arrival) -> StoredAttempt:
-    return StoredAttempt(one.delivery_id, one.attempt, one.status, one.id, one.at + 0.01)
-
-
-def sound() -> Evidence:
-    """Return the evidence of a run: five events, a webhook that is up, one that four failures disabled."""
-    submitted = [
-        Submitted(n, n, "acme", TYPE, float(n), n + 0.05, f"evt-{n}", 1 + (n in DOWN_NUMBERS)) for n in range(1, 6)
-    ]
-    up = [StoredDelivery(n, f"dlv-up-{n}", f"evt-{n}", "up", "succeeded", 1, n) for n in range(1, 6)]
-    down = [StoredDelivery(10 + n, f"dlv-down-{n}", f"evt-{n}", "down", "failed", 4, n) for n in DOWN_NUMBERS]
-    arrivals = [
-        *(arrival(n) for n in range(1, 6)),
-        *(arrival(n, "down", attempt) for n in DOWN_NUMBERS for attempt in range(1, 5)),
-    ]
-    return Evidence(
-        planned={
-            "up": PlannedWebhook("up", "acme", "ok", frozenset({TYPE})),
-            "down": PlannedWebhook("down", "acme", "down", frozenset({TYPE})),
-        },
-        submitted=submitted,
-        arrivals=sorted(arrivals, key=lambda one: one.at),
-        disturbances=[],
-        stored=Stored(
-            events=[StoredEvent(n, f"evt-{n}", n, "acme", TYPE) for n in range(1, 6)],
-            deliveries=[*up, *down],
-            attempts=[recorded(one) for one in arrivals],
-            lives=[StoredLife(1, 1, 0, None)],
-            webhooks=[StoredWebhook("up", True, False, 0), StoredWebhook("down", False, False, 4)],
-            mails=[StoredMail("mail-1", "down", [f"dlv-down-{n}" for n in DOWN_NUMBERS])],
-        ),
-        mailed={"mail-1": 1},
-    )
-
-
-Break = Callable[[Evidence], Evidence]
-
-
-def stored(change: Callable[[Stored], Stored]) -> Break:
-    return lambda evidence: replace(evidence, stored=change(evidence.stored))
-
-
-def without_event(number: int) -> Break:
-    return stored(lambda found: replace(found, events=[one for one in found.events if one.number != number]))
-
-
-def with_delivery(name: str, **fields: object) -> Break:
-    return stored(
-        lambda found: replace(
-            found,
-            deliveries=[
-                replace(one, **fields) if one.id == name else one  # type: ignore[arg-type]  # whatever the test wants
-                for one in found.deliveries
-            ],
-        )
-    )
-
-
-def with_attempt(arrival_id: int, **fields: object) -> Break:
-    return stored(
-        lambda found: replace(
-            found,
-            attempts=[
-                replace(one, **fields) if one.arrival == arrival_id else one  # type: ignore[arg-type]
-                for one in found.attempts
-            ],
-        )
-    )
-
-
-def with_lives(*lives: StoredLife) -> Break:
-    return stored(lambda found: replace(found, lives=list(lives)))
-
-
-def told(*numbers: int) -> Break:
-    mail = StoredMail("mail-1", "down", [f"dlv-down-{number}" for number in numbers])
-    return stored(lambda found: replace(found, mails=[mail]))
-
-
-def arrived_also(*arrivals: Arrival) -> Break:
-    return lambda evidence: replace(evidence, arrivals=sorted([*evidence.arrivals, *arrivals], key=lambda one: one.at))
-
-
-def without_arrival(name: str) -> Break:
-    return lambda evidence: replace(evidence, arrivals=[one for one in evidence.arrivals if one.delivery_id != name])
-
-
-def moved_arrival(name: str, at: float, attempt: int = 1) -> Break:
-    return lambda evidence: replace(
-        evidence,
-        arrivals=sorted(
-            (
-                replace(one, at=at) if (one.delivery_id, one.attempt) == (name, attempt) else one
-                for one in evidence.arrivals
-            ),
-            key=lambda one: one.at,
-        ),
-    )
-
-
-def doubled_event(evidence: Evidence) -> Evidence:
-    again = StoredEvent(9, "evt-9", 5, "acme", TYPE)
-    return stored(lambda found: replace(found, events=[*found.events, again]))(evidence)
-
-
-def stray_mail(evidence: Evidence) -> Evidence:
-    return replace(evidence, mailed={"mail-1": 1, "mail-2": 1})
-
-
-def second_mail(evidence: Evidence) -> Evidence:
-    mails = [*evidence.stored.mails, replace(evidence.stored.mails[0], id="mail-2")]
-    return replace(evidence, stored=replace(evidence.stored, mails=mails), mailed={"mail-1": 1, "mail-2": 1})
-
-
-def with_webhooks(**counters: int) -> Break:
-    return stored(
-        lambda found: replace(
-            found,
-            webhooks=[
-                replace(one, consecutive_failures=counters.get(one.name, one.consecutive_failures))
-                for one in found.webhooks
-            ],
-        )
-    )
-
+from tests.cluster.chaos.checker import violations
+from tests.cluster.chaos.evidence import Disturbance, StoredLife
+from tests.cluster.chaos.plan import Lifetime
 
 BREAKS: dict[str, tuple[str, Break]] = {
     "a lost event": ("is lost", without_event(5)),
@@ -188,6 +56,16 @@ BREAKS: dict[str, tuple[str, Break]] = {
         "a wrong signature",
         lambda evidence: replace(evidence, arrivals=[replace(one, signed=False) for one in evidence.arrivals]),
     ),
+    "an old address after an edit": ("at its old address 2.200 s", with_edit(asked=2, answered=2.9, arrived_new=())),
+    "a new address before an edit": ("that nobody had given", with_edit(asked=2, answered=2.9, arrived_new=(1, 4, 5))),
+    "a cancelled delivery of an enabled webhook": ("always enabled", with_delivery("dlv-up-5", status="cancelled")),
+    "an event for a disabled webhook": ("has 1 deliveries to up", paused_at(4)),
+    "a delivery that nobody asked for": ("that nobody asked for", made_again("dlv-x", 3)),
+    "a resend of another event": ("is of another event", made_again("dlv-x", 3, resent={"dlv-x": "dlv-up-2"})),
+    "a lost resend": ("is lost", lambda evidence: replace(evidence, resent={"dlv-x": "dlv-up-2"})),
+    "a missed event that is not recovered": ("not recovered", missing_number_4(recovered=())),
+    "an event recovered twice": ("recovered 2 times", missing_number_4(recovered=(4, 4))),
+    "events recovered in another order": ("whose event came later", missing_number_4(recovered=(4, 3))),
     "an event that overtook another": ("got event 5 before event 3", moved_arrival("dlv-up-3", 5.9)),
     "a repetition without a reason": ("nothing was done to it", arrived_also(arrival(5, at=9.0))),
     "attempts of two deliveries mixed": (
@@ -229,6 +107,12 @@ def test_a_webhook_gets_what_is_submitted_after_its_registration_and_nothing_aft
     assert any("has 1 deliveries to up" in found for found in with_lifetime(Lifetime(begin=2.5)))
     late = stored(lambda kept: replace(kept, deliveries=[one for one in kept.deliveries if one.id != "dlv-up-5"]))
     assert any("has 0 deliveries to up" in found for found in violations(late(evidence)))
+
+
+def test_what_was_missed_and_recovered_and_what_was_sent_again_is_no_violation() -> None:
+    assert violations(missing_number_4(recovered=(4,))(sound())) == []
+    assert violations(made_again("dlv-x", 3, resent={"dlv-x": "dlv-up-3"})(sound())) == []
+    assert violations(with_edit(asked=2, answered=2.9, arrived_new=(3, 4, 5))(sound())) == []
 
 
 def test_a_repetition_after_a_kill_is_explained_but_not_five_of_them() -> None:
