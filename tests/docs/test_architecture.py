@@ -108,7 +108,6 @@ DIALECT_IN_MIGRATIONS = {
 SQLITE_USERS = {
     "daemon/start_log.py": "logs what is missing in the file",
     "daemon/maintenance/backup.py": "copies the file",
-    "daemon/maintenance/checkpointer.py": "keeps the log of the file short",
     "daemon/maintenance/opened_store.py": "tells what is missing in the file",
     "daemon/maintenance/migrate_to_postgresql.py": "copies the rows out of the file",
     "daemon/maintenance/migrate_to_sqlite.py": "makes a file of the rows of a server",
