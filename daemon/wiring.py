@@ -103,7 +103,7 @@ async def assemble(
     store = Store(Reader(database, seams.run_read, metrics.longest_read), Writer(database, seams.run_write, metrics))
     clock, telemetry = clock_of(seams.now_ms), Telemetry(log, metrics, changes=ChangeFeed(), spans=seams.spans)
     cluster = None if share is None else ClusterBuilder(share, live.now.credits, store=store, telemetry=telemetry)
-    version = 0 if cluster is None else await cluster.join()
+    version = 0 if cluster is None else await cluster.join(vault)
     mine = ShareOfWork() if cluster is None else cluster.share_of_work
     index, team_ids = await _load_subscriptions(store), await _load_team_ids(store)
     key_uses = KeyUses(store=store, clock=clock, telemetry=telemetry)
@@ -127,6 +127,7 @@ async def assemble(
         changes=telemetry.changes,
         granted=gate.look_again,
         webhooks_changed=partial(_wake_both, notifier, canceller),
+        seal_with=vault.use,
     )
     management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
     kept_answers = management.kept_answers

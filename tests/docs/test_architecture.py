@@ -21,6 +21,7 @@ USE_HTTP_CLIENTS = {
     "daemon/delivery/attempt.py": "catches the transport's exceptions",
     "daemon/delivery/outcome.py": "tells the transport's exceptions apart",
     "daemon/cli/client.py": "a client of the daemon's own API",
+    "daemon/cli/forwarding.py": "a client of a server on the machine of whoever runs `listen`",
     "daemon/cli/exchange.py": "a client of the daemon's own API",
     "daemon/demo/api.py": "a client of the daemon's own API",
     "daemon/demo/process.py": "a client of the daemon's own API",
@@ -35,6 +36,7 @@ SLEEPS_IN_LOOPS = {
     "daemon/mail/notifier.py": "the back-off while the database fails",
     "daemon/maintenance/checkpointer.py": "SQLite tells nobody when a read ends",
     "daemon/delivery/canceller.py": "the others' share of the store",
+    "daemon/maintenance/shared_key_rotation.py": "a command that waits for what every node has to say",
     "daemon/maintenance/time_indexer.py": "its interval; the others' share of the store",
     "daemon/delivery/fan_out.py": "the others' share of the store",
     "daemon/maintenance/cleaner.py": "its interval; the others' share of the store",
@@ -131,6 +133,7 @@ POSTGRESQL_USERS = {
     "daemon/maintenance/migrate_to_postgresql.py": "copies the rows of the file into the database",
     "daemon/maintenance/migrate_to_sqlite.py": "copies the rows of the database into a file",
     "daemon/maintenance/postgresql_store.py": "opens the database of the settings",
+    "daemon/maintenance/shared_key_rotation.py": "seals anew what is in the database",
     "daemon/wiring_cluster.py": "has several nodes share the database",
 }
 
