@@ -12,6 +12,7 @@ CODE_MEANINGS: Mapping[Code, str] = MappingProxyType(
         Code.INVALID_JSON: "The body is not valid JSON, or holds what cannot be passed on unchanged.",
         Code.UNAUTHORIZED: "The key is missing, malformed, unknown or revoked.",
         Code.OPERATOR_ONLY: "A team's key cannot do this.",
+        Code.ROLE_NOT_ENOUGH: "The key's role does not allow this.",
         Code.NOT_FOUND: "It does not exist for this key.",
         Code.METHOD_NOT_ALLOWED: "The path does not take this method.",
         Code.REQUEST_TIMEOUT: "The body did not arrive in time.",
