@@ -13,7 +13,7 @@ from api.http.errors import Code, unknown_team
 from api.http.json_body import JSON, NDJSON
 from api.http.known import EventName, SomeTeam
 from api.http.query import period_of
-from api.http.route import Body, Call, Route
+from api.http.route import SUBMITTERS, Body, Call, Route
 from api.http.wire import Input, InputMoment, Limit, Output, OutputTime, Page, PageQuery, format_time
 from api.limits.rate_limit import tokens_for, tokens_for_receipts
 from api.limits.sizes import MAX_PAGE
@@ -242,6 +242,7 @@ ROUTES = (
         description="Answers after the event and its deliveries are on disk. An event may have up to 256 KiB.",
         body=Body({JSON: SubmittedEvent}, parsed=False, example=_BODY_EXAMPLE),
         headers=SubmissionHeaders,
+        only_for=SUBMITTERS,
         status=HTTPStatus.ACCEPTED,
         answer=EventReceipt,
         example=_RECEIPT_EXAMPLE,
@@ -259,6 +260,7 @@ ROUTES = (
         ),
         body=Body({JSON: list[SubmittedEvent], NDJSON: str}, parsed=False, example=[_BODY_EXAMPLE]),
         headers=SubmissionHeaders,
+        only_for=SUBMITTERS,
         status=HTTPStatus.ACCEPTED,
         answer=BatchReceipt,
         example={"receipts": [_RECEIPT_EXAMPLE]},
