@@ -24,6 +24,7 @@ from daemon.domain.model import KeyRole
 
 _KEY = {"type": "http", "scheme": "bearer", "description": "A team's key or the operator's."}
 _LICENSE = {"name": "MIT", "identifier": "MIT"}
+_CONTACT = {"name": "Whoever runs this daemon"}
 _OPEN = (Access.LOCAL, Access.LOCAL_OPERATOR)
 _WITH_BODY = (
     Code.INVALID_JSON,
@@ -65,7 +66,13 @@ def describe(routes: Sequence[Route]) -> Schema:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Kakiyo Webhooks", "version": __version__, "description": DESCRIPTION, "license": _LICENSE},
+        "info": {
+            "title": "Kakiyo Webhooks",
+            "version": __version__,
+            "description": DESCRIPTION,
+            "license": _LICENSE,
+            "contact": _CONTACT,
+        },
         "servers": [{"url": "/", "description": "The daemon that answers with this document."}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "security": [{"key": []}],

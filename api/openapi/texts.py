@@ -43,6 +43,8 @@ exist for it. The operator's key may do everything, and says which team it is ab
 
 **Lists** answer `items` and `nextCursor`; give that as `cursor` to get the next page.
 
+**Answers** may have more members than today, and new words where words are listed: ignore those that you do not know.
+
 **Times** are RFC 3339. They are answered in UTC with milliseconds, and taken with any offset.
 
 **Refusals** are problem documents (RFC 9457) whose `code` never changes:
