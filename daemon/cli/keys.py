@@ -39,23 +39,21 @@ def build_keys() -> click.Group:
 def create(
     team_id: _Team,
     name: Annotated[str, option("--name", help="What the key is for.")],
-    role: Annotated[
-        _Role, option("--role", help="Everything of the team, submitting events, or reading.")
-    ] = _Role.ADMIN,
+    role: Annotated[_Role | None, option("--role", help="What it may do: everything of its team, if left out.")] = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
     api: ApiOptions,
 ) -> None:
     """Make a key for a team. It is shown this once."""
-    from daemon.cli.client import connect, path_of
+    from daemon.cli.client import connect, path_of, present
     from daemon.cli.replies import print_reply
 
     with connect(api) as client:
         reply = client.send(
             "POST",
             path_of("teams", team_id, "keys"),
-            body={"name": name, "role": role},
+            body=present({"name": name, "role": role}),
             headers=idempotency_headers(idempotency_key),
         )
         key_id = reply.value["id"]
