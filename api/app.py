@@ -1,6 +1,7 @@
 """The application: every route of the tables, bound to the daemon's handles (architecture "Packages")."""
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,25 +15,25 @@ from api.http.auth import ANYBODY, authenticate
 from api.http.dispatch import Dispatcher, View
 from api.http.errors import rate_limited
 from api.http.idempotency import answered_once, read_idempotency
-from api.http.json_body import JSON, read_json
+from api.http.inputs import read_inputs
+from api.http.known import Known
 from api.http.plain import ClientGone, PlainRequest, PlainResponse, PlainView
 from api.http.problems import answer_error, as_refusal, log_refused, plain_problem
-from api.http.query import NoQuery, read_query
 from api.http.request import HttpRequest
 from api.http.reserved_ids import Words, is_parameter, reserved_segments, steps
-from api.http.route import Access, Answer, Call, Route
+from api.http.route import Answer, Call, Route
 from api.http.urls import MatchingRule, make_map, make_rule
 from api.http.wire import to_json
 from api.limits.large_bodies import LargeBodies
 from api.limits.rate_limit import RateLimits, tokens_for
 from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi import document
-from api.routes import credits, deliveries, events, health, keys, nodes, teams, testing, webhook_routes
+from api.routes import audit, credits, deliveries, events, health, keys, nodes, teams, testing, webhook_routes
 from daemon.actors.threads import RunInThread, thread_runner
+from daemon.crypto.api_keys import Principal
 from daemon.handles import Handles
 
 BODY_TIMEOUT_S = 15
-OPEN = (Access.LOCAL, Access.LOCAL_OPERATOR)
 AnswerRoute = Callable[..., Awaitable[Answer]]
 
 _DESCRIBED: tuple[Route, ...] = (
@@ -43,6 +44,7 @@ _DESCRIBED: tuple[Route, ...] = (
     *credits.ROUTES,
     *teams.ROUTES,
     *keys.ROUTES,
+    *audit.ROUTES,
     *nodes.ROUTES,
     *health.ROUTES,
 )
@@ -91,9 +93,10 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
     for route in ROUTES:
         answer = bind(route, handles, limits=limits, bodies=bodies, reserved_ids=_RESERVED_IDS)
-        app.views[route.name] = _view(route, answer)
+        app.views[route.name] = _view(route, answer, handles=handles, limits=limits)
         if route.path in MAX_BODY_BYTES_OF_PATH:
-            app.plain_views[route.path] = _plain_view(route, answer, handles=handles, config=app.config)
+            plain = _plain_view(route, answer, handles=handles, limits=limits, config=app.config)
+            app.plain_views[route.path] = plain
     console = add_console(
         app, handles, limits=limits, run_in_thread=run_in_thread or thread_runner(1), reserved_ids=_RESERVED_IDS
     )
@@ -103,73 +106,76 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
 def bind(
     route: Route, handles: Handles, limits: RateLimits, bodies: LargeBodies, reserved_ids: frozenset[str]
 ) -> AnswerRoute:
-    """Return what answers a request for a route: it checks the key, and reads query and body."""
+    """Return what answers a caller's request for a route: it checks the limit, and reads query and body."""
 
     has_inputs = route.query is not None or (route.body is not None and route.body.parsed)
 
-    async def answer(request: HttpRequest, **path: str) -> Answer:
-        principal = await authenticate(handles, request, route.access)
+    async def answer(request: HttpRequest, principal: Principal, **path: str) -> Answer:
         if principal is not ANYBODY:
             wait_s = limits.take(principal, tokens_for(size_bytes=request.content_length or 0))
             if wait_s is not None:
                 raise rate_limited(wait_s)
         with bodies.room(request, principal) as run_in_thread:
-            inputs, raw = dict[str, BaseModel](), b""
-            if has_inputs or request.query_string:
-                inputs, raw = await _read_inputs(route, request, run_in_thread)
             call = Call(
                 handles,
                 principal,
                 request=request,
                 run_in_thread=run_in_thread,
                 charge=partial(limits.charge, principal),
-                reserved_ids=reserved_ids,
-                idempotency=read_idempotency(principal, request, raw) if route.once else None,
+                known=Known(handles.catalogue, principal, reserved_ids),
             )
-            if call.idempotency is None:
+            inputs, raw = dict[str, BaseModel](), b""
+            if has_inputs or request.query_string:
+                inputs, raw = await read_inputs(route, call, path)
+            idempotency = None
+            if route.once:
+                with call.mistakes:
+                    idempotency = read_idempotency(principal, request, raw)
+            if route.body is None or route.body.parsed:
+                call.mistakes.raise_if_any()
+            if idempotency is None:
                 return await route.handler(call, **path, **inputs)
-            return await answered_once(call, call.idempotency, partial(route.handler, call, **path, **inputs))
+            call = replace(call, idempotency=idempotency)
+            return await answered_once(call, idempotency, partial(route.handler, call, **path, **inputs))
 
     return answer
 
 
-def _view(route: Route, answer: AnswerRoute) -> View:
+def _view(route: Route, answer: AnswerRoute, *, handles: Handles, limits: RateLimits) -> View:
     async def view(request: Request, **path: str) -> Response:
-        return _respond(route, await answer(request, **path))
+        principal = ANYBODY
+        try:
+            principal = await authenticate(handles, request, route)
+            response = _respond(route, await answer(request, principal, **path))
+        except Exception as error:
+            response = await answer_error(handles, request, error)
+        response.headers.extend(limits.headers(principal))
+        return response
 
     return view
 
 
-def _plain_view(route: Route, answer: AnswerRoute, *, handles: Handles, config: Mapping[str, Any]) -> PlainView:
+def _plain_view(
+    route: Route, answer: AnswerRoute, *, handles: Handles, limits: RateLimits, config: Mapping[str, Any]
+) -> PlainView:
     """Return the view of a route for the fast lane: the same answer, the same refusals."""
-    headers = (("Content-Type", route.media_type),)
+    media_type = ("Content-Type", route.media_type)
 
     async def view(request: PlainRequest) -> PlainResponse:
         request.body_timeout_s = config["BODY_TIMEOUT"]
+        principal = ANYBODY
         try:
-            return PlainResponse(route.status, headers, _content(await answer(request)))
+            principal = await authenticate(handles, request, route)
+            content = _content(await answer(request, principal))
+            return PlainResponse(route.status, (media_type, *limits.headers(principal)), content)
         except ClientGone:
             raise
         except Exception as error:
             refusal = as_refusal(error)
             log_refused(handles, refusal, error, method=route.method, path=route.path)
-            return plain_problem(refusal)
+            return plain_problem(refusal, limits.headers(principal))
 
     return view
-
-
-async def _read_inputs(
-    route: Route, request: HttpRequest, run_in_thread: RunInThread
-) -> tuple[dict[str, BaseModel], bytes]:
-    inputs: dict[str, BaseModel] = {}
-    raw = b""
-    if route.query is not None:
-        inputs["query"] = read_query(request, route.query)
-    elif request.query_string and route.access not in OPEN:  # who asks for health may add what they like
-        read_query(request, NoQuery)
-    if route.body is not None and route.body.parsed:
-        inputs["body"], raw = await read_json(request, route.body.content[JSON], run_in_thread)
-    return inputs, raw
 
 
 def _respond(route: Route, answer: Answer) -> Response:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.chromium import is_chromium_here
 from tests.support.engines import ENGINES, on_postgresql
 from tests.support.postgresql import PostgresqlServer, is_installed, running_server
-from tests.support.programs import is_here
 from tests.support.reused_databases import ReusedDatabases
 from tests.support.ways import WAYS, going
 from tests.systemd.machine import missing
@@ -26,6 +26,7 @@ _BOOTS = Path(__file__).parent / "systemd"
 def pytest_configure(config: pytest.Config) -> None:
     # A shell has its background jobs ignore Ctrl-C, and so would every process that a test starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    gc.disable()  # until all is collected: what is imported stays, and to look through it is a fifth of the work
     # The workers are started after this, and write where it says.
     if hasattr(config, "workerinput"):
         return
@@ -58,10 +59,11 @@ def pytest_collection_finish() -> None:
     # What is there by now stays to the end: to look through it for garbage again and again is a tenth of all work.
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not is_here("chromium"):
+    if not is_chromium_here():
         _warn(terminalreporter, "The console was NOT tested in a browser: chromium is not on this machine")
     if not is_installed():
         _warn(terminalreporter, "The store was NOT tested on PostgreSQL: it is not on this machine")

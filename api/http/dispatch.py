@@ -6,7 +6,9 @@ submission costs a tenth less. Still used: the request, the response, the URL ma
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, cast
+from urllib.parse import quote
 
 import trio
 from quart import Request, Response
@@ -77,7 +79,23 @@ class Dispatcher(QuartTrio):
                 return Response(b"", headers={"Allow": ", ".join(sorted(self._urls.allowed_methods(request.path)))})
             return await self.views[rule.endpoint](request, **path)
         except Exception as error:
+            if request.url_rule is None and (redirect := self._without_slash(request)) is not None:
+                return redirect
             return await self._answer_error(request, error)
+
+    def _without_slash(self, request: Request) -> Response | None:
+        """Return a redirect to the route that the path leads to without the slash at its end, None if there is none.
+
+        Its target begins as one of our routes does, with one slash: it never names another host.
+        """
+        path = request.path[:-1]
+        is_ours = request.path.endswith("/") and not path.startswith("//")  # the map would take // for /
+        if not is_ours or not self._urls.test(path, request.method):
+            return None
+        query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
+        response = Response(b"", HTTPStatus.PERMANENT_REDIRECT, headers={"Location": quote(path) + query})
+        del response.headers["Content-Type"]
+        return response
 
 
 async def _send(response: Response, send: Any) -> None:

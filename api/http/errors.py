@@ -33,6 +33,7 @@ class Code(StrEnum):
     INVALID_JSON = "invalid_json"
     UNAUTHORIZED = "unauthorized"
     OPERATOR_ONLY = "operator_only"
+    ROLE_NOT_ENOUGH = "role_not_enough"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     REQUEST_TIMEOUT = "request_timeout"
@@ -60,6 +61,7 @@ STATUS: Mapping[Code, HTTPStatus] = MappingProxyType(
         Code.INVALID_JSON: HTTPStatus.BAD_REQUEST,
         Code.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
         Code.OPERATOR_ONLY: HTTPStatus.FORBIDDEN,
+        Code.ROLE_NOT_ENOUGH: HTTPStatus.FORBIDDEN,
         Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
         Code.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
         Code.REQUEST_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
@@ -92,16 +94,26 @@ class FieldError:
 
 
 class ApiError(Exception):
-    """A refusal: its code, one sentence, the invalid fields, if any, and when to retry, if known."""
+    """A refusal: its code, one sentence, the invalid fields, if any, and when to retry, if known.
+
+    `are_more` says that there may be more invalid fields than are named.
+    """
 
     def __init__(
-        self, code: Code, detail: str, errors: Sequence[FieldError] = (), retry_after_s: int | None = None
+        self,
+        code: Code,
+        detail: str,
+        errors: Sequence[FieldError] = (),
+        retry_after_s: int | None = None,
+        *,
+        are_more: bool = False,
     ) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail
         self.errors = tuple(errors)
         self.retry_after_s = retry_after_s
+        self.are_more = are_more
 
     @property
     def status(self) -> HTTPStatus:
@@ -130,9 +142,16 @@ def unknown_team(path: str) -> ApiError:
     return ApiError(Code.NOT_FOUND, "There is no such team: check teamId.", [FieldError(path, "no such team")])
 
 
-def wrong_fields(errors: Sequence[FieldError]) -> ApiError:
-    """Return the answer for fields that break the contract."""
-    return ApiError(Code.INVALID_FIELD, "Correct the fields listed in `errors` and send the request again.", errors)
+def wrong_fields(errors: Sequence[FieldError], *, are_more: bool = False) -> ApiError:
+    """Return the answer for fields that break the contract; `are_more` says that there may be more than these."""
+    return several(Code.INVALID_FIELD, errors, are_more=are_more)
+
+
+def several(code: Code, errors: Sequence[FieldError], *, are_more: bool) -> ApiError:
+    """Return the same with the code of what was found first."""
+    which = f" (there may be more than these {len(errors)})" if are_more else ""
+    detail = f"Correct the fields listed in `errors`{which} and send the request again."
+    return ApiError(code, detail, errors, are_more=are_more)
 
 
 def wrong_field(path: str, message: str) -> ApiError:

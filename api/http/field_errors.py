@@ -1,16 +1,21 @@
-"""Validation messages for whoever sent a field: in JSON's terms, with what was expected."""
+"""Validation messages for whoever sent a field: in JSON's terms, with what was expected or probably meant."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pydantic import BaseModel
+from api.http.known import NO_SUCH_TEAM, UNKNOWN_EVENT, nearest
+from daemon.domain.printable import one_line
+
+_LONGEST_SHOWN = 100
 
 # By pydantic's type of error; the braces are filled from its context.
 _WORDS: Mapping[str, str] = MappingProxyType(
     {
         "missing": "is missing",
-        "extra_forbidden": "unknown field: remove it, or correct its spelling",
+        "enum": "expected one of {expected}",
+        "literal_error": "expected one of {expected}",
+        NO_SUCH_TEAM: "no such team",
         "dict_type": "expected an object",
         "model_type": "expected an object",
         "model_attributes_type": "expected an object",
@@ -33,20 +38,44 @@ _WORDS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def validation_message(detail: Mapping[str, Any], field: str) -> str:
-    """Return what is wrong, for one of pydantic's errors (with its context) on the field of this name."""
-    if detail["type"] == "string_pattern_mismatch":
-        return _FORMS.get(field, "does not have the expected format: see /openapi.json")
+def validation_message(
+    detail: Mapping[str, Any], field: str, *, fields: Collection[str] = (), events: Collection[str] = ()
+) -> str:
+    """Return what is wrong, for one of pydantic's errors (with its context and input) on the field of this name.
+
+    `fields` and `events` are those that there are.
+    """
+    match detail["type"]:
+        case "extra_forbidden":
+            return unknown_field(field, fields)
+        case _ if detail["type"] == UNKNOWN_EVENT:
+            return unknown_event(detail["input"], events)
+        case "string_pattern_mismatch":
+            return _FORMS.get(field, "does not have the expected format: see /openapi.json")
     if words := _WORDS.get(detail["type"]):
         return words.format_map(detail.get("ctx", {}))
     message = str(detail["msg"]).removeprefix("Value error, ")
     return f"{message[0].lower()}{message[1:]}"
 
 
-def unknown_parameter(model: type[BaseModel]) -> str:
-    """Return what is wrong with a parameter of the query that this model does not have."""
-    names = [field.alias or name for name, field in model.model_fields.items()]
-    return f"unknown parameter: there are {', '.join(names)}" if names else "unknown parameter: there are none here"
+def unknown_field(field: str, fields: Collection[str]) -> str:
+    """Return what is wrong with a field that there is not."""
+    if meant := nearest(field, fields):
+        return f"unknown field: did you mean {meant}?"
+    return "unknown field: remove it, or correct its spelling"
+
+
+def unknown_parameter(given: str, names: Collection[str]) -> str:
+    """Return what is wrong with a parameter of the query that is none of these."""
+    hint = f"did you mean {meant}? There" if (meant := nearest(given, names)) else "there"
+    return f"unknown parameter: {hint} are {', '.join(names) or 'none here'}"
+
+
+def unknown_event(given: str, events: Collection[str]) -> str:
+    """Return what is wrong with an event type that there is not: which, and which one was probably meant."""
+    which = one_line(given[: 2 * _LONGEST_SHOWN], _LONGEST_SHOWN)
+    hint = f"did you mean {meant}? " if (meant := nearest(given, events)) else ""
+    return f"unknown event type {which}: {hint}GET /v1/webhooks/test/events lists them"
 
 
 _FORMS: Mapping[str, str] = MappingProxyType(

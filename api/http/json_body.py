@@ -14,8 +14,10 @@ from typing import Any, TypeVar
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from api.http.errors import ApiError, Code, FieldError, invalid_json, too_large, wrong_fields
+from api.http.errors import ApiError, Code, FieldError, invalid_json, several, too_large, unknown_team
 from api.http.field_errors import unknown_parameter, validation_message
+from api.http.known import NO_SUCH_TEAM, Known
+from api.http.mistakes import MOST_TOLD
 from api.http.request import HttpRequest
 from api.limits.sizes import MAX_INLINE_PARSE_BYTES, MAX_REQUEST_BYTES
 from daemon.actors.threads import RunInThread
@@ -24,7 +26,6 @@ JSON = "application/json"
 NDJSON = "application/x-ndjson"
 _LONGEST_VALUE = MAX_REQUEST_BYTES  # characters: twice an event, for escapes and white space
 _LONGEST_ATOM = len("-Infinity") + 1
-_MAX_REPORTED = 20
 _MAX_SHOWN_NAME = 100
 _SPACE = re.compile(r"[ \t\n\r]*")
 
@@ -41,11 +42,11 @@ def require_media_type(request: HttpRequest, *expected: str) -> str:
     return request.mimetype
 
 
-async def read_json(request: HttpRequest, model: type[Model], run_in_thread: RunInThread) -> tuple[Model, bytes]:
-    """Return the body of a JSON request as `model`, and as it came. Raises ApiError (400, 413, 415, 422)."""
+async def read_json(request: HttpRequest, run_in_thread: RunInThread) -> tuple[Any, bytes]:
+    """Return the value of a JSON request's body, and the body as it came. Raises ApiError (400, 413, 415)."""
     require_media_type(request, JSON)
     raw = await read_bytes(request)
-    return await parse_in_thread(raw, lambda: validate(parse_json(decode(raw)), model), run_in_thread), raw
+    return await parse_in_thread(raw, lambda: parse_json(decode(raw)), run_in_thread), raw
 
 
 async def parse_in_thread(raw: bytes, work: Callable[[], Result], run_in_thread: RunInThread) -> Result:
@@ -129,20 +130,36 @@ def skip_space(text: str, position: int) -> int:
     return space.end() if space else position
 
 
-def validate(value: Any, model: type[Model], root: str = "$") -> Model:
-    """Return a parsed JSON value as `model`. Raises ApiError (422) naming each wrong field, as a path from `root`."""
+def validate(value: Any, model: type[Model], known: Known | None, root: str = "$") -> Model:
+    """Return a parsed JSON value as `model`, its fields checked against what is `known`, None for any.
+
+    Raises ApiError (422, 404) naming each wrong field, as a path from `root`, with the code of the first.
+    """
     try:
-        return model.model_validate(value)
+        return model.model_validate(value, context=known)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        raise wrong_fields([_explain(detail, model, root) for detail in details[:_MAX_REPORTED]]) from None
+        details = error.errors(include_url=False)
+    first = details[0]
+    told = [_explain(detail, root, model=model, known=known) for detail in details[:MOST_TOLD]]
+    if first["type"] == NO_SUCH_TEAM and len(details) == 1:
+        raise unknown_team(told[0].path)
+    code = Code.NOT_FOUND if first["type"] == NO_SUCH_TEAM else Code.INVALID_FIELD
+    raise several(code, told, are_more=len(details) > MOST_TOLD)
 
 
-def _explain(detail: Mapping[str, Any], model: type[BaseModel], root: str) -> FieldError:
-    if root == "query" and detail["type"] == "extra_forbidden":
-        return FieldError(root + _path(detail["loc"]), unknown_parameter(model))
-    field = next((str(part) for part in reversed(detail["loc"]) if isinstance(part, str)), "")
-    return FieldError(root + _path(detail["loc"]), validation_message(detail, field))
+def _explain(detail: Mapping[str, Any], root: str, *, model: type[BaseModel], known: Known | None) -> FieldError:
+    is_query = root == "query"
+    location, names = detail["loc"], {name: member.alias or name for name, member in model.model_fields.items()}
+    if detail["type"] != "extra_forbidden":  # for a default, pydantic gives its own name of the field
+        location = tuple(names.get(part, part) for part in location)
+    if is_query:  # what may be given several times is one parameter all the same
+        location = location[:1]
+    field = next((str(part) for part in reversed(location) if isinstance(part, str)), "")
+    if is_query and detail["type"] == "extra_forbidden":
+        return FieldError(root + _path(location), unknown_parameter(field, names.values()))
+    events = () if known is None else known.events
+    message = validation_message(detail, field, fields=names.values(), events=events)
+    return FieldError(root + _path(location), message)
 
 
 def _path(location: Sequence[int | str]) -> str:

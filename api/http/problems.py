@@ -1,7 +1,7 @@
 """Errors as responses: every exception becomes a problem document (RFC 9457)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
@@ -79,9 +79,9 @@ def problem_response(refusal: ApiError) -> Response:
     return response
 
 
-def plain_problem(refusal: ApiError) -> PlainResponse:
-    """Return the same for the fast lane."""
-    headers = (("Content-Type", MEDIA_TYPE), *problem_headers(refusal))
+def plain_problem(refusal: ApiError, more: Iterable[tuple[str, str]] = ()) -> PlainResponse:
+    """Return the same for the fast lane, with `more` headers."""
+    headers = (("Content-Type", MEDIA_TYPE), *problem_headers(refusal), *more)
     return PlainResponse(refusal.status, headers, orjson.dumps(problem_of(refusal)))
 
 

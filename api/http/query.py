@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from api.http.errors import wrong_field
 from api.http.json_body import validate
+from api.http.known import Known
+from api.http.mistakes import Mistakes
 from api.http.request import HttpRequest
 from api.http.wire import Input, moment_ms
 
@@ -22,17 +24,23 @@ def _with_plus(value: str) -> str:
     return _PLUS_READ_AS_SPACE.sub("+", value)
 
 
-def read_query(request: HttpRequest, model: type[Model]) -> Model:
-    """Return the query string as `model`. Raises ApiError (422) for a wrong or unknown parameter, or a repeated one.
+def read_query(request: HttpRequest, model: type[Model], known: Known) -> Model:
+    """Return the query string as `model`. Raises ApiError (422, 404) for wrong, unknown and repeated parameters.
 
     Those that the model calls repeatable are lists.
     """
+    mistakes = Mistakes()
     values = {name: [_with_plus(value) for value in given] for name, given in request.args.lists()}
+    read = {name: given if name in model.repeatable else given[0] for name, given in values.items()}
     for name, given in values.items():
         if len(given) > 1 and name not in model.repeatable:
-            raise wrong_field(f"query.{name}", "is given more than once")
-    read = {name: given if name in model.repeatable else given[0] for name, given in values.items()}
-    return validate(read, model, "query")
+            mistakes.note(wrong_field(f"query.{name}", "is given more than once"))
+    query = None
+    with mistakes:
+        query = validate(read, model, known, root="query")
+    mistakes.raise_if_any()
+    assert query is not None, "there is no mistake in it"
+    return query
 
 
 def period_of(

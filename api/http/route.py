@@ -1,7 +1,7 @@
 """What a route is: one row of a table that both the application and its OpenAPI document are made from."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
@@ -10,14 +10,24 @@ from pydantic import BaseModel
 
 from api.http.errors import Code
 from api.http.json_body import JSON
+from api.http.known import Known
+from api.http.mistakes import Mistakes
+from api.http.peers import peer_address
 from api.http.request import HttpRequest
 from api.http.wire import Input
 from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
+from daemon.domain.audit import Actor
+from daemon.domain.model import KeyRole
 from daemon.domain.submission import Idempotency
 from daemon.handles import Handles
 
 Answer = BaseModel | bytes | None
+ADMINS = (KeyRole.ADMIN,)
+READERS = (KeyRole.ADMIN, KeyRole.READ)
+SUBMITTERS = (KeyRole.ADMIN, KeyRole.SUBMIT)
+ALL_ROLES = tuple(KeyRole)
+Tell = Callable[..., Awaitable[None]]
 
 
 class Access(StrEnum):
@@ -34,7 +44,8 @@ class Call:
     """A request from an authenticated caller; `run_in_thread` runs what would block the event loop.
 
     `charge` takes tokens of the key's rate limit for what the request turns out to cost
-    (`api.limits.rate_limit.tokens_for`). No id that a client gives may be one of the `reserved_ids`.
+    (`api.limits.rate_limit.tokens_for`). `known` is what its fields are checked against. A handler that reads the body
+    itself tells the `mistakes` in it with those that were found before.
     """
 
     handles: Handles
@@ -42,25 +53,33 @@ class Call:
     request: HttpRequest
     run_in_thread: RunInThread
     charge: Callable[[int], None]
-    reserved_ids: frozenset[str] = frozenset()
+    known: Known
+    mistakes: Mistakes = field(default_factory=Mistakes)
     idempotency: Idempotency | None = None
+
+    @property
+    def by(self) -> Actor:
+        """Who asks, for the audit trail."""
+        return Actor(self.principal.key_id, self.principal.name, peer_address(self.request))
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
     """A request body: its media types, each with the type that pydantic makes a schema of.
 
-    With `parsed` the handler gets it as a value of `model`, else it reads the body itself.
+    With `parsed` the handler gets it as a value of `model`, else it reads the body itself. If fields of it are wrong,
+    `tell(call, **path, body)` raises for the others, which are all that is set, what only the handler would find.
     """
 
     content: Mapping[str, Any]
     parsed: bool = True
     example: Any = None
+    tell: Tell | None = None
 
 
-def json_body(model: type[BaseModel], example: Any) -> Body:
+def json_body(model: type[BaseModel], example: Any, tell: Tell | None = None) -> Body:
     """Return the usual body: JSON that is parsed before the handler runs."""
-    return Body({JSON: model}, example=example)
+    return Body({JSON: model}, example=example, tell=tell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +87,8 @@ class Route:
     """One route: `handler(call, **path, query=?, body=?)` answers a model, JSON as bytes, or None (no content).
 
     `refusals` are the codes it may answer beside those that every route may. With `once` an Idempotency-Key makes its
-    retries harmless: its handler hands on what `api.http.idempotency.once` returns.
+    retries harmless: its handler hands on what `api.http.idempotency.once` returns. Without `only_for`,
+    a team's key needs the role admin or, to read, read.
     """
 
     method: str
@@ -87,6 +107,13 @@ class Route:
     once: bool = False
     media_type: str = JSON
     example: Any = None
+    only_for: tuple[KeyRole, ...] | None = None
+
+    @property
+    def roles(self) -> frozenset[KeyRole]:
+        """Which keys of a team may use it."""
+        usual = READERS if self.method == "GET" else ADMINS
+        return frozenset(usual if self.only_for is None else self.only_for)
 
     @property
     def name(self) -> str:

@@ -22,6 +22,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from api.http.errors import Code
+from api.http.known import SubscribedEvent
 from api.limits.sizes import MAX_PAGE
 from daemon.domain.ages import parse_age
 from daemon.domain.printable import is_harmless, is_visible
@@ -71,12 +72,23 @@ class Output(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Show an open object: clients must accept answers with members that they do not know yet."""
+        """Show an open object: clients must accept answers with members, and words, that they do not know yet."""
         schema = handler(core_schema)
         shown = handler.resolve_ref_schema(schema)
         shown.pop("additionalProperties", None)
         _drop_defaults(shown)
+        for member in shown.get("properties", {}).values():
+            _open_words(member, handler)
         return schema
+
+
+def _open_words(member: JsonSchemaValue, handler: GetJsonSchemaHandler) -> None:
+    """Have a member with a list of words take any other one, too."""
+    choices = member.get("anyOf", [{name: member[name] for name in ("$ref", "enum", "type") if name in member}])
+    if any("enum" in handler.resolve_ref_schema(choice) for choice in choices):
+        for name in ("$ref", "enum", "type"):
+            member.pop(name, None)
+        member["anyOf"] = [*choices, {"type": "string"}]
 
 
 def _drop_defaults(schema: JsonSchemaValue) -> None:
@@ -199,7 +211,7 @@ Limit = Annotated[
 ]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_can_be_seen), BeforeValidator(_trimmed)]
 Note = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_can_be_seen), BeforeValidator(_trimmed)]
-EventTypes = Annotated[list[str], Field(min_length=1), AfterValidator(_unique)]
+EventTypes = Annotated[list[SubscribedEvent], Field(min_length=1), AfterValidator(_unique)]
 
 
 class PageQuery(Input):

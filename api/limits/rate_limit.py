@@ -3,11 +3,15 @@
 A request costs one token, and more for what it makes the daemon do. It is let in while there is one token; what it
 costs beyond that is a debt, which the requests behind it wait for. So what is known only afterwards counts in full.
 A bucket is kept as one number: the time at which it is full again. So a full bucket needs no memory at all.
+
+What is left is told with each answer, in the fields of draft-ietf-httpapi-ratelimit-headers: `q` is the burst, `w` the
+seconds in which an empty bucket fills, `r` the requests that may come at once. `t` is when it is full again, or, with
+none left, when there is one: then it is the same as `Retry-After`.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, floor
 
 import trio
 
@@ -17,6 +21,7 @@ from daemon.domain.submission import Receipt
 
 _SWEEP_EVERY = 1_000
 _ROUNDING_S = 1e-6  # what adding up many waits may be off by
+_POLICY = '"default"'
 
 BYTES_PER_TOKEN = 64 * 1024
 DELIVERIES_PER_TOKEN = 100
@@ -44,16 +49,28 @@ class Buckets:
     burst: int
     _full_at: dict[str, float] = field(default_factory=dict)
     _taken: int = 0
+    policy: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.policy = f"{_POLICY};q={self.burst};w={max(1, ceil(self.burst / self.per_s))}"
 
     def take(self, key_id: str, now_s: float, extra: int = 0) -> int | None:
         """Take a token, and `extra` ones; if there is not one, return the whole seconds after which there is."""
         self._sweep(now_s)
-        full_at = max(self._full_at.get(key_id, now_s), now_s) + 1 / self.per_s
-        missing_s = full_at - now_s - self.burst / self.per_s
+        full_at = max(self._full_at.get(key_id, now_s), now_s)
+        missing_s = self._missing_s(full_at - now_s)
         if missing_s > _ROUNDING_S:
-            return max(1, ceil(missing_s - _ROUNDING_S))
-        self._full_at[key_id] = full_at + extra / self.per_s
+            return _whole_seconds(missing_s)
+        self._full_at[key_id] = full_at + (1 + extra) / self.per_s
         return None
+
+    def left(self, key_id: str, now_s: float) -> tuple[int, int]:
+        """Return how many requests may come at once, and the seconds until all may, or, if none, until one may."""
+        fills_in_s = max(0.0, self._full_at.get(key_id, now_s) - now_s)
+        left = floor(self.burst - (fills_in_s - _ROUNDING_S) * self.per_s)
+        if left > 0:
+            return min(left, self.burst), ceil(fills_in_s - _ROUNDING_S)
+        return 0, _whole_seconds(self._missing_s(fills_in_s))
 
     def charge(self, key_id: str, now_s: float, tokens: int) -> None:
         """Take so many tokens, though there may be fewer."""
@@ -62,11 +79,19 @@ class Buckets:
     def __len__(self) -> int:
         return len(self._full_at)
 
+    def _missing_s(self, fills_in_s: float) -> float:
+        """How long until there is a token, for a bucket that is full in so many seconds."""
+        return fills_in_s - (self.burst - 1) / self.per_s
+
     def _sweep(self, now_s: float) -> None:
         """Forget the buckets that are full: now and then, so that it costs nothing."""
         self._taken += 1
         if self._taken % _SWEEP_EVERY == 0:
             self._full_at = {key_id: full_at for key_id, full_at in self._full_at.items() if full_at > now_s}
+
+
+def _whole_seconds(missing_s: float) -> int:
+    return max(1, ceil(missing_s - _ROUNDING_S))
 
 
 class RateLimits:
@@ -88,6 +113,14 @@ class RateLimits:
         """Have a request that was let in cost so much more."""
         if tokens and (buckets := self._of(principal)) is not None:
             buckets.charge(principal.key_id, trio.current_time(), tokens)
+
+    def headers(self, principal: Principal) -> tuple[tuple[str, str], ...]:
+        """Return what an answer tells of the limit that governs it: nothing if none does."""
+        buckets = self._of(principal)
+        if buckets is None or not principal.key_id:
+            return ()
+        left, more_in_s = buckets.left(principal.key_id, trio.current_time())
+        return (("RateLimit", f"{_POLICY};r={left};t={more_in_s}"), ("RateLimit-Policy", buckets.policy))
 
     def _of(self, principal: Principal) -> Buckets | None:
         if self._made.settings is not (present := self._settings()):

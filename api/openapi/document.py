@@ -18,11 +18,13 @@ from api.http.problems import MEDIA_TYPE, problem_of
 from api.http.route import Access, Body, Call, Route
 from api.http.wire import Problem
 from api.openapi.schemas import Schema, Schemas
-from api.openapi.texts import CODE_MEANINGS, DESCRIPTION, RESPONSE_HEADERS, TAGS
+from api.openapi.texts import CODE_MEANINGS, DESCRIPTION, HEADERS, HEADERS_OF_STATUS, LIMIT_HEADERS, TAGS
 from daemon import __version__
+from daemon.domain.model import KeyRole
 
 _KEY = {"type": "http", "scheme": "bearer", "description": "A team's key or the operator's."}
 _LICENSE = {"name": "MIT", "identifier": "MIT"}
+_CONTACT = {"name": "Whoever runs this daemon"}
 _OPEN = (Access.LOCAL, Access.LOCAL_OPERATOR)
 _WITH_BODY = (
     Code.INVALID_JSON,
@@ -64,13 +66,20 @@ def describe(routes: Sequence[Route]) -> Schema:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Kakiyo Webhooks", "version": __version__, "description": DESCRIPTION, "license": _LICENSE},
+        "info": {
+            "title": "Kakiyo Webhooks",
+            "version": __version__,
+            "description": DESCRIPTION,
+            "license": _LICENSE,
+            "contact": _CONTACT,
+        },
         "servers": [{"url": "/", "description": "The daemon that answers with this document."}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "security": [{"key": []}],
         "paths": paths,
         "components": {
             "securitySchemes": {"key": _KEY},
+            "headers": dict(HEADERS),
             "responses": _refusal_components(routes, schemas),
             "schemas": schemas.components,
         },
@@ -84,6 +93,8 @@ def codes_of(route: Route) -> tuple[Code, ...]:
         codes |= {Code.INVALID_FIELD, Code.STORE_UNAVAILABLE}
     if route.access in (Access.OPERATOR, Access.LOCAL_OPERATOR):
         codes.add(Code.OPERATOR_ONLY)
+    if route.access is Access.TEAM and route.roles != frozenset(KeyRole):
+        codes.add(Code.ROLE_NOT_ENOUGH)
     if route.body is not None:
         codes.update(_WITH_BODY)
     if route.once:
@@ -96,7 +107,7 @@ def _operation(route: Route, schemas: Schemas) -> Schema:
         "operationId": route.name,
         "tags": [route.tag],
         "summary": route.summary,
-        "description": route.description + _access_note(route.access),
+        "description": route.description + _access_note(route),
         "parameters": [
             *_path_parameters(route.path),
             *_parameters(route.query, "query", schemas),
@@ -111,8 +122,12 @@ def _operation(route: Route, schemas: Schemas) -> Schema:
     return operation
 
 
-def _access_note(access: Access) -> str:
-    return " Only with the operator's key." if access is Access.OPERATOR else ""
+def _access_note(route: Route) -> str:
+    if route.access is Access.OPERATOR:
+        return " Only with the operator's key."
+    if route.access is Access.TEAM and route.roles != frozenset(KeyRole):
+        return f" With a key of the role {' or '.join(sorted(route.roles))}."
+    return ""
 
 
 def _path_parameters(path: str) -> list[Schema]:
@@ -163,6 +178,8 @@ def _request_body(body: Body, schemas: Schemas) -> Schema:
 
 def _answer(route: Route, schemas: Schemas) -> Schema:
     answer: Schema = {"description": route.status.phrase + "."}
+    if route.access not in _OPEN:
+        answer["headers"] = _headers(LIMIT_HEADERS)
     if route.answer is not None:
         schema = schemas.of_output(route.answer)
         answer["content"] = {route.media_type: {"schema": schema, "example": route.example}}
@@ -194,10 +211,12 @@ def _name_of(codes: Sequence[Code]) -> str:
 
 def _refusal(status: int, codes: Sequence[Code], schemas: Schemas) -> Schema:
     examples = {code.value: {"value": problem_of(ApiError(code, CODE_MEANINGS[code]))} for code in codes}
-    refusal: Schema = {
+    return {
         "description": " ".join(f"`{code}`: {CODE_MEANINGS[code]}" for code in codes),
+        "headers": _headers(HEADERS_OF_STATUS.get(status, LIMIT_HEADERS)),
         "content": {MEDIA_TYPE: {"schema": schemas.of_output(Problem), "examples": examples}},
     }
-    if status in RESPONSE_HEADERS:
-        refusal["headers"] = RESPONSE_HEADERS[status]
-    return refusal
+
+
+def _headers(names: Iterable[str]) -> Schema:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

@@ -12,6 +12,7 @@ CODE_MEANINGS: Mapping[Code, str] = MappingProxyType(
         Code.INVALID_JSON: "The body is not valid JSON, or holds what cannot be passed on unchanged.",
         Code.UNAUTHORIZED: "The key is missing, malformed, unknown or revoked.",
         Code.OPERATOR_ONLY: "A team's key cannot do this.",
+        Code.ROLE_NOT_ENOUGH: "The key's role does not allow this.",
         Code.NOT_FOUND: "It does not exist for this key.",
         Code.METHOD_NOT_ALLOWED: "The path does not take this method.",
         Code.REQUEST_TIMEOUT: "The body did not arrive in time.",
@@ -42,6 +43,8 @@ exist for it. The operator's key may do everything, and says which team it is ab
 
 **Lists** answer `items` and `nextCursor`; give that as `cursor` to get the next page.
 
+**Answers** may have more members than today, and new words where words are listed: ignore those that you do not know.
+
 **Times** are RFC 3339. They are answered in UTC with milliseconds, and taken with any offset.
 
 **Refusals** are problem documents (RFC 9457) whose `code` never changes:
@@ -60,18 +63,32 @@ TAGS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-_RETRY_AFTER = {
-    "Retry-After": {
-        "description": "Seconds after which to try again.",
-        "schema": {"type": "integer", "minimum": 1},
-        "required": True,
-    }
-}
-
-RESPONSE_HEADERS: Mapping[int, Mapping[str, Any]] = MappingProxyType(
+HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        401: {"WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}, "required": True}},
-        429: _RETRY_AFTER,
-        503: _RETRY_AFTER,
+        "Retry-After": {
+            "description": "Seconds after which to try again.",
+            "schema": {"type": "integer", "minimum": 1},
+            "required": True,
+        },
+        "WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}, "required": True},
+        "RateLimit": {
+            "description": (
+                "What is left of the key's rate limit: `r` requests may come at once; in `t` seconds all of the burst "
+                "may again, or one if none is left. Only if the key has a limit."
+            ),
+            "schema": {"type": "string", "examples": ['"default";r=150;t=1']},
+        },
+        "RateLimit-Policy": {
+            "description": (
+                "The key's rate limit: a burst of `q` requests, which is whole again after `w` seconds. "
+                "Only if the key has a limit."
+            ),
+            "schema": {"type": "string", "examples": ['"default";q=200;w=4']},
+        },
     }
+)
+
+LIMIT_HEADERS = ("RateLimit", "RateLimit-Policy")
+HEADERS_OF_STATUS: Mapping[int, tuple[str, ...]] = MappingProxyType(
+    {401: ("WWW-Authenticate",), 429: ("Retry-After", *LIMIT_HEADERS), 503: ("Retry-After", *LIMIT_HEADERS)}
 )

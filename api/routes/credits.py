@@ -1,13 +1,15 @@
 """Credits: balance, ledger, grants (contract "Credits")."""
 
 from http import HTTPStatus
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, ValidationInfo
 
 from api.http.auth import one_team
 from api.http.cursors import page_of, position_of
 from api.http.errors import Code, unknown_team, wrong_field
 from api.http.idempotency import once
+from api.http.known import OneTeam
 from api.http.route import Access, Call, Route, json_body
 from api.http.wire import Input, Note, Output, OutputTime, Page, PageQuery, format_time
 from daemon.domain import model
@@ -17,29 +19,45 @@ from daemon.store.reads import api_reads
 _LARGEST_GRANT = 10**12
 
 
+def _not_zero(value: int) -> int:
+    if value == 0:
+        raise ValueError("must not be 0")
+    return value
+
+
+def _there_for_corrections(value: str | None, info: ValidationInfo) -> str | None:
+    if value is None and info.data.get("amount", 0) < 0:
+        raise ValueError("is missing: a negative amount corrects a grant, so say which and why")
+    return value
+
+
+Amount = Annotated[int, AfterValidator(_not_zero)]
+CorrectionNote = Annotated[Note | None, AfterValidator(_there_for_corrections)]
+
+
 class TeamQuery(Input):
     """Which team it is about."""
 
-    team_id: str | None = Field(None, description="The team. A team's key may leave it out, the operator must give it.")
+    team_id: OneTeam = Field(None, description="The team. A team's key may leave it out, the operator must give it.")
 
 
 class LedgerQuery(PageQuery):
     """Whose ledger, and which page of it."""
 
-    team_id: str | None = Field(None, description="The team. A team's key may leave it out, the operator must give it.")
+    team_id: OneTeam = Field(None, description="The team. A team's key may leave it out, the operator must give it.")
 
 
 class Grant(Input):
     """Credits to grant."""
 
     team_id: str = Field(description="Who gets them.")
-    amount: int = Field(
+    amount: Amount = Field(
         ge=-_LARGEST_GRANT,
         le=_LARGEST_GRANT,
         description="How many; below 0 to correct a grant, which needs a note. Not 0.",
         json_schema_extra={"not": {"const": 0}},
     )
-    note: Note | None = Field(None, description="Why; shown in the ledger.")
+    note: CorrectionNote = Field(None, validate_default=True, description="Why; shown in the ledger.")
 
 
 class Balance(Output):
@@ -82,13 +100,9 @@ async def list_credit_entries(call: Call, query: LedgerQuery) -> Page[CreditEntr
 
 async def grant_credits(call: Call, body: Grant) -> CreditEntry:
     """Add to a team's balance, or correct it."""
-    if body.amount == 0:
-        raise wrong_field("$.amount", "must not be 0")
-    if body.amount < 0 and not (body.note or "").strip():
-        raise wrong_field("$.note", "is missing: a negative amount corrects a grant, so say which and why")
     keep = once(call, _show)
     try:
-        entry = await call.handles.teams.grant_credits(body.team_id, body.amount, note=body.note, once=keep)
+        entry = await call.handles.teams.grant_credits(body.team_id, body.amount, note=body.note, once=keep, by=call.by)
     except BalanceOutOfRange as error:
         raise wrong_field("$.amount", str(error)) from None
     if entry is None:

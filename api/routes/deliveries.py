@@ -12,6 +12,7 @@ from api.http.auth import owned, team_named
 from api.http.cursors import page_of, position_of
 from api.http.errors import Code, not_found
 from api.http.idempotency import once
+from api.http.known import EventName, SomeTeam
 from api.http.query import period_of
 from api.http.route import Call, Route
 from api.http.wire import (
@@ -82,13 +83,13 @@ class DeliveryQuery(PageQuery):
 
     repeatable: ClassVar[frozenset[str]] = frozenset({"status"})
 
-    team_id: str | None = Field(None, description="Only this team's; the operator lists all teams' without it.")
+    team_id: SomeTeam = Field(None, description="Only this team's; the operator lists all teams' without it.")
     webhook_id: str | None = Field(None, description="Only those to this webhook.")
     event_id: str | None = Field(None, description="Only those of this event.")
     status: list[Annotated[DeliveryStatus, Field(strict=False)]] | None = Field(
         None, description="Only those in this state; give it several times for several states.", min_length=1
     )
-    event: str | None = Field(None, description="Only those of this event type.")
+    event: EventName | None = Field(None, description="Only those of this event type.")
     outcome: OutcomeKind | None = Field(None, description="Only those whose last attempt ended so.", strict=False)
     http_status: HttpStatuses | None = Field(
         None,
@@ -138,7 +139,7 @@ async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
     delivery = owned(call, await reader.fetch(api_reads.get_delivery, delivery_id), "delivery")
     broke = await _teams_without_credits(call, [replace(delivery, status=DeliveryStatus.PENDING)])
     show = partial(_show_delivery, team_lacks_credits=delivery.team_id in broke)
-    new = await call.handles.replays.resend(delivery_id, once(call, show))
+    new = await call.handles.replays.resend(delivery_id, once(call, show), by=call.by)
     if new is None:
         raise not_found("delivery")
     return show(new)

@@ -15,8 +15,9 @@ from msgspec import MsgspecError, Raw, Struct
 from msgspec.json import Decoder
 from pydantic import Field
 
-from api.http.errors import invalid_json
+from api.http.errors import ApiError, invalid_json
 from api.http.json_body import JSON, decode, parse_json, validate
+from api.http.known import EventName, Known, OneTeam
 from api.http.wire import Input, InputTime
 from api.limits.sizes import MAX_BATCH_EVENTS
 from api.routes.batch_parsing import array_items, line_items
@@ -33,8 +34,10 @@ _STEPS = {**dict.fromkeys(b"[{", 1), **dict.fromkeys(b"]}", -1)}
 class SubmittedEvent(Input):
     """An event that happened in the product."""
 
-    event: str = Field(description="Its type, of GET /v1/webhooks/test/events.", examples=["linkedin.message.received"])
-    team_id: str | None = Field(None, description="Whose it is. A team's key may leave it out.", examples=["team_acme"])
+    event: EventName = Field(
+        description="Its type, of GET /v1/webhooks/test/events.", examples=["linkedin.message.received"]
+    )
+    team_id: OneTeam = Field(None, description="Whose it is. A team's key may leave it out.", examples=["team_acme"])
     data: dict[str, Any] = Field(description="What happened, as any JSON object; it is passed on byte for byte.")
     timestamp: InputTime | None = Field(None, description="When it happened, with any offset; now, if left out.")
 
@@ -59,18 +62,18 @@ _EVENTS = Decoder(list[Envelope])
 _DATA = Decoder(_Data)
 
 
-def read_event(raw: bytes) -> Envelope:
-    """Return the one event of a body. Raises ApiError (400, 422)."""
+def read_event(raw: bytes, known: Known) -> Envelope:
+    """Return the one event of a body. Raises ApiError (400, 404, 422) naming each wrong field."""
     text = decode(raw)
     try:
         envelope = _EVENT.decode(raw)
     except _REFUSALS:
-        return _read_strictly(text, "$")
-    return envelope if _are_beyond_doubt(raw, [envelope]) else _read_strictly(text, "$")
+        return _read_strictly(text, "$", known)
+    return envelope if _are_beyond_doubt(raw, [envelope]) else _read_strictly(text, "$", known)
 
 
-def read_events(raw: bytes, media_type: str) -> Iterator[Envelope]:
-    """Yield each event of a batch, a JSON array or NDJSON. Raises ApiError (400, 413, 422).
+def read_events(raw: bytes, media_type: str, known: Known) -> Iterator[Envelope | ApiError]:
+    """Yield each event of a batch, a JSON array or NDJSON, or what is wrong with it. Raises ApiError (400, 413, 422).
 
     Of more events than a batch may hold, those behind them are not read if the caller stops at the first of these.
     """
@@ -82,7 +85,18 @@ def read_events(raw: bytes, media_type: str) -> Iterator[Envelope]:
     if envelopes and _are_beyond_doubt(raw, envelopes):
         return iter(envelopes)
     items = array_items(text) if media_type == JSON else line_items(text)
-    return (_read_strictly(item, f"$[{index}]") for index, item in enumerate(items))
+    return (_envelope_or_mistakes(item, f"$[{index}]", known) for index, item in enumerate(items))
+
+
+def wrong_fields_of(envelope: Envelope, path: str, known: Known) -> ApiError:
+    """Return the refusal (404, 422) that names each wrong field of an event but its data: there is one."""
+    given = {"teamId": envelope.team_id, "timestamp": envelope.timestamp}
+    fields = {name: value for name, value in given.items() if value is not None}
+    try:
+        validate({"event": envelope.event, "data": {}, **fields}, SubmittedEvent, known, root=path)
+    except ApiError as error:
+        return error
+    raise AssertionError("one of its fields is wrong")
 
 
 def require_depth(data: bytes, path: str) -> None:
@@ -119,11 +133,18 @@ def _are_beyond_doubt(raw: bytes, envelopes: Sequence[Envelope]) -> bool:
     return marks == raw.count(b'"')
 
 
-def _read_strictly(text: str, path: str) -> Envelope:
+def _envelope_or_mistakes(text: str, path: str, known: Known) -> Envelope | ApiError:
+    try:
+        return _read_strictly(text, path, known)
+    except ApiError as error:
+        return error
+
+
+def _read_strictly(text: str, path: str, known: Known) -> Envelope:
     """Read one event strictly, all but its data. Raises ApiError (400, 422)."""
     data = _data_of(text)
     value = parse_json(text.replace(data, "{}") if data else text, path)
-    submitted = validate(value, SubmittedEvent, path)
+    submitted = validate(value, SubmittedEvent, known, root=path)
     if not data:  # it is there, and only its depth can keep it from being found
         raise invalid_json("it is nested too deeply", path)
     return Envelope(submitted.event, Raw(data), team_id=submitted.team_id, timestamp=value.get("timestamp"))

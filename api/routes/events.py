@@ -10,7 +10,7 @@ from api.http.auth import owned
 from api.http.cursors import next_cursor, position_of
 from api.http.errors import Code, unknown_team
 from api.http.json_body import JSON, NDJSON
-from api.http.route import Body, Call, Route
+from api.http.route import SUBMITTERS, Body, Call, Route
 from api.http.wire import Input, Limit, Output, OutputTime, format_time
 from api.limits.rate_limit import tokens_for_receipts
 from api.limits.sizes import MAX_PAGE
@@ -94,7 +94,10 @@ async def _submit(call: Call, submission: Submission, team_path: str) -> list[di
     try:
         receipts = await call.handles.router.submit(submission)
     except UnknownTeam as error:
-        raise unknown_team(team_path.format(error.index)) from None
+        for index in error.indexes:
+            call.mistakes.note(unknown_team(team_path.format(index)))
+        call.mistakes.raise_if_any()
+        raise
     call.charge(tokens_for_receipts(receipts))
     return [{"id": receipt.event_id, "deliveries": receipt.deliveries} for receipt in receipts]
 
@@ -124,6 +127,7 @@ ROUTES = (
         description="Answers after the event and its deliveries are on disk. An event may have up to 256 KiB.",
         body=Body({JSON: SubmittedEvent}, parsed=False, example=_BODY_EXAMPLE),
         headers=SubmissionHeaders,
+        only_for=SUBMITTERS,
         status=HTTPStatus.ACCEPTED,
         answer=EventReceipt,
         example=_RECEIPT_EXAMPLE,
@@ -141,6 +145,7 @@ ROUTES = (
         ),
         body=Body({JSON: list[SubmittedEvent], NDJSON: str}, parsed=False, example=[_BODY_EXAMPLE]),
         headers=SubmissionHeaders,
+        only_for=SUBMITTERS,
         status=HTTPStatus.ACCEPTED,
         answer=BatchReceipt,
         example={"receipts": [_RECEIPT_EXAMPLE]},

@@ -1,20 +1,20 @@
 """Reading submitted events: from a request to what the router takes (contract "HTTP API")."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import orjson
 from pydantic import Field
 
-from api.http.errors import ApiError, too_large, unknown_team, wrong_field
+from api.http.errors import ApiError, too_large, wrong_field
 from api.http.idempotency import IdempotencyHeaders, read_idempotency
 from api.http.json_body import JSON, NDJSON, parse_in_thread, read_bytes, require_media_type
 from api.http.route import Call
 from api.http.wire import format_time, parse_time
 from api.limits.rate_limit import tokens_for
 from api.limits.sizes import KIB, MAX_BATCH_EVENTS, MAX_EVENT_BYTES
-from api.routes.envelope import Envelope, read_event, read_events, require_depth
+from api.routes.envelope import Envelope, read_event, read_events, require_depth, wrong_fields_of
 from daemon.domain.submission import NewEvent, Submission
 from daemon.domain.trace_context import parse_traceparent
 from daemon.telemetry.metrics import Refusal
@@ -66,64 +66,79 @@ def _body(event_type: str, team_id: str, timestamp: str, data: bytes) -> bytes:
     return b'%s,"data":%s}' % (envelope[:-1], data)
 
 
-def require_event_type(call: Call, event_type: str, path: str) -> None:
-    """Raise ApiError (422) if there is no such event type."""
-    if event_type not in call.handles.catalogue:
-        raise wrong_field(path, "unknown event type: GET /v1/webhooks/test/events lists them")
-
-
 def _read_one(call: Call, raw: bytes, now: int) -> Submission:
-    return Submission(
-        (_new_event(call, read_event(raw), path="$", now=now, traceparent=_traceparent(call)),),
-        read_idempotency(call.principal, call.request, raw),
-        key_id=call.principal.key_id,
-    )
+    events: list[NewEvent] = []
+    with call.mistakes:
+        envelope = read_event(raw, call.known)
+        events.append(_new_event(call, envelope, path="$", now=now, traceparent=_traceparent(call)))
+    return _submission(call, raw, events)
 
 
 def _read_many(call: Call, raw: bytes, media_type: str, now: int) -> Submission:
     events: list[NewEvent] = []
-    traceparent = _traceparent(call)
-    for envelope in read_events(raw, media_type):
-        if len(events) == MAX_BATCH_EVENTS:
-            raise too_large(f"a batch has at most {MAX_BATCH_EVENTS:,} events")
-        events.append(_new_event(call, envelope, path=f"$[{len(events)}]", now=now, traceparent=traceparent))
-    if not events:
-        raise wrong_field("$", "the batch holds no event")
-    idempotency = read_idempotency(call.principal, call.request, raw)
+    with call.mistakes:
+        events = _all_events(call, raw, media_type=media_type, now=now)
+    return _submission(call, raw, events)
+
+
+def _submission(call: Call, raw: bytes, events: Sequence[NewEvent]) -> Submission:
+    """Return what is submitted. Raises ApiError if there is any mistake in the request."""
+    idempotency = None
+    with call.mistakes:
+        idempotency = read_idempotency(call.principal, call.request, raw)
+    call.mistakes.raise_if_any()
     return Submission(tuple(events), idempotency, key_id=call.principal.key_id)
 
 
+def _all_events(call: Call, raw: bytes, media_type: str, now: int) -> list[NewEvent]:
+    """Return the events of a batch but those that are wrong, whose mistakes are noted."""
+    events: list[NewEvent] = []
+    mistakes, traceparent, index = call.mistakes, _traceparent(call), -1
+    for index, envelope in enumerate(read_events(raw, media_type, call.known)):
+        if index == MAX_BATCH_EVENTS:
+            raise too_large(f"a batch has at most {MAX_BATCH_EVENTS:,} events")
+        if mistakes.enough:
+            mistakes.stop()
+            break
+        with mistakes:
+            if isinstance(envelope, ApiError):
+                raise envelope
+            events.append(_new_event(call, envelope, path=f"$[{index}]", now=now, traceparent=traceparent))
+    if index < 0:
+        raise wrong_field("$", "the batch holds no event")
+    return events
+
+
 def _new_event(call: Call, envelope: Envelope, path: str, now: int, traceparent: str | None) -> NewEvent:
-    timestamp = _time_of(envelope, path, now)
+    timestamp, team_id = _time_of(envelope, now), call.principal.team_id or envelope.team_id
+    if timestamp is None or team_id is None or not _may_be(call, envelope):
+        raise wrong_fields_of(envelope, path, call.known)
     data = bytes(envelope.data)
     require_depth(data, path)
-    team_id = _team_of(call, envelope.team_id, f"{path}.teamId")
-    require_event_type(call, envelope.event, f"{path}.event")
     body = _body(envelope.event, team_id, timestamp=format_time(timestamp), data=data)
     if len(body) > MAX_EVENT_BYTES:
         raise too_large(f"an event has at most {MAX_EVENT_BYTES // KIB} KiB", path)
     return NewEvent(team_id, envelope.event, timestamp=timestamp, body=body, traceparent=traceparent)
 
 
-def _time_of(envelope: Envelope, path: str, now: int) -> int:
+def _may_be(call: Call, envelope: Envelope) -> bool:
+    """Whether there is such an event type, and the team is the key's own.
+
+    Whether the one that an operator names is a team, the router says: it knows without a database read.
+    """
+    is_own = call.principal.is_operator or envelope.team_id in (None, call.principal.team_id)
+    return is_own and envelope.event in call.known.events
+
+
+def _time_of(envelope: Envelope, now: int) -> int | None:
     try:
         return now if envelope.timestamp is None else parse_time(envelope.timestamp)
-    except ValueError as error:
-        raise wrong_field(f"{path}.timestamp", str(error)) from None
+    except ValueError:
+        return None
 
 
 def _traceparent(call: Call) -> str | None:
     return parse_traceparent(call.request.headers.get("traceparent"))
-
-
-def _team_of(call: Call, given: str | None, path: str) -> str:
-    """The router checks that an operator's team exists: it knows without a database read."""
-    team_id = call.principal.team_id or given
-    if team_id is None:
-        raise wrong_field(path, "is missing: the operator must say which team")
-    if given not in (None, team_id):
-        raise unknown_team(path)
-    return team_id
 
 
 @contextmanager

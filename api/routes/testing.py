@@ -7,12 +7,14 @@ from pydantic import Field
 
 from api.http.auth import one_team
 from api.http.cursors import page_of
-from api.http.errors import Code, not_found
-from api.http.route import Call, Route, json_body
+from api.http.errors import ApiError, Code
+from api.http.field_errors import unknown_event
+from api.http.known import EventName, OneTeam
+from api.http.route import ALL_ROLES, Call, Route, json_body
 from api.http.wire import Input, Output, OutputTime, Page, format_time
 from api.limits.rate_limit import tokens_for_receipts
 from api.limits.sizes import MAX_PAGE
-from api.routes.submission import require_event_type, serialise
+from api.routes.submission import serialise
 from daemon.domain.event_types import EventType
 from daemon.domain.submission import NewEvent, Submission
 from daemon.store.reads import delivery_reads
@@ -23,8 +25,8 @@ _EXAMPLE_TEAM = "team_12345abcde"
 class NewTest(Input):
     """What to test."""
 
-    event: str = Field(description="An event type, as listed by GET /v1/webhooks/test/events.")
-    team_id: str | None = Field(None, description="Whose webhooks. A team's key may leave it out.")
+    event: EventName = Field(description="An event type, as listed by GET /v1/webhooks/test/events.")
+    team_id: OneTeam = Field(None, description="Whose webhooks. A team's key may leave it out.")
 
 
 class StartedDelivery(Output):
@@ -66,7 +68,6 @@ class EventTypeInfo(Output):
 async def send_test(call: Call, body: NewTest) -> StartedTest:
     """Send the event type's example to the team's webhooks."""
     team_id = await one_team(call, body.team_id, "$.teamId")
-    require_event_type(call, body.event, "$.event")
     submission = Submission((example_event(call, team_id, body.event),), call.idempotency, key_id=call.principal.key_id)
     [receipt] = await call.handles.router.submit(submission)
     call.charge(tokens_for_receipts([receipt]))
@@ -88,7 +89,7 @@ async def get_example(call: Call, event: str) -> Payload:
     """Answer with an example payload; nothing is sent."""
     event_type = call.handles.catalogue.get(event)
     if event_type is None:
-        raise not_found("event type")
+        raise ApiError(Code.NOT_FOUND, f"There is no such event type: {unknown_event(event, call.handles.catalogue)}.")
     return Payload(
         event=event,
         team_id=call.principal.team_id or _EXAMPLE_TEAM,
@@ -143,6 +144,7 @@ ROUTES = (
         tag="Testing",
         summary="See an example payload",
         description="What a delivery of this event type looks like; nothing is sent.",
+        only_for=ALL_ROLES,
         answer=Payload,
         example={
             "event": _TYPE,
@@ -159,6 +161,7 @@ ROUTES = (
         tag="Testing",
         summary="List event types",
         description="What webhooks can subscribe to, on one page.",
+        only_for=ALL_ROLES,
         answer=Page[EventTypeInfo],
         example={
             "items": [

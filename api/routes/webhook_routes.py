@@ -21,6 +21,8 @@ from api.routes.webhooks import (
     list_webhooks,
     recover_webhook,
     rotate_webhook_secret,
+    tell_change,
+    tell_new,
 )
 
 _TAG = "Webhooks"
@@ -55,7 +57,7 @@ ROUTES = (
         tag=_TAG,
         summary="Register a webhook",
         description="The secret, given or generated, appears in this answer only.",
-        body=json_body(NewWebhook, _NEW_EXAMPLE),
+        body=json_body(NewWebhook, _NEW_EXAMPLE, tell=tell_new),
         status=HTTPStatus.CREATED,
         answer=Webhook,
         example=_EXAMPLE_WITH_SECRET,
@@ -95,7 +97,7 @@ ROUTES = (
             "Any of name, url, secret, events and active. `active: true` re-enables it and resets its failure counter; "
             "`active: false` disables it and cancels its pending deliveries."
         ),
-        body=json_body(WebhookChange, {"active": True}),
+        body=json_body(WebhookChange, {"active": True}, tell=tell_change),
         answer=Webhook,
         example=_WEBHOOK_EXAMPLE,
         refusals=(Code.NOT_FOUND, Code.URL_NOT_ALLOWED),

@@ -1,14 +1,16 @@
 """Webhooks: register, list, change, delete, recover (contract "HTTP API", "Auto-disable")."""
 
-from collections.abc import Sequence
 from functools import partial
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from api.http.auth import one_team, owned, team_named
 from api.http.cursors import page_of, position_of
-from api.http.errors import FieldError, not_found, wrong_field, wrong_fields
+from api.http.errors import from_daemon, not_found, wrong_field
 from api.http.idempotency import once
+from api.http.known import OneTeam, SomeTeam
+from api.http.mistakes import Mistakes
 from api.http.route import Call
 from api.http.wire import (
     EventTypes,
@@ -26,7 +28,7 @@ from api.limits.rate_limit import tokens_for
 from api.limits.sizes import MAX_OVERLAP_HOURS
 from daemon.crypto import signing
 from daemon.domain import model
-from daemon.domain.event_types import WILDCARD
+from daemon.domain.errors import UrlNotAllowed
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import DisabledReason
 from daemon.store.reads import api_reads
@@ -38,13 +40,22 @@ _URL = "Where deliveries are posted to: https, a public host, at most 2,048 char
 _EVENTS = "Event types, as listed by GET /v1/webhooks/test/events; `*` means all, including future ones."
 
 
+def _must_sign(value: str) -> str:
+    if value != _GENERATE:
+        signing.check_secret(value)
+    return value
+
+
+Secret = Annotated[str, AfterValidator(_must_sign)]
+
+
 class NewWebhook(Input):
     """A webhook to register."""
 
-    team_id: str | None = Field(None, description="Whose webhook it is. A team's key may leave it out.")
+    team_id: OneTeam = Field(None, description="Whose webhook it is. A team's key may leave it out.")
     name: Name = Field(description="A label for people.")
     url: str = Field(description=_URL)
-    secret: str | None = Field(None, description=f"{_SIGNING} Without it deliveries go unsigned.")
+    secret: Secret | None = Field(None, description=f"{_SIGNING} Without it deliveries go unsigned.")
     events: EventTypes = Field(description=_EVENTS)
 
 
@@ -54,7 +65,7 @@ class WebhookChange(Input):
 
     name: Name = Field(default_factory=str, description="A label for people.")
     url: str = Field(default_factory=str, description=_URL)
-    secret: str | None = Field(
+    secret: Secret | None = Field(
         default_factory=lambda: None, description=f"{_SIGNING} null removes it: deliveries then go unsigned."
     )
     events: EventTypes = Field(default_factory=list, description=_EVENTS)
@@ -64,7 +75,7 @@ class WebhookChange(Input):
 class SecretRotation(Input):
     """A new secret, and how long the previous one keeps signing; or, with `switchNow` alone, the last one's switch."""
 
-    secret: str = Field(_GENERATE, description=f"{_SIGNING} Generated if left out.")
+    secret: Secret = Field(_GENERATE, description=f"{_SIGNING} Generated if left out.")
     overlap_hours: int = Field(
         24,
         ge=0,
@@ -100,7 +111,7 @@ class Recovered(Output):
 class WebhookQuery(PageQuery):
     """Which webhooks to list."""
 
-    team_id: str | None = Field(None, description="Only this team's; the operator lists all teams' without it.")
+    team_id: SomeTeam = Field(None, description="Only this team's; the operator lists all teams' without it.")
 
 
 class Webhook(Output):
@@ -138,15 +149,35 @@ class RotatedWebhook(Webhook):
 
 async def create_webhook(call: Call, body: NewWebhook) -> Webhook:
     """Register a webhook."""
-    team_id = await one_team(call, body.team_id, "$.teamId")
-    _require_event_types(call, body.events)
+    team_id = await _check_new(call, body)
     secret = None if body.secret is None else chosen_secret(body.secret)
-    await call.handles.check_url(body.url, team_id)
     show = partial(_show, call, secret=secret)
     made = call.handles.webhooks.create(
-        team_id, body.name, url=body.url, secret=secret, events=tuple(body.events), once=once(call, show)
+        team_id, body.name, url=body.url, secret=secret, events=tuple(body.events), once=once(call, show), by=call.by
     )
     return show(await made)
+
+
+async def tell_new(call: Call, body: NewWebhook) -> None:
+    """Raise ApiError for what is wrong with the team and the URL of a body that is wrong already."""
+    await _check_new(call, body)
+
+
+async def _check_new(call: Call, body: NewWebhook) -> str:
+    mistakes, team_id = Mistakes(), call.principal.team_id or ""
+    with mistakes:
+        team_id = await one_team(call, body.team_id, "$.teamId")
+    if "url" in body.model_fields_set:
+        await _check_url(call, body.url, team_id=team_id, mistakes=mistakes)
+    mistakes.raise_if_any()
+    return team_id
+
+
+async def _check_url(call: Call, url: str, *, team_id: str, mistakes: Mistakes) -> None:
+    try:
+        await call.handles.check_url(url, team_id)
+    except UrlNotAllowed as error:
+        mistakes.note(from_daemon(error))
 
 
 async def list_webhooks(call: Call, query: WebhookQuery) -> Page[Webhook]:
@@ -165,12 +196,9 @@ async def get_webhook(call: Call, webhook_id: str) -> Webhook:
 
 async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> Webhook:
     """Change what the body names."""
-    found = await _find(call, webhook_id)
+    await tell_change(call, webhook_id, body)
     given = body.model_fields_set
-    _require_event_types(call, body.events)
     secret = None if body.secret is None else chosen_secret(body.secret)
-    if "url" in given:
-        await call.handles.check_url(body.url, found.team_id)
     edit = WebhookEdit(
         name=body.name or None,
         url=body.url or None,
@@ -179,7 +207,14 @@ async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> We
         events=tuple(body.events) or None,
         active=body.active if "active" in given else None,
     )
-    return _show(call, _still_there(await call.handles.webhooks.change(webhook_id, edit)), secret)
+    return _show(call, _still_there(await call.handles.webhooks.change(webhook_id, edit, by=call.by)), secret)
+
+
+async def tell_change(call: Call, webhook_id: str, body: WebhookChange) -> None:
+    """Raise ApiError if there is no such webhook, or if it may not have this URL."""
+    found = await _find(call, webhook_id)
+    if "url" in body.model_fields_set:
+        await call.handles.check_url(body.url, found.team_id)
 
 
 async def rotate_webhook_secret(call: Call, webhook_id: str, body: SecretRotation) -> RotatedWebhook:
@@ -188,12 +223,12 @@ async def rotate_webhook_secret(call: Call, webhook_id: str, body: SecretRotatio
     webhooks = call.handles.webhooks
     if body.only_switches:
         show = partial(_show_rotated, call, None)
-        return show(_still_there(await webhooks.switch_signature(webhook_id, once(call, show))))
+        return show(_still_there(await webhooks.switch_signature(webhook_id, once(call, show), by=call.by)))
     secret = chosen_secret(body.secret)
     show = partial(_show_rotated, call, secret)
     overlap_s = body.overlap_hours * _HOUR_S
     rotated = await webhooks.rotate_secret(
-        webhook_id, secret, overlap_s, switch_now=body.switch_now, once=once(call, show)
+        webhook_id, secret, overlap_s, switch_now=body.switch_now, once=once(call, show), by=call.by
     )
     return show(_still_there(rotated))
 
@@ -210,14 +245,14 @@ def _show_rotated(call: Call, secret: str | None, webhook: model.Webhook) -> Rot
 async def delete_webhook(call: Call, webhook_id: str) -> None:
     """Delete a webhook; its pending deliveries are cancelled."""
     await _find(call, webhook_id)
-    if not await call.handles.webhooks.delete(webhook_id):
+    if not await call.handles.webhooks.delete(webhook_id, by=call.by):
         raise not_found("webhook")
 
 
 async def recover_webhook(call: Call, webhook_id: str, body: Recovery) -> Recovered:
     """Queue what the webhook never got."""
     await _find(call, webhook_id)
-    queued = await call.handles.replays.recover(webhook_id, body.since, once(call, _show_recovered))
+    queued = await call.handles.replays.recover(webhook_id, body.since, once(call, _show_recovered), by=call.by)
     if queued is None:
         raise not_found("webhook")
     call.charge(tokens_for(deliveries=queued))
@@ -232,16 +267,6 @@ def _still_there(webhook: model.Webhook | None) -> model.Webhook:
     if webhook is None:
         raise not_found("webhook")
     return webhook
-
-
-def _require_event_types(call: Call, events: Sequence[str]) -> None:
-    unknown = [
-        FieldError(f"$.events[{index}]", "unknown event type: GET /v1/webhooks/test/events lists them")
-        for index, event in enumerate(events)
-        if event != WILDCARD and event not in call.handles.catalogue
-    ]
-    if unknown:
-        raise wrong_fields(unknown)
 
 
 def chosen_secret(given: str) -> str:

@@ -10,11 +10,14 @@ from http.client import HTTPConnection, HTTPException, InvalidURL
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+import click
+
 from daemon import __version__
 from daemon.cli.connection import Connection, find_connection
 from daemon.cli.exchange import TIMEOUT_S, Answer, AnswerTooLong, AnswerTooSlow, exchange, open_http
 from daemon.cli.exits import DEBUG_VARIABLE, CommandError, ExitCode
 from daemon.cli.options import ApiOptions
+from daemon.cli.own_words import explain
 
 _NO_SEGMENTS = frozenset({"", ".", ".."})  # RFC 3986, 5.2.4: clients remove dots before they ask
 Query = Mapping[str, str | int | Sequence[str] | None]
@@ -83,7 +86,7 @@ class Client:
             )
             own = {"authorization": f"Bearer {self.connection.key}", "user-agent": f"kakiyo-webhooks/{__version__}"}
             answer = exchange(self.http, method, target, content=content, headers={**own, **(headers or {})})
-            return _checked(answer, self.address)
+            return _checked(answer, self.connection)
         except (TimeoutError, AnswerTooSlow):
             raise _unreachable(self.address, f"it did not answer within {TIMEOUT_S} s") from None
         except InvalidURL as error:
@@ -160,7 +163,8 @@ def _unreachable(address: str, reason: str) -> CommandError:
     )
 
 
-def _checked(answer: Answer, address: str) -> Reply:
+def _checked(answer: Answer, connection: Connection) -> Reply:
+    address = connection.address
     if answer.status == HTTPStatus.NO_CONTENT:
         return Reply("", None)
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
@@ -168,7 +172,8 @@ def _checked(answer: Answer, address: str) -> Reply:
     if answer.media_type != "application/problem+json":
         raise _stranger(address, f"answered {answer.status} {answer.reason}")
     exit_code = ExitCode.NOT_FOUND if answer.status == HTTPStatus.NOT_FOUND else ExitCode.REFUSED
-    raise CommandError(_explain(_parse(answer, address)), exit_code)
+    problem, asked_by = _parse(answer, address), click.get_current_context(silent=True)
+    raise CommandError(explain(problem, key_from=connection.key_from, context=asked_by), exit_code)
 
 
 def _text(answer: Answer) -> str:
@@ -194,8 +199,3 @@ def _stranger(address: str, why: str) -> CommandError:
     return CommandError(
         f"{address} {why}: it is not a Kakiyo Webhooks daemon, so check --api-url.", ExitCode.UNREACHABLE
     )
-
-
-def _explain(problem: Mapping[str, Any]) -> str:
-    first = f"{problem.get('detail') or problem.get('title')} ({problem.get('code')})"
-    return "\n".join([first, *(f"  {error['path']}: {error['message']}" for error in problem.get("errors") or ())])

@@ -138,7 +138,7 @@ def _type_row(event_type: dict[str, Any]) -> tuple[Any, ...]:
 
 def _print_event(reply: "Reply") -> None:
     from daemon.cli.deliveries import COLUMNS, row
-    from daemon.cli.tables import record_of, render, table_of
+    from daemon.cli.tables import list_of, record_of, render
 
     event = reply.value
     names = {"id": "id", "teamId": "team", "event": "type", "timestamp": "happened", "acceptedAt": "accepted"}
@@ -146,7 +146,7 @@ def _print_event(reply: "Reply") -> None:
     body = _body_of(reply.text)
     render(record_of([*fields, ("test", event["test"]), ("body", body)]))
     render("\n[bold]deliveries[/]")
-    render(table_of(COLUMNS, map(row, event["deliveries"])))
+    render(list_of(COLUMNS, map(row, event["deliveries"])))
 
 
 def _body_of(text: str) -> str:

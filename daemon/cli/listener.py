@@ -2,9 +2,11 @@
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import trio
@@ -13,12 +15,22 @@ from rich.text import Text
 from daemon.cli.output import print_json
 from daemon.cli.tables import render
 from daemon.cli.times import to_rfc3339
-from daemon.demo.receiver import Answer, ReceivedRequest, listen_on_loopback, serve_receiver, url_of
+from daemon.demo.receiver import (
+    Answer,
+    ReceivedRequest,
+    Response,
+    listen_on_loopback,
+    plain_response,
+    serve_receiver,
+    url_of,
+    with_status,
+)
 from daemon.demo.verification import SignatureState, Verification, verify
 from daemon.domain.printable import printable
 from daemon.domain.readable_json import readable_json
 
 _SHOWN_PREFIXES = ("webhook-", "x-kakiyo-")
+_SHOWN_OF_AN_ANSWER = 500
 _SHOWN = ("content-type", "user-agent")
 _SIGNATURE = {
     SignatureState.VALID: ("VALID signature", "bold green"),
@@ -35,44 +47,63 @@ _FRESHNESS = {
 
 @dataclass(frozen=True, slots=True)
 class ListenerOptions:
-    """How `listen` answers and prints: with 503 for the first `fail_first` requests, then with `status`."""
+    """How `listen` answers and prints: with 503 for the first `fail_first` requests, then with `status`.
+
+    With `forward_to`, a URL, the rest are answered by the server there.
+    """
 
     secret: str | None
     status: int
     fail_first: int
     as_json: bool
+    forward_to: str | None = None
 
 
 async def run_listener(port: int, options: ListenerOptions) -> None:
     """Receive and print until SIGINT or SIGTERM. Raises OSError when the port is taken."""
     listener = await listen_on_loopback(port)
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        print(f"Listening on {url_of(listener)} (end with Ctrl-C)", file=sys.stderr, flush=True)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(serve_receiver, listener, _answer(options))
+        to = f", forwarding to {options.forward_to}" if options.forward_to else ""
+        print(f"Listening on {url_of(listener)} (end with Ctrl-C){to}", file=sys.stderr, flush=True)
+        async with printing_answer(options) as answer, trio.open_nursery() as nursery:
+            nursery.start_soon(serve_receiver, listener, answer)
             await anext(aiter(signals))
             nursery.cancel_scope.cancel()
 
 
-def _answer(options: ListenerOptions) -> Answer:
-    statuses = _statuses(options)
+@asynccontextmanager
+async def printing_answer(options: ListenerOptions) -> AsyncIterator[Answer]:
+    """Give what answers requests as the options say, and prints each one with what was answered."""
+    async with _answering(options) as answer:
 
-    def answer(request: ReceivedRequest) -> int:
-        verification, status = verify(request, options.secret), next(statuses)
-        if options.as_json:
-            print_json(_as_json(request, verification, status))
-        else:
-            _print(request, verification, status)
-        return status
+        async def print_and_answer(request: ReceivedRequest) -> Response:
+            verification, began = verify(request, options.secret), trio.current_time()
+            response = await answer(request)
+            took_ms = round((trio.current_time() - began) * 1000) if options.forward_to else None
+            if options.as_json:
+                print_json(_as_json(request, verification, response.status))
+            else:
+                _print(request, verification, response, took_ms=took_ms)
+            return response
 
-    return answer
+        yield print_and_answer
 
 
-def _statuses(options: ListenerOptions) -> Iterator[int]:
-    for _ in range(options.fail_first):
-        yield 503
-    while True:
-        yield options.status
+@asynccontextmanager
+async def _answering(options: ListenerOptions) -> AsyncIterator[Answer]:
+    to_fail = count(1)
+    if options.forward_to is None:
+        yield with_status(lambda _: 503 if next(to_fail) <= options.fail_first else options.status)
+        return
+    from daemon.cli.forwarding import Forwarder, forwarding_client
+
+    async with forwarding_client() as http:
+        forwarder = Forwarder(options.forward_to, http)
+
+        async def answer(request: ReceivedRequest) -> Response:
+            return plain_response(503) if next(to_fail) <= options.fail_first else await forwarder.forward(request)
+
+        yield answer
 
 
 def _as_json(request: ReceivedRequest, verification: Verification, status: int) -> dict[str, Any]:
@@ -88,16 +119,20 @@ def _as_json(request: ReceivedRequest, verification: Verification, status: int) 
     }
 
 
-def _print(request: ReceivedRequest, verification: Verification, status: int) -> None:
+def _print(request: ReceivedRequest, verification: Verification, response: Response, took_ms: int | None) -> None:
     event = request.header("x-kakiyo-event") or ""
     title = Text(f"{_time(request)} ", style="bright_black")
     title.append(printable(f"{request.method} {request.path} {event} "), style="bold")
-    title.append(f"answered {status}", style="green" if status < 300 else "red")
+    took = "" if took_ms is None else f" in {took_ms} ms"
+    title.append(f"answered {response.status}{took}", style="green" if response.status < 300 else "red")
     verdict = (
         Text("  ").append(*_SIGNATURE[verification.signature]).append(", ").append(*_FRESHNESS[verification.fresh])
     )
     headers = [printable(f"  {name}: {value}") + "\n" for name, value in request.headers if _is_shown(name)]
-    render(Text("\n").join([title, verdict, Text("".join(headers), style="cyan").append(_body(request.body))]))
+    lines = [title, verdict, Text("".join(headers), style="cyan").append(_body(request.body))]
+    if response.status >= 300 and took_ms is not None:
+        lines.insert(2, Text(printable("  " + response.body[:_SHOWN_OF_AN_ANSWER].decode("utf-8", "replace").strip())))
+    render(Text("\n").join(lines))
 
 
 def _is_shown(name: str) -> bool:

@@ -62,7 +62,7 @@ def drain(
     """Have a node give its shards to the others: it accepts, and delivers nothing until its next start."""
     from daemon.cli.client import connect, path_of
     from daemon.cli.output import print_json_text
-    from daemon.cli.tables import render, table_of
+    from daemon.cli.tables import list_of, render
 
     with connect(api) as client:
         reply = client.send("POST", path_of("nodes", name, "drain"), body={})
@@ -73,7 +73,7 @@ def drain(
         if as_json:
             print_json_text(reply.text)
         else:
-            render(table_of(_COLUMNS, map(_row, items)))
+            render(list_of(_COLUMNS, map(_row, items)))
 
 
 def _living(client: "Client", name: str) -> list[dict[str, Any]]:

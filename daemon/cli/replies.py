@@ -62,11 +62,11 @@ def print_list(
 
 
 def _print_table(columns: Sequence[str], items: Sequence[dict[str, Any]], row: Row, cursor: str | None) -> None:
-    from daemon.cli.tables import dimmed, render, table_of
+    from daemon.cli.tables import dimmed, list_of, render
 
     if not items:
         render("[bright_black]none[/]")
         return
-    render(table_of(columns, map(row, items)))
+    render(list_of(columns, map(row, items)))
     if cursor:
         render(dimmed(f"There are more: add --all, or --cursor {printable(cursor)}"))

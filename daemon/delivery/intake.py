@@ -80,10 +80,10 @@ class Intake:
             self._inbox.release(waiting.loads)
 
     def _require_teams(self, submission: Submission) -> None:
-        for index, event in enumerate(submission.events):
-            if event.team_id not in self._teams:
-                self._refused[Refusal.UNKNOWN_TEAM].inc()
-                raise UnknownTeam(event.team_id, index)
+        unknown = [index for index, event in enumerate(submission.events) if event.team_id not in self._teams]
+        if unknown:
+            self._refused[Refusal.UNKNOWN_TEAM].inc()
+            raise UnknownTeam(submission.events[unknown[0]].team_id, unknown)
 
     def _require_room(self, loads: Mapping[str, Load]) -> None:
         if self.closed:

@@ -6,7 +6,7 @@ from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
 from daemon.domain.model import Event
-from daemon.domain.submission import MatchedEvent, NewEvent, Submission
+from daemon.domain.submission import MatchedEvent, Submission
 from daemon.store.commands import AcceptEvents
 
 # If a submission has more deliveries than this, they are created after its commit.
@@ -51,7 +51,8 @@ class Matcher:
             if of_kind and (is_large or team_id in waiting or self._fan_outs.has_unfinished(team_id)):
                 fan_outs.setdefault(team_id, {})[event_type] = of_kind
         now = self._clock.now_ms()
-        matched = self._match_events(self._accepted(events, now), webhook_ids, later=fan_outs.keys())
+        accepted = self._accepted(submission, now)
+        matched = self._match_events(accepted, webhook_ids, later=fan_outs.keys())
         return AcceptEvents(tuple(matched), submission.idempotency, now=now, fan_outs=fan_outs, version=self._version())
 
     def _webhooks_for(self, kind: _Kind) -> Sequence[str]:
@@ -59,7 +60,8 @@ class Matcher:
         webhook_ids = self._index.match(team_id, event_type)
         return webhook_ids if only is None else [one for one in webhook_ids if one == only]
 
-    def _accepted(self, events: Sequence[NewEvent], now: int) -> list[Event]:
+    def _accepted(self, submission: Submission, now: int) -> list[Event]:
+        events, key_id = submission.events, submission.key_id or None
         return [
             Event(
                 id=event_id,
@@ -70,6 +72,7 @@ class Matcher:
                 accepted_at=now,
                 test=event.test,
                 traceparent=event.traceparent,
+                key_id=key_id,
             )
             for event, event_id in zip(events, self._clock.new_ids("evt", len(events)), strict=True)
         ]

@@ -1,7 +1,7 @@
 """A receiver of webhooks on loopback, for `listen` and the demo: keeps connections alive, answers as it is told."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +29,30 @@ class ReceivedRequest:
         return next((value for given, value in self.headers if given == name), None)
 
 
-Answer = Callable[[ReceivedRequest], int]
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What is answered; `headers` say what the body is, not how long."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+Answer = Callable[[ReceivedRequest], Awaitable[Response]]
+
+
+def plain_response(status: int) -> Response:
+    """Return a response of this status with the word that goes with it."""
+    return Response(status, (("content-type", "text/plain"),), b"ok\n" if 200 <= status < 300 else b"not now\n")
+
+
+def with_status(choose: Callable[[ReceivedRequest], int]) -> Answer:
+    """Return the answer that gives each request the status that `choose` returns for it."""
+
+    async def answer(request: ReceivedRequest) -> Response:
+        return plain_response(choose(request))
+
+    return answer
 
 
 async def listen_on_loopback(port: int) -> trio.SocketListener:
@@ -45,7 +68,7 @@ def url_of(listener: trio.SocketListener) -> str:
 
 
 async def serve_receiver(listener: trio.SocketListener, answer: Answer) -> None:
-    """Take requests until cancelled; `answer` sees each one whole and returns the status of the response."""
+    """Take requests until cancelled; `answer` sees each one whole."""
     await trio.serve_listeners(partial(_serve_connection, answer), [listener])
 
 
@@ -55,7 +78,7 @@ async def _serve_connection(answer: Answer, stream: trio.SocketStream) -> None:
     with suppress(h11.ProtocolError, trio.BrokenResourceError, trio.TooSlowError):
         async with stream:
             while (request := await _receive(connection, stream)) is not None:
-                await _respond(connection, stream, answer(request))
+                await _respond(connection, stream, await answer(request))
                 if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
                     return
                 connection.start_next_cycle()
@@ -89,11 +112,11 @@ async def _next_event(connection: h11.Connection, stream: trio.SocketStream) -> 
     return event if isinstance(event, h11.Event) else None
 
 
-async def _respond(connection: h11.Connection, stream: trio.SocketStream, status: int) -> None:
-    body = b"" if status in (204, 304) else b"ok\n" if 200 <= status < 300 else b"not now\n"
-    length = [] if status == 204 else [("content-length", str(len(body)))]
+async def _respond(connection: h11.Connection, stream: trio.SocketStream, answer: Response) -> None:
+    body = b"" if answer.status in (204, 304) else answer.body
+    length = [] if answer.status == 204 else [("content-length", str(len(body)))]
     response = h11.Response(
-        status_code=status, headers=[("content-type", "text/plain"), *length], reason=_reason(status)
+        status_code=answer.status, headers=[*answer.headers, *length], reason=_reason(answer.status)
     )
     data = [connection.send(response), connection.send(h11.Data(data=body)), connection.send(h11.EndOfMessage())]
     with trio.fail_after(_IDLE_S):

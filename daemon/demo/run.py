@@ -18,7 +18,7 @@ from daemon.demo.checks import Check, check_everything, check_exit
 from daemon.demo.errors import DemoError
 from daemon.demo.observation import Observation, look_at_deliveries, look_at_everything, read_emails
 from daemon.demo.process import DaemonProcess, last_words, running_daemon
-from daemon.demo.receiver import serve_receiver
+from daemon.demo.receiver import serve_receiver, with_status
 from daemon.demo.scenario import Receiver, open_receivers, refused_port, set_up, submit_events
 from daemon.demo.watching import watch
 
@@ -79,7 +79,7 @@ async def _served(receivers: tuple[Receiver, ...]) -> AsyncIterator[None]:
     async with trio.open_nursery() as nursery:
         for receiver in receivers:
             if receiver.listener is not None:
-                nursery.start_soon(serve_receiver, receiver.listener, receiver.answer)
+                nursery.start_soon(serve_receiver, receiver.listener, with_status(receiver.answer))
         yield
         nursery.cancel_scope.cancel()
 

@@ -1,5 +1,6 @@
 """The errors the daemon returns: each message is one sentence for the caller."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -77,10 +78,10 @@ class AlreadyExists(DaemonError):
 
 @dataclass
 class UnknownTeam(DaemonError):
-    """No team has this id; `index` is the event's place in its submission."""
+    """No team has this id; `indexes` are the places, in their submission, of the events whose team is unknown."""
 
     team_id: str
-    index: int = 0
+    indexes: Sequence[int] = (0,)
 
 
 @dataclass

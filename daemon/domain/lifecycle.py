@@ -11,7 +11,16 @@ No other package decides whether to try again, whether a delivery is over, or wh
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from daemon.domain.model import CancelReason, Delivery, DeliveryStatus, DisabledReason, Outcome, OutcomeKind, Webhook
+from daemon.domain.model import (
+    CancelReason,
+    Delivery,
+    DeliveryStatus,
+    DisabledReason,
+    Origin,
+    Outcome,
+    OutcomeKind,
+    Webhook,
+)
 
 Unit = Literal["deliveries", "attempts"]
 
@@ -96,7 +105,7 @@ def remaining_backoff_s(policy: Policy, attempts_made: int, next_attempt_at: int
 
 
 def requeued_copy(delivery: Delivery, new_id: str, now: int) -> Delivery:
-    """Return a new delivery of the same event to the same webhook, created at `now`; it keeps the old `seq`."""
+    """Return what resending a delivery makes of it, created at `now`; it keeps the old `seq`."""
     return replace(
         delivery,
         id=new_id,
@@ -106,6 +115,8 @@ def requeued_copy(delivery: Delivery, new_id: str, now: int) -> Delivery:
         created_at=now,
         completed_at=None,
         cancel_reason=None,
+        origin=Origin.RESEND,
+        origin_id=delivery.id,
     )
 
 

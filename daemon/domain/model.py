@@ -36,6 +36,13 @@ class CancelReason(StrEnum):
     WEBHOOK_DELETED = "webhook_deleted"
 
 
+class Origin(StrEnum):
+    """How a delivery was queued again."""
+
+    RESEND = "resend"
+    RECOVER = "recover"
+
+
 class DisabledReason(StrEnum):
     """Why a webhook gets no deliveries."""
 
@@ -81,15 +88,28 @@ class TeamEdit:
     default_max_webhooks: bool = False
 
 
+class KeyRole(StrEnum):
+    """What a team's key may do (contract "HTTP API")."""
+
+    ADMIN = "admin"
+    SUBMIT = "submit"
+    READ = "read"
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A team's API key without its secret part; `revoked_at` is None while it works."""
+    """A team's API key without its secret part; `revoked_at` is None while it works.
+
+    `last_used_at` is None before its first use, and may be a minute old.
+    """
 
     id: str
     team_id: str
     name: str
     created_at: int
+    role: KeyRole = KeyRole.ADMIN
     revoked_at: int | None = None
+    last_used_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +145,8 @@ class Webhook:
 class Event(Struct, frozen=True, gc=False):
     """One thing that happened. `body` is the payload, serialised once: these very bytes are sent and signed.
 
-    `traceparent` is the submission's place in a trace (`daemon.domain.trace_context`).
+    `traceparent` is the submission's place in a trace (`daemon.domain.trace_context`), `key_id` the key that it came
+    with, None if nobody knows.
     """
 
     id: str
@@ -136,13 +157,16 @@ class Event(Struct, frozen=True, gc=False):
     accepted_at: int
     test: bool = False
     traceparent: str | None = None
+    key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One event to one webhook. `seq` is its place in the order of acceptance, over all webhooks.
 
-    `attempts_made` counts the attempts that ended; `next_attempt_at` is set while a retry waits.
+    `attempts_made` counts the attempts that ended; `next_attempt_at` is set while a retry waits. `origin` is how it was
+    queued again, None if it was made of its event; `origin_id` is the delivery that it was queued again for, if there
+    was one: a recovered event may have had none.
     """
 
     seq: int
@@ -158,6 +182,8 @@ class Delivery:
     completed_at: int | None = None
     cancel_reason: CancelReason | None = None
     test: bool = False
+    origin: Origin | None = None
+    origin_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ What is specific to one engine, such as table layout or which rows an index cove
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0012"
+HEAD_REVISION = "0014"
 
 metadata = MetaData()
 
@@ -37,6 +37,8 @@ api_keys = Table(
     Column("digest", LargeBinary, nullable=False, unique=True),  # SHA-256 of the key
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+    Column("role", Text, nullable=False),
+    Column("last_used_at", BigInteger),
     Index("ix_api_keys_team", "team_id", "seq"),
 )
 
@@ -85,6 +87,7 @@ events = Table(
     Column("accepted_at", BigInteger, nullable=False),
     Column("test", Boolean, nullable=False),
     Column("traceparent", Text),
+    Column("key_id", Text),  # whose key it came with; NULL: nobody knows
     Index("ix_events_team", "team_id", "seq"),
 )
 
@@ -130,6 +133,8 @@ deliveries = Table(
     Column("completed_at", BigInteger),
     Column("cancel_reason", Text),
     Column("test", Boolean, nullable=False),
+    Column("origin", Text),  # how it was queued again; NULL: it was made of its event
+    Column("origin_id", Text),  # the delivery that it was queued again for, if there was one
     Index("ix_deliveries_event", "event_id"),
     Index("ix_deliveries_team", "team_id", "seq"),
     Index("ix_deliveries_team_status", "team_id", "status", "seq"),
@@ -251,6 +256,23 @@ mails = Table(
     Column("last_error", Text),
 )
 Index("ix_mails_waiting", mails.c.next_attempt_at)  # of those not sent
+
+# Who changed what: rows are only added, and the oldest deleted.
+audit_entries = Table(
+    "audit_entries",
+    metadata,
+    _seq(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("team_id", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("key_id", Text, nullable=False),  # `operator`: the operator's, `daemon`: nobody asked
+    Column("key_name", Text, nullable=False),
+    Column("address", Text),  # from where
+    Column("action", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("changes", Text, nullable=False),  # JSON object: what became of each field
+    Index("ix_audit_entries_team", "team_id", "seq"),
+)
 
 # One row: the database's own id, how many transactions it has had, and the last plausible time.
 daemon_state = Table(

@@ -132,7 +132,7 @@ async def test_an_unknown_team_refuses_the_whole_submission_and_names_the_events
     events = (*submission(team, 1, 2).events, *submission(stranger, 3).events)
     with pytest.raises(UnknownTeam) as refusal:
         await submit(daemon, Submission(events))
-    assert (refusal.value.team_id, refusal.value.index) == ("team_nobody", 2)
+    assert (refusal.value.team_id, refusal.value.indexes) == ("team_nobody", [2])
     assert await events_kept(daemon) == 0
 
 

@@ -7,11 +7,10 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from tests.browser.chromium import ARGUMENTS
+from tests.browser.chromium import ARGUMENTS, executable
 from tests.browser.console import ConsoleTeam, RunningConsole, running_console
 from tests.browser.watching import watch
 from tests.support.process import Sections
-from tests.support.programs import program
 
 QUICK: Sections = {"delivery": {"retry_delays_s": [0.05, 0.1]}}
 PATIENT: Sections = {"delivery": {"retry_delays_s": [300, 600, 900]}, "credits": {"enforce": True}}
@@ -22,7 +21,7 @@ OpenPage = Callable[..., Page]
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program("chromium"), args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
         yield browser
         browser.close()
 

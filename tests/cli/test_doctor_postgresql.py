@@ -18,6 +18,7 @@ from daemon.doctor.postgresql import (
 from daemon.domain.agreement import Declared
 from daemon.store.engine import DatabaseRefused
 from daemon.store.postgresql.inspect import Bloat, Cluster, Facts, Server, ServerAddress, Snapshot, read_address
+from daemon.store.schema import HEAD_REVISION
 
 SETTINGS = {
     "fsync": "on",
@@ -35,7 +36,9 @@ SERVER = Server(
     connections=20,
     most_connections=97,
 )
-WELL = Facts(server=SERVER, difference_ms=3, snapshot=None, bloated=(), unvacuumed=(), revision="0012", pending=7)
+WELL = Facts(
+    server=SERVER, difference_ms=3, snapshot=None, bloated=(), unvacuumed=(), revision=HEAD_REVISION, pending=7
+)
 ONE = ServerAddress(("db.example",), has_password=False, sslmode="verify-full")
 TWO = replace(ONE, hosts=("db1.example", "db2.example"))
 OURS = {"retention.days": "30"}

@@ -43,7 +43,7 @@ def test_a_refusal_ends_with_1_and_names_sentence_code_and_field(run: Any, api: 
     api.answers = [(422, json.dumps(PROBLEM))]
     ended = run("webhooks", "create", "--name", "a", "--url", "http://x", "--event", "*")
     assert ended.code == 1
-    assert ended.err == "A field is wrong: correct it (validation_failed)\n  $.url: must be an https URL\n"
+    assert ended.err == "A field is wrong: correct it (validation_failed)\n  --url: must be an https URL\n"
     assert ended.out == ""
 
 

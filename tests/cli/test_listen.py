@@ -2,10 +2,12 @@ import json
 import re
 import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,8 @@ import pytest
 from standardwebhooks import Webhook as StandardWebhook
 
 from daemon.crypto.signing import Secrets, signature_headers
+from daemon.demo.receiver import ReceivedRequest
+from daemon.demo.verification import SignatureState, verify
 from tests.support.forked_command import ForkedCommand, running_command
 
 PLAIN = "s3cret"
@@ -197,3 +201,77 @@ def test_a_port_that_is_taken_is_said(run: Any) -> None:
         ended = run("listen", "--port", str(taken.getsockname()[1]))
     assert ended.code == 2
     assert "choose another with --port" in ended.err
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A server that deliveries are forwarded to: what came, byte for byte, and how it answers."""
+
+    url: str
+    came: list[tuple[str, dict[str, str], bytes]]
+
+
+@pytest.fixture
+def behind() -> Iterator[Behind]:
+    came: list[tuple[str, dict[str, str], bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            came.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(418 if self.path.endswith("teapot") else 201)
+            self.send_header("content-type", "text/tea")
+            self.end_headers()
+            self.wfile.write(b"short and stout")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield Behind(f"http://127.0.0.1:{server.server_port}", came)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_delivery_is_passed_on_as_it_came_and_answered_as_the_server_answers(behind: Behind) -> None:
+    sent = _headers(STANDARD)
+    with _listening("--forward-to", behind.url, "--secret", STANDARD, "--json") as running:
+        with httpx.Client(trust_env=False) as client:
+            answer = client.post(f"{running.url}/hook?a=b", content=BODY, headers=sent)
+        assert json.loads(running.next_line())["answered"] == 201
+    assert (answer.status_code, answer.headers["content-type"], answer.content) == (201, "text/tea", b"short and stout")
+    [(path, headers, body)] = behind.came
+    assert (path, body) == ("/hook?a=b", BODY)
+    assert {name: headers[name.lower()] for name in sent} == sent
+    assert headers["host"] == behind.url.removeprefix("http://")
+    got = ReceivedRequest(0, "POST", path, headers=tuple(headers.items()), body=body)
+    assert verify(got, STANDARD).signature is SignatureState.VALID
+
+
+def test_a_url_with_a_path_gets_every_delivery_there(behind: Behind) -> None:
+    with _listening("--forward-to", f"{behind.url.removeprefix('http://')}/teapot", "--fail-first", "1") as running:
+        assert [running.post({}) for _ in range(2)] == [503, 418]
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(10) == 0
+        shown = running.process.stdout.read()
+    assert [path for path, _, _ in behind.came] == ["/teapot"]
+    assert re.search(r"answered 418 in \d+ ms\n.*\n  short and stout\n", shown), shown
+
+
+def test_a_server_that_cannot_be_reached_is_a_sentence_and_502() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with _listening("--forward-to", url, "--json") as running, httpx.Client(trust_env=False) as client:
+            answer = client.post(running.url, content=BODY)
+    assert answer.status_code == 502
+    assert answer.text == f"{url} cannot be reached: start your server, or correct the URL.\n"
+
+
+@pytest.mark.parametrize("url", ["ftp://localhost", "http://", "http://localhost:x", "localhost:0", "http://[::"])
+def test_what_is_no_server_to_forward_to_is_wrong_usage(run: Any, url: str) -> None:
+    ended = run("listen", "--port", "0", "--forward-to", url)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)

@@ -131,8 +131,9 @@ def targets() -> Iterator[Hostile]:
         "../teams", "%2e%2e/teams", "a%2fb", "'%20OR%201=1--", "%E2%80%AE", "%F0%9F%98%80" * 500,
     ):  # fmt: skip
         yield Hostile(f"webhook {path[:30]!r}", _get(f"/v1/webhooks/{path}"), (404,))
-    for path in ("/v1/./verify", "/v1//verify", "/v1/verify/", "/v1/verify;a=b", "/v1/verify%20", "/v1/verify#x"):
+    for path in ("/v1/./verify", "/v1//verify", "/v1/verify;a=b", "/v1/verify%20", "/v1/verify#x"):
         yield Hostile(f"path {path!r}", _get(path), (404,))
+    yield Hostile("a slash at the end", _get("/v1/verify/"), (308,))
     for query in (
         "cursor=%00", "cursor=%ff", "cursor=LTE", "limit=1&limit=2", "limit=%F0%9D%9F%8F", "=", "%ff=1", "limit",
         "a[]=1", "since=9999-12-31T23:59:59-23:59", "limit=1;cursor=x", "LIMIT=1",

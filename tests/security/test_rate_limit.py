@@ -50,6 +50,35 @@ async def test_a_key_that_asks_too_often_is_told_when_it_may_again(tmp_path: Pat
         assert await ask(api.as_acme, 4) == [200, 200, 200, 429]
 
 
+async def test_each_answer_to_a_key_tells_what_is_left_of_its_limit(
+    tmp_path: Path, autojump_clock: MockClock, way: str
+) -> None:
+    async with running_api(tmp_path, settings=limited(tmp_path, rate_limit_per_s=2, rate_limit_burst=5)) as api:
+        event = {"event": "linkedin.message.sent", "data": {}}
+        answers = [await api.as_acme.post("/v1/events", event) for _ in range(3)]
+        answers.append(await api.as_acme.post("/v1/events", {}))
+        answers.append(await api.as_acme.get("/v1/webhooks/none"))
+        answers.append(await api.as_acme.post("/v1/events", event))
+        assert [answer.status for answer in answers] == [202, 202, 202, 422, 404, 429]
+        assert [answer.limit for answer in answers] == [
+            *(f'"default";r={left};t={full_in_s}' for left, full_in_s in ((4, 1), (3, 1), (2, 2), (1, 2))),
+            *['"default";r=0;t=1'] * 2,
+        ]
+        assert answers[-1].headers["Retry-After"] == "1"
+        assert {answer.headers["RateLimit-Policy"] for answer in answers} == {'"default";q=5;w=3'}
+        await trio.sleep(60)
+        assert (await api.as_acme.get("/v1/verify")).limit == '"default";r=4;t=1'
+
+
+async def test_where_no_limit_governs_none_is_told(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running_api(tmp_path) as api:
+        nobody = api.operator.with_key(None)
+        answers = [await api.operator.get("/v1/verify"), await nobody.get("/v1/verify"), await nobody.get("/healthz")]
+        assert [answer.status for answer in answers] == [200, 401, 200]
+        assert [answer.limit for answer in answers] == [None] * 3
+        assert all("RateLimit-Policy" not in answer.headers for answer in answers)
+
+
 async def test_a_refused_request_does_nothing_and_costs_no_token(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with running_api(tmp_path, settings=limited(tmp_path, rate_limit_per_s=1, rate_limit_burst=1)) as api:
         await ask(api.as_acme, 1)
@@ -137,9 +166,12 @@ def test_in_no_stretch_of_time_are_there_more_than_the_burst_and_the_rate(
     for gap in gaps:
         now += gap
         wait_s = buckets.take("a", now)
+        left, more_in_s = buckets.left("a", now)
+        assert 0 <= left < burst
         if wait_s is None:
             taken.append(now)
         else:
+            assert (left, more_in_s) == (0, wait_s)
             assert wait_s >= 1
             assert Buckets(per_s, burst, dict(buckets._full_at)).take("a", now + wait_s) is None, "Retry-After is true"
     for first, start in enumerate(taken):
@@ -159,11 +191,25 @@ def test_a_bucket_that_is_full_again_is_forgotten() -> None:
 
 def test_the_limit_is_documented_for_every_route() -> None:
     document = describe(ROUTES)
+    assert document["components"]["headers"]["Retry-After"]["required"] is True
     for route in ROUTES:
         reference = document["paths"][route.path][route.method.lower()]["responses"]["429"]["$ref"]
         response = document["components"]["responses"][reference.rpartition("/")[2]]
-        assert response["headers"]["Retry-After"]["required"] is True, route.name
+        assert response["headers"].keys() == {"Retry-After", "RateLimit", "RateLimit-Policy"}, route.name
         assert "application/problem+json" in response["content"], route.name
+
+
+@given(per_s=st.floats(0.01, 1000), burst=st.integers(1, 50), taken=st.integers(0, 60))
+@settings(max_examples=200, derandomize=True, database=None)
+def test_so_many_requests_as_are_left_may_come_at_once_and_after_the_wait_all_or_one(
+    per_s: float, burst: int, taken: int
+) -> None:
+    buckets = Buckets(per_s, burst)
+    for _ in range(taken):
+        buckets.take("a", 0.0)
+    left, more_in_s = buckets.left("a", 0.0)
+    assert buckets.left("a", float(more_in_s))[0] >= (burst if left else 1)
+    assert [buckets.take("a", 0.0) is None for _ in range(left + 1)] == [True] * left + [False]
 
 
 def test_a_debt_is_paid_before_the_next_request_is_let_in() -> None:

@@ -25,11 +25,14 @@ _FAILURE = (
 )
 # A row for each table that has none yet.
 ROWS = (
-    "INSERT INTO api_keys VALUES (1, 'key_1', 'team_1', 'n', x'01', 1, NULL)",
+    "INSERT INTO api_keys VALUES (1, 'key_1', 'team_1', 'n', x'01', 1, NULL, 'admin', NULL)",
+    "INSERT INTO audit_entries VALUES "
+    "(1, 'aud_1', 'team_1', 1, 'operator', 'Operator', NULL, 'team.created', 'team_1', '{}')",
     "INSERT INTO ended_sessions VALUES ('session_1', 'key_1', 1)",
     "INSERT INTO events (seq, id, team_id, type, timestamp, body, accepted_at, test) "
     "VALUES (50, 'evt_1', 'team_1', 'a.b', 1, CAST('{}' AS BLOB), 1, 0)",
-    "INSERT INTO deliveries VALUES (50, 'dlv_1', 'evt_1', 'a.b', 'wh_1', 'team_1', 'failed', 1, NULL, 1, 1, NULL, 0)",
+    "INSERT INTO deliveries VALUES (50, 'dlv_1', 'evt_1', 'a.b', 'wh_1', 'team_1', 'failed', 1, NULL, 1, 1, NULL, 0, "
+    "'recover', 'dlv_0')",
     "INSERT INTO attempts VALUES (50, 1, 1, 1, 'http_error', 500, '[[\"a\", \"b\"]]', x'00ff', 'no')",
     "INSERT INTO fan_outs VALUES (50, 50, 'team_1', 50, 0, 1, 1, '{\"a.b\": [\"wh_1\"]}')",
     "INSERT INTO fan_out_cancellations VALUES ('wh_9', 50, 'webhook_disabled', 1)",

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,11 +29,18 @@ PUBLIC_URL = "https://hooks.example.com/in"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response: `value` is its JSON, None for no body."""
+    """A response: `value` is its JSON, None for no body.
+
+    `limit` is its RateLimit field, which differs from one request to the next and is not among the headers.
+    """
 
     status: int
     headers: Headers
     body: bytes
+    limit: str | None = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "limit", self.headers.pop("RateLimit", None))
 
     @property
     def value(self) -> Any:

@@ -35,7 +35,7 @@ async def send_test(request: PageRequest, event: str) -> Response:
     """Send the example to all of the team's active webhooks that subscribe to it."""
     if event not in request.handles.catalogue:
         raise not_found("event type")
-    started = await send_test_to_all(request.call, validate({"event": event}, NewTest))
+    started = await send_test_to_all(request.call, validate({"event": event}, NewTest, request.call.known))
     if not started.deliveries:
         return see_other(request.path("event-types", event, flash="test-without-receiver"))
     return see_other(request.path("deliveries", flash="test-sent"))

@@ -37,7 +37,7 @@ async def save(request: PageRequest, team_id: str) -> Response:
     if request.form.has("maxWebhooks"):
         given |= {"maxWebhooks": max_webhooks(request.form.text("maxWebhooks"))}
     try:
-        await change_team(request.call, team_id, validate(given, TeamChange))
+        await change_team(request.call, team_id, validate(given, TeamChange, request.call.known))
     except ApiError as error:
         return await _show(request, team_id, team_mistakes(error))
     return see_other(address("teams", team_id, flash="team-saved"))
@@ -46,7 +46,9 @@ async def save(request: PageRequest, team_id: str) -> Response:
 async def create_key(request: PageRequest, team_id: str) -> Response:
     """Create an API key, and show it once."""
     try:
-        made = await create_api_key(request.call, team_id, validate({"name": request.form.text("key_name")}, NewKey))
+        made = await create_api_key(
+            request.call, team_id, validate({"name": request.form.text("key_name")}, NewKey, request.call.known)
+        )
     except ApiError as error:
         _require_about_fields(error)
         return await _show(request, team_id, {"key_name": _KEY_NAME})
@@ -70,7 +72,9 @@ async def grant(request: PageRequest, team_id: str) -> Response:
         "amount": int(amount) if _WHOLE.fullmatch(amount) else None,
     }
     try:
-        await grant_credits(request.call, validate({**given, "note": note} if note else given, Grant))
+        await grant_credits(
+            request.call, validate({**given, "note": note} if note else given, Grant, request.call.known)
+        )
     except ApiError as error:
         _require_about_fields(error)
         words = {"amount": _AMOUNT, "note": _NOTE}

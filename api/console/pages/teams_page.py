@@ -39,7 +39,7 @@ async def create(request: PageRequest) -> Response:
     }
     try:
         team = await create_team(
-            request.call, validate({**given, "id": typed["id"]} if typed["id"] else given, NewTeam)
+            request.call, validate({**given, "id": typed["id"]} if typed["id"] else given, NewTeam, request.call.known)
         )
     except ApiError as error:
         return await _show(request, typed, team_mistakes(error))

@@ -18,7 +18,7 @@ async def enable(request: PageRequest, webhook_id: str) -> Response:
     """Enable the webhook; with the field `recover`, queue again what it missed."""
     webhook = await find(request, webhook_id)
     missed = await request.handles.reader.fetch(console_reads.missed_by, webhook)
-    await change_webhook(request.call, webhook_id, validate({"active": True}, WebhookChange))
+    await change_webhook(request.call, webhook_id, validate({"active": True}, WebhookChange, request.call.known))
     if request.form.has("recover") and missed is not None:
         return await _recover(request, webhook_id, missed.since)
     return see_other(request.path("webhooks", webhook_id, flash="webhook-enabled"))
@@ -31,7 +31,7 @@ async def show_disable(request: PageRequest, webhook_id: str) -> Response:
 
 async def disable(request: PageRequest, webhook_id: str) -> Response:
     """Disable the webhook; its pending deliveries are cancelled."""
-    await change_webhook(request.call, webhook_id, validate({"active": False}, WebhookChange))
+    await change_webhook(request.call, webhook_id, validate({"active": False}, WebhookChange, request.call.known))
     return see_other(request.path("webhooks", webhook_id, flash="webhook-disabled"))
 
 

@@ -29,7 +29,7 @@ async def create(request: PageRequest) -> Response:
     given = {"teamId": request.team_id, "name": typed.name, "url": typed.url, "events": list(typed.events)}
     if typed.secret:
         given["secret"] = typed.secret
-    webhook = await create_webhook(request.call, validate(given, NewWebhook))
+    webhook = await create_webhook(request.call, validate(given, NewWebhook, request.call.known))
     response = see_other(request.path("webhooks", webhook.id, flash="webhook-created"))
     return request.with_secret(response, webhook.id, typed.secret) if typed.secret else response
 
@@ -46,7 +46,7 @@ async def edit(request: PageRequest, webhook_id: str) -> Response:
     if mistakes := await mistakes_in(request, webhook.team_id, typed):
         return await _show(request, typed, mistakes=mistakes, webhook=webhook)
     given = {"name": typed.name, "url": typed.url, "events": list(typed.events)}
-    await change_webhook(request.call, webhook_id, validate(given, WebhookChange))
+    await change_webhook(request.call, webhook_id, validate(given, WebhookChange, request.call.known))
     return see_other(request.path("webhooks", webhook_id, flash="webhook-saved"))
 
 

@@ -54,7 +54,7 @@ async def mistakes_in(request: PageRequest, team_id: str, typed: WebhookForm) ->
     """Return all mistakes, by field."""
     mistakes: dict[str, str] = {}
     try:
-        validate({"name": typed.name, "url": typed.url, "events": list(typed.events)}, NewWebhook)
+        validate({"name": typed.name, "url": typed.url, "events": list(typed.events)}, NewWebhook, request.call.known)
     except ApiError as error:
         mistakes = {name: _WORDS.get(name, message) for name, message in field_mistakes(error).items()}
     if any(event != WILDCARD and event not in request.handles.catalogue for event in typed.events):

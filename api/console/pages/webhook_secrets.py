@@ -32,7 +32,7 @@ async def rotate(request: PageRequest, webhook_id: str) -> Response:
     if any(mistakes.values()):
         return await _show(request, webhook_id, typed=typed, mistakes=mistakes)
     given = {"secret": typed["secret"], "overlapHours": hours, "switchNow": bool(typed["switch_now"])}
-    rotation = validate(given, SecretRotation)
+    rotation = validate(given, SecretRotation, request.call.known)
     await rotate_webhook_secret(request.call, webhook_id, rotation)
     response = see_other(request.path("webhooks", webhook_id, flash="secret-rotated"))
     return request.with_secret(response, webhook_id, typed["secret"])
@@ -40,7 +40,9 @@ async def rotate(request: PageRequest, webhook_id: str) -> Response:
 
 async def switch(request: PageRequest, webhook_id: str) -> Response:
     """Sign `X-Kakiyo-Signature` with the new secret of the current rotation from now on."""
-    await rotate_webhook_secret(request.call, webhook_id, validate({"switchNow": True}, SecretRotation))
+    await rotate_webhook_secret(
+        request.call, webhook_id, validate({"switchNow": True}, SecretRotation, request.call.known)
+    )
     return see_other(request.path("webhooks", webhook_id, flash="secret-switched"))
 
 
@@ -51,7 +53,7 @@ async def show_remove(request: PageRequest, webhook_id: str) -> Response:
 
 async def remove(request: PageRequest, webhook_id: str) -> Response:
     """Remove the secret: deliveries are no longer signed."""
-    await change_webhook(request.call, webhook_id, validate({"secret": None}, WebhookChange))
+    await change_webhook(request.call, webhook_id, validate({"secret": None}, WebhookChange, request.call.known))
     return see_other(request.path("webhooks", webhook_id, flash="secret-removed"))
 
 

@@ -4,11 +4,14 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Select, func, select
 
+from daemon.domain.model import Origin
 from daemon.store.commands import Recover, RecoveredPage, Resend
 from daemon.store.reads.conditions import is_missed
 from daemon.store.schema import deliveries, events, fan_outs, webhooks
 from daemon.store.sequences import Sequences
-from daemon.store.writes.events import delivery_row, insert_deliveries
+from daemon.store.writes.events import delivery_row, insert_requeued
+
+_RESEND, _RECOVER = Origin.RESEND.value, Origin.RECOVER.value
 
 
 def resend(connection: Connection, commands: Sequence[Resend], sequences: Sequences) -> list[str | None]:
@@ -31,7 +34,7 @@ def _resend(connection: Connection, command: Resend, sequences: Sequences) -> st
         test=int(old.test),
     )
     _lock(connection, old.webhook_id)
-    insert_deliveries(connection, [row])
+    insert_requeued(connection, [(*row, _RESEND, command.delivery_id)])
     return command.new_id
 
 
@@ -52,8 +55,10 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
     looked_at = connection.execute(_look_at(command, first_to_come)).all()
     missed = [event for event in looked_at if event.missed]
     seqs = sequences.take_deliveries(connection, len(missed))
-    rows = [
-        delivery_row(
+    origins = _last_deliveries(connection, command.webhook.id, [event.id for event in missed])
+    rows = []
+    for event, new_id in zip(missed, command.new_ids, strict=False):
+        row = delivery_row(
             next(seqs),
             new_id,
             event_id=event.id,
@@ -63,10 +68,19 @@ def _recover_page(connection: Connection, command: Recover, sequences: Sequences
             now=command.now,
             test=0,
         )
-        for event, new_id in zip(missed, command.new_ids, strict=False)
-    ]
-    insert_deliveries(connection, rows)
+        rows.append((*row, _RECOVER, origins.get(event.id)))
+    insert_requeued(connection, rows)
     return RecoveredPage(len(rows), looked_at[-1].seq if len(looked_at) == command.limit else None)
+
+
+def _last_deliveries(connection: Connection, webhook_id: str, event_ids: Sequence[str]) -> dict[str, str]:
+    """Return the ids of the last deliveries of these events to this webhook, by event."""
+    query = select(deliveries.c.seq, deliveries.c.event_id, deliveries.c.id).where(
+        deliveries.c.event_id.in_(event_ids),
+        # Concatenation keeps the planner from using the webhook's index instead of the event's.
+        deliveries.c.webhook_id.concat("") == webhook_id,
+    )
+    return {event_id: its_id for _, event_id, its_id in sorted(map(tuple, connection.execute(query)))}
 
 
 def _look_at(command: Recover, first_to_come: int | None) -> Select[tuple[int, str, str, bool]]:
