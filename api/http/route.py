@@ -13,13 +13,14 @@ from api.http.json_body import JSON
 from api.http.known import Known
 from api.http.mistakes import Mistakes
 from api.http.request import HttpRequest
+from api.http.streamed import Streamed
 from api.http.wire import Input
 from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
 from daemon.domain.submission import Idempotency
 from daemon.handles import Handles
 
-Answer = BaseModel | bytes | None
+Answer = BaseModel | bytes | Streamed | None
 Tell = Callable[..., Awaitable[None]]
 
 
