@@ -79,7 +79,7 @@ def _too_many() -> ApiError:
 ROUTES = (
     Route(
         "GET",
-        "/v1/changes",
+        "/v1/deliveries/changes",
         follow_changes,
         tag="Deliveries",
         summary="Follow changes",

@@ -31,8 +31,8 @@ def _scope(client: ApiClient, query: str) -> dict[str, Any]:
         "http_version": "1.1",
         "method": "GET",
         "scheme": "http",
-        "path": "/v1/changes",
-        "raw_path": b"/v1/changes",
+        "path": "/v1/deliveries/changes",
+        "raw_path": b"/v1/deliveries/changes",
         "query_string": query.encode(),
         "root_path": "",
         "headers": [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {client.key}".encode())],
@@ -96,7 +96,7 @@ async def test_what_another_team_or_another_webhook_does_is_not_told(
         await _nothing_comes(changes, 5)
         await api.as_acme.patch(f"/v1/webhooks/{quiet['id']}", {"active": False})
         assert await changes.event() == ("changed", "{}")
-    answer = await other.get(f"/v1/changes?webhookId={quiet['id']}")
+    answer = await other.get(f"/v1/deliveries/changes?webhookId={quiet['id']}")
     assert answer.status == 404
 
 
@@ -122,7 +122,7 @@ async def test_one_stream_too_many_is_refused_and_a_client_that_leaves_makes_roo
     async with AsyncExitStack() as streams:
         for _ in range(MOST_OF_ONE_TEAM):
             await streams.enter_async_context(_following(api.as_acme))
-        refused = await api.as_acme.get("/v1/changes")
+        refused = await api.as_acme.get("/v1/deliveries/changes")
         assert (refused.status, refused.code) == (503, "overloaded")
         assert refused.headers["retry-after"] == "15"
     async with _following(api.as_acme) as changes:
@@ -130,5 +130,5 @@ async def test_one_stream_too_many_is_refused_and_a_client_that_leaves_makes_roo
 
 
 async def test_the_operator_says_whose_changes(api: RunningApi) -> None:
-    refused = await api.operator.get("/v1/changes")
+    refused = await api.operator.get("/v1/deliveries/changes")
     assert (refused.status, refused.paths) == (422, ["query.teamId"])
