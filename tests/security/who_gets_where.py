@@ -13,7 +13,7 @@ WEBHOOK = '"name": "n", "url": "https://example.com/in", "events": ["*"]'
 class Row:
     """A request about something of acme's, and the status for acme's own key, another team's, and the operator's.
 
-    `$acme`, `$webhook`, `$event`, `$delivery` and `$key` stand for ids of acme's.
+    `$acme`, `$webhook`, `$event`, `$delivery` and `$key` stand for ids of acme's. An endless answer ends with the daemon.
     """
 
     own: int
@@ -21,6 +21,7 @@ class Row:
     operator: int
     body: str | None = None
     query: str = ""
+    is_endless: bool = False
 
     def request(self, route: str, ids: Mapping[str, str]) -> tuple[str, str, bytes | None]:
         """Return method, path with query, and body."""
@@ -48,6 +49,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET /v1/webhooks/test/example/{event}": Row(200, 200, 200),
         "GET /v1/webhooks/test/events": Row(200, 200, 200),
         "GET /v1/deliveries": Row(200, 404, 200, query="?teamId=$acme"),
+        "GET /v1/deliveries/changes": Row(200, 404, 200, query="?teamId=$acme", is_endless=True),
         "GET /v1/deliveries/{delivery_id}": Row(200, 404, 200),
         "POST /v1/deliveries/{delivery_id}/resend": Row(202, 404, 202),
         "GET /v1/credits": Row(200, 404, 200, query="?teamId=$acme"),
