@@ -29,7 +29,7 @@ from api.limits.large_bodies import LargeBodies
 from api.limits.rate_limit import RateLimits, tokens_for
 from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi import document
-from api.routes import changes, credits, deliveries, events, health, keys, nodes, teams, testing, webhook_routes
+from api.routes import audit, changes, credits, deliveries, events, health, keys, nodes, teams, testing, webhook_routes
 from daemon.actors.threads import RunInThread, thread_runner
 from daemon.crypto.api_keys import Principal
 from daemon.handles import Handles
@@ -46,6 +46,7 @@ _DESCRIBED: tuple[Route, ...] = (
     *credits.ROUTES,
     *teams.ROUTES,
     *keys.ROUTES,
+    *audit.ROUTES,
     *nodes.ROUTES,
     *health.ROUTES,
 )
@@ -146,7 +147,7 @@ def _view(route: Route, answer: AnswerRoute, *, handles: Handles, limits: RateLi
     async def view(request: Request, **path: str) -> Response | Streamed:
         principal = ANYBODY
         try:
-            principal = await authenticate(handles, request, route.access)
+            principal = await authenticate(handles, request, route)
             answered = await answer(request, principal, **path)
             if isinstance(answered, Streamed):
                 return Streamed((*answered.headers, *limits.headers(principal)), answered.run)
@@ -169,7 +170,7 @@ def _plain_view(
         request.body_timeout_s = config["BODY_TIMEOUT"]
         principal = ANYBODY
         try:
-            principal = await authenticate(handles, request, route.access)
+            principal = await authenticate(handles, request, route)
             content = _content(await answer(request, principal))
             return PlainResponse(route.status, (media_type, *limits.headers(principal)), content)
         except ClientGone:

@@ -93,6 +93,7 @@ class Handles:
     kept_answers: KeptAnswers
     reader: Reader
     api_keys: ApiKeys
+    note_key_use: Callable[[str], None]
     check_url: CheckUrl
     is_parked: Callable[[str], bool]
     now_ms: NowMs

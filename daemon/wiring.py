@@ -26,6 +26,7 @@ from daemon.maintenance.cleaner import Cleaner
 from daemon.maintenance.gauges import GaugeRefresher, bind_gauges
 from daemon.maintenance.time_indexer import TimeIndexer
 from daemon.management.kept_answers import KeptAnswers
+from daemon.management.key_uses import KeyUses
 from daemon.management.nodes import Nodes
 from daemon.management.replays import Replays
 from daemon.management.sign_outs import SignOuts
@@ -77,6 +78,7 @@ class Daemon:
     vault: Vault
     api_keys: ApiKeys
     sign_outs: SignOuts
+    key_uses: KeyUses
     check_url: CheckUrl
     work_done: Callable[[], int]
     started_at: float
@@ -101,9 +103,10 @@ async def assemble(
     store = Store(Reader(database, seams.run_read, metrics.longest_read), Writer(database, seams.run_write, metrics))
     clock, telemetry = clock_of(seams.now_ms), Telemetry(log, metrics, changes=ChangeFeed(), spans=seams.spans)
     cluster = None if share is None else ClusterBuilder(share, live.now.credits, store=store, telemetry=telemetry)
-    version = 0 if cluster is None else await cluster.join()
+    version = 0 if cluster is None else await cluster.join(vault)
     mine = ShareOfWork() if cluster is None else cluster.share_of_work
     index, team_ids = await _load_subscriptions(store), await _load_team_ids(store)
+    key_uses = KeyUses(store=store, clock=clock, telemetry=telemetry)
     api_keys, sign_outs = await _load_api_keys(store, operator_key), await _load_sign_outs(store)
     notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail)
     gauges = GaugeRefresher(
@@ -124,6 +127,7 @@ async def assemble(
         changes=telemetry.changes,
         granted=gate.look_again,
         webhooks_changed=partial(_wake_both, notifier, canceller),
+        seal_with=vault.use,
     )
     management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
     kept_answers = management.kept_answers
@@ -155,6 +159,7 @@ async def assemble(
     if node is not None:
         upkeep = {kind: node.only_once(run) for kind, run in upkeep.items()} | dict(node.patient)
     upkeep[ActorKind.OBSERVER] = gauges.run
+    upkeep[ActorKind.KEY_USES] = key_uses.run
     return Daemon(
         live=live,
         store=store,
@@ -175,6 +180,7 @@ async def assemble(
         vault=vault,
         api_keys=api_keys,
         sign_outs=sign_outs,
+        key_uses=key_uses,
         check_url=partial(_check_url_and_log, seams.check_url, log),
         work_done=lambda: database.progress.done,
         started_at=trio.current_time(),

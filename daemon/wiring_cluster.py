@@ -22,7 +22,7 @@ from daemon.cluster.requests import ClusterChanger
 from daemon.cluster.wakes import Wakes
 from daemon.config.settings import CreditsSettings, Settings
 from daemon.config.shared_settings import shared_settings
-from daemon.crypto.vault import key_id
+from daemon.crypto.vault import Vault, key_id
 from daemon.delivery.fleet import Fleet
 from daemon.domain.clock import Clock
 from daemon.maintenance.opened_store import OpenedStore
@@ -103,13 +103,19 @@ class ClusterBuilder:
         if self.gate.enforced:
             self._shared.pay_from_holds()
 
-    async def join(self) -> int:
+    async def join(self, vault: Vault) -> int:
         """Become a member, however long that takes; return the version of what is in the database before it is read.
+
+        From then on the vault seals with the key that all nodes seal with.
 
         Raises CopiedInstallation, NotAdmitted.
         """
         await self._membership.join()
-        return await retry_until_available(self._shared.version, self._telemetry.log)
+        version = await retry_until_available(self._shared.version, self._telemetry.log)
+        # It may have been changed since the database was opened; what changes it from now on is news.
+        if (used := await retry_until_available(self._shared.key_in_use, self._telemetry.log)) is not None:
+            vault.use(used)
+        return version
 
     @property
     def share_of_work(self) -> ShareOfWork:

@@ -153,6 +153,7 @@ class DeliveryBuilder:
             store=self._store,
             clock=self._clock,
             log=self._log,
+            renew_secrets=self._vault.renewed,
             on_change=on_change,
             on_cancellations_left=canceller.wake,
         )

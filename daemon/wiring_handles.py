@@ -27,6 +27,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         kept_answers=daemon.kept_answers,
         reader=store.reader,
         api_keys=daemon.api_keys,
+        note_key_use=daemon.key_uses.note,
         check_url=daemon.check_url,
         is_parked=daemon.fleet.is_parked,
         now_ms=daemon.clock.now_ms,

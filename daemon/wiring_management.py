@@ -10,6 +10,7 @@ from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.owners import Owners
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
+from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.replays import Replays
 from daemon.management.teams import Teams
@@ -28,6 +29,7 @@ class ManagementBuilder:
         self._clock = clock
         self._telemetry = telemetry
         self._vault = vault
+        self._audit = Audit(clock)
         self.kept_answers = KeptAnswers(store=store, clock=clock, vault=vault)
 
     def teams(self, *, ids: set[str], api_keys: ApiKeys, gate: Gate, follow: Callable[[], Awaitable[None]]) -> Teams:
@@ -37,6 +39,7 @@ class ManagementBuilder:
             clock=self._clock,
             telemetry=self._telemetry,
             kept_answers=self.kept_answers,
+            audit=self._audit,
             ids=ids,
             api_keys=api_keys,
             gate=gate,
@@ -50,6 +53,7 @@ class ManagementBuilder:
             clock=self._clock,
             telemetry=self._telemetry,
             kept_answers=self.kept_answers,
+            audit=self._audit,
             vault=self._vault,
             changer=changer,
             index=index,
@@ -63,6 +67,7 @@ class ManagementBuilder:
             clock=self._clock,
             telemetry=self._telemetry,
             kept_answers=self.kept_answers,
+            audit=self._audit,
             owners=owners,
             fan_outs=fan_outs,
         )

@@ -12,7 +12,7 @@ from api.http.problems import as_refusal, log_refusal, problem_response
 
 _TITLES = {
     HTTPStatus.NOT_FOUND: "There is nothing here",
-    HTTPStatus.FORBIDDEN: "This form was not taken",
+    HTTPStatus.FORBIDDEN: "This is not allowed",
     HTTPStatus.TOO_MANY_REQUESTS: "One moment, please",
     HTTPStatus.SERVICE_UNAVAILABLE: "Temporarily unavailable",
     HTTPStatus.CONFLICT: "Not possible as things are",

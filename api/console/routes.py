@@ -30,7 +30,9 @@ from api.console.session.page_request import ConsoleContext, PageRequest
 from api.console.session.refusals import page_not_found
 from api.console.session.sessions import Sessions
 from api.console.session.shown_once import ShownOnce
+from api.http.auth import require_role
 from api.http.dispatch import Dispatcher, View
+from api.http.route import ADMINS
 from api.http.streamed import Streamed
 from api.http.urls import MatchingRule, make_rule
 from api.limits.rate_limit import RateLimits
@@ -60,6 +62,11 @@ class PageRoute:
     path: str
     handler: Handler
     audience: Audience = Audience.TEAM
+
+    @property
+    def changes(self) -> bool:
+        """Whether it changes something of a team, which a key that only reads may not."""
+        return self.method == "POST" and self.audience is not Audience.SIGNED_IN
 
     @property
     def name(self) -> str:
@@ -163,6 +170,8 @@ def _bind(route: PageRoute, context: ConsoleContext, limits: RateLimits, run_in_
 
     async def view(request: Request, **path: str) -> Response | Streamed:
         signed_in = require_session(context, request, limits)
+        if route.changes:
+            require_role(signed_in.principal, ADMINS)
         if route.audience is Audience.OPERATOR and not signed_in.principal.is_operator:
             raise page_not_found()
         team_id = path.pop("team_id") if route.audience is Audience.TEAM else None

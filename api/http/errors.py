@@ -33,6 +33,7 @@ class Code(StrEnum):
     INVALID_JSON = "invalid_json"
     UNAUTHORIZED = "unauthorized"
     OPERATOR_ONLY = "operator_only"
+    ROLE_NOT_ENOUGH = "role_not_enough"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     REQUEST_TIMEOUT = "request_timeout"
@@ -60,6 +61,7 @@ STATUS: Mapping[Code, HTTPStatus] = MappingProxyType(
         Code.INVALID_JSON: HTTPStatus.BAD_REQUEST,
         Code.UNAUTHORIZED: HTTPStatus.UNAUTHORIZED,
         Code.OPERATOR_ONLY: HTTPStatus.FORBIDDEN,
+        Code.ROLE_NOT_ENOUGH: HTTPStatus.FORBIDDEN,
         Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
         Code.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
         Code.REQUEST_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,

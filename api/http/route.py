@@ -12,15 +12,22 @@ from api.http.errors import Code
 from api.http.json_body import JSON
 from api.http.known import Known
 from api.http.mistakes import Mistakes
+from api.http.peers import peer_address
 from api.http.request import HttpRequest
 from api.http.streamed import Streamed
 from api.http.wire import Input
 from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
+from daemon.domain.audit import Actor
+from daemon.domain.model import KeyRole
 from daemon.domain.submission import Idempotency
 from daemon.handles import Handles
 
 Answer = BaseModel | bytes | Streamed | None
+ADMINS = (KeyRole.ADMIN,)
+READERS = (KeyRole.ADMIN, KeyRole.READ)
+SUBMITTERS = (KeyRole.ADMIN, KeyRole.SUBMIT)
+ALL_ROLES = tuple(KeyRole)
 Tell = Callable[..., Awaitable[None]]
 
 
@@ -51,6 +58,11 @@ class Call:
     mistakes: Mistakes = field(default_factory=Mistakes)
     idempotency: Idempotency | None = None
 
+    @property
+    def by(self) -> Actor:
+        """Who asks, for the audit trail."""
+        return Actor(self.principal.key_id, self.principal.name, peer_address(self.request))
+
 
 @dataclass(frozen=True, slots=True)
 class Body:
@@ -76,7 +88,8 @@ class Route:
     """One route: `handler(call, **path, query=?, body=?)` answers a model, JSON as bytes, or None (no content).
 
     `refusals` are the codes it may answer beside those that every route may. With `once` an Idempotency-Key makes its
-    retries harmless: its handler hands on what `api.http.idempotency.once` returns.
+    retries harmless: its handler hands on what `api.http.idempotency.once` returns. Without `only_for`,
+    a team's key needs the role admin or, to read, read.
     """
 
     method: str
@@ -95,6 +108,13 @@ class Route:
     once: bool = False
     media_type: str = JSON
     example: Any = None
+    only_for: tuple[KeyRole, ...] | None = None
+
+    @property
+    def roles(self) -> frozenset[KeyRole]:
+        """Which keys of a team may use it."""
+        usual = READERS if self.method == "GET" else ADMINS
+        return frozenset(usual if self.only_for is None else self.only_for)
 
     @property
     def name(self) -> str:

@@ -72,12 +72,23 @@ class Output(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Show an open object: clients must accept answers with members that they do not know yet."""
+        """Show an open object: clients must accept answers with members, and words, that they do not know yet."""
         schema = handler(core_schema)
         shown = handler.resolve_ref_schema(schema)
         shown.pop("additionalProperties", None)
         _drop_defaults(shown)
+        for member in shown.get("properties", {}).values():
+            _open_words(member, handler)
         return schema
+
+
+def _open_words(member: JsonSchemaValue, handler: GetJsonSchemaHandler) -> None:
+    """Have a member with a list of words take any other one, too."""
+    choices = member.get("anyOf", [{name: member[name] for name in ("$ref", "enum", "type") if name in member}])
+    if any("enum" in handler.resolve_ref_schema(choice) for choice in choices):
+        for name in ("$ref", "enum", "type"):
+            member.pop(name, None)
+        member["anyOf"] = [*choices, {"type": "string"}]
 
 
 def _drop_defaults(schema: JsonSchemaValue) -> None:

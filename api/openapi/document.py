@@ -20,9 +20,11 @@ from api.http.wire import Problem
 from api.openapi.schemas import Schema, Schemas
 from api.openapi.texts import CODE_MEANINGS, DESCRIPTION, HEADERS, HEADERS_OF_STATUS, LIMIT_HEADERS, TAGS
 from daemon import __version__
+from daemon.domain.model import KeyRole
 
 _KEY = {"type": "http", "scheme": "bearer", "description": "A team's key or the operator's."}
 _LICENSE = {"name": "MIT", "identifier": "MIT"}
+_CONTACT = {"name": "Whoever runs this daemon"}
 _OPEN = (Access.LOCAL, Access.LOCAL_OPERATOR)
 _WITH_BODY = (
     Code.INVALID_JSON,
@@ -64,7 +66,13 @@ def describe(routes: Sequence[Route]) -> Schema:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Kakiyo Webhooks", "version": __version__, "description": DESCRIPTION, "license": _LICENSE},
+        "info": {
+            "title": "Kakiyo Webhooks",
+            "version": __version__,
+            "description": DESCRIPTION,
+            "license": _LICENSE,
+            "contact": _CONTACT,
+        },
         "servers": [{"url": "/", "description": "The daemon that answers with this document."}],
         "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "security": [{"key": []}],
@@ -85,6 +93,8 @@ def codes_of(route: Route) -> tuple[Code, ...]:
         codes |= {Code.INVALID_FIELD, Code.STORE_UNAVAILABLE}
     if route.access in (Access.OPERATOR, Access.LOCAL_OPERATOR):
         codes.add(Code.OPERATOR_ONLY)
+    if route.access is Access.TEAM and route.roles != frozenset(KeyRole):
+        codes.add(Code.ROLE_NOT_ENOUGH)
     if route.body is not None:
         codes.update(_WITH_BODY)
     if route.once:
@@ -97,7 +107,7 @@ def _operation(route: Route, schemas: Schemas) -> Schema:
         "operationId": route.name,
         "tags": [route.tag],
         "summary": route.summary,
-        "description": route.description + _access_note(route.access),
+        "description": route.description + _access_note(route),
         "parameters": [
             *_path_parameters(route.path),
             *_parameters(route.query, "query", schemas),
@@ -112,8 +122,12 @@ def _operation(route: Route, schemas: Schemas) -> Schema:
     return operation
 
 
-def _access_note(access: Access) -> str:
-    return " Only with the operator's key." if access is Access.OPERATOR else ""
+def _access_note(route: Route) -> str:
+    if route.access is Access.OPERATOR:
+        return " Only with the operator's key."
+    if route.access is Access.TEAM and route.roles != frozenset(KeyRole):
+        return f" With a key of the role {' or '.join(sorted(route.roles))}."
+    return ""
 
 
 def _path_parameters(path: str) -> list[Schema]:

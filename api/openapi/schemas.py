@@ -1,8 +1,10 @@
 """The JSON Schemas of the wire models, as components of the OpenAPI document."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
@@ -11,7 +13,14 @@ from api.http.route import Route
 from api.http.wire import Problem
 
 Schema = dict[str, Any]
+_GENERIC = re.compile(rb"\b(Page)_(\w+)_\b")
 _REF = "#/components/schemas/{model}"
+
+
+def _with_plain_names(schemas: object) -> dict[str, Any]:
+    """Call what pydantic calls `Page_Webhook_` a `WebhookPage`."""
+    renamed: dict[str, Any] = orjson.loads(_GENERIC.sub(rb"\2\1", orjson.dumps(schemas)))
+    return renamed
 
 
 class Schemas:
@@ -28,8 +37,11 @@ class Schemas:
             *((str(kind), "validation", TypeAdapter(kind)) for kind in inputs),
             *((str(kind), "serialization", TypeAdapter(kind)) for kind in outputs),
         ]
-        self._by_type, rest = TypeAdapter.json_schemas(wanted, ref_template=_REF)
-        self._all: dict[str, Schema] = rest["$defs"]
+        by_type, rest = TypeAdapter.json_schemas(wanted, ref_template=_REF)
+        self._by_type: dict[tuple[str, JsonSchemaMode], Schema] = {
+            key: _with_plain_names(schema) for key, schema in by_type.items()
+        }
+        self._all: dict[str, Schema] = _with_plain_names(rest["$defs"])
         self._parameters = {kind.__name__ for route in routes for kind in (route.query, headers_of(route)) if kind}
 
     @property

@@ -5,14 +5,13 @@ from typing import Annotated
 import trio
 from pydantic import Field
 
-from api.http.auth import authenticate, one_team, owned
+from api.http.auth import is_still_valid, one_team, owned
 from api.http.errors import ApiError, Code
 from api.http.known import OneTeam
-from api.http.route import Access, Call, Route
+from api.http.route import Call, Route
 from api.http.streamed import SendPiece, Streamed
 from api.http.wire import Input
 from api.limits.streams import HEARTBEAT_S, STREAM_HEADERS, is_full, pause_s
-from daemon.domain.errors import DaemonError
 from daemon.store.reads import api_reads
 from daemon.telemetry.change_feed import Follower
 
@@ -44,7 +43,7 @@ async def follow_changes(call: Call, query: ChangesQuery) -> Streamed:
             return
         with changes.follow(team_id, query.webhook_id) as follower:
             await send(_CHANGED)
-            while await _is_valid(call):
+            while is_still_valid(call):
                 if not await _changed(follower, send):
                     return
                 await trio.sleep(pause_s(changes))
@@ -61,14 +60,6 @@ async def _changed(follower: Follower, send: SendPiece) -> bool:
         return True
     await send(b": still here\n\n")  # detects a client that has gone
     return True
-
-
-async def _is_valid(call: Call) -> bool:
-    """Whether the key is still one: a stream ends with its key."""
-    try:
-        return await authenticate(call.handles, call.request, Access.TEAM) == call.principal
-    except (ApiError, DaemonError):
-        return False
 
 
 def _too_many() -> ApiError:

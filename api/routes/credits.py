@@ -102,7 +102,7 @@ async def grant_credits(call: Call, body: Grant) -> CreditEntry:
     """Add to a team's balance, or correct it."""
     keep = once(call, _show)
     try:
-        entry = await call.handles.teams.grant_credits(body.team_id, body.amount, note=body.note, once=keep)
+        entry = await call.handles.teams.grant_credits(body.team_id, body.amount, note=body.note, once=keep, by=call.by)
     except BalanceOutOfRange as error:
         raise wrong_field("$.amount", str(error)) from None
     if entry is None:

@@ -139,7 +139,7 @@ async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
     delivery = owned(call, await reader.fetch(api_reads.get_delivery, delivery_id), "delivery")
     broke = await _teams_without_credits(call, [replace(delivery, status=DeliveryStatus.PENDING)])
     show = partial(_show_delivery, team_lacks_credits=delivery.team_id in broke)
-    new = await call.handles.replays.resend(delivery_id, once(call, show))
+    new = await call.handles.replays.resend(delivery_id, once(call, show), by=call.by)
     if new is None:
         raise not_found("delivery")
     return show(new)

@@ -10,7 +10,7 @@ from api.http.auth import owned
 from api.http.cursors import next_cursor, position_of
 from api.http.errors import Code, unknown_team
 from api.http.json_body import JSON, NDJSON
-from api.http.route import Body, Call, Route
+from api.http.route import SUBMITTERS, Body, Call, Route
 from api.http.wire import Input, Limit, Output, OutputTime, format_time
 from api.limits.rate_limit import tokens_for_receipts
 from api.limits.sizes import MAX_PAGE
@@ -127,6 +127,7 @@ ROUTES = (
         description="Answers after the event and its deliveries are on disk. An event may have up to 256 KiB.",
         body=Body({JSON: SubmittedEvent}, parsed=False, example=_BODY_EXAMPLE),
         headers=SubmissionHeaders,
+        only_for=SUBMITTERS,
         status=HTTPStatus.ACCEPTED,
         answer=EventReceipt,
         example=_RECEIPT_EXAMPLE,
@@ -144,6 +145,7 @@ ROUTES = (
         ),
         body=Body({JSON: list[SubmittedEvent], NDJSON: str}, parsed=False, example=[_BODY_EXAMPLE]),
         headers=SubmissionHeaders,
+        only_for=SUBMITTERS,
         status=HTTPStatus.ACCEPTED,
         answer=BatchReceipt,
         example={"receipts": [_RECEIPT_EXAMPLE]},

@@ -5,14 +5,16 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from api.http.auth import own_team
 from api.http.cursors import page_of, position_of
-from api.http.errors import Code, not_found
+from api.http.errors import ApiError, Code, not_found
 from api.http.idempotency import once
 from api.http.known import FreeId
-from api.http.route import Access, Call, Route, json_body
+from api.http.route import ALL_ROLES, Access, Call, Route, json_body
 from api.http.wire import Input, Name, Output, OutputTime, Page, PageQuery, format_time
 from daemon.domain import model
 from daemon.domain.email_addresses import MAX_ADDRESS, parse_address
+from daemon.domain.model import KeyRole
 from daemon.store.reads import api_reads
 
 _TEAM_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
@@ -65,20 +67,22 @@ class Identity(Output):
     team_id: str | None = Field(description="null for the operator.")
     name: str | None = Field(description="The team's name; null for the operator.")
     operator: bool = Field(description="Whether the key may act for every team.")
+    role: KeyRole | None = Field(description="What a team's key may do; null for the operator.")
 
 
 async def verify_key(call: Call) -> Identity:
     """Answer with the key's owner."""
     team_id = call.principal.team_id
     team = None if team_id is None else await call.handles.reader.fetch(api_reads.get_team, team_id)
-    return Identity(team_id=team_id, name=team and team.name, operator=team_id is None)
+    role = None if team_id is None else call.principal.role
+    return Identity(team_id=team_id, name=team and team.name, operator=team_id is None, role=role)
 
 
 async def create_team(call: Call, body: NewTeam) -> Team:
     """Make a team."""
     emails = tuple(body.notification_emails)
     team = await call.handles.teams.create(
-        body.id, body.name, emails, max_webhooks=body.max_webhooks, once=once(call, _show)
+        body.id, body.name, emails, max_webhooks=body.max_webhooks, once=once(call, _show), by=call.by
     )
     return _show(team)
 
@@ -89,16 +93,27 @@ async def list_teams(call: Call, query: PageQuery) -> Page[Team]:
     return page_of(call, [_show(team) for team in found.items], found.next_cursor)
 
 
+async def get_team(call: Call, team_id: str) -> Team:
+    """Answer with one team."""
+    team = await call.handles.reader.fetch(api_reads.get_team, own_team(call, team_id))
+    if team is None:
+        raise not_found("team")
+    return _show(team)
+
+
 async def change_team(call: Call, team_id: str, body: TeamChange) -> Team:
     """Change what the body names."""
+    own_team(call, team_id)
     given = body.model_fields_set
+    if not call.principal.is_operator and given - {"name"}:
+        raise ApiError(Code.OPERATOR_ONLY, "A team's key changes the name only: leave out the other fields.")
     change = model.TeamEdit(
         name=body.name or None,
         notification_emails=tuple(body.notification_emails) if "notification_emails" in given else None,
         max_webhooks=body.max_webhooks,
         default_max_webhooks="max_webhooks" in given and body.max_webhooks is None,
     )
-    team = await call.handles.teams.change(team_id, change)
+    team = await call.handles.teams.change(team_id, change, by=call.by)
     if team is None:
         raise not_found("team")
     return _show(team)
@@ -125,8 +140,9 @@ ROUTES = (
         tag="Teams and keys",
         summary="Check a key",
         description="Answers with the key's team, or 401: integrations test their credentials with it.",
+        only_for=ALL_ROLES,
         answer=Identity,
-        example={"teamId": "team_acme", "name": "Acme", "operator": False},
+        example={"teamId": "team_acme", "name": "Acme", "operator": False, "role": "admin"},
     ),
     Route(
         "POST",
@@ -156,16 +172,26 @@ ROUTES = (
         example={"items": [_TEAM_EXAMPLE], "nextCursor": None},
     ),
     Route(
+        "GET",
+        "/v1/teams/{team_id}",
+        get_team,
+        tag="Teams and keys",
+        summary="Look at a team",
+        description="Its name, notification addresses and limit of webhooks.",
+        answer=Team,
+        example=_TEAM_EXAMPLE,
+        refusals=(Code.NOT_FOUND,),
+    ),
+    Route(
         "PATCH",
         "/v1/teams/{team_id}",
         change_team,
         tag="Teams and keys",
         summary="Change a team",
-        description="Any of name, notificationEmails and maxWebhooks.",
-        access=Access.OPERATOR,
+        description="Any of name, notificationEmails and maxWebhooks; a team's own key may change the name.",
         body=json_body(TeamChange, _CHANGE_EXAMPLE),
         answer=Team,
         example=_TEAM_EXAMPLE,
-        refusals=(Code.NOT_FOUND,),
+        refusals=(Code.NOT_FOUND, Code.OPERATOR_ONLY),
     ),
 )

@@ -10,7 +10,7 @@ from api.http.cursors import page_of
 from api.http.errors import ApiError, Code
 from api.http.field_errors import unknown_event
 from api.http.known import EventName, OneTeam
-from api.http.route import Call, Route, json_body
+from api.http.route import ALL_ROLES, Call, Route, json_body
 from api.http.wire import Input, Output, OutputTime, Page, format_time
 from api.limits.rate_limit import tokens_for_receipts
 from api.limits.sizes import MAX_PAGE
@@ -144,6 +144,7 @@ ROUTES = (
         tag="Testing",
         summary="See an example payload",
         description="What a delivery of this event type looks like; nothing is sent.",
+        only_for=ALL_ROLES,
         answer=Payload,
         example={
             "event": _TYPE,
@@ -160,6 +161,7 @@ ROUTES = (
         tag="Testing",
         summary="List event types",
         description="What webhooks can subscribe to, on one page.",
+        only_for=ALL_ROLES,
         answer=Page[EventTypeInfo],
         example={
             "items": [

@@ -153,7 +153,7 @@ async def create_webhook(call: Call, body: NewWebhook) -> Webhook:
     secret = None if body.secret is None else chosen_secret(body.secret)
     show = partial(_show, call, secret=secret)
     made = call.handles.webhooks.create(
-        team_id, body.name, url=body.url, secret=secret, events=tuple(body.events), once=once(call, show)
+        team_id, body.name, url=body.url, secret=secret, events=tuple(body.events), once=once(call, show), by=call.by
     )
     return show(await made)
 
@@ -207,7 +207,7 @@ async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> We
         events=tuple(body.events) or None,
         active=body.active if "active" in given else None,
     )
-    return _show(call, _still_there(await call.handles.webhooks.change(webhook_id, edit)), secret)
+    return _show(call, _still_there(await call.handles.webhooks.change(webhook_id, edit, by=call.by)), secret)
 
 
 async def tell_change(call: Call, webhook_id: str, body: WebhookChange) -> None:
@@ -223,12 +223,12 @@ async def rotate_webhook_secret(call: Call, webhook_id: str, body: SecretRotatio
     webhooks = call.handles.webhooks
     if body.only_switches:
         show = partial(_show_rotated, call, None)
-        return show(_still_there(await webhooks.switch_signature(webhook_id, once(call, show))))
+        return show(_still_there(await webhooks.switch_signature(webhook_id, once(call, show), by=call.by)))
     secret = chosen_secret(body.secret)
     show = partial(_show_rotated, call, secret)
     overlap_s = body.overlap_hours * _HOUR_S
     rotated = await webhooks.rotate_secret(
-        webhook_id, secret, overlap_s, switch_now=body.switch_now, once=once(call, show)
+        webhook_id, secret, overlap_s, switch_now=body.switch_now, once=once(call, show), by=call.by
     )
     return show(_still_there(rotated))
 
@@ -245,14 +245,14 @@ def _show_rotated(call: Call, secret: str | None, webhook: model.Webhook) -> Rot
 async def delete_webhook(call: Call, webhook_id: str) -> None:
     """Delete a webhook; its pending deliveries are cancelled."""
     await _find(call, webhook_id)
-    if not await call.handles.webhooks.delete(webhook_id):
+    if not await call.handles.webhooks.delete(webhook_id, by=call.by):
         raise not_found("webhook")
 
 
 async def recover_webhook(call: Call, webhook_id: str, body: Recovery) -> Recovered:
     """Queue what the webhook never got."""
     await _find(call, webhook_id)
-    queued = await call.handles.replays.recover(webhook_id, body.since, once(call, _show_recovered))
+    queued = await call.handles.replays.recover(webhook_id, body.since, once(call, _show_recovered), by=call.by)
     if queued is None:
         raise not_found("webhook")
     call.charge(tokens_for(deliveries=queued))

@@ -24,7 +24,7 @@ def rotate_key(
     config: ConfigFile = None,
     state_dir: StateDir = None,
 ) -> None:
-    """Encrypt all secrets with a new key, and forget the old one. The daemon must not run."""
+    """Encrypt all secrets with a new key, and forget the old one. On SQLite the daemon must not run."""
     from daemon.cli.exits import CommandError, ExitCode
     from daemon.cli.output import print_json, print_line
     from daemon.cli.settings import read_settings
@@ -40,7 +40,9 @@ def rotate_key(
         print_json({"secrets": done.secrets, "keyFile": str(done.key_path)})
         return
     print_line(f"Encrypted with the first key in {done.key_path}: {done.secrets} secrets.")
-    if key_file is None:
+    if settings.store.url:
+        print_line("Now remove the other keys from the file on every node, and restart one node after the other.")
+    elif key_file is None:
         print_line("A copy of the database from before needs the key file of its time.")
     else:
         print_line("Now remove the other keys from the file, and start the daemon with it.")

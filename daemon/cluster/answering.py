@@ -87,7 +87,7 @@ class Answering:
             nursery.start_soon(self._finish, request, change)
 
     def _answer_with(self, request: OpenRequest, save: SaveWebhook) -> AnswerRequest:
-        return AnswerRequest(save, request.id, idempotency=request.idempotency, now=self._now_ms())
+        return AnswerRequest(save, request.id, idempotency=request.idempotency, now=self._now_ms(), entry=request.entry)
 
     async def _finish(self, request: OpenRequest, change: Change) -> None:
         try:

@@ -16,7 +16,7 @@ class Memory:
     """What each node has in memory of the database.
 
     `granted(team_id)` is told of new credits; `webhooks_changed()` of changes that may leave a mail to be sent, or
-    deliveries to be cancelled.
+    deliveries to be cancelled. `seal_with(fingerprint)` has another key seal from now on.
     """
 
     index: SubscriptionIndex
@@ -27,9 +27,12 @@ class Memory:
     changes: ChangeFeed
     granted: Callable[[str], None]
     webhooks_changed: Callable[[], None]
+    seal_with: Callable[[str], None]
 
     def apply(self, news: News) -> None:
         """Put news into memory."""
+        if news.sealing is not None:
+            self.seal_with(news.sealing)
         for webhook in news.webhooks:
             self.index.put(webhook)
             self.changes.publish(webhook.team_id, webhook.id)

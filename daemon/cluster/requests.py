@@ -9,6 +9,7 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.crypto.idempotency import Once
+from daemon.domain.audit import AuditEntry
 from daemon.domain.changes import WebhookChange
 from daemon.domain.clock import Clock
 from daemon.domain.errors import AnsweredBefore, DaemonError, IdempotencyConflict, Stopping, StoreUnavailable
@@ -78,15 +79,17 @@ class ClusterChanger:
         self._keeping = keeping
         self._waiting: dict[str, trio.Event] = {}
 
-    async def change(self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None) -> Webhook | None:
+    async def change(
+        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry
+    ) -> Webhook | None:
         """See WebhookChanger."""
         if self._ownership.owns(webhook_id):
             try:
-                return await self._local.change(webhook_id, change, once)
+                return await self._local.change(webhook_id, change, once, entry=entry)
             except Stopping:  # nothing was changed, and another node may own it by now
                 if self._ownership.owns(webhook_id):
                     raise
-        return await self._changed(await self._ask(webhook_id, change, once), once)
+        return await self._changed(await self._ask(webhook_id, change, once, entry=entry), once)
 
     @property
     def waiting(self) -> int:
@@ -98,7 +101,9 @@ class ClusterChanger:
         if (waiting := self._waiting.get(request_id)) is not None:
             waiting.set()
 
-    async def _ask(self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None) -> RequestAnswer:
+    async def _ask(
+        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry
+    ) -> RequestAnswer:
         request_id, answer = self._new_id("req"), None
         ask = AskRequest(
             request_id,
@@ -107,6 +112,7 @@ class ClusterChanger:
             idempotency=None if once is None else once.idempotency,
             asked_by=self._ownership.node,
             within_s=CHANGE_TIMEOUT_S,
+            entry=entry,
         )
         try:
             with trio.move_on_after(CHANGE_TIMEOUT_S):

@@ -5,17 +5,19 @@ import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from daemon.domain.model import ApiKey
+from daemon.domain.model import ApiKey, KeyRole
 
 _PREFIX = "kwh_"
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: a team, or the operator (no team)."""
+    """Who asks: a team, with a key of this role and name, or the operator (no team)."""
 
     team_id: str | None
     key_id: str
+    role: KeyRole = KeyRole.ADMIN
+    name: str = ""
 
     @property
     def is_operator(self) -> bool:
@@ -40,7 +42,7 @@ class ApiKeys:
     """
 
     def __init__(self, operator_key: str) -> None:
-        self._by_digest = {digest_of(operator_key): Principal(None, "operator")}
+        self._by_digest = {digest_of(operator_key): Principal(None, "operator", name="Operator")}
 
     def find(self, key: str) -> Principal | None:
         """Return who is behind this key, None if it is unknown or revoked."""
@@ -56,7 +58,7 @@ class ApiKeys:
 
     def add(self, digest: bytes, key: ApiKey) -> None:
         """Accept a new key."""
-        self._by_digest[digest] = Principal(key.team_id, key.id)
+        self._by_digest[digest] = Principal(key.team_id, key.id, role=key.role, name=key.name)
 
     def remove(self, key_id: str) -> None:
         """Stop accepting a revoked key."""

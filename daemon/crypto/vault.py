@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -56,9 +57,10 @@ class Vault:
             raise VaultError("secrets are sealed with a key that is not here: add that of the other nodes to the file")
         self._current_id = fingerprint
 
-    def is_current(self, sealed: str) -> bool:
-        """Whether this was sealed with the key that seals now."""
-        return sealed.startswith(f"{_VERSION}.{self._current_id}.")
+    @property
+    def seal_prefix(self) -> str:
+        """What all that the sealing key seals begins with."""
+        return f"{_VERSION}.{self._current_id}."
 
     def seal(self, secret: str, webhook_id: str) -> str:
         """Return the secret sealed for this webhook."""
@@ -88,6 +90,20 @@ class Vault:
     def reseal(self, sealed: str, webhook_id: str) -> str:
         """Return the same secret sealed with the key that seals now. Raises VaultError."""
         return self.seal(self.open(sealed, webhook_id), webhook_id)
+
+    def renewed(self, webhook: Webhook) -> Webhook:
+        """Return the webhook with its secrets sealed with the key that seals now, as far as they can be opened."""
+        sealed = (webhook.secret, webhook.previous_secret)
+        if all(one is None or one.startswith(self.seal_prefix) for one in sealed):
+            return webhook
+        secret, previous = (self._renew(one, webhook.id) for one in sealed)
+        return replace(webhook, secret=secret, previous_secret=previous)
+
+    def _renew(self, sealed: str | None, webhook_id: str) -> str | None:
+        try:
+            return None if sealed is None else self.reseal(sealed, webhook_id)
+        except VaultError:
+            return sealed
 
     def derive(self, purpose: str) -> bytes:
         """Return a key for another purpose, which tells nothing of the key that seals now and lasts as long."""

@@ -23,7 +23,9 @@ from daemon.store.store import Store
 class WebhookChanges:
     """Applies changes between two steps of a delivery, and cancels pending ones when the webhook takes no more.
 
-    `on_change` is called for each change, `on_cancellations_left` when deliveries are left to be cancelled later.
+    `renew_secrets` seals a webhook's secrets anew if another key seals by now: nothing that the former one sealed is
+    written back. `on_change` is called for each change, `on_cancellations_left` when deliveries are left to be
+    cancelled later.
     """
 
     __slots__ = (
@@ -33,6 +35,7 @@ class WebhookChanges:
         "_on_change",
         "_on_more_to_cancel",
         "_queue",
+        "_renew_secrets",
         "_state",
         "_writer",
     )
@@ -46,6 +49,7 @@ class WebhookChanges:
         store: Store,
         clock: Clock,
         log: DeliveryLog,
+        renew_secrets: Callable[[Webhook], Webhook],
         on_change: Callable[[Webhook], None],
         on_cancellations_left: Callable[[], None],
     ) -> None:
@@ -55,6 +59,7 @@ class WebhookChanges:
         self._writer = store.writer
         self._clock = clock
         self._log = log
+        self._renew_secrets = renew_secrets
         self._on_change = on_change
         self._on_more_to_cancel = on_cancellations_left
 
@@ -99,7 +104,7 @@ class WebhookChanges:
         state = self._state
         if state.webhook.deleted_at is not None:
             return None
-        webhook = apply_change(state.webhook, change.what)
+        webhook = self._renew_secrets(apply_change(state.webhook, change.what))
         reason = cancel_reason_of(webhook)
         save = SaveWebhook(webhook, reason, in_flight_seq=state.in_flight_seq, now=self._clock.now_ms())
         cancelled = await self._writer.execute(change.wrap(save), self._after_cancelling)

@@ -88,15 +88,28 @@ class TeamEdit:
     default_max_webhooks: bool = False
 
 
+class KeyRole(StrEnum):
+    """What a team's key may do (contract "HTTP API")."""
+
+    ADMIN = "admin"
+    SUBMIT = "submit"
+    READ = "read"
+
+
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A team's API key without its secret part; `revoked_at` is None while it works."""
+    """A team's API key without its secret part; `revoked_at` is None while it works.
+
+    `last_used_at` is None before its first use, and may be a minute old.
+    """
 
     id: str
     team_id: str
     name: str
     created_at: int
+    role: KeyRole = KeyRole.ADMIN
     revoked_at: int | None = None
+    last_used_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

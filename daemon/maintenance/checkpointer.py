@@ -7,7 +7,6 @@ import trio
 from daemon.actors.threads import RunInThread
 from daemon.domain.errors import StoreUnavailable
 from daemon.store.engine import Checkpoints
-from daemon.store.sqlite.checkpoint import CHECKPOINT_FRAMES
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
 
@@ -61,7 +60,7 @@ class Checkpointer:
 
     async def _limit_commits(self) -> None:
         """Hold off commits once they have added `_FRAMES_MEANWHILE`, until cancelled."""
-        limit = max(self._frames, CHECKPOINT_FRAMES) + _FRAMES_MEANWHILE
+        limit = max(self._frames, self._wal.due_frames) + _FRAMES_MEANWHILE
         while not await self._holds(limit):
             await self._writer.checkpoint_due()
         async with self._writer.paused():

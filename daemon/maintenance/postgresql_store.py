@@ -10,7 +10,7 @@ from daemon.maintenance.sealed_database import discard_unused, require_fitting
 from daemon.store.engine import DatabaseRefused
 from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.database import PostgresqlDatabase, open_database
-from daemon.store.postgresql.key_fingerprint import is_known_key
+from daemon.store.postgresql.key_fingerprint import key_in_use
 from daemon.store.progress import Progress
 
 
@@ -26,7 +26,7 @@ def open_postgresql_store(
     key_file = find_keys(settings)
     vault = Vault(key_file.keys)
     try:
-        return _open(address, vault, key_file=key_file, progress=progress), vault, key_file
+        return open_with_vault(address, vault, key_file=key_file, progress=progress), vault, key_file
     except DatabaseRefused:
         discard_unused(key_file, vault)
         raise
@@ -41,11 +41,15 @@ def addresses_of(settings: Settings) -> tuple[Address, Address]:
     )
 
 
-def _open(address: Address, vault: Vault, *, key_file: KeyFile, progress: Progress | None) -> PostgresqlDatabase:
+def open_with_vault(
+    address: Address, vault: Vault, *, key_file: KeyFile, progress: Progress | None = None
+) -> PostgresqlDatabase:
+    """Open the database; of the keys of the vault the one seals that all nodes seal with. Raises DatabaseRefused."""
     database = open_database(address, progress)
     try:
         require_fitting(database, vault, key_file.path)
-        if not is_known_key(database.writing, list(map(key_id, key_file.keys))):
+        fingerprints = list(map(key_id, key_file.keys))
+        if (used := key_in_use(database.writing, fingerprints)) not in fingerprints:
             raise DatabaseRefused(
                 f"{key_file.path}: is not the encryption key that this database is used with: "
                 "put the one of the other nodes, or of a backup, in its place"
@@ -53,4 +57,5 @@ def _open(address: Address, vault: Vault, *, key_file: KeyFile, progress: Progre
     except DatabaseRefused:
         database.close()
         raise
+    vault.use(used)
     return database

@@ -7,12 +7,14 @@ import trio
 from daemon.crypto.idempotency import Once
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.owners import Owners
+from daemon.domain.audit import THE_DAEMON, Actor, AuditAction
 from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable, WebhookInactive
 from daemon.domain.lifecycle import requeued_copy
 from daemon.domain.model import Delivery, DeliveryStatus, Webhook
+from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
-from daemon.store.commands import Recover, RecoveredPage, Resend
+from daemon.store.commands import KeepEntry, Recover, RecoveredPage, Resend
 from daemon.store.reads import actor_reads, api_reads
 from daemon.store.reads.time_blocks import SeqRange
 from daemon.store.store import Store
@@ -33,6 +35,7 @@ class Replays:
         clock: Clock,
         telemetry: Telemetry,
         kept_answers: KeptAnswers,
+        audit: Audit,
         owners: Owners,
         fan_outs: FanOuts,
     ) -> None:
@@ -44,10 +47,13 @@ class Replays:
         self._metrics = telemetry.metrics
         self._changes = telemetry.changes
         self._kept = kept_answers.kept
+        self._audit = audit
         self._owners = owners
         self._fan_outs = fan_outs
 
-    async def resend(self, delivery_id: str, once: Once[Delivery] | None = None) -> Delivery | None:
+    async def resend(
+        self, delivery_id: str, once: Once[Delivery] | None = None, by: Actor = THE_DAEMON
+    ) -> Delivery | None:
         """Queue a delivery's event again; return the new delivery, None if unknown. Raises WebhookInactive."""
         delivery = await self._reader.fetch(api_reads.get_delivery, delivery_id)
         if delivery is None:
@@ -55,7 +61,15 @@ class Replays:
         await self._active_webhook(delivery.webhook_id)
         new = requeued_copy(delivery, self._new_id("dlv"), self._now_ms())
         resend = Resend(delivery_id, new.id, new.created_at)
-        command = self._kept(resend, once, lambda kept: None if kept is None else new)
+        audited = self._audit.audited(
+            resend,
+            by,
+            AuditAction.DELIVERY_RESENT,
+            team_id=delivery.team_id,
+            subject_id=delivery_id,
+            newDeliveryId=new.id,
+        )
+        command = self._kept(audited, once, lambda kept: None if kept is None else new)
         if await self._writer.execute(command, lambda _: self._queued(delivery.webhook_id, 1)) is None:
             return None
         self._changes.publish(delivery.team_id, delivery.webhook_id)
@@ -63,7 +77,9 @@ class Replays:
         self._log.info("delivery_resent", **owner, deliveryId=new.id, eventId=delivery.event_id)
         return new
 
-    async def recover(self, webhook_id: str, since: int, once: Once[int] | None = None) -> int | None:
+    async def recover(
+        self, webhook_id: str, since: int, once: Once[int] | None = None, by: Actor = THE_DAEMON
+    ) -> int | None:
         """Queue again, in order, what the webhook missed since then; return how many. Raises WebhookInactive.
 
         Repeating it is harmless: what waits or was delivered is left out.
@@ -72,6 +88,10 @@ class Replays:
             return None
         await self._until_made((await self._active_webhook(webhook_id)).team_id)
         webhook = await self._active_webhook(webhook_id)  # it may have been changed meanwhile
+        entry = self._audit.entry(
+            by, AuditAction.WEBHOOK_RECOVERED, team_id=webhook.team_id, subject_id=webhook_id, since=since
+        )
+        await self._writer.execute(KeepEntry(entry))
         queued = 0
         from_seq: int | None = 0
         while from_seq is not None:

@@ -6,8 +6,10 @@ from daemon.crypto.api_keys import ApiKeys, digest_of, generate_key
 from daemon.crypto.idempotency import Once
 from daemon.delivery.credit_gate import Gate
 from daemon.delivery.router import nothing_to_follow
+from daemon.domain.audit import THE_DAEMON, Actor, AuditAction
 from daemon.domain.clock import Clock
-from daemon.domain.model import ApiKey, CreditEntry, Team, TeamEdit
+from daemon.domain.model import ApiKey, CreditEntry, KeyRole, Team, TeamEdit
+from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
 from daemon.store.commands import AddKey, CreateTeam, GrantCredits, RevokeKey, SaveTeam
 from daemon.store.reads import api_reads
@@ -27,6 +29,7 @@ class Teams:
         clock: Clock,
         telemetry: Telemetry,
         kept_answers: KeptAnswers,
+        audit: Audit,
         ids: set[str],
         api_keys: ApiKeys,
         gate: Gate,
@@ -38,6 +41,7 @@ class Teams:
         self._new_id = clock.new_id
         self._log = telemetry.log
         self._kept = kept_answers.kept
+        self._audited = audit.audited
         self._ids = ids
         self._api_keys = api_keys
         self._gate = gate
@@ -51,6 +55,7 @@ class Teams:
         *,
         max_webhooks: int | None = None,
         once: Once[Team] | None = None,
+        by: Actor = THE_DAEMON,
     ) -> Team:
         """Make a team, with an id of its own or a made one. Raises AlreadyExists."""
         team = Team(
@@ -60,42 +65,72 @@ class Teams:
             created_at=self._now_ms(),
             max_webhooks=max_webhooks,
         )
-        create = self._kept(CreateTeam(team), once, lambda _: team)
+        audited = self._audited(CreateTeam(team), by, AuditAction.TEAM_CREATED, team_id=team.id, subject_id=team.id)
+        create = self._kept(audited, once, lambda _: team)
         await self._writer.execute(create, lambda _: self._ids.add(team.id))
         self._log.info("team_created", teamId=team.id)
         return team
 
-    async def change(self, team_id: str, change: TeamEdit) -> Team | None:
+    async def change(self, team_id: str, change: TeamEdit, by: Actor = THE_DAEMON) -> Team | None:
         """Change a team's name, notification addresses or limit of webhooks. Returns None if unknown."""
-        team = await self._writer.execute(SaveTeam(team_id, change))
+        if not await self._is_there(team_id):
+            return None
+        save = SaveTeam(team_id, change)
+        team = await self._writer.execute(
+            self._audited(save, by, AuditAction.TEAM_CHANGED, team_id=team_id, subject_id=team_id)
+        )
         if team is not None:
             self._log.info("team_changed", teamId=team.id)
         return team
 
     async def create_key(
-        self, team_id: str, name: str, once: Once[tuple[ApiKey, str]] | None = None
+        self,
+        team_id: str,
+        name: str,
+        once: Once[tuple[ApiKey, str]] | None = None,
+        *,
+        role: KeyRole = KeyRole.ADMIN,
+        by: Actor = THE_DAEMON,
     ) -> tuple[ApiKey, str] | None:
         """Make an API key; return it with its secret, which is nowhere to be seen again. None: no such team."""
         if not await self._is_there(team_id):
             return None
         secret = generate_key()
-        key, digest = ApiKey(self._new_id("key"), team_id, name=name, created_at=self._now_ms()), digest_of(secret)
-        add = self._kept(AddKey(key, digest), once, lambda _: (key, secret))
+        key = ApiKey(self._new_id("key"), team_id, name=name, created_at=self._now_ms(), role=role)
+        digest = digest_of(secret)
+        audited = self._audited(
+            AddKey(key, digest), by, AuditAction.KEY_CREATED, team_id=team_id, subject_id=key.id, name=name, role=role
+        )
+        add = self._kept(audited, once, lambda _: (key, secret))
         await self._writer.execute(add, lambda _: self._api_keys.add(digest, key))
         self._log.info("key_created", keyId=key.id, teamId=team_id)
         return key, secret
 
-    async def revoke_key(self, key_id: str) -> bool:
+    async def revoke_key(self, key_id: str, by: Actor = THE_DAEMON) -> bool:
         """Revoke an API key; return whether there is one with this id."""
         key = await self._reader.fetch(api_reads.get_key, key_id)
         if key is None:
             return False
-        await self._writer.execute(RevokeKey(key_id, self._now_ms()), lambda _: self._api_keys.remove(key_id))
+        revoke = self._audited(
+            RevokeKey(key_id, self._now_ms()),
+            by,
+            AuditAction.KEY_REVOKED,
+            team_id=key.team_id,
+            subject_id=key_id,
+            name=key.name,
+        )
+        await self._writer.execute(revoke, lambda _: self._api_keys.remove(key_id))
         self._log.info("key_revoked", keyId=key_id, teamId=key.team_id)
         return True
 
     async def grant_credits(
-        self, team_id: str, amount: int, note: str | None, once: Once[CreditEntry] | None = None
+        self,
+        team_id: str,
+        amount: int,
+        note: str | None,
+        once: Once[CreditEntry] | None = None,
+        *,
+        by: Actor = THE_DAEMON,
     ) -> CreditEntry | None:
         """Add credits to a team, or take some back (below 0), and let go on what waits for them.
 
@@ -106,7 +141,10 @@ class Teams:
         grant = GrantCredits(
             entry_id=self._new_id("crd"), team_id=team_id, amount=amount, note=note, now=self._now_ms()
         )
-        grant_once = self._kept(grant, once, lambda entry: entry)
+        audited = self._audited(
+            grant, by, AuditAction.CREDITS_GRANTED, team_id=team_id, subject_id=grant.entry_id, amount=amount, note=note
+        )
+        grant_once = self._kept(audited, once, lambda entry: entry)
         entry = await self._writer.execute(grant_once, lambda _: self._gate.granted(team_id, amount))
         self._log.info("credits_granted", teamId=team_id, amount=amount, balance=entry.balance_after)
         return entry

@@ -7,10 +7,12 @@ import trio
 from daemon.crypto.idempotency import Once
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.mailbox import Change
+from daemon.domain.audit import AuditEntry
 from daemon.domain.changes import WebhookChange
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import Webhook
 from daemon.management.kept_answers import KeptAnswers
+from daemon.store.commands import Audited
 
 CHANGE_TIMEOUT_S = 20
 
@@ -18,8 +20,10 @@ CHANGE_TIMEOUT_S = 20
 class WebhookChanger(Protocol):
     """Has changes carried out."""
 
-    async def change(self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None) -> Webhook | None:
-        """Change the webhook; return it as it is then, None if it is gone.
+    async def change(
+        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry
+    ) -> Webhook | None:
+        """Change the webhook, and keep the entry; return the webhook as it is then, None if it is gone.
 
         Its answer is kept for repetitions if the request came with a key (`once`). A caller that is cancelled has the
         change dropped, unless it is being committed already. Raises AnsweredBefore or IdempotencyConflict for a key
@@ -34,9 +38,11 @@ class LocalChanger:
         self._fleet = fleet
         self._kept = kept_answers.kept
 
-    async def change(self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None) -> Webhook | None:
+    async def change(
+        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry
+    ) -> Webhook | None:
         """See WebhookChanger."""
-        asked = Change(change, lambda save: self._kept(save, once, lambda _: save.webhook))
+        asked = Change(change, lambda save: self._kept(Audited(save, entry), once, lambda _: save.webhook))
         self._fleet.request_change(webhook_id, asked)
         with trio.move_on_after(CHANGE_TIMEOUT_S):
             try:

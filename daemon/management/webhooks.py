@@ -6,10 +6,12 @@ from dataclasses import replace
 from daemon.crypto.idempotency import Once
 from daemon.crypto.vault import Vault
 from daemon.delivery.subscription_index import SubscriptionIndex
+from daemon.domain.audit import THE_DAEMON, Actor, AuditAction
 from daemon.domain.changes import Delete, Edit, RotateSecret, SwitchSignature, WebhookChange
 from daemon.domain.clock import Clock
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Webhook
+from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.webhook_changer import WebhookChanger
 from daemon.store.commands import CreateWebhook
@@ -31,6 +33,7 @@ class Webhooks:
         clock: Clock,
         telemetry: Telemetry,
         kept_answers: KeptAnswers,
+        audit: Audit,
         vault: Vault,
         changer: WebhookChanger,
         index: SubscriptionIndex,
@@ -43,6 +46,7 @@ class Webhooks:
         self._log = telemetry.log
         self._changes = telemetry.changes
         self._kept = kept_answers.kept
+        self._audit = audit
         self._vault = vault
         self._changer = changer
         self._index = index
@@ -56,6 +60,8 @@ class Webhooks:
         secret: str | None,
         events: tuple[str, ...],
         once: Once[Webhook] | None = None,
+        *,
+        by: Actor = THE_DAEMON,
     ) -> Webhook:
         """Register an active webhook; its secret is sealed. Raises TooManyWebhooks."""
         now, webhook_id = self._now_ms(), self._new_id("wh")
@@ -70,20 +76,29 @@ class Webhooks:
             created_at=now,
             updated_at=now,
         )
-        create = self._kept(CreateWebhook(webhook, self._webhooks_per_team()), once, lambda _: webhook)
+        audited = self._audit.audited(
+            CreateWebhook(webhook, self._webhooks_per_team()),
+            by,
+            AuditAction.WEBHOOK_CREATED,
+            team_id=team_id,
+            subject_id=webhook_id,
+        )
+        create = self._kept(audited, once, lambda _: webhook)
         await self._writer.execute(create, lambda _: self._index.put(webhook))
         self._changes.publish(team_id, webhook_id)
         self._log.info("webhook_created", webhookId=webhook.id, teamId=team_id)
         return webhook
 
-    async def change(self, webhook_id: str, edit: WebhookEdit) -> Webhook | None:
+    async def change(self, webhook_id: str, edit: WebhookEdit, by: Actor = THE_DAEMON) -> Webhook | None:
         """Edit, enable or disable a webhook, in turn with its deliveries. Returns None if there is none.
 
         A secret in `edit` is a plain one, and is sealed here.
         """
         if edit.secret is not None:
             edit = replace(edit, secret=self._vault.seal(edit.secret, webhook_id))
-        webhook = await self._request_change(webhook_id, Edit(edit, self._now_ms()))
+        webhook = await self._request_change(
+            webhook_id, Edit(edit, self._now_ms()), by=by, action=AuditAction.WEBHOOK_CHANGED
+        )
         if webhook is not None:
             self._log_change(webhook, edit)
         return webhook
@@ -105,6 +120,7 @@ class Webhooks:
         *,
         switch_now: bool = False,
         once: Once[Webhook] | None = None,
+        by: Actor = THE_DAEMON,
     ) -> Webhook | None:
         """Give a webhook this new secret; the one before signs beside it for `overlap_s` seconds more.
 
@@ -113,26 +129,38 @@ class Webhooks:
         """
         now, sealed = self._now_ms(), self._vault.seal(secret, webhook_id)
         change = RotateSecret(sealed, now + overlap_s * 1000, now, switch_now=switch_now)
-        webhook = await self._request_change(webhook_id, change, once)
+        webhook = await self._request_change(webhook_id, change, once, by=by, action=AuditAction.SECRET_ROTATED)
         if webhook is not None:
             owner = {"webhookId": webhook_id, "teamId": webhook.team_id}
             self._log.info("webhook_secret_rotated", **owner, seconds=overlap_s)
         return webhook
 
-    async def switch_signature(self, webhook_id: str, once: Once[Webhook] | None = None) -> Webhook | None:
+    async def switch_signature(
+        self, webhook_id: str, once: Once[Webhook] | None = None, by: Actor = THE_DAEMON
+    ) -> Webhook | None:
         """Make `X-Kakiyo-Signature` with the new secret from now on. Returns None if there is no such webhook."""
-        return await self._request_change(webhook_id, SwitchSignature(self._now_ms()), once)
+        switch = SwitchSignature(self._now_ms())
+        return await self._request_change(webhook_id, switch, once, by=by, action=AuditAction.SIGNATURE_SWITCHED)
 
-    async def delete(self, webhook_id: str) -> bool:
+    async def delete(self, webhook_id: str, by: Actor = THE_DAEMON) -> bool:
         """Delete a webhook; its pending deliveries are cancelled, but one in flight may finish."""
-        webhook = await self._request_change(webhook_id, Delete(self._now_ms()))
+        delete = Delete(self._now_ms())
+        webhook = await self._request_change(webhook_id, delete, by=by, action=AuditAction.WEBHOOK_DELETED)
         if webhook is not None:
             self._log.info("webhook_deleted", webhookId=webhook_id, teamId=webhook.team_id)
         return webhook is not None
 
     async def _request_change(
-        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None = None
+        self,
+        webhook_id: str,
+        change: WebhookChange,
+        once: Once[Webhook] | None = None,
+        *,
+        by: Actor,
+        action: AuditAction,
     ) -> Webhook | None:
-        if await self._reader.fetch(api_reads.get_webhook, webhook_id) is None:
+        found = await self._reader.fetch(api_reads.get_webhook, webhook_id)
+        if found is None:
             return None
-        return await self._changer.change(webhook_id, change, once)
+        entry = self._audit.entry(by, action, team_id=found.team_id, subject_id=webhook_id)
+        return await self._changer.change(webhook_id, change, once, entry=entry)

@@ -10,7 +10,16 @@ from typing import Any
 import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary
 
-from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, FailedDelivery, Origin, OutcomeKind
+from daemon.domain.audit import AuditAction
+from daemon.domain.model import (
+    CancelReason,
+    DeliveryStatus,
+    DisabledReason,
+    FailedDelivery,
+    KeyRole,
+    Origin,
+    OutcomeKind,
+)
 
 # Beyond these a time cannot be formatted, and a number cannot safely be counted up from.
 _FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
@@ -108,6 +117,10 @@ def _is_failure(value: Any) -> bool:
     return texts and times and answer and value["outcome"] in list(OutcomeKind)
 
 
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
 def _is_choice(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_are_texts, value.values()))
 
@@ -127,6 +140,7 @@ _TEXTS = _json("are_texts", "a JSON array of texts", _are_texts)
 _HEADERS = _json("are_headers", "a JSON array of names and values", lambda value: _are_pairs(value, str))
 _RECEIPTS = _json("are_receipts", "a JSON array of ids and numbers", lambda value: _are_pairs(value, int))
 _FAILURES = _json("are_failures", "a JSON array of failed deliveries", _are_failures)
+_OBJECT = _json("is_object", "a JSON object", _is_object)
 _CHOICE = _json("is_choice", "a JSON object of ids by event type", _is_choice)
 
 _TIMES = ("at", "timestamp", "hour", "day", "earliest", "latest", "trusted_time")
@@ -134,6 +148,9 @@ _REASON = _word(*CancelReason)
 _SPECIAL: Mapping[tuple[str, str], Kind] = {
     ("teams", "notification_emails"): _TEXTS,
     ("teams", "balance"): _AMOUNT,
+    ("api_keys", "role"): _word(*KeyRole),
+    ("audit_entries", "action"): _word(*AuditAction),
+    ("audit_entries", "changes"): _OBJECT,
     ("webhooks", "events"): _TEXTS,
     ("webhooks", "disabled_reason"): _word(*DisabledReason),
     ("events", "body"): PAYLOAD,

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from msgspec import Struct, field
 
+from daemon.domain.audit import AuditEntry
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, Attempt, CancelReason, CreditEntry, Team, TeamEdit, Webhook, Work
 from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
@@ -87,6 +88,21 @@ class ExecuteOnce(Command[Inner], frozen=True):
     idempotency: Idempotency
     keep: Callable[[Inner], str | None]
     now: int
+
+
+class Audited(Command[Inner], frozen=True):
+    """Run `command` and, unless it fails, keep in the same transaction who did it, with what it changed of its subject
+    (`daemon.store.writes.audit`). Answers what the command does.
+    """
+
+    command: Command[Inner]
+    entry: AuditEntry
+
+
+class KeepEntry(Command[None], frozen=True):
+    """Keep who does something that takes several transactions, before the first of them."""
+
+    entry: AuditEntry
 
 
 class AcceptEvents(Command[Accepted], frozen=True):
@@ -217,6 +233,12 @@ class RevokeKey(Command[None], frozen=True):
 
     key_id: str
     now: int
+
+
+class SaveKeyUses(Command[None], frozen=True):
+    """Keep when keys were last used (ms), by their ids, unless something later is known."""
+
+    used_at: Mapping[str, int]
 
 
 class EndSession(Command[None], frozen=True):

@@ -43,6 +43,10 @@ class Checkpoint(Protocol):
 class Checkpoints(Protocol):
     """A log of what was committed, from which the database itself has to be brought up to date."""
 
+    @property
+    def due_frames(self) -> int:
+        """From how many frames in the log on a checkpoint is due."""
+
     def holds(self, frames: int) -> bool:
         """Whether the log has at least so many frames. It may block."""
 

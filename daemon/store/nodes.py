@@ -118,6 +118,7 @@ class Kind(StrEnum):
     SESSION = "session"
     CREDITS = "credits"  # no id
     FAN_OUT = "fan_out"  # begun, or finished; no id
+    SEALING = "sealing"  # the fingerprint of the key that seals from now on; no team
 
 
 class Change(Struct, frozen=True):
@@ -138,6 +139,7 @@ class KnownKey(Struct, frozen=True):
 class News(Struct, frozen=True, kw_only=True):
     """What has changed up to a version, as it is then.
 
+    `sealing` is the fingerprint of another key that seals now.
     `credits` are the teams that were granted some, `fan_outs` those whose fan-outs have begun or are finished. With
     `is_complete` False older changes are no longer told: then everything has to be read.
     """
@@ -150,6 +152,7 @@ class News(Struct, frozen=True, kw_only=True):
     sessions: tuple[EndSession, ...] = ()
     credits: tuple[str, ...] = ()
     fan_outs: tuple[str, ...] = ()
+    sealing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from msgspec import Struct
 from msgspec.json import Decoder
 
+from daemon.domain.audit import AuditEntry
 from daemon.domain.changes import WebhookChange
 from daemon.domain.model import Webhook
 from daemon.domain.submission import Idempotency
@@ -29,15 +30,20 @@ class Refused(Struct, frozen=True, tag="refused"):
 RequestAnswer = Changed | Gone | Refused
 ANSWERS: Decoder[RequestAnswer] = Decoder(RequestAnswer)
 IDEMPOTENCIES = Decoder(Idempotency)
+ENTRIES = Decoder(AuditEntry)
 
 
 class OpenRequest(Struct, frozen=True):
-    """A request that waits for its answer; `change` is JSON, as another version of the daemon may have written it."""
+    """A request that waits for its answer; `change` is JSON, as another version of the daemon may have written it.
+
+    `entry` is for the audit trail; None from a version that keeps none.
+    """
 
     id: str
     webhook_id: str
     change: str
     idempotency: Idempotency | None
+    entry: AuditEntry | None = None
 
 
 class AskRequest(Command[None], frozen=True):
@@ -49,6 +55,7 @@ class AskRequest(Command[None], frozen=True):
     idempotency: Idempotency | None
     asked_by: int
     within_s: int
+    entry: AuditEntry | None = None
 
 
 class AnswerRequest(Command[Cancelled], frozen=True):
@@ -63,6 +70,7 @@ class AnswerRequest(Command[Cancelled], frozen=True):
     request_id: str
     idempotency: Idempotency | None
     now: int
+    entry: AuditEntry | None = None
 
 
 class SettleRequest(Command[None], frozen=True):

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Row
 
+from daemon.domain.audit import Actor, AuditAction, AuditEntry
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import (
     ApiKey,
@@ -17,6 +18,7 @@ from daemon.domain.model import (
     DisabledReason,
     Event,
     FailedDelivery,
+    KeyRole,
     LastAttempt,
     Mail,
     Origin,
@@ -92,7 +94,29 @@ def team_row(value: Team) -> dict[str, Any]:
 def api_key(row: Row[Any]) -> ApiKey:
     """Return the ApiKey of a row of `api_keys`."""
     _check_row("api_keys", row)
-    return ApiKey(id=row.id, team_id=row.team_id, name=row.name, created_at=row.created_at, revoked_at=row.revoked_at)
+    return ApiKey(
+        id=row.id,
+        team_id=row.team_id,
+        name=row.name,
+        created_at=row.created_at,
+        role=KeyRole(row.role),
+        revoked_at=row.revoked_at,
+        last_used_at=row.last_used_at,
+    )
+
+
+def audit_entry(row: Row[Any]) -> AuditEntry:
+    """Return the AuditEntry of a row of `audit_entries`."""
+    _check_row("audit_entries", row)
+    return AuditEntry(
+        id=row.id,
+        team_id=row.team_id,
+        created_at=row.created_at,
+        by=Actor(row.key_id, row.key_name, row.address),
+        action=AuditAction(row.action),
+        subject_id=row.subject_id,
+        changes=orjson.loads(row.changes),
+    )
 
 
 def webhook(row: Row[Any]) -> Webhook:

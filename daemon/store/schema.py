@@ -6,7 +6,7 @@ What is specific to one engine, such as table layout or which rows an index cove
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0013"
+HEAD_REVISION = "0014"
 
 metadata = MetaData()
 
@@ -37,6 +37,8 @@ api_keys = Table(
     Column("digest", LargeBinary, nullable=False, unique=True),  # SHA-256 of the key
     Column("created_at", BigInteger, nullable=False),
     Column("revoked_at", BigInteger),
+    Column("role", Text, nullable=False),
+    Column("last_used_at", BigInteger),
     Index("ix_api_keys_team", "team_id", "seq"),
 )
 
@@ -254,6 +256,23 @@ mails = Table(
     Column("last_error", Text),
 )
 Index("ix_mails_waiting", mails.c.next_attempt_at)  # of those not sent
+
+# Who changed what: rows are only added, and the oldest deleted.
+audit_entries = Table(
+    "audit_entries",
+    metadata,
+    _seq(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("team_id", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("key_id", Text, nullable=False),  # `operator`: the operator's, `daemon`: nobody asked
+    Column("key_name", Text, nullable=False),
+    Column("address", Text),  # from where
+    Column("action", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    Column("changes", Text, nullable=False),  # JSON object: what became of each field
+    Index("ix_audit_entries_team", "team_id", "seq"),
+)
 
 # One row: the database's own id, how many transactions it has had, and the last plausible time.
 daemon_state = Table(

@@ -20,7 +20,7 @@ class SharedStore:
     people are shown them, and `begin_draining(name)` has one give its work to the others. `pay_from_holds()` has all
     that is charged from now on taken from what this node holds of teams' credits, too. `doubtful_commits()` are those
     whose answer was lost; `hang_up()` ends what waits for a server that has fallen silent, and returns how many did; it
-    does not block.
+    does not block. `key_in_use()` is the fingerprint of the key that seals secrets.
     """
 
     fence: Fence
@@ -37,4 +37,5 @@ class SharedStore:
     pay_from_holds: Callable[[], None]
     doubtful_commits: Callable[[], int]
     hang_up: Callable[[], int]
+    key_in_use: Callable[[], Awaitable[str | None]]
     listen: Callable[[Sequence[str]], AbstractAsyncContextManager[Listener]]

@@ -50,6 +50,7 @@ class ActorKind(StrEnum):
     CANCELLER = "canceller"
     TIME_INDEXER = "time_indexer"
     CHECKPOINTER = "checkpointer"
+    KEY_USES = "key_uses"
     MEMBERSHIP = "membership"
     FEED = "feed"
     CALLER = "caller"

@@ -15,7 +15,7 @@ from daemon.domain.model import Team, Webhook
 from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.maintenance.gauges import FRESH_S
 from daemon.seams import Seams
-from daemon.store.reads import actor_reads
+from daemon.store.reads import actor_reads, api_reads
 from daemon.store.reads.time_blocks import next_time_block
 from daemon.telemetry.metrics import ActorKind
 from tests.actors.receivers import slow
@@ -47,6 +47,7 @@ class Scene:
     accepted: list[int] = field(default_factory=list)
     checkpoints: int = 0
     name: str = ""
+    key_id: str = ""
     _team: Team | None = None
     _daemon: RunningDaemon | None = None
     _is_stopped: bool = False
@@ -185,6 +186,20 @@ async def log_is_checkpointed(scene: Scene) -> bool:
     return scene.checkpoints > 0
 
 
+async def use_a_key(scene: Scene) -> None:
+    made = await scene.daemon.parts.teams.create_key(scene.team.id, "CI")
+    assert made is not None
+    scene.key_id = made[0].id
+    scene.daemon.parts.key_uses.note(scene.key_id)
+
+
+async def use_is_kept(scene: Scene) -> bool:
+    scene.daemon.parts.key_uses.note(scene.key_id)  # a crash of the daemon forgets what was noted
+    await trio.sleep(61)
+    key = await scene.daemon.parts.store.reader.fetch(api_reads.get_key, scene.key_id)
+    return key is not None and key.last_used_at is not None
+
+
 async def ask_for_gauges(scene: Scene) -> None:
     await trio.sleep(FRESH_S)
     scene.daemon.parts.telemetry.metrics.pending_deliveries.set(math.nan)
@@ -298,6 +313,9 @@ SERVICES = (
         "daemon.maintenance.checkpointer.Checkpointer.run",
         work=let_the_log_grow,
         done=log_is_checkpointed,
+    ),
+    upkeep(
+        ActorKind.KEY_USES, "daemon.management.key_uses.KeyUses.run", work=use_a_key, done=use_is_kept, within_s=130
     ),
     upkeep(
         ActorKind.OBSERVER, "daemon.maintenance.gauges.GaugeRefresher.run", work=ask_for_gauges, done=gauges_are_set

@@ -135,9 +135,10 @@ async def test_the_operator_must_say_which_team_it_is_about(api: RunningApi) -> 
 
 
 async def test_verify_says_whose_key_it_is(api: RunningApi) -> None:
-    team = {"teamId": api.acme.id, "name": "Acme", "operator": False}
+    team = {"teamId": api.acme.id, "name": "Acme", "operator": False, "role": "admin"}
     assert (await api.as_acme.get("/v1/verify")).value == team
-    assert (await api.operator.get("/v1/verify")).value == {"teamId": None, "name": None, "operator": True}
+    operator = {"teamId": None, "name": None, "operator": True, "role": None}
+    assert (await api.operator.get("/v1/verify")).value == operator
 
 
 async def test_on_this_machine_health_needs_no_key(api: RunningApi) -> None:

@@ -87,7 +87,7 @@ async def test_a_key_works_until_it_is_revoked_and_is_shown_once(api: RunningApi
     path = f"/v1/teams/{api.acme.id}/keys"
     created = await api.operator.post(path, {"name": "CRM"})
     assert created.status == 201
-    assert set(created.value) == {"id", "teamId", "name", "key", "createdAt"}
+    assert set(created.value) == {"id", "teamId", "name", "role", "key", "createdAt"}
     client = api.operator.with_key(created.value["key"])
     assert (await client.get("/v1/verify")).value["teamId"] == api.acme.id
     listed = await api.operator.get(path)
@@ -139,3 +139,34 @@ async def test_a_batch_that_makes_too_many_deliveries_is_refused_with_the_number
     assert (refused.status, refused.code) == (413, "too_large")
     assert "180 deliveries in one submission; the limit is 150" in refused.value["detail"]
     assert (await api.as_acme.post("/v1/events/batch", batch[:50])).status == 202
+
+
+async def test_a_teams_own_key_changes_its_name_and_makes_lists_and_revokes_keys(api: RunningApi) -> None:
+    team = f"/v1/teams/{api.acme.id}"
+    assert (await api.as_acme.patch(team, {"name": "Acme 2"})).value["name"] == "Acme 2"
+    assert (await api.as_acme.get(team)).value["name"] == "Acme 2"
+    made = (await api.as_acme.post(f"{team}/keys", {"name": "CI", "role": "submit"})).value
+    assert made["role"] == "submit"
+    listed = (await api.as_acme.get(f"{team}/keys")).value["items"]
+    assert [(key["name"], key["role"]) for key in listed] == [("CI", "submit"), ("tests", "admin")]
+    assert (await api.as_acme.delete(f"/v1/keys/{made['id']}")).status == 204
+    assert (await api.operator.with_key(made["key"]).get("/v1/verify")).status == 401
+
+
+async def test_only_the_operator_sets_the_limit_and_the_addresses_of_a_team(api: RunningApi) -> None:
+    for change in ({"maxWebhooks": 5}, {"maxWebhooks": None}, {"notificationEmails": ["a@b.example"]}):
+        answer = await api.as_acme.patch(f"/v1/teams/{api.acme.id}", change)
+        assert (answer.status, answer.code) == (403, "operator_only")
+
+
+async def test_a_key_knows_its_role(api: RunningApi) -> None:
+    for role in ("admin", "submit", "read"):
+        made = await api.operator.post(f"/v1/teams/{api.acme.id}/keys", {"name": role, "role": role})
+        verified = (await api.operator.with_key(made.value["key"]).get("/v1/verify")).value
+        assert (verified["role"], verified["teamId"]) == (role, api.acme.id)
+    assert (await api.operator.get("/v1/verify")).value["role"] is None
+
+
+async def test_an_unknown_role_is_refused(api: RunningApi) -> None:
+    answer = await api.operator.post(f"/v1/teams/{api.acme.id}/keys", {"name": "n", "role": "owner"})
+    assert (answer.status, answer.paths) == (422, ["$.role"])

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from daemon.cli.exits import ExitCode
+from daemon.crypto.encryption_keys import write_keys
 from tests.cli.conftest import Ended
 
 PASSWORD = "correct horse"
@@ -72,11 +73,16 @@ def test_without_the_driver_the_extra_is_named(ask: Ask, monkeypatch: pytest.Mon
     [
         (("backup", "copy.db"), "pg_dump"),
         (("restore", "copy.db"), "pg_restore"),
-        (("secrets", "rotate-key"), "webhooks rotate-secret"),
     ],
 )
 def test_a_command_for_the_file_says_what_to_use_instead(ask: Ask, arguments: tuple[str, ...], words: str) -> None:
     refused(ask(*arguments), "store.url: the database is on a PostgreSQL server and no file here", words)
+
+
+def test_a_key_is_rotated_only_when_every_node_may_have_the_new_one(ask: Ask, tmp_path: Path) -> None:
+    write_keys(tmp_path / "one", [bytes(32)])
+    refused(ask("secrets", "rotate-key", "--key-file", str(tmp_path / "one")), "holds one key only", "of every node")
+    refused(ask("secrets", "rotate-key"), "has no encryption key: name this node's with --key-file")
 
 
 def test_doctor_looks_at_the_server_and_not_for_a_file(ask: Ask) -> None:

@@ -36,7 +36,7 @@ class Asking:
 
     async def run(self) -> None:
         try:
-            self.answer = await self.node.changer.change(self.webhook.id, self.change, self.once)
+            self.answer = await self.node.change(self.webhook.id, self.change, self.once)
         except DaemonError as error:
             self.answer = error
         self.over.set()

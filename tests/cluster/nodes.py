@@ -15,10 +15,11 @@ from daemon.actors.threads import run_inline
 from daemon.cluster.answering import Answering
 from daemon.cluster.requests import ClusterChanger
 from daemon.config.settings import LogSettings
+from daemon.crypto.idempotency import Once
 from daemon.crypto.vault import Vault
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.subscription_index import SubscriptionIndex
-from daemon.domain.changes import Edit
+from daemon.domain.changes import Edit, WebhookChange
 from daemon.domain.clock import clock_of
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Webhook
@@ -35,6 +36,7 @@ from daemon.store.writes.writer import Writer
 from daemon.telemetry.log import make_logger
 from daemon.telemetry.telemetry import Telemetry
 from daemon.wiring_delivery import DeliveryBuilder, ShareOfWork
+from tests.store.filling import an_audit_entry
 from tests.support.daemon import FakeReceiver, FakeThread, Outbox, VirtualWallClock, make_settings
 from tests.support.mock_transport import MockTransport
 from tests.support.telemetry import make_telemetry
@@ -102,7 +104,10 @@ class Node:
         await self.ended.wait()
 
     async def rename(self, webhook: Webhook, name: str) -> Webhook | None:
-        return await self.changer.change(webhook.id, renaming(name), None)
+        return await self.change(webhook.id, renaming(name), None)
+
+    async def change(self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None) -> Webhook | None:
+        return await self.changer.change(webhook_id, change, once, an_audit_entry(webhook_id))
 
     async def read(self, webhook: Webhook) -> Webhook | None:
         return await self.store.reader.fetch(api_reads.get_webhook, webhook.id)

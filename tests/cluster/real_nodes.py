@@ -1,7 +1,7 @@
 """Several nodes in one process, on one PostgreSQL database: real time, real threads, receivers in memory."""
 
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +14,7 @@ from daemon.actors.threads import thread_runner
 from daemon.cluster.lease import Lease
 from daemon.config.reload import fixed
 from daemon.config.settings import LogSettings
-from daemon.crypto.vault import Vault
+from daemon.crypto.vault import Vault, key_id
 from daemon.domain.model import Webhook
 from daemon.domain.shards import SHARDS
 from daemon.run import run_daemon
@@ -36,11 +36,15 @@ _SHORT_RETRIES = {"retry_delays_s": (0.05, 0.05, 0.05)}
 
 @dataclass(slots=True)
 class Cluster:
-    """A database, what receives, and the mails of all nodes; `sections` are settings besides the usual."""
+    """A database, what receives, and the mails of all nodes; `sections` are settings besides the usual.
+
+    Each node that is run next has these encryption `keys`.
+    """
 
     lent: Lent
     path: Path
     sections: Mapping[str, Any] = field(default_factory=dict)
+    keys: Sequence[bytes] = (bytes(32),)
     receiver: FakeReceiver = field(default_factory=FakeReceiver)
     outbox: Outbox = field(default_factory=Outbox)
     clock: VirtualWallClock = field(default_factory=VirtualWallClock)
@@ -55,13 +59,19 @@ class Cluster:
         parts = await assemble(
             fixed(settings),
             database,
-            vault=Vault([bytes(32)]),
+            vault=Vault(self.keys),
             operator_key=OPERATOR_KEY,
             seams=self._seams(lease),
             metrics=make_metrics(),
             log=logger,
             share=Share(
-                Identity(installation=name, name=name, host="host", version="1", terms=terms_of(settings, ())),
+                Identity(
+                    installation=name,
+                    name=name,
+                    host="host",
+                    version="1",
+                    terms=terms_of(settings, tuple(map(key_id, self.keys))),
+                ),
                 partial(share, database, connect=connect, run_in_thread=thread_runner(3)),
                 lease,
             ),

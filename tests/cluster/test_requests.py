@@ -6,6 +6,7 @@ import trio.testing
 from trio.testing import MockClock
 
 from daemon.crypto.idempotency import Once
+from daemon.domain.audit import AuditEntry
 from daemon.domain.changes import Delete, Edit, WebhookChange
 from daemon.domain.clock import clock_of
 from daemon.domain.errors import DaemonError, StoreUnavailable
@@ -13,6 +14,7 @@ from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Webhook
 from daemon.maintenance.cleaner import Cleaner
 from daemon.store.postgresql.database import PostgresqlDatabase
+from daemon.store.reads import api_reads
 from daemon.store.request_commands import AskRequest, PruneRequests
 from tests.cluster.asking import Ask, execute, name_in
 from tests.cluster.nodes import Ground, Node, renaming
@@ -86,10 +88,21 @@ async def test_a_deletion_is_answered_with_what_was_deleted_and_then_the_webhook
     ground: Ground, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     other = ground.nodes[1]
-    deleted = await other.changer.change(webhook.id, Delete(5), None)
+    deleted = await other.change(webhook.id, Delete(5), None)
     assert deleted is not None
     assert (deleted.id, deleted.deleted_at) == (webhook.id, 5)
     assert await other.rename(webhook, "CRM 2") is None
+
+
+async def test_who_asked_is_in_the_audit_trail_whoever_makes_the_change(
+    ground: Ground, database: PostgresqlDatabase, webhook: Webhook, autojump_clock: MockClock
+) -> None:
+    for node in ground.nodes[:2]:
+        await node.rename(webhook, f"CRM {node.number}")
+    with database.reading.connect() as connection:
+        entries = api_reads.list_audit_entries(connection, "team_1", 10).items
+    renamings = [(entry.by.key_id, entry.subject_id, entry.changes["name"]["to"]) for entry in reversed(entries)]
+    assert renamings == [("key_1", webhook.id, f"CRM {node.number}") for node in ground.nodes[:2]]
 
 
 async def test_a_change_that_the_owners_version_does_not_know_is_refused_in_one_sentence(
@@ -108,7 +121,7 @@ async def test_a_change_that_the_owners_version_does_not_know_is_refused_in_one_
 async def test_what_is_answered_no_longer_holds_the_change(
     ground: Ground, database: PostgresqlDatabase, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
-    await ground.nodes[1].changer.change(webhook.id, Edit(WebhookEdit(secret="sealed secret"), 1), None)
+    await ground.nodes[1].change(webhook.id, Edit(WebhookEdit(secret="sealed secret"), 1), None)
     assert count(database, "requests", "change = '{}'") == 1
 
 
@@ -184,9 +197,11 @@ async def test_a_webhook_given_away_while_it_is_changed_is_changed_by_its_next_o
     assert isinstance(await attempt(owner, webhook), DaemonError)  # it still owns it: Stopping
     local = owner.changer._local.change
 
-    async def give_away(webhook_id: str, change: WebhookChange, once: Once[Webhook] | None) -> Webhook | None:
+    async def give_away(
+        webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry
+    ) -> Webhook | None:
         ground.owners[webhook.id] = heir.number
-        return await local(webhook_id, change, once)
+        return await local(webhook_id, change, once, entry)
 
     monkeypatch.setattr(owner.changer._local, "change", give_away)
     assert isinstance(await attempt(owner, webhook), Webhook)

@@ -26,13 +26,13 @@ async def test_a_repetition_is_answered_as_the_first_request_was(
     ground: Ground, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     _, other, third = ground.nodes
-    await other.changer.change(webhook.id, renaming("CRM 2"), once())
+    await other.change(webhook.id, renaming("CRM 2"), once())
     for node in (other, third):
         assert await node.kept_answers.first(KEY) == b"CRM 2"
         with pytest.raises(AnsweredBefore):
-            await node.changer.change(webhook.id, renaming("CRM 3"), once())
+            await node.change(webhook.id, renaming("CRM 3"), once())
     with pytest.raises(IdempotencyConflict, match="with another request"):
-        await third.changer.change(webhook.id, renaming("CRM 4"), once(Idempotency("operator", "key-1", b"other")))
+        await third.change(webhook.id, renaming("CRM 4"), once(Idempotency("operator", "key-1", b"other")))
     changed = await third.read(webhook)
     assert changed is not None
     assert changed.name == "CRM 2"
@@ -41,12 +41,12 @@ async def test_a_repetition_is_answered_as_the_first_request_was(
 async def test_the_owner_itself_does_not_repeat_what_another_node_asked_for(
     ground: Ground, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
-    await ground.nodes[1].changer.change(webhook.id, renaming("CRM 2"), once())
+    await ground.nodes[1].change(webhook.id, renaming("CRM 2"), once())
     with pytest.raises(AnsweredBefore):
-        await ground.nodes[0].changer.change(webhook.id, renaming("CRM 3"), once())
-    await ground.nodes[0].changer.change(webhook.id, renaming("CRM 4"), once(Idempotency("operator", "key-2", b"")))
+        await ground.nodes[0].change(webhook.id, renaming("CRM 3"), once())
+    await ground.nodes[0].change(webhook.id, renaming("CRM 4"), once(Idempotency("operator", "key-2", b"")))
     with pytest.raises(AnsweredBefore):
-        await ground.nodes[1].changer.change(webhook.id, renaming("CRM 5"), once(Idempotency("operator", "key-2", b"")))
+        await ground.nodes[1].change(webhook.id, renaming("CRM 5"), once(Idempotency("operator", "key-2", b"")))
 
 
 async def test_one_key_on_two_nodes_at_once_changes_once(
@@ -71,7 +71,7 @@ async def test_one_key_for_two_webhooks_of_two_owners_changes_one_of_them(
     other = Idempotency("operator", "key-1", b"other")
     refused = None
     try:
-        await third.changer.change(second.id, renaming("CRM 2"), once(other))
+        await third.change(second.id, renaming("CRM 2"), once(other))
     except IdempotencyConflict as error:
         refused = error
     await first.over.wait()
@@ -88,5 +88,5 @@ async def test_when_the_asking_node_dies_before_it_keeps_the_answer_repetitions_
     with pytest.raises(IdempotencyConflict, match="was carried out before, but its answer cannot be read any more"):
         await ground.nodes[2].kept_answers.first(KEY)
     with pytest.raises(AnsweredBefore):
-        await ground.nodes[2].changer.change(webhook.id, renaming("CRM 3"), once())
+        await ground.nodes[2].change(webhook.id, renaming("CRM 3"), once())
     assert name_in(database) == "CRM 2"

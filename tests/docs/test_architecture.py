@@ -30,11 +30,13 @@ USE_HTTP_CLIENTS = {
 # Who may sleep again and again, and why nothing could wake it instead.
 SLEEPS_IN_LOOPS = {
     "daemon/actors/supervisor.py": "the back-off between restarts",
+    "daemon/management/key_uses.py": "how often uses are kept",
     "daemon/store/retry.py": "the back-off while the database fails",
     "daemon/opening.py": "the back-off while a database server is awaited",
     "daemon/mail/notifier.py": "the back-off while the database fails",
     "daemon/maintenance/checkpointer.py": "SQLite tells nobody when a read ends",
     "daemon/delivery/canceller.py": "the others' share of the store",
+    "daemon/maintenance/shared_key_rotation.py": "a command that waits for what every node has to say",
     "daemon/maintenance/time_indexer.py": "its interval; the others' share of the store",
     "daemon/delivery/fan_out.py": "the others' share of the store",
     "daemon/maintenance/cleaner.py": "its interval; the others' share of the store",
@@ -90,6 +92,12 @@ DIALECT_IN_MIGRATIONS = {
     "daemon/store/migrations/versions/0002a_tallies_begun.py": {"sqlite_with_rowid", "exec_driver_sql"},
     "daemon/store/migrations/versions/0003_tallies.py": {"sqlite_with_rowid", "sqlite_where", "postgresql_where"},
     "daemon/store/migrations/versions/0005_bounded_work.py": {"with_variant", "sqlite", "sqlite_with_rowid"},
+    "daemon/store/migrations/versions/0014_key_roles.py": {
+        "with_variant",
+        "sqlite",
+        "postgresql",
+        "sqlalchemy.dialects",
+    },
     "daemon/store/migrations/versions/0006_fan_outs.py": {"with_variant", "sqlite", "sqlite_with_rowid"},
     "daemon/store/migrations/versions/0010_fan_out_cancellations.py": {"sqlite_with_rowid"},
     "daemon/store/migrations/versions/0012_nodes.py": {
@@ -104,7 +112,6 @@ DIALECT_IN_MIGRATIONS = {
 SQLITE_USERS = {
     "daemon/start_log.py": "logs what is missing in the file",
     "daemon/maintenance/backup.py": "copies the file",
-    "daemon/maintenance/checkpointer.py": "keeps the log of the file short",
     "daemon/maintenance/opened_store.py": "tells what is missing in the file",
     "daemon/maintenance/migrate_to_postgresql.py": "copies the rows out of the file",
     "daemon/maintenance/migrate_to_sqlite.py": "makes a file of the rows of a server",
@@ -128,6 +135,7 @@ POSTGRESQL_USERS = {
     "daemon/maintenance/migrate_to_postgresql.py": "copies the rows of the file into the database",
     "daemon/maintenance/migrate_to_sqlite.py": "copies the rows of the database into a file",
     "daemon/maintenance/postgresql_store.py": "opens the database of the settings",
+    "daemon/maintenance/shared_key_rotation.py": "seals anew what is in the database",
     "daemon/wiring_cluster.py": "has several nodes share the database",
 }
 

@@ -129,6 +129,23 @@ async def test_a_teams_own_key_gets_what_is_the_teams(world: World) -> None:
         assert answer.status == row.own, (route, by)
 
 
+@pytest.mark.fault(
+    "A key that may only submit events, or only read, is used for something else",
+    "403 that says which role it has, before anything is read or changed",
+    cases=2 * len(TABLE),
+)
+async def test_a_key_does_what_its_role_allows_and_nothing_else(world: World) -> None:
+    for role in ("read", "submit"):
+        made = await world.api.operator.post(f"/v1/teams/{world.api.acme.id}/keys", {"name": role, "role": role})
+        client = world.api.operator.with_key(made.value["key"])
+        for route, row in TABLE.items():
+            answer = await (await world.renewed()).ask(client, route, row)
+            if row.own == 403 or role in row.roles:
+                assert answer.status == row.own, (route, role)
+            else:
+                assert (answer.status, answer.code) == (403, "role_not_enough"), (route, role)
+
+
 async def test_the_operator_gets_everywhere(world: World) -> None:
     for route, row, by in EACH_WAY:
         with going(by):

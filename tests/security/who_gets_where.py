@@ -13,7 +13,10 @@ WEBHOOK = '"name": "n", "url": "https://example.com/in", "events": ["*"]'
 class Row:
     """A request about something of acme's, and the status for acme's own key, another team's, and the operator's.
 
-    `$acme`, `$webhook`, `$event`, `$delivery` and `$key` stand for ids of acme's. An endless answer ends with the daemon.
+    `roles` are those of acme's keys that may do it beside its admins: the others get 403.
+
+    `$acme`, `$webhook`, `$event`, `$delivery` and `$key` stand for ids of acme's. An endless answer ends with the
+    daemon.
     """
 
     own: int
@@ -21,6 +24,7 @@ class Row:
     operator: int
     body: str | None = None
     query: str = ""
+    roles: tuple[str, ...] = ()
     is_endless: bool = False
 
     def request(self, route: str, ids: Mapping[str, str]) -> tuple[str, str, bytes | None]:
@@ -33,41 +37,45 @@ class Row:
         return method, target, None if body is None else Template(body).substitute(ids).encode()
 
 
+READ, SUBMIT, ALL = ("read",), ("submit",), ("read", "submit")
+
 TABLE: Mapping[str, Row] = MappingProxyType(
     {
-        "POST /v1/events": Row(202, 404, 202, f'{{{EVENT}, "teamId": "$acme", "data": {{}}}}'),
-        "POST /v1/events/batch": Row(202, 404, 202, f'[{{{EVENT}, "teamId": "$acme", "data": {{}}}}]'),
-        "GET /v1/events/{event_id}": Row(200, 404, 200),
+        "POST /v1/events": Row(202, 404, 202, f'{{{EVENT}, "teamId": "$acme", "data": {{}}}}', roles=SUBMIT),
+        "POST /v1/events/batch": Row(202, 404, 202, f'[{{{EVENT}, "teamId": "$acme", "data": {{}}}}]', roles=SUBMIT),
+        "GET /v1/events/{event_id}": Row(200, 404, 200, roles=READ),
         "POST /v1/webhooks": Row(201, 404, 201, f'{{{WEBHOOK}, "teamId": "$acme"}}'),
-        "GET /v1/webhooks": Row(200, 404, 200, query="?teamId=$acme"),
-        "GET /v1/webhooks/{webhook_id}": Row(200, 404, 200),
+        "GET /v1/webhooks": Row(200, 404, 200, query="?teamId=$acme", roles=READ),
+        "GET /v1/webhooks/{webhook_id}": Row(200, 404, 200, roles=READ),
         "PATCH /v1/webhooks/{webhook_id}": Row(200, 404, 200, '{"name": "taken over"}'),
         "DELETE /v1/webhooks/{webhook_id}": Row(204, 404, 204),
         "POST /v1/webhooks/{webhook_id}/rotate-secret": Row(200, 404, 200, "{}"),
         "POST /v1/webhooks/{webhook_id}/recover": Row(202, 404, 202, '{"since": "2020-01-01T00:00:00Z"}'),
         "POST /v1/webhooks/test": Row(202, 404, 202, f'{{{EVENT}, "teamId": "$acme"}}'),
-        "GET /v1/webhooks/test/example/{event}": Row(200, 200, 200),
-        "GET /v1/webhooks/test/events": Row(200, 200, 200),
-        "GET /v1/deliveries": Row(200, 404, 200, query="?teamId=$acme"),
-        "GET /v1/deliveries/changes": Row(200, 404, 200, query="?teamId=$acme", is_endless=True),
-        "GET /v1/deliveries/{delivery_id}": Row(200, 404, 200),
+        "GET /v1/webhooks/test/example/{event}": Row(200, 200, 200, roles=ALL),
+        "GET /v1/webhooks/test/events": Row(200, 200, 200, roles=ALL),
+        "GET /v1/deliveries": Row(200, 404, 200, query="?teamId=$acme", roles=READ),
+        "GET /v1/deliveries/changes": Row(200, 404, 200, query="?teamId=$acme", roles=READ, is_endless=True),
+        "GET /v1/deliveries/{delivery_id}": Row(200, 404, 200, roles=READ),
         "POST /v1/deliveries/{delivery_id}/resend": Row(202, 404, 202),
-        "GET /v1/credits": Row(200, 404, 200, query="?teamId=$acme"),
-        "GET /v1/credits/entries": Row(200, 404, 200, query="?teamId=$acme"),
+        "GET /v1/credits": Row(200, 404, 200, query="?teamId=$acme", roles=READ),
+        "GET /v1/credits/entries": Row(200, 404, 200, query="?teamId=$acme", roles=READ),
         "POST /v1/credits/grants": Row(403, 403, 201, '{"teamId": "$acme", "amount": 5}'),
-        "GET /v1/verify": Row(200, 200, 200),
+        "GET /v1/verify": Row(200, 200, 200, roles=ALL),
         "POST /v1/teams": Row(403, 403, 201, '{"name": "n"}'),
         "GET /v1/teams": Row(403, 403, 200),
-        "PATCH /v1/teams/{team_id}": Row(403, 403, 200, '{"name": "n"}'),
-        "POST /v1/teams/{team_id}/keys": Row(403, 403, 201, '{"name": "n"}'),
-        "GET /v1/teams/{team_id}/keys": Row(403, 403, 200),
-        "DELETE /v1/keys/{key_id}": Row(403, 403, 204),
+        "GET /v1/teams/{team_id}": Row(200, 404, 200, roles=READ),
+        "GET /v1/teams/{team_id}/audit": Row(200, 404, 200),
+        "PATCH /v1/teams/{team_id}": Row(200, 404, 200, '{"name": "n"}'),
+        "POST /v1/teams/{team_id}/keys": Row(201, 404, 201, '{"name": "n"}'),
+        "GET /v1/teams/{team_id}/keys": Row(200, 404, 200),
+        "DELETE /v1/keys/{key_id}": Row(204, 404, 204),
         "GET /v1/nodes": Row(403, 403, 200),
         "POST /v1/nodes/{name}/drain": Row(403, 403, 409),
         # as they are for whoever is not on this machine
-        "GET /healthz": Row(200, 200, 200),
-        "GET /readyz": Row(200, 200, 200),
+        "GET /healthz": Row(200, 200, 200, roles=ALL),
+        "GET /readyz": Row(200, 200, 200, roles=ALL),
         "GET /metrics": Row(403, 403, 200),
-        "GET /openapi.json": Row(200, 200, 200),
+        "GET /openapi.json": Row(200, 200, 200, roles=ALL),
     }
 )

@@ -1,8 +1,10 @@
 """Rows for the store's tests, made by the store's own commands."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from daemon.domain.audit import Actor, AuditAction, AuditEntry
 from daemon.domain.lifecycle import Policy, judge
 from daemon.domain.model import Attempt, Event, Outcome, OutcomeKind, Team, Webhook, Work
 from daemon.domain.submission import Idempotency, MatchedEvent
@@ -11,6 +13,7 @@ from daemon.store.writes.batch import run_batch
 from tests.support.engines import AnyDatabase as AnyDatabase
 
 NOW = 1_800_000_000_000
+_NUMBERS = itertools.count()
 
 
 def run(database: AnyDatabase, command: Command[Any]) -> Any:
@@ -19,6 +22,18 @@ def run(database: AnyDatabase, command: Command[Any]) -> Any:
     if isinstance(answer, Exception):
         raise answer
     return answer
+
+
+def an_audit_entry(webhook_id: str, team_id: str = "team_1") -> AuditEntry:
+    """Return the entry of a change to a webhook."""
+    return AuditEntry(
+        id=f"aud_{next(_NUMBERS)}",
+        team_id=team_id,
+        created_at=NOW,
+        by=Actor("key_1", "CI", "192.0.2.1"),
+        action=AuditAction.WEBHOOK_CHANGED,
+        subject_id=webhook_id,
+    )
 
 
 def a_team(number: int = 1, emails: tuple[str, ...] = ("ops@example.com",)) -> Team:

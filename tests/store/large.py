@@ -23,7 +23,7 @@ from daemon.store.reads import actor_reads, api_reads, console_reads, delivery_r
 from daemon.store.reads.time_blocks import TIMES, next_time_block
 from daemon.store.sqlite.database import Database, open_database
 from daemon.store.writes.batch import apply_one
-from tests.store.filling import NOW, a_team, a_webhook, accepting, found, recording, run
+from tests.store.filling import NOW, a_team, a_webhook, accepting, an_audit_entry, found, recording, run
 from tests.support.backlog import fill_backlog
 
 TEAM, WEBHOOK, OTHER = "team_1", "wh_1", "wh_2"
@@ -33,13 +33,15 @@ _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE
 _SMALLER = (
     "INSERT INTO idempotency_keys SELECT 'operator', 'key_' || i, x'00', '[]', 1 FROM n",
     "INSERT INTO webhook_hours SELECT i, 'wh_1', 1, 0 FROM n",
+    "INSERT INTO audit_entries SELECT i, 'aud_x' || i, 'team_1', 1, 'operator', 'n', NULL, 'team.changed', 'team_1', "
+    "'{}' FROM n WHERE i <= 10000",
     # Half of the mails wait.
     "INSERT INTO mails SELECT i, 'mail_' || i, 'team_1', 'wh_1', 'n', 'u', 1, '[]', '[]', 1, 0, 1, "
     "CASE i % 2 WHEN 0 THEN 1 END, NULL FROM n",
     "INSERT INTO ended_sessions SELECT 's_' || i, 'key_x' || i, 1 FROM n",
     "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL FROM n WHERE i <= 100000",
-    "INSERT INTO api_keys SELECT i + 9, 'key_x' || i, 'team_x' || i, 'n', CAST(i AS BLOB), 1, NULL FROM n "
-    "WHERE i <= 100000",
+    "INSERT INTO api_keys SELECT i + 9, 'key_x' || i, 'team_x' || i, 'n', CAST(i AS BLOB), 1, NULL, 'admin', NULL "
+    "FROM n WHERE i <= 100000",
     "INSERT INTO webhooks (seq, id, team_id, name, url, events, active, consecutive_failures, created_at, updated_at) "
     "SELECT i + 9, 'wh_x' || i, 'team_x' || i, 'n', 'u', '[\"*\"]', 1, 0, 1, 1 FROM n WHERE i <= 100000",
     # All that is pending for one of the two webhooks is to be cancelled.
@@ -135,6 +137,9 @@ COMMANDS: dict[type, Command[Any]] = {
         commands.SaveTeam(TEAM, TeamEdit(name="Acme")),
         commands.AddKey(ApiKey("key_1", TEAM, "n", NOW), b"digest"),
         commands.RevokeKey("key_1", NOW),
+        commands.SaveKeyUses({f"key_x{number}": NOW for number in range(500)}),
+        commands.KeepEntry(an_audit_entry(WEBHOOK, TEAM)),
+        commands.Audited(commands.SaveTeam(TEAM, TeamEdit(name="Acme 2")), an_audit_entry(WEBHOOK, TEAM)),
         commands.GrantCredits("crd_1", TEAM, 5, None, NOW),
         commands.ReadBalance(TEAM),
         commands.ExecuteOnce(
@@ -175,6 +180,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "get_balance": [lambda c: api_reads.get_balance(c, TEAM)],
     "get_key": [lambda c: api_reads.get_key(c, "key_1")],
     "list_keys": [lambda c: api_reads.list_keys(c, TEAM, 50)],
+    "list_audit_entries": [lambda c: api_reads.list_audit_entries(c, TEAM, 50)],
     "get_webhook": [lambda c: api_reads.get_webhook(c, WEBHOOK)],
     "list_webhooks": [lambda c: api_reads.list_webhooks(c, TEAM, 50)],
     "get_event": [lambda c: api_reads.get_event(c, "evt_1")],

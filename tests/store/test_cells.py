@@ -25,7 +25,9 @@ _FAILURE = (
 )
 # A row for each table that has none yet.
 ROWS = (
-    "INSERT INTO api_keys VALUES (1, 'key_1', 'team_1', 'n', x'01', 1, NULL)",
+    "INSERT INTO api_keys VALUES (1, 'key_1', 'team_1', 'n', x'01', 1, NULL, 'admin', NULL)",
+    "INSERT INTO audit_entries VALUES "
+    "(1, 'aud_1', 'team_1', 1, 'operator', 'Operator', NULL, 'team.created', 'team_1', '{}')",
     "INSERT INTO ended_sessions VALUES ('session_1', 'key_1', 1)",
     "INSERT INTO events (seq, id, team_id, type, timestamp, body, accepted_at, test) "
     "VALUES (50, 'evt_1', 'team_1', 'a.b', 1, CAST('{}' AS BLOB), 1, 0)",

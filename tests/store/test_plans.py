@@ -6,10 +6,13 @@ from functools import partial
 from typing import Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy import Connection
 
+from daemon.domain.audit import AuditAction
 from daemon.domain.model import CancelReason, Delivery, DeliveryStatus, OutcomeKind, TeamEdit
 from daemon.store.commands import (
+    Audited,
     CancelNext,
     CancelPending,
     Command,
@@ -19,6 +22,7 @@ from daemon.store.commands import (
     Recover,
     Resend,
     RevokeKey,
+    SaveKeyUses,
     SaveTeam,
     SaveWebhook,
 )
@@ -29,7 +33,7 @@ from daemon.store.upkeep_commands import (
     PruneWebhookHours,
 )
 from daemon.store.writes.batch import run_batch
-from tests.store.filling import NOW, a_webhook, accept, accepting, found, recording
+from tests.store.filling import NOW, a_webhook, accept, accepting, an_audit_entry, found, recording
 from tests.store.test_outcomes import disabling
 
 TEAM, WEBHOOK = "team_1", "wh_1"
@@ -126,6 +130,10 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "get_balance": (lambda c: api_reads.get_balance(c, TEAM), "(id=?)"),
     "list_teams": (lambda c: api_reads.list_teams(c, 20, 1000), "INTEGER PRIMARY KEY (rowid<?)"),
     "get_key": (lambda c: api_reads.get_key(c, "key_1"), "(id=?)"),
+    "list_audit_entries": (
+        lambda c: api_reads.list_audit_entries(c, TEAM, 20, 1000),
+        "ix_audit_entries_team (team_id=? AND seq<?)",
+    ),
     "list_keys": (lambda c: api_reads.list_keys(c, TEAM, 20, 1000), "ix_api_keys_team (team_id=? AND seq<?)"),
     "get_webhook": (lambda c: api_reads.get_webhook(c, WEBHOOK), "(id=?)"),
     "list_webhooks": (lambda c: api_reads.list_webhooks(c, TEAM, 20, 1000), "ix_webhooks_team (team_id=? AND seq<?)"),
@@ -287,6 +295,11 @@ WRITES: dict[str, Command[Any]] = {
     "save team": SaveTeam(TEAM, TeamEdit("Acme", ("ops@example.com",))),
     "read balance": ReadBalance(TEAM),
     "revoke key": RevokeKey("key_1", NOW),
+    "save key uses": SaveKeyUses({"key_1": NOW, "operator": NOW}),
+    "change team, audited": Audited(
+        SaveTeam(TEAM, TeamEdit(name="Acme 2", notification_emails=("a@b.example",))),
+        structs.replace(an_audit_entry(TEAM), action=AuditAction.TEAM_CHANGED),
+    ),
     "mail sent": MailSent("mail_1", NOW),
     "mail deferred": MailDeferred("mail_1", (), 1, NOW, "no"),
 }

@@ -27,8 +27,8 @@ def test_only_a_digest_is_kept_of_a_key() -> None:
 
 def test_the_operator_and_a_team_are_told_apart() -> None:
     operator, team = ring().find(OPERATOR), ring().find(TEAM)
-    assert operator == Principal(None, "operator")
-    assert team == Principal("team_1", "key_1")
+    assert operator == Principal(None, "operator", name="Operator")
+    assert team == Principal("team_1", "key_1", name="CI")
     assert operator.is_operator
     assert not team.is_operator
 
@@ -42,7 +42,7 @@ def test_an_added_key_works_and_a_revoked_one_does_not() -> None:
     keys = ring()
     keys.add(digest_of("new"), ApiKey("key_2", "team_2", "x", 1))
     keys.remove("key_1")
-    assert keys.find("new") == Principal("team_2", "key_2")
+    assert keys.find("new") == Principal("team_2", "key_2", name="x")
     assert keys.find(TEAM) is None
     keys.remove("key_unknown")
     assert keys.find(OPERATOR) is not None

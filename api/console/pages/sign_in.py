@@ -9,10 +9,12 @@ from api.console.session.access import clear_session, is_secure, set_session
 from api.console.session.csrf import is_plain_http, require_own_origin
 from api.console.session.forms import read_form
 from api.console.session.page_request import ConsoleContext, PageRequest, address, html, see_other
-from api.console.session.sessions import COOKIE
+from api.console.session.sessions import COOKIE, SignedIn
 from api.http.auth import find_newest
+from daemon.domain.model import KeyRole
 
 _WRONG_KEY = "This key is not valid: check that you copied it whole, or ask the operator whether it was revoked."
+_SUBMITS_ONLY = "This key may only submit events: sign in with one whose role is admin or read."
 _PLAIN_HTTP = (
     "Your browser keeps no session here: public_url is {0}, so the session's cookie is for https only, and this page "
     "came over plain http. Open {0}/console/ instead, or have the operator correct public_url."
@@ -38,9 +40,8 @@ async def sign_in(context: ConsoleContext, request: Request) -> Response:
         context.handles.log.debug("console_sign_in_refused")
         mistake = _WRONG_KEY if key else "Enter an API key."
         return await _form(context, next_page, mistake=mistake, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    if is_secure(context) and is_plain_http(request):
-        mistake = _PLAIN_HTTP.format(context.handles.settings.public_url)
-        return await _form(context, next_page, mistake=mistake, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    if (obstacle := _obstacle(context, request, signed_in)) is not None:
+        return await _form(context, next_page, mistake=obstacle, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     context.handles.log.info("console_signed_in", keyId=signed_in.principal.key_id, teamId=signed_in.principal.team_id)
     response = see_other(next_page)
     set_session(context, response, signed_in.session)
@@ -54,6 +55,15 @@ async def sign_out(request: PageRequest) -> Response:
     response = see_other(address("sign-in"))
     clear_session(response)
     return response
+
+
+def _obstacle(context: ConsoleContext, request: Request, signed_in: SignedIn) -> str | None:
+    """Return why there is no session for a valid key, None if there is one."""
+    if signed_in.principal.role is KeyRole.SUBMIT:
+        return _SUBMITS_ONLY
+    if is_secure(context) and is_plain_http(request):
+        return _PLAIN_HTTP.format(context.handles.settings.public_url)
+    return None
 
 
 async def _form(

@@ -30,6 +30,7 @@ def require_session(context: ConsoleContext, request: Request, limits: RateLimit
     signed_in = context.sessions.read(request.cookies.get(COOKIE))
     if signed_in is None:
         raise SignInFirst
+    context.handles.note_key_use(signed_in.principal.key_id)
     mark_authenticated(request)
     if (wait_s := limits.take(signed_in.principal)) is not None:
         raise rate_limited(wait_s)
@@ -51,7 +52,7 @@ async def answer_page(
     """
     form = await _checked_form(context, request, signed_in.session) if request.method == "POST" else Form()
     team = None if team_id is None else await _accessible_team(context, signed_in.principal, team_id)
-    principal = signed_in.principal if team is None else Principal(team.id, signed_in.principal.key_id)
+    principal = signed_in.principal if team is None else replace(signed_in.principal, team_id=team.id)
     session = context.sessions.renewed(signed_in.session)
     if team is not None:
         session = replace(session, team_id=team.id)

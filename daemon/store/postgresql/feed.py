@@ -68,6 +68,7 @@ def news_since(connection: Connection, since: int) -> News:
         sessions=_sessions(connection, ids[Kind.SESSION]),
         credits=tuple(change.team_id for change in changes if change.kind == Kind.CREDITS),
         fan_outs=tuple(change.team_id for change in changes if change.kind == Kind.FAN_OUT),
+        sealing=next((row.id for row in reversed(found) if row.kind == Kind.SEALING), None),
     )
 
 

@@ -10,20 +10,27 @@ from daemon.store.engine import DatabaseAway
 from daemon.store.postgresql.schema import cluster
 
 
-def is_known_key(engine: Engine, fingerprints: Sequence[str]) -> bool:
-    """Whether one of these is the fingerprint of the database's key; if it has none yet, the first one becomes it.
+def key_in_use(engine: Engine, fingerprints: Sequence[str]) -> str:
+    """Return the fingerprint of the key that seals; if there is none yet, the first of these becomes it.
 
     Raises DatabaseAway.
     """
     try:
         with engine.begin() as connection:
-            return check_key_fingerprint(connection, fingerprints)
+            return _first_or_known(connection, fingerprints)
     except DatabaseError as error:
         raise DatabaseAway(f"the database failed ({in_one_line(error.orig)}): try again") from None
 
 
-def check_key_fingerprint(connection: Connection, fingerprints: Sequence[str]) -> bool:
-    """Do the same within a transaction. Of nodes that start together, the first one decides."""
+def read_key_in_use(connection: Connection) -> str | None:
+    """Return it, None while there is none."""
+    found: str | None = connection.execute(select(cluster.c.key_fingerprint)).scalar_one()
+    return found
+
+
+def _first_or_known(connection: Connection, fingerprints: Sequence[str]) -> str:
+    """Of nodes that start together, the first one decides."""
     first_use = update(cluster).where(cluster.c.key_fingerprint.is_(None)).values(key_fingerprint=fingerprints[0])
     connection.execute(first_use)
-    return connection.execute(select(cluster.c.key_fingerprint)).scalar_one() in fingerprints
+    known: str = connection.execute(select(cluster.c.key_fingerprint)).scalar_one()
+    return known

@@ -22,17 +22,19 @@ transactions of nodes wait for each other because of requests.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from msgspec.json import encode
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from daemon.domain.changes import change_to_json
 from daemon.domain.errors import DaemonError, RequestOver
 from daemon.domain.submission import Idempotency
 from daemon.store.bulk import InsertRows, execute_rows
-from daemon.store.commands import Cancelled
+from daemon.store.commands import Audited, Cancelled, SaveWebhook
 from daemon.store.request_commands import (
     ANSWERS,
+    ENTRIES,
     IDEMPOTENCIES,
     AnswerRequest,
     AskRequest,
@@ -47,6 +49,7 @@ from daemon.store.request_commands import (
 )
 from daemon.store.schema import idempotency_keys, kept_answers
 from daemon.store.sequences import Sequences
+from daemon.store.writes.audit import execute_audited
 from daemon.store.writes.idempotency import NO_RECEIPTS, first_uses, repeated
 from daemon.store.writes.webhooks import save_webhooks
 
@@ -54,11 +57,13 @@ Place = tuple[datetime, str]  # a deadline and an id: the oldest request comes f
 START: Place = (datetime.fromtimestamp(0, UTC), "")
 
 _ASK = text(
-    "INSERT INTO requests (id, webhook_id, change, idempotency, asked_by, deadline_at) VALUES (:id, :webhook_id,"
-    " CAST(:change AS jsonb), CAST(:idempotency AS jsonb), :asked_by, clock_timestamp() + make_interval(secs => :secs))"
+    "INSERT INTO requests (id, webhook_id, change, idempotency, entry, asked_by, deadline_at)"
+    " VALUES (:id, :webhook_id, CAST(:change AS jsonb), CAST(:idempotency AS jsonb), CAST(:entry AS jsonb), :asked_by,"
+    " clock_timestamp() + make_interval(secs => :secs))"
 )
 _OPEN = text(
-    "SELECT deadline_at, id, webhook_id, change::text AS change, idempotency::text AS idempotency FROM requests"
+    "SELECT deadline_at, id, webhook_id, change::text AS change, idempotency::text AS idempotency,"
+    " entry::text AS entry FROM requests"
     " WHERE answered_at IS NULL AND deadline_at > statement_timestamp() AND (deadline_at, id) > (:at, :id)"
     " ORDER BY deadline_at, id LIMIT :limit"
 )
@@ -84,8 +89,7 @@ _ADD_ANSWERS = InsertRows(kept_answers, ("scope", "key", "answer", "created_at")
 def open_requests(connection: Connection, behind: Place, limit: int) -> tuple[Sequence[OpenRequest], Place | None]:
     """Return the next open requests behind a place, oldest first, and the place to go on from (None: that was all)."""
     rows = connection.execute(_OPEN, {"at": behind[0], "id": behind[1], "limit": limit}).all()
-    found = [OpenRequest(row.id, row.webhook_id, change=row.change, idempotency=_key(row.idempotency)) for row in rows]
-    return found, (rows[-1].deadline_at, rows[-1].id) if len(rows) == limit else None
+    return [_open(row) for row in rows], (rows[-1].deadline_at, rows[-1].id) if len(rows) == limit else None
 
 
 def answer_of(connection: Connection, request_id: str) -> RequestAnswer | None:
@@ -141,9 +145,20 @@ def _answer(connection: Connection, command: AnswerRequest, sequences: Sequences
     if command.idempotency is not None and (error := _take_key(connection, command.idempotency, command.now)):
         _record(connection, command.request_id, refusal(error))
         return error
-    [cancelled] = save_webhooks(connection, [command.command], sequences)
+    [cancelled] = _save(connection, command, sequences)
     _record(connection, command.request_id, Changed(command.command.webhook))
     return cancelled
+
+
+def _save(connection: Connection, command: AnswerRequest, sequences: Sequences) -> list[Cancelled]:
+    if command.entry is None:
+        return save_webhooks(connection, [command.command], sequences)
+
+    def save(_: Connection, command: SaveWebhook) -> Cancelled:
+        [cancelled] = save_webhooks(connection, [command], sequences)
+        return cancelled
+
+    return execute_audited(save, connection, [Audited(command.command, command.entry)])
 
 
 def refusal(error: DaemonError) -> Refused:
@@ -184,9 +199,15 @@ def _asked(command: AskRequest) -> dict[str, object]:
         "webhook_id": command.webhook_id,
         "change": change_to_json(command.change),
         "idempotency": None if key is None else encode(key).decode(),
+        "entry": None if command.entry is None else encode(command.entry).decode(),
         "asked_by": command.asked_by,
         "secs": command.within_s,
     }
+
+
+def _open(row: Row[Any]) -> OpenRequest:
+    entry = None if row.entry is None else ENTRIES.decode(row.entry)
+    return OpenRequest(row.id, row.webhook_id, change=row.change, idempotency=_key(row.idempotency), entry=entry)
 
 
 def _key(written: str | None) -> Idempotency | None:

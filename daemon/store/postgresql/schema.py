@@ -83,6 +83,7 @@ requests = Table(
     Column("webhook_id", Text, nullable=False),
     Column("change", JSONB, nullable=False),
     Column("idempotency", JSONB),
+    Column("entry", JSONB),  # of the audit trail
     Column("asked_by", BigInteger, nullable=False),
     Column("deadline_at", DateTime(timezone=True), nullable=False),
     Column("answered_at", DateTime(timezone=True)),

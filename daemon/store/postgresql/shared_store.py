@@ -11,6 +11,7 @@ from daemon.store.nodes import Fence
 from daemon.store.postgresql import feed, nodes, work
 from daemon.store.postgresql.coordination import Coordination
 from daemon.store.postgresql.database import PostgresqlDatabase
+from daemon.store.postgresql.key_fingerprint import read_key_in_use
 from daemon.store.postgresql.membership import LEASE_S, NodeRegistry
 from daemon.store.postgresql.notices import listening, notify
 from daemon.store.reads.reader import Reader
@@ -41,6 +42,7 @@ def share(
         begin_draining=lambda name: coordination.run(nodes.drain, name),
         pay_from_holds=partial(setattr, database, "pays_from_holds", True),
         doubtful_commits=lambda: database.doubtful_commits,
+        key_in_use=lambda: reader.fetch(read_key_in_use),
         hang_up=database.deadlines.hang_up,
         listen=lambda channels: listening(connect, channels, run_in_thread),
     )

@@ -5,10 +5,11 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Table, select
 
+from daemon.domain.audit import AuditEntry
 from daemon.domain.model import ApiKey, Attempt, CreditEntry, Delivery, Event, Team, Webhook
 from daemon.store import rows
 from daemon.store.reads.pagination import Page, page_of
-from daemon.store.schema import api_keys, attempts, credit_entries, deliveries, events, teams, webhooks
+from daemon.store.schema import api_keys, attempts, audit_entries, credit_entries, deliveries, events, teams, webhooks
 
 Item = TypeVar("Item")
 
@@ -37,6 +38,19 @@ def list_keys(connection: Connection, team_id: str, limit: int, before: int | No
     """Return a team's API keys, newest first."""
     of_team = select(api_keys).where(api_keys.c.team_id == team_id)
     return page_of(connection, of_team, table=api_keys, limit=limit, before=before, value=rows.api_key)
+
+
+def list_audit_entries(
+    connection: Connection, team_id: str, limit: int, before: int | None = None, subject_id: str | None = None
+) -> Page[AuditEntry]:
+    """Return what was changed of a team, newest first; with `subject_id` only of that webhook, key or delivery.
+
+    A page examines all that is kept of a team, at most (`daemon.store.writes.audit`).
+    """
+    query = select(audit_entries).where(audit_entries.c.team_id == team_id)
+    if subject_id is not None:
+        query = query.where(audit_entries.c.subject_id == subject_id)
+    return page_of(connection, query, table=audit_entries, limit=limit, before=before, value=rows.audit_entry)
 
 
 def get_webhook(connection: Connection, webhook_id: str) -> Webhook | None:

@@ -45,6 +45,11 @@ class WriteAheadLog:
         self._descriptor = -1
         self._connection: sqlite3.Connection | None = None
 
+    @property
+    def due_frames(self) -> int:
+        """From how many frames on a checkpoint is due."""
+        return CHECKPOINT_FRAMES
+
     def holds(self, frames: int) -> bool:
         """Return whether the log has at least this many frames; False if it cannot be read. Costs two cached reads."""
         with suppress(OSError):

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, bindparam, func, insert, update
 
-from daemon.store.commands import AddKey, RevokeKey
+from daemon.store.commands import AddKey, RevokeKey, SaveKeyUses
 from daemon.store.schema import api_keys
 from daemon.store.sequences import Sequences
 
@@ -18,6 +18,7 @@ def add_keys(connection: Connection, commands: Sequence[AddKey], _sequences: Seq
             "name": command.key.name,
             "digest": command.digest,
             "created_at": command.key.created_at,
+            "role": command.key.role,
         }
         for command in commands
     ]
@@ -31,3 +32,22 @@ def revoke_keys(connection: Connection, commands: Sequence[RevokeKey], _sequence
         still_valid = (api_keys.c.id == command.key_id) & api_keys.c.revoked_at.is_(None)
         connection.execute(update(api_keys).where(still_valid).values(revoked_at=command.now))
     return [None] * len(commands)
+
+
+def save_key_uses(connection: Connection, commands: Sequence[SaveKeyUses], _sequences: Sequences) -> list[None]:
+    """Keep when keys were last used; ids that are no stored key's, as the operator's, are left out."""
+    # In one order: other nodes do the same.
+    used = sorted((key_id, at) for command in commands for key_id, at in command.used_at.items())
+    if used:
+        connection.execute(_SAVE_USE, [{"key_id": key_id, "used_at": at} for key_id, at in used])
+    return [None] * len(commands)
+
+
+_SAVE_USE = (
+    update(api_keys)
+    .where(
+        api_keys.c.id == bindparam("key_id"),
+        func.coalesce(api_keys.c.last_used_at, 0) < bindparam("used_at"),
+    )
+    .values(last_used_at=bindparam("used_at"))
+)

@@ -16,6 +16,7 @@ from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.writes import (
     api_keys,
     attempts,
+    audit,
     cancelling,
     counters,
     credits,
@@ -53,10 +54,12 @@ APPLY: Mapping[type, Apply] = {
     commands.CancelNext: cancelling.cancel_next,
     commands.Resend: replays.resend,
     commands.Recover: replays.recover,
+    commands.KeepEntry: audit.keep_entries,
     commands.CreateTeam: teams.create_teams,
     commands.SaveTeam: teams.save_teams,
     commands.AddKey: api_keys.add_keys,
     commands.RevokeKey: api_keys.revoke_keys,
+    commands.SaveKeyUses: api_keys.save_key_uses,
     commands.EndSession: sign_outs.end_sessions,
     commands.GrantCredits: credits.grant_credits,
     commands.ReadBalance: credits.read_balances,
@@ -99,6 +102,9 @@ def _apply(engine: Engine, connection: Connection, kind: type, run: Sequence[Com
     if kind is commands.ExecuteOnce:
         once = cast("Sequence[commands.ExecuteOnce[Any]]", run)
         return idempotency.execute_once(partial(apply_one, engine), connection, once)
+    if kind is commands.Audited:
+        audited = cast("Sequence[commands.Audited[Any]]", run)
+        return audit.execute_audited(partial(apply_one, engine), connection, audited)
     apply = engine.own_commands.get(kind) or APPLY[kind]
     answers = apply(connection, run, engine.sequences)
     engine.publish(run, answers)

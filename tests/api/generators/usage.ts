@@ -1,5 +1,5 @@
 // A client as somebody would write it: it leaves out every member that is optional.
-import type { components, paths } from "./api";
+import type { components, paths } from "./api.js";
 
 type Json<T> = T extends { content: { "application/json": infer Body } } ? Body : never;
 type Sent<Path extends keyof paths> = paths[Path] extends { post: { requestBody: infer Request } } ? Json<Request> : never;

@@ -1,0 +1,47 @@
+"""Who changed what: the entries of the audit trail (contract "Audit trail")."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct, field
+
+
+class AuditAction(StrEnum):
+    """What was done, to a subject of this kind."""
+
+    TEAM_CREATED = "team.created"
+    TEAM_CHANGED = "team.changed"
+    KEY_CREATED = "key.created"
+    KEY_REVOKED = "key.revoked"
+    WEBHOOK_CREATED = "webhook.created"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_DELETED = "webhook.deleted"
+    SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105  # the name of an action, not a secret
+    SIGNATURE_SWITCHED = "webhook.signature_switched"
+    WEBHOOK_RECOVERED = "webhook.recovered"
+    DELIVERY_RESENT = "delivery.resent"
+    CREDITS_GRANTED = "credits.granted"
+
+
+class Actor(Struct, frozen=True):
+    """Who does something: with which key, from which address (None if unknown)."""
+
+    key_id: str
+    key_name: str
+    address: str | None = None
+
+
+THE_DAEMON = Actor("daemon", "The daemon")
+
+
+class AuditEntry(Struct, frozen=True, kw_only=True):
+    """One change. `changes` has for each field that became another `{"from", "to"}`; secrets are not in it."""
+
+    id: str
+    team_id: str
+    created_at: int
+    by: Actor
+    action: AuditAction
+    subject_id: str
+    changes: Mapping[str, Any] = field(default_factory=dict)

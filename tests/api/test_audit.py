@@ -1,0 +1,111 @@
+"""Who changed what: each change over the API leaves an entry (contract "Audit trail")."""
+
+from typing import Any
+
+import pytest
+
+from daemon.domain.audit import AuditAction
+from tests.support.api_client import RunningApi
+
+pytestmark = pytest.mark.usefixtures("each_engine")
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # an example
+
+
+async def trail(api: RunningApi, **query: Any) -> list[dict[str, Any]]:
+    answer = await api.operator.get(f"/v1/teams/{api.acme.id}/audit", **query)
+    assert answer.status == 200
+    return list(answer.value["items"])
+
+
+async def change_everything(api: RunningApi) -> dict[AuditAction, str]:
+    """Change something in each way that there is; return what was changed, by action."""
+    team, operator, acme = api.acme.id, api.operator, api.as_acme
+    made = await operator.post("/v1/teams", {"id": "team_new", "name": "New"})
+    webhook = await api.webhook()
+    hook = f"/v1/webhooks/{webhook['id']}"
+    key = (await acme.post(f"/v1/teams/{team}/keys", {"name": "CI", "role": "read"})).value
+    event = await api.submit()
+    [delivery] = (await acme.get(f"/v1/events/{event}")).value["deliveries"]
+    grant = (await operator.post("/v1/credits/grants", {"teamId": team, "amount": 5, "note": "hello"})).value
+    answers = [
+        made,
+        await operator.patch(f"/v1/teams/{team}", {"name": "Acme 2"}),
+        await acme.delete(f"/v1/keys/{key['id']}"),
+        await acme.patch(hook, {"secret": SECRET, "active": True}),
+        await acme.post(f"{hook}/rotate-secret", {}),
+        await acme.post(f"{hook}/rotate-secret", {"switchNow": True}),
+        await acme.call("POST", f"/v1/deliveries/{delivery['id']}/resend"),
+        await acme.post(f"{hook}/recover", {"since": "2020-01-01T00:00:00Z"}),
+        await acme.delete(hook),
+    ]
+    assert all(answer.status < 300 for answer in answers), answers
+    return {
+        AuditAction.TEAM_CHANGED: team,
+        AuditAction.KEY_CREATED: key["id"],
+        AuditAction.KEY_REVOKED: key["id"],
+        AuditAction.WEBHOOK_CREATED: webhook["id"],
+        AuditAction.WEBHOOK_CHANGED: webhook["id"],
+        AuditAction.SECRET_ROTATED: webhook["id"],
+        AuditAction.SIGNATURE_SWITCHED: webhook["id"],
+        AuditAction.WEBHOOK_RECOVERED: webhook["id"],
+        AuditAction.WEBHOOK_DELETED: webhook["id"],
+        AuditAction.DELIVERY_RESENT: delivery["id"],
+        AuditAction.CREDITS_GRANTED: grant["id"],
+    }
+
+
+async def test_each_kind_of_change_leaves_an_entry_that_names_its_key_and_its_subject(api: RunningApi) -> None:
+    changed = await change_everything(api)
+    entries = {entry["action"]: entry for entry in reversed(await trail(api))}
+    assert {action: entries[action]["subjectId"] for action in changed} == changed
+    assert set(changed) | {AuditAction.TEAM_CREATED} == set(AuditAction)
+    [created] = (await api.operator.get("/v1/teams/team_new/audit")).value["items"]
+    assert (created["action"], created["keyId"], created["keyName"]) == ("team.created", "operator", "Operator")
+    by_team = {action for action, entry in entries.items() if entry["keyId"].startswith("key_")}
+    assert by_team == set(changed) - {AuditAction.TEAM_CHANGED, AuditAction.CREDITS_GRANTED}
+    assert entries["team.changed"]["changes"] == {"name": {"from": "Acme", "to": "Acme 2"}}
+    assert SECRET not in str(entries)
+
+
+async def test_a_repeated_request_leaves_one_entry(api: RunningApi) -> None:
+    for _ in range(2):
+        made = await api.as_acme.post(
+            f"/v1/teams/{api.acme.id}/keys", {"name": "CI"}, **{"Idempotency-Key": "the same"}
+        )
+        assert made.status == 201
+    assert [entry["action"] for entry in await trail(api)].count("key.created") == 2  # the other is the client's own
+
+
+async def test_the_trail_of_one_subject_is_told_apart(api: RunningApi) -> None:
+    first, second = [await api.webhook() for _ in range(2)]
+    await api.as_acme.delete(f"/v1/webhooks/{first['id']}")
+    actions = [entry["action"] for entry in await trail(api, subjectId=first["id"])]
+    assert actions == ["webhook.deleted", "webhook.created"]
+    assert len(await trail(api, subjectId=second["id"])) == 1
+
+
+@pytest.mark.fault(
+    "A client that is not on this machine, or the end of a chain that it made up, says from where it comes",
+    "The audit trail has the address of the peer, or the one that the proxy on this machine saw",
+    cases=5,
+)
+async def test_an_entry_has_the_address_that_a_client_cannot_choose(api: RunningApi) -> None:
+    cases = (
+        (("192.0.2.7", 1), "203.0.113.9", "192.0.2.7"),
+        (("127.0.0.1", 1), "198.51.100.1, 203.0.113.9", "203.0.113.9"),
+        (("::1", 1), "2001:db8::1", "2001:db8::1"),
+        (("127.0.0.1", 1), "<script>", "127.0.0.1"),
+        (None, "203.0.113.9", "203.0.113.9"),
+    )
+    for client, forwarded, expected in cases:
+        body = b'{"name": "Acme"}'
+        answer = await api.operator.call(
+            "PATCH",
+            f"/v1/teams/{api.acme.id}",
+            content=body,
+            headers={"X-Forwarded-For": forwarded},
+            client=client,
+        )
+        assert answer.status == 200
+        assert (await trail(api, limit=1))[0]["address"] == expected, (client, forwarded)
