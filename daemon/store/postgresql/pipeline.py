@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import psycopg
+from psycopg.pq import PipelineStatus
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -66,6 +67,19 @@ def _run_alone(driver: psycopg.Connection[Any], sql: str, values: Sequence[Any])
 
 
 def _run_together(driver: psycopg.Connection[Any], statements: Sequence[_Statement]) -> psycopg.Cursor[Any]:
-    with driver.pipeline():
-        cursors = [_run_alone(driver, *statement) for statement in statements]
-    return cursors[-1]
+    failure: psycopg.Error | None = None
+    cursors = []
+    try:
+        with driver.pipeline():
+            # Leaving the block with an error would have psycopg log what it then finds of a lost connection.
+            try:
+                cursors += [_run_alone(driver, *statement) for statement in statements]
+            except psycopg.Error as error:
+                failure = error
+    except psycopg.Error as error:
+        failure = failure or error
+    if failure is None:
+        return cursors[-1]
+    if driver.pgconn.pipeline_status != PipelineStatus.OFF:
+        driver.close()  # it cannot be used any more
+    raise failure
