@@ -10,7 +10,7 @@ from api.console.pages.live import Parts, live
 from api.console.rendering.excerpts import excerpt
 from api.console.session.page_request import PAGE_HEADERS, PageRequest
 from api.http.auth import owned
-from api.http.dispatch import Streamed
+from api.http.streamed import Streamed
 from api.routes.events import idempotency_key_of, key_names
 from daemon.domain.model import Delivery, Event
 from daemon.domain.readable_json import readable_json
