@@ -10,11 +10,13 @@ from quart import Request, Response
 
 from api.console.pages import (
     api_page,
+    audit_page,
     credits_page,
     deliveries_page,
     delivery_page,
     event_types_page,
     home,
+    settings_page,
     sign_in,
     system_page,
     team_page,
@@ -34,10 +36,11 @@ from api.console.session.sessions import Sessions
 from api.console.session.shown_once import ShownOnce
 from api.http.auth import require_role
 from api.http.dispatch import Dispatcher, Streamed, View
-from api.http.route import ADMINS
+from api.http.route import ADMINS, READERS
 from api.http.urls import MatchingRule, make_rule
 from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import RunInThread
+from daemon.domain.model import KeyRole
 from daemon.handles import Handles
 
 PREFIX = "/console/"
@@ -63,11 +66,12 @@ class PageRoute:
     path: str
     handler: Handler
     audience: Audience = Audience.TEAM
+    roles: tuple[KeyRole, ...] = READERS
 
     @property
-    def changes(self) -> bool:
-        """Whether it changes something of a team, which a key that only reads may not."""
-        return self.method == "POST" and self.audience is not Audience.SIGNED_IN
+    def may_use(self) -> tuple[KeyRole, ...]:
+        """The roles of keys whose sessions may use it: one that only reads changes nothing, but may sign out."""
+        return ADMINS if self.method == "POST" and self.audience is not Audience.SIGNED_IN else self.roles
 
     @property
     def name(self) -> str:
@@ -85,23 +89,23 @@ PAGES = (
     PageRoute("GET", "webhooks/<webhook_id>", handler=home.find_webhook, audience=Audience.SIGNED_IN),
     PageRoute("GET", "teams/<team_id>/webhooks", webhooks_page.show_webhooks),
     PageRoute("GET", "teams/<team_id>/webhooks/live", webhooks_page.follow_webhooks),
-    PageRoute("GET", "teams/<team_id>/webhooks/new", webhook_editing.show_new_webhook),
+    PageRoute("GET", "teams/<team_id>/webhooks/new", webhook_editing.show_new_webhook, roles=ADMINS),
     PageRoute("POST", "teams/<team_id>/webhooks/new", webhook_editing.create),
     PageRoute("GET", _WEBHOOK, webhook_page.show_webhook),
     PageRoute("GET", f"{_WEBHOOK}/live", webhook_page.follow_webhook),
-    PageRoute("GET", f"{_WEBHOOK}/edit", webhook_editing.show_webhook_edit),
+    PageRoute("GET", f"{_WEBHOOK}/edit", webhook_editing.show_webhook_edit, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/edit", webhook_editing.edit),
     PageRoute("POST", f"{_WEBHOOK}/enable", webhook_actions.enable),
-    PageRoute("GET", f"{_WEBHOOK}/disable", webhook_actions.show_disable),
+    PageRoute("GET", f"{_WEBHOOK}/disable", webhook_actions.show_disable, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/disable", webhook_actions.disable),
     PageRoute("POST", f"{_WEBHOOK}/test", webhook_actions.send_test),
     PageRoute("POST", f"{_WEBHOOK}/recover", webhook_actions.recover),
-    PageRoute("GET", f"{_WEBHOOK}/secret", webhook_secrets.show_secret),
+    PageRoute("GET", f"{_WEBHOOK}/secret", webhook_secrets.show_secret, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/secret", webhook_secrets.rotate),
     PageRoute("POST", f"{_WEBHOOK}/secret/switch", webhook_secrets.switch),
-    PageRoute("GET", f"{_WEBHOOK}/secret/remove", webhook_secrets.show_remove),
+    PageRoute("GET", f"{_WEBHOOK}/secret/remove", webhook_secrets.show_remove, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/secret/remove", webhook_secrets.remove),
-    PageRoute("GET", f"{_WEBHOOK}/delete", webhook_actions.show_delete),
+    PageRoute("GET", f"{_WEBHOOK}/delete", webhook_actions.show_delete, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/delete", webhook_actions.delete),
     PageRoute("GET", "teams/<team_id>/deliveries", deliveries_page.show_deliveries),
     PageRoute("GET", "teams/<team_id>/deliveries/live", deliveries_page.follow_deliveries),
@@ -113,6 +117,11 @@ PAGES = (
     PageRoute("GET", "teams/<team_id>/event-types/<event>", event_types_page.show_event_type),
     PageRoute("POST", "teams/<team_id>/event-types/<event>/test", event_types_page.send_test),
     PageRoute("GET", "teams/<team_id>/credits", credits_page.show_credits),
+    PageRoute("GET", "teams/<team_id>/settings", settings_page.show_settings),
+    PageRoute("POST", "teams/<team_id>/settings", settings_page.save),
+    PageRoute("POST", "teams/<team_id>/settings/keys", settings_page.create_key),
+    PageRoute("POST", "teams/<team_id>/settings/keys/<key_id>/revoke", settings_page.revoke_key),
+    PageRoute("GET", "teams/<team_id>/audit", audit_page.show_audit_trail, roles=ADMINS),
     PageRoute("GET", "teams", handler=teams_page.show_teams, audience=Audience.OPERATOR),
     PageRoute("POST", "teams", handler=teams_page.create, audience=Audience.OPERATOR),
     PageRoute("GET", "teams/<team_id>", handler=team_page.show_team, audience=Audience.OPERATOR),
@@ -182,8 +191,7 @@ def _bind(route: PageRoute, context: ConsoleContext, limits: RateLimits, run_in_
 
     async def view(request: Request, **path: str) -> Response | Streamed:
         signed_in = require_session(context, request, limits)
-        if route.changes:
-            require_role(signed_in.principal, ADMINS)
+        require_role(signed_in.principal, route.may_use)
         if route.audience is Audience.OPERATOR and not signed_in.principal.is_operator:
             raise page_not_found()
         team_id = path.pop("team_id") if route.audience is Audience.TEAM else None

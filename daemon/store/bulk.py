@@ -57,6 +57,9 @@ RowStatement = InsertRows | AddRows | UpdateRows
 RunRows = Callable[[Connection, RowStatement, Sequence[Row]], tuple[int, list[Row]]]
 # The execution option of a connection that holds its engine's RunRows.
 RUN_ROWS = "run_rows"
+# The one that holds, if a round trip to the server is worth saving, what runs a statement together with later ones.
+SendRows = Callable[[Connection, RowStatement, Sequence[Row]], None]
+SEND_ROWS = "send_rows"
 # The one that holds, if several processes may write, what locks names until the transaction ends.
 LockNames = Callable[[Connection, Sequence[str]], None]
 LOCK_NAMES = "lock_names"
@@ -76,6 +79,18 @@ def execute_rows(connection: Connection, statement: RowStatement, rows: Sequence
     """
     changed, _ = _run(connection, statement, rows)
     return changed
+
+
+def send_rows(connection: Connection, statement: RowStatement, rows: Sequence[Row]) -> None:
+    """Run such a statement in its turn, but perhaps only with the next one, or at the end of the transaction.
+
+    Then that one raises what this one should have raised.
+    """
+    send: SendRows | None = connection.get_execution_options().get(SEND_ROWS)
+    if send is None:
+        _run(connection, statement, rows)
+    else:
+        send(connection, statement, rows)
 
 
 def returned_rows(connection: Connection, statement: RowStatement, rows: Sequence[Row]) -> list[Row]:

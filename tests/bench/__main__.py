@@ -24,8 +24,10 @@ from tests.bench.comparison import measure_in_turns
 from tests.bench.figures import Figure, table_of, write_json
 from tests.bench.machine import describe_machine, missing_programs
 from tests.bench.revision import RevisionError, Tree, check_out
+from tests.bench.stores import SQLITE, Store, opened_store
 from tests.bench.suites import SUITES, Suite
 from tests.bench.workbench import Bench
+from tests.support.postgresql import is_installed
 
 _INTERRUPTED = 130
 # Where no terminal says its width.
@@ -42,12 +44,22 @@ class Options:
     strict: bool = False
     against: str | None = None
     rounds: int | None = None
+    store: str = SQLITE.name
 
     @property
     def suites(self) -> list[Suite]:
         """Those asked for, or all that can be measured so."""
         usual = [suite.name for suite in SUITES if suite.comparable or self.against is None]
         return [suite for suite in SUITES if suite.name in (self.only or usual)]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all suites have in common: what was asked for, the other revision if there is one, and the store."""
+
+    options: Options
+    other: Tree | None
+    store: Store
 
 
 @dataclass(slots=True)
@@ -66,9 +78,8 @@ class Results:
 def main() -> int:
     """Measure what the command line asks for, show it, and return the exit code."""
     options, console = read_options(sys.argv[1:]), Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
-    if missing := missing_programs():
-        names = " and ".join(missing)
-        console.print(f"The bench needs {names}, not found on the PATH: install with [bold]apt install wrk nginx[/].")
+    if refusal := _what_is_missing(options):
+        console.print(refusal)
         return 2
     results = trio.run(measure, options.suites, options, console)
     if results.refused:
@@ -76,11 +87,20 @@ def main() -> int:
         return 2
     console.print(table_of(results.figures))
     if options.json is not None:
-        write_json(options.json, describe_machine(), results.figures)
+        write_json(options.json, describe_machine() | {"store": options.store}, results.figures)
     if results.interrupted:
         return _INTERRUPTED
     missed = any(figure.met is False for figure in results.figures)
     return int(bool(results.failed) or (options.strict and missed))
+
+
+def _what_is_missing(options: Options) -> str:
+    if missing := missing_programs():
+        names = " and ".join(missing)
+        return f"The bench needs {names}, not found on the PATH: install with [bold]apt install wrk nginx[/]."
+    if options.store != SQLITE.name and not is_installed():
+        return "The bench needs PostgreSQL's programs: install with [bold]apt install postgresql[/]."
+    return ""
 
 
 def read_options(arguments: Sequence[str]) -> Options:
@@ -95,6 +115,8 @@ def read_options(arguments: Sequence[str]) -> Options:
     parser.add_argument(
         "--rounds", type=_rounds, metavar="N", help="measure so often (3, with --quick 1): medians count"
     )
+    where = "where the daemons keep their data: a file each, or a PostgreSQL of the bench's own"
+    parser.add_argument("--store", choices=["sqlite", "postgresql"], default=SQLITE.name, help=where)
     options = Options(**vars(parser.parse_args(arguments)))
     if options.against and (unfit := [suite.name for suite in options.suites if not suite.comparable]):
         fit = ", ".join(suite.name for suite in SUITES if suite.comparable)
@@ -118,7 +140,8 @@ async def measure(suites: Sequence[Suite], options: Options, console: Console) -
         with tempfile.TemporaryDirectory(prefix="bench-revision-") as directory:
             try:
                 other = await check_out(options.against, Path(directory)) if options.against else None
-                await _run_suites(suites, options, other, results, console)
+                async with opened_store(options.store) as store:
+                    await run_suites(suites, Setting(options, other, store), results, console)
             except RevisionError as error:
                 results.refused = str(error)
         results.interrupted = False
@@ -126,20 +149,23 @@ async def measure(suites: Sequence[Suite], options: Options, console: Console) -
     return results
 
 
-async def _run_suites(
-    suites: Sequence[Suite], options: Options, other: Tree | None, results: Results, console: Console
-) -> None:
+async def run_suites(suites: Sequence[Suite], setting: Setting, results: Results, console: Console) -> None:
+    """Add to the results what the suites measure, and which failed; one that measures nothing here says why."""
     with _progress(console) as progress:
         for suite in suites:
+            if suite.needs_a_file and setting.store != SQLITE:
+                console.print(f"{suite.name}: {suite.needs_a_file}", markup=False)
+                continue
             try:
-                results.figures += await run_suite(suite, options, other, progress)
+                results.figures += await run_suite(suite, setting, progress)
             except Exception:
                 results.failed.append(suite.name)
                 console.print_exception()
 
 
-async def run_suite(suite: Suite, options: Options, other: Tree | None, progress: Progress) -> list[Figure]:
+async def run_suite(suite: Suite, setting: Setting, progress: Progress) -> list[Figure]:
     """Run one suite, in turns with the other tree if there is one, in a directory that is removed afterwards."""
+    options, other = setting.options, setting.other
     as_usual = other is None and options.rounds is None
     task = progress.add_task(suite.name, total=suite.steps if as_usual else None, what="")
 
@@ -147,7 +173,8 @@ async def run_suite(suite: Suite, options: Options, other: Tree | None, progress
         progress.update(task, advance=1, what=what)
 
     with tempfile.TemporaryDirectory(prefix=f"bench-{suite.name}-") as directory:
-        bench = Bench(Path(directory), options.quick, advance, options.rounds or (1 if options.quick else 3))
+        rounds = options.rounds or (1 if options.quick else 3)
+        bench = Bench(Path(directory), options.quick, advance, rounds, store=setting.store)
         figures = await (suite.run(bench) if other is None else measure_in_turns(suite.run, bench, other))
     steps = suite.steps if as_usual else progress.tasks[task].completed
     progress.update(task, total=steps, completed=steps, what="")

@@ -47,7 +47,7 @@ async def measure_accept(bench: Bench) -> list[Figure]:
 @asynccontextmanager
 async def accepting_daemon(bench: Bench) -> AsyncIterator[MeasuredDaemon]:
     """Run a daemon with a webhook for each team, whose receiver takes everything and never answers."""
-    installation = measured_installation(bench.fresh("accept"), _NO_DEADLINE, bench.tree)
+    installation = measured_installation(bench, "accept", _NO_DEADLINE)
     try:
         async with server("hanging_receiver") as receiver, measured_daemon(installation) as daemon:
             for number in range(TEAMS):

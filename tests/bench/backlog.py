@@ -5,14 +5,11 @@ rate is read from the database when the daemon has stopped: nothing asks it mean
 second, to see the end.
 """
 
-import shutil
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.daemon import MeasuredDaemon, database_of, measured_daemon, measured_installation
+from tests.bench.daemon import MeasuredDaemon, measured_daemon, measured_installation
 from tests.bench.events import event
 from tests.bench.nginx import Receiver
 from tests.bench.workbench import Bench, middle
@@ -43,7 +40,7 @@ class Drained:
 
 async def make_backlog(bench: Bench, receiver: Receiver, webhooks: int, deliveries: int) -> Backlog:
     """Fill a state directory: so many signed webhooks at this receiver, in teams of their own."""
-    installation = measured_installation(bench.fresh("backlog"), _NO_DEADLINE, bench.tree)
+    installation = measured_installation(bench, "backlog", _NO_DEADLINE)
     total = deliveries // webhooks * webhooks
     try:
         with receiver.pausing():
@@ -65,17 +62,16 @@ async def _submit(daemon: MeasuredDaemon, webhooks: int, events: int) -> None:
 
 async def drain(bench: Bench, backlog: Backlog, sections: Sections | None = None) -> Drained:
     """Measure one round, on a copy of the backlog. Raises RuntimeError unless every first attempt succeeds."""
-    directory = bench.fresh("drain")
-    installation = measured_installation(directory, sections, bench.tree)
+    installation = measured_installation(bench, "drain", sections)
     try:
-        shutil.copytree(backlog.state_dir, installation.state_dir)
+        bench.store.copy(backlog.state_dir, installation.state_dir)
         async with measured_daemon(installation) as daemon:
             await daemon.until_succeeded(backlog.deliveries)
             cpu_s = daemon.usage().cpu_s - daemon.starting.cpu_s
-        return Drained(backlog.deliveries, _seconds(database_of(installation), backlog.deliveries), cpu_s)
+        return Drained(backlog.deliveries, _seconds(bench, installation.state_dir, backlog.deliveries), cpu_s)
     finally:
         installation.close()
-        shutil.rmtree(directory)
+        bench.store.remove(installation.state_dir)
 
 
 def rate(rounds: Sequence[Drained]) -> float:
@@ -88,12 +84,11 @@ def cpu_us(rounds: Sequence[Drained]) -> float:
     return middle([drained.cpu_s / drained.deliveries * 1e6 for drained in rounds])
 
 
-def _seconds(database: Path, expected: int) -> float:
-    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        attempts, first = connection.execute("SELECT count(*), min(started_at) FROM attempts").fetchone()
-        succeeded, last = connection.execute(
-            "SELECT count(*), max(completed_at) FROM deliveries WHERE status = 'succeeded'"
-        ).fetchone()
+def _seconds(bench: Bench, state_dir: Path, expected: int) -> float:
+    [(attempts, first)] = bench.store.query(state_dir, "SELECT count(*), min(started_at) FROM attempts")
+    [(succeeded, last)] = bench.store.query(
+        state_dir, "SELECT count(*), max(completed_at) FROM deliveries WHERE status = 'succeeded'"
+    )
     if not attempts == succeeded == expected:
         raise RuntimeError(f"{succeeded} of {expected} deliveries succeeded in {attempts} attempts: not all at once")
     return float(last - first) / 1000

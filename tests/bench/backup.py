@@ -15,7 +15,8 @@ from typing import Any
 
 import trio
 
-from tests.bench.daemon import MeasuredDaemon, database_of, measured_daemon, measured_installation
+from daemon.maintenance.state_dir import DATABASE
+from tests.bench.daemon import MeasuredDaemon, measured_daemon, measured_installation
 from tests.bench.disk_space import SUCCEEDED_BYTES, require_space
 from tests.bench.events import TEAMS, team_of
 from tests.bench.figures import Figure, shown
@@ -56,7 +57,7 @@ async def measure_backup(bench: Bench) -> list[Figure]:
     history, rounds = _QUICK_HISTORY if bench.quick else _HISTORY, Rounds()
     require_space(bench.directory, 3 * history * SUCCEEDED_BYTES)
     bench.advance(f"filling {history:,} old deliveries")
-    installation = measured_installation(bench.fresh("backup"))
+    installation = measured_installation(bench, "backup")
     try:
         await trio.to_thread.run_sync(_fill, installation.state_dir, history)
         async with nginx(bench.fresh("nginx")) as receiver, measured_daemon(installation) as daemon:
@@ -80,9 +81,7 @@ def _fill(state_dir: Path, history: int) -> None:
 
 async def _measure_round(bench: Bench, daemon: MeasuredDaemon, rounds: Rounds) -> None:
     bench.advance("a plain copy")
-    rounds.plain_s.append(
-        await trio.to_thread.run_sync(_copy_plainly, database_of(daemon.installation), _target(bench))
-    )
+    rounds.plain_s.append(await trio.to_thread.run_sync(_copy_plainly, _database_of(daemon), _target(bench)))
     bench.advance("a backup while it is idle")
     rounds.idle.append(await _take(bench, daemon))
     bench.advance("the load alone")
@@ -93,6 +92,10 @@ async def _measure_round(bench: Bench, daemon: MeasuredDaemon, rounds: Rounds) -
         nursery.start_soon(_take_until, bench, daemon, ended, rounds.loaded)
         rounds.during.append(await serve(bench, daemon))
         ended.set()
+
+
+def _database_of(daemon: MeasuredDaemon) -> Path:
+    return daemon.installation.state_dir / DATABASE
 
 
 def _target(bench: Bench) -> Path:
@@ -115,7 +118,7 @@ async def _take_until(bench: Bench, daemon: MeasuredDaemon, ended: trio.Event, t
 async def _take(bench: Bench, daemon: MeasuredDaemon) -> Taken:
     options = ["--state-dir", str(daemon.installation.state_dir), "--force", "--json"]
     command = [sys.executable, "-m", "daemon", "backup", str(_target(bench)), *options]
-    log, sizes = database_of(daemon.installation).with_name(f"{database_of(daemon.installation).name}-wal"), list[int]()
+    log, sizes = _database_of(daemon).with_name(f"{DATABASE}-wal"), list[int]()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_watch, log, sizes)
         told: dict[str, Any] = await run_json(command)

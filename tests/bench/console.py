@@ -47,8 +47,9 @@ async def measure_console(bench: Bench) -> list[Figure]:
     webhooks = _QUICK_WEBHOOKS if bench.quick else _WEBHOOKS
     require_space(bench.directory, webhooks * _DELIVERIES_EACH * SUCCEEDED_BYTES)
     bench.advance(f"filling {webhooks:,} webhooks, {webhooks * _DELIVERIES_EACH:,} deliveries")
-    installation = measured_installation(bench.fresh("console"))
+    installation = measured_installation(bench, "console")
     targets = await trio.to_thread.run_sync(_fill, installation.state_dir, webhooks)
+    await trio.to_thread.run_sync(bench.store.take_over, installation.state_dir)
     async with measured_daemon(installation), httpx.AsyncClient(base_url=installation.url, trust_env=False) as browser:
         await _sign_in(browser, installation.read_key())
         pages = await _pages(browser, targets, _cursor_key(installation.state_dir))

@@ -1,6 +1,6 @@
 """A daemon under measure: a process of its own, as in production.
 
-    installation = measured_installation(directory, bench.tree)
+    installation = measured_installation(bench, "accept")
     async with measured_daemon(installation) as daemon:
         await daemon.make_team("team_0")
         ...daemon.usage()...
@@ -20,10 +20,10 @@ from typing import Any
 import httpx
 import trio
 
-from daemon.maintenance.state_dir import DATABASE
 from tests.bench.processes import child
 from tests.bench.revision import THIS_TREE, Tree
 from tests.bench.usage import Usage, usage_of
+from tests.bench.workbench import Bench
 from tests.support.process import Installation, Sections, make_installation
 
 _PREFIX = "kakiyo_webhooks_"
@@ -106,27 +106,23 @@ def _failed_attempts(counts: Mapping[str, float]) -> dict[str, float]:
     return {name: n for name, n in counts.items() if n and name.startswith("attempts_total{") and name != delivered}
 
 
-def measured_installation(
-    directory: Path, sections: Sections | None = None, tree: Tree = THIS_TREE
-) -> MeasuredInstallation:
-    """Make the installation of a daemon under measure in an empty directory.
+def measured_installation(bench: Bench, name: str, sections: Sections | None = None) -> MeasuredInstallation:
+    """Make the installation of a daemon under measure, in a new directory of this name.
 
-    `sections` are settings beside those of the bench itself.
+    `sections` are settings beside those of the bench itself, and those of the store that it measures with.
 
-    Its state directory may be filled before the daemon starts. Close it when the last of its daemons has ended.
+    What is filled into the state directory before the daemon starts is for the store to take over. Close it when the
+    last of its daemons has ended.
     """
+    directory = bench.fresh(name)
     own: dict[str, Mapping[str, Any]] = {"log": {"level": "info", "format": "json"}, "delivery": {"stop_grace_s": 0}}
-    for name, section in (sections or {}).items():
-        own[name] = {**own.get(name, {}), **section}
+    for each in (bench.store.make(directory / "state"), sections or {}):
+        for section, settings in each.items():
+            own[section] = {**own.get(section, {}), **settings}
     installation = make_installation(directory, own)
     return MeasuredInstallation(
-        **{each.name: getattr(installation, each.name) for each in fields(installation)}, tree=tree
+        **{each.name: getattr(installation, each.name) for each in fields(installation)}, tree=bench.tree
     )
-
-
-def database_of(installation: MeasuredInstallation) -> Path:
-    """Return where the daemon's database is."""
-    return installation.state_dir / DATABASE
 
 
 @asynccontextmanager

@@ -1,7 +1,6 @@
 """What one event costs on a given database: delivered from a backlog, accepted alone, accepted in a batch."""
 
 import json
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +10,7 @@ from typing import Any
 import trio
 
 from tests.bench.accept import target_of
-from tests.bench.bulk_insert import flush
-from tests.bench.daemon import MeasuredDaemon, database_of, measured_daemon, measured_installation
+from tests.bench.daemon import MeasuredDaemon, measured_daemon, measured_installation
 from tests.bench.events import event
 from tests.bench.workbench import Bench
 from tests.bench.wrk import post
@@ -36,10 +34,9 @@ async def measure_costs(bench: Bench, state_dir: Path, backlog: int, silent_team
 
     The new events are for these teams: each has one webhook, whose receiver never answers.
     """
-    installation = measured_installation(bench.fresh("growth"), _NO_DEADLINE)
+    installation = measured_installation(bench, "growth", _NO_DEADLINE)
     try:
-        await trio.to_thread.run_sync(shutil.copytree, state_dir, installation.state_dir)
-        await trio.to_thread.run_sync(flush, database_of(installation))
+        await trio.to_thread.run_sync(bench.store.copy, state_dir, installation.state_dir)
         async with measured_daemon(installation) as daemon:
             delivering = await _deliver(daemon, backlog)
             singles = [json.dumps(each) for each in _events(silent_teams, len(silent_teams))]
@@ -49,7 +46,7 @@ async def measure_costs(bench: Bench, state_dir: Path, backlog: int, silent_team
         return [delivering, single, batched]
     finally:
         installation.close()
-        shutil.rmtree(installation.state_dir)
+        await trio.to_thread.run_sync(bench.store.remove, installation.state_dir)
 
 
 async def _deliver(daemon: MeasuredDaemon, backlog: int) -> Cost:

@@ -64,6 +64,7 @@ async def _fill(bench: Bench, urls: Sequence[str], webhooks: int, history: int =
     if history:
         await trio.to_thread.run_sync(fill_history, state_dir, targets, history // webhooks)
     fill_backlog(state_dir, targets[:_LOADED], _backlog(bench) // _LOADED)
+    await trio.to_thread.run_sync(bench.store.take_over, state_dir)
     return Variation(name, state_dir, targets[_LOADED : 2 * _LOADED])
 
 

@@ -46,7 +46,7 @@ class LatencyTestbed:
 @asynccontextmanager
 async def running_testbed(bench: Bench, sections: Sections | None = None) -> AsyncIterator[LatencyTestbed]:
     """Run a daemon whose teams have a signed webhook each."""
-    installation = measured_installation(bench.fresh("latency"), sections, bench.tree)
+    installation = measured_installation(bench, "latency", sections)
     try:
         async with server("stamping_receiver") as receiver, measured_daemon(installation) as daemon:
             for number in range(TEAMS):

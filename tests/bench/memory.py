@@ -11,7 +11,7 @@ from tests.bench.daemon import MeasuredDaemon, MeasuredInstallation, measured_da
 from tests.bench.disk_space import PENDING_BYTES, require_space
 from tests.bench.events import EVENT_TYPE, event
 from tests.bench.figures import Figure, shown
-from tests.bench.filling import fill_backlog, fill_webhooks, redirect
+from tests.bench.filling import fill_backlog, fill_webhooks
 from tests.bench.nginx import nginx
 from tests.bench.processes import server
 from tests.bench.workbench import Bench
@@ -53,11 +53,12 @@ async def _measure_idle(bench: Bench) -> list[Figure]:
 
 async def _resident_with(bench: Bench, webhooks: int, types: Sequence[str]) -> int:
     urls = [f"{_NEVER_CONTACTED}/{number}" for number in range(webhooks)]
-    installation = measured_installation(bench.fresh("idle"))
+    installation = measured_installation(bench, "idle")
     try:
         await trio.to_thread.run_sync(
             partial(fill_webhooks, installation.state_dir, urls, per_team=_PER_TEAM, types=types)
         )
+        await trio.to_thread.run_sync(bench.store.take_over, installation.state_dir)
         async with measured_daemon(installation) as daemon:
             await trio.sleep(_SETTLE_S)
             return daemon.usage().resident_bytes
@@ -68,11 +69,12 @@ async def _resident_with(bench: Bench, webhooks: int, types: Sequence[str]) -> i
 async def _measure_active(bench: Bench) -> Figure:
     webhooks = min(200 if bench.quick else _ACTIVE, _raise_descriptor_limit() - _OTHER_DESCRIPTORS)
     bench.advance(f"{webhooks:,} active webhooks")
-    installation = measured_installation(bench.fresh("active"), _KEPT)
+    installation = measured_installation(bench, "active", _KEPT)
     try:
         async with nginx(bench.fresh("nginx")) as receiver:
             urls = [f"{receiver.url}/hooks/{number}" for number in range(webhooks)]
             targets = await trio.to_thread.run_sync(fill_webhooks, installation.state_dir, urls)
+            await trio.to_thread.run_sync(bench.store.take_over, installation.state_dir)
             async with measured_daemon(installation) as daemon:
                 before = daemon.usage().resident_bytes
                 for wave in range(1, _WAVES + 1):
@@ -102,18 +104,19 @@ def _require_connections(daemon: MeasuredDaemon, webhooks: int) -> None:
 async def _measure_pending(bench: Bench) -> list[Figure]:
     webhooks, pending = (100, 10_000) if bench.quick else (_PENDING_WEBHOOKS, _PENDING)
     require_space(bench.directory, pending * PENDING_BYTES)
-    installation = measured_installation(bench.fresh("pending"))
+    installation = measured_installation(bench, "pending")
     try:
         async with server("hanging_receiver") as hanging, nginx(bench.fresh("nginx")) as receiver:
             bench.advance(f"filling {pending:,} pending deliveries")
             targets = await trio.to_thread.run_sync(fill_webhooks, installation.state_dir, [hanging.url] * webhooks)
             await trio.to_thread.run_sync(fill_backlog, installation.state_dir, targets, pending // webhooks)
+            await trio.to_thread.run_sync(bench.store.take_over, installation.state_dir)
             bench.advance("receivers that hang")
             measure = f"memory, {pending:,} pending over {webhooks:,} webhooks"
             hung = await _peak_while_running(
                 installation, f"{measure}, receivers hang", 2 if bench.quick else _HANGING_S
             )
-            redirect(installation.state_dir, receiver.url)
+            bench.store.redirect(installation.state_dir, receiver.url)
             bench.advance("draining")
             drained = await _peak_while_running(installation, f"{measure}, draining", 2 if bench.quick else _DRAINING_S)
             return [hung, drained]

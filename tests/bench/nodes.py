@@ -6,7 +6,7 @@ server's CPU time is told apart: it flushes each commit, as it would for a custo
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import trio
@@ -17,6 +17,7 @@ from tests.bench.events import TEAMS, team_of
 from tests.bench.figures import Figure
 from tests.bench.nginx import nginx
 from tests.bench.paced_load import submit_paced
+from tests.bench.stores import SQLITE
 from tests.bench.usage import cpu_s_of
 from tests.bench.workbench import Bench, middle
 from tests.cluster.chaos.server import Server, open_server
@@ -45,7 +46,7 @@ class Costs:
 
 async def measure_nodes(bench: Bench) -> list[Figure]:
     """Measure one process on SQLite, then one, two and three nodes on PostgreSQL."""
-    costs = {count: Costs() for count in _COUNTS}
+    costs, bench = {count: Costs() for count in _COUNTS}, replace(bench, store=SQLITE)  # each has a server of its own
     for _ in range(bench.rounds):
         for count in _COUNTS:
             bench.advance(_name(count))
@@ -124,7 +125,7 @@ async def _running(bench: Bench, count: int) -> AsyncIterator[tuple[Sequence[Mea
         store = {} if server is None else {"store": {"url": server.url()}}
         daemons = []
         for number in range(max(1, count)):
-            installation = measured_installation(bench.fresh("node"), store)
+            installation = measured_installation(bench, "node", store)
             stack.callback(installation.close)
             _write_keys(installation.state_dir)
             daemons.append(await stack.enter_async_context(measured_daemon(installation)))

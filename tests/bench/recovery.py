@@ -38,8 +38,9 @@ async def measure_recovery(bench: Bench) -> list[Figure]:
     """Measure starts with 1,000,000 pending deliveries over few and many webhooks, beside starts with none."""
     pending, shapes = (_QUICK_PENDING, _QUICK_SHAPES) if bench.quick else (_PENDING, _SHAPES)
     require_space(bench.directory, len(shapes) * pending * PENDING_BYTES)
-    control, controls = measured_installation(bench.fresh("control")), list[float]()
+    control, controls = measured_installation(bench, "control"), list[float]()
     fill_webhooks(control.state_dir, ())
+    await trio.to_thread.run_sync(bench.store.take_over, control.state_dir)
     backlogs = [await _fill(bench, webhooks, pending // webhooks) for webhooks in shapes]
     try:
         for _ in range(bench.rounds):
@@ -61,12 +62,13 @@ async def measure_recovery(bench: Bench) -> list[Figure]:
 
 async def _fill(bench: Bench, webhooks: int, per_webhook: int) -> Backlog:
     bench.advance(f"filling {webhooks:,} webhooks")
-    port, installation = reserve_port(), measured_installation(bench.fresh("recovery"))
+    port, installation = reserve_port(), measured_installation(bench, "recovery")
     url = f"http://127.0.0.1:{port.getsockname()[1]}/hooks"
     targets = await trio.to_thread.run_sync(
         fill_webhooks, installation.state_dir, [f"{url}/{number}" for number in range(webhooks)]
     )
     await trio.to_thread.run_sync(fill_backlog, installation.state_dir, targets, per_webhook)
+    await trio.to_thread.run_sync(bench.store.take_over, installation.state_dir)
     return Backlog(webhooks, targets[0].team_id, installation, port)
 
 

@@ -3,15 +3,13 @@
 The load is the same with and without: events at a fixed rate to 50 webhooks. Without, the daemon keeps all for ever.
 """
 
-import sqlite3
 import time
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import trio
 
-from tests.bench.daemon import MeasuredInstallation, database_of, measured_daemon, measured_installation
+from tests.bench.daemon import MeasuredInstallation, measured_daemon, measured_installation
 from tests.bench.disk_space import SUCCEEDED_BYTES, require_space
 from tests.bench.events import TEAMS, team_of
 from tests.bench.figures import Figure
@@ -31,22 +29,23 @@ async def measure_retention(bench: Bench) -> list[Figure]:
     history = _QUICK_HISTORY if bench.quick else _HISTORY
     require_space(bench.directory, 2 * history * SUCCEEDED_BYTES)
     bench.advance(f"filling {history:,} old deliveries")
-    installation = measured_installation(bench.fresh("retention"))
+    installation = measured_installation(bench, "retention")
     without: list[Served] = []
     during: list[Served] = []
     forgotten: list[float] = []
     try:
         await trio.to_thread.run_sync(_fill, installation.state_dir, history)
+        await trio.to_thread.run_sync(bench.store.take_over, installation.state_dir)
         async with nginx(bench.fresh("nginx")) as receiver:
             await _set_up(installation, receiver.url)
             for _ in range(bench.rounds):
                 bench.advance("the load alone")
                 without.append(await _load(bench, installation, days=0))
                 bench.advance("forgetting under load")
-                before, began = await _events(installation), time.perf_counter()
+                before, began = await _events(bench, installation), time.perf_counter()
                 during.append(await _load(bench, installation, days=30))
                 new = during[-1].accepted * 5 * bench.seconds
-                forgotten.append((before + new - await _events(installation)) / (time.perf_counter() - began))
+                forgotten.append((before + new - await _events(bench, installation)) / (time.perf_counter() - began))
     finally:
         installation.close()
     name = f"retention, {history:,} old deliveries"
@@ -80,9 +79,7 @@ def _keeping(installation: MeasuredInstallation, days: int) -> MeasuredInstallat
     return replace(installation, config=config)
 
 
-async def _events(installation: MeasuredInstallation) -> int:
-    def count() -> int:
-        with closing(sqlite3.connect(database_of(installation))) as connection:
-            return int(connection.execute("SELECT count(*) FROM events").fetchone()[0])
-
-    return await trio.to_thread.run_sync(count)
+async def _events(bench: Bench, installation: MeasuredInstallation) -> int:
+    query, counted = bench.store.query, "SELECT count(*) FROM events"
+    [(count,)] = await trio.to_thread.run_sync(query, installation.state_dir, counted)
+    return int(count)

@@ -5,14 +5,12 @@ more the daemon takes in at once, so the number is lowered until what comes in g
 back-pressure then lets through. Both rates are read from the database afterwards.
 """
 
-import sqlite3
 import time
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench.accept import accept_singles, target_of
-from tests.bench.daemon import database_of, measured_daemon, measured_installation
+from tests.bench.daemon import measured_daemon, measured_installation
 from tests.bench.events import TEAMS, team_of
 from tests.bench.nginx import Receiver
 from tests.bench.workbench import Bench
@@ -48,7 +46,7 @@ async def find_sustained(bench: Bench, receiver: Receiver) -> Flow:
 
 async def measure_flow(bench: Bench, receiver: Receiver, connections: int) -> Flow:
     """Measure one round with a daemon of its own."""
-    installation = measured_installation(bench.fresh("flow"), tree=bench.tree)
+    installation = measured_installation(bench, "flow")
     try:
         async with measured_daemon(installation) as daemon:
             for number in range(TEAMS):
@@ -57,19 +55,17 @@ async def measure_flow(bench: Bench, receiver: Receiver, connections: int) -> Fl
             began = time.time_ns() // 1_000_000
             await accept_singles(bench, target_of(daemon), connections)
         # wrk began a moment later, so it still posted when this window ends.
-        return _flow(database_of(installation), connections, began + _WARM_UP_MS, began + bench.seconds * 1000)
+        window = began + _WARM_UP_MS, began + bench.seconds * 1000
+        return Flow(connections, *_rates(bench, installation.state_dir, *window))
     finally:
         installation.close()
 
 
-def _flow(database: Path, connections: int, since: int, until: int) -> Flow:
-    with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-        (accepted,) = connection.execute(
-            "SELECT count(*) FROM deliveries WHERE created_at BETWEEN ? AND ?", (since, until)
-        ).fetchone()
-        (delivered,) = connection.execute(
-            "SELECT count(*) FROM deliveries WHERE status = 'succeeded' AND completed_at BETWEEN ? AND ?",
-            (since, until),
-        ).fetchone()
-    seconds = (until - since) / 1000
-    return Flow(connections, accepted / seconds, delivered / seconds)
+def _rates(bench: Bench, state_dir: Path, since: int, until: int) -> list[float]:
+    """Return how many were accepted a second, and how many delivered."""
+    accepted, delivered = f"created_at BETWEEN {since} AND {until}", f"completed_at BETWEEN {since} AND {until}"
+    counts = (
+        bench.store.query(state_dir, f"SELECT count(*) FROM deliveries WHERE {condition}")
+        for condition in (accepted, f"status = 'succeeded' AND {delivered}")
+    )
+    return [count * 1000 / (until - since) for [(count,)] in counts]

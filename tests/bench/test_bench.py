@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from tests.bench import revision
-from tests.bench.__main__ import Options, measure, read_options
+from tests.bench.__main__ import Options, Results, Setting, measure, read_options, run_suites
 from tests.bench.backlog import cpu_us, drain, make_backlog, rate
 from tests.bench.comparison import Pair, compare, measure_in_turns
 from tests.bench.figures import Figure, table_of, write_json
@@ -17,6 +17,7 @@ from tests.bench.latency import Percentiles, percentiles
 from tests.bench.machine import LIBRARIES, PROGRAMS, describe_machine, missing_programs
 from tests.bench.nginx import nginx
 from tests.bench.revision import THIS_TREE, RevisionError, Tree, check_out, missing_requirements
+from tests.bench.stores import PostgresqlStore
 from tests.bench.suites import SUITES, Suite
 from tests.bench.sustained import measure_flow
 from tests.bench.usage import switches_between
@@ -69,6 +70,15 @@ async def test_a_suite_that_fails_is_told_and_the_others_are_measured_all_the_sa
     results = await measure(suites, QUICK, Console(file=told, width=200))
     assert (results.failed, results.figures) == (["first"], [FIGURE])
     assert "the receiver is gone" in told.getvalue()
+
+
+async def test_a_suite_that_needs_a_file_says_why_it_measures_nothing_without() -> None:
+    told = io.StringIO()
+    suite = Suite("files", measure_little, 2, needs_a_file="there is no file to measure")
+    figures = Results()
+    await run_suites([suite], Setting(QUICK, None, PostgresqlStore(str)), figures, Console(file=told, width=200))
+    assert (figures.figures, figures.failed) == ([], [])
+    assert told.getvalue().startswith("files: there is no file to measure\n")
 
 
 @pytest.mark.usefixtures("_programs")

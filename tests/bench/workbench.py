@@ -6,15 +6,16 @@ from pathlib import Path
 from statistics import median
 
 from tests.bench.revision import THIS_TREE, Tree
+from tests.bench.stores import SQLITE, Store
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
     """One suite's place to work: `directory` is fresh and empty, `advance(what)` moves the progress bar by a step.
 
-    `quick` asks for a small version of everything: it shows that the bench works, its figures mean little. The daemons
-    are those of `tree`; beside another revision's, no floors are measured. Floor and ours are measured in turn `rounds`
-    times, and the median counts, since machines drift.
+    `quick` asks for a small version of everything: it shows that the bench works, its figures mean little. The
+    daemons are those of `tree`, and keep their data in `store`; beside another revision's, no floors are measured.
+    Floor and ours are measured in turn `rounds` times, and the median counts, since machines drift.
     """
 
     directory: Path
@@ -23,6 +24,7 @@ class Bench:
     rounds: int = 3
     tree: Tree = THIS_TREE
     floors: bool = True
+    store: Store = SQLITE
 
     @property
     def seconds(self) -> int:

@@ -128,6 +128,7 @@ def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str
                     *of_webhooks,
                 ),
                 *(f"{root}/webhooks/{webhooks[0]}/delete", f"{root}/deliveries", f"{root}/credits"),
+                *(f"{root}/settings", f"{root}/audit"),
                 *(f"{root}/event-types", f"{root}/event-types/{MESSAGE_SENT}"),
                 *(f"{root}/deliveries/{each}" for each in kinds),
             ],
@@ -137,7 +138,12 @@ def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str
 def mistakes(team: ConsoleTeam) -> list[tuple[str, str]]:
     """Return pages with a form, and the button that sends it with mistakes."""
     root = f"teams/{team.id}"
-    return [(f"{root}/webhooks/new", "Create Webhook"), ("teams", "Create team"), (root, "Make an API key")]
+    return [
+        (f"{root}/webhooks/new", "Create Webhook"),
+        ("teams", "Create team"),
+        (root, "Make an API key"),
+        (f"{root}/settings", "Make an API key"),
+    ]
 
 
 def wait_for_ends(console: RunningConsole, good: Receiver, bad: Receiver) -> None:

@@ -1,6 +1,7 @@
 """The client commands and a real daemon understand each other."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -99,6 +100,10 @@ async def test_a_team_is_set_up_served_charged_and_looked_at_by_commands_alone(
         key = json.loads(await run("keys", "create", "--team", "team_me", "--name", "ci", "--json"))
         assert key["id"] in await run("keys", "list", "--team", "team_me")
         await run("keys", "revoke", key["id"])
+        reader = json.loads(await run("keys", "create", "--team", "team_me", "--name", "r", "--role", "read", "--json"))
+        assert reader["role"] == "read"
+        trail = await run("teams", "audit", "team_me", "--about", key["id"])
+        assert sorted(re.findall(r"key\.\w+", trail)) == ["key.created", "key.revoked"]
         assert "disabled" in await run("webhooks", "disable", webhook["id"])
         assert "active" in await run("webhooks", "enable", webhook["id"])
         assert "deliveries  0" in await run("webhooks", "recover", webhook["id"], "--since", "1h")

@@ -67,6 +67,11 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET teams/<team_id>/credits": _READ,
         "GET api": Row(200, 200, 200),
         "GET api/<tag>": Row(200, 200, 200),
+        "GET teams/<team_id>/settings": _READ,
+        "POST teams/<team_id>/settings": Row(303, 404, 303, {"name": "n"}),
+        "POST teams/<team_id>/settings/keys": Row(303, 404, 303, {"key_name": "n", "role": "read"}),
+        "POST teams/<team_id>/settings/keys/<key_id>/revoke": _CHANGE,
+        "GET teams/<team_id>/audit": _READ,
         "GET teams": _OPERATORS,
         "POST teams": Row(404, 404, 303, {"name": "n"}),
         "GET teams/<team_id>": _OPERATORS,
@@ -75,5 +80,18 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "POST teams/<team_id>/keys/<key_id>/revoke": _OPERATOR_CHANGES,
         "POST teams/<team_id>/grants": Row(404, 404, 303, {"amount": "5"}),
         "GET system": _OPERATORS,
+    }
+)
+
+# The pages for admins alone: those with a form for a change, and the audit trail.
+ADMINS_PAGES = frozenset(
+    {
+        "GET teams/<team_id>/webhooks/new",
+        f"GET {_OF_WEBHOOK}/edit",
+        f"GET {_OF_WEBHOOK}/disable",
+        f"GET {_OF_WEBHOOK}/secret",
+        f"GET {_OF_WEBHOOK}/secret/remove",
+        f"GET {_OF_WEBHOOK}/delete",
+        "GET teams/<team_id>/audit",
     }
 )

@@ -15,6 +15,7 @@ from daemon.store.bulk import (
     execute_rows,
     given_rows,
     returned_rows,
+    send_rows,
 )
 from daemon.store.schema import deliveries, teams, webhook_hours
 from daemon.store.sqlite.database import Database
@@ -80,6 +81,45 @@ def test_an_error_is_of_the_kind_that_the_connection_itself_would_raise(database
     )
     with pytest.raises(kind, match=words), database.transaction() as connection:
         execute_rows(connection, InsertRows(NOWHERE, ("id",)), [("1",)])
+
+
+def test_a_statement_that_is_only_sent_is_carried_out_in_its_turn(database: AnyDatabase) -> None:
+    with database.transaction() as connection:
+        send_rows(connection, INSERT, some_teams(2))
+        send_rows(connection, CHANGE, [("team_1", 5)])
+        assert execute_rows(connection, CHANGE, [("team_0", 5), ("team_1", 5)]) == 2
+        send_rows(connection, CHANGE, [("team_1", 1)])
+        balances = connection.execute(select(teams.c.balance).order_by(teams.c.id)).scalars().all()
+        assert balances == [6, 12]
+        send_rows(connection, CHANGE, [("team_0", 1)])
+    assert count(database, "teams", "balance IN (7, 12)") == 2
+
+
+def test_a_statement_that_is_only_sent_and_fails_takes_its_whole_transaction_with_it(database: AnyDatabase) -> None:
+    def clash() -> None:
+        with database.transaction() as connection:
+            send_rows(connection, INSERT, some_teams(1))
+            send_rows(connection, INSERT, some_teams(1))
+            send_rows(connection, AddRows(webhook_hours), [(0, "wh_1", 1, 0)])
+
+    with pytest.raises(IntegrityError, match=r"teams[._]id"):
+        clash()
+    with database.transaction() as connection:
+        send_rows(connection, INSERT, some_teams(2))
+    assert (count(database, "webhook_hours"), count(database, "teams")) == (0, 2)
+
+
+def test_what_was_sent_before_a_failure_of_ours_is_forgotten(database: AnyDatabase) -> None:
+    def fail() -> None:
+        with database.transaction() as connection:
+            send_rows(connection, INSERT, some_teams(1))
+            raise ValueError("ours")
+
+    with pytest.raises(ValueError, match="ours"):
+        fail()
+    with database.transaction() as connection:
+        execute_rows(connection, AddRows(webhook_hours), [(0, "wh_1", 1, 0)])
+    assert (count(database, "webhook_hours"), count(database, "teams")) == (1, 0)
 
 
 FAILING: list[tuple[RowStatement, list[Row]]] = [

@@ -14,6 +14,7 @@ from daemon.cluster.sweeping import Sweeping
 from daemon.domain.errors import MatchedTooEarly, StoreUnavailable
 from daemon.domain.model import CancelReason, TeamEdit
 from daemon.domain.shards import SHARDS, shard_of
+from daemon.store.bulk import AddRows, send_rows
 from daemon.store.commands import CreateWebhook, SaveTeam, SaveWebhook
 from daemon.store.nodes import CopiedInstallation, Fence, Identity, NotAdmitted, PruneFeed, Sweep, Terms
 from daemon.store.postgresql import database as postgresql_database_module
@@ -28,7 +29,7 @@ from daemon.store.postgresql.sequences import SharedSequences
 from daemon.store.postgresql.silence import Deadlines
 from daemon.store.postgresql.work import pending_work_of_each
 from daemon.store.reads.actor_reads import pending_work_one_by_one
-from daemon.store.schema import HEAD_REVISION, webhooks
+from daemon.store.schema import HEAD_REVISION, webhook_hours, webhooks
 from tests.store.filling import NOW, a_webhook, accept, accepting, count, found, recording, run
 from tests.support.telemetry import make_telemetry
 
@@ -399,3 +400,22 @@ def test_what_waits_for_many_webhooks_is_read_at_once_as_it_is_for_each(database
         pages = pending_work_of_each(connection, asked)
         assert pages == pending_work_one_by_one(connection, asked)
     assert [len(page) for page in pages] == [20, 3, 0, 0, 2, 1]
+
+
+def test_a_connection_lost_between_statements_that_go_together_is_said_once(
+    database: PostgresqlDatabase, other: PostgresqlDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    def write_over_a_lost_connection() -> None:
+        with database.transaction() as connection:
+            number = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+            with transaction(other) as killer:
+                killer.exec_driver_sql(f"SELECT pg_terminate_backend({number}, 5000)")
+            for webhook_id in ("wh_1", "wh_2"):
+                send_rows(connection, AddRows(webhook_hours), [(0, webhook_id, 1, 0)])
+
+    found(database)
+    with pytest.raises(OperationalError, match=r"terminating connection|connection is lost|closed the connection"):
+        write_over_a_lost_connection()
+    assert caplog.messages == []
+    assert count(database, "webhook_hours") == 0
+    assert len(accept(database, [1])) == 1

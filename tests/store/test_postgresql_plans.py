@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from daemon.store.commands import CreateTeam, CreateWebhook, Recorded
+from daemon.store.postgresql import pipeline
 from daemon.store.postgresql.database import PostgresqlDatabase, open_database
 from daemon.store.postgresql.work import pending_work_of_each
 from daemon.store.writes.batch import run_batch
@@ -23,7 +24,17 @@ WEBHOOKS = 200
 MOST_BUFFERS = 400
 # These look at a page of webhooks, events or teams, each by a few steps through an index.
 MANY_STEPS = ("webhooks_with_work", "missed_by", "count_pending")
-SMALL = {"teams", "webhooks", "fan_outs", "mails", "api_keys", "daemon_state", "cancellations", "time_blocks"}
+SMALL = {
+    "teams",
+    "webhooks",
+    "fan_outs",
+    "mails",
+    "api_keys",
+    "daemon_state",
+    "cancellations",
+    "time_blocks",
+    "cluster",
+}
 
 FILLING = f"""
 INSERT INTO teams (id, name, notification_emails, balance, created_at)
@@ -182,3 +193,29 @@ def test_what_waits_for_many_webhooks_is_read_by_the_plan_that_was_made_while_th
     [plan] = [statement["Plan"] for statement in told]
     assert scanned(plan) == set()
     assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] <= MOST_BUFFERS
+
+
+def test_a_batch_of_hot_commands_takes_few_round_trips(
+    full_database: PostgresqlDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips = 0
+    statements: list[str] = []
+
+    def note(_c: Connection, _cursor: Any, statement: str, *_: object) -> None:
+        statements.append(statement)
+
+    def carry_out(connection: Connection) -> psycopg.Cursor[Any]:
+        nonlocal trips
+        trips += 1
+        return carried_out(connection)
+
+    carried_out = pipeline._carry_out
+    monkeypatch.setattr(pipeline, "_carry_out", carry_out)
+    event.listen(full_database.writer, "before_cursor_execute", note)
+    numbers = range(5 * 10**6, 5 * 10**6 + HOT_ROWS)
+    accepted = run_batch(full_database, [accepting(number, "wh_1") for number in numbers])
+    assert trips == 2
+    run_batch(full_database, [recording(work, 1) for answer in accepted for _, work in answer.work])
+    assert trips == 2 + 3
+    assert statements == []
+    event.remove(full_database.writer, "before_cursor_execute", note)

@@ -26,6 +26,7 @@ _SETTINGS = {
     "autovacuum": "off",
     "listen_addresses": "127.0.0.1",
     "max_connections": "60",
+    "track_commit_timestamp": "on",
 }
 
 

@@ -13,10 +13,20 @@ from tests.support.programs import skip_without
 from tests.systemd.guest import Guest
 from tests.systemd.machine import Machine, booted, missing
 
-REPOSITORY = Path(__file__).parents[2]
+HERE, REPOSITORY = Path(__file__).parent, Path(__file__).parents[2]
 SOCKET = "/run/kakiyo-webhooks.sock"
 CONFIG = "/etc/kakiyo-webhooks/config.toml"
 LOCAL_RECEIVERS = '[egress]\nallow_http = true\nallow_networks = ["127.0.0.0/8"]\n'
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have the limit of time be for the tests themselves: the first one installs, for minutes on a busy machine.
+
+    What is done on a machine has limits of its own (`Machine.run`).
+    """
+    for item in items:
+        if item.path.is_relative_to(HERE) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(120, func_only=True))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Statements for many rows, and queries for many rows in one, in PostgreSQL's words.
 
 Each statement takes one array for a column, however many rows there are: so there is one text for all sizes, which the
-server prepares once, and one round trip.
+server prepares once.
 """
 
 import re
@@ -9,13 +9,12 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-import psycopg
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Dialect, Integer, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import dialect
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 
 from daemon.store.bulk import AddRows, InsertRows, JsonRows, Row, RowStatement, TextOf, UpdateRows
+from daemon.store.postgresql import pipeline
 
 _POSTGRESQL: Dialect = dialect()  # type: ignore[no-untyped-call]  # as SQLAlchemy has it
 _GIVEN_TABLE = re.compile(r"\bFROM given\b")
@@ -27,17 +26,21 @@ def run_rows(connection: Connection, statement: RowStatement, rows: Sequence[Row
     """Run a statement for these rows; return how many rows it changed, and those that it returned."""
     if not rows:
         return 0, []
-    sql = _text_of_statement(statement)
+    return pipeline.fetch(connection, *_prepared(connection, statement, rows))
+
+
+def send_rows(connection: Connection, statement: RowStatement, rows: Sequence[Row]) -> None:
+    """Run a statement for these rows with the next one whose result is needed, or at the end of the transaction."""
+    if rows:
+        pipeline.send(connection, *_prepared(connection, statement, rows))
+
+
+def _prepared(connection: Connection, statement: RowStatement, rows: Sequence[Row]) -> tuple[str, list[Any]]:
+    """Return the text of the statement and its values; what it needs locked is locked first."""
     columns = list(map(list, zip(*rows, strict=True)))
-    cursor = connection.connection.cursor()
-    try:
-        if isinstance(statement, UpdateRows) and statement.shared is not None:
-            cursor.execute(_lock(statement.shared), columns[:1])
-        cursor.execute(sql, columns)
-        returned = list(cursor.fetchall()) if cursor.description else []
-    except psycopg.Error as error:
-        raise DBAPIError.instance(sql, None, error, psycopg.Error, dialect=connection.dialect) from error
-    return cursor.rowcount, returned
+    if isinstance(statement, UpdateRows) and statement.shared is not None:
+        pipeline.send(connection, _lock(statement.shared), columns[:1])
+    return _text_of_statement(statement), columns
 
 
 @cache

@@ -2,16 +2,18 @@
 
 import select
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, pool
 from sqlalchemy.exc import DisconnectionError
 
-from daemon.store.bulk import LOCK_NAMES, RUN_ROWS
+from daemon.store.bulk import LOCK_NAMES, RUN_ROWS, SEND_ROWS
 from daemon.store.engine import READERS
+from daemon.store.postgresql import pipeline
 from daemon.store.postgresql.address import Address
-from daemon.store.postgresql.bulk import lock_names, run_rows
+from daemon.store.postgresql.bulk import lock_names, run_rows, send_rows
 
 # Each statement is short: JIT compilation costs a hundred times what it saves.
 _ALWAYS = {"jit": "off", "timezone": "UTC"}
@@ -31,7 +33,9 @@ _COORDINATORS, _WAIT_FOR_ONE_S = 3, 2
 
 def writing_engine(address: Address) -> Engine:
     """Return what writes the database. It keeps no connection: the writer's is open for good, others are rare."""
-    return _engine(address, _WRITING, poolclass=pool.NullPool)
+    engine = _engine(address, _WRITING, poolclass=pool.NullPool, execution_options={SEND_ROWS: send_rows})
+    event.listen(engine, "before_cursor_execute", lambda connection, *_: pipeline.flush(connection))
+    return engine
 
 
 def migrating_engine(address: Address) -> Engine:
@@ -78,6 +82,7 @@ def _engine(
     address: Address,
     settings: Mapping[str, str],
     prepare: Callable[[psycopg.Connection[Any]], object] = lambda _: None,
+    execution_options: Mapping[str, Any] = MappingProxyType({}),
     **options: Any,
 ) -> Engine:
     """Return an engine whose connections have these settings of the server: in each session, or, where a pooler gives
@@ -89,7 +94,7 @@ def _engine(
         prepare(connection)
         return connection
 
-    known = {RUN_ROWS: run_rows, LOCK_NAMES: lock_names}
+    known = {RUN_ROWS: run_rows, LOCK_NAMES: lock_names, **execution_options}
     engine = create_engine("postgresql+psycopg://", creator=connect, execution_options=known, **options)
     if address.is_pooled:
         local = "; ".join(f"SET LOCAL {name} = '{value}'" for name, value in settings.items())

@@ -19,7 +19,7 @@ from daemon.store.commands import AcceptEvents, RecordAttempt
 from daemon.store.engine import Apply, DatabaseAway, DatabaseRefused
 from daemon.store.hold_commands import ChangeHolds, PruneHolds
 from daemon.store.nodes import Change, Fence, PruneFeed
-from daemon.store.postgresql import holds, requests
+from daemon.store.postgresql import holds, pipeline, requests
 from daemon.store.postgresql.accepting import accept_events
 from daemon.store.postgresql.address import Address
 from daemon.store.postgresql.connections import (
@@ -32,7 +32,7 @@ from daemon.store.postgresql.connections import (
 from daemon.store.postgresql.doubtful_commit import Fate, fate_of
 from daemon.store.postgresql.failures import is_conflict, is_failure, unavailable
 from daemon.store.postgresql.feed import changes_of_all, prune_feed, publish
-from daemon.store.postgresql.fence import pass_fence
+from daemon.store.postgresql.fence import number_of, pass_fence
 from daemon.store.postgresql.newest import bring_to_newest, require_usable
 from daemon.store.postgresql.sequences import SharedSequences
 from daemon.store.postgresql.silence import Deadlines
@@ -47,8 +47,6 @@ def _leave_space(_connection: Connection, commands: Sequence[Any], _sequences: S
     return [False] * len(commands)
 
 
-# Its id, if it has changed something.
-_TRANSACTION = "SELECT pg_current_xact_id_if_assigned()::text"
 _OWN_COMMANDS: Mapping[type, Apply] = {
     ReleaseSpace: _leave_space,
     AcceptEvents: accept_events,
@@ -116,10 +114,7 @@ class PostgresqlDatabase:
                 yield self.writer
                 # Last: all nodes wait for the row that this locks.
                 publish(self.writer, self._changes)
-                changed = self.writer.exec_driver_sql(_TRANSACTION).scalar_one()
-                if changed is not None and node is not None:
-                    pass_fence(self.writer, node)
-                number = changed
+                number = number_of(self.writer) if node is None else pass_fence(self.writer, node)
         except BaseException as error:
             self._undo()
             if number is None or not isinstance(error, DatabaseError):
@@ -163,6 +158,7 @@ class PostgresqlDatabase:
     def _undo(self) -> None:
         """End a transaction that a failed COMMIT may have left open, though Core takes it for ended."""
         if not self.writer.invalidated:
+            pipeline.forget(self.writer)
             with suppress(psycopg.Error):  # the connection is lost: so is the transaction
                 self.writer.connection.rollback()
 

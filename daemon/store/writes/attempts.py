@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from daemon.domain.model import DeliveryStatus
-from daemon.store.bulk import InsertRows, UpdateRows, execute_rows, given_rows
+from daemon.store.bulk import InsertRows, UpdateRows, execute_rows, given_rows, send_rows
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.rows import attempt_row
 from daemon.store.schema import attempts, deliveries, webhooks
@@ -31,7 +31,7 @@ def record_attempts(connection: Connection, commands: Sequence[RecordAttempt], _
         if len(commands) > 1:
             raise RecordedAlready
         return [Recorded()]
-    execute_rows(connection, _INSERT_ATTEMPTS, [attempt_row(command.seq, command.attempt) for command in commands])
+    send_rows(connection, _INSERT_ATTEMPTS, [attempt_row(command.seq, command.attempt) for command in commands])
     _update_counters(connection, commands)
     count_ended(connection, commands)
     _charge(connection, commands)
@@ -94,7 +94,7 @@ def _update_counters(connection: Connection, commands: Sequence[RecordAttempt]) 
         for command in commands
         if command.verdict.consecutive_failures != command.failures_before
     ]
-    execute_rows(connection, _UPDATE_COUNTERS, changed)
+    send_rows(connection, _UPDATE_COUNTERS, changed)
 
 
 def _charge(connection: Connection, commands: Sequence[RecordAttempt]) -> None:

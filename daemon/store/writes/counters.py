@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, select, tuple_
 
 from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.model import DeliveryStatus
-from daemon.store.bulk import AddRows, execute_rows
+from daemon.store.bulk import AddRows, send_rows
 from daemon.store.commands import RecordAttempt
 from daemon.store.schema import credit_days, webhook_hours
 from daemon.store.sequences import Sequences
@@ -26,7 +26,7 @@ def count_ended(connection: Connection, commands: Iterable[RecordAttempt]) -> No
         ended[command.verdict.status][command.now - command.now % HOUR_MS, command.webhook_id] += 1
     succeeded, failed = ended[DeliveryStatus.SUCCEEDED], ended[DeliveryStatus.FAILED]
     rows = [(*key, succeeded[key], failed[key]) for key in succeeded.keys() | failed.keys()]
-    execute_rows(connection, _COUNT_HOURS, rows)
+    send_rows(connection, _COUNT_HOURS, rows)
 
 
 def count_consumed(connection: Connection, debits: Iterable[tuple[str, int, int]]) -> None:
@@ -34,7 +34,7 @@ def count_consumed(connection: Connection, debits: Iterable[tuple[str, int, int]
     consumed: Counter[tuple[str, int]] = Counter()
     for team_id, at, amount in debits:
         consumed[team_id, at - at % DAY_MS] += amount
-    execute_rows(connection, _COUNT_DAYS, [(*key, amount) for key, amount in consumed.items()])
+    send_rows(connection, _COUNT_DAYS, [(*key, amount) for key, amount in consumed.items()])
 
 
 def prune_webhook_hours(

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from daemon.domain.errors import BalanceOutOfRange
 from daemon.domain.model import CreditEntry
-from daemon.store.bulk import InsertRows, UpdateRows, execute_rows, given_rows, returned_rows
+from daemon.store.bulk import InsertRows, UpdateRows, given_rows, returned_rows, send_rows
 from daemon.store.commands import GrantCredits, ReadBalance
 from daemon.store.schema import credit_entries, teams
 from daemon.store.sequences import Sequences
@@ -74,7 +74,7 @@ def _enter(connection: Connection, lines: Sequence[Line]) -> list[_Entry]:
         assert entry_id is not None, "what is charged has an entry"
         balances[team_id] += amount
         entries.append((entry_id, team_id, amount, balances[team_id], now, delivery_id, note))
-    execute_rows(connection, _INSERT_ENTRIES, entries)
+    send_rows(connection, _INSERT_ENTRIES, entries)
     return entries
 
 

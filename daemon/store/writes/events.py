@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from daemon.domain.model import MAX_INLINE_BODY_BYTES, DeliveryStatus, Work
 from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
-from daemon.store.bulk import InsertRows, Row, execute_rows
+from daemon.store.bulk import InsertRows, Row, send_rows
 from daemon.store.commands import Accepted, AcceptEvents
 from daemon.store.rows import receipts as read_receipts
 from daemon.store.schema import NEW_DELIVERY_COLUMNS, deliveries, events, idempotency_keys
@@ -29,9 +29,9 @@ def accept_events(
     first = _first_uses(connection, commands)
     rows = _new_rows(connection, commands, sequences)
     answers = [_accept(command, first, rows) for command in commands]
-    execute_rows(connection, _INSERT_EVENTS, rows.events)
+    send_rows(connection, _INSERT_EVENTS, rows.events)
     insert_deliveries(connection, rows.deliveries)
-    execute_rows(connection, _INSERT_KEYS, rows.keys)
+    send_rows(connection, _INSERT_KEYS, rows.keys)
     insert_fan_outs(connection, rows.fan_outs)
     return answers
 
@@ -66,12 +66,12 @@ _INSERT_KEYS = InsertRows(idempotency_keys, ("scope", "key", "fingerprint", "rec
 
 def insert_deliveries(connection: Connection, rows: Sequence[Row]) -> None:
     """Keep deliveries that were never attempted, as `delivery_row` makes them."""
-    execute_rows(connection, _INSERT_DELIVERIES, rows)
+    send_rows(connection, _INSERT_DELIVERIES, rows)
 
 
 def insert_requeued(connection: Connection, rows: Sequence[Row]) -> None:
     """Keep deliveries that are queued again: what `delivery_row` makes, then their origin and its delivery's id."""
-    execute_rows(connection, _INSERT_REQUEUED, rows)
+    send_rows(connection, _INSERT_REQUEUED, rows)
 
 
 def _accept(

@@ -210,6 +210,6 @@ def missing_number_4(recovered: Sequence[int]) -> Break:
         changed = without_arrival("dlv-up-4")(replace(paused_at(4)(evidence), stored=found, submitted=submitted))
         for place, number in enumerate(recovered):
             changed = made_again(f"dlv-again-{place}", number, seq=90 + place)(changed)
-        return replace(changed, recoveries=[Recovery("up", 3.6, 4.5, len(recovered))])
+        return replace(changed, recoveries=[Recovery("up", 3.6, 4.5, 4.6, len(recovered))])
 
     return change

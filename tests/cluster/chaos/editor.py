@@ -74,7 +74,7 @@ class Editor:
         answer = await self._ask(
             "POST", f"/v1/webhooks/{webhook_id}/recover", f"recover {name}", {"since": since.isoformat()}
         )
-        self.recoveries.append(Recovery(name, asked, asked_at, answer.json()["deliveries"]))
+        self.recoveries.append(Recovery(name, asked, asked_at, trio.current_time(), answer.json()["deliveries"]))
         await self.clients.submit_everywhere(webhook.team, min(webhook.types))
 
     async def _patch(self, webhook_id: str, body: Any) -> None:

@@ -17,7 +17,7 @@ class Arrival:
     """A request as a receiver noted it before it answered `status`; `node` made it, `number` is in the event's data.
 
     `id` is in the answer, too: so the recorded attempt says of which request it is. `edited` if it came to the address
-    of the webhook's edit.
+    of the webhook's edit. `life` is the node's life that made it, if that is known.
     """
 
     id: int
@@ -30,6 +30,11 @@ class Arrival:
     status: int
     signed: bool
     edited: bool = False
+    life: int | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        return 200 <= self.status < 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class Recovery:
     webhook: str
     since: float
     asked: float
+    answered: float
     deliveries: int
 
 

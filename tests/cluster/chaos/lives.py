@@ -19,7 +19,9 @@ def written_by_the_dead(evidence: Evidence) -> Iterator[str]:
 
 
 def _life_of(arrival: Arrival, evidence: Evidence) -> StoredLife | None:
-    """Return the life in which a node made an attempt: the last one that had begun when it arrived."""
+    """Return the life in which a node made an attempt: if nobody knows, the last one that had begun when it arrived."""
+    if arrival.life is not None:
+        return next((life for life in evidence.stored.lives if life.life == arrival.life), None)
     begun: Sequence[StoredLife] = [
         life
         for life in evidence.stored.lives

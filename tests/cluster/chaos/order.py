@@ -40,7 +40,8 @@ def _batches(webhook: str, arrived: Sequence[Submitted]) -> Iterator[str]:
 
 
 def mixed_up(evidence: Evidence) -> Iterator[str]:
-    """Once an attempt of a delivery is recorded, no other delivery begins before the last attempt of this one has.
+    """Once an attempt of a delivery is recorded, no other delivery begins before this one was answered with success, or
+    its last attempt has begun.
 
     Whatever was done to nodes: who takes a webhook over goes on with the delivery that was begun.
     """
@@ -64,7 +65,8 @@ def _mixed(webhook: str, arrivals: Sequence[Arrival], begun: Mapping[str, float]
     last: dict[str, Arrival] = {}
     for arrival in arrivals:
         came.setdefault(arrival.delivery_id, arrival.at)
-        if (known := last.get(arrival.delivery_id)) is None or known.attempt < arrival.attempt:
+        known = last.get(arrival.delivery_id)
+        if known is None or (known.attempt < arrival.attempt and not known.succeeded):
             last[arrival.delivery_id] = arrival
     begins = sorted((at, delivery_id) for delivery_id, at in came.items())
     for delivery_id, begin in begun.items():
