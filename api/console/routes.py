@@ -35,8 +35,9 @@ from api.console.session.refusals import page_not_found
 from api.console.session.sessions import Sessions
 from api.console.session.shown_once import ShownOnce
 from api.http.auth import require_role
-from api.http.dispatch import Dispatcher, Streamed, View
+from api.http.dispatch import Dispatcher, View
 from api.http.route import ADMINS, READERS
+from api.http.streamed import Streamed
 from api.http.urls import MatchingRule, make_rule
 from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import RunInThread
