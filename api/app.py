@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -53,6 +53,11 @@ _DESCRIBED: tuple[Route, ...] = (
 ROUTES = (*_DESCRIBED, document.document_route(_DESCRIBED))
 
 
+@cache  # made when somebody looks at it
+def _document() -> Mapping[str, Any]:
+    return document.describe(ROUTES)
+
+
 def _rules() -> Iterator[MatchingRule]:
     words = reserved_segments(route.path for route in ROUTES)
     for route in ROUTES:
@@ -100,7 +105,12 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
             plain = _plain_view(route, answer, handles=handles, limits=limits, config=app.config)
             app.plain_views[route.path] = plain
     console = add_console(
-        app, handles, limits=limits, run_in_thread=run_in_thread or thread_runner(1), reserved_ids=_RESERVED_IDS
+        app,
+        handles,
+        limits=limits,
+        run_in_thread=run_in_thread or thread_runner(1),
+        reserved_ids=_RESERVED_IDS,
+        api_document=_document,
     )
     return app
 
