@@ -1,11 +1,14 @@
 """`kakiyo-webhooks deliveries`: what was delivered, what was not, and why."""
 
+import gc
 from enum import StrEnum
+from itertools import count
 from typing import Annotated, Any
 
 import click
 
 from daemon.cli.declared import argument, group_of, option
+from daemon.cli.exits import ExitCode
 from daemon.cli.options import (
     AllPages,
     ApiOptions,
@@ -48,8 +51,8 @@ class Outcome(StrEnum):
 
 def build_deliveries() -> click.Group:
     """Return the group."""
-    commands = {"list": list_deliveries, "show": show, "resend": resend}
-    return group_of("deliveries", commands, help="List, look at and resend deliveries.")
+    commands = {"list": list_deliveries, "tail": tail, "show": show, "resend": resend}
+    return group_of("deliveries", commands, help="List, follow, look at and resend deliveries.")
 
 
 @with_api_options
@@ -89,6 +92,41 @@ def list_deliveries(
 
 
 @with_api_options
+def tail(
+    webhook_id: Annotated[str | None, option("--webhook", metavar="ID", help="Only to this webhook.")] = None,
+    status: Annotated[
+        list[Status] | None, option("--status", help="Only those that stand so. May be repeated.")
+    ] = None,
+    event: Annotated[str | None, option("--type", "--event", metavar="TYPE", help="Only of this type.")] = None,
+    lines: Annotated[int, option("--lines", "-n", min=0, max=200, help="How many of the last to begin with.")] = 10,
+    team_id: TeamFilter = None,
+    as_json: Annotated[bool, option("--json", help="Print one JSON object for each line.")] = False,
+    *,
+    api: ApiOptions,
+) -> None:
+    """Follow a team's deliveries as they happen, until Ctrl-C: a line for each attempt and each end."""
+    from daemon.cli.client import connect
+    from daemon.cli.delivery_lines import DeliveryLines, newest, news
+    from daemon.cli.following import follow
+
+    gc.enable()
+    shown = DeliveryLines(status or (), as_json)
+    query = {"teamId": team_id, "webhookId": webhook_id, "event": event}
+    looks = count()
+    with connect(api) as client:
+
+        def look() -> bool:
+            is_first = next(looks) == 0
+            shown.show(newest(client, query, shown, count=lines) if is_first else news(client, query, shown))
+            return False
+
+        try:
+            follow(client, {"teamId": team_id, "webhookId": webhook_id}, look)
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(ExitCode.DONE) from None
+
+
+@with_api_options
 def show(delivery_id: _DeliveryId, as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Show a delivery with every attempt, and what the receiver answered last."""
     from daemon.cli.client import connect, path_of
@@ -122,7 +160,7 @@ def row(delivery: dict[str, Any]) -> tuple[Any, ...]:
     return (
         delivery["id"],
         _standing(delivery),
-        _result(delivery),
+        cause_of(delivery),
         delivery["attemptsMade"],
         delivery["event"],
         delivery["webhookId"],
@@ -131,7 +169,7 @@ def row(delivery: dict[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def _result(delivery: dict[str, Any]) -> str:
+def cause_of(delivery: dict[str, Any]) -> str:
     """Return why it stands so: why it was cancelled, else how its last attempt ended; "" if there was none."""
     from daemon.domain.causes import attempt_in_words, cancelled_in_words
 

@@ -116,7 +116,17 @@ def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str
         yield (
             team,
             [
-                *("teams", "system", root, f"{root}/webhooks", f"{root}/webhooks/new", *of_webhooks),
+                *(
+                    "api",
+                    "api/webhooks",
+                    "api/deliveries",
+                    "teams",
+                    "system",
+                    root,
+                    f"{root}/webhooks",
+                    f"{root}/webhooks/new",
+                    *of_webhooks,
+                ),
                 *(f"{root}/webhooks/{webhooks[0]}/delete", f"{root}/deliveries", f"{root}/credits"),
                 *(f"{root}/settings", f"{root}/audit"),
                 *(f"{root}/event-types", f"{root}/event-types/{MESSAGE_SENT}"),

@@ -21,7 +21,7 @@ class Row:
 
     def path(self, route: str, ids: Mapping[str, str]) -> str:
         """Return the address of the page about acme's things."""
-        named = route.partition(" ")[2].replace("<event>", "linkedin.message.sent")
+        named = route.partition(" ")[2].replace("<event>", "linkedin.message.sent").replace("<tag>", "events")
         for kind in ("team", "webhook", "delivery", "key"):
             named = named.replace(f"<{kind}_id>", f"${kind}")
         return "/console/" + Template(named).substitute(ids)
@@ -65,6 +65,8 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET teams/<team_id>/event-types/<event>": _READ,
         "POST teams/<team_id>/event-types/<event>/test": _CHANGE,
         "GET teams/<team_id>/credits": _READ,
+        "GET api": Row(200, 200, 200),
+        "GET api/<tag>": Row(200, 200, 200),
         "GET teams/<team_id>/settings": _READ,
         "POST teams/<team_id>/settings": Row(303, 404, 303, {"name": "n"}),
         "POST teams/<team_id>/settings/keys": Row(303, 404, 303, {"key_name": "n", "role": "read"}),

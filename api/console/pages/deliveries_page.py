@@ -9,7 +9,7 @@ from api.console.pages.delivery_filter import CAUSE_CHOICES, STATUS_CHOICES, Fil
 from api.console.pages.lists import cursor, position
 from api.console.pages.live import Parts, live
 from api.console.session.page_request import PageRequest
-from api.http.dispatch import Streamed
+from api.http.streamed import Streamed
 from daemon.domain.causes import in_words
 from daemon.domain.model import Delivery
 from daemon.store.reads import actor_reads, console_reads, delivery_reads

@@ -11,7 +11,7 @@ from api.console.rendering.excerpts import Excerpt, excerpt
 from api.console.rendering.timeline import timeline
 from api.console.session.page_request import PAGE_HEADERS, PageRequest, see_other
 from api.http.auth import owned
-from api.http.dispatch import Streamed
+from api.http.streamed import Streamed
 from api.routes.deliveries import resend_delivery, show_deliveries
 from daemon.delivery.sent_request import SentRequest
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
