@@ -18,7 +18,8 @@ _TIME_OF_DAY = slice(11, 19)  # of an RFC 3339 time
 _LEAST_OF_A_TEXT = 12
 # What may be cut, since the beginning tells enough; and what is left out before the rest, from the right.
 _TEXTS = frozenset(
-    {"event", "events", "name", "url", "description", "note", "notification emails", "result", "ended because"}
+    {"event", "type", "events", "name", "url", "description", "note", "notification emails", "result", "ended because"}
+    | {"key", "who", "changes"}
 )
 _LEFT_OUT_FIRST = ("ended", "host", "version", "number", "since", "attempts", "created", "webhook", "max webhooks")
 _STATUS_STYLES = {
