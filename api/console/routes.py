@@ -1,18 +1,24 @@
 """Every page of the console, bound to the daemon's handles."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Any
 
 from quart import Request, Response
 
 from api.console.pages import (
+    api_page,
+    audit_page,
     credits_page,
     deliveries_page,
     delivery_page,
+    event_page,
     event_types_page,
+    events_page,
     home,
+    settings_page,
     sign_in,
     system_page,
     team_page,
@@ -31,11 +37,13 @@ from api.console.session.refusals import page_not_found
 from api.console.session.sessions import Sessions
 from api.console.session.shown_once import ShownOnce
 from api.http.auth import require_role
-from api.http.dispatch import Dispatcher, Streamed, View
-from api.http.route import ADMINS
+from api.http.dispatch import Dispatcher, View
+from api.http.route import ADMINS, READERS
+from api.http.streamed import Streamed
 from api.http.urls import MatchingRule, make_rule
 from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import RunInThread
+from daemon.domain.model import KeyRole
 from daemon.handles import Handles
 
 PREFIX = "/console/"
@@ -61,11 +69,12 @@ class PageRoute:
     path: str
     handler: Handler
     audience: Audience = Audience.TEAM
+    roles: tuple[KeyRole, ...] = READERS
 
     @property
-    def changes(self) -> bool:
-        """Whether it changes something of a team, which a key that only reads may not."""
-        return self.method == "POST" and self.audience is not Audience.SIGNED_IN
+    def may_use(self) -> tuple[KeyRole, ...]:
+        """The roles of keys whose sessions may use it: one that only reads changes nothing, but may sign out."""
+        return ADMINS if self.method == "POST" and self.audience is not Audience.SIGNED_IN else self.roles
 
     @property
     def name(self) -> str:
@@ -74,6 +83,7 @@ class PageRoute:
 
 
 _WEBHOOK = "teams/<team_id>/webhooks/<webhook_id>"
+_EVENT = "teams/<team_id>/events/<event_id>"
 _DELIVERY = "teams/<team_id>/deliveries/<delivery_id>"
 PAGES = (
     PageRoute("GET", "sign-in", handler=sign_in.show_sign_in, audience=Audience.ANYBODY),
@@ -83,24 +93,28 @@ PAGES = (
     PageRoute("GET", "webhooks/<webhook_id>", handler=home.find_webhook, audience=Audience.SIGNED_IN),
     PageRoute("GET", "teams/<team_id>/webhooks", webhooks_page.show_webhooks),
     PageRoute("GET", "teams/<team_id>/webhooks/live", webhooks_page.follow_webhooks),
-    PageRoute("GET", "teams/<team_id>/webhooks/new", webhook_editing.show_new_webhook),
+    PageRoute("GET", "teams/<team_id>/webhooks/new", webhook_editing.show_new_webhook, roles=ADMINS),
     PageRoute("POST", "teams/<team_id>/webhooks/new", webhook_editing.create),
     PageRoute("GET", _WEBHOOK, webhook_page.show_webhook),
     PageRoute("GET", f"{_WEBHOOK}/live", webhook_page.follow_webhook),
-    PageRoute("GET", f"{_WEBHOOK}/edit", webhook_editing.show_webhook_edit),
+    PageRoute("GET", f"{_WEBHOOK}/edit", webhook_editing.show_webhook_edit, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/edit", webhook_editing.edit),
     PageRoute("POST", f"{_WEBHOOK}/enable", webhook_actions.enable),
-    PageRoute("GET", f"{_WEBHOOK}/disable", webhook_actions.show_disable),
+    PageRoute("GET", f"{_WEBHOOK}/disable", webhook_actions.show_disable, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/disable", webhook_actions.disable),
     PageRoute("POST", f"{_WEBHOOK}/test", webhook_actions.send_test),
     PageRoute("POST", f"{_WEBHOOK}/recover", webhook_actions.recover),
-    PageRoute("GET", f"{_WEBHOOK}/secret", webhook_secrets.show_secret),
+    PageRoute("GET", f"{_WEBHOOK}/secret", webhook_secrets.show_secret, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/secret", webhook_secrets.rotate),
     PageRoute("POST", f"{_WEBHOOK}/secret/switch", webhook_secrets.switch),
-    PageRoute("GET", f"{_WEBHOOK}/secret/remove", webhook_secrets.show_remove),
+    PageRoute("GET", f"{_WEBHOOK}/secret/remove", webhook_secrets.show_remove, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/secret/remove", webhook_secrets.remove),
-    PageRoute("GET", f"{_WEBHOOK}/delete", webhook_actions.show_delete),
+    PageRoute("GET", f"{_WEBHOOK}/delete", webhook_actions.show_delete, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/delete", webhook_actions.delete),
+    PageRoute("GET", "teams/<team_id>/events", events_page.show_events),
+    PageRoute("GET", _EVENT, event_page.show_event),
+    PageRoute("GET", f"{_EVENT}/live", event_page.follow_event),
+    PageRoute("GET", f"{_EVENT}/body", event_page.download_event),
     PageRoute("GET", "teams/<team_id>/deliveries", deliveries_page.show_deliveries),
     PageRoute("GET", "teams/<team_id>/deliveries/live", deliveries_page.follow_deliveries),
     PageRoute("GET", _DELIVERY, delivery_page.show_delivery),
@@ -111,6 +125,11 @@ PAGES = (
     PageRoute("GET", "teams/<team_id>/event-types/<event>", event_types_page.show_event_type),
     PageRoute("POST", "teams/<team_id>/event-types/<event>/test", event_types_page.send_test),
     PageRoute("GET", "teams/<team_id>/credits", credits_page.show_credits),
+    PageRoute("GET", "teams/<team_id>/settings", settings_page.show_settings),
+    PageRoute("POST", "teams/<team_id>/settings", settings_page.save),
+    PageRoute("POST", "teams/<team_id>/settings/keys", settings_page.create_key),
+    PageRoute("POST", "teams/<team_id>/settings/keys/<key_id>/revoke", settings_page.revoke_key),
+    PageRoute("GET", "teams/<team_id>/audit", audit_page.show_audit_trail, roles=ADMINS),
     PageRoute("GET", "teams", handler=teams_page.show_teams, audience=Audience.OPERATOR),
     PageRoute("POST", "teams", handler=teams_page.create, audience=Audience.OPERATOR),
     PageRoute("GET", "teams/<team_id>", handler=team_page.show_team, audience=Audience.OPERATOR),
@@ -118,6 +137,8 @@ PAGES = (
     PageRoute("POST", "teams/<team_id>/keys", handler=team_page.create_key, audience=Audience.OPERATOR),
     PageRoute("POST", "teams/<team_id>/keys/<key_id>/revoke", handler=team_page.revoke_key, audience=Audience.OPERATOR),
     PageRoute("POST", "teams/<team_id>/grants", handler=team_page.grant, audience=Audience.OPERATOR),
+    PageRoute("GET", "api", handler=api_page.show_api, audience=Audience.SIGNED_IN),
+    PageRoute("GET", "api/<tag>", handler=api_page.show_api_chapter, audience=Audience.SIGNED_IN),
     PageRoute("GET", "system", handler=system_page.show_system, audience=Audience.OPERATOR),
 )
 
@@ -131,9 +152,17 @@ def console_rules() -> Iterator[MatchingRule]:
 
 
 def add_console(
-    app: Dispatcher, handles: Handles, limits: RateLimits, run_in_thread: RunInThread, reserved_ids: frozenset[str]
+    app: Dispatcher,
+    handles: Handles,
+    limits: RateLimits,
+    run_in_thread: RunInThread,
+    reserved_ids: frozenset[str],
+    api_document: Callable[[], Mapping[str, Any]],
 ) -> ConsoleContext:
-    """Add every page to the application; return the pages' context, which the error pages need."""
+    """Add every page to the application; return the pages' context, which the error pages need.
+
+    `api_document()` is the OpenAPI document of the HTTP API.
+    """
     assets = load_assets()
     sessions = Sessions(
         handles.console.session_key, handles.api_keys, now_ms=handles.now_ms, sign_outs=handles.console.sign_outs
@@ -146,6 +175,7 @@ def add_console(
             handles.console.shown_once_key, handles.now_ms, is_secure=handles.settings.has_tls_before_it
         ),
         reserved_ids=reserved_ids,
+        api_document=api_document,
     )
 
     async def show_asset(_request: Request, fingerprint: str, name: str) -> Response:
@@ -169,8 +199,7 @@ def _bind(route: PageRoute, context: ConsoleContext, limits: RateLimits, run_in_
 
     async def view(request: Request, **path: str) -> Response | Streamed:
         signed_in = require_session(context, request, limits)
-        if route.changes:
-            require_role(signed_in.principal, ADMINS)
+        require_role(signed_in.principal, route.may_use)
         if route.audience is Audience.OPERATOR and not signed_in.principal.is_operator:
             raise page_not_found()
         team_id = path.pop("team_id") if route.audience is Audience.TEAM else None

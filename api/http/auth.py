@@ -48,6 +48,12 @@ async def authenticate(handles: Handles, request: HttpRequest, route: Route) -> 
     return principal
 
 
+def is_still_valid(call: Call) -> bool:
+    """Whether the key of a request that takes long is still what it was when the request came."""
+    key = _bearer_token(call.request.headers.getlist("Authorization"))
+    return call.handles.api_keys.find(key) == call.principal
+
+
 def require_role(principal: Principal, roles: Collection[KeyRole]) -> None:
     """Raise ApiError (403) if a team's key has none of these roles."""
     if principal.role not in roles:

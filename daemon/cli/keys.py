@@ -1,5 +1,6 @@
 """`kakiyo-webhooks keys`: the API keys of teams."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import click
@@ -16,6 +17,15 @@ from daemon.cli.options import (
     with_api_options,
 )
 
+
+class _Role(StrEnum):
+    """What a key may do."""
+
+    ADMIN = "admin"
+    SUBMIT = "submit"
+    READ = "read"
+
+
 _Team = Annotated[str, option("--team", metavar="ID", help="The team whose keys these are.")]
 
 
@@ -29,18 +39,22 @@ def build_keys() -> click.Group:
 def create(
     team_id: _Team,
     name: Annotated[str, option("--name", help="What the key is for.")],
+    role: Annotated[_Role | None, option("--role", help="What it may do: everything of its team, if left out.")] = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
     api: ApiOptions,
 ) -> None:
     """Make a key for a team. It is shown this once."""
-    from daemon.cli.client import connect, path_of
+    from daemon.cli.client import connect, path_of, present
     from daemon.cli.replies import print_reply
 
     with connect(api) as client:
         reply = client.send(
-            "POST", path_of("teams", team_id, "keys"), body={"name": name}, headers=idempotency_headers(idempotency_key)
+            "POST",
+            path_of("teams", team_id, "keys"),
+            body=present({"name": name, "role": role}),
+            headers=idempotency_headers(idempotency_key),
         )
         key_id = reply.value["id"]
         not_shown = f"Key {key_id} was made and never shown: revoke it with `keys revoke {key_id}`, and make another."
@@ -63,7 +77,7 @@ def list_keys(
 
     with connect(api) as client:
         path, query = path_of("teams", team_id, "keys"), {"limit": limit, "cursor": cursor}
-        columns = ("id", "name", "created", "revoked")
+        columns = ("id", "name", "role", "created", "last used", "revoked")
         print_list(client, path, query=query, columns=columns, row=_row, every_page=every_page, as_json=as_json)
 
 
@@ -79,7 +93,7 @@ def revoke(key_id: Annotated[str, argument(metavar="KEY_ID")], *, api: ApiOption
 
 
 def _row(key: dict[str, Any]) -> tuple[Any, ...]:
-    return key["id"], key["name"], key["createdAt"], key.get("revokedAt")
+    return key["id"], key["name"], key["role"], key["createdAt"], key["lastUsedAt"], key["revokedAt"]
 
 
 def _new_key(key: dict[str, Any]) -> list[tuple[str, Any]]:
@@ -88,6 +102,7 @@ def _new_key(key: dict[str, Any]) -> list[tuple[str, Any]]:
         ("id", key["id"]),
         ("team", key["teamId"]),
         ("name", key["name"]),
+        ("role", key["role"]),
         ("key", key["key"]),
         ("note", shown_once),
     ]

@@ -126,6 +126,11 @@ def table_of(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     return table
 
 
+def line_of(values: Iterable[Any]) -> Text:
+    """Return values beside each other: a line of something that goes on, for which there are no widths."""
+    return Text("  ").join(map(cell, values))
+
+
 def record_of(pairs: Iterable[tuple[str, Any]]) -> Table:
     """Return one thing's fields, one below the other."""
     table = Table.grid(padding=(0, 2))

@@ -29,7 +29,7 @@ _COLUMNS = ("id", "name", "notification emails", "max webhooks", "created")
 
 def build_teams() -> click.Group:
     """Return the group."""
-    commands = {"create": create, "list": list_teams, "update": update}
+    commands = {"create": create, "list": list_teams, "update": update, "audit": audit}
     return group_of("teams", commands, help="Make, list and change teams.")
 
 
@@ -71,6 +71,30 @@ def list_teams(
 
 
 @with_api_options
+def audit(
+    team_id: Annotated[str, argument(metavar="TEAM")],
+    subject_id: Annotated[
+        str | None, option("--about", metavar="ID", help="Only changes of this webhook, key or delivery.")
+    ] = None,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    every_page: AllPages = False,
+    as_json: AsJson = False,
+    *,
+    api: ApiOptions,
+) -> None:
+    """Show who changed what of a team, newest first."""
+    from daemon.cli.client import connect, path_of
+    from daemon.cli.replies import print_list
+
+    with connect(api) as client:
+        path = path_of("teams", team_id, "audit")
+        query = {"subjectId": subject_id, "limit": limit, "cursor": cursor}
+        columns = ("time", "who", "from", "action", "what", "changes")
+        print_list(client, path, query=query, columns=columns, row=_entry, every_page=every_page, as_json=as_json)
+
+
+@with_api_options
 def update(
     team_id: Annotated[str, argument(metavar="TEAM")],
     name: Annotated[str | None, option("--name", help="A new name.")] = None,
@@ -102,3 +126,13 @@ def _print_team(reply: Any, as_json: bool) -> None:
     from daemon.cli.replies import print_reply
 
     print_reply(reply, as_json, lambda team: zip(_COLUMNS, _row(team), strict=True))
+
+
+def _entry(entry: dict[str, Any]) -> tuple[Any, ...]:
+    changes = ", ".join(f"{name}: {_changed(value)}" for name, value in entry["changes"].items())
+    who = entry["createdAt"], entry["keyName"], entry["address"]
+    return *who, entry["action"], entry["subjectId"], changes
+
+
+def _changed(value: Any) -> str:
+    return f"{value['from']} → {value['to']}" if isinstance(value, dict) else str(value)

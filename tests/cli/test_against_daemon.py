@@ -1,6 +1,7 @@
 """The client commands and a real daemon understand each other."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
@@ -86,6 +87,9 @@ async def test_a_team_is_set_up_served_charged_and_looked_at_by_commands_alone(
         assert (await received.receive()).body == request.body
         assert "dlv_" in await run("webhooks", "test", "--team", "team_me", "--type", "prospect.unqualified")
         assert (await received.receive()).header("x-kakiyo-test") == "true"
+        triggered = await run("trigger", "linkedin.invitation.sent", "--team", "team_me")
+        assert (await received.receive()).header("x-kakiyo-event") == "linkedin.invitation.sent"
+        assert re.search(r"event +evt_\S+\s+deliveries +1\s+\S+  succeeded  attempt 1  200 · ", triggered), triggered
         line = json.dumps({"event": "prospect.unqualified", "teamId": "team_me", "data": {}})
         (tmp_path / "events").write_text(f"{line}\n{line}\n")
         assert (await run("events", "batch", str(tmp_path / "events"))).count("evt_") == 2
@@ -99,6 +103,10 @@ async def test_a_team_is_set_up_served_charged_and_looked_at_by_commands_alone(
         key = json.loads(await run("keys", "create", "--team", "team_me", "--name", "ci", "--json"))
         assert key["id"] in await run("keys", "list", "--team", "team_me")
         await run("keys", "revoke", key["id"])
+        reader = json.loads(await run("keys", "create", "--team", "team_me", "--name", "r", "--role", "read", "--json"))
+        assert reader["role"] == "read"
+        trail = await run("teams", "audit", "team_me", "--about", key["id"])
+        assert sorted(re.findall(r"key\.\w+", trail)) == ["key.created", "key.revoked"]
         assert "disabled" in await run("webhooks", "disable", webhook["id"])
         assert "active" in await run("webhooks", "enable", webhook["id"])
         assert "deliveries  0" in await run("webhooks", "recover", webhook["id"], "--since", "1h")

@@ -10,7 +10,14 @@ import pytest
 
 from tests.support.forked_command import run_command
 
-KEY = {"id": "key_1", "teamId": "acme", "name": "ci", "key": "kwh_secret", "createdAt": "2025-07-15T10:30:00.000Z"}
+KEY = {
+    "id": "key_1",
+    "teamId": "acme",
+    "name": "ci",
+    "role": "admin",
+    "key": "kwh_x",
+    "createdAt": "2025-07-15T10:30:00Z",
+}
 WEBHOOK = {
     "id": "wh_1",
     "teamId": "acme",

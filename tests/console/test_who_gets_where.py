@@ -9,12 +9,12 @@ import pytest
 
 from api.console.routes import PAGES, Audience
 from tests.console.conftest import signed_in
-from tests.console.who_gets_where import TABLE, Row
+from tests.console.who_gets_where import ADMINS_PAGES, TABLE, Row
 from tests.support.api_client import RunningApi, running_api
 from tests.support.console_client import ConsoleClient, Page
 from tests.support.daemon import make_settings
 
-NOBODYS = {"team": "team_x", "webhook": "wh_x", "delivery": "dlv_x", "key": "key_x"}
+NOBODYS = {"team": "team_x", "event": "evt_x", "webhook": "wh_x", "delivery": "dlv_x", "key": "key_x"}
 POSTS = {route: row for route, row in TABLE.items() if route.startswith("POST")}
 
 READS = {route: row for route, row in TABLE.items() if route not in POSTS}
@@ -60,7 +60,13 @@ async def things_of_acme(api: RunningApi) -> Mapping[str, str]:
     deliveries = (await api.as_acme.get(f"/v1/events/{event}")).value["deliveries"]
     [delivery] = [one["id"] for one in deliveries if one["webhookId"] == webhook["id"]]
     key = (await api.operator.post(f"/v1/teams/{api.acme.id}/keys", {"name": "spare"})).value
-    return {"team": api.acme.id, "webhook": webhook["id"], "delivery": delivery, "key": key["id"]}
+    return {
+        "team": api.acme.id,
+        "webhook": webhook["id"],
+        "event": event,
+        "delivery": delivery,
+        "key": key["id"],
+    }
 
 
 async def request(client: ConsoleClient, route: str, row: Row, ids: Mapping[str, str]) -> Page | int:
@@ -129,6 +135,30 @@ async def test_a_team_and_the_operator_get_the_teams_pages_and_the_operator_its_
     for route, row in READS.items():
         assert status_of(await request(acme, route, row, world.ids)) == row.own, route
         assert status_of(await request(operator, route, row, world.ids)) == row.operator, route
+
+
+@pytest.mark.fault(
+    "A key that only reads asks for a page with a form, or sends one",
+    "403, and nothing changes; the other pages have no form but the sign-out",
+    cases=len(TABLE),
+)
+async def test_a_key_that_only_reads_sees_the_pages_and_no_form(world: World) -> None:
+    made = await world.api.operator.post(f"/v1/teams/{world.api.acme.id}/keys", {"name": "r", "role": "read"})
+    before = await world.everything_of_acmes()
+    for route, row in TABLE.items():
+        reader = await signed_in(world.api, made.value["key"])
+        answer = await request(reader, route, row, world.ids)
+        is_refused = route in ADMINS_PAGES or (route in POSTS and route != "POST sign-out")
+        assert status_of(answer) == (403 if is_refused else row.own), route
+        assert text_of(answer).count('method="post"') <= 1, route
+    assert await world.everything_of_acmes() == before
+
+
+async def test_a_key_that_only_submits_has_no_session(api: RunningApi) -> None:
+    made = await api.operator.post(f"/v1/teams/{api.acme.id}/keys", {"name": "s", "role": "submit"})
+    page = await ConsoleClient(api.operator.app).sign_in(made.value["key"])
+    assert page.status == 422
+    assert page.mistake("key") == "This key may only submit events: sign in with one whose role is admin or read."
 
 
 async def test_a_team_changes_what_is_its_own(world: World) -> None:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 WEBHOOK: Mapping[str, str | Sequence[str]] = {"name": "n", "url": "https://example.com/in", "events": ["*"]}
 _OF_WEBHOOK = "teams/<team_id>/webhooks/<webhook_id>"
+_OF_EVENT = "teams/<team_id>/events/<event_id>"
 _OF_DELIVERY = "teams/<team_id>/deliveries/<delivery_id>"
 
 
@@ -21,8 +22,8 @@ class Row:
 
     def path(self, route: str, ids: Mapping[str, str]) -> str:
         """Return the address of the page about acme's things."""
-        named = route.partition(" ")[2].replace("<event>", "linkedin.message.sent")
-        for kind in ("team", "webhook", "delivery", "key"):
+        named = route.partition(" ")[2].replace("<event>", "linkedin.message.sent").replace("<tag>", "events")
+        for kind in ("team", "webhook", "event", "delivery", "key"):
             named = named.replace(f"<{kind}_id>", f"${kind}")
         return "/console/" + Template(named).substitute(ids)
 
@@ -55,6 +56,10 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         f"POST {_OF_WEBHOOK}/secret/remove": _CHANGE,
         f"GET {_OF_WEBHOOK}/delete": _READ,
         f"POST {_OF_WEBHOOK}/delete": _CHANGE,
+        "GET teams/<team_id>/events": _READ,
+        f"GET {_OF_EVENT}": _READ,
+        f"GET {_OF_EVENT}/live": _READ,
+        f"GET {_OF_EVENT}/body": _READ,
         "GET teams/<team_id>/deliveries": _READ,
         "GET teams/<team_id>/deliveries/live": _READ,
         f"GET {_OF_DELIVERY}": _READ,
@@ -65,6 +70,13 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET teams/<team_id>/event-types/<event>": _READ,
         "POST teams/<team_id>/event-types/<event>/test": _CHANGE,
         "GET teams/<team_id>/credits": _READ,
+        "GET api": Row(200, 200, 200),
+        "GET api/<tag>": Row(200, 200, 200),
+        "GET teams/<team_id>/settings": _READ,
+        "POST teams/<team_id>/settings": Row(303, 404, 303, {"name": "n"}),
+        "POST teams/<team_id>/settings/keys": Row(303, 404, 303, {"key_name": "n", "role": "read"}),
+        "POST teams/<team_id>/settings/keys/<key_id>/revoke": _CHANGE,
+        "GET teams/<team_id>/audit": _READ,
         "GET teams": _OPERATORS,
         "POST teams": Row(404, 404, 303, {"name": "n"}),
         "GET teams/<team_id>": _OPERATORS,
@@ -73,5 +85,18 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "POST teams/<team_id>/keys/<key_id>/revoke": _OPERATOR_CHANGES,
         "POST teams/<team_id>/grants": Row(404, 404, 303, {"amount": "5"}),
         "GET system": _OPERATORS,
+    }
+)
+
+# The pages for admins alone: those with a form for a change, and the audit trail.
+ADMINS_PAGES = frozenset(
+    {
+        "GET teams/<team_id>/webhooks/new",
+        f"GET {_OF_WEBHOOK}/edit",
+        f"GET {_OF_WEBHOOK}/disable",
+        f"GET {_OF_WEBHOOK}/secret",
+        f"GET {_OF_WEBHOOK}/secret/remove",
+        f"GET {_OF_WEBHOOK}/delete",
+        "GET teams/<team_id>/audit",
     }
 )

@@ -5,21 +5,16 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.pages.lists import cursor, position
+from api.console.pages.team_keys import KEY_MISTAKE, created_key, revoked_key, team_keys
 from api.console.pages.teams_page import max_webhooks, team_mistakes
 from api.console.session.page_request import PageRequest, address, see_other
 from api.console.session.refusals import field_mistakes, page_not_found
 from api.http.errors import ApiError, Code
 from api.http.json_body import validate
 from api.routes.credits import Grant, grant_credits
-from api.routes.keys import NewKey
-from api.routes.keys import create_key as create_api_key
-from api.routes.keys import revoke_key as revoke_api_key
 from api.routes.teams import TeamChange, change_team
 from daemon.store.reads import api_reads
 
-_PAGE = 25
-_KEY_NAME = "Enter a name of 1 to 200 characters: who or what uses the key."
 _AMOUNT = "Enter a whole number up to 1,000,000,000,000, below 0 to correct a grant; not 0."
 _NOTE = "Enter at most 500 characters; a correction needs a note."
 _WHOLE = re.compile("-?[0-9]{1,15}")
@@ -46,21 +41,16 @@ async def save(request: PageRequest, team_id: str) -> Response:
 async def create_key(request: PageRequest, team_id: str) -> Response:
     """Create an API key, and show it once."""
     try:
-        made = await create_api_key(
-            request.call, team_id, validate({"name": request.form.text("key_name")}, NewKey, request.call.known)
-        )
+        made = await created_key(request, team_id)
     except ApiError as error:
         _require_about_fields(error)
-        return await _show(request, team_id, {"key_name": _KEY_NAME})
+        return await _show(request, team_id, KEY_MISTAKE)
     return request.with_secret(see_other(address("teams", team_id, flash="key-created")), team_id, made.key)
 
 
 async def revoke_key(request: PageRequest, team_id: str, key_id: str) -> Response:
     """Revoke one of the team's keys."""
-    key = await request.handles.reader.fetch(api_reads.get_key, key_id)
-    if key is None or key.team_id != team_id:
-        raise page_not_found()
-    await revoke_api_key(request.call, key_id)
+    await revoked_key(request, team_id, key_id)
     return see_other(address("teams", team_id, flash="key-revoked"))
 
 
@@ -92,28 +82,22 @@ async def _show(request: PageRequest, team_id: str, mistakes: dict[str, str]) ->
     team = await reader.fetch(api_reads.get_team, team_id)
     if team is None:
         raise page_not_found()
-    keys = await reader.fetch(api_reads.list_keys, team_id, _PAGE, position(request, "keys", team=team_id))
-    typed = {name: request.form.text(name) for name in ("key_name", "amount", "note")}
+    keys = await team_keys(request, team_id, address("teams", team_id))
+    typed = {name: request.form.text(name) for name in ("amount", "note")}
     typed["name"] = request.form.text("name") if request.form.has("name") else team.name
     typed["emails"] = (
         request.form.exact("emails") if request.form.has("emails") else "\n".join(team.notification_emails)
     )
     own_limit = "" if team.max_webhooks is None else str(team.max_webhooks)
     typed["max_webhooks"] = request.form.text("maxWebhooks") if request.form.has("maxWebhooks") else own_limit
-    key = request.secret_about(team_id)
     page = await request.page(
         "team.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK,
         shown_team=team,
-        keys=keys.items,
-        next_page=address("teams", team_id, cursor=cursor(request, "keys", keys.next_cursor, team=team_id))
-        if keys.next_cursor
-        else "",
-        first_page=address("teams", team_id) if request.query("cursor") else "",
+        keys=keys,
         balance=await reader.fetch(api_reads.get_balance, team_id),
-        key=key,
         typed=typed,
         default_limit=request.handles.api_settings().webhooks_per_team,
         mistakes=mistakes,
     )
-    return request.shown(page, team_id, key)
+    return request.shown(page, team_id, keys.new)

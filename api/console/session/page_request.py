@@ -1,7 +1,7 @@
 """The request of a page by a signed-in user, and the responses to it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -14,7 +14,7 @@ from api.console.session.forms import Form
 from api.console.session.sessions import Session, Sessions
 from api.console.session.shown_once import ShownOnce
 from api.http.route import Call
-from daemon.domain.model import Team
+from daemon.domain.model import KeyRole, Team
 from daemon.handles import Handles
 
 PAGE_HEADERS: Mapping[str, str] = {
@@ -29,13 +29,14 @@ PAGE_HEADERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ConsoleContext:
-    """What all pages share."""
+    """What all pages share; `api_document()` is the OpenAPI document of the HTTP API."""
 
     handles: Handles
     sessions: Sessions
     templates: Templates
     shown_once: ShownOnce
     reserved_ids: frozenset[str]
+    api_document: Callable[[], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,11 @@ class PageRequest:
         """The id of the team that the page is about."""
         assert self.team is not None, "the page has a team"
         return self.team.id
+
+    @property
+    def may_change(self) -> bool:
+        """Whether the session's key may change anything: one that only reads is shown no form."""
+        return self.call.principal.role is KeyRole.ADMIN
 
     def query(self, name: str) -> str:
         """Return a query parameter, "" if it is missing."""
@@ -106,7 +112,11 @@ class PageRequest:
 
 def address(*parts: str, **query: str) -> str:
     """Return the URL path of a console page, without empty query parameters."""
-    path = "/console/" + "/".join(quote(part, safe="") for part in parts)
+    return with_query("/console/" + "/".join(quote(part, safe="") for part in parts), **query)
+
+
+def with_query(path: str, **query: str) -> str:
+    """Return a path with a query, without empty parameters."""
     given = {name: value for name, value in query.items() if value}
     return f"{path}?{urlencode(given)}" if given else path
 

@@ -1,0 +1,57 @@
+"""A team's own settings: its name and its API keys."""
+
+from http import HTTPStatus
+
+from quart import Response
+
+from api.console.pages.team_keys import KEY_MISTAKE, TeamKeys, created_key, revoked_key, team_keys
+from api.console.pages.teams_page import team_mistakes
+from api.console.session.page_request import PageRequest, see_other
+from api.http.errors import ApiError, Code
+from api.http.json_body import validate
+from api.routes.teams import TeamChange, change_team
+
+
+async def show_settings(request: PageRequest) -> Response:
+    """Show the page."""
+    return await _show(request, {})
+
+
+async def save(request: PageRequest) -> Response:
+    """Change the team's name, or show the mistake."""
+    given = {"name": request.form.text("name")}
+    try:
+        await change_team(request.call, request.team_id, validate(given, TeamChange, request.call.known))
+    except ApiError as error:
+        return await _show(request, team_mistakes(error))
+    return see_other(request.path("settings", flash="team-saved"))
+
+
+async def create_key(request: PageRequest) -> Response:
+    """Create an API key, and show it once."""
+    try:
+        made = await created_key(request, request.team_id)
+    except ApiError as error:
+        if error.code is not Code.INVALID_FIELD:
+            raise
+        return await _show(request, KEY_MISTAKE)
+    return request.with_secret(see_other(request.path("settings", flash="key-created")), request.team_id, made.key)
+
+
+async def revoke_key(request: PageRequest, key_id: str) -> Response:
+    """Revoke one of the team's keys."""
+    await revoked_key(request, request.team_id, key_id)
+    return see_other(request.path("settings", flash="key-revoked"))
+
+
+async def _show(request: PageRequest, mistakes: dict[str, str]) -> Response:
+    assert request.team is not None, "the page has a team"
+    keys: TeamKeys = await team_keys(request, request.team_id, request.path("settings"))
+    page = await request.page(
+        "settings.html",
+        HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK,
+        keys=keys,
+        team_name=request.form.text("name") if request.form.has("name") else request.team.name,
+        mistakes=mistakes,
+    )
+    return request.shown(page, request.team_id, keys.new)
