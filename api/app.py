@@ -101,7 +101,7 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
     for route in ROUTES:
         answer = bind(route, handles, limits=limits, bodies=bodies, reserved_ids=_RESERVED_IDS)
         app.views[route.name] = _view(route, answer, handles=handles, limits=limits)
-        if route.path in MAX_BODY_BYTES_OF_PATH:
+        if route.method == "POST" and route.path in MAX_BODY_BYTES_OF_PATH:
             plain = _plain_view(route, answer, handles=handles, limits=limits, config=app.config)
             app.plain_views[route.path] = plain
     console = add_console(

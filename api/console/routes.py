@@ -14,7 +14,9 @@ from api.console.pages import (
     credits_page,
     deliveries_page,
     delivery_page,
+    event_page,
     event_types_page,
+    events_page,
     home,
     settings_page,
     sign_in,
@@ -81,6 +83,7 @@ class PageRoute:
 
 
 _WEBHOOK = "teams/<team_id>/webhooks/<webhook_id>"
+_EVENT = "teams/<team_id>/events/<event_id>"
 _DELIVERY = "teams/<team_id>/deliveries/<delivery_id>"
 PAGES = (
     PageRoute("GET", "sign-in", handler=sign_in.show_sign_in, audience=Audience.ANYBODY),
@@ -108,6 +111,10 @@ PAGES = (
     PageRoute("POST", f"{_WEBHOOK}/secret/remove", webhook_secrets.remove),
     PageRoute("GET", f"{_WEBHOOK}/delete", webhook_actions.show_delete, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/delete", webhook_actions.delete),
+    PageRoute("GET", "teams/<team_id>/events", events_page.show_events),
+    PageRoute("GET", _EVENT, event_page.show_event),
+    PageRoute("GET", f"{_EVENT}/live", event_page.follow_event),
+    PageRoute("GET", f"{_EVENT}/body", event_page.download_event),
     PageRoute("GET", "teams/<team_id>/deliveries", deliveries_page.show_deliveries),
     PageRoute("GET", "teams/<team_id>/deliveries/live", deliveries_page.follow_deliveries),
     PageRoute("GET", _DELIVERY, delivery_page.show_delivery),

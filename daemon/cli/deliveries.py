@@ -10,6 +10,7 @@ import click
 from daemon.cli.declared import argument, group_of, option
 from daemon.cli.exits import ExitCode
 from daemon.cli.options import (
+    WHEN,
     AllPages,
     ApiOptions,
     AsJson,
@@ -22,8 +23,9 @@ from daemon.cli.options import (
 )
 
 _DeliveryId = Annotated[str, argument(metavar="DELIVERY")]
-_WHEN = "A time (2025-07-15T10:30:00Z) or an age (15m, 2h, 7d)."
 COLUMNS = ("id", "status", "result", "attempts", "event", "webhook", "created", "ended")
+_ORIGINS = {"resend": "resend of", "recover": "recovered from"}
+_AGAIN = {"resend": "resent as", "recover": "recovered as"}
 _ATTEMPT_COLUMNS = ("attempt", "started", "took", "outcome", "status", "error")
 
 
@@ -67,8 +69,8 @@ def list_deliveries(
     http_status: Annotated[
         str | None, option("--http-status", metavar="STATUS", help="Only those last answered so: 503, or 5xx.")
     ] = None,
-    since: Annotated[str | None, option("--since", help=_WHEN)] = None,
-    until: Annotated[str | None, option("--until", help=_WHEN)] = None,
+    since: Annotated[str | None, option("--since", help=WHEN)] = None,
+    until: Annotated[str | None, option("--until", help=WHEN)] = None,
     team_id: TeamFilter = None,
     limit: Limit = None,
     cursor: Cursor = None,
@@ -190,7 +192,10 @@ def _print_delivery(delivery: dict[str, Any]) -> None:
 
     next_attempt, reason = delivery["nextAttemptAt"], delivery["cancelReason"]
     fields = [*zip(COLUMNS, row(delivery), strict=True), ("event id", delivery["eventId"]), ("test", delivery["test"])]
-    render(record_of([*fields, ("next attempt", next_attempt), ("cancelled because", reason)]))
+    fields += [("next attempt", next_attempt), ("cancelled because", reason)]
+    fields += [(_ORIGINS[one["kind"]], one["deliveryId"]) for one in [delivery["origin"]] if one]
+    fields += [(_AGAIN[one["kind"]], one["deliveryId"]) for one in delivery["queuedAgainAs"]]
+    render(record_of(fields))
     if attempts := delivery["attempts"]:
         render("")
         render(table_of(_ATTEMPT_COLUMNS, map(_attempt_row, attempts)))

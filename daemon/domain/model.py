@@ -161,6 +161,21 @@ class Event(Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
+class EventSummary:
+    """An event as lists show it: without its body, of `size` bytes. `seq` is its place in the order of acceptance."""
+
+    seq: int
+    id: str
+    team_id: str
+    type: str
+    timestamp: int
+    size: int
+    accepted_at: int
+    test: bool
+    key_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One event to one webhook. `seq` is its place in the order of acceptance, over all webhooks.
 

@@ -17,6 +17,7 @@ from daemon.domain.model import (
     DeliveryStatus,
     DisabledReason,
     Event,
+    EventSummary,
     FailedDelivery,
     KeyRole,
     LastAttempt,
@@ -177,6 +178,21 @@ def event(row: Row[Any]) -> Event:
         test=row.test,
         traceparent=row.traceparent,
         key_id=row.key_id,
+    )
+
+
+def event_summary(row: Row[*tuple[Any, ...]]) -> EventSummary:
+    """Return the EventSummary of a row with its columns, and its body's size, of `events`."""
+    return EventSummary(
+        seq=row.seq,
+        id=right("events", "id", row.id),
+        team_id=right("events", "team_id", row.team_id),
+        type=right("events", "type", row.type),
+        timestamp=right("events", "timestamp", row.timestamp),
+        size=row.size,
+        accepted_at=right("events", "accepted_at", row.accepted_at),
+        test=right("events", "test", row.test),
+        key_id=right("events", "key_id", row.key_id),
     )
 
 

@@ -40,7 +40,8 @@ async def delivery_list(request: PageRequest, chosen: Filter, *parts: str) -> di
     is_first = not request.query("cursor")
     rows, next_position = ([], None) if chosen.mistakes else await _find(request, chosen)
     return {
-        **await _shown(request, rows, chosen),
+        **await shown_rows(request, rows, one_webhook=_is_of_one_webhook(chosen)),
+        "chosen": chosen,
         "statuses": _with_given(STATUS_CHOICES, chosen, "status"),
         "causes": _with_given(CAUSE_CHOICES, chosen, "cause"),
         "webhooks": await _webhook_choices(request, chosen),
@@ -56,14 +57,17 @@ async def delivery_list(request: PageRequest, chosen: Filter, *parts: str) -> di
 async def delivery_rows(request: PageRequest, chosen: Filter) -> str:
     """Return the rows of the first page."""
     rows, _ = await _find(request, chosen, first=True)
-    return await request.fragment("delivery_rows.html", **await _shown(request, rows, chosen))
+    shown = await shown_rows(request, rows, one_webhook=_is_of_one_webhook(chosen))
+    return await request.fragment("delivery_rows.html", **shown)
 
 
-async def _shown(request: PageRequest, rows: list[Delivery], chosen: Filter) -> dict[str, Any]:
-    """Return what the rows need."""
+async def shown_rows(request: PageRequest, rows: list[Delivery], *, one_webhook: bool = False) -> dict[str, Any]:
+    """Return the template's values for rows of deliveries; those of a single webhook do not show its name."""
     last = await request.handles.reader.fetch(delivery_reads.last_attempts, rows)
     results = {delivery.id: in_words(delivery, last.get(delivery.id)) for delivery in rows}
-    return {"deliveries": rows, "results": results, "names": await _names(request, rows, chosen), "chosen": chosen}
+    ids = {delivery.webhook_id for delivery in rows}
+    names = await request.handles.reader.fetch(console_reads.webhook_names, ids) if ids and not one_webhook else {}
+    return {"deliveries": rows, "results": results, "names": names}
 
 
 async def _find(request: PageRequest, chosen: Filter, *, first: bool = False) -> tuple[list[Delivery], int | None]:
@@ -92,14 +96,6 @@ def _with_given(choices: Mapping[str, str], chosen: Filter, field: str) -> Mappi
 
 def _list_name(chosen: Filter) -> str:
     return f"deliveries {chosen.wanted.webhook_id or ''}".strip()
-
-
-async def _names(request: PageRequest, rows: list[Delivery], chosen: Filter) -> dict[str, str]:
-    """Return the webhooks' names; the page of a single webhook does not show them."""
-    ids = {delivery.webhook_id for delivery in rows}
-    if not ids or _is_of_one_webhook(chosen):
-        return {}
-    return await request.handles.reader.fetch(console_reads.webhook_names, ids)
 
 
 def _is_of_one_webhook(chosen: Filter) -> bool:
