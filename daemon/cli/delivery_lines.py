@@ -1,10 +1,12 @@
 """Deliveries as they happen: a line for each, whenever it stands differently than when it was last seen."""
 
 from collections.abc import Collection, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from daemon.cli.client import Client, Query
 from daemon.cli.output import print_json
+from daemon.cli.times import to_rfc3339
 
 _MOST_PAGES = 5
 _MOST_REMEMBERED = 10_000
@@ -49,9 +51,10 @@ class DeliveryLines:
         from daemon.cli.deliveries import cause_of
         from daemon.cli.tables import line_of, render
 
-        at, attempts = delivery["completedAt"] or delivery["createdAt"], f"attempt {delivery['attemptsMade']}"
-        ids = (delivery["id"], delivery["webhookId"])
-        render(line_of([at, delivery["status"], attempts, cause_of(delivery), delivery["event"], *ids]))
+        attempts = f"attempt {delivery['attemptsMade']}"
+        at, status = delivery["completedAt"] or to_rfc3339(datetime.now(UTC)), delivery["status"]
+        ids = (delivery["id"], delivery["event"], attempts, delivery["webhookId"])
+        render(line_of([at, f"{status:9}", f"{cause_of(delivery):12}", *ids], style=status))
 
 
 def newest(client: Client, query: Query, lines: DeliveryLines, count: int) -> list[Delivery]:

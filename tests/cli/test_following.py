@@ -1,6 +1,7 @@
 """`deliveries tail` and `trigger`: what happens, as it happens (contract "Command line")."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -47,12 +48,24 @@ def test_a_delivery_is_shown_at_each_attempt_and_at_its_end_and_once_each(run: A
     ended = run("deliveries", "tail", "--team", "t", "--webhook", "wh_1", "--type", "a.b")
     assert api.asked[0].target == "/v1/deliveries/changes?teamId=t&webhookId=wh_1"
     assert api.asked[1].target == "/v1/deliveries?teamId=t&webhookId=wh_1&event=a.b&limit=200"
-    assert [line.split("  ")[1:4] for line in ended.out.splitlines()] == [
-        ["pending", "attempt 1", "503 · 12 ms"],
-        ["succeeded", "attempt 2", "200 · 5 ms"],
-        ["failed", "attempt 4", "503 · 12 ms"],
+    assert [re.split("  +", line)[1:] for line in ended.out.splitlines()] == [
+        ["pending", "503 · 12 ms", "dlv_1", "linkedin.message.sent", "attempt 1", "wh_1"],
+        ["succeeded", "200 · 5 ms", "dlv_1", "linkedin.message.sent", "attempt 2", "wh_1"],
+        ["failed", "503 · 12 ms", "dlv_2", "linkedin.message.sent", "attempt 4", "wh_1"],
     ]
     assert ended.code == 1  # the key ended
+
+
+def test_on_a_terminal_each_takes_one_line_with_its_whole_id(
+    run: Any, api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    long = {**FAILED, "id": "dlv_01k0a3bq5u1w3y5a7d9f1h3k5n", "event": "prospect.qualification.manual"}
+    api.answers = [_changes(1), _list({**long, "completedAt": "2025-01-01T12:34:56.789Z"}), END]
+    [line] = re.sub(r"\x1b\[[0-9;]*m", "", run("deliveries", "tail").out).splitlines()
+    assert line.startswith("12:34:56  failed     503 · 12 ms   dlv_01k0a3bq5u1w3y5a7d9f1h3k5n  prospect.")
+    assert len(line) <= 80
 
 
 def test_only_the_statuses_that_are_asked_for_are_shown_as_json_if_asked_to(run: Any, api: Any) -> None:
@@ -115,7 +128,7 @@ def test_an_example_is_submitted_and_followed_to_the_end_of_its_deliveries(
     assert api.asked[3].target == "/v1/deliveries/changes?teamId=t"
     lines = [line.rstrip() for line in ended.out.splitlines()]
     assert lines[:2] == ["event       evt_1", "deliveries  2"]
-    assert [line.split("  ")[1] for line in lines[2:]] == ["pending", "succeeded", last]
+    assert [re.split("  +", line)[1] for line in lines[2:]] == ["pending", "succeeded", last]
 
 
 @pytest.mark.parametrize("option", ["--no-follow", "--json"])

@@ -51,7 +51,16 @@ ATTEMPT = {
     "responseBody": "oh \x1b[2Jno [red]",
 }
 TEAM = {"id": "t", "name": "n", "notificationEmails": ["a@b.c"], "createdAt": "2025-01-01T00:00:00.000Z"}
-NEW_KEY = {"id": "key_1", "teamId": "t", "name": "n", "key": "shown-once", "createdAt": "2025-01-01T00:00:00.000Z"}
+NEW_KEY = {
+    "id": "key_1",
+    "teamId": "t",
+    "name": "n",
+    "role": "admin",
+    "key": "shown-once",
+    "createdAt": "2025-01-01T00:00:00.000Z",
+    "lastUsedAt": None,
+    "revokedAt": None,
+}
 CREDIT = {"teamId": "t", "balance": -4, "perDelivery": 2, "enforce": False}
 ENTRY = {"id": "c_1", "teamId": "t", "amount": 5, "balanceAfter": 5, "createdAt": "x", "deliveryId": None, "note": "hi"}
 EVENT = {
