@@ -1,6 +1,7 @@
 """Rows to values and back. Data that no version of ours writes is refused: DamagedRow says which cell it is in."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import orjson
@@ -22,6 +23,7 @@ from daemon.domain.model import (
     KeyRole,
     LastAttempt,
     Mail,
+    MailKind,
     Origin,
     Outcome,
     OutcomeKind,
@@ -67,6 +69,11 @@ def _damaged(where: str, column: str, kind: Kind) -> DamagedRow:
 def to_json(value: Any) -> str:
     """Return JSON text for a column that holds a list or a mapping."""
     return orjson.dumps(value).decode()
+
+
+def texts(column: str) -> tuple[str, ...]:
+    """Return what a column with a JSON array of texts holds."""
+    return tuple(orjson.loads(column))
 
 
 def team(row: Row[Any]) -> Team:
@@ -333,4 +340,23 @@ def mail(row: Row[Any]) -> Mail:
         attempts_made=row.attempts_made,
         next_attempt_at=row.next_attempt_at,
         team_name=row.team_name,
+        kind=MailKind(row.kind),
     )
+
+
+def mail_row(value: Mail) -> dict[str, Any]:
+    """Return the columns of a mail that waits to be sent for the first time."""
+    return {
+        "id": value.id,
+        "team_id": value.team_id,
+        "webhook_id": value.webhook_id,
+        "webhook_name": value.webhook_name,
+        "webhook_url": value.webhook_url,
+        "disabled_at": value.disabled_at,
+        "failures": to_json([asdict(failure) for failure in value.failures]),
+        "recipients": to_json(value.recipients),
+        "created_at": value.created_at,
+        "attempts_made": 0,
+        "next_attempt_at": value.created_at,
+        "kind": value.kind,
+    }
