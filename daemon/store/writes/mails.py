@@ -6,7 +6,8 @@ from sqlalchemy import Connection, insert, update
 
 from daemon.domain.model import Mail
 from daemon.store.commands import MailDeferred, MailSent
-from daemon.store.rows import mail_row, to_json
+from daemon.store.mail_rows import mail_row
+from daemon.store.rows import to_json
 from daemon.store.schema import mails
 from daemon.store.sequences import Sequences
 
