@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -38,9 +37,7 @@ async def delivered(api: RunningApi, events: int) -> None:
         await api.webhook()
     for _ in range(events):
         await api.submit()
-    with trio.fail_after(60):
-        while (await api.as_acme.get("/v1/deliveries", status="pending", limit=1)).value["items"]:
-            await trio.sleep(0.05)
+    await trio.sleep(10)
 
 
 async def test_an_export_has_what_the_list_has_in_its_order(api: RunningApi, autojump_clock: MockClock) -> None:
@@ -144,8 +141,3 @@ async def test_a_failure_at_the_beginning_is_refused_as_usual() -> None:
 
     with pytest.raises(StoreUnavailable):
         await export(read, ("number",), form=ExportFormat.NDJSON, name="numbers")
-
-
-def test_rows_are_written_whole() -> None:
-    rows: Sequence[BaseModel] = [Row(number=1), Row(number=2)]
-    assert all(row.model_dump() for row in rows)
