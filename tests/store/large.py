@@ -47,7 +47,7 @@ _SMALLER = (
     "'{}' FROM n WHERE i <= 10000",
     # Half of the mails wait.
     "INSERT INTO mails SELECT i, 'mail_' || i, 'team_1', 'wh_1', 'n', 'u', 1, '[]', '[]', 1, 0, 1, "
-    "CASE i % 2 WHEN 0 THEN 1 END, NULL FROM n",
+    "CASE i % 2 WHEN 0 THEN 1 END, NULL, 'webhook_disabled' FROM n",
     "INSERT INTO ended_sessions SELECT 's_' || i, 'key_x' || i, 1 FROM n",
     "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL FROM n WHERE i <= 100000",
     "INSERT INTO api_keys SELECT i + 9, 'key_x' || i, 'team_x' || i, 'n', CAST(i AS BLOB), 1, NULL, 'admin', NULL "
