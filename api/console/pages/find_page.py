@@ -42,7 +42,7 @@ async def _find(request: PageRequest, team_id: str | None, *parts: str) -> Respo
     results = None
     if len(given["q"]) >= SHORTEST and not window.mistakes:
         extent = Extent(_PAGE, position(request, "found", **given), since=window.since, until=window.until)
-        results = await find(request.call, given["q"], team_id, extent, is_operator=request.is_operator)
+        results = await find(request.call, given["q"], team_id=team_id, extent=extent, is_operator=request.is_operator)
         if results.only is not None:
             return see_other(path_of(results.only))
     return await request.page(
