@@ -198,6 +198,22 @@ if (matchMedia("(max-width: 760px)").matches) {
   for (const filter of document.querySelectorAll(".filter:not([data-set])")) filter.open = false;
 }
 
+// Shortcuts: two keys go to a page of the menu. They rest in fields, and can be turned off.
+const SECOND_KEY_MS = 1500;
+let firstKeyAt = -SECOND_KEY_MS;
+
+document.addEventListener("keydown", (event) => {
+  const rests = event.ctrlKey || event.metaKey || event.altKey || event.isComposing || !document.body.matches("[data-keys]");
+  if (rests || event.target.closest("input, select, textarea, [contenteditable]")) return;
+  const isSecond = event.timeStamp - firstKeyAt < SECOND_KEY_MS;
+  firstKeyAt = event.key === "g" && !isSecond ? event.timeStamp : -SECOND_KEY_MS;
+  const field = event.key === "/" && document.getElementById("find");
+  const link = (isSecond || event.key === "?") && document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
+  if (field || link) event.preventDefault();
+  if (field) field.focus();
+  else if (link) link.click();
+});
+
 coverChoices();
 refreshTimes();
 setInterval(refreshTimes, 1000);
