@@ -74,6 +74,8 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET teams/<team_id>/credits": _READ,
         "GET api": Row(200, 200, 200),
         "GET api/<tag>": Row(200, 200, 200),
+        "GET teams/<team_id>/deliveries/export": _READ,
+        "GET teams/<team_id>/credits/export": _READ,
         "GET teams/<team_id>/settings": _READ,
         "POST teams/<team_id>/settings": Row(303, 404, 303, {"name": "n"}),
         "POST teams/<team_id>/settings/keys": Row(303, 404, 303, {"key_name": "n", "role": "read"}),

@@ -179,6 +179,11 @@ def listing(**wanted: Any) -> Callable[[Connection], object]:
     return lambda c: delivery_reads.list_deliveries(c, delivery_reads.DeliveryFilter(**wanted), 50)
 
 
+def _attempts_of(connection: Connection) -> object:
+    page = delivery_reads.list_deliveries(connection, delivery_reads.DeliveryFilter(), 200)
+    return delivery_reads.attempts_of(connection, [replace(one, attempts_made=1) for one in page.items])
+
+
 def _last_attempts(connection: Connection) -> object:
     page = delivery_reads.list_deliveries(connection, delivery_reads.DeliveryFilter(), 200)
     return delivery_reads.last_attempts(connection, [replace(one, attempts_made=1) for one in page.items])
@@ -227,6 +232,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     ],
     "idempotency_key_of": [lambda c: event_reads.idempotency_key_of(c, "evt_1", NOW, ["operator"])],
     "key_names": [lambda c: event_reads.key_names(c, ["key_1"])],
+    "attempts_of": [_attempts_of],
     "list_credit_entries": [lambda c: api_reads.list_credit_entries(c, TEAM, 50)],
     "ended_sessions": [lambda c: actor_reads.ended_sessions(c, "s_12", 1_000)],
     "deliveries_to_come": [lambda c: gauge_reads.deliveries_to_come(c)],
