@@ -22,8 +22,8 @@ _UNLESS_GIVEN: Mapping[str, str] = {
     "keepalives_count": "2",
     "tcp_user_timeout": "3000",
 }
-# The server does the same, for what a node that was cut off has left there: by default it would keep that for two hours,
-# and each time one of its connections less is free.
+# The server does the same, for what a node that was cut off has left there: by default it would keep that for two
+# hours, and each time one of its connections less is free.
 _OF_EACH_SESSION: Mapping[str, str] = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
