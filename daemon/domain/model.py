@@ -68,7 +68,8 @@ class OutcomeKind(StrEnum):
 class Team:
     """The tenant: owns webhooks, API keys, credits and notification addresses.
 
-    `max_webhooks` is how many webhooks it may have, None for the default of the settings.
+    `max_webhooks` is how many webhooks it may have, None for the default of the settings. It is told when its balance
+    falls below `low_credits`, None for never.
     """
 
     id: str
@@ -76,16 +77,22 @@ class Team:
     notification_emails: tuple[str, ...]
     created_at: int
     max_webhooks: int | None = None
+    low_credits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TeamEdit:
-    """A change to a team: None leaves a value as it is. `default_max_webhooks` removes the team's own limit."""
+    """A change to a team: None leaves a value as it is. `default_max_webhooks` removes the team's own limit.
+
+    `no_low_credits` removes the balance below which it is told.
+    """
 
     name: str | None = None
     notification_emails: tuple[str, ...] | None = None
     max_webhooks: int | None = None
     default_max_webhooks: bool = False
+    low_credits: int | None = None
+    no_low_credits: bool = False
 
 
 class KeyRole(StrEnum):
@@ -329,13 +336,16 @@ class MailKind(StrEnum):
     DISABLED = "webhook_disabled"
     DISABLED_FOR_OPERATOR = "webhook_disabled_for_operator"
     RECOVERED = "webhook_recovered"
+    CREDITS_LOW = "credits_low"
+    CREDITS_EXHAUSTED = "credits_exhausted"
 
 
 @dataclass(frozen=True, slots=True)
 class Mail:
     """An email in the outbox, as data: its text is made when it is sent.
 
-    `recipients` are those who have not got it yet; `attempts_made` counts failed attempts to send it.
+    `recipients` are those who have not got it yet; `attempts_made` counts failed attempts to send it. What is said of a
+    webhook is empty in a mail about credits.
     """
 
     id: str
@@ -351,3 +361,4 @@ class Mail:
     next_attempt_at: int = 0
     team_name: str = ""
     kind: MailKind = MailKind.DISABLED
+    balance: int | None = None

@@ -31,6 +31,7 @@ def mail(row: Row[Any]) -> Mail:
         next_attempt_at=row.next_attempt_at,
         team_name=row.team_name,
         kind=MailKind(row.kind),
+        balance=row.balance,
     )
 
 
@@ -49,4 +50,5 @@ def mail_row(value: Mail) -> dict[str, Any]:
         "attempts_made": 0,
         "next_attempt_at": value.created_at,
         "kind": value.kind,
+        "balance": value.balance,
     }
