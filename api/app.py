@@ -29,7 +29,20 @@ from api.limits.large_bodies import LargeBodies
 from api.limits.rate_limit import RateLimits, tokens_for
 from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi import document
-from api.routes import audit, changes, credits, deliveries, events, health, keys, nodes, teams, testing, webhook_routes
+from api.routes import (
+    audit,
+    changes,
+    credits,
+    deliveries,
+    events,
+    health,
+    keys,
+    nodes,
+    portal_links,
+    teams,
+    testing,
+    webhook_routes,
+)
 from daemon.actors.threads import RunInThread, thread_runner
 from daemon.crypto.api_keys import Principal
 from daemon.handles import Handles
@@ -46,6 +59,7 @@ _DESCRIBED: tuple[Route, ...] = (
     *credits.ROUTES,
     *teams.ROUTES,
     *keys.ROUTES,
+    *portal_links.ROUTES,
     *audit.ROUTES,
     *nodes.ROUTES,
     *health.ROUTES,

@@ -29,6 +29,7 @@ from daemon.domain.model import (
     Webhook,
     Work,
 )
+from daemon.domain.portal_links import PortalLink
 from daemon.domain.printable import printable
 from daemon.store.cells import Kind, kind_of
 from daemon.store.schema import metadata
@@ -117,6 +118,22 @@ def audit_entry(row: Row[Any]) -> AuditEntry:
         action=AuditAction(row.action),
         subject_id=row.subject_id,
         changes=orjson.loads(row.changes),
+    )
+
+
+def portal_link(row: Row[Any]) -> PortalLink:
+    """Return the PortalLink of a row of `portal_links`."""
+    _check_row("portal_links", row)
+    return PortalLink(
+        id=row.id,
+        team_id=row.team_id,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        read_only=row.read_only,
+        once=row.once,
+        return_url=row.return_url,
+        used_at=row.used_at,
+        revoked_at=row.revoked_at,
     )
 
 

@@ -100,3 +100,14 @@ ADMINS_PAGES = frozenset(
         "GET teams/<team_id>/audit",
     }
 )
+
+# The pages that do not exist for who came by a portal link: those of keys and of who changed what.
+NOT_BY_LINK = frozenset(
+    {
+        "GET teams/<team_id>/settings",
+        "POST teams/<team_id>/settings",
+        "POST teams/<team_id>/settings/keys",
+        "POST teams/<team_id>/settings/keys/<key_id>/revoke",
+        "GET teams/<team_id>/audit",
+    }
+)
