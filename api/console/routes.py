@@ -17,6 +17,7 @@ from api.console.pages import (
     event_page,
     event_types_page,
     events_page,
+    find_page,
     home,
     portal,
     settings_page,
@@ -33,6 +34,7 @@ from api.console.pages import (
 from api.console.rendering.assets import load_assets
 from api.console.rendering.templates import Templates
 from api.console.session.access import answer_page, require_session
+from api.console.session.messages import Messages
 from api.console.session.page_request import ConsoleContext, PageRequest
 from api.console.session.refusals import Refused, page_not_found
 from api.console.session.sessions import Sessions, SignedIn
@@ -119,6 +121,8 @@ PAGES = (
     PageRoute("POST", f"{_WEBHOOK}/secret/remove", webhook_secrets.remove),
     PageRoute("GET", f"{_WEBHOOK}/delete", webhook_actions.show_delete, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/delete", webhook_actions.delete),
+    PageRoute("GET", "find", find_page.find_anywhere, audience=Audience.OPERATOR),
+    PageRoute("GET", "teams/<team_id>/find", find_page.find_in_team),
     PageRoute("GET", "teams/<team_id>/events", events_page.show_events),
     PageRoute("GET", _EVENT, event_page.show_event),
     PageRoute("GET", f"{_EVENT}/live", event_page.follow_event),
@@ -186,6 +190,7 @@ def add_console(
         shown_once=ShownOnce(
             handles.console.shown_once_key, handles.now_ms, is_secure=handles.settings.has_tls_before_it
         ),
+        messages=Messages(handles.console.session_key, handles.now_ms, is_secure=handles.settings.has_tls_before_it),
         reserved_ids=reserved_ids,
         api_document=api_document,
     )

@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Protocol, TypeVar, cast
 
+from pydantic import BaseModel
+
 from api.http.errors import ApiError, Code, not_found, unauthorized, unknown_team, wrong_field
 from api.http.local import is_on_loopback, is_verified_local
 from api.http.request import HttpRequest
@@ -113,6 +115,11 @@ async def one_team(call: Call, given: str | None, path: str) -> str:
     if team_id is None:
         raise wrong_field(path, "is missing: the operator must say which team")
     return team_id
+
+
+async def tell_team(call: Call, body: BaseModel) -> None:
+    """Raise ApiError (404) if the team does not exist that a body names, of which other fields are wrong."""
+    await team_named(call, getattr(body, "team_id", None), "$.teamId")
 
 
 def _bearer_token(headers: Sequence[str]) -> str:

@@ -331,7 +331,7 @@ def credit_entry(row: Row[Any]) -> CreditEntry:
 
 
 def mail(row: Row[Any]) -> Mail:
-    """Return the Mail of a row of `mails`."""
+    """Return the Mail of a row of `mails`, followed by its team's name."""
     _check_row("mails", row)
     failures = tuple(
         FailedDelivery(**{**failure, "outcome": OutcomeKind(failure["outcome"])})
@@ -349,4 +349,5 @@ def mail(row: Row[Any]) -> Mail:
         created_at=row.created_at,
         attempts_made=row.attempts_made,
         next_attempt_at=row.next_attempt_at,
+        team_name=row.team_name,
     )

@@ -56,6 +56,8 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         f"POST {_OF_WEBHOOK}/secret/remove": _CHANGE,
         f"GET {_OF_WEBHOOK}/delete": _READ,
         f"POST {_OF_WEBHOOK}/delete": _CHANGE,
+        "GET find": _OPERATORS,
+        "GET teams/<team_id>/find": _READ,
         "GET teams/<team_id>/events": _READ,
         f"GET {_OF_EVENT}": _READ,
         f"GET {_OF_EVENT}/live": _READ,

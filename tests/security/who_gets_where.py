@@ -44,6 +44,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "POST /v1/events": Row(202, 404, 202, f'{{{EVENT}, "teamId": "$acme", "data": {{}}}}', roles=SUBMIT),
         "POST /v1/events/batch": Row(202, 404, 202, f'[{{{EVENT}, "teamId": "$acme", "data": {{}}}}]', roles=SUBMIT),
         "GET /v1/events": Row(200, 404, 200, query="?teamId=$acme", roles=READ),
+        "GET /v1/search": Row(200, 404, 200, query="?teamId=$acme&q=$event", roles=READ),
         "GET /v1/events/{event_id}": Row(200, 404, 200, roles=READ),
         "POST /v1/webhooks": Row(201, 404, 201, f'{{{WEBHOOK}, "teamId": "$acme"}}'),
         "GET /v1/webhooks": Row(200, 404, 200, query="?teamId=$acme", roles=READ),

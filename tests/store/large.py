@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from daemon.domain.clock import DAY_MS
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, CancelReason, DeliveryStatus, OutcomeKind, TeamEdit, Work
+from daemon.domain.search import read_wanted
 from daemon.domain.submission import Idempotency
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store import commands, upkeep_commands
@@ -26,6 +27,7 @@ from daemon.store.reads import (
     delivery_reads,
     event_reads,
     gauge_reads,
+    search_reads,
     time_blocks,
 )
 from daemon.store.reads.time_blocks import TIMES, next_time_block
@@ -216,6 +218,11 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
         listing(webhook_id=WEBHOOK, http_statuses=range(500, 600), since=_OLD + DAY_MS),
     ],
     "last_attempts": [_last_attempts],
+    "find_ids": [lambda c: search_reads.find_ids(c, read_wanted("01k0a3").ids, TEAM, 50)],
+    "find_in_payloads": [
+        lambda c: search_reads.find_in_payloads(c, read_wanted("nowhere"), TEAM, limit=50),
+        lambda c: search_reads.find_in_payloads(c, read_wanted("data.a=none"), TEAM, limit=50, since=_OLD + DAY_MS),
+    ],
     "queued_again_as": [lambda c: delivery_reads.queued_again_as(c, "evt_1", ["dlv_1"], 20)],
     "list_events": [
         lambda c: event_reads.list_events(c, event_reads.EventFilter(), 50),
@@ -280,6 +287,7 @@ def every_query() -> set[str]:
         delivery_reads,
         event_reads,
         gauge_reads,
+        search_reads,
         time_blocks,
     )
     return {
