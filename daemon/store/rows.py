@@ -124,17 +124,7 @@ def audit_entry(row: Row[Any]) -> AuditEntry:
 def portal_link(row: Row[Any]) -> PortalLink:
     """Return the PortalLink of a row of `portal_links`."""
     _check_row("portal_links", row)
-    return PortalLink(
-        id=row.id,
-        team_id=row.team_id,
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        read_only=row.read_only,
-        once=row.once,
-        return_url=row.return_url,
-        used_at=row.used_at,
-        revoked_at=row.revoked_at,
-    )
+    return PortalLink(**{name: getattr(row, name) for name in PortalLink.__struct_fields__})
 
 
 def webhook(row: Row[Any]) -> Webhook:
