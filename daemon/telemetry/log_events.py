@@ -46,6 +46,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "inFlight": "How many attempts are in flight",
         "events": "How many events",
         "keyId": "Id of the API key",
+        "linkId": "Id of the portal link",
         "life": "Number of a node's life in its cluster",
         "limit": "How many there may be",
         "mailId": "Id of the mail",

@@ -36,6 +36,8 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET ": Row(303, 303, 303),
         "GET webhooks/<webhook_id>": Row(303, 404, 303),
         "POST sign-out": Row(303, 303, 303),
+        "GET preferences": Row(200, 200, 200),
+        "POST preferences": Row(303, 303, 303, {"theme": "dark", "zone": "UTC"}),
         "GET teams/<team_id>/webhooks": _READ,
         "GET teams/<team_id>/webhooks/live": _READ,
         "GET teams/<team_id>/webhooks/new": _READ,
@@ -74,6 +76,8 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET teams/<team_id>/credits": _READ,
         "GET api": Row(200, 200, 200),
         "GET api/<tag>": Row(200, 200, 200),
+        "GET teams/<team_id>/deliveries/export": _READ,
+        "GET teams/<team_id>/credits/export": _READ,
         "GET teams/<team_id>/settings": _READ,
         "POST teams/<team_id>/settings": Row(303, 404, 303, {"name": "n"}),
         "POST teams/<team_id>/settings/keys": Row(303, 404, 303, {"key_name": "n", "role": "read"}),
@@ -113,3 +117,6 @@ NOT_BY_LINK = frozenset(
         "GET teams/<team_id>/audit",
     }
 )
+
+# What changes nothing but the browser: any key may.
+BROWSERS_OWN = ("POST sign-out", "POST preferences")

@@ -47,7 +47,7 @@ _SMALLER = (
     "'{}' FROM n WHERE i <= 10000",
     # Half of the mails wait.
     "INSERT INTO mails SELECT i, 'mail_' || i, 'team_1', 'wh_1', 'n', 'u', 1, '[]', '[]', 1, 0, 1, "
-    "CASE i % 2 WHEN 0 THEN 1 END, NULL FROM n",
+    "CASE i % 2 WHEN 0 THEN 1 END, NULL, 'webhook_disabled' FROM n",
     "INSERT INTO portal_links SELECT i, 'plk_x' || i, 'team_1', CAST(i AS BLOB), 1, i, 0, 1, NULL, NULL, NULL FROM n",
     "INSERT INTO ended_sessions SELECT 's_' || i, 'key_x' || i, 1 FROM n",
     "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL FROM n WHERE i <= 100000",
@@ -183,6 +183,11 @@ def listing(**wanted: Any) -> Callable[[Connection], object]:
     return lambda c: delivery_reads.list_deliveries(c, delivery_reads.DeliveryFilter(**wanted), 50)
 
 
+def _attempts_of(connection: Connection) -> object:
+    page = delivery_reads.list_deliveries(connection, delivery_reads.DeliveryFilter(), 200)
+    return delivery_reads.attempts_of(connection, [replace(one, attempts_made=1) for one in page.items])
+
+
 def _last_attempts(connection: Connection) -> object:
     page = delivery_reads.list_deliveries(connection, delivery_reads.DeliveryFilter(), 200)
     return delivery_reads.last_attempts(connection, [replace(one, attempts_made=1) for one in page.items])
@@ -234,6 +239,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     ],
     "idempotency_key_of": [lambda c: event_reads.idempotency_key_of(c, "evt_1", NOW, ["operator"])],
     "key_names": [lambda c: event_reads.key_names(c, ["key_1"])],
+    "attempts_of": [_attempts_of],
     "list_credit_entries": [lambda c: api_reads.list_credit_entries(c, TEAM, 50)],
     "ended_sessions": [lambda c: actor_reads.ended_sessions(c, "s_12", 1_000)],
     "deliveries_to_come": [lambda c: gauge_reads.deliveries_to_come(c)],

@@ -268,6 +268,10 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         listing(http_statuses=range(200, 201)),
         "INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
     ),
+    "attempts_of": (
+        lambda c: delivery_reads.attempts_of(c, listed(50)),
+        "attempts USING PRIMARY KEY (delivery_seq=?)",
+    ),
     "last_attempts": (
         lambda c: delivery_reads.last_attempts(c, listed(50)),
         "attempts USING PRIMARY KEY (delivery_seq=? AND number=?)",

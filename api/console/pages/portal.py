@@ -9,7 +9,8 @@ from http import HTTPStatus
 from quart import Request, Response
 
 from api.console.pages.sign_in import next_page_of, obstacle
-from api.console.session.access import set_session
+from api.console.rendering.look import Look, read_theme
+from api.console.session.access import LOOK_COOKIE, set_session
 from api.console.session.csrf import require_own_origin
 from api.console.session.forms import read_form
 from api.console.session.page_request import ConsoleContext, html, see_other
@@ -20,7 +21,7 @@ _OVER = "This link is not valid: it was used, was revoked or has expired. Ask wh
 
 async def show_portal(context: ConsoleContext, request: Request) -> Response:
     """Show the button. It does not look at any link."""
-    return await _form(context, next_page_of(str(request.args.get("next", ""))))
+    return await _form(context, request, next_page_of(str(request.args.get("next", ""))))
 
 
 async def enter_portal(context: ConsoleContext, request: Request) -> Response:
@@ -29,19 +30,19 @@ async def enter_portal(context: ConsoleContext, request: Request) -> Response:
     form = await read_form(request)
     next_page, token = next_page_of(form.text("next")), form.text("link").rpartition("#")[2]
     if (mistake := obstacle(context, request)) is not None:
-        return await _form(context, next_page, mistake)
+        return await _form(context, request, next_page, mistake)
     link = await context.handles.portal_links.sign_in(token, peer_address(request))
     if link is None:
         context.handles.log.debug("portal_link_refused")
-        return await _form(context, next_page, _OVER)
+        return await _form(context, request, next_page, _OVER)
     context.handles.log.info("portal_link_used", linkId=link.id, teamId=link.team_id)
     response = see_other(next_page)
     set_session(context, response, context.sessions.of_link(link))
     return response
 
 
-async def _form(context: ConsoleContext, next_page: str, mistake: str = "") -> Response:
+async def _form(context: ConsoleContext, request: Request, next_page: str, mistake: str = "") -> Response:
     status = HTTPStatus.UNPROCESSABLE_ENTITY if mistake else HTTPStatus.OK
-    now = context.handles.now_ms()
-    text = await context.templates.render("portal.html", now, next_page=next_page, mistake=mistake)
+    now, look = context.handles.now_ms(), Look(read_theme(request.cookies.get(LOOK_COOKIE, "")))
+    text = await context.templates.render("portal.html", now, look, next_page=next_page, mistake=mistake)
     return html(text, status)
