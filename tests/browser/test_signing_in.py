@@ -105,7 +105,7 @@ def test_a_customer_opens_a_portal_link_and_the_way_back_is_shown(
     assert not any("kwp_" in each for each in sent)
     page.get_by_role("button", name="Open the console").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Webhooks")).to_be_visible()
+    expect(page.get_by_role("heading", name="Webhooks", exact=True)).to_be_visible()
     back = page.get_by_role("link", name="Back to app.example.com")
     expect(back).to_have_attribute("href", "https://app.example.com/settings")
     expect(page.get_by_role("link", name="Settings")).to_have_count(0)
@@ -123,7 +123,7 @@ def test_without_scripts_a_customer_pastes_the_link(
     page.goto(link)
     page.get_by_label("Your link").fill(f"https://hooks.example.com{link}")
     page.get_by_role("button", name="Open the console").click()
-    expect(page.get_by_role("heading", name="Webhooks")).to_be_visible()
+    expect(page.get_by_role("heading", name="Webhooks", exact=True)).to_be_visible()
 
 
 def portal_link(console: RunningConsole, team: ConsoleTeam, **body: Any) -> str:
