@@ -27,10 +27,10 @@ async def error_page(context: ConsoleContext, request: Request, error: Exception
     if isinstance(error, SignInFirst):
         return _sign_in_first(request)
     if isinstance(error, Refused):
-        return await _page(context, request, error.status, error.sentence)
+        return await _page(context, request, status=error.status, sentence=error.sentence)
     refusal = as_refusal(error)
     log_refusal(context.handles, request, refusal=refusal, error=error)
-    page = await _page(context, request, refusal.status, _sentence(refusal))
+    page = await _page(context, request, status=refusal.status, sentence=_sentence(refusal))
     for name, value in problem_response(refusal).headers.items():
         if name in ("Retry-After", "Allow"):
             page.headers[name] = value

@@ -117,7 +117,8 @@ class Webhook:
     """A registered receiver. `events` are event types, or `*` for all; `secret` is None when deliveries go unsigned.
 
     Both secrets are sealed (`daemon.crypto.vault`); the previous one also signs until its time is over,
-    and `X-Kakiyo-Signature`, which has room for one, until `signature_switches_at`.
+    and `X-Kakiyo-Signature`, which has room for one, until `signature_switches_at`. `recovering_since` is when its
+    failures disabled it, from its re-enabling until it works again.
     """
 
     id: str
@@ -136,6 +137,7 @@ class Webhook:
     previous_secret: str | None = None
     previous_secret_expires_at: int | None = None
     signature_switches_at: int | None = None
+    recovering_since: int | None = None
 
     def subscribes_to(self, event_type: str) -> bool:
         """Whether events of this type are for this webhook (`*` takes future types too)."""
@@ -326,6 +328,7 @@ class MailKind(StrEnum):
 
     DISABLED = "webhook_disabled"
     DISABLED_FOR_OPERATOR = "webhook_disabled_for_operator"
+    RECOVERED = "webhook_recovered"
 
 
 @dataclass(frozen=True, slots=True)
