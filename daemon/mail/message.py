@@ -10,7 +10,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from daemon.domain.model import FailedDelivery, Mail, MailKind
+from daemon.domain.mails import Mail, MailKind
+from daemon.domain.model import FailedDelivery
 from daemon.domain.printable import one_line
 
 _TRANSFER_ENCODING = "quoted-printable"  # servers without 8BITMIME accept it, too

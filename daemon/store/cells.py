@@ -11,13 +11,13 @@ import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary
 
 from daemon.domain.audit import AuditAction
+from daemon.domain.mails import MailKind
 from daemon.domain.model import (
     CancelReason,
     DeliveryStatus,
     DisabledReason,
     FailedDelivery,
     KeyRole,
-    MailKind,
     Origin,
     OutcomeKind,
 )

@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 from sqlalchemy import Row
 
-from daemon.domain.model import FailedDelivery, Mail, MailKind, OutcomeKind
+from daemon.domain.mails import Mail, MailKind
+from daemon.domain.model import FailedDelivery, OutcomeKind
 from daemon.store.rows import check_row, texts, to_json
 
 

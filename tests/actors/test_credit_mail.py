@@ -4,7 +4,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.domain.model import MailKind, Team, TeamEdit, Webhook
+from daemon.domain.mails import MailKind
+from daemon.domain.model import Team, TeamEdit, Webhook
 from tests.support.daemon import RunningDaemon
 
 pytestmark = pytest.mark.usefixtures("each_engine")

@@ -6,7 +6,8 @@ from email.policy import default
 import pytest
 
 from daemon.domain.email_addresses import parse_address
-from daemon.domain.model import FailedDelivery, Mail, MailKind, OutcomeKind
+from daemon.domain.mails import Mail, MailKind
+from daemon.domain.model import FailedDelivery, OutcomeKind
 from daemon.mail.message import Compose
 
 

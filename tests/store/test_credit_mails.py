@@ -2,7 +2,8 @@
 
 from msgspec import structs
 
-from daemon.domain.model import MailKind, TeamEdit
+from daemon.domain.mails import MailKind
+from daemon.domain.model import TeamEdit
 from daemon.store.commands import GrantCredits, SaveTeam
 from daemon.store.reads import actor_reads
 from daemon.store.writes.batch import run_batch

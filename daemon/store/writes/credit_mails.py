@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, select
 
-from daemon.domain.model import Mail, MailKind
+from daemon.domain.mails import Mail, MailKind
 from daemon.store.rows import texts
 from daemon.store.schema import teams
 from daemon.store.writes.mails import queue_mails

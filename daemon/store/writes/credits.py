@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from sqlalchemy import Connection, bindparam, select, update
 
 from daemon.domain.errors import BalanceOutOfRange
-from daemon.domain.model import CreditEntry, MailKind
+from daemon.domain.mails import MailKind
+from daemon.domain.model import CreditEntry
 from daemon.store.bulk import InsertRows, UpdateRows, given_rows, returned_rows, send_rows
 from daemon.store.commands import GrantCredits, ReadBalance
 from daemon.store.schema import credit_entries, teams
