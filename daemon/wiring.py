@@ -28,6 +28,7 @@ from daemon.maintenance.time_indexer import TimeIndexer
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.key_uses import KeyUses
 from daemon.management.nodes import Nodes
+from daemon.management.portal_links import PortalLinks
 from daemon.management.replays import Replays
 from daemon.management.sign_outs import SignOuts
 from daemon.management.teams import Teams
@@ -70,6 +71,7 @@ class Daemon:
     teams: Teams
     webhooks: Webhooks
     replays: Replays
+    portal_links: PortalLinks
     nodes: Nodes
     kept_answers: KeptAnswers
     notifier: Notifier
@@ -172,6 +174,7 @@ async def assemble(
             changer=LocalChanger(fleet=fleet, kept_answers=kept_answers) if node is None else node.changer, index=index
         ),
         replays=management.replays(owners=owners, fan_outs=fan_outs),
+        portal_links=management.portal_links(),
         nodes=only_node(clock, fleet, metrics) if cluster is None else cluster.nodes,
         kept_answers=kept_answers,
         notifier=notifier,

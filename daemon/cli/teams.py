@@ -18,18 +18,22 @@ from daemon.cli.options import (
 
 _Emails = Annotated[
     list[str] | None,
-    option("--email", metavar="ADDRESS", help="Where to write when a webhook is disabled. May be repeated."),
+    option("--email", metavar="ADDRESS", help="Where to write, as when a webhook is disabled. May be repeated."),
 ]
 _MaxWebhooks = Annotated[
     int | None,
     option("--max-webhooks", metavar="NUMBER", help="How many webhooks it may have, instead of the default."),
+]
+_LowCredits = Annotated[
+    int | None,
+    option("--low-credits", metavar="NUMBER", help="Write when its balance falls below this many credits."),
 ]
 _COLUMNS = ("id", "name", "notification emails", "max webhooks", "created")
 
 
 def build_teams() -> click.Group:
     """Return the group."""
-    commands = {"create": create, "list": list_teams, "update": update, "audit": audit}
+    commands = {"create": create, "list": list_teams, "update": update, "audit": audit, "portal-link": portal_link}
     return group_of("teams", commands, help="Make, list and change teams.")
 
 
@@ -39,6 +43,7 @@ def create(
     team_id: Annotated[str | None, option("--id", help="The id to give it; without it one is made.")] = None,
     emails: _Emails = None,
     max_webhooks: _MaxWebhooks = None,
+    low_credits: _LowCredits = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
@@ -48,7 +53,8 @@ def create(
     from daemon.cli.client import connect, present
 
     with connect(api) as client:
-        body = present({"id": team_id, "name": name, "notificationEmails": emails, "maxWebhooks": max_webhooks})
+        low = present({"lowCredits": low_credits})
+        body = low | present({"id": team_id, "name": name, "notificationEmails": emails, "maxWebhooks": max_webhooks})
         _print_team(client.send("POST", "/v1/teams", body=body, headers=idempotency_headers(idempotency_key)), as_json)
 
 
@@ -101,6 +107,8 @@ def update(
     emails: _Emails = None,
     no_emails: Annotated[bool, option("--no-emails", help="Write to nobody.")] = False,
     max_webhooks: _MaxWebhooks = None,
+    low_credits: _LowCredits = None,
+    no_low_credits: Annotated[bool, option("--no-low-credits", help="Tell it of no balance.")] = False,
     default_max_webhooks: Annotated[
         bool, option("--default-max-webhooks", help="Let it have as many webhooks as the settings say.")
     ] = False,
@@ -113,9 +121,50 @@ def update(
 
     with connect(api) as client:
         body = present({"name": name, "notificationEmails": [] if no_emails else emails, "maxWebhooks": max_webhooks})
+        body |= present({"lowCredits": low_credits})
+        if no_low_credits:
+            body["lowCredits"] = None
         if default_max_webhooks:
             body["maxWebhooks"] = None
         _print_team(client.send("PATCH", path_of("teams", team_id), body), as_json)
+
+
+@with_api_options
+def portal_link(
+    team_id: Annotated[str, argument(metavar="TEAM")],
+    minutes: Annotated[
+        int | None, option("--minutes", metavar="NUMBER", help="For how long it is valid, instead of 60 minutes.")
+    ] = None,
+    read_only: Annotated[bool, option("--read-only", help="Let it look, but change nothing.")] = False,
+    once: Annotated[bool, option("--once", help="Let it sign in once.")] = False,
+    return_url: Annotated[
+        str | None, option("--return-url", metavar="URL", help='Where "Back to ..." in the console leads.')
+    ] = None,
+    idempotency_key: IdempotencyKey = None,
+    as_json: AsJson = False,
+    *,
+    api: ApiOptions,
+) -> None:
+    """Make a link that signs a customer in to the team's console. It is shown this once."""
+    from daemon.cli.client import connect, path_of, present
+    from daemon.cli.replies import print_reply
+
+    given = {"expiresInMinutes": minutes, "readOnly": read_only or None, "once": once or None, "returnUrl": return_url}
+    with connect(api) as client:
+        path = path_of("teams", team_id, "portal-links")
+        reply = client.send("POST", path, body=present(given), headers=idempotency_headers(idempotency_key))
+        not_shown = f"The link {reply.value['id']} was made and never shown: make another one."
+        print_reply(reply, as_json, fields=_new_link, not_shown=not_shown)
+
+
+def _new_link(link: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [
+        ("id", link["id"]),
+        ("team", link["teamId"]),
+        ("url", link["url"]),
+        ("expires", link["expiresAt"]),
+        ("note", "whoever has the url may sign in; it is shown this once"),
+    ]
 
 
 def _row(team: dict[str, Any]) -> tuple[Any, ...]:

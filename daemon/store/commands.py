@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from daemon.domain.audit import AuditEntry
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, Attempt, CancelReason, CreditEntry, Team, TeamEdit, Webhook, Work
+from daemon.domain.portal_links import PortalLink
 from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
 
 
@@ -128,7 +129,8 @@ class RecordAttempt(Command[Recorded], frozen=True):
     A success is charged in a ledger entry with id `entry_id`. On disabling, the webhook's other pending deliveries are
     cancelled and a mail with id `mail_id` is queued; it names the last `failures_shown` failed deliveries, and has a
     copy for `operator_address`, if there is one. The first success of a webhook since it was disabled at
-    `recovered_from` queues a mail with that id, too. Only then are these needed. Answers Recorded.
+    `recovered_from` queues a mail with that id, too. Only then are these needed. A team whose balance
+    falls below `exhausted_below` is told. Answers Recorded.
     """
 
     webhook_id: str
@@ -146,6 +148,7 @@ class RecordAttempt(Command[Recorded], frozen=True):
     failures_shown: int = 4
     operator_address: str = ""
     recovered_from: int | None = None
+    exhausted_below: int | None = None
 
 
 class CreateWebhook(Command[None], frozen=True):
@@ -252,6 +255,28 @@ class EndSession(Command[None], frozen=True):
     expires_at: int
     now: int
     displaced: str | None = None
+
+
+class AddPortalLink(Command[None], frozen=True):
+    """Keep a link and the SHA-256 of its token, and forget some of those that were over before `forget_before`."""
+
+    link: PortalLink
+    digest: bytes
+    forget_before: int
+
+
+class UsePortalLink(Command[None], frozen=True):
+    """Record that a link signs somebody in. Raises LinkOver if it no longer does."""
+
+    link_id: str
+    now: int
+
+
+class RevokePortalLink(Command[None], frozen=True):
+    """Revoke a link for good, with its sessions."""
+
+    link_id: str
+    now: int
 
 
 class GrantCredits(Command[CreditEntry], frozen=True):

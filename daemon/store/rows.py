@@ -28,6 +28,7 @@ from daemon.domain.model import (
     Webhook,
     Work,
 )
+from daemon.domain.portal_links import PortalLink
 from daemon.domain.printable import printable
 from daemon.store.cells import Kind, kind_of
 from daemon.store.schema import metadata
@@ -83,6 +84,7 @@ def team(row: Row[Any]) -> Team:
         notification_emails=tuple(orjson.loads(row.notification_emails)),
         created_at=row.created_at,
         max_webhooks=row.max_webhooks,
+        low_credits=row.low_credits,
     )
 
 
@@ -94,6 +96,7 @@ def team_row(value: Team) -> dict[str, Any]:
         "notification_emails": to_json(value.notification_emails),
         "created_at": value.created_at,
         "max_webhooks": value.max_webhooks,
+        "low_credits": value.low_credits,
     }
 
 
@@ -123,6 +126,12 @@ def audit_entry(row: Row[Any]) -> AuditEntry:
         subject_id=row.subject_id,
         changes=orjson.loads(row.changes),
     )
+
+
+def portal_link(row: Row[Any]) -> PortalLink:
+    """Return the PortalLink of a row of `portal_links`."""
+    check_row("portal_links", row)
+    return PortalLink(**{name: getattr(row, name) for name in PortalLink.__struct_fields__})
 
 
 def webhook(row: Row[Any]) -> Webhook:
