@@ -7,7 +7,7 @@ What a change makes of a webhook is decided in `daemon.domain.lifecycle`. Secret
 from msgspec import Struct
 from msgspec.json import Decoder, encode
 
-from daemon.domain.lifecycle import WebhookEdit, deleted, edited, rotated, switched
+from daemon.domain.lifecycle import WebhookEdit, deleted, edited, resumed_when_due, rotated, switched
 from daemon.domain.model import Webhook
 
 
@@ -39,16 +39,24 @@ class Delete(Struct, frozen=True, tag="delete"):
     now: int
 
 
-WebhookChange = Edit | RotateSecret | SwitchSignature | Delete
+class ResumeWhenDue(Struct, frozen=True, tag="resume_when_due"):
+    """Resume it, if it resumes by itself by now."""
+
+    now: int
+
+
+WebhookChange = Edit | ResumeWhenDue | RotateSecret | SwitchSignature | Delete
 
 _DECODER: Decoder[WebhookChange] = Decoder(WebhookChange)
 
 
 def apply_change(webhook: Webhook, change: WebhookChange) -> Webhook:
-    """Return the webhook as it is after this change."""
+    """Return the webhook as it is after this change. Raises WebhookInactive, NothingDue."""
     match change:
         case Edit(edit, now):
             return edited(webhook, edit, now)
+        case ResumeWhenDue(now):
+            return resumed_when_due(webhook, now)
         case RotateSecret(secret, expires_at, now, switch_now):
             return rotated(webhook, secret, expires_at, now=now, switch_now=switch_now)
         case SwitchSignature(now):

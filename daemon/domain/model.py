@@ -117,7 +117,8 @@ class Webhook:
     """A registered receiver. `events` are event types, or `*` for all; `secret` is None when deliveries go unsigned.
 
     Both secrets are sealed (`daemon.crypto.vault`); the previous one also signs until its time is over,
-    and `X-Kakiyo-Signature`, which has room for one, until `signature_switches_at`.
+    and `X-Kakiyo-Signature`, which has room for one, until `signature_switches_at`. While `paused_at` is set, its
+    deliveries wait; it resumes by itself when `resumes_at` has come, if that is set. A disabled one is never paused.
     """
 
     id: str
@@ -136,6 +137,8 @@ class Webhook:
     previous_secret: str | None = None
     previous_secret_expires_at: int | None = None
     signature_switches_at: int | None = None
+    paused_at: int | None = None
+    resumes_at: int | None = None
 
     def subscribes_to(self, event_type: str) -> bool:
         """Whether events of this type are for this webhook (`*` takes future types too)."""

@@ -139,6 +139,8 @@ def webhook(row: Row[Any]) -> Webhook:
         previous_secret=row.previous_secret,
         previous_secret_expires_at=row.previous_secret_expires_at,
         signature_switches_at=row.signature_switches_at,
+        paused_at=row.paused_at,
+        resumes_at=row.resumes_at,
     )
 
 
@@ -161,6 +163,8 @@ def webhook_row(value: Webhook) -> dict[str, Any]:
         "previous_secret": value.previous_secret,
         "previous_secret_expires_at": value.previous_secret_expires_at,
         "signature_switches_at": value.signature_switches_at,
+        "paused_at": value.paused_at,
+        "resumes_at": value.resumes_at,
     }
 
 

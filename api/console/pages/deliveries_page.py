@@ -10,6 +10,7 @@ from api.console.pages.lists import cursor, position
 from api.console.pages.live import Parts, live
 from api.console.session.page_request import PageRequest
 from api.http.dispatch import Streamed
+from api.routes.deliveries import paused_webhooks
 from daemon.domain.causes import in_words
 from daemon.domain.model import Delivery
 from daemon.store.reads import actor_reads, console_reads, delivery_reads
@@ -62,8 +63,13 @@ async def delivery_rows(request: PageRequest, chosen: Filter) -> str:
 async def _shown(request: PageRequest, rows: list[Delivery], chosen: Filter) -> dict[str, Any]:
     """Return what the rows need."""
     last = await request.handles.reader.fetch(delivery_reads.last_attempts, rows)
-    results = {delivery.id: in_words(delivery, last.get(delivery.id)) for delivery in rows}
-    return {"deliveries": rows, "results": results, "names": await _names(request, rows, chosen), "chosen": chosen}
+    paused = await paused_webhooks(request.call, rows)
+    results = {
+        delivery.id: in_words(delivery, last.get(delivery.id), is_paused=delivery.webhook_id in paused)
+        for delivery in rows
+    }
+    names = await _names(request, rows, chosen)
+    return {"deliveries": rows, "results": results, "paused": paused, "names": names, "chosen": chosen}
 
 
 async def _find(request: PageRequest, chosen: Filter, *, first: bool = False) -> tuple[list[Delivery], int | None]:
