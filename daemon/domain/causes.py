@@ -31,7 +31,7 @@ PAUSED = "waits: webhook paused"
 
 
 def in_words(delivery: Delivery, last: LastAttempt | None, *, is_paused: bool = False) -> str:
-    """Return why a delivery was cancelled, or waits for its webhook, else how its last attempt ended, "" if it had none."""
+    """Return why a delivery was cancelled, or is held back, else how its last attempt ended; "" if it had none."""
     if delivery.cancel_reason is not None:
         return cancelled_in_words(delivery.cancel_reason)
     if is_paused and delivery.status is DeliveryStatus.PENDING:
