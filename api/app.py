@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -22,13 +22,14 @@ from api.http.problems import answer_error, as_refusal, log_refused, plain_probl
 from api.http.request import HttpRequest
 from api.http.reserved_ids import Words, is_parameter, reserved_segments, steps
 from api.http.route import Answer, Call, Route
+from api.http.streamed import Streamed
 from api.http.urls import MatchingRule, make_map, make_rule
 from api.http.wire import to_json
 from api.limits.large_bodies import LargeBodies
 from api.limits.rate_limit import RateLimits, tokens_for
 from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi import document
-from api.routes import audit, credits, deliveries, events, health, keys, nodes, teams, testing, webhook_routes
+from api.routes import audit, changes, credits, deliveries, events, health, keys, nodes, teams, testing, webhook_routes
 from daemon.actors.threads import RunInThread, thread_runner
 from daemon.crypto.api_keys import Principal
 from daemon.handles import Handles
@@ -41,6 +42,7 @@ _DESCRIBED: tuple[Route, ...] = (
     *webhook_routes.ROUTES,
     *testing.ROUTES,
     *deliveries.ROUTES,
+    *changes.ROUTES,
     *credits.ROUTES,
     *teams.ROUTES,
     *keys.ROUTES,
@@ -49,6 +51,11 @@ _DESCRIBED: tuple[Route, ...] = (
     *health.ROUTES,
 )
 ROUTES = (*_DESCRIBED, document.document_route(_DESCRIBED))
+
+
+@cache  # made when somebody looks at it
+def _document() -> Mapping[str, Any]:
+    return document.describe(ROUTES)
 
 
 def _rules() -> Iterator[MatchingRule]:
@@ -94,11 +101,16 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
     for route in ROUTES:
         answer = bind(route, handles, limits=limits, bodies=bodies, reserved_ids=_RESERVED_IDS)
         app.views[route.name] = _view(route, answer, handles=handles, limits=limits)
-        if route.path in MAX_BODY_BYTES_OF_PATH:
+        if route.method == "POST" and route.path in MAX_BODY_BYTES_OF_PATH:
             plain = _plain_view(route, answer, handles=handles, limits=limits, config=app.config)
             app.plain_views[route.path] = plain
     console = add_console(
-        app, handles, limits=limits, run_in_thread=run_in_thread or thread_runner(1), reserved_ids=_RESERVED_IDS
+        app,
+        handles,
+        limits=limits,
+        run_in_thread=run_in_thread or thread_runner(1),
+        reserved_ids=_RESERVED_IDS,
+        api_document=_document,
     )
     return app
 
@@ -142,11 +154,14 @@ def bind(
 
 
 def _view(route: Route, answer: AnswerRoute, *, handles: Handles, limits: RateLimits) -> View:
-    async def view(request: Request, **path: str) -> Response:
+    async def view(request: Request, **path: str) -> Response | Streamed:
         principal = ANYBODY
         try:
             principal = await authenticate(handles, request, route)
-            response = _respond(route, await answer(request, principal, **path))
+            answered = await answer(request, principal, **path)
+            if isinstance(answered, Streamed):
+                return Streamed((*answered.headers, *limits.headers(principal)), answered.run)
+            response = _respond(route, answered)
         except Exception as error:
             response = await answer_error(handles, request, error)
         response.headers.extend(limits.headers(principal))
@@ -178,7 +193,7 @@ def _plain_view(
     return view
 
 
-def _respond(route: Route, answer: Answer) -> Response:
+def _respond(route: Route, answer: BaseModel | bytes | None) -> Response:
     if answer is None:
         response = Response(b"", route.status)
         del response.headers["Content-Type"]
@@ -187,6 +202,6 @@ def _respond(route: Route, answer: Answer) -> Response:
 
 
 def _content(answer: Answer) -> bytes:
-    if answer is None:
+    if answer is None or isinstance(answer, Streamed):  # a stream is no answer of the fast lane
         return b""
     return answer if isinstance(answer, bytes) else to_json(answer).encode()

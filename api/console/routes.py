@@ -1,18 +1,22 @@
 """Every page of the console, bound to the daemon's handles."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
+from typing import Any
 
 from quart import Request, Response
 
 from api.console.pages import (
+    api_page,
     audit_page,
     credits_page,
     deliveries_page,
     delivery_page,
+    event_page,
     event_types_page,
+    events_page,
     home,
     settings_page,
     sign_in,
@@ -33,8 +37,9 @@ from api.console.session.refusals import page_not_found
 from api.console.session.sessions import Sessions
 from api.console.session.shown_once import ShownOnce
 from api.http.auth import require_role
-from api.http.dispatch import Dispatcher, Streamed, View
+from api.http.dispatch import Dispatcher, View
 from api.http.route import ADMINS, READERS
+from api.http.streamed import Streamed
 from api.http.urls import MatchingRule, make_rule
 from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import RunInThread
@@ -78,6 +83,7 @@ class PageRoute:
 
 
 _WEBHOOK = "teams/<team_id>/webhooks/<webhook_id>"
+_EVENT = "teams/<team_id>/events/<event_id>"
 _DELIVERY = "teams/<team_id>/deliveries/<delivery_id>"
 PAGES = (
     PageRoute("GET", "sign-in", handler=sign_in.show_sign_in, audience=Audience.ANYBODY),
@@ -107,6 +113,10 @@ PAGES = (
     PageRoute("POST", f"{_WEBHOOK}/secret/remove", webhook_secrets.remove),
     PageRoute("GET", f"{_WEBHOOK}/delete", webhook_actions.show_delete, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/delete", webhook_actions.delete),
+    PageRoute("GET", "teams/<team_id>/events", events_page.show_events),
+    PageRoute("GET", _EVENT, event_page.show_event),
+    PageRoute("GET", f"{_EVENT}/live", event_page.follow_event),
+    PageRoute("GET", f"{_EVENT}/body", event_page.download_event),
     PageRoute("GET", "teams/<team_id>/deliveries", deliveries_page.show_deliveries),
     PageRoute("GET", "teams/<team_id>/deliveries/live", deliveries_page.follow_deliveries),
     PageRoute("GET", _DELIVERY, delivery_page.show_delivery),
@@ -129,6 +139,8 @@ PAGES = (
     PageRoute("POST", "teams/<team_id>/keys", handler=team_page.create_key, audience=Audience.OPERATOR),
     PageRoute("POST", "teams/<team_id>/keys/<key_id>/revoke", handler=team_page.revoke_key, audience=Audience.OPERATOR),
     PageRoute("POST", "teams/<team_id>/grants", handler=team_page.grant, audience=Audience.OPERATOR),
+    PageRoute("GET", "api", handler=api_page.show_api, audience=Audience.SIGNED_IN),
+    PageRoute("GET", "api/<tag>", handler=api_page.show_api_chapter, audience=Audience.SIGNED_IN),
     PageRoute("GET", "system", handler=system_page.show_system, audience=Audience.OPERATOR),
 )
 
@@ -142,9 +154,17 @@ def console_rules() -> Iterator[MatchingRule]:
 
 
 def add_console(
-    app: Dispatcher, handles: Handles, limits: RateLimits, run_in_thread: RunInThread, reserved_ids: frozenset[str]
+    app: Dispatcher,
+    handles: Handles,
+    limits: RateLimits,
+    run_in_thread: RunInThread,
+    reserved_ids: frozenset[str],
+    api_document: Callable[[], Mapping[str, Any]],
 ) -> ConsoleContext:
-    """Add every page to the application; return the pages' context, which the error pages need."""
+    """Add every page to the application; return the pages' context, which the error pages need.
+
+    `api_document()` is the OpenAPI document of the HTTP API.
+    """
     assets = load_assets()
     sessions = Sessions(
         handles.console.session_key, handles.api_keys, now_ms=handles.now_ms, sign_outs=handles.console.sign_outs
@@ -157,6 +177,7 @@ def add_console(
             handles.console.shown_once_key, handles.now_ms, is_secure=handles.settings.has_tls_before_it
         ),
         reserved_ids=reserved_ids,
+        api_document=api_document,
     )
 
     async def show_asset(_request: Request, fingerprint: str, name: str) -> Response:

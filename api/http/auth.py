@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import Protocol, TypeVar, cast
 
+from pydantic import BaseModel
+
 from api.http.errors import ApiError, Code, not_found, unauthorized, unknown_team, wrong_field
 from api.http.local import is_on_loopback, is_verified_local
 from api.http.request import HttpRequest
@@ -46,6 +48,12 @@ async def authenticate(handles: Handles, request: HttpRequest, route: Route) -> 
     if access is Access.TEAM:
         require_role(principal, route.roles)
     return principal
+
+
+def is_still_valid(call: Call) -> bool:
+    """Whether the key of a request that takes long is still what it was when the request came."""
+    key = _bearer_token(call.request.headers.getlist("Authorization"))
+    return call.handles.api_keys.find(key) == call.principal
 
 
 def require_role(principal: Principal, roles: Collection[KeyRole]) -> None:
@@ -107,6 +115,11 @@ async def one_team(call: Call, given: str | None, path: str) -> str:
     if team_id is None:
         raise wrong_field(path, "is missing: the operator must say which team")
     return team_id
+
+
+async def tell_team(call: Call, body: BaseModel) -> None:
+    """Raise ApiError (404) if the team does not exist that a body names, of which other fields are wrong."""
+    await team_named(call, getattr(body, "team_id", None), "$.teamId")
 
 
 def _bearer_token(headers: Sequence[str]) -> str:

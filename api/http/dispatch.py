@@ -5,7 +5,6 @@ submission costs a tenth less. Still used: the request, the response, the URL ma
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import quote
@@ -20,17 +19,7 @@ from werkzeug.routing import Map
 from api.http.plain import PlainView
 from api.http.request import ApiRequest
 from api.http.security_headers import SAFETY_HEADERS
-
-SendPiece = Callable[[bytes], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Streamed:
-    """A response (200) of unknown length: `run` sends chunk after chunk until it returns."""
-
-    headers: tuple[tuple[str, str], ...]
-    run: Callable[[SendPiece], Awaitable[None]]
-
+from api.http.streamed import Streamed
 
 View = Callable[..., Awaitable[Response | Streamed]]
 AnswerError = Callable[[Request, Exception], Awaitable[Response]]

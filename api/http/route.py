@@ -14,6 +14,7 @@ from api.http.known import Known
 from api.http.mistakes import Mistakes
 from api.http.peers import peer_address
 from api.http.request import HttpRequest
+from api.http.streamed import Streamed
 from api.http.wire import Input
 from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
@@ -22,7 +23,7 @@ from daemon.domain.model import KeyRole
 from daemon.domain.submission import Idempotency
 from daemon.handles import Handles
 
-Answer = BaseModel | bytes | None
+Answer = BaseModel | bytes | Streamed | None
 ADMINS = (KeyRole.ADMIN,)
 READERS = (KeyRole.ADMIN, KeyRole.READ)
 SUBMITTERS = (KeyRole.ADMIN, KeyRole.SUBMIT)

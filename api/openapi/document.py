@@ -18,7 +18,15 @@ from api.http.problems import MEDIA_TYPE, problem_of
 from api.http.route import Access, Body, Call, Route
 from api.http.wire import Problem
 from api.openapi.schemas import Schema, Schemas
-from api.openapi.texts import CODE_MEANINGS, DESCRIPTION, HEADERS, HEADERS_OF_STATUS, LIMIT_HEADERS, TAGS
+from api.openapi.texts import (
+    CODE_MEANINGS,
+    DESCRIPTION,
+    HEADERS,
+    HEADERS_OF_STATUS,
+    LIMIT_HEADERS,
+    PATH_PARAMETERS,
+    TAGS,
+)
 from daemon import __version__
 from daemon.domain.model import KeyRole
 
@@ -137,8 +145,9 @@ def _path_parameters(path: str) -> list[Schema]:
             "name": name,
             "in": "path",
             "required": True,
-            "description": "An event type." if name == "event" else f"The id of the {name.removesuffix('_id')}.",
+            "description": PATH_PARAMETERS[name][0],
             "schema": {"type": "string", "minLength": 1},
+            "example": PATH_PARAMETERS[name][1],
         }
         for name in names
     ]

@@ -63,6 +63,18 @@ TAGS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+PATH_PARAMETERS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "event": ("An event type.", "linkedin.message.received"),
+        "event_id": ("The id of the event.", "evt_01k0a3bq5t8v2x4z6c8e0g2j4m"),
+        "webhook_id": ("The id of the webhook.", "wh_01jzy8h2k4n6q8s0v2x4z6b8d0"),
+        "delivery_id": ("The id of the delivery.", "dlv_01k0a3bq5u1w3y5a7d9f1h3k5n"),
+        "team_id": ("The id of the team.", "team_acme"),
+        "key_id": ("The id of the key.", "key_01k0a3bq5w5y7a9c1e3g5j7m9p"),
+        "name": ("The name of the node.", "hooks-1"),
+    }
+)
+
 HEADERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "Retry-After": {

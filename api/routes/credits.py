@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
-from api.http.auth import one_team
+from api.http.auth import one_team, tell_team
 from api.http.cursors import page_of, position_of
 from api.http.errors import Code, unknown_team, wrong_field
 from api.http.idempotency import once
@@ -169,7 +169,7 @@ ROUTES = (
             "corrects a wrong grant: the balance may go below 0."
         ),
         access=Access.OPERATOR,
-        body=json_body(Grant, _GRANT_EXAMPLE),
+        body=json_body(Grant, _GRANT_EXAMPLE, tell=tell_team),
         status=HTTPStatus.CREATED,
         answer=CreditEntry,
         example=_ENTRY_EXAMPLE,

@@ -27,8 +27,10 @@ from api.http.wire import (
 )
 from api.limits.rate_limit import tokens_for
 from daemon.domain import model
-from daemon.domain.model import CancelReason, DeliveryStatus, OutcomeKind
+from daemon.domain.model import CancelReason, DeliveryStatus, Origin, OutcomeKind
 from daemon.store.reads import api_reads, delivery_reads
+
+MOST_QUEUED_AGAIN = 20
 
 
 class LastAttempt(Output):
@@ -38,6 +40,22 @@ class LastAttempt(Output):
     status: int | None = Field(description="The HTTP status, if one arrived.")
     duration_ms: int = Field(description="Milliseconds until the response arrived or the attempt failed.")
     error: str | None = Field(description="One sentence: why it failed.")
+
+
+class OriginOfDelivery(Output):
+    """How a delivery was queued again."""
+
+    kind: Origin = Field(description="Whether by `resend` or by `recover`.")
+    delivery_id: str | None = Field(
+        description="The delivery that it was queued again for; null for a recovered event that had none."
+    )
+
+
+class QueuedAgain(Output):
+    """A delivery that another one was queued again as."""
+
+    kind: Origin = Field(description="Whether by `resend` or by `recover`.")
+    delivery_id: str = Field(description="The new delivery.")
 
 
 class Delivery(Output):
@@ -57,6 +75,7 @@ class Delivery(Output):
     cancel_reason: CancelReason | None = Field(description="Why it was cancelled, if it was.")
     waiting_for_credits: bool = Field(description="Whether it waits until its team is granted credits.")
     waiting_for_resume: bool = Field(description="Whether it waits until its webhook, which is paused, is resumed.")
+    origin: OriginOfDelivery | None = Field(description="How it was queued again, if it was; null for an event's own.")
     last_attempt: LastAttempt | None = Field(description="How its last attempt ended; null before the first one has.")
 
 
@@ -77,6 +96,9 @@ class DeliveryDetails(Delivery):
     """A delivery with all its attempts."""
 
     attempts: list[Attempt] = Field(description="Oldest first.")
+    queued_again_as: list[QueuedAgain] = Field(
+        description="What it was resent or recovered as, newest first, at most 20."
+    )
 
 
 class DeliveryQuery(PageQuery):
@@ -131,7 +153,18 @@ async def get_delivery(call: Call, delivery_id: str) -> DeliveryDetails:
     delivery = owned(call, await reader.fetch(api_reads.get_delivery, delivery_id), "delivery")
     attempts = await reader.fetch(api_reads.get_attempts, delivery_id)
     [shown] = await show_deliveries(call, [delivery])
-    return DeliveryDetails(**shown.model_dump(), attempts=[_show_attempt(attempt) for attempt in attempts])
+    again = await reader.fetch(
+        delivery_reads.queued_again_as, delivery.event_id, [delivery_id], limit=MOST_QUEUED_AGAIN
+    )
+    return DeliveryDetails(
+        **shown.model_dump(),
+        attempts=[_show_attempt(attempt) for attempt in attempts],
+        queued_again_as=[
+            QueuedAgain(kind=one.origin, delivery_id=one.id)
+            for one in again.get(delivery_id, ())
+            if one.origin is not None
+        ],
+    )
 
 
 async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
@@ -196,6 +229,7 @@ def _show_delivery(
         cancel_reason=delivery.cancel_reason,
         waiting_for_credits=team_lacks_credits and delivery.status is DeliveryStatus.PENDING,
         waiting_for_resume=is_paused and delivery.status is DeliveryStatus.PENDING,
+        origin=delivery.origin and OriginOfDelivery(kind=delivery.origin, delivery_id=delivery.origin_id),
         last_attempt=last
         and LastAttempt(outcome=last.outcome, status=last.status, duration_ms=last.duration_ms, error=last.error),
     )
@@ -230,6 +264,7 @@ DELIVERY_EXAMPLE = {
     "cancelReason": None,
     "waitingForCredits": False,
     "waitingForResume": False,
+    "origin": {"kind": "resend", "deliveryId": "dlv_01k0a3bq5tzv2x4z6c8e0g2j4m"},
     "lastAttempt": {
         "outcome": "http_error",
         "status": 503,
@@ -272,7 +307,7 @@ ROUTES = (
         summary="Look at a delivery",
         description="The delivery with every attempt and what the receiver answered.",
         answer=DeliveryDetails,
-        example={**DELIVERY_EXAMPLE, "attempts": [_ATTEMPT_EXAMPLE]},
+        example={**DELIVERY_EXAMPLE, "attempts": [_ATTEMPT_EXAMPLE], "queuedAgainAs": []},
         refusals=(Code.NOT_FOUND,),
     ),
     Route(

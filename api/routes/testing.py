@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
-from api.http.auth import one_team
+from api.http.auth import one_team, tell_team
 from api.http.cursors import page_of
 from api.http.errors import ApiError, Code
 from api.http.field_errors import unknown_event
@@ -125,7 +125,7 @@ ROUTES = (
             "Sends the event type's example to all active webhooks of the team that subscribe to it, with "
             "`X-Kakiyo-Test: true`. Test deliveries are deliveries: they are retried, counted and cost the same."
         ),
-        body=json_body(NewTest, {"event": _TYPE}),
+        body=json_body(NewTest, {"event": _TYPE}, tell=tell_team),
         status=HTTPStatus.ACCEPTED,
         answer=StartedTest,
         example={

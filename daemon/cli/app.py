@@ -24,6 +24,7 @@ from daemon.cli.nodes import build_nodes
 from daemon.cli.secrets import build_secrets
 from daemon.cli.serve import check_config, serve
 from daemon.cli.teams import build_teams
+from daemon.cli.trigger import trigger
 from daemon.cli.webhooks import build_webhooks
 
 _COMMANDS: Mapping[str, Callable[..., None]] = {
@@ -35,6 +36,7 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "restore": restore,
     "migrate-store": migrate_store,
     "logs": logs,
+    "trigger": trigger,
     "listen": listen,
     "completion": completion,
 }

@@ -14,11 +14,13 @@ import click
 
 from daemon import __version__
 from daemon.cli.connection import Connection, find_connection
-from daemon.cli.exchange import TIMEOUT_S, Answer, AnswerTooLong, AnswerTooSlow, exchange, open_http
-from daemon.cli.exits import DEBUG_VARIABLE, CommandError, ExitCode
+from daemon.cli.exchange import TIMEOUT_S, Answer, AnswerTooLong, AnswerTooSlow, exchange, open_http, whole
+from daemon.cli.exits import DEBUG_VARIABLE, CommandError, ExitCode, TryLater
 from daemon.cli.options import ApiOptions
 from daemon.cli.own_words import explain
 
+_LONGEST_LINE = 64 * 1024
+_MAY_PASS = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 _NO_SEGMENTS = frozenset({"", ".", ".."})  # RFC 3986, 5.2.4: clients remove dots before they ask
 Query = Mapping[str, str | int | Sequence[str] | None]
 
@@ -71,6 +73,16 @@ class Client:
             page = self.get(path, {**query, "cursor": cursor})
             yield page
 
+    def lines(self, path: str, query: Query) -> Iterator[bytes]:
+        """GET what has no end, on a connection of its own, and yield its lines until it ends all the same."""
+        with _told(self.address), closing(_open(self.connection)) as http:
+            http.request("GET", self._target(path, present(query)), headers=self._headers)
+            with http.getresponse() as response:
+                if response.status != HTTPStatus.OK:
+                    _checked(whole(response), self.connection)
+                while line := response.readline(_LONGEST_LINE):
+                    yield line
+
     def _call(
         self,
         method: str,
@@ -80,27 +92,39 @@ class Client:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        try:
-            target = (
-                urlsplit(self.connection.base_url).path + path + (f"?{urlencode(query, doseq=True)}" if query else "")
-            )
-            own = {"authorization": f"Bearer {self.connection.key}", "user-agent": f"kakiyo-webhooks/{__version__}"}
-            answer = exchange(self.http, method, target, content=content, headers={**own, **(headers or {})})
+        with _told(self.address):
+            target = self._target(path, query or {})
+            answer = exchange(self.http, method, target, content=content, headers={**self._headers, **(headers or {})})
             return _checked(answer, self.connection)
-        except (TimeoutError, AnswerTooSlow):
-            raise _unreachable(self.address, f"it did not answer within {TIMEOUT_S} s") from None
-        except InvalidURL as error:
-            raise _no_address(self.address, error) from None
-        except AnswerTooLong:
-            raise _stranger(self.address, "answers without end") from None
-        except HTTPException:
-            raise _stranger(self.address, "does not answer in HTTP, or broke off") from None
-        except ValueError as error:
-            raise CommandError(
-                f"The request cannot be sent ({error}): give options and arguments as UTF-8 text.", ExitCode.USAGE
-            ) from None
-        except OSError as error:
-            raise _unreachable(self.address, str(error) or type(error).__name__) from None
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.connection.key}", "user-agent": f"kakiyo-webhooks/{__version__}"}
+
+    def _target(self, path: str, query: Query) -> str:
+        own = urlsplit(self.connection.base_url).path
+        return own + path + (f"?{urlencode(query, doseq=True)}" if query else "")
+
+
+@contextmanager
+def _told(address: str) -> Iterator[None]:
+    """Have whatever goes wrong with a connection told in a sentence."""
+    try:
+        yield
+    except (TimeoutError, AnswerTooSlow):
+        raise _unreachable(address, f"it did not answer within {TIMEOUT_S} s") from None
+    except InvalidURL as error:
+        raise _no_address(address, error) from None
+    except AnswerTooLong:
+        raise _stranger(address, "answers without end") from None
+    except HTTPException:
+        raise _stranger(address, "does not answer in HTTP, or broke off") from None
+    except ValueError as error:
+        raise CommandError(
+            f"The request cannot be sent ({error}): give options and arguments as UTF-8 text.", ExitCode.USAGE
+        ) from None
+    except OSError as error:
+        raise _unreachable(address, str(error) or type(error).__name__) from None
 
 
 def present(members: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,7 +197,8 @@ def _checked(answer: Answer, connection: Connection) -> Reply:
         raise _stranger(address, f"answered {answer.status} {answer.reason}")
     exit_code = ExitCode.NOT_FOUND if answer.status == HTTPStatus.NOT_FOUND else ExitCode.REFUSED
     problem, asked_by = _parse(answer, address), click.get_current_context(silent=True)
-    raise CommandError(explain(problem, key_from=connection.key_from, context=asked_by), exit_code)
+    kind = TryLater if answer.status in _MAY_PASS else CommandError
+    raise kind(explain(problem, key_from=connection.key_from, context=asked_by), exit_code)
 
 
 def _text(answer: Answer) -> str:

@@ -1,12 +1,16 @@
 """`kakiyo-webhooks deliveries`: what was delivered, what was not, and why."""
 
+import gc
 from enum import StrEnum
+from itertools import count
 from typing import Annotated, Any
 
 import click
 
 from daemon.cli.declared import argument, group_of, option
+from daemon.cli.exits import ExitCode
 from daemon.cli.options import (
+    WHEN,
     AllPages,
     ApiOptions,
     AsJson,
@@ -19,8 +23,9 @@ from daemon.cli.options import (
 )
 
 _DeliveryId = Annotated[str, argument(metavar="DELIVERY")]
-_WHEN = "A time (2025-07-15T10:30:00Z) or an age (15m, 2h, 7d)."
 COLUMNS = ("id", "status", "result", "attempts", "event", "webhook", "created", "ended")
+_ORIGINS = {"resend": "resend of", "recover": "recovered from"}
+_AGAIN = {"resend": "resent as", "recover": "recovered as"}
 _ATTEMPT_COLUMNS = ("attempt", "started", "took", "outcome", "status", "error")
 
 
@@ -48,8 +53,8 @@ class Outcome(StrEnum):
 
 def build_deliveries() -> click.Group:
     """Return the group."""
-    commands = {"list": list_deliveries, "show": show, "resend": resend}
-    return group_of("deliveries", commands, help="List, look at and resend deliveries.")
+    commands = {"list": list_deliveries, "tail": tail, "show": show, "resend": resend}
+    return group_of("deliveries", commands, help="List, follow, look at and resend deliveries.")
 
 
 @with_api_options
@@ -64,8 +69,8 @@ def list_deliveries(
     http_status: Annotated[
         str | None, option("--http-status", metavar="STATUS", help="Only those last answered so: 503, or 5xx.")
     ] = None,
-    since: Annotated[str | None, option("--since", help=_WHEN)] = None,
-    until: Annotated[str | None, option("--until", help=_WHEN)] = None,
+    since: Annotated[str | None, option("--since", help=WHEN)] = None,
+    until: Annotated[str | None, option("--until", help=WHEN)] = None,
     team_id: TeamFilter = None,
     limit: Limit = None,
     cursor: Cursor = None,
@@ -86,6 +91,41 @@ def list_deliveries(
         print_list(
             client, "/v1/deliveries", query=query, columns=COLUMNS, row=row, every_page=every_page, as_json=as_json
         )
+
+
+@with_api_options
+def tail(
+    webhook_id: Annotated[str | None, option("--webhook", metavar="ID", help="Only to this webhook.")] = None,
+    status: Annotated[
+        list[Status] | None, option("--status", help="Only those that stand so. May be repeated.")
+    ] = None,
+    event: Annotated[str | None, option("--type", "--event", metavar="TYPE", help="Only of this type.")] = None,
+    lines: Annotated[int, option("--lines", "-n", min=0, max=200, help="How many of the last to begin with.")] = 10,
+    team_id: TeamFilter = None,
+    as_json: Annotated[bool, option("--json", help="Print one JSON object for each line.")] = False,
+    *,
+    api: ApiOptions,
+) -> None:
+    """Follow a team's deliveries as they happen, until Ctrl-C: a line for each attempt and each end."""
+    from daemon.cli.client import connect
+    from daemon.cli.delivery_lines import DeliveryLines, newest, news
+    from daemon.cli.following import follow
+
+    gc.enable()
+    shown = DeliveryLines(status or (), as_json)
+    query = {"teamId": team_id, "webhookId": webhook_id, "event": event}
+    looks = count()
+    with connect(api) as client:
+
+        def look() -> bool:
+            is_first = next(looks) == 0
+            shown.show(newest(client, query, shown, count=lines) if is_first else news(client, query, shown))
+            return False
+
+        try:
+            follow(client, {"teamId": team_id, "webhookId": webhook_id}, look)
+        except KeyboardInterrupt:
+            raise click.exceptions.Exit(ExitCode.DONE) from None
 
 
 @with_api_options
@@ -122,7 +162,7 @@ def row(delivery: dict[str, Any]) -> tuple[Any, ...]:
     return (
         delivery["id"],
         _standing(delivery),
-        _result(delivery),
+        cause_of(delivery),
         delivery["attemptsMade"],
         delivery["event"],
         delivery["webhookId"],
@@ -131,7 +171,7 @@ def row(delivery: dict[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def _result(delivery: dict[str, Any]) -> str:
+def cause_of(delivery: dict[str, Any]) -> str:
     """Return why it stands so: why it was cancelled, else how its last attempt ended; "" if there was none."""
     from daemon.domain.causes import PAUSED, attempt_in_words, cancelled_in_words
 
@@ -154,7 +194,10 @@ def _print_delivery(delivery: dict[str, Any]) -> None:
 
     next_attempt, reason = delivery["nextAttemptAt"], delivery["cancelReason"]
     fields = [*zip(COLUMNS, row(delivery), strict=True), ("event id", delivery["eventId"]), ("test", delivery["test"])]
-    render(record_of([*fields, ("next attempt", next_attempt), ("cancelled because", reason)]))
+    fields += [("next attempt", next_attempt), ("cancelled because", reason)]
+    fields += [(_ORIGINS[one["kind"]], one["deliveryId"]) for one in [delivery["origin"]] if one]
+    fields += [(_AGAIN[one["kind"]], one["deliveryId"]) for one in delivery["queuedAgainAs"]]
+    render(record_of(fields))
     if attempts := delivery["attempts"]:
         render("")
         render(table_of(_ATTEMPT_COLUMNS, map(_attempt_row, attempts)))

@@ -7,9 +7,13 @@ import click
 
 from daemon.cli.declared import argument, group_of, option
 from daemon.cli.options import (
+    WHEN,
+    AllPages,
     ApiOptions,
     AsJson,
+    Cursor,
     IdempotencyKey,
+    Limit,
     TeamFilter,
     idempotency_headers,
     with_api_options,
@@ -18,12 +22,20 @@ from daemon.cli.options import (
 if TYPE_CHECKING:
     from daemon.cli.client import Reply
 
+_COLUMNS = ("id", "type", "accepted", "key", "bytes", "test")
 _EventType = Annotated[str, option("--type", "--event", metavar="TYPE", help="The event type.")]
 
 
 def build_events() -> click.Group:
     """Return the group."""
-    commands = {"send": send, "batch": batch, "show": show, "types": types, "example": example}
+    commands = {
+        "send": send,
+        "batch": batch,
+        "list": list_events,
+        "show": show,
+        "types": types,
+        "example": example,
+    }
     return group_of("events", commands, help="Submit events, look at them, list the event types.")
 
 
@@ -86,6 +98,35 @@ def batch(
 
 
 @with_api_options
+def list_events(
+    type: Annotated[str | None, option("--type", "--event", metavar="TYPE", help="Only of this type.")] = None,
+    idempotency_key: Annotated[
+        str | None, option("--idempotency-key", metavar="KEY", help="Only those submitted with it (kept for 24 h).")
+    ] = None,
+    since: Annotated[str | None, option("--since", help=WHEN)] = None,
+    until: Annotated[str | None, option("--until", help=WHEN)] = None,
+    team_id: TeamFilter = None,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    every_page: AllPages = False,
+    as_json: AsJson = False,
+    *,
+    api: ApiOptions,
+) -> None:
+    """List events, the newest first."""
+    from daemon.cli.client import connect
+    from daemon.cli.replies import print_list
+    from daemon.cli.times import api_time
+
+    filters = {"teamId": team_id, "type": type, "idempotencyKey": idempotency_key}
+    query = {**filters, "since": api_time(since), "until": api_time(until), "limit": limit, "cursor": cursor}
+    with connect(api) as client:
+        print_list(
+            client, "/v1/events", query=query, columns=_COLUMNS, row=_row, every_page=every_page, as_json=as_json
+        )
+
+
+@with_api_options
 def show(event_id: Annotated[str, argument(metavar="EVENT")], as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Show an event: what was accepted, and its deliveries."""
     from daemon.cli.client import connect, path_of
@@ -136,6 +177,14 @@ def _type_row(event_type: dict[str, Any]) -> tuple[Any, ...]:
     return event_type["id"], event_type["category"], event_type["description"]
 
 
+def _row(event: dict[str, Any]) -> tuple[Any, ...]:
+    return event["id"], event["event"], event["acceptedAt"], _key_name(event), event["size"], event["test"]
+
+
+def _key_name(event: dict[str, Any]) -> str | None:
+    return event["key"] and str(event["key"]["name"])
+
+
 def _print_event(reply: "Reply") -> None:
     from daemon.cli.deliveries import COLUMNS, row
     from daemon.cli.tables import list_of, record_of, render
@@ -144,7 +193,8 @@ def _print_event(reply: "Reply") -> None:
     names = {"id": "id", "teamId": "team", "event": "type", "timestamp": "happened", "acceptedAt": "accepted"}
     fields = [(label, event[field]) for field, label in names.items()]
     body = _body_of(reply.text)
-    render(record_of([*fields, ("test", event["test"]), ("body", body)]))
+    submitted = (("key", _key_name(event)), ("idempotency key", event["idempotencyKey"]), ("bytes", event["size"]))
+    render(record_of([*fields, *submitted, ("test", event["test"]), ("body", body)]))
     render("\n[bold]deliveries[/]")
     render(list_of(COLUMNS, map(row, event["deliveries"])))
 

@@ -81,7 +81,12 @@ def exchange(
         with suppress(BrokenPipeError):  # whoever refuses a long body answers before it has come
             http.request(method, target, content, dict(headers))
         with http.getresponse() as response:
-            return Answer(response.status, response.reason, media_type=_media_type(response), body=_read(response))
+            return whole(response)
+
+
+def whole(response: HTTPResponse) -> Answer:
+    """Read what is left of a response. Raises AnswerTooLong and IncompleteRead."""
+    return Answer(response.status, response.reason, media_type=_media_type(response), body=_read(response))
 
 
 def _read(response: HTTPResponse) -> bytes:

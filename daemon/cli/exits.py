@@ -1,7 +1,8 @@
 """How a command ends: the one place that documents the exit codes. They are stable: scripts may rely on them.
 
 0    it is done
-1    the daemon refused it, or the demo or `doctor` found something that is not as it should be
+1    the daemon refused it, the demo or `doctor` found something that is not as it should be, or what `trigger` sent was
+     not delivered
 2    wrong usage, a wrong setting, or a file (the key's, a backup) that is missing, may not be read or written, or is
      not what it should be
 3    the daemon cannot be reached, or gave no answer
@@ -9,7 +10,7 @@
 5    it is done, but what there was to print could not be written: standard output is closed, or its disk is full
 6    `serve` was stopped, cleanly, and acknowledged commits are missing from its database: see `doctor`
 70   something that nobody expected: a bug
-130  ended by Ctrl-C (`logs` and `listen` are meant to be ended so: 0)
+130  ended by Ctrl-C (`logs`, `listen` and `deliveries tail` are meant to be ended so: 0)
 """
 
 import os
@@ -43,6 +44,10 @@ class CommandError(Exception):
     def __init__(self, message: str, exit_code: ExitCode) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+class TryLater(CommandError):
+    """The daemon refused it for now: the same may be done in a moment."""
 
 
 def discard_if_broken(stream: TextIO) -> None:

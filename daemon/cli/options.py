@@ -39,6 +39,7 @@ EventsOption = Annotated[
     list[str] | None,
     option("--event", metavar="TYPE", help="An event type to subscribe to, or '*' for all. May be repeated."),
 ]
+WHEN = "A time (2025-07-15T10:30:00Z) or an age (15m, 2h, 7d)."
 IdempotencyKey = Annotated[
     str | None,
     option("--idempotency-key", metavar="KEY", help="The same key within 24 h does nothing again."),

@@ -14,10 +14,12 @@ from daemon.domain.printable import printable
 
 _UNFOLDED = 2_000
 _GAP = 2
+_TIME_OF_DAY = slice(11, 19)  # of an RFC 3339 time
 _LEAST_OF_A_TEXT = 12
 # What may be cut, since the beginning tells enough; and what is left out before the rest, from the right.
 _TEXTS = frozenset(
-    {"event", "events", "name", "url", "description", "note", "notification emails", "result", "ended because"}
+    {"event", "type", "events", "name", "url", "description", "note", "notification emails", "result", "ended because"}
+    | {"key", "who", "changes"}
 )
 _LEFT_OUT_FIRST = ("ended", "host", "version", "number", "since", "attempts", "created", "webhook", "max webhooks")
 _STATUS_STYLES = {
@@ -124,6 +126,20 @@ def table_of(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     for row in rows:
         table.add_row(*map(cell, row))
     return table
+
+
+def line_of(values: Sequence[str], style: str) -> Text:
+    """Return values beside each other, the second in the style of a status: a line of something that goes on.
+
+    On a terminal it is cut where that ends, and of the first, a time, there is the time of day.
+    """
+    shown = list(map(cell, values))
+    shown[1].stylize(_STATUS_STYLES.get(style, ""))
+    if not sys.stdout.isatty():
+        return Text("  ").join(shown)
+    line = Text("  ").join([Text(values[0][_TIME_OF_DAY]), *shown[1:]])
+    line.truncate(_width(), overflow="ellipsis")
+    return line
 
 
 def record_of(pairs: Iterable[tuple[str, Any]]) -> Table:

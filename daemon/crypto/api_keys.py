@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from daemon.domain.model import ApiKey, KeyRole
 
 _PREFIX = "kwh_"
+# The id of the operator's key.
+OPERATOR = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class ApiKeys:
     """
 
     def __init__(self, operator_key: str) -> None:
-        self._by_digest = {digest_of(operator_key): Principal(None, "operator", name="Operator")}
+        self._by_digest = {digest_of(operator_key): Principal(None, OPERATOR, name="Operator")}
 
     def find(self, key: str) -> Principal | None:
         """Return who is behind this key, None if it is unknown or revoked."""

@@ -9,7 +9,8 @@ from daemon.domain.model import ids_maker
 
 NowMs = Callable[[], int]
 
-HOUR_MS = 3600 * 1000
+MINUTE_MS = 60 * 1000
+HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
 

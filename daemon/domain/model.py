@@ -164,6 +164,21 @@ class Event(Struct, frozen=True, gc=False):
 
 
 @dataclass(frozen=True, slots=True)
+class EventSummary:
+    """An event as lists show it: without its body, of `size` bytes. `seq` is its place in the order of acceptance."""
+
+    seq: int
+    id: str
+    team_id: str
+    type: str
+    timestamp: int
+    size: int
+    accepted_at: int
+    test: bool
+    key_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One event to one webhook. `seq` is its place in the order of acceptance, over all webhooks.
 
@@ -309,9 +324,16 @@ class FailedDelivery:
     error: str | None
 
 
+class MailKind(StrEnum):
+    """What an email is about, and whom it is for: the team, or the operator."""
+
+    DISABLED = "webhook_disabled"
+    DISABLED_FOR_OPERATOR = "webhook_disabled_for_operator"
+
+
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """An email about a disabled webhook in the outbox, as data: its text is made when it is sent.
+    """An email in the outbox, as data: its text is made when it is sent.
 
     `recipients` are those who have not got it yet; `attempts_made` counts failed attempts to send it.
     """
@@ -327,3 +349,5 @@ class Mail:
     created_at: int
     attempts_made: int = 0
     next_attempt_at: int = 0
+    team_name: str = ""
+    kind: MailKind = MailKind.DISABLED

@@ -1,4 +1,4 @@
-"""The mail about a disabled webhook, as a message (contract "Auto-disable")."""
+"""Mails as messages (contract "Auto-disable"): one sentence, one button, and details."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -10,13 +10,14 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from daemon.domain.model import FailedDelivery, Mail
+from daemon.domain.model import FailedDelivery, Mail, MailKind
 from daemon.domain.printable import one_line
 
 _TRANSFER_ENCODING = "quoted-printable"  # servers without 8BITMIME accept it, too
 _NAME_LIMIT = 100
 _URL_LIMIT = 300
 _ERROR_LIMIT = 300
+_TEMPLATES = {MailKind.DISABLED: "disabled", MailKind.DISABLED_FOR_OPERATOR: "disabled"}
 
 Compose = Callable[[Mail, Sequence[Address]], EmailMessage]
 
@@ -25,7 +26,7 @@ def message_composer(sender: Address, public_url: str) -> Compose:
     """Return a function that makes a message, text and HTML, from a mail and its recipients.
 
     A mail has the same Date and Message-ID each time, so that duplicates can be recognised.
-    `public_url` is the API's address as its users know it, without a trailing slash.
+    `public_url` is the address of API and console as their users know it, without a trailing slash.
     """
     templates = Environment(
         loader=PackageLoader("daemon.mail"),
@@ -36,10 +37,10 @@ def message_composer(sender: Address, public_url: str) -> Compose:
     )
 
     def compose(mail: Mail, recipients: Sequence[Address]) -> EmailMessage:
-        facts = _facts(mail, public_url)
-        message = _envelope(mail, sender, recipients)
-        message.set_content(templates.get_template("disabled.txt").render(facts), cte=_TRANSFER_ENCODING)
-        html = templates.get_template("disabled.html").render(facts)
+        facts, template = _facts(mail, public_url), _TEMPLATES[mail.kind]
+        message = _envelope(mail, facts["subject"], sender=sender, recipients=recipients)
+        message.set_content(templates.get_template(f"{template}.txt").render(facts), cte=_TRANSFER_ENCODING)
+        html = templates.get_template(f"{template}.html").render(facts)
         message.add_alternative(html, subtype="html", cte=_TRANSFER_ENCODING)
         return message
 
@@ -52,9 +53,9 @@ def as_wire(message: EmailMessage) -> bytes:
     return message.as_bytes() if "".join(addresses).isascii() else message.as_bytes(policy=SMTPUTF8)
 
 
-def _envelope(mail: Mail, sender: Address, recipients: Sequence[Address]) -> EmailMessage:
+def _envelope(mail: Mail, subject: str, *, sender: Address, recipients: Sequence[Address]) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
-    message["Subject"] = f"Webhook “{one_line(mail.webhook_name, _NAME_LIMIT)}” was disabled"
+    message["Subject"] = subject
     message["From"] = sender
     message["To"] = tuple(recipients)
     message["Date"] = format_datetime(_utc(mail.created_at))
@@ -64,29 +65,42 @@ def _envelope(mail: Mail, sender: Address, recipients: Sequence[Address]) -> Ema
 
 
 def _facts(mail: Mail, public_url: str) -> dict[str, Any]:
+    name, team = one_line(mail.webhook_name, _NAME_LIMIT), one_line(mail.team_name or mail.team_id, _NAME_LIMIT)
+    for_operator = mail.kind is MailKind.DISABLED_FOR_OPERATOR
+    return {
+        "subject": f"Webhook “{name}” {f'of {team} ' if for_operator else ''}was disabled",
+        "sentence": f"Webhook “{name}” of {team} was disabled, because its deliveries kept failing.",
+        "button": "Re-enable and recover",
+        "button_url": f"{public_url}/console/webhooks/{mail.webhook_id}",
+        "for_operator": for_operator,
+        "team": team,
+        "team_id": mail.team_id,
+        **_webhook_facts(mail, public_url),
+    }
+
+
+def _webhook_facts(mail: Mail, public_url: str) -> dict[str, Any]:
     since = min((failure.failed_at for failure in mail.failures), default=mail.disabled_at)
     # `recover` counts from an event's acceptance.
     first_missed = min((failure.accepted_at for failure in mail.failures), default=mail.disabled_at)
+    deliveries = f"{public_url}/console/teams/{mail.team_id}/deliveries"
     return {
-        "name": one_line(mail.webhook_name, _NAME_LIMIT),
         "url": one_line(mail.webhook_url, _URL_LIMIT),
         "webhook_id": mail.webhook_id,
-        "team_id": mail.team_id,
         "disabled_at": _shown(mail.disabled_at),
         "failing_since": _shown(since),
-        "failures": [_failure_facts(failure) for failure in mail.failures],
-        "console_page": f"{public_url}/console/webhooks/{mail.webhook_id}",
+        "failures": [_failure_facts(failure, deliveries) for failure in mail.failures],
         "webhook_route": f"{public_url}/v1/webhooks/{mail.webhook_id}",
         "recover_since": f"{_utc(first_missed):%Y-%m-%dT%H:%M:%SZ}",
     }
 
 
-def _failure_facts(failure: FailedDelivery) -> dict[str, str]:
+def _failure_facts(failure: FailedDelivery, deliveries: str) -> dict[str, str]:
     answer = f"HTTP {failure.status}" if failure.status is not None else failure.outcome.replace("_", " ")
     return {
         "at": _shown(failure.failed_at),
         "event_type": one_line(failure.event_type, _NAME_LIMIT),
-        "delivery_id": failure.delivery_id,
+        "page": f"{deliveries}/{failure.delivery_id}",
         "error": one_line(failure.error, _ERROR_LIMIT) if failure.error else answer,
     }
 

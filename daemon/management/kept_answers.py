@@ -35,7 +35,7 @@ class KeptAnswers:
 
         Raises IdempotencyConflict if that was another request, or if its answer cannot be read any more.
         """
-        first = await self._reader.fetch(idempotency_store.first_use, idempotency, self._now_ms())
+        first = await self._reader.fetch(idempotency_store.first_use, idempotency)
         if first is None:
             return None
         if first.fingerprint != idempotency.fingerprint:

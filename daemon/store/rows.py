@@ -17,6 +17,7 @@ from daemon.domain.model import (
     DeliveryStatus,
     DisabledReason,
     Event,
+    EventSummary,
     FailedDelivery,
     KeyRole,
     LastAttempt,
@@ -184,6 +185,21 @@ def event(row: Row[Any]) -> Event:
     )
 
 
+def event_summary(row: Row[*tuple[Any, ...]]) -> EventSummary:
+    """Return the EventSummary of a row with its columns, and its body's size, of `events`."""
+    return EventSummary(
+        seq=row.seq,
+        id=right("events", "id", row.id),
+        team_id=right("events", "team_id", row.team_id),
+        type=right("events", "type", row.type),
+        timestamp=right("events", "timestamp", row.timestamp),
+        size=row.size,
+        accepted_at=right("events", "accepted_at", row.accepted_at),
+        test=right("events", "test", row.test),
+        key_id=right("events", "key_id", row.key_id),
+    )
+
+
 def delivery(row: Row[Any]) -> Delivery:
     """Return the Delivery of a row of `deliveries`."""
     _check_row("deliveries", row)
@@ -302,7 +318,7 @@ def credit_entry(row: Row[Any]) -> CreditEntry:
 
 
 def mail(row: Row[Any]) -> Mail:
-    """Return the Mail of a row of `mails`."""
+    """Return the Mail of a row of `mails`, followed by its team's name."""
     _check_row("mails", row)
     failures = tuple(
         FailedDelivery(**{**failure, "outcome": OutcomeKind(failure["outcome"])})
@@ -320,4 +336,5 @@ def mail(row: Row[Any]) -> Mail:
         created_at=row.created_at,
         attempts_made=row.attempts_made,
         next_attempt_at=row.next_attempt_at,
+        team_name=row.team_name,
     )

@@ -1,5 +1,6 @@
 """Who changed what: each change over the API leaves an entry (contract "Audit trail")."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -33,6 +34,8 @@ async def change_everything(api: RunningApi) -> dict[AuditAction, str]:
         await operator.patch(f"/v1/teams/{team}", {"name": "Acme 2"}),
         await acme.delete(f"/v1/keys/{key['id']}"),
         await acme.patch(hook, {"secret": SECRET, "active": True}),
+        await acme.patch(hook, {"paused": True, "resumesAt": "2h"}),
+        await acme.patch(hook, {"paused": False}),
         await acme.post(f"{hook}/rotate-secret", {}),
         await acme.post(f"{hook}/rotate-secret", {"switchNow": True}),
         await acme.call("POST", f"/v1/deliveries/{delivery['id']}/resend"),
@@ -46,6 +49,8 @@ async def change_everything(api: RunningApi) -> dict[AuditAction, str]:
         AuditAction.KEY_REVOKED: key["id"],
         AuditAction.WEBHOOK_CREATED: webhook["id"],
         AuditAction.WEBHOOK_CHANGED: webhook["id"],
+        AuditAction.WEBHOOK_PAUSED: webhook["id"],
+        AuditAction.WEBHOOK_RESUMED: webhook["id"],
         AuditAction.SECRET_ROTATED: webhook["id"],
         AuditAction.SIGNATURE_SWITCHED: webhook["id"],
         AuditAction.WEBHOOK_RECOVERED: webhook["id"],
@@ -65,6 +70,12 @@ async def test_each_kind_of_change_leaves_an_entry_that_names_its_key_and_its_su
     by_team = {action for action, entry in entries.items() if entry["keyId"].startswith("key_")}
     assert by_team == set(changed) - {AuditAction.TEAM_CHANGED, AuditAction.CREDITS_GRANTED}
     assert entries["team.changed"]["changes"] == {"name": {"from": "Acme", "to": "Acme 2"}}
+    paused, resumed = entries["webhook.paused"]["changes"], entries["webhook.resumed"]["changes"]
+    assert [paused[name]["from"] for name in ("pausedAt", "resumesAt")] == [None, None]
+    assert {name: change["to"] for name, change in paused.items()} == {
+        name: change["from"] for name, change in resumed.items()
+    }
+    assert datetime.fromisoformat(paused["resumesAt"]["to"]) > datetime.now(UTC) + timedelta(hours=1)
     assert SECRET not in str(entries)
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("each_engine")
 MESSAGE_RECEIVED = "linkedin.message.received"
 FIELDS = {
     *("id", "eventId", "webhookId", "teamId", "event", "status", "test", "attemptsMade", "nextAttemptAt", "createdAt"),
-    *("completedAt", "cancelReason", "waitingForCredits", "waitingForResume", "lastAttempt"),
+    *("completedAt", "cancelReason", "waitingForCredits", "waitingForResume", "origin", "lastAttempt"),
 }
 
 
@@ -38,7 +38,7 @@ async def test_a_delivery_is_shown_with_its_attempts_and_what_was_answered(tmp_p
         [listed] = await settled(api)
         shown = (await api.as_acme.get(f"/v1/deliveries/{listed['id']}")).value
     assert set(listed) == FIELDS
-    assert set(shown) == {*FIELDS, "attempts"}
+    assert set(shown) == {*FIELDS, "attempts", "queuedAgainAs"}
     assert (shown["webhookId"], shown["eventId"], shown["event"]) == (webhook["id"], event_id, MESSAGE_SENT)
     assert (shown["status"], shown["attemptsMade"], shown["nextAttemptAt"]) == ("succeeded", 1, None)
     assert listed["lastAttempt"] == shown["lastAttempt"]
@@ -167,7 +167,24 @@ async def test_a_delivery_is_sent_again_as_a_new_one_even_if_it_succeeded(api: R
     assert set(again.value) == FIELDS
     assert again.value["id"] != first["id"]
     assert (again.value["eventId"], again.value["webhookId"]) == (event_id, webhook["id"])
-    await settled(api, 2)
+    assert again.value["origin"] == {"kind": "resend", "deliveryId": first["id"]}
+    listed, _ = await settled(api, 2)
+    assert listed["origin"] == again.value["origin"]
+    shown = (await api.as_acme.get(f"/v1/deliveries/{first['id']}")).value
+    assert (shown["origin"], shown["queuedAgainAs"]) == (None, [{"kind": "resend", "deliveryId": again.value["id"]}])
+
+
+async def test_what_is_recovered_and_what_it_was_recovered_from_name_each_other(tmp_path: Any) -> None:
+    receiver = FakeReceiver({"https://hooks.example.com/in": statuses(503)})
+    settings = make_settings(tmp_path, delivery={"retry_delays_s": []})
+    async with running_api(tmp_path, receiver=receiver, settings=settings) as api:
+        webhook, _ = await api.webhook(), await api.submit()
+        [first] = await settled(api)
+        await api.as_acme.post(f"/v1/webhooks/{webhook['id']}/recover", {"since": "2020-01-01T00:00:00Z"})
+        again, _ = await settled(api, 2)
+        shown = (await api.as_acme.get(f"/v1/deliveries/{first['id']}")).value
+    assert again["origin"] == {"kind": "recover", "deliveryId": first["id"]}
+    assert shown["queuedAgainAs"] == [{"kind": "recover", "deliveryId": again["id"]}]
 
 
 async def test_nothing_is_sent_again_to_an_inactive_webhook(api: RunningApi) -> None:

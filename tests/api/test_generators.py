@@ -15,6 +15,7 @@ import trio
 from pydantic import TypeAdapter
 
 from api.app import ROUTES, create_app
+from api.console.rendering.reference import chapters_of
 from api.openapi.document import describe
 from tests.support.api_client import RunningApi
 from tests.support.api_server import Served, serving
@@ -67,9 +68,10 @@ def test_spectral_finds_nothing_to_complain_about(workplace: Path) -> None:
 
 @pytest.fixture(scope="module")
 def compiled(workplace: Path) -> Path:
-    """What becomes of a generated TypeScript client that leaves out what is optional, and reads every answer."""
+    """A generated TypeScript client that leaves out what is optional, reads every answer, and all code to copy."""
     run(workplace, "openapi-typescript", "openapi.json", "--output", "api.ts")
     (workplace / "reading.ts").write_text("\n".join(_reading()), "utf-8")
+    (workplace / "copied.ts").write_text("\n".join(_copied()), "utf-8")
     run(workplace, "tsc", "--project", "tsconfig.json")
     return workplace / "out" / "client.js"
 
@@ -117,6 +119,19 @@ def _reading() -> Iterator[str]:
         if members := schema.get("properties"):
             values = ", ".join(f"it.{member}" for member in members)
             yield f'export const read{name} = (it: components["schemas"]["{name}"]) => [{values}];'
+
+
+def _copied() -> Iterator[str]:
+    """Yield a program of all that the console's reference has to copy."""
+    yield "declare const process: { env: Record<string, string | undefined> };"
+    for chapter in chapters_of(document, "http://127.0.0.1:8480"):
+        for operation in chapter.operations:
+            [code] = [snippet.code for snippet in operation.snippets if snippet.language == "TypeScript"]
+            yield f"export async function {operation.id}() {{\n{code}\n}}"
+
+
+def document() -> dict[str, Any]:
+    return DOCUMENT
 
 
 @pytest.fixture(scope="module")

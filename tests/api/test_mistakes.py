@@ -68,6 +68,10 @@ async def test_an_operators_team_is_told_with_what_else_is_wrong(api: RunningApi
     assert (answer.status, answer.paths) == (404, ["$.teamId", "$.url"])
     answer = await api.operator.post("/v1/credits/grants", {"amount": -5, "more": 1})
     assert answer.paths == ["$.teamId", "$.note", "$.more"]
+    answer = await api.operator.post("/v1/credits/grants", {"teamId": "none", "amount": 0})
+    assert (answer.status, answer.paths) == (422, ["$.amount", "$.teamId"])
+    answer = await api.operator.post("/v1/webhooks/test", {"teamId": "none", "event": "x"})
+    assert answer.paths == ["$.event", "$.teamId"]
 
 
 async def test_all_that_is_wrong_with_a_submission_is_told(api: RunningApi, way: str) -> None:

@@ -10,9 +10,11 @@ from pydantic import TypeAdapter
 from api.app import ROUTES, create_app
 from api.http.errors import STATUS, Code
 from api.http.route import Route
+from api.http.streamed import Streamed
 from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi.document import codes_of
 from api.openapi.texts import CODE_MEANINGS, TAGS
+from api.routes.changes import EVENT_STREAM
 from tests.support.api_client import RunningApi
 
 AUTOMATIC = {"HEAD", "OPTIONS"}
@@ -84,7 +86,8 @@ def test_every_example_is_what_it_is_an_example_of(route: Route) -> None:
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_every_handler_answers_with_what_its_route_says(route: Route) -> None:
     returned = get_type_hints(route.handler)["return"]
-    assert returned in (route.answer, bytes) or (returned is type(None) and route.answer is None)
+    said = Streamed if route.media_type == EVENT_STREAM else route.answer
+    assert returned in (said, bytes) or (returned is type(None) and route.answer is None)
 
 
 def test_body_limits_are_those_of_routes() -> None:

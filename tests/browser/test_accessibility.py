@@ -60,7 +60,7 @@ def test_axe_finds_nothing_where_nothing_is_and_where_something_is_wrong(
     assert_good(page)
     be_signed_in(page, console.api.key)
     empty = console.team("Empty")
-    of_nothing = [f"teams/{empty.id}/{path}" for path in ("webhooks", "deliveries", "credits")]
+    of_nothing = [f"teams/{empty.id}/{path}" for path in ("webhooks", "events", "deliveries", "credits")]
     for path in ("nowhere", *of_nothing):
         page.goto(f"/console/{path}")
         assert_good(page)
@@ -109,18 +109,29 @@ def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str
         for number in range(4):
             team.submit(number=number)
         wait_for_ends(console, good, bad)
-        team.submit()
+        event = team.submit()
         kinds = [team.deliveries(status=status)[0]["id"] for status in ("succeeded", "failed")]
         root = f"teams/{team.id}"
         of_webhooks = [f"{root}/webhooks/{each}{page}" for each in webhooks for page in ("", "/edit", "/secret")]
         yield (
             team,
             [
-                *("teams", "system", root, f"{root}/webhooks", f"{root}/webhooks/new", *of_webhooks),
+                *(
+                    "api",
+                    "api/webhooks",
+                    "api/deliveries",
+                    "teams",
+                    "system",
+                    root,
+                    f"{root}/webhooks",
+                    f"{root}/webhooks/new",
+                    *of_webhooks,
+                ),
                 *(f"{root}/webhooks/{webhooks[0]}/delete", f"{root}/deliveries", f"{root}/credits"),
                 *(f"{root}/settings", f"{root}/audit"),
                 *(f"{root}/event-types", f"{root}/event-types/{MESSAGE_SENT}"),
                 *(f"{root}/deliveries/{each}" for each in kinds),
+                *(f"{root}/events", f"{root}/events/{event}"),
             ],
         )
 

@@ -87,7 +87,7 @@ def test_a_webhook_is_edited_and_its_secret_rotated(acme: ConsoleTeam, page: Pag
     page.get_by_role("link", name="Rotate secret").click()
     page.get_by_role("button", name="Generate").click()
     page.get_by_role("button", name="Rotate secret").click()
-    expect(page.get_by_text("the secret before signs, too")).to_be_visible()
+    expect(page.get_by_text("the previous secret signs, too")).to_be_visible()
     expect(page.get_by_role("region", name="The secret: copy it now")).to_contain_text("whsec_")
 
 

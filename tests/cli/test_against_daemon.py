@@ -87,6 +87,9 @@ async def test_a_team_is_set_up_served_charged_and_looked_at_by_commands_alone(
         assert (await received.receive()).body == request.body
         assert "dlv_" in await run("webhooks", "test", "--team", "team_me", "--type", "prospect.unqualified")
         assert (await received.receive()).header("x-kakiyo-test") == "true"
+        triggered = await run("trigger", "linkedin.invitation.sent", "--team", "team_me")
+        assert (await received.receive()).header("x-kakiyo-event") == "linkedin.invitation.sent"
+        assert re.search(r"event +evt_\S+\s+deliveries +1\s+\S+  succeeded  200 · ", triggered), triggered
         line = json.dumps({"event": "prospect.unqualified", "teamId": "team_me", "data": {}})
         (tmp_path / "events").write_text(f"{line}\n{line}\n")
         assert (await run("events", "batch", str(tmp_path / "events"))).count("evt_") == 2

@@ -81,13 +81,12 @@ def test_a_command_is_named_instead_of_a_route(run: Any, api: Any) -> None:
 
 
 def _sentences_of_the_api() -> set[str]:
-    """Every text in what the routes refuse with, but for what is described in the API's document."""
-    refusals = {"wrong_field", "wrong_fields", "FieldError", "ApiError", "not_found", "invalid_json", "too_large"}
+    """Every text that a function of the API returns or raises: among them all that it refuses with."""
     said = set()
     for file in Path(REPOSITORY, "api").rglob("*.py"):
-        for call in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in refusals:
-                constants = (node.value for node in ast.walk(call) if isinstance(node, ast.Constant))
+        for statement in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(statement, ast.Return | ast.Raise):
+                constants = (node.value for node in ast.walk(statement) if isinstance(node, ast.Constant))
                 said |= {text for text in constants if isinstance(text, str)}
     return said
 

@@ -37,6 +37,7 @@ DELIVERY = {
     "completedAt": None,
     "cancelReason": None,
     "waitingForCredits": False,
+    "origin": {"kind": "resend", "deliveryId": "dlv_0"},
     "lastAttempt": {"outcome": "timeout", "status": None, "durationMs": 10_000, "error": "no response within 10 s"},
 }
 ATTEMPT = {
@@ -50,7 +51,16 @@ ATTEMPT = {
     "responseBody": "oh \x1b[2Jno [red]",
 }
 TEAM = {"id": "t", "name": "n", "notificationEmails": ["a@b.c"], "createdAt": "2025-01-01T00:00:00.000Z"}
-NEW_KEY = {"id": "key_1", "teamId": "t", "name": "n", "key": "shown-once", "createdAt": "2025-01-01T00:00:00.000Z"}
+NEW_KEY = {
+    "id": "key_1",
+    "teamId": "t",
+    "name": "n",
+    "role": "admin",
+    "key": "shown-once",
+    "createdAt": "2025-01-01T00:00:00.000Z",
+    "lastUsedAt": None,
+    "revokedAt": None,
+}
 CREDIT = {"teamId": "t", "balance": -4, "perDelivery": 2, "enforce": False}
 ENTRY = {"id": "c_1", "teamId": "t", "amount": 5, "balanceAfter": 5, "createdAt": "x", "deliveryId": None, "note": "hi"}
 EVENT = {
@@ -60,6 +70,9 @@ EVENT = {
     "timestamp": "x",
     "acceptedAt": "y",
     "test": False,
+    "size": 1_234,
+    "key": {"id": "key_1", "name": "CRM"},
+    "idempotencyKey": "order-17",
     "body": {"data": {"é": 1}},
     "deliveries": [DELIVERY],
 }
@@ -183,6 +196,17 @@ CASES = [
         "evt_1",
     ),
     ("events show evt_1", ("GET", "/v1/events/evt_1", None), EVENT, "é"),
+    ("events show evt_1", ("GET", "/v1/events/evt_1", None), EVENT, "order-17"),
+    (
+        "events list --team t --type a.b --idempotency-key order-17 --since 2025-07-15T10:30:00Z --limit 5",
+        (
+            "GET",
+            "/v1/events?teamId=t&type=a.b&idempotencyKey=order-17&since=2025-07-15T10%3A30%3A00.000Z&limit=5",
+            None,
+        ),
+        _list(EVENT),
+        "CRM",
+    ),
     ("events types", ("GET", "/v1/webhooks/test/events", None), _list(EVENT_TYPE), "It happened"),
     ("events example a.b", ("GET", "/v1/webhooks/test/example/a.b", None), {"event": "a.b"}, "a.b"),
     (
@@ -208,8 +232,14 @@ CASES = [
     (
         "deliveries show dlv_1",
         ("GET", "/v1/deliveries/dlv_1", None),
-        {**DELIVERY, "attempts": [ATTEMPT]},
+        {**DELIVERY, "attempts": [ATTEMPT], "queuedAgainAs": []},
         "The receiver answered 500",
+    ),
+    (
+        "deliveries show dlv_1",
+        ("GET", "/v1/deliveries/dlv_1", None),
+        {**DELIVERY, "attempts": [], "queuedAgainAs": [{"kind": "recover", "deliveryId": "dlv_2"}]},
+        "recovered as       dlv_2",
     ),
     ("deliveries resend dlv_1", ("POST", "/v1/deliveries/dlv_1/resend", {}), DELIVERY, "dlv_1"),
     ("credits show --team t", ("GET", "/v1/credits?teamId=t", None), CREDIT, "-4"),
@@ -332,7 +362,7 @@ def test_secret_options_that_exclude_each_other_send_nothing(run: Any, api: Any,
 
 
 def test_a_receivers_answer_cannot_steer_the_terminal(run: Any, api: Any) -> None:
-    api.answers = [(200, json.dumps({**DELIVERY, "attempts": [ATTEMPT]}))]
+    api.answers = [(200, json.dumps({**DELIVERY, "attempts": [ATTEMPT], "queuedAgainAs": []}))]
     ended = run("deliveries", "show", "dlv_1")
     assert "\x1b" not in ended.out
     assert "oh \\x1b[2Jno [red]" in ended.out

@@ -118,7 +118,7 @@ async def test_a_secret_is_rotated_with_an_overlap_and_removed(api: RunningApi, 
     led = await acme.post(f"{path}/secret", secret="t" * 20, hours="24")
     page = await acme.get(led.location)
     assert "t" * 20 in page.text
-    assert "the secret before signs, too" in page.text
+    assert "the previous secret signs, too" in page.text
     await acme.post(f"{path}/secret/remove")
     assert "No: it has no secret" in (await acme.get(path)).text
 

@@ -6,7 +6,7 @@ import pytest
 import trio
 import trio.testing
 
-from api.console.pages import live
+from api.limits import streams
 from tests.console.conftest import signed_in
 from tests.support.api_client import RunningApi
 from tests.support.console_client import ConsoleClient
@@ -111,7 +111,7 @@ async def test_a_browser_that_is_gone_is_forgotten(api: RunningApi, acme: Consol
 async def test_so_many_pages_are_live_and_no_more(
     api: RunningApi, acme: ConsoleClient, root: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "MOST_STREAMS", 2)
+    monkeypatch.setattr(streams, "MOST_STREAMS", 2)
     async with acme.stream(f"{root}/deliveries/live"), acme.stream(f"{root}/webhooks/live"):
         page = await acme.get(f"{root}/deliveries/live")
         assert page.status == 503

@@ -68,7 +68,16 @@ async def make_world(api: RunningApi, word: str, body: bytes) -> World:
     [delivery, *_] = (await api.as_acme.get("/v1/deliveries", status=DeliveryStatus.FAILED.value)).value["items"]
     of_webhook = (f"{root}/webhooks/{webhooks[0]}{page}" for page in ("", "/edit", "/secret", "/delete"))
     paths = (
-        *("/console/teams", "/console/system", root, f"{root}/webhooks", f"{root}/webhooks/new", *of_webhook),
+        *(
+            "/console/teams",
+            "/console/system",
+            "/console/api",
+            "/console/api/webhooks",
+            root,
+            f"{root}/webhooks",
+            f"{root}/webhooks/new",
+            *of_webhook,
+        ),
         *(f"{root}/deliveries", f"{root}/deliveries?webhook={webhooks[0]}", f"{root}/deliveries/{delivery['id']}"),
         *(f"{root}/credits", f"{root}/event-types", f"{root}/event-types/{EVENT}", "/console/nowhere"),
     )

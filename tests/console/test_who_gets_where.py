@@ -14,7 +14,7 @@ from tests.support.api_client import RunningApi, running_api
 from tests.support.console_client import ConsoleClient, Page
 from tests.support.daemon import make_settings
 
-NOBODYS = {"team": "team_x", "webhook": "wh_x", "delivery": "dlv_x", "key": "key_x"}
+NOBODYS = {"team": "team_x", "event": "evt_x", "webhook": "wh_x", "delivery": "dlv_x", "key": "key_x"}
 POSTS = {route: row for route, row in TABLE.items() if route.startswith("POST")}
 
 READS = {route: row for route, row in TABLE.items() if route not in POSTS}
@@ -60,7 +60,13 @@ async def things_of_acme(api: RunningApi) -> Mapping[str, str]:
     deliveries = (await api.as_acme.get(f"/v1/events/{event}")).value["deliveries"]
     [delivery] = [one["id"] for one in deliveries if one["webhookId"] == webhook["id"]]
     key = (await api.operator.post(f"/v1/teams/{api.acme.id}/keys", {"name": "spare"})).value
-    return {"team": api.acme.id, "webhook": webhook["id"], "delivery": delivery, "key": key["id"]}
+    return {
+        "team": api.acme.id,
+        "webhook": webhook["id"],
+        "event": event,
+        "delivery": delivery,
+        "key": key["id"],
+    }
 
 
 async def request(client: ConsoleClient, route: str, row: Row, ids: Mapping[str, str]) -> Page | int:

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 WEBHOOK: Mapping[str, str | Sequence[str]] = {"name": "n", "url": "https://example.com/in", "events": ["*"]}
 _OF_WEBHOOK = "teams/<team_id>/webhooks/<webhook_id>"
+_OF_EVENT = "teams/<team_id>/events/<event_id>"
 _OF_DELIVERY = "teams/<team_id>/deliveries/<delivery_id>"
 
 
@@ -21,8 +22,8 @@ class Row:
 
     def path(self, route: str, ids: Mapping[str, str]) -> str:
         """Return the address of the page about acme's things."""
-        named = route.partition(" ")[2].replace("<event>", "linkedin.message.sent")
-        for kind in ("team", "webhook", "delivery", "key"):
+        named = route.partition(" ")[2].replace("<event>", "linkedin.message.sent").replace("<tag>", "events")
+        for kind in ("team", "webhook", "event", "delivery", "key"):
             named = named.replace(f"<{kind}_id>", f"${kind}")
         return "/console/" + Template(named).substitute(ids)
 
@@ -57,6 +58,10 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         f"POST {_OF_WEBHOOK}/secret/remove": _CHANGE,
         f"GET {_OF_WEBHOOK}/delete": _READ,
         f"POST {_OF_WEBHOOK}/delete": _CHANGE,
+        "GET teams/<team_id>/events": _READ,
+        f"GET {_OF_EVENT}": _READ,
+        f"GET {_OF_EVENT}/live": _READ,
+        f"GET {_OF_EVENT}/body": _READ,
         "GET teams/<team_id>/deliveries": _READ,
         "GET teams/<team_id>/deliveries/live": _READ,
         f"GET {_OF_DELIVERY}": _READ,
@@ -67,6 +72,8 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET teams/<team_id>/event-types/<event>": _READ,
         "POST teams/<team_id>/event-types/<event>/test": _CHANGE,
         "GET teams/<team_id>/credits": _READ,
+        "GET api": Row(200, 200, 200),
+        "GET api/<tag>": Row(200, 200, 200),
         "GET teams/<team_id>/settings": _READ,
         "POST teams/<team_id>/settings": Row(303, 404, 303, {"name": "n"}),
         "POST teams/<team_id>/settings/keys": Row(303, 404, 303, {"key_name": "n", "role": "read"}),

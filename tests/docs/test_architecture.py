@@ -55,7 +55,9 @@ SLEEPS_IN_LOOPS = {
     "daemon/demo/process.py": "another process gets ready",
     "daemon/demo/run.py": "another process writes the mail",
     "daemon/demo/watching.py": "the API has nothing to wait on",
+    "daemon/cli/following.py": "the back-off while the daemon cannot be reached",
     "api/console/pages/live.py": "how often a page may change",
+    "api/routes/changes.py": "how often a change is told",
 }
 
 # Where groups of exceptions are taken apart: where a task's failure ends.

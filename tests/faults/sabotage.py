@@ -25,6 +25,7 @@ from daemon.egress.response import Response
 from daemon.egress.transport import Transport
 from daemon.mail.result import SendResult
 from daemon.seams import Seams
+from daemon.store.commands import Audited, Command, ExecuteOnce
 from daemon.store.reads.reader import Reader
 from daemon.store.writes.writer import Writer
 
@@ -45,6 +46,13 @@ class Point:
 
     def __str__(self) -> str:
         return f"{'after' if self.after else 'before'} {self.seam}, call {self.on_call}"
+
+
+def name_of(command: Command[Any]) -> str:
+    """Return what a command does, whether or not it is run once, or with an entry of the audit trail."""
+    while isinstance(command, Audited | ExecuteOnce):
+        command = command.command
+    return type(command).__name__
 
 
 @dataclass(slots=True)
@@ -144,7 +152,7 @@ class Saboteur:
             writer: Writer, command: Any, then: Callable[[Any], None] | None = None, within_s: float = 0
         ) -> Reply[Any]:
             followed = None if then is None else partial(self.follow, then)
-            return self.reply(type(command).__name__, lambda: begin(writer, command, followed, within_s=within_s))
+            return self.reply(name_of(command), lambda: begin(writer, command, followed, within_s=within_s))
 
         async def write_all(writer: Writer, commands: Any) -> Any:
             return await self.pass_through("AcceptEvents", lambda: execute_all(writer, commands))

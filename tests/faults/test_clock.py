@@ -129,19 +129,33 @@ async def submit_once(daemon: RunningDaemon, team_id: str) -> str:
 
 @pytest.mark.fault(
     "The wall clock jumps between two submissions with the same idempotency key",
-    "Within 24 h of the wall clock, and whenever it was set back, the first receipt; later a new event",
+    "For 24 h the first receipt, whether the clock is ahead or behind then or was behind before; later a new event",
+    cases=3,
 )
-async def test_an_idempotency_key_is_valid_for_24_hours_of_the_wall_clock(
-    tmp_path: Path, autojump_clock: MockClock
+@pytest.mark.parametrize("before_ms", [0, -3 * DAY_MS, 3 * DAY_MS], ids=["right", "behind", "ahead"])
+async def test_an_idempotency_key_is_valid_for_24_hours_however_the_clock_jumps(
+    tmp_path: Path, before_ms: int, autojump_clock: MockClock
 ) -> None:
     async with running(tmp_path) as daemon:
         team = await daemon.team()
+        await trio.sleep(1)  # it has seen the right time
+        daemon.clock.offset_ms += before_ms
         first = await submit_once(daemon, team.id)
-        daemon.clock.offset_ms -= DAY_MS
-        assert await submit_once(daemon, team.id) == first
-        daemon.clock.offset_ms += DAY_MS + 23 * HOUR_MS
-        assert await submit_once(daemon, team.id) == first
-        daemon.clock.offset_ms += 2 * HOUR_MS
+        daemon.clock.offset_ms -= before_ms
+        for jump_ms in (-2 * DAY_MS, 2 * DAY_MS, 0):
+            daemon.clock.offset_ms += jump_ms
+            assert await submit_once(daemon, team.id) == first
+            await trio.sleep(1_000)
+            assert await submit_once(daemon, team.id) == first
+            daemon.clock.offset_ms -= jump_ms
+
+
+async def test_an_idempotency_key_is_new_again_after_a_day(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with running(tmp_path) as daemon:
+        team = await daemon.team()
+        first = await submit_once(daemon, team.id)
+        daemon.clock.offset_ms += DAY_MS
+        await trio.sleep(2 * HOUR_MS / 1000)
         assert await submit_once(daemon, team.id) != first
 
 

@@ -40,6 +40,7 @@ def mail() -> Mail:
         DISABLED_AT,
         failures,
         DISABLED_AT,
+        team_name="Acme",
     )
 
 

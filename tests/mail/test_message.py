@@ -6,7 +6,7 @@ from email.policy import default
 import pytest
 
 from daemon.domain.email_addresses import parse_address
-from daemon.domain.model import FailedDelivery, Mail, OutcomeKind
+from daemon.domain.model import FailedDelivery, Mail, MailKind, OutcomeKind
 from daemon.mail.message import Compose
 
 
@@ -42,24 +42,47 @@ def test_it_asks_not_to_be_answered_by_machines(compose: Compose, mail: Mail) ->
 def test_both_parts_say_what_happened_and_what_to_do(compose: Compose, mail: Mail, subtype: str) -> None:
     text = part(received(compose, mail), subtype)
     for fact in (
-        "CRM Sync",
+        "Webhook “CRM Sync” of Acme was disabled, because its deliveries kept failing.",
+        "Re-enable and recover",
+        "https://hooks.example.com/console/webhooks/wh_1",
         "https://crm.example.com/hook?x=1",
-        "team_1",
         "2025-07-15 10:29:58 UTC",  # disabled at
         "2025-07-15 08:59:58 UTC",  # failing since
         "The receiver answered 503",
         "No answer within 10 s",
         "HTTP 500",
         "connect error",
-        "dlv_4",
-        "https://hooks.example.com/console/webhooks/wh_1",
+        "https://hooks.example.com/console/teams/team_1/deliveries/dlv_4",
         "PATCH https://hooks.example.com/v1/webhooks/wh_1",
         '{"active": true}',
-        "kakiyo-webhooks webhooks enable wh_1",
         "POST https://hooks.example.com/v1/webhooks/wh_1/recover",
         '{"since": "2025-07-15T08:59:51Z"}',
     ):
         assert fact in text
+
+
+@pytest.mark.parametrize("subtype", ["plain", "html"])
+def test_only_the_operators_copy_has_the_operators_commands_and_the_teams_id(
+    compose: Compose, mail: Mail, subtype: str
+) -> None:
+    commands = "kakiyo-webhooks webhooks enable wh_1", "kakiyo-webhooks webhooks recover wh_1 --since", "Acme (team_1)"
+    for_team = part(received(compose, mail), subtype)
+    for_operator = part(received(compose, replace(mail, kind=MailKind.DISABLED_FOR_OPERATOR)), subtype)
+    assert [command for command in commands if command in for_team] == []
+    assert [command for command in commands if command not in for_operator] == []
+
+
+def test_the_operators_copy_names_the_team_in_its_subject(compose: Compose, mail: Mail) -> None:
+    message = received(compose, replace(mail, kind=MailKind.DISABLED_FOR_OPERATOR))
+    assert message["Subject"] == "Webhook “CRM Sync” of Acme was disabled"
+
+
+def test_a_phone_shows_it_in_one_column_and_the_button_leads_to_the_webhooks_page(compose: Compose, mail: Mail) -> None:
+    html = part(received(compose, mail), "html")
+    assert 'class="button" href="https://hooks.example.com/console/webhooks/wh_1"' in html
+    assert "overflow-wrap: anywhere" in html
+    assert "prefers-color-scheme: dark" in html
+    assert "<table" not in html
 
 
 def test_html_in_a_name_or_an_error_is_text(compose: Compose, mail: Mail) -> None:
@@ -88,8 +111,8 @@ def test_what_is_shown_is_bounded(compose: Compose, mail: Mail) -> None:
 
 def test_a_mail_without_failures_is_whole(compose: Compose, mail: Mail) -> None:
     text = part(received(compose, replace(mail, failures=())), "plain")
-    assert "failed deliveries" not in text
-    assert "What to do" in text
+    assert "FAILED DELIVERIES" not in text
+    assert "Re-enable and recover" in text
 
 
 def test_it_is_sent_as_seven_bits_in_short_lines(compose: Compose, mail: Mail) -> None:

@@ -10,7 +10,7 @@ _DATES_AND_IDS = re.compile(rb"(?i)(?<=\r\ndate: )[^\r]+|evt_[0-9a-z]+")
 
 _LENGTH = re.compile(rb"content-length: ([0-9]+)")
 
-_METHODS = (b"POST",) * 12 + (b"post", b"GET", b"PUT", b"P\xd6ST")
+_METHODS = (b"POST",) * 12 + (b"post", b"DELETE", b"PUT", b"P\xd6ST")  # GET lists what was submitted meanwhile
 _TARGETS = (b"/v1/events",) * 8 + (b"/v1/events/batch",) * 6 + (
     b"/v1/events?x=1", b"/v1/events/", b"/v1//events", b"/v1/%65vents", b"http://x/v1/events", b"/v1/eventsx", b"*",
 )  # fmt: skip

@@ -39,6 +39,8 @@ class World:
 
     async def ask(self, client: ApiClient, route: str, row: Row, ids: Mapping[str, str] | None = None) -> Answer:
         method, target, body = row.request(route, self.ids if ids is None else ids)
+        if row.is_endless:
+            self.api.handles.console.changes.close()
         return await client.call(method, target, content=body, server=ELSEWHERE)
 
     async def ask_as_stranger(self, route: str, row: Row, headers: Mapping[str, str]) -> Answer:

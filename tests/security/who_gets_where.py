@@ -15,7 +15,8 @@ class Row:
 
     `roles` are those of acme's keys that may do it beside its admins: the others get 403.
 
-    `$acme`, `$webhook`, `$event`, `$delivery` and `$key` stand for ids of acme's.
+    `$acme`, `$webhook`, `$event`, `$delivery` and `$key` stand for ids of acme's. An endless answer ends with the
+    daemon.
     """
 
     own: int
@@ -24,6 +25,7 @@ class Row:
     body: str | None = None
     query: str = ""
     roles: tuple[str, ...] = ()
+    is_endless: bool = False
 
     def request(self, route: str, ids: Mapping[str, str]) -> tuple[str, str, bytes | None]:
         """Return method, path with query, and body."""
@@ -41,6 +43,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
     {
         "POST /v1/events": Row(202, 404, 202, f'{{{EVENT}, "teamId": "$acme", "data": {{}}}}', roles=SUBMIT),
         "POST /v1/events/batch": Row(202, 404, 202, f'[{{{EVENT}, "teamId": "$acme", "data": {{}}}}]', roles=SUBMIT),
+        "GET /v1/events": Row(200, 404, 200, query="?teamId=$acme", roles=READ),
         "GET /v1/events/{event_id}": Row(200, 404, 200, roles=READ),
         "POST /v1/webhooks": Row(201, 404, 201, f'{{{WEBHOOK}, "teamId": "$acme"}}'),
         "GET /v1/webhooks": Row(200, 404, 200, query="?teamId=$acme", roles=READ),
@@ -53,6 +56,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET /v1/webhooks/test/example/{event}": Row(200, 200, 200, roles=ALL),
         "GET /v1/webhooks/test/events": Row(200, 200, 200, roles=ALL),
         "GET /v1/deliveries": Row(200, 404, 200, query="?teamId=$acme", roles=READ),
+        "GET /v1/deliveries/changes": Row(200, 404, 200, query="?teamId=$acme", roles=READ, is_endless=True),
         "GET /v1/deliveries/{delivery_id}": Row(200, 404, 200, roles=READ),
         "POST /v1/deliveries/{delivery_id}/resend": Row(202, 404, 202),
         "GET /v1/credits": Row(200, 404, 200, query="?teamId=$acme", roles=READ),

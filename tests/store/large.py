@@ -19,7 +19,15 @@ from daemon.domain.submission import Idempotency
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store import commands, upkeep_commands
 from daemon.store.commands import Command
-from daemon.store.reads import actor_reads, api_reads, console_reads, delivery_reads, gauge_reads, time_blocks
+from daemon.store.reads import (
+    actor_reads,
+    api_reads,
+    console_reads,
+    delivery_reads,
+    event_reads,
+    gauge_reads,
+    time_blocks,
+)
 from daemon.store.reads.time_blocks import TIMES, next_time_block
 from daemon.store.sqlite.database import Database, open_database
 from daemon.store.writes.batch import apply_one
@@ -201,6 +209,17 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
         listing(webhook_id=WEBHOOK, http_statuses=range(500, 600), since=_OLD + DAY_MS),
     ],
     "last_attempts": [_last_attempts],
+    "queued_again_as": [lambda c: delivery_reads.queued_again_as(c, "evt_1", ["dlv_1"], 20)],
+    "list_events": [
+        lambda c: event_reads.list_events(c, event_reads.EventFilter(), 50),
+        lambda c: event_reads.list_events(c, event_reads.EventFilter(TEAM, "none"), 50),
+        lambda c: event_reads.list_events(c, event_reads.EventFilter(TEAM, "none", since=_OLD + DAY_MS), 50),
+    ],
+    "events_of_submission": [
+        lambda c: event_reads.events_of_submission(c, event_reads.EventFilter(TEAM), ["operator"], "key_1")
+    ],
+    "idempotency_key_of": [lambda c: event_reads.idempotency_key_of(c, "evt_1", NOW, ["operator"])],
+    "key_names": [lambda c: event_reads.key_names(c, ["key_1"])],
     "list_credit_entries": [lambda c: api_reads.list_credit_entries(c, TEAM, 50)],
     "ended_sessions": [lambda c: actor_reads.ended_sessions(c, "s_12", 1_000)],
     "deliveries_to_come": [lambda c: gauge_reads.deliveries_to_come(c)],
@@ -247,7 +266,15 @@ def every_command() -> set[type]:
 
 def every_query() -> set[str]:
     """Return the names of all queries that the code has."""
-    modules: tuple[ModuleType, ...] = (api_reads, actor_reads, console_reads, delivery_reads, gauge_reads, time_blocks)
+    modules: tuple[ModuleType, ...] = (
+        api_reads,
+        actor_reads,
+        console_reads,
+        delivery_reads,
+        event_reads,
+        gauge_reads,
+        time_blocks,
+    )
     return {
         name
         for module in modules
@@ -259,5 +286,6 @@ def every_query() -> set[str]:
 def _is_query(function: Callable[..., object]) -> bool:
     first, *_ = [*inspect.signature(function).parameters.items(), ("", None)]
     others = [name for name in inspect.signature(function).parameters if name != "connection"]
-    is_helper = function.__module__ in ("daemon.store.reads.pagination", "daemon.store.bulk")
+    helpers = ("daemon.store.reads.pagination", "daemon.store.reads.timed_pages", "daemon.store.bulk")
+    is_helper = function.__module__ in helpers
     return first[0] == "connection" and "_sequences" not in others and not is_helper

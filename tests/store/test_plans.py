@@ -26,14 +26,23 @@ from daemon.store.commands import (
     SaveTeam,
     SaveWebhook,
 )
-from daemon.store.reads import actor_reads, api_reads, console_reads, delivery_reads, gauge_reads, time_blocks
+from daemon.store.reads import (
+    actor_reads,
+    api_reads,
+    console_reads,
+    delivery_reads,
+    event_reads,
+    gauge_reads,
+    time_blocks,
+)
+from daemon.store.reads.event_reads import EventFilter
 from daemon.store.sqlite.database import Database
 from daemon.store.upkeep_commands import (
     PruneIdempotencyKeys,
     PruneWebhookHours,
 )
 from daemon.store.writes.batch import run_batch
-from tests.store.filling import NOW, a_webhook, accept, accepting, an_audit_entry, found, recording
+from tests.store.filling import NOW, a_webhook, accept, accepting, an_audit_entry, found, recording, run
 from tests.store.test_outcomes import disabling
 
 TEAM, WEBHOOK = "team_1", "wh_1"
@@ -142,6 +151,31 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "deliveries_of_event": (
         lambda c: delivery_reads.deliveries_of_event(c, "evt_1", 20, 1),
         "ix_deliveries_event (event_id=? AND rowid>?)",
+    ),
+    "list_events of all": (
+        lambda c: event_reads.list_events(c, EventFilter(), 20, 1000),
+        "INTEGER PRIMARY KEY (rowid<?)",
+    ),
+    "list_events of a team and type": (
+        lambda c: event_reads.list_events(c, EventFilter(TEAM, "a.b"), 20, 1000, look_at=5),
+        "ix_events_team (team_id=? AND seq>? AND seq<?)",
+    ),
+    "events_of_submission": (
+        lambda c: event_reads.events_of_submission(c, EventFilter(TEAM), ["operator", "team:team_1"], "known"),
+        "idempotency_keys USING INDEX sqlite_autoindex_idempotency_keys_1 (scope=? AND key=?)",
+    ),
+    "events_of_submission, the events": (
+        lambda c: event_reads.events_of_submission(c, EventFilter(TEAM), ["operator", "team:team_1"], "known"),
+        "events USING INDEX sqlite_autoindex_events_1 (id=?)",
+    ),
+    "idempotency_key_of": (
+        lambda c: event_reads.idempotency_key_of(c, "evt_1", NOW, ["operator"]),
+        "ix_idempotency_keys_age (created_at=?)",
+    ),
+    "key_names": (lambda c: event_reads.key_names(c, ["key_1", "key_2"]), "(id=?)"),
+    "queued_again_as": (
+        lambda c: delivery_reads.queued_again_as(c, "evt_1", ["dlv_1"], 20),
+        "ix_deliveries_event (event_id=?)",
     ),
     "get_delivery": (lambda c: api_reads.get_delivery(c, "dlv_1_wh_1"), "(id=?)"),
     "get_attempts": (lambda c: api_reads.get_attempts(c, "dlv_1_wh_1"), "PRIMARY KEY (delivery_seq=?)"),
@@ -273,6 +307,7 @@ def test_a_read_uses_its_index_and_sorts_nothing(
 ) -> None:
     found(database)
     accept(database, range(20))
+    run(database, accepting(20, key="known"))
     with database.reading.connect() as connection, plans_of(connection) as lines:
         query(connection)
     assert any(index in line for line in lines), lines

@@ -43,9 +43,11 @@ INSERT INTO webhooks (id, team_id, name, url, events, active, consecutive_failur
 SELECT 'wh_' || i, 'team_' || 1 + i % 50, 'w', 'u', '["*"]', true, 0, i, i FROM generate_series(2, {WEBHOOKS}) i;
 INSERT INTO events (seq, id, team_id, type, timestamp, body, accepted_at, test)
 SELECT i, 'evt_' || i, 'team_' || 1 + i % 50, 'a.b', i, '{{}}', i, false FROM generate_series(1, {DELIVERIES}) i;
-INSERT INTO deliveries (seq, id, event_id, event_type, webhook_id, team_id, status, attempts_made, created_at, test)
+INSERT INTO deliveries (seq, id, event_id, event_type, webhook_id, team_id, status, attempts_made, created_at, test,
+    completed_at)
 SELECT i, 'dlv_' || i || '_wh_1', 'evt_' || i, 'a.b', 'wh_' || 1 + i % {WEBHOOKS}, 'team_' || 1 + i % 50,
-    CASE i % 20 WHEN 0 THEN 'failed' WHEN 1 THEN 'pending' ELSE 'succeeded' END, 1, i, false
+    CASE i % 20 WHEN 0 THEN 'failed' WHEN 1 THEN 'pending' ELSE 'succeeded' END, 1, i, false,
+    CASE i % 20 WHEN 1 THEN NULL ELSE i END
 FROM generate_series(1, {DELIVERIES}) i;
 INSERT INTO attempts (delivery_seq, number, started_at, duration_ms, outcome, headers, body)
 SELECT i, 1, i, 1, 'delivered', '[]', '' FROM generate_series(1, {DELIVERIES}) i;

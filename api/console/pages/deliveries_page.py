@@ -9,7 +9,7 @@ from api.console.pages.delivery_filter import CAUSE_CHOICES, STATUS_CHOICES, Fil
 from api.console.pages.lists import cursor, position
 from api.console.pages.live import Parts, live
 from api.console.session.page_request import PageRequest
-from api.http.dispatch import Streamed
+from api.http.streamed import Streamed
 from api.routes.deliveries import paused_webhooks
 from daemon.domain.causes import in_words
 from daemon.domain.model import Delivery
@@ -41,7 +41,8 @@ async def delivery_list(request: PageRequest, chosen: Filter, *parts: str) -> di
     is_first = not request.query("cursor")
     rows, next_position = ([], None) if chosen.mistakes else await _find(request, chosen)
     return {
-        **await _shown(request, rows, chosen),
+        **await shown_rows(request, rows, one_webhook=_is_of_one_webhook(chosen)),
+        "chosen": chosen,
         "statuses": _with_given(STATUS_CHOICES, chosen, "status"),
         "causes": _with_given(CAUSE_CHOICES, chosen, "cause"),
         "webhooks": await _webhook_choices(request, chosen),
@@ -57,19 +58,21 @@ async def delivery_list(request: PageRequest, chosen: Filter, *parts: str) -> di
 async def delivery_rows(request: PageRequest, chosen: Filter) -> str:
     """Return the rows of the first page."""
     rows, _ = await _find(request, chosen, first=True)
-    return await request.fragment("delivery_rows.html", **await _shown(request, rows, chosen))
+    shown = await shown_rows(request, rows, one_webhook=_is_of_one_webhook(chosen))
+    return await request.fragment("delivery_rows.html", **shown)
 
 
-async def _shown(request: PageRequest, rows: list[Delivery], chosen: Filter) -> dict[str, Any]:
-    """Return what the rows need."""
+async def shown_rows(request: PageRequest, rows: list[Delivery], *, one_webhook: bool = False) -> dict[str, Any]:
+    """Return the template's values for rows of deliveries; those of a single webhook do not show its name."""
     last = await request.handles.reader.fetch(delivery_reads.last_attempts, rows)
     paused = await paused_webhooks(request.call, rows)
     results = {
         delivery.id: in_words(delivery, last.get(delivery.id), is_paused=delivery.webhook_id in paused)
         for delivery in rows
     }
-    names = await _names(request, rows, chosen)
-    return {"deliveries": rows, "results": results, "paused": paused, "names": names, "chosen": chosen}
+    ids = {delivery.webhook_id for delivery in rows}
+    names = await request.handles.reader.fetch(console_reads.webhook_names, ids) if ids and not one_webhook else {}
+    return {"deliveries": rows, "results": results, "paused": paused, "names": names}
 
 
 async def _find(request: PageRequest, chosen: Filter, *, first: bool = False) -> tuple[list[Delivery], int | None]:
@@ -98,14 +101,6 @@ def _with_given(choices: Mapping[str, str], chosen: Filter, field: str) -> Mappi
 
 def _list_name(chosen: Filter) -> str:
     return f"deliveries {chosen.wanted.webhook_id or ''}".strip()
-
-
-async def _names(request: PageRequest, rows: list[Delivery], chosen: Filter) -> dict[str, str]:
-    """Return the webhooks' names; the page of a single webhook does not show them."""
-    ids = {delivery.webhook_id for delivery in rows}
-    if not ids or _is_of_one_webhook(chosen):
-        return {}
-    return await request.handles.reader.fetch(console_reads.webhook_names, ids)
 
 
 def _is_of_one_webhook(chosen: Filter) -> bool:

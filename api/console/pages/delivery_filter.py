@@ -17,8 +17,8 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?", re.ASCII)
 EXPECTED_TIME = "Enter a date and a time, such as 2026-11-24T14:30."
 _UNKNOWN_STATUS = "Choose one of the states in the list."
 _UNKNOWN_CAUSE = "Choose one of the results in the list, or name an HTTP status."
-_INVERTED = "This is before the time in From."
-_UNKNOWN_EVENT = "Choose one of the events in the list."
+INVERTED = "This is before the time in From."
+UNKNOWN_EVENT = "Choose one of the events in the list."
 _FIELDS = ("status", "webhook", "event", "cause", "since", "until")
 # Statuses that are often wanted together, and what the form calls them.
 STATUS_CHOICES: Mapping[str, str] = MappingProxyType(
@@ -59,15 +59,15 @@ def read_filter(request: PageRequest, webhook_id: str | None = None) -> Filter:
     if given["status"] and not set(given["status"].split(",")) <= set(DeliveryStatus):
         mistakes["status"] = _UNKNOWN_STATUS
     if given["event"] and given["event"] not in request.handles.catalogue:
-        mistakes["event"] = _UNKNOWN_EVENT
-    times = {name: parse_form_time(given[name]) for name in ("since", "until")}
+        mistakes["event"] = UNKNOWN_EVENT
+    times = {"since": parse_form_time(given["since"]), "until": until_end_of(given["until"])}
     mistakes |= {name: EXPECTED_TIME for name, time in times.items() if given[name] and time is None}
     outcome, http_statuses = _read_cause(given["cause"])
     if given["cause"] and outcome is None and http_statuses is None:
         mistakes["cause"] = _UNKNOWN_CAUSE
     until = times["until"]
     if times["since"] is not None and until is not None and until < times["since"]:
-        mistakes["until"] = _INVERTED
+        mistakes["until"] = INVERTED
     wanted = DeliveryFilter(
         team_id=request.team_id,
         webhook_id=webhook_id or given["webhook"] or None,
@@ -78,7 +78,7 @@ def read_filter(request: PageRequest, webhook_id: str | None = None) -> Filter:
         outcome=outcome,
         http_statuses=http_statuses,
         since=times["since"],
-        until=None if until is None else until + _precision_ms(given["until"]) - 1,
+        until=until,
     )
     return Filter(given, wanted, mistakes)
 
@@ -103,6 +103,11 @@ def parse_form_time(text: str) -> int | None:
         return None
 
 
+def until_end_of(text: str) -> int | None:
+    """Return the last millisecond that a time means: until 14:30 means until the end of that minute."""
+    time = parse_form_time(text)
+    return None if time is None else time + _precision_ms(text) - 1
+
+
 def _precision_ms(text: str) -> int:
-    """Return the precision of a time, in milliseconds: until 14:30 means until the end of that minute."""
     return 60_000 if text.count(":") == 1 else 1_000 if "." not in text else 1

@@ -11,12 +11,12 @@ from api.console.rendering.excerpts import Excerpt, excerpt
 from api.console.rendering.timeline import timeline
 from api.console.session.page_request import PAGE_HEADERS, PageRequest, see_other
 from api.http.auth import owned
-from api.http.dispatch import Streamed
-from api.routes.deliveries import resend_delivery, show_deliveries
+from api.http.streamed import Streamed
+from api.routes.deliveries import MOST_QUEUED_AGAIN, resend_delivery, show_deliveries
 from daemon.delivery.sent_request import SentRequest
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.domain.readable_json import readable_json
-from daemon.store.reads import actor_reads, api_reads
+from daemon.store.reads import actor_reads, api_reads, delivery_reads
 
 # Parts of a page's 100 KB; the rest is for the page itself.
 _MAX_BODY_BYTES = 24 * 1024
@@ -78,8 +78,10 @@ async def _page_values(request: PageRequest, delivery_id: str) -> dict[str, Any]
     event = await reader.fetch(api_reads.get_event, delivery.event_id)
     assert event is not None, "a delivery never outlives its event"
     [shown] = await show_deliveries(request.call, [delivery])
+    again = await reader.fetch(delivery_reads.queued_again_as, event.id, [delivery_id], MOST_QUEUED_AGAIN)
     return {
         "delivery": delivery,
+        "queued_again": again.get(delivery_id, []),
         "webhook": webhook,
         "waiting_for_credits": shown.waiting_for_credits,
         "waiting_for_resume": shown.waiting_for_resume,

@@ -12,19 +12,14 @@ import trio
 
 from api.console.session.page_request import PageRequest
 from api.console.session.refusals import Refused
-from api.http.dispatch import SendPiece, Streamed
+from api.http.streamed import SendPiece, Streamed
+from api.limits.streams import HEARTBEAT_S, STREAM_HEADERS, is_full, pause_s
 from daemon.domain.errors import DaemonError
-from daemon.telemetry.change_feed import ChangeFeed, Follower
+from daemon.telemetry.change_feed import Follower
 
-MOST_STREAMS = 200
-MOST_OF_ONE_TEAM = 20
-_SHORTEST_PAUSE_S = 0.5
-_PAUSE_PER_STREAM_S = 0.05  # 20 pages a second in total
-_HEARTBEAT_S = 15
 _RETRY_MS = 3000
 # The browser updates texts such as "5 s ago" by itself.
 _RELATIVE_TIMES = re.compile(r">[^<]*</time>")
-_HEADERS = (("Content-Type", "text/event-stream; charset=utf-8"), ("X-Accel-Buffering", "no"))
 
 Parts = Mapping[str, str]
 
@@ -35,11 +30,11 @@ def live(request: PageRequest, webhook_id: str | None, make_parts: Callable[[], 
     Raises Refused (503) if there are too many streams. The stream ends with the session, and with the daemon.
     """
     changes = request.handles.console.changes
-    if _is_full(changes, request.team_id):
+    if is_full(changes, request.team_id):
         raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "Too many pages are live at once: reload this one now and then.")
 
     async def run(send: SendPiece) -> None:
-        if _is_full(changes, request.team_id):  # again: other streams may have begun since
+        if is_full(changes, request.team_id):  # again: other streams may have begun since
             return
         with changes.follow(request.team_id, webhook_id) as follower:
             await send(b"retry: %d\n\n" % _RETRY_MS)
@@ -55,18 +50,14 @@ def live(request: PageRequest, webhook_id: str | None, make_parts: Callable[[], 
                         await send(_event(name, part))
                 if not await _changed(follower, send):
                     return
-                await trio.sleep(max(_SHORTEST_PAUSE_S, changes.followers * _PAUSE_PER_STREAM_S))
+                await trio.sleep(pause_s(changes))
 
-    return Streamed(_HEADERS, run)
-
-
-def _is_full(changes: ChangeFeed, team_id: str) -> bool:
-    return changes.followers >= MOST_STREAMS or changes.followers_of(team_id) >= MOST_OF_ONE_TEAM
+    return Streamed(STREAM_HEADERS, run)
 
 
 async def _changed(follower: Follower, send: SendPiece) -> bool:
     """Wait for a change or the next heartbeat, at which the session is checked; return False if the daemon stops."""
-    with trio.move_on_after(_HEARTBEAT_S):
+    with trio.move_on_after(HEARTBEAT_S):
         return await follower.wait()
     await send(b": still here\n\n")  # detects a browser that has gone
     return True

@@ -14,7 +14,7 @@ from api.console.rendering.charts import hour_chart
 from api.console.rendering.verification import verification_code
 from api.console.session.page_request import PageRequest
 from api.http.auth import owned
-from api.http.dispatch import Streamed
+from api.http.streamed import Streamed
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import Webhook
 from daemon.store.reads import api_reads, console_reads

@@ -9,7 +9,7 @@ from api.console.pages.live import Parts, live
 from api.console.pages.webhook_state import WebhookState, state_of
 from api.console.rendering.charts import HourChart, hour_chart
 from api.console.session.page_request import PageRequest
-from api.http.dispatch import Streamed
+from api.http.streamed import Streamed
 from daemon.domain.model import Delivery, Webhook
 from daemon.store.reads import console_reads
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from api.console.rendering import names, times
 from api.console.rendering.assets import load_assets
@@ -56,6 +56,7 @@ def _load() -> Mapping[str, Template]:
         dotted=_dotted,
         named=names.named,
         plain=names.plain,
+        with_code=_with_code,
     )
     return {name: environment.get_template(name) for name in environment.list_templates()}
 
@@ -67,6 +68,13 @@ def _when(time_ms: int, *, now: int) -> Markup:
 def _dotted(name: str) -> Markup:
     """Allow line breaks after the dots of an event type's name."""
     return Markup(".<wbr>").join(name.split("."))
+
+
+def _with_code(text: str) -> Markup:
+    """Show what is between back quotes as code."""
+    parts = text.split("`")
+    shown = (Markup("<code>{}</code>").format(part) if odd % 2 else escape(part) for odd, part in enumerate(parts))
+    return Markup("").join(shown)
 
 
 def _number(value: int) -> str:

@@ -12,10 +12,10 @@ from api.console.session.page_request import ConsoleContext, PageRequest
 from api.console.session.refusals import SignInFirst, page_not_found
 from api.console.session.sessions import COOKIE, COOKIE_PATH, LIFETIME_S, Session, SignedIn
 from api.http.auth import mark_authenticated
-from api.http.dispatch import Streamed
 from api.http.errors import rate_limited
 from api.http.known import Known
 from api.http.route import Call
+from api.http.streamed import Streamed
 from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal

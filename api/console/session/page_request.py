@@ -1,7 +1,7 @@
 """The request of a page by a signed-in user, and the responses to it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -29,13 +29,14 @@ PAGE_HEADERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ConsoleContext:
-    """What all pages share."""
+    """What all pages share; `api_document()` is the OpenAPI document of the HTTP API."""
 
     handles: Handles
     sessions: Sessions
     templates: Templates
     shown_once: ShownOnce
     reserved_ids: frozenset[str]
+    api_document: Callable[[], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

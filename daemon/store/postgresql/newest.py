@@ -9,7 +9,7 @@ from daemon.store.postgresql.schema import cluster
 from daemon.store.schema import HEAD_REVISION
 
 _OLDEST_SERVER = 140_000
-_LONGEST_WAIT_MS = 3_000
+_LONGEST_WAIT_MS = 1_000
 _ABOUT = """
     SELECT current_setting('server_version_num')::int, current_setting('server_encoding'),
         current_setting('transaction_read_only')::boolean

@@ -168,11 +168,12 @@ def refusal(error: DaemonError) -> Refused:
 
 def _take_key(connection: Connection, idempotency: Idempotency, now: int) -> DaemonError | None:
     """Keep a key as used; return why not, if it was used before. Another transaction that takes it is waited for."""
-    row = (idempotency.scope, idempotency.key, idempotency.fingerprint, NO_RECEIPTS, now)
-    used = first_uses(connection, [(idempotency, now)])
-    if not used and not execute_rows(connection, _ADD_KEYS, [row]):
-        used = first_uses(connection, [(idempotency, now)])
-    for first in used.values():
+    used = first_uses(connection, [idempotency])
+    at = used.time_of_use(now)
+    row = (idempotency.scope, idempotency.key, idempotency.fingerprint, NO_RECEIPTS, at)
+    if not used.rows and not execute_rows(connection, _ADD_KEYS, [row]):
+        used = first_uses(connection, [idempotency])
+    for first in used.rows.values():
         return repeated(first.fingerprint == idempotency.fingerprint)
     return None
 

@@ -32,6 +32,8 @@ from daemon.store.schema import ended_sessions as ended_sessions_table
 Item = TypeVar("Item")
 
 # Asked each minute: made once.
+# The team's name is told as it is when the mail is sent.
+MAILS = select(mails, teams.c.name.label("team_name")).outerjoin(teams, teams.c.id == mails.c.team_id)
 _NEXT_MAIL_AT = select(func.min(mails.c.next_attempt_at)).where(mails.c.sent_at.is_(None))
 
 
@@ -234,7 +236,7 @@ def next_resume_at(connection: Connection, now: int) -> int | None:
 
 def due_mails(connection: Connection, now: int, limit: int = 20) -> Sequence[Mail]:
     """Return the mails that are due at `now`, oldest first."""
-    waiting = select(mails).where(mails.c.sent_at.is_(None), mails.c.next_attempt_at <= now)
+    waiting = MAILS.where(mails.c.sent_at.is_(None), mails.c.next_attempt_at <= now)
     return [rows.mail(row) for row in connection.execute(waiting.order_by(mails.c.next_attempt_at).limit(limit))]
 
 

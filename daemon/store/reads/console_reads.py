@@ -10,6 +10,7 @@ from daemon.domain.model import Delivery, DeliveryStatus, Mail, Webhook
 from daemon.store import rows
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.cells import LAST_MS
+from daemon.store.reads.actor_reads import MAILS
 from daemon.store.reads.conditions import IS_PENDING, is_missed
 from daemon.store.reads.failures import failures_of as failures_of  # the console reads it, too
 from daemon.store.reads.pagination import LOOK_AT, Choice, Page, bounded_page
@@ -160,7 +161,7 @@ def credit_days(connection: Connection, team_id: str, since: int) -> tuple[Credi
 
 def waiting_mails(connection: Connection, limit: int) -> list[WaitingMail]:
     """Return waiting mails, oldest first: if there are more than `limit`, those that are due first."""
-    waiting = select(mails).where(mails.c.sent_at.is_(None)).order_by(mails.c.next_attempt_at).limit(limit)
+    waiting = MAILS.where(mails.c.sent_at.is_(None)).order_by(mails.c.next_attempt_at).limit(limit)
     found = sorted(connection.execute(waiting), key=lambda row: row.seq)
     return [WaitingMail(rows.mail(row), row.last_error) for row in found]
 

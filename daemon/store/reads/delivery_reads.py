@@ -1,18 +1,17 @@
 """Lists of deliveries, and their last attempts: run them with `Reader.fetch`. Pagination is by `seq`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Column, ColumnElement, Connection, ScalarSelect, Table, select
 
 from daemon.domain.model import Delivery, DeliveryStatus, LastAttempt, OutcomeKind
 from daemon.store import rows
-from daemon.store.reads.pagination import LOOK_AT, Choice, Page, merged_page
-from daemon.store.reads.time_blocks import SeqRange, last_range
+from daemon.store.reads.pagination import LOOK_AT, Choice, Page, bounded_page
+from daemon.store.reads.timed_pages import Period, timed_page
 from daemon.store.schema import attempts, deliveries, events, webhooks
 
-# After the clock was set back there are several ranges of rows for the same time: a page looks at this many at most.
-_RANGES_PER_PAGE = 4
 _SUCCESS = range(200, 300)
 
 
@@ -52,21 +51,31 @@ def list_deliveries(
     """
     if _belongs_to_another_team(connection, wanted):
         return Page((), None)  # even the existence of a next page would reveal something
-    items: tuple[Delivery, ...] = ()
-    looked_at = 0
-    for _ in range(_RANGES_PER_PAGE):
-        reach = _reach(connection, wanted, before)
-        if reach is None or not (choices := _choices(wanted, reach.first_seq)):
-            return Page(items, None, looked_at)
-        if len(items) == limit:
-            break
-        page = merged_page(
-            connection, choices, limit=limit - len(items), before=reach.end_seq, value=rows.delivery, look_at=look_at
-        )
-        items, before, looked_at = items + page.items, reach.first_seq, looked_at + page.looked_at
-        if page.next_cursor is not None or not reach.first_seq:
-            return Page(items, page.next_cursor, looked_at)
-    return Page(items, before, looked_at)
+    return timed_page(
+        connection,
+        Period(deliveries.c.created_at, wanted.since, wanted.until),
+        partial(_choices, wanted),
+        limit=limit,
+        before=before,
+        value=rows.delivery,
+        look_at=look_at,
+    )
+
+
+def queued_again_as(
+    connection: Connection, event_id: str, delivery_ids: Collection[str], limit: int
+) -> dict[str, list[Delivery]]:
+    """Return what these deliveries of an event were queued again as, by their ids: the newest `limit` in all.
+
+    Looks at a bounded number of the event's deliveries, from the newest on.
+    """
+    choice = Choice(deliveries, [deliveries.c.event_id == event_id], [deliveries.c.origin_id.in_(delivery_ids)])
+    page = bounded_page(connection, choice, limit=limit, before=None, value=rows.delivery, look_at=LOOK_AT)
+    found: dict[str, list[Delivery]] = {}
+    for delivery in page.items:
+        if delivery.origin_id is not None:
+            found.setdefault(delivery.origin_id, []).append(delivery)
+    return found
 
 
 def last_attempts(connection: Connection, listed: Sequence[Delivery]) -> Mapping[str, LastAttempt]:
@@ -105,12 +114,6 @@ def _belongs_to_another_team(connection: Connection, wanted: DeliveryFilter) -> 
 
 def _owner(connection: Connection, table: Table, its_id: str) -> str | None:
     return connection.execute(select(table.c.team_id).where(table.c.id == its_id)).scalar()
-
-
-def _reach(connection: Connection, wanted: DeliveryFilter, before: int | None) -> SeqRange | None:
-    if wanted.since is None and wanted.until is None:
-        return SeqRange(0, before)
-    return last_range(connection, deliveries.c.created_at, before=before, since=wanted.since, until=wanted.until)
 
 
 def _choices(wanted: DeliveryFilter, first_seq: int) -> list[Choice]:

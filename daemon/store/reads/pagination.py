@@ -51,13 +51,14 @@ def page_of(
 class Choice:
     """Which rows of a table, from `first_seq` on: an index serves `by_index`, each row is checked for `by_row`.
 
-    No index may serve a condition of `by_row`.
+    No index may serve a condition of `by_row`. `columns` are those that are read, all if none are named.
     """
 
     table: Table
     by_index: Sequence[ColumnElement[bool]]
     by_row: Sequence[ColumnElement[bool]]
     first_seq: int = 0
+    columns: Sequence[ColumnElement[Any]] = ()
 
 
 def bounded_page(
@@ -72,7 +73,7 @@ def bounded_page(
 
     So the page may hold fewer, even none, and still have a next page, which continues where this one stopped.
     """
-    chosen = select(choice.table).where(*choice.by_index, *choice.by_row)
+    chosen = select(*choice.columns or (choice.table,)).where(*choice.by_index, *choice.by_row)
     unseen = _first_unseen(connection, choice, before=before, look_at=look_at) if choice.by_row else None
     # A single lower bound: of two, an engine may use the wrong one and scan past the other.
     first_seq = choice.first_seq if unseen is None else unseen + 1

@@ -17,7 +17,7 @@ from daemon.store.rows import receipts as read_receipts
 from daemon.store.schema import NEW_DELIVERY_COLUMNS, deliveries, events, idempotency_keys
 from daemon.store.sequences import Sequences
 from daemon.store.writes.fan_outs import fan_out_row, insert_fan_outs
-from daemon.store.writes.idempotency import first_uses, key_conflict
+from daemon.store.writes.idempotency import FirstUses, first_uses, key_conflict
 
 _First = tuple[bytes, tuple[Receipt, ...]]  # the first request's fingerprint and what it was answered
 
@@ -26,9 +26,10 @@ def accept_events(
     connection: Connection, commands: Sequence[AcceptEvents], sequences: Sequences
 ) -> list[Accepted | Exception]:
     """Keep all the submissions' events and deliveries; repeated ones get their first receipts and keep nothing."""
-    first = _first_uses(connection, commands)
+    used = first_uses(connection, [command.idempotency for command in commands if command.idempotency])
+    first = {name: (row.fingerprint, _receipts(row.receipts)) for name, row in used.rows.items()}
     rows = _new_rows(connection, commands, sequences)
-    answers = [_accept(command, first, rows) for command in commands]
+    answers = [_accept(command, first, used, rows) for command in commands]
     send_rows(connection, _INSERT_EVENTS, rows.events)
     insert_deliveries(connection, rows.deliveries)
     send_rows(connection, _INSERT_KEYS, rows.keys)
@@ -77,6 +78,7 @@ def insert_requeued(connection: Connection, rows: Sequence[Row]) -> None:
 def _accept(
     command: AcceptEvents,
     first: dict[tuple[str, str], _First],
+    used: FirstUses,
     rows: _Rows,
 ) -> Accepted | Exception:
     name = command.idempotency and (command.idempotency.scope, command.idempotency.key)
@@ -89,7 +91,7 @@ def _accept(
     receipts = tuple(Receipt(matched.event.id, matched.delivery_count) for matched in command.events)
     if command.idempotency and name:
         first[name] = (command.idempotency.fingerprint, receipts)
-        rows.keys.append(_key_row(command.idempotency, receipts, command.now))
+        rows.keys.append(_key_row(command.idempotency, receipts, used.time_of_use(command.now)))
     return Accepted(receipts, tuple(pair for pairs in work for pair in pairs), fan_outs=fan_outs)
 
 
@@ -174,11 +176,6 @@ _PENDING = DeliveryStatus.PENDING.value
 def _key_row(idempotency: Idempotency, receipts: tuple[Receipt, ...], now: int) -> Row:
     stored = orjson.dumps([[receipt.event_id, receipt.deliveries] for receipt in receipts]).decode()
     return (idempotency.scope, idempotency.key, idempotency.fingerprint, stored, now)
-
-
-def _first_uses(connection: Connection, commands: Sequence[AcceptEvents]) -> dict[tuple[str, str], _First]:
-    used = [(command.idempotency, command.now) for command in commands if command.idempotency]
-    return {name: (row.fingerprint, _receipts(row.receipts)) for name, row in first_uses(connection, used).items()}
 
 
 def _receipts(stored: object) -> tuple[Receipt, ...]:

@@ -1,22 +1,23 @@
 """Idempotency keys: which were used, and commands that are run once for each (contract "HTTP API")."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Table, delete, func, insert, select, tuple_
 
 from daemon.crypto.idempotency import former_scope
-from daemon.domain.clock import DAY_MS
+from daemon.domain.clock import DAY_MS, MINUTE_MS
 from daemon.domain.errors import AnsweredBefore, DaemonError, IdempotencyConflict
 from daemon.domain.submission import Idempotency
 from daemon.store.bulk import lock_names
 from daemon.store.commands import Command, ExecuteOnce
-from daemon.store.schema import idempotency_keys, kept_answers
+from daemon.store.schema import daemon_state, idempotency_keys, kept_answers
 from daemon.store.sequences import Sequences
 from daemon.store.upkeep_commands import PruneIdempotencyKeys
 
-IDEMPOTENCY_WINDOW_MS = DAY_MS
+# How long a key is known: 24 hours, and what the trusted time may be late.
+IDEMPOTENCY_WINDOW_MS = DAY_MS + 15 * MINUTE_MS
 
 NO_RECEIPTS = "[]"
 
@@ -24,22 +25,41 @@ Name = tuple[str, str]  # scope and key
 Apply = Callable[[Connection, Command[Any]], Any]
 
 
-def first_uses(connection: Connection, used: Sequence[tuple[Idempotency, int]]) -> Mapping[Name, Row[Any]]:
-    """Return the rows of those keys that were used before, each by its name; delete those that have expired.
+@dataclass(frozen=True, slots=True)
+class FirstUses:
+    """The rows of keys that were used before, each by its name, and the last time that was plausible (ms).
+
+    A key must not be forgotten early because this clock is ahead, or was behind when the key was used: its age is
+    counted from plausible times (`daemon.domain.trusted_time`).
+    """
+
+    rows: Mapping[Name, Row[Any]] = field(default_factory=dict)
+    trusted_time: int = 0
+
+    def time_of_use(self, now: int) -> int:
+        """Return when a key counts as used that is used now."""
+        return max(now, self.trusted_time)
+
+
+def first_uses(connection: Connection, used: Sequence[Idempotency]) -> FirstUses:
+    """Return which of these keys were used before; delete those that have expired.
 
     Nobody else uses one of them before this transaction ends.
-    `used` pairs each key with the time of its use (ms).
     """
     if not used:
-        return {}
-    names = _names(idempotency for idempotency, _ in used)
+        return FirstUses()
+    names = _names(used)
     lock_names(connection, [f"{scope} {key}" for scope, key in names.values()])
-    oldest = min(now for _, now in used) - IDEMPOTENCY_WINDOW_MS
-    too_old = [delete(t).where(_named(t, names), t.c.created_at <= oldest) for t in (idempotency_keys, kept_answers)]
-    if connection.execute(too_old[0]).rowcount:
-        connection.execute(too_old[1])
-    found = connection.execute(select(idempotency_keys).where(_named(idempotency_keys, names)))
-    return {names[row.scope, row.key]: row for row in found}
+    trusted_time = int(connection.execute(_TRUSTED_TIME).scalar_one())
+    found = connection.execute(select(idempotency_keys).where(_named(idempotency_keys, names))).all()
+    expired = [(row.scope, row.key) for row in found if row.created_at <= trusted_time - IDEMPOTENCY_WINDOW_MS]
+    for table in (idempotency_keys, kept_answers) if expired else ():
+        connection.execute(delete(table).where(tuple_(table.c.scope, table.c.key).in_(expired)))
+    rows = {names[row.scope, row.key]: row for row in found if (row.scope, row.key) not in expired}
+    return FirstUses(rows, trusted_time)
+
+
+_TRUSTED_TIME = select(func.coalesce(daemon_state.c.trusted_time, 0)).where(daemon_state.c.id == 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +71,10 @@ class FirstUse:
     answer: str | None
 
 
-def first_use(connection: Connection, idempotency: Idempotency, now: int) -> FirstUse | None:
-    """Return the first use of this key within its window before `now` (ms), None if there was none."""
+def first_use(connection: Connection, idempotency: Idempotency) -> FirstUse | None:
+    """Return the first use of this key within its window, None if there was none."""
     names = _names([idempotency])
-    lately = idempotency_keys.c.created_at > now - IDEMPOTENCY_WINDOW_MS
+    lately = idempotency_keys.c.created_at > _TRUSTED_TIME.scalar_subquery() - IDEMPOTENCY_WINDOW_MS
     same = (kept_answers.c.scope == idempotency_keys.c.scope) & (kept_answers.c.key == idempotency_keys.c.key)
     query = select(idempotency_keys, kept_answers.c.answer).outerjoin_from(idempotency_keys, kept_answers, same)
     row = connection.execute(query.where(_named(idempotency_keys, names), lately)).first()
@@ -85,13 +105,14 @@ def _prune_from(connection: Connection, table: Table, command: PruneIdempotencyK
 
 def _execute_once(apply: Apply, connection: Connection, once: ExecuteOnce[Any]) -> Any:
     idempotency = once.idempotency
-    for row in first_uses(connection, [(idempotency, once.now)]).values():
+    first = first_uses(connection, [idempotency])
+    for row in first.rows.values():
         return repeated(row.fingerprint == idempotency.fingerprint)
     answer = apply(connection, once.command)
     if isinstance(answer, Exception):
         return answer
     if (kept := once.keep(answer)) is not None:
-        _keep(connection, idempotency, answer=kept, now=once.now)
+        _keep(connection, idempotency, answer=kept, now=first.time_of_use(once.now))
     return answer
 
 

@@ -12,12 +12,13 @@ from tests.cluster.chaos.cluster import Cluster
 from tests.cluster.chaos.evidence import Arrival
 from tests.cluster.chaos.late import begin_late
 from tests.cluster.chaos.node import Node
-from tests.cluster.chaos.proxy import MUTE, PASSING, Condition
+from tests.cluster.chaos.proxy import BETWEEN, PASSING, Condition
 
 _CATCH_S = 20
 # A lease, until a node that is steady looks, and what it has to read.
 _TAKEOVER_S = 8
-_ON_ITS_WAY_S = 0.2
+_QUIET_S = 0.5
+_ON_ITS_WAY_S = 0.5
 _WRITES_S = 1.5
 
 
@@ -34,14 +35,19 @@ async def freeze_before_its_commit(cluster: Cluster, chance: random.Random) -> N
             cluster.disturbing("freeze before a commit", [node]),
             cluster.receivers.trapping(lambda one: _is_again(first, one)) as again,
         ):
-            _apply(cluster, node, MUTE)
-            trap.release()
-            await trio.sleep(_ON_ITS_WAY_S)
-            node.freeze()
-            await again.caught(_TAKEOVER_S)
-            _apply(cluster, node, PASSING)
-            node.wake()
-            await trio.sleep(_WRITES_S)
+            node.wanted = False  # clients leave it alone: the next that it writes are outcomes
+            try:
+                await trio.sleep(_QUIET_S)
+                _apply(cluster, node, BETWEEN)
+                trap.release()
+                await trio.sleep(_ON_ITS_WAY_S)
+                node.freeze()
+                await again.caught(_TAKEOVER_S)
+                _apply(cluster, node, PASSING)
+                node.wake()
+                await trio.sleep(_WRITES_S)
+            finally:
+                node.wanted = True
 
 
 async def kill_with_a_late_number(cluster: Cluster, _chance: random.Random) -> None:

@@ -17,6 +17,8 @@ from functools import partial
 import trio
 
 _PIECE = 65536
+# How PostgreSQL says that no transaction is under way.
+_READY = b"Z\x00\x00\x00\x05I"
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 
 Address = tuple[str, int]
@@ -24,13 +26,15 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """How bytes pass: a direction may hold them; each piece takes `latency_s`, and its share of `bytes_per_s`.
+    """How bytes pass: a direction may hold them, or that to the server only what begins a transaction; each piece takes
+    `latency_s`, and its share of `bytes_per_s`.
 
     What is `lost` was acknowledged to its sender by nobody who had it: such a connection never works again.
     """
 
     holds_to_server: bool = False
     holds_to_client: bool = False
+    holds_transactions: bool = False
     latency_s: float = 0
     bytes_per_s: float = math.inf
     loses: bool = False
@@ -48,6 +52,7 @@ class Condition:
 PASSING = Condition()
 SILENT = Condition(holds_to_server=True, holds_to_client=True)
 DEAF = Condition(holds_to_client=True)  # the server hears everything, and its answers do not arrive
+BETWEEN = Condition(holds_transactions=True)  # what is under way ends, and nothing new begins
 MUTE = Condition(holds_to_server=True)  # the server hears nothing, and may go on answering
 LOSING = Condition(loses=True)
 REFUSING = Condition(refuses=True)
@@ -65,6 +70,7 @@ class Connection:
     server: trio.SocketStream
     condition: Condition
     broken: bool = False
+    idle: bool = False
     lost: bool = False
     _changed: trio.Event = field(default_factory=trio.Event)
     _scope: trio.CancelScope = field(default_factory=trio.CancelScope)
@@ -109,6 +115,7 @@ class Connection:
     async def _pump(self, source: trio.SocketStream, sink: trio.SocketStream, *, to_server: bool) -> None:
         while data := await source.receive_some(_PIECE):
             await self._pass(len(data), to_server=to_server)
+            self.idle = not to_server and data.endswith(_READY)
             if self.condition.loses or self.broken:
                 self.broken = True
             else:
@@ -120,8 +127,12 @@ class Connection:
     async def _pass(self, count: int, *, to_server: bool) -> None:
         if delay := self.condition.delay(count):
             await trio.sleep(delay)
-        while self.condition.holds(to_server=to_server):
+        while self._holds(to_server=to_server):
             await self._changed.wait()
+
+    def _holds(self, *, to_server: bool) -> bool:
+        is_beginning = to_server and self.idle and self.condition.holds_transactions
+        return is_beginning or self.condition.holds(to_server=to_server)
 
 
 @dataclass(slots=True)

@@ -1,0 +1,74 @@
+"""The list of a team's events."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from quart import Response
+
+from api.console.pages.delivery_filter import EXPECTED_TIME, INVERTED, UNKNOWN_EVENT, parse_form_time, until_end_of
+from api.console.pages.lists import cursor, position
+from api.console.session.page_request import PageRequest
+from api.routes.events import key_names, scopes_for
+from daemon.domain.model import EventSummary
+from daemon.store.reads import event_reads
+from daemon.store.reads.event_reads import EventFilter
+
+_PAGE = 50
+_FIELDS = ("event", "key", "since", "until")
+_LONGEST = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The fields as given, the filter that they mean, and the mistakes in them; `key` is an idempotency key."""
+
+    given: dict[str, str]
+    wanted: EventFilter
+    mistakes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether any field is filled in."""
+        return any(self.given.values())
+
+
+async def show_events(request: PageRequest) -> Response:
+    """Show the team's events, newest first."""
+    chosen = _read_filter(request)
+    given = {name: value for name, value in chosen.given.items() if value}
+    rows, next_position = ([], None) if chosen.mistakes else await _find(request, chosen)
+    shown: dict[str, Any] = {
+        "events": rows,
+        "key_names": await key_names(request.call, rows),
+        "chosen": chosen,
+        "event_types": {name: name for name in request.handles.catalogue},
+        "next_page": request.path("events", cursor=cursor(request, "events", next_position, **given), **given)
+        if next_position
+        else "",
+        "first_page": request.path("events", **given) if request.query("cursor") else "",
+    }
+    return await request.page("events.html", **shown)
+
+
+async def _find(request: PageRequest, chosen: Filter) -> tuple[list[EventSummary], int | None]:
+    reader = request.handles.reader
+    if key := chosen.given["key"]:
+        scopes = scopes_for(request.team_id, is_operator=request.is_operator)
+        return await reader.fetch(event_reads.events_of_submission, chosen.wanted, scopes, key), None
+    before = position(request, "events", **chosen.given)
+    page = await reader.fetch(event_reads.list_events, chosen.wanted, _PAGE, before)
+    return list(page.items), page.next_cursor
+
+
+def _read_filter(request: PageRequest) -> Filter:
+    given = {name: request.query(name)[:_LONGEST] for name in _FIELDS}
+    mistakes: dict[str, str] = {}
+    if given["event"] and given["event"] not in request.handles.catalogue:
+        mistakes["event"] = UNKNOWN_EVENT
+    since, until = parse_form_time(given["since"]), until_end_of(given["until"])
+    times = (("since", since), ("until", until))
+    mistakes |= {name: EXPECTED_TIME for name, time in times if given[name] and time is None}
+    if since is not None and until is not None and until < since:
+        mistakes["until"] = INVERTED
+    wanted = EventFilter(request.team_id, given["event"] or None, since=since, until=until)
+    return Filter(given, wanted, mistakes)

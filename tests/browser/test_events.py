@@ -1,0 +1,31 @@
+"""From the list of events to an event, its deliveries, and what they were sent again as."""
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.console import ConsoleTeam, RunningConsole
+from tests.support.receivers import respond
+
+
+def test_an_event_is_followed_from_the_list_to_what_became_of_it(
+    console: RunningConsole, acme: ConsoleTeam, page: Page
+) -> None:
+    with console.receiver(respond(503)) as receiver:
+        acme.webhook(receiver.url, name="CRM Sync")
+        page.goto(f"/console/teams/{acme.id}/events")
+        expect(page.get_by_role("heading", name="No events yet")).to_be_visible()
+        acme.submit(greeting="hello")
+        page.reload()
+        page.locator("tbody a.name").click()
+        expect(page.get_by_label("Body of the event", exact=True)).to_contain_text('"greeting": "hello"')
+        rows = page.locator("#delivery-rows tr")
+        expect(rows).to_contain_text("failed")
+        expect(rows).to_contain_text("503 · ")
+
+        rows.locator("a.name").click()
+        page.get_by_role("button", name="Resend").click()
+        expect(page.get_by_text("Resend of")).to_be_visible()
+        page.locator("dl a[href*='/deliveries/']").click()
+        expect(page.get_by_text("Resent as")).to_be_visible()
+        page.locator("dl a[href*='/events/']").click()
+        expect(rows).to_have_count(2)
+        expect(rows.last).to_contain_text("resend of")
