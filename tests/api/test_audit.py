@@ -1,6 +1,5 @@
 """Who changed what: each change over the API leaves an entry (contract "Audit trail")."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -75,7 +74,7 @@ async def test_each_kind_of_change_leaves_an_entry_that_names_its_key_and_its_su
     assert {name: change["to"] for name, change in paused.items()} == {
         name: change["from"] for name, change in resumed.items()
     }
-    assert datetime.fromisoformat(paused["resumesAt"]["to"]) > datetime.now(UTC) + timedelta(hours=1)
+    assert paused["resumesAt"]["to"] > paused["pausedAt"]["to"]
     assert SECRET not in str(entries)
 
 

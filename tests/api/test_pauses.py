@@ -1,10 +1,10 @@
 """Pausing and resuming over the API (contract "Pause"); how deliveries wait is in `tests/actors/test_pauses.py`."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from daemon.domain.clock import HOUR_MS, rfc_3339
 from tests.support.api_client import RunningApi
 
 pytestmark = pytest.mark.usefixtures("each_engine")
@@ -21,13 +21,12 @@ WRONG: tuple[dict[str, Any], ...] = (
 )
 
 
-async def paths(api: RunningApi) -> str:
+async def path_of_one(api: RunningApi) -> str:
     return f"/v1/webhooks/{(await api.webhook())['id']}"
 
 
 async def test_a_webhook_is_paused_until_a_time_and_resumed(api: RunningApi) -> None:
-    path, at = await paths(api), datetime.now(UTC) + timedelta(hours=2)
-    text = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    path, text = await path_of_one(api), rfc_3339(api.daemon.clock() + 2 * HOUR_MS)
     paused = (await api.as_acme.patch(path, {"paused": True, "resumesAt": text})).value
     assert (paused["active"], paused["resumesAt"]) == (True, text)
     assert paused["pausedAt"] is not None
@@ -37,7 +36,7 @@ async def test_a_webhook_is_paused_until_a_time_and_resumed(api: RunningApi) -> 
 
 
 async def test_the_time_stays_unless_it_is_moved_or_removed(api: RunningApi) -> None:
-    path = await paths(api)
+    path = await path_of_one(api)
     first = (await api.as_acme.patch(path, {"paused": True, "resumesAt": "2h"})).value
     again = (await api.as_acme.patch(path, {"paused": True, "name": "other"})).value
     assert (again["pausedAt"], again["resumesAt"]) == (first["pausedAt"], first["resumesAt"])
@@ -49,7 +48,7 @@ async def test_the_time_stays_unless_it_is_moved_or_removed(api: RunningApi) -> 
 
 
 async def test_a_wrong_time_to_resume_is_refused_and_changes_nothing(api: RunningApi) -> None:
-    path = await paths(api)
+    path = await path_of_one(api)
     before = (await api.as_acme.get(path)).value
     for change in WRONG:
         answer = await api.as_acme.patch(path, {"name": "new", **change})
@@ -58,7 +57,7 @@ async def test_a_wrong_time_to_resume_is_refused_and_changes_nothing(api: Runnin
 
 
 async def test_a_disabled_webhook_is_not_paused_but_is_enabled_paused(api: RunningApi) -> None:
-    path = await paths(api)
+    path = await path_of_one(api)
     await api.as_acme.patch(path, {"active": False})
     refused = await api.as_acme.patch(path, {"paused": True})
     assert (refused.status, refused.code) == (409, "webhook_inactive")
@@ -68,7 +67,7 @@ async def test_a_disabled_webhook_is_not_paused_but_is_enabled_paused(api: Runni
 
 
 async def test_deliveries_say_that_they_wait_for_the_webhook_to_be_resumed(api: RunningApi) -> None:
-    path = await paths(api)
+    path = await path_of_one(api)
     await api.as_acme.patch(path, {"paused": True})
     event = await api.submit()
     [delivery] = (await api.as_acme.get(f"/v1/events/{event}")).value["deliveries"]
