@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from quart import Request, Response
 
 from api.console.errors import error_page
+from api.console.root import is_browser_at_root, redirect_to_console
 from api.console.routes import PAGES, PREFIX, add_console, console_rules
 from api.console.session.page_request import ConsoleContext
 from api.http.auth import ANYBODY, authenticate
@@ -92,6 +93,8 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
     console: ConsoleContext | None = None
 
     async def answer_any_error(request: Request, error: Exception) -> Response:
+        if is_browser_at_root(request):
+            return redirect_to_console()
         if console is not None and f"{request.path}/".startswith(PREFIX):
             return await error_page(console, request, error)
         return await answer_error(handles, request, error)

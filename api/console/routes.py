@@ -32,6 +32,7 @@ from api.console.pages import (
 from api.console.rendering.assets import load_assets
 from api.console.rendering.templates import Templates
 from api.console.session.access import answer_page, require_session
+from api.console.session.messages import Messages
 from api.console.session.page_request import ConsoleContext, PageRequest
 from api.console.session.refusals import page_not_found
 from api.console.session.sessions import Sessions
@@ -176,6 +177,7 @@ def add_console(
         shown_once=ShownOnce(
             handles.console.shown_once_key, handles.now_ms, is_secure=handles.settings.has_tls_before_it
         ),
+        messages=Messages(handles.console.session_key, handles.now_ms, is_secure=handles.settings.has_tls_before_it),
         reserved_ids=reserved_ids,
         api_document=api_document,
     )

@@ -55,7 +55,7 @@ async def test_recovering_what_was_missed_since_a_time(api: RunningApi, acme: Co
     await api.submit()
     webhook = (await api.webhook())["id"]
     led = await acme.post(f"{root}/webhooks/{webhook}/recover", since="2020-01-01T00:00")
-    assert led.location.endswith("flash=recovered&count=1")
+    assert "queued again, in order: 1." in (await acme.get(led.location)).text
     again = await acme.post(f"{root}/webhooks/{webhook}/recover", since="2020-01-01T00:00")
     assert "Nothing was missed since then." in (await acme.get(again.location)).text
 
@@ -87,7 +87,7 @@ async def test_resend_leads_to_the_new_delivery(api: RunningApi, acme: ConsoleCl
     [first] = await deliveries_of(api)
     led = await acme.post(f"{root}/deliveries/{first['id']}/resend")
     [second, _] = await deliveries_of(api)
-    assert f"/deliveries/{second['id']}?" in led.location
+    assert led.location.endswith(f"/deliveries/{second['id']}")
     assert second["eventId"] == first["eventId"]
 
 
@@ -135,7 +135,7 @@ async def test_the_body_is_downloaded_as_it_was_sent(api: RunningApi, acme: Cons
 
 async def test_the_operator_makes_a_team_a_key_that_works_and_a_grant(api: RunningApi, operator: ConsoleClient) -> None:
     led = await operator.post("/console/teams", name="Globex", id="team_globex", emails="a@example.com\nb@example.com")
-    assert led.location == "/console/teams/team_globex?flash=team-created"
+    assert led.location == "/console/teams/team_globex"
     made = await operator.post("/console/teams/team_globex/keys", key_name="billing")
     shown = (await operator.get(made.location)).text
     key = shown.partition("copy it now</h2>")[2].partition("<code>")[2].partition("</code>")[0]

@@ -87,7 +87,7 @@ def test_a_newer_secret_for_the_same_page_takes_the_place_of_the_older(jar: Jar)
     cases=10,
 )
 async def test_a_cookie_that_is_not_ours_shows_nothing(api: RunningApi, acme: ConsoleClient, made: str) -> None:
-    [(name, good)] = acme.secrets.items()
+    [(name, good)] = [cookie for cookie in acme.secrets.items() if cookie[0].startswith(PREFIX)]
     altered = [good[:at] + ("A" if good[at] != "A" else "B") + good[at + 1 :] for at in (0, 30, len(good) - 2)]
     for value in (*altered, good[:-4], good + "AAAA", "", "A", "ü", "x" * 5_000):
         acme.secrets = {name: value}
@@ -103,9 +103,9 @@ async def test_a_cookie_that_is_not_ours_shows_nothing(api: RunningApi, acme: Co
 async def test_the_cookie_is_sealed_for_the_console_alone_and_out_of_scripts_reach(
     acme: ConsoleClient, root: str
 ) -> None:
-    [cookie] = (await acme.post(f"{root}/webhooks/new", **NEW)).headers.getlist("Set-Cookie")
-    value, *attributes = cookie.split("; ")
-    assert value.startswith(PREFIX)
+    cookies = (await acme.post(f"{root}/webhooks/new", **NEW)).headers.getlist("Set-Cookie")
+    [cookie] = [each for each in cookies if each.startswith(PREFIX)]
+    _, *attributes = cookie.split("; ")
     assert SECRET not in cookie
     assert {each for each in attributes if not each.startswith("Expires=")} == {
         "HttpOnly",

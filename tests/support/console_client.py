@@ -16,7 +16,7 @@ from werkzeug.datastructures import Headers
 SERVER = {"server": ("127.0.0.1", 80)}
 _TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 _COOKIE = re.compile(r"console_session=([^;]*)")
-_SECRET = re.compile(r"(console_secret_\w+)=([^;]*)")
+_CARRIED = re.compile(r"(console_secret_\w+|console_message)=([^;]*)")
 
 Fields = Mapping[str, str | Sequence[str]]
 
@@ -105,7 +105,7 @@ class Stream:
 
 @dataclass(slots=True)
 class ConsoleClient:
-    """A browser: `cookie` is its session, None when signed out; `secrets` are the cookies that carry secrets."""
+    """A browser: `cookie` is its session, None when signed out; `secrets` are what other cookies carry."""
 
     app: QuartTrio
     cookie: str | None = None
@@ -181,7 +181,7 @@ class ConsoleClient:
         }
 
     def _keep_secrets(self, given: Sequence[str]) -> None:
-        for name, value in (found for each in given for found in _SECRET.findall(each)):
+        for name, value in (found for each in given for found in _CARRIED.findall(each)):
             self.secrets.pop(name, None)
             if value:
                 self.secrets[name] = value

@@ -9,7 +9,7 @@ from quart import Response
 from api.console.pages.live import Parts, live
 from api.console.rendering.excerpts import Excerpt, excerpt
 from api.console.rendering.timeline import timeline
-from api.console.session.page_request import PAGE_HEADERS, PageRequest, see_other
+from api.console.session.page_request import PAGE_HEADERS, PageRequest
 from api.http.auth import owned
 from api.http.streamed import Streamed
 from api.routes.deliveries import MOST_QUEUED_AGAIN, resend_delivery, show_deliveries
@@ -68,7 +68,7 @@ async def download_body(request: PageRequest, delivery_id: str) -> Response:
 async def resend(request: PageRequest, delivery_id: str) -> Response:
     """Queue the event again for its webhook, and show the new delivery."""
     new = await resend_delivery(request.call, delivery_id)
-    return see_other(request.path("deliveries", new.id, flash="resent"))
+    return request.done(request.path("deliveries", new.id), "resent")
 
 
 async def _page_values(request: PageRequest, delivery_id: str) -> dict[str, Any]:

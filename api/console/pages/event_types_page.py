@@ -6,7 +6,7 @@ from quart import Response
 
 from api.console.pages.examples import example_payload
 from api.console.rendering.verification import verification_code
-from api.console.session.page_request import PageRequest, see_other
+from api.console.session.page_request import PageRequest
 from api.http.errors import not_found
 from api.http.json_body import validate
 from api.routes.testing import NewTest
@@ -37,5 +37,5 @@ async def send_test(request: PageRequest, event: str) -> Response:
         raise not_found("event type")
     started = await send_test_to_all(request.call, validate({"event": event}, NewTest, request.call.known))
     if not started.deliveries:
-        return see_other(request.path("event-types", event, flash="test-without-receiver"))
-    return see_other(request.path("deliveries", flash="test-sent"))
+        return request.done(request.path("event-types", event), "test-without-receiver")
+    return request.done(request.path("deliveries"), "test-sent")

@@ -6,7 +6,7 @@ from quart import Response
 
 from api.console.pages.team_keys import KEY_MISTAKE, TeamKeys, created_key, revoked_key, team_keys
 from api.console.pages.teams_page import team_mistakes
-from api.console.session.page_request import PageRequest, see_other
+from api.console.session.page_request import PageRequest
 from api.http.errors import ApiError, Code
 from api.http.json_body import validate
 from api.routes.teams import TeamChange, change_team
@@ -24,7 +24,7 @@ async def save(request: PageRequest) -> Response:
         await change_team(request.call, request.team_id, validate(given, TeamChange, request.call.known))
     except ApiError as error:
         return await _show(request, team_mistakes(error))
-    return see_other(request.path("settings", flash="team-saved"))
+    return request.done(request.path("settings"), "team-saved")
 
 
 async def create_key(request: PageRequest) -> Response:
@@ -35,13 +35,13 @@ async def create_key(request: PageRequest) -> Response:
         if error.code is not Code.INVALID_FIELD:
             raise
         return await _show(request, KEY_MISTAKE)
-    return request.with_secret(see_other(request.path("settings", flash="key-created")), request.team_id, made.key)
+    return request.with_secret(request.done(request.path("settings"), "key-created"), request.team_id, made.key)
 
 
 async def revoke_key(request: PageRequest, key_id: str) -> Response:
     """Revoke one of the team's keys."""
     await revoked_key(request, request.team_id, key_id)
-    return see_other(request.path("settings", flash="key-revoked"))
+    return request.done(request.path("settings"), "key-revoked")
 
 
 async def _show(request: PageRequest, mistakes: dict[str, str]) -> Response:

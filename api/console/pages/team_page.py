@@ -7,7 +7,7 @@ from quart import Response
 
 from api.console.pages.team_keys import KEY_MISTAKE, created_key, revoked_key, team_keys
 from api.console.pages.teams_page import max_webhooks, team_mistakes
-from api.console.session.page_request import PageRequest, address, see_other
+from api.console.session.page_request import PageRequest, address
 from api.console.session.refusals import field_mistakes, page_not_found
 from api.http.errors import ApiError, Code
 from api.http.json_body import validate
@@ -35,7 +35,7 @@ async def save(request: PageRequest, team_id: str) -> Response:
         await change_team(request.call, team_id, validate(given, TeamChange, request.call.known))
     except ApiError as error:
         return await _show(request, team_id, team_mistakes(error))
-    return see_other(address("teams", team_id, flash="team-saved"))
+    return request.done(address("teams", team_id), "team-saved")
 
 
 async def create_key(request: PageRequest, team_id: str) -> Response:
@@ -45,13 +45,13 @@ async def create_key(request: PageRequest, team_id: str) -> Response:
     except ApiError as error:
         _require_about_fields(error)
         return await _show(request, team_id, KEY_MISTAKE)
-    return request.with_secret(see_other(address("teams", team_id, flash="key-created")), team_id, made.key)
+    return request.with_secret(request.done(address("teams", team_id), "key-created"), team_id, made.key)
 
 
 async def revoke_key(request: PageRequest, team_id: str, key_id: str) -> Response:
     """Revoke one of the team's keys."""
     await revoked_key(request, team_id, key_id)
-    return see_other(address("teams", team_id, flash="key-revoked"))
+    return request.done(address("teams", team_id), "key-revoked")
 
 
 async def grant(request: PageRequest, team_id: str) -> Response:
@@ -69,7 +69,7 @@ async def grant(request: PageRequest, team_id: str) -> Response:
         _require_about_fields(error)
         words = {"amount": _AMOUNT, "note": _NOTE}
         return await _show(request, team_id, {name: words[name] for name in field_mistakes(error) if name in words})
-    return see_other(address("teams", team_id, flash="credits-granted"))
+    return request.done(address("teams", team_id), "credits-granted")
 
 
 def _require_about_fields(error: ApiError) -> None:

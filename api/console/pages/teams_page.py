@@ -6,7 +6,7 @@ from http import HTTPStatus
 from quart import Response
 
 from api.console.pages.lists import cursor, position
-from api.console.session.page_request import PageRequest, address, see_other
+from api.console.session.page_request import PageRequest, address
 from api.console.session.refusals import field_mistakes
 from api.http.errors import ApiError, Code, from_daemon
 from api.http.json_body import validate
@@ -45,7 +45,7 @@ async def create(request: PageRequest) -> Response:
         return await _show(request, typed, team_mistakes(error))
     except AlreadyExists as error:
         return await _show(request, typed, {"id": from_daemon(error).detail})
-    return see_other(address("teams", team.id, flash="team-created"))
+    return request.done(address("teams", team.id), "team-created")
 
 
 def max_webhooks(typed: str) -> int | str | None:

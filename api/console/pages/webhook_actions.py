@@ -6,7 +6,7 @@ from quart import Response
 
 from api.console.pages.delivery_filter import EXPECTED_TIME, parse_form_time
 from api.console.pages.webhook_page import find, show_webhook, tested_events
-from api.console.session.page_request import PageRequest, see_other
+from api.console.session.page_request import PageRequest
 from api.http.errors import ApiError, Code
 from api.http.json_body import validate
 from api.http.wire import format_time
@@ -24,7 +24,7 @@ async def enable(request: PageRequest, webhook_id: str) -> Response:
     await change_webhook(request.call, webhook_id, validate({"active": True}, WebhookChange, request.call.known))
     if request.form.has("recover") and missed is not None:
         return await _recover(request, webhook_id, missed.since)
-    return see_other(request.path("webhooks", webhook_id, flash="webhook-enabled"))
+    return request.done(request.path("webhooks", webhook_id), "webhook-enabled")
 
 
 async def show_disable(request: PageRequest, webhook_id: str) -> Response:
@@ -35,7 +35,7 @@ async def show_disable(request: PageRequest, webhook_id: str) -> Response:
 async def disable(request: PageRequest, webhook_id: str) -> Response:
     """Disable the webhook; its pending deliveries are cancelled."""
     await change_webhook(request.call, webhook_id, validate({"active": False}, WebhookChange, request.call.known))
-    return see_other(request.path("webhooks", webhook_id, flash="webhook-disabled"))
+    return request.done(request.path("webhooks", webhook_id), "webhook-disabled")
 
 
 async def pause(request: PageRequest, webhook_id: str) -> Response:
@@ -52,7 +52,7 @@ async def pause(request: PageRequest, webhook_id: str) -> Response:
         if error.code is not Code.INVALID_FIELD:
             raise
         return await _with_mistake(request, webhook_id, f"Enter a time to come, within {MAX_PAUSE_DAYS} days.")
-    return see_other(request.path("webhooks", webhook_id, flash="webhook-paused"))
+    return request.done(request.path("webhooks", webhook_id), "webhook-paused")
 
 
 async def _with_mistake(request: PageRequest, webhook_id: str, sentence: str) -> Response:
@@ -62,7 +62,7 @@ async def _with_mistake(request: PageRequest, webhook_id: str, sentence: str) ->
 async def resume(request: PageRequest, webhook_id: str) -> Response:
     """Resume the webhook: what waits goes on."""
     await change_webhook(request.call, webhook_id, validate({"paused": False}, WebhookChange, request.call.known))
-    return see_other(request.path("webhooks", webhook_id, flash="webhook-resumed"))
+    return request.done(request.path("webhooks", webhook_id), "webhook-resumed")
 
 
 async def send_test(request: PageRequest, webhook_id: str) -> Response:
@@ -73,8 +73,8 @@ async def send_test(request: PageRequest, webhook_id: str) -> Response:
         return await show_webhook(request, webhook_id, status=status, event="Choose an event that it subscribes to.")
     test = example_event(request.call, request.team_id, event=event, only_webhook_id=webhook_id)
     [receipt] = await request.handles.router.submit(Submission((test,), key_id=request.call.principal.key_id))
-    flash = "test-sent" if receipt.deliveries else "test-without-receiver"
-    return see_other(request.path("webhooks", webhook_id, flash=flash))
+    message = "test-sent" if receipt.deliveries else "test-without-receiver"
+    return request.done(request.path("webhooks", webhook_id), message)
 
 
 async def recover(request: PageRequest, webhook_id: str) -> Response:
@@ -94,11 +94,11 @@ async def show_delete(request: PageRequest, webhook_id: str) -> Response:
 async def delete(request: PageRequest, webhook_id: str) -> Response:
     """Delete the webhook."""
     await delete_webhook(request.call, webhook_id)
-    return see_other(request.path("webhooks", flash="webhook-deleted"))
+    return request.done(request.path("webhooks"), "webhook-deleted")
 
 
 async def _recover(request: PageRequest, webhook_id: str, since: int) -> Response:
     recovered = await recover_webhook(request.call, webhook_id, Recovery.model_construct(since=since))
     if not recovered.deliveries:
-        return see_other(request.path("webhooks", webhook_id, flash="nothing-missed"))
-    return see_other(request.path("webhooks", webhook_id, flash="recovered", count=str(recovered.deliveries)))
+        return request.done(request.path("webhooks", webhook_id), "nothing-missed")
+    return request.done(request.path("webhooks", webhook_id), "recovered", recovered.deliveries)

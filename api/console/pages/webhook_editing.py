@@ -6,7 +6,7 @@ from quart import Response
 
 from api.console.pages.webhook_form import WebhookForm, form_of, mistakes_in, read_webhook_form
 from api.console.pages.webhook_page import find
-from api.console.session.page_request import PageRequest, see_other
+from api.console.session.page_request import PageRequest
 from api.http.json_body import validate
 from api.routes.webhooks import NewWebhook, WebhookChange, change_webhook, create_webhook
 from daemon.crypto import signing
@@ -30,7 +30,7 @@ async def create(request: PageRequest) -> Response:
     if typed.secret:
         given["secret"] = typed.secret
     webhook = await create_webhook(request.call, validate(given, NewWebhook, request.call.known))
-    response = see_other(request.path("webhooks", webhook.id, flash="webhook-created"))
+    response = request.done(request.path("webhooks", webhook.id), "webhook-created")
     return request.with_secret(response, webhook.id, typed.secret) if typed.secret else response
 
 
@@ -47,7 +47,7 @@ async def edit(request: PageRequest, webhook_id: str) -> Response:
         return await _show(request, typed, mistakes=mistakes, webhook=webhook)
     given = {"name": typed.name, "url": typed.url, "events": list(typed.events)}
     await change_webhook(request.call, webhook_id, validate(given, WebhookChange, request.call.known))
-    return see_other(request.path("webhooks", webhook_id, flash="webhook-saved"))
+    return request.done(request.path("webhooks", webhook_id), "webhook-saved")
 
 
 async def _show(

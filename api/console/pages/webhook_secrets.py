@@ -7,7 +7,7 @@ from quart import Response
 
 from api.console.pages.webhook_form import secret_mistake
 from api.console.pages.webhook_page import find
-from api.console.session.page_request import PageRequest, see_other
+from api.console.session.page_request import PageRequest
 from api.http.json_body import validate
 from api.limits.sizes import MAX_OVERLAP_HOURS
 from api.routes.webhooks import SecretRotation, WebhookChange, change_webhook, rotate_webhook_secret
@@ -34,7 +34,7 @@ async def rotate(request: PageRequest, webhook_id: str) -> Response:
     given = {"secret": typed["secret"], "overlapHours": hours, "switchNow": bool(typed["switch_now"])}
     rotation = validate(given, SecretRotation, request.call.known)
     await rotate_webhook_secret(request.call, webhook_id, rotation)
-    response = see_other(request.path("webhooks", webhook_id, flash="secret-rotated"))
+    response = request.done(request.path("webhooks", webhook_id), "secret-rotated")
     return request.with_secret(response, webhook_id, typed["secret"])
 
 
@@ -43,7 +43,7 @@ async def switch(request: PageRequest, webhook_id: str) -> Response:
     await rotate_webhook_secret(
         request.call, webhook_id, validate({"switchNow": True}, SecretRotation, request.call.known)
     )
-    return see_other(request.path("webhooks", webhook_id, flash="secret-switched"))
+    return request.done(request.path("webhooks", webhook_id), "secret-switched")
 
 
 async def show_remove(request: PageRequest, webhook_id: str) -> Response:
@@ -54,7 +54,7 @@ async def show_remove(request: PageRequest, webhook_id: str) -> Response:
 async def remove(request: PageRequest, webhook_id: str) -> Response:
     """Remove the secret: deliveries are no longer signed."""
     await change_webhook(request.call, webhook_id, validate({"secret": None}, WebhookChange, request.call.known))
-    return see_other(request.path("webhooks", webhook_id, flash="secret-removed"))
+    return request.done(request.path("webhooks", webhook_id), "secret-removed")
 
 
 async def _show(request: PageRequest, webhook_id: str, typed: dict[str, str], mistakes: dict[str, str]) -> Response:

@@ -1,16 +1,16 @@
 """The request of a page by a signed-in user, and the responses to it."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from quart import Response
 
 from api.console.rendering.templates import Templates
 from api.console.session.forms import Form
+from api.console.session.messages import Messages
 from api.console.session.sessions import Session, Sessions
 from api.console.session.shown_once import ShownOnce
 from api.http.route import Call
@@ -35,6 +35,7 @@ class ConsoleContext:
     sessions: Sessions
     templates: Templates
     shown_once: ShownOnce
+    messages: Messages
     reserved_ids: frozenset[str]
     api_document: Callable[[], Mapping[str, Any]]
 
@@ -84,6 +85,13 @@ class PageRequest:
         """Return the URL path of one of this team's pages, without empty query parameters."""
         return address("teams", self.team_id, *parts, **query)
 
+    def done(self, path: str, message: str, count: int = 0) -> Response:
+        """Return the redirect after a form that succeeded, to a page that says so once (`messages.SENTENCES`)."""
+        response = see_other(path)
+        page = unquote(urlsplit(path).path)
+        self.context.messages.keep(response, message, str(count), session_id=self.session.id, page=page)
+        return response
+
     def secret_about(self, about: str) -> str | None:
         """Return the secret that this page is to show, None if there is none."""
         return self.context.shown_once.find(self.cookies, session_id=self.session.id, about=about)
@@ -106,8 +114,11 @@ class PageRequest:
     async def page(self, name: str, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
         """Render a page as a response."""
         token = self.context.sessions.form_token(self.session)
-        flash = _flash(self.query("flash"), self.query("count"))
-        return html(await self.fragment(name, form_token=token, flash=flash, **values), status)
+        message = self.context.messages.find(self.cookies, session_id=self.session.id, page=self.call.request.path)
+        page = html(await self.fragment(name, form_token=token, message=message, **values), status)
+        if message:
+            self.context.messages.forget(page)
+        return page
 
 
 def address(*parts: str, **query: str) -> str:
@@ -131,35 +142,3 @@ def see_other(path: str) -> Response:
     response = Response(b"", HTTPStatus.SEE_OTHER, headers={"Location": path})
     del response.headers["Content-Type"]
     return response
-
-
-def _flash(word: str, count: str) -> str:
-    sentence = _FLASHES.get(word, "")
-    return sentence.format(count=f"{int(count):,}" if _COUNT.fullmatch(count) else "?")
-
-
-_COUNT = re.compile("[0-9]{1,12}")
-
-# Messages on the page that a form redirects to. The URL has only a key and a number: a link cannot inject other text.
-_FLASHES: Mapping[str, str] = {
-    "webhook-created": "The webhook is created. Send a test to see whether its receiver answers.",
-    "webhook-saved": "The changes are saved.",
-    "webhook-enabled": "The webhook is enabled, and its failure counter is 0.",
-    "webhook-disabled": "The webhook is disabled: it gets no deliveries.",
-    "webhook-paused": "The webhook is paused: its deliveries wait, in order, and none is cancelled.",
-    "webhook-resumed": "The webhook goes on: what has waited is delivered now, in order.",
-    "webhook-deleted": "The webhook is deleted.",
-    "secret-rotated": "The webhook has a new secret.",
-    "secret-switched": "X-Kakiyo-Signature is made with the new secret from now on.",
-    "secret-removed": "The secret is removed: deliveries go unsigned.",
-    "test-sent": "The test is on its way: watch it arrive in the list of deliveries.",
-    "test-without-receiver": "No active webhook subscribes to this event, so nothing was sent.",
-    "recovered": "What was missed is queued again, in order: {count}.",
-    "nothing-missed": "Nothing was missed since then.",
-    "resent": "The event is queued again: this is the new delivery.",
-    "team-created": "The team is created. Make an API key for it, and grant it credits.",
-    "team-saved": "The changes are saved.",
-    "key-created": "The key is created.",
-    "key-revoked": "The key is revoked and no longer works.",
-    "credits-granted": "The credits are granted.",
-}
