@@ -30,7 +30,21 @@ from api.limits.large_bodies import LargeBodies
 from api.limits.rate_limit import RateLimits, tokens_for
 from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi import document
-from api.routes import audit, changes, credits, deliveries, events, health, keys, nodes, teams, testing, webhook_routes
+from api.routes import (
+    audit,
+    changes,
+    credits,
+    deliveries,
+    events,
+    exports,
+    health,
+    keys,
+    nodes,
+    search,
+    teams,
+    testing,
+    webhook_routes,
+)
 from daemon.actors.threads import RunInThread, thread_runner
 from daemon.crypto.api_keys import Principal
 from daemon.handles import Handles
@@ -40,9 +54,11 @@ AnswerRoute = Callable[..., Awaitable[Answer]]
 
 _DESCRIBED: tuple[Route, ...] = (
     *events.ROUTES,
+    *search.ROUTES,
     *webhook_routes.ROUTES,
     *testing.ROUTES,
     *deliveries.ROUTES,
+    *exports.ROUTES,
     *changes.ROUTES,
     *credits.ROUTES,
     *teams.ROUTES,

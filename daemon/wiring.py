@@ -113,7 +113,7 @@ async def assemble(
         store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database
     )
 
-    delivery = DeliveryBuilder(live.now, store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams)
+    delivery = DeliveryBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams)
     gate, canceller = delivery.credit_gate() if cluster is None else cluster.gate, delivery.canceller()
     resumes = delivery.resumes(mine)
     fleet = delivery.fleet(index=index, gate=gate, notifier=notifier, canceller=canceller, resumes=resumes, share=mine)

@@ -8,7 +8,8 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.actors.interruptible_wait import Pause
 from daemon.actors.supervisor import Budget
-from daemon.config.settings import DeliverySettings, Settings
+from daemon.config.reload import LiveSettings
+from daemon.config.settings import DeliverySettings
 from daemon.crypto.vault import Vault
 from daemon.delivery.attempt_slots import AttemptSlots
 from daemon.delivery.canceller import Canceller
@@ -69,9 +70,10 @@ class DeliveryBuilder:
     """Builds each part from what all of them share and, by keyword, from other parts."""
 
     def __init__(
-        self, settings: Settings, *, store: Store, clock: Clock, telemetry: Telemetry, vault: Vault, seams: Seams
+        self, live: LiveSettings, *, store: Store, clock: Clock, telemetry: Telemetry, vault: Vault, seams: Seams
     ) -> None:
-        self._settings = settings
+        self._live = live
+        self._settings = settings = live.now
         self._store = store
         self._clock = clock
         self._telemetry = telemetry
@@ -135,6 +137,7 @@ class DeliveryBuilder:
             policy=self._settings.delivery.policy,
             on_change=on_change,
             on_mail=notifier.wake,
+            operator_address=lambda: self._live.now.smtp.operator_address,
             on_cancellations_left=canceller.wake,
         )
 

@@ -95,22 +95,23 @@ async def list_credit_entries(call: Call, query: LedgerQuery) -> Page[CreditEntr
     found = await call.handles.reader.fetch(
         api_reads.list_credit_entries, team_id, query.limit, position_of(call, query.cursor)
     )
-    return page_of(call, [_show(entry) for entry in found.items], found.next_cursor)
+    return page_of(call, [show_entry(entry) for entry in found.items], found.next_cursor)
 
 
 async def grant_credits(call: Call, body: Grant) -> CreditEntry:
     """Add to a team's balance, or correct it."""
-    keep = once(call, _show)
+    keep = once(call, show_entry)
     try:
         entry = await call.handles.teams.grant_credits(body.team_id, body.amount, note=body.note, once=keep, by=call.by)
     except BalanceOutOfRange as error:
         raise wrong_field("$.amount", str(error)) from None
     if entry is None:
         raise unknown_team("$.teamId")
-    return _show(entry)
+    return show_entry(entry)
 
 
-def _show(entry: model.CreditEntry) -> CreditEntry:
+def show_entry(entry: model.CreditEntry) -> CreditEntry:
+    """Return an entry of the ledger as it appears in JSON."""
     return CreditEntry(
         id=entry.id,
         team_id=entry.team_id,

@@ -17,6 +17,7 @@ from api.http.query import period_of
 from api.http.route import Call, Route
 from api.http.wire import (
     HttpStatuses,
+    Input,
     InputMoment,
     Output,
     OutputTime,
@@ -101,8 +102,8 @@ class DeliveryDetails(Delivery):
     )
 
 
-class DeliveryQuery(PageQuery):
-    """Which deliveries to list."""
+class WhichDeliveries(Input):
+    """Which deliveries are meant."""
 
     repeatable: ClassVar[frozenset[str]] = frozenset({"status"})
 
@@ -126,10 +127,14 @@ class DeliveryQuery(PageQuery):
     )
 
 
-async def list_deliveries(call: Call, query: DeliveryQuery) -> Page[Delivery]:
-    """Answer with deliveries, newest first."""
+class DeliveryQuery(WhichDeliveries, PageQuery):
+    """Which deliveries to list, and which page."""
+
+
+async def wanted_deliveries(call: Call, query: WhichDeliveries) -> delivery_reads.DeliveryFilter:
+    """Return the filter that a query means. Raises ApiError (404, 422)."""
     since, until = period_of(query.since, query.until, call.handles.now_ms())
-    wanted = delivery_reads.DeliveryFilter(
+    return delivery_reads.DeliveryFilter(
         team_id=await team_named(call, query.team_id, "query.teamId"),
         webhook_id=query.webhook_id,
         event_id=query.event_id,
@@ -140,6 +145,11 @@ async def list_deliveries(call: Call, query: DeliveryQuery) -> Page[Delivery]:
         since=since,
         until=until,
     )
+
+
+async def list_deliveries(call: Call, query: DeliveryQuery) -> Page[Delivery]:
+    """Answer with deliveries, newest first."""
+    wanted = await wanted_deliveries(call, query)
     found = await call.handles.reader.fetch(
         delivery_reads.list_deliveries, wanted, query.limit, position_of(call, query.cursor)
     )

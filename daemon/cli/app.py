@@ -16,6 +16,7 @@ from daemon.cli.demo import demo
 from daemon.cli.doctor import doctor
 from daemon.cli.events import build_events
 from daemon.cli.exits import ExitCode, say
+from daemon.cli.find import find
 from daemon.cli.keys import build_keys
 from daemon.cli.listen import listen
 from daemon.cli.logs import logs
@@ -35,6 +36,7 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "backup": backup,
     "restore": restore,
     "migrate-store": migrate_store,
+    "find": find,
     "logs": logs,
     "trigger": trigger,
     "listen": listen,

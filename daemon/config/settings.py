@@ -176,6 +176,7 @@ class SmtpSettings(_Section):
     sender: str = Field("webhooks@localhost", alias="from")
     ca_file: _OptionalPath = None
     helo_name: str = Field("", pattern=_HELO_NAME, max_length=255)
+    operator_address: str = ""
 
     @field_validator("sender")
     @classmethod
@@ -184,6 +185,15 @@ class SmtpSettings(_Section):
 
         if parse_sender(value) is None:
             raise ValueError('expected an email address: "name@domain" or "Display Name <name@domain>"')
+        return value
+
+    @field_validator("operator_address")
+    @classmethod
+    def _is_an_address_or_nothing(cls, value: str) -> str:
+        from daemon.domain.email_addresses import parse_address
+
+        if value and parse_address(value) is None:
+            raise ValueError('expected an email address, "name@domain", or nothing')
         return value
 
     @model_validator(mode="after")

@@ -26,7 +26,8 @@ class Recording:
 class OutcomeRecorder:
     """One for all endpoint actors.
 
-    `on_change` is called for a webhook that was disabled, `on_mail` when an email about it was queued.
+    `on_change` is called for a webhook that was disabled, `on_mail` when emails about it were queued:
+    one goes to `operator_address()`, as it is at that moment; if it is empty, none.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class OutcomeRecorder:
         policy: Policy,
         on_change: Callable[[Webhook], None],
         on_mail: Callable[[], None],
+        operator_address: Callable[[], str],
         on_cancellations_left: Callable[[], None],
     ) -> None:
         self._store = store
@@ -46,6 +48,7 @@ class OutcomeRecorder:
         self._policy = policy
         self._on_change = on_change
         self._on_mail = on_mail
+        self._operator_address = operator_address
         self._on_cancellations_left = on_cancellations_left
 
     async def record(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict) -> Webhook:
@@ -73,7 +76,7 @@ class OutcomeRecorder:
         webhook = after_verdict(recording.webhook, verdict, command.now)
         self._log.attempt_ended(webhook, recording.work, attempt=command.attempt, verdict=verdict)
         if verdict.disable:
-            await self._report_disabled(webhook, recorded, command.mail_id)
+            await self._report_disabled(webhook, recorded)
         return webhook
 
     async def _committed(self, recording: Recording) -> Recorded:
@@ -105,13 +108,14 @@ class OutcomeRecorder:
             entry_id=new_id("crd") if verdict.status is DeliveryStatus.SUCCEEDED else None,
             mail_id=new_id("mail") if verdict.disable else None,
             failures_shown=failed_deliveries(self._policy, verdict.consecutive_failures) if verdict.disable else 0,
+            operator_address=self._operator_address() if verdict.disable else "",
         )
 
-    async def _report_disabled(self, webhook: Webhook, recorded: Recorded, mail_id: str | None) -> None:
+    async def _report_disabled(self, webhook: Webhook, recorded: Recorded) -> None:
         self._on_change(webhook)
-        if recorded.mail_queued:
+        if recorded.mails:
             self._on_mail()
-        await self._log.webhook_disabled(webhook, recorded, mail_id)
+        await self._log.webhook_disabled(webhook, recorded)
 
     def _after_disabling(self, recorded: Recorded) -> None:
         if recorded.cancelled.more:

@@ -47,7 +47,7 @@ class DeliveryLog:
         self._metrics.attempts[OutcomeKind.INTERRUPTED].inc()
         self.log.info("attempt_ended", **self._fields(webhook, work, attempt), retryInMs=None)
 
-    async def webhook_disabled(self, webhook: Webhook, recorded: Recorded, mail_id: str | None) -> None:
+    async def webhook_disabled(self, webhook: Webhook, recorded: Recorded) -> None:
         """Report a webhook disabled by its failure counter, and the consequences."""
         self._metrics.webhooks_disabled.inc()
         owner = {"webhookId": webhook.id, "teamId": webhook.team_id}
@@ -58,7 +58,7 @@ class DeliveryLog:
             consecutiveFailures=webhook.consecutive_failures,
             cancelled=recorded.cancelled.count,
         )
-        if recorded.mail_queued:
+        for mail_id in recorded.mails:
             self.log.info("mail_queued", mailId=mail_id, **owner)
         await self.cancelled(webhook, recorded.cancelled, CancelReason.WEBHOOK_DISABLED)
 

@@ -12,7 +12,6 @@ No other package decides whether to try again, whether a delivery is over, or wh
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from daemon.domain.errors import NothingDue, WebhookInactive
 from daemon.domain.model import (
     CancelReason,
     Delivery,
@@ -148,8 +147,14 @@ def cancel_reason_of(webhook: Webhook) -> CancelReason | None:
     return None if webhook.active else CancelReason.WEBHOOK_DISABLED
 
 
+def may_be_edited(webhook: Webhook, edit: WebhookEdit) -> bool:
+    """Whether this edit is possible: a webhook that is disabled, and stays so, cannot be paused."""
+    active = webhook.active if edit.active is None else edit.active
+    return active or not edit.paused
+
+
 def edited(webhook: Webhook, edit: WebhookEdit, now: int) -> Webhook:
-    """Return the webhook as it is after this edit at `now`. Raises WebhookInactive: a disabled one has no pause."""
+    """Return the webhook as it is after this edit, which must be possible, at `now`."""
     webhook = _with_secret_of(edit, _without_expired_secret(webhook, now))
     webhook = replace(
         webhook,
@@ -174,8 +179,6 @@ def _with_pause_of(edit: WebhookEdit, webhook: Webhook, now: int) -> Webhook:
         return webhook
     if not edit.paused:
         return _without_pause(webhook)
-    if not webhook.active:
-        raise WebhookInactive("a disabled webhook cannot be paused: nothing waits for it; set `active` to true first")
     kept = None if edit.until_resumed else webhook.resumes_at
     return replace(
         webhook,
@@ -184,10 +187,13 @@ def _with_pause_of(edit: WebhookEdit, webhook: Webhook, now: int) -> Webhook:
     )
 
 
-def resumed_when_due(webhook: Webhook, now: int) -> Webhook:
-    """Return a paused webhook as it is when it resumes by itself at `now`. Raises NothingDue if it does not."""
-    if webhook.resumes_at is None or now < webhook.resumes_at:
-        raise NothingDue("the webhook does not resume by itself now")
+def resumes_by(webhook: Webhook, now: int) -> bool:
+    """Whether the webhook is paused until a time that has come at `now`."""
+    return webhook.resumes_at is not None and webhook.resumes_at <= now
+
+
+def resumed(webhook: Webhook, now: int) -> Webhook:
+    """Return the webhook as it is when it was resumed at `now`."""
     return replace(_without_pause(webhook), updated_at=now)
 
 

@@ -73,7 +73,7 @@ class Teams:
 
     async def change(self, team_id: str, change: TeamEdit, by: Actor = THE_DAEMON) -> Team | None:
         """Change a team's name, notification addresses or limit of webhooks. Returns None if unknown."""
-        if not await self._is_there(team_id):
+        if await self._reader.fetch(api_reads.get_team, team_id) is None:
             return None
         save = SaveTeam(team_id, change)
         team = await self._writer.execute(

@@ -8,7 +8,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, CompoundSelect, Connection, Select, TableClause, Text, Update, column, select, table
+from sqlalchemy import (
+    Column,
+    CompoundSelect,
+    Connection,
+    Integer,
+    LargeBinary,
+    Select,
+    TableClause,
+    Text,
+    Update,
+    column,
+    literal,
+    select,
+    table,
+)
 from sqlalchemy import Table as SchemaTable
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -123,6 +137,16 @@ class TextOf(FunctionElement[str]):
 
     type = Text()
     inherit_cache = True
+
+
+class HasBytes(FunctionElement[int]):
+    """Where bytes begin in a column of bytes, from 1; 0 if they are not there."""
+
+    type = Integer()
+    inherit_cache = True
+
+    def __init__(self, column: Column[bytes], needle: bytes) -> None:
+        super().__init__(column, literal(needle, LargeBinary))
 
 
 def in_one_row(query: Select[Any] | CompoundSelect[Any]) -> Select[Any]:

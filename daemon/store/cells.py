@@ -17,6 +17,7 @@ from daemon.domain.model import (
     DisabledReason,
     FailedDelivery,
     KeyRole,
+    MailKind,
     Origin,
     OutcomeKind,
 )
@@ -169,4 +170,5 @@ _SPECIAL: Mapping[tuple[str, str], Kind] = {
     ("idempotency_keys", "receipts"): _RECEIPTS,
     ("mails", "failures"): _FAILURES,
     ("mails", "recipients"): _TEXTS,
+    ("mails", "kind"): _word(*MailKind),
 }

@@ -58,10 +58,10 @@ class CancelledPage(Struct, frozen=True):
 
 
 class Recorded(Struct, frozen=True):
-    """What other deliveries were cancelled, and whether a mail was queued."""
+    """What other deliveries were cancelled, and the ids of the mails that were queued."""
 
     cancelled: Cancelled = Cancelled()
-    mail_queued: bool = False
+    mails: tuple[str, ...] = ()
 
 
 class RecoveredPage(Struct, frozen=True):
@@ -126,8 +126,8 @@ class RecordAttempt(Command[Recorded], frozen=True):
     Does nothing if this attempt is recorded already, so that it can be repeated after an uncertain failure.
     `failures_before` is the failure counter that the verdict started from; `charge` is what a success costs.
     A success is charged in a ledger entry with id `entry_id`. On disabling, the webhook's other pending deliveries are
-    cancelled and a mail with id `mail_id` is queued; it names the last `failures_shown` failed deliveries. Only then
-    are these ids needed. Answers Recorded.
+    cancelled and a mail with id `mail_id` is queued; it names the last `failures_shown` failed deliveries, and has a
+    copy for `operator_address`, if there is one. Only then are these needed. Answers Recorded.
     """
 
     webhook_id: str
@@ -143,6 +143,7 @@ class RecordAttempt(Command[Recorded], frozen=True):
     entry_id: str | None
     mail_id: str | None
     failures_shown: int = 4
+    operator_address: str = ""
 
 
 class CreateWebhook(Command[None], frozen=True):

@@ -21,7 +21,6 @@ from daemon.domain.model import (
     FailedDelivery,
     KeyRole,
     LastAttempt,
-    Mail,
     Origin,
     Outcome,
     OutcomeKind,
@@ -54,7 +53,8 @@ def right(table: str, column: str, value: Any) -> Any:
     return value
 
 
-def _check_row(table: str, row: Row[Any]) -> None:
+def check_row(table: str, row: Row[Any]) -> None:
+    """Check a row that begins with all columns of this table. Raises DamagedRow if a cell holds what we never write."""
     for (name, kind, nullable), value in zip(_COLUMNS[table], row, strict=False):
         if not (nullable if value is None else kind.holds(value)):
             raise _damaged(f"table {table}, row {printable(str(row[0])[:60])}", name, kind)
@@ -69,9 +69,14 @@ def to_json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
+def texts(column: str) -> tuple[str, ...]:
+    """Return what a column with a JSON array of texts holds."""
+    return tuple(orjson.loads(column))
+
+
 def team(row: Row[Any]) -> Team:
     """Return the Team of a row of `teams`."""
-    _check_row("teams", row)
+    check_row("teams", row)
     return Team(
         id=row.id,
         name=row.name,
@@ -94,7 +99,7 @@ def team_row(value: Team) -> dict[str, Any]:
 
 def api_key(row: Row[Any]) -> ApiKey:
     """Return the ApiKey of a row of `api_keys`."""
-    _check_row("api_keys", row)
+    check_row("api_keys", row)
     return ApiKey(
         id=row.id,
         team_id=row.team_id,
@@ -108,7 +113,7 @@ def api_key(row: Row[Any]) -> ApiKey:
 
 def audit_entry(row: Row[Any]) -> AuditEntry:
     """Return the AuditEntry of a row of `audit_entries`."""
-    _check_row("audit_entries", row)
+    check_row("audit_entries", row)
     return AuditEntry(
         id=row.id,
         team_id=row.team_id,
@@ -122,7 +127,7 @@ def audit_entry(row: Row[Any]) -> AuditEntry:
 
 def webhook(row: Row[Any]) -> Webhook:
     """Return the Webhook of a row of `webhooks`."""
-    _check_row("webhooks", row)
+    check_row("webhooks", row)
     return Webhook(
         id=row.id,
         team_id=row.team_id,
@@ -171,7 +176,7 @@ def webhook_row(value: Webhook) -> dict[str, Any]:
 
 def event(row: Row[Any]) -> Event:
     """Return the Event of a row of `events`."""
-    _check_row("events", row)
+    check_row("events", row)
     return Event(
         id=row.id,
         team_id=row.team_id,
@@ -202,7 +207,7 @@ def event_summary(row: Row[*tuple[Any, ...]]) -> EventSummary:
 
 def delivery(row: Row[Any]) -> Delivery:
     """Return the Delivery of a row of `deliveries`."""
-    _check_row("deliveries", row)
+    check_row("deliveries", row)
     return Delivery(
         seq=row.seq,
         id=row.id,
@@ -224,7 +229,7 @@ def delivery(row: Row[Any]) -> Delivery:
 
 def attempt(row: Row[Any]) -> Attempt:
     """Return the Attempt of a row of `attempts`."""
-    _check_row("attempts", row)
+    check_row("attempts", row)
     headers = tuple((name, value) for name, value in orjson.loads(row.headers))
     outcome = Outcome(
         kind=OutcomeKind(row.outcome),
@@ -305,7 +310,7 @@ def attempt_row(delivery_seq: int, value: Attempt) -> tuple[Any, ...]:
 
 def credit_entry(row: Row[Any]) -> CreditEntry:
     """Return the CreditEntry of a row of `credit_entries`."""
-    _check_row("credit_entries", row)
+    check_row("credit_entries", row)
     return CreditEntry(
         id=row.id,
         team_id=row.team_id,
@@ -314,27 +319,4 @@ def credit_entry(row: Row[Any]) -> CreditEntry:
         created_at=row.created_at,
         delivery_id=row.delivery_id,
         note=row.note,
-    )
-
-
-def mail(row: Row[Any]) -> Mail:
-    """Return the Mail of a row of `mails`, followed by its team's name."""
-    _check_row("mails", row)
-    failures = tuple(
-        FailedDelivery(**{**failure, "outcome": OutcomeKind(failure["outcome"])})
-        for failure in orjson.loads(row.failures)
-    )
-    return Mail(
-        id=row.id,
-        team_id=row.team_id,
-        recipients=tuple(orjson.loads(row.recipients)),
-        webhook_id=row.webhook_id,
-        webhook_name=row.webhook_name,
-        webhook_url=row.webhook_url,
-        disabled_at=row.disabled_at,
-        failures=failures,
-        created_at=row.created_at,
-        attempts_made=row.attempts_made,
-        next_attempt_at=row.next_attempt_at,
-        team_name=row.team_name,
     )

@@ -6,7 +6,7 @@ What is specific to one engine, such as table layout or which rows an index cove
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0015"
+HEAD_REVISION = "0016"
 
 metadata = MetaData()
 
@@ -258,6 +258,7 @@ mails = Table(
     Column("next_attempt_at", BigInteger, nullable=False),
     Column("sent_at", BigInteger),
     Column("last_error", Text),
+    Column("kind", Text, nullable=False),
 )
 Index("ix_mails_waiting", mails.c.next_attempt_at)  # of those not sent
 

@@ -29,3 +29,20 @@ def test_an_event_is_followed_from_the_list_to_what_became_of_it(
         page.locator("dl a[href*='/events/']").click()
         expect(rows).to_have_count(2)
         expect(rows.last).to_contain_text("resend of")
+
+
+def test_the_search_box_finds_an_event_by_what_is_in_it(acme: ConsoleTeam, page: Page) -> None:
+    event_id = acme.submit(customer="Zoë", note='say "hi"')
+    page.goto(f"/console/teams/{acme.id}/credits")
+    box = page.get_by_role("searchbox", name="Find an id")
+    for text in ("Zoë", 'say "hi"', "data.customer=Zoë", event_id[:12]):
+        box.fill(text)
+        box.press("Enter")
+        expect(page.locator("tbody")).to_contain_text(event_id)
+        expect(box).to_have_value(text)
+    box.fill("nobody has this")
+    box.press("Enter")
+    expect(page.get_by_role("heading", name="Nothing was found")).to_be_visible()
+    box.fill(event_id)
+    box.press("Enter")
+    expect(page.get_by_label("Body of the event", exact=True)).to_contain_text("Zoë")

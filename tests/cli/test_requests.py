@@ -76,6 +76,7 @@ EVENT = {
     "body": {"data": {"é": 1}},
     "deliveries": [DELIVERY],
 }
+FOUND = {"kind": "event", "id": "evt_1", "teamId": "t", "title": "a.b", "at": "x", "match": "payload"}
 EVENT_TYPE = {"id": "a.b", "name": "a.b", "description": "It happened", "category": "message"}
 RECEIPT = {"id": "evt_1", "deliveries": 3}
 NODE = {
@@ -206,6 +207,18 @@ CASES = [
         ),
         _list(EVENT),
         "CRM",
+    ),
+    (
+        "find Zoë --team t --since 2025-07-15T10:30:00Z",
+        ("GET", "/v1/search?q=Zo%C3%AB&teamId=t&since=2025-07-15T10%3A30%3A00.000Z", None),
+        {"items": [FOUND], "nextCursor": None, "lookedAt": 5000, "backTo": "2025-07-15T10:31:00.000Z"},
+        "its payload",
+    ),
+    (
+        "find nobody --cursor c",
+        ("GET", "/v1/search?q=nobody&cursor=c", None),
+        {"items": [], "nextCursor": "d", "lookedAt": 5000, "backTo": "2025-07-15T10:31:00.000Z"},
+        "5,000 events",
     ),
     ("events types", ("GET", "/v1/webhooks/test/events", None), _list(EVENT_TYPE), "It happened"),
     ("events example a.b", ("GET", "/v1/webhooks/test/example/a.b", None), {"event": "a.b"}, "a.b"),

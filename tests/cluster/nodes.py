@@ -14,6 +14,7 @@ import trio
 from daemon.actors.threads import run_inline
 from daemon.cluster.answering import Answering
 from daemon.cluster.requests import ClusterChanger
+from daemon.config.reload import fixed
 from daemon.config.settings import LogSettings
 from daemon.crypto.idempotency import Once
 from daemon.crypto.vault import Vault
@@ -185,7 +186,7 @@ def _fleet(store: Store, telemetry: Telemetry, state_dir: Path, *, now_ms: Virtu
         send_mail=Outbox().send,
     )
     builder = DeliveryBuilder(
-        make_settings(state_dir), store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams
+        fixed(make_settings(state_dir)), store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams
     )
     notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail)
     return builder.fleet(

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from daemon.domain.clock import DAY_MS
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, CancelReason, DeliveryStatus, OutcomeKind, TeamEdit, Work
+from daemon.domain.search import read_wanted
 from daemon.domain.submission import Idempotency
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store import commands, upkeep_commands
@@ -26,6 +27,7 @@ from daemon.store.reads import (
     delivery_reads,
     event_reads,
     gauge_reads,
+    search_reads,
     time_blocks,
 )
 from daemon.store.reads.time_blocks import TIMES, next_time_block
@@ -45,7 +47,7 @@ _SMALLER = (
     "'{}' FROM n WHERE i <= 10000",
     # Half of the mails wait.
     "INSERT INTO mails SELECT i, 'mail_' || i, 'team_1', 'wh_1', 'n', 'u', 1, '[]', '[]', 1, 0, 1, "
-    "CASE i % 2 WHEN 0 THEN 1 END, NULL FROM n",
+    "CASE i % 2 WHEN 0 THEN 1 END, NULL, 'webhook_disabled' FROM n",
     "INSERT INTO ended_sessions SELECT 's_' || i, 'key_x' || i, 1 FROM n",
     "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL FROM n WHERE i <= 100000",
     "INSERT INTO api_keys SELECT i + 9, 'key_x' || i, 'team_x' || i, 'n', CAST(i AS BLOB), 1, NULL, 'admin', NULL "
@@ -177,6 +179,11 @@ def listing(**wanted: Any) -> Callable[[Connection], object]:
     return lambda c: delivery_reads.list_deliveries(c, delivery_reads.DeliveryFilter(**wanted), 50)
 
 
+def _attempts_of(connection: Connection) -> object:
+    page = delivery_reads.list_deliveries(connection, delivery_reads.DeliveryFilter(), 200)
+    return delivery_reads.attempts_of(connection, [replace(one, attempts_made=1) for one in page.items])
+
+
 def _last_attempts(connection: Connection) -> object:
     page = delivery_reads.list_deliveries(connection, delivery_reads.DeliveryFilter(), 200)
     return delivery_reads.last_attempts(connection, [replace(one, attempts_made=1) for one in page.items])
@@ -209,6 +216,11 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
         listing(webhook_id=WEBHOOK, http_statuses=range(500, 600), since=_OLD + DAY_MS),
     ],
     "last_attempts": [_last_attempts],
+    "find_ids": [lambda c: search_reads.find_ids(c, read_wanted("01k0a3").ids, TEAM, 50)],
+    "find_in_payloads": [
+        lambda c: search_reads.find_in_payloads(c, read_wanted("nowhere"), TEAM, limit=50),
+        lambda c: search_reads.find_in_payloads(c, read_wanted("data.a=none"), TEAM, limit=50, since=_OLD + DAY_MS),
+    ],
     "queued_again_as": [lambda c: delivery_reads.queued_again_as(c, "evt_1", ["dlv_1"], 20)],
     "list_events": [
         lambda c: event_reads.list_events(c, event_reads.EventFilter(), 50),
@@ -220,6 +232,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     ],
     "idempotency_key_of": [lambda c: event_reads.idempotency_key_of(c, "evt_1", NOW, ["operator"])],
     "key_names": [lambda c: event_reads.key_names(c, ["key_1"])],
+    "attempts_of": [_attempts_of],
     "list_credit_entries": [lambda c: api_reads.list_credit_entries(c, TEAM, 50)],
     "ended_sessions": [lambda c: actor_reads.ended_sessions(c, "s_12", 1_000)],
     "deliveries_to_come": [lambda c: gauge_reads.deliveries_to_come(c)],
@@ -273,6 +286,7 @@ def every_query() -> set[str]:
         delivery_reads,
         event_reads,
         gauge_reads,
+        search_reads,
         time_blocks,
     )
     return {

@@ -44,7 +44,8 @@ ROWS = (
     "INSERT INTO idempotency_keys VALUES ('operator', 'key', x'00', '[[\"evt_1\", 1]]', 1)",
     "INSERT INTO kept_answers VALUES ('operator', 'key', 'sealed', 1)",
     "INSERT INTO mails VALUES "
-    f"(1, 'mail_1', 'team_1', 'wh_1', 'n', 'u', 1, '{_FAILURE}', '[\"a@b.c\"]', 1, 0, 1, NULL, NULL)",
+    f"(1, 'mail_1', 'team_1', 'wh_1', 'n', 'u', 1, '{_FAILURE}', '[\"a@b.c\"]', 1, 0, 1, NULL, NULL, "
+    "'webhook_disabled')",
     "UPDATE teams SET balance = 5",
 )
 NOT_TEXT = "CAST(x'ff30' AS TEXT)"

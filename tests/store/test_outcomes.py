@@ -7,9 +7,9 @@ import pytest
 from msgspec import structs
 
 from daemon.domain.lifecycle import Verdict
-from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
-from daemon.store.commands import CancelPending, CreateWebhook, RecordAttempt, Recorded, SaveTeam
-from daemon.store.reads import api_reads
+from daemon.domain.model import CancelReason, DeliveryStatus, MailKind, TeamEdit
+from daemon.store.commands import CancelPending, CreateWebhook, MailSent, RecordAttempt, Recorded, SaveTeam
+from daemon.store.reads import actor_reads, api_reads
 from daemon.store.writes.batch import run_batch
 from tests.store.filling import NOW, AnyDatabase, a_team, a_webhook, accept, count, found, recording, run
 
@@ -72,10 +72,30 @@ def test_the_same_disabling_given_twice_queues_one_mail_and_counts_once(database
     command = disabling(database)
     first = run(database, command)
     second = run(database, structs.replace(command, mail_id="mail_other"))
-    assert (first.cancelled.count, first.mail_queued, second) == (3, True, Recorded())
+    assert (first.cancelled.count, first.mails, second) == (3, (command.mail_id,), Recorded())
     assert count(database, "mails") == 1
     webhook = read(database, api_reads.get_webhook, "wh_1")
     assert (webhook.active, webhook.consecutive_failures) == (False, 4)
+
+
+def test_the_operators_copy_is_a_mail_of_its_own_and_queued_once(database: AnyDatabase) -> None:
+    found(database)
+    command = structs.replace(disabling(database), operator_address="root@example.com")
+    first, second = run(database, command), run(database, command)
+    assert (len(first.mails), second) == (2, Recorded())
+    team, operator = read(database, actor_reads.due_mails, NOW + 10**6)
+    assert (team.kind, team.recipients) == (MailKind.DISABLED, ("ops@example.com",))
+    assert (operator.kind, operator.recipients) == (MailKind.DISABLED_FOR_OPERATOR, ("root@example.com",))
+    assert (operator.failures, operator.webhook_name) == (team.failures, team.webhook_name)
+    run(database, MailSent(team.id, NOW))
+    assert [mail.id for mail in read(database, actor_reads.due_mails, NOW + 10**6)] == [operator.id]
+
+
+def test_the_operator_is_told_of_a_team_without_addresses(database: AnyDatabase) -> None:
+    found(database)
+    run(database, SaveTeam(a_team().id, TeamEdit(notification_emails=())))
+    run(database, structs.replace(disabling(database), operator_address="root@example.com"))
+    assert [mail.recipients for mail in read(database, actor_reads.due_mails, NOW + 10**6)] == [("root@example.com",)]
 
 
 def test_an_attempt_of_a_delivery_cancelled_during_it_changes_nothing(database: AnyDatabase) -> None:
@@ -138,7 +158,7 @@ def test_many_outcomes_in_one_transaction_each_get_their_own_answer(database: An
     succeeding = [recording(work, 1, webhook=2) for work in others]
     answers = run_batch(database, [*succeeding[:2], command, *succeeding[2:]])
     assert [answer.cancelled.count for answer in answers] == [0, 0, 3, 0, 0, 0]
-    assert [answer.mail_queued for answer in answers] == [False, False, True, False, False, False]
+    assert [len(answer.mails) for answer in answers] == [0, 0, 1, 0, 0, 0]
     ledger = read(database, api_reads.list_credit_entries, "team_1", 10).items
     assert [entry.balance_after for entry in reversed(ledger)] == [-2, -4, -6, -8, -10]
 
@@ -156,5 +176,5 @@ def test_without_notification_addresses_no_mail_is_queued(database: AnyDatabase)
     found(database)
     run(database, SaveTeam(a_team().id, TeamEdit(notification_emails=())))
     recorded = run(database, disabling(database))
-    assert (recorded.cancelled.count, recorded.mail_queued) == (3, False)
+    assert (recorded.cancelled.count, recorded.mails) == (3, ())
     assert count(database, "mails") == 0

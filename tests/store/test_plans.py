@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from daemon.domain.audit import AuditAction
 from daemon.domain.model import CancelReason, Delivery, DeliveryStatus, OutcomeKind, TeamEdit
+from daemon.domain.search import read_wanted
 from daemon.store.commands import (
     Audited,
     CancelNext,
@@ -33,6 +34,7 @@ from daemon.store.reads import (
     delivery_reads,
     event_reads,
     gauge_reads,
+    search_reads,
     time_blocks,
 )
 from daemon.store.reads.event_reads import EventFilter
@@ -173,6 +175,18 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         "ix_idempotency_keys_age (created_at=?)",
     ),
     "key_names": (lambda c: event_reads.key_names(c, ["key_1", "key_2"]), "(id=?)"),
+    "find_ids of events": (
+        lambda c: search_reads.find_ids(c, read_wanted("evt_01k0a3").ids, TEAM, 20),
+        "events USING COVERING INDEX sqlite_autoindex_events_1 (id>? AND id<?)",
+    ),
+    "find_ids of deliveries": (
+        lambda c: search_reads.find_ids(c, read_wanted("dlv_01k0a3").ids, TEAM, 20),
+        "deliveries USING COVERING INDEX sqlite_autoindex_deliveries_1 (id>? AND id<?)",
+    ),
+    "find_in_payloads": (
+        lambda c: search_reads.find_in_payloads(c, read_wanted("none"), TEAM, limit=20, before=1000, look_at=5),
+        "ix_events_team (team_id=? AND seq>? AND seq<?)",
+    ),
     "queued_again_as": (
         lambda c: delivery_reads.queued_again_as(c, "evt_1", ["dlv_1"], 20),
         "ix_deliveries_event (event_id=?)",
@@ -244,6 +258,10 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "list_deliveries by HTTP status": (
         listing(http_statuses=range(200, 201)),
         "INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+    ),
+    "attempts_of": (
+        lambda c: delivery_reads.attempts_of(c, listed(50)),
+        "attempts USING PRIMARY KEY (delivery_seq=?)",
     ),
     "last_attempts": (
         lambda c: delivery_reads.last_attempts(c, listed(50)),

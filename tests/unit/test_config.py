@@ -49,6 +49,7 @@ def mistakes(tmp_path: Path, text: str = "") -> str:
         ('state_dir = "/a\\u0000b"', "state_dir: expected a path"),
         ('[egress]\nca_file = "\\u0000"', "egress.ca_file: expected a path"),
         ('[smtp]\nhost = "mail\\r\\nQUIT"', "smtp.host"),
+        ('[smtp]\noperator_address = "root"', "smtp.operator_address: expected an email address"),
         ('[[event_types]]\nname = "a.b"\ndescription = "x"\nexample = {n = 99999999999999999999}', "JSON"),
     ],
 )

@@ -50,9 +50,18 @@ async def delivery_list(request: PageRequest, chosen: Filter, *parts: str) -> di
         "next_page": request.path(*parts, cursor=cursor(request, of, next_position, **given), **given)
         if next_position
         else "",
+        "exports": {} if chosen.mistakes else _exports(request, given, chosen),
         "first_page": "" if is_first else request.path(*parts, **given),
         "live": request.path(*parts, "live", **given) if is_first and not chosen.mistakes else "",
     }
+
+
+def _exports(request: PageRequest, given: Mapping[str, str], chosen: Filter) -> dict[str, str]:
+    """Return where the list and its attempts are as files, by what the links say."""
+    of_list = {**given, "webhook": chosen.wanted.webhook_id or ""}
+    attempts = {"of": "attempts", "format": "csv"}
+    kinds = {"CSV": {"format": "csv"}, "NDJSON": {"format": "ndjson"}, "attempts as CSV": attempts}
+    return {words: request.path("deliveries", "export", **of_list, **kind) for words, kind in kinds.items()}
 
 
 async def delivery_rows(request: PageRequest, chosen: Filter) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Connection, Dialect, Integer
 from sqlalchemy.dialects.postgresql import dialect
 from sqlalchemy.ext.compiler import compiles
 
-from daemon.store.bulk import AddRows, InsertRows, JsonRows, Row, RowStatement, TextOf, UpdateRows
+from daemon.store.bulk import AddRows, HasBytes, InsertRows, JsonRows, Row, RowStatement, TextOf, UpdateRows
 from daemon.store.postgresql import pipeline
 
 _POSTGRESQL: Dialect = dialect()  # type: ignore[no-untyped-call]  # as SQLAlchemy has it
@@ -110,3 +110,9 @@ def _json_rows(element: JsonRows, compiler: Any, **options: Any) -> str:
 @compiles(TextOf, "postgresql")
 def _text_of(element: TextOf, compiler: Any, **options: Any) -> str:
     return f"convert_from({compiler.process(element.clauses, **options)}, 'UTF8')"
+
+
+@compiles(HasBytes, "postgresql")
+def _has_bytes(element: HasBytes, compiler: Any, **options: Any) -> str:
+    column, needle = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"position({needle} IN {column})"

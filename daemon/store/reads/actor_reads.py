@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from daemon.domain.model import MAX_INLINE_BODY_BYTES, ApiKey, Mail, Webhook, Work
-from daemon.store import rows
+from daemon.store import mail_rows, rows
 from daemon.store.bulk import TextOf, fetch_rows, in_one_row
 from daemon.store.commands import EndSession
 from daemon.store.reads.conditions import IS_PENDING
@@ -237,7 +237,7 @@ def next_resume_at(connection: Connection, now: int) -> int | None:
 def due_mails(connection: Connection, now: int, limit: int = 20) -> Sequence[Mail]:
     """Return the mails that are due at `now`, oldest first."""
     waiting = MAILS.where(mails.c.sent_at.is_(None), mails.c.next_attempt_at <= now)
-    return [rows.mail(row) for row in connection.execute(waiting.order_by(mails.c.next_attempt_at).limit(limit))]
+    return [mail_rows.mail(row) for row in connection.execute(waiting.order_by(mails.c.next_attempt_at).limit(limit))]
 
 
 def next_mail_at(connection: Connection) -> int | None:

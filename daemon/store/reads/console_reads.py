@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, case, func, or_, sel
 
 from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.model import Delivery, DeliveryStatus, Mail, Webhook
-from daemon.store import rows
+from daemon.store import mail_rows, rows
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.cells import LAST_MS
 from daemon.store.reads.actor_reads import MAILS
@@ -163,7 +163,7 @@ def waiting_mails(connection: Connection, limit: int) -> list[WaitingMail]:
     """Return waiting mails, oldest first: if there are more than `limit`, those that are due first."""
     waiting = MAILS.where(mails.c.sent_at.is_(None)).order_by(mails.c.next_attempt_at).limit(limit)
     found = sorted(connection.execute(waiting), key=lambda row: row.seq)
-    return [WaitingMail(rows.mail(row), row.last_error) for row in found]
+    return [WaitingMail(mail_rows.mail(row), row.last_error) for row in found]
 
 
 def _matching_webhooks(team_id: str, active: bool | None, search: str) -> Choice:

@@ -3,13 +3,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, ScalarSelect, Table, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, ScalarSelect, Table, select
 
 from daemon.domain.model import Delivery, DeliveryStatus, LastAttempt, OutcomeKind
 from daemon.store import rows
 from daemon.store.reads.pagination import LOOK_AT, Choice, Page, bounded_page
 from daemon.store.reads.timed_pages import Period, timed_page
+from daemon.store.rows import right
 from daemon.store.schema import attempts, deliveries, events, webhooks
 
 _SUCCESS = range(200, 300)
@@ -92,6 +94,38 @@ def last_attempts(connection: Connection, listed: Sequence[Delivery]) -> Mapping
         for row in found
         if (row.delivery_seq, row.number) in ids
     }
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAttempt(LastAttempt):
+    """An attempt of a delivery, without what was answered."""
+
+    delivery: Delivery
+    number: int
+    started_at: int
+
+
+def attempts_of(connection: Connection, listed: Sequence[Delivery]) -> list[ListedAttempt]:
+    """Return the attempts of these deliveries, in their order, each one's from the first on."""
+    seqs = [delivery.seq for delivery in listed if delivery.attempts_made]
+    query = _LAST_ATTEMPTS.add_columns(attempts.c.started_at).where(attempts.c.delivery_seq.in_(seqs))
+    found: dict[int, list[Row[Any]]] = {}
+    for row in connection.execute(query.order_by(attempts.c.delivery_seq, attempts.c.number)) if seqs else ():
+        found.setdefault(row.delivery_seq, []).append(row)
+    return [_listed_attempt(delivery, row) for delivery in listed for row in found.get(delivery.seq, ())]
+
+
+def _listed_attempt(delivery: Delivery, row: Row[Any]) -> ListedAttempt:
+    last = rows.last_attempt(row)
+    return ListedAttempt(
+        outcome=last.outcome,
+        status=last.status,
+        duration_ms=last.duration_ms,
+        error=last.error,
+        delivery=delivery,
+        number=right("attempts", "number", row.number),
+        started_at=right("attempts", "started_at", row.started_at),
+    )
 
 
 _LAST_ATTEMPTS = select(

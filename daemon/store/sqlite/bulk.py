@@ -21,7 +21,7 @@ from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 
-from daemon.store.bulk import AddRows, InsertRows, JsonRows, Row, RowStatement, TextOf, UpdateRows
+from daemon.store.bulk import AddRows, HasBytes, InsertRows, JsonRows, Row, RowStatement, TextOf, UpdateRows
 
 # SQLite caches prepared statements by their text, and preparing one costs more than running it: hence few sizes, each
 # half of the one before. A commit rarely has many rows of a kind, so few statements write them.
@@ -119,3 +119,9 @@ def _json_rows(element: JsonRows, compiler: Any, **options: Any) -> str:
 @compiles(TextOf, "sqlite")
 def _text_of(element: TextOf, compiler: Any, **options: Any) -> str:
     return f"CAST({compiler.process(element.clauses, **options)} AS TEXT)"
+
+
+@compiles(HasBytes, "sqlite")
+def _has_bytes(element: HasBytes, compiler: Any, **options: Any) -> str:
+    column, needle = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"instr({column}, {needle})"

@@ -1,16 +1,16 @@
-"""Writes: disabling a webhook also cancels its pending deliveries and queues an email to its team."""
+"""Writes: disabling a webhook also cancels its pending deliveries and queues emails to its team and to the operator."""
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import replace
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
-from daemon.domain.model import CancelReason, DisabledReason, FailedDelivery
+from daemon.domain.model import CancelReason, DisabledReason, Mail, MailKind
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.reads.failures import failures_of
-from daemon.store.rows import to_json
-from daemon.store.schema import mails, teams, webhooks
+from daemon.store.rows import texts
+from daemon.store.schema import teams, webhooks
 from daemon.store.writes.cancelling import cancel_pending
+from daemon.store.writes.mails import queue_mails
 
 
 def disable_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
@@ -28,34 +28,35 @@ def disable_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
         )
     )
     cancelled = cancel_pending(connection, command.webhook_id, reason=CancelReason.WEBHOOK_DISABLED, now=command.now)
-    return Recorded(cancelled, _queue_mail(connection, command))
+    return Recorded(cancelled, _queue_mails(connection, command))
 
 
-def _queue_mail(connection: Connection, command: RecordAttempt) -> bool:
+def _queue_mails(connection: Connection, command: RecordAttempt) -> tuple[str, ...]:
+    """Queue a mail to the team and one to the operator: each reaches its readers, or is retried, by itself."""
     query = (
         select(webhooks.c.name, webhooks.c.url, teams.c.notification_emails)
         .join_from(webhooks, teams, webhooks.c.team_id == teams.c.id)
         .where(webhooks.c.id == command.webhook_id)
     )
     row = connection.execute(query).one()
-    if row.notification_emails == "[]":
-        return False
-    failures = failures_of(connection, command.webhook_id, command.failures_shown)
-    connection.execute(insert(mails), [_mail_row(command, row, failures)])
-    return True
+    recipients = texts(row.notification_emails)
+    if not recipients and not command.operator_address:
+        return ()
+    assert command.mail_id is not None, "whoever disables a webhook gives an id for the mail"
+    mail = Mail(
+        id=command.mail_id,
+        team_id=command.team_id,
+        recipients=recipients,
+        webhook_id=command.webhook_id,
+        webhook_name=row.name,
+        webhook_url=row.url,
+        disabled_at=command.now,
+        failures=tuple(failures_of(connection, command.webhook_id, command.failures_shown)),
+        created_at=command.now,
+    )
+    return queue_mails(connection, [mail, _for_operator(mail, command.operator_address)])
 
 
-def _mail_row(command: RecordAttempt, row: Any, failures: list[FailedDelivery]) -> dict[str, Any]:
-    return {
-        "id": command.mail_id,
-        "team_id": command.team_id,
-        "webhook_id": command.webhook_id,
-        "webhook_name": row.name,
-        "webhook_url": row.url,
-        "disabled_at": command.now,
-        "failures": to_json([asdict(failure) for failure in failures]),
-        "recipients": row.notification_emails,
-        "created_at": command.now,
-        "attempts_made": 0,
-        "next_attempt_at": command.now,
-    }
+def _for_operator(mail: Mail, address: str) -> Mail:
+    recipients = (address,) if address else ()
+    return replace(mail, id=f"{mail.id}_operator", kind=MailKind.DISABLED_FOR_OPERATOR, recipients=recipients)

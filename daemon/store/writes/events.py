@@ -29,7 +29,7 @@ def accept_events(
     used = first_uses(connection, [command.idempotency for command in commands if command.idempotency])
     first = {name: (row.fingerprint, _receipts(row.receipts)) for name, row in used.rows.items()}
     rows = _new_rows(connection, commands, sequences)
-    answers = [_accept(command, first, used, rows) for command in commands]
+    answers = [_accept(command, first, used=used, rows=rows) for command in commands]
     send_rows(connection, _INSERT_EVENTS, rows.events)
     insert_deliveries(connection, rows.deliveries)
     send_rows(connection, _INSERT_KEYS, rows.keys)

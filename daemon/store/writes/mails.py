@@ -1,13 +1,23 @@
-"""Writes: the results of sending the mails in the outbox."""
+"""Writes: the mails in the outbox, and the results of sending them."""
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, insert, update
 
+from daemon.domain.model import Mail
 from daemon.store.commands import MailDeferred, MailSent
+from daemon.store.mail_rows import mail_row
 from daemon.store.rows import to_json
 from daemon.store.schema import mails
 from daemon.store.sequences import Sequences
+
+
+def queue_mails(connection: Connection, queued: Sequence[Mail]) -> tuple[str, ...]:
+    """Queue the mails that have recipients, due at once; return their ids."""
+    rows = [mail_row(mail) for mail in queued if mail.recipients]
+    if rows:
+        connection.execute(insert(mails), rows)
+    return tuple(row["id"] for row in rows)
 
 
 def mark_sent(connection: Connection, commands: Sequence[MailSent], _sequences: Sequences) -> list[None]:
