@@ -4,7 +4,8 @@ from http import HTTPStatus
 
 from quart import Request, Response
 
-from api.console.session.access import clear_session
+from api.console.rendering.look import Look, read_theme
+from api.console.session.access import LOOK_COOKIE, clear_session
 from api.console.session.page_request import ConsoleContext, address, html, see_other
 from api.console.session.refusals import Refused, SignInFirst
 from api.http.errors import ApiError
@@ -26,10 +27,10 @@ async def error_page(context: ConsoleContext, request: Request, error: Exception
     if isinstance(error, SignInFirst):
         return _sign_in_first(request)
     if isinstance(error, Refused):
-        return await _page(context, error.status, error.sentence)
+        return await _page(context, request, status=error.status, sentence=error.sentence)
     refusal = as_refusal(error)
     log_refusal(context.handles, request, refusal=refusal, error=error)
-    page = await _page(context, refusal.status, _sentence(refusal))
+    page = await _page(context, request, status=refusal.status, sentence=_sentence(refusal))
     for name, value in problem_response(refusal).headers.items():
         if name in ("Retry-After", "Allow"):
             page.headers[name] = value
@@ -49,7 +50,8 @@ def _sentence(refusal: ApiError) -> str:
     return _SENTENCES.get(refusal.status, refusal.detail)
 
 
-async def _page(context: ConsoleContext, status: HTTPStatus, sentence: str) -> Response:
+async def _page(context: ConsoleContext, request: Request, status: HTTPStatus, sentence: str) -> Response:
     now = context.handles.now_ms()
     title = _TITLES.get(status, "This did not work")
-    return html(await context.templates.render("error.html", now, title=title, sentence=sentence), status)
+    look = Look(read_theme(request.cookies.get(LOOK_COOKIE, "")))
+    return html(await context.templates.render("error.html", now, look, title=title, sentence=sentence), status)

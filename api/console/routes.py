@@ -20,6 +20,7 @@ from api.console.pages import (
     exports,
     find_page,
     home,
+    preferences_page,
     settings_page,
     sign_in,
     system_page,
@@ -148,6 +149,8 @@ PAGES = (
     PageRoute("POST", "teams/<team_id>/grants", handler=team_page.grant, audience=Audience.OPERATOR),
     PageRoute("GET", "api", handler=api_page.show_api, audience=Audience.SIGNED_IN),
     PageRoute("GET", "api/<tag>", handler=api_page.show_api_chapter, audience=Audience.SIGNED_IN),
+    PageRoute("GET", "preferences", handler=preferences_page.show_preferences, audience=Audience.SIGNED_IN),
+    PageRoute("POST", "preferences", handler=preferences_page.save, audience=Audience.SIGNED_IN),
     PageRoute("GET", "system", handler=system_page.show_system, audience=Audience.OPERATOR),
 )
 

@@ -103,7 +103,7 @@ class Extent:
     until: int | None = None
 
 
-_NOTHING = Searched((), None, 0, 0, back_to=None)
+_NOTHING = Searched((), None)
 
 
 async def find(call: Call, text: str, team_id: str | None, extent: Extent, *, is_operator: bool) -> Results:
@@ -122,7 +122,7 @@ async def find(call: Call, text: str, team_id: str | None, extent: Extent, *, is
         scopes = scopes_for(team_id, is_operator=is_operator)
         submitted = await fetch(event_reads.events_of_submission, EventFilter(team_id), scopes, text)
         found += [(_hit_of(event), Match.IDEMPOTENCY_KEY) for event in submitted[: extent.limit]]
-    payloads = await _look_through(call, wanted, team_id, extent)
+    payloads = await _look_through(call, wanted, team_id=team_id, extent=extent)
     known = {hit.id for hit, _ in found}
     found += [(hit, Match.PAYLOAD) for hit in payloads.hits if hit.id not in known]
     return Results(tuple(found), payloads, is_whole_id=False)
@@ -152,7 +152,7 @@ async def search(call: Call, query: SearchQuery) -> SearchPage:
     since, until = period_of(query.since, query.until, call.handles.now_ms())
     team_id = await team_named(call, query.team_id, "query.teamId")
     extent = Extent(query.limit, position_of(call, query.cursor), since=since, until=until)
-    results = await find(call, query.q, team_id, extent, is_operator=call.principal.is_operator)
+    results = await find(call, query.q, team_id=team_id, extent=extent, is_operator=call.principal.is_operator)
     return SearchPage(
         items=_shown(results.found),
         next_cursor=next_cursor(call, results.payloads.next_cursor),

@@ -119,6 +119,7 @@ def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str
             team,
             [
                 *(
+                    "preferences",
                     "api",
                     "api/webhooks",
                     "api/deliveries",

@@ -67,6 +67,7 @@ def test_deliveries_are_filtered_by_state_event_and_time(
         expect(rows).to_have_count(1)
         expect(rows).to_contain_text("succeeded")
         page.get_by_role("link", name="Clear").click()
+        page.get_by_text("From and to").click()
         page.get_by_label("To (UTC)").fill("2026-01-01T00:00")
         page.get_by_role("button", name="Filter").click()
         expect(page.get_by_role("heading", name="None of these")).to_be_visible()

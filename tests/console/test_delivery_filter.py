@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from api.console.pages.delivery_filter import parse_form_time
+from api.console.pages.time_window import parse_form_time
 from tests.console.conftest import signed_in
 from tests.support.api_client import PUBLIC_URL, RunningApi, running_api
 from tests.support.console_client import ConsoleClient

@@ -36,6 +36,8 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET ": Row(303, 303, 303),
         "GET webhooks/<webhook_id>": Row(303, 404, 303),
         "POST sign-out": Row(303, 303, 303),
+        "GET preferences": Row(200, 200, 200),
+        "POST preferences": Row(303, 303, 303, {"theme": "dark", "zone": "UTC"}),
         "GET teams/<team_id>/webhooks": _READ,
         "GET teams/<team_id>/webhooks/live": _READ,
         "GET teams/<team_id>/webhooks/new": _READ,
@@ -106,3 +108,6 @@ ADMINS_PAGES = frozenset(
         "GET teams/<team_id>/audit",
     }
 )
+
+# What changes nothing but the browser: any key may.
+BROWSERS_OWN = ("POST sign-out", "POST preferences")

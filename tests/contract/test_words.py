@@ -13,7 +13,7 @@ from tests.support.api_client import RunningApi
 WORDS = ("team", "webhook", "event", "delivery", "attempt", "operator")
 # What others call a team, a webhook, an event, a delivery, an attempt, an operator.
 NOT_OURS = re.compile(
-    r"\b(workspaces?|subscribers?|callbacks?|dispatches|notifications? (?:id|type)|tries|admins?|superuser)\b",
+    r"\b(workspaces?|subscribers?|callbacks?|dispatches|notifications? (?:id|type)|tries|administrators?|superuser)\b",
     re.IGNORECASE,
 )
 

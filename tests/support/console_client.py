@@ -16,7 +16,7 @@ from werkzeug.datastructures import Headers
 SERVER = {"server": ("127.0.0.1", 80)}
 _TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
 _COOKIE = re.compile(r"console_session=([^;]*)")
-_CARRIED = re.compile(r"(console_secret_\w+|console_message)=([^;]*)")
+_CARRIED = re.compile(r"(console_secret_\w+|console_message|console_look)=([^;]*)")
 
 Fields = Mapping[str, str | Sequence[str]]
 

@@ -5,8 +5,9 @@ from typing import Any
 
 from quart import Response
 
-from api.console.pages.delivery_filter import EXPECTED_TIME, INVERTED, UNKNOWN_EVENT, parse_form_time, until_end_of
+from api.console.pages.delivery_filter import UNKNOWN_EVENT
 from api.console.pages.lists import cursor, position
+from api.console.pages.time_window import WINDOW_FIELDS, read_window
 from api.console.session.page_request import PageRequest
 from api.routes.events import key_names, scopes_for
 from daemon.domain.model import EventSummary
@@ -14,7 +15,7 @@ from daemon.store.reads import event_reads
 from daemon.store.reads.event_reads import EventFilter
 
 _PAGE = 50
-_FIELDS = ("event", "key", "since", "until")
+_FIELDS = ("event", "key", *WINDOW_FIELDS)
 _LONGEST = 255
 
 
@@ -65,10 +66,6 @@ def _read_filter(request: PageRequest) -> Filter:
     mistakes: dict[str, str] = {}
     if given["event"] and given["event"] not in request.handles.catalogue:
         mistakes["event"] = UNKNOWN_EVENT
-    since, until = parse_form_time(given["since"]), until_end_of(given["until"])
-    times = (("since", since), ("until", until))
-    mistakes |= {name: EXPECTED_TIME for name, time in times if given[name] and time is None}
-    if since is not None and until is not None and until < since:
-        mistakes["until"] = INVERTED
-    wanted = EventFilter(request.team_id, given["event"] or None, since=since, until=until)
-    return Filter(given, wanted, mistakes)
+    window = read_window(request, given)
+    wanted = EventFilter(request.team_id, given["event"] or None, since=window.since, until=window.until)
+    return Filter(given, wanted, {**mistakes, **window.mistakes})

@@ -6,8 +6,8 @@ from typing import Any
 
 from quart import Response
 
-from api.console.pages.delivery_filter import EXPECTED_TIME, INVERTED, parse_form_time, until_end_of
 from api.console.pages.lists import cursor, position
+from api.console.pages.time_window import WINDOW_FIELDS, read_window
 from api.console.session.page_request import PageRequest, address, see_other
 from api.routes.search import LONGEST, SHORTEST, Extent, Match, Results, find
 from daemon.domain.search import Kind
@@ -37,18 +37,17 @@ async def find_anywhere(request: PageRequest) -> Response:
 
 
 async def _find(request: PageRequest, team_id: str | None, *parts: str) -> Response:
-    given = {name: request.query(name)[:LONGEST].replace("\0", "") for name in ("q", "since", "until")}
-    since, until = parse_form_time(given["since"]), until_end_of(given["until"])
-    mistakes = {name: EXPECTED_TIME for name, at in (("since", since), ("until", until)) if given[name] and at is None}
-    if since is not None and until is not None and until < since:
-        mistakes["until"] = INVERTED
+    given = {name: request.query(name)[:LONGEST].replace("\0", "") for name in ("q", *WINDOW_FIELDS)}
+    window = read_window(request, given)
     results = None
-    if len(given["q"]) >= SHORTEST and not mistakes:
-        extent = Extent(_PAGE, position(request, "found", **given), since=since, until=until)
-        results = await find(request.call, given["q"], team_id, extent, is_operator=request.is_operator)
+    if len(given["q"]) >= SHORTEST and not window.mistakes:
+        extent = Extent(_PAGE, position(request, "found", **given), since=window.since, until=window.until)
+        results = await find(request.call, given["q"], team_id=team_id, extent=extent, is_operator=request.is_operator)
         if results.only is not None:
             return see_other(path_of(results.only))
-    return await request.page("find.html", **_values(request, given, results=results, mistakes=mistakes, parts=parts))
+    return await request.page(
+        "find.html", **_values(request, given, results=results, mistakes=window.mistakes, parts=parts)
+    )
 
 
 def _values(

@@ -5,7 +5,8 @@ from http import HTTPStatus
 
 from quart import Request, Response
 
-from api.console.session.access import clear_session, is_secure, set_session
+from api.console.rendering.look import Look, read_theme
+from api.console.session.access import LOOK_COOKIE, clear_session, is_secure, set_session
 from api.console.session.csrf import is_plain_http, require_own_origin
 from api.console.session.forms import read_form
 from api.console.session.page_request import ConsoleContext, PageRequest, address, html, see_other
@@ -26,7 +27,7 @@ async def show_sign_in(context: ConsoleContext, request: Request) -> Response:
     """Show the form, or redirect a signed-in user to the next page."""
     if context.sessions.read(request.cookies.get(COOKIE)) is not None:
         return see_other(_next(str(request.args.get("next", ""))))
-    return await _form(context, _next(str(request.args.get("next", ""))))
+    return await _form(context, request, _next(str(request.args.get("next", ""))))
 
 
 async def sign_in(context: ConsoleContext, request: Request) -> Response:
@@ -39,9 +40,9 @@ async def sign_in(context: ConsoleContext, request: Request) -> Response:
     if signed_in is None:
         context.handles.log.debug("console_sign_in_refused")
         mistake = _WRONG_KEY if key else "Enter an API key."
-        return await _form(context, next_page, mistake=mistake, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return await _form(context, request, next_page, mistake=mistake, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     if (obstacle := _obstacle(context, request, signed_in)) is not None:
-        return await _form(context, next_page, mistake=obstacle, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+        return await _form(context, request, next_page, mistake=obstacle, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     context.handles.log.info("console_signed_in", keyId=signed_in.principal.key_id, teamId=signed_in.principal.team_id)
     response = see_other(next_page)
     set_session(context, response, signed_in.session)
@@ -67,10 +68,10 @@ def _obstacle(context: ConsoleContext, request: Request, signed_in: SignedIn) ->
 
 
 async def _form(
-    context: ConsoleContext, next_page: str, mistake: str = "", status: HTTPStatus = HTTPStatus.OK
+    context: ConsoleContext, request: Request, next_page: str, mistake: str = "", status: HTTPStatus = HTTPStatus.OK
 ) -> Response:
-    now = context.handles.now_ms()
-    text = await context.templates.render("sign_in.html", now, next_page=next_page, mistake=mistake)
+    now, look = context.handles.now_ms(), Look(read_theme(request.cookies.get(LOOK_COOKIE, "")))
+    text = await context.templates.render("sign_in.html", now, look, next_page=next_page, mistake=mistake)
     return html(text, status)
 
 

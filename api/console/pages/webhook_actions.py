@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from quart import Response
 
-from api.console.pages.delivery_filter import EXPECTED_TIME, parse_form_time
+from api.console.pages.time_window import EXPECTED_TIME, parse_form_time
 from api.console.pages.webhook_page import find, show_webhook, tested_events
 from api.console.session.page_request import PageRequest
 from api.http.errors import ApiError, Code
@@ -78,8 +78,8 @@ async def send_test(request: PageRequest, webhook_id: str) -> Response:
 
 
 async def recover(request: PageRequest, webhook_id: str) -> Response:
-    """Queue again what the webhook missed since the time that the form names (UTC)."""
-    since = parse_form_time(request.form.text("since"))
+    """Queue again what the webhook missed since the time that the form names."""
+    since = parse_form_time(request.form.text("since"), request.look.zone)
     if since is None:
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return await show_webhook(request, webhook_id, status=status, since=EXPECTED_TIME)

@@ -1,6 +1,7 @@
 """The Jinja templates, compiled in a thread, with the filters that all of them may use."""
 
 from collections.abc import Mapping
+from datetime import tzinfo
 from functools import cache, partial
 from typing import Any
 
@@ -10,6 +11,7 @@ from markupsafe import Markup, escape
 
 from api.console.rendering import names, times
 from api.console.rendering.assets import load_assets
+from api.console.rendering.look import Look
 from api.http.wire import format_time
 from daemon.actors.threads import RunInThread
 from daemon.domain.durations import duration
@@ -26,12 +28,13 @@ class Templates:
         self._run_in_thread = run_in_thread
         self._loaded: Mapping[str, Template] = {}
 
-    async def render(self, name: str, now: int, **values: Any) -> str:
-        """Render the page, or part of a page, of this name; its times are relative to `now`."""
+    async def render(self, name: str, now: int, look: Look, **values: Any) -> str:
+        """Render the page, or part of one, of this name, as of `now` (ms), in this theme and time zone."""
         if not self._loaded:
             self._loaded = await self._run_in_thread(_load)
         pieces: list[str] = []
-        for number, piece in enumerate(self._loaded[name].generate(**values, now=now, when=partial(_when, now=now)), 1):
+        when = partial(_when, now=now, zone=look.zone)
+        for number, piece in enumerate(self._loaded[name].generate(**values, now=now, look=look, when=when), 1):
             pieces.append(piece)
             if number % _PIECES_AT_ONCE == 0:
                 await trio.lowlevel.checkpoint()
@@ -61,8 +64,8 @@ def _load() -> Mapping[str, Template]:
     return {name: environment.get_template(name) for name in environment.list_templates()}
 
 
-def _when(time_ms: int, *, now: int) -> Markup:
-    return _TIME.format(format_time(time_ms), times.exact(time_ms), times.relative(time_ms, now))
+def _when(time_ms: int, *, now: int, zone: tzinfo) -> Markup:
+    return _TIME.format(format_time(time_ms), times.exact(time_ms, zone), times.relative(time_ms, now, zone))
 
 
 def _dotted(name: str) -> Markup:

@@ -6,6 +6,7 @@ from functools import partial
 
 from quart import Request, Response
 
+from api.console.rendering.look import Look, read_look
 from api.console.session.csrf import require_form_token, require_own_origin
 from api.console.session.forms import Form, read_form
 from api.console.session.page_request import ConsoleContext, PageRequest
@@ -22,6 +23,8 @@ from daemon.crypto.api_keys import Principal
 from daemon.domain.model import Team
 from daemon.store.reads import api_reads
 
+LOOK_COOKIE = "console_look"
+_YEAR_S = 365 * 86_400
 TOKEN_FIELD = "form_token"  # noqa: S105  # the name of the field, not a token
 
 
@@ -74,6 +77,7 @@ async def answer_page(
             team=team,
             remembered=remembered,
             cookies=request.cookies,
+            look=await read_look(request.cookies.get(LOOK_COOKIE, ""), run_in_thread),
             form=form,
         )
     )
@@ -92,6 +96,14 @@ def set_session(context: ConsoleContext, response: Response, session: Session) -
         secure=is_secure(context),
         httponly=True,
         samesite="Lax",
+    )
+
+
+def set_look(context: ConsoleContext, response: Response, look: Look) -> None:
+    """Set the cookie of how this browser shows the console."""
+    secure = is_secure(context)
+    response.set_cookie(
+        LOOK_COOKIE, look.cookie, max_age=_YEAR_S, path=COOKIE_PATH, secure=secure, httponly=True, samesite="Lax"
     )
 
 

@@ -78,5 +78,6 @@ SENTENCES: Mapping[str, str] = {
     "team-saved": "The changes are saved.",
     "key-created": "The key is created.",
     "key-revoked": "The key is revoked and no longer works.",
+    "preferences-saved": "This browser shows the console so from now on.",
     "credits-granted": "The credits are granted.",
 }

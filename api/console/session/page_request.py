@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from quart import Response
 
+from api.console.rendering.look import Look
 from api.console.rendering.templates import Templates
 from api.console.session.forms import Form
 from api.console.session.messages import Messages
@@ -54,6 +55,7 @@ class PageRequest:
     team: Team | None
     remembered: Team | None
     cookies: Mapping[str, str]
+    look: Look
     form: Form
 
     @property
@@ -109,7 +111,7 @@ class PageRequest:
 
     async def fragment(self, name: str, **values: Any) -> str:
         """Render a part of a page."""
-        return await self.context.templates.render(name, self.now, request=self, **values)
+        return await self.context.templates.render(name, self.now, self.look, request=self, **values)
 
     async def page(self, name: str, status: HTTPStatus = HTTPStatus.OK, **values: Any) -> Response:
         """Render a page as a response."""

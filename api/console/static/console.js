@@ -136,6 +136,11 @@ document.addEventListener("visibilitychange", () => {
 window.addEventListener("pagehide", () => { stream?.close(); stream = null; });
 window.addEventListener("pageshow", follow);
 
+// On a phone a filter that is not in use is folded.
+if (matchMedia("(max-width: 760px)").matches) {
+  for (const filter of document.querySelectorAll(".filter:not([data-set])")) filter.open = false;
+}
+
 coverChoices();
 refreshTimes();
 setInterval(refreshTimes, 1000);

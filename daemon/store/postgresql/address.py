@@ -22,6 +22,17 @@ _UNLESS_GIVEN: Mapping[str, str] = {
     "keepalives_count": "2",
     "tcp_user_timeout": "3000",
 }
+# The server does the same, for what a node that was cut off has left there: by default it would keep that for two
+# hours, and each time one of its connections less is free.
+_OF_EACH_SESSION: Mapping[str, str] = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+
+
+def _options(settings: Mapping[str, str]) -> list[str]:
+    return [f"-c {name}={value}" for name, value in settings.items()]
 
 
 def _no_password() -> None:
@@ -55,7 +66,8 @@ class Address:
     def connect(self, settings: Mapping[str, str], *, autocommit: bool = False) -> psycopg.Connection[Any]:
         """Return a new connection, whose session has these settings of the server. It blocks. Raises psycopg.Error."""
         given: dict[str, Any] = conninfo_to_dict(self.url)
-        options = " ".join([given.pop("options", ""), *(f"-c {name}={value}" for name, value in settings.items())])
+        usual = {} if self.is_pooled else _OF_EACH_SESSION
+        options = " ".join([*_options(usual), given.pop("options", ""), *_options(settings)])
         return psycopg.connect(
             make_conninfo(**{**_UNLESS_GIVEN, **given, **self._password(), "options": options.strip()}),
             autocommit=autocommit,

@@ -41,9 +41,9 @@ class Searched:
 
     hits: tuple[Hit, ...]
     next_cursor: int | None
-    looked_at: int
-    bytes_looked_at: int
-    back_to: int | None
+    looked_at: int = 0
+    bytes_looked_at: int = 0
+    back_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ _PLACES: Mapping[Kind, _Place] = MappingProxyType(
 
 def find_ids(connection: Connection, ids: Sequence[Ids], team_id: str | None, limit: int) -> list[Hit]:
     """Return what has these ids, of a team or of all; webhooks that are not deleted. At most `limit` of each kind."""
-    return [hit for each in ids for hit in _with_ids(connection, each, team_id, limit)]
+    return [hit for each in ids for hit in _with_ids(connection, each, team_id=team_id, limit=limit)]
 
 
 def _with_ids(connection: Connection, ids: Ids, team_id: str | None, limit: int) -> list[Hit]:
@@ -112,18 +112,24 @@ def find_in_payloads(
     if since is not None or until is not None:
         found = last_range(connection, events.c.accepted_at, before=before, since=since, until=until)
         if found is None:
-            return Searched((), None, 0, 0, back_to=None)
+            return Searched((), None)
         reach = found
     conditions = [events.c.team_id == team_id]
     conditions += [] if since is None else [events.c.accepted_at >= since]
     conditions += [] if until is None else [events.c.accepted_at <= until]
     part = _next_part(connection, conditions, reach=reach, look_at=look_at, most_bytes=most_bytes)
     if not part.looked:
-        return Searched((), reach.first_seq or None, 0, 0, back_to=None)
+        return Searched((), reach.first_seq or None)
     hits, stopped_at = _matching(connection, wanted, conditions=conditions, part=part, limit=limit)
     looked = [one for one in part.looked if stopped_at is None or one.seq >= stopped_at]
     behind = stopped_at or (looked[-1].seq if part.is_cut else reach.first_seq)
-    return Searched(hits, behind or None, len(looked), sum(one.size for one in looked), back_to=looked[-1].accepted_at)
+    return Searched(
+        hits,
+        behind or None,
+        looked_at=len(looked),
+        bytes_looked_at=sum(one.size for one in looked),
+        back_to=looked[-1].accepted_at,
+    )
 
 
 class _Looked(NamedTuple):

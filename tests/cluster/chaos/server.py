@@ -20,7 +20,7 @@ DATABASE = "kakiyo"
 _SETTINGS = {
     "fsync": "on",
     "listen_addresses": HOST,
-    "max_connections": "100",
+    "max_connections": "300",  # a connection that the proxy cuts stays: its kernel answers for it
     "shared_buffers": "64MB",
     "min_wal_size": "32MB",
     "max_wal_size": "256MB",
