@@ -39,10 +39,10 @@ async def disable(request: PageRequest, webhook_id: str) -> Response:
 
 
 async def pause(request: PageRequest, webhook_id: str) -> Response:
-    """Pause the webhook until the time that the form names (UTC), if it names one; or change the time of its pause."""
+    """Pause the webhook until the time that the form names, if it names one; or change the time of its pause."""
     await find(request, webhook_id)
     given = request.form.text("resumesAt")
-    resumes_at = parse_form_time(given)
+    resumes_at = parse_form_time(given, request.look.zone)
     if given and resumes_at is None:
         return await _with_mistake(request, webhook_id, EXPECTED_TIME)
     change = {"paused": True, "resumesAt": None if resumes_at is None else format_time(resumes_at)}
