@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from daemon.actors.reply import Reply
 from daemon.delivery.reporting import DeliveryLog
 from daemon.domain.clock import Clock
-from daemon.domain.lifecycle import Policy, Verdict, after_verdict, failed_deliveries
+from daemon.domain.lifecycle import Policy, Verdict, after_verdict, failed_deliveries, recovers
 from daemon.domain.model import Attempt, DeliveryStatus, Webhook, Work
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.retry import retry_until_available
@@ -77,6 +77,8 @@ class OutcomeRecorder:
         self._log.attempt_ended(webhook, recording.work, attempt=command.attempt, verdict=verdict)
         if verdict.disable:
             await self._report_disabled(webhook, recorded)
+        elif recorded.mails:
+            self._report_mails(webhook, recorded)
         return webhook
 
     async def _committed(self, recording: Recording) -> Recorded:
@@ -93,7 +95,7 @@ class OutcomeRecorder:
         return self._store.writer.begin(command, then, within_s)
 
     def _command(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict, now: int) -> RecordAttempt:
-        new_id = self._clock.new_id
+        new_id, is_recovery = self._clock.new_id, recovers(webhook, verdict)
         return RecordAttempt(
             webhook_id=webhook.id,
             team_id=webhook.team_id,
@@ -106,16 +108,21 @@ class OutcomeRecorder:
             charge=self._log.price,
             now=now,
             entry_id=new_id("crd") if verdict.status is DeliveryStatus.SUCCEEDED else None,
-            mail_id=new_id("mail") if verdict.disable else None,
+            mail_id=new_id("mail") if verdict.disable or is_recovery else None,
             failures_shown=failed_deliveries(self._policy, verdict.consecutive_failures) if verdict.disable else 0,
             operator_address=self._operator_address() if verdict.disable else "",
+            recovered_from=webhook.recovering_since if is_recovery else None,
         )
 
     async def _report_disabled(self, webhook: Webhook, recorded: Recorded) -> None:
         self._on_change(webhook)
+        await self._log.webhook_disabled(webhook, recorded)
+        self._report_mails(webhook, recorded)
+
+    def _report_mails(self, webhook: Webhook, recorded: Recorded) -> None:
         if recorded.mails:
             self._on_mail()
-        await self._log.webhook_disabled(webhook, recorded)
+        self._log.mails_queued(webhook, recorded.mails)
 
     def _after_disabling(self, recorded: Recorded) -> None:
         if recorded.cancelled.more:

@@ -1,5 +1,6 @@
 """Logs, counts and publishes what happens to deliveries (`log_events` lists the fields)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import trio
@@ -58,9 +59,12 @@ class DeliveryLog:
             consecutiveFailures=webhook.consecutive_failures,
             cancelled=recorded.cancelled.count,
         )
-        for mail_id in recorded.mails:
-            self.log.info("mail_queued", mailId=mail_id, **owner)
         await self.cancelled(webhook, recorded.cancelled, CancelReason.WEBHOOK_DISABLED)
+
+    def mails_queued(self, webhook: Webhook, mails: Iterable[str]) -> None:
+        """Report mails about a webhook that wait to be sent."""
+        for mail_id in mails:
+            self.log.info("mail_queued", mailId=mail_id, webhookId=webhook.id, teamId=webhook.team_id)
 
     async def cancelled(self, webhook: Webhook, cancelled: Cancelled, reason: CancelReason) -> None:
         """Report deliveries that were cancelled at once: each one, then the total, unless `page_cancelled` will."""

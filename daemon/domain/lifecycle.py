@@ -84,7 +84,14 @@ def judge(
 
 def is_plain_success(webhook: Webhook, verdict: Verdict) -> bool:
     """Whether this verdict leaves its webhook as it is: nothing that follows depends on it."""
-    return verdict.status is DeliveryStatus.SUCCEEDED and webhook.active and webhook.consecutive_failures == 0
+    is_success = verdict.status is DeliveryStatus.SUCCEEDED and webhook.active
+    return is_success and webhook.consecutive_failures == 0 and webhook.recovering_since is None
+
+
+def recovers(webhook: Webhook, verdict: Verdict) -> bool:
+    """Whether this is the first success of a webhook that was enabled again after its failures had disabled it."""
+    is_success = verdict.status is DeliveryStatus.SUCCEEDED and webhook.active
+    return is_success and webhook.recovering_since is not None
 
 
 def failed_deliveries(policy: Policy, consecutive_failures: int) -> int:
@@ -168,7 +175,7 @@ def edited(webhook: Webhook, edit: WebhookEdit, now: int) -> Webhook:
 
 def _switched_on_or_off(edit: WebhookEdit, webhook: Webhook, now: int) -> Webhook:
     if edit.active:
-        return replace(webhook, active=True, consecutive_failures=0, disabled_reason=None, disabled_at=None)
+        return _enabled(webhook)
     if edit.active is False and webhook.active:
         return replace(_without_pause(webhook), active=False, disabled_reason=DisabledReason.MANUAL, disabled_at=now)
     return webhook
@@ -195,6 +202,18 @@ def resumes_by(webhook: Webhook, now: int) -> bool:
 def resumed(webhook: Webhook, now: int) -> Webhook:
     """Return the webhook as it is when it was resumed at `now`."""
     return replace(_without_pause(webhook), updated_at=now)
+
+
+def _enabled(webhook: Webhook) -> Webhook:
+    failed = webhook.disabled_reason is DisabledReason.CONSECUTIVE_FAILURES
+    return replace(
+        webhook,
+        active=True,
+        consecutive_failures=0,
+        disabled_reason=None,
+        disabled_at=None,
+        recovering_since=webhook.disabled_at if failed else webhook.recovering_since,
+    )
 
 
 def rotated(before: Webhook, secret: str, expires_at: int, now: int, *, switch_now: bool = False) -> Webhook:
@@ -241,6 +260,8 @@ def after_verdict(webhook: Webhook, verdict: Verdict, now: int) -> Webhook:
     """Return the webhook as it is after an attempt on it was judged at `now`."""
     if verdict.consecutive_failures != webhook.consecutive_failures:
         webhook = replace(webhook, consecutive_failures=verdict.consecutive_failures)
+    if recovers(webhook, verdict):
+        webhook = replace(webhook, recovering_since=None)
     if not verdict.disable:
         return webhook
     reason = DisabledReason.CONSECUTIVE_FAILURES

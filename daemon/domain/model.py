@@ -66,10 +66,7 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """The tenant: owns webhooks, API keys, credits and notification addresses.
-
-    `max_webhooks` is how many webhooks it may have, None for the default of the settings.
-    """
+    """The tenant (contract "Words"). `max_webhooks` is how many webhooks it may have, None for the settings' default."""
 
     id: str
     name: str
@@ -116,8 +113,9 @@ class ApiKey:
 class Webhook:
     """A registered receiver. `events` are event types, or `*` for all; `secret` is None when deliveries go unsigned.
 
-    Both secrets are sealed; the previous one also signs until its time is over, and `X-Kakiyo-Signature` until
-    `signature_switches_at`. With `paused_at` its deliveries wait; it resumes by itself at `resumes_at`, if that is set.
+    Both secrets are sealed; the previous one also signs until its time is over, `X-Kakiyo-Signature` until
+    `signature_switches_at`. `recovering_since` is when its failures disabled it, from its re-enabling until it works
+    again. With `paused_at` its deliveries wait; it resumes by itself at `resumes_at`, if that is set.
     """
 
     id: str
@@ -136,6 +134,7 @@ class Webhook:
     previous_secret: str | None = None
     previous_secret_expires_at: int | None = None
     signature_switches_at: int | None = None
+    recovering_since: int | None = None
     paused_at: int | None = None
     resumes_at: int | None = None
 
@@ -325,6 +324,7 @@ class MailKind(StrEnum):
 
     DISABLED = "webhook_disabled"
     DISABLED_FOR_OPERATOR = "webhook_disabled_for_operator"
+    RECOVERED = "webhook_recovered"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,11 @@ _TRANSFER_ENCODING = "quoted-printable"  # servers without 8BITMIME accept it, t
 _NAME_LIMIT = 100
 _URL_LIMIT = 300
 _ERROR_LIMIT = 300
-_TEMPLATES = {MailKind.DISABLED: "disabled", MailKind.DISABLED_FOR_OPERATOR: "disabled"}
+_TEMPLATES = {
+    MailKind.DISABLED: "disabled",
+    MailKind.DISABLED_FOR_OPERATOR: "disabled",
+    MailKind.RECOVERED: "recovered",
+}
 
 Compose = Callable[[Mail, Sequence[Address]], EmailMessage]
 
@@ -65,17 +69,31 @@ def _envelope(mail: Mail, subject: str, *, sender: Address, recipients: Sequence
 
 
 def _facts(mail: Mail, public_url: str) -> dict[str, Any]:
-    name, team = one_line(mail.webhook_name, _NAME_LIMIT), one_line(mail.team_name or mail.team_id, _NAME_LIMIT)
-    for_operator = mail.kind is MailKind.DISABLED_FOR_OPERATOR
+    team = one_line(mail.team_name or mail.team_id, _NAME_LIMIT)
     return {
-        "subject": f"Webhook “{name}” {f'of {team} ' if for_operator else ''}was disabled",
-        "sentence": f"Webhook “{name}” of {team} was disabled, because its deliveries kept failing.",
-        "button": "Re-enable and recover",
-        "button_url": f"{public_url}/console/webhooks/{mail.webhook_id}",
-        "for_operator": for_operator,
         "team": team,
         "team_id": mail.team_id,
+        "created_at": _shown(mail.created_at),
+        "for_operator": mail.kind is MailKind.DISABLED_FOR_OPERATOR,
+        "button_url": f"{public_url}/console/webhooks/{mail.webhook_id}",
+        **_words(mail, one_line(mail.webhook_name, _NAME_LIMIT), team),
         **_webhook_facts(mail, public_url),
+    }
+
+
+def _words(mail: Mail, name: str, team: str) -> dict[str, str]:
+    """Return the subject, the one sentence, and what the one button says."""
+    if mail.kind is MailKind.RECOVERED:
+        return {
+            "subject": f"Webhook “{name}” works again",
+            "sentence": f"Webhook “{name}” of {team} works again: a delivery has succeeded.",
+            "button": "See its deliveries",
+        }
+    of_team = f"of {team} " if mail.kind is MailKind.DISABLED_FOR_OPERATOR else ""
+    return {
+        "subject": f"Webhook “{name}” {of_team}was disabled",
+        "sentence": f"Webhook “{name}” of {team} was disabled, because its deliveries kept failing.",
+        "button": "Re-enable and recover",
     }
 
 

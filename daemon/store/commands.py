@@ -127,7 +127,8 @@ class RecordAttempt(Command[Recorded], frozen=True):
     `failures_before` is the failure counter that the verdict started from; `charge` is what a success costs.
     A success is charged in a ledger entry with id `entry_id`. On disabling, the webhook's other pending deliveries are
     cancelled and a mail with id `mail_id` is queued; it names the last `failures_shown` failed deliveries, and has a
-    copy for `operator_address`, if there is one. Only then are these needed. Answers Recorded.
+    copy for `operator_address`, if there is one. The first success of a webhook since it was disabled at
+    `recovered_from` queues a mail with that id, too. Only then are these needed. Answers Recorded.
     """
 
     webhook_id: str
@@ -144,6 +145,7 @@ class RecordAttempt(Command[Recorded], frozen=True):
     mail_id: str | None
     failures_shown: int = 4
     operator_address: str = ""
+    recovered_from: int | None = None
 
 
 class CreateWebhook(Command[None], frozen=True):

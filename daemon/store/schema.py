@@ -6,7 +6,7 @@ What is specific to one engine, such as table layout or which rows an index cove
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0016"
+HEAD_REVISION = "0017"
 
 metadata = MetaData()
 
@@ -71,6 +71,7 @@ webhooks = Table(
     Column("previous_secret", Text),
     Column("previous_secret_expires_at", BigInteger),
     Column("signature_switches_at", BigInteger),
+    Column("recovering_since", BigInteger),
     Column("paused_at", BigInteger),
     Column("resumes_at", BigInteger),
     Index("ix_webhooks_team", "team_id", "seq"),

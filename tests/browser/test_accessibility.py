@@ -120,6 +120,7 @@ def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str
             [
                 *(
                     "preferences",
+                    "help",
                     "api",
                     "api/webhooks",
                     "api/deliveries",

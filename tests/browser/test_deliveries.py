@@ -70,7 +70,7 @@ def test_deliveries_are_filtered_by_state_event_and_time(
         page.get_by_text("From and to").click()
         page.get_by_label("To (UTC)").fill("2026-01-01T00:00")
         page.get_by_role("button", name="Filter").click()
-        expect(page.get_by_role("heading", name="None of these")).to_be_visible()
+        expect(page.get_by_role("heading", name="No deliveries match")).to_be_visible()
 
 
 def test_webhooks_are_searched_and_listed_by_state(acme: ConsoleTeam, page: Page) -> None:

@@ -139,6 +139,49 @@ def test_what_one_has_opened_and_where_the_focus_is_stay_when_a_page_changes(
         assert page.evaluate("document.activeElement.getAttribute('href')") == address
 
 
+def test_rows_hold_still_while_one_reads_and_a_button_brings_the_new_ones(
+    console: RunningConsole, acme: ConsoleTeam, page: Page
+) -> None:
+    with console.receiver() as receiver:
+        acme.webhook(receiver.url)
+        for number in range(12):
+            acme.submit(n=number)
+        page.set_viewport_size({"width": 1280, "height": 400})
+        page.goto(f"/console/teams/{acme.id}/deliveries")
+        rows = page.locator("#delivery-rows tr")
+        expect(rows).to_have_count(12)
+        page.evaluate("scrollTo(0, 300)")
+        acme.submit()
+        acme.submit()
+        page.get_by_role("button", name="2 new").wait_for()
+        expect(rows).to_have_count(12)
+        page.get_by_role("button", name="2 new").click()
+        expect(rows).to_have_count(14)
+        expect(page.get_by_role("button", name="new")).to_have_count(0)
+
+
+def test_a_lost_connection_is_told_until_it_is_back(acme: ConsoleTeam, page: Page) -> None:
+    page.goto(f"/console/teams/{acme.id}/deliveries")
+    expect(page.locator("[data-live-sign]")).to_be_visible()
+    page.evaluate("stream.onerror()")
+    expect(page.get_by_text("Connection lost, trying again").first).to_be_visible()
+    expect(page.locator("[data-live-sign]")).to_be_hidden()
+    page.evaluate("stream.onopen()")
+    expect(page.locator("[data-lost]")).to_be_hidden()
+
+
+def test_buttons_follow_the_state(console: RunningConsole, acme: ConsoleTeam, page: Page) -> None:
+    webhook = acme.webhook("http://127.0.0.1:9/hook")
+    page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}")
+    send = page.get_by_role("button", name="Send a test")
+    expect(send).to_be_visible()
+    acme.api.patch(f"/v1/webhooks/{webhook}", active=False)
+    expect(send).to_be_hidden()
+    expect(page.get_by_text("A disabled webhook gets no tests")).to_be_visible()
+    acme.api.patch(f"/v1/webhooks/{webhook}", active=True)
+    expect(send).to_be_visible()
+
+
 def remember(page: Page) -> None:
     """Leave a mark on this page that does not outlive its being loaded again."""
     page.evaluate("window.seen = true")

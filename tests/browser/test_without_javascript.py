@@ -62,7 +62,7 @@ def test_a_webhook_is_edited_filtered_and_deleted(acme: ConsoleTeam, plain: Page
     plain.get_by_role("button", name="Save changes").click()
     plain.get_by_role("combobox", name="State").select_option("failed")
     plain.get_by_role("button", name="Filter").click()
-    expect(plain.get_by_role("heading", name="None of these")).to_be_visible()
+    expect(plain.get_by_role("heading", name="No deliveries match")).to_be_visible()
     plain.get_by_role("link", name="Delete…").click()
     plain.get_by_role("button", name="Delete this webhook").click()
     expect(plain.get_by_role("heading", name="No webhooks yet")).to_be_visible()

@@ -35,7 +35,7 @@ async def test_a_chosen_theme_and_time_zone_are_those_of_every_page(
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "Europe/Nowhere", "Europe/../../etc/passwd", "Europe", "x" * 900])
 async def test_a_zone_that_there_is_not_is_refused_and_never_believed(acme: ConsoleClient, zone: str) -> None:
     assert "time zones" in (await acme.post("/console/preferences", zone=zone)).mistake("zone")
-    acme.secrets["console_look"] = f"pink.{zone}"
+    acme.secrets["console_look"] = f"pink.keys.{zone}"
     page = await acme.get("/console/preferences")
     assert (page.status, "data-theme" in page.text) == (200, False)
     assert "<option selected>UTC</option>" in page.text
@@ -62,7 +62,7 @@ async def test_a_filter_takes_times_in_the_zone_and_periods_that_end_now(
 
     assert [await count(f"period={each}") for each in ("1h", "24h", "7d")] == [0, 1, 1]
     assert await count("until=2027-01-15T08:30") == 1
-    acme.secrets["console_look"] = "light.America/New_York"
+    acme.secrets["console_look"] = "light.keys.America/New_York"
     assert await count("until=2027-01-15T02:30") == 0
     assert await count("until=2027-01-15T03:30") == 1
 
@@ -74,3 +74,12 @@ async def test_an_inverted_range_and_a_period_beside_it_are_refused(acme: Consol
     both = await acme.get(f"{root}/{page}?since=2026-01-02T00:00&period=1h")
     assert "not both" in both.mistake("period")
     assert "periods in the list" in (await acme.get(f"{root}/{page}?period=9y")).mistake("period")
+
+
+async def test_shortcuts_are_on_until_one_turns_them_off(acme: ConsoleClient) -> None:
+    assert "data-keys" in (await acme.get("/console/help")).text
+    await acme.post("/console/preferences", theme="system", zone="UTC")
+    page = await acme.get("/console/help")
+    assert ("data-keys" in page.text, "They are off" in page.text) == (False, True)
+    await acme.post("/console/preferences", theme="system", zone="UTC", shortcuts="on")
+    assert "data-keys" in (await acme.get("/console/help")).text

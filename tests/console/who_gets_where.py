@@ -36,6 +36,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET ": Row(303, 303, 303),
         "GET webhooks/<webhook_id>": Row(303, 404, 303),
         "POST sign-out": Row(303, 303, 303),
+        "GET help": Row(200, 200, 200),
         "GET preferences": Row(200, 200, 200),
         "POST preferences": Row(303, 303, 303, {"theme": "dark", "zone": "UTC"}),
         "GET teams/<team_id>/webhooks": _READ,

@@ -55,6 +55,7 @@ class ModelWebhook:
     # While it is paused: when it resumes by itself, `math.inf` if it does not.
     paused_until: float | None = None
     disabled_reason: str | None = None
+    is_recovering: bool = False
     deliveries: list[ModelDelivery] = field(default_factory=list)
     arrivals: list[tuple[int, int]] = field(default_factory=list)
     # The attempt under way: its delivery, when it ends, and how.
@@ -64,6 +65,11 @@ class ModelWebhook:
     stands_still: bool = False
     # Whether some of what waits is known to the database only: it is read when nothing is uncommitted.
     is_behind: bool = False
+
+    @property
+    def is_well(self) -> bool:
+        """Whether a success changes nothing about it."""
+        return self.active and self.failures == 0 and not self.is_recovering
 
     @property
     def made(self) -> list[ModelDelivery]:
@@ -142,7 +148,7 @@ class Model:
             return
         delivery, ended_at, answer = webhook.flight
         is_success = 200 <= answer < 300
-        if self.disk_hangs and not (is_success and webhook.active and webhook.failures == 0):
+        if self.disk_hangs and not (is_success and webhook.is_well):
             webhook.stands_still = True
             return
         webhook.flight = None
@@ -167,6 +173,9 @@ class Model:
     def _succeed(self, webhook: ModelWebhook, delivery: ModelDelivery) -> None:
         delivery.status = "succeeded"
         webhook.failures = 0
+        if webhook.active and webhook.is_recovering:
+            webhook.is_recovering = False
+            self.mails += 1
         self.balance -= PRICE
 
     def _fail(self, webhook: ModelWebhook, delivery: ModelDelivery, ended_at: float) -> None:
@@ -238,6 +247,7 @@ class Model:
         webhook.paused_until, webhook.is_behind = None, True
 
     def enable(self, webhook: ModelWebhook) -> None:
+        webhook.is_recovering |= webhook.disabled_reason == "consecutive_failures"
         webhook.active, webhook.disabled_reason, webhook.failures = True, None, 0
         webhook.is_behind = True
 

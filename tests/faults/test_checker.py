@@ -194,9 +194,9 @@ PLANTED_ROWS = {
     "a balance that is not the sum of its ledger": "UPDATE teams SET balance = 7",
     "a mail about an unknown webhook": "UPDATE mails SET webhook_id = 'wh_other'",
     "a mail that does not name 4 failures": "UPDATE mails SET failures = '[]'",
-    "two mails about one disabling": """
+    "two mails of a kind about one disabling": """
         INSERT INTO mails SELECT 99, 'mail_again', team_id, webhook_id, webhook_name, webhook_url, disabled_at,
-        failures, recipients, created_at, attempts_made, next_attempt_at, sent_at, last_error FROM mails""",
+        failures, recipients, created_at, attempts_made, next_attempt_at, sent_at, last_error, kind FROM mails""",
     "an idempotency key whose receipt names an unknown event": """
         INSERT INTO idempotency_keys VALUES ('operator', 'key', x'00', '[["evt_unknown", 1]]', 0)""",
     "a fan-out that does not stand among its events": f"INSERT INTO fan_outs {FAN_OUT.format(next_seq=9, remaining=1)}",

@@ -85,6 +85,20 @@ def test_a_phone_shows_it_in_one_column_and_the_button_leads_to_the_webhooks_pag
     assert "<table" not in html
 
 
+@pytest.mark.parametrize("subtype", ["plain", "html"])
+def test_a_webhook_that_works_again_is_told_in_one_sentence(compose: Compose, mail: Mail, subtype: str) -> None:
+    later = mail.disabled_at + 3_600_000
+    message = received(compose, replace(mail, kind=MailKind.RECOVERED, failures=(), created_at=later))
+    assert message["Subject"] == "Webhook “CRM Sync” works again"
+    for fact in (
+        "Webhook “CRM Sync” of Acme works again: a delivery has succeeded.",
+        "https://hooks.example.com/console/webhooks/wh_1",
+        "2025-07-15 10:29:58 UTC",
+        "2025-07-15 11:29:58 UTC",
+    ):
+        assert fact in part(message, subtype)
+
+
 def test_html_in_a_name_or_an_error_is_text(compose: Compose, mail: Mail) -> None:
     at = mail.disabled_at
     failure = FailedDelivery("dlv_1", "a.b", at, at, OutcomeKind.TIMEOUT, None, "<script>alert(1)</script>")

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, MailKind, TeamEdit
-from daemon.store.commands import CancelPending, CreateWebhook, MailSent, RecordAttempt, Recorded, SaveTeam
+from daemon.store.commands import CancelPending, CreateWebhook, MailSent, RecordAttempt, Recorded, SaveTeam, SaveWebhook
 from daemon.store.reads import actor_reads, api_reads
 from daemon.store.writes.batch import run_batch
 from tests.store.filling import NOW, AnyDatabase, a_team, a_webhook, accept, count, found, recording, run
@@ -96,6 +96,18 @@ def test_the_operator_is_told_of_a_team_without_addresses(database: AnyDatabase)
     run(database, SaveTeam(a_team().id, TeamEdit(notification_emails=())))
     run(database, structs.replace(disabling(database), operator_address="root@example.com"))
     assert [mail.recipients for mail in read(database, actor_reads.due_mails, NOW + 10**6)] == [("root@example.com",)]
+
+
+def test_the_same_recovery_given_twice_queues_one_mail(database: AnyDatabase) -> None:
+    found(database)
+    run(database, SaveWebhook(replace(a_webhook(), recovering_since=NOW)))
+    first, second = (recording(work, 1) for work in accept(database, [1, 2]))
+    recoveries = [structs.replace(one, mail_id=f"mail_{one.seq}", recovered_from=NOW) for one in (first, second)]
+    assert [len(answer.mails) for answer in run_batch(database, recoveries)] == [1, 0]
+    assert run(database, recoveries[0]) == Recorded()
+    [mail] = read(database, actor_reads.due_mails, NOW + 10**6)
+    assert (mail.kind, mail.disabled_at, mail.failures) == (MailKind.RECOVERED, NOW, ())
+    assert read(database, api_reads.get_webhook, "wh_1").recovering_since is None
 
 
 def test_an_attempt_of_a_delivery_cancelled_during_it_changes_nothing(database: AnyDatabase) -> None:

@@ -14,7 +14,9 @@ from daemon.domain.lifecycle import (
     cancel_reason_of,
     deleted,
     edited,
+    is_plain_success,
     judge,
+    recovers,
     remaining_backoff_s,
 )
 from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Outcome, OutcomeKind, Webhook
@@ -138,7 +140,18 @@ def test_a_secret_can_be_removed() -> None:
 def test_enabling_resets_counter_reason_and_time_also_of_an_active_webhook() -> None:
     for webhook in (DISABLED, WEBHOOK):
         enabled = edited(webhook, WebhookEdit(active=True), 9)
-        assert enabled == replace(WEBHOOK, consecutive_failures=0, updated_at=9)
+        recovering_since = webhook.disabled_at
+        assert enabled == replace(WEBHOOK, consecutive_failures=0, updated_at=9, recovering_since=recovering_since)
+
+
+def test_only_the_first_success_of_a_webhook_that_is_enabled_again_recovers_it() -> None:
+    success = Verdict(DeliveryStatus.SUCCEEDED, None, 0)
+    enabled = edited(DISABLED, WebhookEdit(active=True), 9)
+    assert recovers(enabled, success)
+    assert not is_plain_success(enabled, success)
+    assert not recovers(enabled, Verdict(DeliveryStatus.FAILED, None, 1))
+    assert not recovers(replace(enabled, active=False), success)
+    assert not recovers(after_verdict(enabled, success, 10), success)
 
 
 def test_disabling_by_hand_says_so_and_keeps_the_counter() -> None:

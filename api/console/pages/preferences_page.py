@@ -1,4 +1,4 @@
-"""How this browser shows the console: theme and time zone."""
+"""How this browser shows the console: theme, time zone and shortcuts."""
 
 from http import HTTPStatus
 
@@ -24,7 +24,8 @@ async def save(request: PageRequest) -> Response:
     if zone is None:
         return await _show(request, {"zone": _UNKNOWN_ZONE})
     response = request.done(address("preferences"), "preferences-saved")
-    set_look(request.context, response, Look(read_theme(request.form.text("theme")), name, zone))
+    look = Look(read_theme(request.form.text("theme")), name, zone=zone, shortcuts=request.form.has("shortcuts"))
+    set_look(request.context, response, look)
     return response
 
 

@@ -81,4 +81,4 @@ def _with_code(text: str) -> Markup:
 
 
 def _number(value: int) -> str:
-    return f"{value:,}"
+    return f"{value:,}".replace("-", "\N{MINUS SIGN}")

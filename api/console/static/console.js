@@ -107,7 +107,52 @@ function replace(root, markup) {
   const says = root.querySelector("[data-announce]")?.textContent;
   if (says && says !== said) announce(says);
   if (root.id === "delivery-rows") showRows(root.children.length > 0);
+  const now = root.querySelector("[data-now]")?.dataset.now;
+  if (now) for (const one of document.querySelectorAll("[data-when]")) one.hidden = one.dataset.when !== now;
 }
+
+// New rows come by themselves at the top of the page only. Who has scrolled down reads: rows keep their places, what
+// they say stays true, and a button tells how many wait.
+const AT_TOP_PX = 4;
+const held = new Map();
+
+function update(root, markup) {
+  const isList = root.tagName === "TBODY";
+  if (!isList || scrollY <= AT_TOP_PX || !root.children.length) return replace(root, markup);
+  const template = document.createElement("template");
+  template.innerHTML = markup;
+  const rows = [...template.content.querySelectorAll("[data-row]")];
+  const shown = new Map([...root.querySelectorAll("[data-row]")].map((row) => [row.dataset.row, row]));
+  for (const row of rows) {
+    const old = shown.get(row.dataset.row);
+    if (old && !old.contains(document.activeElement) && old.innerHTML !== row.innerHTML) old.innerHTML = row.innerHTML;
+  }
+  const count = rows.filter((row) => !shown.has(row.dataset.row)).length;
+  held.set(root, markup);
+  showHeld(root, count);
+}
+
+function showHeld(root, count) {
+  const wrap = root.closest(".table-wrap");
+  let button = wrap.previousElementSibling?.matches(".fresh") ? wrap.previousElementSibling : null;
+  if (!count) return button?.remove();
+  if (!button) {
+    button = document.createElement("button");
+    button.type = "button";
+    button.className = "primary fresh";
+    button.addEventListener("click", () => { release(); scrollTo({ top: 0 }); });
+    wrap.before(button);
+    announce("New rows wait at the top of the list");
+  }
+  button.textContent = `${count} new`;
+}
+
+function release() {
+  for (const [root, markup] of held) { replace(root, markup); showHeld(root, 0); }
+  held.clear();
+  refreshTimes();
+}
+addEventListener("scroll", () => { if (held.size && scrollY <= AT_TOP_PX) release(); }, { passive: true });
 
 function showRows(some) {
   document.querySelector("[data-when-rows]")?.toggleAttribute("hidden", !some);
@@ -115,17 +160,29 @@ function showRows(some) {
 }
 
 let stream = null;
+const REFUSED_MS = 10_000; // a browser itself tries again only where it got no answer
+
+function showConnection(sign, isThere) {
+  sign?.toggleAttribute("hidden", !isThere);
+  const lost = document.querySelector("[data-lost]");
+  if (!lost || lost.hidden === isThere) return;
+  lost.hidden = isThere;
+  announce(isThere ? "Connected again" : lost.textContent);
+}
 
 function follow() {
   const live = document.querySelector("[data-live]");
   if (!live || stream || document.hidden) return;
   stream = new EventSource(live.dataset.live);
   const sign = document.querySelector("[data-live-sign]");
-  stream.onopen = () => { sign?.toggleAttribute("hidden", false); };
-  stream.onerror = () => { sign?.toggleAttribute("hidden", true); };
+  stream.onopen = () => showConnection(sign, true);
+  stream.onerror = () => {
+    showConnection(sign, false);
+    if (stream?.readyState === EventSource.CLOSED) { stream = null; setTimeout(follow, REFUSED_MS); }
+  };
   for (const id of ["webhook-rows", "webhook-state", "delivery-rows", "delivery-state"]) {
     const root = document.getElementById(id);
-    if (root) stream.addEventListener(id, (event) => { replace(root, event.data); refreshTimes(); });
+    if (root) stream.addEventListener(id, (event) => { update(root, event.data); refreshTimes(); });
   }
 }
 
@@ -140,6 +197,22 @@ window.addEventListener("pageshow", follow);
 if (matchMedia("(max-width: 760px)").matches) {
   for (const filter of document.querySelectorAll(".filter:not([data-set])")) filter.open = false;
 }
+
+// Shortcuts: two keys go to a page of the menu. They rest in fields, and can be turned off.
+const SECOND_KEY_MS = 1500;
+let firstKeyAt = -SECOND_KEY_MS;
+
+document.addEventListener("keydown", (event) => {
+  const rests = event.ctrlKey || event.metaKey || event.altKey || event.isComposing || !document.body.matches("[data-keys]");
+  if (rests || event.target.closest("input, select, textarea, [contenteditable]")) return;
+  const isSecond = event.timeStamp - firstKeyAt < SECOND_KEY_MS;
+  firstKeyAt = event.key === "g" && !isSecond ? event.timeStamp : -SECOND_KEY_MS;
+  const field = event.key === "/" && document.getElementById("find");
+  const link = (isSecond || event.key === "?") && document.querySelector(`[data-go="${CSS.escape(event.key)}"]`);
+  if (field || link) event.preventDefault();
+  if (field) field.focus();
+  else if (link) link.click();
+});
 
 coverChoices();
 refreshTimes();

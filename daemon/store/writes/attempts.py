@@ -14,6 +14,7 @@ from daemon.store.sequences import Sequences
 from daemon.store.writes.counters import count_ended
 from daemon.store.writes.credits import debit
 from daemon.store.writes.disabling import disable_webhook
+from daemon.store.writes.recovering import recover_webhook
 
 
 class RecordedAlready(Exception):
@@ -21,7 +22,7 @@ class RecordedAlready(Exception):
 
 
 def record_attempts(connection: Connection, commands: Sequence[RecordAttempt], _sequences: Sequences) -> list[Recorded]:
-    """Record ended attempts: states, rows, counters, hours, debits, then disablings with mails.
+    """Record ended attempts: states, rows, counters, hours, debits, then disablings and recoveries with mails.
 
     One that is recorded already, or whose delivery is over, changes nothing. Raises RecordedAlready if that is so for
     one of several.
@@ -35,7 +36,13 @@ def record_attempts(connection: Connection, commands: Sequence[RecordAttempt], _
     _update_counters(connection, commands)
     count_ended(connection, commands)
     _charge(connection, commands)
-    return [disable_webhook(connection, command) if command.verdict.disable else Recorded() for command in commands]
+    return [_follow(connection, command) for command in commands]
+
+
+def _follow(connection: Connection, command: RecordAttempt) -> Recorded:
+    if command.verdict.disable:
+        return disable_webhook(connection, command)
+    return Recorded() if command.recovered_from is None else recover_webhook(connection, command)
 
 
 _moved = given_rows(

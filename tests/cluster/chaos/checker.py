@@ -125,7 +125,7 @@ def _miscounted(evidence: Evidence) -> Iterator[str]:
             yield f"{webhook.name} counts {webhook.consecutive_failures} failures instead of {expected}"
         if not webhook.active and (trailing or not disablings):
             yield f"{webhook.name} is disabled without {DISABLE_AFTER} failures in a row"
-        told = Counter(tuple(mail.failed) for mail in mails[webhook.name])
+        told = Counter(tuple(mail.failed) for mail in mails[webhook.name] if mail.failed)
         if told != Counter(disablings):
             yield (
                 f"{webhook.name} was disabled {len(disablings)} times, and {told.total()} mails tell of it: "

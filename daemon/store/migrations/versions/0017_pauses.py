@@ -3,12 +3,12 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 # Older nodes would deliver for a webhook that is paused.
-readable_by = "0016"
+readable_by = "0017"
 
 
 def upgrade() -> None:
