@@ -66,7 +66,7 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """The tenant (contract "Words"). `max_webhooks` is how many webhooks it may have, None for the settings' default."""
+    """The tenant (contract "Words"). `max_webhooks` is how many webhooks it may have, None for the default."""
 
     id: str
     name: str
