@@ -15,6 +15,7 @@ from daemon.domain.event_types import Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.nodes import Nodes
+from daemon.management.portal_links import PortalLinks
 from daemon.management.replays import Replays
 from daemon.management.sign_outs import SignOuts
 from daemon.management.teams import Teams
@@ -89,6 +90,7 @@ class Handles:
     teams: Teams
     webhooks: Webhooks
     replays: Replays
+    portal_links: PortalLinks
     nodes: Nodes
     kept_answers: KeptAnswers
     reader: Reader

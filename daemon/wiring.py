@@ -28,6 +28,7 @@ from daemon.maintenance.time_indexer import TimeIndexer
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.key_uses import KeyUses
 from daemon.management.nodes import Nodes
+from daemon.management.portal_links import PortalLinks
 from daemon.management.replays import Replays
 from daemon.management.sign_outs import SignOuts
 from daemon.management.teams import Teams
@@ -70,6 +71,7 @@ class Daemon:
     teams: Teams
     webhooks: Webhooks
     replays: Replays
+    portal_links: PortalLinks
     nodes: Nodes
     kept_answers: KeptAnswers
     notifier: Notifier
@@ -183,6 +185,7 @@ async def assemble(
         teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate, follow=following.follow),
         webhooks=webhooks,
         replays=management.replays(owners=owners, fan_outs=fan_outs),
+        portal_links=management.portal_links(),
         nodes=only_node(clock, fleet, metrics) if cluster is None else cluster.nodes,
         kept_answers=kept_answers,
         notifier=notifier,

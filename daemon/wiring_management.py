@@ -12,6 +12,7 @@ from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
 from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
+from daemon.management.portal_links import PortalLinks
 from daemon.management.replays import Replays
 from daemon.management.teams import Teams
 from daemon.management.webhook_changer import WebhookChanger
@@ -70,4 +71,14 @@ class ManagementBuilder:
             audit=self._audit,
             owners=owners,
             fan_outs=fan_outs,
+        )
+
+    def portal_links(self) -> PortalLinks:
+        """Return what signs customers in."""
+        return PortalLinks(
+            store=self._store,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            kept_answers=self.kept_answers,
+            audit=self._audit,
         )

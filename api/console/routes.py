@@ -21,6 +21,7 @@ from api.console.pages import (
     find_page,
     help_page,
     home,
+    portal,
     preferences_page,
     settings_page,
     sign_in,
@@ -38,8 +39,8 @@ from api.console.rendering.templates import Templates
 from api.console.session.access import answer_page, require_session
 from api.console.session.messages import Messages
 from api.console.session.page_request import ConsoleContext, PageRequest
-from api.console.session.refusals import page_not_found
-from api.console.session.sessions import Sessions
+from api.console.session.refusals import Refused, page_not_found
+from api.console.session.sessions import Sessions, SignedIn
 from api.console.session.shown_once import ShownOnce
 from api.http.auth import require_role
 from api.http.dispatch import Dispatcher, View
@@ -53,6 +54,7 @@ from daemon.handles import Handles
 
 PREFIX = "/console/"
 _ASSET, _WITHOUT_SLASH = "console asset", "console without slash"
+_LINK_ONLY_READS = "Your link lets you look, not change anything: ask whoever gave it to you for one that does."
 
 Handler = Callable[..., Awaitable[Response | Streamed]]
 
@@ -68,13 +70,17 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PageRoute:
-    """One page: `handler(request, **path)`, or for anybody `handler(context, request, **path)`."""
+    """One page: `handler(request, **path)`, or for anybody `handler(context, request, **path)`.
+
+    Without `by_link` it does not exist for sessions of portal links.
+    """
 
     method: str
     path: str
     handler: Handler
     audience: Audience = Audience.TEAM
     roles: tuple[KeyRole, ...] = READERS
+    by_link: bool = True
 
     @property
     def may_use(self) -> tuple[KeyRole, ...]:
@@ -93,6 +99,8 @@ _DELIVERY = "teams/<team_id>/deliveries/<delivery_id>"
 PAGES = (
     PageRoute("GET", "sign-in", handler=sign_in.show_sign_in, audience=Audience.ANYBODY),
     PageRoute("POST", "sign-in", handler=sign_in.sign_in, audience=Audience.ANYBODY),
+    PageRoute("GET", "portal", handler=portal.show_portal, audience=Audience.ANYBODY),
+    PageRoute("POST", "portal", handler=portal.enter_portal, audience=Audience.ANYBODY),
     PageRoute("POST", "sign-out", handler=sign_in.sign_out, audience=Audience.SIGNED_IN),
     PageRoute("GET", "", handler=home.show_home, audience=Audience.SIGNED_IN),
     PageRoute("GET", "webhooks/<webhook_id>", handler=home.find_webhook, audience=Audience.SIGNED_IN),
@@ -136,11 +144,11 @@ PAGES = (
     PageRoute("POST", "teams/<team_id>/event-types/<event>/test", event_types_page.send_test),
     PageRoute("GET", "teams/<team_id>/credits", credits_page.show_credits),
     PageRoute("GET", "teams/<team_id>/credits/export", exports.export_ledger),
-    PageRoute("GET", "teams/<team_id>/settings", settings_page.show_settings),
-    PageRoute("POST", "teams/<team_id>/settings", settings_page.save),
-    PageRoute("POST", "teams/<team_id>/settings/keys", settings_page.create_key),
-    PageRoute("POST", "teams/<team_id>/settings/keys/<key_id>/revoke", settings_page.revoke_key),
-    PageRoute("GET", "teams/<team_id>/audit", audit_page.show_audit_trail, roles=ADMINS),
+    PageRoute("GET", "teams/<team_id>/settings", settings_page.show_settings, by_link=False),
+    PageRoute("POST", "teams/<team_id>/settings", settings_page.save, by_link=False),
+    PageRoute("POST", "teams/<team_id>/settings/keys", settings_page.create_key, by_link=False),
+    PageRoute("POST", "teams/<team_id>/settings/keys/<key_id>/revoke", settings_page.revoke_key, by_link=False),
+    PageRoute("GET", "teams/<team_id>/audit", audit_page.show_audit_trail, roles=ADMINS, by_link=False),
     PageRoute("GET", "teams", handler=teams_page.show_teams, audience=Audience.OPERATOR),
     PageRoute("POST", "teams", handler=teams_page.create, audience=Audience.OPERATOR),
     PageRoute("GET", "teams/<team_id>", handler=team_page.show_team, audience=Audience.OPERATOR),
@@ -179,7 +187,11 @@ def add_console(
     """
     assets = load_assets()
     sessions = Sessions(
-        handles.console.session_key, handles.api_keys, now_ms=handles.now_ms, sign_outs=handles.console.sign_outs
+        handles.console.session_key,
+        handles.api_keys,
+        now_ms=handles.now_ms,
+        sign_outs=handles.console.sign_outs,
+        find_link=handles.portal_links.find,
     )
     context = ConsoleContext(
         handles=handles,
@@ -213,10 +225,8 @@ def _bind(route: PageRoute, context: ConsoleContext, limits: RateLimits, run_in_
         return await route.handler(context, request, **path)
 
     async def view(request: Request, **path: str) -> Response | Streamed:
-        signed_in = require_session(context, request, limits)
-        require_role(signed_in.principal, route.may_use)
-        if route.audience is Audience.OPERATOR and not signed_in.principal.is_operator:
-            raise page_not_found()
+        signed_in = await require_session(context, request, limits)
+        _require_page(route, signed_in)
         team_id = path.pop("team_id") if route.audience is Audience.TEAM else None
 
         async def answer(page_request: PageRequest) -> Response | Streamed:
@@ -233,3 +243,15 @@ def _bind(route: PageRoute, context: ConsoleContext, limits: RateLimits, run_in_
         )
 
     return view_for_anybody if route.audience is Audience.ANYBODY else view
+
+
+def _require_page(route: PageRoute, signed_in: SignedIn) -> None:
+    """Raise Refused (404, 403) or ApiError (403) if the page is not for this session."""
+    link = signed_in.link
+    if link is not None and not route.by_link:
+        raise page_not_found()
+    if link is not None and link.role not in route.may_use:
+        raise Refused(HTTPStatus.FORBIDDEN, _LINK_ONLY_READS)
+    require_role(signed_in.principal, route.may_use)
+    if route.audience is Audience.OPERATOR and not signed_in.principal.is_operator:
+        raise page_not_found()

@@ -20,8 +20,10 @@ class AuditEntry(Output):
     id: str = Field(description="The entry's id.")
     team_id: str = Field(description="Whose team it concerns.")
     action: AuditAction = Field(description="What was done.")
-    subject_id: str = Field(description="To which team, webhook, key, delivery or ledger entry.")
-    key_id: str = Field(description="With which key: its id, or `operator`, or `daemon` where nobody asked.")
+    subject_id: str = Field(description="To which team, webhook, key, delivery, ledger entry or portal link.")
+    key_id: str = Field(
+        description="With which key or portal link: its id, or `operator`, or `daemon` where nobody asked."
+    )
     key_name: str = Field(description="What that key was called then.")
     address: str | None = Field(description="From which address; null if it is not known.")
     changes: dict[str, Any] = Field(description="What became of each field: `from` and `to`. Secrets are not shown.")

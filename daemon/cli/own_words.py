@@ -17,6 +17,7 @@ _OTHER_NAMES: Mapping[str, Sequence[str]] = MappingProxyType(
         "secret": ("secret_file", "generate_secret"),
         "next_cursor": ("cursor",),
         "resumes_at": ("for_time", "until"),
+        "expires_in_minutes": ("minutes",),
     }
 )
 _COMMANDS: Mapping[str, str] = MappingProxyType(

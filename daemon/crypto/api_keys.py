@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from daemon.domain.model import ApiKey, KeyRole
+from daemon.domain.portal_links import is_link_id
 
 _PREFIX = "kwh_"
 # The id of the operator's key.
@@ -55,8 +56,9 @@ class ApiKeys:
         return self._by_digest.get(digest)
 
     def revoked(self, key_ids: Collection[str]) -> set[str]:
-        """Return those of these ids that no valid key has. It takes a look at every key."""
-        return set(key_ids) - {who.key_id for who in self._by_digest.values()}
+        """Return those of these ids that no valid key has; a portal link's is not a key's. It looks at every key."""
+        ids = {key_id for key_id in key_ids if not is_link_id(key_id)}
+        return ids - {who.key_id for who in self._by_digest.values()}
 
     def add(self, digest: bytes, key: ApiKey) -> None:
         """Accept a new key."""

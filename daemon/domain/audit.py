@@ -24,10 +24,13 @@ class AuditAction(StrEnum):
     WEBHOOK_RECOVERED = "webhook.recovered"
     DELIVERY_RESENT = "delivery.resent"
     CREDITS_GRANTED = "credits.granted"
+    PORTAL_LINK_CREATED = "portal_link.created"
+    PORTAL_LINK_USED = "portal_link.used"
+    PORTAL_LINK_REVOKED = "portal_link.revoked"
 
 
 class Actor(Struct, frozen=True):
-    """Who does something: with which key, from which address (None if unknown)."""
+    """Who does something: with which key or portal link, from which address (None if unknown)."""
 
     key_id: str
     key_name: str

@@ -72,6 +72,10 @@ class KeyRevoked(DaemonError):
     """The key that this was submitted with was revoked before: nothing was kept."""
 
 
+class LinkOver(DaemonError):
+    """The link was used, was revoked or has expired; nobody was signed in."""
+
+
 class NobodyTakesOver(DaemonError):
     """A node cannot give its work to others, for there are none."""
 

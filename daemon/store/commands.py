@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from daemon.domain.audit import AuditEntry
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, Attempt, CancelReason, CreditEntry, Team, TeamEdit, Webhook, Work
+from daemon.domain.portal_links import PortalLink
 from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
 
 
@@ -252,6 +253,28 @@ class EndSession(Command[None], frozen=True):
     expires_at: int
     now: int
     displaced: str | None = None
+
+
+class AddPortalLink(Command[None], frozen=True):
+    """Keep a link and the SHA-256 of its token, and forget some of those that were over before `forget_before`."""
+
+    link: PortalLink
+    digest: bytes
+    forget_before: int
+
+
+class UsePortalLink(Command[None], frozen=True):
+    """Record that a link signs somebody in. Raises LinkOver if it no longer does."""
+
+    link_id: str
+    now: int
+
+
+class RevokePortalLink(Command[None], frozen=True):
+    """Revoke a link for good, with its sessions."""
+
+    link_id: str
+    now: int
 
 
 class GrantCredits(Command[CreditEntry], frozen=True):

@@ -28,6 +28,7 @@ from daemon.domain.model import (
     Webhook,
     Work,
 )
+from daemon.domain.portal_links import PortalLink
 from daemon.domain.printable import printable
 from daemon.store.cells import Kind, kind_of
 from daemon.store.schema import metadata
@@ -123,6 +124,12 @@ def audit_entry(row: Row[Any]) -> AuditEntry:
         subject_id=row.subject_id,
         changes=orjson.loads(row.changes),
     )
+
+
+def portal_link(row: Row[Any]) -> PortalLink:
+    """Return the PortalLink of a row of `portal_links`."""
+    check_row("portal_links", row)
+    return PortalLink(**{name: getattr(row, name) for name in PortalLink.__struct_fields__})
 
 
 def webhook(row: Row[Any]) -> Webhook:

@@ -6,7 +6,7 @@ What is specific to one engine, such as table layout or which rows an index cove
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0017"
+HEAD_REVISION = "0018"
 
 metadata = MetaData()
 
@@ -279,6 +279,24 @@ audit_entries = Table(
     Column("changes", Text, nullable=False),  # JSON object: what became of each field
     Index("ix_audit_entries_team", "team_id", "seq"),
 )
+
+portal_links = Table(
+    "portal_links",
+    metadata,
+    _seq(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("team_id", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),  # SHA-256 of the token
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("read_only", Boolean, nullable=False),
+    Column("once", Boolean, nullable=False),
+    Column("return_url", Text),
+    Column("used_at", BigInteger),  # the last sign-in
+    Column("revoked_at", BigInteger),
+    Index("ix_portal_links_team", "team_id", "seq"),
+)
+Index("ix_portal_links_expiry", portal_links.c.expires_at)
 
 # One row: the database's own id, how many transactions it has had, and the last plausible time.
 daemon_state = Table(

@@ -46,6 +46,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "inFlight": "How many attempts are in flight",
         "events": "How many events",
         "keyId": "Id of the API key",
+        "linkId": "Id of the portal link",
         "life": "Number of a node's life in its cluster",
         "limit": "How many there may be",
         "mailId": "Id of the mail",
@@ -86,6 +87,7 @@ _MAIL = "mailId webhookId teamId recipients"
 _DEBUG = _table(
     "debug",
     ("console_sign_in_refused", "", "Someone tried to sign in to the console with a key that is not valid"),
+    ("portal_link_refused", "", "Someone tried to sign in to the console with a portal link that is not valid"),
     ("request_refused", "method path status code", "A request was refused because of a client error"),
 )
 _INFO = _table(
@@ -136,6 +138,9 @@ _INFO = _table(
     ("team_changed", "teamId", "A team was edited"),
     ("key_created", "keyId teamId", "An API key was created"),
     ("key_revoked", "keyId teamId", "An API key was revoked"),
+    ("portal_link_created", "linkId teamId", "A link that signs a customer in to the console was made"),
+    ("portal_link_used", "linkId teamId", "Someone signed in to the console with this portal link"),
+    ("portal_link_revoked", "linkId teamId", "A portal link was revoked, and its sessions ended"),
     ("console_signed_in", "keyId teamId", "Someone signed in to the console with this key"),
     ("console_signed_out", "keyId", "Someone signed out of the console"),
     ("mail_queued", "mailId webhookId teamId", "A mail about a webhook waits to be sent"),

@@ -6,6 +6,7 @@ import pytest
 
 from daemon.domain.audit import AuditAction
 from tests.support.api_client import RunningApi
+from tests.support.console_client import ConsoleClient
 
 pytestmark = pytest.mark.usefixtures("each_engine")
 
@@ -28,8 +29,11 @@ async def change_everything(api: RunningApi) -> dict[AuditAction, str]:
     event = await api.submit()
     [delivery] = (await acme.get(f"/v1/events/{event}")).value["deliveries"]
     grant = (await operator.post("/v1/credits/grants", {"teamId": team, "amount": 5, "note": "hello"})).value
+    link = (await operator.post(f"/v1/teams/{team}/portal-links", {})).value
+    await ConsoleClient(operator.app).send("POST", "/console/portal", {"link": link["url"]})
     answers = [
         made,
+        await operator.delete(f"/v1/portal-links/{link['id']}"),
         await operator.patch(f"/v1/teams/{team}", {"name": "Acme 2"}),
         await acme.delete(f"/v1/keys/{key['id']}"),
         await acme.patch(hook, {"secret": SECRET, "active": True}),
@@ -56,6 +60,9 @@ async def change_everything(api: RunningApi) -> dict[AuditAction, str]:
         AuditAction.WEBHOOK_DELETED: webhook["id"],
         AuditAction.DELIVERY_RESENT: delivery["id"],
         AuditAction.CREDITS_GRANTED: grant["id"],
+        AuditAction.PORTAL_LINK_CREATED: link["id"],
+        AuditAction.PORTAL_LINK_USED: link["id"],
+        AuditAction.PORTAL_LINK_REVOKED: link["id"],
     }
 
 
@@ -67,7 +74,9 @@ async def test_each_kind_of_change_leaves_an_entry_that_names_its_key_and_its_su
     [created] = (await api.operator.get("/v1/teams/team_new/audit")).value["items"]
     assert (created["action"], created["keyId"], created["keyName"]) == ("team.created", "operator", "Operator")
     by_team = {action for action, entry in entries.items() if entry["keyId"].startswith("key_")}
-    assert by_team == set(changed) - {AuditAction.TEAM_CHANGED, AuditAction.CREDITS_GRANTED}
+    operators = {AuditAction.TEAM_CHANGED, AuditAction.CREDITS_GRANTED}
+    of_links = {AuditAction.PORTAL_LINK_CREATED, AuditAction.PORTAL_LINK_USED, AuditAction.PORTAL_LINK_REVOKED}
+    assert by_team == set(changed) - operators - of_links
     assert entries["team.changed"]["changes"] == {"name": {"from": "Acme", "to": "Acme 2"}}
     paused, resumed = entries["webhook.paused"]["changes"], entries["webhook.resumed"]["changes"]
     assert [paused[name]["from"] for name in ("pausedAt", "resumesAt")] == [None, None]

@@ -58,6 +58,12 @@ def test_axe_finds_nothing_where_nothing_is_and_where_something_is_wrong(
     page = open_page(viewport=PHONE)
     page.goto("/console/sign-in")
     assert_good(page)
+    for address in ("/console/portal", "/console/portal#kwp_wrong"):
+        page.goto(address)
+        assert_good(page)
+    page.get_by_role("button", name="Open the console").click()
+    page.get_by_role("alert").wait_for()
+    assert_good(page)
     be_signed_in(page, console.api.key)
     empty = console.team("Empty")
     of_nothing = [f"teams/{empty.id}/{path}" for path in ("webhooks", "events", "deliveries", "credits")]

@@ -1,5 +1,7 @@
 """Signing in and out, and whom the console shows what."""
 
+from typing import Any
+
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import OpenPage, sign_in
@@ -17,7 +19,7 @@ def test_a_wrong_key_is_refused_beside_its_field_and_a_right_one_leads_to_the_pa
     page.get_by_role("button", name="Sign in").click()
     expect(key).to_have_accessible_description(
         "This key is not valid: check that you copied it whole, or ask the operator whether it was revoked. "
-        "A team's key shows that team. The operator's key is in operator.key in the daemon's state directory."
+        "Your team's key shows your team. If you came by a link, ask for a new one."
     )
     key.fill(acme.key)
     page.get_by_role("button", name="Sign in").click()
@@ -89,3 +91,42 @@ def test_the_mails_link_leads_to_the_webhook_after_signing_in(
     sign_in(operators, console.api.key)
     operators.goto(f"/console/webhooks/{webhook}")
     expect(operators.get_by_role("heading", name="CRM Sync")).to_be_visible()
+
+
+def test_a_customer_opens_a_portal_link_and_the_way_back_is_shown(
+    console: RunningConsole, acme: ConsoleTeam, open_page: OpenPage
+) -> None:
+    link = portal_link(console, acme, once=True, returnUrl="https://app.example.com/settings")
+    page, sent = open_page(), list[str]()
+    page.on("request", lambda request: sent.append(f"{request.url.partition('#')[0]} {request.headers}"))
+    page.goto(link)
+    expect(page.get_by_label("Your link")).to_be_hidden()
+    assert page.url.endswith("/console/portal"), "the secret part is not left in the address bar"
+    assert not any("kwp_" in each for each in sent)
+    page.get_by_role("button", name="Open the console").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Webhooks", exact=True)).to_be_visible()
+    back = page.get_by_role("link", name="Back to app.example.com")
+    expect(back).to_have_attribute("href", "https://app.example.com/settings")
+    expect(page.get_by_role("link", name="Settings")).to_have_count(0)
+    again = open_page()
+    again.goto(link)
+    again.get_by_role("button", name="Open the console").click()
+    expect(again.get_by_role("alert")).to_contain_text("This link is not valid: it was used")
+
+
+def test_without_scripts_a_customer_pastes_the_link(
+    console: RunningConsole, acme: ConsoleTeam, open_page: OpenPage
+) -> None:
+    link = portal_link(console, acme)
+    page = open_page(java_script_enabled=False)
+    page.goto(link)
+    page.get_by_label("Your link").fill(f"https://hooks.example.com{link}")
+    page.get_by_role("button", name="Open the console").click()
+    expect(page.get_by_role("heading", name="Webhooks", exact=True)).to_be_visible()
+
+
+def portal_link(console: RunningConsole, team: ConsoleTeam, **body: Any) -> str:
+    """Return a new portal link's address here."""
+    made = console.api.post(f"/v1/teams/{team.id}/portal-links", **body)
+    return f"/console/portal#{made['url'].partition('#')[2]}"

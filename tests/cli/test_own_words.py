@@ -32,6 +32,7 @@ def _invalid(*errors: tuple[str, str]) -> str:
         ("teams create --name a --id test", "$.id", "--id"),
         ("teams create --name a --email x", "$.notificationEmails[0]", "--email x"),
         ("teams update t --max-webhooks 5", "$.maxWebhooks", "--max-webhooks"),
+        ("teams portal-link t --minutes 0", "$.expiresInMinutes", "--minutes"),
         ("events send --type a.b --data {}", "$.teamId", "--team"),
         ("events send --type a.b --data {}", "$.event", "--type"),
         ("events send --type a.b --data {}", "header.Idempotency-Key", "--idempotency-key"),

@@ -94,6 +94,12 @@ NODE = {
     "endedAt": None,
     "endedBecause": None,
 }
+NEW_LINK = {
+    "id": "plk_1",
+    "teamId": "t",
+    "url": "https://hooks.example.com/console/portal#kwp_shown-once",
+    "expiresAt": "2026-01-01T01:00:00.000Z",
+}
 DRAINING = {**NODE, "state": "draining"}
 
 
@@ -112,6 +118,17 @@ CASES = [
     ("teams create --name n", ("POST", "/v1/teams", {"name": "n"}), TEAM, "n"),
     ("teams list --limit 5", ("GET", "/v1/teams?limit=5", None), _list(TEAM), "a@b.c"),
     ("teams update t --no-emails", ("PATCH", "/v1/teams/t", {"notificationEmails": []}), TEAM, "n"),
+    (
+        "teams portal-link t --read-only --minutes 5 --once --return-url https://a.example/",
+        (
+            "POST",
+            "/v1/teams/t/portal-links",
+            {"expiresInMinutes": 5, "readOnly": True, "once": True, "returnUrl": "https://a.example/"},
+        ),
+        NEW_LINK,
+        "#kwp_shown-once",
+    ),
+    ("teams portal-link t", ("POST", "/v1/teams/t/portal-links", {}), NEW_LINK, "2026-01-01T01:00:00.000Z"),
     ("keys create --team t --name n", ("POST", "/v1/teams/t/keys", {"name": "n"}), NEW_KEY, "shown-once"),
     ("keys list --team t", ("GET", "/v1/teams/t/keys", None), _list(NEW_KEY), "key_1"),
     ("keys revoke key_1", ("DELETE", "/v1/keys/key_1", None), None, "Revoked key_1."),

@@ -9,7 +9,7 @@ import pytest
 
 from api.console.routes import PAGES, Audience
 from tests.console.conftest import signed_in
-from tests.console.who_gets_where import ADMINS_PAGES, BROWSERS_OWN, TABLE, Row
+from tests.console.who_gets_where import ADMINS_PAGES, BROWSERS_OWN, NOT_BY_LINK, TABLE, Row
 from tests.support.api_client import RunningApi, running_api
 from tests.support.console_client import ConsoleClient, Page
 from tests.support.daemon import make_settings
@@ -152,6 +152,41 @@ async def test_a_key_that_only_reads_sees_the_pages_and_no_form(world: World) ->
         assert status_of(answer) == (403 if is_refused else row.own), route
         assert text_of(answer).count('method="post"') <= 1 + (route == "GET preferences"), route
     assert await world.everything_of_acmes() == before
+
+
+async def by_link(api: RunningApi, team_id: str, **body: Any) -> ConsoleClient:
+    """Return a browser that has followed a new portal link."""
+    made = await api.operator.post(f"/v1/teams/{team_id}/portal-links", body)
+    browser = ConsoleClient(api.operator.app)
+    browser.keep(await browser.send("POST", "/console/portal", {"link": made.value["url"].partition("#")[2]}))
+    return browser
+
+
+@pytest.mark.fault(
+    "Somebody who came by a portal link asks for the keys, the audit trail, or the operator's or another team's pages",
+    "404, and nothing changes; a link that only reads gets 403 for each change",
+    cases=3 * len(TABLE),
+)
+async def test_who_came_by_a_link_gets_the_teams_pages_but_its_keys_and_its_audit_trail(world: World) -> None:
+    other, _ = await world.api.another_team("Third")
+    teams = await by_link(world.api, world.api.acme.id)
+    reader = await by_link(world.api, world.api.acme.id, readOnly=True)
+    others = await by_link(world.api, other.id)
+    before = await world.everything_of_acmes()
+    rows = sorted(TABLE.items(), key=lambda each: each[0] == "POST sign-out")  # the last one
+    for route, row in rows:
+        answer = await request(reader, route, row, world.ids)
+        changes = route in ADMINS_PAGES or (route in POSTS and route not in BROWSERS_OWN)
+        status = 404 if route in NOT_BY_LINK else 403 if changes else row.own
+        assert status_of(answer) == status, route
+        assert text_of(answer).count('method="post"') <= 1 + (route == "GET preferences"), route
+        assert "/settings" not in text_of(answer), route
+        status = 404 if route in NOT_BY_LINK else row.other
+        assert status_of(await request(others, route, row, world.ids)) == status, route
+    assert await world.everything_of_acmes() == before
+    for route, row in rows:
+        ids = (await world.renewed()).ids if route in POSTS else world.ids
+        assert status_of(await request(teams, route, row, ids)) == (404 if route in NOT_BY_LINK else row.own), route
 
 
 async def test_a_key_that_only_submits_has_no_session(api: RunningApi) -> None:

@@ -110,5 +110,16 @@ ADMINS_PAGES = frozenset(
     }
 )
 
+# The pages that do not exist for who came by a portal link: those of keys and of who changed what.
+NOT_BY_LINK = frozenset(
+    {
+        "GET teams/<team_id>/settings",
+        "POST teams/<team_id>/settings",
+        "POST teams/<team_id>/settings/keys",
+        "POST teams/<team_id>/settings/keys/<key_id>/revoke",
+        "GET teams/<team_id>/audit",
+    }
+)
+
 # What changes nothing but the browser: any key may.
 BROWSERS_OWN = ("POST sign-out", "POST preferences")

@@ -58,4 +58,15 @@ async def test_a_delivery_is_pending_succeeded_failed_or_cancelled(api: RunningA
 
 def test_the_routes_are_named_after_the_contracts_words() -> None:
     first = {route.path.split("/")[2] for route in ROUTES if route.path.startswith("/v1/")}
-    assert first == {"teams", "webhooks", "events", "deliveries", "credits", "keys", "nodes", "verify", "search"}
+    assert first == {
+        "teams",
+        "webhooks",
+        "events",
+        "deliveries",
+        "credits",
+        "keys",
+        "nodes",
+        "verify",
+        "search",
+        "portal-links",
+    }

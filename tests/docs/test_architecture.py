@@ -99,6 +99,7 @@ DIALECT_IN_MIGRATIONS = {
         "postgresql",
         "sqlalchemy.dialects",
     },
+    "daemon/store/migrations/versions/0017_portal_links.py": {"sqlite", "with_variant"},
     "daemon/store/migrations/versions/0006_fan_outs.py": {"with_variant", "sqlite", "sqlite_with_rowid"},
     "daemon/store/migrations/versions/0010_fan_out_cancellations.py": {"sqlite_with_rowid"},
     "daemon/store/migrations/versions/0012_nodes.py": {

@@ -18,7 +18,14 @@ from tests.support.ways import going, ways_of_path
 ELSEWHERE = ("192.0.2.1", 8480)
 STRANGERS = 12
 WERKZEUG_ID = re.compile(r"<id\([^)]*\):[a-z_]+>")
-NOBODYS_IDS = {"acme": "team_x", "webhook": "wh_x", "event": "evt_x", "delivery": "dlv_x", "key": "key_x"}
+NOBODYS_IDS = {
+    "acme": "team_x",
+    "webhook": "wh_x",
+    "event": "evt_x",
+    "delivery": "dlv_x",
+    "key": "key_x",
+    "link": "plk_x",
+}
 
 EACH_WAY = [(route, row, way) for route, row in TABLE.items() for way in ways_of_path(route.partition(" ")[2])]
 
@@ -70,7 +77,9 @@ async def things_of_acme(api: RunningApi) -> Mapping[str, str]:
     deliveries = (await api.as_acme.get(f"/v1/events/{event}")).value["deliveries"]
     [delivery] = [one["id"] for one in deliveries if one["webhookId"] == webhook["id"]]
     key = await key_of_acme(api, "spare")
-    return {"acme": api.acme.id, "webhook": webhook["id"], "event": event, "delivery": delivery, "key": key["id"]}
+    link = (await api.operator.post(f"/v1/teams/{api.acme.id}/portal-links", {})).value["id"]
+    ids = {"webhook": webhook["id"], "event": event, "delivery": delivery, "key": key["id"], "link": link}
+    return {"acme": api.acme.id, **ids}
 
 
 def strangers(key: str, revoked: str) -> tuple[Mapping[str, str], ...]:

@@ -7,6 +7,7 @@ from typing import Any
 from daemon.domain.audit import Actor, AuditAction, AuditEntry
 from daemon.domain.lifecycle import Policy, judge
 from daemon.domain.model import Attempt, Event, Outcome, OutcomeKind, Team, Webhook, Work
+from daemon.domain.portal_links import PortalLink
 from daemon.domain.submission import Idempotency, MatchedEvent
 from daemon.store.commands import AcceptEvents, Command, CreateTeam, CreateWebhook, RecordAttempt
 from daemon.store.writes.batch import run_batch
@@ -34,6 +35,12 @@ def an_audit_entry(webhook_id: str, team_id: str = "team_1") -> AuditEntry:
         action=AuditAction.WEBHOOK_CHANGED,
         subject_id=webhook_id,
     )
+
+
+def a_portal_link(number: int = 1, **values: Any) -> PortalLink:
+    """Return a link that is valid for a minute."""
+    given = {"team_id": "team_1", "created_at": NOW, "expires_at": NOW + 60_000, **values}
+    return PortalLink(id=f"plk_{number}", **given)
 
 
 def a_team(number: int = 1, emails: tuple[str, ...] = ("ops@example.com",)) -> Team:

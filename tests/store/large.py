@@ -33,7 +33,7 @@ from daemon.store.reads import (
 from daemon.store.reads.time_blocks import TIMES, next_time_block
 from daemon.store.sqlite.database import Database, open_database
 from daemon.store.writes.batch import apply_one
-from tests.store.filling import NOW, a_team, a_webhook, accepting, an_audit_entry, found, recording, run
+from tests.store.filling import NOW, a_portal_link, a_team, a_webhook, accepting, an_audit_entry, found, recording, run
 from tests.support.backlog import fill_backlog
 
 TEAM, WEBHOOK, OTHER = "team_1", "wh_1", "wh_2"
@@ -48,6 +48,7 @@ _SMALLER = (
     # Half of the mails wait.
     "INSERT INTO mails SELECT i, 'mail_' || i, 'team_1', 'wh_1', 'n', 'u', 1, '[]', '[]', 1, 0, 1, "
     "CASE i % 2 WHEN 0 THEN 1 END, NULL, 'webhook_disabled' FROM n",
+    "INSERT INTO portal_links SELECT i, 'plk_x' || i, 'team_1', CAST(i AS BLOB), 1, i, 0, 1, NULL, NULL, NULL FROM n",
     "INSERT INTO ended_sessions SELECT 's_' || i, 'key_x' || i, 1 FROM n",
     "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL FROM n WHERE i <= 100000",
     "INSERT INTO api_keys SELECT i + 9, 'key_x' || i, 'team_x' || i, 'n', CAST(i AS BLOB), 1, NULL, 'admin', NULL "
@@ -147,6 +148,9 @@ COMMANDS: dict[type, Command[Any]] = {
         commands.SaveTeam(TEAM, TeamEdit(name="Acme")),
         commands.AddKey(ApiKey("key_1", TEAM, "n", NOW), b"digest"),
         commands.RevokeKey("key_1", NOW),
+        commands.AddPortalLink(a_portal_link(), b"digest of a token", NOW),
+        commands.UsePortalLink("plk_1", NOW),
+        commands.RevokePortalLink("plk_1", NOW),
         commands.SaveKeyUses({f"key_x{number}": NOW for number in range(500)}),
         commands.KeepEntry(an_audit_entry(WEBHOOK, TEAM)),
         commands.Audited(commands.SaveTeam(TEAM, TeamEdit(name="Acme 2")), an_audit_entry(WEBHOOK, TEAM)),
@@ -195,6 +199,9 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "get_balance": [lambda c: api_reads.get_balance(c, TEAM)],
     "get_key": [lambda c: api_reads.get_key(c, "key_1")],
     "list_keys": [lambda c: api_reads.list_keys(c, TEAM, 50)],
+    "get_portal_link": [lambda c: api_reads.get_portal_link(c, "plk_1")],
+    "portal_link_of_token": [lambda c: api_reads.portal_link_of_token(c, b"digest of a token")],
+    "list_portal_links": [lambda c: api_reads.list_portal_links(c, TEAM, 50)],
     "list_audit_entries": [lambda c: api_reads.list_audit_entries(c, TEAM, 50)],
     "get_webhook": [lambda c: api_reads.get_webhook(c, WEBHOOK)],
     "list_webhooks": [lambda c: api_reads.list_webhooks(c, TEAM, 50)],

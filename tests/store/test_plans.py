@@ -13,6 +13,7 @@ from daemon.domain.audit import AuditAction
 from daemon.domain.model import CancelReason, Delivery, DeliveryStatus, OutcomeKind, TeamEdit
 from daemon.domain.search import read_wanted
 from daemon.store.commands import (
+    AddPortalLink,
     Audited,
     CancelNext,
     CancelPending,
@@ -23,9 +24,11 @@ from daemon.store.commands import (
     Recover,
     Resend,
     RevokeKey,
+    RevokePortalLink,
     SaveKeyUses,
     SaveTeam,
     SaveWebhook,
+    UsePortalLink,
 )
 from daemon.store.reads import (
     actor_reads,
@@ -44,7 +47,7 @@ from daemon.store.upkeep_commands import (
     PruneWebhookHours,
 )
 from daemon.store.writes.batch import run_batch
-from tests.store.filling import NOW, a_webhook, accept, accepting, an_audit_entry, found, recording, run
+from tests.store.filling import NOW, a_portal_link, a_webhook, accept, accepting, an_audit_entry, found, recording, run
 from tests.store.test_outcomes import disabling
 
 TEAM, WEBHOOK = "team_1", "wh_1"
@@ -144,6 +147,12 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "list_audit_entries": (
         lambda c: api_reads.list_audit_entries(c, TEAM, 20, 1000),
         "ix_audit_entries_team (team_id=? AND seq<?)",
+    ),
+    "get_portal_link": (lambda c: api_reads.get_portal_link(c, "plk_1"), "(id=?)"),
+    "portal_link_of_token": (lambda c: api_reads.portal_link_of_token(c, b"digest"), "(digest=?)"),
+    "list_portal_links": (
+        lambda c: api_reads.list_portal_links(c, TEAM, 20, 1000),
+        "ix_portal_links_team (team_id=? AND seq<?)",
     ),
     "list_keys": (lambda c: api_reads.list_keys(c, TEAM, 20, 1000), "ix_api_keys_team (team_id=? AND seq<?)"),
     "get_webhook": (lambda c: api_reads.get_webhook(c, WEBHOOK), "(id=?)"),
@@ -348,6 +357,9 @@ WRITES: dict[str, Command[Any]] = {
     "save team": SaveTeam(TEAM, TeamEdit("Acme", ("ops@example.com",))),
     "read balance": ReadBalance(TEAM),
     "revoke key": RevokeKey("key_1", NOW),
+    "add portal link": AddPortalLink(a_portal_link(), b"digest", NOW),
+    "use portal link": UsePortalLink("plk_1", NOW),
+    "revoke portal link": RevokePortalLink("plk_1", NOW),
     "save key uses": SaveKeyUses({"key_1": NOW, "operator": NOW}),
     "change team, audited": Audited(
         SaveTeam(TEAM, TeamEdit(name="Acme 2", notification_emails=("a@b.example",))),

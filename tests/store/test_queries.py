@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from daemon.domain.model import ApiKey, CancelReason, Delivery, DeliveryStatus
 from daemon.store.commands import (
     AddKey,
+    AddPortalLink,
     CancelPending,
     CreateTeam,
     CreateWebhook,
@@ -24,7 +25,18 @@ from daemon.store.reads.actor_reads import WithWork
 from daemon.store.reads.delivery_reads import DeliveryFilter
 from daemon.store.reads.pagination import Page
 from daemon.store.writes.batch import run_batch
-from tests.store.filling import NOW, AnyDatabase, a_team, a_webhook, accept, accepting, found, recording, run
+from tests.store.filling import (
+    NOW,
+    AnyDatabase,
+    a_portal_link,
+    a_team,
+    a_webhook,
+    accept,
+    accepting,
+    found,
+    recording,
+    run,
+)
 
 
 def read(database: AnyDatabase, query: Callable[..., Any], *args: Any) -> Any:
@@ -84,12 +96,14 @@ def test_each_list_is_paged(database: AnyDatabase) -> None:
         run(database, CreateTeam(a_team(number)))
         run(database, CreateWebhook(a_webhook(number)))
         run(database, AddKey(ApiKey(f"key_{number}", "team_1", "CI", NOW), b"%d" % number))
+        run(database, AddPortalLink(a_portal_link(number), b"%d" % number, 0))
         run(database, GrantCredits(f"crd_{number}", "team_1", 1, None, NOW))
     lists: list[Callable[[Connection, int, int | None], Page[Any]]] = [
         api_reads.list_teams,
         lambda c, limit, before: api_reads.list_webhooks(c, "team_1", limit, before),
         lambda c, limit, before: api_reads.list_webhooks(c, None, limit, before),
         lambda c, limit, before: api_reads.list_keys(c, "team_1", limit, before),
+        lambda c, limit, before: api_reads.list_portal_links(c, "team_1", limit, before),
         lambda c, limit, before: api_reads.list_credit_entries(c, "team_1", limit, before),
     ]
     for one in lists:
@@ -188,6 +202,7 @@ def test_unknown_ids_are_none_or_empty(database: AnyDatabase) -> None:
         api_reads.get_event,
         api_reads.get_delivery,
         api_reads.get_key,
+        api_reads.get_portal_link,
     ):
         assert read(database, query, "nobody") is None
     assert read(database, api_reads.get_attempts, "nobody") == []

@@ -30,6 +30,9 @@ _WORDS: Mapping[AuditAction, str] = MappingProxyType(
         AuditAction.WEBHOOK_RECOVERED: "recovered what a webhook missed",
         AuditAction.DELIVERY_RESENT: "sent a delivery again",
         AuditAction.CREDITS_GRANTED: "granted credits",
+        AuditAction.PORTAL_LINK_CREATED: "made a portal link",
+        AuditAction.PORTAL_LINK_USED: "signed in for the first time",
+        AuditAction.PORTAL_LINK_REVOKED: "revoked a portal link",
     }
 )
 

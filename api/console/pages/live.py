@@ -39,8 +39,10 @@ def live(request: PageRequest, webhook_id: str | None, make_parts: Callable[[], 
         with changes.follow(request.team_id, webhook_id) as follower:
             await send(b"retry: %d\n\n" % _RETRY_MS)
             shown: dict[str, str] = {}
-            while _is_valid(request):
+            while True:
                 try:
+                    if not await _is_valid(request):
+                        return
                     parts = await make_parts()
                 except DaemonError:
                     return  # the browser reconnects
@@ -63,9 +65,9 @@ async def _changed(follower: Follower, send: SendPiece) -> bool:
     return True
 
 
-def _is_valid(request: PageRequest) -> bool:
+async def _is_valid(request: PageRequest) -> bool:
     context = request.context
-    return context.sessions.read(context.sessions.cookie(request.session)) is not None
+    return await context.sessions.read(context.sessions.cookie(request.session)) is not None
 
 
 def _event(name: str, part: str) -> bytes:

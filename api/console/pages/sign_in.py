@@ -10,7 +10,7 @@ from api.console.session.access import LOOK_COOKIE, clear_session, is_secure, se
 from api.console.session.csrf import is_plain_http, require_own_origin
 from api.console.session.forms import read_form
 from api.console.session.page_request import ConsoleContext, PageRequest, address, html, see_other
-from api.console.session.sessions import COOKIE, SignedIn
+from api.console.session.sessions import COOKIE
 from api.http.auth import find_newest
 from daemon.domain.model import KeyRole
 
@@ -25,24 +25,26 @@ _OWN_PAGE = re.compile(r"/console/[!-\[\]-~]{0,1000}", re.ASCII)  # visible char
 
 async def show_sign_in(context: ConsoleContext, request: Request) -> Response:
     """Show the form, or redirect a signed-in user to the next page."""
-    if context.sessions.read(request.cookies.get(COOKIE)) is not None:
-        return see_other(_next(str(request.args.get("next", ""))))
-    return await _form(context, request, _next(str(request.args.get("next", ""))))
+    next_page = next_page_of(str(request.args.get("next", "")))
+    if await context.sessions.read(request.cookies.get(COOKIE)) is not None:
+        return see_other(next_page)
+    return await _form(context, request, next_page)
 
 
 async def sign_in(context: ConsoleContext, request: Request) -> Response:
     """Begin a session, and redirect to the page that required it."""
     require_own_origin(request, context.handles.settings.public_url)
     form = await read_form(request)
-    key, next_page = form.text("key"), _next(form.text("next"))
+    key, next_page = form.text("key"), next_page_of(form.text("next"))
     await find_newest(context.handles, key)
     signed_in = context.sessions.sign_in(key)
     if signed_in is None:
         context.handles.log.debug("console_sign_in_refused")
         mistake = _WRONG_KEY if key else "Enter an API key."
         return await _form(context, request, next_page, mistake=mistake, status=HTTPStatus.UNPROCESSABLE_ENTITY)
-    if (obstacle := _obstacle(context, request, signed_in)) is not None:
-        return await _form(context, request, next_page, mistake=obstacle, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    submits_only = _SUBMITS_ONLY if signed_in.principal.role is KeyRole.SUBMIT else None
+    if (mistaken := submits_only or obstacle(context, request)) is not None:
+        return await _form(context, request, next_page, mistake=mistaken, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     context.handles.log.info("console_signed_in", keyId=signed_in.principal.key_id, teamId=signed_in.principal.team_id)
     response = see_other(next_page)
     set_session(context, response, signed_in.session)
@@ -58,10 +60,8 @@ async def sign_out(request: PageRequest) -> Response:
     return response
 
 
-def _obstacle(context: ConsoleContext, request: Request, signed_in: SignedIn) -> str | None:
-    """Return why there is no session for a valid key, None if there is one."""
-    if signed_in.principal.role is KeyRole.SUBMIT:
-        return _SUBMITS_ONLY
+def obstacle(context: ConsoleContext, request: Request) -> str | None:
+    """Return why the browser would keep no session, None if it does."""
     if is_secure(context) and is_plain_http(request):
         return _PLAIN_HTTP.format(context.handles.settings.public_url)
     return None
@@ -75,6 +75,6 @@ async def _form(
     return html(text, status)
 
 
-def _next(wanted: str) -> str:
+def next_page_of(wanted: str) -> str:
     """Return the page to redirect to: one of ours, whatever the query says."""
     return wanted if _OWN_PAGE.fullmatch(wanted) and "//" not in wanted else address()

@@ -28,12 +28,16 @@ _YEAR_S = 365 * 86_400
 TOKEN_FIELD = "form_token"  # noqa: S105  # the name of the field, not a token
 
 
-def require_session(context: ConsoleContext, request: Request, limits: RateLimits) -> SignedIn:
-    """Return the request's session. Raises SignInFirst without one, and ApiError (429) beyond its key's rate limit."""
-    signed_in = context.sessions.read(request.cookies.get(COOKIE))
+async def require_session(context: ConsoleContext, request: Request, limits: RateLimits) -> SignedIn:
+    """Return the request's session. Raises SignInFirst without one, and ApiError (429) beyond its key's rate limit.
+
+    A portal link has the limit of a key.
+    """
+    signed_in = await context.sessions.read(request.cookies.get(COOKIE))
     if signed_in is None:
         raise SignInFirst
-    context.handles.note_key_use(signed_in.principal.key_id)
+    if signed_in.link is None:
+        context.handles.note_key_use(signed_in.principal.key_id)
     mark_authenticated(request)
     if (wait_s := limits.take(signed_in.principal)) is not None:
         raise rate_limited(wait_s)
@@ -74,6 +78,7 @@ async def answer_page(
             call=call,
             session=session,
             is_operator=signed_in.principal.is_operator,
+            link=signed_in.link,
             team=team,
             remembered=remembered,
             cookies=request.cookies,

@@ -16,6 +16,7 @@ from api.console.session.sessions import Session, Sessions
 from api.console.session.shown_once import ShownOnce
 from api.http.route import Call
 from daemon.domain.model import KeyRole, Team
+from daemon.domain.portal_links import PortalLink
 from daemon.handles import Handles
 
 PAGE_HEADERS: Mapping[str, str] = {
@@ -45,13 +46,14 @@ class ConsoleContext:
 class PageRequest:
     """One request of a session. `call` acts for `team` only, or, on pages without a team (None), as the operator.
 
-    `remembered` is the team of the menu's links on pages without a team.
+    `remembered` is the team of the menu's links on pages without a team. `link` is the portal link that it came by.
     """
 
     context: ConsoleContext
     call: Call
     session: Session
     is_operator: bool
+    link: PortalLink | None
     team: Team | None
     remembered: Team | None
     cookies: Mapping[str, str]
@@ -78,6 +80,12 @@ class PageRequest:
     def may_change(self) -> bool:
         """Whether the session's key may change anything: one that only reads is shown no form."""
         return self.call.principal.role is KeyRole.ADMIN
+
+    @property
+    def back_to(self) -> str:
+        """The host that the portal link's "Back to …" leads to, "" if there is none."""
+        url = None if self.link is None else self.link.return_url
+        return "" if url is None else urlsplit(url).netloc
 
     def query(self, name: str) -> str:
         """Return a query parameter, "" if it is missing."""

@@ -22,6 +22,14 @@ function refreshTimes() {
   }
 }
 
+// A portal link: its secret part goes into the form, and out of the address bar and the history.
+const link = document.getElementById("link");
+if (link && location.hash.length > 1) {
+  link.value = location.hash.slice(1);
+  document.getElementById("link-field").hidden = true;
+  history.replaceState(null, "", location.pathname + location.search);
+}
+
 // Copying: the clipboard is there in secure pages only, so an older way stands behind it.
 async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);

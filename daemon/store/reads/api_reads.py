@@ -7,9 +7,20 @@ from sqlalchemy import Connection, Row, Table, select
 
 from daemon.domain.audit import AuditEntry
 from daemon.domain.model import ApiKey, Attempt, CreditEntry, Delivery, Event, Team, Webhook
+from daemon.domain.portal_links import PortalLink
 from daemon.store import rows
 from daemon.store.reads.pagination import Page, page_of
-from daemon.store.schema import api_keys, attempts, audit_entries, credit_entries, deliveries, events, teams, webhooks
+from daemon.store.schema import (
+    api_keys,
+    attempts,
+    audit_entries,
+    credit_entries,
+    deliveries,
+    events,
+    portal_links,
+    teams,
+    webhooks,
+)
 
 Item = TypeVar("Item")
 
@@ -38,6 +49,23 @@ def list_keys(connection: Connection, team_id: str, limit: int, before: int | No
     """Return a team's API keys, newest first."""
     of_team = select(api_keys).where(api_keys.c.team_id == team_id)
     return page_of(connection, of_team, table=api_keys, limit=limit, before=before, value=rows.api_key)
+
+
+def get_portal_link(connection: Connection, link_id: str) -> PortalLink | None:
+    """Return a portal link, valid or not, by its id."""
+    return _one(connection, portal_links, its_id=link_id, value=rows.portal_link)
+
+
+def portal_link_of_token(connection: Connection, digest: bytes) -> PortalLink | None:
+    """Return the portal link whose token has this digest."""
+    row = connection.execute(select(portal_links).where(portal_links.c.digest == digest)).first()
+    return None if row is None else rows.portal_link(row)
+
+
+def list_portal_links(connection: Connection, team_id: str, limit: int, before: int | None = None) -> Page[PortalLink]:
+    """Return a team's portal links, newest first."""
+    of_team = select(portal_links).where(portal_links.c.team_id == team_id)
+    return page_of(connection, of_team, table=portal_links, limit=limit, before=before, value=rows.portal_link)
 
 
 def list_audit_entries(

@@ -3,12 +3,12 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 # Older nodes would deliver for a webhook that is paused.
-readable_by = "0017"
+readable_by = "0018"
 
 
 def upgrade() -> None:
