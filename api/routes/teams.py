@@ -19,6 +19,8 @@ from daemon.store.reads import api_reads
 
 _TEAM_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 _QUOTA = "The maximum number of webhooks; null for the configured default."
+_LOW = "The team is told by email when its balance falls below it; null: never."
+LowCredits = Annotated[int, Field(ge=0, le=10**15)]
 MaxWebhooks = Annotated[int, Field(ge=0, le=100_000)]
 
 
@@ -41,6 +43,7 @@ class NewTeam(Input):
     name: Name = Field(description="A label for people.")
     notification_emails: Emails = Field(default_factory=list, description="Who is told when a webhook is disabled.")
     max_webhooks: MaxWebhooks | None = Field(None, description=_QUOTA)
+    low_credits: LowCredits | None = Field(None, description=_LOW)
 
 
 class TeamChange(Input):
@@ -49,6 +52,7 @@ class TeamChange(Input):
     name: Name = Field(default_factory=str, description="A label for people.")
     notification_emails: Emails = Field(default_factory=list, description="Who is told when a webhook is disabled.")
     max_webhooks: MaxWebhooks | None = Field(default_factory=lambda: None, description=_QUOTA)
+    low_credits: LowCredits | None = Field(default_factory=lambda: None, description=_LOW)
 
 
 class Team(Output):
@@ -58,6 +62,7 @@ class Team(Output):
     name: str = Field(description="A label for people.")
     notification_emails: list[str] = Field(description="Who is told when a webhook is disabled.")
     max_webhooks: int | None = Field(description=_QUOTA)
+    low_credits: int | None = Field(description=_LOW)
     created_at: OutputTime = Field(description="When it was made.")
 
 
@@ -82,7 +87,13 @@ async def create_team(call: Call, body: NewTeam) -> Team:
     """Make a team."""
     emails = tuple(body.notification_emails)
     team = await call.handles.teams.create(
-        body.id, body.name, emails, max_webhooks=body.max_webhooks, once=once(call, _show), by=call.by
+        body.id,
+        body.name,
+        emails,
+        max_webhooks=body.max_webhooks,
+        low_credits=body.low_credits,
+        once=once(call, _show),
+        by=call.by,
     )
     return _show(team)
 
@@ -112,6 +123,8 @@ async def change_team(call: Call, team_id: str, body: TeamChange) -> Team:
         notification_emails=tuple(body.notification_emails) if "notification_emails" in given else None,
         max_webhooks=body.max_webhooks,
         default_max_webhooks="max_webhooks" in given and body.max_webhooks is None,
+        low_credits=body.low_credits,
+        no_low_credits="low_credits" in given and body.low_credits is None,
     )
     team = await call.handles.teams.change(team_id, change, by=call.by)
     if team is None:
@@ -125,11 +138,12 @@ def _show(team: model.Team) -> Team:
         name=team.name,
         notification_emails=list(team.notification_emails),
         max_webhooks=team.max_webhooks,
+        low_credits=team.low_credits,
         created_at=format_time(team.created_at),
     )
 
 
-_CHANGE_EXAMPLE = {"name": "Acme", "notificationEmails": ["ops@acme.example"], "maxWebhooks": 250}
+_CHANGE_EXAMPLE = {"name": "Acme", "notificationEmails": ["ops@acme.example"], "maxWebhooks": 250, "lowCredits": 500}
 _TEAM_EXAMPLE = {"id": "team_acme", **_CHANGE_EXAMPLE, "createdAt": "2025-07-15T10:30:00.000Z"}
 
 ROUTES = (
@@ -188,7 +202,7 @@ ROUTES = (
         change_team,
         tag="Teams and keys",
         summary="Change a team",
-        description="Any of name, notificationEmails and maxWebhooks; a team's own key may change the name.",
+        description="Any of name, notificationEmails, maxWebhooks, lowCredits; a team's own key may change the name.",
         body=json_body(TeamChange, _CHANGE_EXAMPLE),
         answer=Team,
         example=_TEAM_EXAMPLE,

@@ -18,11 +18,15 @@ from daemon.cli.options import (
 
 _Emails = Annotated[
     list[str] | None,
-    option("--email", metavar="ADDRESS", help="Where to write when a webhook is disabled. May be repeated."),
+    option("--email", metavar="ADDRESS", help="Where to write, as when a webhook is disabled. May be repeated."),
 ]
 _MaxWebhooks = Annotated[
     int | None,
     option("--max-webhooks", metavar="NUMBER", help="How many webhooks it may have, instead of the default."),
+]
+_LowCredits = Annotated[
+    int | None,
+    option("--low-credits", metavar="NUMBER", help="Write when its balance falls below this many credits."),
 ]
 _COLUMNS = ("id", "name", "notification emails", "max webhooks", "created")
 
@@ -39,6 +43,7 @@ def create(
     team_id: Annotated[str | None, option("--id", help="The id to give it; without it one is made.")] = None,
     emails: _Emails = None,
     max_webhooks: _MaxWebhooks = None,
+    low_credits: _LowCredits = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
@@ -48,7 +53,8 @@ def create(
     from daemon.cli.client import connect, present
 
     with connect(api) as client:
-        body = present({"id": team_id, "name": name, "notificationEmails": emails, "maxWebhooks": max_webhooks})
+        low = present({"lowCredits": low_credits})
+        body = low | present({"id": team_id, "name": name, "notificationEmails": emails, "maxWebhooks": max_webhooks})
         _print_team(client.send("POST", "/v1/teams", body=body, headers=idempotency_headers(idempotency_key)), as_json)
 
 
@@ -101,6 +107,8 @@ def update(
     emails: _Emails = None,
     no_emails: Annotated[bool, option("--no-emails", help="Write to nobody.")] = False,
     max_webhooks: _MaxWebhooks = None,
+    low_credits: _LowCredits = None,
+    no_low_credits: Annotated[bool, option("--no-low-credits", help="Tell it of no balance.")] = False,
     default_max_webhooks: Annotated[
         bool, option("--default-max-webhooks", help="Let it have as many webhooks as the settings say.")
     ] = False,
@@ -113,6 +121,9 @@ def update(
 
     with connect(api) as client:
         body = present({"name": name, "notificationEmails": [] if no_emails else emails, "maxWebhooks": max_webhooks})
+        body |= present({"lowCredits": low_credits})
+        if no_low_credits:
+            body["lowCredits"] = None
         if default_max_webhooks:
             body["maxWebhooks"] = None
         _print_team(client.send("PATCH", path_of("teams", team_id), body), as_json)

@@ -40,6 +40,7 @@ class OutcomeRecorder:
         on_change: Callable[[Webhook], None],
         on_mail: Callable[[], None],
         operator_address: Callable[[], str],
+        exhausted_below: int | None,
         on_cancellations_left: Callable[[], None],
     ) -> None:
         self._store = store
@@ -49,6 +50,7 @@ class OutcomeRecorder:
         self._on_change = on_change
         self._on_mail = on_mail
         self._operator_address = operator_address
+        self._exhausted_below = exhausted_below
         self._on_cancellations_left = on_cancellations_left
 
     async def record(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict) -> Webhook:
@@ -111,6 +113,7 @@ class OutcomeRecorder:
             mail_id=new_id("mail") if verdict.disable or is_recovery else None,
             failures_shown=failed_deliveries(self._policy, verdict.consecutive_failures) if verdict.disable else 0,
             operator_address=self._operator_address() if verdict.disable else "",
+            exhausted_below=self._exhausted_below,
             recovered_from=webhook.recovering_since if is_recovery else None,
         )
 

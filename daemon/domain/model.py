@@ -66,23 +66,33 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """The tenant (contract "Words"). `max_webhooks` is how many webhooks it may have, None for the default."""
+    """The tenant: owns webhooks, API keys, credits and notification addresses.
+
+    `max_webhooks` is how many webhooks it may have, None for the default of the settings. It is told when its balance
+    falls below `low_credits`, None for never.
+    """
 
     id: str
     name: str
     notification_emails: tuple[str, ...]
     created_at: int
     max_webhooks: int | None = None
+    low_credits: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TeamEdit:
-    """A change to a team: None leaves a value as it is. `default_max_webhooks` removes the team's own limit."""
+    """A change to a team: None leaves a value as it is. `default_max_webhooks` removes the team's own limit.
+
+    `no_low_credits` removes the balance below which it is told.
+    """
 
     name: str | None = None
     notification_emails: tuple[str, ...] | None = None
     max_webhooks: int | None = None
     default_max_webhooks: bool = False
+    low_credits: int | None = None
+    no_low_credits: bool = False
 
 
 class KeyRole(StrEnum):
@@ -317,33 +327,3 @@ class FailedDelivery:
     outcome: OutcomeKind
     status: int | None
     error: str | None
-
-
-class MailKind(StrEnum):
-    """What an email is about, and whom it is for: the team, or the operator."""
-
-    DISABLED = "webhook_disabled"
-    DISABLED_FOR_OPERATOR = "webhook_disabled_for_operator"
-    RECOVERED = "webhook_recovered"
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    """An email in the outbox, as data: its text is made when it is sent.
-
-    `recipients` are those who have not got it yet; `attempts_made` counts failed attempts to send it.
-    """
-
-    id: str
-    team_id: str
-    recipients: tuple[str, ...]
-    webhook_id: str
-    webhook_name: str
-    webhook_url: str
-    disabled_at: int
-    failures: tuple[FailedDelivery, ...]
-    created_at: int
-    attempts_made: int = 0
-    next_attempt_at: int = 0
-    team_name: str = ""
-    kind: MailKind = MailKind.DISABLED

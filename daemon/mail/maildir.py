@@ -7,7 +7,7 @@ from pathlib import Path
 import trio
 
 from daemon.domain.email_addresses import parse_address
-from daemon.domain.model import Mail
+from daemon.domain.mails import Mail
 from daemon.mail.message import Compose, as_wire
 from daemon.mail.result import Send, SendResult
 

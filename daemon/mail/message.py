@@ -10,7 +10,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from daemon.domain.model import FailedDelivery, Mail, MailKind
+from daemon.domain.mails import Mail, MailKind
+from daemon.domain.model import FailedDelivery
 from daemon.domain.printable import one_line
 
 _TRANSFER_ENCODING = "quoted-printable"  # servers without 8BITMIME accept it, too
@@ -21,6 +22,8 @@ _TEMPLATES = {
     MailKind.DISABLED: "disabled",
     MailKind.DISABLED_FOR_OPERATOR: "disabled",
     MailKind.RECOVERED: "recovered",
+    MailKind.CREDITS_LOW: "credits",
+    MailKind.CREDITS_EXHAUSTED: "credits",
 }
 
 Compose = Callable[[Mail, Sequence[Address]], EmailMessage]
@@ -75,14 +78,35 @@ def _facts(mail: Mail, public_url: str) -> dict[str, Any]:
         "team_id": mail.team_id,
         "created_at": _shown(mail.created_at),
         "for_operator": mail.kind is MailKind.DISABLED_FOR_OPERATOR,
-        "button_url": f"{public_url}/console/webhooks/{mail.webhook_id}",
+        "balance": f"{mail.balance or 0:,}",
+        "button_url": _page(mail, public_url),
         **_words(mail, one_line(mail.webhook_name, _NAME_LIMIT), team),
         **_webhook_facts(mail, public_url),
     }
 
 
+def _page(mail: Mail, public_url: str) -> str:
+    about_credits = mail.kind in (MailKind.CREDITS_LOW, MailKind.CREDITS_EXHAUSTED)
+    page = f"teams/{mail.team_id}/credits" if about_credits else f"webhooks/{mail.webhook_id}"
+    return f"{public_url}/console/{page}"
+
+
 def _words(mail: Mail, name: str, team: str) -> dict[str, str]:
     """Return the subject, the one sentence, and what the one button says."""
+    if mail.kind is MailKind.CREDITS_LOW:
+        return {
+            "subject": f"{team} is low on credits",
+            "sentence": f"{team} has {mail.balance or 0:,} credits left.",
+            "button": "See the credits",
+            "consequence": "Each successful delivery takes some. This is told once, and again only after a grant.",
+        }
+    if mail.kind is MailKind.CREDITS_EXHAUSTED:
+        return {
+            "subject": f"{team} has no credits left",
+            "sentence": f"The credits of {team} are used up: its deliveries wait.",
+            "button": "See the credits",
+            "consequence": "None is lost, and all are sent, in order, as soon as credits are granted.",
+        }
     if mail.kind is MailKind.RECOVERED:
         return {
             "subject": f"Webhook “{name}” works again",

@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable
-from daemon.domain.model import Mail
+from daemon.domain.mails import Mail
 from daemon.mail.result import Send, SendResult
 from daemon.store.commands import Command, MailDeferred, MailSent
 from daemon.store.reads import actor_reads

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from daemon.domain.model import Mail
+from daemon.domain.mails import Mail
 
 
 @dataclass(frozen=True, slots=True)

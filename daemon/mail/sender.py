@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from daemon.config.settings import Settings
 from daemon.domain.email_addresses import parse_sender
-from daemon.domain.model import Mail
+from daemon.domain.mails import Mail
 from daemon.mail.maildir import maildir_sender
 from daemon.mail.message import message_composer
 from daemon.mail.result import Send, SendResult

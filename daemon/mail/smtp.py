@@ -12,7 +12,7 @@ import trio
 
 from daemon.config.settings import SmtpSettings
 from daemon.domain.email_addresses import parse_address
-from daemon.domain.model import Mail
+from daemon.domain.mails import Mail
 from daemon.mail.message import Compose, as_wire
 from daemon.mail.result import Send, SendResult
 from daemon.mail.session import close_session, connect, explain, open_session, reply_text

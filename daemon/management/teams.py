@@ -54,6 +54,7 @@ class Teams:
         emails: tuple[str, ...],
         *,
         max_webhooks: int | None = None,
+        low_credits: int | None = None,
         once: Once[Team] | None = None,
         by: Actor = THE_DAEMON,
     ) -> Team:
@@ -64,6 +65,7 @@ class Teams:
             notification_emails=emails,
             created_at=self._now_ms(),
             max_webhooks=max_webhooks,
+            low_credits=low_credits,
         )
         audited = self._audited(CreateTeam(team), by, AuditAction.TEAM_CREATED, team_id=team.id, subject_id=team.id)
         create = self._kept(audited, once, lambda _: team)

@@ -11,13 +11,13 @@ import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary
 
 from daemon.domain.audit import AuditAction
+from daemon.domain.mails import MailKind
 from daemon.domain.model import (
     CancelReason,
     DeliveryStatus,
     DisabledReason,
     FailedDelivery,
     KeyRole,
-    MailKind,
     Origin,
     OutcomeKind,
 )
@@ -149,6 +149,7 @@ _REASON = _word(*CancelReason)
 _SPECIAL: Mapping[tuple[str, str], Kind] = {
     ("teams", "notification_emails"): _TEXTS,
     ("teams", "balance"): _AMOUNT,
+    ("teams", "low_credits"): _AMOUNT,
     ("api_keys", "role"): _word(*KeyRole),
     ("audit_entries", "action"): _word(*AuditAction),
     ("audit_entries", "changes"): _OBJECT,
@@ -171,4 +172,6 @@ _SPECIAL: Mapping[tuple[str, str], Kind] = {
     ("mails", "failures"): _FAILURES,
     ("mails", "recipients"): _TEXTS,
     ("mails", "kind"): _word(*MailKind),
+    ("mails", "webhook_id"): TEXT,
+    ("mails", "balance"): _AMOUNT,
 }

@@ -129,7 +129,8 @@ class RecordAttempt(Command[Recorded], frozen=True):
     A success is charged in a ledger entry with id `entry_id`. On disabling, the webhook's other pending deliveries are
     cancelled and a mail with id `mail_id` is queued; it names the last `failures_shown` failed deliveries, and has a
     copy for `operator_address`, if there is one. The first success of a webhook since it was disabled at
-    `recovered_from` queues a mail with that id, too. Only then are these needed. Answers Recorded.
+    `recovered_from` queues a mail with that id, too. Only then are these needed. A team whose balance
+    falls below `exhausted_below` is told. Answers Recorded.
     """
 
     webhook_id: str
@@ -147,6 +148,7 @@ class RecordAttempt(Command[Recorded], frozen=True):
     failures_shown: int = 4
     operator_address: str = ""
     recovered_from: int | None = None
+    exhausted_below: int | None = None
 
 
 class CreateWebhook(Command[None], frozen=True):

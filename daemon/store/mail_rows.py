@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 from sqlalchemy import Row
 
-from daemon.domain.model import FailedDelivery, Mail, MailKind, OutcomeKind
+from daemon.domain.mails import Mail, MailKind
+from daemon.domain.model import FailedDelivery, OutcomeKind
 from daemon.store.rows import check_row, texts, to_json
 
 
@@ -31,6 +32,7 @@ def mail(row: Row[Any]) -> Mail:
         next_attempt_at=row.next_attempt_at,
         team_name=row.team_name,
         kind=MailKind(row.kind),
+        balance=row.balance,
     )
 
 
@@ -49,4 +51,5 @@ def mail_row(value: Mail) -> dict[str, Any]:
         "attempts_made": 0,
         "next_attempt_at": value.created_at,
         "kind": value.kind,
+        "balance": value.balance,
     }

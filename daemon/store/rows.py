@@ -84,6 +84,7 @@ def team(row: Row[Any]) -> Team:
         notification_emails=tuple(orjson.loads(row.notification_emails)),
         created_at=row.created_at,
         max_webhooks=row.max_webhooks,
+        low_credits=row.low_credits,
     )
 
 
@@ -95,6 +96,7 @@ def team_row(value: Team) -> dict[str, Any]:
         "notification_emails": to_json(value.notification_emails),
         "created_at": value.created_at,
         "max_webhooks": value.max_webhooks,
+        "low_credits": value.low_credits,
     }
 
 

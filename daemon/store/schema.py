@@ -6,7 +6,7 @@ What is specific to one engine, such as table layout or which rows an index cove
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0018"
+HEAD_REVISION = "0019"
 
 metadata = MetaData()
 
@@ -25,6 +25,7 @@ teams = Table(
     Column("balance", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("max_webhooks", Integer),  # NULL: the setting's default
+    Column("low_credits", BigInteger),  # below it the team is told; NULL: never
 )
 
 api_keys = Table(
@@ -260,6 +261,7 @@ mails = Table(
     Column("sent_at", BigInteger),
     Column("last_error", Text),
     Column("kind", Text, nullable=False),
+    Column("balance", BigInteger),  # of a mail about credits, in which what is said of a webhook is empty
 )
 Index("ix_mails_waiting", mails.c.next_attempt_at)  # of those not sent
 

@@ -4,7 +4,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.domain.model import MailKind, Team, Webhook
+from daemon.domain.mails import MailKind
+from daemon.domain.model import Team, Webhook
 from tests.actors.receivers import A
 from tests.support.daemon import RunningDaemon, statuses
 

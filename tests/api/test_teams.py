@@ -14,7 +14,7 @@ async def test_a_team_is_made_with_the_id_that_is_given_or_with_one_of_ours(api:
     body = {"id": "team_12345abcde", "name": "Given", "notificationEmails": ["ops@example.com"]}
     given = await api.operator.post("/v1/teams", body)
     assert given.status == 201
-    assert given.value == {**body, "maxWebhooks": None, "createdAt": given.value["createdAt"]}
+    assert given.value == {**body, "maxWebhooks": None, "lowCredits": None, "createdAt": given.value["createdAt"]}
     made = await api.operator.post("/v1/teams", {"name": "Made"})
     assert made.value["id"].startswith("team_")
     assert made.value["notificationEmails"] == []
@@ -170,3 +170,13 @@ async def test_a_key_knows_its_role(api: RunningApi) -> None:
 async def test_an_unknown_role_is_refused(api: RunningApi) -> None:
     answer = await api.operator.post(f"/v1/teams/{api.acme.id}/keys", {"name": "n", "role": "owner"})
     assert (answer.status, answer.paths) == (422, ["$.role"])
+
+
+async def test_the_balance_of_which_a_team_is_told_is_set_and_removed(api: RunningApi) -> None:
+    made = await api.operator.post("/v1/teams", {"name": "Low", "lowCredits": 50})
+    path = f"/v1/teams/{made.value['id']}"
+    assert made.value["lowCredits"] == 50
+    assert (await api.operator.patch(path, {"name": "Lower"})).value["lowCredits"] == 50
+    assert (await api.operator.patch(path, {"lowCredits": 0})).value["lowCredits"] == 0
+    assert (await api.operator.patch(path, {"lowCredits": None})).value["lowCredits"] is None
+    assert (await api.operator.patch(path, {"lowCredits": -1})).status == 422

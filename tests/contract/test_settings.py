@@ -6,7 +6,7 @@ from email import message_from_bytes, policy
 from pathlib import Path
 
 from daemon.config.settings import Settings, SmtpSettings
-from daemon.domain.model import Mail
+from daemon.domain.mails import Mail
 from daemon.mail.sender import make_sender
 from tests.contract.test_contract_index import DOCUMENTS
 from tests.support.daemon import EPOCH_MS, make_settings

@@ -74,9 +74,11 @@ EVERYWHERE: Mapping[str, str] = {
     "a balance that is not the sum of its ledger": """
         SELECT t.id FROM teams t
         WHERE t.balance != (SELECT coalesce(sum(amount), 0) FROM credit_entries c WHERE c.team_id = t.id)""",
-    "a mail about an unknown webhook": "SELECT id FROM mails WHERE webhook_id NOT IN (SELECT id FROM webhooks)",
+    "a mail about an unknown webhook": """
+        SELECT id FROM mails WHERE webhook_id NOT IN (SELECT id FROM webhooks) AND kind NOT LIKE 'credits%'""",
     "two mails of a kind about one disabling": """
-        SELECT webhook_id FROM mails GROUP BY webhook_id, disabled_at, kind HAVING count(*) > 1""",
+        SELECT webhook_id FROM mails WHERE kind LIKE 'webhook%'
+        GROUP BY webhook_id, disabled_at, kind HAVING count(*) > 1""",
     "a fan-out that does not stand among its events": """
         SELECT first_seq FROM fan_outs WHERE next_seq NOT BETWEEN first_seq AND last_seq OR remaining < 1
             OR NOT EXISTS (SELECT 1 FROM events e WHERE e.seq = next_seq AND e.team_id = fan_outs.team_id)""",
@@ -84,7 +86,7 @@ EVERYWHERE: Mapping[str, str] = {
 
 IN_SQLITE: Mapping[str, str] = {
     "a mail that does not name 4 failures": """
-        SELECT id FROM mails WHERE json_array_length(failures) != 4 AND kind != 'webhook_recovered'""",
+        SELECT id FROM mails WHERE json_array_length(failures) != 4 AND kind LIKE 'webhook_disabled%'""",
     "an idempotency key whose receipt names an unknown event": """
         SELECT k.key FROM idempotency_keys k, json_each(k.receipts) r
         WHERE json_extract(r.value, '$[0]') NOT IN (SELECT id FROM events)""",
@@ -92,7 +94,7 @@ IN_SQLITE: Mapping[str, str] = {
 
 ON_POSTGRESQL: Mapping[str, str] = {
     "a mail that does not name 4 failures": """
-        SELECT id FROM mails WHERE json_array_length(failures::json) != 4 AND kind != 'webhook_recovered'""",
+        SELECT id FROM mails WHERE json_array_length(failures::json) != 4 AND kind LIKE 'webhook_disabled%'""",
     "an idempotency key whose receipt names an unknown event": """
         SELECT k.key FROM idempotency_keys k, json_array_elements(k.receipts::json) r
         WHERE r->>0 NOT IN (SELECT id FROM events)""",

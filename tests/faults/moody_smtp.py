@@ -10,7 +10,7 @@ from typing import Any
 import trio
 from aiosmtpd.smtp import Envelope, Session
 
-from daemon.domain.model import Mail
+from daemon.domain.mails import Mail
 from daemon.mail.result import Send, SendResult
 from tests.support.smtp import MailServer
 

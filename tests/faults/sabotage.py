@@ -19,7 +19,7 @@ from daemon.actors.reply import Reply
 from daemon.actors.supervisor import ActorFailed
 from daemon.cli import main as run_command_line
 from daemon.delivery.credit_gate import CreditGate
-from daemon.domain.model import Mail
+from daemon.domain.mails import Mail
 from daemon.egress.post import Post
 from daemon.egress.response import Response
 from daemon.egress.transport import Transport

@@ -196,7 +196,8 @@ PLANTED_ROWS = {
     "a mail that does not name 4 failures": "UPDATE mails SET failures = '[]'",
     "two mails of a kind about one disabling": """
         INSERT INTO mails SELECT 99, 'mail_again', team_id, webhook_id, webhook_name, webhook_url, disabled_at,
-        failures, recipients, created_at, attempts_made, next_attempt_at, sent_at, last_error, kind FROM mails""",
+        failures, recipients, created_at, attempts_made, next_attempt_at, sent_at, last_error, kind,
+        balance FROM mails""",
     "an idempotency key whose receipt names an unknown event": """
         INSERT INTO idempotency_keys VALUES ('operator', 'key', x'00', '[["evt_unknown", 1]]', 0)""",
     "a fan-out that does not stand among its events": f"INSERT INTO fan_outs {FAN_OUT.format(next_seq=9, remaining=1)}",

@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from daemon.domain.clock import DAY_MS, HOUR_MS
-from daemon.domain.model import Mail
+from daemon.domain.mails import Mail
 from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.mail.result import SendResult
 from daemon.seams import Seams

@@ -5,7 +5,8 @@ import pytest
 import trustme
 
 from daemon.domain.email_addresses import parse_sender
-from daemon.domain.model import FailedDelivery, Mail, OutcomeKind
+from daemon.domain.mails import Mail
+from daemon.domain.model import FailedDelivery, OutcomeKind
 from daemon.mail.message import Compose, message_composer
 
 DISABLED_AT = 1_752_575_398_412  # 2025-07-15 10:29:58.412 UTC

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.domain.model import Mail
+from daemon.domain.mails import Mail
 from daemon.mail.maildir import maildir_sender
 from daemon.mail.message import Compose
 

@@ -6,7 +6,8 @@ from email.policy import default
 import pytest
 
 from daemon.domain.email_addresses import parse_address
-from daemon.domain.model import FailedDelivery, Mail, MailKind, OutcomeKind
+from daemon.domain.mails import Mail, MailKind
+from daemon.domain.model import FailedDelivery, OutcomeKind
 from daemon.mail.message import Compose
 
 
@@ -97,6 +98,17 @@ def test_a_webhook_that_works_again_is_told_in_one_sentence(compose: Compose, ma
         "2025-07-15 11:29:58 UTC",
     ):
         assert fact in part(message, subtype)
+
+
+@pytest.mark.parametrize("subtype", ["plain", "html"])
+def test_low_and_used_up_credits_are_told_in_one_sentence(compose: Compose, mail: Mail, subtype: str) -> None:
+    about = replace(mail, webhook_id="", webhook_name="", webhook_url="", failures=(), balance=1_048)
+    low = received(compose, replace(about, kind=MailKind.CREDITS_LOW))
+    used_up = received(compose, replace(about, kind=MailKind.CREDITS_EXHAUSTED))
+    assert (low["Subject"], used_up["Subject"]) == ("Acme is low on credits", "Acme has no credits left")
+    assert "Acme has 1,048 credits left." in part(low, subtype)
+    assert "The credits of Acme are used up: its deliveries wait." in part(used_up, subtype)
+    assert "https://hooks.example.com/console/teams/team_1/credits" in part(low, subtype)
 
 
 def test_html_in_a_name_or_an_error_is_text(compose: Compose, mail: Mail) -> None:

@@ -13,7 +13,7 @@ from daemon.config.settings import LogSettings, SmtpSettings
 from daemon.domain.clock import clock_of
 from daemon.domain.email_addresses import parse_sender
 from daemon.domain.errors import StoreUnavailable
-from daemon.domain.model import Mail
+from daemon.domain.mails import Mail
 from daemon.mail.message import Compose
 from daemon.mail.notifier import Notifier, retry_delay_s
 from daemon.mail.result import Send, SendResult

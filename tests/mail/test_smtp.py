@@ -10,7 +10,7 @@ import trio
 
 from daemon.config.settings import Settings, SmtpSettings
 from daemon.domain.email_addresses import parse_sender
-from daemon.domain.model import Mail
+from daemon.domain.mails import Mail
 from daemon.mail.message import Compose, message_composer
 from daemon.mail.result import Send
 from daemon.mail.sender import make_sender

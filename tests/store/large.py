@@ -47,10 +47,10 @@ _SMALLER = (
     "'{}' FROM n WHERE i <= 10000",
     # Half of the mails wait.
     "INSERT INTO mails SELECT i, 'mail_' || i, 'team_1', 'wh_1', 'n', 'u', 1, '[]', '[]', 1, 0, 1, "
-    "CASE i % 2 WHEN 0 THEN 1 END, NULL, 'webhook_disabled' FROM n",
+    "CASE i % 2 WHEN 0 THEN 1 END, NULL, 'webhook_disabled', NULL FROM n",
     "INSERT INTO portal_links SELECT i, 'plk_x' || i, 'team_1', CAST(i AS BLOB), 1, i, 0, 1, NULL, NULL, NULL FROM n",
     "INSERT INTO ended_sessions SELECT 's_' || i, 'key_x' || i, 1 FROM n",
-    "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL FROM n WHERE i <= 100000",
+    "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL, NULL FROM n WHERE i <= 100000",
     "INSERT INTO api_keys SELECT i + 9, 'key_x' || i, 'team_x' || i, 'n', CAST(i AS BLOB), 1, NULL, 'admin', NULL "
     "FROM n WHERE i <= 100000",
     "INSERT INTO webhooks (seq, id, team_id, name, url, events, active, consecutive_failures, created_at, updated_at) "

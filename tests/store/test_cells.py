@@ -46,7 +46,7 @@ ROWS = (
     "INSERT INTO kept_answers VALUES ('operator', 'key', 'sealed', 1)",
     "INSERT INTO mails VALUES "
     f"(1, 'mail_1', 'team_1', 'wh_1', 'n', 'u', 1, '{_FAILURE}', '[\"a@b.c\"]', 1, 0, 1, NULL, NULL, "
-    "'webhook_disabled')",
+    "'webhook_disabled', NULL)",
     "UPDATE teams SET balance = 5",
 )
 NOT_TEXT = "CAST(x'ff30' AS TEXT)"

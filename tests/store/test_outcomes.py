@@ -7,7 +7,8 @@ import pytest
 from msgspec import structs
 
 from daemon.domain.lifecycle import Verdict
-from daemon.domain.model import CancelReason, DeliveryStatus, MailKind, TeamEdit
+from daemon.domain.mails import MailKind
+from daemon.domain.model import CancelReason, DeliveryStatus, TeamEdit
 from daemon.store.commands import CancelPending, CreateWebhook, MailSent, RecordAttempt, Recorded, SaveTeam, SaveWebhook
 from daemon.store.reads import actor_reads, api_reads
 from daemon.store.writes.batch import run_batch

@@ -19,7 +19,8 @@ from daemon.config.reload import fixed
 from daemon.config.settings import LogSettings, Settings
 from daemon.crypto.vault import Vault
 from daemon.domain.lifecycle import WebhookEdit
-from daemon.domain.model import Attempt, CreditEntry, Delivery, Mail, Team, Webhook
+from daemon.domain.mails import Mail
+from daemon.domain.model import Attempt, CreditEntry, Delivery, Team, Webhook
 from daemon.domain.submission import NewEvent, Submission
 from daemon.egress.transport import Transport
 from daemon.mail.result import SendResult

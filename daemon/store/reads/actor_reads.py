@@ -20,7 +20,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from daemon.domain.model import MAX_INLINE_BODY_BYTES, ApiKey, Mail, Webhook, Work
+from daemon.domain.mails import Mail
+from daemon.domain.model import MAX_INLINE_BODY_BYTES, ApiKey, Webhook, Work
 from daemon.store import mail_rows, rows
 from daemon.store.bulk import TextOf, fetch_rows, in_one_row
 from daemon.store.commands import EndSession

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Select, and_, bindparam, case, func, or_, select
 
 from daemon.domain.clock import DAY_MS, HOUR_MS
-from daemon.domain.model import Delivery, DeliveryStatus, Mail, Webhook
+from daemon.domain.mails import Mail
+from daemon.domain.model import Delivery, DeliveryStatus, Webhook
 from daemon.store import mail_rows, rows
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.cells import LAST_MS

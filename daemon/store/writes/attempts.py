@@ -112,4 +112,5 @@ def _charge(connection: Connection, commands: Sequence[RecordAttempt]) -> None:
             for command in commands
             if command.verdict.status is DeliveryStatus.SUCCEEDED and command.charge
         ],
+        exhausted_below=commands[0].exhausted_below,
     )

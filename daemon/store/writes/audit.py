@@ -19,7 +19,12 @@ Apply = Callable[[Connection, Any], Any]
 _SHOWN: Mapping[str, tuple[Table, Mapping[str, str]]] = {
     "team": (
         teams,
-        {"name": "name", "notification_emails": "notificationEmails", "max_webhooks": "maxWebhooks"},
+        {
+            "name": "name",
+            "notification_emails": "notificationEmails",
+            "max_webhooks": "maxWebhooks",
+            "low_credits": "lowCredits",
+        },
     ),
     "webhook": (
         webhooks,

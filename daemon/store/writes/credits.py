@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from sqlalchemy import Connection, bindparam, select, update
 
 from daemon.domain.errors import BalanceOutOfRange
+from daemon.domain.mails import MailKind
 from daemon.domain.model import CreditEntry
 from daemon.store.bulk import InsertRows, UpdateRows, given_rows, returned_rows, send_rows
 from daemon.store.commands import GrantCredits, ReadBalance
 from daemon.store.schema import credit_entries, teams
 from daemon.store.sequences import Sequences
 from daemon.store.writes.counters import count_consumed
+from daemon.store.writes.credit_mails import tell_of_crossings
 
 MAX_BALANCE = 10**15  # far below what JSON's doubles hold exactly
 
@@ -25,9 +27,12 @@ OnDebit = Callable[[Connection, Sequence[Line]], None]
 _Entry = tuple[str, str, int, int, int, str | None, str | None]
 
 
-def debit(connection: Connection, lines: Sequence[Line]) -> None:
-    """Charge deliveries, each amount below 0, and count it on its day; the schema refuses to charge one twice."""
-    _enter(connection, lines)
+def debit(connection: Connection, lines: Sequence[Line], exhausted_below: int | None = None) -> None:
+    """Charge deliveries, each amount below 0, and count it on its day; the schema refuses to charge one twice.
+
+    A team whose balance falls below `exhausted_below` is told that its deliveries wait.
+    """
+    _enter(connection, lines, exhausted_below)
     count_consumed(connection, [(team_id, now, -amount) for _, team_id, amount, _, _, now in lines])
     on_debit: OnDebit | None = connection.get_execution_options().get(ON_DEBIT)
     if on_debit is not None:
@@ -65,16 +70,25 @@ def read_balances(connection: Connection, commands: Sequence[ReadBalance], _sequ
     return [balances.get(command.team_id, 0) for command in commands]
 
 
-def _enter(connection: Connection, lines: Sequence[Line]) -> list[_Entry]:
+def _enter(connection: Connection, lines: Sequence[Line], exhausted_below: int | None = None) -> list[_Entry]:
     if not lines:
         return []
-    balances = _change_balances(connection, lines)
+    changed = _change_balances(connection, lines)
+    balances = {team_id: before for team_id, before, _, _ in changed}
     entries = []
     for entry_id, team_id, amount, delivery_id, note, now in lines:
         assert entry_id is not None, "what is charged has an entry"
         balances[team_id] += amount
         entries.append((entry_id, team_id, amount, balances[team_id], now, delivery_id, note))
     send_rows(connection, _INSERT_ENTRIES, entries)
+    last = {entry[1]: entry for entry in entries}
+    if crossings := [
+        (kind, team_id, after, last[team_id][0], last[team_id][4])
+        for team_id, before, after, low in changed
+        for kind, limit in ((MailKind.CREDITS_LOW, low), (MailKind.CREDITS_EXHAUSTED, exhausted_below))
+        if limit is not None and before >= limit > after
+    ]:
+        tell_of_crossings(connection, crossings)
     return entries
 
 
@@ -88,19 +102,21 @@ _CHANGE_BALANCES = UpdateRows(
     update=update(teams)
     .where(teams.c.id == _changed.c.team_id)
     .values(balance=teams.c.balance + _changed.c.amount)
-    .returning(teams.c.id, teams.c.balance),
+    .returning(teams.c.id, teams.c.balance, teams.c.low_credits),
 )
 _BALANCES = select(teams.c.id, teams.c.balance).where(teams.c.id.in_(bindparam("ids", expanding=True)))
 _LOCKED_BALANCES = _BALANCES.order_by(teams.c.id).with_for_update()
 
 
-def _change_balances(connection: Connection, lines: Iterable[Line]) -> dict[str, int]:
-    """Change each team's balance by the sum of its lines; return the balances as they were before."""
+def _change_balances(connection: Connection, lines: Iterable[Line]) -> list[tuple[str, int, int, int | None]]:
+    """Change each team's balance by the sum of its lines; return each with its balances before and after, and what it
+    calls low.
+    """
     changes: Counter[str] = Counter()
     for _, team_id, amount, *_ in lines:
         changes[team_id] += amount
-    after = returned_rows(connection, _CHANGE_BALANCES, list(changes.items()))
-    return {team_id: balance - changes[team_id] for team_id, balance in after}
+    rows = returned_rows(connection, _CHANGE_BALANCES, list(changes.items()))
+    return [(team_id, after - changes[team_id], after, low) for team_id, after, low in rows]
 
 
 def _balances(connection: Connection, team_ids: Iterable[str], *, lock: bool = False) -> dict[str, int]:

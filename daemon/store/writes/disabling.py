@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, select, update
 
-from daemon.domain.model import CancelReason, DisabledReason, Mail, MailKind
+from daemon.domain.mails import Mail, MailKind
+from daemon.domain.model import CancelReason, DisabledReason
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.reads.failures import failures_of
 from daemon.store.rows import texts

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, insert, update
 
-from daemon.domain.model import Mail
+from daemon.domain.mails import Mail
 from daemon.store.commands import MailDeferred, MailSent
 from daemon.store.mail_rows import mail_row
 from daemon.store.rows import to_json

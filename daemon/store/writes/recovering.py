@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, select, update
 
-from daemon.domain.model import Mail, MailKind
+from daemon.domain.mails import Mail, MailKind
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.rows import texts
 from daemon.store.schema import teams, webhooks

@@ -3,12 +3,12 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0018"
-down_revision = "0017"
+revision = "0019"
+down_revision = "0018"
 branch_labels = None
 depends_on = None
 # Older nodes would deliver for a webhook that is paused.
-readable_by = "0018"
+readable_by = "0019"
 
 
 def upgrade() -> None:
