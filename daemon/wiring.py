@@ -117,7 +117,8 @@ async def assemble(
 
     delivery = DeliveryBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams)
     gate, canceller = delivery.credit_gate() if cluster is None else cluster.gate, delivery.canceller()
-    fleet = delivery.fleet(index=index, gate=gate, notifier=notifier, canceller=canceller, share=mine)
+    resumes = delivery.resumes(mine)
+    fleet = delivery.fleet(index=index, gate=gate, notifier=notifier, canceller=canceller, resumes=resumes, share=mine)
     owners = fleet if cluster is None else cluster.wakes(fleet)
     fan_outs = await delivery.fan_outs(owners, mine)
     memory = Memory(
@@ -137,7 +138,15 @@ async def assemble(
     if cluster is not None and share is not None:
         keys = share.me.terms.keys
         reports = reporter(fleet, metrics, sealing=lambda: vault.sealing, terms=lambda: terms_of(live.now, keys))
-        node = cluster.node(version, memory, fleet=fleet, clock=clock, kept_answers=kept_answers, reports=reports)
+        node = cluster.node(
+            version,
+            memory,
+            fleet=fleet,
+            resumes=resumes,
+            clock=clock,
+            kept_answers=kept_answers,
+            reports=reports,
+        )
     following = Following() if node is None else Following(node.feed.catch_up, lambda: node.feed.version)
     resume_all = partial(resume, partial(store.reader.fetch, actor_reads.webhooks_with_work), fleet, log)
     router = delivery.router(
@@ -162,6 +171,10 @@ async def assemble(
         upkeep = {kind: node.only_once(run) for kind, run in upkeep.items()} | dict(node.patient)
     upkeep[ActorKind.OBSERVER] = gauges.run
     upkeep[ActorKind.KEY_USES] = key_uses.run
+    webhooks = management.webhooks(
+        changer=LocalChanger(fleet=fleet, kept_answers=kept_answers) if node is None else node.changer, index=index
+    )
+    upkeep[ActorKind.RESUMES] = partial(resumes.run, webhooks.resume_when_due)
     return Daemon(
         live=live,
         store=store,
@@ -170,9 +183,7 @@ async def assemble(
         fleet=fleet,
         router=router,
         teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate, follow=following.follow),
-        webhooks=management.webhooks(
-            changer=LocalChanger(fleet=fleet, kept_answers=kept_answers) if node is None else node.changer, index=index
-        ),
+        webhooks=webhooks,
         replays=management.replays(owners=owners, fan_outs=fan_outs),
         portal_links=management.portal_links(),
         nodes=only_node(clock, fleet, metrics) if cluster is None else cluster.nodes,

@@ -24,6 +24,7 @@ from daemon.config.settings import CreditsSettings, Settings
 from daemon.config.shared_settings import shared_settings
 from daemon.crypto.vault import Vault, key_id
 from daemon.delivery.fleet import Fleet
+from daemon.delivery.timed_resumes import TimedResumes
 from daemon.domain.clock import Clock
 from daemon.maintenance.opened_store import OpenedStore
 from daemon.management.kept_answers import KeptAnswers
@@ -128,7 +129,15 @@ class ClusterBuilder:
         return Wakes(fleet=fleet, owns=self._membership.owns, caller=self._caller)
 
     def node(
-        self, version: int, memory: Memory, *, fleet: Fleet, clock: Clock, kept_answers: KeptAnswers, reports: Reporter
+        self,
+        version: int,
+        memory: Memory,
+        *,
+        fleet: Fleet,
+        resumes: TimedResumes,
+        clock: Clock,
+        kept_answers: KeptAnswers,
+        reports: Reporter,
     ) -> Node:
         """Return the node, whole; `memory` was read at this version, or later."""
         self._report = reports.as_json
@@ -162,6 +171,7 @@ class ClusterBuilder:
             caller=self._caller,
             live_pages=live_pages,
             fleet=fleet,
+            resumes=resumes,
             fan_outs=memory.fan_outs,
             shared=self._shared,
             store=self._store,

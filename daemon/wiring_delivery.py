@@ -26,6 +26,7 @@ from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.router import Router, nothing_to_follow
 from daemon.delivery.sender import Sender
 from daemon.delivery.subscription_index import SubscriptionIndex
+from daemon.delivery.timed_resumes import TimedResumes
 from daemon.delivery.webhook_changes import WebhookChanges
 from daemon.delivery.work_queue import WorkQueue
 from daemon.domain.clock import Clock
@@ -89,6 +90,10 @@ class DeliveryBuilder:
         """Return the actor that cancels what one commit cannot."""
         return Canceller(store=self._store, log=self._log)
 
+    def resumes(self, share: ShareOfWork) -> TimedResumes:
+        """Return the actor that resumes webhooks when their time has come."""
+        return TimedResumes(store=self._store, clock=self._clock, telemetry=self._telemetry, owns=share.owns)
+
     def fleet(
         self,
         *,
@@ -96,10 +101,11 @@ class DeliveryBuilder:
         gate: Gate,
         notifier: Notifier,
         canceller: Canceller,
+        resumes: TimedResumes,
         share: ShareOfWork,
     ) -> Fleet:
         """Return what starts and ends the webhooks' actors."""
-        on_change = partial(_webhook_changed, index, self._telemetry.changes)
+        on_change = partial(_webhook_changed, index, self._telemetry.changes, resumes)
         make_endpoint = partial(
             Endpoint,
             store=self._store,
@@ -109,6 +115,7 @@ class DeliveryBuilder:
             gate=gate,
             recorder=self._recorder(on_change=on_change, notifier=notifier, canceller=canceller),
             read_pending=share.read_pending,
+            look=share.look,
             make_sender=self._sender_factory(),
             make_changes=self._changes_factory(on_change=on_change, canceller=canceller),
         )
@@ -209,8 +216,9 @@ async def _balance_of(store: Store, log: FilteringBoundLogger, team_id: str) -> 
     return await retry_until_available(partial(store.writer.execute, ReadBalance(team_id)), log)
 
 
-def _webhook_changed(index: SubscriptionIndex, changes: ChangeFeed, webhook: Webhook) -> None:
+def _webhook_changed(index: SubscriptionIndex, changes: ChangeFeed, resumes: TimedResumes, webhook: Webhook) -> None:
     index.put(webhook)
+    resumes.note(webhook)
     changes.publish(webhook.team_id, webhook.id)
 
 

@@ -115,6 +115,8 @@ PAGES = (
     PageRoute("POST", f"{_WEBHOOK}/enable", webhook_actions.enable),
     PageRoute("GET", f"{_WEBHOOK}/disable", webhook_actions.show_disable, roles=ADMINS),
     PageRoute("POST", f"{_WEBHOOK}/disable", webhook_actions.disable),
+    PageRoute("POST", f"{_WEBHOOK}/pause", webhook_actions.pause),
+    PageRoute("POST", f"{_WEBHOOK}/resume", webhook_actions.resume),
     PageRoute("POST", f"{_WEBHOOK}/test", webhook_actions.send_test),
     PageRoute("POST", f"{_WEBHOOK}/recover", webhook_actions.recover),
     PageRoute("GET", f"{_WEBHOOK}/secret", webhook_secrets.show_secret, roles=ADMINS),

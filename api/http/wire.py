@@ -160,6 +160,26 @@ def moment_ms(moment: int | timedelta | None, now_ms: int) -> int | None:
     return now_ms - moment // timedelta(milliseconds=1) if isinstance(moment, timedelta) else moment
 
 
+def parse_later_moment(value: object) -> int | timedelta:
+    """Return the milliseconds of a time (see `parse_time`), or how long from now `2h` means. Raises ValueError."""
+    if isinstance(value, str) and (age := parse_age(value)) is not None:
+        return age
+    try:
+        return parse_time(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or how long from now, like 15m, 2h or 7d") from None
+
+
+def later_ms(moment: int | timedelta | None, now_ms: int, most_days: int) -> int | None:
+    """Return the time of a moment in ms, None for none. Raises ValueError unless it is to come, in so many days."""
+    if moment is None:
+        return None
+    time = now_ms + moment // timedelta(milliseconds=1) if isinstance(moment, timedelta) else moment
+    if not now_ms < time <= now_ms + timedelta(days=most_days) // timedelta(milliseconds=1):
+        raise ValueError(f"expected a time to come, at most {most_days} days from now")
+    return time
+
+
 def parse_http_statuses(value: object) -> range:
     """Return the statuses that `503` or `5xx` means. Raises ValueError."""
     if not isinstance(value, str) or not re.fullmatch(r"[1-5](\d\d|xx)", value, re.ASCII):
@@ -198,6 +218,11 @@ InputTime = Annotated[int, BeforeValidator(parse_time), WithJsonSchema(TIME_SCHE
 InputMoment = Annotated[
     int | timedelta,
     BeforeValidator(parse_moment),
+    WithJsonSchema({"type": "string", "examples": ["2025-07-15T10:30:00.000Z", "2h"]}),
+]
+LaterMoment = Annotated[
+    int | timedelta,
+    BeforeValidator(parse_later_moment),
     WithJsonSchema({"type": "string", "examples": ["2025-07-15T10:30:00.000Z", "2h"]}),
 ]
 HttpStatuses = Annotated[

@@ -13,6 +13,7 @@ MAX_INLINE_PARSE_BYTES = 16 * KIB  # are judged within a few milliseconds, whate
 
 MAX_PAGE = 200
 MAX_OVERLAP_HOURS = 720
+MAX_PAUSE_DAYS = 366
 
 _MAX_BODY_BYTES = 64 * KIB
 MAX_BODY_BYTES_OF_PATH: Mapping[str, int] = MappingProxyType(

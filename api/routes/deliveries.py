@@ -1,6 +1,6 @@
 """Deliveries and their attempts (contract "HTTP API", "A delivery")."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
@@ -75,6 +75,7 @@ class Delivery(Output):
     completed_at: OutputTime | None = Field(description="When it succeeded, failed or was cancelled.")
     cancel_reason: CancelReason | None = Field(description="Why it was cancelled, if it was.")
     waiting_for_credits: bool = Field(description="Whether it waits until its team is granted credits.")
+    waiting_for_resume: bool = Field(description="Whether it waits until its webhook, which is paused, is resumed.")
     origin: OriginOfDelivery | None = Field(description="How it was queued again, if it was; null for an event's own.")
     last_attempt: LastAttempt | None = Field(description="How its last attempt ended; null before the first one has.")
 
@@ -181,7 +182,8 @@ async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
     reader = call.handles.reader
     delivery = owned(call, await reader.fetch(api_reads.get_delivery, delivery_id), "delivery")
     broke = await _teams_without_credits(call, [replace(delivery, status=DeliveryStatus.PENDING)])
-    show = partial(_show_delivery, team_lacks_credits=delivery.team_id in broke)
+    is_paused = delivery.webhook_id in await paused_webhooks(call, [replace(delivery, status=DeliveryStatus.PENDING)])
+    show = partial(_show_delivery, team_lacks_credits=delivery.team_id in broke, is_paused=is_paused)
     new = await call.handles.replays.resend(delivery_id, once(call, show), by=call.by)
     if new is None:
         raise not_found("delivery")
@@ -189,11 +191,25 @@ async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
 
 
 async def show_deliveries(call: Call, deliveries: Iterable[model.Delivery]) -> list[Delivery]:
-    """Return deliveries as they appear in JSON, with their last attempts, marking those that wait for credits."""
+    """Return deliveries as they appear in JSON, with their last attempts, marking those that wait, and for what."""
     listed = tuple(deliveries)
-    broke = await _teams_without_credits(call, listed)
+    broke, paused = await _teams_without_credits(call, listed), await paused_webhooks(call, listed)
     last = await call.handles.reader.fetch(delivery_reads.last_attempts, listed)
-    return [_show_delivery(delivery, delivery.team_id in broke, last.get(delivery.id)) for delivery in listed]
+    return [
+        _show_delivery(
+            delivery,
+            last.get(delivery.id),
+            team_lacks_credits=delivery.team_id in broke,
+            is_paused=delivery.webhook_id in paused,
+        )
+        for delivery in listed
+    ]
+
+
+async def paused_webhooks(call: Call, deliveries: Sequence[model.Delivery]) -> Mapping[str, int | None]:
+    """Return which webhooks of pending ones among these are paused, each with when it resumes by itself."""
+    ids = {delivery.webhook_id for delivery in deliveries if delivery.status is DeliveryStatus.PENDING}
+    return await call.handles.reader.fetch(api_reads.paused_among, ids) if ids else {}
 
 
 async def _teams_without_credits(call: Call, deliveries: Sequence[model.Delivery]) -> frozenset[str]:
@@ -206,7 +222,7 @@ async def _teams_without_credits(call: Call, deliveries: Sequence[model.Delivery
 
 
 def _show_delivery(
-    delivery: model.Delivery, team_lacks_credits: bool, last: model.LastAttempt | None = None
+    delivery: model.Delivery, last: model.LastAttempt | None = None, *, team_lacks_credits: bool, is_paused: bool
 ) -> Delivery:
     return Delivery(
         id=delivery.id,
@@ -222,6 +238,7 @@ def _show_delivery(
         completed_at=format_optional_time(delivery.completed_at),
         cancel_reason=delivery.cancel_reason,
         waiting_for_credits=team_lacks_credits and delivery.status is DeliveryStatus.PENDING,
+        waiting_for_resume=is_paused and delivery.status is DeliveryStatus.PENDING,
         origin=delivery.origin and OriginOfDelivery(kind=delivery.origin, delivery_id=delivery.origin_id),
         last_attempt=last
         and LastAttempt(outcome=last.outcome, status=last.status, duration_ms=last.duration_ms, error=last.error),
@@ -256,6 +273,7 @@ DELIVERY_EXAMPLE = {
     "completedAt": None,
     "cancelReason": None,
     "waitingForCredits": False,
+    "waitingForResume": False,
     "origin": {"kind": "resend", "deliveryId": "dlv_01k0a3bq5tzv2x4z6c8e0g2j4m"},
     "lastAttempt": {
         "outcome": "http_error",

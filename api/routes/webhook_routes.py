@@ -42,6 +42,8 @@ _WEBHOOK_EXAMPLE = {
     "consecutiveFailures": 0,
     "disabledReason": None,
     "disabledAt": None,
+    "pausedAt": None,
+    "resumesAt": None,
     "parked": False,
     "hasSecret": True,
     "createdAt": "2025-07-15T10:00:00.000Z",
@@ -94,13 +96,14 @@ ROUTES = (
         tag=_TAG,
         summary="Change a webhook",
         description=(
-            "Any of name, url, secret, events and active. `active: true` re-enables it and resets its failure counter; "
-            "`active: false` disables it and cancels its pending deliveries."
+            "Any of name, url, secret, events, active, paused and resumesAt. `active: true` re-enables it and resets "
+            "its failure counter; `active: false` disables it and cancels its pending deliveries. `paused: true` lets "
+            "its deliveries wait, in order, until `paused: false` or the time `resumesAt`; nothing is cancelled."
         ),
         body=json_body(WebhookChange, {"active": True}, tell=tell_change),
         answer=Webhook,
         example=_WEBHOOK_EXAMPLE,
-        refusals=(Code.NOT_FOUND, Code.URL_NOT_ALLOWED),
+        refusals=(Code.NOT_FOUND, Code.URL_NOT_ALLOWED, Code.WEBHOOK_INACTIVE),
     ),
     Route(
         "DELETE",

@@ -16,6 +16,7 @@ from api.http.wire import (
     EventTypes,
     Input,
     InputTime,
+    LaterMoment,
     Name,
     Output,
     OutputTime,
@@ -23,9 +24,10 @@ from api.http.wire import (
     PageQuery,
     format_optional_time,
     format_time,
+    later_ms,
 )
 from api.limits.rate_limit import tokens_for
-from api.limits.sizes import MAX_OVERLAP_HOURS
+from api.limits.sizes import MAX_OVERLAP_HOURS, MAX_PAUSE_DAYS
 from daemon.crypto import signing
 from daemon.domain import model
 from daemon.domain.errors import UrlNotAllowed
@@ -70,6 +72,13 @@ class WebhookChange(Input):
     )
     events: EventTypes = Field(default_factory=list, description=_EVENTS)
     active: bool = Field(default_factory=bool, description="true re-enables it and resets its failure counter.")
+    paused: bool = Field(default_factory=bool, description="true lets its deliveries wait; false resumes it.")
+    resumes_at: LaterMoment | None = Field(
+        default_factory=lambda: None,
+        description=(
+            "With `paused: true`: when it resumes by itself, a time or how long from now (`2h`); null: it does not."
+        ),
+    )
 
 
 class SecretRotation(Input):
@@ -122,10 +131,12 @@ class Webhook(Output):
     name: str = Field(description="A label for people.")
     url: str = Field(description="Where deliveries are posted to.")
     events: list[str] = Field(description=_EVENTS)
-    active: bool = Field(description="Whether it gets deliveries.")
+    active: bool = Field(description="Whether it gets deliveries, though they may wait: see `pausedAt`.")
     consecutive_failures: int = Field(description="Failed deliveries since the last success.")
     disabled_reason: DisabledReason | None = Field(description="Why it was disabled.")
     disabled_at: OutputTime | None = Field(description="When it was disabled.")
+    paused_at: OutputTime | None = Field(description="Since when it is paused: its deliveries wait. null: it is not.")
+    resumes_at: OutputTime | None = Field(description="When a paused one resumes by itself; null if it does not.")
     parked: bool = Field(
         description="Whether its deliveries are on hold because its actor kept crashing: see the daemon's log."
     )
@@ -197,7 +208,7 @@ async def get_webhook(call: Call, webhook_id: str) -> Webhook:
 async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> Webhook:
     """Change what the body names."""
     await tell_change(call, webhook_id, body)
-    given = body.model_fields_set
+    given, resumes_at = body.model_fields_set, _resumes_at(call, body)
     secret = None if body.secret is None else chosen_secret(body.secret)
     edit = WebhookEdit(
         name=body.name or None,
@@ -206,15 +217,30 @@ async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> We
         remove_secret="secret" in given and secret is None,
         events=tuple(body.events) or None,
         active=body.active if "active" in given else None,
+        paused=body.paused if "paused" in given else None,
+        resumes_at=resumes_at,
+        until_resumed="resumes_at" in given and resumes_at is None,
     )
     return _show(call, _still_there(await call.handles.webhooks.change(webhook_id, edit, by=call.by)), secret)
 
 
 async def tell_change(call: Call, webhook_id: str, body: WebhookChange) -> None:
-    """Raise ApiError if there is no such webhook, or if it may not have this URL."""
-    found = await _find(call, webhook_id)
+    """Raise ApiError if there is no such webhook, or if it may not have this URL, or resume then."""
+    found, mistakes = await _find(call, webhook_id), Mistakes()
+    with mistakes:
+        _resumes_at(call, body)
     if "url" in body.model_fields_set:
-        await call.handles.check_url(body.url, found.team_id)
+        await _check_url(call, body.url, team_id=found.team_id, mistakes=mistakes)
+    mistakes.raise_if_any()
+
+
+def _resumes_at(call: Call, body: WebhookChange) -> int | None:
+    if "resumes_at" in body.model_fields_set and not body.paused:
+        raise wrong_field("$.resumesAt", "belongs to a pause: send `paused: true` with it")
+    try:
+        return later_ms(body.resumes_at, call.handles.now_ms(), MAX_PAUSE_DAYS)
+    except ValueError as error:
+        raise wrong_field("$.resumesAt", str(error)) from None
 
 
 async def rotate_webhook_secret(call: Call, webhook_id: str, body: SecretRotation) -> RotatedWebhook:
@@ -295,6 +321,8 @@ def _show(call: Call, webhook: model.Webhook, secret: str | None = None) -> Webh
         consecutive_failures=webhook.consecutive_failures,
         disabled_reason=webhook.disabled_reason,
         disabled_at=format_optional_time(webhook.disabled_at),
+        paused_at=format_optional_time(webhook.paused_at),
+        resumes_at=format_optional_time(webhook.resumes_at),
         parked=call.handles.is_parked(webhook.id),
         has_secret=webhook.secret is not None,
         created_at=format_time(webhook.created_at),

@@ -16,6 +16,7 @@ _OTHER_NAMES: Mapping[str, Sequence[str]] = MappingProxyType(
         "notification_emails": ("emails",),
         "secret": ("secret_file", "generate_secret"),
         "next_cursor": ("cursor",),
+        "resumes_at": ("for_time", "until"),
         "expires_in_minutes": ("minutes",),
     }
 )

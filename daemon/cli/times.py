@@ -38,3 +38,17 @@ def api_time(text: str | None) -> str | None:
     A leap second (RFC 3339, 5.7) is for the API to judge.
     """
     return text if text is None or _LEAP_SECOND.fullmatch(text) else to_rfc3339(parse_time(text))
+
+
+def resume_time(for_time: str | None, until: str | None) -> str | None:
+    """Return when a webhook resumes by itself, as the API takes it, by one of two options; None without both.
+
+    Raises CommandError (USAGE) on both, and on anything that is no age, or no time.
+    """
+    if for_time is not None and until is not None:
+        raise CommandError("--for and --until exclude each other: give one.", ExitCode.USAGE)
+    if for_time is not None and parse_age(for_time) is None:
+        raise CommandError(f"{for_time}: not a length of time: give 15m, 2h or 7d.", ExitCode.USAGE)
+    if until is not None and parse_age(until) is not None:
+        raise CommandError(f"{until}: not a time: give 2025-07-15T10:30:00Z, or --for {until}.", ExitCode.USAGE)
+    return for_time or api_time(until)

@@ -36,12 +36,14 @@ def build_webhooks() -> click.Group:
         "update": update,
         "enable": enable,
         "disable": disable,
+        "pause": pause,
+        "resume": resume,
         "rotate-secret": rotate_secret,
         "delete": delete,
         "test": send_test,
         "recover": recover,
     }
-    return group_of("webhooks", commands, help="Register, change, test and recover webhooks.")
+    return group_of("webhooks", commands, help="Register, change, pause, test and recover webhooks.")
 
 
 @with_api_options
@@ -143,6 +145,40 @@ def disable(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions)
 
     with connect(api) as client:
         _print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), {"active": False}), as_json)
+
+
+@with_api_options
+def pause(
+    webhook_id: _WebhookId,
+    for_time: Annotated[
+        str | None, option("--for", metavar="AGE", help="Resume by itself after so long (15m, 2h, 7d).")
+    ] = None,
+    until: Annotated[
+        str | None, option("--until", metavar="TIME", help="Resume by itself at this time (2025-07-15T10:30:00Z).")
+    ] = None,
+    as_json: AsJson = False,
+    *,
+    api: ApiOptions,
+) -> None:
+    """Pause a webhook: its deliveries wait, in order, and none is cancelled.
+
+    A pause that there is keeps its time, unless another one is given.
+    """
+    from daemon.cli.client import connect, path_of, present
+    from daemon.cli.times import resume_time
+
+    changes = present({"paused": True, "resumesAt": resume_time(for_time, until)})
+    with connect(api) as client:
+        _print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), changes), as_json)
+
+
+@with_api_options
+def resume(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
+    """Resume a paused webhook: what waits for it goes on at once, in order."""
+    from daemon.cli.client import connect, path_of
+
+    with connect(api) as client:
+        _print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), {"paused": False}), as_json)
 
 
 @with_api_options
@@ -262,7 +298,9 @@ def _chosen_secret(file: Path | None, generate: bool) -> str | None:
 
 
 def _state(webhook: dict[str, Any]) -> str:
-    return "active" if webhook["active"] else "disabled"
+    if not webhook["active"]:
+        return "disabled"
+    return "paused" if webhook.get("pausedAt") else "active"
 
 
 def _row(webhook: dict[str, Any]) -> tuple[Any, ...]:
@@ -296,6 +334,8 @@ def _fields(webhook: dict[str, Any]) -> list[tuple[str, Any]]:
         ("failures in a row", webhook["consecutiveFailures"]),
         ("disabled because", webhook["disabledReason"]),
         ("disabled at", webhook["disabledAt"]),
+        ("paused at", webhook.get("pausedAt")),
+        ("resumes at", webhook.get("resumesAt")),
         ("signed", webhook["hasSecret"]),
         ("created", webhook["createdAt"]),
         ("updated", webhook["updatedAt"]),

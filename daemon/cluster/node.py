@@ -18,6 +18,7 @@ from daemon.cluster.sweeping import Sweeping
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.resuming import resume
+from daemon.delivery.timed_resumes import TimedResumes
 from daemon.domain.shards import shard_of
 from daemon.store import channels
 from daemon.store.shared_store import SharedStore
@@ -41,6 +42,7 @@ class Node:
     answering: Answering
     credits: HeldCredits
     fleet: Fleet
+    resumes: TimedResumes
     fan_outs: FanOuts
     shared: SharedStore
     store: Store
@@ -103,6 +105,7 @@ class Node:
 
     async def _claimed(self, shards: Collection[int]) -> None:
         self.answering.look()
+        self.resumes.wake()
         self.fan_outs.begin_all()
         for shard in sorted(shards):
             await resume(partial(self.shared.work_in, shard), self.fleet, self.telemetry.log)

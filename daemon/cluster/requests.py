@@ -12,7 +12,15 @@ from daemon.crypto.idempotency import Once
 from daemon.domain.audit import AuditEntry
 from daemon.domain.changes import WebhookChange
 from daemon.domain.clock import Clock
-from daemon.domain.errors import AnsweredBefore, DaemonError, IdempotencyConflict, Stopping, StoreUnavailable
+from daemon.domain.errors import (
+    AnsweredBefore,
+    DaemonError,
+    IdempotencyConflict,
+    NothingDue,
+    Stopping,
+    StoreUnavailable,
+    WebhookInactive,
+)
 from daemon.domain.model import Webhook
 from daemon.management.webhook_changer import CHANGE_TIMEOUT_S, WebhookChanger, not_in_time
 from daemon.store import channels
@@ -35,7 +43,7 @@ LOOK_AGAIN_S = 1.0
 _WITHDRAW_S = 2.0
 # The errors that another node may answer, by name; any other is shown as the first.
 _ERRORS: dict[str, type[DaemonError]] = {
-    kind.__name__: kind for kind in (StoreUnavailable, AnsweredBefore, IdempotencyConflict)
+    kind.__name__: kind for kind in (StoreUnavailable, AnsweredBefore, IdempotencyConflict, WebhookInactive, NothingDue)
 }
 
 # Tells all nodes something, by channel, some time after the commit; never waits, and may get lost.

@@ -32,11 +32,16 @@ What they share is in `EndpointState`. These hold:
    under way at most, or for as long as the store fails. Nothing else is awaited under it but the log lines of what was
    cancelled. The finishing task never takes it.
 3. `current` is set by the delivering task, when it takes a delivery, and unset by the changing task, when a change
-   cancels it. That also ends the current wait. After every wait the delivering task checks `is_due`, and leaves alone
-   what is no longer due: it is cancelled in the database already, or stays pending there for the next start.
+   cancels or pauses it. That also ends the current wait. After every wait the delivering task checks `is_due`, and
+   leaves alone what is no longer due: it is cancelled in the database already, or stays pending there.
 4. A delivery in flight is not dropped: the change leaves its row alone, it may finish, and the rules then decide what
    the outcome means for a disabled webhook.
-5. The next delivery is taken when the outcome of the last one is committed, or open. An open one leaves the webhook as
+5. While the webhook is paused no delivery is due, and none is taken. One that waits is dropped, with what was read
+   ahead, and its credits are given back; one in flight may finish, and its retry waits in the database. Nothing of a
+   pause is in memory but the webhook: a paused life waits for changes alone, keeps no hints, and ends when it has been
+   idle for long enough. What comes next after the pause is read as a new life reads it: a delivery that was begun is
+   first. A back-off that is over by then is not waited out again.
+6. The next delivery is taken when the outcome of the last one is committed, or open. An open one leaves the webhook as
    it is, and was given to the writer already, which commits in order. Who holds `transition` to change the webhook, to
    record any other outcome or to end the life, waits until none is open; so does the queue before it reads pages, for
    in the database an open one is pending. With the queue's own order (`work_queue`) this is the promise: in order, one
@@ -106,6 +111,7 @@ class Endpoint:
         "_gate",
         "_holds_reservation",
         "_log",
+        "_look",
         "_mailbox",
         "_pause",
         "_queue",
@@ -132,6 +138,7 @@ class Endpoint:
         gate: Gate,
         recorder: OutcomeRecorder,
         read_pending: actor_reads.ReadPending,
+        look: actor_reads.Look = actor_reads.webhook_and_work,
         make_sender: Callable[[Pause], Sender],
         make_changes: Callable[[EndpointState, Mailbox, WorkQueue], WebhookChanges],
     ) -> None:
@@ -139,6 +146,7 @@ class Endpoint:
         self._pause = pause
         self._reader = store.reader
         self._read_pages = read_pending
+        self._look = look
         self._clock = clock
         self._log = log
         self._schedule = schedule
@@ -173,30 +181,46 @@ class Endpoint:
         outcomes = self._state.outcomes
         while not self._pause.closed:
             await outcomes.below_limit()
-            work = await self._queue.next()
+            work = None if self._state.is_paused else await self._queue.next()
             if work is not None:
                 outcomes.hurry()
                 await self._process(work)
             elif not await self._idle():
                 async with self._state.transition:
                     await outcomes.all_committed()
-                    if self._mailbox.empty:
+                    if self._has_nothing_to_do:
                         retire()
                         return
         await outcomes.all_committed()
 
+    @property
+    def _has_nothing_to_do(self) -> bool:
+        return not self._mailbox.changes if self._state.is_paused else self._mailbox.empty
+
     async def _idle(self) -> bool:
         """Wait for work up to `idle_s`, at first with the connection kept; return whether there may be some."""
+        until = self._mailbox.wait_for_work
+        if self._state.is_paused:
+            self._queue.clear()  # also what was taken and not begun
+            until = self._state.wait_until_resumed
         kept_s = min(self._schedule.idle_connection_s, self._schedule.idle_s)
-        if await self._pause.wait(kept_s, self._mailbox.wait_for_work):
+        if await self._pause.wait(kept_s, until):
             return True
         self._sender.close()
-        return await self._pause.wait(self._schedule.idle_s - kept_s, self._mailbox.wait_for_work)
+        return await self._pause.wait(self._schedule.idle_s - kept_s, until)
 
     async def _read_pending(self, limit: int) -> Sequence[Work]:
         await self._state.outcomes.all_committed()  # else they are pending, and would be sent again
+        if self._state.reads_anew:
+            self._state.reads_anew = False
+            return await self._first_page(limit)
         read = partial(self._reader.fetch_for_all, self._read_pages, (self._state.webhook.id, limit))
         return await retry_until_available(read, self._log.log)
+
+    async def _first_page(self, limit: int) -> Sequence[Work]:
+        read = partial(self._reader.fetch_together, self._look, self._state.webhook.id, limit)
+        _, page = await retry_until_available(read, self._log.log)
+        return page
 
     # -- one delivery, from top to bottom
 

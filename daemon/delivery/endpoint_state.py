@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import trio
+
 from daemon.actors.interruptible_wait import Pause
 from daemon.actors.mutex import Mutex
 from daemon.delivery.open_outcomes import OpenOutcomes
@@ -14,7 +16,8 @@ class EndpointState:
 
     `current` is the delivery that was taken last, None once it was cancelled. `in_flight` says that an attempt of it
     has begun that has no outcome yet, or one that is not committed; but a plain success is one of `outcomes` then.
-    `webhook` changes, an attempt begins, and an outcome is opened, under `transition` only.
+    `webhook` changes, an attempt begins, and an outcome is opened, under `transition` only. `reads_anew` says that the
+    webhook was paused since pages were read last: the next one is read as a new life reads its first.
     """
 
     webhook: Webhook
@@ -23,6 +26,13 @@ class EndpointState:
     current: Work | None = None
     in_flight: bool = False
     transition: Mutex = field(default_factory=Mutex)
+    reads_anew: bool = False
+    _resumed: trio.lowlevel.ParkingLot = field(default_factory=trio.lowlevel.ParkingLot)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing may begin until the webhook is resumed."""
+        return self.webhook.paused_at is not None
 
     @property
     def in_flight_seq(self) -> int | None:
@@ -30,11 +40,21 @@ class EndpointState:
         return self.current.seq if self.current and self.in_flight else None
 
     def is_due(self, work: Work) -> bool:
-        """Whether this delivery may proceed: it has not been cancelled, and no stop was requested."""
-        return self.current is work and not self.pause.closed
+        """Whether this delivery may proceed: it is not cancelled or held by a pause, and no stop was requested."""
+        return self.current is work and not self.is_paused and not self.pause.closed
 
-    def drop_cancelled(self) -> None:
-        """Drop a waiting delivery that has been cancelled; one in flight may finish."""
+    def drop_waiting(self) -> None:
+        """Drop a delivery that waits, since it was cancelled or its webhook paused; one in flight may finish."""
         if not self.in_flight:
             self.current = None
             self.pause.end()
+
+    def tell_resumed(self) -> None:
+        """Wake whoever waits for the end of the webhook's pause, if it is over."""
+        if not self.is_paused:
+            self._resumed.unpark_all()
+
+    async def wait_until_resumed(self) -> None:
+        """Wait until the webhook is not paused."""
+        while self.is_paused:
+            await self._resumed.park()

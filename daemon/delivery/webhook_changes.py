@@ -1,4 +1,4 @@
-"""The changing task of an endpoint actor: edits, disabling, deletion.
+"""The changing task of an endpoint actor: edits, pauses, disabling, deletion.
 
 For how it works together with the delivering task, see `daemon.delivery.endpoint`.
 """
@@ -110,9 +110,12 @@ class WebhookChanges:
         cancelled = await self._writer.execute(change.wrap(save), self._after_cancelling)
         state.webhook = webhook
         self._on_change(webhook)
-        if reason:
+        if reason or state.is_paused:
             self._queue.clear()  # drop what was read ahead
-            state.drop_cancelled()
+            state.drop_waiting()
+        state.reads_anew |= state.is_paused
+        state.tell_resumed()
+        if reason:
             await self._log.cancelled(webhook, cancelled, reason)
         return webhook
 

@@ -16,6 +16,8 @@ class AuditAction(StrEnum):
     KEY_REVOKED = "key.revoked"
     WEBHOOK_CREATED = "webhook.created"
     WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_PAUSED = "webhook.paused"
+    WEBHOOK_RESUMED = "webhook.resumed"
     WEBHOOK_DELETED = "webhook.deleted"
     SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105  # the name of an action, not a secret
     SIGNATURE_SWITCHED = "webhook.signature_switched"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from daemon.domain.durations import duration
-from daemon.domain.model import CancelReason, Delivery, LastAttempt, OutcomeKind
+from daemon.domain.model import CancelReason, Delivery, DeliveryStatus, LastAttempt, OutcomeKind
 
 # Of those without a status that says it.
 OUTCOME_WORDS: Mapping[OutcomeKind, str] = MappingProxyType(
@@ -26,10 +26,16 @@ _CANCEL_WORDS: Mapping[CancelReason, str] = MappingProxyType(
 )
 
 
-def in_words(delivery: Delivery, last: LastAttempt | None) -> str:
-    """Return why a delivery was cancelled, else how its last attempt ended; "" if it had none."""
+# Why a delivery waits whose webhook is paused.
+PAUSED = "waits: webhook paused"
+
+
+def in_words(delivery: Delivery, last: LastAttempt | None, *, is_paused: bool = False) -> str:
+    """Return why a delivery was cancelled, or is held back, else how its last attempt ended; "" if it had none."""
     if delivery.cancel_reason is not None:
         return cancelled_in_words(delivery.cancel_reason)
+    if is_paused and delivery.status is DeliveryStatus.PENDING:
+        return PAUSED
     return "" if last is None else attempt_in_words(last.outcome, last.status, last.duration_ms)
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from daemon.domain.model import ids_maker
 
@@ -28,6 +29,11 @@ class Clock:
 def clock_of(now_ms: NowMs) -> Clock:
     """Return a clock that uses `now_ms`."""
     return Clock(now_ms, ids_maker(now_ms))
+
+
+def rfc_3339(time_ms: int) -> str:
+    """Return a time as the API writes it: `2025-07-15T10:30:00.000Z`."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def wall_clock_ms() -> int:

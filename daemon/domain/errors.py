@@ -60,6 +60,10 @@ class WebhookInactive(DaemonError):
     """The webhook is disabled or deleted, so nothing can be queued for it."""
 
 
+class NothingDue(DaemonError):
+    """The webhook is not paused, or does not resume by itself yet: nothing was changed."""
+
+
 class MatchedTooEarly(DaemonError):
     """Another node has changed subscriptions since these events were matched: nothing was kept, match them again."""
 

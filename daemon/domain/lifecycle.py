@@ -1,9 +1,10 @@
-"""The rules for retries, failures and disabling, as pure functions (contract "A delivery", "Auto-disable").
+"""The rules for retries, failures, disabling and pauses, as pure functions (contract "A delivery", "Auto-disable").
 
     pending --2xx------------------------------> succeeded      counter := 0
     pending --failed attempt, retries left-----> pending        due after 1, 2, 4 s
     pending --failed attempt, none left--------> failed         counter + 1; at 4 the webhook is disabled
     pending --webhook disabled or deleted------> cancelled
+    pending --webhook paused-------------------> pending        nothing begins until it is resumed
 
 No other package decides whether to try again, whether a delivery is over, or whether to disable a webhook.
 """
@@ -132,6 +133,7 @@ class WebhookEdit:
     """What to change about a webhook; None leaves a field as it is. `active=True` re-enables and resets the counter.
 
     A new secret replaces the old one at once, and a removed one is gone: only `rotated` lets two sign side by side.
+    `resumes_at` and `until_resumed`, which removes that time, are for `paused=True`.
     """
 
     name: str | None = None
@@ -140,6 +142,9 @@ class WebhookEdit:
     remove_secret: bool = False
     events: tuple[str, ...] | None = None
     active: bool | None = None
+    paused: bool | None = None
+    resumes_at: int | None = None
+    until_resumed: bool = False
 
 
 def cancel_reason_of(webhook: Webhook) -> CancelReason | None:
@@ -149,8 +154,14 @@ def cancel_reason_of(webhook: Webhook) -> CancelReason | None:
     return None if webhook.active else CancelReason.WEBHOOK_DISABLED
 
 
+def may_be_edited(webhook: Webhook, edit: WebhookEdit) -> bool:
+    """Whether this edit is possible: a webhook that is disabled, and stays so, cannot be paused."""
+    active = webhook.active if edit.active is None else edit.active
+    return active or not edit.paused
+
+
 def edited(webhook: Webhook, edit: WebhookEdit, now: int) -> Webhook:
-    """Return the webhook as it is after this edit at `now`."""
+    """Return the webhook as it is after this edit, which must be possible, at `now`."""
     webhook = _with_secret_of(edit, _without_expired_secret(webhook, now))
     webhook = replace(
         webhook,
@@ -159,11 +170,38 @@ def edited(webhook: Webhook, edit: WebhookEdit, now: int) -> Webhook:
         events=webhook.events if edit.events is None else edit.events,
         updated_at=now,
     )
+    return _with_pause_of(edit, _switched_on_or_off(edit, webhook, now), now)
+
+
+def _switched_on_or_off(edit: WebhookEdit, webhook: Webhook, now: int) -> Webhook:
     if edit.active:
         return _enabled(webhook)
     if edit.active is False and webhook.active:
-        return replace(webhook, active=False, disabled_reason=DisabledReason.MANUAL, disabled_at=now)
+        return replace(_without_pause(webhook), active=False, disabled_reason=DisabledReason.MANUAL, disabled_at=now)
     return webhook
+
+
+def _with_pause_of(edit: WebhookEdit, webhook: Webhook, now: int) -> Webhook:
+    if edit.paused is None:
+        return webhook
+    if not edit.paused:
+        return _without_pause(webhook)
+    kept = None if edit.until_resumed else webhook.resumes_at
+    return replace(
+        webhook,
+        paused_at=now if webhook.paused_at is None else webhook.paused_at,
+        resumes_at=kept if edit.resumes_at is None else edit.resumes_at,
+    )
+
+
+def resumes_by(webhook: Webhook, now: int) -> bool:
+    """Whether the webhook is paused until a time that has come at `now`."""
+    return webhook.resumes_at is not None and webhook.resumes_at <= now
+
+
+def resumed(webhook: Webhook, now: int) -> Webhook:
+    """Return the webhook as it is when it was resumed at `now`."""
+    return replace(_without_pause(webhook), updated_at=now)
 
 
 def _enabled(webhook: Webhook) -> Webhook:
@@ -214,7 +252,8 @@ def previous_secret_is_valid(webhook: Webhook, now: int) -> bool:
 
 def deleted(webhook: Webhook, now: int) -> Webhook:
     """Return the webhook as a deleted one; its secrets are forgotten."""
-    return replace(_without_previous_secret(webhook), active=False, secret=None, deleted_at=now, updated_at=now)
+    webhook = _without_pause(_without_previous_secret(webhook))
+    return replace(webhook, active=False, secret=None, deleted_at=now, updated_at=now)
 
 
 def after_verdict(webhook: Webhook, verdict: Verdict, now: int) -> Webhook:
@@ -226,7 +265,7 @@ def after_verdict(webhook: Webhook, verdict: Verdict, now: int) -> Webhook:
     if not verdict.disable:
         return webhook
     reason = DisabledReason.CONSECUTIVE_FAILURES
-    return replace(webhook, active=False, disabled_reason=reason, disabled_at=now, updated_at=now)
+    return replace(_without_pause(webhook), active=False, disabled_reason=reason, disabled_at=now, updated_at=now)
 
 
 def _with_secret_of(edit: WebhookEdit, webhook: Webhook) -> Webhook:
@@ -237,6 +276,10 @@ def _with_secret_of(edit: WebhookEdit, webhook: Webhook) -> Webhook:
 
 def _without_expired_secret(webhook: Webhook, now: int) -> Webhook:
     return webhook if previous_secret_is_valid(webhook, now) else _without_previous_secret(webhook)
+
+
+def _without_pause(webhook: Webhook) -> Webhook:
+    return webhook if webhook.paused_at is None else replace(webhook, paused_at=None, resumes_at=None)
 
 
 def _without_previous_secret(webhook: Webhook) -> Webhook:

@@ -2,8 +2,8 @@
 
 Times are integers: milliseconds since the Unix epoch, UTC. Durations are milliseconds too unless the name ends in `_s`.
 
-What there is one of for each event or delivery is msgspec's: it is made in a tenth of the time that a frozen dataclass
-takes. `gc=False`: it holds nothing that could lead back to it, so that the collector need not look at it.
+What each event or delivery has one of is msgspec's, made in a tenth of a frozen dataclass's time; with `gc=False`, for
+it holds nothing that could lead back to it.
 """
 
 import os
@@ -123,9 +123,9 @@ class ApiKey:
 class Webhook:
     """A registered receiver. `events` are event types, or `*` for all; `secret` is None when deliveries go unsigned.
 
-    Both secrets are sealed (`daemon.crypto.vault`); the previous one also signs until its time is over,
-    and `X-Kakiyo-Signature`, which has room for one, until `signature_switches_at`. `recovering_since` is when its
-    failures disabled it, from its re-enabling until it works again.
+    Both secrets are sealed; the previous one also signs until its time is over, `X-Kakiyo-Signature` until
+    `signature_switches_at`. `recovering_since` is when its failures disabled it, from its re-enabling until it works
+    again. With `paused_at` its deliveries wait; it resumes by itself at `resumes_at`, if that is set.
     """
 
     id: str
@@ -145,6 +145,8 @@ class Webhook:
     previous_secret_expires_at: int | None = None
     signature_switches_at: int | None = None
     recovering_since: int | None = None
+    paused_at: int | None = None
+    resumes_at: int | None = None
 
     def subscribes_to(self, event_type: str) -> bool:
         """Whether events of this type are for this webhook (`*` takes future types too)."""
@@ -308,10 +310,7 @@ def _pairs(number: int, bits: int) -> str:
 
 
 def fan_out_delivery_id(event_id: str, webhook_id: str) -> str:
-    """Return the id of the delivery that a fan-out makes of this event for this webhook: known before it is made.
-
-    It has the event's time, and a digest of both ids instead of the random part.
-    """
+    """Return a fan-out's delivery id for an event and a webhook: the event's time and a digest of both ids."""
     digest = int.from_bytes(blake2b(f"{event_id} {webhook_id}".encode(), digest_size=10).digest())
     time = event_id.partition("_")[2][:10]
     return f"dlv_{time}{_pairs(digest, 80)}"

@@ -22,7 +22,7 @@ from daemon.domain.errors import StoreUnavailable
 from daemon.egress.lookups import Lookups
 from daemon.store.engine import Engine
 from daemon.store.reads.backlog import count_backlog
-from daemon.store.reads.gauge_reads import MailPlace, Waiting, count_mails
+from daemon.store.reads.gauge_reads import MailPlace, Waiting, count_mails, count_paused
 from daemon.store.reads.reader import Reader
 from daemon.store.store import Store
 from daemon.telemetry.metrics import Metrics
@@ -32,6 +32,7 @@ FRESH_S = 5
 LONGEST_WAIT_S = 1
 # With a large backlog to count, values stay fresh for this multiple of the time that reading them took.
 _FRESH_PER_READ = 20
+_PAUSED_COUNTED = 10_000
 
 
 class GaugeRefresher:
@@ -88,6 +89,7 @@ class GaugeRefresher:
         with suppress(StoreUnavailable):
             pending, mails = await pending_deliveries(self._reader), await waiting_mails(self._reader)
             self._set(metrics.pending_deliveries, metrics.oldest_pending_delivery_age_seconds, pending)
+            metrics.webhooks_paused.set(await self._reader.fetch(count_paused, _PAUSED_COUNTED))
             self._set(metrics.waiting_mails, metrics.oldest_waiting_mail_age_seconds, mails)
 
     def _set(self, count: Gauge, age_s: Gauge, seen: Waiting) -> None:
@@ -142,6 +144,7 @@ def _set_known(gauge: Gauge, value: int | None) -> None:
 def _gauges(metrics: Metrics) -> tuple[Gauge, ...]:
     return (
         metrics.pending_deliveries,
+        metrics.webhooks_paused,
         metrics.oldest_pending_delivery_age_seconds,
         metrics.waiting_mails,
         metrics.oldest_waiting_mail_age_seconds,

@@ -7,8 +7,8 @@ from daemon.crypto.idempotency import Once
 from daemon.crypto.vault import Vault
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.audit import THE_DAEMON, Actor, AuditAction
-from daemon.domain.changes import Delete, Edit, RotateSecret, SwitchSignature, WebhookChange
-from daemon.domain.clock import Clock
+from daemon.domain.changes import Delete, Edit, ResumeWhenDue, RotateSecret, SwitchSignature, WebhookChange
+from daemon.domain.clock import Clock, rfc_3339
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Webhook
 from daemon.management.audit import Audit
@@ -90,27 +90,37 @@ class Webhooks:
         return webhook
 
     async def change(self, webhook_id: str, edit: WebhookEdit, by: Actor = THE_DAEMON) -> Webhook | None:
-        """Edit, enable or disable a webhook, in turn with its deliveries. Returns None if there is none.
+        """Edit, enable, disable, pause or resume a webhook, in turn with its deliveries. Returns None if there is none.
 
-        A secret in `edit` is a plain one, and is sealed here.
+        A secret in `edit` is a plain one, and is sealed here. Raises WebhookInactive.
         """
         if edit.secret is not None:
             edit = replace(edit, secret=self._vault.seal(edit.secret, webhook_id))
-        webhook = await self._request_change(
-            webhook_id, Edit(edit, self._now_ms()), by=by, action=AuditAction.WEBHOOK_CHANGED
-        )
+        webhook = await self._request_change(webhook_id, Edit(edit, self._now_ms()), by=by, action=_action_of(edit))
         if webhook is not None:
             self._log_change(webhook, edit)
         return webhook
 
     def _log_change(self, webhook: Webhook, edit: WebhookEdit) -> None:
         owner = {"webhookId": webhook.id, "teamId": webhook.team_id}
-        if edit.active is None:
-            self._log.info("webhook_changed", **owner)
+        if edit.active is False:
+            self._log.warning("webhook_disabled", **owner, reason=webhook.disabled_reason)
         elif edit.active:
             self._log.info("webhook_enabled", **owner)
-        else:
-            self._log.warning("webhook_disabled", **owner, reason=webhook.disabled_reason)
+        elif edit.paused is None:
+            self._log.info("webhook_changed", **owner)
+        if edit.paused:
+            self._log.info("webhook_paused", **owner, resumesAt=webhook.resumes_at and rfc_3339(webhook.resumes_at))
+        elif edit.paused is False:
+            self._log.info("webhook_resumed", **owner, reason="manual")
+
+    async def resume_when_due(self, webhook_id: str) -> None:
+        """Resume a webhook that resumes by itself by now. Raises NothingDue if it does not."""
+        change = ResumeWhenDue(self._now_ms())
+        webhook = await self._request_change(webhook_id, change, by=THE_DAEMON, action=AuditAction.WEBHOOK_RESUMED)
+        if webhook is not None:
+            owner = {"webhookId": webhook_id, "teamId": webhook.team_id}
+            self._log.info("webhook_resumed", **owner, reason="time")
 
     async def rotate_secret(
         self,
@@ -164,3 +174,9 @@ class Webhooks:
             return None
         entry = self._audit.entry(by, action, team_id=found.team_id, subject_id=webhook_id)
         return await self._changer.change(webhook_id, change, once, entry=entry)
+
+
+def _action_of(edit: WebhookEdit) -> AuditAction:
+    if edit.paused is None:
+        return AuditAction.WEBHOOK_CHANGED
+    return AuditAction.WEBHOOK_PAUSED if edit.paused else AuditAction.WEBHOOK_RESUMED

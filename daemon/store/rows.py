@@ -155,6 +155,8 @@ def webhook(row: Row[Any]) -> Webhook:
         previous_secret_expires_at=row.previous_secret_expires_at,
         signature_switches_at=row.signature_switches_at,
         recovering_since=row.recovering_since,
+        paused_at=row.paused_at,
+        resumes_at=row.resumes_at,
     )
 
 
@@ -178,6 +180,8 @@ def webhook_row(value: Webhook) -> dict[str, Any]:
         "previous_secret_expires_at": value.previous_secret_expires_at,
         "signature_switches_at": value.signature_switches_at,
         "recovering_since": value.recovering_since,
+        "paused_at": value.paused_at,
+        "resumes_at": value.resumes_at,
     }
 
 

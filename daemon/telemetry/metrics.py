@@ -51,6 +51,7 @@ class ActorKind(StrEnum):
     TIME_INDEXER = "time_indexer"
     CHECKPOINTER = "checkpointer"
     KEY_USES = "key_uses"
+    RESUMES = "resumes"
     MEMBERSHIP = "membership"
     FEED = "feed"
     CALLER = "caller"
@@ -101,6 +102,7 @@ class Metrics:
     ready: Gauge
     actors_alive: Gauge
     actors_parked: Gauge
+    webhooks_paused: Gauge
     waiting_events: Gauge
     pending_deliveries: Gauge
     oldest_pending_delivery_age_seconds: Gauge
@@ -194,6 +196,7 @@ def make_metrics() -> Metrics:
         ready=_gauge(registry, "ready", "1 while events are accepted, 0 at start and stop"),
         actors_alive=_gauge(registry, "actors_alive", "Endpoint actors running now"),
         actors_parked=_gauge(registry, "actors_parked", "Webhooks parked because their actor kept crashing"),
+        webhooks_paused=_gauge(registry, "webhooks_paused", "Webhooks whose deliveries wait until they are resumed"),
         waiting_events=_gauge(registry, "waiting_events", "Events submitted and not yet committed"),
         pending_deliveries=_gauge(registry, "pending_deliveries", "Deliveries that have not ended"),
         oldest_pending_delivery_age_seconds=_gauge(

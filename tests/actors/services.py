@@ -200,6 +200,12 @@ async def use_is_kept(scene: Scene) -> bool:
     return key is not None and key.last_used_at is not None
 
 
+async def pause_for_a_while(scene: Scene) -> None:
+    daemon, webhook = scene.daemon, scene.webhooks[HEALTHY]
+    await daemon.change(webhook, paused=True, resumes_at=daemon.clock() + 10_000)
+    await scene.submit(HEALTHY)
+
+
 async def ask_for_gauges(scene: Scene) -> None:
     await trio.sleep(FRESH_S)
     scene.daemon.parts.telemetry.metrics.pending_deliveries.set(math.nan)
@@ -318,6 +324,12 @@ SERVICES = (
         ActorKind.KEY_USES, "daemon.management.key_uses.KeyUses.run", work=use_a_key, done=use_is_kept, within_s=130
     ),
     upkeep(
+        ActorKind.RESUMES,
+        "daemon.delivery.timed_resumes.TimedResumes.run",
+        work=pause_for_a_while,
+        within_s=75,
+    ),
+    upkeep(
         ActorKind.OBSERVER, "daemon.maintenance.gauges.GaugeRefresher.run", work=ask_for_gauges, done=gauges_are_set
     ),
 )
@@ -347,6 +359,7 @@ ELSEWHERE = {
     "daemon/egress/wire.py: one_of": "tests/egress/test_cancellation.py",
     "daemon/egress/deadlines.py: self._run": "tests/egress/test_deadlines.py",
     "daemon/maintenance/checkpointer.py: self._limit_commits": "tests/store/test_checkpointing.py",
+    "daemon/delivery/timed_resumes.py: resume_one": "tests/actors/test_pauses.py",
     "daemon/run.py: task.run": "tests/cluster/test_nodes.py",
     "daemon/cluster/membership.py: hooks.on_claimed": "tests/cluster/test_membership.py",
     "daemon/cluster/membership.py: self._give_back": "tests/cluster/test_membership.py",

@@ -2,8 +2,10 @@
 
 import ast
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -193,9 +195,14 @@ def test_every_task_that_the_daemon_starts_is_in_the_table_or_tested_elsewhere()
     assert all((DAEMON.parent / test).is_file() for test in ELSEWHERE.values())
 
 
+def _name_of(run: Any) -> str:
+    function = run.func if isinstance(run, partial) else run
+    return str(getattr(function, "__func__", function).__qualname__)
+
+
 async def test_every_kind_of_actor_is_in_the_table(tmp_path: Path, autojump_clock: MockClock) -> None:
     async with running(tmp_path) as daemon:
-        upkeep = {getattr(run, "__func__", run).__qualname__ for run in daemon.parts.upkeep.values()}
+        upkeep = {_name_of(run) for run in daemon.parts.upkeep.values()}
     in_table = {service.run: service for service in SERVICES if service.started == "daemon/run.py: task.run"}
     assert upkeep == {".".join(run.rsplit(".", 2)[1:]) for run in in_table}
     in_cluster = {kind for kind in ActorKind if kind in IN_CLUSTER}

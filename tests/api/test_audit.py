@@ -37,6 +37,8 @@ async def change_everything(api: RunningApi) -> dict[AuditAction, str]:
         await operator.patch(f"/v1/teams/{team}", {"name": "Acme 2"}),
         await acme.delete(f"/v1/keys/{key['id']}"),
         await acme.patch(hook, {"secret": SECRET, "active": True}),
+        await acme.patch(hook, {"paused": True, "resumesAt": "2h"}),
+        await acme.patch(hook, {"paused": False}),
         await acme.post(f"{hook}/rotate-secret", {}),
         await acme.post(f"{hook}/rotate-secret", {"switchNow": True}),
         await acme.call("POST", f"/v1/deliveries/{delivery['id']}/resend"),
@@ -50,6 +52,8 @@ async def change_everything(api: RunningApi) -> dict[AuditAction, str]:
         AuditAction.KEY_REVOKED: key["id"],
         AuditAction.WEBHOOK_CREATED: webhook["id"],
         AuditAction.WEBHOOK_CHANGED: webhook["id"],
+        AuditAction.WEBHOOK_PAUSED: webhook["id"],
+        AuditAction.WEBHOOK_RESUMED: webhook["id"],
         AuditAction.SECRET_ROTATED: webhook["id"],
         AuditAction.SIGNATURE_SWITCHED: webhook["id"],
         AuditAction.WEBHOOK_RECOVERED: webhook["id"],
@@ -74,6 +78,12 @@ async def test_each_kind_of_change_leaves_an_entry_that_names_its_key_and_its_su
     of_links = {AuditAction.PORTAL_LINK_CREATED, AuditAction.PORTAL_LINK_USED, AuditAction.PORTAL_LINK_REVOKED}
     assert by_team == set(changed) - operators - of_links
     assert entries["team.changed"]["changes"] == {"name": {"from": "Acme", "to": "Acme 2"}}
+    paused, resumed = entries["webhook.paused"]["changes"], entries["webhook.resumed"]["changes"]
+    assert [paused[name]["from"] for name in ("pausedAt", "resumesAt")] == [None, None]
+    assert {name: change["to"] for name, change in paused.items()} == {
+        name: change["from"] for name, change in resumed.items()
+    }
+    assert paused["resumesAt"]["to"] > paused["pausedAt"]["to"]
     assert SECRET not in str(entries)
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("each_engine")
 MESSAGE_RECEIVED = "linkedin.message.received"
 FIELDS = {
     *("id", "eventId", "webhookId", "teamId", "event", "status", "test", "attemptsMade", "nextAttemptAt", "createdAt"),
-    *("completedAt", "cancelReason", "waitingForCredits", "origin", "lastAttempt"),
+    *("completedAt", "cancelReason", "waitingForCredits", "waitingForResume", "origin", "lastAttempt"),
 }
 
 

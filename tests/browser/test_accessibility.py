@@ -112,6 +112,8 @@ def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str
     team = console.team("Acme", grant=1_000)
     with console.receiver() as good, console.receiver(respond(500, b"<oops>")) as bad:
         webhooks = [team.webhook(good.url, secret="generate"), team.webhook(bad.url, "Data warehouse")]
+        paused = team.webhook(good.url, "Paused")
+        team.api.patch(f"/v1/webhooks/{paused}", paused=True, resumesAt="2h")
         for number in range(4):
             team.submit(number=number)
         wait_for_ends(console, good, bad)
@@ -135,6 +137,8 @@ def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str
                     f"{root}/webhooks/new",
                     *of_webhooks,
                 ),
+                f"{root}/webhooks/{paused}",
+                f"{root}/deliveries/{team.deliveries(webhookId=paused)[0]['id']}",
                 *(f"{root}/webhooks/{webhooks[0]}/delete", f"{root}/deliveries", f"{root}/credits"),
                 *(f"{root}/settings", f"{root}/audit"),
                 *(f"{root}/event-types", f"{root}/event-types/{MESSAGE_SENT}"),

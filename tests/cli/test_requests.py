@@ -166,6 +166,19 @@ CASES = [
     ("webhooks rotate-secret wh_1", ("POST", "/v1/webhooks/wh_1/rotate-secret", {}), WEBHOOK, "active"),
     ("webhooks enable wh_1", ("PATCH", "/v1/webhooks/wh_1", {"active": True}), WEBHOOK, "active"),
     (
+        "webhooks pause wh_1 --for 2h",
+        ("PATCH", "/v1/webhooks/wh_1", {"paused": True, "resumesAt": "2h"}),
+        {**WEBHOOK, "pausedAt": "2026-01-01T00:00:00.000Z", "resumesAt": "2026-01-01T02:00:00.000Z"},
+        "2026-01-01T02:00:00.000Z",
+    ),
+    (
+        "webhooks pause wh_1 --until 2026-01-01T02:00:00Z",
+        ("PATCH", "/v1/webhooks/wh_1", {"paused": True, "resumesAt": "2026-01-01T02:00:00.000Z"}),
+        {**WEBHOOK, "pausedAt": "2026-01-01T00:00:00.000Z"},
+        "paused",
+    ),
+    ("webhooks resume wh_1", ("PATCH", "/v1/webhooks/wh_1", {"paused": False}), WEBHOOK, "active"),
+    (
         "webhooks disable wh_1",
         ("PATCH", "/v1/webhooks/wh_1", {"active": False}),
         {**WEBHOOK, "active": False},

@@ -194,6 +194,7 @@ def _fleet(store: Store, telemetry: Telemetry, state_dir: Path, *, now_ms: Virtu
         gate=builder.credit_gate(),
         notifier=notifier,
         canceller=builder.canceller(),
+        resumes=builder.resumes(ShareOfWork()),
         share=ShareOfWork(),
     )
 

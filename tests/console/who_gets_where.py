@@ -50,6 +50,8 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         f"POST {_OF_WEBHOOK}/enable": _CHANGE,
         f"GET {_OF_WEBHOOK}/disable": _READ,
         f"POST {_OF_WEBHOOK}/disable": _CHANGE,
+        f"POST {_OF_WEBHOOK}/pause": _CHANGE,
+        f"POST {_OF_WEBHOOK}/resume": _CHANGE,
         f"POST {_OF_WEBHOOK}/test": Row(303, 404, 303, {"event": "linkedin.message.sent"}),
         f"POST {_OF_WEBHOOK}/recover": Row(303, 404, 303, {"since": "2020-01-01T00:00"}),
         f"GET {_OF_WEBHOOK}/secret": _READ,

@@ -50,6 +50,9 @@ EVERYWHERE: Mapping[str, str] = {
     "a disabled webhook without reason and time": """
         SELECT id FROM webhooks WHERE NOT active AND deleted_at IS NULL
             AND (disabled_reason IS NULL OR disabled_at IS NULL)""",
+    "a pause of a webhook that gets nothing, or a time to resume without a pause": """
+        SELECT id FROM webhooks WHERE (NOT active AND paused_at IS NOT NULL)
+            OR (paused_at IS NULL AND resumes_at IS NOT NULL)""",
     "a deleted webhook that is active or keeps its secret": """
         SELECT id FROM webhooks WHERE deleted_at IS NOT NULL AND (active OR secret IS NOT NULL)""",
     "a failure counter out of its range": """

@@ -1,4 +1,4 @@
-"""The contract ("A delivery", "Auto-disable", "Credits") once more, a small simulation sharing no code.
+"""The contract ("A delivery", "Auto-disable", "Pause", "Credits") once more, a small simulation sharing no code.
 
 A webhook is a queue. Its head is attempted when it is due; an attempt takes as long as the receiver takes, and ends
 with its answer. Times are seconds. `Model.advance` brings everything to a moment; the other methods happen at it.
@@ -52,6 +52,8 @@ class ModelWebhook:
     active: bool = True
     deleted: bool = False
     failures: int = 0
+    # While it is paused: when it resumes by itself, `math.inf` if it does not.
+    paused_until: float | None = None
     disabled_reason: str | None = None
     is_recovering: bool = False
     deliveries: list[ModelDelivery] = field(default_factory=list)
@@ -122,6 +124,8 @@ class Model:
             return None
         if webhook.flight is not None:
             return webhook.flight[1]
+        if webhook.paused_until is not None:
+            return None if self.disk_hangs or webhook.paused_until == math.inf else webhook.paused_until
         head = self._head(webhook)
         return None if head is None else max(now, head.due)
 
@@ -133,6 +137,9 @@ class Model:
         return next((one for one in webhook.made if one.status == "pending" and id(one) not in sent), None)
 
     def _step(self, webhook: ModelWebhook, now: float) -> None:
+        if webhook.flight is None and webhook.paused_until is not None:
+            self.resume(webhook)
+            return
         if webhook.flight is None:
             head = self._head(webhook)
             assert head is not None
@@ -227,13 +234,25 @@ class Model:
         if webhook.active:
             self._disable(webhook, "manual")
 
+    def pause(self, webhook: ModelWebhook, for_s: float | None) -> bool:
+        """Let what is not in flight wait, for so long or until it is resumed; return whether that was possible."""
+        if webhook.active and for_s is not None:
+            webhook.paused_until = self.now + for_s
+        elif webhook.active and webhook.paused_until is None:
+            webhook.paused_until = math.inf
+        webhook.is_behind = True
+        return webhook.active
+
+    def resume(self, webhook: ModelWebhook) -> None:
+        webhook.paused_until, webhook.is_behind = None, True
+
     def enable(self, webhook: ModelWebhook) -> None:
         webhook.is_recovering |= webhook.disabled_reason == "consecutive_failures"
         webhook.active, webhook.disabled_reason, webhook.failures = True, None, 0
         webhook.is_behind = True
 
     def delete(self, webhook: ModelWebhook) -> None:
-        webhook.active, webhook.deleted = False, True
+        webhook.active, webhook.deleted, webhook.paused_until = False, True, None
         self._cancel(webhook, "webhook_deleted")
 
     def resend(self, webhook: ModelWebhook, delivery: ModelDelivery) -> None:
@@ -282,7 +301,7 @@ class Model:
                     delivery.reason = "webhook_deleted" if webhook.deleted else "webhook_disabled"
 
     def _disable(self, webhook: ModelWebhook, reason: str) -> None:
-        webhook.active, webhook.disabled_reason = False, reason
+        webhook.active, webhook.disabled_reason, webhook.paused_until = False, reason, None
         self._cancel(webhook, "webhook_disabled")
 
     def _cancel(self, webhook: ModelWebhook, reason: str) -> None:

@@ -41,6 +41,7 @@ SUBSCRIPTIONS = st.sampled_from([("*",), (TYPES[0],), (TYPES[1],)])
 NAMES = st.sampled_from(["a", "b", "c"])
 # No sum of these is a back-off: nothing ever happens at the very moment at which somebody does something.
 WAITS_S = st.sampled_from([0.3137, 0.3137, 1.3771, 2.9113, 8.6393, 71.0519])
+PAUSES_S = st.sampled_from([None, 0.9191, 5.5077])
 BEHAVIOURS = st.tuples(st.sampled_from([200, 500, 404, 302, 204]), st.sampled_from([0.7019, 0, 0]))
 DATABASE = "test.db"
 MOST_AT_ONCE, PIECE = 4, 2
@@ -282,6 +283,22 @@ class WebhooksMachine(RuleBasedStateMachine):
         if self._change(name, WebhookEdit(active=True)):
             self.model.enable(self.model.webhooks[name])
 
+    @rule(name=NAMES, for_s=PAUSES_S)
+    def pause(self, name: str, for_s: float | None) -> None:
+        webhook = self.model.webhooks[name]
+        resumes_at = None if for_s is None else self.clock() + round(for_s * 1000)
+        try:
+            changed = self._change(name, WebhookEdit(paused=True, resumes_at=resumes_at))
+        except WebhookInactive:
+            assert not self.model.pause(webhook, for_s)
+        else:
+            assert not changed or self.model.pause(webhook, for_s)
+
+    @rule(name=NAMES)
+    def resume(self, name: str) -> None:
+        if self._change(name, WebhookEdit(paused=False)):
+            self.model.resume(self.model.webhooks[name])
+
     @precondition(lambda self: len(self.model.events) > 4)
     @rule(name=NAMES)
     def delete(self, name: str) -> None:
@@ -355,6 +372,7 @@ class WebhooksMachine(RuleBasedStateMachine):
     def _compare_webhook(self, webhook: Webhook, expected: ModelWebhook) -> None:
         shown = self.guest.run(self.daemon.parts.store.reader.fetch, api_reads.get_webhook, webhook.id)
         assert shown is not None
+        assert (shown.paused_at is not None) == (expected.paused_until is not None)
         assert (shown.active, shown.consecutive_failures, shown.events, shown.disabled_reason) == (
             expected.active,
             expected.failures,

@@ -31,7 +31,28 @@ GO_ON: Step = ("go_on_with_large_submissions",)
 HANG: Step = ("wait_while_the_disk_hangs", 2.9113)
 CRASH_IN_HANG: Step = ("crash_while_the_disk_hangs", 2.9113)
 
+PAUSE: Step = ("pause", "a", None)
+PAUSE_A_WHILE: Step = ("pause", "a", 5.5077)
+RESUME: Step = ("resume", "a")
+
 SCENARIOS: dict[str, Sequence[Step]] = {
+    "paused while an attempt is under way that fails, then resumed": (
+        *(SLOW_FAILURE, SUBMIT, PAUSE, SUBMIT, LONG, RESUME, LONG),
+    ),
+    "paused and resumed in a back-off": (FAILURE, SUBMIT, SHORT, PAUSE, SHORT, RESUME, LONG),
+    "paused in a back-off, resent and crashed, and resuming by itself": (
+        *(FAILURE, SUBMIT, PAUSE_A_WHILE, RESEND_FIRST, SUBMIT, ("crash_and_restart",), LONG),
+    ),
+    "disabled and enabled while paused": (SUBMIT, PAUSE, SUBMIT, ("disable", "a"), ("enable", "a"), SUBMIT, LONG),
+    "paused before its large submission is made": (
+        HOLD,
+        PAUSE_A_WHILE,
+        ("submit", TYPES[0], 3),
+        PIECE,
+        LONG,
+        GO_ON,
+        LONG,
+    ),
     "disabled while an attempt is under way that fails": (SLOW_FAILURE, SUBMIT, ("disable", "a"), LONG),
     "deleted while an attempt is under way that fails": (SLOW_FAILURE, SUBMIT, ("delete", "a"), LONG),
     "disabled while an attempt is under way that succeeds": (SLOW_SUCCESS, SUBMIT, ("disable", "a"), LONG),

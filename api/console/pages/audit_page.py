@@ -22,6 +22,8 @@ _WORDS: Mapping[AuditAction, str] = MappingProxyType(
         AuditAction.KEY_REVOKED: "revoked a key",
         AuditAction.WEBHOOK_CREATED: "registered a webhook",
         AuditAction.WEBHOOK_CHANGED: "changed a webhook",
+        AuditAction.WEBHOOK_PAUSED: "paused a webhook",
+        AuditAction.WEBHOOK_RESUMED: "resumed a webhook",
         AuditAction.WEBHOOK_DELETED: "deleted a webhook",
         AuditAction.SECRET_ROTATED: "gave a webhook a new secret",
         AuditAction.SIGNATURE_SWITCHED: "switched a webhook to its new secret",

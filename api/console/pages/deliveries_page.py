@@ -10,6 +10,7 @@ from api.console.pages.lists import cursor, position
 from api.console.pages.live import Parts, live
 from api.console.session.page_request import PageRequest
 from api.http.streamed import Streamed
+from api.routes.deliveries import paused_webhooks
 from daemon.domain.causes import in_words
 from daemon.domain.model import Delivery
 from daemon.store.reads import actor_reads, console_reads, delivery_reads
@@ -73,10 +74,14 @@ async def delivery_rows(request: PageRequest, chosen: Filter) -> str:
 async def shown_rows(request: PageRequest, rows: list[Delivery], *, one_webhook: bool = False) -> dict[str, Any]:
     """Return the template's values for rows of deliveries; those of a single webhook do not show its name."""
     last = await request.handles.reader.fetch(delivery_reads.last_attempts, rows)
-    results = {delivery.id: in_words(delivery, last.get(delivery.id)) for delivery in rows}
+    paused = await paused_webhooks(request.call, rows)
+    results = {
+        delivery.id: in_words(delivery, last.get(delivery.id), is_paused=delivery.webhook_id in paused)
+        for delivery in rows
+    }
     ids = {delivery.webhook_id for delivery in rows}
     names = await request.handles.reader.fetch(console_reads.webhook_names, ids) if ids and not one_webhook else {}
-    return {"deliveries": rows, "results": results, "names": names}
+    return {"deliveries": rows, "results": results, "paused": paused, "names": names}
 
 
 async def _find(request: PageRequest, chosen: Filter, *, first: bool = False) -> tuple[list[Delivery], int | None]:

@@ -84,6 +84,7 @@ async def _page_values(request: PageRequest, delivery_id: str) -> dict[str, Any]
         "queued_again": again.get(delivery_id, []),
         "webhook": webhook,
         "waiting_for_credits": shown.waiting_for_credits,
+        "waiting_for_resume": shown.waiting_for_resume,
         "timeline": timeline(delivery, attempts),
         "attempts": _show_attempts(request, webhook, delivery=delivery, event=event, attempts=attempts),
         "most_attempts": len(request.handles.settings.delivery.retry_delays_s) + 1,

@@ -12,6 +12,7 @@ from daemon.domain.model import Webhook
 from daemon.store.node_lives import NodeLife
 from daemon.store.reads import api_reads, console_reads
 from daemon.store.reads.backlog import count_backlog
+from daemon.store.reads.gauge_reads import count_paused
 
 _SHOWN = 20
 _COUNTED = 100_000
@@ -37,6 +38,8 @@ async def show_system(request: PageRequest) -> Response:
         actors_alive=system.actors_alive(),
         parked_count=len(parked),
         parked=webhooks,
+        paused_count=await handles.reader.fetch(count_paused, _COUNTED),
+        paused=await handles.reader.fetch(console_reads.paused_webhooks, _SHOWN),
         mails=await handles.reader.fetch(console_reads.waiting_mails, _SHOWN),
         settings=handles.settings,
     )

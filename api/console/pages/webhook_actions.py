@@ -1,4 +1,4 @@
-"""The actions of a webhook's page: enable, disable, test, recover, delete."""
+"""The actions of a webhook's page: enable, disable, pause, resume, test, recover, delete."""
 
 from http import HTTPStatus
 
@@ -7,7 +7,10 @@ from quart import Response
 from api.console.pages.time_window import EXPECTED_TIME, parse_form_time
 from api.console.pages.webhook_page import find, show_webhook, tested_events
 from api.console.session.page_request import PageRequest
+from api.http.errors import ApiError, Code
 from api.http.json_body import validate
+from api.http.wire import format_time
+from api.limits.sizes import MAX_PAUSE_DAYS
 from api.routes.testing import example_event
 from api.routes.webhooks import Recovery, WebhookChange, change_webhook, delete_webhook, recover_webhook
 from daemon.domain.submission import Submission
@@ -33,6 +36,33 @@ async def disable(request: PageRequest, webhook_id: str) -> Response:
     """Disable the webhook; its pending deliveries are cancelled."""
     await change_webhook(request.call, webhook_id, validate({"active": False}, WebhookChange, request.call.known))
     return request.done(request.path("webhooks", webhook_id), "webhook-disabled")
+
+
+async def pause(request: PageRequest, webhook_id: str) -> Response:
+    """Pause the webhook until the time that the form names, if it names one; or change the time of its pause."""
+    await find(request, webhook_id)
+    given = request.form.text("resumesAt")
+    resumes_at = parse_form_time(given, request.look.zone)
+    if given and resumes_at is None:
+        return await _with_mistake(request, webhook_id, EXPECTED_TIME)
+    change = {"paused": True, "resumesAt": None if resumes_at is None else format_time(resumes_at)}
+    try:
+        await change_webhook(request.call, webhook_id, validate(change, WebhookChange, request.call.known))
+    except ApiError as error:
+        if error.code is not Code.INVALID_FIELD:
+            raise
+        return await _with_mistake(request, webhook_id, f"Enter a time to come, within {MAX_PAUSE_DAYS} days.")
+    return request.done(request.path("webhooks", webhook_id), "webhook-paused")
+
+
+async def _with_mistake(request: PageRequest, webhook_id: str, sentence: str) -> Response:
+    return await show_webhook(request, webhook_id, HTTPStatus.UNPROCESSABLE_ENTITY, resumesAt=sentence)
+
+
+async def resume(request: PageRequest, webhook_id: str) -> Response:
+    """Resume the webhook: what waits goes on."""
+    await change_webhook(request.call, webhook_id, validate({"paused": False}, WebhookChange, request.call.known))
+    return request.done(request.path("webhooks", webhook_id), "webhook-resumed")
 
 
 async def send_test(request: PageRequest, webhook_id: str) -> Response:

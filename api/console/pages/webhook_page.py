@@ -20,6 +20,7 @@ from daemon.domain.model import Webhook
 from daemon.store.reads import api_reads, console_reads
 
 _ERRORS_SHOWN = 10
+MOST_COUNTED = 10_000
 
 
 async def find(request: PageRequest, webhook_id: str) -> Webhook:
@@ -49,8 +50,8 @@ async def show_webhook(
         example=example_payload(request, events[0]) if events else "",
         verification=verification_code(),
         wildcard=WILDCARD,
-        mistakes={"event": "", "since": "", **mistakes},
-        typed={name: request.form.text(name) for name in ("since", "event")},
+        mistakes={"event": "", "since": "", "resumesAt": "", **mistakes},
+        typed={name: request.form.text(name) for name in ("since", "event", "resumesAt")},
     )
     return request.shown(page, webhook_id, secret)
 
@@ -75,6 +76,9 @@ async def _state(request: PageRequest, webhook: Webhook) -> dict[str, Any]:
     reader = request.handles.reader
     missed = None if webhook.active else await reader.fetch(console_reads.missed_by, webhook)
     failures = [] if webhook.active else await reader.fetch(console_reads.failures_of, webhook.id, _ERRORS_SHOWN)
+    waiting = 0
+    if webhook.paused_at is not None:
+        waiting = await reader.fetch(console_reads.count_waiting, webhook.id, MOST_COUNTED + 1)
     hours = await reader.fetch(console_reads.webhook_hours, webhook.id, request.now)
     return {
         "webhook": webhook,
@@ -82,4 +86,6 @@ async def _state(request: PageRequest, webhook: Webhook) -> dict[str, Any]:
         "chart": hour_chart(hours, request.now),
         "missed": missed,
         "failures": failures,
+        "waiting": waiting,
+        "most_counted": MOST_COUNTED,
     }

@@ -14,6 +14,7 @@ class State(StrEnum):
     FAILING = "failing"
     DISABLED = "disabled"
     PARKED = "parked"
+    PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ def state_of(handles: Handles, webhook: Webhook) -> WebhookState:
             "Saving the webhook, rotating its secret or re-enabling it makes it try again."
         )
         return WebhookState(State.PARKED, failures, why)
+    if webhook.paused_at is not None:
+        return WebhookState(State.PAUSED, failures, "Its deliveries wait, in order, until it is resumed.")
     if webhook.consecutive_failures:
         unit = "deliveries" if policy.count == "deliveries" else "attempts"
         why = f"{failures} {unit} in a row have failed. At {policy.disable_after} it is disabled."

@@ -63,6 +63,8 @@ SENTENCES: Mapping[str, str] = {
     "webhook-saved": "The changes are saved.",
     "webhook-enabled": "The webhook is enabled, and its failure counter is 0.",
     "webhook-disabled": "The webhook is disabled: it gets no deliveries.",
+    "webhook-paused": "The webhook is paused: its deliveries wait, in order, and none is cancelled.",
+    "webhook-resumed": "The webhook goes on: what has waited is delivered now, in order.",
     "webhook-deleted": "The webhook is deleted.",
     "secret-rotated": "The webhook has a new secret.",
     "secret-switched": "X-Kakiyo-Signature is made with the new secret from now on.",

@@ -74,7 +74,7 @@ _PENDING_WORK = text(
 
 
 def webhooks_with_work_in(connection: Connection, shard: int, behind: str, look_at: int) -> WithWork:
-    """Return which of the next `look_at` webhooks of a shard after this one have pending deliveries."""
+    """Return which of the next `look_at` webhooks of a shard after this one, paused ones aside, have work."""
     found = fetch_rows(connection, _WITH_WORK, {"shard": shard, "behind": behind, "look_at": look_at})
     looked_at = sorted(found)
     with_work = tuple(webhook_id for webhook_id, has_work in looked_at if has_work)
@@ -84,6 +84,7 @@ def webhooks_with_work_in(connection: Connection, shard: int, behind: str, look_
 _WITH_WORK = in_one_row(
     select(webhooks.c.id, exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_PENDING).label("has_work"))
     .where(shard_of_webhook() == bindparam("shard"), webhooks.c.id > bindparam("behind"))
+    .where(webhooks.c.paused_at.is_(None))
     .order_by(webhooks.c.id)
     .limit(bindparam("look_at"))
 )

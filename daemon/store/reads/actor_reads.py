@@ -16,6 +16,7 @@ from sqlalchemy import (
     exists,
     func,
     select,
+    tuple_,
     union_all,
 )
 
@@ -113,7 +114,7 @@ class WithWork:
 
 
 def webhooks_with_work(connection: Connection, behind: str = "", look_at: int = 1_000) -> WithWork:
-    """Return which of the next `look_at` webhooks after this one have pending deliveries."""
+    """Return which of the next `look_at` webhooks after this one, paused ones aside, have pending deliveries."""
     looked_at = sorted(fetch_rows(connection, _WITH_WORK, {"behind": behind, "look_at": look_at}))
     with_work = tuple(webhook_id for webhook_id, has_work in looked_at if has_work)
     return WithWork(with_work, looked_at[-1][0] if len(looked_at) == look_at else None)
@@ -122,7 +123,7 @@ def webhooks_with_work(connection: Connection, behind: str = "", look_at: int = 
 # An EXISTS for each webhook: DISTINCT would scan all deliveries.
 _WITH_WORK = in_one_row(
     select(webhooks.c.id, exists().where(deliveries.c.webhook_id == webhooks.c.id, IS_PENDING).label("has_work"))
-    .where(webhooks.c.id > bindparam("behind"))
+    .where(webhooks.c.id > bindparam("behind"), webhooks.c.paused_at.is_(None))
     .order_by(webhooks.c.id)
     .limit(bindparam("look_at"))
 )
@@ -210,6 +211,28 @@ def event_body(connection: Connection, event_id: str) -> bytes:
     """Return the bytes of an event's payload."""
     body = connection.execute(select(events.c.body).where(events.c.id == event_id)).scalar_one()
     return bytes(rows.right("events", "body", body))
+
+
+# Behind which webhook to go on: when it resumes, and its id.
+ResumePlace = tuple[int, str]
+FIRST_RESUME: ResumePlace = (0, "")
+
+
+def due_resumes(
+    connection: Connection, now: int, behind: ResumePlace, limit: int
+) -> tuple[list[str], ResumePlace | None]:
+    """Return the next paused webhooks whose time to resume has come, in its order, and where to go on (None: done)."""
+    key = tuple_(webhooks.c.resumes_at, webhooks.c.id)
+    query = select(webhooks.c.id, webhooks.c.resumes_at).where(webhooks.c.resumes_at <= now, key > tuple_(*behind))
+    found = connection.execute(query.order_by(webhooks.c.resumes_at, webhooks.c.id).limit(limit)).all()
+    more = len(found) == limit
+    return [row.id for row in found], (found[-1].resumes_at, found[-1].id) if more else None
+
+
+def next_resume_at(connection: Connection, now: int) -> int | None:
+    """Return when the next webhook after `now` resumes by itself, None if none does."""
+    query = select(func.min(webhooks.c.resumes_at)).where(webhooks.c.resumes_at > now)
+    return connection.execute(query).scalar()
 
 
 def due_mails(connection: Connection, now: int, limit: int = 20) -> Sequence[Mail]:

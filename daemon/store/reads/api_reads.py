@@ -1,6 +1,6 @@
 """The API's reads: run them with `Reader.fetch`. Pagination is by `seq`, never by offset."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, Table, select
@@ -85,6 +85,12 @@ def get_webhook(connection: Connection, webhook_id: str) -> Webhook | None:
     """Return a webhook that is not deleted, by its id."""
     found = _one(connection, webhooks, its_id=webhook_id, value=rows.webhook)
     return None if found is None or found.deleted_at is not None else found
+
+
+def paused_among(connection: Connection, ids: Collection[str]) -> dict[str, int | None]:
+    """Return which of these webhooks are paused, each with when it resumes by itself (None: it does not)."""
+    query = select(webhooks.c.id, webhooks.c.resumes_at).where(webhooks.c.id.in_(ids), webhooks.c.paused_at > 0)
+    return {row.id: rows.right("webhooks", "resumes_at", row.resumes_at) for row in connection.execute(query)}
 
 
 def list_webhooks(connection: Connection, team_id: str | None, limit: int, before: int | None = None) -> Page[Webhook]:

@@ -12,7 +12,7 @@ from daemon.store import mail_rows, rows
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.cells import LAST_MS
 from daemon.store.reads.actor_reads import MAILS
-from daemon.store.reads.conditions import is_missed
+from daemon.store.reads.conditions import IS_PENDING, is_missed
 from daemon.store.reads.failures import failures_of as failures_of  # the console reads it, too
 from daemon.store.reads.pagination import LOOK_AT, Choice, Page, bounded_page
 from daemon.store.reads.time_blocks import next_range
@@ -112,6 +112,17 @@ def webhook_names(connection: Connection, ids: Collection[str]) -> dict[str, str
     """Return the names of these webhooks by id, including deleted ones."""
     found = connection.execute(select(webhooks.c.id, webhooks.c.name).where(webhooks.c.id.in_(ids)))
     return {row.id: row.name for row in found}
+
+
+def count_waiting(connection: Connection, webhook_id: str, limit: int) -> int:
+    """Return how many deliveries of a webhook are pending, counted up to `limit`."""
+    return _count(connection, select(deliveries.c.seq).where(deliveries.c.webhook_id == webhook_id, IS_PENDING), limit)
+
+
+def paused_webhooks(connection: Connection, limit: int) -> list[Webhook]:
+    """Return paused webhooks of all teams, those that were paused first, at most `limit`."""
+    query = select(webhooks).where(webhooks.c.paused_at > 0).order_by(webhooks.c.paused_at, webhooks.c.id)
+    return [rows.webhook(row) for row in connection.execute(query.limit(limit))]
 
 
 def count_webhooks(connection: Connection, team_id: str, limit: int) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select, tuple_
 from daemon.domain.model import Delivery
 from daemon.store import rows
 from daemon.store.reads.conditions import IS_PENDING
-from daemon.store.schema import deliveries, fan_outs, mails, teams
+from daemon.store.schema import deliveries, fan_outs, mails, teams, webhooks
 
 # One part counts a hundred teams with up to this many deliveries each, or a part of the deliveries of a larger team.
 _TEAMS_AT_ONCE = 100
@@ -44,6 +44,12 @@ class Part:
 def count_pending(connection: Connection, place: Place) -> Part:
     """Count the next part of the pending deliveries after `place`, team by team, in the order of an index."""
     return _count_teams(connection, place.team_id) if place.seq is None else _count_team(connection, place)
+
+
+def count_paused(connection: Connection, limit: int) -> int:
+    """Return how many webhooks are paused, counted up to `limit`."""
+    paused = select(webhooks.c.id).where(webhooks.c.paused_at > 0).limit(limit).subquery()
+    return int(connection.execute(select(func.count()).select_from(paused)).scalar_one())
 
 
 def delivery_of(connection: Connection, seq: int) -> Delivery | None:

@@ -7,6 +7,7 @@ import orjson
 from sqlalchemy import Connection, Table, delete, insert, select
 
 from daemon.domain.audit import AuditEntry
+from daemon.domain.clock import rfc_3339
 from daemon.store.commands import Audited, KeepEntry
 from daemon.store.rows import to_json
 from daemon.store.schema import audit_entries, teams, webhooks
@@ -27,9 +28,18 @@ _SHOWN: Mapping[str, tuple[Table, Mapping[str, str]]] = {
     ),
     "webhook": (
         webhooks,
-        {"name": "name", "url": "url", "events": "events", "active": "active", "secret": "secret"},
+        {
+            "name": "name",
+            "url": "url",
+            "events": "events",
+            "active": "active",
+            "secret": "secret",
+            "paused_at": "pausedAt",
+            "resumes_at": "resumesAt",
+        },
     ),
 }
+_TIMES = frozenset({"pausedAt", "resumesAt"})
 _SECRET = "secret"  # noqa: S105  # the name of a field
 # No team fills the disk with its changes: so many of the newest stay, and up to `_PRUNE_EVERY` more.
 KEPT_PER_TEAM = 10_000
@@ -74,6 +84,8 @@ def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
 def _shown(name: str, old: Any, new: Any) -> dict[str, Any]:
     if name == _SECRET:
         old, new = old and "set", new and ("set" if old is None else "replaced")
+    if name in _TIMES:
+        old, new = old and rfc_3339(old), new and rfc_3339(new)
     return {"from": _readable(old), "to": _readable(new)}
 
 

@@ -23,6 +23,8 @@ def disable_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
             active=False,
             disabled_reason=DisabledReason.CONSECUTIVE_FAILURES,
             disabled_at=command.now,
+            paused_at=None,
+            resumes_at=None,
             updated_at=command.now,
         )
     )
