@@ -19,16 +19,20 @@ from tests.support.process import DaemonProcess
 NAME = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
 FIRST_WORDS = frozenset(name.split("_")[0] for name in LOG_EVENTS)
 LAST_WORDS = frozenset(name.split("_")[-1] for name in LOG_EVENTS)
-# What is called in the same way and is no event of the log: columns, parts of metrics' names, keys of tests.
+# What is called in the same way and is no event of the log: columns, kinds of mails, cookies, parts of metrics' names,
+# keys of tests.
 OTHER_NAMES = frozenset(
     {
         "attempts_made",
         "commits_failed",
+        "console_message",
+        "credits_exhausted",
         "events_accepted",
         "log_accepted",
         "team_dead",
         "team_looking_up",
         "webhook_or_deleted",
+        "webhook_recovered",
     }
 )
 PAGES = (".md", ".yml", ".json", ".html", ".js", ".css", ".toml", ".sh")

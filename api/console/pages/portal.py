@@ -30,11 +30,11 @@ async def enter_portal(context: ConsoleContext, request: Request) -> Response:
     form = await read_form(request)
     next_page, token = next_page_of(form.text("next")), form.text("link").rpartition("#")[2]
     if (mistake := obstacle(context, request)) is not None:
-        return await _form(context, request, next_page, mistake)
+        return await _form(context, request, next_page=next_page, mistake=mistake)
     link = await context.handles.portal_links.sign_in(token, peer_address(request))
     if link is None:
         context.handles.log.debug("portal_link_refused")
-        return await _form(context, request, next_page, _OVER)
+        return await _form(context, request, next_page=next_page, mistake=_OVER)
     context.handles.log.info("portal_link_used", linkId=link.id, teamId=link.team_id)
     response = see_other(next_page)
     set_session(context, response, context.sessions.of_link(link))
