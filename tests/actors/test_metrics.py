@@ -115,10 +115,11 @@ async def test_a_recovery_that_fails_in_the_middle_has_counted_what_it_queued(
 ) -> None:
     await daemon.submit(team, *range(375))
     late = await daemon.webhook(team, A)
+    await trio.sleep(60)  # upkeep has nothing more to write
     run_write.answer_s = 1
     async with trio.open_nursery() as nursery:
         nursery.start_soon(daemon.parts.replays.recover, late.id, 0)
-        await trio.sleep(2.5)  # in the commit of its second page: the first is that of who asked
+        await trio.sleep(2.5)  # in the commit of its second page, after that of who asked
         nursery.cancel_scope.cancel()
     assert value(daemon, "deliveries_total", status="pending") == 250
     await trio.sleep(60)
