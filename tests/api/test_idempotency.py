@@ -58,6 +58,7 @@ class Making:
 
 MAKING = {
     "create_team": Making(lambda _: "/v1/teams", lambda _: {"name": "New"}, "teams"),
+    "create_portal_link": Making(lambda w: f"/v1/teams/{w.api.acme.id}/portal-links", lambda _: {}, "portal_links"),
     "create_key": Making(lambda w: f"/v1/teams/{w.api.acme.id}/keys", lambda _: {"name": "CI"}, "api_keys"),
     "create_webhook": Making(
         lambda _: "/v1/webhooks",

@@ -190,7 +190,8 @@ def _history(deliveries: Iterable[StoredDelivery]) -> _History:
 def _counters(evidence: Evidence, by_webhook: Mapping[str, Sequence[StoredDelivery]]) -> Iterator[str]:
     mails = defaultdict(list)
     for mail in evidence.mails:
-        mails[mail.webhook_id].append(mail)
+        if mail.failed:  # of another kind: it works again, or credits run low
+            mails[mail.webhook_id].append(mail)
     for webhook in evidence.webhooks:
         # Enabling by hand resets the counter at a time that no row tells.
         if webhook.id not in evidence.by_hand:

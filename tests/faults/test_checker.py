@@ -204,6 +204,8 @@ PLANTED_ROWS = {
     "a fan-out that is not finished": f"INSERT INTO fan_outs {FAN_OUT.format(next_seq=1, remaining=1)}",
     "a cancellation of deliveries to come, with none to come": """
         INSERT INTO fan_out_cancellations VALUES ('wh_1', 1, 'webhook_deleted', 0)""",
+    "a pause of a webhook that gets nothing, or a time to resume without a pause": """
+        UPDATE webhooks SET resumes_at = 1 WHERE seq = 1""",
     "a delivery that is still pending": "UPDATE deliveries SET status = 'pending' WHERE seq = 1",
     "a mail that still waits": "UPDATE mails SET sent_at = NULL",
 }
