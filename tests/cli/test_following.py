@@ -2,6 +2,7 @@
 
 import json
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -38,7 +39,8 @@ def _changes(times: int) -> tuple[int, str]:
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     waited: list[float] = []
-    monkeypatch.setattr("daemon.cli.following.time.sleep", waited.append)
+    # Not the function of all: other tests' threads may still be at their end.
+    monkeypatch.setattr("daemon.cli.following.time", SimpleNamespace(sleep=waited.append))
     return waited
 
 
