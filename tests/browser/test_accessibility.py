@@ -41,6 +41,7 @@ LOOKS = (
 )
 
 
+@pytest.mark.timeout(300)  # some thirty pages, each in three looks
 def test_axe_finds_nothing_on_any_page_and_nothing_reaches_over_its_edge(
     console: RunningConsole, open_page: OpenPage
 ) -> None:
