@@ -36,7 +36,7 @@ from daemon.store.commands import ReadBalance
 from daemon.store.engine import DatabaseRefused
 from daemon.store.nodes import CopiedInstallation, NotAdmitted
 from daemon.systemd.notify import ServiceManager, feed_watchdog, find_service_manager
-from daemon.telemetry.log import STDERR, LogSink, make_logger, make_thread_logger, open_log_sink
+from daemon.telemetry.log import STDERR, LogSink, make_logger, make_message_logger, open_log_sink
 from daemon.telemetry.log_buffer import LogBuffer
 from daemon.telemetry.log_file import LogFile
 from daemon.telemetry.log_throttle import LogThrottle, report_suppressed
@@ -104,7 +104,7 @@ def _open_process(live: LiveSettings) -> _Process:
 
 def _take_python_messages(sink: LogSink, metrics: Metrics) -> Callable[[], object]:
     """Have Python log what it would write; return what writes out all that is logged by then."""
-    log = make_thread_logger(sink)
+    log = make_message_logger(sink)
     messages = PythonMessages(lambda text: log.warning("python_message", text=text), metrics.log_lines_dropped.inc)
 
     def flush() -> None:
