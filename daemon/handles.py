@@ -14,6 +14,7 @@ from daemon.domain.clock import NowMs
 from daemon.domain.event_types import Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.management.kept_answers import KeptAnswers
+from daemon.management.listeners import LiveListeners
 from daemon.management.nodes import Nodes
 from daemon.management.portal_links import PortalLinks
 from daemon.management.replays import Replays
@@ -91,6 +92,7 @@ class Handles:
     webhooks: Webhooks
     replays: Replays
     portal_links: PortalLinks
+    live_listeners: LiveListeners
     nodes: Nodes
     kept_answers: KeptAnswers
     reader: Reader

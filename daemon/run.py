@@ -71,6 +71,7 @@ async def run_daemon(
         if daemon.node is not None:
             daemon.node.membership.drain()
         daemon.telemetry.changes.close()
+        daemon.listeners.close()
         with trio.move_on_after(grace_s):
             await api.done.wait()
             daemon.router.close()

@@ -20,6 +20,7 @@ from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock, clock_of
 from daemon.domain.errors import UrlNotAllowed
 from daemon.handles import CheckUrl
+from daemon.live.registry import Listeners
 from daemon.mail.notifier import Notifier
 from daemon.maintenance.checkpointer import Checkpointer
 from daemon.maintenance.cleaner import Cleaner
@@ -27,6 +28,7 @@ from daemon.maintenance.gauges import GaugeRefresher, bind_gauges
 from daemon.maintenance.time_indexer import TimeIndexer
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.key_uses import KeyUses
+from daemon.management.listeners import LiveListeners
 from daemon.management.nodes import Nodes
 from daemon.management.portal_links import PortalLinks
 from daemon.management.replays import Replays
@@ -72,6 +74,8 @@ class Daemon:
     webhooks: Webhooks
     replays: Replays
     portal_links: PortalLinks
+    listeners: Listeners
+    live_listeners: LiveListeners
     nodes: Nodes
     kept_answers: KeptAnswers
     notifier: Notifier
@@ -115,7 +119,10 @@ async def assemble(
         store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database
     )
 
-    delivery = DeliveryBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams)
+    listeners = Listeners(lambda: clock.new_id("att"))
+    delivery = DeliveryBuilder(
+        live, store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams, listeners=listeners
+    )
     gate, canceller = delivery.credit_gate() if cluster is None else cluster.gate, delivery.canceller()
     resumes = delivery.resumes(mine)
     fleet = delivery.fleet(index=index, gate=gate, notifier=notifier, canceller=canceller, resumes=resumes, share=mine)
@@ -127,6 +134,7 @@ async def assemble(
         api_keys=api_keys,
         sign_outs=sign_outs,
         fan_outs=fan_outs,
+        listeners=listeners,
         changes=telemetry.changes,
         granted=gate.look_again,
         webhooks_changed=partial(_wake_both, notifier, canceller),
@@ -142,6 +150,7 @@ async def assemble(
             version,
             memory,
             fleet=fleet,
+            listeners=listeners,
             resumes=resumes,
             clock=clock,
             kept_answers=kept_answers,
@@ -175,6 +184,10 @@ async def assemble(
         changer=LocalChanger(fleet=fleet, kept_answers=kept_answers) if node is None else node.changer, index=index
     )
     upkeep[ActorKind.RESUMES] = partial(resumes.run, webhooks.resume_when_due)
+    live_listeners = management.live_listeners(
+        webhooks=webhooks, listeners=listeners, owns=mine.owns, answers=None if node is None else node.answers
+    )
+    upkeep[ActorKind.LIVE_LISTENERS] = live_listeners.run
     return Daemon(
         live=live,
         store=store,
@@ -186,6 +199,8 @@ async def assemble(
         webhooks=webhooks,
         replays=management.replays(owners=owners, fan_outs=fan_outs),
         portal_links=management.portal_links(),
+        listeners=listeners,
+        live_listeners=live_listeners,
         nodes=only_node(clock, fleet, metrics) if cluster is None else cluster.nodes,
         kept_answers=kept_answers,
         notifier=notifier,

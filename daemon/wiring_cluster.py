@@ -14,11 +14,12 @@ from daemon.cluster.held_credits import HeldCredits
 from daemon.cluster.installation import installation_of
 from daemon.cluster.lease import Lease
 from daemon.cluster.listening import Echo
+from daemon.cluster.live_answers import ClusterAnswers
 from daemon.cluster.live_pages import LivePages
 from daemon.cluster.membership import Membership
 from daemon.cluster.memory import Memory
 from daemon.cluster.node import Node
-from daemon.cluster.requests import ClusterChanger
+from daemon.cluster.requests import ClusterChanger, Requests
 from daemon.cluster.wakes import Wakes
 from daemon.config.settings import CreditsSettings, Settings
 from daemon.config.shared_settings import shared_settings
@@ -26,6 +27,7 @@ from daemon.crypto.vault import Vault, key_id
 from daemon.delivery.fleet import Fleet
 from daemon.delivery.timed_resumes import TimedResumes
 from daemon.domain.clock import Clock
+from daemon.live.registry import Listeners
 from daemon.maintenance.opened_store import OpenedStore
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.node_report import Reporter
@@ -134,6 +136,7 @@ class ClusterBuilder:
         memory: Memory,
         *,
         fleet: Fleet,
+        listeners: Listeners,
         resumes: TimedResumes,
         clock: Clock,
         kept_answers: KeptAnswers,
@@ -143,22 +146,31 @@ class ClusterBuilder:
         self._report = reports.as_json
         live_pages, echo = LivePages(memory.changes, self._caller), Echo()
         memory.changes.pass_on = live_pages.published
-        changer = ClusterChanger(
-            local=LocalChanger(fleet=fleet, kept_answers=kept_answers),
+        requests = Requests(
             ownership=self._membership,
             store=self._store,
             clock=clock,
             log=self._telemetry.log,
             notify=self._call_one,
+        )
+        changer = ClusterChanger(
+            local=LocalChanger(fleet=fleet, kept_answers=kept_answers),
+            ownership=self._membership,
+            requests=requests,
+            store=self._store,
             keeping=kept_answers.keeping,
         )
         self._telemetry.metrics.leave_out_file()
-        self._telemetry.metrics.registry.register(NodeCollector(self._metrics(changer, echo)))
+        self._telemetry.metrics.registry.register(NodeCollector(self._metrics(requests, echo)))
         return Node(
             changer=changer,
+            requests=requests,
+            answers=ClusterAnswers(listeners=listeners, ownership=self._membership, requests=requests),
+            listeners=listeners,
             echo=echo,
             answering=Answering(
                 request_change=fleet.request_change,
+                listeners=listeners,
                 ownership=self._membership,
                 store=self._store,
                 clock=clock,
@@ -183,14 +195,14 @@ class ClusterBuilder:
         """Return the nodes as people see them."""
         return SharedNodes(self._shared.lives, self._shared.begin_draining)
 
-    def _metrics(self, changer: ClusterChanger, echo: Echo) -> NodeMetrics:
+    def _metrics(self, requests: Requests, echo: Echo) -> NodeMetrics:
         membership = self._membership
         return NodeMetrics(
             lease_held=lambda: membership.not_ready() is None,
             leases_lost=lambda: max(0, membership.lives - 1),
             shards_owned=lambda: len(membership.shards),
             shards_claimed=lambda: membership.claims,
-            waiting_requests=lambda: changer.waiting,
+            waiting_requests=lambda: requests.waiting,
             doubtful_commits=self._shared.doubtful_commits,
             notify_echo_age_s=lambda: echo.age_s,
         )

@@ -31,6 +31,10 @@ from daemon.delivery.webhook_changes import WebhookChanges
 from daemon.delivery.work_queue import WorkQueue
 from daemon.domain.clock import Clock
 from daemon.domain.model import Webhook
+from daemon.files.descriptors import UNLIMITED
+from daemon.live.listener import EndReason
+from daemon.live.registry import Listeners
+from daemon.live.transport import LiveTransport
 from daemon.mail.notifier import Notifier
 from daemon.maintenance.gauges import bind_attempt_gauges
 from daemon.seams import Seams
@@ -70,7 +74,15 @@ class DeliveryBuilder:
     """Builds each part from what all of them share and, by keyword, from other parts."""
 
     def __init__(
-        self, live: LiveSettings, *, store: Store, clock: Clock, telemetry: Telemetry, vault: Vault, seams: Seams
+        self,
+        live: LiveSettings,
+        *,
+        store: Store,
+        clock: Clock,
+        telemetry: Telemetry,
+        vault: Vault,
+        seams: Seams,
+        listeners: Listeners,
     ) -> None:
         self._live = live
         self._settings = settings = live.now
@@ -80,6 +92,7 @@ class DeliveryBuilder:
         self._log = DeliveryLog(telemetry, price=settings.credits.per_delivery)
         self._vault = vault
         self._seams = seams
+        self._listeners = listeners
 
     def credit_gate(self) -> CreditGate:
         """Return what holds deliveries back until there are credits."""
@@ -105,7 +118,7 @@ class DeliveryBuilder:
         share: ShareOfWork,
     ) -> Fleet:
         """Return what starts and ends the webhooks' actors."""
-        on_change = partial(_webhook_changed, index, self._telemetry.changes, resumes)
+        on_change = partial(_webhook_changed, index, self._telemetry.changes, resumes, listeners=self._listeners)
         make_endpoint = partial(
             Endpoint,
             store=self._store,
@@ -142,19 +155,26 @@ class DeliveryBuilder:
             on_cancellations_left=canceller.wake,
         )
 
-    def _sender_factory(self) -> Callable[[Pause], Sender]:
-        slots = AttemptSlots(self._seams.attempts_at_once, partial(_warn_of_waiting_attempts, self._telemetry.log))
+    def _sender_factory(self) -> Callable[[Webhook, Pause], Sender]:
+        warn, permit = partial(_warn_of_waiting_attempts, self._telemetry.log), self._seams.permit
+        slots, of_live = AttemptSlots(self._seams.attempts_at_once, warn), AttemptSlots(UNLIMITED, warn)
         bind_attempt_gauges(self._telemetry.metrics, slots)
-        return partial(
+        make_sender = partial(
             Sender,
             clock=self._clock,
             log=self._log,
             vault=self._vault,
-            slots=slots,
-            make_transport=self._seams.make_transport,
             timeout_s=self._settings.delivery.timeout_s,
-            permit=self._seams.permit,
+            permit=permit,
         )
+
+        def make(webhook: Webhook, pause: Pause) -> Sender:
+            if not webhook.live:
+                return make_sender(pause, slots=slots, make_transport=self._seams.make_transport)
+            transport = partial(LiveTransport, webhook.id, self._listeners, lambda: permit.valid)
+            return make_sender(pause, slots=of_live, make_transport=transport)  # its stream's descriptor is the API's
+
+        return make
 
     def _changes_factory(
         self, *, on_change: _OnChange, canceller: Canceller
@@ -216,8 +236,12 @@ async def _balance_of(store: Store, log: FilteringBoundLogger, team_id: str) -> 
     return await retry_until_available(partial(store.writer.execute, ReadBalance(team_id)), log)
 
 
-def _webhook_changed(index: SubscriptionIndex, changes: ChangeFeed, resumes: TimedResumes, webhook: Webhook) -> None:
+def _webhook_changed(
+    index: SubscriptionIndex, changes: ChangeFeed, resumes: TimedResumes, webhook: Webhook, *, listeners: Listeners
+) -> None:
     index.put(webhook)
+    if webhook.deleted_at is not None:
+        listeners.end(webhook.id, EndReason.WEBHOOK_DELETED)
     resumes.note(webhook)
     changes.publish(webhook.team_id, webhook.id)
 

@@ -24,6 +24,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         webhooks=daemon.webhooks,
         replays=daemon.replays,
         portal_links=daemon.portal_links,
+        live_listeners=daemon.live_listeners,
         nodes=daemon.nodes,
         kept_answers=daemon.kept_answers,
         reader=store.reader,

@@ -1,7 +1,10 @@
 """Builds what people change the daemon's data through; `daemon.wiring` connects it with the other parts."""
 
+import math
 from collections.abc import Awaitable, Callable
+from functools import partial
 
+from daemon.cluster.live_answers import ClusterAnswers
 from daemon.config.reload import LiveSettings
 from daemon.crypto.api_keys import ApiKeys
 from daemon.crypto.vault import Vault
@@ -10,8 +13,11 @@ from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.owners import Owners
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
+from daemon.domain.live_answers import LiveAnswer
+from daemon.live.registry import Listeners
 from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
+from daemon.management.listeners import LiveListeners
 from daemon.management.portal_links import PortalLinks
 from daemon.management.replays import Replays
 from daemon.management.teams import Teams
@@ -19,6 +25,9 @@ from daemon.management.webhook_changer import WebhookChanger
 from daemon.management.webhooks import Webhooks
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
+
+# Between nodes, a live webhook may be left over without anybody being told.
+_LOOK_EVERY_S = 60
 
 
 class ManagementBuilder:
@@ -82,3 +91,27 @@ class ManagementBuilder:
             kept_answers=self.kept_answers,
             audit=self._audit,
         )
+
+    def live_listeners(
+        self,
+        *,
+        webhooks: Webhooks,
+        listeners: Listeners,
+        owns: Callable[[str], bool],
+        answers: ClusterAnswers | None,
+    ) -> LiveListeners:
+        """Return what begins and ends live listeners; `answers` passes on answers to other nodes, if there are any."""
+        return LiveListeners(
+            store=self._store,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            webhooks=webhooks,
+            listeners=listeners,
+            owns=owns,
+            answer=partial(_answer_here, listeners) if answers is None else answers.pass_on,
+            look_every_s=math.inf if answers is None else _LOOK_EVERY_S,
+        )
+
+
+async def _answer_here(listeners: Listeners, webhook_id: str, answer: LiveAnswer) -> None:
+    listeners.answer(webhook_id, answer)

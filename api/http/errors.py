@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from daemon.domain.errors import (
     AlreadyExists,
+    AttemptOver,
     DaemonError,
     IdempotencyConflict,
     KeyRevoked,
@@ -24,6 +25,8 @@ from daemon.domain.errors import (
     UrlNotAllowed,
     WebhookInactive,
 )
+
+_STREAM_RETRY_S = 15
 
 
 class Code(StrEnum):
@@ -42,6 +45,7 @@ class Code(StrEnum):
     TEAM_EXISTS = "team_exists"
     WEBHOOK_QUOTA = "webhook_quota"
     NO_OTHER_NODE = "no_other_node"
+    ATTEMPT_OVER = "attempt_over"
     TOO_LARGE = "too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     INVALID_FIELD = "invalid_field"
@@ -70,6 +74,7 @@ STATUS: Mapping[Code, HTTPStatus] = MappingProxyType(
         Code.TEAM_EXISTS: HTTPStatus.CONFLICT,
         Code.WEBHOOK_QUOTA: HTTPStatus.CONFLICT,
         Code.NO_OTHER_NODE: HTTPStatus.CONFLICT,
+        Code.ATTEMPT_OVER: HTTPStatus.CONFLICT,
         Code.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         Code.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         Code.INVALID_FIELD: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -132,6 +137,12 @@ def rate_limited(retry_after_s: int) -> ApiError:
     return ApiError(Code.RATE_LIMITED, detail, retry_after_s=retry_after_s)
 
 
+def too_many_streams() -> ApiError:
+    """Return the answer for a stream beyond those that may be open at once."""
+    detail = f"Too many streams are open at once: end one, or retry in {_STREAM_RETRY_S} s."
+    return ApiError(Code.OVERLOADED, detail, retry_after_s=_STREAM_RETRY_S)
+
+
 def not_found(what: str) -> ApiError:
     """Return the answer for a thing that does not exist for this key, whether it is another team's or nobody's."""
     return ApiError(Code.NOT_FOUND, f"There is no such {what}: check the id.")
@@ -188,7 +199,7 @@ def from_daemon(error: DaemonError) -> ApiError:
             return ApiError(Code.STOPPING, "The daemon is stopping: send the request again when it is back.")
         case StoreUnavailable():
             return ApiError(Code.STORE_UNAVAILABLE, "The database is unavailable: send the request again.")
-        case IdempotencyConflict() | WebhookInactive() | NobodyTakesOver():
+        case IdempotencyConflict() | WebhookInactive() | NobodyTakesOver() | AttemptOver():
             return ApiError(_CONFLICTS[type(error)], _sentence(str(error)))
         case AlreadyExists():
             return ApiError(Code.TEAM_EXISTS, "A team with this id exists: choose another id, or change it.")
@@ -201,6 +212,7 @@ _CONFLICTS: Mapping[type[DaemonError], Code] = MappingProxyType(
         IdempotencyConflict: Code.IDEMPOTENCY_CONFLICT,
         WebhookInactive: Code.WEBHOOK_INACTIVE,
         NobodyTakesOver: Code.NO_OTHER_NODE,
+        AttemptOver: Code.ATTEMPT_OVER,
     }
 )
 

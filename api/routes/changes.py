@@ -6,7 +6,7 @@ import trio
 from pydantic import Field
 
 from api.http.auth import is_still_valid, one_team, owned
-from api.http.errors import ApiError, Code
+from api.http.errors import Code, too_many_streams
 from api.http.known import OneTeam
 from api.http.route import Call, Route
 from api.http.streamed import SendPiece, Streamed
@@ -17,7 +17,6 @@ from daemon.telemetry.change_feed import Follower
 
 EVENT_STREAM = "text/event-stream"
 _CHANGED = b"event: changed\ndata: {}\n\n"
-_RETRY_S = 15
 
 Changes = Annotated[str, Field(description="Server-sent events: `changed`, with no data, for each time to look again.")]
 
@@ -36,7 +35,7 @@ async def follow_changes(call: Call, query: ChangesQuery) -> Streamed:
         owned(call, await call.handles.reader.fetch(api_reads.get_webhook, query.webhook_id), "webhook")
     changes = call.handles.console.changes
     if is_full(changes, team_id):
-        raise _too_many()
+        raise too_many_streams()
 
     async def run(send: SendPiece) -> None:
         if is_full(changes, team_id):  # again: other streams may have begun since
@@ -60,11 +59,6 @@ async def _changed(follower: Follower, send: SendPiece) -> bool:
         return True
     await send(b": still here\n\n")  # detects a client that has gone
     return True
-
-
-def _too_many() -> ApiError:
-    detail = f"Too many streams are open at once: end one, or retry in {_RETRY_S} s."
-    return ApiError(Code.OVERLOADED, detail, retry_after_s=_RETRY_S)
 
 
 ROUTES = (

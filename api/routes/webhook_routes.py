@@ -46,6 +46,7 @@ _WEBHOOK_EXAMPLE = {
     "resumesAt": None,
     "parked": False,
     "hasSecret": True,
+    "live": False,
     "createdAt": "2025-07-15T10:00:00.000Z",
     "updatedAt": "2025-07-15T10:00:00.000Z",
 }

@@ -141,6 +141,7 @@ class Webhook(Output):
         description="Whether its deliveries are on hold because its actor kept crashing: see the daemon's log."
     )
     has_secret: bool = Field(description="Whether its deliveries are signed.")
+    live: bool = Field(description="Whether it is a live listener: its deliveries go to a stream, not to its URL.")
     created_at: OutputTime = Field(description="When it was registered.")
     updated_at: OutputTime = Field(description="When it was last changed.")
     secret: str | None = Field(None, description="Only in the answer to the request that set or generated it.")
@@ -325,6 +326,7 @@ def _show(call: Call, webhook: model.Webhook, secret: str | None = None) -> Webh
         resumes_at=format_optional_time(webhook.resumes_at),
         parked=call.handles.is_parked(webhook.id),
         has_secret=webhook.secret is not None,
+        live=webhook.live,
         created_at=format_time(webhook.created_at),
         updated_at=format_time(webhook.updated_at),
     )

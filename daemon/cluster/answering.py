@@ -13,15 +13,24 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.cluster.requests import LOOK_AGAIN_S, Notify, Ownership
 from daemon.delivery.mailbox import Change
-from daemon.domain.changes import change_from_json
 from daemon.domain.clock import Clock
-from daemon.domain.errors import DaemonError, RequestOver, Stopping, StoreUnavailable
+from daemon.domain.errors import AttemptOver, DaemonError, RequestOver, Stopping, StoreUnavailable
+from daemon.domain.live_answers import LiveAnswer
 from daemon.domain.model import Webhook
+from daemon.live.registry import Listeners
 from daemon.management.webhook_changer import CHANGE_TIMEOUT_S
 from daemon.store import channels
 from daemon.store.commands import SaveWebhook
 from daemon.store.postgresql.requests import START, Place, open_requests, refusal
-from daemon.store.request_commands import AnswerRequest, Gone, OpenRequest, SettleRequest
+from daemon.store.request_commands import (
+    AnswerRequest,
+    Gone,
+    OpenRequest,
+    Passed,
+    Refused,
+    SettleRequest,
+    asked_from_json,
+)
 from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 
@@ -36,6 +45,7 @@ class Answering:
         self,
         *,
         request_change: Callable[[str, Change], None],
+        listeners: Listeners,
         ownership: Ownership,
         store: Store,
         clock: Clock,
@@ -43,6 +53,7 @@ class Answering:
         notify: Notify,
     ) -> None:
         self._request_change = request_change
+        self._listeners = listeners
         self._ownership = ownership
         self._reader = store.reader
         self._writer = store.writer
@@ -79,12 +90,16 @@ class Answering:
         """Give it to its webhook's actor at once: changes to a webhook are made in the order in which they come."""
         self._in_hand.add(request.id)
         try:
-            change = Change(change_from_json(request.change), partial(self._answer_with, request))
+            asked = asked_from_json(request.change)
         except ValueError:
             nursery.start_soon(self._refuse, request)
-        else:
-            self._request_change(request.webhook_id, change)
-            nursery.start_soon(self._finish, request, change)
+            return
+        if isinstance(asked, LiveAnswer):
+            nursery.start_soon(self._pass_on, request, asked)
+            return
+        change = Change(asked, partial(self._answer_with, request))
+        self._request_change(request.webhook_id, change)
+        nursery.start_soon(self._finish, request, change)
 
     def _answer_with(self, request: OpenRequest, save: SaveWebhook) -> AnswerRequest:
         return AnswerRequest(save, request.id, idempotency=request.idempotency, now=self._now_ms(), entry=request.entry)
@@ -95,6 +110,21 @@ class Answering:
                 await self._tell(request, await _result(change))
         finally:
             change.abandoned = True
+            self._in_hand.discard(request.id)
+
+    async def _pass_on(self, request: OpenRequest, answer: LiveAnswer) -> None:
+        """Give a live listener's answer to its attempt. If the node dies right after it, the asking node knows of none:
+        what it then tells the listener is only that nobody can say.
+        """
+        result: Passed | Refused = Passed()
+        try:
+            self._listeners.answer(request.webhook_id, answer)
+        except AttemptOver as error:
+            result = refusal(error)
+        try:
+            await self._settle(SettleRequest(request.id, result))
+            self._notify(channels.ANSWERS, request.id)
+        finally:
             self._in_hand.discard(request.id)
 
     async def _refuse(self, request: OpenRequest) -> None:

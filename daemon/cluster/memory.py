@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from daemon.crypto.api_keys import ApiKeys
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.subscription_index import SubscriptionIndex
+from daemon.live.listener import EndReason
+from daemon.live.registry import Listeners
 from daemon.management.sign_outs import SignOuts
 from daemon.store.nodes import News
 from daemon.telemetry.change_feed import ChangeFeed
@@ -24,6 +26,7 @@ class Memory:
     api_keys: ApiKeys
     sign_outs: SignOuts
     fan_outs: FanOuts
+    listeners: Listeners
     changes: ChangeFeed
     granted: Callable[[str], None]
     webhooks_changed: Callable[[], None]
@@ -35,6 +38,8 @@ class Memory:
             self.seal_with(news.sealing)
         for webhook in news.webhooks:
             self.index.put(webhook)
+            if webhook.deleted_at is not None:
+                self.listeners.end(webhook.id, EndReason.WEBHOOK_DELETED)
             self.changes.publish(webhook.team_id, webhook.id)
         if news.webhooks:
             self.webhooks_changed()

@@ -9,9 +9,10 @@ from daemon.cluster.caller import Caller
 from daemon.cluster.feed import Feed
 from daemon.cluster.held_credits import HeldCredits
 from daemon.cluster.listening import Echo, Heard, Listening
+from daemon.cluster.live_answers import ClusterAnswers
 from daemon.cluster.live_pages import LivePages
 from daemon.cluster.membership import Membership, ShardHooks
-from daemon.cluster.requests import ClusterChanger
+from daemon.cluster.requests import ClusterChanger, Requests
 from daemon.cluster.silence import hang_up_on_silence
 from daemon.cluster.singletons import once_a_life, only_on_first_shard
 from daemon.cluster.sweeping import Sweeping
@@ -20,6 +21,8 @@ from daemon.delivery.fleet import Fleet
 from daemon.delivery.resuming import resume
 from daemon.delivery.timed_resumes import TimedResumes
 from daemon.domain.shards import shard_of
+from daemon.live.listener import EndReason
+from daemon.live.registry import Listeners
 from daemon.store import channels
 from daemon.store.shared_store import SharedStore
 from daemon.store.store import Store
@@ -39,6 +42,9 @@ class Node:
     live_pages: LivePages
     echo: Echo
     changer: ClusterChanger
+    requests: Requests
+    answers: ClusterAnswers
+    listeners: Listeners
     answering: Answering
     credits: HeldCredits
     fleet: Fleet
@@ -96,7 +102,7 @@ class Node:
 
     def _answered(self, request_ids: Collection[str]) -> None:
         for request_id in request_ids:
-            self.changer.answered(request_id)
+            self.requests.answered(request_id)
 
     def _look_at_everything(self) -> None:
         self.feed.wake()
@@ -106,14 +112,17 @@ class Node:
     async def _claimed(self, shards: Collection[int]) -> None:
         self.answering.look()
         self.resumes.wake()
+        self.listeners.wake()
         self.fan_outs.begin_all()
         for shard in sorted(shards):
             await resume(partial(self.shared.work_in, shard), self.fleet, self.telemetry.log)
 
     async def _leaving(self, shards: Collection[int]) -> None:
+        self.listeners.end_some(lambda webhook_id: shard_of(webhook_id) in shards, EndReason.MOVED)
         await self.fleet.stop_some(lambda webhook_id: shard_of(webhook_id) in shards)
         await self.store.writer.settled()
 
     async def _fenced(self) -> None:
+        self.listeners.end_some(lambda _: True, EndReason.MOVED)
         await self.fleet.abandon()
         await self.store.writer.settled()

@@ -14,6 +14,7 @@ from daemon.domain.changes import WebhookChange
 from daemon.domain.clock import Clock
 from daemon.domain.errors import (
     AnsweredBefore,
+    AttemptOver,
     DaemonError,
     IdempotencyConflict,
     NothingDue,
@@ -22,13 +23,14 @@ from daemon.domain.errors import (
     WebhookInactive,
 )
 from daemon.domain.model import Webhook
+from daemon.domain.submission import Idempotency
 from daemon.management.webhook_changer import CHANGE_TIMEOUT_S, WebhookChanger, not_in_time
 from daemon.store import channels
 from daemon.store.postgresql.requests import answer_of
 from daemon.store.request_commands import (
+    Asked,
     AskRequest,
     Changed,
-    Gone,
     KeepAnswer,
     Refused,
     RequestAnswer,
@@ -43,7 +45,8 @@ LOOK_AGAIN_S = 1.0
 _WITHDRAW_S = 2.0
 # The errors that another node may answer, by name; any other is shown as the first.
 _ERRORS: dict[str, type[DaemonError]] = {
-    kind.__name__: kind for kind in (StoreUnavailable, AnsweredBefore, IdempotencyConflict, WebhookInactive, NothingDue)
+    kind.__name__: kind
+    for kind in (StoreUnavailable, AnsweredBefore, AttemptOver, IdempotencyConflict, WebhookInactive, NothingDue)
 }
 
 # Tells all nodes something, by channel, some time after the commit; never waits, and may get lost.
@@ -63,45 +66,23 @@ class Ownership(Protocol):
         """Whether this node owns the webhook's shard."""
 
 
-class ClusterChanger:
-    """Has each change carried out by the node that owns the webhook: a `WebhookChanger`."""
+class Requests:
+    """Has other nodes do what only the owner of a webhook can, and waits for their answers."""
 
     def __init__(
-        self,
-        *,
-        local: WebhookChanger,
-        ownership: Ownership,
-        store: Store,
-        clock: Clock,
-        log: FilteringBoundLogger,
-        notify: Notify,
-        keeping: Keeping,
+        self, *, ownership: Ownership, store: Store, clock: Clock, log: FilteringBoundLogger, notify: Notify
     ) -> None:
-        self._local = local
         self._ownership = ownership
         self._reader = store.reader
         self._writer = store.writer
         self._new_id = clock.new_id
         self._log = log
         self._notify = notify
-        self._keeping = keeping
         self._waiting: dict[str, trio.Event] = {}
-
-    async def change(
-        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry
-    ) -> Webhook | None:
-        """See WebhookChanger."""
-        if self._ownership.owns(webhook_id):
-            try:
-                return await self._local.change(webhook_id, change, once, entry=entry)
-            except Stopping:  # nothing was changed, and another node may own it by now
-                if self._ownership.owns(webhook_id):
-                    raise
-        return await self._changed(await self._ask(webhook_id, change, once, entry=entry), once)
 
     @property
     def waiting(self) -> int:
-        """How many changes wait for another node."""
+        """How many wait for another node."""
         return len(self._waiting)
 
     def answered(self, request_id: str) -> None:
@@ -109,15 +90,20 @@ class ClusterChanger:
         if (waiting := self._waiting.get(request_id)) is not None:
             waiting.set()
 
-    async def _ask(
-        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry
+    async def ask(
+        self,
+        webhook_id: str,
+        asked: Asked,
+        idempotency: Idempotency | None = None,
+        entry: AuditEntry | None = None,
     ) -> RequestAnswer:
+        """Ask, and return the answer. Raises StoreUnavailable, also if there is none within CHANGE_TIMEOUT_S."""
         request_id, answer = self._new_id("req"), None
         ask = AskRequest(
             request_id,
             webhook_id,
-            change,
-            idempotency=None if once is None else once.idempotency,
+            asked,
+            idempotency=idempotency,
             asked_by=self._ownership.node,
             within_s=CHANGE_TIMEOUT_S,
             entry=entry,
@@ -148,6 +134,32 @@ class ClusterChanger:
             with trio.move_on_after(LOOK_AGAIN_S):
                 await answered.wait()
 
+
+class ClusterChanger:
+    """Has each change carried out by the node that owns the webhook: a `WebhookChanger`."""
+
+    def __init__(
+        self, *, local: WebhookChanger, ownership: Ownership, requests: Requests, store: Store, keeping: Keeping
+    ) -> None:
+        self._local = local
+        self._ownership = ownership
+        self._ask = requests.ask
+        self._writer = store.writer
+        self._keeping = keeping
+
+    async def change(
+        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry
+    ) -> Webhook | None:
+        """See WebhookChanger."""
+        if self._ownership.owns(webhook_id):
+            try:
+                return await self._local.change(webhook_id, change, once, entry=entry)
+            except Stopping:  # nothing was changed, and another node may own it by now
+                if self._ownership.owns(webhook_id):
+                    raise
+        idempotency = None if once is None else once.idempotency
+        return await self._changed(await self._ask(webhook_id, change, idempotency, entry=entry), once)
+
     async def _changed(self, answer: RequestAnswer, once: Once[Webhook] | None) -> Webhook | None:
         match answer:
             case Changed(webhook):
@@ -155,7 +167,12 @@ class ClusterChanger:
                     with suppress(StoreUnavailable):  # it was carried out: only repetitions will not get this answer
                         await self._writer.execute(self._keeping(once, webhook))
                 return webhook
-            case Refused(error, sentence):
-                raise _ERRORS.get(error, StoreUnavailable)(sentence)
-            case Gone():
+            case Refused():
+                raise error_of(answer)
+            case _:
                 return None
+
+
+def error_of(refused: Refused) -> DaemonError:
+    """Return the error that another node answered."""
+    return _ERRORS.get(refused.error, StoreUnavailable)(refused.sentence)

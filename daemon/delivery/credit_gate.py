@@ -180,3 +180,11 @@ class CreditGate:
         account.users -= 1
         if not account.users:
             del self._accounts[team_id]
+
+
+async def _no_balance(_team_id: str) -> int:
+    return 0
+
+
+# Of deliveries that cost nothing: it never holds any back.
+FREE: Gate = CreditGate(0, enforce=False, balance_of=_no_balance)

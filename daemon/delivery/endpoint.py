@@ -69,7 +69,7 @@ import trio
 from msgspec import structs
 
 from daemon.actors.interruptible_wait import Pause
-from daemon.delivery.credit_gate import Gate
+from daemon.delivery.credit_gate import FREE, Gate
 from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Mailbox
 from daemon.delivery.open_outcomes import OPEN_S, OpenOutcomes
@@ -83,6 +83,7 @@ from daemon.domain.lifecycle import (
     Policy,
     Verdict,
     cancel_reason_of,
+    failures_disable,
     is_plain_success,
     judge,
     remaining_backoff_s,
@@ -139,7 +140,7 @@ class Endpoint:
         recorder: OutcomeRecorder,
         read_pending: actor_reads.ReadPending,
         look: actor_reads.Look = actor_reads.webhook_and_work,
-        make_sender: Callable[[Pause], Sender],
+        make_sender: Callable[[Webhook, Pause], Sender],
         make_changes: Callable[[EndpointState, Mailbox, WorkQueue], WebhookChanges],
     ) -> None:
         self._mailbox = mailbox
@@ -150,12 +151,12 @@ class Endpoint:
         self._clock = clock
         self._log = log
         self._schedule = schedule
-        self._gate = gate
+        self._gate = FREE if webhook.live else gate
         self._recorder = recorder
         self._state = EndpointState(webhook, pause, OpenOutcomes(store.writer.hurry))
         self._holds_reservation = False
         self._queue = WorkQueue(mailbox, self._read_pending, page_limit, page=page)
-        self._sender = make_sender(pause)
+        self._sender = make_sender(webhook, pause)
         self._changes = make_changes(self._state, mailbox, self._queue)
 
     async def run(self, retire: Callable[[], None]) -> None:
@@ -314,6 +315,7 @@ class Endpoint:
             outcome=attempt.outcome,
             consecutive_failures=webhook.consecutive_failures,
             cancelled=cancel_reason_of(webhook),
+            disables=failures_disable(webhook),
         )
         if not verdict.counted:
             self._log.interrupted(webhook, work, attempt)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from daemon.actors.reply import Reply
 from daemon.delivery.reporting import DeliveryLog
 from daemon.domain.clock import Clock
-from daemon.domain.lifecycle import Policy, Verdict, after_verdict, failed_deliveries, recovers
+from daemon.domain.lifecycle import Policy, Verdict, after_verdict, failed_deliveries, price_of_success, recovers
 from daemon.domain.model import Attempt, DeliveryStatus, Webhook, Work
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.retry import retry_until_available
@@ -107,7 +107,7 @@ class OutcomeRecorder:
             failures_before=webhook.consecutive_failures,
             verdict=verdict,
             next_attempt_at=None if verdict.retry_in_s is None else now + round(verdict.retry_in_s * 1000),
-            charge=self._log.price,
+            charge=price_of_success(webhook, self._log.price),
             now=now,
             entry_id=new_id("crd") if verdict.status is DeliveryStatus.SUCCEEDED else None,
             mail_id=new_id("mail") if verdict.disable or is_recovery else None,

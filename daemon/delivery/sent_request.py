@@ -6,7 +6,7 @@ from daemon.crypto.signing import Secrets
 from daemon.crypto.vault import Vault, VaultError
 from daemon.delivery.delivery_request import build_post
 from daemon.domain.model import Attempt, Delivery, Event, Webhook, Work
-from daemon.egress.post import request_start
+from daemon.egress.post import parsed_fields, request_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,11 @@ def sent_request(webhook: Webhook, delivery: Delivery, event: Event, attempt: At
     post = build_post(
         webhook, work, number=attempt.number, timestamp_s=attempt.started_at // 1000, secrets=secrets or Secrets()
     )
-    line, *fields = (request_start(post.url) + post.fields).decode("latin-1").split("\r\n")
-    headers = tuple((name, value) for name, _, value in (field.partition(": ") for field in fields if field))
-    return SentRequest(line, headers, secrets is not None and webhook.updated_at <= attempt.started_at)
+    line, _, host = request_start(post.url).partition(b"\r\n")
+    headers = parsed_fields(host + post.fields)
+    return SentRequest(
+        line.decode("latin-1"), headers, secrets is not None and webhook.updated_at <= attempt.started_at
+    )
 
 
 def _secrets_at(webhook: Webhook, time_ms: int, vault: Vault) -> Secrets | None:

@@ -5,7 +5,6 @@ What a change makes of a webhook is decided in `daemon.domain.lifecycle`. Secret
 """
 
 from msgspec import Struct
-from msgspec.json import Decoder, encode
 
 from daemon.domain.errors import NothingDue, WebhookInactive
 from daemon.domain.lifecycle import WebhookEdit, deleted, edited, may_be_edited, resumed, resumes_by, rotated, switched
@@ -49,7 +48,6 @@ class ResumeWhenDue(Struct, frozen=True, tag="resume_when_due"):
 WebhookChange = Edit | ResumeWhenDue | RotateSecret | SwitchSignature | Delete
 
 _DISABLED = "a disabled webhook cannot be paused, since nothing waits for it: set `active` to true, too"
-_DECODER: Decoder[WebhookChange] = Decoder(WebhookChange)
 
 
 def apply_change(webhook: Webhook, change: WebhookChange) -> Webhook:
@@ -69,13 +67,3 @@ def apply_change(webhook: Webhook, change: WebhookChange) -> Webhook:
             return switched(webhook, now)
         case Delete(now):
             return deleted(webhook, now)
-
-
-def change_to_json(change: WebhookChange) -> str:
-    """Return the change as a JSON object."""
-    return encode(change).decode()
-
-
-def change_from_json(text: str) -> WebhookChange:
-    """Return the change that `change_to_json` wrote. Raises ValueError for any other text."""
-    return _DECODER.decode(text)

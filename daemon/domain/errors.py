@@ -64,6 +64,10 @@ class NothingDue(DaemonError):
     """The webhook is not paused, or does not resume by itself yet: nothing was changed."""
 
 
+class AttemptOver(DaemonError):
+    """No such attempt of a live listener waits for an answer: it has one, or its time or its listener is over."""
+
+
 class MatchedTooEarly(DaemonError):
     """Another node has changed subscriptions since these events were matched: nothing was kept, match them again."""
 

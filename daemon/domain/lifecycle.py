@@ -62,11 +62,14 @@ def judge(
     outcome: Outcome,
     consecutive_failures: int,
     cancelled: CancelReason | None = None,
+    *,
+    disables: bool = True,
 ) -> Verdict:
     """Decide what follows from the attempt with this number (from 1) on a webhook with this failure counter.
 
     `cancelled` says that the webhook was disabled or deleted while the attempt was in flight: a success still
-    counts, a failure ends the delivery as cancelled and is not held against the webhook.
+    counts, a failure ends the delivery as cancelled and is not held against the webhook. Unless failures may be what
+    `disables` it, they are only counted.
     """
     if outcome.delivered:
         return _SUCCESS
@@ -76,10 +79,20 @@ def judge(
         return Verdict(DeliveryStatus.PENDING, _INTERRUPTED_RETRY_S, consecutive_failures, counted=False)
     exhausted = attempt_number > len(policy.retry_delays_s)
     failures = consecutive_failures + (exhausted or policy.count == "attempts")
-    disable = failures >= policy.disable_after
+    disable = disables and failures >= policy.disable_after
     if exhausted or disable:
         return Verdict(DeliveryStatus.FAILED, None, consecutive_failures=failures, disable=disable)
     return Verdict(DeliveryStatus.PENDING, policy.retry_delays_s[attempt_number - 1], failures)
+
+
+def failures_disable(webhook: Webhook) -> bool:
+    """Whether failures disable this webhook: somebody watches a live listener, and mends what fails."""
+    return not webhook.live
+
+
+def price_of_success(webhook: Webhook, price: int) -> int:
+    """Return what a successful delivery costs, of the `price` in credits: to a live listener, nothing."""
+    return 0 if webhook.live else price
 
 
 def is_plain_success(webhook: Webhook, verdict: Verdict) -> bool:

@@ -125,7 +125,8 @@ class Webhook:
 
     Both secrets are sealed; the previous one also signs until its time is over, `X-Kakiyo-Signature` until
     `signature_switches_at`. `recovering_since` is when its failures disabled it, from its re-enabling until it works
-    again. With `paused_at` its deliveries wait; it resumes by itself at `resumes_at`, if that is set.
+    again. With `paused_at` its deliveries wait; it resumes by itself at `resumes_at`, if that is set. The deliveries of
+    a `live` one go to a stream of the API, not to its URL.
     """
 
     id: str
@@ -147,6 +148,7 @@ class Webhook:
     recovering_since: int | None = None
     paused_at: int | None = None
     resumes_at: int | None = None
+    live: bool = False
 
     def subscribes_to(self, event_type: str) -> bool:
         """Whether events of this type are for this webhook (`*` takes future types too)."""

@@ -37,3 +37,9 @@ def request_start(url: str) -> bytes:
     """Return the request line and the `Host` field for a URL that has passed `permitted_target`."""
     parsed = httpx.URL(url)
     return b"POST %b HTTP/1.1\r\nHost: %b\r\n" % (parsed.raw_path, parsed.netloc)
+
+
+def parsed_fields(fields: bytes) -> tuple[tuple[str, str], ...]:
+    """Return header fields that were serialised here."""
+    lines = fields.decode("latin-1").split("\r\n")
+    return tuple((name, value) for name, _, value in (line.partition(": ") for line in lines if line))

@@ -10,6 +10,7 @@ from daemon.domain.audit import THE_DAEMON, Actor, AuditAction
 from daemon.domain.changes import Delete, Edit, ResumeWhenDue, RotateSecret, SwitchSignature, WebhookChange
 from daemon.domain.clock import Clock, rfc_3339
 from daemon.domain.lifecycle import WebhookEdit
+from daemon.domain.live_answers import LIVE_URL
 from daemon.domain.model import Webhook
 from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
@@ -18,6 +19,8 @@ from daemon.store.commands import CreateWebhook
 from daemon.store.reads import api_reads
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
+
+_LIVE_NAME = "Live listener"
 
 
 class Webhooks:
@@ -64,9 +67,23 @@ class Webhooks:
         by: Actor = THE_DAEMON,
     ) -> Webhook:
         """Register an active webhook; its secret is sealed. Raises TooManyWebhooks."""
-        now, webhook_id = self._now_ms(), self._new_id("wh")
+        webhook_id = self._new_id("wh")
         sealed = None if secret is None else self._vault.seal(secret, webhook_id)
-        webhook = Webhook(
+        return await self._create(self._new(webhook_id, team_id, name, url=url, sealed=sealed, events=events), once, by)
+
+    async def create_live(
+        self, webhook_id: str, team_id: str, events: tuple[str, ...], *, secret: str, by: Actor
+    ) -> Webhook:
+        """Register the webhook of a live listener under this id; its secret is sealed."""
+        sealed = self._vault.seal(secret, webhook_id)
+        webhook = self._new(webhook_id, team_id, _LIVE_NAME, url=LIVE_URL, sealed=sealed, events=events)
+        return await self._create(replace(webhook, live=True), None, by)
+
+    def _new(
+        self, webhook_id: str, team_id: str, name: str, *, url: str, sealed: str | None, events: tuple[str, ...]
+    ) -> Webhook:
+        now = self._now_ms()
+        return Webhook(
             id=webhook_id,
             team_id=team_id,
             name=name,
@@ -76,17 +93,19 @@ class Webhooks:
             created_at=now,
             updated_at=now,
         )
+
+    async def _create(self, webhook: Webhook, once: Once[Webhook] | None, by: Actor) -> Webhook:
         audited = self._audit.audited(
             CreateWebhook(webhook, self._webhooks_per_team()),
             by,
             AuditAction.WEBHOOK_CREATED,
-            team_id=team_id,
-            subject_id=webhook_id,
+            team_id=webhook.team_id,
+            subject_id=webhook.id,
         )
         create = self._kept(audited, once, lambda _: webhook)
         await self._writer.execute(create, lambda _: self._index.put(webhook))
-        self._changes.publish(team_id, webhook_id)
-        self._log.info("webhook_created", webhookId=webhook.id, teamId=team_id)
+        self._changes.publish(webhook.team_id, webhook.id)
+        self._log.info("webhook_created", webhookId=webhook.id, teamId=webhook.team_id)
         return webhook
 
     async def change(self, webhook_id: str, edit: WebhookEdit, by: Actor = THE_DAEMON) -> Webhook | None:

@@ -152,7 +152,7 @@ class RecordAttempt(Command[Recorded], frozen=True):
 
 
 class CreateWebhook(Command[None], frozen=True):
-    """Store a new webhook. Raises TooManyWebhooks if its team is at its limit.
+    """Store a new webhook. Raises TooManyWebhooks if its team is at its limit, which does not count live listeners.
 
     `default_limit` is for a team without a limit of its own; None means no limit.
     """

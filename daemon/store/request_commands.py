@@ -1,10 +1,14 @@
-"""Commands by which one node of a cluster has another one change a webhook, and what these are answered."""
+"""Commands by which one node of a cluster has another one change a webhook, and what these are answered.
+
+The same way goes the answer of a live listener, to the node that has its stream.
+"""
 
 from msgspec import Struct
-from msgspec.json import Decoder
+from msgspec.json import Decoder, encode
 
 from daemon.domain.audit import AuditEntry
 from daemon.domain.changes import WebhookChange
+from daemon.domain.live_answers import LiveAnswer
 from daemon.domain.model import Webhook
 from daemon.domain.submission import Idempotency
 from daemon.store.commands import Cancelled, Command, SaveWebhook
@@ -14,6 +18,10 @@ class Changed(Struct, frozen=True, tag="changed"):
     """The change was carried out: the webhook as it was then."""
 
     webhook: Webhook
+
+
+class Passed(Struct, frozen=True, tag="passed"):
+    """The answer of a live listener was given to its attempt."""
 
 
 class Gone(Struct, frozen=True, tag="gone"):
@@ -27,10 +35,22 @@ class Refused(Struct, frozen=True, tag="refused"):
     sentence: str
 
 
-RequestAnswer = Changed | Gone | Refused
+Asked = WebhookChange | LiveAnswer
+RequestAnswer = Changed | Passed | Gone | Refused
 ANSWERS: Decoder[RequestAnswer] = Decoder(RequestAnswer)
 IDEMPOTENCIES = Decoder(Idempotency)
 ENTRIES = Decoder(AuditEntry)
+_ASKED: Decoder[Asked] = Decoder(Asked)
+
+
+def asked_to_json(asked: Asked) -> str:
+    """Return what is asked as a JSON object."""
+    return encode(asked).decode()
+
+
+def asked_from_json(text: str) -> Asked:
+    """Return what `asked_to_json` wrote. Raises ValueError for any other text."""
+    return _ASKED.decode(text)
 
 
 class OpenRequest(Struct, frozen=True):
@@ -51,7 +71,7 @@ class AskRequest(Command[None], frozen=True):
 
     request_id: str
     webhook_id: str
-    change: WebhookChange
+    change: Asked
     idempotency: Idempotency | None
     asked_by: int
     within_s: int
@@ -77,7 +97,7 @@ class SettleRequest(Command[None], frozen=True):
     """Answer a request that changes nothing, unless it was answered or is being answered."""
 
     request_id: str
-    answer: Gone | Refused
+    answer: Passed | Gone | Refused
 
 
 class WithdrawRequest(Command[RequestAnswer | None], frozen=True):

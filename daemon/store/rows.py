@@ -157,6 +157,7 @@ def webhook(row: Row[Any]) -> Webhook:
         recovering_since=row.recovering_since,
         paused_at=row.paused_at,
         resumes_at=row.resumes_at,
+        live=row.live,
     )
 
 
@@ -182,6 +183,7 @@ def webhook_row(value: Webhook) -> dict[str, Any]:
         "recovering_since": value.recovering_since,
         "paused_at": value.paused_at,
         "resumes_at": value.resumes_at,
+        "live": value.live,
     }
 
 

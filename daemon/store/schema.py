@@ -6,7 +6,7 @@ What is specific to one engine, such as table layout or which rows an index cove
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0019"
+HEAD_REVISION = "0023"
 
 metadata = MetaData()
 
@@ -75,9 +75,11 @@ webhooks = Table(
     Column("recovering_since", BigInteger),
     Column("paused_at", BigInteger),
     Column("resumes_at", BigInteger),
+    Column("live", Boolean, nullable=False),
     Index("ix_webhooks_team", "team_id", "seq"),
     Index("ix_webhooks_paused", "paused_at", "id"),
     Index("ix_webhooks_resuming", "resumes_at", "id"),
+    Index("ix_webhooks_live", "live", "deleted_at", "id"),
 )
 Index("ix_webhooks_team_active", webhooks.c.team_id, webhooks.c.active, webhooks.c.seq)  # of those not deleted
 

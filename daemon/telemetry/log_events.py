@@ -133,6 +133,14 @@ _INFO = _table(
         "A webhook goes on: by hand (`manual`), or because its time had come (`time`)",
     ),
     ("webhook_deleted", _WEBHOOK, "A webhook was deleted"),
+    ("listener_began", _WEBHOOK, "A live listener opened its stream: the deliveries of its webhook go there"),
+    (
+        "listener_ended",
+        f"{_WEBHOOK} reason",
+        "A live listener's stream ended, and its webhook is deleted: the client left (`client_left`), its key was"
+        " revoked (`key_revoked`), the webhook was deleted (`webhook_deleted`), another node delivers for it now"
+        " (`moved`), or the daemon stops (`stopping`)",
+    ),
     ("url_refused", "teamId reason error detail", "A webhook URL was refused: `reason` names the rule"),
     ("team_created", "teamId", "A team was created"),
     ("team_changed", "teamId", "A team was edited"),

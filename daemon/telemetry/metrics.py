@@ -52,6 +52,7 @@ class ActorKind(StrEnum):
     CHECKPOINTER = "checkpointer"
     KEY_USES = "key_uses"
     RESUMES = "resumes"
+    LIVE_LISTENERS = "live_listeners"
     MEMBERSHIP = "membership"
     FEED = "feed"
     CALLER = "caller"

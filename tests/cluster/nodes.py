@@ -13,7 +13,8 @@ import trio
 
 from daemon.actors.threads import run_inline
 from daemon.cluster.answering import Answering
-from daemon.cluster.requests import ClusterChanger
+from daemon.cluster.live_answers import ClusterAnswers
+from daemon.cluster.requests import ClusterChanger, Requests
 from daemon.config.reload import fixed
 from daemon.config.settings import LogSettings
 from daemon.crypto.idempotency import Once
@@ -24,6 +25,7 @@ from daemon.domain.changes import Edit, WebhookChange
 from daemon.domain.clock import clock_of
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Webhook
+from daemon.live.registry import Listeners
 from daemon.mail.notifier import Notifier
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.webhook_changer import LocalChanger
@@ -62,7 +64,7 @@ class Ground:
             if channel == channels.REQUESTS:
                 node.answering.look()
             else:
-                node.changer.answered(request_id)
+                node.requests.answered(request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,9 @@ class Node:
     fleet: Fleet
     kept_answers: KeptAnswers
     changer: ClusterChanger
+    requests: Requests
+    answers: ClusterAnswers
+    listeners: Listeners
     answering: Answering
     run_write: FakeThread
     scope: trio.CancelScope = field(default_factory=trio.CancelScope)
@@ -143,19 +148,20 @@ def _make_node(
     telemetry = make_telemetry(make_logger(LogSettings(level="debug"), io.BytesIO(), now_ms=now_ms, strict=True))
     store = Store(Reader(database, run_inline), Writer(database, run_write, telemetry.metrics))
     clock, vault, owned = clock_of(now_ms), Vault([bytes(32)]), Owned(number, ground)
-    fleet = _fleet(store, telemetry, state_dir, now_ms=now_ms, vault=vault)
+    listeners = Listeners(lambda: clock.new_id("att"))
+    fleet = _fleet(store, telemetry, state_dir, now_ms=now_ms, vault=vault, listeners=listeners)
     kept_answers = KeptAnswers(store=store, clock=clock, vault=vault)
+    requests = Requests(ownership=owned, store=store, clock=clock, log=telemetry.log, notify=ground.notify)
     changer = ClusterChanger(
         local=LocalChanger(fleet=fleet, kept_answers=kept_answers),
         ownership=owned,
+        requests=requests,
         store=store,
-        clock=clock,
-        log=telemetry.log,
-        notify=ground.notify,
         keeping=kept_answers.keeping,
     )
     answering = Answering(
         request_change=fleet.request_change,
+        listeners=listeners,
         ownership=owned,
         store=store,
         clock=clock,
@@ -169,12 +175,23 @@ def _make_node(
         fleet=fleet,
         kept_answers=kept_answers,
         changer=changer,
+        requests=requests,
+        answers=ClusterAnswers(listeners=listeners, ownership=owned, requests=requests),
+        listeners=listeners,
         answering=answering,
         run_write=run_write,
     )
 
 
-def _fleet(store: Store, telemetry: Telemetry, state_dir: Path, *, now_ms: VirtualWallClock, vault: Vault) -> Fleet:
+def _fleet(
+    store: Store,
+    telemetry: Telemetry,
+    state_dir: Path,
+    *,
+    now_ms: VirtualWallClock,
+    vault: Vault,
+    listeners: Listeners,
+) -> Fleet:
     receiver, clock = FakeReceiver(), clock_of(now_ms)
     seams = Seams(
         now_ms=now_ms,
@@ -186,7 +203,13 @@ def _fleet(store: Store, telemetry: Telemetry, state_dir: Path, *, now_ms: Virtu
         send_mail=Outbox().send,
     )
     builder = DeliveryBuilder(
-        fixed(make_settings(state_dir)), store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams
+        fixed(make_settings(state_dir)),
+        store=store,
+        clock=clock,
+        telemetry=telemetry,
+        vault=vault,
+        seams=seams,
+        listeners=listeners,
     )
     notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail)
     return builder.fleet(

@@ -42,6 +42,7 @@ LAYERS = (
     "daemon/telemetry",
     "daemon/crypto",
     "daemon/config",
+    "daemon/live",
     "daemon/egress",
     "daemon/systemd",
     "daemon/files",

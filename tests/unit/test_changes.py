@@ -14,12 +14,11 @@ from daemon.domain.changes import (
     SwitchSignature,
     WebhookChange,
     apply_change,
-    change_from_json,
-    change_to_json,
 )
 from daemon.domain.errors import NothingDue, WebhookInactive
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import DisabledReason, Webhook
+from daemon.store.request_commands import asked_from_json, asked_to_json
 
 WEBHOOK = Webhook(
     id="wh_1",
@@ -68,7 +67,7 @@ changes = st.one_of(
 
 @given(changes)
 def test_a_change_read_back_from_json_is_the_same(change: WebhookChange) -> None:
-    read = change_from_json(change_to_json(change))
+    read = asked_from_json(asked_to_json(change))
     assert (type(read), read) == (type(change), change)
 
 
@@ -77,7 +76,7 @@ def test_a_change_read_back_from_json_is_the_same(change: WebhookChange) -> None
 )
 def test_what_is_no_change_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
-        change_from_json(text)
+        asked_from_json(text)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,6 @@ from typing import Any
 from msgspec.json import encode
 from sqlalchemy import Connection, Row, text
 
-from daemon.domain.changes import change_to_json
 from daemon.domain.errors import DaemonError, RequestOver
 from daemon.domain.submission import Idempotency
 from daemon.store.bulk import InsertRows, execute_rows
@@ -46,6 +45,7 @@ from daemon.store.request_commands import (
     RequestAnswer,
     SettleRequest,
     WithdrawRequest,
+    asked_to_json,
 )
 from daemon.store.schema import idempotency_keys, kept_answers
 from daemon.store.sequences import Sequences
@@ -198,7 +198,7 @@ def _asked(command: AskRequest) -> dict[str, object]:
     return {
         "id": command.request_id,
         "webhook_id": command.webhook_id,
-        "change": change_to_json(command.change),
+        "change": asked_to_json(command.change),
         "idempotency": None if key is None else encode(key).decode(),
         "entry": None if command.entry is None else encode(command.entry).decode(),
         "asked_by": command.asked_by,

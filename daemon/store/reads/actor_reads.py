@@ -235,6 +235,13 @@ def next_resume_at(connection: Connection, now: int) -> int | None:
     return connection.execute(query).scalar()
 
 
+def live_webhooks(connection: Connection, behind: str, limit: int) -> tuple[list[str], str | None]:
+    """Return the ids of the next live webhooks behind an id, in their order, and where to go on (None: done)."""
+    query = select(webhooks.c.id).where(webhooks.c.live, webhooks.c.deleted_at.is_(None), webhooks.c.id > behind)
+    found = list(connection.execute(query.order_by(webhooks.c.id).limit(limit)).scalars())
+    return found, found[-1] if len(found) == limit else None
+
+
 def due_mails(connection: Connection, now: int, limit: int = 20) -> Sequence[Mail]:
     """Return the mails that are due at `now`, oldest first."""
     waiting = MAILS.where(mails.c.sent_at.is_(None), mails.c.next_attempt_at <= now)

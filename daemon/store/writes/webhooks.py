@@ -21,7 +21,7 @@ def create_webhooks(
 
 def _create_webhook(connection: Connection, command: CreateWebhook) -> Exception | None:
     team_id = command.webhook.team_id
-    quota = _quota_of(connection, team_id, command.default_limit)
+    quota = None if command.webhook.live else _quota_of(connection, team_id, command.default_limit)
     if quota is not None and _has_webhooks(connection, team_id, quota):
         return TooManyWebhooks(quota)
     connection.execute(insert(webhooks), [webhook_row(command.webhook)])
@@ -37,7 +37,11 @@ def _quota_of(connection: Connection, team_id: str, default: int | None) -> int 
 
 def _has_webhooks(connection: Connection, team_id: str, count: int) -> bool:
     # Counts no further than `count`: a team may have many more from before the quota.
-    of_team = select(webhooks.c.seq).where(webhooks.c.team_id == team_id, webhooks.c.deleted_at.is_(None)).limit(count)
+    of_team = (
+        select(webhooks.c.seq)
+        .where(webhooks.c.team_id == team_id, webhooks.c.deleted_at.is_(None), ~webhooks.c.live)
+        .limit(count)
+    )
     return bool(connection.execute(select(func.count()).select_from(of_team.subquery())).scalar_one() >= count)
 
 
