@@ -68,7 +68,7 @@ class Client:
         yield page
         while cursor := page.value["nextCursor"]:
             if cursor in seen:
-                raise _stranger(self.address, "gives the same cursor again and again")
+                raise stranger(self.address, "gives the same cursor again and again")
             seen.add(cursor)
             page = self.get(path, {**query, "cursor": cursor})
             yield page
@@ -79,7 +79,7 @@ class Client:
             http.request("GET", self._target(path, present(query)), headers=self._headers)
             with http.getresponse() as response:
                 if response.status != HTTPStatus.OK:
-                    _checked(whole(response), self.connection)
+                    checked(whole(response), self.connection)
                 while line := response.readline(_LONGEST_LINE):
                     yield line
 
@@ -95,7 +95,7 @@ class Client:
         with _told(self.address):
             target = self._target(path, query or {})
             answer = exchange(self.http, method, target, content=content, headers={**self._headers, **(headers or {})})
-            return _checked(answer, self.connection)
+            return checked(answer, self.connection)
 
     @property
     def _headers(self) -> dict[str, str]:
@@ -112,19 +112,19 @@ def _told(address: str) -> Iterator[None]:
     try:
         yield
     except (TimeoutError, AnswerTooSlow):
-        raise _unreachable(address, f"it did not answer within {TIMEOUT_S} s") from None
+        raise unreachable(address, f"it did not answer within {TIMEOUT_S} s") from None
     except InvalidURL as error:
         raise _no_address(address, error) from None
     except AnswerTooLong:
-        raise _stranger(address, "answers without end") from None
+        raise stranger(address, "answers without end") from None
     except HTTPException:
-        raise _stranger(address, "does not answer in HTTP, or broke off") from None
+        raise stranger(address, "does not answer in HTTP, or broke off") from None
     except ValueError as error:
         raise CommandError(
             f"The request cannot be sent ({error}): give options and arguments as UTF-8 text.", ExitCode.USAGE
         ) from None
     except OSError as error:
-        raise _unreachable(address, str(error) or type(error).__name__) from None
+        raise unreachable(address, str(error) or type(error).__name__) from None
 
 
 def present(members: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,13 +159,19 @@ def connect(api: ApiOptions) -> Iterator[Client]:
     Within the block an answer that lacks what the daemon's answers have is a CommandError (UNREACHABLE).
     """
     connection = find_connection(api.api_url, api.config, api.state_dir)
-    with closing(_open(connection)) as http:
-        try:
-            yield Client(http, connection)
-        except (KeyError, IndexError, TypeError, AttributeError):
-            if os.environ.get(DEBUG_VARIABLE):
-                raise
-            raise _stranger(connection.address, "does not answer as one does") from None
+    with closing(_open(connection)) as http, answers_of(connection):
+        yield Client(http, connection)
+
+
+@contextmanager
+def answers_of(connection: Connection) -> Iterator[None]:
+    """Have an answer that lacks what the daemon's answers have be a CommandError (UNREACHABLE)."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError):
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        raise stranger(connection.address, "does not answer as one does") from None
 
 
 def _open(connection: Connection) -> HTTPConnection:
@@ -179,7 +185,8 @@ def _no_address(address: str, error: Exception) -> CommandError:
     return CommandError(f"{address}: not an address of the API: {error}.", ExitCode.USAGE)
 
 
-def _unreachable(address: str, reason: str) -> CommandError:
+def unreachable(address: str, reason: str) -> CommandError:
+    """Return the error of a daemon that cannot be reached for this reason."""
     return CommandError(
         f"The daemon cannot be reached at {address} ({reason}): "
         "start it with `kakiyo-webhooks serve`, or name it with --api-url.",
@@ -187,14 +194,15 @@ def _unreachable(address: str, reason: str) -> CommandError:
     )
 
 
-def _checked(answer: Answer, connection: Connection) -> Reply:
+def checked(answer: Answer, connection: Connection) -> Reply:
+    """Return what a daemon answered. Raises CommandError for a refusal, and for what no daemon answers."""
     address = connection.address
     if answer.status == HTTPStatus.NO_CONTENT:
         return Reply("", None)
     if HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return Reply(_text(answer), _parse(answer, address))
     if answer.media_type != "application/problem+json":
-        raise _stranger(address, f"answered {answer.status} {answer.reason}")
+        raise stranger(address, f"answered {answer.status} {answer.reason}")
     exit_code = ExitCode.NOT_FOUND if answer.status == HTTPStatus.NOT_FOUND else ExitCode.REFUSED
     problem, asked_by = _parse(answer, address), click.get_current_context(silent=True)
     kind = TryLater if answer.status in _MAY_PASS else CommandError
@@ -209,7 +217,7 @@ def _parse(answer: Answer, address: str) -> Any:
     try:
         return json.loads(answer.body, parse_int=_number)
     except (ValueError, RecursionError):
-        raise _stranger(address, "does not answer in JSON") from None
+        raise stranger(address, "does not answer in JSON") from None
 
 
 def _number(digits: str) -> int | float:
@@ -220,7 +228,8 @@ def _number(digits: str) -> int | float:
         return float(digits)
 
 
-def _stranger(address: str, why: str) -> CommandError:
+def stranger(address: str, why: str) -> CommandError:
+    """Return the error of something that is no daemon."""
     return CommandError(
         f"{address} {why}: it is not a Kakiyo Webhooks daemon, so check --api-url.", ExitCode.UNREACHABLE
     )

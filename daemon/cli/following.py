@@ -6,7 +6,7 @@ from collections.abc import Callable
 from daemon.cli.client import Client, Query
 from daemon.cli.exits import CommandError, ExitCode, TryLater, say
 
-_WAITS_S = (0.5, 1, 2, 5)
+WAITS_S = (0.5, 1, 2, 5)
 
 
 def follow(client: Client, query: Query, look: Callable[[], bool]) -> None:
@@ -27,15 +27,16 @@ def follow(client: Client, query: Query, look: Callable[[], bool]) -> None:
                     return
                 client.http.close()  # the daemon may close it until the next look
         except CommandError as error:
-            if not (was_there and _may_pass(error)):
+            if not (was_there and may_pass(error)):
                 raise
             why = str(error) if isinstance(error, TryLater) else why
         client.http.close()
         if not failures:
             say(why)
-        time.sleep(_WAITS_S[min(failures, len(_WAITS_S) - 1)])
+        time.sleep(WAITS_S[min(failures, len(WAITS_S) - 1)])
         failures += 1
 
 
-def _may_pass(error: CommandError) -> bool:
+def may_pass(error: CommandError) -> bool:
+    """Whether the same may work in a moment."""
     return isinstance(error, TryLater) or error.exit_code is ExitCode.UNREACHABLE
