@@ -73,6 +73,7 @@ PATH_PARAMETERS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "delivery_id": ("The id of the delivery.", "dlv_01k0a3bq5u1w3y5a7d9f1h3k5n"),
         "team_id": ("The id of the team.", "team_acme"),
         "key_id": ("The id of the key.", "key_01k0a3bq5w5y7a9c1e3g5j7m9p"),
+        "listener_id": ("The id of the live listener: that of its webhook.", "wh_01jzy8h2k4n6q8s0v2x4z6b8d0"),
         "link_id": ("The id of the portal link.", "plk_01k0a3bq5w5y7a9c1e3g5j7m9p"),
         "name": ("The name of the node.", "hooks-1"),
     }

@@ -181,9 +181,9 @@ async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
     """Queue the delivery's event for its webhook once more."""
     reader = call.handles.reader
     delivery = owned(call, await reader.fetch(api_reads.get_delivery, delivery_id), "delivery")
-    broke = await _teams_without_credits(call, [replace(delivery, status=DeliveryStatus.PENDING)])
+    broke = await _without_credits(call, [replace(delivery, status=DeliveryStatus.PENDING)])
     is_paused = delivery.webhook_id in await paused_webhooks(call, [replace(delivery, status=DeliveryStatus.PENDING)])
-    show = partial(_show_delivery, team_lacks_credits=delivery.team_id in broke, is_paused=is_paused)
+    show = partial(_show_delivery, lacks_credits=delivery.id in broke, is_paused=is_paused)
     new = await call.handles.replays.resend(delivery_id, once(call, show), by=call.by)
     if new is None:
         raise not_found("delivery")
@@ -193,13 +193,13 @@ async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
 async def show_deliveries(call: Call, deliveries: Iterable[model.Delivery]) -> list[Delivery]:
     """Return deliveries as they appear in JSON, with their last attempts, marking those that wait, and for what."""
     listed = tuple(deliveries)
-    broke, paused = await _teams_without_credits(call, listed), await paused_webhooks(call, listed)
+    broke, paused = await _without_credits(call, listed), await paused_webhooks(call, listed)
     last = await call.handles.reader.fetch(delivery_reads.last_attempts, listed)
     return [
         _show_delivery(
             delivery,
             last.get(delivery.id),
-            team_lacks_credits=delivery.team_id in broke,
+            lacks_credits=delivery.id in broke,
             is_paused=delivery.webhook_id in paused,
         )
         for delivery in listed
@@ -212,17 +212,20 @@ async def paused_webhooks(call: Call, deliveries: Sequence[model.Delivery]) -> M
     return await call.handles.reader.fetch(api_reads.paused_among, ids) if ids else {}
 
 
-async def _teams_without_credits(call: Call, deliveries: Sequence[model.Delivery]) -> frozenset[str]:
+async def _without_credits(call: Call, deliveries: Sequence[model.Delivery]) -> frozenset[str]:
+    """Return the ids of those that wait until their team is granted credits; live listeners need none."""
     credits, reader = call.handles.settings.credits, call.handles.reader
     if not credits.enforce:
         return frozenset()
-    teams = {delivery.team_id for delivery in deliveries if delivery.status is DeliveryStatus.PENDING}
-    balances = {team_id: await reader.fetch(api_reads.get_balance, team_id) for team_id in teams}
-    return frozenset(team_id for team_id, balance in balances.items() if balance < credits.per_delivery)
+    pending = [delivery for delivery in deliveries if delivery.status is DeliveryStatus.PENDING]
+    balances = {team: await reader.fetch(api_reads.get_balance, team) for team in {one.team_id for one in pending}}
+    broke = [one for one in pending if balances[one.team_id] < credits.per_delivery]
+    live = await reader.fetch(api_reads.live_among, {one.webhook_id for one in broke}) if broke else set[str]()
+    return frozenset(one.id for one in broke if one.webhook_id not in live)
 
 
 def _show_delivery(
-    delivery: model.Delivery, last: model.LastAttempt | None = None, *, team_lacks_credits: bool, is_paused: bool
+    delivery: model.Delivery, last: model.LastAttempt | None = None, *, lacks_credits: bool, is_paused: bool
 ) -> Delivery:
     return Delivery(
         id=delivery.id,
@@ -237,7 +240,7 @@ def _show_delivery(
         created_at=format_time(delivery.created_at),
         completed_at=format_optional_time(delivery.completed_at),
         cancel_reason=delivery.cancel_reason,
-        waiting_for_credits=team_lacks_credits and delivery.status is DeliveryStatus.PENDING,
+        waiting_for_credits=lacks_credits and delivery.status is DeliveryStatus.PENDING,
         waiting_for_resume=is_paused and delivery.status is DeliveryStatus.PENDING,
         origin=delivery.origin and OriginOfDelivery(kind=delivery.origin, delivery_id=delivery.origin_id),
         last_attempt=last

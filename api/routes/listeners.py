@@ -18,7 +18,6 @@ from api.routes.changes import EVENT_STREAM
 from api.routes.webhooks import Secret, chosen_secret
 from daemon.domain.errors import DaemonError
 from daemon.domain.live_answers import LiveAnswer
-from daemon.egress.post import parsed_fields
 from daemon.live.listener import EndReason, Listener, LiveRequest
 from daemon.management.listeners import Listening
 from daemon.store.reads import api_reads
@@ -29,7 +28,7 @@ _LONGEST_NAME, _LONGEST_VALUE = 200, 8 * 1024
 _STILL_HERE = b": still here\n\n"
 _ENDED = {
     EndReason.KEY_REVOKED: "The key was revoked: use another one.",
-    EndReason.WEBHOOK_DELETED: "The listener's webhook was deleted: open another stream.",
+    EndReason.WEBHOOK_DELETED: "The listener's webhook was deleted: listen again if that was not meant.",
     EndReason.MOVED: "Another node delivers for this webhook now: open another stream.",
     EndReason.STOPPING: "The daemon is stopping: open another stream when it is back.",
 }
@@ -124,15 +123,14 @@ def _first_message(listening: Listening, timeout_s: float) -> bytes:
 
 
 def _request_message(request: LiveRequest) -> bytes:
-    post = request.post
     return _message(
         "request",
         attemptId=request.attempt_id,
         answerWithinMs=max(0, round((request.deadline - trio.current_time()) * 1000)),
         method="POST",
         path="/",
-        headers=[{"name": name, "value": value} for name, value in parsed_fields(post.fields)],
-        body=post.body.decode(),  # JSON in UTF-8, as it was accepted
+        headers=[{"name": name, "value": value} for name, value in request.headers],
+        body=request.body.decode(),
     )
 
 

@@ -230,7 +230,9 @@ async def tell_change(call: Call, webhook_id: str, body: WebhookChange) -> None:
     found, mistakes = await _find(call, webhook_id), Mistakes()
     with mistakes:
         _resumes_at(call, body)
-    if "url" in body.model_fields_set:
+    if "url" in body.model_fields_set and found.live:
+        mistakes.note(wrong_field("$.url", "is not for a live listener: its deliveries go to its stream"))
+    elif "url" in body.model_fields_set:
         await _check_url(call, body.url, team_id=found.team_id, mistakes=mistakes)
     mistakes.raise_if_any()
 

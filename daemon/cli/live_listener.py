@@ -19,6 +19,7 @@ from daemon.cli.live_stream import LiveClient, Message, live_client
 from daemon.demo.receiver import Answer, ReceivedRequest, Response
 
 _ANSWER_AGAIN_S = 0.5
+_FOR_GOOD = frozenset({"key_revoked", "webhook_deleted"})
 _LOST = "Connection lost, trying again."
 
 
@@ -107,7 +108,8 @@ async def _take(
             case "request":
                 await _answer(client, listener_id, data=message.data, answer=answer)
             case "ended":
-                raise StreamEnded(message.data["detail"], ExitCode.REFUSED)
+                kind = CommandError if message.data["reason"] in _FOR_GOOD else StreamEnded
+                raise kind(message.data["detail"], ExitCode.REFUSED)
 
 
 def _say_listening(data: Mapping[str, Any], wanted: Wanted) -> None:
@@ -121,7 +123,7 @@ async def _answer(client: LiveClient, listener_id: str, data: Mapping[str, Any],
     """Have one attempt answered, within the time that there is for it."""
     with trio.move_on_after(max(0, data["answerWithinMs"] / 1000)) as in_time:
         response = await answer(_received(data))
-        while not await _is_taken(client, listener_id, data["attemptId"], response):
+        while not await _is_taken(client, listener_id, data["attemptId"], response=response):
             pass
     if in_time.cancelled_caught:
         say("No answer was given in time: the attempt counts as timed out.")

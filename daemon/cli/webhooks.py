@@ -300,7 +300,9 @@ def _chosen_secret(file: Path | None, generate: bool) -> str | None:
 def _state(webhook: dict[str, Any]) -> str:
     if not webhook["active"]:
         return "disabled"
-    return "paused" if webhook.get("pausedAt") else "active"
+    if webhook.get("pausedAt"):
+        return "paused"
+    return "live" if webhook.get("live") else "active"
 
 
 def _row(webhook: dict[str, Any]) -> tuple[Any, ...]:

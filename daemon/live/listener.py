@@ -15,7 +15,7 @@ import trio
 from daemon.domain.errors import AttemptOver
 from daemon.domain.live_answers import LiveAnswer
 from daemon.egress.errors import ConnectionBroken, DeadlinePassed, NotPermitted
-from daemon.egress.post import Post
+from daemon.egress.post import Post, parsed_fields
 
 _OVER = "no attempt with this id waits for an answer: it was answered, or its time is over"
 
@@ -43,6 +43,16 @@ class LiveRequest:
     deadline: float
     answer: LiveAnswer | None = None
     over: trio.Event = field(default_factory=trio.Event)
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The header fields, in their order."""
+        return parsed_fields(self.post.fields)
+
+    @property
+    def body(self) -> bytes:
+        """The event as it was accepted: JSON in UTF-8."""
+        return self.post.body
 
 
 class Listener:

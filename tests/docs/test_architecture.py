@@ -22,6 +22,7 @@ USE_HTTP_CLIENTS = {
     "daemon/delivery/outcome.py": "tells the transport's exceptions apart",
     "daemon/cli/client.py": "a client of the daemon's own API",
     "daemon/cli/forwarding.py": "a client of a server on the machine of whoever runs `listen`",
+    "daemon/cli/live_stream.py": "a client of the daemon's own API",
     "daemon/cli/exchange.py": "a client of the daemon's own API",
     "daemon/demo/api.py": "a client of the daemon's own API",
     "daemon/demo/process.py": "a client of the daemon's own API",

@@ -10,6 +10,7 @@ import pytest
 
 from api.app import create_app
 from daemon.crypto.api_keys import ApiKeys, Principal, digest_of
+from daemon.domain.audit import THE_DAEMON
 from tests.security.who_gets_where import TABLE, Row
 from tests.support.api_client import Answer, ApiClient, RunningApi, running_api
 from tests.support.daemon import OPERATOR_KEY, make_settings
@@ -25,6 +26,7 @@ NOBODYS_IDS = {
     "delivery": "dlv_x",
     "key": "key_x",
     "link": "plk_x",
+    "listener": "wh_y",
 }
 
 EACH_WAY = [(route, row, way) for route, row in TABLE.items() for way in ways_of_path(route.partition(" ")[2])]
@@ -48,6 +50,7 @@ class World:
         method, target, body = row.request(route, self.ids if ids is None else ids)
         if row.is_endless:
             self.api.handles.console.changes.close()
+            self.api.daemon.parts.listeners.close()
         return await client.call(method, target, content=body, server=ELSEWHERE)
 
     async def ask_as_stranger(self, route: str, row: Row, headers: Mapping[str, str]) -> Answer:
@@ -78,8 +81,24 @@ async def things_of_acme(api: RunningApi) -> Mapping[str, str]:
     [delivery] = [one["id"] for one in deliveries if one["webhookId"] == webhook["id"]]
     key = await key_of_acme(api, "spare")
     link = (await api.operator.post(f"/v1/teams/{api.acme.id}/portal-links", {})).value["id"]
-    ids = {"webhook": webhook["id"], "event": event, "delivery": delivery, "key": key["id"], "link": link}
+    listener = await live_webhook(api)
+    ids = {
+        "webhook": webhook["id"],
+        "listener": listener,
+        "event": event,
+        "delivery": delivery,
+        "key": key["id"],
+        "link": link,
+    }
     return {"acme": api.acme.id, **ids}
+
+
+async def live_webhook(api: RunningApi) -> str:
+    """Make a webhook as a live listener's stream does; return its id."""
+    webhook_id = api.daemon.parts.clock.new_id("wh")
+    create = api.daemon.parts.webhooks.create_live
+    await create(webhook_id, api.acme.id, ("linkedin.message.sent",), secret="s3cret", by=THE_DAEMON)
+    return webhook_id
 
 
 def strangers(key: str, revoked: str) -> tuple[Mapping[str, str], ...]:

@@ -15,8 +15,8 @@ class Row:
 
     `roles` are those of acme's keys that may do it beside its admins: the others get 403.
 
-    `$acme`, `$webhook`, `$event`, `$delivery`, `$key` and `$link` stand for ids of acme's. An endless answer ends
-    with the daemon.
+    `$acme`, `$webhook`, `$event`, `$delivery`, `$key`, `$link` and `$listener` stand for ids of acme's. An endless
+    answer ends with the daemon.
     """
 
     own: int
@@ -31,7 +31,7 @@ class Row:
         """Return method, path with query, and body."""
         method, _, path = route.partition(" ")
         named = path.replace("{team_id}", "$acme").replace("{event}", "linkedin.message.sent").replace("{name}", "n")
-        for kind in ("webhook", "event", "delivery", "key", "link"):
+        for kind in ("webhook", "event", "delivery", "key", "link", "listener"):
             named = named.replace(f"{{{kind}_id}}", f"${kind}")
         target, body = Template(named + self.query).substitute(ids), self.body
         return method, target, None if body is None else Template(body).substitute(ids).encode()
@@ -79,6 +79,8 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "DELETE /v1/portal-links/{link_id}": Row(403, 403, 204),
         "DELETE /v1/keys/{key_id}": Row(204, 404, 204),
         "GET /v1/nodes": Row(403, 403, 200),
+        "POST /v1/listeners": Row(200, 404, 200, '{"teamId": "$acme"}', is_endless=True),
+        "POST /v1/listeners/{listener_id}/answers": Row(409, 404, 409, '{"attemptId": "att_x", "status": 200}'),
         "POST /v1/nodes/{name}/drain": Row(403, 403, 409),
         # as they are for whoever is not on this machine
         "GET /healthz": Row(200, 200, 200, roles=ALL),

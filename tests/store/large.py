@@ -203,6 +203,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "paused_among": [lambda c: api_reads.paused_among(c, [WEBHOOK, OTHER])],
     "due_resumes": [lambda c: actor_reads.due_resumes(c, NOW, actor_reads.FIRST_RESUME, 100)],
     "next_resume_at": [lambda c: actor_reads.next_resume_at(c, NOW)],
+    "live_among": [lambda c: api_reads.live_among(c, [WEBHOOK, OTHER])],
     "live_webhooks": [lambda c: actor_reads.live_webhooks(c, "", 100)],
     "count_paused": [lambda c: gauge_reads.count_paused(c, 1_000)],
     "count_waiting": [lambda c: console_reads.count_waiting(c, OTHER, 1_000)],

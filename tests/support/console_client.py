@@ -52,10 +52,14 @@ class Page:
 
 
 class Stream:
-    """A live page: the events that came, each with the part of the page that it carries. It speaks ASGI."""
+    """A live page, or a stream of the API: the events that came, each with its data. It speaks ASGI.
 
-    def __init__(self) -> None:
+    `body` is the request's.
+    """
+
+    def __init__(self, body: bytes = b"") -> None:
         self.status = 0
+        self._body = body
         self._idle = b""
         self._gone = trio.Event()
         self._sent = False
@@ -90,7 +94,7 @@ class Stream:
     async def receive(self) -> dict[str, Any]:
         if not self._sent:
             self._sent = True
-            return {"type": "http.request", "body": b"", "more_body": False}
+            return {"type": "http.request", "body": self._body, "more_body": False}
         await self._gone.wait()
         return {"type": "http.disconnect"}
 

@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from daemon.domain.lifecycle import failures_disable
 from daemon.domain.model import DisabledReason, Webhook
 from daemon.handles import Handles
+
+_WHILE_IT_LISTENS = (
+    "Somebody listens live: its deliveries go to that stream, cost nothing, and it is deleted at the end."
+)
 
 
 class State(StrEnum):
@@ -29,7 +34,9 @@ class WebhookState:
 def state_of(handles: Handles, webhook: Webhook) -> WebhookState:
     """Return a webhook's state."""
     policy = handles.settings.delivery
-    failures = f"{webhook.consecutive_failures} of {policy.disable_after}"
+    failures = str(webhook.consecutive_failures)
+    if failures_disable(webhook):
+        failures = f"{failures} of {policy.disable_after}"
     if not webhook.active:
         return WebhookState(State.DISABLED, failures, _why_disabled(webhook))
     if handles.is_parked(webhook.id):
@@ -42,9 +49,11 @@ def state_of(handles: Handles, webhook: Webhook) -> WebhookState:
         return WebhookState(State.PAUSED, failures, "Its deliveries wait, in order, until it is resumed.")
     if webhook.consecutive_failures:
         unit = "deliveries" if policy.count == "deliveries" else "attempts"
-        why = f"{failures} {unit} in a row have failed. At {policy.disable_after} it is disabled."
+        limit = f" At {policy.disable_after} it is disabled." if failures_disable(webhook) else ""
+        why = f"{failures} {unit} in a row have failed.{limit}"
         return WebhookState(State.FAILING, failures, why)
-    return WebhookState(State.ACTIVE, failures, "It gets each event that it subscribes to.")
+    why = _WHILE_IT_LISTENS if webhook.live else "It gets each event that it subscribes to."
+    return WebhookState(State.ACTIVE, failures, why)
 
 
 def _why_disabled(webhook: Webhook) -> str:

@@ -93,6 +93,11 @@ def paused_among(connection: Connection, ids: Collection[str]) -> dict[str, int 
     return {row.id: rows.right("webhooks", "resumes_at", row.resumes_at) for row in connection.execute(query)}
 
 
+def live_among(connection: Connection, ids: Collection[str]) -> set[str]:
+    """Return which of these webhooks are live listeners."""
+    return set(connection.execute(select(webhooks.c.id).where(webhooks.c.id.in_(ids), webhooks.c.live)).scalars())
+
+
 def list_webhooks(connection: Connection, team_id: str | None, limit: int, before: int | None = None) -> Page[Webhook]:
     """Return the webhooks of a team, or of all, newest first."""
     query = select(webhooks).where(webhooks.c.deleted_at.is_(None))
