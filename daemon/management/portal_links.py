@@ -101,8 +101,6 @@ class PortalLinks:
     async def revoke(self, link: PortalLink, by: Actor = THE_DAEMON) -> None:
         """Revoke a link: its sessions end at once."""
         revoke = RevokePortalLink(link.id, self._now_ms())
-        audited = self._audited(
-            revoke, by, AuditAction.PORTAL_LINK_REVOKED, team_id=link.team_id, subject_id=link.id
-        )
+        audited = self._audited(revoke, by, AuditAction.PORTAL_LINK_REVOKED, team_id=link.team_id, subject_id=link.id)
         if await self._writer.execute(audited):
             self._log.info("portal_link_revoked", linkId=link.id, teamId=link.team_id)

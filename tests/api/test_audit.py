@@ -109,7 +109,7 @@ async def test_what_is_revoked_twice_leaves_one_entry(api: RunningApi) -> None:
 async def test_a_secret_is_replaced_by_another_one_only(api: RunningApi) -> None:
     webhook = await api.webhook()
     hook, replaced = f"/v1/webhooks/{webhook['id']}", {"from": "set", "to": "replaced"}
-    steps = (
+    steps: tuple[tuple[str, dict[str, Any], Any], ...] = (
         ("PATCH", {"secret": SECRET}, {"from": None, "to": "set"}),
         ("PATCH", {"secret": SECRET}, None),
         ("PATCH", {"secret": "another one"}, replaced),
