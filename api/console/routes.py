@@ -47,6 +47,7 @@ from api.http.dispatch import Dispatcher, View
 from api.http.route import ADMINS, READERS
 from api.http.streamed import Streamed
 from api.http.urls import MatchingRule, make_rule
+from api.limits.exports import Exports
 from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import RunInThread
 from daemon.domain.model import KeyRole
@@ -177,6 +178,7 @@ def add_console(
     app: Dispatcher,
     handles: Handles,
     limits: RateLimits,
+    shared_exports: Exports,
     run_in_thread: RunInThread,
     reserved_ids: frozenset[str],
     api_document: Callable[[], Mapping[str, Any]],
@@ -216,11 +218,15 @@ def add_console(
 
     app.views[_ASSET], app.views[_WITHOUT_SLASH] = show_asset, redirect_to_console
     for page in PAGES:
-        app.views[page.name] = _bind(page, context, limits=limits, run_in_thread=run_in_thread)
+        app.views[page.name] = _bind(
+            page, context, limits=limits, shared_exports=shared_exports, run_in_thread=run_in_thread
+        )
     return context
 
 
-def _bind(route: PageRoute, context: ConsoleContext, limits: RateLimits, run_in_thread: RunInThread) -> View:
+def _bind(
+    route: PageRoute, context: ConsoleContext, limits: RateLimits, shared_exports: Exports, run_in_thread: RunInThread
+) -> View:
     async def view_for_anybody(request: Request, **path: str) -> Response | Streamed:
         return await route.handler(context, request, **path)
 
@@ -239,6 +245,7 @@ def _bind(route: PageRoute, context: ConsoleContext, limits: RateLimits, run_in_
             team_id=team_id,
             run_in_thread=run_in_thread,
             limits=limits,
+            exports=shared_exports,
             answer=answer,
         )
 

@@ -30,7 +30,6 @@ USE_HTTP_CLIENTS = {
 # Who may sleep again and again, and why nothing could wake it instead.
 SLEEPS_IN_LOOPS = {
     "daemon/actors/supervisor.py": "the back-off between restarts",
-    "api/routes/export_streams.py": "the others' share of the store",
     "daemon/management/key_uses.py": "how often uses are kept",
     "daemon/store/retry.py": "the back-off while the database fails",
     "daemon/opening.py": "the back-off while a database server is awaited",

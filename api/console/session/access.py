@@ -17,6 +17,7 @@ from api.http.errors import rate_limited
 from api.http.known import Known
 from api.http.route import Call
 from api.http.streamed import Streamed
+from api.limits.exports import Exports
 from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
@@ -51,6 +52,7 @@ async def answer_page(
     team_id: str | None,
     run_in_thread: RunInThread,
     limits: RateLimits,
+    exports: Exports,
     answer: Callable[[PageRequest], Awaitable[Response | Streamed]],
 ) -> Response | Streamed:
     """Return the response of `answer`, with the session's cookie renewed if necessary.
@@ -70,6 +72,7 @@ async def answer_page(
         request=request,
         run_in_thread=run_in_thread,
         charge=partial(limits.charge, signed_in.principal),
+        exports=exports,
         known=Known(context.handles.catalogue, principal, context.reserved_ids),
     )
     response = await answer(

@@ -87,6 +87,10 @@ class PageRequest:
         url = None if self.link is None else self.link.return_url
         return "" if url is None else urlsplit(url).netloc
 
+    async def is_still_valid(self) -> bool:
+        """Whether the session has not ended since the request came. Raises StoreUnavailable."""
+        return await self.context.sessions.read(self.context.sessions.cookie(self.session)) is not None
+
     def query(self, name: str) -> str:
         """Return a query parameter, "" if it is missing."""
         return str(self.call.request.args.get(name, "")).strip()
