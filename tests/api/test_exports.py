@@ -254,6 +254,19 @@ async def test_a_key_has_three_exports_at_once_and_all_keys_have_twenty(autojump
     assert not await is_refused("key_10")
 
 
+async def test_the_api_and_the_console_share_the_room_for_exports(
+    api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.limits.exports.MOST_OF_ONE_KEY", 0)
+    browser = ConsoleClient(api.operator.app)
+    await browser.sign_in(str(api.as_acme.key))
+    refused = await api.as_acme.get("/v1/credits/entries/export")
+    assert (refused.status, refused.code, refused.headers["Retry-After"]) == (503, "overloaded", "15")
+    page = await browser.get(f"/console/teams/{api.acme.id}/credits/export")
+    assert (page.status, page.headers["Retry-After"]) == (503, "15")
+    assert "Too many exports run at once" in page.text
+
+
 async def test_an_export_that_fails_before_it_begins_makes_room(autojump_clock: MockClock) -> None:
     exports = Exports()
 
