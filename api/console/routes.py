@@ -197,10 +197,8 @@ def add_console(
         handles=handles,
         sessions=sessions,
         templates=Templates(run_in_thread),
-        shown_once=ShownOnce(
-            handles.console.shown_once_key, handles.now_ms, is_secure=handles.settings.has_tls_before_it
-        ),
-        messages=Messages(handles.console.session_key, handles.now_ms, is_secure=handles.settings.has_tls_before_it),
+        shown_once=ShownOnce(handles.console.shown_once_key, handles.now_ms),
+        messages=Messages(handles.console.session_key, handles.now_ms),
         reserved_ids=reserved_ids,
         api_document=api_document,
     )
