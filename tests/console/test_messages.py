@@ -20,9 +20,9 @@ def carried(value: str) -> Cookies:
     return Cookies({COOKIE: value}, is_secure=False)
 
 
-def kept(clock: Clock, word: str = "team-saved", count: str = "") -> tuple[Messages, str]:
+def kept(clock: Clock, word: str = "team-saved", count: int = 0) -> tuple[Messages, str]:
     messages, response = Messages(bytes(32), lambda: clock.now_ms), Response("")
-    messages.keep(carried(""), response, word, count, session_id="mine", page="/console/teams")
+    messages.keep(carried(""), response, word=word, count=count, session_id="mine", page="/console/teams")
     value = response.headers["Set-Cookie"].partition(";")[0].partition("=")[2]
     return messages, value
 
@@ -45,7 +45,7 @@ def test_a_forged_message_is_none() -> None:
 
 
 def test_a_message_counts() -> None:
-    messages, value = kept(Clock(), "recovered", "12345")
+    messages, value = kept(Clock(), "recovered", 12_345)
     assert messages.find(carried(value), session_id="mine", page="/console/teams").endswith("in order: 12,345.")
 
 

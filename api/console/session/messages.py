@@ -29,9 +29,9 @@ class Messages:
     secret: bytes
     now_ms: NowMs
 
-    def keep(self, cookies: Cookies, response: Response, word: str, count: str, *, session_id: str, page: str) -> None:
+    def keep(self, cookies: Cookies, response: Response, *, word: str, count: int, session_id: str, page: str) -> None:
         """Give the browser a message for the page with this path."""
-        signed = self._serializer().dumps([word, count, session_id, page, self.now_ms() + KEPT_S * 1000])
+        signed = self._serializer().dumps([word, str(count), session_id, page, self.now_ms() + KEPT_S * 1000])
         value = signed if isinstance(signed, str) else signed.decode()
         cookies.set(response, COOKIE, value, max_age_s=KEPT_S, same_site="Strict")
 
@@ -74,6 +74,8 @@ SENTENCES: Mapping[str, str] = {
     "team-saved": "The changes are saved.",
     "key-created": "The key is created.",
     "key-revoked": "The key is revoked and no longer works.",
+    "link-made": "The link is made.",
+    "link-revoked": "The link is revoked, and its sessions have ended.",
     "preferences-saved": "This browser shows the console so from now on.",
     "credits-granted": "The credits are granted.",
 }

@@ -109,7 +109,8 @@ class PageRequest:
         """Return the redirect after a form that succeeded, to a page that says so once (`messages.SENTENCES`)."""
         response = see_other(path)
         page = unquote(urlsplit(path).path)
-        self.context.messages.keep(self.cookies, response, message, str(count), session_id=self.session.id, page=page)
+        messages, shown_to = self.context.messages, self.session.id
+        messages.keep(self.cookies, response, word=message, count=count, session_id=shown_to, page=page)
         return response
 
     def secret_about(self, about: str) -> str | None:
