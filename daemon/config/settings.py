@@ -116,6 +116,7 @@ class ApiSettings(_Section):
     rate_limit_per_s: float = Field(50, ge=0, le=1_000_000)
     rate_limit_burst: int = Field(200, ge=1, le=1_000_000)
     operator_rate_limit_per_s: float = Field(0, ge=0, le=1_000_000)
+    shutdown_delay_s: float = Field(0, ge=0, le=300)
 
     @field_validator("bind")
     @classmethod

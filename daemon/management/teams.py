@@ -75,8 +75,6 @@ class Teams:
 
     async def change(self, team_id: str, change: TeamEdit, by: Actor = THE_DAEMON) -> Team | None:
         """Change a team's name, notification addresses or limit of webhooks. Returns None if unknown."""
-        if await self._reader.fetch(api_reads.get_team, team_id) is None:
-            return None
         save = SaveTeam(team_id, change)
         team = await self._writer.execute(
             self._audited(save, by, AuditAction.TEAM_CHANGED, team_id=team_id, subject_id=team_id)
@@ -121,8 +119,8 @@ class Teams:
             subject_id=key_id,
             name=key.name,
         )
-        await self._writer.execute(revoke, lambda _: self._api_keys.remove(key_id))
-        self._log.info("key_revoked", keyId=key_id, teamId=key.team_id)
+        if await self._writer.execute(revoke, lambda _: self._api_keys.remove(key_id)):
+            self._log.info("key_revoked", keyId=key_id, teamId=key.team_id)
         return True
 
     async def grant_credits(

@@ -92,8 +92,8 @@ class ExecuteOnce(Command[Inner], frozen=True):
 
 
 class Audited(Command[Inner], frozen=True):
-    """Run `command` and, unless it fails, keep in the same transaction who did it, with what it changed of its subject
-    (`daemon.store.writes.audit`). Answers what the command does.
+    """Run `command` and, unless it fails or does nothing, keep in the same transaction who did it, with what it changed
+    of its subject (`daemon.store.writes.audit`). Answers what the command does.
     """
 
     command: Command[Inner]
@@ -234,8 +234,8 @@ class AddKey(Command[None], frozen=True):
     digest: bytes
 
 
-class RevokeKey(Command[None], frozen=True):
-    """Revoke a key for good."""
+class RevokeKey(Command[bool], frozen=True):
+    """Revoke a key for good. Answers False if there is none, or it was revoked before."""
 
     key_id: str
     now: int
@@ -265,15 +265,17 @@ class AddPortalLink(Command[None], frozen=True):
     forget_before: int
 
 
-class UsePortalLink(Command[None], frozen=True):
-    """Record that a link signs somebody in. Raises LinkOver if it no longer does."""
+class UsePortalLink(Command[bool], frozen=True):
+    """Record that a link signs somebody in. Answers whether it is the first time, or raises LinkOver if it no longer
+    does.
+    """
 
     link_id: str
     now: int
 
 
-class RevokePortalLink(Command[None], frozen=True):
-    """Revoke a link for good, with its sessions."""
+class RevokePortalLink(Command[bool], frozen=True):
+    """Revoke a link for good, with its sessions. Answers False if there is none, or it was revoked before."""
 
     link_id: str
     now: int
