@@ -158,6 +158,11 @@ class CreditsSettings(_Section):
     per_delivery: int = Field(2, ge=0)
     enforce: bool = False
 
+    @property
+    def exhausted_below(self) -> int | None:
+        """The balance below which no delivery can be paid for, so that deliveries wait; None if they never do."""
+        return self.per_delivery if self.enforce else None
+
 
 class SmtpSettings(_Section):
     """`[smtp]`: where mail goes out; with no host it is written to a Maildir in the state directory."""
