@@ -56,7 +56,8 @@ async def test_an_event_is_found_by_its_idempotency_key_and_by_its_payload(api: 
 
 async def test_a_page_has_so_many_by_ids_by_keys_and_by_payloads_each(api: RunningApi) -> None:
     await api.webhook()
-    common = [await api.submit() for _ in range(3)][0][: len("evt_") + 7]  # what ids of half a minute begin with
+    submitted = [await api.submit() for _ in range(3)]
+    common = submitted[0][: len("evt_") + 7]  # what ids of half a minute begin with
     batch = [{"event": MESSAGE_SENT, "data": {}}] * 3
     assert (await api.as_acme.post("/v1/events/batch", batch, **{"Idempotency-Key": common})).status == 202
     for _ in range(3):
