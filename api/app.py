@@ -118,7 +118,7 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
             return await error_page(console, request, error)
         return await answer_error(handles, request, error)
 
-    app = Dispatcher("api", _URLS, answer_any_error, partial(log_failure, handles))
+    app = Dispatcher("api", _URLS, answer_any_error, log_failure=partial(log_failure, handles))
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
     for route in ROUTES:
         answer = bind(
