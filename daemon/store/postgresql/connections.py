@@ -36,6 +36,7 @@ def writing_engine(address: Address) -> Engine:
     engine = _engine(address, _WRITING, poolclass=pool.NullPool, execution_options={SEND_ROWS: send_rows})
     event.listen(engine, "before_cursor_execute", lambda connection, *_: pipeline.flush(connection))
     event.listen(engine, "commit", pipeline.flush)
+    event.listen(engine, "rollback", pipeline.roll_back)
     return engine
 
 
