@@ -129,7 +129,7 @@ async def assemble(
         fan_outs=fan_outs,
         changes=telemetry.changes,
         granted=gate.look_again,
-        webhooks_changed=partial(_wake_both, notifier, canceller),
+        look_for_work=partial(_wake_both, notifier, canceller),
         seal_with=vault.use,
     )
     management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
@@ -182,7 +182,7 @@ async def assemble(
         telemetry=telemetry,
         fleet=fleet,
         router=router,
-        teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate, follow=following.follow),
+        teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate, notifier=notifier, follow=following.follow),
         webhooks=webhooks,
         replays=management.replays(owners=owners, fan_outs=fan_outs),
         portal_links=management.portal_links(),

@@ -123,6 +123,7 @@ class ApiSettings(_Section):
     rate_limit_per_s: float = Field(50, ge=0, le=1_000_000)
     rate_limit_burst: int = Field(200, ge=1, le=1_000_000)
     operator_rate_limit_per_s: float = Field(0, ge=0, le=1_000_000)
+    shutdown_delay_s: float = Field(0, ge=0, le=300)
 
     @field_validator("bind")
     @classmethod
@@ -163,6 +164,11 @@ class CreditsSettings(_Section):
 
     per_delivery: int = Field(2, ge=0)
     enforce: bool = False
+
+    @property
+    def exhausted_below(self) -> int | None:
+        """The balance below which no delivery can be paid for, so that deliveries wait; None if they never do."""
+        return self.per_delivery if self.enforce else None
 
 
 class SmtpSettings(_Section):

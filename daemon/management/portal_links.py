@@ -93,7 +93,7 @@ class PortalLinks:
         use, by = UsePortalLink(link.id, self._now_ms()), Actor(link.id, link.name, address)
         audited = self._audited(use, by, AuditAction.PORTAL_LINK_USED, team_id=link.team_id, subject_id=link.id)
         try:
-            await self._writer.execute(audited if link.used_at is None else use)
+            await self._writer.execute(audited)
         except LinkOver:
             return None
         return link
@@ -101,7 +101,6 @@ class PortalLinks:
     async def revoke(self, link: PortalLink, by: Actor = THE_DAEMON) -> None:
         """Revoke a link: its sessions end at once."""
         revoke = RevokePortalLink(link.id, self._now_ms())
-        await self._writer.execute(
-            self._audited(revoke, by, AuditAction.PORTAL_LINK_REVOKED, team_id=link.team_id, subject_id=link.id)
-        )
-        self._log.info("portal_link_revoked", linkId=link.id, teamId=link.team_id)
+        audited = self._audited(revoke, by, AuditAction.PORTAL_LINK_REVOKED, team_id=link.team_id, subject_id=link.id)
+        if await self._writer.execute(audited):
+            self._log.info("portal_link_revoked", linkId=link.id, teamId=link.team_id)

@@ -35,7 +35,7 @@ def test_a_link_is_found_by_its_id_and_by_its_token_as_it_was_made(database: Any
 def test_a_link_for_once_is_used_once_however_close_together_it_is_tried(database: AnyDatabase) -> None:
     link = add(database, a_portal_link(once=True))
     answers = run_batch(database, [UsePortalLink("plk_1", LATER + number) for number in range(3)])
-    assert [type(answer) for answer in answers] == [type(None), LinkOver, LinkOver]
+    assert [type(answer) for answer in answers] == [bool, LinkOver, LinkOver]
     assert stored(database) == structs.replace(link, used_at=LATER)
 
 
