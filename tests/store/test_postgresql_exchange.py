@@ -128,8 +128,9 @@ def test_a_batch_is_tried_again_when_the_server_has_forgotten_what_was_prepared(
 ) -> None:
     found(postgresql_database)
     works = accept(postgresql_database, [1, 2])
-    postgresql_database.writer.exec_driver_sql("DEALLOCATE ALL")
-    postgresql_database.writer.commit()
+    driver: Any = postgresql_database.writer.connection.driver_connection
+    driver.execute("DEALLOCATE ALL")
+    driver.commit()
     for number, work in enumerate(works):
         run(postgresql_database, recording(work, 1))
         assert len(accept(postgresql_database, [3 + number])) == 1

@@ -31,7 +31,7 @@ from daemon.store.postgresql.connections import (
 from daemon.store.postgresql.doubtful_commit import Fate, fate_of
 from daemon.store.postgresql.failures import is_conflict, is_failure, unavailable
 from daemon.store.postgresql.feed import changes_of_all, prune_feed, publish
-from daemon.store.postgresql.fence import commit
+from daemon.store.postgresql.fence import refusal_of, require_life
 from daemon.store.postgresql.newest import bring_to_newest, require_usable
 from daemon.store.postgresql.sequences import SharedSequences
 from daemon.store.postgresql.silence import Deadlines
@@ -116,12 +116,14 @@ class PostgresqlDatabase:
                 # Last: all nodes wait for the row that this locks.
                 publish(self.writer, self._changes)
                 number = pipeline.number_of(self.writer)
-                if number is not None:
-                    commit(self.writer, node)
+                if number is not None and node is not None:
+                    require_life(self.writer, node)
         except BaseException as error:
             # A server that answered has said the last word.
             is_in_doubt = used.closed
             pipeline.roll_back(self.writer)  # a failed COMMIT may have left it open, though Core takes it for ended
+            if (refusal := refusal_of(error)) is not None:
+                raise refusal from None
             if number is None or not is_in_doubt or not isinstance(error, DatabaseError):
                 raise
             self._settle(number, error)

@@ -16,17 +16,13 @@ _PASS = Statement(
 )
 
 
-def commit(connection: Connection, node: int | None) -> None:
-    """Carry out what waits and COMMIT, unless the life of this node has ended; without a node nobody else may write.
+def require_life(connection: Connection, node: int) -> None:
+    """Have COMMIT fail if the life of this node has ended: see `refusal_of`."""
+    pipeline.send(connection, _PASS, (bigint(node),))
 
-    Raises StoreUnavailable if it has ended, and SQLAlchemy's DBAPIError: see `daemon.store.postgresql.pipeline`.
-    """
-    if node is not None:
-        pipeline.send(connection, _PASS, (bigint(node),))
-    try:
-        pipeline.commit(connection)
-    except DBAPIError as error:
-        if isinstance(error.orig, DivisionByZero):
-            words = "this node was taken for dead, and others have its work: try again in a moment"
-            raise StoreUnavailable(words) from None
-        raise
+
+def refusal_of(error: BaseException) -> StoreUnavailable | None:
+    """Return what callers are told if a transaction failed since the life of this node has ended."""
+    if isinstance(error, DBAPIError) and isinstance(error.orig, DivisionByZero):
+        return StoreUnavailable("this node was taken for dead, and others have its work: try again in a moment")
+    return None

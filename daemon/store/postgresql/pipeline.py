@@ -89,8 +89,11 @@ def commit(connection: Connection) -> None:
 
     Raises SQLAlchemy's DBAPIError. If the connection was lost, it is unknown whether it was committed.
     """
-    send(connection, _COMMIT, ())
-    flush(connection)
+    pipeline = _pipeline_of(connection)
+    pipeline.is_numbered = False
+    if pipeline.waiting or not pipeline.exchange.is_idle():
+        pipeline.waiting.append((_COMMIT, ()))
+        _carry_out(connection, pipeline)
 
 
 def roll_back(connection: Connection) -> None:
