@@ -22,6 +22,7 @@ from api.console.pages import (
     help_page,
     home,
     portal,
+    portal_links_page,
     preferences_page,
     settings_page,
     sign_in,
@@ -95,6 +96,7 @@ class PageRoute:
 
 _WEBHOOK = "teams/<team_id>/webhooks/<webhook_id>"
 _EVENT = "teams/<team_id>/events/<event_id>"
+_LINKS = "teams/<team_id>/portal-links"
 _DELIVERY = "teams/<team_id>/deliveries/<delivery_id>"
 PAGES = (
     PageRoute("GET", "sign-in", handler=sign_in.show_sign_in, audience=Audience.ANYBODY),
@@ -155,6 +157,9 @@ PAGES = (
     PageRoute("POST", "teams/<team_id>", handler=team_page.save, audience=Audience.OPERATOR),
     PageRoute("POST", "teams/<team_id>/keys", handler=team_page.create_key, audience=Audience.OPERATOR),
     PageRoute("POST", "teams/<team_id>/keys/<key_id>/revoke", handler=team_page.revoke_key, audience=Audience.OPERATOR),
+    PageRoute("GET", _LINKS, handler=portal_links_page.show_links, audience=Audience.OPERATOR),
+    PageRoute("POST", _LINKS, handler=portal_links_page.create, audience=Audience.OPERATOR),
+    PageRoute("POST", f"{_LINKS}/<link_id>/revoke", handler=portal_links_page.revoke, audience=Audience.OPERATOR),
     PageRoute("POST", "teams/<team_id>/grants", handler=team_page.grant, audience=Audience.OPERATOR),
     PageRoute("GET", "api", handler=api_page.show_api, audience=Audience.SIGNED_IN),
     PageRoute("GET", "api/<tag>", handler=api_page.show_api_chapter, audience=Audience.SIGNED_IN),
@@ -197,10 +202,8 @@ def add_console(
         handles=handles,
         sessions=sessions,
         templates=Templates(run_in_thread),
-        shown_once=ShownOnce(
-            handles.console.shown_once_key, handles.now_ms, is_secure=handles.settings.has_tls_before_it
-        ),
-        messages=Messages(handles.console.session_key, handles.now_ms, is_secure=handles.settings.has_tls_before_it),
+        shown_once=ShownOnce(handles.console.shown_once_key, handles.now_ms),
+        messages=Messages(handles.console.session_key, handles.now_ms),
         reserved_ids=reserved_ids,
         api_document=api_document,
     )
