@@ -206,6 +206,16 @@ async def pause_for_a_while(scene: Scene) -> None:
     await scene.submit(HEALTHY)
 
 
+async def listen_for_a_moment(scene: Scene) -> None:
+    async with scene.daemon.parts.live_listeners.listen(scene.team.id, (HEALTHY,)):
+        await trio.sleep(1)
+
+
+async def nobody_listens(scene: Scene) -> bool:
+    found, _ = await scene.daemon.parts.store.reader.fetch(actor_reads.live_webhooks, "", 100)
+    return not found
+
+
 async def ask_for_gauges(scene: Scene) -> None:
     await trio.sleep(FRESH_S)
     scene.daemon.parts.telemetry.metrics.pending_deliveries.set(math.nan)
@@ -330,6 +340,13 @@ SERVICES = (
         within_s=75,
     ),
     upkeep(
+        ActorKind.LIVE_LISTENERS,
+        "daemon.management.listeners.LiveListeners.run",
+        work=listen_for_a_moment,
+        done=nobody_listens,
+        within_s=75,
+    ),
+    upkeep(
         ActorKind.OBSERVER, "daemon.maintenance.gauges.GaugeRefresher.run", work=ask_for_gauges, done=gauges_are_set
     ),
 )
@@ -369,6 +386,7 @@ ELSEWHERE = {
     "daemon/cluster/singletons.py: run": "tests/cluster/test_singletons.py",
     "daemon/cluster/answering.py: self._finish": "tests/cluster/test_requests.py",
     "daemon/cluster/answering.py: self._refuse": "tests/cluster/test_requests.py",
+    "daemon/cluster/answering.py: self._pass_on": "tests/cluster/test_live_listeners.py",
 }
 
 # Those of a process that is one node of several.

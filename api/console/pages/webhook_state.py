@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from daemon.domain.lifecycle import failures_disable
 from daemon.domain.model import DisabledReason, Webhook
 from daemon.handles import Handles
 
@@ -35,7 +34,7 @@ def state_of(handles: Handles, webhook: Webhook) -> WebhookState:
     """Return a webhook's state."""
     policy = handles.settings.delivery
     failures = str(webhook.consecutive_failures)
-    if failures_disable(webhook):
+    if not webhook.live:
         failures = f"{failures} of {policy.disable_after}"
     if not webhook.active:
         return WebhookState(State.DISABLED, failures, _why_disabled(webhook))
@@ -49,7 +48,7 @@ def state_of(handles: Handles, webhook: Webhook) -> WebhookState:
         return WebhookState(State.PAUSED, failures, "Its deliveries wait, in order, until it is resumed.")
     if webhook.consecutive_failures:
         unit = "deliveries" if policy.count == "deliveries" else "attempts"
-        limit = f" At {policy.disable_after} it is disabled." if failures_disable(webhook) else ""
+        limit = "" if webhook.live else f" At {policy.disable_after} it is disabled."
         why = f"{failures} {unit} in a row have failed.{limit}"
         return WebhookState(State.FAILING, failures, why)
     why = _WHILE_IT_LISTENS if webhook.live else "It gets each event that it subscribes to."
