@@ -13,6 +13,7 @@ from daemon.domain.clock import Clock
 from daemon.mail.notifier import Notifier
 from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
+from daemon.management.mail_links import MailLinks
 from daemon.management.portal_links import PortalLinks
 from daemon.management.replays import Replays
 from daemon.management.teams import Teams
@@ -82,6 +83,15 @@ class ManagementBuilder:
             audit=self._audit,
             owners=owners,
             fan_outs=fan_outs,
+        )
+
+    def mail_links(self, portal_links: PortalLinks) -> MailLinks:
+        """Return what gives mails their links."""
+        return MailLinks(
+            self._vault.derive("links of mails"),
+            self._clock.now_ms,
+            links=portal_links,
+            days=self._live.now.console.mail_link_days,
         )
 
     def portal_links(self) -> PortalLinks:
