@@ -98,7 +98,8 @@ async def _listen_once(client: LiveClient, wanted: Wanted, *, answer: Answer, lo
 async def _take(
     client: LiveClient, messages: AsyncIterator[Message], wanted: Wanted, *, answer: Answer, lost: _Lost
 ) -> None:
-    listener_id = ""
+    """Take messages until the stream ends. Raises CommandError if the daemon says why it ends."""
+    listener_id, ended = "", None
     async for message in messages:
         match message.kind:
             case "listening":
@@ -109,7 +110,9 @@ async def _take(
                 await _answer(client, listener_id, data=message.data, answer=answer)
             case "ended":
                 kind = CommandError if message.data["reason"] in _FOR_GOOD else StreamEnded
-                raise kind(message.data["detail"], ExitCode.REFUSED)
+                ended = kind(message.data["detail"], ExitCode.REFUSED)
+    if ended is not None:
+        raise ended
 
 
 def _say_listening(data: Mapping[str, Any], wanted: Wanted) -> None:

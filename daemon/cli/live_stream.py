@@ -6,7 +6,7 @@ so it has a client that works with Trio.
 
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -47,9 +47,10 @@ class LiveClient:
             async with self.http.stream("POST", path_of("listeners"), json=body) as response:
                 if response.status_code != HTTPStatus.OK:
                     checked(_answer(response, await response.aread()), self.connection)
-                async for event in self._events(response):
-                    if (message := _parsed(event)) is not None:
-                        yield message
+                async with aclosing(self._events(response)) as events:
+                    async for event in events:
+                        if (message := _parsed(event)) is not None:
+                            yield message
 
     async def answer(self, listener_id: str, attempt_id: str, response: Response) -> None:
         """Answer an attempt."""
@@ -68,9 +69,9 @@ class LiveClient:
             answered = await self.http.post(path_of("listeners", listener_id, "answers"), json=body)
             checked(_answer(answered, answered.content), self.connection)
 
-    async def _events(self, response: httpx.Response) -> AsyncIterator[bytes]:
+    async def _events(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
         buffer = b""
-        async for part in response.aiter_bytes():
+        async for part in response.aiter_raw():
             *events, buffer = (buffer + part).split(b"\n\n")
             if len(buffer) > _LONGEST_MESSAGE:
                 raise stranger(self.connection.address, "answers without end")
@@ -81,7 +82,11 @@ class LiveClient:
 @asynccontextmanager
 async def live_client(connection: Connection) -> AsyncIterator[LiveClient]:
     """Give the client for one daemon."""
-    headers = {"authorization": f"Bearer {connection.key}", "user-agent": f"kakiyo-webhooks/{__version__}"}
+    headers = {
+        "authorization": f"Bearer {connection.key}",
+        "user-agent": f"kakiyo-webhooks/{__version__}",
+        "accept-encoding": "identity",
+    }
     transport = httpx.AsyncHTTPTransport(uds=connection.socket_path) if connection.socket_path else None
     timeout = httpx.Timeout(TIMEOUT_S, read=_SILENCE_S)
     with _told(connection):

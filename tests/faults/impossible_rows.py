@@ -56,15 +56,21 @@ EVERYWHERE: Mapping[str, str] = {
     "a deleted webhook that is active or keeps its secret": """
         SELECT id FROM webhooks WHERE deleted_at IS NOT NULL AND (active OR secret IS NOT NULL)""",
     "a failure counter out of its range": """
-        SELECT id FROM webhooks WHERE consecutive_failures NOT BETWEEN 0 AND 4
+        SELECT id FROM webhooks WHERE NOT live AND (consecutive_failures NOT BETWEEN 0 AND 4
             OR (active AND consecutive_failures = 4)
-            OR (disabled_reason = 'consecutive_failures' AND consecutive_failures != 4)""",
+            OR (disabled_reason = 'consecutive_failures' AND consecutive_failures != 4))""",
+    "a live listener that its failures disabled": """
+        SELECT id FROM webhooks WHERE live AND disabled_reason = 'consecutive_failures'""",
     "a debit of a delivery that did not succeed": """
         SELECT id FROM credit_entries WHERE delivery_id IS NOT NULL
             AND delivery_id NOT IN (SELECT id FROM deliveries WHERE status = 'succeeded')""",
     "a delivery that was not charged": """
         SELECT id FROM deliveries WHERE status = 'succeeded'
-            AND id NOT IN (SELECT delivery_id FROM credit_entries WHERE delivery_id IS NOT NULL)""",
+            AND id NOT IN (SELECT delivery_id FROM credit_entries WHERE delivery_id IS NOT NULL)
+            AND webhook_id NOT IN (SELECT id FROM webhooks WHERE live)""",
+    "a charged delivery to a live listener": """
+        SELECT d.id FROM deliveries d JOIN webhooks w ON w.id = d.webhook_id
+        WHERE w.live AND d.id IN (SELECT delivery_id FROM credit_entries WHERE delivery_id IS NOT NULL)""",
     "a delivery that was charged twice": """
         SELECT delivery_id FROM credit_entries WHERE delivery_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1""",
     "a wrong price": "SELECT id FROM credit_entries WHERE delivery_id IS NOT NULL AND amount != -2",

@@ -182,8 +182,10 @@ PLANTED_ROWS = {
     "a disabled webhook without reason and time": "UPDATE webhooks SET disabled_at = NULL",
     "a deleted webhook that is active or keeps its secret": "UPDATE webhooks SET deleted_at = 1",
     "a failure counter out of its range": "UPDATE webhooks SET consecutive_failures = 5",
+    "a live listener that its failures disabled": "UPDATE webhooks SET live = 1",
     "a debit of a delivery that did not succeed": "UPDATE deliveries SET status = 'failed' WHERE seq = 1",
     "a delivery that was not charged": "DELETE FROM credit_entries WHERE seq = 1",
+    "a charged delivery to a live listener": "UPDATE webhooks SET live = 1",
     "a delivery that was charged twice": """
         DROP TABLE credit_entries; CREATE TABLE credit_entries AS SELECT 1 AS seq, 'crd_1' AS id, 'acme' AS team_id,
         -2 AS amount, -2 AS balance_after, 0 AS created_at, d.id AS delivery_id, NULL AS note
