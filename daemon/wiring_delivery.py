@@ -100,6 +100,7 @@ class DeliveryBuilder:
         index: SubscriptionIndex,
         gate: Gate,
         notifier: Notifier,
+        on_news: Callable[[], None],
         canceller: Canceller,
         resumes: TimedResumes,
         share: ShareOfWork,
@@ -113,7 +114,7 @@ class DeliveryBuilder:
             log=self._log,
             schedule=_schedule(self._settings.delivery),
             gate=gate,
-            recorder=self._recorder(on_change=on_change, notifier=notifier, canceller=canceller),
+            recorder=self._recorder(on_change=on_change, notifier=notifier, on_news=on_news, canceller=canceller),
             read_pending=share.read_pending,
             look=share.look,
             make_sender=self._sender_factory(),
@@ -129,7 +130,9 @@ class DeliveryBuilder:
             look=share.look,
         )
 
-    def _recorder(self, *, on_change: _OnChange, notifier: Notifier, canceller: Canceller) -> OutcomeRecorder:
+    def _recorder(
+        self, *, on_change: _OnChange, notifier: Notifier, on_news: Callable[[], None], canceller: Canceller
+    ) -> OutcomeRecorder:
         return OutcomeRecorder(
             store=self._store,
             clock=self._clock,
@@ -137,6 +140,7 @@ class DeliveryBuilder:
             policy=self._settings.delivery.policy,
             on_change=on_change,
             on_mail=notifier.wake,
+            on_news=on_news,
             exhausted_below=self._settings.credits.per_delivery if self._settings.credits.enforce else None,
             operator_address=lambda: self._live.now.smtp.operator_address,
             on_cancellations_left=canceller.wake,

@@ -12,7 +12,7 @@ from api.http.auth import owned, team_named
 from api.http.cursors import page_of, position_of
 from api.http.errors import Code, not_found
 from api.http.idempotency import once
-from api.http.known import EventName, SomeTeam
+from api.http.known import AnyEventName, SomeTeam
 from api.http.query import period_of
 from api.http.route import Call, Route
 from api.http.wire import (
@@ -29,6 +29,7 @@ from api.http.wire import (
 from api.limits.rate_limit import tokens_for
 from daemon.domain import model
 from daemon.domain.model import CancelReason, DeliveryStatus, Origin, OutcomeKind
+from daemon.domain.operations import OPERATIONAL_TYPES
 from daemon.store.reads import api_reads, delivery_reads
 
 MOST_QUEUED_AGAIN = 20
@@ -113,7 +114,7 @@ class WhichDeliveries(Input):
     status: list[Annotated[DeliveryStatus, Field(strict=False)]] | None = Field(
         None, description="Only those in this state; give it several times for several states.", min_length=1
     )
-    event: EventName | None = Field(None, description="Only those of this event type.")
+    event: AnyEventName | None = Field(None, description="Only those of this event type.")
     outcome: OutcomeKind | None = Field(None, description="Only those whose last attempt ended so.", strict=False)
     http_status: HttpStatuses | None = Field(
         None,
@@ -224,6 +225,8 @@ async def _teams_without_credits(call: Call, deliveries: Sequence[model.Delivery
 def _show_delivery(
     delivery: model.Delivery, last: model.LastAttempt | None = None, *, team_lacks_credits: bool, is_paused: bool
 ) -> Delivery:
+    is_pending = delivery.status is DeliveryStatus.PENDING
+    is_free = delivery.event_type in OPERATIONAL_TYPES
     return Delivery(
         id=delivery.id,
         event_id=delivery.event_id,
@@ -237,8 +240,8 @@ def _show_delivery(
         created_at=format_time(delivery.created_at),
         completed_at=format_optional_time(delivery.completed_at),
         cancel_reason=delivery.cancel_reason,
-        waiting_for_credits=team_lacks_credits and delivery.status is DeliveryStatus.PENDING,
-        waiting_for_resume=is_paused and delivery.status is DeliveryStatus.PENDING,
+        waiting_for_credits=team_lacks_credits and is_pending and not is_free,
+        waiting_for_resume=is_paused and is_pending,
         origin=delivery.origin and OriginOfDelivery(kind=delivery.origin, delivery_id=delivery.origin_id),
         last_attempt=last
         and LastAttempt(outcome=last.outcome, status=last.status, duration_ms=last.duration_ms, error=last.error),

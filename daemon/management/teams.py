@@ -1,6 +1,7 @@
 """Teams, their API keys and their credits, as people change them."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from daemon.crypto.api_keys import ApiKeys, digest_of, generate_key
 from daemon.crypto.idempotency import Once
@@ -8,7 +9,9 @@ from daemon.delivery.credit_gate import Gate
 from daemon.delivery.router import nothing_to_follow
 from daemon.domain.audit import THE_DAEMON, Actor, AuditAction
 from daemon.domain.clock import Clock
+from daemon.domain.errors import AlreadyExists
 from daemon.domain.model import ApiKey, CreditEntry, KeyRole, Team, TeamEdit
+from daemon.domain.operations import OPERATORS_TEAM, OPERATORS_TEAM_NAME
 from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
 from daemon.store.commands import AddKey, CreateTeam, GrantCredits, RevokeKey, SaveTeam
@@ -72,6 +75,13 @@ class Teams:
         await self._writer.execute(create, lambda _: self._ids.add(team.id))
         self._log.info("team_created", teamId=team.id)
         return team
+
+    async def make_operators_team(self, by: Actor = THE_DAEMON) -> None:
+        """Make the operator's own team, whose operational webhooks are told of all teams, unless it is there."""
+        if await self._is_there(OPERATORS_TEAM):
+            return
+        with suppress(AlreadyExists):  # another request was quicker
+            await self.create(OPERATORS_TEAM, OPERATORS_TEAM_NAME, (), by=by)
 
     async def change(self, team_id: str, change: TeamEdit, by: Actor = THE_DAEMON) -> Team | None:
         """Change a team's name, notification addresses or limit of webhooks. Returns None if unknown."""

@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from daemon.domain.audit import AuditEntry
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, Attempt, CancelReason, CreditEntry, Team, TeamEdit, Webhook, Work
+from daemon.domain.operations import OperationalType
 from daemon.domain.portal_links import PortalLink
 from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
 
@@ -59,10 +60,14 @@ class CancelledPage(Struct, frozen=True):
 
 
 class Recorded(Struct, frozen=True):
-    """What other deliveries were cancelled, and the ids of the mails that were queued."""
+    """What other deliveries were cancelled, and the ids of the mails about the webhook that were queued.
+
+    `told` says that an outbox has something new that is not among `mails`.
+    """
 
     cancelled: Cancelled = Cancelled()
     mails: tuple[str, ...] = ()
+    told: bool = False
 
 
 class RecoveredPage(Struct, frozen=True):
@@ -130,7 +135,7 @@ class RecordAttempt(Command[Recorded], frozen=True):
     cancelled and a mail with id `mail_id` is queued; it names the last `failures_shown` failed deliveries, and has a
     copy for `operator_address`, if there is one. The first success of a webhook since it was disabled at
     `recovered_from` queues a mail with that id, too. Only then are these needed. A team whose balance
-    falls below `exhausted_below` is told. Answers Recorded.
+    falls below `exhausted_below` is told, and operational webhooks of `news` about the webhook. Answers Recorded.
     """
 
     webhook_id: str
@@ -149,6 +154,7 @@ class RecordAttempt(Command[Recorded], frozen=True):
     operator_address: str = ""
     recovered_from: int | None = None
     exhausted_below: int | None = None
+    news: OperationalType | None = None
 
 
 class CreateWebhook(Command[None], frozen=True):
@@ -297,6 +303,12 @@ class ReadBalance(Command[int], frozen=True):
 
 class ProbeWrite(Command[None], frozen=True):
     """Write something, and leave nothing behind: its commit proves that the database is writable."""
+
+
+class OperationalEventSubmitted(Command[None], frozen=True):
+    """The operational event is accepted, and leaves the outbox."""
+
+    event_id: str
 
 
 class MailSent(Command[None], frozen=True):

@@ -6,7 +6,7 @@ What is specific to one engine, such as table layout or which rows an index cove
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0019"
+HEAD_REVISION = "0020"
 
 metadata = MetaData()
 
@@ -75,7 +75,10 @@ webhooks = Table(
     Column("recovering_since", BigInteger),
     Column("paused_at", BigInteger),
     Column("resumes_at", BigInteger),
+    Column("about", Text, nullable=False),
+    Column("body_format", Text, nullable=False),
     Index("ix_webhooks_team", "team_id", "seq"),
+    Index("ix_webhooks_about", "about", "team_id"),
     Index("ix_webhooks_paused", "paused_at", "id"),
     Index("ix_webhooks_resuming", "resumes_at", "id"),
 )
@@ -264,6 +267,21 @@ mails = Table(
     Column("balance", BigInteger),  # of a mail about credits, in which what is said of a webhook is empty
 )
 Index("ix_mails_waiting", mails.c.next_attempt_at)  # of those not sent
+
+# What operational webhooks are still to be told: gone once it is submitted as an event.
+operational_events = Table(
+    "operational_events",
+    metadata,
+    _seq(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("team_id", Text, nullable=False),  # whose webhooks are told
+    Column("type", Text, nullable=False),
+    Column("about_team_id", Text, nullable=False),
+    Column("webhook_id", Text),  # NULL: it is about credits
+    Column("facts", Text, nullable=False),  # JSON object
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_operational_events_webhook", "webhook_id", "type"),
+)
 
 # Who changed what: rows are only added, and the oldest deleted.
 audit_entries = Table(

@@ -193,6 +193,7 @@ def _fleet(store: Store, telemetry: Telemetry, state_dir: Path, *, now_ms: Virtu
         index=SubscriptionIndex(),
         gate=builder.credit_gate(),
         notifier=notifier,
+        on_news=notifier.wake,
         canceller=builder.canceller(),
         resumes=builder.resumes(ShareOfWork()),
         share=ShareOfWork(),

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import Connection, update
 
 from daemon.domain.model import DeliveryStatus
+from daemon.domain.operations import OperationalType
 from daemon.store.bulk import InsertRows, UpdateRows, execute_rows, given_rows, send_rows
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.rows import attempt_row
@@ -14,6 +16,7 @@ from daemon.store.sequences import Sequences
 from daemon.store.writes.counters import count_ended
 from daemon.store.writes.credits import debit
 from daemon.store.writes.disabling import disable_webhook
+from daemon.store.writes.operational_events import tell_of_webhook
 from daemon.store.writes.recovering import recover_webhook
 
 
@@ -22,7 +25,7 @@ class RecordedAlready(Exception):
 
 
 def record_attempts(connection: Connection, commands: Sequence[RecordAttempt], _sequences: Sequences) -> list[Recorded]:
-    """Record ended attempts: states, rows, counters, hours, debits, then disablings and recoveries with mails.
+    """Record ended attempts: states, rows, counters, hours, debits, then disablings and recoveries, and who is told.
 
     One that is recorded already, or whose delivery is over, changes nothing. Raises RecordedAlready if that is so for
     one of several.
@@ -35,14 +38,19 @@ def record_attempts(connection: Connection, commands: Sequence[RecordAttempt], _
     send_rows(connection, _INSERT_ATTEMPTS, [attempt_row(command.seq, command.attempt) for command in commands])
     _update_counters(connection, commands)
     count_ended(connection, commands)
-    _charge(connection, commands)
-    return [_follow(connection, command) for command in commands]
+    told_of_credits = _charge(connection, commands)
+    answers = [_follow(connection, command) for command in commands]
+    return [structs.replace(answer, told=True) for answer in answers] if told_of_credits else answers
 
 
 def _follow(connection: Connection, command: RecordAttempt) -> Recorded:
     if command.verdict.disable:
         return disable_webhook(connection, command)
-    return Recorded() if command.recovered_from is None else recover_webhook(connection, command)
+    if command.recovered_from is not None:
+        return recover_webhook(connection, command)
+    if command.news is OperationalType.WEBHOOK_FAILING:
+        return Recorded(told=tell_of_webhook(connection, command))
+    return Recorded()
 
 
 _moved = given_rows(
@@ -104,8 +112,9 @@ def _update_counters(connection: Connection, commands: Sequence[RecordAttempt]) 
     send_rows(connection, _UPDATE_COUNTERS, changed)
 
 
-def _charge(connection: Connection, commands: Sequence[RecordAttempt]) -> None:
-    debit(
+def _charge(connection: Connection, commands: Sequence[RecordAttempt]) -> bool:
+    """Charge what succeeded; return whether a team is told of its balance."""
+    return debit(
         connection,
         [
             (command.entry_id, command.team_id, -command.charge, command.delivery_id, None, command.now)

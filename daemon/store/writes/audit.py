@@ -36,6 +36,8 @@ _SHOWN: Mapping[str, tuple[Table, Mapping[str, str]]] = {
             "secret": "secret",
             "paused_at": "pausedAt",
             "resumes_at": "resumesAt",
+            "about": "about",
+            "body_format": "bodyFormat",
         },
     ),
 }

@@ -13,7 +13,7 @@ from daemon.store.commands import GrantCredits, ReadBalance
 from daemon.store.schema import credit_entries, teams
 from daemon.store.sequences import Sequences
 from daemon.store.writes.counters import count_consumed
-from daemon.store.writes.credit_mails import tell_of_crossings
+from daemon.store.writes.crossings import Crossing, tell_of_crossings
 
 MAX_BALANCE = 10**15  # far below what JSON's doubles hold exactly
 
@@ -27,16 +27,18 @@ OnDebit = Callable[[Connection, Sequence[Line]], None]
 _Entry = tuple[str, str, int, int, int, str | None, str | None]
 
 
-def debit(connection: Connection, lines: Sequence[Line], exhausted_below: int | None = None) -> None:
+def debit(connection: Connection, lines: Sequence[Line], exhausted_below: int | None = None) -> bool:
     """Charge deliveries, each amount below 0, and count it on its day; the schema refuses to charge one twice.
 
-    A team whose balance falls below `exhausted_below` is told that its deliveries wait.
+    A team whose balance falls below `exhausted_below` is told that its deliveries wait. Returns whether any team is
+    told of its balance.
     """
-    _enter(connection, lines, exhausted_below)
+    _, is_told = _enter(connection, lines, exhausted_below)
     count_consumed(connection, [(team_id, now, -amount) for _, team_id, amount, _, _, now in lines])
     on_debit: OnDebit | None = connection.get_execution_options().get(ON_DEBIT)
     if on_debit is not None:
         on_debit(connection, lines)
+    return is_told
 
 
 def grant_credits(
@@ -46,7 +48,8 @@ def grant_credits(
     balances = _balances(connection, {grant.team_id for grant in commands}, lock=True)
     possible = {grant.entry_id: grant for grant in commands if _has_room(balances, grant)}
     lines = [(grant.entry_id, grant.team_id, grant.amount, None, grant.note, grant.now) for grant in possible.values()]
-    entries = {row[0]: CreditEntry(*row) for row in _enter(connection, lines)}
+    entered, _ = _enter(connection, lines)
+    entries = {row[0]: CreditEntry(*row) for row in entered}
     return [entries.get(grant.entry_id) or _out_of_range() for grant in commands]
 
 
@@ -70,9 +73,12 @@ def read_balances(connection: Connection, commands: Sequence[ReadBalance], _sequ
     return [balances.get(command.team_id, 0) for command in commands]
 
 
-def _enter(connection: Connection, lines: Sequence[Line], exhausted_below: int | None = None) -> list[_Entry]:
+def _enter(
+    connection: Connection, lines: Sequence[Line], exhausted_below: int | None = None
+) -> tuple[list[_Entry], bool]:
+    """Enter the lines; return them as they are entered, and whether a team is told of its balance."""
     if not lines:
-        return []
+        return [], False
     changed = _change_balances(connection, lines)
     balances = {team_id: before for team_id, before, _, _ in changed}
     entries = []
@@ -83,13 +89,13 @@ def _enter(connection: Connection, lines: Sequence[Line], exhausted_below: int |
     send_rows(connection, _INSERT_ENTRIES, entries)
     last = {entry[1]: entry for entry in entries}
     if crossings := [
-        (kind, team_id, after, last[team_id][0], last[team_id][4])
+        Crossing(kind, team_id, balance=after, limit=limit, entry_id=last[team_id][0], now=last[team_id][4])
         for team_id, before, after, low in changed
         for kind, limit in ((MailKind.CREDITS_LOW, low), (MailKind.CREDITS_EXHAUSTED, exhausted_below))
         if limit is not None and before >= limit > after
     ]:
         tell_of_crossings(connection, crossings)
-    return entries
+    return entries, bool(crossings)
 
 
 _INSERT_ENTRIES = InsertRows(

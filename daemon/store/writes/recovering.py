@@ -1,4 +1,4 @@
-"""Writes: a webhook that was disabled works again, of which an email tells its team."""
+"""Writes: a webhook that was disabled works again, of which an email tells its team, and operational webhooks."""
 
 from sqlalchemy import Connection, select, update
 
@@ -7,6 +7,7 @@ from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.rows import texts
 from daemon.store.schema import teams, webhooks
 from daemon.store.writes.mails import queue_mails
+from daemon.store.writes.operational_events import tell_of_webhook
 
 
 def recover_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
@@ -15,7 +16,8 @@ def recover_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
     recovering = update(webhooks).where(this, webhooks.c.recovering_since.is_not(None))
     if not connection.execute(recovering.values(recovering_since=None)).rowcount:
         return Recorded()
-    return Recorded(mails=queue_mails(connection, [_mail(connection, command)]))
+    mails = queue_mails(connection, [_mail(connection, command)])
+    return Recorded(mails=mails, told=tell_of_webhook(connection, command))
 
 
 def _mail(connection: Connection, command: RecordAttempt) -> Mail:
