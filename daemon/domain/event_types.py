@@ -107,9 +107,9 @@ OPERATIONAL_CATALOGUE: Catalogue = MappingProxyType(
                 url=_WEBHOOK_PAGE,
                 **_WEBHOOK,
                 consecutiveFailures=2,
+                lastFailure=_FAILURE,
                 disabledAfter=4,
                 counted="deliveries",
-                lastFailure=_FAILURE,
             ),
             _operational(
                 OperationalType.WEBHOOK_DISABLED,
@@ -121,9 +121,9 @@ OPERATIONAL_CATALOGUE: Catalogue = MappingProxyType(
                 url=_WEBHOOK_PAGE,
                 **_WEBHOOK,
                 consecutiveFailures=4,
+                lastFailure=_FAILURE,
                 disabledAfter=4,
                 counted="deliveries",
-                lastFailure=_FAILURE,
             ),
             _operational(
                 OperationalType.WEBHOOK_RECOVERED,

@@ -142,11 +142,11 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     "webhook_or_deleted": (lambda c: actor_reads.webhook_or_deleted(c, WEBHOOK), "(id=?)"),
     "event_body": (lambda c: actor_reads.event_body(c, "evt_1"), "(id=?)"),
     "operational webhooks": (
-        lambda c: c.execute(AUDIENCE, {"team_ids": [TEAM, "_operator"]}),
+        lambda c: c.execute(AUDIENCE, {"team_ids": [TEAM, "_operator"]}).all(),
         "ix_webhooks_about (about=? AND team_id=?)",
     ),
     "what waits for them": (
-        lambda c: c.execute(WAITING, {"webhook_id": WEBHOOK, "type": "webhook.failing"}),
+        lambda c: c.execute(WAITING, {"webhook_id": WEBHOOK, "type": "webhook.failing"}).all(),
         "ix_operational_events_webhook (webhook_id=? AND type=?)",
     ),
     "waiting_operational_events": (actor_reads.waiting_operational_events, "SCAN operational_events"),
