@@ -116,7 +116,10 @@ async def assemble(
     index, team_ids = await _load_subscriptions(store), await _load_team_ids(store)
     key_uses = KeyUses(store=store, clock=clock, telemetry=telemetry)
     api_keys, sign_outs = await _load_api_keys(store, operator_key), await _load_sign_outs(store)
-    notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail)
+    management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
+    kept_answers, portal_links = management.kept_answers, management.portal_links()
+    with_link = management.mail_links(portal_links).with_link
+    notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail, with_link=with_link)
     submitter = _submitter(live.now, store=store, telemetry=telemetry, has_others=cluster is not None)
     gauges = GaugeRefresher(
         store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database
@@ -129,7 +132,7 @@ async def assemble(
         index=index,
         gate=gate,
         notifier=notifier,
-        on_news=partial(_wake_all, notifier, submitter),
+        submitter=submitter,
         canceller=canceller,
         resumes=resumes,
         share=mine,
@@ -144,11 +147,9 @@ async def assemble(
         fan_outs=fan_outs,
         changes=telemetry.changes,
         granted=gate.look_again,
-        webhooks_changed=partial(_wake_all, notifier, submitter, canceller),
+        look_for_work=partial(_wake_all, notifier, submitter, canceller),
         seal_with=vault.use,
     )
-    management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
-    kept_answers = management.kept_answers
     node = None
     if cluster is not None and share is not None:
         keys = share.me.terms.keys
@@ -198,10 +199,17 @@ async def assemble(
         telemetry=telemetry,
         fleet=fleet,
         router=router,
-        teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate, follow=following.follow),
+        teams=management.teams(
+            ids=team_ids,
+            api_keys=api_keys,
+            gate=gate,
+            notifier=notifier,
+            submitter=submitter,
+            follow=following.follow,
+        ),
         webhooks=webhooks,
         replays=management.replays(owners=owners, fan_outs=fan_outs),
-        portal_links=management.portal_links(),
+        portal_links=portal_links,
         nodes=only_node(clock, fleet, metrics) if cluster is None else cluster.nodes,
         kept_answers=kept_answers,
         notifier=notifier,

@@ -34,8 +34,8 @@ class OutcomeRecorder:
     """One for all endpoint actors.
 
     `on_change` is called for a webhook that was disabled, `on_mail` when emails about it were queued:
-    one goes to `operator_address()`, as it is at that moment; if it is empty, none. `on_news` is called when something
-    else was told: to operational webhooks, or of credits.
+    one goes to `operator_address()`, as it is at that moment; if it is empty, none. `on_news` is called when
+    operational webhooks are told.
     """
 
     def __init__(

@@ -60,12 +60,19 @@ class CancelledPage(Struct, frozen=True):
 
 
 class Recorded(Struct, frozen=True):
-    """What other deliveries were cancelled, and the ids of the mails about the webhook that were queued.
-
-    `told` says that an outbox has something new that is not among `mails`.
+    """What other deliveries were cancelled, the ids of the mails that were queued, and whether operational webhooks
+    are told.
     """
 
     cancelled: Cancelled = Cancelled()
+    mails: tuple[str, ...] = ()
+    told: bool = False
+
+
+class Granted(Struct, frozen=True):
+    """The entry of the ledger, the ids of the mails that were queued, and whether operational webhooks are told."""
+
+    entry: CreditEntry
     mails: tuple[str, ...] = ()
     told: bool = False
 
@@ -97,8 +104,8 @@ class ExecuteOnce(Command[Inner], frozen=True):
 
 
 class Audited(Command[Inner], frozen=True):
-    """Run `command` and, unless it fails, keep in the same transaction who did it, with what it changed of its subject
-    (`daemon.store.writes.audit`). Answers what the command does.
+    """Run `command` and, unless it fails or does nothing, keep in the same transaction who did it, with what it changed
+    of its subject (`daemon.store.writes.audit`). Answers what the command does.
     """
 
     command: Command[Inner]
@@ -240,8 +247,8 @@ class AddKey(Command[None], frozen=True):
     digest: bytes
 
 
-class RevokeKey(Command[None], frozen=True):
-    """Revoke a key for good."""
+class RevokeKey(Command[bool], frozen=True):
+    """Revoke a key for good. Answers False if there is none, or it was revoked before."""
 
     key_id: str
     now: int
@@ -271,28 +278,34 @@ class AddPortalLink(Command[None], frozen=True):
     forget_before: int
 
 
-class UsePortalLink(Command[None], frozen=True):
-    """Record that a link signs somebody in. Raises LinkOver if it no longer does."""
+class UsePortalLink(Command[bool], frozen=True):
+    """Record that a link signs somebody in. Answers whether it is the first time, or raises LinkOver if it no longer
+    does.
+    """
 
     link_id: str
     now: int
 
 
-class RevokePortalLink(Command[None], frozen=True):
-    """Revoke a link for good, with its sessions."""
+class RevokePortalLink(Command[bool], frozen=True):
+    """Revoke a link for good, with its sessions. Answers False if there is none, or it was revoked before."""
 
     link_id: str
     now: int
 
 
-class GrantCredits(Command[CreditEntry], frozen=True):
-    """Add to a team's balance, or take from it. Answers the CreditEntry, or raises BalanceOutOfRange."""
+class GrantCredits(Command[Granted], frozen=True):
+    """Add to a team's balance, or take from it. Answers Granted, or raises BalanceOutOfRange.
+
+    A team whose balance falls below `exhausted_below` is told.
+    """
 
     entry_id: str
     team_id: str
     amount: int
     note: str | None
     now: int
+    exhausted_below: int | None = None
 
 
 class ReadBalance(Command[int], frozen=True):

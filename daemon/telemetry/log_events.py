@@ -148,7 +148,7 @@ _INFO = _table(
         "eventType eventId teamId webhookId deliveries",
         "Operational webhooks are told of a webhook, or of the credits, of this team",
     ),
-    ("mail_queued", "mailId webhookId teamId", "A mail about a webhook waits to be sent"),
+    ("mail_queued", "mailId webhookId teamId", "A mail about a webhook, or about its team's credits, waits to be sent"),
     ("mail_sent", f"{_MAIL} durationMs", "The mail server (or the Maildir) accepted the email"),
 )
 _WARNING = _table(

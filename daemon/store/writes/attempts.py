@@ -1,9 +1,8 @@
 """Writes: an ended attempt and all that follows from it, in the transaction it shares with others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import structs
 from sqlalchemy import Connection, update
 
 from daemon.domain.model import DeliveryStatus
@@ -15,6 +14,7 @@ from daemon.store.schema import attempts, deliveries, webhooks
 from daemon.store.sequences import Sequences
 from daemon.store.writes.counters import count_ended
 from daemon.store.writes.credits import debit
+from daemon.store.writes.crossings import Told
 from daemon.store.writes.disabling import disable_webhook
 from daemon.store.writes.operational_events import tell_of_webhook
 from daemon.store.writes.recovering import recover_webhook
@@ -25,7 +25,7 @@ class RecordedAlready(Exception):
 
 
 def record_attempts(connection: Connection, commands: Sequence[RecordAttempt], _sequences: Sequences) -> list[Recorded]:
-    """Record ended attempts: states, rows, counters, hours, debits, then disablings and recoveries, and who is told.
+    """Record ended attempts: states, rows, counters, hours, debits, then disablings and recoveries with mails.
 
     One that is recorded already, or whose delivery is over, changes nothing. Raises RecordedAlready if that is so for
     one of several.
@@ -34,23 +34,28 @@ def record_attempts(connection: Connection, commands: Sequence[RecordAttempt], _
     if moved < len(commands):
         if len(commands) > 1:
             raise RecordedAlready
-        return [Recorded()]
+        return [_NOTHING_FOLLOWS]
     send_rows(connection, _INSERT_ATTEMPTS, [attempt_row(command.seq, command.attempt) for command in commands])
     _update_counters(connection, commands)
     count_ended(connection, commands)
-    told_of_credits = _charge(connection, commands)
-    answers = [_follow(connection, command) for command in commands]
-    return [structs.replace(answer, told=True) for answer in answers] if told_of_credits else answers
+    told = _charge(connection, commands)
+    return [_follow(connection, command, told.get(command.entry_id or "", _NOBODY)) for command in commands]
 
 
-def _follow(connection: Connection, command: RecordAttempt) -> Recorded:
+def _follow(connection: Connection, command: RecordAttempt, told: Told) -> Recorded:
+    """Disable the webhook or have it recover, if it does, and tell of it; `told` are told of credits already."""
     if command.verdict.disable:
         return disable_webhook(connection, command)
     if command.recovered_from is not None:
-        return recover_webhook(connection, command)
+        recovered = recover_webhook(connection, command)
+        return Recorded(mails=(*recovered.mails, *told.mails), told=recovered.told or told.operations)
     if command.news is OperationalType.WEBHOOK_FAILING:
         return Recorded(told=tell_of_webhook(connection, command))
-    return Recorded()
+    return _NOTHING_FOLLOWS if told is _NOBODY else Recorded(mails=told.mails, told=told.operations)
+
+
+_NOBODY = Told()
+_NOTHING_FOLLOWS = Recorded()
 
 
 _moved = given_rows(
@@ -112,8 +117,7 @@ def _update_counters(connection: Connection, commands: Sequence[RecordAttempt]) 
     send_rows(connection, _UPDATE_COUNTERS, changed)
 
 
-def _charge(connection: Connection, commands: Sequence[RecordAttempt]) -> bool:
-    """Charge what succeeded; return whether a team is told of its balance."""
+def _charge(connection: Connection, commands: Sequence[RecordAttempt]) -> Mapping[str, Told]:
     return debit(
         connection,
         [

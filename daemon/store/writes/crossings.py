@@ -1,6 +1,6 @@
 """Writes: who is told of a balance that has fallen below a limit, in the transaction that takes the credits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
@@ -25,8 +25,16 @@ class Crossing:
     now: int
 
 
-def tell_of_crossings(connection: Connection, crossings: Sequence[Crossing]) -> None:
-    """Queue a mail for each, and tell operational webhooks.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The ids of the mails that were queued, and whether operational webhooks are told."""
+
+    mails: tuple[str, ...] = ()
+    operations: bool = False
+
+
+def tell_of_crossings(connection: Connection, crossings: Sequence[Crossing]) -> Mapping[str, Told]:
+    """Queue a mail for each, and tell operational webhooks; return who is told, by the entries that made them.
 
     Whoever takes the credits holds the team's row: no other transaction sees the same crossing.
     """
@@ -34,13 +42,26 @@ def tell_of_crossings(connection: Connection, crossings: Sequence[Crossing]) -> 
         teams.c.id.in_({one.team_id for one in crossings})
     )
     recipients = {row.id: texts(row.notification_emails) for row in connection.execute(addresses)}
-    queue_mails(connection, [_mail(crossing, recipients[crossing.team_id]) for crossing in crossings])
-    tell_of_credits(connection, [_news(crossing) for crossing in crossings])
+    queued = set(queue_mails(connection, [_mail(crossing, recipients[crossing.team_id]) for crossing in crossings]))
+    told_of = tell_of_credits(connection, [_news(crossing) for crossing in crossings])
+    told: dict[str, Told] = {}
+    for crossing in crossings:
+        entry_id, mail_id = crossing.entry_id, _mail_id(crossing)
+        mails = (mail_id,) if mail_id in queued else ()
+        told[entry_id] = Told((*told.get(entry_id, _NOBODY).mails, *mails), entry_id in told_of)
+    return told
+
+
+_NOBODY = Told()
+
+
+def _mail_id(crossing: Crossing) -> str:
+    return f"mail_{crossing.entry_id}_{crossing.kind}"
 
 
 def _mail(crossing: Crossing, recipients: tuple[str, ...]) -> Mail:
     return Mail(
-        id=f"mail_{crossing.entry_id}_{crossing.kind}",
+        id=_mail_id(crossing),
         team_id=crossing.team_id,
         recipients=recipients,
         webhook_id="",

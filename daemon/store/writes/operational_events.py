@@ -54,12 +54,13 @@ def tell_of_webhook(connection: Connection, command: RecordAttempt) -> bool:
     return True
 
 
-def tell_of_credits(connection: Connection, news: Sequence[News]) -> None:
-    """Keep what happened to teams' credits for the operational webhooks that ask for it."""
+def tell_of_credits(connection: Connection, news: Sequence[News]) -> Collection[str]:
+    """Keep what happened to teams' credits for the operational webhooks that ask for it; return the causes of that."""
     audience = _audience(connection, news)
-    rows = [_row(one, team_id) for one in news for team_id in _asking(one, audience)]
-    if rows:
-        connection.execute(insert(operational_events), rows)
+    asked = [(one, team_id) for one in news for team_id in _asking(one, audience)]
+    if asked:
+        connection.execute(insert(operational_events), [_row(one, team_id) for one, team_id in asked])
+    return {one.cause for one, _ in asked}
 
 
 def forget_submitted(

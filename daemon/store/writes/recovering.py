@@ -11,7 +11,7 @@ from daemon.store.writes.operational_events import tell_of_webhook
 
 
 def recover_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
-    """Keep that the webhook works again (contract "Auto-disable"): once for each disabling."""
+    """Keep that the webhook works again (contract "Auto-disable"), once for each disabling."""
     this = webhooks.c.id == command.webhook_id
     recovering = update(webhooks).where(this, webhooks.c.recovering_since.is_not(None))
     if not connection.execute(recovering.values(recovering_since=None)).rowcount:
