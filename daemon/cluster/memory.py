@@ -16,7 +16,8 @@ class Memory:
     """What each node has in memory of the database.
 
     `granted(team_id)` is told of new credits; `webhooks_changed()` of changes that may leave a mail to be sent, or
-    deliveries to be cancelled. `seal_with(fingerprint)` has another key seal from now on.
+    deliveries to be cancelled, `bulk_jobs_added()` of new bulk jobs. `seal_with(fingerprint)` has another key seal from
+    now on.
     """
 
     index: SubscriptionIndex
@@ -27,6 +28,7 @@ class Memory:
     changes: ChangeFeed
     granted: Callable[[str], None]
     webhooks_changed: Callable[[], None]
+    bulk_jobs_added: Callable[[], None]
     seal_with: Callable[[str], None]
 
     def apply(self, news: News) -> None:
@@ -49,3 +51,5 @@ class Memory:
         for team_id in news.credits:
             self.granted(team_id)
         self.fan_outs.look_again(news.fan_outs)
+        if news.bulk_jobs:
+            self.bulk_jobs_added()
