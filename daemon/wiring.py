@@ -113,7 +113,10 @@ async def assemble(
     index, team_ids = await _load_subscriptions(store), await _load_team_ids(store)
     key_uses = KeyUses(store=store, clock=clock, telemetry=telemetry)
     api_keys, sign_outs = await _load_api_keys(store, operator_key), await _load_sign_outs(store)
-    notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail)
+    management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
+    kept_answers, portal_links = management.kept_answers, management.portal_links()
+    with_link = management.mail_links(portal_links).with_link
+    notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail, with_link=with_link)
     gauges = GaugeRefresher(
         store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database
     )
@@ -133,12 +136,9 @@ async def assemble(
         fan_outs=fan_outs,
         changes=telemetry.changes,
         granted=gate.look_again,
-        webhooks_changed=partial(_wake_both, notifier, canceller),
-        bulk_jobs_added=bulk_runner.wake,
+        look_for_work=partial(_wake_all, notifier, canceller, bulk_runner),
         seal_with=vault.use,
     )
-    management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
-    kept_answers = management.kept_answers
     node = None
     if cluster is not None and share is not None:
         keys = share.me.terms.keys
@@ -188,11 +188,11 @@ async def assemble(
         telemetry=telemetry,
         fleet=fleet,
         router=router,
-        teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate, follow=following.follow),
+        teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate, notifier=notifier, follow=following.follow),
         webhooks=webhooks,
         replays=management.replays(owners=owners, fan_outs=fan_outs),
         bulk_jobs=management.bulk_jobs(wake=bulk_runner.wake),
-        portal_links=management.portal_links(),
+        portal_links=portal_links,
         nodes=only_node(clock, fleet, metrics) if cluster is None else cluster.nodes,
         kept_answers=kept_answers,
         notifier=notifier,
@@ -261,9 +261,10 @@ async def _load_sign_outs(store: Store) -> SignOuts:
     return sign_outs
 
 
-def _wake_both(notifier: Notifier, canceller: Canceller) -> None:
+def _wake_all(notifier: Notifier, canceller: Canceller, bulk_runner: BulkRunner) -> None:
     notifier.wake()
     canceller.wake()
+    bulk_runner.wake()
 
 
 async def _check_url_and_log(check: CheckUrl, log: FilteringBoundLogger, url: str, team_id: str) -> None:

@@ -22,12 +22,12 @@ from api.http.wire import (
     format_time,
 )
 from api.limits.rate_limit import tokens_for
+from api.limits.sizes import MAX_NAMED
 from api.routes.delivery_choice import DeliveryChoice, filter_meant
 from daemon.domain import bulk_jobs
 from daemon.domain.bulk_jobs import BulkAction, BulkJobStatus, Choice
 from daemon.domain.delivery_filter import DeliveryFilter, filter_in_words
 from daemon.domain.model import DeliveryStatus, OutcomeKind
-from daemon.management.bulk_jobs import MOST_NAMED
 from daemon.store.reads import bulk_job_reads
 
 _DeliveryId = Annotated[str, Field(min_length=1, max_length=200)]
@@ -43,7 +43,7 @@ class NewBulkJob(Input):
         None, description="All that the list of deliveries shows with the same filter; `{}` means all of the team's."
     )
     delivery_ids: list[_DeliveryId] | None = Field(
-        None, description="These; an id that is none of the team's is left out.", min_length=1, max_length=MOST_NAMED
+        None, description="These; an id that is none of the team's is left out.", min_length=1, max_length=MAX_NAMED
     )
     team_id: OneTeam = Field(None, description="Whose deliveries. A team's key may leave it out.")
 

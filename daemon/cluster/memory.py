@@ -15,9 +15,8 @@ from daemon.telemetry.change_feed import ChangeFeed
 class Memory:
     """What each node has in memory of the database.
 
-    `granted(team_id)` is told of new credits; `webhooks_changed()` of changes that may leave a mail to be sent, or
-    deliveries to be cancelled, `bulk_jobs_added()` of new bulk jobs. `seal_with(fingerprint)` has another key seal from
-    now on.
+    `granted(team_id)` is told of new credits; `look_for_work()` is called after changes that may leave a mail
+    to be sent, deliveries to be cancelled, or a bulk job. `seal_with(fingerprint)` has another key seal from now on.
     """
 
     index: SubscriptionIndex
@@ -27,8 +26,7 @@ class Memory:
     fan_outs: FanOuts
     changes: ChangeFeed
     granted: Callable[[str], None]
-    webhooks_changed: Callable[[], None]
-    bulk_jobs_added: Callable[[], None]
+    look_for_work: Callable[[], None]
     seal_with: Callable[[str], None]
 
     def apply(self, news: News) -> None:
@@ -38,8 +36,8 @@ class Memory:
         for webhook in news.webhooks:
             self.index.put(webhook)
             self.changes.publish(webhook.team_id, webhook.id)
-        if news.webhooks:
-            self.webhooks_changed()
+        if news.webhooks or news.credits or news.bulk_jobs:
+            self.look_for_work()
         self.team_ids.update(news.team_ids)
         for known in news.keys:
             if known.key.revoked_at is None:
@@ -51,5 +49,3 @@ class Memory:
         for team_id in news.credits:
             self.granted(team_id)
         self.fan_outs.look_again(news.fan_outs)
-        if news.bulk_jobs:
-            self.bulk_jobs_added()

@@ -22,7 +22,6 @@ from daemon.telemetry.telemetry import Telemetry
 
 # A resend makes no more than one submission may, and each count ends.
 MOST_DELIVERIES = 100_000
-MOST_NAMED = 1_000
 MOST_RUNNING = 5
 KEPT_PER_TEAM = 1_000
 _MOST_LOOKED_AT = 200_000

@@ -65,6 +65,13 @@ class Recorded(Struct, frozen=True):
     mails: tuple[str, ...] = ()
 
 
+class Granted(Struct, frozen=True):
+    """The entry of the ledger, and the ids of the mails that were queued."""
+
+    entry: CreditEntry
+    mails: tuple[str, ...] = ()
+
+
 class RecoveredPage(Struct, frozen=True):
     """How many deliveries were queued, and where the next page begins (None: that was all)."""
 
@@ -281,14 +288,18 @@ class RevokePortalLink(Command[bool], frozen=True):
     now: int
 
 
-class GrantCredits(Command[CreditEntry], frozen=True):
-    """Add to a team's balance, or take from it. Answers the CreditEntry, or raises BalanceOutOfRange."""
+class GrantCredits(Command[Granted], frozen=True):
+    """Add to a team's balance, or take from it. Answers Granted, or raises BalanceOutOfRange.
+
+    A team whose balance falls below `exhausted_below` is told.
+    """
 
     entry_id: str
     team_id: str
     amount: int
     note: str | None
     now: int
+    exhausted_below: int | None = None
 
 
 class ReadBalance(Command[int], frozen=True):
