@@ -58,7 +58,7 @@ async def show_audit_trail(request: PageRequest) -> Response:
 
 def _path(request: PageRequest, entry: AuditEntry) -> str:
     """Return the page of an entry's subject, "" if it has none."""
-    parts = {"webhook": "webhooks", "delivery": "deliveries"}
+    parts = {"webhook": "webhooks", "delivery": "deliveries", "bulk_job": "bulk-jobs"}
     kind = parts.get(entry.action.partition(".")[0])
     return "" if kind is None or entry.action is AuditAction.WEBHOOK_DELETED else request.path(kind, entry.subject_id)
 
@@ -69,8 +69,8 @@ def _changes(entry: AuditEntry) -> list[tuple[str, str, str]]:
 
 
 def _both(value: Any) -> tuple[str, str]:
-    if isinstance(value, dict):
-        return _text(value.get("from")), _text(value.get("to"))
+    if isinstance(value, dict) and value.keys() == {"from", "to"}:
+        return _text(value["from"]), _text(value["to"])
     return "", _text(value)
 
 
