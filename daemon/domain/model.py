@@ -36,6 +36,7 @@ class CancelReason(StrEnum):
 
     WEBHOOK_DISABLED = "webhook_disabled"
     WEBHOOK_DELETED = "webhook_deleted"
+    REQUESTED = "requested"  # by hand
 
 
 class Origin(StrEnum):

@@ -3,22 +3,20 @@
 What is specific to one engine, such as table layout or which rows an index covers, is in the migrations.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
+
+from daemon.store.outboxes import mails as mails
+from daemon.store.outboxes import operational_events as operational_events
+from daemon.store.tables import metadata as metadata
+from daemon.store.tables import seq
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0020"
-
-metadata = MetaData()
-
-
-def _seq() -> Column[int]:
-    return Column("seq", BigInteger, primary_key=True, autoincrement=True)
-
+HEAD_REVISION = "0021"
 
 teams = Table(
     "teams",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("notification_emails", Text, nullable=False),  # JSON array
@@ -31,7 +29,7 @@ teams = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("team_id", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -55,7 +53,7 @@ Index("ix_ended_sessions_expiry", ended_sessions.c.expires_at)
 webhooks = Table(
     "webhooks",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("team_id", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -87,7 +85,7 @@ Index("ix_webhooks_team_active", webhooks.c.team_id, webhooks.c.active, webhooks
 events = Table(
     "events",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("team_id", Text, nullable=False),
     Column("type", Text, nullable=False),
@@ -129,7 +127,7 @@ fan_out_cancellations = Table(
 deliveries = Table(
     "deliveries",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("event_id", Text, nullable=False),
     Column("event_type", Text, nullable=False),
@@ -155,7 +153,7 @@ deliveries = Table(
 cancellations = Table(
     "cancellations",
     metadata,
-    _seq(),
+    seq(),
     Column("webhook_id", Text, nullable=False),
     Column("through_seq", BigInteger, nullable=False),
     Column("except_seq", BigInteger),
@@ -203,7 +201,7 @@ webhook_hours = Table(
 credit_entries = Table(
     "credit_entries",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("team_id", Text, nullable=False),
     Column("amount", BigInteger, nullable=False),
@@ -246,48 +244,11 @@ kept_answers = Table(
     Index("ix_kept_answers_age", "created_at"),
 )
 
-mails = Table(
-    "mails",
-    metadata,
-    _seq(),
-    Column("id", Text, nullable=False, unique=True),
-    Column("team_id", Text, nullable=False),
-    Column("webhook_id", Text, nullable=False),
-    Column("webhook_name", Text, nullable=False),
-    Column("webhook_url", Text, nullable=False),
-    Column("disabled_at", BigInteger, nullable=False),
-    Column("failures", Text, nullable=False),  # JSON array of FailedDelivery, oldest first
-    Column("recipients", Text, nullable=False),  # JSON array: those who still wait for it
-    Column("created_at", BigInteger, nullable=False),
-    Column("attempts_made", Integer, nullable=False),
-    Column("next_attempt_at", BigInteger, nullable=False),
-    Column("sent_at", BigInteger),
-    Column("last_error", Text),
-    Column("kind", Text, nullable=False),
-    Column("balance", BigInteger),  # of a mail about credits, in which what is said of a webhook is empty
-)
-Index("ix_mails_waiting", mails.c.next_attempt_at)  # of those not sent
-
-# What operational webhooks are still to be told: gone once it is submitted as an event.
-operational_events = Table(
-    "operational_events",
-    metadata,
-    _seq(),
-    Column("id", Text, nullable=False, unique=True),
-    Column("team_id", Text, nullable=False),  # whose webhooks are told
-    Column("type", Text, nullable=False),
-    Column("about_team_id", Text, nullable=False),
-    Column("webhook_id", Text),  # NULL: it is about credits
-    Column("facts", Text, nullable=False),  # JSON object
-    Column("created_at", BigInteger, nullable=False),
-    Index("ix_operational_events_webhook", "webhook_id", "type"),
-)
-
 # Who changed what: rows are only added, and the oldest deleted.
 audit_entries = Table(
     "audit_entries",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("team_id", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
@@ -303,7 +264,7 @@ audit_entries = Table(
 portal_links = Table(
     "portal_links",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("team_id", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False, unique=True),  # SHA-256 of the token
@@ -317,6 +278,31 @@ portal_links = Table(
     Index("ix_portal_links_team", "team_id", "seq"),
 )
 Index("ix_portal_links_expiry", portal_links.c.expires_at)
+
+# Many deliveries that are resent or cancelled for one request; rows of a team beyond the newest are deleted.
+bulk_jobs = Table(
+    "bulk_jobs",
+    metadata,
+    seq(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("team_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("wanted", Text, nullable=False),  # JSON object: a filter
+    Column("by_id", Boolean, nullable=False),
+    Column("seqs", Text),  # JSON array of the deliveries that were named; NULL: none were, or it is over
+    Column("through_seq", BigInteger, nullable=False),  # of deliveries, like after_seq
+    Column("status", Text, nullable=False),
+    Column("total", Integer),  # NULL: too many to count
+    Column("done", Integer, nullable=False),
+    Column("after_seq", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("key_id", Text, nullable=False),
+    Column("key_name", Text, nullable=False),
+    Index("ix_bulk_jobs_team", "team_id", "seq"),
+    Index("ix_bulk_jobs_team_status", "team_id", "status", "seq"),
+    Index("ix_bulk_jobs_status", "status", "seq"),
+)
 
 # One row: the database's own id, how many transactions it has had, and the last plausible time.
 daemon_state = Table(

@@ -54,6 +54,7 @@ class ActorKind(StrEnum):
     KEY_USES = "key_uses"
     RESUMES = "resumes"
     SUBMITTER = "submitter"
+    BULK_JOBS = "bulk_jobs"
     MEMBERSHIP = "membership"
     FEED = "feed"
     CALLER = "caller"
