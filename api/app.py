@@ -33,6 +33,7 @@ from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi import document
 from api.routes import (
     audit,
+    bulk_jobs,
     changes,
     credits,
     deliveries,
@@ -62,6 +63,7 @@ _DESCRIBED: tuple[Route, ...] = (
     *testing.ROUTES,
     *deliveries.ROUTES,
     *exports.ROUTES,
+    *bulk_jobs.ROUTES,
     *changes.ROUTES,
     *listeners.ROUTES,
     *credits.ROUTES,

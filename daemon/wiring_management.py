@@ -17,6 +17,7 @@ from daemon.domain.live_answers import LiveAnswer
 from daemon.live.registry import Listeners
 from daemon.mail.notifier import Notifier
 from daemon.management.audit import Audit
+from daemon.management.bulk_jobs import BulkJobs
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.listeners import LiveListeners
 from daemon.management.mail_links import MailLinks
@@ -25,6 +26,7 @@ from daemon.management.replays import Replays
 from daemon.management.teams import Teams
 from daemon.management.webhook_changer import WebhookChanger
 from daemon.management.webhooks import Webhooks
+from daemon.operations.submitter import Submitter
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
 
@@ -51,6 +53,7 @@ class ManagementBuilder:
         api_keys: ApiKeys,
         gate: Gate,
         notifier: Notifier,
+        submitter: Submitter,
         follow: Callable[[], Awaitable[None]],
     ) -> Teams:
         """Return what changes teams, their keys and their credits."""
@@ -65,6 +68,7 @@ class ManagementBuilder:
             gate=gate,
             exhausted_below=self._live.now.credits.exhausted_below,
             on_mail=notifier.wake,
+            on_news=submitter.wake,
             follow=follow,
         )
 
@@ -92,6 +96,17 @@ class ManagementBuilder:
             audit=self._audit,
             owners=owners,
             fan_outs=fan_outs,
+        )
+
+    def bulk_jobs(self, *, wake: Callable[[], None]) -> BulkJobs:
+        """Return what adds bulk jobs, and ends them."""
+        return BulkJobs(
+            store=self._store,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            kept_answers=self.kept_answers,
+            audit=self._audit,
+            wake=wake,
         )
 
     def mail_links(self, portal_links: PortalLinks) -> MailLinks:

@@ -15,9 +15,10 @@ from api.limits.sizes import MAX_PAGE
 from api.routes.credits import TeamQuery, show_entry
 from api.routes.deliveries import WhichDeliveries, show_deliveries, wanted_deliveries
 from api.routes.export_streams import Caller, ExportFormat, IsValid, Part, export
+from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.model import OutcomeKind
 from daemon.store.reads import api_reads, delivery_reads
-from daemon.store.reads.delivery_reads import DeliveryFilter, ListedAttempt
+from daemon.store.reads.delivery_reads import ListedAttempt
 
 _FORMAT = "How to write it: one JSON object a line, or CSV (RFC 4180)."
 _DELIVERY_COLUMNS = (

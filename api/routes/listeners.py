@@ -15,7 +15,8 @@ from api.http.streamed import SendPiece, Streamed
 from api.http.wire import EventTypes, Input
 from api.limits.streams import HEARTBEAT_S, STREAM_HEADERS, are_full
 from api.routes.changes import EVENT_STREAM
-from api.routes.webhooks import Secret, chosen_secret
+from api.routes.webhook_models import Secret
+from api.routes.webhooks import chosen_secret
 from daemon.domain.errors import DaemonError
 from daemon.domain.live_answers import LiveAnswer
 from daemon.live.listener import EndReason, Listener, LiveRequest

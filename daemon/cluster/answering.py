@@ -12,7 +12,7 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.cluster.requests import LOOK_AGAIN_S, Notify, Ownership
-from daemon.delivery.mailbox import Change
+from daemon.delivery.mailbox import Change, ChangeCommand
 from daemon.domain.clock import Clock
 from daemon.domain.errors import AttemptOver, DaemonError, RequestOver, Stopping, StoreUnavailable
 from daemon.domain.live_answers import LiveAnswer
@@ -20,7 +20,6 @@ from daemon.domain.model import Webhook
 from daemon.live.registry import Listeners
 from daemon.management.webhook_changer import CHANGE_TIMEOUT_S
 from daemon.store import channels
-from daemon.store.commands import SaveWebhook
 from daemon.store.postgresql.requests import START, Place, open_requests, refusal
 from daemon.store.request_commands import (
     AnswerRequest,
@@ -101,8 +100,10 @@ class Answering:
         self._request_change(request.webhook_id, change)
         nursery.start_soon(self._finish, request, change)
 
-    def _answer_with(self, request: OpenRequest, save: SaveWebhook) -> AnswerRequest:
-        return AnswerRequest(save, request.id, idempotency=request.idempotency, now=self._now_ms(), entry=request.entry)
+    def _answer_with(self, request: OpenRequest, command: ChangeCommand) -> AnswerRequest:
+        return AnswerRequest(
+            command, request.id, idempotency=request.idempotency, now=self._now_ms(), entry=request.entry
+        )
 
     async def _finish(self, request: OpenRequest, change: Change) -> None:
         try:

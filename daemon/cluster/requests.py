@@ -148,7 +148,7 @@ class ClusterChanger:
         self._keeping = keeping
 
     async def change(
-        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry
+        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry | None
     ) -> Webhook | None:
         """See WebhookChanger."""
         if self._ownership.owns(webhook_id):

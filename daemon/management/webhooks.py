@@ -12,6 +12,7 @@ from daemon.domain.clock import Clock, rfc_3339
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.live_answers import LIVE_URL
 from daemon.domain.model import Webhook
+from daemon.domain.operations import About, BodyFormat
 from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.webhook_changer import WebhookChanger
@@ -66,12 +67,15 @@ class Webhooks:
         events: tuple[str, ...],
         once: Once[Webhook] | None = None,
         *,
+        about: About = About.EVENTS,
+        body_format: BodyFormat = BodyFormat.STANDARD,
         by: Actor = THE_DAEMON,
     ) -> Webhook:
         """Register an active webhook; its secret is sealed. Raises TooManyWebhooks."""
         webhook_id = self._new_id("wh")
         sealed = None if secret is None else self._vault.seal(secret, webhook_id)
-        return await self._create(self._new(webhook_id, team_id, name, url=url, sealed=sealed, events=events), once, by)
+        webhook = self._new(webhook_id, team_id, name, url=url, sealed=sealed, events=events)
+        return await self._create(replace(webhook, about=about, body_format=body_format), once, by)
 
     async def create_live(
         self, webhook_id: str, team_id: str, events: tuple[str, ...], *, secret: str, by: Actor

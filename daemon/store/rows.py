@@ -28,6 +28,7 @@ from daemon.domain.model import (
     Webhook,
     Work,
 )
+from daemon.domain.operations import About, BodyFormat
 from daemon.domain.portal_links import PortalLink
 from daemon.domain.printable import printable
 from daemon.store.cells import Kind, kind_of
@@ -158,6 +159,8 @@ def webhook(row: Row[Any]) -> Webhook:
         paused_at=row.paused_at,
         resumes_at=row.resumes_at,
         live=row.live,
+        about=About(row.about),
+        body_format=BodyFormat(row.body_format),
     )
 
 
@@ -184,6 +187,8 @@ def webhook_row(value: Webhook) -> dict[str, Any]:
         "paused_at": value.paused_at,
         "resumes_at": value.resumes_at,
         "live": value.live,
+        "about": value.about,
+        "body_format": value.body_format,
     }
 
 

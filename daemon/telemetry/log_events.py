@@ -24,6 +24,7 @@ class LogEvent:
 
 FIELDS: Mapping[str, str] = MappingProxyType(
     {
+        "action": "What a bulk job does: `resend` or `cancel`",
         "actor": "Which actor: `endpoint`, `router`, `store`, `canceller`, `checkpointer`, …",
         "amount": "Credits",
         "attempt": "Number of the attempt, from 1",
@@ -45,6 +46,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "eventType": "Type of the event",
         "inFlight": "How many attempts are in flight",
         "events": "How many events",
+        "jobId": "Id of the bulk job",
         "keyId": "Id of the API key",
         "linkId": "Id of the portal link",
         "life": "Number of a node's life in its cluster",
@@ -82,6 +84,7 @@ def _table(level: Level, *rows: tuple[str, str, str]) -> tuple[LogEvent, ...]:
 
 _DELIVERY = "eventId eventType deliveryId webhookId teamId attempt outcome status durationMs error detail test traceId"
 _WEBHOOK = "webhookId teamId"
+_JOB = "jobId teamId action"
 _MAIL = "mailId webhookId teamId recipients"
 
 _DEBUG = _table(
@@ -121,6 +124,13 @@ _INFO = _table(
     ("deliveries_created", "teamId count durationMs", "All deliveries of a team's large submissions are on disk"),
     ("deliveries_recovered", f"{_WEBHOOK} count", "Deliveries were queued again by a recovery"),
     ("delivery_resent", f"{_WEBHOOK} deliveryId eventId", "A delivery was queued again by a resend"),
+    ("bulk_job_created", f"{_JOB} count", "Many deliveries are to be resent or cancelled; no count: too many to count"),
+    (
+        "bulk_job_finished",
+        f"{_JOB} count durationMs",
+        "A bulk job is over: so many deliveries were resent or cancelled",
+    ),
+    ("bulk_job_cancelled", _JOB, "A bulk job was ended before it had finished; what it did stays"),
     ("credits_granted", "teamId amount balance", "A team got credits, or a grant was corrected"),
     ("webhook_created", _WEBHOOK, "A webhook was registered"),
     ("webhook_changed", _WEBHOOK, "A webhook was edited"),
@@ -151,6 +161,11 @@ _INFO = _table(
     ("portal_link_revoked", "linkId teamId", "A portal link was revoked, and its sessions ended"),
     ("console_signed_in", "keyId teamId", "Someone signed in to the console with this key"),
     ("console_signed_out", "keyId", "Someone signed out of the console"),
+    (
+        "operational_event_submitted",
+        "eventType eventId teamId webhookId deliveries",
+        "Operational webhooks are told of a webhook, or of the credits, of this team",
+    ),
     ("mail_queued", "mailId webhookId teamId", "A mail about a webhook, or about its team's credits, waits to be sent"),
     ("mail_sent", f"{_MAIL} durationMs", "The mail server (or the Maildir) accepted the email"),
 )
@@ -204,6 +219,11 @@ _WARNING = _table(
     ),
     ("python_message", "text", "Python or a library wrote this to stdout or stderr, such as a warning of its own"),
     ("log_lines_dropped", "count", "This many lines before this one were lost: nothing read them in time"),
+    (
+        "operational_events_deferred",
+        "error retryInMs",
+        "What operational webhooks are to be told could not be submitted: it is kept, and submitted later",
+    ),
     ("mail_deferred", f"{_MAIL} attempt retryInMs error", "An email did not reach all recipients and will be retried"),
 )
 _ERROR = _table(

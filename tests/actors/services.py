@@ -10,12 +10,15 @@ from typing import Any, TypeVar
 
 import trio
 
+from daemon.domain.bulk_jobs import BulkAction
+from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.errors import DaemonError
 from daemon.domain.model import Team, Webhook
 from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.maintenance.gauges import FRESH_S
 from daemon.seams import Seams
 from daemon.store.reads import actor_reads, api_reads
+from daemon.store.reads.bulk_job_reads import next_bulk_job
 from daemon.store.reads.time_blocks import next_time_block
 from daemon.telemetry.metrics import ActorKind
 from tests.actors.receivers import slow
@@ -24,7 +27,7 @@ from tests.support.daemon import FakeReceiver, RunningDaemon, VirtualWallClock, 
 
 Result = TypeVar("Result")
 
-HEALTHY, BROKEN, SLOW = (f"https://{name}.example/hook" for name in ("healthy", "broken", "slow"))
+HEALTHY, BROKEN, SLOW, OPS = (f"https://{name}.example/hook" for name in ("healthy", "broken", "slow", "ops"))
 DAY_MS = 86_400_000
 
 
@@ -75,6 +78,7 @@ class Scene:
                 self._team = await self.daemon.team()
                 for url in (HEALTHY, BROKEN, SLOW):
                     self.webhooks[url] = await self.daemon.webhook(self._team, url, url)
+                self.webhooks[OPS] = await self.daemon.operational_webhook(self._team, OPS, "webhook.disabled")
             if self._is_stopped:
                 self.stop()
             yield self.daemon
@@ -147,6 +151,11 @@ async def mail_is_sent(scene: Scene) -> bool:
     return await scene.daemon.parts.store.reader.fetch(actor_reads.next_mail_at) is None
 
 
+async def disabling_is_told(scene: Scene) -> bool:
+    waiting = await scene.daemon.parts.store.reader.fetch(actor_reads.waiting_operational_events)
+    return not waiting and set(await scene.daemon.statuses(scene.webhooks[OPS])) == {"succeeded"}
+
+
 async def disable_with_a_backlog(scene: Scene) -> None:
     await scene.daemon.change(scene.webhooks[SLOW], active=True)
     await scene.submit(SLOW, events=9)
@@ -155,6 +164,16 @@ async def disable_with_a_backlog(scene: Scene) -> None:
 
 async def backlog_is_cancelled(scene: Scene) -> bool:
     return "pending" not in await scene.daemon.statuses(scene.webhooks[SLOW])
+
+
+async def ask_for_a_bulk_job(scene: Scene) -> None:
+    jobs, wanted = scene.daemon.parts.bulk_jobs, DeliveryFilter(webhook_id=scene.webhooks[SLOW].id)
+    choice = await jobs.choose(scene.team.id, BulkAction.CANCEL, wanted, None)
+    await jobs.create(choice, await jobs.count(choice))
+
+
+async def bulk_jobs_are_over(scene: Scene) -> bool:
+    return await scene.daemon.parts.store.reader.fetch(next_bulk_job, 0) is None
 
 
 async def leave_an_old_key(scene: Scene) -> None:
@@ -305,10 +324,22 @@ SERVICES = (
     ),
     upkeep(ActorKind.NOTIFIER, "daemon.mail.notifier.Notifier.run", work=have_a_mail_sent, done=mail_is_sent),
     upkeep(
+        ActorKind.SUBMITTER,
+        "daemon.operations.submitter.Submitter.run",
+        work=have_a_mail_sent,
+        done=disabling_is_told,
+    ),
+    upkeep(
         ActorKind.CANCELLER,
         "daemon.delivery.canceller.Canceller.run",
         work=disable_with_a_backlog,
         done=backlog_is_cancelled,
+    ),
+    upkeep(
+        ActorKind.BULK_JOBS,
+        "daemon.management.bulk_runner.BulkRunner.run",
+        work=ask_for_a_bulk_job,
+        done=bulk_jobs_are_over,
     ),
     upkeep(
         ActorKind.HOUSEKEEPER,
@@ -377,6 +408,7 @@ ELSEWHERE = {
     "daemon/egress/wire.py: one_of": "tests/egress/test_cancellation.py",
     "daemon/egress/deadlines.py: self._run": "tests/egress/test_deadlines.py",
     "daemon/maintenance/checkpointer.py: self._limit_commits": "tests/store/test_checkpointing.py",
+    "daemon/management/bulk_runner.py: cancel": "tests/actors/test_bulk_jobs.py",
     "daemon/delivery/timed_resumes.py: resume_one": "tests/actors/test_pauses.py",
     "daemon/run.py: task.run": "tests/cluster/test_nodes.py",
     "daemon/cluster/membership.py: hooks.on_claimed": "tests/cluster/test_membership.py",

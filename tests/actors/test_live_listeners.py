@@ -255,7 +255,8 @@ async def test_a_stop_ends_the_stream_at_once_and_the_next_start_deletes_what_is
             assert await listening.listener.next() is not None
             began = trio.current_time()
             first.stop.set()
-            assert await listening.listener.next() is None
+            with trio.fail_after(5):
+                assert await listening.listener.next() is None
             assert listening.listener.end_reason is EndReason.STOPPING
             await first.stopped.wait()
         assert trio.current_time() - began < 1

@@ -70,4 +70,5 @@ def test_the_routes_are_named_after_the_contracts_words() -> None:
         "search",
         "portal-links",
         "listeners",
+        "bulk-jobs",
     }

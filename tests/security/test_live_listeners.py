@@ -9,6 +9,7 @@ import trio
 
 from api.app import create_app
 from api.server.connection import Patience
+from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.store.reads import actor_reads, delivery_reads
 from tests.support.api_client import RunningApi, running_api
 from tests.support.api_server import Served, serving
@@ -51,7 +52,7 @@ async def test_a_client_that_reads_nothing_holds_nothing_in_memory_and_is_hung_u
             for number in range(EVENTS):
                 await api.submit(n=number, filler="x" * SIZE)
             await until_nobody_listens(api)
-        wanted = delivery_reads.DeliveryFilter(team_id=api.acme.id)
+        wanted = DeliveryFilter(team_id=api.acme.id)
         page = await api.daemon.parts.store.reader.fetch(delivery_reads.list_deliveries, wanted, EVENTS)
     reached = [delivery for delivery in page.items if delivery.attempts_made]
     waited = [delivery for delivery in page.items if not delivery.attempts_made]

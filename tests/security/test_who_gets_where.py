@@ -27,6 +27,7 @@ NOBODYS_IDS = {
     "key": "key_x",
     "link": "plk_x",
     "listener": "wh_y",
+    "job": "job_x",
 }
 
 EACH_WAY = [(route, row, way) for route, row in TABLE.items() for way in ways_of_path(route.partition(" ")[2])]
@@ -84,15 +85,11 @@ async def things_of_acme(api: RunningApi) -> Mapping[str, str]:
     key = await key_of_acme(api, "spare")
     link = (await api.operator.post(f"/v1/teams/{api.acme.id}/portal-links", {})).value["id"]
     listener = await live_webhook(api)
-    ids = {
-        "webhook": webhook["id"],
-        "listener": listener,
-        "event": event,
-        "delivery": delivery,
-        "key": key["id"],
-        "link": link,
-    }
-    return {"acme": api.acme.id, **ids}
+    asked = {"action": "cancel", "deliveryIds": [delivery]}
+    job = (await api.as_acme.post("/v1/bulk-jobs", asked)).value["id"]
+    ids = {"webhook": webhook["id"], "event": event, "delivery": delivery, "key": key["id"], "link": link}
+    ids["listener"] = listener
+    return {"acme": api.acme.id, "job": job, **ids}
 
 
 async def live_webhook(api: RunningApi) -> str:

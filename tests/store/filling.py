@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from daemon.domain.audit import Actor, AuditAction, AuditEntry
+from daemon.domain.bulk_jobs import BulkAction, BulkJob, BulkJobStatus, Choice
+from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.lifecycle import Policy, judge
 from daemon.domain.model import Attempt, Event, Outcome, OutcomeKind, Team, Webhook, Work
+from daemon.domain.operations import About
 from daemon.domain.portal_links import PortalLink
 from daemon.domain.submission import Idempotency, MatchedEvent
 from daemon.store.commands import AcceptEvents, Command, CreateTeam, CreateWebhook, RecordAttempt
@@ -37,6 +40,15 @@ def an_audit_entry(webhook_id: str, team_id: str = "team_1") -> AuditEntry:
     )
 
 
+def a_bulk_job(number: int = 1, action: BulkAction = BulkAction.RESEND, **values: Any) -> BulkJob:
+    """Return a new job for all deliveries of a team that there are."""
+    wanted = values.pop("wanted", DeliveryFilter("team_1"))
+    choice = Choice("team_1", action, wanted=wanted, seqs=values.pop("seqs", None), through_seq=10**9, asked_at=NOW)
+    given = {"seq": number, "status": BulkJobStatus.RUNNING, "total": 5, "done": 0, "after_seq": 0, "ended_at": None}
+    who = {"key_id": "key_1", "key_name": "CI", "created_at": NOW, "by_id": choice.seqs is not None}
+    return BulkJob(id=f"job_{number}", choice=choice, **{**given, **who, **values})
+
+
 def a_portal_link(number: int = 1, **values: Any) -> PortalLink:
     """Return a link that is valid for a minute."""
     given = {"team_id": "team_1", "created_at": NOW, "expires_at": NOW + 60_000, **values}
@@ -47,7 +59,9 @@ def a_team(number: int = 1, emails: tuple[str, ...] = ("ops@example.com",)) -> T
     return Team(f"team_{number}", f"Team {number}", emails, NOW)
 
 
-def a_webhook(number: int = 1, team: int = 1, events: tuple[str, ...] = ("*",)) -> Webhook:
+def a_webhook(
+    number: int = 1, team: int = 1, events: tuple[str, ...] = ("*",), *, about: About = About.EVENTS
+) -> Webhook:
     url = f"https://{number}.example/hook"
     return Webhook(
         id=f"wh_{number}",
@@ -58,6 +72,7 @@ def a_webhook(number: int = 1, team: int = 1, events: tuple[str, ...] = ("*",)) 
         events=events,
         created_at=NOW,
         updated_at=NOW,
+        about=about,
     )
 
 

@@ -19,6 +19,7 @@ from daemon.store.commands import (
     SaveTeam,
     UsePortalLink,
 )
+from daemon.store.job_commands import EndBulkJob
 from daemon.store.rows import to_json
 from daemon.store.schema import audit_entries, teams, webhooks
 from daemon.store.sequences import Sequences
@@ -47,6 +48,8 @@ _SHOWN: Mapping[str, tuple[ColumnElement[str], Mapping[str, ColumnElement[Any]]]
             "secret": case((webhooks.c.secret.is_not(None), "set")),
             "pausedAt": webhooks.c.paused_at,
             "resumesAt": webhooks.c.resumes_at,
+            "about": webhooks.c.about,
+            "bodyFormat": webhooks.c.body_format,
         },
     ),
 }
@@ -59,7 +62,7 @@ _READABLE: Mapping[str, Callable[[Any], Any]] = {
 }
 # They answer None or False if there was nothing to do, or nothing that is to be told.
 _MAY_DO_NOTHING: frozenset[type[Command[Any]]] = frozenset(
-    {SaveTeam, Resend, RevokeKey, UsePortalLink, RevokePortalLink}
+    {SaveTeam, Resend, EndBulkJob, RevokeKey, UsePortalLink, RevokePortalLink}
 )
 # No team fills the disk with its changes: so many of the newest stay.
 KEPT_PER_TEAM = 10_000

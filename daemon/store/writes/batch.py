@@ -9,7 +9,7 @@ from typing import Any, cast
 from sqlalchemy import Connection
 
 from daemon.domain.errors import StoreUnavailable
-from daemon.store import commands, upkeep_commands
+from daemon.store import commands, job_commands, upkeep_commands
 from daemon.store.commands import Command
 from daemon.store.engine import Apply, Engine
 from daemon.store.fan_out_commands import MakeDeliveries
@@ -17,6 +17,7 @@ from daemon.store.writes import (
     api_keys,
     attempts,
     audit,
+    bulk_jobs,
     cancelling,
     counters,
     credits,
@@ -24,6 +25,7 @@ from daemon.store.writes import (
     fan_outs,
     idempotency,
     mails,
+    operational_events,
     portal_links,
     probe,
     replays,
@@ -55,6 +57,10 @@ APPLY: Mapping[type, Apply] = {
     commands.CancelNext: cancelling.cancel_next,
     commands.Resend: replays.resend,
     commands.Recover: replays.recover,
+    job_commands.AddBulkJob: bulk_jobs.add_bulk_jobs,
+    job_commands.EndBulkJob: bulk_jobs.end_bulk_jobs,
+    job_commands.MoveBulkJob: bulk_jobs.move_bulk_jobs,
+    job_commands.CancelForJob: bulk_jobs.cancel_for_jobs,
     commands.KeepEntry: audit.keep_entries,
     commands.CreateTeam: teams.create_teams,
     commands.SaveTeam: teams.save_teams,
@@ -68,6 +74,7 @@ APPLY: Mapping[type, Apply] = {
     commands.GrantCredits: credits.grant_credits,
     commands.ReadBalance: credits.read_balances,
     commands.ProbeWrite: probe.probe_write,
+    commands.OperationalEventSubmitted: operational_events.forget_submitted,
     commands.MailSent: mails.mark_sent,
     commands.MailDeferred: mails.defer,
 }
