@@ -67,7 +67,7 @@ async def test_all_that_the_filter_shows_is_said_in_words_first(
 ) -> None:
     webhook = await waiting(api, 3)
     for place in (f"{root}/deliveries", f"{root}/webhooks/{webhook}"):
-        assert 'aria-label="Cancel all that the filter shows…"' in (await acme.get(f"{place}?status=pending")).text
+        assert 'aria-label="Cancel all that match…"' in (await acme.get(f"{place}?status=pending")).text
     page = await acme.get(f"{root}/bulk-jobs/new?all=cancel&status=pending,failed&webhook={webhook}&period=1h")
     assert "<h1>Cancel 3 deliveries?</h1>" in page.text
     assert all(words in page.text for words in ("pending or failed", "CRM &lt;Sync&gt;", "<dt>From</dt>"))
@@ -127,3 +127,17 @@ async def test_a_key_that_only_reads_sees_jobs_and_no_boxes(api: RunningApi, acm
     assert 'form="bulk"' not in (await reader.get(f"{root}/deliveries")).text
     assert (await reader.get(job)).status == 200
     assert (await reader.get(f"{root}/bulk-jobs/new?all=cancel")).status == 403
+
+
+async def test_a_jobs_page_shows_live_how_far_it_is(api: RunningApi, acme: ConsoleClient, root: str) -> None:
+    await waiting(api, 3)
+    wake, api.daemon.parts.bulk_jobs._wake = api.daemon.parts.bulk_jobs._wake, lambda: None
+    job = (await send(acme, root, await acme.get(f"{root}/bulk-jobs/new?all=cancel"))).location
+    async with acme.stream(f"{job}/live") as stream:
+        with trio.fail_after(5):
+            name, part = await stream.event()
+            assert (name, "0 of 3 cancelled" in part) == ("job-state", True)
+            wake()
+            while "badge finished" not in part:
+                _, part = await stream.event()
+    assert "3 of 3 cancelled" in part

@@ -212,7 +212,7 @@ function follow() {
     showConnection(sign, false);
     if (stream?.readyState === EventSource.CLOSED) { stream = null; setTimeout(follow, REFUSED_MS); }
   };
-  for (const id of ["webhook-rows", "webhook-state", "delivery-rows", "delivery-state"]) {
+  for (const id of ["webhook-rows", "webhook-state", "delivery-rows", "delivery-state", "job-state"]) {
     const root = document.getElementById(id);
     if (root) stream.addEventListener(id, (event) => { update(root, event.data); refreshTimes(); });
   }
