@@ -162,6 +162,7 @@ PAGES = (
     PageRoute("GET", "teams/<team_id>/audit", audit_page.show_audit_trail, roles=ADMINS, by_link=False),
     PageRoute("GET", "teams", handler=teams_page.show_teams, audience=Audience.OPERATOR),
     PageRoute("POST", "teams", handler=teams_page.create, audience=Audience.OPERATOR),
+    PageRoute("POST", "operational-webhooks", handler=teams_page.open_operators, audience=Audience.OPERATOR),
     PageRoute("GET", "teams/<team_id>", handler=team_page.show_team, audience=Audience.OPERATOR),
     PageRoute("POST", "teams/<team_id>", handler=team_page.save, audience=Audience.OPERATOR),
     PageRoute("POST", "teams/<team_id>/keys", handler=team_page.create_key, audience=Audience.OPERATOR),

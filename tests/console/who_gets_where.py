@@ -88,6 +88,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET teams/<team_id>/audit": _READ,
         "GET teams": _OPERATORS,
         "POST teams": Row(404, 404, 303, {"name": "n"}),
+        "POST operational-webhooks": _OPERATOR_CHANGES,
         "GET teams/<team_id>": _OPERATORS,
         "POST teams/<team_id>": Row(404, 404, 303, {"name": "n"}),
         "POST teams/<team_id>/keys": Row(404, 404, 303, {"key_name": "n"}),

@@ -53,7 +53,7 @@ async def delivery_list(request: PageRequest, chosen: Filter, *parts: str) -> di
         "statuses": _with_given(STATUS_CHOICES, chosen, "status"),
         "causes": _with_given(CAUSE_CHOICES, chosen, "cause"),
         "webhooks": await _webhook_choices(request, chosen),
-        "event_types": {name: name for name in request.handles.catalogue},
+        "event_types": {name: name for name in request.handles.every_type},
         "next_page": request.path(*parts, cursor=cursor(request, of, next_position, **given), **given)
         if next_position
         else "",
