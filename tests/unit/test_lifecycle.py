@@ -14,6 +14,7 @@ from daemon.domain.lifecycle import (
     cancel_reason_of,
     deleted,
     edited,
+    failures_disable,
     is_plain_success,
     judge,
     operational_news,
@@ -213,3 +214,11 @@ def test_operational_webhooks_are_told_nothing_of_their_own_kind() -> None:
         webhook = replace(WEBHOOK, consecutive_failures=failures, about=About.OPERATIONS, recovering_since=1)
         for outcome in (FAILED, DELIVERED):
             assert operational_news(webhook, judge(POLICY, 4, outcome, failures)) is None
+
+
+def test_of_a_live_listener_nothing_is_told_and_its_failures_disable_nothing() -> None:
+    for failures in range(10):
+        webhook = replace(WEBHOOK, live=True, consecutive_failures=failures)
+        for outcome in (FAILED, DELIVERED):
+            verdict = judge(POLICY, 4, outcome, failures, disables=failures_disable(webhook))
+            assert (operational_news(webhook, verdict), verdict.disable) == (None, False)
