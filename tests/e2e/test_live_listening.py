@@ -72,6 +72,7 @@ async def test_it_listens_again_with_the_same_secret_to_a_daemon_that_was_starte
             )
             async with operated(installation) as again:
                 assert await _secret(command) == secret
+                await again.daemon.logged("webhook_deleted")  # the one of the stream before
                 assert len(await again.list_all("/v1/webhooks")) == 1
                 await again.submit(3)
                 assert json.loads(await _line(command))["signature"] == "valid"
