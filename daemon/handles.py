@@ -13,6 +13,7 @@ from daemon.delivery.sent_request import SentRequest
 from daemon.domain.clock import NowMs
 from daemon.domain.event_types import Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
+from daemon.management.bulk_jobs import BulkJobs
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.nodes import Nodes
 from daemon.management.portal_links import PortalLinks
@@ -90,6 +91,7 @@ class Handles:
     teams: Teams
     webhooks: Webhooks
     replays: Replays
+    bulk_jobs: BulkJobs
     portal_links: PortalLinks
     nodes: Nodes
     kept_answers: KeptAnswers

@@ -25,6 +25,8 @@ from daemon.maintenance.checkpointer import Checkpointer
 from daemon.maintenance.cleaner import Cleaner
 from daemon.maintenance.gauges import GaugeRefresher, bind_gauges
 from daemon.maintenance.time_indexer import TimeIndexer
+from daemon.management.bulk_jobs import BulkJobs
+from daemon.management.bulk_runner import BulkRunner
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.key_uses import KeyUses
 from daemon.management.nodes import Nodes
@@ -71,6 +73,7 @@ class Daemon:
     teams: Teams
     webhooks: Webhooks
     replays: Replays
+    bulk_jobs: BulkJobs
     portal_links: PortalLinks
     nodes: Nodes
     kept_answers: KeptAnswers
@@ -110,7 +113,10 @@ async def assemble(
     index, team_ids = await _load_subscriptions(store), await _load_team_ids(store)
     key_uses = KeyUses(store=store, clock=clock, telemetry=telemetry)
     api_keys, sign_outs = await _load_api_keys(store, operator_key), await _load_sign_outs(store)
-    notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail)
+    management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
+    kept_answers, portal_links = management.kept_answers, management.portal_links()
+    with_link = management.mail_links(portal_links).with_link
+    notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail, with_link=with_link)
     gauges = GaugeRefresher(
         store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database
     )
@@ -121,6 +127,7 @@ async def assemble(
     fleet = delivery.fleet(index=index, gate=gate, notifier=notifier, canceller=canceller, resumes=resumes, share=mine)
     owners = fleet if cluster is None else cluster.wakes(fleet)
     fan_outs = await delivery.fan_outs(owners, mine)
+    bulk_runner = BulkRunner(store=store, clock=clock, telemetry=telemetry, owners=owners)
     memory = Memory(
         index=index,
         team_ids=team_ids,
@@ -129,11 +136,9 @@ async def assemble(
         fan_outs=fan_outs,
         changes=telemetry.changes,
         granted=gate.look_again,
-        look_for_work=partial(_wake_both, notifier, canceller),
+        look_for_work=partial(_wake_all, notifier, canceller, bulk_runner),
         seal_with=vault.use,
     )
-    management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
-    kept_answers = management.kept_answers
     node = None
     if cluster is not None and share is not None:
         keys = share.me.terms.keys
@@ -171,9 +176,10 @@ async def assemble(
         upkeep = {kind: node.only_once(run) for kind, run in upkeep.items()} | dict(node.patient)
     upkeep[ActorKind.OBSERVER] = gauges.run
     upkeep[ActorKind.KEY_USES] = key_uses.run
-    webhooks = management.webhooks(
-        changer=LocalChanger(fleet=fleet, kept_answers=kept_answers) if node is None else node.changer, index=index
-    )
+    changer = LocalChanger(fleet=fleet, kept_answers=kept_answers) if node is None else node.changer
+    run_bulk_jobs = partial(bulk_runner.run, changer)
+    upkeep[ActorKind.BULK_JOBS] = run_bulk_jobs if node is None else node.only_once(run_bulk_jobs)
+    webhooks = management.webhooks(changer=changer, index=index)
     upkeep[ActorKind.RESUMES] = partial(resumes.run, webhooks.resume_when_due)
     return Daemon(
         live=live,
@@ -185,7 +191,8 @@ async def assemble(
         teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate, notifier=notifier, follow=following.follow),
         webhooks=webhooks,
         replays=management.replays(owners=owners, fan_outs=fan_outs),
-        portal_links=management.portal_links(),
+        bulk_jobs=management.bulk_jobs(wake=bulk_runner.wake),
+        portal_links=portal_links,
         nodes=only_node(clock, fleet, metrics) if cluster is None else cluster.nodes,
         kept_answers=kept_answers,
         notifier=notifier,
@@ -254,9 +261,10 @@ async def _load_sign_outs(store: Store) -> SignOuts:
     return sign_outs
 
 
-def _wake_both(notifier: Notifier, canceller: Canceller) -> None:
+def _wake_all(notifier: Notifier, canceller: Canceller, bulk_runner: BulkRunner) -> None:
     notifier.wake()
     canceller.wake()
+    bulk_runner.wake()
 
 
 async def _check_url_and_log(check: CheckUrl, log: FilteringBoundLogger, url: str, team_id: str) -> None:

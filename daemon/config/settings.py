@@ -206,6 +206,7 @@ class ConsoleSettings(_Section):
     """`[console]`: whose pages may show it in a frame, and whether mails lead into it by portal links."""
 
     embed_origins: tuple[Annotated[str, AfterValidator(framing_origin)], ...] = Field((), max_length=20)
+    mail_link_days: int = Field(0, ge=0, le=7)
 
 
 class SecretsSettings(_Section):

@@ -52,6 +52,7 @@ class ActorKind(StrEnum):
     CHECKPOINTER = "checkpointer"
     KEY_USES = "key_uses"
     RESUMES = "resumes"
+    BULK_JOBS = "bulk_jobs"
     MEMBERSHIP = "membership"
     FEED = "feed"
     CALLER = "caller"

@@ -30,12 +30,13 @@ USE_HTTP_CLIENTS = {
 # Who may sleep again and again, and why nothing could wake it instead.
 SLEEPS_IN_LOOPS = {
     "daemon/actors/supervisor.py": "the back-off between restarts",
-    "api/routes/export_streams.py": "the others' share of the store",
     "daemon/management/key_uses.py": "how often uses are kept",
     "daemon/store/retry.py": "the back-off while the database fails",
     "daemon/opening.py": "the back-off while a database server is awaited",
     "daemon/mail/notifier.py": "the back-off while the database fails",
     "daemon/maintenance/checkpointer.py": "SQLite tells nobody when a read ends",
+    "daemon/management/bulk_jobs.py": "the others' share of the store",
+    "daemon/management/bulk_runner.py": "the others' share of the store",
     "daemon/delivery/canceller.py": "the others' share of the store",
     "daemon/maintenance/shared_key_rotation.py": "a command that waits for what every node has to say",
     "daemon/maintenance/time_indexer.py": "its interval; the others' share of the store",
@@ -100,6 +101,7 @@ DIALECT_IN_MIGRATIONS = {
         "sqlalchemy.dialects",
     },
     "daemon/store/migrations/versions/0017_portal_links.py": {"sqlite", "with_variant"},
+    "daemon/store/migrations/versions/0021_bulk_jobs.py": {"sqlite", "with_variant"},
     "daemon/store/migrations/versions/0006_fan_outs.py": {"with_variant", "sqlite", "sqlite_with_rowid"},
     "daemon/store/migrations/versions/0010_fan_out_cancellations.py": {"sqlite_with_rowid"},
     "daemon/store/migrations/versions/0012_nodes.py": {
