@@ -69,7 +69,7 @@ class How:
     as_json: Annotated[bool, option("--json", help="Print the API's JSON exactly as it came.")] = False
 
 
-def run_bulk_job(action: str, ids: list[str] | None, which: Which, how: How, *, api: ApiOptions) -> None:
+def run_bulk_job(action: str, ids: list[str] | None, *, which: Which, how: How, api: ApiOptions) -> None:
     """Say how many deliveries there are, ask, have them resent or cancelled, and wait for it."""
     from daemon.cli.client import connect
 

@@ -128,7 +128,7 @@ def resend(delivery_ids: _DeliveryIds = None, *, which: Which, how: How, api: Ap
     """Make new deliveries of the same events to the same webhooks, each once: of one, or of many after asking."""
     only = delivery_ids[0] if delivery_ids and len(delivery_ids) == 1 else None
     if only is None or how.dry_run or which.filter or which.all_of_them:
-        run_bulk_job("resend", delivery_ids, which, how, api=api)
+        run_bulk_job("resend", delivery_ids, which=which, how=how, api=api)
     else:
         _resend_one(only, how, api)
 
@@ -136,7 +136,7 @@ def resend(delivery_ids: _DeliveryIds = None, *, which: Which, how: How, api: Ap
 @with_options(api=ApiOptions, how=How, which=Which)
 def cancel(delivery_ids: _DeliveryIds = None, *, which: Which, how: How, api: ApiOptions) -> None:
     """Cancel deliveries that are pending, but those whose attempt is in flight, after asking."""
-    run_bulk_job("cancel", delivery_ids, which, how, api=api)
+    run_bulk_job("cancel", delivery_ids, which=which, how=how, api=api)
 
 
 def _resend_one(delivery_id: str, how: How, api: ApiOptions) -> None:
