@@ -5,7 +5,7 @@ from typing import Annotated
 
 import orjson
 import trio
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from api.http.auth import is_still_valid, one_team, owned, tell_team
 from api.http.errors import Code, from_daemon, not_found, too_many_streams
@@ -61,13 +61,20 @@ class AnsweredHeader(Input):
     value: str = Field(max_length=_LONGEST_VALUE, description="Its value.")
 
 
+def _not_too_many(headers: list[AnsweredHeader]) -> list[AnsweredHeader]:
+    if len(headers) > _MOST_HEADERS:
+        raise ValueError(f"expected at most {_MOST_HEADERS} header fields")
+    return headers
+
+
 class ListenerAnswer(Input):
     """What became of one attempt."""
 
     attempt_id: str = Field(description="The `attemptId` of its `request` message.")
     status: int = Field(ge=200, le=599, description="The status of the response: a 2xx is a success.")
-    headers: list[AnsweredHeader] = Field(
-        default_factory=list, max_length=_MOST_HEADERS, description="The header fields of the response, in their order."
+    # Not `maxItems` of the document: what is far above it is too large a body, before it is anything else.
+    headers: Annotated[list[AnsweredHeader], AfterValidator(_not_too_many)] = Field(
+        default_factory=list, description="The header fields of the response, in their order: at most 100."
     )
     body: str = Field(
         "", max_length=_LONGEST_BODY, description="The body of the response, or its beginning: 4 KiB are kept."
