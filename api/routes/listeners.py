@@ -25,7 +25,7 @@ from daemon.store.reads import api_reads
 
 _LONGEST_BODY = 16 * 1024  # characters; 4 KiB are kept
 _MOST_HEADERS = 100
-_LONGEST_NAME, _LONGEST_VALUE = 200, 8 * 1024
+_MOST_OF_HEADERS = 16 * 1024  # characters; 8 KiB are kept
 _STILL_HERE = b": still here\n\n"
 _ENDED = {
     EndReason.KEY_REVOKED: "The key was revoked: use another one.",
@@ -57,13 +57,13 @@ class NewListener(Input):
 class AnsweredHeader(Input):
     """One header field of an answer."""
 
-    name: str = Field(min_length=1, max_length=_LONGEST_NAME, description="Its name.")
-    value: str = Field(max_length=_LONGEST_VALUE, description="Its value.")
+    name: str = Field(min_length=1, description="Its name.")
+    value: str = Field(description="Its value.")
 
 
 def _not_too_many(headers: list[AnsweredHeader]) -> list[AnsweredHeader]:
-    if len(headers) > _MOST_HEADERS:
-        raise ValueError(f"expected at most {_MOST_HEADERS} header fields")
+    if len(headers) > _MOST_HEADERS or sum(len(field.name) + len(field.value) for field in headers) > _MOST_OF_HEADERS:
+        raise ValueError(f"expected at most {_MOST_HEADERS} header fields of {_MOST_OF_HEADERS:,} characters in all")
     return headers
 
 
@@ -72,9 +72,10 @@ class ListenerAnswer(Input):
 
     attempt_id: str = Field(description="The `attemptId` of its `request` message.")
     status: int = Field(ge=200, le=599, description="The status of the response: a 2xx is a success.")
-    # Not `maxItems` of the document: what is far above it is too large a body, before it is anything else.
+    # No limits of the document: what is far beyond them is too large a body, before it is anything else.
     headers: Annotated[list[AnsweredHeader], AfterValidator(_not_too_many)] = Field(
-        default_factory=list, description="The header fields of the response, in their order: at most 100."
+        default_factory=list,
+        description="The header fields of the response, in their order: at most 100, 16 KiB in all.",
     )
     body: str = Field(
         "", max_length=_LONGEST_BODY, description="The body of the response, or its beginning: 4 KiB are kept."

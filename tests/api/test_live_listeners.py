@@ -161,12 +161,12 @@ async def test_only_the_attempt_that_waits_is_answered_and_only_by_its_team(
 async def test_what_is_no_answer_is_refused_by_field(api: RunningApi, autojump_clock: MockClock) -> None:
     async with listening(api.as_acme) as (listener, _):
         many = [{"name": "a", "value": "b"}] * 101
-        long = [{"name": "a" * 201, "value": "b" * 9_000}]
+        long = [{"name": "a" * 201, "value": "b" * 16_384}]
         for fields, paths in (
             ({"status": 199}, ["$.status"]),
             ({"status": 600, "body": "x" * 16_385}, ["$.status", "$.body"]),
             ({"headers": many}, ["$.headers"]),
-            ({"headers": long}, ["$.headers[0].name", "$.headers[0].value"]),
+            ({"headers": long}, ["$.headers"]),
             ({"more": 1}, ["$.more"]),
         ):
             refused = await listener.answer("att_1", **fields)
