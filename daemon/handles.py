@@ -14,6 +14,7 @@ from daemon.domain.clock import NowMs
 from daemon.domain.event_types import OPERATIONAL_CATALOGUE, Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.domain.operations import About
+from daemon.management.addresses import Addresses
 from daemon.management.bulk_jobs import BulkJobs
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.listeners import LiveListeners
@@ -96,6 +97,7 @@ class Handles:
     bulk_jobs: BulkJobs
     portal_links: PortalLinks
     live_listeners: LiveListeners
+    addresses: Addresses
     nodes: Nodes
     kept_answers: KeptAnswers
     reader: Reader

@@ -26,6 +26,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         bulk_jobs=daemon.bulk_jobs,
         portal_links=daemon.portal_links,
         live_listeners=daemon.live_listeners,
+        addresses=daemon.addresses,
         nodes=daemon.nodes,
         kept_answers=daemon.kept_answers,
         reader=store.reader,
