@@ -5,8 +5,10 @@ What is specific to one engine, such as table layout or which rows an index cove
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
+from daemon.domain.latencies import LATENCY_EDGES_MS
+
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0019"
+HEAD_REVISION = "0026"
 
 metadata = MetaData()
 
@@ -187,7 +189,15 @@ attempts = Table(
     Column("error", Text),
 )
 
-# How many deliveries of a webhook ended in the hour that began at `hour`.
+
+def _tally(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False)
+
+
+# How many attempts of an hour took at most so many ms, but longer than those of the column before.
+LATENCY_COLUMNS = (*(f"latency_{edge}" for edge in LATENCY_EDGES_MS), "latency_more")
+
+# How many deliveries of a webhook ended in the hour that began at `hour`, and what its attempts took.
 webhook_hours = Table(
     "webhook_hours",
     metadata,
@@ -195,6 +205,19 @@ webhook_hours = Table(
     Column("webhook_id", Text, primary_key=True),
     Column("succeeded", Integer, nullable=False),
     Column("failed", Integer, nullable=False),
+    _tally("cancelled"),
+    *map(_tally, LATENCY_COLUMNS),
+)
+
+# How many attempts of a webhook failed in the hour that began at `hour`, by what happened.
+webhook_errors = Table(
+    "webhook_errors",
+    metadata,
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),
+    Column("webhook_id", Text, primary_key=True),
+    Column("outcome", Text, primary_key=True),
+    Column("status", Integer, primary_key=True, autoincrement=False),  # 0: there was none
+    Column("attempts", Integer, nullable=False),
 )
 
 credit_entries = Table(
