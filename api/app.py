@@ -19,13 +19,14 @@ from api.http.idempotency import answered_once, read_idempotency
 from api.http.inputs import read_inputs
 from api.http.known import Known
 from api.http.plain import ClientGone, PlainRequest, PlainResponse, PlainView
-from api.http.problems import answer_error, as_refusal, log_refused, plain_problem
+from api.http.problems import answer_error, as_refusal, log_failure, log_refused, plain_problem
 from api.http.request import HttpRequest
 from api.http.reserved_ids import Words, is_parameter, reserved_segments, steps
 from api.http.route import Answer, Call, Route
 from api.http.streamed import Streamed
 from api.http.urls import MatchingRule, make_map, make_rule
 from api.http.wire import to_json
+from api.limits.exports import Exports
 from api.limits.large_bodies import LargeBodies
 from api.limits.rate_limit import RateLimits, tokens_for
 from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
@@ -109,7 +110,7 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
     What takes long runs in `run_in_thread`, by default one thread for each kind: more would only compete.
     """
     limits = RateLimits(handles.api_settings)
-    bodies = LargeBodies(lambda: run_in_thread or thread_runner(1))
+    bodies, shared_exports = LargeBodies(lambda: run_in_thread or thread_runner(1)), Exports()
     console: ConsoleContext | None = None
 
     async def answer_any_error(request: Request, error: Exception) -> Response:
@@ -119,10 +120,12 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
             return await error_page(console, request, error)
         return await answer_error(handles, request, error)
 
-    app = Dispatcher("api", _URLS, answer_any_error)
+    app = Dispatcher("api", _URLS, answer_any_error, log_failure=partial(log_failure, handles))
     app.config["BODY_TIMEOUT"] = BODY_TIMEOUT_S
     for route in ROUTES:
-        answer = bind(route, handles, limits=limits, bodies=bodies, reserved_ids=_RESERVED_IDS)
+        answer = bind(
+            route, handles, limits=limits, bodies=bodies, shared_exports=shared_exports, reserved_ids=_RESERVED_IDS
+        )
         app.views[route.name] = _view(route, answer, handles=handles, limits=limits)
         if route.method == "POST" and route.path in MAX_BODY_BYTES_OF_PATH:
             plain = _plain_view(route, answer, handles=handles, limits=limits, config=app.config)
@@ -131,6 +134,7 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
         app,
         handles,
         limits=limits,
+        shared_exports=shared_exports,
         run_in_thread=run_in_thread or thread_runner(1),
         reserved_ids=_RESERVED_IDS,
         api_document=_document,
@@ -139,7 +143,12 @@ def create_app(handles: Handles, run_in_thread: RunInThread | None = None) -> Di
 
 
 def bind(
-    route: Route, handles: Handles, limits: RateLimits, bodies: LargeBodies, reserved_ids: frozenset[str]
+    route: Route,
+    handles: Handles,
+    limits: RateLimits,
+    bodies: LargeBodies,
+    shared_exports: Exports,
+    reserved_ids: frozenset[str],
 ) -> AnswerRoute:
     """Return what answers a caller's request for a route: it checks the limit, and reads query and body."""
 
@@ -157,6 +166,7 @@ def bind(
                 request=request,
                 run_in_thread=run_in_thread,
                 charge=partial(limits.charge, principal),
+                exports=shared_exports,
                 known=Known(handles.catalogue, principal, reserved_ids),
             )
             inputs, raw = dict[str, BaseModel](), b""
@@ -183,7 +193,7 @@ def _view(route: Route, answer: AnswerRoute, *, handles: Handles, limits: RateLi
             principal = await authenticate(handles, request, route)
             answered = await answer(request, principal, **path)
             if isinstance(answered, Streamed):
-                return Streamed((*answered.headers, *limits.headers(principal)), answered.run)
+                return replace(answered, headers=(*answered.headers, *limits.headers(principal)))
             response = _respond(route, answered)
         except Exception as error:
             response = await answer_error(handles, request, error)

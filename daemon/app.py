@@ -28,6 +28,7 @@ from daemon.files.kept_addresses import keep_addresses, remove_addresses
 from daemon.maintenance.opened_store import are_commits_missing, open_store
 from daemon.maintenance.state_dir import operator_key, use_state_dir
 from daemon.opening import open_patiently
+from daemon.process.stop import Stop
 from daemon.process.stop_signals import StopSignals
 from daemon.run import run_daemon
 from daemon.seams import Seams, real_seams
@@ -36,7 +37,7 @@ from daemon.store.commands import ReadBalance
 from daemon.store.engine import DatabaseRefused
 from daemon.store.nodes import CopiedInstallation, NotAdmitted
 from daemon.systemd.notify import ServiceManager, feed_watchdog, find_service_manager
-from daemon.telemetry.log import STDERR, LogSink, make_logger, make_thread_logger, open_log_sink
+from daemon.telemetry.log import STDERR, LogSink, make_logger, make_message_logger, open_log_sink
 from daemon.telemetry.log_buffer import LogBuffer
 from daemon.telemetry.log_file import LogFile
 from daemon.telemetry.log_throttle import LogThrottle, report_suppressed
@@ -104,7 +105,7 @@ def _open_process(live: LiveSettings) -> _Process:
 
 def _take_python_messages(sink: LogSink, metrics: Metrics) -> Callable[[], object]:
     """Have Python log what it would write; return what writes out all that is logged by then."""
-    log = make_thread_logger(sink)
+    log = make_message_logger(sink)
     messages = PythonMessages(lambda text: log.warning("python_message", text=text), metrics.log_lines_dropped.inc)
 
     def flush() -> None:
@@ -209,11 +210,11 @@ async def _run(
     started: float,
     signals: StopSignals,
 ) -> None:
-    ready, stop, grace_s = trio.Event(), trio.Event(), settings.delivery.stop_grace_s
+    ready, stop, grace_s = trio.Event(), Stop(settings.api.shutdown_delay_s), settings.delivery.stop_grace_s
     log, metrics = daemon.telemetry.log, daemon.telemetry.metrics
 
     def not_ready() -> str | None:
-        if stop.is_set():
+        if stop.announced:
             return "the daemon is stopping"
         if not ready.is_set():
             return "the daemon is starting"
@@ -226,7 +227,7 @@ async def _run(
         serve_api,
         app,
         listeners,
-        stop=stop,
+        stop=stop.now,
         grace_s=grace_s,
         max_connections=budget.api_connections,
         refusals_at_once=budget.api_refusals,
@@ -239,17 +240,18 @@ async def _run(
         nursery.start_soon(_stop_on_signal, signals, stop, service_manager, grace_s, log)
         nursery.start_soon(watch_loop_lag, metrics.event_loop_lag_seconds, metrics.longest_lag)
         nursery.start_soon(_announce, ready, service_manager, join_addresses(addresses_of(listeners)), started, daemon)
-        await run_daemon(daemon, api, ready=ready, stop=stop, grace_s=grace_s)
+        await run_daemon(daemon, api, ready=ready, stop=stop.now, grace_s=grace_s)
         nursery.cancel_scope.cancel()
 
 
 async def _stop_on_signal(
-    signals: StopSignals, stop: trio.Event, service_manager: ServiceManager, grace_s: float, log: FilteringBoundLogger
+    signals: StopSignals, stop: Stop, service_manager: ServiceManager, grace_s: float, log: FilteringBoundLogger
 ) -> None:
-    async for number in signals.received():
-        stop.set()
-        log.info("daemon_stopping", signal=number.name, seconds=grace_s)
-        await service_manager.stopping("Finishing the attempts in flight")
+    async with trio.open_nursery() as nursery:
+        async for number in signals.received():
+            nursery.start_soon(stop.begin)
+            log.info("daemon_stopping", signal=number.name, seconds=grace_s)
+            await service_manager.stopping("Finishing the attempts in flight")
 
 
 async def _announce(

@@ -110,7 +110,10 @@ async def assemble(
     index, team_ids = await _load_subscriptions(store), await _load_team_ids(store)
     key_uses = KeyUses(store=store, clock=clock, telemetry=telemetry)
     api_keys, sign_outs = await _load_api_keys(store, operator_key), await _load_sign_outs(store)
-    notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail)
+    management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
+    kept_answers, portal_links = management.kept_answers, management.portal_links()
+    with_link = management.mail_links(portal_links).with_link
+    notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail, with_link=with_link)
     gauges = GaugeRefresher(
         store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database
     )
@@ -129,11 +132,9 @@ async def assemble(
         fan_outs=fan_outs,
         changes=telemetry.changes,
         granted=gate.look_again,
-        webhooks_changed=partial(_wake_both, notifier, canceller),
+        look_for_work=partial(_wake_both, notifier, canceller),
         seal_with=vault.use,
     )
-    management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
-    kept_answers = management.kept_answers
     node = None
     if cluster is not None and share is not None:
         keys = share.me.terms.keys
@@ -182,10 +183,10 @@ async def assemble(
         telemetry=telemetry,
         fleet=fleet,
         router=router,
-        teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate, follow=following.follow),
+        teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate, notifier=notifier, follow=following.follow),
         webhooks=webhooks,
         replays=management.replays(owners=owners, fan_outs=fan_outs),
-        portal_links=management.portal_links(),
+        portal_links=portal_links,
         nodes=only_node(clock, fleet, metrics) if cluster is None else cluster.nodes,
         kept_answers=kept_answers,
         notifier=notifier,

@@ -137,7 +137,7 @@ class DeliveryBuilder:
             policy=self._settings.delivery.policy,
             on_change=on_change,
             on_mail=notifier.wake,
-            exhausted_below=self._settings.credits.per_delivery if self._settings.credits.enforce else None,
+            exhausted_below=self._settings.credits.exhausted_below,
             operator_address=lambda: self._live.now.smtp.operator_address,
             on_cancellations_left=canceller.wake,
         )

@@ -10,8 +10,10 @@ from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.owners import Owners
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
+from daemon.mail.notifier import Notifier
 from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
+from daemon.management.mail_links import MailLinks
 from daemon.management.portal_links import PortalLinks
 from daemon.management.replays import Replays
 from daemon.management.teams import Teams
@@ -33,7 +35,15 @@ class ManagementBuilder:
         self._audit = Audit(clock)
         self.kept_answers = KeptAnswers(store=store, clock=clock, vault=vault)
 
-    def teams(self, *, ids: set[str], api_keys: ApiKeys, gate: Gate, follow: Callable[[], Awaitable[None]]) -> Teams:
+    def teams(
+        self,
+        *,
+        ids: set[str],
+        api_keys: ApiKeys,
+        gate: Gate,
+        notifier: Notifier,
+        follow: Callable[[], Awaitable[None]],
+    ) -> Teams:
         """Return what changes teams, their keys and their credits."""
         return Teams(
             store=self._store,
@@ -44,6 +54,8 @@ class ManagementBuilder:
             ids=ids,
             api_keys=api_keys,
             gate=gate,
+            exhausted_below=self._live.now.credits.exhausted_below,
+            on_mail=notifier.wake,
             follow=follow,
         )
 
@@ -71,6 +83,15 @@ class ManagementBuilder:
             audit=self._audit,
             owners=owners,
             fan_outs=fan_outs,
+        )
+
+    def mail_links(self, portal_links: PortalLinks) -> MailLinks:
+        """Return what gives mails their links."""
+        return MailLinks(
+            self._vault.derive("links of mails"),
+            self._clock.now_ms,
+            links=portal_links,
+            days=self._live.now.console.mail_link_days,
         )
 
     def portal_links(self) -> PortalLinks:

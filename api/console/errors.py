@@ -11,7 +11,9 @@ from api.console.session.refusals import Refused, SignInFirst
 from api.http.errors import ApiError
 from api.http.problems import as_refusal, log_refusal, problem_response
 
+_OVER = "You were signed in for a while, and that is over: load the page around this one again."
 _TITLES = {
+    HTTPStatus.UNAUTHORIZED: "You are signed out",
     HTTPStatus.NOT_FOUND: "There is nothing here",
     HTTPStatus.FORBIDDEN: "This is not allowed",
     HTTPStatus.TOO_MANY_REQUESTS: "One moment, please",
@@ -25,7 +27,7 @@ _SENTENCES = {HTTPStatus.NOT_FOUND: "There is nothing here: check the address, o
 async def error_page(context: ConsoleContext, request: Request, error: Exception) -> Response:
     """Return the page for any exception; a fault of ours is logged as an error."""
     if isinstance(error, SignInFirst):
-        return _sign_in_first(request)
+        return await _sign_in_first(context, request)
     if isinstance(error, Refused):
         return await _page(context, request, status=error.status, sentence=error.sentence)
     refusal = as_refusal(error)
@@ -37,12 +39,15 @@ async def error_page(context: ConsoleContext, request: Request, error: Exception
     return page
 
 
-def _sign_in_first(request: Request) -> Response:
+async def _sign_in_first(context: ConsoleContext, request: Request) -> Response:
     if request.path.endswith("/live"):  # a script reads it: a redirect would be of no use
         return html("", HTTPStatus.UNAUTHORIZED)
     wanted = request.full_path.rstrip("?") if request.method == "GET" else ""
+    cookies = context.cookies_of(request)
     response = see_other(address("sign-in", next="" if wanted == "/console/" else wanted))
-    clear_session(response)
+    if cookies.in_frame:  # there is no page to sign in for it
+        response = await _page(context, request, status=HTTPStatus.UNAUTHORIZED, sentence=_OVER)
+    clear_session(cookies, response)
     return response
 
 
@@ -53,5 +58,7 @@ def _sentence(refusal: ApiError) -> str:
 async def _page(context: ConsoleContext, request: Request, status: HTTPStatus, sentence: str) -> Response:
     now = context.handles.now_ms()
     title = _TITLES.get(status, "This did not work")
-    look = Look(read_theme(request.cookies.get(LOOK_COOKIE, "")))
-    return html(await context.templates.render("error.html", now, look, title=title, sentence=sentence), status)
+    cookies = context.cookies_of(request)
+    look = Look(read_theme(cookies.find(LOOK_COOKIE) or ""))
+    text = await context.templates.render("error.html", now, look, title=title, sentence=sentence)
+    return html(text, status, context.framed_by(cookies))

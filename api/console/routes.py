@@ -22,6 +22,7 @@ from api.console.pages import (
     help_page,
     home,
     portal,
+    portal_links_page,
     preferences_page,
     settings_page,
     sign_in,
@@ -47,6 +48,7 @@ from api.http.dispatch import Dispatcher, View
 from api.http.route import ADMINS, READERS
 from api.http.streamed import Streamed
 from api.http.urls import MatchingRule, make_rule
+from api.limits.exports import Exports
 from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import RunInThread
 from daemon.domain.model import KeyRole
@@ -95,6 +97,7 @@ class PageRoute:
 
 _WEBHOOK = "teams/<team_id>/webhooks/<webhook_id>"
 _EVENT = "teams/<team_id>/events/<event_id>"
+_LINKS = "teams/<team_id>/portal-links"
 _DELIVERY = "teams/<team_id>/deliveries/<delivery_id>"
 PAGES = (
     PageRoute("GET", "sign-in", handler=sign_in.show_sign_in, audience=Audience.ANYBODY),
@@ -155,6 +158,9 @@ PAGES = (
     PageRoute("POST", "teams/<team_id>", handler=team_page.save, audience=Audience.OPERATOR),
     PageRoute("POST", "teams/<team_id>/keys", handler=team_page.create_key, audience=Audience.OPERATOR),
     PageRoute("POST", "teams/<team_id>/keys/<key_id>/revoke", handler=team_page.revoke_key, audience=Audience.OPERATOR),
+    PageRoute("GET", _LINKS, handler=portal_links_page.show_links, audience=Audience.OPERATOR),
+    PageRoute("POST", _LINKS, handler=portal_links_page.create, audience=Audience.OPERATOR),
+    PageRoute("POST", f"{_LINKS}/<link_id>/revoke", handler=portal_links_page.revoke, audience=Audience.OPERATOR),
     PageRoute("POST", "teams/<team_id>/grants", handler=team_page.grant, audience=Audience.OPERATOR),
     PageRoute("GET", "api", handler=api_page.show_api, audience=Audience.SIGNED_IN),
     PageRoute("GET", "api/<tag>", handler=api_page.show_api_chapter, audience=Audience.SIGNED_IN),
@@ -177,6 +183,7 @@ def add_console(
     app: Dispatcher,
     handles: Handles,
     limits: RateLimits,
+    shared_exports: Exports,
     run_in_thread: RunInThread,
     reserved_ids: frozenset[str],
     api_document: Callable[[], Mapping[str, Any]],
@@ -197,10 +204,8 @@ def add_console(
         handles=handles,
         sessions=sessions,
         templates=Templates(run_in_thread),
-        shown_once=ShownOnce(
-            handles.console.shown_once_key, handles.now_ms, is_secure=handles.settings.has_tls_before_it
-        ),
-        messages=Messages(handles.console.session_key, handles.now_ms, is_secure=handles.settings.has_tls_before_it),
+        shown_once=ShownOnce(handles.console.shown_once_key, handles.now_ms),
+        messages=Messages(handles.console.session_key, handles.now_ms),
         reserved_ids=reserved_ids,
         api_document=api_document,
     )
@@ -216,11 +221,15 @@ def add_console(
 
     app.views[_ASSET], app.views[_WITHOUT_SLASH] = show_asset, redirect_to_console
     for page in PAGES:
-        app.views[page.name] = _bind(page, context, limits=limits, run_in_thread=run_in_thread)
+        app.views[page.name] = _bind(
+            page, context, limits=limits, shared_exports=shared_exports, run_in_thread=run_in_thread
+        )
     return context
 
 
-def _bind(route: PageRoute, context: ConsoleContext, limits: RateLimits, run_in_thread: RunInThread) -> View:
+def _bind(
+    route: PageRoute, context: ConsoleContext, limits: RateLimits, shared_exports: Exports, run_in_thread: RunInThread
+) -> View:
     async def view_for_anybody(request: Request, **path: str) -> Response | Streamed:
         return await route.handler(context, request, **path)
 
@@ -239,6 +248,7 @@ def _bind(route: PageRoute, context: ConsoleContext, limits: RateLimits, run_in_
             team_id=team_id,
             run_in_thread=run_in_thread,
             limits=limits,
+            exports=shared_exports,
             answer=answer,
         )
 

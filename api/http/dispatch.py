@@ -23,6 +23,7 @@ from api.http.streamed import Streamed
 
 View = Callable[..., Awaitable[Response | Streamed]]
 AnswerError = Callable[[Request, Exception], Awaitable[Response]]
+LogFailure = Callable[[Request, Exception], None]
 
 _SAFETY = tuple((name.lower().encode(), value.encode()) for name, value in SAFETY_HEADERS.items())
 
@@ -38,12 +39,33 @@ class Exchange(TrioASGIHTTPConnection):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.handle_messages, nursery, request, receive)
             response = await self.app.handle_request(request)
-            await (_stream(response, send) if isinstance(response, Streamed) else _send(response, send))
+            if isinstance(response, Streamed):
+                await self._stream(request, response, send)
+            else:
+                await _send(response, send)
             nursery.cancel_scope.cancel()
+
+    async def _stream(self, request: Request, response: Streamed, send: Any) -> None:
+        """Send a response piece by piece. One that fails stays without its end, which closes the connection."""
+
+        async def send_piece(piece: bytes) -> None:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+        try:
+            await send(_head(200, response.headers))
+            if request.method != "HEAD":
+                await response.run(send_piece)
+            await send({"type": "http.response.body", "body": b""})
+        except Exception as error:
+            self.app.log_failure(request, error)
+        finally:
+            response.end()
 
 
 class Dispatcher(QuartTrio):
     """An application whose views are called with the request, and whose errors are all answered by one function.
+
+    `log_failure` is told of what can no longer be answered: a failure in the middle of a stream.
 
     Within them there is no `quart.request` and no hook: what every answer needs is added here.
     """
@@ -51,9 +73,10 @@ class Dispatcher(QuartTrio):
     asgi_http_class = Exchange
     request_class = ApiRequest
 
-    def __init__(self, name: str, urls: Map, answer_error: AnswerError) -> None:
+    def __init__(self, name: str, urls: Map, answer_error: AnswerError, log_failure: LogFailure) -> None:
         super().__init__(name, static_folder=None)
         self._answer_error = answer_error
+        self.log_failure = log_failure
         self.views: dict[str, View] = {}  # by the names in `urls`, each called as `view(request, **path)`
         self.plain_views: dict[str, PlainView] = {}  # by path: those of the fast lane
         self.url_map = urls
@@ -90,15 +113,6 @@ class Dispatcher(QuartTrio):
 async def _send(response: Response, send: Any) -> None:
     await send(_head(response.status_code, response.headers.items()))
     await send({"type": "http.response.body", "body": await response.get_data(as_text=False)})
-
-
-async def _stream(response: Streamed, send: Any) -> None:
-    async def send_piece(piece: bytes) -> None:
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
-
-    await send(_head(200, response.headers))
-    await response.run(send_piece)
-    await send({"type": "http.response.body", "body": b""})
 
 
 def _head(status: int, headers: Iterable[tuple[str, str]]) -> dict[str, Any]:

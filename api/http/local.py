@@ -5,7 +5,7 @@ that it adds. One that rewrites Host to the loopback address and adds nothing ca
 """
 
 import re
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from api.http.request import HttpRequest
 
@@ -34,12 +34,21 @@ def is_verified_local(request: HttpRequest) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Whether this is a literal address of the loopback interface."""
+    address = literal_address(host)
+    return address is not None and address.is_loopback
+
+
+def literal_address(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the address that this is, without the scope after its `%`; an IPv4 address in IPv6 is one of IPv4.
+
+    None if it is no literal address.
+    """
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
-        return False
+        return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return (mapped or address).is_loopback
+    return mapped or address
 
 
 def _has(request: HttpRequest, names: re.Pattern[str]) -> bool:

@@ -38,6 +38,11 @@ async def answer_error(handles: Handles, request: Request, error: Exception) -> 
     return response
 
 
+def log_failure(handles: Handles, request: Request, error: Exception) -> None:
+    """Log what was raised when its response had begun."""
+    log_refusal(handles, request, refusal=as_refusal(error), error=error)
+
+
 def log_refusal(handles: Handles, request: Request, refusal: ApiError, error: Exception) -> None:
     """Log what was refused: at debug level, unless it is our own fault or the database's."""
     log_refused(handles, refusal, error, method=request.method, path=_path_of_route(request))

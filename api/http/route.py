@@ -16,6 +16,7 @@ from api.http.peers import peer_address
 from api.http.request import HttpRequest
 from api.http.streamed import Streamed
 from api.http.wire import Input
+from api.limits.exports import Exports
 from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
 from daemon.domain.audit import Actor
@@ -45,8 +46,8 @@ class Call:
     """A request from an authenticated caller; `run_in_thread` runs what would block the event loop.
 
     `charge` takes tokens of the key's rate limit for what the request turns out to cost
-    (`api.limits.rate_limit.tokens_for`). `known` is what its fields are checked against. A handler that reads the body
-    itself tells the `mistakes` in it with those that were found before.
+    (`api.limits.rate_limit.tokens_for`). `exports` is what all exports share. `known` is what its fields are checked
+    against. A handler that reads the body itself tells the `mistakes` in it with those that were found before.
     """
 
     handles: Handles
@@ -54,6 +55,7 @@ class Call:
     request: HttpRequest
     run_in_thread: RunInThread
     charge: Callable[[int], None]
+    exports: Exports
     known: Known
     mistakes: Mistakes = field(default_factory=Mistakes)
     idempotency: Idempotency | None = None

@@ -6,7 +6,7 @@ import trio
 from pydantic import Field
 
 from api.http.auth import is_still_valid, one_team, owned
-from api.http.errors import ApiError, Code
+from api.http.errors import ApiError, Code, not_found
 from api.http.known import OneTeam
 from api.http.route import Call, Route
 from api.http.streamed import SendPiece, Streamed
@@ -33,7 +33,9 @@ async def follow_changes(call: Call, query: ChangesQuery) -> Streamed:
     """Stream a message now, and whenever something has changed since the last one."""
     team_id = await one_team(call, query.team_id, "query.teamId")
     if query.webhook_id is not None:
-        owned(call, await call.handles.reader.fetch(api_reads.get_webhook, query.webhook_id), "webhook")
+        webhook = owned(call, await call.handles.reader.fetch(api_reads.get_webhook, query.webhook_id), "webhook")
+        if webhook.team_id != team_id:  # the operator named both
+            raise not_found("webhook")
     changes = call.handles.console.changes
     if is_full(changes, team_id):
         raise _too_many()

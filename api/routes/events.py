@@ -1,6 +1,7 @@
 """Submitting events, and looking at one (contract "HTTP API")."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -27,6 +28,7 @@ from daemon.domain.model import Event, EventSummary
 from daemon.domain.submission import Submission
 from daemon.store.reads import api_reads, delivery_reads, event_reads
 from daemon.store.reads import pagination as store_pages
+from daemon.store.reads.event_reads import EventFilter
 
 
 class EventReceipt(Output):
@@ -106,17 +108,35 @@ async def list_events(call: Call, query: EventListQuery) -> Page[ListedEvent]:
     """Answer with events, newest first."""
     since, until = period_of(query.since, query.until, call.handles.now_ms())
     team_id = await team_named(call, query.team_id, "query.teamId")
-    wanted = event_reads.EventFilter(team_id, query.type, since=since, until=until)
-    position, fetch = position_of(call, query.cursor), call.handles.reader.fetch
-    if query.idempotency_key is None:
-        found = await fetch(event_reads.list_events, wanted, query.limit, position)
-    else:
-        scopes = scopes_for(team_id, is_operator=call.principal.is_operator)
-        submitted = await fetch(event_reads.events_of_submission, wanted, scopes, query.idempotency_key)
-        found = _page_of(submitted, query.limit, position)
-    call.charge(tokens_for(rows=found.looked_at))
+    wanted = EventFilter(team_id, query.type, since=since, until=until)
+    key, scopes = query.idempotency_key, scopes_for(team_id, is_operator=call.principal.is_operator)
+    submitted_with = None if key is None else SubmittedWith(key, scopes)
+    place = position_of(call, query.cursor)
+    found = await find_events(call, wanted, submitted_with, limit=query.limit, before=place)
     names = await key_names(call, found.items)
     return page_of(call, [_show_event(event, names) for event in found.items], found.next_cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedWith:
+    """An Idempotency-Key, and the scopes in which it counts (`scopes_for`)."""
+
+    key: str
+    scopes: Collection[str]
+
+
+async def find_events(
+    call: Call, wanted: EventFilter, submitted_with: SubmittedWith | None, *, limit: int, before: int | None
+) -> store_pages.Page[EventSummary]:
+    """Return a page of events, newest first, and charge for it; with `submitted_with` only those that came with it."""
+    fetch = call.handles.reader.fetch
+    if submitted_with is None:
+        found = await fetch(event_reads.list_events, wanted, limit, before)
+    else:
+        key, scopes = submitted_with.key, submitted_with.scopes
+        found = _page_of(await fetch(event_reads.events_of_submission, wanted, scopes, key), limit, before)
+    call.charge(tokens_for(rows=found.looked_at))
+    return found
 
 
 def _page_of(submitted: Sequence[EventSummary], limit: int, before: int | None) -> store_pages.Page[EventSummary]:

@@ -1,23 +1,23 @@
-"""Lists as files: page after page, as fast as the client reads and the store has time for it (contract "HTTP API")."""
+"""Lists as files: page after page, as fast as the client reads and all exports have time (contract "HTTP API")."""
 
 import csv
 import io
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
-import trio
 from pydantic import BaseModel
 
+from api.http.errors import ApiError, Code, unauthorized
 from api.http.json_body import NDJSON
 from api.http.streamed import SendPiece, Streamed
 from api.http.wire import to_json
-from daemon.actors.pacing import rest_after
+from api.limits.exports import Exports
 
 CSV = "text/csv; charset=utf-8"
-# The share of the store's time that one export may take.
-_SHARE = 0.5
+_RETRY_S = 15
 # With these, spreadsheets take a text for a formula (OWASP "CSV Injection").
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -38,17 +38,43 @@ class Part:
 
 
 ReadPart = Callable[[int | None], Awaitable[Part]]
+IsValid = Callable[[], Awaitable[bool]]
 
 
-async def export(read: ReadPart, columns: Sequence[str], *, form: ExportFormat, name: str) -> Streamed:
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who exports: with which key, and whether that, or the session, is still valid."""
+
+    exports: Exports
+    key_id: str
+    is_valid: IsValid
+
+    async def read(self, read: ReadPart, place: int | None) -> Part:
+        """Return what `read` reads, in turn with other exports. Raises ApiError (401) if the key has ended."""
+        return await self.exports.in_turn(partial(self._read, read, place))
+
+    async def _read(self, read: ReadPart, place: int | None) -> Part:
+        if not await self.is_valid():
+            raise unauthorized()
+        return await read(place)
+
+
+async def export(read: ReadPart, caller: Caller, columns: Sequence[str], *, form: ExportFormat, name: str) -> Streamed:
     """Return a file called `name` with all rows that `read` finds, from None on.
 
     CSV has the `columns`, paths into a row's JSON such as `lastAttempt.status`; NDJSON the whole JSON of each row. The
     first rows are read before the answer begins: what fails then is refused as usual. A later failure breaks the
-    connection off, so that half a file is not taken for a whole one.
+    connection off, so that half a file is not taken for a whole one. Raises ApiError (503) for one export too many.
     """
     write = _ndjson if form is ExportFormat.NDJSON else _csv_of(columns)
-    first = await read(None)
+    if caller.exports.is_full(caller.key_id):
+        raise _too_many()
+    end = caller.exports.begin(caller.key_id)
+    try:
+        first = await caller.exports.in_turn(partial(read, None))
+    except BaseException:
+        end()
+        raise
 
     async def run(send: SendPiece) -> None:
         part, head = first, b"" if form is ExportFormat.NDJSON else _csv_lines([columns])
@@ -57,13 +83,16 @@ async def export(read: ReadPart, columns: Sequence[str], *, form: ExportFormat, 
                 await send(piece)
             if part.following is None:
                 return
-            began_at = trio.current_time()
-            part, head = await read(part.following), b""
-            await rest_after(began_at, share=_SHARE)
+            part, head = await caller.read(read, part.following), b""
 
     media_type = NDJSON if form is ExportFormat.NDJSON else CSV
     disposition = f'attachment; filename="{name}.{form}"'
-    return Streamed((("Content-Type", media_type), ("Content-Disposition", disposition)), run)
+    return Streamed((("Content-Type", media_type), ("Content-Disposition", disposition)), run, end)
+
+
+def _too_many() -> ApiError:
+    detail = f"Too many exports run at once: wait until one has ended, or retry in {_RETRY_S} s."
+    return ApiError(Code.OVERLOADED, detail, retry_after_s=_RETRY_S)
 
 
 def _ndjson(rows: Sequence[BaseModel]) -> bytes:

@@ -1,10 +1,11 @@
 """Deliveries, attempts and the ledger as files (contract "HTTP API")."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from pydantic import Field
 
-from api.http.auth import one_team
+from api.http.auth import is_still_valid, one_team
 from api.http.errors import Code
 from api.http.json_body import NDJSON
 from api.http.route import Call, Route
@@ -14,7 +15,7 @@ from api.limits.rate_limit import tokens_for
 from api.limits.sizes import MAX_PAGE
 from api.routes.credits import TeamQuery, show_entry
 from api.routes.deliveries import WhichDeliveries, show_deliveries, wanted_deliveries
-from api.routes.export_streams import ExportFormat, Part, export
+from api.routes.export_streams import Caller, ExportFormat, IsValid, Part, export
 from daemon.domain.model import OutcomeKind
 from daemon.store.reads import api_reads, delivery_reads
 from daemon.store.reads.delivery_reads import DeliveryFilter, ListedAttempt
@@ -62,32 +63,39 @@ class ExportedAttempt(Output):
 
 async def export_deliveries(call: Call, query: DeliveryExport) -> Streamed:
     """Answer with all deliveries that match, newest first."""
-    return await deliveries_as_file(call, await wanted_deliveries(call, query), query.format)
+    wanted, is_valid = await wanted_deliveries(call, query), partial(_is_valid, call)
+    return await deliveries_as_file(call, wanted, form=query.format, is_valid=is_valid)
 
 
 async def export_attempts(call: Call, query: DeliveryExport) -> Streamed:
     """Answer with all attempts of the deliveries that match, newest delivery first."""
-    return await attempts_as_file(call, await wanted_deliveries(call, query), query.format)
+    wanted, is_valid = await wanted_deliveries(call, query), partial(_is_valid, call)
+    return await attempts_as_file(call, wanted, form=query.format, is_valid=is_valid)
 
 
 async def export_ledger(call: Call, query: LedgerExport) -> Streamed:
     """Answer with a team's whole ledger, newest first."""
-    return await ledger_as_file(call, await one_team(call, query.team_id, "query.teamId"), query.format)
+    team_id, is_valid = await one_team(call, query.team_id, "query.teamId"), partial(_is_valid, call)
+    return await ledger_as_file(call, team_id, form=query.format, is_valid=is_valid)
 
 
-async def deliveries_as_file(call: Call, wanted: DeliveryFilter, form: ExportFormat) -> Streamed:
-    """Return these deliveries as a file."""
+async def _is_valid(call: Call) -> bool:
+    return is_still_valid(call)
+
+
+async def deliveries_as_file(call: Call, wanted: DeliveryFilter, *, form: ExportFormat, is_valid: IsValid) -> Streamed:
+    """Return these deliveries as a file, as long as the caller `is_valid()`."""
 
     async def read(before: int | None) -> Part:
         found = await call.handles.reader.fetch(delivery_reads.list_deliveries, wanted, MAX_PAGE, before)
         call.charge(tokens_for(rows=found.looked_at))
         return Part(await show_deliveries(call, found.items), found.next_cursor)
 
-    return await export(read, _DELIVERY_COLUMNS, form=form, name="deliveries")
+    return await export(read, _caller(call, is_valid), _DELIVERY_COLUMNS, form=form, name="deliveries")
 
 
-async def attempts_as_file(call: Call, wanted: DeliveryFilter, form: ExportFormat) -> Streamed:
-    """Return the attempts of these deliveries as a file."""
+async def attempts_as_file(call: Call, wanted: DeliveryFilter, *, form: ExportFormat, is_valid: IsValid) -> Streamed:
+    """Return the attempts of these deliveries as a file, as long as the caller `is_valid()`."""
 
     async def read(before: int | None) -> Part:
         found = await call.handles.reader.fetch(delivery_reads.list_deliveries, wanted, MAX_PAGE, before)
@@ -95,18 +103,22 @@ async def attempts_as_file(call: Call, wanted: DeliveryFilter, form: ExportForma
         call.charge(tokens_for(rows=found.looked_at + len(attempts)))
         return Part([_show(attempt) for attempt in attempts], found.next_cursor)
 
-    return await export(read, _ATTEMPT_COLUMNS, form=form, name="attempts")
+    return await export(read, _caller(call, is_valid), _ATTEMPT_COLUMNS, form=form, name="attempts")
 
 
-async def ledger_as_file(call: Call, team_id: str, form: ExportFormat) -> Streamed:
-    """Return the team's ledger as a file."""
+async def ledger_as_file(call: Call, team_id: str, *, form: ExportFormat, is_valid: IsValid) -> Streamed:
+    """Return the team's ledger as a file, as long as the caller `is_valid()`."""
 
     async def read(before: int | None) -> Part:
         found = await call.handles.reader.fetch(api_reads.list_credit_entries, team_id, MAX_PAGE, before)
         call.charge(tokens_for(rows=found.looked_at))
         return Part([show_entry(entry) for entry in found.items], found.next_cursor)
 
-    return await export(read, _ENTRY_COLUMNS, form=form, name="ledger")
+    return await export(read, _caller(call, is_valid), _ENTRY_COLUMNS, form=form, name="ledger")
+
+
+def _caller(call: Call, is_valid: IsValid) -> Caller:
+    return Caller(call.exports, call.principal.key_id, is_valid)
 
 
 def _show(listed: ListedAttempt) -> ExportedAttempt:
@@ -128,7 +140,8 @@ def _show(listed: ListedAttempt) -> ExportedAttempt:
 
 _NOTE = (
     " NDJSON has each as in its list; in CSV (RFC 4180) a text that a spreadsheet would take for a formula begins with"
-    " an apostrophe. An answer that breaks off is not whole."
+    " an apostrophe. An answer that breaks off is not whole; it breaks off when its key is revoked. A key may have"
+    " 3 exports at once, and all keys 20: one more is refused with 503."
 )
 
 ROUTES = tuple(
@@ -143,7 +156,7 @@ ROUTES = tuple(
         answer=str,
         media_type=NDJSON,
         example=example,
-        refusals=(Code.NOT_FOUND,),
+        refusals=(Code.NOT_FOUND, Code.OVERLOADED),
     )
     for path, handler, tag, summary, description, query, example in (
         (

@@ -15,7 +15,7 @@ from daemon.domain import portal_links
 from daemon.store.reads import api_reads
 
 _MINUTE_MS = 60_000
-_LONGEST_MINUTES = 7 * 24 * 60
+LONGEST_MINUTES = 7 * 24 * 60
 _LONGEST_URL = 2_048
 _USUAL_MINUTES = 60
 
@@ -39,7 +39,7 @@ class NewPortalLink(Input):
     expires_in_minutes: int = Field(
         _USUAL_MINUTES,
         ge=1,
-        le=_LONGEST_MINUTES,
+        le=LONGEST_MINUTES,
         description="For how long it and its sessions are valid: 60 minutes if left out, 7 days at most.",
     )
     read_only: bool = Field(False, description="Whether its sessions may only look.")

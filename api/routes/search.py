@@ -178,7 +178,8 @@ ROUTES = (
         description=(
             "By an id or its beginning, by an Idempotency-Key while it is kept, by the value of a field of `data`, or "
             "by any text of a payload, whichever of its characters were escaped. Payloads are looked through from the "
-            "newest on, a bounded number for each page: `nextCursor` looks further back."
+            "newest on, a bounded number for each page: `nextCursor` looks further back. `limit` is for each "
+            "kind of id, for the keys and for the payloads."
         ),
         query=SearchQuery,
         answer=SearchPage,

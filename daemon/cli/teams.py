@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import click
 
+from daemon.cli import portal_links
 from daemon.cli.declared import argument, group_of, option
 from daemon.cli.options import (
     AllPages,
@@ -33,7 +34,15 @@ _COLUMNS = ("id", "name", "notification emails", "max webhooks", "created")
 
 def build_teams() -> click.Group:
     """Return the group."""
-    commands = {"create": create, "list": list_teams, "update": update, "audit": audit, "portal-link": portal_link}
+    commands = {
+        "create": create,
+        "list": list_teams,
+        "update": update,
+        "audit": audit,
+        "portal-link": portal_links.create,
+        "portal-links": portal_links.list_links,
+        "revoke-portal-link": portal_links.revoke,
+    }
     return group_of("teams", commands, help="Make, list and change teams.")
 
 
@@ -127,44 +136,6 @@ def update(
         if default_max_webhooks:
             body["maxWebhooks"] = None
         _print_team(client.send("PATCH", path_of("teams", team_id), body), as_json)
-
-
-@with_api_options
-def portal_link(
-    team_id: Annotated[str, argument(metavar="TEAM")],
-    minutes: Annotated[
-        int | None, option("--minutes", metavar="NUMBER", help="For how long it is valid, instead of 60 minutes.")
-    ] = None,
-    read_only: Annotated[bool, option("--read-only", help="Let it look, but change nothing.")] = False,
-    once: Annotated[bool, option("--once", help="Let it sign in once.")] = False,
-    return_url: Annotated[
-        str | None, option("--return-url", metavar="URL", help='Where "Back to ..." in the console leads.')
-    ] = None,
-    idempotency_key: IdempotencyKey = None,
-    as_json: AsJson = False,
-    *,
-    api: ApiOptions,
-) -> None:
-    """Make a link that signs a customer in to the team's console. It is shown this once."""
-    from daemon.cli.client import connect, path_of, present
-    from daemon.cli.replies import print_reply
-
-    given = {"expiresInMinutes": minutes, "readOnly": read_only or None, "once": once or None, "returnUrl": return_url}
-    with connect(api) as client:
-        path = path_of("teams", team_id, "portal-links")
-        reply = client.send("POST", path, body=present(given), headers=idempotency_headers(idempotency_key))
-        not_shown = f"The link {reply.value['id']} was made and never shown: make another one."
-        print_reply(reply, as_json, fields=_new_link, not_shown=not_shown)
-
-
-def _new_link(link: dict[str, Any]) -> list[tuple[str, Any]]:
-    return [
-        ("id", link["id"]),
-        ("team", link["teamId"]),
-        ("url", link["url"]),
-        ("expires", link["expiresAt"]),
-        ("note", "whoever has the url may sign in; it is shown this once"),
-    ]
 
 
 def _row(team: dict[str, Any]) -> tuple[Any, ...]:

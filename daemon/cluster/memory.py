@@ -15,8 +15,8 @@ from daemon.telemetry.change_feed import ChangeFeed
 class Memory:
     """What each node has in memory of the database.
 
-    `granted(team_id)` is told of new credits; `webhooks_changed()` of changes that may leave a mail to be sent, or
-    deliveries to be cancelled. `seal_with(fingerprint)` has another key seal from now on.
+    `granted(team_id)` is told of new credits; `look_for_work()` is called after changes that may leave a mail
+    to be sent, or deliveries to be cancelled. `seal_with(fingerprint)` has another key seal from now on.
     """
 
     index: SubscriptionIndex
@@ -26,7 +26,7 @@ class Memory:
     fan_outs: FanOuts
     changes: ChangeFeed
     granted: Callable[[str], None]
-    webhooks_changed: Callable[[], None]
+    look_for_work: Callable[[], None]
     seal_with: Callable[[str], None]
 
     def apply(self, news: News) -> None:
@@ -36,8 +36,8 @@ class Memory:
         for webhook in news.webhooks:
             self.index.put(webhook)
             self.changes.publish(webhook.team_id, webhook.id)
-        if news.webhooks:
-            self.webhooks_changed()
+        if news.webhooks or news.credits:
+            self.look_for_work()
         self.team_ids.update(news.team_ids)
         for known in news.keys:
             if known.key.revoked_at is None:

@@ -5,7 +5,6 @@ A TOML file, then the environment (`KAKIYO_WEBHOOKS_` prefix, `__` between level
 """
 
 import os
-import re
 import socket
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -22,11 +21,13 @@ from pydantic import (
     Field,
     PlainSerializer,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from daemon.config.database_url import require_database_url, without_password
+from daemon.config.origins import framing_origin, keeps_secrets, public_origin
 from daemon.config.place import DEFAULT_BIND, default_state_dir
 from daemon.config.sources import ConfigError as ConfigError  # raised here
 from daemon.config.sources import environment_source, explain, file_source, flags_source, merge
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 _PRIVATE_NETWORKS = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
 
 
-_HIGHEST_PORT = 65535
-_OWN_PORT = {"http": ":80", "https": ":443"}
 PUBLIC_WITHOUT_TLS = (
     "keys and payloads cross the network readable: put a proxy with TLS before the API and set public_url to its "
     "https address, or bind to 127.0.0.1"
@@ -65,12 +64,6 @@ _HOST = r"^([^\s\x00-\x20/@\x7f]+)?$"
 _HELO_NAME = r"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Za-z.:]+\])?$"
 # As people write it in a list.
 _NODE_NAME = r"^[A-Za-z0-9._-]*$"
-
-
-# No user info, no path, no port beyond 65535: what browsers send as Host is compared with it.
-_PUBLIC_URL = re.compile(
-    r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:(?P<port>[0-9]{1,5}))?/*", re.ASCII | re.IGNORECASE
-)
 
 
 def _without_nul(value: Path) -> Path:
@@ -123,6 +116,7 @@ class ApiSettings(_Section):
     rate_limit_per_s: float = Field(50, ge=0, le=1_000_000)
     rate_limit_burst: int = Field(200, ge=1, le=1_000_000)
     operator_rate_limit_per_s: float = Field(0, ge=0, le=1_000_000)
+    shutdown_delay_s: float = Field(0, ge=0, le=300)
 
     @field_validator("bind")
     @classmethod
@@ -164,6 +158,11 @@ class CreditsSettings(_Section):
     per_delivery: int = Field(2, ge=0)
     enforce: bool = False
 
+    @property
+    def exhausted_below(self) -> int | None:
+        """The balance below which no delivery can be paid for, so that deliveries wait; None if they never do."""
+        return self.per_delivery if self.enforce else None
+
 
 class SmtpSettings(_Section):
     """`[smtp]`: where mail goes out; with no host it is written to a Maildir in the state directory."""
@@ -201,6 +200,13 @@ class SmtpSettings(_Section):
         if bool(self.username) != bool(self.password_file or (self.username and credential(SMTP_PASSWORD))):
             raise ValueError("expected username and password_file together, or neither")
         return self
+
+
+class ConsoleSettings(_Section):
+    """`[console]`: whose pages may show it in a frame, and whether mails lead into it by portal links."""
+
+    embed_origins: tuple[Annotated[str, AfterValidator(framing_origin)], ...] = Field((), max_length=20)
+    mail_link_days: int = Field(0, ge=0, le=7)
 
 
 class SecretsSettings(_Section):
@@ -262,6 +268,7 @@ class Settings(_Section):
     egress: EgressSettings = EgressSettings()
     credits: CreditsSettings = CreditsSettings()
     smtp: SmtpSettings = SmtpSettings()
+    console: ConsoleSettings = ConsoleSettings()
     secrets: SecretsSettings = SecretsSettings()
     store: StoreSettings = StoreSettings()
     log: LogSettings = LogSettings()
@@ -271,19 +278,7 @@ class Settings(_Section):
     @field_validator("public_url")
     @classmethod
     def _is_a_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError("expected an http:// or https:// URL without a query")
-        if parts.path.strip("/"):
-            raise ValueError("expected a URL without a path: API and console are at the root of their host")
-        match = _PUBLIC_URL.fullmatch(value)
-        if match is None or int(match["port"] or 0) > _HIGHEST_PORT:
-            raise ValueError(
-                "expected an http:// or https:// URL of a host, with a port if need be, and nothing else: "
-                "an international name in its ASCII form (xn--…)"
-            )
-        # As browsers write their origin (RFC 6454, 6.1): in lower case, without the scheme's own port.
-        return value.rstrip("/").lower().removesuffix(_OWN_PORT[parts.scheme])
+        return public_origin(value)
 
     @field_validator("event_types")
     @classmethod
@@ -291,6 +286,15 @@ class Settings(_Section):
         names = [event_type.name for event_type in value]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"expected each name once: {', '.join(sorted(twice))}")
+        return value
+
+    @field_validator("console")
+    @classmethod
+    def _frames_keep_sessions(cls, value: ConsoleSettings, info: ValidationInfo) -> ConsoleSettings:
+        if value.embed_origins and not keeps_secrets(info.data.get("public_url", "https://right")):
+            raise ValueError(
+                "expected an https address in public_url, too: else a frame of embed_origins has no session"
+            )
         return value
 
     @property

@@ -26,6 +26,8 @@ def shared_settings(settings: Settings) -> Mapping[str, str]:
         "smtp.host": settings.smtp.host or "none",
         "smtp.from": settings.smtp.sender,
         "smtp.operator_address": settings.smtp.operator_address or "none",
+        "console.embed_origins": ", ".join(sorted(settings.console.embed_origins)) or "none",
+        "console.mail_link_days": str(settings.console.mail_link_days),
         "event_types": _digested(sorted(map(_as_text, settings.event_types))),
     }
     return {name: _shortened(value) for name, value in values.items()}

@@ -54,14 +54,16 @@ class TimedResumes:
             read = partial(self._reader.fetch, actor_reads.next_resume_at, now)
             next_at = await retry_until_available(read, self._log)
             if not all_resumed:
-                next_at = min(next_at or now + _TRY_AGAIN_S * 1000, now + _TRY_AGAIN_S * 1000)
+                again_at = self._now_ms() + _TRY_AGAIN_S * 1000  # however long those took
+                next_at = again_at if next_at is None else min(next_at, again_at)
             await self._sleep_until(next_at)
 
     async def _sleep_until(self, next_at: int | None) -> None:
         if next_at is None:
             await self._woken.wait()
             return
-        with trio.move_on_after(min((next_at - self._now_ms()) / 1000, _LONGEST_SLEEP_S)):
+        left_s = (next_at - self._now_ms()) / 1000
+        with trio.move_on_after(max(0, min(left_s, _LONGEST_SLEEP_S))):
             await self._woken.wait()
 
     async def _resume_due(self, resume: Resume, now: int) -> bool:

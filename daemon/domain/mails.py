@@ -1,6 +1,6 @@
 """Mails in the outbox, as values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from daemon.domain.model import FailedDelivery
@@ -17,11 +17,19 @@ class MailKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class MailLink:
+    """A link that works without a key until `expires_at` (ms): whoever has its token may use it."""
+
+    token: str = field(repr=False)
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Mail:
     """An email in the outbox, as data: its text is made when it is sent.
 
     `recipients` are those who have not got it yet; `attempts_made` counts failed attempts to send it. What is said of a
-    webhook is empty in a mail about credits.
+    webhook is empty in a mail about credits. `link` is made as it is sent, and stored nowhere.
     """
 
     id: str
@@ -38,3 +46,4 @@ class Mail:
     team_name: str = ""
     kind: MailKind = MailKind.DISABLED
     balance: int | None = None
+    link: MailLink | None = None

@@ -80,12 +80,15 @@ def _facts(mail: Mail, public_url: str) -> dict[str, Any]:
         "for_operator": mail.kind is MailKind.DISABLED_FOR_OPERATOR,
         "balance": f"{mail.balance or 0:,}",
         "button_url": _page(mail, public_url),
+        "signs_in_until": "" if mail.link is None else _shown(mail.link.expires_at),
         **_words(mail, one_line(mail.webhook_name, _NAME_LIMIT), team),
         **_webhook_facts(mail, public_url),
     }
 
 
 def _page(mail: Mail, public_url: str) -> str:
+    if mail.link is not None:
+        return f"{public_url}/console/portal?next=/console/webhooks/{mail.webhook_id}#{mail.link.token}"
     about_credits = mail.kind in (MailKind.CREDITS_LOW, MailKind.CREDITS_EXHAUSTED)
     page = f"teams/{mail.team_id}/credits" if about_credits else f"webhooks/{mail.webhook_id}"
     return f"{public_url}/console/{page}"

@@ -5,6 +5,7 @@ that commit it is sent again, with the same Message-ID.
 """
 
 import math
+from collections.abc import Awaitable, Callable
 
 import trio
 from structlog.typing import FilteringBoundLogger
@@ -26,18 +27,30 @@ _STORE_RETRIES_S = (1, 2, 4, 8, 16, 32, 60)
 _RECORDING_GRACE_S = 5
 
 
+WithLink = Callable[[Mail], Awaitable[Mail]]
+
+
+async def unchanged(mail: Mail) -> Mail:
+    """Return the mail, which has no link."""
+    return mail
+
+
 class Notifier:
     """Sends the mails of the outbox, oldest first, each until every recipient has accepted or permanently refused it.
 
-    `send` makes one attempt. Run `run()` in a supervised task, and call `wake()` after each commit that queues a mail.
+    `with_link` gives a mail its link, if it has one, and `send` makes one attempt. Run `run()` in a supervised task,
+    and call `wake()` after each commit that queues a mail.
     """
 
-    def __init__(self, *, store: Store, clock: Clock, telemetry: Telemetry, send: Send) -> None:
+    def __init__(
+        self, *, store: Store, clock: Clock, telemetry: Telemetry, send: Send, with_link: WithLink = unchanged
+    ) -> None:
         self._store = store
         self._now_ms = clock.now_ms
         self._log = telemetry.log
         self._metrics = telemetry.metrics
         self._send = send
+        self._with_link = with_link
         self._woken = trio.Event()
 
     def wake(self) -> None:
@@ -73,7 +86,7 @@ class Notifier:
 
     async def _attempt(self, mail: Mail) -> None:
         started = trio.current_time()
-        result = await self._try_to_send(mail)
+        result = await self._try_to_send(await self._with_link(mail))
         command = self._command_for(mail, result)
         await self._record(command)
         self._report(mail, result, command=command, duration_ms=round((trio.current_time() - started) * 1000))

@@ -11,7 +11,7 @@ from daemon.domain.clock import Clock
 from daemon.domain.model import ApiKey, CreditEntry, KeyRole, Team, TeamEdit
 from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
-from daemon.store.commands import AddKey, CreateTeam, GrantCredits, RevokeKey, SaveTeam
+from daemon.store.commands import AddKey, CreateTeam, GrantCredits, Granted, RevokeKey, SaveTeam
 from daemon.store.reads import api_reads
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
@@ -19,7 +19,8 @@ from daemon.telemetry.telemetry import Telemetry
 
 class Teams:
     """`ids` are those of the teams there are, kept in step with what is created here; `follow` waits until they have
-    those that other nodes have created, too.
+    those that other nodes have created, too. `on_mail` is called when emails about credits were queued: a team is told
+    of a balance below `exhausted_below`.
     """
 
     def __init__(
@@ -33,6 +34,8 @@ class Teams:
         ids: set[str],
         api_keys: ApiKeys,
         gate: Gate,
+        exhausted_below: int | None,
+        on_mail: Callable[[], None],
         follow: Callable[[], Awaitable[None]] = nothing_to_follow,
     ) -> None:
         self._reader = store.reader
@@ -45,6 +48,8 @@ class Teams:
         self._ids = ids
         self._api_keys = api_keys
         self._gate = gate
+        self._exhausted_below = exhausted_below
+        self._on_mail = on_mail
         self._follow = follow
 
     async def create(
@@ -75,8 +80,6 @@ class Teams:
 
     async def change(self, team_id: str, change: TeamEdit, by: Actor = THE_DAEMON) -> Team | None:
         """Change a team's name, notification addresses or limit of webhooks. Returns None if unknown."""
-        if await self._reader.fetch(api_reads.get_team, team_id) is None:
-            return None
         save = SaveTeam(team_id, change)
         team = await self._writer.execute(
             self._audited(save, by, AuditAction.TEAM_CHANGED, team_id=team_id, subject_id=team_id)
@@ -121,8 +124,8 @@ class Teams:
             subject_id=key_id,
             name=key.name,
         )
-        await self._writer.execute(revoke, lambda _: self._api_keys.remove(key_id))
-        self._log.info("key_revoked", keyId=key_id, teamId=key.team_id)
+        if await self._writer.execute(revoke, lambda _: self._api_keys.remove(key_id)):
+            self._log.info("key_revoked", keyId=key_id, teamId=key.team_id)
         return True
 
     async def grant_credits(
@@ -141,15 +144,27 @@ class Teams:
         if not await self._is_there(team_id):
             return None
         grant = GrantCredits(
-            entry_id=self._new_id("crd"), team_id=team_id, amount=amount, note=note, now=self._now_ms()
+            entry_id=self._new_id("crd"),
+            team_id=team_id,
+            amount=amount,
+            note=note,
+            now=self._now_ms(),
+            exhausted_below=self._exhausted_below,
         )
         audited = self._audited(
             grant, by, AuditAction.CREDITS_GRANTED, team_id=team_id, subject_id=grant.entry_id, amount=amount, note=note
         )
-        grant_once = self._kept(audited, once, lambda entry: entry)
-        entry = await self._writer.execute(grant_once, lambda _: self._gate.granted(team_id, amount))
-        self._log.info("credits_granted", teamId=team_id, amount=amount, balance=entry.balance_after)
-        return entry
+        grant_once = self._kept(audited, once, lambda granted: granted.entry)
+        granted = await self._writer.execute(grant_once, lambda granted: self._granted(granted, amount))
+        self._log.info("credits_granted", teamId=team_id, amount=amount, balance=granted.entry.balance_after)
+        for mail_id in granted.mails:
+            self._log.info("mail_queued", mailId=mail_id, webhookId="", teamId=team_id)
+        return granted.entry
+
+    def _granted(self, granted: Granted, amount: int) -> None:
+        self._gate.granted(granted.entry.team_id, amount)
+        if granted.mails:
+            self._on_mail()
 
     async def _is_there(self, team_id: str) -> bool:
         if team_id not in self._ids:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from daemon.crypto.idempotency import Once
-from daemon.crypto.vault import Vault
+from daemon.crypto.vault import Vault, VaultError
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.audit import THE_DAEMON, Actor, AuditAction
 from daemon.domain.changes import Delete, Edit, ResumeWhenDue, RotateSecret, SwitchSignature, WebhookChange
@@ -18,6 +18,9 @@ from daemon.store.commands import CreateWebhook
 from daemon.store.reads import api_reads
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
+
+# How the audit trail shows it; whether a webhook has a secret at all, the store tells.
+_REPLACED = {"from": "set", "to": "replaced"}
 
 
 class Webhooks:
@@ -94,9 +97,11 @@ class Webhooks:
 
         A secret in `edit` is a plain one, and is sealed here. Raises WebhookInactive.
         """
-        if edit.secret is not None:
-            edit = replace(edit, secret=self._vault.seal(edit.secret, webhook_id))
-        webhook = await self._request_change(webhook_id, Edit(edit, self._now_ms()), by=by, action=_action_of(edit))
+        given = edit.secret
+        if given is not None:
+            edit = replace(edit, secret=self._vault.seal(given, webhook_id))
+        change = Edit(edit, self._now_ms())
+        webhook = await self._request_change(webhook_id, change, by=by, action=_action_of(edit), secret=given)
         if webhook is not None:
             self._log_change(webhook, edit)
         return webhook
@@ -139,7 +144,9 @@ class Webhooks:
         """
         now, sealed = self._now_ms(), self._vault.seal(secret, webhook_id)
         change = RotateSecret(sealed, now + overlap_s * 1000, now, switch_now=switch_now)
-        webhook = await self._request_change(webhook_id, change, once, by=by, action=AuditAction.SECRET_ROTATED)
+        webhook = await self._request_change(
+            webhook_id, change, once, by=by, action=AuditAction.SECRET_ROTATED, secret=secret
+        )
         if webhook is not None:
             owner = {"webhookId": webhook_id, "teamId": webhook.team_id}
             self._log.info("webhook_secret_rotated", **owner, seconds=overlap_s)
@@ -168,12 +175,24 @@ class Webhooks:
         *,
         by: Actor,
         action: AuditAction,
+        secret: str | None = None,
     ) -> Webhook | None:
+        """Have the webhook changed, which gives it this secret (None: it keeps what it has)."""
         found = await self._reader.fetch(api_reads.get_webhook, webhook_id)
         if found is None:
             return None
-        entry = self._audit.entry(by, action, team_id=found.team_id, subject_id=webhook_id)
+        changes = {"secret": _REPLACED} if self._is_replaced(found, secret) else {}
+        entry = self._audit.entry(by, action, team_id=found.team_id, subject_id=webhook_id, **changes)
         return await self._changer.change(webhook_id, change, once, entry=entry)
+
+    def _is_replaced(self, webhook: Webhook, secret: str | None) -> bool:
+        """Whether this secret takes the place of another one; the store compares only what it can read."""
+        if secret is None or webhook.secret is None:
+            return False
+        try:
+            return self._vault.open(webhook.secret, webhook.id) != secret
+        except VaultError:  # whatever it was, it is lost
+            return True
 
 
 def _action_of(edit: WebhookEdit) -> AuditAction:

@@ -65,6 +65,13 @@ class Recorded(Struct, frozen=True):
     mails: tuple[str, ...] = ()
 
 
+class Granted(Struct, frozen=True):
+    """The entry of the ledger, and the ids of the mails that were queued."""
+
+    entry: CreditEntry
+    mails: tuple[str, ...] = ()
+
+
 class RecoveredPage(Struct, frozen=True):
     """How many deliveries were queued, and where the next page begins (None: that was all)."""
 
@@ -92,8 +99,8 @@ class ExecuteOnce(Command[Inner], frozen=True):
 
 
 class Audited(Command[Inner], frozen=True):
-    """Run `command` and, unless it fails, keep in the same transaction who did it, with what it changed of its subject
-    (`daemon.store.writes.audit`). Answers what the command does.
+    """Run `command` and, unless it fails or does nothing, keep in the same transaction who did it, with what it changed
+    of its subject (`daemon.store.writes.audit`). Answers what the command does.
     """
 
     command: Command[Inner]
@@ -234,8 +241,8 @@ class AddKey(Command[None], frozen=True):
     digest: bytes
 
 
-class RevokeKey(Command[None], frozen=True):
-    """Revoke a key for good."""
+class RevokeKey(Command[bool], frozen=True):
+    """Revoke a key for good. Answers False if there is none, or it was revoked before."""
 
     key_id: str
     now: int
@@ -265,28 +272,34 @@ class AddPortalLink(Command[None], frozen=True):
     forget_before: int
 
 
-class UsePortalLink(Command[None], frozen=True):
-    """Record that a link signs somebody in. Raises LinkOver if it no longer does."""
+class UsePortalLink(Command[bool], frozen=True):
+    """Record that a link signs somebody in. Answers whether it is the first time, or raises LinkOver if it no longer
+    does.
+    """
 
     link_id: str
     now: int
 
 
-class RevokePortalLink(Command[None], frozen=True):
-    """Revoke a link for good, with its sessions."""
+class RevokePortalLink(Command[bool], frozen=True):
+    """Revoke a link for good, with its sessions. Answers False if there is none, or it was revoked before."""
 
     link_id: str
     now: int
 
 
-class GrantCredits(Command[CreditEntry], frozen=True):
-    """Add to a team's balance, or take from it. Answers the CreditEntry, or raises BalanceOutOfRange."""
+class GrantCredits(Command[Granted], frozen=True):
+    """Add to a team's balance, or take from it. Answers Granted, or raises BalanceOutOfRange.
+
+    A team whose balance falls below `exhausted_below` is told.
+    """
 
     entry_id: str
     team_id: str
     amount: int
     note: str | None
     now: int
+    exhausted_below: int | None = None
 
 
 class ReadBalance(Command[int], frozen=True):

@@ -22,7 +22,7 @@ from daemon.config.settings import LogSettings
 from daemon.domain.clock import NowMs, wall_clock_ms
 from daemon.domain.printable import printable
 from daemon.systemd.journal import JournalSocket, journal_entry, stderr_is_the_journal
-from daemon.telemetry.log_buffer import LogBuffer
+from daemon.telemetry.log_buffer import LogBuffer, MessagesOutput
 from daemon.telemetry.log_events import LOG_EVENTS
 from daemon.telemetry.log_file import LogFile
 from daemon.telemetry.log_throttle import LogThrottle
@@ -90,7 +90,7 @@ def make_logger(
     if isinstance(sink, LogSink):
         rendering += _rendering(sink)
         output = sink.buffer
-        lost = make_thread_logger(sink, now_ms=now_ms)
+        lost = _make_thread_logger(sink, sink.buffer, now_ms)
         sink.buffer.report_dropped = lambda count: lost.warning("log_lines_dropped", count=count)
         if sink.as_json and not strict:
             wrapper = _with_quick_info(wrapper, sink, now=stamp.now, level=level or (lambda: settings.level))
@@ -108,10 +108,15 @@ def make_logger(
     return cast(FilteringBoundLogger, lazy.bind(**_of_each_line(sink)))  # bound once: no assembling per line
 
 
-def make_thread_logger(sink: LogSink, *, now_ms: NowMs = wall_clock_ms) -> FilteringBoundLogger:
+def make_message_logger(sink: LogSink) -> FilteringBoundLogger:
+    """Return a logger for what Python itself has to say, in whatever thread: it has a share of the sink's buffer."""
+    return _make_thread_logger(sink, MessagesOutput(sink.buffer), wall_clock_ms)
+
+
+def _make_thread_logger(sink: LogSink, output: WrappedLogger, now_ms: NowMs) -> FilteringBoundLogger:
     """Return a logger for threads outside the event loop: neither level nor throttle applies to it."""
     processors: list[Processor] = [_TimestampLevelEvent(now_ms), _render_traceback, *_rendering(sink)]
-    lazy = structlog.wrap_logger(sink.buffer, processors=processors, wrapper_class=_bound_logger("debug"))
+    lazy = structlog.wrap_logger(output, processors=processors, wrapper_class=_bound_logger("debug"))
     return cast(FilteringBoundLogger, lazy.bind(**_of_each_line(sink)))
 
 

@@ -11,6 +11,7 @@ from threading import Event, Lock, Thread
 Write = Callable[[Sequence[bytes]], int]
 
 MAX_QUEUED_BYTES = 4 * 1024 * 1024
+MAX_QUEUED_BYTES_WITH_A_MESSAGE = MAX_QUEUED_BYTES // 4  # Python's messages must not crowd out the daemon's own lines
 _AT_ONCE = 256
 # Each wake-up takes the interpreter from a busy event loop: so lines are written by the hundred, not one by one.
 _GATHER_S = 0.05
@@ -19,7 +20,7 @@ _GATHER_S = 0.05
 class LogBuffer:
     """The output structlog writes to. `write(entries)` may block for any time and returns how many it lost.
 
-    When MOST_WAITING_BYTES wait already, an entry is dropped. `count_lost(count)` is called for what is dropped and
+    When MAX_QUEUED_BYTES wait already, an entry is dropped. `count_lost(count)` is called for what is dropped and
     lost, from any thread; `report_dropped(count)`, from the writing thread, when entries get through again.
     """
 
@@ -40,12 +41,12 @@ class LogBuffer:
         """Take one entry; never waits for the sink."""
         self.msg_all((entry,))
 
-    def msg_all(self, entries: Sequence[bytes]) -> None:
-        """Take these entries, in their order; never waits for the sink."""
+    def msg_all(self, entries: Sequence[bytes], most_bytes: int = MAX_QUEUED_BYTES) -> None:
+        """Take these entries, in their order; never waits for the sink. Drops those with which more would wait."""
         dropped = 0
         with self._lock:
             for entry in entries:
-                if self._size + len(entry) <= MAX_QUEUED_BYTES:
+                if self._size + len(entry) <= most_bytes:
                     self._waiting.append(entry)
                     self._size += len(entry)
                 else:
@@ -97,3 +98,16 @@ class LogBuffer:
             self._count_lost(lost)
         if told:
             self.report_dropped(untold)
+
+
+class MessagesOutput:
+    """The output of what Python itself has to say: it takes its share of the buffer, and leaves the rest to the log."""
+
+    def __init__(self, buffer: LogBuffer) -> None:
+        self._buffer = buffer
+
+    def msg(self, entry: bytes) -> None:
+        """Take one entry, or drop it; never waits for the sink."""
+        self._buffer.msg_all((entry,), most_bytes=MAX_QUEUED_BYTES_WITH_A_MESSAGE)
+
+    debug = info = warning = error = msg

@@ -143,7 +143,7 @@ _INFO = _table(
     ("portal_link_revoked", "linkId teamId", "A portal link was revoked, and its sessions ended"),
     ("console_signed_in", "keyId teamId", "Someone signed in to the console with this key"),
     ("console_signed_out", "keyId", "Someone signed out of the console"),
-    ("mail_queued", "mailId webhookId teamId", "A mail about a webhook waits to be sent"),
+    ("mail_queued", "mailId webhookId teamId", "A mail about a webhook, or about its team's credits, waits to be sent"),
     ("mail_sent", f"{_MAIL} durationMs", "The mail server (or the Maildir) accepted the email"),
 )
 _WARNING = _table(

@@ -25,5 +25,5 @@ def disk_of(daemon: RunningDaemon) -> Disk:
         if disk.full:
             raise OperationalError("COMMIT", {}, Exception("database or disk is full"))
 
-    event.listen(daemon.database.writing, "commit", commit)
+    event.listen(daemon.database.writing, "commit", commit, insert=True)  # before it is carried out
     return disk

@@ -96,6 +96,36 @@ async def test_a_repeated_request_leaves_one_entry(api: RunningApi) -> None:
     assert [entry["action"] for entry in await trail(api)].count("key.created") == 2  # the other is the client's own
 
 
+async def test_what_is_revoked_twice_leaves_one_entry(api: RunningApi) -> None:
+    team = api.acme.id
+    key = (await api.as_acme.post(f"/v1/teams/{team}/keys", {"name": "CI"})).value["id"]
+    link = (await api.operator.post(f"/v1/teams/{team}/portal-links", {})).value["id"]
+    for path, subject in ((f"/v1/keys/{key}", key), (f"/v1/portal-links/{link}", link)):
+        assert [(await api.operator.delete(path)).status for _ in range(2)] == [204, 204]
+        actions = [entry["action"] for entry in await trail(api, subjectId=subject)]
+        assert len(actions) == 2, actions  # made, and revoked
+
+
+async def test_a_secret_is_replaced_by_another_one_only(api: RunningApi) -> None:
+    webhook = await api.webhook()
+    hook, replaced = f"/v1/webhooks/{webhook['id']}", {"from": "set", "to": "replaced"}
+    steps: tuple[tuple[str, dict[str, Any], Any], ...] = (
+        ("PATCH", {"secret": SECRET}, {"from": None, "to": "set"}),
+        ("PATCH", {"secret": SECRET}, None),
+        ("PATCH", {"secret": "another one"}, replaced),
+        ("PATCH", {"name": "[prod] CRM"}, None),
+        ("POST", {"secret": "another one"}, None),
+        ("POST", {}, replaced),
+        ("PATCH", {"secret": None}, {"from": "set", "to": None}),
+        ("POST", {}, {"from": None, "to": "set"}),
+    )
+    for method, body, told in steps:
+        path = f"{hook}/rotate-secret" if method == "POST" else hook
+        answer = await (api.as_acme.post(path, body) if method == "POST" else api.as_acme.patch(path, body))
+        assert answer.status == 200, answer.body
+        assert (await trail(api, limit=1))[0]["changes"].get("secret") == told, body
+
+
 async def test_the_trail_of_one_subject_is_told_apart(api: RunningApi) -> None:
     first, second = [await api.webhook() for _ in range(2)]
     await api.as_acme.delete(f"/v1/webhooks/{first['id']}")
@@ -107,7 +137,7 @@ async def test_the_trail_of_one_subject_is_told_apart(api: RunningApi) -> None:
 @pytest.mark.fault(
     "A client that is not on this machine, or the end of a chain that it made up, says from where it comes",
     "The audit trail has the address of the peer, or the one that the proxy on this machine saw",
-    cases=5,
+    cases=9,
 )
 async def test_an_entry_has_the_address_that_a_client_cannot_choose(api: RunningApi) -> None:
     cases = (
@@ -116,6 +146,10 @@ async def test_an_entry_has_the_address_that_a_client_cannot_choose(api: Running
         (("::1", 1), "2001:db8::1", "2001:db8::1"),
         (("127.0.0.1", 1), "<script>", "127.0.0.1"),
         (None, "203.0.113.9", "203.0.113.9"),
+        (("fe80::1%eth0", 1), "203.0.113.9", "fe80::1"),
+        (("::ffff:192.0.2.7", 1), "203.0.113.9", "192.0.2.7"),
+        (("::ffff:127.0.0.1", 1), "fe80::2%3", "fe80::2"),
+        (("127.0.0.1", 1), "::ffff:203.0.113.9", "203.0.113.9"),
     )
     for client, forwarded, expected in cases:
         body = b'{"name": "Acme"}'

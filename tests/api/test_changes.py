@@ -129,6 +129,15 @@ async def test_one_stream_too_many_is_refused_and_a_client_that_leaves_makes_roo
         await changes.event()
 
 
+async def test_changes_of_another_teams_webhook_are_not_followed(api: RunningApi) -> None:
+    other, _ = await api.another_team()
+    webhook = (await api.webhook())["id"]
+    for team_id, webhook_id in ((other.id, webhook), (api.acme.id, "wh_none")):
+        path = "/v1/deliveries/changes"
+        answer = await api.operator.call("HEAD", path, query_string={"teamId": team_id, "webhookId": webhook_id})
+        assert answer.status == 404
+
+
 async def test_the_operator_says_whose_changes(api: RunningApi) -> None:
     refused = await api.operator.get("/v1/deliveries/changes")
     assert (refused.status, refused.paths) == (422, ["query.teamId"])

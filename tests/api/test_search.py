@@ -1,5 +1,6 @@
 """Finding things over the API by whatever is known of them."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -51,6 +52,20 @@ async def test_an_event_is_found_by_its_idempotency_key_and_by_its_payload(api: 
     [page] = [(await api.as_acme.get("/v1/search", q="nowhere")).value]
     assert (page["items"], page["nextCursor"], page["lookedAt"]) == ([], None, 2)
     assert page["backTo"] is not None
+
+
+async def test_a_page_has_so_many_by_ids_by_keys_and_by_payloads_each(api: RunningApi) -> None:
+    await api.webhook()
+    submitted = [await api.submit() for _ in range(3)]
+    common = submitted[0][: len("evt_") + 7]  # what ids of half a minute begin with
+    batch = [{"event": MESSAGE_SENT, "data": {}}] * 3
+    assert (await api.as_acme.post("/v1/events/batch", batch, **{"Idempotency-Key": common})).status == 202
+    for _ in range(3):
+        await api.submit(word=common)
+    found = await search(api.as_acme, common, limit=2)
+    assert Counter(match for _, _, match in found) == {"id": 2, "idempotency_key": 2, "payload": 2}
+    of_ids = await search(api.as_acme, common.partition("_")[2], limit=1)
+    assert sorted(kind for kind, _, match in of_ids if match == "id") == ["delivery", "event", "webhook"]
 
 
 async def test_a_search_goes_on_with_its_cursor(api: RunningApi) -> None:

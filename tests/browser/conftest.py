@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, executable
 from tests.browser.console import ConsoleTeam, RunningConsole, running_console
+from tests.browser.product import Product, running_product
 from tests.browser.watching import watch
 from tests.support.process import Sections
 
@@ -33,9 +34,19 @@ def portal() -> Iterator[BlockingPortal]:
 
 
 @pytest.fixture(scope="package")
-def console(portal: BlockingPortal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningConsole]:
-    """A daemon that retries at once."""
-    with running_console(portal, tmp_path_factory.mktemp("console"), QUICK) as console:
+def product() -> Iterator[Product]:
+    """The operator's product, whose pages show the console in a frame."""
+    with running_product() as product:
+        yield product
+
+
+@pytest.fixture(scope="package")
+def console(
+    portal: BlockingPortal, product: Product, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningConsole]:
+    """A daemon that retries at once, and whose console the product may show."""
+    sections = {**QUICK, "console": {"embed_origins": [product.origin]}}
+    with running_console(portal, tmp_path_factory.mktemp("console"), sections) as console:
         yield console
 
 

@@ -142,7 +142,7 @@ def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str
                 f"{root}/webhooks/{paused}",
                 f"{root}/deliveries/{team.deliveries(webhookId=paused)[0]['id']}",
                 *(f"{root}/webhooks/{webhooks[0]}/delete", f"{root}/deliveries", f"{root}/credits"),
-                *(f"{root}/settings", f"{root}/audit"),
+                *(f"{root}/settings", f"{root}/audit", f"{root}/portal-links"),
                 *(f"{root}/event-types", f"{root}/event-types/{MESSAGE_SENT}"),
                 *(f"{root}/deliveries/{each}" for each in kinds),
                 *(f"{root}/events", f"{root}/events/{event}", f"{root}/find?q=number", "find?q=evt_000000"),

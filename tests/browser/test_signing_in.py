@@ -1,5 +1,6 @@
 """Signing in and out, and whom the console shows what."""
 
+import re
 from typing import Any
 
 from playwright.sync_api import Page, expect
@@ -124,6 +125,36 @@ def test_without_scripts_a_customer_pastes_the_link(
     page.get_by_label("Your link").fill(f"https://hooks.example.com{link}")
     page.get_by_role("button", name="Open the console").click()
     expect(page.get_by_role("heading", name="Webhooks", exact=True)).to_be_visible()
+
+
+def test_the_operator_makes_copies_and_revokes_a_link(
+    console: RunningConsole, acme: ConsoleTeam, operators: Page, open_page: OpenPage
+) -> None:
+    operators.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    operators.goto(f"/console/teams/{acme.id}")
+    operators.get_by_role("link", name="Portal links").click()
+    operators.get_by_label("Minutes").fill("0")
+    operators.keyboard.press("Enter")
+    expect(operators.get_by_label("Minutes")).to_have_accessible_description(
+        re.compile("^Mistake: Enter a whole number of minutes from 1 to 10,080")
+    )
+    operators.get_by_label("Minutes").fill("30")
+    operators.get_by_role("button", name="Make a link").click()
+    operators.get_by_role("button", name="Copy the link").click()
+    expect(operators.get_by_role("button", name="Copy the link")).to_have_text("Copied")
+    copied = operators.evaluate("navigator.clipboard.readText()")
+    customers = open_page()
+    customers.goto(f"/console/portal#{copied.partition('#')[2]}")
+    customers.get_by_role("button", name="Open the console").click()
+    expect(customers.get_by_role("heading", name="Webhooks", exact=True)).to_be_visible()
+    operators.reload()
+    expect(operators.get_by_role("button", name="Copy the link")).to_have_count(0)
+    revoke = operators.get_by_role("button", name="Revoke the link")
+    revoke.click()
+    revoke.click()
+    expect(operators.get_by_text("There is none.")).to_be_visible()
+    customers.reload()
+    expect(customers.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
 def portal_link(console: RunningConsole, team: ConsoleTeam, **body: Any) -> str:

@@ -119,6 +119,15 @@ NEW_LINK = {
     "url": "https://hooks.example.com/console/portal#kwp_shown-once",
     "expiresAt": "2026-01-01T01:00:00.000Z",
 }
+LINK = {
+    "id": "plk_1",
+    "readOnly": True,
+    "once": True,
+    "createdAt": "2026-01-01T00:00:00.000Z",
+    "expiresAt": "2026-01-01T01:00:00.000Z",
+    "usedAt": None,
+    "revokedAt": None,
+}
 DRAINING = {**NODE, "state": "draining"}
 
 
@@ -148,6 +157,8 @@ CASES = [
         "#kwp_shown-once",
     ),
     ("teams portal-link t", ("POST", "/v1/teams/t/portal-links", {}), NEW_LINK, "2026-01-01T01:00:00.000Z"),
+    ("teams portal-links t --limit 5", ("GET", "/v1/teams/t/portal-links?limit=5", None), _list(LINK), "look, once"),
+    ("teams revoke-portal-link plk_1", ("DELETE", "/v1/portal-links/plk_1", None), None, "Revoked plk_1."),
     ("keys create --team t --name n", ("POST", "/v1/teams/t/keys", {"name": "n"}), NEW_KEY, "shown-once"),
     ("keys list --team t", ("GET", "/v1/teams/t/keys", None), _list(NEW_KEY), "key_1"),
     ("keys revoke key_1", ("DELETE", "/v1/keys/key_1", None), None, "Revoked key_1."),

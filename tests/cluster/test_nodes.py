@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from daemon.domain.errors import KeyRevoked
-from daemon.domain.model import Event
+from daemon.domain.model import Event, TeamEdit
 from daemon.domain.submission import MatchedEvent
 from daemon.store.commands import AcceptEvents
 from tests.cluster.real_nodes import Cluster, owns, until_shared
@@ -18,6 +18,11 @@ async def until_arrived(cluster: Cluster, count: int, within_s: float = 10) -> l
     """Wait for so many arrivals; return the numbers of their events."""
     await until(lambda: len(cluster.receiver.arrivals) >= count, within_s)
     return [arrival.number for arrival in cluster.receiver.arrivals]
+
+
+async def until_told(cluster: Cluster, count: int) -> None:
+    """Wait until so many mails are sent, for far less than a minute: so often a node looks by itself."""
+    await until(lambda: len(cluster.outbox.mails) == count, within_s=10)
 
 
 async def test_what_is_registered_at_one_node_gets_what_is_submitted_to_another(
@@ -132,6 +137,27 @@ async def test_a_webhook_disabled_by_failures_sends_one_mail_whichever_node_send
     await until_arrived(cluster, 4 * 4)
     await until(lambda: len(cluster.outbox.mails) == 1, within_s=10)
     assert await first.statuses(webhook) == ["failed"] * 4
+
+
+async def test_low_credits_are_told_at_once_whichever_node_takes_them_and_whichever_sends_mails(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, second = pair
+    teams = [await first.team() for _ in range(6)]
+    for team in teams:
+        await first.parts.teams.change(team.id, TeamEdit(low_credits=9))
+        await first.grant(team, 10)
+    for team in teams[2:]:  # their webhooks are owned by either of the nodes
+        await first.webhook(team, f"{URL}/{team.id}")
+    for daemon in pair:
+        assert daemon.parts.node is not None
+        await daemon.parts.node.feed.catch_up()
+    await first.grant(teams[0], -5)
+    await second.grant(teams[1], -5)
+    await until_told(cluster, 2)
+    for count, team in enumerate(teams[2:], start=3):
+        await first.submit(team, 1)
+        await until_told(cluster, count)
 
 
 async def test_a_large_submission_is_delivered_in_order_with_what_another_node_takes_meanwhile(

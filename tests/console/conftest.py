@@ -1,10 +1,11 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.api_client import RunningApi, running_api
-from tests.support.console_client import ConsoleClient
+from tests.support.console_client import ConsoleClient, Page
 
 
 @pytest.fixture
@@ -36,3 +37,17 @@ async def signed_in(api: RunningApi, key: str) -> ConsoleClient:
     client = ConsoleClient(api.operator.app)
     assert (await client.sign_in(key)).status == 303
     return client
+
+
+async def make(api: RunningApi, **body: Any) -> dict[str, Any]:
+    """Return a new portal link of Acme's."""
+    answer = await api.operator.post(f"/v1/teams/{api.acme.id}/portal-links", body)
+    assert answer.status == 201, answer.body
+    return dict(answer.value)
+
+
+async def enter(browser: ConsoleClient, link: dict[str, Any], **headers: str) -> Page:
+    """Sign in with a portal link, and keep the cookie."""
+    page = await browser.send("POST", "/console/portal", {"link": link["url"].partition("#")[2]}, **headers)
+    browser.keep(page)
+    return page

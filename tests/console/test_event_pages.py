@@ -1,5 +1,6 @@
 """The pages of events: what was submitted, by whom, and what became of it."""
 
+from html import unescape
 from typing import Any
 
 import pytest
@@ -49,6 +50,17 @@ async def test_a_long_list_of_deliveries_comes_in_pages(api: RunningApi, acme: C
     later = page.text.partition('rel="next"')[0].rpartition('href="')[2].partition('"')[0]
     assert page.text.count("data-row=") == 50
     assert (await acme.get(later)).text.count("data-row=") == 1
+
+
+async def test_a_large_batch_comes_in_pages_by_its_idempotency_key(
+    api: RunningApi, acme: ConsoleClient, root: str
+) -> None:
+    batch = [{"event": MESSAGE_SENT, "data": {}}] * 51
+    await api.as_acme.post("/v1/events/batch", batch, **{"Idempotency-Key": "many"})
+    page = await acme.get(f"{root}/events?key=many")
+    later = unescape(page.text.partition('rel="next"')[0].rpartition('href="')[2].partition('"')[0])
+    assert [text.count(f'href="{root}/events/evt_') for text in (page.text, (await acme.get(later)).text)] == [50, 1]
+    assert (await acme.get(later.replace("key=many", "key=other"))).status == 404
 
 
 async def test_events_are_listed_and_found_by_their_idempotency_key(

@@ -3,6 +3,7 @@
 import pytest
 from quart import Response
 
+from api.console.session.cookies import Cookies
 from api.console.session.messages import COOKIE, KEPT_S, Messages
 from tests.support.api_client import RunningApi
 from tests.support.console_client import ConsoleClient
@@ -15,16 +16,21 @@ class Clock:
     now_ms = 1_000_000
 
 
-def kept(clock: Clock, word: str = "team-saved", count: str = "") -> tuple[Messages, dict[str, str]]:
-    messages, response = Messages(bytes(32), lambda: clock.now_ms, is_secure=False), Response("")
-    messages.keep(response, word, count, session_id="mine", page="/console/teams")
+def carried(value: str) -> Cookies:
+    return Cookies({COOKIE: value}, is_secure=False)
+
+
+def kept(clock: Clock, word: str = "team-saved", count: int = 0) -> tuple[Messages, str]:
+    messages, response = Messages(bytes(32), lambda: clock.now_ms), Response("")
+    messages.keep(carried(""), response, word=word, count=count, session_id="mine", page="/console/teams")
     value = response.headers["Set-Cookie"].partition(";")[0].partition("=")[2]
-    return messages, {COOKIE: value}
+    return messages, value
 
 
 def test_a_message_is_for_its_session_and_page_for_a_minute() -> None:
     clock = Clock()
-    messages, cookies = kept(clock)
+    messages, value = kept(clock)
+    cookies = carried(value)
     assert messages.find(cookies, session_id="mine", page="/console/teams") == SAVED
     assert messages.find(cookies, session_id="other", page="/console/teams") == ""
     assert messages.find(cookies, session_id="mine", page="/console/system") == ""
@@ -33,14 +39,14 @@ def test_a_message_is_for_its_session_and_page_for_a_minute() -> None:
 
 
 def test_a_forged_message_is_none() -> None:
-    messages, cookies = kept(Clock())
-    for value in ("", "x", "ü", cookies[COOKIE][:-2], "." + cookies[COOKIE]):
-        assert messages.find({COOKIE: value}, session_id="mine", page="/console/teams") == ""
+    messages, good = kept(Clock())
+    for value in ("", "x", "ü", good[:-2], f".{good}"):
+        assert messages.find(carried(value), session_id="mine", page="/console/teams") == ""
 
 
 def test_a_message_counts() -> None:
-    messages, cookies = kept(Clock(), "recovered", "12345")
-    assert messages.find(cookies, session_id="mine", page="/console/teams").endswith("in order: 12,345.")
+    messages, value = kept(Clock(), "recovered", 12_345)
+    assert messages.find(carried(value), session_id="mine", page="/console/teams").endswith("in order: 12,345.")
 
 
 async def test_a_reload_and_a_copied_address_say_nothing(acme: ConsoleClient, root: str) -> None:

@@ -1,16 +1,14 @@
 """Signing in with a portal link, and what is attacked about it (contract "Portal links")."""
 
-from typing import Any
-
 import pytest
 import trio.testing
 from itsdangerous import URLSafeSerializer
 
 from daemon.domain.clock import HOUR_MS
 from daemon.store.commands import RevokePortalLink
-from tests.console.conftest import signed_in
+from tests.console.conftest import enter, make, signed_in
 from tests.support.api_client import RunningApi
-from tests.support.console_client import ConsoleClient, Page
+from tests.support.console_client import ConsoleClient
 
 OVER = "This link is not valid: it was used, was revoked or has expired. Ask whoever gave it to you for a new one."
 EVENT = {"event": "linkedin.message.sent"}
@@ -19,18 +17,6 @@ EVENT = {"event": "linkedin.message.sent"}
 @pytest.fixture
 def customer(api: RunningApi) -> ConsoleClient:
     return ConsoleClient(api.operator.app)
-
-
-async def make(api: RunningApi, **body: Any) -> dict[str, Any]:
-    answer = await api.operator.post(f"/v1/teams/{api.acme.id}/portal-links", body)
-    assert answer.status == 201, answer.body
-    return dict(answer.value)
-
-
-async def enter(browser: ConsoleClient, link: dict[str, Any], **headers: str) -> Page:
-    page = await browser.send("POST", "/console/portal", {"link": link["url"].partition("#")[2]}, **headers)
-    browser.keep(page)
-    return page
 
 
 @pytest.mark.usefixtures("each_engine")

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from api.console.pages.time_window import parse_form_time
+from api.console.pages.time_window import EXPECTED_TIME, parse_form_time
 from api.console.rendering.times import exact
 from tests.support.api_client import RunningApi
 from tests.support.console_client import ConsoleClient
@@ -47,6 +47,16 @@ def test_a_time_is_read_and_written_in_its_zone() -> None:
     assert exact(AT, berlin) == "1 Jul 2026, 14:30:00.000 CEST"
     assert exact(AT, ZoneInfo("Asia/Dubai")) == "1 Jul 2026, 16:30:00.000 UTC+04"
     assert exact(2**62, ZoneInfo("Pacific/Kiritimati")).startswith("31 Dec 9999")
+
+
+async def test_a_time_that_is_in_no_year_in_utc_is_no_time(api: RunningApi, acme: ConsoleClient, root: str) -> None:
+    webhook = f"{root}/webhooks/{(await api.webhook())['id']}"
+    await acme.post("/console/preferences", theme="dark", zone="Asia/Tokyo")
+    for field, form in (("resumesAt", "pause"), ("since", "recover")):
+        answer = await acme.post(f"{webhook}/{form}", **{field: "0001-01-01T00:00"})
+        assert (answer.status, EXPECTED_TIME in answer.text) == (422, True), form
+    for page in ("deliveries", "events", "find"):
+        assert (await acme.get(f"{root}/{page}?q=tea&since=0001-01-01T00:00")).mistake("since") == EXPECTED_TIME
 
 
 async def test_a_filter_takes_times_in_the_zone_and_periods_that_end_now(

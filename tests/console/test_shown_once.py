@@ -6,6 +6,7 @@ import pytest
 from quart import Response
 
 from api.app import create_app
+from api.console.session.cookies import Cookies
 from api.console.session.shown_once import KEPT_S, PREFIX, ShownOnce
 from tests.support.api_client import RunningApi
 from tests.support.console_client import ConsoleClient
@@ -21,11 +22,11 @@ class Jar:
     def __init__(self) -> None:
         self.now_ms = 1_000_000
         self.cookies: dict[str, str] = {}
-        self.shown = ShownOnce(bytes(32), lambda: self.now_ms, is_secure=False)
+        self.shown = ShownOnce(bytes(32), lambda: self.now_ms)
 
     def keep(self, about: str, secret: str = SECRET, session_id: str = "mine") -> None:
         response = Response("")
-        self.shown.keep(response, secret, session_id=session_id, about=about, waiting=self.cookies)
+        self.shown.keep(Cookies(self.cookies, is_secure=False), response, secret, session_id=session_id, about=about)
         for given in response.headers.getlist("Set-Cookie"):
             name, _, value = given.partition(";")[0].partition("=")
             self.cookies.pop(name, None)
@@ -33,7 +34,7 @@ class Jar:
                 self.cookies[name] = value
 
     def find(self, about: str, session_id: str = "mine") -> str | None:
-        return self.shown.find(self.cookies, session_id=session_id, about=about)
+        return self.shown.find(Cookies(self.cookies, is_secure=False), session_id=session_id, about=about)
 
 
 @pytest.fixture

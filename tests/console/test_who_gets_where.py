@@ -14,7 +14,7 @@ from tests.support.api_client import RunningApi, running_api
 from tests.support.console_client import ConsoleClient, Page
 from tests.support.daemon import make_settings
 
-NOBODYS = {"team": "team_x", "event": "evt_x", "webhook": "wh_x", "delivery": "dlv_x", "key": "key_x"}
+NOBODYS = {"team": "team_x", "event": "evt_x", "webhook": "wh_x", "delivery": "dlv_x", "key": "key_x", "link": "plk_x"}
 POSTS = {route: row for route, row in TABLE.items() if route.startswith("POST")}
 
 READS = {route: row for route, row in TABLE.items() if route not in POSTS}
@@ -34,7 +34,8 @@ class World:
         found = [answer.value["items"] for answer in answers]
         keys = await self.api.operator.get(f"/v1/teams/{self.api.acme.id}/keys")
         teams = await self.api.operator.get("/v1/teams")
-        return [found[0], [one["id"] for one in found[1]], keys.value, teams.value]
+        links = await self.api.operator.get(f"/v1/teams/{self.api.acme.id}/portal-links")
+        return [found[0], [one["id"] for one in found[1]], keys.value, teams.value, links.value]
 
     async def renewed(self) -> "World":
         """Return the world with things that nobody has changed yet."""
@@ -60,7 +61,9 @@ async def things_of_acme(api: RunningApi) -> Mapping[str, str]:
     deliveries = (await api.as_acme.get(f"/v1/events/{event}")).value["deliveries"]
     [delivery] = [one["id"] for one in deliveries if one["webhookId"] == webhook["id"]]
     key = (await api.operator.post(f"/v1/teams/{api.acme.id}/keys", {"name": "spare"})).value
+    link = (await api.operator.post(f"/v1/teams/{api.acme.id}/portal-links", {})).value
     return {
+        "link": link["id"],
         "team": api.acme.id,
         "webhook": webhook["id"],
         "event": event,

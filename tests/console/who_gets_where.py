@@ -23,7 +23,7 @@ class Row:
     def path(self, route: str, ids: Mapping[str, str]) -> str:
         """Return the address of the page about acme's things."""
         named = route.partition(" ")[2].replace("<event>", "linkedin.message.sent").replace("<tag>", "events")
-        for kind in ("team", "webhook", "event", "delivery", "key"):
+        for kind in ("team", "webhook", "event", "delivery", "key", "link"):
             named = named.replace(f"<{kind}_id>", f"${kind}")
         return "/console/" + Template(named).substitute(ids)
 
@@ -92,6 +92,9 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "POST teams/<team_id>": Row(404, 404, 303, {"name": "n"}),
         "POST teams/<team_id>/keys": Row(404, 404, 303, {"key_name": "n"}),
         "POST teams/<team_id>/keys/<key_id>/revoke": _OPERATOR_CHANGES,
+        "GET teams/<team_id>/portal-links": _OPERATORS,
+        "POST teams/<team_id>/portal-links": Row(404, 404, 303, {"expiresInMinutes": "5"}),
+        "POST teams/<team_id>/portal-links/<link_id>/revoke": _OPERATOR_CHANGES,
         "POST teams/<team_id>/grants": Row(404, 404, 303, {"amount": "5"}),
         "GET system": _OPERATORS,
     }

@@ -30,7 +30,7 @@ def definitions_of(found: Sequence[Source]) -> Definitions:
         own = definitions.names.setdefault(_module_of(source), set())
         own.update(node.name for node in source.tree.body if isinstance(node, _Function | ast.ClassDef))
         own.difference_update(_foreign_constructors(source.tree))
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             if isinstance(node, _Function):
                 definitions.places.setdefault(node.name, []).append(len(node.args.posonlyargs + node.args.args))
                 if node.args.vararg is not None:
@@ -40,8 +40,8 @@ def definitions_of(found: Sequence[Source]) -> Definitions:
 
 def many_by_place(source: Source, definitions: Definitions) -> Iterator[int]:
     """Yield the line of each call of ours with more than three arguments by place."""
-    own = definitions.names[_module_of(source)] | _imported_names(source.tree, definitions)
-    for node in ast.walk(source.tree):
+    own = definitions.names[_module_of(source)] | _imported_names(source, definitions)
+    for node in source.nodes:
         if isinstance(node, ast.Call) and len(node.args) > MOST and _is_ours(node, own, definitions):
             yield node.lineno
 
@@ -59,10 +59,10 @@ def _is_ours(call: ast.Call, own: set[str], definitions: Definitions) -> bool:
     return False
 
 
-def _imported_names(tree: ast.Module, definitions: Definitions) -> set[str]:
+def _imported_names(source: Source, definitions: Definitions) -> set[str]:
     return {
         alias.asname or alias.name
-        for node in ast.walk(tree)
+        for node in source.nodes
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
         if alias.name in definitions.names.get(node.module or "", ())

@@ -52,7 +52,7 @@ def names_in_text(text: str) -> set[str]:
 
 
 def names_in_code(source: Source) -> Iterator[str]:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield from names_in_text(node.value)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in NAMED_IN_CALLS:

@@ -32,7 +32,7 @@ def test_every_line_of_the_table_is_logged_somewhere() -> None:
 
 def logged(source: Source) -> list[tuple[str, str]]:
     """Return the names that are written out in calls like `log.info("name", …)`, with their levels."""
-    calls = [node for node in ast.walk(source.tree) if isinstance(node, ast.Call) and node.args]
+    calls = [node for node in source.nodes if isinstance(node, ast.Call) and node.args]
     return [
         (name.value, call.func.attr)
         for call in calls

@@ -104,6 +104,19 @@ async def test_an_attempt_cut_short_by_sigterm_is_not_counted_and_is_made_again(
 
 
 @ends_within(30)
+async def test_a_load_balancer_learns_of_a_stop_before_the_api_refuses(new_installation: MakeInstallation) -> None:
+    async with operated(new_installation(api={"shutdown_delay_s": 300})) as operator:
+        await operator.make_team()
+        operator.daemon.signal(signal.SIGTERM)
+        await operator.daemon.logged("daemon_stopping")
+        told = await operator.call("GET", "/readyz", expect=503)
+        assert told["detail"].startswith("The daemon is stopping")
+        await operator.call("POST", "/v1/events", make_event(1), expect=202)
+        operator.daemon.signal(signal.SIGTERM)
+        assert await operator.daemon.ended() == 0
+
+
+@ends_within(30)
 async def test_a_stop_answers_requests_in_progress_and_refuses_new_ones(installation: Installation) -> None:
     async with operated(installation) as operator:
         await operator.make_team()

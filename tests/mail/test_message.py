@@ -6,7 +6,7 @@ from email.policy import default
 import pytest
 
 from daemon.domain.email_addresses import parse_address
-from daemon.domain.mails import Mail, MailKind
+from daemon.domain.mails import Mail, MailKind, MailLink
 from daemon.domain.model import FailedDelivery, OutcomeKind
 from daemon.mail.message import Compose
 
@@ -84,6 +84,18 @@ def test_a_phone_shows_it_in_one_column_and_the_button_leads_to_the_webhooks_pag
     assert "overflow-wrap: anywhere" in html
     assert "prefers-color-scheme: dark" in html
     assert "<table" not in html
+
+
+@pytest.mark.parametrize("subtype", ["plain", "html"])
+def test_with_a_portal_link_the_button_signs_in_and_leads_to_the_webhooks_page(
+    compose: Compose, mail: Mail, subtype: str
+) -> None:
+    link = MailLink("kwp_x", mail.disabled_at + 3 * 86_400_000)
+    text = part(received(compose, replace(mail, link=link)), subtype)
+    assert "https://hooks.example.com/console/portal?next=/console/webhooks/wh_1#kwp_x" in text
+    assert "Until 2025-07-18 10:29:58 UTC" in text
+    assert "https://hooks.example.com/console/webhooks/wh_1" not in text
+    assert "kwp_" not in repr(link)
 
 
 @pytest.mark.parametrize("subtype", ["plain", "html"])

@@ -215,6 +215,10 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "count_waiting": [lambda c: console_reads.count_waiting(c, OTHER, 1_000)],
     "get_portal_link": [lambda c: api_reads.get_portal_link(c, "plk_1")],
     "portal_link_of_token": [lambda c: api_reads.portal_link_of_token(c, b"digest of a token")],
+    "live_portal_links": [
+        lambda c: api_reads.live_portal_links(c, TEAM, NOW, 50),
+        lambda c: api_reads.live_portal_links(c, TEAM, 2**60, 50),
+    ],
     "list_portal_links": [lambda c: api_reads.list_portal_links(c, TEAM, 50)],
     "list_audit_entries": [lambda c: api_reads.list_audit_entries(c, TEAM, 50)],
     "get_webhook": [lambda c: api_reads.get_webhook(c, WEBHOOK)],

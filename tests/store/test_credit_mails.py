@@ -57,6 +57,22 @@ def test_a_correction_that_takes_credits_away_is_told_too(database: AnyDatabase)
     assert told(database) == [(MailKind.CREDITS_LOW, 3)]
 
 
+def test_a_correction_that_takes_the_last_credits_is_told_too_where_they_are_enforced(database: AnyDatabase) -> None:
+    prepared(database, 10, low=6)
+    granted = run(database, GrantCredits("crd_wrong", "team_1", -9, "typo", NOW, exhausted_below=2))
+    assert told(database) == [(MailKind.CREDITS_LOW, 1), (MailKind.CREDITS_EXHAUSTED, 1)]
+    assert len(granted.mails) == 2
+
+
+def test_whoever_takes_the_credits_learns_which_mails_are_queued(database: AnyDatabase) -> None:
+    prepared(database, 10, low=6)
+    answers = run_batch(database, [recording(work, 1) for work in accept(database, range(5))])
+    with database.reading.connect() as connection:
+        queued = [mail.id for mail in actor_reads.due_mails(connection, LATER)]
+    assert [mail for answer in answers for mail in answer.mails] == queued
+    assert len(queued) == 1
+
+
 def test_a_team_without_a_threshold_is_told_nothing(database: AnyDatabase) -> None:
     prepared(database, 3, low=None)
     for work in accept(database, range(2)):

@@ -153,6 +153,10 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     ),
     "get_portal_link": (lambda c: api_reads.get_portal_link(c, "plk_1"), "(id=?)"),
     "portal_link_of_token": (lambda c: api_reads.portal_link_of_token(c, b"digest"), "(digest=?)"),
+    "live_portal_links": (
+        lambda c: api_reads.live_portal_links(c, TEAM, NOW, 20, 1000),
+        "ix_portal_links_team (team_id=? AND seq<?)",
+    ),
     "list_portal_links": (
         lambda c: api_reads.list_portal_links(c, TEAM, 20, 1000),
         "ix_portal_links_team (team_id=? AND seq<?)",

@@ -35,7 +35,7 @@ def test_a_link_is_found_by_its_id_and_by_its_token_as_it_was_made(database: Any
 def test_a_link_for_once_is_used_once_however_close_together_it_is_tried(database: AnyDatabase) -> None:
     link = add(database, a_portal_link(once=True))
     answers = run_batch(database, [UsePortalLink("plk_1", LATER + number) for number in range(3)])
-    assert [type(answer) for answer in answers] == [type(None), LinkOver, LinkOver]
+    assert [type(answer) for answer in answers] == [bool, LinkOver, LinkOver]
     assert stored(database) == structs.replace(link, used_at=LATER)
 
 
@@ -64,3 +64,14 @@ def test_each_new_link_forgets_those_that_were_over_long_ago(database: AnyDataba
     run(database, AddPortalLink(a_portal_link(9), b"new", NOW + 3))
     assert stored(database, "plk_2") is None
     assert count(database, "portal_links") == 2
+
+
+def test_the_live_links_are_those_neither_revoked_nor_over(database: AnyDatabase) -> None:
+    for number, life in enumerate((5, 10, 10, 10), 1):
+        add(database, a_portal_link(number, expires_at=NOW + life))
+    run(database, RevokePortalLink("plk_2", NOW))
+    with database.reading.connect() as connection:
+        first = api_reads.live_portal_links(connection, "team_1", NOW + 5, 1)
+        second = api_reads.live_portal_links(connection, "team_1", NOW + 5, 1, first.next_cursor)
+    assert [link.id for page in (first, second) for link in page.items] == ["plk_4", "plk_3"]
+    assert second.next_cursor is None

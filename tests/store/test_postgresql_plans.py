@@ -1,17 +1,18 @@
 """What a read or a write touches in PostgreSQL does not grow with its tables, whether they were analysed or not."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.pq.abc import PGresult
 from sqlalchemy import Connection, event
 
 from daemon.store.commands import CreateTeam, CreateWebhook, Recorded
-from daemon.store.postgresql import pipeline
 from daemon.store.postgresql.database import PostgresqlDatabase, open_database
+from daemon.store.postgresql.exchange import Exchange, Statement, Values
 from daemon.store.postgresql.work import pending_work_of_each
 from daemon.store.writes.batch import run_batch
 from tests.store.filling import a_team, a_webhook, accepting, recording
@@ -209,13 +210,13 @@ def test_a_batch_of_hot_commands_takes_few_round_trips(
     def note(_c: Connection, _cursor: Any, statement: str, *_: object) -> None:
         statements.append(statement)
 
-    def carry_out(connection: Connection) -> psycopg.Cursor[Any]:
+    def carry_out(exchange: Exchange, statements: Sequence[tuple[Statement, Values]]) -> list[PGresult]:
         nonlocal trips
         trips += 1
-        return carried_out(connection)
+        return carried_out(exchange, statements)
 
-    carried_out = pipeline._carry_out
-    monkeypatch.setattr(pipeline, "_carry_out", carry_out)
+    carried_out = Exchange.carry_out
+    monkeypatch.setattr(Exchange, "carry_out", carry_out)
     event.listen(full_database.writer, "before_cursor_execute", note)
     numbers = range(5 * 10**6, 5 * 10**6 + HOT_ROWS)
     accepted = run_batch(full_database, [accepting(number, "wh_1") for number in numbers])

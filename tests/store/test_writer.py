@@ -271,7 +271,7 @@ async def test_when_the_database_fails_every_command_is_refused_and_nothing_is_k
         raise kind("COMMIT", {}, Exception("disk I/O error"))
 
     async with writing(database) as writer:
-        event.listen(database.writing, "commit", fail)
+        event.listen(database.writing, "commit", fail, insert=True)
         answers = await writer.execute_all([CreateTeam(a_team(1)), CreateWebhook(a_webhook())])
         event.remove(database.writing, "commit", fail)
         assert [type(answer) for answer in answers] == [StoreUnavailable] * 2

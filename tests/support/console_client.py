@@ -15,8 +15,8 @@ from werkzeug.datastructures import Headers
 
 SERVER = {"server": ("127.0.0.1", 80)}
 _TOKEN = re.compile(r'name="form_token" value="([^"]+)"')
-_COOKIE = re.compile(r"console_session=([^;]*)")
-_CARRIED = re.compile(r"(console_secret_\w+|console_message|console_look)=([^;]*)")
+_COOKIE = re.compile(r"(?:framed_)?console_session=([^;]*)")
+_CARRIED = re.compile(r"((?:framed_)?console_(?:secret_\w+|message|look))=([^;]*)")
 
 Fields = Mapping[str, str | Sequence[str]]
 
@@ -105,11 +105,15 @@ class Stream:
 
 @dataclass(slots=True)
 class ConsoleClient:
-    """A browser: `cookie` is its session, None when signed out; `secrets` are what other cookies carry."""
+    """A browser: `cookie` is its session, None when signed out; `secrets` are what other cookies carry.
+
+    With `in_frame` it shows the console in a frame of another page.
+    """
 
     app: QuartTrio
     cookie: str | None = None
     secrets: dict[str, str] = field(default_factory=dict)
+    in_frame: bool = False
 
     async def sign_in(self, key: str) -> Page:
         """Sign in, and keep the cookie."""
@@ -163,7 +167,8 @@ class ConsoleClient:
 
     def _scope(self, path: str) -> dict[str, Any]:
         target, _, query = path.partition("?")
-        headers = [(name.lower().encode(), value.encode()) for name, value in self._headers(None, {}).items()]
+        sent = self._headers(None, {"Sec_Fetch_Dest": "empty"})
+        headers = [(name.lower().encode(), value.encode()) for name, value in sent.items()]
         return {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -188,7 +193,10 @@ class ConsoleClient:
 
     def _headers(self, fields: Fields | None, headers: Mapping[str, str]) -> dict[str, str]:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        cookies = self.secrets if self.cookie is None else {"console_session": self.cookie, **self.secrets}
+        if self.in_frame:
+            sent.setdefault("Sec-Fetch-Dest", "iframe")
+        session = "framed_console_session" if self.in_frame else "console_session"
+        cookies = self.secrets if self.cookie is None else {session: self.cookie, **self.secrets}
         if cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
         if fields is not None:

@@ -65,10 +65,11 @@ def _fork_and_watch(request: _Request) -> _Request:
     report, *others = request.descriptors
     for descriptor in others:
         os.close(descriptor)
-    os.write(report, pid.to_bytes(4, "big"))
+    reports = socket.socket(fileno=report)
+    socket.send_fds(reports, [pid.to_bytes(4, "big")], [os.pidfd_open(pid)])
     _, status = os.waitpid(pid, 0)
     with suppress(BrokenPipeError):
-        os.write(report, str(os.waitstatus_to_exitcode(status)).encode())
+        reports.send(str(os.waitstatus_to_exitcode(status)).encode())
     os._exit(0)
 
 

@@ -61,8 +61,8 @@ def fork(program: Program, stdin: int, stdout: int, stderr: int) -> Forked:
     with report, _one_request:
         descriptors = [report.fileno(), stdin, stdout, stderr, *program.pass_fds]
         socket.send_fds(_server(), [json.dumps(asked).encode()], descriptors)
-    pid = int.from_bytes(end.recv(4), "big")
-    return Forked(pid, end, os.pidfd_open(pid))
+    pid, [handle], *_ = socket.recv_fds(end, 4, 1)  # by now the process may have ended
+    return Forked(int.from_bytes(pid, "big"), end, handle)
 
 
 @cache

@@ -12,6 +12,7 @@ OWN = {
     *("delivery.idle_connection_s", "egress.nameservers", "egress.ca_file", "secrets.key_file", "log.level"),
     *("log.format", "api.max_waiting_events", "api.max_waiting_bytes", "api.max_waiting_deliveries"),
     *("api.rate_limit_per_s", "api.rate_limit_burst", "api.operator_rate_limit_per_s", "smtp.port", "smtp.security"),
+    *("api.shutdown_delay_s",),
     *("smtp.username", "smtp.password_file", "smtp.ca_file", "smtp.helo_name"),
     *("store.url", "store.password_file", "store.notify_url", "store.node_name"),
 }

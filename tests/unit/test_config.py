@@ -383,3 +383,37 @@ def test_name_servers_are_addresses_with_or_without_a_port() -> None:
 def test_a_name_server_is_no_name(server: str) -> None:
     with pytest.raises(ConfigError, match=r"egress\.nameservers\.0: expected an address"):
         load_settings(flags={"egress": {"nameservers": [server]}})
+
+
+# frames of the operator's product
+
+
+@pytest.mark.fault(
+    "The console is to be shown in frames of any site, of a path, or of a site without TLS",
+    "One sentence that names `console.embed_origins`",
+    cases=7,
+)
+def test_only_whole_origins_with_tls_may_show_the_console_in_a_frame(tmp_path: Path) -> None:
+    for origin in (
+        "*",
+        "https://*.example.com",
+        "https://a.example/x",
+        "http://a.example",
+        "null",
+        "a.example",
+        "'self'",
+    ):
+        said = mistakes(tmp_path, f'[console]\nembed_origins = ["{origin}"]')
+        assert "console.embed_origins.0: expected an origin such as" in said, origin
+    given = '[console]\nembed_origins = ["HTTPS://App.example.com:443/", "http://localhost:3000", "http://[::1]:3000"]'
+    settings = load_settings(written(tmp_path, given))
+    assert settings.console.embed_origins == ("https://app.example.com", "http://localhost:3000", "http://[::1]:3000")
+
+
+def test_a_frame_needs_a_console_whose_session_browsers_keep(tmp_path: Path) -> None:
+    for url, is_right in (("http://hooks.example.com", False), ("https://hooks.example.com", True)):
+        text = f'public_url = "{url}"\n[console]\nembed_origins = ["https://a.example"]'
+        if is_right:
+            assert load_settings(written(tmp_path, text)).console.embed_origins == ("https://a.example",)
+        else:
+            assert "console: expected an https address in public_url, too" in mistakes(tmp_path, text)

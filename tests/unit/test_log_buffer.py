@@ -11,7 +11,7 @@ import pytest
 
 from daemon.config.settings import LogSettings
 from daemon.telemetry.log import LogSink, make_logger
-from daemon.telemetry.log_buffer import MAX_QUEUED_BYTES, LogBuffer
+from daemon.telemetry.log_buffer import MAX_QUEUED_BYTES, LogBuffer, MessagesOutput
 from daemon.telemetry.log_file import LogFile
 
 LINE = b"x" * 1000
@@ -61,6 +61,19 @@ def test_of_many_entries_at_once_those_that_fit_are_taken(gate: Gate) -> None:
     assert buffer.close(5)
     assert gate.written == [LINE, b"short"]
     assert lost == [2]
+
+
+def test_what_python_says_leaves_room_for_the_daemons_own_lines(gate: Gate) -> None:
+    buffer = LogBuffer(gate.write, ignore)
+    messages = MessagesOutput(buffer)
+    for _ in range(2 * MAX_QUEUED_BYTES // len(LINE)):
+        messages.warning(LINE)
+    buffer.info(b"the last line")
+    messages.warning(LINE)
+    gate.opened.set()
+    assert buffer.close(5)
+    assert gate.written[-1] == b"the last line"
+    assert len(gate.written) > 500
 
 
 def test_what_is_lost_is_told_when_the_log_flows_again(gate: Gate) -> None:

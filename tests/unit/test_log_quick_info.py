@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from daemon.config.settings import LogSettings
 from daemon.domain.model import OutcomeKind
-from daemon.telemetry.log import LogSink, info_each, make_logger, make_thread_logger
+from daemon.telemetry.log import LogSink, info_each, make_logger, make_message_logger
 from daemon.telemetry.log_buffer import LogBuffer
 
 NOON = 1_752_575_398_042
@@ -117,7 +117,7 @@ def test_each_line_of_one_of_several_nodes_names_it(to_journal: bool) -> None:
     logger(lines).info("mail_sent", recipients=2)
     logger(lines).bind(webhookId="wh_1").warning("log_lines_dropped", count=1)
     info_each(logger(lines), "mail_sent", [{"recipients": 1}, {"recipients": 2}])
-    make_thread_logger(lines.sink).warning("python_message", text="x")
+    make_message_logger(lines.sink).warning("python_message", text="x")
     written = lines.all()
     assert len(written) == 5
     named = b"NODE=hooks-1" if to_journal else b'"node":"hooks-1"'

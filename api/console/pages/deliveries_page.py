@@ -10,10 +10,12 @@ from api.console.pages.lists import cursor, position
 from api.console.pages.live import Parts, live
 from api.console.session.page_request import PageRequest
 from api.http.streamed import Streamed
+from api.limits.rate_limit import tokens_for
 from api.routes.deliveries import paused_webhooks
 from daemon.domain.causes import in_words
 from daemon.domain.model import Delivery
 from daemon.store.reads import actor_reads, console_reads, delivery_reads
+from daemon.store.reads.pagination import Page
 
 _PAGE = 50
 _WEBHOOKS_TO_CHOOSE = 100
@@ -42,7 +44,11 @@ async def delivery_list(request: PageRequest, chosen: Filter, *parts: str, **kep
     given = {name: value for name, value in chosen.given.items() if value}
     of = _list_name(chosen)
     is_first = not request.query("cursor")
-    rows, next_position = ([], None) if chosen.mistakes else await _find(request, chosen)
+    rows, next_position = [], None
+    if not chosen.mistakes:
+        found = await _find(request, chosen, position(request, of, **chosen.given))
+        request.call.charge(tokens_for(rows=found.looked_at))
+        rows, next_position = list(found.items), found.next_cursor
     return {
         **await shown_rows(request, rows, one_webhook=_is_of_one_webhook(chosen)),
         "chosen": chosen,
@@ -70,8 +76,8 @@ def _exports(request: PageRequest, given: Mapping[str, str], chosen: Filter) -> 
 
 async def delivery_rows(request: PageRequest, chosen: Filter) -> str:
     """Return the rows of the first page."""
-    rows, _ = await _find(request, chosen, first=True)
-    shown = await shown_rows(request, rows, one_webhook=_is_of_one_webhook(chosen))
+    found = await _find(request, chosen, None)
+    shown = await shown_rows(request, list(found.items), one_webhook=_is_of_one_webhook(chosen))
     return await request.fragment("delivery_rows.html", **shown)
 
 
@@ -88,10 +94,8 @@ async def shown_rows(request: PageRequest, rows: list[Delivery], *, one_webhook:
     return {"deliveries": rows, "results": results, "paused": paused, "names": names}
 
 
-async def _find(request: PageRequest, chosen: Filter, *, first: bool = False) -> tuple[list[Delivery], int | None]:
-    before = None if first else position(request, _list_name(chosen), **chosen.given)
-    page = await request.handles.reader.fetch(delivery_reads.list_deliveries, chosen.wanted, _PAGE, before)
-    return list(page.items), page.next_cursor
+async def _find(request: PageRequest, chosen: Filter, before: int | None) -> Page[Delivery]:
+    return await request.handles.reader.fetch(delivery_reads.list_deliveries, chosen.wanted, _PAGE, before)
 
 
 async def _webhook_choices(request: PageRequest, chosen: Filter) -> Mapping[str, str]:

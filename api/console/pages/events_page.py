@@ -9,10 +9,10 @@ from api.console.pages.delivery_filter import UNKNOWN_EVENT
 from api.console.pages.lists import cursor, position
 from api.console.pages.time_window import WINDOW_FIELDS, read_window
 from api.console.session.page_request import PageRequest
-from api.routes.events import key_names, scopes_for
+from api.routes.events import SubmittedWith, find_events, key_names, scopes_for
 from daemon.domain.model import EventSummary
-from daemon.store.reads import event_reads
 from daemon.store.reads.event_reads import EventFilter
+from daemon.store.reads.pagination import Page
 
 _PAGE = 50
 _FIELDS = ("event", "key", *WINDOW_FIELDS)
@@ -37,7 +37,8 @@ async def show_events(request: PageRequest) -> Response:
     """Show the team's events, newest first."""
     chosen = _read_filter(request)
     given = {name: value for name, value in chosen.given.items() if value}
-    rows, next_position = ([], None) if chosen.mistakes else await _find(request, chosen)
+    found: Page[EventSummary] = Page((), None) if chosen.mistakes else await _find(request, chosen)
+    rows, next_position = found.items, found.next_cursor
     shown: dict[str, Any] = {
         "events": rows,
         "key_names": await key_names(request.call, rows),
@@ -51,14 +52,10 @@ async def show_events(request: PageRequest) -> Response:
     return await request.page("events.html", **shown)
 
 
-async def _find(request: PageRequest, chosen: Filter) -> tuple[list[EventSummary], int | None]:
-    reader = request.handles.reader
-    if key := chosen.given["key"]:
-        scopes = scopes_for(request.team_id, is_operator=request.is_operator)
-        return await reader.fetch(event_reads.events_of_submission, chosen.wanted, scopes, key), None
-    before = position(request, "events", **chosen.given)
-    page = await reader.fetch(event_reads.list_events, chosen.wanted, _PAGE, before)
-    return list(page.items), page.next_cursor
+async def _find(request: PageRequest, chosen: Filter) -> Page[EventSummary]:
+    key, scopes = chosen.given["key"], scopes_for(request.team_id, is_operator=request.is_operator)
+    submitted_with, before = SubmittedWith(key, scopes) if key else None, position(request, "events", **chosen.given)
+    return await find_events(request.call, chosen.wanted, submitted_with, limit=_PAGE, before=before)
 
 
 def _read_filter(request: PageRequest) -> Filter:

@@ -14,12 +14,13 @@ async def export_deliveries(request: PageRequest) -> Streamed:
     if chosen.mistakes:
         raise page_not_found()
     write = attempts_as_file if request.query("of") == "attempts" else deliveries_as_file
-    return await write(request.call, chosen.wanted, _format(request))
+    return await write(request.call, chosen.wanted, form=_format(request), is_valid=request.is_still_valid)
 
 
 async def export_ledger(request: PageRequest) -> Streamed:
     """Return the ledger as a file."""
-    return await ledger_as_file(request.call, request.team_id, _format(request))
+    form, is_valid = _format(request), request.is_still_valid
+    return await ledger_as_file(request.call, request.team_id, form=form, is_valid=is_valid)
 
 
 def _format(request: PageRequest) -> ExportFormat:

@@ -41,7 +41,7 @@ def live(request: PageRequest, webhook_id: str | None, make_parts: Callable[[], 
             shown: dict[str, str] = {}
             while True:
                 try:
-                    if not await _is_valid(request):
+                    if not await request.is_still_valid():
                         return
                     parts = await make_parts()
                 except DaemonError:
@@ -63,11 +63,6 @@ async def _changed(follower: Follower, send: SendPiece) -> bool:
         return await follower.wait()
     await send(b": still here\n\n")  # detects a browser that has gone
     return True
-
-
-async def _is_valid(request: PageRequest) -> bool:
-    context = request.context
-    return await context.sessions.read(context.sessions.cookie(request.session)) is not None
 
 
 def _event(name: str, part: str) -> bytes:

@@ -37,12 +37,14 @@ async def enter_portal(context: ConsoleContext, request: Request) -> Response:
         return await _form(context, request, next_page=next_page, mistake=_OVER)
     context.handles.log.info("portal_link_used", linkId=link.id, teamId=link.team_id)
     response = see_other(next_page)
-    set_session(context, response, context.sessions.of_link(link))
+    cookies = context.cookies_of(request)
+    set_session(context, cookies, response=response, session=context.sessions.of_link(link))
     return response
 
 
 async def _form(context: ConsoleContext, request: Request, next_page: str, mistake: str = "") -> Response:
     status = HTTPStatus.UNPROCESSABLE_ENTITY if mistake else HTTPStatus.OK
-    now, look = context.handles.now_ms(), Look(read_theme(request.cookies.get(LOOK_COOKIE, "")))
+    cookies = context.cookies_of(request)
+    now, look = context.handles.now_ms(), Look(read_theme(cookies.find(LOOK_COOKIE) or ""))
     text = await context.templates.render("portal.html", now, look, next_page=next_page, mistake=mistake)
-    return html(text, status)
+    return html(text, status, context.framed_by(cookies))

@@ -25,7 +25,7 @@ async def save(request: PageRequest) -> Response:
         return await _show(request, {"zone": _UNKNOWN_ZONE})
     response = request.done(address("preferences"), "preferences-saved")
     look = Look(read_theme(request.form.text("theme")), name, zone=zone, shortcuts=request.form.has("shortcuts"))
-    set_look(request.context, response, look)
+    set_look(request.cookies, response, look)
     return response
 
 

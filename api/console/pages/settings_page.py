@@ -1,10 +1,10 @@
-"""A team's own settings: its name and its API keys."""
+"""A team's own settings: its name and, for its admin, its API keys."""
 
 from http import HTTPStatus
 
 from quart import Response
 
-from api.console.pages.team_keys import KEY_MISTAKE, TeamKeys, created_key, revoked_key, team_keys
+from api.console.pages.team_keys import KEY_MISTAKE, created_key, revoked_key, team_keys
 from api.console.pages.teams_page import team_mistakes
 from api.console.session.page_request import PageRequest
 from api.http.errors import ApiError, Code
@@ -46,7 +46,8 @@ async def revoke_key(request: PageRequest, key_id: str) -> Response:
 
 async def _show(request: PageRequest, mistakes: dict[str, str]) -> Response:
     assert request.team is not None, "the page has a team"
-    keys: TeamKeys = await team_keys(request, request.team_id, request.path("settings"))
+    # As over the API, a key that only reads sees no keys.
+    keys = await team_keys(request, request.team_id, request.path("settings")) if request.may_change else None
     page = await request.page(
         "settings.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK,
@@ -54,4 +55,4 @@ async def _show(request: PageRequest, mistakes: dict[str, str]) -> Response:
         team_name=request.form.text("name") if request.form.has("name") else request.team.name,
         mistakes=mistakes,
     )
-    return request.shown(page, request.team_id, keys.new)
+    return page if keys is None else request.shown(page, request.team_id, keys.new)

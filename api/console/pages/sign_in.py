@@ -6,11 +6,11 @@ from http import HTTPStatus
 from quart import Request, Response
 
 from api.console.rendering.look import Look, read_theme
-from api.console.session.access import LOOK_COOKIE, clear_session, is_secure, set_session
+from api.console.session.access import LOOK_COOKIE, clear_session, session_of, set_session
 from api.console.session.csrf import is_plain_http, require_own_origin
 from api.console.session.forms import read_form
 from api.console.session.page_request import ConsoleContext, PageRequest, address, html, see_other
-from api.console.session.sessions import COOKIE
+from api.console.session.refusals import Refused
 from api.http.auth import find_newest
 from daemon.domain.model import KeyRole
 
@@ -20,13 +20,14 @@ _PLAIN_HTTP = (
     "Your browser keeps no session here: public_url is {0}, so the session's cookie is for https only, and this page "
     "came over plain http. Open {0}/console/ instead, or have the operator correct public_url."
 )
+_IN_FRAME = "Keys are not for frames: open the console in a window of its own."
 _OWN_PAGE = re.compile(r"/console/[!-\[\]-~]{0,1000}", re.ASCII)  # visible characters but the backslash
 
 
 async def show_sign_in(context: ConsoleContext, request: Request) -> Response:
     """Show the form, or redirect a signed-in user to the next page."""
     next_page = next_page_of(str(request.args.get("next", "")))
-    if await context.sessions.read(request.cookies.get(COOKIE)) is not None:
+    if await session_of(context, request) is not None:
         return see_other(next_page)
     return await _form(context, request, next_page)
 
@@ -34,6 +35,9 @@ async def show_sign_in(context: ConsoleContext, request: Request) -> Response:
 async def sign_in(context: ConsoleContext, request: Request) -> Response:
     """Begin a session, and redirect to the page that required it."""
     require_own_origin(request, context.handles.settings.public_url)
+    cookies = context.cookies_of(request)
+    if cookies.in_frame:
+        raise Refused(HTTPStatus.FORBIDDEN, _IN_FRAME)
     form = await read_form(request)
     key, next_page = form.text("key"), next_page_of(form.text("next"))
     await find_newest(context.handles, key)
@@ -47,7 +51,7 @@ async def sign_in(context: ConsoleContext, request: Request) -> Response:
         return await _form(context, request, next_page, mistake=mistaken, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     context.handles.log.info("console_signed_in", keyId=signed_in.principal.key_id, teamId=signed_in.principal.team_id)
     response = see_other(next_page)
-    set_session(context, response, signed_in.session)
+    set_session(context, cookies, response=response, session=signed_in.session)
     return response
 
 
@@ -55,14 +59,15 @@ async def sign_out(request: PageRequest) -> Response:
     """End the session."""
     await request.context.sessions.end(request.session, request.call.principal.key_id)
     request.handles.log.info("console_signed_out", keyId=request.call.principal.key_id)
-    response = see_other(address("sign-in"))
-    clear_session(response)
+    # The page to sign in with a key is shown in no frame.
+    response = see_other(address("portal" if request.cookies.in_frame else "sign-in"))
+    clear_session(request.cookies, response)
     return response
 
 
 def obstacle(context: ConsoleContext, request: Request) -> str | None:
     """Return why the browser would keep no session, None if it does."""
-    if is_secure(context) and is_plain_http(request):
+    if context.handles.settings.has_tls_before_it and is_plain_http(request):
         return _PLAIN_HTTP.format(context.handles.settings.public_url)
     return None
 
@@ -70,7 +75,7 @@ def obstacle(context: ConsoleContext, request: Request) -> str | None:
 async def _form(
     context: ConsoleContext, request: Request, next_page: str, mistake: str = "", status: HTTPStatus = HTTPStatus.OK
 ) -> Response:
-    now, look = context.handles.now_ms(), Look(read_theme(request.cookies.get(LOOK_COOKIE, "")))
+    now, look = context.handles.now_ms(), Look(read_theme(context.cookies_of(request).find(LOOK_COOKIE) or ""))
     text = await context.templates.render("sign_in.html", now, look, next_page=next_page, mistake=mistake)
     return html(text, status)
 

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from types import MappingProxyType
 
 from api.console.session.page_request import PageRequest
 from daemon.domain.clock import DAY_MS
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The format of <input type="datetime-local">.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,3})?)?", re.ASCII)
 EXPECTED_TIME = "Enter a date and a time, such as 2026-11-24T14:30."
@@ -51,9 +52,10 @@ def parse_form_time(text: str, zone: tzinfo = UTC) -> int | None:
     if not _TIME.fullmatch(text):
         return None
     try:
-        return int(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp() * 1000)
-    except (ValueError, OverflowError):
+        moment = datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):  # the second one: in UTC it is not in the years 1 to 9999
         return None
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def until_end_of(text: str, zone: tzinfo = UTC) -> int | None:

@@ -1,5 +1,6 @@
 """The list of webhooks."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from quart import Response
@@ -10,8 +11,11 @@ from api.console.pages.webhook_state import WebhookState, state_of
 from api.console.rendering.charts import HourChart, hour_chart
 from api.console.session.page_request import PageRequest
 from api.http.streamed import Streamed
+from api.limits.rate_limit import tokens_for
 from daemon.domain.model import Delivery, Webhook
 from daemon.store.reads import console_reads
+from daemon.store.reads.console_reads import WebhookSummary
+from daemon.store.reads.pagination import Page
 
 _PAGE = 25
 _COUNTED = 10_000  # takes two milliseconds
@@ -23,14 +27,15 @@ WebhookRow = tuple[Webhook, WebhookState, HourChart, Delivery | None]
 
 async def show_webhooks(request: PageRequest) -> Response:
     """Show the team's webhooks, newest first."""
-    rows, next_position = await _rows(request)
+    page = await _find(request)
+    request.call.charge(tokens_for(rows=page.looked_at))
     active, disabled = await request.handles.reader.fetch(console_reads.count_webhooks, request.team_id, _COUNTED + 1)
     filters = _filters(request)
     return await request.page(
         "webhooks.html",
-        rows=rows,
-        next_page=request.path("webhooks", cursor=cursor(request, "webhooks", next_position, **filters), **filters)
-        if next_position
+        rows=_rows(request, page.items),
+        next_page=request.path("webhooks", cursor=cursor(request, "webhooks", page.next_cursor, **filters), **filters)
+        if page.next_cursor
         else "",
         first_page=request.path("webhooks", **filters) if request.query("cursor") else "",
         live="" if request.query("cursor") else request.path("webhooks", "live", **filters),
@@ -44,28 +49,31 @@ async def follow_webhooks(request: PageRequest) -> Streamed:
     """Stream the first page of the list."""
 
     async def make_parts() -> Parts:
-        rows, _ = await _rows(request)
+        rows = _rows(request, (await _find(request)).items)
         return {"webhook-rows": await request.fragment("webhook_rows.html", rows=rows)}
 
     return live(request, None, make_parts)
 
 
-async def _rows(request: PageRequest) -> tuple[list[WebhookRow], int | None]:
-    filters, handles, now = _filters(request), request.handles, request.now
-    page = await handles.reader.fetch(
+async def _find(request: PageRequest) -> Page[WebhookSummary]:
+    filters = _filters(request)
+    return await request.handles.reader.fetch(
         console_reads.webhook_summaries,
         request.team_id,
-        now,
+        request.now,
         _PAGE,
         position(request, "webhooks", **filters),
         _ACTIVE[filters["state"]],
         filters["search"],
     )
-    rows = [
+
+
+def _rows(request: PageRequest, found: Iterable[WebhookSummary]) -> list[WebhookRow]:
+    handles, now = request.handles, request.now
+    return [
         (summary.webhook, state_of(handles, summary.webhook), hour_chart(summary.hours, now), summary.last_delivery)
-        for summary in page.items
+        for summary in found
     ]
-    return rows, page.next_cursor
 
 
 def _filters(request: PageRequest) -> dict[str, Any]:

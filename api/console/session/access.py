@@ -7,16 +7,18 @@ from functools import partial
 from quart import Request, Response
 
 from api.console.rendering.look import Look, read_look
+from api.console.session.cookies import Cookies
 from api.console.session.csrf import require_form_token, require_own_origin
 from api.console.session.forms import Form, read_form
 from api.console.session.page_request import ConsoleContext, PageRequest
 from api.console.session.refusals import SignInFirst, page_not_found
-from api.console.session.sessions import COOKIE, COOKIE_PATH, LIFETIME_S, Session, SignedIn
+from api.console.session.sessions import COOKIE, LIFETIME_S, Session, SignedIn
 from api.http.auth import mark_authenticated
 from api.http.errors import rate_limited
 from api.http.known import Known
 from api.http.route import Call
 from api.http.streamed import Streamed
+from api.limits.exports import Exports
 from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
@@ -28,12 +30,19 @@ _YEAR_S = 365 * 86_400
 TOKEN_FIELD = "form_token"  # noqa: S105  # the name of the field, not a token
 
 
+async def session_of(context: ConsoleContext, request: Request) -> SignedIn | None:
+    """Return the request's session, None without one; in a frame only that of a portal link is one."""
+    cookies = context.cookies_of(request)
+    signed_in = await context.sessions.read(cookies.find(COOKIE))
+    return None if cookies.in_frame and signed_in is not None and signed_in.link is None else signed_in
+
+
 async def require_session(context: ConsoleContext, request: Request, limits: RateLimits) -> SignedIn:
     """Return the request's session. Raises SignInFirst without one, and ApiError (429) beyond its key's rate limit.
 
     A portal link has the limit of a key.
     """
-    signed_in = await context.sessions.read(request.cookies.get(COOKIE))
+    signed_in = await session_of(context, request)
     if signed_in is None:
         raise SignInFirst
     if signed_in.link is None:
@@ -51,6 +60,7 @@ async def answer_page(
     team_id: str | None,
     run_in_thread: RunInThread,
     limits: RateLimits,
+    exports: Exports,
     answer: Callable[[PageRequest], Awaitable[Response | Streamed]],
 ) -> Response | Streamed:
     """Return the response of `answer`, with the session's cookie renewed if necessary.
@@ -70,8 +80,10 @@ async def answer_page(
         request=request,
         run_in_thread=run_in_thread,
         charge=partial(limits.charge, signed_in.principal),
+        exports=exports,
         known=Known(context.handles.catalogue, principal, context.reserved_ids),
     )
+    cookies = context.cookies_of(request)
     response = await answer(
         PageRequest(
             context=context,
@@ -81,45 +93,29 @@ async def answer_page(
             link=signed_in.link,
             team=team,
             remembered=remembered,
-            cookies=request.cookies,
-            look=await read_look(request.cookies.get(LOOK_COOKIE, ""), run_in_thread),
+            cookies=cookies,
+            look=await read_look(cookies.find(LOOK_COOKIE) or "", run_in_thread),
             form=form,
         )
     )
     if session != signed_in.session and isinstance(response, Response) and COOKIE not in _cookies_set(response):
-        set_session(context, response, session)
+        set_session(context, cookies, response=response, session=session)
     return response
 
 
-def set_session(context: ConsoleContext, response: Response, session: Session) -> None:
-    """Set the session's cookie: scripts cannot read it, and other sites' requests do not carry it."""
-    response.set_cookie(
-        COOKIE,
-        context.sessions.cookie(session),
-        max_age=LIFETIME_S,
-        path=COOKIE_PATH,
-        secure=is_secure(context),
-        httponly=True,
-        samesite="Lax",
-    )
+def set_session(context: ConsoleContext, cookies: Cookies, *, response: Response, session: Session) -> None:
+    """Set the session's cookie: scripts cannot read it, and outside of frames other sites' requests do not carry it."""
+    cookies.set(response, COOKIE, context.sessions.cookie(session), max_age_s=LIFETIME_S)
 
 
-def set_look(context: ConsoleContext, response: Response, look: Look) -> None:
+def set_look(cookies: Cookies, response: Response, look: Look) -> None:
     """Set the cookie of how this browser shows the console."""
-    secure = is_secure(context)
-    response.set_cookie(
-        LOOK_COOKIE, look.cookie, max_age=_YEAR_S, path=COOKIE_PATH, secure=secure, httponly=True, samesite="Lax"
-    )
+    cookies.set(response, LOOK_COOKIE, look.cookie, max_age_s=_YEAR_S)
 
 
-def is_secure(context: ConsoleContext) -> bool:
-    """Whether browsers may send the cookie over https only."""
-    return context.handles.settings.has_tls_before_it
-
-
-def clear_session(response: Response) -> None:
+def clear_session(cookies: Cookies, response: Response) -> None:
     """Delete the session's cookie."""
-    response.delete_cookie(COOKIE, path=COOKIE_PATH, httponly=True, samesite="Lax")
+    cookies.delete(response, COOKIE)
 
 
 def _cookies_set(response: Response) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from itsdangerous import BadData, URLSafeSerializer
 from quart import Response
 
-from api.console.session.sessions import COOKIE_PATH
+from api.console.session.cookies import Cookies
 from daemon.domain.clock import NowMs
 
 COOKIE = "console_message"
@@ -24,22 +24,21 @@ _COUNT = re.compile("[0-9]{1,12}")
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """Each message is for one session and one page. `is_secure`: browsers send it over https only."""
+    """Each message is for one session and one page."""
 
     secret: bytes
     now_ms: NowMs
-    is_secure: bool
 
-    def keep(self, response: Response, word: str, count: str, *, session_id: str, page: str) -> None:
+    def keep(self, cookies: Cookies, response: Response, *, word: str, count: int, session_id: str, page: str) -> None:
         """Give the browser a message for the page with this path."""
-        signed = self._serializer().dumps([word, count, session_id, page, self.now_ms() + KEPT_S * 1000])
+        signed = self._serializer().dumps([word, str(count), session_id, page, self.now_ms() + KEPT_S * 1000])
         value = signed if isinstance(signed, str) else signed.decode()
-        response.set_cookie(COOKIE, value, max_age=KEPT_S, **self._attributes())
+        cookies.set(response, COOKIE, value, max_age_s=KEPT_S, same_site="Strict")
 
-    def find(self, cookies: Mapping[str, str], *, session_id: str, page: str) -> str:
+    def find(self, cookies: Cookies, *, session_id: str, page: str) -> str:
         """Return the sentence to show on this page, "" if there is none, or it is of another session or too old."""
         try:
-            value: Any = self._serializer().loads(cookies.get(COOKIE, ""))
+            value: Any = self._serializer().loads(cookies.find(COOKIE) or "")
         except BadData:
             return ""
         word, count, *bound_to, until = value
@@ -47,15 +46,12 @@ class Messages:
             return ""
         return SENTENCES.get(word, "").format(count=f"{int(count):,}" if _COUNT.fullmatch(count) else "?")
 
-    def forget(self, response: Response) -> None:
+    def forget(self, cookies: Cookies, response: Response) -> None:
         """Have the browser delete the message, since this response shows it."""
-        response.delete_cookie(COOKIE, **self._attributes())
+        cookies.delete(response, COOKIE, "Strict")
 
     def _serializer(self) -> URLSafeSerializer:
         return URLSafeSerializer(self.secret, salt=COOKIE, signer_kwargs={"digest_method": hashlib.sha256})
-
-    def _attributes(self) -> dict[str, Any]:
-        return {"path": COOKIE_PATH, "secure": self.is_secure, "httponly": True, "samesite": "Strict"}
 
 
 SENTENCES: Mapping[str, str] = {
@@ -78,6 +74,8 @@ SENTENCES: Mapping[str, str] = {
     "team-saved": "The changes are saved.",
     "key-created": "The key is created.",
     "key-revoked": "The key is revoked and no longer works.",
+    "link-made": "The link is made.",
+    "link-revoked": "The link is revoked, and its sessions have ended.",
     "preferences-saved": "This browser shows the console so from now on.",
     "credits-granted": "The credits are granted.",
 }

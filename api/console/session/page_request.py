@@ -1,15 +1,16 @@
 """The request of a page by a signed-in user, and the responses to it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
-from quart import Response
+from quart import Request, Response
 
 from api.console.rendering.look import Look
 from api.console.rendering.templates import Templates
+from api.console.session.cookies import Cookies, cookies_of
 from api.console.session.forms import Form
 from api.console.session.messages import Messages
 from api.console.session.sessions import Session, Sessions
@@ -19,10 +20,11 @@ from daemon.domain.model import KeyRole, Team
 from daemon.domain.portal_links import PortalLink
 from daemon.handles import Handles
 
+_IN_NO_FRAME = "frame-ancestors 'none'"
 PAGE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        f"form-action 'self'; base-uri 'none'; {_IN_NO_FRAME}"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "same-origin",  # with no-referrer, browsers send `Origin: null` with our own forms
@@ -41,6 +43,14 @@ class ConsoleContext:
     reserved_ids: frozenset[str]
     api_document: Callable[[], Mapping[str, Any]]
 
+    def cookies_of(self, request: Request) -> Cookies:
+        """Return the cookies of a request."""
+        return cookies_of(request, self.handles.settings)
+
+    def framed_by(self, cookies: Cookies) -> Sequence[str]:
+        """Return the origins that may show the page in a frame: none, unless a frame asked for it."""
+        return self.handles.settings.console.embed_origins if cookies.in_frame else ()
+
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
@@ -56,7 +66,7 @@ class PageRequest:
     link: PortalLink | None
     team: Team | None
     remembered: Team | None
-    cookies: Mapping[str, str]
+    cookies: Cookies
     look: Look
     form: Form
 
@@ -87,6 +97,10 @@ class PageRequest:
         url = None if self.link is None else self.link.return_url
         return "" if url is None else urlsplit(url).netloc
 
+    async def is_still_valid(self) -> bool:
+        """Whether the session has not ended since the request came. Raises StoreUnavailable."""
+        return await self.context.sessions.read(self.context.sessions.cookie(self.session)) is not None
+
     def query(self, name: str) -> str:
         """Return a query parameter, "" if it is missing."""
         return str(self.call.request.args.get(name, "")).strip()
@@ -99,7 +113,8 @@ class PageRequest:
         """Return the redirect after a form that succeeded, to a page that says so once (`messages.SENTENCES`)."""
         response = see_other(path)
         page = unquote(urlsplit(path).path)
-        self.context.messages.keep(response, message, str(count), session_id=self.session.id, page=page)
+        messages, shown_to = self.context.messages, self.session.id
+        messages.keep(self.cookies, response, word=message, count=count, session_id=shown_to, page=page)
         return response
 
     def secret_about(self, about: str) -> str | None:
@@ -108,13 +123,13 @@ class PageRequest:
 
     def with_secret(self, response: Response, about: str, secret: str) -> Response:
         """Return the response, which hands a secret on to the page about this webhook or team."""
-        self.context.shown_once.keep(response, secret, session_id=self.session.id, about=about, waiting=self.cookies)
+        self.context.shown_once.keep(self.cookies, response, secret, session_id=self.session.id, about=about)
         return response
 
     def shown(self, response: Response, about: str, secret: str | None) -> Response:
         """Return the page that has shown this secret, or none: it is not shown again."""
         if secret is not None:
-            self.context.shown_once.forget(response, about)
+            self.context.shown_once.forget(self.cookies, response, about)
         return response
 
     async def fragment(self, name: str, **values: Any) -> str:
@@ -125,9 +140,10 @@ class PageRequest:
         """Render a page as a response."""
         token = self.context.sessions.form_token(self.session)
         message = self.context.messages.find(self.cookies, session_id=self.session.id, page=self.call.request.path)
-        page = html(await self.fragment(name, form_token=token, message=message, **values), status)
+        text = await self.fragment(name, form_token=token, message=message, **values)
+        page = html(text, status, self.context.framed_by(self.cookies))
         if message:
-            self.context.messages.forget(page)
+            self.context.messages.forget(self.cookies, page)
         return page
 
 
@@ -142,9 +158,16 @@ def with_query(path: str, **query: str) -> str:
     return f"{path}?{urlencode(given)}" if given else path
 
 
-def html(text: str, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """Return a page as a response, with its security headers."""
-    return Response(text, status, content_type="text/html; charset=utf-8", headers=dict(PAGE_HEADERS))
+def html(text: str, status: HTTPStatus = HTTPStatus.OK, framed_by: Sequence[str] = ()) -> Response:
+    """Return a page as a response, with its security headers. `framed_by` are the origins that may show it in a frame.
+
+    Only pages of a portal link may name any: a page that shows what a key may do is in no frame.
+    """
+    headers = dict(PAGE_HEADERS)
+    if framed_by:
+        policy, origins = headers["Content-Security-Policy"], " ".join(framed_by)
+        headers["Content-Security-Policy"] = policy.replace(_IN_NO_FRAME, f"frame-ancestors {origins}")
+    return Response(text, status, content_type="text/html; charset=utf-8", headers=headers)
 
 
 def see_other(path: str) -> Response:

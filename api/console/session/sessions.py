@@ -19,7 +19,6 @@ from daemon.domain.portal_links import PortalLink
 from daemon.management.sign_outs import SignOuts
 
 COOKIE = "console_session"
-COOKIE_PATH = "/console/"
 LIFETIME_S = 12 * 3600
 LONGEST_S = 7 * 24 * 3600
 _RENEW_WITHIN_S = 11 * 3600

@@ -7,14 +7,13 @@ AES-SIV (RFC 5297) for one session and one page, for five minutes, and deleted b
 import binascii
 import hashlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from quart import Response
 
-from api.console.session.sessions import COOKIE_PATH
+from api.console.session.cookies import Cookies
 from daemon.domain.clock import NowMs
 
 KEPT_S = 300
@@ -26,55 +25,39 @@ _TIME_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class ShownOnce:
-    """Each secret is for one session and one page. `is_secure`: browsers send it over https only."""
+    """Each secret is for one session and one page."""
 
     key: bytes = field(repr=False)
     now_ms: NowMs
-    is_secure: bool
 
-    def keep(
-        self, response: Response, secret: str, *, session_id: str, about: str, waiting: Iterable[str] = ()
-    ) -> None:
-        """Give the browser a secret for the page about this webhook or team.
-
-        `waiting` are the names of the request's cookies, the oldest first: of very many secrets the oldest give way.
-        """
+    def keep(self, cookies: Cookies, response: Response, secret: str, *, session_id: str, about: str) -> None:
+        """Give the browser a secret for the page about this webhook or team; of very many the oldest give way."""
         name = _name(about)
-        others = [other for other in waiting if other.startswith(PREFIX) and other != name]
+        others = [other for other in cookies.names(PREFIX) if other != name]
         for other in others[: max(0, len(others) - _MOST + 1)]:
-            self._delete(response, other)
+            cookies.delete(response, other, "Strict")
         until = self.now_ms() + KEPT_S * 1000
         sealed = AESSIV(self.key).encrypt(until.to_bytes(_TIME_BYTES) + secret.encode(), _bound_to(session_id, about))
-        response.set_cookie(
-            name,
-            urlsafe_b64encode(sealed).decode().rstrip("="),
-            max_age=KEPT_S,
-            path=COOKIE_PATH,
-            secure=self.is_secure,
-            httponly=True,
-            samesite="Strict",
-        )
+        value = urlsafe_b64encode(sealed).decode().rstrip("=")
+        cookies.set(response, name, value, max_age_s=KEPT_S, same_site="Strict")
 
-    def find(self, cookies: Mapping[str, str], *, session_id: str, about: str) -> str | None:
+    def find(self, cookies: Cookies, *, session_id: str, about: str) -> str | None:
         """Return the secret for this page, None if there is none, or it is of another session or page, or too old."""
-        value = cookies.get(_name(about))
+        value = cookies.find(_name(about))
         opened = None if value is None or len(value) > _LONGEST else self._opened(value, _bound_to(session_id, about))
         if opened is None or int.from_bytes(opened[:_TIME_BYTES]) <= self.now_ms():
             return None
         return opened[_TIME_BYTES:].decode()
 
-    def forget(self, response: Response, about: str) -> None:
+    def forget(self, cookies: Cookies, response: Response, about: str) -> None:
         """Have the browser delete the secret, since this response shows it."""
-        self._delete(response, _name(about))
+        cookies.delete(response, _name(about), "Strict")
 
     def _opened(self, value: str, bound_to: list[bytes]) -> bytes | None:
         try:
             return AESSIV(self.key).decrypt(urlsafe_b64decode(value + "=="), bound_to)
         except (InvalidTag, ValueError, binascii.Error):
             return None
-
-    def _delete(self, response: Response, name: str) -> None:
-        response.delete_cookie(name, path=COOKIE_PATH, secure=self.is_secure, httponly=True, samesite="Strict")
 
 
 def _name(about: str) -> str:

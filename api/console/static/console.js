@@ -22,12 +22,16 @@ function refreshTimes() {
   }
 }
 
+// A page of the operator's product may show this one in a frame.
+const inFrame = window.top !== window;
+
 // A portal link: its secret part goes into the form, and out of the address bar and the history.
 const link = document.getElementById("link");
 if (link && location.hash.length > 1) {
   link.value = location.hash.slice(1);
   document.getElementById("link-field").hidden = true;
   history.replaceState(null, "", location.pathname + location.search);
+  if (inFrame) link.form.requestSubmit();
 }
 
 // Copying: the clipboard is there in secure pages only, so an older way stands behind it.
@@ -211,7 +215,9 @@ function showConnection(sign, isThere) {
 function follow() {
   const live = document.querySelector("[data-live]");
   if (!live || stream || document.hidden) return;
-  stream = new EventSource(live.dataset.live);
+  const address = new URL(live.dataset.live, location.href);
+  if (inFrame) address.searchParams.set("framed", "");
+  stream = new EventSource(address);
   const sign = document.querySelector("[data-live-sign]");
   stream.onopen = () => showConnection(sign, true);
   stream.onerror = () => {

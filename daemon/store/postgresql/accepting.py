@@ -8,17 +8,21 @@ from sqlalchemy import Connection
 from daemon.domain.errors import MatchedTooEarly
 from daemon.store.commands import Accepted, AcceptEvents
 from daemon.store.postgresql import pipeline
+from daemon.store.postgresql.binary import integer
+from daemon.store.postgresql.exchange import Statement
 from daemon.store.sequences import Sequences
 from daemon.store.writes import events
 
 # See `daemon.store.postgresql.sequences`. That what is asked for comes from a table keeps one plan good for all.
-_LOOK = """
-    WITH this AS MATERIALIZED (SELECT pg_current_xact_id() AS id, %s::int AS events, %s::int AS deliveries)
+_LOOK = Statement(
+    """
+    WITH this AS MATERIALIZED (SELECT pg_current_xact_id() AS id, $1::int AS events, $2::int AS deliveries)
     SELECT (SELECT version FROM cluster),
         ARRAY(SELECT nextval('event_order') FROM generate_series(1, this.events) WHERE this.id IS NOT NULL),
         ARRAY(SELECT nextval('delivery_order') FROM generate_series(1, this.deliveries) WHERE this.id IS NOT NULL)
     FROM this
-"""
+    """
+)
 
 
 def accept_events(
@@ -53,7 +57,7 @@ class _Taken:
 def _look(connection: Connection, commands: Sequence[AcceptEvents]) -> tuple[int, _Taken]:
     """Return the version of the subscriptions, and the numbers of what is to be kept."""
     matched = [one for command in commands for one in command.events]
-    asked = len(matched), sum(len(one.deliveries) for one in matched)
+    asked = integer(len(matched)), integer(sum(len(one.deliveries) for one in matched))
     _, [row] = pipeline.fetch(connection, _LOOK, asked)
     version, event_numbers, delivery_numbers = row
     return int(version), _Taken(event_numbers, delivery_numbers)

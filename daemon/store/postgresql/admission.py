@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 
 from daemon.store.nodes import MUST_AGREE, Identity, NotAdmitted
+from daemon.store.postgresql.lives import END_OPEN, HAS_LEASE, IS_OPEN
 
 
 def admit(connection: Connection, me: Identity) -> None:
@@ -61,12 +62,10 @@ def _require_agreement(connection: Connection, me: Identity, name: str) -> None:
 
 
 _LOCK = text("SELECT readable_by, key_fingerprint FROM cluster FOR NO KEY UPDATE")
-_LIVES = "ended_at IS NULL AND node IN (SELECT node FROM leases WHERE until > clock_timestamp())"
-# Those whose lease is over may wake up: what they still write would be refused.
-_END = "UPDATE nodes SET ended_at = clock_timestamp(), why = 'its lease was over' WHERE ended_at IS NULL"
+_LIVES = f"{IS_OPEN} AND {HAS_LEASE}"
 _IS_OLDER = "coalesce(report #>> '{terms,revision}', '') COLLATE \"C\" < :readable_by"
 _OLDER = text(f"SELECT name || ' (version ' || version || ')' FROM nodes WHERE {_LIVES} AND {_IS_OLDER} ORDER BY node")
-_END_OLDER = text(f"{_END} AND {_IS_OLDER}")
+_END_OLDER = text(f"{END_OPEN} AND {_IS_OLDER}")
 _DISAGREES = (
     "installation <> :installation"
     " AND report #>> CAST(:path AS text[]) IS NOT NULL AND report #>> CAST(:path AS text[]) <> :mine"
@@ -75,4 +74,4 @@ _DISAGREEING = text(
     f"SELECT name, report #>> CAST(:path AS text[]) AS theirs FROM nodes WHERE {_LIVES} AND {_DISAGREES}"
     " ORDER BY node LIMIT 1"
 )
-_END_DISAGREEING = text(f"{_END} AND {_DISAGREES}")
+_END_DISAGREEING = text(f"{END_OPEN} AND {_DISAGREES}")

@@ -5,21 +5,29 @@ server prepares once.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+import psycopg
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Dialect, Integer, LargeBinary, Text, text
 from sqlalchemy.dialects.postgresql import dialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.compiler import compiles
 
 from daemon.store.bulk import AddRows, HasBytes, InsertRows, JsonRows, Row, RowStatement, TextOf, UpdateRows
-from daemon.store.postgresql import pipeline
+from daemon.store.postgresql import binary, pipeline
+from daemon.store.postgresql.exchange import Statement
 
 _POSTGRESQL: Dialect = dialect()  # type: ignore[no-untyped-call]  # as SQLAlchemy has it
 _GIVEN_TABLE = re.compile(r"\bFROM given\b")
-# A boolean comes as 0 or 1.
-_ARRAYS = {Boolean: "int", Integer: "int", BigInteger: "bigint", LargeBinary: "bytea", Text: "text"}
+_ARRAYS: Mapping[type, tuple[str, binary.Encode]] = {
+    Boolean: ("boolean", binary.booleans),
+    Integer: ("integer", binary.integers),
+    BigInteger: ("bigint", binary.bigints),
+    LargeBinary: ("bytea", binary.byte_strings),
+    Text: ("text", binary.texts),
+}
 
 
 def run_rows(connection: Connection, statement: RowStatement, rows: Sequence[Row]) -> tuple[int, list[Row]]:
@@ -35,42 +43,61 @@ def send_rows(connection: Connection, statement: RowStatement, rows: Sequence[Ro
         pipeline.send(connection, *_prepared(connection, statement, rows))
 
 
-def _prepared(connection: Connection, statement: RowStatement, rows: Sequence[Row]) -> tuple[str, list[Any]]:
-    """Return the text of the statement and its values; what it needs locked is locked first."""
-    columns = list(map(list, zip(*rows, strict=True)))
+def _prepared(connection: Connection, statement: RowStatement, rows: Sequence[Row]) -> tuple[Statement, list[bytes]]:
+    """Return the statement in PostgreSQL's words and its values; what it needs locked is locked first."""
+    columns = zip(_encoders(statement), zip(*rows, strict=True), strict=True)
+    try:
+        values = [encode(column) for encode, column in columns]
+    except psycopg.DataError as error:
+        words = _statement(statement).text
+        raise DBAPIError.instance(words, None, error, psycopg.Error, dialect=connection.dialect) from error
     if isinstance(statement, UpdateRows) and statement.shared is not None:
-        pipeline.send(connection, _lock(statement.shared), columns[:1])
-    return _text_of_statement(statement), columns
+        pipeline.send(connection, _lock(statement.shared), values[:1])
+    return _statement(statement), values
 
 
 @cache
-def _text_of_statement(statement: RowStatement) -> str:
+def _encoders(statement: RowStatement) -> Sequence[binary.Encode]:
+    return [_ARRAYS[type(column.type)][1] for column in _columns(statement)]
+
+
+@cache
+def _statement(statement: RowStatement) -> Statement:
+    columns = _columns(statement)
     match statement:
         case UpdateRows():
-            return _update(statement)
+            return Statement(_update(statement))
         case AddRows():
-            columns = list(statement.table.c)
-            return f"{_insert(statement.table.name, columns)} ON CONFLICT {_adding(statement)}"
+            return Statement(f"{_insert(statement.table.name, columns)} ON CONFLICT {_adding(statement)}")
         case InsertRows():
-            columns = [statement.table.c[name] for name in statement.columns]
             text = _insert(statement.table.name, columns)
-            return f"{text} ON CONFLICT DO NOTHING" if statement.skip_existing else text
+            return Statement(f"{text} ON CONFLICT DO NOTHING" if statement.skip_existing else text)
+
+
+def _columns(statement: RowStatement) -> Sequence[Any]:
+    """Return the columns of the rows that are given."""
+    match statement:
+        case UpdateRows():
+            return list(statement.given.c)
+        case AddRows():
+            return list(statement.table.c)
+        case InsertRows():
+            return [statement.table.c[name] for name in statement.columns]
 
 
 def _insert(table: str, columns: Sequence[Column[Any]]) -> str:
     names = ", ".join(column.name for column in columns)
-    values = ", ".join(_value(column) for column in columns)
+    values = ", ".join(f"given.{column.name}" for column in columns)
     return f"INSERT INTO {table} ({names}) SELECT {values} FROM {_given(columns)}"
 
 
-def _given(columns: Iterable[Any]) -> str:
-    columns = list(columns)
-    arrays = ", ".join(f"%s::{_ARRAYS[type(column.type)]}[]" for column in columns)
+def _given(columns: Sequence[Any]) -> str:
+    arrays = ", ".join(f"${place}::{_type_of(column)}[]" for place, column in enumerate(columns, 1))
     return f"unnest({arrays}) AS given({', '.join(column.name for column in columns)})"
 
 
-def _value(column: Column[Any]) -> str:
-    return f"given.{column.name}::boolean" if isinstance(column.type, Boolean) else f"given.{column.name}"
+def _type_of(column: Column[Any]) -> str:
+    return _ARRAYS[type(column.type)][0]
 
 
 def _adding(statement: AddRows) -> str:
@@ -82,13 +109,13 @@ def _adding(statement: AddRows) -> str:
 
 def _update(statement: UpdateRows) -> str:
     text = str(statement.update.compile(dialect=_POSTGRESQL, compile_kwargs={"literal_binds": True}))
-    return _GIVEN_TABLE.sub(f"FROM {_given(statement.given.c)}", text.replace("%", "%%"), count=1)
+    return _GIVEN_TABLE.sub(lambda _: f"FROM {_given(_columns(statement))}", text, count=1)
 
 
 @cache
-def _lock(key: Column[Any]) -> str:
-    table, name, array = key.table.name, key.name, f"%s::{_ARRAYS[type(key.type)]}[]"
-    return f"SELECT 1 FROM {table} WHERE {name} = ANY({array}) ORDER BY {name} FOR UPDATE"
+def _lock(key: Column[Any]) -> Statement:
+    table, name = key.table.name, key.name
+    return Statement(f"SELECT 1 FROM {table} WHERE {name} = ANY($1::{_type_of(key)}[]) ORDER BY {name} FOR UPDATE")
 
 
 def lock_names(connection: Connection, names: Sequence[str]) -> None:

@@ -35,7 +35,8 @@ def writing_engine(address: Address) -> Engine:
     """Return what writes the database. It keeps no connection: the writer's is open for good, others are rare."""
     engine = _engine(address, _WRITING, poolclass=pool.NullPool, execution_options={SEND_ROWS: send_rows})
     event.listen(engine, "before_cursor_execute", lambda connection, *_: pipeline.flush(connection))
-    event.listen(engine, "commit", pipeline.flush)
+    event.listen(engine, "commit", pipeline.commit)
+    event.listen(engine, "rollback", pipeline.roll_back)
     return engine
 
 

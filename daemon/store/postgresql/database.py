@@ -1,13 +1,12 @@
 """The PostgreSQL database, open; and one sentence when it cannot be used."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate
 from typing import Any, TypeGuard
 
-import psycopg
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
@@ -32,7 +31,7 @@ from daemon.store.postgresql.connections import (
 from daemon.store.postgresql.doubtful_commit import Fate, fate_of
 from daemon.store.postgresql.failures import is_conflict, is_failure, unavailable
 from daemon.store.postgresql.feed import changes_of_all, prune_feed, publish
-from daemon.store.postgresql.fence import number_of, pass_fence
+from daemon.store.postgresql.fence import refusal_of, require_life
 from daemon.store.postgresql.newest import bring_to_newest, require_usable
 from daemon.store.postgresql.sequences import SharedSequences
 from daemon.store.postgresql.silence import Deadlines
@@ -102,22 +101,30 @@ class PostgresqlDatabase:
 
         If the connection is lost during COMMIT, the server is asked what became of it.
         """
-        node, number = None if self.fence is None else self.fence.begin(), None
+        node = None if self.fence is None else self.fence.begin()
+        number = None
         self._changes.clear()
         renew_if_lost(self.writer)
         if self.pays_from_holds and node is not None:
             self.pay_from_holds_of(node)
         used: Any = self.writer.connection.driver_connection
         self.deadlines.begin(used, _LONGEST_TRANSACTION_S)
+        pipeline.begin(self.writer)
         try:
             with self.writer.begin():
                 yield self.writer
                 # Last: all nodes wait for the row that this locks.
                 publish(self.writer, self._changes)
-                number = number_of(self.writer) if node is None else pass_fence(self.writer, node)
+                number = pipeline.number_of(self.writer)
+                if number is not None and node is not None:
+                    require_life(self.writer, node)
         except BaseException as error:
-            self._undo()
-            if number is None or not isinstance(error, DatabaseError):
+            # A server that answered has said the last word.
+            is_in_doubt = used.closed
+            pipeline.roll_back(self.writer)  # a failed COMMIT may have left it open, though Core takes it for ended
+            if (refusal := refusal_of(error)) is not None:
+                raise refusal from None
+            if number is None or not is_in_doubt or not isinstance(error, DatabaseError):
                 raise
             self._settle(number, error)
         finally:
@@ -154,13 +161,6 @@ class PostgresqlDatabase:
     def is_conflict(self, error: Exception) -> bool:
         """Whether the server ended the transaction because of another one."""
         return is_conflict(error)
-
-    def _undo(self) -> None:
-        """End a transaction that a failed COMMIT may have left open, though Core takes it for ended."""
-        if not self.writer.invalidated:
-            pipeline.forget(self.writer)
-            with suppress(psycopg.Error):  # the connection is lost: so is the transaction
-                self.writer.connection.rollback()
 
     def pay_from_holds_of(self, node: int) -> None:
         """Have what is charged from now on taken from this node's holds, too (`daemon.store.postgresql.holds`)."""

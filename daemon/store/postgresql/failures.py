@@ -7,6 +7,7 @@ from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, InternalEr
 
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.printable import in_one_line
+from daemon.store.postgresql.exchange import OUTDATED
 
 
 def is_failure(error: Exception) -> TypeGuard[DatabaseError]:
@@ -18,8 +19,10 @@ def is_failure(error: Exception) -> TypeGuard[DatabaseError]:
 
 
 def is_conflict(error: Exception) -> bool:
-    """Whether the server ended a transaction since it and another one waited for each other."""
-    return isinstance(error, DBAPIError) and isinstance(error.orig, DeadlockDetected | SerializationFailure)
+    """Whether the server ended a transaction since it and another one waited for each other, or had changed meanwhile
+    what this connection relied on: it may be tried again.
+    """
+    return isinstance(error, DBAPIError) and isinstance(error.orig, (DeadlockDetected, SerializationFailure, *OUTDATED))
 
 
 def unavailable(error: DatabaseError) -> StoreUnavailable:

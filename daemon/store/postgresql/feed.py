@@ -145,7 +145,8 @@ def _changes_by_answer(command: Command[Any], answer: Any) -> Sequence[Change]:
     """Return the same of commands that change such things now and then."""
     match command:
         case commands.RecordAttempt():
-            return [Change(Kind.WEBHOOK, command.team_id, command.webhook_id)] if command.verdict.disable else ()
+            tells = command.verdict.disable or answer.mails  # the node that sends mails is told of them
+            return [Change(Kind.WEBHOOK, command.team_id, command.webhook_id)] if tells else ()
         case commands.CancelPending():
             return [Change(Kind.WEBHOOK, "", command.webhook_id)] if answer.more else ()
         case commands.AcceptEvents():

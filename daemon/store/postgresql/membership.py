@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from daemon.store.nodes import CopiedInstallation, Identity, Survey
 from daemon.store.postgresql.admission import admit
 from daemon.store.postgresql.coordination import Coordination
+from daemon.store.postgresql.lives import END_OPEN
 
 LEASE_S = 3.0
 
@@ -156,8 +157,7 @@ _REPORT = text(
     "UPDATE nodes SET report = CAST(:report AS jsonb) WHERE node = :node AND report <> CAST(:report AS jsonb)"
 )
 _REAP = text(
-    "UPDATE nodes SET ended_at = clock_timestamp(), why = 'its lease was over' WHERE ended_at IS NULL"
-    " AND node IN (SELECT node FROM leases WHERE until < clock_timestamp())"
+    f"{END_OPEN} AND node IN (SELECT node FROM leases WHERE until < clock_timestamp())"
     " AND EXISTS (SELECT FROM leases WHERE node = :node AND until > clock_timestamp()"
     " AND steady_since < clock_timestamp() - :lease_s * interval '1 second')"
     " RETURNING node"

@@ -16,6 +16,7 @@ from daemon.store.engine import DatabaseAway
 from daemon.store.nodes import Change, Kind
 from daemon.store.postgresql.admission import keep_out
 from daemon.store.postgresql.feed import publish
+from daemon.store.postgresql.lives import END_OPEN, HAS_LEASE, IS_OPEN
 from daemon.store.postgresql.schema import cluster
 from daemon.store.schema import kept_answers, webhooks
 
@@ -88,11 +89,9 @@ def reseal_some_answers(connection: Connection, seal: str, reseal: Callable[[str
     return len(found)
 
 
-_LIVES = "node IN (SELECT node FROM leases WHERE until > clock_timestamp())"
-_LACKS = "ended_at IS NULL AND NOT jsonb_exists(coalesce(report #> '{terms,keys}', '[]'), :key)"
-_SEALS_OTHERWISE = "ended_at IS NULL AND report ->> 'sealing' IS DISTINCT FROM :key"
-_END = "UPDATE nodes SET ended_at = clock_timestamp(), why = 'its lease was over' WHERE"
-_LACKING = text(f"SELECT name FROM nodes WHERE {_LACKS} AND {_LIVES} ORDER BY node")
-_END_LACKING = text(f"{_END} {_LACKS}")
-_OTHERWISE_SEALING = text(f"SELECT name FROM nodes WHERE {_SEALS_OTHERWISE} ORDER BY node")
-_END_OTHERWISE_SEALING = text(f"{_END} {_SEALS_OTHERWISE} AND NOT {_LIVES}")
+_LACKS = "NOT jsonb_exists(coalesce(report #> '{terms,keys}', '[]'), :key)"
+_SEALS_OTHERWISE = "report ->> 'sealing' IS DISTINCT FROM :key"
+_LACKING = text(f"SELECT name FROM nodes WHERE {IS_OPEN} AND {HAS_LEASE} AND {_LACKS} ORDER BY node")
+_END_LACKING = text(f"{END_OPEN} AND {_LACKS}")
+_OTHERWISE_SEALING = text(f"SELECT name FROM nodes WHERE {IS_OPEN} AND {_SEALS_OTHERWISE} ORDER BY node")
+_END_OTHERWISE_SEALING = text(f"{END_OPEN} AND {_SEALS_OTHERWISE} AND NOT {HAS_LEASE}")

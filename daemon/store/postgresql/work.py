@@ -9,6 +9,8 @@ from daemon.domain.model import MAX_INLINE_BODY_BYTES, Webhook, Work
 from daemon.store import rows
 from daemon.store.bulk import fetch_rows, in_one_row
 from daemon.store.nodes import Sweep
+from daemon.store.postgresql import pipeline
+from daemon.store.postgresql.exchange import Statement
 from daemon.store.postgresql.schema import shard_of_webhook
 from daemon.store.reads.actor_reads import WORK, WithWork, webhook_and_work
 from daemon.store.reads.conditions import IS_BEING_CANCELLED, IS_PENDING
@@ -38,7 +40,7 @@ _BEGUN_WORK = in_one_row(WORK.where(deliveries.c.attempts_made > 0, ~IS_BEING_CA
 def pending_work_of_each(connection: Connection, asked: Sequence[tuple[str, int]]) -> Sequence[Sequence[Work]]:
     """Return for each of these webhooks its first pending deliveries, in order, at most so many: by one statement."""
     wanted = [{"place": place, "webhook_id": one, "most": most} for place, (one, most) in enumerate(asked)]
-    found = connection.execute(_PENDING_WORK, {"asked": orjson.dumps(wanted).decode()}).scalar_one()
+    [(found,)] = pipeline.fetch_alone(connection, _PENDING_WORK, (orjson.dumps(wanted),))
     pages: list[list[Work]] = [[] for _ in asked]
     for place, *row in sorted(orjson.loads(found)):
         pages[place].append(rows.work(row))
@@ -47,11 +49,11 @@ def pending_work_of_each(connection: Connection, asked: Sequence[tuple[str, int]
 
 # As in `daemon.store.reads.actor_reads`, which has the reasons. One parameter, and a LIMIT in each part: so one plan is
 # good for all, which looks up what is asked for, however few rows there were when it was made.
-_PENDING_WORK = text(
+_PENDING_WORK = Statement(
     f"""
     SELECT CAST(coalesce(json_agg(json_build_array(place, seq, id, event_id, event_type, body, created_at,
         attempts_made, next_attempt_at, test, traceparent)), '[]') AS text)
-    FROM json_to_recordset(CAST(:asked AS json)) AS asked(place int, webhook_id text, most int)
+    FROM json_to_recordset($1::json) AS asked(place int, webhook_id text, most int)
     LEFT JOIN LATERAL (
         SELECT through_seq, except_seq FROM cancellations
         WHERE webhook_id = asked.webhook_id ORDER BY seq DESC LIMIT 1

@@ -9,7 +9,7 @@ from daemon.domain.audit import AuditEntry
 from daemon.domain.model import ApiKey, Attempt, CreditEntry, Delivery, Event, Team, Webhook
 from daemon.domain.portal_links import PortalLink
 from daemon.store import rows
-from daemon.store.reads.pagination import Page, page_of
+from daemon.store.reads.pagination import LOOK_AT, Choice, Page, bounded_page, page_of
 from daemon.store.schema import (
     api_keys,
     attempts,
@@ -66,6 +66,15 @@ def list_portal_links(connection: Connection, team_id: str, limit: int, before: 
     """Return a team's portal links, newest first."""
     of_team = select(portal_links).where(portal_links.c.team_id == team_id)
     return page_of(connection, of_team, table=portal_links, limit=limit, before=before, value=rows.portal_link)
+
+
+def live_portal_links(
+    connection: Connection, team_id: str, now: int, limit: int, before: int | None = None
+) -> Page[PortalLink]:
+    """Return those of a team's portal links that are neither revoked nor over, newest first."""
+    are_live = portal_links.c.revoked_at.is_(None), portal_links.c.expires_at > now
+    live = Choice(portal_links, by_index=(portal_links.c.team_id == team_id,), by_row=are_live)
+    return bounded_page(connection, live, limit=limit, before=before, value=rows.portal_link, look_at=LOOK_AT)
 
 
 def list_audit_entries(

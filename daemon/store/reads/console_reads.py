@@ -94,7 +94,7 @@ def webhook_summaries(
     summaries = (
         WebhookSummary(webhook, tuple(hours.get(webhook.id, ())), last.get(webhook.id)) for webhook in page.items
     )
-    return Page(tuple(summaries), page.next_cursor)
+    return Page(tuple(summaries), page.next_cursor, page.looked_at)
 
 
 def newest_webhooks(connection: Connection, team_id: str, limit: int) -> Page[Webhook]:

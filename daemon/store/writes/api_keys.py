@@ -26,12 +26,14 @@ def add_keys(connection: Connection, commands: Sequence[AddKey], _sequences: Seq
     return [None] * len(commands)
 
 
-def revoke_keys(connection: Connection, commands: Sequence[RevokeKey], _sequences: Sequences) -> list[None]:
+def revoke_keys(connection: Connection, commands: Sequence[RevokeKey], _sequences: Sequences) -> list[bool]:
     """Revoke API keys; one already revoked keeps its revocation time."""
-    for command in commands:
-        still_valid = (api_keys.c.id == command.key_id) & api_keys.c.revoked_at.is_(None)
-        connection.execute(update(api_keys).where(still_valid).values(revoked_at=command.now))
-    return [None] * len(commands)
+    return [_revoke(connection, command) for command in commands]
+
+
+def _revoke(connection: Connection, command: RevokeKey) -> bool:
+    still_valid = api_keys.c.id == command.key_id, api_keys.c.revoked_at.is_(None)
+    return connection.execute(update(api_keys).where(*still_valid).values(revoked_at=command.now)).rowcount > 0
 
 
 def save_key_uses(connection: Connection, commands: Sequence[SaveKeyUses], _sequences: Sequences) -> list[None]:

@@ -1,6 +1,6 @@
 """Writes: an ended attempt and all that follows from it, in the transaction it shares with others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, update
@@ -31,18 +31,24 @@ def record_attempts(connection: Connection, commands: Sequence[RecordAttempt], _
     if moved < len(commands):
         if len(commands) > 1:
             raise RecordedAlready
-        return [Recorded()]
+        return [_NOTHING_FOLLOWS]
     send_rows(connection, _INSERT_ATTEMPTS, [attempt_row(command.seq, command.attempt) for command in commands])
     _update_counters(connection, commands)
     count_ended(connection, commands)
-    _charge(connection, commands)
-    return [_follow(connection, command) for command in commands]
+    mails = _charge(connection, commands)
+    return [_follow(connection, command, mails.get(command.entry_id or "", ())) for command in commands]
 
 
-def _follow(connection: Connection, command: RecordAttempt) -> Recorded:
+def _follow(connection: Connection, command: RecordAttempt, mails: tuple[str, ...]) -> Recorded:
+    """Disable the webhook or have it recover, if it does; `mails` were queued already."""
     if command.verdict.disable:
         return disable_webhook(connection, command)
-    return Recorded() if command.recovered_from is None else recover_webhook(connection, command)
+    if command.recovered_from is not None:
+        mails = (*recover_webhook(connection, command), *mails)
+    return Recorded(mails=mails) if mails else _NOTHING_FOLLOWS
+
+
+_NOTHING_FOLLOWS = Recorded()
 
 
 _moved = given_rows(
@@ -104,8 +110,8 @@ def _update_counters(connection: Connection, commands: Sequence[RecordAttempt]) 
     send_rows(connection, _UPDATE_COUNTERS, changed)
 
 
-def _charge(connection: Connection, commands: Sequence[RecordAttempt]) -> None:
-    debit(
+def _charge(connection: Connection, commands: Sequence[RecordAttempt]) -> Mapping[str, tuple[str, ...]]:
+    return debit(
         connection,
         [
             (command.entry_id, command.team_id, -command.charge, command.delivery_id, None, command.now)

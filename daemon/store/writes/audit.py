@@ -1,97 +1,120 @@
 """Writes: the audit trail. An entry is kept in the transaction of its change, with what that made of its subject."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Table, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, case, delete, insert, select
 
 from daemon.domain.audit import AuditEntry
 from daemon.domain.clock import rfc_3339
-from daemon.store.commands import Audited, KeepEntry
+from daemon.store.commands import (
+    Audited,
+    Command,
+    KeepEntry,
+    Resend,
+    RevokeKey,
+    RevokePortalLink,
+    SaveTeam,
+    UsePortalLink,
+)
 from daemon.store.rows import to_json
 from daemon.store.schema import audit_entries, teams, webhooks
 from daemon.store.sequences import Sequences
 
 Apply = Callable[[Connection, Any], Any]
 
-# The columns whose change is shown, by the names of the API; a secret is sealed: it shows only that it was changed.
-_SHOWN: Mapping[str, tuple[Table, Mapping[str, str]]] = {
+# The columns whose change is shown, by the names of the API, after the id of their row. A secret looks different each
+# time that it is sealed: here is only whether there is one. That another took its place is told by who put it there.
+_SHOWN: Mapping[str, tuple[ColumnElement[str], Mapping[str, ColumnElement[Any]]]] = {
     "team": (
-        teams,
+        teams.c.id,
         {
-            "name": "name",
-            "notification_emails": "notificationEmails",
-            "max_webhooks": "maxWebhooks",
-            "low_credits": "lowCredits",
+            "name": teams.c.name,
+            "notificationEmails": teams.c.notification_emails,
+            "maxWebhooks": teams.c.max_webhooks,
+            "lowCredits": teams.c.low_credits,
         },
     ),
     "webhook": (
-        webhooks,
+        webhooks.c.id,
         {
-            "name": "name",
-            "url": "url",
-            "events": "events",
-            "active": "active",
-            "secret": "secret",
-            "paused_at": "pausedAt",
-            "resumes_at": "resumesAt",
+            "name": webhooks.c.name,
+            "url": webhooks.c.url,
+            "events": webhooks.c.events,
+            "active": webhooks.c.active,
+            "secret": case((webhooks.c.secret.is_not(None), "set")),
+            "pausedAt": webhooks.c.paused_at,
+            "resumesAt": webhooks.c.resumes_at,
         },
     ),
 }
-_TIMES = frozenset({"pausedAt", "resumesAt"})
-_SECRET = "secret"  # noqa: S105  # the name of a field
-# No team fills the disk with its changes: so many of the newest stay, and up to `_PRUNE_EVERY` more.
+# How what is not shown as it is stored is shown.
+_READABLE: Mapping[str, Callable[[Any], Any]] = {
+    "notificationEmails": orjson.loads,
+    "events": orjson.loads,
+    "pausedAt": rfc_3339,
+    "resumesAt": rfc_3339,
+}
+# They answer None or False if there was nothing to do, or nothing that is to be told.
+_MAY_DO_NOTHING: frozenset[type[Command[Any]]] = frozenset(
+    {SaveTeam, Resend, RevokeKey, UsePortalLink, RevokePortalLink}
+)
+# No team fills the disk with its changes: so many of the newest stay.
 KEPT_PER_TEAM = 10_000
-_PRUNE_EVERY = 64
+# So many more are deleted than came: there may have been too many before.
+_OVER_AT_ONCE = 100
 
 
 def execute_audited(apply: Apply, connection: Connection, commands: Sequence[Audited[Any]]) -> list[Any]:
     """Run each command by `apply`, and keep its entry if it did anything."""
-    return [_execute(apply, connection, command) for command in commands]
+    done = [_execute(apply, connection, command) for command in commands]
+    _prune(connection, [entry for _, entry in done if entry is not None])
+    return [answer for answer, _ in done]
 
 
 def keep_entries(connection: Connection, commands: Sequence[KeepEntry], _sequences: Sequences) -> list[None]:
     """Keep entries."""
     for command in commands:
         _keep(connection, command.entry, command.entry.changes)
+    _prune(connection, [command.entry for command in commands])
     return [None] * len(commands)
 
 
-def _execute(apply: Apply, connection: Connection, audited: Audited[Any]) -> Any:
+def _execute(apply: Apply, connection: Connection, audited: Audited[Any]) -> tuple[Any, AuditEntry | None]:
+    """Return the command's answer, and the entry that was kept, if one was."""
     before = _subject(connection, audited.entry)
     answer = apply(connection, audited.command)
-    if not isinstance(answer, Exception):
-        changes = _difference(before, _subject(connection, audited.entry))
-        _keep(connection, audited.entry, {**audited.entry.changes, **changes})
-    return answer
+    if isinstance(answer, Exception) or (type(audited.command) in _MAY_DO_NOTHING and not answer):
+        return answer, None
+    changes = _difference(before, _subject(connection, audited.entry))
+    _keep(connection, audited.entry, {**audited.entry.changes, **changes})
+    return answer, audited.entry
 
 
 def _subject(connection: Connection, entry: AuditEntry) -> Mapping[str, Any]:
     """Return what is shown of the subject, as it is now, by the names of the API; nothing for one of another kind."""
-    table, names = _SHOWN.get(entry.action.partition(".")[0], (None, {}))
-    if table is None:
+    kind = entry.action.partition(".")[0]
+    if kind not in _SHOWN:
         return {}
-    row = connection.execute(select(*(table.c[name] for name in names)).where(table.c.id == entry.subject_id)).first()
-    return {} if row is None else {shown: getattr(row, name) for name, shown in names.items()}
+    its_id, shown = _SHOWN[kind]
+    columns = [column.label(name) for name, column in shown.items()]
+    row = connection.execute(select(*columns).where(its_id == entry.subject_id)).first()
+    return {} if row is None else row._asdict()
 
 
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     both = {name: (before.get(name), after.get(name)) for name in {**before, **after}}
-    return {name: _shown(name, *values) for name, values in both.items() if values[0] != values[1]}
+    return {
+        name: {"from": _readable(name, old), "to": _readable(name, new)}
+        for name, (old, new) in both.items()
+        if old != new
+    }
 
 
-def _shown(name: str, old: Any, new: Any) -> dict[str, Any]:
-    if name == _SECRET:
-        old, new = old and "set", new and ("set" if old is None else "replaced")
-    if name in _TIMES:
-        old, new = old and rfc_3339(old), new and rfc_3339(new)
-    return {"from": _readable(old), "to": _readable(new)}
-
-
-def _readable(value: Any) -> Any:
-    """Return lists, which columns hold as JSON, as lists."""
-    return orjson.loads(value) if isinstance(value, str) and value.startswith("[") else value
+def _readable(name: str, value: Any) -> Any:
+    return _READABLE[name](value) if name in _READABLE and value is not None else value
 
 
 def _keep(connection: Connection, entry: AuditEntry, changes: Mapping[str, Any]) -> None:
@@ -106,13 +129,15 @@ def _keep(connection: Connection, entry: AuditEntry, changes: Mapping[str, Any])
         "subject_id": entry.subject_id,
         "changes": to_json(changes),
     }
-    [seq] = connection.execute(insert(audit_entries).values(row)).inserted_primary_key or [0]
-    if seq % _PRUNE_EVERY == 0:
-        _prune(connection, entry.team_id)
+    connection.execute(insert(audit_entries).values(row))
 
 
-def _prune(connection: Connection, team_id: str) -> None:
-    of_team = select(audit_entries.c.seq).where(audit_entries.c.team_id == team_id)
-    oldest_kept = of_team.order_by(audit_entries.c.seq.desc()).offset(KEPT_PER_TEAM - 1).limit(1).scalar_subquery()
-    over = audit_entries.c.team_id == team_id, audit_entries.c.seq < oldest_kept
-    connection.execute(delete(audit_entries).where(*over))
+def _prune(connection: Connection, came: Sequence[AuditEntry]) -> None:
+    """Delete the oldest entries of the teams of these that are over, a bounded number."""
+    for team_id, count in Counter(entry.team_id for entry in came).items():
+        of_team = select(audit_entries.c.seq).where(audit_entries.c.team_id == team_id)
+        oldest_kept = of_team.order_by(audit_entries.c.seq.desc()).offset(KEPT_PER_TEAM - 1).limit(1).scalar_subquery()
+        over = of_team.where(audit_entries.c.seq < oldest_kept).order_by(audit_entries.c.seq)
+        # What another node is deleting is not waited for.
+        oldest = over.limit(count + _OVER_AT_ONCE).with_for_update(skip_locked=True)
+        connection.execute(delete(audit_entries).where(audit_entries.c.seq.in_(oldest)))

@@ -1,6 +1,6 @@
 """Writes: emails about a balance that has fallen below a limit, in the transaction that takes the credits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, select
 
@@ -13,17 +13,29 @@ from daemon.store.writes.mails import queue_mails
 Crossing = tuple[MailKind, str, int, str, int]
 
 
-def tell_of_crossings(connection: Connection, crossings: Sequence[Crossing]) -> None:
-    """Queue a mail for each. Whoever takes the credits holds the team's row: no other transaction sees the same one."""
+def tell_of_crossings(connection: Connection, crossings: Sequence[Crossing]) -> Mapping[str, tuple[str, ...]]:
+    """Queue a mail for each; return the ids of those that wait to be sent, by the entries that made them.
+
+    Whoever takes the credits holds the team's row: no other transaction sees the same crossing.
+    """
     addresses = select(teams.c.id, teams.c.notification_emails).where(teams.c.id.in_({one[1] for one in crossings}))
     recipients = {row.id: texts(row.notification_emails) for row in connection.execute(addresses)}
-    queue_mails(connection, [_mail(crossing, recipients[crossing[1]]) for crossing in crossings])
+    queued = set(queue_mails(connection, [_mail(crossing, recipients[crossing[1]]) for crossing in crossings]))
+    of_entries: dict[str, tuple[str, ...]] = {}
+    for kind, _, _, entry_id, _ in crossings:
+        if (mail_id := _mail_id(entry_id, kind)) in queued:
+            of_entries[entry_id] = (*of_entries.get(entry_id, ()), mail_id)
+    return of_entries
+
+
+def _mail_id(entry_id: str, kind: MailKind) -> str:
+    return f"mail_{entry_id}_{kind}"
 
 
 def _mail(crossing: Crossing, recipients: tuple[str, ...]) -> Mail:
     kind, team_id, balance, entry_id, now = crossing
     return Mail(
-        id=f"mail_{entry_id}_{kind}",
+        id=_mail_id(entry_id, kind),
         team_id=team_id,
         recipients=recipients,
         webhook_id="",

@@ -1,7 +1,7 @@
 """Writes: balances and the ledger. Each entry carries the balance after it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -9,7 +9,7 @@ from daemon.domain.errors import BalanceOutOfRange
 from daemon.domain.mails import MailKind
 from daemon.domain.model import CreditEntry
 from daemon.store.bulk import InsertRows, UpdateRows, given_rows, returned_rows, send_rows
-from daemon.store.commands import GrantCredits, ReadBalance
+from daemon.store.commands import GrantCredits, Granted, ReadBalance
 from daemon.store.schema import credit_entries, teams
 from daemon.store.sequences import Sequences
 from daemon.store.writes.counters import count_consumed
@@ -27,27 +27,32 @@ OnDebit = Callable[[Connection, Sequence[Line]], None]
 _Entry = tuple[str, str, int, int, int, str | None, str | None]
 
 
-def debit(connection: Connection, lines: Sequence[Line], exhausted_below: int | None = None) -> None:
+def debit(
+    connection: Connection, lines: Sequence[Line], exhausted_below: int | None = None
+) -> Mapping[str, tuple[str, ...]]:
     """Charge deliveries, each amount below 0, and count it on its day; the schema refuses to charge one twice.
 
-    A team whose balance falls below `exhausted_below` is told that its deliveries wait.
+    A team whose balance falls below `exhausted_below` is told that its deliveries wait. Returns the ids of the mails
+    that were queued, by the entry that each is about.
     """
-    _enter(connection, lines, exhausted_below)
+    _, mails = _enter(connection, lines, exhausted_below)
     count_consumed(connection, [(team_id, now, -amount) for _, team_id, amount, _, _, now in lines])
     on_debit: OnDebit | None = connection.get_execution_options().get(ON_DEBIT)
     if on_debit is not None:
         on_debit(connection, lines)
+    return mails
 
 
 def grant_credits(
     connection: Connection, commands: Sequence[GrantCredits], _sequences: Sequences
-) -> list[CreditEntry | BalanceOutOfRange]:
-    """Change balances, but none farther away from 0 than LARGEST_BALANCE."""
+) -> list[Granted | BalanceOutOfRange]:
+    """Change balances, but none farther away from 0 than MAX_BALANCE."""
     balances = _balances(connection, {grant.team_id for grant in commands}, lock=True)
     possible = {grant.entry_id: grant for grant in commands if _has_room(balances, grant)}
     lines = [(grant.entry_id, grant.team_id, grant.amount, None, grant.note, grant.now) for grant in possible.values()]
-    entries = {row[0]: CreditEntry(*row) for row in _enter(connection, lines)}
-    return [entries.get(grant.entry_id) or _out_of_range() for grant in commands]
+    entries, mails = _enter(connection, lines, exhausted_below=commands[0].exhausted_below)
+    granted = {row[0]: Granted(CreditEntry(*row), mails.get(row[0], ())) for row in entries}
+    return [granted.get(grant.entry_id) or _out_of_range() for grant in commands]
 
 
 def _has_room(balances: dict[str, int], grant: GrantCredits) -> bool:
@@ -70,9 +75,12 @@ def read_balances(connection: Connection, commands: Sequence[ReadBalance], _sequ
     return [balances.get(command.team_id, 0) for command in commands]
 
 
-def _enter(connection: Connection, lines: Sequence[Line], exhausted_below: int | None = None) -> list[_Entry]:
+def _enter(
+    connection: Connection, lines: Sequence[Line], exhausted_below: int | None
+) -> tuple[Sequence[_Entry], Mapping[str, tuple[str, ...]]]:
+    """Change balances and the ledger; return the entries, and the ids of the mails that were queued, by entry."""
     if not lines:
-        return []
+        return (), {}
     changed = _change_balances(connection, lines)
     balances = {team_id: before for team_id, before, _, _ in changed}
     entries = []
@@ -82,14 +90,13 @@ def _enter(connection: Connection, lines: Sequence[Line], exhausted_below: int |
         entries.append((entry_id, team_id, amount, balances[team_id], now, delivery_id, note))
     send_rows(connection, _INSERT_ENTRIES, entries)
     last = {entry[1]: entry for entry in entries}
-    if crossings := [
+    crossings = [
         (kind, team_id, after, last[team_id][0], last[team_id][4])
         for team_id, before, after, low in changed
         for kind, limit in ((MailKind.CREDITS_LOW, low), (MailKind.CREDITS_EXHAUSTED, exhausted_below))
         if limit is not None and before >= limit > after
-    ]:
-        tell_of_crossings(connection, crossings)
-    return entries
+    ]
+    return entries, tell_of_crossings(connection, crossings) if crossings else {}
 
 
 _INSERT_ENTRIES = InsertRows(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from daemon.domain.errors import LinkOver
 from daemon.store.commands import AddPortalLink, RevokePortalLink, UsePortalLink
@@ -36,27 +36,33 @@ def add_portal_links(connection: Connection, commands: Sequence[AddPortalLink], 
 
 def use_portal_links(
     connection: Connection, commands: Sequence[UsePortalLink], _sequences: Sequences
-) -> list[LinkOver | None]:
+) -> list[bool | LinkOver]:
     """Record sign-ins: LinkOver for a link that no longer signs in, whichever node used it meanwhile."""
     return [_use(connection, command) for command in commands]
 
 
-def _use(connection: Connection, command: UsePortalLink) -> LinkOver | None:
-    still_signs_in = (
-        portal_links.c.id == command.link_id,
-        portal_links.c.revoked_at.is_(None),
-        portal_links.c.expires_at > command.now,
-        or_(portal_links.c.once.is_(False), portal_links.c.used_at.is_(None)),
-    )
-    done = connection.execute(update(portal_links).where(*still_signs_in).values(used_at=command.now))
-    return None if done.rowcount else LinkOver("the link was used, was revoked or has expired")
+def _use(connection: Connection, command: UsePortalLink) -> bool | LinkOver:
+    never, again = portal_links.c.used_at.is_(None), portal_links.c.once.is_(False)
+    for is_first, may_be_used in ((True, never), (False, again)):
+        still_signs_in = (
+            portal_links.c.id == command.link_id,
+            portal_links.c.revoked_at.is_(None),
+            portal_links.c.expires_at > command.now,
+            may_be_used,
+        )
+        done = connection.execute(update(portal_links).where(*still_signs_in).values(used_at=command.now))
+        if done.rowcount:
+            return is_first
+    return LinkOver("the link was used, was revoked or has expired")
 
 
 def revoke_portal_links(
     connection: Connection, commands: Sequence[RevokePortalLink], _sequences: Sequences
-) -> list[None]:
+) -> list[bool]:
     """Revoke links; one already revoked keeps its revocation time."""
-    for command in commands:
-        still_valid = portal_links.c.id == command.link_id, portal_links.c.revoked_at.is_(None)
-        connection.execute(update(portal_links).where(*still_valid).values(revoked_at=command.now))
-    return [None] * len(commands)
+    return [_revoke(connection, command) for command in commands]
+
+
+def _revoke(connection: Connection, command: RevokePortalLink) -> bool:
+    still_valid = portal_links.c.id == command.link_id, portal_links.c.revoked_at.is_(None)
+    return connection.execute(update(portal_links).where(*still_valid).values(revoked_at=command.now)).rowcount > 0

@@ -3,19 +3,22 @@
 from sqlalchemy import Connection, select, update
 
 from daemon.domain.mails import Mail, MailKind
-from daemon.store.commands import RecordAttempt, Recorded
+from daemon.store.commands import RecordAttempt
 from daemon.store.rows import texts
 from daemon.store.schema import teams, webhooks
 from daemon.store.writes.mails import queue_mails
 
 
-def recover_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
-    """Keep that the webhook works again (contract "Auto-disable"): once for each disabling."""
+def recover_webhook(connection: Connection, command: RecordAttempt) -> tuple[str, ...]:
+    """Keep that the webhook works again (contract "Auto-disable"), once for each disabling.
+
+    Returns the ids of the mails that were queued.
+    """
     this = webhooks.c.id == command.webhook_id
     recovering = update(webhooks).where(this, webhooks.c.recovering_since.is_not(None))
     if not connection.execute(recovering.values(recovering_since=None)).rowcount:
-        return Recorded()
-    return Recorded(mails=queue_mails(connection, [_mail(connection, command)]))
+        return ()
+    return queue_mails(connection, [_mail(connection, command)])
 
 
 def _mail(connection: Connection, command: RecordAttempt) -> Mail:
