@@ -44,6 +44,7 @@ from api.routes import (
     portal_links,
     search,
     statistics,
+    system,
     teams,
     testing,
     webhook_routes,
@@ -70,6 +71,7 @@ _DESCRIBED: tuple[Route, ...] = (
     *portal_links.ROUTES,
     *audit.ROUTES,
     *nodes.ROUTES,
+    *system.ROUTES,
     *health.ROUTES,
 )
 ROUTES = (*_DESCRIBED, document.document_route(_DESCRIBED))

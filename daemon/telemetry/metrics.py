@@ -52,6 +52,7 @@ class ActorKind(StrEnum):
     CHECKPOINTER = "checkpointer"
     KEY_USES = "key_uses"
     RESUMES = "resumes"
+    LAST_HOUR = "last_hour"
     MEMBERSHIP = "membership"
     FEED = "feed"
     CALLER = "caller"

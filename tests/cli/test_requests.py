@@ -113,6 +113,18 @@ NODE = {
     "endedAt": None,
     "endedBecause": None,
 }
+MINUTE = {
+    "at": "2025-01-01T00:00:00.000Z",
+    "accepted": 2460,
+    "ended": 7310,
+    "backlog": 100_000,
+    "backlogIsMore": True,
+    "oldestMs": 90_000,
+    "attemptP50Ms": 71.5,
+    "attemptP95Ms": None,
+    "commitP50Ms": 0.4,
+    "commitP95Ms": 2.75,
+}
 NEW_LINK = {
     "id": "plk_1",
     "teamId": "t",
@@ -316,6 +328,9 @@ CASES = [
         STATISTICS,
         "503 Service Unavailable (1,204 attempts of the newest hours)",
     ),
+    ("system", ("GET", "/v1/system", None), {"node": "n", "minutes": [MINUTE]}, "2.75 ms"),
+    ("system", ("GET", "/v1/system", None), {"node": "n", "minutes": [MINUTE]}, "100,000+"),
+    ("system", ("GET", "/v1/system", None), {"node": "hooks-1", "minutes": []}, "hooks-1 started less than a minute"),
     ("nodes", ("GET", "/v1/nodes", None), _list(NODE), "210 ms"),
     ("nodes", ("GET", "/v1/nodes", None), _list({**NODE, "differences": ["a is 1 on b"]}), "same: a is 1 on b.\n"),
     ("nodes --limit 5", ("GET", "/v1/nodes?limit=5", None), _list({**NODE, "endedBecause": "stopped"}), "stopped"),

@@ -97,6 +97,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "POST teams/<team_id>/portal-links/<link_id>/revoke": _OPERATOR_CHANGES,
         "POST teams/<team_id>/grants": Row(404, 404, 303, {"amount": "5"}),
         "GET system": _OPERATORS,
+        "GET system/live": _OPERATORS,
     }
 )
 

@@ -79,6 +79,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET /v1/teams/{team_id}/portal-links": Row(403, 403, 200),
         "DELETE /v1/portal-links/{link_id}": Row(403, 403, 204),
         "DELETE /v1/keys/{key_id}": Row(204, 404, 204),
+        "GET /v1/system": Row(403, 403, 200),
         "GET /v1/nodes": Row(403, 403, 200),
         "POST /v1/nodes/{name}/drain": Row(403, 403, 409),
         # as they are for whoever is not on this machine

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from types import MappingProxyType
 
-from daemon.domain.durations import duration
+from daemon.domain.durations import duration, short_duration
 
 _MOST_INTERVALS = 5
 _EDGE_PERCENT = 4  # nearer to an end of the axis a text would be cut
-_LONGEST_DECADE_MS = 100_000
+_SHORTEST_MS, _LONGEST_MS = 0.1, 100_000
 # What a duration is counted in, up to twice the next one, and steps that divide the next one.
 _UNITS_MS: Mapping[int, Sequence[int]] = MappingProxyType(
     {
@@ -77,12 +77,10 @@ def duration_axis(highest_ms: float) -> Axis:
 
 def latency_axis(lowest_ms: float, highest_ms: float) -> Axis:
     """Return an axis of durations whose values are tenfold each: from the one below the lowest on."""
-    first = 10 ** math.floor(math.log10(max(lowest_ms, 1)))
-    last = first * 10
-    while last < min(highest_ms, _LONGEST_DECADE_MS):
-        last *= 10
-    words = (duration(first * 10**power) for power in range(round(math.log10(last / first)) + 1))
-    return Axis(tuple(words), first, last, logarithmic=True)
+    lowest = math.floor(math.log10(max(lowest_ms, _SHORTEST_MS)))
+    highest = max(math.ceil(math.log10(max(min(highest_ms, _LONGEST_MS), _SHORTEST_MS))), lowest + 1)
+    words = (short_duration(10.0**power) for power in range(lowest, highest + 1))
+    return Axis(tuple(words), 10.0**lowest, 10.0**highest, logarithmic=True)
 
 
 def moments(first: int, until: int, *, every: timedelta, zone: tzinfo, form: str, fold: int = 2) -> tuple[Moment, ...]:
@@ -90,19 +88,17 @@ def moments(first: int, until: int, *, every: timedelta, zone: tzinfo, form: str
 
     But for each of `fold` they are minor.
     """
-    found = [
-        (100 * (at - first) / (until - first), words)
-        for at, words in _since_midnight(first, until, every, zone, form)
-        if first <= at <= until
-    ]
-    inside = [one for one in found if _EDGE_PERCENT <= one[0] <= 100 - _EDGE_PERCENT]
+    words = "{0.day} {0:%b}" if form == "day" else "{0:%H:%M}"
+    times = [(at, at.timestamp() * 1000) for at in _since_midnight(first, until, every, zone=zone)]
+    places = [(100 * (at_ms - first) / (until - first), words.format(at)) for at, at_ms in times]
+    inside = [one for one in places if _EDGE_PERCENT <= one[0] <= 100 - _EDGE_PERCENT]
     return tuple(Moment(round(at, 2), words, minor=bool(place % fold)) for place, (at, words) in enumerate(inside))
 
 
-def _since_midnight(first: int, until: int, every: timedelta, zone: tzinfo, form: str) -> Iterator[tuple[int, str]]:
+def _since_midnight(first: int, until: int, every: timedelta, *, zone: tzinfo) -> Iterator[datetime]:
     at = datetime.fromtimestamp(first / 1000, zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    while (at_ms := round(at.timestamp() * 1000)) <= until:
-        yield at_ms, f"{at.day} {at:%b}" if form == "day" else f"{at:%H:%M}"
+    while at.timestamp() * 1000 <= until:
+        yield at
         at += every
 
 

@@ -224,7 +224,7 @@ function follow() {
     showConnection(sign, false);
     if (stream?.readyState === EventSource.CLOSED) { stream = null; setTimeout(follow, REFUSED_MS); }
   };
-  for (const id of ["webhook-rows", "webhook-state", "webhook-pictures", "delivery-rows", "delivery-state"]) {
+  for (const id of ["webhook-rows", "webhook-state", "webhook-pictures", "system-now", "system-hour", "delivery-rows", "delivery-state"]) {
     const root = document.getElementById(id);
     if (root) stream.addEventListener(id, (event) => { update(root, event.data); refreshTimes(); });
   }
