@@ -33,6 +33,7 @@ from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi import document
 from api.routes import (
     audit,
+    bulk_jobs,
     changes,
     credits,
     deliveries,
@@ -64,6 +65,7 @@ _DESCRIBED: tuple[Route, ...] = (
     *testing.ROUTES,
     *deliveries.ROUTES,
     *exports.ROUTES,
+    *bulk_jobs.ROUTES,
     *changes.ROUTES,
     *credits.ROUTES,
     *teams.ROUTES,

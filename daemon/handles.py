@@ -14,6 +14,7 @@ from daemon.domain.clock import NowMs
 from daemon.domain.event_types import Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.maintenance.last_hour import Minute
+from daemon.management.bulk_jobs import BulkJobs
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.nodes import Nodes
 from daemon.management.portal_links import PortalLinks
@@ -95,6 +96,7 @@ class Handles:
     teams: Teams
     webhooks: Webhooks
     replays: Replays
+    bulk_jobs: BulkJobs
     portal_links: PortalLinks
     nodes: Nodes
     kept_answers: KeptAnswers

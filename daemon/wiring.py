@@ -26,6 +26,8 @@ from daemon.maintenance.cleaner import Cleaner
 from daemon.maintenance.gauges import GaugeRefresher, bind_gauges
 from daemon.maintenance.last_hour import LastHour
 from daemon.maintenance.time_indexer import TimeIndexer
+from daemon.management.bulk_jobs import BulkJobs
+from daemon.management.bulk_runner import BulkRunner
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.key_uses import KeyUses
 from daemon.management.nodes import Nodes
@@ -72,6 +74,7 @@ class Daemon:
     teams: Teams
     webhooks: Webhooks
     replays: Replays
+    bulk_jobs: BulkJobs
     portal_links: PortalLinks
     nodes: Nodes
     kept_answers: KeptAnswers
@@ -127,6 +130,7 @@ async def assemble(
     fleet = delivery.fleet(index=index, gate=gate, notifier=notifier, canceller=canceller, resumes=resumes, share=mine)
     owners = fleet if cluster is None else cluster.wakes(fleet)
     fan_outs = await delivery.fan_outs(owners, mine)
+    bulk_runner = BulkRunner(store=store, clock=clock, telemetry=telemetry, owners=owners)
     memory = Memory(
         index=index,
         team_ids=team_ids,
@@ -135,7 +139,7 @@ async def assemble(
         fan_outs=fan_outs,
         changes=telemetry.changes,
         granted=gate.look_again,
-        look_for_work=partial(_wake_both, notifier, canceller),
+        look_for_work=partial(_wake_all, notifier, canceller, bulk_runner),
         seal_with=vault.use,
     )
     node = None
@@ -176,9 +180,10 @@ async def assemble(
     upkeep[ActorKind.OBSERVER] = gauges.run
     upkeep[ActorKind.LAST_HOUR] = last_hour.run
     upkeep[ActorKind.KEY_USES] = key_uses.run
-    webhooks = management.webhooks(
-        changer=LocalChanger(fleet=fleet, kept_answers=kept_answers) if node is None else node.changer, index=index
-    )
+    changer = LocalChanger(fleet=fleet, kept_answers=kept_answers) if node is None else node.changer
+    run_bulk_jobs = partial(bulk_runner.run, changer)
+    upkeep[ActorKind.BULK_JOBS] = run_bulk_jobs if node is None else node.only_once(run_bulk_jobs)
+    webhooks = management.webhooks(changer=changer, index=index)
     upkeep[ActorKind.RESUMES] = partial(resumes.run, webhooks.resume_when_due)
     return Daemon(
         live=live,
@@ -190,6 +195,7 @@ async def assemble(
         teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate, notifier=notifier, follow=following.follow),
         webhooks=webhooks,
         replays=management.replays(owners=owners, fan_outs=fan_outs),
+        bulk_jobs=management.bulk_jobs(wake=bulk_runner.wake),
         portal_links=portal_links,
         nodes=only_node(clock, fleet, metrics) if cluster is None else cluster.nodes,
         kept_answers=kept_answers,
@@ -260,9 +266,10 @@ async def _load_sign_outs(store: Store) -> SignOuts:
     return sign_outs
 
 
-def _wake_both(notifier: Notifier, canceller: Canceller) -> None:
+def _wake_all(notifier: Notifier, canceller: Canceller, bulk_runner: BulkRunner) -> None:
     notifier.wake()
     canceller.wake()
+    bulk_runner.wake()
 
 
 async def _check_url_and_log(check: CheckUrl, log: FilteringBoundLogger, url: str, team_id: str) -> None:

@@ -23,6 +23,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         teams=daemon.teams,
         webhooks=daemon.webhooks,
         replays=daemon.replays,
+        bulk_jobs=daemon.bulk_jobs,
         portal_links=daemon.portal_links,
         nodes=daemon.nodes,
         kept_answers=daemon.kept_answers,

@@ -12,6 +12,7 @@ from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
 from daemon.mail.notifier import Notifier
 from daemon.management.audit import Audit
+from daemon.management.bulk_jobs import BulkJobs
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.mail_links import MailLinks
 from daemon.management.portal_links import PortalLinks
@@ -83,6 +84,17 @@ class ManagementBuilder:
             audit=self._audit,
             owners=owners,
             fan_outs=fan_outs,
+        )
+
+    def bulk_jobs(self, *, wake: Callable[[], None]) -> BulkJobs:
+        """Return what adds bulk jobs, and ends them."""
+        return BulkJobs(
+            store=self._store,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            kept_answers=self.kept_answers,
+            audit=self._audit,
+            wake=wake,
         )
 
     def mail_links(self, portal_links: PortalLinks) -> MailLinks:

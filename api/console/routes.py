@@ -204,6 +204,8 @@ def add_console(
     context = ConsoleContext(
         handles=handles,
         sessions=sessions,
+        limits=limits,
+        exports=shared_exports,
         templates=Templates(run_in_thread),
         shown_once=ShownOnce(handles.console.shown_once_key, handles.now_ms),
         messages=Messages(handles.console.session_key, handles.now_ms),
@@ -222,20 +224,16 @@ def add_console(
 
     app.views[_ASSET], app.views[_WITHOUT_SLASH] = show_asset, redirect_to_console
     for page in PAGES:
-        app.views[page.name] = _bind(
-            page, context, limits=limits, shared_exports=shared_exports, run_in_thread=run_in_thread
-        )
+        app.views[page.name] = _bind(page, context, run_in_thread)
     return context
 
 
-def _bind(
-    route: PageRoute, context: ConsoleContext, limits: RateLimits, shared_exports: Exports, run_in_thread: RunInThread
-) -> View:
+def _bind(route: PageRoute, context: ConsoleContext, run_in_thread: RunInThread) -> View:
     async def view_for_anybody(request: Request, **path: str) -> Response | Streamed:
         return await route.handler(context, request, **path)
 
     async def view(request: Request, **path: str) -> Response | Streamed:
-        signed_in = await require_session(context, request, limits)
+        signed_in = await require_session(context, request)
         _require_page(route, signed_in)
         team_id = path.pop("team_id") if route.audience is Audience.TEAM else None
 
@@ -248,8 +246,6 @@ def _bind(
             signed_in=signed_in,
             team_id=team_id,
             run_in_thread=run_in_thread,
-            limits=limits,
-            exports=shared_exports,
             answer=answer,
         )
 

@@ -19,6 +19,8 @@ from daemon.domain.errors import (
     Stopping,
     StoreUnavailable,
     SubmissionTooLarge,
+    TooManyBulkJobs,
+    TooManyDeliveries,
     TooManyWebhooks,
     UnknownTeam,
     UrlNotAllowed,
@@ -41,6 +43,8 @@ class Code(StrEnum):
     WEBHOOK_INACTIVE = "webhook_inactive"
     TEAM_EXISTS = "team_exists"
     WEBHOOK_QUOTA = "webhook_quota"
+    BULK_JOB_QUOTA = "bulk_job_quota"
+    TOO_MANY_DELIVERIES = "too_many_deliveries"
     NO_OTHER_NODE = "no_other_node"
     TOO_LARGE = "too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
@@ -69,6 +73,8 @@ STATUS: Mapping[Code, HTTPStatus] = MappingProxyType(
         Code.WEBHOOK_INACTIVE: HTTPStatus.CONFLICT,
         Code.TEAM_EXISTS: HTTPStatus.CONFLICT,
         Code.WEBHOOK_QUOTA: HTTPStatus.CONFLICT,
+        Code.BULK_JOB_QUOTA: HTTPStatus.CONFLICT,
+        Code.TOO_MANY_DELIVERIES: HTTPStatus.UNPROCESSABLE_ENTITY,
         Code.NO_OTHER_NODE: HTTPStatus.CONFLICT,
         Code.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         Code.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -182,7 +188,7 @@ def from_daemon(error: DaemonError) -> ApiError:
         case Overloaded(retry_after_s=seconds):
             detail = f"The server is at capacity: retry in {seconds} s."
             return ApiError(Code.OVERLOADED, detail, retry_after_s=seconds)
-        case SubmissionTooLarge() | TooManyWebhooks():
+        case SubmissionTooLarge() | TooManyWebhooks() | TooManyBulkJobs() | TooManyDeliveries():
             return _over_a_limit(error)
         case Stopping():
             return ApiError(Code.STOPPING, "The daemon is stopping: send the request again when it is back.")
@@ -205,10 +211,19 @@ _CONFLICTS: Mapping[type[DaemonError], Code] = MappingProxyType(
 )
 
 
-def _over_a_limit(error: SubmissionTooLarge | TooManyWebhooks) -> ApiError:
-    if isinstance(error, TooManyWebhooks):
-        detail = f"The team is at its limit of {error.limit:,} webhooks: delete one, or ask the operator for more."
-        return ApiError(Code.WEBHOOK_QUOTA, detail)
+def _over_a_limit(error: SubmissionTooLarge | TooManyWebhooks | TooManyBulkJobs | TooManyDeliveries) -> ApiError:
+    match error:
+        case TooManyWebhooks(limit=limit):
+            detail = f"The team is at its limit of {limit:,} webhooks: delete one, or ask the operator for more."
+            return ApiError(Code.WEBHOOK_QUOTA, detail)
+        case TooManyBulkJobs(limit=limit):
+            detail = f"The team has {limit:,} bulk jobs that are not over: wait for one to finish, or cancel one."
+            return ApiError(Code.BULK_JOB_QUOTA, detail)
+        case TooManyDeliveries(limit=limit):
+            wide = (
+                f"is for more than {limit:,} deliveries, or for too many to count: name a webhook, a status or a time"
+            )
+            return ApiError(Code.TOO_MANY_DELIVERIES, f"The filter {wide}.", [FieldError("$.filter", wide)])
     too_many = f"{error.amount:,} {error.what} in one submission; the limit is {error.limit:,}"
     return ApiError(Code.TOO_LARGE, f"This makes {too_many}: send smaller batches.", [FieldError("$", too_many)])
 

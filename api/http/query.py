@@ -44,10 +44,13 @@ def read_query(request: HttpRequest, model: type[Model], known: Known) -> Model:
 
 
 def period_of(
-    since: int | timedelta | None, until: int | timedelta | None, now_ms: int
+    since: int | timedelta | None, until: int | timedelta | None, now_ms: int, *, until_path: str = "query.until"
 ) -> tuple[int | None, int | None]:
-    """Return from when to when the parameters `since` and `until` ask. Raises ApiError (422) for an inverted range."""
+    """Return from when to when the parameters `since` and `until` ask. Raises ApiError (422) for an inverted range.
+
+    `until_path` is where `until` was found.
+    """
     first, last = moment_ms(since, now_ms), moment_ms(until, now_ms)
     if first is not None and last is not None and last < first:
-        raise wrong_field("query.until", "is before since: exchange them, or leave one out")
+        raise wrong_field(until_path, "is before since: exchange them, or leave one out")
     return first, last

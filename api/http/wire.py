@@ -25,6 +25,7 @@ from api.http.errors import Code
 from api.http.known import SubscribedEvent
 from api.limits.sizes import MAX_PAGE
 from daemon.domain.ages import parse_age
+from daemon.domain.delivery_filter import parse_http_statuses
 from daemon.domain.printable import is_harmless, is_visible
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -178,15 +179,6 @@ def later_ms(moment: int | timedelta | None, now_ms: int, most_days: int) -> int
     if not now_ms < time <= now_ms + timedelta(days=most_days) // timedelta(milliseconds=1):
         raise ValueError(f"expected a time to come, at most {most_days} days from now")
     return time
-
-
-def parse_http_statuses(value: object) -> range:
-    """Return the statuses that `503` or `5xx` means. Raises ValueError."""
-    if not isinstance(value, str) or not re.fullmatch(r"[1-5](\d\d|xx)", value, re.ASCII):
-        raise ValueError("expected a status like 503, or a class like 5xx")
-    if value.endswith("xx"):
-        return range(int(value[0]) * 100, int(value[0]) * 100 + 100)
-    return range(int(value), int(value) + 1)
 
 
 def _parse_limit(value: object) -> int:

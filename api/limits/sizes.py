@@ -12,6 +12,7 @@ MAX_BATCH_EVENTS = 1000
 MAX_INLINE_PARSE_BYTES = 16 * KIB  # are judged within a few milliseconds, whatever they are
 
 MAX_PAGE = 200
+MAX_NAMED = 1_000
 MAX_OVERLAP_HOURS = 720
 MAX_PAUSE_DAYS = 366
 

@@ -20,6 +20,8 @@ CODE_MEANINGS: Mapping[Code, str] = MappingProxyType(
         Code.WEBHOOK_INACTIVE: "The webhook is not active: enable it first.",
         Code.TEAM_EXISTS: "A team with this id exists.",
         Code.WEBHOOK_QUOTA: "The team has as many webhooks as it may have: delete one, or ask the operator for more.",
+        Code.BULK_JOB_QUOTA: "The team has as many running bulk jobs as it may have: wait for one to finish.",
+        Code.TOO_MANY_DELIVERIES: "The filter is for more deliveries than one job may resend: narrow it.",
         Code.NO_OTHER_NODE: "No other living node could take over.",
         Code.TOO_LARGE: "The body, the event or the batch is over its limit.",
         Code.UNSUPPORTED_MEDIA_TYPE: "The body has another Content-Type than this route takes, or a Content-Encoding.",
@@ -72,6 +74,7 @@ PATH_PARAMETERS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "team_id": ("The id of the team.", "team_acme"),
         "key_id": ("The id of the key.", "key_01k0a3bq5w5y7a9c1e3g5j7m9p"),
         "link_id": ("The id of the portal link.", "plk_01k0a3bq5w5y7a9c1e3g5j7m9p"),
+        "job_id": ("The id of the bulk job.", "job_01k0a3bq5y9a1c3e5g7j9m1p3r"),
         "name": ("The name of the node.", "hooks-1"),
     }
 )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -12,13 +12,10 @@ from api.http.auth import owned, team_named
 from api.http.cursors import page_of, position_of
 from api.http.errors import Code, not_found
 from api.http.idempotency import once
-from api.http.known import EventName, SomeTeam
+from api.http.known import SomeTeam
 from api.http.query import period_of
 from api.http.route import Call, Route
 from api.http.wire import (
-    HttpStatuses,
-    Input,
-    InputMoment,
     Output,
     OutputTime,
     Page,
@@ -27,7 +24,9 @@ from api.http.wire import (
     format_time,
 )
 from api.limits.rate_limit import tokens_for
+from api.routes.delivery_choice import DeliveryChoice, filter_meant
 from daemon.domain import model
+from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.model import CancelReason, DeliveryStatus, Origin, OutcomeKind
 from daemon.store.reads import api_reads, delivery_reads
 
@@ -102,49 +101,23 @@ class DeliveryDetails(Delivery):
     )
 
 
-class WhichDeliveries(Input):
-    """Which deliveries are meant."""
+class WhichDeliveries(DeliveryChoice):
+    """Which deliveries are meant, of which team."""
 
     repeatable: ClassVar[frozenset[str]] = frozenset({"status"})
 
     team_id: SomeTeam = Field(None, description="Only this team's; the operator lists all teams' without it.")
-    webhook_id: str | None = Field(None, description="Only those to this webhook.")
-    event_id: str | None = Field(None, description="Only those of this event.")
-    status: list[Annotated[DeliveryStatus, Field(strict=False)]] | None = Field(
-        None, description="Only those in this state; give it several times for several states.", min_length=1
-    )
-    event: EventName | None = Field(None, description="Only those of this event type.")
-    outcome: OutcomeKind | None = Field(None, description="Only those whose last attempt ended so.", strict=False)
-    http_status: HttpStatuses | None = Field(
-        None,
-        description="Only those whose last attempt was answered so: a status like 503, or 4xx for all of 400 to 499.",
-    )
-    since: InputMoment | None = Field(
-        None, description="Only those created at this time or later: RFC 3339, or an age like 15m, 2h or 7d."
-    )
-    until: InputMoment | None = Field(
-        None, description="Only those created at this time or earlier: RFC 3339, or an age like 15m, 2h or 7d."
-    )
 
 
 class DeliveryQuery(WhichDeliveries, PageQuery):
     """Which deliveries to list, and which page."""
 
 
-async def wanted_deliveries(call: Call, query: WhichDeliveries) -> delivery_reads.DeliveryFilter:
+async def wanted_deliveries(call: Call, query: WhichDeliveries) -> DeliveryFilter:
     """Return the filter that a query means. Raises ApiError (404, 422)."""
     since, until = period_of(query.since, query.until, call.handles.now_ms())
-    return delivery_reads.DeliveryFilter(
-        team_id=await team_named(call, query.team_id, "query.teamId"),
-        webhook_id=query.webhook_id,
-        event_id=query.event_id,
-        statuses=tuple(query.status or ()),
-        event_type=query.event,
-        outcome=query.outcome,
-        http_statuses=query.http_status,
-        since=since,
-        until=until,
-    )
+    team_id = await team_named(call, query.team_id, "query.teamId")
+    return filter_meant(query, team_id, since=since, until=until)
 
 
 async def list_deliveries(call: Call, query: DeliveryQuery) -> Page[Delivery]:

@@ -15,6 +15,7 @@ from api.http.json_body import NDJSON
 from api.http.streamed import SendPiece, Streamed
 from api.http.wire import to_json
 from api.limits.exports import Exports
+from api.limits.rate_limit import tokens_for
 
 CSV = "text/csv; charset=utf-8"
 _RETRY_S = 15
@@ -31,10 +32,11 @@ class ExportFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Some rows, and where the next ones begin; None: these were the last."""
+    """Some rows, where the next ones begin (None: these were the last), and how many rows were looked at for them."""
 
     rows: Sequence[BaseModel]
     following: int | None
+    looked_at: int = 0
 
 
 ReadPart = Callable[[int | None], Awaitable[Part]]
@@ -43,11 +45,12 @@ IsValid = Callable[[], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who exports: with which key, and whether that, or the session, is still valid."""
+    """Who exports: with which key, whether that, or the session, is still valid, and what takes tokens of it."""
 
     exports: Exports
     key_id: str
     is_valid: IsValid
+    charge: Callable[[int], None]
 
     async def read(self, read: ReadPart, place: int | None) -> Part:
         """Return what `read` reads, in turn with other exports. Raises ApiError (401) if the key has ended."""
@@ -75,15 +78,19 @@ async def export(read: ReadPart, caller: Caller, columns: Sequence[str], *, form
     except BaseException:
         end()
         raise
+    caller.charge(tokens_for(rows=first.looked_at))
 
     async def run(send: SendPiece) -> None:
-        part, head = first, b"" if form is ExportFormat.NDJSON else _csv_lines([columns])
+        part, head, looked_at = first, b"" if form is ExportFormat.NDJSON else _csv_lines([columns]), first.looked_at
         while True:
             if piece := head + write(part.rows):
                 await send(piece)
             if part.following is None:
                 return
             part, head = await caller.read(read, part.following), b""
+            # A part looks at fewer rows than cost a token: all parts count together.
+            caller.charge(tokens_for(rows=looked_at + part.looked_at) - tokens_for(rows=looked_at))
+            looked_at += part.looked_at
 
     media_type = NDJSON if form is ExportFormat.NDJSON else CSV
     disposition = f'attachment; filename="{name}.{form}"'

@@ -11,14 +11,14 @@ from api.http.json_body import NDJSON
 from api.http.route import Call, Route
 from api.http.streamed import Streamed
 from api.http.wire import Output, OutputTime, format_time
-from api.limits.rate_limit import tokens_for
 from api.limits.sizes import MAX_PAGE
 from api.routes.credits import TeamQuery, show_entry
 from api.routes.deliveries import WhichDeliveries, show_deliveries, wanted_deliveries
 from api.routes.export_streams import Caller, ExportFormat, IsValid, Part, export
+from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.model import OutcomeKind
 from daemon.store.reads import api_reads, delivery_reads
-from daemon.store.reads.delivery_reads import DeliveryFilter, ListedAttempt
+from daemon.store.reads.delivery_reads import ListedAttempt
 
 _FORMAT = "How to write it: one JSON object a line, or CSV (RFC 4180)."
 _DELIVERY_COLUMNS = (
@@ -88,8 +88,7 @@ async def deliveries_as_file(call: Call, wanted: DeliveryFilter, *, form: Export
 
     async def read(before: int | None) -> Part:
         found = await call.handles.reader.fetch(delivery_reads.list_deliveries, wanted, MAX_PAGE, before)
-        call.charge(tokens_for(rows=found.looked_at))
-        return Part(await show_deliveries(call, found.items), found.next_cursor)
+        return Part(await show_deliveries(call, found.items), found.next_cursor, found.looked_at)
 
     return await export(read, _caller(call, is_valid), _DELIVERY_COLUMNS, form=form, name="deliveries")
 
@@ -100,8 +99,7 @@ async def attempts_as_file(call: Call, wanted: DeliveryFilter, *, form: ExportFo
     async def read(before: int | None) -> Part:
         found = await call.handles.reader.fetch(delivery_reads.list_deliveries, wanted, MAX_PAGE, before)
         attempts: Sequence[ListedAttempt] = await call.handles.reader.fetch(delivery_reads.attempts_of, found.items)
-        call.charge(tokens_for(rows=found.looked_at + len(attempts)))
-        return Part([_show(attempt) for attempt in attempts], found.next_cursor)
+        return Part([_show(attempt) for attempt in attempts], found.next_cursor, found.looked_at + len(attempts))
 
     return await export(read, _caller(call, is_valid), _ATTEMPT_COLUMNS, form=form, name="attempts")
 
@@ -111,14 +109,13 @@ async def ledger_as_file(call: Call, team_id: str, *, form: ExportFormat, is_val
 
     async def read(before: int | None) -> Part:
         found = await call.handles.reader.fetch(api_reads.list_credit_entries, team_id, MAX_PAGE, before)
-        call.charge(tokens_for(rows=found.looked_at))
-        return Part([show_entry(entry) for entry in found.items], found.next_cursor)
+        return Part([show_entry(entry) for entry in found.items], found.next_cursor, found.looked_at)
 
     return await export(read, _caller(call, is_valid), _ENTRY_COLUMNS, form=form, name="ledger")
 
 
 def _caller(call: Call, is_valid: IsValid) -> Caller:
-    return Caller(call.exports, call.principal.key_id, is_valid)
+    return Caller(call.exports, call.principal.key_id, is_valid=is_valid, charge=call.charge)
 
 
 def _show(listed: ListedAttempt) -> ExportedAttempt:

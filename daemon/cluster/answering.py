@@ -12,14 +12,13 @@ import trio
 from structlog.typing import FilteringBoundLogger
 
 from daemon.cluster.requests import LOOK_AGAIN_S, Notify, Ownership
-from daemon.delivery.mailbox import Change
+from daemon.delivery.mailbox import Change, ChangeCommand
 from daemon.domain.changes import change_from_json
 from daemon.domain.clock import Clock
 from daemon.domain.errors import DaemonError, RequestOver, Stopping, StoreUnavailable
 from daemon.domain.model import Webhook
 from daemon.management.webhook_changer import CHANGE_TIMEOUT_S
 from daemon.store import channels
-from daemon.store.commands import SaveWebhook
 from daemon.store.postgresql.requests import START, Place, open_requests, refusal
 from daemon.store.request_commands import AnswerRequest, Gone, OpenRequest, SettleRequest
 from daemon.store.retry import retry_until_available
@@ -86,8 +85,10 @@ class Answering:
             self._request_change(request.webhook_id, change)
             nursery.start_soon(self._finish, request, change)
 
-    def _answer_with(self, request: OpenRequest, save: SaveWebhook) -> AnswerRequest:
-        return AnswerRequest(save, request.id, idempotency=request.idempotency, now=self._now_ms(), entry=request.entry)
+    def _answer_with(self, request: OpenRequest, command: ChangeCommand) -> AnswerRequest:
+        return AnswerRequest(
+            command, request.id, idempotency=request.idempotency, now=self._now_ms(), entry=request.entry
+        )
 
     async def _finish(self, request: OpenRequest, change: Change) -> None:
         try:

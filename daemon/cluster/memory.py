@@ -16,7 +16,7 @@ class Memory:
     """What each node has in memory of the database.
 
     `granted(team_id)` is told of new credits; `look_for_work()` is called after changes that may leave a mail
-    to be sent, or deliveries to be cancelled. `seal_with(fingerprint)` has another key seal from now on.
+    to be sent, deliveries to be cancelled, or a bulk job. `seal_with(fingerprint)` has another key seal from now on.
     """
 
     index: SubscriptionIndex
@@ -36,7 +36,7 @@ class Memory:
         for webhook in news.webhooks:
             self.index.put(webhook)
             self.changes.publish(webhook.team_id, webhook.id)
-        if news.webhooks or news.credits:
+        if news.webhooks or news.credits or news.bulk_jobs:
             self.look_for_work()
         self.team_ids.update(news.team_ids)
         for known in news.keys:

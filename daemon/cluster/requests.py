@@ -88,7 +88,7 @@ class ClusterChanger:
         self._waiting: dict[str, trio.Event] = {}
 
     async def change(
-        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry
+        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry | None
     ) -> Webhook | None:
         """See WebhookChanger."""
         if self._ownership.owns(webhook_id):
@@ -110,7 +110,7 @@ class ClusterChanger:
             waiting.set()
 
     async def _ask(
-        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry
+        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry | None
     ) -> RequestAnswer:
         request_id, answer = self._new_id("req"), None
         ask = AskRequest(

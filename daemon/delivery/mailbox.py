@@ -15,8 +15,13 @@ from daemon.actors.reply import Reply
 from daemon.domain.changes import WebhookChange
 from daemon.domain.model import Webhook, Work
 from daemon.store.commands import Cancelled, Command, SaveWebhook
+from daemon.store.job_commands import CancelForJob
 
 CAPACITY = 64
+
+
+# What carries out a change.
+ChangeCommand = SaveWebhook | CancelForJob
 
 
 @dataclass(slots=True)
@@ -24,11 +29,11 @@ class Change:
     """A change to a webhook, made by its actor between two steps of a delivery. Answers with the changed webhook.
 
     `abandoned` is set by a caller that has stopped waiting: the change must then not be applied. `wrap` may wrap the
-    command that saves the webhook in one of the caller's.
+    command that carries it out in one of the caller's.
     """
 
     what: WebhookChange
-    wrap: Callable[[SaveWebhook], Command[Cancelled]] = lambda save: save
+    wrap: Callable[[ChangeCommand], Command[Cancelled]] = lambda command: command
     reply: Reply[Webhook | None] = field(default_factory=Reply)
     abandoned: bool = False
 

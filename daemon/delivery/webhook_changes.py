@@ -10,12 +10,13 @@ from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Change, Mailbox
 from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.work_queue import WorkQueue
-from daemon.domain.changes import apply_change
+from daemon.domain.changes import CancelDeliveries, apply_change
 from daemon.domain.clock import Clock
 from daemon.domain.errors import DaemonError, StoreUnavailable
 from daemon.domain.lifecycle import cancel_reason_of
-from daemon.domain.model import Webhook
+from daemon.domain.model import CancelReason, Webhook
 from daemon.store.commands import Cancelled, CancelPending, SaveWebhook
+from daemon.store.job_commands import CancelForJob
 from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
 
@@ -104,6 +105,8 @@ class WebhookChanges:
         state = self._state
         if state.webhook.deleted_at is not None:
             return None
+        if isinstance(change.what, CancelDeliveries):
+            return await self._cancel_some(change, change.what)
         webhook = self._renew_secrets(apply_change(state.webhook, change.what))
         reason = cancel_reason_of(webhook)
         save = SaveWebhook(webhook, reason, in_flight_seq=state.in_flight_seq, now=self._clock.now_ms())
@@ -118,6 +121,20 @@ class WebhookChanges:
         if reason:
             await self._log.cancelled(webhook, cancelled, reason)
         return webhook
+
+    async def _cancel_some(self, change: Change, asked: CancelDeliveries) -> Webhook:
+        """Cancel some of what waits. What was read ahead is read again: as a new life reads it, without them."""
+        state, reason = self._state, CancelReason.REQUESTED
+        command = CancelForJob(
+            state.webhook, asked.job_id, asked.seqs, in_flight_seq=state.in_flight_seq, now=self._clock.now_ms()
+        )
+        cancelled = await self._writer.execute(change.wrap(command))
+        if cancelled.count:
+            self._queue.clear()
+            state.drop_waiting()
+            state.reads_anew = True
+            await self._log.cancelled(state.webhook, cancelled, reason)
+        return state.webhook
 
     def _after_cancelling(self, cancelled: Cancelled) -> None:
         if cancelled.more:

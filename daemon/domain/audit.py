@@ -23,6 +23,8 @@ class AuditAction(StrEnum):
     SIGNATURE_SWITCHED = "webhook.signature_switched"
     WEBHOOK_RECOVERED = "webhook.recovered"
     DELIVERY_RESENT = "delivery.resent"
+    BULK_JOB_CREATED = "bulk_job.created"
+    BULK_JOB_CANCELLED = "bulk_job.cancelled"
     CREDITS_GRANTED = "credits.granted"
     PORTAL_LINK_CREATED = "portal_link.created"
     PORTAL_LINK_USED = "portal_link.used"

@@ -46,7 +46,15 @@ class ResumeWhenDue(Struct, frozen=True, tag="resume_when_due"):
     now: int
 
 
-WebhookChange = Edit | ResumeWhenDue | RotateSecret | SwitchSignature | Delete
+class CancelDeliveries(Struct, frozen=True, tag="cancel_deliveries"):
+    """Leave it as it is, and cancel those of its deliveries with these numbers that wait, for a bulk job."""
+
+    job_id: str
+    seqs: tuple[int, ...]
+    now: int
+
+
+WebhookChange = CancelDeliveries | Edit | ResumeWhenDue | RotateSecret | SwitchSignature | Delete
 
 _DISABLED = "a disabled webhook cannot be paused, since nothing waits for it: set `active` to true, too"
 _DECODER: Decoder[WebhookChange] = Decoder(WebhookChange)
@@ -67,6 +75,8 @@ def apply_change(webhook: Webhook, change: WebhookChange) -> Webhook:
             return rotated(webhook, secret, expires_at, now=now, switch_now=switch_now)
         case SwitchSignature(now):
             return switched(webhook, now)
+        case CancelDeliveries():
+            return webhook
         case Delete(now):
             return deleted(webhook, now)
 

@@ -32,6 +32,20 @@ class TooManyWebhooks(DaemonError):
     limit: int
 
 
+@dataclass
+class TooManyBulkJobs(DaemonError):
+    """The team has `limit` bulk jobs that are not over."""
+
+    limit: int
+
+
+@dataclass
+class TooManyDeliveries(DaemonError):
+    """More deliveries are meant than the `limit` of one job, or too many had to be looked at to tell."""
+
+    limit: int
+
+
 class Stopping(DaemonError):
     """The daemon is shutting down; nothing of the request was kept."""
 

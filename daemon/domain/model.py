@@ -34,6 +34,7 @@ class CancelReason(StrEnum):
 
     WEBHOOK_DISABLED = "webhook_disabled"
     WEBHOOK_DELETED = "webhook_deleted"
+    REQUESTED = "requested"  # by hand
 
 
 class Origin(StrEnum):

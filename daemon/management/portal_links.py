@@ -110,23 +110,24 @@ class PortalLinks:
         """Return a link as it is now, whichever node changed it, None if unknown."""
         return await self._reader.fetch(api_reads.get_portal_link, link_id)
 
-    async def sign_in(self, token: str, address: str | None) -> PortalLink | None:
-        """Return the link with this token, which is used by that; None if it is unknown or no longer signs in.
+    async def of_token(self, token: str) -> PortalLink | None:
+        """Return the link with this token, whether it still signs in or not; None if it is unknown."""
+        if not _TOKEN.fullmatch(token):
+            return None
+        return await self._reader.fetch(api_reads.portal_link_of_token, digest_of(token))
+
+    async def use(self, link: PortalLink, address: str | None) -> bool:
+        """Use the link to sign somebody in from this address; return False if it no longer does.
 
         Only its first use is kept in the audit trail: no customer displaces what others did.
         """
-        link = None
-        if _TOKEN.fullmatch(token):
-            link = await self._reader.fetch(api_reads.portal_link_of_token, digest_of(token))
-        if link is None:
-            return None
         use, by = UsePortalLink(link.id, self._now_ms()), Actor(link.id, link.name, address)
         audited = self._audited(use, by, AuditAction.PORTAL_LINK_USED, team_id=link.team_id, subject_id=link.id)
         try:
             await self._writer.execute(audited)
         except LinkOver:
-            return None
-        return link
+            return False
+        return True
 
     async def revoke(self, link: PortalLink, by: Actor = THE_DAEMON) -> None:
         """Revoke a link: its sessions end at once."""

@@ -6,13 +6,13 @@ import trio
 
 from daemon.crypto.idempotency import Once
 from daemon.delivery.fleet import Fleet
-from daemon.delivery.mailbox import Change
+from daemon.delivery.mailbox import Change, ChangeCommand
 from daemon.domain.audit import AuditEntry
 from daemon.domain.changes import WebhookChange
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.model import Webhook
 from daemon.management.kept_answers import KeptAnswers
-from daemon.store.commands import Audited
+from daemon.store.commands import Audited, Cancelled, Command
 
 CHANGE_TIMEOUT_S = 20
 
@@ -21,9 +21,9 @@ class WebhookChanger(Protocol):
     """Has changes carried out."""
 
     async def change(
-        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry
+        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry | None
     ) -> Webhook | None:
-        """Change the webhook, and keep the entry; return the webhook as it is then, None if it is gone.
+        """Change the webhook, and keep the entry, if any; return the webhook as it is then, None if it is gone.
 
         Its answer is kept for repetitions if the request came with a key (`once`). A caller that is cancelled has the
         change dropped, unless it is being committed already. Raises AnsweredBefore or IdempotencyConflict for a key
@@ -39,10 +39,15 @@ class LocalChanger:
         self._kept = kept_answers.kept
 
     async def change(
-        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry
+        self, webhook_id: str, change: WebhookChange, once: Once[Webhook] | None, entry: AuditEntry | None
     ) -> Webhook | None:
         """See WebhookChanger."""
-        asked = Change(change, lambda save: self._kept(Audited(save, entry), once, lambda _: save.webhook))
+
+        def wrap(command: ChangeCommand) -> Command[Cancelled]:
+            audited = command if entry is None else Audited(command, entry)
+            return self._kept(audited, once, lambda _: command.webhook)
+
+        asked = Change(change, wrap)
         self._fleet.request_change(webhook_id, asked)
         with trio.move_on_after(CHANGE_TIMEOUT_S):
             try:

@@ -11,6 +11,8 @@ import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary
 
 from daemon.domain.audit import AuditAction
+from daemon.domain.bulk_jobs import BulkAction, BulkJobStatus
+from daemon.domain.delivery_filter import filter_from
 from daemon.domain.mails import MailKind
 from daemon.domain.model import (
     CancelReason,
@@ -122,6 +124,22 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_COUNT.holds, value))
+
+
+def _is_filter(value: Any) -> bool:
+    try:
+        wanted = filter_from("", value)
+    except (AttributeError, TypeError, ValueError):
+        return False
+    texts = (wanted.webhook_id, wanted.event_id, wanted.event_type)
+    times = (wanted.since, wanted.until)
+    return all(one is None or isinstance(one, str) for one in texts) and all(
+        one is None or _TIME.holds(one) for one in times
+    )
+
+
 def _is_choice(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_are_texts, value.values()))
 
@@ -142,6 +160,8 @@ _HEADERS = _json("are_headers", "a JSON array of names and values", lambda value
 _RECEIPTS = _json("are_receipts", "a JSON array of ids and numbers", lambda value: _are_pairs(value, int))
 _FAILURES = _json("are_failures", "a JSON array of failed deliveries", _are_failures)
 _OBJECT = _json("is_object", "a JSON object", _is_object)
+_NUMBERS = _json("are_numbers", "a JSON array of whole numbers", _are_numbers)
+_FILTER = _json("is_filter", "a JSON object with a filter of deliveries", _is_filter)
 _CHOICE = _json("is_choice", "a JSON object of ids by event type", _is_choice)
 
 _TIMES = ("at", "timestamp", "hour", "day", "earliest", "latest", "trusted_time")
@@ -153,6 +173,10 @@ _SPECIAL: Mapping[tuple[str, str], Kind] = {
     ("api_keys", "role"): _word(*KeyRole),
     ("audit_entries", "action"): _word(*AuditAction),
     ("audit_entries", "changes"): _OBJECT,
+    ("bulk_jobs", "action"): _word(*BulkAction),
+    ("bulk_jobs", "status"): _word(*BulkJobStatus),
+    ("bulk_jobs", "wanted"): _FILTER,
+    ("bulk_jobs", "seqs"): _NUMBERS,
     ("webhooks", "events"): _TEXTS,
     ("webhooks", "disabled_reason"): _word(*DisabledReason),
     ("events", "body"): PAYLOAD,

@@ -118,6 +118,7 @@ class Kind(StrEnum):
     SESSION = "session"
     CREDITS = "credits"  # no id
     FAN_OUT = "fan_out"  # begun, or finished; no id
+    BULK_JOB = "bulk_job"  # added
     SEALING = "sealing"  # the fingerprint of the key that seals from now on; no team
 
 
@@ -140,7 +141,8 @@ class News(Struct, frozen=True, kw_only=True):
     """What has changed up to a version, as it is then.
 
     `sealing` is the fingerprint of another key that seals now.
-    `credits` are the teams that were granted some, `fan_outs` those whose fan-outs have begun or are finished. With
+    `credits` are the teams that were granted some, `fan_outs` those whose fan-outs have begun or are finished,
+    `bulk_jobs` are those that were added. With
     `is_complete` False older changes are no longer told: then everything has to be read.
     """
 
@@ -152,6 +154,7 @@ class News(Struct, frozen=True, kw_only=True):
     sessions: tuple[EndSession, ...] = ()
     credits: tuple[str, ...] = ()
     fan_outs: tuple[str, ...] = ()
+    bulk_jobs: tuple[str, ...] = ()
     sealing: str | None = None
 
 

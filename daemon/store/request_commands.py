@@ -8,6 +8,7 @@ from daemon.domain.changes import WebhookChange
 from daemon.domain.model import Webhook
 from daemon.domain.submission import Idempotency
 from daemon.store.commands import Cancelled, Command, SaveWebhook
+from daemon.store.job_commands import CancelForJob
 
 
 class Changed(Struct, frozen=True, tag="changed"):
@@ -59,14 +60,14 @@ class AskRequest(Command[None], frozen=True):
 
 
 class AnswerRequest(Command[Cancelled], frozen=True):
-    """Save a webhook as a request asked for, and answer the request with it, and keep its idempotency key, if any.
+    """Carry out what a request asked for, and answer the request with it, and keep its idempotency key, if any.
 
-    Answers what SaveWebhook does. Changes nothing and raises RequestOver if the request was answered, is being answered
+    Answers what that does. Changes nothing and raises RequestOver if the request was answered, is being answered
     or is too late; raises AnsweredBefore or IdempotencyConflict, and answers the request with that, for a used key.
     `now` is the time of the key's use, in milliseconds.
     """
 
-    command: SaveWebhook
+    command: SaveWebhook | CancelForJob
     request_id: str
     idempotency: Idempotency | None
     now: int

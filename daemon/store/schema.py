@@ -323,6 +323,31 @@ portal_links = Table(
 )
 Index("ix_portal_links_expiry", portal_links.c.expires_at)
 
+# Many deliveries that are resent or cancelled for one request; rows of a team beyond the newest are deleted.
+bulk_jobs = Table(
+    "bulk_jobs",
+    metadata,
+    _seq(),
+    Column("id", Text, nullable=False, unique=True),
+    Column("team_id", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("wanted", Text, nullable=False),  # JSON object: a filter
+    Column("by_id", Boolean, nullable=False),
+    Column("seqs", Text),  # JSON array of the deliveries that were named; NULL: none were, or it is over
+    Column("through_seq", BigInteger, nullable=False),  # of deliveries, like after_seq
+    Column("status", Text, nullable=False),
+    Column("total", Integer),  # NULL: too many to count
+    Column("done", Integer, nullable=False),
+    Column("after_seq", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("key_id", Text, nullable=False),
+    Column("key_name", Text, nullable=False),
+    Index("ix_bulk_jobs_team", "team_id", "seq"),
+    Index("ix_bulk_jobs_team_status", "team_id", "status", "seq"),
+    Index("ix_bulk_jobs_status", "status", "seq"),
+)
+
 # One row: the database's own id, how many transactions it has had, and the last plausible time.
 daemon_state = Table(
     "daemon_state",

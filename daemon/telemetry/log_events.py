@@ -24,6 +24,7 @@ class LogEvent:
 
 FIELDS: Mapping[str, str] = MappingProxyType(
     {
+        "action": "What a bulk job does: `resend` or `cancel`",
         "actor": "Which actor: `endpoint`, `router`, `store`, `canceller`, `checkpointer`, …",
         "amount": "Credits",
         "attempt": "Number of the attempt, from 1",
@@ -45,6 +46,7 @@ FIELDS: Mapping[str, str] = MappingProxyType(
         "eventType": "Type of the event",
         "inFlight": "How many attempts are in flight",
         "events": "How many events",
+        "jobId": "Id of the bulk job",
         "keyId": "Id of the API key",
         "linkId": "Id of the portal link",
         "life": "Number of a node's life in its cluster",
@@ -82,6 +84,7 @@ def _table(level: Level, *rows: tuple[str, str, str]) -> tuple[LogEvent, ...]:
 
 _DELIVERY = "eventId eventType deliveryId webhookId teamId attempt outcome status durationMs error detail test traceId"
 _WEBHOOK = "webhookId teamId"
+_JOB = "jobId teamId action"
 _MAIL = "mailId webhookId teamId recipients"
 
 _DEBUG = _table(
@@ -121,6 +124,13 @@ _INFO = _table(
     ("deliveries_created", "teamId count durationMs", "All deliveries of a team's large submissions are on disk"),
     ("deliveries_recovered", f"{_WEBHOOK} count", "Deliveries were queued again by a recovery"),
     ("delivery_resent", f"{_WEBHOOK} deliveryId eventId", "A delivery was queued again by a resend"),
+    ("bulk_job_created", f"{_JOB} count", "Many deliveries are to be resent or cancelled; no count: too many to count"),
+    (
+        "bulk_job_finished",
+        f"{_JOB} count durationMs",
+        "A bulk job is over: so many deliveries were resent or cancelled",
+    ),
+    ("bulk_job_cancelled", _JOB, "A bulk job was ended before it had finished; what it did stays"),
     ("credits_granted", "teamId amount balance", "A team got credits, or a grant was corrected"),
     ("webhook_created", _WEBHOOK, "A webhook was registered"),
     ("webhook_changed", _WEBHOOK, "A webhook was edited"),

@@ -52,6 +52,7 @@ class ActorKind(StrEnum):
     CHECKPOINTER = "checkpointer"
     KEY_USES = "key_uses"
     RESUMES = "resumes"
+    BULK_JOBS = "bulk_jobs"
     LAST_HOUR = "last_hour"
     MEMBERSHIP = "membership"
     FEED = "feed"

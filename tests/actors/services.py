@@ -10,12 +10,15 @@ from typing import Any, TypeVar
 
 import trio
 
+from daemon.domain.bulk_jobs import BulkAction
+from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.errors import DaemonError
 from daemon.domain.model import Team, Webhook
 from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.maintenance.gauges import FRESH_S
 from daemon.seams import Seams
 from daemon.store.reads import actor_reads, api_reads
+from daemon.store.reads.bulk_job_reads import next_bulk_job
 from daemon.store.reads.time_blocks import next_time_block
 from daemon.telemetry.metrics import ActorKind
 from tests.actors.receivers import slow
@@ -155,6 +158,16 @@ async def disable_with_a_backlog(scene: Scene) -> None:
 
 async def backlog_is_cancelled(scene: Scene) -> bool:
     return "pending" not in await scene.daemon.statuses(scene.webhooks[SLOW])
+
+
+async def ask_for_a_bulk_job(scene: Scene) -> None:
+    jobs, wanted = scene.daemon.parts.bulk_jobs, DeliveryFilter(webhook_id=scene.webhooks[SLOW].id)
+    choice = await jobs.choose(scene.team.id, BulkAction.CANCEL, wanted, None)
+    await jobs.create(choice, await jobs.count(choice))
+
+
+async def bulk_jobs_are_over(scene: Scene) -> bool:
+    return await scene.daemon.parts.store.reader.fetch(next_bulk_job, 0) is None
 
 
 async def leave_an_old_key(scene: Scene) -> None:
@@ -310,6 +323,12 @@ SERVICES = (
         done=backlog_is_cancelled,
     ),
     upkeep(
+        ActorKind.BULK_JOBS,
+        "daemon.management.bulk_runner.BulkRunner.run",
+        work=ask_for_a_bulk_job,
+        done=bulk_jobs_are_over,
+    ),
+    upkeep(
         ActorKind.HOUSEKEEPER,
         "daemon.maintenance.cleaner.Cleaner.run",
         work=leave_an_old_key,
@@ -376,6 +395,7 @@ ELSEWHERE = {
     "daemon/egress/wire.py: one_of": "tests/egress/test_cancellation.py",
     "daemon/egress/deadlines.py: self._run": "tests/egress/test_deadlines.py",
     "daemon/maintenance/checkpointer.py: self._limit_commits": "tests/store/test_checkpointing.py",
+    "daemon/management/bulk_runner.py: cancel": "tests/actors/test_bulk_jobs.py",
     "daemon/delivery/timed_resumes.py: resume_one": "tests/actors/test_pauses.py",
     "daemon/run.py: task.run": "tests/cluster/test_nodes.py",
     "daemon/cluster/membership.py: hooks.on_claimed": "tests/cluster/test_membership.py",

@@ -10,6 +10,7 @@ from trio.testing import MockClock
 from daemon.domain.errors import NothingDue, WebhookInactive
 from daemon.domain.model import DeliveryStatus, DisabledReason, Team, Webhook
 from tests.actors.receivers import A, B, slow
+from tests.store.failing import failing_writes
 from tests.support.daemon import (
     EPOCH_MS,
     FakeReceiver,
@@ -211,6 +212,21 @@ async def test_a_paused_webhook_costs_no_actor_and_no_reading_while_it_waits(
     assert await daemon.statuses(webhook) == ["succeeded"] * 201
 
 
+@pytest.mark.settings(delivery={"idle_actor_s": 20})
+async def test_a_pause_within_a_back_off_leaves_no_actor(
+    daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
+) -> None:
+    receiver.answers[A] = statuses(500, 500, 200)
+    await daemon.submit(team, 1)
+    await trio.sleep(1.5)  # the second retry is due at 3
+    await pause(daemon, webhook)
+    await trio.sleep(21)
+    assert daemon.parts.fleet.alive == 0
+    await resume(daemon, webhook)
+    await trio.sleep(1)
+    assert arrived(daemon) == [(0, 1), (1, 1), (22.5, 1)]
+
+
 # -- resuming by itself
 
 
@@ -284,14 +300,16 @@ async def test_a_clock_that_is_set_ahead_or_back_moves_the_resume_and_loses_noth
 
 
 async def test_a_failing_store_delays_the_resume_only(
-    daemon: RunningDaemon, team: Team, webhook: Webhook, run_write: FakeThread, autojump_clock: MockClock
+    daemon: RunningDaemon, team: Team, webhook: Webhook, autojump_clock: MockClock
 ) -> None:
     await pause(daemon, webhook, for_s=60)
     await daemon.submit(team, 1)
     await trio.sleep(59)
-    run_write.error = OSError("the disk")
-    await trio.sleep(1)
-    assert daemon.receiver.arrivals == []
+    with failing_writes(daemon.database):
+        await trio.sleep(30)
+        assert daemon.receiver.arrivals == []
+    await trio.sleep(10)
+    assert await daemon.statuses(webhook) == ["succeeded"]
 
 
 # -- restarts
@@ -307,7 +325,9 @@ async def test_a_pause_and_its_time_survive_a_crash(tmp_path: Path, autojump_clo
         await daemon.submit(team, 1, 2)
         await trio.sleep(10)
     async with running(tmp_path, receiver, daemon.clock) as daemon:
-        await trio.sleep(80)
+        await trio.sleep(1)
+        assert daemon.parts.fleet.alive == 0
+        await trio.sleep(79)
         assert receiver.arrivals == []
         assert daemon.parts.fleet.alive == 0
         await trio.sleep(20)

@@ -31,8 +31,11 @@ async def change_everything(api: RunningApi) -> dict[AuditAction, str]:
     grant = (await operator.post("/v1/credits/grants", {"teamId": team, "amount": 5, "note": "hello"})).value
     link = (await operator.post(f"/v1/teams/{team}/portal-links", {})).value
     await ConsoleClient(operator.app).send("POST", "/console/portal", {"link": link["url"]})
+    api.daemon.parts.bulk_jobs._wake = lambda: None  # it is cancelled before it is worked on
+    job = (await acme.post("/v1/bulk-jobs", {"action": "cancel", "filter": {}})).value
     answers = [
         made,
+        await acme.call("POST", f"/v1/bulk-jobs/{job['id']}/cancel"),
         await operator.delete(f"/v1/portal-links/{link['id']}"),
         await operator.patch(f"/v1/teams/{team}", {"name": "Acme 2"}),
         await acme.delete(f"/v1/keys/{key['id']}"),
@@ -59,6 +62,8 @@ async def change_everything(api: RunningApi) -> dict[AuditAction, str]:
         AuditAction.WEBHOOK_RECOVERED: webhook["id"],
         AuditAction.WEBHOOK_DELETED: webhook["id"],
         AuditAction.DELIVERY_RESENT: delivery["id"],
+        AuditAction.BULK_JOB_CREATED: job["id"],
+        AuditAction.BULK_JOB_CANCELLED: job["id"],
         AuditAction.CREDITS_GRANTED: grant["id"],
         AuditAction.PORTAL_LINK_CREATED: link["id"],
         AuditAction.PORTAL_LINK_USED: link["id"],

@@ -120,7 +120,7 @@ def a_caller(exports: Exports | None = None, key_id: str = "key_1") -> Caller:
     async def is_valid() -> bool:
         return True
 
-    return Caller(exports or Exports(), key_id, is_valid)
+    return Caller(exports or Exports(), key_id, is_valid=is_valid, charge=lambda _tokens: None)
 
 
 async def ignore(_piece: bytes) -> None:
@@ -265,6 +265,19 @@ async def test_the_api_and_the_console_share_the_room_for_exports(
     page = await browser.get(f"/console/teams/{api.acme.id}/credits/export")
     assert (page.status, page.headers["Retry-After"]) == (503, "15")
     assert "Too many exports run at once" in page.text
+
+
+async def test_an_export_costs_its_key_tokens_for_all_rows_that_it_looks_at(autojump_clock: MockClock) -> None:
+    charged: list[int] = []
+
+    async def read(after: int | None) -> Part:
+        place = after or 0
+        return Part([], place + 1 if place < 11 else None, looked_at=200)
+
+    caller = replace(a_caller(), charge=charged.append)
+    streamed = await export(read, caller, ("number",), form=ExportFormat.NDJSON, name="numbers")
+    await streamed.run(ignore)
+    assert sum(charged) == 12 * 200 // 1_000
 
 
 async def test_an_export_that_fails_before_it_begins_makes_room(autojump_clock: MockClock) -> None:

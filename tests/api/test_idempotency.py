@@ -59,6 +59,11 @@ class Making:
 MAKING = {
     "create_team": Making(lambda _: "/v1/teams", lambda _: {"name": "New"}, "teams"),
     "create_portal_link": Making(lambda w: f"/v1/teams/{w.api.acme.id}/portal-links", lambda _: {}, "portal_links"),
+    "create_bulk_job": Making(
+        lambda _: "/v1/bulk-jobs",
+        lambda w: {"teamId": w.api.acme.id, "action": "cancel", "filter": {}},
+        "bulk_jobs",
+    ),
     "create_key": Making(lambda w: f"/v1/teams/{w.api.acme.id}/keys", lambda _: {"name": "CI"}, "api_keys"),
     "create_webhook": Making(
         lambda _: "/v1/webhooks",
@@ -83,7 +88,7 @@ every_making = pytest.mark.parametrize("making", MAKING.values(), ids=list(MAKIN
 
 
 def test_every_post_that_makes_something_takes_an_idempotency_key() -> None:
-    of_events, makes_nothing = {"submit_event", "submit_events"}, {"drain_node"}
+    of_events, makes_nothing = {"submit_event", "submit_events"}, {"drain_node", "preview_bulk_job", "cancel_bulk_job"}
     assert {route.name for route in ROUTES if route.method == "POST"} == set(MAKING) | of_events | makes_nothing
     assert {route.name for route in ROUTES if route.once} == set(MAKING)
 

@@ -1,14 +1,17 @@
 """Signing in with a portal link, and what is attacked about it (contract "Portal links")."""
 
+from pathlib import Path
+
 import pytest
 import trio.testing
 from itsdangerous import URLSafeSerializer
 
-from daemon.domain.clock import HOUR_MS
+from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.store.commands import RevokePortalLink
 from tests.console.conftest import enter, make, signed_in
-from tests.support.api_client import RunningApi
+from tests.support.api_client import RunningApi, running_api
 from tests.support.console_client import ConsoleClient
+from tests.support.daemon import make_settings
 
 OVER = "This link is not valid: it was used, was revoked or has expired. Ask whoever gave it to you for a new one."
 EVENT = {"event": "linkedin.message.sent"}
@@ -229,3 +232,32 @@ async def test_many_sign_ins_leave_one_entry(api: RunningApi) -> None:
         assert (await enter(ConsoleClient(api.operator.app), link)).status == 303
     trail = (await api.operator.get(f"/v1/teams/{api.acme.id}/audit", subjectId=link["id"])).value["items"]
     assert [entry["action"] for entry in trail] == ["portal_link.used", "portal_link.created"]
+
+
+@pytest.mark.fault(
+    "Whoever has a portal link, or a key, signs in again and again, which is a write each time",
+    "429 `rate_limited` beyond the limit of a key, before anything is written",
+    cases=2,
+)
+async def test_signing_in_has_the_rate_limit_of_the_link_or_key(tmp_path: Path) -> None:
+    slow = make_settings(tmp_path, api={"rate_limit_per_s": 1e-6, "rate_limit_burst": 3})
+    async with running_api(tmp_path, settings=slow) as api:
+        link, other = await make(api), await make(api)
+        customer = ConsoleClient(api.operator.app)
+        assert [(await enter(customer, link)).status for _ in range(4)] == [303, 303, 303, 429]
+        assert (await enter(customer, other)).status == 303
+        stranger = {"link": f"kwp_{'x' * 43}"}
+        assert {(await customer.send("POST", "/console/portal", stranger)).status for _ in range(5)} == {422}
+        key = {"key": str(api.as_acme.key)}
+        pages = [await customer.send("POST", "/console/sign-in", key) for _ in range(4)]
+        assert [page.status for page in pages] == [303, 303, 303, 429]
+        assert int(pages[-1].headers["Retry-After"]) > 0
+
+
+async def test_a_link_is_listed_until_30_days_after_its_end(api: RunningApi) -> None:
+    link, path = await make(api, expiresInMinutes=60), f"/v1/teams/{api.acme.id}/portal-links"
+    for days, is_listed in ((30, True), (30 + 1 / 12, False)):
+        api.daemon.clock.offset_ms = round(days * DAY_MS)
+        await make(api)
+        items = (await api.operator.get(path)).value["items"]
+        assert (link["id"] in [one["id"] for one in items]) is is_listed, days

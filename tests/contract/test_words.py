@@ -69,4 +69,5 @@ def test_the_routes_are_named_after_the_contracts_words() -> None:
         "verify",
         "search",
         "portal-links",
+        "bulk-jobs",
     }

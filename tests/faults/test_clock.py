@@ -8,11 +8,12 @@ import trio
 from trio.testing import MockClock
 
 from daemon.domain.clock import DAY_MS, HOUR_MS
+from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.mails import Mail
 from daemon.domain.submission import Idempotency, NewEvent, Submission
 from daemon.mail.result import SendResult
 from daemon.seams import Seams
-from daemon.store.reads.delivery_reads import DeliveryFilter, list_deliveries
+from daemon.store.reads.delivery_reads import list_deliveries
 from tests.support.daemon import (
     EPOCH_MS,
     FakeReceiver,

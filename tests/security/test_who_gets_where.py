@@ -25,6 +25,7 @@ NOBODYS_IDS = {
     "delivery": "dlv_x",
     "key": "key_x",
     "link": "plk_x",
+    "job": "job_x",
 }
 
 EACH_WAY = [(route, row, way) for route, row in TABLE.items() for way in ways_of_path(route.partition(" ")[2])]
@@ -80,8 +81,10 @@ async def things_of_acme(api: RunningApi) -> Mapping[str, str]:
     [delivery] = [one["id"] for one in deliveries if one["webhookId"] == webhook["id"]]
     key = await key_of_acme(api, "spare")
     link = (await api.operator.post(f"/v1/teams/{api.acme.id}/portal-links", {})).value["id"]
+    asked = {"action": "cancel", "deliveryIds": [delivery]}
+    job = (await api.as_acme.post("/v1/bulk-jobs", asked)).value["id"]
     ids = {"webhook": webhook["id"], "event": event, "delivery": delivery, "key": key["id"], "link": link}
-    return {"acme": api.acme.id, **ids}
+    return {"acme": api.acme.id, "job": job, **ids}
 
 
 def strangers(key: str, revoked: str) -> tuple[Mapping[str, str], ...]:

@@ -15,8 +15,8 @@ class Row:
 
     `roles` are those of acme's keys that may do it beside its admins: the others get 403.
 
-    `$acme`, `$webhook`, `$event`, `$delivery`, `$key` and `$link` stand for ids of acme's. An endless answer ends
-    with the daemon.
+    `$acme`, `$webhook`, `$event`, `$delivery`, `$key`, `$link` and `$job` stand for ids of acme's. An endless answer
+    ends with the daemon.
     """
 
     own: int
@@ -31,7 +31,7 @@ class Row:
         """Return method, path with query, and body."""
         method, _, path = route.partition(" ")
         named = path.replace("{team_id}", "$acme").replace("{event}", "linkedin.message.sent").replace("{name}", "n")
-        for kind in ("webhook", "event", "delivery", "key", "link"):
+        for kind in ("webhook", "event", "delivery", "key", "link", "job"):
             named = named.replace(f"{{{kind}_id}}", f"${kind}")
         target, body = Template(named + self.query).substitute(ids), self.body
         return method, target, None if body is None else Template(body).substitute(ids).encode()
@@ -64,6 +64,11 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET /v1/credits/entries/export": Row(200, 404, 200, query="?teamId=$acme", roles=READ),
         "GET /v1/deliveries/{delivery_id}": Row(200, 404, 200, roles=READ),
         "POST /v1/deliveries/{delivery_id}/resend": Row(202, 404, 202),
+        "POST /v1/bulk-jobs/preview": Row(200, 404, 200, '{"teamId": "$acme", "action": "resend", "filter": {}}'),
+        "POST /v1/bulk-jobs": Row(202, 404, 202, '{"teamId": "$acme", "action": "resend", "filter": {}}'),
+        "GET /v1/bulk-jobs": Row(200, 404, 200, query="?teamId=$acme", roles=READ),
+        "GET /v1/bulk-jobs/{job_id}": Row(200, 404, 200, roles=READ),
+        "POST /v1/bulk-jobs/{job_id}/cancel": Row(200, 404, 200),
         "GET /v1/credits": Row(200, 404, 200, query="?teamId=$acme", roles=READ),
         "GET /v1/credits/entries": Row(200, 404, 200, query="?teamId=$acme", roles=READ),
         "POST /v1/credits/grants": Row(403, 403, 201, '{"teamId": "$acme", "amount": 5}'),

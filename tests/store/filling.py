@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from daemon.domain.audit import Actor, AuditAction, AuditEntry
+from daemon.domain.bulk_jobs import BulkAction, BulkJob, BulkJobStatus, Choice
+from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.lifecycle import Policy, judge
 from daemon.domain.model import Attempt, Event, Outcome, OutcomeKind, Team, Webhook, Work
 from daemon.domain.portal_links import PortalLink
@@ -35,6 +37,15 @@ def an_audit_entry(webhook_id: str, team_id: str = "team_1") -> AuditEntry:
         action=AuditAction.WEBHOOK_CHANGED,
         subject_id=webhook_id,
     )
+
+
+def a_bulk_job(number: int = 1, action: BulkAction = BulkAction.RESEND, **values: Any) -> BulkJob:
+    """Return a new job for all deliveries of a team that there are."""
+    wanted = values.pop("wanted", DeliveryFilter("team_1"))
+    choice = Choice("team_1", action, wanted=wanted, seqs=values.pop("seqs", None), through_seq=10**9, asked_at=NOW)
+    given = {"seq": number, "status": BulkJobStatus.RUNNING, "total": 5, "done": 0, "after_seq": 0, "ended_at": None}
+    who = {"key_id": "key_1", "key_name": "CI", "created_at": NOW, "by_id": choice.seqs is not None}
+    return BulkJob(id=f"job_{number}", choice=choice, **{**given, **who, **values})
 
 
 def a_portal_link(number: int = 1, **values: Any) -> PortalLink:

@@ -12,18 +12,22 @@ from typing import Any
 from msgspec import structs
 from sqlalchemy import Connection
 
+from daemon.domain.bulk_jobs import BulkAction
 from daemon.domain.clock import DAY_MS, HOUR_MS
+from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, CancelReason, DeliveryStatus, OutcomeKind, TeamEdit, Work
 from daemon.domain.search import read_wanted
 from daemon.domain.statistics import StatisticsRange
 from daemon.domain.submission import Idempotency
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store import commands, upkeep_commands
+from daemon.store import commands, job_commands, upkeep_commands
 from daemon.store.commands import Command
+from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, MoveBulkJob
 from daemon.store.reads import (
     actor_reads,
     api_reads,
+    bulk_job_reads,
     console_reads,
     delivery_reads,
     event_reads,
@@ -35,7 +39,18 @@ from daemon.store.reads import (
 from daemon.store.reads.time_blocks import TIMES, next_time_block
 from daemon.store.sqlite.database import Database, open_database
 from daemon.store.writes.batch import apply_one
-from tests.store.filling import NOW, a_portal_link, a_team, a_webhook, accepting, an_audit_entry, found, recording, run
+from tests.store.filling import (
+    NOW,
+    a_bulk_job,
+    a_portal_link,
+    a_team,
+    a_webhook,
+    accepting,
+    an_audit_entry,
+    found,
+    recording,
+    run,
+)
 from tests.support.backlog import fill_backlog
 
 TEAM, WEBHOOK, OTHER = "team_1", "wh_1", "wh_2"
@@ -52,6 +67,8 @@ _SMALLER = (
     "INSERT INTO mails SELECT i, 'mail_' || i, 'team_1', 'wh_1', 'n', 'u', 1, '[]', '[]', 1, 0, 1, "
     "CASE i % 2 WHEN 0 THEN 1 END, NULL, 'webhook_disabled', NULL FROM n",
     "INSERT INTO portal_links SELECT i, 'plk_x' || i, 'team_1', CAST(i AS BLOB), 1, i, 0, 1, NULL, NULL, NULL FROM n",
+    "INSERT INTO bulk_jobs SELECT i, 'job_x' || i, 'team_' || (1 + i % 1000), 'cancel', '{}', 0, NULL, 1000000000, "
+    "CASE WHEN i < 5000 THEN 'running' ELSE 'finished' END, NULL, 0, 0, 1, NULL, 'key_1', 'n' FROM n WHERE i <= 100000",
     "INSERT INTO ended_sessions SELECT 's_' || i, 'key_x' || i, 1 FROM n",
     "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL, NULL FROM n WHERE i <= 100000",
     "INSERT INTO api_keys SELECT i + 9, 'key_x' || i, 'team_x' || i, 'n', CAST(i AS BLOB), 1, NULL, 'admin', NULL "
@@ -152,6 +169,10 @@ COMMANDS: dict[type, Command[Any]] = {
         commands.CancelNext(0),
         commands.Resend("dlv_1", "dlv_new", NOW),
         commands.Recover(a_webhook(3), 0, 0, 250, tuple(f"dlv_r{n}" for n in range(250)), NOW),
+        AddBulkJob(a_bulk_job(1_000_000_000), limit=5, kept=1_000),
+        EndBulkJob("job_x3", NOW),
+        MoveBulkJob("job_x3", 0, 250, NOW, tuple(range(1, 251)), tuple(f"dlv_b{n}" for n in range(250))),
+        CancelForJob(a_webhook(), "job_x3", tuple(range(1, 501)), 7, NOW),
         commands.CreateTeam(a_team(2)),
         commands.SaveTeam(TEAM, TeamEdit(name="Acme")),
         commands.AddKey(ApiKey("key_1", TEAM, "n", NOW), b"digest"),
@@ -188,17 +209,23 @@ COMMANDS: dict[type, Command[Any]] = {
 
 def listing(**wanted: Any) -> Callable[[Connection], object]:
     """Return a query for a page of deliveries."""
-    return lambda c: delivery_reads.list_deliveries(c, delivery_reads.DeliveryFilter(**wanted), 50)
+    return lambda c: delivery_reads.list_deliveries(c, DeliveryFilter(**wanted), 50)
 
 
 def _attempts_of(connection: Connection) -> object:
-    page = delivery_reads.list_deliveries(connection, delivery_reads.DeliveryFilter(), 200)
+    page = delivery_reads.list_deliveries(connection, DeliveryFilter(), 200)
     return delivery_reads.attempts_of(connection, [replace(one, attempts_made=1) for one in page.items])
 
 
 def _last_attempts(connection: Connection) -> object:
-    page = delivery_reads.list_deliveries(connection, delivery_reads.DeliveryFilter(), 200)
+    page = delivery_reads.list_deliveries(connection, DeliveryFilter(), 200)
     return delivery_reads.last_attempts(connection, [replace(one, attempts_made=1) for one in page.items])
+
+
+def chosen(action: BulkAction, **wanted: Any) -> Callable[[Connection], object]:
+    """Return a query for a page of what a bulk job is for."""
+    choice = a_bulk_job(action=action, wanted=DeliveryFilter(TEAM, **wanted)).choice
+    return lambda c: bulk_job_reads.next_deliveries(c, choice, after_seq=0, limit=2_000, look_at=2_000)
 
 
 QUERIES: dict[str, list[Callable[[Connection], object]]] = {
@@ -213,6 +240,21 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "next_resume_at": [lambda c: actor_reads.next_resume_at(c, NOW)],
     "count_paused": [lambda c: gauge_reads.count_paused(c, 1_000)],
     "count_waiting": [lambda c: console_reads.count_waiting(c, OTHER, 1_000)],
+    "get_bulk_job": [lambda c: bulk_job_reads.get_bulk_job(c, "job_x1")],
+    "list_bulk_jobs": [lambda c: bulk_job_reads.list_bulk_jobs(c, TEAM, 50)],
+    "next_bulk_job": [lambda c: bulk_job_reads.next_bulk_job(c, 12), lambda c: bulk_job_reads.next_bulk_job(c, 0)],
+    "own_seqs": [lambda c: bulk_job_reads.own_seqs(c, TEAM, [f"dlv_{number}" for number in range(1_000)])],
+    "next_deliveries": [
+        chosen(BulkAction.CANCEL),
+        chosen(BulkAction.CANCEL, webhook_id=WEBHOOK, event_type="none"),
+        chosen(BulkAction.CANCEL, http_statuses=range(500, 600)),
+        chosen(BulkAction.CANCEL, event_id="evt_1"),
+        chosen(BulkAction.RESEND),
+        chosen(BulkAction.RESEND, since=_OLD + DAY_MS, until=_OLD + 2 * DAY_MS),
+        lambda c: bulk_job_reads.next_deliveries(
+            c, a_bulk_job(seqs=tuple(range(1, 1_001))).choice, after_seq=0, limit=500, look_at=2_000
+        ),
+    ],
     "get_portal_link": [lambda c: api_reads.get_portal_link(c, "plk_1")],
     "portal_link_of_token": [lambda c: api_reads.portal_link_of_token(c, b"digest of a token")],
     "live_portal_links": [
@@ -302,7 +344,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
 
 def every_command() -> set[type]:
     """Return all commands that the code has."""
-    found = (*vars(commands).values(), *vars(upkeep_commands).values())
+    found = (*vars(commands).values(), *vars(upkeep_commands).values(), *vars(job_commands).values())
     return {one for one in found if inspect.isclass(one) and issubclass(one, Command)} - {Command}
 
 
@@ -311,6 +353,7 @@ def every_query() -> set[str]:
     modules: tuple[ModuleType, ...] = (
         api_reads,
         actor_reads,
+        bulk_job_reads,
         console_reads,
         delivery_reads,
         event_reads,

@@ -30,6 +30,8 @@ ROWS = (
     "(1, 'aud_1', 'team_1', 1, 'operator', 'Operator', NULL, 'team.created', 'team_1', '{}')",
     "INSERT INTO ended_sessions VALUES ('session_1', 'key_1', 1)",
     "INSERT INTO portal_links VALUES (1, 'plk_1', 'team_1', x'02', 1, 2, 0, 1, 'https://a.example', NULL, NULL)",
+    "INSERT INTO bulk_jobs VALUES (1, 'job_1', 'team_1', 'resend', '{\"status\": [\"failed\"], \"since\": 1}', 1, "
+    "'[1, 2]', 9, 'running', 3, 1, 5, 1, NULL, 'key_1', 'CI')",
     "INSERT INTO events (seq, id, team_id, type, timestamp, body, accepted_at, test) "
     "VALUES (50, 'evt_1', 'team_1', 'a.b', 1, CAST('{}' AS BLOB), 1, 0)",
     "INSERT INTO deliveries VALUES (50, 'dlv_1', 'evt_1', 'a.b', 'wh_1', 'team_1', 'failed', 1, NULL, 1, 1, NULL, 0, "

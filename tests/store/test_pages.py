@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.model import Attempt, Delivery, DeliveryStatus, LastAttempt, Outcome, OutcomeKind
 from daemon.store.reads import delivery_reads, time_blocks
-from daemon.store.reads.delivery_reads import DeliveryFilter, last_attempts
+from daemon.store.reads.delivery_reads import last_attempts
 from daemon.store.reads.time_blocks import SeqRange, last_range, next_range, next_time_block
 from daemon.store.rows import attempt_row
 from daemon.store.schema import attempts, deliveries, events

@@ -10,6 +10,8 @@ from msgspec import structs
 from sqlalchemy import Connection
 
 from daemon.domain.audit import AuditAction
+from daemon.domain.bulk_jobs import BulkAction
+from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.model import CancelReason, Delivery, DeliveryStatus, OutcomeKind, TeamEdit
 from daemon.domain.search import read_wanted
 from daemon.domain.statistics import StatisticsRange
@@ -31,9 +33,11 @@ from daemon.store.commands import (
     SaveWebhook,
     UsePortalLink,
 )
+from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, MoveBulkJob
 from daemon.store.reads import (
     actor_reads,
     api_reads,
+    bulk_job_reads,
     console_reads,
     delivery_reads,
     event_reads,
@@ -49,7 +53,18 @@ from daemon.store.upkeep_commands import (
     PruneWebhookHours,
 )
 from daemon.store.writes.batch import run_batch
-from tests.store.filling import NOW, a_portal_link, a_webhook, accept, accepting, an_audit_entry, found, recording, run
+from tests.store.filling import (
+    NOW,
+    a_bulk_job,
+    a_portal_link,
+    a_webhook,
+    accept,
+    accepting,
+    an_audit_entry,
+    found,
+    recording,
+    run,
+)
 from tests.store.test_outcomes import disabling
 
 TEAM, WEBHOOK = "team_1", "wh_1"
@@ -75,11 +90,18 @@ def plans_of(connection: Connection) -> Iterator[list[str]]:
 
 
 def listing(**wanted: Any) -> Callable[[Connection], object]:
-    return partial(_list, delivery_reads.DeliveryFilter(**wanted))
+    return partial(_list, DeliveryFilter(**wanted))
 
 
-def _list(wanted: delivery_reads.DeliveryFilter, connection: Connection) -> object:
+def _list(wanted: DeliveryFilter, connection: Connection) -> object:
     return delivery_reads.list_deliveries(connection, wanted, 20, 1000, look_at=5)
+
+
+def chosen(
+    action: BulkAction, *, seqs: tuple[int, ...] | None = None, look_at: int = 5, **wanted: Any
+) -> Callable[[Connection], object]:
+    choice = a_bulk_job(action=action, wanted=DeliveryFilter(TEAM, **wanted), seqs=seqs).choice
+    return partial(bulk_job_reads.next_deliveries, choice=choice, after_seq=2, limit=20, look_at=look_at)
 
 
 def listed(count: int) -> list[Delivery]:
@@ -151,6 +173,30 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         lambda c: api_reads.list_audit_entries(c, TEAM, 20, 1000),
         "ix_audit_entries_team (team_id=? AND seq<?)",
     ),
+    "get_bulk_job": (lambda c: bulk_job_reads.get_bulk_job(c, "job_1"), "(id=?)"),
+    "list_bulk_jobs": (
+        lambda c: bulk_job_reads.list_bulk_jobs(c, TEAM, 20, 1000),
+        "ix_bulk_jobs_team (team_id=? AND seq<?)",
+    ),
+    "next_bulk_job": (lambda c: bulk_job_reads.next_bulk_job(c, 5), "ix_bulk_jobs_status (status=? AND seq>?)"),
+    "next_bulk_job, those before it": (
+        lambda c: bulk_job_reads.next_bulk_job(c, 5),
+        "ix_bulk_jobs_team_status (team_id=? AND status=? AND seq<?)",
+    ),
+    "own_seqs": (lambda c: bulk_job_reads.own_seqs(c, TEAM, ["dlv_1_wh_1", "dlv_2_wh_1"]), "(id=?)"),
+    "next_deliveries to cancel": (
+        chosen(BulkAction.CANCEL),
+        "ix_deliveries_team_status (team_id=? AND status=? AND seq>? AND seq<?)",
+    ),
+    "next_deliveries to resend": (
+        chosen(BulkAction.RESEND, webhook_id=WEBHOOK, http_statuses=range(500, 600)),
+        "ix_deliveries_webhook_status (webhook_id=? AND status=? AND seq>? AND seq<?)",
+    ),
+    "next_deliveries of an event": (
+        chosen(BulkAction.RESEND, event_id="evt_1", look_at=2_000),
+        "ix_deliveries_event (event_id=?",
+    ),
+    "next_deliveries that were named": (chosen(BulkAction.CANCEL, seqs=(5, 6)), "INTEGER PRIMARY KEY (rowid=?)"),
     "get_portal_link": (lambda c: api_reads.get_portal_link(c, "plk_1"), "(id=?)"),
     "portal_link_of_token": (lambda c: api_reads.portal_link_of_token(c, b"digest"), "(digest=?)"),
     "live_portal_links": (
@@ -379,6 +425,10 @@ WRITES: dict[str, Command[Any]] = {
     "save team": SaveTeam(TEAM, TeamEdit("Acme", ("ops@example.com",))),
     "read balance": ReadBalance(TEAM),
     "revoke key": RevokeKey("key_1", NOW),
+    "add bulk job": AddBulkJob(a_bulk_job(), limit=5, kept=10),
+    "end bulk job": EndBulkJob("job_1", NOW),
+    "move bulk job": MoveBulkJob("job_9", 0, 5, NOW, (1, 2, 3), ("dlv_b1", "dlv_b2", "dlv_b3")),
+    "cancel for a bulk job": CancelForJob(a_webhook(), "job_9", (1, 2, 3), 2, NOW),
     "add portal link": AddPortalLink(a_portal_link(), b"digest", NOW),
     "use portal link": UsePortalLink("plk_1", NOW),
     "revoke portal link": RevokePortalLink("plk_1", NOW),
@@ -396,6 +446,7 @@ WRITES: dict[str, Command[Any]] = {
 def test_a_write_finds_its_rows_by_an_index(database: Database, command: Command[Any]) -> None:
     found(database)
     accept(database, range(20))
+    run(database, AddBulkJob(a_bulk_job(9), limit=5, kept=10))
     with plans_of(database.writer) as lines:
         run_batch(database, [command])
     assert lines

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.model import ApiKey, CancelReason, Delivery, DeliveryStatus
 from daemon.store.commands import (
     AddKey,
@@ -22,7 +23,6 @@ from daemon.store.commands import (
 )
 from daemon.store.reads import actor_reads, api_reads, delivery_reads
 from daemon.store.reads.actor_reads import WithWork
-from daemon.store.reads.delivery_reads import DeliveryFilter
 from daemon.store.reads.pagination import Page
 from daemon.store.writes.batch import run_batch
 from tests.store.filling import (

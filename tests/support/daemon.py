@@ -18,6 +18,7 @@ from daemon.actors.threads import RunInThread, run_inline
 from daemon.config.reload import fixed
 from daemon.config.settings import LogSettings, Settings
 from daemon.crypto.vault import Vault
+from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.mails import Mail
 from daemon.domain.model import Attempt, CreditEntry, Delivery, Team, Webhook
@@ -158,7 +159,7 @@ class RunningDaemon:
 
     async def deliveries(self, webhook: Webhook) -> list[Delivery]:
         """Return a webhook's deliveries, oldest first."""
-        wanted = delivery_reads.DeliveryFilter(webhook_id=webhook.id)
+        wanted = DeliveryFilter(webhook_id=webhook.id)
         page = await self.parts.store.reader.fetch(delivery_reads.list_deliveries, wanted, 10_000)
         return list(reversed(page.items))
 

@@ -29,6 +29,8 @@ _WORDS: Mapping[AuditAction, str] = MappingProxyType(
         AuditAction.SIGNATURE_SWITCHED: "switched a webhook to its new secret",
         AuditAction.WEBHOOK_RECOVERED: "recovered what a webhook missed",
         AuditAction.DELIVERY_RESENT: "sent a delivery again",
+        AuditAction.BULK_JOB_CREATED: "asked for a bulk job",
+        AuditAction.BULK_JOB_CANCELLED: "cancelled a bulk job",
         AuditAction.CREDITS_GRANTED: "granted credits",
         AuditAction.PORTAL_LINK_CREATED: "made a portal link",
         AuditAction.PORTAL_LINK_USED: "signed in for the first time",
@@ -67,8 +69,8 @@ def _changes(entry: AuditEntry) -> list[tuple[str, str, str]]:
 
 
 def _both(value: Any) -> tuple[str, str]:
-    if isinstance(value, dict):
-        return _text(value.get("from")), _text(value.get("to"))
+    if isinstance(value, dict) and value.keys() == {"from", "to"}:
+        return _text(value["from"]), _text(value["to"])
     return "", _text(value)
 
 

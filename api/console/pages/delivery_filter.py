@@ -6,10 +6,9 @@ from types import MappingProxyType
 
 from api.console.pages.time_window import WINDOW_FIELDS, read_window
 from api.console.session.page_request import PageRequest
-from api.http.wire import parse_http_statuses
 from daemon.domain.causes import OUTCOME_WORDS
+from daemon.domain.delivery_filter import DeliveryFilter, parse_http_statuses
 from daemon.domain.model import DeliveryStatus, OutcomeKind
-from daemon.store.reads.delivery_reads import DeliveryFilter
 
 _UNKNOWN_STATUS = "Choose one of the states in the list."
 _UNKNOWN_CAUSE = "Choose one of the results in the list, or name an HTTP status."

@@ -14,6 +14,7 @@ from api.console.session.access import LOOK_COOKIE, set_session
 from api.console.session.csrf import require_own_origin
 from api.console.session.forms import read_form
 from api.console.session.page_request import ConsoleContext, html, see_other
+from api.console.session.sessions import principal_of
 from api.http.peers import peer_address
 
 _OVER = "This link is not valid: it was used, was revoked or has expired. Ask whoever gave it to you for a new one."
@@ -25,14 +26,20 @@ async def show_portal(context: ConsoleContext, request: Request) -> Response:
 
 
 async def enter_portal(context: ConsoleContext, request: Request) -> Response:
-    """Begin a session of the link, in the place of any other, and redirect to the page that it is for."""
+    """Begin a session of the link, in the place of any other, and redirect to the page that it is for.
+
+    Raises ApiError (429) beyond the link's rate limit: each sign-in is a write.
+    """
     require_own_origin(request, context.handles.settings.public_url)
     form = await read_form(request)
     next_page, token = next_page_of(form.text("next")), form.text("link").rpartition("#")[2]
     if (mistake := obstacle(context, request)) is not None:
         return await _form(context, request, next_page=next_page, mistake=mistake)
-    link = await context.handles.portal_links.sign_in(token, peer_address(request))
-    if link is None:
+    links = context.handles.portal_links
+    link = await links.of_token(token)
+    if link is not None:
+        context.take_token(principal_of(link))
+    if link is None or not await links.use(link, peer_address(request)):
         context.handles.log.debug("portal_link_refused")
         return await _form(context, request, next_page=next_page, mistake=_OVER)
     context.handles.log.info("portal_link_used", linkId=link.id, teamId=link.team_id)

@@ -33,7 +33,7 @@ async def show_sign_in(context: ConsoleContext, request: Request) -> Response:
 
 
 async def sign_in(context: ConsoleContext, request: Request) -> Response:
-    """Begin a session, and redirect to the page that required it."""
+    """Begin a session, and redirect to the page that required it. Raises ApiError (429) beyond the key's rate limit."""
     require_own_origin(request, context.handles.settings.public_url)
     cookies = context.cookies_of(request)
     if cookies.in_frame:
@@ -46,6 +46,7 @@ async def sign_in(context: ConsoleContext, request: Request) -> Response:
         context.handles.log.debug("console_sign_in_refused")
         mistake = _WRONG_KEY if key else "Enter an API key."
         return await _form(context, request, next_page, mistake=mistake, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    context.take_token(signed_in.principal)
     submits_only = _SUBMITS_ONLY if signed_in.principal.role is KeyRole.SUBMIT else None
     if (mistaken := submits_only or obstacle(context, request)) is not None:
         return await _form(context, request, next_page, mistake=mistaken, status=HTTPStatus.UNPROCESSABLE_ENTITY)

@@ -14,12 +14,9 @@ from api.console.session.page_request import ConsoleContext, PageRequest
 from api.console.session.refusals import SignInFirst, page_not_found
 from api.console.session.sessions import COOKIE, LIFETIME_S, Session, SignedIn
 from api.http.auth import mark_authenticated
-from api.http.errors import rate_limited
 from api.http.known import Known
 from api.http.route import Call
 from api.http.streamed import Streamed
-from api.limits.exports import Exports
-from api.limits.rate_limit import RateLimits
 from daemon.actors.threads import RunInThread
 from daemon.crypto.api_keys import Principal
 from daemon.domain.model import Team
@@ -37,7 +34,7 @@ async def session_of(context: ConsoleContext, request: Request) -> SignedIn | No
     return None if cookies.in_frame and signed_in is not None and signed_in.link is None else signed_in
 
 
-async def require_session(context: ConsoleContext, request: Request, limits: RateLimits) -> SignedIn:
+async def require_session(context: ConsoleContext, request: Request) -> SignedIn:
     """Return the request's session. Raises SignInFirst without one, and ApiError (429) beyond its key's rate limit.
 
     A portal link has the limit of a key.
@@ -48,8 +45,7 @@ async def require_session(context: ConsoleContext, request: Request, limits: Rat
     if signed_in.link is None:
         context.handles.note_key_use(signed_in.principal.key_id)
     mark_authenticated(request)
-    if (wait_s := limits.take(signed_in.principal)) is not None:
-        raise rate_limited(wait_s)
+    context.take_token(signed_in.principal)
     return signed_in
 
 
@@ -59,8 +55,6 @@ async def answer_page(
     signed_in: SignedIn,
     team_id: str | None,
     run_in_thread: RunInThread,
-    limits: RateLimits,
-    exports: Exports,
     answer: Callable[[PageRequest], Awaitable[Response | Streamed]],
 ) -> Response | Streamed:
     """Return the response of `answer`, with the session's cookie renewed if necessary.
@@ -79,8 +73,8 @@ async def answer_page(
         principal,
         request=request,
         run_in_thread=run_in_thread,
-        charge=partial(limits.charge, signed_in.principal),
-        exports=exports,
+        charge=partial(context.limits.charge, signed_in.principal),
+        exports=context.exports,
         known=Known(context.handles.catalogue, principal, context.reserved_ids),
     )
     cookies = context.cookies_of(request)

@@ -15,7 +15,11 @@ from api.console.session.forms import Form
 from api.console.session.messages import Messages
 from api.console.session.sessions import Session, Sessions
 from api.console.session.shown_once import ShownOnce
+from api.http.errors import rate_limited
 from api.http.route import Call
+from api.limits.exports import Exports
+from api.limits.rate_limit import RateLimits
+from daemon.crypto.api_keys import Principal
 from daemon.domain.model import KeyRole, Team
 from daemon.domain.portal_links import PortalLink
 from daemon.handles import Handles
@@ -37,11 +41,18 @@ class ConsoleContext:
 
     handles: Handles
     sessions: Sessions
+    limits: RateLimits
+    exports: Exports
     templates: Templates
     shown_once: ShownOnce
     messages: Messages
     reserved_ids: frozenset[str]
     api_document: Callable[[], Mapping[str, Any]]
+
+    def take_token(self, principal: Principal) -> None:
+        """Have a request of this key or portal link cost a token. Raises ApiError (429) if there is none left."""
+        if (wait_s := self.limits.take(principal)) is not None:
+            raise rate_limited(wait_s)
 
     def cookies_of(self, request: Request) -> Cookies:
         """Return the cookies of a request."""

@@ -119,7 +119,7 @@ class Sessions:
         link = await self._find_link(link_id)
         if link is None or not link.is_valid(self._now_ms()):
             return None
-        return SignedIn(session, Principal(link.team_id, link.id, role=link.role, name=link.name), link)
+        return SignedIn(session, principal_of(link), link)
 
     def cookie(self, session: Session) -> str:
         """Return a session's cookie value."""
@@ -156,3 +156,8 @@ class Sessions:
 
     def _fresh_expiry(self, ends_at: int) -> int:
         return min(self._now_ms() + LIFETIME_S * 1000, ends_at)
+
+
+def principal_of(link: PortalLink) -> Principal:
+    """Return who a session of this link is."""
+    return Principal(link.team_id, link.id, role=link.role, name=link.name)

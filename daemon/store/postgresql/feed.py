@@ -13,6 +13,7 @@ from daemon.domain.model import Webhook
 from daemon.store import channels, commands, rows
 from daemon.store.commands import Command, EndSession
 from daemon.store.fan_out_commands import MakeDeliveries
+from daemon.store.job_commands import AddBulkJob
 from daemon.store.nodes import Change, Kind, KnownKey, News, PruneFeed
 from daemon.store.postgresql.schema import cluster, feed
 from daemon.store.request_commands import AnswerRequest
@@ -68,6 +69,7 @@ def news_since(connection: Connection, since: int) -> News:
         sessions=_sessions(connection, ids[Kind.SESSION]),
         credits=tuple(change.team_id for change in changes if change.kind == Kind.CREDITS),
         fan_outs=tuple(change.team_id for change in changes if change.kind == Kind.FAN_OUT),
+        bulk_jobs=tuple(ids[Kind.BULK_JOB]),
         sealing=next((row.id for row in reversed(found) if row.kind == Kind.SEALING), None),
     )
 
@@ -133,6 +135,8 @@ def changes_of(command: Command[Any], answer: Any) -> Sequence[Change]:
             return [Change(Kind.KEY, command.key.team_id, command.key.id)]
         case commands.RevokeKey():
             return [Change(Kind.KEY, "", command.key_id)]
+        case AddBulkJob():
+            return [Change(Kind.BULK_JOB, command.job.team_id, command.job.id)]
         case commands.EndSession():
             return [Change(Kind.SESSION, "", command.session_id)]
         case commands.GrantCredits():

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, ScalarSelect, Table, select
 
+from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.model import Delivery, DeliveryStatus, LastAttempt, OutcomeKind
 from daemon.store import rows
 from daemon.store.reads.pagination import LOOK_AT, Choice, Page, bounded_page
@@ -15,24 +16,6 @@ from daemon.store.rows import right
 from daemon.store.schema import attempts, deliveries, events, webhooks
 
 _SUCCESS = range(200, 300)
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryFilter:
-    """Which deliveries to list; None, and no statuses, mean any. `since` and `until` bound `created_at`, both included.
-
-    `outcome` and `http_statuses` are those of the last attempt; the latter are one, or one of the hundreds (4xx).
-    """
-
-    team_id: str | None = None
-    webhook_id: str | None = None
-    event_id: str | None = None
-    statuses: tuple[DeliveryStatus, ...] = ()
-    event_type: str | None = None
-    outcome: OutcomeKind | None = None
-    http_statuses: range | None = None
-    since: int | None = None
-    until: int | None = None
 
 
 def deliveries_of_event(connection: Connection, event_id: str, limit: int, after: int | None = None) -> Page[Delivery]:
@@ -56,7 +39,7 @@ def list_deliveries(
     return timed_page(
         connection,
         Period(deliveries.c.created_at, wanted.since, wanted.until),
-        partial(_choices, wanted),
+        partial(choices_of, wanted),
         limit=limit,
         before=before,
         value=rows.delivery,
@@ -150,7 +133,7 @@ def _owner(connection: Connection, table: Table, its_id: str) -> str | None:
     return connection.execute(select(table.c.team_id).where(table.c.id == its_id)).scalar()
 
 
-def _choices(wanted: DeliveryFilter, first_seq: int) -> list[Choice]:
+def choices_of(wanted: DeliveryFilter, first_seq: int) -> list[Choice]:
     """Return what to look through: one part of an index for each status where an index has them, else all at once."""
     statuses = _possible_statuses(wanted)
     by_index, by_row = _index_conditions(wanted), _row_conditions(wanted)

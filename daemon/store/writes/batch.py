@@ -9,7 +9,7 @@ from typing import Any, cast
 from sqlalchemy import Connection
 
 from daemon.domain.errors import StoreUnavailable
-from daemon.store import commands, upkeep_commands
+from daemon.store import commands, job_commands, upkeep_commands
 from daemon.store.commands import Command
 from daemon.store.engine import Apply, Engine
 from daemon.store.fan_out_commands import MakeDeliveries
@@ -17,6 +17,7 @@ from daemon.store.writes import (
     api_keys,
     attempts,
     audit,
+    bulk_jobs,
     cancelling,
     counters,
     credits,
@@ -55,6 +56,10 @@ APPLY: Mapping[type, Apply] = {
     commands.CancelNext: cancelling.cancel_next,
     commands.Resend: replays.resend,
     commands.Recover: replays.recover,
+    job_commands.AddBulkJob: bulk_jobs.add_bulk_jobs,
+    job_commands.EndBulkJob: bulk_jobs.end_bulk_jobs,
+    job_commands.MoveBulkJob: bulk_jobs.move_bulk_jobs,
+    job_commands.CancelForJob: bulk_jobs.cancel_for_jobs,
     commands.KeepEntry: audit.keep_entries,
     commands.CreateTeam: teams.create_teams,
     commands.SaveTeam: teams.save_teams,

@@ -4,11 +4,11 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0026"
-down_revision = "0019"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 # Older nodes count what succeeded and what failed, and nothing else: it is missing in the pictures.
-readable_by = "0019"
+readable_by = "0021"
 
 _COLUMNS = (
     *("cancelled", "latency_10", "latency_20", "latency_50", "latency_100", "latency_200", "latency_500"),
