@@ -65,9 +65,8 @@ class Exchange(TrioASGIHTTPConnection):
 class Dispatcher(QuartTrio):
     """An application whose views are called with the request, and whose errors are all answered by one function.
 
-    `log_failure` is told of what can no longer be answered: a failure in the middle of a stream.
-
-    Within them there is no `quart.request` and no hook: what every answer needs is added here.
+    Within them there is no `quart.request` and no hook: what every answer needs is added here. `log_failure` is told of
+    what can no longer be answered: a failure in the middle of a stream.
     """
 
     asgi_http_class = Exchange
