@@ -3,14 +3,16 @@
 What is specific to one engine, such as table layout or which rows an index covers, is in the migrations.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
 
-from daemon.domain.latencies import LATENCY_EDGES_MS
+from daemon.store.metadata import metadata as metadata
+from daemon.store.tally_schema import LATENCY_COLUMNS as LATENCY_COLUMNS
+from daemon.store.tally_schema import credit_days as credit_days
+from daemon.store.tally_schema import webhook_errors as webhook_errors
+from daemon.store.tally_schema import webhook_hours as webhook_hours
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
 HEAD_REVISION = "0026"
-
-metadata = MetaData()
 
 
 def _seq() -> Column[int]:
@@ -190,36 +192,6 @@ attempts = Table(
 )
 
 
-def _tally(name: str) -> Column[int]:
-    return Column(name, Integer, nullable=False)
-
-
-# How many attempts of an hour took at most so many ms, but longer than those of the column before.
-LATENCY_COLUMNS = (*(f"latency_{edge}" for edge in LATENCY_EDGES_MS), "latency_more")
-
-# How many deliveries of a webhook ended in the hour that began at `hour`, and what its attempts took.
-webhook_hours = Table(
-    "webhook_hours",
-    metadata,
-    Column("hour", BigInteger, primary_key=True, autoincrement=False),
-    Column("webhook_id", Text, primary_key=True),
-    Column("succeeded", Integer, nullable=False),
-    Column("failed", Integer, nullable=False),
-    _tally("cancelled"),
-    *map(_tally, LATENCY_COLUMNS),
-)
-
-# How many attempts of a webhook failed in the hour that began at `hour`, by what happened.
-webhook_errors = Table(
-    "webhook_errors",
-    metadata,
-    Column("hour", BigInteger, primary_key=True, autoincrement=False),
-    Column("webhook_id", Text, primary_key=True),
-    Column("outcome", Text, primary_key=True),
-    Column("status", Integer, primary_key=True, autoincrement=False),  # 0: there was none
-    Column("attempts", Integer, nullable=False),
-)
-
 credit_entries = Table(
     "credit_entries",
     metadata,
@@ -233,15 +205,6 @@ credit_entries = Table(
     Column("note", Text),
     UniqueConstraint("delivery_id", name="uq_credit_entries_delivery"),  # a delivery is never charged twice
     Index("ix_credit_entries_team", "team_id", "seq"),
-)
-
-# What a team's debits consumed on the UTC day that began at `day`.
-credit_days = Table(
-    "credit_days",
-    metadata,
-    Column("team_id", Text, primary_key=True),
-    Column("day", BigInteger, primary_key=True, autoincrement=False),
-    Column("consumed", BigInteger, nullable=False),
 )
 
 idempotency_keys = Table(

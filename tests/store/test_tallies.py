@@ -20,6 +20,7 @@ from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import CancelReason, DeliveryStatus, OutcomeKind, Work
 from daemon.maintenance.cleaner import INTERVAL_S, Cleaner
 from daemon.store.commands import CancelPending, CreateTeam, CreateWebhook, GrantCredits, RecordAttempt
+from daemon.store.job_commands import AddBulkJob, CancelForJob
 from daemon.store.reads.reader import Reader
 from daemon.store.schema import LATENCY_COLUMNS
 from daemon.store.sqlite.database import open_database
@@ -29,7 +30,7 @@ from daemon.store.writes.batch import run_batch
 from daemon.store.writes.counters import MOST_HOURS_KEPT_MS, hours_kept_ms
 from daemon.store.writes.writer import Writer
 from daemon.telemetry.metrics import make_metrics
-from tests.store.filling import NOW, AnyDatabase, a_team, a_webhook, accept, count, found, recording, run
+from tests.store.filling import NOW, AnyDatabase, a_bulk_job, a_team, a_webhook, accept, count, found, recording, run
 from tests.store.test_database import alembic_config
 from tests.support.telemetry import make_telemetry
 
@@ -129,6 +130,16 @@ def test_hours_and_days_agree_with_deliveries_and_ledger_whatever_is_repeated(da
         done += some
         assert_tallies_agree(database)
     assert count(database, "webhook_hours") > 2
+
+
+def test_what_a_bulk_job_cancels_is_counted(database: AnyDatabase) -> None:
+    found(database)
+    seqs = tuple(work.seq for work in accept(database, range(5)))
+    run(database, AddBulkJob(a_bulk_job(1), limit=5, kept=10))
+    for _ in range(2):
+        run(database, CancelForJob(a_webhook(), "job_1", seqs[:4], seqs[0], NOW))
+    assert_tallies_agree(database)
+    assert count(database, "webhook_hours", "cancelled = 3") == 1
 
 
 def test_the_same_end_given_twice_counts_once(database: AnyDatabase) -> None:

@@ -72,7 +72,7 @@ def _throughput(hour: Hour, times: tuple[Moment, ...]) -> Picture:
         "Throughput, a second",
         f"in the last minute {last}",
         lines({"first": accepted, "second": ended}, rate_axis(_highest(accepted, ended)), times),
-        (("first", "events accepted"), ("second", "deliveries ended")),
+        legend=(("first", "events accepted"), ("second", "deliveries ended")),
     )
 
 
@@ -113,7 +113,7 @@ def _latencies(title: str, half: Series, most: Series, *, times: tuple[Moment, .
         title,
         f"95 of 100 took at most {short_duration(highest)}",
         lines({"first": half, "second": most}, latency_axis(min(known), highest), times),
-        (("first", "p50"), ("second", "p95")),
+        legend=(("first", "p50"), ("second", "p95")),
     )
 
 

@@ -1,0 +1,5 @@
+"""What every table is registered with."""
+
+from sqlalchemy import MetaData
+
+metadata = MetaData()
