@@ -11,8 +11,9 @@ from daemon.crypto.api_keys import ApiKeys
 from daemon.delivery.router import Router
 from daemon.delivery.sent_request import SentRequest
 from daemon.domain.clock import NowMs
-from daemon.domain.event_types import Catalogue
+from daemon.domain.event_types import OPERATIONAL_CATALOGUE, Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
+from daemon.domain.operations import About
 from daemon.maintenance.last_hour import Minute
 from daemon.management.bulk_jobs import BulkJobs
 from daemon.management.kept_answers import KeptAnswers
@@ -113,3 +114,12 @@ class Handles:
     health: HealthHandles
     system: SystemHandles
     console: ConsoleHandles
+
+    @property
+    def every_type(self) -> Catalogue:
+        """The event types of the product, and the operational ones."""
+        return {**self.catalogue, **OPERATIONAL_CATALOGUE}
+
+    def types_about(self, about: About) -> Catalogue:
+        """Return the event types that a webhook of this kind may subscribe to."""
+        return OPERATIONAL_CATALOGUE if about is About.OPERATIONS else self.catalogue

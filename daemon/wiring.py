@@ -10,6 +10,7 @@ from structlog.typing import FilteringBoundLogger
 from daemon.cluster.memory import Memory
 from daemon.cluster.node import Node
 from daemon.config.reload import LiveSettings
+from daemon.config.settings import Settings
 from daemon.crypto.api_keys import ApiKeys
 from daemon.crypto.vault import Vault
 from daemon.delivery.canceller import Canceller
@@ -37,6 +38,8 @@ from daemon.management.sign_outs import SignOuts
 from daemon.management.teams import Teams
 from daemon.management.webhook_changer import LocalChanger
 from daemon.management.webhooks import Webhooks
+from daemon.operations.payload import payload_maker
+from daemon.operations.submitter import Submitter
 from daemon.seams import Seams
 from daemon.store.engine import Engine
 from daemon.store.hold_commands import PruneHolds
@@ -55,6 +58,9 @@ from daemon.wiring_management import ManagementBuilder
 from daemon.wiring_nodes import only_node, reporter
 
 _PRUNED_AT_ONCE = 500
+# How long it may take to find what operational webhooks are to be told, if nobody says that there is something: other
+# nodes do not; a process alone has missed it only if a commit failed in doubt.
+_OTHERS_NEWS_S, _OWN_NEWS_S = 5, 60
 
 _Run = Callable[[], Awaitable[None]]
 # What nodes that share a database forget besides what a single one does.
@@ -119,6 +125,7 @@ async def assemble(
     kept_answers, portal_links = management.kept_answers, management.portal_links()
     with_link = management.mail_links(portal_links).with_link
     notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail, with_link=with_link)
+    submitter = _submitter(live.now, store=store, telemetry=telemetry, has_others=cluster is not None)
     gauges = GaugeRefresher(
         store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database
     )
@@ -127,7 +134,15 @@ async def assemble(
     delivery = DeliveryBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams)
     gate, canceller = delivery.credit_gate() if cluster is None else cluster.gate, delivery.canceller()
     resumes = delivery.resumes(mine)
-    fleet = delivery.fleet(index=index, gate=gate, notifier=notifier, canceller=canceller, resumes=resumes, share=mine)
+    fleet = delivery.fleet(
+        index=index,
+        gate=gate,
+        notifier=notifier,
+        submitter=submitter,
+        canceller=canceller,
+        resumes=resumes,
+        share=mine,
+    )
     owners = fleet if cluster is None else cluster.wakes(fleet)
     fan_outs = await delivery.fan_outs(owners, mine)
     bulk_runner = BulkRunner(store=store, clock=clock, telemetry=telemetry, owners=owners)
@@ -139,7 +154,7 @@ async def assemble(
         fan_outs=fan_outs,
         changes=telemetry.changes,
         granted=gate.look_again,
-        look_for_work=partial(_wake_all, notifier, canceller, bulk_runner),
+        look_for_work=partial(_wake_all, notifier, submitter, canceller, bulk_runner),
         seal_with=vault.use,
     )
     node = None
@@ -168,8 +183,9 @@ async def assemble(
     )
     bind_gauges(telemetry, fleet=fleet, router=router, gate=gate, lookups=seams.lookups)
 
-    upkeep = {
+    upkeep: dict[ActorKind, _Run] = {
         ActorKind.NOTIFIER: notifier.run,
+        ActorKind.SUBMITTER: partial(submitter.run, router.submit),
         ActorKind.CANCELLER: canceller.run,
         **_maintenance(
             live, database, store=store, clock=clock, telemetry=telemetry, seams=seams, has_others=node is not None
@@ -192,7 +208,14 @@ async def assemble(
         telemetry=telemetry,
         fleet=fleet,
         router=router,
-        teams=management.teams(ids=team_ids, api_keys=api_keys, gate=gate, notifier=notifier, follow=following.follow),
+        teams=management.teams(
+            ids=team_ids,
+            api_keys=api_keys,
+            gate=gate,
+            notifier=notifier,
+            submitter=submitter,
+            follow=following.follow,
+        ),
         webhooks=webhooks,
         replays=management.replays(owners=owners, fan_outs=fan_outs),
         bulk_jobs=management.bulk_jobs(wake=bulk_runner.wake),
@@ -266,10 +289,20 @@ async def _load_sign_outs(store: Store) -> SignOuts:
     return sign_outs
 
 
-def _wake_all(notifier: Notifier, canceller: Canceller, bulk_runner: BulkRunner) -> None:
-    notifier.wake()
-    canceller.wake()
-    bulk_runner.wake()
+def _wake_all(*actors: Notifier | Submitter | Canceller | BulkRunner) -> None:
+    for actor in actors:
+        actor.wake()
+
+
+def _submitter(settings: Settings, *, store: Store, telemetry: Telemetry, has_others: bool) -> Submitter:
+    # An address that nobody set leads nowhere but on this machine.
+    public_url = settings.public_url if "public_url" in settings.model_fields_set else ""
+    return Submitter(
+        store=store,
+        telemetry=telemetry,
+        make_payload=payload_maker(settings.delivery.policy, public_url),
+        look_every_s=_OTHERS_NEWS_S if has_others else _OWN_NEWS_S,
+    )
 
 
 async def _check_url_and_log(check: CheckUrl, log: FilteringBoundLogger, url: str, team_id: str) -> None:

@@ -33,6 +33,7 @@ from daemon.domain.clock import Clock
 from daemon.domain.model import Webhook
 from daemon.mail.notifier import Notifier
 from daemon.maintenance.gauges import bind_attempt_gauges
+from daemon.operations.submitter import Submitter
 from daemon.seams import Seams
 from daemon.store.commands import ReadBalance
 from daemon.store.reads import actor_reads
@@ -100,6 +101,7 @@ class DeliveryBuilder:
         index: SubscriptionIndex,
         gate: Gate,
         notifier: Notifier,
+        submitter: Submitter,
         canceller: Canceller,
         resumes: TimedResumes,
         share: ShareOfWork,
@@ -113,7 +115,7 @@ class DeliveryBuilder:
             log=self._log,
             schedule=_schedule(self._settings.delivery),
             gate=gate,
-            recorder=self._recorder(on_change=on_change, notifier=notifier, canceller=canceller),
+            recorder=self._recorder(on_change=on_change, notifier=notifier, submitter=submitter, canceller=canceller),
             read_pending=share.read_pending,
             look=share.look,
             make_sender=self._sender_factory(),
@@ -129,7 +131,9 @@ class DeliveryBuilder:
             look=share.look,
         )
 
-    def _recorder(self, *, on_change: _OnChange, notifier: Notifier, canceller: Canceller) -> OutcomeRecorder:
+    def _recorder(
+        self, *, on_change: _OnChange, notifier: Notifier, submitter: Submitter, canceller: Canceller
+    ) -> OutcomeRecorder:
         return OutcomeRecorder(
             store=self._store,
             clock=self._clock,
@@ -137,6 +141,7 @@ class DeliveryBuilder:
             policy=self._settings.delivery.policy,
             on_change=on_change,
             on_mail=notifier.wake,
+            on_news=submitter.wake,
             exhausted_below=self._settings.credits.exhausted_below,
             operator_address=lambda: self._live.now.smtp.operator_address,
             on_cancellations_left=canceller.wake,

@@ -20,6 +20,7 @@ from daemon.management.replays import Replays
 from daemon.management.teams import Teams
 from daemon.management.webhook_changer import WebhookChanger
 from daemon.management.webhooks import Webhooks
+from daemon.operations.submitter import Submitter
 from daemon.store.store import Store
 from daemon.telemetry.telemetry import Telemetry
 
@@ -43,6 +44,7 @@ class ManagementBuilder:
         api_keys: ApiKeys,
         gate: Gate,
         notifier: Notifier,
+        submitter: Submitter,
         follow: Callable[[], Awaitable[None]],
     ) -> Teams:
         """Return what changes teams, their keys and their credits."""
@@ -57,6 +59,7 @@ class ManagementBuilder:
             gate=gate,
             exhausted_below=self._live.now.credits.exhausted_below,
             on_mail=notifier.wake,
+            on_news=submitter.wake,
             follow=follow,
         )
 

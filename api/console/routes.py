@@ -11,6 +11,7 @@ from quart import Request, Response
 from api.console.pages import (
     api_page,
     audit_page,
+    bulk_jobs_page,
     credits_page,
     deliveries_page,
     delivery_page,
@@ -97,6 +98,7 @@ class PageRoute:
 
 _WEBHOOK = "teams/<team_id>/webhooks/<webhook_id>"
 _EVENT = "teams/<team_id>/events/<event_id>"
+_JOBS = "teams/<team_id>/bulk-jobs"
 _LINKS = "teams/<team_id>/portal-links"
 _DELIVERY = "teams/<team_id>/deliveries/<delivery_id>"
 PAGES = (
@@ -142,6 +144,12 @@ PAGES = (
     PageRoute("GET", f"{_DELIVERY}/live", delivery_page.follow_delivery),
     PageRoute("GET", f"{_DELIVERY}/body", delivery_page.download_body),
     PageRoute("POST", f"{_DELIVERY}/resend", delivery_page.resend),
+    PageRoute("GET", _JOBS, bulk_jobs_page.show_bulk_jobs),
+    PageRoute("POST", _JOBS, bulk_jobs_page.create),
+    PageRoute("GET", f"{_JOBS}/new", bulk_jobs_page.ask, roles=ADMINS),
+    PageRoute("GET", f"{_JOBS}/<job_id>", bulk_jobs_page.show_bulk_job),
+    PageRoute("GET", f"{_JOBS}/<job_id>/live", bulk_jobs_page.follow_bulk_job),
+    PageRoute("POST", f"{_JOBS}/<job_id>/cancel", bulk_jobs_page.cancel),
     PageRoute("GET", "teams/<team_id>/event-types", event_types_page.show_event_types),
     PageRoute("GET", "teams/<team_id>/event-types/<event>", event_types_page.show_event_type),
     PageRoute("POST", "teams/<team_id>/event-types/<event>/test", event_types_page.send_test),
@@ -154,6 +162,7 @@ PAGES = (
     PageRoute("GET", "teams/<team_id>/audit", audit_page.show_audit_trail, roles=ADMINS, by_link=False),
     PageRoute("GET", "teams", handler=teams_page.show_teams, audience=Audience.OPERATOR),
     PageRoute("POST", "teams", handler=teams_page.create, audience=Audience.OPERATOR),
+    PageRoute("POST", "operational-webhooks", handler=teams_page.open_operators, audience=Audience.OPERATOR),
     PageRoute("GET", "teams/<team_id>", handler=team_page.show_team, audience=Audience.OPERATOR),
     PageRoute("POST", "teams/<team_id>", handler=team_page.save, audience=Audience.OPERATOR),
     PageRoute("POST", "teams/<team_id>/keys", handler=team_page.create_key, audience=Audience.OPERATOR),

@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from daemon.crypto.api_keys import Principal
 from daemon.domain.event_types import WILDCARD
+from daemon.domain.operations import OPERATIONAL_TYPES
 
 UNKNOWN_EVENT, NO_SUCH_TEAM = "unknown_event", "no_such_team"  # types of pydantic's errors
 _LONGEST_GUESS = 100
@@ -53,8 +54,12 @@ def _must_be_event(value: str, info: ValidationInfo) -> str:
     return value
 
 
-def _must_be_event_or_all(value: str, info: ValidationInfo) -> str:
-    return value if value == WILDCARD else _must_be_event(value, info)
+def _must_be_any_event(value: str, info: ValidationInfo) -> str:
+    return value if value in OPERATIONAL_TYPES else _must_be_event(value, info)
+
+
+def _must_be_any_event_or_all(value: str, info: ValidationInfo) -> str:
+    return value if value == WILDCARD else _must_be_any_event(value, info)
 
 
 def _must_be_ones_own(value: str | None, info: ValidationInfo) -> str | None:
@@ -76,8 +81,10 @@ def _must_be_free(value: str | None, info: ValidationInfo) -> str | None:
     return value
 
 
+# An event of the product; that, or an operational one; what a webhook of either kind may subscribe to.
 EventName = Annotated[str, AfterValidator(_must_be_event)]
-SubscribedEvent = Annotated[str, AfterValidator(_must_be_event_or_all)]
+AnyEventName = Annotated[str, AfterValidator(_must_be_any_event)]
+SubscribedEvent = Annotated[str, AfterValidator(_must_be_any_event_or_all)]
 # The team that a request is about, and the same where there has to be one: a team's key may leave both out.
 SomeTeam = Annotated[str | None, AfterValidator(_must_be_ones_own)]
 OneTeam = Annotated[SomeTeam, AfterValidator(_must_be_said_by_the_operator), Field(validate_default=True)]

@@ -28,6 +28,7 @@ from api.routes.delivery_choice import DeliveryChoice, filter_meant
 from daemon.domain import model
 from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.model import CancelReason, DeliveryStatus, Origin, OutcomeKind
+from daemon.domain.operations import OPERATIONAL_TYPES
 from daemon.store.reads import api_reads, delivery_reads
 
 MOST_QUEUED_AGAIN = 20
@@ -197,6 +198,8 @@ async def _teams_without_credits(call: Call, deliveries: Sequence[model.Delivery
 def _show_delivery(
     delivery: model.Delivery, last: model.LastAttempt | None = None, *, team_lacks_credits: bool, is_paused: bool
 ) -> Delivery:
+    is_pending = delivery.status is DeliveryStatus.PENDING
+    is_free = delivery.event_type in OPERATIONAL_TYPES
     return Delivery(
         id=delivery.id,
         event_id=delivery.event_id,
@@ -210,8 +213,8 @@ def _show_delivery(
         created_at=format_time(delivery.created_at),
         completed_at=format_optional_time(delivery.completed_at),
         cancel_reason=delivery.cancel_reason,
-        waiting_for_credits=team_lacks_credits and delivery.status is DeliveryStatus.PENDING,
-        waiting_for_resume=is_paused and delivery.status is DeliveryStatus.PENDING,
+        waiting_for_credits=team_lacks_credits and is_pending and not is_free,
+        waiting_for_resume=is_paused and is_pending,
         origin=delivery.origin and OriginOfDelivery(kind=delivery.origin, delivery_id=delivery.origin_id),
         last_attempt=last
         and LastAttempt(outcome=last.outcome, status=last.status, duration_ms=last.duration_ms, error=last.error),

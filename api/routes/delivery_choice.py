@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.http.known import EventName
+from api.http.known import AnyEventName
 from api.http.wire import HttpStatuses, Input, InputMoment
 from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.model import DeliveryStatus, OutcomeKind
@@ -18,7 +18,7 @@ class DeliveryChoice(Input):
     status: list[Annotated[DeliveryStatus, Field(strict=False)]] | None = Field(
         None, description="Only those in this state; give it several times for several states.", min_length=1
     )
-    event: EventName | None = Field(None, description="Only those of this event type.")
+    event: AnyEventName | None = Field(None, description="Only those of this event type.")
     outcome: OutcomeKind | None = Field(None, description="Only those whose last attempt ended so.", strict=False)
     http_status: HttpStatuses | None = Field(
         None,

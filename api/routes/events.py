@@ -12,7 +12,7 @@ from api.http.auth import owned, team_named
 from api.http.cursors import next_cursor, page_of, position_of
 from api.http.errors import Code, unknown_team
 from api.http.json_body import JSON, NDJSON
-from api.http.known import EventName, SomeTeam
+from api.http.known import AnyEventName, SomeTeam
 from api.http.query import period_of
 from api.http.route import SUBMITTERS, Body, Call, Route
 from api.http.wire import Input, InputMoment, Limit, Output, OutputTime, Page, PageQuery, format_time
@@ -92,7 +92,7 @@ class EventListQuery(PageQuery):
     """Which events to list."""
 
     team_id: SomeTeam = Field(None, description="Only this team's; the operator lists all teams' without it.")
-    type: EventName | None = Field(None, description="Only those of this event type.")
+    type: AnyEventName | None = Field(None, description="Only those of this event type.")
     idempotency_key: str | None = Field(
         None, description="Only those submitted with this Idempotency-Key, for as long as it is kept."
     )

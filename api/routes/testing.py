@@ -9,13 +9,14 @@ from api.http.auth import one_team, tell_team
 from api.http.cursors import page_of
 from api.http.errors import ApiError, Code
 from api.http.field_errors import unknown_event
-from api.http.known import EventName, OneTeam
+from api.http.known import AnyEventName, OneTeam
 from api.http.route import ALL_ROLES, Call, Route, json_body
 from api.http.wire import Input, Output, OutputTime, Page, format_time
 from api.limits.rate_limit import tokens_for_receipts
 from api.limits.sizes import MAX_PAGE
 from api.routes.submission import serialise
 from daemon.domain.event_types import EventType
+from daemon.domain.operations import About
 from daemon.domain.submission import NewEvent, Submission
 from daemon.store.reads import delivery_reads
 
@@ -25,7 +26,7 @@ _EXAMPLE_TEAM = "team_12345abcde"
 class NewTest(Input):
     """What to test."""
 
-    event: EventName = Field(description="An event type, as listed by GET /v1/webhooks/test/events.")
+    event: AnyEventName = Field(description="An event type, as listed by GET /v1/webhooks/test/events.")
     team_id: OneTeam = Field(None, description="Whose webhooks. A team's key may leave it out.")
 
 
@@ -45,6 +46,14 @@ class StartedTest(Output):
         description="One for each active webhook that subscribes to it, at most 200 of them."
     )
     count: int = Field(description="How many deliveries were made.")
+
+
+class EventTypeQuery(Input):
+    """Which event types to list."""
+
+    about: About = Field(
+        About.EVENTS, description="Those of webhooks of this kind: `events` if left out.", strict=False
+    )
 
 
 class Payload(Output):
@@ -81,13 +90,13 @@ async def send_test(call: Call, body: NewTest) -> StartedTest:
 def example_event(call: Call, team_id: str, event: str, only_webhook_id: str | None = None) -> NewEvent:
     """Return an event type's example as a test event, for all webhooks that subscribe, or for one of them alone."""
     now = call.handles.now_ms()
-    payload = serialise(event, team_id, timestamp=now, data=call.handles.catalogue[event].example)
+    payload = serialise(event, team_id, timestamp=now, data=call.handles.every_type[event].example)
     return NewEvent(team_id, event, timestamp=now, body=payload, test=True, only_webhook_id=only_webhook_id)
 
 
 async def get_example(call: Call, event: str) -> Payload:
     """Answer with an example payload; nothing is sent."""
-    event_type = call.handles.catalogue.get(event)
+    event_type = call.handles.every_type.get(event)
     if event_type is None:
         raise ApiError(Code.NOT_FOUND, f"There is no such event type: {unknown_event(event, call.handles.catalogue)}.")
     return Payload(
@@ -98,9 +107,9 @@ async def get_example(call: Call, event: str) -> Payload:
     )
 
 
-async def list_event_types(call: Call) -> Page[EventTypeInfo]:
-    """Answer with all event types."""
-    return page_of(call, [_show(event_type) for event_type in call.handles.catalogue.values()], None)
+async def list_event_types(call: Call, query: EventTypeQuery) -> Page[EventTypeInfo]:
+    """Answer with all event types of a kind."""
+    return page_of(call, [_show(event_type) for event_type in call.handles.types_about(query.about).values()], None)
 
 
 def _show(event_type: EventType) -> EventTypeInfo:
@@ -123,7 +132,8 @@ ROUTES = (
         summary="Send a test payload",
         description=(
             "Sends the event type's example to all active webhooks of the team that subscribe to it, with "
-            "`X-Kakiyo-Test: true`. Test deliveries are deliveries: they are retried, counted and cost the same."
+            "`X-Kakiyo-Test: true`. Test deliveries are deliveries: they are retried, counted and cost the same. "
+            "An operational event goes to the team's operational webhooks: the operator's own are those of `_operator`."
         ),
         body=json_body(NewTest, {"event": _TYPE}, tell=tell_team),
         status=HTTPStatus.ACCEPTED,
@@ -160,7 +170,8 @@ ROUTES = (
         list_event_types,
         tag="Testing",
         summary="List event types",
-        description="What webhooks can subscribe to, on one page.",
+        description="What webhooks can subscribe to, on one page: each kind of webhook to its own.",
+        query=EventTypeQuery,
         only_for=ALL_ROLES,
         answer=Page[EventTypeInfo],
         example={

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from api.http.errors import Code
 from api.http.route import Route, json_body
 from api.http.wire import Page
-from api.routes.webhooks import (
+from api.routes.webhook_models import (
     NewWebhook,
     Recovered,
     Recovery,
@@ -14,6 +14,8 @@ from api.routes.webhooks import (
     Webhook,
     WebhookChange,
     WebhookQuery,
+)
+from api.routes.webhooks import (
     change_webhook,
     create_webhook,
     delete_webhook,
@@ -46,6 +48,8 @@ _WEBHOOK_EXAMPLE = {
     "resumesAt": None,
     "parked": False,
     "hasSecret": True,
+    "about": "events",
+    "bodyFormat": "standard",
     "createdAt": "2025-07-15T10:00:00.000Z",
     "updatedAt": "2025-07-15T10:00:00.000Z",
 }

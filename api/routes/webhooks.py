@@ -1,170 +1,56 @@
 """Webhooks: register, list, change, delete, recover (contract "HTTP API", "Auto-disable")."""
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
-
-from pydantic import AfterValidator, Field
 
 from api.http.auth import one_team, owned, team_named
 from api.http.cursors import page_of, position_of
 from api.http.errors import from_daemon, not_found, wrong_field
 from api.http.idempotency import once
-from api.http.known import OneTeam, SomeTeam
 from api.http.mistakes import Mistakes
 from api.http.route import Call
-from api.http.wire import (
-    EventTypes,
-    Input,
-    InputTime,
-    LaterMoment,
-    Name,
-    Output,
-    OutputTime,
-    Page,
-    PageQuery,
-    format_optional_time,
-    format_time,
-    later_ms,
-)
+from api.http.wire import Page, format_optional_time, format_time, later_ms
 from api.limits.rate_limit import tokens_for
-from api.limits.sizes import MAX_OVERLAP_HOURS, MAX_PAUSE_DAYS
+from api.limits.sizes import MAX_PAUSE_DAYS
+from api.routes.webhook_models import (
+    GENERATE,
+    NewWebhook,
+    Recovered,
+    Recovery,
+    RotatedWebhook,
+    SecretRotation,
+    Webhook,
+    WebhookChange,
+    WebhookQuery,
+)
 from daemon.crypto import signing
 from daemon.domain import model
 from daemon.domain.errors import UrlNotAllowed
+from daemon.domain.event_types import WILDCARD
 from daemon.domain.lifecycle import WebhookEdit
-from daemon.domain.model import DisabledReason
+from daemon.domain.operations import OPERATIONAL_TYPES, OPERATORS_TEAM, About, BodyFormat
 from daemon.store.reads import api_reads
 
-_GENERATE = "generate"
 _HOUR_S = 3600
-_SIGNING = "Signs the deliveries. `generate` makes a Standard Webhooks one (`whsec_…`)."
-_URL = "Where deliveries are posted to: https, a public host, at most 2,048 characters."
-_EVENTS = "Event types, as listed by GET /v1/webhooks/test/events; `*` means all, including future ones."
-
-
-def _must_sign(value: str) -> str:
-    if value != _GENERATE:
-        signing.check_secret(value)
-    return value
-
-
-Secret = Annotated[str, AfterValidator(_must_sign)]
-
-
-class NewWebhook(Input):
-    """A webhook to register."""
-
-    team_id: OneTeam = Field(None, description="Whose webhook it is. A team's key may leave it out.")
-    name: Name = Field(description="A label for people.")
-    url: str = Field(description=_URL)
-    secret: Secret | None = Field(None, description=f"{_SIGNING} Without it deliveries go unsigned.")
-    events: EventTypes = Field(description=_EVENTS)
-
-
-# Fields that are left out get a default that no client can send: null is refused, the document shows no default.
-class WebhookChange(Input):
-    """Changes to a webhook; fields that are left out stay as they are."""
-
-    name: Name = Field(default_factory=str, description="A label for people.")
-    url: str = Field(default_factory=str, description=_URL)
-    secret: Secret | None = Field(
-        default_factory=lambda: None, description=f"{_SIGNING} null removes it: deliveries then go unsigned."
-    )
-    events: EventTypes = Field(default_factory=list, description=_EVENTS)
-    active: bool = Field(default_factory=bool, description="true re-enables it and resets its failure counter.")
-    paused: bool = Field(default_factory=bool, description="true lets its deliveries wait; false resumes it.")
-    resumes_at: LaterMoment | None = Field(
-        default_factory=lambda: None,
-        description=(
-            "With `paused: true`: when it resumes by itself, a time or how long from now (`2h`); null: it does not."
-        ),
-    )
-
-
-class SecretRotation(Input):
-    """A new secret, and how long the previous one keeps signing; or, with `switchNow` alone, the last one's switch."""
-
-    secret: Secret = Field(_GENERATE, description=f"{_SIGNING} Generated if left out.")
-    overlap_hours: int = Field(
-        24,
-        ge=0,
-        le=MAX_OVERLAP_HOURS,
-        description="Hours in which `webhook-signature` is made with both secrets; 0 for none, 24 if left out.",
-    )
-    switch_now: bool = Field(
-        default_factory=bool,
-        description=(
-            "true makes `X-Kakiyo-Signature` use the new secret at once, not after half of the overlap. "
-            "On its own it creates no new secret and applies to the last rotation."
-        ),
-    )
-
-    @property
-    def only_switches(self) -> bool:
-        """Whether it makes no new secret."""
-        return self.switch_now and self.model_fields_set == {"switch_now"}
-
-
-class Recovery(Input):
-    """Where to start recovering."""
-
-    since: InputTime = Field(description="Events accepted at this time or later are looked at.")
-
-
-class Recovered(Output):
-    """What was queued."""
-
-    deliveries: int = Field(description="How many deliveries were made.")
-
-
-class WebhookQuery(PageQuery):
-    """Which webhooks to list."""
-
-    team_id: SomeTeam = Field(None, description="Only this team's; the operator lists all teams' without it.")
-
-
-class Webhook(Output):
-    """A registered receiver."""
-
-    id: str = Field(description="The webhook's id.")
-    team_id: str = Field(description="Whose webhook it is.")
-    name: str = Field(description="A label for people.")
-    url: str = Field(description="Where deliveries are posted to.")
-    events: list[str] = Field(description=_EVENTS)
-    active: bool = Field(description="Whether it gets deliveries, though they may wait: see `pausedAt`.")
-    consecutive_failures: int = Field(description="Failed deliveries since the last success.")
-    disabled_reason: DisabledReason | None = Field(description="Why it was disabled.")
-    disabled_at: OutputTime | None = Field(description="When it was disabled.")
-    paused_at: OutputTime | None = Field(description="Since when it is paused: its deliveries wait. null: it is not.")
-    resumes_at: OutputTime | None = Field(description="When a paused one resumes by itself; null if it does not.")
-    parked: bool = Field(
-        description="Whether its deliveries are on hold because its actor kept crashing: see the daemon's log."
-    )
-    has_secret: bool = Field(description="Whether its deliveries are signed.")
-    created_at: OutputTime = Field(description="When it was registered.")
-    updated_at: OutputTime = Field(description="When it was last changed.")
-    secret: str | None = Field(None, description="Only in the answer to the request that set or generated it.")
-
-
-class RotatedWebhook(Webhook):
-    """A webhook with its new secret."""
-
-    secret: str | None = Field(None, description="The new secret, if one was made. Only this answer has it.")
-    previous_secret_expires_at: OutputTime | None = Field(
-        description="Until when the previous secret also signs; null if there was none, or without an overlap."
-    )
-    signature_switches_at: OutputTime | None = Field(
-        description="From when `X-Kakiyo-Signature` uses the new secret; null without an overlap."
-    )
 
 
 async def create_webhook(call: Call, body: NewWebhook) -> Webhook:
     """Register a webhook."""
     team_id = await _check_new(call, body)
+    if team_id == OPERATORS_TEAM:
+        await call.handles.teams.make_operators_team(by=call.by)
     secret = None if body.secret is None else chosen_secret(body.secret)
     show = partial(_show, call, secret=secret)
     made = call.handles.webhooks.create(
-        team_id, body.name, url=body.url, secret=secret, events=tuple(body.events), once=once(call, show), by=call.by
+        team_id,
+        body.name,
+        url=body.url,
+        secret=secret,
+        events=tuple(body.events),
+        once=once(call, show),
+        about=body.about,
+        body_format=body.body_format,
+        by=call.by,
     )
     return show(await made)
 
@@ -177,11 +63,36 @@ async def tell_new(call: Call, body: NewWebhook) -> None:
 async def _check_new(call: Call, body: NewWebhook) -> str:
     mistakes, team_id = Mistakes(), call.principal.team_id or ""
     with mistakes:
-        team_id = await one_team(call, body.team_id, "$.teamId")
+        team_id = await _team_of_new(call, body)
     if "url" in body.model_fields_set:
         await _check_url(call, body.url, team_id=team_id, mistakes=mistakes)
+    if "events" in body.model_fields_set:
+        _check_events(body.events, body.about, mistakes)
+    if body.body_format != BodyFormat.STANDARD and body.about != About.OPERATIONS:
+        mistakes.note(
+            wrong_field("$.bodyFormat", "only operational webhooks have it: send `about: operations` with it")
+        )
     mistakes.raise_if_any()
     return team_id
+
+
+async def _team_of_new(call: Call, body: NewWebhook) -> str:
+    """Return whose webhook it is to be. The operator's team is made with its first one."""
+    is_operational = body.about == About.OPERATIONS
+    if call.principal.is_operator and is_operational and body.team_id in (None, OPERATORS_TEAM):
+        return OPERATORS_TEAM
+    return await one_team(call, body.team_id, "$.teamId")
+
+
+def _check_events(events: Sequence[str], about: About, mistakes: Mistakes) -> None:
+    """Note each event type that is not for webhooks of this kind."""
+    is_operational = about == About.OPERATIONS
+    others = About.EVENTS if is_operational else About.OPERATIONS
+    for place, event in enumerate(events):
+        if event != WILDCARD and (event in OPERATIONAL_TYPES) != is_operational:
+            mistakes.note(
+                wrong_field(f"$.events[{place}]", f"is for webhooks about {others}; this is one about {about}")
+            )
 
 
 async def _check_url(call: Call, url: str, *, team_id: str, mistakes: Mistakes) -> None:
@@ -231,6 +142,8 @@ async def tell_change(call: Call, webhook_id: str, body: WebhookChange) -> None:
         _resumes_at(call, body)
     if "url" in body.model_fields_set:
         await _check_url(call, body.url, team_id=found.team_id, mistakes=mistakes)
+    if "events" in body.model_fields_set:
+        _check_events(body.events, found.about, mistakes)
     mistakes.raise_if_any()
 
 
@@ -297,7 +210,7 @@ def _still_there(webhook: model.Webhook | None) -> model.Webhook:
 
 def chosen_secret(given: str) -> str:
     """Return the secret that a client asks for: its own, or a generated one. Raises ApiError (422)."""
-    if given == _GENERATE:
+    if given == GENERATE:
         return signing.generate_secret()
     try:
         signing.check_secret(given)
@@ -325,6 +238,8 @@ def _show(call: Call, webhook: model.Webhook, secret: str | None = None) -> Webh
         resumes_at=format_optional_time(webhook.resumes_at),
         parked=call.handles.is_parked(webhook.id),
         has_secret=webhook.secret is not None,
+        about=webhook.about,
+        body_format=webhook.body_format,
         created_at=format_time(webhook.created_at),
         updated_at=format_time(webhook.updated_at),
     )

@@ -18,6 +18,7 @@ from daemon.cli.options import (
     idempotency_headers,
     with_api_options,
 )
+from daemon.domain.operations import About
 
 if TYPE_CHECKING:
     from daemon.cli.client import Reply
@@ -141,7 +142,14 @@ def show(event_id: Annotated[str, argument(metavar="EVENT")], as_json: AsJson = 
 
 
 @with_api_options
-def types(as_json: AsJson = False, *, api: ApiOptions) -> None:
+def types(
+    about: Annotated[
+        About | None, option("--about", help="'operations': those of operational webhooks, not of the product.")
+    ] = None,
+    as_json: AsJson = False,
+    *,
+    api: ApiOptions,
+) -> None:
     """List the event types."""
     from daemon.cli.client import connect
     from daemon.cli.replies import print_list
@@ -151,7 +159,7 @@ def types(as_json: AsJson = False, *, api: ApiOptions) -> None:
         print_list(
             client,
             "/v1/webhooks/test/events",
-            query={},
+            query={"about": about},
             columns=columns,
             row=_type_row,
             every_page=False,

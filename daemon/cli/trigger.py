@@ -7,9 +7,12 @@ import click
 from daemon.cli.declared import argument, option
 from daemon.cli.exits import ExitCode
 from daemon.cli.options import ApiOptions, AsJson, IdempotencyKey, TeamFilter, idempotency_headers, with_api_options
+from daemon.domain.operations import OPERATIONAL_TYPES
 
 if TYPE_CHECKING:
-    from daemon.cli.client import Client
+    from daemon.cli.client import Client, Reply
+
+    _Submitted = tuple[Reply, str, int]  # the answer, the event's id, how many deliveries it makes
 
 _MOST_FOLLOWED = 200
 _ENDED = frozenset({"succeeded", "failed", "cancelled"})
@@ -27,19 +30,37 @@ def trigger(
 ) -> None:
     """Submit an example of an event type, and follow its deliveries to their end; 1 if one does not succeed.
 
-    To the webhooks it is an event like any other: it is retried, counted and charged.
+    To the webhooks it is an event like any other: it is retried, counted and charged. An operational one goes to the
+    team's operational webhooks, marked as a test.
     """
-    from daemon.cli.client import connect, json_bytes, path_of, present
+    from daemon.cli.client import connect
     from daemon.cli.replies import print_reply
 
+    given, headers = {"event": event, "teamId": team_id}, idempotency_headers(idempotency_key)
     with connect(api) as client:
-        example = client.get(path_of("webhooks", "test", "example", event)).text
-        beside = json_bytes(present({"event": event, "teamId": team_id})).removesuffix(b"}")
-        content, headers = beside + b', "data": ' + _data_of(example) + b"}", idempotency_headers(idempotency_key)
-        reply = client.send_raw("/v1/events", content, media_type="application/json", headers=headers)
-        print_reply(reply, as_json, lambda receipt: [("event", receipt["id"]), ("deliveries", receipt["deliveries"])])
-        if not (no_follow or as_json) and reply.value["deliveries"]:
-            _follow(client, reply.value["id"], min(reply.value["deliveries"], _MOST_FOLLOWED))
+        submit = _submit_test if event in OPERATIONAL_TYPES else _submit_example
+        reply, event_id, count = submit(client, given, headers)
+        print_reply(reply, as_json, lambda _: [("event", event_id), ("deliveries", count)])
+        if not (no_follow or as_json) and count:
+            _follow(client, event_id, min(count, _MOST_FOLLOWED))
+
+
+def _submit_example(client: "Client", given: dict[str, Any], headers: dict[str, str]) -> "_Submitted":
+    from daemon.cli.client import json_bytes, path_of, present
+
+    example = client.get(path_of("webhooks", "test", "example", given["event"])).text
+    beside = json_bytes(present(given)).removesuffix(b"}")
+    content = beside + b', "data": ' + _data_of(example) + b"}"
+    reply = client.send_raw("/v1/events", content, media_type="application/json", headers=headers)
+    return reply, reply.value["id"], reply.value["deliveries"]
+
+
+def _submit_test(client: "Client", given: dict[str, Any], headers: dict[str, str]) -> "_Submitted":
+    """Submit an operational event, which only the daemon does: as a test."""
+    from daemon.cli.client import present
+
+    reply = client.send("POST", "/v1/webhooks/test", body=present(given), headers=headers)
+    return reply, reply.value["eventId"], reply.value["count"]
 
 
 def _data_of(example: str) -> bytes:

@@ -1,7 +1,7 @@
 """`kakiyo-webhooks webhooks`: the registered receivers."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import click
 
@@ -19,6 +19,7 @@ from daemon.cli.options import (
     with_api_options,
 )
 from daemon.cli.statistics import webhook_statistics
+from daemon.domain.operations import About, BodyFormat
 
 _WebhookId = Annotated[str, argument(metavar="WEBHOOK")]
 _SecretFile = Annotated[
@@ -58,18 +59,31 @@ def create(
     team_id: TeamFilter = None,
     secret_file: _SecretFile = None,
     generate_secret: _GenerateSecret = False,
+    about: Annotated[
+        About | None,
+        option("--about", help="'operations': it is told of webhooks and credits, not of the product's events."),
+    ] = None,
+    body_format: Annotated[
+        BodyFormat | None,
+        option("--body-format", help="'slack': one sentence, as Slack takes it; for operations alone."),
+    ] = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
     api: ApiOptions,
 ) -> None:
-    """Register a webhook."""
+    """Register a webhook.
+
+    The operator's operational webhooks without --team are told of all teams.
+    """
     from daemon.cli.client import connect, present
+    from daemon.cli.webhook_lines import print_webhook
 
     secret = _chosen_secret(secret_file, generate_secret)
     with connect(api) as client:
-        body = present({"teamId": team_id, "name": name, "url": url, "events": events, "secret": secret})
-        _print_webhook(
+        kind = {"about": about, "bodyFormat": body_format}
+        body = present({"teamId": team_id, "name": name, "url": url, "events": events, "secret": secret, **kind})
+        print_webhook(
             client.send("POST", "/v1/webhooks", body=body, headers=idempotency_headers(idempotency_key)), as_json
         )
 
@@ -87,12 +101,12 @@ def list_webhooks(
     """List the webhooks."""
     from daemon.cli.client import connect
     from daemon.cli.replies import print_list
+    from daemon.cli.webhook_lines import COLUMNS, row
 
     with connect(api) as client:
         query = {"teamId": team_id, "limit": limit, "cursor": cursor}
-        columns = ("id", "name", "state", "failures", "events", "url")
         print_list(
-            client, "/v1/webhooks", query=query, columns=columns, row=_row, every_page=every_page, as_json=as_json
+            client, "/v1/webhooks", query=query, columns=COLUMNS, row=row, every_page=every_page, as_json=as_json
         )
 
 
@@ -100,9 +114,10 @@ def list_webhooks(
 def show(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Show one webhook."""
     from daemon.cli.client import connect, path_of
+    from daemon.cli.webhook_lines import print_webhook
 
     with connect(api) as client:
-        _print_webhook(client.get(path_of("webhooks", webhook_id)), as_json)
+        print_webhook(client.get(path_of("webhooks", webhook_id)), as_json)
 
 
 @with_api_options
@@ -120,6 +135,7 @@ def update(
 ) -> None:
     """Change a webhook (the event types given replace all that were there)."""
     from daemon.cli.client import connect, path_of, present
+    from daemon.cli.webhook_lines import print_webhook
 
     secret = _chosen_secret(secret_file, generate_secret)
     changes = present({"name": name, "url": url, "events": events, "secret": secret})
@@ -128,25 +144,27 @@ def update(
     if no_secret:
         changes["secret"] = None
     with connect(api) as client:
-        _print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), changes), as_json)
+        print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), changes), as_json)
 
 
 @with_api_options
 def enable(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Enable a webhook again, and set its failure counter to 0."""
     from daemon.cli.client import connect, path_of
+    from daemon.cli.webhook_lines import print_webhook
 
     with connect(api) as client:
-        _print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), {"active": True}), as_json)
+        print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), {"active": True}), as_json)
 
 
 @with_api_options
 def disable(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Disable a webhook: its pending deliveries are cancelled, and it gets no more."""
     from daemon.cli.client import connect, path_of
+    from daemon.cli.webhook_lines import print_webhook
 
     with connect(api) as client:
-        _print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), {"active": False}), as_json)
+        print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), {"active": False}), as_json)
 
 
 @with_api_options
@@ -168,19 +186,21 @@ def pause(
     """
     from daemon.cli.client import connect, path_of, present
     from daemon.cli.times import resume_time
+    from daemon.cli.webhook_lines import print_webhook
 
     changes = present({"paused": True, "resumesAt": resume_time(for_time, until)})
     with connect(api) as client:
-        _print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), changes), as_json)
+        print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), changes), as_json)
 
 
 @with_api_options
 def resume(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) -> None:
     """Resume a paused webhook: what waits for it goes on at once, in order."""
     from daemon.cli.client import connect, path_of
+    from daemon.cli.webhook_lines import print_webhook
 
     with connect(api) as client:
-        _print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), {"paused": False}), as_json)
+        print_webhook(client.send("PATCH", path_of("webhooks", webhook_id), {"paused": False}), as_json)
 
 
 @with_api_options
@@ -209,10 +229,11 @@ def rotate_secret(
     """
     from daemon.cli.client import connect, path_of, present
     from daemon.cli.inputs import read_secret
+    from daemon.cli.webhook_lines import print_webhook
 
     body = present({"secret": read_secret(secret_file), "overlapHours": overlap_hours, "switchNow": switch_now or None})
     with connect(api) as client:
-        _print_webhook(
+        print_webhook(
             client.send(
                 "POST",
                 path_of("webhooks", webhook_id, "rotate-secret"),
@@ -297,52 +318,3 @@ def _chosen_secret(file: Path | None, generate: bool) -> str | None:
     if generate and file:
         raise click.UsageError("--generate-secret and --secret-file exclude each other: give one")
     return "generate" if generate else read_secret(file)
-
-
-def _state(webhook: dict[str, Any]) -> str:
-    if not webhook["active"]:
-        return "disabled"
-    return "paused" if webhook.get("pausedAt") else "active"
-
-
-def _row(webhook: dict[str, Any]) -> tuple[Any, ...]:
-    name, failures = webhook["name"], webhook["consecutiveFailures"]
-    return webhook["id"], name, _state(webhook), failures, webhook["events"], webhook["url"]
-
-
-def _print_webhook(reply: Any, as_json: bool) -> None:
-    from daemon.cli.replies import print_reply
-
-    print_reply(reply, as_json, fields=_fields, not_shown=_secret_not_shown(reply.value))
-
-
-def _secret_not_shown(webhook: dict[str, Any]) -> str | None:
-    if not webhook.get("secret"):
-        return None
-    return (
-        f"The secret of webhook {webhook['id']} was not shown, and is not shown again: "
-        f"give it another with `webhooks rotate-secret {webhook['id']} --overlap-hours 0`."
-    )
-
-
-def _fields(webhook: dict[str, Any]) -> list[tuple[str, Any]]:
-    fields = [
-        ("id", webhook["id"]),
-        ("team", webhook["teamId"]),
-        ("name", webhook["name"]),
-        ("url", webhook["url"]),
-        ("events", webhook["events"]),
-        ("state", _state(webhook)),
-        ("failures in a row", webhook["consecutiveFailures"]),
-        ("disabled because", webhook["disabledReason"]),
-        ("disabled at", webhook["disabledAt"]),
-        ("paused at", webhook.get("pausedAt")),
-        ("resumes at", webhook.get("resumesAt")),
-        ("signed", webhook["hasSecret"]),
-        ("created", webhook["createdAt"]),
-        ("updated", webhook["updatedAt"]),
-    ]
-    if until := webhook.get("previousSecretExpiresAt"):
-        fields.append(("the old secret signs until", until))
-        fields.append(("X-Kakiyo-Signature goes over at", webhook.get("signatureSwitchesAt")))
-    return [*fields, ("secret (shown this once)", webhook["secret"])] if webhook.get("secret") else fields

@@ -32,6 +32,7 @@ from daemon.config.place import DEFAULT_BIND, default_state_dir
 from daemon.config.sources import ConfigError as ConfigError  # raised here
 from daemon.config.sources import environment_source, explain, file_source, flags_source, merge
 from daemon.domain.bind_address import parse_bind
+from daemon.domain.operations import OPERATIONAL_TYPES
 from daemon.egress.name_server import NameServer, parse_name_server
 from daemon.systemd.credentials import SMTP_PASSWORD, credential
 
@@ -286,6 +287,8 @@ class Settings(_Section):
         names = [event_type.name for event_type in value]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"expected each name once: {', '.join(sorted(twice))}")
+        if taken := OPERATIONAL_TYPES.intersection(names):
+            raise ValueError(f"expected other names than those of operational events: {', '.join(sorted(taken))}")
         return value
 
     @field_validator("console")

@@ -78,6 +78,28 @@ class Gate(Protocol):
         """Take note that another process has changed a team's balance."""
 
 
+class _FreeOfCharge:
+    """The gate of deliveries that cost nothing."""
+
+    enforced = False
+    waiting_teams = 0
+
+    async def reserve(self, team_id: str, on_wait: Callable[[], None]) -> None:
+        pass
+
+    def settle(self, team_id: str, *, charged: bool | None) -> None:
+        pass
+
+    def granted(self, team_id: str, amount: int) -> None:
+        pass
+
+    def look_again(self, team_id: str) -> None:
+        pass
+
+
+FREE_OF_CHARGE: Gate = _FreeOfCharge()
+
+
 class CreditGate:
     """Who may deliver, by the team's balance. Without enforcement everyone may, at no cost."""
 

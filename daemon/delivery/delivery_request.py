@@ -2,7 +2,9 @@
 
 from daemon import __version__
 from daemon.crypto.signing import Secrets, signature_headers
+from daemon.delivery.slack import slack_body
 from daemon.domain.model import Webhook, Work
+from daemon.domain.operations import BodyFormat
 from daemon.egress.post import Post, header_fields, make_post
 
 USER_AGENT = f"kakiyo-webhooks/{__version__}"
@@ -24,6 +26,8 @@ def build_post(webhook: Webhook, work: Work, number: int, timestamp_s: int, secr
     """
     body = work.body
     assert body is not None, "the body is read before the attempt"
+    if webhook.body_format is BodyFormat.SLACK:
+        body = slack_body(body)
     headers = [
         ("webhook-id", work.delivery_id),
         ("webhook-timestamp", str(timestamp_s)),

@@ -69,7 +69,7 @@ import trio
 from msgspec import structs
 
 from daemon.actors.interruptible_wait import Pause
-from daemon.delivery.credit_gate import Gate
+from daemon.delivery.credit_gate import FREE_OF_CHARGE, Gate
 from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Mailbox
 from daemon.delivery.open_outcomes import OPEN_S, OpenOutcomes
@@ -150,7 +150,7 @@ class Endpoint:
         self._clock = clock
         self._log = log
         self._schedule = schedule
-        self._gate = gate
+        self._gate = FREE_OF_CHARGE if webhook.is_operational else gate
         self._recorder = recorder
         self._state = EndpointState(webhook, pause, OpenOutcomes(store.writer.hurry))
         self._holds_reservation = False

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from daemon.actors.reply import Reply
 from daemon.delivery.reporting import DeliveryLog
 from daemon.domain.clock import Clock
-from daemon.domain.lifecycle import Policy, Verdict, after_verdict, failed_deliveries, recovers
+from daemon.domain.lifecycle import (
+    Policy,
+    Verdict,
+    after_verdict,
+    failed_deliveries,
+    operational_news,
+    recovers,
+)
 from daemon.domain.model import Attempt, DeliveryStatus, Webhook, Work
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.retry import retry_until_available
@@ -27,7 +34,8 @@ class OutcomeRecorder:
     """One for all endpoint actors.
 
     `on_change` is called for a webhook that was disabled, `on_mail` when emails about it were queued:
-    one goes to `operator_address()`, as it is at that moment; if it is empty, none.
+    one goes to `operator_address()`, as it is at that moment; if it is empty, none. `on_news` is called when
+    operational webhooks are told.
     """
 
     def __init__(
@@ -39,6 +47,7 @@ class OutcomeRecorder:
         policy: Policy,
         on_change: Callable[[Webhook], None],
         on_mail: Callable[[], None],
+        on_news: Callable[[], None],
         operator_address: Callable[[], str],
         exhausted_below: int | None,
         on_cancellations_left: Callable[[], None],
@@ -49,6 +58,7 @@ class OutcomeRecorder:
         self._policy = policy
         self._on_change = on_change
         self._on_mail = on_mail
+        self._on_news = on_news
         self._operator_address = operator_address
         self._exhausted_below = exhausted_below
         self._on_cancellations_left = on_cancellations_left
@@ -81,6 +91,8 @@ class OutcomeRecorder:
             await self._report_disabled(webhook, recorded)
         elif recorded.mails:
             self._report_mails(webhook, recorded)
+        if recorded.told:
+            self._on_news()
         return webhook
 
     async def _committed(self, recording: Recording) -> Recorded:
@@ -98,6 +110,7 @@ class OutcomeRecorder:
 
     def _command(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict, now: int) -> RecordAttempt:
         new_id, is_recovery = self._clock.new_id, recovers(webhook, verdict)
+        is_news = is_recovery or verdict.status is DeliveryStatus.FAILED or verdict.retry_in_s is not None
         return RecordAttempt(
             webhook_id=webhook.id,
             team_id=webhook.team_id,
@@ -107,7 +120,7 @@ class OutcomeRecorder:
             failures_before=webhook.consecutive_failures,
             verdict=verdict,
             next_attempt_at=None if verdict.retry_in_s is None else now + round(verdict.retry_in_s * 1000),
-            charge=self._log.price,
+            charge=self._log.price_of(webhook),
             now=now,
             entry_id=new_id("crd") if verdict.status is DeliveryStatus.SUCCEEDED else None,
             mail_id=new_id("mail") if verdict.disable or is_recovery else None,
@@ -115,6 +128,7 @@ class OutcomeRecorder:
             operator_address=self._operator_address() if verdict.disable else "",
             exhausted_below=self._exhausted_below,
             recovered_from=webhook.recovering_since if is_recovery else None,
+            news=operational_news(webhook, verdict) if is_news else None,
         )
 
     async def _report_disabled(self, webhook: Webhook, recorded: Recorded) -> None:

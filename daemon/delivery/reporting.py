@@ -27,6 +27,10 @@ class DeliveryLog:
         self._changes = telemetry.changes
         self._spans = telemetry.spans
 
+    def price_of(self, webhook: Webhook) -> int:
+        """Return what a success of this webhook costs: what tells of credits must not need any."""
+        return 0 if webhook.is_operational else self.price
+
     def attempt_ended(self, webhook: Webhook, work: Work, *, attempt: Attempt, verdict: Verdict) -> None:
         """Report a committed attempt and, if it was the last one, the delivery's final state."""
         self._metrics.attempts[attempt.outcome.kind].inc()
@@ -39,7 +43,7 @@ class DeliveryLog:
         self._changes.publish(webhook.team_id, webhook.id)
         fields = self._fields(webhook, work, attempt)
         if verdict.retry_in_s is None:
-            self._delivery_ended(fields, verdict)
+            self._delivery_ended(webhook, fields, verdict)
         else:
             self.log.info("attempt_ended", **fields, retryInMs=round(verdict.retry_in_s * 1000))
 
@@ -99,11 +103,11 @@ class DeliveryLog:
             eventId=work.event_id,
         )
 
-    def _delivery_ended(self, fields: dict[str, Any], verdict: Verdict) -> None:
+    def _delivery_ended(self, webhook: Webhook, fields: dict[str, Any], verdict: Verdict) -> None:
         self._metrics.deliveries[verdict.status].inc()
         self._metrics.recently_ended.count()
         if verdict.status is DeliveryStatus.SUCCEEDED:
-            self._metrics.credits_consumed.inc(self.price)
+            self._metrics.credits_consumed.inc(self.price_of(webhook))
             self.log.info("delivery_succeeded", **fields)
         elif verdict.status is DeliveryStatus.FAILED:
             self.log.warning("delivery_failed", **fields, consecutiveFailures=verdict.consecutive_failures)

@@ -1,9 +1,11 @@
 """Who subscribes to what: the router's index of active webhooks, in memory."""
 
 import sys
+from collections.abc import Iterable
 
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import Webhook
+from daemon.domain.operations import OPERATIONAL_TYPES, About
 from daemon.store.reads.actor_reads import Subscription
 
 
@@ -17,8 +19,11 @@ class SubscriptionIndex:
     def add(self, subscription: Subscription) -> None:
         """Add an active webhook that is not in the index yet."""
         events = subscription.events
-        # `*` takes everything: with it in the list, the other types would only match twice.
-        types = (WILDCARD,) if WILDCARD in events else dict.fromkeys(events)
+        # `*` takes everything: with it in the list, the other types would only match twice. In the index it is that of
+        # the product's events, for which it stands for future ones, too.
+        types: Iterable[str] = dict.fromkeys(events)
+        if WILDCARD in events:
+            types = OPERATIONAL_TYPES if subscription.about is About.OPERATIONS else (WILDCARD,)
         by_type = self._teams.setdefault(subscription.team_id, {})
         for event_type in types:
             by_type.setdefault(sys.intern(event_type), []).append(subscription.webhook_id)
@@ -27,17 +32,20 @@ class SubscriptionIndex:
         """Add or update a webhook; an inactive or deleted one is removed."""
         self._remove(webhook.id, webhook.team_id)
         if webhook.active and webhook.deleted_at is None:
-            self.add(Subscription(webhook.id, webhook.team_id, webhook.events))
+            self.add(Subscription(webhook.id, webhook.team_id, webhook.events, about=webhook.about))
 
     def match(self, team_id: str, event_type: str) -> list[str]:
         """Return the ids of the team's active webhooks that subscribe to this type, or to all."""
         by_type = self._teams.get(team_id, {})
+        if event_type in OPERATIONAL_TYPES:
+            return list(by_type.get(event_type, ()))
         return by_type.get(event_type, []) + by_type.get(WILDCARD, [])
 
     def count(self, team_id: str, event_type: str) -> int:
         """Return how many webhooks `match` would return."""
         by_type = self._teams.get(team_id, {})
-        return len(by_type.get(event_type, ())) + len(by_type.get(WILDCARD, ()))
+        wildcards = () if event_type in OPERATIONAL_TYPES else by_type.get(WILDCARD, ())
+        return len(by_type.get(event_type, ())) + len(wildcards)
 
     def _remove(self, webhook_id: str, team_id: str) -> None:
         by_type = self._teams.get(team_id, {})

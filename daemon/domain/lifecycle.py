@@ -22,9 +22,12 @@ from daemon.domain.model import (
     OutcomeKind,
     Webhook,
 )
+from daemon.domain.operations import OperationalType
 
 Unit = Literal["deliveries", "attempts"]
 
+# From so many failures in a row on a webhook is called failing.
+FAILING_AFTER = 2
 # An attempt that failed because of us (no file descriptor left) is repeated after this long.
 _INTERRUPTED_RETRY_S = 1.0
 
@@ -92,6 +95,21 @@ def recovers(webhook: Webhook, verdict: Verdict) -> bool:
     """Whether this is the first success of a webhook that was enabled again after its failures had disabled it."""
     is_success = verdict.status is DeliveryStatus.SUCCEEDED and webhook.active
     return is_success and webhook.recovering_since is not None
+
+
+def operational_news(webhook: Webhook, verdict: Verdict) -> OperationalType | None:
+    """What operational webhooks are told of a verdict on this webhook, None for nothing.
+
+    Nothing is told of an operational webhook: what it fails to say would have to be said through it.
+    """
+    if webhook.is_operational:
+        return None
+    if verdict.disable:
+        return OperationalType.WEBHOOK_DISABLED
+    if recovers(webhook, verdict):
+        return OperationalType.WEBHOOK_RECOVERED
+    is_new = verdict.consecutive_failures != webhook.consecutive_failures
+    return OperationalType.WEBHOOK_FAILING if is_new and verdict.consecutive_failures == FAILING_AFTER else None
 
 
 def failed_deliveries(policy: Policy, consecutive_failures: int) -> int:

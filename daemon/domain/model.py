@@ -14,6 +14,8 @@ from hashlib import blake2b
 
 from msgspec import Struct
 
+from daemon.domain.operations import OPERATIONAL_TYPES, About, BodyFormat
+
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(first + second for first in _CROCKFORD for second in _CROCKFORD)
 _OF_BYTES = (_CROCKFORD * 8).encode()  # each of the 32 for as many of the 256 bytes
@@ -126,7 +128,8 @@ class Webhook:
 
     Both secrets are sealed; the previous one also signs until its time is over, `X-Kakiyo-Signature` until
     `signature_switches_at`. `recovering_since` is when its failures disabled it, from its re-enabling until it works
-    again. With `paused_at` its deliveries wait; it resumes by itself at `resumes_at`, if that is set.
+    again. With `paused_at` its deliveries wait; it resumes by itself at `resumes_at`, if that is set. One that is about
+    operations gets operational events alone, for which `*` stands then.
     """
 
     id: str
@@ -148,10 +151,18 @@ class Webhook:
     recovering_since: int | None = None
     paused_at: int | None = None
     resumes_at: int | None = None
+    about: About = About.EVENTS
+    body_format: BodyFormat = BodyFormat.STANDARD
+
+    @property
+    def is_operational(self) -> bool:
+        """Whether it is told of webhooks and credits."""
+        return self.about is About.OPERATIONS
 
     def subscribes_to(self, event_type: str) -> bool:
         """Whether events of this type are for this webhook (`*` takes future types too)."""
-        return "*" in self.events or event_type in self.events
+        is_its_kind = (event_type in OPERATIONAL_TYPES) is self.is_operational
+        return is_its_kind and ("*" in self.events or event_type in self.events)
 
 
 class Event(Struct, frozen=True, gc=False):

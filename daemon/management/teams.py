@@ -1,6 +1,7 @@
 """Teams, their API keys and their credits, as people change them."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from daemon.crypto.api_keys import ApiKeys, digest_of, generate_key
 from daemon.crypto.idempotency import Once
@@ -8,7 +9,9 @@ from daemon.delivery.credit_gate import Gate
 from daemon.delivery.router import nothing_to_follow
 from daemon.domain.audit import THE_DAEMON, Actor, AuditAction
 from daemon.domain.clock import Clock
+from daemon.domain.errors import AlreadyExists
 from daemon.domain.model import ApiKey, CreditEntry, KeyRole, Team, TeamEdit
+from daemon.domain.operations import OPERATORS_TEAM, OPERATORS_TEAM_NAME
 from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
 from daemon.store.commands import AddKey, CreateTeam, GrantCredits, Granted, RevokeKey, SaveTeam
@@ -19,8 +22,8 @@ from daemon.telemetry.telemetry import Telemetry
 
 class Teams:
     """`ids` are those of the teams there are, kept in step with what is created here; `follow` waits until they have
-    those that other nodes have created, too. `on_mail` is called when emails about credits were queued: a team is told
-    of a balance below `exhausted_below`.
+    those that other nodes have created, too. `on_mail` is called when emails about credits were queued, `on_news` when
+    operational webhooks are told: of a balance below `exhausted_below`, or below the team's own threshold.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class Teams:
         gate: Gate,
         exhausted_below: int | None,
         on_mail: Callable[[], None],
+        on_news: Callable[[], None],
         follow: Callable[[], Awaitable[None]] = nothing_to_follow,
     ) -> None:
         self._reader = store.reader
@@ -50,6 +54,7 @@ class Teams:
         self._gate = gate
         self._exhausted_below = exhausted_below
         self._on_mail = on_mail
+        self._on_news = on_news
         self._follow = follow
 
     async def create(
@@ -77,6 +82,13 @@ class Teams:
         await self._writer.execute(create, lambda _: self._ids.add(team.id))
         self._log.info("team_created", teamId=team.id)
         return team
+
+    async def make_operators_team(self, by: Actor = THE_DAEMON) -> None:
+        """Make the operator's own team, whose operational webhooks are told of all teams, unless it is there."""
+        if await self._is_there(OPERATORS_TEAM):
+            return
+        with suppress(AlreadyExists):  # another request was quicker
+            await self.create(OPERATORS_TEAM, OPERATORS_TEAM_NAME, (), by=by)
 
     async def change(self, team_id: str, change: TeamEdit, by: Actor = THE_DAEMON) -> Team | None:
         """Change a team's name, notification addresses or limit of webhooks. Returns None if unknown."""
@@ -165,6 +177,8 @@ class Teams:
         self._gate.granted(granted.entry.team_id, amount)
         if granted.mails:
             self._on_mail()
+        if granted.told:
+            self._on_news()
 
     async def _is_there(self, team_id: str) -> bool:
         if team_id not in self._ids:

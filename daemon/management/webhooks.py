@@ -11,6 +11,7 @@ from daemon.domain.changes import Delete, Edit, ResumeWhenDue, RotateSecret, Swi
 from daemon.domain.clock import Clock, rfc_3339
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Webhook
+from daemon.domain.operations import About, BodyFormat
 from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.webhook_changer import WebhookChanger
@@ -64,6 +65,8 @@ class Webhooks:
         events: tuple[str, ...],
         once: Once[Webhook] | None = None,
         *,
+        about: About = About.EVENTS,
+        body_format: BodyFormat = BodyFormat.STANDARD,
         by: Actor = THE_DAEMON,
     ) -> Webhook:
         """Register an active webhook; its secret is sealed. Raises TooManyWebhooks."""
@@ -78,6 +81,8 @@ class Webhooks:
             events=events,
             created_at=now,
             updated_at=now,
+            about=about,
+            body_format=body_format,
         )
         audited = self._audit.audited(
             CreateWebhook(webhook, self._webhooks_per_team()),

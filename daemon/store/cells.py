@@ -23,6 +23,7 @@ from daemon.domain.model import (
     Origin,
     OutcomeKind,
 )
+from daemon.domain.operations import About, BodyFormat, OperationalType
 
 # Beyond these a time cannot be formatted, and a number cannot safely be counted up from.
 _FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
@@ -179,6 +180,10 @@ _SPECIAL: Mapping[tuple[str, str], Kind] = {
     ("bulk_jobs", "seqs"): _NUMBERS,
     ("webhooks", "events"): _TEXTS,
     ("webhooks", "disabled_reason"): _word(*DisabledReason),
+    ("webhooks", "about"): _word(*About),
+    ("webhooks", "body_format"): _word(*BodyFormat),
+    ("operational_events", "type"): _word(*OperationalType),
+    ("operational_events", "facts"): _OBJECT,
     ("events", "body"): PAYLOAD,
     ("fan_outs", "webhooks"): _CHOICE,
     ("fan_out_cancellations", "reason"): _REASON,

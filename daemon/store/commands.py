@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from daemon.domain.audit import AuditEntry
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, Attempt, CancelReason, CreditEntry, Team, TeamEdit, Webhook, Work
+from daemon.domain.operations import OperationalType
 from daemon.domain.portal_links import PortalLink
 from daemon.domain.submission import FanOut, Idempotency, MatchedEvent, Receipt
 
@@ -59,17 +60,21 @@ class CancelledPage(Struct, frozen=True):
 
 
 class Recorded(Struct, frozen=True):
-    """What other deliveries were cancelled, and the ids of the mails that were queued."""
+    """What other deliveries were cancelled, the ids of the mails that were queued, and whether operational webhooks
+    are told.
+    """
 
     cancelled: Cancelled = Cancelled()
     mails: tuple[str, ...] = ()
+    told: bool = False
 
 
 class Granted(Struct, frozen=True):
-    """The entry of the ledger, and the ids of the mails that were queued."""
+    """The entry of the ledger, the ids of the mails that were queued, and whether operational webhooks are told."""
 
     entry: CreditEntry
     mails: tuple[str, ...] = ()
+    told: bool = False
 
 
 class RecoveredPage(Struct, frozen=True):
@@ -137,7 +142,7 @@ class RecordAttempt(Command[Recorded], frozen=True):
     cancelled and a mail with id `mail_id` is queued; it names the last `failures_shown` failed deliveries, and has a
     copy for `operator_address`, if there is one. The first success of a webhook since it was disabled at
     `recovered_from` queues a mail with that id, too. Only then are these needed. A team whose balance
-    falls below `exhausted_below` is told. Answers Recorded.
+    falls below `exhausted_below` is told, and operational webhooks of `news` about the webhook. Answers Recorded.
     """
 
     webhook_id: str
@@ -156,6 +161,7 @@ class RecordAttempt(Command[Recorded], frozen=True):
     operator_address: str = ""
     recovered_from: int | None = None
     exhausted_below: int | None = None
+    news: OperationalType | None = None
 
 
 class CreateWebhook(Command[None], frozen=True):
@@ -310,6 +316,12 @@ class ReadBalance(Command[int], frozen=True):
 
 class ProbeWrite(Command[None], frozen=True):
     """Write something, and leave nothing behind: its commit proves that the database is writable."""
+
+
+class OperationalEventSubmitted(Command[None], frozen=True):
+    """The operational event is accepted, and leaves the outbox."""
+
+    event_id: str
 
 
 class MailSent(Command[None], frozen=True):

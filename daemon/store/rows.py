@@ -28,6 +28,7 @@ from daemon.domain.model import (
     Webhook,
     Work,
 )
+from daemon.domain.operations import About, BodyFormat
 from daemon.domain.portal_links import PortalLink
 from daemon.domain.printable import printable
 from daemon.store.cells import Kind, kind_of
@@ -157,6 +158,8 @@ def webhook(row: Row[Any]) -> Webhook:
         recovering_since=row.recovering_since,
         paused_at=row.paused_at,
         resumes_at=row.resumes_at,
+        about=About(row.about),
+        body_format=BodyFormat(row.body_format),
     )
 
 
@@ -182,6 +185,8 @@ def webhook_row(value: Webhook) -> dict[str, Any]:
         "recovering_since": value.recovering_since,
         "paused_at": value.paused_at,
         "resumes_at": value.resumes_at,
+        "about": value.about,
+        "body_format": value.body_format,
     }
 
 

@@ -5,7 +5,10 @@ What is specific to one engine, such as table layout or which rows an index cove
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, UniqueConstraint
 
-from daemon.store.metadata import metadata as metadata
+from daemon.store.outboxes import mails as mails
+from daemon.store.outboxes import operational_events as operational_events
+from daemon.store.tables import metadata as metadata
+from daemon.store.tables import seq
 from daemon.store.tally_schema import LATENCY_COLUMNS as LATENCY_COLUMNS
 from daemon.store.tally_schema import credit_days as credit_days
 from daemon.store.tally_schema import webhook_errors as webhook_errors
@@ -15,14 +18,10 @@ from daemon.store.tally_schema import webhook_hours as webhook_hours
 HEAD_REVISION = "0026"
 
 
-def _seq() -> Column[int]:
-    return Column("seq", BigInteger, primary_key=True, autoincrement=True)
-
-
 teams = Table(
     "teams",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("notification_emails", Text, nullable=False),  # JSON array
@@ -35,7 +34,7 @@ teams = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("team_id", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -59,7 +58,7 @@ Index("ix_ended_sessions_expiry", ended_sessions.c.expires_at)
 webhooks = Table(
     "webhooks",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("team_id", Text, nullable=False),
     Column("name", Text, nullable=False),
@@ -79,7 +78,10 @@ webhooks = Table(
     Column("recovering_since", BigInteger),
     Column("paused_at", BigInteger),
     Column("resumes_at", BigInteger),
+    Column("about", Text, nullable=False),
+    Column("body_format", Text, nullable=False),
     Index("ix_webhooks_team", "team_id", "seq"),
+    Index("ix_webhooks_about", "about", "team_id"),
     Index("ix_webhooks_paused", "paused_at", "id"),
     Index("ix_webhooks_resuming", "resumes_at", "id"),
 )
@@ -88,7 +90,7 @@ Index("ix_webhooks_team_active", webhooks.c.team_id, webhooks.c.active, webhooks
 events = Table(
     "events",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("team_id", Text, nullable=False),
     Column("type", Text, nullable=False),
@@ -130,7 +132,7 @@ fan_out_cancellations = Table(
 deliveries = Table(
     "deliveries",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("event_id", Text, nullable=False),
     Column("event_type", Text, nullable=False),
@@ -156,7 +158,7 @@ deliveries = Table(
 cancellations = Table(
     "cancellations",
     metadata,
-    _seq(),
+    seq(),
     Column("webhook_id", Text, nullable=False),
     Column("through_seq", BigInteger, nullable=False),
     Column("except_seq", BigInteger),
@@ -195,7 +197,7 @@ attempts = Table(
 credit_entries = Table(
     "credit_entries",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("team_id", Text, nullable=False),
     Column("amount", BigInteger, nullable=False),
@@ -229,33 +231,11 @@ kept_answers = Table(
     Index("ix_kept_answers_age", "created_at"),
 )
 
-mails = Table(
-    "mails",
-    metadata,
-    _seq(),
-    Column("id", Text, nullable=False, unique=True),
-    Column("team_id", Text, nullable=False),
-    Column("webhook_id", Text, nullable=False),
-    Column("webhook_name", Text, nullable=False),
-    Column("webhook_url", Text, nullable=False),
-    Column("disabled_at", BigInteger, nullable=False),
-    Column("failures", Text, nullable=False),  # JSON array of FailedDelivery, oldest first
-    Column("recipients", Text, nullable=False),  # JSON array: those who still wait for it
-    Column("created_at", BigInteger, nullable=False),
-    Column("attempts_made", Integer, nullable=False),
-    Column("next_attempt_at", BigInteger, nullable=False),
-    Column("sent_at", BigInteger),
-    Column("last_error", Text),
-    Column("kind", Text, nullable=False),
-    Column("balance", BigInteger),  # of a mail about credits, in which what is said of a webhook is empty
-)
-Index("ix_mails_waiting", mails.c.next_attempt_at)  # of those not sent
-
 # Who changed what: rows are only added, and the oldest deleted.
 audit_entries = Table(
     "audit_entries",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("team_id", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
@@ -271,7 +251,7 @@ audit_entries = Table(
 portal_links = Table(
     "portal_links",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("team_id", Text, nullable=False),
     Column("digest", LargeBinary, nullable=False, unique=True),  # SHA-256 of the token
@@ -290,7 +270,7 @@ Index("ix_portal_links_expiry", portal_links.c.expires_at)
 bulk_jobs = Table(
     "bulk_jobs",
     metadata,
-    _seq(),
+    seq(),
     Column("id", Text, nullable=False, unique=True),
     Column("team_id", Text, nullable=False),
     Column("action", Text, nullable=False),

@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Column, Integer, Table, Text
 
 from daemon.domain.latencies import LATENCY_EDGES_MS
-from daemon.store.metadata import metadata
+from daemon.store.tables import metadata
 
 
 def _tally(name: str) -> Column[int]:

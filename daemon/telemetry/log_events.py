@@ -153,6 +153,11 @@ _INFO = _table(
     ("portal_link_revoked", "linkId teamId", "A portal link was revoked, and its sessions ended"),
     ("console_signed_in", "keyId teamId", "Someone signed in to the console with this key"),
     ("console_signed_out", "keyId", "Someone signed out of the console"),
+    (
+        "operational_event_submitted",
+        "eventType eventId teamId webhookId deliveries",
+        "Operational webhooks are told of a webhook, or of the credits, of this team",
+    ),
     ("mail_queued", "mailId webhookId teamId", "A mail about a webhook, or about its team's credits, waits to be sent"),
     ("mail_sent", f"{_MAIL} durationMs", "The mail server (or the Maildir) accepted the email"),
 )
@@ -206,6 +211,11 @@ _WARNING = _table(
     ),
     ("python_message", "text", "Python or a library wrote this to stdout or stderr, such as a warning of its own"),
     ("log_lines_dropped", "count", "This many lines before this one were lost: nothing read them in time"),
+    (
+        "operational_events_deferred",
+        "error retryInMs",
+        "What operational webhooks are to be told could not be submitted: it is kept, and submitted later",
+    ),
     ("mail_deferred", f"{_MAIL} attempt retryInMs error", "An email did not reach all recipients and will be retried"),
 )
 _ERROR = _table(

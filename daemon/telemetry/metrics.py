@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from daemon import __version__
 from daemon.domain.model import DeliveryStatus, OutcomeKind
+from daemon.domain.operations import OperationalType
 from daemon.telemetry.peak import Peak
 from daemon.telemetry.sliding_count import SlidingCount
 
@@ -52,6 +53,7 @@ class ActorKind(StrEnum):
     CHECKPOINTER = "checkpointer"
     KEY_USES = "key_uses"
     RESUMES = "resumes"
+    SUBMITTER = "submitter"
     BULK_JOBS = "bulk_jobs"
     LAST_HOUR = "last_hour"
     MEMBERSHIP = "membership"
@@ -94,6 +96,7 @@ class Metrics:
     commits_failed: Counter
     actor_restarts: Mapping[ActorKind, Counter]
     mails: Mapping[MailResult, Counter]
+    operational_events: Mapping[OperationalType, Counter]
     log_lines_dropped: Counter
     first_attempt_delay_seconds: Histogram
     attempt_duration_seconds: Histogram
@@ -171,6 +174,13 @@ def make_metrics() -> Metrics:
             registry, "actor_restarts", meaning="Crashed actors started again", label="kind", values=ActorKind
         ),
         mails=_counters(registry, "mails", meaning="Attempts to send a mail", label="result", values=MailResult),
+        operational_events=_counters(
+            registry,
+            "operational_events",
+            meaning="Operational events submitted",
+            label="type",
+            values=OperationalType,
+        ),
         log_lines_dropped=_counter(
             registry, "log_lines_dropped", "Log lines lost: their reader had stalled or was missing"
         ),

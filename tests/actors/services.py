@@ -27,7 +27,7 @@ from tests.support.daemon import FakeReceiver, RunningDaemon, VirtualWallClock, 
 
 Result = TypeVar("Result")
 
-HEALTHY, BROKEN, SLOW = (f"https://{name}.example/hook" for name in ("healthy", "broken", "slow"))
+HEALTHY, BROKEN, SLOW, OPS = (f"https://{name}.example/hook" for name in ("healthy", "broken", "slow", "ops"))
 DAY_MS = 86_400_000
 
 
@@ -78,6 +78,7 @@ class Scene:
                 self._team = await self.daemon.team()
                 for url in (HEALTHY, BROKEN, SLOW):
                     self.webhooks[url] = await self.daemon.webhook(self._team, url, url)
+                self.webhooks[OPS] = await self.daemon.operational_webhook(self._team, OPS, "webhook.disabled")
             if self._is_stopped:
                 self.stop()
             yield self.daemon
@@ -148,6 +149,11 @@ async def have_a_mail_sent(scene: Scene) -> None:
 
 async def mail_is_sent(scene: Scene) -> bool:
     return await scene.daemon.parts.store.reader.fetch(actor_reads.next_mail_at) is None
+
+
+async def disabling_is_told(scene: Scene) -> bool:
+    waiting = await scene.daemon.parts.store.reader.fetch(actor_reads.waiting_operational_events)
+    return not waiting and set(await scene.daemon.statuses(scene.webhooks[OPS])) == {"succeeded"}
 
 
 async def disable_with_a_backlog(scene: Scene) -> None:
@@ -316,6 +322,12 @@ SERVICES = (
         needs=False,
     ),
     upkeep(ActorKind.NOTIFIER, "daemon.mail.notifier.Notifier.run", work=have_a_mail_sent, done=mail_is_sent),
+    upkeep(
+        ActorKind.SUBMITTER,
+        "daemon.operations.submitter.Submitter.run",
+        work=have_a_mail_sent,
+        done=disabling_is_told,
+    ),
     upkeep(
         ActorKind.CANCELLER,
         "daemon.delivery.canceller.Canceller.run",

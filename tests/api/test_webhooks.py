@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("each_engine")
 
 FIELDS = {
     *("id", "teamId", "name", "url", "events", "active", "consecutiveFailures", "disabledReason", "disabledAt"),
-    *("pausedAt", "resumesAt", "parked", "hasSecret", "createdAt", "updatedAt"),
+    *("pausedAt", "resumesAt", "parked", "hasSecret", "about", "bodyFormat", "createdAt", "updatedAt"),
 }
 WRONG_CHANGES: tuple[dict[str, Any], ...] = (
     {"name": ""},

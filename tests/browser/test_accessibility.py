@@ -120,6 +120,7 @@ def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str
         wait_for_ends(console, good, bad)
         event = team.submit()
         kinds = [team.deliveries(status=status)[0]["id"] for status in ("succeeded", "failed")]
+        job = team.api.post("/v1/bulk-jobs", action="cancel", filter={"webhookId": paused, "until": "1d"})["id"]
         root = f"teams/{team.id}"
         of_webhooks = [f"{root}/webhooks/{each}{page}" for each in webhooks for page in ("", "/edit", "/secret")]
         yield (
@@ -143,6 +144,8 @@ def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str
                 f"{root}/deliveries/{team.deliveries(webhookId=paused)[0]['id']}",
                 *(f"{root}/webhooks/{webhooks[0]}/delete", f"{root}/deliveries", f"{root}/credits"),
                 *(f"{root}/settings", f"{root}/audit", f"{root}/portal-links"),
+                *(f"{root}/bulk-jobs", f"{root}/bulk-jobs/{job}", f"{root}/bulk-jobs/new?ticked=resend"),
+                *(f"{root}/bulk-jobs/new?all=resend&status=failed&period=1h", f"{root}/bulk-jobs/new?all=cancel"),
                 *(f"{root}/event-types", f"{root}/event-types/{MESSAGE_SENT}"),
                 *(f"{root}/deliveries/{each}" for each in kinds),
                 *(f"{root}/events", f"{root}/events/{event}", f"{root}/find?q=number", "find?q=evt_000000"),

@@ -33,9 +33,9 @@ def test_what_is_pointed_at_is_read_out(console: RunningConsole, acme: ConsoleTe
         page.goto(f"/console/teams/{acme.id}/webhooks/{webhook}")
         picture = page.locator("#webhook-pictures svg.bars")
         expect(picture).to_be_visible(timeout=20_000)
-        box = picture.bounding_box()
-        assert box is not None
-        picture.hover(position={"x": box["width"] - 2, "y": 40})
+        expect(page.locator("#webhook-pictures")).to_contain_text("1 succeeded", timeout=20_000)
+        width = page.evaluate("document.querySelector('#webhook-pictures svg.bars').clientWidth")
+        picture.hover(position={"x": width - 2, "y": 40})
         reading = page.locator("#webhook-pictures .reading").first
         expect(reading).to_contain_text("Succeeded 1, Failed 0, Cancelled 0, p50")
         picture.hover(position={"x": 2, "y": 40})

@@ -4,6 +4,7 @@ Only deadlines of requests go by the database's clock, which is real.
 """
 
 import io
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,11 +23,13 @@ from daemon.delivery.fleet import Fleet
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.changes import Edit, WebhookChange
 from daemon.domain.clock import clock_of
-from daemon.domain.lifecycle import WebhookEdit
+from daemon.domain.lifecycle import Policy, WebhookEdit
 from daemon.domain.model import Webhook
 from daemon.mail.notifier import Notifier
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.webhook_changer import LocalChanger
+from daemon.operations.payload import payload_maker
+from daemon.operations.submitter import Submitter
 from daemon.seams import Seams
 from daemon.store import channels
 from daemon.store.postgresql.database import PostgresqlDatabase
@@ -189,10 +192,14 @@ def _fleet(store: Store, telemetry: Telemetry, state_dir: Path, *, now_ms: Virtu
         fixed(make_settings(state_dir)), store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams
     )
     notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail)
+    submitter = Submitter(
+        store=store, telemetry=telemetry, make_payload=payload_maker(Policy(), ""), look_every_s=math.inf
+    )
     return builder.fleet(
         index=SubscriptionIndex(),
         gate=builder.credit_gate(),
         notifier=notifier,
+        submitter=submitter,
         canceller=builder.canceller(),
         resumes=builder.resumes(ShareOfWork()),
         share=ShareOfWork(),

@@ -14,7 +14,15 @@ from tests.support.api_client import RunningApi, running_api
 from tests.support.console_client import ConsoleClient, Page
 from tests.support.daemon import make_settings
 
-NOBODYS = {"team": "team_x", "event": "evt_x", "webhook": "wh_x", "delivery": "dlv_x", "key": "key_x", "link": "plk_x"}
+NOBODYS = {
+    "team": "team_x",
+    "event": "evt_x",
+    "webhook": "wh_x",
+    "delivery": "dlv_x",
+    "key": "key_x",
+    "link": "plk_x",
+    "job": "job_x",
+}
 POSTS = {route: row for route, row in TABLE.items() if route.startswith("POST")}
 
 READS = {route: row for route, row in TABLE.items() if route not in POSTS}
@@ -59,6 +67,7 @@ async def things_of_acme(api: RunningApi) -> Mapping[str, str]:
     webhook = await api.webhook(secret="s" * 20)
     event = await api.submit()
     deliveries = (await api.as_acme.get(f"/v1/events/{event}")).value["deliveries"]
+    job = (await api.as_acme.post("/v1/bulk-jobs", {"action": "cancel", "filter": {}})).value["id"]
     [delivery] = [one["id"] for one in deliveries if one["webhookId"] == webhook["id"]]
     key = (await api.operator.post(f"/v1/teams/{api.acme.id}/keys", {"name": "spare"})).value
     link = (await api.operator.post(f"/v1/teams/{api.acme.id}/portal-links", {})).value
@@ -68,6 +77,7 @@ async def things_of_acme(api: RunningApi) -> Mapping[str, str]:
         "webhook": webhook["id"],
         "event": event,
         "delivery": delivery,
+        "job": job,
         "key": key["id"],
     }
 

@@ -23,7 +23,7 @@ class Row:
     def path(self, route: str, ids: Mapping[str, str]) -> str:
         """Return the address of the page about acme's things."""
         named = route.partition(" ")[2].replace("<event>", "linkedin.message.sent").replace("<tag>", "events")
-        for kind in ("team", "webhook", "event", "delivery", "key", "link"):
+        for kind in ("team", "webhook", "event", "delivery", "key", "link", "job"):
             named = named.replace(f"<{kind}_id>", f"${kind}")
         return "/console/" + Template(named).substitute(ids)
 
@@ -88,6 +88,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET teams/<team_id>/audit": _READ,
         "GET teams": _OPERATORS,
         "POST teams": Row(404, 404, 303, {"name": "n"}),
+        "POST operational-webhooks": _OPERATOR_CHANGES,
         "GET teams/<team_id>": _OPERATORS,
         "POST teams/<team_id>": Row(404, 404, 303, {"name": "n"}),
         "POST teams/<team_id>/keys": Row(404, 404, 303, {"key_name": "n"}),
@@ -96,6 +97,12 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "POST teams/<team_id>/portal-links": Row(404, 404, 303, {"expiresInMinutes": "5"}),
         "POST teams/<team_id>/portal-links/<link_id>/revoke": _OPERATOR_CHANGES,
         "POST teams/<team_id>/grants": Row(404, 404, 303, {"amount": "5"}),
+        "GET teams/<team_id>/bulk-jobs": _READ,
+        "GET teams/<team_id>/bulk-jobs/new": _READ,
+        "POST teams/<team_id>/bulk-jobs": Row(303, 404, 303, {"asked": '{"action": "resend", "filter": {}}'}),
+        "GET teams/<team_id>/bulk-jobs/<job_id>": _READ,
+        "GET teams/<team_id>/bulk-jobs/<job_id>/live": _READ,
+        "POST teams/<team_id>/bulk-jobs/<job_id>/cancel": _CHANGE,
         "GET system": _OPERATORS,
         "GET system/live": _OPERATORS,
     }
@@ -110,6 +117,7 @@ ADMINS_PAGES = frozenset(
         f"GET {_OF_WEBHOOK}/secret",
         f"GET {_OF_WEBHOOK}/secret/remove",
         f"GET {_OF_WEBHOOK}/delete",
+        "GET teams/<team_id>/bulk-jobs/new",
         "GET teams/<team_id>/audit",
     }
 )

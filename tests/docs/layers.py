@@ -29,6 +29,7 @@ LAYERS = (
     "daemon/management",
     "daemon/maintenance",
     "daemon/mail",
+    "daemon/operations",
     "daemon/delivery",
     "daemon/store/store.py",
     "daemon/store/postgresql",

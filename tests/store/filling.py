@@ -9,6 +9,7 @@ from daemon.domain.bulk_jobs import BulkAction, BulkJob, BulkJobStatus, Choice
 from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.lifecycle import Policy, judge
 from daemon.domain.model import Attempt, Event, Outcome, OutcomeKind, Team, Webhook, Work
+from daemon.domain.operations import About
 from daemon.domain.portal_links import PortalLink
 from daemon.domain.submission import Idempotency, MatchedEvent
 from daemon.store.commands import AcceptEvents, Command, CreateTeam, CreateWebhook, RecordAttempt
@@ -58,7 +59,9 @@ def a_team(number: int = 1, emails: tuple[str, ...] = ("ops@example.com",)) -> T
     return Team(f"team_{number}", f"Team {number}", emails, NOW)
 
 
-def a_webhook(number: int = 1, team: int = 1, events: tuple[str, ...] = ("*",)) -> Webhook:
+def a_webhook(
+    number: int = 1, team: int = 1, events: tuple[str, ...] = ("*",), *, about: About = About.EVENTS
+) -> Webhook:
     url = f"https://{number}.example/hook"
     return Webhook(
         id=f"wh_{number}",
@@ -69,6 +72,7 @@ def a_webhook(number: int = 1, team: int = 1, events: tuple[str, ...] = ("*",)) 
         events=events,
         created_at=NOW,
         updated_at=NOW,
+        about=about,
     )
 
 

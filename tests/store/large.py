@@ -17,6 +17,7 @@ from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, CancelReason, DeliveryStatus, OutcomeKind, TeamEdit, Work
+from daemon.domain.operations import OperationalType
 from daemon.domain.search import read_wanted
 from daemon.domain.statistics import StatisticsRange
 from daemon.domain.submission import Idempotency
@@ -66,6 +67,8 @@ _SMALLER = (
     # Half of the mails wait.
     "INSERT INTO mails SELECT i, 'mail_' || i, 'team_1', 'wh_1', 'n', 'u', 1, '[]', '[]', 1, 0, 1, "
     "CASE i % 2 WHEN 0 THEN 1 END, NULL, 'webhook_disabled', NULL FROM n",
+    "INSERT INTO operational_events SELECT i, 'credits.low.crd_' || i, 'team_1', 'credits.low', 'team_1', NULL, '{}', "
+    "1 FROM n",
     "INSERT INTO portal_links SELECT i, 'plk_x' || i, 'team_1', CAST(i AS BLOB), 1, i, 0, 1, NULL, NULL, NULL FROM n",
     "INSERT INTO bulk_jobs SELECT i, 'job_x' || i, 'team_' || (1 + i % 1000), 'cancel', '{}', 0, NULL, 1000000000, "
     "CASE WHEN i < 5000 THEN 'running' ELSE 'finished' END, NULL, 0, 0, 1, NULL, 'key_1', 'n' FROM n WHERE i <= 100000",
@@ -154,7 +157,8 @@ def cost_of_query(database: Database, query: Callable[[Connection], object]) -> 
 def _disabling() -> commands.RecordAttempt:
     verdict = Verdict(DeliveryStatus.FAILED, None, 4, disable=True)
     command = recording(Work(1, "dlv_1", "evt_1", "linkedin.message.sent", b"{}", NOW), 1, status=500)
-    return structs.replace(command, verdict=verdict, next_attempt_at=None)
+    news = OperationalType.WEBHOOK_DISABLED
+    return structs.replace(command, verdict=verdict, next_attempt_at=None, news=news)
 
 
 _DISABLED = CancelReason.WEBHOOK_DISABLED
@@ -195,6 +199,7 @@ COMMANDS: dict[type, Command[Any]] = {
         upkeep_commands.ReadTrustedTime(),
         upkeep_commands.SaveTrustedTime(NOW),
         commands.ProbeWrite(),
+        commands.OperationalEventSubmitted("credits.low.crd_1"),
         commands.MailSent("mail_1", NOW),
         commands.MailDeferred("mail_1", (), 1, NOW, "no"),
         upkeep_commands.PruneIdempotencyKeys(NOW, 500),
@@ -313,6 +318,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "pending_work_one_by_one": [lambda c: actor_reads.pending_work_one_by_one(c, [(OTHER, 128)])],
     "events_since": [lambda c: actor_reads.events_since(c, NOW), lambda c: actor_reads.events_since(c, 0)],
     "event_body": [lambda c: actor_reads.event_body(c, "evt_1")],
+    "waiting_operational_events": [actor_reads.waiting_operational_events],
     "due_mails": [lambda c: actor_reads.due_mails(c, NOW)],
     "next_mail_at": [actor_reads.next_mail_at],
     "webhook_summaries": [lambda c: console_reads.webhook_summaries(c, TEAM, NOW, 50)],

@@ -50,6 +50,8 @@ ROWS = (
     "INSERT INTO mails VALUES "
     f"(1, 'mail_1', 'team_1', 'wh_1', 'n', 'u', 1, '{_FAILURE}', '[\"a@b.c\"]', 1, 0, 1, NULL, NULL, "
     "'webhook_disabled', NULL)",
+    "INSERT INTO operational_events VALUES "
+    "(1, 'webhook.failing.dlv_1', 'team_1', 'webhook.failing', 'team_1', 'wh_1', '{}', 1)",
     "UPDATE teams SET balance = 5",
 )
 NOT_TEXT = "CAST(x'ff30' AS TEXT)"

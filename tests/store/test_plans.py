@@ -23,6 +23,7 @@ from daemon.store.commands import (
     Command,
     MailDeferred,
     MailSent,
+    OperationalEventSubmitted,
     ReadBalance,
     Recover,
     Resend,
@@ -53,6 +54,7 @@ from daemon.store.upkeep_commands import (
     PruneWebhookHours,
 )
 from daemon.store.writes.batch import run_batch
+from daemon.store.writes.operational_events import AUDIENCE, WAITING
 from tests.store.filling import (
     NOW,
     a_bulk_job,
@@ -130,7 +132,7 @@ def summing_up(**wanted: Any) -> Callable[[Connection], object]:
 
 def scans(lines: list[str]) -> list[str]:
     # Whole index of what waits, all webhooks for those with work, all teams for what is pending of each, what a query
-    # inside has found, the values of an IN, what `bulk` hands over, fan-outs (few).
+    # inside has found, the values of an IN, what `bulk` hands over, fan-outs (few), the first of an outbox.
     harmless = (
         "ix_mails_waiting",
         "SCAN webhooks",
@@ -144,6 +146,7 @@ def scans(lines: list[str]) -> list[str]:
         "SCAN given",
         "SCAN json_each",
         "SCAN fan_outs",
+        "SCAN operational_events",
     )
     return [line for line in lines if line.startswith("SCAN") and not any(name in line for name in harmless)]
 
@@ -163,6 +166,15 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
     ),
     "webhook_or_deleted": (lambda c: actor_reads.webhook_or_deleted(c, WEBHOOK), "(id=?)"),
     "event_body": (lambda c: actor_reads.event_body(c, "evt_1"), "(id=?)"),
+    "operational webhooks": (
+        lambda c: c.execute(AUDIENCE, {"team_ids": [TEAM, "_operator"]}).all(),
+        "ix_webhooks_about (about=? AND team_id=?)",
+    ),
+    "what waits for them": (
+        lambda c: c.execute(WAITING, {"webhook_id": WEBHOOK, "type": "webhook.failing"}).all(),
+        "ix_operational_events_webhook (webhook_id=? AND type=?)",
+    ),
+    "waiting_operational_events": (actor_reads.waiting_operational_events, "SCAN operational_events"),
     "due_mails": (lambda c: actor_reads.due_mails(c, NOW), "ix_mails_waiting (next_attempt_at<?)"),
     "next_mail_at": (actor_reads.next_mail_at, "ix_mails_waiting"),
     "get_team": (lambda c: api_reads.get_team(c, TEAM), "(id=?)"),
@@ -437,6 +449,7 @@ WRITES: dict[str, Command[Any]] = {
         SaveTeam(TEAM, TeamEdit(name="Acme 2", notification_emails=("a@b.example",))),
         structs.replace(an_audit_entry(TEAM), action=AuditAction.TEAM_CHANGED),
     ),
+    "operational event submitted": OperationalEventSubmitted("credits.low.crd_1"),
     "mail sent": MailSent("mail_1", NOW),
     "mail deferred": MailDeferred("mail_1", (), 1, NOW, "no"),
 }

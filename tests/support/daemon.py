@@ -22,6 +22,7 @@ from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.mails import Mail
 from daemon.domain.model import Attempt, CreditEntry, Delivery, Team, Webhook
+from daemon.domain.operations import OPERATORS_TEAM, About, BodyFormat
 from daemon.domain.submission import NewEvent, Submission
 from daemon.egress.transport import Transport
 from daemon.mail.result import SendResult
@@ -145,6 +146,22 @@ class RunningDaemon:
 
     async def webhook(self, team: Team, url: str, *events: str, secret: str | None = None) -> Webhook:
         return await self.parts.webhooks.create(team.id, "CRM Sync", url, secret, events or ("*",))
+
+    async def operational_webhook(
+        self, team: Team | None, url: str, *events: str, body_format: BodyFormat = BodyFormat.STANDARD
+    ) -> Webhook:
+        """Register an operational webhook of a team, or of the operator (None)."""
+        if team is None:
+            await self.parts.teams.make_operators_team()
+        return await self.parts.webhooks.create(
+            OPERATORS_TEAM if team is None else team.id,
+            "Ops",
+            url,
+            None,
+            events or ("*",),
+            about=About.OPERATIONS,
+            body_format=body_format,
+        )
 
     async def submit(self, team: Team, *numbers: int, size: int = 0, event: str = "linkedin.message.sent") -> list[str]:
         """Submit one event for each number, all in one submission; return their ids."""

@@ -268,6 +268,10 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
             '[[event_types]]\nname = "a.b"\ndescription = "x"\n' * 2,
             "event_types: expected each name once: a.b",
         ),
+        (
+            '[[event_types]]\nname = "credits.low"\ndescription = "x"\n',
+            "event_types: expected other names than those of operational events: credits.low",
+        ),
     ],
 )
 def test_a_wrong_value_is_told_with_its_name_and_what_was_expected(tmp_path: Path, text: str, sentence: str) -> None:

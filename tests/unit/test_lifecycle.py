@@ -16,10 +16,12 @@ from daemon.domain.lifecycle import (
     edited,
     is_plain_success,
     judge,
+    operational_news,
     recovers,
     remaining_backoff_s,
 )
 from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Outcome, OutcomeKind, Webhook
+from daemon.domain.operations import About, OperationalType
 
 POLICY = Policy()
 DELIVERED = Outcome(OutcomeKind.DELIVERED, 1, 200)
@@ -184,3 +186,30 @@ def test_a_webhook_follows_the_verdict() -> None:
     disabled = after_verdict(WEBHOOK, Verdict(DeliveryStatus.FAILED, None, 4, disable=True), 9)
     assert (disabled.active, disabled.consecutive_failures, disabled.disabled_at) == (False, 4, 9)
     assert disabled.disabled_reason is DisabledReason.CONSECUTIVE_FAILURES
+
+
+def news_after(policy: Policy, failures: int, number: int = 4, outcome: Outcome = FAILED) -> OperationalType | None:
+    webhook = replace(WEBHOOK, consecutive_failures=failures)
+    return operational_news(webhook, judge(policy, number, outcome, failures))
+
+
+def test_operational_webhooks_are_told_of_the_second_failure_in_a_row() -> None:
+    assert [news_after(POLICY, failures) for failures in range(4)] == [
+        None,
+        OperationalType.WEBHOOK_FAILING,
+        None,
+        OperationalType.WEBHOOK_DISABLED,
+    ]
+    # A retry that counts for nothing leaves the counter at 2.
+    assert news_after(POLICY, 2, number=1) is None
+    assert news_after(POLICY, 1, outcome=DELIVERED) is None
+    attempts = Policy(count="attempts")
+    assert news_after(attempts, 1, number=2) is OperationalType.WEBHOOK_FAILING
+    assert news_after(Policy(disable_after=2), 1) is OperationalType.WEBHOOK_DISABLED
+
+
+def test_operational_webhooks_are_told_nothing_of_their_own_kind() -> None:
+    for failures in range(4):
+        webhook = replace(WEBHOOK, consecutive_failures=failures, about=About.OPERATIONS, recovering_since=1)
+        for outcome in (FAILED, DELIVERED):
+            assert operational_news(webhook, judge(POLICY, 4, outcome, failures)) is None

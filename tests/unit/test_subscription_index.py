@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.model import Webhook
+from daemon.domain.operations import OPERATIONAL_TYPES, About
 from daemon.store.reads.actor_reads import Subscription
 
-TYPES = ("a.b", "c.d", "*")
+TYPES = ("a.b", "c.d", "webhook.failing", "*")
 WEBHOOK = Webhook(
     id="wh_1",
     team_id="team_1",
@@ -23,14 +24,21 @@ WEBHOOK = Webhook(
 )
 
 webhooks = st.builds(
-    lambda number, team, events, active, gone: replace(
-        WEBHOOK, id=f"wh_{number}", team_id=f"team_{number % 2}", events=tuple(events), active=active, deleted_at=gone
+    lambda number, team, events, active, gone, about: replace(
+        WEBHOOK,
+        id=f"wh_{number}",
+        team_id=f"team_{number % 2}",
+        events=tuple(event for event in events if event == "*" or (event in OPERATIONAL_TYPES) == (about != "events")),
+        active=active,
+        deleted_at=gone,
+        about=about,
     ),
     st.integers(0, 5),
     st.integers(0, 1),
     st.lists(st.sampled_from(TYPES), max_size=4),
     st.booleans(),
     st.none() | st.just(9),
+    st.sampled_from(About),
 )
 
 
@@ -44,6 +52,14 @@ def test_an_index_knows_the_subscriptions_it_was_given() -> None:
     assert index.match("other", "a.b") == []
 
 
+def test_a_wildcard_stands_for_the_types_of_its_own_kind() -> None:
+    index = SubscriptionIndex()
+    index.add(Subscription("wh_1", "t", ("*",)))
+    index.add(Subscription("wh_2", "t", ("*",), About.OPERATIONS))
+    assert index.match("t", "a.b") == ["wh_1"]
+    assert [index.match("t", name) for name in OPERATIONAL_TYPES] == [["wh_2"]] * len(OPERATIONAL_TYPES)
+
+
 @given(st.lists(webhooks, max_size=30))
 def test_after_any_changes_each_matching_active_webhook_is_found_once(changes: list[Webhook]) -> None:
     index, current = SubscriptionIndex(), dict[str, Webhook]()
@@ -51,7 +67,7 @@ def test_after_any_changes_each_matching_active_webhook_is_found_once(changes: l
         index.put(webhook)
         current[webhook.id] = webhook
     for team in ("team_0", "team_1"):
-        for event_type in ("a.b", "c.d", "e.f"):
+        for event_type in ("a.b", "c.d", "e.f", "webhook.failing", "credits.low"):
             expected = [
                 webhook.id
                 for webhook in current.values()
@@ -61,6 +77,7 @@ def test_after_any_changes_each_matching_active_webhook_is_found_once(changes: l
                 and webhook.subscribes_to(event_type)
             ]
             assert sorted(index.match(team, event_type)) == sorted(expected)
+            assert index.count(team, event_type) == len(expected)
 
 
 def test_a_forgotten_webhook_leaves_nothing_behind() -> None:

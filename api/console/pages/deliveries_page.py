@@ -52,10 +52,11 @@ async def delivery_list(request: PageRequest, chosen: Filter, *parts: str, **kep
     return {
         **await shown_rows(request, rows, one_webhook=_is_of_one_webhook(chosen)),
         "chosen": chosen,
+        "ticks": request.may_change,
         "statuses": _with_given(STATUS_CHOICES, chosen, "status"),
         "causes": _with_given(CAUSE_CHOICES, chosen, "cause"),
         "webhooks": await _webhook_choices(request, chosen),
-        "event_types": {name: name for name in request.handles.catalogue},
+        "event_types": {name: name for name in request.handles.every_type},
         "next_page": request.path(*parts, cursor=cursor(request, of, next_position, **given), **given, **kept)
         if next_position
         else "",
@@ -78,7 +79,7 @@ async def delivery_rows(request: PageRequest, chosen: Filter) -> str:
     """Return the rows of the first page."""
     found = await _find(request, chosen, None)
     shown = await shown_rows(request, list(found.items), one_webhook=_is_of_one_webhook(chosen))
-    return await request.fragment("delivery_rows.html", **shown)
+    return await request.fragment("delivery_rows.html", ticks=request.may_change, **shown)
 
 
 async def shown_rows(request: PageRequest, rows: list[Delivery], *, one_webhook: bool = False) -> dict[str, Any]:

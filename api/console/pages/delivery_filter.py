@@ -52,7 +52,7 @@ def read_filter(request: PageRequest, webhook_id: str | None = None) -> Filter:
     mistakes: dict[str, str] = {}
     if given["status"] and not set(given["status"].split(",")) <= set(DeliveryStatus):
         mistakes["status"] = _UNKNOWN_STATUS
-    if given["event"] and given["event"] not in request.handles.catalogue:
+    if given["event"] and given["event"] not in request.handles.every_type:
         mistakes["event"] = UNKNOWN_EVENT
     outcome, http_statuses = _read_cause(given["cause"])
     if given["cause"] and outcome is None and http_statuses is None:

@@ -52,7 +52,7 @@ async def follow_event(request: PageRequest, event_id: str) -> Streamed:
     async def make_parts() -> Parts:
         page = await _deliveries(request, event_id, first=True)
         rows = await shown_rows(request, list(page.items))
-        return {"delivery-rows": await request.fragment("delivery_rows.html", **rows)}
+        return {"delivery-rows": await request.fragment("delivery_rows.html", ticks=False, **rows)}
 
     return live(request, None, make_parts)
 

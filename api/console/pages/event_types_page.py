@@ -15,14 +15,14 @@ from api.routes.testing import send_test as send_test_to_all
 
 async def show_event_types(request: PageRequest) -> Response:
     """Show what webhooks can subscribe to, by category."""
-    types = sorted(request.handles.catalogue.values(), key=lambda event_type: event_type.category)
+    types = sorted(request.handles.every_type.values(), key=lambda event_type: event_type.category)
     grouped = [(category, list(some)) for category, some in groupby(types, lambda event_type: event_type.category)]
     return await request.page("event_types.html", groups=grouped)
 
 
 async def show_event_type(request: PageRequest, event: str) -> Response:
     """Show one event type."""
-    event_type = request.handles.catalogue.get(event)
+    event_type = request.handles.every_type.get(event)
     if event_type is None:
         raise not_found("event type")
     example = example_payload(request, event)
@@ -33,7 +33,7 @@ async def show_event_type(request: PageRequest, event: str) -> Response:
 
 async def send_test(request: PageRequest, event: str) -> Response:
     """Send the example to all of the team's active webhooks that subscribe to it."""
-    if event not in request.handles.catalogue:
+    if event not in request.handles.every_type:
         raise not_found("event type")
     started = await send_test_to_all(request.call, validate({"event": event}, NewTest, request.call.known))
     if not started.deliveries:

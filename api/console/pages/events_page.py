@@ -43,7 +43,7 @@ async def show_events(request: PageRequest) -> Response:
         "events": rows,
         "key_names": await key_names(request.call, rows),
         "chosen": chosen,
-        "event_types": {name: name for name in request.handles.catalogue},
+        "event_types": {name: name for name in request.handles.every_type},
         "next_page": request.path("events", cursor=cursor(request, "events", next_position, **given), **given)
         if next_position
         else "",
@@ -61,7 +61,7 @@ async def _find(request: PageRequest, chosen: Filter) -> Page[EventSummary]:
 def _read_filter(request: PageRequest) -> Filter:
     given = {name: request.query(name)[:_LONGEST] for name in _FIELDS}
     mistakes: dict[str, str] = {}
-    if given["event"] and given["event"] not in request.handles.catalogue:
+    if given["event"] and given["event"] not in request.handles.every_type:
         mistakes["event"] = UNKNOWN_EVENT
     window = read_window(request, given)
     wanted = EventFilter(request.team_id, given["event"] or None, since=window.since, until=window.until)

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from quart import Response
 
 from api.console.pages.team_keys import KEY_MISTAKE, created_key, revoked_key, team_keys
-from api.console.pages.teams_page import max_webhooks, team_mistakes
+from api.console.pages.teams_page import number_or_none, team_mistakes
 from api.console.session.page_request import PageRequest, address
 from api.console.session.refusals import field_mistakes, page_not_found
 from api.http.errors import ApiError, Code
@@ -26,11 +26,13 @@ async def show_team(request: PageRequest, team_id: str) -> Response:
 
 
 async def save(request: PageRequest, team_id: str) -> Response:
-    """Change name, notification addresses and limit of webhooks, or show the mistakes."""
+    """Change name, notification addresses, limit of webhooks and low credits, or show the mistakes."""
     given: dict[str, object] = {"name": request.form.text("name")}
     given |= {"notificationEmails": request.form.text("emails").split()}
     if request.form.has("maxWebhooks"):
-        given |= {"maxWebhooks": max_webhooks(request.form.text("maxWebhooks"))}
+        given |= {"maxWebhooks": number_or_none(request.form.text("maxWebhooks"))}
+    if request.form.has("lowCredits"):
+        given |= {"lowCredits": number_or_none(request.form.text("lowCredits"))}
     try:
         await change_team(request.call, team_id, validate(given, TeamChange, request.call.known))
     except ApiError as error:
@@ -88,8 +90,9 @@ async def _show(request: PageRequest, team_id: str, mistakes: dict[str, str]) ->
     typed["emails"] = (
         request.form.exact("emails") if request.form.has("emails") else "\n".join(team.notification_emails)
     )
-    own_limit = "" if team.max_webhooks is None else str(team.max_webhooks)
-    typed["max_webhooks"] = request.form.text("maxWebhooks") if request.form.has("maxWebhooks") else own_limit
+    for name, value in (("maxWebhooks", team.max_webhooks), ("lowCredits", team.low_credits)):
+        own = "" if value is None else str(value)
+        typed[name] = request.form.text(name) if request.form.has(name) else own
     page = await request.page(
         "team.html",
         HTTPStatus.UNPROCESSABLE_ENTITY if mistakes else HTTPStatus.OK,

@@ -6,12 +6,13 @@ from http import HTTPStatus
 from quart import Response
 
 from api.console.pages.lists import cursor, position
-from api.console.session.page_request import PageRequest, address
+from api.console.session.page_request import PageRequest, address, see_other
 from api.console.session.refusals import field_mistakes
 from api.http.errors import ApiError, Code, from_daemon
 from api.http.json_body import validate
 from api.routes.teams import NewTeam, create_team
 from daemon.domain.errors import AlreadyExists
+from daemon.domain.operations import OPERATORS_TEAM
 from daemon.store.reads import api_reads
 
 _PAGE = 50
@@ -20,6 +21,7 @@ TEAM_WORDS = {
     "id": "Use 1 to 100 letters, digits, dots, underscores or hyphens, the first a letter or a digit.",
     "name": "Enter a name of 1 to 200 characters.",
     "maxWebhooks": "Enter a whole number from 0 to 100,000, or nothing for the default.",
+    "lowCredits": "Enter a whole number from 0 to 1,000,000,000,000,000, or nothing.",
     "notificationEmails": "Enter email addresses such as ops@example.com, one a line.",
 }
 
@@ -35,7 +37,7 @@ async def create(request: PageRequest) -> Response:
     given = {
         "name": typed["name"],
         "notificationEmails": typed["emails"].split(),
-        "maxWebhooks": max_webhooks(typed["maxWebhooks"]),
+        "maxWebhooks": number_or_none(typed["maxWebhooks"]),
     }
     try:
         team = await create_team(
@@ -48,8 +50,14 @@ async def create(request: PageRequest) -> Response:
     return request.done(address("teams", team.id), "team-created")
 
 
-def max_webhooks(typed: str) -> int | str | None:
-    """Return the limit as a number, None for the default, or the text as it is, which validation then refuses."""
+async def open_operators(request: PageRequest) -> Response:
+    """Make the operator's own team, if it is not there yet, and lead to its webhooks."""
+    await request.handles.teams.make_operators_team(by=request.call.by)
+    return see_other(address("teams", OPERATORS_TEAM, "webhooks"))
+
+
+def number_or_none(typed: str) -> int | str | None:
+    """Return what was typed as a number, None for nothing, or the text as it is, which validation then refuses."""
     return int(typed) if _WHOLE.fullmatch(typed) else typed or None
 
 

@@ -12,7 +12,8 @@ from api.http.json_body import validate
 from api.http.wire import format_time
 from api.limits.sizes import MAX_PAUSE_DAYS
 from api.routes.testing import example_event
-from api.routes.webhooks import Recovery, WebhookChange, change_webhook, delete_webhook, recover_webhook
+from api.routes.webhook_models import Recovery, WebhookChange
+from api.routes.webhooks import change_webhook, delete_webhook, recover_webhook
 from daemon.domain.submission import Submission
 from daemon.store.reads import console_reads
 

@@ -1,5 +1,6 @@
 """Creating a webhook, and editing it."""
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from quart import Response
@@ -8,25 +9,30 @@ from api.console.pages.webhook_form import WebhookForm, form_of, mistakes_in, re
 from api.console.pages.webhook_page import find
 from api.console.session.page_request import PageRequest
 from api.http.json_body import validate
-from api.routes.webhooks import NewWebhook, WebhookChange, change_webhook, create_webhook
+from api.routes.webhook_models import NewWebhook, WebhookChange
+from api.routes.webhooks import change_webhook, create_webhook
 from daemon.crypto import signing
 from daemon.domain.model import Webhook
+from daemon.domain.operations import OPERATORS_TEAM, About
 
 
 async def show_new_webhook(request: PageRequest) -> Response:
-    """Show an empty form."""
-    return await _show(request, WebhookForm(), mistakes={}, webhook=None)
+    """Show an empty form, of the kind that the query asks for."""
+    is_operational = request.query("about") == About.OPERATIONS or request.team_id == OPERATORS_TEAM
+    empty = WebhookForm(about=About.OPERATIONS if is_operational else About.EVENTS)
+    return await _show(request, empty, mistakes={}, webhook=None)
 
 
 async def create(request: PageRequest) -> Response:
     """Create the webhook and show it, with its secret once, or show the mistakes."""
     typed = read_webhook_form(request.form)
     if request.form.has("generate"):
-        made = WebhookForm(typed.name, typed.url, secret=signing.generate_secret(), events=typed.events)
+        made = replace(typed, secret=signing.generate_secret())
         return await _show(request, made, mistakes={}, webhook=None)
     if mistakes := await mistakes_in(request, request.team_id, typed):
         return await _show(request, typed, mistakes=mistakes, webhook=None)
     given = {"teamId": request.team_id, "name": typed.name, "url": typed.url, "events": list(typed.events)}
+    given |= {"about": typed.about, "bodyFormat": typed.body_format}
     if typed.secret:
         given["secret"] = typed.secret
     webhook = await create_webhook(request.call, validate(given, NewWebhook, request.call.known))
@@ -42,7 +48,8 @@ async def show_webhook_edit(request: PageRequest, webhook_id: str) -> Response:
 
 async def edit(request: PageRequest, webhook_id: str) -> Response:
     """Change name, URL and events, or show the mistakes."""
-    webhook, typed = await find(request, webhook_id), read_webhook_form(request.form)
+    webhook = await find(request, webhook_id)
+    typed = replace(read_webhook_form(request.form), about=webhook.about, body_format=webhook.body_format)
     if mistakes := await mistakes_in(request, webhook.team_id, typed):
         return await _show(request, typed, mistakes=mistakes, webhook=webhook)
     given = {"name": typed.name, "url": typed.url, "events": list(typed.events)}
@@ -60,5 +67,6 @@ async def _show(
         typed=typed,
         mistakes=mistakes,
         webhook=webhook,
-        event_types=list(request.handles.catalogue.values()),
+        operators_team=OPERATORS_TEAM,
+        event_types=list(request.handles.types_about(typed.about).values()),
     )

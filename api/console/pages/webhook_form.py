@@ -7,10 +7,12 @@ from api.console.session.page_request import PageRequest
 from api.console.session.refusals import field_mistakes
 from api.http.errors import ApiError, from_daemon
 from api.http.json_body import validate
-from api.routes.webhooks import NewWebhook, chosen_secret
+from api.routes.webhook_models import NewWebhook
+from api.routes.webhooks import chosen_secret
 from daemon.domain.errors import UrlNotAllowed
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import Webhook
+from daemon.domain.operations import About, BodyFormat
 
 _WORDS = {
     "name": "Enter a name of 1 to 200 characters: a label for people, such as CRM Sync.",
@@ -27,11 +29,18 @@ class WebhookForm:
     url: str = ""
     secret: str = ""
     events: tuple[str, ...] = ()
+    about: About = About.EVENTS
+    body_format: BodyFormat = BodyFormat.STANDARD
 
     @property
     def all_events(self) -> bool:
         """Whether it subscribes to all events, including future ones."""
         return WILDCARD in self.events
+
+    @property
+    def is_operational(self) -> bool:
+        """Whether it is the form of an operational webhook."""
+        return self.about is About.OPERATIONS
 
 
 def read_webhook_form(form: Form) -> WebhookForm:
@@ -42,12 +51,21 @@ def read_webhook_form(form: Form) -> WebhookForm:
         form.text("url"),
         secret=form.text("secret"),
         events=(WILDCARD,) if WILDCARD in events else events,
+        about=About.OPERATIONS if form.text("about") == About.OPERATIONS else About.EVENTS,
+        body_format=BodyFormat.SLACK if form.text("bodyFormat") == BodyFormat.SLACK else BodyFormat.STANDARD,
     )
 
 
 def form_of(webhook: Webhook) -> WebhookForm:
     """Return the form for editing a webhook, without its secret."""
-    return WebhookForm(webhook.name, webhook.url, secret="", events=webhook.events)
+    return WebhookForm(
+        webhook.name,
+        webhook.url,
+        secret="",
+        events=webhook.events,
+        about=webhook.about,
+        body_format=webhook.body_format,
+    )
 
 
 async def mistakes_in(request: PageRequest, team_id: str, typed: WebhookForm) -> dict[str, str]:
@@ -57,7 +75,7 @@ async def mistakes_in(request: PageRequest, team_id: str, typed: WebhookForm) ->
         validate({"name": typed.name, "url": typed.url, "events": list(typed.events)}, NewWebhook, request.call.known)
     except ApiError as error:
         mistakes = {name: _WORDS.get(name, message) for name, message in field_mistakes(error).items()}
-    if any(event != WILDCARD and event not in request.handles.catalogue for event in typed.events):
+    if any(event != WILDCARD and event not in request.handles.types_about(typed.about) for event in typed.events):
         mistakes["events"] = "One of the events does not exist any more: choose again."
     if wrong := secret_mistake(typed.secret):
         mistakes["secret"] = wrong

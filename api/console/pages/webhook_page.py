@@ -34,7 +34,7 @@ async def find(request: PageRequest, webhook_id: str) -> Webhook:
 
 def tested_events(request: PageRequest, webhook: Webhook) -> list[str]:
     """Return the event types that a test may have: those that the webhook subscribes to."""
-    return [name for name in request.handles.catalogue if webhook.subscribes_to(name)]
+    return [name for name in request.handles.every_type if webhook.subscribes_to(name)]
 
 
 async def show_webhook(

@@ -10,7 +10,8 @@ from api.console.pages.webhook_page import find
 from api.console.session.page_request import PageRequest
 from api.http.json_body import validate
 from api.limits.sizes import MAX_OVERLAP_HOURS
-from api.routes.webhooks import SecretRotation, WebhookChange, change_webhook, rotate_webhook_secret
+from api.routes.webhook_models import SecretRotation, WebhookChange
+from api.routes.webhooks import change_webhook, rotate_webhook_secret
 from daemon.crypto import signing
 from daemon.domain.lifecycle import is_before_switch
 

@@ -67,6 +67,8 @@ SENTENCES: Mapping[str, str] = {
     "secret-removed": "The secret is removed: deliveries go unsigned.",
     "test-sent": "The test is on its way: watch it arrive in the list of deliveries.",
     "test-without-receiver": "No active webhook subscribes to this event, so nothing was sent.",
+    "bulk-job-created": "The job has begun: this page shows how far it is.",
+    "bulk-job-cancelled": "The job is stopped. What it had done stays.",
     "recovered": "What was missed is queued again, in order: {count}.",
     "nothing-missed": "Nothing was missed since then.",
     "resent": "The event is queued again: this is the new delivery.",

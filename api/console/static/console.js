@@ -93,6 +93,15 @@ function coverChoices() {
 }
 document.addEventListener("change", (event) => { if (event.target.matches("[data-all]")) coverChoices(); });
 
+// "Tick all on this page" needs the script, and is shown by it.
+const tickAll = document.querySelector("[data-tick-all]");
+if (tickAll) {
+  tickAll.hidden = false;
+  tickAll.addEventListener("change", (event) => {
+    for (const one of document.querySelectorAll("#delivery-rows [name=id]")) one.checked = event.target.checked;
+  });
+}
+
 // Live parts: the server sends them whole. Where the focus is, and what is unfolded, stays.
 function describe(element, root) {
   if (!element || !root.contains(element)) return null;
@@ -110,10 +119,12 @@ function refocus(focus, root) {
 function replace(root, markup) {
   const known = new Set([...root.querySelectorAll("[data-row]")].map((row) => row.dataset.row));
   const unfolded = new Map([...root.querySelectorAll("details[id]")].map((one) => [one.id, one.open]));
+  const ticked = new Set([...root.querySelectorAll("[name=id]:checked")].map((one) => one.value));
   const focus = describe(document.activeElement, root);
   const said = root.querySelector("[data-announce]")?.textContent;
   root.innerHTML = markup;
   for (const row of root.querySelectorAll("[data-row]")) row.classList.toggle("new", !known.has(row.dataset.row));
+  for (const one of root.querySelectorAll("[name=id]")) one.checked = ticked.has(one.value);
   for (const [id, open] of unfolded) { const one = document.getElementById(id); if (one) one.open = open; }
   refocus(focus, root);
   const says = root.querySelector("[data-announce]")?.textContent;
@@ -128,16 +139,22 @@ function replace(root, markup) {
 const AT_TOP_PX = 4;
 const held = new Map();
 
+// Who has ticked rows has chosen them: they stay where they are, too.
+const isFollowed = (root) => scrollY <= AT_TOP_PX && !root.querySelector("[name=id]:checked");
+
 function update(root, markup) {
   const isList = root.tagName === "TBODY";
-  if (!isList || scrollY <= AT_TOP_PX || !root.children.length) return replace(root, markup);
+  if (!isList || isFollowed(root) || !root.children.length) return replace(root, markup);
   const template = document.createElement("template");
   template.innerHTML = markup;
   const rows = [...template.content.querySelectorAll("[data-row]")];
   const shown = new Map([...root.querySelectorAll("[data-row]")].map((row) => [row.dataset.row, row]));
   for (const row of rows) {
     const old = shown.get(row.dataset.row);
-    if (old && !old.contains(document.activeElement) && old.innerHTML !== row.innerHTML) old.innerHTML = row.innerHTML;
+    if (!old || old.contains(document.activeElement) || old.innerHTML === row.innerHTML) continue;
+    const isTicked = old.querySelector("[name=id]:checked") !== null;
+    old.innerHTML = row.innerHTML;
+    if (isTicked) old.querySelector("[name=id]").checked = true;
   }
   const count = rows.filter((row) => !shown.has(row.dataset.row)).length;
   held.set(root, markup);
@@ -164,7 +181,7 @@ function release() {
   held.clear();
   refreshTimes();
 }
-addEventListener("scroll", () => { if (held.size && scrollY <= AT_TOP_PX) release(); }, { passive: true });
+addEventListener("scroll", () => { if (held.size && [...held.keys()].every(isFollowed)) release(); }, { passive: true });
 
 // A picture's numbers are in a table: the row of the step that is pointed at is read out below it.
 function point(event) {
@@ -199,6 +216,7 @@ document.addEventListener("pointerdown", point, { passive: true });
 function showRows(some) {
   document.querySelector("[data-when-rows]")?.toggleAttribute("hidden", !some);
   document.querySelector("[data-when-empty]")?.toggleAttribute("hidden", some);
+  document.getElementById("bulk")?.toggleAttribute("hidden", !some);
 }
 
 let stream = null;
@@ -224,7 +242,7 @@ function follow() {
     showConnection(sign, false);
     if (stream?.readyState === EventSource.CLOSED) { stream = null; setTimeout(follow, REFUSED_MS); }
   };
-  for (const id of ["webhook-rows", "webhook-state", "webhook-pictures", "system-now", "system-hour", "delivery-rows", "delivery-state"]) {
+  for (const id of ["webhook-rows", "webhook-state", "webhook-pictures", "system-now", "system-hour", "delivery-rows", "delivery-state", "job-state"]) {
     const root = document.getElementById(id);
     if (root) stream.addEventListener(id, (event) => { update(root, event.data); refreshTimes(); });
   }

@@ -22,12 +22,23 @@ from sqlalchemy import (
 
 from daemon.domain.mails import Mail
 from daemon.domain.model import MAX_INLINE_BODY_BYTES, ApiKey, Webhook, Work
-from daemon.store import mail_rows, rows
+from daemon.domain.operational_events import OperationalEvent
+from daemon.domain.operations import About
+from daemon.store import mail_rows, operational_rows, rows
 from daemon.store.bulk import TextOf, fetch_rows, in_one_row
 from daemon.store.commands import EndSession
 from daemon.store.reads.conditions import IS_PENDING
 from daemon.store.reads.time_blocks import SeqRange, next_range
-from daemon.store.schema import api_keys, cancellations, deliveries, events, mails, teams, webhooks
+from daemon.store.schema import (
+    api_keys,
+    cancellations,
+    deliveries,
+    events,
+    mails,
+    operational_events,
+    teams,
+    webhooks,
+)
 from daemon.store.schema import ended_sessions as ended_sessions_table
 
 Item = TypeVar("Item")
@@ -45,6 +56,7 @@ class Subscription:
     webhook_id: str
     team_id: str
     events: tuple[str, ...]
+    about: About = About.EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +69,13 @@ class Found(Generic[Item]):
 
 def subscriptions(connection: Connection, behind: int, limit: int) -> Found[Subscription]:
     """Return the subscriptions of the next active webhooks after this seq, oldest first."""
-    query = select(webhooks.c.seq, webhooks.c.id, webhooks.c.team_id, webhooks.c.events)
+    query = select(webhooks.c.seq, webhooks.c.id, webhooks.c.team_id, webhooks.c.events, webhooks.c.about)
     query = query.where(webhooks.c.active, webhooks.c.deleted_at.is_(None))
     return _found(
         connection,
         query,
         page=(webhooks.c.seq, behind, limit),
-        value=lambda row: Subscription(row.id, row.team_id, tuple(orjson.loads(row.events))),
+        value=lambda row: Subscription(row.id, row.team_id, tuple(orjson.loads(row.events)), about=About(row.about)),
     )
 
 
@@ -244,3 +256,15 @@ def due_mails(connection: Connection, now: int, limit: int = 20) -> Sequence[Mai
 def next_mail_at(connection: Connection) -> int | None:
     """Return when the next mail is due, None if none waits."""
     return connection.execute(_NEXT_MAIL_AT).scalar()
+
+
+# The team's name is told as it is when the event is submitted.
+OPERATIONAL_EVENTS = select(operational_events, teams.c.name.label("team_name")).outerjoin(
+    teams, teams.c.id == operational_events.c.about_team_id
+)
+
+
+def waiting_operational_events(connection: Connection, limit: int = 20) -> Sequence[OperationalEvent]:
+    """Return the operational events of the outbox, oldest first."""
+    found = connection.execute(OPERATIONAL_EVENTS.order_by(operational_events.c.seq).limit(limit))
+    return [operational_rows.operational_event(row) for row in found]

@@ -4,6 +4,7 @@ from sqlalchemy import ColumnElement, and_, exists, or_
 
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import DeliveryStatus, Webhook
+from daemon.domain.operations import OPERATIONAL_TYPES
 from daemon.store.schema import cancellations, deliveries, events
 
 IS_PENDING = deliveries.c.status == DeliveryStatus.PENDING
@@ -25,4 +26,11 @@ def is_missed(webhook: Webhook, since: int) -> ColumnElement[bool]:
         or_(deliveries.c.status == DeliveryStatus.SUCCEEDED, and_(IS_PENDING, ~IS_BEING_CANCELLED)),
     )
     missed = and_(events.c.accepted_at >= since, events.c.test.is_(False), ~delivered_or_pending)
-    return missed if WILDCARD in webhook.events else and_(events.c.type.in_(webhook.events), missed)
+    return and_(_is_subscribed(webhook), missed)
+
+
+def _is_subscribed(webhook: Webhook) -> ColumnElement[bool]:
+    if WILDCARD not in webhook.events:
+        return events.c.type.in_(webhook.events)
+    is_operational = events.c.type.in_(sorted(OPERATIONAL_TYPES))
+    return is_operational if webhook.is_operational else ~is_operational

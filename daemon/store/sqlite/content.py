@@ -18,16 +18,17 @@ from daemon.store.schema import (
     fan_outs,
     mails,
     metadata,
+    operational_events,
     teams,
     webhooks,
 )
 
 _SHOWN = 60  # bytes of a key
 
-# The rows that a start reads, and the waiting mails: a wrong cell in one of them would block all mails behind it.
+# The rows that a start reads, and the outboxes: a wrong cell in one of them would block what waits behind it.
 READ_AT_START: Mapping[Table, str] = {
     **dict.fromkeys((teams, api_keys, ended_sessions, webhooks), "TRUE"),
-    **dict.fromkeys((fan_outs, fan_out_cancellations, cancellations, daemon_state), "TRUE"),
+    **dict.fromkeys((fan_outs, fan_out_cancellations, cancellations, daemon_state, operational_events), "TRUE"),
     mails: "sent_at IS NULL",
 }
 EVERYTHING: Mapping[Table, str] = dict.fromkeys(metadata.sorted_tables, "TRUE")

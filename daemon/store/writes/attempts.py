@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from daemon.domain.model import DeliveryStatus
+from daemon.domain.operations import OperationalType
 from daemon.store.bulk import InsertRows, UpdateRows, execute_rows, given_rows, send_rows
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.rows import attempt_row
@@ -13,7 +14,9 @@ from daemon.store.schema import attempts, deliveries, webhooks
 from daemon.store.sequences import Sequences
 from daemon.store.writes.counters import count_ended
 from daemon.store.writes.credits import debit
+from daemon.store.writes.crossings import Told
 from daemon.store.writes.disabling import disable_webhook
+from daemon.store.writes.operational_events import tell_of_webhook
 from daemon.store.writes.recovering import recover_webhook
 
 
@@ -35,19 +38,23 @@ def record_attempts(connection: Connection, commands: Sequence[RecordAttempt], _
     send_rows(connection, _INSERT_ATTEMPTS, [attempt_row(command.seq, command.attempt) for command in commands])
     _update_counters(connection, commands)
     count_ended(connection, commands)
-    mails = _charge(connection, commands)
-    return [_follow(connection, command, mails.get(command.entry_id or "", ())) for command in commands]
+    told = _charge(connection, commands)
+    return [_follow(connection, command, told.get(command.entry_id or "", _NOBODY)) for command in commands]
 
 
-def _follow(connection: Connection, command: RecordAttempt, mails: tuple[str, ...]) -> Recorded:
-    """Disable the webhook or have it recover, if it does; `mails` were queued already."""
+def _follow(connection: Connection, command: RecordAttempt, told: Told) -> Recorded:
+    """Disable the webhook or have it recover, if it does, and tell of it; `told` are told of credits already."""
     if command.verdict.disable:
         return disable_webhook(connection, command)
     if command.recovered_from is not None:
-        mails = (*recover_webhook(connection, command), *mails)
-    return Recorded(mails=mails) if mails else _NOTHING_FOLLOWS
+        recovered = recover_webhook(connection, command)
+        return Recorded(mails=(*recovered.mails, *told.mails), told=recovered.told or told.operations)
+    if command.news is OperationalType.WEBHOOK_FAILING:
+        return Recorded(told=tell_of_webhook(connection, command))
+    return _NOTHING_FOLLOWS if told is _NOBODY else Recorded(mails=told.mails, told=told.operations)
 
 
+_NOBODY = Told()
 _NOTHING_FOLLOWS = Recorded()
 
 
@@ -110,7 +117,7 @@ def _update_counters(connection: Connection, commands: Sequence[RecordAttempt]) 
     send_rows(connection, _UPDATE_COUNTERS, changed)
 
 
-def _charge(connection: Connection, commands: Sequence[RecordAttempt]) -> Mapping[str, tuple[str, ...]]:
+def _charge(connection: Connection, commands: Sequence[RecordAttempt]) -> Mapping[str, Told]:
     return debit(
         connection,
         [

@@ -48,6 +48,8 @@ _SHOWN: Mapping[str, tuple[ColumnElement[str], Mapping[str, ColumnElement[Any]]]
             "secret": case((webhooks.c.secret.is_not(None), "set")),
             "pausedAt": webhooks.c.paused_at,
             "resumesAt": webhooks.c.resumes_at,
+            "about": webhooks.c.about,
+            "bodyFormat": webhooks.c.body_format,
         },
     ),
 }

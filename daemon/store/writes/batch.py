@@ -25,6 +25,7 @@ from daemon.store.writes import (
     fan_outs,
     idempotency,
     mails,
+    operational_events,
     portal_links,
     probe,
     replays,
@@ -73,6 +74,7 @@ APPLY: Mapping[type, Apply] = {
     commands.GrantCredits: credits.grant_credits,
     commands.ReadBalance: credits.read_balances,
     commands.ProbeWrite: probe.probe_write,
+    commands.OperationalEventSubmitted: operational_events.forget_submitted,
     commands.MailSent: mails.mark_sent,
     commands.MailDeferred: mails.defer,
 }

@@ -13,7 +13,7 @@ from daemon.store.commands import GrantCredits, Granted, ReadBalance
 from daemon.store.schema import credit_entries, teams
 from daemon.store.sequences import Sequences
 from daemon.store.writes.counters import count_consumed
-from daemon.store.writes.credit_mails import tell_of_crossings
+from daemon.store.writes.crossings import Crossing, Told, tell_of_crossings
 
 MAX_BALANCE = 10**15  # far below what JSON's doubles hold exactly
 
@@ -27,20 +27,18 @@ OnDebit = Callable[[Connection, Sequence[Line]], None]
 _Entry = tuple[str, str, int, int, int, str | None, str | None]
 
 
-def debit(
-    connection: Connection, lines: Sequence[Line], exhausted_below: int | None = None
-) -> Mapping[str, tuple[str, ...]]:
+def debit(connection: Connection, lines: Sequence[Line], exhausted_below: int | None = None) -> Mapping[str, Told]:
     """Charge deliveries, each amount below 0, and count it on its day; the schema refuses to charge one twice.
 
-    A team whose balance falls below `exhausted_below` is told that its deliveries wait. Returns the ids of the mails
-    that were queued, by the entry that each is about.
+    A team whose balance falls below `exhausted_below` is told that its deliveries wait. Returns who is told of what, by
+    the entry that it is about.
     """
-    _, mails = _enter(connection, lines, exhausted_below)
+    _, told = _enter(connection, lines, exhausted_below)
     count_consumed(connection, [(team_id, now, -amount) for _, team_id, amount, _, _, now in lines])
     on_debit: OnDebit | None = connection.get_execution_options().get(ON_DEBIT)
     if on_debit is not None:
         on_debit(connection, lines)
-    return mails
+    return told
 
 
 def grant_credits(
@@ -50,9 +48,13 @@ def grant_credits(
     balances = _balances(connection, {grant.team_id for grant in commands}, lock=True)
     possible = {grant.entry_id: grant for grant in commands if _has_room(balances, grant)}
     lines = [(grant.entry_id, grant.team_id, grant.amount, None, grant.note, grant.now) for grant in possible.values()]
-    entries, mails = _enter(connection, lines, exhausted_below=commands[0].exhausted_below)
-    granted = {row[0]: Granted(CreditEntry(*row), mails.get(row[0], ())) for row in entries}
+    entries, told = _enter(connection, lines, exhausted_below=commands[0].exhausted_below)
+    granted = {row[0]: _granted(CreditEntry(*row), told.get(row[0])) for row in entries}
     return [granted.get(grant.entry_id) or _out_of_range() for grant in commands]
+
+
+def _granted(entry: CreditEntry, told: Told | None) -> Granted:
+    return Granted(entry) if told is None else Granted(entry, told.mails, told.operations)
 
 
 def _has_room(balances: dict[str, int], grant: GrantCredits) -> bool:
@@ -77,8 +79,8 @@ def read_balances(connection: Connection, commands: Sequence[ReadBalance], _sequ
 
 def _enter(
     connection: Connection, lines: Sequence[Line], exhausted_below: int | None
-) -> tuple[Sequence[_Entry], Mapping[str, tuple[str, ...]]]:
-    """Change balances and the ledger; return the entries, and the ids of the mails that were queued, by entry."""
+) -> tuple[Sequence[_Entry], Mapping[str, Told]]:
+    """Change balances and the ledger; return the entries, and who is told of them, by entry."""
     if not lines:
         return (), {}
     changed = _change_balances(connection, lines)
@@ -91,7 +93,7 @@ def _enter(
     send_rows(connection, _INSERT_ENTRIES, entries)
     last = {entry[1]: entry for entry in entries}
     crossings = [
-        (kind, team_id, after, last[team_id][0], last[team_id][4])
+        Crossing(kind, team_id, balance=after, limit=limit, entry_id=last[team_id][0], now=last[team_id][4])
         for team_id, before, after, low in changed
         for kind, limit in ((MailKind.CREDITS_LOW, low), (MailKind.CREDITS_EXHAUSTED, exhausted_below))
         if limit is not None and before >= limit > after

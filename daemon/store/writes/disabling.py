@@ -1,4 +1,4 @@
-"""Writes: disabling a webhook also cancels its pending deliveries and queues emails to its team and to the operator."""
+"""Writes: disabling a webhook also cancels its pending deliveries, and is told by mail and to operational webhooks."""
 
 from dataclasses import replace
 
@@ -12,6 +12,7 @@ from daemon.store.rows import texts
 from daemon.store.schema import teams, webhooks
 from daemon.store.writes.cancelling import cancel_pending
 from daemon.store.writes.mails import queue_mails
+from daemon.store.writes.operational_events import tell_of_webhook
 
 
 def disable_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
@@ -29,7 +30,7 @@ def disable_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
         )
     )
     cancelled = cancel_pending(connection, command.webhook_id, reason=CancelReason.WEBHOOK_DISABLED, now=command.now)
-    return Recorded(cancelled, _queue_mails(connection, command))
+    return Recorded(cancelled, _queue_mails(connection, command), told=tell_of_webhook(connection, command))
 
 
 def _queue_mails(connection: Connection, command: RecordAttempt) -> tuple[str, ...]:

@@ -1,24 +1,23 @@
-"""Writes: a webhook that was disabled works again, of which an email tells its team."""
+"""Writes: a webhook that was disabled works again, of which an email tells its team, and operational webhooks."""
 
 from sqlalchemy import Connection, select, update
 
 from daemon.domain.mails import Mail, MailKind
-from daemon.store.commands import RecordAttempt
+from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.rows import texts
 from daemon.store.schema import teams, webhooks
 from daemon.store.writes.mails import queue_mails
+from daemon.store.writes.operational_events import tell_of_webhook
 
 
-def recover_webhook(connection: Connection, command: RecordAttempt) -> tuple[str, ...]:
-    """Keep that the webhook works again (contract "Auto-disable"), once for each disabling.
-
-    Returns the ids of the mails that were queued.
-    """
+def recover_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
+    """Keep that the webhook works again (contract "Auto-disable"), once for each disabling."""
     this = webhooks.c.id == command.webhook_id
     recovering = update(webhooks).where(this, webhooks.c.recovering_since.is_not(None))
     if not connection.execute(recovering.values(recovering_since=None)).rowcount:
-        return ()
-    return queue_mails(connection, [_mail(connection, command)])
+        return Recorded()
+    mails = queue_mails(connection, [_mail(connection, command)])
+    return Recorded(mails=mails, told=tell_of_webhook(connection, command))
 
 
 def _mail(connection: Connection, command: RecordAttempt) -> Mail:

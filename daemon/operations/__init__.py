@@ -1,0 +1,1 @@
+"""Operational events: what operational webhooks are told of webhooks and credits."""

@@ -1,5 +1,0 @@
-"""What every table is registered with."""
-
-from sqlalchemy import MetaData
-
-metadata = MetaData()
