@@ -56,6 +56,7 @@ class ActorKind(StrEnum):
     LIVE_LISTENERS = "live_listeners"
     SUBMITTER = "submitter"
     BULK_JOBS = "bulk_jobs"
+    LAST_HOUR = "last_hour"
     MEMBERSHIP = "membership"
     FEED = "feed"
     CALLER = "caller"
