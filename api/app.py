@@ -32,6 +32,7 @@ from api.limits.rate_limit import RateLimits, tokens_for
 from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi import document
 from api.routes import (
+    addresses,
     audit,
     bulk_jobs,
     changes,
@@ -44,6 +45,8 @@ from api.routes import (
     nodes,
     portal_links,
     search,
+    statistics,
+    system,
     teams,
     testing,
     webhook_routes,
@@ -59,6 +62,7 @@ _DESCRIBED: tuple[Route, ...] = (
     *events.ROUTES,
     *search.ROUTES,
     *webhook_routes.ROUTES,
+    *statistics.ROUTES,
     *testing.ROUTES,
     *deliveries.ROUTES,
     *exports.ROUTES,
@@ -67,9 +71,11 @@ _DESCRIBED: tuple[Route, ...] = (
     *credits.ROUTES,
     *teams.ROUTES,
     *keys.ROUTES,
+    *addresses.ROUTES,
     *portal_links.ROUTES,
     *audit.ROUTES,
     *nodes.ROUTES,
+    *system.ROUTES,
     *health.ROUTES,
 )
 ROUTES = (*_DESCRIBED, document.document_route(_DESCRIBED))

@@ -25,7 +25,9 @@ from daemon.mail.notifier import Notifier
 from daemon.maintenance.checkpointer import Checkpointer
 from daemon.maintenance.cleaner import Cleaner
 from daemon.maintenance.gauges import GaugeRefresher, bind_gauges
+from daemon.maintenance.last_hour import LastHour
 from daemon.maintenance.time_indexer import TimeIndexer
+from daemon.management.addresses import Addresses
 from daemon.management.bulk_jobs import BulkJobs
 from daemon.management.bulk_runner import BulkRunner
 from daemon.management.kept_answers import KeptAnswers
@@ -78,10 +80,12 @@ class Daemon:
     replays: Replays
     bulk_jobs: BulkJobs
     portal_links: PortalLinks
+    addresses: Addresses
     nodes: Nodes
     kept_answers: KeptAnswers
     notifier: Notifier
     gauges: GaugeRefresher
+    last_hour: LastHour
     upkeep: Mapping[ActorKind, _Run]
     vault: Vault
     api_keys: ApiKeys
@@ -118,13 +122,16 @@ async def assemble(
     api_keys, sign_outs = await _load_api_keys(store, operator_key), await _load_sign_outs(store)
     management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
     kept_answers, portal_links = management.kept_answers, management.portal_links()
-    with_link = management.mail_links(portal_links).with_link
-    notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail, with_link=with_link)
+    mail_links = management.mail_links(portal_links)
+    notifier = Notifier(
+        store=store, clock=clock, telemetry=telemetry, send=seams.send_mail, with_link=mail_links.with_link
+    )
     submitter = _submitter(live.now, store=store, telemetry=telemetry)
     gauges = GaugeRefresher(
         store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database
     )
 
+    last_hour = LastHour(store=store, clock=clock, telemetry=telemetry)
     delivery = DeliveryBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams)
     gate, canceller = delivery.credit_gate() if cluster is None else cluster.gate, delivery.canceller()
     resumes = delivery.resumes(mine)
@@ -188,6 +195,7 @@ async def assemble(
     if node is not None:
         upkeep = {kind: node.only_once(run) for kind, run in upkeep.items()} | dict(node.patient)
     upkeep[ActorKind.OBSERVER] = gauges.run
+    upkeep[ActorKind.LAST_HOUR] = last_hour.run
     upkeep[ActorKind.KEY_USES] = key_uses.run
     changer = LocalChanger(fleet=fleet, kept_answers=kept_answers) if node is None else node.changer
     run_bulk_jobs = partial(bulk_runner.run, changer)
@@ -213,10 +221,12 @@ async def assemble(
         replays=management.replays(owners=owners, fan_outs=fan_outs),
         bulk_jobs=management.bulk_jobs(wake=bulk_runner.wake),
         portal_links=portal_links,
+        addresses=management.addresses(mail_links=mail_links, notifier=notifier),
         nodes=only_node(clock, fleet, metrics) if cluster is None else cluster.nodes,
         kept_answers=kept_answers,
         notifier=notifier,
         gauges=gauges,
+        last_hour=last_hour,
         upkeep=upkeep,
         vault=vault,
         api_keys=api_keys,

@@ -25,6 +25,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         replays=daemon.replays,
         bulk_jobs=daemon.bulk_jobs,
         portal_links=daemon.portal_links,
+        addresses=daemon.addresses,
         nodes=daemon.nodes,
         kept_answers=daemon.kept_answers,
         reader=store.reader,
@@ -48,6 +49,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
             actors_alive=lambda: daemon.fleet.alive,
             parked_webhooks=lambda: daemon.fleet.parked_webhooks,
             waiting_events=lambda: daemon.router.waiting_events,
+            minutes=lambda: daemon.last_hour.minutes,
         ),
         console=ConsoleHandles(
             session_key=daemon.vault.derive("console sessions"),

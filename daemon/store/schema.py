@@ -9,9 +9,14 @@ from daemon.store.outboxes import mails as mails
 from daemon.store.outboxes import operational_events as operational_events
 from daemon.store.tables import metadata as metadata
 from daemon.store.tables import seq
+from daemon.store.tally_schema import LATENCY_COLUMNS as LATENCY_COLUMNS
+from daemon.store.tally_schema import credit_days as credit_days
+from daemon.store.tally_schema import webhook_errors as webhook_errors
+from daemon.store.tally_schema import webhook_hours as webhook_hours
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0021"
+HEAD_REVISION = "0026"
+
 
 teams = Table(
     "teams",
@@ -24,6 +29,7 @@ teams = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("max_webhooks", Integer),  # NULL: the setting's default
     Column("low_credits", BigInteger),  # below it the team is told; NULL: never
+    Column("time_zone", Text),  # its name; NULL: UTC
 )
 
 api_keys = Table(
@@ -188,15 +194,6 @@ attempts = Table(
     Column("error", Text),
 )
 
-# How many deliveries of a webhook ended in the hour that began at `hour`.
-webhook_hours = Table(
-    "webhook_hours",
-    metadata,
-    Column("hour", BigInteger, primary_key=True, autoincrement=False),
-    Column("webhook_id", Text, primary_key=True),
-    Column("succeeded", Integer, nullable=False),
-    Column("failed", Integer, nullable=False),
-)
 
 credit_entries = Table(
     "credit_entries",
@@ -211,15 +208,6 @@ credit_entries = Table(
     Column("note", Text),
     UniqueConstraint("delivery_id", name="uq_credit_entries_delivery"),  # a delivery is never charged twice
     Index("ix_credit_entries_team", "team_id", "seq"),
-)
-
-# What a team's debits consumed on the UTC day that began at `day`.
-credit_days = Table(
-    "credit_days",
-    metadata,
-    Column("team_id", Text, primary_key=True),
-    Column("day", BigInteger, primary_key=True, autoincrement=False),
-    Column("consumed", BigInteger, nullable=False),
 )
 
 idempotency_keys = Table(
@@ -278,6 +266,24 @@ portal_links = Table(
     Index("ix_portal_links_team", "team_id", "seq"),
 )
 Index("ix_portal_links_expiry", portal_links.c.expires_at)
+
+# Notification addresses that were asked whether they want a team's mails; kept for as long as the mail is valid.
+address_confirmations = Table(
+    "address_confirmations",
+    metadata,
+    seq(),
+    Column("mail_id", Text, nullable=False, unique=True),
+    Column("team_id", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("mailbox", Text, nullable=False),  # the same for all addresses of one mailbox
+    Column("digest", LargeBinary, nullable=False, unique=True),  # SHA-256 of the mail's token
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),  # confirmed, removed, or asked anew
+    Index("ix_address_confirmations_team", "team_id", "seq"),
+    Index("ix_address_confirmations_mailbox", "mailbox", "created_at"),
+)
+Index("ix_address_confirmations_expiry", address_confirmations.c.expires_at)
 
 # Many deliveries that are resent or cancelled for one request; rows of a team beyond the newest are deleted.
 bulk_jobs = Table(

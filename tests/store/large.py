@@ -13,15 +13,17 @@ from msgspec import structs
 from sqlalchemy import Connection
 
 from daemon.domain.bulk_jobs import BulkAction
-from daemon.domain.clock import DAY_MS
+from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, CancelReason, DeliveryStatus, OutcomeKind, TeamEdit, Work
 from daemon.domain.operations import OperationalType
 from daemon.domain.search import read_wanted
+from daemon.domain.statistics import StatisticsRange
 from daemon.domain.submission import Idempotency
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store import commands, job_commands, upkeep_commands
+from daemon.store import address_commands, commands, job_commands, upkeep_commands
+from daemon.store.address_commands import AskForAddress, ConfirmAddress, RemoveAddress
 from daemon.store.commands import Command
 from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, MoveBulkJob
 from daemon.store.reads import (
@@ -33,6 +35,7 @@ from daemon.store.reads import (
     event_reads,
     gauge_reads,
     search_reads,
+    statistics_reads,
     time_blocks,
 )
 from daemon.store.reads.time_blocks import TIMES, next_time_block
@@ -41,6 +44,7 @@ from daemon.store.writes.batch import apply_one
 from tests.store.filling import (
     NOW,
     a_bulk_job,
+    a_pending_address,
     a_portal_link,
     a_team,
     a_webhook,
@@ -58,7 +62,8 @@ _OLD = NOW - 40 * DAY_MS
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})"
 _SMALLER = (
     "INSERT INTO idempotency_keys SELECT 'operator', 'key_' || i, x'00', '[]', 1 FROM n",
-    "INSERT INTO webhook_hours SELECT i, 'wh_1', 1, 0 FROM n",
+    "INSERT INTO webhook_hours SELECT i, 'wh_1', 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0 FROM n",
+    "INSERT INTO webhook_errors SELECT i, 'wh_1', 'http_error', 500, 1 FROM n",
     "INSERT INTO audit_entries SELECT i, 'aud_x' || i, 'team_1', 1, 'operator', 'n', NULL, 'team.changed', 'team_1', "
     "'{}' FROM n WHERE i <= 10000",
     # Half of the mails wait.
@@ -67,14 +72,24 @@ _SMALLER = (
     "INSERT INTO operational_events SELECT i, 'credits.low.crd_' || i, 'team_1', 'credits.low', 'team_1', NULL, '{}', "
     "1 FROM n",
     "INSERT INTO portal_links SELECT i, 'plk_x' || i, 'team_1', CAST(i AS BLOB), 1, i, 0, 1, NULL, NULL, NULL FROM n",
+    # As many as teams that all ask as often as they may, in three days.
+    "INSERT INTO address_confirmations SELECT i, 'mail_x' || i, 'team_x' || i, 'a@b.c', 'a' || i % 1000 || '@b.c', "
+    "CAST(i AS BLOB), 1, i, NULL FROM n",
+    "INSERT INTO address_confirmations SELECT 1000000000, 'mail_open', 'team_1', 'new@example.com', 'new@example.com', "
+    f"CAST('digest of a mail' AS BLOB), 1, {NOW + 1}, NULL FROM n WHERE i = 1",
     "INSERT INTO bulk_jobs SELECT i, 'job_x' || i, 'team_' || (1 + i % 1000), 'cancel', '{}', 0, NULL, 1000000000, "
     "CASE WHEN i < 5000 THEN 'running' ELSE 'finished' END, NULL, 0, 0, 1, NULL, 'key_1', 'n' FROM n WHERE i <= 100000",
     "INSERT INTO ended_sessions SELECT 's_' || i, 'key_x' || i, 1 FROM n",
-    "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL, NULL FROM n WHERE i <= 100000",
+    "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL, NULL, NULL FROM n WHERE i <= 100000",
     "INSERT INTO api_keys SELECT i + 9, 'key_x' || i, 'team_x' || i, 'n', CAST(i AS BLOB), 1, NULL, 'admin', NULL "
     "FROM n WHERE i <= 100000",
     "INSERT INTO webhooks (seq, id, team_id, name, url, events, active, consecutive_failures, created_at, updated_at) "
     "SELECT i + 9, 'wh_x' || i, 'team_x' || i, 'n', 'u', '[\"*\"]', 1, 0, 1, 1 FROM n WHERE i <= 100000",
+    # A webhook of which each hour has many kinds of errors.
+    f"INSERT INTO webhook_hours SELECT {NOW - NOW % HOUR_MS} - i * {HOUR_MS}, 'wh_busy', "
+    "1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 FROM n WHERE i < 720",
+    f"INSERT INTO webhook_errors SELECT {NOW - NOW % HOUR_MS} - i / 20 * {HOUR_MS}, 'wh_busy', 'http_error', "
+    "500 + i % 20, 1 FROM n WHERE i < 14400",
     # All that is pending for one of the two webhooks is to be cancelled.
     "INSERT INTO cancellations SELECT 1, 'wh_2', (SELECT max(seq) FROM deliveries), NULL, 'webhook_disabled', 1, 0 "
     "FROM n WHERE i = 1",
@@ -171,6 +186,9 @@ COMMANDS: dict[type, Command[Any]] = {
         CancelForJob(a_webhook(), "job_x3", tuple(range(1, 501)), 7, NOW),
         commands.CreateTeam(a_team(2)),
         commands.SaveTeam(TEAM, TeamEdit(name="Acme")),
+        AskForAddress(a_pending_address(), "a7@b.c", b"digest of another mail"),
+        ConfirmAddress(b"digest of a mail", NOW),
+        RemoveAddress(TEAM, "new@example.com", NOW),
         commands.AddKey(ApiKey("key_1", TEAM, "n", NOW), b"digest"),
         commands.RevokeKey("key_1", NOW),
         commands.AddPortalLink(a_portal_link(), b"digest of a token", NOW),
@@ -237,6 +255,8 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "next_resume_at": [lambda c: actor_reads.next_resume_at(c, NOW)],
     "count_paused": [lambda c: gauge_reads.count_paused(c, 1_000)],
     "count_waiting": [lambda c: console_reads.count_waiting(c, OTHER, 1_000)],
+    "pending_addresses": [lambda c: api_reads.pending_addresses(c, TEAM, NOW)],
+    "pending_address_of_token": [lambda c: api_reads.pending_address_of_token(c, b"digest of a mail")],
     "get_bulk_job": [lambda c: bulk_job_reads.get_bulk_job(c, "job_x1")],
     "list_bulk_jobs": [lambda c: bulk_job_reads.list_bulk_jobs(c, TEAM, 50)],
     "next_bulk_job": [lambda c: bulk_job_reads.next_bulk_job(c, 12), lambda c: bulk_job_reads.next_bulk_job(c, 0)],
@@ -315,7 +335,11 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "next_mail_at": [actor_reads.next_mail_at],
     "webhook_summaries": [lambda c: console_reads.webhook_summaries(c, TEAM, NOW, 50)],
     "newest_webhooks": [lambda c: console_reads.newest_webhooks(c, TEAM, 100)],
-    "webhook_hours": [lambda c: console_reads.webhook_hours(c, WEBHOOK, NOW)],
+    "webhook_statistics": [
+        lambda c: statistics_reads.webhook_statistics(c, WEBHOOK, StatisticsRange.MONTH, NOW),
+        # All that there can be.
+        lambda c: statistics_reads.webhook_statistics(c, "wh_busy", StatisticsRange.MONTH, NOW),
+    ],
     "webhook_names": [lambda c: console_reads.webhook_names(c, [WEBHOOK])],
     "count_webhooks": [lambda c: console_reads.count_webhooks(c, TEAM, 100)],
     "missed_by": [lambda c: console_reads.missed_by(c, replace(a_webhook(), disabled_at=1))],
@@ -338,7 +362,8 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
 
 def every_command() -> set[type]:
     """Return all commands that the code has."""
-    found = (*vars(commands).values(), *vars(upkeep_commands).values(), *vars(job_commands).values())
+    modules = commands, address_commands, job_commands, upkeep_commands
+    found = (each for module in modules for each in vars(module).values())
     return {one for one in found if inspect.isclass(one) and issubclass(one, Command)} - {Command}
 
 
@@ -353,6 +378,7 @@ def every_query() -> set[str]:
         event_reads,
         gauge_reads,
         search_reads,
+        statistics_reads,
         time_blocks,
     )
     return {

@@ -29,6 +29,7 @@ ROWS = (
     "INSERT INTO audit_entries VALUES "
     "(1, 'aud_1', 'team_1', 1, 'operator', 'Operator', NULL, 'team.created', 'team_1', '{}')",
     "INSERT INTO ended_sessions VALUES ('session_1', 'key_1', 1)",
+    "INSERT INTO address_confirmations VALUES (1, 'mail_1', 'team_1', 'a@b.c', 'a@b.c', x'03', 1, 2, NULL)",
     "INSERT INTO portal_links VALUES (1, 'plk_1', 'team_1', x'02', 1, 2, 0, 1, 'https://a.example', NULL, NULL)",
     "INSERT INTO bulk_jobs VALUES (1, 'job_1', 'team_1', 'resend', '{\"status\": [\"failed\"], \"since\": 1}', 1, "
     "'[1, 2]', 9, 'running', 3, 1, 5, 1, NULL, 'key_1', 'CI')",
@@ -41,7 +42,8 @@ ROWS = (
     "INSERT INTO fan_out_cancellations VALUES ('wh_9', 50, 'webhook_disabled', 1)",
     "INSERT INTO cancellations VALUES (1, 'wh_9', 1, NULL, 'webhook_deleted', 1, 0)",
     "INSERT INTO time_blocks VALUES ('events', 1, 1, 1, 1)",
-    "INSERT INTO webhook_hours VALUES (0, 'wh_1', 1, 1)",
+    "INSERT INTO webhook_hours VALUES (0, 'wh_1', 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1)",
+    "INSERT INTO webhook_errors VALUES (0, 'wh_1', 'http_error', 500, 1)",
     "INSERT INTO credit_entries VALUES (1, 'crd_1', 'team_1', 5, 5, 1, NULL, 'a note')",
     "INSERT INTO credit_days VALUES ('team_1', 0, 2)",
     "INSERT INTO idempotency_keys VALUES ('operator', 'key', x'00', '[[\"evt_1\", 1]]', 1)",
