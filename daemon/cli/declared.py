@@ -80,6 +80,8 @@ def _takes_context(function: Command) -> str | None:
 def _parameter(parameter: inspect.Parameter) -> click.Parameter:
     annotation, declared = _taken_apart(parameter)
     attributes = {**declared.attributes, **_type_of(annotation, declared)}
+    if declared.kind is click.Argument and attributes.pop("multiple", False):
+        return click.Argument([parameter.name], nargs=-1, required=False, **attributes)
     if parameter.default is inspect.Parameter.empty:
         attributes["required"] = True
     elif not attributes.get("multiple"):

@@ -1,12 +1,12 @@
 """`kakiyo-webhooks deliveries`: what was delivered, what was not, and why."""
 
 import gc
-from enum import StrEnum
 from itertools import count
 from typing import Annotated, Any
 
 import click
 
+from daemon.cli.bulk_jobs import How, Which, run_bulk_job
 from daemon.cli.declared import argument, group_of, option
 from daemon.cli.exits import ExitCode
 from daemon.cli.options import (
@@ -15,46 +15,27 @@ from daemon.cli.options import (
     ApiOptions,
     AsJson,
     Cursor,
-    IdempotencyKey,
     Limit,
+    Outcome,
+    Status,
     TeamFilter,
     idempotency_headers,
     with_api_options,
+    with_options,
 )
 
 _DeliveryId = Annotated[str, argument(metavar="DELIVERY")]
+_DeliveryIds = Annotated[list[str] | None, argument(metavar="[DELIVERY]...")]
 COLUMNS = ("id", "status", "result", "attempts", "event", "webhook", "created", "ended")
 _ORIGINS = {"resend": "resend of", "recover": "recovered from"}
 _AGAIN = {"resend": "resent as", "recover": "recovered as"}
 _ATTEMPT_COLUMNS = ("attempt", "started", "took", "outcome", "status", "error")
 
 
-class Status(StrEnum):
-    """What `--status` takes."""
-
-    PENDING = "pending"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class Outcome(StrEnum):
-    """What `--outcome` takes."""
-
-    DELIVERED = "delivered"
-    HTTP_ERROR = "http_error"
-    TIMEOUT = "timeout"
-    DNS_ERROR = "dns_error"
-    CONNECT_ERROR = "connect_error"
-    TLS_ERROR = "tls_error"
-    PROTOCOL_ERROR = "protocol_error"
-    BLOCKED_ADDRESS = "blocked_address"
-
-
 def build_deliveries() -> click.Group:
     """Return the group."""
-    commands = {"list": list_deliveries, "tail": tail, "show": show, "resend": resend}
-    return group_of("deliveries", commands, help="List, follow, look at and resend deliveries.")
+    commands = {"list": list_deliveries, "tail": tail, "show": show, "resend": resend, "cancel": cancel}
+    return group_of("deliveries", commands, help="List, follow, look at, resend and cancel deliveries.")
 
 
 @with_api_options
@@ -142,19 +123,30 @@ def show(delivery_id: _DeliveryId, as_json: AsJson = False, *, api: ApiOptions) 
             _print_delivery(reply.value)
 
 
-@with_api_options
-def resend(
-    delivery_id: _DeliveryId, idempotency_key: IdempotencyKey = None, as_json: AsJson = False, *, api: ApiOptions
-) -> None:
-    """Make a new delivery of the same event to the same webhook."""
+@with_options(api=ApiOptions, how=How, which=Which)
+def resend(delivery_ids: _DeliveryIds = None, *, which: Which, how: How, api: ApiOptions) -> None:
+    """Make new deliveries of the same events to the same webhooks, each once: of one, or of many after asking."""
+    only = delivery_ids[0] if delivery_ids and len(delivery_ids) == 1 else None
+    if only is None or how.dry_run or which.filter or which.all_of_them:
+        run_bulk_job("resend", delivery_ids, which=which, how=how, api=api)
+    else:
+        _resend_one(only, how, api)
+
+
+@with_options(api=ApiOptions, how=How, which=Which)
+def cancel(delivery_ids: _DeliveryIds = None, *, which: Which, how: How, api: ApiOptions) -> None:
+    """Cancel deliveries that are pending, but those whose attempt is in flight, after asking."""
+    run_bulk_job("cancel", delivery_ids, which=which, how=how, api=api)
+
+
+def _resend_one(delivery_id: str, how: How, api: ApiOptions) -> None:
     from daemon.cli.client import connect, path_of
     from daemon.cli.replies import print_reply
 
+    headers = idempotency_headers(how.idempotency_key)
     with connect(api) as client:
-        reply = client.send(
-            "POST", path_of("deliveries", delivery_id, "resend"), body={}, headers=idempotency_headers(idempotency_key)
-        )
-        print_reply(reply, as_json, lambda delivery: zip(COLUMNS, row(delivery), strict=True))
+        reply = client.send("POST", path_of("deliveries", delivery_id, "resend"), body={}, headers=headers)
+        print_reply(reply, how.as_json, lambda delivery: zip(COLUMNS, row(delivery), strict=True))
 
 
 def row(delivery: dict[str, Any]) -> tuple[Any, ...]:

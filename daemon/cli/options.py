@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,6 +47,28 @@ IdempotencyKey = Annotated[
 ]
 
 
+class Status(StrEnum):
+    """What `--status` takes."""
+
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Outcome(StrEnum):
+    """What `--outcome` takes."""
+
+    DELIVERED = "delivered"
+    HTTP_ERROR = "http_error"
+    TIMEOUT = "timeout"
+    DNS_ERROR = "dns_error"
+    CONNECT_ERROR = "connect_error"
+    TLS_ERROR = "tls_error"
+    PROTOCOL_ERROR = "protocol_error"
+    BLOCKED_ADDRESS = "blocked_address"
+
+
 @dataclass(frozen=True, slots=True)
 class ApiOptions:
     """Where the API is, and where its key is found."""
@@ -57,17 +80,27 @@ class ApiOptions:
 
 def with_api_options(command: Callable[..., None]) -> Callable[..., None]:
     """Return the command with the fields of `ApiOptions` as its last options, which it takes together as `api`."""
-    signature = inspect.signature(command)
-    own = [parameter for parameter in signature.parameters.values() if parameter.name != "api"]
-    options = inspect.signature(ApiOptions).parameters
+    return with_options(api=ApiOptions)(command)
 
-    @wraps(command)
-    def run(**given: Any) -> None:
-        api = ApiOptions(**{name: given.pop(name) for name in options})
-        command(**given, api=api)
 
-    run.__signature__ = signature.replace(parameters=[*own, *options.values()])  # type: ignore[attr-defined]  # PEP 362
-    return run
+def with_options(**kinds: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what gives a command the fields of these dataclasses as its last options, taken as one value each."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command)
+        own = [parameter for name, parameter in signature.parameters.items() if name not in kinds]
+        options = {name: inspect.signature(kind).parameters for name, kind in kinds.items()}
+
+        @wraps(command)
+        def run(**given: Any) -> None:
+            groups = {name: kinds[name](**{each: given.pop(each) for each in of}) for name, of in options.items()}
+            command(**given, **groups)
+
+        added = [parameter for of in reversed(options.values()) for parameter in of.values()]
+        run.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]  # PEP 362
+        return run
+
+    return decorate
 
 
 def idempotency_headers(key: str | None) -> dict[str, str]:

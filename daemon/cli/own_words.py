@@ -18,6 +18,7 @@ _OTHER_NAMES: Mapping[str, Sequence[str]] = MappingProxyType(
         "next_cursor": ("cursor",),
         "resumes_at": ("for_time", "until"),
         "expires_in_minutes": ("minutes",),
+        "filter": ("all_of_them",),
     }
 )
 _COMMANDS: Mapping[str, str] = MappingProxyType(
@@ -32,7 +33,7 @@ _COMMANDS: Mapping[str, str] = MappingProxyType(
 )
 _ROUTE = re.compile(r"`?\b(?:GET|POST|PATCH|PUT|DELETE) /[\w/{}-]+`?")
 _CAMEL_CASE = re.compile(r"`?\b[a-z]+(?:[A-Z][a-z]+)+\b`?")
-_PATH = re.compile(r"(?:\$\.|query\.|header\.)([\w-]+)(?:\[(\d+)\])?")
+_PATH = re.compile(r"(?:\$\.(?:filter\.)?|query\.|header\.)([\w-]+)(?:\[(\d+)\])?")
 _SNAKE = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 

@@ -83,8 +83,15 @@ async def test_a_team_is_set_up_served_charged_and_looked_at_by_commands_alone(
         assert '"price": 10.50' in shown
         assert delivery_id in await run("deliveries", "list", "--status", "succeeded", "--since", "1h")
 
-        await run("deliveries", "resend", delivery_id)
+        resent = json.loads(await run("deliveries", "resend", delivery_id, "--json"))
         assert (await received.receive()).body == request.body
+        await _until_succeeded(run, resent["id"])
+        again = ("deliveries", "resend", "--webhook", webhook["id"], "--status", "succeeded", "--team", "team_me")
+        assert "2 deliveries" in await run(*again, "--dry-run")
+        assert re.fullmatch(r"Job job_\w+: 2 resent\.\n", await run(*again, "--yes"))
+        assert [(await received.receive()).body for _ in range(2)] == [request.body] * 2
+        waits = ("deliveries", "cancel", "--status", "pending", "--team", "team_me", "--yes")
+        assert "nothing to cancel" in await run(*waits)
         assert "dlv_" in await run("webhooks", "test", "--team", "team_me", "--type", "prospect.unqualified")
         assert (await received.receive()).header("x-kakiyo-test") == "true"
         triggered = await run("trigger", "linkedin.invitation.sent", "--team", "team_me")

@@ -1,14 +1,15 @@
 """What a read or a write touches in PostgreSQL does not grow with its tables, whether they were analysed or not."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.pq.abc import PGresult
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection, event, text
 
 from daemon.store.commands import CreateTeam, CreateWebhook, Recorded
 from daemon.store.postgresql.database import PostgresqlDatabase, open_database
@@ -222,3 +223,29 @@ def test_a_batch_of_hot_commands_takes_few_round_trips(
     assert trips == 2 + 3
     assert statements == []
     event.remove(full_database.writer, "before_cursor_execute", note)
+
+
+def test_hot_commands_are_planned_once_however_few_rows_come_with_them(full_database: PostgresqlDatabase) -> None:
+    """To plan takes longer than to carry out, and few rows look cheaper than the many for which a plan is kept."""
+    with full_database.writing.connect() as writer:
+        database = replace(full_database, writer=writer)
+        carry_out_single_commands(database, range(6 * 10**6, 6 * 10**6 + PREPARED))
+        before = plans_made(writer)
+        carry_out_single_commands(database, range(7 * 10**6, 7 * 10**6 + 3))
+        assert plans_made(writer) == before
+        assert len(before) > 8
+
+
+def carry_out_single_commands(database: PostgresqlDatabase, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        [accepted] = run_batch(database, [accepting(number, "wh_1")])
+        [(_, work)] = accepted.work
+        assert run_batch(database, [recording(work, 1)]) == [Recorded()]
+
+
+def plans_made(connection: Connection) -> dict[str, int]:
+    """How many plans the server has made for the values at hand, for each statement that was sent without a cursor."""
+    prepared = text("SELECT statement, custom_plans FROM pg_prepared_statements WHERE name LIKE 'exchange%'")
+    made = {row.statement: row.custom_plans for row in connection.execute(prepared)}
+    connection.commit()
+    return made

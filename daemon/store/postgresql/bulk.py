@@ -1,7 +1,9 @@
 """Statements for many rows, and queries for many rows in one, in PostgreSQL's words.
 
 Each statement takes one array for a column, however many rows there are: so there is one text for all sizes, which the
-server prepares once.
+server prepares once. It plans it once, too, since it does not see the first array's length when it plans: it would
+find a plan for the few rows that there are cheaper than the one for all, and make a new one each time, which takes
+longer than to carry it out.
 """
 
 import re
@@ -92,8 +94,13 @@ def _insert(table: str, columns: Sequence[Column[Any]]) -> str:
 
 
 def _given(columns: Sequence[Any]) -> str:
-    arrays = ", ".join(f"${place}::{_type_of(column)}[]" for place, column in enumerate(columns, 1))
+    first, *others = [_array(place, column) for place, column in enumerate(columns, 1)]
+    arrays = ", ".join((f"(SELECT {first})", *others))
     return f"unnest({arrays}) AS given({', '.join(column.name for column in columns)})"
+
+
+def _array(place: int, column: Column[Any]) -> str:
+    return f"${place}::{_type_of(column)}[]"
 
 
 def _type_of(column: Column[Any]) -> str:
@@ -115,7 +122,8 @@ def _update(statement: UpdateRows) -> str:
 @cache
 def _lock(key: Column[Any]) -> Statement:
     table, name = key.table.name, key.name
-    return Statement(f"SELECT 1 FROM {table} WHERE {name} = ANY($1::{_type_of(key)}[]) ORDER BY {name} FOR UPDATE")
+    array = f"CAST((SELECT {_array(1, key)}) AS {_type_of(key)}[])"
+    return Statement(f"SELECT 1 FROM {table} WHERE {name} = ANY({array}) ORDER BY {name} FOR UPDATE")
 
 
 def lock_names(connection: Connection, names: Sequence[str]) -> None:

@@ -12,23 +12,23 @@ from typing import Any
 import psycopg
 import trio
 from psycopg import pq
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from daemon.actors.threads import RunInThread
 from daemon.domain.errors import StoreUnavailable
 from daemon.domain.printable import in_one_line
 from daemon.store.nodes import Notice
+from daemon.store.postgresql import pipeline
+from daemon.store.postgresql.binary import texts
+from daemon.store.postgresql.exchange import Statement
 
-_NOTIFY = text(
-    "SELECT pg_notify(channel, payload) FROM"
-    " unnest(CAST(:channels AS text[]), CAST(:payloads AS text[])) AS given(channel, payload)"
-)
+_NOTIFY = Statement("SELECT pg_notify(channel, payload) FROM unnest($1::text[], $2::text[]) AS given(channel, payload)")
 
 
 def notify(connection: Connection, notices: Sequence[tuple[str, str]]) -> None:
     """Send notices: pairs of a channel and a payload."""
     channels, payloads = zip(*notices, strict=True)
-    connection.execute(_NOTIFY, {"channels": list(channels), "payloads": list(payloads)})
+    pipeline.fetch_alone(connection, _NOTIFY, (texts(channels), texts(payloads)))
 
 
 @asynccontextmanager

@@ -58,9 +58,9 @@ def fetch(connection: Connection, statement: Statement, values: Values) -> tuple
 
 
 def fetch_alone(connection: Connection, statement: Statement, values: Values) -> list[Row]:
-    """Carry out one statement that only reads; return its rows. It sees one snapshot without BEGIN and COMMIT.
+    """Carry out one statement as a transaction of its own, unless one is open; return its rows.
 
-    Raises SQLAlchemy's DBAPIError.
+    Only for what reads or calls out: nobody could say of a change whether it was kept. Raises SQLAlchemy's DBAPIError.
     """
     pipeline = _pipeline_of(connection)
     if not (pipeline.exchange.has_own_session or connection.in_transaction()):
