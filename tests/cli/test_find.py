@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-NOTHING = {"items": [], "nextCursor": None, "lookedAt": 0, "backTo": None}
+NOTHING: dict[str, Any] = {"items": [], "nextCursor": None, "lookedAt": 0, "backTo": None}
 
 
 @pytest.mark.parametrize(("options", "is_told"), [((), True), (("--team", "t"), False)])

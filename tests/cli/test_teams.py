@@ -20,7 +20,10 @@ ENTRY = {
 @pytest.mark.parametrize(
     ("changes", "shown"),
     [
-        ({"filter": {"webhookId": "wh_1", "status": ["failed"]}}, 'filter: {"webhookId": "wh_1", "status": ["failed"]}'),
+        (
+            {"filter": {"webhookId": "wh_1", "status": ["failed"]}},
+            'filter: {"webhookId": "wh_1", "status": ["failed"]}',
+        ),
         ({"filter": {"from": "a"}}, 'filter: {"from": "a"}'),
         ({"active": {"from": True, "to": False}}, "active: true → false"),
         ({"resumesAt": {"from": None, "to": "2025-01-01"}}, "resumesAt: none → 2025-01-01"),

@@ -25,7 +25,7 @@ async def answers_to(served: Served, sent: bytes, answers: int = 1) -> bytes:
     """Send, and return all that is answered until the connection is closed. Fails if it is not.
 
     The server closes it where its answer says so. Where it does not, we end it once so many answers are there, and the
-    server closes it for that: when it would be idle for too long is for a clock, which does not stand on a busy machine.
+    server closes it for that: how long it may be idle is for no clock of a busy machine.
     """
     received = b""
     with trio.fail_after(30):
