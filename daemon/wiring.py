@@ -57,9 +57,6 @@ from daemon.wiring_management import ManagementBuilder
 from daemon.wiring_nodes import only_node, reporter
 
 _PRUNED_AT_ONCE = 500
-# How long it may take to find what operational webhooks are to be told, if nobody says that there is something: other
-# nodes do not; a process alone has missed it only if a commit failed in doubt.
-_OTHERS_NEWS_S, _OWN_NEWS_S = 5, 60
 
 _Run = Callable[[], Awaitable[None]]
 # What nodes that share a database forget besides what a single one does.
@@ -123,7 +120,7 @@ async def assemble(
     kept_answers, portal_links = management.kept_answers, management.portal_links()
     with_link = management.mail_links(portal_links).with_link
     notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail, with_link=with_link)
-    submitter = _submitter(live.now, store=store, telemetry=telemetry, has_others=cluster is not None)
+    submitter = _submitter(live.now, store=store, telemetry=telemetry)
     gauges = GaugeRefresher(
         store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database
     )
@@ -289,15 +286,11 @@ def _wake_all(*actors: Notifier | Submitter | Canceller | BulkRunner) -> None:
         actor.wake()
 
 
-def _submitter(settings: Settings, *, store: Store, telemetry: Telemetry, has_others: bool) -> Submitter:
+def _submitter(settings: Settings, *, store: Store, telemetry: Telemetry) -> Submitter:
     # An address that nobody set leads nowhere but on this machine.
     public_url = settings.public_url if "public_url" in settings.model_fields_set else ""
-    return Submitter(
-        store=store,
-        telemetry=telemetry,
-        make_payload=payload_maker(settings.delivery.policy, public_url),
-        look_every_s=_OTHERS_NEWS_S if has_others else _OWN_NEWS_S,
-    )
+    make_payload = payload_maker(settings.delivery.policy, public_url)
+    return Submitter(store=store, telemetry=telemetry, make_payload=make_payload)
 
 
 async def _check_url_and_log(check: CheckUrl, log: FilteringBoundLogger, url: str, team_id: str) -> None:

@@ -128,12 +128,15 @@ class WebhookChanges:
         command = CancelForJob(
             state.webhook, asked.job_id, asked.seqs, in_flight_seq=state.in_flight_seq, now=self._clock.now_ms()
         )
-        cancelled = await self._writer.execute(change.wrap(command))
-        if cancelled.count:
-            self._queue.clear()
-            state.drop_waiting()
-            state.reads_anew = True
-            await self._log.cancelled(state.webhook, cancelled, reason)
+        cancelled = None
+        try:
+            cancelled = await self._writer.execute(change.wrap(command))
+        finally:
+            if cancelled is None or cancelled.count:  # None: whether it was committed is not known
+                self._queue.clear()
+                state.drop_waiting()
+                state.reads_anew = True
+        await self._log.cancelled(state.webhook, cancelled, reason)
         return state.webhook
 
     def _after_cancelling(self, cancelled: Cancelled) -> None:

@@ -135,7 +135,7 @@ OPERATIONAL_CATALOGUE: Catalogue = MappingProxyType(
             ),
             _operational(
                 OperationalType.CREDITS_LOW,
-                "A team's balance has fallen below its lowCredits",
+                "A team's balance has fallen below what it calls low",
                 text="Acme has 98 credits left.",
                 url=_CREDITS_PAGE,
                 teamName="Acme",

@@ -1,6 +1,7 @@
 """Bulk jobs, as people ask for them: many deliveries resent or cancelled at once (contract "Bulk jobs")."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import trio
@@ -62,6 +63,7 @@ class BulkJobs:
         self._kept = kept_answers.kept
         self._audited = audit.audited
         self._wake = wake
+        self._turns: dict[str, trio.Lock] = {}
 
     async def choose(
         self, team_id: str, action: BulkAction, wanted: DeliveryFilter, delivery_ids: tuple[str, ...] | None
@@ -74,7 +76,21 @@ class BulkJobs:
         return Choice(team_id, action, wanted=wanted, seqs=seqs, through_seq=through_seq, asked_at=self._now_ms())
 
     async def count(self, choice: Choice) -> Count:
-        """Count what is meant, up to MOST_DELIVERIES and one more."""
+        """Count what is meant, up to MOST_DELIVERIES. A team's counts take turns: it cannot take all readers."""
+        async with self._turn(choice.team_id):
+            return await self._count(choice)
+
+    @asynccontextmanager
+    async def _turn(self, team_id: str) -> AsyncIterator[None]:
+        turns = self._turns.setdefault(team_id, trio.Lock())
+        try:
+            async with turns:
+                yield
+        finally:
+            if not (turns.locked() or turns.statistics().tasks_waiting):
+                self._turns.pop(team_id, None)
+
+    async def _count(self, choice: Choice) -> Count:
         count = looked_at = 0
         after_seq: int | None = 0
         while after_seq is not None and count <= MOST_DELIVERIES and looked_at < _MOST_LOOKED_AT:

@@ -4,7 +4,7 @@ What is left of a job, and how far it is, is in the database: a restart goes on 
 over. Teams take turns with their pages, and a team's jobs come one after the other.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
@@ -18,6 +18,7 @@ from daemon.domain.clock import Clock
 from daemon.domain.errors import DaemonError
 from daemon.domain.model import DeliveryStatus
 from daemon.management.webhook_changer import WebhookChanger
+from daemon.store.commands import ProbeWrite
 from daemon.store.job_commands import MoveBulkJob, MovedJob
 from daemon.store.reads import bulk_job_reads
 from daemon.store.reads.bulk_job_reads import Stretch
@@ -34,6 +35,8 @@ _LOOK_AT = 2_000
 _SHARE = 0.5
 _SHORTEST_REST_S = 0.005
 _TRY_AGAIN_S = 1.0
+# So often a page is tried while the store works: a webhook whose actor keeps crashing holds nobody up for ever.
+_TRIES = 5
 
 
 class BulkRunner:
@@ -48,6 +51,7 @@ class BulkRunner:
         self._metrics = telemetry.metrics
         self._changes = telemetry.changes
         self._owners = owners
+        self._tries: Counter[str] = Counter()
         self._wake = trio.Event()
 
     def wake(self) -> None:
@@ -83,8 +87,21 @@ class BulkRunner:
         page: Stretch = await retry_until_available(read, self._log)
         if is_resend:
             await self._move(job, page, seqs=tuple(seq for seq, _ in page.found))
-        elif await _cancel_all(job, _by_webhook(page), now=self._now_ms(), changer=changer):
+        elif await self._cancel_all(job, _by_webhook(page), changer):
             await self._move(job, page, seqs=())
+
+    async def _cancel_all(self, job: BulkJob, seqs: Mapping[str, Sequence[int]], changer: WebhookChanger) -> bool:
+        """Have these cancelled; return False after a while if some could not be, and are to be tried again."""
+        if await _all_cancelled(job, seqs, now=self._now_ms(), changer=changer):
+            self._tries.clear()
+            return True
+        await trio.sleep(_TRY_AGAIN_S)
+        await retry_until_available(partial(self._writer.execute, ProbeWrite()), self._log)
+        self._tries[job.id] += 1
+        if self._tries[job.id] < _TRIES:
+            return False
+        self._tries.clear()
+        return True  # those are left out
 
     async def _move(self, job: BulkJob, page: Stretch, seqs: tuple[int, ...]) -> None:
         """Move the job on behind this page, resending these; what was done before is not done again."""
@@ -117,8 +134,8 @@ class BulkRunner:
             self._log.info("bulk_job_finished", **owner, action=job.action, count=moved.done, durationMs=took_ms)
 
 
-async def _cancel_all(job: BulkJob, seqs: Mapping[str, Sequence[int]], *, now: int, changer: WebhookChanger) -> bool:
-    """Have these cancelled, by webhook; return False after a while if some could not be: then they come again."""
+async def _all_cancelled(job: BulkJob, seqs: Mapping[str, Sequence[int]], *, now: int, changer: WebhookChanger) -> bool:
+    """Have these cancelled, by webhook; return whether all could be."""
     failed: list[str] = []
 
     async def cancel(webhook_id: str) -> None:
@@ -130,8 +147,6 @@ async def _cancel_all(job: BulkJob, seqs: Mapping[str, Sequence[int]], *, now: i
     async with trio.open_nursery() as nursery:
         for webhook_id in seqs:
             nursery.start_soon(cancel, webhook_id)
-    if failed:
-        await trio.sleep(_TRY_AGAIN_S)
     return not failed
 
 

@@ -24,6 +24,7 @@ from daemon.telemetry.telemetry import Telemetry
 # The scope of their keys: no key of a team's, or of the operator's, is in it.
 _SCOPE = "operations"
 _RETRIES_S = (1, 2, 4, 8, 16, 32, 60)
+_LOOK_EVERY_S = 60  # a commit of which nobody knows whether it happened wakes nobody
 
 Submit = Callable[[Submission], Awaitable[tuple[Receipt, ...]]]
 
@@ -31,16 +32,14 @@ Submit = Callable[[Submission], Awaitable[tuple[Receipt, ...]]]
 class Submitter:
     """Submits what waits in the outbox, oldest first.
 
-    `look_every_s` is how long what another node put there may wait. Run `run()` in a supervised task, and call `wake()`
-    after each commit that puts something there.
+    Run `run()` in a supervised task, and call `wake()` after each commit that puts something there.
     """
 
-    def __init__(self, *, store: Store, telemetry: Telemetry, make_payload: MakePayload, look_every_s: float) -> None:
+    def __init__(self, *, store: Store, telemetry: Telemetry, make_payload: MakePayload) -> None:
         self._store = store
         self._log = telemetry.log
         self._count = telemetry.metrics.operational_events
         self._make_payload = make_payload
-        self._look_every_s = look_every_s
         self._woken = trio.Event()
 
     def wake(self) -> None:
@@ -54,7 +53,7 @@ class Submitter:
             self._woken = trio.Event()
             try:
                 await self._submit_all(submit)
-                failures, sleep_s = 0, self._look_every_s
+                failures, sleep_s = 0, _LOOK_EVERY_S
             except DaemonError as error:  # the store is away, the router is full, or the daemon stops
                 sleep_s = _RETRIES_S[min(failures, len(_RETRIES_S) - 1)]
                 failures += 1

@@ -8,11 +8,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from daemon.domain.bulk_jobs import BulkAction, BulkJob, BulkJobStatus
+from daemon.domain.bulk_jobs import BulkAction, BulkJob, BulkJobStatus, Choice
 from daemon.domain.delivery_filter import DeliveryFilter
-from daemon.domain.errors import TooManyBulkJobs, TooManyDeliveries
+from daemon.domain.errors import StoreUnavailable, TooManyBulkJobs, TooManyDeliveries
 from daemon.domain.model import CancelReason, DeliveryStatus, Team, Webhook
 from daemon.management import bulk_jobs, bulk_runner
+from daemon.management.webhook_changer import LocalChanger
 from daemon.store.reads import bulk_job_reads
 from daemon.store.upkeep_commands import PruneEvents
 from tests.actors.receivers import A, B, slow
@@ -306,6 +307,27 @@ async def test_nothing_is_charged_for_what_is_cancelled(
     assert (await daemon.balance(team), daemon.receiver.arrivals) == (0, [])
 
 
+async def test_a_webhook_that_cannot_be_changed_is_left_out_after_some_tries(
+    daemon: RunningDaemon, team: Team, webhook: Webhook, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    other = await daemon.webhook(team, B)
+    for one in (webhook, other):
+        await pause(daemon, one)
+    await daemon.submit(team, *range(MANY))
+    change = LocalChanger.change
+
+    async def refuse(changer: LocalChanger, webhook_id: str, *args: Any, **kwargs: Any) -> Any:
+        if webhook_id == webhook.id:
+            raise StoreUnavailable("the webhook's actor crashed")
+        return await change(changer, webhook_id, *args, **kwargs)
+
+    monkeypatch.setattr(LocalChanger, "change", refuse)
+    job = await finished(daemon, await start(daemon, team, "cancel"))
+    assert (job.total, job.done, job.skipped) == (2 * MANY, MANY, MANY)
+    assert set(await daemon.statuses(other)) == {"cancelled"}
+    assert set(await daemon.statuses(webhook)) == {"pending"}
+
+
 # -- limits
 
 
@@ -358,3 +380,34 @@ async def test_a_resend_of_too_many_is_refused_and_a_cancel_is_not_counted_to_it
     await daemon.submit(team, *range(MANY))
     job = await finished(daemon, await start(daemon, team, "cancel"))
     assert (job.total, job.done, job.skipped) == (None, MANY, None)
+
+
+async def test_a_teams_counts_take_turns(
+    daemon: RunningDaemon, team: Team, webhook: Webhook, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+) -> None:
+    await daemon.submit(team, *range(MANY))
+    await trio.sleep(10)
+    monkeypatch.setattr(bulk_jobs, "_AT_ONCE", PAGE)
+    jobs, at_once, most = daemon.parts.bulk_jobs, 0, 0
+    count = jobs._count
+
+    async def counted(choice: Choice) -> bulk_jobs.Count:
+        nonlocal at_once, most
+        at_once, most = at_once + 1, max(most, at_once + 1)
+        try:
+            await trio.sleep(1)
+            return await count(choice)
+        finally:
+            at_once -= 1
+
+    monkeypatch.setattr(jobs, "_count", counted)
+    choice = await jobs.choose(team.id, BulkAction.RESEND, DeliveryFilter(team.id), None)
+    found: list[int] = []
+
+    async def ask() -> None:
+        found.append((await jobs.count(choice)).count)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(5):
+            nursery.start_soon(ask)
+    assert (found, most, jobs._turns) == ([MANY] * 5, 1, {})

@@ -137,6 +137,7 @@ def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str
                     root,
                     f"{root}/webhooks",
                     f"{root}/webhooks/new",
+                    f"{root}/webhooks/new?about=operations",
                     *of_webhooks,
                 ),
                 f"{root}/webhooks/{paused}",

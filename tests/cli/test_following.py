@@ -143,3 +143,13 @@ def test_an_example_need_not_be_followed(run: Any, api: Any, option: str) -> Non
 def test_an_event_that_nobody_gets_ends_at_once(run: Any, api: Any) -> None:
     api.answers = [EXAMPLE, (202, json.dumps({**RECEIPT, "deliveries": 0}))]
     assert run("trigger", "a.b").code == 0
+
+
+def test_the_example_of_an_operational_event_is_sent_as_a_test(run: Any, api: Any) -> None:
+    started = {"event": "webhook.failing", "eventId": "evt_1", "count": 1, "deliveries": []}
+    api.answers = [(202, json.dumps(started)), _event(), _changes(1), _event(SUCCEEDED)]
+    ended = run("trigger", "webhook.failing", "--team", "_operator")
+    assert (ended.code, ended.err) == (0, "")
+    assert api.asked[0].target == "/v1/webhooks/test"
+    assert json.loads(api.asked[0].body) == {"event": "webhook.failing", "teamId": "_operator"}
+    assert [line.rstrip() for line in ended.out.splitlines()[:2]] == ["event       evt_1", "deliveries  1"]

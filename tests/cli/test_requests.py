@@ -248,6 +248,22 @@ CASES = [
         {"items": [], "nextCursor": "d", "lookedAt": 5000, "backTo": "2025-07-15T10:31:00.000Z"},
         "5,000 events",
     ),
+    (
+        "webhooks create --name n --url https://a.example --event * --about operations --body-format slack",
+        (
+            "POST",
+            "/v1/webhooks",
+            {"name": "n", "url": "https://a.example", "events": ["*"], "about": "operations", "bodyFormat": "slack"},
+        ),
+        {**WEBHOOK, "about": "operations", "bodyFormat": "slack"},
+        "slack",
+    ),
+    (
+        "events types --about operations",
+        ("GET", "/v1/webhooks/test/events?about=operations", None),
+        _list(EVENT_TYPE),
+        "It happened",
+    ),
     ("events types", ("GET", "/v1/webhooks/test/events", None), _list(EVENT_TYPE), "It happened"),
     ("events example a.b", ("GET", "/v1/webhooks/test/example/a.b", None), {"event": "a.b"}, "a.b"),
     (

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_requests import CASES, DELIVERY, ENTRY, EVENT, EVENT_TYPE, NODE, TEAM, WEBHOOK
+from tests.cli.test_requests import CASES, DELIVERY, ENTRY, EVENT, EVENT_TYPE, LINK, NODE, TEAM, WEBHOOK
 
 STYLES = re.compile(r"\x1b\[[0-9;]*m")
 ULID = "01k0a3bq5u1w3y5a7d9f1h3k5n"
@@ -25,6 +25,7 @@ LISTS = [
     ("deliveries list", FAILED),
     ("webhooks list", {**WEBHOOK, "id": f"wh_{ULID}", "name": LONG, "url": f"https://example.com/{'x' * 300}"}),
     ("teams list", {**TEAM, "id": f"team_{ULID}", "name": LONG, "createdAt": TIME}),
+    ("teams portal-links t", {**LINK, "id": f"plk_{ULID}"}),
     ("credits entries", {**ENTRY, "id": f"crd_{ULID}", "note": LONG, "createdAt": TIME, "deliveryId": f"dlv_{ULID}"}),
     ("events list", {**EVENT, "id": f"evt_{ULID}", "acceptedAt": TIME, "key": {"id": "key_1", "name": LONG}}),
     ("events types", {**EVENT_TYPE, "id": "prospect.qualification.manual", "description": LONG}),

@@ -4,7 +4,6 @@ Only deadlines of requests go by the database's clock, which is real.
 """
 
 import io
-import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -192,9 +191,7 @@ def _fleet(store: Store, telemetry: Telemetry, state_dir: Path, *, now_ms: Virtu
         fixed(make_settings(state_dir)), store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams
     )
     notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail)
-    submitter = Submitter(
-        store=store, telemetry=telemetry, make_payload=payload_maker(Policy(), ""), look_every_s=math.inf
-    )
+    submitter = Submitter(store=store, telemetry=telemetry, make_payload=payload_maker(Policy(), ""))
     return builder.fleet(
         index=SubscriptionIndex(),
         gate=builder.credit_gate(),

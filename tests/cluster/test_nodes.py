@@ -1,5 +1,6 @@
 """Nodes on one database, in one process: who delivers, in which order, and what each knows of the others' changes."""
 
+import orjson
 import pytest
 import trio
 
@@ -158,6 +159,22 @@ async def test_low_credits_are_told_at_once_whichever_node_takes_them_and_whiche
     for count, team in enumerate(teams[2:], start=3):
         await first.submit(team, 1)
         await until_told(cluster, count)
+
+
+async def test_operational_webhooks_are_told_at_once_whichever_node_delivers_and_whichever_submits(
+    cluster: Cluster, pair: tuple[RunningDaemon, RunningDaemon]
+) -> None:
+    first, second = pair
+    team, ops = await first.team(), "https://ops.example/hook"
+    await first.operational_webhook(team, ops, "webhook.failing")
+    webhooks = [await second.webhook(team, f"{URL}/{number}") for number in range(6)]
+    assert {owns(first, webhook) for webhook in webhooks} == {True, False}, "each node delivers for some"
+    cluster.receiver.answers |= {webhook.url: statuses(500) for webhook in webhooks}
+    await first.submit(team, 1, 2)
+    # In far less than a minute: so often the node that submits looks by itself.
+    await until(lambda: len(cluster.receiver.at(ops)) == len(webhooks), within_s=10)
+    told = [orjson.loads(arrival.body)["data"]["webhook"]["id"] for arrival in cluster.receiver.at(ops)]
+    assert sorted(told) == sorted(webhook.id for webhook in webhooks)
 
 
 async def test_a_large_submission_is_delivered_in_order_with_what_another_node_takes_meanwhile(

@@ -67,8 +67,8 @@ class PostgresqlServer:
             self.start()
 
     def end_sessions(self, name: str) -> None:
-        """End every session in a database, as an administrator may."""
-        self.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        """End every session in a database, as an administrator may, and wait until they have."""
+        self.run(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'")
 
     def run(self, statement: str) -> None:
         """Run a statement outside of a transaction, as the superuser."""

@@ -149,7 +149,8 @@ def _changes_by_answer(command: Command[Any], answer: Any) -> Sequence[Change]:
     """Return the same of commands that change such things now and then."""
     match command:
         case commands.RecordAttempt():
-            tells = command.verdict.disable or answer.mails  # the node that sends mails is told of them
+            # The node that sends mails, and submits what operational webhooks are told, learns of them.
+            tells = command.verdict.disable or answer.mails or answer.told
             return [Change(Kind.WEBHOOK, command.team_id, command.webhook_id)] if tells else ()
         case commands.CancelPending():
             return [Change(Kind.WEBHOOK, "", command.webhook_id)] if answer.more else ()
