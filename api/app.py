@@ -32,6 +32,7 @@ from api.limits.rate_limit import RateLimits, tokens_for
 from api.limits.sizes import MAX_BODY_BYTES_OF_PATH
 from api.openapi import document
 from api.routes import (
+    addresses,
     audit,
     bulk_jobs,
     changes,
@@ -67,6 +68,7 @@ _DESCRIBED: tuple[Route, ...] = (
     *credits.ROUTES,
     *teams.ROUTES,
     *keys.ROUTES,
+    *addresses.ROUTES,
     *portal_links.ROUTES,
     *audit.ROUTES,
     *nodes.ROUTES,

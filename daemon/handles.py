@@ -14,6 +14,7 @@ from daemon.domain.clock import NowMs
 from daemon.domain.event_types import OPERATIONAL_CATALOGUE, Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.domain.operations import About
+from daemon.management.addresses import Addresses
 from daemon.management.bulk_jobs import BulkJobs
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.nodes import Nodes
@@ -94,6 +95,7 @@ class Handles:
     replays: Replays
     bulk_jobs: BulkJobs
     portal_links: PortalLinks
+    addresses: Addresses
     nodes: Nodes
     kept_answers: KeptAnswers
     reader: Reader

@@ -26,6 +26,7 @@ from daemon.maintenance.checkpointer import Checkpointer
 from daemon.maintenance.cleaner import Cleaner
 from daemon.maintenance.gauges import GaugeRefresher, bind_gauges
 from daemon.maintenance.time_indexer import TimeIndexer
+from daemon.management.addresses import Addresses
 from daemon.management.bulk_jobs import BulkJobs
 from daemon.management.bulk_runner import BulkRunner
 from daemon.management.kept_answers import KeptAnswers
@@ -78,6 +79,7 @@ class Daemon:
     replays: Replays
     bulk_jobs: BulkJobs
     portal_links: PortalLinks
+    addresses: Addresses
     nodes: Nodes
     kept_answers: KeptAnswers
     notifier: Notifier
@@ -118,8 +120,10 @@ async def assemble(
     api_keys, sign_outs = await _load_api_keys(store, operator_key), await _load_sign_outs(store)
     management = ManagementBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault)
     kept_answers, portal_links = management.kept_answers, management.portal_links()
-    with_link = management.mail_links(portal_links).with_link
-    notifier = Notifier(store=store, clock=clock, telemetry=telemetry, send=seams.send_mail, with_link=with_link)
+    mail_links = management.mail_links(portal_links)
+    notifier = Notifier(
+        store=store, clock=clock, telemetry=telemetry, send=seams.send_mail, with_link=mail_links.with_link
+    )
     submitter = _submitter(live.now, store=store, telemetry=telemetry)
     gauges = GaugeRefresher(
         store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database
@@ -213,6 +217,7 @@ async def assemble(
         replays=management.replays(owners=owners, fan_outs=fan_outs),
         bulk_jobs=management.bulk_jobs(wake=bulk_runner.wake),
         portal_links=portal_links,
+        addresses=management.addresses(mail_links=mail_links, notifier=notifier),
         nodes=only_node(clock, fleet, metrics) if cluster is None else cluster.nodes,
         kept_answers=kept_answers,
         notifier=notifier,

@@ -25,6 +25,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         replays=daemon.replays,
         bulk_jobs=daemon.bulk_jobs,
         portal_links=daemon.portal_links,
+        addresses=daemon.addresses,
         nodes=daemon.nodes,
         kept_answers=daemon.kept_answers,
         reader=store.reader,

@@ -11,6 +11,7 @@ from daemon.delivery.owners import Owners
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.clock import Clock
 from daemon.mail.notifier import Notifier
+from daemon.management.addresses import Addresses
 from daemon.management.audit import Audit
 from daemon.management.bulk_jobs import BulkJobs
 from daemon.management.kept_answers import KeptAnswers
@@ -107,6 +108,18 @@ class ManagementBuilder:
             self._clock.now_ms,
             links=portal_links,
             days=self._live.now.console.mail_link_days,
+        )
+
+    def addresses(self, *, mail_links: MailLinks, notifier: Notifier) -> Addresses:
+        """Return what asks, confirms and removes notification addresses."""
+        return Addresses(
+            store=self._store,
+            clock=self._clock,
+            telemetry=self._telemetry,
+            kept_answers=self.kept_answers,
+            audit=self._audit,
+            token_of=mail_links.confirmation_token,
+            on_mail=notifier.wake,
         )
 
     def portal_links(self) -> PortalLinks:

@@ -9,6 +9,7 @@ from typing import Any
 from quart import Request, Response
 
 from api.console.pages import (
+    addresses_page,
     api_page,
     audit_page,
     bulk_jobs_page,
@@ -50,7 +51,7 @@ from api.http.route import ADMINS, READERS
 from api.http.streamed import Streamed
 from api.http.urls import MatchingRule, make_rule
 from api.limits.exports import Exports
-from api.limits.rate_limit import RateLimits
+from api.limits.rate_limit import Buckets, RateLimits
 from daemon.actors.threads import RunInThread
 from daemon.domain.model import KeyRole
 from daemon.handles import Handles
@@ -58,6 +59,9 @@ from daemon.handles import Handles
 PREFIX = "/console/"
 _ASSET, _WITHOUT_SLASH = "console asset", "console without slash"
 _LINK_ONLY_READS = "Your link lets you look, not change anything: ask whoever gave it to you for one that does."
+
+# Of one peer.
+_CONFIRMATIONS_PER_S, _CONFIRMATIONS_AT_ONCE = 1, 20
 
 Handler = Callable[..., Awaitable[Response | Streamed]]
 
@@ -106,6 +110,8 @@ PAGES = (
     PageRoute("POST", "sign-in", handler=sign_in.sign_in, audience=Audience.ANYBODY),
     PageRoute("GET", "portal", handler=portal.show_portal, audience=Audience.ANYBODY),
     PageRoute("POST", "portal", handler=portal.enter_portal, audience=Audience.ANYBODY),
+    PageRoute("GET", "confirm-address", handler=addresses_page.show_confirmation, audience=Audience.ANYBODY),
+    PageRoute("POST", "confirm-address", handler=addresses_page.confirm, audience=Audience.ANYBODY),
     PageRoute("POST", "sign-out", handler=sign_in.sign_out, audience=Audience.SIGNED_IN),
     PageRoute("GET", "", handler=home.show_home, audience=Audience.SIGNED_IN),
     PageRoute("GET", "webhooks/<webhook_id>", handler=home.find_webhook, audience=Audience.SIGNED_IN),
@@ -157,6 +163,8 @@ PAGES = (
     PageRoute("GET", "teams/<team_id>/credits/export", exports.export_ledger),
     PageRoute("GET", "teams/<team_id>/settings", settings_page.show_settings, by_link=False),
     PageRoute("POST", "teams/<team_id>/settings", settings_page.save, by_link=False),
+    PageRoute("POST", "teams/<team_id>/settings/addresses", settings_page.add_address, by_link=False),
+    PageRoute("POST", "teams/<team_id>/settings/addresses/remove", settings_page.remove_address, by_link=False),
     PageRoute("POST", "teams/<team_id>/settings/keys", settings_page.create_key, by_link=False),
     PageRoute("POST", "teams/<team_id>/settings/keys/<key_id>/revoke", settings_page.revoke_key, by_link=False),
     PageRoute("GET", "teams/<team_id>/audit", audit_page.show_audit_trail, roles=ADMINS, by_link=False),
@@ -217,6 +225,7 @@ def add_console(
         templates=Templates(run_in_thread),
         shown_once=ShownOnce(handles.console.shown_once_key, handles.now_ms),
         messages=Messages(handles.console.session_key, handles.now_ms),
+        confirmations=Buckets(per_s=_CONFIRMATIONS_PER_S, burst=_CONFIRMATIONS_AT_ONCE),
         reserved_ids=reserved_ids,
         api_document=api_document,
     )

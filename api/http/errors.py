@@ -10,7 +10,9 @@ from http import HTTPStatus
 from types import MappingProxyType
 
 from daemon.domain.errors import (
+    AlreadyConfirmed,
     AlreadyExists,
+    AskedTooOften,
     DaemonError,
     IdempotencyConflict,
     KeyRevoked,
@@ -19,6 +21,7 @@ from daemon.domain.errors import (
     Stopping,
     StoreUnavailable,
     SubmissionTooLarge,
+    TooManyAddresses,
     TooManyBulkJobs,
     TooManyDeliveries,
     TooManyWebhooks,
@@ -43,6 +46,8 @@ class Code(StrEnum):
     WEBHOOK_INACTIVE = "webhook_inactive"
     TEAM_EXISTS = "team_exists"
     WEBHOOK_QUOTA = "webhook_quota"
+    ADDRESS_QUOTA = "address_quota"
+    ADDRESS_CONFIRMED = "address_confirmed"
     BULK_JOB_QUOTA = "bulk_job_quota"
     TOO_MANY_DELIVERIES = "too_many_deliveries"
     NO_OTHER_NODE = "no_other_node"
@@ -73,6 +78,8 @@ STATUS: Mapping[Code, HTTPStatus] = MappingProxyType(
         Code.WEBHOOK_INACTIVE: HTTPStatus.CONFLICT,
         Code.TEAM_EXISTS: HTTPStatus.CONFLICT,
         Code.WEBHOOK_QUOTA: HTTPStatus.CONFLICT,
+        Code.ADDRESS_QUOTA: HTTPStatus.CONFLICT,
+        Code.ADDRESS_CONFIRMED: HTTPStatus.CONFLICT,
         Code.BULK_JOB_QUOTA: HTTPStatus.CONFLICT,
         Code.TOO_MANY_DELIVERIES: HTTPStatus.UNPROCESSABLE_ENTITY,
         Code.NO_OTHER_NODE: HTTPStatus.CONFLICT,
@@ -188,13 +195,20 @@ def from_daemon(error: DaemonError) -> ApiError:
         case Overloaded(retry_after_s=seconds):
             detail = f"The server is at capacity: retry in {seconds} s."
             return ApiError(Code.OVERLOADED, detail, retry_after_s=seconds)
-        case SubmissionTooLarge() | TooManyWebhooks() | TooManyBulkJobs() | TooManyDeliveries():
+        case (
+            SubmissionTooLarge()
+            | TooManyAddresses()
+            | AskedTooOften()
+            | TooManyWebhooks()
+            | TooManyBulkJobs()
+            | TooManyDeliveries()
+        ):
             return _over_a_limit(error)
         case Stopping():
             return ApiError(Code.STOPPING, "The daemon is stopping: send the request again when it is back.")
         case StoreUnavailable():
             return ApiError(Code.STORE_UNAVAILABLE, "The database is unavailable: send the request again.")
-        case IdempotencyConflict() | WebhookInactive() | NobodyTakesOver():
+        case IdempotencyConflict() | WebhookInactive() | NobodyTakesOver() | AlreadyConfirmed():
             return ApiError(_CONFLICTS[type(error)], _sentence(str(error)))
         case AlreadyExists():
             return ApiError(Code.TEAM_EXISTS, "A team with this id exists: choose another id, or change it.")
@@ -206,13 +220,27 @@ _CONFLICTS: Mapping[type[DaemonError], Code] = MappingProxyType(
     {
         IdempotencyConflict: Code.IDEMPOTENCY_CONFLICT,
         WebhookInactive: Code.WEBHOOK_INACTIVE,
+        AlreadyConfirmed: Code.ADDRESS_CONFIRMED,
         NobodyTakesOver: Code.NO_OTHER_NODE,
     }
 )
 
 
-def _over_a_limit(error: SubmissionTooLarge | TooManyWebhooks | TooManyBulkJobs | TooManyDeliveries) -> ApiError:
+def _over_a_limit(
+    error: SubmissionTooLarge
+    | TooManyAddresses
+    | AskedTooOften
+    | TooManyWebhooks
+    | TooManyBulkJobs
+    | TooManyDeliveries,
+) -> ApiError:
     match error:
+        case AskedTooOften(retry_after_s=seconds):
+            detail = "As many mails that ask an address were sent as may be in 24 hours: try again later."
+            return ApiError(Code.RATE_LIMITED, detail, retry_after_s=seconds)
+        case TooManyAddresses(limit=limit):
+            detail = f"The team has its {limit} notification addresses, those that were asked included: remove one."
+            return ApiError(Code.ADDRESS_QUOTA, detail)
         case TooManyWebhooks(limit=limit):
             detail = f"The team is at its limit of {limit:,} webhooks: delete one, or ask the operator for more."
             return ApiError(Code.WEBHOOK_QUOTA, detail)

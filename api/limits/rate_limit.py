@@ -42,7 +42,7 @@ def tokens_for(*, size_bytes: int = 0, deliveries: int = 0, rows: int = 0) -> in
 class Buckets:
     """One bucket for each key that has asked lately: `per_s` tokens flow in each second, `burst` is what it holds.
 
-    It is asked about known keys only, so that no stranger can make it grow.
+    A full bucket is forgotten: there are at most as many as have asked within the time in which one fills.
     """
 
     per_s: float

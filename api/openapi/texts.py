@@ -20,6 +20,8 @@ CODE_MEANINGS: Mapping[Code, str] = MappingProxyType(
         Code.WEBHOOK_INACTIVE: "The webhook is not active: enable it first.",
         Code.TEAM_EXISTS: "A team with this id exists.",
         Code.WEBHOOK_QUOTA: "The team has as many webhooks as it may have: delete one, or ask the operator for more.",
+        Code.ADDRESS_QUOTA: "The team has as many notification addresses as it may have.",
+        Code.ADDRESS_CONFIRMED: "The team's mails go to this address already.",
         Code.BULK_JOB_QUOTA: "The team has as many running bulk jobs as it may have: wait for one to finish.",
         Code.TOO_MANY_DELIVERIES: "The filter is for more deliveries than one job may resend: narrow it.",
         Code.NO_OTHER_NODE: "No other living node could take over.",

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from api.http.auth import own_team
 from api.http.cursors import page_of, position_of
-from api.http.errors import ApiError, Code, not_found
+from api.http.errors import ApiError, Code, not_found, wrong_field
 from api.http.idempotency import once
 from api.http.known import FreeId
 from api.http.route import ALL_ROLES, Access, Call, Route, json_body
@@ -15,12 +15,14 @@ from api.http.wire import Input, Name, Output, OutputTime, Page, PageQuery, form
 from daemon.domain import model
 from daemon.domain.email_addresses import MAX_ADDRESS, parse_address
 from daemon.domain.model import KeyRole
+from daemon.domain.time_zones import LONGEST_NAME, find_zone
 from daemon.store.reads import api_reads
 
 _TEAM_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 _QUOTA = "The maximum number of webhooks; null for the configured default."
 _LOW = "The team is told by email when its balance falls below it; null: never."
 LowCredits = Annotated[int, Field(ge=0, le=10**15)]
+TimeZone = Annotated[str, Field(max_length=LONGEST_NAME)]
 MaxWebhooks = Annotated[int, Field(ge=0, le=100_000)]
 
 
@@ -30,6 +32,10 @@ def _email(value: str) -> str:
     return value
 
 
+EMAIL_EXAMPLE = "ops@acme.example"
+_ZONE = (
+    "The time zone of its people, by its IANA name, such as Europe/Berlin: of the times in mails, and in the console."
+)
 # No `format`: generated validators would apply rules other than ours.
 _EMAIL_SCHEMA = {"type": "string", "pattern": ".@.", "maxLength": MAX_ADDRESS}
 Email = Annotated[str, AfterValidator(_email), WithJsonSchema(_EMAIL_SCHEMA)]
@@ -44,6 +50,7 @@ class NewTeam(Input):
     notification_emails: Emails = Field(default_factory=list, description="Who is told when a webhook is disabled.")
     max_webhooks: MaxWebhooks | None = Field(None, description=_QUOTA)
     low_credits: LowCredits | None = Field(None, description=_LOW)
+    time_zone: TimeZone = Field("UTC", description=_ZONE)
 
 
 class TeamChange(Input):
@@ -53,6 +60,7 @@ class TeamChange(Input):
     notification_emails: Emails = Field(default_factory=list, description="Who is told when a webhook is disabled.")
     max_webhooks: MaxWebhooks | None = Field(default_factory=lambda: None, description=_QUOTA)
     low_credits: LowCredits | None = Field(default_factory=lambda: None, description=_LOW)
+    time_zone: TimeZone = Field(default_factory=str, description=_ZONE)
 
 
 class Team(Output):
@@ -63,6 +71,7 @@ class Team(Output):
     notification_emails: list[str] = Field(description="Who is told when a webhook is disabled.")
     max_webhooks: int | None = Field(description=_QUOTA)
     low_credits: int | None = Field(description=_LOW)
+    time_zone: str = Field(description=_ZONE)
     created_at: OutputTime = Field(description="When it was made.")
 
 
@@ -92,6 +101,7 @@ async def create_team(call: Call, body: NewTeam) -> Team:
         emails,
         max_webhooks=body.max_webhooks,
         low_credits=body.low_credits,
+        time_zone=await _known_zone(call, body.time_zone),
         once=once(call, _show),
         by=call.by,
     )
@@ -116,8 +126,10 @@ async def change_team(call: Call, team_id: str, body: TeamChange) -> Team:
     """Change what the body names."""
     own_team(call, team_id)
     given = body.model_fields_set
-    if not call.principal.is_operator and given - {"name"}:
-        raise ApiError(Code.OPERATOR_ONLY, "A team's key changes the name only: leave out the other fields.")
+    if not call.principal.is_operator and given - {"name", "time_zone"}:
+        sentence = "A team's key changes name and timeZone only: leave out the other fields."
+        raise ApiError(Code.OPERATOR_ONLY, sentence)
+    zone = await _known_zone(call, body.time_zone) if "time_zone" in given else None
     change = model.TeamEdit(
         name=body.name or None,
         notification_emails=tuple(body.notification_emails) if "notification_emails" in given else None,
@@ -125,11 +137,19 @@ async def change_team(call: Call, team_id: str, body: TeamChange) -> Team:
         default_max_webhooks="max_webhooks" in given and body.max_webhooks is None,
         low_credits=body.low_credits,
         no_low_credits="low_credits" in given and body.low_credits is None,
+        time_zone=zone,
     )
     team = await call.handles.teams.change(team_id, change, by=call.by)
     if team is None:
         raise not_found("team")
     return _show(team)
+
+
+async def _known_zone(call: Call, name: str) -> str:
+    """Return the name of a time zone that the machine has. Raises ApiError (422)."""
+    if await call.run_in_thread(lambda: find_zone(name)) is None:
+        raise wrong_field("$.timeZone", "expected the IANA name of a time zone, such as Europe/Berlin, or UTC")
+    return name
 
 
 def _show(team: model.Team) -> Team:
@@ -139,11 +159,18 @@ def _show(team: model.Team) -> Team:
         notification_emails=list(team.notification_emails),
         max_webhooks=team.max_webhooks,
         low_credits=team.low_credits,
+        time_zone=team.time_zone,
         created_at=format_time(team.created_at),
     )
 
 
-_CHANGE_EXAMPLE = {"name": "Acme", "notificationEmails": ["ops@acme.example"], "maxWebhooks": 250, "lowCredits": 500}
+_CHANGE_EXAMPLE = {
+    "name": "Acme",
+    "notificationEmails": [EMAIL_EXAMPLE],
+    "maxWebhooks": 250,
+    "lowCredits": 500,
+    "timeZone": "Europe/Berlin",
+}
 _TEAM_EXAMPLE = {"id": "team_acme", **_CHANGE_EXAMPLE, "createdAt": "2025-07-15T10:30:00.000Z"}
 
 ROUTES = (
@@ -202,7 +229,8 @@ ROUTES = (
         change_team,
         tag="Teams and keys",
         summary="Change a team",
-        description="Any of name, notificationEmails, maxWebhooks, lowCredits; a team's own key may change the name.",
+        description="Any of name, notificationEmails, maxWebhooks, lowCredits, timeZone; a team's own key may change "
+        "name and timeZone.",
         body=json_body(TeamChange, _CHANGE_EXAMPLE),
         answer=Team,
         example=_TEAM_EXAMPLE,

@@ -58,9 +58,9 @@ class Client:
         """POST bytes as they are."""
         return self._call("POST", path, content=content, headers={**(headers or {}), "content-type": media_type})
 
-    def delete(self, path: str) -> Reply:
+    def delete(self, path: str, query: Query | None = None) -> Reply:
         """DELETE."""
-        return self._call("DELETE", path)
+        return self._call("DELETE", path, query=query)
 
     def pages(self, path: str, query: Query) -> Iterator[Reply]:
         """GET one page after the other, until there is no next cursor."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import click
 
-from daemon.cli import portal_links
+from daemon.cli import addresses, portal_links
 from daemon.cli.declared import argument, group_of, option
 from daemon.cli.options import (
     AllPages,
@@ -30,6 +30,10 @@ _LowCredits = Annotated[
     int | None,
     option("--low-credits", metavar="NUMBER", help="Write when its balance falls below this many credits."),
 ]
+_TimeZone = Annotated[
+    str | None,
+    option("--time-zone", metavar="NAME", help="The IANA name of its people's time zone, such as Europe/Berlin."),
+]
 _COLUMNS = ("id", "name", "notification emails", "max webhooks", "created")
 
 
@@ -40,6 +44,9 @@ def build_teams() -> click.Group:
         "list": list_teams,
         "update": update,
         "audit": audit,
+        "emails": addresses.list_emails,
+        "add-email": addresses.add,
+        "remove-email": addresses.remove,
         "portal-link": portal_links.create,
         "portal-links": portal_links.list_links,
         "revoke-portal-link": portal_links.revoke,
@@ -54,6 +61,7 @@ def create(
     emails: _Emails = None,
     max_webhooks: _MaxWebhooks = None,
     low_credits: _LowCredits = None,
+    time_zone: _TimeZone = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
@@ -63,7 +71,7 @@ def create(
     from daemon.cli.client import connect, present
 
     with connect(api) as client:
-        low = present({"lowCredits": low_credits})
+        low = present({"lowCredits": low_credits, "timeZone": time_zone})
         body = low | present({"id": team_id, "name": name, "notificationEmails": emails, "maxWebhooks": max_webhooks})
         _print_team(client.send("POST", "/v1/teams", body=body, headers=idempotency_headers(idempotency_key)), as_json)
 
@@ -118,6 +126,7 @@ def update(
     no_emails: Annotated[bool, option("--no-emails", help="Write to nobody.")] = False,
     max_webhooks: _MaxWebhooks = None,
     low_credits: _LowCredits = None,
+    time_zone: _TimeZone = None,
     no_low_credits: Annotated[bool, option("--no-low-credits", help="Tell it of no balance.")] = False,
     default_max_webhooks: Annotated[
         bool, option("--default-max-webhooks", help="Let it have as many webhooks as the settings say.")
@@ -126,12 +135,12 @@ def update(
     *,
     api: ApiOptions,
 ) -> None:
-    """Change a team's name, limit of webhooks, or notification emails (those given replace all that were there)."""
+    """Change a team's name, time zone, limits, or notification emails (those given replace all that were there)."""
     from daemon.cli.client import connect, path_of, present
 
     with connect(api) as client:
         body = present({"name": name, "notificationEmails": [] if no_emails else emails, "maxWebhooks": max_webhooks})
-        body |= present({"lowCredits": low_credits})
+        body |= present({"lowCredits": low_credits, "timeZone": time_zone})
         if no_low_credits:
             body["lowCredits"] = None
         if default_max_webhooks:

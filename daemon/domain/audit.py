@@ -12,6 +12,9 @@ class AuditAction(StrEnum):
 
     TEAM_CREATED = "team.created"
     TEAM_CHANGED = "team.changed"
+    ADDRESS_ADDED = "team.address_added"
+    ADDRESS_CONFIRMED = "team.address_confirmed"
+    ADDRESS_REMOVED = "team.address_removed"
     KEY_CREATED = "key.created"
     KEY_REVOKED = "key.revoked"
     WEBHOOK_CREATED = "webhook.created"

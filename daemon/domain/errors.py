@@ -33,10 +33,28 @@ class TooManyWebhooks(DaemonError):
 
 
 @dataclass
+class TooManyAddresses(DaemonError):
+    """The team has reached its `limit` of notification addresses, with those that were asked."""
+
+    limit: int
+
+
+@dataclass
 class TooManyBulkJobs(DaemonError):
     """The team has `limit` bulk jobs that are not over."""
 
     limit: int
+
+
+class AlreadyConfirmed(DaemonError):
+    """The team's mails go to the address already."""
+
+
+@dataclass
+class AskedTooOften(DaemonError):
+    """The mails of a day that ask an address are used up; `retry_after_s` says when there is one again."""
+
+    retry_after_s: int
 
 
 @dataclass

@@ -14,6 +14,7 @@ class MailKind(StrEnum):
     RECOVERED = "webhook_recovered"
     CREDITS_LOW = "credits_low"
     CREDITS_EXHAUSTED = "credits_exhausted"
+    ADDRESS_CONFIRMATION = "address_confirmation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Mail:
     """An email in the outbox, as data: its text is made when it is sent.
 
     `recipients` are those who have not got it yet; `attempts_made` counts failed attempts to send it. What is said of a
-    webhook is empty in a mail about credits. `link` is made as it is sent, and stored nowhere.
+    webhook is empty in other mails. `link` is made as it is sent, and stored nowhere.
     """
 
     id: str
@@ -46,4 +47,5 @@ class Mail:
     team_name: str = ""
     kind: MailKind = MailKind.DISABLED
     balance: int | None = None
+    time_zone: str = "UTC"
     link: MailLink | None = None

@@ -72,7 +72,7 @@ class Team:
     """The tenant: owns webhooks, API keys, credits and notification addresses.
 
     `max_webhooks` is how many webhooks it may have, None for the default of the settings. It is told when its balance
-    falls below `low_credits`, None for never.
+    falls below `low_credits`, None for never. `time_zone` is the name of the one that its people are shown times in.
     """
 
     id: str
@@ -81,6 +81,7 @@ class Team:
     created_at: int
     max_webhooks: int | None = None
     low_credits: int | None = None
+    time_zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ class TeamEdit:
     default_max_webhooks: bool = False
     low_credits: int | None = None
     no_low_credits: bool = False
+    time_zone: str | None = None
 
 
 class KeyRole(StrEnum):

@@ -1,7 +1,7 @@
 """Mails as messages (contract "Auto-disable"): one sentence, one button, and details."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from daemon.domain.mails import Mail, MailKind
 from daemon.domain.model import FailedDelivery
 from daemon.domain.printable import one_line
+from daemon.domain.time_zones import find_zone
 
 _TRANSFER_ENCODING = "quoted-printable"  # servers without 8BITMIME accept it, too
 _NAME_LIMIT = 100
@@ -24,6 +25,7 @@ _TEMPLATES = {
     MailKind.RECOVERED: "recovered",
     MailKind.CREDITS_LOW: "credits",
     MailKind.CREDITS_EXHAUSTED: "credits",
+    MailKind.ADDRESS_CONFIRMATION: "confirmation",
 }
 
 Compose = Callable[[Mail, Sequence[Address]], EmailMessage]
@@ -72,21 +74,28 @@ def _envelope(mail: Mail, subject: str, *, sender: Address, recipients: Sequence
 
 
 def _facts(mail: Mail, public_url: str) -> dict[str, Any]:
-    team = one_line(mail.team_name or mail.team_id, _NAME_LIMIT)
+    team, zone = one_line(mail.team_name or mail.team_id, _NAME_LIMIT), _zone(mail)
     return {
         "team": team,
         "team_id": mail.team_id,
-        "created_at": _shown(mail.created_at),
+        "created_at": _shown(mail.created_at, zone),
         "for_operator": mail.kind is MailKind.DISABLED_FOR_OPERATOR,
         "balance": f"{mail.balance or 0:,}",
         "button_url": _page(mail, public_url),
-        "signs_in_until": "" if mail.link is None else _shown(mail.link.expires_at),
+        "link_ends_at": "" if mail.link is None else _shown(mail.link.expires_at, zone),
         **_words(mail, one_line(mail.webhook_name, _NAME_LIMIT), team),
-        **_webhook_facts(mail, public_url),
+        **_webhook_facts(mail, public_url, zone),
     }
 
 
+def _zone(mail: Mail) -> tzinfo:
+    """Return the team's zone; the operator, who has many teams, gets all mails in one."""
+    return UTC if mail.kind is MailKind.DISABLED_FOR_OPERATOR else find_zone(mail.time_zone) or UTC
+
+
 def _page(mail: Mail, public_url: str) -> str:
+    if mail.link is not None and mail.kind is MailKind.ADDRESS_CONFIRMATION:
+        return f"{public_url}/console/confirm-address#{mail.link.token}"
     if mail.link is not None:
         return f"{public_url}/console/portal?next=/console/webhooks/{mail.webhook_id}#{mail.link.token}"
     about_credits = mail.kind in (MailKind.CREDITS_LOW, MailKind.CREDITS_EXHAUSTED)
@@ -96,6 +105,12 @@ def _page(mail: Mail, public_url: str) -> str:
 
 def _words(mail: Mail, name: str, team: str) -> dict[str, str]:
     """Return the subject, the one sentence, and what the one button says."""
+    if mail.kind is MailKind.ADDRESS_CONFIRMATION:
+        return {
+            "subject": f"Do you want mails about the webhooks of {team}?",
+            "sentence": f"{team} wants to send mails about its webhooks to this address.",
+            "button": "Confirm this address",
+        }
     if mail.kind is MailKind.CREDITS_LOW:
         return {
             "subject": f"{team} is low on credits",
@@ -124,7 +139,7 @@ def _words(mail: Mail, name: str, team: str) -> dict[str, str]:
     }
 
 
-def _webhook_facts(mail: Mail, public_url: str) -> dict[str, Any]:
+def _webhook_facts(mail: Mail, public_url: str, zone: tzinfo) -> dict[str, Any]:
     since = min((failure.failed_at for failure in mail.failures), default=mail.disabled_at)
     # `recover` counts from an event's acceptance.
     first_missed = min((failure.accepted_at for failure in mail.failures), default=mail.disabled_at)
@@ -132,26 +147,28 @@ def _webhook_facts(mail: Mail, public_url: str) -> dict[str, Any]:
     return {
         "url": one_line(mail.webhook_url, _URL_LIMIT),
         "webhook_id": mail.webhook_id,
-        "disabled_at": _shown(mail.disabled_at),
-        "failing_since": _shown(since),
-        "failures": [_failure_facts(failure, deliveries) for failure in mail.failures],
+        "disabled_at": _shown(mail.disabled_at, zone),
+        "failing_since": _shown(since, zone),
+        "failures": [_failure_facts(failure, deliveries, zone) for failure in mail.failures],
         "webhook_route": f"{public_url}/v1/webhooks/{mail.webhook_id}",
         "recover_since": f"{_utc(first_missed):%Y-%m-%dT%H:%M:%SZ}",
     }
 
 
-def _failure_facts(failure: FailedDelivery, deliveries: str) -> dict[str, str]:
+def _failure_facts(failure: FailedDelivery, deliveries: str, zone: tzinfo) -> dict[str, str]:
     answer = f"HTTP {failure.status}" if failure.status is not None else failure.outcome.replace("_", " ")
     return {
-        "at": _shown(failure.failed_at),
+        "at": _shown(failure.failed_at, zone),
         "event_type": one_line(failure.event_type, _NAME_LIMIT),
         "page": f"{deliveries}/{failure.delivery_id}",
         "error": one_line(failure.error, _ERROR_LIMIT) if failure.error else answer,
     }
 
 
-def _shown(ms: int) -> str:
-    return f"{_utc(ms):%Y-%m-%d %H:%M:%S} UTC"
+def _shown(ms: int, zone: tzinfo) -> str:
+    at = _utc(ms).astimezone(zone)
+    name = at.tzname() or ""  # many zones have none but their offset
+    return f"{at:%Y-%m-%d %H:%M:%S} {name if name[:1].isalpha() else f'UTC{name}'}"
 
 
 def _utc(ms: int) -> datetime:

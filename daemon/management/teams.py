@@ -65,6 +65,7 @@ class Teams:
         *,
         max_webhooks: int | None = None,
         low_credits: int | None = None,
+        time_zone: str = "UTC",
         once: Once[Team] | None = None,
         by: Actor = THE_DAEMON,
     ) -> Team:
@@ -76,6 +77,7 @@ class Teams:
             created_at=self._now_ms(),
             max_webhooks=max_webhooks,
             low_credits=low_credits,
+            time_zone=time_zone,
         )
         audited = self._audited(CreateTeam(team), by, AuditAction.TEAM_CREATED, team_id=team.id, subject_id=team.id)
         create = self._kept(audited, once, lambda _: team)

@@ -12,7 +12,7 @@ from daemon.store.rows import check_row, texts, to_json
 
 
 def mail(row: Row[Any]) -> Mail:
-    """Return the Mail of a row of `mails`, followed by its team's name."""
+    """Return the Mail of a row of `mails`, followed by its team's name and time zone."""
     check_row("mails", row)
     failures = tuple(
         FailedDelivery(**{**failure, "outcome": OutcomeKind(failure["outcome"])})
@@ -33,6 +33,7 @@ def mail(row: Row[Any]) -> Mail:
         team_name=row.team_name,
         kind=MailKind(row.kind),
         balance=row.balance,
+        time_zone=row.time_zone or "UTC",
     )
 
 

@@ -86,6 +86,7 @@ def team(row: Row[Any]) -> Team:
         created_at=row.created_at,
         max_webhooks=row.max_webhooks,
         low_credits=row.low_credits,
+        time_zone=row.time_zone or "UTC",
     )
 
 
@@ -98,6 +99,7 @@ def team_row(value: Team) -> dict[str, Any]:
         "created_at": value.created_at,
         "max_webhooks": value.max_webhooks,
         "low_credits": value.low_credits,
+        "time_zone": value.time_zone,
     }
 
 

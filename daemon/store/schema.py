@@ -11,7 +11,7 @@ from daemon.store.tables import metadata as metadata
 from daemon.store.tables import seq
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0021"
+HEAD_REVISION = "0022"
 
 teams = Table(
     "teams",
@@ -24,6 +24,7 @@ teams = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("max_webhooks", Integer),  # NULL: the setting's default
     Column("low_credits", BigInteger),  # below it the team is told; NULL: never
+    Column("time_zone", Text),  # its name; NULL: UTC
 )
 
 api_keys = Table(
@@ -278,6 +279,24 @@ portal_links = Table(
     Index("ix_portal_links_team", "team_id", "seq"),
 )
 Index("ix_portal_links_expiry", portal_links.c.expires_at)
+
+# Notification addresses that were asked whether they want a team's mails; kept for as long as the mail is valid.
+address_confirmations = Table(
+    "address_confirmations",
+    metadata,
+    seq(),
+    Column("mail_id", Text, nullable=False, unique=True),
+    Column("team_id", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("mailbox", Text, nullable=False),  # the same for all addresses of one mailbox
+    Column("digest", LargeBinary, nullable=False, unique=True),  # SHA-256 of the mail's token
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),  # confirmed, removed, or asked anew
+    Index("ix_address_confirmations_team", "team_id", "seq"),
+    Index("ix_address_confirmations_mailbox", "mailbox", "created_at"),
+)
+Index("ix_address_confirmations_expiry", address_confirmations.c.expires_at)
 
 # Many deliveries that are resent or cancelled for one request; rows of a team beyond the newest are deleted.
 bulk_jobs = Table(

@@ -158,7 +158,12 @@ _INFO = _table(
         "eventType eventId teamId webhookId deliveries",
         "Operational webhooks are told of a webhook, or of the credits, of this team",
     ),
-    ("mail_queued", "mailId webhookId teamId", "A mail about a webhook, or about its team's credits, waits to be sent"),
+    (
+        "mail_queued",
+        "mailId webhookId teamId",
+        "A mail about a webhook, its team's credits or a new address waits to be sent",
+    ),
+    ("address_confirmed", "mailId teamId", "A team's mails go to another address from now on: it has confirmed"),
     ("mail_sent", f"{_MAIL} durationMs", "The mail server (or the Maildir) accepted the email"),
 )
 _WARNING = _table(

@@ -58,6 +58,11 @@ class Making:
 
 MAKING = {
     "create_team": Making(lambda _: "/v1/teams", lambda _: {"name": "New"}, "teams"),
+    "add_address": Making(
+        lambda w: f"/v1/teams/{w.api.acme.id}/notification-emails",
+        lambda _: {"email": "new@acme.example"},
+        "address_confirmations",
+    ),
     "create_portal_link": Making(lambda w: f"/v1/teams/{w.api.acme.id}/portal-links", lambda _: {}, "portal_links"),
     "create_bulk_job": Making(
         lambda _: "/v1/bulk-jobs",

@@ -14,7 +14,8 @@ async def test_a_team_is_made_with_the_id_that_is_given_or_with_one_of_ours(api:
     body = {"id": "team_12345abcde", "name": "Given", "notificationEmails": ["ops@example.com"]}
     given = await api.operator.post("/v1/teams", body)
     assert given.status == 201
-    assert given.value == {**body, "maxWebhooks": None, "lowCredits": None, "createdAt": given.value["createdAt"]}
+    usual = {"maxWebhooks": None, "lowCredits": None, "timeZone": "UTC"}
+    assert given.value == {**body, **usual, "createdAt": given.value["createdAt"]}
     made = await api.operator.post("/v1/teams", {"name": "Made"})
     assert made.value["id"].startswith("team_")
     assert made.value["notificationEmails"] == []

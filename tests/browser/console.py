@@ -4,10 +4,12 @@ The tests are synchronous, as the browser's driver is: what is asynchronous (the
 Trio in another thread, behind a portal.
 """
 
+import mailbox
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +82,19 @@ class RunningConsole:
     url: str
     api: Api
     portal: BlockingPortal
+    maildir: Path
+
+    def mail_to(self, address: str) -> str:
+        """Wait for a mail to this address; return its text."""
+        deadline = time.monotonic() + 10
+        while True:
+            found = mailbox.Maildir(str(self.maildir), create=True)
+            messages = [message_from_bytes(bytes(mail), policy=policy.default) for mail in found]
+            for body in [mail.get_body(("plain",)) for mail in messages if mail["To"] == address]:
+                assert body is not None
+                return str(body.get_content())
+            assert time.monotonic() < deadline, f"no mail to {address}"
+            time.sleep(0.02)
 
     def team(self, name: str = "Acme", grant: int = 0) -> ConsoleTeam:
         """Make a team with a key, and with so many credits."""
@@ -107,6 +122,8 @@ def running_console(portal: BlockingPortal, directory: Path, sections: Sections)
             portal.wrap_async_context_manager(daemon_process(installation)),
             httpx.Client(base_url=installation.url, trust_env=False, verify=False) as client,
         ):
-            yield RunningConsole(installation.url, Api(client, installation.read_key()), portal)
+            yield RunningConsole(
+                installation.url, Api(client, installation.read_key()), portal, installation.state_dir / "Maildir"
+            )
     finally:
         installation.close()

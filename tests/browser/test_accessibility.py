@@ -59,7 +59,7 @@ def test_axe_finds_nothing_where_nothing_is_and_where_something_is_wrong(
     page = open_page(viewport=PHONE)
     page.goto("/console/sign-in")
     assert_good(page)
-    for address in ("/console/portal", "/console/portal#kwp_wrong"):
+    for address in ("/console/confirm-address", "/console/portal", "/console/portal#kwp_wrong"):
         page.goto(address)
         assert_good(page)
     page.get_by_role("button", name="Open the console").click()
@@ -161,6 +161,7 @@ def mistakes(team: ConsoleTeam) -> list[tuple[str, str]]:
         ("teams", "Create team"),
         (root, "Make an API key"),
         (f"{root}/settings", "Make an API key"),
+        (f"{root}/settings", "Add the address"),
     ]
 
 

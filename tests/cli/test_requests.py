@@ -100,6 +100,7 @@ NEW_LINK = {
     "url": "https://hooks.example.com/console/portal#kwp_shown-once",
     "expiresAt": "2026-01-01T01:00:00.000Z",
 }
+ADDRESS = {"email": "new@b.c", "confirmed": True, "askedAt": None, "expiresAt": None}
 LINK = {
     "id": "plk_1",
     "readOnly": True,
@@ -138,6 +139,25 @@ CASES = [
         "#kwp_shown-once",
     ),
     ("teams portal-link t", ("POST", "/v1/teams/t/portal-links", {}), NEW_LINK, "2026-01-01T01:00:00.000Z"),
+    (
+        "teams update t --time-zone Europe/Berlin",
+        ("PATCH", "/v1/teams/t", {"timeZone": "Europe/Berlin"}),
+        TEAM,
+        "a@b.c",
+    ),
+    ("teams emails t", ("GET", "/v1/teams/t/notification-emails", None), _list(ADDRESS), "confirmed"),
+    (
+        "teams add-email t new@b.c",
+        ("POST", "/v1/teams/t/notification-emails", {"email": "new@b.c"}),
+        {**ADDRESS, "confirmed": False, "expiresAt": "2026-01-04T00:00:00.000Z"},
+        "2026-01-04T00:00:00.000Z",
+    ),
+    (
+        "teams remove-email t a+b@b.c",
+        ("DELETE", "/v1/teams/t/notification-emails?email=a%2Bb%40b.c", None),
+        None,
+        "Removed a+b@b.c.",
+    ),
     ("teams portal-links t --limit 5", ("GET", "/v1/teams/t/portal-links?limit=5", None), _list(LINK), "look, once"),
     ("teams revoke-portal-link plk_1", ("DELETE", "/v1/portal-links/plk_1", None), None, "Revoked plk_1."),
     ("keys create --team t --name n", ("POST", "/v1/teams/t/keys", {"name": "n"}), NEW_KEY, "shown-once"),

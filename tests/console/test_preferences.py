@@ -32,13 +32,14 @@ async def test_a_chosen_theme_and_time_zone_are_those_of_every_page(
     assert 'data-theme="dark"' in (await acme.get("/console/nowhere")).text
 
 
-@pytest.mark.parametrize("zone", ["", "Mars/Olympus", "Europe/Nowhere", "Europe/../../etc/passwd", "Europe", "x" * 900])
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "Europe/Nowhere", "Europe/../../etc/passwd", "Europe", "x" * 900])
 async def test_a_zone_that_there_is_not_is_refused_and_never_believed(acme: ConsoleClient, zone: str) -> None:
     assert "time zones" in (await acme.post("/console/preferences", zone=zone)).mistake("zone")
     acme.secrets["console_look"] = f"pink.keys.{zone}"
     page = await acme.get("/console/preferences")
     assert (page.status, "data-theme" in page.text) == (200, False)
-    assert "<option selected>UTC</option>" in page.text
+    assert "selected" not in page.text
+    assert '<option value="">The team\u2019s: UTC</option>' in page.text
 
 
 def test_a_time_is_read_and_written_in_its_zone() -> None:
@@ -93,3 +94,22 @@ async def test_shortcuts_are_on_until_one_turns_them_off(acme: ConsoleClient) ->
     assert ("data-keys" in page.text, "They are off" in page.text) == (False, True)
     await acme.post("/console/preferences", theme="system", zone="UTC", shortcuts="on")
     assert "data-keys" in (await acme.get("/console/help")).text
+
+
+async def test_who_has_chosen_no_zone_sees_the_teams_and_the_operator_sees_utc(
+    api: RunningApi, acme: ConsoleClient, operator: ConsoleClient, root: str
+) -> None:
+    await acme.post(f"{root}/settings", name="Acme", timeZone="Asia/Tokyo")
+    await acme.post("/console/preferences", theme="dark", zone="")
+    await api.submit()
+    page = (await acme.get(f"{root}/deliveries")).text
+    assert ("From (Asia/Tokyo)" in page, 'data-theme="dark"' in page) == (True, True)
+    assert '<option value="">The team\u2019s: Asia/Tokyo</option>' in (await acme.get("/console/preferences")).text
+    assert "From (UTC)" in (await operator.get(f"{root}/deliveries")).text
+    await acme.post("/console/preferences", theme="dark", zone="Europe/Berlin")
+    assert "From (Europe/Berlin)" in (await acme.get(f"{root}/deliveries")).text
+
+
+async def test_a_time_zone_of_a_team_that_there_is_not_is_told_beside_its_field(acme: ConsoleClient, root: str) -> None:
+    page = await acme.post(f"{root}/settings", name="Acme", timeZone="Mars/Olympus")
+    assert (page.status, page.mistake("timeZone")) == (422, "Choose one of the time zones in the list.")

@@ -83,6 +83,8 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET teams/<team_id>/credits/export": _READ,
         "GET teams/<team_id>/settings": _READ,
         "POST teams/<team_id>/settings": Row(303, 404, 303, {"name": "n"}),
+        "POST teams/<team_id>/settings/addresses": Row(303, 404, 303, {"email": "new@acme.example"}),
+        "POST teams/<team_id>/settings/addresses/remove": Row(303, 404, 303, {"email": "new@acme.example"}),
         "POST teams/<team_id>/settings/keys": Row(303, 404, 303, {"key_name": "n", "role": "read"}),
         "POST teams/<team_id>/settings/keys/<key_id>/revoke": _CHANGE,
         "GET teams/<team_id>/audit": _READ,
@@ -126,6 +128,8 @@ NOT_BY_LINK = frozenset(
     {
         "GET teams/<team_id>/settings",
         "POST teams/<team_id>/settings",
+        "POST teams/<team_id>/settings/addresses",
+        "POST teams/<team_id>/settings/addresses/remove",
         "POST teams/<team_id>/settings/keys",
         "POST teams/<team_id>/settings/keys/<key_id>/revoke",
         "GET teams/<team_id>/audit",

@@ -103,6 +103,7 @@ DIALECT_IN_MIGRATIONS = {
     "daemon/store/migrations/versions/0017_portal_links.py": {"sqlite", "with_variant"},
     "daemon/store/migrations/versions/0020_operational_webhooks.py": {"sqlite", "with_variant"},
     "daemon/store/migrations/versions/0021_bulk_jobs.py": {"sqlite", "with_variant"},
+    "daemon/store/migrations/versions/0022_team_settings.py": {"sqlite", "with_variant"},
     "daemon/store/migrations/versions/0006_fan_outs.py": {"with_variant", "sqlite", "sqlite_with_rowid"},
     "daemon/store/migrations/versions/0010_fan_out_cancellations.py": {"sqlite_with_rowid"},
     "daemon/store/migrations/versions/0012_nodes.py": {

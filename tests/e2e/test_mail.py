@@ -1,6 +1,7 @@
 """The mail about a disabled webhook, to a real mail server (contract "Auto-disable")."""
 
 import mailbox
+import re
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -93,3 +94,23 @@ def read_maildir(directory: Path) -> list[EmailMessage]:
     files = mailbox.Maildir(directory, create=False)
     parse = BytesParser(policy=policy.default).parsebytes
     return [parse(files.get_bytes(key)) for key in files.iterkeys()]
+
+
+@ends_within(40)
+async def test_an_address_confirms_by_the_link_of_the_mail_that_it_gets(new_installation: MakeInstallation) -> None:
+    server = smtp.MailServer()
+    with smtp.serving(server) as port:
+        settings = {"host": "127.0.0.1", "security": "none", "port": port, "from": "hooks@example.com"}
+        async with operated(new_installation(smtp=settings)) as operator:
+            await operator.make_team("acme")
+            path = "/v1/teams/acme/notification-emails"
+            await operator.call("POST", path, {"email": "new@example.com"}, expect=202)
+            await operator.daemon.logged("mail_sent", teamId="acme")
+            [mail] = server.messages
+            assert mail["To"] == "new@example.com"
+            [text, _] = [part.get_content() for part in mail.iter_parts()]
+            [token] = re.findall(r"/console/confirm-address#(kwc_\S{43})\s", text)
+            answer = await operator.http.post("/console/confirm-address", data={"link": token})
+            assert answer.status_code == 200
+            await operator.daemon.logged("address_confirmed", teamId="acme")
+            assert [one["confirmed"] for one in (await operator.call("GET", path))["items"]] == [True]

@@ -123,6 +123,37 @@ def test_low_and_used_up_credits_are_told_in_one_sentence(compose: Compose, mail
     assert "https://hooks.example.com/console/teams/team_1/credits" in part(low, subtype)
 
 
+@pytest.mark.parametrize("subtype", ["plain", "html"])
+def test_an_address_is_asked_in_one_sentence_and_told_to_do_nothing_if_it_does_not_want_to(
+    compose: Compose, mail: Mail, subtype: str
+) -> None:
+    link = MailLink("kwc_x", mail.created_at + 3 * 86_400_000)
+    asking = replace(mail, kind=MailKind.ADDRESS_CONFIRMATION, webhook_id="", failures=(), link=link)
+    message = received(compose, asking)
+    assert message["Subject"] == "Do you want mails about the webhooks of Acme?"
+    for fact in (
+        "Acme wants to send mails about its webhooks to this address.",
+        "https://hooks.example.com/console/confirm-address#kwc_x",
+        "2025-07-18 10:29:58 UTC",
+    ):
+        assert fact in part(message, subtype)
+
+
+@pytest.mark.parametrize("subtype", ["plain", "html"])
+def test_times_are_those_of_the_teams_zone_and_of_utc_for_the_operator(
+    compose: Compose, mail: Mail, subtype: str
+) -> None:
+    for zone, at in (
+        ("Europe/Berlin", "2025-07-15 12:29:58 CEST"),
+        ("America/Sao_Paulo", "2025-07-15 07:29:58 UTC-03"),
+        ("Mars/Olympus", "2025-07-15 10:29:58 UTC"),
+    ):
+        text = part(received(compose, replace(mail, time_zone=zone)), subtype)
+        assert at in text, zone
+        operators = replace(mail, time_zone=zone, kind=MailKind.DISABLED_FOR_OPERATOR)
+        assert "2025-07-15 10:29:58 UTC" in part(received(compose, operators), subtype)
+
+
 def test_html_in_a_name_or_an_error_is_text(compose: Compose, mail: Mail) -> None:
     at = mail.disabled_at
     failure = FailedDelivery("dlv_1", "a.b", at, at, OutcomeKind.TIMEOUT, None, "<script>alert(1)</script>")

@@ -81,6 +81,7 @@ async def things_of_acme(api: RunningApi) -> Mapping[str, str]:
     [delivery] = [one["id"] for one in deliveries if one["webhookId"] == webhook["id"]]
     key = await key_of_acme(api, "spare")
     link = (await api.operator.post(f"/v1/teams/{api.acme.id}/portal-links", {})).value["id"]
+    await api.operator.patch(f"/v1/teams/{api.acme.id}", {"notificationEmails": ["old@acme.example"]})
     asked = {"action": "cancel", "deliveryIds": [delivery]}
     job = (await api.as_acme.post("/v1/bulk-jobs", asked)).value["id"]
     ids = {"webhook": webhook["id"], "event": event, "delivery": delivery, "key": key["id"], "link": link}

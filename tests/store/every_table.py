@@ -16,9 +16,9 @@ SECRETS = 3
 _MOST = 2**62
 _ALL_BYTES = bytes(range(256)).hex()
 _LIMITS = (
-    f"INSERT INTO teams VALUES (10, 'team_10', 'Ærø ☃ 𝄞', '[]', {_MOST}, {LAST_MS}, 2147483647, {_MOST})",
-    f"INSERT INTO teams VALUES (11, 'team_11', '', '[]', {_MOST}, 0, NULL, NULL)",
-    f"INSERT INTO teams VALUES (12, 'team_12', '\"\\', '[]', -{_MOST}, 0, 0, 0)",
+    f"INSERT INTO teams VALUES (10, 'team_10', 'Ærø ☃ 𝄞', '[]', {_MOST}, {LAST_MS}, 2147483647, {_MOST}, 'Asia/Tokyo')",
+    f"INSERT INTO teams VALUES (11, 'team_11', '', '[]', {_MOST}, 0, NULL, NULL, NULL)",
+    f"INSERT INTO teams VALUES (12, 'team_12', '\"\\', '[]', -{_MOST}, 0, 0, 0, 'UTC')",
     f"INSERT INTO credit_entries VALUES ({_MOST}, 'crd_x', 'team_10', {_MOST}, {_MOST}, 0, NULL, NULL)",
     f"INSERT INTO credit_entries VALUES ({_MOST - 1}, 'crd_y', 'team_12', -{_MOST}, -{_MOST}, 0, NULL, '\\N')",
     "INSERT INTO attempts VALUES (50, 2147483647, 1, 1, 'http_error', 500, '[[\"a\", \"\\u0000\"]]', "

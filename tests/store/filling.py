@@ -12,6 +12,7 @@ from daemon.domain.model import Attempt, Event, Outcome, OutcomeKind, Team, Webh
 from daemon.domain.operations import About
 from daemon.domain.portal_links import PortalLink
 from daemon.domain.submission import Idempotency, MatchedEvent
+from daemon.domain.team_addresses import PendingAddress
 from daemon.store.commands import AcceptEvents, Command, CreateTeam, CreateWebhook, RecordAttempt
 from daemon.store.writes.batch import run_batch
 from tests.support.engines import AnyDatabase as AnyDatabase
@@ -53,6 +54,12 @@ def a_portal_link(number: int = 1, **values: Any) -> PortalLink:
     """Return a link that is valid for a minute."""
     given = {"team_id": "team_1", "created_at": NOW, "expires_at": NOW + 60_000, **values}
     return PortalLink(id=f"plk_{number}", **given)
+
+
+def a_pending_address(number: int = 1, **values: Any) -> PendingAddress:
+    """Return an address of a team that is asked for a minute."""
+    given = {"team_id": "team_1", "email": "new@example.com", "created_at": NOW, "expires_at": NOW + 60_000, **values}
+    return PendingAddress(mail_id=f"mail_asking_{number}", **given)
 
 
 def a_team(number: int = 1, emails: tuple[str, ...] = ("ops@example.com",)) -> Team:

@@ -21,7 +21,8 @@ from daemon.domain.operations import OperationalType
 from daemon.domain.search import read_wanted
 from daemon.domain.submission import Idempotency
 from daemon.maintenance.state_dir import DATABASE
-from daemon.store import commands, job_commands, upkeep_commands
+from daemon.store import address_commands, commands, job_commands, upkeep_commands
+from daemon.store.address_commands import AskForAddress, ConfirmAddress, RemoveAddress
 from daemon.store.commands import Command
 from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, MoveBulkJob
 from daemon.store.reads import (
@@ -41,6 +42,7 @@ from daemon.store.writes.batch import apply_one
 from tests.store.filling import (
     NOW,
     a_bulk_job,
+    a_pending_address,
     a_portal_link,
     a_team,
     a_webhook,
@@ -67,10 +69,15 @@ _SMALLER = (
     "INSERT INTO operational_events SELECT i, 'credits.low.crd_' || i, 'team_1', 'credits.low', 'team_1', NULL, '{}', "
     "1 FROM n",
     "INSERT INTO portal_links SELECT i, 'plk_x' || i, 'team_1', CAST(i AS BLOB), 1, i, 0, 1, NULL, NULL, NULL FROM n",
+    # As many as teams that all ask as often as they may, in three days.
+    "INSERT INTO address_confirmations SELECT i, 'mail_x' || i, 'team_x' || i, 'a@b.c', 'a' || i % 1000 || '@b.c', "
+    "CAST(i AS BLOB), 1, i, NULL FROM n",
+    "INSERT INTO address_confirmations SELECT 1000000000, 'mail_open', 'team_1', 'new@example.com', 'new@example.com', "
+    f"CAST('digest of a mail' AS BLOB), 1, {NOW + 1}, NULL FROM n WHERE i = 1",
     "INSERT INTO bulk_jobs SELECT i, 'job_x' || i, 'team_' || (1 + i % 1000), 'cancel', '{}', 0, NULL, 1000000000, "
     "CASE WHEN i < 5000 THEN 'running' ELSE 'finished' END, NULL, 0, 0, 1, NULL, 'key_1', 'n' FROM n WHERE i <= 100000",
     "INSERT INTO ended_sessions SELECT 's_' || i, 'key_x' || i, 1 FROM n",
-    "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL, NULL FROM n WHERE i <= 100000",
+    "INSERT INTO teams SELECT i + 9, 'team_x' || i, 'n', '[]', 0, 1, NULL, NULL, NULL FROM n WHERE i <= 100000",
     "INSERT INTO api_keys SELECT i + 9, 'key_x' || i, 'team_x' || i, 'n', CAST(i AS BLOB), 1, NULL, 'admin', NULL "
     "FROM n WHERE i <= 100000",
     "INSERT INTO webhooks (seq, id, team_id, name, url, events, active, consecutive_failures, created_at, updated_at) "
@@ -171,6 +178,9 @@ COMMANDS: dict[type, Command[Any]] = {
         CancelForJob(a_webhook(), "job_x3", tuple(range(1, 501)), 7, NOW),
         commands.CreateTeam(a_team(2)),
         commands.SaveTeam(TEAM, TeamEdit(name="Acme")),
+        AskForAddress(a_pending_address(), "a7@b.c", b"digest of another mail"),
+        ConfirmAddress(b"digest of a mail", NOW),
+        RemoveAddress(TEAM, "new@example.com", NOW),
         commands.AddKey(ApiKey("key_1", TEAM, "n", NOW), b"digest"),
         commands.RevokeKey("key_1", NOW),
         commands.AddPortalLink(a_portal_link(), b"digest of a token", NOW),
@@ -237,6 +247,8 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "next_resume_at": [lambda c: actor_reads.next_resume_at(c, NOW)],
     "count_paused": [lambda c: gauge_reads.count_paused(c, 1_000)],
     "count_waiting": [lambda c: console_reads.count_waiting(c, OTHER, 1_000)],
+    "pending_addresses": [lambda c: api_reads.pending_addresses(c, TEAM, NOW)],
+    "pending_address_of_token": [lambda c: api_reads.pending_address_of_token(c, b"digest of a mail")],
     "get_bulk_job": [lambda c: bulk_job_reads.get_bulk_job(c, "job_x1")],
     "list_bulk_jobs": [lambda c: bulk_job_reads.list_bulk_jobs(c, TEAM, 50)],
     "next_bulk_job": [lambda c: bulk_job_reads.next_bulk_job(c, 12), lambda c: bulk_job_reads.next_bulk_job(c, 0)],
@@ -338,7 +350,8 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
 
 def every_command() -> set[type]:
     """Return all commands that the code has."""
-    found = (*vars(commands).values(), *vars(upkeep_commands).values(), *vars(job_commands).values())
+    modules = commands, address_commands, job_commands, upkeep_commands
+    found = (each for module in modules for each in vars(module).values())
     return {one for one in found if inspect.isclass(one) and issubclass(one, Command)} - {Command}
 
 

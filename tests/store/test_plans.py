@@ -14,6 +14,7 @@ from daemon.domain.bulk_jobs import BulkAction
 from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.model import CancelReason, Delivery, DeliveryStatus, OutcomeKind, TeamEdit
 from daemon.domain.search import read_wanted
+from daemon.store.address_commands import AskForAddress, ConfirmAddress, RemoveAddress
 from daemon.store.commands import (
     AddPortalLink,
     Audited,
@@ -56,6 +57,7 @@ from daemon.store.writes.operational_events import AUDIENCE, WAITING
 from tests.store.filling import (
     NOW,
     a_bulk_job,
+    a_pending_address,
     a_portal_link,
     a_webhook,
     accept,
@@ -182,6 +184,11 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         lambda c: api_reads.list_audit_entries(c, TEAM, 20, 1000),
         "ix_audit_entries_team (team_id=? AND seq<?)",
     ),
+    "pending_addresses": (
+        lambda c: api_reads.pending_addresses(c, TEAM, NOW),
+        "ix_address_confirmations_team (team_id=?)",
+    ),
+    "pending_address_of_token": (lambda c: api_reads.pending_address_of_token(c, b"digest"), "(digest=?)"),
     "get_bulk_job": (lambda c: bulk_job_reads.get_bulk_job(c, "job_1"), "(id=?)"),
     "list_bulk_jobs": (
         lambda c: bulk_job_reads.list_bulk_jobs(c, TEAM, 20, 1000),
@@ -417,6 +424,9 @@ WRITES: dict[str, Command[Any]] = {
         a_webhook(events=("a.b", "c.d")), NOW, 5, 100, tuple(f"dlv_s{n}" for n in range(100)), NOW
     ),
     "save team": SaveTeam(TEAM, TeamEdit("Acme", ("ops@example.com",))),
+    "ask for address": AskForAddress(a_pending_address(), "new@example.com", b"digest"),
+    "confirm address": ConfirmAddress(b"digest", NOW),
+    "remove address": RemoveAddress(TEAM, "new@example.com", NOW),
     "read balance": ReadBalance(TEAM),
     "revoke key": RevokeKey("key_1", NOW),
     "add bulk job": AddBulkJob(a_bulk_job(), limit=5, kept=10),

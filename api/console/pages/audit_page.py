@@ -18,6 +18,9 @@ _WORDS: Mapping[AuditAction, str] = MappingProxyType(
     {
         AuditAction.TEAM_CREATED: "made the team",
         AuditAction.TEAM_CHANGED: "changed the team",
+        AuditAction.ADDRESS_ADDED: "asked an address",
+        AuditAction.ADDRESS_CONFIRMED: "confirmed an address",
+        AuditAction.ADDRESS_REMOVED: "removed an address",
         AuditAction.KEY_CREATED: "made a key",
         AuditAction.KEY_REVOKED: "revoked a key",
         AuditAction.WEBHOOK_CREATED: "registered a webhook",

@@ -1,12 +1,14 @@
 """How this browser shows the console: theme, time zone and shortcuts."""
 
+from dataclasses import replace
 from http import HTTPStatus
 
 from quart import Response
 
-from api.console.rendering.look import Look, Theme, find_zone, read_theme, zone_names
+from api.console.rendering.look import Look, Theme, read_theme
 from api.console.session.access import set_look
 from api.console.session.page_request import PageRequest, address
+from daemon.domain.time_zones import find_zone, zone_names
 
 _UNKNOWN_ZONE = "Choose one of the time zones in the list."
 _THEMES = {Theme.SYSTEM: "As the system", Theme.LIGHT: "Light", Theme.DARK: "Dark"}
@@ -21,10 +23,13 @@ async def save(request: PageRequest) -> Response:
     """Have the browser keep the choice."""
     name = request.form.text("zone")
     zone = await request.call.run_in_thread(lambda: find_zone(name))
-    if zone is None:
+    if zone is None and name:
         return await _show(request, {"zone": _UNKNOWN_ZONE})
     response = request.done(address("preferences"), "preferences-saved")
-    look = Look(read_theme(request.form.text("theme")), name, zone=zone, shortcuts=request.form.has("shortcuts"))
+    theme, shortcuts = read_theme(request.form.text("theme")), request.form.has("shortcuts")
+    look = Look(theme, shortcuts=shortcuts)
+    if zone is not None:
+        look = replace(look, zone_name=name, zone=zone, has_own_zone=True)
     set_look(request.cookies, response, look)
     return response
 

@@ -3,16 +3,13 @@
 They are in a cookie. It is not signed: whatever it says, it is one of what there is to choose, or the default.
 """
 
-import re
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from enum import StrEnum
-from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
 
 from daemon.actors.threads import RunInThread
+from daemon.domain.time_zones import find_zone, is_zone_name
 
-_ZONE = re.compile(r"(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)/[\w/+-]{1,40}")
 _NO_SHORTCUTS = "no-keys"
 
 
@@ -26,17 +23,22 @@ class Theme(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A browser's theme, the time zone in which it shows times and takes them, and whether keys are shortcuts."""
+    """A browser's theme, the time zone in which it shows times and takes them, and whether keys are shortcuts.
+
+    Without `has_own_zone` nobody has chosen the zone in this browser: it is the team's.
+    """
 
     theme: Theme = Theme.SYSTEM
     zone_name: str = "UTC"
     zone: tzinfo = UTC
     shortcuts: bool = True
+    has_own_zone: bool = False
 
     @property
     def cookie(self) -> str:
         """The cookie's value."""
-        return f"{self.theme}.{'keys' if self.shortcuts else _NO_SHORTCUTS}.{self.zone_name}"
+        own_zone = self.zone_name if self.has_own_zone else ""
+        return f"{self.theme}.{'keys' if self.shortcuts else _NO_SHORTCUTS}.{own_zone}"
 
 
 def read_theme(cookie: str) -> Theme:
@@ -45,25 +47,16 @@ def read_theme(cookie: str) -> Theme:
     return Theme(word) if word in set(Theme) else Theme.SYSTEM
 
 
-async def read_look(cookie: str, run_in_thread: RunInThread) -> Look:
-    """Return what a cookie says, the default for what is none. Zones are files: a thread reads them."""
-    _, shortcuts, zone_name = (*cookie.split(".", 2), "", "", "")[:3]
+async def read_look(cookie: str, run_in_thread: RunInThread, usual_zone: str = "UTC") -> Look:
+    """Return what a cookie says, the default for what is none: `usual_zone` is the team's."""
+    _, shortcuts, own_zone = (*cookie.split(".", 2), "", "", "")[:3]
     look = Look(read_theme(cookie), shortcuts=shortcuts != _NO_SHORTCUTS)
-    zone = await run_in_thread(lambda: find_zone(zone_name)) if _ZONE.fullmatch(zone_name) else None
-    return look if zone is None else replace(look, zone_name=zone_name, zone=zone)
+    for name in (own_zone, usual_zone):
+        zone = UTC if name == "UTC" else await _zone(name, run_in_thread)
+        if zone is not None:
+            return replace(look, zone_name=name, zone=zone, has_own_zone=name == own_zone)
+    return look
 
 
-def find_zone(name: str) -> tzinfo | None:
-    """Return the time zone of this name, None if the machine has none."""
-    if name == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name) if _ZONE.fullmatch(name) else None
-    except (LookupError, OSError, ValueError):
-        return None
-
-
-@cache
-def zone_names() -> tuple[str, ...]:
-    """Return the names of the time zones that the machine has, UTC first."""
-    return ("UTC", *sorted(name for name in available_timezones() if _ZONE.fullmatch(name)))
+async def _zone(name: str, run_in_thread: RunInThread) -> tzinfo | None:
+    return await run_in_thread(lambda: find_zone(name)) if is_zone_name(name) else None

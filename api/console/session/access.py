@@ -88,7 +88,9 @@ async def answer_page(
             team=team,
             remembered=remembered,
             cookies=cookies,
-            look=await read_look(cookies.find(LOOK_COOKIE) or "", run_in_thread),
+            look=await read_look(
+                cookies.find(LOOK_COOKIE) or "", run_in_thread, _usual_zone(signed_in.principal, remembered)
+            ),
             form=form,
         )
     )
@@ -130,6 +132,11 @@ async def _accessible_team(context: ConsoleContext, principal: Principal, team_i
     if team is None:
         raise page_not_found()
     return team
+
+
+def _usual_zone(principal: Principal, team: Team | None) -> str:
+    """Return the zone for who has not chosen one. The operator looks at many teams, and sees one zone."""
+    return "UTC" if team is None or principal.is_operator else team.time_zone
 
 
 async def _remembered_team(context: ConsoleContext, session: Session) -> Team | None:

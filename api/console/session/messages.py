@@ -76,6 +76,8 @@ SENTENCES: Mapping[str, str] = {
     "team-saved": "The changes are saved.",
     "key-created": "The key is created.",
     "key-revoked": "The key is revoked and no longer works.",
+    "address-asked": "The address is asked by a mail. Nothing else is sent there until it has confirmed.",
+    "address-removed": "Nothing more is sent to that address.",
     "link-made": "The link is made.",
     "link-revoked": "The link is revoked, and its sessions have ended.",
     "preferences-saved": "This browser shows the console so from now on.",

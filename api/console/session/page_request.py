@@ -18,7 +18,7 @@ from api.console.session.shown_once import ShownOnce
 from api.http.errors import rate_limited
 from api.http.route import Call
 from api.limits.exports import Exports
-from api.limits.rate_limit import RateLimits
+from api.limits.rate_limit import Buckets, RateLimits
 from daemon.crypto.api_keys import Principal
 from daemon.domain.model import KeyRole, Team
 from daemon.domain.portal_links import PortalLink
@@ -37,7 +37,10 @@ PAGE_HEADERS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ConsoleContext:
-    """What all pages share; `api_document()` is the OpenAPI document of the HTTP API."""
+    """What all pages share; `api_document()` is the OpenAPI document of the HTTP API.
+
+    `confirmations` are how often each peer may confirm an address.
+    """
 
     handles: Handles
     sessions: Sessions
@@ -46,6 +49,7 @@ class ConsoleContext:
     templates: Templates
     shown_once: ShownOnce
     messages: Messages
+    confirmations: Buckets
     reserved_ids: frozenset[str]
     api_document: Callable[[], Mapping[str, Any]]
 

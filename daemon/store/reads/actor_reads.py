@@ -44,8 +44,10 @@ from daemon.store.schema import ended_sessions as ended_sessions_table
 Item = TypeVar("Item")
 
 # Asked each minute: made once.
-# The team's name is told as it is when the mail is sent.
-MAILS = select(mails, teams.c.name.label("team_name")).outerjoin(teams, teams.c.id == mails.c.team_id)
+# The team's name and time zone are told as they are when the mail is sent.
+MAILS = select(mails, teams.c.name.label("team_name"), teams.c.time_zone).outerjoin(
+    teams, teams.c.id == mails.c.team_id
+)
 _NEXT_MAIL_AT = select(func.min(mails.c.next_attempt_at)).where(mails.c.sent_at.is_(None))
 
 

@@ -8,9 +8,11 @@ from sqlalchemy import Connection, Row, Table, select
 from daemon.domain.audit import AuditEntry
 from daemon.domain.model import ApiKey, Attempt, CreditEntry, Delivery, Event, Team, Webhook
 from daemon.domain.portal_links import PortalLink
-from daemon.store import rows
+from daemon.domain.team_addresses import PendingAddress
+from daemon.store import address_rows, rows
 from daemon.store.reads.pagination import LOOK_AT, Choice, Page, bounded_page, page_of
 from daemon.store.schema import (
+    address_confirmations,
     api_keys,
     attempts,
     audit_entries,
@@ -49,6 +51,21 @@ def list_keys(connection: Connection, team_id: str, limit: int, before: int | No
     """Return a team's API keys, newest first."""
     of_team = select(api_keys).where(api_keys.c.team_id == team_id)
     return page_of(connection, of_team, table=api_keys, limit=limit, before=before, value=rows.api_key)
+
+
+def pending_addresses(connection: Connection, team_id: str, now: int) -> list[PendingAddress]:
+    """Return the addresses that a team asked and that may still confirm, newest first."""
+    asked = address_confirmations.c
+    of_team = select(address_confirmations).where(
+        asked.team_id == team_id, asked.ended_at.is_(None), asked.expires_at > now
+    )
+    return [address_rows.pending_address(row) for row in connection.execute(of_team.order_by(asked.seq.desc()))]
+
+
+def pending_address_of_token(connection: Connection, digest: bytes) -> PendingAddress | None:
+    """Return the address whose mail has the token with this digest, also if it can no longer confirm."""
+    row = connection.execute(select(address_confirmations).where(address_confirmations.c.digest == digest)).first()
+    return None if row is None else address_rows.pending_address(row)
 
 
 def get_portal_link(connection: Connection, link_id: str) -> PortalLink | None:

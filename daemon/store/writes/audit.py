@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, insert, select
 
 from daemon.domain.audit import AuditEntry
 from daemon.domain.clock import rfc_3339
+from daemon.store.address_commands import RemoveAddress
 from daemon.store.commands import (
     Audited,
     Command,
@@ -36,6 +37,7 @@ _SHOWN: Mapping[str, tuple[ColumnElement[str], Mapping[str, ColumnElement[Any]]]
             "notificationEmails": teams.c.notification_emails,
             "maxWebhooks": teams.c.max_webhooks,
             "lowCredits": teams.c.low_credits,
+            "timeZone": teams.c.time_zone,
         },
     ),
     "webhook": (
@@ -62,7 +64,7 @@ _READABLE: Mapping[str, Callable[[Any], Any]] = {
 }
 # They answer None or False if there was nothing to do, or nothing that is to be told.
 _MAY_DO_NOTHING: frozenset[type[Command[Any]]] = frozenset(
-    {SaveTeam, Resend, EndBulkJob, RevokeKey, UsePortalLink, RevokePortalLink}
+    {SaveTeam, RemoveAddress, Resend, EndBulkJob, RevokeKey, UsePortalLink, RevokePortalLink}
 )
 # No team fills the disk with its changes: so many of the newest stay.
 KEPT_PER_TEAM = 10_000

@@ -10,10 +10,12 @@ from sqlalchemy import Connection
 
 from daemon.domain.errors import StoreUnavailable
 from daemon.store import commands, job_commands, upkeep_commands
+from daemon.store.address_commands import AskForAddress, ConfirmAddress, RemoveAddress
 from daemon.store.commands import Command
 from daemon.store.engine import Apply, Engine
 from daemon.store.fan_out_commands import MakeDeliveries
 from daemon.store.writes import (
+    addresses,
     api_keys,
     attempts,
     audit,
@@ -64,6 +66,9 @@ APPLY: Mapping[type, Apply] = {
     commands.KeepEntry: audit.keep_entries,
     commands.CreateTeam: teams.create_teams,
     commands.SaveTeam: teams.save_teams,
+    AskForAddress: addresses.ask_for_addresses,
+    ConfirmAddress: addresses.confirm_addresses,
+    RemoveAddress: addresses.remove_addresses,
     commands.AddKey: api_keys.add_keys,
     commands.RevokeKey: api_keys.revoke_keys,
     commands.SaveKeyUses: api_keys.save_key_uses,

@@ -28,7 +28,16 @@ def _create_team(connection: Connection, command: CreateTeam) -> Exception | Non
     return AlreadyExists(f"the team {command.team.id} already exists: choose another id, or leave it out")
 
 
-_TEAM_COLUMNS = ("id", "name", "notification_emails", "balance", "created_at", "max_webhooks", "low_credits")
+_TEAM_COLUMNS = (
+    "id",
+    "name",
+    "notification_emails",
+    "balance",
+    "created_at",
+    "max_webhooks",
+    "low_credits",
+    "time_zone",
+)
 # On some engines an error would end the whole batch's transaction.
 _INSERT_TEAM = InsertRows(teams, _TEAM_COLUMNS, skip_existing=True)
 
@@ -43,7 +52,7 @@ def _save_team(connection: Connection, command: SaveTeam) -> Team | None:
     change = command.change
     emails = None if change.notification_emails is None else to_json(change.notification_emails)
     changes = {"name": change.name, "notification_emails": emails, "max_webhooks": change.max_webhooks}
-    changes["low_credits"] = change.low_credits
+    changes |= {"low_credits": change.low_credits, "time_zone": change.time_zone}
     given: dict[str, Any] = {column: value for column, value in changes.items() if value is not None}
     if change.default_max_webhooks:
         given["max_webhooks"] = None
