@@ -45,6 +45,8 @@ from api.routes import (
     nodes,
     portal_links,
     search,
+    statistics,
+    system,
     teams,
     testing,
     webhook_routes,
@@ -60,6 +62,7 @@ _DESCRIBED: tuple[Route, ...] = (
     *events.ROUTES,
     *search.ROUTES,
     *webhook_routes.ROUTES,
+    *statistics.ROUTES,
     *testing.ROUTES,
     *deliveries.ROUTES,
     *exports.ROUTES,
@@ -72,6 +75,7 @@ _DESCRIBED: tuple[Route, ...] = (
     *portal_links.ROUTES,
     *audit.ROUTES,
     *nodes.ROUTES,
+    *system.ROUTES,
     *health.ROUTES,
 )
 ROUTES = (*_DESCRIBED, document.document_route(_DESCRIBED))

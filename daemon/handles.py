@@ -14,6 +14,7 @@ from daemon.domain.clock import NowMs
 from daemon.domain.event_types import OPERATIONAL_CATALOGUE, Catalogue
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.domain.operations import About
+from daemon.maintenance.last_hour import Minute
 from daemon.management.addresses import Addresses
 from daemon.management.bulk_jobs import BulkJobs
 from daemon.management.kept_answers import KeptAnswers
@@ -48,12 +49,16 @@ class HealthHandles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemHandles:
-    """For the System page: what runs and what waits. `started_at` is Trio's time of the start (s)."""
+    """For the System page: what runs and what waits, now and in the last hour.
+
+    `started_at` is Trio's time of the start (s); `minutes()` are those of the last hour, the oldest first.
+    """
 
     started_at: float
     actors_alive: Callable[[], int]
     parked_webhooks: Callable[[], Sequence[str]]
     waiting_events: Callable[[], int]
+    minutes: Callable[[], Sequence[Minute]]
 
 
 class ReadSentRequest(Protocol):

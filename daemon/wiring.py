@@ -25,6 +25,7 @@ from daemon.mail.notifier import Notifier
 from daemon.maintenance.checkpointer import Checkpointer
 from daemon.maintenance.cleaner import Cleaner
 from daemon.maintenance.gauges import GaugeRefresher, bind_gauges
+from daemon.maintenance.last_hour import LastHour
 from daemon.maintenance.time_indexer import TimeIndexer
 from daemon.management.addresses import Addresses
 from daemon.management.bulk_jobs import BulkJobs
@@ -84,6 +85,7 @@ class Daemon:
     kept_answers: KeptAnswers
     notifier: Notifier
     gauges: GaugeRefresher
+    last_hour: LastHour
     upkeep: Mapping[ActorKind, _Run]
     vault: Vault
     api_keys: ApiKeys
@@ -129,6 +131,7 @@ async def assemble(
         store=store, clock=clock, telemetry=telemetry, run_in_thread=seams.run_read, engine=database
     )
 
+    last_hour = LastHour(store=store, clock=clock, telemetry=telemetry)
     delivery = DeliveryBuilder(live, store=store, clock=clock, telemetry=telemetry, vault=vault, seams=seams)
     gate, canceller = delivery.credit_gate() if cluster is None else cluster.gate, delivery.canceller()
     resumes = delivery.resumes(mine)
@@ -192,6 +195,7 @@ async def assemble(
     if node is not None:
         upkeep = {kind: node.only_once(run) for kind, run in upkeep.items()} | dict(node.patient)
     upkeep[ActorKind.OBSERVER] = gauges.run
+    upkeep[ActorKind.LAST_HOUR] = last_hour.run
     upkeep[ActorKind.KEY_USES] = key_uses.run
     changer = LocalChanger(fleet=fleet, kept_answers=kept_answers) if node is None else node.changer
     run_bulk_jobs = partial(bulk_runner.run, changer)
@@ -222,6 +226,7 @@ async def assemble(
         kept_answers=kept_answers,
         notifier=notifier,
         gauges=gauges,
+        last_hour=last_hour,
         upkeep=upkeep,
         vault=vault,
         api_keys=api_keys,

@@ -49,6 +49,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
             actors_alive=lambda: daemon.fleet.alive,
             parked_webhooks=lambda: daemon.fleet.parked_webhooks,
             waiting_events=lambda: daemon.router.waiting_events,
+            minutes=lambda: daemon.last_hour.minutes,
         ),
         console=ConsoleHandles(
             session_key=daemon.vault.derive("console sessions"),

@@ -185,6 +185,7 @@ PAGES = (
     PageRoute("GET", "preferences", handler=preferences_page.show_preferences, audience=Audience.SIGNED_IN),
     PageRoute("POST", "preferences", handler=preferences_page.save, audience=Audience.SIGNED_IN),
     PageRoute("GET", "system", handler=system_page.show_system, audience=Audience.OPERATOR),
+    PageRoute("GET", "system/live", handler=system_page.follow_system, audience=Audience.OPERATOR),
 )
 
 

@@ -24,6 +24,7 @@ from daemon.cli.migrate_store import migrate_store
 from daemon.cli.nodes import build_nodes
 from daemon.cli.secrets import build_secrets
 from daemon.cli.serve import check_config, serve
+from daemon.cli.system import system
 from daemon.cli.teams import build_teams
 from daemon.cli.trigger import trigger
 from daemon.cli.webhooks import build_webhooks
@@ -38,6 +39,7 @@ _COMMANDS: Mapping[str, Callable[..., None]] = {
     "migrate-store": migrate_store,
     "find": find,
     "logs": logs,
+    "system": system,
     "trigger": trigger,
     "listen": listen,
     "completion": completion,

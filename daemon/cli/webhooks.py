@@ -18,6 +18,7 @@ from daemon.cli.options import (
     idempotency_headers,
     with_api_options,
 )
+from daemon.cli.statistics import webhook_statistics
 from daemon.domain.operations import About, BodyFormat
 
 _WebhookId = Annotated[str, argument(metavar="WEBHOOK")]
@@ -34,6 +35,7 @@ def build_webhooks() -> click.Group:
         "create": create,
         "list": list_webhooks,
         "show": show,
+        "statistics": webhook_statistics,
         "update": update,
         "enable": enable,
         "disable": disable,

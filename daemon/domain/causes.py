@@ -1,6 +1,7 @@
 """Why a delivery stands as it does, in a few words: for the rows of lists."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from types import MappingProxyType
 
 from daemon.domain.durations import duration
@@ -18,6 +19,7 @@ OUTCOME_WORDS: Mapping[OutcomeKind, str] = MappingProxyType(
         OutcomeKind.INTERRUPTED: "interrupted",
     }
 )
+_PHRASES: Mapping[int | None, str] = MappingProxyType({status.value: status.phrase for status in HTTPStatus})
 _CANCEL_WORDS: Mapping[CancelReason, str] = MappingProxyType(
     {
         CancelReason.WEBHOOK_DISABLED: "cancelled: webhook disabled",
@@ -42,8 +44,17 @@ def in_words(delivery: Delivery, last: LastAttempt | None, *, is_paused: bool = 
 
 def attempt_in_words(outcome: OutcomeKind, status: int | None, duration_ms: int) -> str:
     """Return how an attempt ended and what it took: `503 · 185 ms`, `timed out · 10 s`."""
-    what = OUTCOME_WORDS.get(outcome) or (outcome.replace("_", " ") if status is None else str(status))
-    return f"{what} · {duration(duration_ms)}"
+    return f"{_what(outcome, status)} · {duration(duration_ms)}"
+
+
+def error_in_words(outcome: OutcomeKind, status: int | None) -> str:
+    """Return how attempts failed: `503 Service Unavailable`, `timed out`."""
+    phrase = _PHRASES.get(status) if outcome == OutcomeKind.HTTP_ERROR else None
+    return f"{status} {phrase}" if phrase else _what(outcome, status)
+
+
+def _what(outcome: OutcomeKind, status: int | None) -> str:
+    return OUTCOME_WORDS.get(outcome) or (outcome.replace("_", " ") if status is None else str(status))
 
 
 def cancelled_in_words(reason: CancelReason) -> str:

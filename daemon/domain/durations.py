@@ -17,6 +17,11 @@ def duration(duration_ms: int) -> str:
     return _two(seconds, _DAY, large_name="days" if seconds >= 2 * _DAY else "day", small=_HOUR, small_name="h")
 
 
+def short_duration(duration_ms: float) -> str:
+    """Return a duration that may be short: `0.4 ms`, `2.75 ms`, then as `duration`."""
+    return duration(round(duration_ms)) if duration_ms >= 10 else f"{duration_ms:.2f}".rstrip("0").rstrip(".") + " ms"
+
+
 def _two(seconds: float, large: int, large_name: str, small: int, small_name: str) -> str:
     rest = int(seconds % large) // small
     return f"{int(seconds) // large} {large_name}" + (f" {rest} {small_name}" if rest else "")

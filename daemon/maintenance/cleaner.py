@@ -21,7 +21,7 @@ from daemon.store.upkeep_commands import (
     ReleaseSpace,
     SaveTrustedTime,
 )
-from daemon.store.writes.counters import WEBHOOK_HOURS_KEPT_MS
+from daemon.store.writes.counters import hours_kept_ms
 from daemon.store.writes.idempotency import IDEMPOTENCY_WINDOW_MS
 from daemon.telemetry.telemetry import Telemetry
 
@@ -79,7 +79,7 @@ class Cleaner:
 
     async def _prune(self, now: int) -> None:
         await self._prune_idempotency_keys(now - IDEMPOTENCY_WINDOW_MS)
-        await self._prune_webhook_hours(now - WEBHOOK_HOURS_KEPT_MS)
+        await self._prune_webhook_hours(now - hours_kept_ms(self._retention_days()))
         for command in self._also:
             while await self._execute_and_rest(command):
                 pass
@@ -98,7 +98,7 @@ class Cleaner:
 
     async def _prune_webhook_hours(self, before: int) -> None:
         command = PruneWebhookHours(before, _HOURS_AT_ONCE)
-        while await self._execute(command) == _HOURS_AT_ONCE:
+        while await self._execute_and_rest(command) == _HOURS_AT_ONCE:
             pass
 
     async def _prune_events(self, before: int) -> None:

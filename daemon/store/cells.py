@@ -194,6 +194,7 @@ _SPECIAL: Mapping[tuple[str, str], Kind] = {
     ("time_blocks", "table_name"): _word("deliveries", "events"),
     ("attempts", "outcome"): _word(*OutcomeKind),
     ("attempts", "headers"): _HEADERS,
+    ("webhook_errors", "outcome"): _word(*OutcomeKind),
     ("credit_entries", "amount"): _AMOUNT,
     ("credit_entries", "balance_after"): _AMOUNT,
     ("credit_days", "consumed"): _AMOUNT,

@@ -9,9 +9,14 @@ from daemon.store.outboxes import mails as mails
 from daemon.store.outboxes import operational_events as operational_events
 from daemon.store.tables import metadata as metadata
 from daemon.store.tables import seq
+from daemon.store.tally_schema import LATENCY_COLUMNS as LATENCY_COLUMNS
+from daemon.store.tally_schema import credit_days as credit_days
+from daemon.store.tally_schema import webhook_errors as webhook_errors
+from daemon.store.tally_schema import webhook_hours as webhook_hours
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0022"
+HEAD_REVISION = "0026"
+
 
 teams = Table(
     "teams",
@@ -189,15 +194,6 @@ attempts = Table(
     Column("error", Text),
 )
 
-# How many deliveries of a webhook ended in the hour that began at `hour`.
-webhook_hours = Table(
-    "webhook_hours",
-    metadata,
-    Column("hour", BigInteger, primary_key=True, autoincrement=False),
-    Column("webhook_id", Text, primary_key=True),
-    Column("succeeded", Integer, nullable=False),
-    Column("failed", Integer, nullable=False),
-)
 
 credit_entries = Table(
     "credit_entries",
@@ -212,15 +208,6 @@ credit_entries = Table(
     Column("note", Text),
     UniqueConstraint("delivery_id", name="uq_credit_entries_delivery"),  # a delivery is never charged twice
     Index("ix_credit_entries_team", "team_id", "seq"),
-)
-
-# What a team's debits consumed on the UTC day that began at `day`.
-credit_days = Table(
-    "credit_days",
-    metadata,
-    Column("team_id", Text, primary_key=True),
-    Column("day", BigInteger, primary_key=True, autoincrement=False),
-    Column("consumed", BigInteger, nullable=False),
 )
 
 idempotency_keys = Table(

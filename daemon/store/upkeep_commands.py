@@ -21,7 +21,10 @@ class PruneIdempotencyKeys(Command[int], frozen=True):
 
 
 class PruneWebhookHours(Command[int], frozen=True):
-    """Forget counts of hours that began before this time, at most `limit` of them, oldest first. Answers how many."""
+    """Forget what was counted of hours that began before this time, oldest first.
+
+    At most `limit` rows of ends and as many of errors. Answers how many of those of which there were more.
+    """
 
     before: int
     limit: int

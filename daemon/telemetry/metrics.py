@@ -55,6 +55,7 @@ class ActorKind(StrEnum):
     RESUMES = "resumes"
     SUBMITTER = "submitter"
     BULK_JOBS = "bulk_jobs"
+    LAST_HOUR = "last_hour"
     MEMBERSHIP = "membership"
     FEED = "feed"
     CALLER = "caller"

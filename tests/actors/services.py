@@ -237,6 +237,15 @@ async def gauges_are_set(scene: Scene) -> bool:
     return registry.get_sample_value("kakiyo_webhooks_pending_deliveries") == 0
 
 
+async def forget_the_hour(scene: Scene) -> None:
+    scene.daemon.parts.last_hour._minutes.clear()
+
+
+async def hour_is_kept(scene: Scene) -> bool:
+    await trio.sleep(61)
+    return bool(scene.daemon.parts.last_hour.minutes)
+
+
 # -- the table
 
 
@@ -359,6 +368,13 @@ SERVICES = (
         "daemon.delivery.timed_resumes.TimedResumes.run",
         work=pause_for_a_while,
         within_s=75,
+    ),
+    upkeep(
+        ActorKind.LAST_HOUR,
+        "daemon.maintenance.last_hour.LastHour.run",
+        work=forget_the_hour,
+        done=hour_is_kept,
+        within_s=130,
     ),
     upkeep(
         ActorKind.OBSERVER, "daemon.maintenance.gauges.GaugeRefresher.run", work=ask_for_gauges, done=gauges_are_set

@@ -7,6 +7,8 @@ from trio.testing import MockClock
 from daemon.domain.clock import DAY_MS
 from daemon.domain.errors import WebhookInactive
 from daemon.domain.model import Team, Webhook
+from daemon.domain.statistics import StatisticsRange
+from daemon.store.reads.statistics_reads import webhook_statistics
 from tests.actors.fan_outs import EVENTS, PIECE, WEBHOOKS, count, numbers_at, url, webhooks_of
 from tests.support.daemon import RunningDaemon
 
@@ -66,6 +68,21 @@ async def test_a_webhook_registered_during_a_fan_out_gets_no_event_accepted_befo
     await trio.sleep(60)
     assert numbers_at(daemon, 100) == [100]
     assert all(numbers_at(daemon, number) == [*range(EVENTS), 100] for number in range(WEBHOOKS))
+
+
+async def test_deliveries_that_are_cancelled_as_they_are_made_are_in_the_statistics(
+    daemon: RunningDaemon, team: Team, webhooks: list[Webhook], autojump_clock: MockClock
+) -> None:
+    await daemon.submit(team, *range(EVENTS))
+    await trio.sleep(1.5)
+    await daemon.change(webhooks[0], active=False)
+    await trio.sleep(60)
+    ended = await daemon.parts.store.reader.fetch(
+        webhook_statistics, webhooks[0].id, StatisticsRange.DAY, daemon.clock()
+    )
+    cancelled = count(daemon, "SELECT count(*) FROM deliveries WHERE cancel_reason IS NOT NULL")
+    assert 0 < ended.total.cancelled == cancelled
+    assert ended.total.succeeded + cancelled == EVENTS
 
 
 async def test_deliveries_cancelled_during_a_fan_out_are_recovered_after_it_in_order_and_once(

@@ -16,7 +16,7 @@ from daemon.maintenance.sealed_database import open_sealed_database
 from daemon.maintenance.state_dir import DATABASE, operator_key
 from daemon.store.rows import team_row, webhook_row
 from daemon.store.schema import attempts, credit_entries, deliveries, events, teams, webhooks
-from daemon.store.writes.counters import WEBHOOK_HOURS_KEPT_MS
+from daemon.store.writes.counters import MOST_HOURS_KEPT_MS
 from tests.bench.bulk_insert import bulk_connection, insert_rows, next_seq
 from tests.bench.filled_rows import PRICE, Acceptance, Target, id_stem
 
@@ -25,8 +25,8 @@ SECRET = "whsec_a2FraXlvLXdlYmhvb2tzLWJlbmNobWFyay1zZWNyZXQ="
 _HISTORY_MS = 29 * DAY_MS
 # What `daemon.store.writes.counters` would have counted.
 _TALLY_HOURS = """
-    INSERT INTO webhook_hours (hour, webhook_id, succeeded, failed)
-    SELECT completed_at - completed_at % 3600000, webhook_id, count(*), 0 FROM deliveries
+    INSERT INTO webhook_hours (hour, webhook_id, succeeded, failed, latency_10)
+    SELECT completed_at - completed_at % 3600000, webhook_id, count(*), 0, count(*) FROM deliveries
     WHERE seq >= ? AND completed_at >= ? GROUP BY 1, 2
 """
 _TALLY_DAYS = """
@@ -91,7 +91,7 @@ def fill_history(state_dir: Path, targets: Sequence[Target], per_webhook: int, e
         insert_rows(connection, deliveries, accepted.succeeded_rows())
         insert_rows(connection, attempts, accepted.attempt_rows())
         insert_rows(connection, credit_entries, accepted.debit_rows())
-        connection.execute(_TALLY_HOURS, (first[1], now - WEBHOOK_HOURS_KEPT_MS))
+        connection.execute(_TALLY_HOURS, (first[1], now - MOST_HOURS_KEPT_MS))
         connection.execute(_TALLY_DAYS, (first[1], PRICE))
         charged = [(-PRICE * per_webhook, target.team_id) for target in targets]
         connection.executemany("UPDATE teams SET balance = ? WHERE id = ?", charged)

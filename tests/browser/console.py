@@ -6,7 +6,7 @@ Trio in another thread, behind a portal.
 
 import mailbox
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from email import message_from_bytes, policy
@@ -114,9 +114,11 @@ class RunningConsole:
 
 
 @contextmanager
-def running_console(portal: BlockingPortal, directory: Path, sections: Sections) -> Iterator[RunningConsole]:
+def running_console(
+    portal: BlockingPortal, directory: Path, sections: Sections, program: Sequence[str] = ("daemon",)
+) -> Iterator[RunningConsole]:
     """Run a daemon with these settings."""
-    installation = make_installation(directory, sections)
+    installation = replace(make_installation(directory, sections), program=program)
     try:
         with (
             portal.wrap_async_context_manager(daemon_process(installation)),

@@ -1,7 +1,7 @@
 """A month in the life of a team, lived through in virtual time by a real daemon: what the screenshots show."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -17,6 +17,7 @@ from daemon.domain.event_types import BUILT_IN, EventType
 from daemon.domain.model import Webhook
 from daemon.domain.submission import NewEvent, Submission
 from daemon.files.private_file import write_private_file
+from daemon.maintenance.last_hour import Minute
 from daemon.maintenance.state_dir import DATABASE
 from tests.support.api_client import DATABASE_FILE
 from tests.support.daemon import (
@@ -42,11 +43,12 @@ Answer = Callable[[httpx.Request], Awaitable[httpx.Response]]
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """The webhooks that the pictures are of."""
+    """The webhooks that the pictures are of, and the daemon's last hour."""
 
     healthy: Webhook
     failing: Webhook
     disabled: Webhook
+    last_hour: Sequence[Minute]
 
 
 def live_a_month(state_dir: Path) -> Month:
@@ -73,7 +75,7 @@ async def _live(state_dir: Path) -> Month:
             await trio.sleep(min(left, 3600 / BUSY[int(15 - left / 3600) % 24] * chance.uniform(0.2, 1.8)))
             await _submit(daemon, chance.choices(BUILT_IN, WEIGHTS)[0])
         await trio.sleep(30)
-        return month
+        return replace(month, last_hour=daemon.parts.last_hour.minutes)
 
 
 async def _set_up(daemon: RunningDaemon) -> Month:
@@ -92,7 +94,7 @@ async def _set_up(daemon: RunningDaemon) -> Month:
     alerts = await webhook("Slack alerts", "https://alerts.example.com/slack", "*")
     some = ("linkedin.message.received", "linkedin.invitation.accepted", "prospect.qualification.manual")
     crm = await webhook("CRM Sync", "https://crm.example.com/hooks/kakiyo", *some)
-    return Month(crm, alerts, warehouse)
+    return Month(crm, alerts, warehouse, last_hour=())
 
 
 async def _submit(daemon: RunningDaemon, event_type: EventType) -> None:

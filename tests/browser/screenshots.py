@@ -14,6 +14,7 @@ from tests.browser.chromium import ARGUMENTS
 from tests.browser.conftest import sign_in
 from tests.browser.console import RunningConsole, running_console
 from tests.browser.demo_month import ACME, DELIVERY, Month, live_a_month
+from tests.browser.lived_hour import PROGRAM, keep_hour
 from tests.support.programs import is_here, program
 
 Look = Literal["light", "dark"]
@@ -31,7 +32,8 @@ def main(folder: Path) -> None:
     with TemporaryDirectory() as directory, start_blocking_portal("trio") as portal, _browser() as browser:
         (state_dir := Path(directory) / "state").mkdir(mode=0o700)
         month = live_a_month(state_dir)
-        with running_console(portal, Path(directory), {"delivery": DELIVERY}) as console:
+        keep_hour(hour := Path(directory) / "hour.json", month.last_hour)
+        with running_console(portal, Path(directory), {"delivery": DELIVERY}, (PROGRAM, str(hour))) as console:
             for look in LOOKS:
                 _wide(_open(browser, console, look, SCREEN), month, folder, look)
             _narrow(_open(browser, console, "light", PHONE, scale=2), month, folder)
@@ -45,6 +47,7 @@ def _wide(page: Page, month: Month, folder: Path, look: Look) -> None:
         "deliveries": f"{team}/deliveries",
         "event-type": f"{team}/event-types/linkedin.message.received",
         "credits": f"{team}/credits",
+        "statistics": f"{team}/webhooks/{month.failing.id}?range=7d#statistics",
         "system": "/console/system",
     }
     for name, path in (always | only_light if look == "light" else always).items():

@@ -140,6 +140,7 @@ def lively_team(console: RunningConsole) -> Iterator[tuple[ConsoleTeam, list[str
                     f"{root}/webhooks/new?about=operations",
                     *of_webhooks,
                 ),
+                *(f"{root}/webhooks/{webhooks[1]}?range={each}" for each in ("7d", "30d")),
                 f"{root}/webhooks/{paused}",
                 f"{root}/deliveries/{team.deliveries(webhookId=paused)[0]['id']}",
                 *(f"{root}/webhooks/{webhooks[0]}/delete", f"{root}/deliveries", f"{root}/credits"),

@@ -78,6 +78,25 @@ EVENT = {
 }
 FOUND = {"kind": "event", "id": "evt_1", "teamId": "t", "title": "a.b", "at": "x", "match": "payload"}
 EVENT_TYPE = {"id": "a.b", "name": "a.b", "description": "It happened", "category": "message"}
+STATISTICS = {
+    "range": "7d",
+    "stepHours": 1,
+    "succeeded": 3,
+    "failed": 1,
+    "cancelled": 0,
+    "p50Ms": 74,
+    "p95Ms": 1310,
+    "steps": [
+        {"start": f"2025-01-0{day}T00:00:00.000Z", "succeeded": succeeded, "failed": 0, "cancelled": 0}
+        | {"p50Ms": None, "p95Ms": 86 * succeeded or None}
+        for day, succeeded in ((1, 0), (2, 1))
+    ],
+    "errors": [
+        {"outcome": "http_error", "status": 503, "attempts": 1204},
+        {"outcome": "timeout", "status": None, "attempts": 3},
+    ],
+    "errorsArePartial": True,
+}
 RECEIPT = {"id": "evt_1", "deliveries": 3}
 NODE = {
     "number": 7,
@@ -93,6 +112,18 @@ NODE = {
     "differences": [],
     "endedAt": None,
     "endedBecause": None,
+}
+MINUTE = {
+    "at": "2025-01-01T00:00:00.000Z",
+    "accepted": 2460,
+    "ended": 7310,
+    "backlog": 100_000,
+    "backlogIsMore": True,
+    "oldestMs": 90_000,
+    "attemptP50Ms": 71.5,
+    "attemptP95Ms": None,
+    "commitP50Ms": 0.4,
+    "commitP95Ms": 2.75,
 }
 NEW_LINK = {
     "id": "plk_1",
@@ -326,6 +357,16 @@ CASES = [
         ENTRY,
         "+5",
     ),
+    ("webhooks statistics wh_1", ("GET", "/v1/webhooks/wh_1/statistics", None), STATISTICS, "1.31 s"),
+    (
+        "webhooks statistics wh_1 --range 7d",
+        ("GET", "/v1/webhooks/wh_1/statistics?range=7d", None),
+        STATISTICS,
+        "503 Service Unavailable (1,204 attempts of the newest hours)",
+    ),
+    ("system", ("GET", "/v1/system", None), {"node": "n", "minutes": [MINUTE]}, "2.75 ms"),
+    ("system", ("GET", "/v1/system", None), {"node": "n", "minutes": [MINUTE]}, "100,000+"),
+    ("system", ("GET", "/v1/system", None), {"node": "hooks-1", "minutes": []}, "hooks-1 started less than a minute"),
     ("nodes", ("GET", "/v1/nodes", None), _list(NODE), "210 ms"),
     ("nodes", ("GET", "/v1/nodes", None), _list({**NODE, "differences": ["a is 1 on b"]}), "same: a is 1 on b.\n"),
     ("nodes --limit 5", ("GET", "/v1/nodes?limit=5", None), _list({**NODE, "endedBecause": "stopped"}), "stopped"),

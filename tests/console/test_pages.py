@@ -1,7 +1,9 @@
 """What holds for every page: its headers, its size, and that what others wrote is text in it."""
 
 import re
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,10 +13,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon.domain.clock import HOUR_MS
 from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import DeliveryStatus, TeamEdit
+from daemon.store.schema import webhook_hours
 from tests.console.conftest import signed_in
-from tests.support.api_client import RunningApi, running_api
+from tests.support.api_client import DATABASE_FILE, RunningApi, running_api
 from tests.support.console_client import ConsoleClient, Page
 from tests.support.daemon import FakeReceiver, make_settings
 
@@ -66,7 +70,7 @@ async def make_world(api: RunningApi, word: str, body: bytes) -> World:
         await api.submit(EVENT, word=word, number=number, more=[word] * (100_000 // len(word)))
     await trio.sleep(120)
     [delivery, *_] = (await api.as_acme.get("/v1/deliveries", status=DeliveryStatus.FAILED.value)).value["items"]
-    of_webhook = (f"{root}/webhooks/{webhooks[0]}{page}" for page in ("", "/edit", "/secret", "/delete"))
+    of_webhook = (f"{root}/webhooks/{webhooks[0]}{page}" for page in ("", "?range=7d", "/edit", "/secret", "/delete"))
     paths = (
         *(
             "/console/teams",
@@ -104,7 +108,18 @@ async def hostile(tmp_path: Path) -> AsyncIterator[World]:
 @pytest.fixture
 async def large(tmp_path: Path) -> AsyncIterator[World]:
     async with running_api(tmp_path, receiver=FakeReceiver(), settings=make_settings(tmp_path)) as api:
-        yield await make_world(api, "&\"'<", b"<\"&'" * 5_000)
+        world = await make_world(api, "&\"'<", b"<\"&'" * 5_000)
+        fill_hours(tmp_path, world)
+        yield world
+
+
+def fill_hours(state_dir: Path, world: World) -> None:
+    """Have something of everything in each hour of the last week of all webhooks, in large numbers of every length."""
+    this_hour = world.api.daemon.clock() // HOUR_MS * HOUR_MS
+    hours = [(this_hour - ago * HOUR_MS, 10**8 + ago * 10**6) for ago in range(168)]
+    counts = ", ".join(["?2", *["?2 / 40"] * (len(webhook_hours.c) - 3)])
+    with closing(sqlite3.connect(state_dir / DATABASE_FILE)) as connection, connection:
+        connection.executemany(f"INSERT OR REPLACE INTO webhook_hours SELECT ?1, id, {counts} FROM webhooks", hours)
 
 
 @pytest.mark.fault(

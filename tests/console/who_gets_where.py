@@ -106,6 +106,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET teams/<team_id>/bulk-jobs/<job_id>/live": _READ,
         "POST teams/<team_id>/bulk-jobs/<job_id>/cancel": _CHANGE,
         "GET system": _OPERATORS,
+        "GET system/live": _OPERATORS,
     }
 )
 

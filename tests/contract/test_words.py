@@ -66,6 +66,7 @@ def test_the_routes_are_named_after_the_contracts_words() -> None:
         "credits",
         "keys",
         "nodes",
+        "system",
         "verify",
         "search",
         "portal-links",

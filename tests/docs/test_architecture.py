@@ -31,6 +31,7 @@ USE_HTTP_CLIENTS = {
 SLEEPS_IN_LOOPS = {
     "daemon/actors/supervisor.py": "the back-off between restarts",
     "daemon/management/key_uses.py": "how often uses are kept",
+    "daemon/maintenance/last_hour.py": "a minute is over when it is over",
     "daemon/store/retry.py": "the back-off while the database fails",
     "daemon/opening.py": "the back-off while a database server is awaited",
     "daemon/mail/notifier.py": "the back-off while the database fails",
@@ -106,6 +107,7 @@ DIALECT_IN_MIGRATIONS = {
     "daemon/store/migrations/versions/0022_team_settings.py": {"sqlite", "with_variant"},
     "daemon/store/migrations/versions/0006_fan_outs.py": {"with_variant", "sqlite", "sqlite_with_rowid"},
     "daemon/store/migrations/versions/0010_fan_out_cancellations.py": {"sqlite_with_rowid"},
+    "daemon/store/migrations/versions/0026_statistics.py": {"sqlite_with_rowid"},
     "daemon/store/migrations/versions/0012_nodes.py": {
         "postgresql",
         "postgresql_where",

@@ -49,6 +49,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "POST /v1/webhooks": Row(201, 404, 201, f'{{{WEBHOOK}, "teamId": "$acme"}}'),
         "GET /v1/webhooks": Row(200, 404, 200, query="?teamId=$acme", roles=READ),
         "GET /v1/webhooks/{webhook_id}": Row(200, 404, 200, roles=READ),
+        "GET /v1/webhooks/{webhook_id}/statistics": Row(200, 404, 200, roles=READ),
         "PATCH /v1/webhooks/{webhook_id}": Row(200, 404, 200, '{"name": "taken over"}'),
         "DELETE /v1/webhooks/{webhook_id}": Row(204, 404, 204),
         "POST /v1/webhooks/{webhook_id}/rotate-secret": Row(200, 404, 200, "{}"),
@@ -86,6 +87,7 @@ TABLE: Mapping[str, Row] = MappingProxyType(
         "GET /v1/teams/{team_id}/portal-links": Row(403, 403, 200),
         "DELETE /v1/portal-links/{link_id}": Row(403, 403, 204),
         "DELETE /v1/keys/{key_id}": Row(204, 404, 204),
+        "GET /v1/system": Row(403, 403, 200),
         "GET /v1/nodes": Row(403, 403, 200),
         "POST /v1/nodes/{name}/drain": Row(403, 403, 409),
         # as they are for whoever is not on this machine

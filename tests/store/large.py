@@ -13,12 +13,13 @@ from msgspec import structs
 from sqlalchemy import Connection
 
 from daemon.domain.bulk_jobs import BulkAction
-from daemon.domain.clock import DAY_MS
+from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.lifecycle import Verdict
 from daemon.domain.model import ApiKey, CancelReason, DeliveryStatus, OutcomeKind, TeamEdit, Work
 from daemon.domain.operations import OperationalType
 from daemon.domain.search import read_wanted
+from daemon.domain.statistics import StatisticsRange
 from daemon.domain.submission import Idempotency
 from daemon.maintenance.state_dir import DATABASE
 from daemon.store import address_commands, commands, job_commands, upkeep_commands
@@ -34,6 +35,7 @@ from daemon.store.reads import (
     event_reads,
     gauge_reads,
     search_reads,
+    statistics_reads,
     time_blocks,
 )
 from daemon.store.reads.time_blocks import TIMES, next_time_block
@@ -60,7 +62,8 @@ _OLD = NOW - 40 * DAY_MS
 _NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})"
 _SMALLER = (
     "INSERT INTO idempotency_keys SELECT 'operator', 'key_' || i, x'00', '[]', 1 FROM n",
-    "INSERT INTO webhook_hours SELECT i, 'wh_1', 1, 0 FROM n",
+    "INSERT INTO webhook_hours SELECT i, 'wh_1', 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0 FROM n",
+    "INSERT INTO webhook_errors SELECT i, 'wh_1', 'http_error', 500, 1 FROM n",
     "INSERT INTO audit_entries SELECT i, 'aud_x' || i, 'team_1', 1, 'operator', 'n', NULL, 'team.changed', 'team_1', "
     "'{}' FROM n WHERE i <= 10000",
     # Half of the mails wait.
@@ -82,6 +85,11 @@ _SMALLER = (
     "FROM n WHERE i <= 100000",
     "INSERT INTO webhooks (seq, id, team_id, name, url, events, active, consecutive_failures, created_at, updated_at) "
     "SELECT i + 9, 'wh_x' || i, 'team_x' || i, 'n', 'u', '[\"*\"]', 1, 0, 1, 1 FROM n WHERE i <= 100000",
+    # A webhook of which each hour has many kinds of errors.
+    f"INSERT INTO webhook_hours SELECT {NOW - NOW % HOUR_MS} - i * {HOUR_MS}, 'wh_busy', "
+    "1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 FROM n WHERE i < 720",
+    f"INSERT INTO webhook_errors SELECT {NOW - NOW % HOUR_MS} - i / 20 * {HOUR_MS}, 'wh_busy', 'http_error', "
+    "500 + i % 20, 1 FROM n WHERE i < 14400",
     # All that is pending for one of the two webhooks is to be cancelled.
     "INSERT INTO cancellations SELECT 1, 'wh_2', (SELECT max(seq) FROM deliveries), NULL, 'webhook_disabled', 1, 0 "
     "FROM n WHERE i = 1",
@@ -327,7 +335,11 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "next_mail_at": [actor_reads.next_mail_at],
     "webhook_summaries": [lambda c: console_reads.webhook_summaries(c, TEAM, NOW, 50)],
     "newest_webhooks": [lambda c: console_reads.newest_webhooks(c, TEAM, 100)],
-    "webhook_hours": [lambda c: console_reads.webhook_hours(c, WEBHOOK, NOW)],
+    "webhook_statistics": [
+        lambda c: statistics_reads.webhook_statistics(c, WEBHOOK, StatisticsRange.MONTH, NOW),
+        # All that there can be.
+        lambda c: statistics_reads.webhook_statistics(c, "wh_busy", StatisticsRange.MONTH, NOW),
+    ],
     "webhook_names": [lambda c: console_reads.webhook_names(c, [WEBHOOK])],
     "count_webhooks": [lambda c: console_reads.count_webhooks(c, TEAM, 100)],
     "missed_by": [lambda c: console_reads.missed_by(c, replace(a_webhook(), disabled_at=1))],
@@ -366,6 +378,7 @@ def every_query() -> set[str]:
         event_reads,
         gauge_reads,
         search_reads,
+        statistics_reads,
         time_blocks,
     )
     return {

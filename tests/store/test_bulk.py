@@ -52,6 +52,11 @@ def test_each_row_is_written_and_returned_once_whatever_their_number(
         assert sorted(returned_rows(connection, CHANGE, changes)) == sorted(after)
 
 
+def an_hour(hour: int, webhook_id: str, succeeded: int, failed: int) -> Row:
+    """Return a row of `webhook_hours`."""
+    return (hour, webhook_id, succeeded, failed, *[0] * (len(webhook_hours.c) - 4))
+
+
 def test_only_rows_that_fit_the_condition_are_changed_and_counted(database: AnyDatabase) -> None:
     with database.transaction() as connection:
         execute_rows(connection, INSERT, [*some_teams(2), ("team_b", "B", "[]", 0, 0)])
@@ -67,10 +72,10 @@ def test_an_existing_row_can_be_skipped(database: AnyDatabase, insert: RowStatem
 
 def test_the_numbers_of_an_existing_row_can_be_added_to(database: AnyDatabase) -> None:
     with database.transaction() as connection:
-        execute_rows(connection, AddRows(webhook_hours), [(0, "wh_1", 1, 0), (0, "wh_2", 1, 1)])
-        execute_rows(connection, AddRows(webhook_hours), [(0, "wh_1", 2, 3), (1, "wh_1", 1, 1)])
+        execute_rows(connection, AddRows(webhook_hours), [an_hour(0, "wh_1", 1, 0), an_hour(0, "wh_2", 1, 1)])
+        execute_rows(connection, AddRows(webhook_hours), [an_hour(0, "wh_1", 2, 3), an_hour(1, "wh_1", 1, 1)])
         found = connection.execute(select(webhook_hours).order_by(webhook_hours.c.hour, webhook_hours.c.webhook_id))
-        assert found.all() == [(0, "wh_1", 3, 3), (0, "wh_2", 1, 1), (1, "wh_1", 1, 1)]
+        assert found.all() == [an_hour(0, "wh_1", 3, 3), an_hour(0, "wh_2", 1, 1), an_hour(1, "wh_1", 1, 1)]
 
 
 def test_an_error_is_of_the_kind_that_the_connection_itself_would_raise(database: AnyDatabase) -> None:
@@ -100,7 +105,7 @@ def test_a_statement_that_is_only_sent_and_fails_takes_its_whole_transaction_wit
         with database.transaction() as connection:
             send_rows(connection, INSERT, some_teams(1))
             send_rows(connection, INSERT, some_teams(1))
-            send_rows(connection, AddRows(webhook_hours), [(0, "wh_1", 1, 0)])
+            send_rows(connection, AddRows(webhook_hours), [an_hour(0, "wh_1", 1, 0)])
 
     with pytest.raises(IntegrityError, match=r"teams[._]id"):
         clash()
@@ -118,7 +123,7 @@ def test_what_was_sent_before_a_failure_of_ours_is_forgotten(database: AnyDataba
     with pytest.raises(ValueError, match="ours"):
         fail()
     with database.transaction() as connection:
-        execute_rows(connection, AddRows(webhook_hours), [(0, "wh_1", 1, 0)])
+        execute_rows(connection, AddRows(webhook_hours), [an_hour(0, "wh_1", 1, 0)])
     assert (count(database, "webhook_hours"), count(database, "teams")) == (1, 0)
 
 
@@ -136,7 +141,7 @@ def test_a_statement_that_fails_takes_its_whole_transaction_with_it(
     with sqlite_database.transaction() as connection:
         execute_rows(connection, INSERT, some_teams(2))
     with sqlite_database.transaction() as connection:
-        execute_rows(connection, AddRows(webhook_hours), [(0, "wh_1", 1, 0)])
+        execute_rows(connection, AddRows(webhook_hours), [an_hour(0, "wh_1", 1, 0)])
         with pytest.raises(IntegrityError):
             execute_rows(connection, statement, rows)
     assert (count(sqlite_database, "webhook_hours"), count(sqlite_database, "teams")) == (0, 2)

@@ -14,6 +14,7 @@ from daemon.domain.bulk_jobs import BulkAction
 from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.model import CancelReason, Delivery, DeliveryStatus, OutcomeKind, TeamEdit
 from daemon.domain.search import read_wanted
+from daemon.domain.statistics import StatisticsRange
 from daemon.store.address_commands import AskForAddress, ConfirmAddress, RemoveAddress
 from daemon.store.commands import (
     AddPortalLink,
@@ -44,6 +45,7 @@ from daemon.store.reads import (
     event_reads,
     gauge_reads,
     search_reads,
+    statistics_reads,
     time_blocks,
 )
 from daemon.store.reads.event_reads import EventFilter
@@ -141,6 +143,7 @@ def scans(lines: list[str]) -> list[str]:
         "SCAN (subquery-",
         "CONSTANT ROW",
         "SCAN page",
+        "SCAN newest",
         "SCAN behind",
         "SCAN given",
         "SCAN json_each",
@@ -361,10 +364,7 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         "ix_webhooks_team_active (team_id=? AND active=? AND seq<?)",
     ),
     "last deliveries of webhooks": (summing_up(), "COVERING INDEX ix_deliveries_webhook (webhook_id=?)"),
-    "webhook_hours": (
-        lambda c: console_reads.webhook_hours(c, WEBHOOK, NOW),
-        "webhook_hours USING PRIMARY KEY (hour=? AND webhook_id=?)",
-    ),
+    "hours of webhooks": (summing_up(), "webhook_hours USING PRIMARY KEY (hour=? AND webhook_id=?)"),
     "webhook_names": (lambda c: console_reads.webhook_names(c, [WEBHOOK, "wh_2"]), "(id=?)"),
     "count_webhooks": (
         lambda c: console_reads.count_webhooks(c, TEAM, 100),
@@ -409,6 +409,24 @@ def test_a_read_uses_its_index_and_sorts_nothing(
     assert any(index in line for line in lines), lines
     assert scans(lines) == []
     assert [line for line in lines if "TEMP B-TREE" in line] == []
+
+
+# What is put together of a bounded number of rows, each found by its key.
+GROUPING: dict[str, Callable[[Connection], object]] = {
+    f"webhook_statistics of {covered}": partial(
+        statistics_reads.webhook_statistics, webhook_id=WEBHOOK, covered=covered, now=NOW
+    )
+    for covered in StatisticsRange
+}
+
+
+@pytest.mark.parametrize("query", GROUPING.values(), ids=GROUPING)
+def test_what_is_put_together_is_found_by_its_key(database: Database, query: Callable[[Connection], object]) -> None:
+    with database.reading.connect() as connection, plans_of(connection) as lines:
+        query(connection)
+    for table in ("webhook_hours", "webhook_errors"):
+        assert f"SEARCH {table} USING PRIMARY KEY (hour=? AND webhook_id=?)" in lines
+    assert scans(lines) == []
 
 
 WRITES: dict[str, Command[Any]] = {

@@ -17,15 +17,16 @@ from daemon.store.postgresql.exchange import Exchange, Statement, Values
 from daemon.store.postgresql.work import pending_work_of_each
 from daemon.store.writes.batch import run_batch
 from tests.store.filling import a_team, a_webhook, accepting, recording
-from tests.store.test_plans import READS
+from tests.store.test_plans import GROUPING, READS
 from tests.support.postgresql import PostgresqlServer
 
 DELIVERIES = 100_000
 WEBHOOKS = 200
 # Of 8 KiB. An index has four levels at most, and a page of rows may be spread over as many pages.
 MOST_BUFFERS = 400
-# These look at a page of webhooks, events or teams, each by a few steps through an index.
-MANY_STEPS = ("webhooks_with_work", "missed_by", "count_pending")
+# These look at a page of webhooks, events or teams, or at a month of hours, each by a few steps through an index.
+MANY_STEPS = ("webhooks_with_work", "missed_by", "count_pending", "webhook_statistics")
+ALL_READS = {name: query for name, (query, _) in READS.items()} | GROUPING
 SMALL = {
     "teams",
     "webhooks",
@@ -57,6 +58,8 @@ INSERT INTO credit_entries (id, team_id, amount, balance_after, created_at, deli
 SELECT 'crd_' || i, 'team_' || 1 + i % 50, -2, 0, i, 'dlv_' || i FROM generate_series(1, {DELIVERIES}) i;
 INSERT INTO webhook_hours (hour, webhook_id, succeeded, failed)
 SELECT h, 'wh_' || w, 1, 1 FROM generate_series(1, 48) h, generate_series(1, {WEBHOOKS}) w;
+INSERT INTO webhook_errors (hour, webhook_id, outcome, status, attempts)
+SELECT h, 'wh_' || w, 'http_error', 500, 1 FROM generate_series(1, 48) h, generate_series(1, {WEBHOOKS}) w;
 INSERT INTO credit_days (team_id, day, consumed)
 SELECT 'team_' || i, d, 1 FROM generate_series(1, 50) i, generate_series(1, 400) d;
 INSERT INTO idempotency_keys (scope, key, fingerprint, receipts, created_at)
@@ -157,7 +160,7 @@ def scanned(plan: dict[str, Any]) -> set[str]:
     return {node["Relation Name"] for node in nodes_of(plan) if node["Node Type"].endswith("Seq Scan")} - SMALL
 
 
-@pytest.mark.parametrize(("name", "query"), [(name, query) for name, (query, _) in READS.items()], ids=READS)
+@pytest.mark.parametrize(("name", "query"), ALL_READS.items(), ids=ALL_READS)
 def test_a_read_touches_few_pages(
     full_database: PostgresqlDatabase, name: str, query: Callable[[Connection], object]
 ) -> None:

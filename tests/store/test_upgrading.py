@@ -17,7 +17,10 @@ from tests.store.filling import a_webhook, accept, found, recording, run
 from tests.store.test_database import alembic_config
 
 Rows = list[tuple[object, ...]]
-_TALLIES = ("SELECT * FROM webhook_hours ORDER BY hour", "SELECT * FROM credit_days ORDER BY day")
+_TALLIES = (
+    "SELECT hour, webhook_id, succeeded, failed FROM webhook_hours ORDER BY hour",
+    "SELECT * FROM credit_days ORDER BY day",
+)
 _ENDED = 40
 
 

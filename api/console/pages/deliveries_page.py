@@ -36,8 +36,11 @@ async def follow_deliveries(request: PageRequest) -> Streamed:
     return live(request, chosen.wanted.webhook_id, make_parts)
 
 
-async def delivery_list(request: PageRequest, chosen: Filter, *parts: str) -> dict[str, Any]:
-    """Return the template's values for a list of deliveries on the page with this path."""
+async def delivery_list(request: PageRequest, chosen: Filter, *parts: str, **kept: str) -> dict[str, Any]:
+    """Return the template's values for a list of deliveries on the page with this path.
+
+    `kept` is what else the page's query says: it stays, whatever is chosen of the list.
+    """
     given = {name: value for name, value in chosen.given.items() if value}
     of = _list_name(chosen)
     is_first = not request.query("cursor")
@@ -54,12 +57,13 @@ async def delivery_list(request: PageRequest, chosen: Filter, *parts: str) -> di
         "causes": _with_given(CAUSE_CHOICES, chosen, "cause"),
         "webhooks": await _webhook_choices(request, chosen),
         "event_types": {name: name for name in request.handles.every_type},
-        "next_page": request.path(*parts, cursor=cursor(request, of, next_position, **given), **given)
+        "next_page": request.path(*parts, cursor=cursor(request, of, next_position, **given), **given, **kept)
         if next_position
         else "",
         "exports": {} if chosen.mistakes else _exports(request, given, chosen),
-        "first_page": "" if is_first else request.path(*parts, **given),
-        "live": request.path(*parts, "live", **given) if is_first and not chosen.mistakes else "",
+        "first_page": "" if is_first else request.path(*parts, **given, **kept),
+        "kept": kept,
+        "live": request.path(*parts, "live", **given, **kept) if is_first and not chosen.mistakes else "",
     }
 
 

@@ -3,23 +3,27 @@
 from http import HTTPStatus
 from typing import Any
 
+import trio
 from quart import Response
 
 from api.console.pages.deliveries_page import delivery_list, delivery_rows
 from api.console.pages.delivery_filter import read_filter
 from api.console.pages.examples import example_payload
 from api.console.pages.live import Parts, live
+from api.console.pages.webhook_pictures import RANGES, range_of, read_pictures
 from api.console.pages.webhook_state import state_of
-from api.console.rendering.charts import hour_chart
 from api.console.rendering.verification import verification_code
 from api.console.session.page_request import PageRequest
 from api.http.auth import owned
 from api.http.streamed import Streamed
 from daemon.domain.event_types import WILDCARD
 from daemon.domain.model import Webhook
+from daemon.domain.statistics import StatisticsRange
 from daemon.store.reads import api_reads, console_reads
 
 _ERRORS_SHOWN = 10
+# A busy webhook's pictures are larger than its state, and change as often.
+_PICTURES_EVERY_S = 5
 MOST_COUNTED = 10_000
 
 
@@ -38,13 +42,17 @@ async def show_webhook(
 ) -> Response:
     """Show the page; `mistakes` are those in its forms, by field."""
     webhook = await find(request, webhook_id)
-    events = tested_events(request, webhook)
+    events, covered = tested_events(request, webhook), range_of(request)
+    kept = {} if covered is StatisticsRange.DAY else {"range": covered.value}
     secret = request.secret_about(webhook_id)
     page = await request.page(
         "webhook.html",
         status,
         **await _state(request, webhook),
-        **await delivery_list(request, read_filter(request, webhook_id), "webhooks", webhook_id),
+        **await read_pictures(request, webhook_id),
+        range=covered,
+        ranges=RANGES,
+        **await delivery_list(request, read_filter(request, webhook_id), "webhooks", webhook_id, **kept),
         secret=secret,
         tested_events=events,
         example=example_payload(request, events[0]) if events else "",
@@ -60,14 +68,21 @@ async def follow_webhook(request: PageRequest, webhook_id: str) -> Streamed:
     """Stream the webhook's state and the first page of its deliveries."""
     await find(request, webhook_id)
     chosen = read_filter(request, webhook_id)
+    pictures_due = trio.current_time()
 
     async def make_parts() -> Parts:
+        nonlocal pictures_due
         webhook = await request.handles.reader.fetch(api_reads.get_webhook, webhook_id)
         if webhook is None:
             return {}
         token = request.context.sessions.form_token(request.session)
         state = await request.fragment("webhook_state.html", form_token=token, **await _state(request, webhook))
-        return {"webhook-state": state, "delivery-rows": await delivery_rows(request, chosen)}
+        parts = {"webhook-state": state, "delivery-rows": await delivery_rows(request, chosen)}
+        if trio.current_time() >= pictures_due:
+            pictures_due = trio.current_time() + _PICTURES_EVERY_S
+            pictures = await read_pictures(request, webhook_id)
+            parts["webhook-pictures"] = await request.fragment("webhook_pictures.html", **pictures)
+        return parts
 
     return live(request, webhook_id, make_parts)
 
@@ -79,11 +94,9 @@ async def _state(request: PageRequest, webhook: Webhook) -> dict[str, Any]:
     waiting = 0
     if webhook.paused_at is not None:
         waiting = await reader.fetch(console_reads.count_waiting, webhook.id, MOST_COUNTED + 1)
-    hours = await reader.fetch(console_reads.webhook_hours, webhook.id, request.now)
     return {
         "webhook": webhook,
         "state": state_of(request.handles, webhook),
-        "chart": hour_chart(hours, request.now),
         "missed": missed,
         "failures": failures,
         "waiting": waiting,

@@ -1,14 +1,16 @@
-"""The geometry of charts: bars as SVG paths, at most two paths a chart, so that a list of charts stays small."""
+"""The charts of hours, small ones with at most two paths each, so that a list of them stays small, and of days."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, timedelta
 
+from api.console.rendering.axes import count_axis, moments
+from api.console.rendering.plots import Plot, bars
 from daemon.domain.clock import DAY_MS, HOUR_MS
 from daemon.store.reads.console_reads import CreditDay, HourCount
 
 HOURS, DAYS = 24, 30
 HOUR_STEP, HOUR_BAR, HOUR_HEIGHT = 5, 4, 24
-DAY_STEP, DAY_BAR, DAY_HEIGHT = 20, 14, 120
 _MIN_HEIGHT = 2
 
 
@@ -22,21 +24,25 @@ class HourChart:
     failed_path: str
 
     @property
+    def ended(self) -> int:
+        """How many succeeded or failed."""
+        return self.succeeded + self.failed
+
+    @property
     def rate(self) -> str:
         """The share that succeeded, such as `99.5 %`, rounded down; "" without deliveries."""
-        ended = self.succeeded + self.failed
-        if not ended:
+        if not self.ended:
             return ""
-        per_mille = self.succeeded * 1000 // ended
+        per_mille = self.succeeded * 1000 // self.ended
         return f"{per_mille // 10} %" if per_mille % 10 == 0 else f"{per_mille / 10:.1f} %"
 
 
 @dataclass(frozen=True, slots=True)
 class DayChart:
-    """Credits consumed a day, for the 30 days up to today; `highest` is the end of the scale."""
+    """Credits consumed a day, for the 30 days up to today; `highest` is the most of one day."""
 
     days: tuple[CreditDay, ...]
-    path: str
+    plot: Plot
     highest: int
     total: int
 
@@ -66,11 +72,11 @@ def day_chart(days: Iterable[CreditDay], now: int) -> DayChart:
     consumed = {day.day // DAY_MS: day.consumed for day in days}
     shown = tuple(CreditDay(day * DAY_MS, consumed.get(day, 0)) for day in range(today - DAYS + 1, today + 1))
     highest = max(day.consumed for day in shown)
-    bars = (
-        _bar(index * DAY_STEP, DAY_HEIGHT, height=_height(day.consumed, highest, DAY_HEIGHT), width=DAY_BAR)
-        for index, day in enumerate(shown)
-    )
-    return DayChart(shown, "".join(bars), highest=highest, total=sum(day.consumed for day in shown))
+    consumed_each = {"consumed": [day.consumed for day in shown]}
+    until = (today + 1) * DAY_MS
+    times = moments(shown[0].day, until, every=timedelta(days=5), zone=UTC, form="day")
+    plot = bars(consumed_each, count_axis(highest), times)
+    return DayChart(shown, plot, highest=highest, total=sum(day.consumed for day in shown))
 
 
 def _height(count: int, highest: int, full: int) -> int:

@@ -14,7 +14,7 @@ from api.console.rendering.assets import load_assets
 from api.console.rendering.look import Look
 from api.http.wire import format_time
 from daemon.actors.threads import RunInThread
-from daemon.domain.durations import duration
+from daemon.domain.durations import duration, short_duration
 
 # Rendering this many pieces takes a millisecond. A long list has over a thousand: deliveries must not wait for all.
 _PIECES_AT_ONCE = 250
@@ -54,6 +54,7 @@ def _load() -> Mapping[str, Template]:
     environment.globals["asset"] = load_assets().address
     environment.filters.update(
         duration=duration,
+        short_duration=short_duration,
         exact=times.exact,
         number=_number,
         dotted=_dotted,

@@ -18,6 +18,12 @@ def exact(time_ms: int, zone: tzinfo = UTC) -> str:
     return f"{at.day} {at:%b %Y, %H:%M:%S}.{time_ms % 1000:03} {_zone(at)}"
 
 
+def short(time_ms: int, zone: tzinfo = UTC) -> str:
+    """Return a time to the minute, without the year: `24 Nov, 14:00`."""
+    at = to_datetime(time_ms, zone)
+    return f"{at.day} {at:%b, %H:%M}"
+
+
 def relative(time_ms: int, now: int, zone: tzinfo = UTC) -> str:
     """Return a time relative to now: `5 min ago`, `in 3 s`; the date if it is more than 30 days away."""
     seconds = abs(now - time_ms) // 1000

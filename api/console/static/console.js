@@ -183,6 +183,36 @@ function release() {
 }
 addEventListener("scroll", () => { if (held.size && [...held.keys()].every(isFollowed)) release(); }, { passive: true });
 
+// A picture's numbers are in a table: the row of the step that is pointed at is read out below it.
+function point(event) {
+  const picture = event.target.closest?.("svg[data-rows]");
+  for (const one of document.querySelectorAll(".pointed")) if (one.ownerSVGElement !== picture) unpoint(one);
+  const rows = picture && document.getElementById(picture.dataset.rows)?.rows;
+  if (!rows) return;
+  const { left, width } = picture.getBoundingClientRect();
+  const step = Math.max(0, Math.min(rows.length - 1, Math.floor(((event.clientX - left) / width) * rows.length)));
+  const [when, ...values] = [...rows[rows.length - 1 - step].cells].map((cell) => cell.textContent.trim());
+  const names = [...rows[0].closest("table").tHead.rows[0].cells].slice(1).map((cell) => cell.textContent.trim());
+  picture.parentElement.querySelector(".reading").textContent =
+    `${when}: ${names.map((name, place) => `${name} ${values[place]}`).join(", ")}`;
+  let mark = picture.querySelector(".pointed");
+  if (!mark) {
+    mark = document.createElementNS(picture.namespaceURI, "rect");
+    mark.setAttribute("class", "pointed");
+    picture.prepend(mark);
+  }
+  const { width: whole, height } = picture.viewBox.baseVal;
+  const wide = whole / rows.length;
+  for (const [name, value] of Object.entries({ x: step * wide, y: 0, width: wide, height })) mark.setAttribute(name, value);
+}
+
+function unpoint(mark) {
+  mark.ownerSVGElement.parentElement.querySelector(".reading").textContent = "";
+  mark.remove();
+}
+document.addEventListener("pointermove", point, { passive: true });
+document.addEventListener("pointerdown", point, { passive: true });
+
 function showRows(some) {
   document.querySelector("[data-when-rows]")?.toggleAttribute("hidden", !some);
   document.querySelector("[data-when-empty]")?.toggleAttribute("hidden", some);
@@ -212,7 +242,7 @@ function follow() {
     showConnection(sign, false);
     if (stream?.readyState === EventSource.CLOSED) { stream = null; setTimeout(follow, REFUSED_MS); }
   };
-  for (const id of ["webhook-rows", "webhook-state", "delivery-rows", "delivery-state", "job-state"]) {
+  for (const id of ["webhook-rows", "webhook-state", "webhook-pictures", "system-now", "system-hour", "delivery-rows", "delivery-state", "job-state"]) {
     const root = document.getElementById(id);
     if (root) stream.addEventListener(id, (event) => { update(root, event.data); refreshTimes(); });
   }

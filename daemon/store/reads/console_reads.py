@@ -103,11 +103,6 @@ def newest_webhooks(connection: Connection, team_id: str, limit: int) -> Page[We
     return bounded_page(connection, choice, limit=limit, before=None, value=rows.webhook, look_at=LOOK_AT)
 
 
-def webhook_hours(connection: Connection, webhook_id: str, now: int) -> tuple[HourCount, ...]:
-    """Return the webhook's hourly counts of the last 24 hours, including the current one, oldest first."""
-    return tuple(_hours_of(connection, [webhook_id], now).get(webhook_id, ()))
-
-
 def webhook_names(connection: Connection, ids: Collection[str]) -> dict[str, str]:
     """Return the names of these webhooks by id, including deleted ones."""
     found = connection.execute(select(webhooks.c.id, webhooks.c.name).where(webhooks.c.id.in_(ids)))

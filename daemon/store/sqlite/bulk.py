@@ -52,7 +52,7 @@ def run_rows(connection: Connection, statement: RowStatement, rows: Sequence[Row
 def _steps(statement: RowStatement, rows: Sequence[Row]) -> Iterator[tuple[str, Sequence[Any]]]:
     if not rows:
         return
-    if isinstance(statement, AddRows) or (isinstance(statement, InsertRows) and statement.usually_many):
+    if isinstance(statement, InsertRows) and statement.usually_many:
         yield _from_json(statement), (orjson.dumps(rows).decode(),)
         return
     for chunk in _chunks(rows):
@@ -68,24 +68,31 @@ def _chunks(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 
 @cache
-def _from_json(statement: AddRows | InsertRows) -> str:
+def _from_json(statement: InsertRows) -> str:
     """Render a statement whose only parameter is a JSON array of all rows, and which takes one step.
 
     For rows that are cheap to write, where the steps would cost most.
     """
-    columns = statement.table.c.keys() if isinstance(statement, AddRows) else statement.columns
-    values = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(columns)))
+    values = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(statement.columns)))
     source = f"SELECT {values} FROM json_each(?) WHERE true"  # without WHERE, SQLite parses ON as part of a join
-    return _insert(statement, columns, source)
+    return _insert(statement, statement.columns, source)
 
 
 @cache
-def _from_values(statement: InsertRows | UpdateRows, size: int) -> str:
-    width = len(statement.columns if isinstance(statement, InsertRows) else statement.given.c)
-    values = "VALUES " + ", ".join(["(" + ", ".join("?" * width) + ")"] * size)
-    if isinstance(statement, InsertRows):
-        return _insert(statement, statement.columns, values)
-    return _update(statement, values)
+def _from_values(statement: RowStatement, size: int) -> str:
+    columns = _columns(statement)
+    values = "VALUES " + ", ".join(["(" + ", ".join("?" * len(columns)) + ")"] * size)
+    return _update(statement, values) if isinstance(statement, UpdateRows) else _insert(statement, columns, values)
+
+
+def _columns(statement: RowStatement) -> Sequence[str]:
+    match statement:
+        case AddRows():
+            return statement.table.c.keys()
+        case InsertRows():
+            return statement.columns
+        case UpdateRows():
+            return statement.given.c.keys()
 
 
 def _insert(statement: AddRows | InsertRows, columns: Iterable[str], source: str) -> str:

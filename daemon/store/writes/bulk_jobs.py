@@ -19,6 +19,7 @@ from daemon.store.commands import Cancelled, CancelledDelivery
 from daemon.store.job_commands import AddBulkJob, CancelForJob, EndBulkJob, MoveBulkJob, MovedJob
 from daemon.store.schema import bulk_jobs, deliveries, teams, webhooks
 from daemon.store.sequences import Sequences
+from daemon.store.writes.counters import count_cancelled
 from daemon.store.writes.events import delivery_row, insert_requeued
 
 # So many more are deleted than came: another node may have added some.
@@ -138,6 +139,7 @@ def _cancel(connection: Connection, command: CancelForJob) -> Cancelled:
         state = {"status": DeliveryStatus.CANCELLED, "cancel_reason": CancelReason.REQUESTED}
         ended = {**state, "completed_at": command.now, "next_attempt_at": None}
         connection.execute(update(deliveries).where(column.seq.in_([row.seq for row in pending])).values(**ended))
+        count_cancelled(connection, {(command.webhook.id, command.now): len(pending)})
         this = bulk_jobs.c.id == command.job_id
         connection.execute(update(bulk_jobs).where(this).values(done=bulk_jobs.c.done + len(pending)))
     cancelled = tuple(CancelledDelivery(row.id, row.event_id, row.event_type) for row in pending)

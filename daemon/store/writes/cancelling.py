@@ -30,6 +30,7 @@ from daemon.store.commands import Cancelled, CancelledDelivery, CancelledPage, C
 from daemon.store.reads.conditions import IS_PENDING
 from daemon.store.schema import cancellations, deliveries, webhooks
 from daemon.store.sequences import Sequences
+from daemon.store.writes.counters import count_cancelled
 from daemon.store.writes.fan_outs import cancel_deferred_deliveries
 
 # This many take about 20 ms, including index updates.
@@ -51,10 +52,11 @@ def cancel_pending(
     excepted = and_(pending, deliveries.c.seq == ((last and last.except_seq) or 0))  # 0 is no delivery's
     behind = and_(pending, deliveries.c.seq > (last.through_seq if last else 0))
     names = _names(connection, excepted) + _names(connection, behind)
-    _cancel(connection, excepted, reason=reason, now=now, limit=MAX_CANCELLED_PER_COMMIT)
-    more = (
-        _cancel(connection, behind, reason=reason, now=now, limit=MAX_CANCELLED_PER_COMMIT) == MAX_CANCELLED_PER_COMMIT
-    )
+    limit = MAX_CANCELLED_PER_COMMIT
+    first = _cancel(connection, excepted, reason=reason, now=now, limit=limit)
+    others = _cancel(connection, behind, reason=reason, now=now, limit=limit)
+    more = others == limit
+    _count(connection, webhook_id, now=now, count=first + others)
     if more:
         through = select(func.max(deliveries.c.seq)).where(deliveries.c.webhook_id == webhook_id).scalar_subquery()
         rest = {"webhook_id": webhook_id, "through_seq": through, "except_seq": but_seq, "reason": reason, "at": now}
@@ -86,6 +88,7 @@ def _cancel_page(connection: Connection, command: CancelNext) -> CancelledPage |
     reason = CancelReason(this.reason)
     limit = min(MAX_CANCELLED_PER_COMMIT, _LATER_AT_ONCE)
     count = _cancel(connection, covered, reason=reason, now=this.at, limit=limit)
+    _count(connection, this.webhook_id, now=this.at, count=count)
     is_over, total, same = count < limit, this.cancelled + count, cancellations.c.seq == this.seq
     if is_over:
         connection.execute(delete(cancellations).where(same))
@@ -131,6 +134,11 @@ def _cancel(connection: Connection, these: ColumnElement[bool], reason: CancelRe
     some = deliveries.c.seq.in_(select(deliveries.c.seq).where(these).order_by(deliveries.c.seq).limit(limit))
     state = {"status": DeliveryStatus.CANCELLED, "cancel_reason": reason, "completed_at": now, "next_attempt_at": None}
     return connection.execute(update(deliveries).where(some).values(**state)).rowcount
+
+
+def _count(connection: Connection, webhook_id: str, now: int, count: int) -> None:
+    if count:
+        count_cancelled(connection, {(webhook_id, now): count})
 
 
 def _names(connection: Connection, these: ColumnElement[bool]) -> tuple[CancelledDelivery, ...]:

@@ -5,6 +5,7 @@ subscribed when it was accepted. Invariant: the deliveries before (`next_seq`, `
 not, and `remaining` counts these.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from daemon.store.fan_out_commands import MadeDeliveries, MakeDeliveries
 from daemon.store.rows import to_json
 from daemon.store.schema import NEW_DELIVERY_COLUMNS, deliveries, events, fan_out_cancellations, fan_outs, webhooks
 from daemon.store.sequences import Sequences
+from daemon.store.writes.counters import count_cancelled
 
 _COLUMNS = (*NEW_DELIVERY_COLUMNS, "completed_at", "cancel_reason")
 _INSERT = InsertRows(deliveries, _COLUMNS, usually_many=True)
@@ -84,6 +86,7 @@ class _Piece:
     rows: list[Row] = field(default_factory=list)
     work: list[tuple[str, Work]] = field(default_factory=list)
     cancelled: dict[tuple[str, CancelReason], list[CancelledDelivery]] = field(default_factory=dict)
+    cancelled_at: Counter[tuple[str, int]] = field(default_factory=Counter)  # by webhook and time
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,7 @@ def _make_piece(connection: Connection, command: MakeDeliveries, sequences: Sequ
     while piece.left and (row := _first(connection, command)) is not None:
         _make_of(connection, row, piece=piece, cancellations=cancellations)
     execute_rows(connection, _INSERT, piece.rows)
+    count_cancelled(connection, piece.cancelled_at)
     row = _first(connection, command)
     if row is None:
         _delete_cancellations(connection)
@@ -185,6 +189,7 @@ def _make_one(event: TableRow[Any], webhook_id: str, piece: _Piece, cancellation
         piece.rows.append((*identity, _CANCELLED, 0, event.accepted_at, test, *ended))
         name = CancelledDelivery(delivery_id, event.id, event.type)
         piece.cancelled.setdefault((webhook_id, cancellation.reason), []).append(name)
+        piece.cancelled_at[webhook_id, cancellation.at] += 1
         return
     piece.rows.append((*identity, _PENDING, 0, event.accepted_at, test, None, None))
     body = event.body and event.body.encode()

@@ -6,11 +6,13 @@ EVERY_RUN: Mapping[str, str] = {
     "a webhook's hours do not add up to what ended": """
         SELECT coalesce(d.webhook_id, h.webhook_id) FROM
             (SELECT webhook_id, count(*) FILTER (WHERE status = 'succeeded') AS succeeded,
-                count(*) FILTER (WHERE status = 'failed') AS failed
-                FROM deliveries WHERE status IN ('succeeded', 'failed') GROUP BY webhook_id) d
-            FULL JOIN (SELECT webhook_id, sum(succeeded) AS succeeded, sum(failed) AS failed
-                FROM webhook_hours GROUP BY webhook_id) h ON h.webhook_id = d.webhook_id
-        WHERE coalesce(d.succeeded, 0) != coalesce(h.succeeded, 0) OR coalesce(d.failed, 0) != coalesce(h.failed, 0)""",
+                count(*) FILTER (WHERE status = 'failed') AS failed,
+                count(*) FILTER (WHERE status = 'cancelled') AS cancelled
+                FROM deliveries WHERE status != 'pending' GROUP BY webhook_id) d
+            FULL JOIN (SELECT webhook_id, sum(succeeded) AS succeeded, sum(failed) AS failed,
+                sum(cancelled) AS cancelled FROM webhook_hours GROUP BY webhook_id) h ON h.webhook_id = d.webhook_id
+        WHERE coalesce(d.succeeded, 0) != coalesce(h.succeeded, 0) OR coalesce(d.failed, 0) != coalesce(h.failed, 0)
+            OR coalesce(d.cancelled, 0) != coalesce(h.cancelled, 0)""",
     "a team's days do not add up to its debits": """
         SELECT coalesce(c.team_id, s.team_id) FROM
             (SELECT team_id, -sum(amount) AS consumed FROM credit_entries WHERE delivery_id IS NOT NULL
