@@ -20,8 +20,12 @@ _MAX_BODY_BYTES = 64 * KIB
 MAX_BODY_BYTES_OF_PATH: Mapping[str, int] = MappingProxyType(
     {"/v1/events": MAX_REQUEST_BYTES, "/v1/events/batch": MAX_BATCH_BYTES}
 )
+# These may name many deliveries; they do not take the fast lane.
+_MAX_BODY_BYTES_OF_OTHERS: Mapping[str, int] = MappingProxyType(
+    dict.fromkeys(("/v1/bulk-jobs", "/v1/bulk-jobs/preview"), MAX_REQUEST_BYTES)
+)
 
 
 def max_body_bytes(path: str) -> int:
     """Return how long the body of a request for this path may be."""
-    return MAX_BODY_BYTES_OF_PATH.get(path, _MAX_BODY_BYTES)
+    return MAX_BODY_BYTES_OF_PATH.get(path) or _MAX_BODY_BYTES_OF_OTHERS.get(path, _MAX_BODY_BYTES)

@@ -62,10 +62,12 @@ def _sent() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("command", "field"), list(_sent()))
-def test_every_field_that_a_command_sends_has_an_option(run: Any, api: Any, command: str, field: str) -> None:
+def test_every_field_that_a_command_sends_has_an_option_or_an_argument(
+    run: Any, api: Any, command: str, field: str
+) -> None:
     api.answers = [(422, _invalid((f"$.{field}", "is wrong")))]
     said = run(*command.split(" ")).err.splitlines()[1]
-    assert said.startswith("  --"), said
+    assert said.startswith(("  --", "  ADDRESS:")), said
 
 
 def test_an_unknown_team_is_told_of_as_the_option(run: Any, api: Any) -> None:
