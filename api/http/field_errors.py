@@ -28,7 +28,7 @@ _WORDS: Mapping[str, str] = MappingProxyType(
         "float_type": "expected a number",
         "too_short": "expected at least {min_length} item(s)",
         "too_long": "expected at most {max_length} items",
-        "string_too_short": "expected at least {min_length} character(s)",
+        "string_too_short": "expected {min_length} or more characters",
         "string_too_long": "expected at most {max_length} characters",
         "greater_than_equal": "expected {ge} or more",
         "less_than_equal": "expected {le} or less",

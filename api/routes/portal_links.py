@@ -24,12 +24,12 @@ def _https_only(url: str) -> str:
     """Return an address that a page may link to. Raises ValueError for any other: browsers run some as scripts."""
     try:
         parts = urlsplit(url)
-        host = parts.hostname
+        host = parts.hostname if parts.port != 0 else None  # which raises for what is no port
     except ValueError:
         host = None
     is_plain = url.isascii() and url.isprintable() and not set(url) & set(' "<>\\^`{|}')
     if not (host and is_plain and parts.scheme == "https" and "@" not in parts.netloc):
-        raise ValueError("expected an address that begins with https://, without user info")
+        raise ValueError("expected an address that begins with https:// and a host, without user info")
     return url
 
 

@@ -35,10 +35,10 @@ def find(
         if as_json:
             print_json_text(reply.text)
         else:
-            _print_found(reply.value)
+            _print_found(reply.value, names_team=team_id is not None)
 
 
-def _print_found(page: dict[str, Any]) -> None:
+def _print_found(page: dict[str, Any], names_team: bool) -> None:
     from daemon.cli.tables import dimmed, list_of, render
     from daemon.domain.printable import printable
 
@@ -46,6 +46,8 @@ def _print_found(page: dict[str, Any]) -> None:
         render(list_of(_COLUMNS, map(_row, page["items"])))
     else:
         render("[bright_black]none[/]")
+        if not names_team and not page["lookedAt"]:
+            render(dimmed("With the operator's key, add --team to look through idempotency keys and payloads, too."))
     if page["backTo"]:
         render(dimmed(f"Looked through the payloads of {page['lookedAt']:,} events, back to {page['backTo']}."))
     if page["nextCursor"]:

@@ -1,5 +1,6 @@
 """`kakiyo-webhooks teams`: the teams."""
 
+import json
 from typing import Annotated, Any
 
 import click
@@ -164,4 +165,12 @@ def _entry(entry: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _changed(value: Any) -> str:
-    return f"{value['from']} → {value['to']}" if isinstance(value, dict) else str(value)
+    if isinstance(value, dict) and value.keys() == {"from", "to"}:
+        return f"{_text(value['from'])} → {_text(value['to'])}"
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -26,6 +26,8 @@ WRONG_URLS = (
         "https://a.example/\r\nx",
         'https://a.example/"onclick=',
         "https://[::1",
+        "https://a.example:99999/",
+        "https://a.example:x/",
         "https://ä.example",
     ),
     f"https://a.example/{'x' * 2_100}",

@@ -1,5 +1,7 @@
 """A delivery's page: what was sent, what came back, when; and the lists that lead to it."""
 
+import itertools
+
 from playwright.sync_api import Page, expect
 
 from tests.browser.console import MESSAGE_RECEIVED, MESSAGE_SENT, ConsoleTeam, RunningConsole
@@ -30,6 +32,7 @@ def test_a_delivery_shows_its_attempts_and_is_sent_again(
             assert [line for line in shown.splitlines()[1:] if line] == [f"{n}: {v}" for n, v in request.headers]
             expect(details.get_by_label(f"Response of attempt {number}")).to_contain_text("out of memory")
             expect(details.get_by_label(f"Response of attempt {number}")).to_contain_text("X-Trace: abc-123")
+        assert_no_tick_on_another(page)
         with page.expect_download() as download:
             page.get_by_role("link", name="Download as sent").click()
         assert download.value.path().read_bytes() == sent[0].body
@@ -38,6 +41,16 @@ def test_a_delivery_shows_its_attempts_and_is_sent_again(
         expect(page.get_by_text("queued again: this is the new delivery")).to_be_visible()
         expect(page.locator("#delivery-state")).to_contain_text("The receiver took it")
         expect(page.locator(".timeline rect.good")).to_have_count(1)
+
+
+def assert_no_tick_on_another(page: Page) -> None:
+    wide = page.viewport_size
+    page.set_viewport_size({"width": 360, "height": 740})
+    boxes = [box for tick in page.locator(".ticks text").all() if (box := tick.bounding_box())]
+    assert len(boxes) > 1
+    assert all(one["x"] + one["width"] < other["x"] for one, other in itertools.pairwise(boxes))
+    assert wide is not None
+    page.set_viewport_size(wide)
 
 
 def test_deliveries_are_filtered_by_state_event_and_time(

@@ -123,6 +123,14 @@ async def test_a_secret_is_rotated_with_an_overlap_and_removed(api: RunningApi, 
     assert "No: it has no secret" in (await acme.get(path)).text
 
 
+async def test_a_first_secret_has_no_previous_one_to_ask_about(api: RunningApi, acme: ConsoleClient, root: str) -> None:
+    path = f"{root}/webhooks/{(await api.webhook())['id']}"
+    assert 'name="hours"' not in (await acme.get(f"{path}/secret")).text
+    led = await acme.post(f"{path}/secret", secret="t" * 20)
+    assert "the previous secret" not in (await acme.get(led.location)).text
+    assert 'name="hours"' in (await acme.get(f"{path}/secret")).text
+
+
 async def test_the_body_is_downloaded_as_it_was_sent(api: RunningApi, acme: ConsoleClient, root: str) -> None:
     await api.webhook()
     await api.submit(greeting="grüß dich")

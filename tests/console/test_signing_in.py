@@ -27,6 +27,9 @@ FOREIGN_PAGES = (
         "/console/\r\nSet-Cookie: x=1",
         "/console/\tx",
         "/console/ü",
+        "/console/../v1/webhooks",
+        "/console/teams/.%2E/../../other",
+        "/console/%2e%2e?a",
     ),
     "/console/" + "x" * 2_000,
 )

@@ -22,6 +22,7 @@ _PLAIN_HTTP = (
 )
 _IN_FRAME = "Keys are not for frames: open the console in a window of its own."
 _OWN_PAGE = re.compile(r"/console/[!-\[\]-~]{0,1000}", re.ASCII)  # visible characters but the backslash
+_STEP_UP = re.compile(r"/(?:\.|%2e){2}(?:[/?#]|$)", re.IGNORECASE)  # browsers take it, and leave the console
 
 
 async def show_sign_in(context: ConsoleContext, request: Request) -> Response:
@@ -83,4 +84,5 @@ async def _form(
 
 def next_page_of(wanted: str) -> str:
     """Return the page to redirect to: one of ours, whatever the query says."""
-    return wanted if _OWN_PAGE.fullmatch(wanted) and "//" not in wanted else address()
+    is_ours = _OWN_PAGE.fullmatch(wanted) and "//" not in wanted and not _STEP_UP.search(wanted)
+    return wanted if is_ours else address()

@@ -15,10 +15,12 @@ from api.routes.webhooks import change_webhook, rotate_webhook_secret
 from daemon.crypto import signing
 from daemon.domain.lifecycle import is_before_switch
 
+_USUAL_HOURS = "24"
+
 
 async def show_secret(request: PageRequest, webhook_id: str) -> Response:
     """Show the form."""
-    return await _show(request, webhook_id, typed={"secret": "", "hours": "24", "switch_now": ""}, mistakes={})
+    return await _show(request, webhook_id, typed={"secret": "", "hours": _USUAL_HOURS, "switch_now": ""}, mistakes={})
 
 
 async def rotate(request: PageRequest, webhook_id: str) -> Response:
@@ -27,6 +29,7 @@ async def rotate(request: PageRequest, webhook_id: str) -> Response:
     if request.form.has("generate"):
         return await _show(request, webhook_id, typed={**typed, "secret": signing.generate_secret()}, mistakes={})
     mistakes = {"secret": secret_mistake(typed["secret"]) if typed["secret"] else "Enter a secret, or generate one."}
+    typed["hours"] = typed["hours"] if request.form.has("hours") else _USUAL_HOURS
     hours = int(typed["hours"]) if re.fullmatch(r"[0-9]{1,3}", typed["hours"]) else None
     if hours is None or hours > MAX_OVERLAP_HOURS:
         mistakes["hours"] = f"Enter a whole number of hours from 0 to {MAX_OVERLAP_HOURS}."
