@@ -91,7 +91,7 @@ class Route:
 
     `refusals` are the codes it may answer beside those that every route may. With `once` an Idempotency-Key makes its
     retries harmless: its handler hands on what `api.http.idempotency.once` returns. Without `only_for`,
-    a team's key needs the role admin or, to read, read.
+    a team's key needs the role admin or, to read, read. `other_examples` has the media types that it answers if asked.
     """
 
     method: str
@@ -110,6 +110,7 @@ class Route:
     once: bool = False
     media_type: str = JSON
     example: Any = None
+    other_examples: Mapping[str, str] = field(default_factory=dict)
     only_for: tuple[KeyRole, ...] | None = None
 
     @property

@@ -191,7 +191,8 @@ def _answer(route: Route, schemas: Schemas) -> Schema:
         answer["headers"] = _headers(LIMIT_HEADERS)
     if route.answer is not None:
         schema = schemas.of_output(route.answer)
-        answer["content"] = {route.media_type: {"schema": schema, "example": route.example}}
+        examples = {route.media_type: route.example, **route.other_examples}
+        answer["content"] = {name: {"schema": schema, "example": example} for name, example in examples.items()}
     return answer
 
 

@@ -153,9 +153,10 @@ ROUTES = tuple(
         answer=str,
         media_type=NDJSON,
         example=example,
+        other_examples={"text/csv": csv},
         refusals=(Code.NOT_FOUND, Code.OVERLOADED),
     )
-    for path, handler, tag, summary, description, query, example in (
+    for path, handler, tag, summary, description, query, example, csv in (
         (
             "/v1/deliveries/export",
             export_deliveries,
@@ -164,6 +165,7 @@ ROUTES = tuple(
             "All that match, newest first, streamed.",
             DeliveryExport,
             '{"id": "dlv_01k0a3bq5u1w3y5a7d9f1h3k5n", "status": "succeeded"}\n',
+            "id,status\r\ndlv_01k0a3bq5u1w3y5a7d9f1h3k5n,succeeded\r\n",
         ),
         (
             "/v1/deliveries/attempts/export",
@@ -173,6 +175,7 @@ ROUTES = tuple(
             "Those of all deliveries that match, the newest delivery's first, streamed, without what was answered.",
             DeliveryExport,
             '{"deliveryId": "dlv_01k0a3bq5u1w3y5a7d9f1h3k5n", "number": 1, "status": 503}\n',
+            "deliveryId,number,status\r\ndlv_01k0a3bq5u1w3y5a7d9f1h3k5n,1,503\r\n",
         ),
         (
             "/v1/credits/entries/export",
@@ -182,6 +185,7 @@ ROUTES = tuple(
             "All of it, newest first, streamed.",
             LedgerExport,
             '{"id": "crd_01k0a3bq5x6z8b0d2f4h6k8n0q", "amount": -2}\n',
+            "id,amount\r\ncrd_01k0a3bq5x6z8b0d2f4h6k8n0q,-2\r\n",
         ),
     )
 )

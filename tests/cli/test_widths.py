@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_requests import CASES, DELIVERY, ENTRY, EVENT, EVENT_TYPE, LINK, NODE, TEAM, WEBHOOK
+from tests.cli.test_requests import ADDRESS, CASES, DELIVERY, ENTRY, EVENT, EVENT_TYPE, LINK, NODE, TEAM, WEBHOOK
 
 STYLES = re.compile(r"\x1b\[[0-9;]*m")
 ULID = "01k0a3bq5u1w3y5a7d9f1h3k5n"
@@ -26,6 +26,7 @@ LISTS = [
     ("webhooks list", {**WEBHOOK, "id": f"wh_{ULID}", "name": LONG, "url": f"https://example.com/{'x' * 300}"}),
     ("teams list", {**TEAM, "id": f"team_{ULID}", "name": LONG, "createdAt": TIME}),
     ("teams portal-links t", {**LINK, "id": f"plk_{ULID}"}),
+    ("teams emails t", {**ADDRESS, "email": f"{'x' * 20}@example.com"}),
     ("credits entries", {**ENTRY, "id": f"crd_{ULID}", "note": LONG, "createdAt": TIME, "deliveryId": f"dlv_{ULID}"}),
     ("events list", {**EVENT, "id": f"evt_{ULID}", "acceptedAt": TIME, "key": {"id": "key_1", "name": LONG}}),
     ("events types", {**EVENT_TYPE, "id": "prospect.qualification.manual", "description": LONG}),
@@ -51,7 +52,7 @@ def test_a_list_fits_the_terminal_one_line_for_each_row_and_its_ids_are_whole(
     api.answers = [(200, json.dumps({"items": [item, item], "nextCursor": None}))]
     lines = STYLES.sub("", run(*command.split()).out).splitlines()
     assert all(len(line) <= columns for line in lines)
-    first = str(item["name"] if command == "nodes" else item["id"])
+    first = str(item[{"nodes": "name", "teams emails t": "email"}.get(command, "id")])
     assert [line.startswith(f"{first} ") for line in lines[:3]] == [False, True, True]
 
 
