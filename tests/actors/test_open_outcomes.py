@@ -19,6 +19,7 @@ from tests.support.daemon import FakeReceiver, FakeThread, RunningDaemon, make_s
 
 TAKES_S, COMMIT_S = 0.1, 5.0
 MANY = 40
+HOUSEKEEPING_S = 30  # by then what a start has to clean up is done, and takes no commit of the slow disk's
 
 
 @dataclass(slots=True)
@@ -73,7 +74,9 @@ async def busy(state_dir: Path, receiver: Receiver, **sections: Any) -> AsyncIte
     run_write, settings = FakeThread(), make_settings(state_dir, **sections)
     async with running(state_dir, receiver.inner, settings=settings, run_write=run_write) as daemon:
         team = await daemon.team()
-        yield Busy(daemon, run_write, team, await daemon.webhook(team, A))
+        webhook = await daemon.webhook(team, A)
+        await trio.sleep(HOUSEKEEPING_S)
+        yield Busy(daemon, run_write, team, webhook)
 
 
 async def test_the_next_deliveries_are_sent_while_a_success_is_on_its_way_to_disk_up_to_a_limit(

@@ -159,10 +159,12 @@ def test_through_a_pooler_it_has_one_since_its_settings_hold_no_longer(postgresq
 def test_a_number_that_no_column_holds_fails_as_the_connections_own_error(
     postgresql_database: PostgresqlDatabase,
 ) -> None:
+    rest = [0] * (len(webhook_hours.c) - 3)
     with pytest.raises(DataError, match="cannot hold"), postgresql_database.transaction() as connection:
-        execute_rows(connection, AddRows(webhook_hours), [(2**63, "wh_1", 1, 0)])
+        execute_rows(connection, AddRows(webhook_hours), [(2**63, "wh_1", 1, *rest)])
     with postgresql_database.transaction() as connection:
-        execute_rows(connection, AddRows(webhook_hours), [(0, "wh_1", 1, 0), (2**63 - 1, "wh_1", 2**31 - 1, 0)])
+        rows = [(0, "wh_1", 1, *rest), (2**63 - 1, "wh_1", 2**31 - 1, *rest)]
+        execute_rows(connection, AddRows(webhook_hours), rows)
     assert count(postgresql_database, "webhook_hours") == 2
 
 

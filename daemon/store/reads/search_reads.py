@@ -87,7 +87,7 @@ def _with_ids(connection: Connection, ids: Ids, team_id: str | None, limit: int)
             title=rows.right(table, place.title.name, row.title),
             at=rows.right(table, place.at.name, row.at),
         )
-        for row in connection.execute(query.limit(limit))
+        for row in connection.execute(query.order_by(column.id).limit(limit))
     ]
 
 
