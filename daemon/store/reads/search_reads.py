@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -87,7 +88,7 @@ def _with_ids(connection: Connection, ids: Ids, team_id: str | None, limit: int)
             title=rows.right(table, place.title.name, row.title),
             at=rows.right(table, place.at.name, row.at),
         )
-        for row in connection.execute(query.order_by(column.id).limit(limit))
+        for row in sorted(connection.execute(query), key=attrgetter("id"))[:limit]
     ]
 
 
