@@ -249,7 +249,8 @@ async def _stop_on_signal(
 ) -> None:
     async with trio.open_nursery() as nursery:
         async for number in signals.received():
-            nursery.start_soon(stop.begin)
+            stop.announce()
+            nursery.start_soon(stop.happen)
             log.info("daemon_stopping", signal=number.name, seconds=grace_s)
             await service_manager.stopping("Finishing the attempts in flight")
 

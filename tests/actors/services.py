@@ -416,7 +416,7 @@ ELSEWHERE = {
     "daemon/app.py: reload_on_hangup": "tests/e2e/test_reloading.py",
     "daemon/opening.py: extend_start": "tests/unit/test_lifeline.py",
     "daemon/app.py: _stop_on_signal": "tests/e2e/test_stopping.py",
-    "daemon/app.py: stop.begin": "tests/e2e/test_stopping.py",
+    "daemon/app.py: stop.happen": "tests/e2e/test_stopping.py",
     "daemon/app.py: watch_loop_lag": "tests/unit/test_loop_lag.py",
     "daemon/app.py: _announce": "tests/unit/test_lifeline.py",
     "daemon/systemd/notify.py: _keep_alive_while_working": "tests/unit/test_lifeline.py",
