@@ -17,11 +17,15 @@ _WARN_EVERY_S = 60
 
 
 class AttemptSlots:
-    """At most `limit` attempts in flight and idle connections together; `warn` is called when attempts have to wait."""
+    """At most `limit` attempts in flight, further sockets of theirs and idle connections together.
+
+    `warn` is called when attempts have to wait.
+    """
 
     def __init__(self, limit: int, warn: Callable[["AttemptSlots"], None]) -> None:
         self.limit = limit
         self.in_flight = 0
+        self.more = 0
         self.waiting = 0
         self._warn = warn
         self._warned_at = -math.inf
@@ -71,12 +75,27 @@ class AttemptSlots:
             self._serve_waiting()
         self._make_room()
 
+    def try_take_more(self, group: Hashable) -> bool:
+        """Take a descriptor for one more socket of an attempt of this group, unless attempts wait for theirs."""
+        if self._queues or not self._may_have_more(group):
+            return False
+        self.more += 1
+        self._held[group] += 1
+        self._make_room()
+        return True
+
+    def give_back_more(self, group: Hashable, count: int) -> None:
+        """Give back this many descriptors of an attempt that goes on."""
+        self.more -= count
+        self._held[group] -= count
+        self._serve_waiting()
+
     def release_idle(self, slot: "Slot") -> None:
         """Stop counting this webhook's connection: it is closed."""
         self._idle.pop(slot, None)
 
     def _may_have_more(self, group: Hashable) -> bool:
-        free = self.limit - self.in_flight
+        free = self.limit - self.in_flight - self.more
         return free > 0 and self._held.get(group, 0) < _SHARE * free
 
     def _grant(self, group: Hashable) -> None:
@@ -85,13 +104,13 @@ class AttemptSlots:
         self._make_room()
 
     def _make_room(self) -> None:
-        while self._idle and self.in_flight + len(self._idle) > self.limit:
+        while self._idle and self.in_flight + self.more + len(self._idle) > self.limit:
             oldest, _ = self._idle.popitem(last=False)
             oldest.close_connection()
 
     def _serve_waiting(self) -> None:
         """Give the free slots to the groups in turn, each to its first in line."""
-        while self.in_flight < self.limit and (group := self._next_group()) is not None:
+        while self.in_flight + self.more < self.limit and (group := self._next_group()) is not None:
             queue = self._queues[group]
             turn, _ = queue.popitem(last=False)
             turn.set()
@@ -146,6 +165,15 @@ class Slot:
         group, self._group = self._group, None
         if group is not None:
             self._slots.give_back(group, self if keeps_connection else None)
+
+    def try_take_more(self) -> bool:
+        """Take one more descriptor for the attempt, if it can be had now; return whether it was."""
+        return self._group is not None and self._slots.try_take_more(self._group)
+
+    def give_back_more(self, count: int) -> None:
+        """Give back so many of these descriptors, before the slot itself."""
+        if self._group is not None:
+            self._slots.give_back_more(self._group, count)
 
     def close(self) -> None:
         """Give back what is held; the connection is already closed."""

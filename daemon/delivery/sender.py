@@ -53,6 +53,7 @@ class Sender:
         self._opener = Opener(vault)
         self._transport = make_transport()
         self._slot = slots.slot(self._transport.close)
+        self._transport.take_more_from(self._slot)
         self._timeout_s = timeout_s
 
     async def acquire(self, webhook: Webhook, *, failing: bool) -> bool:

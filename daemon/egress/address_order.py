@@ -1,12 +1,14 @@
-"""The order in which to try a name's addresses: families that this machine has a route for come first.
+"""The order in which to try a name's addresses: those that this machine has a route for come first, families in turn.
 
-Implements what matters here of RFC 6724 (destination address selection): source addresses of the same scope, then IPv6.
+Implements what matters here of RFC 6724 (destination address selection): source addresses of the same scope, then IPv6;
+and of RFC 8305, 4: after the first address comes one of the other family, so that a family that is down costs one try.
 """
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from ipaddress import IPv6Address, ip_address
+from itertools import zip_longest
 
 from daemon.egress.addresses import Address
 
@@ -19,7 +21,9 @@ def in_order(
     """Return the addresses in the order in which to try them; equal ones stay in the order the name server gave."""
     source_for = cache(source_of or source_address)
     distinct = dict.fromkeys(addresses)
-    return tuple(sorted(distinct, key=lambda address: _rank(address, source_for(address))))
+    ranked = sorted(distinct, key=lambda address: _rank(address, source_for(address)))
+    with_route = [address for address in ranked if source_for(address) is not None]
+    return (*_families_in_turn(with_route), *(address for address in ranked if source_for(address) is None))
 
 
 def source_address(address: Address) -> Address | None:
@@ -31,6 +35,15 @@ def source_address(address: Address) -> Address | None:
             return ip_address(probe.getsockname()[0])
     except OSError:
         return None
+
+
+def _families_in_turn(addresses: Sequence[Address]) -> Iterator[Address]:
+    """Give them in their order, but alternate between the families while both are left."""
+    by_family: dict[int, list[Address]] = {}
+    for address in addresses:
+        by_family.setdefault(address.version, []).append(address)
+    for turn in zip_longest(*by_family.values()):
+        yield from filter(None, turn)
 
 
 def _rank(address: Address, source: Address | None) -> tuple[bool, bool, bool]:

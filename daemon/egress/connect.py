@@ -1,16 +1,12 @@
-"""Opening a connection: resolve once, check every address, connect to one that passed, TLS (contract "HTTP API").
+"""Opening a connection: resolve once, check every address, connect to one that answers, TLS (contract "HTTP API").
 
 The name is resolved nowhere else: the connection goes to an address that was checked, even if the name resolves to
 another one by now.
 """
 
-import os
 import socket
 import ssl
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv6Address
-
-import trio
 
 from daemon.egress.addresses import Address, refusal
 from daemon.egress.errors import (
@@ -22,25 +18,26 @@ from daemon.egress.errors import (
     is_shortage,
     public_reason,
 )
+from daemon.egress.racing import MoreSockets, NoneConnected, connect_to_first
 from daemon.egress.resolver import Resolve
 from daemon.egress.urls import EgressRules, Target
 from daemon.egress.wire import TlsWire, Wire
 
-# The longest time for an address that does not answer, while others are left to try (two SYN are lost by then).
-_LONGEST_TRY_S = 3.0
 # Faults of the certificate, by X509_verify_cert_error_string(3): dates, names, key, the chain to an authority.
 _CERTIFICATE_FAULTS = (9, 10, 18, 19, 20, 21, 24, 26, 62, 63, 64, 66, 67, 68)
 
 
-async def open_wire(target: Target, rules: EgressRules, resolve: Resolve, tls: ssl.SSLContext) -> Wire:
-    """Connect to the target and, for https, verify its certificate for its name.
+async def open_wire(
+    target: Target, rules: EgressRules, resolve: Resolve, *, tls: ssl.SSLContext, more: MoreSockets
+) -> Wire:
+    """Connect to the target and, for https, verify its certificate for its name. `more` lends descriptors for a while.
 
     Runs under the caller's deadline. Raises DnsError, BlockedAddress, NotConnected, TlsError, or OutOfDescriptors.
     """
     addresses = await _addresses_of(target, resolve)
     if (refused := refusal(target.host, addresses, rules.allow_networks)) is not None:
         raise BlockedAddress(refused.sentence, refused.detail)
-    connected = await _connect_to_any(target, addresses)
+    connected = await _connect_to_any(target, addresses, more)
     return Wire(connected) if target.scheme == "http" else await _start_tls(connected, target, tls)
 
 
@@ -60,17 +57,13 @@ async def _addresses_of(target: Target, resolve: Resolve) -> Sequence[Address]:
     return addresses
 
 
-async def _connect_to_any(target: Target, addresses: Sequence[Address]) -> socket.socket:
-    failures: dict[Address, OSError | None] = {}
-    for place, address in enumerate(addresses):
-        failures[address] = None
-        with trio.move_on_after(_timeout_s(len(addresses) - place)):
-            try:
-                return await _connect(address, target.port)
-            except OSError as error:
-                if is_shortage(error):
-                    raise _out_of_descriptors() from None
-                failures[address] = error
+async def _connect_to_any(target: Target, addresses: Sequence[Address], more: MoreSockets) -> socket.socket:
+    try:
+        return await connect_to_first(addresses, target.port, more)
+    except NoneConnected as error:
+        failures = error.failures
+    if any(error is not None and is_shortage(error) for error in failures.values()):
+        raise _out_of_descriptors()
     raise _not_connected(target, failures)
 
 
@@ -86,36 +79,6 @@ def _not_connected(target: Target, failures: Mapping[Address, OSError | None]) -
 
 def _out_of_descriptors() -> OutOfDescriptors:
     return OutOfDescriptors("the daemon is out of sockets")
-
-
-def _timeout_s(addresses_left: int) -> float:
-    """Return the seconds for the next address: all that remain for the last one, an equal share for the others."""
-    if addresses_left == 1:
-        return float("inf")
-    remaining = trio.current_effective_deadline() - trio.current_time()
-    return max(0.0, min(_LONGEST_TRY_S, remaining / addresses_left))
-
-
-async def _connect(address: Address, port: int) -> socket.socket:
-    family = socket.AF_INET6 if isinstance(address, IPv6Address) else socket.AF_INET
-    connecting = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        connecting.setblocking(False)
-        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await _finish_connect(connecting, (str(address), port))
-    except BaseException:
-        connecting.close()
-        raise
-    return connecting
-
-
-async def _finish_connect(connecting: socket.socket, address: tuple[str, int]) -> None:
-    try:
-        connecting.connect(address)
-    except BlockingIOError:
-        await trio.lowlevel.wait_writable(connecting)
-        if code := connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            raise OSError(code, os.strerror(code)) from None
 
 
 async def _start_tls(connected: socket.socket, target: Target, tls: ssl.SSLContext) -> Wire:

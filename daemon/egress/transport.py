@@ -15,6 +15,7 @@ from daemon.egress.errors import BlockedAddress, DeadlinePassed, NoLookupSlot, N
 from daemon.egress.exchange import exchange
 from daemon.egress.lookups import Lookup, Lookups
 from daemon.egress.post import Post, request_start
+from daemon.egress.racing import MoreSockets, NoMoreSockets
 from daemon.egress.response import Response
 from daemon.egress.urls import EgressRules, Target, permitted_target
 from daemon.egress.wire import Wire
@@ -38,6 +39,10 @@ class Transport(Protocol):
         ConnectError, ReadError, WriteError or RemoteProtocolError. A cancel at any await leaks nothing.
         """
         ...
+
+    def take_more_from(self, more: MoreSockets) -> None:
+        """Take descriptors beyond the one of an attempt from there. By default, none are needed."""
+        return
 
     @property
     def keeps_connection(self) -> bool:
@@ -95,6 +100,11 @@ class EndpointTransport(Transport):
         self._idle: _Idle | None = None
         self._lookup: Lookup | None = None
         self._team_id = ""
+        self._more: MoreSockets = NoMoreSockets()
+
+    def take_more_from(self, more: MoreSockets) -> None:
+        """See Transport: several addresses of a name are tried at once."""
+        self._more = more
 
     async def prepare(self, url: str, team_id: str) -> None:
         """See Transport: a new connection needs a slot for its lookup."""
@@ -173,7 +183,7 @@ class EndpointTransport(Transport):
         if self._lookup is None:
             raise NoLookupSlot("the daemon has no free slot for a name lookup")
         try:
-            return await open_wire(target, self._rules, resolve=self._lookup.resolve, tls=self._tls)
+            return await open_wire(target, self._rules, resolve=self._lookup.resolve, tls=self._tls, more=self._more)
         finally:
             self._release_lookup()
 

@@ -1,19 +1,15 @@
 import errno
 import os
-import socket
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from socket import EAI_AGAIN, EAI_NONAME, gaierror
 
 import httpx
 import pytest
 import trio
-from trio.testing import MockClock, wait_all_tasks_blocked
 
 from daemon.egress.addresses import Address
 from daemon.egress.errors import BlockedAddress, DnsError, NotConnected
-from daemon.egress.transport import EndpointTransport
 from daemon.egress.urls import EgressRules
 from tests.egress.conftest import MakeTransport
 from tests.egress.posting import LOOPBACK, post, resolving_to
@@ -93,59 +89,14 @@ async def test_when_no_address_takes_the_connection_the_error_says_why_and_only_
 async def test_a_fault_of_our_own_network_is_for_the_operator_only(
     make_transport: MakeTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def no_route(*_: object) -> None:
-        await trio.lowlevel.checkpoint()
+    def no_route(*_: object) -> None:
         raise OSError(errno.ENETUNREACH, os.strerror(errno.ENETUNREACH))
 
-    monkeypatch.setattr("daemon.egress.connect._finish_connect", no_route)
+    monkeypatch.setattr("daemon.egress.racing._begin", no_route)
     with pytest.raises(NotConnected) as failed:
         await post(make_transport(resolving_to("127.0.0.1")), "http://hooks.example.com/")
     assert str(failed.value) == "no connection to hooks.example.com port 80 (no answer)"
     assert failed.value.detail == "127.0.0.1: network is unreachable"
-
-
-@contextmanager
-def silent_listener(port: int) -> Iterator[None]:
-    """Make 127.0.0.1 drop whatever wants to connect to the port: its backlog is full."""
-    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(0)
-        for filler in (first, second):
-            filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", port))
-        yield
-
-
-async def test_a_silent_first_address_leaves_time_for_the_second(
-    make_transport: MakeTransport, mock_clock: MockClock
-) -> None:
-    statuses = []
-
-    async def deliver(transport: EndpointTransport, url: str) -> None:
-        statuses.append((await post(transport, url))[0])
-
-    async with open_receiver(host="127.0.0.2", name="hooks.example.com") as receiver, trio.open_nursery() as nursery:
-        with silent_listener(receiver.port):
-            nursery.start_soon(deliver, make_transport(resolving_to("127.0.0.1", "127.0.0.2")), receiver.url)
-            await wait_all_tasks_blocked()
-            mock_clock.jump(3)
-            await receiver.received(1)
-    assert statuses == [200]
-
-
-async def test_a_single_silent_address_may_take_the_whole_deadline(
-    make_transport: MakeTransport, mock_clock: MockClock
-) -> None:
-    async with open_receiver(host="127.0.0.2") as receiver, trio.open_nursery() as nursery:
-        with silent_listener(receiver.port):
-            transport = make_transport(resolving_to("127.0.0.1"))
-            nursery.start_soon(post, transport, f"http://hooks.example.com:{receiver.port}/")
-            await wait_all_tasks_blocked()
-            mock_clock.jump(9.9)
-            await wait_all_tasks_blocked()
-            assert nursery.child_tasks
-            nursery.cancel_scope.cancel()
 
 
 @pytest.mark.parametrize(
