@@ -11,12 +11,6 @@ import msgspec
 from msgspec import Struct, structs
 
 
-class Sealed(Struct, frozen=True):
-    """A secret part of an option, wherever in it: it is resealed, checked and forgotten with the webhook's secrets."""
-
-    sealed: str
-
-
 class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """All options of a webhook.
 
