@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from api.http.known import SomeTeam
 from api.http.wire import EventTypes, Input, InputTime, LaterMoment, Name, Output, OutputTime, PageQuery
 from api.limits.sizes import MAX_OVERLAP_HOURS
+from api.routes.webhook_options import OptionFields, ShownOptions
 from daemon.crypto import signing
 from daemon.domain.model import DisabledReason
 from daemon.domain.operations import About, BodyFormat
@@ -31,7 +32,7 @@ def _must_sign(value: str) -> str:
 Secret = Annotated[str, AfterValidator(_must_sign)]
 
 
-class NewWebhook(Input):
+class NewWebhook(OptionFields):
     """A webhook to register."""
 
     team_id: SomeTeam = Field(
@@ -52,7 +53,7 @@ class NewWebhook(Input):
 
 
 # Fields that are left out get a default that no client can send: null is refused, the document shows no default.
-class WebhookChange(Input):
+class WebhookChange(OptionFields):
     """Changes to a webhook; fields that are left out stay as they are."""
 
     name: Name = Field(default_factory=str, description="A label for people.")
@@ -113,9 +114,7 @@ class WebhookQuery(PageQuery):
     team_id: SomeTeam = Field(None, description="Only this team's; the operator lists all teams' without it.")
 
 
-class Webhook(Output):
-    """A registered receiver."""
-
+class _Registered(Output):
     id: str = Field(description="The webhook's id.")
     team_id: str = Field(description="Whose webhook it is.")
     name: str = Field(description="A label for people.")
@@ -137,6 +136,10 @@ class Webhook(Output):
     created_at: OutputTime = Field(description="When it was registered.")
     updated_at: OutputTime = Field(description="When it was last changed.")
     secret: str | None = Field(None, description="Only in the answer to the request that set or generated it.")
+
+
+class Webhook(ShownOptions, _Registered):
+    """A registered receiver, and after its own fields its options."""
 
 
 class RotatedWebhook(Webhook):

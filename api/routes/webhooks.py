@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from functools import partial
 
+from pydantic.alias_generators import to_camel
+
 from api.http.auth import one_team, owned, team_named
 from api.http.cursors import page_of, position_of
 from api.http.errors import from_daemon, not_found, wrong_field
@@ -23,6 +25,7 @@ from api.routes.webhook_models import (
     WebhookChange,
     WebhookQuery,
 )
+from api.routes.webhook_options import given_options, names_of_given, shown_options
 from daemon.crypto import signing
 from daemon.domain import model
 from daemon.domain.errors import UrlNotAllowed
@@ -50,6 +53,7 @@ async def create_webhook(call: Call, body: NewWebhook) -> Webhook:
         once=once(call, show),
         about=body.about,
         body_format=body.body_format,
+        options=given_options(body),
         by=call.by,
     )
     return show(await made)
@@ -131,6 +135,8 @@ async def change_webhook(call: Call, webhook_id: str, body: WebhookChange) -> We
         paused=body.paused if "paused" in given else None,
         resumes_at=resumes_at,
         until_resumed="resumes_at" in given and resumes_at is None,
+        options=given_options(body),
+        changed_options=names_of_given(body),
     )
     return _show(call, _still_there(await call.handles.webhooks.change(webhook_id, edit, by=call.by)), secret)
 
@@ -146,7 +152,14 @@ async def tell_change(call: Call, webhook_id: str, body: WebhookChange) -> None:
         await _check_url(call, body.url, team_id=found.team_id, mistakes=mistakes)
     if "events" in body.model_fields_set:
         _check_events(body.events, found.about, mistakes)
+    if found.live:
+        _refuse_options(body, mistakes)
     mistakes.raise_if_any()
+
+
+def _refuse_options(body: WebhookChange, mistakes: Mistakes) -> None:
+    for name in names_of_given(body):
+        mistakes.note(wrong_field(f"$.{to_camel(name)}", "is not for a live listener: its deliveries go to its stream"))
 
 
 def _resumes_at(call: Call, body: WebhookChange) -> int | None:
@@ -245,5 +258,6 @@ def _show(call: Call, webhook: model.Webhook, secret: str | None = None) -> Webh
         body_format=webhook.body_format,
         created_at=format_time(webhook.created_at),
         updated_at=format_time(webhook.updated_at),
+        **dict(shown_options(webhook.options)),
     )
     return shown if secret is None else shown.model_copy(update={"secret": secret})

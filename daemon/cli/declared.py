@@ -114,6 +114,9 @@ def _type_of(annotation: Any, declared: Declared) -> dict[str, Any]:
     if annotation is int:
         low, high = declared.attributes.get("min"), declared.attributes.get("max")
         return {"type": click.INT if low is high is None else click.IntRange(low, high)}
+    if annotation is float:
+        low, high = declared.attributes.get("min"), declared.attributes.get("max")
+        return {"type": click.FLOAT if low is high is None else click.FloatRange(low, high)}
     if annotation is Path:
         return {"type": click.Path(path_type=Path)}
     if issubclass(annotation, StrEnum):

@@ -19,6 +19,7 @@ _OTHER_NAMES: Mapping[str, Sequence[str]] = MappingProxyType(
         "resumes_at": ("for_time", "until"),
         "expires_in_minutes": ("minutes",),
         "filter": ("all_of_them",),
+        "timeout_s": ("timeout", "reset"),
     }
 )
 _COMMANDS: Mapping[str, str] = MappingProxyType(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from daemon.cli.replies import print_reply
+from daemon.cli.webhook_options import option_lines
 
 COLUMNS = ("id", "name", "state", "failures", "about", "events", "url")
 
@@ -51,6 +52,7 @@ def _fields(webhook: dict[str, Any]) -> list[tuple[str, Any]]:
         ("paused at", webhook.get("pausedAt")),
         ("resumes at", webhook.get("resumesAt")),
         ("signed", webhook["hasSecret"]),
+        *option_lines(webhook),
         ("created", webhook["createdAt"]),
         ("updated", webhook["updatedAt"]),
     ]

@@ -19,6 +19,7 @@ from daemon.cli.options import (
     with_api_options,
 )
 from daemon.cli.statistics import webhook_statistics
+from daemon.cli.webhook_options import Reset, Timeout, reset_options
 from daemon.domain.operations import About, BodyFormat
 
 _WebhookId = Annotated[str, argument(metavar="WEBHOOK")]
@@ -67,6 +68,7 @@ def create(
         BodyFormat | None,
         option("--body-format", help="'slack': one sentence, as Slack takes it; for operations alone."),
     ] = None,
+    timeout: Timeout = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
@@ -81,7 +83,7 @@ def create(
 
     secret = _chosen_secret(secret_file, generate_secret)
     with connect(api) as client:
-        kind = {"about": about, "bodyFormat": body_format}
+        kind = {"about": about, "bodyFormat": body_format, "timeoutS": timeout}
         body = present({"teamId": team_id, "name": name, "url": url, "events": events, "secret": secret, **kind})
         print_webhook(
             client.send("POST", "/v1/webhooks", body=body, headers=idempotency_headers(idempotency_key)), as_json
@@ -129,6 +131,8 @@ def update(
     secret_file: _SecretFile = None,
     generate_secret: _GenerateSecret = False,
     no_secret: Annotated[bool, option("--no-secret", help="Remove the secret: deliveries go unsigned.")] = False,
+    timeout: Timeout = None,
+    reset: Reset = None,
     as_json: AsJson = False,
     *,
     api: ApiOptions,
@@ -138,7 +142,8 @@ def update(
     from daemon.cli.webhook_lines import print_webhook
 
     secret = _chosen_secret(secret_file, generate_secret)
-    changes = present({"name": name, "url": url, "events": events, "secret": secret})
+    changes = present({"name": name, "url": url, "events": events, "secret": secret, "timeoutS": timeout})
+    changes |= reset_options(reset)
     if no_secret and secret:
         raise click.UsageError("--no-secret and a secret exclude each other: give one")
     if no_secret:

@@ -11,6 +11,7 @@ import hmac
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from daemon.crypto.signing import Secrets
 from daemon.domain.lifecycle import is_before_switch, previous_secret_is_valid
 from daemon.domain.model import Webhook
+from daemon.domain.webhook_options import sealed_parts, with_sealed
 
 KEY_BYTES = 32
 _VERSION = "v1"
@@ -93,15 +95,16 @@ class Vault:
 
     def renewed(self, webhook: Webhook) -> Webhook:
         """Return the webhook with its secrets sealed with the key that seals now, as far as they can be opened."""
-        sealed = (webhook.secret, webhook.previous_secret)
+        sealed = (webhook.secret, webhook.previous_secret, *sealed_parts(webhook.options))
         if all(one is None or one.startswith(self.seal_prefix) for one in sealed):
             return webhook
-        secret, previous = (self._renew(one, webhook.id) for one in sealed)
-        return replace(webhook, secret=secret, previous_secret=previous)
+        secret, previous = (one and self._renew(one, webhook.id) for one in sealed[:2])
+        options = with_sealed(webhook.options, partial(self._renew, webhook_id=webhook.id))
+        return replace(webhook, secret=secret, previous_secret=previous, options=options)
 
-    def _renew(self, sealed: str | None, webhook_id: str) -> str | None:
+    def _renew(self, sealed: str, webhook_id: str) -> str:
         try:
-            return None if sealed is None else self.reseal(sealed, webhook_id)
+            return self.reseal(sealed, webhook_id)
         except VaultError:
             return sealed
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import trio
 
-from daemon.domain.model import fan_out_delivery_id
+from daemon.domain.ids import fan_out_delivery_id
 from daemon.domain.submission import MatchedEvent
 from daemon.domain.trace_context import trace_id_of
 from daemon.store.commands import AcceptEvents

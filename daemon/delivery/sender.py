@@ -98,7 +98,7 @@ class Sender:
                 webhook,
                 work=work,
                 number=number,
-                timeout_s=self._timeout_s,
+                timeout_s=webhook.options.timeout_s or self._timeout_s,
                 timestamp_s=started_at // 1000,
                 secrets=secrets,
             )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from daemon.domain.model import ids_maker
+from daemon.domain.ids import ids_maker
 
 NowMs = Callable[[], int]
 

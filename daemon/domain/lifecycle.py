@@ -23,6 +23,7 @@ from daemon.domain.model import (
     Webhook,
 )
 from daemon.domain.operations import OperationalType
+from daemon.domain.webhook_options import DEFAULT_OPTIONS, WebhookOptions, with_changed
 
 Unit = Literal["deliveries", "attempts"]
 
@@ -160,7 +161,8 @@ class WebhookEdit:
     """What to change about a webhook; None leaves a field as it is. `active=True` re-enables and resets the counter.
 
     A new secret replaces the old one at once, and a removed one is gone: only `rotated` lets two sign side by side.
-    `resumes_at` and `until_resumed`, which removes that time, are for `paused=True`.
+    `resumes_at` and `until_resumed`, which removes that time, are for `paused=True`. Of the `options` those count whose
+    attributes `changed_options` names.
     """
 
     name: str | None = None
@@ -172,6 +174,8 @@ class WebhookEdit:
     paused: bool | None = None
     resumes_at: int | None = None
     until_resumed: bool = False
+    options: WebhookOptions = DEFAULT_OPTIONS
+    changed_options: tuple[str, ...] = ()
 
 
 def cancel_reason_of(webhook: Webhook) -> CancelReason | None:
@@ -195,6 +199,7 @@ def edited(webhook: Webhook, edit: WebhookEdit, now: int) -> Webhook:
         name=webhook.name if edit.name is None else edit.name,
         url=webhook.url if edit.url is None else edit.url,
         events=webhook.events if edit.events is None else edit.events,
+        options=with_changed(webhook.options, edit.options, edit.changed_options),
         updated_at=now,
     )
     return _with_pause_of(edit, _switched_on_or_off(edit, webhook, now), now)
@@ -278,9 +283,9 @@ def previous_secret_is_valid(webhook: Webhook, now: int) -> bool:
 
 
 def deleted(webhook: Webhook, now: int) -> Webhook:
-    """Return the webhook as a deleted one; its secrets are forgotten."""
+    """Return the webhook as a deleted one; its secrets and its options, which may hold some, are forgotten."""
     webhook = _without_pause(_without_previous_secret(webhook))
-    return replace(webhook, active=False, secret=None, deleted_at=now, updated_at=now)
+    return replace(webhook, active=False, secret=None, options=DEFAULT_OPTIONS, deleted_at=now, updated_at=now)
 
 
 def after_verdict(webhook: Webhook, verdict: Verdict, now: int) -> Webhook:

@@ -13,6 +13,7 @@ from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.live_answers import LIVE_URL
 from daemon.domain.model import Webhook
 from daemon.domain.operations import About, BodyFormat
+from daemon.domain.webhook_options import DEFAULT_OPTIONS, WebhookOptions
 from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
 from daemon.management.webhook_changer import WebhookChanger
@@ -69,13 +70,15 @@ class Webhooks:
         *,
         about: About = About.EVENTS,
         body_format: BodyFormat = BodyFormat.STANDARD,
+        options: WebhookOptions = DEFAULT_OPTIONS,
         by: Actor = THE_DAEMON,
     ) -> Webhook:
         """Register an active webhook; its secret is sealed. Raises TooManyWebhooks."""
         webhook_id = self._new_id("wh")
         sealed = None if secret is None else self._vault.seal(secret, webhook_id)
         webhook = self._new(webhook_id, team_id, name, url=url, sealed=sealed, events=events)
-        return await self._create(replace(webhook, about=about, body_format=body_format), once, by)
+        chosen = replace(webhook, about=about, body_format=body_format, options=options)
+        return await self._create(chosen, once, by)
 
     async def create_live(
         self, webhook_id: str, team_id: str, events: tuple[str, ...], *, secret: str, by: Actor

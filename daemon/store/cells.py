@@ -24,6 +24,7 @@ from daemon.domain.model import (
     OutcomeKind,
 )
 from daemon.domain.operations import About, BodyFormat, OperationalType
+from daemon.domain.webhook_options import are_options
 
 # Beyond these a time cannot be formatted, and a number cannot safely be counted up from.
 _FIRST_MS, LAST_MS = -62_135_596_800_000, 253_402_300_799_999  # the years 1 to 9999
@@ -163,6 +164,7 @@ _FAILURES = _json("are_failures", "a JSON array of failed deliveries", _are_fail
 _OBJECT = _json("is_object", "a JSON object", _is_object)
 _NUMBERS = _json("are_numbers", "a JSON array of whole numbers", _are_numbers)
 _FILTER = _json("is_filter", "a JSON object with a filter of deliveries", _is_filter)
+_OPTIONS = _json("are_options", "a JSON object with the options of a webhook", are_options)
 _CHOICE = _json("is_choice", "a JSON object of ids by event type", _is_choice)
 
 _TIMES = ("at", "timestamp", "hour", "day", "earliest", "latest", "trusted_time")
@@ -182,6 +184,7 @@ _SPECIAL: Mapping[tuple[str, str], Kind] = {
     ("webhooks", "disabled_reason"): _word(*DisabledReason),
     ("webhooks", "about"): _word(*About),
     ("webhooks", "body_format"): _word(*BodyFormat),
+    ("webhooks", "options"): _OPTIONS,
     ("operational_events", "type"): _word(*OperationalType),
     ("operational_events", "facts"): _OBJECT,
     ("events", "body"): PAYLOAD,

@@ -31,6 +31,7 @@ from daemon.domain.model import (
 from daemon.domain.operations import About, BodyFormat
 from daemon.domain.portal_links import PortalLink
 from daemon.domain.printable import printable
+from daemon.domain.webhook_options import options_from_text, options_to_text
 from daemon.store.cells import Kind, kind_of
 from daemon.store.schema import metadata
 
@@ -163,6 +164,7 @@ def webhook(row: Row[Any]) -> Webhook:
         live=row.live,
         about=About(row.about),
         body_format=BodyFormat(row.body_format),
+        options=options_from_text(row.options),
     )
 
 
@@ -191,6 +193,7 @@ def webhook_row(value: Webhook) -> dict[str, Any]:
         "live": value.live,
         "about": value.about,
         "body_format": value.body_format,
+        "options": options_to_text(value.options),
     }
 
 

@@ -15,7 +15,7 @@ from daemon.store.tally_schema import webhook_errors as webhook_errors
 from daemon.store.tally_schema import webhook_hours as webhook_hours
 
 # The newest migration: a database at this revision starts without loading Alembic (a test keeps the two together).
-HEAD_REVISION = "0026"
+HEAD_REVISION = "0027"
 
 
 teams = Table(
@@ -82,6 +82,7 @@ webhooks = Table(
     Column("live", Boolean, nullable=False),
     Column("about", Text, nullable=False),
     Column("body_format", Text, nullable=False),
+    Column("options", Text),  # JSON object; NULL: all as usual
     Index("ix_webhooks_team", "team_id", "seq"),
     Index("ix_webhooks_about", "about", "team_id"),
     Index("ix_webhooks_paused", "paused_at", "id"),

@@ -8,7 +8,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import DeliveryStatus, OutcomeKind, Team, Webhook
+from daemon.domain.webhook_options import WebhookOptions
 from daemon.store.reads import actor_reads
 from daemon.store.reads.reader import Reader
 from tests.actors.receivers import A, B, hang
@@ -57,6 +59,23 @@ async def test_each_attempt_against_a_hanging_receiver_ends_after_10_seconds(
     assert [arrival.at for arrival in receiver.arrivals] == pytest.approx([0, 11, 23, 37], abs=1e-6)
     assert [attempt.outcome.kind for attempt in attempts] == [OutcomeKind.TIMEOUT] * 4
     assert [attempt.outcome.duration_ms for attempt in attempts] == [10_000] * 4
+
+
+async def test_a_webhooks_own_timeout_ends_its_attempts_and_counts_from_the_next_one_on(
+    daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
+) -> None:
+    receiver.answers[A] = hang
+    await daemon.submit(team, 1)
+    await trio.sleep(5)
+    edit = WebhookEdit(options=WebhookOptions(timeout_s=2.5), changed_options=("timeout_s",))
+    await daemon.parts.webhooks.change(webhook.id, edit)
+    await trio.sleep(100)
+    (delivery,) = await daemon.deliveries(webhook)
+    attempts = await daemon.attempts(delivery)
+    assert [attempt.outcome.duration_ms for attempt in attempts] == [10_000, 2_500, 2_500, 2_500]
+    assert [attempt.outcome.error for attempt in attempts][
+        1
+    ] == "no response within 2.5 s (stopped while waiting for the response)"
 
 
 async def test_deliveries_of_one_webhook_are_sent_one_at_a_time_in_the_order_of_acceptance(

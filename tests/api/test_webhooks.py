@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.api.test_webhook_options import OPTIONS
 from tests.support.api_client import MESSAGE_SENT, PUBLIC_URL, ApiClient, RunningApi
 
 pytestmark = pytest.mark.usefixtures("each_engine")
@@ -12,6 +13,7 @@ pytestmark = pytest.mark.usefixtures("each_engine")
 FIELDS = {
     *("id", "teamId", "name", "url", "events", "active", "consecutiveFailures", "disabledReason", "disabledAt"),
     *("pausedAt", "resumesAt", "parked", "hasSecret", "live", "about", "bodyFormat", "createdAt", "updatedAt"),
+    *OPTIONS,
 }
 WRONG_CHANGES: tuple[dict[str, Any], ...] = (
     {"name": ""},

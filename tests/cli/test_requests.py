@@ -214,6 +214,18 @@ CASES = [
         "active",
     ),
     (
+        "webhooks update wh_1 --timeout 2.5",
+        ("PATCH", "/v1/webhooks/wh_1", {"timeoutS": 2.5}),
+        {**WEBHOOK, "timeoutS": 2.5},
+        "timeout in seconds",
+    ),
+    (
+        "webhooks update wh_1 --reset timeoutS",
+        ("PATCH", "/v1/webhooks/wh_1", {"timeoutS": None}),
+        WEBHOOK,
+        "active",
+    ),
+    (
         "webhooks rotate-secret wh_1 --overlap-hours 2",
         ("POST", "/v1/webhooks/wh_1/rotate-secret", {"overlapHours": 2}),
         {**WEBHOOK, "secret": "whsec_x", "previousSecretExpiresAt": "2026-01-01T00:00:00.000Z"},

@@ -239,7 +239,7 @@ def test_the_clients_see_the_daemon_through_its_http_api_only() -> None:
 def test_the_rules_are_pure() -> None:
     [rules] = [source for source in DAEMON if source.path == "daemon/domain/lifecycle.py"]
     assert {name.split(".")[0] for name in rules.imported} <= {"dataclasses", "typing", "daemon"}
-    values = ("daemon.domain.model", "daemon.domain.operations")
+    values = ("daemon.domain.model", "daemon.domain.operations", "daemon.domain.webhook_options")
     assert {name for name in rules.imported if name.startswith("daemon.") and not name.startswith(values)} == set()
 
 

@@ -22,8 +22,9 @@ from daemon.actors.threads import run_inline
 from daemon.delivery import fan_out, matcher
 from daemon.delivery.fan_out import FanOuts
 from daemon.domain.errors import StoreUnavailable, WebhookInactive
+from daemon.domain.ids import fan_out_delivery_id
 from daemon.domain.lifecycle import WebhookEdit
-from daemon.domain.model import Team, Webhook, fan_out_delivery_id
+from daemon.domain.model import Team, Webhook
 from daemon.seams import Seams
 from daemon.store.reads import api_reads, gauge_reads
 from daemon.store.reads.conditions import IS_COVERED

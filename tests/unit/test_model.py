@@ -6,7 +6,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.domain.model import Outcome, OutcomeKind, Webhook, fan_out_delivery_id, ids_maker
+from daemon.domain.ids import fan_out_delivery_id, ids_maker
+from daemon.domain.model import Outcome, OutcomeKind, Webhook
 
 WEBHOOK = Webhook(
     id="wh_1",

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from quart import Response
 
 from api.console.pages.webhook_form import WebhookForm, form_of, mistakes_in, read_webhook_form
+from api.console.pages.webhook_options_form import shown_number
 from api.console.pages.webhook_page import find
 from api.console.session.page_request import PageRequest
 from api.http.json_body import validate
@@ -32,7 +33,7 @@ async def create(request: PageRequest) -> Response:
     if mistakes := await mistakes_in(request, request.team_id, typed):
         return await _show(request, typed, mistakes=mistakes, webhook=None)
     given = {"teamId": request.team_id, "name": typed.name, "url": typed.url, "events": list(typed.events)}
-    given |= {"about": typed.about, "bodyFormat": typed.body_format}
+    given |= {"about": typed.about, "bodyFormat": typed.body_format, **typed.options}
     if typed.secret:
         given["secret"] = typed.secret
     webhook = await create_webhook(request.call, validate(given, NewWebhook, request.call.known))
@@ -47,12 +48,12 @@ async def show_webhook_edit(request: PageRequest, webhook_id: str) -> Response:
 
 
 async def edit(request: PageRequest, webhook_id: str) -> Response:
-    """Change name, URL and events, or show the mistakes."""
+    """Change name, URL, events and options, or show the mistakes."""
     webhook = await find(request, webhook_id)
     typed = replace(read_webhook_form(request.form), about=webhook.about, body_format=webhook.body_format)
     if mistakes := await mistakes_in(request, webhook.team_id, typed):
         return await _show(request, typed, mistakes=mistakes, webhook=webhook)
-    given = {"name": typed.name, "url": typed.url, "events": list(typed.events)}
+    given = {"name": typed.name, "url": typed.url, "events": list(typed.events), **typed.options}
     await change_webhook(request.call, webhook_id, validate(given, WebhookChange, request.call.known))
     return request.done(request.path("webhooks", webhook_id), "webhook-saved")
 
@@ -68,5 +69,7 @@ async def _show(
         mistakes=mistakes,
         webhook=webhook,
         operators_team=OPERATORS_TEAM,
+        shown_number=shown_number,
+        more_open=any(value is not None for value in typed.options.values()),
         event_types=list(request.handles.types_about(typed.about).values()),
     )

@@ -1,7 +1,10 @@
 """The form of a webhook: its values and the mistakes in them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
+from api.console.pages.webhook_options_form import OPTION_MISTAKES, options_of, read_options
 from api.console.session.forms import Form
 from api.console.session.page_request import PageRequest
 from api.console.session.refusals import field_mistakes
@@ -17,13 +20,14 @@ from daemon.domain.operations import About, BodyFormat
 _WORDS = {
     "name": "Enter a name of 1 to 200 characters: a label for people, such as CRM Sync.",
     "events": "Choose at least one event, or all events.",
+    **OPTION_MISTAKES,
 }
 _NO_URL = "Enter the address that deliveries are posted to, such as https://crm.example.com/hooks."
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookForm:
-    """The values of the form's fields."""
+    """The values of the form's fields; options by their names in the API (`webhook_options_form`)."""
 
     name: str = ""
     url: str = ""
@@ -31,6 +35,7 @@ class WebhookForm:
     events: tuple[str, ...] = ()
     about: About = About.EVENTS
     body_format: BodyFormat = BodyFormat.STANDARD
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def all_events(self) -> bool:
@@ -53,6 +58,7 @@ def read_webhook_form(form: Form) -> WebhookForm:
         events=(WILDCARD,) if WILDCARD in events else events,
         about=About.OPERATIONS if form.text("about") == About.OPERATIONS else About.EVENTS,
         body_format=BodyFormat.SLACK if form.text("bodyFormat") == BodyFormat.SLACK else BodyFormat.STANDARD,
+        options=read_options(form),
     )
 
 
@@ -65,6 +71,7 @@ def form_of(webhook: Webhook) -> WebhookForm:
         events=webhook.events,
         about=webhook.about,
         body_format=webhook.body_format,
+        options=options_of(webhook),
     )
 
 
@@ -72,7 +79,8 @@ async def mistakes_in(request: PageRequest, team_id: str, typed: WebhookForm) ->
     """Return all mistakes, by field."""
     mistakes: dict[str, str] = {}
     try:
-        validate({"name": typed.name, "url": typed.url, "events": list(typed.events)}, NewWebhook, request.call.known)
+        named: dict[str, Any] = {"name": typed.name, "url": typed.url, "events": list(typed.events)}
+        validate({**named, **typed.options}, NewWebhook, request.call.known)
     except ApiError as error:
         mistakes = {name: _WORDS.get(name, message) for name, message in field_mistakes(error).items()}
     if any(event != WILDCARD and event not in request.handles.types_about(typed.about) for event in typed.events):

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, insert, select
 
 from daemon.domain.audit import AuditEntry
 from daemon.domain.clock import rfc_3339
+from daemon.domain.webhook_options import replace_sealed
 from daemon.store.address_commands import RemoveAddress
 from daemon.store.commands import (
     Audited,
@@ -24,6 +25,9 @@ from daemon.store.job_commands import EndBulkJob
 from daemon.store.rows import to_json
 from daemon.store.schema import audit_entries, teams, webhooks
 from daemon.store.sequences import Sequences
+
+# Each option is shown by its own name.
+_OPTIONS = "options"
 
 Apply = Callable[[Connection, Any], Any]
 
@@ -52,6 +56,7 @@ _SHOWN: Mapping[str, tuple[ColumnElement[str], Mapping[str, ColumnElement[Any]]]
             "resumesAt": webhooks.c.resumes_at,
             "about": webhooks.c.about,
             "bodyFormat": webhooks.c.body_format,
+            _OPTIONS: webhooks.c.options,
         },
     ),
 }
@@ -106,7 +111,13 @@ def _subject(connection: Connection, entry: AuditEntry) -> Mapping[str, Any]:
     its_id, shown = _SHOWN[kind]
     columns = [column.label(name) for name, column in shown.items()]
     row = connection.execute(select(*columns).where(its_id == entry.subject_id)).first()
-    return {} if row is None else row._asdict()
+    return {} if row is None else _each_option(row._asdict())
+
+
+def _each_option(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same with each option that is not as usual; of what is sealed in it, only that it is set."""
+    options: dict[str, Any] = replace_sealed(orjson.loads(shown.get(_OPTIONS) or "{}"), lambda _: "set")
+    return {name: value for name, value in shown.items() if name != _OPTIONS} | options
 
 
 def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import orjson
 from sqlalchemy import Connection, Select, case, delete, func, insert, select, update
 from sqlalchemy import Row as TableRow
 
-from daemon.domain.model import MAX_INLINE_BODY_BYTES, CancelReason, DeliveryStatus, Work, fan_out_delivery_id
+from daemon.domain.ids import fan_out_delivery_id
+from daemon.domain.model import MAX_INLINE_BODY_BYTES, CancelReason, DeliveryStatus, Work
 from daemon.domain.submission import FanOut
 from daemon.store.bulk import InsertRows, Row, TextOf, execute_rows
 from daemon.store.commands import Cancelled, CancelledDelivery

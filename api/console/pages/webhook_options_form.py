@@ -1,0 +1,43 @@
+"""The options of a webhook in its form: read as the API takes them, which says what is wrong with them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.console.session.forms import Form
+from api.routes.webhook_options import shown_options
+from daemon.domain.model import Webhook
+
+# What is said where the API's own words are for programs.
+OPTION_MISTAKES = {"timeoutS": "Enter 1 to 30 seconds, or leave it empty."}
+
+
+def read_options(form: Form) -> Mapping[str, Any]:
+    """Return the options that the form has, by their names in the API; others stay as they are."""
+    numbers = ("timeoutS",)
+    return {name: _number(form.text(name)) for name in numbers if form.has(name)}
+
+
+def options_of(webhook: Webhook) -> Mapping[str, Any]:
+    """Return the options that a webhook has, by the same names."""
+    return shown_options(webhook.options).model_dump(by_alias=True)
+
+
+def option_facts(webhook: Webhook) -> list[tuple[str, str]]:
+    """Return what the webhook's page says of each option that is not as usual: its name and its value."""
+    timeout_s = webhook.options.timeout_s
+    return [] if timeout_s is None else [("Timeout", f"{timeout_s:g} seconds")]
+
+
+def shown_number(value: Any) -> str:
+    """Return how a field shows a number, or what was typed instead of one."""
+    if value is None:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _number(typed: str) -> float | str | None:
+    """Return the number, None for an empty field; what is not one is refused by the API."""
+    try:
+        return float(typed) if typed else None
+    except ValueError:
+        return typed

@@ -1,0 +1,42 @@
+"""The options of a webhook as they go over the wire (contract "HTTP API"): each is null where it is as usual."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api.http.wire import Input, Output
+from daemon.domain.webhook_options import WebhookOptions
+
+_TIMEOUT = (
+    "Seconds that an attempt may take, 1 to 30. null: those of the settings, 10 unless the operator says otherwise."
+)
+
+
+# Which are left out, and so stay as they are, `model_fields_set` tells: no default is shown.
+class OptionFields(Input):
+    """The options that a client may send."""
+
+    timeout_s: Annotated[float, Field(ge=1, le=30, allow_inf_nan=False)] | None = Field(
+        default_factory=lambda: None, description=_TIMEOUT
+    )
+
+
+class ShownOptions(Output):
+    """The options of a webhook."""
+
+    timeout_s: float | None = Field(description=_TIMEOUT)
+
+
+def given_options(body: OptionFields) -> WebhookOptions:
+    """Return the options that the body has; those that it leaves out are as usual."""
+    return WebhookOptions(timeout_s=body.timeout_s)
+
+
+def names_of_given(body: OptionFields) -> tuple[str, ...]:
+    """Return the attributes of the options that the body changes."""
+    return tuple(name for name in WebhookOptions.__struct_fields__ if name in body.model_fields_set)
+
+
+def shown_options(options: WebhookOptions) -> ShownOptions:
+    """Return what is shown of them."""
+    return ShownOptions(timeout_s=options.timeout_s)

@@ -1,0 +1,33 @@
+"""The options of a webhook on the command line: how they are given, and how they are shown."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from daemon.cli.declared import option
+
+
+class OptionName(StrEnum):
+    """What `--reset` takes: the options of a webhook, by their names in the API."""
+
+    TIMEOUT = "timeoutS"
+
+
+Timeout = Annotated[
+    float | None,
+    option("--timeout", metavar="SECONDS", min=1, max=30, help="How many seconds an attempt may take."),
+]
+Reset = Annotated[
+    list[OptionName] | None,
+    option("--reset", help="Set an option back to its default. May be repeated."),
+]
+
+
+def reset_options(names: list[OptionName] | None) -> dict[str, None]:
+    """Return what sets these options back, as the API takes it."""
+    return {name.value: None for name in names or ()}
+
+
+def option_lines(webhook: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return a line for each option that is not as usual."""
+    timeout_s = webhook.get("timeoutS")
+    return [] if timeout_s is None else [("timeout in seconds", timeout_s)]

@@ -1,0 +1,81 @@
+"""What a webhook may have of its own, each a choice: the defaults are what all webhooks do (contract "HTTP API").
+
+Options are kept as one JSON text, by their names in the API, without those that are as usual: a further one needs no
+migration. What is secret in them is sealed for its webhook, like its secret (`daemon.crypto.vault`).
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct, structs
+
+
+class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
+    """All options of a webhook.
+
+    `timeout_s` is how many seconds an attempt may take, None for those of the settings.
+    """
+
+    timeout_s: float | None = None
+
+
+DEFAULT_OPTIONS = WebhookOptions()
+
+
+def options_to_text(options: WebhookOptions) -> str | None:
+    """Return what is kept of them, None if all are as usual."""
+    return None if options == DEFAULT_OPTIONS else msgspec.json.encode(options).decode()
+
+
+def options_from_text(text: str | None) -> WebhookOptions:
+    """Return what was kept. Raises ValueError for what `options_to_text` never returns."""
+    return DEFAULT_OPTIONS if text is None else msgspec.json.decode(text, type=WebhookOptions)
+
+
+def are_options(value: Any) -> bool:
+    """Whether this JSON value is that of a webhook's options."""
+    try:
+        msgspec.convert(value, WebhookOptions)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def with_changed(options: WebhookOptions, given: WebhookOptions, names: tuple[str, ...]) -> WebhookOptions:
+    """Return the options with these attributes of those that were given, the others as they are."""
+    return structs.replace(options, **{name: getattr(given, name) for name in names})
+
+
+def sealed_parts(options: WebhookOptions) -> list[str]:
+    """Return everything in them that is sealed."""
+    return [] if options is DEFAULT_OPTIONS else list(_sealed_in(msgspec.to_builtins(options)))
+
+
+def _sealed_in(value: Any) -> Iterator[str]:
+    if _is_sealed(value):
+        yield value["sealed"]
+        return
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ():
+        yield from _sealed_in(inner)
+
+
+def with_sealed(options: WebhookOptions, renew: Callable[[str], str]) -> WebhookOptions:
+    """Return the options with `renew(sealed)` in place of everything that is sealed."""
+    if not sealed_parts(options):
+        return options
+    return msgspec.convert(replace_sealed(msgspec.to_builtins(options), lambda text: {"sealed": renew(text)}),
+                           WebhookOptions)  # fmt: skip
+
+
+def replace_sealed(value: Any, other: Callable[[str], Any]) -> Any:
+    """Return this JSON value with `other(sealed)` in place of everything that is sealed."""
+    if _is_sealed(value):
+        return other(value["sealed"])
+    if isinstance(value, dict):
+        return {name: replace_sealed(inner, other) for name, inner in value.items()}
+    return [replace_sealed(inner, other) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def _is_sealed(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == {"sealed"}
