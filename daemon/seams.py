@@ -4,12 +4,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import trio
+
 from daemon.actors.threads import RunInThread, thread_runner
+from daemon.config.egress_proxy import egress_proxy
 from daemon.config.reload import LiveSettings
 from daemon.delivery.permit import ALWAYS, Permit
 from daemon.domain.clock import NowMs, wall_clock_ms
+from daemon.egress.addresses import Address
 from daemon.egress.deadlines import Deadlines
 from daemon.egress.lookups import Lookups
+from daemon.egress.operator_proxy import OperatorProxy
 from daemon.egress.resolver import Resolver
 from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport, Transport
@@ -40,11 +45,13 @@ class Seams:
     spans: Spans = NO_SPANS
     attempts_at_once: int = UNLIMITED
     lookups: Sequence[Lookups] = ()
+    operator_proxy: OperatorProxy | None = None
     permit: Permit = ALWAYS
 
 
 def real_seams(live: LiveSettings, permit: Permit = ALWAYS) -> Seams:
-    """Return the seams of production: time, threads, sockets, mail. Raises OSError for an unreadable CA file.
+    """Return the seams of production: time, threads, sockets, mail. Raises OSError for an unreadable CA file,
+    ConfigError for a proxy's password.
 
     Nothing is sent while `permit` is not valid.
     """
@@ -52,7 +59,8 @@ def real_seams(live: LiveSettings, permit: Permit = ALWAYS) -> Seams:
     egress, resolver = settings.effective_egress, Resolver(settings.egress.nameservers)
     rules = EgressRules(egress.allow_http, egress.allow_networks)
     lookups, checks = Lookups(resolver, _LOOKUPS_OF_DELIVERIES), Lookups(resolver, _LOOKUPS_OF_REGISTRATIONS)
-    tls = make_tls_context(settings.egress.ca_file)
+    tls, proxy = make_tls_context(settings.egress.ca_file), egress_proxy(egress)
+    operator_proxy = None if proxy is None else OperatorProxy(proxy)
     return Seams(
         now_ms=wall_clock_ms,
         run_write=thread_runner(1),
@@ -66,13 +74,20 @@ def real_seams(live: LiveSettings, permit: Permit = ALWAYS) -> Seams:
             deadlines=Deadlines(),
             idle_s=settings.delivery.idle_connection_s,
             may_send=lambda: permit.valid,
+            operator_proxy=operator_proxy,
         ),
-        check_url=partial(_check_url, rules, checks),
+        check_url=partial(_check_url, rules, checks, not egress.proxy_resolves),
         send_mail=live_sender(lambda: live.now),
         lookups=(lookups, checks),
+        operator_proxy=operator_proxy,
         permit=permit,
     )
 
 
-async def _check_url(rules: EgressRules, lookups: Lookups, url: str, team_id: str) -> None:
-    await check_url(url, rules, lookups.resolver_for(team_id))
+async def _check_url(rules: EgressRules, lookups: Lookups, resolves: bool, url: str, team_id: str) -> None:
+    await check_url(url, rules, lookups.resolver_for(team_id) if resolves else _unresolved)
+
+
+async def _unresolved(_host: str, _port: int) -> Sequence[Address]:
+    await trio.lowlevel.checkpoint()
+    return ()

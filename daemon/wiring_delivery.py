@@ -36,7 +36,7 @@ from daemon.live.listener import EndReason
 from daemon.live.registry import Listeners
 from daemon.live.transport import LiveTransport
 from daemon.mail.notifier import Notifier
-from daemon.maintenance.gauges import bind_attempt_gauges
+from daemon.maintenance.gauges import bind_attempt_gauges, bind_proxy_gauge
 from daemon.operations.submitter import Submitter
 from daemon.seams import Seams
 from daemon.store.commands import ReadBalance
@@ -164,6 +164,9 @@ class DeliveryBuilder:
         warn, permit = partial(_warn_of_waiting_attempts, self._telemetry.log), self._seams.permit
         slots, of_live = AttemptSlots(self._seams.attempts_at_once, warn), AttemptSlots(UNLIMITED, warn)
         bind_attempt_gauges(self._telemetry.metrics, slots)
+        bind_proxy_gauge(self._telemetry.metrics, self._seams.operator_proxy)
+        if self._seams.operator_proxy is not None:
+            self._seams.operator_proxy.on_change = partial(_log_proxy, self._telemetry.log)
         make_sender = partial(
             Sender,
             clock=self._clock,
@@ -249,6 +252,13 @@ def _webhook_changed(
         listeners.end(webhook.id, EndReason.WEBHOOK_DELETED)
     resumes.note(webhook)
     changes.publish(webhook.team_id, webhook.id)
+
+
+def _log_proxy(log: FilteringBoundLogger, fault: str | None) -> None:
+    if fault is None:
+        log.info("egress_proxy_up")
+    else:
+        log.warning("egress_proxy_down", error=fault)
 
 
 def _warn_of_waiting_attempts(log: FilteringBoundLogger, slots: AttemptSlots) -> None:

@@ -67,6 +67,7 @@ class Outcome(StrEnum):
     TLS_ERROR = "tls_error"
     PROTOCOL_ERROR = "protocol_error"
     BLOCKED_ADDRESS = "blocked_address"
+    PROXY_ERROR = "proxy_error"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ def shared_settings(settings: Settings) -> Mapping[str, str]:
         "delivery.count": delivery.count,
         "egress.allow_http": _yes(egress.allow_http),
         "egress.allow_networks": ", ".join(sorted(map(str, egress.allow_networks))) or "none",
+        "egress.proxy_resolves": _yes(egress.proxy_resolves),
+        "egress.webhook_proxies": _yes(egress.webhook_proxies),
         "api.webhooks_per_team": str(settings.api.webhooks_per_team),
         "retention.days": str(settings.retention.days),
         "public_url": settings.public_url,

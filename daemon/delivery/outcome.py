@@ -13,6 +13,7 @@ from daemon.egress.errors import (
     NoLookupSlot,
     NotPermitted,
     OutOfDescriptors,
+    ProxyFailed,
     TlsError,
 )
 from daemon.egress.response import Response
@@ -82,7 +83,9 @@ def _kind_of(error: httpx.TransportError) -> OutcomeKind:
             return OutcomeKind.DNS_ERROR
         case TlsError():
             return OutcomeKind.TLS_ERROR
-        case OutOfDescriptors() | NoLookupSlot() | NotPermitted():
+        case ProxyFailed(is_operators=False):
+            return OutcomeKind.PROXY_ERROR
+        case ProxyFailed() | OutOfDescriptors() | NoLookupSlot() | NotPermitted():
             return OutcomeKind.INTERRUPTED
         case httpx.ConnectError():
             return OutcomeKind.CONNECT_ERROR

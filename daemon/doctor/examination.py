@@ -9,7 +9,7 @@ from daemon.doctor.clock import check_clock, check_time_service
 from daemon.doctor.database import stored_in_file
 from daemon.doctor.files import check_disk, check_keys, check_state_dir
 from daemon.doctor.finding import Finding, failed, ok, warning
-from daemon.doctor.network import check_api, check_dns, check_listener, check_mail
+from daemon.doctor.network import check_api, check_dns, check_listener, check_mail, check_proxy
 from daemon.doctor.stored import Stored, unreadable
 from daemon.domain.clock import wall_clock_ms
 from daemon.files.acting_user import acting_as_owner_of
@@ -37,6 +37,7 @@ def examine(settings: Settings, ask_ready: Callable[[], str], *, full: bool = Fa
         ("time service", check_time_service),
         ("descriptors", _check_descriptors),
         ("DNS", lambda: check_dns(settings, stored.newest_urls())),
+        ("proxy", lambda: check_proxy(settings)),
         ("mail", lambda: check_mail(settings)),
         ("listener", lambda: check_listener(settings)),
         ("API", lambda: check_api(settings, ask_ready)),

@@ -3,19 +3,28 @@
 import smtplib
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import trio
 
-from daemon.config.settings import PUBLIC_WITHOUT_TLS, Settings
+from daemon.config.egress_proxy import egress_proxy
+from daemon.config.settings import PUBLIC_WITHOUT_TLS, ConfigError, Settings
 from daemon.doctor.finding import Finding, failed, ok, skipped, warning
 from daemon.domain.bind_address import BindAddress, TcpAddress, is_public, parse_bind
+from daemon.egress.proxy import Proxy
+from daemon.egress.racing import NoMoreSockets, NoneConnected, connect_to_first
 from daemon.egress.resolver import Resolver
+from daemon.egress.tunnel import NotReached, ProxyFault, open_tunnel
+from daemon.egress.wire import Wire
 from daemon.files.kept_addresses import kept_addresses
 from daemon.mail.session import close_session, connect, explain, open_session
 from daemon.maintenance.state_dir import is_in_use
 
 _WITHIN_S = 5
+# An address that leads nowhere (RFC 5737).
+_NOWHERE = ip_address("192.0.2.1")
 
 
 def check_dns(settings: Settings, urls: Iterable[str]) -> Iterator[Finding]:
@@ -36,7 +45,8 @@ def check_dns(settings: Settings, urls: Iterable[str]) -> Iterator[Finding]:
 
 def _names(settings: Settings, urls: Iterable[str]) -> list[str]:
     hosts = [settings.smtp.host] if settings.smtp.host else []
-    hosts += [urlsplit(url).hostname or "" for url in urls]
+    if not settings.egress.proxy_resolves:
+        hosts += [urlsplit(url).hostname or "" for url in urls]
     return list(dict.fromkeys(host for host in hosts if host and not _is_address(host)))
 
 
@@ -66,6 +76,32 @@ async def _unresolved(names: list[str], settings: Settings) -> list[str]:
         for name in names:
             nursery.start_soon(look_up, name)
     return [name for name in names if name not in resolved]
+
+
+def check_proxy(settings: Settings) -> Iterator[Finding]:
+    """Whether the proxy on the way out can be reached and takes the login; nothing is sent beyond it."""
+    if not settings.egress.proxy:
+        yield skipped("proxy", "no proxy is set: receivers are reached directly")
+        return
+    try:
+        proxy = egress_proxy(settings.egress)
+        assert proxy is not None, "the settings name one"
+        trio.run(_try_proxy, proxy, settings)
+    except (ConfigError, OSError, ProxyFault, NoneConnected, trio.TooSlowError) as error:
+        reason = "it cannot be reached" if isinstance(error, NoneConnected | trio.TooSlowError) else str(error)
+        yield failed(
+            "proxy", f"{settings.egress.proxy}: {reason}", "Deliveries wait until that is fixed; none is lost."
+        )
+        return
+    yield ok("proxy", f"{settings.egress.proxy} is reached{' and takes the login' if proxy.username else ''}")
+
+
+async def _try_proxy(proxy: Proxy, settings: Settings) -> None:
+    with trio.fail_after(_WITHIN_S):
+        addresses = await Resolver(settings.egress.nameservers).resolve(proxy.host)
+        connected = await connect_to_first(addresses, proxy.port, NoMoreSockets())
+    with connected, trio.move_on_after(_WITHIN_S), suppress(NotReached):  # the login is looked at before the place
+        await open_tunnel(Wire(connected), proxy, _NOWHERE, 443)
 
 
 def check_mail(settings: Settings) -> Iterator[Finding]:

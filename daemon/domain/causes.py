@@ -16,6 +16,7 @@ OUTCOME_WORDS: Mapping[OutcomeKind, str] = MappingProxyType(
         OutcomeKind.TLS_ERROR: "TLS failed",
         OutcomeKind.PROTOCOL_ERROR: "malformed response",
         OutcomeKind.BLOCKED_ADDRESS: "address not allowed",
+        OutcomeKind.PROXY_ERROR: "proxy error",
         OutcomeKind.INTERRUPTED: "interrupted",
     }
 )

@@ -57,6 +57,7 @@ class OutcomeKind(StrEnum):
     TLS_ERROR = "tls_error"
     PROTOCOL_ERROR = "protocol_error"
     BLOCKED_ADDRESS = "blocked_address"
+    PROXY_ERROR = "proxy_error"
     INTERRUPTED = "interrupted"
 
 

@@ -27,21 +27,26 @@ from daemon.egress.wire import TlsWire, Wire
 _CERTIFICATE_FAULTS = (9, 10, 18, 19, 20, 21, 24, 26, 62, 63, 64, 66, 67, 68)
 
 
-async def open_wire(
-    target: Target, rules: EgressRules, resolve: Resolve, *, tls: ssl.SSLContext, more: MoreSockets
-) -> Wire:
-    """Connect to the target and, for https, verify its certificate for its name. `more` lends descriptors for a while.
+async def checked_addresses(
+    target: Target, rules: EgressRules, resolve: Resolve, *, ip_version: int | None = None
+) -> Sequence[Address]:
+    """Return the target's addresses, after all of them have passed; with `ip_version` those of this family.
 
-    Runs under the caller's deadline. Raises DnsError, BlockedAddress, NotConnected, TlsError, or OutOfDescriptors.
+    Raises DnsError, BlockedAddress or OutOfDescriptors.
     """
-    addresses = await _addresses_of(target, resolve)
+    addresses = await resolved(target, resolve)
     if (refused := refusal(target.host, addresses, rules.allow_networks)) is not None:
         raise BlockedAddress(refused.sentence, refused.detail)
-    connected = await _connect_to_any(target, addresses, more)
-    return Wire(connected) if target.scheme == "http" else await _start_tls(connected, target, tls)
+    if ip_version is None:
+        return addresses
+    of_family = [address for address in addresses if address.version == ip_version]
+    if not of_family:
+        raise DnsError(f"{target.host} has no IPv{ip_version} address, and this webhook uses IPv{ip_version} only")
+    return of_family
 
 
-async def _addresses_of(target: Target, resolve: Resolve) -> Sequence[Address]:
+async def resolved(target: Target, resolve: Resolve) -> Sequence[Address]:
+    """Return the target's addresses, unchecked. Raises DnsError or OutOfDescriptors."""
     try:
         addresses = await resolve(target.host, target.port)
     except socket.gaierror as error:
@@ -57,7 +62,11 @@ async def _addresses_of(target: Target, resolve: Resolve) -> Sequence[Address]:
     return addresses
 
 
-async def _connect_to_any(target: Target, addresses: Sequence[Address], more: MoreSockets) -> socket.socket:
+async def connect_directly(target: Target, addresses: Sequence[Address], more: MoreSockets) -> socket.socket:
+    """Return a socket connected to the first of the addresses that takes the connection.
+
+    `more` lends descriptors for a while. Runs under the caller's deadline. Raises NotConnected or OutOfDescriptors.
+    """
     try:
         return await connect_to_first(addresses, target.port, more)
     except NoneConnected as error:
@@ -81,7 +90,8 @@ def _out_of_descriptors() -> OutOfDescriptors:
     return OutOfDescriptors("the daemon is out of sockets")
 
 
-async def _start_tls(connected: socket.socket, target: Target, tls: ssl.SSLContext) -> Wire:
+async def start_tls(connected: socket.socket, target: Target, tls: ssl.SSLContext) -> Wire:
+    """Verify the certificate of whoever is at the other end for the target's name. Raises TlsError."""
     try:
         wire = TlsWire(connected, tls, target.host)
         await wire.handshake()

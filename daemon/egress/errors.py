@@ -53,6 +53,17 @@ class TlsError(EgressError):
     """The TLS handshake failed, or the certificate is not valid for the host."""
 
 
+class ProxyFailed(EgressError):
+    """A proxy is itself at fault: it cannot be reached, refuses the login, or does not answer as a proxy does.
+
+    The receiver is not to blame. Neither is the webhook if the proxy `is_operators`.
+    """
+
+    def __init__(self, sentence: str, detail: str | None = None, *, is_operators: bool) -> None:
+        super().__init__(sentence, detail)
+        self.is_operators = is_operators
+
+
 class OutOfDescriptors(EgressError):
     """This machine is out of sockets: not the receiver's fault."""
 

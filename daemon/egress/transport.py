@@ -1,4 +1,4 @@
-"""The transport of one webhook: one keep-alive connection; no pool, redirects or proxies (architecture "Egress")."""
+"""The transport of one webhook: one keep-alive connection; no pool, no redirects (architecture "Egress")."""
 
 import ssl
 from collections.abc import Callable
@@ -9,15 +9,17 @@ import httpx
 import trio
 
 from daemon.domain.errors import UrlNotAllowed
-from daemon.egress.connect import open_wire
+from daemon.egress.connector import Connector
 from daemon.egress.deadlines import Deadlines
-from daemon.egress.errors import BlockedAddress, DeadlinePassed, NoLookupSlot, NotPermitted
+from daemon.egress.errors import BlockedAddress, DeadlinePassed, NotPermitted
 from daemon.egress.exchange import exchange
-from daemon.egress.lookups import Lookup, Lookups
+from daemon.egress.lookups import Lookups
+from daemon.egress.operator_proxy import OperatorProxy
 from daemon.egress.post import Post, request_start
-from daemon.egress.racing import MoreSockets, NoMoreSockets
+from daemon.egress.racing import MoreSockets
 from daemon.egress.response import Response
 from daemon.egress.urls import EgressRules, Target, permitted_target
+from daemon.egress.way import Way
 from daemon.egress.wire import Wire
 
 
@@ -42,6 +44,10 @@ class Transport(Protocol):
 
     def take_more_from(self, more: MoreSockets) -> None:
         """Take descriptors beyond the one of an attempt from there. By default, none are needed."""
+        return
+
+    def go_by(self, way: Way) -> None:
+        """Send the next POSTs by this way. By default, there is one way only."""
         return
 
     @property
@@ -86,45 +92,46 @@ class EndpointTransport(Transport):
         deadlines: Deadlines,
         idle_s: float = 30.0,
         may_send: Callable[[], bool] = lambda: True,
+        operator_proxy: OperatorProxy | None = None,
     ) -> None:
-        """All transports share `lookups`, `tls` and `deadlines`. A connection idle for `idle_s` seconds is not used
-        again. `may_send()` is asked right before a request's first byte.
+        """All transports share `lookups`, `tls`, `deadlines` and the operator's proxy. A connection idle for `idle_s`
+        seconds is not used again. `may_send()` is asked right before a request's first byte.
         """
         self._rules = rules
-        self._lookups = lookups
-        self._tls = tls
+        self._connector = Connector(rules, lookups, tls, operator_proxy)
         self._deadlines = deadlines
         self._idle_s = idle_s
         self._may_send = may_send
         self._route: _Route | None = None
         self._idle: _Idle | None = None
-        self._lookup: Lookup | None = None
-        self._team_id = ""
-        self._more: MoreSockets = NoMoreSockets()
 
     def take_more_from(self, more: MoreSockets) -> None:
         """See Transport: several addresses of a name are tried at once."""
-        self._more = more
+        self._connector.more = more
+
+    def go_by(self, way: Way) -> None:
+        """See Transport. A kept connection that came another way is closed."""
+        if way != self._connector.way:
+            self._connector.way = way
+            self._close_idle()
 
     async def prepare(self, url: str, team_id: str) -> None:
         """See Transport: a new connection needs a slot for its lookup."""
-        self._team_id = team_id
         if self._idle is not None and self._idle.route.url == url and trio.current_time() < self._idle.until:
             return
-        self._release_lookup()
+        self._connector.release()
         try:
-            host = self._route_to(url).target.host
+            target = self._route_to(url).target
         except BlockedAddress:
             return  # `send` raises it
-        self._lookup = await self._lookups.admit(host, team_id)
+        await self._connector.prepare(target, team_id)
 
     async def send(self, post: Post, response: Response, deadline: float) -> None:
         """See Transport."""
         route = self._route_to(post.url)
         kept = self._take_idle(route)
         if kept is None or not await self._send_on_kept(kept, route, post=post, response=response, deadline=deadline):
-            response.stage = "connecting"
-            wire = await self._connect(route.target, deadline)
+            wire = await self._connect(route.target, response, deadline)
             await self._send_on(wire, route, post=post, response=response, deadline=deadline)
 
     async def _send_on_kept(
@@ -166,31 +173,22 @@ class EndpointTransport(Transport):
 
     def close(self) -> None:
         """See Transport."""
-        self._release_lookup()
+        self._connector.release()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
         if self._idle is not None:
             self._idle.wire.close()
             self._idle = None
 
-    async def _connect(self, target: Target, deadline: float) -> Wire:
+    async def _connect(self, target: Target, response: Response, deadline: float) -> Wire:
+        def at_stage(stage: str) -> None:
+            response.stage = stage
+
+        at_stage("connecting")
         with trio.CancelScope(deadline=deadline):
-            return await self._open(target)
-        raise DeadlinePassed
-
-    async def _open(self, target: Target) -> Wire:
-        if self._lookup is None or self._lookup.host != target.host:
-            self._release_lookup()
-            self._lookup = await self._lookups.admit_now(target.host, self._team_id)
-        if self._lookup is None:
-            raise NoLookupSlot("the daemon has no free slot for a name lookup")
-        try:
-            return await open_wire(target, self._rules, resolve=self._lookup.resolve, tls=self._tls, more=self._more)
-        finally:
-            self._release_lookup()
-
-    def _release_lookup(self) -> None:
-        if self._lookup is not None:
-            self._lookup.release()
-            self._lookup = None
+            return await self._connector.open(target, at_stage)
+        raise self._connector.too_late(response.stage) or DeadlinePassed
 
     def _route_to(self, url: str) -> _Route:
         if self._route is None or self._route.url != url:

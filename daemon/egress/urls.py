@@ -56,7 +56,7 @@ def parse_target(url: str, allow_http: bool = False) -> Target:
     port = _DEFAULT_PORTS[parsed.scheme] if parsed.port is None else parsed.port
     if not 0 < port < 65536:
         raise UrlNotAllowed("port", f"the URL's port {port} does not exist: use 1 to 65535")
-    return Target(parsed.scheme, _checked_host(parsed.raw_host.decode("ascii")), port)
+    return Target(parsed.scheme, checked_host(parsed.raw_host.decode("ascii")), port)
 
 
 def permitted_target(url: str, rules: EgressRules) -> Target:
@@ -66,11 +66,16 @@ def permitted_target(url: str, rules: EgressRules) -> Target:
     operator would have to allow it.
     """
     target = parse_target(url, rules.allow_http)
-    is_name = parse_address(target.host) is None
-    if is_name and not rules.allow_networks and (why := inside_name(target.host)) is not None:
-        advice = "use a public receiver, or have the operator allow its network in egress.allow_networks"
-        raise UrlNotAllowed("inside_name", f"{target.host} cannot be a public receiver ({why}): {advice}")
+    require_public_name(target.host, rules)
     return target
+
+
+def require_public_name(host: str, rules: EgressRules) -> None:
+    """Raise UrlNotAllowed with the rule `inside_name` for a name of a private network, unless networks are allowed."""
+    is_name = parse_address(host) is None
+    if is_name and not rules.allow_networks and (why := inside_name(host)) is not None:
+        advice = "use a public receiver, or have the operator allow its network in egress.allow_networks"
+        raise UrlNotAllowed("inside_name", f"{host} cannot be a public receiver ({why}): {advice}")
 
 
 async def check_url(url: str, rules: EgressRules, resolve: Resolve) -> None:
@@ -124,7 +129,8 @@ def _check_authority(authority: str) -> None:
         raise UrlNotAllowed("port", "the URL's port is not a number: use 1 to 65535")
 
 
-def _checked_host(host: str) -> str:
+def checked_host(host: str) -> str:
+    """Return a valid host, an address without a final dot. Raises UrlNotAllowed for any other."""
     if not host:
         raise UrlNotAllowed("host", "the URL has no host: use a full URL such as https://hooks.example.com/path")
     name = host.removesuffix(".")

@@ -20,6 +20,7 @@ from daemon.delivery.router import Router
 from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable
 from daemon.egress.lookups import Lookups
+from daemon.egress.operator_proxy import OperatorProxy
 from daemon.store.engine import Engine
 from daemon.store.reads.backlog import count_backlog
 from daemon.store.reads.gauge_reads import MailPlace, Waiting, count_mails, count_paused
@@ -134,6 +135,11 @@ def bind_attempt_gauges(metrics: Metrics, slots: AttemptSlots) -> None:
     metrics.max_attempts_in_flight.set(slots.limit)
     metrics.attempts_in_flight.set_function(lambda: slots.in_flight)
     metrics.attempts_waiting.set_function(lambda: slots.waiting)
+
+
+def bind_proxy_gauge(metrics: Metrics, proxy: OperatorProxy | None) -> None:
+    """Have the gauge of the settings' proxy read its state at each scrape."""
+    metrics.egress_proxy_up.set_function(lambda: proxy is None or not proxy.is_down)
 
 
 def _set_known(gauge: Gauge, value: int | None) -> None:

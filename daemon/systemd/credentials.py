@@ -10,6 +10,7 @@ OPERATOR_KEY = "operator-key"
 ENCRYPTION_KEY = "encryption-key"
 SMTP_PASSWORD = "smtp-password"  # noqa: S105 - a name
 STORE_PASSWORD = "store-password"  # noqa: S105 - a name
+EGRESS_PROXY_PASSWORD = "egress-proxy-password"  # noqa: S105 - a name
 
 _DIRECTORY = "CREDENTIALS_DIRECTORY"
 

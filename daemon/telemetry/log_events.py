@@ -99,6 +99,7 @@ _INFO = _table(
     ("operator_key_created", "path", "The first start made the operator key and wrote it to this file"),
     ("encryption_key_created", "path", "The first start made the key that encrypts secrets and wrote it to this file"),
     ("daemon_ready", "bind durationMs", "The API accepts requests"),
+    ("egress_proxy_up", "", "The proxy of the settings works again: deliveries go on"),
     ("settings_reloaded", "changed needRestart", "The configuration was read again, and these settings had changed"),
     ("events_pruned", "count deliveries", "Events past their retention period were deleted"),
     ("daemon_stopping", "signal seconds", "Shutdown began: attempts in flight have this long to finish"),
@@ -216,6 +217,11 @@ _WARNING = _table(
         "attempts_waiting",
         "limit inFlight count",
         "This many attempts wait for a file descriptor, which is no failure: raise the open-file limit",
+    ),
+    (
+        "egress_proxy_down",
+        "error",
+        "The proxy of the settings is at fault: deliveries that need a new connection wait until it works again",
     ),
     (
         "log_lines_suppressed",

@@ -120,6 +120,7 @@ class Metrics:
     attempts_waiting: Gauge
     lookups_in_progress: Gauge
     lookups_waiting: Gauge
+    egress_proxy_up: Gauge
     open_connections: Gauge
     max_open_connections: Gauge
     live_pages: Gauge
@@ -225,6 +226,7 @@ def make_metrics() -> Metrics:
         attempts_waiting=_gauge(registry, "attempts_waiting", "Attempts that wait for a descriptor"),
         lookups_in_progress=_gauge(registry, "lookups_in_progress", "Names that are being looked up"),
         lookups_waiting=_gauge(registry, "lookups_waiting", "Attempts and registrations that wait to look up a name"),
+        egress_proxy_up=_gauge(registry, "egress_proxy_up", "0 while the proxy of the settings is down, else 1"),
         open_connections=_gauge(registry, "open_connections", "HTTP connections to the API"),
         max_open_connections=_gauge(registry, "max_open_connections", "The limit on HTTP connections"),
         live_pages=_gauge(registry, "live_pages", "Console pages open with live updates"),

@@ -25,7 +25,7 @@ from daemon.doctor.database import stored_in_file
 from daemon.doctor.examination import examine
 from daemon.doctor.files import check_disk
 from daemon.doctor.finding import Verdict
-from daemon.doctor.network import check_dns, check_listener, check_mail
+from daemon.doctor.network import check_dns, check_listener, check_mail, check_proxy
 from daemon.domain.bind_address import TcpAddress
 from daemon.files.kept_addresses import keep_addresses
 from daemon.store.migrate import migrate
@@ -312,3 +312,37 @@ def test_a_listener_is_judged_by_where_the_daemon_listens_in_fact(state: Path) -
     keep_addresses(state, [TcpAddress("127.0.0.1", 1), TcpAddress("8.8.8.8", 8480)])
     [finding] = check_listener(settings)
     assert (finding.verdict, finding.message) == (Verdict.WARNING, "the API listens on 8.8.8.8:8480 without TLS")
+
+
+def test_the_proxy_on_the_way_out_is_tried_with_its_login(state: Path) -> None:
+    password = state / "proxy-password"
+    password.write_text("right\n")
+
+    def findings(port: int) -> list[tuple[Verdict, str]]:
+        egress = {"proxy": f"socks5://kakiyo@127.0.0.1:{port}", "proxy_password_file": password}
+        settings = Settings.model_validate({"state_dir": state, "egress": egress})
+        return [(finding.verdict, finding.message.partition(": ")[2]) for finding in check_proxy(settings)]
+
+    [none] = check_proxy(Settings(state_dir=state))
+    assert none.verdict is Verdict.SKIPPED
+    with closing(reserve_port()) as listener:
+        listener.listen()
+        port = listener.getsockname()[1]
+        threading.Thread(target=_socks5, args=(listener, b"\x00", b"\x01"), daemon=True).start()
+        assert findings(port) == [(Verdict.OK, "")]
+        assert findings(port) == [(Verdict.FAILED, "the proxy refused the login: its user name or password is wrong")]
+    assert findings(port) == [(Verdict.FAILED, "it cannot be reached")]
+
+
+def _socks5(listener: socket.socket, *login_answers: bytes) -> None:
+    """Give each connection the next of these answers to its login, and reach nothing."""
+    for answer in login_answers:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(4)
+            connection.sendall(b"\x05\x02")
+            connection.recv(100)
+            connection.sendall(b"\x01" + answer)
+            if answer == b"\x00":
+                connection.recv(10)
+                connection.sendall(b"\x05\x04\x00\x01\0\0\0\0\0\0")

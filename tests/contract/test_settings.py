@@ -28,6 +28,7 @@ def test_the_settings_of_the_contract_have_their_defaults() -> None:
     defaults = Settings().model_dump(mode="json", by_alias=True)
     defaults["secrets"]["key_file"] = defaults["secrets"]["key_file"] or ""
     defaults["store"]["password_file"] = defaults["store"]["password_file"] or ""
+    defaults["egress"]["proxy_password_file"] = defaults["egress"]["proxy_password_file"] or ""
     defaults["smtp"]["password_file"] = defaults["smtp"]["password_file"] or ""
     for section, value in tomllib.loads(shown).items():
         values = value if isinstance(value, dict) else {None: value}

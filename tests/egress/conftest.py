@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from daemon.egress.deadlines import Deadlines
+from daemon.egress.operator_proxy import OperatorProxy
 from daemon.egress.resolver import Resolve
 from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport
@@ -28,10 +29,18 @@ def client_tls(authority: TestAuthority) -> ssl.SSLContext:
 async def make_transport(client_tls: ssl.SSLContext) -> AsyncIterator[MakeTransport]:
     made: list[EndpointTransport] = []
 
-    def make(resolve: Resolve | None = None, rules: EgressRules = LOOPBACK, idle_s: float = 30) -> EndpointTransport:
+    def make(
+        resolve: Resolve | None = None,
+        rules: EgressRules = LOOPBACK,
+        idle_s: float = 30,
+        proxy: OperatorProxy | None = None,
+    ) -> EndpointTransport:
         lookups = lookups_by(resolve or resolving_to("127.0.0.1"))
-        made.append(EndpointTransport(rules, lookups, client_tls, deadlines=Deadlines(), idle_s=idle_s))
-        return made[-1]
+        transport = EndpointTransport(
+            rules, lookups, client_tls, deadlines=Deadlines(), idle_s=idle_s, operator_proxy=proxy
+        )
+        made.append(transport)
+        return transport
 
     yield make
     for transport in made:

@@ -9,7 +9,15 @@ from daemon.domain.agreement import Declared, differences
 # What each node may have as it likes: its place, its size, how it is reached, how much it logs and takes at once.
 OWN = {
     *("state_dir", "dev", "api.bind", "api.max_connections", "delivery.stop_grace_s", "delivery.idle_actor_s"),
-    *("delivery.idle_connection_s", "egress.nameservers", "egress.ca_file", "secrets.key_file", "log.level"),
+    *(
+        "delivery.idle_connection_s",
+        "egress.nameservers",
+        "egress.ca_file",
+        "egress.proxy",
+        "egress.proxy_password_file",
+        "secrets.key_file",
+        "log.level",
+    ),
     *("log.format", "api.max_waiting_events", "api.max_waiting_bytes", "api.max_waiting_deliveries"),
     *("api.rate_limit_per_s", "api.rate_limit_burst", "api.operator_rate_limit_per_s", "smtp.port", "smtp.security"),
     *("api.shutdown_delay_s",),

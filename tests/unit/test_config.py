@@ -257,6 +257,14 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
         ('public_url = "https://"', "public_url: expected an http:// or https:// URL"),
         ('public_url = "https://x.example/hooks/"', "public_url: expected a URL without a path: API and console are"),
         ('[smtp]\nfrom = "nobody"', "smtp.from: expected an email address"),
+        (
+            '[egress]\nproxy = "https://proxy:3128"',
+            "egress.proxy: the proxy's URL has another scheme than http and socks5",
+        ),
+        ('[egress]\nproxy = "http://proxy"', "egress.proxy: the proxy's URL has no port"),
+        ('[egress]\nproxy = "http://proxy:3128/x"', "egress.proxy: the proxy's URL has something behind its port"),
+        ('[egress]\nproxy = "proxy:3128"', "egress.proxy: the proxy's URL has no valid host or port"),
+        ("[egress]\nproxy_resolves = true", "egress: expected proxy, too"),
         ('[smtp]\nusername = "u"', "smtp: expected username and password_file together, or neither"),
         ("smtp = 25", "smtp: expected a table: write its settings under [smtp] (found 25)"),
         ('[[event_types]]\nname = "Bad Name"\ndescription = "x"', "event_types.0.name: string should match pattern"),
@@ -331,6 +339,13 @@ def test_a_wrong_database_is_refused_in_a_sentence_without_its_password(tmp_path
     assert re.search(r"config\.toml: store(\.\w+)?: (expected|unknown|input|string)", message)
     assert "\n" not in message
     assert "hor" not in message
+
+
+@pytest.mark.parametrize("url", ["http://u:horse@proxy:3128", "ftp://u:horse@proxy:3128", "http://u:horse@proxy"])
+def test_a_password_in_the_url_of_a_proxy_is_refused_and_not_shown(tmp_path: Path, url: str) -> None:
+    message = mistakes(tmp_path, f'[egress]\nproxy = "{url}"')
+    assert "egress.proxy: the proxy's URL has" in message
+    assert "horse" not in message
 
 
 def test_a_password_of_a_database_is_in_no_representation(tmp_path: Path) -> None:
