@@ -7,7 +7,7 @@ A TOML file, then the environment (`KAKIYO_WEBHOOKS_` prefix, `__` between level
 import os
 import socket
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -15,9 +15,6 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     PlainSerializer,
     ValidationError,
@@ -27,13 +24,14 @@ from pydantic import (
 )
 
 from daemon.config.database_url import require_database_url, without_password
+from daemon.config.egress_settings import EgressSettings
+from daemon.config.fields import FilePath, OptionalPath, Section
 from daemon.config.origins import framing_origin, keeps_secrets, public_origin
 from daemon.config.place import DEFAULT_BIND, default_state_dir
 from daemon.config.sources import ConfigError as ConfigError  # raised here
 from daemon.config.sources import environment_source, explain, file_source, flags_source, merge
 from daemon.domain.bind_address import parse_bind
 from daemon.domain.operations import OPERATIONAL_TYPES
-from daemon.egress.name_server import NameServer, parse_name_server
 from daemon.systemd.credentials import SMTP_PASSWORD, credential
 
 # Most commands read settings only to find the daemon: the model behind the rules, and the library of email addresses,
@@ -50,31 +48,12 @@ PUBLIC_WITHOUT_TLS = (
 )
 
 
-def _network(value: object) -> IPv4Network | IPv6Network:
-    if isinstance(value, IPv4Network | IPv6Network):
-        return value
-    try:
-        return ip_network(str(value))
-    except ValueError as error:
-        raise ValueError(f'expected a network such as "10.0.0.0/8": {error}') from None
-
-
 # A host's name or an address, or nothing.
 _HOST = r"^([^\s\x00-\x20/@\x7f]+)?$"
 # A host's name or an address literal (RFC 5321, 4.1.3), or nothing.
 _HELO_NAME = r"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Za-z.:]+\])?$"
 # As people write it in a list.
 _NODE_NAME = r"^[A-Za-z0-9._-]*$"
-
-
-def _without_nul(value: Path) -> Path:
-    if "\0" in str(value):
-        raise ValueError("expected a path: no name of a file holds the character NUL")
-    return value
-
-
-def _none_if_empty(value: object) -> object:
-    return None if value == "" else value
 
 
 def _as_sent(value: dict[str, Any]) -> dict[str, Any]:
@@ -86,26 +65,14 @@ def _as_sent(value: dict[str, Any]) -> dict[str, Any]:
     return sent
 
 
-def _name_server(value: object) -> NameServer:
-    return value if isinstance(value, NameServer) else parse_name_server(str(value))
-
-
 _Seconds = Annotated[float, Field(gt=0, le=3600)]
-_NameServer = Annotated[NameServer, BeforeValidator(_name_server)]
-_Path = Annotated[Path, AfterValidator(_without_nul)]
-_OptionalPath = Annotated[_Path | None, BeforeValidator(_none_if_empty)]
 # Shown without its password.
 _DatabaseUrl = Annotated[
     str, AfterValidator(require_database_url), PlainSerializer(without_password, when_used="json"), Field(repr=False)
 ]
-_Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ApiSettings(_Section):
+class ApiSettings(Section):
     """`[api]`: where the HTTP API listens, how much it takes in at once, and how often a key may ask."""
 
     bind: str = DEFAULT_BIND
@@ -125,7 +92,7 @@ class ApiSettings(_Section):
         return str(parse_bind(value))
 
 
-class DeliverySettings(_Section):
+class DeliverySettings(Section):
     """`[delivery]`: the deadline, the retries, when a webhook is disabled, how stopping and idling go."""
 
     timeout_s: _Seconds = 10
@@ -144,40 +111,7 @@ class DeliverySettings(_Section):
         return Policy(self.retry_delays_s, self.disable_after, self.count)
 
 
-class EgressSettings(_Section):
-    """`[egress]`: which receivers may be reached and how, who knows their addresses, and whom to trust for TLS."""
-
-    allow_http: bool = False
-    allow_networks: tuple[_Network, ...] = ()
-    nameservers: tuple[_NameServer, ...] = ()
-    ca_file: _OptionalPath = None
-    proxy: str = ""
-    proxy_password_file: _OptionalPath = None
-    proxy_resolves: bool = False
-    webhook_proxies: bool = False
-
-    @field_validator("proxy")
-    @classmethod
-    def _is_a_proxy(cls, value: str) -> str:
-        if value:
-            from daemon.egress.proxy import parse_proxy
-
-            parse_proxy(value)
-        return value
-
-    @model_validator(mode="after")
-    def _has_a_proxy(self) -> Self:
-        if not self.proxy and (self.proxy_password_file or self.proxy_resolves):
-            raise ValueError("expected proxy, too: proxy_password_file and proxy_resolves belong to it")
-        return self
-
-    @property
-    def lets_webhooks_have_proxies(self) -> bool:
-        """Whether a webhook may have a proxy of its own: it is reached past the one of the settings."""
-        return self.webhook_proxies or not self.proxy
-
-
-class CreditsSettings(_Section):
+class CreditsSettings(Section):
     """`[credits]`: the price of a successful delivery, and whether an empty balance holds deliveries back."""
 
     per_delivery: int = Field(2, ge=0)
@@ -189,16 +123,16 @@ class CreditsSettings(_Section):
         return self.per_delivery if self.enforce else None
 
 
-class SmtpSettings(_Section):
+class SmtpSettings(Section):
     """`[smtp]`: where mail goes out; with no host it is written to a Maildir in the state directory."""
 
     host: str = Field("", pattern=_HOST, max_length=255)
     port: int = Field(587, ge=1, le=65535)
     security: Literal["tls", "starttls", "none"] = "starttls"
     username: str = ""
-    password_file: _OptionalPath = None
+    password_file: OptionalPath = None
     sender: str = Field("webhooks@localhost", alias="from")
-    ca_file: _OptionalPath = None
+    ca_file: OptionalPath = None
     helo_name: str = Field("", pattern=_HELO_NAME, max_length=255)
     operator_address: str = ""
 
@@ -227,24 +161,24 @@ class SmtpSettings(_Section):
         return self
 
 
-class ConsoleSettings(_Section):
+class ConsoleSettings(Section):
     """`[console]`: whose pages may show it in a frame, and whether mails lead into it by portal links."""
 
     embed_origins: tuple[Annotated[str, AfterValidator(framing_origin)], ...] = Field((), max_length=20)
     mail_link_days: int = Field(0, ge=0, le=7)
 
 
-class SecretsSettings(_Section):
+class SecretsSettings(Section):
     """`[secrets]`: where the key that seals the webhooks' secrets stands; by default in the state directory."""
 
-    key_file: _OptionalPath = None
+    key_file: OptionalPath = None
 
 
-class StoreSettings(_Section):
+class StoreSettings(Section):
     """`[store]`: the PostgreSQL database that keeps everything; with no URL it is an SQLite file in `state_dir`."""
 
     url: _DatabaseUrl = ""
-    password_file: _OptionalPath = None
+    password_file: OptionalPath = None
     notify_url: _DatabaseUrl = ""
     node_name: str = Field("", pattern=_NODE_NAME, max_length=255)
 
@@ -260,20 +194,20 @@ class StoreSettings(_Section):
         return self.node_name or socket.gethostname()
 
 
-class LogSettings(_Section):
+class LogSettings(Section):
     """`[log]`: how much is logged, and in which form."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "console"] = "auto"
 
 
-class RetentionSettings(_Section):
+class RetentionSettings(Section):
     """`[retention]`: for how long events are kept, with their deliveries and attempts; the ledger is kept for ever."""
 
     days: int = Field(30, ge=0, le=36_500)
 
 
-class EventTypeSettings(_Section):
+class EventTypeSettings(Section):
     """`[[event_types]]`: an event type that the operator adds."""
 
     name: str = Field(pattern=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)+$", max_length=200)
@@ -282,10 +216,10 @@ class EventTypeSettings(_Section):
     example: Annotated[dict[str, Any], AfterValidator(_as_sent)] = Field(default_factory=dict)
 
 
-class Settings(_Section):
+class Settings(Section):
     """The whole tree. Make it with `load_settings`."""
 
-    state_dir: _Path = Field(default_factory=default_state_dir)
+    state_dir: FilePath = Field(default_factory=default_state_dir)
     public_url: str = "http://127.0.0.1:8480"
     dev: bool = False
     api: ApiSettings = ApiSettings()

@@ -2,7 +2,8 @@
 
 from ipaddress import ip_network
 
-from daemon.config.settings import CreditsSettings, EgressSettings, EventTypeSettings, RetentionSettings, Settings
+from daemon.config.egress_settings import EgressSettings
+from daemon.config.settings import CreditsSettings, EventTypeSettings, RetentionSettings, Settings
 from daemon.config.shared_settings import shared_settings
 from daemon.domain.agreement import Declared, differences
 

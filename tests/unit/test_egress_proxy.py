@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from daemon.config.egress_proxy import egress_proxy
-from daemon.config.settings import ConfigError, EgressSettings
+from daemon.config.egress_settings import EgressSettings
+from daemon.config.settings import ConfigError
 from daemon.egress.proxy import Proxy, check_password, parse_proxy
 
 
