@@ -101,7 +101,7 @@ async def _try_proxy(proxy: Proxy, settings: Settings) -> None:
         addresses = await Resolver(settings.egress.nameservers).resolve(proxy.host)
         connected = await connect_to_first(addresses, proxy.port, NoMoreSockets())
     with connected, trio.move_on_after(_WITHIN_S), suppress(NotReached):  # the login is looked at before the place
-        await open_tunnel(Wire(connected), proxy, _NOWHERE, 443)
+        await open_tunnel(Wire(connected), proxy, host=_NOWHERE, port=443)
 
 
 def check_mail(settings: Settings) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ class Connector:
     """Its webhook's `way` and where further sockets come from (`more`) may change between two connections."""
 
     def __init__(
-        self, rules: EgressRules, lookups: Lookups, tls: ssl.SSLContext, operator_proxy: OperatorProxy | None
+        self, rules: EgressRules, lookups: Lookups, *, tls: ssl.SSLContext, operator_proxy: OperatorProxy | None
     ) -> None:
         self.way: Way = USUAL_WAY
         self.more: MoreSockets = NoMoreSockets()
@@ -59,7 +59,7 @@ class Connector:
         else:
             is_for_proxy = proxy.resolves and parse_address(target.host) is None
             addresses = None if is_for_proxy else await self._addresses_of(target)
-            connected = await self._through(proxy, target, addresses, at_stage)
+            connected = await self._through(proxy, target, addresses=addresses, at_stage=at_stage)
             at_stage("connecting")
         return Wire(connected) if target.scheme == "http" else await start_tls(connected, target, self._tls)
 
@@ -91,7 +91,7 @@ class Connector:
             lookup.release()
 
     async def _through(
-        self, proxy: Proxy, target: Target, addresses: Sequence[Address] | None, at_stage: Callable[[str], None]
+        self, proxy: Proxy, target: Target, *, addresses: Sequence[Address] | None, at_stage: Callable[[str], None]
     ) -> socket.socket:
         at_stage(AT_THE_PROXY)
         try:

@@ -43,7 +43,7 @@ async def connect_through(
         failures[str(place)] = "no answer"
         with trio.move_on_after(_patience_s(left)):
             try:
-                await open_tunnel(Wire(connected), proxy, place, target.port, on_request=on_request)
+                await open_tunnel(Wire(connected), proxy, host=place, port=target.port, on_request=on_request)
                 return connected
             except NotReached as error:
                 connected.close()

@@ -50,7 +50,7 @@ def parse_proxy(url: str) -> Proxy:
         raise ValueError(f"the proxy's URL has another scheme than http and socks5: {_FORM}")
     if parsed.raw_path not in (b"", b"/") or "?" in url or "#" in url:
         raise ValueError(f"the proxy's URL has something behind its port: {_FORM}")
-    return Proxy(cast(ProxyScheme, parsed.scheme), host, _port_in(url), _username_in(parsed))
+    return Proxy(cast(ProxyScheme, parsed.scheme), host, _port_in(url), username=_username_in(parsed))
 
 
 def check_password(password: str) -> None:

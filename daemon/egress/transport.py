@@ -98,7 +98,7 @@ class EndpointTransport(Transport):
         seconds is not used again. `may_send()` is asked right before a request's first byte.
         """
         self._rules = rules
-        self._connector = Connector(rules, lookups, tls, operator_proxy)
+        self._connector = Connector(rules, lookups, tls=tls, operator_proxy=operator_proxy)
         self._deadlines = deadlines
         self._idle_s = idle_s
         self._may_send = may_send

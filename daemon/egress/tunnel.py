@@ -39,7 +39,7 @@ class NotReached(Exception):
 
 
 async def open_tunnel(
-    wire: Wire, proxy: Proxy, host: str | Address, port: int, *, on_request: Callable[[], None] = lambda: None
+    wire: Wire, proxy: Proxy, *, host: str | Address, port: int, on_request: Callable[[], None] = lambda: None
 ) -> None:
     """Have the proxy behind `wire` connect to `host`, a name only where the proxy resolves.
 
@@ -49,7 +49,7 @@ async def open_tunnel(
     answer = _Answer(wire)
     if proxy.scheme == "http":
         on_request()
-        await _connect(answer, proxy, host, port)
+        await _connect(answer, proxy, host=host, port=port)
     else:
         await _log_in(answer, proxy)
         on_request()
@@ -96,7 +96,7 @@ class _Answer:
         self.rest += data
 
 
-async def _connect(answer: _Answer, proxy: Proxy, host: str | Address, port: int) -> None:
+async def _connect(answer: _Answer, proxy: Proxy, *, host: str | Address, port: int) -> None:
     place = f"[{host}]:{port}" if isinstance(host, IPv6Address) else f"{host}:{port}"
     login = ""
     if proxy.username:
