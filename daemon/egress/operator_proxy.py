@@ -1,4 +1,4 @@
-"""The operator's proxy, which all webhooks share: while it is down they wait, and one at a time finds out whether it works.
+"""The operator's proxy, shared by all webhooks: while it is down they wait, and one at a time finds out if it works.
 
 So its fault is no webhook's failure, and a proxy that is down gets no connection for each delivery that waits.
 """
