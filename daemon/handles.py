@@ -87,9 +87,10 @@ class ConsoleHandles:
 class Handles:
     """The daemon, as the API sees it.
 
-    `api_settings()` are those in effect now. `check_url(url, team_id)` raises UrlNotAllowed; `is_parked(webhook_id)`
-    says whether a webhook rests because its actor kept crashing. `cursor_key` seals the cursors of lists. `follow`
-    waits until memory has what other nodes have changed, None without others; it raises StoreUnavailable.
+    `api_settings()` are those in effect now. `check_url(url, team_id)` and `check_proxy` raise UrlNotAllowed.
+    `is_parked(webhook_id)` says whether a webhook rests because its actor kept crashing. `cursor_key` seals the cursors
+    of lists. `follow` waits until memory has what other nodes have changed, None without others; it raises
+    StoreUnavailable.
     """
 
     settings: Settings
@@ -109,6 +110,7 @@ class Handles:
     api_keys: ApiKeys
     note_key_use: Callable[[str], None]
     check_url: CheckUrl
+    check_proxy: CheckUrl
     is_parked: Callable[[str], bool]
     now_ms: NowMs
     log: FilteringBoundLogger

@@ -11,14 +11,16 @@ from daemon.config.egress_proxy import egress_proxy
 from daemon.config.reload import LiveSettings
 from daemon.delivery.permit import ALWAYS, Permit
 from daemon.domain.clock import NowMs, wall_clock_ms
+from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.addresses import Address
 from daemon.egress.deadlines import Deadlines
 from daemon.egress.lookups import Lookups
 from daemon.egress.operator_proxy import OperatorProxy
+from daemon.egress.proxy import parse_proxy
 from daemon.egress.resolver import Resolver
 from daemon.egress.tls import make_tls_context
 from daemon.egress.transport import EndpointTransport, Transport
-from daemon.egress.urls import EgressRules, check_url
+from daemon.egress.urls import EgressRules, check_host, check_url
 from daemon.files.descriptors import UNLIMITED
 from daemon.handles import CheckUrl
 from daemon.mail.result import Send
@@ -41,6 +43,7 @@ class Seams:
     run_checkpoint: RunInThread
     make_transport: Callable[[], Transport]
     check_url: CheckUrl
+    check_proxy: CheckUrl
     send_mail: Send
     spans: Spans = NO_SPANS
     attempts_at_once: int = UNLIMITED
@@ -75,8 +78,10 @@ def real_seams(live: LiveSettings, permit: Permit = ALWAYS) -> Seams:
             idle_s=settings.delivery.idle_connection_s,
             may_send=lambda: permit.valid,
             operator_proxy=operator_proxy,
+            webhook_proxies=egress.lets_webhooks_have_proxies,
         ),
         check_url=partial(_check_url, rules, checks, not egress.proxy_resolves),
+        check_proxy=partial(check_proxy, rules, checks, egress.lets_webhooks_have_proxies),
         send_mail=live_sender(lambda: live.now),
         lookups=(lookups, checks),
         operator_proxy=operator_proxy,
@@ -86,6 +91,17 @@ def real_seams(live: LiveSettings, permit: Permit = ALWAYS) -> Seams:
 
 async def _check_url(rules: EgressRules, lookups: Lookups, resolves: bool, url: str, team_id: str) -> None:
     await check_url(url, rules, lookups.resolver_for(team_id) if resolves else _unresolved)
+
+
+async def check_proxy(rules: EgressRules, lookups: Lookups, allowed: bool, url: str, team_id: str) -> None:
+    """Raise UrlNotAllowed if webhooks may have no proxies, if the URL names none, or for where it leads."""
+    if not allowed:
+        raise UrlNotAllowed("proxy", "all deliveries go through the operator's proxy: leave the webhook's own out")
+    try:
+        proxy = parse_proxy(url)
+    except ValueError as error:
+        raise UrlNotAllowed("proxy", str(error)) from None
+    await check_host(proxy.host, proxy.port, rules, resolve=lookups.resolver_for(team_id))
 
 
 async def _unresolved(_host: str, _port: int) -> Sequence[Address]:

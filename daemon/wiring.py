@@ -96,6 +96,7 @@ class Daemon:
     sign_outs: SignOuts
     key_uses: KeyUses
     check_url: CheckUrl
+    check_proxy: CheckUrl
     work_done: Callable[[], int]
     started_at: float
     node: Node | None = None
@@ -248,6 +249,7 @@ async def assemble(
         sign_outs=sign_outs,
         key_uses=key_uses,
         check_url=partial(_check_url_and_log, seams.check_url, log),
+        check_proxy=partial(_check_url_and_log, seams.check_proxy, log),
         work_done=lambda: database.progress.done,
         started_at=trio.current_time(),
         node=node,

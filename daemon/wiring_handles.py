@@ -33,6 +33,7 @@ def handles_of(daemon: Daemon, not_ready: Callable[[], str | None]) -> Handles:
         api_keys=daemon.api_keys,
         note_key_use=daemon.key_uses.note,
         check_url=daemon.check_url,
+        check_proxy=daemon.check_proxy,
         is_parked=daemon.fleet.is_parked,
         now_ms=daemon.clock.now_ms,
         log=telemetry.log,

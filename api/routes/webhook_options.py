@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.http.wire import Input, Output
+from api.routes.way_out_options import ShownWayOut, WayOutFields, given_proxy, shown_proxy
 from daemon.domain.webhook_options import WebhookOptions
 
 _TIMEOUT = (
@@ -13,7 +13,7 @@ _TIMEOUT = (
 
 
 # Which are left out, and so stay as they are, `model_fields_set` tells: no default is shown.
-class OptionFields(Input):
+class OptionFields(WayOutFields):
     """The options that a client may send."""
 
     timeout_s: Annotated[float, Field(ge=1, le=30, allow_inf_nan=False)] | None = Field(
@@ -21,7 +21,7 @@ class OptionFields(Input):
     )
 
 
-class ShownOptions(Output):
+class ShownOptions(ShownWayOut):
     """The options of a webhook."""
 
     timeout_s: float | None = Field(description=_TIMEOUT)
@@ -29,7 +29,7 @@ class ShownOptions(Output):
 
 def given_options(body: OptionFields) -> WebhookOptions:
     """Return the options that the body has; those that it leaves out are as usual."""
-    return WebhookOptions(timeout_s=body.timeout_s)
+    return WebhookOptions(timeout_s=body.timeout_s, ip_version=body.ip_version, proxy=given_proxy(body.proxy))
 
 
 def names_of_given(body: OptionFields) -> tuple[str, ...]:
@@ -39,4 +39,4 @@ def names_of_given(body: OptionFields) -> tuple[str, ...]:
 
 def shown_options(options: WebhookOptions) -> ShownOptions:
     """Return what is shown of them."""
-    return ShownOptions(timeout_s=options.timeout_s)
+    return ShownOptions(timeout_s=options.timeout_s, ip_version=options.ip_version, proxy=shown_proxy(options.proxy))

@@ -14,6 +14,7 @@ from api.http.route import Call
 from api.http.wire import Page, format_optional_time, format_time, later_ms
 from api.limits.rate_limit import tokens_for
 from api.limits.sizes import MAX_PAUSE_DAYS
+from api.routes.way_out_options import check_way_out
 from api.routes.webhook_models import (
     GENERATE,
     NewWebhook,
@@ -70,6 +71,7 @@ async def _check_new(call: Call, body: NewWebhook) -> str:
         team_id = await _team_of_new(call, body)
     if "url" in body.model_fields_set:
         await _check_url(call, body.url, team_id=team_id, mistakes=mistakes)
+    await check_way_out(call, body, team_id=team_id, mistakes=mistakes)
     if "events" in body.model_fields_set:
         _check_events(body.events, body.about, mistakes)
     if body.body_format != BodyFormat.STANDARD and body.about != About.OPERATIONS:
@@ -154,6 +156,8 @@ async def tell_change(call: Call, webhook_id: str, body: WebhookChange) -> None:
         _check_events(body.events, found.about, mistakes)
     if found.live:
         _refuse_options(body, mistakes)
+    else:
+        await check_way_out(call, body, team_id=found.team_id, mistakes=mistakes)
     mistakes.raise_if_any()
 
 

@@ -19,7 +19,7 @@ from daemon.cli.options import (
     with_api_options,
 )
 from daemon.cli.statistics import webhook_statistics
-from daemon.cli.webhook_options import Reset, Timeout, reset_options
+from daemon.cli.webhook_options import Ip, Proxy, ProxyPasswordFile, Reset, Timeout, reset_options, way_out
 from daemon.domain.operations import About, BodyFormat
 
 _WebhookId = Annotated[str, argument(metavar="WEBHOOK")]
@@ -69,6 +69,9 @@ def create(
         option("--body-format", help="'slack': one sentence, as Slack takes it; for operations alone."),
     ] = None,
     timeout: Timeout = None,
+    ip_version: Ip = None,
+    proxy: Proxy = None,
+    proxy_password_file: ProxyPasswordFile = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
@@ -84,6 +87,7 @@ def create(
     secret = _chosen_secret(secret_file, generate_secret)
     with connect(api) as client:
         kind = {"about": about, "bodyFormat": body_format, "timeoutS": timeout}
+        kind |= way_out(ip_version, proxy, proxy_password_file)
         body = present({"teamId": team_id, "name": name, "url": url, "events": events, "secret": secret, **kind})
         print_webhook(
             client.send("POST", "/v1/webhooks", body=body, headers=idempotency_headers(idempotency_key)), as_json
@@ -132,6 +136,9 @@ def update(
     generate_secret: _GenerateSecret = False,
     no_secret: Annotated[bool, option("--no-secret", help="Remove the secret: deliveries go unsigned.")] = False,
     timeout: Timeout = None,
+    ip_version: Ip = None,
+    proxy: Proxy = None,
+    proxy_password_file: ProxyPasswordFile = None,
     reset: Reset = None,
     as_json: AsJson = False,
     *,
@@ -143,6 +150,7 @@ def update(
 
     secret = _chosen_secret(secret_file, generate_secret)
     changes = present({"name": name, "url": url, "events": events, "secret": secret, "timeoutS": timeout})
+    changes |= present(way_out(ip_version, proxy, proxy_password_file))
     changes |= reset_options(reset)
     if no_secret and secret:
         raise click.UsageError("--no-secret and a secret exclude each other: give one")

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from daemon.config.egress_settings import EgressSettings
 from daemon.config.settings import ConfigError
-from daemon.egress.proxy import Proxy, check_password, parse_proxy
+from daemon.domain.proxy_login import check_password
+from daemon.egress.proxy import Proxy, parse_proxy
 from daemon.systemd.credentials import EGRESS_PROXY_PASSWORD, credential
 
 

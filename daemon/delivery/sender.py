@@ -12,8 +12,10 @@ from daemon.delivery.attempt import make_attempt
 from daemon.delivery.attempt_slots import AttemptSlots
 from daemon.delivery.permit import ALWAYS, Permit
 from daemon.delivery.reporting import DeliveryLog
+from daemon.delivery.way_out import way_of
 from daemon.domain.clock import Clock
 from daemon.domain.model import Attempt, Outcome, OutcomeKind, Webhook, Work
+from daemon.domain.webhook_options import DEFAULT_OPTIONS
 from daemon.egress.transport import Transport
 
 
@@ -27,11 +29,13 @@ class Sender:
         "_clock",
         "_log",
         "_opener",
+        "_options",
         "_pause",
         "_permit",
         "_slot",
         "_timeout_s",
         "_transport",
+        "_vault",
     )
 
     def __init__(
@@ -50,7 +54,8 @@ class Sender:
         self._permit = permit
         self._clock = clock
         self._log = log
-        self._opener = Opener(vault)
+        self._vault, self._opener = vault, Opener(vault)
+        self._options = DEFAULT_OPTIONS
         self._transport = make_transport()
         self._slot = slots.slot(self._transport.close)
         self._transport.take_more_from(self._slot)
@@ -59,8 +64,12 @@ class Sender:
     async def acquire(self, webhook: Webhook, *, failing: bool) -> bool:
         """Wait for a slot and for capacity to resolve the name; False, with nothing held, if the wait was ended.
 
-        The attempt starts only after this: until then neither its deadline nor its signed timestamp is set.
+        The attempt starts only after this: until then neither its deadline nor its signed timestamp is set. Raises
+        VaultError for a secret of its way out that cannot be opened.
         """
+        if webhook.options is not self._options:
+            self._transport.go_by(way_of(webhook, self._vault))
+            self._options = webhook.options
         team_id, slot = webhook.team_id, self._slot
         wait = self._pause.wait
         if not slot.try_take(team_id, failing) and not await wait(math.inf, partial(slot.take, team_id, failing)):

@@ -10,14 +10,19 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from daemon.domain.way_out_options import IpVersion, ProxyOption, with_password_kept
+
 
 class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """All options of a webhook.
 
-    `timeout_s` is how many seconds an attempt may take, None for those of the settings.
+    `timeout_s` is how many seconds an attempt may take, None for those of the settings. `ip_version` is the only family
+    of addresses to connect to, and `proxy` is used before that of the settings.
     """
 
     timeout_s: float | None = None
+    ip_version: IpVersion | None = None
+    proxy: ProxyOption | None = None
 
 
 DEFAULT_OPTIONS = WebhookOptions()
@@ -44,7 +49,10 @@ def are_options(value: Any) -> bool:
 
 def with_changed(options: WebhookOptions, given: WebhookOptions, names: tuple[str, ...]) -> WebhookOptions:
     """Return the options with these attributes of those that were given, the others as they are."""
-    return structs.replace(options, **{name: getattr(given, name) for name in names})
+    changed = structs.replace(options, **{name: getattr(given, name) for name in names})
+    if "proxy" in names:
+        changed = structs.replace(changed, proxy=with_password_kept(options.proxy, given.proxy))
+    return changed
 
 
 def sealed_parts(options: WebhookOptions) -> list[str]:

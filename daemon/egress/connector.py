@@ -22,7 +22,13 @@ class Connector:
     """Its webhook's `way` and where further sockets come from (`more`) may change between two connections."""
 
     def __init__(
-        self, rules: EgressRules, lookups: Lookups, *, tls: ssl.SSLContext, operator_proxy: OperatorProxy | None
+        self,
+        rules: EgressRules,
+        lookups: Lookups,
+        *,
+        tls: ssl.SSLContext,
+        operator_proxy: OperatorProxy | None,
+        webhook_proxies: bool,
     ) -> None:
         self.way: Way = USUAL_WAY
         self.more: MoreSockets = NoMoreSockets()
@@ -30,6 +36,7 @@ class Connector:
         self._lookups = lookups
         self._tls = tls
         self._operator_proxy = operator_proxy
+        self._webhook_proxies = webhook_proxies
         self._lookup: Lookup | None = None
         self._team_id = ""
 
@@ -54,6 +61,8 @@ class Connector:
 
         Runs under the caller's deadline. Raises EgressErrors.
         """
+        if self.way.proxy is not None and not self._webhook_proxies:
+            raise BlockedAddress("all deliveries go through the operator's proxy: remove the webhook's own")
         if (proxy := self._proxy) is None:
             connected = await connect_directly(target, await self._addresses_of(target), self.more)
         else:

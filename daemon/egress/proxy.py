@@ -8,11 +8,10 @@ import httpx
 
 from daemon.domain.errors import UrlNotAllowed
 from daemon.domain.printable import is_harmless
+from daemon.domain.proxy_login import MAX_LOGIN_BYTES
 from daemon.egress.urls import checked_host
 
 MAX_PROXY_URL_LENGTH = 512
-# As much as fits into the login of SOCKS5 (RFC 1929).
-MAX_LOGIN_BYTES = 255
 _FORM = "use http://host:port or socks5://host:port, with a user name as http://user@host:port"
 
 ProxyScheme = Literal["http", "socks5"]
@@ -51,12 +50,6 @@ def parse_proxy(url: str) -> Proxy:
     if parsed.raw_path not in (b"", b"/") or "?" in url or "#" in url:
         raise ValueError(f"the proxy's URL has something behind its port: {_FORM}")
     return Proxy(cast(ProxyScheme, parsed.scheme), host, _port_in(url), username=_username_in(parsed))
-
-
-def check_password(password: str) -> None:
-    """Raise ValueError with a sentence for a password that no proxy can be sent."""
-    if not 1 <= len(password.encode("utf-8", "replace")) <= MAX_LOGIN_BYTES or not password.isprintable():
-        raise ValueError(f"a proxy's password has 1 to {MAX_LOGIN_BYTES} bytes and no control characters: correct it")
 
 
 def _port_in(url: str) -> int:

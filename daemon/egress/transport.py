@@ -93,12 +93,16 @@ class EndpointTransport(Transport):
         idle_s: float = 30.0,
         may_send: Callable[[], bool] = lambda: True,
         operator_proxy: OperatorProxy | None = None,
+        webhook_proxies: bool = True,
     ) -> None:
         """All transports share `lookups`, `tls`, `deadlines` and the operator's proxy. A connection idle for `idle_s`
         seconds is not used again. `may_send()` is asked right before a request's first byte.
+        `webhook_proxies` says whether a webhook may go by a proxy of its own.
         """
         self._rules = rules
-        self._connector = Connector(rules, lookups, tls=tls, operator_proxy=operator_proxy)
+        self._connector = Connector(
+            rules, lookups, tls=tls, operator_proxy=operator_proxy, webhook_proxies=webhook_proxies
+        )
         self._deadlines = deadlines
         self._idle_s = idle_s
         self._may_send = may_send

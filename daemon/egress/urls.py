@@ -99,6 +99,14 @@ async def _addresses_now(target: Target, resolve: Resolve) -> Sequence[Address]:
     return ()
 
 
+async def check_host(host: str, port: int, rules: EgressRules, *, resolve: Resolve) -> None:
+    """Raise UrlNotAllowed as `check_url` does for where a host leads, whatever is spoken there."""
+    require_public_name(host, rules)
+    target = Target("https", host, port)
+    if (refused := refusal(host, await _addresses_now(target, resolve), rules.allow_networks)) is not None:
+        raise UrlNotAllowed("address", refused.sentence, refused.detail)
+
+
 def _can_be_shown(character: str) -> bool:
     return character.isprintable() and is_harmless(character)
 

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+
+from msgspec import structs
 
 from daemon.crypto.idempotency import Once
 from daemon.crypto.vault import Vault, VaultError
@@ -13,6 +16,7 @@ from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.live_answers import LIVE_URL
 from daemon.domain.model import Webhook
 from daemon.domain.operations import About, BodyFormat
+from daemon.domain.way_out_options import with_password_sealed
 from daemon.domain.webhook_options import DEFAULT_OPTIONS, WebhookOptions
 from daemon.management.audit import Audit
 from daemon.management.kept_answers import KeptAnswers
@@ -77,7 +81,7 @@ class Webhooks:
         webhook_id = self._new_id("wh")
         sealed = None if secret is None else self._vault.seal(secret, webhook_id)
         webhook = self._new(webhook_id, team_id, name, url=url, sealed=sealed, events=events)
-        chosen = replace(webhook, about=about, body_format=body_format, options=options)
+        chosen = replace(webhook, about=about, body_format=body_format, options=self._sealed(options, webhook_id))
         return await self._create(chosen, once, by)
 
     async def create_live(
@@ -125,11 +129,19 @@ class Webhooks:
         given = edit.secret
         if given is not None:
             edit = replace(edit, secret=self._vault.seal(given, webhook_id))
+        edit = replace(edit, options=self._sealed(edit.options, webhook_id))
         change = Edit(edit, self._now_ms())
         webhook = await self._request_change(webhook_id, change, by=by, action=_action_of(edit), secret=given)
         if webhook is not None:
             self._log_change(webhook, edit)
         return webhook
+
+    def _sealed(self, options: WebhookOptions, webhook_id: str) -> WebhookOptions:
+        """Return the options, in which what is secret is plain until now, with it sealed."""
+        if options is DEFAULT_OPTIONS:
+            return options
+        proxy = with_password_sealed(options.proxy, partial(self._vault.seal, webhook_id=webhook_id))
+        return structs.replace(options, proxy=proxy)
 
     def _log_change(self, webhook: Webhook, edit: WebhookEdit) -> None:
         owner = {"webhookId": webhook.id, "teamId": webhook.team_id}

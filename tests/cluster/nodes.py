@@ -202,6 +202,7 @@ def _fleet(
         run_checkpoint=run_inline,
         make_transport=lambda: MockTransport(receiver.handle),
         check_url=_accept_url,
+        check_proxy=_accept_url,
         send_mail=Outbox().send,
     )
     builder = DeliveryBuilder(

@@ -98,6 +98,7 @@ class Cluster:
             run_checkpoint=thread_runner(2),
             make_transport=lambda: MockTransport(self.receiver.handle),
             check_url=_accept_url,
+            check_proxy=_accept_url,
             send_mail=self.outbox.send,
             permit=lease,
         )

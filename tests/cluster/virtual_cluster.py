@@ -131,6 +131,7 @@ class VirtualCluster:
             run_checkpoint=link,
             make_transport=lambda: MockTransport(partial(self._receive, number)),
             check_url=_accept_url,
+            check_proxy=_accept_url,
             send_mail=self.outbox.send,
             permit=lease,
         )

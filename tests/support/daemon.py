@@ -264,6 +264,7 @@ async def running(
         run_checkpoint=run_inline,
         make_transport=transport or (lambda: MockTransport(receiver.handle)),
         check_url=_accept_url,
+        check_proxy=_accept_url,
         send_mail=outbox.send,
     )
     database = open_engine(state_dir)

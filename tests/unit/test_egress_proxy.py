@@ -7,7 +7,8 @@ import pytest
 from daemon.config.egress_proxy import egress_proxy
 from daemon.config.egress_settings import EgressSettings
 from daemon.config.settings import ConfigError
-from daemon.egress.proxy import Proxy, check_password, parse_proxy
+from daemon.domain.proxy_login import check_password
+from daemon.egress.proxy import Proxy, parse_proxy
 
 
 def test_the_password_is_in_a_file_or_in_systemds_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

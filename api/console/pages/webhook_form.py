@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from api.console.pages.way_out_form import way_out_mistakes
 from api.console.pages.webhook_options_form import OPTION_MISTAKES, options_of, read_options
 from api.console.session.forms import Form
 from api.console.session.page_request import PageRequest
@@ -89,7 +90,7 @@ async def mistakes_in(request: PageRequest, team_id: str, typed: WebhookForm) ->
         mistakes["secret"] = wrong
     if wrong := await _url_mistake(request, team_id, typed.url):
         mistakes["url"] = wrong
-    return mistakes
+    return {**mistakes, **await way_out_mistakes(request, team_id, typed.options)}
 
 
 def secret_mistake(secret: str) -> str:
