@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.http.wire import Input, Output
+from api.routes.retry_options import RETRIES_EXAMPLE, RetryFields, ShownRetries, given_retries
 from daemon.domain.webhook_options import WebhookOptions
 
 _TIMEOUT = (
@@ -13,7 +13,7 @@ _TIMEOUT = (
 
 
 # Which are left out, and so stay as they are, `model_fields_set` tells: no default is shown.
-class OptionFields(Input):
+class OptionFields(RetryFields):
     """The options that a client may send."""
 
     timeout_s: Annotated[float, Field(ge=1, le=30, allow_inf_nan=False)] | None = Field(
@@ -21,15 +21,18 @@ class OptionFields(Input):
     )
 
 
-class ShownOptions(Output):
+class ShownOptions(ShownRetries):
     """The options of a webhook."""
 
     timeout_s: float | None = Field(description=_TIMEOUT)
 
 
+OPTIONS_EXAMPLE = {"timeoutS": None, **RETRIES_EXAMPLE}
+
+
 def given_options(body: OptionFields) -> WebhookOptions:
     """Return the options that the body has; those that it leaves out are as usual."""
-    return WebhookOptions(timeout_s=body.timeout_s)
+    return WebhookOptions(timeout_s=body.timeout_s, **given_retries(body))
 
 
 def names_of_given(body: OptionFields) -> tuple[str, ...]:
@@ -39,4 +42,10 @@ def names_of_given(body: OptionFields) -> tuple[str, ...]:
 
 def shown_options(options: WebhookOptions) -> ShownOptions:
     """Return what is shown of them."""
-    return ShownOptions(timeout_s=options.timeout_s)
+    return ShownOptions(
+        timeout_s=options.timeout_s,
+        retry_schedule=options.retry_schedule,
+        retry_jitter=options.retry_jitter,
+        retry_after=options.retry_after,
+        disable_on_gone=options.disable_on_gone,
+    )

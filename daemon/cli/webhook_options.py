@@ -4,12 +4,17 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from daemon.cli.declared import option
+from daemon.cli.retry_options import retry_lines
 
 
 class OptionName(StrEnum):
     """What `--reset` takes: the options of a webhook, by their names in the API."""
 
     TIMEOUT = "timeoutS"
+    RETRIES = "retrySchedule"
+    JITTER = "retryJitter"
+    RETRY_AFTER = "retryAfter"
+    GONE = "disableOnGone"
 
 
 Timeout = Annotated[
@@ -30,4 +35,5 @@ def reset_options(names: list[OptionName] | None) -> dict[str, None]:
 def option_lines(webhook: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return a line for each option that is not as usual."""
     timeout_s = webhook.get("timeoutS")
-    return [] if timeout_s is None else [("timeout in seconds", timeout_s)]
+    lines = [] if timeout_s is None else [("timeout in seconds", timeout_s)]
+    return lines + retry_lines(webhook)

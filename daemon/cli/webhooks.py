@@ -17,7 +17,9 @@ from daemon.cli.options import (
     TeamFilter,
     idempotency_headers,
     with_api_options,
+    with_options,
 )
+from daemon.cli.retry_options import RetryOptions
 from daemon.cli.statistics import webhook_statistics
 from daemon.cli.webhook_options import Reset, Timeout, reset_options
 from daemon.domain.operations import About, BodyFormat
@@ -50,7 +52,7 @@ def build_webhooks() -> click.Group:
     return group_of("webhooks", commands, help="Register, change, pause, test and recover webhooks.")
 
 
-@with_api_options
+@with_options(api=ApiOptions, retries=RetryOptions)
 def create(
     name: Annotated[str, option("--name", help='A label, such as "CRM Sync".')],
     url: Annotated[str, option("--url", help="The https endpoint that will get the POST requests.")],
@@ -72,6 +74,7 @@ def create(
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
+    retries: RetryOptions,
     api: ApiOptions,
 ) -> None:
     """Register a webhook.
@@ -83,7 +86,7 @@ def create(
 
     secret = _chosen_secret(secret_file, generate_secret)
     with connect(api) as client:
-        kind = {"about": about, "bodyFormat": body_format, "timeoutS": timeout}
+        kind = {"about": about, "bodyFormat": body_format, "timeoutS": timeout, **retries.fields}
         body = present({"teamId": team_id, "name": name, "url": url, "events": events, "secret": secret, **kind})
         print_webhook(
             client.send("POST", "/v1/webhooks", body=body, headers=idempotency_headers(idempotency_key)), as_json
@@ -122,7 +125,7 @@ def show(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) ->
         print_webhook(client.get(path_of("webhooks", webhook_id)), as_json)
 
 
-@with_api_options
+@with_options(api=ApiOptions, retries=RetryOptions)
 def update(
     webhook_id: _WebhookId,
     name: Annotated[str | None, option("--name", help="A new label.")] = None,
@@ -135,6 +138,7 @@ def update(
     reset: Reset = None,
     as_json: AsJson = False,
     *,
+    retries: RetryOptions,
     api: ApiOptions,
 ) -> None:
     """Change a webhook (the event types given replace all that were there)."""
@@ -142,7 +146,8 @@ def update(
     from daemon.cli.webhook_lines import print_webhook
 
     secret = _chosen_secret(secret_file, generate_secret)
-    changes = present({"name": name, "url": url, "events": events, "secret": secret, "timeoutS": timeout})
+    options = {"timeoutS": timeout, **retries.fields}
+    changes = present({"name": name, "url": url, "events": events, "secret": secret, **options})
     changes |= reset_options(reset)
     if no_secret and secret:
         raise click.UsageError("--no-secret and a secret exclude each other: give one")
