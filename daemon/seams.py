@@ -1,5 +1,6 @@
-"""Where tests put something else: time, threads, the way out, the way of the mail."""
+"""Where tests put something else: time, chance, threads, the way out, the way of the mail."""
 
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +11,7 @@ from daemon.actors.threads import RunInThread, thread_runner
 from daemon.config.egress_proxy import egress_proxy
 from daemon.config.reload import LiveSettings
 from daemon.delivery.permit import ALWAYS, Permit
-from daemon.domain.clock import NowMs, wall_clock_ms
+from daemon.domain.clock import Chance, NowMs, wall_clock_ms
 from daemon.domain.errors import UrlNotAllowed
 from daemon.egress.addresses import Address
 from daemon.egress.deadlines import Deadlines
@@ -50,6 +51,7 @@ class Seams:
     lookups: Sequence[Lookups] = ()
     operator_proxy: OperatorProxy | None = None
     permit: Permit = ALWAYS
+    chance: Chance = random.random
 
 
 def real_seams(live: LiveSettings, permit: Permit = ALWAYS) -> Seams:

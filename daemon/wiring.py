@@ -118,7 +118,8 @@ async def assemble(
     With `share` it is one node of several, and waits until it is a member. Raises CopiedInstallation, NotAdmitted.
     """
     store = Store(Reader(database, seams.run_read, metrics.longest_read), Writer(database, seams.run_write, metrics))
-    clock, telemetry = clock_of(seams.now_ms), Telemetry(log, metrics, changes=ChangeFeed(), spans=seams.spans)
+    clock = clock_of(seams.now_ms, seams.chance)
+    telemetry = Telemetry(log, metrics, changes=ChangeFeed(), spans=seams.spans)
     cluster = None if share is None else ClusterBuilder(share, live.now.credits, store=store, telemetry=telemetry)
     version = 0 if cluster is None else await cluster.join(vault)
     mine = ShareOfWork() if cluster is None else cluster.share_of_work

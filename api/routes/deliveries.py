@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
 from typing import ClassVar
@@ -29,7 +30,8 @@ from daemon.domain import model
 from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.model import CancelReason, DeliveryStatus, Origin, OutcomeKind
 from daemon.domain.operations import OPERATIONAL_TYPES
-from daemon.store.reads import api_reads, delivery_reads
+from daemon.domain.policy import is_held_back, policy_of
+from daemon.store.reads import actor_reads, api_reads, delivery_reads
 
 MOST_QUEUED_AGAIN = 20
 
@@ -93,8 +95,19 @@ class Attempt(Output):
     response_body: str = Field(description="The first 4 KiB; what is not UTF-8 is replaced.")
 
 
+class NextAttemptReason(StrEnum):
+    """Why a retry waits."""
+
+    BACK_OFF = "back_off"
+    RETRY_AFTER = "retry_after"
+
+
 class DeliveryDetails(Delivery):
     """A delivery with all its attempts."""
+
+    next_attempt_because: NextAttemptReason | None = Field(
+        description="Why the next retry waits: `back_off`, or `retry_after` if its receiver asked for longer than that."
+    )
 
     attempts: list[Attempt] = Field(description="Oldest first.")
     queued_again_as: list[QueuedAgain] = Field(
@@ -142,6 +155,7 @@ async def get_delivery(call: Call, delivery_id: str) -> DeliveryDetails:
     )
     return DeliveryDetails(
         **shown.model_dump(),
+        next_attempt_because=await next_attempt_because(call, delivery, attempts),
         attempts=[_show_attempt(attempt) for attempt in attempts],
         queued_again_as=[
             QueuedAgain(kind=one.origin, delivery_id=one.id)
@@ -149,6 +163,19 @@ async def get_delivery(call: Call, delivery_id: str) -> DeliveryDetails:
             if one.origin is not None
         ],
     )
+
+
+async def next_attempt_because(
+    call: Call, delivery: model.Delivery, attempts: Sequence[model.Attempt]
+) -> NextAttemptReason | None:
+    """Return why a delivery's next attempt waits, None if none does."""
+    if delivery.status is not DeliveryStatus.PENDING or delivery.next_attempt_at is None or not attempts:
+        return None
+    webhook = await call.handles.reader.fetch(actor_reads.webhook_or_deleted, delivery.webhook_id)
+    policy = call.handles.settings.delivery.policy
+    if webhook is not None and is_held_back(policy_of(policy, webhook.options), attempts[-1]):
+        return NextAttemptReason.RETRY_AFTER
+    return NextAttemptReason.BACK_OFF
 
 
 async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
@@ -296,7 +323,12 @@ ROUTES = (
         summary="Look at a delivery",
         description="The delivery with every attempt and what the receiver answered.",
         answer=DeliveryDetails,
-        example={**DELIVERY_EXAMPLE, "attempts": [_ATTEMPT_EXAMPLE], "queuedAgainAs": []},
+        example={
+            **DELIVERY_EXAMPLE,
+            "nextAttemptBecause": "back_off",
+            "attempts": [_ATTEMPT_EXAMPLE],
+            "queuedAgainAs": [],
+        },
         refusals=(Code.NOT_FOUND,),
     ),
     Route(

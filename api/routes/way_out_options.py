@@ -1,6 +1,6 @@
 """The options of a webhook about its way out, as they go over the wire (contract "Options of a webhook")."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
@@ -39,7 +39,7 @@ class ShownProxy(Output):
 class WayOutFields(Input):
     """The options that a client may send."""
 
-    ip_version: IpVersion | None = Field(default_factory=lambda: None, description=_IP_VERSION)
+    ip_version: IpVersion | None = Field(default_factory=lambda: None, description=_IP_VERSION, strict=False)
     proxy: NewProxy | None = Field(default_factory=lambda: None, description=_PROXY)
 
 
@@ -50,8 +50,15 @@ class ShownWayOut(Output):
     proxy: ShownProxy | None = Field(description=_PROXY)
 
 
-def given_proxy(proxy: NewProxy | None) -> ProxyOption | None:
-    """Return the proxy that the body has; its password is sealed by whoever keeps it."""
+WAY_OUT_EXAMPLE = {"ipVersion": None, "proxy": {"url": "http://kakiyo@proxy.example.com:3128", "hasPassword": True}}
+
+
+def given_way_out(body: WayOutFields) -> dict[str, Any]:
+    """Return the attributes of `WebhookOptions` that the body means; what is secret is sealed by whoever keeps it."""
+    return {"ip_version": body.ip_version, "proxy": _given_proxy(body.proxy)}
+
+
+def _given_proxy(proxy: NewProxy | None) -> ProxyOption | None:
     if proxy is None:
         return None
     return ProxyOption(url=proxy.url, password=None if proxy.password is None else Sealed(proxy.password))

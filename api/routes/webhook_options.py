@@ -4,7 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.routes.way_out_options import ShownWayOut, WayOutFields, given_proxy, shown_proxy
+from api.routes.retry_options import RETRIES_EXAMPLE, RetryFields, ShownRetries, given_retries
+from api.routes.way_out_options import (
+    WAY_OUT_EXAMPLE,
+    ShownWayOut,
+    WayOutFields,
+    given_way_out,
+    shown_proxy,
+)
 from daemon.domain.webhook_options import WebhookOptions
 
 _TIMEOUT = (
@@ -13,7 +20,7 @@ _TIMEOUT = (
 
 
 # Which are left out, and so stay as they are, `model_fields_set` tells: no default is shown.
-class OptionFields(WayOutFields):
+class OptionFields(RetryFields, WayOutFields):
     """The options that a client may send."""
 
     timeout_s: Annotated[float, Field(ge=1, le=30, allow_inf_nan=False)] | None = Field(
@@ -21,15 +28,18 @@ class OptionFields(WayOutFields):
     )
 
 
-class ShownOptions(ShownWayOut):
+class ShownOptions(ShownRetries, ShownWayOut):
     """The options of a webhook."""
 
     timeout_s: float | None = Field(description=_TIMEOUT)
 
 
+OPTIONS_EXAMPLE = {"timeoutS": None, **RETRIES_EXAMPLE, **WAY_OUT_EXAMPLE}
+
+
 def given_options(body: OptionFields) -> WebhookOptions:
     """Return the options that the body has; those that it leaves out are as usual."""
-    return WebhookOptions(timeout_s=body.timeout_s, ip_version=body.ip_version, proxy=given_proxy(body.proxy))
+    return WebhookOptions(timeout_s=body.timeout_s, **given_retries(body), **given_way_out(body))
 
 
 def names_of_given(body: OptionFields) -> tuple[str, ...]:
@@ -39,4 +49,12 @@ def names_of_given(body: OptionFields) -> tuple[str, ...]:
 
 def shown_options(options: WebhookOptions) -> ShownOptions:
     """Return what is shown of them."""
-    return ShownOptions(timeout_s=options.timeout_s, ip_version=options.ip_version, proxy=shown_proxy(options.proxy))
+    return ShownOptions(
+        timeout_s=options.timeout_s,
+        retry_schedule=options.retry_schedule,
+        retry_jitter=options.retry_jitter,
+        retry_after=options.retry_after,
+        disable_on_gone=options.disable_on_gone,
+        ip_version=options.ip_version,
+        proxy=shown_proxy(options.proxy),
+    )

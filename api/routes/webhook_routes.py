@@ -15,6 +15,7 @@ from api.routes.webhook_models import (
     WebhookChange,
     WebhookQuery,
 )
+from api.routes.webhook_options import OPTIONS_EXAMPLE
 from api.routes.webhooks import (
     change_webhook,
     create_webhook,
@@ -51,6 +52,7 @@ _WEBHOOK_EXAMPLE = {
     "live": False,
     "about": "events",
     "bodyFormat": "standard",
+    **OPTIONS_EXAMPLE,
     "createdAt": "2025-07-15T10:00:00.000Z",
     "updatedAt": "2025-07-15T10:00:00.000Z",
 }

@@ -186,6 +186,8 @@ def _print_delivery(delivery: dict[str, Any]) -> None:
 
     next_attempt, reason = delivery["nextAttemptAt"], delivery["cancelReason"]
     fields = [*zip(COLUMNS, row(delivery), strict=True), ("event id", delivery["eventId"]), ("test", delivery["test"])]
+    if delivery.get("nextAttemptBecause") == "retry_after":
+        next_attempt = f"{next_attempt}, as its receiver asked by Retry-After"
     fields += [("next attempt", next_attempt), ("cancelled because", reason)]
     fields += [(_ORIGINS[one["kind"]], one["deliveryId"]) for one in [delivery["origin"]] if one]
     fields += [(_AGAIN[one["kind"]], one["deliveryId"]) for one in delivery["queuedAgainAs"]]

@@ -20,6 +20,7 @@ _OTHER_NAMES: Mapping[str, Sequence[str]] = MappingProxyType(
         "expires_in_minutes": ("minutes",),
         "filter": ("all_of_them",),
         "timeout_s": ("timeout", "reset"),
+        "retry_schedule": ("retries",),
         "password": ("proxy_password_file",),
     }
 )

@@ -17,9 +17,12 @@ from daemon.cli.options import (
     TeamFilter,
     idempotency_headers,
     with_api_options,
+    with_options,
 )
+from daemon.cli.retry_options import RetryOptions
 from daemon.cli.statistics import webhook_statistics
-from daemon.cli.webhook_options import Ip, Proxy, ProxyPasswordFile, Reset, Timeout, reset_options, way_out
+from daemon.cli.way_out_options import WayOutOptions
+from daemon.cli.webhook_options import Reset, Timeout, reset_options
 from daemon.domain.operations import About, BodyFormat
 
 _WebhookId = Annotated[str, argument(metavar="WEBHOOK")]
@@ -50,7 +53,7 @@ def build_webhooks() -> click.Group:
     return group_of("webhooks", commands, help="Register, change, pause, test and recover webhooks.")
 
 
-@with_api_options
+@with_options(api=ApiOptions, retries=RetryOptions, way_out=WayOutOptions)
 def create(
     name: Annotated[str, option("--name", help='A label, such as "CRM Sync".')],
     url: Annotated[str, option("--url", help="The https endpoint that will get the POST requests.")],
@@ -69,12 +72,11 @@ def create(
         option("--body-format", help="'slack': one sentence, as Slack takes it; for operations alone."),
     ] = None,
     timeout: Timeout = None,
-    ip_version: Ip = None,
-    proxy: Proxy = None,
-    proxy_password_file: ProxyPasswordFile = None,
     idempotency_key: IdempotencyKey = None,
     as_json: AsJson = False,
     *,
+    retries: RetryOptions,
+    way_out: WayOutOptions,
     api: ApiOptions,
 ) -> None:
     """Register a webhook.
@@ -86,8 +88,7 @@ def create(
 
     secret = _chosen_secret(secret_file, generate_secret)
     with connect(api) as client:
-        kind = {"about": about, "bodyFormat": body_format, "timeoutS": timeout}
-        kind |= way_out(ip_version, proxy, proxy_password_file)
+        kind = {"about": about, "bodyFormat": body_format, "timeoutS": timeout, **retries.fields, **way_out.fields}
         body = present({"teamId": team_id, "name": name, "url": url, "events": events, "secret": secret, **kind})
         print_webhook(
             client.send("POST", "/v1/webhooks", body=body, headers=idempotency_headers(idempotency_key)), as_json
@@ -126,7 +127,7 @@ def show(webhook_id: _WebhookId, as_json: AsJson = False, *, api: ApiOptions) ->
         print_webhook(client.get(path_of("webhooks", webhook_id)), as_json)
 
 
-@with_api_options
+@with_options(api=ApiOptions, retries=RetryOptions, way_out=WayOutOptions)
 def update(
     webhook_id: _WebhookId,
     name: Annotated[str | None, option("--name", help="A new label.")] = None,
@@ -136,12 +137,11 @@ def update(
     generate_secret: _GenerateSecret = False,
     no_secret: Annotated[bool, option("--no-secret", help="Remove the secret: deliveries go unsigned.")] = False,
     timeout: Timeout = None,
-    ip_version: Ip = None,
-    proxy: Proxy = None,
-    proxy_password_file: ProxyPasswordFile = None,
     reset: Reset = None,
     as_json: AsJson = False,
     *,
+    retries: RetryOptions,
+    way_out: WayOutOptions,
     api: ApiOptions,
 ) -> None:
     """Change a webhook (the event types given replace all that were there)."""
@@ -149,8 +149,8 @@ def update(
     from daemon.cli.webhook_lines import print_webhook
 
     secret = _chosen_secret(secret_file, generate_secret)
-    changes = present({"name": name, "url": url, "events": events, "secret": secret, "timeoutS": timeout})
-    changes |= present(way_out(ip_version, proxy, proxy_password_file))
+    options = {"timeoutS": timeout, **retries.fields, **way_out.fields}
+    changes = present({"name": name, "url": url, "events": events, "secret": secret, **options})
     changes |= reset_options(reset)
     if no_secret and secret:
         raise click.UsageError("--no-secret and a secret exclude each other: give one")

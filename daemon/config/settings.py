@@ -37,7 +37,7 @@ from daemon.systemd.credentials import SMTP_PASSWORD, credential
 # Most commands read settings only to find the daemon: the model behind the rules, and the library of email addresses,
 # take as long to import as the settings themselves.
 if TYPE_CHECKING:
-    from daemon.domain.lifecycle import Policy
+    from daemon.domain.policy import Policy
 
 _PRIVATE_NETWORKS = ("127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
 
@@ -106,7 +106,7 @@ class DeliverySettings(Section):
     @property
     def policy(self) -> "Policy":
         """The same as the rules take it."""
-        from daemon.domain.lifecycle import Policy
+        from daemon.domain.policy import Policy
 
         return Policy(self.retry_delays_s, self.disable_after, self.count)
 

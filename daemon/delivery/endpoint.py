@@ -69,6 +69,7 @@ import trio
 from msgspec import structs
 
 from daemon.actors.interruptible_wait import Pause
+from daemon.delivery.back_off import left_of_back_off
 from daemon.delivery.credit_gate import FREE_OF_CHARGE, Gate
 from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Mailbox
@@ -79,16 +80,9 @@ from daemon.delivery.sender import Sender
 from daemon.delivery.webhook_changes import WebhookChanges
 from daemon.delivery.work_queue import WorkQueue
 from daemon.domain.clock import Clock
-from daemon.domain.lifecycle import (
-    Policy,
-    Verdict,
-    cancel_reason_of,
-    failures_disable,
-    is_plain_success,
-    judge,
-    remaining_backoff_s,
-)
+from daemon.domain.lifecycle import Verdict, cancel_reason_of, failures_disable, is_plain_success, judge
 from daemon.domain.model import Attempt, DeliveryStatus, Webhook, Work
+from daemon.domain.policy import Policy, policy_of
 from daemon.store.reads import actor_reads
 from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
@@ -223,6 +217,10 @@ class Endpoint:
         _, page = await retry_until_available(read, self._log.log)
         return page
 
+    @property
+    def _policy(self) -> Policy:
+        return policy_of(self._schedule.policy, self._state.webhook.options)
+
     # -- one delivery, from top to bottom
 
     async def _process(self, work: Work) -> None:
@@ -245,10 +243,8 @@ class Endpoint:
 
     async def _wait_out_backoff(self, work: Work) -> None:
         """Wait out the back-off left over from an earlier life."""
-        policy, now = self._schedule.policy, self._clock.now_ms()
-        await self._pause.wait(
-            remaining_backoff_s(policy, work.attempts_made, next_attempt_at=work.next_attempt_at, now=now)
-        )
+        now, log = self._clock.now_ms(), self._log.log
+        await self._pause.wait(await left_of_back_off(work, self._policy, now=now, reader=self._reader, log=log))
 
     async def _reserve_credits(self, work: Work) -> bool:
         """Wait until the team can pay; False if the delivery was cancelled, or the daemon stops, meanwhile."""
@@ -310,12 +306,14 @@ class Endpoint:
         """Decide what follows from an attempt and commit it; a plain success may be on its way still."""
         webhook, outcomes = self._state.webhook, self._state.outcomes
         verdict = judge(
-            self._schedule.policy,
+            self._policy,
             attempt.number,
             outcome=attempt.outcome,
             consecutive_failures=webhook.consecutive_failures,
             cancelled=cancel_reason_of(webhook),
             disables=failures_disable(webhook),
+            chance=self._clock.chance(),
+            ended_at=attempt.started_at + attempt.outcome.duration_ms,
         )
         if not verdict.counted:
             self._log.interrupted(webhook, work, attempt)

@@ -6,15 +6,9 @@ from dataclasses import dataclass
 from daemon.actors.reply import Reply
 from daemon.delivery.reporting import DeliveryLog
 from daemon.domain.clock import Clock
-from daemon.domain.lifecycle import (
-    Policy,
-    Verdict,
-    after_verdict,
-    failed_deliveries,
-    operational_news,
-    recovers,
-)
+from daemon.domain.lifecycle import Verdict, after_verdict, failed_deliveries, operational_news, recovers
 from daemon.domain.model import Attempt, DeliveryStatus, Webhook, Work
+from daemon.domain.policy import Policy, policy_of
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.retry import retry_until_available
 from daemon.store.store import Store
@@ -124,12 +118,15 @@ class OutcomeRecorder:
             now=now,
             entry_id=new_id("crd") if verdict.status is DeliveryStatus.SUCCEEDED else None,
             mail_id=new_id("mail") if verdict.disable or is_recovery else None,
-            failures_shown=failed_deliveries(self._policy, verdict.consecutive_failures) if verdict.disable else 0,
+            failures_shown=self._failures_shown(webhook, verdict) if verdict.disable else 0,
             operator_address=self._operator_address() if verdict.disable else "",
             exhausted_below=self._exhausted_below,
             recovered_from=webhook.recovering_since if is_recovery else None,
             news=operational_news(webhook, verdict) if is_news else None,
         )
+
+    def _failures_shown(self, webhook: Webhook, verdict: Verdict) -> int:
+        return failed_deliveries(policy_of(self._policy, webhook.options), verdict.consecutive_failures)
 
     async def _report_disabled(self, webhook: Webhook, recorded: Recorded) -> None:
         self._on_change(webhook)

@@ -6,7 +6,7 @@ from typing import Any
 import trio
 
 from daemon.domain.lifecycle import Verdict
-from daemon.domain.model import Attempt, CancelReason, DeliveryStatus, DisabledReason, OutcomeKind, Webhook, Work
+from daemon.domain.model import Attempt, CancelReason, DeliveryStatus, OutcomeKind, Webhook, Work
 from daemon.domain.trace_context import trace_id_of
 from daemon.store.commands import Cancelled, CancelledPage, Recorded
 from daemon.telemetry.telemetry import Telemetry
@@ -53,13 +53,13 @@ class DeliveryLog:
         self.log.info("attempt_ended", **self._fields(webhook, work, attempt), retryInMs=None)
 
     async def webhook_disabled(self, webhook: Webhook, recorded: Recorded) -> None:
-        """Report a webhook disabled by its failure counter, and the consequences."""
+        """Report a webhook disabled by its failures, and the consequences."""
         self._metrics.webhooks_disabled.inc()
         owner = {"webhookId": webhook.id, "teamId": webhook.team_id}
         self.log.warning(
             "webhook_disabled",
             **owner,
-            reason=DisabledReason.CONSECUTIVE_FAILURES,
+            reason=webhook.disabled_reason,
             consecutiveFailures=webhook.consecutive_failures,
             cancelled=recorded.cancelled.count,
         )

@@ -15,6 +15,7 @@ from daemon.domain.clock import Clock
 from daemon.domain.errors import DaemonError, StoreUnavailable
 from daemon.domain.lifecycle import cancel_reason_of
 from daemon.domain.model import CancelReason, Webhook
+from daemon.domain.policy import reschedules
 from daemon.store.commands import Cancelled, CancelPending, SaveWebhook
 from daemon.store.job_commands import CancelForJob
 from daemon.store.retry import retry_until_available
@@ -111,12 +112,13 @@ class WebhookChanges:
         reason = cancel_reason_of(webhook)
         save = SaveWebhook(webhook, reason, in_flight_seq=state.in_flight_seq, now=self._clock.now_ms())
         cancelled = await self._writer.execute(change.wrap(save), self._after_cancelling)
+        waits_differently = reschedules(state.webhook.options, webhook.options)
         state.webhook = webhook
         self._on_change(webhook)
-        if reason or state.is_paused:
+        if reason or state.is_paused or waits_differently:
             self._queue.clear()  # drop what was read ahead
             state.drop_waiting()
-        state.reads_anew |= state.is_paused
+        state.reads_anew |= state.is_paused or waits_differently
         state.tell_resumed()
         if reason:
             await self._log.cancelled(webhook, cancelled, reason)

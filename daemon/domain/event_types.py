@@ -120,6 +120,7 @@ OPERATIONAL_CATALOGUE: Catalogue = MappingProxyType(
                 ),
                 url=_WEBHOOK_PAGE,
                 **_WEBHOOK,
+                reason="consecutive_failures",
                 consecutiveFailures=4,
                 lastFailure=_FAILURE,
                 disabledAfter=4,

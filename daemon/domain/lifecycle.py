@@ -1,8 +1,9 @@
 """The rules for retries, failures, disabling and pauses, as pure functions (contract "A delivery", "Auto-disable").
 
     pending --2xx------------------------------> succeeded      counter := 0
-    pending --failed attempt, retries left-----> pending        due after 1, 2, 4 s
+    pending --failed attempt, retries left-----> pending        due after 1, 2, 4 s, or as the webhook has it
     pending --failed attempt, none left--------> failed         counter + 1; at 4 the webhook is disabled
+    pending --410, if the webhook says so------> failed         the webhook is disabled at once
     pending --webhook disabled or deleted------> cancelled
     pending --webhook paused-------------------> pending        nothing begins until it is resumed
 
@@ -10,7 +11,6 @@ No other package decides whether to try again, whether a delivery is over, or wh
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from daemon.domain.model import (
     CancelReason,
@@ -23,23 +23,15 @@ from daemon.domain.model import (
     Webhook,
 )
 from daemon.domain.operations import OperationalType
+from daemon.domain.policy import Policy, asked_delay_s
+from daemon.domain.retries import jittered
 from daemon.domain.webhook_options import DEFAULT_OPTIONS, WebhookOptions, with_changed
-
-Unit = Literal["deliveries", "attempts"]
 
 # From so many failures in a row on a webhook is called failing.
 FAILING_AFTER = 2
+_GONE = 410
 # An attempt that failed because of us (no file descriptor left) is repeated after this long.
 _INTERRUPTED_RETRY_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The promised schedule: seconds before each retry, and how many consecutive failures (of `count`) disable."""
-
-    retry_delays_s: tuple[float, ...] = (1, 2, 4)
-    disable_after: int = 4
-    count: Unit = "deliveries"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +47,7 @@ class Verdict:
     disable: bool = False
     cancel_reason: CancelReason | None = None
     counted: bool = True
+    disabled_reason: DisabledReason = DisabledReason.CONSECUTIVE_FAILURES
 
 
 _SUCCESS = Verdict(DeliveryStatus.SUCCEEDED, None, 0)
@@ -68,8 +61,12 @@ def judge(
     cancelled: CancelReason | None = None,
     *,
     disables: bool = True,
+    chance: float = 0.5,
+    ended_at: int = 0,
 ) -> Verdict:
     """Decide what follows from the attempt with this number (from 1) on a webhook with this failure counter.
+
+    `chance`, from 0 to 1, decides on the jitter. The attempt ended at `ended_at`, in milliseconds: for Retry-After.
 
     `cancelled` says that the webhook was disabled or deleted while the attempt was in flight: a success still
     counts, a failure ends the delivery as cancelled and is not held against the webhook. Unless failures may be what
@@ -81,12 +78,16 @@ def judge(
         return Verdict(DeliveryStatus.CANCELLED, None, consecutive_failures, cancel_reason=cancelled)
     if outcome.kind is OutcomeKind.INTERRUPTED:
         return Verdict(DeliveryStatus.PENDING, _INTERRUPTED_RETRY_S, consecutive_failures, counted=False)
-    exhausted = attempt_number > len(policy.retry_delays_s)
+    gone = disables and policy.disables_on_gone and outcome.status == _GONE
+    exhausted = gone or attempt_number > len(policy.retry_delays_s)
     failures = consecutive_failures + (exhausted or policy.count == "attempts")
-    disable = disables and failures >= policy.disable_after
+    disable = gone or (disables and failures >= policy.disable_after)
     if exhausted or disable:
-        return Verdict(DeliveryStatus.FAILED, None, consecutive_failures=failures, disable=disable)
-    return Verdict(DeliveryStatus.PENDING, policy.retry_delays_s[attempt_number - 1], failures)
+        reason = DisabledReason.GONE if gone else DisabledReason.CONSECUTIVE_FAILURES
+        return Verdict(DeliveryStatus.FAILED, None, failures, disable=disable, disabled_reason=reason)
+    delay_s = jittered(policy.retry_delays_s[attempt_number - 1], policy.jitter, chance)
+    asked_s = asked_delay_s(policy, outcome, ended_at)
+    return Verdict(DeliveryStatus.PENDING, delay_s if asked_s is None else max(delay_s, asked_s), failures)
 
 
 def failures_disable(webhook: Webhook) -> bool:
@@ -128,16 +129,6 @@ def failed_deliveries(policy: Policy, consecutive_failures: int) -> int:
         return consecutive_failures
     attempts_each = len(policy.retry_delays_s) + 1
     return -(-consecutive_failures // attempts_each)  # rounded up
-
-
-def remaining_backoff_s(policy: Policy, attempts_made: int, next_attempt_at: int | None, now: int) -> float:
-    """Seconds that a pending delivery still has to wait before its next attempt, at `now` (milliseconds).
-
-    Never more than the whole delay, so that a wall clock set back by a day cannot make a delivery hang.
-    """
-    if next_attempt_at is None or not 0 < attempts_made <= len(policy.retry_delays_s):
-        return 0.0
-    return min(max(next_attempt_at - now, 0) / 1000, policy.retry_delays_s[attempts_made - 1])
 
 
 def requeued_copy(delivery: Delivery, new_id: str, now: int) -> Delivery:
@@ -237,7 +228,7 @@ def resumed(webhook: Webhook, now: int) -> Webhook:
 
 
 def _enabled(webhook: Webhook) -> Webhook:
-    failed = webhook.disabled_reason is DisabledReason.CONSECUTIVE_FAILURES
+    failed = webhook.disabled_reason in (DisabledReason.CONSECUTIVE_FAILURES, DisabledReason.GONE)
     return replace(
         webhook,
         active=True,
@@ -296,7 +287,7 @@ def after_verdict(webhook: Webhook, verdict: Verdict, now: int) -> Webhook:
         webhook = replace(webhook, recovering_since=None)
     if not verdict.disable:
         return webhook
-    reason = DisabledReason.CONSECUTIVE_FAILURES
+    reason = verdict.disabled_reason
     return replace(_without_pause(webhook), active=False, disabled_reason=reason, disabled_at=now, updated_at=now)
 
 

@@ -43,6 +43,7 @@ class DisabledReason(StrEnum):
     """Why a webhook gets no deliveries."""
 
     CONSECUTIVE_FAILURES = "consecutive_failures"
+    GONE = "gone"  # its receiver answered 410
     MANUAL = "manual"
 
 

@@ -10,17 +10,24 @@ from typing import Any
 import msgspec
 from msgspec import Struct, structs
 
+from daemon.domain.retries import Jitter, NamedSchedule
 from daemon.domain.way_out_options import IpVersion, ProxyOption, with_password_kept
 
 
 class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel"):
     """All options of a webhook.
 
-    `timeout_s` is how many seconds an attempt may take, None for those of the settings. `ip_version` is the only family
-    of addresses to connect to, and `proxy` is used before that of the settings.
+    `timeout_s` is how many seconds an attempt may take, None for those of the settings. `retry_schedule` is when
+    retries are made, by its name or as seconds before each, None for that of the settings; `retry_jitter` by how much
+    chance changes that. `retry_after` follows that field of a response, `disable_on_gone` takes 410 for the end.
+    `ip_version` is the only family of addresses to connect to, and `proxy` is used before that of the settings.
     """
 
     timeout_s: float | None = None
+    retry_schedule: NamedSchedule | tuple[float, ...] | None = None
+    retry_jitter: Jitter | None = None
+    retry_after: bool = False
+    disable_on_gone: bool = False
     ip_version: IpVersion | None = None
     proxy: ProxyOption | None = None
 

@@ -6,6 +6,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime
+from http import HTTPStatus
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -134,9 +135,14 @@ def _words(mail: Mail, name: str, team: str) -> dict[str, str]:
     of_team = f"of {team} " if mail.kind is MailKind.DISABLED_FOR_OPERATOR else ""
     return {
         "subject": f"Webhook “{name}” {of_team}was disabled",
-        "sentence": f"Webhook “{name}” of {team} was disabled, because its deliveries kept failing.",
+        "sentence": f"Webhook “{name}” of {team} was disabled, because {_why_disabled(mail)}.",
         "button": "Re-enable and recover",
     }
+
+
+def _why_disabled(mail: Mail) -> str:
+    is_gone = bool(mail.failures) and mail.failures[-1].status == HTTPStatus.GONE
+    return "its receiver answered that it is gone (410)" if is_gone else "its deliveries kept failing"
 
 
 def _webhook_facts(mail: Mail, public_url: str, zone: tzinfo) -> dict[str, Any]:

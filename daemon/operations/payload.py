@@ -6,9 +6,10 @@ from typing import Any
 import orjson
 
 from daemon.domain.clock import rfc_3339
-from daemon.domain.lifecycle import Policy
+from daemon.domain.model import DisabledReason
 from daemon.domain.operational_events import OperationalEvent
 from daemon.domain.operations import OperationalType
+from daemon.domain.policy import Policy
 from daemon.domain.printable import one_line
 
 _NAME_LIMIT = 100
@@ -64,6 +65,8 @@ def _sentence(event: OperationalEvent, policy: Policy) -> str:
         case OperationalType.WEBHOOK_RECOVERED:
             return f"{webhook} works again: a delivery has succeeded."
         case OperationalType.WEBHOOK_DISABLED:
+            if event.facts.get("reason") == DisabledReason.GONE:
+                return f"{webhook} was disabled, because its receiver answered 410 Gone."
             return f"{webhook} was disabled, because its deliveries kept failing, the last one because {_why(event)}."
         case _:
             return _failing(event, webhook, policy)

@@ -13,6 +13,7 @@ from trio.testing import MockClock
 from daemon.domain.event_types import OPERATIONAL_CATALOGUE
 from daemon.domain.model import Team, TeamEdit, Webhook
 from daemon.domain.operations import OPERATIONAL_TYPES, BodyFormat
+from daemon.domain.webhook_options import WebhookOptions
 from daemon.store.commands import Command, OperationalEventSubmitted
 from daemon.store.reads import actor_reads
 from tests.actors.receivers import A, B
@@ -55,6 +56,22 @@ async def test_failing_and_disabled_are_told_once_each_and_in_order(
     )
     assert disabled["data"]["consecutiveFailures"] == 4
     assert not await outbox(daemon)
+
+
+async def test_operations_are_told_that_a_receiver_is_gone(
+    daemon: RunningDaemon, team: Team, webhook: Webhook, receiver: FakeReceiver, autojump_clock: MockClock
+) -> None:
+    await daemon.operational_webhook(team, OPS)
+    receiver.answers[A] = statuses(410)
+    options = WebhookOptions(disable_on_gone=True)
+    await daemon.change(webhook, options=options, changed_options=("disable_on_gone",))
+    await daemon.submit(team, 1)
+    await trio.sleep(10)
+    [disabled] = told(receiver, OPS)
+    assert (disabled["event"], disabled["data"]["reason"]) == ("webhook.disabled", "gone")
+    assert disabled["data"]["text"] == (
+        "Webhook “CRM Sync” of Acme was disabled, because its receiver answered 410 Gone."
+    )
 
 
 async def test_the_second_failure_in_a_row_is_told_while_the_next_delivery_waits(

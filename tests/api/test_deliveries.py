@@ -38,7 +38,7 @@ async def test_a_delivery_is_shown_with_its_attempts_and_what_was_answered(tmp_p
         [listed] = await settled(api)
         shown = (await api.as_acme.get(f"/v1/deliveries/{listed['id']}")).value
     assert set(listed) == FIELDS
-    assert set(shown) == {*FIELDS, "attempts", "queuedAgainAs"}
+    assert set(shown) == {*FIELDS, "attempts", "queuedAgainAs", "nextAttemptBecause"}
     assert (shown["webhookId"], shown["eventId"], shown["event"]) == (webhook["id"], event_id, MESSAGE_SENT)
     assert (shown["status"], shown["attemptsMade"], shown["nextAttemptAt"]) == ("succeeded", 1, None)
     assert listed["lastAttempt"] == shown["lastAttempt"]

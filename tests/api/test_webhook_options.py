@@ -10,13 +10,39 @@ from tests.support.api_client import PUBLIC_URL, RunningApi
 pytestmark = pytest.mark.usefixtures("each_engine")
 
 # All of them, each with what it is where nothing was chosen.
-OPTIONS: dict[str, Any] = {"timeoutS": None, "ipVersion": None}
-CHOSEN: dict[str, Any] = {"timeoutS": 2.5, "ipVersion": "6"}
+OPTIONS: dict[str, Any] = {
+    "timeoutS": None,
+    "retrySchedule": None,
+    "retryJitter": None,
+    "retryAfter": False,
+    "disableOnGone": False,
+    "ipVersion": None,
+}
+CHOSEN: dict[str, Any] = {
+    "timeoutS": 2.5,
+    "retrySchedule": [1, 2.5, 86_400],
+    "retryJitter": "full",
+    "retryAfter": True,
+    "disableOnGone": True,
+    "ipVersion": "6",
+}
 WRONG: tuple[dict[str, Any], ...] = (
     {"timeoutS": 0.5},
     {"timeoutS": 31},
     {"timeoutS": "5"},
     {"timeoutS": True},
+    {"retrySchedule": "long"},
+    {"retrySchedule": [1] * 21},
+    {"retrySchedule": [0.5]},
+    {"retrySchedule": [86_401]},
+    {"retrySchedule": ["5"]},
+    {"retrySchedule": [True]},
+    {"retrySchedule": [None]},
+    {"retrySchedule": 5},
+    {"retrySchedule": {"a": 1}},
+    {"retryJitter": "some"},
+    {"retryAfter": "yes"},
+    {"disableOnGone": 1},
     {"ipVersion": 4},
     {"ipVersion": "5"},
     {"proxy": "http://proxy.example.com:3128"},
@@ -59,6 +85,17 @@ async def test_a_wrong_option_is_refused_with_its_place(api: RunningApi, wrong: 
     body = {"name": "n", "url": PUBLIC_URL, "events": ["*"], **wrong}
     for refused in (await api.as_acme.post("/v1/webhooks", body), await api.as_acme.patch(path, wrong)):
         assert (refused.status, refused.value["errors"][0]["path"].split("[")[0].split(".")[1]) == (422, name)
+
+
+@pytest.mark.parametrize("schedule", ["short", "standard", [], [1] * 20])
+async def test_a_schedule_has_a_name_or_up_to_20_delays(api: RunningApi, schedule: Any) -> None:
+    assert (await api.webhook(retrySchedule=schedule))["retrySchedule"] == schedule
+
+
+async def test_a_wrong_delay_is_named_by_its_place(api: RunningApi) -> None:
+    path = f"/v1/webhooks/{(await api.webhook())['id']}"
+    refused = await api.as_acme.patch(path, {"retrySchedule": [5, 0]})
+    assert refused.value["errors"][0]["message"] == "expected 1 to 86400 seconds for number 2"
 
 
 async def test_a_live_listener_has_no_options(api: RunningApi) -> None:

@@ -220,6 +220,22 @@ CASES = [
         "timeout in seconds",
     ),
     (
+        "webhooks update wh_1 --retries 5,60.5 --retry-jitter full --retry-after --no-disable-on-gone",
+        (
+            "PATCH",
+            "/v1/webhooks/wh_1",
+            {"retrySchedule": [5, 60.5], "retryJitter": "full", "retryAfter": True, "disableOnGone": False},
+        ),
+        {**WEBHOOK, "retrySchedule": [5, 60.5], "retryJitter": "full", "retryAfter": True, "disableOnGone": True},
+        "5, 60.5",
+    ),
+    (
+        "webhooks update wh_1 --retries standard",
+        ("PATCH", "/v1/webhooks/wh_1", {"retrySchedule": "standard"}),
+        {**WEBHOOK, "retrySchedule": "standard", "disableOnGone": True},
+        "standard",
+    ),
+    (
         "webhooks update wh_1 --reset timeoutS",
         ("PATCH", "/v1/webhooks/wh_1", {"timeoutS": None}),
         WEBHOOK,

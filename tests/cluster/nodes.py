@@ -23,8 +23,9 @@ from daemon.delivery.fleet import Fleet
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.changes import Edit, WebhookChange
 from daemon.domain.clock import clock_of
-from daemon.domain.lifecycle import Policy, WebhookEdit
+from daemon.domain.lifecycle import WebhookEdit
 from daemon.domain.model import Webhook
+from daemon.domain.policy import Policy
 from daemon.live.registry import Listeners
 from daemon.mail.notifier import Notifier
 from daemon.management.kept_answers import KeptAnswers

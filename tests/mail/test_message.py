@@ -63,6 +63,13 @@ def test_both_parts_say_what_happened_and_what_to_do(compose: Compose, mail: Mai
 
 
 @pytest.mark.parametrize("subtype", ["plain", "html"])
+def test_the_mail_says_that_a_receiver_is_gone(compose: Compose, mail: Mail, subtype: str) -> None:
+    gone = replace(mail.failures[0], status=410, error="the receiver answered 410")
+    text = part(received(compose, replace(mail, failures=(gone,))), subtype)
+    assert "was disabled, because its receiver answered that it is gone (410)." in text
+
+
+@pytest.mark.parametrize("subtype", ["plain", "html"])
 def test_only_the_operators_copy_has_the_operators_commands_and_the_teams_id(
     compose: Compose, mail: Mail, subtype: str
 ) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 from daemon.domain.audit import Actor, AuditAction, AuditEntry
 from daemon.domain.bulk_jobs import BulkAction, BulkJob, BulkJobStatus, Choice
 from daemon.domain.delivery_filter import DeliveryFilter
-from daemon.domain.lifecycle import Policy, judge
+from daemon.domain.lifecycle import judge
 from daemon.domain.model import Attempt, Event, Outcome, OutcomeKind, Team, Webhook, Work
 from daemon.domain.operations import About
+from daemon.domain.policy import Policy
 from daemon.domain.portal_links import PortalLink
 from daemon.domain.submission import Idempotency, MatchedEvent
 from daemon.domain.team_addresses import PendingAddress

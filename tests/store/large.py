@@ -331,6 +331,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "pending_work": [lambda c: actor_reads.pending_work(c, OTHER, 128)],
     "pending_work_one_by_one": [lambda c: actor_reads.pending_work_one_by_one(c, [(OTHER, 128)])],
     "events_since": [lambda c: actor_reads.events_since(c, NOW), lambda c: actor_reads.events_since(c, 0)],
+    "attempt": [lambda c: actor_reads.attempt(c, 1, 1)],
     "event_body": [lambda c: actor_reads.event_body(c, "evt_1")],
     "waiting_operational_events": [actor_reads.waiting_operational_events],
     "due_mails": [lambda c: actor_reads.due_mails(c, NOW)],

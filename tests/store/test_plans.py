@@ -167,6 +167,7 @@ READS: dict[str, tuple[Callable[[Connection], object], str]] = {
         "INDEX ix_deliveries_webhook_status (webhook_id=? AND status=?)",
     ),
     "webhook_or_deleted": (lambda c: actor_reads.webhook_or_deleted(c, WEBHOOK), "(id=?)"),
+    "attempt": (lambda c: actor_reads.attempt(c, 1, 1), "PRIMARY KEY (delivery_seq=? AND number=?)"),
     "event_body": (lambda c: actor_reads.event_body(c, "evt_1"), "(id=?)"),
     "operational webhooks": (
         lambda c: c.execute(AUDIENCE, {"team_ids": [TEAM, "_operator"]}).all(),

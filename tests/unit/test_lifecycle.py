@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.domain.lifecycle import (
-    Policy,
     Verdict,
     WebhookEdit,
     after_verdict,
@@ -19,10 +18,10 @@ from daemon.domain.lifecycle import (
     judge,
     operational_news,
     recovers,
-    remaining_backoff_s,
 )
 from daemon.domain.model import CancelReason, DeliveryStatus, DisabledReason, Outcome, OutcomeKind, Webhook
 from daemon.domain.operations import About, OperationalType
+from daemon.domain.policy import Policy, remaining_backoff_s
 
 POLICY = Policy()
 DELIVERED = Outcome(OutcomeKind.DELIVERED, 1, 200)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from daemon.domain.retries import Jitter, NamedSchedule
 from daemon.domain.webhook_options import (
     DEFAULT_OPTIONS,
     WebhookOptions,
@@ -13,6 +14,7 @@ from daemon.domain.webhook_options import (
 )
 
 CHOSEN = WebhookOptions(timeout_s=2.5)
+RETRIES = WebhookOptions(retry_schedule=(5.0, 60.5), retry_jitter=Jitter.FULL, retry_after=True, disable_on_gone=True)
 
 
 def test_nothing_is_kept_of_options_that_are_as_usual() -> None:
@@ -24,6 +26,8 @@ def test_options_are_kept_by_their_names_in_the_api_and_read_back() -> None:
     text = options_to_text(CHOSEN)
     assert text == '{"timeoutS":2.5}'
     assert options_from_text(text) == CHOSEN
+    for options in (RETRIES, WebhookOptions(retry_schedule=NamedSchedule.STANDARD), WebhookOptions(retry_schedule=())):
+        assert options_from_text(options_to_text(options)) == options
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"timeoutS":"x"}'])

@@ -12,9 +12,16 @@ from api.console.rendering.timeline import timeline
 from api.console.session.page_request import PAGE_HEADERS, PageRequest
 from api.http.auth import owned
 from api.http.streamed import Streamed
-from api.routes.deliveries import MOST_QUEUED_AGAIN, resend_delivery, show_deliveries
+from api.routes.deliveries import (
+    MOST_QUEUED_AGAIN,
+    NextAttemptReason,
+    next_attempt_because,
+    resend_delivery,
+    show_deliveries,
+)
 from daemon.delivery.sent_request import SentRequest
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
+from daemon.domain.policy import Policy, policy_of
 from daemon.domain.readable_json import readable_json
 from daemon.store.reads import actor_reads, api_reads, delivery_reads
 
@@ -87,10 +94,16 @@ async def _page_values(request: PageRequest, delivery_id: str) -> dict[str, Any]
         "waiting_for_resume": shown.waiting_for_resume,
         "timeline": timeline(delivery, attempts),
         "attempts": _show_attempts(request, webhook, delivery=delivery, event=event, attempts=attempts),
-        "most_attempts": len(request.handles.settings.delivery.retry_delays_s) + 1,
+        "held_back": await next_attempt_because(request.call, delivery, attempts) is NextAttemptReason.RETRY_AFTER,
+        "most_attempts": len(_policy(request, webhook).retry_delays_s) + 1,
         "body": excerpt(readable_json(event.body), _MAX_BODY_BYTES),
         "body_size": len(event.body),
     }
+
+
+def _policy(request: PageRequest, webhook: Webhook | None) -> Policy:
+    policy = request.handles.settings.delivery.policy
+    return policy if webhook is None else policy_of(policy, webhook.options)
 
 
 def _show_attempts(

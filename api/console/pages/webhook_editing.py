@@ -5,6 +5,7 @@ from http import HTTPStatus
 
 from quart import Response
 
+from api.console.pages.retry_options_form import shown_schedule
 from api.console.pages.webhook_form import WebhookForm, form_of, mistakes_in, read_webhook_form
 from api.console.pages.webhook_options_form import shown_number
 from api.console.pages.webhook_page import find
@@ -70,6 +71,7 @@ async def _show(
         webhook=webhook,
         operators_team=OPERATORS_TEAM,
         shown_number=shown_number,
-        more_open=any(value is not None for value in typed.options.values()),
+        shown_schedule=shown_schedule,
+        more_open=any(value is not None and value is not False for value in typed.options.values()),
         event_types=list(request.handles.types_about(typed.about).values()),
     )

@@ -3,19 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
+from api.console.pages.retry_options_form import RETRY_MISTAKES, read_retries, retry_facts
 from api.console.pages.way_out_form import WAY_OUT_MISTAKES, read_way_out, way_out_facts
 from api.console.session.forms import Form
 from api.routes.webhook_options import shown_options
 from daemon.domain.model import Webhook
 
 # What is said where the API's own words are for programs.
-OPTION_MISTAKES = {"timeoutS": "Enter 1 to 30 seconds, or leave it empty.", **WAY_OUT_MISTAKES}
+OPTION_MISTAKES = {"timeoutS": "Enter 1 to 30 seconds, or leave it empty.", **RETRY_MISTAKES, **WAY_OUT_MISTAKES}
 
 
 def read_options(form: Form) -> Mapping[str, Any]:
     """Return the options that the form has, by their names in the API; others stay as they are."""
     numbers = ("timeoutS",)
-    return {**{name: _number(form.text(name)) for name in numbers if form.has(name)}, **read_way_out(form)}
+    typed = {name: _number(form.text(name)) for name in numbers if form.has(name)}
+    return {**typed, **read_retries(form), **read_way_out(form)}
 
 
 def options_of(webhook: Webhook) -> Mapping[str, Any]:
@@ -26,8 +28,8 @@ def options_of(webhook: Webhook) -> Mapping[str, Any]:
 def option_facts(webhook: Webhook) -> list[tuple[str, str]]:
     """Return what the webhook's page says of each option that is not as usual: its name and its value."""
     timeout_s = webhook.options.timeout_s
-    timeout = [] if timeout_s is None else [("Timeout", f"{timeout_s:g} seconds")]
-    return [*timeout, *way_out_facts(webhook.options)]
+    facts = [] if timeout_s is None else [("Timeout", f"{timeout_s:g} seconds")]
+    return facts + retry_facts(webhook.options) + way_out_facts(webhook.options)
 
 
 def shown_number(value: Any) -> str:

@@ -58,4 +58,6 @@ def state_of(handles: Handles, webhook: Webhook) -> WebhookState:
 def _why_disabled(webhook: Webhook) -> str:
     if webhook.disabled_reason is DisabledReason.CONSECUTIVE_FAILURES:
         return "Its deliveries kept failing. It gets none until it is enabled again."
+    if webhook.disabled_reason is DisabledReason.GONE:
+        return "Its receiver answered 410 Gone. It gets no deliveries until it is enabled again."
     return "It was disabled by hand. It gets no deliveries until it is enabled again."

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from daemon.domain.mails import Mail
-from daemon.domain.model import MAX_INLINE_BODY_BYTES, ApiKey, Webhook, Work
+from daemon.domain.model import MAX_INLINE_BODY_BYTES, ApiKey, Attempt, Webhook, Work
 from daemon.domain.operational_events import OperationalEvent
 from daemon.domain.operations import About
 from daemon.store import mail_rows, operational_rows, rows
@@ -31,6 +31,7 @@ from daemon.store.reads.conditions import IS_PENDING
 from daemon.store.reads.time_blocks import SeqRange, next_range
 from daemon.store.schema import (
     api_keys,
+    attempts,
     cancellations,
     deliveries,
     events,
@@ -225,6 +226,13 @@ def event_body(connection: Connection, event_id: str) -> bytes:
     """Return the bytes of an event's payload."""
     body = connection.execute(select(events.c.body).where(events.c.id == event_id)).scalar_one()
     return bytes(rows.right("events", "body", body))
+
+
+def attempt(connection: Connection, delivery_seq: int, number: int) -> Attempt | None:
+    """Return an attempt of a delivery, None if it was never recorded."""
+    wanted = select(attempts).where(attempts.c.delivery_seq == delivery_seq, attempts.c.number == number)
+    row = connection.execute(wanted).first()
+    return None if row is None else rows.attempt(row)
 
 
 # Behind which webhook to go on: when it resumes, and its id.

@@ -5,7 +5,7 @@ from dataclasses import replace
 from sqlalchemy import Connection, select, update
 
 from daemon.domain.mails import Mail, MailKind
-from daemon.domain.model import CancelReason, DisabledReason
+from daemon.domain.model import CancelReason
 from daemon.store.commands import RecordAttempt, Recorded
 from daemon.store.reads.failures import failures_of
 from daemon.store.rows import texts
@@ -16,13 +16,13 @@ from daemon.store.writes.operational_events import tell_of_webhook
 
 
 def disable_webhook(connection: Connection, command: RecordAttempt) -> Recorded:
-    """Disable the webhook whose failure counter has reached its limit (contract "Auto-disable")."""
+    """Disable the webhook whose failures reached the limit, or whose receiver is gone (contract "Auto-disable")."""
     connection.execute(
         update(webhooks)
         .where(webhooks.c.id == command.webhook_id)
         .values(
             active=False,
-            disabled_reason=DisabledReason.CONSECUTIVE_FAILURES,
+            disabled_reason=command.verdict.disabled_reason,
             disabled_at=command.now,
             paused_at=None,
             resumes_at=None,

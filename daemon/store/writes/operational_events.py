@@ -119,7 +119,8 @@ def _facts(connection: Connection, command: RecordAttempt) -> Mapping[str, Any]:
         "error": outcome.error,
         "at": rfc_3339(command.now),
     }
-    return {**facts, "consecutiveFailures": command.verdict.consecutive_failures, "lastFailure": failure}
+    reason = {"reason": command.verdict.disabled_reason} if command.verdict.disable else {}
+    return {**facts, **reason, "consecutiveFailures": command.verdict.consecutive_failures, "lastFailure": failure}
 
 
 def _row(news: News, team_id: str) -> dict[str, Any]:

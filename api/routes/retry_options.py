@@ -1,0 +1,85 @@
+"""The options of a webhook about its retries, as they go over the wire (contract "Options of a webhook")."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+
+from api.http.wire import Input, Output
+from daemon.domain.retries import LONGEST_DELAY_S, MOST_RETRIES, SHORTEST_DELAY_S, Jitter, NamedSchedule
+
+_SCHEDULE = (
+    "When a failed attempt is made again: `standard` (after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h), "
+    "`short` (as the operator has it, 1, 2 and 4 s unless set otherwise), or up to 20 numbers: the seconds before each "
+    "retry, 1 to 86,400. null: `short`."
+)
+_JITTER = (
+    "By how much chance changes each delay of the schedule: `full` (anything up to it), `proportional` (by a fifth at "
+    "most), null: not at all."
+)
+_RETRY_AFTER = (
+    "Whether `Retry-After` of a 429 or 503 holds back the retry: for a day at most, never shorter than the schedule."
+)
+_GONE = "Whether an answer 410 Gone disables the webhook at once."
+_EXPECTED = f"expected `short`, `standard`, or up to {MOST_RETRIES} numbers of seconds"
+
+
+def _schedule(value: Any) -> NamedSchedule | tuple[float, ...] | None:
+    if value is None or value in list(NamedSchedule):
+        return value and NamedSchedule(value)
+    if not isinstance(value, list) or len(value) > MOST_RETRIES:
+        raise ValueError(_EXPECTED)
+    for place, delay in enumerate(value, 1):
+        if isinstance(delay, bool) or not isinstance(delay, int | float):
+            raise ValueError(f"{_EXPECTED}: number {place} is none")
+        if not SHORTEST_DELAY_S <= delay <= LONGEST_DELAY_S:
+            raise ValueError(f"expected {SHORTEST_DELAY_S} to {LONGEST_DELAY_S} seconds for number {place}")
+    return tuple(map(float, value))
+
+
+_SCHEDULE_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "string", "enum": [name.value for name in NamedSchedule]},
+        {
+            "type": "array",
+            "items": {"type": "number", "minimum": SHORTEST_DELAY_S, "maximum": LONGEST_DELAY_S},
+            "maxItems": MOST_RETRIES,
+        },
+        {"type": "null"},
+    ]
+}
+Schedule = Annotated[
+    NamedSchedule | tuple[float, ...] | None, PlainValidator(_schedule), WithJsonSchema(_SCHEDULE_SCHEMA)
+]
+
+
+class RetryFields(Input):
+    """The options about retries that a client may send."""
+
+    retry_schedule: Schedule = Field(default_factory=lambda: None, description=_SCHEDULE)
+    retry_jitter: Jitter | None = Field(default_factory=lambda: None, description=_JITTER, strict=False)
+    retry_after: bool | None = Field(default_factory=lambda: None, description=f"{_RETRY_AFTER} null: false.")
+    disable_on_gone: bool | None = Field(default_factory=lambda: None, description=f"{_GONE} null: false.")
+
+
+class ShownRetries(Output):
+    """The options about retries."""
+
+    retry_schedule: Annotated[NamedSchedule | tuple[float, ...] | None, WithJsonSchema(_SCHEDULE_SCHEMA)] = Field(
+        description=_SCHEDULE
+    )
+    retry_jitter: Jitter | None = Field(description=_JITTER)
+    retry_after: bool = Field(description=_RETRY_AFTER)
+    disable_on_gone: bool = Field(description=_GONE)
+
+
+RETRIES_EXAMPLE = {"retrySchedule": "standard", "retryJitter": None, "retryAfter": True, "disableOnGone": False}
+
+
+def given_retries(body: RetryFields) -> dict[str, Any]:
+    """Return the attributes of `WebhookOptions` that the body means."""
+    return {
+        "retry_schedule": body.retry_schedule,
+        "retry_jitter": body.retry_jitter,
+        "retry_after": bool(body.retry_after),
+        "disable_on_gone": bool(body.disable_on_gone),
+    }

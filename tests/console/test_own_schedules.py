@@ -1,0 +1,77 @@
+"""Own retries in the console: chosen in the form, seen on the pages (contract "Options of a webhook")."""
+
+from typing import Any
+
+import httpx
+import pytest
+import trio
+
+from tests.support.api_client import PUBLIC_URL, RunningApi
+from tests.support.console_client import ConsoleClient
+
+NEW: dict[str, Any] = {"name": "CRM", "url": PUBLIC_URL, "events": ["*"]}
+CHOSEN = {"retrySchedule": "5, 60.5,3600", "retryJitter": "full", "retryAfter": "true", "disableOnGone": "true"}
+
+
+async def test_own_retries_are_chosen_in_the_form_shown_on_the_page_and_set_back(
+    api: RunningApi, acme: ConsoleClient, root: str
+) -> None:
+    led = await acme.post(f"{root}/webhooks/new", **NEW, **CHOSEN)
+    [webhook] = (await api.operator.get("/v1/webhooks", teamId=api.acme.id)).value["items"]
+    assert webhook["retrySchedule"] == [5, 60.5, 3600]
+    assert (webhook["retryJitter"], webhook["retryAfter"], webhook["disableOnGone"]) == ("full", True, True)
+    page = (await acme.get(led.location)).text
+    for words in ("after 5 s, 1 min, 1 h", "anything up to each delay", "followed, for a day at most", "410 Gone"):
+        assert words in page
+    form = (await acme.get(f"{led.location}/edit")).text
+    assert 'name="retrySchedule" value="5, 60.5, 3600"' in form
+    assert form.count('<option value="true" selected>') == 2
+    await acme.post(f"{led.location}/edit", **NEW, **dict.fromkeys(CHOSEN, ""))
+    [webhook] = (await api.operator.get("/v1/webhooks", teamId=api.acme.id)).value["items"]
+    assert (webhook["retrySchedule"], webhook["retryJitter"]) == (None, None)
+    assert (webhook["retryAfter"], webhook["disableOnGone"]) == (False, False)
+
+
+async def test_a_schedule_is_chosen_by_its_name(api: RunningApi, acme: ConsoleClient, root: str) -> None:
+    led = await acme.post(f"{root}/webhooks/new", **NEW, retrySchedule="Standard")
+    assert "<dd>standard</dd>" in (await acme.get(led.location)).text
+
+
+@pytest.mark.parametrize("typed", ["5 60", "0.5", "86401", "later", "1," * 21, "nan", "inf"])
+async def test_a_wrong_schedule_is_told_beside_its_field(acme: ConsoleClient, root: str, typed: str) -> None:
+    page = await acme.post(f"{root}/webhooks/new", **NEW, retrySchedule=typed)
+    assert page.status == 422
+    assert "up to 20 numbers of seconds" in page.mistake("retrySchedule")
+    assert f'value="{typed}"' in page.text
+
+
+async def shown_delivery(api: RunningApi, acme: ConsoleClient, root: str, words: str) -> str:
+    """Submit an event; return its delivery's page once it says this."""
+    await api.submit()
+    [delivery] = (await api.as_acme.get("/v1/deliveries")).value["items"]
+    with trio.fail_after(5):
+        while words not in (page := (await acme.get(f"{root}/deliveries/{delivery['id']}")).text):
+            await trio.lowlevel.checkpoint()
+    return page
+
+
+async def test_the_page_of_a_delivery_says_when_its_next_attempt_is_due_and_why(
+    api: RunningApi, acme: ConsoleClient, root: str
+) -> None:
+    async def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(503, headers={"Retry-After": "7200"})
+
+    api.daemon.receiver.answers[PUBLIC_URL] = answer
+    await api.webhook(retrySchedule=[60, 60], retryAfter=True)
+    page = await shown_delivery(api, acme, root, words="as its receiver asked by Retry-After")
+    assert "Attempts: 1 of at most 3" in page
+
+
+async def test_a_webhook_that_is_gone_says_so_on_its_page(api: RunningApi, acme: ConsoleClient, root: str) -> None:
+    async def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(410)
+
+    api.daemon.receiver.answers[PUBLIC_URL] = answer
+    webhook = await api.webhook(disableOnGone=True)
+    await shown_delivery(api, acme, root, words="Given up")
+    assert "Its receiver answered 410 Gone" in (await acme.get(f"{root}/webhooks/{webhook['id']}")).text
