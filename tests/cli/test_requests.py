@@ -236,6 +236,18 @@ CASES = [
         "standard",
     ),
     (
+        "webhooks update wh_1 --ip-version 6 --proxy socks5://u@proxy.example.com:1080",
+        ("PATCH", "/v1/webhooks/wh_1", {"ipVersion": "6", "proxy": {"url": "socks5://u@proxy.example.com:1080"}}),
+        {**WEBHOOK, "ipVersion": "6", "proxy": {"url": "socks5://u@proxy.example.com:1080", "hasPassword": True}},
+        "socks5://u@proxy.example.com:1080 (with a password)",
+    ),
+    (
+        "webhooks update wh_1 --reset proxy",
+        ("PATCH", "/v1/webhooks/wh_1", {"proxy": None}),
+        {**WEBHOOK, "ipVersion": "6"},
+        "IPv6 only",
+    ),
+    (
         "webhooks update wh_1 --reset timeoutS",
         ("PATCH", "/v1/webhooks/wh_1", {"timeoutS": None}),
         WEBHOOK,

@@ -1,5 +1,6 @@
 """Deliveries through a proxy: the rules for addresses and TLS hold as without one (contract "The way out")."""
 
+import ssl
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
@@ -9,6 +10,7 @@ import pytest
 import trio
 
 from daemon.egress.addresses import Address
+from daemon.egress.deadlines import Deadlines
 from daemon.egress.errors import BlockedAddress, DnsError, NotConnected, ProxyFailed, TlsError
 from daemon.egress.operator_proxy import OperatorProxy
 from daemon.egress.proxy import Proxy, ProxyScheme
@@ -16,7 +18,7 @@ from daemon.egress.transport import EndpointTransport
 from daemon.egress.urls import EgressRules
 from daemon.egress.way import Way
 from tests.egress.conftest import MakeTransport
-from tests.egress.posting import open_descriptors, post, resolving_to
+from tests.egress.posting import LOOPBACK, lookups_by, open_descriptors, post, resolving_to
 from tests.egress.proxies import PASSWORD, Visit, open_real_proxy, open_scripted_proxy, relay_connect
 from tests.support.receivers import open_receiver, respond
 from tests.support.tls import TestAuthority
@@ -152,6 +154,16 @@ async def test_the_operators_proxy_may_be_anywhere_and_a_webhooks_own_only_where
         with pytest.raises(BlockedAddress, match="loopback"):
             await post(own, receiver.url)
         assert len(scripted.visits) == 1
+
+
+async def test_a_webhook_that_may_have_no_proxy_does_not_go_by_one(client_tls: ssl.SSLContext) -> None:
+    async with open_scripted_proxy(relay_connect) as scripted, open_receiver(name=NAME) as receiver:
+        lookups = lookups_by(resolving_to("127.0.0.1"))
+        transport = EndpointTransport(LOOPBACK, lookups, client_tls, deadlines=Deadlines(), webhook_proxies=False)
+        transport.go_by(Way(proxy=scripted.proxy()))
+        with pytest.raises(BlockedAddress, match="remove the webhook's own"):
+            await post(transport, receiver.url)
+        assert (scripted.visits, receiver.connections) == ([], 0)
 
 
 @pytest.mark.parametrize("host", ["169.254.169.254", "10.0.0.1", "127.1", "proxy.internal", "localhost", "[::1]"])

@@ -24,9 +24,9 @@ def page_not_found() -> Refused:
 
 
 def field_mistakes(error: ApiError) -> dict[str, str]:
-    """Return the mistakes in a JSON body, by field."""
+    """Return the mistakes in a JSON body, by the field that they are in."""
     return {_field(wrong.path): wrong.message for wrong in error.errors}
 
 
 def _field(path: str) -> str:
-    return path.removeprefix("$.").removeprefix("query.").partition("[")[0]
+    return path.removeprefix("$.").removeprefix("query.").partition("[")[0].partition(".")[0]

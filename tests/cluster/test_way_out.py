@@ -1,0 +1,32 @@
+"""A webhook's own way out where several nodes share the webhooks (contract "Options of a webhook")."""
+
+from daemon.domain.sealed import Sealed
+from daemon.domain.way_out_options import ProxyOption
+from daemon.domain.webhook_options import WebhookOptions
+from tests.support.daemon import RunningDaemon
+
+URL = "http://kakiyo@proxy.example.com:3128"
+
+
+async def test_a_proxy_is_changed_at_whichever_node_and_its_password_stays_sealed_with_its_url(
+    pair: tuple[RunningDaemon, RunningDaemon],
+) -> None:
+    first, second = pair
+    team = await first.team()
+    for number in range(6):
+        webhook = await first.webhook(team, f"https://receiver.example/{number}")
+        given = WebhookOptions(proxy=ProxyOption(url=URL, password=Sealed("s3cret")))
+        await second.change(webhook, options=given, changed_options=("proxy",))
+        same = WebhookOptions(proxy=ProxyOption(url=URL))
+        kept = await first.change(webhook, options=same, changed_options=("proxy",))
+        assert kept is not None
+        assert kept.options.proxy is not None
+        assert kept.options.proxy.password is not None
+        assert "s3cret" not in kept.options.proxy.password.sealed
+        for node in pair:
+            assert (await node.current(webhook)).options == kept.options
+            assert node.parts.vault.open(kept.options.proxy.password.sealed, webhook.id) == "s3cret"
+        other = WebhookOptions(proxy=ProxyOption(url="http://kakiyo@evil.example:3128"))
+        changed = await second.change(webhook, options=other, changed_options=("proxy",))
+        assert changed is not None
+        assert changed.options == other
