@@ -15,6 +15,7 @@ class OptionName(StrEnum):
     JITTER = "retryJitter"
     RETRY_AFTER = "retryAfter"
     GONE = "disableOnGone"
+    PACE = "maxPerSecond"
 
 
 Timeout = Annotated[

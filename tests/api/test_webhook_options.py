@@ -16,6 +16,7 @@ OPTIONS: dict[str, Any] = {
     "retryJitter": None,
     "retryAfter": False,
     "disableOnGone": False,
+    "maxPerSecond": None,
 }
 CHOSEN: dict[str, Any] = {
     "timeoutS": 2.5,
@@ -23,6 +24,7 @@ CHOSEN: dict[str, Any] = {
     "retryJitter": "full",
     "retryAfter": True,
     "disableOnGone": True,
+    "maxPerSecond": 0.2,
 }
 WRONG: tuple[dict[str, Any], ...] = (
     {"timeoutS": 0.5},
@@ -41,6 +43,10 @@ WRONG: tuple[dict[str, Any], ...] = (
     {"retryJitter": "some"},
     {"retryAfter": "yes"},
     {"disableOnGone": 1},
+    {"maxPerSecond": 0},
+    {"maxPerSecond": 0.009},
+    {"maxPerSecond": 1001},
+    {"maxPerSecond": "5"},
 )
 
 
