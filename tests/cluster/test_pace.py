@@ -32,7 +32,12 @@ async def test_a_pace_and_a_schedule_are_chosen_at_whichever_node(
 
 async def test_a_takeover_makes_no_burst(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     anew, look_anew = list[Paces](), Paces.look_anew
-    monkeypatch.setattr(Paces, "look_anew", lambda paces: (anew.append(paces), look_anew(paces)))
+
+    def look_anew_and_note(paces: Paces) -> None:
+        anew.append(paces)
+        look_anew(paces)
+
+    monkeypatch.setattr(Paces, "look_anew", look_anew_and_note)
     async with cluster.node("b") as survivor:
         async with cluster.node("a") as victim:
             await until_shared(survivor, victim)
