@@ -15,6 +15,7 @@ from daemon.crypto.api_keys import ApiKeys
 from daemon.crypto.vault import Vault
 from daemon.delivery.canceller import Canceller
 from daemon.delivery.fleet import Fleet
+from daemon.delivery.pace import Paces
 from daemon.delivery.resuming import resume
 from daemon.delivery.router import Router
 from daemon.delivery.subscription_index import SubscriptionIndex
@@ -144,9 +145,11 @@ async def assemble(
     )
     gate, canceller = delivery.credit_gate() if cluster is None else cluster.gate, delivery.canceller()
     resumes = delivery.resumes(mine)
+    paces = Paces()
     fleet = delivery.fleet(
         index=index,
         gate=gate,
+        paces=paces,
         notifier=notifier,
         submitter=submitter,
         canceller=canceller,
@@ -178,6 +181,7 @@ async def assemble(
             fleet=fleet,
             listeners=listeners,
             resumes=resumes,
+            paces=paces,
             clock=clock,
             kept_answers=kept_answers,
             reports=reports,
@@ -193,7 +197,7 @@ async def assemble(
         revoked=api_keys.revoked,
         resume=resume_all if node is None else node.resume_own,
     )
-    bind_gauges(telemetry, fleet=fleet, router=router, gate=gate, lookups=seams.lookups)
+    bind_gauges(telemetry, fleet=fleet, router=router, gate=gate, paces=paces, lookups=seams.lookups)
 
     upkeep: dict[ActorKind, _Run] = {
         ActorKind.NOTIFIER: notifier.run,

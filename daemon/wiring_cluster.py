@@ -25,6 +25,7 @@ from daemon.config.settings import CreditsSettings, Settings
 from daemon.config.shared_settings import shared_settings
 from daemon.crypto.vault import Vault, key_id
 from daemon.delivery.fleet import Fleet
+from daemon.delivery.pace import Paces
 from daemon.delivery.timed_resumes import TimedResumes
 from daemon.domain.clock import Clock
 from daemon.live.registry import Listeners
@@ -138,6 +139,7 @@ class ClusterBuilder:
         fleet: Fleet,
         listeners: Listeners,
         resumes: TimedResumes,
+        paces: Paces,
         clock: Clock,
         kept_answers: KeptAnswers,
         reports: Reporter,
@@ -184,6 +186,7 @@ class ClusterBuilder:
             live_pages=live_pages,
             fleet=fleet,
             resumes=resumes,
+            paces=paces,
             fan_outs=memory.fan_outs,
             shared=self._shared,
             store=self._store,

@@ -22,6 +22,7 @@ from daemon.delivery.inbox import InboxLimits
 from daemon.delivery.mailbox import Mailbox
 from daemon.delivery.outcome_recorder import OutcomeRecorder
 from daemon.delivery.owners import Owners
+from daemon.delivery.pace import Paces
 from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.router import Router, nothing_to_follow
 from daemon.delivery.sender import Sender
@@ -113,6 +114,7 @@ class DeliveryBuilder:
         *,
         index: SubscriptionIndex,
         gate: Gate,
+        paces: Paces,
         notifier: Notifier,
         submitter: Submitter,
         canceller: Canceller,
@@ -128,6 +130,7 @@ class DeliveryBuilder:
             log=self._log,
             schedule=_schedule(self._settings.delivery),
             gate=gate,
+            paces=paces,
             recorder=self._recorder(on_change=on_change, notifier=notifier, submitter=submitter, canceller=canceller),
             read_pending=share.read_pending,
             look=share.look,

@@ -1,8 +1,7 @@
 """Deliveries and their attempts (contract "HTTP API", "A delivery")."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
-from enum import StrEnum
 from functools import partial
 from http import HTTPStatus
 from typing import ClassVar
@@ -26,12 +25,18 @@ from api.http.wire import (
 )
 from api.limits.rate_limit import tokens_for
 from api.routes.delivery_choice import DeliveryChoice, filter_meant
+from api.routes.delivery_waits import (
+    NextAttemptReason,
+    next_attempt_because,
+    paced_webhooks,
+    paused_webhooks,
+    without_credits,
+)
 from daemon.domain import model
 from daemon.domain.delivery_filter import DeliveryFilter
 from daemon.domain.model import CancelReason, DeliveryStatus, Origin, OutcomeKind
 from daemon.domain.operations import OPERATIONAL_TYPES
-from daemon.domain.policy import is_held_back, policy_of
-from daemon.store.reads import actor_reads, api_reads, delivery_reads
+from daemon.store.reads import api_reads, delivery_reads
 
 MOST_QUEUED_AGAIN = 20
 
@@ -78,6 +83,9 @@ class Delivery(Output):
     cancel_reason: CancelReason | None = Field(description="Why it was cancelled, if it was.")
     waiting_for_credits: bool = Field(description="Whether it waits until its team is granted credits.")
     waiting_for_resume: bool = Field(description="Whether it waits until its webhook, which is paused, is resumed.")
+    waiting_for_pace: bool = Field(
+        description="Whether it waits for its turn at a webhook that takes so many a second (`maxPerSecond`) at most."
+    )
     origin: OriginOfDelivery | None = Field(description="How it was queued again, if it was; null for an event's own.")
     last_attempt: LastAttempt | None = Field(description="How its last attempt ended; null before the first one has.")
 
@@ -93,13 +101,6 @@ class Attempt(Output):
     error: str | None = Field(description="One sentence: why it failed.")
     response_headers: list[list[str]] = Field(description="Pairs of name and value, bounded.")
     response_body: str = Field(description="The first 4 KiB; what is not UTF-8 is replaced.")
-
-
-class NextAttemptReason(StrEnum):
-    """Why a retry waits."""
-
-    BACK_OFF = "back_off"
-    RETRY_AFTER = "retry_after"
 
 
 class DeliveryDetails(Delivery):
@@ -165,26 +166,14 @@ async def get_delivery(call: Call, delivery_id: str) -> DeliveryDetails:
     )
 
 
-async def next_attempt_because(
-    call: Call, delivery: model.Delivery, attempts: Sequence[model.Attempt]
-) -> NextAttemptReason | None:
-    """Return why a delivery's next attempt waits, None if none does."""
-    if delivery.status is not DeliveryStatus.PENDING or delivery.next_attempt_at is None or not attempts:
-        return None
-    webhook = await call.handles.reader.fetch(actor_reads.webhook_or_deleted, delivery.webhook_id)
-    policy = call.handles.settings.delivery.policy
-    if webhook is not None and is_held_back(policy_of(policy, webhook.options), attempts[-1]):
-        return NextAttemptReason.RETRY_AFTER
-    return NextAttemptReason.BACK_OFF
-
-
 async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
     """Queue the delivery's event for its webhook once more."""
     reader = call.handles.reader
     delivery = owned(call, await reader.fetch(api_reads.get_delivery, delivery_id), "delivery")
-    broke = await _without_credits(call, [replace(delivery, status=DeliveryStatus.PENDING)])
+    broke = await without_credits(call, [replace(delivery, status=DeliveryStatus.PENDING)])
     is_paused = delivery.webhook_id in await paused_webhooks(call, [replace(delivery, status=DeliveryStatus.PENDING)])
-    show = partial(_show_delivery, lacks_credits=delivery.id in broke, is_paused=is_paused)
+    is_paced = bool(await paced_webhooks(call, [replace(delivery, status=DeliveryStatus.PENDING)]))
+    show = partial(_show_delivery, lacks_credits=delivery.id in broke, is_paused=is_paused, is_paced=is_paced)
     new = await call.handles.replays.resend(delivery_id, once(call, show), by=call.by)
     if new is None:
         raise not_found("delivery")
@@ -194,7 +183,8 @@ async def resend_delivery(call: Call, delivery_id: str) -> Delivery:
 async def show_deliveries(call: Call, deliveries: Iterable[model.Delivery]) -> list[Delivery]:
     """Return deliveries as they appear in JSON, with their last attempts, marking those that wait, and for what."""
     listed = tuple(deliveries)
-    broke, paused = await _without_credits(call, listed), await paused_webhooks(call, listed)
+    broke, paused = await without_credits(call, listed), await paused_webhooks(call, listed)
+    paced = await paced_webhooks(call, listed)
     last = await call.handles.reader.fetch(delivery_reads.last_attempts, listed)
     return [
         _show_delivery(
@@ -202,34 +192,23 @@ async def show_deliveries(call: Call, deliveries: Iterable[model.Delivery]) -> l
             last.get(delivery.id),
             lacks_credits=delivery.id in broke,
             is_paused=delivery.webhook_id in paused,
+            is_paced=delivery.webhook_id in paced,
         )
         for delivery in listed
     ]
 
 
-async def paused_webhooks(call: Call, deliveries: Sequence[model.Delivery]) -> Mapping[str, int | None]:
-    """Return which webhooks of pending ones among these are paused, each with when it resumes by itself."""
-    ids = {delivery.webhook_id for delivery in deliveries if delivery.status is DeliveryStatus.PENDING}
-    return await call.handles.reader.fetch(api_reads.paused_among, ids) if ids else {}
-
-
-async def _without_credits(call: Call, deliveries: Sequence[model.Delivery]) -> frozenset[str]:
-    """Return the ids of those that wait until their team is granted credits; live listeners need none."""
-    credits, reader = call.handles.settings.credits, call.handles.reader
-    if not credits.enforce:
-        return frozenset()
-    pending = [delivery for delivery in deliveries if delivery.status is DeliveryStatus.PENDING]
-    balances = {team: await reader.fetch(api_reads.get_balance, team) for team in {one.team_id for one in pending}}
-    broke = [one for one in pending if balances[one.team_id] < credits.per_delivery]
-    live = await reader.fetch(api_reads.live_among, {one.webhook_id for one in broke}) if broke else set[str]()
-    return frozenset(one.id for one in broke if one.webhook_id not in live)
-
-
 def _show_delivery(
-    delivery: model.Delivery, last: model.LastAttempt | None = None, *, lacks_credits: bool, is_paused: bool
+    delivery: model.Delivery,
+    last: model.LastAttempt | None = None,
+    *,
+    lacks_credits: bool,
+    is_paused: bool,
+    is_paced: bool,
 ) -> Delivery:
     is_pending = delivery.status is DeliveryStatus.PENDING
-    is_free = delivery.event_type in OPERATIONAL_TYPES
+    is_broke = lacks_credits and is_pending and delivery.event_type not in OPERATIONAL_TYPES
+    is_held = is_broke or is_paused or delivery.next_attempt_at is not None
     return Delivery(
         id=delivery.id,
         event_id=delivery.event_id,
@@ -243,8 +222,9 @@ def _show_delivery(
         created_at=format_time(delivery.created_at),
         completed_at=format_optional_time(delivery.completed_at),
         cancel_reason=delivery.cancel_reason,
-        waiting_for_credits=lacks_credits and is_pending and not is_free,
+        waiting_for_credits=is_broke,
         waiting_for_resume=is_paused and is_pending,
+        waiting_for_pace=is_paced and is_pending and not is_held,
         origin=delivery.origin and OriginOfDelivery(kind=delivery.origin, delivery_id=delivery.origin_id),
         last_attempt=last
         and LastAttempt(outcome=last.outcome, status=last.status, duration_ms=last.duration_ms, error=last.error),
@@ -280,6 +260,7 @@ DELIVERY_EXAMPLE = {
     "cancelReason": None,
     "waitingForCredits": False,
     "waitingForResume": False,
+    "waitingForPace": False,
     "origin": {"kind": "resend", "deliveryId": "dlv_01k0a3bq5tzv2x4z6c8e0g2j4m"},
     "lastAttempt": {
         "outcome": "http_error",

@@ -1,4 +1,4 @@
-"""The options of a webhook about its retries, as they go over the wire (contract "Options of a webhook")."""
+"""The options of a webhook about retries and pace, as they go over the wire (contract "Options of a webhook")."""
 
 from typing import Annotated, Any
 
@@ -6,6 +6,7 @@ from pydantic import Field, PlainValidator, WithJsonSchema
 
 from api.http.wire import Input, Output
 from daemon.domain.retries import LONGEST_DELAY_S, MOST_RETRIES, SHORTEST_DELAY_S, Jitter, NamedSchedule
+from daemon.domain.webhook_options import LEAST_PER_SECOND, MOST_PER_SECOND
 
 _SCHEDULE = (
     "When a failed attempt is made again: `standard` (after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h), "
@@ -20,6 +21,10 @@ _RETRY_AFTER = (
     "Whether `Retry-After` of a 429 or 503 holds back the retry: for a day at most, never shorter than the schedule."
 )
 _GONE = "Whether an answer 410 Gone disables the webhook at once."
+_PACE = (
+    "How many attempts begin in a second at most, retries among them: evenly spaced, without bursts, 0.01 to 1,000. "
+    "null: any number."
+)
 _EXPECTED = f"expected `short`, `standard`, or up to {MOST_RETRIES} numbers of seconds"
 
 
@@ -58,6 +63,9 @@ class RetryFields(Input):
     retry_schedule: Schedule = Field(default_factory=lambda: None, description=_SCHEDULE)
     retry_jitter: Jitter | None = Field(default_factory=lambda: None, description=_JITTER, strict=False)
     retry_after: bool | None = Field(default_factory=lambda: None, description=f"{_RETRY_AFTER} null: false.")
+    max_per_second: Annotated[float, Field(ge=LEAST_PER_SECOND, le=MOST_PER_SECOND, allow_inf_nan=False)] | None = (
+        Field(default_factory=lambda: None, description=_PACE)
+    )
     disable_on_gone: bool | None = Field(default_factory=lambda: None, description=f"{_GONE} null: false.")
 
 
@@ -70,9 +78,16 @@ class ShownRetries(Output):
     retry_jitter: Jitter | None = Field(description=_JITTER)
     retry_after: bool = Field(description=_RETRY_AFTER)
     disable_on_gone: bool = Field(description=_GONE)
+    max_per_second: float | None = Field(description=_PACE)
 
 
-RETRIES_EXAMPLE = {"retrySchedule": "standard", "retryJitter": None, "retryAfter": True, "disableOnGone": False}
+RETRIES_EXAMPLE = {
+    "retrySchedule": "standard",
+    "retryJitter": None,
+    "retryAfter": True,
+    "disableOnGone": False,
+    "maxPerSecond": 5,
+}
 
 
 def given_retries(body: RetryFields) -> dict[str, Any]:
@@ -82,4 +97,5 @@ def given_retries(body: RetryFields) -> dict[str, Any]:
         "retry_jitter": body.retry_jitter,
         "retry_after": bool(body.retry_after),
         "disable_on_gone": bool(body.disable_on_gone),
+        "max_per_second": body.max_per_second,
     }

@@ -55,6 +55,7 @@ def shown_options(options: WebhookOptions) -> ShownOptions:
         retry_jitter=options.retry_jitter,
         retry_after=options.retry_after,
         disable_on_gone=options.disable_on_gone,
+        max_per_second=options.max_per_second,
         ip_version=options.ip_version,
         proxy=shown_proxy(options.proxy),
     )

@@ -165,12 +165,14 @@ def row(delivery: dict[str, Any]) -> tuple[Any, ...]:
 
 def cause_of(delivery: dict[str, Any]) -> str:
     """Return why it stands so: why it was cancelled, else how its last attempt ended; "" if there was none."""
-    from daemon.domain.causes import PAUSED, attempt_in_words, cancelled_in_words
+    from daemon.domain.causes import PACED, PAUSED, attempt_in_words, cancelled_in_words
 
     if delivery["cancelReason"] is not None:
         return cancelled_in_words(delivery["cancelReason"])
     if delivery.get("waitingForResume"):
         return PAUSED
+    if delivery.get("waitingForPace"):
+        return PACED
     last = delivery.get("lastAttempt")
     return attempt_in_words(last["outcome"], last["status"], last["durationMs"]) if last else ""
 

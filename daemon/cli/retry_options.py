@@ -1,4 +1,4 @@
-"""The options about retries on the command line: how they are given, and how they are shown."""
+"""The options about retries and pace on the command line: how they are given, and how they are shown."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,7 +18,7 @@ class JitterName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RetryOptions:
-    """What a command says about a webhook's retries."""
+    """What a command says about a webhook's retries and its pace."""
 
     retries: Annotated[
         str | None,
@@ -40,6 +40,11 @@ class RetryOptions:
         option("--disable-on-gone/--no-disable-on-gone", help="Whether an answer 410 Gone disables it at once."),
     ] = None
 
+    max_per_second: Annotated[
+        float | None,
+        option("--max-per-second", metavar="NUMBER", min=0.01, max=1000, help="How many attempts begin in a second."),
+    ] = None
+
     @property
     def fields(self) -> dict[str, Any]:
         """The same as the API takes it; None for what is left out."""
@@ -48,6 +53,7 @@ class RetryOptions:
             "retryJitter": self.retry_jitter,
             "retryAfter": self.retry_after,
             "disableOnGone": self.disable_on_gone,
+            "maxPerSecond": self.max_per_second,
         }
 
 
@@ -74,4 +80,6 @@ def retry_lines(webhook: dict[str, Any]) -> list[tuple[str, Any]]:
         lines.append(("follows Retry-After", True))
     if webhook.get("disableOnGone"):
         lines.append(("disabled by 410", True))
+    if (per_second := webhook.get("maxPerSecond")) is not None:
+        lines.append(("deliveries a second, at most", per_second))
     return lines

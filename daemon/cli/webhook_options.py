@@ -16,6 +16,7 @@ class OptionName(StrEnum):
     JITTER = "retryJitter"
     RETRY_AFTER = "retryAfter"
     GONE = "disableOnGone"
+    PACE = "maxPerSecond"
     IP_VERSION = "ipVersion"
     PROXY = "proxy"
 

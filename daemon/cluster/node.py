@@ -18,6 +18,7 @@ from daemon.cluster.singletons import once_a_life, only_on_first_shard
 from daemon.cluster.sweeping import Sweeping
 from daemon.delivery.fan_out import FanOuts
 from daemon.delivery.fleet import Fleet
+from daemon.delivery.pace import Paces
 from daemon.delivery.resuming import resume
 from daemon.delivery.timed_resumes import TimedResumes
 from daemon.domain.shards import shard_of
@@ -49,6 +50,7 @@ class Node:
     credits: HeldCredits
     fleet: Fleet
     resumes: TimedResumes
+    paces: Paces
     fan_outs: FanOuts
     shared: SharedStore
     store: Store
@@ -111,6 +113,7 @@ class Node:
 
     async def _claimed(self, shards: Collection[int]) -> None:
         self.answering.look()
+        self.paces.look_anew()
         self.resumes.wake()
         self.listeners.wake()
         self.fan_outs.begin_all()

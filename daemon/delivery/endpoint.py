@@ -75,6 +75,7 @@ from daemon.delivery.endpoint_state import EndpointState
 from daemon.delivery.mailbox import Mailbox
 from daemon.delivery.open_outcomes import OPEN_S, OpenOutcomes
 from daemon.delivery.outcome_recorder import OutcomeRecorder, Recording
+from daemon.delivery.pace import Pace, Paces
 from daemon.delivery.reporting import DeliveryLog
 from daemon.delivery.sender import Sender
 from daemon.delivery.webhook_changes import WebhookChanges
@@ -108,6 +109,7 @@ class Endpoint:
         "_log",
         "_look",
         "_mailbox",
+        "_pace",
         "_pause",
         "_queue",
         "_read_pages",
@@ -131,6 +133,7 @@ class Endpoint:
         log: DeliveryLog,
         schedule: Schedule,
         gate: Gate,
+        paces: Paces,
         recorder: OutcomeRecorder,
         read_pending: actor_reads.ReadPending,
         look: actor_reads.Look = actor_reads.webhook_and_work,
@@ -148,6 +151,7 @@ class Endpoint:
         self._gate = FREE_OF_CHARGE if webhook.is_free else gate
         self._recorder = recorder
         self._state = EndpointState(webhook, pause, OpenOutcomes(store.writer.hurry))
+        self._pace = Pace(self._state, paces)
         self._holds_reservation = False
         self._queue = WorkQueue(mailbox, self._read_pending, page_limit, page=page)
         self._sender = make_sender(webhook, pause)
@@ -279,6 +283,12 @@ class Endpoint:
 
     async def _begin(self, work: Work, number: int) -> bool:
         """Wait for the attempt's turn, and put the delivery in flight if it is still due."""
+        if self._state.webhook.options.max_per_second is None:
+            return await self._take_off(work, number)
+        async with self._pace.turn:
+            return await self._pace.allows(work) and await self._take_off(work, number)
+
+    async def _take_off(self, work: Work, number: int) -> bool:
         state, webhook = self._state, self._state.webhook
         failing = number > 1 or webhook.consecutive_failures > 0
         if not (state.is_due(work) and await self._sender.acquire(webhook, failing=failing)):
@@ -289,6 +299,8 @@ class Endpoint:
         finally:
             if not state.in_flight:
                 self._sender.release()
+        if webhook.options.max_per_second is not None:
+            self._pace.begun()
         return state.in_flight
 
     async def _attempt(self, work: Work, number: int) -> tuple[Verdict, float]:

@@ -32,14 +32,18 @@ _CANCEL_WORDS: Mapping[CancelReason, str] = MappingProxyType(
 
 # Why a delivery waits whose webhook is paused.
 PAUSED = "waits: webhook paused"
+# Why one waits whose webhook takes so many a second at most.
+PACED = "waits: pace of the webhook"
 
 
-def in_words(delivery: Delivery, last: LastAttempt | None, *, is_paused: bool = False) -> str:
+def in_words(delivery: Delivery, last: LastAttempt | None, *, is_paused: bool = False, is_paced: bool = False) -> str:
     """Return why a delivery was cancelled, or is held back, else how its last attempt ended; "" if it had none."""
     if delivery.cancel_reason is not None:
         return cancelled_in_words(delivery.cancel_reason)
     if is_paused and delivery.status is DeliveryStatus.PENDING:
         return PAUSED
+    if is_paced and delivery.status is DeliveryStatus.PENDING and delivery.next_attempt_at is None:
+        return PACED
     return "" if last is None else attempt_in_words(last.outcome, last.status, last.duration_ms)
 
 

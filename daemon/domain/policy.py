@@ -13,6 +13,7 @@ from daemon.domain.webhook_options import DEFAULT_OPTIONS, WebhookOptions
 Unit = Literal["deliveries", "attempts"]
 
 _TELL_WHEN_TO_RETRY = (429, 503)
+_WAITS = ("retry_schedule", "retry_jitter", "retry_after", "max_per_second")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,8 @@ def policy_of(settings: Policy, options: WebhookOptions) -> Policy:
 
 
 def reschedules(before: WebhookOptions, after: WebhookOptions) -> bool:
-    """Whether what waits for its retry has to wait differently after this change of a webhook's options."""
-    return before is not after and (before.retry_schedule, before.retry_jitter, before.retry_after) != (
-        after.retry_schedule,
-        after.retry_jitter,
-        after.retry_after,
-    )
+    """Whether what waits has to wait differently after this change of a webhook's options."""
+    return before is not after and any(getattr(before, name) != getattr(after, name) for name in _WAITS)
 
 
 def asked_delay_s(policy: Policy, outcome: Outcome, ended_at: int) -> float | None:

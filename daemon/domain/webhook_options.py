@@ -19,6 +19,8 @@ class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rena
 
     `timeout_s` is how many seconds an attempt may take, None for those of the settings. `retry_schedule` is when
     retries are made, by its name or as seconds before each, None for that of the settings; `retry_jitter` by how much
+    chance changes that. `retry_after` follows that field of a response, `disable_on_gone` takes 410 for the end. At
+    most `max_per_second` attempts begin in a second, evenly spaced, None for any number.
     chance changes that. `retry_after` follows that field of a response, `disable_on_gone` takes 410 for the end.
     `ip_version` is the only family of addresses to connect to, and `proxy` is used before that of the settings.
     """
@@ -28,9 +30,13 @@ class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     retry_jitter: Jitter | None = None
     retry_after: bool = False
     disable_on_gone: bool = False
+    max_per_second: float | None = None
     ip_version: IpVersion | None = None
     proxy: ProxyOption | None = None
 
+
+# One in 100 seconds, and more than a webhook can get one after the other.
+LEAST_PER_SECOND, MOST_PER_SECOND = 0.01, 1_000
 
 DEFAULT_OPTIONS = WebhookOptions()
 

@@ -16,6 +16,7 @@ from daemon.actors.threads import RunInThread
 from daemon.delivery.attempt_slots import AttemptSlots
 from daemon.delivery.credit_gate import Gate
 from daemon.delivery.fleet import Fleet
+from daemon.delivery.pace import Paces
 from daemon.delivery.router import Router
 from daemon.domain.clock import Clock
 from daemon.domain.errors import StoreUnavailable
@@ -118,13 +119,16 @@ async def waiting_mails(reader: Reader) -> Waiting:
     return Waiting(count, None if oldest == math.inf else int(oldest))
 
 
-def bind_gauges(telemetry: Telemetry, *, fleet: Fleet, router: Router, gate: Gate, lookups: Sequence[Lookups]) -> None:
+def bind_gauges(
+    telemetry: Telemetry, *, fleet: Fleet, router: Router, gate: Gate, paces: Paces, lookups: Sequence[Lookups]
+) -> None:
     """Have the gauges of what is in memory read it at each scrape."""
     metrics, changes = telemetry.metrics, telemetry.changes
     metrics.actors_alive.set_function(lambda: fleet.alive)
     metrics.actors_parked.set_function(lambda: fleet.parked)
     metrics.waiting_events.set_function(lambda: router.waiting_events)
     metrics.teams_waiting_for_credits.set_function(lambda: gate.waiting_teams)
+    metrics.webhooks_waiting_for_pace.set_function(lambda: paces.waiting)
     metrics.live_pages.set_function(lambda: changes.followers)
     metrics.lookups_in_progress.set_function(lambda: sum(each.in_progress for each in lookups))
     metrics.lookups_waiting.set_function(lambda: sum(each.waiting for each in lookups))

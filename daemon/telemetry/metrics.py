@@ -115,6 +115,7 @@ class Metrics:
     waiting_mails: Gauge
     oldest_waiting_mail_age_seconds: Gauge
     teams_waiting_for_credits: Gauge
+    webhooks_waiting_for_pace: Gauge
     attempts_in_flight: Gauge
     max_attempts_in_flight: Gauge
     attempts_waiting: Gauge
@@ -221,6 +222,9 @@ def make_metrics() -> Metrics:
             registry, "oldest_waiting_mail_age_seconds", "Since the oldest waiting mail was queued, 0 without one"
         ),
         teams_waiting_for_credits=_gauge(registry, "teams_waiting_for_credits", "Teams whose deliveries lack credits"),
+        webhooks_waiting_for_pace=_gauge(
+            registry, "webhooks_waiting_for_pace", "Webhooks whose next attempt waits for their maxPerSecond"
+        ),
         attempts_in_flight=_gauge(registry, "attempts_in_flight", "Attempts under way"),
         max_attempts_in_flight=_gauge(registry, "max_attempts_in_flight", "The limit on attempts in flight"),
         attempts_waiting=_gauge(registry, "attempts_waiting", "Attempts that wait for a descriptor"),

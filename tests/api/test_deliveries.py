@@ -14,7 +14,15 @@ pytestmark = pytest.mark.usefixtures("each_engine")
 MESSAGE_RECEIVED = "linkedin.message.received"
 FIELDS = {
     *("id", "eventId", "webhookId", "teamId", "event", "status", "test", "attemptsMade", "nextAttemptAt", "createdAt"),
-    *("completedAt", "cancelReason", "waitingForCredits", "waitingForResume", "origin", "lastAttempt"),
+    *(
+        "completedAt",
+        "cancelReason",
+        "waitingForCredits",
+        "waitingForResume",
+        "waitingForPace",
+        "origin",
+        "lastAttempt",
+    ),
 }
 
 

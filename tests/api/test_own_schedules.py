@@ -33,3 +33,20 @@ async def test_a_delivery_says_when_its_next_attempt_is_due_and_why(api: Running
     assert shown["nextAttemptBecause"] == because
     hours = int(shown["nextAttemptAt"][11:13]) - int(shown["createdAt"][11:13])
     assert hours % 24 in ((2, 3) if because == "retry_after" else (1, 2))
+
+
+async def test_a_delivery_says_that_it_waits_for_the_pace_of_its_webhook(api: RunningApi) -> None:
+    webhook = await api.webhook(maxPerSecond=0.01)
+    event = await api.submit()
+    [delivery] = (await api.as_acme.get(f"/v1/events/{event}")).value["deliveries"]
+    assert (delivery["status"], delivery["waitingForPace"]) == ("pending", True)
+    path = f"/v1/webhooks/{webhook['id']}"
+    await api.as_acme.patch(path, {"paused": True})
+    [listed] = (await api.as_acme.get("/v1/deliveries")).value["items"]
+    assert (listed["waitingForPace"], listed["waitingForResume"]) == (False, True)
+    await api.as_acme.patch(path, {"paused": False, "maxPerSecond": None})
+    with trio.fail_after(5):
+        while listed["status"] == "pending":
+            [listed] = (await api.as_acme.get("/v1/deliveries")).value["items"]
+            await trio.lowlevel.checkpoint()
+    assert listed["waitingForPace"] is False

@@ -16,6 +16,7 @@ OPTIONS: dict[str, Any] = {
     "retryJitter": None,
     "retryAfter": False,
     "disableOnGone": False,
+    "maxPerSecond": None,
     "ipVersion": None,
 }
 CHOSEN: dict[str, Any] = {
@@ -24,6 +25,7 @@ CHOSEN: dict[str, Any] = {
     "retryJitter": "full",
     "retryAfter": True,
     "disableOnGone": True,
+    "maxPerSecond": 0.2,
     "ipVersion": "6",
 }
 WRONG: tuple[dict[str, Any], ...] = (
@@ -43,6 +45,10 @@ WRONG: tuple[dict[str, Any], ...] = (
     {"retryJitter": "some"},
     {"retryAfter": "yes"},
     {"disableOnGone": 1},
+    {"maxPerSecond": 0},
+    {"maxPerSecond": 0.009},
+    {"maxPerSecond": 1001},
+    {"maxPerSecond": "5"},
     {"ipVersion": 4},
     {"ipVersion": "5"},
     {"proxy": "http://proxy.example.com:3128"},

@@ -230,9 +230,9 @@ CASES = [
         "5, 60.5",
     ),
     (
-        "webhooks update wh_1 --retries standard",
-        ("PATCH", "/v1/webhooks/wh_1", {"retrySchedule": "standard"}),
-        {**WEBHOOK, "retrySchedule": "standard", "disableOnGone": True},
+        "webhooks update wh_1 --retries standard --max-per-second 0.2",
+        ("PATCH", "/v1/webhooks/wh_1", {"retrySchedule": "standard", "maxPerSecond": 0.2}),
+        {**WEBHOOK, "retrySchedule": "standard", "disableOnGone": True, "maxPerSecond": 0.2},
         "standard",
     ),
     (

@@ -20,6 +20,7 @@ from daemon.config.settings import LogSettings
 from daemon.crypto.idempotency import Once
 from daemon.crypto.vault import Vault
 from daemon.delivery.fleet import Fleet
+from daemon.delivery.pace import Paces
 from daemon.delivery.subscription_index import SubscriptionIndex
 from daemon.domain.changes import Edit, WebhookChange
 from daemon.domain.clock import clock_of
@@ -220,6 +221,7 @@ def _fleet(
     return builder.fleet(
         index=SubscriptionIndex(),
         gate=builder.credit_gate(),
+        paces=Paces(),
         notifier=notifier,
         submitter=submitter,
         canceller=builder.canceller(),

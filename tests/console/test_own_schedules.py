@@ -75,3 +75,22 @@ async def test_a_webhook_that_is_gone_says_so_on_its_page(api: RunningApi, acme:
     webhook = await api.webhook(disableOnGone=True)
     await shown_delivery(api, acme, root, words="Given up")
     assert "Its receiver answered 410 Gone" in (await acme.get(f"{root}/webhooks/{webhook['id']}")).text
+
+
+async def test_a_pace_is_chosen_in_the_form_and_seen_where_deliveries_wait_for_it(
+    api: RunningApi, acme: ConsoleClient, root: str
+) -> None:
+    led = await acme.post(f"{root}/webhooks/new", **NEW, maxPerSecond="0.02")
+    assert "at most 0.02 a second" in (await acme.get(led.location)).text
+    assert 'name="maxPerSecond" value="0.02"' in (await acme.get(f"{led.location}/edit")).text
+    await api.submit()
+    [delivery] = (await api.as_acme.get("/v1/deliveries")).value["items"]
+    assert "waits: pace of the webhook" in (await acme.get(f"{root}/deliveries")).text
+    words = "its webhook gets at most 0.02 a second"
+    assert words in (await acme.get(f"{root}/deliveries/{delivery['id']}")).text
+    for wrong in ("0", "1001", "many"):
+        page = await acme.post(f"{root}/webhooks/new", **NEW, maxPerSecond=wrong)
+        assert (page.status, page.mistake("maxPerSecond")) == (
+            422,
+            "Enter a number from 0.01 to 1000, or leave it empty.",
+        )

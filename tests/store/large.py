@@ -250,6 +250,7 @@ QUERIES: dict[str, list[Callable[[Connection], object]]] = {
     "get_key": [lambda c: api_reads.get_key(c, "key_1")],
     "list_keys": [lambda c: api_reads.list_keys(c, TEAM, 50)],
     "paused_webhooks": [lambda c: console_reads.paused_webhooks(c, 20)],
+    "paced_among": [lambda c: api_reads.paced_among(c, [WEBHOOK, OTHER])],
     "paused_among": [lambda c: api_reads.paused_among(c, [WEBHOOK, OTHER])],
     "due_resumes": [lambda c: actor_reads.due_resumes(c, NOW, actor_reads.FIRST_RESUME, 100)],
     "next_resume_at": [lambda c: actor_reads.next_resume_at(c, NOW)],

@@ -11,7 +11,7 @@ from api.console.pages.live import Parts, live
 from api.console.session.page_request import PageRequest
 from api.http.streamed import Streamed
 from api.limits.rate_limit import tokens_for
-from api.routes.deliveries import paused_webhooks
+from api.routes.delivery_waits import paced_webhooks, paused_webhooks
 from daemon.domain.causes import in_words
 from daemon.domain.model import Delivery
 from daemon.store.reads import actor_reads, console_reads, delivery_reads
@@ -86,8 +86,14 @@ async def shown_rows(request: PageRequest, rows: list[Delivery], *, one_webhook:
     """Return the template's values for rows of deliveries; those of a single webhook do not show its name."""
     last = await request.handles.reader.fetch(delivery_reads.last_attempts, rows)
     paused = await paused_webhooks(request.call, rows)
+    paced = await paced_webhooks(request.call, rows)
     results = {
-        delivery.id: in_words(delivery, last.get(delivery.id), is_paused=delivery.webhook_id in paused)
+        delivery.id: in_words(
+            delivery,
+            last.get(delivery.id),
+            is_paused=delivery.webhook_id in paused,
+            is_paced=delivery.webhook_id in paced,
+        )
         for delivery in rows
     }
     ids = {delivery.webhook_id for delivery in rows}

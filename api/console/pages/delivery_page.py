@@ -12,13 +12,8 @@ from api.console.rendering.timeline import timeline
 from api.console.session.page_request import PAGE_HEADERS, PageRequest
 from api.http.auth import owned
 from api.http.streamed import Streamed
-from api.routes.deliveries import (
-    MOST_QUEUED_AGAIN,
-    NextAttemptReason,
-    next_attempt_because,
-    resend_delivery,
-    show_deliveries,
-)
+from api.routes.deliveries import MOST_QUEUED_AGAIN, resend_delivery, show_deliveries
+from api.routes.delivery_waits import NextAttemptReason, next_attempt_because
 from daemon.delivery.sent_request import SentRequest
 from daemon.domain.model import Attempt, Delivery, Event, Webhook
 from daemon.domain.policy import Policy, policy_of
@@ -92,6 +87,7 @@ async def _page_values(request: PageRequest, delivery_id: str) -> dict[str, Any]
         "webhook": webhook,
         "waiting_for_credits": shown.waiting_for_credits,
         "waiting_for_resume": shown.waiting_for_resume,
+        "waiting_for_pace": shown.waiting_for_pace,
         "timeline": timeline(delivery, attempts),
         "attempts": _show_attempts(request, webhook, delivery=delivery, event=event, attempts=attempts),
         "held_back": await next_attempt_because(request.call, delivery, attempts) is NextAttemptReason.RETRY_AFTER,

@@ -1,4 +1,4 @@
-"""The options about retries in the form of a webhook, and in words on its page."""
+"""The options about retries and pace in the form of a webhook, and in words on its page."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +11,7 @@ from daemon.domain.webhook_options import WebhookOptions
 RETRY_MISTAKES = {
     "retrySchedule": "Enter standard, short, or up to 20 numbers of seconds from 1 to 86400, with commas between them.",
     "retryJitter": "Choose one of these.",
+    "maxPerSecond": "Enter a number from 0.01 to 1000, or leave it empty.",
 }
 _JITTER_WORDS = {Jitter.FULL: "anything up to each delay", Jitter.PROPORTIONAL: "by a fifth at most"}
 
@@ -39,6 +40,8 @@ def retry_facts(options: WebhookOptions) -> list[tuple[str, str]]:
         facts.append(("Retry-After", "followed, for a day at most"))
     if options.disable_on_gone:
         facts.append(("410 Gone", "disables it at once"))
+    if options.max_per_second is not None:
+        facts.append(("Pace", f"at most {options.max_per_second:.15g} a second"))
     return facts
 
 

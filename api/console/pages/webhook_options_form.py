@@ -15,7 +15,7 @@ OPTION_MISTAKES = {"timeoutS": "Enter 1 to 30 seconds, or leave it empty.", **RE
 
 def read_options(form: Form) -> Mapping[str, Any]:
     """Return the options that the form has, by their names in the API; others stay as they are."""
-    numbers = ("timeoutS",)
+    numbers = ("timeoutS", "maxPerSecond")
     typed = {name: _number(form.text(name)) for name in numbers if form.has(name)}
     return {**typed, **read_retries(form), **read_way_out(form)}
 

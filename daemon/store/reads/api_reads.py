@@ -9,6 +9,7 @@ from daemon.domain.audit import AuditEntry
 from daemon.domain.model import ApiKey, Attempt, CreditEntry, Delivery, Event, Team, Webhook
 from daemon.domain.portal_links import PortalLink
 from daemon.domain.team_addresses import PendingAddress
+from daemon.domain.webhook_options import options_from_text
 from daemon.store import address_rows, rows
 from daemon.store.reads.pagination import LOOK_AT, Choice, Page, bounded_page, page_of
 from daemon.store.schema import (
@@ -117,6 +118,15 @@ def paused_among(connection: Connection, ids: Collection[str]) -> dict[str, int 
     """Return which of these webhooks are paused, each with when it resumes by itself (None: it does not)."""
     query = select(webhooks.c.id, webhooks.c.resumes_at).where(webhooks.c.id.in_(ids), webhooks.c.paused_at > 0)
     return {row.id: rows.right("webhooks", "resumes_at", row.resumes_at) for row in connection.execute(query)}
+
+
+def paced_among(connection: Connection, ids: Collection[str]) -> frozenset[str]:
+    """Return which of these webhooks take so many deliveries a second at most."""
+    query = select(webhooks.c.id, webhooks.c.options).where(webhooks.c.id.in_(ids), webhooks.c.options.is_not(None))
+    found = (
+        (row.id, options_from_text(rows.right("webhooks", "options", row.options))) for row in connection.execute(query)
+    )
+    return frozenset(webhook_id for webhook_id, options in found if options.max_per_second is not None)
 
 
 def live_among(connection: Connection, ids: Collection[str]) -> set[str]:
