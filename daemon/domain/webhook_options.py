@@ -21,7 +21,6 @@ class WebhookOptions(Struct, frozen=True, kw_only=True, omit_defaults=True, rena
     retries are made, by its name or as seconds before each, None for that of the settings; `retry_jitter` by how much
     chance changes that. `retry_after` follows that field of a response, `disable_on_gone` takes 410 for the end. At
     most `max_per_second` attempts begin in a second, evenly spaced, None for any number.
-    chance changes that. `retry_after` follows that field of a response, `disable_on_gone` takes 410 for the end.
     `ip_version` is the only family of addresses to connect to, and `proxy` is used before that of the settings.
     """
 
